@@ -1,0 +1,253 @@
+//! Reads a `when:` against the attributes a flag declares.
+
+use super::decode::{Decoder, list, similar};
+use super::finding::Code;
+use super::segment::SegmentNames;
+use super::tree::{Kind, Node};
+use crate::flag::{
+    AttributeName, AttributeType, BooleanTest, Comparison, Condition, NumberTest, Part, Test, TextTest, Version, VersionTest,
+};
+
+/// The keys of a condition that are no attributes; no attribute may be declared by these names.
+pub const RESERVED: [&str; 2] = ["segment", "not"];
+
+/// What a flag declares, as far as conditions need it.
+pub struct Declared<'a> {
+    pub attributes: &'a [(AttributeName, AttributeType)],
+}
+
+impl Declared<'_> {
+    pub fn get(&self, name: &str) -> Option<&AttributeType> {
+        self.attributes.iter().find(|(other, _)| other.as_str() == name).map(|(_, kind)| kind)
+    }
+}
+
+pub fn condition(d: &mut Decoder, node: &Node, declared: &Declared, segments: &mut SegmentNames) -> Option<Condition> {
+    let record = d.map(node, "`when`")?;
+    if record.entries.is_empty() {
+        d.report(record.place, Code::EmptyEntry, "an empty `when` asks nothing", Some("name an attribute, or remove it".into()));
+        return None;
+    }
+    let mut parts = Vec::new();
+    for (name, value) in record.entries {
+        let part = match &*name.text {
+            "segment" => segments.read_any(d, value).map(Part::Segment),
+            "not" => condition(d, value, declared, segments).map(Part::Not),
+            attribute => match (attribute, declared.get(attribute)) {
+                ("email", _) => email(d, value),
+                (_, Some(kind)) => comparison(d, value, attribute, kind),
+                (_, None) => {
+                    let names = || declared.attributes.iter().map(|(name, _)| name.as_str());
+                    let hint = match similar(attribute, names().chain(RESERVED).chain(["email"])) {
+                        Some(meant) => format!("did you mean `{meant}`?"),
+                        None => format!("declare it: `attributes: {{ {attribute}: text }}`"),
+                    };
+                    d.report(name.place, Code::UnknownAttribute, format!("`{attribute}` is not declared"), Some(hint));
+                    None
+                }
+            }
+            .and_then(|comparison| {
+                let name = d.parsed_name(attribute, name.place, "an attribute's name")?;
+                Some(Part::Attribute { name, comparison })
+            }),
+        };
+        parts.push(part);
+    }
+    // A part that could not be read was reported; without all of them there is no condition.
+    parts.into_iter().collect::<Option<Vec<Part>>>().map(|parts| Condition { parts })
+}
+
+fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) -> Option<Comparison> {
+    match kind {
+        AttributeType::Words(words) => {
+            check_words(d, node, name, words);
+            test(d, node, name, "a list of words", &mut |d, operator, value| match operator {
+                Operator::AnyOf => texts(d, value, name).map(TextTest::AnyOf),
+                other => refuse(d, other, value, name, "a list of words"),
+            })
+            .map(Comparison::Text)
+        }
+        AttributeType::Text => test(d, node, name, "text", &mut |d, operator, value| text_test(d, operator, value, name))
+            .map(Comparison::Text),
+        AttributeType::Number => test(d, node, name, "a number", &mut |d, operator, value| {
+            let number = |d: &mut Decoder| {
+                let node = value.only(d, name)?;
+                d.number(node, &format!("`{name}`"))
+            };
+            match operator {
+                Operator::AnyOf => {
+                    let numbers: Vec<_> = value.nodes().iter().map(|node| d.number(node, &format!("`{name}`"))).collect();
+                    numbers.into_iter().collect::<Option<_>>().map(NumberTest::AnyOf)
+                }
+                Operator::Below => number(d).map(NumberTest::Below),
+                Operator::AtLeast => number(d).map(NumberTest::AtLeast),
+                other => refuse(d, other, value, name, "a number"),
+            }
+        })
+        .map(Comparison::Number),
+        AttributeType::Version => test(d, node, name, "a version", &mut |d, operator, value| match operator {
+            Operator::AnyOf => {
+                let versions: Vec<_> = value.nodes().iter().map(|node| version(d, node, name)).collect();
+                versions.into_iter().collect::<Option<_>>().map(VersionTest::AnyOf)
+            }
+            Operator::Below => value.only(d, name).and_then(|node| version(d, node, name)).map(VersionTest::Below),
+            Operator::AtLeast => value.only(d, name).and_then(|node| version(d, node, name)).map(VersionTest::AtLeast),
+            other => refuse(d, other, value, name, "a version"),
+        })
+        .map(Comparison::Version),
+        AttributeType::Boolean => test(d, node, name, "a boolean", &mut |d, operator, value| match operator {
+            Operator::AnyOf => {
+                value.only(d, name).and_then(|node| d.boolean(node, &format!("`{name}`"))).map(BooleanTest::Is)
+            }
+            other => refuse(d, other, value, name, "a boolean"),
+        })
+        .map(Comparison::Boolean),
+    }
+}
+
+/// The address needs no declaring; it is compared in ASCII lower case.
+fn email(d: &mut Decoder, node: &Node) -> Option<Comparison> {
+    let fold = |test| match test {
+        TextTest::AnyOf(any) => TextTest::AnyOf(any.into_iter().map(fold_text).collect()),
+        TextTest::StartsWith(text) => TextTest::StartsWith(fold_text(text)),
+        TextTest::EndsWith(text) => TextTest::EndsWith(fold_text(text)),
+    };
+    test(d, node, "email", "text", &mut |d, operator, value| text_test(d, operator, value, "email").map(fold)).map(Comparison::Email)
+}
+
+fn fold_text(text: Box<str>) -> Box<str> {
+    text.to_ascii_lowercase().into()
+}
+
+fn text_test(d: &mut Decoder, operator: Operator, value: Operand, name: &str) -> Option<TextTest> {
+    match operator {
+        Operator::AnyOf => texts(d, value, name).map(TextTest::AnyOf),
+        Operator::StartsWith => part_of_text(d, value, name).map(TextTest::StartsWith),
+        Operator::EndsWith => part_of_text(d, value, name).map(TextTest::EndsWith),
+        other => refuse(d, other, value, name, "text"),
+    }
+}
+
+fn texts(d: &mut Decoder, value: Operand, name: &str) -> Option<Vec<Box<str>>> {
+    let texts: Vec<_> = value.nodes().iter().map(|node| d.scalar(node, &format!("`{name}`")).map(Box::from)).collect();
+    texts.into_iter().collect()
+}
+
+fn part_of_text(d: &mut Decoder, value: Operand, name: &str) -> Option<Box<str>> {
+    let node = value.only(d, name)?;
+    let text = d.scalar(node, &format!("`{name}`"))?;
+    if text.is_empty() {
+        d.report(node.place, Code::BadText, "every text starts and ends with nothing", Some("write at least one character".into()));
+        return None;
+    }
+    Some(text.into())
+}
+
+fn version(d: &mut Decoder, node: &Node, name: &str) -> Option<Box<str>> {
+    let text = d.scalar(node, &format!("`{name}`"))?;
+    if Version::new(text).is_none() {
+        let hint = "like 2.10, 2.10.1 or 3.0.0-beta.1".to_owned();
+        d.report(node.place, Code::BadVersion, format!("`{text}` is no dotted version"), Some(hint));
+        return None;
+    }
+    Some(text.into())
+}
+
+/// A word a rule asks for must be one that is declared; a typo would match nobody in silence.
+fn check_words(d: &mut Decoder, node: &Node, name: &str, words: &[String]) {
+    let nodes = match &node.kind {
+        Kind::Map(entries) => return entries.iter().for_each(|(_, value)| check_words(d, value, name, words)),
+        _ => Operand(node),
+    };
+    for node in nodes.nodes() {
+        let Kind::Scalar { text, .. } = &node.kind else { continue };
+        if !words.iter().any(|word| **word == **text) {
+            let words = || words.iter().map(String::as_str);
+            let hint = match similar(text, words()) {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None => format!("declared are {}", list(words())),
+            };
+            d.report(node.place, Code::UnknownWord, format!("`{text}` is not a declared value of `{name}`"), Some(hint));
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Operator {
+    AnyOf,
+    Below,
+    AtLeast,
+    StartsWith,
+    EndsWith,
+}
+
+const OPERATORS: [(&str, Operator); 4] = [
+    ("below", Operator::Below),
+    ("at_least", Operator::AtLeast),
+    ("starts_with", Operator::StartsWith),
+    ("ends_with", Operator::EndsWith),
+];
+
+/// What stands behind an operator: a single value or a list of them.
+#[derive(Clone, Copy)]
+struct Operand<'n>(&'n Node);
+
+impl<'n> Operand<'n> {
+    fn nodes(self) -> &'n [Node] {
+        match &self.0.kind {
+            Kind::List(items) => items,
+            _ => std::slice::from_ref(self.0),
+        }
+    }
+
+    fn only(self, d: &mut Decoder, name: &str) -> Option<&'n Node> {
+        d.scalar(self.0, &format!("`{name}` is compared with one value, which")).map(|_| self.0)
+    }
+}
+
+/// A value, a list, or a map of operators; `leaf` reads what stands behind one operator.
+fn test<T>(
+    d: &mut Decoder,
+    node: &Node,
+    name: &str,
+    kind: &str,
+    leaf: &mut dyn FnMut(&mut Decoder, Operator, Operand) -> Option<T>,
+) -> Option<Test<T>> {
+    let Kind::Map(entries) = &node.kind else {
+        return leaf(d, Operator::AnyOf, Operand(node)).map(Test::One);
+    };
+    if entries.is_empty() {
+        let hint = format!("write a value, a list, or one of {}", operators());
+        d.report(node.place, Code::EmptyEntry, format!("`{name}` is compared with nothing"), Some(hint));
+        return None;
+    }
+    let mut tests = Vec::new();
+    for (operator, value) in entries {
+        let test = match OPERATORS.iter().find(|(word, _)| *word == &*operator.text) {
+            Some((_, operator)) => leaf(d, *operator, Operand(value)).map(Test::One),
+            None if &*operator.text == "not" => test(d, value, name, kind, leaf).map(|test| Test::Not(Box::new(test))),
+            None => {
+                let words = OPERATORS.iter().map(|(word, _)| *word).chain(["not"]);
+                let hint = similar(&operator.text, words)
+                    .map_or_else(|| format!("there are {}", operators()), |meant| format!("did you mean `{meant}`?"));
+                let message = format!("unknown comparison `{}` of `{name}`", operator.text);
+                d.report(operator.place, Code::UnknownKey, message, Some(hint));
+                None
+            }
+        };
+        tests.push(test);
+    }
+    tests.into_iter().collect::<Option<_>>().map(Test::All)
+}
+
+fn operators() -> String {
+    list(OPERATORS.iter().map(|(word, _)| *word).chain(["not"]))
+}
+
+fn refuse<T>(d: &mut Decoder, operator: Operator, value: Operand, name: &str, kind: &str) -> Option<T> {
+    let word = OPERATORS.iter().find(|(_, other)| std::mem::discriminant(other) == std::mem::discriminant(&operator));
+    let word = word.map_or("a list", |(word, _)| word);
+    let hint = "`below` and `at_least` are for numbers and versions, `starts_with` and `ends_with` for text".to_owned();
+    d.report(value.0.place, Code::WrongComparison, format!("`{name}` is {kind}: it has no `{word}`"), Some(hint));
+    None
+}

@@ -1,0 +1,271 @@
+//! From nodes to checked values, collecting every finding on the way.
+//!
+//! A [`Decoder`] method returns `None` only after it has reported why, so a file's reader can go on and find the next thing that
+//! is wrong. Which keys a map may have is said in [`Shape`] tables.
+
+use std::time::Duration;
+
+use super::finding::{Code, Finding, Place};
+use super::limits::{MAX_DURATION_DAYS, MAX_FINDINGS, MAX_TEXT_BYTES};
+use super::tree::{Kind, Name, Node};
+use crate::flag::{Baseline, Share, Strategy};
+
+/// The keys a map may have.
+pub struct Shape {
+    /// What the map is, for messages: "a flag".
+    pub what: &'static str,
+    pub required: &'static [&'static str],
+    pub optional: &'static [&'static str],
+}
+
+impl Shape {
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.required.iter().chain(self.optional).copied()
+    }
+}
+
+/// A map whose keys were checked against its [`Shape`].
+#[derive(Clone, Copy)]
+pub struct Record<'n> {
+    pub place: Place,
+    pub entries: &'n [(Name, Node)],
+}
+
+impl<'n> Record<'n> {
+    pub fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|(name, _)| &*name.text == key).map(|(_, value)| value)
+    }
+}
+
+/// Collects the findings of one file.
+pub struct Decoder<'a> {
+    file: &'a str,
+    findings: Vec<Finding>,
+}
+
+impl<'a> Decoder<'a> {
+    pub fn new(file: &'a str) -> Decoder<'a> {
+        Decoder { file, findings: Vec::new() }
+    }
+
+    /// The findings, in the order of the file.
+    pub fn finish(mut self) -> Vec<Finding> {
+        self.findings.sort_by_key(|finding| finding.place);
+        self.findings
+    }
+
+    pub fn report(&mut self, place: Place, code: Code, message: impl Into<String>, hint: Option<String>) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(Finding { code, file: self.file.into(), place: Some(place), message: message.into(), hint });
+        }
+    }
+
+    /// A map with exactly the keys of a shape.
+    pub fn record<'n>(&mut self, node: &'n Node, shape: &Shape) -> Option<Record<'n>> {
+        let record = self.map(node, shape.what)?;
+        for (name, _) in record.entries {
+            if !shape.keys().any(|key| key == &*name.text) {
+                let hint = similar(&name.text, shape.keys())
+                    .map(|key| format!("did you mean `{key}`?"))
+                    .unwrap_or_else(|| format!("{} has the keys {}", shape.what, list(shape.keys())));
+                self.report(name.place, Code::UnknownKey, format!("unknown key `{}` in {}", name.text, shape.what), Some(hint));
+            }
+        }
+        for key in shape.required {
+            if record.get(key).is_none() {
+                let hint = format!("add `{key}: …`");
+                self.report(record.place, Code::MissingKey, format!("{} needs the key `{key}`", shape.what), Some(hint));
+            }
+        }
+        Some(record)
+    }
+
+    /// A map with any keys.
+    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<Record<'n>> {
+        match &node.kind {
+            Kind::Map(entries) => Some(Record { place: Place { end: node.place.start, ..node.place }, entries }),
+            _ => self.wrong_type(node, &format!("{what} is a map (`key: value`)")),
+        }
+    }
+
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str, most: usize) -> Option<&'n [Node]> {
+        match &node.kind {
+            Kind::List(items) if items.len() > most => {
+                self.report(node.place, Code::TooMany, format!("{what} has {} entries; it may have {most}", items.len()), None);
+                None
+            }
+            Kind::List(items) => Some(items),
+            _ => self.wrong_type(node, &format!("{what} is a list (`[…]`, or lines that start with `- `)")),
+        }
+    }
+
+    /// Any single value, as the text it was written in.
+    pub fn scalar<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match &node.kind {
+            Kind::Scalar { text, .. } if !node.is_null() => Some(text),
+            _ => self.wrong_type(node, &format!("{what} is a single value")),
+        }
+    }
+
+    pub fn wrong_type<T>(&mut self, node: &Node, wanted: &str) -> Option<T> {
+        self.report(node.place, Code::WrongType, format!("{wanted}, and here is {}", node.describe()), None);
+        None
+    }
+
+    /// Free text of a bounded length.
+    pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.scalar(node, what)?;
+        if text.len() > MAX_TEXT_BYTES {
+            self.report(node.place, Code::BadText, format!("{what} has more than {MAX_TEXT_BYTES} bytes"), None);
+            return None;
+        }
+        Some(text.to_owned())
+    }
+
+    /// `true` or `false`, without quotes: nothing else is a boolean.
+    pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match &node.kind {
+            Kind::Scalar { text, plain: true } if &**text == "true" => Some(true),
+            Kind::Scalar { text, plain: true } if &**text == "false" => Some(false),
+            Kind::Scalar { text, .. } if !node.is_null() => {
+                let meant = match text.to_ascii_lowercase().as_str() {
+                    "yes" | "on" | "y" | "true" => "write `true`",
+                    "no" | "off" | "n" | "false" => "write `false`",
+                    _ => "write `true` or `false`",
+                };
+                self.report(node.place, Code::WrongType, format!("{what} is `true` or `false`, without quotes"), Some(meant.into()));
+                None
+            }
+            _ => self.wrong_type(node, &format!("{what} is `true` or `false`")),
+        }
+    }
+
+    /// A name of one of the kinds of [`flag::key`](crate::flag).
+    pub fn name<T: std::str::FromStr<Err = crate::flag::BadName>>(&mut self, node: &Node, what: &str) -> Option<T> {
+        let text = self.scalar(node, what)?;
+        self.parsed_name(text, node.place, what)
+    }
+
+    pub fn parsed_name<T: std::str::FromStr<Err = crate::flag::BadName>>(
+        &mut self,
+        text: &str,
+        place: Place,
+        what: &str,
+    ) -> Option<T> {
+        text.parse()
+            .map_err(|bad: crate::flag::BadName| self.report(place, Code::BadName, format!("{what} {bad}"), None))
+            .ok()
+    }
+
+    pub fn strategy(&mut self, node: &Node, what: &str) -> Option<Strategy> {
+        let text = self.scalar(node, what)?;
+        let names = || Strategy::ALL.into_iter().map(Strategy::as_str);
+        text.parse()
+            .map_err(|_| {
+                let hint = similar(text, names()).map(|name| format!("did you mean `{name}`?"));
+                let message = format!("{what} is one of {}", list(names()));
+                self.report(node.place, Code::BadStrategy, message, hint);
+            })
+            .ok()
+    }
+
+    /// `polling` or `disabled` (law 9).
+    pub fn baseline(&mut self, node: &Node, what: &str) -> Option<Baseline> {
+        let strategy = self.strategy(node, what)?;
+        Baseline::try_from(strategy)
+            .map_err(|_| {
+                let hint = "`realtime-v2` is given by `allow`, `rules` and `rollout` only".to_owned();
+                self.report(node.place, Code::BadStrategy, format!("{what} is `polling` or `disabled`"), Some(hint));
+            })
+            .ok()
+    }
+
+    pub fn share(&mut self, node: &Node, what: &str) -> Option<Share> {
+        let text = self.scalar(node, what)?;
+        text.parse()
+            .map_err(|error: crate::flag::ShareError| {
+                let hint = (error == crate::flag::ShareError::NoPercentSign).then(|| format!("write {text}%"));
+                self.report(node.place, Code::BadShare, format!("{what}: {error}"), hint);
+            })
+            .ok()
+    }
+
+    /// `500ms`, `4s`, `10m`, `2h`, `1d`: a whole number and its unit.
+    pub fn duration(&mut self, node: &Node, what: &str) -> Option<Duration> {
+        let text = self.scalar(node, what)?;
+        let duration = parse_duration(text);
+        if duration.is_none() {
+            let message = format!("{what} is a whole number with its unit, at most {MAX_DURATION_DAYS} days");
+            let hint = "like 500ms, 4s, 10m, 2h or 1d".to_owned();
+            self.report(node.place, Code::BadDuration, message, Some(hint));
+        }
+        duration
+    }
+
+    pub fn integer(&mut self, node: &Node, what: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        let text = self.scalar(node, what)?;
+        let plain = matches!(node.kind, Kind::Scalar { plain: true, .. });
+        let number = text.parse().ok().filter(|number| plain && range.contains(number) && !text.starts_with('+'));
+        if number.is_none() {
+            let message = format!("{what} is a whole number from {} to {}", range.start(), range.end());
+            self.report(node.place, Code::BadNumber, message, None);
+        }
+        number
+    }
+
+    /// A plain decimal number, as a double.
+    pub fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        let text = self.scalar(node, what)?;
+        let plain = matches!(node.kind, Kind::Scalar { plain: true, .. });
+        let number = decimal(text).filter(|_| plain);
+        if number.is_none() {
+            let hint = "like 3, -1 or 2.5, without quotes".to_owned();
+            self.report(node.place, Code::BadNumber, format!("{what} is a decimal number"), Some(hint));
+        }
+        number
+    }
+}
+
+/// `-12.5`: digits with perhaps a sign before and decimals after. No exponents, no hex, no infinities.
+pub fn decimal(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, decimals) = digits.split_once('.').map_or((digits, "0"), |parts| parts);
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let number: f64 = (all_digits(whole) && all_digits(decimals)).then(|| text.parse().ok())??;
+    number.is_finite().then_some(number)
+}
+
+fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return None,
+    };
+    let duration = Duration::from_millis(number.checked_mul(milliseconds)?);
+    (duration <= Duration::from_secs(MAX_DURATION_DAYS * 86_400)).then_some(duration)
+}
+
+/// The candidate a mistyped word was most likely meant to be.
+pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(text, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// `` `a`, `b` and `c` ``.
+pub fn list<'c>(words: impl Iterator<Item = &'c str>) -> String {
+    let mut words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+    match words.pop() {
+        Some(last) if words.is_empty() => last,
+        Some(last) => format!("{} and {last}", words.join(", ")),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,281 @@
+//! Reads a flag file: from its tree to a checked [`Definition`] with its tests.
+//!
+//! All that is wrong with what the file says is reported at once. Whether the segments it names exist is for the
+//! [`Library`](super::Library) to say, which knows them.
+
+use super::condition::{Declared, RESERVED, condition};
+use super::decode::{Decoder, Record, Shape};
+use super::finding::{Code, Finding, Place};
+use super::limits::{MAX_DECLARED, MAX_ENTRIES};
+use super::segment::{Lists, SegmentNames};
+use super::test_case::{Case, read_cases};
+use super::transports::read_transports;
+use super::tree::{self, Kind, Node};
+use crate::flag::{
+    AttributeName, AttributeType, Baseline, BadName, Definition, Entry, FlagKey, Rule, RuleName, SegmentKey, Share, Split, Step,
+    Strategy, Who, self_test,
+};
+
+const FLAG: Shape = Shape {
+    what: "a flag",
+    required: &["version", "flag", "enabled", "default", "when_stopped"],
+    optional: &[
+        "description", "owner", "salt", "bucket_by", "attributes", "deny", "allow", "rules", "rollout", "transports", "client",
+        "tests", "plan",
+    ],
+};
+const DENY: Shape =
+    Shape { what: "an entry of `deny`", required: &[], optional: &["users", "emails", "domains", "segment", "when", "strategy"] };
+const ALLOW: Shape = Shape {
+    what: "an entry of `allow`",
+    required: &["strategy"],
+    optional: &["users", "emails", "domains", "segment", "when"],
+};
+const RULE: Shape = Shape { what: "a rule", required: &["name", "when", "strategy"], optional: &[] };
+const ROLLOUT: Shape = Shape { what: "`rollout`", required: &[], optional: &["realtime-v2", "disabled"] };
+
+/// A flag file that is sound in itself.
+#[derive(Debug)]
+pub struct FlagFile {
+    pub definition: Definition,
+    /// Where each of the definition's segments is first named.
+    pub segment_uses: Vec<(SegmentKey, Place)>,
+    pub tests: Vec<Case>,
+}
+
+/// Reads the file of the flag called `stem`.
+pub fn read_flag(file: &str, stem: &str, bytes: &[u8]) -> Result<FlagFile, Vec<Finding>> {
+    let root = tree::read(file, bytes).map_err(|finding| vec![finding])?;
+    let mut d = Decoder::new(file);
+    let flag = flag(&mut d, &root, stem);
+    let findings = d.finish();
+    flag.filter(|_| findings.is_empty()).ok_or(findings)
+}
+
+fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
+    let record = d.record(root, &FLAG)?;
+    check_version(d, record);
+    if let Some(plan) = record.get("plan") {
+        let hint = "remove it, and move the rollout by hand until then".to_owned();
+        d.report(plan.place, Code::NotYet, "plans are not supported yet", Some(hint));
+    }
+
+    // Everything is read before anything is given up, so that one look shows all that is wrong.
+    let key = check_key::<FlagKey>(d, record, "flag", stem);
+    let description = record.get("description").and_then(|node| d.text(node, "`description`"));
+    let owner = record.get("owner").and_then(|node| d.text(node, "`owner`"));
+    let salt = record.get("salt").map(|node| d.name(node, "a salt"));
+    let enabled = record.get("enabled").and_then(|node| d.boolean(node, "`enabled`"));
+    let when_stopped = record.get("when_stopped").and_then(|node| d.baseline(node, "`when_stopped`"));
+    let default = record.get("default").and_then(|node| d.baseline(node, "`default`"));
+    let attributes = record.get("attributes").map(|node| attributes(d, node)).unwrap_or_default();
+    let declared = Declared { attributes: &attributes };
+    let bucket_by = record.get("bucket_by").and_then(|node| bucket_by(d, node, &declared));
+    let fallback = default.unwrap_or(Baseline::Polling);
+    let mut segments = SegmentNames::default();
+    let deny = entries(d, record.get("deny"), &DENY, Some(fallback), &declared, &mut segments);
+    let allow = entries(d, record.get("allow"), &ALLOW, None, &declared, &mut segments);
+    let rules = rules(d, record.get("rules"), &declared, &mut segments);
+    let rollout = record.get("rollout").and_then(|node| rollout(d, node, fallback));
+    let transports = read_transports(d, record.get("transports"), record.get("client"));
+    let tests = read_cases(d, record.get("tests"), &declared, &rules, &segments);
+
+    let key = key?;
+    let salt = salt.unwrap_or_else(|| Some((&key).into()))?;
+    if !self_test(&salt) {
+        d.report(record.place, Code::SelfTest, "this machine does not hash as it must: nothing it decided could be trusted", None);
+    }
+    let definition = Definition {
+        salt,
+        key,
+        description,
+        owner,
+        enabled: enabled?,
+        when_stopped: when_stopped?,
+        default: default?,
+        bucket_by,
+        attributes,
+        deny,
+        allow,
+        rules,
+        rollout,
+        transports,
+        segments: segments.uses.iter().map(|(key, _)| key.clone()).collect(),
+    };
+    Some(FlagFile { definition, segment_uses: segments.uses, tests })
+}
+
+pub fn check_version(d: &mut Decoder, record: Record) {
+    let Some(node) = record.get("version") else { return };
+    if !matches!(&node.kind, Kind::Scalar { text, plain: true } if &**text == "1") {
+        let hint = "write `version: 1`".to_owned();
+        d.report(node.place, Code::UnsupportedVersion, "this build reads version 1 of the format", Some(hint));
+    }
+}
+
+/// The key a file states must be the one its name has: a copied file must not answer for another flag.
+pub fn check_key<T>(d: &mut Decoder, record: Record, what: &str, stem: &str) -> Option<T>
+where
+    T: std::str::FromStr<Err = BadName>,
+{
+    let node = record.get(what)?;
+    let text = d.scalar(node, &format!("`{what}`"))?;
+    let key = d.parsed_name(text, node.place, &format!("a {what}'s key"))?;
+    if text != stem {
+        let message = format!("the file is called `{stem}.yaml`, the {what} in it `{text}`");
+        d.report(node.place, Code::NameMismatch, message, Some(format!("write `{what}: {stem}`, or rename the file")));
+    }
+    Some(key)
+}
+
+fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType)> {
+    let Some(record) = d.map(node, "`attributes`") else { return Vec::new() };
+    if record.entries.len() > MAX_DECLARED {
+        d.report(node.place, Code::TooMany, format!("more than {MAX_DECLARED} attributes"), None);
+    }
+    let mut attributes = Vec::new();
+    for (name, node) in record.entries {
+        let kind = attribute_type(d, node);
+        if RESERVED.contains(&&*name.text) {
+            let message = format!("`{}` has a meaning of its own in a `when`", name.text);
+            d.report(name.place, Code::BadName, message, Some("give the attribute another name".into()));
+        } else if &*name.text == "email" && kind.as_ref().is_some_and(|kind| *kind != AttributeType::Text) {
+            let hint = "remove it; `email` needs no declaring".to_owned();
+            d.report(node.place, Code::WrongType, "`email` is always text", Some(hint));
+        } else if let (Some(name), Some(kind)) = (d.parsed_name(&name.text, name.place, "an attribute's name"), kind) {
+            attributes.push((name, kind));
+        }
+    }
+    attributes
+}
+
+fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
+    const TYPES: [(&str, AttributeType); 4] = [
+        ("text", AttributeType::Text),
+        ("number", AttributeType::Number),
+        ("version", AttributeType::Version),
+        ("boolean", AttributeType::Boolean),
+    ];
+    if let Kind::List(items) = &node.kind {
+        if items.is_empty() {
+            d.report(node.place, Code::EmptyEntry, "an attribute with no values could never be compared", None);
+        }
+        let words: Vec<_> = items.iter().map(|item| d.text(item, "a declared value")).collect();
+        return words.into_iter().collect::<Option<_>>().map(AttributeType::Words);
+    }
+    let names = || TYPES.iter().map(|(name, _)| *name);
+    let text = d.scalar(node, "an attribute's type")?;
+    let kind = TYPES.iter().find(|(name, _)| *name == text).map(|(_, kind)| kind.clone());
+    if kind.is_none() {
+        let hint = super::decode::similar(text, names()).map(|name| format!("did you mean `{name}`?"));
+        let message = format!("an attribute is {} or a list of its values", super::decode::list(names()));
+        d.report(node.place, Code::WrongType, message, hint);
+    }
+    kind
+}
+
+fn bucket_by(d: &mut Decoder, node: &Node, declared: &Declared) -> Option<AttributeName> {
+    let name: AttributeName = d.name(node, "an attribute's name")?;
+    if declared.get(name.as_str()) != Some(&AttributeType::Text) {
+        let hint = format!("declare it: `attributes: {{ {name}: text }}`");
+        let message = format!("`bucket_by` names a declared `text` attribute, and `{name}` is none");
+        d.report(node.place, Code::UnknownAttribute, message, Some(hint));
+    }
+    Some(name)
+}
+
+/// Entries of `deny` (which may leave out the strategy) or `allow` (which may not).
+fn entries(
+    d: &mut Decoder,
+    node: Option<&Node>,
+    shape: &Shape,
+    default: Option<Baseline>,
+    declared: &Declared,
+    segments: &mut SegmentNames,
+) -> Vec<Entry> {
+    let Some(items) = node.and_then(|node| d.list(node, &format!("the list of {}", shape.what), MAX_ENTRIES)) else {
+        return Vec::new();
+    };
+    items.iter().filter_map(|item| entry(d, item, shape, default, declared, segments)).collect()
+}
+
+fn entry(
+    d: &mut Decoder,
+    node: &Node,
+    shape: &Shape,
+    default: Option<Baseline>,
+    declared: &Declared,
+    segments: &mut SegmentNames,
+) -> Option<Entry> {
+    let record = d.record(node, shape)?;
+    let names_someone = Lists::KEYS.iter().chain(&["segment"]).any(|key| record.get(key).is_some());
+    if !names_someone && record.get("when").is_none() {
+        let hint = "add `users`, `emails`, `domains`, `segment` or `when`".to_owned();
+        d.report(node.place, Code::EmptyEntry, format!("{} must say whom it is for", shape.what), Some(hint));
+    }
+    let members = Lists::read(d, record).members(None);
+    let named = record.get("segment").and_then(|node| segments.read_any(d, node)).unwrap_or_default();
+    let when = record.get("when").and_then(|node| condition(d, node, declared, segments));
+    let strategy = match (record.get("strategy"), default) {
+        (None, Some(default)) => Some(default.into()),
+        (Some(node), Some(_)) => d.baseline(node, "what `deny` serves").map(Strategy::from),
+        (node, None) => node.and_then(|node| d.strategy(node, "a strategy")),
+    };
+    let who = names_someone.then_some(Who { members, segments: named });
+    Some(Entry { who, when, strategy: strategy? })
+}
+
+fn rules(d: &mut Decoder, node: Option<&Node>, declared: &Declared, segments: &mut SegmentNames) -> Vec<Rule> {
+    let Some(items) = node.and_then(|node| d.list(node, "`rules`", MAX_ENTRIES)) else { return Vec::new() };
+    let mut rules: Vec<Rule> = Vec::new();
+    for item in items {
+        let Some(record) = d.record(item, &RULE) else { continue };
+        let name = record.get("name").and_then(|node| rule_name(d, node, &rules));
+        let when = record.get("when").and_then(|node| condition(d, node, declared, segments));
+        let strategy = record.get("strategy").and_then(|node| d.strategy(node, "a strategy"));
+        if let (Some(name), Some(when), Some(strategy)) = (name, when, strategy) {
+            rules.push(Rule { name, when, strategy });
+        }
+    }
+    rules
+}
+
+fn rule_name(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<RuleName> {
+    let name: RuleName = d.name(node, "a rule's name")?;
+    if Step::ALL.iter().any(|step| step.as_str() == name.as_str()) {
+        let message = format!("`{name}` is the code of a step: `by: {name}` would mean two things");
+        d.report(node.place, Code::BadName, message, Some("give the rule another name".into()));
+    }
+    if rules.iter().any(|rule| rule.name == name) {
+        d.report(node.place, Code::DuplicateName, format!("a second rule called `{name}`"), Some("give it another name".into()));
+    }
+    Some(name)
+}
+
+fn rollout(d: &mut Decoder, node: &Node, default: Baseline) -> Option<Split> {
+    if let Kind::Map(entries) = &node.kind
+        && let Some((name, _)) = entries.iter().find(|(name, _)| &*name.text == "polling")
+    {
+        let hint = "`polling` is what the others leave over: name `realtime-v2`, and `disabled` if it has a share".to_owned();
+        d.report(name.place, Code::BadStrategy, "`rollout` never names `polling`", Some(hint));
+        return None;
+    }
+    let record = d.record(node, &ROLLOUT)?;
+    if record.entries.is_empty() {
+        let hint = "name a share, like `realtime-v2: 10%`, or remove it".to_owned();
+        d.report(node.place, Code::EmptyEntry, "an empty `rollout`", Some(hint));
+    }
+    if let (Some(disabled), Baseline::Disabled) = (record.get("disabled"), default) {
+        let hint = "remove it: `disabled` is what `realtime-v2` leaves over".to_owned();
+        d.report(disabled.place, Code::BadStrategy, "`rollout` does not name the default", Some(hint));
+    }
+    let mut share = |key: &str| record.get(key).map_or(Some(Share::NOBODY), |node| d.share(node, &format!("the share of `{key}`")));
+    let (realtime, disabled) = (share("realtime-v2"), share("disabled"));
+    let (realtime, disabled) = (realtime?, disabled?);
+    let split = Split::new(realtime, disabled);
+    if split.is_none() {
+        let message = format!("{realtime} and {disabled} together are over 100%");
+        d.report(node.place, Code::BadShare, message, Some("lower one of the two".into()));
+    }
+    split
+}

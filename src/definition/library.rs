@@ -1,0 +1,272 @@
+//! Every definition known, and the last good form of each.
+//!
+//! Fed with what the folder holds, it decides per subject, whole or not at all (law 6): a sound file replaces what was, a broken one leaves
+//! it, a vanished one takes nothing with it. One bad file never holds back another that does not name it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::contents::{Contents, File, Subject};
+use super::decode::similar;
+use super::finding::{Code, Finding};
+use super::flag_file::{FlagFile, read_flag};
+use super::limits::{MAX_FLAGS, MAX_SEGMENTS, MAX_YAML_BYTES};
+use super::segment::{INTERNAL, internal_segment, read_segment, users_file_of};
+use super::test_case::run_cases;
+use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
+
+/// The definitions in force, and what is wrong with the files they came from.
+///
+/// ```
+/// use turnout::definition::{Contents, Library};
+///
+/// let mut library = Library::default();
+/// let good = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
+/// assert!(library.update(&Contents::of([("chat.yaml", good)])).is_empty());
+///
+/// let findings = library.update(&Contents::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]));
+/// assert_eq!(findings[0].place.unwrap().line, 1);
+/// assert!(library.flags().any(|(key, form)| key.as_str() == "chat" && form.is_some()), "the last good form stays");
+/// ```
+#[derive(Debug, Default)]
+pub struct Library {
+    flags: BTreeMap<FlagKey, Slot<FlagFile, Definition>>,
+    segments: BTreeMap<SegmentKey, Slot<(), Segment>>,
+    /// Findings of files that are no subject's.
+    astray: Vec<Finding>,
+    folder: Option<Finding>,
+    cases: BTreeMap<FlagKey, usize>,
+}
+
+/// One subject: the file as last read, and the last good form made from it.
+#[derive(Debug)]
+struct Slot<Candidate, Form> {
+    /// What the file held when it was read; the same content is not read again.
+    source: Source,
+    present: bool,
+    /// Read, but not yet linked and tested.
+    candidate: Option<Candidate>,
+    /// What is wrong with the file itself.
+    findings: Vec<Finding>,
+    good: Option<Arc<Form>>,
+}
+
+/// The files a subject is made from.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Source {
+    file: Option<File>,
+    users_file: Option<(String, Option<File>)>,
+    internal_user_ids: Vec<String>,
+}
+
+impl<Candidate, Form> Slot<Candidate, Form> {
+    fn new() -> Self {
+        Slot { source: Source::default(), present: false, candidate: None, findings: Vec::new(), good: None }
+    }
+}
+
+/// The form of a flag that is in force: `None` while no good one is known.
+pub type Form = Option<(Arc<Definition>, Segments)>;
+
+impl Library {
+    /// Takes in what the folder holds, and returns everything that is wrong with it.
+    pub fn update(&mut self, contents: &Contents) -> Vec<Finding> {
+        self.folder = contents.unreadable.as_ref().map(|why| {
+            Finding::of_file("", Code::FolderMissing, why.clone())
+                .with_hint("what was live stays live; it is read as soon as it can be")
+        });
+        if self.folder.is_none() {
+            self.read_files(contents);
+            self.link_flags();
+        }
+        self.findings()
+    }
+
+    /// Every flag with its form in force, in the order of keys.
+    pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, Form)> {
+        self.flags.iter().map(|(key, slot)| {
+            (key, slot.good.as_ref().map(|definition| (definition.clone(), self.segments_of(definition))))
+        })
+    }
+
+    /// Every segment with a good form.
+    pub fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.segments.values().filter_map(|slot| slot.good.as_ref())
+    }
+
+    /// How many tests a flag has.
+    pub fn cases(&self, key: &str) -> usize {
+        self.cases.get(key).copied().unwrap_or_default()
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        let of_segments = self.segments.iter().flat_map(|(key, slot)| slot.all_findings("segments/", key.as_str(), "segment"));
+        let of_flags = self.flags.iter().flat_map(|(key, slot)| slot.all_findings("", key.as_str(), "flag"));
+        let mut all: Vec<Finding> = of_flags.chain(of_segments).chain(self.astray.iter().cloned()).collect();
+        all.sort_by(|a, b| (&a.file, a.place).cmp(&(&b.file, b.place)));
+        self.folder.iter().cloned().chain(all).collect()
+    }
+
+    fn read_files(&mut self, contents: &Contents) {
+        self.astray.clear();
+        self.flags.values_mut().for_each(|slot| slot.present = false);
+        self.segments.values_mut().for_each(|slot| slot.present = false);
+        for (path, file) in &contents.files {
+            match Contents::subject(path) {
+                Some(Subject::Flag(stem)) => self.read_flag_file(path, stem, file),
+                Some(Subject::Segment(stem)) => self.read_segment_file(path, stem, file, contents),
+                None => self.note_stray(path),
+            }
+        }
+        self.read_internal_user_ids(contents);
+        // A subject that was never good leaves with its file; a live one stays.
+        self.flags.retain(|_, slot| slot.present || slot.good.is_some());
+        self.segments.retain(|_, slot| slot.present || slot.good.is_some());
+    }
+
+    fn read_flag_file(&mut self, path: &str, stem: &str, file: &File) {
+        let Some(key) = self.admit::<FlagKey>(path, stem, |library| (library.flags.len(), MAX_FLAGS, library.flags.contains_key(stem)))
+        else {
+            return;
+        };
+        let slot = self.flags.entry(key).or_insert_with(Slot::new);
+        slot.present = true;
+        let source = Source { file: Some(file.clone()), ..Source::default() };
+        if slot.source == source {
+            return;
+        }
+        slot.source = source;
+        (slot.candidate, slot.findings) = match yaml_bytes(path, file).and_then(|bytes| read_flag(path, stem, bytes)) {
+            Ok(read) => (Some(read), Vec::new()),
+            Err(findings) => (None, findings),
+        };
+    }
+
+    fn read_segment_file(&mut self, path: &str, stem: &str, file: &File, contents: &Contents) {
+        let count = |library: &Library| (library.segments.len(), MAX_SEGMENTS, library.segments.contains_key(stem));
+        let Some(key) = self.admit::<SegmentKey>(path, stem, count) else { return };
+        let slot = self.segments.entry(key).or_insert_with(Slot::new);
+        slot.present = true;
+        let users_file = match file {
+            File::Text(text) => users_file_of(&text.bytes).map(|path| {
+                let file = contents.files.get(&path).cloned();
+                (path, file)
+            }),
+            _ => None,
+        };
+        let internal_user_ids = if stem == INTERNAL { contents.internal_user_ids.clone() } else { Vec::new() };
+        let source = Source { file: Some(file.clone()), users_file, internal_user_ids };
+        if slot.source == source {
+            return;
+        }
+        slot.source = source;
+        match yaml_bytes(path, file).and_then(|bytes| read_segment(path, stem, bytes, contents)) {
+            Ok(segment) => (slot.good, slot.findings) = (Some(Arc::new(segment)), Vec::new()),
+            Err(findings) => slot.findings = findings,
+        }
+    }
+
+    /// `INTERNAL_USER_IDS` makes the segment where no file does.
+    fn read_internal_user_ids(&mut self, contents: &Contents) {
+        let Ok(key) = INTERNAL.parse::<SegmentKey>() else { return };
+        if contents.internal_user_ids.is_empty() || self.segments.contains_key(&key) {
+            return;
+        }
+        let slot = self.segments.entry(key.clone()).or_insert_with(Slot::new);
+        slot.good = Some(Arc::new(internal_segment(key, contents)));
+        slot.present = true;
+    }
+
+    /// The key of a file's subject, if it has a valid one and there is room for it.
+    fn admit<Key>(&mut self, path: &str, stem: &str, count: impl Fn(&Library) -> (usize, usize, bool)) -> Option<Key>
+    where
+        Key: std::str::FromStr<Err = crate::flag::BadName>,
+    {
+        let (known, most, is_known) = count(self);
+        match stem.parse() {
+            Ok(_) if known >= most && !is_known => {
+                let message = format!("there are {most} already, the most there may be");
+                self.astray.push(Finding::of_file(path, Code::TooMany, message));
+                None
+            }
+            Ok(key) => Some(key),
+            Err(bad) => {
+                let message = format!("the file's name is the key, which {bad}");
+                self.astray.push(Finding::of_file(path, Code::BadFileName, message).with_hint("rename the file"));
+                None
+            }
+        }
+    }
+
+    /// A `.yml` where a `.yaml` is meant would be silently without effect.
+    fn note_stray(&mut self, path: &str) {
+        let folder = path.strip_prefix("segments/").unwrap_or(path);
+        if folder.ends_with(".yml") && !folder.contains('/') {
+            let finding = Finding::of_file(path, Code::BadFileName, "only files called `….yaml` are read");
+            self.astray.push(finding.with_hint("rename the file"));
+        }
+    }
+
+    /// Promotes every candidate whose segments exist and whose tests pass.
+    fn link_flags(&mut self) {
+        for (key, slot) in &mut self.flags {
+            let Some(candidate) = slot.candidate.take() else { continue };
+            let path = format!("{key}.yaml");
+            let unknown: Vec<Finding> = candidate
+                .segment_uses
+                .iter()
+                .filter(|(segment, _)| !self.segments.contains_key(segment))
+                .map(|(segment, place)| {
+                    let hint = match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
+                        Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
+                        None => format!("no file segments/{segment}.yaml"),
+                    };
+                    let finding = Finding::of_file(&path, Code::UnknownSegment, format!("unknown segment `{segment}`"));
+                    Finding { place: Some(*place), ..finding.with_hint(hint) }
+                })
+                .collect();
+            if !unknown.is_empty() {
+                // Kept: the segment's file may come with the next save.
+                slot.findings = unknown;
+                slot.candidate = Some(candidate);
+                continue;
+            }
+            let FlagFile { definition, tests, .. } = candidate;
+            let definition = Arc::new(definition);
+            slot.findings = run_cases(&path, &definition, &tests);
+            self.cases.insert(key.clone(), tests.len());
+            if slot.findings.is_empty() {
+                slot.good = Some(definition);
+            }
+        }
+    }
+
+    fn segments_of(&self, definition: &Definition) -> Segments {
+        let segment = |key| self.segments.get(key).and_then(|slot| slot.good.clone());
+        definition.segments.iter().map(segment).collect::<Option<_>>().map_or(Segments::Unusable, Segments::Known)
+    }
+}
+
+impl<Candidate, Form> Slot<Candidate, Form> {
+    fn all_findings(&self, folder: &str, key: &str, what: &str) -> Vec<Finding> {
+        if self.present {
+            return self.findings.clone();
+        }
+        let message = format!("the file is gone; the {what} stays as it last was");
+        vec![Finding::of_file(&format!("{folder}{key}.yaml"), Code::VanishedFile, message).with_hint("bring the file back")]
+    }
+}
+
+fn yaml_bytes<'a>(path: &str, file: &'a File) -> Result<&'a [u8], Vec<Finding>> {
+    match file {
+        File::Text(text) => Ok(&text.bytes),
+        File::TooLarge { bytes } => {
+            let message = format!("{bytes} bytes; a YAML file may have {MAX_YAML_BYTES}");
+            Err(vec![Finding::of_file(path, Code::TooLarge, message).with_hint("put long id lists into a `users_file`")])
+        }
+        File::Unreadable { why } => {
+            let message = format!("cannot be read: {why}");
+            Err(vec![Finding::of_file(path, Code::UnreadableFile, message).with_hint("check its permissions")])
+        }
+    }
+}

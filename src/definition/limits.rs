@@ -1,0 +1,31 @@
+//! Every bound on what the flags folder may hold, by name (law 10). Over one of them, the newcomer is refused with a finding
+//! that says the bound; what is live stays.
+
+/// Flags in a folder.
+pub const MAX_FLAGS: usize = 20_000;
+/// Segments in a folder.
+pub const MAX_SEGMENTS: usize = 10_000;
+/// Bytes of a YAML file.
+pub const MAX_YAML_BYTES: usize = 1024 * 1024;
+/// Maps and lists inside each other.
+pub const MAX_DEPTH: usize = 16;
+/// Scalars, lists and maps of a YAML file, keys included.
+pub const MAX_NODES: usize = 200_000;
+/// Ids of a `users_file`.
+pub const MAX_USERS_FILE_IDS: usize = 1_000_000;
+/// Bytes of a `users_file`: its ids at their longest, each with its line end.
+pub const MAX_USERS_FILE_BYTES: usize = MAX_USERS_FILE_IDS * (crate::flag::MAX_ID_BYTES + 2);
+/// Entries of `deny`, of `allow`, and of `rules`.
+pub const MAX_ENTRIES: usize = 1_000;
+/// Declared attributes of a flag.
+pub const MAX_DECLARED: usize = crate::flag::MAX_ATTRIBUTES;
+/// Cases under `tests:`.
+pub const MAX_CASES: usize = 10_000;
+/// Bytes of a description, an owner or a URL template.
+pub const MAX_TEXT_BYTES: usize = 2_000;
+/// Days of a duration.
+pub const MAX_DURATION_DAYS: u64 = 30;
+/// Waits of a `retry` list.
+pub const MAX_RETRIES: usize = 32;
+/// Findings listed for one file.
+pub const MAX_FINDINGS: usize = 100;

@@ -1,0 +1,23 @@
+//! From YAML to definitions. Floor 0: bytes in, definitions and findings out; no disk, no clock.
+//!
+//! A file's way: [`tree`] makes nodes of its bytes, [`flag_file`] or [`segment`] makes a checked form of them, and the [`Library`]
+//! links flags to segments, runs their tests and keeps the last good form of each.
+
+mod condition;
+mod contents;
+mod decode;
+mod finding;
+mod flag_file;
+mod half_written;
+mod library;
+pub mod limits;
+mod segment;
+mod test_case;
+mod transports;
+mod tree;
+
+pub use contents::{Contents, File, Subject, Text, parse_internal_user_ids};
+pub use finding::{Code, Finding, Place};
+pub use half_written::may_be_half_written;
+pub use library::{Form, Library};
+pub use segment::{INTERNAL, users_file_of};

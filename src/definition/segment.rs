@@ -1,0 +1,248 @@
+//! Reads segment files, the lists of users in them and in entries, and the segments a flag names.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::contents::{Contents, File};
+use super::decode::{Decoder, Record, Shape};
+use super::finding::{Code, Finding, Place};
+use super::flag_file::{check_key, check_version};
+use super::limits::{MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS};
+use super::tree::{self, Kind, Node};
+use crate::flag::{IdSet, MAX_ADDRESS_BYTES, MAX_ID_BYTES, Members, Segment, SegmentIndex, SegmentKey};
+
+const SEGMENT: Shape = Shape {
+    what: "a segment",
+    required: &["version", "segment"],
+    optional: &["description", "owner", "users", "users_file", "emails", "domains"],
+};
+
+/// The segment whose users `INTERNAL_USER_IDS` adds to.
+pub const INTERNAL: &str = "internal";
+
+/// Reads one segment file and the `users_file` it names.
+pub fn read_segment(file: &str, stem: &str, bytes: &[u8], contents: &Contents) -> Result<Segment, Vec<Finding>> {
+    let root = tree::read(file, bytes).map_err(|finding| vec![finding])?;
+    let mut d = Decoder::new(file);
+    let mut in_users_file = Vec::new();
+    let segment = segment(&mut d, &root, stem, contents, &mut in_users_file);
+    let mut findings = d.finish();
+    findings.append(&mut in_users_file);
+    segment.filter(|_| findings.is_empty()).ok_or(findings)
+}
+
+/// The `users_file` a segment file names, as far as it can be read.
+pub fn users_file_of(bytes: &[u8]) -> Option<String> {
+    let Kind::Map(entries) = tree::read("", bytes).ok()?.kind else { return None };
+    entries.iter().find_map(|(name, node)| match &node.kind {
+        Kind::Scalar { text, .. } if &*name.text == "users_file" && is_inside(text) => Some(text.to_string()),
+        _ => None,
+    })
+}
+
+/// The segment that `INTERNAL_USER_IDS` makes when there is no file for it.
+pub fn internal_segment(key: SegmentKey, contents: &Contents) -> Segment {
+    let users = contents.internal_user_ids.iter().map(String::as_str).collect();
+    Segment { key, members: Members { users, ..Members::default() } }
+}
+
+fn segment(d: &mut Decoder, root: &Node, stem: &str, contents: &Contents, in_file: &mut Vec<Finding>) -> Option<Segment> {
+    let record = d.record(root, &SEGMENT)?;
+    check_version(d, record);
+    let key = check_key::<SegmentKey>(d, record, "segment", stem);
+    for what in ["description", "owner"] {
+        record.get(what).and_then(|node| d.text(node, what));
+    }
+    let mut lists = Lists::read(d, record);
+    let listed = record.get("users_file").map(|node| users_file(d, node, contents, in_file));
+    if stem == INTERNAL {
+        lists.users.extend(contents.internal_user_ids.iter().map(String::as_str));
+    }
+    Some(Segment { key: key?, members: lists.members(listed.flatten()) })
+}
+
+/// The lists a record names, as texts.
+#[derive(Default)]
+pub struct Lists<'n> {
+    users: Vec<&'n str>,
+    emails: Vec<String>,
+    domains: Vec<String>,
+}
+
+impl<'n> Lists<'n> {
+    pub const KEYS: [&'static str; 3] = ["users", "emails", "domains"];
+
+    pub fn read(d: &mut Decoder, record: Record<'n>) -> Lists<'n> {
+        let mut texts = |key| record.get(key).and_then(|node| d.list(node, key, MAX_NODES)).unwrap_or_default();
+        let (users, emails, domains) = (texts("users"), texts("emails"), texts("domains"));
+        Lists {
+            users: users.iter().filter_map(|node| id(d, node)).collect(),
+            emails: emails.iter().filter_map(|node| address(d, node, is_address, "an address has one `@` and a domain")).collect(),
+            domains: domains.iter().filter_map(|node| address(d, node, is_domain, "a domain has no `@` and no blanks")).collect(),
+        }
+    }
+
+    pub fn members(self, users_file: Option<Arc<[u8]>>) -> Members {
+        let set = |texts: &[String]| texts.iter().map(String::as_str).collect();
+        Members { users: self.user_set(users_file), emails: set(&self.emails), domains: set(&self.domains) }
+    }
+
+    fn user_set(&self, users_file: Option<Arc<[u8]>>) -> IdSet {
+        let Some(file) = users_file else { return self.users.iter().copied().collect() };
+        if self.users.is_empty() {
+            return IdSet::over(file.clone(), lines(&file));
+        }
+        let mut bytes = file.to_vec();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for user in &self.users {
+            ranges.push(bytes.len()..bytes.len() + user.len());
+            bytes.extend_from_slice(user.as_bytes());
+        }
+        IdSet::over(bytes.into(), lines(&file).chain(ranges))
+    }
+}
+
+/// An id of a list. Its text is never part of a message.
+fn id<'n>(d: &mut Decoder, node: &'n Node) -> Option<&'n str> {
+    let text = d.scalar(node, "an id")?;
+    if !(1..=MAX_ID_BYTES).contains(&text.len()) {
+        d.report(node.place, Code::BadId, format!("an id has 1 to {MAX_ID_BYTES} bytes, this one {}", text.len()), None);
+        return None;
+    }
+    Some(text)
+}
+
+/// An address or domain, in ASCII lower case.
+fn address(d: &mut Decoder, node: &Node, accepts: fn(&str) -> bool, wanted: &str) -> Option<String> {
+    let text = d.scalar(node, "an address")?;
+    if !accepts(text) {
+        let hint = format!("{wanted}; it has at most {MAX_ADDRESS_BYTES} bytes in all, and quotes are needed if it starts with `@`");
+        d.report(node.place, Code::BadAddress, "not an address or domain as listed here", Some(hint));
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+/// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds.
+fn is_address(text: &str) -> bool {
+    let (name, domain) = text.rsplit_once('@').unwrap_or_default();
+    text.len() <= MAX_ID_BYTES && !name.is_empty() && is_domain(domain)
+}
+
+fn is_domain(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len()) && !text.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
+}
+
+fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut Vec<Finding>) -> Option<Arc<[u8]>> {
+    let path = d.scalar(node, "`users_file`")?;
+    let mut refuse = |message: String, hint: &str| {
+        d.report(node.place, Code::UsersFile, message, Some(hint.to_owned()));
+        None
+    };
+    if !is_inside(path) {
+        let message = format!("`{path}` is not a path inside the flags folder");
+        return refuse(message, "write it relative to the flags folder, without `..`");
+    }
+    match contents.files.get(path) {
+        None => refuse(format!("there is no file `{path}` in the flags folder"), "one id a line; the path starts at the flags folder"),
+        Some(File::Unreadable { why }) => refuse(format!("`{path}` cannot be read: {why}"), "check its permissions"),
+        Some(File::TooLarge { bytes }) => {
+            refuse(format!("`{path}` has {bytes} bytes; a users_file may have {MAX_USERS_FILE_BYTES}"), "split the segment")
+        }
+        Some(File::Text(text)) => {
+            let before = findings.len();
+            check_lines(path, &text.bytes, findings);
+            (findings.len() == before).then(|| text.bytes.clone())
+        }
+    }
+}
+
+/// A relative path of plain parts.
+fn is_inside(path: &str) -> bool {
+    !path.is_empty() && !path.contains('\\') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
+fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
+    let mut report = |start: usize, line: usize, code, message: String, hint: &str| {
+        let place = Place { line: line as u32, column: 1, start: start as u32, end: start as u32 };
+        findings.push(Finding { place: Some(place), ..Finding::of_file(path, code, message).with_hint(hint) });
+    };
+    if bytes.len() > MAX_USERS_FILE_BYTES {
+        return report(0, 1, Code::TooLarge, format!("more than {MAX_USERS_FILE_BYTES} bytes"), "split the segment");
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let good = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+        let line = bytes[..good].iter().filter(|b| **b == b'\n').count() + 1;
+        return report(good, line, Code::NotUtf8, "a byte that is not UTF-8".into(), "save the file as UTF-8, one id a line");
+    };
+    let mut ids = 0;
+    let mut faults = 0;
+    let mut line = 1;
+    let mut counted_to = 0;
+    for range in lines(bytes) {
+        line += bytes[counted_to..range.start].iter().filter(|b| **b == b'\n').count();
+        counted_to = range.start;
+        ids += 1;
+        let id = &text[range.clone()];
+        let fault = if id.len() > MAX_ID_BYTES {
+            Some((format!("an id of {} bytes; {MAX_ID_BYTES} is the most", id.len()), "one id a line"))
+        } else if id.trim() != id || id.contains(char::is_control) {
+            Some(("an id with blanks around it or a control character in it".into(), "ids are compared byte for byte: one a line, no blanks"))
+        } else {
+            None
+        };
+        if let Some((message, hint)) = fault {
+            report(range.start, line, Code::BadId, message, hint);
+            faults += 1;
+        }
+        if ids > MAX_USERS_FILE_IDS {
+            return report(range.start, line, Code::TooMany, format!("more than {MAX_USERS_FILE_IDS} ids"), "split the segment");
+        }
+        if faults >= MAX_FINDINGS {
+            return;
+        }
+    }
+}
+
+/// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte order mark mean nothing.
+pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    std::iter::from_fn(move || {
+        while start < bytes.len() {
+            let newline = bytes[start..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| start + at);
+            let end = if newline > start && bytes[newline - 1] == b'\r' { newline - 1 } else { newline };
+            let line = start..end;
+            start = newline + 1;
+            if !line.is_empty() {
+                return Some(line);
+            }
+        }
+        None
+    })
+}
+
+/// The segments a flag names, each once, in the order of first use.
+#[derive(Default)]
+pub struct SegmentNames {
+    pub uses: Vec<(SegmentKey, Place)>,
+}
+
+impl SegmentNames {
+    /// One name.
+    pub fn read(&mut self, d: &mut Decoder, node: &Node) -> Option<SegmentIndex> {
+        let key: SegmentKey = d.name(node, "a segment's key")?;
+        let known = self.uses.iter().position(|(other, _)| *other == key);
+        Some(known.unwrap_or_else(|| {
+            self.uses.push((key, node.place));
+            self.uses.len() - 1
+        }))
+    }
+
+    /// One name or a list of them.
+    pub fn read_any(&mut self, d: &mut Decoder, node: &Node) -> Option<Vec<SegmentIndex>> {
+        match &node.kind {
+            Kind::List(items) => items.iter().map(|item| self.read(d, item)).collect(),
+            _ => self.read(d, node).map(|index| vec![index]),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The `tests:` of a flag: cases it must answer before it goes live.
+//!
+//! They run against the definition alone: no override, no clamp, and membership only as the case says it, so that neither an
+//! operator nor a segment's edit can fail them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::condition::Declared;
+use super::decode::{Decoder, Shape, decimal, list, similar};
+use super::finding::{Code, Finding, Place};
+use super::limits::MAX_CASES;
+use super::segment::SegmentNames;
+use super::tree::{Kind, Node};
+use crate::flag::{
+    AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey, Segments, ServerAuth,
+    Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
+};
+
+const CASE: Shape = Shape {
+    what: "a test",
+    required: &["expect"],
+    optional: &["user", "bucket", "segments", "with", "identity", "by"],
+};
+
+/// One test of a flag.
+#[derive(Debug)]
+pub struct Case {
+    place: Place,
+    user: Option<String>,
+    /// Pretend the asker falls into this bucket.
+    bucket: Option<Bucket>,
+    segments: Vec<SegmentKey>,
+    attributes: Vec<(Cow<'static, str>, Value<'static>)>,
+    identity: Identity,
+    expect: Strategy,
+    by: Option<By>,
+}
+
+/// Who must have decided.
+#[derive(Debug, PartialEq)]
+enum By {
+    Step(Step),
+    /// The rule at this place in the list.
+    Rule(usize),
+}
+
+pub fn read_cases(
+    d: &mut Decoder,
+    node: Option<&Node>,
+    declared: &Declared,
+    rules: &[Rule],
+    segments: &SegmentNames,
+) -> Vec<Case> {
+    let Some(items) = node.and_then(|node| d.list(node, "`tests`", MAX_CASES)) else { return Vec::new() };
+    items.iter().filter_map(|item| case(d, item, declared, rules, segments)).collect()
+}
+
+fn case(d: &mut Decoder, node: &Node, declared: &Declared, rules: &[Rule], segments: &SegmentNames) -> Option<Case> {
+    let record = d.record(node, &CASE)?;
+    let user = record.get("user").and_then(|node| user(d, node));
+    let named = record.get("segments").and_then(|node| d.list(node, "`segments`", MAX_CASES)).unwrap_or_default();
+    if let (false, None) = (named.is_empty(), &user) {
+        let message = "a test that names `segments` needs a `user` to be in them";
+        d.report(record.place, Code::BadCase, message, Some("add `user: x`".into()));
+    }
+    Some(Case {
+        place: node.place,
+        bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=99_999)).and_then(Bucket::new),
+        segments: named.iter().filter_map(|node| segment(d, node, segments)).collect(),
+        attributes: record.get("with").map(|node| attributes(d, node, declared)).unwrap_or_default(),
+        identity: record.get("identity").and_then(|node| identity(d, node)).unwrap_or(Identity::Verified),
+        by: record.get("by").and_then(|node| by(d, node, rules)),
+        expect: record.get("expect").and_then(|node| d.strategy(node, "`expect`"))?,
+        user,
+    })
+}
+
+fn user(d: &mut Decoder, node: &Node) -> Option<String> {
+    let text = d.scalar(node, "`user`")?;
+    if TargetingKey::parse(text).is_err() {
+        d.report(node.place, Code::BadId, crate::flag::KeyTooLong.to_string(), None);
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+fn segment(d: &mut Decoder, node: &Node, segments: &SegmentNames) -> Option<SegmentKey> {
+    let key: SegmentKey = d.name(node, "a segment's key")?;
+    if !segments.uses.iter().any(|(other, _)| *other == key) {
+        let names = || segments.uses.iter().map(|(key, _)| key.as_str());
+        let hint = similar(key.as_str(), names()).map(|name| format!("did you mean `{name}`?"));
+        d.report(node.place, Code::BadCase, format!("the flag names no segment `{key}`: being in it changes nothing"), hint);
+    }
+    Some(key)
+}
+
+fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
+    match d.scalar(node, "`identity`")? {
+        "verified" => Some(Identity::Verified),
+        "server" => Some(Identity::Server),
+        "plain" => Some(Identity::Plain),
+        _ => {
+            d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
+            None
+        }
+    }
+}
+
+fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
+    let text = d.scalar(node, "`by`")?;
+    // What a definition alone cannot come to is no step of a test.
+    let steps = || Step::ALL.into_iter().filter(|step| !matches!(step, Step::Stop | Step::ServerAuth | Step::ColdStart));
+    if let Some(step) = steps().find(|step| step.as_str() == text) {
+        return Some(By::Step(step));
+    }
+    let rule = rules.iter().position(|rule| rule.name.as_str() == text);
+    if rule.is_none() {
+        let words: Vec<&str> = steps().map(|step| step.as_str() as &str).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
+        let hint = similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
+        let message = format!("`by` is a step or the name of a rule: {}", list(words.iter().copied()));
+        d.report(node.place, Code::BadCase, message, hint);
+    }
+    rule.map(By::Rule)
+}
+
+/// Attributes as a caller would send them, in the JSON type the declaration asks for. A text that does not fit its type stays a text, so that
+/// a test can ask what becomes of it.
+fn attributes(d: &mut Decoder, node: &Node, declared: &Declared) -> Vec<(Cow<'static, str>, Value<'static>)> {
+    let Some(record) = d.map(node, "`with`") else { return Vec::new() };
+    let mut attributes = Vec::new();
+    for (name, node) in record.entries {
+        let kind = match &*name.text {
+            "email" | "email_verified" => None,
+            other => declared.get(other),
+        };
+        if kind.is_none() && !matches!(&*name.text, "email" | "email_verified") {
+            let names = declared.attributes.iter().map(|(name, _)| name.as_str()).chain(["email", "email_verified"]);
+            let hint = similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
+            d.report(name.place, Code::UnknownAttribute, format!("`{}` is not declared", name.text), hint);
+        }
+        if let Kind::Scalar { text, plain } = &node.kind {
+            let value = match typed(text, *plain, kind, &name.text) {
+                _ if node.is_null() => Value::Null,
+                value => value,
+            };
+            attributes.push((Cow::Owned(name.text.to_string()), value));
+        } else {
+            d.wrong_type::<()>(node, "an attribute is a single value");
+        }
+    }
+    attributes
+}
+
+fn typed(text: &str, plain: bool, kind: Option<&AttributeType>, name: &str) -> Value<'static> {
+    let boolean = match (plain, text) {
+        (true, "true") => Some(Value::Bool(true)),
+        (true, "false") => Some(Value::Bool(false)),
+        _ => None,
+    };
+    let value = match kind {
+        Some(AttributeType::Number) => decimal(text).filter(|_| plain).map(Value::Number),
+        Some(AttributeType::Boolean) => boolean,
+        None if name == "email_verified" => boolean,
+        _ => None,
+    };
+    value.unwrap_or_else(|| Value::Text(Cow::Owned(text.to_owned())))
+}
+
+/// The finding of every case that fails.
+pub fn run_cases(file: &str, definition: &Arc<Definition>, cases: &[Case]) -> Vec<Finding> {
+    cases.iter().filter_map(|case| case.run(file, definition)).collect()
+}
+
+impl Case {
+    fn run(&self, file: &str, definition: &Arc<Definition>) -> Option<Finding> {
+        let flag = Flag { definition: definition.clone(), segments: self.pretended_segments(definition), stopped: false };
+        // A key that is too long was refused with the file.
+        let user = self.user.as_deref().and_then(|user| TargetingKey::parse(user).ok().flatten());
+        let context = Context::new(self.identity, user, &self.attributes);
+        let mut matched = MatchedRule(None);
+        let answer = evaluate_before(&flag, &context, ServerAuth::Off, self.bucket, &mut matched);
+        let by = self.by.as_ref().is_none_or(|by| match by {
+            By::Step(step) => answer.step == *step,
+            By::Rule(index) => answer.step == Step::Rule && matched.0 == Some(*index),
+        });
+        (answer.strategy != self.expect || !by).then(|| self.failure(file, definition, answer, matched.0))
+    }
+
+    fn failure(&self, file: &str, definition: &Definition, answer: Resolution, matched: Option<usize>) -> Finding {
+        let name_of = |index: usize| definition.rules.get(index).map_or("?", |rule| rule.name.as_str());
+        let expected_by = match self.by {
+            Some(By::Step(step)) => format!(" by {step}"),
+            Some(By::Rule(index)) => format!(" by {}", name_of(index)),
+            None => String::new(),
+        };
+        let got_by = match (answer.step, matched) {
+            (Step::Rule, Some(index)) => name_of(index),
+            (step, _) => step.as_str(),
+        };
+        let message = format!("test failed: expected {}{expected_by}, got {} by {got_by}", self.expect, answer.strategy);
+        Finding { place: Some(self.place), ..Finding::of_file(file, Code::FailedTest, message) }
+    }
+
+    /// Each segment holds the case's user or nobody.
+    fn pretended_segments(&self, definition: &Definition) -> Segments {
+        let segment = |key: &SegmentKey| {
+            let users = self.user.as_deref().filter(|_| self.segments.contains(key)).into_iter().collect();
+            Arc::new(Segment { key: key.clone(), members: Members { users, ..Members::default() } })
+        };
+        Segments::Known(definition.segments.iter().map(segment).collect())
+    }
+}
+
+/// Remembers which rule matched.
+struct MatchedRule(Option<usize>);
+
+impl Witness for MatchedRule {
+    fn saw(&mut self, step: Step, index: Option<usize>, truth: Truth) {
+        if step == Step::Rule && truth == Truth::True {
+            self.0 = index;
+        }
+    }
+}

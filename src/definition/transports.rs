@@ -1,0 +1,100 @@
+//! Reads `transports:` and `client:`: what a client is told beside the strategy's name.
+
+use super::decode::{Decoder, Record, Shape, list};
+use super::finding::Code;
+use super::limits::MAX_RETRIES;
+use super::tree::{Kind, Node};
+use crate::flag::{Polling, Realtime, RealtimeKind, Transports, Validity};
+use std::time::Duration;
+
+const TRANSPORTS: Shape = Shape { what: "`transports`", required: &[], optional: &["polling", "realtime-v2"] };
+const POLLING: Shape = Shape {
+    what: "the `polling` transport",
+    required: &[],
+    optional: &["url", "start", "min", "max", "factor", "dedupe", "limit"],
+};
+const REALTIME: Shape =
+    Shape { what: "the `realtime-v2` transport", required: &[], optional: &["kind", "url", "token_ttl", "retry"] };
+const CLIENT: Shape = Shape { what: "`client`", required: &[], optional: &["valid_for", "stale_if_error", "enter_spread"] };
+
+pub fn read_transports(d: &mut Decoder, transports: Option<&Node>, client: Option<&Node>) -> Transports {
+    let record = transports.and_then(|node| d.record(node, &TRANSPORTS));
+    let part = |key| record.and_then(|record: Record| record.get(key));
+    Transports {
+        polling: part("polling").and_then(|node| polling(d, node)).unwrap_or_default(),
+        realtime: part("realtime-v2").and_then(|node| realtime(d, node)).unwrap_or_default(),
+        validity: client.and_then(|node| validity(d, node)).unwrap_or_default(),
+    }
+}
+
+fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
+    let record = d.record(node, &POLLING)?;
+    let usual = Polling::default();
+    let polling = Polling {
+        url: record.get("url").and_then(|node| d.text(node, "`url`")),
+        start: duration(d, record, "start", usual.start),
+        min: duration(d, record, "min", usual.min),
+        max: duration(d, record, "max", usual.max),
+        factor_thousandths: record.get("factor").and_then(|node| factor(d, node)).unwrap_or(usual.factor_thousandths),
+        dedupe: duration(d, record, "dedupe", usual.dedupe),
+        limit: record.get("limit").and_then(|node| d.integer(node, "`limit`", 1..=1_000)).unwrap_or(usual.limit),
+    };
+    if polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max {
+        let hint = "`min` is above zero, `start` at least `min` and `max` at least `start`".to_owned();
+        d.report(record.place, Code::BadDuration, "the polling intervals are out of order", Some(hint));
+    }
+    Some(polling)
+}
+
+fn realtime(d: &mut Decoder, node: &Node) -> Option<Realtime> {
+    let record = d.record(node, &REALTIME)?;
+    let usual = Realtime::default();
+    Some(Realtime {
+        kind: record.get("kind").and_then(|node| kind(d, node)).unwrap_or(usual.kind),
+        url: record.get("url").and_then(|node| d.text(node, "`url`")),
+        token_ttl: duration(d, record, "token_ttl", usual.token_ttl),
+        retry: match record.get("retry").map(|node| d.list(node, "`retry`", MAX_RETRIES)) {
+            None => usual.retry,
+            Some(waits) => waits.unwrap_or_default().iter().filter_map(|node| d.duration(node, "a wait")).collect(),
+        },
+    })
+}
+
+fn validity(d: &mut Decoder, node: &Node) -> Option<Validity> {
+    let record = d.record(node, &CLIENT)?;
+    let usual = Validity::default();
+    Some(Validity {
+        valid_for: duration(d, record, "valid_for", usual.valid_for),
+        stale_if_error: duration(d, record, "stale_if_error", usual.stale_if_error),
+        enter_spread: duration(d, record, "enter_spread", usual.enter_spread),
+    })
+}
+
+fn duration(d: &mut Decoder, record: Record, key: &str, usual: Duration) -> Duration {
+    record.get(key).and_then(|node| d.duration(node, &format!("`{key}`"))).unwrap_or(usual)
+}
+
+fn kind(d: &mut Decoder, node: &Node) -> Option<RealtimeKind> {
+    let text = d.scalar(node, "`kind`")?;
+    let kind = RealtimeKind::ALL.into_iter().find(|kind| kind.as_str() == text);
+    if kind.is_none() {
+        let names = list(RealtimeKind::ALL.into_iter().map(RealtimeKind::as_str));
+        d.report(node.place, Code::BadText, format!("`kind` is one of {names}"), None);
+    }
+    kind
+}
+
+/// `1.5`, held in thousandths; from 1 to 10.
+fn factor(d: &mut Decoder, node: &Node) -> Option<u32> {
+    let Kind::Scalar { text, plain: true } = &node.kind else { return d.wrong_type(node, "`factor` is a number") };
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let thousandths = (digits(whole) && digits(decimals))
+        .then(|| format!("{whole}{decimals:0<3}").parse().ok())
+        .flatten()
+        .filter(|thousandths| (1_000..=10_000).contains(thousandths));
+    if thousandths.is_none() {
+        d.report(node.place, Code::BadNumber, "`factor` is a number from 1 to 10 with at most three decimals", None);
+    }
+    thousandths
+}

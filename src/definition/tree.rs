@@ -1,0 +1,235 @@
+//! YAML bytes to a tree of nodes that know their place.
+//!
+//! The grammar is `granit-parser`'s; what a flag file may use of it is decided here: one document, no anchors, aliases, merge keys
+//! or tags, no key twice, and the bounds of [`limits`](super::limits). Scalars stay the text they were written as, so `2.10` is
+//! never the number 2.1 and `NO` never a boolean; what a text means is decided where its type is known.
+
+use std::collections::HashSet;
+
+use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, options};
+
+use super::finding::{Code, Finding, Place};
+use super::limits::{MAX_DEPTH, MAX_NODES, MAX_YAML_BYTES};
+
+/// A node and where it stands.
+#[derive(Debug, PartialEq)]
+pub struct Node {
+    pub place: Place,
+    pub kind: Kind,
+}
+
+#[derive(Debug, PartialEq)]
+pub enum Kind {
+    /// The text after escapes; `plain` if it stood without quotes.
+    Scalar { text: Box<str>, plain: bool },
+    List(Vec<Node>),
+    Map(Vec<(Name, Node)>),
+}
+
+/// A map's key.
+#[derive(Debug, PartialEq)]
+pub struct Name {
+    pub place: Place,
+    pub text: Box<str>,
+}
+
+impl Node {
+    /// What it is, for messages.
+    pub fn describe(&self) -> &'static str {
+        match &self.kind {
+            Kind::Scalar { .. } if self.is_null() => "nothing",
+            Kind::Scalar { .. } => "a single value",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+
+    /// Written as nothing at all, `~` or `null`.
+    pub fn is_null(&self) -> bool {
+        matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
+    }
+}
+
+/// Reads the one document of a file. On failure there is exactly one finding: the reader stops at the first.
+pub fn read(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
+    if bytes.len() > MAX_YAML_BYTES {
+        let message = format!("the file has more than {MAX_YAML_BYTES} bytes, the most a YAML file may have");
+        return Err(Finding::of_file(file, Code::TooLarge, message).with_hint("put long id lists into a `users_file`"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error.valid_up_to()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(at) = text.find(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) {
+        let place = place_of_offset(text, at);
+        return Err(finding_at(file, place, Code::Binary, "a control character: this is no text file", None));
+    }
+    Builder::new(file, text).document()
+}
+
+fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Finding {
+    let valid = std::str::from_utf8(&bytes[..valid_up_to]).unwrap_or_default();
+    let place = place_of_offset(valid, valid.len());
+    finding_at(file, place, Code::NotUtf8, "a byte that is not UTF-8", Some("save the file as UTF-8"))
+}
+
+fn place_of_offset(text: &str, at: usize) -> Place {
+    let before = &text[..at];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = before.matches('\n').count() + 1;
+    let column = before[line_start..].chars().count() + 1;
+    Place { line: line as u32, column: column as u32, start: at as u32, end: at as u32 }
+}
+
+fn finding_at(file: &str, place: Place, code: Code, message: impl Into<String>, hint: Option<&str>) -> Finding {
+    Finding { place: Some(place), hint: hint.map(str::to_owned), ..Finding::of_file(file, code, message) }
+}
+
+struct Builder<'a> {
+    file: &'a str,
+    parser: Parser<'a, granit_parser::StrInput<'a>>,
+    nodes: usize,
+}
+
+impl<'a> Builder<'a> {
+    fn new(file: &'a str, text: &'a str) -> Builder<'a> {
+        let options: Options = options! {
+            disallow_directives: true,
+            emit_comments: false,
+            // One more than we allow, so that our own message is the one that is read.
+            flow_nesting_limit: MAX_DEPTH + 1,
+            block_nesting_limit: MAX_DEPTH + 1,
+        };
+        Builder { file, parser: Parser::new_from_str_with_options(text, options), nodes: 0 }
+    }
+
+    fn document(mut self) -> Result<Node, Finding> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => break,
+                Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
+                _ if root.is_some() => {
+                    let message = "a second document: a file holds one flag or one segment";
+                    return Err(self.finding(span, Code::SeveralDocuments, message, Some("remove the `---`")));
+                }
+                event => root = Some(self.node(event, span, 1)?),
+            }
+        }
+        match root {
+            Some(root) if !root.is_null() => Ok(root),
+            _ => Err(Finding::of_file(self.file, Code::Empty, "the file is empty")
+                .with_hint("a flag file starts with `version: 1`; a file that vanishes or empties takes nothing out of service")),
+        }
+    }
+
+    fn next(&mut self) -> Result<(Event<'a>, Span), Finding> {
+        match self.parser.next_event() {
+            Some(Ok(next)) => Ok(next),
+            Some(Err(error)) => Err(self.scan_error(&error)),
+            None => Err(Finding::of_file(self.file, Code::Syntax, "the file ends too early")),
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Finding> {
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            let message = format!("more than {MAX_NODES} values, the most a YAML file may have");
+            return Err(self.finding(span, Code::TooMany, message, Some("put long id lists into a `users_file`")));
+        }
+        if depth > MAX_DEPTH {
+            return Err(self.too_deep(span));
+        }
+        let (anchor, tag) = match &event {
+            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag) => {
+                (*anchor, tag.is_some())
+            }
+            _ => (1, false),
+        };
+        if anchor != 0 {
+            return Err(self.alias(span));
+        }
+        if tag {
+            let hint = Some("remove the `!…`; types follow from the key");
+            return Err(self.finding(span, Code::Tag, "tags are not allowed", hint));
+        }
+        let kind = match event {
+            Event::Scalar(text, style, ..) => {
+                Kind::Scalar { text: text.into(), plain: style == ScalarStyle::Plain }
+            }
+            Event::SequenceStart(..) => self.list(depth)?,
+            _ => self.map(depth)?,
+        };
+        Ok(Node { place: place(span), kind })
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Kind, Finding> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Kind::List(items)),
+                (event, span) => items.push(self.node(event, span, depth + 1)?),
+            }
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Kind, Finding> {
+        let mut entries: Vec<(Name, Node)> = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
+                return Ok(Kind::Map(entries));
+            }
+            let Node { place, kind } = self.node(event, span, depth + 1)?;
+            let Kind::Scalar { text, plain } = kind else {
+                return Err(finding_at(self.file, place, Code::WrongType, "a key must be a single word", None));
+            };
+            if plain && &*text == "<<" {
+                let hint = Some("write the keys out");
+                return Err(finding_at(self.file, place, Code::Alias, "merge keys are not allowed", hint));
+            }
+            if !seen.insert(text.clone()) {
+                let message = format!("the key `{text}` stands here a second time");
+                return Err(finding_at(self.file, place, Code::DuplicateKey, message, Some("keep one of the two")));
+            }
+            let (event, span) = self.next()?;
+            let value = self.node(event, span, depth + 1)?;
+            entries.push((Name { place, text }, value));
+        }
+    }
+
+    fn scan_error(&self, error: &ScanError) -> Finding {
+        let marker = error.marker();
+        let at = marker.byte_offset().unwrap_or_default() as u32;
+        let place = Place { line: marker.line() as u32, column: marker.col() as u32 + 1, start: at, end: at };
+        match error.kind() {
+            ErrorKind::RecursionLimitExceeded => self.too_deep(Span::empty(*marker)),
+            ErrorKind::UnknownAnchor => self.alias(Span::empty(*marker)),
+            _ => {
+                let text = error.to_string();
+                let message = text.split(" at char ").next().unwrap_or(&text);
+                finding_at(self.file, place, Code::Syntax, format!("not readable as YAML: {message}"), None)
+            }
+        }
+    }
+
+    fn alias(&self, span: Span) -> Finding {
+        let message = "anchors and aliases are not allowed: what a flag says stands where it is said";
+        self.finding(span, Code::Alias, message, Some("write the value out"))
+    }
+
+    fn too_deep(&self, span: Span) -> Finding {
+        let message = format!("more than {MAX_DEPTH} maps and lists inside each other");
+        self.finding(span, Code::TooDeep, message, None)
+    }
+
+    fn finding(&self, span: Span, code: Code, message: impl Into<String>, hint: Option<&str>) -> Finding {
+        finding_at(self.file, place(span), code, message, hint)
+    }
+}
+
+fn place(span: Span) -> Place {
+    let bytes = span.byte_range().unwrap_or(0..0);
+    let column = span.start.col() as u32 + 1;
+    Place { line: span.start.line() as u32, column, start: bytes.start as u32, end: bytes.end as u32 }
+}

@@ -1,0 +1,82 @@
+//! A checked flag: what its file says once every part of it is known to be sound, and what is in force.
+
+use std::sync::Arc;
+
+use super::condition::{Condition, SegmentIndex};
+use super::key::{AttributeName, FlagKey, RuleName, Salt, SegmentKey};
+use super::rollout::Split;
+use super::segment::{Members, Segment};
+use super::strategy::{Baseline, Strategy};
+use super::transport::Transports;
+
+/// A flag as written, checked.
+#[derive(Debug)]
+pub struct Definition {
+    pub key: FlagKey,
+    pub description: Option<String>,
+    pub owner: Option<String>,
+    pub salt: Salt,
+    pub enabled: bool,
+    pub when_stopped: Baseline,
+    pub default: Baseline,
+    /// The text attribute that is the unit instead of the targeting key.
+    pub bucket_by: Option<AttributeName>,
+    pub attributes: Vec<(AttributeName, AttributeType)>,
+    pub deny: Vec<Entry>,
+    pub allow: Vec<Entry>,
+    pub rules: Vec<Rule>,
+    pub rollout: Option<Split>,
+    pub transports: Transports,
+    /// The segments that entries and conditions name by their index here.
+    pub segments: Vec<SegmentKey>,
+}
+
+/// What a rule may ask of an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeType {
+    /// One of these words; another word simply differs.
+    Words(Vec<String>),
+    Text,
+    Number,
+    Version,
+    Boolean,
+}
+
+/// An entry of `deny` or `allow`.
+#[derive(Debug)]
+pub struct Entry {
+    pub who: Option<Who>,
+    pub when: Option<Condition>,
+    pub strategy: Strategy,
+}
+
+/// Matching any of these is enough.
+#[derive(Debug, Default)]
+pub struct Who {
+    pub members: Members,
+    pub segments: Vec<SegmentIndex>,
+}
+
+/// An entry of `rules`.
+#[derive(Debug)]
+pub struct Rule {
+    pub name: RuleName,
+    pub when: Condition,
+    pub strategy: Strategy,
+}
+
+/// What is in force: a definition, the segments it names, and what an operator laid over it.
+#[derive(Clone, Debug)]
+pub struct Flag {
+    pub definition: Arc<Definition>,
+    pub segments: Segments,
+    pub stopped: bool,
+}
+
+/// The segments of a flag in the order of [`Definition::segments`].
+#[derive(Clone, Debug)]
+pub enum Segments {
+    Known(Vec<Arc<Segment>>),
+    /// At least one has no good form: no answer that needs a segment can be trusted.
+    Unusable,
+}

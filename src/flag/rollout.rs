@@ -1,0 +1,60 @@
+//! The three-way split (law 2): which strategy each bucket has.
+//!
+//! `realtime-v2` grows from bucket 0 upward, `disabled` from the top downward, the default is what is left. So raising a share
+//! only ever takes users from the default, and lowering it gives back exactly those, last in first out.
+
+use super::bucket::Bucket;
+use super::share::{BUCKETS, Share};
+use super::strategy::{Baseline, Strategy};
+
+/// Shares of `realtime-v2` and `disabled` that fit beside each other.
+///
+/// ```
+/// use turnout::flag::{Baseline, Bucket, Split, Strategy};
+/// let split = Split::new("10%".parse().unwrap(), "5%".parse().unwrap()).unwrap();
+/// let at = |n| split.strategy(Bucket::new(n).unwrap(), Baseline::Polling);
+/// assert_eq!([at(9_999), at(10_000), at(95_000)], [Strategy::RealtimeV2, Strategy::Polling, Strategy::Disabled]);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    realtime: Share,
+    disabled: Share,
+}
+
+impl Split {
+    /// `None` if the two together exceed 100 %.
+    pub fn new(realtime: Share, disabled: Share) -> Option<Split> {
+        (realtime.millipercent() + disabled.millipercent() <= BUCKETS).then_some(Split { realtime, disabled })
+    }
+
+    pub fn realtime(self) -> Share {
+        self.realtime
+    }
+
+    pub fn disabled(self) -> Share {
+        self.disabled
+    }
+
+    /// The strategy of one bucket.
+    pub fn strategy(self, bucket: Bucket, default: Baseline) -> Strategy {
+        if bucket.is_in_lowest(self.realtime) {
+            Strategy::RealtimeV2
+        } else if bucket.is_in_highest(self.disabled) {
+            Strategy::Disabled
+        } else {
+            default.into()
+        }
+    }
+
+    /// The strategy everybody has, if one has all the buckets; `None` for a real split, where a bucket is needed.
+    pub fn sole(self, default: Baseline) -> Option<Strategy> {
+        let rest = BUCKETS - self.realtime.millipercent() - self.disabled.millipercent();
+        match (self.realtime.millipercent(), self.disabled.millipercent(), rest) {
+            (BUCKETS, _, _) => Some(Strategy::RealtimeV2),
+            (_, BUCKETS, _) => Some(Strategy::Disabled),
+            (_, _, BUCKETS) => Some(default.into()),
+            (0, _, _) if default == Baseline::Disabled => Some(Strategy::Disabled),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a client is told beside the strategy's name: where the tracks are and how to ride them.
+//!
+//! Nothing here takes part in the decision.
+
+use std::time::Duration;
+
+/// How a client polls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Polling {
+    /// A template, or an address of the application's own; `None` if the flag names none.
+    pub url: Option<String>,
+    pub start: Duration,
+    pub min: Duration,
+    pub max: Duration,
+    /// By how much an idle client's interval grows, in thousandths.
+    pub factor_thousandths: u32,
+    /// How long an event's id is remembered to drop repeats.
+    pub dedupe: Duration,
+    /// Events an answer carries at most.
+    pub limit: u32,
+}
+
+impl Default for Polling {
+    fn default() -> Polling {
+        Polling {
+            url: None,
+            start: Duration::from_secs(4),
+            min: Duration::from_secs(3),
+            max: Duration::from_secs(15),
+            factor_thousandths: 1500,
+            dedupe: Duration::from_secs(2),
+            limit: 50,
+        }
+    }
+}
+
+/// How a client connects in realtime.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Realtime {
+    pub kind: RealtimeKind,
+    pub url: Option<String>,
+    pub token_ttl: Duration,
+    /// The waits between attempts to connect, in order.
+    pub retry: Vec<Duration>,
+}
+
+impl Default for Realtime {
+    fn default() -> Realtime {
+        Realtime {
+            kind: RealtimeKind::Sse,
+            url: None,
+            token_ttl: Duration::from_secs(600),
+            retry: [2, 4, 8, 16, 32].map(Duration::from_secs).to_vec(),
+        }
+    }
+}
+
+/// The protocols a realtime track may speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RealtimeKind {
+    Sse,
+    WebSocket,
+}
+
+impl RealtimeKind {
+    pub const ALL: [RealtimeKind; 2] = [RealtimeKind::Sse, RealtimeKind::WebSocket];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RealtimeKind::Sse => "sse",
+            RealtimeKind::WebSocket => "websocket",
+        }
+    }
+}
+
+/// How long a client may go by an answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Validity {
+    /// Ask again after this long.
+    pub valid_for: Duration,
+    /// Keep the answer this long while asking fails.
+    pub stale_if_error: Duration,
+    /// Spread the first poll over this long when realtime is left.
+    pub enter_spread: Duration,
+}
+
+impl Default for Validity {
+    fn default() -> Validity {
+        Validity {
+            valid_for: Duration::from_secs(60),
+            stale_if_error: Duration::from_secs(24 * 60 * 60),
+            enter_spread: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Everything a client is told about a flag's tracks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Transports {
+    pub validity: Validity,
+    pub polling: Polling,
+    pub realtime: Realtime,
+}
