@@ -41,11 +41,12 @@ impl Finding {
 /// One line for a log: no source, as its lines may hold user ids.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
-        if let Some(place) = self.place {
-            write!(f, ":{}:{}", place.line, place.column)?;
+        match (&*self.file, self.place) {
+            ("", _) => {}
+            (file, Some(place)) => write!(f, "{file}:{}:{}: ", place.line, place.column)?,
+            (file, None) => write!(f, "{file}: ")?,
         }
-        write!(f, ": error[{}]: {}", self.code.as_str(), self.message)?;
+        write!(f, "error[{}]: {}", self.code.as_str(), self.message)?;
         match &self.hint {
             Some(hint) => write!(f, " (help: {hint})"),
             None => Ok(()),

@@ -161,7 +161,10 @@ impl Library {
         }
         slot.source = source;
         match yaml_bytes(path, file).and_then(|bytes| read_segment(path, stem, bytes, contents)) {
-            Ok(segment) => (slot.good, slot.findings) = (Some(Arc::new(segment)), Vec::new()),
+            Ok(segment) => {
+                slot.findings = Vec::new();
+                replace(&mut slot.good, Arc::new(segment));
+            }
             Err(findings) => slot.findings = findings,
         }
     }
@@ -236,7 +239,7 @@ impl Library {
             slot.findings = run_cases(&path, &definition, &tests);
             self.cases.insert(key.clone(), tests.len());
             if slot.findings.is_empty() {
-                slot.good = Some(definition);
+                replace(&mut slot.good, definition);
             }
         }
     }
@@ -254,6 +257,13 @@ impl<Candidate, Form> Slot<Candidate, Form> {
         }
         let message = format!("the file is gone; the {what} stays as it last was");
         vec![Finding::of_file(&format!("{folder}{key}.yaml"), Code::VanishedFile, message).with_hint("bring the file back")]
+    }
+}
+
+/// A save that means the same, say one that only adds a comment, changes nothing.
+fn replace<Form: PartialEq>(good: &mut Option<Arc<Form>>, new: Arc<Form>) {
+    if good.as_ref() != Some(&new) {
+        *good = Some(new);
     }
 }
 

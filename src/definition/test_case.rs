@@ -140,7 +140,7 @@ fn attributes(d: &mut Decoder, node: &Node, declared: &Declared) -> Vec<(Cow<'st
             d.report(name.place, Code::UnknownAttribute, format!("`{}` is not declared", name.text), hint);
         }
         if let Kind::Scalar { text, plain } = &node.kind {
-            let value = match typed(text, *plain, kind, &name.text) {
+            let value = match typed_value(text, *plain, kind, &name.text) {
                 _ if node.is_null() => Value::Null,
                 value => value,
             };
@@ -152,7 +152,8 @@ fn attributes(d: &mut Decoder, node: &Node, declared: &Declared) -> Vec<(Cow<'st
     attributes
 }
 
-fn typed(text: &str, plain: bool, kind: Option<&AttributeType>, name: &str) -> Value<'static> {
+/// A text as the JSON value its declared type asks for, or as a text where it does not fit.
+pub fn typed_value(text: &str, plain: bool, kind: Option<&AttributeType>, name: &str) -> Value<'static> {
     let boolean = match (plain, text) {
         (true, "true") => Some(Value::Bool(true)),
         (true, "false") => Some(Value::Bool(false)),

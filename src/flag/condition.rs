@@ -37,13 +37,13 @@ impl From<bool> for Truth {
 }
 
 /// All parts must hold.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Condition {
     pub parts: Vec<Part>,
 }
 
 /// One line of a `when`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Part {
     Attribute { name: AttributeName, comparison: Comparison },
     /// Indices into the flag's list of segments: in any of them.
@@ -55,7 +55,7 @@ pub enum Part {
 pub type SegmentIndex = usize;
 
 /// What an attribute is compared with. The values have the attribute's declared type.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Comparison {
     Text(Test<TextTest>),
     /// As `Text`, folded to ASCII lower case on both sides, and missing unless the address counts.
@@ -66,21 +66,21 @@ pub enum Comparison {
 }
 
 /// Tests that must all hold, some of them turned round.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum Test<T> {
     One(T),
     All(Vec<Test<T>>),
     Not(Box<Test<T>>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum TextTest {
     AnyOf(Vec<Box<str>>),
     StartsWith(Box<str>),
     EndsWith(Box<str>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum NumberTest {
     AnyOf(Vec<f64>),
     Below(f64),
@@ -88,14 +88,14 @@ pub enum NumberTest {
 }
 
 /// Versions that were readable when the flag was.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum VersionTest {
     AnyOf(Vec<Box<str>>),
     Below(Box<str>),
     AtLeast(Box<str>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub enum BooleanTest {
     Is(bool),
 }

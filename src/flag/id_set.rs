@@ -96,6 +96,13 @@ impl Default for IdSet {
     }
 }
 
+impl PartialEq for IdSet {
+    fn eq(&self, other: &IdSet) -> bool {
+        let find = |id: &[u8]| other.table.find(other.hasher.hash_one(id), |slice| slice.of(&other.bytes) == id);
+        self.len() == other.len() && self.table.iter().all(|slice| find(slice.of(&self.bytes)).is_some())
+    }
+}
+
 /// Counts and never prints: user ids are personal.
 impl fmt::Debug for IdSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

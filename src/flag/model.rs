@@ -10,7 +10,7 @@ use super::strategy::{Baseline, Strategy};
 use super::transport::Transports;
 
 /// A flag as written, checked.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Definition {
     pub key: FlagKey,
     pub description: Option<String>,
@@ -43,7 +43,7 @@ pub enum AttributeType {
 }
 
 /// An entry of `deny` or `allow`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Entry {
     pub who: Option<Who>,
     pub when: Option<Condition>,
@@ -51,14 +51,14 @@ pub struct Entry {
 }
 
 /// Matching any of these is enough.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Who {
     pub members: Members,
     pub segments: Vec<SegmentIndex>,
 }
 
 /// An entry of `rules`.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Rule {
     pub name: RuleName,
     pub when: Condition,
@@ -79,4 +79,24 @@ pub enum Segments {
     Known(Vec<Arc<Segment>>),
     /// At least one has no good form: no answer that needs a segment can be trusted.
     Unusable,
+}
+
+impl Segments {
+    /// Whether these are the very same segments, not merely equal ones.
+    fn is(&self, other: &Segments) -> bool {
+        match (self, other) {
+            (Segments::Known(mine), Segments::Known(theirs)) => {
+                mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
+            }
+            (Segments::Unusable, Segments::Unusable) => true,
+            _ => false,
+        }
+    }
+}
+
+impl Flag {
+    /// Whether this is the very same flag: nothing about it changed.
+    pub fn is(&self, other: &Flag) -> bool {
+        Arc::ptr_eq(&self.definition, &other.definition) && self.segments.is(&other.segments) && self.stopped == other.stopped
+    }
 }

@@ -16,7 +16,7 @@ pub enum Trust {
 }
 
 /// Users listed by id, by address or by the domain of their address.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Members {
     /// Targeting keys, byte for byte.
     pub users: IdSet,
@@ -46,7 +46,7 @@ impl Members {
 }
 
 /// A named set of users.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub struct Segment {
     pub key: SegmentKey,
     pub members: Members,

@@ -1,0 +1,77 @@
+//! The command line. Floor 4: data on stdout, talk on stderr, exit codes that mean something.
+
+mod check;
+mod explain;
+mod next_steps;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Settings;
+
+/// Realtime strategy selection: which transport each user should use, changed in an instant.
+#[derive(Debug, Parser)]
+#[command(name = "turnout", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+const EXIT_CODES: &str = "Without a command, turnout serves.\n\
+    Exit codes: 0 yes, 1 the answer is no, 2 wrong usage, 3 refused, 4 could not.";
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Start the service (also plain `turnout`)
+    Serve(Box<Settings>),
+    /// Lint flag files and run their tests
+    Check(check::Check),
+    /// Tell the story of one answer
+    Explain(explain::Explain),
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    Yes = 0,
+    /// The answer is no: errors found, another than asked for.
+    No = 1,
+    Usage = 2,
+    /// Could not: a port taken, a server unreachable.
+    Failed = 4,
+}
+
+/// Runs the command this process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let exit = match cli.verb {
+        None => serve::run(&cli.settings),
+        Some(Verb::Serve(settings)) => serve::run(&settings),
+        Some(Verb::Check(check)) => check.run(),
+        Some(Verb::Explain(explain)) => explain.run(),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Writes data; a reader that has gone away, as `| head` does, is no failure.
+fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// Says why a command cannot be done.
+fn complain(message: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "turnout: {message}");
+}
+
+/// `1 flag`, `2 flags`.
+fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

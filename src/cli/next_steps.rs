@@ -1,0 +1,42 @@
+//! What to try next, printed at start: calls that work as printed, found by asking the live snapshot.
+//!
+//! The ids are made up (`u-0`, `u-1`, …), never taken from the files: lists of users belong in no output.
+
+use std::path::Path;
+
+use crate::app::App;
+use crate::flag::{Context, Identity, Resolution, Step, Strategy, TargetingKey};
+use crate::snapshot::{Entry, Snapshot};
+use crate::telemetry::say;
+
+/// How many made-up users are asked for.
+const CANDIDATES: u32 = 10_000;
+
+pub fn print(app: &App, flags: &Path) {
+    let snapshot = app.corridor().live().current();
+    let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
+        let wait = "every flag answers `polling` until the first one is there";
+        return say(&format!("waiting for {}/….yaml: no flag is known yet, and {wait}", flags.display()));
+    };
+    say("try next, in another terminal:");
+    let examples: [(&str, fn(Resolution) -> bool); 4] = [
+        ("allowed", |answer| answer.step == Step::Allow),
+        ("denied", |answer| answer.step == Step::Deny),
+        ("inside the rollout", |answer| answer.step == Step::Rollout && answer.strategy == Strategy::RealtimeV2),
+        ("outside of it", |answer| answer.step == Step::Rollout && answer.strategy != Strategy::RealtimeV2),
+    ];
+    for (what, wanted) in examples {
+        if let Some(user) = find(&snapshot, entry, wanted) {
+            let url = format!("http://{}/v1/strategy/{}", app.address(), entry.key());
+            say(&format!("  curl -s {url} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"));
+        }
+    }
+    say(&format!("then change {}/{}.yaml, save, and ask again", flags.display(), entry.key()));
+}
+
+fn find(snapshot: &Snapshot, entry: &Entry, wanted: impl Fn(Resolution) -> bool) -> Option<String> {
+    (0..CANDIDATES).map(|number| format!("u-{number}")).find(|user| {
+        let key = TargetingKey::parse(user).ok().flatten();
+        wanted(snapshot.evaluate(entry, &Context::new(Identity::Plain, key, &[])))
+    })
+}

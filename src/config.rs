@@ -1,0 +1,100 @@
+//! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words it needs.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+
+use crate::definition::parse_internal_user_ids;
+use crate::flag::ServerAuth;
+
+/// What `turnout serve` is told, by flags or by the environment, as text.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Settings {
+    /// The folder of flag definitions
+    #[arg(long = "flags", value_name = "DIR", env = "TURNOUT_FLAGS", default_value = "./flags")]
+    pub flags: PathBuf,
+
+    /// Where clients ask; port 0 takes any free port
+    #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_LISTEN", default_value = "127.0.0.1:7070")]
+    pub listen: String,
+
+    #[command(flatten)]
+    pub deciding: Deciding,
+}
+
+/// The settings that take part in an answer.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Deciding {
+    /// Users of the segment `internal`, comma separated, beside those its file lists
+    #[arg(long, value_name = "IDS", env = "INTERNAL_USER_IDS", default_value = "", hide_env_values = true, hide_default_value = true)]
+    pub internal_user_ids: String,
+
+    /// Server-auth mode: without a token hand-off every `realtime-v2` is answered `polling`
+    #[arg(long, value_name = "BOOL", env = "ENABLE_SERVER_AUTH", default_value = "false")]
+    pub enable_server_auth: String,
+
+    /// Says that clients have a token hand-off
+    #[arg(long, value_name = "BOOL", env = "FEATURE_CLIENT_SUPABASE", default_value = "false")]
+    pub feature_client_supabase: String,
+}
+
+/// Settings that hold together.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub flags: PathBuf,
+    pub listen: SocketAddr,
+    pub internal_user_ids: Vec<String>,
+    pub server_auth: ServerAuth,
+}
+
+/// Everything that is wrong with the settings.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
+pub struct BadSettings(pub Vec<String>);
+
+impl Settings {
+    pub fn check(&self) -> Result<Config, BadSettings> {
+        let mut faults = Vec::new();
+        let listen = self.listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+        if listen.is_none() {
+            faults.push(format!("--listen: `{}` is no address to listen on; write HOST:PORT, like 127.0.0.1:7070", self.listen));
+        }
+        let deciding = self.deciding.check();
+        match (listen, deciding) {
+            (Some(listen), Ok((internal_user_ids, server_auth))) => {
+                Ok(Config { flags: self.flags.clone(), listen, internal_user_ids, server_auth })
+            }
+            (_, deciding) => {
+                faults.extend(deciding.err().map(|BadSettings(more)| more).unwrap_or_default());
+                Err(BadSettings(faults))
+            }
+        }
+    }
+}
+
+impl Deciding {
+    pub fn check(&self) -> Result<(Vec<String>, ServerAuth), BadSettings> {
+        let mut faults = Vec::new();
+        let mut read = |name: &str, text: &str| {
+            boolean(text).unwrap_or_else(|| {
+                faults.push(format!("{name}: `{text}` is neither true nor false"));
+                false
+            })
+        };
+        let server_auth = read("ENABLE_SERVER_AUTH", &self.enable_server_auth);
+        let hand_off = read("FEATURE_CLIENT_SUPABASE", &self.feature_client_supabase);
+        if !faults.is_empty() {
+            return Err(BadSettings(faults));
+        }
+        let mode = if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
+        Ok((parse_internal_user_ids(&self.internal_user_ids), mode))
+    }
+}
+
+/// Deployments write their booleans in many ways, and these two names are older than Turnout.
+fn boolean(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "" | "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}

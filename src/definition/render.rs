@@ -1,0 +1,45 @@
+//! Draws findings for a person at a terminal: the place, the line it is on, and the mend.
+//!
+//! Only for whoever holds the files anyway: a line of a flag file may name users, so a log gets [`Finding`]'s one line instead.
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+
+use super::contents::{Contents, Subject};
+use super::finding::{Finding, Place};
+
+/// A finding with its source. `shown` turns a path inside the folder into the one to print.
+pub fn render(finding: &Finding, contents: &Contents, shown: impl Fn(&str) -> String, colour: bool) -> String {
+    let path = shown(&finding.file);
+    let source = source(finding, contents);
+    let title = Level::ERROR.primary_title(&finding.message).id(finding.code.as_str());
+    let mut group = match (&source, finding.place) {
+        (Some(source), Some(place)) => {
+            let annotation = AnnotationKind::Primary.span(span(source, place));
+            title.element(Snippet::source(source).path(&path).annotation(annotation))
+        }
+        (_, Some(place)) => title.element(Origin::path(&path).line(place.line as usize).char_column(place.column as usize)),
+        (_, None) => title.element(Origin::path(&path)),
+    };
+    if let Some(hint) = &finding.hint {
+        group = group.element(Level::HELP.message(hint));
+    }
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    renderer.render(&[group])
+}
+
+/// The text of a flag or segment file; ids of a `users_file` are never shown.
+fn source(finding: &Finding, contents: &Contents) -> Option<String> {
+    let (Subject::Flag(_) | Subject::Segment(_)) = Contents::subject(&finding.file)?;
+    let text = std::str::from_utf8(&contents.text(&finding.file)?.bytes).ok()?;
+    // A carriage return would break the drawing; places count characters before it.
+    Some(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+}
+
+/// What to underline: the place as far as its first line goes, and at least one character.
+fn span(source: &str, place: Place) -> std::ops::Range<usize> {
+    let start = (place.start as usize).min(source.len());
+    let line_end = source[start..].find(['\r', '\n']).map_or(source.len(), |at| start + at);
+    let end = (place.end as usize).clamp(start, line_end);
+    let one_more = source[start..line_end].chars().next().map_or(start, |c| start + c.len_utf8());
+    start..end.max(one_more)
+}

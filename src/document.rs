@@ -1,0 +1,248 @@
+//! The answers of one flag as ready bytes. Floor 1.
+//!
+//! Nothing in a body is particular to the user, to the moment or to the revision, so each outcome of a flag has one body, made when it is
+//! first asked for and kept as long as the flag does not change. The strong entity tag is a hash of the body.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::{Map, Value as Json, json};
+use sha2::{Digest, Sha256};
+
+use crate::flag::{Definition, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports};
+
+/// One outcome of a flag in the forms it is asked for.
+#[derive(Debug)]
+pub struct Document {
+    /// The strategy document.
+    pub strategy: Bytes,
+    /// Its strong entity tag, quoted.
+    pub etag: Bytes,
+    /// The OFREP answer: a success, or for `no-unit` and `error` a failure.
+    pub ofrep: Bytes,
+}
+
+/// The documents of one flag, made as they are asked for.
+#[derive(Debug)]
+pub struct Documents {
+    key: FlagKey,
+    transports: Transports,
+    /// What `error` means in OFREP's terms.
+    error_code: &'static str,
+    outcomes: Vec<(Resolution, OnceLock<Document>)>,
+}
+
+impl Documents {
+    /// Every outcome the flag can have; `None` for a flag with no good form.
+    pub fn of(key: &FlagKey, definition: Option<&Definition>, error_is_ours: bool, server_auth: ServerAuth) -> Documents {
+        let outcomes = outcomes(definition, server_auth).into_iter().map(|outcome| (outcome, OnceLock::new())).collect();
+        Documents {
+            key: key.clone(),
+            transports: definition.map(|definition| definition.transports.clone()).unwrap_or_default(),
+            error_code: if error_is_ours { "GENERAL" } else { "INVALID_CONTEXT" },
+            outcomes,
+        }
+    }
+
+    /// The document of one outcome. All that can occur are prepared; another would be made again at each call.
+    pub fn with<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
+        let make = || Document::new(self.key.as_str(), &self.transports, resolution, self.error_code);
+        match self.outcomes.iter().find(|(outcome, _)| *outcome == resolution) {
+            Some((_, document)) => use_it(document.get_or_init(make)),
+            None => use_it(&make()),
+        }
+    }
+}
+
+impl Document {
+    /// What is answered for `key`, of which nothing is known yet.
+    pub fn cold_start(key: &str) -> Document {
+        Document::new(key, &Transports::default(), Resolution::COLD_START, "GENERAL")
+    }
+
+    fn new(key: &str, transports: &Transports, resolution: Resolution, error_code: &str) -> Document {
+        let strategy = to_bytes(&StrategyDocument::new(key, transports, resolution));
+        let etag = etag([&*strategy]);
+        Document { strategy, etag, ofrep: to_bytes(&ofrep(key, transports, resolution, error_code)) }
+    }
+}
+
+/// A strong entity tag over the parts of a body, quoted.
+pub fn etag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
+    let mut hash = Sha256::new();
+    parts.into_iter().for_each(|part| hash.update(part));
+    let hex: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("\"{hex}\"").into()
+}
+
+/// Every resolution `evaluate` can come to for a definition.
+fn outcomes(definition: Option<&Definition>, server_auth: ServerAuth) -> Vec<Resolution> {
+    let Some(definition) = definition else { return vec![Resolution::ERROR, Resolution::STOPPED_UNKNOWN] };
+    let outcome = |strategy: Strategy, step, reason| Resolution { strategy, step, reason };
+    let targeted = |strategy, step| outcome(strategy, step, Reason::TargetingMatch);
+    let mut all = vec![
+        outcome(definition.when_stopped.into(), Step::Stop, Reason::Static),
+        outcome(definition.when_stopped.into(), Step::Off, Reason::Static),
+        Resolution::ERROR,
+    ];
+    all.extend(definition.deny.iter().map(|entry| targeted(entry.strategy, Step::Deny)));
+    all.extend(definition.allow.iter().map(|entry| targeted(entry.strategy, Step::Allow)));
+    all.extend(definition.rules.iter().map(|rule| targeted(rule.strategy, Step::Rule)));
+    match definition.rollout {
+        None => all.push(outcome(definition.default.into(), Step::Default, Reason::Static)),
+        Some(split) => match split.sole(definition.default) {
+            Some(sole) => all.push(outcome(sole, Step::Rollout, Reason::Static)),
+            None => {
+                all.push(outcome(definition.default.into(), Step::NoUnit, Reason::Default));
+                all.extend(Strategy::ALL.map(|strategy| outcome(strategy, Step::Rollout, Reason::Split)));
+            }
+        },
+    }
+    if server_auth == ServerAuth::WithoutHandOff {
+        all.push(outcome(Strategy::Polling, Step::ServerAuth, Reason::Static));
+    }
+    let mut distinct: Vec<Resolution> = Vec::with_capacity(all.len());
+    all.into_iter().for_each(|outcome| {
+        if !distinct.contains(&outcome) {
+            distinct.push(outcome);
+        }
+    });
+    distinct
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StrategyDocument<'a> {
+    flag: &'a str,
+    strategy: &'static str,
+    reason: &'static str,
+    rule: &'static str,
+    valid_for_ms: u64,
+    stale_if_error_ms: u64,
+    enter_spread_ms: u64,
+    polling: PollingDocument<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    realtime: Option<RealtimeDocument<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PollingDocument<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    start_ms: u64,
+    min_ms: u64,
+    max_ms: u64,
+    factor: f64,
+    dedupe_ms: u64,
+    limit: u32,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RealtimeDocument<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+    token_ttl_ms: u64,
+    retry_ms: Vec<u64>,
+}
+
+impl<'a> StrategyDocument<'a> {
+    fn new(flag: &'a str, transports: &'a Transports, resolution: Resolution) -> StrategyDocument<'a> {
+        let Transports { validity, polling, realtime } = transports;
+        StrategyDocument {
+            flag,
+            strategy: resolution.strategy.as_str(),
+            reason: resolution.reason.as_str(),
+            rule: resolution.step.as_str(),
+            valid_for_ms: ms(validity.valid_for),
+            stale_if_error_ms: ms(validity.stale_if_error),
+            enter_spread_ms: ms(validity.enter_spread),
+            polling: polling.into(),
+            realtime: (resolution.strategy == Strategy::RealtimeV2).then(|| realtime.into()),
+        }
+    }
+}
+
+impl<'a> From<&'a Polling> for PollingDocument<'a> {
+    fn from(polling: &'a Polling) -> PollingDocument<'a> {
+        PollingDocument {
+            url: polling.url.as_deref(),
+            start_ms: ms(polling.start),
+            min_ms: ms(polling.min),
+            max_ms: ms(polling.max),
+            factor: f64::from(polling.factor_thousandths) / 1000.0,
+            dedupe_ms: ms(polling.dedupe),
+            limit: polling.limit,
+        }
+    }
+}
+
+impl<'a> From<&'a Realtime> for RealtimeDocument<'a> {
+    fn from(realtime: &'a Realtime) -> RealtimeDocument<'a> {
+        RealtimeDocument {
+            kind: realtime.kind.as_str(),
+            url: realtime.url.as_deref(),
+            token_ttl_ms: ms(realtime.token_ttl),
+            retry_ms: realtime.retry.iter().copied().map(ms).collect(),
+        }
+    }
+}
+
+/// The OFREP 0.3 answer: `disabled` is a value like any other, metadata is flat.
+fn ofrep(key: &str, transports: &Transports, resolution: Resolution, error_code: &str) -> Json {
+    let failure = |code: &str, details: &str| json!({ "key": key, "errorCode": code, "errorDetails": details });
+    match resolution.step {
+        Step::NoUnit => failure("TARGETING_KEY_MISSING", "this flag is rolled out by a key that the context does not have"),
+        Step::Error if error_code == "GENERAL" => failure(error_code, "the flag has no usable definition; poll until it has"),
+        Step::Error => failure(error_code, "an attribute has another type than the flag declares"),
+        _ => {
+            let document = to_json(&StrategyDocument::new(key, transports, resolution));
+            let mut metadata = Map::new();
+            for (name, value) in document.as_object().into_iter().flatten() {
+                match name.as_str() {
+                    "flag" | "strategy" | "reason" => {}
+                    name => flatten(name, value, &mut metadata),
+                }
+            }
+            json!({
+                "key": key,
+                "reason": resolution.reason.as_str(),
+                "value": resolution.strategy.as_str(),
+                "variant": resolution.strategy.as_str(),
+                "metadata": metadata,
+            })
+        }
+    }
+}
+
+/// `polling.startMs: 4000`; a list becomes text, as metadata holds texts, numbers and booleans only.
+fn flatten(name: &str, value: &Json, into: &mut Map<String, Json>) {
+    match value {
+        Json::Object(members) => members.iter().for_each(|(member, value)| flatten(&format!("{name}.{member}"), value, into)),
+        Json::Array(items) => {
+            let items: Vec<String> = items.iter().map(Json::to_string).collect();
+            into.insert(name.to_owned(), items.join(",").into());
+        }
+        plain => {
+            into.insert(name.to_owned(), plain.clone());
+        }
+    }
+}
+
+/// Whole milliseconds; every duration of a definition fits.
+fn ms(duration: Duration) -> u64 {
+    duration.as_millis() as u64
+}
+
+// Neither can fail for these types: their keys are texts and their numbers finite.
+fn to_bytes(value: &impl Serialize) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+fn to_json(value: &impl Serialize) -> Json {
+    serde_json::to_value(value).unwrap_or_default()
+}

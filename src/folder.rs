@@ -1,0 +1,182 @@
+//! Reads a flags folder from disk into [`Contents`]. Floor 2.
+//!
+//! It reads `*.yaml` of the folder and of `segments/`, and the `users_file`s those name; nothing else in it matters. What has not changed since
+//! the last reading, going by its metadata, is not read again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
+use crate::definition::{Contents, File, Subject, Text, users_file_of};
+
+/// Reads one folder, again and again.
+#[derive(Debug)]
+pub struct Folder {
+    root: PathBuf,
+    internal_user_ids: Vec<String>,
+    known: HashMap<String, Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    fingerprint: Fingerprint,
+    file: File,
+    /// The `users_file` a segment names.
+    users_file: Option<String>,
+}
+
+/// What the system says of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Fingerprint {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Folder {
+    pub fn new(root: impl Into<PathBuf>, internal_user_ids: Vec<String>) -> Folder {
+        Folder { root: root.into(), internal_user_ids, known: HashMap::new() }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What the folder holds now.
+    pub fn read(&mut self) -> Contents {
+        let mut contents = Contents { internal_user_ids: self.internal_user_ids.clone(), ..Contents::default() };
+        match self.list() {
+            Ok(paths) => {
+                let mut users_files = Vec::new();
+                for path in paths {
+                    let known = self.file(&path, MAX_YAML_BYTES);
+                    users_files.extend(known.users_file.clone());
+                    contents.files.insert(path, known.file.clone());
+                }
+                for path in users_files {
+                    if self.root.join(&path).exists() {
+                        contents.files.insert(path.clone(), self.file(&path, MAX_USERS_FILE_BYTES).file.clone());
+                    }
+                }
+            }
+            Err(error) => contents.unreadable = Some(format!("{} {}", self.root.display(), why(&error))),
+        }
+        self.known.retain(|path, _| contents.files.contains_key(path));
+        contents
+    }
+
+    /// The folders whose changes could change what [`read`](Folder::read) finds, after it was called.
+    pub fn folders_that_matter(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.root.clone(), self.root.join("segments")];
+        for path in self.known.keys() {
+            let path = self.root.join(path);
+            folders.extend(path.parent().map(Path::to_owned));
+            // A link's target may be rewritten where it lies.
+            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
+                folders.extend(fs::canonicalize(&path).ok().and_then(|target| target.parent().map(Path::to_owned)));
+            }
+        }
+        folders.sort();
+        folders.dedup();
+        folders
+    }
+
+    /// The paths of flag and segment files, and of files that look as if they were meant to be.
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut paths = yaml_files(&self.root, "")?;
+        match yaml_files(&self.root.join("segments"), "segments/") {
+            Ok(segments) => paths.extend(segments),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(paths)
+    }
+
+    fn file(&mut self, path: &str, most: usize) -> &Known {
+        let full = self.root.join(path);
+        let metadata = fs::metadata(&full);
+        let fingerprint = metadata.as_ref().ok().map(Fingerprint::of);
+        let unchanged = self.known.get(path).is_some_and(|known| Some(known.fingerprint) == fingerprint && known.fingerprint.is_old());
+        if !unchanged {
+            let file = metadata.and_then(|metadata| read_file(&full, &metadata, most));
+            let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
+            let users_file = match (&file, Contents::subject(path)) {
+                (File::Text(text), Some(Subject::Segment(_))) => users_file_of(&text.bytes),
+                _ => None,
+            };
+            let fingerprint = fingerprint.unwrap_or(Fingerprint::NONE);
+            self.known.insert(path.to_owned(), Known { fingerprint, file, users_file });
+        }
+        &self.known[path]
+    }
+}
+
+/// `*.yaml` and `*.yml`; hidden files and editors' leavings are none of ours.
+fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<String>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let wanted = !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"));
+        if wanted && fs::metadata(entry.path()).is_ok_and(|metadata| !metadata.is_dir()) {
+            paths.push(format!("{prefix}{name}"));
+        }
+    }
+    Ok(paths)
+}
+
+fn read_file(path: &Path, metadata: &Metadata, most: usize) -> io::Result<File> {
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len().min(most as u64) as usize);
+    fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    match bytes.len() > most {
+        true => Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) }),
+        false => Ok(File::Text(Text::new(bytes))),
+    }
+}
+
+/// The system's words, without its numbers.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        io::ErrorKind::NotADirectory => "is no folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl Fingerprint {
+    const NONE: Fingerprint = Fingerprint { device: 0, inode: 0, bytes: 0, modified: (0, 0), changed: (0, 0) };
+
+    fn of(metadata: &Metadata) -> Fingerprint {
+        Fingerprint {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether a further save would surely show: time stamps are coarse, so of a fresh one nothing follows.
+    fn is_old(&self) -> bool {
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(self.changed.0.max(0) as u64, self.changed.1.max(0) as u32);
+        crate::clock::wall().duration_since(changed).is_ok_and(|age| age > Duration::from_secs(2))
+    }
+}
+
+/// Files by path, for whoever compares two readings.
+pub fn changed_paths<'a>(old: &'a BTreeMap<String, File>, new: &'a BTreeMap<String, File>) -> Vec<&'a str> {
+    let mut paths: Vec<&str> = old.keys().chain(new.keys()).map(String::as_str).filter(|path| old.get(*path) != new.get(*path)).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}

@@ -1,0 +1,74 @@
+//! How answers look on the wire: their headers, and when there is nothing new to say.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+
+use super::Surface;
+use crate::snapshot::Snapshot;
+
+pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
+pub const FLAG_REVISION: HeaderName = HeaderName::from_static("turnout-flag-revision");
+pub const STALE: HeaderName = HeaderName::from_static("turnout-stale");
+
+/// An answer made from one snapshot.
+pub struct Answer<'s> {
+    pub surface: &'s Surface,
+    pub snapshot: &'s Snapshot,
+    /// The position at which the one flag that was asked for last changed.
+    pub flag_changed_at: Option<&'s Bytes>,
+}
+
+impl Answer<'_> {
+    /// A JSON body. With a tag that the asker already holds, 304 and no body.
+    pub fn json(&self, status: StatusCode, body: Bytes, etag: Option<(&Bytes, bool)>) -> Response<Body> {
+        let fresh = etag.is_some_and(|(_, matched)| matched);
+        let mut response = match fresh {
+            true => Response::new(Body::empty()),
+            false => Response::new(Body::from(body)),
+        };
+        *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { status };
+        let headers = response.headers_mut();
+        headers.reserve(8);
+        if !fresh {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if let Some((etag, _)) = etag {
+            insert(headers, ETAG, etag);
+        }
+        self.describe(headers);
+        response
+    }
+
+    /// Says from what the answer was made.
+    pub fn describe(&self, headers: &mut HeaderMap) {
+        insert(headers, REVISION, self.snapshot.position_text());
+        if let Some(changed_at) = self.flag_changed_at {
+            insert(headers, FLAG_REVISION, changed_at);
+        }
+        headers.insert(STALE, self.surface.contact.stale_seconds().into());
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &Bytes) {
+    // Positions and tags are plain ASCII.
+    if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
+        headers.insert(name, value);
+    }
+}
+
+/// Whether the asker already holds the body of this tag: compared weakly over a list, as RFC 9110 §13.1.2 has it, since compressing
+/// proxies weaken tags.
+pub fn holds(headers: &HeaderMap, etag: &[u8]) -> bool {
+    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
+    let Ok(etag) = std::str::from_utf8(etag) else { return false };
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
+}
+

@@ -1,0 +1,95 @@
+//! The only table from errors to statuses, in the two shapes errors have: problem details (RFC 9457) and OFREP's.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderValue, Response, StatusCode, Uri};
+use serde_json::{Value as Json, json};
+
+use super::Surface;
+use super::answer::Answer;
+use super::question::BadQuestion;
+
+/// What cannot be answered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    BadQuestion(#[from] BadQuestion),
+    #[error("there is no flag of this name")]
+    UnknownFlag,
+    #[error("there is nothing at this address; see README for the routes")]
+    NoSuchRoute,
+    #[error("this address does not take this method")]
+    NoSuchMethod,
+}
+
+impl Refusal {
+    /// Its status and its stable code.
+    fn row(&self) -> (StatusCode, &'static str) {
+        match self {
+            Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => (StatusCode::BAD_REQUEST, "parse-error"),
+            Refusal::BadQuestion(BadQuestion::Shape(_)) => (StatusCode::BAD_REQUEST, "invalid-context"),
+            Refusal::BadQuestion(BadQuestion::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
+            Refusal::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route"),
+            Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
+        }
+    }
+
+    /// OFREP's word for it.
+    fn ofrep_code(&self) -> &'static str {
+        match self.row().1 {
+            "parse-error" => "PARSE_ERROR",
+            "invalid-context" => "INVALID_CONTEXT",
+            "flag-not-found" => "FLAG_NOT_FOUND",
+            _ => "GENERAL",
+        }
+    }
+
+    /// As problem details.
+    pub fn problem(&self, surface: &Surface) -> Response<Body> {
+        let (status, code) = self.row();
+        let body = json!({
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": self.to_string(),
+        });
+        respond(surface, status, "application/problem+json", &body)
+    }
+
+    /// As an OFREP failure: of one flag where `key` is given, else of the whole request.
+    pub fn ofrep(&self, surface: &Surface, key: Option<&str>) -> Response<Body> {
+        let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
+        if let Some(key) = key {
+            body["key"] = key.into();
+        }
+        respond(surface, self.row().0, "application/json", &body)
+    }
+}
+
+/// An error's body has no tag, and the same headers as any other answer.
+fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, body: &Json) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
+    response
+}
+
+pub async fn no_such_route(State(surface): State<Surface>, uri: Uri) -> Response<Body> {
+    in_the_shape_of(&Refusal::NoSuchRoute, &surface, &uri)
+}
+
+pub async fn no_such_method(State(surface): State<Surface>, uri: Uri) -> Response<Body> {
+    in_the_shape_of(&Refusal::NoSuchMethod, &surface, &uri)
+}
+
+fn in_the_shape_of(refusal: &Refusal, surface: &Surface, uri: &Uri) -> Response<Body> {
+    match uri.path().starts_with("/ofrep/") {
+        true => refusal.ofrep(surface, None),
+        false => refusal.problem(surface),
+    }
+}

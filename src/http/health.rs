@@ -1,0 +1,34 @@
+//! Probes: status and counts, and nothing that could be secret.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use bytes::Bytes;
+use serde_json::json;
+
+use super::Surface;
+use super::answer::Answer;
+
+/// The process answers.
+pub async fn alive(State(surface): State<Surface>) -> Response<Body> {
+    let snapshot = surface.live.current();
+    let body = Bytes::from_static(br#"{"status":"ok"}"#);
+    Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, body, None)
+}
+
+/// It knows what to answer. Problems are counted and never make it unready: what was good still serves.
+pub async fn ready(State(surface): State<Surface>) -> Response<Body> {
+    let snapshot = surface.live.current();
+    let (status, word) = match snapshot.is_cold() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "cold-start"),
+        false => (StatusCode::OK, "ready"),
+    };
+    let body = json!({
+        "status": word,
+        "revision": snapshot.position().to_string(),
+        "flags": snapshot.flags().len(),
+        "problems": surface.problems.count(),
+    });
+    let answer = Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
+    answer.json(status, body.to_string().into(), None)
+}

@@ -1,0 +1,82 @@
+//! The OpenFeature Remote Evaluation Protocol 0.3: one flag, or all of them with a tag.
+//!
+//! The single call has neither tag nor 304 in the protocol; the bulk one has both, and a failure of one flag never fails the
+//! others.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode, Uri};
+use bytes::Bytes;
+
+use super::Surface;
+use super::answer::{Answer, holds};
+use super::error::Refusal;
+use super::question::{FlagPath, Question, body, key};
+use crate::document::{Document, etag};
+use crate::flag::{FlagKey, Step};
+use crate::snapshot::Position;
+
+pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
+    answer_one(&surface, key(&path), request).await.unwrap_or_else(|refusal| refusal.ofrep(&surface, Some(key(&path))))
+}
+
+async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Response<Body>, Refusal> {
+    let bytes = body(request.into_body()).await?;
+    let question = Question::ofrep(&bytes)?;
+    let snapshot = surface.live.current();
+    let respond = |status, document: &Document, flag_changed_at| {
+        Answer { surface, snapshot: &snapshot, flag_changed_at }.json(status, document.ofrep.clone(), None)
+    };
+    match snapshot.flag(key) {
+        Some(entry) => {
+            let resolution = snapshot.evaluate(entry, &question.context());
+            let status = match resolution.step {
+                Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
+                _ => StatusCode::OK,
+            };
+            Ok(entry.document(resolution, |document| respond(status, document, Some(entry.changed_at()))))
+        }
+        None if snapshot.is_cold() && FlagKey::accepts(key) => Ok(respond(StatusCode::OK, &Document::cold_start(key), None)),
+        None => Err(Refusal::UnknownFlag),
+    }
+}
+
+pub async fn all(State(surface): State<Surface>, request: Request) -> Response<Body> {
+    answer_all(&surface, request).await.unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
+}
+
+async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
+    let (head, request_body) = request.into_parts();
+    let bytes = body(request_body).await?;
+    let question = Question::ofrep(&bytes)?;
+    let snapshot = surface.live.current();
+    let context = question.context();
+    let mut json = Vec::with_capacity(32 + 640 * snapshot.flags().len());
+    json.extend_from_slice(br#"{"flags":["#);
+    for (index, entry) in snapshot.flags().iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        entry.document(snapshot.evaluate(entry, &context), |document| json.extend_from_slice(&document.ofrep));
+    }
+    json.extend_from_slice(b"]}");
+    let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
+    if snapshot.is_cold() {
+        return Ok(answer.json(StatusCode::OK, Bytes::from(json), None));
+    }
+    let tag = etag([&*json]);
+    let matched = holds(&head.headers, &tag) && !awaits_another_configuration(&head.uri, snapshot.position());
+    Ok(answer.json(StatusCode::OK, Bytes::from(json), Some((&tag, matched))))
+}
+
+/// Whether an event told the asker of a configuration that is not this node's: then it must get what we have, never a 304 (ADR 8).
+fn awaits_another_configuration(uri: &Uri, position: Position) -> bool {
+    let own = format!("r{position}");
+    // `+` stands for a blank in a query, so a position with pending entries comes as `%2B`, or raw from careless clients.
+    let decoded = |value: &str| value.replace("%2B", "+").replace("%2b", "+").replace("%22", "").replace('"', "");
+    uri.query()
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter_map(|pair| pair.split_once('='))
+        .any(|(name, value)| name == "flagConfigEtag" && decoded(value) != own)
+}

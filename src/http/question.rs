@@ -1,0 +1,238 @@
+//! From a request's bytes to who asks. Every fault of a body has its documented answer, and none repeats what a user sent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::rejection::PathRejection;
+use axum::extract::Path;
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::MAX_BODY_BYTES;
+use crate::flag::{Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
+
+/// What is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuestion {
+    #[error("the body is not JSON (line {line}, column {column})")]
+    NotJson { line: usize, column: usize },
+    #[error("the body ended before it was whole")]
+    Incomplete,
+    #[error("{0}")]
+    Shape(String),
+    #[error("{0}")]
+    TooLarge(String),
+}
+
+/// A body as it was read.
+#[derive(Debug)]
+pub struct Question<'a> {
+    targeting_key: Option<Cow<'a, str>>,
+    attributes: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+/// The flag a path names, decoded; one that is not UTF-8 names none.
+pub type FlagPath = Result<Path<String>, PathRejection>;
+
+/// The key in a path.
+pub fn key(path: &FlagPath) -> &str {
+    path.as_ref().map_or("", |Path(key)| key)
+}
+
+/// Reads a body of at most [`MAX_BODY_BYTES`].
+pub async fn body(body: Body) -> Result<Bytes, BadQuestion> {
+    to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
+        let over_limit = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        match over_limit {
+            true => BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes")),
+            false => BadQuestion::Incomplete,
+        }
+    })
+}
+
+impl<'a> Question<'a> {
+    /// `{"targetingKey": "u-1", "attributes": {…}}`.
+    pub fn native(bytes: &'a [u8]) -> Result<Question<'a>, BadQuestion> {
+        let (mut key, mut attributes) = (None, Vec::new());
+        for (name, value) in object(parse(bytes)?, "the body")? {
+            match &*name {
+                "targetingKey" => key = targeting_key(value)?,
+                "attributes" if value == Json::Value(Value::Null) => {}
+                "attributes" => attributes = plain(object(value, "`attributes`")?),
+                _ => return Err(shape("the body has the members `targetingKey` and `attributes`, and here is another")),
+            }
+        }
+        Question { targeting_key: key, attributes }.checked()
+    }
+
+    /// `{"context": {"targetingKey": "u-1", …}}`; what else the body holds is for later versions of the protocol.
+    pub fn ofrep(bytes: &'a [u8]) -> Result<Question<'a>, BadQuestion> {
+        let mut members = object(parse(bytes)?, "the body")?;
+        let context = members.iter().position(|(name, _)| name == "context").map(|index| members.swap_remove(index).1);
+        let mut members = object(context.ok_or_else(|| shape("the body needs a `context`"))?, "`context`")?;
+        let key = members.iter().position(|(name, _)| name == "targetingKey").map(|index| members.swap_remove(index).1);
+        let key = key.map(targeting_key).transpose()?.flatten();
+        Question { targeting_key: key, attributes: plain(members) }.checked()
+    }
+
+    /// The context to evaluate: nobody vouches for what a body says.
+    pub fn context(&self) -> Context<'_> {
+        // A key that is too long was refused with the body.
+        let key = self.targeting_key.as_deref().and_then(|key| TargetingKey::parse(key).ok().flatten());
+        Context::new(Identity::Plain, key, &self.attributes)
+    }
+
+    fn checked(self) -> Result<Question<'a>, BadQuestion> {
+        if self.attributes.len() > MAX_ATTRIBUTES {
+            return Err(BadQuestion::TooLarge(format!("a context has at most {MAX_ATTRIBUTES} attributes")));
+        }
+        if self.targeting_key.as_deref().is_some_and(|key| TargetingKey::parse(key).is_err()) {
+            return Err(shape(format!("`targetingKey` has more than {MAX_UNIT_BYTES} bytes")));
+        }
+        Ok(self)
+    }
+}
+
+fn shape(fault: impl Into<String>) -> BadQuestion {
+    BadQuestion::Shape(fault.into())
+}
+
+/// A missing key may be left out, null or empty.
+fn targeting_key<'a>(value: Json<'a>) -> Result<Option<Cow<'a, str>>, BadQuestion> {
+    match value {
+        Json::Value(Value::Text(key)) => Ok(Some(key)),
+        Json::Value(Value::Null) => Ok(None),
+        _ => Err(shape("`targetingKey` is a string")),
+    }
+}
+
+fn object<'a>(json: Json<'a>, what: &str) -> Result<Members<'a>, BadQuestion> {
+    match json {
+        Json::Object { twice: true, .. } => Err(shape(format!("{what} has a member twice"))),
+        Json::Object { members, .. } => Ok(members),
+        Json::Value(_) => Err(shape(format!("{what} is a JSON object"))),
+    }
+}
+
+/// Lists and objects are values no rule can ask for.
+fn plain(members: Members<'_>) -> Vec<(Cow<'_, str>, Value<'_>)> {
+    let value = |json| match json {
+        Json::Value(value) => value,
+        Json::Object { .. } => Value::Other,
+    };
+    members.into_iter().map(|(name, json)| (name, value(json))).collect()
+}
+
+type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
+
+/// JSON as far down as anything is asked of it.
+#[derive(Debug, PartialEq)]
+enum Json<'a> {
+    Value(Value<'a>),
+    Object { members: Members<'a>, twice: bool },
+}
+
+fn parse(bytes: &[u8]) -> Result<Json<'_>, BadQuestion> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = Depth(0).deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    read.map_err(|error| BadQuestion::NotJson { line: error.line(), column: error.column() })
+}
+
+/// Objects are kept down to this depth: OFREP's body, its context, and a context's attributes are the deepest that matter.
+const DEEPEST: u8 = 2;
+
+/// Reads one value at a depth.
+#[derive(Clone, Copy)]
+struct Depth(u8);
+
+impl<'de> DeserializeSeed<'de> for Depth {
+    type Value = Json<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Depth {
+    type Value = Json<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Null))
+    }
+
+    fn visit_bool<E>(self, is: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Bool(is)))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Number(number as f64)))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Number(number as f64)))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Number(number)))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Text(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Value(Value::Text(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json<'de>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Json::Value(Value::Other))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json<'de>, A::Error> {
+        if self.0 >= DEEPEST {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Json::Value(Value::Other));
+        }
+        let mut members: Members = Vec::new();
+        let mut twice = false;
+        while let Some(name) = map.next_key_seed(Name)? {
+            let value = map.next_value_seed(Depth(self.0 + 1))?;
+            // Past the bound the body is refused anyway; looking for repeats among thousands is what the bound is for.
+            twice |= members.len() <= MAX_ATTRIBUTES && members.iter().any(|(other, _)| *other == name);
+            members.push((name, value));
+        }
+        Ok(Json::Object { members, twice })
+    }
+}
+
+/// A member's name, borrowed where it has no escapes.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}

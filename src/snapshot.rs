@@ -1,0 +1,182 @@
+//! Every effective flag at one position, immutable. Floor 1.
+//!
+//! A request reads one snapshot and nothing else (law 5). The next one shares with it every flag that did not change.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::definition::Form;
+use crate::document::{Document, Documents};
+use crate::flag::{Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
+
+/// `213`, or `213+2` with two pending entries applied; orders by revision, then count.
+///
+/// ```
+/// use turnout::snapshot::Position;
+/// assert_eq!(Position { revision: 213, pending: 2 }.to_string(), "213+2");
+/// assert!(Position { revision: 213, pending: 2 } < Position { revision: 214, pending: 0 });
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    pub revision: u64,
+    pub pending: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pending {
+            0 => write!(f, "{}", self.revision),
+            pending => write!(f, "{}+{pending}", self.revision),
+        }
+    }
+}
+
+/// The flags in force.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    position: Position,
+    position_text: Bytes,
+    server_auth: ServerAuth,
+    /// In the order of keys.
+    entries: Vec<Arc<Entry>>,
+    index: HashMap<FlagKey, usize, RandomState>,
+}
+
+/// One flag of a snapshot.
+#[derive(Debug)]
+pub struct Entry {
+    key: FlagKey,
+    state: State,
+    changed_at: Bytes,
+    documents: Documents,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Usable(Flag),
+    /// No good form is known.
+    Unusable { stopped: bool },
+}
+
+impl Snapshot {
+    /// What is known before anything is: no flag, at position 0.
+    pub fn cold(server_auth: ServerAuth) -> Snapshot {
+        Snapshot { position_text: Position::default().to_string().into(), server_auth, ..Snapshot::default() }
+    }
+
+    /// The snapshot after this one, or `None` if nothing changed, with the keys that did.
+    pub fn next<'a>(
+        &self,
+        position: Position,
+        forms: impl Iterator<Item = (&'a FlagKey, Form)>,
+        stopped: &BTreeSet<FlagKey>,
+    ) -> Option<(Snapshot, Vec<FlagKey>)> {
+        let changed_at = Bytes::from(position.to_string());
+        let mut changed = Vec::new();
+        let entries: Vec<Arc<Entry>> = forms
+            .map(|(key, form)| {
+                let state = State::new(form, stopped.contains(key));
+                match self.flag(key.as_str()) {
+                    Some(entry) if entry.state.is(&state) => entry.clone(),
+                    _ => {
+                        changed.push(key.clone());
+                        Arc::new(Entry::new(key.clone(), state, changed_at.clone(), self.server_auth))
+                    }
+                }
+            })
+            .collect();
+        let index: HashMap<FlagKey, usize, RandomState> =
+            entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
+        changed.extend(self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned());
+        if changed.is_empty() {
+            return None;
+        }
+        Some((Snapshot { position, position_text: changed_at, server_auth: self.server_auth, entries, index }, changed))
+    }
+
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The position as it stands in a header.
+    pub fn position_text(&self) -> &Bytes {
+        &self.position_text
+    }
+
+    /// Whether nothing is known yet.
+    pub fn is_cold(&self) -> bool {
+        self.position == Position::default()
+    }
+
+    pub fn flag(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.index.get(key).map(|index| &self.entries[*index])
+    }
+
+    /// Every flag, in the order of keys.
+    pub fn flags(&self) -> &[Arc<Entry>] {
+        &self.entries
+    }
+
+    /// One asker's answer for one of this snapshot's flags.
+    pub fn evaluate(&self, entry: &Entry, context: &Context<'_>) -> Resolution {
+        match &entry.state {
+            State::Usable(flag) => evaluate(flag, context, self.server_auth),
+            State::Unusable { stopped: true } => Resolution::STOPPED_UNKNOWN,
+            State::Unusable { stopped: false } => Resolution::ERROR,
+        }
+    }
+}
+
+impl Entry {
+    fn new(key: FlagKey, state: State, changed_at: Bytes, server_auth: ServerAuth) -> Entry {
+        let (definition, error_is_ours) = match &state {
+            State::Usable(flag) => (Some(&*flag.definition), matches!(flag.segments, Segments::Unusable)),
+            State::Unusable { .. } => (None, true),
+        };
+        let documents = Documents::of(&key, definition, error_is_ours, server_auth);
+        Entry { key, state, changed_at, documents }
+    }
+
+    pub fn key(&self) -> &FlagKey {
+        &self.key
+    }
+
+    /// The position at which this flag last changed, as it stands in a header.
+    pub fn changed_at(&self) -> &Bytes {
+        &self.changed_at
+    }
+
+    pub fn document<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
+        self.documents.with(resolution, use_it)
+    }
+
+    /// The flag, if a good form of it is known.
+    pub fn flag(&self) -> Option<&Flag> {
+        match &self.state {
+            State::Usable(flag) => Some(flag),
+            State::Unusable { .. } => None,
+        }
+    }
+}
+
+impl State {
+    fn new(form: Form, stopped: bool) -> State {
+        match form {
+            Some((definition, segments)) => State::Usable(Flag { definition, segments, stopped }),
+            None => State::Unusable { stopped },
+        }
+    }
+
+    fn is(&self, other: &State) -> bool {
+        match (self, other) {
+            (State::Usable(mine), State::Usable(theirs)) => mine.is(theirs),
+            (State::Unusable { stopped: mine }, State::Unusable { stopped: theirs }) => mine == theirs,
+            _ => false,
+        }
+    }
+}
