@@ -1,13 +1,16 @@
 //! Wiring, and the order of start and stop. Floor 4.
 //!
-//! Start: read the folder, make what it says live, bind, serve, and only then watch: an answer is ready before the port is open.
+//! Start: bind, read the folder, make what it says live, and only then accept and watch: a taken port is said at once, and the first
+//! answer is already the right one.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::control::{Applied, Change, Corridor};
+use crate::control::{Change, Corridor};
+use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, Server, Surface};
 use crate::telemetry;
@@ -35,7 +38,9 @@ impl StartError {
     pub fn hint(&self) -> &'static str {
         match self {
             StartError::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => "another program has this port; stop it, or choose another with --listen 127.0.0.1:0",
+                io::ErrorKind::AddrInUse => {
+                    "another program has this port; stop it, or choose another with --listen 127.0.0.1:0"
+                }
                 io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose another with --listen",
                 io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose another with --listen",
                 _ => "choose another address with --listen",
@@ -47,17 +52,17 @@ impl StartError {
 
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
+        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(listen)?;
+
         let corridor = Arc::new(Corridor::new(config.server_auth));
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
-        report(&corridor, &corridor.apply(Change::Folder(contents.clone())));
-
-        let listen = |source| StartError::Listen { address: config.listen, source };
-        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(listen)?;
+        take_in(&corridor, &config.flags, contents.clone());
         let server = http::serve(listener, http::routes(Surface::of(&corridor))).map_err(listen)?;
 
         let watched = corridor.clone();
-        let deliver = move |contents| report(&watched, &watched.apply(Change::Folder(contents)));
+        let deliver = move |contents| take_in(&watched, &config.flags, contents);
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Watch)?;
         Ok(App { corridor, server, watch })
     }
@@ -78,9 +83,11 @@ impl App {
     }
 }
 
-fn report(corridor: &Corridor, applied: &Applied) {
-    telemetry::applied(applied);
+/// Makes a reading of the folder live and says what came of it.
+fn take_in(corridor: &Corridor, flags: &Path, contents: Contents) {
+    let applied = corridor.apply(Change::Folder(contents.clone()));
+    telemetry::applied(&applied);
     if applied.problems_changed {
-        telemetry::problems(&corridor.problems().current());
+        telemetry::problems(&corridor.problems().current(), &contents, flags);
     }
 }

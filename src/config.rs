@@ -25,7 +25,14 @@ pub struct Settings {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Deciding {
     /// Users of the segment `internal`, comma separated, beside those its file lists
-    #[arg(long, value_name = "IDS", env = "INTERNAL_USER_IDS", default_value = "", hide_env_values = true, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "IDS",
+        env = "INTERNAL_USER_IDS",
+        default_value = "",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
     pub internal_user_ids: String,
 
     /// Server-auth mode: without a token hand-off every `realtime-v2` is answered `polling`
@@ -56,7 +63,8 @@ impl Settings {
         let mut faults = Vec::new();
         let listen = self.listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
         if listen.is_none() {
-            faults.push(format!("--listen: `{}` is no address to listen on; write HOST:PORT, like 127.0.0.1:7070", self.listen));
+            faults
+                .push(format!("--listen: `{}` is no address to listen on; write HOST:PORT, like 127.0.0.1:7070", self.listen));
         }
         let deciding = self.deciding.check();
         match (listen, deciding) {

@@ -102,7 +102,8 @@ impl Folder {
         let full = self.root.join(path);
         let metadata = fs::metadata(&full);
         let fingerprint = metadata.as_ref().ok().map(Fingerprint::of);
-        let unchanged = self.known.get(path).is_some_and(|known| Some(known.fingerprint) == fingerprint && known.fingerprint.is_old());
+        let unchanged =
+            self.known.get(path).is_some_and(|known| Some(known.fingerprint) == fingerprint && known.fingerprint.is_old());
         if !unchanged {
             let file = metadata.and_then(|metadata| read_file(&full, &metadata, most));
             let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
@@ -175,7 +176,8 @@ impl Fingerprint {
 
 /// Files by path, for whoever compares two readings.
 pub fn changed_paths<'a>(old: &'a BTreeMap<String, File>, new: &'a BTreeMap<String, File>) -> Vec<&'a str> {
-    let mut paths: Vec<&str> = old.keys().chain(new.keys()).map(String::as_str).filter(|path| old.get(*path) != new.get(*path)).collect();
+    let mut paths: Vec<&str> =
+        old.keys().chain(new.keys()).map(String::as_str).filter(|path| old.get(*path) != new.get(*path)).collect();
     paths.sort_unstable();
     paths.dedup();
     paths

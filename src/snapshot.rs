@@ -60,7 +60,9 @@ pub struct Entry {
 enum State {
     Usable(Flag),
     /// No good form is known.
-    Unusable { stopped: bool },
+    Unusable {
+        stopped: bool,
+    },
 }
 
 impl Snapshot {

@@ -1,7 +1,11 @@
 //! Every line the service says, in one place. Floor 3. User ids never stand in one.
 
+use std::io::{IsTerminal, Write};
+use std::ops::Not;
+use std::path::Path;
+
 use crate::control::Applied;
-use crate::definition::Finding;
+use crate::definition::{Contents, Finding, render};
 
 /// The most keys a line names.
 const KEYS_AT_MOST: usize = 10;
@@ -18,20 +22,34 @@ pub fn applied(applied: &Applied) {
     say(&format!("revision {} is live: {}", applied.position, keys.join(", ")));
 }
 
-/// The problems there are now. One line each, without source: its lines may hold user ids. `turnout check` shows them.
-pub fn problems(findings: &[Finding]) {
-    if findings.is_empty() {
-        return say("no problems left");
-    }
+/// The problems there are now. A terminal gets them drawn; a log gets one line each without source, as the lines of a flag file may
+/// name users.
+pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
+    let shown = |file: &str| flags.join(file).display().to_string();
+    let terminal = std::io::stderr().is_terminal();
     for finding in findings {
-        say(&format!("problem: {finding}"));
+        match terminal {
+            true => write(&format!("{}\n", render(finding, contents, shown, no_colour().not()))),
+            false => say(&format!("problem: {}", finding.line(shown))),
+        }
     }
-    let count = findings.len();
-    say(&format!("{count} problem{} in the flags folder; what was live stays live", if count == 1 { "" } else { "s" }));
+    say(&match findings.len() {
+        0 => "no problems left in the flags folder".to_owned(),
+        1 => "1 problem in the flags folder".to_owned(),
+        count => format!("{count} problems in the flags folder"),
+    });
+}
+
+/// Whether colour is unwanted (<https://no-color.org>).
+pub fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 pub fn say(line: &str) {
+    write(&format!("turnout: {}", line.replace(char::is_control, " ")));
+}
+
+fn write(text: &str) {
     // A closed stderr must not take the service with it, as `eprintln!` would.
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "turnout: {}", line.replace(char::is_control, " "));
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }

@@ -192,7 +192,9 @@ impl Arms {
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             // Our own readings are events too; acting on them would never end.
             let is_change = match &event {
-                Ok(event) => !matches!(event.kind, EventKind::Access(_)) && (event.paths.is_empty() || event.paths.iter().any(&matters)),
+                Ok(event) => {
+                    !matches!(event.kind, EventKind::Access(_)) && (event.paths.is_empty() || event.paths.iter().any(&matters))
+                }
                 Err(_) => true,
             };
             if is_change {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 use turnout::definition::{Contents, File, Library, Text};
 use turnout::flag::{
-    Baseline, Bucket, Context, Flag, Identity, Resolution, ServerAuth, Share, Split, Step, Strategy, TargetingKey, Truth, Unit, Value,
-    Version, Witness, bucket, evaluate_before, hash, place,
+    Baseline, Bucket, Context, Flag, Identity, Resolution, ServerAuth, Share, Split, Step, Strategy, TargetingKey, Truth, Unit,
+    Value, Version, Witness, bucket, evaluate_before, hash, place,
 };
 
 fn vectors(file: &str) -> Json {

@@ -9,6 +9,7 @@ use super::{Exit, complain, count, print};
 use crate::config::Deciding;
 use crate::definition::{Code, Library, render};
 use crate::folder::Folder;
+use crate::telemetry::no_colour;
 
 #[derive(Debug, Args)]
 pub struct Check {
@@ -50,7 +51,7 @@ fn check(path: &Path, internal_user_ids: &[String]) -> bool {
     if let Some(only) = &only {
         findings.retain(|finding| *finding.file == **only);
     }
-    let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let colour = std::io::stdout().is_terminal() && !no_colour();
     let shown = |file: &str| if file.is_empty() { root.display().to_string() } else { root.join(file).display().to_string() };
     for finding in &findings {
         print(&format!("{}\n\n", render(finding, &contents, shown, colour)));

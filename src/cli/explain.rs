@@ -147,7 +147,10 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
         let shown = |file: &str| files.join(file).display().to_string();
         let of_flag = findings.iter().filter(|finding| *finding.file == *format!("{key}.yaml"));
         let drawn: Vec<String> = of_flag.map(|finding| render(finding, &contents, shown, false)).collect();
-        return Err((Exit::No, format!("`{key}` has no good form: a server would answer `polling` by `error`\n\n{}", drawn.join("\n\n"))));
+        return Err((
+            Exit::No,
+            format!("`{key}` has no good form: a server would answer `polling` by `error`\n\n{}", drawn.join("\n\n")),
+        ));
     };
     Ok(Flag { definition, segments, stopped: false })
 }
@@ -209,12 +212,17 @@ impl Telling<'_> {
         let Some(Placement { hash, bucket }) = self.placement else {
             return "no usable unit: no bucket\n".to_owned();
         };
-        let hash = hash.map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {}", self.flag.definition.salt));
+        let hash =
+            hash.map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {}", self.flag.definition.salt));
         let shares = match self.flag.definition.rollout {
             None => "no rollout".to_owned(),
             Some(split) => {
                 let default = Strategy::from(self.flag.definition.default);
-                let disabled = if split.disabled().millipercent() > 0 { format!("disabled the last {}, ", split.disabled()) } else { String::new() };
+                let disabled = if split.disabled().millipercent() > 0 {
+                    format!("disabled the last {}, ", split.disabled())
+                } else {
+                    String::new()
+                };
                 format!("realtime-v2 has the first {}, {disabled}{default} the rest", split.realtime())
             }
         };

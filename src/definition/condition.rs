@@ -25,7 +25,12 @@ impl Declared<'_> {
 pub fn condition(d: &mut Decoder, node: &Node, declared: &Declared, segments: &mut SegmentNames) -> Option<Condition> {
     let record = d.map(node, "`when`")?;
     if record.entries.is_empty() {
-        d.report(record.place, Code::EmptyEntry, "an empty `when` asks nothing", Some("name an attribute, or remove it".into()));
+        d.report(
+            record.place,
+            Code::EmptyEntry,
+            "an empty `when` asks nothing",
+            Some("name an attribute, or remove it".into()),
+        );
         return None;
     }
     let mut parts = Vec::new();
@@ -67,8 +72,9 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
             })
             .map(Comparison::Text)
         }
-        AttributeType::Text => test(d, node, name, "text", &mut |d, operator, value| text_test(d, operator, value, name))
-            .map(Comparison::Text),
+        AttributeType::Text => {
+            test(d, node, name, "text", &mut |d, operator, value| text_test(d, operator, value, name)).map(Comparison::Text)
+        }
         AttributeType::Number => test(d, node, name, "a number", &mut |d, operator, value| {
             let number = |d: &mut Decoder| {
                 let node = value.only(d, name)?;
@@ -96,9 +102,7 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
         })
         .map(Comparison::Version),
         AttributeType::Boolean => test(d, node, name, "a boolean", &mut |d, operator, value| match operator {
-            Operator::AnyOf => {
-                value.only(d, name).and_then(|node| d.boolean(node, &format!("`{name}`"))).map(BooleanTest::Is)
-            }
+            Operator::AnyOf => value.only(d, name).and_then(|node| d.boolean(node, &format!("`{name}`"))).map(BooleanTest::Is),
             other => refuse(d, other, value, name, "a boolean"),
         })
         .map(Comparison::Boolean),
@@ -112,7 +116,8 @@ fn email(d: &mut Decoder, node: &Node) -> Option<Comparison> {
         TextTest::StartsWith(text) => TextTest::StartsWith(fold_text(text)),
         TextTest::EndsWith(text) => TextTest::EndsWith(fold_text(text)),
     };
-    test(d, node, "email", "text", &mut |d, operator, value| text_test(d, operator, value, "email").map(fold)).map(Comparison::Email)
+    test(d, node, "email", "text", &mut |d, operator, value| text_test(d, operator, value, "email").map(fold))
+        .map(Comparison::Email)
 }
 
 fn fold_text(text: Box<str>) -> Box<str> {
@@ -137,7 +142,12 @@ fn part_of_text(d: &mut Decoder, value: Operand, name: &str) -> Option<Box<str>>
     let node = value.only(d, name)?;
     let text = d.scalar(node, &format!("`{name}`"))?;
     if text.is_empty() {
-        d.report(node.place, Code::BadText, "every text starts and ends with nothing", Some("write at least one character".into()));
+        d.report(
+            node.place,
+            Code::BadText,
+            "every text starts and ends with nothing",
+            Some("write at least one character".into()),
+        );
         return None;
     }
     Some(text.into())

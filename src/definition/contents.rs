@@ -20,8 +20,12 @@ pub struct Contents {
 pub enum File {
     Text(Text),
     /// Larger than any file of its kind may be, so it was not read.
-    TooLarge { bytes: u64 },
-    Unreadable { why: String },
+    TooLarge {
+        bytes: u64,
+    },
+    Unreadable {
+        why: String,
+    },
 }
 
 /// A file's bytes, told apart by their hash: what is compared is content, never a time stamp.

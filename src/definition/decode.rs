@@ -133,7 +133,12 @@ impl<'a> Decoder<'a> {
                     "no" | "off" | "n" | "false" => "write `false`",
                     _ => "write `true` or `false`",
                 };
-                self.report(node.place, Code::WrongType, format!("{what} is `true` or `false`, without quotes"), Some(meant.into()));
+                self.report(
+                    node.place,
+                    Code::WrongType,
+                    format!("{what} is `true` or `false`, without quotes"),
+                    Some(meant.into()),
+                );
                 None
             }
             _ => self.wrong_type(node, &format!("{what} is `true` or `false`")),
@@ -152,9 +157,7 @@ impl<'a> Decoder<'a> {
         place: Place,
         what: &str,
     ) -> Option<T> {
-        text.parse()
-            .map_err(|bad: crate::flag::BadName| self.report(place, Code::BadName, format!("{what} {bad}"), None))
-            .ok()
+        text.parse().map_err(|bad: crate::flag::BadName| self.report(place, Code::BadName, format!("{what} {bad}"), None)).ok()
     }
 
     pub fn strategy(&mut self, node: &Node, what: &str) -> Option<Strategy> {

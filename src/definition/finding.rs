@@ -3,7 +3,6 @@
 //! A finding is data: the command line draws it with its source, the server logs it as one line. Its message never quotes an
 //! entry of an id list: user ids are personal.
 
-use std::fmt;
 use std::sync::Arc;
 
 /// A spot in a file: 1-based line and column (in characters), and the bytes it covers.
@@ -38,19 +37,16 @@ impl Finding {
     }
 }
 
-/// One line for a log: no source, as its lines may hold user ids.
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&*self.file, self.place) {
-            ("", _) => {}
-            (file, Some(place)) => write!(f, "{file}:{}:{}: ", place.line, place.column)?,
-            (file, None) => write!(f, "{file}: ")?,
-        }
-        write!(f, "error[{}]: {}", self.code.as_str(), self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, " (help: {hint})"),
-            None => Ok(()),
-        }
+impl Finding {
+    /// One line for a log: no source, as its lines may hold user ids. `shown` turns a path inside the folder into the one to print.
+    pub fn line(&self, shown: impl Fn(&str) -> String) -> String {
+        let place = match (&*self.file, self.place) {
+            ("", _) => String::new(),
+            (file, Some(place)) => format!("{}:{}:{}: ", shown(file), place.line, place.column),
+            (file, None) => format!("{}: ", shown(file)),
+        };
+        let hint = self.hint.as_ref().map(|hint| format!(" (help: {hint})")).unwrap_or_default();
+        format!("{place}error[{}]: {}{hint}", self.code.as_str(), self.message)
     }
 }
 

@@ -12,20 +12,34 @@ use super::test_case::{Case, read_cases};
 use super::transports::read_transports;
 use super::tree::{self, Kind, Node};
 use crate::flag::{
-    AttributeName, AttributeType, Baseline, BadName, Definition, Entry, FlagKey, Rule, RuleName, SegmentKey, Share, Split, Step,
-    Strategy, Who, self_test,
+    AttributeName, AttributeType, BadName, Baseline, Definition, Entry, FlagKey, Rule, RuleName, SegmentKey, Share, Split,
+    Step, Strategy, Who, self_test,
 };
 
 const FLAG: Shape = Shape {
     what: "a flag",
     required: &["version", "flag", "enabled", "default", "when_stopped"],
     optional: &[
-        "description", "owner", "salt", "bucket_by", "attributes", "deny", "allow", "rules", "rollout", "transports", "client",
-        "tests", "plan",
+        "description",
+        "owner",
+        "salt",
+        "bucket_by",
+        "attributes",
+        "deny",
+        "allow",
+        "rules",
+        "rollout",
+        "transports",
+        "client",
+        "tests",
+        "plan",
     ],
 };
-const DENY: Shape =
-    Shape { what: "an entry of `deny`", required: &[], optional: &["users", "emails", "domains", "segment", "when", "strategy"] };
+const DENY: Shape = Shape {
+    what: "an entry of `deny`",
+    required: &[],
+    optional: &["users", "emails", "domains", "segment", "when", "strategy"],
+};
 const ALLOW: Shape = Shape {
     what: "an entry of `allow`",
     required: &["strategy"],
@@ -83,7 +97,12 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
     let key = key?;
     let salt = salt.unwrap_or_else(|| Some((&key).into()))?;
     if !self_test(&salt) {
-        d.report(record.place, Code::SelfTest, "this machine does not hash as it must: nothing it decided could be trusted", None);
+        d.report(
+            record.place,
+            Code::SelfTest,
+            "this machine does not hash as it must: nothing it decided could be trusted",
+            None,
+        );
     }
     let definition = Definition {
         salt,
@@ -247,7 +266,12 @@ fn rule_name(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<RuleName> {
         d.report(node.place, Code::BadName, message, Some("give the rule another name".into()));
     }
     if rules.iter().any(|rule| rule.name == name) {
-        d.report(node.place, Code::DuplicateName, format!("a second rule called `{name}`"), Some("give it another name".into()));
+        d.report(
+            node.place,
+            Code::DuplicateName,
+            format!("a second rule called `{name}`"),
+            Some("give it another name".into()),
+        );
     }
     Some(name)
 }
@@ -269,7 +293,8 @@ fn rollout(d: &mut Decoder, node: &Node, default: Baseline) -> Option<Split> {
         let hint = "remove it: `disabled` is what `realtime-v2` leaves over".to_owned();
         d.report(disabled.place, Code::BadStrategy, "`rollout` does not name the default", Some(hint));
     }
-    let mut share = |key: &str| record.get(key).map_or(Some(Share::NOBODY), |node| d.share(node, &format!("the share of `{key}`")));
+    let mut share =
+        |key: &str| record.get(key).map_or(Some(Share::NOBODY), |node| d.share(node, &format!("the share of `{key}`")));
     let (realtime, disabled) = (share("realtime-v2"), share("disabled"));
     let (realtime, disabled) = (realtime?, disabled?);
     let split = Split::new(realtime, disabled);

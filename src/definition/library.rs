@@ -72,8 +72,9 @@ impl Library {
     /// Takes in what the folder holds, and returns everything that is wrong with it.
     pub fn update(&mut self, contents: &Contents) -> Vec<Finding> {
         self.folder = contents.unreadable.as_ref().map(|why| {
-            Finding::of_file("", Code::FolderMissing, why.clone())
-                .with_hint("what was live stays live; it is read as soon as it can be")
+            Finding::of_file("", Code::FolderMissing, why.clone()).with_hint(
+                "make it, or name another with --flags; it is read as soon as it is there, and what is live stays live",
+            )
         });
         if self.folder.is_none() {
             self.read_files(contents);
@@ -84,9 +85,9 @@ impl Library {
 
     /// Every flag with its form in force, in the order of keys.
     pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, Form)> {
-        self.flags.iter().map(|(key, slot)| {
-            (key, slot.good.as_ref().map(|definition| (definition.clone(), self.segments_of(definition))))
-        })
+        self.flags
+            .iter()
+            .map(|(key, slot)| (key, slot.good.as_ref().map(|definition| (definition.clone(), self.segments_of(definition)))))
     }
 
     /// Every segment with a good form.
@@ -125,7 +126,8 @@ impl Library {
     }
 
     fn read_flag_file(&mut self, path: &str, stem: &str, file: &File) {
-        let Some(key) = self.admit::<FlagKey>(path, stem, |library| (library.flags.len(), MAX_FLAGS, library.flags.contains_key(stem)))
+        let Some(key) =
+            self.admit::<FlagKey>(path, stem, |library| (library.flags.len(), MAX_FLAGS, library.flags.contains_key(stem)))
         else {
             return;
         };

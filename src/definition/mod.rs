@@ -18,9 +18,9 @@ mod transports;
 mod tree;
 
 pub use contents::{Contents, File, Subject, Text, parse_internal_user_ids};
+pub use decode::similar;
 pub use finding::{Code, Finding, Place};
 pub use half_written::may_be_half_written;
-pub use decode::similar;
 pub use library::{Form, Library};
 pub use render::render;
 pub use segment::{INTERNAL, users_file_of};

@@ -77,8 +77,14 @@ impl<'n> Lists<'n> {
         let (users, emails, domains) = (texts("users"), texts("emails"), texts("domains"));
         Lists {
             users: users.iter().filter_map(|node| id(d, node)).collect(),
-            emails: emails.iter().filter_map(|node| address(d, node, is_address, "an address has one `@` and a domain")).collect(),
-            domains: domains.iter().filter_map(|node| address(d, node, is_domain, "a domain has no `@` and no blanks")).collect(),
+            emails: emails
+                .iter()
+                .filter_map(|node| address(d, node, is_address, "an address has one `@` and a domain"))
+                .collect(),
+            domains: domains
+                .iter()
+                .filter_map(|node| address(d, node, is_domain, "a domain has no `@` and no blanks"))
+                .collect(),
         }
     }
 
@@ -116,7 +122,8 @@ fn id<'n>(d: &mut Decoder, node: &'n Node) -> Option<&'n str> {
 fn address(d: &mut Decoder, node: &Node, accepts: fn(&str) -> bool, wanted: &str) -> Option<String> {
     let text = d.scalar(node, "an address")?;
     if !accepts(text) {
-        let hint = format!("{wanted}; it has at most {MAX_ADDRESS_BYTES} bytes in all, and quotes are needed if it starts with `@`");
+        let hint =
+            format!("{wanted}; it has at most {MAX_ADDRESS_BYTES} bytes in all, and quotes are needed if it starts with `@`");
         d.report(node.place, Code::BadAddress, "not an address or domain as listed here", Some(hint));
         return None;
     }
@@ -144,7 +151,10 @@ fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut 
         return refuse(message, "write it relative to the flags folder, without `..`");
     }
     match contents.files.get(path) {
-        None => refuse(format!("there is no file `{path}` in the flags folder"), "one id a line; the path starts at the flags folder"),
+        None => refuse(
+            format!("there is no file `{path}` in the flags folder"),
+            "one id a line; the path starts at the flags folder",
+        ),
         Some(File::Unreadable { why }) => refuse(format!("`{path}` cannot be read: {why}"), "check its permissions"),
         Some(File::TooLarge { bytes }) => {
             refuse(format!("`{path}` has {bytes} bytes; a users_file may have {MAX_USERS_FILE_BYTES}"), "split the segment")
@@ -187,7 +197,10 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
         let fault = if id.len() > MAX_ID_BYTES {
             Some((format!("an id of {} bytes; {MAX_ID_BYTES} is the most", id.len()), "one id a line"))
         } else if id.trim() != id || id.contains(char::is_control) {
-            Some(("an id with blanks around it or a control character in it".into(), "ids are compared byte for byte: one a line, no blanks"))
+            Some((
+                "an id with blanks around it or a control character in it".into(),
+                "ids are compared byte for byte: one a line, no blanks",
+            ))
         } else {
             None
         };
@@ -196,7 +209,13 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
             faults += 1;
         }
         if ids > MAX_USERS_FILE_IDS {
-            return report(range.start, line, Code::TooMany, format!("more than {MAX_USERS_FILE_IDS} ids"), "split the segment");
+            return report(
+                range.start,
+                line,
+                Code::TooMany,
+                format!("more than {MAX_USERS_FILE_IDS} ids"),
+                "split the segment",
+            );
         }
         if faults >= MAX_FINDINGS {
             return;

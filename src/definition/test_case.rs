@@ -13,15 +13,12 @@ use super::limits::MAX_CASES;
 use super::segment::SegmentNames;
 use super::tree::{Kind, Node};
 use crate::flag::{
-    AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey, Segments, ServerAuth,
-    Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
+    AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey, Segments,
+    ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
 };
 
-const CASE: Shape = Shape {
-    what: "a test",
-    required: &["expect"],
-    optional: &["user", "bucket", "segments", "with", "identity", "by"],
-};
+const CASE: Shape =
+    Shape { what: "a test", required: &["expect"], optional: &["user", "bucket", "segments", "with", "identity", "by"] };
 
 /// One test of a flag.
 #[derive(Debug)]
@@ -116,7 +113,8 @@ fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
     }
     let rule = rules.iter().position(|rule| rule.name.as_str() == text);
     if rule.is_none() {
-        let words: Vec<&str> = steps().map(|step| step.as_str() as &str).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
+        let words: Vec<&str> =
+            steps().map(|step| step.as_str() as &str).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
         let hint = similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
         let message = format!("`by` is a step or the name of a rule: {}", list(words.iter().copied()));
         d.report(node.place, Code::BadCase, message, hint);

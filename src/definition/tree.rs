@@ -21,7 +21,10 @@ pub struct Node {
 #[derive(Debug, PartialEq)]
 pub enum Kind {
     /// The text after escapes; `plain` if it stood without quotes.
-    Scalar { text: Box<str>, plain: bool },
+    Scalar {
+        text: Box<str>,
+        plain: bool,
+    },
     List(Vec<Node>),
     Map(Vec<(Name, Node)>),
 }
@@ -117,8 +120,9 @@ impl<'a> Builder<'a> {
         }
         match root {
             Some(root) if !root.is_null() => Ok(root),
-            _ => Err(Finding::of_file(self.file, Code::Empty, "the file is empty")
-                .with_hint("a flag file starts with `version: 1`; a file that vanishes or empties takes nothing out of service")),
+            _ => Err(Finding::of_file(self.file, Code::Empty, "the file is empty").with_hint(
+                "a flag file starts with `version: 1`; a file that vanishes or empties takes nothing out of service",
+            )),
         }
     }
 
@@ -153,9 +157,7 @@ impl<'a> Builder<'a> {
             return Err(self.finding(span, Code::Tag, "tags are not allowed", hint));
         }
         let kind = match event {
-            Event::Scalar(text, style, ..) => {
-                Kind::Scalar { text: text.into(), plain: style == ScalarStyle::Plain }
-            }
+            Event::Scalar(text, style, ..) => Kind::Scalar { text: text.into(), plain: style == ScalarStyle::Plain },
             Event::SequenceStart(..) => self.list(depth)?,
             _ => self.map(depth)?,
         };

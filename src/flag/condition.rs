@@ -45,7 +45,10 @@ pub struct Condition {
 /// One line of a `when`.
 #[derive(Debug, PartialEq)]
 pub enum Part {
-    Attribute { name: AttributeName, comparison: Comparison },
+    Attribute {
+        name: AttributeName,
+        comparison: Comparison,
+    },
     /// Indices into the flag's list of segments: in any of them.
     Segment(Vec<SegmentIndex>),
     Not(Condition),
@@ -184,5 +187,7 @@ impl VersionTest {
 
 /// "And": one false part settles it, whatever else is missing or wrong.
 fn all(mut parts: impl Iterator<Item = Truth>) -> Truth {
-    parts.try_fold(Truth::True, |so_far, part| if part == Truth::False { Err(part) } else { Ok(so_far.min(part)) }).unwrap_or(Truth::False)
+    parts
+        .try_fold(Truth::True, |so_far, part| if part == Truth::False { Err(part) } else { Ok(so_far.min(part)) })
+        .unwrap_or(Truth::False)
 }

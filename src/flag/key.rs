@@ -88,9 +88,7 @@ fn is_key_byte(byte: u8) -> bool {
 }
 
 fn is_key(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.as_bytes()[0].is_ascii_alphanumeric()
-        && text.bytes().all(is_key_byte)
+    (1..=64).contains(&text.len()) && text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(is_key_byte)
 }
 
 fn is_attribute_name(text: &str) -> bool {

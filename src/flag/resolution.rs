@@ -110,5 +110,6 @@ impl Resolution {
     pub const COLD_START: Resolution = Resolution { strategy: Strategy::Polling, step: Step::ColdStart, reason: Reason::Error };
 
     /// A stop on a flag of which no good form, and so no `when_stopped`, is known.
-    pub const STOPPED_UNKNOWN: Resolution = Resolution { strategy: Strategy::Polling, step: Step::Stop, reason: Reason::Static };
+    pub const STOPPED_UNKNOWN: Resolution =
+        Resolution { strategy: Strategy::Polling, step: Step::Stop, reason: Reason::Static };
 }

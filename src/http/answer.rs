@@ -71,4 +71,3 @@ pub fn holds(headers: &HeaderMap, etag: &[u8]) -> bool {
         .flat_map(|value| value.split(','))
         .any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
 }
-

@@ -27,7 +27,9 @@ impl Refusal {
     /// Its status and its stable code.
     fn row(&self) -> (StatusCode, &'static str) {
         match self {
-            Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => (StatusCode::BAD_REQUEST, "parse-error"),
+            Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => {
+                (StatusCode::BAD_REQUEST, "parse-error")
+            }
             Refusal::BadQuestion(BadQuestion::Shape(_)) => (StatusCode::BAD_REQUEST, "invalid-context"),
             Refusal::BadQuestion(BadQuestion::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),

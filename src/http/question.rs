@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::rejection::PathRejection;
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use serde_json::value::RawValue;
 
 use super::MAX_BODY_BYTES;
 use crate::flag::{Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
@@ -42,7 +45,8 @@ pub fn key(path: &FlagPath) -> &str {
 /// Reads a body of at most [`MAX_BODY_BYTES`].
 pub async fn body(body: Body) -> Result<Bytes, BadQuestion> {
     to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let over_limit = std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+        let over_limit =
+            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
         match over_limit {
             true => BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes")),
             false => BadQuestion::Incomplete,
@@ -133,9 +137,64 @@ enum Json<'a> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Json<'_>, BadQuestion> {
+    parse_at(Depth(0), bytes).or_else(|error| {
+        let not_json = BadQuestion::NotJson { line: error.line(), column: error.column() };
+        // JavaScript that cuts a text inside an emoji sends half of one, which is JSON but no text of ours. It must not cost the
+        // user every answer, only what compares that attribute.
+        let whole = serde_json::from_slice::<&RawValue>(bytes).map_err(|_| not_json)?;
+        Ok(parse_around_bad_texts(Depth(0), whole))
+    })
+}
+
+fn parse_at<'a>(depth: Depth, bytes: &'a [u8]) -> Result<Json<'a>, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = Depth(0).deserialize(&mut json).and_then(|value| json.end().map(|()| value));
-    read.map_err(|error| BadQuestion::NotJson { line: error.line(), column: error.column() })
+    let value = depth.deserialize(&mut json)?;
+    json.end().map(|()| value)
+}
+
+/// Reads what can be read; a text that is none becomes a value no rule can ask for.
+fn parse_around_bad_texts<'a>(depth: Depth, raw: &'a RawValue) -> Json<'a> {
+    let whole = parse_at(depth, raw.get().as_bytes());
+    whole.unwrap_or_else(|_| match serde_json::from_str::<RawMembers>(raw.get()) {
+        Ok(RawMembers(members)) if depth.0 < DEEPEST => {
+            let read = |(name, raw)| (name, parse_around_bad_texts(Depth(depth.0 + 1), raw));
+            let members: Members = members.into_iter().map(read).collect();
+            let twice = has_twice(&members);
+            Json::Object { members, twice }
+        }
+        _ => Json::Value(Value::Other),
+    })
+}
+
+/// Whether a name stands twice. Past the bound the body is refused anyway; looking for repeats among thousands is what the bound is for.
+fn has_twice(members: &Members) -> bool {
+    let within = &members[..members.len().min(MAX_ATTRIBUTES + 1)];
+    within.iter().enumerate().any(|(index, (name, _))| within[..index].iter().any(|(other, _)| other == name))
+}
+
+/// An object's members, their values unread.
+struct RawMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for RawMembers<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = RawMembers<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawMembers<'de>, A::Error> {
+                let mut members = Vec::new();
+                while let Some(name) = map.next_key_seed(Name)? {
+                    members.push((name, map.next_value()?));
+                }
+                Ok(RawMembers(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
 }
 
 /// Objects are kept down to this depth: OFREP's body, its context, and a context's attributes are the deepest that matter.
@@ -199,13 +258,10 @@ impl<'de> Visitor<'de> for Depth {
             return Ok(Json::Value(Value::Other));
         }
         let mut members: Members = Vec::new();
-        let mut twice = false;
         while let Some(name) = map.next_key_seed(Name)? {
-            let value = map.next_value_seed(Depth(self.0 + 1))?;
-            // Past the bound the body is refused anyway; looking for repeats among thousands is what the bound is for.
-            twice |= members.len() <= MAX_ATTRIBUTES && members.iter().any(|(other, _)| *other == name);
-            members.push((name, value));
+            members.push((name, map.next_value_seed(Depth(self.0 + 1))?));
         }
+        let twice = has_twice(&members);
         Ok(Json::Object { members, twice })
     }
 }

@@ -57,5 +57,9 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     json.extend_from_slice(b"]}");
     let tag = etag([&*json]);
     let matched = holds(&head.headers, &tag);
-    Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, Bytes::from(json), Some((&tag, matched))))
+    Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(
+        StatusCode::OK,
+        Bytes::from(json),
+        Some((&tag, matched)),
+    ))
 }

@@ -1,0 +1,231 @@
+//! The command line as people meet it: the real binary, its output and its exit codes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn turnout(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    command.args(arguments).current_dir(ROOT);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = turnout(arguments).output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A served process, ended by a signal.
+struct Served {
+    child: Child,
+    /// What it said until it had nothing more to say at start.
+    said: Vec<String>,
+}
+
+impl Served {
+    fn start(arguments: &[&str]) -> Served {
+        let mut child = turnout(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        for line in lines.by_ref() {
+            let line = line.unwrap();
+            let last = line.contains("then change") || line.contains("waiting for");
+            said.push(line);
+            if last {
+                break;
+            }
+        }
+        // Whatever is said later is read, so that the process never waits for us.
+        std::thread::spawn(move || lines.for_each(drop));
+        Served { child, said }
+    }
+
+    fn address(&self) -> &str {
+        let line = self.said.iter().find(|line| line.contains("serving")).unwrap();
+        line.rsplit("http://").next().unwrap()
+    }
+
+    fn stop(mut self) -> i32 {
+        let signalled = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+/// The printed calls, typed into a shell as printed, answer what the vectors have for them.
+#[test]
+fn the_printed_calls_answer_what_the_vectors_say() {
+    let vectors: Json =
+        serde_json::from_slice(&fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap()).unwrap();
+    let served = Served::start(&["--listen", "127.0.0.1:0"]);
+    let names: BTreeMap<&str, &str> =
+        [("allowed", "allowed"), ("denied", "denied"), ("inside the rollout", "inside"), ("outside of it", "outside")].into();
+    let calls: Vec<&String> = served.said.iter().filter(|line| line.contains("curl")).collect();
+    assert_eq!(calls.len(), 4, "{:?}", served.said);
+    for call in calls {
+        let line = call.trim_start_matches("turnout:").trim();
+        let what = line.rsplit("# ").next().unwrap();
+        let name = format!("shipped: {}", names[what]);
+        let case = vectors["cases"].as_array().unwrap().iter().find(|case| case["name"] == *name).unwrap();
+        let user = case["context"]["targetingKey"].as_str().unwrap();
+        assert!(line.contains(&format!("\"{user}\"")), "{line} asks for another user than the vector {name}");
+        let answer = Command::new("sh").args(["-c", line]).output().unwrap();
+        assert!(answer.status.success(), "{line}: {}", String::from_utf8_lossy(&answer.stderr));
+        let answer: Json = serde_json::from_slice(&answer.stdout).unwrap();
+        for member in ["strategy", "rule", "reason"] {
+            assert_eq!(answer[member], case["expect"][member], "{name}: {member}");
+        }
+    }
+    assert_eq!(served.stop(), 0);
+}
+
+#[test]
+fn a_taken_port_is_one_clear_line_and_exit_4() {
+    let first = Served::start(&["--listen", "127.0.0.1:0"]);
+    let address = first.address().to_owned();
+    let (exit, stdout, stderr) = run(&["serve", "--listen", &address]);
+    assert_eq!((exit, stdout.as_str(), stderr.lines().count()), (4, "", 1), "{stderr}");
+    assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
+    first.stop();
+}
+
+#[test]
+fn no_flags_folder_is_named_and_waited_for() {
+    let home = TempDir::new().unwrap();
+    let flags = home.path().join("not-there");
+    let served = Served::start(&["--listen", "127.0.0.1:0", "--flags", flags.to_str().unwrap()]);
+    assert!(served.said.iter().any(|line| line.contains("waiting for") && line.contains("not-there")), "{:?}", served.said);
+    assert_eq!(served.stop(), 0);
+}
+
+#[test]
+fn settings_are_all_checked_before_anything_is_bound() {
+    let (exit, _, stderr) =
+        run(&["--listen", "nowhere", "--enable-server-auth", "perhaps", "--feature-client-supabase", "maybe"]);
+    assert_eq!((exit, stderr.lines().count()), (2, 3), "{stderr}");
+    assert!(["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE"].iter().all(|name| stderr.contains(name)), "{stderr}");
+    assert_eq!(run(&["--no-such-flag"]).0, 2);
+}
+
+#[test]
+fn check_says_all_that_is_wrong_and_where() {
+    let (exit, stdout, _) = run(&["check", "flags", "flags/examples/week-0", "flags/segments/internal.yaml"]);
+    assert_eq!(exit, 0, "{stdout}");
+    assert!(stdout.contains("1 flag, 1 segment") && stdout.contains("all good"), "{stdout}");
+
+    let home = TempDir::new().unwrap();
+    let text = "version: 1\nflag: chat\nenabled: yes\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 10 }\n";
+    fs::write(home.path().join("chat.yaml"), text).unwrap();
+    let (exit, stdout, _) = run(&["check", home.path().to_str().unwrap()]);
+    assert_eq!(exit, 1);
+    for wanted in ["chat.yaml:3:10", "wrong-type", "write `true`", "chat.yaml:6:25", "bad-share", "write 10%", "2 errors"] {
+        assert!(stdout.contains(wanted), "no {wanted} in:\n{stdout}");
+    }
+    assert!(stdout.contains("3 | enabled: yes"), "the line itself is shown:\n{stdout}");
+
+    fs::write(
+        home.path().join("chat.yaml"),
+        text.replace("yes", "true").replace("10 }", "10% }") + "tests: [{ expect: disabled }]\n",
+    )
+    .unwrap();
+    let (exit, stdout, _) = run(&["check", home.path().to_str().unwrap()]);
+    assert!(
+        exit == 1 && stdout.contains("expected disabled, got polling by no-unit") && stdout.contains("1 failed test"),
+        "{stdout}"
+    );
+    assert_eq!(run(&["check", "no/such/folder"]).0, 2);
+    let empty = TempDir::new().unwrap();
+    assert_eq!(run(&["check", empty.path().to_str().unwrap()]).0, 1);
+}
+
+#[test]
+fn explain_tells_the_same_story_as_the_vectors() {
+    let vectors: Json =
+        serde_json::from_slice(&fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap()).unwrap();
+    let cases = vectors["cases"].as_array().unwrap();
+    for case in
+        cases.iter().filter(|case| case["folder"] == "shipped" && case["name"].as_str().unwrap().starts_with("shipped: "))
+    {
+        let identity = case["context"]["identity"].as_str().unwrap();
+        let mut arguments = vec!["explain", "build-events", "--files", "flags", "--json", "--identity", identity];
+        let user = case["context"]["targetingKey"].as_str().unwrap_or_default();
+        arguments.extend(["--user", user]);
+        let has_attributes = case["context"]["attributes"].as_object().is_some_and(|attributes| !attributes.is_empty());
+        if has_attributes || case["stopped"] == true || case["serverAuth"] == true {
+            continue;
+        }
+        let (exit, stdout, stderr) = run(&arguments);
+        assert_eq!(exit, 0, "{stderr}");
+        let story: Json = serde_json::from_str(&stdout).unwrap();
+        for member in ["strategy", "rule", "reason", "hash", "bucket"] {
+            assert_eq!(story[member], case["expect"][member], "{}: {member}", case["name"]);
+        }
+        assert!(!story["steps"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn explain_reads_attributes_by_their_declared_type() {
+    let explain = |more: &[&str]| {
+        let (exit, stdout, stderr) = run(&[&["explain", "build-events", "--files", "flags", "--user", "u-0"], more].concat());
+        (exit, stdout + &stderr)
+    };
+    let (_, story) = explain(&["--attr", "platform=ios", "--attr", "app_version=2.9"]);
+    assert!(story.starts_with("polling   rule deny"), "{story}");
+    let (_, story) = explain(&["--attr", "platform=ios", "--attr", "app_version=latest"]);
+    assert!(story.contains("rule error") && story.contains("`app_version` is of another type"), "{story}");
+    let (_, story) = explain(&["--attr", "email=a@example.com"]);
+    assert!(story.contains("rule allow"), "{story}");
+    let (_, story) = explain(&["--attr", "email=a@example.com", "--identity", "plain"]);
+    assert!(story.contains("rule rollout"), "{story}");
+    let (_, story) = explain(&["--bucket", "9999"]);
+    assert!(story.starts_with("realtime-v2   rule rollout"), "{story}");
+    for (arguments, exit) in [(&["--bucket", "100000"][..], 2), (&["--attr", "platform"], 2)] {
+        assert_eq!(explain(arguments).0, exit, "{arguments:?}");
+    }
+    let (exit, _, stderr) = run(&["explain", "build-event", "--files", "flags", "--user", "u-0"]);
+    assert!(exit == 1 && stderr.contains("did you mean `build-events`?"), "{stderr}");
+    assert_eq!(run(&["explain", "build-events", "--files", "nowhere"]).0, 2);
+}
+
+/// The folder `shipped` of the vectors is what ships, told in JSON.
+#[test]
+fn the_vectors_hold_the_shipped_flags() {
+    use turnout::definition::{Contents, Library};
+    use turnout::flag::Segments;
+    let read = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
+    let read_folder = |flag: &str, segment: &str| {
+        let mut library = Library::default();
+        assert_eq!(library.update(&Contents::of([("build-events.yaml", flag), ("segments/internal.yaml", segment)])), []);
+        library.flags().next().unwrap().1.unwrap()
+    };
+    let vectors: Json = serde_json::from_str(&read("tests/vectors/evaluations.json")).unwrap();
+    let shipped = &vectors["folders"]["shipped"];
+    let flag = read("flags/build-events.yaml");
+    let without_transports: String = {
+        let (head, rest) = flag.split_once("\ntransports:").unwrap();
+        let (_, tests) = rest.split_once("\ntests:").unwrap();
+        format!("{head}\ntests:{tests}")
+    };
+    let ships = read_folder(&without_transports, &read("flags/segments/internal.yaml"));
+    let told = read_folder(&shipped["flags"]["build-events"].to_string(), &shipped["segments"]["internal"].to_string());
+    // Transports take no part in a decision; with them the shipped file is another definition, without them the same.
+    assert_eq!(ships.0, told.0);
+    match (&ships.1, &told.1) {
+        (Segments::Known(ships), Segments::Known(told)) => {
+            let (ships, told) = (&ships[0], &told[0]);
+            assert_eq!(ships.members, told.members);
+        }
+        _ => panic!("the shipped segment has no good form"),
+    }
+}

@@ -1,0 +1,136 @@
+//! The house keeps its floors: a module imports only from floors below its own, and each outside crate stays in its room.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the ground up; within a floor, a module may import those written before it and joined to it by [`STAIRS`].
+const FLOORS: [&[&str]; 5] = [
+    &["flag", "definition", "clock"],
+    &["document", "snapshot", "live"],
+    &["folder", "watch"],
+    &["control", "telemetry"],
+    &["config", "http", "app", "cli"],
+];
+
+/// Who may import whom on the same floor.
+const STAIRS: [(&str, &str); 9] = [
+    ("definition", "flag"),
+    ("snapshot", "document"),
+    ("live", "snapshot"),
+    ("watch", "folder"),
+    ("telemetry", "control"),
+    ("app", "config"),
+    ("app", "http"),
+    ("cli", "app"),
+    ("cli", "config"),
+];
+
+/// Crates and system modules that only the named modules may use.
+const ROOMS: [(&str, &[&str]); 17] = [
+    ("axum", &["http"]),
+    ("hyper", &["http"]),
+    ("hyper_util", &["http"]),
+    ("notify", &["watch"]),
+    ("clap", &["cli", "config"]),
+    ("granit_parser", &["definition"]),
+    ("annotate_snippets", &["definition"]),
+    ("arc_swap", &["live", "control"]),
+    ("tokio", &["live", "http", "app", "cli"]),
+    ("std::fs", &["folder", "watch"]),
+    ("std::net", &["config", "http", "app"]),
+    ("std::thread", &["watch"]),
+    ("std::env", &["telemetry"]),
+    ("std::process", &["cli"]),
+    ("std::time::Instant", &["watch", "control"]),
+    ("SystemTime::now", &["clock"]),
+    ("rand", &[]),
+];
+
+fn floor_of(module: &str) -> usize {
+    FLOORS
+        .iter()
+        .position(|floor| floor.contains(&module))
+        .unwrap_or_else(|| panic!("`{module}` stands on no floor: add it to FLOORS"))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The code lines of every module, with the module's name and a place to name.
+fn lines() -> Vec<(String, String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut lines = Vec::new();
+    for path in sources(&src) {
+        let inside = path.strip_prefix(&src).unwrap();
+        let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            if !line.trim_start().starts_with("//") {
+                lines.push((module.clone(), format!("src/{}:{}", inside.display(), number + 1), line.to_owned()));
+            }
+        }
+    }
+    assert!(lines.len() > 1000, "the sources were not found");
+    lines
+}
+
+#[test]
+fn a_module_imports_only_from_floors_below() {
+    let mut broken = Vec::new();
+    for (module, place, line) in lines() {
+        for (at, _) in line.match_indices("crate::") {
+            let rest = &line[at + "crate::".len()..];
+            let imported: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if imported.is_empty() || imported == module {
+                continue;
+            }
+            let (mine, theirs) = (floor_of(&module), floor_of(&imported));
+            let stairs = STAIRS.contains(&(module.as_str(), imported.as_str()));
+            if theirs > mine || (theirs == mine && !stairs) {
+                broken.push(format!("{place}: `{module}` (floor {mine}) imports `{imported}` (floor {theirs})"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn each_crate_stays_in_its_room() {
+    let mut broken = Vec::new();
+    for (module, place, line) in lines() {
+        for (name, allowed) in ROOMS {
+            let used = line.match_indices(name).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                let after = line[at + name.len()..].chars().next();
+                before.is_none_or(|c| !c.is_alphanumeric() && c != '_') && (name.contains("::") || after == Some(':'))
+            });
+            if used && !allowed.contains(&module.as_str()) {
+                broken.push(format!("{place}: `{name}` belongs to {allowed:?}"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
+#[test]
+fn the_core_awaits_nothing() {
+    let awaits = |line: &str| line.contains(".await") || line.contains("async ");
+    let broken: Vec<String> = lines()
+        .into_iter()
+        .filter(|(module, _, line)| floor_of(module) <= 1 && awaits(line))
+        .map(|(_, place, line)| format!("{place}: {line}"))
+        .collect();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}

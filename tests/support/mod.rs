@@ -1,0 +1,149 @@
+//! What full-stack tests share: a real service on a free port, and ways of saving a file.
+#![allow(dead_code)] // Each test file uses its own part.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use turnout::app::App;
+use turnout::config::Config;
+use turnout::flag::ServerAuth;
+
+/// A running service over a folder of its own.
+pub struct Service {
+    pub app: App,
+    pub flags: PathBuf,
+    pub client: reqwest::Client,
+    _home: TempDir,
+}
+
+impl Service {
+    pub async fn start(files: &[(&str, &str)]) -> Service {
+        Service::start_with(files, ServerAuth::Off, &[]).await
+    }
+
+    pub async fn start_with(files: &[(&str, &str)], server_auth: ServerAuth, internal: &[&str]) -> Service {
+        let home = TempDir::new().unwrap();
+        let flags = home.path().join("flags");
+        fs::create_dir_all(flags.join("segments")).unwrap();
+        files.iter().for_each(|(path, text)| fs::write(flags.join(path), text).unwrap());
+        Service::over(home, flags, server_auth, internal).await
+    }
+
+    /// A service whose folder is not there yet.
+    pub async fn start_without_folder() -> Service {
+        let home = TempDir::new().unwrap();
+        let flags = home.path().join("flags");
+        Service::over(home, flags, ServerAuth::Off, &[]).await
+    }
+
+    async fn over(home: TempDir, flags: PathBuf, server_auth: ServerAuth, internal: &[&str]) -> Service {
+        let config = Config {
+            flags: flags.clone(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
+            server_auth,
+        };
+        let app = App::start(config).await.unwrap();
+        Service { app, flags, client: reqwest::Client::new(), _home: home }
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.app.address())
+    }
+
+    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
+        self.client.post(self.url(path)).body(body).send().await.unwrap()
+    }
+
+    /// The strategy document of one user.
+    pub async fn ask(&self, flag: &str, user: &str) -> Json {
+        let response = self.post(&format!("/v1/strategy/{flag}"), json!({ "targetingKey": user }).to_string()).await;
+        response.json().await.unwrap()
+    }
+
+    pub async fn strategy(&self, flag: &str, user: &str) -> String {
+        self.ask(flag, user).await["strategy"].as_str().unwrap().to_owned()
+    }
+
+    pub fn revision(&self) -> u64 {
+        self.app.corridor().live().current().position().revision
+    }
+
+    /// Waits until a revision is live.
+    pub async fn reach(&self, revision: u64) {
+        let mut positions = self.app.corridor().live().positions();
+        let reached = positions.wait_for(|position| position.revision >= revision);
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("revision {revision} never came")).unwrap();
+    }
+
+    /// Waits until the probe counts this many problems.
+    pub async fn reach_problems(&self, wanted: impl Fn(u64) -> bool) {
+        wait_until("the expected number of problems", async || {
+            let ready: Json = self.client.get(self.url("/readyz")).send().await.unwrap().json().await.unwrap();
+            wanted(ready["problems"].as_u64().unwrap())
+        })
+        .await;
+    }
+}
+
+/// Long enough for a busy machine: reaching it means that the state never came.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Polls for a state.
+pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
+}
+
+/// A minimal flag with some lines more.
+pub fn flag(key: &str, more: &str) -> String {
+    format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
+}
+
+/// How people and programs save files.
+#[derive(Clone, Copy, Debug)]
+pub enum Save {
+    /// A temporary file renamed over the old one, as most editors do.
+    Rename,
+    /// Truncated and written again.
+    InPlace,
+    /// Truncated and written in slices.
+    Slowly,
+    /// Deleted and made again.
+    Recreate,
+}
+
+impl Save {
+    pub const ALL: [Save; 4] = [Save::Rename, Save::InPlace, Save::Slowly, Save::Recreate];
+
+    pub fn save(self, path: &Path, text: &str) {
+        match self {
+            Save::Rename => {
+                let temporary = path.with_extension("tmp");
+                fs::write(&temporary, text).unwrap();
+                fs::rename(&temporary, path).unwrap();
+            }
+            Save::InPlace => fs::write(path, text).unwrap(),
+            Save::Slowly => {
+                let mut file = fs::File::create(path).unwrap();
+                for slice in text.as_bytes().chunks(text.len().div_ceil(8).max(1)) {
+                    file.write_all(slice).unwrap();
+                    file.sync_data().unwrap();
+                    std::thread::sleep(Duration::from_millis(30));
+                }
+            }
+            Save::Recreate => {
+                fs::remove_file(path).unwrap();
+                fs::write(path, text).unwrap();
+            }
+        }
+    }
+}
