@@ -4,6 +4,7 @@
 //! equal readings count. What is compared is content. A burst settles after 20 ms of quiet or 200 ms in all; a file that may be only half
 //! written, after one second without a change to it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -232,11 +233,9 @@ impl Arms {
         self.are_deaf = false;
         self.watched.retain(|folder, identity| wanted.get(folder) == Some(identity));
         for (folder, identity) in wanted {
-            if !self.watched.contains_key(&folder) {
-                match watcher.watch(&folder, RecursiveMode::NonRecursive) {
-                    Ok(()) => {
-                        self.watched.insert(folder, identity);
-                    }
+            if let Entry::Vacant(place) = self.watched.entry(folder) {
+                match watcher.watch(place.key(), RecursiveMode::NonRecursive) {
+                    Ok(()) => drop(place.insert(identity)),
                     Err(_) => self.are_deaf = true,
                 }
             }

@@ -12,6 +12,8 @@ use crate::telemetry::say;
 /// How many made-up users are asked for.
 const CANDIDATES: u32 = 10_000;
 
+type Wanted = fn(Resolution) -> bool;
+
 pub fn print(app: &App, flags: &Path) {
     let snapshot = app.corridor().live().current();
     let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
@@ -19,7 +21,7 @@ pub fn print(app: &App, flags: &Path) {
         return say(&format!("waiting for {}/….yaml: no flag is known yet, and {wait}", flags.display()));
     };
     say("try next, in another terminal:");
-    let examples: [(&str, fn(Resolution) -> bool); 4] = [
+    let examples: [(&str, Wanted); 4] = [
         ("allowed", |answer| answer.step == Step::Allow),
         ("denied", |answer| answer.step == Step::Deny),
         ("inside the rollout", |answer| answer.step == Step::Rollout && answer.strategy == Strategy::RealtimeV2),
@@ -34,7 +36,7 @@ pub fn print(app: &App, flags: &Path) {
     say(&format!("then change {}/{}.yaml, save, and ask again", flags.display(), entry.key()));
 }
 
-fn find(snapshot: &Snapshot, entry: &Entry, wanted: impl Fn(Resolution) -> bool) -> Option<String> {
+fn find(snapshot: &Snapshot, entry: &Entry, wanted: Wanted) -> Option<String> {
     (0..CANDIDATES).map(|number| format!("u-{number}")).find(|user| {
         let key = TargetingKey::parse(user).ok().flatten();
         wanted(snapshot.evaluate(entry, &Context::new(Identity::Plain, key, &[])))

@@ -66,16 +66,16 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
     match kind {
         AttributeType::Words(words) => {
             check_words(d, node, name, words);
-            test(d, node, name, "a list of words", &mut |d, operator, value| match operator {
+            test(d, node, name, &mut |d, operator, value| match operator {
                 Operator::AnyOf => texts(d, value, name).map(TextTest::AnyOf),
                 other => refuse(d, other, value, name, "a list of words"),
             })
             .map(Comparison::Text)
         }
         AttributeType::Text => {
-            test(d, node, name, "text", &mut |d, operator, value| text_test(d, operator, value, name)).map(Comparison::Text)
+            test(d, node, name, &mut |d, operator, value| text_test(d, operator, value, name)).map(Comparison::Text)
         }
-        AttributeType::Number => test(d, node, name, "a number", &mut |d, operator, value| {
+        AttributeType::Number => test(d, node, name, &mut |d, operator, value| {
             let number = |d: &mut Decoder| {
                 let node = value.only(d, name)?;
                 d.number(node, &format!("`{name}`"))
@@ -91,7 +91,7 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
             }
         })
         .map(Comparison::Number),
-        AttributeType::Version => test(d, node, name, "a version", &mut |d, operator, value| match operator {
+        AttributeType::Version => test(d, node, name, &mut |d, operator, value| match operator {
             Operator::AnyOf => {
                 let versions: Vec<_> = value.nodes().iter().map(|node| version(d, node, name)).collect();
                 versions.into_iter().collect::<Option<_>>().map(VersionTest::AnyOf)
@@ -101,7 +101,7 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
             other => refuse(d, other, value, name, "a version"),
         })
         .map(Comparison::Version),
-        AttributeType::Boolean => test(d, node, name, "a boolean", &mut |d, operator, value| match operator {
+        AttributeType::Boolean => test(d, node, name, &mut |d, operator, value| match operator {
             Operator::AnyOf => value.only(d, name).and_then(|node| d.boolean(node, &format!("`{name}`"))).map(BooleanTest::Is),
             other => refuse(d, other, value, name, "a boolean"),
         })
@@ -111,16 +111,15 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
 
 /// The address needs no declaring; it is compared in ASCII lower case.
 fn email(d: &mut Decoder, node: &Node) -> Option<Comparison> {
-    let fold = |test| match test {
-        TextTest::AnyOf(any) => TextTest::AnyOf(any.into_iter().map(fold_text).collect()),
-        TextTest::StartsWith(text) => TextTest::StartsWith(fold_text(text)),
-        TextTest::EndsWith(text) => TextTest::EndsWith(fold_text(text)),
+    let folded = |test| match test {
+        TextTest::AnyOf(any) => TextTest::AnyOf(any.iter().map(|text| fold(text)).collect()),
+        TextTest::StartsWith(text) => TextTest::StartsWith(fold(&text)),
+        TextTest::EndsWith(text) => TextTest::EndsWith(fold(&text)),
     };
-    test(d, node, "email", "text", &mut |d, operator, value| text_test(d, operator, value, "email").map(fold))
-        .map(Comparison::Email)
+    test(d, node, "email", &mut |d, operator, value| text_test(d, operator, value, "email").map(folded)).map(Comparison::Email)
 }
 
-fn fold_text(text: Box<str>) -> Box<str> {
+fn fold(text: &str) -> Box<str> {
     text.to_ascii_lowercase().into()
 }
 
@@ -220,7 +219,6 @@ fn test<T>(
     d: &mut Decoder,
     node: &Node,
     name: &str,
-    kind: &str,
     leaf: &mut dyn FnMut(&mut Decoder, Operator, Operand) -> Option<T>,
 ) -> Option<Test<T>> {
     let Kind::Map(entries) = &node.kind else {
@@ -235,7 +233,7 @@ fn test<T>(
     for (operator, value) in entries {
         let test = match OPERATORS.iter().find(|(word, _)| *word == &*operator.text) {
             Some((_, operator)) => leaf(d, *operator, Operand(value)).map(Test::One),
-            None if &*operator.text == "not" => test(d, value, name, kind, leaf).map(|test| Test::Not(Box::new(test))),
+            None if &*operator.text == "not" => test(d, value, name, leaf).map(|test| Test::Not(Box::new(test))),
             None => {
                 let words = OPERATORS.iter().map(|(word, _)| *word).chain(["not"]);
                 let hint = similar(&operator.text, words)

@@ -1,6 +1,6 @@
 //! From YAML to definitions. Floor 0: bytes in, definitions and findings out; no disk, no clock.
 //!
-//! A file's way: [`tree`] makes nodes of its bytes, [`flag_file`] or [`segment`] makes a checked form of them, and the [`Library`]
+//! A file's way: `tree` makes nodes of its bytes, `flag_file` or `segment` makes a checked form of them, and the [`Library`]
 //! links flags to segments, runs their tests and keeps the last good form of each.
 
 mod condition;

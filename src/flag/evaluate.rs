@@ -43,10 +43,15 @@ pub struct Placement {
 /// The strategy of one asker, and why.
 ///
 /// ```
-/// use turnout::definition::Library;
-/// use turnout::flag::{Context, Identity, ServerAuth, Step, Strategy, TargetingKey, evaluate};
+/// use turnout::definition::{Contents, Library};
+/// use turnout::flag::{Context, Flag, Identity, ServerAuth, Step, Strategy, TargetingKey, evaluate};
 ///
-/// let flag = Library::example("flag: chat\nrollout: { realtime-v2: 100% }");
+/// let mut library = Library::default();
+/// let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 100% }\n";
+/// assert!(library.update(&Contents::of([("chat.yaml", chat)])).is_empty());
+/// let (definition, segments) = library.flags().next().unwrap().1.unwrap();
+/// let flag = Flag { definition, segments, stopped: false };
+///
 /// let context = Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]);
 /// let answer = evaluate(&flag, &context, ServerAuth::Off);
 /// assert_eq!((answer.strategy, answer.step), (Strategy::RealtimeV2, Step::Rollout));
