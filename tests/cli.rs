@@ -117,6 +117,19 @@ fn settings_are_all_checked_before_anything_is_bound() {
     assert_eq!(run(&["--no-such-flag"]).0, 2);
 }
 
+/// Every setting that `--help` knows stands in README's table.
+#[test]
+fn readme_lists_every_setting() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let (_, help, _) = run(&["serve", "--help"]);
+    let mut settings = 0;
+    for name in help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap()) {
+        assert!(readme.contains(&format!("`{name}`")), "README does not list {name}");
+        settings += 1;
+    }
+    assert!(settings >= 5, "{help}");
+}
+
 #[test]
 fn check_says_all_that_is_wrong_and_where() {
     let (exit, stdout, _) = run(&["check", "flags", "flags/examples/week-0", "flags/segments/internal.yaml"]);
