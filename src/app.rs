@@ -14,7 +14,7 @@ use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, Server, Surface};
 use crate::telemetry;
-use crate::watch::Watch;
+use crate::watch::{Mode, Watch};
 
 /// A running service.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl App {
 
     pub fn corridor(&self) -> &Arc<Corridor> {
         &self.corridor
+    }
+
+    /// How changes of the flags folder are noticed.
+    pub fn watch_mode(&self) -> Mode {
+        self.watch.mode()
     }
 
     /// Lets requests under way end; returns after 5 s at the latest.

@@ -6,6 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 
 use super::Surface;
+use crate::document::Document;
+use crate::flag::Context;
 use crate::snapshot::Snapshot;
 
 pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
@@ -50,6 +52,20 @@ impl Answer<'_> {
         }
         headers.insert(STALE, self.surface.contact.stale_seconds().into());
     }
+}
+
+/// `{"flags":[…]}`: one form of every flag's document, in the order of keys, all from one snapshot.
+pub fn all_flags(snapshot: &Snapshot, context: &Context<'_>, form: fn(&Document) -> &Bytes) -> Bytes {
+    let mut json = Vec::with_capacity(32 + 640 * snapshot.flags().len());
+    json.extend_from_slice(br#"{"flags":["#);
+    for (index, entry) in snapshot.flags().iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        entry.document(snapshot.evaluate(entry, context), |document| json.extend_from_slice(form(document)));
+    }
+    json.extend_from_slice(b"]}");
+    json.into()
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &Bytes) {

@@ -6,10 +6,9 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, Uri};
-use bytes::Bytes;
 
 use super::Surface;
-use super::answer::{Answer, holds};
+use super::answer::{Answer, all_flags, holds};
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
 use crate::document::{Document, etag};
@@ -50,23 +49,14 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let bytes = body(request_body).await?;
     let question = Question::ofrep(&bytes)?;
     let snapshot = surface.live.current();
-    let context = question.context();
-    let mut json = Vec::with_capacity(32 + 640 * snapshot.flags().len());
-    json.extend_from_slice(br#"{"flags":["#);
-    for (index, entry) in snapshot.flags().iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        entry.document(snapshot.evaluate(entry, &context), |document| json.extend_from_slice(&document.ofrep));
-    }
-    json.extend_from_slice(b"]}");
+    let json = all_flags(&snapshot, &question.context(), |document| &document.ofrep);
     let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
     if snapshot.is_cold() {
-        return Ok(answer.json(StatusCode::OK, Bytes::from(json), None));
+        return Ok(answer.json(StatusCode::OK, json, None));
     }
     let tag = etag([&*json]);
     let matched = holds(&head.headers, &tag) && !awaits_another_configuration(&head.uri, snapshot.position());
-    Ok(answer.json(StatusCode::OK, Bytes::from(json), Some((&tag, matched))))
+    Ok(answer.json(StatusCode::OK, json, Some((&tag, matched))))
 }
 
 /// Whether an event told the asker of a configuration that is not this node's: then it must get what we have, never a 304 (ADR 8).

@@ -3,10 +3,9 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
-use bytes::Bytes;
 
 use super::Surface;
-use super::answer::{Answer, holds};
+use super::answer::{Answer, all_flags, holds};
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
 use crate::document::{Document, etag};
@@ -45,21 +44,8 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let bytes = body(request_body).await?;
     let question = Question::native(&bytes)?;
     let snapshot = surface.live.current();
-    let context = question.context();
-    let mut json = Vec::with_capacity(32 + 512 * snapshot.flags().len());
-    json.extend_from_slice(br#"{"flags":["#);
-    for (index, entry) in snapshot.flags().iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        entry.document(snapshot.evaluate(entry, &context), |document| json.extend_from_slice(&document.strategy));
-    }
-    json.extend_from_slice(b"]}");
+    let json = all_flags(&snapshot, &question.context(), |document| &document.strategy);
     let tag = etag([&*json]);
     let matched = holds(&head.headers, &tag);
-    Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(
-        StatusCode::OK,
-        Bytes::from(json),
-        Some((&tag, matched)),
-    ))
+    Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, json, Some((&tag, matched))))
 }

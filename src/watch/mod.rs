@@ -1,0 +1,229 @@
+//! Watches a flags folder and hands on what it holds once saves have settled. Floor 2.
+//!
+//! Folders are watched, never files, as every way of saving shows there; where the system cannot watch, the folder is read twice a
+//! second and two equal readings count. What is compared is content. A burst settles after 20 ms of quiet or 200 ms in all; a file
+//! that may be only half written, after one second without a change to it.
+
+mod arms;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arms::Arms;
+
+use crate::definition::{Contents, File, may_be_half_written};
+use crate::folder::{Folder, changed_paths};
+
+const QUIET: Duration = Duration::from_millis(20);
+const BURST_AT_MOST: Duration = Duration::from_millis(200);
+const HALF_WRITTEN_QUIET: Duration = Duration::from_secs(1);
+/// How often the folder is read although nothing was heard: some file systems tell nothing.
+const NET: Duration = Duration::from_secs(2);
+const POLL: Duration = Duration::from_millis(500);
+/// At most this many changes are handed on within [`STORM_WINDOW`], however often the folder is written.
+const STORM_AT_MOST: usize = 5;
+const STORM_WINDOW: Duration = Duration::from_secs(1);
+
+/// Stops watching when dropped.
+#[derive(Debug)]
+pub struct Watch {
+    poke: Sender<Poke>,
+    thread: Option<JoinHandle<()>>,
+    polling: Arc<AtomicBool>,
+}
+
+pub(crate) enum Poke {
+    Changed,
+    Stop,
+}
+
+/// How changes are noticed at the moment.
+#[derive(Clone, Debug, Default)]
+pub struct Mode(Arc<AtomicBool>);
+
+impl Mode {
+    pub fn as_str(&self) -> &'static str {
+        if self.0.load(Ordering::Relaxed) { "polling" } else { "events" }
+    }
+}
+
+impl Watch {
+    /// Hands every settled change after `delivered` to `deliver`, on a thread of its own.
+    pub fn start(folder: Folder, delivered: Contents, deliver: impl FnMut(Contents) + Send + 'static) -> io::Result<Watch> {
+        let (poke, poked) = channel();
+        let polling = Arc::new(AtomicBool::new(false));
+        let settler = Settler {
+            arms: Arms::new(folder.root(), poke.clone()),
+            folder,
+            polling: polling.clone(),
+            pending: HashMap::new(),
+            lost_since: None,
+            baseline: delivered.files.clone(),
+            delivered,
+            handed_on: VecDeque::new(),
+            deliver,
+        };
+        let thread = std::thread::Builder::new().name("flags-watch".to_owned()).spawn(move || settler.run(&poked))?;
+        Ok(Watch { poke, thread: Some(thread), polling })
+    }
+
+    pub fn mode(&self) -> Mode {
+        Mode(self.polling.clone())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.poke.send(Poke::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Decides when what was read is handed on.
+struct Settler<Deliver> {
+    folder: Folder,
+    arms: Arms,
+    polling: Arc<AtomicBool>,
+    /// Files that differ from what was handed on last.
+    pending: HashMap<String, Pending>,
+    /// Since when the folder itself cannot be read.
+    lost_since: Option<Instant>,
+    delivered: Contents,
+    /// The last content of each file that was whole: what a half-written save is told by.
+    baseline: BTreeMap<String, File>,
+    /// When the last few changes were handed on.
+    handed_on: VecDeque<Instant>,
+    deliver: Deliver,
+}
+
+struct Pending {
+    file: Option<File>,
+    /// When this content was first read.
+    since: Instant,
+    half_written: bool,
+}
+
+impl Pending {
+    /// When this content is handed on, unless it changes before.
+    fn due(&self, polling: bool) -> Instant {
+        let patience = match (self.half_written, polling) {
+            (true, _) => HALF_WRITTEN_QUIET,
+            (false, true) => POLL,
+            (false, false) => Duration::ZERO,
+        };
+        self.since + patience
+    }
+}
+
+/// A burst of events: its first and its last.
+#[derive(Clone, Copy)]
+struct Burst {
+    first: Instant,
+    last: Instant,
+}
+
+impl<Deliver: FnMut(Contents)> Settler<Deliver> {
+    fn run(mut self, poked: &Receiver<Poke>) {
+        let mut last_read = Instant::now();
+        // Whatever changed between the first reading and the arming of the watch is found by this one.
+        let mut burst = self.read(last_read);
+        loop {
+            let due = self.due(burst, last_read);
+            match poked.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(Poke::Changed) => {
+                    let now = Instant::now();
+                    burst = Some(Burst { first: burst.map_or(now, |burst| burst.first), last: now });
+                    if self.due(burst, last_read) > now {
+                        continue;
+                    }
+                }
+                Ok(Poke::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            last_read = Instant::now();
+            burst = self.read(last_read);
+        }
+    }
+
+    /// When the folder is to be read next.
+    fn due(&self, burst: Option<Burst>, last_read: Instant) -> Instant {
+        let polling = self.arms.are_deaf();
+        let idle = last_read + if polling { POLL } else { NET };
+        let settled = burst.map(|burst| (burst.last + QUIET).min(burst.first + BURST_AT_MOST));
+        let lost = self.lost_since.map(|since| since + HALF_WRITTEN_QUIET).filter(|_| self.delivered.unreadable.is_none());
+        let due = self.pending.values().map(|pending| pending.due(polling)).chain(settled).chain(lost).fold(idle, Instant::min);
+        match self.handed_on.front() {
+            Some(oldest) if self.handed_on.len() == STORM_AT_MOST => due.max(*oldest + STORM_WINDOW),
+            _ => due,
+        }
+    }
+
+    /// Reads the folder and hands on what has settled. If a folder came to be watched only after it was read, a burst is returned:
+    /// it has to be read again.
+    fn read(&mut self, now: Instant) -> Option<Burst> {
+        let read = self.folder.read();
+        let armed = self.arms.point_at(self.folder.folders_that_matter());
+        self.polling.store(self.arms.are_deaf(), Ordering::Relaxed);
+        match read.unreadable {
+            Some(why) => self.note_lost_folder(why, now),
+            None => {
+                self.lost_since = None;
+                self.settle(read, now);
+            }
+        }
+        armed.then_some(Burst { first: now, last: now })
+    }
+
+    fn note_lost_folder(&mut self, why: String, now: Instant) {
+        self.pending.clear();
+        let since = *self.lost_since.get_or_insert(now);
+        // A folder that is replaced is away for a moment, too.
+        if self.delivered.unreadable.is_none() && now >= since + HALF_WRITTEN_QUIET {
+            self.hand_on(Contents { unreadable: Some(why), ..self.delivered.clone() }, now);
+        }
+    }
+
+    fn settle(&mut self, read: Contents, now: Instant) {
+        let changed = changed_paths(&self.delivered.files, &read.files);
+        self.pending.retain(|path, pending| changed.contains(&path.as_str()) && pending.file.as_ref() == read.files.get(path));
+        let mut files = self.delivered.files.clone();
+        for path in changed {
+            let file = read.files.get(path);
+            let pending = self.pending.entry(path.to_owned()).or_insert_with(|| Pending {
+                file: file.cloned(),
+                since: now,
+                half_written: may_be_half_written(path, self.baseline.get(path), file),
+            });
+            if now >= pending.due(self.arms.are_deaf()) {
+                match self.pending.remove(path).and_then(|pending| pending.file) {
+                    Some(file) => files.insert(path.to_owned(), file),
+                    None => files.remove(path),
+                };
+            }
+        }
+        if files != self.delivered.files || self.delivered.unreadable.is_some() {
+            self.hand_on(Contents { files, ..read }, now);
+        }
+    }
+
+    fn hand_on(&mut self, contents: Contents, now: Instant) {
+        for (path, file) in &contents.files {
+            if self.delivered.files.get(path) != Some(file) && !may_be_half_written(path, None, Some(file)) {
+                self.baseline.insert(path.clone(), file.clone());
+            }
+        }
+        if self.handed_on.len() == STORM_AT_MOST {
+            self.handed_on.pop_front();
+        }
+        self.handed_on.push_back(now);
+        self.delivered = contents.clone();
+        (self.deliver)(contents);
+    }
+}
