@@ -1,6 +1,6 @@
 //! Reads a flags folder from disk into [`Contents`]. Floor 2.
 //!
-//! It reads `*.yaml` of the folder and of `segments/`, and the `users_file`s those name; nothing else in it matters. What has not changed since
+//! It reads `*.yaml` of the folder, of `segments/` and of `tests/`, and the `users_file`s those name; nothing else in it matters. What has not changed since
 //! the last reading, going by its metadata, is not read again.
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
 use crate::definition::{Contents, File, Subject, Text, users_file_of};
+
+/// The folders inside the folder that hold YAML of ours.
+const SUBFOLDERS: [&str; 2] = ["segments", "tests"];
 
 /// Reads one folder, again and again.
 #[derive(Debug)]
@@ -73,7 +76,8 @@ impl Folder {
 
     /// The folders whose changes could change what [`read`](Folder::read) finds, after it was called.
     pub fn folders_that_matter(&self) -> Vec<PathBuf> {
-        let mut folders = vec![self.root.clone(), self.root.join("segments")];
+        let mut folders = vec![self.root.clone()];
+        folders.extend(SUBFOLDERS.map(|folder| self.root.join(folder)));
         for path in self.known.keys() {
             let path = self.root.join(path);
             folders.extend(path.parent().map(Path::to_owned));
@@ -90,10 +94,12 @@ impl Folder {
     /// The paths of flag and segment files, and of files that look as if they were meant to be.
     fn list(&self) -> io::Result<Vec<String>> {
         let mut paths = yaml_files(&self.root, "")?;
-        match yaml_files(&self.root.join("segments"), "segments/") {
-            Ok(segments) => paths.extend(segments),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        for folder in SUBFOLDERS {
+            match yaml_files(&self.root.join(folder), &format!("{folder}/")) {
+                Ok(files) => paths.extend(files),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(paths)
     }

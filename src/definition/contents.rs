@@ -68,6 +68,7 @@ impl Contents {
         match path.split_once('/') {
             None => stem(path).map(|length| Subject::Flag(&path[..length])),
             Some(("segments", name)) if !name.contains('/') => stem(name).map(|length| Subject::Segment(&name[..length])),
+            Some(("tests", name)) if !name.contains('/') => stem(name).map(|length| Subject::Tests(&name[..length])),
             Some(_) => None,
         }
     }
@@ -81,11 +82,13 @@ impl Contents {
     }
 }
 
-/// A flag or a segment, by the stem of its file's name, which is not yet known to be a valid key.
+/// What a file is about, by the stem of its name, which is not yet known to be a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject<'a> {
     Flag(&'a str),
     Segment(&'a str),
+    /// A table of tests.
+    Tests(&'a str),
 }
 
 /// `INTERNAL_USER_IDS`: comma separated; blanks around an id are dropped.

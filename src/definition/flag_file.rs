@@ -3,12 +3,14 @@
 //! All that is wrong with what the file says is reported at once. Whether the segments it names exist is for the
 //! [`Library`](super::Library) to say, which knows them.
 
+use std::sync::Arc;
+
 use super::condition::{Declared, RESERVED, condition};
 use super::decode::{Decoder, Record, Shape};
 use super::finding::{Code, Finding, Place};
 use super::limits::{MAX_DECLARED, MAX_ENTRIES};
 use super::segment::{Lists, SegmentNames};
-use super::test_case::{Case, read_cases};
+use super::test_case::{Case, Tested, read_tests};
 use super::transports::read_transports;
 use super::tree::{self, Kind, Node};
 use crate::flag::{
@@ -51,7 +53,7 @@ const ROLLOUT: Shape = Shape { what: "`rollout`", required: &[], optional: &["re
 /// A flag file that is sound in itself.
 #[derive(Debug)]
 pub struct FlagFile {
-    pub definition: Definition,
+    pub definition: Arc<Definition>,
     /// Where each of the definition's segments is first named.
     pub segment_uses: Vec<(SegmentKey, Place)>,
     pub tests: Vec<Case>,
@@ -92,7 +94,9 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
     let rules = rules(d, record.get("rules"), &declared, &mut segments);
     let rollout = record.get("rollout").and_then(|node| rollout(d, node, fallback));
     let transports = read_transports(d, record.get("transports"), record.get("client"));
-    let tests = read_cases(d, record.get("tests"), &declared, &rules, &segments);
+    let segment_keys: Vec<SegmentKey> = segments.uses.iter().map(|(key, _)| key.clone()).collect();
+    let tested = Tested { attributes: &attributes, rules: &rules, segments: &segment_keys };
+    let tests = read_tests(d, record.get("tests"), tested);
 
     let key = key?;
     let salt = salt.unwrap_or_else(|| Some((&key).into()))?;
@@ -119,9 +123,9 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
         rules,
         rollout,
         transports,
-        segments: segments.uses.iter().map(|(key, _)| key.clone()).collect(),
+        segments: segment_keys,
     };
-    Some(FlagFile { definition, segment_uses: segments.uses, tests })
+    Some(FlagFile { definition: Arc::new(definition), segment_uses: segments.uses, tests })
 }
 
 pub fn check_version(d: &mut Decoder, record: Record) {

@@ -12,6 +12,7 @@ use super::finding::{Code, Finding};
 use super::flag_file::{FlagFile, read_flag};
 use super::limits::{MAX_FLAGS, MAX_SEGMENTS, MAX_YAML_BYTES};
 use super::segment::{INTERNAL, internal_segment, read_segment, users_file_of};
+use super::table::{Table, read_table};
 use super::test_case::run_cases;
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 
@@ -32,6 +33,8 @@ use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 pub struct Library {
     flags: BTreeMap<FlagKey, Slot<FlagFile, Definition>>,
     segments: BTreeMap<SegmentKey, Slot<(), Segment>>,
+    /// By path.
+    tables: BTreeMap<String, Slot<(), Table>>,
     /// Findings of files that are no subject's.
     astray: Vec<Finding>,
     folder: Option<Finding>,
@@ -79,6 +82,7 @@ impl Library {
         if self.folder.is_none() {
             self.read_files(contents);
             self.link_flags();
+            self.test_what_is_live();
         }
         self.findings()
     }
@@ -95,16 +99,24 @@ impl Library {
         self.segments.values().filter_map(|slot| slot.good.as_ref())
     }
 
-    /// How many tests a flag has.
+    /// How many tests a flag has, in its file and in tables.
     pub fn cases(&self, key: &str) -> usize {
-        self.cases.get(key).copied().unwrap_or_default()
+        let tables = self.tables.iter().filter_map(|(path, slot)| Some((path, slot.good.as_ref()?)));
+        let definition = self.flags.get(key).and_then(|slot| slot.good.as_ref());
+        let in_tables = tables.filter(|(_, table)| table.flag() == key);
+        let in_tables: usize =
+            in_tables.map(|(path, table)| definition.map_or(0, |definition| table.run(path, definition).0)).sum();
+        self.cases.get(key).copied().unwrap_or_default() + in_tables
     }
 
     fn findings(&self) -> Vec<Finding> {
         let of_segments = self.segments.iter().flat_map(|(key, slot)| slot.all_findings("segments/", key.as_str(), "segment"));
         let of_flags = self.flags.iter().flat_map(|(key, slot)| slot.all_findings("", key.as_str(), "flag"));
-        let mut all: Vec<Finding> = of_flags.chain(of_segments).chain(self.astray.iter().cloned()).collect();
-        all.sort_by(|a, b| (&a.file, a.place).cmp(&(&b.file, b.place)));
+        let of_tables = self.tables.values().flat_map(|slot| slot.findings.clone());
+        let mut all: Vec<Finding> = of_flags.chain(of_segments).chain(of_tables).chain(self.astray.iter().cloned()).collect();
+        all.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
+        // A table may refuse a new form and fail the live one with the same words.
+        all.dedup();
         self.folder.iter().cloned().chain(all).collect()
     }
 
@@ -112,10 +124,12 @@ impl Library {
         self.astray.clear();
         self.flags.values_mut().for_each(|slot| slot.present = false);
         self.segments.values_mut().for_each(|slot| slot.present = false);
+        self.tables.values_mut().for_each(|slot| slot.present = false);
         for (path, file) in &contents.files {
             match Contents::subject(path) {
                 Some(Subject::Flag(stem)) => self.read_flag_file(path, stem, file),
                 Some(Subject::Segment(stem)) => self.read_segment_file(path, stem, file, contents),
+                Some(Subject::Tests(_)) => self.read_table_file(path, file),
                 None => self.note_stray(path),
             }
         }
@@ -123,6 +137,7 @@ impl Library {
         // A subject that was never good leaves with its file; a live one stays.
         self.flags.retain(|_, slot| slot.present || slot.good.is_some());
         self.segments.retain(|_, slot| slot.present || slot.good.is_some());
+        self.tables.retain(|_, slot| slot.present);
     }
 
     fn read_flag_file(&mut self, path: &str, stem: &str, file: &File) {
@@ -167,6 +182,20 @@ impl Library {
                 slot.findings = Vec::new();
                 replace(&mut slot.good, Arc::new(segment));
             }
+            Err(findings) => slot.findings = findings,
+        }
+    }
+
+    fn read_table_file(&mut self, path: &str, file: &File) {
+        let slot = self.tables.entry(path.to_owned()).or_insert_with(Slot::new);
+        slot.present = true;
+        let source = Source { file: Some(file.clone()), ..Source::default() };
+        if slot.source == source {
+            return;
+        }
+        slot.source = source;
+        match yaml_bytes(path, file).and_then(|bytes| read_table(path, bytes)) {
+            Ok(table) => (slot.good, slot.findings) = (Some(Arc::new(table)), Vec::new()),
             Err(findings) => slot.findings = findings,
         }
     }
@@ -236,19 +265,46 @@ impl Library {
                 slot.candidate = Some(candidate);
                 continue;
             }
-            let FlagFile { definition, tests, .. } = candidate;
-            let definition = Arc::new(definition);
-            slot.findings = run_cases(&path, &definition, &tests);
-            self.cases.insert(key.clone(), tests.len());
+            slot.findings = run_cases(&path, &candidate.definition, &candidate.tests);
+            slot.findings.extend(self.tables.iter().flat_map(|(path, table)| table.refusals(path, &candidate.definition)));
+            self.cases.insert(key.clone(), candidate.tests.len());
             if slot.findings.is_empty() {
-                replace(&mut slot.good, definition);
+                replace(&mut slot.good, candidate.definition);
+            } else {
+                // Kept: the table that refuses it may be mended.
+                slot.candidate = Some(candidate);
             }
+        }
+    }
+
+    /// Runs the tables against what is live: they may have changed, and a live flag they fail stays live.
+    fn test_what_is_live(&mut self) {
+        for (path, slot) in &mut self.tables {
+            let Some(table) = &slot.good else { continue };
+            // What is wrong with the file itself is known already and stays.
+            if slot.findings.iter().any(|finding| finding.code != Code::FailedTest && finding.code != Code::BadCase) {
+                continue;
+            }
+            slot.findings = match self.flags.get(table.flag()).map(|flag| &flag.good) {
+                Some(Some(definition)) => table.run(path, definition).1,
+                Some(None) => Vec::new(),
+                None => vec![table.without_flag(path)],
+            };
         }
     }
 
     fn segments_of(&self, definition: &Definition) -> Segments {
         let segment = |key| self.segments.get(key).and_then(|slot| slot.good.clone());
         definition.segments.iter().map(segment).collect::<Option<_>>().map_or(Segments::Unusable, Segments::Known)
+    }
+}
+
+impl Slot<(), Table> {
+    /// The cases a new form of the table's flag fails. One that cannot be read is the table's own fault and refuses nothing.
+    fn refusals(&self, path: &str, definition: &Arc<Definition>) -> Vec<Finding> {
+        let table = self.good.as_ref().filter(|table| table.flag() == definition.key.as_str());
+        let findings = table.map(|table| table.run(path, definition).1).unwrap_or_default();
+        findings.into_iter().filter(|finding| finding.code == Code::FailedTest).collect()
     }
 }
 

@@ -13,6 +13,7 @@ mod library;
 pub mod limits;
 mod render;
 mod segment;
+mod table;
 mod test_case;
 mod transports;
 mod tree;

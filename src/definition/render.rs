@@ -4,7 +4,7 @@
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::contents::{Contents, Subject};
+use super::contents::Contents;
 use super::finding::{Finding, Place};
 
 /// A finding with its source. `shown` turns a path inside the folder into the one to print.
@@ -27,9 +27,9 @@ pub fn render(finding: &Finding, contents: &Contents, shown: impl Fn(&str) -> St
     renderer.render(&[group])
 }
 
-/// The text of a flag or segment file; ids of a `users_file` are never shown.
+/// The text of a YAML file; ids of a `users_file` are never shown.
 fn source(finding: &Finding, contents: &Contents) -> Option<String> {
-    let (Subject::Flag(_) | Subject::Segment(_)) = Contents::subject(&finding.file)?;
+    Contents::subject(&finding.file)?;
     let text = std::str::from_utf8(&contents.text(&finding.file)?.bytes).ok()?;
     // A carriage return would break the drawing; places count characters before it.
     Some(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())

@@ -1,4 +1,4 @@
-//! The `tests:` of a flag: cases it must answer before it goes live.
+//! The tests of a flag, in its file or in tables beside it: cases it must answer before it goes live.
 //!
 //! They run against the definition alone: no override, no clamp, and membership only as the case says it, so that neither an
 //! operator nor a segment's edit can fail them.
@@ -6,24 +6,43 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::condition::Declared;
-use super::decode::{Decoder, Shape, decimal, list, similar};
+use super::decode::{Decoder, Record, Shape, decimal, list, similar};
 use super::finding::{Code, Finding, Place};
 use super::limits::MAX_CASES;
-use super::segment::SegmentNames;
-use super::tree::{Kind, Node};
+use super::tree::{Kind, Name, Node};
 use crate::flag::{
-    AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey, Segments,
-    ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
+    AttributeName, AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey,
+    Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
 };
 
 const CASE: Shape =
     Shape { what: "a test", required: &["expect"], optional: &["user", "bucket", "segments", "with", "identity", "by"] };
+const CASE_OF_TABLE: Shape = Shape {
+    what: "a case",
+    required: CASE.required,
+    optional: &["name", "each", "user", "bucket", "segments", "with", "identity", "by"],
+};
+
+/// What a case may speak of: the parts of the flag it is about.
+#[derive(Clone, Copy)]
+pub struct Tested<'a> {
+    pub attributes: &'a [(AttributeName, AttributeType)],
+    pub rules: &'a [Rule],
+    pub segments: &'a [SegmentKey],
+}
+
+impl Tested<'_> {
+    fn attribute(&self, name: &str) -> Option<&AttributeType> {
+        self.attributes.iter().find(|(other, _)| other.as_str() == name).map(|(_, kind)| kind)
+    }
+}
 
 /// One test of a flag.
 #[derive(Debug)]
 pub struct Case {
     place: Place,
+    /// What a table calls it.
+    name: Option<String>,
     user: Option<String>,
     /// Pretend the asker falls into this bucket.
     bucket: Option<Bucket>,
@@ -42,32 +61,67 @@ enum By {
     Rule(usize),
 }
 
-pub fn read_cases(
-    d: &mut Decoder,
-    node: Option<&Node>,
-    declared: &Declared,
-    rules: &[Rule],
-    segments: &SegmentNames,
-) -> Vec<Case> {
-    let Some(items) = node.and_then(|node| d.list(node, "`tests`", MAX_CASES)) else { return Vec::new() };
-    items.iter().filter_map(|item| case(d, item, declared, rules, segments)).collect()
+/// The `tests:` of a flag file.
+pub fn read_tests(d: &mut Decoder, node: Option<&Node>, tested: Tested) -> Vec<Case> {
+    let items = node.and_then(|node| d.list(node, "`tests`", MAX_CASES)).unwrap_or_default();
+    items
+        .iter()
+        .flat_map(|item| d.record(item, &CASE).map(|record| case(d, item.place, record, tested, &Vec::new())))
+        .flatten()
+        .collect()
 }
 
-fn case(d: &mut Decoder, node: &Node, declared: &Declared, rules: &[Rule], segments: &SegmentNames) -> Option<Case> {
-    let record = d.record(node, &CASE)?;
+/// The `cases:` of a table: tests with a name, and one for each value of an attribute.
+pub fn read_cases(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for item in d.list(node, "`cases`", MAX_CASES).unwrap_or_default() {
+        let Some(record) = d.record(item, &CASE_OF_TABLE) else { continue };
+        for attributes in record.get("each").map_or_else(|| vec![Vec::new()], |node| each(d, node, tested)) {
+            cases.extend(case(d, item.place, record, tested, &attributes));
+        }
+        if cases.len() > MAX_CASES {
+            d.report(item.place, Code::TooMany, format!("`each` makes more than {MAX_CASES} cases"), None);
+            break;
+        }
+    }
+    cases
+}
+
+type OwnedAttributes = Vec<(Cow<'static, str>, Value<'static>)>;
+
+/// Every combination of the values given for attributes.
+fn each(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<OwnedAttributes> {
+    let mut combinations = vec![Vec::new()];
+    for (name, values) in d.map(node, "`each`").map(|record| record.entries).unwrap_or_default() {
+        let values = d.list(values, "what `each` runs through", MAX_CASES).unwrap_or_default();
+        let values: OwnedAttributes = values.iter().filter_map(|value| attribute(d, name, value, tested)).collect();
+        let longer = combinations.iter().flat_map(|combination: &OwnedAttributes| {
+            values.iter().map(|value| combination.iter().chain([value]).cloned().collect())
+        });
+        combinations = longer.take(MAX_CASES + 1).collect();
+    }
+    combinations
+}
+
+fn case(d: &mut Decoder, place: Place, record: Record, tested: Tested, each: &OwnedAttributes) -> Option<Case> {
     let user = record.get("user").and_then(|node| user(d, node));
     let named = record.get("segments").and_then(|node| d.list(node, "`segments`", MAX_CASES)).unwrap_or_default();
     if let (false, None) = (named.is_empty(), &user) {
         let message = "a test that names `segments` needs a `user` to be in them";
         d.report(record.place, Code::BadCase, message, Some("add `user: x`".into()));
     }
+    let mut attributes = record.get("with").map(|node| attributes(d, node, tested)).unwrap_or_default();
+    // `each` speaks last: what `with` says of the same attribute is the rule it varies.
+    attributes.retain(|(name, _)| each.iter().all(|(other, _)| other != name));
+    attributes.extend(each.iter().cloned());
     Some(Case {
-        place: node.place,
+        place,
+        name: record.get("name").and_then(|node| d.text(node, "`name`")),
         bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=99_999)).and_then(Bucket::new),
-        segments: named.iter().filter_map(|node| segment(d, node, segments)).collect(),
-        attributes: record.get("with").map(|node| attributes(d, node, declared)).unwrap_or_default(),
+        segments: named.iter().filter_map(|node| segment(d, node, tested)).collect(),
+        attributes,
         identity: record.get("identity").and_then(|node| identity(d, node)).unwrap_or(Identity::Verified),
-        by: record.get("by").and_then(|node| by(d, node, rules)),
+        by: record.get("by").and_then(|node| by(d, node, tested.rules)),
         expect: record.get("expect").and_then(|node| d.strategy(node, "`expect`"))?,
         user,
     })
@@ -82,11 +136,11 @@ fn user(d: &mut Decoder, node: &Node) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn segment(d: &mut Decoder, node: &Node, segments: &SegmentNames) -> Option<SegmentKey> {
+fn segment(d: &mut Decoder, node: &Node, tested: Tested) -> Option<SegmentKey> {
     let key: SegmentKey = d.name(node, "a segment's key")?;
-    if !segments.uses.iter().any(|(other, _)| *other == key) {
-        let names = || segments.uses.iter().map(|(key, _)| key.as_str());
-        let hint = similar(key.as_str(), names()).map(|name| format!("did you mean `{name}`?"));
+    if !tested.segments.contains(&key) {
+        let names = tested.segments.iter().map(SegmentKey::as_str);
+        let hint = similar(key.as_str(), names).map(|name| format!("did you mean `{name}`?"));
         d.report(node.place, Code::BadCase, format!("the flag names no segment `{key}`: being in it changes nothing"), hint);
     }
     Some(key)
@@ -122,32 +176,24 @@ fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
     rule.map(By::Rule)
 }
 
-/// Attributes as a caller would send them, in the JSON type the declaration asks for. A text that does not fit its type stays a text, so that
-/// a test can ask what becomes of it.
-fn attributes(d: &mut Decoder, node: &Node, declared: &Declared) -> Vec<(Cow<'static, str>, Value<'static>)> {
-    let Some(record) = d.map(node, "`with`") else { return Vec::new() };
-    let mut attributes = Vec::new();
-    for (name, node) in record.entries {
-        let kind = match &*name.text {
-            "email" | "email_verified" => None,
-            other => declared.get(other),
-        };
-        if kind.is_none() && !matches!(&*name.text, "email" | "email_verified") {
-            let names = declared.attributes.iter().map(|(name, _)| name.as_str()).chain(["email", "email_verified"]);
-            let hint = similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
-            d.report(name.place, Code::UnknownAttribute, format!("`{}` is not declared", name.text), hint);
-        }
-        if let Kind::Scalar { text, plain } = &node.kind {
-            let value = match typed_value(text, *plain, kind, &name.text) {
-                _ if node.is_null() => Value::Null,
-                value => value,
-            };
-            attributes.push((Cow::Owned(name.text.to_string()), value));
-        } else {
-            d.wrong_type::<()>(node, "an attribute is a single value");
-        }
+fn attributes(d: &mut Decoder, node: &Node, tested: Tested) -> OwnedAttributes {
+    let entries = d.map(node, "`with`").map(|record| record.entries).unwrap_or_default();
+    entries.iter().filter_map(|(name, value)| attribute(d, name, value, tested)).collect()
+}
+
+/// An attribute as a caller would send it, in the JSON type the declaration asks for. A text that does not fit its type stays a
+/// text, so that a test can ask what becomes of it.
+fn attribute(d: &mut Decoder, name: &Name, node: &Node, tested: Tested) -> Option<(Cow<'static, str>, Value<'static>)> {
+    let needs_declaring = !matches!(&*name.text, "email" | "email_verified");
+    let kind = tested.attribute(&name.text).filter(|_| needs_declaring);
+    if kind.is_none() && needs_declaring {
+        let names = tested.attributes.iter().map(|(name, _)| name.as_str()).chain(["email", "email_verified"]);
+        let hint = similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
+        d.report(name.place, Code::UnknownAttribute, format!("`{}` is not declared", name.text), hint);
     }
-    attributes
+    let Kind::Scalar { text, plain } = &node.kind else { return d.wrong_type(node, "an attribute is a single value") };
+    let value = if node.is_null() { Value::Null } else { typed_value(text, *plain, kind, &name.text) };
+    Some((Cow::Owned(name.text.to_string()), value))
 }
 
 /// A text as the JSON value its declared type asks for, or as a text where it does not fit.
@@ -197,7 +243,8 @@ impl Case {
             (Step::Rule, Some(index)) => name_of(index),
             (step, _) => step.as_str(),
         };
-        let message = format!("test failed: expected {}{expected_by}, got {} by {got_by}", self.expect, answer.strategy);
+        let name = self.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let message = format!("test failed{name}: expected {}{expected_by}, got {} by {got_by}", self.expect, answer.strategy);
         Finding { place: Some(self.place), ..Finding::of_file(file, Code::FailedTest, message) }
     }
 
