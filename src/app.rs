@@ -4,15 +4,19 @@
 //! answer is already the right one.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::control::{Change, Corridor};
 use crate::definition::Contents;
 use crate::folder::Folder;
-use crate::http::{self, Server, Surface};
+use crate::http::{self, AdminSurface, Server, Surface};
 use crate::telemetry;
 use crate::watch::{Mode, Watch};
 
@@ -22,54 +26,71 @@ pub struct App {
     corridor: Arc<Corridor>,
     server: Server,
     watch: Watch,
+    admin: Admin,
+}
+
+/// The admin listener, on a thread and runtime of its own: it answers however busy the public one is.
+#[derive(Debug)]
+struct Admin {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// Why the service could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address}")]
-    Listen { address: SocketAddr, source: io::Error },
-    #[error("cannot start the thread that watches the flags folder")]
-    Watch(#[source] io::Error),
+    Listen { address: SocketAddr, flag: &'static str, source: io::Error },
+    #[error("cannot start another thread")]
+    Thread(#[source] io::Error),
 }
 
 impl StartError {
     /// What to do about it.
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
-            StartError::Listen { source, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => {
-                    "another program has this port; stop it, or choose another with --listen 127.0.0.1:0"
-                }
-                io::ErrorKind::PermissionDenied => "ports below 1024 need rights; choose another with --listen",
-                io::ErrorKind::AddrNotAvailable => "this machine has no such address; choose another with --listen",
-                _ => "choose another address with --listen",
+            StartError::Listen { source, flag, .. } => match source.kind() {
+                io::ErrorKind::AddrInUse => format!("another program has this port; stop it, or choose another with {flag}"),
+                io::ErrorKind::PermissionDenied => format!("ports below 1024 need rights; choose another with {flag}"),
+                io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; choose another with {flag}"),
+                _ => format!("choose another address with {flag}"),
             },
-            StartError::Watch(_) => "the system gives no more threads; raise its limit",
+            StartError::Thread(_) => "the system gives no more threads; raise its limit".to_owned(),
         }
     }
 }
 
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
-        let listen = |source| StartError::Listen { address: config.listen, source };
+        let listen = |source| StartError::Listen { address: config.listen, flag: "--listen", source };
         let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(listen)?;
+        let listen_admin = |source| StartError::Listen { address: config.admin_listen, flag: "--admin-listen", source };
+        let admin_listener = TcpListener::bind(config.admin_listen).map_err(listen_admin)?;
 
         let corridor = Arc::new(Corridor::new(config.server_auth));
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
         take_in(&corridor, &config.flags, contents.clone());
-        let server = http::serve(listener, http::routes(Surface::of(&corridor))).map_err(listen)?;
+        let surface = Surface::of(&corridor);
+        let server = http::serve(listener, http::routes(surface.clone())).map_err(listen)?;
 
         let watched = corridor.clone();
+        let flags = config.flags.display().to_string();
         let deliver = move |contents| take_in(&watched, &config.flags, contents);
-        let watch = Watch::start(folder, contents, deliver).map_err(StartError::Watch)?;
-        Ok(App { corridor, server, watch })
+        let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
+        let admin = Admin::start(admin_listener, AdminSurface { public: surface, watch: watch.mode(), flags })?;
+        Ok(App { corridor, server, watch, admin })
     }
 
     /// Where clients ask.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// Where operators look.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address
     }
 
     pub fn corridor(&self) -> &Arc<Corridor> {
@@ -85,6 +106,32 @@ impl App {
     pub async fn stop(self) {
         drop(self.watch);
         self.server.stop().await;
+        // It answers until the last client was served. Its thread ends by itself; nothing is lost if it is slow.
+        let _ = self.admin.stop.send(());
+        let _ = tokio::task::spawn_blocking(|| self.admin.thread.join()).await;
+    }
+}
+
+impl Admin {
+    fn start(listener: TcpListener, surface: AdminSurface) -> Result<Admin, StartError> {
+        let address = listener.local_addr().map_err(StartError::Thread)?;
+        listener.set_nonblocking(true).map_err(StartError::Thread)?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let (stop, stopped) = oneshot::channel();
+        let serve = async move {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let server = http::serve(listener, http::admin_routes(surface))?;
+            let _ = stopped.await;
+            server.stop().await;
+            io::Result::Ok(())
+        };
+        let run = move || {
+            if let Err(error) = runtime.block_on(serve) {
+                telemetry::say(&format!("the admin listener ended: {error}"));
+            }
+        };
+        let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(StartError::Thread)?;
+        Ok(Admin { address, stop, thread })
     }
 }
 

@@ -17,6 +17,10 @@ pub struct Settings {
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_LISTEN", default_value = "127.0.0.1:7070")]
     pub listen: String,
 
+    /// Where the admin listener is: metrics and problems, on loopback only
+    #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_ADMIN_LISTEN", default_value = "127.0.0.1:7071")]
+    pub admin_listen: String,
+
     #[command(flatten)]
     pub deciding: Deciding,
 }
@@ -49,6 +53,7 @@ pub struct Deciding {
 pub struct Config {
     pub flags: PathBuf,
     pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
 }
@@ -61,20 +66,26 @@ pub struct BadSettings(pub Vec<String>);
 impl Settings {
     pub fn check(&self) -> Result<Config, BadSettings> {
         let mut faults = Vec::new();
-        let listen = self.listen.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-        if listen.is_none() {
-            faults
-                .push(format!("--listen: `{}` is no address to listen on; write HOST:PORT, like 127.0.0.1:7070", self.listen));
+        let mut address = |flag: &str, text: &str, port: u16| {
+            let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+            if address.is_none() {
+                faults.push(format!("{flag}: `{text}` is no address to listen on; write HOST:PORT, like 127.0.0.1:{port}"));
+            }
+            address
+        };
+        let listen = address("--listen", &self.listen, 7070);
+        let admin_listen = address("--admin-listen", &self.admin_listen, 7071);
+        if admin_listen.is_some_and(|address| !address.ip().is_loopback()) {
+            faults.push(
+                "--admin-listen: the admin listener has no tokens yet, so it stays on loopback, like 127.0.0.1:7071".to_owned(),
+            );
         }
-        let deciding = self.deciding.check();
-        match (listen, deciding) {
-            (Some(listen), Ok((internal_user_ids, server_auth))) => {
-                Ok(Config { flags: self.flags.clone(), listen, internal_user_ids, server_auth })
+        let deciding = self.deciding.check().map_err(|BadSettings(more)| faults.extend(more));
+        match (listen, admin_listen, deciding) {
+            (Some(listen), Some(admin_listen), Ok((internal_user_ids, server_auth))) if faults.is_empty() => {
+                Ok(Config { flags: self.flags.clone(), listen, admin_listen, internal_user_ids, server_auth })
             }
-            (_, deciding) => {
-                faults.extend(deciding.err().map(|BadSettings(more)| more).unwrap_or_default());
-                Err(BadSettings(faults))
-            }
+            _ => Err(BadSettings(faults)),
         }
     }
 }

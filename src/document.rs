@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::flag::{Definition, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports};
+use crate::tally::{Count, Tally};
 
 /// One outcome of a flag in the forms it is asked for.
 #[derive(Debug)]
@@ -31,13 +32,27 @@ pub struct Documents {
     transports: Transports,
     /// What `error` means in OFREP's terms.
     error_code: &'static str,
-    outcomes: Vec<(Resolution, OnceLock<Document>)>,
+    outcomes: Vec<Outcome>,
+}
+
+#[derive(Debug)]
+struct Outcome {
+    resolution: Resolution,
+    document: OnceLock<Document>,
+    answered: Count,
 }
 
 impl Documents {
     /// Every outcome the flag can have; `None` for a flag with no good form.
-    pub fn of(key: &FlagKey, definition: Option<&Definition>, error_is_ours: bool, server_auth: ServerAuth) -> Documents {
-        let outcomes = outcomes(definition, server_auth).into_iter().map(|outcome| (outcome, OnceLock::new())).collect();
+    pub fn of(
+        key: &FlagKey,
+        definition: Option<&Definition>,
+        error_is_ours: bool,
+        server_auth: ServerAuth,
+        tally: &Tally,
+    ) -> Documents {
+        let outcome = |resolution| Outcome { resolution, document: OnceLock::new(), answered: tally.count(key, resolution) };
+        let outcomes = outcomes(definition, server_auth).into_iter().map(outcome).collect();
         Documents {
             key: key.clone(),
             transports: definition.map(|definition| definition.transports.clone()).unwrap_or_default(),
@@ -46,11 +61,15 @@ impl Documents {
         }
     }
 
-    /// The document of one outcome. All that can occur are prepared; another would be made again at each call.
+    /// The document of one outcome, which is counted as answered. All outcomes that can occur are prepared; another would be made
+    /// again at each call.
     pub fn with<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
         let make = || Document::new(self.key.as_str(), &self.transports, resolution, self.error_code);
-        match self.outcomes.iter().find(|(outcome, _)| *outcome == resolution) {
-            Some((_, document)) => use_it(document.get_or_init(make)),
+        match self.outcomes.iter().find(|outcome| outcome.resolution == resolution) {
+            Some(outcome) => {
+                outcome.answered.add_one();
+                use_it(outcome.document.get_or_init(make))
+            }
             None => use_it(&make()),
         }
     }

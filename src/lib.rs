@@ -6,7 +6,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
-//! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one |
+//! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`tally`] how often each outcome was answered |
 //! | 2 | [`folder`] reads files, [`watch`] says when they have settled |
 //! | 3 | [`control`] the one corridor for change, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
@@ -40,5 +40,6 @@ pub mod folder;
 pub mod http;
 pub mod live;
 pub mod snapshot;
+pub mod tally;
 pub mod telemetry;
 pub mod watch;

@@ -13,6 +13,7 @@ use hashbrown::HashMap;
 use crate::definition::Form;
 use crate::document::{Document, Documents};
 use crate::flag::{Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
+use crate::tally::Tally;
 
 /// `213`, or `213+2` with two pending entries applied; orders by revision, then count.
 ///
@@ -42,6 +43,7 @@ pub struct Snapshot {
     position: Position,
     position_text: Bytes,
     server_auth: ServerAuth,
+    tally: Arc<Tally>,
     /// In the order of keys.
     entries: Vec<Arc<Entry>>,
     index: HashMap<FlagKey, usize, RandomState>,
@@ -87,7 +89,7 @@ impl Snapshot {
                     Some(entry) if entry.state.is(&state) => entry.clone(),
                     _ => {
                         changed.push(key.clone());
-                        Arc::new(Entry::new(key.clone(), state, changed_at.clone(), self.server_auth))
+                        Arc::new(Entry::new(key.clone(), state, changed_at.clone(), self))
                     }
                 }
             })
@@ -98,7 +100,8 @@ impl Snapshot {
         if changed.is_empty() {
             return None;
         }
-        Some((Snapshot { position, position_text: changed_at, server_auth: self.server_auth, entries, index }, changed))
+        let (server_auth, tally) = (self.server_auth, self.tally.clone());
+        Some((Snapshot { position, position_text: changed_at, server_auth, tally, entries, index }, changed))
     }
 
     pub fn position(&self) -> Position {
@@ -113,6 +116,11 @@ impl Snapshot {
     /// Whether nothing is known yet.
     pub fn is_cold(&self) -> bool {
         self.position == Position::default()
+    }
+
+    /// How often each outcome was answered.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     pub fn flag(&self, key: &str) -> Option<&Arc<Entry>> {
@@ -135,12 +143,12 @@ impl Snapshot {
 }
 
 impl Entry {
-    fn new(key: FlagKey, state: State, changed_at: Bytes, server_auth: ServerAuth) -> Entry {
+    fn new(key: FlagKey, state: State, changed_at: Bytes, of: &Snapshot) -> Entry {
         let (definition, error_is_ours) = match &state {
             State::Usable(flag) => (Some(&*flag.definition), matches!(flag.segments, Segments::Unusable)),
             State::Unusable { .. } => (None, true),
         };
-        let documents = Documents::of(&key, definition, error_is_ours, server_auth);
+        let documents = Documents::of(&key, definition, error_is_ours, of.server_auth, &of.tally);
         Entry { key, state, changed_at, documents }
     }
 
@@ -153,6 +161,7 @@ impl Entry {
         &self.changed_at
     }
 
+    /// The document of one outcome, counted as answered.
     pub fn document<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
         self.documents.with(resolution, use_it)
     }

@@ -33,8 +33,10 @@ struct Served {
 }
 
 impl Served {
+    /// On free ports.
     fn start(arguments: &[&str]) -> Served {
-        let mut child = turnout(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let mut child = turnout(&[&ports, arguments].concat()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         for line in lines.by_ref() {
@@ -51,7 +53,11 @@ impl Served {
     }
 
     fn address(&self) -> &str {
-        let line = self.said.iter().find(|line| line.contains("serving")).unwrap();
+        self.bound("serving")
+    }
+
+    fn bound(&self, what: &str) -> &str {
+        let line = self.said.iter().find(|line| line.contains(what)).unwrap();
         line.rsplit("http://").next().unwrap()
     }
 
@@ -67,7 +73,7 @@ impl Served {
 fn the_printed_calls_answer_what_the_vectors_say() {
     let vectors: Json =
         serde_json::from_slice(&fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap()).unwrap();
-    let served = Served::start(&["--listen", "127.0.0.1:0"]);
+    let served = Served::start(&[]);
     let names: BTreeMap<&str, &str> =
         [("allowed", "allowed"), ("denied", "denied"), ("inside the rollout", "inside"), ("outside of it", "outside")].into();
     let calls: Vec<&String> = served.said.iter().filter(|line| line.contains("curl")).collect();
@@ -91,11 +97,15 @@ fn the_printed_calls_answer_what_the_vectors_say() {
 
 #[test]
 fn a_taken_port_is_one_clear_line_and_exit_4() {
-    let first = Served::start(&["--listen", "127.0.0.1:0"]);
+    let first = Served::start(&[]);
     let address = first.address().to_owned();
-    let (exit, stdout, stderr) = run(&["serve", "--listen", &address]);
-    assert_eq!((exit, stdout.as_str(), stderr.lines().count()), (4, "", 1), "{stderr}");
-    assert!(stderr.contains(&address) && stderr.contains("--listen"), "{stderr}");
+    let admin = first.bound("metrics").to_owned();
+    for (taken, listen, admin_listen) in [(&address, address.as_str(), "127.0.0.1:0"), (&admin, "127.0.0.1:0", admin.as_str())]
+    {
+        let (exit, stdout, stderr) = run(&["serve", "--listen", listen, "--admin-listen", admin_listen]);
+        assert_eq!((exit, stdout.as_str(), stderr.lines().count()), (4, "", 1), "{stderr}");
+        assert!(stderr.contains(taken) && stderr.contains("listen"), "{stderr}");
+    }
     first.stop();
 }
 
@@ -103,9 +113,36 @@ fn a_taken_port_is_one_clear_line_and_exit_4() {
 fn no_flags_folder_is_named_and_waited_for() {
     let home = TempDir::new().unwrap();
     let flags = home.path().join("not-there");
-    let served = Served::start(&["--listen", "127.0.0.1:0", "--flags", flags.to_str().unwrap()]);
+    let served = Served::start(&["--flags", flags.to_str().unwrap()]);
     assert!(served.said.iter().any(|line| line.contains("waiting for") && line.contains("not-there")), "{:?}", served.said);
     assert_eq!(served.stop(), 0);
+}
+
+#[test]
+fn problems_tells_what_is_wrong_with_a_running_server() {
+    let home = TempDir::new().unwrap();
+    let good = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
+    fs::write(home.path().join("chat.yaml"), good.replace("true", "yes")).unwrap();
+    let served = Served::start(&["--flags", home.path().to_str().unwrap()]);
+    let admin = format!("http://{}", served.bound("metrics"));
+    let (exit, stdout, _) = run(&["problems", "--server", &admin]);
+    assert_eq!(exit, 1);
+    assert!(
+        ["chat.yaml:3:10", "wrong-type", "write `true`", "by events"].iter().all(|wanted| stdout.contains(wanted)),
+        "{stdout}"
+    );
+    let (exit, stdout, _) = run(&["problems", "--json", "--server", &admin]);
+    let told: Json = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((exit, &told["problems"][0]["code"], &told["watch"]), (1, &"wrong-type".into(), &"events".into()));
+    served.stop();
+    let (exit, stdout, stderr) = run(&["problems", "--server", &admin]);
+    assert!(exit == 4 && stdout.is_empty() && stderr.contains("is it running"), "{stderr}");
+
+    fs::write(home.path().join("chat.yaml"), good).unwrap();
+    let served = Served::start(&["--flags", home.path().to_str().unwrap()]);
+    let (exit, stdout, _) = run(&["problems", "--server", &format!("http://{}", served.bound("metrics"))]);
+    assert!(exit == 0 && stdout.contains("no problems"), "{stdout}");
+    served.stop();
 }
 
 #[test]
@@ -115,6 +152,8 @@ fn settings_are_all_checked_before_anything_is_bound() {
     assert_eq!((exit, stderr.lines().count()), (2, 3), "{stderr}");
     assert!(["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE"].iter().all(|name| stderr.contains(name)), "{stderr}");
     assert_eq!(run(&["--no-such-flag"]).0, 2);
+    let (exit, _, stderr) = run(&["--admin-listen", "0.0.0.0:0"]);
+    assert!(exit == 2 && stderr.contains("loopback"), "{stderr}");
 }
 
 /// Every setting that `--help` knows stands in README's table.

@@ -3,6 +3,8 @@
 mod check;
 mod explain;
 mod next_steps;
+mod problems;
+mod remote;
 mod serve;
 
 use std::process::ExitCode;
@@ -32,6 +34,8 @@ enum Verb {
     Check(check::Check),
     /// Tell the story of one answer
     Explain(explain::Explain),
+    /// What is wrong at the moment, and the mend
+    Problems(problems::Problems),
 }
 
 /// How a command ended.
@@ -54,6 +58,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Serve(settings)) => serve::run(&settings),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
+        Some(Verb::Problems(problems)) => problems.run(),
     };
     ExitCode::from(exit as u8)
 }

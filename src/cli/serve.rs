@@ -42,6 +42,7 @@ async fn serve(config: Config) -> Exit {
         }
     };
     say(&format!("serving {} on http://{}", flags.display(), app.address()));
+    say(&format!("metrics and problems on http://{}", app.admin_address()));
     next_steps::print(&app, &flags);
     tokio::select! {
         _ = terminate.recv() => {}

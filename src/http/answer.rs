@@ -30,7 +30,9 @@ impl Answer<'_> {
             true => Response::new(Body::empty()),
             false => Response::new(Body::from(body)),
         };
-        *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { status };
+        let status = if fresh { StatusCode::NOT_MODIFIED } else { status };
+        self.surface.statuses.count(status);
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.reserve(8);
         if !fresh {

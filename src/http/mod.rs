@@ -1,5 +1,6 @@
 //! The public listener. Floor 4: a thin surface that reads a question, asks the snapshot, and writes the answer.
 
+mod admin;
 mod answer;
 mod error;
 mod health;
@@ -9,10 +10,13 @@ mod server;
 mod strategy;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::routing::{get, post};
 
+pub use admin::{AdminSurface, routes as admin_routes};
 pub use server::{Server, serve};
 
 use crate::control::{Contact, Corridor, Problems};
@@ -27,11 +31,35 @@ pub struct Surface {
     live: Arc<Live>,
     problems: Arc<Problems>,
     contact: Arc<Contact>,
+    statuses: Arc<Statuses>,
 }
 
 impl Surface {
     pub fn of(corridor: &Corridor) -> Surface {
-        Surface { live: corridor.live().clone(), problems: corridor.problems().clone(), contact: corridor.contact().clone() }
+        Surface {
+            live: corridor.live().clone(),
+            problems: corridor.problems().clone(),
+            contact: corridor.contact().clone(),
+            statuses: Arc::default(),
+        }
+    }
+}
+
+/// How many answers there were of each status that is ever given.
+#[derive(Debug, Default)]
+struct Statuses([AtomicU64; STATUSES.len()]);
+
+const STATUSES: [u16; 10] = [200, 304, 400, 401, 403, 404, 405, 408, 413, 503];
+
+impl Statuses {
+    fn count(&self, status: StatusCode) {
+        if let Some(index) = STATUSES.iter().position(|known| *known == status.as_u16()) {
+            self.0[index].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = (u16, u64)> {
+        STATUSES.into_iter().zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))
     }
 }
 

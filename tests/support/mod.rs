@@ -44,6 +44,7 @@ impl Service {
         let config = Config {
             flags: flags.clone(),
             listen: "127.0.0.1:0".parse().unwrap(),
+            admin_listen: "127.0.0.1:0".parse().unwrap(),
             internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
             server_auth,
         };
@@ -53,6 +54,10 @@ impl Service {
 
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.app.address())
+    }
+
+    pub async fn admin(&self, path: &str) -> reqwest::Response {
+        self.client.get(format!("http://{}{path}", self.app.admin_address())).send().await.unwrap()
     }
 
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {

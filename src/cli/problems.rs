@@ -1,0 +1,59 @@
+//! `turnout problems`: what is wrong with a running server, and the mend.
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::remote::Remote;
+use super::{Exit, complain, count, print};
+
+#[derive(Debug, Args)]
+pub struct Problems {
+    #[command(flatten)]
+    remote: Remote,
+
+    /// What the server says, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Problems {
+    /// Exit 1 while there are problems.
+    pub fn run(&self) -> Exit {
+        let told = match self.remote.get("/v1/problems") {
+            Ok(told) => told,
+            Err((exit, message)) => {
+                complain(&message);
+                return exit;
+            }
+        };
+        let problems = told["problems"].as_array().map_or(&[][..], Vec::as_slice);
+        print(&if self.json { format!("{told}\n") } else { text(&told, problems) });
+        if problems.is_empty() { Exit::Yes } else { Exit::No }
+    }
+}
+
+fn text(told: &Json, problems: &[Json]) -> String {
+    let word = |json: &Json| json.as_str().unwrap_or_default().to_owned();
+    let flags = word(&told["flags"]);
+    let mut text = String::new();
+    for problem in problems {
+        let file = word(&problem["file"]);
+        let mut place = if file.is_empty() { flags.clone() } else { Path::new(&flags).join(file).display().to_string() };
+        if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
+            place.push_str(&format!(":{line}:{column}"));
+        }
+        text.push_str(&format!("{place}\n  {}: {}\n", word(&problem["code"]), word(&problem["message"])));
+        if let Some(hint) = problem["hint"].as_str() {
+            text.push_str(&format!("  help: {hint}\n"));
+        }
+    }
+    let verdict = if problems.is_empty() { "no problems".to_owned() } else { count(problems.len(), "problem") };
+    text.push_str(&format!(
+        "{verdict}; revision {} is live, {flags} is watched by {}\n",
+        word(&told["revision"]),
+        word(&told["watch"])
+    ));
+    text
+}

@@ -1,0 +1,45 @@
+//! How often each outcome was answered. Floor 1.
+//!
+//! A flag's outcomes find their counters when the snapshot is built, so answering costs one addition; counters outlive the
+//! snapshots, so that they only rise. Nothing of a user is counted but that there was one.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::flag::{FlagKey, Resolution};
+
+/// One counter.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicU64>);
+
+impl Count {
+    pub fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of every outcome a flag has had: bounded by the flags there may be.
+#[derive(Debug, Default)]
+pub struct Tally(Mutex<BTreeMap<Row, Count>>);
+
+/// Flag, strategy, rule.
+type Row = (FlagKey, &'static str, &'static str);
+
+impl Tally {
+    /// The counter of one outcome of a flag; the same for as long as the process lives.
+    pub fn count(&self, key: &FlagKey, outcome: Resolution) -> Count {
+        let row = (key.clone(), outcome.strategy.as_str(), outcome.step.as_str());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(row).or_default().clone()
+    }
+
+    /// Every outcome that was answered at least once.
+    pub fn rows(&self) -> Vec<(Row, u64)> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.iter().map(|(row, count)| (row.clone(), count.get())).filter(|(_, count)| *count > 0).collect()
+    }
+}
