@@ -30,6 +30,8 @@ struct Known {
     file: File,
     /// The `users_file` a segment names.
     users_file: Option<String>,
+    is_users_file: bool,
+    is_link: bool,
 }
 
 /// What the system says of a file without reading it.
@@ -57,14 +59,17 @@ impl Folder {
         match self.list() {
             Ok(paths) => {
                 let mut users_files = Vec::new();
-                for path in paths {
+                for (path, is_link) in paths {
                     let known = self.file(&path, MAX_YAML_BYTES);
+                    known.is_link = is_link;
                     users_files.extend(known.users_file.clone());
                     contents.files.insert(path, known.file.clone());
                 }
                 for path in users_files {
                     if self.root.join(&path).exists() {
-                        contents.files.insert(path.clone(), self.file(&path, MAX_USERS_FILE_BYTES).file.clone());
+                        let known = self.file(&path, MAX_USERS_FILE_BYTES);
+                        known.is_users_file = true;
+                        contents.files.insert(path, known.file.clone());
                     }
                 }
             }
@@ -78,21 +83,21 @@ impl Folder {
     pub fn folders_that_matter(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.root.clone()];
         folders.extend(SUBFOLDERS.map(|folder| self.root.join(folder)));
-        for path in self.known.keys() {
-            let path = self.root.join(path);
-            folders.extend(path.parent().map(Path::to_owned));
+        let parent = |path: &Path| path.parent().map(Path::to_owned);
+        for (path, known) in &self.known {
+            if known.is_users_file {
+                folders.extend(parent(&self.root.join(path)));
+            }
             // A link's target may be rewritten where it lies.
-            if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
-                folders.extend(fs::canonicalize(&path).ok().and_then(|target| target.parent().map(Path::to_owned)));
+            if known.is_link || known.is_users_file {
+                folders.extend(fs::canonicalize(self.root.join(path)).ok().as_deref().and_then(parent));
             }
         }
-        folders.sort();
-        folders.dedup();
         folders
     }
 
-    /// The paths of flag and segment files, and of files that look as if they were meant to be.
-    fn list(&self) -> io::Result<Vec<String>> {
+    /// The paths of YAML files, also of those that only look as if they were meant to be ours, and whether they are links.
+    fn list(&self) -> io::Result<Vec<(String, bool)>> {
         let mut paths = yaml_files(&self.root, "")?;
         for folder in SUBFOLDERS {
             match yaml_files(&self.root.join(folder), &format!("{folder}/")) {
@@ -104,35 +109,52 @@ impl Folder {
         Ok(paths)
     }
 
-    fn file(&mut self, path: &str, most: usize) -> &Known {
+    fn file(&mut self, path: &str, most: usize) -> &mut Known {
         let full = self.root.join(path);
         let metadata = fs::metadata(&full);
         let fingerprint = metadata.as_ref().ok().map(Fingerprint::of);
-        let unchanged =
-            self.known.get(path).is_some_and(|known| Some(known.fingerprint) == fingerprint && known.fingerprint.is_old());
-        if !unchanged {
+        let known = self.known.entry(path.to_owned()).or_insert(Known::NOTHING);
+        if fingerprint.is_none_or(|fingerprint| known.fingerprint != fingerprint || !fingerprint.is_old()) {
             let file = metadata.and_then(|metadata| read_file(&full, &metadata, most));
             let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
-            let users_file = match (&file, Contents::subject(path)) {
-                (File::Text(text), Some(Subject::Segment(_))) => users_file_of(&text.bytes),
-                _ => None,
-            };
-            let fingerprint = fingerprint.unwrap_or(Fingerprint::NONE);
-            self.known.insert(path.to_owned(), Known { fingerprint, file, users_file });
+            // The same content keeps its bytes: whoever holds them shares them.
+            if known.file != file {
+                known.users_file = match (&file, Contents::subject(path)) {
+                    (File::Text(text), Some(Subject::Segment(_))) => users_file_of(&text.bytes),
+                    _ => None,
+                };
+                known.file = file;
+            }
+            known.fingerprint = fingerprint.unwrap_or(Fingerprint::NONE);
         }
-        &self.known[path]
+        known
     }
 }
 
+impl Known {
+    const NOTHING: Known = Known {
+        fingerprint: Fingerprint::NONE,
+        file: File::TooLarge { bytes: 0 },
+        users_file: None,
+        is_users_file: false,
+        is_link: false,
+    };
+}
+
 /// `*.yaml` and `*.yml`; hidden files and editors' leavings are none of ours.
-fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<String>> {
+fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let wanted = !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"));
-        if wanted && fs::metadata(entry.path()).is_ok_and(|metadata| !metadata.is_dir()) {
-            paths.push(format!("{prefix}{name}"));
+        if !wanted {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        let is_folder = if kind.is_symlink() { entry.path().is_dir() } else { kind.is_dir() };
+        if !is_folder {
+            paths.push((format!("{prefix}{name}"), kind.is_symlink()));
         }
     }
     Ok(paths)

@@ -51,7 +51,7 @@ impl Watched {
     /// Waits until `text` is what the file holds, and says how long that took.
     fn reach(&self, text: &str) -> Duration {
         let start = Instant::now();
-        let wanted = Text::new(text.as_bytes());
+        let wanted = Text::new(text.to_owned());
         loop {
             let left = PATIENCE.checked_sub(start.elapsed()).expect("the newest content never came");
             let contents = self.delivered.recv_timeout(left).expect("the newest content never came");

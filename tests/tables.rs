@@ -10,7 +10,8 @@ const FLAG: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhe
 fn check(table: &str, expected: &[(Code, u32)]) -> Library {
     let mut library = Library::default();
     let findings = library.update(&Contents::of([("chat.yaml", FLAG), ("tests/chat.yaml", table)]));
-    let got: Vec<(Code, u32)> = findings.iter().map(|finding| (finding.code, finding.place.map_or(0, |place| place.line))).collect();
+    let got: Vec<(Code, u32)> =
+        findings.iter().map(|finding| (finding.code, finding.place.map_or(0, |place| place.line))).collect();
     assert_eq!(got, expected, "{table}\n{findings:?}");
     library
 }

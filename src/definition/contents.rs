@@ -1,8 +1,8 @@
 //! What a flags folder held at one moment, as data: so that reading it can be tested without a disk.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// The files that matter, by their path inside the folder with `/` between its parts.
@@ -31,12 +31,12 @@ pub enum File {
 /// A file's bytes, told apart by their hash: what is compared is content, never a time stamp.
 #[derive(Clone)]
 pub struct Text {
-    pub bytes: Arc<[u8]>,
+    pub bytes: Bytes,
     pub digest: [u8; 32],
 }
 
 impl Text {
-    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Text {
+    pub fn new(bytes: impl Into<Bytes>) -> Text {
         let bytes = bytes.into();
         Text { digest: Sha256::digest(&bytes).into(), bytes }
     }
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Text {
 impl Contents {
     /// A folder with just these files.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Contents {
-        let file = |(path, text): (&str, &str)| (path.to_owned(), File::Text(Text::new(text.as_bytes())));
+        let file = |(path, text): (&str, &str)| (path.to_owned(), File::Text(Text::new(text.to_owned())));
         Contents { files: files.into_iter().map(file).collect(), ..Contents::default() }
     }
 

@@ -1,7 +1,8 @@
 //! Reads segment files, the lists of users in them and in entries, and the segments a flag names.
 
 use std::ops::Range;
-use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::contents::{Contents, File};
 use super::decode::{Decoder, Record, Shape};
@@ -88,12 +89,12 @@ impl<'n> Lists<'n> {
         }
     }
 
-    pub fn members(self, users_file: Option<Arc<[u8]>>) -> Members {
+    pub fn members(self, users_file: Option<Bytes>) -> Members {
         let set = |texts: &[String]| texts.iter().map(String::as_str).collect();
         Members { users: self.user_set(users_file), emails: set(&self.emails), domains: set(&self.domains) }
     }
 
-    fn user_set(&self, users_file: Option<Arc<[u8]>>) -> IdSet {
+    fn user_set(&self, users_file: Option<Bytes>) -> IdSet {
         let Some(file) = users_file else { return self.users.iter().copied().collect() };
         if self.users.is_empty() {
             return IdSet::over(file.clone(), lines(&file));
@@ -140,7 +141,7 @@ fn is_domain(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len()) && !text.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
 }
 
-fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut Vec<Finding>) -> Option<Arc<[u8]>> {
+fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut Vec<Finding>) -> Option<Bytes> {
     let path = d.scalar(node, "`users_file`")?;
     let mut refuse = |message: String, hint: &str| {
         d.report(node.place, Code::UsersFile, message, Some(hint.to_owned()));
@@ -224,7 +225,7 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
 }
 
 /// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte order mark mean nothing.
-pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> {
+pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
     let mut start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     std::iter::from_fn(move || {
         while start < bytes.len() {

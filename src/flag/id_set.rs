@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::Arc;
 
+use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
@@ -21,7 +21,7 @@ pub const MAX_ID_BYTES: usize = 256;
 /// assert!(set.contains("u-42") && !set.contains("u-4"));
 /// ```
 pub struct IdSet {
-    bytes: Arc<[u8]>,
+    bytes: Bytes,
     table: HashTable<Slice>,
     hasher: RandomState,
 }
@@ -47,9 +47,10 @@ impl Slice {
 impl IdSet {
     /// The set of the given ranges of a shared buffer. Ranges that are empty, longer than [`MAX_ID_BYTES`] or past the first
     /// 4 GiB are left out; whoever reads a list refuses those before.
-    pub fn over(bytes: Arc<[u8]>, ranges: impl Iterator<Item = std::ops::Range<usize>>) -> IdSet {
+    pub fn over(bytes: Bytes, ranges: impl Iterator<Item = std::ops::Range<usize>> + Clone) -> IdSet {
         let hasher = RandomState::default();
-        let mut table = HashTable::new();
+        // Counted first: a table that grows leaves memory behind that is never given back.
+        let mut table = HashTable::with_capacity(ranges.clone().count());
         for range in ranges {
             let Some(slice) = Slice::new(range.start, range.len()) else { continue };
             let id = slice.of(&bytes);

@@ -24,6 +24,8 @@ const BURST_AT_MOST: Duration = Duration::from_millis(200);
 const HALF_WRITTEN_QUIET: Duration = Duration::from_secs(1);
 /// How often the folder is read although nothing was heard: some file systems tell nothing.
 const NET: Duration = Duration::from_secs(2);
+/// The time between two such readings is at least this many times what the last one took: ten thousand files cost something.
+const NET_SHARE: u32 = 200;
 const POLL: Duration = Duration::from_millis(500);
 /// At most this many changes are handed on within [`STORM_WINDOW`], however often the folder is written.
 const STORM_AT_MOST: usize = 5;
@@ -65,6 +67,7 @@ impl Watch {
             lost_since: None,
             baseline: delivered.files.clone(),
             delivered,
+            reading_took: Duration::ZERO,
             handed_on: VecDeque::new(),
             deliver,
         };
@@ -98,6 +101,7 @@ struct Settler<Deliver> {
     delivered: Contents,
     /// The last content of each file that was whole: what a half-written save is told by.
     baseline: BTreeMap<String, File>,
+    reading_took: Duration,
     /// When the last few changes were handed on.
     handed_on: VecDeque<Instant>,
     deliver: Deliver,
@@ -155,7 +159,7 @@ impl<Deliver: FnMut(Contents)> Settler<Deliver> {
     /// When the folder is to be read next.
     fn due(&self, burst: Option<Burst>, last_read: Instant) -> Instant {
         let polling = self.arms.are_deaf();
-        let idle = last_read + if polling { POLL } else { NET };
+        let idle = last_read + if polling { POLL } else { NET.max(self.reading_took * NET_SHARE) };
         let settled = burst.map(|burst| (burst.last + QUIET).min(burst.first + BURST_AT_MOST));
         let lost = self.lost_since.map(|since| since + HALF_WRITTEN_QUIET).filter(|_| self.delivered.unreadable.is_none());
         let due = self.pending.values().map(|pending| pending.due(polling)).chain(settled).chain(lost).fold(idle, Instant::min);
@@ -171,6 +175,7 @@ impl<Deliver: FnMut(Contents)> Settler<Deliver> {
         let read = self.folder.read();
         let armed = self.arms.point_at(self.folder.folders_that_matter());
         self.polling.store(self.arms.are_deaf(), Ordering::Relaxed);
+        self.reading_took = now.elapsed();
         match read.unreadable {
             Some(why) => self.note_lost_folder(why, now),
             None => {
