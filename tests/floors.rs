@@ -26,12 +26,13 @@ const STAIRS: [(&str, &str); 9] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("notify", &["watch"]),
     ("clap", &["cli", "config"]),
+    ("clap_complete", &["cli"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
     ("arc_swap", &["live", "control"]),

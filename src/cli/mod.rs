@@ -1,13 +1,14 @@
 //! The command line. Floor 4: data on stdout, talk on stderr, exit codes that mean something.
 
 mod check;
+mod chores;
 mod explain;
 mod next_steps;
 mod serve;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Settings;
 
@@ -32,6 +33,11 @@ enum Verb {
     Check(check::Check),
     /// Tell the story of one answer
     Explain(explain::Explain),
+    /// Print the completions of a shell
+    Completions(chores::Completions),
+    /// Print the JSON Schema of a kind of file, as it is committed under `schema/`
+    #[command(hide = true)]
+    Schema(chores::Schema),
 }
 
 /// How a command ended.
@@ -54,6 +60,8 @@ pub fn run() -> ExitCode {
         Some(Verb::Serve(settings)) => serve::run(&settings),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
+        Some(Verb::Completions(completions)) => completions.run(Cli::command()),
+        Some(Verb::Schema(schema)) => schema.run(),
     };
     ExitCode::from(exit as u8)
 }

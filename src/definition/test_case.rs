@@ -7,18 +7,37 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::condition::Declared;
-use super::decode::{Decoder, Shape, decimal, list, similar};
+use super::decode::{Decoder, decimal, list, similar};
 use super::finding::{Code, Finding, Place};
 use super::limits::MAX_CASES;
 use super::segment::SegmentNames;
+use super::shape::{Holds, ID, Least, STRATEGY, Shape, may, needs};
 use super::tree::{Kind, Node};
 use crate::flag::{
-    AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey, Segments,
-    ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
+    AttributeType, BUCKETS, Bucket, Context, Definition, Flag, Identity, MAX_UNIT_BYTES, Members, Resolution, Rule, Segment,
+    SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
 };
 
-const CASE: Shape =
-    Shape { what: "a test", required: &["expect"], optional: &["user", "bucket", "segments", "with", "identity", "by"] };
+/// An entry of `tests`.
+pub const CASE: Shape = Shape {
+    what: "a test",
+    keys: &[
+        may("user", Holds::Text(0, MAX_UNIT_BYTES), "The targeting key."),
+        may("bucket", Holds::Whole(0, BUCKETS - 1), "Pretend the user falls into this bucket."),
+        may(
+            "segments",
+            Holds::List(&Holds::Pattern(SegmentKey::PATTERN), MAX_CASES),
+            "The segments the user is in, whatever their files say.",
+        ),
+        may("with", Holds::Attributes, "Attributes, as a caller would send them."),
+        may("identity", Holds::Words(|| IDENTITIES.map(|(word, _)| word).to_vec()), "Who vouches for them (verified)."),
+        needs("expect", STRATEGY, "The strategy the user must get."),
+        may("by", ID, "The step that must have decided, or the name of a rule."),
+    ],
+    least: Least::Nothing,
+};
+const IDENTITIES: [(&str, Identity); 3] =
+    [("verified", Identity::Verified), ("server", Identity::Server), ("plain", Identity::Plain)];
 
 /// One test of a flag.
 #[derive(Debug)]
@@ -63,7 +82,7 @@ fn case(d: &mut Decoder, node: &Node, declared: &Declared, rules: &[Rule], segme
     }
     Some(Case {
         place: node.place,
-        bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=99_999)).and_then(Bucket::new),
+        bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=BUCKETS - 1)).and_then(Bucket::new),
         segments: named.iter().filter_map(|node| segment(d, node, segments)).collect(),
         attributes: record.get("with").map(|node| attributes(d, node, declared)).unwrap_or_default(),
         identity: record.get("identity").and_then(|node| identity(d, node)).unwrap_or(Identity::Verified),
@@ -93,15 +112,12 @@ fn segment(d: &mut Decoder, node: &Node, segments: &SegmentNames) -> Option<Segm
 }
 
 fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
-    match d.scalar(node, "`identity`")? {
-        "verified" => Some(Identity::Verified),
-        "server" => Some(Identity::Server),
-        "plain" => Some(Identity::Plain),
-        _ => {
-            d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
-            None
-        }
+    let text = d.scalar(node, "`identity`")?;
+    let identity = IDENTITIES.into_iter().find(|(word, _)| *word == text).map(|(_, identity)| identity);
+    if identity.is_none() {
+        d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
     }
+    identity
 }
 
 fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
