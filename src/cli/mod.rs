@@ -3,6 +3,7 @@
 mod check;
 mod chores;
 mod explain;
+mod findings;
 mod next_steps;
 mod serve;
 
