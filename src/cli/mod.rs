@@ -2,6 +2,7 @@
 
 mod check;
 mod chores;
+mod diff;
 mod explain;
 mod findings;
 mod next_steps;
@@ -34,6 +35,8 @@ enum Verb {
     Check(check::Check),
     /// Tell the story of one answer
     Explain(explain::Explain),
+    /// What changes in meaning from one folder of flags to another, and which buckets move
+    Diff(diff::Diff),
     /// Print the completions of a shell
     Completions(chores::Completions),
     /// Print the JSON Schema of a kind of file, as it is committed under `schema/`
@@ -61,6 +64,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Serve(settings)) => serve::run(&settings),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
+        Some(Verb::Diff(diff)) => diff.run(),
         Some(Verb::Completions(completions)) => completions.run(Cli::command()),
         Some(Verb::Schema(schema)) => schema.run(),
     };

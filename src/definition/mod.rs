@@ -6,6 +6,7 @@
 mod condition;
 mod contents;
 mod decode;
+mod difference;
 mod finding;
 mod flag_file;
 mod half_written;
@@ -21,6 +22,7 @@ mod tree;
 
 pub use contents::{Contents, File, Subject, Text, parse_internal_user_ids};
 pub use decode::similar;
+pub use difference::{Changed, FlagChange, FolderDifference, SegmentChange};
 pub use finding::{Code, Finding, Place};
 pub use half_written::may_be_half_written;
 pub use library::{Form, Library};
