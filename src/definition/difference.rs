@@ -53,15 +53,10 @@ fn flags(
     old: &BTreeMap<FlagKey, Arc<Definition>>,
     new: &BTreeMap<FlagKey, Arc<Definition>>,
 ) -> Vec<(FlagKey, Changed<FlagChange>)> {
-    changes(
-        old,
-        new,
-        |definition| shares(definition),
-        |old, new| {
-            let differences = differences(old, new);
-            (!differences.is_empty()).then(|| FlagChange { differences, moves: moves(old, new) })
-        },
-    )
+    changes(old, new, shares, |old, new| {
+        let differences = differences(old, new);
+        (!differences.is_empty()).then(|| FlagChange { differences, moves: moves(old, new) })
+    })
 }
 
 fn segments(old: &Library, new: &Library) -> Vec<(SegmentKey, Changed<SegmentChange>)> {

@@ -9,6 +9,7 @@ mod decode;
 mod difference;
 mod finding;
 mod flag_file;
+mod flag_shape;
 mod half_written;
 mod library;
 pub mod limits;

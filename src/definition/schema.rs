@@ -7,7 +7,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::condition::{OPERATORS, Operator, RESERVED};
-use super::flag_file::{FLAG, TYPES};
+use super::flag_file::TYPES;
+use super::flag_shape::FLAG;
 use super::limits::MAX_DECLARED;
 use super::segment::SEGMENT;
 use super::shape::{Holds, Key, Least, Shape, TEXT};
