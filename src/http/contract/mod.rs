@@ -14,7 +14,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::error::Refusal;
 
-pub use schemas::schemas;
+use schemas::schemas;
 
 /// A call: where it is, what answers it, and what is promised of it.
 pub struct Endpoint<S> {
@@ -55,9 +55,24 @@ pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>]) -> Json {
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "servers": [{ "url": "/", "description": "This listener." }],
+        "components": { "schemas": needed(&Json::from(paths.clone()), schemas()) },
         "paths": paths,
-        "components": { "schemas": schemas() },
     })
+}
+
+/// The shapes a document refers to, and those they refer to: each listener shows its own.
+fn needed(document: &Json, schemas: Json) -> Map<String, Json> {
+    let Json::Object(mut others) = schemas else { return Map::new() };
+    let mut needed = Map::new();
+    let mut text = document.to_string();
+    loop {
+        let is_named = |name: &String| text.contains(&format!("#/components/schemas/{name}\""));
+        let Some(name) = others.keys().find(|name| is_named(name)).cloned() else { return needed };
+        if let Some(schema) = others.shift_remove(&name) {
+            text.push_str(&schema.to_string());
+            needed.insert(name, schema);
+        }
+    }
 }
 
 /// What is promised of a call.
