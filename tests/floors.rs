@@ -28,7 +28,7 @@ const STAIRS: [(&str, &str); 11] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -36,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("reqwest", &["cli"]),
     ("notify", &["watch"]),
     ("clap", &["cli", "config"]),
+    ("clap_complete", &["cli"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
     ("arc_swap", &["live", "control"]),

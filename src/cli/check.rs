@@ -3,11 +3,11 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
-use super::{Exit, complain, count, print};
+use super::{Exit, complain, count, findings, print};
 use crate::config::Deciding;
-use crate::definition::{Code, Library, render};
+use crate::definition::{Code, Contents, Finding, Library, render};
 use crate::folder::Folder;
 use crate::telemetry::no_colour;
 
@@ -17,8 +17,21 @@ pub struct Check {
     #[arg(value_name = "PATH", env = "TURNOUT_FLAGS", default_value = "./flags")]
     paths: Vec<PathBuf>,
 
+    /// How findings are printed: for people, for programs, for code scanning, for GitHub's annotations
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+
     #[command(flatten)]
     deciding: Deciding,
+}
+
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Human,
+    Json,
+    Sarif,
+    Github,
 }
 
 impl Check {
@@ -37,44 +50,98 @@ impl Check {
         if !missing.is_empty() {
             return Exit::Usage;
         }
-        let good: Vec<bool> = self.paths.iter().map(|path| check(path, &internal_user_ids)).collect();
-        if good.contains(&false) { Exit::No } else { Exit::Yes }
+        let checked: Vec<Checked> = self.paths.iter().map(|path| Checked::read(path, &internal_user_ids)).collect();
+        match self.format {
+            Format::Human => checked.iter().for_each(|checked| print(&checked.human())),
+            Format::Json => print(&findings::json(&checked)),
+            Format::Sarif => print(&findings::sarif(&checked)),
+            Format::Github => print(&findings::github(&checked)),
+        }
+        if checked.iter().all(Checked::is_good) { Exit::Yes } else { Exit::No }
     }
 }
 
-/// Prints what is wrong with one folder or file; true if nothing is.
-fn check(path: &Path, internal_user_ids: &[String]) -> bool {
-    let (root, only) = folder_of(path);
-    let contents = Folder::new(&root, internal_user_ids.to_vec()).read();
-    let mut library = Library::default();
-    let mut findings = library.update(&contents);
-    if let Some(only) = &only {
-        findings.retain(|finding| *finding.file == **only);
-    }
-    let colour = std::io::stdout().is_terminal() && !no_colour();
-    let shown = |file: &str| if file.is_empty() { root.display().to_string() } else { root.join(file).display().to_string() };
-    for finding in &findings {
-        print(&format!("{}\n\n", render(finding, &contents, shown, colour)));
-    }
-    let failed = findings.iter().filter(|finding| finding.code == Code::FailedTest).count();
-    let keys: Vec<String> = library.flags().map(|(key, _)| key.to_string()).collect();
-    let cases = keys.iter().map(|key| library.cases(key)).sum();
-    let what = match &only {
-        Some(_) => path.display().to_string(),
-        None => {
-            let counts = [count(keys.len(), "flag"), count(library.segments().count(), "segment"), count(cases, "test")];
-            format!("{}: {}", path.display(), counts.join(", "))
+/// What was found in one folder or file.
+pub struct Checked {
+    path: PathBuf,
+    root: PathBuf,
+    /// The one file of the folder that was asked for.
+    only: Option<String>,
+    contents: Contents,
+    pub findings: Vec<Finding>,
+    pub flags: usize,
+    pub segments: usize,
+    pub tests: usize,
+}
+
+impl Checked {
+    fn read(path: &Path, internal_user_ids: &[String]) -> Checked {
+        let (root, only) = folder_of(path);
+        let contents = Folder::new(&root, internal_user_ids.to_vec()).read();
+        let mut library = Library::default();
+        let mut findings = library.update(&contents);
+        if let Some(only) = &only {
+            findings.retain(|finding| *finding.file == **only);
         }
-    };
-    let verdict = match (findings.len() - failed, failed) {
-        (0, 0) if keys.is_empty() => "there is no flag here".to_owned(),
-        (0, 0) => "all good".to_owned(),
-        (errors, 0) => count(errors, "error"),
-        (0, failed) => count(failed, "failed test"),
-        (errors, failed) => format!("{}, {}", count(errors, "error"), count(failed, "failed test")),
-    };
-    print(&format!("{what}: {verdict}\n"));
-    findings.is_empty() && !keys.is_empty()
+        let keys: Vec<String> = library.flags().map(|(key, _)| key.to_string()).collect();
+        Checked {
+            flags: keys.len(),
+            segments: library.segments().count(),
+            tests: keys.iter().map(|key| library.cases(key)).sum(),
+            path: path.to_owned(),
+            root,
+            only,
+            contents,
+            findings,
+        }
+    }
+
+    /// A path inside the folder as the one to print.
+    pub fn shown(&self, file: &str) -> String {
+        if file.is_empty() { self.root.display().to_string() } else { self.root.join(file).display().to_string() }
+    }
+
+    /// The files that were read and asked for.
+    pub fn files(&self) -> impl Iterator<Item = String> {
+        let asked_for = |file: &&String| self.only.as_ref().is_none_or(|only| only == *file);
+        self.contents.files.keys().filter(asked_for).map(|file| self.shown(file))
+    }
+
+    pub fn failed_tests(&self) -> usize {
+        self.findings.iter().filter(|finding| finding.code == Code::FailedTest).count()
+    }
+
+    /// A folder without any flag is a wrong path more often than a wish.
+    pub fn is_good(&self) -> bool {
+        self.findings.is_empty() && self.flags > 0
+    }
+
+    /// `flags: 1 flag, 1 segment, 7 tests: all good`.
+    pub fn verdict(&self) -> String {
+        let what = match &self.only {
+            Some(_) => self.path.display().to_string(),
+            None => {
+                let counts = [count(self.flags, "flag"), count(self.segments, "segment"), count(self.tests, "test")];
+                format!("{}: {}", self.path.display(), counts.join(", "))
+            }
+        };
+        let failed = self.failed_tests();
+        let verdict = match (self.findings.len() - failed, failed) {
+            (0, 0) if self.flags == 0 => "there is no flag here".to_owned(),
+            (0, 0) => "all good".to_owned(),
+            (errors, 0) => count(errors, "error"),
+            (0, failed) => count(failed, "failed test"),
+            (errors, failed) => format!("{}, {}", count(errors, "error"), count(failed, "failed test")),
+        };
+        format!("{what}: {verdict}")
+    }
+
+    /// Each finding with its source, and the verdict.
+    fn human(&self) -> String {
+        let colour = std::io::stdout().is_terminal() && !no_colour();
+        let drawn = |finding| format!("{}\n\n", render(finding, &self.contents, |file| self.shown(file), colour));
+        self.findings.iter().map(drawn).chain([format!("{}\n", self.verdict())]).collect()
+    }
 }
 
 /// The flags folder a path belongs to, and the one file of it that was asked for.
@@ -83,12 +150,16 @@ fn folder_of(path: &Path) -> (PathBuf, Option<String>) {
         return (path.to_owned(), None);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = match path.parent() {
+    let folder = parent(path);
+    match folder.file_name() {
+        Some(segments) if segments == "segments" => (parent(&folder), Some(format!("segments/{name}"))),
+        _ => (folder, Some(name)),
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
-    };
-    match folder.file_name() {
-        Some(segments) if segments == "segments" => (folder.join(".."), Some(format!("segments/{name}"))),
-        _ => (folder, Some(name)),
     }
 }

@@ -1,7 +1,10 @@
 //! The command line. Floor 4: data on stdout, talk on stderr, exit codes that mean something.
 
 mod check;
+mod chores;
+mod diff;
 mod explain;
+mod findings;
 mod next_steps;
 mod problems;
 mod remote;
@@ -9,7 +12,7 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Settings;
 
@@ -36,6 +39,13 @@ enum Verb {
     Explain(explain::Explain),
     /// What is wrong at the moment, and the mend
     Problems(problems::Problems),
+    /// What changes in meaning from one folder of flags to another, and which buckets move
+    Diff(diff::Diff),
+    /// Print the completions of a shell
+    Completions(chores::Completions),
+    /// Print the JSON Schema of a kind of file, as it is committed under `schema/`
+    #[command(hide = true)]
+    Schema(chores::Schema),
 }
 
 /// How a command ended.
@@ -59,6 +69,9 @@ pub fn run() -> ExitCode {
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
         Some(Verb::Problems(problems)) => problems.run(),
+        Some(Verb::Diff(diff)) => diff.run(),
+        Some(Verb::Completions(completions)) => completions.run(Cli::command()),
+        Some(Verb::Schema(schema)) => schema.run(),
     };
     ExitCode::from(exit as u8)
 }

@@ -182,7 +182,7 @@ fn check_words(d: &mut Decoder, node: &Node, name: &str, words: &[String]) {
 }
 
 #[derive(Clone, Copy)]
-enum Operator {
+pub enum Operator {
     AnyOf,
     Below,
     AtLeast,
@@ -190,7 +190,7 @@ enum Operator {
     EndsWith,
 }
 
-const OPERATORS: [(&str, Operator); 4] = [
+pub const OPERATORS: [(&str, Operator); 4] = [
     ("below", Operator::Below),
     ("at_least", Operator::AtLeast),
     ("starts_with", Operator::StartsWith),

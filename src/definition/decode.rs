@@ -7,22 +7,9 @@ use std::time::Duration;
 
 use super::finding::{Code, Finding, Place};
 use super::limits::{MAX_DURATION_DAYS, MAX_FINDINGS, MAX_TEXT_BYTES};
+use super::shape::{Least, Shape};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{Baseline, Share, Strategy};
-
-/// The keys a map may have.
-pub struct Shape {
-    /// What the map is, for messages: "a flag".
-    pub what: &'static str,
-    pub required: &'static [&'static str],
-    pub optional: &'static [&'static str],
-}
-
-impl Shape {
-    fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.required.iter().chain(self.optional).copied()
-    }
-}
 
 /// A map whose keys were checked against its [`Shape`].
 #[derive(Clone, Copy)]
@@ -34,6 +21,15 @@ pub struct Record<'n> {
 impl<'n> Record<'n> {
     pub fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| &*name.text == key).map(|(_, value)| value)
+    }
+
+    /// Whether it holds the least its shape asks for.
+    pub fn says_enough(&self, shape: &Shape) -> bool {
+        match shape.least {
+            Least::Nothing => true,
+            Least::AKey => !self.entries.is_empty(),
+            Least::OneOf(keys) => keys.iter().any(|key| self.get(key).is_some()),
+        }
     }
 }
 
@@ -64,14 +60,14 @@ impl<'a> Decoder<'a> {
     pub fn record<'n>(&mut self, node: &'n Node, shape: &Shape) -> Option<Record<'n>> {
         let record = self.map(node, shape.what)?;
         for (name, _) in record.entries {
-            if !shape.keys().any(|key| key == &*name.text) {
-                let hint = similar(&name.text, shape.keys())
+            if !shape.names().any(|key| key == &*name.text) {
+                let hint = similar(&name.text, shape.names())
                     .map(|key| format!("did you mean `{key}`?"))
-                    .unwrap_or_else(|| format!("{} has the keys {}", shape.what, list(shape.keys())));
+                    .unwrap_or_else(|| format!("{} has the keys {}", shape.what, list(shape.names())));
                 self.report(name.place, Code::UnknownKey, format!("unknown key `{}` in {}", name.text, shape.what), Some(hint));
             }
         }
-        for key in shape.required {
+        for key in shape.required() {
             if record.get(key).is_none() {
                 let hint = format!("add `{key}: …`");
                 self.report(record.place, Code::MissingKey, format!("{} needs the key `{key}`", shape.what), Some(hint));

@@ -51,10 +51,10 @@ impl Finding {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $code:ident = $text:literal,)*) => {
+    ($($code:ident = $text:literal, $says:literal;)*) => {
         /// The stable code of a finding.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code { $($(#[$doc])* $code,)* }
+        pub enum Code { $(#[doc = $says] $code,)* }
 
         impl Code {
             pub const ALL: &'static [Code] = &[$(Code::$code,)*];
@@ -62,52 +62,54 @@ macro_rules! codes {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Code::$code => $text,)* }
             }
+
+            /// What it stands for, in a line.
+            pub const fn says(self) -> &'static str {
+                match self { $(Code::$code => $says,)* }
+            }
         }
     };
 }
 
 codes! {
-    /// The folder cannot be read.
-    FolderMissing = "folder-missing",
-    UnreadableFile = "unreadable-file",
-    /// A live flag's or segment's file is gone; the last good one stays live.
-    VanishedFile = "vanished-file",
-    BadFileName = "bad-file-name",
-    TooLarge = "too-large",
-    NotUtf8 = "not-utf8",
-    Binary = "binary",
-    Empty = "empty",
-    Syntax = "syntax",
-    SeveralDocuments = "several-documents",
-    /// Anchors, aliases and merge keys.
-    Alias = "alias",
-    Tag = "tag",
-    DuplicateKey = "duplicate-key",
-    TooDeep = "too-deep",
-    TooMany = "too-many",
-    UnknownKey = "unknown-key",
-    MissingKey = "missing-key",
-    WrongType = "wrong-type",
-    UnsupportedVersion = "unsupported-version",
-    NotYet = "not-yet",
-    NameMismatch = "name-mismatch",
-    BadName = "bad-name",
-    DuplicateName = "duplicate-name",
-    BadStrategy = "bad-strategy",
-    BadShare = "bad-share",
-    BadDuration = "bad-duration",
-    BadNumber = "bad-number",
-    BadVersion = "bad-version",
-    BadText = "bad-text",
-    BadId = "bad-id",
-    BadAddress = "bad-address",
-    EmptyEntry = "empty-entry",
-    UnknownAttribute = "unknown-attribute",
-    UnknownWord = "unknown-word",
-    WrongComparison = "wrong-comparison",
-    UnknownSegment = "unknown-segment",
-    UsersFile = "users-file",
-    BadCase = "bad-case",
-    FailedTest = "failed-test",
-    SelfTest = "self-test",
+    FolderMissing = "folder-missing", "The folder cannot be read.";
+    UnreadableFile = "unreadable-file", "A file cannot be read.";
+    VanishedFile = "vanished-file", "A live flag's or segment's file is gone; the last good one stays live.";
+    BadFileName = "bad-file-name", "A file's name is no key, or does not end in `.yaml`.";
+    TooLarge = "too-large", "A file has more bytes than its kind may have.";
+    NotUtf8 = "not-utf8", "A byte that is not UTF-8.";
+    Binary = "binary", "A control character: no text file.";
+    Empty = "empty", "A file that says nothing.";
+    Syntax = "syntax", "Not readable as YAML.";
+    SeveralDocuments = "several-documents", "More than one document in a file.";
+    Alias = "alias", "Anchors, aliases and merge keys are not allowed.";
+    Tag = "tag", "Tags are not allowed.";
+    DuplicateKey = "duplicate-key", "A key that stands twice in a map.";
+    TooDeep = "too-deep", "Too many maps and lists inside each other.";
+    TooMany = "too-many", "More entries than there may be.";
+    UnknownKey = "unknown-key", "A key that means nothing here.";
+    MissingKey = "missing-key", "A required key is not there.";
+    WrongType = "wrong-type", "A value of another type than its key takes.";
+    UnsupportedVersion = "unsupported-version", "A version of the format that this build does not read.";
+    NotYet = "not-yet", "A part of the format that is not supported yet.";
+    NameMismatch = "name-mismatch", "The key in a file is not the one its name has.";
+    BadName = "bad-name", "A name that does not fit the pattern of its kind.";
+    DuplicateName = "duplicate-name", "A name that was given already.";
+    BadStrategy = "bad-strategy", "No strategy, or one that may not stand here.";
+    BadShare = "bad-share", "A share that is none, too precise, or over 100 %.";
+    BadDuration = "bad-duration", "A duration that is none, too long, or out of order.";
+    BadNumber = "bad-number", "A number that is none, or out of its range.";
+    BadVersion = "bad-version", "A text that is no dotted version.";
+    BadText = "bad-text", "A text that is too long, empty, or none of those allowed.";
+    BadId = "bad-id", "An id that is empty, too long, or has blanks around it.";
+    BadAddress = "bad-address", "A text that is no address or domain.";
+    EmptyEntry = "empty-entry", "A part that says nothing and so could mean anything.";
+    UnknownAttribute = "unknown-attribute", "An attribute that is not declared.";
+    UnknownWord = "unknown-word", "A value that the attribute's declaration does not list.";
+    WrongComparison = "wrong-comparison", "A comparison that the attribute's type does not have.";
+    UnknownSegment = "unknown-segment", "A segment of which there is no file.";
+    UsersFile = "users-file", "A `users_file` that cannot be used.";
+    BadCase = "bad-case", "A test that could not mean anything.";
+    FailedTest = "failed-test", "A flag does not answer what its test expects.";
+    SelfTest = "self-test", "This machine does not hash as it must.";
 }

@@ -6,10 +6,12 @@
 use std::sync::Arc;
 
 use super::condition::{Declared, RESERVED, condition};
-use super::decode::{Decoder, Record, Shape};
+use super::decode::{Decoder, Record};
 use super::finding::{Code, Finding, Place};
+use super::flag_shape::{ALLOW, DENY, FLAG, ROLLOUT, RULE};
 use super::limits::{MAX_DECLARED, MAX_ENTRIES};
 use super::segment::{Lists, SegmentNames};
+use super::shape::Shape;
 use super::test_case::{Case, Tested, read_tests};
 use super::transports::read_transports;
 use super::tree::{self, Kind, Node};
@@ -17,38 +19,6 @@ use crate::flag::{
     AttributeName, AttributeType, BadName, Baseline, Definition, Entry, FlagKey, Rule, RuleName, SegmentKey, Share, Split,
     Step, Strategy, Who, self_test,
 };
-
-const FLAG: Shape = Shape {
-    what: "a flag",
-    required: &["version", "flag", "enabled", "default", "when_stopped"],
-    optional: &[
-        "description",
-        "owner",
-        "salt",
-        "bucket_by",
-        "attributes",
-        "deny",
-        "allow",
-        "rules",
-        "rollout",
-        "transports",
-        "client",
-        "tests",
-        "plan",
-    ],
-};
-const DENY: Shape = Shape {
-    what: "an entry of `deny`",
-    required: &[],
-    optional: &["users", "emails", "domains", "segment", "when", "strategy"],
-};
-const ALLOW: Shape = Shape {
-    what: "an entry of `allow`",
-    required: &["strategy"],
-    optional: &["users", "emails", "domains", "segment", "when"],
-};
-const RULE: Shape = Shape { what: "a rule", required: &["name", "when", "strategy"], optional: &[] };
-const ROLLOUT: Shape = Shape { what: "`rollout`", required: &[], optional: &["realtime-v2", "disabled"] };
 
 /// A flag file that is sound in itself.
 #[derive(Debug)]
@@ -172,13 +142,15 @@ fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType
     attributes
 }
 
+/// The types that have a name; the other is a list of words.
+pub const TYPES: [(&str, AttributeType); 4] = [
+    ("text", AttributeType::Text),
+    ("number", AttributeType::Number),
+    ("version", AttributeType::Version),
+    ("boolean", AttributeType::Boolean),
+];
+
 fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
-    const TYPES: [(&str, AttributeType); 4] = [
-        ("text", AttributeType::Text),
-        ("number", AttributeType::Number),
-        ("version", AttributeType::Version),
-        ("boolean", AttributeType::Boolean),
-    ];
     if let Kind::List(items) = &node.kind {
         if items.is_empty() {
             d.report(node.place, Code::EmptyEntry, "an attribute with no values could never be compared", None);
@@ -232,7 +204,7 @@ fn entry(
 ) -> Option<Entry> {
     let record = d.record(node, shape)?;
     let names_someone = Lists::KEYS.iter().chain(&["segment"]).any(|key| record.get(key).is_some());
-    if !names_someone && record.get("when").is_none() {
+    if !record.says_enough(shape) {
         let hint = "add `users`, `emails`, `domains`, `segment` or `when`".to_owned();
         d.report(node.place, Code::EmptyEntry, format!("{} must say whom it is for", shape.what), Some(hint));
     }
@@ -289,7 +261,7 @@ fn rollout(d: &mut Decoder, node: &Node, default: Baseline) -> Option<Split> {
         return None;
     }
     let record = d.record(node, &ROLLOUT)?;
-    if record.entries.is_empty() {
+    if !record.says_enough(&ROLLOUT) {
         let hint = "name a share, like `realtime-v2: 10%`, or remove it".to_owned();
         d.report(node.place, Code::EmptyEntry, "an empty `rollout`", Some(hint));
     }

@@ -5,18 +5,36 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::contents::{Contents, File};
-use super::decode::{Decoder, Record, Shape};
+use super::decode::{Decoder, Record};
 use super::finding::{Code, Finding, Place};
 use super::flag_file::{check_key, check_version};
-use super::limits::{MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS};
+use super::limits::{MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS, MAX_YAML_BYTES};
+use super::shape::{Holds, ID, Least, Shape, TEXT, may, needs};
 use super::tree::{self, Kind, Node};
 use crate::flag::{IdSet, MAX_ADDRESS_BYTES, MAX_ID_BYTES, Members, Segment, SegmentIndex, SegmentKey};
 
-const SEGMENT: Shape = Shape {
+/// A segment file.
+pub const SEGMENT: Shape = Shape {
     what: "a segment",
-    required: &["version", "segment"],
-    optional: &["description", "owner", "users", "users_file", "emails", "domains"],
+    keys: &[
+        needs("version", Holds::Version, "The version of the format."),
+        needs("segment", Holds::Pattern(SegmentKey::PATTERN), "The segment's key: the file's name without `.yaml`."),
+        may("description", TEXT, "Who they are, for people."),
+        may("owner", TEXT, "Who answers for it, for people."),
+        may("users", Holds::List(&ID, MAX_NODES), "Targeting keys, byte for byte."),
+        may(
+            "users_file",
+            Holds::Text(1, MAX_YAML_BYTES),
+            "A text file with one id a line, by its path inside the flags folder.",
+        ),
+        may("emails", Holds::List(&EMAIL, MAX_NODES), "Whole addresses; verified ones only, except in `deny`."),
+        may("domains", Holds::List(&DOMAIN, MAX_NODES), "Exact domains of addresses, no subdomains."),
+    ],
+    least: Least::Nothing,
 };
+/// Addresses and domains as far as a pattern can say; the reader knows more about blanks.
+pub const EMAIL: Holds = Holds::Pattern(r"[\s\S]+@[^@ ]+");
+pub const DOMAIN: Holds = Holds::Pattern("[^@ ]+");
 
 /// The segment whose users `INTERNAL_USER_IDS` adds to.
 pub const INTERNAL: &str = "internal";

@@ -5,13 +5,27 @@
 
 use std::sync::Arc;
 
-use super::decode::{Decoder, Shape};
+use super::decode::Decoder;
 use super::finding::{Code, Finding, Place};
-use super::test_case::{Tested, read_cases, run_cases};
+use super::limits::MAX_CASES;
+use super::shape::{Holds, Least, Shape, needs};
+use super::test_case::{CASE_OF_TABLE, Tested, read_cases, run_cases};
 use super::tree::{self, Node};
 use crate::flag::{Definition, FlagKey};
 
-const TABLE: Shape = Shape { what: "a table of tests", required: &["flag", "cases"], optional: &[] };
+/// A table file.
+pub const TABLE: Shape = Shape {
+    what: "a table of tests",
+    keys: &[
+        needs("flag", Holds::Pattern(FlagKey::PATTERN), "The flag the cases are about."),
+        needs(
+            "cases",
+            Holds::List(&Holds::Record(&CASE_OF_TABLE), MAX_CASES),
+            "Cases the flag must answer before it goes live.",
+        ),
+    ],
+    least: Least::Nothing,
+};
 
 /// A table that is sound as far as can be said without its flag.
 #[derive(Debug, PartialEq)]

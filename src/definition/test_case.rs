@@ -6,22 +6,39 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::decode::{Decoder, Record, Shape, decimal, list, similar};
+use super::decode::{Decoder, Record, decimal, list, similar};
 use super::finding::{Code, Finding, Place};
 use super::limits::MAX_CASES;
+use super::shape::{Holds, ID, Key, Least, STRATEGY, Shape, TEXT, may, needs};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{
-    AttributeName, AttributeType, Bucket, Context, Definition, Flag, Identity, Members, Resolution, Rule, Segment, SegmentKey,
-    Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
+    AttributeName, AttributeType, BUCKETS, Bucket, Context, Definition, Flag, Identity, MAX_UNIT_BYTES, Members, Resolution,
+    Rule, Segment, SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
 };
 
-const CASE: Shape =
-    Shape { what: "a test", required: &["expect"], optional: &["user", "bucket", "segments", "with", "identity", "by"] };
-const CASE_OF_TABLE: Shape = Shape {
-    what: "a case",
-    required: CASE.required,
-    optional: &["name", "each", "user", "bucket", "segments", "with", "identity", "by"],
-};
+const USER: Key = may("user", Holds::Text(0, MAX_UNIT_BYTES), "The targeting key.");
+const BUCKET: Key = may("bucket", Holds::Whole(0, BUCKETS - 1), "Pretend the user falls into this bucket.");
+const SEGMENTS: Key = may(
+    "segments",
+    Holds::List(&Holds::Pattern(SegmentKey::PATTERN), MAX_CASES),
+    "The segments the user is in, whatever their files say.",
+);
+const WITH: Key = may("with", Holds::Attributes, "Attributes, as a caller would send them.");
+const IDENTITY: Key =
+    may("identity", Holds::Words(|| IDENTITIES.map(|(word, _)| word).to_vec()), "Who vouches for them (verified).");
+const EXPECT: Key = needs("expect", STRATEGY, "The strategy the user must get.");
+const BY: Key = may("by", ID, "The step that must have decided, or the name of a rule.");
+const NAME: Key = may("name", TEXT, "What the case is called, for people.");
+const EACH: Key = may("each", Holds::Choices, "One case for each value of an attribute.");
+
+/// An entry of `tests`.
+pub const CASE: Shape =
+    Shape { what: "a test", keys: &[USER, BUCKET, SEGMENTS, WITH, IDENTITY, EXPECT, BY], least: Least::Nothing };
+/// An entry of a table's `cases`.
+pub const CASE_OF_TABLE: Shape =
+    Shape { what: "a case", keys: &[NAME, EACH, USER, BUCKET, SEGMENTS, WITH, IDENTITY, EXPECT, BY], least: Least::Nothing };
+const IDENTITIES: [(&str, Identity); 3] =
+    [("verified", Identity::Verified), ("server", Identity::Server), ("plain", Identity::Plain)];
 
 /// What a case may speak of: the parts of the flag it is about.
 #[derive(Clone, Copy)]
@@ -117,7 +134,7 @@ fn case(d: &mut Decoder, place: Place, record: Record, tested: Tested, each: &Ow
     Some(Case {
         place,
         name: record.get("name").and_then(|node| d.text(node, "`name`")),
-        bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=99_999)).and_then(Bucket::new),
+        bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=BUCKETS - 1)).and_then(Bucket::new),
         segments: named.iter().filter_map(|node| segment(d, node, tested)).collect(),
         attributes,
         identity: record.get("identity").and_then(|node| identity(d, node)).unwrap_or(Identity::Verified),
@@ -147,15 +164,12 @@ fn segment(d: &mut Decoder, node: &Node, tested: Tested) -> Option<SegmentKey> {
 }
 
 fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
-    match d.scalar(node, "`identity`")? {
-        "verified" => Some(Identity::Verified),
-        "server" => Some(Identity::Server),
-        "plain" => Some(Identity::Plain),
-        _ => {
-            d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
-            None
-        }
+    let text = d.scalar(node, "`identity`")?;
+    let identity = IDENTITIES.into_iter().find(|(word, _)| *word == text).map(|(_, identity)| identity);
+    if identity.is_none() {
+        d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
     }
+    identity
 }
 
 fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {

@@ -1,21 +1,57 @@
 //! Reads `transports:` and `client:`: what a client is told beside the strategy's name.
 
-use super::decode::{Decoder, Record, Shape, list};
+use super::decode::{Decoder, Record, list};
 use super::finding::Code;
 use super::limits::MAX_RETRIES;
+use super::shape::{DURATION, Holds, Least, Shape, TEXT, may};
 use super::tree::{Kind, Node};
 use crate::flag::{Polling, Realtime, RealtimeKind, Transports, Validity};
 use std::time::Duration;
 
-const TRANSPORTS: Shape = Shape { what: "`transports`", required: &[], optional: &["polling", "realtime-v2"] };
+/// `transports:`.
+pub const TRANSPORTS: Shape = Shape {
+    what: "`transports`",
+    keys: &[
+        may("polling", Holds::Record(&POLLING), "How a client polls."),
+        may("realtime-v2", Holds::Record(&REALTIME), "How a client connects in realtime."),
+    ],
+    least: Least::Nothing,
+};
 const POLLING: Shape = Shape {
     what: "the `polling` transport",
-    required: &[],
-    optional: &["url", "start", "min", "max", "factor", "dedupe", "limit"],
+    keys: &[
+        may("url", TEXT, "A template, or an address of the application's own."),
+        may("start", DURATION, "The first wait between two polls (4s)."),
+        may("min", DURATION, "The shortest wait (3s)."),
+        may("max", DURATION, "The longest wait (15s)."),
+        may("factor", Holds::Number(1, 10), "By how much an idle client's wait grows (1.5)."),
+        may("dedupe", DURATION, "How long an event's id is remembered to drop repeats (2s)."),
+        may("limit", Holds::Whole(1, MAX_EVENTS), "Events an answer carries at most (50)."),
+    ],
+    least: Least::Nothing,
 };
-const REALTIME: Shape =
-    Shape { what: "the `realtime-v2` transport", required: &[], optional: &["kind", "url", "token_ttl", "retry"] };
-const CLIENT: Shape = Shape { what: "`client`", required: &[], optional: &["valid_for", "stale_if_error", "enter_spread"] };
+const REALTIME: Shape = Shape {
+    what: "the `realtime-v2` transport",
+    keys: &[
+        may("kind", Holds::Words(|| RealtimeKind::ALL.map(RealtimeKind::as_str).to_vec()), "The protocol (sse)."),
+        may("url", TEXT, "A template, or an address of the application's own."),
+        may("token_ttl", DURATION, "How long a token lives (10m)."),
+        may("retry", Holds::List(&DURATION, MAX_RETRIES), "The waits between attempts to connect, in order."),
+    ],
+    least: Least::Nothing,
+};
+/// `client:`.
+pub const CLIENT: Shape = Shape {
+    what: "`client`",
+    keys: &[
+        may("valid_for", DURATION, "Ask again after this long (60s)."),
+        may("stale_if_error", DURATION, "Keep the answer this long while asking fails (1d)."),
+        may("enter_spread", DURATION, "Spread the first poll over this long when realtime is left (5s)."),
+    ],
+    least: Least::Nothing,
+};
+/// The most events a flag may let an answer carry.
+const MAX_EVENTS: u32 = 1_000;
 
 pub fn read_transports(d: &mut Decoder, transports: Option<&Node>, client: Option<&Node>) -> Transports {
     let record = transports.and_then(|node| d.record(node, &TRANSPORTS));
@@ -37,7 +73,7 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
         max: duration(d, record, "max", usual.max),
         factor_thousandths: record.get("factor").and_then(|node| factor(d, node)).unwrap_or(usual.factor_thousandths),
         dedupe: duration(d, record, "dedupe", usual.dedupe),
-        limit: record.get("limit").and_then(|node| d.integer(node, "`limit`", 1..=1_000)).unwrap_or(usual.limit),
+        limit: record.get("limit").and_then(|node| d.integer(node, "`limit`", 1..=MAX_EVENTS)).unwrap_or(usual.limit),
     };
     if polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max {
         let hint = "`min` is above zero, `start` at least `min` and `max` at least `start`".to_owned();

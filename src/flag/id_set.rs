@@ -68,6 +68,12 @@ impl IdSet {
         !self.table.is_empty() && self.table.find(self.hasher.hash_one(id), |slice| slice.of(&self.bytes) == id).is_some()
     }
 
+    /// How many of its texts another set lacks.
+    pub fn missing_in(&self, other: &IdSet) -> usize {
+        let has = |id: &[u8]| other.table.find(other.hasher.hash_one(id), |slice| slice.of(&other.bytes) == id).is_some();
+        self.table.iter().filter(|slice| !has(slice.of(&self.bytes))).count()
+    }
+
     /// How many different texts it holds.
     pub fn len(&self) -> usize {
         self.table.len()
@@ -99,8 +105,7 @@ impl Default for IdSet {
 
 impl PartialEq for IdSet {
     fn eq(&self, other: &IdSet) -> bool {
-        let find = |id: &[u8]| other.table.find(other.hasher.hash_one(id), |slice| slice.of(&other.bytes) == id);
-        self.len() == other.len() && self.table.iter().all(|slice| find(slice.of(&self.bytes)).is_some())
+        self.len() == other.len() && self.missing_in(other) == 0
     }
 }
 

@@ -69,6 +69,8 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 5] = [Reason::Static, Reason::TargetingMatch, Reason::Split, Reason::Default, Reason::Error];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Reason::Static => "STATIC",

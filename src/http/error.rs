@@ -25,7 +25,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Its status and its stable code.
-    fn row(&self) -> (StatusCode, &'static str) {
+    pub fn row(&self) -> (StatusCode, &'static str) {
         match self {
             Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => {
                 (StatusCode::BAD_REQUEST, "parse-error")
@@ -39,12 +39,27 @@ impl Refusal {
     }
 
     /// OFREP's word for it.
-    fn ofrep_code(&self) -> &'static str {
+    pub fn ofrep_code(&self) -> &'static str {
         match self.row().1 {
             "parse-error" => "PARSE_ERROR",
             "invalid-context" => "INVALID_CONTEXT",
             "flag-not-found" => "FLAG_NOT_FOUND",
             _ => "GENERAL",
+        }
+    }
+
+    /// Every code an OFREP failure may have; one is given by evaluations only.
+    pub const OFREP_CODES: [&str; 5] = ["PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL", "TARGETING_KEY_MISSING"];
+
+    /// What its kind stands for, for the contract.
+    pub fn in_general(&self) -> &'static str {
+        match self {
+            Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => "the body is not JSON, or not whole",
+            Refusal::BadQuestion(BadQuestion::Shape(_)) => "the body has another shape, or its targeting key too many bytes",
+            Refusal::BadQuestion(BadQuestion::TooLarge(_)) => "the body or its context is over a bound",
+            Refusal::UnknownFlag => "there is no flag of this name",
+            Refusal::NoSuchRoute => "there is nothing at this address",
+            Refusal::NoSuchMethod => "this address does not take this method",
         }
     }
 

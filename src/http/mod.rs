@@ -2,9 +2,11 @@
 
 mod admin;
 mod answer;
+mod contract;
 mod error;
 mod health;
 mod ofrep;
+mod openapi;
 mod question;
 mod server;
 mod strategy;
@@ -14,11 +16,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
 
 pub use admin::{AdminSurface, routes as admin_routes};
+pub use openapi::public_document;
 pub use server::{Server, serve};
 
+use self::contract::{Endpoint, public};
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
 
@@ -63,15 +66,22 @@ impl Statuses {
     }
 }
 
+/// Every public call, for the router and for the contract.
+fn endpoints() -> Vec<Endpoint<Surface>> {
+    vec![
+        Endpoint::post("/v1/strategy/{flag}", strategy::one, public::strategy_of_one()),
+        Endpoint::post("/v1/strategy", strategy::all, public::strategy_of_all()),
+        Endpoint::post("/ofrep/v1/evaluate/flags/{key}", ofrep::one, public::ofrep_of_one()),
+        Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, public::ofrep_of_all()),
+        Endpoint::get("/healthz", health::alive, public::alive()),
+        Endpoint::get("/readyz", health::ready, public::ready()),
+        Endpoint::get("/openapi.json", openapi::public, public::openapi()),
+    ]
+}
+
 /// Every public route.
 pub fn routes(surface: Surface) -> Router {
-    Router::new()
-        .route("/v1/strategy/{flag}", post(strategy::one))
-        .route("/v1/strategy", post(strategy::all))
-        .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::one))
-        .route("/ofrep/v1/evaluate/flags", post(ofrep::all))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
+    contract::router(endpoints())
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(surface)

@@ -1,0 +1,179 @@
+//! `turnout diff OLD NEW`: what changes in meaning between two folders of flags, and which buckets move.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::{Exit, complain, count, print};
+use crate::config::Deciding;
+use crate::definition::{Changed, FlagChange, FolderDifference, Library, SegmentChange};
+use crate::flag::{Difference, Move, Moves, Share, Strategy};
+use crate::folder::Folder;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 the same, 1 they differ, 2 wrong usage, 4 a folder could not be read or has errors.")]
+pub struct Diff {
+    /// The folder of flags as it was
+    #[arg(value_name = "OLD")]
+    old: PathBuf,
+
+    /// The folder of flags as it is to be
+    #[arg(value_name = "NEW")]
+    new: PathBuf,
+
+    /// One JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    deciding: Deciding,
+}
+
+impl Diff {
+    pub fn run(&self) -> Exit {
+        let internal_user_ids = match self.deciding.check() {
+            Ok((ids, _)) => ids,
+            Err(faults) => {
+                complain(&faults.to_string());
+                return Exit::Usage;
+            }
+        };
+        let libraries = [&self.old, &self.new].map(|folder| read(folder, &internal_user_ids));
+        let [Some(old), Some(new)] = &libraries else { return Exit::Failed };
+        let difference = FolderDifference::between(old, new);
+        print(&if self.json { format!("{:#}\n", json(&difference)) } else { text(&difference, new) });
+        if difference.is_none() { Exit::Yes } else { Exit::No }
+    }
+}
+
+/// A folder without errors; others cannot be compared, and are named.
+fn read(folder: &Path, internal_user_ids: &[String]) -> Option<Library> {
+    let contents = Folder::new(folder, internal_user_ids.to_vec()).read();
+    if let Some(why) = &contents.unreadable {
+        complain(&format!("{why}; name two folders of flags"));
+        return None;
+    }
+    let mut library = Library::default();
+    let findings = library.update(&contents);
+    let shown = |file: &str| folder.join(file).display().to_string();
+    findings.iter().for_each(|finding| complain(&finding.line(shown)));
+    if !findings.is_empty() {
+        let errors = count(findings.len(), "error");
+        complain(&format!("{} has {errors}; mend them first (turnout check {0})", folder.display()));
+        return None;
+    }
+    Some(library)
+}
+
+fn text(difference: &FolderDifference, new: &Library) -> String {
+    if difference.is_none() {
+        let (flags, segments) = (count(new.flags().count(), "flag"), count(new.segments().count(), "segment"));
+        return format!("no difference: {flags}, {segments}\n");
+    }
+    let mut text = String::new();
+    for (key, changed) in &difference.flags {
+        match changed {
+            Changed::Added(shares) => text.push_str(&format!("+ flag {key}: {}\n", shares_in_words(shares))),
+            Changed::Removed => text.push_str(&format!("- flag {key}\n")),
+            Changed::Otherwise(FlagChange { differences, moves }) => {
+                text.push_str(&format!("~ flag {key}\n"));
+                differences.iter().for_each(|difference| text.push_str(&line(difference)));
+                text.push_str(&moves_in_words(moves));
+            }
+        }
+    }
+    for (key, changed) in &difference.segments {
+        match changed {
+            Changed::Added(_) => text.push_str(&format!("+ segment {key}\n")),
+            Changed::Removed => text.push_str(&format!("- segment {key}\n")),
+            Changed::Otherwise(SegmentChange { differences, named_by }) => {
+                let flags: Vec<&str> = named_by.iter().map(|key| key.as_str()).collect();
+                let flags = if flags.is_empty() { "no flag".to_owned() } else { flags.join(", ") };
+                text.push_str(&format!("~ segment {key}, named by {flags}\n"));
+                differences.iter().for_each(|difference| text.push_str(&line(difference)));
+            }
+        }
+    }
+    let (flags, segments) = (count(difference.flags.len(), "flag"), count(difference.segments.len(), "segment"));
+    format!("{text}{flags}, {segments} differ\n")
+}
+
+fn line(Difference { what, before, after }: &Difference) -> String {
+    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    format!("    {what} {} -> {}\n", shown(before), shown(after)).replace(|c: char| c.is_control() && c != '\n', " ")
+}
+
+/// `polling 90%, realtime-v2 10%`.
+fn shares_in_words(shares: &[(Strategy, Share)]) -> String {
+    shares.iter().map(|(strategy, share)| format!("{strategy} {share}")).collect::<Vec<_>>().join(", ")
+}
+
+fn moves_in_words(moves: &Moves) -> String {
+    let one = |moved: &Move| {
+        let (first, last) = (moved.buckets.start(), moved.buckets.end());
+        format!("    buckets {first}..{last} move {} -> {} ({})\n", moved.from, moved.to, moved.share())
+    };
+    match moves {
+        Moves::Buckets(moves) => moves.iter().map(one).collect(),
+        Moves::Reshuffled(share) => {
+            format!("    every user is drawn anew: about {share} of those in the rollout get another strategy\n")
+        }
+    }
+}
+
+fn json(difference: &FolderDifference) -> Json {
+    let differences = |differences: &[Difference]| -> Vec<Json> {
+        let one = |difference: &Difference| json!({ "what": difference.what, "before": difference.before, "after": difference.after });
+        differences.iter().map(one).collect()
+    };
+    let flag = |(key, changed): &(_, Changed<FlagChange>)| match changed {
+        Changed::Added(shares) => {
+            let shares: Vec<Json> = shares
+                .iter()
+                .map(|(strategy, share)| json!({ "strategy": strategy.as_str(), "share": share.to_string() }))
+                .collect();
+            json!({ "flag": key_text(key), "change": "added", "shares": shares })
+        }
+        Changed::Removed => json!({ "flag": key_text(key), "change": "removed" }),
+        Changed::Otherwise(change) => {
+            let mut told = json!({
+                "flag": key_text(key), "change": "changed", "differences": differences(&change.differences),
+            });
+            match &change.moves {
+                Moves::Buckets(moves) => told["moves"] = moves.iter().map(moved).collect(),
+                Moves::Reshuffled(share) => told["reshuffled"] = share.to_string().into(),
+            }
+            told
+        }
+    };
+    let segment = |(key, changed): &(_, Changed<SegmentChange>)| match changed {
+        Changed::Added(_) => json!({ "segment": key_text(key), "change": "added" }),
+        Changed::Removed => json!({ "segment": key_text(key), "change": "removed" }),
+        Changed::Otherwise(change) => json!({
+            "segment": key_text(key),
+            "change": "changed",
+            "differences": differences(&change.differences),
+            "namedBy": change.named_by.iter().map(key_text).collect::<Vec<_>>(),
+        }),
+    };
+    json!({
+        "same": difference.is_none(),
+        "flags": difference.flags.iter().map(flag).collect::<Vec<_>>(),
+        "segments": difference.segments.iter().map(segment).collect::<Vec<_>>(),
+    })
+}
+
+fn moved(moved: &Move) -> Json {
+    json!({
+        "firstBucket": moved.buckets.start(),
+        "lastBucket": moved.buckets.end(),
+        "from": moved.from.as_str(),
+        "to": moved.to.as_str(),
+        "share": moved.share().to_string(),
+    })
+}
+
+fn key_text(key: &impl ToString) -> String {
+    key.to_string()
+}

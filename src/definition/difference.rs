@@ -1,0 +1,99 @@
+//! What differs between two folders of flags: flags and segments that come, go or change. How they differ is `flag`'s to say.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::library::Library;
+use crate::flag::{
+    Definition, Difference, FlagKey, Moves, Segment, SegmentKey, Share, Strategy, differences, moves, segment_differences,
+    shares,
+};
+
+/// All that differs, in the order of keys.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FolderDifference {
+    pub flags: Vec<(FlagKey, Changed<FlagChange>)>,
+    pub segments: Vec<(SegmentKey, Changed<SegmentChange>)>,
+}
+
+/// How something is not what it was.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Changed<T> {
+    /// With what each strategy has of the buckets, for a flag.
+    Added(Vec<(Strategy, Share)>),
+    Removed,
+    Otherwise(T),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct FlagChange {
+    pub differences: Vec<Difference>,
+    pub moves: Moves,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub struct SegmentChange {
+    pub differences: Vec<Difference>,
+    /// The flags that name it, as they are afterwards.
+    pub named_by: Vec<FlagKey>,
+}
+
+impl FolderDifference {
+    /// From one library to another, both without findings.
+    pub fn between(old: &Library, new: &Library) -> FolderDifference {
+        FolderDifference { flags: flags(&definitions(old), &definitions(new)), segments: segments(old, new) }
+    }
+
+    pub fn is_none(&self) -> bool {
+        self.flags.is_empty() && self.segments.is_empty()
+    }
+}
+
+fn flags(
+    old: &BTreeMap<FlagKey, Arc<Definition>>,
+    new: &BTreeMap<FlagKey, Arc<Definition>>,
+) -> Vec<(FlagKey, Changed<FlagChange>)> {
+    changes(old, new, shares, |old, new| {
+        let differences = differences(old, new);
+        (!differences.is_empty()).then(|| FlagChange { differences, moves: moves(old, new) })
+    })
+}
+
+fn segments(old: &Library, new: &Library) -> Vec<(SegmentKey, Changed<SegmentChange>)> {
+    let by_key = |library: &Library| -> BTreeMap<SegmentKey, Arc<Segment>> {
+        library.segments().map(|segment| (segment.key.clone(), segment.clone())).collect()
+    };
+    let definitions = definitions(new);
+    changes(
+        &by_key(old),
+        &by_key(new),
+        |_| Vec::new(),
+        |old, new| {
+            let differences = segment_differences(old, new);
+            let names_it = |definition: &&Arc<Definition>| definition.segments.contains(&new.key);
+            let named_by = || definitions.values().filter(names_it).map(|definition| definition.key.clone()).collect();
+            (!differences.is_empty()).then(|| SegmentChange { differences, named_by: named_by() })
+        },
+    )
+}
+
+fn definitions(library: &Library) -> BTreeMap<FlagKey, Arc<Definition>> {
+    library.flags().filter_map(|(key, form)| form.map(|(definition, _)| (key.clone(), definition))).collect()
+}
+
+fn changes<Key: Ord + Clone, Form, Change>(
+    old: &BTreeMap<Key, Arc<Form>>,
+    new: &BTreeMap<Key, Arc<Form>>,
+    added: impl Fn(&Form) -> Vec<(Strategy, Share)>,
+    change: impl Fn(&Form, &Form) -> Option<Change>,
+) -> Vec<(Key, Changed<Change>)> {
+    let mut keys: Vec<&Key> = old.keys().chain(new.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let of = |key: &Key| match (old.get(key), new.get(key)) {
+        (Some(old), Some(new)) => change(old, new).map(Changed::Otherwise),
+        (None, Some(new)) => Some(Changed::Added(added(new))),
+        _ => Some(Changed::Removed),
+    };
+    keys.into_iter().filter_map(|key| of(key).map(|changed| (key.clone(), changed))).collect()
+}

@@ -1,0 +1,159 @@
+//! The JSON Schemas of flag and segment files, for editors: made from the tables the reader goes by.
+//!
+//! Draft-07, which editors' language servers know best. The schema never refuses what the reader accepts; what one value has to do
+//! with another (declared attributes, the order of intervals, names that must exist) only the reader says. Lengths are bytes
+//! to the reader and characters here, so they are upper bounds.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::condition::{OPERATORS, Operator, RESERVED};
+use super::flag_file::TYPES;
+use super::flag_shape::FLAG;
+use super::limits::MAX_DECLARED;
+use super::segment::SEGMENT;
+use super::shape::{Holds, Key, Least, Shape, TEXT};
+use crate::flag::{AttributeName, SegmentKey};
+
+/// The schema of a flag file.
+pub fn flag_schema() -> Json {
+    document("A Turnout flag", &FLAG)
+}
+
+/// The schema of a segment file.
+pub fn segment_schema() -> Json {
+    document("A Turnout segment", &SEGMENT)
+}
+
+fn document(title: &str, shape: &Shape) -> Json {
+    let mut schema = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+    merge(&mut schema, record(shape));
+    if schema.to_string().contains(CONDITION) {
+        merge(&mut schema, json!({ "definitions": { "condition": condition(), "comparison": comparison() } }));
+    }
+    schema
+}
+
+const CONDITION: &str = "#/definitions/condition";
+const COMPARISON: &str = "#/definitions/comparison";
+
+fn record(shape: &Shape) -> Json {
+    let properties: Map<String, Json> = shape.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+    let required: Vec<&str> = shape.required().collect();
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    match shape.least {
+        Least::Nothing => {}
+        Least::AKey => schema["minProperties"] = json!(1),
+        Least::OneOf(keys) => {
+            schema["anyOf"] = keys.iter().map(|key| json!({ "required": [key] })).collect();
+        }
+    }
+    schema
+}
+
+fn property(key: &Key) -> Json {
+    let mut schema = json!({ "description": key.says });
+    merge(&mut schema, value(&key.holds));
+    schema
+}
+
+fn value(holds: &Holds) -> Json {
+    match holds {
+        Holds::Version => json!({ "const": 1 }),
+        Holds::Boolean => json!({ "type": "boolean" }),
+        Holds::Text(0, most) => scalar(json!({ "maxLength": most })),
+        Holds::Text(least, most) => scalar(json!({ "minLength": least, "maxLength": most })),
+        Holds::Pattern(pattern) => scalar(json!({ "pattern": whole(pattern) })),
+        Holds::Words(words) => json!({ "enum": words() }),
+        Holds::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+        Holds::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
+        Holds::Record(shape) => record(shape),
+        Holds::List(item, most) => json!({ "type": "array", "items": value(item), "maxItems": most }),
+        Holds::OneOrMore(item) => one_or_more(value(item)),
+        Holds::Declarations => declarations(),
+        Holds::Attributes => {
+            json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
+        }
+        Holds::Choices => {
+            let values = json!({ "type": "array", "items": { "type": ["string", "number", "boolean", "null"] } });
+            json!({ "type": "object", "additionalProperties": values })
+        }
+        // In draft-07 what stands beside a `$ref` is ignored, and a description should not be.
+        Holds::Condition => json!({ "allOf": [{ "$ref": CONDITION }] }),
+        Holds::NotYet => json!({ "not": {} }),
+    }
+}
+
+/// A single value is the text it was written in, so `users: [4711]` lists the id `4711`; what it says of texts binds texts alone.
+fn scalar(of_texts: Json) -> Json {
+    let mut schema = json!({ "type": ["string", "number", "boolean"] });
+    merge(&mut schema, of_texts);
+    schema
+}
+
+fn one_or_more(item: Json) -> Json {
+    json!({ "anyOf": [item, { "type": "array", "items": item }] })
+}
+
+fn declarations() -> Json {
+    let types: Vec<&str> = TYPES.iter().map(|(name, _)| *name).collect();
+    json!({
+        "type": "object",
+        "propertyNames": { "pattern": whole(AttributeName::PATTERN), "not": { "enum": RESERVED } },
+        "maxProperties": MAX_DECLARED,
+        "additionalProperties": {
+            "anyOf": [
+                { "enum": types, "description": "Its type." },
+                { "type": "array", "items": value(&TEXT), "minItems": 1, "description": "The words it may be." },
+            ],
+        },
+    })
+}
+
+/// A map whose parts must all hold: attributes with a comparison, segments, and what must not be.
+fn condition() -> Json {
+    let [segment, not] = RESERVED;
+    json!({
+        "description": "All parts must hold. A missing attribute never matches, also under `not`.",
+        "type": "object",
+        "minProperties": 1,
+        "properties": {
+            segment: one_or_more(value(&Holds::Pattern(SegmentKey::PATTERN))),
+            not: { "$ref": CONDITION },
+        },
+        "propertyNames": { "pattern": whole(AttributeName::PATTERN) },
+        "additionalProperties": { "$ref": COMPARISON },
+    })
+}
+
+/// A value, a list of values to be any of, or a map of operators that must all hold.
+fn comparison() -> Json {
+    let operand = |operator: &Operator| match operator {
+        Operator::StartsWith | Operator::EndsWith => scalar(json!({ "minLength": 1 })),
+        Operator::Below | Operator::AtLeast | Operator::AnyOf => scalar(json!({})),
+    };
+    let mut operators: Map<String, Json> =
+        OPERATORS.iter().map(|(word, operator)| ((*word).to_owned(), operand(operator))).collect();
+    operators.insert("not".to_owned(), json!({ "$ref": COMPARISON }));
+    json!({
+        "description": "Equal to a value, equal to any of a list, or a map of comparisons that must all hold.",
+        "anyOf": [
+            scalar(json!({})),
+            { "type": "array", "items": scalar(json!({})) },
+            { "type": "object", "minProperties": 1, "properties": operators, "additionalProperties": false },
+        ],
+    })
+}
+
+/// Our patterns describe a whole text, a schema's any part of one.
+fn whole(pattern: &str) -> String {
+    format!("^({pattern})$")
+}
+
+fn merge(into: &mut Json, from: Json) {
+    if let (Json::Object(into), Json::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}

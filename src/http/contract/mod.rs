@@ -1,0 +1,188 @@
+//! The calls of a listener in one table, from which its router and its OpenAPI document are both made.
+//!
+//! An [`Endpoint`] cannot be made without the [`Operation`] that describes it, so no route is missing in the document. What the
+//! public listener promises call by call stands in `public`, the shapes in `schemas`; the statuses of errors come from
+//! [`Refusal`]'s own table.
+
+pub mod public;
+mod schemas;
+
+use axum::Router;
+use axum::handler::Handler;
+use axum::routing::{self, MethodRouter};
+use serde_json::{Map, Value as Json, json};
+
+use super::error::Refusal;
+
+use schemas::schemas;
+
+/// A call: where it is, what answers it, and what is promised of it.
+pub struct Endpoint<S> {
+    method: &'static str,
+    path: &'static str,
+    handler: MethodRouter<S>,
+    operation: Operation,
+}
+
+impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
+    pub fn get<T: 'static>(path: &'static str, handler: impl Handler<T, S>, operation: Operation) -> Endpoint<S> {
+        Endpoint { method: "get", path, handler: routing::get(handler), operation }
+    }
+
+    pub fn post<T: 'static>(path: &'static str, handler: impl Handler<T, S>, operation: Operation) -> Endpoint<S> {
+        Endpoint { method: "post", path, handler: routing::post(handler), operation }
+    }
+}
+
+/// The router of a table. Two methods of one path may stand in two rows.
+pub fn router<S: Clone + Send + Sync + 'static>(endpoints: Vec<Endpoint<S>>) -> Router<S> {
+    endpoints.into_iter().fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
+}
+
+/// The OpenAPI document of a table.
+pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>]) -> Json {
+    let mut paths = Map::new();
+    for Endpoint { method, path, operation, .. } in endpoints {
+        let methods = paths.entry(*path).or_insert_with(|| json!({}));
+        methods[*method] = operation.json();
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": title,
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": says,
+            "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
+        },
+        "servers": [{ "url": "/", "description": "This listener." }],
+        "components": { "schemas": needed(&Json::from(paths.clone()), schemas()) },
+        "paths": paths,
+    })
+}
+
+/// The shapes a document refers to, and those they refer to: each listener shows its own.
+fn needed(document: &Json, schemas: Json) -> Map<String, Json> {
+    let Json::Object(mut others) = schemas else { return Map::new() };
+    let mut needed = Map::new();
+    let mut text = document.to_string();
+    loop {
+        let is_named = |name: &String| text.contains(&format!("#/components/schemas/{name}\""));
+        let Some(name) = others.keys().find(|name| is_named(name)).cloned() else { return needed };
+        if let Some(schema) = others.shift_remove(&name) {
+            text.push_str(&schema.to_string());
+            needed.insert(name, schema);
+        }
+    }
+}
+
+/// What is promised of a call.
+pub struct Operation {
+    /// A name for generated clients.
+    pub id: &'static str,
+    pub summary: &'static str,
+    pub says: &'static str,
+    pub parameters: Vec<Json>,
+    /// The schema of the JSON body it takes.
+    pub body: Option<Json>,
+    pub answers: Vec<Answers>,
+}
+
+/// The answers of one status.
+pub struct Answers {
+    pub status: u16,
+    pub says: String,
+    /// Names and whether each is always there.
+    pub headers: Vec<(&'static str, bool)>,
+    /// Its media type and schema.
+    pub content: Option<(&'static str, Json)>,
+}
+
+impl Operation {
+    fn json(&self) -> Json {
+        let responses: Map<String, Json> =
+            self.answers.iter().map(|answers| (answers.status.to_string(), answers.json())).collect();
+        let mut operation = json!({
+            "operationId": self.id,
+            "summary": self.summary,
+            "description": self.says,
+            "responses": responses,
+        });
+        if !self.parameters.is_empty() {
+            operation["parameters"] = json!(self.parameters);
+        }
+        if let Some(schema) = &self.body {
+            operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        }
+        operation
+    }
+}
+
+impl Answers {
+    fn json(&self) -> Json {
+        let header = |(name, always): &(&str, bool)| {
+            let (says, schema) = schemas::header(name);
+            ((*name).to_owned(), json!({ "description": says, "required": always, "schema": schema }))
+        };
+        let mut answers = json!({
+            "description": self.says,
+            "headers": self.headers.iter().map(header).collect::<Map<_, _>>(),
+        });
+        if let Some((media_type, schema)) = &self.content {
+            answers["content"] = json!({ *media_type: { "schema": schema } });
+        }
+        answers
+    }
+}
+
+/// A reference to one of [`schemas`].
+pub fn shape(name: &str) -> Json {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// The answers of these refusals as problem details, one for each status.
+pub fn problems(refusals: &[Refusal]) -> Vec<Answers> {
+    by_status(refusals, "application/problem+json", |of_status| {
+        let codes: Vec<&str> = of_status.iter().map(|refusal| refusal.row().1).collect();
+        let status = of_status.first().map(|refusal| refusal.row().0.as_u16());
+        json!({ "allOf": [shape("Problem"), { "properties": { "status": { "const": status }, "code": { "enum": distinct(codes) } } }] })
+    })
+}
+
+/// The answers of these refusals in OFREP's shape: a failure of one flag, or of the whole request.
+pub fn failures(refusals: &[Refusal], of_one_flag: bool) -> Vec<Answers> {
+    by_status(refusals, "application/json", |of_status| {
+        let codes: Vec<&str> = of_status.iter().map(|refusal| refusal.ofrep_code()).collect();
+        // An address that does not take a method has not read which flag it names.
+        let named = of_one_flag && !of_status.contains(&&Refusal::NoSuchMethod);
+        let failure = shape(if named { "OfrepFailure" } else { "OfrepRequestFailure" });
+        json!({ "allOf": [failure, { "properties": { "errorCode": { "enum": distinct(codes) } } }] })
+    })
+}
+
+fn by_status(refusals: &[Refusal], media_type: &'static str, schema: impl Fn(&[&Refusal]) -> Json) -> Vec<Answers> {
+    let mut statuses: Vec<u16> = refusals.iter().map(|refusal| refusal.row().0.as_u16()).collect();
+    statuses.sort_unstable();
+    statuses.dedup();
+    let answers = |status: u16| {
+        let of_status: Vec<&Refusal> = refusals.iter().filter(|refusal| refusal.row().0.as_u16() == status).collect();
+        let words: Vec<String> = of_status.iter().map(|refusal| refusal.in_general().to_owned()).collect();
+        let mut headers = ALWAYS.to_vec();
+        headers.extend((status == 405).then_some(("Allow", true)));
+        Answers { status, says: sentence(&words.join("; or ")), headers, content: Some((media_type, schema(&of_status))) }
+    };
+    statuses.into_iter().map(answers).collect()
+}
+
+/// The headers of every answer.
+pub const ALWAYS: [(&str, bool); 2] = [("Turnout-Revision", true), ("Turnout-Stale", true)];
+
+fn distinct(mut words: Vec<&str>) -> Vec<&str> {
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
