@@ -8,12 +8,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Change, Corridor};
 use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, Server, Surface};
 use crate::telemetry;
+use crate::token::{Fresh, Gate, ServerKeys, Sessions};
 use crate::watch::Watch;
 
 /// A running service.
@@ -22,6 +23,7 @@ pub struct App {
     corridor: Arc<Corridor>,
     server: Server,
     watch: Watch,
+    _fresh: Vec<Fresh>,
 }
 
 /// Why the service could not start.
@@ -59,12 +61,15 @@ impl App {
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
         take_in(&corridor, &config.flags, contents.clone());
-        let server = http::serve(listener, http::routes(Surface::of(&corridor))).map_err(listen)?;
+        let (gate, fresh) = open_gate(&config.access).await;
+        let routes = http::routes(Surface::of(&corridor).behind(gate));
+        let routes = http::for_pages_of(&config.access.cors_origins, routes, Surface::of(&corridor));
+        let server = http::serve(listener, routes).map_err(listen)?;
 
         let watched = corridor.clone();
         let deliver = move |contents| take_in(&watched, &config.flags, contents);
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Watch)?;
-        Ok(App { corridor, server, watch })
+        Ok(App { corridor, server, watch, _fresh: fresh })
     }
 
     /// Where clients ask.
@@ -81,6 +86,23 @@ impl App {
         drop(self.watch);
         self.server.stop().await;
     }
+}
+
+/// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.
+async fn open_gate(access: &Access) -> (Gate, Vec<Fresh>) {
+    let mut gate = Gate { unverified: access.unverified, ..Gate::default() };
+    let mut fresh = Vec::new();
+    if let Some(SessionKeys { source, pins }) = &access.session_keys {
+        let sessions = Arc::new(Sessions::new(pins.clone()));
+        fresh.push(Fresh::sessions(sessions.clone(), source, |report| telemetry::keys(&report)).await);
+        gate.sessions = Some(sessions);
+    }
+    if let Some(source) = &access.server_keys {
+        let keys = Arc::new(ServerKeys::default());
+        fresh.push(Fresh::server_keys(keys.clone(), source, |report| telemetry::keys(&report)).await);
+        gate.server_keys = Some(keys);
+    }
+    (gate, fresh)
 }
 
 /// Makes a reading of the folder live and says what came of it.

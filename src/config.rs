@@ -1,7 +1,11 @@
 //! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words it needs.
 
+mod access;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+
+pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
 
 use crate::definition::parse_internal_user_ids;
 use crate::flag::ServerAuth;
@@ -16,6 +20,9 @@ pub struct Settings {
     /// Where clients ask; port 0 takes any free port
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_LISTEN", default_value = "127.0.0.1:7070")]
     pub listen: String,
+
+    #[command(flatten)]
+    pub who_may_ask: WhoMayAsk,
 
     #[command(flatten)]
     pub deciding: Deciding,
@@ -51,6 +58,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
+    pub access: Access,
 }
 
 /// Everything that is wrong with the settings.
@@ -66,13 +74,15 @@ impl Settings {
             faults
                 .push(format!("--listen: `{}` is no address to listen on; write HOST:PORT, like 127.0.0.1:7070", self.listen));
         }
+        let access = self.who_may_ask.check(listen);
         let deciding = self.deciding.check();
-        match (listen, deciding) {
-            (Some(listen), Ok((internal_user_ids, server_auth))) => {
-                Ok(Config { flags: self.flags.clone(), listen, internal_user_ids, server_auth })
+        match (listen, access, deciding) {
+            (Some(listen), Ok(access), Ok((internal_user_ids, server_auth))) => {
+                Ok(Config { flags: self.flags.clone(), listen, internal_user_ids, server_auth, access })
             }
-            (_, deciding) => {
-                faults.extend(deciding.err().map(|BadSettings(more)| more).unwrap_or_default());
+            (_, access, deciding) => {
+                let more = access.err().into_iter().chain(deciding.err());
+                faults.extend(more.flat_map(|BadSettings(more)| more));
                 Err(BadSettings(faults))
             }
         }

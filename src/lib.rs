@@ -41,4 +41,5 @@ pub mod http;
 pub mod live;
 pub mod snapshot;
 pub mod telemetry;
+pub mod token;
 pub mod watch;

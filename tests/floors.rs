@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock"],
     &["document", "snapshot", "live"],
-    &["folder", "watch"],
+    &["folder", "watch", "token"],
     &["control", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
@@ -26,17 +26,23 @@ const STAIRS: [(&str, &str); 9] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
+    ("tower_layer", &["http"]),
+    ("tower_service", &["http"]),
+    ("jsonwebtoken", &["token"]),
+    ("aws_lc_rs", &["token"]),
+    ("base64", &["token"]),
+    ("reqwest", &["token"]),
     ("notify", &["watch"]),
     ("clap", &["cli", "config"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
-    ("arc_swap", &["live", "control"]),
-    ("tokio", &["live", "http", "app", "cli"]),
-    ("std::fs", &["folder", "watch"]),
+    ("arc_swap", &["live", "control", "token"]),
+    ("tokio", &["live", "token", "http", "app", "cli"]),
+    ("std::fs", &["folder", "watch", "token"]),
     ("std::net", &["config", "http", "app"]),
     ("std::thread", &["watch"]),
     ("std::env", &["telemetry"]),

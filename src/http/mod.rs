@@ -1,6 +1,8 @@
 //! The public listener. Floor 4: a thin surface that reads a question, asks the snapshot, and writes the answer.
 
 mod answer;
+mod auth;
+mod cors;
 mod error;
 mod health;
 mod ofrep;
@@ -13,10 +15,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+pub use cors::for_pages_of;
 pub use server::{Server, serve};
 
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
+use crate::token::Gate;
 
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -27,18 +31,29 @@ pub struct Surface {
     live: Arc<Live>,
     problems: Arc<Problems>,
     contact: Arc<Contact>,
+    gate: Arc<Gate>,
 }
 
 impl Surface {
     pub fn of(corridor: &Corridor) -> Surface {
-        Surface { live: corridor.live().clone(), problems: corridor.problems().clone(), contact: corridor.contact().clone() }
+        Surface {
+            live: corridor.live().clone(),
+            problems: corridor.problems().clone(),
+            contact: corridor.contact().clone(),
+            gate: Arc::default(),
+        }
+    }
+
+    /// Lets in only whom the gate lets in.
+    pub fn behind(self, gate: Gate) -> Surface {
+        Surface { gate: Arc::new(gate), ..self }
     }
 }
 
 /// Every public route.
 pub fn routes(surface: Surface) -> Router {
     Router::new()
-        .route("/v1/strategy/{flag}", post(strategy::one))
+        .route("/v1/strategy/{flag}", post(strategy::one).get(strategy::mine))
         .route("/v1/strategy", post(strategy::all))
         .route("/ofrep/v1/evaluate/flags/{key}", post(ofrep::one))
         .route("/ofrep/v1/evaluate/flags", post(ofrep::all))

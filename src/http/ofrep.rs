@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::Surface;
 use super::answer::{Answer, holds};
+use super::auth;
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
 use crate::document::{Document, etag};
@@ -21,15 +22,18 @@ pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Reques
 }
 
 async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Response<Body>, Refusal> {
-    let bytes = body(request.into_body()).await?;
+    let (head, request_body) = request.into_parts();
+    let asker = auth::asker(surface, &head.headers)?;
+    let bytes = body(request_body).await?;
     let question = Question::ofrep(&bytes)?;
+    let context = question.context(&asker)?;
     let snapshot = surface.live.current();
     let respond = |status, document: &Document, flag_changed_at| {
         Answer { surface, snapshot: &snapshot, flag_changed_at }.json(status, document.ofrep.clone(), None)
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            let resolution = snapshot.evaluate(entry, &question.context());
+            let resolution = snapshot.evaluate(entry, &context);
             let status = match resolution.step {
                 Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
                 _ => StatusCode::OK,
@@ -47,10 +51,11 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
+    let asker = auth::asker(surface, &head.headers)?;
     let bytes = body(request_body).await?;
     let question = Question::ofrep(&bytes)?;
+    let context = question.context(&asker)?;
     let snapshot = surface.live.current();
-    let context = question.context();
     let mut json = Vec::with_capacity(32 + 640 * snapshot.flags().len());
     json.extend_from_slice(br#"{"flags":["#);
     for (index, entry) in snapshot.flags().iter().enumerate() {
