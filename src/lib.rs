@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one |
-//! | 2 | [`folder`] reads files, [`watch`] says when they have settled |
+//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good |
 //! | 3 | [`control`] the one corridor for change, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!

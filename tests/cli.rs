@@ -117,6 +117,34 @@ fn settings_are_all_checked_before_anything_is_bound() {
     assert_eq!(run(&["--no-such-flag"]).0, 2);
 }
 
+/// Who may ask is said in full, or not at all; every fault is named at once.
+#[test]
+fn settings_about_who_may_ask_are_checked_together() {
+    let session = ["--session-keys", "k", "--session-algorithm", "ES256", "--session-issuer", "i", "--session-audience", "a"];
+    // (arguments, what the lines say, one each)
+    let table: [(&[&str], &[&str]); 9] = [
+        (&["--listen", "0.0.0.0:0"], &["TURNOUT_UNVERIFIED: 0.0.0.0:0 can be reached from other machines"]),
+        (&["--listen", "[::]:0"], &["TURNOUT_UNVERIFIED"]),
+        (&["--unverified", "perhaps"], &["neither allow nor deny"]),
+        (&["--unverified", "deny"], &["nobody could ask; set TURNOUT_SESSION_KEYS"]),
+        (&session[..2], &["TURNOUT_SESSION_KEYS: session tokens also need TURNOUT_SESSION_ALGORITHM, TURNOUT_SESSION_ISSUER"]),
+        (&session[2..4], &["TURNOUT_SESSION_ALGORITHM: session tokens also need TURNOUT_SESSION_KEYS"]),
+        (&["--session-algorithm", "none"], &["also need", "`none`: an algorithm is HS256"]),
+        (&["--session-keys", "http://issuer.example.com/jwks"], &["also need", "write https://"]),
+        (
+            &["--listen", "nowhere", "--unverified", "x", "--cors-origins", "*,null", "--enable-server-auth", "perhaps"],
+            &["--listen", "neither allow nor deny", "`*`", "`null`", "ENABLE_SERVER_AUTH"],
+        ),
+    ];
+    for (arguments, words) in table {
+        let (exit, stdout, stderr) = run(arguments);
+        assert_eq!((exit, &*stdout, stderr.lines().count()), (2, "", words.len()), "{arguments:?}: {stderr}");
+        assert!(stderr.lines().zip(words).all(|(line, words)| line.contains(words)), "{arguments:?}: {stderr}");
+    }
+    let open = Served::start(&["--listen", "0.0.0.0:0", "--unverified", "allow"]);
+    assert_eq!(open.stop(), 0);
+}
+
 /// Every setting that `--help` knows stands in README's table.
 #[test]
 fn readme_lists_every_setting() {

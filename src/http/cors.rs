@@ -34,18 +34,24 @@ const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
 /// Opens routes to pages of these origins.
 pub fn for_pages_of<O: AsRef<str>>(origins: &[O], routes: Router, surface: Surface) -> Router {
-    let origins: Arc<[Box<[u8]>]> = origins.iter().map(|origin| origin.as_ref().as_bytes().into()).collect();
     if origins.is_empty() {
         return routes;
     }
-    routes.layer(layer_fn(move |inner: Route| Cors { inner, origins: origins.clone(), surface: surface.clone() }))
+    let origins = origins.iter().map(|origin| origin.as_ref().as_bytes().into()).collect();
+    let open = Arc::new(Open { origins, surface });
+    routes.layer(layer_fn(move |inner: Route| Cors { inner, open: open.clone() }))
+}
+
+/// For whom the routes are open; shared, as routes are cloned with every request.
+struct Open {
+    origins: Vec<Box<[u8]>>,
+    surface: Surface,
 }
 
 #[derive(Clone)]
 struct Cors {
     inner: Route,
-    origins: Arc<[Box<[u8]>]>,
-    surface: Surface,
+    open: Arc<Open>,
 }
 
 impl Service<Request> for Cors {
@@ -59,12 +65,12 @@ impl Service<Request> for Cors {
 
     fn call(&mut self, request: Request) -> Self::Future {
         let origin = request.headers().get(ORIGIN).cloned();
-        let listed = origin.filter(|origin| self.origins.iter().any(|listed| **listed == *origin.as_bytes()));
+        let listed = origin.filter(|origin| self.open.origins.iter().any(|listed| **listed == *origin.as_bytes()));
         let asks_before = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if asks_before {
             let answer = match &listed {
                 Some(_) => allowed(),
-                None => in_the_shape_of(&Refusal::UnlistedOrigin, &self.surface, request.uri()),
+                None => in_the_shape_of(&Refusal::UnlistedOrigin, &self.open.surface, request.uri()),
             };
             return Box::pin(std::future::ready(Ok(opened(answer, listed))));
         }

@@ -114,7 +114,7 @@ impl Issuer {
     }
 
     pub fn sign(&self, header: &Json, claims: &Json) -> String {
-        self.sign_text(&header.to_string(), &claims.to_string())
+        self.sign_text(header.to_string(), claims.to_string())
     }
 
     /// Signs what is given, well formed or not.
