@@ -163,6 +163,8 @@ fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         "https://evil.example.com/key",
         "our-key\u{0}",
         "OUR-KEY",
+        // One that is believed, and did not sign.
+        "our-other-key",
     ] {
         bearer(
             &format!("kid {id:?}, a stranger's key"),
@@ -431,7 +433,8 @@ fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
 /// Runs every forgery against every route: the same status, the same body, whatever was wrong.
 async fn check(algorithm: Algorithm) {
     let (ours, theirs) = (Issuer::new(algorithm, "our-key"), Issuer::new(algorithm, "their-key"));
-    let guarded = Guarded::start(&ours.jwks(), algorithm, Unverified::Allow).await;
+    let both = json!({ "keys": [ours.jwk, Issuer::new(algorithm, "our-other-key").jwk] });
+    let guarded = Guarded::start(&both.to_string(), algorithm, Unverified::Allow).await;
     let body = json!({ "targetingKey": "u-sub" });
     let table = forgeries(&ours, &theirs);
     assert!(table.len() >= 80, "{} forgeries", table.len());
