@@ -159,3 +159,15 @@ impl Issuer {
         signature
     }
 }
+
+pub fn with(object: &Json, name: &str, value: Json) -> Json {
+    let mut object = object.clone();
+    object[name] = value;
+    object
+}
+
+pub fn without(object: &Json, name: &str) -> Json {
+    let mut object = object.clone();
+    object.as_object_mut().unwrap().remove(name);
+    object
+}
