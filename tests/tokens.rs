@@ -241,12 +241,13 @@ fn a_token_seen_before_is_not_checked_again() {
     assert!(!format!("{sessions:?} {first:?}").contains("u-1"));
 }
 
+/// 20,000 tokens over 16,384 rows of four places: some rows overflow.
 #[test]
-fn more_tokens_than_are_remembered() {
+fn tokens_that_drive_each_other_out_stay_good() {
     let issuer = Issuer::new(Algorithm::Hs256, "our-key");
     let sessions = Sessions::new(pins(Algorithm::Hs256));
     sessions.take(issuer.jwks().as_bytes()).unwrap();
-    for user in 0..70_000 {
+    for user in 0..20_000 {
         let session = sessions.verify(&issuer.token(&format!("u-{user}")), SystemTime::now()).unwrap();
         assert_eq!(session.subject().unwrap().as_str(), format!("u-{user}"));
     }
