@@ -12,12 +12,13 @@ use std::thread::JoinHandle;
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use crate::config::Config;
+use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Change, Corridor};
 use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, AdminSurface, Server, Surface};
 use crate::telemetry;
+use crate::token::{Fresh, Gate, ServerKeys, Sessions};
 use crate::watch::{Mode, Watch};
 
 /// A running service.
@@ -27,6 +28,7 @@ pub struct App {
     server: Server,
     watch: Watch,
     admin: Admin,
+    _fresh: Vec<Fresh>,
 }
 
 /// The admin listener, on a thread and runtime of its own: it answers however busy the public one is.
@@ -72,15 +74,17 @@ impl App {
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
         take_in(&corridor, &config.flags, contents.clone());
-        let surface = Surface::of(&corridor);
-        let server = http::serve(listener, http::routes(surface.clone())).map_err(listen)?;
+        let (gate, fresh) = open_gate(&config.access).await;
+        let surface = Surface::of(&corridor).behind(gate);
+        let routes = http::for_pages_of(&config.access.cors_origins, http::routes(surface.clone()), surface.clone());
+        let server = http::serve(listener, routes).map_err(listen)?;
 
         let watched = corridor.clone();
         let flags = config.flags.display().to_string();
         let deliver = move |contents| take_in(&watched, &config.flags, contents);
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
         let admin = Admin::start(admin_listener, AdminSurface { public: surface, watch: watch.mode(), flags })?;
-        Ok(App { corridor, server, watch, admin })
+        Ok(App { corridor, server, watch, admin, _fresh: fresh })
     }
 
     /// Where clients ask.
@@ -133,6 +137,23 @@ impl Admin {
         let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(StartError::Thread)?;
         Ok(Admin { address, stop, thread })
     }
+}
+
+/// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.
+async fn open_gate(access: &Access) -> (Gate, Vec<Fresh>) {
+    let mut gate = Gate { unverified: access.unverified, ..Gate::default() };
+    let mut fresh = Vec::new();
+    if let Some(SessionKeys { source, pins }) = &access.session_keys {
+        let sessions = Arc::new(Sessions::new(pins.clone()));
+        fresh.push(Fresh::sessions(sessions.clone(), source, |report| telemetry::keys(&report)).await);
+        gate.sessions = Some(sessions);
+    }
+    if let Some(source) = &access.server_keys {
+        let keys = Arc::new(ServerKeys::default());
+        fresh.push(Fresh::server_keys(keys.clone(), source, |report| telemetry::keys(&report)).await);
+        gate.server_keys = Some(keys);
+    }
+    (gate, fresh)
 }
 
 /// Makes a reading of the folder live and says what came of it.

@@ -1,7 +1,11 @@
 //! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words it needs.
 
+mod access;
+
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+
+pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
 
 use crate::definition::parse_internal_user_ids;
 use crate::flag::ServerAuth;
@@ -20,6 +24,9 @@ pub struct Settings {
     /// Where the admin listener is: metrics and problems, on loopback only
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_ADMIN_LISTEN", default_value = "127.0.0.1:7071")]
     pub admin_listen: String,
+
+    #[command(flatten)]
+    pub who_may_ask: WhoMayAsk,
 
     #[command(flatten)]
     pub deciding: Deciding,
@@ -56,6 +63,7 @@ pub struct Config {
     pub admin_listen: SocketAddr,
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
+    pub access: Access,
 }
 
 /// Everything that is wrong with the settings.
@@ -80,10 +88,12 @@ impl Settings {
                 "--admin-listen: the admin listener has no tokens yet, so it stays on loopback, like 127.0.0.1:7071".to_owned(),
             );
         }
-        let deciding = self.deciding.check().map_err(|BadSettings(more)| faults.extend(more));
-        match (listen, admin_listen, deciding) {
-            (Some(listen), Some(admin_listen), Ok((internal_user_ids, server_auth))) if faults.is_empty() => {
-                Ok(Config { flags: self.flags.clone(), listen, admin_listen, internal_user_ids, server_auth })
+        let mut take = |BadSettings(more): BadSettings| faults.extend(more);
+        let access = self.who_may_ask.check(listen).map_err(&mut take);
+        let deciding = self.deciding.check().map_err(&mut take);
+        match (listen, admin_listen, access, deciding) {
+            (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth))) if faults.is_empty() => {
+                Ok(Config { flags: self.flags.clone(), listen, admin_listen, internal_user_ids, server_auth, access })
             }
             _ => Err(BadSettings(faults)),
         }

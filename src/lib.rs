@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`tally`] how often each outcome was answered |
-//! | 2 | [`folder`] reads files, [`watch`] says when they have settled |
+//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good |
 //! | 3 | [`control`] the one corridor for change, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
@@ -42,4 +42,5 @@ pub mod live;
 pub mod snapshot;
 pub mod tally;
 pub mod telemetry;
+pub mod token;
 pub mod watch;

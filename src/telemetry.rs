@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::control::Applied;
 use crate::definition::{Contents, Finding, render};
+use crate::token::{Outcome, Report};
 
 /// The most keys a line names.
 const KEYS_AT_MOST: usize = 10;
@@ -37,6 +38,18 @@ pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
         0 => "no problems left in the flags folder".to_owned(),
         1 => "1 problem in the flags folder".to_owned(),
         count => format!("{count} problems in the flags folder"),
+    });
+}
+
+/// What came of looking for keys.
+pub fn keys(Report { setting, source, outcome }: &Report) {
+    say(&match outcome {
+        Outcome::Believed(1) => format!("{setting}: 1 key from {source}"),
+        Outcome::Believed(count) => format!("{setting}: {count} keys from {source}"),
+        Outcome::Kept { fault, keys: 0 } => {
+            format!("{setting}: {source}: {fault}; until that is mended, none of its credentials is accepted")
+        }
+        Outcome::Kept { fault, .. } => format!("{setting}: {source}: {fault}; the last good keys stay"),
     });
 }
 

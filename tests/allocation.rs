@@ -1,7 +1,13 @@
-//! An evaluation allocates nothing: counted, not promised.
+//! An evaluation allocates nothing, and neither does a session token that was seen before: counted, not promised.
 
+mod support;
+
+use std::time::SystemTime;
+
+use support::issuer::{Issuer, pins};
 use turnout::definition::{Contents, Library};
 use turnout::flag::{Context, Flag, Identity, ServerAuth, TargetingKey, Value, evaluate};
+use turnout::token::{Algorithm, Sessions};
 
 #[test]
 fn an_evaluation_allocates_nothing() {
@@ -35,4 +41,15 @@ fn an_evaluation_allocates_nothing() {
             assert_eq!(counted.count_total, 0, "{user:?} as {identity:?}");
         }
     }
+}
+
+#[test]
+fn a_token_seen_before_allocates_nothing() {
+    let issuer = Issuer::new(Algorithm::Es256, "key");
+    let sessions = Sessions::new(pins(Algorithm::Es256));
+    sessions.take(issuer.jwks().as_bytes()).unwrap();
+    let (token, now) = (issuer.token("u-1"), SystemTime::now());
+    sessions.verify(&token, now).unwrap();
+    let counted = allocation_counter::measure(|| drop(std::hint::black_box(sessions.verify(&token, now))));
+    assert_eq!(counted.count_total, 0);
 }

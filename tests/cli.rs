@@ -33,10 +33,14 @@ struct Served {
 }
 
 impl Served {
-    /// On free ports.
+    /// On free ports, unless the arguments say otherwise.
     fn start(arguments: &[&str]) -> Served {
-        let ports = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
-        let mut child = turnout(&[&ports, arguments].concat()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut all = vec!["--admin-listen", "127.0.0.1:0"];
+        if !arguments.contains(&"--listen") {
+            all.extend(["--listen", "127.0.0.1:0"]);
+        }
+        all.extend(arguments);
+        let mut child = turnout(&all).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         for line in lines.by_ref() {
@@ -154,6 +158,34 @@ fn settings_are_all_checked_before_anything_is_bound() {
     assert_eq!(run(&["--no-such-flag"]).0, 2);
     let (exit, _, stderr) = run(&["--admin-listen", "0.0.0.0:0"]);
     assert!(exit == 2 && stderr.contains("loopback"), "{stderr}");
+}
+
+/// Who may ask is said in full, or not at all; every fault is named at once.
+#[test]
+fn settings_about_who_may_ask_are_checked_together() {
+    let session = ["--session-keys", "k", "--session-algorithm", "ES256", "--session-issuer", "i", "--session-audience", "a"];
+    // (arguments, what the lines say, one each)
+    let table: [(&[&str], &[&str]); 9] = [
+        (&["--listen", "0.0.0.0:0"], &["TURNOUT_UNVERIFIED: 0.0.0.0:0 can be reached from other machines"]),
+        (&["--listen", "[::]:0"], &["TURNOUT_UNVERIFIED"]),
+        (&["--unverified", "perhaps"], &["neither allow nor deny"]),
+        (&["--unverified", "deny"], &["nobody could ask; set TURNOUT_SESSION_KEYS"]),
+        (&session[..2], &["TURNOUT_SESSION_KEYS: session tokens also need TURNOUT_SESSION_ALGORITHM, TURNOUT_SESSION_ISSUER"]),
+        (&session[2..4], &["TURNOUT_SESSION_ALGORITHM: session tokens also need TURNOUT_SESSION_KEYS"]),
+        (&["--session-algorithm", "none"], &["also need", "`none`: an algorithm is HS256"]),
+        (&["--session-keys", "http://issuer.example.com/jwks"], &["also need", "write https://"]),
+        (
+            &["--listen", "nowhere", "--unverified", "x", "--cors-origins", "*,null", "--enable-server-auth", "perhaps"],
+            &["--listen", "neither allow nor deny", "`*`", "`null`", "ENABLE_SERVER_AUTH"],
+        ),
+    ];
+    for (arguments, words) in table {
+        let (exit, stdout, stderr) = run(arguments);
+        assert_eq!((exit, &*stdout, stderr.lines().count()), (2, "", words.len()), "{arguments:?}: {stderr}");
+        assert!(stderr.lines().zip(words).all(|(line, words)| line.contains(words)), "{arguments:?}: {stderr}");
+    }
+    let open = Served::start(&["--listen", "0.0.0.0:0", "--unverified", "allow"]);
+    assert_eq!(open.stop(), 0);
 }
 
 /// Every setting that `--help` knows stands in README's table.

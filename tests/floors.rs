@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock"],
     &["tally", "document", "snapshot", "live"],
-    &["folder", "watch"],
+    &["folder", "watch", "token"],
     &["control", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
@@ -28,20 +28,25 @@ const STAIRS: [(&str, &str); 11] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
+    ("tower_layer", &["http"]),
+    ("tower_service", &["http"]),
     ("prometheus_client", &["http"]),
-    ("reqwest", &["cli"]),
+    ("jsonwebtoken", &["token"]),
+    ("aws_lc_rs", &["token"]),
+    ("base64", &["token"]),
+    ("reqwest", &["token", "cli"]),
     ("notify", &["watch"]),
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
-    ("arc_swap", &["live", "control"]),
-    ("tokio", &["live", "http", "app", "cli"]),
-    ("std::fs", &["folder", "watch"]),
+    ("arc_swap", &["live", "control", "token"]),
+    ("tokio", &["live", "token", "http", "app", "cli"]),
+    ("std::fs", &["folder", "watch", "token"]),
     ("std::net", &["config", "http", "app"]),
     ("std::thread", &["watch", "app"]),
     ("std::env", &["telemetry"]),

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use support::guarded::{Guarded, SERVER_KEY};
+use support::issuer::Issuer;
 use support::{Service, flag};
 use turnout::http::public_document;
+use turnout::token::{Algorithm, Unverified};
 
 /// The document with every object closed: a member that is served and not documented fails.
 fn closed(mut document: Json) -> Json {
@@ -43,9 +46,22 @@ impl Contract {
         body: &str,
         tag: Option<&str>,
     ) -> Json {
+        let headers: Vec<(&str, &str)> = tag.into_iter().map(|tag| ("if-none-match", tag)).collect();
+        self.check_as(service, method, template, target, body, &headers).await
+    }
+
+    async fn check_as(
+        &mut self,
+        service: &Service,
+        method: Method,
+        template: &str,
+        target: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Json {
         let shown = format!("{method} {target} {body}");
         let request = service.client.request(method.clone(), service.url(target)).body(body.to_owned());
-        let request = tag.into_iter().fold(request, |request, tag| request.header("if-none-match", tag));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let response = request.send().await.unwrap();
         let operations = &self.document["paths"][template];
         // A method it does not take is promised beside those it takes.
@@ -119,6 +135,13 @@ async fn every_documented_answer_is_served_and_no_other() {
     let paths: Vec<String> = contract.document["paths"].as_object().unwrap().keys().cloned().collect();
     for template in paths {
         let target = template.replace("{flag}", "half").replace("{key}", "half");
+        for operation in contract.document["paths"][&template].as_object().unwrap().clone().values() {
+            // A method the path does not take is promised at every one it takes.
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            let response = service.client.delete(service.url(&target)).send().await.unwrap();
+            assert_eq!(response.status(), 405, "{template}");
+            contract.seen.insert((id, "405".to_owned()));
+        }
         contract.check(&service, Method::DELETE, &template, &target, "", None).await;
         if contract.document["paths"][&template].get("get").is_some() {
             contract.check(&service, Method::GET, &template, &target, "", None).await;
@@ -138,6 +161,41 @@ async fn every_documented_answer_is_served_and_no_other() {
     ] {
         let target = template.replace("{flag}", "any").replace("{key}", "any");
         contract.check(&cold, Method::POST, template, &target, body, None).await;
+    }
+
+    let issuer = Issuer::new(Algorithm::Es256, "key");
+    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let (token, bearer) = (format!("Bearer {}", issuer.token("u-sub")), format!("Bearer {SERVER_KEY}"));
+    for (template, wrapper) in [
+        ("/v1/strategy/{flag}", None),
+        ("/v1/strategy", None),
+        ("/ofrep/v1/evaluate/flags/{key}", Some("context")),
+        ("/ofrep/v1/evaluate/flags", Some("context")),
+    ] {
+        let target = template.replace("{flag}", "a").replace("{key}", "a");
+        for user in ["u-sub", "u-other"] {
+            let question = json!({ "targetingKey": user });
+            let body = wrapper.map_or(question.clone(), |wrapper| json!({ wrapper: question })).to_string();
+            for headers in [
+                &[][..],
+                &[("authorization", "Bearer no")],
+                &[("authorization", token.as_str())],
+                &[("authorization", bearer.as_str())],
+            ] {
+                contract.check_as(&guarded.service, Method::POST, template, &target, &body, headers).await;
+            }
+        }
+    }
+    for key in ["a", "unknown"] {
+        let target = format!("/v1/strategy/{key}");
+        for headers in [
+            &[][..],
+            &[("authorization", token.as_str())],
+            &[("authorization", token.as_str()), ("if-none-match", "*")],
+            &[("authorization", bearer.as_str())],
+        ] {
+            contract.check_as(&guarded.service, Method::GET, "/v1/strategy/{flag}", &target, "", headers).await;
+        }
     }
 
     let mut promised = BTreeSet::new();

@@ -5,16 +5,18 @@
 use std::path::Path;
 
 use crate::app::App;
+use crate::config::Access;
 use crate::flag::{Context, Identity, Resolution, Step, Strategy, TargetingKey};
 use crate::snapshot::{Entry, Snapshot};
 use crate::telemetry::say;
+use crate::token::Unverified;
 
 /// How many made-up users are asked for.
 const CANDIDATES: u32 = 10_000;
 
 type Wanted = fn(Resolution) -> bool;
 
-pub fn print(app: &App, flags: &Path) {
+pub fn print(app: &App, flags: &Path, access: &Access) {
     let snapshot = app.corridor().live().current();
     let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
         let wait = "every flag answers `polling` until the first one is there";
@@ -27,10 +29,18 @@ pub fn print(app: &App, flags: &Path) {
         ("inside the rollout", |answer| answer.step == Step::Rollout && answer.strategy == Strategy::RealtimeV2),
         ("outside of it", |answer| answer.step == Step::Rollout && answer.strategy != Strategy::RealtimeV2),
     ];
+    let url = format!("http://{}/v1/strategy/{}", app.address(), entry.key());
+    if access.session_keys.is_some() {
+        say(&format!("  curl -s {url} -H \"Authorization: Bearer $TOKEN\"   # the user of a session token"));
+    }
+    let credential = match (access.unverified, &access.server_keys) {
+        (Unverified::Allow, _) => Some(""),
+        (Unverified::Deny, Some(_)) => Some(" -H \"X-API-Key: $SERVER_KEY\""),
+        (Unverified::Deny, None) => None,
+    };
     for (what, wanted) in examples {
-        if let Some(user) = find(&snapshot, entry, wanted) {
-            let url = format!("http://{}/v1/strategy/{}", app.address(), entry.key());
-            say(&format!("  curl -s {url} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"));
+        if let (Some(credential), Some(user)) = (credential, find(&snapshot, entry, wanted)) {
+            say(&format!("  curl -s {url}{credential} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"));
         }
     }
     say(&format!("then change {}/{}.yaml, save, and ask again", flags.display(), entry.key()));

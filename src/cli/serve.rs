@@ -28,7 +28,7 @@ pub fn run(settings: &Settings) -> Exit {
 }
 
 async fn serve(config: Config) -> Exit {
-    let flags = config.flags.clone();
+    let (flags, access) = (config.flags.clone(), config.access.clone());
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
         complain("cannot listen for signals");
         return Exit::Failed;
@@ -43,7 +43,7 @@ async fn serve(config: Config) -> Exit {
     };
     say(&format!("serving {} on http://{}", flags.display(), app.address()));
     say(&format!("metrics and problems on http://{}", app.admin_address()));
-    next_steps::print(&app, &flags);
+    next_steps::print(&app, &flags, &access);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

@@ -81,11 +81,19 @@ pub struct Context<'a> {
     identity: Identity,
     targeting_key: Option<TargetingKey<'a>>,
     attributes: &'a Attributes<'a>,
+    /// What is only said, beside attributes that are proved.
+    said: &'a Attributes<'a>,
 }
 
 impl<'a> Context<'a> {
+    /// Whoever vouches for the identity vouches for the attributes.
     pub fn new(identity: Identity, targeting_key: Option<TargetingKey<'a>>, attributes: &'a Attributes<'a>) -> Context<'a> {
-        Context { identity, targeting_key, attributes }
+        Context { identity, targeting_key, attributes, said: &[] }
+    }
+
+    /// Adds attributes nobody vouches for, as a body's beside a token. One of the same name never hides a proved one.
+    pub fn beside(self, said: &'a Attributes<'a>) -> Context<'a> {
+        Context { said, ..self }
     }
 
     pub fn targeting_key(&self) -> Option<TargetingKey<'a>> {
@@ -94,7 +102,7 @@ impl<'a> Context<'a> {
 
     /// The attribute's value; `None` if it is missing or null.
     pub fn attribute(&self, name: &str) -> Option<&'a Value<'a>> {
-        let (_, value) = self.attributes.iter().find(|(other, _)| other == name)?;
+        let value = named(self.attributes, name).or_else(|| named(self.said, name))?;
         (*value != Value::Null).then_some(value)
     }
 
@@ -108,15 +116,20 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether the attribute `email` is proof of who the asker is.
+    /// Whether the attribute `email` is proof of who the asker is. What is only said proves nothing and takes no proof away.
     pub fn email_is_verified(&self) -> bool {
-        let claim = match self.attribute("email_verified") {
-            None | Some(Value::Bool(true)) => true,
+        let claim = match named(self.attributes, "email_verified") {
+            None | Some(Value::Null | Value::Bool(true)) => true,
             Some(Value::Text(text)) => text == "true",
             Some(_) => false,
         };
-        claim && self.identity != Identity::Plain
+        let vouched = self.said.is_empty() || named(self.attributes, "email").is_some();
+        claim && vouched && self.identity != Identity::Plain
     }
+}
+
+fn named<'a>(attributes: &'a Attributes<'a>, name: &str) -> Option<&'a Value<'a>> {
+    attributes.iter().find(|(other, _)| other == name).map(|(_, value)| value)
 }
 
 /// An e-mail address as given, and whether it is proved.

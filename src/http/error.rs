@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::{Value as Json, json};
 
@@ -15,6 +15,14 @@ use super::question::BadQuestion;
 pub enum Refusal {
     #[error(transparent)]
     BadQuestion(#[from] BadQuestion),
+    #[error("a session token or a server key is needed here, and none was sent or it is not accepted")]
+    Unauthenticated,
+    #[error("the token speaks for another user than the body's `targetingKey`; leave that out")]
+    WrongSubject,
+    #[error("a server key names no user; ask with POST and a `targetingKey`")]
+    NoSubject,
+    #[error("pages of this origin may not ask here; list it in TURNOUT_CORS_ORIGINS")]
+    UnlistedOrigin,
     #[error("there is no flag of this name")]
     UnknownFlag,
     #[error("there is nothing at this address; see README for the routes")]
@@ -32,6 +40,10 @@ impl Refusal {
             }
             Refusal::BadQuestion(BadQuestion::Shape(_)) => (StatusCode::BAD_REQUEST, "invalid-context"),
             Refusal::BadQuestion(BadQuestion::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Refusal::NoSubject => (StatusCode::BAD_REQUEST, "invalid-context"),
+            Refusal::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Refusal::WrongSubject => (StatusCode::FORBIDDEN, "wrong-subject"),
+            Refusal::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
             Refusal::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route"),
             Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
@@ -57,6 +69,10 @@ impl Refusal {
             Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => "the body is not JSON, or not whole",
             Refusal::BadQuestion(BadQuestion::Shape(_)) => "the body has another shape, or its targeting key too many bytes",
             Refusal::BadQuestion(BadQuestion::TooLarge(_)) => "the body or its context is over a bound",
+            Refusal::Unauthenticated => "a credential is needed and was not sent, or was not accepted",
+            Refusal::WrongSubject => "the token speaks for another user than the body",
+            Refusal::NoSubject => "a server key names no user",
+            Refusal::UnlistedOrigin => "pages of this origin may not ask",
             Refusal::UnknownFlag => "there is no flag of this name",
             Refusal::NoSuchRoute => "there is nothing at this address",
             Refusal::NoSuchMethod => "this address does not take this method",
@@ -91,6 +107,9 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
@@ -105,7 +124,8 @@ pub async fn no_such_method(State(surface): State<Surface>, uri: Uri) -> Respons
     in_the_shape_of(&Refusal::NoSuchMethod, &surface, &uri)
 }
 
-fn in_the_shape_of(refusal: &Refusal, surface: &Surface, uri: &Uri) -> Response<Body> {
+/// A refusal in the shape of its route.
+pub fn in_the_shape_of(refusal: &Refusal, surface: &Surface, uri: &Uri) -> Response<Body> {
     match uri.path().starts_with("/ofrep/") {
         true => refusal.ofrep(surface, None),
         false => refusal.problem(surface),

@@ -2,7 +2,9 @@
 
 mod admin;
 mod answer;
+mod auth;
 mod contract;
+mod cors;
 mod error;
 mod health;
 mod ofrep;
@@ -18,12 +20,14 @@ use axum::Router;
 use axum::http::StatusCode;
 
 pub use admin::{AdminSurface, routes as admin_routes};
+pub use cors::for_pages_of;
 pub use openapi::public_document;
 pub use server::{Server, serve};
 
 use self::contract::{Endpoint, public};
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
+use crate::token::Gate;
 
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -35,6 +39,7 @@ pub struct Surface {
     problems: Arc<Problems>,
     contact: Arc<Contact>,
     statuses: Arc<Statuses>,
+    gate: Arc<Gate>,
 }
 
 impl Surface {
@@ -44,7 +49,13 @@ impl Surface {
             problems: corridor.problems().clone(),
             contact: corridor.contact().clone(),
             statuses: Arc::default(),
+            gate: Arc::default(),
         }
+    }
+
+    /// Lets in only whom the gate lets in.
+    pub fn behind(self, gate: Gate) -> Surface {
+        Surface { gate: Arc::new(gate), ..self }
     }
 }
 
@@ -70,6 +81,7 @@ impl Statuses {
 fn endpoints() -> Vec<Endpoint<Surface>> {
     vec![
         Endpoint::post("/v1/strategy/{flag}", strategy::one, public::strategy_of_one()),
+        Endpoint::get("/v1/strategy/{flag}", strategy::mine, public::strategy_of_mine()),
         Endpoint::post("/v1/strategy", strategy::all, public::strategy_of_all()),
         Endpoint::post("/ofrep/v1/evaluate/flags/{key}", ofrep::one, public::ofrep_of_one()),
         Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, public::ofrep_of_all()),

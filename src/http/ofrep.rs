@@ -9,6 +9,7 @@ use axum::http::{Response, StatusCode, Uri};
 
 use super::Surface;
 use super::answer::{Answer, all_flags, holds};
+use super::auth;
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
 use crate::document::{Document, etag};
@@ -20,15 +21,18 @@ pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Reques
 }
 
 async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Response<Body>, Refusal> {
-    let bytes = body(request.into_body()).await?;
+    let (head, request_body) = request.into_parts();
+    let asker = auth::asker(surface, &head.headers)?;
+    let bytes = body(request_body).await?;
     let question = Question::ofrep(&bytes)?;
+    let context = question.context(&asker)?;
     let snapshot = surface.live.current();
     let respond = |status, document: &Document, flag_changed_at| {
         Answer { surface, snapshot: &snapshot, flag_changed_at }.json(status, document.ofrep.clone(), None)
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            let resolution = snapshot.evaluate(entry, &question.context());
+            let resolution = snapshot.evaluate(entry, &context);
             let status = match resolution.step {
                 Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
                 _ => StatusCode::OK,
@@ -46,10 +50,12 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
+    let asker = auth::asker(surface, &head.headers)?;
     let bytes = body(request_body).await?;
     let question = Question::ofrep(&bytes)?;
+    let context = question.context(&asker)?;
     let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &question.context(), |document| &document.ofrep);
+    let json = all_flags(&snapshot, &context, |document| &document.ofrep);
     let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
     if snapshot.is_cold() {
         return Ok(answer.json(StatusCode::OK, json, None));

@@ -12,6 +12,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 
 use super::MAX_BODY_BYTES;
+use super::auth::Asker;
+use super::error::Refusal;
 use crate::flag::{Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
 
 /// What is wrong with a body.
@@ -79,11 +81,23 @@ impl<'a> Question<'a> {
         Question { targeting_key: key, attributes: plain(members) }.checked()
     }
 
-    /// The context to evaluate: nobody vouches for what a body says.
-    pub fn context(&self) -> Context<'_> {
+    /// What a request without a body asks.
+    pub fn empty() -> Question<'static> {
+        Question { targeting_key: None, attributes: Vec::new() }
+    }
+
+    /// The context to evaluate: the asker's standing decides who vouches for what the body says.
+    pub fn context<'c>(&'c self, asker: &'c Asker) -> Result<Context<'c>, Refusal> {
         // A key that is too long was refused with the body.
         let key = self.targeting_key.as_deref().and_then(|key| TargetingKey::parse(key).ok().flatten());
-        Context::new(Identity::Plain, key, &self.attributes)
+        match asker {
+            Asker::Plain => Ok(Context::new(Identity::Plain, key, &self.attributes)),
+            Asker::Server => Ok(Context::new(Identity::Server, key, &self.attributes)),
+            Asker::User(session) if key.is_some() && key != session.subject() => Err(Refusal::WrongSubject),
+            Asker::User(session) => {
+                Ok(Context::new(Identity::Verified, session.subject(), session.attributes()).beside(&self.attributes))
+            }
+        }
     }
 
     fn checked(self) -> Result<Question<'a>, BadQuestion> {

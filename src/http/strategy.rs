@@ -1,33 +1,59 @@
-//! `POST /v1/strategy/{flag}` and `POST /v1/strategy`: the strategy document of one flag, or of all.
+//! `POST /v1/strategy/{flag}` and `POST /v1/strategy`: the strategy document of one flag, or of all; `GET /v1/strategy/{flag}`: the
+//! same for the user of a session token.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode};
+use axum::http::header::VARY;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Surface;
 use super::answer::{Answer, all_flags, holds};
+use super::auth::{self, Asker};
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
 use crate::document::{Document, etag};
 use crate::flag::FlagKey;
 
 pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
-    answer_one(&surface, key(&path), request).await.unwrap_or_else(|refusal| refusal.problem(&surface))
+    let (head, request_body) = request.into_parts();
+    let answer = async {
+        let asker = auth::asker(&surface, &head.headers)?;
+        let bytes = body(request_body).await?;
+        answer_one(&surface, key(&path), &head.headers, &Question::native(&bytes)?, &asker)
+    };
+    answer.await.unwrap_or_else(|refusal| refusal.problem(&surface))
 }
 
-async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Response<Body>, Refusal> {
-    let (head, request_body) = request.into_parts();
-    let bytes = body(request_body).await?;
-    let question = Question::native(&bytes)?;
+/// The user a session token speaks for asks without a body, so that the answer has an address of its own.
+pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: HeaderMap) -> Response<Body> {
+    let answer = match auth::asker(&surface, &headers) {
+        Ok(Asker::Plain) => Err(Refusal::Unauthenticated),
+        Ok(Asker::Server) => Err(Refusal::NoSubject),
+        Ok(asker) => answer_one(&surface, key(&path), &headers, &Question::empty(), &asker),
+        Err(refusal) => Err(refusal),
+    };
+    let mut response = answer.unwrap_or_else(|refusal| refusal.problem(&surface));
+    response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));
+    response
+}
+
+fn answer_one(
+    surface: &Surface,
+    key: &str,
+    headers: &HeaderMap,
+    question: &Question<'_>,
+    asker: &Asker,
+) -> Result<Response<Body>, Refusal> {
+    let context = question.context(asker)?;
     let snapshot = surface.live.current();
     let respond = |document: &Document, flag_changed_at| {
-        let matched = holds(&head.headers, &document.etag);
+        let matched = holds(headers, &document.etag);
         let answer = Answer { surface, snapshot: &snapshot, flag_changed_at };
         answer.json(StatusCode::OK, document.strategy.clone(), Some((&document.etag, matched)))
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            let resolution = snapshot.evaluate(entry, &question.context());
+            let resolution = snapshot.evaluate(entry, &context);
             Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
         }
         None if snapshot.is_cold() && FlagKey::accepts(key) => Ok(respond(&Document::cold_start(key), None)),
@@ -41,10 +67,12 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
+    let asker = auth::asker(surface, &head.headers)?;
     let bytes = body(request_body).await?;
     let question = Question::native(&bytes)?;
+    let context = question.context(&asker)?;
     let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &question.context(), |document| &document.strategy);
+    let json = all_flags(&snapshot, &context, |document| &document.strategy);
     let tag = etag([&*json]);
     let matched = holds(&head.headers, &tag);
     Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, json, Some((&tag, matched))))

@@ -53,7 +53,7 @@ export async function serve(files) {
   await Promise.all(Object.entries(files).map(([name, yaml]) => save(name, yaml)));
 
   // Neither the settings nor the folder of whoever runs the test may take part in the answers.
-  const child = spawn(BINARY, ['--listen', '127.0.0.1:0', '--flags', flags], {
+  const child = spawn(BINARY, ['--listen', '127.0.0.1:0', '--admin-listen', '127.0.0.1:0', '--flags', flags], {
     cwd: home,
     env: {},
     stdio: ['ignore', 'ignore', 'pipe'],

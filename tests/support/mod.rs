@@ -1,6 +1,10 @@
 //! What full-stack tests share: a real service on a free port, and ways of saving a file.
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod forgery;
+pub mod guarded;
+pub mod issuer;
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use turnout::app::App;
-use turnout::config::Config;
+use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
 
 /// A running service over a folder of its own.
@@ -26,27 +30,31 @@ impl Service {
     }
 
     pub async fn start_with(files: &[(&str, &str)], server_auth: ServerAuth, internal: &[&str]) -> Service {
-        let home = TempDir::new().unwrap();
-        let flags = home.path().join("flags");
-        fs::create_dir_all(flags.join("segments")).unwrap();
-        files.iter().for_each(|(path, text)| fs::write(flags.join(path), text).unwrap());
-        Service::over(home, flags, server_auth, internal).await
+        let (home, flags) = folder(files);
+        Service::over(home, flags, server_auth, internal, Access::default()).await
+    }
+
+    /// A service that knows credentials.
+    pub async fn start_guarded(files: &[(&str, &str)], access: Access) -> Service {
+        let (home, flags) = folder(files);
+        Service::over(home, flags, ServerAuth::Off, &[], access).await
     }
 
     /// A service whose folder is not there yet.
     pub async fn start_without_folder() -> Service {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
-        Service::over(home, flags, ServerAuth::Off, &[]).await
+        Service::over(home, flags, ServerAuth::Off, &[], Access::default()).await
     }
 
-    async fn over(home: TempDir, flags: PathBuf, server_auth: ServerAuth, internal: &[&str]) -> Service {
+    async fn over(home: TempDir, flags: PathBuf, server_auth: ServerAuth, internal: &[&str], access: Access) -> Service {
         let config = Config {
             flags: flags.clone(),
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
             server_auth,
+            access,
         };
         let app = App::start(config).await.unwrap();
         Service { app, flags, client: reqwest::Client::new(), _home: home }
@@ -93,6 +101,14 @@ impl Service {
         })
         .await;
     }
+}
+
+fn folder(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let home = TempDir::new().unwrap();
+    let flags = home.path().join("flags");
+    fs::create_dir_all(flags.join("segments")).unwrap();
+    files.iter().for_each(|(path, text)| fs::write(flags.join(path), text).unwrap());
+    (home, flags)
 }
 
 /// Long enough for a busy machine: reaching it means that the state never came.

@@ -26,6 +26,21 @@ pub fn strategy_of_one() -> Operation {
     }
 }
 
+pub fn strategy_of_mine() -> Operation {
+    let refusals = [Refusal::Unauthenticated, Refusal::NoSubject, Refusal::UnknownFlag, Refusal::NoSuchMethod];
+    let mut answers =
+        vec![found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION]), not_modified(&[TAG, FLAG_REVISION])];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "askMine",
+        summary: "The strategy of one flag for the user of a session token",
+        says: "Who asks is what the token says; there is no body.",
+        parameters: vec![flag_in_path("flag"), if_none_match()],
+        body: None,
+        answers,
+    }
+}
+
 pub fn strategy_of_all() -> Operation {
     let mut refusals = bad_questions();
     refusals.push(Refusal::NoSuchMethod);
@@ -121,7 +136,13 @@ const FLAG_REVISION: (&str, bool) = ("Turnout-Flag-Revision", false);
 
 /// Everything that can be wrong with a body.
 fn bad_questions() -> Vec<Refusal> {
-    vec![BadQuestion::Incomplete.into(), BadQuestion::Shape(String::new()).into(), BadQuestion::TooLarge(String::new()).into()]
+    vec![
+        BadQuestion::Incomplete.into(),
+        BadQuestion::Shape(String::new()).into(),
+        BadQuestion::TooLarge(String::new()).into(),
+        Refusal::Unauthenticated,
+        Refusal::WrongSubject,
+    ]
 }
 
 fn found(says: &str, name: &str, more_headers: &[(&'static str, bool)]) -> Answers {

@@ -1,0 +1,61 @@
+//! Who asks, from a request's headers, before its body is looked at.
+//!
+//! It decides what was presented and leaves the judging to [`Gate`](crate::token::Gate). One credential at most; one that is not
+//! understood is never taken for none.
+
+use std::sync::Arc;
+
+use axum::http::header::{AUTHORIZATION, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
+
+use super::Surface;
+use super::error::Refusal;
+use crate::clock;
+use crate::token::{Refused, Session};
+
+pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// Who asks, and how far they are trusted.
+#[derive(Clone, Debug)]
+pub enum Asker {
+    /// A user whose session token was checked.
+    User(Arc<Session>),
+    /// A server, for anyone.
+    Server,
+    /// Somebody.
+    Plain,
+}
+
+/// Who sends a request with these headers.
+pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
+    let gate = &surface.gate;
+    let judged = match (only(headers, &AUTHORIZATION)?, only(headers, &API_KEY)?) {
+        (None, None) => gate.nothing().map(|()| Asker::Plain),
+        (Some(authorization), None) => gate
+            .bearer(bearer(authorization).ok_or(Refused)?, clock::wall())
+            .map(|session| session.map_or(Asker::Server, Asker::User)),
+        (None, Some(key)) => key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key)).map(|()| Asker::Server),
+        // Which of the two was meant?
+        (Some(_), Some(_)) => Err(Refused),
+    };
+    Ok(judged?)
+}
+
+impl From<Refused> for Refusal {
+    fn from(_: Refused) -> Refusal {
+        Refusal::Unauthenticated
+    }
+}
+
+/// The header's value; two of them are as good as none that can be understood.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Refused> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    if headers.get_all(name).iter().nth(1).is_some() { Err(Refused) } else { Ok(Some(value)) }
+}
+
+/// The credential of `Bearer <credential>`; the scheme in any case, as RFC 9110 §11.1 has it.
+fn bearer(authorization: &HeaderValue) -> Option<&str> {
+    let (scheme, credential) = authorization.to_str().ok()?.split_once(' ')?;
+    let whole = !credential.is_empty() && !credential.contains([' ', '\t', ',']);
+    (scheme.eq_ignore_ascii_case("bearer") && whole).then_some(credential)
+}

@@ -1,0 +1,169 @@
+//! Keeps keys fresh beside the requests, never on their path: looks at a source again and again, and hands on what is new there.
+//!
+//! What cannot be read or used changes nothing: the last good keys stay for as long as it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::server_key::ServerKeys;
+use super::session::{Fingerprint, Sessions, fingerprint};
+use super::source::{ReadError, Reader, Source};
+
+/// How often a file is looked at.
+const FILE_EVERY: Duration = Duration::from_secs(1);
+/// How often an address is asked while all is well, and at most after failures.
+const URL_EVERY: Duration = Duration::from_secs(300);
+/// The wait after a first failure, doubled with each more.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The shortest wait between two questions: strangers must not be able to make us ask an issuer more often.
+const URL_AT_MOST_EVERY: Duration = Duration::from_secs(10);
+
+/// What came of looking at a source, told when it differs from what was told last.
+#[derive(Debug)]
+pub struct Report {
+    /// The setting that names the source.
+    pub setting: &'static str,
+    pub source: String,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// These many keys are believed.
+    Believed(usize),
+    /// Nothing changed, because of this; so many good keys stay from before.
+    Kept { fault: String, keys: usize },
+}
+
+/// Looks at a source until it is dropped.
+#[derive(Debug)]
+pub struct Fresh(JoinHandle<()>);
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Who wants the keys.
+enum Wanting {
+    Sessions(Arc<Sessions>),
+    ServerKeys(Arc<ServerKeys>),
+}
+
+impl Fresh {
+    /// Looks for session keys, once before it returns.
+    pub async fn sessions(sessions: Arc<Sessions>, source: &Source, tell: impl Fn(Report) + Send + 'static) -> Fresh {
+        Fresh::start("TURNOUT_SESSION_KEYS", Wanting::Sessions(sessions), source, tell).await
+    }
+
+    /// Looks for server keys, once before it returns.
+    pub async fn server_keys(keys: Arc<ServerKeys>, source: &Source, tell: impl Fn(Report) + Send + 'static) -> Fresh {
+        Fresh::start("TURNOUT_SERVER_KEYS_FILE", Wanting::ServerKeys(keys), source, tell).await
+    }
+
+    async fn start(setting: &'static str, wanting: Wanting, source: &Source, tell: impl Fn(Report) + Send + 'static) -> Fresh {
+        let shown = source.to_string();
+        let mut told = None;
+        let tell = move |outcome: Outcome| {
+            if told.as_ref() != Some(&outcome) {
+                told = Some(outcome.clone());
+                tell(Report { setting, source: shown.clone(), outcome });
+            }
+        };
+        let mut look = Look { reader: Reader::of(source), wanting, believed: None, seen: None, tell };
+        let well = look.once(true).await;
+        Fresh(tokio::spawn(async move { look.for_ever(well).await }))
+    }
+}
+
+struct Look<T> {
+    reader: Result<Reader, ReadError>,
+    wanting: Wanting,
+    /// The content that is believed, and how many keys it has.
+    believed: Option<(Fingerprint, usize)>,
+    /// What the last look saw: a file must look the same twice, or it may be half written.
+    seen: Option<Fingerprint>,
+    tell: T,
+}
+
+impl<T: FnMut(Outcome)> Look<T> {
+    async fn for_ever(&mut self, mut well: bool) {
+        let mut retry = RETRY_FIRST;
+        loop {
+            match &self.reader {
+                Ok(Reader::File(_)) => sleep(FILE_EVERY).await,
+                Ok(Reader::Url(..)) if well => {
+                    retry = RETRY_FIRST;
+                    sleep(URL_AT_MOST_EVERY).await;
+                    // A token that names a strange key shortens the wait; otherwise it ends by itself.
+                    let _ = timeout(URL_EVERY - URL_AT_MOST_EVERY, self.wanting.strange_key()).await;
+                }
+                Ok(Reader::Url(..)) => {
+                    sleep(retry).await;
+                    retry = (2 * retry).min(URL_EVERY);
+                }
+                // Nothing here would ever be otherwise.
+                Err(_) => return,
+            }
+            well = self.once(false).await;
+        }
+    }
+
+    /// Whether the source is well.
+    async fn once(&mut self, first: bool) -> bool {
+        let read = match &self.reader {
+            Ok(reader) => reader.read().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                self.keep(fault);
+                return false;
+            }
+        };
+        let content = fingerprint(&bytes);
+        let settled = first || matches!(self.reader, Ok(Reader::Url(..))) || self.seen == Some(content);
+        self.seen = Some(content);
+        match self.believed {
+            Some((believed, count)) if believed == content => (self.tell)(Outcome::Believed(count)),
+            _ if settled => match self.wanting.take(&bytes) {
+                Ok(count) => {
+                    self.believed = Some((content, count));
+                    (self.tell)(Outcome::Believed(count));
+                }
+                Err(fault) => {
+                    self.keep(fault);
+                    return false;
+                }
+            },
+            _ => {}
+        }
+        true
+    }
+
+    fn keep(&mut self, fault: String) {
+        let keys = self.believed.map_or(0, |(_, count)| count);
+        (self.tell)(Outcome::Kept { fault, keys });
+    }
+}
+
+impl Wanting {
+    fn take(&self, bytes: &[u8]) -> Result<usize, String> {
+        match self {
+            Wanting::Sessions(sessions) => sessions.take(bytes).map_err(|fault| fault.to_string()),
+            Wanting::ServerKeys(keys) => keys.take(bytes).map_err(|fault| fault.to_string()),
+        }
+    }
+
+    async fn strange_key(&self) {
+        match self {
+            Wanting::Sessions(sessions) => sessions.strange_key().await,
+            Wanting::ServerKeys(_) => std::future::pending().await,
+        }
+    }
+}

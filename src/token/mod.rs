@@ -1,0 +1,26 @@
+//! Who asks: session tokens of the application and keys of its servers, checked against keys that stay fresh by themselves. Floor 2.
+//!
+//! It decides whether a credential is good and what it proves, and leaves headers and statuses to `http`, words to `telemetry`.
+//! Whatever is wrong with a credential, it is [`Refused`], and nothing says why: the difference would only help a forger.
+
+mod cache;
+mod claims;
+mod fresh;
+mod gate;
+mod header;
+mod keys;
+mod server_key;
+mod session;
+mod source;
+
+pub use fresh::{Fresh, Outcome, Report};
+pub use gate::{Gate, Unverified};
+pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
+pub use server_key::ServerKeys;
+pub use session::{Pins, Session, Sessions};
+pub use source::{BadSource, ReadError, Source};
+
+/// The credential is not good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the credential is missing or not accepted")]
+pub struct Refused;

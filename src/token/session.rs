@@ -1,0 +1,155 @@
+//! Session tokens: from a token's text to a verified user, at the cost of one signature for the whole life of the token.
+//!
+//! Verified tokens are remembered with the keys that verified them, so a key that is rotated out takes its tokens with it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
+use tokio::sync::Notify;
+
+use super::Refused;
+use super::cache::Cache;
+use super::claims::{Claims, LEEWAY_SECONDS};
+use super::header::Header;
+use super::keys::{Algorithm, BadKeys, Keys};
+use crate::flag::{Attributes, TargetingKey, Value};
+
+/// The longest token that is looked at, in bytes.
+pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// What every token must carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pins {
+    pub algorithm: Algorithm,
+    pub issuer: String,
+    pub audience: String,
+}
+
+/// Checks session tokens.
+#[derive(Debug)]
+pub struct Sessions {
+    pins: Pins,
+    current: ArcSwap<Ring>,
+    /// Rung when a token names a key that is not there: the issuer may have a new one.
+    strange_key: Notify,
+}
+
+/// Keys, and the tokens they verified.
+#[derive(Debug)]
+struct Ring {
+    keys: Keys,
+    verified: Cache,
+}
+
+impl Sessions {
+    /// Without keys yet: every token is refused until [`Sessions::take`] has some.
+    pub fn new(pins: Pins) -> Sessions {
+        let keys = Keys::none(pins.algorithm);
+        Sessions { pins, current: ArcSwap::from_pointee(Ring::of(keys)), strange_key: Notify::new() }
+    }
+
+    /// Believes the keys that a source holds, from now on these alone. Returns how many; bad ones change nothing.
+    pub fn take(&self, bytes: &[u8]) -> Result<usize, BadKeys> {
+        let keys = Keys::read(bytes, self.pins.algorithm)?;
+        let count = keys.len();
+        if keys != self.current.load().keys {
+            self.current.store(Arc::new(Ring::of(keys)));
+        }
+        Ok(count)
+    }
+
+    /// Whom a token speaks for.
+    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Arc<Session>, Refused> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(Refused);
+        }
+        let now = now.duration_since(UNIX_EPOCH).map_err(|_| Refused)?.as_secs_f64();
+        let fingerprint = fingerprint(token.as_bytes());
+        let ring = self.current.load();
+        if let Some(session) = ring.verified.get(&fingerprint) {
+            return if session.is_live(now) { Ok(session) } else { Err(Refused) };
+        }
+        let session = Arc::new(self.verify_anew(&ring.keys, token, fingerprint, now)?);
+        ring.verified.put(session.clone(), now);
+        Ok(session)
+    }
+
+    /// Waits until a token named a key that is not there.
+    pub async fn strange_key(&self) {
+        self.strange_key.notified().await;
+    }
+
+    fn verify_anew(&self, keys: &Keys, token: &str, fingerprint: Fingerprint, now: f64) -> Result<Session, Refused> {
+        let (message, signature) = token.rsplit_once('.').ok_or(Refused)?;
+        let (header, claims) = message.split_once('.').ok_or(Refused)?;
+        let header = Header::read(header, keys.algorithm())?;
+        if !keys.serves(header.key_id.as_deref()) {
+            self.strange_key.notify_one();
+            return Err(Refused);
+        }
+        if !keys.signed(header.key_id.as_deref(), message, signature) {
+            return Err(Refused);
+        }
+        let Claims { subject, expires, attributes } = Claims::read(claims, &self.pins, now)?;
+        Ok(Session { fingerprint, subject, expires, attributes })
+    }
+}
+
+impl Ring {
+    fn of(keys: Keys) -> Ring {
+        Ring { keys, verified: Cache::new() }
+    }
+}
+
+/// A SHA-256, which is all that is kept of a token's text.
+pub type Fingerprint = [u8; 32];
+
+pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    fingerprint
+}
+
+/// A user a token was verified for.
+pub struct Session {
+    fingerprint: Fingerprint,
+    subject: Box<str>,
+    expires: f64,
+    attributes: Vec<(Cow<'static, str>, Value<'static>)>,
+}
+
+impl Session {
+    /// The targeting key: `sub`.
+    pub fn subject(&self) -> Option<TargetingKey<'_>> {
+        // A `sub` that is no key was refused with its token.
+        TargetingKey::parse(&self.subject).ok().flatten()
+    }
+
+    /// The token's claims.
+    pub fn attributes(&self) -> &Attributes<'_> {
+        &self.attributes
+    }
+
+    pub(super) fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    /// When its token ends, in seconds since 1970.
+    pub(super) fn expires(&self) -> f64 {
+        self.expires
+    }
+
+    pub(super) fn is_live(&self, now: f64) -> bool {
+        now < self.expires + LEEWAY_SECONDS
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(redacted)")
+    }
+}

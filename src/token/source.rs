@@ -1,0 +1,141 @@
+//! Where keys come from: a file, or one fixed address. How often to look is for `fresh`.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url, redirect};
+
+/// The most bytes a source may hold.
+pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
+/// How long an issuer may take to answer.
+const ANSWER_AT_MOST: Duration = Duration::from_secs(5);
+
+/// A place that holds keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    File(PathBuf),
+    /// `https`, or `http` on this machine itself.
+    Url(Url),
+}
+
+/// The text names no place to read keys from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSource {
+    #[error("keys fetched over http could be anybody's; write https://…")]
+    NotHttps,
+    #[error("an address of keys holds no user and no password")]
+    Credentials,
+    #[error("this is no address; write a file's path or https://…")]
+    NoUrl,
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("cannot read it: {0}")]
+    File(#[source] io::Error),
+    #[error("cannot fetch it: {0}")]
+    Fetch(String),
+    #[error("the answer was {0}, not 200")]
+    Status(StatusCode),
+    #[error("it has more than {MAX_SOURCE_BYTES} bytes")]
+    TooLarge,
+}
+
+impl Source {
+    /// A path, or an address if it begins like one.
+    pub fn parse(text: &str) -> Result<Source, BadSource> {
+        let lower = text.to_ascii_lowercase();
+        if !lower.starts_with("https:") && !lower.starts_with("http:") {
+            return Ok(Source::File(text.into()));
+        }
+        let url = Url::parse(text).map_err(|_| BadSource::NoUrl)?;
+        let here = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+        match url.scheme() {
+            _ if !url.username().is_empty() || url.password().is_some() => Err(BadSource::Credentials),
+            "http" if !here => Err(BadSource::NotHttps),
+            _ => Ok(Source::Url(url)),
+        }
+    }
+}
+
+/// Without the query of an address, in which some services want a key.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => path.display().fmt(f),
+            Source::Url(url) => {
+                write!(f, "{}{}", url.origin().ascii_serialization(), url.path())
+            }
+        }
+    }
+}
+
+/// Reads one source again and again.
+pub enum Reader {
+    File(PathBuf),
+    Url(Client, Url),
+}
+
+impl Reader {
+    pub fn of(source: &Source) -> Result<Reader, ReadError> {
+        match source {
+            Source::File(path) => Ok(Reader::File(path.clone())),
+            Source::Url(url) => {
+                // An issuer's address is fixed: where it redirects to was never checked.
+                let client = Client::builder()
+                    .redirect(redirect::Policy::none())
+                    .timeout(ANSWER_AT_MOST)
+                    .user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
+                Ok(Reader::Url(client.build().map_err(why)?, url.clone()))
+            }
+        }
+    }
+
+    pub async fn read(&self) -> Result<Vec<u8>, ReadError> {
+        match self {
+            Reader::File(path) => {
+                let path = path.clone();
+                // A file may lie on a disk that hangs.
+                let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
+                read.unwrap_or_else(|_| Err(ReadError::File(io::ErrorKind::Interrupted.into())))
+            }
+            Reader::Url(client, url) => fetch(client, url).await,
+        }
+    }
+}
+
+fn read_file(path: &std::path::Path) -> Result<Vec<u8>, ReadError> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(ReadError::File)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(ReadError::File)?;
+    if bytes.len() > MAX_SOURCE_BYTES { Err(ReadError::TooLarge) } else { Ok(bytes) }
+}
+
+async fn fetch(client: &Client, url: &Url) -> Result<Vec<u8>, ReadError> {
+    let mut response = client.get(url.clone()).send().await.map_err(why)?;
+    if response.status() != StatusCode::OK {
+        return Err(ReadError::Status(response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(why)? {
+        if bytes.len() + chunk.len() > MAX_SOURCE_BYTES {
+            return Err(ReadError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The innermost cause, without the address: it stands beside it already, less its query.
+fn why(error: reqwest::Error) -> ReadError {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    ReadError::Fetch(cause.to_string())
+}
