@@ -12,7 +12,8 @@ use crate::config::Config;
 use crate::control::{Change, Corridor};
 use crate::definition::Contents;
 use crate::folder::Folder;
-use crate::http::{self, Server, Surface};
+use crate::http::{self, Limits, Server, Surface};
+use crate::open_files;
 use crate::telemetry;
 use crate::watch::Watch;
 
@@ -53,13 +54,16 @@ impl StartError {
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
         let listen = |source| StartError::Listen { address: config.listen, source };
-        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(listen)?;
+        let listener = http::bind(config.listen).map_err(listen)?;
+        let files = open_files::raise();
+        let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
+        telemetry::capacity(limits.connections, files);
 
         let corridor = Arc::new(Corridor::new(config.server_auth));
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
         take_in(&corridor, &config.flags, contents.clone());
-        let server = http::serve(listener, http::routes(Surface::of(&corridor))).map_err(listen)?;
+        let server = http::serve(listener, http::routes(Surface::of(&corridor)), limits).map_err(listen)?;
 
         let watched = corridor.clone();
         let deliver = move |contents| take_in(&watched, &config.flags, contents);
@@ -70,6 +74,11 @@ impl App {
     /// Where clients ask.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// How many connections clients have open.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
     }
 
     pub fn corridor(&self) -> &Arc<Corridor> {

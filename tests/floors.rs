@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock"],
     &["document", "snapshot", "live"],
-    &["folder", "watch"],
+    &["folder", "watch", "open_files"],
     &["control", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 
 /// Who may import whom on the same floor.
-const STAIRS: [(&str, &str); 9] = [
+const STAIRS: [(&str, &str); 10] = [
     ("definition", "flag"),
     ("snapshot", "document"),
     ("live", "snapshot"),
     ("watch", "folder"),
     ("telemetry", "control"),
+    ("config", "http"),
     ("app", "config"),
     ("app", "http"),
     ("cli", "app"),
@@ -26,11 +27,12 @@ const STAIRS: [(&str, &str); 9] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
     ("notify", &["watch"]),
+    ("rlimit", &["open_files"]),
     ("clap", &["cli", "config"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::{Value as Json, json};
 
@@ -32,6 +32,7 @@ impl Refusal {
             }
             Refusal::BadQuestion(BadQuestion::Shape(_)) => (StatusCode::BAD_REQUEST, "invalid-context"),
             Refusal::BadQuestion(BadQuestion::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
+            Refusal::BadQuestion(BadQuestion::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
             Refusal::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route"),
             Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
@@ -77,6 +78,10 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the request may still come, and is no request.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
     response
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-pub use server::{Server, serve};
+pub use server::{Limits, MAX_HEAD_BYTES, Server, bind, serve};
 
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;

@@ -1,17 +1,21 @@
 //! From a request's bytes to who asks. Every fault of a body has its documented answer, and none repeats what a user sent.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use http_body_util::LengthLimitError;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use serde_json::value::RawValue;
 
 use super::MAX_BODY_BYTES;
+use super::server::TooSlow;
 use crate::flag::{Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
 
 /// What is wrong with a body.
@@ -25,6 +29,8 @@ pub enum BadQuestion {
     Shape(String),
     #[error("{0}")]
     TooLarge(String),
+    #[error("{0}; send the whole of it at once")]
+    TooSlow(TooSlow),
 }
 
 /// A body as it was read.
@@ -45,12 +51,15 @@ pub fn key(path: &FlagPath) -> &str {
 /// Reads a body of at most [`MAX_BODY_BYTES`].
 pub async fn body(body: Body) -> Result<Bytes, BadQuestion> {
     to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let over_limit =
-            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        match over_limit {
-            true => BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes")),
-            false => BadQuestion::Incomplete,
-        }
+        let mut causes = successors(Some(&error as &(dyn Error + 'static)), |cause: &&(dyn Error + 'static)| (*cause).source());
+        let fault = causes.find_map(|cause| match cause.downcast_ref() {
+            Some(too_slow) => Some(BadQuestion::TooSlow(*too_slow)),
+            None if cause.is::<LengthLimitError>() => {
+                Some(BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes")))
+            }
+            None => None,
+        });
+        fault.unwrap_or(BadQuestion::Incomplete)
     })
 }
 

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use turnout::app::App;
 use turnout::config::Config;
 use turnout::flag::ServerAuth;
+use turnout::http::Limits;
 
 /// A running service over a folder of its own.
 pub struct Service {
@@ -26,26 +27,37 @@ impl Service {
     }
 
     pub async fn start_with(files: &[(&str, &str)], server_auth: ServerAuth, internal: &[&str]) -> Service {
+        let (home, flags) = Service::folder(files);
+        Service::over(home, flags, server_auth, internal, Limits::default()).await
+    }
+
+    pub async fn start_limited(files: &[(&str, &str)], limits: Limits) -> Service {
+        let (home, flags) = Service::folder(files);
+        Service::over(home, flags, ServerAuth::Off, &[], limits).await
+    }
+
+    fn folder(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
         fs::create_dir_all(flags.join("segments")).unwrap();
         files.iter().for_each(|(path, text)| fs::write(flags.join(path), text).unwrap());
-        Service::over(home, flags, server_auth, internal).await
+        (home, flags)
     }
 
     /// A service whose folder is not there yet.
     pub async fn start_without_folder() -> Service {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
-        Service::over(home, flags, ServerAuth::Off, &[]).await
+        Service::over(home, flags, ServerAuth::Off, &[], Limits::default()).await
     }
 
-    async fn over(home: TempDir, flags: PathBuf, server_auth: ServerAuth, internal: &[&str]) -> Service {
+    async fn over(home: TempDir, flags: PathBuf, server_auth: ServerAuth, internal: &[&str], limits: Limits) -> Service {
         let config = Config {
             flags: flags.clone(),
             listen: "127.0.0.1:0".parse().unwrap(),
             internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
             server_auth,
+            limits,
         };
         let app = App::start(config).await.unwrap();
         Service { app, flags, client: reqwest::Client::new(), _home: home }
