@@ -5,10 +5,11 @@ use std::error::Error;
 use std::fmt;
 use std::iter::successors;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use http_body_util::LengthLimitError;
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -48,19 +49,35 @@ pub fn key(path: &FlagPath) -> &str {
     path.as_ref().map_or("", |Path(key)| key)
 }
 
-/// Reads a body of at most [`MAX_BODY_BYTES`].
-pub async fn body(body: Body) -> Result<Bytes, BadQuestion> {
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let mut causes = successors(Some(&error as &(dyn Error + 'static)), |cause: &&(dyn Error + 'static)| (*cause).source());
-        let fault = causes.find_map(|cause| match cause.downcast_ref() {
-            Some(too_slow) => Some(BadQuestion::TooSlow(*too_slow)),
-            None if cause.is::<LengthLimitError>() => {
-                Some(BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes")))
+/// Reads a body of at most [`MAX_BODY_BYTES`]. One that comes in pieces is copied together as it comes: a client that sends it byte by
+/// byte costs no more than its bytes.
+pub async fn body(mut body: Body) -> Result<Bytes, BadQuestion> {
+    let too_large = || BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes"));
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|error| fault(&error))?.into_data() else { continue };
+        if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        match whole.is_empty() && pieces.is_empty() {
+            true => whole = piece,
+            false => {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+                pieces.extend_from_slice(&piece);
             }
-            None => None,
-        });
-        fault.unwrap_or(BadQuestion::Incomplete)
-    })
+        }
+    }
+    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
+}
+
+fn fault(error: &(dyn Error + 'static)) -> BadQuestion {
+    let mut causes = successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source());
+    let too_slow = causes.find_map(|cause| cause.downcast_ref().copied());
+    too_slow.map_or(BadQuestion::Incomplete, BadQuestion::TooSlow)
 }
 
 impl<'a> Question<'a> {

@@ -19,7 +19,9 @@ use super::connection::Order;
 /// How many connections are looked at to find one that can leave. Where so many were all busy of late, the longest idle of these does.
 const LOOKED_AT_MOST: usize = 64;
 /// How long one that was told to leave may take before the next is told.
-const LEAVES_WITHIN: Duration = Duration::from_millis(100);
+const LEAVES_WITHIN: Duration = Duration::from_millis(25);
+/// One that has just come, or has just been answered, is about to ask. Whoever finds only such waits.
+const ABOUT_TO_ASK_MS: u64 = 100;
 /// A queue this short is never swept.
 const NOT_WORTH_SWEEPING: usize = 64;
 
@@ -95,8 +97,11 @@ impl Seats {
             let (at, _) = others.iter().enumerate().filter(|(_, seat)| idle(seat)).min_by_key(|(_, seat)| seat.since)?;
             Some(others.swap_remove(at))
         });
-        if let Some(seat) = longest {
-            let _ = seat.order.send(Order::MakeRoom);
+        match longest {
+            Some(seat) if seat.since + ABOUT_TO_ASK_MS <= seat.activity.now() => {
+                let _ = seat.order.send(Order::MakeRoom);
+            }
+            about_to_ask => others.extend(about_to_ask),
         }
         self.queue.extend(others.into_iter().map(Reverse));
     }
