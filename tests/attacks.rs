@@ -221,6 +221,7 @@ async fn what_stops_coming_is_waited_for_no_longer_than_the_limit() {
         ("one byte", "P".to_owned(), "closed"),
         ("half a first line", "POST /v1/str".to_owned(), "closed"),
         ("half a head", ask("x-a: b"), "closed"),
+        ("half a head, sent ahead", GET.to_owned() + "POST /v1/str", "200, closed"),
         ("empty lines", "\r\n\r\n".to_owned(), "closed"),
         ("half a head after a whole request", GET.to_owned() + &ask("content-length: 2\r\n"), "200, 408 timeout, closed"),
         ("no body", ask("content-length: 2\r\n"), "408 timeout, closed"),

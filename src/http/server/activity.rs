@@ -89,7 +89,13 @@ impl Activity {
     /// The client took bytes, or took none.
     pub fn wrote(&self, some: bool) {
         match (some, self.stuck.load(Relaxed)) {
-            (true, 1..) => self.stuck.store(0, Relaxed),
+            (true, 1..) => {
+                self.stuck.store(0, Relaxed);
+                // Meanwhile it could not be heard either.
+                if let phase @ (Phase::Idle | Phase::Head) = self.phase() {
+                    self.enter(phase);
+                }
+            }
             (false, 0) => self.stuck.store(self.now() + 1, Relaxed),
             _ => {}
         }
@@ -101,17 +107,24 @@ impl Activity {
         (!answering).then(|| self.since())
     }
 
+    /// Whether nothing is asked and nothing is waiting to be taken.
+    pub fn is_idle(&self) -> bool {
+        self.phase() == Phase::Idle && self.stuck.load(Relaxed) == 0
+    }
+
     /// When its patience ends, if nothing happens until then. The body has a clock of its own, which gets the client an answer.
-    pub fn ends_at(&self, limits: &Limits) -> Option<Instant> {
-        let phase = match self.phase() {
-            Phase::Idle => Some(limits.idle),
-            Phase::Head => Some(limits.header),
-            Phase::Lingering => Some(LINGER_AT_MOST),
-            Phase::Body | Phase::Answering => None,
+    pub fn ends_at(&self, limits: &Limits, resting: bool) -> Option<Instant> {
+        if let Some(since) = self.stuck.load(Relaxed).checked_sub(1) {
+            return Some(self.at(since) + limits.write);
+        }
+        let patience = match self.phase() {
+            Phase::Idle if resting => limits.idle,
+            Phase::Idle => limits.idle.min(limits.header),
+            Phase::Head => limits.header,
+            Phase::Lingering => LINGER_AT_MOST,
+            Phase::Body | Phase::Answering => return None,
         };
-        let phase = phase.map(|patience| self.at(self.since()) + patience);
-        let stuck = self.stuck.load(Relaxed).checked_sub(1).map(|since| self.at(since) + limits.write);
-        phase.into_iter().chain(stuck).min()
+        Some(self.at(self.since()) + patience)
     }
 
     /// A time to order by.

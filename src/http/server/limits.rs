@@ -7,6 +7,10 @@ use std::time::Duration;
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Connections that wait in the system until they are accepted.
 pub const BACKLOG: u32 = 4096;
+/// What the system may hold of a request before it is read, and of an answer before it is taken. Left to itself it grows both to
+/// megabytes for a client that asks and never reads.
+pub const RECEIVE_BUFFER_BYTES: u32 = 32 * 1024;
+pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// How long requests under way are given when the server stops.
 pub const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
 /// How long a client that was refused in the middle of sending may go on, so that it gets to read why.

@@ -26,7 +26,7 @@ pub use exchange::TooSlow;
 pub use limits::{Limits, MAX_HEAD_BYTES};
 
 use activity::Activity;
-use limits::{BACKLOG, DRAIN_AT_MOST};
+use limits::{BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use seats::Seats;
 
 /// The wait after a failed `accept`, which mostly means that there is no descriptor left.
@@ -45,6 +45,9 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restart need not wait until the system has forgotten the connections of the process before.
     socket.set_reuseaddr(true)?;
+    // Each connection inherits them.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

@@ -23,6 +23,10 @@ impl Wire {
         Wire { stream, activity, linger_bytes: LINGER_BYTES }
     }
 
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// A client that is still sending would be cut off by a reset and never read its answer, so what it sends is thrown away for a while.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scrap = [0; 4096];
