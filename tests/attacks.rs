@@ -271,7 +271,8 @@ async fn whoever_asks_nothing_for_long_is_let_go() {
 /// Asks for answers and takes none, until it can send no more.
 async fn never_read(service: &Service) -> Raw {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.set_send_buffer_size(16 * 1024).unwrap();
     let stream = socket.connect(service.app.address()).await.unwrap();
     let questions = GET.repeat(1000);
     while tokio::time::timeout(SHORT, stream.writable()).await.is_ok() {
@@ -377,6 +378,21 @@ async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
         assert!(load.join_all().await.iter().sum::<u32>() > 0);
         assert!(TcpStream::connect(address).await.is_err(), "the port is free");
     }
+}
+
+#[tokio::test]
+async fn a_stop_cuts_no_answer_in_two() {
+    let service = service(Limits::default()).await;
+    let mut slow = never_read(&service).await;
+    let stop = tokio::spawn(service.app.stop());
+    tokio::time::sleep(SHORT).await;
+    let mut answers = 0;
+    while let Some(answer) = slow.answer().await {
+        assert_eq!(answer, "200");
+        answers += 1;
+    }
+    assert!(answers > 0);
+    tokio::time::timeout(PATIENCE, stop).await.expect("it stops").unwrap();
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ pub enum Phase {
     Body,
     /// The request is whole; the answer is being made or sent.
     Answering,
-    /// Refused, and only read from so that the client sees why.
+    /// The last answer is out; what still comes is thrown away.
     Lingering,
 }
 
@@ -54,14 +54,9 @@ impl Activity {
         match self.phase() {
             Phase::Idle => self.enter(Phase::Head),
             // The start of the next request, sent ahead.
-            Phase::Answering => self.left_unread(),
+            Phase::Answering => self.state.store(self.state.load(Relaxed) | AHEAD, Relaxed),
             Phase::Head | Phase::Body | Phase::Lingering => {}
         }
-    }
-
-    /// There is more to read than this request's answer needed.
-    pub fn left_unread(&self) {
-        self.state.store(self.state.load(Relaxed) | AHEAD, Relaxed);
     }
 
     /// A head is whole. How long its request has been coming counts on.

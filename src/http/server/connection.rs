@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::activity::{Activity, Phase};
+use super::activity::Activity;
 use super::exchange::exchange;
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
 use super::wire::Wire;
@@ -97,17 +97,17 @@ async fn serve<C: GracefulConnection + Unpin>(
                 return Poll::Ready(End::Closed);
             }
             if !leaving && let Poll::Ready(order) = Pin::new(&mut *told).poll(cx) {
-                match (order.unwrap_or(Order::Stop), clock.activity.phase()) {
-                    (_, Phase::Idle) | (Order::MakeRoom, Phase::Head | Phase::Body | Phase::Lingering) => {
-                        return Poll::Ready(End::Closed);
-                    }
-                    _ => {
-                        leaving = true;
-                        clock.at_the_latest = Some(Instant::now() + DRAIN_AT_MOST);
-                        Pin::new(&mut *serving).graceful_shutdown();
-                        continue;
-                    }
+                let at_once = match order {
+                    Ok(Order::MakeRoom) => clock.activity.owes_nothing_since().is_some(),
+                    Ok(Order::Stop) | Err(_) => clock.activity.is_idle(),
+                };
+                if at_once {
+                    return Poll::Ready(End::Closed);
                 }
+                leaving = true;
+                clock.at_the_latest = Some(Instant::now() + DRAIN_AT_MOST);
+                Pin::new(&mut *serving).graceful_shutdown();
+                continue;
             }
             let over = clock.poll_over(cx);
             return over.map(|()| if clock.activity.is_idle() && !leaving { End::Idle } else { End::Closed });

@@ -47,7 +47,7 @@ fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody
         return AnyBody::empty();
     }
     activity.asked();
-    AnyBody::new(Arriving { body, activity: activity.clone(), time, patience: None, whole: false })
+    AnyBody::new(Arriving { body, activity: activity.clone(), time, patience: None })
 }
 
 /// A request's body, against the clock.
@@ -57,8 +57,6 @@ struct Arriving {
     time: Duration,
     /// Only bodies that do not come with their head cost a timer.
     patience: Option<Pin<Box<Sleep>>>,
-    /// Whether its last byte was read.
-    whole: bool,
 }
 
 impl Body for Arriving {
@@ -80,7 +78,6 @@ impl Body for Arriving {
             }
         }
         if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
-            self.whole = true;
             self.activity.answering();
         }
         frame.map_err(Into::into)
@@ -92,14 +89,6 @@ impl Body for Arriving {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Drop for Arriving {
-    fn drop(&mut self) {
-        if !self.whole {
-            self.activity.left_unread();
-        }
     }
 }
 

@@ -13,7 +13,7 @@ pub const RECEIVE_BUFFER_BYTES: u32 = 32 * 1024;
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
 /// How long requests under way are given when the server stops.
 pub const DRAIN_AT_MOST: Duration = Duration::from_secs(5);
-/// How long a client that was refused in the middle of sending may go on, so that it gets to read why.
+/// How long a client may go on sending after its last answer, so that it gets to read it.
 pub const LINGER_AT_MOST: Duration = Duration::from_secs(1);
 /// The most bytes that are thrown away meanwhile.
 pub const LINGER_BYTES: usize = 256 * 1024;

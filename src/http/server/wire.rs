@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::activity::{Activity, Phase};
+use super::activity::Activity;
 use super::limits::LINGER_BYTES;
 
 pub struct Wire {
@@ -27,7 +27,7 @@ impl Wire {
         self.stream
     }
 
-    /// A client that is still sending would be cut off by a reset and never read its answer, so what it sends is thrown away for a while.
+    /// Reads what nobody wants, until the client has heard that this is the end.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scrap = [0; 4096];
         while self.linger_bytes > 0 {
@@ -78,15 +78,10 @@ impl AsyncWrite for Wire {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Says goodbye; whoever was answered before it had sent everything may go on sending for a while.
+    /// Says goodbye, and hears the client out for a while: closing a socket with unread bytes resets it, and takes back the last answer.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-        match self.activity.phase() {
-            Phase::Idle => Poll::Ready(Ok(())),
-            _ => {
-                self.activity.lingering();
-                self.poll_linger(cx)
-            }
-        }
+        self.activity.lingering();
+        self.poll_linger(cx)
     }
 }
