@@ -16,7 +16,8 @@ use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Change, Corridor};
 use crate::definition::Contents;
 use crate::folder::Folder;
-use crate::http::{self, AdminSurface, Server, Surface};
+use crate::http::{self, AdminSurface, Limits, Server, Surface};
+use crate::open_files;
 use crate::telemetry;
 use crate::token::{Fresh, Gate, ServerKeys, Sessions};
 use crate::watch::{Mode, Watch};
@@ -66,9 +67,12 @@ impl StartError {
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
         let listen = |source| StartError::Listen { address: config.listen, flag: "--listen", source };
-        let listener = tokio::net::TcpListener::bind(config.listen).await.map_err(listen)?;
+        let listener = http::bind(config.listen).map_err(listen)?;
         let listen_admin = |source| StartError::Listen { address: config.admin_listen, flag: "--admin-listen", source };
         let admin_listener = TcpListener::bind(config.admin_listen).map_err(listen_admin)?;
+        let files = open_files::raise();
+        let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
+        telemetry::capacity(limits.connections, files);
 
         let corridor = Arc::new(Corridor::new(config.server_auth));
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
@@ -77,7 +81,7 @@ impl App {
         let (gate, fresh) = open_gate(&config.access).await;
         let surface = Surface::of(&corridor).behind(gate);
         let routes = http::for_pages_of(&config.access.cors_origins, http::routes(surface.clone()), surface.clone());
-        let server = http::serve(listener, routes).map_err(listen)?;
+        let server = http::serve(listener, routes, limits).map_err(listen)?;
 
         let watched = corridor.clone();
         let flags = config.flags.display().to_string();
@@ -95,6 +99,11 @@ impl App {
     /// Where operators look.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address
+    }
+
+    /// How many connections clients have open.
+    pub fn connections(&self) -> usize {
+        self.server.connections()
     }
 
     pub fn corridor(&self) -> &Arc<Corridor> {
@@ -124,7 +133,7 @@ impl Admin {
         let (stop, stopped) = oneshot::channel();
         let serve = async move {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let server = http::serve(listener, http::admin_routes(surface))?;
+            let server = http::serve(listener, http::admin_routes(surface), Limits::default())?;
             let _ = stopped.await;
             server.stop().await;
             io::Result::Ok(())

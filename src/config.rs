@@ -4,11 +4,13 @@ mod access;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
 
-use crate::definition::parse_internal_user_ids;
+use crate::definition::{parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
+use crate::http::Limits;
 
 /// What `turnout serve` is told, by flags or by the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -30,6 +32,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub deciding: Deciding,
+
+    #[command(flatten)]
+    pub limiting: Limiting,
 }
 
 /// The settings that take part in an answer.
@@ -55,6 +60,30 @@ pub struct Deciding {
     pub feature_client_supabase: String,
 }
 
+/// What a client may take of the server's room and time.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Limiting {
+    /// Connections at once, as far as the limit of open files allows; then the longest idle one makes room
+    #[arg(long, value_name = "COUNT", env = "TURNOUT_MAX_CONNECTIONS", default_value = "50000")]
+    pub max_connections: String,
+
+    /// How long the head of a request may take to arrive
+    #[arg(long, value_name = "TIME", env = "TURNOUT_HEADER_TIMEOUT", default_value = "5s")]
+    pub header_timeout: String,
+
+    /// How long the body of a request may take to arrive
+    #[arg(long, value_name = "TIME", env = "TURNOUT_BODY_TIMEOUT", default_value = "10s")]
+    pub body_timeout: String,
+
+    /// How long a client may take nothing of an answer that waits for it
+    #[arg(long, value_name = "TIME", env = "TURNOUT_WRITE_TIMEOUT", default_value = "30s")]
+    pub write_timeout: String,
+
+    /// How long a connection may ask nothing
+    #[arg(long, value_name = "TIME", env = "TURNOUT_IDLE_TIMEOUT", default_value = "75s")]
+    pub idle_timeout: String,
+}
+
 /// Settings that hold together.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -64,6 +93,7 @@ pub struct Config {
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
     pub access: Access,
+    pub limits: Limits,
 }
 
 /// Everything that is wrong with the settings.
@@ -91,9 +121,12 @@ impl Settings {
         let mut take = |BadSettings(more): BadSettings| faults.extend(more);
         let access = self.who_may_ask.check(listen).map_err(&mut take);
         let deciding = self.deciding.check().map_err(&mut take);
-        match (listen, admin_listen, access, deciding) {
-            (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth))) if faults.is_empty() => {
-                Ok(Config { flags: self.flags.clone(), listen, admin_listen, internal_user_ids, server_auth, access })
+        let limits = self.limiting.check().map_err(&mut take);
+        match (listen, admin_listen, access, deciding, limits) {
+            (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth)), Ok(limits))
+                if faults.is_empty() =>
+            {
+                Ok(Config { flags: self.flags.clone(), listen, admin_listen, internal_user_ids, server_auth, access, limits })
             }
             _ => Err(BadSettings(faults)),
         }
@@ -116,6 +149,33 @@ impl Deciding {
         }
         let mode = if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
         Ok((parse_internal_user_ids(&self.internal_user_ids), mode))
+    }
+}
+
+impl Limiting {
+    pub fn check(&self) -> Result<Limits, BadSettings> {
+        let mut faults = Vec::new();
+        let connections = self.max_connections.parse().ok().filter(|count| *count > 0);
+        if connections.is_none() {
+            let text = &self.max_connections;
+            faults.push(format!("TURNOUT_MAX_CONNECTIONS: `{text}` is no number of connections; write one from 1, like 50000"));
+        }
+        let mut time = |name: &str, text: &str| {
+            parse_duration(text).filter(|time| !time.is_zero()).unwrap_or_else(|| {
+                faults.push(format!(
+                    "{name}: `{text}` is no time to wait; write a number above 0 with its unit, like 5s or 500ms"
+                ));
+                Duration::ZERO
+            })
+        };
+        let limits = Limits {
+            connections: connections.unwrap_or_default(),
+            header: time("TURNOUT_HEADER_TIMEOUT", &self.header_timeout),
+            body: time("TURNOUT_BODY_TIMEOUT", &self.body_timeout),
+            write: time("TURNOUT_WRITE_TIMEOUT", &self.write_timeout),
+            idle: time("TURNOUT_IDLE_TIMEOUT", &self.idle_timeout),
+        };
+        if faults.is_empty() { Ok(limits) } else { Err(BadSettings(faults)) }
     }
 }
 

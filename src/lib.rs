@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`tally`] how often each outcome was answered |
-//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good |
+//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`open_files`] how many there may be |
 //! | 3 | [`control`] the one corridor for change, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
@@ -39,6 +39,7 @@ pub mod flag;
 pub mod folder;
 pub mod http;
 pub mod live;
+pub mod open_files;
 pub mod snapshot;
 pub mod tally;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::control::Applied;
 use crate::definition::{Contents, Finding, render};
+use crate::open_files::OpenFiles;
 use crate::token::{Outcome, Report};
 
 /// The most keys a line names.
@@ -21,6 +22,13 @@ pub fn applied(applied: &Applied) {
         keys.push(&more);
     }
     say(&format!("revision {} is live: {}", applied.position, keys.join(", ")));
+}
+
+/// How many clients there is room for, and why no more.
+pub fn capacity(connections: usize, files: OpenFiles) {
+    let OpenFiles { limit, at_start } = files;
+    let raised = if at_start < limit { format!(", raised from {at_start}") } else { String::new() };
+    say(&format!("room for {connections} connections: {limit} files may be open{raised}"));
 }
 
 /// The problems there are now. A terminal gets them drawn; a log gets one line each without source, as the lines of a flag file may

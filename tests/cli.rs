@@ -156,6 +156,22 @@ fn settings_are_all_checked_before_anything_is_bound() {
     assert_eq!((exit, stderr.lines().count()), (2, 3), "{stderr}");
     assert!(["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE"].iter().all(|name| stderr.contains(name)), "{stderr}");
     assert_eq!(run(&["--no-such-flag"]).0, 2);
+    let (exit, _, stderr) = run(&[
+        "--max-connections",
+        "0",
+        "--header-timeout",
+        "5",
+        "--body-timeout",
+        "0s",
+        "--write-timeout",
+        "1.5s",
+        "--idle-timeout",
+        "31d",
+    ]);
+    assert_eq!((exit, stderr.lines().count()), (2, 5), "{stderr}");
+    for name in ["MAX_CONNECTIONS", "HEADER_TIMEOUT", "BODY_TIMEOUT", "WRITE_TIMEOUT", "IDLE_TIMEOUT"] {
+        assert!(stderr.contains(&format!("TURNOUT_{name}: `")), "{stderr}");
+    }
     let (exit, _, stderr) = run(&["--admin-listen", "0.0.0.0:0"]);
     assert!(exit == 2 && stderr.contains("loopback"), "{stderr}");
 }
@@ -186,6 +202,16 @@ fn settings_about_who_may_ask_are_checked_together() {
     }
     let open = Served::start(&["--listen", "0.0.0.0:0", "--unverified", "allow"]);
     assert_eq!(open.stop(), 0);
+}
+
+/// What `--help` shows as defaults is what the listener takes when it is told nothing.
+#[test]
+fn the_limits_shown_are_the_limits_kept() {
+    use clap::{Args, Command, FromArgMatches};
+    use turnout::config::Limiting;
+    let told_nothing = Limiting::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
+    let limits = Limiting::from_arg_matches(&told_nothing).unwrap().check().unwrap();
+    assert_eq!(limits, turnout::http::Limits::default());
 }
 
 /// Every setting that `--help` knows stands in README's table.

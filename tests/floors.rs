@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock"],
     &["tally", "document", "snapshot", "live"],
-    &["folder", "watch", "token"],
+    &["folder", "watch", "token", "open_files"],
     &["control", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 
 /// Who may import whom on the same floor.
-const STAIRS: [(&str, &str); 11] = [
+const STAIRS: [(&str, &str); 12] = [
     ("definition", "flag"),
     ("document", "tally"),
     ("snapshot", "tally"),
@@ -21,6 +21,7 @@ const STAIRS: [(&str, &str); 11] = [
     ("live", "snapshot"),
     ("watch", "folder"),
     ("telemetry", "control"),
+    ("config", "http"),
     ("app", "config"),
     ("app", "http"),
     ("cli", "app"),
@@ -28,7 +29,7 @@ const STAIRS: [(&str, &str); 11] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 25] = [
+const ROOMS: [(&str, &[&str]); 26] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -40,6 +41,7 @@ const ROOMS: [(&str, &[&str]); 25] = [
     ("base64", &["token"]),
     ("reqwest", &["token", "cli"]),
     ("notify", &["watch"]),
+    ("rlimit", &["open_files"]),
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
     ("granit_parser", &["definition"]),

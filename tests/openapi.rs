@@ -3,13 +3,15 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use support::guarded::{Guarded, SERVER_KEY};
 use support::issuer::Issuer;
 use support::{Service, flag};
-use turnout::http::public_document;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use turnout::http::{Limits, public_document};
 use turnout::token::{Algorithm, Unverified};
 
 /// The document with every object closed: a member that is served and not documented fails.
@@ -196,6 +198,21 @@ async fn every_documented_answer_is_served_and_no_other() {
         ] {
             contract.check_as(&guarded.service, Method::GET, "/v1/strategy/{flag}", &target, "", headers).await;
         }
+    }
+
+    // A body that never comes: 408, and in the shape that is promised.
+    let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };
+    let hurried = Service::start_limited(&[("half.yaml", &flag("half", ""))], limits).await;
+    for template in ["/v1/strategy/{flag}", "/v1/strategy", "/ofrep/v1/evaluate/flags/{key}", "/ofrep/v1/evaluate/flags"] {
+        let target = template.replace("{flag}", "half").replace("{key}", "half");
+        let mut stream = tokio::net::TcpStream::connect(hurried.app.address()).await.unwrap();
+        stream.write_all(format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{{").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let operation = &contract.document["paths"][template]["post"];
+        let content = operation["responses"]["408"]["content"].as_object().unwrap().keys().next().unwrap().clone();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains(&content), "{target}: {answer}");
+        contract.seen.insert((operation["operationId"].as_str().unwrap().to_owned(), "408".to_owned()));
     }
 
     let mut promised = BTreeSet::new();

@@ -234,7 +234,8 @@ pub fn decimal(text: &str) -> Option<f64> {
     number.is_finite().then_some(number)
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// `500ms`, `4s`, `10m`, `2h`, `1d`, and at most [`MAX_DURATION_DAYS`].
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;

@@ -23,7 +23,7 @@ mod transports;
 mod tree;
 
 pub use contents::{Contents, File, Subject, Text, parse_internal_user_ids};
-pub use decode::similar;
+pub use decode::{parse_duration, similar};
 pub use difference::{Changed, FlagChange, FolderDifference, SegmentChange};
 pub use finding::{Code, Finding, Place};
 pub use half_written::may_be_half_written;

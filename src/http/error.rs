@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::{Value as Json, json};
 
@@ -44,6 +44,7 @@ impl Refusal {
             Refusal::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Refusal::WrongSubject => (StatusCode::FORBIDDEN, "wrong-subject"),
             Refusal::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
+            Refusal::BadQuestion(BadQuestion::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
             Refusal::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route"),
             Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
@@ -69,6 +70,7 @@ impl Refusal {
             Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => "the body is not JSON, or not whole",
             Refusal::BadQuestion(BadQuestion::Shape(_)) => "the body has another shape, or its targeting key too many bytes",
             Refusal::BadQuestion(BadQuestion::TooLarge(_)) => "the body or its context is over a bound",
+            Refusal::BadQuestion(BadQuestion::TooSlow(_)) => "the body did not arrive in time",
             Refusal::Unauthenticated => "a credential is needed and was not sent, or was not accepted",
             Refusal::WrongSubject => "the token speaks for another user than the body",
             Refusal::NoSubject => "a server key names no user",
@@ -112,6 +114,10 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the request may still come, and is no request.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
     response
 }

@@ -22,7 +22,7 @@ use axum::http::StatusCode;
 pub use admin::{AdminSurface, routes as admin_routes};
 pub use cors::for_pages_of;
 pub use openapi::public_document;
-pub use server::{Server, serve};
+pub use server::{Limits, MAX_HEAD_BYTES, Server, bind, serve};
 
 use self::contract::{Endpoint, public};
 use crate::control::{Contact, Corridor, Problems};

@@ -1,11 +1,15 @@
 //! From a request's bytes to who asks. Every fault of a body has its documented answer, and none repeats what a user sent.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
+use std::iter::successors;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -14,6 +18,7 @@ use serde_json::value::RawValue;
 use super::MAX_BODY_BYTES;
 use super::auth::Asker;
 use super::error::Refusal;
+use super::server::TooSlow;
 use crate::flag::{Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
 
 /// What is wrong with a body.
@@ -27,6 +32,8 @@ pub enum BadQuestion {
     Shape(String),
     #[error("{0}")]
     TooLarge(String),
+    #[error("{0}; send the whole of it at once")]
+    TooSlow(TooSlow),
 }
 
 /// A body as it was read.
@@ -44,16 +51,35 @@ pub fn key(path: &FlagPath) -> &str {
     path.as_ref().map_or("", |Path(key)| key)
 }
 
-/// Reads a body of at most [`MAX_BODY_BYTES`].
-pub async fn body(body: Body) -> Result<Bytes, BadQuestion> {
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        let over_limit =
-            std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
-        match over_limit {
-            true => BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes")),
-            false => BadQuestion::Incomplete,
+/// Reads a body of at most [`MAX_BODY_BYTES`]. One that comes in pieces is copied together as it comes: a client that sends it byte by
+/// byte costs no more than its bytes.
+pub async fn body(mut body: Body) -> Result<Bytes, BadQuestion> {
+    let too_large = || BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes"));
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(|error| fault(&error))?.into_data() else { continue };
+        if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
+            return Err(too_large());
         }
-    })
+        match whole.is_empty() && pieces.is_empty() {
+            true => whole = piece,
+            false => {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+                pieces.extend_from_slice(&piece);
+            }
+        }
+    }
+    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
+}
+
+fn fault(error: &(dyn Error + 'static)) -> BadQuestion {
+    let mut causes = successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source());
+    let too_slow = causes.find_map(|cause| cause.downcast_ref().copied());
+    too_slow.map_or(BadQuestion::Incomplete, BadQuestion::TooSlow)
 }
 
 impl<'a> Question<'a> {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use turnout::app::App;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
+use turnout::http::Limits;
 
 /// A running service over a folder of its own.
 pub struct Service {
@@ -31,23 +32,35 @@ impl Service {
 
     pub async fn start_with(files: &[(&str, &str)], server_auth: ServerAuth, internal: &[&str]) -> Service {
         let (home, flags) = folder(files);
-        Service::over(home, flags, server_auth, internal, Access::default()).await
+        Service::over(home, flags, server_auth, internal, Access::default(), Limits::default()).await
     }
 
     /// A service that knows credentials.
     pub async fn start_guarded(files: &[(&str, &str)], access: Access) -> Service {
         let (home, flags) = folder(files);
-        Service::over(home, flags, ServerAuth::Off, &[], access).await
+        Service::over(home, flags, ServerAuth::Off, &[], access, Limits::default()).await
+    }
+
+    pub async fn start_limited(files: &[(&str, &str)], limits: Limits) -> Service {
+        let (home, flags) = folder(files);
+        Service::over(home, flags, ServerAuth::Off, &[], Access::default(), limits).await
     }
 
     /// A service whose folder is not there yet.
     pub async fn start_without_folder() -> Service {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
-        Service::over(home, flags, ServerAuth::Off, &[], Access::default()).await
+        Service::over(home, flags, ServerAuth::Off, &[], Access::default(), Limits::default()).await
     }
 
-    async fn over(home: TempDir, flags: PathBuf, server_auth: ServerAuth, internal: &[&str], access: Access) -> Service {
+    async fn over(
+        home: TempDir,
+        flags: PathBuf,
+        server_auth: ServerAuth,
+        internal: &[&str],
+        access: Access,
+        limits: Limits,
+    ) -> Service {
         let config = Config {
             flags: flags.clone(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -55,6 +68,7 @@ impl Service {
             internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
             server_auth,
             access,
+            limits,
         };
         let app = App::start(config).await.unwrap();
         Service { app, flags, client: reqwest::Client::new(), _home: home }

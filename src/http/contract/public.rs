@@ -1,10 +1,13 @@
 //! What the public listener promises, call by call.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
 use super::{ALWAYS, Answers, Operation, failures, problems, shape};
 use crate::http::error::Refusal;
 use crate::http::question::BadQuestion;
+use crate::http::server::TooSlow;
 
 pub const TITLE: &str = "Turnout";
 pub const SAYS: &str = "Asks which transport a client uses for live updates of a feature: `polling`, `realtime-v2` or \
@@ -140,6 +143,7 @@ fn bad_questions() -> Vec<Refusal> {
         BadQuestion::Incomplete.into(),
         BadQuestion::Shape(String::new()).into(),
         BadQuestion::TooLarge(String::new()).into(),
+        BadQuestion::TooSlow(TooSlow(Duration::ZERO)).into(),
         Refusal::Unauthenticated,
         Refusal::WrongSubject,
     ]

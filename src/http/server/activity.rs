@@ -1,0 +1,146 @@
+//! What a connection is doing and since when. Its own task writes it; the accept loop reads it when it needs room. Two atomics and no
+//! lock, as every request passes here four times.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::limits::{LINGER_AT_MOST, Limits};
+
+/// The steps of a request, and the rest between two of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Nothing is asked.
+    Idle,
+    /// A part of a head is there.
+    Head,
+    /// The head is there, its body is not yet.
+    Body,
+    /// The request is whole; the answer is being made or sent.
+    Answering,
+    /// The last answer is out; what still comes is thrown away.
+    Lingering,
+}
+
+#[derive(Debug)]
+pub struct Activity {
+    /// Times here are milliseconds after it.
+    opened: Instant,
+    /// The phase, whether bytes came ahead of their turn, and when the phase began.
+    state: AtomicU64,
+    /// When the client stopped taking bytes, plus one; 0 while it takes them.
+    stuck: AtomicU64,
+}
+
+const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Answering, Phase::Lingering];
+const AHEAD: u64 = 1 << 3;
+const SINCE: u32 = 4;
+
+impl Activity {
+    /// Of a connection that was just accepted. All of a server's count from the same instant.
+    pub fn new(opened: Instant) -> Activity {
+        let activity = Activity { opened, state: AtomicU64::new(0), stuck: AtomicU64::new(0) };
+        activity.enter(Phase::Idle);
+        activity
+    }
+
+    pub fn phase(&self) -> Phase {
+        PHASES.get((self.state.load(Relaxed) & (AHEAD - 1)) as usize).copied().unwrap_or(Phase::Idle)
+    }
+
+    /// Bytes came from the client.
+    pub fn heard(&self) {
+        match self.phase() {
+            Phase::Idle => self.enter(Phase::Head),
+            // The start of the next request, sent ahead.
+            Phase::Answering => self.state.store(self.state.load(Relaxed) | AHEAD, Relaxed),
+            Phase::Head | Phase::Body | Phase::Lingering => {}
+        }
+    }
+
+    /// A head is whole. How long its request has been coming counts on.
+    pub fn asked(&self) {
+        self.go_on_to(Phase::Body);
+    }
+
+    /// A request is whole, or its body matters no more.
+    pub fn answering(&self) {
+        self.go_on_to(Phase::Answering);
+    }
+
+    /// An answer was handed over, to the last byte.
+    pub fn answered(&self) {
+        let ahead = self.state.load(Relaxed) & AHEAD != 0;
+        self.enter(if ahead { Phase::Head } else { Phase::Idle });
+    }
+
+    pub fn lingering(&self) {
+        if self.phase() != Phase::Lingering {
+            self.enter(Phase::Lingering);
+        }
+    }
+
+    /// The client took bytes, or took none.
+    pub fn wrote(&self, some: bool) {
+        match (some, self.stuck.load(Relaxed)) {
+            (true, 1..) => {
+                self.stuck.store(0, Relaxed);
+                // Meanwhile it could not be heard either.
+                if let phase @ (Phase::Idle | Phase::Head) = self.phase() {
+                    self.enter(phase);
+                }
+            }
+            (false, 0) => self.stuck.store(self.now() + 1, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// Since when this connection owes its client nothing: a time to order by, or none while it is answering.
+    pub fn owes_nothing_since(&self) -> Option<u64> {
+        let answering = self.phase() == Phase::Answering || self.stuck.load(Relaxed) != 0;
+        (!answering).then(|| self.since())
+    }
+
+    /// Whether nothing is asked and nothing is waiting to be taken.
+    pub fn is_idle(&self) -> bool {
+        self.phase() == Phase::Idle && self.stuck.load(Relaxed) == 0
+    }
+
+    /// When its patience ends, if nothing happens until then. The body has a clock of its own, which gets the client an answer.
+    pub fn ends_at(&self, limits: &Limits, resting: bool) -> Option<Instant> {
+        if let Some(since) = self.stuck.load(Relaxed).checked_sub(1) {
+            return Some(self.at(since) + limits.write);
+        }
+        let patience = match self.phase() {
+            Phase::Idle if resting => limits.idle,
+            Phase::Idle => limits.idle.min(limits.header),
+            Phase::Head => limits.header,
+            Phase::Lingering => LINGER_AT_MOST,
+            Phase::Body | Phase::Answering => return None,
+        };
+        Some(self.at(self.since()) + patience)
+    }
+
+    /// A time to order by.
+    pub fn now(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX >> SINCE)
+    }
+
+    fn since(&self) -> u64 {
+        self.state.load(Relaxed) >> SINCE
+    }
+
+    fn at(&self, since: u64) -> Instant {
+        self.opened + Duration::from_millis(since)
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.state.store(self.now() << SINCE | phase as u64, Relaxed);
+    }
+
+    /// Keeps the time and what came ahead.
+    fn go_on_to(&self, phase: Phase) {
+        self.state.store(self.state.load(Relaxed) & !(AHEAD - 1) | phase as u64, Relaxed);
+    }
+}

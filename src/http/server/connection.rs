@@ -1,0 +1,161 @@
+//! One connection, from its first byte to its last: speaks HTTP/1.1 on it until its client goes, its patience ends, or it is told to
+//! leave. What it is doing stands in its `Activity`; how long each thing may take in `Limits`.
+//!
+//! There is one timer to a connection, set for the earliest moment at which something could be over. A request sets nothing: when the
+//! timer rings too early, because something happened meanwhile, it is set anew. hyper's own timer for heads is off, as it also runs
+//! while nothing is asked, and would cut an idle client after seconds.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::activity::Activity;
+use super::exchange::exchange;
+use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
+use super::wire::Wire;
+
+/// What a connection is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Leave, unless an answer is under way.
+    MakeRoom,
+    /// Finish what was asked, then leave.
+    Stop,
+}
+
+pub async fn run(
+    mut stream: TcpStream,
+    routes: Router,
+    limits: Limits,
+    activity: Arc<Activity>,
+    mut told: oneshot::Receiver<Order>,
+) {
+    // Answers are small and wait for nothing.
+    let _ = stream.set_nodelay(true);
+    let mut clock = Clock::of(&activity, limits);
+    while rest(&stream, &mut clock, &mut told).await {
+        let service = exchange(routes.clone(), activity.clone(), limits.body);
+        let wire = TokioIo::new(Wire::new(stream, activity.clone()));
+        let serving = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .max_header_size(MAX_HEAD_BYTES)
+            .serve_connection(wire, service);
+        let mut serving = Box::new(serving);
+        if serve(&mut *serving, &mut clock, &mut told).await == End::Closed {
+            return;
+        }
+        let parts = serving.into_parts();
+        // A head that was begun in the same packet as the request before it, and never ended.
+        if !parts.read_buf.is_empty() {
+            return;
+        }
+        stream = parts.io.into_inner().into_stream();
+    }
+}
+
+/// Waits until something is asked; false if that is never. A connection that rests costs little: no parser, no buffer.
+async fn rest(stream: &TcpStream, clock: &mut Clock<'_>, told: &mut oneshot::Receiver<Order>) -> bool {
+    clock.resting = true;
+    let asked = poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
+        Poll::Ready(seen) => Poll::Ready(seen.is_ok_and(|bytes| bytes > 0)),
+        Poll::Pending if Pin::new(&mut *told).poll(cx).is_ready() => Poll::Ready(false),
+        Poll::Pending => clock.poll_over(cx).map(|()| false),
+    });
+    asked.await
+}
+
+/// How serving ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Closed,
+    /// For now: nothing is asked.
+    Idle,
+}
+
+async fn serve<C: GracefulConnection + Unpin>(
+    serving: &mut C,
+    clock: &mut Clock<'_>,
+    told: &mut oneshot::Receiver<Order>,
+) -> End {
+    clock.resting = false;
+    let mut leaving = false;
+    poll_fn(|cx| {
+        loop {
+            // A connection that breaks is its client's affair.
+            if Pin::new(&mut *serving).poll(cx).is_ready() {
+                return Poll::Ready(End::Closed);
+            }
+            if !leaving && let Poll::Ready(order) = Pin::new(&mut *told).poll(cx) {
+                let at_once = match order {
+                    Ok(Order::MakeRoom) => clock.activity.owes_nothing_since().is_some(),
+                    Ok(Order::Stop) | Err(_) => clock.activity.is_idle(),
+                };
+                if at_once {
+                    return Poll::Ready(End::Closed);
+                }
+                leaving = true;
+                clock.at_the_latest = Some(Instant::now() + DRAIN_AT_MOST);
+                Pin::new(&mut *serving).graceful_shutdown();
+                continue;
+            }
+            let over = clock.poll_over(cx);
+            return over.map(|()| if clock.activity.is_idle() && !leaving { End::Idle } else { End::Closed });
+        }
+    })
+    .await
+}
+
+/// Rings when a connection's patience ends.
+struct Clock<'a> {
+    activity: &'a Activity,
+    limits: Limits,
+    /// A connection that is served is idle only for as long as a head may take, and rests from then on.
+    resting: bool,
+    at_the_latest: Option<Instant>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl<'a> Clock<'a> {
+    fn of(activity: &'a Activity, limits: Limits) -> Clock<'a> {
+        let sleep = Box::pin(sleep_until(Instant::now() + limits.idle));
+        Clock { activity, limits, resting: true, at_the_latest: None, sleep }
+    }
+
+    fn ends_at(&self) -> Option<Instant> {
+        let ends_at = self.activity.ends_at(&self.limits, self.resting);
+        ends_at.into_iter().chain(self.at_the_latest).min()
+    }
+
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let ends_at = self.ends_at();
+            if let Some(ends_at) = ends_at.filter(|ends_at| *ends_at < self.sleep.deadline()) {
+                self.sleep.as_mut().reset(ends_at);
+            }
+            if self.sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            match ends_at {
+                Some(ends_at) if ends_at <= now => return Poll::Ready(()),
+                Some(ends_at) => self.sleep.as_mut().reset(ends_at),
+                // Nothing can be over while an answer is being made; look again later.
+                None => {
+                    let later = now + self.limits.idle;
+                    self.sleep.as_mut().reset(later);
+                }
+            }
+        }
+    }
+}

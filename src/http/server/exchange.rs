@@ -1,0 +1,122 @@
+//! One request and its answer, as they pass: notes how far they are, and gives up on a body that does not come.
+//!
+//! The routes see a body that fails with [`TooSlow`], and answer that as any other fault of a body.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body as AnyBody, Bytes};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::{HttpService, Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::service::TowerToHyperService;
+use tokio::time::{Sleep, sleep};
+
+use super::activity::Activity;
+
+/// A body took longer than a body may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body did not arrive within {} ms", .0.as_millis())]
+pub struct TooSlow(pub Duration);
+
+/// The routes, for one connection.
+pub fn exchange(
+    routes: Router,
+    activity: Arc<Activity>,
+    body_time: Duration,
+) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
+    let routes = TowerToHyperService::new(routes);
+    service_fn(move |request: Request<Incoming>| {
+        let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
+        let activity = activity.clone();
+        async move {
+            let response: Response<AnyBody> = answer.await?;
+            activity.answering();
+            Ok(response.map(|body| Leaving { body, activity }))
+        }
+    })
+}
+
+fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody {
+    if body.is_end_stream() {
+        activity.answering();
+        return AnyBody::empty();
+    }
+    activity.asked();
+    AnyBody::new(Arriving { body, activity: activity.clone(), time, patience: None })
+}
+
+/// A request's body, against the clock.
+struct Arriving {
+    body: Incoming,
+    activity: Arc<Activity>,
+    time: Duration,
+    /// Only bodies that do not come with their head cost a timer.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for Arriving {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        // First, so that one who drips without end is heard out no longer than one who is silent.
+        if self.patience.as_mut().is_some_and(|patience| patience.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Some(Err(TooSlow(self.time).into())));
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending() && self.patience.is_none() {
+            let time = self.time;
+            let patience = self.patience.insert(Box::pin(sleep(time)));
+            // It is asked once, or it would wake nobody.
+            if patience.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Some(Err(TooSlow(time).into())));
+            }
+        }
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.activity.answering();
+        }
+        frame.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body; dropped when its last byte was handed over.
+pub struct Leaving {
+    body: AnyBody,
+    activity: Arc<Activity>,
+}
+
+impl Body for Leaving {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.activity.answered();
+    }
+}

@@ -1,0 +1,130 @@
+//! The accept loop: a listener that is already bound, served until it is told to stop.
+//!
+//! It decides who gets in (`seats.rs`). What happens on a connection is left to `connection.rs`, which keeps time with what `wire.rs` and
+//! `exchange.rs` note in `activity.rs`; the bounds of it all stand in `limits.rs`.
+
+mod activity;
+mod connection;
+mod exchange;
+mod limits;
+mod seats;
+mod wire;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+pub use exchange::TooSlow;
+pub use limits::{Limits, MAX_HEAD_BYTES};
+
+use activity::Activity;
+use limits::{BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
+use seats::Seats;
+
+/// The wait after a failed `accept`, which mostly means that there is no descriptor left.
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
+
+/// A listener that is being served.
+pub struct Server {
+    address: SocketAddr,
+    connections: Box<dyn Fn() -> usize + Send + Sync>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+/// Takes an address, without answering on it yet.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart need not wait until the system has forgotten the connections of the process before.
+    socket.set_reuseaddr(true)?;
+    // Each connection inherits them.
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves a bound listener.
+pub fn serve(listener: TcpListener, routes: Router, limits: Limits) -> io::Result<Server> {
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let seats = Seats::new(limits.connections);
+    let connections = Box::new(seats.taken());
+    let task = tokio::spawn(accept(listener, Lobby { routes, limits, seats, opened: Instant::now() }, stopped));
+    Ok(Server { address, connections, stop, task })
+}
+
+impl Server {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        (self.connections)()
+    }
+
+    /// Accepts nothing more, closes what is idle, lets requests under way end, and returns after 5 s at the latest.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ = self.task.await;
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).field("connections", &self.connections()).finish()
+    }
+}
+
+async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Receiver<bool>) {
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => lobby.admit(stream).await,
+                // Its client has gone already.
+                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+                Err(_) => {
+                    lobby.seats.send_away_longest_idle();
+                    sleep(ACCEPT_RETRY).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+    }
+    drop(listener);
+    let _ = timeout(DRAIN_AT_MOST, lobby.seats.clear()).await;
+}
+
+/// Where connections wait for a seat.
+struct Lobby {
+    routes: Router,
+    limits: Limits,
+    seats: Seats,
+    opened: Instant,
+}
+
+impl Lobby {
+    async fn admit(&mut self, stream: TcpStream) {
+        let Some(permit) = self.seats.room().await else { return };
+        let activity = Arc::new(Activity::new(self.opened));
+        let (order, told) = oneshot::channel();
+        self.seats.take(activity.clone(), order);
+        let connection = connection::run(stream, self.routes.clone(), self.limits, activity, told);
+        tokio::spawn(async move {
+            connection.await;
+            drop(permit);
+        });
+    }
+}

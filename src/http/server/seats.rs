@@ -1,0 +1,137 @@
+//! How many connections there are, and which one leaves when there is no room for the next: the one that has owed its client nothing
+//! for longest, never one that is answering.
+//!
+//! Only the accept loop holds this, so nothing here is locked. A connection's time in the queue is the one it had when it was last looked
+//! at. As that time only rises, the first in the queue whose time is still true is the longest idle of all; the others go back in
+//! with their new time.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::activity::Activity;
+use super::connection::Order;
+
+/// How many connections are looked at to find one that can leave. Where so many were all busy of late, the longest idle of these does.
+const LOOKED_AT_MOST: usize = 64;
+/// How long one that was told to leave may take before the next is told.
+const LEAVES_WITHIN: Duration = Duration::from_millis(25);
+/// One that has just come, or has just been answered, is about to ask. Whoever finds only such waits.
+const ABOUT_TO_ASK_MS: u64 = 100;
+/// A queue this short is never swept.
+const NOT_WORTH_SWEEPING: usize = 64;
+
+pub struct Seats {
+    free: Arc<Semaphore>,
+    count: usize,
+    queue: BinaryHeap<Reverse<Seat>>,
+}
+
+/// A connection as the accept loop knows it.
+struct Seat {
+    since: u64,
+    activity: Arc<Activity>,
+    order: oneshot::Sender<Order>,
+}
+
+impl Seats {
+    pub fn new(count: usize) -> Seats {
+        let count = count.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Seats { free: Arc::new(Semaphore::new(count)), count, queue: BinaryHeap::new() }
+    }
+
+    /// Counts the connections that are open.
+    pub fn taken(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let (free, count) = (self.free.clone(), self.count);
+        move || count - free.available_permits()
+    }
+
+    /// Waits for room, and makes some if there is none. Whoever comes is let in at last: nobody is refused for load.
+    pub async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(permit) = self.free.clone().try_acquire_owned() {
+                return Some(permit);
+            }
+            self.send_away_longest_idle();
+            if let Ok(left) = timeout(LEAVES_WITHIN, self.free.clone().acquire_owned()).await {
+                return left.ok();
+            }
+        }
+    }
+
+    pub fn take(&mut self, activity: Arc<Activity>, order: oneshot::Sender<Order>) {
+        self.queue.push(Reverse(Seat { since: activity.now(), activity, order }));
+        // Connections that ended by themselves are forgotten before they outnumber the others.
+        if self.queue.len() > NOT_WORTH_SWEEPING + 2 * (self.taken())() {
+            self.queue.retain(|Reverse(seat)| !seat.order.is_closed());
+        }
+    }
+
+    /// Tells the longest idle connection to leave, if any of those looked at can.
+    pub fn send_away_longest_idle(&mut self) {
+        let mut others: Vec<Seat> = Vec::new();
+        let mut longest: Option<Seat> = None;
+        while longest.is_none() && others.len() < LOOKED_AT_MOST {
+            let Some(Reverse(mut seat)) = self.queue.pop() else { break };
+            if seat.order.is_closed() {
+                continue;
+            }
+            match seat.activity.owes_nothing_since() {
+                Some(since) if since <= seat.since => longest = Some(seat),
+                Some(since) => {
+                    seat.since = since;
+                    others.push(seat);
+                }
+                None => {
+                    seat.since = seat.activity.now();
+                    others.push(seat);
+                }
+            }
+        }
+        let longest = longest.or_else(|| {
+            let idle = |seat: &Seat| seat.activity.owes_nothing_since().is_some();
+            let (at, _) = others.iter().enumerate().filter(|(_, seat)| idle(seat)).min_by_key(|(_, seat)| seat.since)?;
+            Some(others.swap_remove(at))
+        });
+        match longest {
+            Some(seat) if seat.since + ABOUT_TO_ASK_MS <= seat.activity.now() => {
+                let _ = seat.order.send(Order::MakeRoom);
+            }
+            about_to_ask => others.extend(about_to_ask),
+        }
+        self.queue.extend(others.into_iter().map(Reverse));
+    }
+
+    /// Tells everybody that the server stops, and waits until they have gone.
+    pub async fn clear(self) {
+        for Reverse(seat) in self.queue {
+            let _ = seat.order.send(Order::Stop);
+        }
+        let everybody = u32::try_from(self.count).unwrap_or(u32::MAX);
+        let _ = self.free.acquire_many(everybody).await;
+    }
+}
+
+impl Ord for Seat {
+    fn cmp(&self, other: &Seat) -> Ordering {
+        self.since.cmp(&other.since)
+    }
+}
+
+impl PartialOrd for Seat {
+    fn partial_cmp(&self, other: &Seat) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Seat {
+    fn eq(&self, other: &Seat) -> bool {
+        self.since == other.since
+    }
+}
+
+impl Eq for Seat {}
