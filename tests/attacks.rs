@@ -372,7 +372,7 @@ async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
         stopping.store(true, Relaxed);
         let stop = tokio::spawn(service.app.stop());
         assert!(idle.is_closed().await, "who asks nothing is let go at once");
-        for raw in &mut under_way {
+        for mut raw in under_way {
             raw.send(b"{}").await;
             assert_eq!(raw.answer().await.as_deref(), Some("200"), "what was asked is answered");
             assert!(raw.is_closed().await);
