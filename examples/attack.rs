@@ -85,18 +85,26 @@ fn attack(server: &Server, callers: &Callers, kind: &str, count: usize, seconds:
             let part = (count - process * SOCKETS_A_PROCESS).min(SOCKETS_A_PROCESS);
             Command::new(env::current_exe().unwrap())
                 .args(["siege", kind, &server.address.to_string(), &part.to_string(), &seconds.to_string()])
-                .stdout(Stdio::null())
+                .stdout(Stdio::piped())
                 .spawn()
                 .unwrap()
         })
         .collect();
+    // Each says so when it has enough. That they all go at once is an attack of its own, with waits of its own.
+    let enough: Vec<_> = sieges.iter_mut().filter_map(|siege| siege.stdout.take()).map(BufReader::new).collect();
+    let enough = thread::spawn(move || {
+        enough.into_iter().for_each(|mut said| drop(said.read_line(&mut String::new())));
+        Instant::now()
+    });
     let mut rss_peak = rss_before;
     while sieges.iter_mut().any(|siege| siege.try_wait().is_ok_and(|ended| ended.is_none())) {
         rss_peak = rss_peak.max(server.rss_kib());
         thread::sleep(Duration::from_millis(50));
     }
-    let during = callers.p99_since(began);
+    let leaving = enough.join().unwrap();
+    let during = callers.p99_between(began, leaving);
     let over = Instant::now();
+    let while_leaving = callers.p99_between(leaving, over);
     let mut recovered = None;
     while recovered.is_none() && over.elapsed() < RECOVERS_WITHIN {
         let window = Instant::now();
@@ -107,7 +115,7 @@ fn attack(server: &Server, callers: &Callers, kind: &str, count: usize, seconds:
     json!({
         "kind": kind, "sockets": count,
         "p99BeforeUs": before, "p99DuringUs": during, "p99Ratio": (during * 100 / before.max(1)) as f64 / 100.0,
-        "recoveredAfterMs": recovered,
+        "p99LeavingUs": while_leaving, "recoveredAfterMs": recovered,
         "rssBeforeKiB": rss_before, "rssPeakKiB": rss_peak, "rssAfterKiB": server.rss_kib(),
         "bytesASocket": rss_peak.saturating_sub(rss_before) * 1024 / count as u64,
         "callersReconnected": callers.tally.reconnects.load(Relaxed) - reconnects,
@@ -181,13 +189,13 @@ impl Callers {
     fn p99_over(&self, time: Duration) -> u64 {
         let from = Instant::now();
         thread::sleep(time);
-        self.p99_since(from)
+        self.p99_between(from, Instant::now())
     }
 
     /// In microseconds.
-    fn p99_since(&self, from: Instant) -> u64 {
+    fn p99_between(&self, from: Instant, to: Instant) -> u64 {
         let waits = self.tally.waits.lock().unwrap();
-        let mut waits: Vec<u64> = waits.iter().filter(|(at, _)| *at >= from).map(|(_, wait)| *wait).collect();
+        let mut waits: Vec<u64> = waits.iter().filter(|(at, _)| *at >= from && *at < to).map(|(_, wait)| *wait).collect();
         waits.sort_unstable();
         waits.get(waits.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(u64::MAX)
     }
@@ -272,6 +280,7 @@ fn siege(arguments: &[String]) {
                 end = Some(Instant::now() + time);
             }
         }
+        println!("enough");
     });
 }
 

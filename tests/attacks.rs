@@ -276,7 +276,10 @@ async fn never_read(service: &Service) -> Raw {
     let stream = socket.connect(service.app.address()).await.unwrap();
     let questions = GET.repeat(1000);
     while tokio::time::timeout(SHORT, stream.writable()).await.is_ok() {
-        let _ = stream.try_write(questions.as_bytes());
+        // The server may have had enough of it first.
+        if stream.try_write(questions.as_bytes()).is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+            break;
+        }
     }
     Raw { stream, buffer: Vec::new(), asks_for_heads: false }
 }
@@ -369,7 +372,7 @@ async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
         stopping.store(true, Relaxed);
         let stop = tokio::spawn(service.app.stop());
         assert!(idle.is_closed().await, "who asks nothing is let go at once");
-        for raw in &mut under_way {
+        for mut raw in under_way {
             raw.send(b"{}").await;
             assert_eq!(raw.answer().await.as_deref(), Some("200"), "what was asked is answered");
             assert!(raw.is_closed().await);
