@@ -1,7 +1,7 @@
 //! Reads a `when:` against the attributes a flag declares.
 
-use super::decode::{Decoder, list, similar};
-use super::finding::Code;
+use super::decode::{Decoder, list};
+use super::finding::{Code, quoted};
 use super::segment::SegmentNames;
 use super::tree::{Kind, Node};
 use crate::flag::{
@@ -43,11 +43,14 @@ pub fn condition(d: &mut Decoder, node: &Node, declared: &Declared, segments: &m
                 (_, Some(kind)) => comparison(d, value, attribute, kind),
                 (_, None) => {
                     let names = || declared.attributes.iter().map(|(name, _)| name.as_str());
-                    let hint = match similar(attribute, names().chain(RESERVED).chain(["email"])) {
+                    let hint = match d.similar(attribute, names().chain(RESERVED).chain(["email"])) {
                         Some(meant) => format!("did you mean `{meant}`?"),
-                        None => format!("declare it: `attributes: {{ {attribute}: text }}`"),
+                        None if AttributeName::accepts(attribute) => {
+                            format!("declare it: `attributes: {{ {attribute}: text }}`")
+                        }
+                        None => "declare it under `attributes`".to_owned(),
                     };
-                    d.report(name.place, Code::UnknownAttribute, format!("`{attribute}` is not declared"), Some(hint));
+                    d.report(name.place, Code::UnknownAttribute, format!("{} is not declared", quoted(attribute)), Some(hint));
                     None
                 }
             }
@@ -64,14 +67,16 @@ pub fn condition(d: &mut Decoder, node: &Node, declared: &Declared, segments: &m
 
 fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) -> Option<Comparison> {
     match kind {
-        AttributeType::Words(words) => {
-            check_words(d, node, name, words);
-            test(d, node, name, &mut |d, operator, value| match operator {
-                Operator::AnyOf => texts(d, value, name).map(TextTest::AnyOf),
-                other => refuse(d, other, value, name, "a list of words"),
-            })
-            .map(Comparison::Text)
-        }
+        // Its declaration could not be read, which was said there.
+        AttributeType::Words(words) if words.is_empty() => None,
+        AttributeType::Words(words) => test(d, node, name, &mut |d, operator, value| match operator {
+            Operator::AnyOf => {
+                check_words(d, value, name, words);
+                texts(d, value, name).map(TextTest::AnyOf)
+            }
+            other => refuse(d, other, value, name, "a list of words"),
+        })
+        .map(Comparison::Text),
         AttributeType::Text => {
             test(d, node, name, &mut |d, operator, value| text_test(d, operator, value, name)).map(Comparison::Text)
         }
@@ -163,16 +168,12 @@ fn version(d: &mut Decoder, node: &Node, name: &str) -> Option<Box<str>> {
 }
 
 /// A word a rule asks for must be one that is declared; a typo would match nobody in silence.
-fn check_words(d: &mut Decoder, node: &Node, name: &str, words: &[String]) {
-    let nodes = match &node.kind {
-        Kind::Map(entries) => return entries.iter().for_each(|(_, value)| check_words(d, value, name, words)),
-        _ => Operand(node),
-    };
-    for node in nodes.nodes() {
+fn check_words(d: &mut Decoder, value: Operand, name: &str, words: &[String]) {
+    for node in value.nodes() {
         let Kind::Scalar { text, .. } = &node.kind else { continue };
-        if !words.iter().any(|word| **word == **text) {
+        if !node.is_null() && !words.iter().any(|word| **word == **text) {
             let words = || words.iter().map(String::as_str);
-            let hint = match similar(text, words()) {
+            let hint = match d.similar(text, words()) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("declared are {}", list(words())),
             };
@@ -236,7 +237,8 @@ fn test<T>(
             None if &*operator.text == "not" => test(d, value, name, leaf).map(|test| Test::Not(Box::new(test))),
             None => {
                 let words = OPERATORS.iter().map(|(word, _)| *word).chain(["not"]);
-                let hint = similar(&operator.text, words)
+                let hint = d
+                    .similar(&operator.text, words)
                     .map_or_else(|| format!("there are {}", operators()), |meant| format!("did you mean `{meant}`?"));
                 let message = format!("unknown comparison `{}` of `{name}`", operator.text);
                 d.report(operator.place, Code::UnknownKey, message, Some(hint));

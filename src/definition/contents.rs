@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 /// The files that matter, by their path inside the folder with `/` between its parts.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Contents {
     pub files: BTreeMap<String, File>,
     /// `INTERNAL_USER_IDS`, read with the files.
@@ -52,6 +52,14 @@ impl PartialEq for Text {
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Text({} bytes)", self.bytes.len())
+    }
+}
+
+/// Names files and counts ids: the ids themselves are personal.
+impl std::fmt::Debug for Contents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids = self.internal_user_ids.len();
+        write!(f, "Contents({:?}, {ids} internal ids, unreadable: {:?})", self.files, self.unreadable)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::finding::{Code, Finding, Place};
+use super::finding::{Code, Finding, Place, quoted};
 use super::limits::{MAX_DURATION_DAYS, MAX_FINDINGS, MAX_TEXT_BYTES};
 use super::shape::{Least, Shape};
 use super::tree::{Kind, Name, Node};
@@ -51,9 +51,28 @@ impl<'a> Decoder<'a> {
     }
 
     pub fn report(&mut self, place: Place, code: Code, message: impl Into<String>, hint: Option<String>) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Finding { code, file: self.file.into(), place: Some(place), message: message.into(), hint });
+        if !self.is_full() {
+            let finding = Finding { place: Some(place), ..Finding::of_file(self.file, code, message) };
+            self.findings.push(match hint {
+                Some(hint) => finding.with_hint(hint),
+                None => finding,
+            });
         }
+    }
+
+    /// Whether no more findings are listed; then looking for hints would be for nothing.
+    fn is_full(&self) -> bool {
+        self.findings.len() >= MAX_FINDINGS
+    }
+
+    /// How much was found so far.
+    pub fn count(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// The candidate a mistyped word was most likely meant to be.
+    pub fn similar<'c>(&self, text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+        if self.is_full() { None } else { similar(text, candidates) }
     }
 
     /// A map with exactly the keys of a shape.
@@ -61,10 +80,16 @@ impl<'a> Decoder<'a> {
         let record = self.map(node, shape.what)?;
         for (name, _) in record.entries {
             if !shape.names().any(|key| key == &*name.text) {
-                let hint = similar(&name.text, shape.names())
+                let hint = self
+                    .similar(&name.text, shape.names())
                     .map(|key| format!("did you mean `{key}`?"))
                     .unwrap_or_else(|| format!("{} has the keys {}", shape.what, list(shape.names())));
-                self.report(name.place, Code::UnknownKey, format!("unknown key `{}` in {}", name.text, shape.what), Some(hint));
+                self.report(
+                    name.place,
+                    Code::UnknownKey,
+                    format!("unknown key {} in {}", quoted(&name.text), shape.what),
+                    Some(hint),
+                );
             }
         }
         for key in shape.required() {
@@ -161,7 +186,7 @@ impl<'a> Decoder<'a> {
         let names = || Strategy::ALL.into_iter().map(Strategy::as_str);
         text.parse()
             .map_err(|_| {
-                let hint = similar(text, names()).map(|name| format!("did you mean `{name}`?"));
+                let hint = self.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
                 let message = format!("{what} is one of {}", list(names()));
                 self.report(node.place, Code::BadStrategy, message, hint);
             })
@@ -170,13 +195,18 @@ impl<'a> Decoder<'a> {
 
     /// `polling` or `disabled` (law 9).
     pub fn baseline(&mut self, node: &Node, what: &str) -> Option<Baseline> {
-        let strategy = self.strategy(node, what)?;
-        Baseline::try_from(strategy)
-            .map_err(|_| {
-                let hint = "`realtime-v2` is given by `allow`, `rules` and `rollout` only".to_owned();
-                self.report(node.place, Code::BadStrategy, format!("{what} is `polling` or `disabled`"), Some(hint));
-            })
-            .ok()
+        let text = self.scalar(node, what)?;
+        let baseline = text.parse::<Strategy>().ok().and_then(|strategy| Baseline::try_from(strategy).ok());
+        if baseline.is_none() {
+            let hint = if text == Strategy::RealtimeV2.as_str() {
+                Some("`realtime-v2` is given by `allow`, `rules` and `rollout` only".to_owned())
+            } else {
+                let baselines = [Baseline::Polling, Baseline::Disabled].map(|baseline| Strategy::from(baseline).as_str());
+                self.similar(text, baselines.into_iter()).map(|name| format!("did you mean `{name}`?"))
+            };
+            self.report(node.place, Code::BadStrategy, format!("{what} is `polling` or `disabled`"), hint);
+        }
+        baseline
     }
 
     pub fn share(&mut self, node: &Node, what: &str) -> Option<Share> {
@@ -251,17 +281,25 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (duration <= Duration::from_secs(MAX_DURATION_DAYS * 86_400)).then_some(duration)
 }
 
-/// The candidate a mistyped word was most likely meant to be.
+/// The candidate a mistyped word was most likely meant to be; a text no word is as long as was meant to be none.
 pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
+        .filter(|candidate| text.len() <= 64 && candidate.len() <= 64)
         .map(|candidate| (strsim::jaro_winkler(text, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
 }
 
-/// `` `a`, `b` and `c` ``.
+/// `` `a`, `b` and `c` ``; of very many, the first few.
 pub fn list<'c>(words: impl Iterator<Item = &'c str>) -> String {
+    const FEW: usize = 12;
+    let mut words = words;
+    let first: Vec<&str> = words.by_ref().take(FEW).collect();
+    if words.next().is_some() {
+        return format!("{} and more", first.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "));
+    }
+    let words = first.into_iter();
     let mut words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
     match words.pop() {
         Some(last) if words.is_empty() => last,

@@ -28,11 +28,11 @@ pub struct Finding {
 
 impl Finding {
     pub fn of_file(file: &str, code: Code, message: impl Into<String>) -> Finding {
-        Finding { code, file: file.into(), place: None, message: message.into(), hint: None }
+        Finding { code, file: file.into(), place: None, message: one_line(message.into()), hint: None }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Finding {
-        self.hint = Some(hint.into());
+        self.hint = Some(one_line(hint.into()));
         self
     }
 }
@@ -112,4 +112,28 @@ codes! {
     BadCase = "bad-case", "A test that could not mean anything.";
     FailedTest = "failed-test", "A flag does not answer what its test expects.";
     SelfTest = "self-test", "This machine does not hash as it must.";
+}
+
+/// The longest message or hint, in characters: what a file holds may be quoted in it.
+const MAX_WORDS: usize = 300;
+
+/// A text that stays one line of bounded length whatever was quoted in it.
+fn one_line(text: String) -> String {
+    if text.len() <= MAX_WORDS && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut escaped = String::new();
+    for c in text.chars().take(MAX_WORDS) {
+        if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+    }
+    if text.chars().nth(MAX_WORDS).is_some() {
+        escaped.push('…');
+    }
+    escaped
+}
+
+/// A name as it stands in a message: quoted if it can be a name. Where a list of ids was meant, ids may stand in a name's place.
+pub fn quoted(text: &str) -> String {
+    let is_name = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'<'));
+    if is_name { format!("`{text}`") } else { "(not quoted here)".to_owned() }
 }

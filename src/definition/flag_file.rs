@@ -127,7 +127,7 @@ fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType
         d.report(node.place, Code::TooMany, format!("more than {MAX_DECLARED} attributes"), None);
     }
     let mut attributes = Vec::new();
-    for (name, node) in record.entries {
+    for (name, node) in record.entries.iter().take(MAX_DECLARED) {
         let kind = attribute_type(d, node);
         if RESERVED.contains(&&*name.text) {
             let message = format!("`{}` has a meaning of its own in a `when`", name.text);
@@ -135,8 +135,9 @@ fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType
         } else if &*name.text == "email" && kind.as_ref().is_some_and(|kind| *kind != AttributeType::Text) {
             let hint = "remove it; `email` needs no declaring".to_owned();
             d.report(node.place, Code::WrongType, "`email` is always text", Some(hint));
-        } else if let (Some(name), Some(kind)) = (d.parsed_name(&name.text, name.place, "an attribute's name"), kind) {
-            attributes.push((name, kind));
+        } else if let Some(name) = d.parsed_name(&name.text, name.place, "an attribute's name") {
+            // What could not be read is kept as a list of no words, so that its uses are not reported as well.
+            attributes.push((name, kind.unwrap_or(AttributeType::Words(Vec::new()))));
         }
     }
     attributes
@@ -155,6 +156,7 @@ fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
         if items.is_empty() {
             d.report(node.place, Code::EmptyEntry, "an attribute with no values could never be compared", None);
         }
+        let items = d.list(node, "the values of an attribute", MAX_ENTRIES)?;
         let words: Vec<_> = items.iter().map(|item| d.text(item, "a declared value")).collect();
         return words.into_iter().collect::<Option<_>>().map(AttributeType::Words);
     }
@@ -162,7 +164,7 @@ fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
     let text = d.scalar(node, "an attribute's type")?;
     let kind = TYPES.iter().find(|(name, _)| *name == text).map(|(_, kind)| kind.clone());
     if kind.is_none() {
-        let hint = super::decode::similar(text, names()).map(|name| format!("did you mean `{name}`?"));
+        let hint = d.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
         let message = format!("an attribute is {} or a list of its values", super::decode::list(names()));
         d.report(node.place, Code::WrongType, message, hint);
     }
@@ -171,7 +173,8 @@ fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
 
 fn bucket_by(d: &mut Decoder, node: &Node, declared: &Declared) -> Option<AttributeName> {
     let name: AttributeName = d.name(node, "an attribute's name")?;
-    if declared.get(name.as_str()) != Some(&AttributeType::Text) {
+    let kind = declared.get(name.as_str());
+    if kind != Some(&AttributeType::Text) && kind != Some(&AttributeType::Words(Vec::new())) {
         let hint = format!("declare it: `attributes: {{ {name}: text }}`");
         let message = format!("`bucket_by` names a declared `text` attribute, and `{name}` is none");
         d.report(node.place, Code::UnknownAttribute, message, Some(hint));
@@ -228,8 +231,9 @@ fn rules(d: &mut Decoder, node: Option<&Node>, declared: &Declared, segments: &m
         let name = record.get("name").and_then(|node| rule_name(d, node, &rules));
         let when = record.get("when").and_then(|node| condition(d, node, declared, segments));
         let strategy = record.get("strategy").and_then(|node| d.strategy(node, "a strategy"));
-        if let (Some(name), Some(when), Some(strategy)) = (name, when, strategy) {
-            rules.push(Rule { name, when, strategy });
+        // A rule that is not whole refuses the file, but its name is taken: by a second one, or by a test that names it.
+        if let Some(name) = name {
+            rules.push(Rule { name, when: when.unwrap_or_default(), strategy: strategy.unwrap_or(Strategy::Polling) });
         }
     }
     rules

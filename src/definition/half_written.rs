@@ -42,6 +42,7 @@ fn removes(old: &Node, new: &Node) -> bool {
             let kept = new.iter().find(|(other, _)| other.text == name.text);
             kept.is_none_or(|(_, new)| removes(old, new))
         }),
+        (Kind::List(old), Kind::List(new)) if new.len() < old.len() => true,
         (Kind::List(old), Kind::List(new)) => {
             let words: HashSet<&str> = new.iter().filter_map(scalar).collect();
             old.iter().enumerate().any(|(index, old)| match scalar(old) {

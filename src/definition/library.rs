@@ -10,7 +10,7 @@ use super::contents::{Contents, File, Subject};
 use super::decode::similar;
 use super::finding::{Code, Finding};
 use super::flag_file::{FlagFile, read_flag};
-use super::limits::{MAX_FLAGS, MAX_SEGMENTS, MAX_YAML_BYTES};
+use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_YAML_BYTES};
 use super::segment::{INTERNAL, internal_segment, read_segment, users_file_of};
 use super::table::{Table, read_table};
 use super::test_case::run_cases;
@@ -29,7 +29,7 @@ use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 /// assert_eq!(findings[0].place.unwrap().line, 1);
 /// assert!(library.flags().any(|(key, form)| key.as_str() == "chat" && form.is_some()), "the last good form stays");
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Library {
     flags: BTreeMap<FlagKey, Slot<FlagFile, Definition>>,
     segments: BTreeMap<SegmentKey, Slot<(), Segment>>,
@@ -65,6 +65,13 @@ struct Source {
 impl<Candidate, Form> Slot<Candidate, Form> {
     fn new() -> Self {
         Slot { source: Source::default(), present: false, candidate: None, findings: Vec::new(), good: None }
+    }
+}
+
+/// Counts and never prints: definitions and their tests name users.
+impl std::fmt::Debug for Library {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Library({} flags, {} segments)", self.flags.len(), self.segments.len())
     }
 }
 
@@ -117,6 +124,7 @@ impl Library {
         all.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
         // A table may refuse a new form and fail the live one with the same words.
         all.dedup();
+        bound_each_file(&mut all);
         self.folder.iter().cloned().chain(all).collect()
     }
 
@@ -203,11 +211,12 @@ impl Library {
     /// `INTERNAL_USER_IDS` makes the segment where no file does.
     fn read_internal_user_ids(&mut self, contents: &Contents) {
         let Ok(key) = INTERNAL.parse::<SegmentKey>() else { return };
-        if contents.internal_user_ids.is_empty() || self.segments.contains_key(&key) {
+        let has_file = self.segments.get(&key).is_some_and(|slot| slot.source.file.is_some());
+        if contents.internal_user_ids.is_empty() || has_file {
             return;
         }
         let slot = self.segments.entry(key.clone()).or_insert_with(Slot::new);
-        slot.good = Some(Arc::new(internal_segment(key, contents)));
+        replace(&mut slot.good, Arc::new(internal_segment(key, contents)));
         slot.present = true;
     }
 
@@ -250,6 +259,7 @@ impl Library {
                 .segment_uses
                 .iter()
                 .filter(|(segment, _)| !self.segments.contains_key(segment))
+                .take(MAX_FINDINGS)
                 .map(|(segment, place)| {
                     let hint = match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
                         Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
@@ -316,6 +326,16 @@ impl<Candidate, Form> Slot<Candidate, Form> {
         let message = format!("the file is gone; the {what} stays as it last was");
         vec![Finding::of_file(&format!("{folder}{key}.yaml"), Code::VanishedFile, message).with_hint("bring the file back")]
     }
+}
+
+/// Keeps the first of each file's findings, which stand together.
+fn bound_each_file(findings: &mut Vec<Finding>) {
+    let mut of_file: (Arc<str>, usize) = ("".into(), 0);
+    findings.retain(|finding| {
+        let count = if of_file.0 == finding.file { of_file.1 + 1 } else { 1 };
+        of_file = (finding.file.clone(), count);
+        count <= MAX_FINDINGS
+    });
 }
 
 /// A save that means the same, say one that only adds a comment, changes nothing.

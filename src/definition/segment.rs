@@ -1,5 +1,6 @@
 //! Reads segment files, the lists of users in them and in entries, and the segments a flag names.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -8,10 +9,10 @@ use super::contents::{Contents, File};
 use super::decode::{Decoder, Record};
 use super::finding::{Code, Finding, Place};
 use super::flag_file::{check_key, check_version};
-use super::limits::{MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS, MAX_YAML_BYTES};
+use super::limits::{MAX_ENTRIES, MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS, MAX_YAML_BYTES};
 use super::shape::{Holds, ID, Least, Shape, TEXT, may, needs};
 use super::tree::{self, Kind, Node};
-use crate::flag::{IdSet, MAX_ADDRESS_BYTES, MAX_ID_BYTES, Members, Segment, SegmentIndex, SegmentKey};
+use crate::flag::{IdSet, MAX_ID_BYTES, Members, Segment, SegmentIndex, SegmentKey};
 
 /// A segment file.
 pub const SEGMENT: Shape = Shape {
@@ -141,8 +142,7 @@ fn id<'n>(d: &mut Decoder, node: &'n Node) -> Option<&'n str> {
 fn address(d: &mut Decoder, node: &Node, accepts: fn(&str) -> bool, wanted: &str) -> Option<String> {
     let text = d.scalar(node, "an address")?;
     if !accepts(text) {
-        let hint =
-            format!("{wanted}; it has at most {MAX_ADDRESS_BYTES} bytes in all, and quotes are needed if it starts with `@`");
+        let hint = format!("{wanted}; it has at most {MAX_ID_BYTES} bytes in all, and quotes are needed if it starts with `@`");
         d.report(node.place, Code::BadAddress, "not an address or domain as listed here", Some(hint));
         return None;
     }
@@ -152,7 +152,7 @@ fn address(d: &mut Decoder, node: &Node, accepts: fn(&str) -> bool, wanted: &str
 /// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds.
 fn is_address(text: &str) -> bool {
     let (name, domain) = text.rsplit_once('@').unwrap_or_default();
-    text.len() <= MAX_ID_BYTES && !name.is_empty() && is_domain(domain)
+    text.len() <= MAX_ID_BYTES && is_domain(name) && is_domain(domain)
 }
 
 fn is_domain(text: &str) -> bool {
@@ -166,8 +166,7 @@ fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut 
         None
     };
     if !is_inside(path) {
-        let message = format!("`{path}` is not a path inside the flags folder");
-        return refuse(message, "write it relative to the flags folder, without `..`");
+        return refuse("not a path inside the flags folder".to_owned(), "write it relative to the flags folder, without `..`");
     }
     match contents.files.get(path) {
         None => refuse(
@@ -188,7 +187,9 @@ fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut 
 
 /// A relative path of plain parts.
 fn is_inside(path: &str) -> bool {
-    !path.is_empty() && !path.contains('\\') && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    !path.is_empty()
+        && !path.contains(|c: char| c == '\\' || c.is_control())
+        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
@@ -263,23 +264,32 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
 #[derive(Default)]
 pub struct SegmentNames {
     pub uses: Vec<(SegmentKey, Place)>,
+    index: HashMap<SegmentKey, SegmentIndex>,
 }
 
 impl SegmentNames {
     /// One name.
     pub fn read(&mut self, d: &mut Decoder, node: &Node) -> Option<SegmentIndex> {
         let key: SegmentKey = d.name(node, "a segment's key")?;
-        let known = self.uses.iter().position(|(other, _)| *other == key);
-        Some(known.unwrap_or_else(|| {
-            self.uses.push((key, node.place));
-            self.uses.len() - 1
-        }))
+        if let Some(index) = self.index.get(&key) {
+            return Some(*index);
+        }
+        if self.uses.len() == MAX_ENTRIES {
+            d.report(node.place, Code::TooMany, format!("a flag names at most {MAX_ENTRIES} segments"), None);
+            return None;
+        }
+        self.index.insert(key.clone(), self.uses.len());
+        self.uses.push((key, node.place));
+        Some(self.uses.len() - 1)
     }
 
     /// One name or a list of them.
     pub fn read_any(&mut self, d: &mut Decoder, node: &Node) -> Option<Vec<SegmentIndex>> {
         match &node.kind {
-            Kind::List(items) => items.iter().map(|item| self.read(d, item)).collect(),
+            Kind::List(items) => {
+                let indices: Vec<_> = items.iter().map(|item| self.read(d, item)).collect();
+                indices.into_iter().collect()
+            }
             _ => self.read(d, node).map(|index| vec![index]),
         }
     }

@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::decode::{Decoder, Record, decimal, list, similar};
-use super::finding::{Code, Finding, Place};
-use super::limits::MAX_CASES;
+use super::decode::{Decoder, Record, decimal, list};
+use super::finding::{Code, Finding, Place, quoted};
+use super::limits::{MAX_CASES, MAX_FINDINGS};
 use super::shape::{Holds, ID, Key, Least, STRATEGY, Shape, TEXT, may, needs};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{
@@ -116,6 +116,9 @@ fn each(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<OwnedAttributes> {
             values.iter().map(|value| combination.iter().chain([value]).cloned().collect())
         });
         combinations = longer.take(MAX_CASES + 1).collect();
+        if combinations.len() > MAX_CASES {
+            break;
+        }
     }
     combinations
 }
@@ -157,7 +160,7 @@ fn segment(d: &mut Decoder, node: &Node, tested: Tested) -> Option<SegmentKey> {
     let key: SegmentKey = d.name(node, "a segment's key")?;
     if !tested.segments.contains(&key) {
         let names = tested.segments.iter().map(SegmentKey::as_str);
-        let hint = similar(key.as_str(), names).map(|name| format!("did you mean `{name}`?"));
+        let hint = d.similar(key.as_str(), names).map(|name| format!("did you mean `{name}`?"));
         d.report(node.place, Code::BadCase, format!("the flag names no segment `{key}`: being in it changes nothing"), hint);
     }
     Some(key)
@@ -183,7 +186,7 @@ fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
     if rule.is_none() {
         let words: Vec<&str> =
             steps().map(|step| step.as_str() as &str).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
-        let hint = similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
+        let hint = d.similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
         let message = format!("`by` is a step or the name of a rule: {}", list(words.iter().copied()));
         d.report(node.place, Code::BadCase, message, hint);
     }
@@ -202,8 +205,8 @@ fn attribute(d: &mut Decoder, name: &Name, node: &Node, tested: Tested) -> Optio
     let kind = tested.attribute(&name.text).filter(|_| needs_declaring);
     if kind.is_none() && needs_declaring {
         let names = tested.attributes.iter().map(|(name, _)| name.as_str()).chain(["email", "email_verified"]);
-        let hint = similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
-        d.report(name.place, Code::UnknownAttribute, format!("`{}` is not declared", name.text), hint);
+        let hint = d.similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
+        d.report(name.place, Code::UnknownAttribute, format!("{} is not declared", quoted(&name.text)), hint);
     }
     let Kind::Scalar { text, plain } = &node.kind else { return d.wrong_type(node, "an attribute is a single value") };
     let value = if node.is_null() { Value::Null } else { typed_value(text, *plain, kind, &name.text) };
@@ -228,7 +231,7 @@ pub fn typed_value(text: &str, plain: bool, kind: Option<&AttributeType>, name: 
 
 /// The finding of every case that fails.
 pub fn run_cases(file: &str, definition: &Arc<Definition>, cases: &[Case]) -> Vec<Finding> {
-    cases.iter().filter_map(|case| case.run(file, definition)).collect()
+    cases.iter().filter_map(|case| case.run(file, definition)).take(MAX_FINDINGS).collect()
 }
 
 impl Case {

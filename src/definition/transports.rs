@@ -66,6 +66,7 @@ pub fn read_transports(d: &mut Decoder, transports: Option<&Node>, client: Optio
 fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
     let record = d.record(node, &POLLING)?;
     let usual = Polling::default();
+    let found = d.count();
     let polling = Polling {
         url: record.get("url").and_then(|node| d.text(node, "`url`")),
         start: duration(d, record, "start", usual.start),
@@ -75,7 +76,9 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
         dedupe: duration(d, record, "dedupe", usual.dedupe),
         limit: record.get("limit").and_then(|node| d.integer(node, "`limit`", 1..=MAX_EVENTS)).unwrap_or(usual.limit),
     };
-    if polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max {
+    // An interval that could not be read stands for its default here; of that nothing follows.
+    let sound = d.count() == found;
+    if sound && (polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max) {
         let hint = "`min` is above zero, `start` at least `min` and `max` at least `start`".to_owned();
         d.report(record.place, Code::BadDuration, "the polling intervals are out of order", Some(hint));
     }

@@ -70,15 +70,18 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
 
 fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Finding {
     let valid = std::str::from_utf8(&bytes[..valid_up_to]).unwrap_or_default();
+    let valid = valid.strip_prefix('\u{feff}').unwrap_or(valid);
     let place = place_of_offset(valid, valid.len());
     finding_at(file, place, Code::NotUtf8, "a byte that is not UTF-8", Some("save the file as UTF-8"))
 }
 
 fn place_of_offset(text: &str, at: usize) -> Place {
-    let before = &text[..at];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    let column = before[line_start..].chars().count() + 1;
+    let (mut line, mut column) = (1, 1);
+    let mut before = text[..at].chars().peekable();
+    while let Some(c) = before.next() {
+        let ends_line = c == '\n' || (c == '\r' && before.peek() != Some(&'\n'));
+        (line, column) = if ends_line { (line + 1, 1) } else { (line, column + 1) };
+    }
     Place { line: line as u32, column: column as u32, start: at as u32, end: at as u32 }
 }
 
@@ -97,6 +100,8 @@ impl<'a> Builder<'a> {
         let options: Options = options! {
             disallow_directives: true,
             emit_comments: false,
+            // So that an anchor is reported where it stands.
+            emit_anchor_events: true,
             // One more than we allow, so that our own message is the one that is read.
             flow_nesting_limit: MAX_DEPTH + 1,
             block_nesting_limit: MAX_DEPTH + 1,
@@ -140,7 +145,7 @@ impl<'a> Builder<'a> {
             let message = format!("more than {MAX_NODES} values, the most a YAML file may have");
             return Err(self.finding(span, Code::TooMany, message, Some("put long id lists into a `users_file`")));
         }
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH && !matches!(event, Event::Scalar(..)) {
             return Err(self.too_deep(span));
         }
         let (anchor, tag) = match &event {
@@ -150,11 +155,15 @@ impl<'a> Builder<'a> {
             _ => (1, false),
         };
         if anchor != 0 {
-            return Err(self.alias(span));
+            let at = match event {
+                Event::Alias(_) => span,
+                _ => self.next()?.1,
+            };
+            return Err(self.alias(at));
         }
         if tag {
             let hint = Some("remove the `!…`; types follow from the key");
-            return Err(self.finding(span, Code::Tag, "tags are not allowed", hint));
+            return Err(self.finding(span.tag_span().unwrap_or(span), Code::Tag, "tags are not allowed", hint));
         }
         let kind = match event {
             Event::Scalar(text, style, ..) => Kind::Scalar { text: text.into(), plain: style == ScalarStyle::Plain },
@@ -191,7 +200,8 @@ impl<'a> Builder<'a> {
                 return Err(finding_at(self.file, place, Code::Alias, "merge keys are not allowed", hint));
             }
             if !seen.insert(text.clone()) {
-                let message = format!("the key `{text}` stands here a second time");
+                // Not quoted: where a list of ids was meant, it may be one.
+                let message = "this key stands here a second time";
                 return Err(finding_at(self.file, place, Code::DuplicateKey, message, Some("keep one of the two")));
             }
             let (event, span) = self.next()?;
