@@ -214,14 +214,14 @@ fn the_limits_shown_are_the_limits_kept() {
     assert_eq!(limits, turnout::http::Limits::default());
 }
 
-/// Every setting that `--help` knows stands in README's table.
+/// Every setting that `--help` knows stands in the table of settings.
 #[test]
-fn readme_lists_every_setting() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+fn the_docs_list_every_setting() {
+    let docs = fs::read_to_string(Path::new(ROOT).join("docs/SETTINGS.md")).unwrap();
     let (_, help, _) = run(&["serve", "--help"]);
     let mut settings = 0;
     for name in help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap()) {
-        assert!(readme.contains(&format!("`{name}`")), "README does not list {name}");
+        assert!(docs.contains(&format!("`{name}`")), "docs/SETTINGS.md does not list {name}");
         settings += 1;
     }
     assert!(settings >= 5, "{help}");
