@@ -115,12 +115,17 @@ async fn sentinels_appear_nowhere() {
         take(client.get(format!("http://{address}/healthz?{USER}"))).await;
         take(client.get(format!("http://{address}/readyz?{USER}")).bearer_auth(&good)).await;
     }
+    wait_until("the admin listener", async || said("metrics and problems on") == 1).await;
+    let admin = stderr.lock().unwrap().split_once("problems on http://").unwrap().1.lines().next().unwrap().to_owned();
+    for path in ["metrics", "v1/problems"] {
+        take(client.get(format!("http://{admin}/{path}"))).await;
+    }
     // Every kind of answer was seen.
     assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 405]);
     // A broken keys file is spoken of, and nothing of it.
     std::fs::write(path("servers"), format!("sentinel-server-name {hex} {SERVER_KEY}\n")).unwrap();
     std::fs::write(path("keys.json"), format!("sentinel {}", ours.jwks())).unwrap();
-    std::fs::write(path("flags/a.yaml"), flag("a", &format!("deny: [{{ users: [{USER}, 5] }}]\n"))).unwrap();
+    std::fs::write(path("flags/a.yaml"), flag("a", &format!("deny: [{{ users: [{USER}, [5]] }}]\n"))).unwrap();
     wait_until("all three to be spoken of", async || said("the last good keys stay") == 2 && said("problem: ") > 0).await;
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let mut stdout = String::new();
