@@ -99,7 +99,7 @@ impl<'n> Lists<'n> {
             users: users.iter().filter_map(|node| id(d, node)).collect(),
             emails: emails
                 .iter()
-                .filter_map(|node| address(d, node, is_address, "an address has one `@` and a domain"))
+                .filter_map(|node| address(d, node, is_address, "an address has a name, an `@` and a domain, and no blanks"))
                 .collect(),
             domains: domains
                 .iter()
@@ -149,10 +149,11 @@ fn address(d: &mut Decoder, node: &Node, accepts: fn(&str) -> bool, wanted: &str
     Some(text.to_ascii_lowercase())
 }
 
-/// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds.
+/// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds. A name may hold an `@` of its own, in quotes (RFC 5321).
 fn is_address(text: &str) -> bool {
     let (name, domain) = text.rsplit_once('@').unwrap_or_default();
-    text.len() <= MAX_ID_BYTES && is_domain(name) && is_domain(domain)
+    let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
+    text.len() <= MAX_ID_BYTES && is_name && is_domain(domain)
 }
 
 fn is_domain(text: &str) -> bool {
