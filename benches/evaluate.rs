@@ -26,7 +26,7 @@ fn flag() -> Flag {
     assert!(findings.is_empty(), "{findings:?}");
     let form = library.flags().next().and_then(|(_, form)| form);
     let Some((definition, segments)) = form else { unreachable!("the flag is sound") };
-    Flag { definition, segments, stopped: false }
+    Flag::as_written(definition, segments)
 }
 
 fn benchmark(c: &mut Criterion) {

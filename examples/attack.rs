@@ -138,8 +138,10 @@ impl Server {
         let here = env::current_exe().unwrap();
         let program = here.parent().and_then(|examples| examples.parent()).unwrap().join("turnout");
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--flags"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
             .arg(flags.path())
+            .arg("--data")
+            .arg(flags.path().join("data"))
             .stderr(Stdio::piped())
             .spawn()
             .expect("build the server first: scripts/attack does");

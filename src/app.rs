@@ -9,33 +9,35 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::config::{Access, Config, SessionKeys};
-use crate::control::{Change, Corridor};
+use crate::control::{Corridor, Opening, StartFault};
+use crate::data::{DataError, DataFolder};
 use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, AdminSurface, Limits, Server, Surface};
 use crate::open_files;
 use crate::telemetry;
-use crate::token::{Fresh, Gate, ServerKeys, Sessions};
+use crate::token::{Fresh, Gate, Operators, ServerKeys, Sessions, random_secret};
 use crate::watch::{Mode, Watch};
 
 /// A running service.
 #[derive(Debug)]
 pub struct App {
-    corridor: Arc<Corridor>,
+    corridor: Corridor,
     server: Server,
     watch: Watch,
-    admin: Admin,
+    admin: Server,
+    back_room: BackRoom,
     _fresh: Vec<Fresh>,
 }
 
-/// The admin listener, on a thread and runtime of its own: it answers however busy the public one is.
+/// A thread and runtime of its own for the corridor and the admin listener: they work however busy the public one is.
 #[derive(Debug)]
-struct Admin {
-    address: SocketAddr,
+struct BackRoom {
+    handle: Handle,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -47,6 +49,10 @@ pub enum StartError {
     Listen { address: SocketAddr, flag: &'static str, source: io::Error },
     #[error("cannot start another thread")]
     Thread(#[source] io::Error),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Corridor(#[from] StartFault),
 }
 
 impl StartError {
@@ -60,6 +66,12 @@ impl StartError {
                 _ => format!("choose another address with {flag}"),
             },
             StartError::Thread(_) => "the system gives no more threads; raise its limit".to_owned(),
+            StartError::Data(DataError::InUse(_)) => "stop it, or choose another folder with --data".to_owned(),
+            StartError::Data(_) => "mend its rights, or choose another folder with --data".to_owned(),
+            StartError::Corridor(StartFault::NothingToAccept(_)) => {
+                "bring the database back first, or start without --accept-database".to_owned()
+            }
+            StartError::Corridor(StartFault::NoRandomness) => "see whether /dev/urandom can be read".to_owned(),
         }
     }
 }
@@ -73,22 +85,39 @@ impl App {
         let files = open_files::raise();
         let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
         telemetry::capacity(limits.connections, files);
+        let data = Arc::new(DataFolder::open(&config.data)?);
+        let secret = random_secret().ok_or(StartFault::NoRandomness)?;
+        let secret = data.read_admin_token(&secret)?;
 
-        let corridor = Arc::new(Corridor::new(config.server_auth));
+        let back_room = BackRoom::open().map_err(StartError::Thread)?;
+        let opening =
+            Opening { data, server_auth: config.server_auth, accept_database: config.accept_database, tell: telemetry::news };
+        let corridor = back_room.run(Corridor::open(opening)).await?;
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
-        take_in(&corridor, &config.flags, contents.clone());
-        let (gate, fresh) = open_gate(&config.access).await;
+        let (first, of_folder, flags) = (corridor.clone(), contents.clone(), config.flags.clone());
+        back_room.run(async move { take_in(&first, &flags, &of_folder).await }).await;
+
+        let operators = Operators::new(&secret, corridor.tokens());
+        let (gate, fresh) = open_gate(&config.access, operators.clone()).await;
         let surface = Surface::of(&corridor).behind(gate);
         let routes = http::for_pages_of(&config.access.cors_origins, http::routes(surface.clone()), surface.clone());
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
-        let watched = corridor.clone();
+        let (watched, handle) = (corridor.clone(), back_room.handle.clone());
         let flags = config.flags.display().to_string();
-        let deliver = move |contents| take_in(&watched, &config.flags, contents);
+        let deliver = move |contents| handle.block_on(take_in(&watched, &config.flags, &contents));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
-        let admin = Admin::start(admin_listener, AdminSurface { public: surface, watch: watch.mode(), flags })?;
-        Ok(App { corridor, server, watch, admin, _fresh: fresh })
+        let admin = AdminSurface {
+            public: surface,
+            corridor: corridor.clone(),
+            operators,
+            watch: watch.mode(),
+            flags,
+            on_loopback: config.admin_listen.ip().is_loopback(),
+        };
+        let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
+        Ok(App { corridor, server, watch, admin, back_room, _fresh: fresh })
     }
 
     /// Where clients ask.
@@ -96,9 +125,9 @@ impl App {
         self.server.address()
     }
 
-    /// Where operators look.
+    /// Where operators ask.
     pub fn admin_address(&self) -> SocketAddr {
-        self.admin.address
+        self.admin.address()
     }
 
     /// How many connections clients have open.
@@ -106,7 +135,7 @@ impl App {
         self.server.connections()
     }
 
-    pub fn corridor(&self) -> &Arc<Corridor> {
+    pub fn corridor(&self) -> &Corridor {
         &self.corridor
     }
 
@@ -117,40 +146,49 @@ impl App {
 
     /// Lets requests under way end; returns after 5 s at the latest.
     pub async fn stop(self) {
-        drop(self.watch);
-        self.server.stop().await;
-        // It answers until the last client was served. Its thread ends by itself; nothing is lost if it is slow.
-        let _ = self.admin.stop.send(());
-        let _ = tokio::task::spawn_blocking(|| self.admin.thread.join()).await;
+        let App { corridor, server, watch, admin, back_room, .. } = self;
+        drop(watch);
+        server.stop().await;
+        // It answers until the last client was served.
+        back_room.run(async move { admin.stop().await }).await;
+        back_room.run(async move { corridor.close().await }).await;
+        back_room.close().await;
     }
 }
 
-impl Admin {
-    fn start(listener: TcpListener, surface: AdminSurface) -> Result<Admin, StartError> {
-        let address = listener.local_addr().map_err(StartError::Thread)?;
-        listener.set_nonblocking(true).map_err(StartError::Thread)?;
-        let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+impl BackRoom {
+    fn open() -> io::Result<BackRoom> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let serve = async move {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let server = http::serve(listener, http::admin_routes(surface), Limits::default())?;
-            let _ = stopped.await;
-            server.stop().await;
-            io::Result::Ok(())
-        };
-        let run = move || {
-            if let Err(error) = runtime.block_on(serve) {
-                telemetry::say(&format!("the admin listener ended: {error}"));
-            }
-        };
-        let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(StartError::Thread)?;
-        Ok(Admin { address, stop, thread })
+        let run = move || drop(runtime.block_on(stopped));
+        let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run)?;
+        Ok(BackRoom { handle, stop, thread })
     }
+
+    /// Runs something there and waits for it here.
+    async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
+        match self.handle.spawn(task).await {
+            Ok(done) => done,
+            // Nothing aborts it, so it panicked: that is told here.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    async fn close(self) {
+        let _ = self.stop.send(());
+        let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
+    }
+}
+
+fn serve_admin(listener: TcpListener, surface: AdminSurface) -> io::Result<Server> {
+    listener.set_nonblocking(true)?;
+    http::serve(tokio::net::TcpListener::from_std(listener)?, http::admin_routes(surface), Limits::default())
 }
 
 /// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.
-async fn open_gate(access: &Access) -> (Gate, Vec<Fresh>) {
-    let mut gate = Gate { unverified: access.unverified, ..Gate::default() };
+async fn open_gate(access: &Access, operators: Operators) -> (Gate, Vec<Fresh>) {
+    let mut gate = Gate { unverified: access.unverified, operators: Some(operators), ..Gate::default() };
     let mut fresh = Vec::new();
     if let Some(SessionKeys { source, pins }) = &access.session_keys {
         let sessions = Arc::new(Sessions::new(pins.clone()));
@@ -166,10 +204,9 @@ async fn open_gate(access: &Access) -> (Gate, Vec<Fresh>) {
 }
 
 /// Makes a reading of the folder live and says what came of it.
-fn take_in(corridor: &Corridor, flags: &Path, contents: Contents) {
-    let applied = corridor.apply(Change::Folder(contents.clone()));
-    telemetry::applied(&applied);
-    if applied.problems_changed {
-        telemetry::problems(&corridor.problems().current(), &contents, flags);
+async fn take_in(corridor: &Corridor, flags: &Path, contents: &Contents) {
+    let taken_in = corridor.take_in(contents).await;
+    if taken_in.findings_changed {
+        telemetry::problems(&corridor.problems().current(), contents, flags);
     }
 }

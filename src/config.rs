@@ -19,11 +19,19 @@ pub struct Settings {
     #[arg(long = "flags", value_name = "DIR", env = "TURNOUT_FLAGS", default_value = "./flags")]
     pub flags: PathBuf,
 
+    /// What must survive: the database, the journal, the last good state, the admin token
+    #[arg(long = "data", value_name = "DIR", env = "TURNOUT_DATA", default_value = "./data")]
+    pub data: PathBuf,
+
+    /// Believe a database that is another one, or older, than the one known here; stops are carried over
+    #[arg(long)]
+    pub accept_database: bool,
+
     /// Where clients ask; port 0 takes any free port
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_LISTEN", default_value = "127.0.0.1:7070")]
     pub listen: String,
 
-    /// Where the admin listener is: metrics and problems, on loopback only
+    /// Where operators ask, with a token
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_ADMIN_LISTEN", default_value = "127.0.0.1:7071")]
     pub admin_listen: String,
 
@@ -88,6 +96,8 @@ pub struct Limiting {
 #[derive(Clone, Debug)]
 pub struct Config {
     pub flags: PathBuf,
+    pub data: PathBuf,
+    pub accept_database: bool,
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
     pub internal_user_ids: Vec<String>,
@@ -113,11 +123,6 @@ impl Settings {
         };
         let listen = address("--listen", &self.listen, 7070);
         let admin_listen = address("--admin-listen", &self.admin_listen, 7071);
-        if admin_listen.is_some_and(|address| !address.ip().is_loopback()) {
-            faults.push(
-                "--admin-listen: the admin listener has no tokens yet, so it stays on loopback, like 127.0.0.1:7071".to_owned(),
-            );
-        }
         let mut take = |BadSettings(more): BadSettings| faults.extend(more);
         let access = self.who_may_ask.check(listen).map_err(&mut take);
         let deciding = self.deciding.check().map_err(&mut take);
@@ -126,7 +131,17 @@ impl Settings {
             (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth)), Ok(limits))
                 if faults.is_empty() =>
             {
-                Ok(Config { flags: self.flags.clone(), listen, admin_listen, internal_user_ids, server_auth, access, limits })
+                Ok(Config {
+                    flags: self.flags.clone(),
+                    data: self.data.clone(),
+                    accept_database: self.accept_database,
+                    listen,
+                    admin_listen,
+                    internal_user_ids,
+                    server_auth,
+                    access,
+                    limits,
+                })
             }
             _ => Err(BadSettings(faults)),
         }

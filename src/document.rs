@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::flag::{Definition, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports};
+use crate::flag::{Flag, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports};
 use crate::tally::{Count, Tally};
 
 /// One outcome of a flag in the forms it is asked for.
@@ -44,18 +44,12 @@ struct Outcome {
 
 impl Documents {
     /// Every outcome the flag can have; `None` for a flag with no good form.
-    pub fn of(
-        key: &FlagKey,
-        definition: Option<&Definition>,
-        error_is_ours: bool,
-        server_auth: ServerAuth,
-        tally: &Tally,
-    ) -> Documents {
+    pub fn of(key: &FlagKey, flag: Option<&Flag>, error_is_ours: bool, server_auth: ServerAuth, tally: &Tally) -> Documents {
         let outcome = |resolution| Outcome { resolution, document: OnceLock::new(), answered: tally.count(key, resolution) };
-        let outcomes = outcomes(definition, server_auth).into_iter().map(outcome).collect();
+        let outcomes = outcomes(flag, server_auth).into_iter().map(outcome).collect();
         Documents {
             key: key.clone(),
-            transports: definition.map(|definition| definition.transports.clone()).unwrap_or_default(),
+            transports: flag.map(|flag| flag.definition.transports.clone()).unwrap_or_default(),
             error_code: if error_is_ours { "GENERAL" } else { "INVALID_CONTEXT" },
             outcomes,
         }
@@ -96,9 +90,10 @@ pub fn etag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
     format!("\"{hex}\"").into()
 }
 
-/// Every resolution `evaluate` can come to for a definition.
-fn outcomes(definition: Option<&Definition>, server_auth: ServerAuth) -> Vec<Resolution> {
-    let Some(definition) = definition else { return vec![Resolution::ERROR, Resolution::STOPPED_UNKNOWN] };
+/// Every resolution `evaluate` can come to for a flag.
+fn outcomes(flag: Option<&Flag>, server_auth: ServerAuth) -> Vec<Resolution> {
+    let Some(flag) = flag else { return vec![Resolution::ERROR, Resolution::STOPPED_UNKNOWN] };
+    let definition = &*flag.definition;
     let outcome = |strategy: Strategy, step, reason| Resolution { strategy, step, reason };
     let targeted = |strategy, step| outcome(strategy, step, Reason::TargetingMatch);
     let mut all = vec![
@@ -109,7 +104,7 @@ fn outcomes(definition: Option<&Definition>, server_auth: ServerAuth) -> Vec<Res
     all.extend(definition.deny.iter().map(|entry| targeted(entry.strategy, Step::Deny)));
     all.extend(definition.allow.iter().map(|entry| targeted(entry.strategy, Step::Allow)));
     all.extend(definition.rules.iter().map(|rule| targeted(rule.strategy, Step::Rule)));
-    match definition.rollout {
+    match flag.rollout {
         None => all.push(outcome(definition.default.into(), Step::Default, Reason::Static)),
         Some(split) => match split.sole(definition.default) {
             Some(sole) => all.push(outcome(sole, Step::Rollout, Reason::Static)),

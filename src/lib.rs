@@ -6,21 +6,26 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
-//! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`tally`] how often each outcome was answered |
-//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`open_files`] how many there may be |
+//! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`tally`] how often each outcome was answered, [`truth`] what was decided and what follows from it |
+//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`store`] durable truth, [`data`] what is kept on local disk, [`open_files`] how many there may be |
 //! | 3 | [`control`] the one corridor for change, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
 //! ```
-//! use turnout::control::{Change, Corridor};
-//! use turnout::definition::Contents;
+//! use turnout::definition::{Contents, Library};
 //! use turnout::flag::{Context, Identity, ServerAuth, TargetingKey};
+//! use turnout::snapshot::{Position, Snapshot};
+//! use turnout::truth::{Book, Head, Truth, record_files};
 //!
-//! let corridor = Corridor::new(ServerAuth::Off);
+//! let mut library = Library::default();
 //! let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
-//! corridor.apply(Change::Folder(Contents::of([("chat.yaml", chat)])));
+//! library.update(&Contents::of([("chat.yaml", chat)]));
 //!
-//! let snapshot = corridor.live().current();
+//! let mut truth = Truth::of(Book::empty(), Vec::new());
+//! let recording = record_files(&truth, &library);
+//! truth.book.apply(Head { revision: 1, ..Head::none() }, &recording.changes, &recording.forms);
+//!
+//! let (snapshot, _) = Snapshot::cold(ServerAuth::Off).next(truth.position(), truth.standings().into_iter());
 //! let flag = snapshot.flag("chat").unwrap();
 //! let context = Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]);
 //! println!("{} at revision {}", snapshot.evaluate(flag, &context).strategy, snapshot.position());
@@ -33,6 +38,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod data;
 pub mod definition;
 pub mod document;
 pub mod flag;
@@ -41,7 +47,9 @@ pub mod http;
 pub mod live;
 pub mod open_files;
 pub mod snapshot;
+pub mod store;
 pub mod tally;
 pub mod telemetry;
 pub mod token;
+pub mod truth;
 pub mod watch;

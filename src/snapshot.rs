@@ -2,7 +2,6 @@
 //!
 //! A request reads one snapshot and nothing else (law 5). The next one shares with it every flag that did not change.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +9,6 @@ use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::definition::Form;
 use crate::document::{Document, Documents};
 use crate::flag::{Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
 use crate::tally::Tally;
@@ -54,17 +52,28 @@ pub struct Snapshot {
 pub struct Entry {
     key: FlagKey,
     state: State,
-    changed_at: Bytes,
-    documents: Documents,
+    changed_at: Position,
+    changed_at_text: Bytes,
+    documents: Arc<Documents>,
 }
 
+/// What is known of one flag.
 #[derive(Clone, Debug)]
-enum State {
+pub enum State {
     Usable(Flag),
     /// No good form is known.
     Unusable {
         stopped: bool,
     },
+}
+
+/// One flag as it is to stand in a snapshot.
+#[derive(Debug)]
+pub struct Standing<'a> {
+    pub key: &'a FlagKey,
+    pub state: State,
+    /// The position at which the flag, or a segment it names, last changed.
+    pub changed_at: Position,
 }
 
 impl Snapshot {
@@ -73,35 +82,25 @@ impl Snapshot {
         Snapshot { position_text: Position::default().to_string().into(), server_auth, ..Snapshot::default() }
     }
 
-    /// The snapshot after this one, or `None` if nothing changed, with the keys that did.
-    pub fn next<'a>(
-        &self,
-        position: Position,
-        forms: impl Iterator<Item = (&'a FlagKey, Form)>,
-        stopped: &BTreeSet<FlagKey>,
-    ) -> Option<(Snapshot, Vec<FlagKey>)> {
-        let changed_at = Bytes::from(position.to_string());
+    /// A snapshot at another position, with the keys of the flags that are not what they were. What stayed is shared.
+    pub fn next<'a>(&self, position: Position, standings: impl Iterator<Item = Standing<'a>>) -> (Snapshot, Vec<FlagKey>) {
         let mut changed = Vec::new();
-        let entries: Vec<Arc<Entry>> = forms
-            .map(|(key, form)| {
-                let state = State::new(form, stopped.contains(key));
-                match self.flag(key.as_str()) {
-                    Some(entry) if entry.state.is(&state) => entry.clone(),
-                    _ => {
-                        changed.push(key.clone());
-                        Arc::new(Entry::new(key.clone(), state, changed_at.clone(), self))
-                    }
+        let entries: Vec<Arc<Entry>> = standings
+            .map(|Standing { key, state, changed_at }| match self.flag(key.as_str()) {
+                Some(old) if old.state.is(&state) && old.changed_at == changed_at => old.clone(),
+                Some(old) if old.state.is(&state) => Arc::new(old.renumbered(changed_at)),
+                _ => {
+                    changed.push(key.clone());
+                    Arc::new(Entry::new(key.clone(), state, changed_at, self))
                 }
             })
             .collect();
         let index: HashMap<FlagKey, usize, RandomState> =
             entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         changed.extend(self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned());
-        if changed.is_empty() {
-            return None;
-        }
         let (server_auth, tally) = (self.server_auth, self.tally.clone());
-        Some((Snapshot { position, position_text: changed_at, server_auth, tally, entries, index }, changed))
+        let position_text = Bytes::from(position.to_string());
+        (Snapshot { position, position_text, server_auth, tally, entries, index }, changed)
     }
 
     pub fn position(&self) -> Position {
@@ -143,13 +142,19 @@ impl Snapshot {
 }
 
 impl Entry {
-    fn new(key: FlagKey, state: State, changed_at: Bytes, of: &Snapshot) -> Entry {
-        let (definition, error_is_ours) = match &state {
-            State::Usable(flag) => (Some(&*flag.definition), matches!(flag.segments, Segments::Unusable)),
+    fn new(key: FlagKey, state: State, changed_at: Position, of: &Snapshot) -> Entry {
+        let (flag, error_is_ours) = match &state {
+            State::Usable(flag) => (Some(flag), matches!(flag.segments, Segments::Unusable)),
             State::Unusable { .. } => (None, true),
         };
-        let documents = Documents::of(&key, definition, error_is_ours, of.server_auth, &of.tally);
-        Entry { key, state, changed_at, documents }
+        let documents = Arc::new(Documents::of(&key, flag, error_is_ours, of.server_auth, &of.tally));
+        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), documents }
+    }
+
+    /// The same at another position: a pending change that was committed is the same change.
+    fn renumbered(&self, changed_at: Position) -> Entry {
+        let (key, state, documents) = (self.key.clone(), self.state.clone(), self.documents.clone());
+        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), documents }
     }
 
     pub fn key(&self) -> &FlagKey {
@@ -158,7 +163,7 @@ impl Entry {
 
     /// The position at which this flag last changed, as it stands in a header.
     pub fn changed_at(&self) -> &Bytes {
-        &self.changed_at
+        &self.changed_at_text
     }
 
     /// The document of one outcome, counted as answered.
@@ -176,13 +181,6 @@ impl Entry {
 }
 
 impl State {
-    fn new(form: Form, stopped: bool) -> State {
-        match form {
-            Some((definition, segments)) => State::Usable(Flag { definition, segments, stopped }),
-            None => State::Unusable { stopped },
-        }
-    }
-
     fn is(&self, other: &State) -> bool {
         match (self, other) {
             (State::Usable(mine), State::Usable(theirs)) => mine.is(theirs),

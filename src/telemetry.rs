@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::ops::Not;
 use std::path::Path;
 
-use crate::control::Applied;
+use crate::clock;
+use crate::control::{News, Trouble};
 use crate::definition::{Contents, Finding, render};
 use crate::open_files::OpenFiles;
 use crate::token::{Outcome, Report};
@@ -12,16 +13,37 @@ use crate::token::{Outcome, Report};
 /// The most keys a line names.
 const KEYS_AT_MOST: usize = 10;
 
-pub fn applied(applied: &Applied) {
-    if applied.changed.is_empty() {
-        return;
+/// What the corridor has to tell.
+pub fn news(news: &News) {
+    match news {
+        News::Live { changed, .. } if changed.is_empty() => {}
+        News::Live { position, changed } => {
+            let mut keys: Vec<&str> = changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
+            let more = format!("{} more", changed.len().saturating_sub(KEYS_AT_MOST));
+            if changed.len() > KEYS_AT_MOST {
+                keys.push(&more);
+            }
+            say(&format!("revision {position} is live: {}", keys.join(", ")));
+        }
+        News::Trouble(Trouble { message, hint, .. }) => say(&format!("problem: {message} (help: {hint})")),
+        News::Back { pending: 0 } => say("the database answers"),
+        News::Back { pending } => say(&format!("the database answers; {pending} pending changes are being saved")),
+        News::Drift { flag, file, live, by, at_ms, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let since = ago(clock::wall_ms() - at_ms);
+            say(&format!("{flag}: rollout {file} not live: held at {live} by {by} for {since}{reason}; turnout unset {flag}"));
+        }
     }
-    let mut keys: Vec<&str> = applied.changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
-    let more = format!("{} more", applied.changed.len().saturating_sub(KEYS_AT_MOST));
-    if applied.changed.len() > KEYS_AT_MOST {
-        keys.push(&more);
+}
+
+/// `12 s`, `3 min`, `5 h`, `23 days`.
+pub fn ago(milliseconds: i64) -> String {
+    match milliseconds.max(0) / 1000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
-    say(&format!("revision {} is live: {}", applied.position, keys.join(", ")));
 }
 
 /// How many clients there is room for, and why no more.

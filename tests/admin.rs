@@ -63,11 +63,12 @@ async fn it_answers_loopback_names_only_and_takes_nothing_it_does_not_know() {
         ("127.0.0.1.attacker.example", 403),
     ] {
         for path in ["/metrics", "/v1/problems"] {
-            let response = service.client.get(url(path)).header("host", host).send().await.unwrap();
+            let response =
+                service.client.get(url(path)).bearer_auth(service.token()).header("host", host).send().await.unwrap();
             assert_eq!(response.status().as_u16(), status, "{host} {path}");
         }
     }
     assert_eq!(service.admin("/v1/strategy/chat").await.status(), 404);
-    assert_eq!(service.client.post(url("/metrics")).send().await.unwrap().status(), 405);
+    assert_eq!(service.client.post(url("/metrics")).bearer_auth(service.token()).send().await.unwrap().status(), 405);
     assert_eq!(service.client.get(service.url("/metrics")).send().await.unwrap().status(), 404, "not on the public listener");
 }

@@ -23,7 +23,7 @@ fn an_evaluation_allocates_nothing() {
     let mut library = Library::default();
     assert_eq!(library.update(&Contents::of([("chat.yaml", text), ("segments/staff.yaml", segment)])), []);
     let (definition, segments) = library.flags().next().unwrap().1.unwrap();
-    let flag = Flag { definition, segments, stopped: false };
+    let flag = Flag::as_written(definition, segments);
     let attributes = [
         ("platform".into(), Value::from("web")),
         ("app_version".into(), "2.9.1-beta".into()),

@@ -253,7 +253,7 @@ impl Witness for Nobody {
 }
 
 fn answer(definition: &Arc<Definition>, bucket: u32) -> Answer {
-    let flag = Flag { definition: definition.clone(), segments: Segments::Known(Vec::new()), stopped: false };
+    let flag = Flag::as_written(definition.clone(), Segments::Known(Vec::new()));
     let context = Context::new(Identity::Plain, TargetingKey::parse("x").unwrap(), &[]);
     evaluate_before(&flag, &context, ServerAuth::Off, Bucket::new(bucket), &mut Nobody).strategy
 }

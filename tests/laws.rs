@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use turnout::control::{Change, Corridor};
 use turnout::definition::{Code, Contents, File, Library, Text, limits};
 use turnout::flag::{
     Context, Flag, Identity, MAX_ATTRIBUTES, Reason, Resolution, ServerAuth, Share, Step, Strategy as Answer, TargetingKey,
     Unit, bucket, evaluate, hash, place,
 };
+use turnout::snapshot::Snapshot;
+use turnout::truth::{Book, Forms, Head, Mark, Origin, Pending, Recording, Truth, Wish, record_files};
 
 fn flag_file(key: &str, more: &str) -> String {
     format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
@@ -21,7 +22,7 @@ fn read(more: &str) -> Flag {
     assert_eq!(findings, [], "{more}");
     let (_, form) = library.flags().next().unwrap();
     let (definition, segments) = form.unwrap();
-    Flag { definition, segments, stopped: false }
+    Flag::as_written(definition, segments)
 }
 
 fn ask(flag: &Flag, user: &str) -> Resolution {
@@ -126,28 +127,43 @@ proptest! {
 
     /// Nothing but `resume` lifts a stop.
     #[test]
-    fn law_8_a_stop_stays(steps in prop::collection::vec(0..8usize, 1..40)) {
-        let corridor = Corridor::new(ServerAuth::Off);
-        let key: turnout::flag::FlagKey = "chat".parse().unwrap();
-        let folder = |more: &str| Change::Folder(Contents::of([("chat.yaml", &*flag_file("chat", more))]));
-        corridor.apply(folder(""));
+    fn law_8_a_stop_stays(steps in prop::collection::vec(0..10usize, 1..40)) {
+        let (mut truth, mut library) = (Truth::of(Book::empty(), Vec::new()), Library::default());
+        let mut snapshot = Snapshot::cold(ServerAuth::Off);
+        let flag: turnout::flag::FlagKey = "chat".parse().unwrap();
+        let mark = Mark { by: "someone".to_owned(), at_ms: 1, reason: None };
+        let folder = |more: &str| Contents::of([("chat.yaml", &*flag_file("chat", more))]);
+        library.update(&folder(""));
         let mut stopped = false;
-        let mut position = corridor.live().current().position();
-        for step in steps {
-            let change = match step {
-                0 => { stopped = true; Change::Stop(key.clone()) }
-                1 => { stopped = false; Change::Resume(key.clone()) }
-                2 => folder("rollout: { realtime-v2: 100% }"),
-                3 => folder("rollout: { realtime-v2: 10% }"),
-                4 => folder("rollout: { realtime-v2: 101% }"),
-                5 => Change::Folder(Contents::default()),
-                6 => Change::Folder(Contents { unreadable: Some("gone".to_owned()), ..Contents::default() }),
-                _ => folder("allow: [{ users: [u-1], strategy: realtime-v2 }]"),
+        for step in [9].into_iter().chain(steps) {
+            let share = |text: &str| Some(text.parse().unwrap());
+            let wish = match step {
+                0 => { stopped = true; Some(Wish::Stop { flag: flag.clone() }) }
+                1 => { stopped = false; Some(Wish::Resume { flag: flag.clone(), at: None }) }
+                2 => Some(Wish::Set { flag: flag.clone(), realtime: share("100%"), disabled: None, ends: None }),
+                3 => Some(Wish::Unset { flag: flag.clone() }),
+                4 => { library.update(&folder("rollout: { realtime-v2: 100% }")); None }
+                5 => { library.update(&folder("rollout: { realtime-v2: 101% }")); None }
+                6 => { library.update(&Contents::default()); None }
+                7 => { library.update(&Contents { unreadable: Some("gone".to_owned()), ..Contents::default() }); None }
+                8 => { library.update(&folder("allow: [{ users: [u-1], strategy: realtime-v2 }]")); None }
+                _ => { library.update(&folder("rollout: { realtime-v2: 10% }")); None }
             };
-            corridor.apply(change);
-            let snapshot = corridor.live().current();
-            prop_assert!(snapshot.position() >= position, "positions only rise");
-            position = snapshot.position();
+            let head = Head { revision: truth.book.head.revision + 1, ..Head::none() };
+            match wish {
+                Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &Forms::default()),
+                None => {
+                    let Recording { narrowed, mut changes, mut forms } = record_files(&truth, &library);
+                    let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed };
+                    let (more, texts) = pending.changes(|key| truth.book.flag(key.as_str()));
+                    changes.extend(more);
+                    forms.definitions.extend(texts.definitions);
+                    truth.book.apply(head, &changes, &forms);
+                }
+            }
+            let (next, _) = snapshot.next(truth.position(), truth.standings().into_iter());
+            prop_assert!(next.position() > snapshot.position(), "positions rise");
+            snapshot = next;
             let entry = snapshot.flag("chat").unwrap();
             let answer = snapshot.evaluate(entry, &Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]));
             prop_assert_eq!(answer.step == Step::Stop, stopped);
@@ -216,7 +232,7 @@ fn law_9_doubt_means_baseline() {
     let mut library = Library::default();
     assert_eq!(library.update(&Contents::of([("chat.yaml", &*disabled)])), []);
     let (definition, segments) = library.flags().next().unwrap().1.unwrap();
-    let answer = ask(&Flag { definition, segments, stopped: false }, "");
+    let answer = ask(&Flag::as_written(definition, segments), "");
     assert_eq!((answer.strategy, answer.step), (Answer::Disabled, Step::NoUnit));
 
     for fallback in ["default", "when_stopped"] {

@@ -97,7 +97,7 @@ fn ten_to_fifty_per_cent_moves_exactly_the_buckets_between() {
         assert_eq!(findings, []);
         let (_, form) = library.flags().next().unwrap();
         let (definition, segments) = form.unwrap();
-        turnout::flag::Flag { definition, segments, stopped: false }
+        turnout::flag::Flag::as_written(definition, segments)
     });
     let mut moved = 0;
     for number in 0..100_000 {

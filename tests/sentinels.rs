@@ -38,6 +38,8 @@ async fn sentinels_appear_nowhere() {
             "127.0.0.1:0",
             "--flags",
             &path("flags"),
+            "--data",
+            &path("data"),
             "--internal-user-ids",
             USER,
         ])

@@ -155,7 +155,7 @@ fn ask(case: &Json, library: &Library) -> (Resolution, Option<String>, Option<(u
     let Some((definition, segments)) = form else {
         return (if stopped { Resolution::STOPPED_UNKNOWN } else { Resolution::ERROR }, None, None);
     };
-    let flag = Flag { definition, segments, stopped };
+    let flag = Flag { stopped, ..Flag::as_written(definition, segments) };
     let json = &case["context"];
     let attributes: Vec<_> = json["attributes"]
         .as_object()

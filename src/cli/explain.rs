@@ -152,7 +152,7 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
             format!("`{key}` has no good form: a server would answer `polling` by `error`\n\n{}", drawn.join("\n\n")),
         ));
     };
-    Ok(Flag { definition, segments, stopped: false })
+    Ok(Flag::as_written(definition, segments))
 }
 
 /// One answer and all that led to it.
@@ -214,7 +214,7 @@ impl Telling<'_> {
         };
         let hash =
             hash.map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {}", self.flag.definition.salt));
-        let shares = match self.flag.definition.rollout {
+        let shares = match self.flag.rollout {
             None => "no rollout".to_owned(),
             Some(split) => {
                 let default = Strategy::from(self.flag.definition.default);

@@ -1,111 +1,227 @@
 //! The one corridor for change. Floor 3.
 //!
-//! Whatever changes what is in force, an edit of the folder or an operator, comes here as a [`Change`] and leaves as a
-//! swapped snapshot: swap, then announce, then acknowledge (law 7).
+//! An edit of the folder, an operator's order and the end of a held split all become changes here, are committed, and enter by the same
+//! `refresh`: the store's revision with the pending entries laid over it. Commit, swap, announce, acknowledge, in this order (law 7); only
+//! what narrows is journaled and swapped first.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `lane` | what is committed, one revision at a time |
+//! | `orders` | which way an operator's order takes |
+//! | `narrow` | what is live before it is committed |
+//! | `files` | what a reading of the folder changes |
+//! | `start` | what is served first |
+//! | `keeper` | what is tried again |
 
 mod contact;
+mod ends;
+mod files;
+mod keeper;
+mod lane;
+mod narrow;
+mod order;
+mod orders;
 mod problems;
+mod start;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, oneshot, watch};
 
 pub use contact::Contact;
-pub use problems::Problems;
+pub use files::TakenIn;
+pub use order::{Done, Order, Rejected};
+pub use problems::{Problems, Trouble, TroubleKind};
+pub use start::{Opening, StartFault};
 
-use crate::definition::{Contents, Library};
-use crate::flag::{FlagKey, ServerAuth};
+use crate::data::{DataFolder, Journal};
+use crate::definition::Library;
+use crate::flag::FlagKey;
 use crate::live::Live;
-use crate::snapshot::{Position, Snapshot};
+use crate::snapshot::Position;
+use crate::store::{Store, StoreError};
+use crate::token::Credential;
+use crate::truth::{Head, Truth};
 
-/// What may change.
-#[derive(Debug)]
-pub enum Change {
-    /// The flags folder was read.
-    Folder(Contents),
-    /// The emergency state: only `Resume` ends it (law 8).
-    Stop(FlagKey),
-    Resume(FlagKey),
-}
+/// Lets one change through at a time, and keeps what it needs for that.
+#[derive(Clone, Debug)]
+pub struct Corridor(Arc<Inner>);
 
-/// What a change came to.
 #[derive(Debug)]
-pub struct Applied {
-    /// The position that is live after it.
-    pub position: Position,
-    /// The flags whose effective form changed, and with it the position.
-    pub changed: Vec<FlagKey>,
-    /// Whether the list of problems is another than before.
-    pub problems_changed: bool,
-}
-
-/// Lets one change through at a time.
-#[derive(Debug)]
-pub struct Corridor {
-    state: Mutex<State>,
+struct Inner {
     live: Arc<Live>,
     problems: Arc<Problems>,
     contact: Arc<Contact>,
+    /// What is known: held for moments, never across an `await`.
+    truth: Mutex<Truth>,
+    library: Mutex<Library>,
+    /// Whoever holds it may commit.
+    lane: Arc<tokio::sync::Mutex<Lane>>,
+    /// Whoever holds it may narrow.
+    narrow: tokio::sync::Mutex<()>,
+    journal: Arc<Mutex<Option<Journal>>>,
+    /// Who waits for a pending entry to be committed, by its name.
+    waiting: Mutex<HashMap<String, oneshot::Sender<u64>>>,
+    standing: Mutex<Standing>,
+    tokens: watch::Sender<Arc<Vec<Credential>>>,
+    /// Told when something is pending, or an end comes nearer.
+    wake: Notify,
+    /// Told when the last good state is another.
+    changed: Notify,
+    revisions: watch::Sender<u64>,
+    data: Arc<DataFolder>,
+    tell: fn(&News),
 }
 
+/// What committing needs.
 #[derive(Debug, Default)]
-struct State {
-    library: Library,
-    stopped: BTreeSet<FlagKey>,
+struct Lane {
+    /// `None` while it is out of reach or not to be written.
+    store: Option<Arc<Store>>,
+}
+
+/// How it stands with the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub database: Database,
+    /// The database's name for itself, once it is known.
+    pub epoch: Option<String>,
+    /// The newest head that was kept on disk: what `history --verify` compares with.
+    pub kept: Option<Head>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    Up,
+    /// Out of reach since then.
+    Down {
+        why: String,
+        since_ms: i64,
+    },
+    /// Another one than before, or an older state of it: a person must decide.
+    Held {
+        why: String,
+        since_ms: i64,
+    },
+}
+
+/// What is worth a line.
+#[derive(Debug)]
+pub enum News {
+    /// A position went live; these flags changed with it.
+    Live { position: Position, changed: Vec<FlagKey> },
+    /// Something went wrong, and what to do.
+    Trouble(Trouble),
+    /// The database answers again; how many pending changes are to be saved.
+    Back { pending: usize },
+    /// A file says something else than what an operator holds.
+    Drift { flag: FlagKey, file: String, live: String, by: String, at_ms: i64, reason: Option<String> },
 }
 
 impl Corridor {
-    pub fn new(server_auth: ServerAuth) -> Corridor {
-        Corridor {
-            state: Mutex::default(),
-            live: Arc::new(Live::new(Snapshot::cold(server_auth))),
-            problems: Arc::default(),
-            contact: Arc::default(),
-        }
-    }
-
     pub fn live(&self) -> &Arc<Live> {
-        &self.live
+        &self.0.live
     }
 
     pub fn problems(&self) -> &Arc<Problems> {
-        &self.problems
+        &self.0.problems
     }
 
     pub fn contact(&self) -> &Arc<Contact> {
-        &self.contact
+        &self.0.contact
     }
 
-    /// Makes a change effective. When this returns, it is live and announced.
-    pub fn apply(&self, change: Change) -> Applied {
-        // A panic inside leaves the state between two changes at worst; the next reading of the folder mends it.
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut problems_changed = false;
-        match change {
-            Change::Folder(contents) => {
-                self.contact.note(contents.unreadable.is_none());
-                problems_changed = self.problems.replace(state.library.update(&contents));
-            }
-            Change::Stop(key) => {
-                state.stopped.insert(key);
-            }
-            Change::Resume(key) => {
-                state.stopped.remove(&key);
-            }
-        }
-        let changed = self.refresh(&state);
-        Applied { position: self.live.current().position(), changed, problems_changed }
+    /// A copy of what is known, for whoever shows it.
+    pub fn truth(&self) -> Truth {
+        self.0.truth().clone()
     }
 
-    /// The only way state ever enters: what is known now becomes a snapshot, if it differs from the one that is live.
-    fn refresh(&self, state: &State) -> Vec<FlagKey> {
+    pub fn standing(&self) -> Standing {
+        lock(&self.0.standing).clone()
+    }
+
+    /// The database, for reading the past; `None` while it is out of reach.
+    pub async fn store(&self) -> Option<Arc<Store>> {
+        let lane = tokio::time::timeout(lane::READ, self.0.lane.lock()).await.ok()?;
+        lane.store.clone()
+    }
+
+    /// Every revision committed from now on; a slow listener hears the latest.
+    pub fn revisions(&self) -> watch::Receiver<u64> {
+        self.0.revisions.subscribe()
+    }
+
+    /// Makes a credential good from now on.
+    pub async fn add_token(&self, token: Credential) -> Result<(), Rejected> {
+        let mut lane = self.0.lane.clone().lock_owned().await;
+        let store = self.0.store_of(&lane)?;
+        let added = tokio::time::timeout(lane::READ, store.add_token(&token)).await;
+        self.0.settle_tokens(&mut lane, added.map(|added| added.map(|()| true))).await.map(drop)
+    }
+
+    /// Whether there was such a credential that was still good.
+    pub async fn revoke_token(&self, id: &str) -> Result<bool, Rejected> {
+        let mut lane = self.0.lane.clone().lock_owned().await;
+        let store = self.0.store_of(&lane)?;
+        let revoked = tokio::time::timeout(lane::READ, store.revoke_token(id, crate::clock::wall_ms())).await;
+        self.0.settle_tokens(&mut lane, revoked).await
+    }
+
+    /// The tokens that are known, now and later.
+    pub fn tokens(&self) -> watch::Receiver<Arc<Vec<Credential>>> {
+        self.0.tokens.subscribe()
+    }
+}
+
+impl Inner {
+    fn truth(&self) -> MutexGuard<'_, Truth> {
+        lock(&self.truth)
+    }
+
+    /// The only way state ever enters: what is known now becomes a snapshot, which is swapped in and then announced.
+    fn refresh(&self, truth: &Truth) {
         let current = self.live.current().clone();
-        let position = Position { revision: current.position().revision + 1, pending: 0 };
-        match current.next(position, state.library.flags(), &state.stopped) {
-            Some((snapshot, changed)) => {
-                self.live.publish(snapshot);
-                changed
-            }
-            None => Vec::new(),
+        let (snapshot, changed) = current.next(truth.position(), truth.standings().into_iter());
+        let position = snapshot.position();
+        if self.live.publish(snapshot) {
+            (self.tell)(&News::Live { position, changed });
         }
     }
+
+    /// Knows the tokens as the database has them after a change of them.
+    async fn settle_tokens(
+        &self,
+        lane: &mut Lane,
+        done: Result<Result<bool, StoreError>, tokio::time::error::Elapsed>,
+    ) -> Result<bool, Rejected> {
+        let known = match (&lane.store, &done) {
+            (Some(store), Ok(Ok(_))) => tokio::time::timeout(lane::READ, store.tokens()).await.ok().and_then(Result::ok),
+            _ => None,
+        };
+        match (done, known) {
+            (Ok(Ok(done)), Some(tokens)) => {
+                self.tokens.send_replace(Arc::new(tokens));
+                self.changed.notify_one();
+                Ok(done)
+            }
+            (Ok(Err(error)), _) if error.is_full() => Err(Rejected::NoSpace),
+            (Ok(Err(error)), _) => Err(Rejected::Down(error.chain())),
+            _ => {
+                self.lose(lane, "it does not answer in time");
+                Err(Rejected::Unknown)
+            }
+        }
+    }
+
+    fn trouble(&self, kind: TroubleKind, troubles: Vec<Trouble>) {
+        for trouble in self.problems.set(kind, troubles) {
+            (self.tell)(&News::Trouble(trouble));
+        }
+    }
+}
+
+/// A panic inside leaves the state between two changes at worst: what comes next is laid over it all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -28,6 +28,16 @@ pub enum File {
     },
 }
 
+impl File {
+    /// Its text, if it could be read.
+    pub fn text(&self) -> Option<&Text> {
+        match self {
+            File::Text(text) => Some(text),
+            File::TooLarge { .. } | File::Unreadable { .. } => None,
+        }
+    }
+}
+
 /// A file's bytes, told apart by their hash: what is compared is content, never a time stamp.
 #[derive(Clone)]
 pub struct Text {
@@ -83,10 +93,7 @@ impl Contents {
 
     /// The text of a file, if it could be read.
     pub fn text(&self, path: &str) -> Option<&Text> {
-        match self.files.get(path)? {
-            File::Text(text) => Some(text),
-            File::TooLarge { .. } | File::Unreadable { .. } => None,
-        }
+        self.files.get(path)?.text()
     }
 }
 

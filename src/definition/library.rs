@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::contents::{Contents, File, Subject};
+use super::contents::{Contents, File, Subject, Text};
 use super::decode::similar;
 use super::finding::{Code, Finding};
 use super::flag_file::{FlagFile, read_flag};
@@ -52,6 +52,8 @@ struct Slot<Candidate, Form> {
     /// What is wrong with the file itself.
     findings: Vec<Finding>,
     good: Option<Arc<Form>>,
+    /// What the last good form was made from.
+    good_source: Source,
 }
 
 /// The files a subject is made from.
@@ -64,7 +66,14 @@ struct Source {
 
 impl<Candidate, Form> Slot<Candidate, Form> {
     fn new() -> Self {
-        Slot { source: Source::default(), present: false, candidate: None, findings: Vec::new(), good: None }
+        Slot {
+            source: Source::default(),
+            present: false,
+            candidate: None,
+            findings: Vec::new(),
+            good: None,
+            good_source: Source::default(),
+        }
     }
 }
 
@@ -73,6 +82,23 @@ impl std::fmt::Debug for Library {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Library({} flags, {} segments)", self.flags.len(), self.segments.len())
     }
+}
+
+/// A flag as the folder has it.
+#[derive(Clone, Copy, Debug)]
+pub struct WrittenFlag<'a> {
+    pub form: &'a Arc<Definition>,
+    pub text: &'a Text,
+}
+
+/// A segment as the folder and `INTERNAL_USER_IDS` have it.
+#[derive(Clone, Copy)]
+pub struct WrittenSegment<'a> {
+    pub form: &'a Arc<Segment>,
+    pub file: Option<&'a Text>,
+    /// With its path inside the folder.
+    pub users_file: Option<(&'a str, &'a Text)>,
+    pub internal_user_ids: &'a [String],
 }
 
 /// The form of a flag that is in force: `None` while no good one is known.
@@ -99,6 +125,24 @@ impl Library {
         self.flags
             .iter()
             .map(|(key, slot)| (key, slot.good.as_ref().map(|definition| (definition.clone(), self.segments_of(definition)))))
+    }
+
+    /// Every flag with what its last good form was made from.
+    pub fn written_flags(&self) -> impl Iterator<Item = (&FlagKey, Option<WrittenFlag<'_>>)> {
+        self.flags.iter().map(|(key, slot)| {
+            let text = slot.good_source.file.as_ref().and_then(File::text);
+            (key, slot.good.as_ref().zip(text).map(|(form, text)| WrittenFlag { form, text }))
+        })
+    }
+
+    /// Every segment with what its last good form was made from.
+    pub fn written_segments(&self) -> impl Iterator<Item = (&SegmentKey, Option<WrittenSegment<'_>>)> {
+        self.segments.iter().map(|(key, slot)| {
+            let Source { file, users_file, internal_user_ids } = &slot.good_source;
+            let users_file = users_file.as_ref().and_then(|(path, file)| Some((&**path, file.as_ref()?.text()?)));
+            let file = file.as_ref().and_then(File::text);
+            (key, slot.good.as_ref().map(|form| WrittenSegment { form, file, users_file, internal_user_ids }))
+        })
     }
 
     /// Every segment with a good form.
@@ -188,7 +232,7 @@ impl Library {
         match yaml_bytes(path, file).and_then(|bytes| read_segment(path, stem, bytes, contents)) {
             Ok(segment) => {
                 slot.findings = Vec::new();
-                replace(&mut slot.good, Arc::new(segment));
+                slot.promote(Arc::new(segment));
             }
             Err(findings) => slot.findings = findings,
         }
@@ -216,7 +260,8 @@ impl Library {
             return;
         }
         let slot = self.segments.entry(key.clone()).or_insert_with(Slot::new);
-        replace(&mut slot.good, Arc::new(internal_segment(key, contents)));
+        slot.source = Source { internal_user_ids: contents.internal_user_ids.clone(), ..Source::default() };
+        slot.promote(Arc::new(internal_segment(key, contents)));
         slot.present = true;
     }
 
@@ -279,7 +324,7 @@ impl Library {
             slot.findings.extend(self.tables.iter().flat_map(|(path, table)| table.refusals(path, &candidate.definition)));
             self.cases.insert(key.clone(), candidate.tests.len());
             if slot.findings.is_empty() {
-                replace(&mut slot.good, candidate.definition);
+                slot.promote(candidate.definition);
             } else {
                 // Kept: the table that refuses it may be mended.
                 slot.candidate = Some(candidate);
@@ -318,6 +363,15 @@ impl Slot<(), Table> {
     }
 }
 
+impl<Candidate, Form: PartialEq> Slot<Candidate, Form> {
+    /// A save that means the same, say one that only adds a comment, changes nothing.
+    fn promote(&mut self, new: Arc<Form>) {
+        if self.good.as_ref() != Some(&new) {
+            (self.good, self.good_source) = (Some(new), self.source.clone());
+        }
+    }
+}
+
 impl<Candidate, Form> Slot<Candidate, Form> {
     fn all_findings(&self, folder: &str, key: &str, what: &str) -> Vec<Finding> {
         if self.present {
@@ -336,13 +390,6 @@ fn bound_each_file(findings: &mut Vec<Finding>) {
         of_file = (finding.file.clone(), count);
         count <= MAX_FINDINGS
     });
-}
-
-/// A save that means the same, say one that only adds a comment, changes nothing.
-fn replace<Form: PartialEq>(good: &mut Option<Arc<Form>>, new: Arc<Form>) {
-    if good.as_ref() != Some(&new) {
-        *good = Some(new);
-    }
 }
 
 fn yaml_bytes<'a>(path: &str, file: &'a File) -> Result<&'a [u8], Vec<Finding>> {

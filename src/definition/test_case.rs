@@ -236,7 +236,7 @@ pub fn run_cases(file: &str, definition: &Arc<Definition>, cases: &[Case]) -> Ve
 
 impl Case {
     fn run(&self, file: &str, definition: &Arc<Definition>) -> Option<Finding> {
-        let flag = Flag { definition: definition.clone(), segments: self.pretended_segments(definition), stopped: false };
+        let flag = Flag::as_written(definition.clone(), self.pretended_segments(definition));
         // A key that is too long was refused with the file.
         let user = self.user.as_deref().and_then(|user| TargetingKey::parse(user).ok().flatten());
         let context = Context::new(self.identity, user, &self.attributes);

@@ -50,7 +50,7 @@ pub struct Placement {
 /// let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 100% }\n";
 /// assert!(library.update(&Contents::of([("chat.yaml", chat)])).is_empty());
 /// let (definition, segments) = library.flags().next().unwrap().1.unwrap();
-/// let flag = Flag { definition, segments, stopped: false };
+/// let flag = Flag::as_written(definition, segments);
 ///
 /// let context = Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]);
 /// let answer = evaluate(&flag, &context, ServerAuth::Off);
@@ -118,12 +118,13 @@ fn climb(flag: &Flag, context: &Context<'_>, pretend: Option<Bucket>, witness: &
             Truth::False | Truth::Missing => {}
         }
     }
-    roll_out(definition, context, pretend, witness)
+    roll_out(flag, context, pretend, witness)
 }
 
 /// What deny, allow and rules left over.
-fn roll_out(definition: &Definition, context: &Context<'_>, pretend: Option<Bucket>, witness: &mut impl Witness) -> Resolution {
-    let Some(split) = definition.rollout else {
+fn roll_out(flag: &Flag, context: &Context<'_>, pretend: Option<Bucket>, witness: &mut impl Witness) -> Resolution {
+    let definition = &*flag.definition;
+    let Some(split) = flag.rollout else {
         witness.saw(Step::Default, None, Truth::True);
         return Resolution::fixed(definition.default, Step::Default);
     };

@@ -70,6 +70,8 @@ pub struct Rule {
 pub struct Flag {
     pub definition: Arc<Definition>,
     pub segments: Segments,
+    /// The split in force: an operator's, or the definition's own.
+    pub rollout: Option<Split>,
     pub stopped: bool,
 }
 
@@ -95,8 +97,15 @@ impl Segments {
 }
 
 impl Flag {
+    /// A flag as written, with nothing laid over it.
+    pub fn as_written(definition: Arc<Definition>, segments: Segments) -> Flag {
+        Flag { rollout: definition.rollout, definition, segments, stopped: false }
+    }
+
     /// Whether this is the very same flag: nothing about it changed.
     pub fn is(&self, other: &Flag) -> bool {
-        Arc::ptr_eq(&self.definition, &other.definition) && self.segments.is(&other.segments) && self.stopped == other.stopped
+        Arc::ptr_eq(&self.definition, &other.definition)
+            && self.segments.is(&other.segments)
+            && (self.rollout, self.stopped) == (other.rollout, other.stopped)
     }
 }

@@ -3,6 +3,9 @@
 //! `realtime-v2` grows from bucket 0 upward, `disabled` from the top downward, the default is what is left. So raising a share
 //! only ever takes users from the default, and lowering it gives back exactly those, last in first out.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::bucket::Bucket;
 use super::share::{BUCKETS, Share};
 use super::strategy::{Baseline, Strategy};
@@ -15,8 +18,9 @@ use super::strategy::{Baseline, Strategy};
 /// let at = |n| split.strategy(Bucket::new(n).unwrap(), Baseline::Polling);
 /// assert_eq!([at(9_999), at(10_000), at(95_000)], [Strategy::RealtimeV2, Strategy::Polling, Strategy::Disabled]);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Split {
+    #[serde(rename = "realtime-v2")]
     realtime: Share,
     disabled: Share,
 }
@@ -25,6 +29,17 @@ impl Split {
     /// `None` if the two together exceed 100 %.
     pub fn new(realtime: Share, disabled: Share) -> Option<Split> {
         (realtime.millipercent() + disabled.millipercent() <= BUCKETS).then_some(Split { realtime, disabled })
+    }
+
+    /// The one that gives `realtime-v2` to fewer and `disabled` to more: what holds when two were asked for. The two always fit, as
+    /// neither share is larger than beside the other it came with.
+    pub fn meet(self, other: Split) -> Split {
+        Split { realtime: self.realtime.min(other.realtime), disabled: self.disabled.max(other.disabled) }
+    }
+
+    /// Whether `realtime-v2` does not rise and `disabled` does not fall from `before` to this.
+    pub fn narrows(self, before: Split) -> bool {
+        self.meet(before) == self
     }
 
     pub fn realtime(self) -> Share {
@@ -56,5 +71,30 @@ impl Split {
             (0, _, _) if default == Baseline::Disabled => Some(Strategy::Disabled),
             _ => None,
         }
+    }
+}
+
+/// `10%`, or `10%, disabled 5%`.
+impl std::fmt::Display for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.disabled {
+            Share::NOBODY => write!(f, "{}", self.realtime),
+            disabled => write!(f, "{}, disabled {disabled}", self.realtime),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Split {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Split, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Written {
+            #[serde(rename = "realtime-v2", default)]
+            realtime: Share,
+            #[serde(default)]
+            disabled: Share,
+        }
+        let Written { realtime, disabled } = Written::deserialize(deserializer)?;
+        Split::new(realtime, disabled).ok_or_else(|| D::Error::custom("the shares exceed 100% together"))
     }
 }

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// How many buckets there are; also the share that means everybody.
 pub const BUCKETS: u32 = 100_000;
 
@@ -89,5 +92,18 @@ impl fmt::Display for Share {
             (whole, rest) => format!("{whole}.{}%", format!("{rest:03}").trim_end_matches('0')),
         };
         f.pad(&text)
+    }
+}
+
+/// As text, `12.5%`: the one form shares have everywhere.
+impl Serialize for Share {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

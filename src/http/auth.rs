@@ -34,7 +34,9 @@ pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
         (Some(authorization), None) => gate
             .bearer(bearer(authorization).ok_or(Refused)?, clock::wall())
             .map(|session| session.map_or(Asker::Server, Asker::User)),
-        (None, Some(key)) => key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key)).map(|()| Asker::Server),
+        (None, Some(key)) => {
+            key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key, clock::wall())).map(|()| Asker::Server)
+        }
         // Which of the two was meant?
         (Some(_), Some(_)) => Err(Refused),
     };

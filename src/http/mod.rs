@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::Router;
 use axum::http::StatusCode;
 
-pub use admin::{AdminSurface, routes as admin_routes};
+pub use admin::{AdminSurface, admin_document, permissions, routes as admin_routes};
 pub use cors::for_pages_of;
 pub use openapi::public_document;
 pub use server::{Limits, MAX_HEAD_BYTES, Server, bind, serve};

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::server_key::ServerKeys;
 use super::session::{Session, Sessions};
-use super::{Refused, session};
+use super::{Operators, Refused, Role, session};
 
 /// Whether one may ask without a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Unverified {
 pub struct Gate {
     pub sessions: Option<Arc<Sessions>>,
     pub server_keys: Option<Arc<ServerKeys>>,
+    /// Tokens of the role `server`.
+    pub operators: Option<Operators>,
     pub unverified: Unverified,
 }
 
@@ -29,13 +31,16 @@ impl Gate {
         let looks_like_a_token = credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
         match looks_like_a_token {
             true => self.sessions.as_ref().ok_or(Refused)?.verify(credential, now).map(Some),
-            false => self.server(credential).map(|()| None),
+            false => self.server(credential, now).map(|()| None),
         }
     }
 
     /// A server's key.
-    pub fn server(&self, key: &str) -> Result<(), Refused> {
-        self.server_keys.as_ref().ok_or(Refused)?.verify(key)
+    pub fn server(&self, key: &str, now: SystemTime) -> Result<(), Refused> {
+        let listed = self.server_keys.as_ref().is_some_and(|keys| keys.verify(key).is_ok());
+        let now_ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let caller = self.operators.as_ref().and_then(|operators| operators.judge(key, now_ms).ok());
+        if listed || caller.is_some_and(|caller| caller.role == Role::Server) { Ok(()) } else { Err(Refused) }
     }
 
     /// No credential at all.

@@ -21,6 +21,7 @@ use turnout::http::Limits;
 pub struct Service {
     pub app: App,
     pub flags: PathBuf,
+    pub data: PathBuf,
     pub client: reqwest::Client,
     _home: TempDir,
 }
@@ -63,6 +64,8 @@ impl Service {
     ) -> Service {
         let config = Config {
             flags: flags.clone(),
+            data: home.path().join("data"),
+            accept_database: false,
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_listen: "127.0.0.1:0".parse().unwrap(),
             internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
@@ -71,7 +74,7 @@ impl Service {
             limits,
         };
         let app = App::start(config).await.unwrap();
-        Service { app, flags, client: reqwest::Client::new(), _home: home }
+        Service { app, flags, data: home.path().join("data"), client: reqwest::Client::new(), _home: home }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -79,7 +82,21 @@ impl Service {
     }
 
     pub async fn admin(&self, path: &str) -> reqwest::Response {
-        self.client.get(format!("http://{}{path}", self.app.admin_address())).send().await.unwrap()
+        self.client.get(self.admin_url(path)).bearer_auth(self.token()).send().await.unwrap()
+    }
+
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.app.admin_address())
+    }
+
+    /// The credential of whoever may read the data folder.
+    pub fn token(&self) -> String {
+        fs::read_to_string(self.data.join("admin.token")).unwrap().trim().to_owned()
+    }
+
+    /// An order as an operator gives it.
+    pub async fn order(&self, path: &str, body: Json) -> reqwest::Response {
+        self.client.post(self.admin_url(path)).bearer_auth(self.token()).body(body.to_string()).send().await.unwrap()
     }
 
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {

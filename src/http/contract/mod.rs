@@ -7,10 +7,16 @@
 pub mod public;
 mod schemas;
 
+use std::convert::Infallible;
+
 use axum::Router;
+use axum::extract::Request;
 use axum::handler::Handler;
-use axum::routing::{self, MethodRouter};
+use axum::response::IntoResponse;
+use axum::routing::{self, MethodRouter, Route};
 use serde_json::{Map, Value as Json, json};
+use tower_layer::Layer;
+use tower_service::Service;
 
 use super::error::Refusal;
 
@@ -31,6 +37,28 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
 
     pub fn post<T: 'static>(path: &'static str, handler: impl Handler<T, S>, operation: Operation) -> Endpoint<S> {
         Endpoint { method: "post", path, handler: routing::post(handler), operation }
+    }
+}
+
+impl<S> Endpoint<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    /// Its method and path.
+    pub fn address(&self) -> (&'static str, &'static str) {
+        (self.method, self.path)
+    }
+
+    /// The same behind a layer that every request passes first.
+    pub fn behind<L>(self, layer: L) -> Endpoint<S>
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request>>::Response: IntoResponse + 'static,
+        <L::Service as Service<Request>>::Error: Into<Infallible> + 'static,
+        <L::Service as Service<Request>>::Future: Send + 'static,
+    {
+        Endpoint { handler: self.handler.layer(layer), ..self }
     }
 }
 
@@ -146,6 +174,13 @@ pub fn problems(refusals: &[Refusal]) -> Vec<Answers> {
         let status = of_status.first().map(|refusal| refusal.row().0.as_u16());
         json!({ "allOf": [shape("Problem"), { "properties": { "status": { "const": status }, "code": { "enum": distinct(codes) } } }] })
     })
+}
+
+/// The answers of these refusals on the admin listener.
+pub fn of_refusals(refusals: &[Refusal]) -> Vec<Answers> {
+    let mut answers = problems(refusals);
+    answers.iter_mut().for_each(|answers| answers.headers.retain(|(name, _)| *name != "Turnout-Stale"));
+    answers
 }
 
 /// The answers of these refusals in OFREP's shape: a failure of one flag, or of the whole request.

@@ -1,0 +1,132 @@
+//! What is tried again, for as long as it takes: a lost database, pending changes, ends, the last good state.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::lane::READ;
+use super::start::doubt;
+use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
+use crate::clock;
+use crate::data::LastGood;
+
+/// How often the database's head is looked at, and how often a lost one is tried.
+const EVERY: Duration = Duration::from_secs(2);
+/// How long a lost database may take to open.
+const OPEN: Duration = Duration::from_millis(1500);
+/// Changes of this time are kept as one.
+const COALESCE: Duration = Duration::from_millis(250);
+
+/// Looks after the database until the corridor is gone.
+pub(super) async fn keep(inner: Weak<Inner>) {
+    let mut next_end = None;
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        let until_end = next_end.map(|end: i64| Duration::from_millis((end - clock::wall_ms()).max(0) as u64));
+        let woken = tokio::select! {
+            () = strong.wake.notified() => true,
+            () = sleep(until_end.unwrap_or(EVERY).min(EVERY)) => false,
+        };
+        let mut lane = strong.lane.clone().lock_owned().await;
+        strong.look(&mut lane, woken).await;
+        let _ = strong.replay(&mut lane).await;
+        drop(lane);
+        next_end = strong.expire().await;
+    }
+}
+
+/// Keeps the last good state on disk.
+pub(super) async fn save(inner: Weak<Inner>) {
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        // Looked at again now and then, so that a corridor that was dropped is let go.
+        if timeout(EVERY, strong.changed.notified()).await.is_ok() {
+            sleep(COALESCE).await;
+            if !strong.save_last_good().await {
+                strong.changed.notify_one();
+                sleep(EVERY).await;
+            }
+        }
+    }
+}
+
+impl Inner {
+    /// Looks whether the database is still there, or is back.
+    async fn look(self: &Arc<Self>, lane: &mut Lane, woken: bool) {
+        match lane.store.clone() {
+            Some(_) if woken => {}
+            Some(store) => match timeout(READ, store.head()).await {
+                Ok(Ok((_, head))) => {
+                    self.contact.note(true);
+                    if head != self.truth().book.head {
+                        // Somebody else wrote to it: everything is read anew.
+                        self.lose(lane, "it was written to by another program");
+                        Box::pin(self.look(lane, false)).await;
+                    }
+                }
+                Ok(Err(error)) => self.lose(lane, &error.chain()),
+                Err(_) => self.lose(lane, "it does not answer in time"),
+            },
+            None => {
+                let held = matches!(lock(&self.standing).database, Database::Held { .. });
+                if !held {
+                    self.reopen(lane).await;
+                }
+            }
+        }
+    }
+
+    async fn reopen(self: &Arc<Self>, lane: &mut Lane) {
+        let (epoch, head, unrecorded) = {
+            let truth = self.truth();
+            let epoch = lock(&self.standing).epoch.clone();
+            (epoch, truth.book.head, truth.book.head.revision == 0)
+        };
+        let opened = timeout(OPEN, self.open_store(unrecorded && epoch.is_none())).await;
+        match opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned())) {
+            Ok((store, loaded)) => match doubt(epoch.as_deref().map(|epoch| (epoch, head)), &loaded) {
+                None => {
+                    self.believe(lane, store, loaded, None).await;
+                    let recording = self.clone();
+                    // Files that waited; after the lane is free.
+                    tokio::spawn(async move { recording.record().await });
+                }
+                Some(why) => self.set_database(Database::Held { why, since_ms: clock::wall_ms() }),
+            },
+            Err(why) => self.set_database(Database::Down { why, since_ms: clock::wall_ms() }),
+        }
+    }
+
+    /// Whether what is live is on disk.
+    pub(super) async fn save_last_good(self: &Arc<Self>) -> bool {
+        let standing = lock(&self.standing).clone();
+        let Some(epoch) = standing.epoch else { return true };
+        if matches!(standing.database, Database::Held { .. }) {
+            // What is kept is what is held against the database.
+            return true;
+        }
+        let (inner, tokens) = (self.clone(), self.tokens.borrow().clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let last_good = LastGood::of(&epoch, &inner.truth().book.clone(), &tokens);
+            last_good.write(&inner.data.last_good()).map(|()| last_good.head)
+        });
+        let fault = match written.await {
+            Ok(Ok(head)) => {
+                lock(&self.standing).kept = Some(head);
+                None
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        let trouble = fault.map(|why| Trouble {
+            kind: TroubleKind::LastGood,
+            subject: None,
+            message: format!("{} cannot be written: {why}", self.data.last_good().display()),
+            hint: "make room on the disk; without it a restart needs the database".to_owned(),
+        });
+        let saved = trouble.is_none();
+        self.trouble(TroubleKind::LastGood, trouble.into_iter().collect());
+        saved
+    }
+}

@@ -1,0 +1,204 @@
+//! What is committed, one revision at a time.
+//!
+//! Whoever holds the lane commits. A commit is only believed when the database said so, or when its head says so afterwards: an error
+//! does not mean that nothing was saved.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
+use crate::clock;
+use crate::store::{Commit, Store, StoreError};
+use crate::truth::{Change, ContentId, Forms, Origin, Revision};
+
+/// How long a reading may take.
+pub(super) const READ: Duration = Duration::from_millis(700);
+/// How long a commit may take.
+const COMMIT: Duration = Duration::from_millis(1500);
+
+/// A revision to be, before it has a number.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub actor: String,
+    pub origin: Origin,
+    pub reason: Option<String>,
+    pub effective_at_ms: Option<i64>,
+    pub key: Option<(String, ContentId)>,
+    pub changes: Vec<Change>,
+    pub forms: Forms,
+}
+
+/// Why a draft is no revision.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NotCommitted {
+    #[error("the database is out of reach: {0}")]
+    Down(String),
+    #[error("the disk is full")]
+    NoSpace,
+    #[error("the database did not say in time")]
+    Unknown,
+}
+
+impl Inner {
+    /// The database, if the lane has it.
+    pub(super) fn store_of(&self, lane: &Lane) -> Result<Arc<Store>, NotCommitted> {
+        lane.store.clone().ok_or_else(|| match &lock(&self.standing).database {
+            Database::Down { why, .. } | Database::Held { why, .. } => NotCommitted::Down(why.clone()),
+            Database::Up => NotCommitted::Down("it is being opened".to_owned()),
+        })
+    }
+
+    /// Commits a draft, makes it live and says its number.
+    pub(super) async fn commit(&self, lane: &mut Lane, draft: Draft, replays: Option<&str>) -> Result<u64, NotCommitted> {
+        let store = self.store_of(lane)?;
+        let Draft { actor, origin, reason, effective_at_ms, key, changes, forms } = draft;
+        let head = self.truth().book.head;
+        let committed_at_ms = clock::wall_ms().max(head.committed_at_ms);
+        let (idempotency_key, request) = key.unzip();
+        let effective_at_ms = effective_at_ms.unwrap_or(committed_at_ms).min(committed_at_ms);
+        let number = head.revision + 1;
+        let revision =
+            Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
+        let after = revision.head(&head);
+        let commit = Commit { revision: &revision, after: &head, texts: &forms.texts, request };
+        let failed = match timeout(COMMIT, store.commit(commit)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Some(error)),
+            Err(_) => Some(None),
+        };
+        if let Some(error) = failed {
+            match timeout(READ, store.head()).await {
+                Ok(Ok((_, known))) if known == after => {}
+                Ok(Ok((_, known))) if known == head && error.is_some() => {
+                    return Err(match error {
+                        Some(error) if error.is_full() => NotCommitted::NoSpace,
+                        Some(error) => NotCommitted::Down(error.chain()),
+                        None => NotCommitted::Unknown,
+                    });
+                }
+                // It may still be committed, or it is another database's head: what is there is read anew.
+                _ => {
+                    let why = error.map_or_else(|| "it does not answer in time".to_owned(), |error| error.chain());
+                    self.lose(lane, &why);
+                    return Err(NotCommitted::Unknown);
+                }
+            }
+        }
+        {
+            let mut truth = self.truth();
+            truth.book.apply(after, &revision.changes, &forms);
+            if let Some(id) = replays {
+                truth.forget(id);
+            }
+            self.refresh(&truth);
+        }
+        self.contact.note(true);
+        self.revisions.send_replace(number);
+        self.changed.notify_one();
+        Ok(number)
+    }
+
+    /// Commits what is pending, the oldest first.
+    pub(super) async fn replay(&self, lane: &mut Lane) -> Result<(), NotCommitted> {
+        loop {
+            let Some(pending) = self.truth().pending().first().cloned() else { break };
+            let store = self.store_of(lane)?;
+            let known = match timeout(READ, store.by_idempotency_key(&pending.id)).await {
+                Ok(Ok(known)) => known.map(|(_, revision)| revision),
+                Ok(Err(error)) => {
+                    self.lose(lane, &error.chain());
+                    return Err(NotCommitted::Down(error.chain()));
+                }
+                Err(_) => {
+                    self.lose(lane, "it does not answer in time");
+                    return Err(NotCommitted::Unknown);
+                }
+            };
+            let revision = match known {
+                // Committed before a crash: it is in the book already.
+                Some(revision) => {
+                    let mut truth = self.truth();
+                    truth.forget(&pending.id);
+                    self.refresh(&truth);
+                    revision
+                }
+                None => {
+                    let (changes, forms) = {
+                        let truth = self.truth();
+                        pending.changes(|key| truth.book.flag(key.as_str()))
+                    };
+                    let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
+                    let draft = Draft {
+                        actor: pending.actor,
+                        origin: pending.origin,
+                        reason: pending.reason,
+                        effective_at_ms: Some(pending.at_ms),
+                        key: Some((pending.id.clone(), request)),
+                        changes,
+                        forms,
+                    };
+                    self.commit(lane, draft, Some(&pending.id)).await?
+                }
+            };
+            if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
+                let _ = waiting.send(revision);
+            }
+        }
+        let truth = self.truth();
+        if truth.pending().is_empty()
+            && let Some(journal) = lock(&self.journal).as_mut()
+        {
+            // What stays in it is known by its name when it is read again.
+            let _ = journal.clear();
+        }
+        Ok(())
+    }
+
+    /// The database is out of reach from here on, until the keeper has it again.
+    pub(super) fn lose(&self, lane: &mut Lane, why: &str) {
+        lane.store = None;
+        self.set_database(Database::Down { why: why.to_owned(), since_ms: clock::wall_ms() });
+    }
+
+    pub(super) fn set_database(&self, new: Database) {
+        let mut standing = lock(&self.standing);
+        let (old, news) = (standing.database.clone(), new.clone());
+        // Of one silence the beginning is told.
+        standing.database = match (&old, new) {
+            (Database::Down { since_ms, .. }, Database::Down { why, .. }) => Database::Down { why, since_ms: *since_ms },
+            (Database::Held { since_ms, .. }, Database::Held { why, .. }) => Database::Held { why, since_ms: *since_ms },
+            (_, new) => new,
+        };
+        drop(standing);
+        self.contact.note(news == Database::Up);
+        let trouble = |message: String, hint: &str| Trouble {
+            kind: TroubleKind::Database,
+            subject: None,
+            message,
+            hint: hint.to_owned(),
+        };
+        let troubles = match &news {
+            Database::Up => Vec::new(),
+            Database::Down { why, .. } => vec![trouble(
+                format!("the database is out of reach: {why}"),
+                "answers go on, stopping and lowering work; it is tried again every 2 s",
+            )],
+            Database::Held { why, .. } => vec![trouble(
+                why.clone(),
+                "bring the right database back, or start once with --accept-database; until then only stopping and lowering work",
+            )],
+        };
+        self.trouble(TroubleKind::Database, troubles);
+        if news == Database::Up && old != Database::Up {
+            (self.tell)(&News::Back { pending: self.truth().pending().len() });
+        }
+    }
+}
+
+impl From<StoreError> for NotCommitted {
+    fn from(error: StoreError) -> NotCommitted {
+        NotCommitted::Down(error.chain())
+    }
+}

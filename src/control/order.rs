@@ -1,0 +1,58 @@
+//! An operator's order, and what came of it.
+
+use crate::flag::FlagKey;
+use crate::snapshot::Position;
+use crate::store::Stored;
+use crate::truth::{ContentId, Part, Refused, Wish};
+
+/// A wish, and who has it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub wish: Wish,
+    pub actor: String,
+    pub reason: Option<String>,
+    /// A name the caller gave it, and the hash of what was asked under it: asked again, it is done once.
+    pub key: Option<(String, ContentId)>,
+    /// The revision the caller looked at.
+    pub expected: Option<u64>,
+    /// Whether the caller may do what opens `realtime-v2` to more users.
+    pub may_widen: bool,
+}
+
+/// What came of it. Each holds once it is said.
+#[derive(Clone, Debug)]
+pub enum Done {
+    /// Durable and live.
+    Committed { revision: u64, parts: Vec<Part> },
+    /// Live, and not yet in the database.
+    Pending { position: Position, survives_restart: bool, parts: Vec<Part> },
+    /// All is as it was wanted already.
+    Unchanged,
+    /// The same was done before, under the same name.
+    Repeated { revision: u64 },
+}
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejected {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error("this opens realtime-v2 to more users, or closes `disabled` to some, so it needs a reason")]
+    ReasonNeeded,
+    #[error("this would open realtime-v2 to more users; your role may only narrow")]
+    MayOnlyNarrow,
+    #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
+    Moved { flag: FlagKey, changed_at: u64, since: Vec<Stored> },
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    #[error("the database is out of reach ({0}); stopping and lowering work all the same")]
+    Down(String),
+    #[error("the disk is full; stopping and lowering work all the same")]
+    NoSpace,
+    #[error(
+        "the database did not say in time whether it is saved; look with `turnout history`, or ask again under the same idempotency key"
+    )]
+    Unknown,
+    #[error("there is no revision {0}")]
+    NoSuchRevision(u64),
+}

@@ -1,0 +1,217 @@
+//! Which way an operator's order takes: at once, if it narrows; else by the lane, past every gate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::lane::{Draft, NotCommitted, READ};
+use super::{Corridor, Done, Inner, Order, Rejected};
+use crate::clock;
+use crate::store::{Page, Store};
+use crate::token::random_name;
+use crate::truth::{Decided, Mark, Narrowed, Origin, Pending, Refused, Then, Wish, undoing};
+
+/// How long an order may take that needs the database.
+const ORDER: Duration = Duration::from_millis(2500);
+/// How long an order may wait for those before it.
+const LANE: Duration = Duration::from_millis(1200);
+/// How long looking a name up may hold up what narrows.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+impl Corridor {
+    /// Does what an operator wants. Once it is said to be done, it holds; an order whose caller went away is carried out all the same.
+    pub async fn order(&self, order: Order) -> Result<Done, Rejected> {
+        let inner = self.0.clone();
+        match timeout(ORDER, tokio::spawn(async move { inner.order(order).await })).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) | Err(_) => Err(Rejected::Unknown),
+        }
+    }
+}
+
+impl Inner {
+    async fn order(self: &Arc<Self>, order: Order) -> Result<Done, Rejected> {
+        let began = Instant::now();
+        if let Some(done) = self.look_up_quickly(&order).await? {
+            return Ok(done);
+        }
+        let then = match &order.wish {
+            Wish::Rollback { .. } => Some(self.then(&order.wish).await?),
+            _ => None,
+        };
+        let mark = Mark { by: order.actor.clone(), at_ms: clock::wall_ms(), reason: order.reason.clone() };
+        {
+            let _narrow = self.narrow.lock().await;
+            let decided = order.wish.decide(&self.truth(), then.as_ref().map(|(then, _)| then), &mark)?;
+            if decided.parts.is_empty() {
+                return Ok(Done::Unchanged);
+            }
+            if let Some(narrowed) = decided.narrowed(&mark) {
+                let pending = pending(&order, &mark, narrowed);
+                let id = pending.id.clone();
+                let (waiting, journaled) = self.push(pending).await;
+                drop(_narrow);
+                return Ok(self.await_commit(began, &id, waiting, journaled, decided.parts).await);
+            }
+            check_gates(&order, &decided)?;
+        }
+        self.widen(order, mark).await
+    }
+
+    /// By the lane: decided again on what is then known, and committed before it is live.
+    async fn widen(self: &Arc<Self>, order: Order, mark: Mark) -> Result<Done, Rejected> {
+        let lane = timeout(LANE, self.lane.clone().lock_owned()).await;
+        let mut lane = lane.map_err(|_| Rejected::Down("it does not answer in time".to_owned()))?;
+        self.replay(&mut lane).await?;
+        let store = self.store_of(&lane)?;
+        if let Some(done) = look_up(&store, &order).await? {
+            return Ok(done);
+        }
+        self.check_expected(&store, &order).await?;
+        let then = match &order.wish {
+            Wish::Rollback { .. } => Some(self.then_from(&store, &order.wish).await?),
+            _ => None,
+        };
+        let mut decided = order.wish.decide(&self.truth(), then.as_ref().map(|(then, _)| then), &mark)?;
+        if decided.parts.is_empty() {
+            return Ok(Done::Unchanged);
+        }
+        check_gates(&order, &decided)?;
+        decided.forms = then.map(|(_, forms)| forms).unwrap_or_default();
+        let draft = Draft {
+            actor: order.actor,
+            origin: Origin::Api,
+            reason: order.reason,
+            effective_at_ms: None,
+            key: order.key,
+            changes: decided.changes(),
+            forms: decided.forms,
+        };
+        let revision = self.commit(&mut lane, draft, None).await?;
+        self.wake.notify_one();
+        Ok(Done::Committed { revision, parts: decided.parts })
+    }
+
+    /// An order that was carried out before. The database is asked for no longer than a stop can wait.
+    async fn look_up_quickly(&self, order: &Order) -> Result<Option<Done>, Rejected> {
+        let Some((key, request)) = &order.key else { return Ok(None) };
+        let pending = self.truth().pending().iter().find(|pending| pending.id == *key).map(|pending| pending.request);
+        match pending {
+            Some(known) if known != Some(*request) => return Err(Rejected::KeyReused),
+            Some(_) => {
+                let position = self.live.current().position();
+                return Ok(Some(Done::Pending { position, survives_restart: true, parts: Vec::new() }));
+            }
+            None => {}
+        }
+        let store = match timeout(LOOK_UP, self.lane.lock()).await {
+            Ok(lane) => lane.store.clone(),
+            Err(_) => None,
+        };
+        match store {
+            Some(store) => timeout(LOOK_UP, look_up(&store, order)).await.unwrap_or(Ok(None)),
+            None => Ok(None),
+        }
+    }
+
+    /// Refused only if this flag, or a segment it names, changed since the caller looked.
+    async fn check_expected(&self, store: &Store, order: &Order) -> Result<(), Rejected> {
+        let (Some(expected), Some(flag)) = (order.expected, order.wish.flag()) else { return Ok(()) };
+        let changed_at = self.truth().changed_at(flag.as_str());
+        if changed_at <= expected {
+            return Ok(());
+        }
+        let page = Page { flag: Some(flag.to_string()), after: Some(expected), limit: 20, ..Page::default() };
+        let since = timeout(READ, store.history(&page)).await.ok().and_then(Result::ok).unwrap_or_default();
+        Err(Rejected::Moved { flag: flag.clone(), changed_at, since })
+    }
+
+    async fn then(&self, wish: &Wish) -> Result<(Then, crate::truth::Forms), Rejected> {
+        let lane = timeout(READ, self.lane.lock()).await.map_err(|_| Rejected::Unknown)?;
+        let store = self.store_of(&lane)?;
+        drop(lane);
+        self.then_from(&store, wish).await
+    }
+
+    /// What was in force at the revision a rollback goes back to.
+    async fn then_from(&self, store: &Store, wish: &Wish) -> Result<(Then, crate::truth::Forms), Rejected> {
+        let Wish::Rollback { flag, to } = wish else { return Err(Rejected::Unknown) };
+        let down = |error: crate::store::StoreError| Rejected::Down(error.chain());
+        let revision = match to {
+            Some(revision) => {
+                let newest = self.truth().book.head.revision;
+                if *revision > newest || *revision == 0 {
+                    return Err(Rejected::NoSuchRevision(*revision));
+                }
+                *revision
+            }
+            None => {
+                let undone = undoing(store.steps(flag.as_str(), u64::MAX).await.map_err(down)?);
+                undone.ok_or_else(|| Refused::NothingToRollBack(flag.clone()))? - 1
+            }
+        };
+        let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
+        let nothing = || match to {
+            Some(_) => Refused::NothingThen { flag: flag.clone(), revision },
+            None => Refused::NothingToRollBack(flag.clone()),
+        };
+        let (record, mut forms) = at.ok_or_else(nothing)?;
+        let id = record.pin.as_ref().map(|pin| pin.definition).or(record.definition).ok_or_else(nothing)?;
+        forms.read_flag(flag, &record).map_err(|_| nothing())?;
+        let definition = forms.definitions.get(&id).cloned().ok_or_else(nothing)?;
+        let held = record.split.as_ref();
+        let split = held.map(|held| held.split).or(definition.rollout);
+        let ends = held.and_then(|held| held.ends.clone());
+        Ok((Then { revision, definition: (id, definition), split, ends }, forms))
+    }
+}
+
+/// What an order carried out before came to.
+async fn look_up(store: &Store, order: &Order) -> Result<Option<Done>, Rejected> {
+    let Some((key, request)) = &order.key else { return Ok(None) };
+    match store.by_idempotency_key(key).await {
+        Ok(Some((known, revision))) if known == request.to_string() => Ok(Some(Done::Repeated { revision })),
+        Ok(Some(_)) => Err(Rejected::KeyReused),
+        Ok(None) => Ok(None),
+        Err(error) => Err(Rejected::Down(error.chain())),
+    }
+}
+
+/// A narrowing change passes every gate.
+fn check_gates(order: &Order, decided: &Decided) -> Result<(), Rejected> {
+    if decided.is_narrowing() {
+        return Ok(());
+    }
+    if !order.may_widen {
+        return Err(Rejected::MayOnlyNarrow);
+    }
+    if order.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Rejected::ReasonNeeded);
+    }
+    Ok(())
+}
+
+fn pending(order: &Order, mark: &Mark, narrowed: Vec<Narrowed>) -> Pending {
+    let (id, request) = order.key.clone().unzip();
+    Pending {
+        // Without randomness two orders of one millisecond by one operator would be one; the system gives it, or nothing works.
+        id: id.or_else(random_name).unwrap_or_else(|| format!("{}-{}", mark.at_ms, mark.by)),
+        at_ms: mark.at_ms,
+        actor: order.actor.clone(),
+        origin: Origin::Api,
+        reason: order.reason.clone(),
+        request,
+        narrowed,
+    }
+}
+
+impl From<NotCommitted> for Rejected {
+    fn from(not: NotCommitted) -> Rejected {
+        match not {
+            NotCommitted::Down(why) => Rejected::Down(why),
+            NotCommitted::NoSpace => Rejected::NoSpace,
+            NotCommitted::Unknown => Rejected::Unknown,
+        }
+    }
+}

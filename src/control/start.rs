@@ -1,0 +1,342 @@
+//! What is served first: the database, else the last good state, else the files, else nothing (`cold-start`).
+//!
+//! A database that is another one than before, or an older state of it, is not believed: the last good state is served, and only what
+//! narrows is taken, until a person accepts it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use super::lane::Draft;
+use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, Trouble, TroubleKind, lock};
+use crate::clock;
+use crate::data::{DataFolder, Journal, LastGood};
+use crate::definition::Library;
+use crate::flag::ServerAuth;
+use crate::live::Live;
+use crate::snapshot::Snapshot;
+use crate::store::{Loaded, Store, StoreError};
+use crate::token::random_name;
+use crate::truth::{Action, Book, Change, FlagRecord, Forms, Head, Origin, Record, Subject, Truth};
+
+/// How long a database may take at a start when there is a last good state to serve, and when there is none.
+const WITH_LAST_GOOD: Duration = Duration::from_millis(300);
+const WITHOUT: Duration = Duration::from_secs(3);
+
+/// What opening takes.
+#[derive(Debug)]
+pub struct Opening {
+    pub data: Arc<DataFolder>,
+    pub server_auth: ServerAuth,
+    /// Believe the database as it is, after the stops of the last good state are written into it.
+    pub accept_database: bool,
+    pub tell: fn(&News),
+}
+
+/// Why there is no start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartFault {
+    #[error("there is no database to accept: {0}")]
+    NothingToAccept(String),
+    #[error("the system gives no randomness")]
+    NoRandomness,
+}
+
+impl Corridor {
+    /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
+    pub async fn open(opening: Opening) -> Result<Corridor, StartFault> {
+        let Opening { data, server_auth, accept_database, tell } = opening;
+        let (journal, pending, journal_fault) = match Journal::open(&data.journal()) {
+            Ok((journal, pending)) => (Some(journal), pending, None),
+            Err(error) => (None, Vec::new(), Some(error)),
+        };
+        let (last_good, last_good_fault) = match LastGood::read(&data.last_good()) {
+            Ok(last_good) => (last_good, None),
+            Err(error) => (None, Some(error)),
+        };
+        let kept = last_good.as_ref().map(|last_good| last_good.head);
+        let epoch = last_good.as_ref().map(|last_good| last_good.epoch.clone());
+        let tokens = last_good.as_ref().map(|last_good| last_good.tokens.clone()).unwrap_or_default();
+        let inner = Arc::new(Inner {
+            live: Arc::new(Live::new(Snapshot::cold(server_auth))),
+            problems: Arc::default(),
+            contact: Arc::new(Contact::default()),
+            truth: Mutex::new(Truth::of(Book::empty(), pending)),
+            library: Mutex::new(Library::default()),
+            lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
+            narrow: tokio::sync::Mutex::new(()),
+            journal: Arc::new(Mutex::new(journal)),
+            waiting: Mutex::new(HashMap::new()),
+            standing: Mutex::new(Standing { database: Database::Up, epoch, kept }),
+            tokens: watch::Sender::new(Arc::new(tokens)),
+            wake: Notify::new(),
+            changed: Notify::new(),
+            revisions: watch::Sender::new(0),
+            data,
+            tell,
+        });
+        if let Some(error) = journal_fault {
+            inner.trouble(
+                TroubleKind::Journal,
+                vec![trouble_of(TroubleKind::Journal, &inner.data.journal(), &error.to_string())],
+            );
+        }
+        if let Some(error) = last_good_fault {
+            let why = StoreErrorText(&error).to_string();
+            inner.trouble(TroubleKind::LastGood, vec![trouble_of(TroubleKind::LastGood, &inner.data.last_good(), &why)]);
+        }
+        inner.begin(last_good, accept_database).await?;
+        tokio::spawn(super::keeper::keep(Arc::downgrade(&inner)));
+        tokio::spawn(super::keeper::save(Arc::downgrade(&inner)));
+        Ok(Corridor(inner))
+    }
+
+    /// Keeps the last state and lets go of the database.
+    pub async fn close(&self) {
+        self.0.save_last_good().await;
+        if let Ok(mut lane) = timeout(Duration::from_secs(1), self.0.lane.lock()).await
+            && let Some(store) = lane.store.take()
+        {
+            let _ = timeout(Duration::from_secs(1), store.close()).await;
+        }
+    }
+}
+
+impl Inner {
+    async fn begin(self: &Arc<Self>, last_good: Option<LastGood>, accept: bool) -> Result<(), StartFault> {
+        let mut lane = self.lane.clone().lock_owned().await;
+        let may_create = last_good.is_none() || accept;
+        let patience = if last_good.is_some() && !accept { WITH_LAST_GOOD } else { WITHOUT };
+        let opened = timeout(patience, self.open_store(may_create)).await;
+        let opened = opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
+        let known = last_good.as_ref().map(|last_good| (last_good.epoch.as_str(), last_good.head));
+        match opened {
+            Ok((store, loaded)) => match (doubt(known, &loaded), accept) {
+                (None, _) => self.believe(&mut lane, store, loaded, last_good.as_ref()).await,
+                (Some(_), true) => {
+                    self.believe(&mut lane, store, loaded, None).await;
+                    self.carry_stops(&mut lane, last_good.as_ref()).await;
+                }
+                (Some(why), false) => {
+                    self.serve_last_good(last_good);
+                    self.set_database(Database::Held { why, since_ms: clock::wall_ms() });
+                }
+            },
+            Err(why) if accept => return Err(StartFault::NothingToAccept(why)),
+            Err(why) => {
+                self.serve_last_good(last_good);
+                self.set_database(Database::Down { why, since_ms: clock::wall_ms() });
+            }
+        }
+        // What was acknowledged before a crash is live before the first answer, and committed if that can be.
+        let _ = self.replay(&mut lane).await;
+        Ok(())
+    }
+
+    /// The database and what it holds, or why not.
+    pub(super) async fn open_store(&self, may_create: bool) -> Result<(Store, Loaded), String> {
+        let epoch = random_name().ok_or("the system gives no randomness")?;
+        let store = Store::open_sqlite(&self.data.database(), &epoch, may_create).await;
+        let store = store.map_err(|error| match error {
+            StoreError::NoFile => format!("{} is not there", self.data.database().display()),
+            error => error.chain(),
+        })?;
+        let loaded = store.load().await.map_err(|error| error.chain())?;
+        Ok((store, loaded))
+    }
+
+    /// Serves what a database says, and writes to it from here on.
+    pub(super) async fn believe(self: &Arc<Self>, lane: &mut Lane, store: Store, loaded: Loaded, last_good: Option<&LastGood>) {
+        let head = loaded.head;
+        let epoch = loaded.epoch.clone();
+        self.tokens.send_replace(Arc::new(loaded.tokens.clone()));
+        let (book, poison) = book_of(&store, loaded, last_good.filter(|last_good| last_good.head == head)).await;
+        self.trouble(TroubleKind::PoisonRow, poison);
+        {
+            let mut truth = self.truth();
+            truth.serve_recorded(book);
+            self.refresh(&truth);
+        }
+        lock(&self.standing).epoch = Some(epoch);
+        lane.store = Some(Arc::new(store));
+        self.set_database(Database::Up);
+        self.revisions.send_replace(head.revision);
+        self.changed.notify_one();
+    }
+
+    fn serve_last_good(&self, last_good: Option<LastGood>) {
+        let mut truth = self.truth();
+        if let Some(last_good) = last_good {
+            truth.serve_recorded(book_of_last_good(last_good));
+        }
+        if truth.position() != Default::default() {
+            self.refresh(&truth);
+        }
+    }
+
+    /// The stops of the last good state go into a database that knows nothing of them: accepting it lifts none.
+    async fn carry_stops(self: &Arc<Self>, lane: &mut Lane, last_good: Option<&LastGood>) {
+        let Some(last_good) = last_good else { return };
+        let changes: Vec<Change> = {
+            let truth = self.truth();
+            let stopped = last_good.flags.iter().filter_map(|(key, record, _)| Some((key, record.stop.clone()?)));
+            let carried = stopped.filter_map(|(key, stop)| {
+                let before = truth.book.flag(key.as_str()).map(|entry| entry.record.clone());
+                let stands = before.as_ref().is_some_and(|record| record.stop.is_some());
+                let after = FlagRecord { stop: Some(stop), ..before.clone().unwrap_or_default() };
+                (!stands).then(|| Change::of_flag(key, Action::Stop, before, Some(after)))
+            });
+            carried.collect()
+        };
+        if changes.is_empty() {
+            return;
+        }
+        let draft = Draft {
+            actor: "accept-database".to_owned(),
+            origin: Origin::Accept,
+            reason: Some("stops of the state before".to_owned()),
+            effective_at_ms: None,
+            key: None,
+            changes,
+            forms: Forms::default(),
+        };
+        if let Err(not) = self.commit(lane, draft, None).await {
+            self.lose(lane, &not.to_string());
+        }
+    }
+}
+
+/// Why a database is not the one that was known.
+pub(super) fn doubt(known: Option<(&str, Head)>, loaded: &Loaded) -> Option<String> {
+    let (epoch, head) = known?;
+    let now = loaded.head;
+    if loaded.epoch != epoch {
+        return Some(format!("the database is another one than the one this node served revision {} from", head.revision));
+    }
+    if now.revision < head.revision {
+        let (now, then) = (now.revision, head.revision);
+        return Some(format!(
+            "the database is at revision {now}, and this node has served revision {then}: it is an older state"
+        ));
+    }
+    (now.revision == head.revision && now.hash != head.hash)
+        .then(|| format!("revision {} of the database is not the one this node served", now.revision))
+}
+
+fn book_of_last_good(last_good: LastGood) -> Book {
+    let LastGood { head, flags, segments, texts, .. } = last_good;
+    let texts = texts.into_iter().map(|(id, text)| (id, text.into())).collect();
+    let mut forms = Forms { texts, ..Forms::default() };
+    // What was live read then; if it does not now, it has no good form.
+    flags.iter().for_each(|(key, record, _)| drop(forms.read_flag(key, record)));
+    segments.iter().for_each(|(key, record, _)| drop(forms.read_segment(key, record)));
+    Book::of(head, flags, segments, forms)
+}
+
+/// The book of a database. A row that does not read is set aside, and the newest form of its subject that does read is served.
+async fn book_of(store: &Store, loaded: Loaded, same: Option<&LastGood>) -> (Book, Vec<Trouble>) {
+    let Loaded { head, subjects, texts, poison, .. } = loaded;
+    let mut forms = Forms { texts, ..Forms::default() };
+    let (mut flags, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
+    let mut astray: Vec<(Option<Subject>, u64, String)> =
+        poison.into_iter().map(|poison| (poison.subject, poison.changed_at, poison.why)).collect();
+    for row in subjects {
+        let read = match (&row.subject, &row.record) {
+            (Subject::Flag(key), Record::Flag(record)) => forms.read_flag(key, record),
+            (Subject::Segment(key), Record::Segment(record)) => forms.read_segment(key, record),
+            _ => Ok(()),
+        };
+        match (read, row.subject, row.record) {
+            (Ok(()), Subject::Flag(key), Record::Flag(record)) => flags.push((key, record, row.changed_at)),
+            (Ok(()), Subject::Segment(key), Record::Segment(record)) => segments.push((key, record, row.changed_at)),
+            (Err(why), subject, _) => astray.push((Some(subject), row.changed_at, why.to_string())),
+            (Ok(()), ..) => {}
+        }
+    }
+    for (subject, changed_at, why) in astray {
+        let name = subject.as_ref().map_or_else(|| "a subject".to_owned(), Subject::to_string);
+        let found = match &subject {
+            Some(subject) => earlier(store, subject, same, &mut forms).await,
+            None => None,
+        };
+        let served = if found.is_some() { "an earlier form of it is served" } else { "it has no good form" };
+        troubles.push(Trouble {
+            kind: TroubleKind::PoisonRow,
+            subject: subject.as_ref().map(|subject| subject.key().to_owned()),
+            message: format!("the row of {name} in the database does not read: {why}; {served}"),
+            hint: "turnout history --verify names altered rows; the next change of it writes a good one".to_owned(),
+        });
+        match (subject, found) {
+            (Some(Subject::Flag(key)), Some(Record::Flag(record))) => flags.push((key, record, changed_at)),
+            (Some(Subject::Segment(key)), Some(Record::Segment(record))) => segments.push((key, record, changed_at)),
+            (Some(Subject::Flag(key)), _) => flags.push((key, FlagRecord::default(), changed_at)),
+            (Some(Subject::Segment(key)), _) => segments.push((key, Default::default(), changed_at)),
+            (None, _) => {}
+        }
+    }
+    (Book::of(head, flags, segments, forms), troubles)
+}
+
+/// The newest form of a subject that reads: the last good state's, if it is of the same revision, else one of the history.
+async fn earlier(store: &Store, subject: &Subject, same: Option<&LastGood>, forms: &mut Forms) -> Option<Record> {
+    let kept = same.and_then(|last_good| match subject {
+        Subject::Flag(key) => {
+            let found = last_good.flags.iter().find(|(known, ..)| known == key);
+            found.map(|(_, record, _)| Record::Flag(record.clone()))
+        }
+        Subject::Segment(key) => {
+            let found = last_good.segments.iter().find(|(known, ..)| known == key);
+            found.map(|(_, record, _)| Record::Segment(record.clone()))
+        }
+    });
+    if let Some(last_good) = same.filter(|_| kept.is_some()) {
+        forms.texts.extend(last_good.texts.iter().map(|(id, text)| (*id, text.clone().into())));
+    }
+    let recorded = store.earlier(subject).await.unwrap_or_default();
+    let recorded = recorded.iter().filter_map(|json| match subject {
+        Subject::Flag(_) => serde_json::from_str(json).map(Record::Flag).ok(),
+        Subject::Segment(_) => serde_json::from_str(json).map(Record::Segment).ok(),
+    });
+    for record in kept.into_iter().chain(recorded) {
+        let ids: Vec<_> = match &record {
+            Record::Flag(record) => record.texts().collect(),
+            Record::Segment(record) => record.texts().collect(),
+        };
+        if let Ok(texts) = store.texts(&ids).await {
+            forms.texts.extend(texts);
+        }
+        let read = match (subject, &record) {
+            (Subject::Flag(key), Record::Flag(record)) => forms.read_flag(key, record).is_ok(),
+            (Subject::Segment(key), Record::Segment(record)) => forms.read_segment(key, record).is_ok(),
+            _ => false,
+        };
+        if read {
+            return Some(record);
+        }
+    }
+    None
+}
+
+fn trouble_of(kind: TroubleKind, path: &std::path::Path, why: &str) -> Trouble {
+    let message = format!("{}: {why}", path.display());
+    let hint = match kind {
+        TroubleKind::Journal => {
+            "make room on the disk, or mend its rights; until then a stop made while the database is out of reach is lost by a restart"
+        }
+        _ => "it is written anew from the database; without one, the files are served",
+    };
+    Trouble { kind, subject: None, message, hint: hint.to_owned() }
+}
+
+/// An error and its causes on one line.
+struct StoreErrorText<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for StoreErrorText<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        std::iter::successors(self.0.source(), |error| error.source()).try_for_each(|cause| write!(f, ": {cause}"))
+    }
+}

@@ -1,0 +1,51 @@
+//! How it stands: the database first, then every flag.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value as Json, json};
+
+use super::AdminSurface;
+use super::answer::{json as answer, refuse};
+use super::view;
+use crate::control::Database;
+use crate::http::error::Refusal;
+use crate::http::question::{FlagPath, key};
+use crate::truth::Truth;
+
+pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
+    let truth = surface.corridor.truth();
+    let keys = truth.standings().into_iter().map(|standing| standing.key.clone());
+    let flags: Vec<Json> =
+        keys.filter_map(|key| truth.flag(key.as_str()).map(|entry| view::flag(&truth, &key, &entry))).collect();
+    let body = json!({
+        "revision": truth.book.head.revision,
+        "position": truth.position().to_string(),
+        "pending": truth.pending().len(),
+        "database": database(&surface),
+        "problems": surface.public.problems.count(),
+        "flags": flags,
+    });
+    answer(&surface, StatusCode::OK, &body)
+}
+
+pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
+    match of_flag(&surface.corridor.truth(), key(&path)) {
+        Some(body) => answer(&surface, StatusCode::OK, &body),
+        None => refuse(&surface, &Refusal::UnknownFlag),
+    }
+}
+
+/// A flag as it stands.
+pub fn of_flag(truth: &Truth, key: &str) -> Option<Json> {
+    let entry = truth.flag(key)?;
+    Some(view::flag(truth, &key.parse().ok()?, &entry))
+}
+
+fn database(surface: &AdminSurface) -> Json {
+    match surface.corridor.standing().database {
+        Database::Up => json!({ "state": "up", "why": null, "sinceMs": null }),
+        Database::Down { why, since_ms } => json!({ "state": "down", "why": why, "sinceMs": since_ms }),
+        Database::Held { why, since_ms } => json!({ "state": "held", "why": why, "sinceMs": since_ms }),
+    }
+}

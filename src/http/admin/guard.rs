@@ -1,0 +1,146 @@
+//! Who may make which call. Whatever is not declared is denied, in the same shape as everything else that is refused.
+
+use std::net::IpAddr;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Response};
+use axum::middleware::{Next, from_fn};
+
+use super::AdminSurface;
+use super::answer::refuse;
+use crate::clock;
+use crate::http::contract::Endpoint;
+use crate::http::error::Refusal;
+use crate::token::{Caller, Role};
+
+/// What a call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// No credential at all.
+    Anyone,
+    Look,
+    /// Stop and lower; what turns out to widen takes `Change`.
+    Narrow,
+    Change,
+    Administer,
+}
+
+impl Permission {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Permission::Anyone => "anyone",
+            Permission::Look => "look",
+            Permission::Narrow => "narrow",
+            Permission::Change => "change",
+            Permission::Administer => "administer",
+        }
+    }
+
+    /// The one table of who may do what.
+    pub fn is_given_to(self, role: Role) -> bool {
+        match (self, role) {
+            (Permission::Anyone, _) => true,
+            // A server asks for users, on the other listener.
+            (_, Role::Server) => false,
+            (Permission::Look, _) => true,
+            (Permission::Narrow, Role::Stopper | Role::Operator | Role::Admin) => true,
+            (Permission::Change, Role::Operator | Role::Admin) => true,
+            (Permission::Administer, Role::Admin) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A call with its permission.
+pub struct Guarded {
+    permission: Permission,
+    endpoint: Endpoint<AdminSurface>,
+}
+
+impl Guarded {
+    pub fn new(permission: Permission, endpoint: Endpoint<AdminSurface>) -> Guarded {
+        Guarded { permission, endpoint }
+    }
+
+    pub fn row(&self) -> (&'static str, &'static str, &'static str) {
+        let (method, path) = self.endpoint.address();
+        (method, path, self.permission.as_str())
+    }
+
+    /// The call as it is served: nobody gets past its permission.
+    pub fn into_checked(self) -> Endpoint<AdminSurface> {
+        let permission = self.permission;
+        self.endpoint.behind(from_fn(move |request: Request, next: Next| check(permission, request, next)))
+    }
+
+    /// The call as it is described.
+    pub fn into_described(self) -> Endpoint<AdminSurface> {
+        self.endpoint
+    }
+}
+
+/// Who calls; `None` for nobody known.
+#[derive(Clone, Debug)]
+pub struct Identified {
+    caller: Option<Caller>,
+    surface: AdminSurface,
+}
+
+/// Finds out who calls, before anything else is looked at.
+pub async fn identify(State(surface): State<AdminSurface>, mut request: Request, next: Next) -> Response<Body> {
+    if surface.on_loopback && !asks_for_loopback(request.headers()) {
+        return refuse(&surface, &Refusal::WrongHost);
+    }
+    let caller = bearer(request.headers()).and_then(|secret| surface.operators.judge(secret, clock::wall_ms()).ok());
+    if let Some(caller) = &caller {
+        request.extensions_mut().insert(caller.clone());
+    }
+    request.extensions_mut().insert(Identified { caller, surface });
+    next.run(request).await
+}
+
+async fn check(permission: Permission, request: Request, next: Next) -> Response<Body> {
+    let Some(Identified { caller, surface }) = request.extensions().get().cloned() else {
+        // Without `identify` before it nobody is known; the layer cannot be left out without a test turning red.
+        return Response::default();
+    };
+    match (permission, caller) {
+        (Permission::Anyone, _) => next.run(request).await,
+        (_, None) => refuse(&surface, &Refusal::NoToken),
+        (permission, Some(caller)) if permission.is_given_to(caller.role) => next.run(request).await,
+        (_, Some(caller)) => refuse(&surface, &Refusal::NotPermitted(caller.role)),
+    }
+}
+
+pub async fn no_such_route(Extension(identified): Extension<Identified>) -> Response<Body> {
+    nothing_here(&identified, Refusal::NoSuchRoute)
+}
+
+pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Response<Body> {
+    nothing_here(&identified, Refusal::NoSuchMethod)
+}
+
+/// Strangers do not learn what there is.
+fn nothing_here(Identified { caller, surface }: &Identified, refusal: Refusal) -> Response<Body> {
+    match caller {
+        None => refuse(surface, &Refusal::NoToken),
+        Some(caller) if !Permission::Look.is_given_to(caller.role) => refuse(surface, &Refusal::NotPermitted(caller.role)),
+        Some(_) => refuse(surface, &refusal),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (scheme, secret) = values.next()?.to_str().ok()?.split_once(' ')?;
+    (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| secret.trim())
+}
+
+fn asks_for_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,159 @@
+//! What was changed, by whom and why; and whether anybody tampered with it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Query, State};
+use axum::http::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::time::timeout;
+
+use super::AdminSurface;
+use super::answer::{json as answer, refuse};
+use super::view;
+use crate::control::Rejected;
+use crate::flag::Strategy;
+use crate::http::error::Refusal;
+use crate::store::{Page, Stored};
+use crate::truth::{Change, FlagRecord, Forms, Record, Subject};
+
+/// How many revisions a page has unless another number is asked for, and at most.
+const PAGE: u32 = 20;
+pub const MAX_PAGE: u32 = 200;
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Reading every row of a long history takes its time.
+const VERIFYING: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[derive(Default)]
+pub struct Which {
+    flag: Option<String>,
+    before: Option<u64>,
+    after: Option<u64>,
+    limit: Option<u32>,
+}
+
+pub async fn history(
+    State(surface): State<AdminSurface>,
+    which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
+) -> Response<Body> {
+    let Ok(Query(which)) = which else {
+        let fault = format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
+        return refuse(&surface, &Refusal::BadOrder(fault));
+    };
+    let limit = which.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let page = Page { flag: which.flag, before: which.before, after: which.after, limit };
+    let read = async {
+        let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
+        let found = store.history(&page).await.map_err(|error| Rejected::Down(error.chain()))?;
+        let ids: Vec<_> = found.iter().flat_map(|stored| &stored.revision.changes).flat_map(texts).collect();
+        // What a text meant then is told as far as it can be read.
+        let texts = store.texts(&ids).await.unwrap_or_default();
+        Ok((found, Forms { texts, ..Forms::default() }))
+    };
+    match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(slow())) {
+        Ok((found, mut forms)) => {
+            let more = found.len() as u32 == limit && found.last().is_some_and(|last| last.revision.revision > 1);
+            let revisions: Vec<Json> = found.iter().map(|stored| revision(stored, &mut forms)).collect();
+            answer(&surface, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
+        }
+        Err(rejected) => refuse(&surface, &rejected.into()),
+    }
+}
+
+pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
+    let kept = surface.corridor.standing().kept;
+    let read = async {
+        let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
+        store.verify(kept).await.map_err(|error| Rejected::Down(error.chain()))
+    };
+    match timeout(VERIFYING, read).await.unwrap_or_else(|_| Err(slow())) {
+        Ok(verdict) => {
+            let body = json!({
+                "sound": verdict.faults.is_empty(),
+                "revisions": verdict.revisions,
+                "faults": verdict.faults,
+                "comparedWithRevision": kept.map(|kept| kept.revision),
+            });
+            answer(&surface, StatusCode::OK, &body)
+        }
+        Err(rejected) => refuse(&surface, &rejected.into()),
+    }
+}
+
+/// Revisions as they stand in an answer; also of those that made an order stale.
+pub fn revisions(found: &[Stored]) -> Json {
+    let mut forms = Forms::default();
+    found.iter().map(|stored| revision(stored, &mut forms)).collect()
+}
+
+fn revision(Stored { revision, hash }: &Stored, forms: &mut Forms) -> Json {
+    let mut change = |change: &Change| {
+        json!({
+            "kind": change.subject.kind(),
+            "key": change.subject.key(),
+            "action": change.action.as_str(),
+            "backTo": change.action.to(),
+            "was": meaning(&change.subject, change.before.as_ref(), forms),
+            "is": meaning(&change.subject, change.after.as_ref(), forms),
+        })
+    };
+    json!({
+        "revision": revision.revision,
+        "committedAtMs": revision.committed_at_ms,
+        "effectiveAtMs": revision.effective_at_ms,
+        "actor": revision.actor,
+        "origin": revision.origin.as_str(),
+        "reason": revision.reason,
+        "idempotencyKey": revision.idempotency_key,
+        "changes": revision.changes.iter().map(&mut change).collect::<Vec<_>>(),
+        "hash": hash,
+    })
+}
+
+/// What a flag served by this record, in a few words; `null` where that cannot be told.
+fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut Forms) -> Option<String> {
+    let (Subject::Flag(key), Some(Record::Flag(record))) = (subject, record) else { return None };
+    let _ = forms.read_flag(key, record);
+    let FlagRecord { definition, pin, split, stop } = record;
+    let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
+    let definition = id.and_then(|id| forms.definitions.get(&id));
+    match (stop, definition) {
+        (Some(_), Some(definition)) => Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped))),
+        (Some(_), None) => Some("STOPPED".to_owned()),
+        (None, Some(definition)) if !definition.enabled => Some(format!("off -> {}", Strategy::from(definition.when_stopped))),
+        (None, definition) => {
+            let held = split.as_ref().map(|held| held.split);
+            let split = held.or(definition.and_then(|definition| definition.rollout));
+            match (split, definition) {
+                (None, None) => None,
+                (split, definition) => {
+                    let default = definition.map_or(Strategy::Polling, |definition| definition.default.into());
+                    Some(view::rollout(split, default))
+                }
+            }
+        }
+    }
+}
+
+fn texts(change: &Change) -> Vec<crate::truth::ContentId> {
+    let of = |record: &Option<Record>| match record {
+        Some(Record::Flag(record)) => record.texts().collect(),
+        _ => Vec::new(),
+    };
+    [of(&change.before), of(&change.after)].concat()
+}
+
+fn down(surface: &AdminSurface) -> Rejected {
+    use crate::control::Database;
+    match surface.corridor.standing().database {
+        Database::Up => slow(),
+        Database::Down { why, .. } | Database::Held { why, .. } => Rejected::Down(why),
+    }
+}
+
+fn slow() -> Rejected {
+    Rejected::Down("it does not answer in time".to_owned())
+}

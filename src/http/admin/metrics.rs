@@ -1,0 +1,65 @@
+//! `GET /metrics`: counters and gauges in OpenMetrics text. No user id and no unbounded key is ever a label.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::Registry;
+
+use super::AdminSurface;
+use super::answer::respond;
+use crate::control::Database;
+
+/// The media type of the answer.
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Collector(surface.clone())));
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = encode(&mut text, &registry);
+    respond(&surface, StatusCode::OK, OPENMETRICS, text)
+}
+
+/// Reads the counters where they are kept.
+#[derive(Debug)]
+struct Collector(AdminSurface);
+
+impl prometheus_client::collector::Collector for Collector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
+        let surface = &self.0.public;
+        let snapshot = surface.live.current().clone();
+        let mut gauge = |name: &str, help: &str, value: u64| {
+            let encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(value as i64).encode(encoder)
+        };
+        gauge("turnout_revision", "The revision that is live", snapshot.position().revision)?;
+        gauge("turnout_flags", "Flags that are live", snapshot.flags().len() as u64)?;
+        gauge("turnout_problems", "Problems there are", surface.problems.count() as u64)?;
+        gauge("turnout_stale_seconds", "Seconds since the database was in reach", surface.contact.stale_seconds())?;
+        let up = self.0.corridor.standing().database == Database::Up;
+        gauge("turnout_database_up", "1 while the database is in reach and believed", u64::from(up))?;
+        let pending = snapshot.position().pending;
+        gauge("turnout_pending_changes", "Changes that are live and not yet in the database", u64::from(pending))?;
+        gauge("turnout_watch_polling", "1 while changes are found by polling", u64::from(self.0.watch.as_str() == "polling"))?;
+
+        let mut family =
+            encoder.encode_descriptor("turnout_http_answers", "Answers by status", None, ConstCounter::<u64>::TYPE)?;
+        for (status, count) in surface.statuses.rows() {
+            ConstCounter::new(count).encode(family.encode_family(&[("status", status.to_string())])?)?;
+        }
+        let mut family =
+            encoder.encode_descriptor("turnout_evaluations", "Evaluations by outcome", None, ConstCounter::<u64>::TYPE)?;
+        for ((flag, strategy, rule), count) in snapshot.tally().rows() {
+            let labels = [("flag", flag.as_str()), ("strategy", strategy), ("rule", rule)];
+            let encoder: MetricEncoder = family.encode_family(&labels)?;
+            ConstCounter::new(count).encode(encoder)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! The admin listener: what operators ask and order. Floor 4.
+//!
+//! Every call stands in one table with the permission it takes; a call without one cannot be written down. On loopback it answers only to
+//! somebody who asked for a loopback name: a page in a browser that had its own name pointed here gets nothing.
+
+mod answer;
+mod contract;
+mod flags;
+mod guard;
+mod history;
+mod metrics;
+mod orders;
+mod problems;
+mod tokens;
+mod view;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use serde_json::Value as Json;
+
+use self::guard::{Guarded, Permission};
+pub use self::history::revisions;
+use super::Surface;
+use super::contract::{Endpoint, document, router};
+use crate::control::Corridor;
+use crate::token::Operators;
+use crate::watch::Mode;
+
+/// What the admin listener tells of, and acts on.
+#[derive(Clone, Debug)]
+pub struct AdminSurface {
+    pub public: Surface,
+    pub corridor: Corridor,
+    pub operators: Operators,
+    pub watch: Mode,
+    /// The flags folder, as it was named.
+    pub flags: String,
+    /// Whether only this machine can reach it.
+    pub on_loopback: bool,
+}
+
+/// Every call, and who may make it.
+fn calls() -> Vec<Guarded> {
+    use Permission::{Administer, Anyone, Change, Look, Narrow};
+    vec![
+        Guarded::new(Anyone, Endpoint::get("/healthz", problems::alive, contract::alive())),
+        Guarded::new(Look, Endpoint::get("/openapi.json", problems::openapi, contract::openapi())),
+        Guarded::new(Look, Endpoint::get("/metrics", metrics::metrics, contract::metrics())),
+        Guarded::new(Look, Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are())),
+        Guarded::new(Look, Endpoint::get("/v1/status", flags::status, contract::status())),
+        Guarded::new(Look, Endpoint::get("/v1/flags/{flag}", flags::one, contract::flag())),
+        Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/set", orders::set, contract::set())),
+        Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/unset", orders::unset, contract::unset())),
+        Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/stop", orders::stop, contract::stop())),
+        Guarded::new(Change, Endpoint::post("/v1/flags/{flag}/resume", orders::resume, contract::resume())),
+        Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/rollback", orders::rollback, contract::rollback())),
+        Guarded::new(Narrow, Endpoint::post("/v1/stop", orders::stop_all, contract::stop_all())),
+        Guarded::new(Look, Endpoint::get("/v1/history", history::history, contract::history())),
+        Guarded::new(Look, Endpoint::get("/v1/history/verify", history::verify, contract::verify())),
+        Guarded::new(Administer, Endpoint::get("/v1/tokens", tokens::list, contract::tokens())),
+        Guarded::new(Administer, Endpoint::post("/v1/tokens", tokens::create, contract::create_token())),
+        Guarded::new(Administer, Endpoint::post("/v1/tokens/{id}/revoke", tokens::revoke, contract::revoke_token())),
+    ]
+}
+
+/// Method, path and permission of every call, for whoever checks them all.
+pub fn permissions() -> Vec<(&'static str, &'static str, &'static str)> {
+    calls().iter().map(Guarded::row).collect()
+}
+
+/// The admin listener's OpenAPI document.
+pub fn admin_document() -> Json {
+    let endpoints: Vec<_> = calls().into_iter().map(Guarded::into_described).collect();
+    document(contract::TITLE, contract::SAYS, &endpoints)
+}
+
+pub fn routes(surface: AdminSurface) -> Router {
+    router(calls().into_iter().map(Guarded::into_checked).collect())
+        .fallback(guard::no_such_route)
+        .method_not_allowed_fallback(guard::no_such_method)
+        .layer(from_fn_with_state(surface.clone(), guard::identify))
+        .with_state(surface)
+}

@@ -1,0 +1,57 @@
+//! Whether it runs, what is wrong at the moment, and the contract.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value as Json, json};
+
+use super::answer::json as answer;
+use super::{AdminSurface, admin_document};
+use crate::control::Trouble;
+use crate::definition::Finding;
+
+pub async fn alive(State(surface): State<AdminSurface>) -> Response<Body> {
+    answer(&surface, StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+pub async fn openapi(State(surface): State<AdminSurface>) -> Response<Body> {
+    answer(&surface, StatusCode::OK, &admin_document())
+}
+
+/// What is wrong with the files and with everything else, and how changes of the folder are noticed.
+pub async fn problems(State(surface): State<AdminSurface>) -> Response<Body> {
+    let found = &surface.public.problems;
+    let (findings, troubles) = (found.current(), found.troubles());
+    let all: Vec<Json> = findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
+    let body = json!({
+        "flags": surface.flags,
+        "watch": surface.watch.as_str(),
+        "revision": surface.public.live.current().position().to_string(),
+        "problems": all,
+    });
+    answer(&surface, StatusCode::OK, &body)
+}
+
+fn of_a_file(finding: &Finding) -> Json {
+    json!({
+        "code": finding.code.as_str(),
+        "file": &*finding.file,
+        "line": finding.place.map(|place| place.line),
+        "column": finding.place.map(|place| place.column),
+        "subject": null,
+        "message": &finding.message,
+        "hint": &finding.hint,
+    })
+}
+
+fn of_all_else(trouble: &Trouble) -> Json {
+    json!({
+        "code": trouble.kind.as_str(),
+        "file": null,
+        "line": null,
+        "column": null,
+        "subject": &trouble.subject,
+        "message": &trouble.message,
+        "hint": &trouble.hint,
+    })
+}

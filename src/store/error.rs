@@ -1,0 +1,50 @@
+//! What can go wrong with a database, as far as anybody does something else about it.
+
+/// Named by what was being done; the cause is its source.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot {doing}")]
+    Database { doing: &'static str, source: sqlx::Error },
+    #[error("cannot bring the tables up to date")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
+    #[error("the database file is gone, or another one is in its place")]
+    Gone,
+    #[error("there is no database file")]
+    NoFile,
+    #[error("another change was committed first")]
+    Moved,
+    #[error("its SQLite is {0}, and none before 3.51.3 is safe with several connections")]
+    OldSqlite(String),
+    #[error("row {what} does not read: {why}")]
+    Unreadable { what: String, why: String },
+}
+
+impl StoreError {
+    /// Names what failed, for `map_err`.
+    pub(super) fn doing(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+        move |source| StoreError::Database { doing, source }
+    }
+
+    /// Whether the disk has no room left.
+    pub fn is_full(&self) -> bool {
+        match self {
+            StoreError::Database { source: sqlx::Error::Database(error), .. } => error.message().contains("disk is full"),
+            _ => false,
+        }
+    }
+
+    /// With all its causes, on one line.
+    pub fn chain(&self) -> String {
+        let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        let mut line = self.to_string();
+        let mut last = String::new();
+        for cause in causes.map(ToString::to_string) {
+            // Some causes repeat the words of their own cause.
+            if !line.ends_with(&cause) && cause != last {
+                line.push_str(&format!(": {cause}"));
+            }
+            last = cause;
+        }
+        line.replace(char::is_control, " ")
+    }
+}

@@ -1,0 +1,161 @@
+//! Durable truth. Floor 2: rows in and out, one transaction to a revision; what a change means is not its business.
+//!
+//! One enum over the databases there are. Every call may take as long as the database likes: whoever calls sets the time.
+
+mod error;
+mod row;
+mod sqlite;
+
+use std::path::Path;
+
+pub use error::StoreError;
+pub use row::{Loaded, Poison, SubjectRow};
+
+use crate::token::Credential;
+use crate::truth::{ContentId, FlagRecord, Forms, Head, PastStep, Revision, Subject, Texts};
+
+/// The most revisions one page of the history holds.
+pub const MAX_PAGE: u32 = 1000;
+
+/// An open database.
+#[derive(Debug)]
+pub enum Store {
+    Sqlite(sqlite::Sqlite),
+}
+
+/// A revision to be committed.
+#[derive(Debug)]
+pub struct Commit<'a> {
+    pub revision: &'a Revision,
+    /// The head it was made against: another one in the database refuses it.
+    pub after: &'a Head,
+    /// The texts its records speak of and the database may lack.
+    pub texts: &'a Texts,
+    /// What its idempotency key stands for.
+    pub request: Option<ContentId>,
+}
+
+/// Which revisions to show, the newest first.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Only those that changed this flag.
+    pub flag: Option<String>,
+    /// Only older ones than this.
+    pub before: Option<u64>,
+    /// Only newer ones than this.
+    pub after: Option<u64>,
+    /// At most [`MAX_PAGE`].
+    pub limit: u32,
+}
+
+/// A revision as it is stored, with the hash its row states.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub revision: Revision,
+    pub hash: ContentId,
+}
+
+/// What checking every row came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// How many revisions were read.
+    pub revisions: u64,
+    /// What is wrong, the oldest first; at most [`MAX_FAULTS`].
+    pub faults: Vec<String>,
+}
+
+/// The most faults a verdict names.
+pub const MAX_FAULTS: usize = 20;
+
+macro_rules! each {
+    ($store:expr, $inner:ident => $call:expr) => {
+        match $store {
+            Store::Sqlite($inner) => $call,
+        }
+    };
+}
+
+impl Store {
+    /// Opens the database file of a data folder and brings its tables up to date. A new file gets `fresh_epoch`; `may_create` says
+    /// whether there may be a new one.
+    pub async fn open_sqlite(path: &Path, fresh_epoch: &str, may_create: bool) -> Result<Store, StoreError> {
+        Ok(Store::Sqlite(sqlite::Sqlite::open(path, fresh_epoch, may_create).await?))
+    }
+
+    /// A name that a database keeps for life, and where its newest revision stands.
+    pub async fn head(&self) -> Result<(String, Head), StoreError> {
+        each!(self, store => store.head().await)
+    }
+
+    /// Every subject as it stands, the texts they speak of, and the tokens.
+    pub async fn load(&self) -> Result<Loaded, StoreError> {
+        each!(self, store => store.load().await)
+    }
+
+    /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown whether it did: read the head.
+    pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
+        each!(self, store => store.commit(commit).await)
+    }
+
+    /// What an idempotency key was used for, and the revision that made.
+    pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
+        each!(self, store => store.by_idempotency_key(key).await)
+    }
+
+    /// Revisions, the newest first.
+    pub async fn history(&self, page: &Page) -> Result<Vec<Stored>, StoreError> {
+        each!(self, store => store.history(page).await)
+    }
+
+    /// What was done to a flag, the newest first, at most [`MAX_PAGE`] steps before `before`.
+    pub async fn steps(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
+        each!(self, store => store.steps(flag, before).await)
+    }
+
+    /// A flag's record at a revision, with the texts it speaks of.
+    pub async fn flag_at(&self, flag: &str, revision: u64) -> Result<Option<(FlagRecord, Forms)>, StoreError> {
+        each!(self, store => store.flag_at(flag, revision).await)
+    }
+
+    /// Recorded forms of a subject from before, the newest first, as they stand in the database.
+    pub async fn earlier(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
+        each!(self, store => store.earlier(subject).await)
+    }
+
+    /// These texts, as far as they are there.
+    pub async fn texts(&self, ids: &[ContentId]) -> Result<Texts, StoreError> {
+        each!(self, store => store.texts(ids).await)
+    }
+
+    /// Reads every row against its hash and the hash before, and against a head that was kept elsewhere.
+    pub async fn verify(&self, kept: Option<Head>) -> Result<Verdict, StoreError> {
+        each!(self, store => store.verify(kept).await)
+    }
+
+    pub async fn add_token(&self, token: &Credential) -> Result<(), StoreError> {
+        each!(self, store => store.add_token(token).await)
+    }
+
+    pub async fn tokens(&self) -> Result<Vec<Credential>, StoreError> {
+        each!(self, store => store.tokens().await)
+    }
+
+    /// Whether there was such a token that was not revoked before.
+    pub async fn revoke_token(&self, id: &str, at_ms: i64) -> Result<bool, StoreError> {
+        each!(self, store => store.revoke_token(id, at_ms).await)
+    }
+
+    /// How far a reader of the revisions has come.
+    pub async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
+        each!(self, store => store.cursor(reader).await)
+    }
+
+    pub async fn move_cursor(&self, reader: &str, revision: u64) -> Result<(), StoreError> {
+        each!(self, store => store.move_cursor(reader, revision).await)
+    }
+
+    /// Lets go of the database in good order.
+    pub async fn close(&self) {
+        each!(self, store => store.close().await);
+    }
+}

@@ -1,0 +1,139 @@
+//! From rows to what they say. A row that says nothing sound is told of, never trusted and never fatal.
+
+use std::collections::BTreeMap;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{StoreError, Stored};
+use crate::token::{Credential, Role};
+use crate::truth::{Action, Change, ContentId, FlagRecord, Head, Origin, Record, Revision, SegmentRecord, Subject, Texts};
+
+/// A database's content at its head.
+#[derive(Debug)]
+pub struct Loaded {
+    pub epoch: String,
+    pub head: Head,
+    pub subjects: Vec<SubjectRow>,
+    pub texts: Texts,
+    pub tokens: Vec<Credential>,
+    pub poison: Vec<Poison>,
+}
+
+/// A subject as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubjectRow {
+    pub subject: Subject,
+    pub record: Record,
+    pub changed_at: u64,
+}
+
+/// A row that does not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poison {
+    /// The subject, if that much could be read.
+    pub subject: Option<Subject>,
+    pub changed_at: u64,
+    pub why: String,
+}
+
+/// A record of either kind.
+pub fn record(subject: &Subject, json: &str) -> Result<Record, String> {
+    let read = match subject {
+        Subject::Flag(_) => serde_json::from_str::<FlagRecord>(json).map(Record::Flag),
+        Subject::Segment(_) => serde_json::from_str::<SegmentRecord>(json).map(Record::Segment),
+    };
+    read.map_err(|error| error.to_string())
+}
+
+pub fn subject_row(row: &SqliteRow) -> Result<SubjectRow, Poison> {
+    let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
+    let changed_at = row.try_get::<i64, _>("changed_at").unwrap_or_default().max(0) as u64;
+    let poison = |subject: Option<&Subject>, why: String| Poison { subject: subject.cloned(), changed_at, why };
+    let (kind, key) = (text("kind"), text("subject"));
+    let subject = kind.and_then(|kind| Subject::parse(&kind, &key?).ok_or_else(|| "it names no subject".to_owned()));
+    let subject = subject.map_err(|why| poison(None, why))?;
+    let record = text("record").and_then(|json| record(&subject, &json)).map_err(|why| poison(Some(&subject), why))?;
+    Ok(SubjectRow { subject, record, changed_at })
+}
+
+pub fn head(row: &SqliteRow) -> Result<(String, Head), StoreError> {
+    let read = || -> Result<(String, Head), String> {
+        let number = |column| row.try_get::<i64, _>(column).map_err(|error| error.to_string());
+        let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
+        let revision = u64::try_from(number("revision")?).map_err(|error| error.to_string())?;
+        let hash = text("hash")?.parse().map_err(|error| format!("{error}"))?;
+        Ok((text("epoch")?, Head { revision, hash, committed_at_ms: number("committed_at_ms")? }))
+    };
+    read().map_err(|why| StoreError::Unreadable { what: "`head`".to_owned(), why })
+}
+
+pub fn token(row: &SqliteRow) -> Result<Credential, String> {
+    let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
+    let time = |column| row.try_get::<Option<i64>, _>(column).map_err(|error| error.to_string());
+    let flags = row.try_get::<Option<String>, _>("flags").map_err(|error| error.to_string())?;
+    Ok(Credential {
+        id: text("id")?,
+        name: text("name")?,
+        role: Role::parse(&text("role")?).ok_or("it has no known role")?,
+        flags: flags.map(|flags| serde_json::from_str(&flags)).transpose().map_err(|error| error.to_string())?,
+        hash: text("hash")?.parse().map_err(|error| format!("{error}"))?,
+        created_at_ms: time("created_at_ms")?.unwrap_or_default(),
+        created_by: text("created_by")?,
+        expires_at_ms: time("expires_at_ms")?,
+        revoked_at_ms: time("revoked_at_ms")?,
+    })
+}
+
+/// A revision without its changes, with the hash it states.
+pub fn revision(row: &SqliteRow) -> Result<Stored, StoreError> {
+    let number = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
+    let read = || -> Result<Stored, String> {
+        let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
+        let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(|error| error.to_string());
+        let time = |column| row.try_get::<i64, _>(column).map_err(|error| error.to_string());
+        let revision = Revision {
+            revision: number,
+            committed_at_ms: time("committed_at_ms")?,
+            effective_at_ms: time("effective_at_ms")?,
+            actor: text("actor")?,
+            origin: Origin::parse(&text("origin")?).ok_or("it has no known origin")?,
+            reason: maybe("reason")?,
+            idempotency_key: maybe("idempotency_key")?,
+            changes: Vec::new(),
+        };
+        Ok(Stored { revision, hash: text("hash")?.parse().map_err(|error| format!("{error}"))? })
+    };
+    read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `revisions`"), why })
+}
+
+/// A change and the revision it belongs to.
+pub fn change(row: &SqliteRow) -> Result<(u64, Change), StoreError> {
+    let number = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
+    let read = || -> Result<Change, String> {
+        let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
+        let maybe = |column| row.try_get::<Option<String>, _>(column).map_err(|error| error.to_string());
+        let subject = Subject::parse(&text("kind")?, &text("subject")?).ok_or("it names no subject")?;
+        let back_to = row.try_get::<Option<i64>, _>("back_to").map_err(|error| error.to_string())?;
+        let action = Action::parse(&text("action")?, back_to.map(|to| to.max(0) as u64)).ok_or("it has no known action")?;
+        let read = |json: Option<String>| json.map(|json| record(&subject, &json)).transpose();
+        let (before, after) = (read(maybe("record_before")?)?, read(maybe("record_after")?)?);
+        Ok(Change { subject, action, before, after })
+    };
+    let change = read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `changes`"), why })?;
+    Ok((number, change))
+}
+
+/// Texts from their parts, in order.
+pub fn texts(rows: &[SqliteRow]) -> Result<Texts, sqlx::Error> {
+    let mut whole: BTreeMap<ContentId, Vec<u8>> = BTreeMap::new();
+    for row in rows {
+        let bytes: &[u8] = row.try_get("bytes")?;
+        // An id that is none is no text of ours.
+        if let Ok(id) = row.try_get::<String, _>("id")?.parse() {
+            whole.entry(id).or_default().extend_from_slice(bytes);
+        }
+    }
+    // One that is not what its name says is as good as missing.
+    Ok(whole.into_iter().filter(|(id, bytes)| ContentId::of(bytes) == *id).map(|(id, bytes)| (id, bytes.into())).collect())
+}

@@ -1,0 +1,117 @@
+//! Who may change things: credentials kept as hashes, each with a role.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::Refused;
+use crate::truth::ContentId;
+
+/// The longest credential that is looked at, in bytes.
+const MAX_BYTES: usize = 512;
+
+/// What a credential is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Looks.
+    Viewer,
+    /// Looks, stops and lowers: for people on call and for alerts.
+    Stopper,
+    /// Changes flags.
+    Operator,
+    /// Changes flags and credentials.
+    Admin,
+    /// A server of the application: asks for anyone on the public listener, and has no business on the admin one.
+    Server,
+}
+
+impl Role {
+    pub const ALL: [Role; 5] = [Role::Viewer, Role::Stopper, Role::Operator, Role::Admin, Role::Server];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Stopper => "stopper",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+            Role::Server => "server",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Role> {
+        Role::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A credential: never the secret, only its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Credential {
+    pub id: String,
+    pub name: String,
+    pub role: Role,
+    /// The flags it may change; `None` is all of them.
+    pub flags: Option<Vec<String>>,
+    pub hash: ContentId,
+    pub created_at_ms: i64,
+    pub created_by: String,
+    /// `None` never expires.
+    pub expires_at_ms: Option<i64>,
+    pub revoked_at_ms: Option<i64>,
+}
+
+/// Somebody whose credential is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub name: String,
+    pub role: Role,
+    pub flags: Option<Vec<String>>,
+}
+
+/// The credentials there are. The data folder's own is good whatever the database says.
+#[derive(Clone, Debug)]
+pub struct Operators {
+    local: ContentId,
+    known: watch::Receiver<Arc<Vec<Credential>>>,
+}
+
+impl Operators {
+    pub fn new(local_secret: &str, known: watch::Receiver<Arc<Vec<Credential>>>) -> Operators {
+        Operators { local: ContentId::of(local_secret.as_bytes()), known }
+    }
+
+    /// Whose credential this is. Hashes of secrets nobody can guess are looked up as they are: how long that takes tells nothing of them.
+    pub fn judge(&self, secret: &str, now_ms: i64) -> Result<Caller, Refused> {
+        if secret.is_empty() || secret.len() > MAX_BYTES {
+            return Err(Refused);
+        }
+        let hash = ContentId::of(secret.as_bytes());
+        if hash == self.local {
+            return Ok(Caller { name: "local-admin".to_owned(), role: Role::Admin, flags: None });
+        }
+        let known = self.known.borrow();
+        let credential = known.iter().find(|credential| credential.hash == hash).ok_or(Refused)?;
+        let over = credential.expires_at_ms.is_some_and(|end| end <= now_ms) || credential.revoked_at_ms.is_some();
+        if over {
+            return Err(Refused);
+        }
+        let Credential { name, role, flags, .. } = credential.clone();
+        Ok(Caller { name, role, flags })
+    }
+}
+
+impl Caller {
+    /// Whether its credential reaches this flag.
+    pub fn reaches(&self, flag: &str) -> bool {
+        self.flags.as_ref().is_none_or(|flags| flags.iter().any(|known| known == flag))
+    }
+}

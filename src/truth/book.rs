@@ -1,0 +1,169 @@
+//! Every subject at the newest revision known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::action::{Change, Subject};
+use super::content::{ContentId, Texts};
+use super::forms::Forms;
+use super::record::{FlagRecord, Record, SegmentRecord};
+use super::revision::Head;
+use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Split};
+
+/// The subjects, and the texts their records speak of.
+#[derive(Clone, Debug)]
+pub struct Book {
+    pub head: Head,
+    flags: BTreeMap<FlagKey, FlagEntry>,
+    segments: BTreeMap<SegmentKey, SegmentEntry>,
+    texts: Texts,
+}
+
+/// A flag's record and what it means.
+#[derive(Clone, Debug, Default)]
+pub struct FlagEntry {
+    pub record: FlagRecord,
+    /// The revision at which it last changed.
+    pub changed_at: u64,
+    pub definition: Option<Arc<Definition>>,
+    pub pinned: Option<Arc<Definition>>,
+}
+
+/// A segment's record and what it means.
+#[derive(Clone, Debug, Default)]
+pub struct SegmentEntry {
+    pub record: SegmentRecord,
+    pub changed_at: u64,
+    pub form: Option<Arc<Segment>>,
+}
+
+impl FlagEntry {
+    /// The definition in force: the pinned one, or the one last given.
+    pub fn in_force(&self) -> Option<&Arc<Definition>> {
+        match self.record.pin {
+            Some(_) => self.pinned.as_ref(),
+            None => self.definition.as_ref(),
+        }
+    }
+
+    /// The split in force: an operator's, or the definition's own.
+    pub fn split(&self) -> Option<Split> {
+        let held = self.record.split.as_ref().map(|held| held.split);
+        held.or_else(|| self.in_force().and_then(|definition| definition.rollout))
+    }
+
+    /// The same flag with another record that speaks of no new text.
+    pub fn with(&self, record: FlagRecord) -> FlagEntry {
+        let mut entry = FlagEntry { changed_at: self.changed_at, ..FlagEntry::default() };
+        entry.definition = record.definition.and_then(|id| self.meaning(id));
+        entry.pinned = record.pin.as_ref().and_then(|pin| self.meaning(pin.definition));
+        FlagEntry { record, ..entry }
+    }
+
+    fn meaning(&self, id: ContentId) -> Option<Arc<Definition>> {
+        match &self.record.pin {
+            _ if self.record.definition == Some(id) => self.definition.clone(),
+            Some(pin) if pin.definition == id => self.pinned.clone(),
+            _ => None,
+        }
+    }
+}
+
+impl Book {
+    /// Before anything is known.
+    pub fn empty() -> Book {
+        Book { head: Head::none(), flags: BTreeMap::new(), segments: BTreeMap::new(), texts: Texts::new() }
+    }
+
+    /// A book of records as they were kept. A record that means nothing stands as one without a good form.
+    pub fn of(
+        head: Head,
+        flags: impl IntoIterator<Item = (FlagKey, FlagRecord, u64)>,
+        segments: impl IntoIterator<Item = (SegmentKey, SegmentRecord, u64)>,
+        forms: Forms,
+    ) -> Book {
+        let mut book = Book { head, ..Book::empty() };
+        for (key, record, changed_at) in flags {
+            book.put_flag(&key, record, changed_at, &forms);
+        }
+        for (key, record, changed_at) in segments {
+            book.put_segment(&key, record, changed_at, &forms);
+        }
+        book.texts = forms.texts;
+        book.drop_unused_texts();
+        book
+    }
+
+    pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, &FlagEntry)> {
+        self.flags.iter()
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = (&SegmentKey, &SegmentEntry)> {
+        self.segments.iter()
+    }
+
+    pub fn flag(&self, key: &str) -> Option<&FlagEntry> {
+        self.flags.get(key)
+    }
+
+    pub fn segment(&self, key: &str) -> Option<&SegmentEntry> {
+        self.segments.get(key)
+    }
+
+    /// The texts its records speak of.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// Takes in the changes of one revision.
+    pub fn apply(&mut self, head: Head, changes: &[Change], forms: &Forms) {
+        self.head = head;
+        for Change { subject, after, .. } in changes {
+            match (subject, after) {
+                (Subject::Flag(key), Some(Record::Flag(record))) => self.put_flag(key, record.clone(), head.revision, forms),
+                (Subject::Segment(key), Some(Record::Segment(record))) => {
+                    self.put_segment(key, record.clone(), head.revision, forms);
+                }
+                (Subject::Flag(key), _) => drop(self.flags.remove(key)),
+                (Subject::Segment(key), _) => drop(self.segments.remove(key)),
+            }
+        }
+        if !forms.texts.is_empty() {
+            self.texts.extend(forms.texts.iter().map(|(id, text)| (*id, text.clone())));
+            self.drop_unused_texts();
+        }
+    }
+
+    /// Shares a segment's lists with whoever holds the same, so that a long one is in memory once.
+    pub fn adopt(&mut self, segment: &Arc<Segment>, users_file: Option<(ContentId, &Bytes)>) {
+        let Some(entry) = self.segments.get_mut(&segment.key) else { return };
+        let Some(mine) = entry.form.as_mut().filter(|mine| !Arc::ptr_eq(mine, segment) && *mine == segment) else { return };
+        *mine = segment.clone();
+        if let Some((id, text)) = users_file
+            && let Some(mine) = self.texts.get_mut(&id)
+        {
+            *mine = text.clone();
+        }
+    }
+
+    fn put_flag(&mut self, key: &FlagKey, record: FlagRecord, changed_at: u64, forms: &Forms) {
+        let old = self.flags.get(key);
+        let meaning = |id: ContentId| old.and_then(|old| old.meaning(id)).or_else(|| forms.definitions.get(&id).cloned());
+        let definition = record.definition.and_then(meaning);
+        let pinned = record.pin.as_ref().and_then(|pin| meaning(pin.definition));
+        self.flags.insert(key.clone(), FlagEntry { record, changed_at, definition, pinned });
+    }
+
+    fn put_segment(&mut self, key: &SegmentKey, record: SegmentRecord, changed_at: u64, forms: &Forms) {
+        let form = forms.segments.get(key).cloned().filter(|_| !record.is_empty());
+        self.segments.insert(key.clone(), SegmentEntry { record, changed_at, form });
+    }
+
+    fn drop_unused_texts(&mut self) {
+        let of_flags = self.flags.values().flat_map(|entry| entry.record.texts());
+        let used: BTreeSet<ContentId> = of_flags.chain(self.segments.values().flat_map(|entry| entry.record.texts())).collect();
+        self.texts.retain(|id, _| used.contains(id));
+    }
+}

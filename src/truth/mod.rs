@@ -1,0 +1,33 @@
+//! What was decided, and what follows from it. Floor 1: no disk, no clock; who loads and commits it stands above.
+//!
+//! A [`Book`] holds every subject at the newest revision known; [`Truth`] lays the pending entries over it and tells how each flag stands.
+//! An operator's [`Wish`] and a reading of the folder become [`Change`]s here, and a set of changes becomes a [`Revision`], chained to the
+//! one before.
+
+mod action;
+mod book;
+mod content;
+mod expiry;
+mod files;
+mod forms;
+mod narrowing;
+mod pending;
+mod record;
+mod revision;
+mod rollback;
+mod standing;
+mod wish;
+
+pub use action::{Action, Change, Subject};
+pub use book::{Book, FlagEntry, SegmentEntry};
+pub use content::{ContentId, Texts};
+pub use expiry::{Expiry, expire};
+pub use files::{Recording, record_files};
+pub use forms::Forms;
+pub use narrowing::is_narrowing;
+pub use pending::{Narrowed, Op, Pending};
+pub use record::{End, FlagRecord, Held, Mark, Pin, Record, SegmentRecord, UsersFile};
+pub use revision::{Head, Origin, Revision};
+pub use rollback::{Step as PastStep, Then, undoing};
+pub use standing::Truth;
+pub use wish::{Decided, Ends, Part, Refused, Wish};

@@ -1,0 +1,129 @@
+//! Narrowing changes that are live before they are committed.
+//!
+//! Each is kept as what it does, not as what came of it: laid over whatever the store says, again and again, until it is read back from
+//! there. So a stop holds over a change that was committed meanwhile, and of two splits the narrower one holds.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::action::{Action, Change};
+use super::book::FlagEntry;
+use super::content::ContentId;
+use super::forms::Forms;
+use super::record::{FlagRecord, Held, Mark};
+use super::revision::Origin;
+use crate::flag::{FlagKey, Split};
+
+/// One narrowing request, as it stands in the journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pending {
+    /// Names the request in the store, so that it is committed once however often it is replayed.
+    pub id: String,
+    pub at_ms: i64,
+    pub actor: String,
+    pub origin: Origin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the caller's idempotency key stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<ContentId>,
+    pub narrowed: Vec<Narrowed>,
+}
+
+/// What it does to one flag.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Narrowed {
+    pub flag: FlagKey,
+    pub action: Action,
+    pub op: Op,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub enum Op {
+    Stop(Mark),
+    /// The split that is to be in force, and the slot that makes it so over what was known.
+    Split {
+        requested: Option<Split>,
+        held: Option<Held>,
+        mark: Mark,
+    },
+    /// A definition that narrows the one it replaces.
+    Define {
+        before: Option<ContentId>,
+        after: ContentId,
+        text: String,
+        #[serde(skip)]
+        forms: Forms,
+    },
+}
+
+impl Pending {
+    /// Reads the definitions it holds; one that no longer reads does nothing.
+    pub fn read(&mut self) {
+        for Narrowed { flag, op, .. } in &mut self.narrowed {
+            if let Op::Define { after, text, forms, .. } = op {
+                let record = FlagRecord { definition: Some(*after), ..FlagRecord::default() };
+                forms.texts.insert(*after, text.clone().into());
+                let _ = forms.read_flag(flag, &record);
+            }
+        }
+    }
+
+    /// What it changes in the flags as the store has them now. May be nothing: it makes a revision all the same.
+    pub fn changes<'a>(&self, flag: impl Fn(&FlagKey) -> Option<&'a FlagEntry>) -> (Vec<Change>, Forms) {
+        let mut all = Forms::default();
+        let changes = self.narrowed.iter().filter_map(|Narrowed { flag: key, action, op }| {
+            let before = flag(key);
+            let after = op.over(before)?;
+            if let Op::Define { forms, .. } = op {
+                all.texts.extend(forms.texts.clone());
+                all.definitions.extend(forms.definitions.clone());
+            }
+            Some(Change::of_flag(key, *action, before.map(|entry| entry.record.clone()), Some(after.record)))
+        });
+        (changes.collect(), all)
+    }
+}
+
+impl Op {
+    /// The flag with this laid over it; `None` where it says nothing of a flag that is not there.
+    pub fn over(&self, entry: Option<&FlagEntry>) -> Option<FlagEntry> {
+        match (self, entry) {
+            (Op::Stop(mark), entry) => {
+                let mut entry = entry.cloned().unwrap_or_default();
+                entry.record.stop.get_or_insert_with(|| mark.clone());
+                Some(entry)
+            }
+            (Op::Split { requested, held, mark }, Some(entry)) => Some(lay_split(entry, *requested, held, mark)),
+            (Op::Define { before, after, forms, .. }, Some(entry)) => {
+                let known = forms.definitions.get(after);
+                let mut entry = entry.clone();
+                if let (true, Some(definition)) = (entry.record.definition == *before, known) {
+                    entry.record.definition = Some(*after);
+                    entry.definition = Some(Arc::clone(definition));
+                }
+                Some(entry)
+            }
+            (Op::Split { .. } | Op::Define { .. }, None) => None,
+        }
+    }
+}
+
+/// The lower `realtime-v2` and the higher `disabled` of what is in force and what was asked for.
+fn lay_split(entry: &FlagEntry, requested: Option<Split>, held: &Option<Held>, mark: &Mark) -> FlagEntry {
+    let current = entry.split();
+    let narrower = current.unwrap_or_default().meet(requested.unwrap_or_default());
+    let as_asked = entry.with(FlagRecord { split: held.clone(), ..entry.record.clone() });
+    if as_asked.split().unwrap_or_default() == narrower {
+        return as_asked;
+    }
+    if current.unwrap_or_default() == narrower {
+        return entry.clone();
+    }
+    let held = Held { split: narrower, mark: mark.clone(), ends: None };
+    entry.with(FlagRecord { split: Some(held), ..entry.record.clone() })
+}

@@ -1,0 +1,137 @@
+//! How every flag stands: the book, with the pending entries laid over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::book::{Book, FlagEntry};
+use super::pending::{Op, Pending};
+use crate::flag::{Definition, Flag, FlagKey, Segments};
+use crate::snapshot::{Position, Standing, State};
+
+/// The store's revision and the pending entries.
+#[derive(Clone, Debug)]
+pub struct Truth {
+    pub book: Book,
+    pending: Vec<Pending>,
+    /// How often files were served that no store recorded.
+    unrecorded: u32,
+}
+
+impl Truth {
+    pub fn of(book: Book, mut pending: Vec<Pending>) -> Truth {
+        pending.iter_mut().for_each(Pending::read);
+        Truth { book, pending, unrecorded: 0 }
+    }
+
+    pub fn position(&self) -> Position {
+        Position { revision: self.book.head.revision, pending: self.pending.len() as u32 + self.unrecorded }
+    }
+
+    /// Whether nothing was ever known here.
+    pub fn is_cold(&self) -> bool {
+        self.position() == Position::default()
+    }
+
+    pub fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
+    pub fn push(&mut self, mut pending: Pending) {
+        pending.read();
+        self.pending.push(pending);
+    }
+
+    /// Forgets an entry that was read back from the store.
+    pub fn forget(&mut self, id: &str) {
+        self.pending.retain(|pending| pending.id != id);
+    }
+
+    /// Takes in a book that no store has recorded.
+    pub fn serve_unrecorded(&mut self, book: Book) {
+        (self.book, self.unrecorded) = (book, self.unrecorded + 1);
+    }
+
+    /// Takes in what the store says.
+    pub fn serve_recorded(&mut self, book: Book) {
+        (self.book, self.unrecorded) = (book, 0);
+    }
+
+    /// A flag as it stands.
+    pub fn flag(&self, key: &str) -> Option<FlagEntry> {
+        let ops = self.pending.iter().flat_map(|pending| &pending.narrowed).filter(|narrowed| narrowed.flag.as_str() == key);
+        ops.fold(self.book.flag(key).cloned(), |entry, narrowed| narrowed.op.over(entry.as_ref()).or(entry))
+    }
+
+    /// The revision at which a flag, or a segment it names, last changed.
+    pub fn changed_at(&self, key: &str) -> u64 {
+        let Some(entry) = self.book.flag(key) else { return 0 };
+        let segments = entry.in_force().into_iter().flat_map(|definition| &definition.segments);
+        let segments = segments.filter_map(|segment| self.book.segment(segment.as_str())).map(|segment| segment.changed_at);
+        segments.fold(entry.changed_at, u64::max)
+    }
+
+    /// Every flag as it is to stand in a snapshot, in the order of keys.
+    pub fn standings(&self) -> Vec<Standing<'_>> {
+        let ops = self.ops();
+        let mut keys: BTreeSet<&FlagKey> = ops.keys().copied().collect();
+        match keys.is_empty() {
+            true => self.book.flags().filter_map(|(key, entry)| self.standing(key, Some(entry), &[])).collect(),
+            false => {
+                keys.extend(self.book.flags().map(|(key, _)| key));
+                let of_key = |key: &FlagKey| ops.get(key).map_or(&[][..], Vec::as_slice);
+                keys.into_iter().filter_map(|key| self.standing(key, self.book.flag(key.as_str()), of_key(key))).collect()
+            }
+        }
+    }
+
+    /// What is pending of each flag, with the count at which it came.
+    fn ops(&self) -> BTreeMap<&FlagKey, Vec<(u32, &Op)>> {
+        let mut ops: BTreeMap<&FlagKey, Vec<(u32, &Op)>> = BTreeMap::new();
+        for (index, pending) in self.pending.iter().enumerate() {
+            for narrowed in &pending.narrowed {
+                ops.entry(&narrowed.flag).or_default().push((index as u32 + 1, &narrowed.op));
+            }
+        }
+        ops
+    }
+
+    fn standing<'a>(&'a self, key: &'a FlagKey, entry: Option<&FlagEntry>, ops: &[(u32, &Op)]) -> Option<Standing<'a>> {
+        let revision = self.book.head.revision;
+        let mut changed_at = Position { revision: self.changed_at(key.as_str()), pending: 0 };
+        let mut laid = None;
+        for (count, op) in ops {
+            if let Some(after) = op.over(laid.as_ref().or(entry)) {
+                laid = Some(after);
+                changed_at = Position { revision, pending: *count };
+            }
+        }
+        let entry = laid.as_ref().or(entry)?;
+        if self.unrecorded > 0 {
+            changed_at = changed_at.max(self.position());
+        }
+        Some(Standing { key, state: self.state(entry), changed_at })
+    }
+
+    fn state(&self, entry: &FlagEntry) -> State {
+        match self.in_force(entry) {
+            Some(flag) => State::Usable(flag),
+            None => State::Unusable { stopped: entry.record.stop.is_some() },
+        }
+    }
+
+    /// The flag that evaluates; `None` while no good form is known.
+    pub fn in_force(&self, entry: &FlagEntry) -> Option<Flag> {
+        let definition = entry.in_force()?;
+        Some(Flag {
+            definition: Arc::clone(definition),
+            segments: self.segments_of(definition),
+            rollout: entry.split(),
+            stopped: entry.record.stop.is_some(),
+        })
+    }
+
+    fn segments_of(&self, definition: &Definition) -> Segments {
+        let segment = |key: &crate::flag::SegmentKey| self.book.segment(key.as_str()).and_then(|entry| entry.form.clone());
+        definition.segments.iter().map(segment).collect::<Option<_>>().map_or(Segments::Unusable, Segments::Known)
+    }
+}

@@ -1,0 +1,241 @@
+//! What an operator wants of a flag, and what comes of it.
+
+use super::action::{Action, Change};
+use super::book::FlagEntry;
+use super::forms::Forms;
+use super::narrowing::is_narrowing;
+use super::pending::{Narrowed, Op};
+use super::record::{End, FlagRecord, Held, Mark};
+use super::rollback::Then;
+use super::standing::Truth;
+use crate::definition::similar;
+use crate::flag::{Baseline, FlagKey, Share, Split, Strategy};
+
+/// What an operator may want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Shares that are not named stay as they are in force.
+    Set {
+        flag: FlagKey,
+        realtime: Option<Share>,
+        disabled: Option<Share>,
+        ends: Option<Ends>,
+    },
+    /// Back to what the file says; a stop stays.
+    Unset {
+        flag: FlagKey,
+    },
+    Stop {
+        flag: FlagKey,
+    },
+    StopAll,
+    Resume {
+        flag: FlagKey,
+        at: Option<Share>,
+    },
+    /// `None` undoes the newest change.
+    Rollback {
+        flag: FlagKey,
+        to: Option<u64>,
+    },
+}
+
+/// For how long, and what then; without a name the split in force returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    pub after_ms: i64,
+    pub then: Option<Share>,
+}
+
+/// Why a wish cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("there is no flag `{flag}`{}", .similar.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
+    UnknownFlag { flag: FlagKey, similar: Option<String> },
+    #[error("`{0}` has no good definition, so it has no rollout to change; mend its file (turnout problems)")]
+    NoDefinition(FlagKey),
+    #[error("realtime-v2 {realtime} and disabled {disabled} exceed 100% together")]
+    DoesNotFit { realtime: Share, disabled: Share },
+    #[error("`{0}` serves `disabled` to whoever is left over, so its rollout names `realtime-v2` alone")]
+    DisabledIsDefault(FlagKey),
+    #[error("`{0}` is not stopped; `turnout set {0} …` changes its rollout")]
+    NotStopped(FlagKey),
+    #[error("there is no change of `{0}` left to roll back")]
+    NothingToRollBack(FlagKey),
+    #[error("`{flag}` had no good definition at revision {revision}")]
+    NothingThen { flag: FlagKey, revision: u64 },
+}
+
+/// One flag's part in what was decided.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub flag: FlagKey,
+    pub action: Action,
+    pub before: Option<FlagEntry>,
+    pub after: FlagEntry,
+}
+
+/// What is to change; nothing, if all is as it was wanted already.
+#[derive(Clone, Debug, Default)]
+pub struct Decided {
+    pub parts: Vec<Part>,
+    pub forms: Forms,
+}
+
+impl Wish {
+    /// The flag it is about; `None` for all of them.
+    pub fn flag(&self) -> Option<&FlagKey> {
+        match self {
+            Wish::Set { flag, .. }
+            | Wish::Unset { flag }
+            | Wish::Stop { flag }
+            | Wish::Resume { flag, .. }
+            | Wish::Rollback { flag, .. } => Some(flag),
+            Wish::StopAll => None,
+        }
+    }
+
+    /// What comes of it as things stand. A rollback needs to know what was in force `then`.
+    pub fn decide(&self, truth: &Truth, then: Option<&Then>, mark: &Mark) -> Result<Decided, Refused> {
+        if let Wish::StopAll = self {
+            return Ok(stop_all(truth, mark));
+        }
+        let Some(flag) = self.flag() else { return Ok(Decided::default()) };
+        let current = truth.flag(flag.as_str());
+        // Before anything is known, any flag may be stopped: it stays so when it becomes known.
+        if current.is_none() && !(truth.is_cold() && matches!(self, Wish::Stop { .. })) {
+            let similar = similar(flag.as_str(), truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
+            return Err(Refused::UnknownFlag { flag: flag.clone(), similar });
+        }
+        let old = current.clone().unwrap_or_default();
+        let with = |record: FlagRecord| old.with(record);
+        let (action, after) = match self {
+            Wish::Set { realtime, disabled, ends, .. } => {
+                (Action::Set, with(set(flag, &old, (*realtime, *disabled), *ends, mark)?))
+            }
+            Wish::Unset { .. } => (Action::Unset, with(FlagRecord { pin: None, split: None, ..old.record.clone() })),
+            Wish::Stop { .. } => (Action::Stop, with(stopped(&old, mark))),
+            Wish::Resume { at, .. } => (Action::Resume, with(resumed(flag, &old, *at, mark)?)),
+            Wish::Rollback { .. } => {
+                let then = then.ok_or_else(|| Refused::NothingToRollBack(flag.clone()))?;
+                (Action::Rollback { to: then.revision }, then.brought_back(&old, mark.clone()))
+            }
+            Wish::StopAll => return Ok(Decided::default()),
+        };
+        let mut decided = Decided::default();
+        if current.is_none() || differs(&old.record, &after.record) {
+            decided.parts.push(Part { flag: flag.clone(), action, before: current, after });
+        }
+        Ok(decided)
+    }
+}
+
+impl Decided {
+    /// Whether every part narrows.
+    pub fn is_narrowing(&self) -> bool {
+        self.parts.iter().all(|part| is_narrowing(&part.before.clone().unwrap_or_default(), &part.after))
+    }
+
+    /// What may be live at once: all of it, or nothing where one part is more than a stop or a split.
+    pub fn narrowed(&self, mark: &Mark) -> Option<Vec<Narrowed>> {
+        self.parts.iter().map(|part| part.narrowed(mark)).collect()
+    }
+
+    pub fn changes(&self) -> Vec<Change> {
+        let change = |part: &Part| {
+            let before = part.before.as_ref().map(|entry| entry.record.clone());
+            Change::of_flag(&part.flag, part.action, before, Some(part.after.record.clone()))
+        };
+        self.parts.iter().map(change).collect()
+    }
+}
+
+impl Part {
+    fn narrowed(&self, mark: &Mark) -> Option<Narrowed> {
+        let before = self.before.clone().unwrap_or_default();
+        if !is_narrowing(&before, &self.after) {
+            return None;
+        }
+        let (old, new) = (&before.record, &self.after.record);
+        let op = match (&old.stop, &new.stop) {
+            (None, Some(stop)) => Op::Stop(stop.clone()),
+            _ if (old.definition, &old.pin) == (new.definition, &new.pin) => {
+                Op::Split { requested: self.after.split(), held: new.split.clone(), mark: mark.clone() }
+            }
+            _ => return None,
+        };
+        Some(Narrowed { flag: self.flag.clone(), action: self.action, op })
+    }
+}
+
+/// Whether more differs than who said it and when.
+fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
+    let split = |record: &FlagRecord| record.split.as_ref().map(|held| (held.split, held.ends.clone()));
+    let pin = |record: &FlagRecord| record.pin.as_ref().map(|pin| pin.definition);
+    (old.definition, pin(old), split(old), old.stop.is_some()) != (new.definition, pin(new), split(new), new.stop.is_some())
+}
+
+fn stop_all(truth: &Truth, mark: &Mark) -> Decided {
+    let running = truth.book.flags().filter_map(|(key, _)| Some((key, truth.flag(key.as_str())?)));
+    let running = running.filter(|(_, entry)| entry.record.stop.is_none());
+    let part = |(key, entry): (&FlagKey, FlagEntry)| {
+        let after = entry.with(stopped(&entry, mark));
+        Part { flag: key.clone(), action: Action::Stop, before: Some(entry), after }
+    };
+    Decided { parts: running.map(part).collect(), forms: Forms::default() }
+}
+
+fn stopped(old: &FlagEntry, mark: &Mark) -> FlagRecord {
+    let stop = old.record.stop.clone().or_else(|| Some(mark.clone()));
+    FlagRecord { stop, ..old.record.clone() }
+}
+
+fn set(
+    flag: &FlagKey,
+    old: &FlagEntry,
+    (realtime, disabled): (Option<Share>, Option<Share>),
+    ends: Option<Ends>,
+    mark: &Mark,
+) -> Result<FlagRecord, Refused> {
+    let now = old.split();
+    let split = split_of(flag, old, realtime, disabled)?;
+    let ends = match ends {
+        None => None,
+        Some(Ends { after_ms, then }) => {
+            let named = then.map(|share| split_of(flag, old, Some(share), None)).transpose()?;
+            let at_ms = mark.at_ms.saturating_add(after_ms);
+            Some(End { at_ms, split: named.or(now), named: named.is_some() })
+        }
+    };
+    let held = Held { split, mark: mark.clone(), ends };
+    Ok(FlagRecord { split: Some(held), ..old.record.clone() })
+}
+
+fn resumed(flag: &FlagKey, old: &FlagEntry, at: Option<Share>, mark: &Mark) -> Result<FlagRecord, Refused> {
+    let Some(_) = &old.record.stop else {
+        return if at.is_some() { Err(Refused::NotStopped(flag.clone())) } else { Ok(old.record.clone()) };
+    };
+    let split = match at {
+        None => old.record.split.clone(),
+        Some(share) => Some(Held { split: split_of(flag, old, Some(share), None)?, mark: mark.clone(), ends: None }),
+    };
+    Ok(FlagRecord { stop: None, split, ..old.record.clone() })
+}
+
+/// A whole split: what is not named stays as it is in force.
+fn split_of(flag: &FlagKey, old: &FlagEntry, realtime: Option<Share>, disabled: Option<Share>) -> Result<Split, Refused> {
+    let definition = old.in_force().ok_or_else(|| Refused::NoDefinition(flag.clone()))?;
+    let now = old.split().unwrap_or_default();
+    if definition.default == Baseline::Disabled && disabled.is_some_and(|share| share != Share::NOBODY) {
+        return Err(Refused::DisabledIsDefault(flag.clone()));
+    }
+    let (realtime, disabled) = (realtime.unwrap_or(now.realtime()), disabled.unwrap_or(now.disabled()));
+    Split::new(realtime, disabled).ok_or(Refused::DoesNotFit { realtime, disabled })
+}
+
+impl FlagEntry {
+    /// What everybody gets while it is stopped or off.
+    pub fn when_stopped(&self) -> Strategy {
+        self.in_force().map_or(Strategy::Polling, |definition| definition.when_stopped.into())
+    }
+}
