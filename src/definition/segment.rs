@@ -234,8 +234,11 @@ fn is_inside(path: &str) -> bool {
 }
 
 fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
+    // As everywhere, places count from behind a byte order mark.
+    let text_starts = text_start(bytes);
     let mut report = |start: usize, line: usize, code, message: String, hint: &str| {
-        let place = Place { line: line as u32, column: 1, start: start as u32, end: start as u32 };
+        let start = start.saturating_sub(text_starts) as u32;
+        let place = Place { line: line as u32, column: 1, start, end: start };
         findings.push(Finding { place: Some(place), ..Finding::of_file(path, code, message).with_hint(hint) });
     };
     if bytes.len() > MAX_USERS_FILE_BYTES {
@@ -273,9 +276,14 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
     }
 }
 
+/// Where a text begins: behind its byte order mark, if it has one.
+fn text_start(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+}
+
 /// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte order mark mean nothing.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
-    let mut start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut start = text_start(bytes);
     std::iter::from_fn(move || {
         while start < bytes.len() {
             let newline = bytes[start..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| start + at);

@@ -104,6 +104,7 @@ pub fn users_files() -> Vec<Case> {
         ids("an empty file", b"", &[]),
         ids("only empty lines", b"\n\r\n\n", &[]),
         ids("a byte order mark and line ends of Windows", b"\xef\xbb\xbfu-1\r\nu-2\r\n", &[]),
+        ids("a fault behind a byte order mark", b"\xef\xbb\xbf u-1\nu-2 \n", &[(BadId, 1, 1), (BadId, 2, 1)]),
         ids("no line end at the end", b"u-1\nu-2", &[]),
         ids("blanks around ids", b"u-1\n u-2\nu-3 \n\tu-4\n", &[(BadId, 2, 1), (BadId, 3, 1), (BadId, 4, 1)])
             .hint("byte for byte"),
