@@ -101,7 +101,7 @@ codes! {
     BadNumber = "bad-number", "A number that is none, or out of its range.";
     BadVersion = "bad-version", "A text that is no dotted version.";
     BadText = "bad-text", "A text that is too long, empty, or none of those allowed.";
-    BadId = "bad-id", "An id that is empty, too long, or has blanks around it.";
+    BadId = "bad-id", "An id that is empty, too long, has a control character in it, or, in a `users_file`, blanks around it.";
     BadAddress = "bad-address", "A text that is no address or domain.";
     EmptyEntry = "empty-entry", "A part that says nothing and so could mean anything.";
     UnknownAttribute = "unknown-attribute", "An attribute that is not declared.";

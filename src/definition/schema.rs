@@ -77,7 +77,8 @@ fn value(holds: &Holds) -> Json {
             json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
         }
         Holds::Choices => {
-            let values = json!({ "type": "array", "items": { "type": ["string", "number", "boolean", "null"] } });
+            let values =
+                json!({ "type": "array", "items": { "type": ["string", "number", "boolean", "null"] }, "minItems": 1 });
             json!({ "type": "object", "additionalProperties": values })
         }
         // In draft-07 what stands beside a `$ref` is ignored, and a description should not be.

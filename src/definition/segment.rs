@@ -34,8 +34,8 @@ pub const SEGMENT: Shape = Shape {
     least: Least::Nothing,
 };
 /// Addresses and domains as far as a pattern can say; the reader knows more about blanks.
-pub const EMAIL: Holds = Holds::Pattern(r"[\s\S]+@[^@ ]+");
-pub const DOMAIN: Holds = Holds::Pattern("[^@ ]+");
+pub const EMAIL: Holds = Holds::Pattern(r"[\s\S]+@[^@ *.][^@ *]*");
+pub const DOMAIN: Holds = Holds::Pattern("[^@ *.][^@ *]*");
 
 /// The segment whose users `INTERNAL_USER_IDS` adds to.
 pub const INTERNAL: &str = "internal";
@@ -99,12 +99,11 @@ impl<'n> Lists<'n> {
             users: users.iter().filter_map(|node| id(d, node)).collect(),
             emails: emails
                 .iter()
-                .filter_map(|node| address(d, node, is_address, "an address has a name, an `@` and a domain, and no blanks"))
+                .filter_map(|node| {
+                    address(d, node, is_address, "an address has a name, an `@` and a whole domain, and no blanks")
+                })
                 .collect(),
-            domains: domains
-                .iter()
-                .filter_map(|node| address(d, node, is_domain, "a domain has no `@` and no blanks"))
-                .collect(),
+            domains: domains.iter().filter_map(|node| address(d, node, is_domain, wanted_of_domain(node))).collect(),
         }
     }
 
@@ -131,11 +130,39 @@ impl<'n> Lists<'n> {
 /// An id of a list. Its text is never part of a message.
 fn id<'n>(d: &mut Decoder, node: &'n Node) -> Option<&'n str> {
     let text = d.scalar(node, "an id")?;
-    if !(1..=MAX_ID_BYTES).contains(&text.len()) {
-        d.report(node.place, Code::BadId, format!("an id has 1 to {MAX_ID_BYTES} bytes, this one {}", text.len()), None);
+    if let Some(BadId { message, hint }) = bad_id(text) {
+        d.report(node.place, Code::BadId, message, Some(hint.to_owned()));
         return None;
     }
     Some(text)
+}
+
+/// What is wrong with an id.
+struct BadId {
+    message: String,
+    hint: &'static str,
+}
+
+/// What no list may hold, in YAML or in a `users_file`. Blanks around an id are for whoever reads the list to judge.
+fn bad_id(text: &str) -> Option<BadId> {
+    if !(1..=MAX_ID_BYTES).contains(&text.len()) {
+        let message = format!("an id has 1 to {MAX_ID_BYTES} bytes, this one {}", text.len());
+        return Some(BadId { message, hint: "list each id by itself" });
+    }
+    text.contains(char::is_control).then(|| BadId {
+        message: "an id with a control character in it".to_owned(),
+        hint: "ids are compared byte for byte: leave out what is not part of it",
+    })
+}
+
+/// A line of a `users_file`. Here nobody sees blanks around an id; in YAML they stand in quotes, and are meant.
+fn bad_line(text: &str) -> Option<BadId> {
+    bad_id(text).or_else(|| {
+        (text.trim() != text).then(|| BadId {
+            message: "an id with blanks around it".to_owned(),
+            hint: "ids are compared byte for byte: one a line, no blanks",
+        })
+    })
 }
 
 /// An address or domain, in ASCII lower case.
@@ -157,7 +184,20 @@ fn is_address(text: &str) -> bool {
 }
 
 fn is_domain(text: &str) -> bool {
-    (1..=MAX_ID_BYTES).contains(&text.len()) && !text.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control())
+    let is_text = !text.contains(|c: char| c == '@' || c.is_whitespace() || c.is_control());
+    (1..=MAX_ID_BYTES).contains(&text.len()) && is_text && !means_subdomains(text)
+}
+
+/// Domains match exactly, so one that asks for those below it would match nobody.
+fn means_subdomains(text: &str) -> bool {
+    text.starts_with('.') || text.contains('*')
+}
+
+fn wanted_of_domain(node: &Node) -> &'static str {
+    match &node.kind {
+        Kind::Scalar { text, .. } if means_subdomains(text) => "domains match exactly; list each subdomain",
+        _ => "a domain has no `@` and no blanks",
+    }
 }
 
 fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut Vec<Finding>) -> Option<Bytes> {
@@ -194,8 +234,11 @@ fn is_inside(path: &str) -> bool {
 }
 
 fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
+    // As everywhere, places count from behind a byte order mark.
+    let text_starts = text_start(bytes);
     let mut report = |start: usize, line: usize, code, message: String, hint: &str| {
-        let place = Place { line: line as u32, column: 1, start: start as u32, end: start as u32 };
+        let start = start.saturating_sub(text_starts) as u32;
+        let place = Place { line: line as u32, column: 1, start, end: start };
         findings.push(Finding { place: Some(place), ..Finding::of_file(path, code, message).with_hint(hint) });
     };
     if bytes.len() > MAX_USERS_FILE_BYTES {
@@ -214,18 +257,7 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
         line += bytes[counted_to..range.start].iter().filter(|b| **b == b'\n').count();
         counted_to = range.start;
         ids += 1;
-        let id = &text[range.clone()];
-        let fault = if id.len() > MAX_ID_BYTES {
-            Some((format!("an id of {} bytes; {MAX_ID_BYTES} is the most", id.len()), "one id a line"))
-        } else if id.trim() != id || id.contains(char::is_control) {
-            Some((
-                "an id with blanks around it or a control character in it".into(),
-                "ids are compared byte for byte: one a line, no blanks",
-            ))
-        } else {
-            None
-        };
-        if let Some((message, hint)) = fault {
+        if let Some(BadId { message, hint }) = bad_line(&text[range.clone()]) {
             report(range.start, line, Code::BadId, message, hint);
             faults += 1;
         }
@@ -244,9 +276,14 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
     }
 }
 
+/// Where a text begins: behind its byte order mark, if it has one.
+fn text_start(bytes: &[u8]) -> usize {
+    if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
+}
+
 /// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte order mark mean nothing.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
-    let mut start = if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut start = text_start(bytes);
     std::iter::from_fn(move || {
         while start < bytes.len() {
             let newline = bytes[start..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| start + at);

@@ -109,8 +109,13 @@ type OwnedAttributes = Vec<(Cow<'static, str>, Value<'static>)>;
 /// Every combination of the values given for attributes.
 fn each(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<OwnedAttributes> {
     let mut combinations = vec![Vec::new()];
-    for (name, values) in d.map(node, "`each`").map(|record| record.entries).unwrap_or_default() {
-        let values = d.list(values, "what `each` runs through", MAX_CASES).unwrap_or_default();
+    for (name, node) in d.map(node, "`each`").map(|record| record.entries).unwrap_or_default() {
+        let values = d.list(node, "what `each` runs through", MAX_CASES);
+        if values.is_some_and(|values| values.is_empty()) {
+            let hint = Some("give it at least one value, or remove it".to_owned());
+            d.report(node.place, Code::EmptyEntry, "`each` has nothing to run through: the case would never be run", hint);
+        }
+        let values = values.unwrap_or_default();
         let values: OwnedAttributes = values.iter().filter_map(|value| attribute(d, name, value, tested)).collect();
         let longer = combinations.iter().flat_map(|combination: &OwnedAttributes| {
             values.iter().map(|value| combination.iter().chain([value]).cloned().collect())

@@ -1,57 +1,15 @@
 //! The shipped files, cut and bent at every byte.
 
-use turnout::definition::{Contents, File, Finding, Library, Text, may_be_half_written};
+use turnout::definition::may_be_half_written;
 
-use crate::harness::{Form, HEAD, SEGMENT, form};
+use crate::harness::HEAD;
+use crate::shipped::{BUILD_EVENTS, FLAG, INTERNAL, SEGMENT, Shipped, file};
 
-const FLAG: &str = "build-events.yaml";
-const BUILD_EVENTS: &[u8] = include_bytes!("../../flags/build-events.yaml");
-const INTERNAL: &[u8] = include_bytes!("../../flags/segments/internal.yaml");
-
-fn file(bytes: &[u8]) -> File {
-    File::Text(Text::new(bytes.to_vec()))
-}
-
-fn folder(path: &str, bytes: &[u8]) -> Contents {
-    let mut contents = Contents::default();
-    contents.files.insert(FLAG.to_owned(), file(BUILD_EVENTS));
-    contents.files.insert(SEGMENT.to_owned(), file(INTERNAL));
-    contents.files.insert(path.to_owned(), file(bytes));
-    contents
-}
-
-/// A library that has the shipped files.
-struct Shipped {
-    library: Library,
-    path: &'static str,
-    good: Form,
-}
-
-impl Shipped {
-    fn new(path: &'static str) -> Shipped {
-        let mut library = Library::default();
-        let whole = if path == FLAG { BUILD_EVENTS } else { INTERNAL };
-        assert_eq!(library.update(&folder(path, whole)), []);
-        let good = form(&library, path).unwrap();
-        Shipped { library, path, good }
-    }
-
-    /// Saves other bytes: the old form stays, or a completely valid new one is in force.
-    fn save(&mut self, bytes: &[u8], what: &str) -> Vec<Finding> {
-        let contents = folder(self.path, bytes);
-        let findings = self.library.update(&contents);
-        let now = form(&self.library, self.path).unwrap_or_else(|| panic!("{what}: the good form is gone"));
-        if findings.is_empty() {
-            let mut fresh = Library::default();
-            assert_eq!(fresh.update(&contents), [], "{what}: a fresh library refuses it");
-            assert_eq!(Some(&now), form(&fresh, self.path).as_ref(), "{what}: the new form depends on the old one");
-            self.good = now;
-        } else {
-            assert!(now.is(&self.good), "{what}: it was refused, and yet it is in force");
-            assert!(findings.iter().all(|finding| *finding.file == *self.path), "{what}: it breaks another file: {findings:?}");
-        }
-        findings
-    }
+/// Saves other bytes. Whatever is wrong is wrong with them.
+fn save(shipped: &mut Shipped, path: &str, bytes: &[u8], what: &str) -> bool {
+    let findings = shipped.save(path, bytes, what);
+    assert!(findings.iter().all(|finding| *finding.file == *path), "{what}: it breaks another file: {findings:?}");
+    findings.is_empty()
 }
 
 /// No reader can tell that a file cut at a line's end lacks its rest: then whoever watches must wait for it.
@@ -59,17 +17,17 @@ impl Shipped {
 fn a_file_cut_anywhere_is_refused_or_seen_to_be_half_written() {
     let mut taken_for_whole = Vec::new();
     for (path, whole) in [(FLAG, BUILD_EVENTS), (SEGMENT, INTERNAL)] {
-        let mut shipped = Shipped::new(path);
+        let mut shipped = Shipped::with(&[]);
         let old = file(whole);
         for end in 0..whole.len() {
             let what = format!("{path} cut to {end} bytes");
-            let findings = shipped.save(&whole[..end], &what);
-            if findings.is_empty() && !may_be_half_written(path, Some(&old), Some(&file(&whole[..end]))) {
+            let accepted = save(&mut shipped, path, &whole[..end], &what);
+            if accepted && !may_be_half_written(path, Some(&old), Some(&file(&whole[..end]))) {
                 let last = String::from_utf8_lossy(&whole[..end]).lines().last().unwrap_or_default().to_owned();
                 taken_for_whole.push(format!("{what}, after `{}`", last.trim()));
             }
         }
-        assert_eq!(shipped.save(whole, "the whole"), []);
+        assert!(save(&mut shipped, path, whole, "the whole"));
     }
     assert!(taken_for_whole.is_empty(), "nobody waits for the rest:\n{}", taken_for_whole.join("\n"));
 }
@@ -100,23 +58,23 @@ fn an_entry_cut_off_the_end_of_a_list_is_seen_to_be_missing() {
 #[test]
 fn a_file_that_lacks_its_start_is_refused() {
     for (path, whole) in [(FLAG, BUILD_EVENTS), (SEGMENT, INTERNAL)] {
-        let mut shipped = Shipped::new(path);
+        let mut shipped = Shipped::with(&[]);
         // Without the head there is no version and no key; the comment before it may go.
         let text = std::str::from_utf8(whole).unwrap();
         for start in text.find("version").unwrap() + 1..whole.len() {
-            let findings = shipped.save(&whole[start..], &format!("{path} from byte {start}"));
-            assert_ne!(findings, [], "{path} from byte {start}");
+            let what = format!("{path} from byte {start}");
+            assert!(!save(&mut shipped, path, &whole[start..], &what), "{what} is accepted");
         }
     }
 }
 
 fn bend(path: &'static str, whole: &[u8], bends: &[fn(u8) -> u8]) {
-    let mut shipped = Shipped::new(path);
+    let mut shipped = Shipped::with(&[]);
     let mut bytes = whole.to_vec();
     for at in 0..whole.len() {
         for bend in bends {
             bytes[at] = bend(whole[at]);
-            shipped.save(&bytes, &format!("{path}, byte {at} made {:#04x}", bytes[at]));
+            save(&mut shipped, path, &bytes, &format!("{path}, byte {at} made {:#04x}", bytes[at]));
         }
         bytes[at] = whole[at];
     }
@@ -153,10 +111,10 @@ fn a_segment_with_any_byte_bent_is_refused_or_valid() {
 
 #[test]
 fn a_flag_with_any_byte_missing_or_doubled_is_refused_or_valid() {
-    let mut shipped = Shipped::new(FLAG);
+    let mut shipped = Shipped::with(&[]);
     for at in 0..BUILD_EVENTS.len() {
         let (before, after) = BUILD_EVENTS.split_at(at);
-        shipped.save(&[before, &after[1..]].concat(), &format!("without byte {at}"));
-        shipped.save(&[before, &after[..1], after].concat(), &format!("with byte {at} twice"));
+        save(&mut shipped, FLAG, &[before, &after[1..]].concat(), &format!("without byte {at}"));
+        save(&mut shipped, FLAG, &[before, &after[..1], after].concat(), &format!("with byte {at} twice"));
     }
 }

@@ -3,7 +3,8 @@
 use turnout::definition::Code::*;
 use turnout::definition::{Contents, File, Library};
 
-use crate::harness::{Case, FLAG, HEAD, SEGMENT, SEGMENT_HEAD, form, whole};
+use crate::harness::{Case, FLAG, HEAD, SEGMENT, SEGMENT_HEAD, whole};
+use crate::shipped::form;
 
 pub fn folders() -> Vec<Case> {
     let called = |file: &str| {

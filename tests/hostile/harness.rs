@@ -1,10 +1,10 @@
 //! A case, how to write one, and what must hold of it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use turnout::definition::{Code, Contents, File, Finding, Library, Subject, Text, render};
-use turnout::flag::{Definition, Segment};
+
+use crate::shipped::{check_place, form};
 
 /// The valid head of a flag; the lines of a case start below it, on line 6.
 pub const HEAD: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
@@ -204,34 +204,6 @@ impl Case {
     }
 }
 
-/// The form of a subject that is in force.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Form {
-    Flag(Arc<Definition>),
-    Segment(Arc<Segment>),
-}
-
-impl Form {
-    pub fn is(&self, other: &Form) -> bool {
-        match (self, other) {
-            (Form::Flag(mine), Form::Flag(theirs)) => Arc::ptr_eq(mine, theirs),
-            (Form::Segment(mine), Form::Segment(theirs)) => Arc::ptr_eq(mine, theirs),
-            _ => false,
-        }
-    }
-}
-
-pub fn form(library: &Library, file: &str) -> Option<Form> {
-    if let Some(Subject::Flag(stem)) = Contents::subject(file) {
-        let (_, form) = library.flags().find(|(key, _)| key.as_str() == stem)?;
-        form.map(|(definition, _)| Form::Flag(definition))
-    } else if let Some(Subject::Segment(stem)) = Contents::subject(file) {
-        library.segments().find(|segment| segment.key.as_str() == stem).cloned().map(Form::Segment)
-    } else {
-        None
-    }
-}
-
 /// The same findings, in the order of the file; those of one place in any order.
 fn compare(findings: &[Finding], expect: &[(String, Expected)]) -> Result<(), String> {
     let key = |finding: &Finding| {
@@ -268,28 +240,5 @@ fn check_words(case: &Case, findings: &[Finding]) -> Result<(), String> {
     match case.never.iter().find(|part| hints().chain(messages()).any(|text| text.contains(**part))) {
         Some(part) => Err(format!("it says `{part}`: {:?}", messages().chain(hints()).collect::<Vec<_>>())),
         None => Ok(()),
-    }
-}
-
-/// The bytes a finding covers start at its line and column: it is drawn by the one and named by the other.
-fn check_place(finding: &Finding, contents: &Contents) -> Result<(), String> {
-    let (Some(place), Some(text)) = (finding.place, contents.text(&finding.file)) else { return Ok(()) };
-    let Ok(text) = std::str::from_utf8(&text.bytes) else { return Ok(()) };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (start, end) = (place.start as usize, place.end as usize);
-    if start > end || !text.is_char_boundary(start) || !text.is_char_boundary(end) {
-        return Err(format!("{:?} covers the impossible bytes {start}..{end}", finding.code));
-    }
-    let (mut line, mut column) = (1, 1);
-    let mut before = text[..start].chars().peekable();
-    while let Some(c) = before.next() {
-        let ends_line = c == '\n' || (c == '\r' && before.peek() != Some(&'\n'));
-        (line, column) = if ends_line { (line + 1, 1) } else { (line, column + 1) };
-    }
-    match (line, column) == (place.line, place.column) {
-        true => Ok(()),
-        false => {
-            Err(format!("{:?} stands at {}:{} and covers bytes from {line}:{column}", finding.code, place.line, place.column))
-        }
     }
 }

@@ -11,6 +11,7 @@ mod harness;
 mod keys;
 mod limits;
 mod segments;
+mod shipped;
 mod speed;
 mod structure;
 mod tables;

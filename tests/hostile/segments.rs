@@ -13,6 +13,11 @@ pub fn segment_files() -> Vec<Case> {
         segment("empty ids among others", "users: [a, \"\", b, '']", &[(BadId, 3, 12), (BadId, 3, 19)]),
         segment("an id too long", &format!("users: [{}]", "é".repeat(129)), &[(BadId, 3, 9)]).says("this one 258"),
         segment("the longest id", &format!("users: [{}]", "é".repeat(128)), &[]),
+        // In quotes they are meant, as the published vectors have it; in a `users_file` nobody would see them.
+        segment("blanks around ids", "users: [\"u-1 \", ' u-2', u 3]", &[]),
+        // The same is refused in a `users_file`.
+        segment("a NUL in an id", "users: [\"u\\0-1\"]", &[(BadId, 3, 9)]).says("a control character"),
+        segment("a line break in an id", "users: [\"u-1\\nu-2\"]", &[(BadId, 3, 9)]),
         segment("an id on a line of its own", "users:\n  - a\n  - \"\"\n", &[(BadId, 5, 5)]),
         email("no at sign", "ops"),
         email("no name", "\"@example.com\""),
@@ -32,6 +37,14 @@ pub fn segment_files() -> Vec<Case> {
         domain("an empty domain", "''"),
         domain("a blank in a domain", "exam ple.com"),
         domain("a domain too long", &"a".repeat(257)).never_says("320"),
+        // Domains match exactly.
+        domain("any subdomain", "\"*.example.com\"").hint("domains match exactly; list each subdomain"),
+        domain("a star in a domain", "exam*.com").hint("list each subdomain"),
+        domain("every domain", "\"*\"").hint("list each subdomain"),
+        domain("a domain with a dot before it", ".example.com").hint("list each subdomain"),
+        email("an address of any subdomain", "\"ops@*.example.com\""),
+        email("an address of subdomains", "ops@.example.com"),
+        segment("a star in an address's name", "emails: [\"*@example.com\"]", &[]),
         segment("a null among addresses", "emails: [~]", &[(WrongType, 3, 10)]),
         segment("a list among domains", "domains: [[a]]", &[(WrongType, 3, 11)]),
         segment("capitals in addresses", "emails: [Ops@Example.COM]\ndomains: [Example.COM]", &[]),
@@ -45,6 +58,12 @@ pub fn segment_files() -> Vec<Case> {
             "deny: [{users: [''], emails: [a], domains: [a@b]}]",
             &[(BadId, 6, 17), (BadAddress, 6, 31), (BadAddress, 6, 45)],
         ),
+        flag(
+            "one of each in a flag that could never match",
+            "deny: [{users: [\"\\0\"], domains: ['*.example.com']}]",
+            &[(BadId, 6, 17), (BadAddress, 6, 34)],
+        )
+        .hint("list each subdomain"),
     ]
 }
 
@@ -85,6 +104,7 @@ pub fn users_files() -> Vec<Case> {
         ids("an empty file", b"", &[]),
         ids("only empty lines", b"\n\r\n\n", &[]),
         ids("a byte order mark and line ends of Windows", b"\xef\xbb\xbfu-1\r\nu-2\r\n", &[]),
+        ids("a fault behind a byte order mark", b"\xef\xbb\xbf u-1\nu-2 \n", &[(BadId, 1, 1), (BadId, 2, 1)]),
         ids("no line end at the end", b"u-1\nu-2", &[]),
         ids("blanks around ids", b"u-1\n u-2\nu-3 \n\tu-4\n", &[(BadId, 2, 1), (BadId, 3, 1), (BadId, 4, 1)])
             .hint("byte for byte"),
@@ -94,7 +114,7 @@ pub fn users_files() -> Vec<Case> {
         ids("old Macintosh line ends", b"u-1\ru-2\r", &[(BadId, 1, 1)]),
         ids("a NUL in an id", b"u-1\nu\x00-2\n", &[(BadId, 2, 1)]),
         ids("a NUL after empty lines", b"\n\n\nu\x00-2\n", &[(BadId, 4, 1)]),
-        ids("an id too long", format!("u-1\n{}\n", "u".repeat(257)).as_bytes(), &[(BadId, 2, 1)]).says("an id of 257 bytes"),
+        ids("an id too long", format!("u-1\n{}\n", "u".repeat(257)).as_bytes(), &[(BadId, 2, 1)]).says("this one 257"),
         ids("the longest id", "u".repeat(256).as_bytes(), &[]),
         ids("Latin-1", b"u-1\nu-2\ncaf\xe9\n", &[(NotUtf8, 3, 1)]).hint("save the file as UTF-8, one id a line"),
         ids("UTF-16", b"\xff\xfeu\x00\n\x00", &[(NotUtf8, 1, 1)]),

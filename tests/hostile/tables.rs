@@ -41,6 +41,13 @@ pub fn tables() -> Vec<Case> {
         cases("an undeclared attribute in each", "- {each: {country: [de]}, expect: polling}", &[(UnknownAttribute, 3, 11)]),
         cases("a list for each", "- {each: [plan], expect: polling}", &[(WrongType, 3, 10)]),
         cases("one value in each", "- {each: {plan: a}, expect: polling}", &[(WrongType, 3, 17)]),
+        // No case would be run, and the table would pass.
+        cases("nothing in each", "- {each: {email: []}, expect: disabled}", &[(EmptyEntry, 3, 18)]).hint("at least one value"),
+        cases(
+            "nothing in one of each",
+            "- {each: {plan: [a], email: [], email_verified: []}, expect: disabled}",
+            &[(EmptyEntry, 3, 29), (EmptyEntry, 3, 49)],
+        ),
         cases("a fault in a case of many is one fault", "- {each: {plan: [a, b, c]}, expect: nobody}", &[(BadStrategy, 3, 37)]),
         cases(
             "each over the most",

@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
@@ -39,6 +39,7 @@ pub async fn run(
     limits: Limits,
     activity: Arc<Activity>,
     mut told: oneshot::Receiver<Order>,
+    exit: Arc<Semaphore>,
 ) {
     // Answers are small and wait for nothing.
     let _ = stream.set_nodelay(true);
@@ -53,7 +54,7 @@ pub async fn run(
             .serve_connection(wire, service);
         let mut serving = Box::new(serving);
         if serve(&mut *serving, &mut clock, &mut told).await == End::Closed {
-            return;
+            return leave(serving, told, &exit).await;
         }
         let parts = serving.into_parts();
         // A head that was begun in the same packet as the request before it, and never ended.
@@ -62,6 +63,16 @@ pub async fn run(
         }
         stream = parts.io.into_inner().into_stream();
     }
+    leave(stream, told, &exit).await;
+}
+
+/// Closes a connection when its turn comes. Closing is work for the system, done on the threads that answer: when thousands are hung up
+/// on at once they leave one by one, and whoever still asks comes in between instead of behind them all.
+async fn leave<Connection>(connection: Connection, told: oneshot::Receiver<Order>, exit: &Semaphore) {
+    // It can be told nothing more, so nobody counts on it to make room.
+    drop(told);
+    let _turn = exit.acquire().await;
+    drop(connection);
 }
 
 /// Waits until something is asked; false if that is never. A connection that rests costs little: no parser, no buffer.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -58,7 +58,11 @@ pub fn serve(listener: TcpListener, routes: Router, limits: Limits) -> io::Resul
     let (stop, stopped) = watch::channel(false);
     let seats = Seats::new(limits.connections);
     let connections = Box::new(seats.taken());
-    let task = tokio::spawn(accept(listener, Lobby { routes, limits, seats, opened: Instant::now() }, stopped));
+    let task = tokio::spawn(accept(
+        listener,
+        Lobby { routes, limits, seats, exit: Arc::new(Semaphore::new(1)), opened: Instant::now() },
+        stopped,
+    ));
     Ok(Server { address, connections, stop, task })
 }
 
@@ -112,6 +116,8 @@ struct Lobby {
     routes: Router,
     limits: Limits,
     seats: Seats,
+    /// One leaves at a time.
+    exit: Arc<Semaphore>,
     opened: Instant,
 }
 
@@ -121,7 +127,7 @@ impl Lobby {
         let activity = Arc::new(Activity::new(self.opened));
         let (order, told) = oneshot::channel();
         self.seats.take(activity.clone(), order);
-        let connection = connection::run(stream, self.routes.clone(), self.limits, activity, told);
+        let connection = connection::run(stream, self.routes.clone(), self.limits, activity, told, self.exit.clone());
         tokio::spawn(async move {
             connection.await;
             drop(permit);

@@ -1,0 +1,15 @@
+//! Bodies of questions, asked of the real routes.
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/bytes/bend.rs"]
+mod bend;
+#[path = "../../tests/bytes/question.rs"]
+mod question;
+
+thread_local!(static QUESTIONS: RefCell<question::Questions> = RefCell::new(question::Questions::new()));
+
+fuzz_target!(|input: &[u8]| QUESTIONS.with_borrow_mut(|questions| questions.ask(input)));

@@ -1,0 +1,16 @@
+//! Session tokens: bent ones, and true signatures under anything.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../tests/bytes/bend.rs"]
+mod bend;
+#[path = "../../tests/support/issuer.rs"]
+#[allow(dead_code)]
+mod issuer;
+#[path = "../../tests/bytes/token.rs"]
+mod token;
+
+thread_local!(static TOKENS: token::Tokens = token::Tokens::new());
+
+fuzz_target!(|input: &[u8]| TOKENS.with(|tokens| tokens.present(input)));
