@@ -146,6 +146,8 @@ impl Inner {
                 let _ = waiting.send(revision);
             }
         }
+        // Whoever narrows just now may have journaled what is not in the truth yet.
+        let Ok(_nobody_narrows) = self.narrow.try_lock() else { return Ok(()) };
         let truth = self.truth();
         if truth.pending().is_empty()
             && let Some(journal) = lock(&self.journal).as_mut()

@@ -63,17 +63,23 @@ impl Inner {
     async fn widen(self: &Arc<Self>, order: Order, mark: Mark) -> Result<Done, Rejected> {
         let lane = timeout(LANE, self.lane.clone().lock_owned()).await;
         let mut lane = lane.map_err(|_| Rejected::Down("it does not answer in time".to_owned()))?;
-        self.replay(&mut lane).await?;
-        let store = self.store_of(&lane)?;
-        if let Some(done) = look_up(&store, &order).await? {
-            return Ok(done);
-        }
-        self.check_expected(&store, &order).await?;
-        let then = match &order.wish {
-            Wish::Rollback { .. } => Some(self.then_from(&store, &order.wish).await?),
-            _ => None,
+        let (mut decided, then) = loop {
+            self.replay(&mut lane).await?;
+            let store = self.store_of(&lane)?;
+            if let Some(done) = look_up(&store, &order).await? {
+                return Ok(done);
+            }
+            self.check_expected(&store, &order).await?;
+            let then = match &order.wish {
+                Wish::Rollback { .. } => Some(self.then_from(&store, &order.wish).await?),
+                _ => None,
+            };
+            let truth = self.truth();
+            // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
+            if truth.pending().is_empty() {
+                break (order.wish.decide(&truth, then.as_ref().map(|(then, _)| then), &mark)?, then);
+            }
         };
-        let mut decided = order.wish.decide(&self.truth(), then.as_ref().map(|(then, _)| then), &mark)?;
         if decided.parts.is_empty() {
             return Ok(Done::Unchanged);
         }
