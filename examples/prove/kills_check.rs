@@ -117,7 +117,9 @@ impl Ledger {
         self.outcome.check(doubled.is_none(), || format!("{key} made revisions {doubled:?} and {number}"));
         let change = &row["changes"][0];
         let same = self.sent.get(key).is_some_and(|sent| {
-            change["key"] == sent.flag.as_str() && change["action"] == sent.verb && row["changes"].as_array().map(Vec::len) == Some(1)
+            change["key"] == sent.flag.as_str()
+                && change["action"] == sent.verb
+                && row["changes"].as_array().map(Vec::len) == Some(1)
         });
         self.outcome.check(same, || format!("revision {number} is not what {key} asked for: {row}"));
     }
@@ -146,7 +148,8 @@ impl Ledger {
                 (503, _) => true,
                 _ => false,
             };
-            self.outcome.check(holds, || format!("{} was told {} {said:?}, and the history says {found:?}", sent.key, told.status));
+            self.outcome
+                .check(holds, || format!("{} was told {} {said:?}, and the history says {found:?}", sent.key, told.status));
             if sent.flag != SHARED && (told.status == 200 || told.status == 202) {
                 last.insert(&sent.flag, (sent, told));
             }

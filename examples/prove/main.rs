@@ -3,18 +3,19 @@
 //!
 //! `prove PROOF [N] [--short] [--seed S] [--lanes L] [--seconds S] [--keep FILE]`
 
-//mod answers;
-//mod answers_reference;
-//mod flips;
+mod answers;
+mod answers_history;
+mod answers_reference;
+mod flips;
 mod kills;
 mod kills_check;
 //mod mixes;
 //mod mixes_one;
 mod rng;
 mod server;
-//mod starts;
-//mod syncs;
-//mod syncs_trace;
+mod starts;
+mod syncs;
+mod syncs_trace;
 mod wire;
 
 use std::time::Instant;
@@ -69,8 +70,12 @@ impl Outcome {
 
 type Proof = fn(&Run) -> Result<Outcome, String>;
 
-const PROOFS: [(&str, Proof); 1] = [
+const PROOFS: [(&str, Proof); 5] = [
     ("kills", kills::prove),
+    ("syncs", syncs::prove),
+    ("starts", starts::prove),
+    ("flips", flips::prove),
+    ("answers", answers::prove),
 ];
 
 fn main() {
@@ -91,10 +96,8 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     let wanted = rest.next().map(String::as_str).unwrap_or_default();
     let names = PROOFS.map(|(name, _)| name).join(", ");
     let (name, proof) = PROOFS.into_iter().find(|(name, _)| *name == wanted).ok_or(format!("name a proof: {names}"))?;
-    let (mut run, mut keep) = (
-        Run { program: Program::beside(), count: None, short: false, seed: 1, lanes: 1, seconds: None },
-        None,
-    );
+    let (mut run, mut keep) =
+        (Run { program: Program::beside(), count: None, short: false, seed: 1, lanes: 1, seconds: None }, None);
     while let Some(argument) = rest.next() {
         let mut number = || rest.next().and_then(|n| n.parse().ok()).ok_or(format!("{argument} takes a number"));
         match argument.as_str() {
