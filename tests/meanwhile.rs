@@ -1,0 +1,38 @@
+//! What happens while something else happens: orders that meet leave a history in which every revision begins where the one before ended.
+
+mod support;
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use support::{Service, flag};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revision_says_what_the_one_before_it_left() {
+    let rollout = "rollout: { realtime-v2: 10% }";
+    let files = [("lane.yaml", flag("lane", rollout)), ("other.yaml", flag("other", rollout))];
+    let service = Service::start(&files.each_ref().map(|(name, text)| (*name, text.as_str()))).await;
+    let mut steps: Vec<Json> = Vec::new();
+    for round in 0..100_u64 {
+        let share = json!({ "realtime-v2": format!("{}%", 1 + round % 90), "reason": "test" });
+        service.order("/v1/flags/lane/set", share).await;
+        let stop = async {
+            // At another moment of the rollback each time.
+            tokio::time::sleep(Duration::from_micros(round * 797 % 12_000)).await;
+            service.order("/v1/flags/lane/stop", json!({})).await
+        };
+        // The rollback waits for a commit, while the stop is journaled beside it.
+        let other = json!({ "realtime-v2": format!("{}%", 1 + round % 90), "reason": "test" });
+        let rollback = service.order("/v1/flags/lane/rollback", json!({ "reason": "test" }));
+        tokio::join!(service.order("/v1/flags/other/set", other), rollback, stop);
+        service.order("/v1/flags/lane/resume", json!({ "reason": "test" })).await;
+        let after = steps.last().map_or(0, |step| step["revision"].as_u64().unwrap());
+        let page: Json = service.admin(&format!("/v1/history?flag=lane&after={after}")).await.json().await.unwrap();
+        steps.extend(page["revisions"].as_array().unwrap().iter().rev().cloned());
+    }
+    assert!(steps.len() > 300, "orders did not meet: {} revisions", steps.len());
+    for pair in steps.windows(2) {
+        let (left, found) = (&pair[0]["changes"][0]["is"], &pair[1]["changes"][0]["was"]);
+        assert_eq!(left, found, "revision {} after {}", pair[1], pair[0]);
+    }
+}
