@@ -42,7 +42,7 @@ pub struct Told {
 
 pub fn prove(run: &Run) -> Result<Outcome, String> {
     let count = run.count.unwrap_or(if run.short { 100 } else { 10_000 });
-    let until = Instant::now() + Duration::from_secs(run.seconds.unwrap_or(if run.short { 25 } else { 86_400 }));
+    let until = Instant::now() + Duration::from_secs(run.seconds.unwrap_or(if run.short { 20 } else { 86_400 }));
     let (begun, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let lanes: Vec<_> = (0..run.lanes.max(1))
         .map(|lane| {

@@ -9,8 +9,8 @@ mod answers_reference;
 mod flips;
 mod kills;
 mod kills_check;
-//mod mixes;
-//mod mixes_one;
+mod mixes;
+mod mixes_one;
 mod rng;
 mod server;
 mod starts;
@@ -70,9 +70,10 @@ impl Outcome {
 
 type Proof = fn(&Run) -> Result<Outcome, String>;
 
-const PROOFS: [(&str, Proof); 5] = [
+const PROOFS: [(&str, Proof); 6] = [
     ("kills", kills::prove),
     ("syncs", syncs::prove),
+    ("mixes", mixes::prove),
     ("starts", starts::prove),
     ("flips", flips::prove),
     ("answers", answers::prove),
