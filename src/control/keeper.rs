@@ -114,6 +114,7 @@ impl Inner {
         let fault = match written.await {
             Ok(Ok(head)) => {
                 lock(&self.standing).kept = Some(head);
+                self.clear_journal();
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),

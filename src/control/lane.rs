@@ -4,6 +4,7 @@
 //! does not mean that nothing was saved.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -142,20 +143,31 @@ impl Inner {
                     self.commit(lane, draft, Some(&pending.id)).await?
                 }
             };
+            self.replayed.fetch_max(revision, Ordering::Relaxed);
             if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
                 let _ = waiting.send(revision);
             }
         }
+        self.clear_journal();
+        Ok(())
+    }
+
+    /// Empties the journal once what is in it is committed, and kept in the last good state too: a stop must stand at a start that finds no
+    /// database. What stays in it is known by its name when it is read again.
+    pub(super) fn clear_journal(&self) {
         // Whoever narrows just now may have journaled what is not in the truth yet.
-        let Ok(_nobody_narrows) = self.narrow.try_lock() else { return Ok(()) };
-        let truth = self.truth();
-        if truth.pending().is_empty()
+        let Ok(_nobody_narrows) = self.narrow.try_lock() else { return };
+        let is_kept = {
+            let kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision);
+            kept >= self.replayed.load(Ordering::Relaxed)
+        };
+        if self.truth().pending().is_empty()
             && let Some(journal) = lock(&self.journal).as_mut()
+            // The last good state may not come for a long time: then room goes first.
+            && (is_kept || journal.is_half_full())
         {
-            // What stays in it is known by its name when it is read again.
             let _ = journal.clear();
         }
-        Ok(())
     }
 
     /// The database is out of reach from here on, until the keeper has it again.

@@ -25,6 +25,7 @@ mod problems;
 mod start;
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
@@ -61,6 +62,8 @@ struct Inner {
     /// Whoever holds it may narrow.
     narrow: tokio::sync::Mutex<()>,
     journal: Arc<Mutex<Option<Journal>>>,
+    /// The newest revision that was made of an entry of the journal.
+    replayed: AtomicU64,
     /// Who waits for a pending entry to be committed, by its name.
     waiting: Mutex<HashMap<String, oneshot::Sender<u64>>>,
     standing: Mutex<Standing>,

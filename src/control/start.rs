@@ -4,13 +4,14 @@
 //! narrows is taken, until a person accepts it.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
-use super::lane::Draft;
+use super::lane::{Draft, READ};
 use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::data::{DataFolder, Journal, LastGood};
@@ -69,6 +70,7 @@ impl Corridor {
             lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
             narrow: tokio::sync::Mutex::new(()),
             journal: Arc::new(Mutex::new(journal)),
+            replayed: AtomicU64::new(0),
             waiting: Mutex::new(HashMap::new()),
             standing: Mutex::new(Standing { database: Database::Up, epoch, kept }),
             tokens: watch::Sender::new(Arc::new(tokens)),
@@ -155,16 +157,40 @@ impl Inner {
         self.tokens.send_replace(Arc::new(loaded.tokens.clone()));
         let (book, poison) = book_of(&store, loaded, last_good.filter(|last_good| last_good.head == head)).await;
         self.trouble(TroubleKind::PoisonRow, poison);
+        let committed = self.committed_entries(&store, head).await;
         {
             let mut truth = self.truth();
             truth.serve_recorded(book);
+            // Before they are laid over what came after them: a stop that was resumed since, say.
+            committed.iter().for_each(|(id, _)| truth.forget(id));
             self.refresh(&truth);
+        }
+        for (id, revision) in committed {
+            self.replayed.fetch_max(revision, Ordering::Relaxed);
+            if let Some(waiting) = lock(&self.waiting).remove(&id) {
+                let _ = waiting.send(revision);
+            }
         }
         lock(&self.standing).epoch = Some(epoch);
         lane.store = Some(Arc::new(store));
         self.set_database(Database::Up);
         self.revisions.send_replace(head.revision);
         self.changed.notify_one();
+    }
+
+    /// The pending entries that this database has, and the revisions they made.
+    async fn committed_entries(&self, store: &Store, head: Head) -> Vec<(String, u64)> {
+        let ids: Vec<String> = self.truth().pending().iter().map(|pending| pending.id.clone()).collect();
+        let mut committed = Vec::new();
+        for id in ids {
+            // One that cannot be looked up now stays pending, and is looked up again before it is committed.
+            if let Ok(Ok(Some((_, revision)))) = timeout(READ, store.by_idempotency_key(&id)).await
+                && revision <= head.revision
+            {
+                committed.push((id, revision));
+            }
+        }
+        committed
     }
 
     fn serve_last_good(&self, last_good: Option<LastGood>) {

@@ -55,6 +55,10 @@ impl Journal {
         Ok(())
     }
 
+    pub fn is_half_full(&self) -> bool {
+        self.used > BYTES / 2
+    }
+
     /// Forgets every entry. Not synced: an entry that comes back was committed under its name, and is not committed twice.
     pub fn clear(&mut self) -> io::Result<()> {
         if self.used > 0 {
