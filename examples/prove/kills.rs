@@ -64,7 +64,16 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         all.counts = all.counts.plus(&lane.counts);
     }
     let seconds = began.elapsed().as_secs_f64();
-    let Counts { kills, kills_at_start, acknowledged, accepted, cut_off, cut_off_and_done, revisions } = all.counts;
+    let Counts {
+        kills,
+        kills_at_start,
+        acknowledged,
+        accepted,
+        cut_off,
+        cut_off_and_done,
+        revisions,
+        started_without_database,
+    } = all.counts;
     all.outcome.figures = json!({
         "kills": kills,
         "ofThemWhileStarting": kills_at_start,
@@ -74,6 +83,7 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         "cutOff": cut_off,
         "ofThemDone": cut_off_and_done,
         "revisions": revisions,
+        "startsBeforeTheDatabaseAnswered": started_without_database,
         "lanes": run.lanes,
     });
     Ok(all.outcome)
@@ -101,6 +111,7 @@ pub struct Counts {
     pub cut_off: u64,
     pub cut_off_and_done: u64,
     pub revisions: u64,
+    pub started_without_database: u64,
 }
 
 impl Counts {
@@ -113,6 +124,7 @@ impl Counts {
             cut_off: self.cut_off + other.cut_off,
             cut_off_and_done: self.cut_off_and_done + other.cut_off_and_done,
             revisions: self.revisions + other.revisions,
+            started_without_database: self.started_without_database + other.started_without_database,
         }
     }
 }

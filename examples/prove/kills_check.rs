@@ -2,6 +2,8 @@
 //! its last change left it, and the whole history sound.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -71,7 +73,8 @@ impl Ledger {
     /// Everything, and then what was cut off is sent again.
     pub fn check_after_start(&mut self, server: &Server) -> Result<(), String> {
         let mut operator = server.operator()?;
-        let status = get(&mut operator, "/v1/status")?;
+        self.check_stops(server)?;
+        let status = self.reach_database(&mut operator)?;
         self.read_history(&mut operator)?;
         self.check_fresh();
         self.check_live(&status, server)?;
@@ -79,6 +82,45 @@ impl Ledger {
         let sound = verdict["sound"] == true && verdict["revisions"].as_u64() == Some(self.checked);
         self.outcome.check(sound, || format!("the history is not sound: {verdict}"));
         self.send_again(server)
+    }
+
+    /// Whatever was found at the start: who was told last that a flag is stopped finds it so.
+    fn check_stops(&mut self, server: &Server) -> Result<(), String> {
+        let mut last: BTreeMap<&str, &Sent> = BTreeMap::new();
+        let of_owners = self.fresh.iter().filter_map(|key| self.sent.get(key)).filter(|sent| sent.flag != SHARED);
+        last.extend(of_owners.map(|sent| (sent.flag.as_str(), sent)));
+        let mut client = server.client()?;
+        for (flag, sent) in last {
+            let Some(told) = sent.told.as_ref().filter(|told| matches!(told.status, 200 | 202)) else { continue };
+            let stopped = told.body["flag"]["live"].as_str().is_some_and(|live| live.starts_with("STOPPED"));
+            let answer = client.ask(flag, &json!({ "targetingKey": "u-1" }).to_string()).map_err(|error| error.to_string())?;
+            let (answer, position) = (answer.json(), answer.position);
+            self.outcome.check(!stopped || answer["rule"] == "stop", || {
+                format!(
+                    "{flag} was stopped when {} was told so, and after the restart it answers {answer} at {position}",
+                    sent.key
+                )
+            });
+        }
+        Ok(())
+    }
+
+    /// A slow machine may open the database later than the start waits for it.
+    fn reach_database(&mut self, operator: &mut Wire) -> Result<Json, String> {
+        let began = Instant::now();
+        let mut late = false;
+        loop {
+            let status = get(operator, "/v1/status")?;
+            if status["database"]["state"] == "up" && status["pending"] == 0 {
+                self.counts.started_without_database += u64::from(late);
+                return Ok(status);
+            }
+            late = true;
+            if began.elapsed() > Duration::from_secs(30) {
+                return Err(format!("the database never came back: {}", status["database"]));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// Follows the history from where it was left.

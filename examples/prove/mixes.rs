@@ -76,9 +76,17 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
             outcome.add(checked);
         }
     }
+    let lost = 4 * times;
+    for _ in 0..lost {
+        match mixes_one::stop_and_lose(run) {
+            Ok(answer) => {
+                outcome.check(answer["rule"] == "stop", || format!("killed and without its database it answers {answer}"))
+            }
+            Err(fault) => outcome.fail(format!("killed and without its database: {fault}")),
+        }
+    }
     let slowest = percentile(&all, 100.0);
-    outcome.figures =
-        json!({ "stops": all.len(), "medianMs": percentile(&all, 50.0), "maxMs": slowest, "barMs": BAR_MS, "mixes": rows });
+    outcome.figures = json!({ "stops": all.len(), "medianMs": percentile(&all, 50.0), "maxMs": slowest, "barMs": BAR_MS, "mixes": rows, "killedAtOnceAndDatabaseGone": lost });
     Ok(outcome)
 }
 

@@ -67,6 +67,21 @@ pub fn stop(run: &Run, mix: Mix) -> Result<Seen, String> {
     Ok(Seen { wait_ms, status, told, holds_after_restart: answer.json()["rule"] == "stop", crowd: open })
 }
 
+/// What is answered when the server is killed as soon as it said that a stop is committed, and the database is gone at the next start.
+pub fn stop_and_lose(run: &Run) -> Result<Json, String> {
+    let home = Home::new(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 100% }"))]);
+    let server = run.program.start(&home)?;
+    reach("a last good state", || Ok(home.data.join("last-good").exists()))?;
+    let told = server.operator()?.order("lane", "stop", None, "").map_err(|error| format!("stop: {error}"))?;
+    server.kill();
+    if told.status != 200 {
+        return Err(format!("stop was told {} {}", told.status, told.json()));
+    }
+    move_away(&home)?;
+    let server = run.program.start(&home)?;
+    Ok(server.client()?.ask("lane", QUESTION).map_err(|error| error.to_string())?.json())
+}
+
 /// From the sending of the stop to the first answer that obeys it.
 fn measure(server: &Server) -> Result<(f64, u16, Json), String> {
     let mut operator = server.operator()?;

@@ -39,7 +39,8 @@ impl Trace {
     pub fn read(path: &Path) -> io::Result<Trace> {
         let bytes = std::fs::read(path)?;
         let text = String::from_utf8_lossy(&bytes);
-        let (mut calls, mut cut): (Vec<Call>, HashMap<&str, (usize, String, String)>) = (Vec::new(), HashMap::new());
+        let mut calls = Vec::new();
+        let mut cut: HashMap<&str, (usize, String, String)> = HashMap::new();
         for (number, line) in text.lines().enumerate() {
             // `PID TIME name(arguments) = result`
             let Some((thread, rest)) = line.split_once(' ') else { continue };
