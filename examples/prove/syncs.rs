@@ -26,7 +26,7 @@ const ORDERS: [(&str, &str, &str); 4] = [
 pub fn prove(run: &Run) -> Result<Outcome, String> {
     let mut outcome = Outcome::default();
     if Command::new("strace").arg("-V").stdout(Stdio::null()).status().is_err() {
-        outcome.not_checked.push("syncs (needs strace)".to_owned());
+        outcome.missing.push("syncs (needs strace)".to_owned());
         return Ok(outcome);
     }
     let turns = run.count.unwrap_or(100).div_ceil(ORDERS.len() as u64);
