@@ -68,6 +68,12 @@ impl Inner {
             Ok(Err(error)) => Some(Some(error)),
             Err(_) => Some(None),
         };
+        if let Some(Some(StoreError::Gone)) = failed {
+            // Seen before anything was written.
+            let why = StoreError::Gone.to_string();
+            self.lose(lane, &why);
+            return Err(NotCommitted::Down(why));
+        }
         if let Some(error) = failed {
             match timeout(READ, store.head()).await {
                 Ok(Ok((_, known))) if known == after => {}
@@ -145,13 +151,6 @@ impl Inner {
             if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
                 let _ = waiting.send(revision);
             }
-        }
-        let truth = self.truth();
-        if truth.pending().is_empty()
-            && let Some(journal) = lock(&self.journal).as_mut()
-        {
-            // What stays in it is known by its name when it is read again.
-            let _ = journal.clear();
         }
         Ok(())
     }

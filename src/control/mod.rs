@@ -147,6 +147,11 @@ impl Corridor {
         lane.store.clone()
     }
 
+    /// Has a lost database tried at once, not at the next turn.
+    pub fn look_again(&self) {
+        self.0.wake.notify_one();
+    }
+
     /// Every revision committed from now on; a slow listener hears the latest.
     pub fn revisions(&self) -> watch::Receiver<u64> {
         self.0.revisions.subscribe()
