@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
-use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected};
+use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, TroubleKind};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::{FlagKey, ServerAuth, Share};
 use turnout::snapshot::Position;
-use turnout::truth::{FlagEntry, Refused, Wish};
+use turnout::truth::{Ends, FlagEntry, Refused, Wish};
 
 const FLAGS: [&str; 2] = ["chat", "feed"];
 const STEPS: usize = 14;
@@ -148,7 +148,7 @@ impl Life {
         let which = self.random.below(2) as usize;
         let flag: FlagKey = FLAGS[which].parse().unwrap();
         let asked = self.random.below(5) as u32 * 25;
-        match self.random.below(14) {
+        match self.random.below(15) {
             0 | 1 => {
                 self.folder[which].share = asked;
                 self.story.push(format!("file {flag} {asked}%"));
@@ -171,9 +171,45 @@ impl Life {
             10 => self.order(which, Wish::Rollback { flag, to: None }),
             11 => self.restart(),
             12 => self.cut(),
+            13 => self.hold_for_a_moment(which, asked),
             _ => self.bring_the_database(),
         }
         self.check();
+    }
+
+    /// A split that ends at once: back to what was in force, or to what was named.
+    fn hold_for_a_moment(&mut self, which: usize, asked: u32) {
+        if !self.database_is_there {
+            return;
+        }
+        let flag: FlagKey = FLAGS[which].parse().unwrap();
+        let named = (self.random.below(2) == 0).then(|| self.random.below(5) as u32 * 25);
+        let before = self.models[which].in_force().share;
+        let ends = Some(Ends { after_ms: 1, then: named.map(share) });
+        self.order(which, Wish::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends });
+        let back = named.unwrap_or(before);
+        let happens = named.is_some() || back <= asked;
+        self.run(async {
+            loop {
+                let truth = self.corridor().truth();
+                let held = truth.flag(flag.as_str()).unwrap().record.split;
+                let over = held.as_ref().is_none_or(|held| held.ends.is_none());
+                let refused =
+                    self.corridor().problems().troubles().iter().any(|trouble| trouble.kind == TroubleKind::ExpiryWouldWiden);
+                if (over || (refused && !happens)) && truth.pending().is_empty() {
+                    break;
+                }
+                self.corridor().look_again();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        self.story.push(format!("its end: {back}%, {}", if happens { "happens" } else { "would widen" }));
+        if happens {
+            let model = &mut self.models[which];
+            let own = model.pin.unwrap_or(model.file).share;
+            model.held = (own != back).then_some(back);
+            model.record(Kind::Change);
+        }
     }
 
     /// Reads the folder; what widens waits while the database is away.
@@ -221,10 +257,13 @@ impl Life {
             may_widen: true,
         };
         let done = self.run(self.corridor().order(order));
-        self.story.push(format!("{wish:?} -> {}", match &done {
-            Ok(done) => format!("{done:?}").chars().take(60).collect(),
-            Err(rejected) => rejected.to_string(),
-        }));
+        self.story.push(format!(
+            "{wish:?} -> {}",
+            match &done {
+                Ok(done) => format!("{done:?}").chars().take(60).collect(),
+                Err(rejected) => rejected.to_string(),
+            }
+        ));
         let there = self.database_is_there;
         let model = &mut self.models[which];
         let before = model.clone();

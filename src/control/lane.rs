@@ -94,10 +94,11 @@ impl Inner {
         }
         {
             let mut truth = self.truth();
-            truth.book.apply(after, &revision.changes, &forms);
+            // Forgotten first: between the two nobody looks.
             if let Some(id) = replays {
                 truth.forget(id);
             }
+            truth.book.apply(after, &revision.changes, &forms);
             self.refresh(&truth);
         }
         self.contact.note(true);
@@ -158,6 +159,8 @@ impl Inner {
     /// The database is out of reach from here on, until the keeper has it again.
     pub(super) fn lose(&self, lane: &mut Lane, why: &str) {
         lane.store = None;
+        // Whoever waits for a commit is told that there is none yet.
+        lock(&self.waiting).clear();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: clock::wall_ms() });
     }
 

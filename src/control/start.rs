@@ -155,8 +155,13 @@ impl Inner {
         self.tokens.send_replace(Arc::new(loaded.tokens.clone()));
         let (book, poison) = book_of(&store, loaded, last_good.filter(|last_good| last_good.head == head)).await;
         self.trouble(TroubleKind::PoisonRow, poison);
+        let known = self.committed_already(&store).await;
         {
             let mut truth = self.truth();
+            match truth.position() == self.live.current().position() {
+                true => known.iter().for_each(|id| truth.forget(id)),
+                false => truth.forget_unseen(&known),
+            }
             truth.serve_recorded(book);
             self.refresh(&truth);
         }
@@ -165,6 +170,18 @@ impl Inner {
         self.set_database(Database::Up);
         self.revisions.send_replace(head.revision);
         self.changed.notify_one();
+    }
+
+    /// The pending entries that the database has: they were read from a journal that was not cleared yet.
+    async fn committed_already(&self, store: &Store) -> Vec<String> {
+        let ids: Vec<String> = self.truth().pending().iter().map(|pending| pending.id.clone()).collect();
+        let mut known = Vec::new();
+        for id in ids {
+            if let Ok(Ok(Some(_))) = timeout(super::lane::READ, store.by_idempotency_key(&id)).await {
+                known.push(id);
+            }
+        }
+        known
     }
 
     fn serve_last_good(&self, last_good: Option<LastGood>) {
