@@ -11,6 +11,8 @@
 //! | `narrow` | what is live before it is committed |
 //! | `files` | what a reading of the folder changes |
 //! | `start` | what is served first |
+//! | `quarantine` | what stands for a row that does not read |
+//! | `ends` | what a held split becomes at its end |
 //! | `keeper` | what is tried again |
 
 mod contact;
@@ -22,6 +24,7 @@ mod narrow;
 mod order;
 mod orders;
 mod problems;
+mod quarantine;
 mod start;
 
 use std::collections::HashMap;
