@@ -30,8 +30,15 @@ pub(super) async fn keep(inner: Weak<Inner>) {
         };
         let mut lane = strong.lane.clone().lock_owned().await;
         strong.look(&mut lane, woken).await;
-        let _ = strong.replay(&mut lane).await;
+        if strong.replay(&mut lane).await.is_err() {
+            // Whoever waits for a commit is told that there is none yet.
+            lock(&strong.waiting).clear();
+        }
+        let in_reach = lane.store.is_some();
         drop(lane);
+        if in_reach && strong.files_wait() {
+            strong.record().await;
+        }
         next_end = strong.expire().await;
     }
 }

@@ -69,6 +69,12 @@ impl Inner {
             Ok(Err(error)) => Some(Some(error)),
             Err(_) => Some(None),
         };
+        if let Some(Some(StoreError::Gone)) = failed {
+            // Seen before anything was written.
+            let why = StoreError::Gone.to_string();
+            self.lose(lane, &why);
+            return Err(NotCommitted::Down(why));
+        }
         if let Some(error) = failed {
             match timeout(READ, store.head()).await {
                 Ok(Ok((_, known))) if known == after => {}
@@ -89,10 +95,11 @@ impl Inner {
         }
         {
             let mut truth = self.truth();
-            truth.book.apply(after, &revision.changes, &forms);
+            // Forgotten first: between the two nobody looks.
             if let Some(id) = replays {
                 truth.forget(id);
             }
+            truth.book.apply(after, &revision.changes, &forms);
             self.refresh(&truth);
         }
         self.contact.note(true);
@@ -173,6 +180,8 @@ impl Inner {
     /// The database is out of reach from here on, until the keeper has it again.
     pub(super) fn lose(&self, lane: &mut Lane, why: &str) {
         lane.store = None;
+        // Whoever waits for a commit is told that there is none yet.
+        lock(&self.waiting).clear();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: clock::wall_ms() });
     }
 
