@@ -36,6 +36,7 @@ pub enum TroubleKind {
     FilesWait,
     MissingFile,
     ExpiryWouldWiden,
+    Webhook,
 }
 
 impl TroubleKind {
@@ -48,6 +49,7 @@ impl TroubleKind {
             TroubleKind::FilesWait => "files-wait",
             TroubleKind::MissingFile => "missing-file",
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
+            TroubleKind::Webhook => "webhook",
         }
     }
 }

@@ -16,6 +16,7 @@ use turnout::app::App;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
 use turnout::http::Limits;
+use turnout::webhook::Hook;
 
 /// A running service over a folder of its own.
 pub struct Service {
@@ -62,19 +63,29 @@ impl Service {
         access: Access,
         limits: Limits,
     ) -> Service {
-        let config = Config {
-            flags: flags.clone(),
-            data: home.path().join("data"),
-            accept_database: false,
-            listen: "127.0.0.1:0".parse().unwrap(),
-            admin_listen: "127.0.0.1:0".parse().unwrap(),
-            internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
-            server_auth,
-            access,
-            limits,
-        };
+        let internal_user_ids = internal.iter().map(|id| (*id).to_owned()).collect();
+        let config = Config { flags, internal_user_ids, server_auth, access, limits, ..config(home.path()) };
+        Service::configured(home, config).await
+    }
+
+    /// A service over a folder of its own, with these settings.
+    pub async fn configured(home: TempDir, config: Config) -> Service {
+        let (flags, data) = (config.flags.clone(), config.data.clone());
         let app = App::start(config).await.unwrap();
-        Service { app, flags, data: home.path().join("data"), client: reqwest::Client::new(), _home: home }
+        Service { app, flags, data, client: reqwest::Client::new(), _home: home }
+    }
+
+    /// A service that tells somebody of its changes.
+    pub async fn start_telling(files: &[(&str, &str)], hook: Hook) -> Service {
+        let (home, _) = folder(files);
+        let config = Config { webhook: Some(hook), ..config(home.path()) };
+        Service::configured(home, config).await
+    }
+
+    /// Stops, and leaves what was on disk.
+    pub async fn stop(self) -> TempDir {
+        self.app.stop().await;
+        self._home
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -131,6 +142,22 @@ impl Service {
             wanted(ready["problems"].as_u64().unwrap())
         })
         .await;
+    }
+}
+
+/// The settings of a service over the folders of `home`.
+pub fn config(home: &Path) -> Config {
+    Config {
+        flags: home.join("flags"),
+        data: home.join("data"),
+        accept_database: false,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        admin_listen: "127.0.0.1:0".parse().unwrap(),
+        internal_user_ids: Vec::new(),
+        server_auth: ServerAuth::Off,
+        access: Access::default(),
+        limits: Limits::default(),
+        webhook: None,
     }
 }
 
