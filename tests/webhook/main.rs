@@ -8,6 +8,8 @@ mod outside;
 mod receiver;
 mod settings;
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value as Json, json};
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use support::{Service, config, flag, wait_until};
@@ -50,6 +52,11 @@ async fn flip(service: &Service) -> u64 {
     let order = service.order(&format!("/v1/flags/chat/{verb}"), json!({ "reason": "again" })).await;
     assert_eq!(order.status(), 200);
     service.revision()
+}
+
+fn database(data: &Path) -> PathBuf {
+    let mut files = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.extension().is_some_and(|extension| extension == "db")).unwrap()
 }
 
 fn chat() -> String {
@@ -231,6 +238,31 @@ async fn a_restart_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_was_done_without_the_database_is_told_when_it_is_back() {
+    let receiver = Receiver::start(Answer::Status(200)).await;
+    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    flip(&service).await;
+    all_told(&service).await;
+    // Taken from the database before it is lost, and received after.
+    receiver.answer(Answer::Status(503));
+    flip(&service).await;
+    wait_until("it fails", async || !seen(&service).await.problems.is_empty()).await;
+    let (there, away) = (database(&service.data), service.data.join("away"));
+    std::fs::rename(&there, &away).unwrap();
+    assert_eq!(service.order("/v1/flags/chat/stop", json!({})).await.status(), 202);
+    receiver.answer(Answer::Status(200));
+    wait_until("it takes what was read before", async || receiver.revisions() == [2, 3]).await;
+    std::fs::rename(&away, &there).unwrap();
+    wait_until("the stop is told", async || receiver.revisions().contains(&4)).await;
+    assert_eq!((receiver.revisions(), all_told(&service).await.problems.len()), (vec![2, 3, 4], 0));
+    wait_until("its place is written down", async || {
+        let store = service.app.corridor().store().await.unwrap();
+        store.cursor("webhook").await.unwrap() == Some(4)
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     let receiver = Receiver::start(Answer::Status(503)).await;
     let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
@@ -238,9 +270,8 @@ async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
         flip(&service).await;
     }
     let home = service.stop().await;
-    let database = std::fs::read_dir(home.path().join("data")).unwrap().map(|entry| entry.unwrap().path());
-    let database = database.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "db"));
-    let mut connection = SqliteConnectOptions::new().filename(database.unwrap()).connect().await.unwrap();
+    let database = database(&home.path().join("data"));
+    let mut connection = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     for altering in ["UPDATE changes SET action = 'conjure' WHERE revision = 3", "DELETE FROM revisions WHERE revision = 4"] {
         sqlx::query(altering).execute(&mut connection).await.unwrap();
     }
