@@ -46,7 +46,8 @@ impl Follower {
             place: None,
             skipped: None,
         };
-        let _ = follow.find_place().await;
+        // A database that hangs holds up no start.
+        let _ = timeout(READ, follow.find_place()).await;
         (Follower(tokio::spawn(follow.for_ever())), deliveries)
     }
 }
