@@ -156,6 +156,14 @@ impl App {
         self.watch.mode()
     }
 
+    /// Ends at once, as a kill would: nothing more is written.
+    pub async fn abandon(self) {
+        let App { corridor, server, watch, admin, back_room, .. } = self;
+        drop((corridor, watch));
+        back_room.close().await;
+        drop((server, admin));
+    }
+
     /// Lets requests under way end; returns after 5 s at the latest.
     pub async fn stop(self) {
         let App { corridor, server, watch, admin, back_room, webhook, .. } = self;

@@ -48,6 +48,11 @@ impl Inner {
         self.find_missing_files();
     }
 
+    /// Whether a file waits to be recorded.
+    pub(super) fn files_wait(&self) -> bool {
+        self.problems.troubles().iter().any(|trouble| trouble.kind == TroubleKind::FilesWait)
+    }
+
     fn recording(&self) -> Recording {
         let library = lock(&self.library);
         record_files(&self.truth(), &library)
@@ -72,7 +77,10 @@ impl Inner {
     }
 
     async fn record_by_the_lane(self: &Arc<Self>) {
-        let Ok(mut lane) = timeout(LANE, self.lane.clone().lock_owned()).await else { return };
+        let Ok(mut lane) = timeout(LANE, self.lane.clone().lock_owned()).await else {
+            let waiting: Vec<Subject> = self.recording().changes.into_iter().map(|change| change.subject).collect();
+            return self.wait_for_the_database(&waiting, &NotCommitted::Unknown);
+        };
         let replayed = self.replay(&mut lane).await;
         let Recording { changes, forms, .. } = self.recording();
         if changes.is_empty() {

@@ -10,6 +10,7 @@ use super::start::doubt;
 use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::data::LastGood;
+use crate::truth::Head;
 
 /// How often the database's head is looked at, and how often a lost one is tried.
 const EVERY: Duration = Duration::from_secs(2);
@@ -30,8 +31,15 @@ pub(super) async fn keep(inner: Weak<Inner>) {
         };
         let mut lane = strong.lane.clone().lock_owned().await;
         strong.look(&mut lane, woken).await;
-        let _ = strong.replay(&mut lane).await;
+        if strong.replay(&mut lane).await.is_err() {
+            // Whoever waits for a commit is told that there is none yet.
+            lock(&strong.waiting).clear();
+        }
+        let in_reach = lane.store.is_some();
         drop(lane);
+        if in_reach && strong.files_wait() {
+            strong.record().await;
+        }
         next_end = strong.expire().await;
     }
 }
@@ -114,6 +122,7 @@ impl Inner {
         let fault = match written.await {
             Ok(Ok(head)) => {
                 lock(&self.standing).kept = Some(head);
+                self.clear_journal(head);
                 None
             }
             Ok(Err(error)) => Some(error.to_string()),
@@ -128,5 +137,19 @@ impl Inner {
         let saved = trouble.is_none();
         self.trouble(TroubleKind::LastGood, trouble.into_iter().collect());
         saved
+    }
+
+    /// Forgets the journal once its entries are in the database and in the last good state: a stop must outlive the loss of either.
+    fn clear_journal(&self, kept: Head) {
+        // Whoever narrows writes to the journal before it is pending.
+        let Ok(_narrow) = self.narrow.try_lock() else { return };
+        let truth = self.truth();
+        if truth.pending().is_empty()
+            && truth.book.head == kept
+            && let Some(journal) = lock(&self.journal).as_mut()
+        {
+            // What stays in it is known by its name when it is read again.
+            let _ = journal.clear();
+        }
     }
 }

@@ -68,6 +68,12 @@ impl Inner {
             Ok(Err(error)) => Some(Some(error)),
             Err(_) => Some(None),
         };
+        if let Some(Some(StoreError::Gone)) = failed {
+            // Seen before anything was written.
+            let why = StoreError::Gone.to_string();
+            self.lose(lane, &why);
+            return Err(NotCommitted::Down(why));
+        }
         if let Some(error) = failed {
             match timeout(READ, store.head()).await {
                 Ok(Ok((_, known))) if known == after => {}
@@ -88,10 +94,11 @@ impl Inner {
         }
         {
             let mut truth = self.truth();
-            truth.book.apply(after, &revision.changes, &forms);
+            // Forgotten first: between the two nobody looks.
             if let Some(id) = replays {
                 truth.forget(id);
             }
+            truth.book.apply(after, &revision.changes, &forms);
             self.refresh(&truth);
         }
         self.contact.note(true);
@@ -146,19 +153,14 @@ impl Inner {
                 let _ = waiting.send(revision);
             }
         }
-        let truth = self.truth();
-        if truth.pending().is_empty()
-            && let Some(journal) = lock(&self.journal).as_mut()
-        {
-            // What stays in it is known by its name when it is read again.
-            let _ = journal.clear();
-        }
         Ok(())
     }
 
     /// The database is out of reach from here on, until the keeper has it again.
     pub(super) fn lose(&self, lane: &mut Lane, why: &str) {
         lane.store = None;
+        // Whoever waits for a commit is told that there is none yet.
+        lock(&self.waiting).clear();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: clock::wall_ms() });
     }
 

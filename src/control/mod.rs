@@ -11,6 +11,8 @@
 //! | `narrow` | what is live before it is committed |
 //! | `files` | what a reading of the folder changes |
 //! | `start` | what is served first |
+//! | `quarantine` | what stands for a row that does not read |
+//! | `ends` | what a held split becomes at its end |
 //! | `keeper` | what is tried again |
 
 mod contact;
@@ -22,6 +24,7 @@ mod narrow;
 mod order;
 mod orders;
 mod problems;
+mod quarantine;
 mod start;
 
 use std::collections::HashMap;
@@ -145,6 +148,11 @@ impl Corridor {
     pub async fn store(&self) -> Option<Arc<Store>> {
         let lane = tokio::time::timeout(lane::READ, self.0.lane.lock()).await.ok()?;
         lane.store.clone()
+    }
+
+    /// Has a lost database tried at once, not at the next turn.
+    pub fn look_again(&self) {
+        self.0.wake.notify_one();
     }
 
     /// Every revision committed from now on; a slow listener hears the latest.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Done, Inner, Trouble, TroubleKind, lock};
+use super::{Database, Done, Inner, Trouble, TroubleKind, lock};
 use crate::data::Journal;
 use crate::truth::{Part, Pending};
 
@@ -20,7 +20,10 @@ impl Inner {
     pub(super) async fn push(self: &Arc<Self>, pending: Pending) -> (oneshot::Receiver<u64>, bool) {
         let journaled = self.journal(pending.clone()).await;
         let (committed, waiting) = oneshot::channel();
-        lock(&self.waiting).insert(pending.id.clone(), committed);
+        // With the database away nobody waits for it: the answer says that it is not saved yet.
+        if lock(&self.standing).database == Database::Up {
+            lock(&self.waiting).insert(pending.id.clone(), committed);
+        }
         {
             let mut truth = self.truth();
             truth.push(pending);

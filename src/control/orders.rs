@@ -128,7 +128,8 @@ impl Inner {
     }
 
     async fn then(&self, wish: &Wish) -> Result<(Then, crate::truth::Forms), Rejected> {
-        let lane = timeout(READ, self.lane.lock()).await.map_err(|_| Rejected::Unknown)?;
+        let lane = timeout(READ, self.lane.lock()).await;
+        let lane = lane.map_err(|_| Rejected::Down("it does not answer in time".to_owned()))?;
         let store = self.store_of(&lane)?;
         drop(lane);
         self.then_from(&store, wish).await

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use super::lane::Draft;
+use super::quarantine;
 use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::data::{DataFolder, Journal, LastGood};
@@ -20,7 +21,7 @@ use crate::live::Live;
 use crate::snapshot::Snapshot;
 use crate::store::{Loaded, Store, StoreError};
 use crate::token::random_name;
-use crate::truth::{Action, Book, Change, FlagRecord, Forms, Head, Origin, Record, Subject, Truth};
+use crate::truth::{Action, Book, Change, FlagRecord, Forms, Head, Origin, Truth};
 
 /// How long a database may take at a start when there is a last good state to serve, and when there is none.
 const WITH_LAST_GOOD: Duration = Duration::from_millis(300);
@@ -153,10 +154,15 @@ impl Inner {
         let head = loaded.head;
         let epoch = loaded.epoch.clone();
         self.tokens.send_replace(Arc::new(loaded.tokens.clone()));
-        let (book, poison) = book_of(&store, loaded, last_good.filter(|last_good| last_good.head == head)).await;
+        let (book, poison) = quarantine::book_of(&store, loaded, last_good.filter(|last_good| last_good.head == head)).await;
         self.trouble(TroubleKind::PoisonRow, poison);
+        let known = self.committed_already(&store).await;
         {
             let mut truth = self.truth();
+            match truth.position() == self.live.current().position() {
+                true => known.iter().for_each(|id| truth.forget(id)),
+                false => truth.forget_unseen(&known),
+            }
             truth.serve_recorded(book);
             self.refresh(&truth);
         }
@@ -165,6 +171,18 @@ impl Inner {
         self.set_database(Database::Up);
         self.revisions.send_replace(head.revision);
         self.changed.notify_one();
+    }
+
+    /// The pending entries that the database has: they were read from a journal that was not cleared yet.
+    async fn committed_already(&self, store: &Store) -> Vec<String> {
+        let ids: Vec<String> = self.truth().pending().iter().map(|pending| pending.id.clone()).collect();
+        let mut known = Vec::new();
+        for id in ids {
+            if let Ok(Ok(Some(_))) = timeout(super::lane::READ, store.by_idempotency_key(&id)).await {
+                known.push(id);
+            }
+        }
+        known
     }
 
     fn serve_last_good(&self, last_good: Option<LastGood>) {
@@ -234,90 +252,6 @@ fn book_of_last_good(last_good: LastGood) -> Book {
     flags.iter().for_each(|(key, record, _)| drop(forms.read_flag(key, record)));
     segments.iter().for_each(|(key, record, _)| drop(forms.read_segment(key, record)));
     Book::of(head, flags, segments, forms)
-}
-
-/// The book of a database. A row that does not read is set aside, and the newest form of its subject that does read is served.
-async fn book_of(store: &Store, loaded: Loaded, same: Option<&LastGood>) -> (Book, Vec<Trouble>) {
-    let Loaded { head, subjects, texts, poison, .. } = loaded;
-    let mut forms = Forms { texts, ..Forms::default() };
-    let (mut flags, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
-    let mut astray: Vec<(Option<Subject>, u64, String)> =
-        poison.into_iter().map(|poison| (poison.subject, poison.changed_at, poison.why)).collect();
-    for row in subjects {
-        let read = match (&row.subject, &row.record) {
-            (Subject::Flag(key), Record::Flag(record)) => forms.read_flag(key, record),
-            (Subject::Segment(key), Record::Segment(record)) => forms.read_segment(key, record),
-            _ => Ok(()),
-        };
-        match (read, row.subject, row.record) {
-            (Ok(()), Subject::Flag(key), Record::Flag(record)) => flags.push((key, record, row.changed_at)),
-            (Ok(()), Subject::Segment(key), Record::Segment(record)) => segments.push((key, record, row.changed_at)),
-            (Err(why), subject, _) => astray.push((Some(subject), row.changed_at, why.to_string())),
-            (Ok(()), ..) => {}
-        }
-    }
-    for (subject, changed_at, why) in astray {
-        let name = subject.as_ref().map_or_else(|| "a subject".to_owned(), Subject::to_string);
-        let found = match &subject {
-            Some(subject) => earlier(store, subject, same, &mut forms).await,
-            None => None,
-        };
-        let served = if found.is_some() { "an earlier form of it is served" } else { "it has no good form" };
-        troubles.push(Trouble {
-            kind: TroubleKind::PoisonRow,
-            subject: subject.as_ref().map(|subject| subject.key().to_owned()),
-            message: format!("the row of {name} in the database does not read: {why}; {served}"),
-            hint: "turnout history --verify names altered rows; the next change of it writes a good one".to_owned(),
-        });
-        match (subject, found) {
-            (Some(Subject::Flag(key)), Some(Record::Flag(record))) => flags.push((key, record, changed_at)),
-            (Some(Subject::Segment(key)), Some(Record::Segment(record))) => segments.push((key, record, changed_at)),
-            (Some(Subject::Flag(key)), _) => flags.push((key, FlagRecord::default(), changed_at)),
-            (Some(Subject::Segment(key)), _) => segments.push((key, Default::default(), changed_at)),
-            (None, _) => {}
-        }
-    }
-    (Book::of(head, flags, segments, forms), troubles)
-}
-
-/// The newest form of a subject that reads: the last good state's, if it is of the same revision, else one of the history.
-async fn earlier(store: &Store, subject: &Subject, same: Option<&LastGood>, forms: &mut Forms) -> Option<Record> {
-    let kept = same.and_then(|last_good| match subject {
-        Subject::Flag(key) => {
-            let found = last_good.flags.iter().find(|(known, ..)| known == key);
-            found.map(|(_, record, _)| Record::Flag(record.clone()))
-        }
-        Subject::Segment(key) => {
-            let found = last_good.segments.iter().find(|(known, ..)| known == key);
-            found.map(|(_, record, _)| Record::Segment(record.clone()))
-        }
-    });
-    if let Some(last_good) = same.filter(|_| kept.is_some()) {
-        forms.texts.extend(last_good.texts.iter().map(|(id, text)| (*id, text.clone().into())));
-    }
-    let recorded = store.earlier(subject).await.unwrap_or_default();
-    let recorded = recorded.iter().filter_map(|json| match subject {
-        Subject::Flag(_) => serde_json::from_str(json).map(Record::Flag).ok(),
-        Subject::Segment(_) => serde_json::from_str(json).map(Record::Segment).ok(),
-    });
-    for record in kept.into_iter().chain(recorded) {
-        let ids: Vec<_> = match &record {
-            Record::Flag(record) => record.texts().collect(),
-            Record::Segment(record) => record.texts().collect(),
-        };
-        if let Ok(texts) = store.texts(&ids).await {
-            forms.texts.extend(texts);
-        }
-        let read = match (subject, &record) {
-            (Subject::Flag(key), Record::Flag(record)) => forms.read_flag(key, record).is_ok(),
-            (Subject::Segment(key), Record::Segment(record)) => forms.read_segment(key, record).is_ok(),
-            _ => false,
-        };
-        if read {
-            return Some(record);
-        }
-    }
-    None
 }
 
 fn trouble_of(kind: TroubleKind, path: &std::path::Path, why: &str) -> Trouble {

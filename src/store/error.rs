@@ -9,6 +9,8 @@ pub enum StoreError {
     Migrate(#[source] sqlx::migrate::MigrateError),
     #[error("the database file is gone, or another one is in its place")]
     Gone,
+    #[error("the database file went while a change was committed to it")]
+    Lost,
     #[error("there is no database file")]
     NoFile,
     #[error("another change was committed first")]

@@ -104,7 +104,7 @@ impl Sqlite {
         write(&mut transaction, &commit).await.map_err(StoreError::doing("write a revision"))?;
         transaction.commit().await.map_err(StoreError::doing("commit"))?;
         // A file that was unlinked meanwhile took the commit with it.
-        self.check_file()
+        self.check_file().map_err(|_| StoreError::Lost)
     }
 
     pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {

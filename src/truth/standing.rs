@@ -15,16 +15,19 @@ pub struct Truth {
     pending: Vec<Pending>,
     /// How often files were served that no store recorded.
     unrecorded: u32,
+    /// The highest position there was: one only rises.
+    floor: Position,
 }
 
 impl Truth {
     pub fn of(book: Book, mut pending: Vec<Pending>) -> Truth {
         pending.iter_mut().for_each(Pending::read);
-        Truth { book, pending, unrecorded: 0 }
+        Truth { book, pending, unrecorded: 0, floor: Position::default() }
     }
 
     pub fn position(&self) -> Position {
-        Position { revision: self.book.head.revision, pending: self.pending.len() as u32 + self.unrecorded }
+        let now = Position { revision: self.book.head.revision, pending: self.pending.len() as u32 + self.unrecorded };
+        now.max(self.floor)
     }
 
     /// Whether nothing was ever known here.
@@ -41,9 +44,15 @@ impl Truth {
         self.pending.push(pending);
     }
 
-    /// Forgets an entry that was read back from the store.
+    /// Forgets an entry that was read back from the store. Should that be of an older revision, the position stays where it was.
     pub fn forget(&mut self, id: &str) {
+        self.floor = self.position();
         self.pending.retain(|pending| pending.id != id);
+    }
+
+    /// Forgets entries that turned out to be committed, before anybody saw them pending.
+    pub fn forget_unseen(&mut self, ids: &[String]) {
+        self.pending.retain(|pending| !ids.contains(&pending.id));
     }
 
     /// Takes in a book that no store has recorded.

@@ -1,12 +1,16 @@
 //! Any bytes as the body of a question, asked of the real routes: an answer that is documented, in JSON, and never a fault of ours.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use serde_json::Value as Json;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tower_service::Service;
-use turnout::control::{Change, Corridor};
+use turnout::control::{Corridor, Opening};
+use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
 use turnout::http::{Surface, public_document, routes};
@@ -41,6 +45,7 @@ const CHAT: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhe
 
 /// The routes of a service with one flag.
 pub struct Questions {
+    _home: TempDir,
     routes: Router,
     documented: Json,
     runtime: Runtime,
@@ -48,11 +53,17 @@ pub struct Questions {
 
 impl Questions {
     pub fn new() -> Questions {
-        let corridor = Corridor::new(ServerAuth::Off);
-        let applied = corridor.apply(Change::Folder(Contents::of([("chat.yaml", CHAT)])));
-        assert!(corridor.live().current().flag("chat").is_some(), "{applied:?}");
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        Questions { routes: routes(Surface::of(&corridor)), documented: public_document(), runtime }
+        let home = TempDir::new().unwrap();
+        let data = Arc::new(DataFolder::open(home.path()).unwrap());
+        let opening = Opening { data, server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
+        let corridor = runtime.block_on(async {
+            let corridor = Corridor::open(opening).await.unwrap();
+            corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
+            corridor
+        });
+        assert!(corridor.live().current().flag("chat").is_some());
+        Questions { _home: home, routes: routes(Surface::of(&corridor)), documented: public_document(), runtime }
     }
 
     /// The first byte chooses the call, the rest says what to make of its body.

@@ -39,7 +39,7 @@ impl Believed {
         let issuer = Issuer::new(algorithm, "our-key");
         let sessions = Sessions::new(pins(algorithm));
         sessions.take(issuer.jwks().as_bytes()).unwrap();
-        let gate = Gate { sessions: Some(sessions.into()), server_keys: None, unverified: Unverified::Deny };
+        let gate = Gate { sessions: Some(sessions.into()), unverified: Unverified::Deny, ..Gate::default() };
         let long = with(&claims("u-1"), "more", "x".repeat(500).into());
         let good = vec![issuer.token("u-1"), issuer.sign(&issuer.header(), &long)];
         let believed = Believed { issuer, gate, good };

@@ -21,10 +21,11 @@ use turnout::webhook::Hook;
 /// A running service over a folder of its own.
 pub struct Service {
     pub app: App,
+    pub config: Config,
     pub flags: PathBuf,
     pub data: PathBuf,
     pub client: reqwest::Client,
-    _home: TempDir,
+    home: TempDir,
 }
 
 impl Service {
@@ -68,13 +69,6 @@ impl Service {
         Service::configured(home, config).await
     }
 
-    /// A service over a folder of its own, with these settings.
-    pub async fn configured(home: TempDir, config: Config) -> Service {
-        let (flags, data) = (config.flags.clone(), config.data.clone());
-        let app = App::start(config).await.unwrap();
-        Service { app, flags, data, client: reqwest::Client::new(), _home: home }
-    }
-
     /// A service that tells somebody of its changes.
     pub async fn start_telling(files: &[(&str, &str)], hook: Hook) -> Service {
         let (home, _) = folder(files);
@@ -82,10 +76,41 @@ impl Service {
         Service::configured(home, config).await
     }
 
-    /// Stops, and leaves what was on disk.
-    pub async fn stop(self) -> TempDir {
-        self.app.stop().await;
-        self._home
+    async fn configured(home: TempDir, config: Config) -> Service {
+        let (flags, data) = (config.flags.clone(), config.data.clone());
+        let app = App::start(config.clone()).await.unwrap();
+        Service { app, config, flags, data, client: reqwest::Client::new(), home }
+    }
+
+    /// Ends it in good order; [`restart`](Service::restart) brings it back.
+    pub async fn stop(&mut self) {
+        self.end(true).await;
+    }
+
+    /// Ends it as a kill would: nothing more is written.
+    pub async fn crash(&mut self) {
+        self.end(false).await;
+    }
+
+    /// Starts it anew on what it left.
+    pub async fn restart(&mut self) {
+        self.app = App::start(self.config.clone()).await.unwrap();
+    }
+
+    /// Starts it anew and believes the database it finds.
+    pub async fn accept_database(&mut self) {
+        self.app = App::start(Config { accept_database: true, ..self.config.clone() }).await.unwrap();
+    }
+
+    /// Something must stand where the service was: one that knows nothing.
+    async fn end(&mut self, in_order: bool) {
+        let nowhere = self.home.path().join(format!("nowhere-{}", self.app.address().port()));
+        let config = Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
+        let app = std::mem::replace(&mut self.app, App::start(config).await.unwrap());
+        match in_order {
+            true => app.stop().await,
+            false => app.abandon().await,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {

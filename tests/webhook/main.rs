@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
-use support::{Service, config, flag, wait_until};
-use turnout::config::Config;
+use support::{Service, flag, wait_until};
 
 use receiver::{Answer, PATH, Receiver, SECRET};
 
@@ -209,26 +208,26 @@ async fn while_the_receiver_hangs_every_order_and_every_save_goes_through() {
 #[tokio::test]
 async fn a_restart_goes_on_where_it_was() {
     let receiver = Receiver::start(Answer::Status(200)).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let mut service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     flip(&service).await;
     all_told(&service).await;
     receiver.answer(Answer::Status(503));
     flip(&service).await;
     flip(&service).await;
     wait_until("it fails", async || !seen(&service).await.problems.is_empty()).await;
-    let home = service.stop().await;
+    service.stop().await;
 
     // Without a webhook nothing is sent, and nothing is forgotten.
-    let settings = config(home.path());
-    let service = Service::configured(home, settings).await;
+    let hook = service.config.webhook.take();
+    service.restart().await;
     flip(&service).await;
     assert!(!service.admin("/metrics").await.text().await.unwrap().contains("turnout_webhook"));
-    let home = service.stop().await;
+    service.stop().await;
 
-    std::fs::write(home.path().join("flags/chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }")).unwrap();
+    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }")).unwrap();
     receiver.answer(Answer::Status(200));
-    let settings = Config { webhook: Some(receiver.hook()), ..config(home.path()) };
-    let service = Service::configured(home, settings).await;
+    service.config.webhook = hook;
+    service.restart().await;
     flip(&service).await;
     all_told(&service).await;
     assert_eq!(receiver.revisions(), [2, 3, 4, 5, 6, 7]);
@@ -265,12 +264,12 @@ async fn what_was_done_without_the_database_is_told_when_it_is_back() {
 #[tokio::test]
 async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     let receiver = Receiver::start(Answer::Status(503)).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let mut service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     for _ in 0..4 {
         flip(&service).await;
     }
-    let home = service.stop().await;
-    let database = database(&home.path().join("data"));
+    service.stop().await;
+    let database = database(&service.data);
     let mut connection = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     for altering in ["UPDATE changes SET action = 'conjure' WHERE revision = 3", "DELETE FROM revisions WHERE revision = 4"] {
         sqlx::query(altering).execute(&mut connection).await.unwrap();
@@ -278,8 +277,7 @@ async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     connection.close().await.unwrap();
 
     receiver.answer(Answer::Status(200));
-    let settings = Config { webhook: Some(receiver.hook()), ..config(home.path()) };
-    let service = Service::configured(home, settings).await;
+    service.restart().await;
     let told = all_told(&service).await;
     assert_eq!((receiver.revisions(), told.count("skipped")), (vec![2, 5], 2));
     assert!(told.problems.len() == 1 && told.problems[0].contains("was not told of revision 4"), "{:?}", told.problems);
