@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
@@ -22,6 +23,10 @@ use crate::open_files;
 use crate::telemetry;
 use crate::token::{Fresh, Gate, Operators, ServerKeys, Sessions, random_secret};
 use crate::watch::{Mode, Watch};
+use crate::webhook::Follower;
+
+/// How long the back room may take for what it has begun, when it is closed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running service.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct App {
     watch: Watch,
     admin: Server,
     back_room: BackRoom,
+    webhook: Option<Follower>,
     _fresh: Vec<Fresh>,
 }
 
@@ -98,6 +104,11 @@ impl App {
         let (first, of_folder, flags) = (corridor.clone(), contents.clone(), config.flags.clone());
         back_room.run(async move { take_in(&first, &flags, &of_folder).await }).await;
 
+        let (webhook, deliveries) = match config.webhook {
+            Some(hook) => Some(back_room.run(Follower::start(corridor.clone(), hook)).await).unzip(),
+            None => (None, None),
+        };
+
         let operators = Operators::new(&secret, corridor.tokens());
         let (gate, fresh) = open_gate(&config.access, operators.clone()).await;
         let surface = Surface::of(&corridor).behind(gate);
@@ -113,11 +124,12 @@ impl App {
             corridor: corridor.clone(),
             operators,
             watch: watch.mode(),
+            deliveries,
             flags,
             on_loopback: config.admin_listen.ip().is_loopback(),
         };
         let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
-        Ok(App { corridor, server, watch, admin, back_room, _fresh: fresh })
+        Ok(App { corridor, server, watch, admin, back_room, webhook, _fresh: fresh })
     }
 
     /// Where clients ask.
@@ -154,11 +166,13 @@ impl App {
 
     /// Lets requests under way end; returns after 5 s at the latest.
     pub async fn stop(self) {
-        let App { corridor, server, watch, admin, back_room, .. } = self;
+        let App { corridor, server, watch, admin, back_room, webhook, .. } = self;
         drop(watch);
         server.stop().await;
         // It answers until the last client was served.
         back_room.run(async move { admin.stop().await }).await;
+        // What was not delivered yet is, after the next start.
+        drop(webhook);
         back_room.run(async move { corridor.close().await }).await;
         back_room.close().await;
     }
@@ -169,7 +183,11 @@ impl BackRoom {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let run = move || drop(runtime.block_on(stopped));
+        let run = move || {
+            let _ = runtime.block_on(stopped);
+            // A look-up of a name that hangs holds up no stop.
+            runtime.shutdown_timeout(LAST_WORDS);
+        };
         let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run)?;
         Ok(BackRoom { handle, stop, thread })
     }

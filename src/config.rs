@@ -1,16 +1,19 @@
 //! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words it needs.
 
 mod access;
+mod webhook;
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
+pub use webhook::Telling;
 
 use crate::definition::{parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
 use crate::http::Limits;
+use crate::webhook::Hook;
 
 /// What `turnout serve` is told, by flags or by the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -43,6 +46,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub limiting: Limiting,
+
+    #[command(flatten)]
+    pub telling: Telling,
 }
 
 /// The settings that take part in an answer.
@@ -104,6 +110,8 @@ pub struct Config {
     pub server_auth: ServerAuth,
     pub access: Access,
     pub limits: Limits,
+    /// Who is told of every change.
+    pub webhook: Option<Hook>,
 }
 
 /// Everything that is wrong with the settings.
@@ -127,8 +135,9 @@ impl Settings {
         let access = self.who_may_ask.check(listen).map_err(&mut take);
         let deciding = self.deciding.check().map_err(&mut take);
         let limits = self.limiting.check().map_err(&mut take);
-        match (listen, admin_listen, access, deciding, limits) {
-            (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth)), Ok(limits))
+        let webhook = self.telling.check().map_err(&mut take);
+        match (listen, admin_listen, access, deciding, limits, webhook) {
+            (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth)), Ok(limits), Ok(webhook))
                 if faults.is_empty() =>
             {
                 Ok(Config {
@@ -141,6 +150,7 @@ impl Settings {
                     server_auth,
                     access,
                     limits,
+                    webhook,
                 })
             }
             _ => Err(BadSettings(faults)),

@@ -8,7 +8,7 @@
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`tally`] how often each outcome was answered, [`truth`] what was decided and what follows from it |
 //! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`store`] durable truth, [`data`] what is kept on local disk, [`open_files`] how many there may be |
-//! | 3 | [`control`] the one corridor for change, [`telemetry`] |
+//! | 3 | [`control`] the one corridor for change, [`webhook`] who else is told of each, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
 //! ```
@@ -53,3 +53,4 @@ pub mod telemetry;
 pub mod token;
 pub mod truth;
 pub mod watch;
+pub mod webhook;

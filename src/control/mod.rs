@@ -163,6 +163,11 @@ impl Corridor {
         self.0.revisions.subscribe()
     }
 
+    /// For whoever follows the revisions: what is wrong with that now, in the place of what was.
+    pub fn report(&self, kind: TroubleKind, troubles: Vec<Trouble>) {
+        self.0.trouble(kind, troubles);
+    }
+
     /// Makes a credential good from now on.
     pub async fn add_token(&self, token: Credential) -> Result<(), Rejected> {
         let mut lane = self.0.lane.clone().lock_owned().await;

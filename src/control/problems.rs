@@ -1,9 +1,10 @@
 //! What is wrong at the moment, for whoever asks: with the files, and with everything else.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
+use super::lock;
 use crate::definition::Finding;
 
 /// The findings of the last reading, and the troubles there are.
@@ -11,6 +12,8 @@ use crate::definition::Finding;
 pub struct Problems {
     findings: ArcSwap<Vec<Finding>>,
     troubles: ArcSwap<Vec<Trouble>>,
+    /// Whoever holds it may change the troubles: they come from several threads, and none may undo another's.
+    setting: Mutex<()>,
 }
 
 /// Something wrong that is no file's fault.
@@ -33,6 +36,7 @@ pub enum TroubleKind {
     FilesWait,
     MissingFile,
     ExpiryWouldWiden,
+    Webhook,
 }
 
 impl TroubleKind {
@@ -45,6 +49,7 @@ impl TroubleKind {
             TroubleKind::FilesWait => "files-wait",
             TroubleKind::MissingFile => "missing-file",
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
+            TroubleKind::Webhook => "webhook",
         }
     }
 }
@@ -75,6 +80,7 @@ impl Problems {
 
     /// Puts the troubles of one kind in place of those of before, and returns those that are new.
     pub(super) fn set(&self, kind: TroubleKind, new: Vec<Trouble>) -> Vec<Trouble> {
+        let _setting = lock(&self.setting);
         let old = self.troubles.load_full();
         let of_kind: Vec<&Trouble> = old.iter().filter(|trouble| trouble.kind == kind).collect();
         if of_kind == new.iter().collect::<Vec<_>>() {

@@ -1,4 +1,5 @@
-//! Who asks: session tokens of the application and keys of its servers, checked against keys that stay fresh by themselves. Floor 2.
+//! Who asks: session tokens of the application and keys of its servers, checked against keys that stay fresh by themselves; and how
+//! others know us, by a signature. Floor 2.
 //!
 //! It decides whether a credential is good and what it proves, and leaves headers and statuses to `http`, words to `telemetry`.
 //! Whatever is wrong with a credential, it is [`Refused`], and nothing says why: the difference would only help a forger.
@@ -13,15 +14,17 @@ mod operator;
 mod secret;
 mod server_key;
 mod session;
+mod signing;
 mod source;
 
 pub use fresh::{Fresh, Outcome, Report};
 pub use gate::{Gate, Unverified};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
 pub use operator::{Caller, Credential, Operators, Role};
-pub use secret::{random_name, random_secret};
+pub use secret::{random_name, random_number, random_secret};
 pub use server_key::ServerKeys;
 pub use session::{Pins, Session, Sessions};
+pub use signing::{BadSigningKey, SigningKey};
 pub use source::{BadSource, ReadError, Source};
 
 /// The credential is not good enough.

@@ -17,3 +17,10 @@ pub fn random_name() -> Option<String> {
     rand::fill(&mut bytes).ok()?;
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
+
+/// A number, any of them as likely as any other.
+pub fn random_number() -> Option<u64> {
+    let mut bytes = [0; 8];
+    rand::fill(&mut bytes).ok()?;
+    Some(u64::from_be_bytes(bytes))
+}

@@ -16,11 +16,12 @@ use turnout::app::App;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
 use turnout::http::Limits;
+use turnout::webhook::Hook;
 
 /// A running service over a folder of its own.
 pub struct Service {
     pub app: App,
-    config: Config,
+    pub config: Config,
     pub flags: PathBuf,
     pub data: PathBuf,
     pub client: reqwest::Client,
@@ -63,19 +64,22 @@ impl Service {
         access: Access,
         limits: Limits,
     ) -> Service {
-        let config = Config {
-            flags: flags.clone(),
-            data: home.path().join("data"),
-            accept_database: false,
-            listen: "127.0.0.1:0".parse().unwrap(),
-            admin_listen: "127.0.0.1:0".parse().unwrap(),
-            internal_user_ids: internal.iter().map(|id| (*id).to_owned()).collect(),
-            server_auth,
-            access,
-            limits,
-        };
+        let internal_user_ids = internal.iter().map(|id| (*id).to_owned()).collect();
+        let config = Config { flags, internal_user_ids, server_auth, access, limits, ..config(home.path()) };
+        Service::configured(home, config).await
+    }
+
+    /// A service that tells somebody of its changes.
+    pub async fn start_telling(files: &[(&str, &str)], hook: Hook) -> Service {
+        let (home, _) = folder(files);
+        let config = Config { webhook: Some(hook), ..config(home.path()) };
+        Service::configured(home, config).await
+    }
+
+    async fn configured(home: TempDir, config: Config) -> Service {
+        let (flags, data) = (config.flags.clone(), config.data.clone());
         let app = App::start(config.clone()).await.unwrap();
-        Service { app, config, flags, data: home.path().join("data"), client: reqwest::Client::new(), home }
+        Service { app, config, flags, data, client: reqwest::Client::new(), home }
     }
 
     /// Ends it in good order; [`restart`](Service::restart) brings it back.
@@ -101,7 +105,7 @@ impl Service {
     /// Something must stand where the service was: one that knows nothing.
     async fn end(&mut self, in_order: bool) {
         let nowhere = self.home.path().join(format!("nowhere-{}", self.app.address().port()));
-        let config = Config { flags: nowhere.clone(), data: nowhere, ..self.config.clone() };
+        let config = Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
         let app = std::mem::replace(&mut self.app, App::start(config).await.unwrap());
         match in_order {
             true => app.stop().await,
@@ -163,6 +167,22 @@ impl Service {
             wanted(ready["problems"].as_u64().unwrap())
         })
         .await;
+    }
+}
+
+/// The settings of a service over the folders of `home`.
+pub fn config(home: &Path) -> Config {
+    Config {
+        flags: home.join("flags"),
+        data: home.join("data"),
+        accept_database: false,
+        listen: "127.0.0.1:0".parse().unwrap(),
+        admin_listen: "127.0.0.1:0".parse().unwrap(),
+        internal_user_ids: Vec::new(),
+        server_auth: ServerAuth::Off,
+        access: Access::default(),
+        limits: Limits::default(),
+        webhook: None,
     }
 }
 

@@ -11,12 +11,10 @@ use tokio::time::timeout;
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
-use super::view;
 use crate::control::Rejected;
-use crate::flag::Strategy;
 use crate::http::error::Refusal;
 use crate::store::{Page, Stored};
-use crate::truth::{Change, FlagRecord, Forms, Record, Subject};
+use crate::truth::{Forms, texts_to_tell, told};
 
 /// How many revisions a page has unless another number is asked for, and at most.
 const PAGE: u32 = 20;
@@ -48,7 +46,7 @@ pub async fn history(
     let read = async {
         let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
         let found = store.history(&page).await.map_err(|error| Rejected::Down(error.chain()))?;
-        let ids: Vec<_> = found.iter().flat_map(|stored| &stored.revision.changes).flat_map(texts).collect();
+        let ids: Vec<_> = found.iter().flat_map(|stored| texts_to_tell(&stored.revision)).collect();
         // What a text meant then is told as far as it can be read.
         let texts = store.texts(&ids).await.unwrap_or_default();
         Ok((found, Forms { texts, ..Forms::default() }))
@@ -56,7 +54,7 @@ pub async fn history(
     match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(slow())) {
         Ok((found, mut forms)) => {
             let more = found.len() as u32 == limit && found.last().is_some_and(|last| last.revision.revision > 1);
-            let revisions: Vec<Json> = found.iter().map(|stored| revision(stored, &mut forms)).collect();
+            let revisions: Vec<Json> = found.iter().map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect();
             answer(&surface, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
         }
         Err(rejected) => refuse(&surface, &rejected.into()),
@@ -86,64 +84,7 @@ pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
 /// Revisions as they stand in an answer; also of those that made an order stale.
 pub fn revisions(found: &[Stored]) -> Json {
     let mut forms = Forms::default();
-    found.iter().map(|stored| revision(stored, &mut forms)).collect()
-}
-
-fn revision(Stored { revision, hash }: &Stored, forms: &mut Forms) -> Json {
-    let mut change = |change: &Change| {
-        json!({
-            "kind": change.subject.kind(),
-            "key": change.subject.key(),
-            "action": change.action.as_str(),
-            "backTo": change.action.to(),
-            "was": meaning(&change.subject, change.before.as_ref(), forms),
-            "is": meaning(&change.subject, change.after.as_ref(), forms),
-        })
-    };
-    json!({
-        "revision": revision.revision,
-        "committedAtMs": revision.committed_at_ms,
-        "effectiveAtMs": revision.effective_at_ms,
-        "actor": revision.actor,
-        "origin": revision.origin.as_str(),
-        "reason": revision.reason,
-        "idempotencyKey": revision.idempotency_key,
-        "changes": revision.changes.iter().map(&mut change).collect::<Vec<_>>(),
-        "hash": hash,
-    })
-}
-
-/// What a flag served by this record, in a few words; `null` where that cannot be told.
-fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut Forms) -> Option<String> {
-    let (Subject::Flag(key), Some(Record::Flag(record))) = (subject, record) else { return None };
-    let _ = forms.read_flag(key, record);
-    let FlagRecord { definition, pin, split, stop } = record;
-    let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
-    let definition = id.and_then(|id| forms.definitions.get(&id));
-    match (stop, definition) {
-        (Some(_), Some(definition)) => Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped))),
-        (Some(_), None) => Some("STOPPED".to_owned()),
-        (None, Some(definition)) if !definition.enabled => Some(format!("off -> {}", Strategy::from(definition.when_stopped))),
-        (None, definition) => {
-            let held = split.as_ref().map(|held| held.split);
-            let split = held.or(definition.and_then(|definition| definition.rollout));
-            match (split, definition) {
-                (None, None) => None,
-                (split, definition) => {
-                    let default = definition.map_or(Strategy::Polling, |definition| definition.default.into());
-                    Some(view::rollout(split, default))
-                }
-            }
-        }
-    }
-}
-
-fn texts(change: &Change) -> Vec<crate::truth::ContentId> {
-    let of = |record: &Option<Record>| match record {
-        Some(Record::Flag(record)) => record.texts().collect(),
-        _ => Vec::new(),
-    };
-    [of(&change.before), of(&change.after)].concat()
+    found.iter().map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect()
 }
 
 fn down(surface: &AdminSurface) -> Rejected {

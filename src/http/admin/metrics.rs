@@ -47,6 +47,18 @@ impl prometheus_client::collector::Collector for Collector {
         let pending = snapshot.position().pending;
         gauge("turnout_pending_changes", "Changes that are live and not yet in the database", u64::from(pending))?;
         gauge("turnout_watch_polling", "1 while changes are found by polling", u64::from(self.0.watch.as_str() == "polling"))?;
+        if let Some(deliveries) = &self.0.deliveries {
+            gauge("turnout_webhook_behind", "Revisions the webhook has not taken yet", deliveries.behind())?;
+            let mut family = encoder.encode_descriptor(
+                "turnout_webhook_deliveries",
+                "What came of posting revisions",
+                None,
+                ConstCounter::<u64>::TYPE,
+            )?;
+            for (outcome, count) in deliveries.rows() {
+                ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
+            }
+        }
 
         let mut family =
             encoder.encode_descriptor("turnout_http_answers", "Answers by status", None, ConstCounter::<u64>::TYPE)?;

@@ -14,6 +14,8 @@ mod problems;
 mod tokens;
 mod view;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use serde_json::Value as Json;
@@ -25,6 +27,7 @@ use super::contract::{Endpoint, document, router};
 use crate::control::Corridor;
 use crate::token::Operators;
 use crate::watch::Mode;
+use crate::webhook::Deliveries;
 
 /// What the admin listener tells of, and acts on.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub struct AdminSurface {
     pub corridor: Corridor,
     pub operators: Operators,
     pub watch: Mode,
+    /// What a webhook came to, if there is one.
+    pub deliveries: Option<Arc<Deliveries>>,
     /// The flags folder, as it was named.
     pub flags: String,
     /// Whether only this machine can reach it.

@@ -2,7 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::flag::{FlagKey, Split, Strategy};
+use crate::flag::{FlagKey, Strategy};
+pub use crate::truth::rollout_in_words as rollout;
 use crate::truth::{End, FlagEntry, Held, Mark, Pin, Truth};
 
 /// One flag.
@@ -60,14 +61,6 @@ pub fn drifts(entry: &FlagEntry) -> bool {
     entry.record.stop.is_some()
         || entry.record.pin.is_some()
         || own.is_some_and(|own| own.unwrap_or_default() != entry.split().unwrap_or_default())
-}
-
-/// A split in words.
-pub fn rollout(split: Option<Split>, default: Strategy) -> String {
-    match split {
-        None => default.to_string(),
-        Some(split) => format!("realtime-v2 {split}"),
-    }
 }
 
 pub fn default(entry: &FlagEntry) -> Strategy {

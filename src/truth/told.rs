@@ -1,0 +1,78 @@
+//! A revision as it is told to people and programs: in the history, and by the webhook.
+
+use serde_json::{Value as Json, json};
+
+use super::action::{Change, Subject};
+use super::content::ContentId;
+use super::forms::Forms;
+use super::record::{FlagRecord, Record};
+use super::revision::Revision;
+use crate::flag::{Split, Strategy};
+
+/// A revision and the hash its row states. What a text meant then is told as far as `forms` has it.
+pub fn told(revision: &Revision, hash: ContentId, forms: &mut Forms) -> Json {
+    let mut change = |change: &Change| {
+        json!({
+            "kind": change.subject.kind(),
+            "key": change.subject.key(),
+            "action": change.action.as_str(),
+            "backTo": change.action.to(),
+            "was": meaning(&change.subject, change.before.as_ref(), forms),
+            "is": meaning(&change.subject, change.after.as_ref(), forms),
+        })
+    };
+    json!({
+        "revision": revision.revision,
+        "committedAtMs": revision.committed_at_ms,
+        "effectiveAtMs": revision.effective_at_ms,
+        "actor": revision.actor,
+        "origin": revision.origin.as_str(),
+        "reason": revision.reason,
+        "idempotencyKey": revision.idempotency_key,
+        "changes": revision.changes.iter().map(&mut change).collect::<Vec<_>>(),
+        "hash": hash,
+    })
+}
+
+/// The texts that [`told`] reads to say what a revision's changes meant.
+pub fn texts_to_tell(revision: &Revision) -> Vec<ContentId> {
+    let records = revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
+    let texts = records.map(|record| match record {
+        Record::Flag(record) => record.texts().collect(),
+        Record::Segment(_) => Vec::new(),
+    });
+    texts.collect::<Vec<_>>().concat()
+}
+
+/// A split in words.
+pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
+    match split {
+        None => default.to_string(),
+        Some(split) => format!("realtime-v2 {split}"),
+    }
+}
+
+/// What a flag served by this record, in a few words; `None` where that cannot be told.
+fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut Forms) -> Option<String> {
+    let (Subject::Flag(key), Some(Record::Flag(record))) = (subject, record) else { return None };
+    let _ = forms.read_flag(key, record);
+    let FlagRecord { definition, pin, split, stop } = record;
+    let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
+    let definition = id.and_then(|id| forms.definitions.get(&id));
+    match (stop, definition) {
+        (Some(_), Some(definition)) => Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped))),
+        (Some(_), None) => Some("STOPPED".to_owned()),
+        (None, Some(definition)) if !definition.enabled => Some(format!("off -> {}", Strategy::from(definition.when_stopped))),
+        (None, definition) => {
+            let held = split.as_ref().map(|held| held.split);
+            let split = held.or(definition.and_then(|definition| definition.rollout));
+            match (split, definition) {
+                (None, None) => None,
+                (split, definition) => {
+                    let default = definition.map_or(Strategy::Polling, |definition| definition.default.into());
+                    Some(rollout_in_words(split, default))
+                }
+            }
+        }
+    }
+}
