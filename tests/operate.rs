@@ -1,7 +1,8 @@
 //! The operator's verbs as people type them: the real binary against a real server, its output and its exit codes.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
@@ -294,4 +295,38 @@ fn the_undo_line_undoes() {
         let (exit, _, talk) = server.run(&format!("{undo} {}", if undo.starts_with("stop") { "" } else { "--reason back" }));
         assert_eq!((exit, &server.json("status chat --json")["live"]), (0, &before), "{line}, then {undo}: {talk}");
     }
+}
+
+/// A connection that breaks before the answer: the same order goes out once more, under the same name. A token is never asked for twice.
+#[test]
+fn a_lost_connection_is_tried_once_more_under_the_same_name() {
+    let key = |head: &str| {
+        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("idempotency-key: "));
+        line.map(|line| line.split_once(": ").unwrap().1.to_owned())
+    };
+    let heads_of = |line: &str, answered: usize| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut command = turnout();
+        command.args(words(line)).env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
+        let server = std::thread::spawn(move || {
+            let mut heads = Vec::new();
+            for _ in 0..answered {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 4096];
+                let read = stream.read(&mut bytes).unwrap();
+                heads.push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+                if heads.len() == 2 {
+                    let body = r#"{"outcome":"unchanged","flag":{"flag":"chat","live":"STOPPED -> polling"}}"#;
+                    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+                }
+            }
+            heads
+        });
+        (output(&mut command), server.join().unwrap())
+    };
+    let ((exit, stdout, stderr), heads) = heads_of("stop chat", 2);
+    assert_eq!((exit, &*stdout), (0, "nothing to change: chat   STOPPED -> polling\n"), "{stderr}");
+    assert!(key(&heads[0]).is_some_and(|key| key.len() == 32) && key(&heads[0]) == key(&heads[1]), "{heads:?}");
+    let ((exit, _, stderr), _) = heads_of("token create ops --role viewer", 1);
+    assert!(exit == 4 && stderr.contains("the connection broke"), "{stderr}");
 }

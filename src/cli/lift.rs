@@ -14,6 +14,7 @@ use crate::flag::{FlagKey, Share};
 #[command(after_help = "`resume` lifts a stop, and nothing else does: no file edit, no restart, no rollback.\n\
     With --at 1% it comes back at one per cent, and the rest follows by `turnout set`.")]
 pub struct Resume {
+    /// The flag
     flag: FlagKey,
 
     /// The share of realtime-v2 to come back at, instead of the one before the stop
@@ -42,6 +43,7 @@ impl Resume {
 #[derive(Debug, Args)]
 #[command(after_help = "What an operator holds (a split, an earlier definition) is let go; a stop stays.")]
 pub struct Unset {
+    /// The flag
     flag: FlagKey,
 
     #[command(flatten)]
@@ -64,6 +66,7 @@ impl Unset {
     It never lifts a stop."
 )]
 pub struct Rollback {
+    /// The flag
     flag: FlagKey,
 
     /// Bring back what was in force at this revision

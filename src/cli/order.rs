@@ -142,7 +142,8 @@ fn line(revision: &str, change: &Json, flag: &Json) -> String {
         true => String::new(),
         false => format!("   saved: {wanted}"),
     };
-    let held = if *flag == Json::Null { String::new() } else { held(flag) };
+    // Of a stopped flag it matters who holds the split that is saved, not that one is held.
+    let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };
     format!("{revision}   {}   {}{saved}{back_to}{held}\n", word(&change["flag"]), arrow(&was, &live))
 }
 

@@ -14,6 +14,7 @@ use crate::flag::{FlagKey, Share, ShareError};
     turnout set build-events realtime-v2=25% disabled=5% --reason \"trial\" --for 2h --then 10%\n\n\
     Lowering is never refused and is live at once. A file edit does not clear what is set; `turnout unset` does.")]
 pub struct Set {
+    /// The flag
     flag: FlagKey,
 
     /// The share of realtime-v2, like 25%, or shares by name: realtime-v2=25% disabled=5%
