@@ -117,6 +117,10 @@ impl Snapshot {
         self.position == Position::default()
     }
 
+    pub fn server_auth(&self) -> ServerAuth {
+        self.server_auth
+    }
+
     /// How often each outcome was answered.
     pub fn tally(&self) -> &Tally {
         &self.tally

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the ground up; within a floor, a module may import those written before it and joined to it by [`STAIRS`].
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock"],
-    &["tally", "document", "snapshot", "live", "truth"],
+    &["tally", "document", "snapshot", "live", "truth", "explain"],
     &["folder", "watch", "token", "store", "data", "open_files"],
     &["control", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],
@@ -34,7 +34,7 @@ const STAIRS: [(&str, &str); 16] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 27] = [
+const ROOMS: [(&str, &[&str]); 28] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -49,6 +49,7 @@ const ROOMS: [(&str, &[&str]); 27] = [
     ("rlimit", &["open_files"]),
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
+    ("jiff", &["cli"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
     ("arc_swap", &["live", "control", "token"]),

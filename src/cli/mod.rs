@@ -5,10 +5,19 @@ mod chores;
 mod diff;
 mod explain;
 mod findings;
+mod history;
+mod lift;
 mod next_steps;
+mod order;
 mod problems;
 mod remote;
 mod serve;
+mod set;
+mod status;
+mod stop;
+mod table;
+mod time;
+mod token;
 
 use std::process::ExitCode;
 
@@ -37,6 +46,24 @@ enum Verb {
     Check(check::Check),
     /// Tell the story of one answer
     Explain(explain::Explain),
+    /// How it stands: the database, then every flag or one
+    Status(status::Status),
+    /// Hold a rollout over the file's
+    Set(set::Set),
+    /// Back to what the file says
+    Unset(lift::Unset),
+    /// Emergency stop of a flag, or of all; never asks
+    #[command(visible_alias = "kill")]
+    Stop(stop::Stop),
+    /// Lift a stop
+    Resume(lift::Resume),
+    /// Undo the newest change, or bring back a revision
+    #[command(visible_alias = "undo")]
+    Rollback(lift::Rollback),
+    /// What was changed, by whom and why; whether anybody tampered with it
+    History(history::History),
+    /// Make, list and revoke credentials
+    Token(token::Token),
     /// What is wrong at the moment, and the mend
     Problems(problems::Problems),
     /// What changes in meaning from one folder of flags to another, and which buckets move
@@ -56,6 +83,8 @@ pub enum Exit {
     /// The answer is no: errors found, another than asked for.
     No = 1,
     Usage = 2,
+    /// Refused: not permitted, changed meanwhile, or nothing that can be done.
+    Refused = 3,
     /// Could not: a port taken, a server unreachable.
     Failed = 4,
 }
@@ -68,6 +97,14 @@ pub fn run() -> ExitCode {
         Some(Verb::Serve(settings)) => serve::run(&settings),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
+        Some(Verb::Status(status)) => status.run(),
+        Some(Verb::Set(set)) => set.run(),
+        Some(Verb::Unset(unset)) => unset.run(),
+        Some(Verb::Stop(stop)) => stop.run(),
+        Some(Verb::Resume(resume)) => resume.run(),
+        Some(Verb::Rollback(rollback)) => rollback.run(),
+        Some(Verb::History(history)) => history.run(),
+        Some(Verb::Token(token)) => token.run(),
         Some(Verb::Problems(problems)) => problems.run(),
         Some(Verb::Diff(diff)) => diff.run(),
         Some(Verb::Completions(completions)) => completions.run(Cli::command()),
@@ -87,6 +124,12 @@ fn print(text: &str) {
 fn complain(message: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr().lock(), "turnout: {message}");
+}
+
+/// Says something beside the data.
+fn talk(message: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{message}");
 }
 
 /// `1 flag`, `2 flags`.

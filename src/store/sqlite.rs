@@ -25,6 +25,7 @@ const SAFE_VERSION: [u32; 3] = [3, 51, 3];
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    options: SqliteConnectOptions,
     /// Which file it was when it was opened: a deleted one would take every write and lose it.
     file: (u64, u64),
     writer: Mutex<SqliteConnection>,
@@ -61,7 +62,7 @@ impl Sqlite {
             .map_err(StoreError::doing("name the database"))?;
         let reader = connect().await?;
         let file = (metadata.dev(), metadata.ino());
-        Ok(Sqlite { path: path.to_owned(), file, writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        Ok(Sqlite { path: path.to_owned(), options, file, writer: Mutex::new(writer), reader: Mutex::new(reader) })
     }
 
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
@@ -93,6 +94,11 @@ impl Sqlite {
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         self.check_file()?;
         let mut writer = self.writer.lock().await;
+        if writer.is_in_transaction() {
+            // On a full disk SQLite rolls back by itself; the rollback after it fails, and the connection counts a transaction that is
+            // not there. It would never begin another.
+            *writer = self.options.connect().await.map_err(StoreError::doing("open the database file"))?;
+        }
         // At once for writing: a transaction that reads first and writes later fails when another wrote in between.
         let begun = writer.begin_with("BEGIN IMMEDIATE").await;
         let mut transaction = begun.map_err(StoreError::doing("begin a change"))?;

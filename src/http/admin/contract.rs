@@ -40,6 +40,27 @@ pub fn flag() -> Operation {
     of_flag(look("flag", "One flag as it stands"), vec![Refusal::UnknownFlag])
 }
 
+pub fn explain() -> Operation {
+    let refusals = vec![bad_order(), Refusal::body_too_large(), Refusal::body_too_slow(), Refusal::UnknownFlag];
+    let mut operation = of_flag(look("explain", "The story of one answer"), refusals);
+    let body = json!({
+        "type": "object",
+        "properties": {
+            "targetingKey": { "type": ["string", "null"] },
+            "attributes": { "type": ["object", "null"], "description": "As a client sends them." },
+            "written": {
+                "type": ["object", "null"], "additionalProperties": { "type": "string" },
+                "description": "Attributes as texts, read as the types the flag declares.",
+            },
+            "identity": { "type": "string", "enum": ["verified", "server", "plain"], "default": "verified" },
+            "bucket": { "type": ["integer", "null"], "minimum": 0, "maximum": 99_999, "description": "Pretend this bucket." },
+        },
+        "additionalProperties": false,
+    });
+    operation.body = Some(body);
+    operation
+}
+
 pub fn set() -> Operation {
     verb(
         "set",
@@ -154,7 +175,12 @@ fn verb(id: &'static str, summary: &'static str, more: Json) -> Operation {
         "description": "A name for this request: sent again under it, it is done once.",
         "schema": { "type": "string", "minLength": 1, "maxLength": super::orders::MAX_KEY_BYTES },
     });
-    operation.parameters.push(key);
+    let narrow_only = json!({
+        "name": "Turnout-Narrow-Only", "in": "header", "required": false,
+        "description": "Of any value: what would widen is refused as `may-only-narrow`, whatever the role.",
+        "schema": { "type": "string" },
+    });
+    operation.parameters.extend([key, narrow_only]);
     operation.body = Some(json!({ "type": "object", "properties": properties, "additionalProperties": false }));
     operation
 }

@@ -8,10 +8,11 @@ use serde_json::{Value as Json, json};
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::view;
-use crate::control::Database;
+use crate::control::{Database, Rejected};
+use crate::definition::similar;
 use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, key};
-use crate::truth::Truth;
+use crate::truth::{Refused, Truth};
 
 pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
     let truth = surface.corridor.truth();
@@ -32,8 +33,15 @@ pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
 pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
     match of_flag(&surface.corridor.truth(), key(&path)) {
         Some(body) => answer(&surface, StatusCode::OK, &body),
-        None => refuse(&surface, &Refusal::UnknownFlag),
+        None => refuse(&surface, &unknown(&surface.corridor.truth(), key(&path))),
     }
+}
+
+/// There is no such flag, but perhaps one that was meant.
+pub fn unknown(truth: &Truth, key: &str) -> Refusal {
+    let Ok(flag) = key.parse() else { return Refusal::UnknownFlag };
+    let similar = similar(key, truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
+    Rejected::Refused(Refused::UnknownFlag { flag, similar }).into()
 }
 
 /// A flag as it stands.

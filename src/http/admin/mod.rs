@@ -5,6 +5,7 @@
 
 mod answer;
 mod contract;
+mod explain;
 mod flags;
 mod guard;
 mod history;
@@ -54,6 +55,7 @@ fn calls() -> Vec<Guarded> {
         Guarded::new(Look, Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are())),
         Guarded::new(Look, Endpoint::get("/v1/status", flags::status, contract::status())),
         Guarded::new(Look, Endpoint::get("/v1/flags/{flag}", flags::one, contract::flag())),
+        Guarded::new(Look, Endpoint::post("/v1/flags/{flag}/explain", explain::explain, contract::explain())),
         Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/set", orders::set, contract::set())),
         Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/unset", orders::unset, contract::unset())),
         Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/stop", orders::stop, contract::stop())),

@@ -23,6 +23,8 @@ use crate::truth::{Action, ContentId, Ends, Part, Truth, Wish};
 pub const MAX_REASON_BYTES: usize = 500;
 /// The longest idempotency key, in bytes.
 pub const MAX_KEY_BYTES: usize = 128;
+/// A header of any value: what would widen is refused, whatever the role. Whoever wants to ask a person first learns so whether to.
+pub const NARROW_ONLY: &str = "turnout-narrow-only";
 /// The longest a split is held before its end.
 const MAX_HELD_MS: i64 = 366 * 86_400_000;
 
@@ -151,7 +153,7 @@ impl Asked {
             let request = [name.as_bytes(), b"\0", &bytes].concat();
             (key, ContentId::of(&request))
         });
-        let may_widen = Permission::Change.is_given_to(caller.role);
+        let may_widen = Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
         Ok(Order { wish, actor: caller.name, reason, key, expected: told.expected_revision, may_widen })
     }
 }

@@ -1,0 +1,114 @@
+//! `turnout history`: what was changed, by whom and why; and whether anybody tampered with it.
+
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::remote::{Remote, change, word};
+use super::table::table;
+use super::{Exit, complain, count, print, talk, time};
+use crate::flag::FlagKey;
+
+#[derive(Debug, Args)]
+pub struct History {
+    /// Only what changed this flag
+    flag: Option<FlagKey>,
+
+    /// How many revisions at most
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u32).range(1..=200))]
+    limit: u32,
+
+    /// Only revisions before this one
+    #[arg(long, value_name = "REV")]
+    before: Option<u64>,
+
+    /// Whether any row was altered; exit code 1 if so
+    #[arg(long, conflicts_with_all = ["flag", "before"])]
+    verify: bool,
+
+    /// What the server says, as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl History {
+    pub fn run(&self) -> Exit {
+        let shown = if self.verify { self.verify() } else { self.show() };
+        shown.unwrap_or_else(|(exit, message)| {
+            complain(&message);
+            exit
+        })
+    }
+
+    fn show(&self) -> Result<Exit, (Exit, String)> {
+        let mut path = format!("/v1/history?limit={}", self.limit);
+        if let Some(flag) = &self.flag {
+            // Somebody who mistypes a flag wants to hear that, not that nothing happened to it.
+            self.remote.get(&format!("/v1/flags/{flag}"))?;
+            path.push_str(&format!("&flag={flag}"));
+        }
+        if let Some(before) = self.before {
+            path.push_str(&format!("&before={before}"));
+        }
+        let told = self.remote.get(&path)?;
+        let revisions = told["revisions"].as_array().map_or(&[][..], Vec::as_slice);
+        match (self.json, revisions) {
+            (true, _) => print(&format!("{told}\n")),
+            (false, []) => talk("no revision"),
+            (false, revisions) => {
+                let rows: Vec<[String; 5]> = revisions.iter().flat_map(rows).collect();
+                print(&table(["REV", "WHEN", "WHO", "CHANGE", "REASON"], &rows));
+            }
+        }
+        if let (true, Some(last)) = (told["more"] == true && !self.json, revisions.last()) {
+            let flag = self.flag.as_ref().map(|flag| format!(" {flag}")).unwrap_or_default();
+            talk(&format!("older ones: turnout history{flag} --before {}", last["revision"]));
+        }
+        Ok(Exit::Yes)
+    }
+
+    fn verify(&self) -> Result<Exit, (Exit, String)> {
+        let told = self.remote.get("/v1/history/verify")?;
+        let faults = told["faults"].as_array().map_or(&[][..], Vec::as_slice);
+        let read = count(told["revisions"].as_u64().unwrap_or_default() as usize, "revision");
+        let compared = match told["comparedWithRevision"].as_u64() {
+            Some(revision) => format!("compared with revision {revision} as this server saw it"),
+            None => "this server has not saved a revision yet to compare with".to_owned(),
+        };
+        if self.json {
+            print(&format!("{told}\n"));
+        } else if faults.is_empty() {
+            print(&format!("sound: {read} read, each is what its hash says; {compared}\n"));
+        } else {
+            let faults: String = faults.iter().map(|fault| format!("  {}\n", word(fault))).collect();
+            print(&format!("NOT SOUND: {read} read; {compared}\n{faults}"));
+        }
+        Ok(if told["sound"] == true { Exit::Yes } else { Exit::No })
+    }
+}
+
+/// A row for each change; a revision's own columns stand in its first.
+fn rows(revision: &Json) -> Vec<[String; 5]> {
+    const MOST: usize = 12;
+    let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut told: Vec<String> = changes.iter().take(MOST).map(change).collect();
+    if changes.len() > MOST {
+        told.push(format!("and {} more", changes.len() - MOST));
+    }
+    if told.is_empty() {
+        told.push("nothing".to_owned());
+    }
+    let own = |index: usize, text: String| if index == 0 { text } else { String::new() };
+    let row = |(index, change): (usize, String)| {
+        [
+            own(index, revision["revision"].to_string()),
+            own(index, time::of(&revision["committedAtMs"])),
+            own(index, word(&revision["actor"])),
+            change,
+            own(index, word(&revision["reason"])),
+        ]
+    };
+    told.into_iter().enumerate().map(row).collect()
+}

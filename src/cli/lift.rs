@@ -1,0 +1,96 @@
+//! `turnout resume`, `turnout unset` and `turnout rollback`: what takes something back.
+
+use clap::Args;
+use serde_json::Value as Json;
+use serde_json::json;
+
+use super::order::{Asking, Order, Told, nothing};
+use super::remote::{arrow, word};
+use super::set::share;
+use super::{Exit, time};
+use crate::flag::{FlagKey, Share};
+
+#[derive(Debug, Args)]
+#[command(after_help = "`resume` lifts a stop, and nothing else does: no file edit, no restart, no rollback.\n\
+    With --at 1% it comes back at one per cent, and the rest follows by `turnout set`.")]
+pub struct Resume {
+    /// The flag
+    flag: FlagKey,
+
+    /// The share of realtime-v2 to come back at, instead of the one before the stop
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    at: Option<Share>,
+
+    #[command(flatten)]
+    told: Told,
+
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Resume {
+    pub fn run(&self) -> Exit {
+        let body = self.at.map_or_else(nothing, |share| json!({ "at": share }));
+        let question = |flag: &Json| {
+            let split = flag["split"]["realtime-v2"].as_str().unwrap_or("0%").to_owned();
+            let share = self.at.map_or(split, |share| share.to_string());
+            format!("lift the stop by {}: {} goes back to realtime-v2 {share}", time::mark(&flag["stop"]), self.flag)
+        };
+        self.told.carry_out(&self.asking, Order { verb: "resume", flag: &self.flag, body, question: &question })
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "What an operator holds (a split, an earlier definition) is let go; a stop stays.")]
+pub struct Unset {
+    /// The flag
+    flag: FlagKey,
+
+    #[command(flatten)]
+    told: Told,
+
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Unset {
+    pub fn run(&self) -> Exit {
+        let question = |flag: &Json| format!("{} on {}", arrow(&word(&flag["live"]), &word(&flag["file"])), self.flag);
+        self.told.carry_out(&self.asking, Order { verb: "unset", flag: &self.flag, body: nothing(), question: &question })
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Undoes the newest change of the flag that is not a stop, a resume or a rollback; again, it walks further back.\n\
+    It never lifts a stop."
+)]
+pub struct Rollback {
+    /// The flag
+    flag: FlagKey,
+
+    /// Bring back what was in force at this revision
+    #[arg(long, value_name = "REV")]
+    to: Option<u64>,
+
+    #[command(flatten)]
+    told: Told,
+
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Rollback {
+    pub fn run(&self) -> Exit {
+        let body = self.to.map_or_else(nothing, |revision| json!({ "to": revision }));
+        let question = |flag: &Json| {
+            let what = self.to.map_or_else(|| "undo the newest change".to_owned(), |to| format!("go back to revision {to}"));
+            let live = word(&flag["live"]);
+            format!(
+                "{what} of {}, live now: {live}; that opens realtime-v2 to more users, or closes `disabled` to some",
+                self.flag
+            )
+        };
+        self.told.carry_out(&self.asking, Order { verb: "rollback", flag: &self.flag, body, question: &question })
+    }
+}

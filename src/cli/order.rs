@@ -1,0 +1,186 @@
+//! What every changing verb does: ask a person before anything widens, send the order, and tell what is live after it.
+//!
+//! Whether an order widens is decided by the server: on a terminal it is first sent as one that may only narrow. If that is refused for
+//! widening, the person is asked, and the order goes out with the revision that was shown then.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::remote::{Fault, Going, Remote, arrow, word};
+use super::{Exit, complain, print, talk, time};
+use crate::flag::FlagKey;
+
+/// What every changing verb may be told.
+#[derive(Debug, Args)]
+pub struct Told {
+    /// Why; it stands in the history. What widens needs one
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// What the server says, as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// What a verb that may widen is told beside.
+#[derive(Debug, Args)]
+pub struct Asking {
+    /// Do not ask before it widens
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// One order about one flag.
+pub struct Order<'a> {
+    pub verb: &'static str,
+    pub flag: &'a FlagKey,
+    pub body: Json,
+    /// What will be live, in the words of a question, from the flag as it stands.
+    pub question: &'a dyn Fn(&Json) -> String,
+}
+
+impl Told {
+    /// Sends an order that may widen.
+    pub fn carry_out(&self, asking: &Asking, order: Order<'_>) -> Exit {
+        self.try_to(asking, order).unwrap_or_else(|Fault { exit, message, .. }| {
+            complain(&message);
+            exit
+        })
+    }
+
+    /// Sends an order that is never asked about.
+    pub fn at_once(&self, path: &str, mut body: Json) -> Exit {
+        self.give_reason(&mut body, self.reason.clone());
+        match self.remote.change(path, &body, Going::Anyway) {
+            Ok((_, told)) => self.tell(&told),
+            Err(Fault { exit, message, .. }) => {
+                complain(&message);
+                exit
+            }
+        }
+    }
+
+    fn try_to(&self, asking: &Asking, order: Order<'_>) -> Result<Exit, Fault> {
+        let path = format!("/v1/flags/{}/{}", order.flag, order.verb);
+        let mut body = order.body;
+        self.give_reason(&mut body, self.reason.clone());
+        let asks = !asking.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        if !asks {
+            return Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1));
+        }
+        let fault = |(exit, message)| Fault { exit, message, code: String::new() };
+        let shown = self.remote.get("/v1/status").map_err(fault)?;
+        match self.remote.change(&path, &body, Going::OnlyNarrowing) {
+            Ok((_, told)) => return Ok(self.tell(&told)),
+            Err(refused) if refused.code == "may-only-narrow" => {}
+            Err(refused) => return Err(refused),
+        }
+        let flags = shown["flags"].as_array().map_or(&[][..], Vec::as_slice);
+        let flag = flags.iter().find(|flag| flag["flag"] == order.flag.as_str()).cloned().unwrap_or_default();
+        if !confirmed(&(order.question)(&flag)) {
+            talk("nothing was changed");
+            return Ok(Exit::No);
+        }
+        body["expectedRevision"] = shown["revision"].clone();
+        if self.reason.is_none() {
+            self.give_reason(&mut body, Some(asked_for("reason: ")));
+        }
+        Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1))
+    }
+
+    fn give_reason(&self, body: &mut Json, reason: Option<String>) {
+        if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
+            body["reason"] = reason.into();
+        }
+    }
+
+    fn tell(&self, told: &Json) -> Exit {
+        if self.json {
+            print(&format!("{told}\n"));
+            return Exit::Yes;
+        }
+        print(&live(told));
+        let notes = told["notes"].as_array().into_iter().flatten().map(word);
+        notes.for_each(|note| talk(&note));
+        if told["outcome"] == "pending" {
+            let survives = if told["survivesRestart"] == true { "survives a restart" } else { "does NOT survive a restart" };
+            talk(&format!("live here, not yet saved: it is saved when the database answers again; {survives}"));
+        }
+        if let Some(undo) = told["undo"].as_str() {
+            talk(&format!("undo: {undo}"));
+        }
+        Exit::Yes
+    }
+}
+
+/// What is live after an order, a line for each flag.
+fn live(told: &Json) -> String {
+    let revision = match told["revision"].as_u64() {
+        Some(revision) => format!("revision {revision}"),
+        None => format!("position {}", word(&told["position"])),
+    };
+    let flag = &told["flag"];
+    let now = || format!("{}   {}{}", word(&flag["flag"]), word(&flag["live"]), held(flag));
+    let changes = told["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    match &*word(&told["outcome"]) {
+        "unchanged" if flag.is_null() => "nothing to change: every flag is stopped already\n".to_owned(),
+        "unchanged" => format!("nothing to change: {}\n", now()),
+        "repeated" => format!("{revision}   was done before under the same name; now {}\n", now()),
+        _ => changes.iter().map(|change| line(&revision, change, flag)).collect(),
+    }
+}
+
+fn line(revision: &str, change: &Json, flag: &Json) -> String {
+    let [was, wanted, live] = ["was", "wanted", "live"].map(|member| word(&change[member]));
+    let back_to = change["backTo"].as_u64().map(|to| format!("   back to revision {to}")).unwrap_or_default();
+    let saved = match live == wanted || change["action"] == "stop" {
+        true => String::new(),
+        false => format!("   saved: {wanted}"),
+    };
+    // Of a stopped flag it matters who holds the split that is saved, not that one is held.
+    let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };
+    format!("{revision}   {}   {}{saved}{back_to}{held}\n", word(&change["flag"]), arrow(&was, &live))
+}
+
+/// `   held by oncall until 16:02`.
+pub fn held(flag: &Json) -> String {
+    let held = &flag["held"];
+    if held.is_null() {
+        return String::new();
+    }
+    let until = held["ends"]["atMs"].as_i64().map(|ms| format!(" until {}", time::at(ms))).unwrap_or_default();
+    format!("   held by {}{until}", word(&held["by"]))
+}
+
+/// A split in words: `realtime-v2 10%, disabled 5%`.
+pub fn split(split: &Json) -> String {
+    match (split["realtime-v2"].as_str(), split["disabled"].as_str()) {
+        (None, _) => "what the file says".to_owned(),
+        (Some(realtime), None | Some("0%")) => format!("realtime-v2 {realtime}"),
+        (Some(realtime), Some(disabled)) => format!("realtime-v2 {realtime}, disabled {disabled}"),
+    }
+}
+
+/// Whether a person on a terminal says yes.
+fn confirmed(question: &str) -> bool {
+    let answer = asked_for(&format!("{question}? [y/N] "));
+    matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+fn asked_for(what: &str) -> String {
+    let mut out = std::io::stderr().lock();
+    let _ = write!(out, "{what}").and_then(|()| out.flush());
+    let mut line = String::new();
+    let _ = std::io::stdin().lock().read_line(&mut line);
+    line.trim().to_owned()
+}
+
+/// No members yet.
+pub fn nothing() -> Json {
+    json!({})
+}

@@ -1,0 +1,95 @@
+//! `turnout set`: holds a split over the file's.
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::order::{Asking, Order, Told};
+use super::remote::{arrow, word};
+use super::{Exit, complain, time};
+use crate::flag::{FlagKey, Share, ShareError};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turnout set build-events 25% --reason \"p95 fine\"\n  \
+    turnout set build-events realtime-v2=25% disabled=5% --reason \"trial\" --for 2h --then 10%\n\n\
+    Lowering is never refused and is live at once. A file edit does not clear what is set; `turnout unset` does.")]
+pub struct Set {
+    /// The flag
+    flag: FlagKey,
+
+    /// The share of realtime-v2, like 25%, or shares by name: realtime-v2=25% disabled=5%
+    #[arg(value_name = "SHARE", required = true, num_args = 1..=2)]
+    shares: Vec<String>,
+
+    /// How long it is held, like 30m, 2h or 7d; then the split in force now returns, if that does not widen
+    #[arg(long = "for", value_name = "TIME", value_parser = time::parse)]
+    held_for: Option<i64>,
+
+    /// The share of realtime-v2 after --for, also if that widens
+    #[arg(long, value_name = "SHARE", value_parser = share, requires = "held_for")]
+    then: Option<Share>,
+
+    #[command(flatten)]
+    told: Told,
+
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Set {
+    pub fn run(&self) -> Exit {
+        let mut body = match shares(&self.shares) {
+            Ok(body) => body,
+            Err(fault) => {
+                complain(&fault);
+                return Exit::Usage;
+            }
+        };
+        let wanted = body.clone();
+        if let Some(ms) = self.held_for {
+            body["forMs"] = ms.into();
+        }
+        if let Some(then) = self.then {
+            body["then"] = json!(then);
+        }
+        let question = |flag: &Json| format!("{} on {}", moved(flag, &wanted), self.flag);
+        self.told.carry_out(&self.asking, Order { verb: "set", flag: &self.flag, body, question: &question })
+    }
+}
+
+/// The split before and after, in words.
+fn moved(flag: &Json, wanted: &Json) -> String {
+    let after = |name: &str| wanted[name].as_str().or_else(|| flag["split"][name].as_str()).unwrap_or("0%").to_owned();
+    let disabled = match &*after("disabled") {
+        "0%" => String::new(),
+        disabled => format!(", disabled {disabled}"),
+    };
+    arrow(&word(&flag["live"]), &format!("realtime-v2 {}{disabled}", after("realtime-v2")))
+}
+
+/// The members that shares, as they were typed, stand for.
+fn shares(typed: &[String]) -> Result<Json, String> {
+    let mut body = super::order::nothing();
+    for text in typed {
+        let (name, text) = text.split_once('=').unwrap_or(("realtime-v2", text));
+        if !["realtime-v2", "disabled"].contains(&name) {
+            return Err(format!(
+                "`{name}`: a share is of realtime-v2 or of disabled; who is left over gets the flag's default"
+            ));
+        }
+        if !body[name].is_null() {
+            return Err(format!("the share of {name} is given twice"));
+        }
+        body[name] = json!(share(text)?);
+    }
+    Ok(body)
+}
+
+/// A share as it is typed.
+pub fn share(text: &str) -> Result<Share, String> {
+    text.parse().map_err(|error| match error {
+        ShareError::NoPercentSign => format!("`{text}`: {error}; write {text}%"),
+        ShareError::NotANumber if text.starts_with('-') || text.ends_with('%') => format!("`{text}`: {error}"),
+        error => format!("`{text}`: {error}"),
+    })
+}

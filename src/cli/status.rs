@@ -1,0 +1,149 @@
+//! `turnout status`: how it stands. The first line says what matters.
+
+use clap::Args;
+use serde_json::Value as Json;
+
+use super::remote::{Remote, word};
+use super::table::table;
+use super::{Exit, complain, count, order, print, talk, time};
+use crate::flag::FlagKey;
+
+#[derive(Debug, Args)]
+#[command(after_help = "In the table, `=` under FILE says that what is live is what the file says.")]
+pub struct Status {
+    /// One flag, with everything about it
+    flag: Option<FlagKey>,
+
+    /// What the server says, as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    remote: Remote,
+}
+
+impl Status {
+    pub fn run(&self) -> Exit {
+        self.try_run().unwrap_or_else(|(exit, message)| {
+            complain(&message);
+            exit
+        })
+    }
+
+    fn try_run(&self) -> Result<Exit, (Exit, String)> {
+        let told = match (&self.flag, self.json) {
+            (Some(flag), true) => self.remote.get(&format!("/v1/flags/{flag}"))?,
+            _ => self.remote.get("/v1/status")?,
+        };
+        if self.json {
+            print(&format!("{told}\n"));
+            return Ok(Exit::Yes);
+        }
+        match &self.flag {
+            None => print(&format!("{}\n{}", first_line(&told), flags(&told))),
+            Some(flag) => {
+                let flag = self.remote.get(&format!("/v1/flags/{flag}"))?;
+                print(&format!("{}\n{}", first_line(&told), details(&flag)));
+            }
+        }
+        if told["problems"].as_u64().unwrap_or_default() > 0 {
+            talk("turnout problems says what is wrong, and the mend");
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+/// `database DOWN since 02:41, serving revision 214 from memory; stopping and lowering work; 1 change not yet saved`.
+fn first_line(told: &Json) -> String {
+    let (database, revision) = (&told["database"], &told["revision"]);
+    let since = || time::of(&database["sinceMs"]);
+    let mut line = match &*word(&database["state"]) {
+        "up" => format!("revision {revision} is live and saved"),
+        "down" => {
+            format!("database DOWN since {}, serving revision {revision} from memory; stopping and lowering work", since())
+        }
+        _ => {
+            let why = word(&database["why"]);
+            format!(
+                "database NOT BELIEVED since {} ({why}); serving revision {revision} as last known; stopping and lowering work; \
+                 `turnout serve --accept-database` takes it as it is",
+                since()
+            )
+        }
+    };
+    match told["pending"].as_u64().unwrap_or_default() as usize {
+        0 => {}
+        pending => line.push_str(&format!("; {} not yet saved", count(pending, "change"))),
+    }
+    match told["problems"].as_u64().unwrap_or_default() as usize {
+        0 => {}
+        problems => line.push_str(&format!("; {}", count(problems, "problem"))),
+    }
+    line
+}
+
+fn flags(told: &Json) -> String {
+    let flags = told["flags"].as_array().map_or(&[][..], Vec::as_slice);
+    if flags.is_empty() {
+        return "no flag is known\n".to_owned();
+    }
+    let rows: Vec<[String; 5]> = flags.iter().map(row).collect();
+    table(["FLAG", "LIVE", "FILE", "HELD BY", "REV"], &rows)
+}
+
+fn row(flag: &Json) -> [String; 5] {
+    let file = match (flag["drift"] == true, flag["file"].as_str()) {
+        (_, None) => "-",
+        (true, Some(file)) => file,
+        (false, Some(_)) => "=",
+    };
+    let held_by = match ["stop", "held", "pin"].iter().map(|slot| &flag[*slot]).find(|slot| !slot.is_null()) {
+        None => "-".to_owned(),
+        Some(mark) => match mark["reason"].as_str() {
+            Some(reason) => format!("{}: {}", word(&mark["by"]), shortened(reason)),
+            None => word(&mark["by"]),
+        },
+    };
+    [word(&flag["flag"]), word(&flag["live"]), file.to_owned(), held_by, flag["revision"].to_string()]
+}
+
+/// A reason that fits a table.
+fn shortened(reason: &str) -> String {
+    const MOST: usize = 40;
+    match reason.chars().count() > MOST {
+        true => format!("{}…", reason.chars().take(MOST - 1).collect::<String>()),
+        false => reason.to_owned(),
+    }
+}
+
+/// Everything about one flag.
+fn details(flag: &Json) -> String {
+    let mut lines = vec![("live", word(&flag["live"]))];
+    lines.push(match (flag["drift"] == true, flag["file"].as_str()) {
+        (_, None) => ("file", "no good definition; turnout problems".to_owned()),
+        (true, Some(file)) => ("file", file.to_owned()),
+        (false, Some(_)) => ("file", "the same".to_owned()),
+    });
+    if !flag["stop"].is_null() {
+        lines.push(("stopped", format!("by {}", time::mark(&flag["stop"]))));
+    }
+    let held = &flag["held"];
+    if !held.is_null() {
+        lines.push(("held", format!("{} by {}", order::split(&held["split"]), time::mark(held))));
+    }
+    let ends = &held["ends"];
+    if !ends.is_null() {
+        let named = if ends["named"] == true { "" } else { ", if that does not widen" };
+        lines.push(("ends", format!("at {}: then {}{named}", time::of(&ends["atMs"]), order::split(&ends["split"]))));
+    }
+    if !flag["pin"].is_null() {
+        let (revision, mark) = (&flag["pin"]["revision"], time::mark(&flag["pin"]));
+        lines.push(("pinned", format!("the definition of revision {revision}, by {mark}")));
+    }
+    if let Some(owner) = flag["owner"].as_str() {
+        lines.push(("owner", owner.to_owned()));
+    }
+    lines.push(("changed", format!("at revision {}", flag["revision"])));
+    let lines = lines.iter().map(|(name, text)| format!("  {name:<8} {text}\n"));
+    format!("{}\n{}", word(&flag["flag"]), lines.collect::<String>())
+}

@@ -1,0 +1,30 @@
+//! `turnout stop`: the emergency stop. It never asks and needs no reason.
+
+use clap::{ArgGroup, Args};
+
+use super::Exit;
+use super::order::{Told, nothing};
+use crate::flag::FlagKey;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("which").args(["flag", "all"]).required(true))]
+#[command(after_help = "Everybody gets the flag's `when_stopped` at once, also with the database out of reach.\n\
+    It stays, whatever happens, until `turnout resume`.")]
+pub struct Stop {
+    /// The flag to stop
+    flag: Option<FlagKey>,
+
+    /// Stop every flag
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    told: Told,
+}
+
+impl Stop {
+    pub fn run(&self) -> Exit {
+        let path = self.flag.as_ref().map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
+        self.told.at_once(&path, nothing())
+    }
+}

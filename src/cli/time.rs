@@ -1,0 +1,43 @@
+//! Times as people read and type them: shown in local time, no longer than needed.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+
+use super::remote::word;
+use crate::clock;
+use crate::definition::parse_duration;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// A moment: `16:02` on the day itself, `Tue 24 Nov 16:02` within a month, else with its year.
+pub fn at(ms: i64) -> String {
+    let zoned = |ms: i64| Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()));
+    let now = clock::wall_ms();
+    let (Some(then), Some(today)) = (zoned(ms), zoned(now)) else { return format!("{ms} ms") };
+    let pattern = match () {
+        () if then.date() == today.date() => "%H:%M",
+        () if (now - ms).abs() < 30 * DAY_MS => "%a %d %b %H:%M",
+        () => "%Y-%m-%d %H:%M",
+    };
+    then.strftime(pattern).to_string()
+}
+
+/// The moment a member of an answer holds.
+pub fn of(ms: &Json) -> String {
+    ms.as_i64().map(at).unwrap_or_default()
+}
+
+/// Who did something, when and why: `oncall at 02:41 (incident 4711)`.
+pub fn mark(mark: &Json) -> String {
+    let reason = mark["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    format!("{} at {}{reason}", word(&mark["by"]), of(&mark["atMs"]))
+}
+
+/// `2h`, `30m`, `90d`, as milliseconds: as in flag files, and in days for as long as one likes.
+pub fn parse(text: &str) -> Result<i64, String> {
+    let days = || text.strip_suffix('d')?.parse::<u32>().ok().map(|days| i64::from(days) * DAY_MS);
+    let short = || i64::try_from(parse_duration(text)?.as_millis()).ok();
+    let wrong = || format!("`{text}` is no length of time; write a number with its unit, like 30m, 2h or 7d");
+    short().or_else(days).filter(|ms| *ms > 0).ok_or_else(wrong)
+}

@@ -1,0 +1,166 @@
+//! `turnout token`: credentials for people and programs. The secret alone goes to stdout, so that it can be caught in a file.
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value as Json, json};
+
+use super::remote::{Remote, word};
+use super::table::table;
+use super::{Exit, complain, print, talk, time};
+use crate::clock;
+use crate::flag::FlagKey;
+
+#[derive(Debug, Args)]
+pub struct Token {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Make a credential; its secret is shown once, alone on stdout
+    Create(Create),
+    /// The credentials there are, without their secrets
+    List(List),
+    /// Revoke a credential at once
+    Revoke(Revoke),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  (umask 077; turnout token create oncall --role stopper > oncall.token)")]
+struct Create {
+    /// Whose it is; it stands in the history as who changed something
+    name: String,
+
+    /// What it may do
+    #[arg(long, value_enum)]
+    role: RoleName,
+
+    /// Limit it to this flag; may be repeated
+    #[arg(long = "flag", value_name = "FLAG")]
+    flags: Vec<FlagKey>,
+
+    /// When it expires, like 12h or 90d
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = time::parse)]
+    expires: i64,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Debug, Args)]
+struct Revoke {
+    /// As `turnout token list` shows it
+    id: String,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Debug, Args)]
+struct Asked {
+    /// What the server says, as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RoleName {
+    /// Look
+    Viewer,
+    /// Look, stop and lower: for on-call and alert hooks
+    Stopper,
+    /// Change flags
+    Operator,
+    /// Everything, credentials too
+    Admin,
+    /// Ask for users, on the public listener
+    Server,
+}
+
+impl Token {
+    pub fn run(&self) -> Exit {
+        let done = match &self.verb {
+            Verb::Create(create) => create.run(),
+            Verb::List(list) => list.run(),
+            Verb::Revoke(revoke) => revoke.run(),
+        };
+        done.map(|()| Exit::Yes).unwrap_or_else(|(exit, message)| {
+            complain(&message);
+            exit
+        })
+    }
+}
+
+impl Create {
+    fn run(&self) -> Result<(), (Exit, String)> {
+        let role = self.role.to_possible_value().map(|role| role.get_name().to_owned()).unwrap_or_default();
+        let mut body = json!({ "name": self.name, "role": role, "expiresAfterMs": self.expires });
+        if !self.flags.is_empty() {
+            body["flags"] = json!(self.flags);
+        }
+        let told = self.asked.remote.post("/v1/tokens", &body)?;
+        if self.asked.json {
+            print(&format!("{told}\n"));
+            return Ok(());
+        }
+        let (id, expires) = (word(&told["id"]), time::of(&told["expiresAtMs"]));
+        talk(&format!("{id}: {role} {}, until {expires}; this is the only time its secret is shown", reach(&told)));
+        print(&format!("{}\n", word(&told["secret"])));
+        talk(&format!("undo: turnout token revoke {id}"));
+        Ok(())
+    }
+}
+
+impl List {
+    fn run(&self) -> Result<(), (Exit, String)> {
+        let told = self.asked.remote.get("/v1/tokens")?;
+        let tokens = told["tokens"].as_array().map_or(&[][..], Vec::as_slice);
+        match (self.asked.json, tokens) {
+            (true, _) => print(&format!("{told}\n")),
+            (false, []) => talk("no token but the server's own (admin.token in its data folder)"),
+            (false, tokens) => {
+                let rows: Vec<[String; 5]> = tokens.iter().map(row).collect();
+                print(&table(["ID", "NAME", "ROLE", "FLAGS", "UNTIL"], &rows));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Revoke {
+    fn run(&self) -> Result<(), (Exit, String)> {
+        if self.id.is_empty() || !self.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err((Exit::Usage, "that is no token's id; turnout token list shows them".to_owned()));
+        }
+        let told = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.id), &json!({}))?;
+        print(&if self.asked.json { format!("{told}\n") } else { format!("revoked {}\n", word(&told["revoked"])) });
+        Ok(())
+    }
+}
+
+fn row(token: &Json) -> [String; 5] {
+    let until = match (token["revokedAtMs"].as_i64(), token["expiresAtMs"].as_i64()) {
+        (Some(at), _) => format!("revoked {}", time::at(at)),
+        (None, Some(at)) if at <= clock::wall_ms() => format!("expired {}", time::at(at)),
+        (None, Some(at)) => time::at(at),
+        (None, None) => "-".to_owned(),
+    };
+    [word(&token["id"]), word(&token["name"]), word(&token["role"]), reach(token), until]
+}
+
+/// The flags it reaches.
+fn reach(token: &Json) -> String {
+    match token["flags"].as_array() {
+        None => "all flags".to_owned(),
+        Some(flags) => flags.iter().map(word).collect::<Vec<_>>().join(", "),
+    }
+}

@@ -1,0 +1,213 @@
+//! The story of one answer, told by the code that serves: every step that was looked at, and the one that decided. Floor 1, pure, so that
+//! the command line and a server tell the same.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::flag::{
+    Bucket, Condition, Context, Definition, Flag, FlagKey, Part, Placement, Resolution, Segments, ServerAuth, Split, Step,
+    Strategy, Trust, Truth, Witness, evaluate_before, place,
+};
+
+/// A story, as it is sent and printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Story {
+    pub flag: String,
+    pub strategy: String,
+    pub reason: String,
+    pub rule: String,
+    pub bucket: Option<u32>,
+    pub hash: Option<u32>,
+    pub salt: Option<String>,
+    /// The split in force.
+    pub rollout: Option<Split>,
+    pub default: Option<String>,
+    pub steps: Vec<Seen>,
+}
+
+/// One step that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    pub step: String,
+    /// Which entry of a list, from 1.
+    pub entry: Option<usize>,
+    /// A rule's name.
+    pub name: Option<String>,
+    pub result: Outcome,
+    /// The attributes that were missing, or of another type than declared.
+    pub attributes: Vec<String>,
+    /// Whether the answer is this step's.
+    pub decided: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    Yes,
+    No,
+    Missing,
+    Error,
+}
+
+impl From<Truth> for Outcome {
+    fn from(truth: Truth) -> Outcome {
+        match truth {
+            Truth::True => Outcome::Yes,
+            Truth::False => Outcome::No,
+            Truth::Missing => Outcome::Missing,
+            Truth::Error => Outcome::Error,
+        }
+    }
+}
+
+impl Story {
+    /// What this flag answers to this asker, and why; for a pretended bucket, if one is given.
+    pub fn of(flag: &Flag, context: &Context<'_>, server_auth: ServerAuth, pretend: Option<Bucket>) -> Story {
+        let mut witnessed = Witnessed::default();
+        let answer = evaluate_before(flag, context, server_auth, pretend, &mut witnessed);
+        let placement = match pretend {
+            Some(bucket) => Some(Placement { hash: None, bucket }),
+            None => place(&flag.definition, context),
+        };
+        // The clamp is part of the story only where it can act.
+        let clamps = server_auth == ServerAuth::WithoutHandOff;
+        let told = witnessed.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
+        let seen = |(step, index, truth): (Step, Option<usize>, Truth)| Seen {
+            step: step.as_str().to_owned(),
+            entry: index.map(|index| index + 1),
+            name: index.filter(|_| step == Step::Rule).and_then(|index| rule_name(&flag.definition, index)),
+            result: truth.into(),
+            attributes: culprits(flag, context, step, index, truth),
+            decided: decided(answer, step, truth),
+        };
+        Story {
+            bucket: placement.map(|placement| placement.bucket.number()),
+            hash: placement.and_then(|placement| placement.hash),
+            salt: Some(flag.definition.salt.to_string()),
+            rollout: flag.rollout,
+            default: Some(Strategy::from(flag.definition.default).to_string()),
+            steps: told.map(seen).collect(),
+            ..Story::without_steps(&flag.definition.key, answer)
+        }
+    }
+
+    /// Of a flag that has no good form.
+    pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Story {
+        Story {
+            flag: flag.to_string(),
+            strategy: answer.strategy.as_str().to_owned(),
+            reason: answer.reason.as_str().to_owned(),
+            rule: answer.step.as_str().to_owned(),
+            bucket: None,
+            hash: None,
+            salt: None,
+            rollout: None,
+            default: None,
+            steps: Vec::new(),
+        }
+    }
+
+    /// For people, one step a line.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}   rule {}, reason {}\n", self.strategy, self.rule, self.reason);
+        match self.salt {
+            Some(_) => text.push_str(&self.bucket_line()),
+            None => text.push_str("the flag has no good form, so there are no steps\n"),
+        }
+        for seen in &self.steps {
+            let name = match (&seen.name, seen.entry) {
+                (Some(name), _) => format!("rule {name}"),
+                (None, Some(entry)) => format!("{} {entry}", seen.step),
+                (None, None) => seen.step.clone(),
+            };
+            let arrow = if seen.decided { "->" } else { "  " };
+            text.push_str(&format!("{arrow} {name:<20} {}\n", self.why(seen)));
+        }
+        text
+    }
+
+    fn why(&self, seen: &Seen) -> Cow<'static, str> {
+        match (seen.result, &*seen.attributes) {
+            (Outcome::Missing, names) => format!("no: {} missing", quoted(names)).into(),
+            (Outcome::Error, []) => "a segment it names has no good form".into(),
+            (Outcome::Error, names) => format!("{} of another type than declared", quoted(names)).into(),
+            (Outcome::No, _) => "no".into(),
+            (Outcome::Yes, _) => format!("yes: {}", self.strategy).into(),
+        }
+    }
+
+    fn bucket_line(&self) -> String {
+        let Some(bucket) = self.bucket else { return "no usable unit: no bucket\n".to_owned() };
+        let salt = self.salt.as_deref().unwrap_or_default();
+        let hash = self.hash.map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {salt}"));
+        let shares = match self.rollout {
+            None => "no rollout".to_owned(),
+            Some(split) => {
+                let disabled = match split.disabled().millipercent() {
+                    0 => String::new(),
+                    _ => format!("disabled the last {}, ", split.disabled()),
+                };
+                let default = self.default.as_deref().unwrap_or_default();
+                format!("realtime-v2 has the first {}, {disabled}{default} the rest", split.realtime())
+            }
+        };
+        format!("bucket {bucket} ({hash}): {shares}\n")
+    }
+}
+
+#[derive(Debug, Default)]
+struct Witnessed(Vec<(Step, Option<usize>, Truth)>);
+
+impl Witness for Witnessed {
+    fn saw(&mut self, step: Step, index: Option<usize>, truth: Truth) {
+        self.0.push((step, index, truth));
+    }
+}
+
+fn decided(answer: Resolution, step: Step, truth: Truth) -> bool {
+    match truth {
+        Truth::True => step == answer.step,
+        Truth::Error => answer.step == Step::Error,
+        Truth::False | Truth::Missing => false,
+    }
+}
+
+fn rule_name(definition: &Definition, index: usize) -> Option<String> {
+    definition.rules.get(index).map(|rule| rule.name.to_string())
+}
+
+/// The attributes that made a condition missing or an error.
+fn culprits(flag: &Flag, context: &Context<'_>, step: Step, index: Option<usize>, truth: Truth) -> Vec<String> {
+    let definition = &*flag.definition;
+    let (Some(index), Truth::Missing | Truth::Error) = (index, truth) else { return Vec::new() };
+    let when = match step {
+        Step::Deny => definition.deny.get(index).and_then(|entry| entry.when.as_ref()),
+        Step::Allow => definition.allow.get(index).and_then(|entry| entry.when.as_ref()),
+        _ => definition.rules.get(index).map(|rule| &rule.when),
+    };
+    let trust = if step == Step::Deny { Trust::Any } else { Trust::Verified };
+    let mut names = Vec::new();
+    if let Some(when) = when {
+        collect(flag, context, when, trust, truth, &mut names);
+    }
+    names
+}
+
+fn collect(flag: &Flag, context: &Context<'_>, when: &Condition, trust: Trust, truth: Truth, names: &mut Vec<String>) {
+    let Segments::Known(segments) = &flag.segments else { return };
+    for part in &when.parts {
+        match part {
+            Part::Attribute { name, .. } if part.truth(context, segments, trust) == truth => names.push(name.to_string()),
+            Part::Not(inner) => collect(flag, context, inner, trust, truth, names),
+            Part::Attribute { .. } | Part::Segment(_) => {}
+        }
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    match names {
+        [one] => format!("`{one}` is"),
+        many => format!("{} are", many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,125 @@
+//! Why somebody gets what they get: the story of one answer, from the snapshot that serves.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use serde::Deserialize;
+use serde_json::{Map, Value as Json, json};
+
+use super::AdminSurface;
+use super::answer::{json as answer, refuse};
+use super::flags::unknown;
+use super::view;
+use crate::definition::typed_value;
+use crate::explain::Story;
+use crate::flag::{Bucket, Context, Definition, Identity, MAX_ATTRIBUTES, TargetingKey, Value};
+use crate::http::error::Refusal;
+use crate::http::question::{FlagPath, body as read_body, key};
+
+/// Who is asked about.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+struct Asked {
+    targeting_key: Option<String>,
+    /// As a client would send them.
+    attributes: Option<Map<String, Json>>,
+    /// As a person types them: read as the types the flag declares.
+    written: Option<BTreeMap<String, String>>,
+    identity: Vouched,
+    bucket: Option<u32>,
+}
+
+/// Who vouches for the attributes.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Vouched {
+    #[default]
+    Verified,
+    Server,
+    Plain,
+}
+
+impl From<Vouched> for Identity {
+    fn from(vouched: Vouched) -> Identity {
+        match vouched {
+            Vouched::Verified => Identity::Verified,
+            Vouched::Server => Identity::Server,
+            Vouched::Plain => Identity::Plain,
+        }
+    }
+}
+
+pub async fn explain(State(surface): State<AdminSurface>, path: FlagPath, body: Body) -> Response<Body> {
+    let asked = match read(body).await {
+        Ok(asked) => asked,
+        Err(refusal) => return refuse(&surface, &refusal),
+    };
+    match told(&surface, key(&path), &asked) {
+        Ok(body) => answer(&surface, StatusCode::OK, &body),
+        Err(refusal) => refuse(&surface, &refusal),
+    }
+}
+
+async fn read(body: Body) -> Result<Asked, Refusal> {
+    let bytes = read_body(body).await?;
+    if bytes.is_empty() {
+        return Ok(Asked::default());
+    }
+    let shape = "the body may have `targetingKey`, `attributes`, `written` (texts by name), `identity` (verified, server, plain) and `bucket`";
+    let asked: Asked = serde_json::from_slice(&bytes).map_err(|_| Refusal::BadOrder(shape.to_owned()))?;
+    let attributes = asked.attributes.as_ref().map_or(0, Map::len) + asked.written.as_ref().map_or(0, BTreeMap::len);
+    match attributes > MAX_ATTRIBUTES {
+        true => Err(Refusal::BadOrder(format!("a context has at most {MAX_ATTRIBUTES} attributes"))),
+        false => Ok(asked),
+    }
+}
+
+fn told(surface: &AdminSurface, key: &str, asked: &Asked) -> Result<Json, Refusal> {
+    let bad = |fault: String| Refusal::BadOrder(fault);
+    let user = TargetingKey::parse(asked.targeting_key.as_deref().unwrap_or_default());
+    let user = user.map_err(|error| bad(format!("`targetingKey`: {error}")))?;
+    let pretend = match asked.bucket {
+        Some(number) => Some(Bucket::new(number).ok_or_else(|| bad("a `bucket` is 0 to 99999".to_owned()))?),
+        None => None,
+    };
+    let truth = surface.corridor.truth();
+    let snapshot = surface.public.live.current();
+    let entry = snapshot.flag(key).ok_or_else(|| unknown(&truth, key))?;
+    let story = match entry.flag() {
+        Some(flag) => {
+            let attributes = attributes(asked, &flag.definition);
+            let context = Context::new(asked.identity.into(), user, &attributes);
+            Story::of(flag, &context, snapshot.server_auth(), pretend)
+        }
+        None => Story::without_steps(entry.key(), snapshot.evaluate(entry, &Context::new(Identity::Plain, None, &[]))),
+    };
+    let mut body = json!(story);
+    body["revision"] = snapshot.position().to_string().into();
+    let flag = truth.flag(key).map(|standing| view::flag(&truth, entry.key(), &standing)).unwrap_or_default();
+    for slot in ["stop", "held", "pin"] {
+        body[slot] = flag[slot].clone();
+    }
+    Ok(body)
+}
+
+fn attributes<'a>(asked: &'a Asked, definition: &Definition) -> Vec<(Cow<'a, str>, Value<'a>)> {
+    let sent = asked.attributes.iter().flatten().map(|(name, value)| (Cow::from(name.as_str()), sent_value(value)));
+    let written = asked.written.iter().flatten().map(|(name, text)| {
+        let kind = definition.attributes.iter().find(|(other, _)| other.as_str() == name).map(|(_, kind)| kind);
+        (Cow::from(name.as_str()), typed_value(text, true, kind, name))
+    });
+    sent.chain(written).collect()
+}
+
+fn sent_value(value: &Json) -> Value<'_> {
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(is) => Value::Bool(*is),
+        Json::Number(number) => number.as_f64().map_or(Value::Other, Value::Number),
+        Json::String(text) => Value::Text(Cow::from(text.as_str())),
+        Json::Array(_) | Json::Object(_) => Value::Other,
+    }
+}
