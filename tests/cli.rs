@@ -160,7 +160,8 @@ fn problems_tells_what_is_wrong_with_a_running_server() {
 
     fs::write(home.path().join("chat.yaml"), good).unwrap();
     let served = Served::start(&["--flags", home.path().to_str().unwrap()]);
-    let (exit, stdout, _) = run(&["problems", "--server", &format!("http://{}", served.bound("metrics")), "--data", served.data()]);
+    let (exit, stdout, _) =
+        run(&["problems", "--server", &format!("http://{}", served.bound("metrics")), "--data", served.data()]);
     assert!(exit == 0 && stdout.contains("no problems"), "{stdout}");
     served.stop();
 }

@@ -4,6 +4,7 @@
 pub mod forgery;
 pub mod guarded;
 pub mod issuer;
+pub mod operators;
 
 use std::fs;
 use std::io::Write;

@@ -1,11 +1,12 @@
 //! How the admin listener's answers look.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value as Json, json};
 
 use super::AdminSurface;
+use super::rejected::since;
 use crate::http::answer::REVISION;
 use crate::http::error::Refusal;
 
@@ -21,12 +22,16 @@ pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
         "code": code,
         "detail": refusal.to_string(),
     });
-    if let Some(more) = refusal.more() {
+    if let Some(more) = since(refusal) {
         body["since"] = more.clone();
     }
     let mut response = respond(surface, status, "application/problem+json", body.to_string());
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if status == StatusCode::REQUEST_TIMEOUT {
+        // The rest of the request may still come, and is no request.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
