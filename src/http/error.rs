@@ -137,6 +137,11 @@ impl Refusal {
     }
 }
 
+/// The rest of the request may still come, and is no request; a next one sent after it would be lost with it, so it is said.
+pub fn ends_the_connection(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
+}
+
 /// An error's body has no tag, and the same headers as any other answer.
 fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, body: &Json) -> Response<Body> {
     surface.statuses.count(status);
@@ -148,8 +153,7 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if status == StatusCode::REQUEST_TIMEOUT {
-        // The rest of the request may still come, and is no request.
+    if ends_the_connection(status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);

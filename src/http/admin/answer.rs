@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::AdminSurface;
 use super::rejected::since;
 use crate::http::answer::REVISION;
-use crate::http::error::Refusal;
+use crate::http::error::{Refusal, ends_the_connection};
 
 pub fn json(surface: &AdminSurface, status: StatusCode, body: &Json) -> Response<Body> {
     respond(surface, status, "application/json", body.to_string())
@@ -29,8 +29,7 @@ pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if status == StatusCode::REQUEST_TIMEOUT {
-        // The rest of the request may still come, and is no request.
+    if ends_the_connection(status) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
