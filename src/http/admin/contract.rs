@@ -72,7 +72,10 @@ pub fn stop() -> Operation {
 
 pub fn resume() -> Operation {
     let may = May { split: true, widen: true, resume: true, ..May::ONLY_NARROW };
-    verb("resume", "Lift a stop", json!({ "at": share() }), may)
+    let mut operation = verb("resume", "Lift a stop", json!({ "at": share() }), may);
+    // Nothing is resumed before it is saved.
+    operation.answers.retain(|answers| answers.status != 202);
+    operation
 }
 
 pub fn rollback() -> Operation {
