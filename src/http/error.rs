@@ -46,7 +46,7 @@ pub enum Refusal {
     NoRandomness,
     /// What the corridor did not do.
     #[error("{detail}")]
-    Order { row: (StatusCode, &'static str), says: &'static str, detail: String, since: Option<Json> },
+    Order { row: (StatusCode, &'static str), says: &'static str, detail: String, since: Option<Box<Json>> },
 }
 
 impl Refusal {

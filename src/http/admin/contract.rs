@@ -8,7 +8,7 @@ use super::history::MAX_PAGE;
 use super::orders::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
 use super::rejected::{May, without_a_database};
 use super::tokens::{MAX_EXPIRES_AFTER_MS, MAX_NAME_BYTES};
-use crate::http::contract::{Answers, Operation, of_refusals, shape};
+use crate::http::contract::{Answers, Operation, Takes, of_refusals, shape};
 use crate::http::error::Refusal;
 use crate::http::question::BadQuestion;
 use crate::http::server::TooSlow;
@@ -59,7 +59,11 @@ pub fn flag() -> Operation {
 pub fn set() -> Operation {
     let members = json!({ "realtime-v2": share(), "disabled": share(), "forMs": time(MAX_HELD_MS), "then": share() });
     let may = May { split: true, widen: true, ..May::ONLY_NARROW };
-    verb("set", "Hold a split over the file's", members, may)
+    let mut operation = verb("set", "Hold a split over the file's", members, may);
+    if let Takes::PerhapsBody(schema) = operation.takes {
+        operation.takes = Takes::Body(schema);
+    }
+    operation
 }
 
 pub fn unset() -> Operation {
@@ -133,7 +137,7 @@ pub fn create_token() -> Operation {
     refusals.extend([Refusal::OtherFlags, Refusal::NoRandomness]);
     let mut operation = look("createToken", "Make a credential; its secret is shown once", made, refusals);
     operation.says = "`flags` limits what a stopper or an operator may change.";
-    operation.body = Some(json!({
+    operation.takes = Takes::Body(json!({
         "type": "object",
         "properties": {
             "name": line(json!("string"), 1, MAX_NAME_BYTES),
@@ -160,7 +164,7 @@ pub fn revoke_token() -> Operation {
 fn call(id: &'static str, summary: &'static str, good: Answers, refusals: Vec<Refusal>) -> Operation {
     let mut answers = vec![good];
     answers.extend(of_refusals(&refusals));
-    Operation { id, summary, says: "", parameters: Vec::new(), body: None, answers }
+    Operation { id, summary, says: "", parameters: Vec::new(), takes: Takes::Nothing, answers }
 }
 
 /// A call that takes a token.
@@ -199,7 +203,7 @@ fn change(id: &'static str, summary: &'static str, members: Json, rejected: Vec<
     if let (Json::Object(all), Json::Object(members)) = (&mut properties, members) {
         all.extend(members);
     }
-    operation.body = Some(json!({ "type": "object", "properties": properties, "additionalProperties": false }));
+    operation.takes = Takes::PerhapsBody(json!({ "type": "object", "properties": properties, "additionalProperties": false }));
     operation
 }
 

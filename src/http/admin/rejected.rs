@@ -12,7 +12,7 @@ use crate::truth::Refused;
 impl From<Rejected> for Refusal {
     fn from(rejected: Rejected) -> Refusal {
         let since = match &rejected {
-            Rejected::Moved { since, .. } => Some(revisions(since)),
+            Rejected::Moved { since, .. } => Some(Box::new(revisions(since))),
             _ => None,
         };
         let (status, code, says) = row(&rejected);
@@ -103,7 +103,7 @@ pub fn without_a_database() -> Vec<Refusal> {
 /// What was changed meanwhile, where that is why.
 pub fn since(refusal: &Refusal) -> Option<&Json> {
     match refusal {
-        Refusal::Order { since, .. } => since.as_ref(),
+        Refusal::Order { since, .. } => since.as_deref(),
         _ => None,
     }
 }

@@ -111,9 +111,16 @@ pub struct Operation {
     pub summary: &'static str,
     pub says: &'static str,
     pub parameters: Vec<Json>,
-    /// The schema of the JSON body it takes.
-    pub body: Option<Json>,
+    pub takes: Takes,
     pub answers: Vec<Answers>,
+}
+
+/// The JSON body of a call, by its schema.
+pub enum Takes {
+    Nothing,
+    Body(Json),
+    /// None is as good as an empty one.
+    PerhapsBody(Json),
 }
 
 /// The answers of one status.
@@ -139,8 +146,9 @@ impl Operation {
         if !self.parameters.is_empty() {
             operation["parameters"] = json!(self.parameters);
         }
-        if let Some(schema) = &self.body {
-            operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        if let Takes::Body(schema) | Takes::PerhapsBody(schema) = &self.takes {
+            let required = matches!(self.takes, Takes::Body(_));
+            operation["requestBody"] = json!({ "required": required, "content": { "application/json": { "schema": schema } } });
         }
         operation
     }
