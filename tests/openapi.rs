@@ -7,104 +7,18 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use support::contract::{Contract, closed};
 use support::guarded::{Guarded, SERVER_KEY};
 use support::issuer::Issuer;
 use support::{Service, flag};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use turnout::http::{Limits, public_document};
+use turnout::http::{Limits, admin_document, permissions, public_document};
 use turnout::token::{Algorithm, Unverified};
-
-/// The document with every object closed: a member that is served and not documented fails.
-fn closed(mut document: Json) -> Json {
-    fn close(json: &mut Json) {
-        match json {
-            Json::Object(members) => {
-                if members.get("type") == Some(&json!("object")) && members.contains_key("properties") {
-                    members.entry("additionalProperties").or_insert(json!(false));
-                }
-                members.values_mut().for_each(close);
-            }
-            Json::Array(items) => items.iter_mut().for_each(close),
-            _ => {}
-        }
-    }
-    close(&mut document["components"]);
-    document
-}
-
-/// Checks answers against the document, and remembers which promises were seen kept.
-struct Contract {
-    document: Json,
-    seen: BTreeSet<(String, String)>,
-}
-
-impl Contract {
-    async fn check(
-        &mut self,
-        service: &Service,
-        method: Method,
-        template: &str,
-        target: &str,
-        body: &str,
-        tag: Option<&str>,
-    ) -> Json {
-        let headers: Vec<(&str, &str)> = tag.into_iter().map(|tag| ("if-none-match", tag)).collect();
-        self.check_as(service, method, template, target, body, &headers).await
-    }
-
-    async fn check_as(
-        &mut self,
-        service: &Service,
-        method: Method,
-        template: &str,
-        target: &str,
-        body: &str,
-        headers: &[(&str, &str)],
-    ) -> Json {
-        let shown = format!("{method} {target} {body}");
-        let request = service.client.request(method.clone(), service.url(target)).body(body.to_owned());
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
-        let response = request.send().await.unwrap();
-        let operations = &self.document["paths"][template];
-        // A method it does not take is promised beside those it takes.
-        let operation = match operations.get(method.as_str().to_ascii_lowercase()) {
-            Some(operation) => operation,
-            None => operations.as_object().unwrap().values().next().unwrap(),
-        };
-        let status = response.status().as_str().to_owned();
-        let promised = operation["responses"].get(&status).unwrap_or_else(|| panic!("{shown}: {status} is not documented"));
-        self.seen.insert((operation["operationId"].as_str().unwrap().to_owned(), status.clone()));
-        for (name, header) in promised["headers"].as_object().unwrap() {
-            let value = response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-            assert!(value.is_some() || header["required"] == false, "{shown}: {status} without {name}");
-            let value = value.map(|value| {
-                if header["schema"]["type"] == "integer" { json!(value.parse::<u64>().unwrap()) } else { json!(value) }
-            });
-            let valid = value.is_none_or(|value| jsonschema::draft202012::new(&header["schema"]).unwrap().is_valid(&value));
-            assert!(valid, "{shown}: {name}");
-        }
-        let served = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
-        let text = response.text().await.unwrap();
-        let Some(content) = promised["content"].as_object() else {
-            assert_eq!((served, text.as_str()), (None, ""), "{shown}: {status} has no body");
-            return Json::Null;
-        };
-        let (kind, media) = content.iter().next().unwrap();
-        assert_eq!(served.as_ref(), Some(kind), "{shown}");
-        let mut schema = media["schema"].clone();
-        schema["components"] = self.document["components"].clone();
-        let answer: Json = serde_json::from_str(&text).unwrap();
-        let validator = jsonschema::draft202012::new(&schema).unwrap();
-        let faults: Vec<String> = validator.iter_errors(&answer).map(|error| error.to_string()).collect();
-        assert!(faults.is_empty(), "{shown}: {status} {text}\n{}", faults.join("\n"));
-        answer
-    }
-}
 
 #[tokio::test]
 async fn every_documented_answer_is_served_and_no_other() {
     let document = closed(public_document());
-    let mut contract = Contract { document, seen: BTreeSet::new() };
+    let mut contract = Contract::of(document, Service::url);
     let transports = "transports: { polling: { url: /feed }, realtime-v2: { url: /live, kind: websocket } }";
     let rules = "attributes: { seats: number }\nrules: [{ name: big, when: { seats: { at_least: 9 } }, strategy: disabled }]";
     let service = Service::start(&[
@@ -215,21 +129,16 @@ async fn every_documented_answer_is_served_and_no_other() {
         contract.seen.insert((operation["operationId"].as_str().unwrap().to_owned(), "408".to_owned()));
     }
 
-    let mut promised = BTreeSet::new();
-    for operation in
-        contract.document["paths"].as_object().unwrap().values().flat_map(|methods| methods.as_object().unwrap().values())
-    {
-        for status in operation["responses"].as_object().unwrap().keys() {
-            promised.insert((operation["operationId"].as_str().unwrap().to_owned(), status.clone()));
-        }
-    }
-    assert_eq!(promised, contract.seen, "promised and never seen, or the other way round");
+    assert_eq!(contract.promised(), contract.seen, "promised and never seen, or the other way round");
 }
 
 /// Strict validators and generated clients want these.
 #[test]
-fn the_document_is_complete() {
-    let document = public_document();
+fn the_documents_are_complete() {
+    [public_document(), admin_document()].iter().for_each(check_document);
+}
+
+fn check_document(document: &Json) {
     assert_eq!(document["info"]["license"], json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" }));
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let mut ids = BTreeSet::new();
@@ -245,6 +154,9 @@ fn the_document_is_complete() {
         }
     }
     let text = document.to_string();
+    for schema in document["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(text.contains(&format!("\"#/components/schemas/{schema}\"")), "{schema} is not needed");
+    }
     for reference in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         assert!(document["components"]["schemas"].get(reference).is_some(), "{reference} is not there");
     }
@@ -256,5 +168,29 @@ fn the_docs_say_the_same() {
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/HTTP.md")).unwrap();
     for path in public_document()["paths"].as_object().unwrap().keys() {
         assert!(docs.contains(path.as_str()), "docs/HTTP.md does not name {path}");
+    }
+    let (_, admin) = docs.split_once("## The admin listener").unwrap();
+    for (method, path, permission) in permissions() {
+        let row = format!("| `{} {path}` | {permission} |", method.to_uppercase());
+        assert!(admin.contains(&row), "docs/HTTP.md has no row that begins with {row}");
+    }
+    let mut codes = BTreeSet::new();
+    codes_of(&admin_document(), &mut codes);
+    assert!(codes.len() > 20);
+    for code in codes {
+        assert!(docs.contains(&format!("`{code}`")), "docs/HTTP.md does not name {code}");
+    }
+}
+
+/// Every code a document promises.
+fn codes_of(json: &Json, codes: &mut BTreeSet<String>) {
+    match json {
+        Json::Object(members) => {
+            let named = members.get("code").and_then(|code| code["enum"].as_array()).into_iter().flatten();
+            codes.extend(named.map(|code| code.as_str().unwrap().to_owned()));
+            members.values().for_each(|member| codes_of(member, codes));
+        }
+        Json::Array(items) => items.iter().for_each(|item| codes_of(item, codes)),
+        _ => {}
     }
 }

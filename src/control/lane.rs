@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::store::{Commit, Store, StoreError};
+use crate::token::random_name;
 use crate::truth::{Change, ContentId, Forms, Origin, Revision};
 
 /// How long a reading may take.
@@ -114,7 +115,7 @@ impl Inner {
             let Some(pending) = self.truth().pending().first().cloned() else { break };
             let store = self.store_of(lane)?;
             let known = match timeout(READ, store.by_idempotency_key(&pending.id)).await {
-                Ok(Ok(known)) => known.map(|(_, revision)| revision),
+                Ok(Ok(known)) => known,
                 Ok(Err(error)) => {
                     self.lose(lane, &error.chain());
                     return Err(NotCommitted::Down(error.chain()));
@@ -123,6 +124,12 @@ impl Inner {
                     self.lose(lane, "it does not answer in time");
                     return Err(NotCommitted::Unknown);
                 }
+            };
+            let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
+            let (name, known) = match known {
+                // Another request took the name between the look-up of this one and its entry. What was acknowledged is not lost.
+                Some((other, _)) if other != request.to_string() => (random_name().unwrap_or_default(), None),
+                known => (pending.id.clone(), known.map(|(_, revision)| revision)),
             };
             let revision = match known {
                 // Committed before a crash: it is in the book already.
@@ -137,13 +144,12 @@ impl Inner {
                         let truth = self.truth();
                         pending.changes(|key| truth.book.flag(key.as_str()))
                     };
-                    let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
                     let draft = Draft {
                         actor: pending.actor,
                         origin: pending.origin,
                         reason: pending.reason,
                         effective_at_ms: Some(pending.at_ms),
-                        key: Some((pending.id.clone(), request)),
+                        key: Some((name, request)),
                         changes,
                         forms,
                     };

@@ -170,18 +170,27 @@ impl Corridor {
 
     /// Makes a credential good from now on.
     pub async fn add_token(&self, token: Credential) -> Result<(), Rejected> {
-        let mut lane = self.0.lane.clone().lock_owned().await;
-        let store = self.0.store_of(&lane)?;
-        let added = tokio::time::timeout(lane::READ, store.add_token(&token)).await;
-        self.0.settle_tokens(&mut lane, added.map(|added| added.map(|()| true))).await.map(drop)
+        let inner = self.0.clone();
+        let adding = tokio::spawn(async move {
+            let mut lane = inner.lane.clone().lock_owned().await;
+            let store = inner.store_of(&lane)?;
+            let added = tokio::time::timeout(lane::READ, store.add_token(&token)).await;
+            inner.settle_tokens(&mut lane, added.map(|added| added.map(|()| true))).await.map(drop)
+        });
+        adding.await.unwrap_or(Err(Rejected::Unknown))
     }
 
-    /// Whether there was such a credential that was still good.
+    /// Whether there was such a credential that was still good. Done to its end also when whoever asked goes away: a credential that is
+    /// revoked in the database is good nowhere.
     pub async fn revoke_token(&self, id: &str) -> Result<bool, Rejected> {
-        let mut lane = self.0.lane.clone().lock_owned().await;
-        let store = self.0.store_of(&lane)?;
-        let revoked = tokio::time::timeout(lane::READ, store.revoke_token(id, crate::clock::wall_ms())).await;
-        self.0.settle_tokens(&mut lane, revoked).await
+        let (inner, id) = (self.0.clone(), id.to_owned());
+        let revoking = tokio::spawn(async move {
+            let mut lane = inner.lane.clone().lock_owned().await;
+            let store = inner.store_of(&lane)?;
+            let revoked = tokio::time::timeout(lane::READ, store.revoke_token(&id, crate::clock::wall_ms())).await;
+            inner.settle_tokens(&mut lane, revoked).await
+        });
+        revoking.await.unwrap_or(Err(Rejected::Unknown))
     }
 
     /// The tokens that are known, now and later.

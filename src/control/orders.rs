@@ -8,7 +8,8 @@ use tokio::time::{Instant, timeout};
 use super::lane::{Draft, NotCommitted, READ};
 use super::{Corridor, Done, Inner, Order, Rejected};
 use crate::clock;
-use crate::store::{Page, Store};
+use crate::flag::FlagKey;
+use crate::store::{Page, Store, StoreError, Stored};
 use crate::token::random_name;
 use crate::truth::{Decided, Mark, Narrowed, Origin, Pending, Refused, Then, Wish, undoing};
 
@@ -18,6 +19,8 @@ const ORDER: Duration = Duration::from_millis(2500);
 const LANE: Duration = Duration::from_millis(1200);
 /// How long looking a name up may hold up what narrows.
 const LOOK_UP: Duration = Duration::from_millis(200);
+/// The most revisions somebody is told of who looked at an older one.
+const SINCE: u32 = 20;
 
 impl Corridor {
     /// Does what an operator wants. Once it is said to be done, it holds; an order whose caller went away is carried out all the same.
@@ -43,6 +46,10 @@ impl Inner {
         let mark = Mark { by: order.actor.clone(), at_ms: clock::wall_ms(), reason: order.reason.clone() };
         {
             let _narrow = self.narrow.lock().await;
+            // The same name may have come twice at once: the second waited here.
+            if let Some(done) = self.look_up_pending(&order)? {
+                return Ok(done);
+            }
             let decided = order.wish.decide(&self.truth(), then.as_ref().map(|(then, _)| then), &mark)?;
             if decided.parts.is_empty() {
                 return Ok(Done::Unchanged);
@@ -63,13 +70,12 @@ impl Inner {
     async fn widen(self: &Arc<Self>, order: Order, mark: Mark) -> Result<Done, Rejected> {
         let lane = timeout(LANE, self.lane.clone().lock_owned()).await;
         let mut lane = lane.map_err(|_| Rejected::Down("it does not answer in time".to_owned()))?;
-        let (mut decided, then) = loop {
+        let (mut decided, then, store) = loop {
             self.replay(&mut lane).await?;
             let store = self.store_of(&lane)?;
             if let Some(done) = look_up(&store, &order).await? {
                 return Ok(done);
             }
-            self.check_expected(&store, &order).await?;
             let then = match &order.wish {
                 Wish::Rollback { .. } => Some(self.then_from(&store, &order.wish).await?),
                 _ => None,
@@ -77,13 +83,16 @@ impl Inner {
             let truth = self.truth();
             // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
             if truth.pending().is_empty() {
-                break (order.wish.decide(&truth, then.as_ref().map(|(then, _)| then), &mark)?, then);
+                break (order.wish.decide(&truth, then.as_ref().map(|(then, _)| then), &mark)?, then, store);
             }
         };
         if decided.parts.is_empty() {
             return Ok(Done::Unchanged);
         }
         check_gates(&order, &decided)?;
+        if !decided.is_narrowing() {
+            self.check_expected(&store, &order).await?;
+        }
         decided.forms = then.map(|(_, forms)| forms).unwrap_or_default();
         let draft = Draft {
             actor: order.actor,
@@ -101,15 +110,9 @@ impl Inner {
 
     /// An order that was carried out before. The database is asked for no longer than a stop can wait.
     async fn look_up_quickly(&self, order: &Order) -> Result<Option<Done>, Rejected> {
-        let Some((key, request)) = &order.key else { return Ok(None) };
-        let pending = self.truth().pending().iter().find(|pending| pending.id == *key).map(|pending| pending.request);
-        match pending {
-            Some(known) if known != Some(*request) => return Err(Rejected::KeyReused),
-            Some(_) => {
-                let position = self.live.current().position();
-                return Ok(Some(Done::Pending { position, survives_restart: true, parts: Vec::new() }));
-            }
-            None => {}
+        let pending = self.look_up_pending(order)?;
+        if order.key.is_none() || pending.is_some() {
+            return Ok(pending);
         }
         let store = match timeout(LOOK_UP, self.lane.lock()).await {
             Ok(lane) => lane.store.clone(),
@@ -121,6 +124,20 @@ impl Inner {
         }
     }
 
+    /// An order that is live and not yet committed.
+    fn look_up_pending(&self, order: &Order) -> Result<Option<Done>, Rejected> {
+        let Some((key, request)) = &order.key else { return Ok(None) };
+        let pending = self.truth().pending().iter().find(|pending| pending.id == *key).map(|pending| pending.request);
+        match pending {
+            None => Ok(None),
+            Some(known) if known != Some(*request) => Err(Rejected::KeyReused),
+            Some(_) => {
+                let position = self.live.current().position();
+                Ok(Some(Done::Pending { position, survives_restart: true, parts: Vec::new() }))
+            }
+        }
+    }
+
     /// Refused only if this flag, or a segment it names, changed since the caller looked.
     async fn check_expected(&self, store: &Store, order: &Order) -> Result<(), Rejected> {
         let (Some(expected), Some(flag)) = (order.expected, order.wish.flag()) else { return Ok(()) };
@@ -128,9 +145,23 @@ impl Inner {
         if changed_at <= expected {
             return Ok(());
         }
-        let page = Page { flag: Some(flag.to_string()), after: Some(expected), limit: 20, ..Page::default() };
-        let since = timeout(READ, store.history(&page)).await.ok().and_then(Result::ok).unwrap_or_default();
+        let since = timeout(READ, self.since(store, flag, expected)).await.ok().and_then(Result::ok).unwrap_or_default();
         Err(Rejected::Moved { flag: flag.clone(), changed_at, since })
+    }
+
+    /// What changed a flag after a revision, and what last changed each segment it names; the newest first.
+    async fn since(&self, store: &Store, flag: &FlagKey, expected: u64) -> Result<Vec<Stored>, StoreError> {
+        let of_segments = self.truth().segments_changed_after(flag.as_str(), expected);
+        let page = Page { flag: Some(flag.to_string()), after: Some(expected), limit: SINCE, ..Page::default() };
+        let mut since = store.history(&page).await?;
+        for revision in of_segments.into_iter().take(SINCE as usize) {
+            let page = Page { after: Some(revision - 1), before: Some(revision + 1), limit: 1, ..Page::default() };
+            since.extend(store.history(&page).await?);
+        }
+        since.sort_by_key(|stored| std::cmp::Reverse(stored.revision.revision));
+        since.dedup_by_key(|stored| stored.revision.revision);
+        since.truncate(SINCE as usize);
+        Ok(since)
     }
 
     async fn then(&self, wish: &Wish) -> Result<(Then, crate::truth::Forms), Rejected> {
@@ -144,7 +175,13 @@ impl Inner {
     /// What was in force at the revision a rollback goes back to.
     async fn then_from(&self, store: &Store, wish: &Wish) -> Result<(Then, crate::truth::Forms), Rejected> {
         let Wish::Rollback { flag, to } = wish else { return Err(Rejected::Unknown) };
-        let down = |error: crate::store::StoreError| Rejected::Down(error.chain());
+        let down = |error: StoreError| Rejected::Down(error.chain());
+        {
+            let truth = self.truth();
+            if truth.flag(flag.as_str()).is_none() {
+                return Err(Refused::unknown(&truth, flag).into());
+            }
+        }
         let revision = match to {
             Some(revision) => {
                 let newest = self.truth().book.head.revision;

@@ -25,7 +25,7 @@ use crate::token::random_name;
 use crate::truth::{Action, Book, Change, FlagRecord, Forms, Head, Origin, Truth};
 
 /// How long a database may take at a start when there is a last good state to serve, and when there is none.
-const WITH_LAST_GOOD: Duration = Duration::from_millis(300);
+const WITH_LAST_GOOD: Duration = Duration::from_millis(800);
 const WITHOUT: Duration = Duration::from_secs(3);
 
 /// What opening takes.

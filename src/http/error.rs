@@ -7,13 +7,9 @@ use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::{Value as Json, json};
 
 use super::Surface;
-use super::admin::revisions;
 use super::answer::Answer;
 use super::question::BadQuestion;
-use super::server::TooSlow;
-use crate::control::Rejected;
 use crate::token::Role;
-use crate::truth::Refused;
 
 /// What cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,7 +46,7 @@ pub enum Refusal {
     NoRandomness,
     /// What the corridor did not do.
     #[error("{detail}")]
-    Order { row: (StatusCode, &'static str), detail: String, since: Option<Json> },
+    Order { row: (StatusCode, &'static str), says: &'static str, detail: String, since: Option<Box<Json>> },
 }
 
 impl Refusal {
@@ -113,17 +109,9 @@ impl Refusal {
             Refusal::NotPermitted(_) => "the token's role does not permit this",
             Refusal::OtherFlags => "the token reaches other flags only",
             Refusal::UnknownToken => "there is no such token that is still good",
-            Refusal::BadOrder(_) => "the body or the query cannot be read",
+            Refusal::BadOrder(_) => "the body, the query or a header is not as it has to be",
             Refusal::NoRandomness => "the system gives no randomness",
-            Refusal::Order { row: (_, code), .. } => order_in_general(code),
-        }
-    }
-
-    /// What was changed meanwhile.
-    pub fn more(&self) -> Option<&Json> {
-        match self {
-            Refusal::Order { since, .. } => since.as_ref(),
-            _ => None,
+            Refusal::Order { says, .. } => says,
         }
     }
 
@@ -149,6 +137,11 @@ impl Refusal {
     }
 }
 
+/// The rest of the request may still come, and is no request; a next one sent after it would be lost with it, so it is said.
+pub fn ends_the_connection(status: StatusCode) -> bool {
+    matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
+}
+
 /// An error's body has no tag, and the same headers as any other answer.
 fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, body: &Json) -> Response<Body> {
     surface.statuses.count(status);
@@ -160,8 +153,7 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if status == StatusCode::REQUEST_TIMEOUT {
-        // The rest of the request may still come, and is no request.
+    if ends_the_connection(status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
@@ -181,96 +173,5 @@ pub fn in_the_shape_of(refusal: &Refusal, surface: &Surface, uri: &Uri) -> Respo
     match uri.path().starts_with("/ofrep/") {
         true => refusal.ofrep(surface, None),
         false => refusal.problem(surface),
-    }
-}
-
-impl From<Rejected> for Refusal {
-    fn from(rejected: Rejected) -> Refusal {
-        let row = match &rejected {
-            Rejected::Refused(Refused::UnknownFlag { .. }) => (StatusCode::NOT_FOUND, "flag-not-found"),
-            Rejected::Refused(Refused::NoDefinition(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "no-definition"),
-            Rejected::Refused(Refused::DoesNotFit { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "does-not-fit"),
-            Rejected::Refused(Refused::DisabledIsDefault(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "disabled-is-default"),
-            Rejected::Refused(Refused::NotStopped(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "not-stopped"),
-            Rejected::Refused(Refused::NothingToRollBack(_)) => (StatusCode::UNPROCESSABLE_ENTITY, "nothing-to-roll-back"),
-            Rejected::Refused(Refused::NothingThen { .. }) => (StatusCode::UNPROCESSABLE_ENTITY, "nothing-then"),
-            Rejected::NoSuchRevision(_) => (StatusCode::UNPROCESSABLE_ENTITY, "no-such-revision"),
-            Rejected::ReasonNeeded => (StatusCode::UNPROCESSABLE_ENTITY, "reason-needed"),
-            Rejected::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key-reused"),
-            Rejected::MayOnlyNarrow => (StatusCode::FORBIDDEN, "may-only-narrow"),
-            Rejected::Moved { .. } => (StatusCode::CONFLICT, "moved"),
-            Rejected::Down(_) => (StatusCode::SERVICE_UNAVAILABLE, "database-down"),
-            Rejected::NoSpace => (StatusCode::INSUFFICIENT_STORAGE, "disk-full"),
-            Rejected::Unknown => (StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown"),
-        };
-        let since = match &rejected {
-            Rejected::Moved { since, .. } => Some(revisions(since)),
-            _ => None,
-        };
-        Refusal::Order { row, detail: rejected.to_string(), since }
-    }
-}
-
-/// What each code of an order stands for.
-fn order_in_general(code: &str) -> &'static str {
-    match code {
-        "flag-not-found" => "there is no flag of this name",
-        "no-definition" => "the flag has no good definition",
-        "does-not-fit" => "the shares exceed 100% together",
-        "disabled-is-default" => "the flag's default is `disabled` already",
-        "not-stopped" => "the flag is not stopped",
-        "nothing-to-roll-back" => "no change is left to roll back",
-        "nothing-then" => "the flag had no good definition at that revision",
-        "no-such-revision" => "there is no such revision",
-        "reason-needed" => "what widens needs a reason",
-        "key-reused" => "the idempotency key was used for another request",
-        "may-only-narrow" => "the role may stop and lower only",
-        "moved" => "the flag, or a segment it names, changed since the caller looked; what changed stands in `since`",
-        "database-down" => "the database is out of reach",
-        "disk-full" => "the disk is full",
-        _ => "the database did not say in time whether it is saved",
-    }
-}
-
-impl Refusal {
-    /// Everything the corridor may refuse, for the contract.
-    pub fn of_orders() -> Vec<Refusal> {
-        use crate::flag::{FlagKey, Share};
-        let Ok(flag) = "flag".parse::<FlagKey>() else { return Vec::new() };
-        let refused = [
-            Refused::UnknownFlag { flag: flag.clone(), similar: None },
-            Refused::NoDefinition(flag.clone()),
-            Refused::DoesNotFit { realtime: Share::NOBODY, disabled: Share::NOBODY },
-            Refused::DisabledIsDefault(flag.clone()),
-            Refused::NotStopped(flag.clone()),
-            Refused::NothingToRollBack(flag.clone()),
-            Refused::NothingThen { flag: flag.clone(), revision: 0 },
-        ];
-        let moved = Rejected::Moved { flag, changed_at: 0, since: Vec::new() };
-        let others = [
-            Rejected::NoSuchRevision(0),
-            Rejected::ReasonNeeded,
-            Rejected::KeyReused,
-            Rejected::MayOnlyNarrow,
-            Rejected::Unknown,
-            moved,
-        ];
-        refused.into_iter().map(Rejected::Refused).chain(others).map(Refusal::from).collect()
-    }
-
-    pub fn down() -> Refusal {
-        Rejected::Down(String::new()).into()
-    }
-
-    pub fn no_space() -> Refusal {
-        Rejected::NoSpace.into()
-    }
-
-    pub fn body_too_large() -> Refusal {
-        BadQuestion::TooLarge(String::new()).into()
-    }
-
-    pub fn body_too_slow() -> Refusal {
-        BadQuestion::TooSlow(TooSlow(std::time::Duration::ZERO)).into()
     }
 }

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::answer::{Answer, holds};
 use super::contract::{self, public};
@@ -15,7 +15,7 @@ use crate::document::etag;
 
 /// The public listener's document.
 pub fn public_document() -> Json {
-    contract::document(public::TITLE, public::SAYS, &endpoints())
+    contract::document(public::TITLE, public::SAYS, &endpoints(), json!({}))
 }
 
 /// Its bytes and their tag.

@@ -27,6 +27,7 @@ pub fn expire(truth: &Truth, now_ms: i64) -> Expiry {
             continue;
         }
         let Some(current) = truth.flag(key.as_str()) else { continue };
+        // What is pending may hold another split in its place, with an end of its own.
         let Some(after) = ended(&current, now_ms) else { continue };
         let narrows = after.split().unwrap_or_default().narrows(current.split().unwrap_or_default());
         match narrows || ends.named {
@@ -39,7 +40,7 @@ pub fn expire(truth: &Truth, now_ms: i64) -> Expiry {
 
 fn ended(current: &FlagEntry, now_ms: i64) -> Option<FlagEntry> {
     let held = current.record.split.as_ref()?;
-    let ends = held.ends.as_ref()?;
+    let ends = held.ends.as_ref().filter(|ends| ends.at_ms <= now_ms)?;
     let own = current.in_force()?.rollout;
     let mark = Mark { by: "expiry".to_owned(), at_ms: now_ms, reason: held.mark.reason.clone() };
     let back = || Held { split: ends.split.unwrap_or_default(), mark, ends: None };

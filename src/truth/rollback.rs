@@ -56,7 +56,10 @@ impl Then {
         let only_rollout =
             |now: &Arc<Definition>| differences(then, now).iter().all(|found| found.what.starts_with("rollout."));
         let base = current.definition.as_ref().filter(|now| only_rollout(now));
-        let pin = base.is_none().then(|| Pin { definition: *id, of: self.revision, mark: mark.clone() });
+        // What is pinned already stays as it is: then this is a change of the split alone, and may be live before it is committed.
+        let pinned = current.record.pin.clone().filter(|pin| pin.definition == *id);
+        let fresh = || Pin { definition: *id, of: self.revision, mark: mark.clone() };
+        let pin = base.is_none().then(|| pinned.unwrap_or_else(fresh));
         let own = base.unwrap_or(then).rollout;
         let ends = self.ends.clone().filter(|end| end.at_ms > mark.at_ms);
         let held = || Held { split: self.split.unwrap_or_default(), mark: mark.clone(), ends: ends.clone() };

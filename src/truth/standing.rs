@@ -79,9 +79,15 @@ impl Truth {
     /// The revision at which a flag, or a segment it names, last changed.
     pub fn changed_at(&self, key: &str) -> u64 {
         let Some(entry) = self.book.flag(key) else { return 0 };
-        let segments = entry.in_force().into_iter().flat_map(|definition| &definition.segments);
-        let segments = segments.filter_map(|segment| self.book.segment(segment.as_str())).map(|segment| segment.changed_at);
-        segments.fold(entry.changed_at, u64::max)
+        self.segments_changed_after(key, entry.changed_at).into_iter().fold(entry.changed_at, u64::max)
+    }
+
+    /// The revisions after another one at which segments that a flag names last changed.
+    pub fn segments_changed_after(&self, key: &str, revision: u64) -> Vec<u64> {
+        let definition = self.book.flag(key).and_then(|entry| entry.in_force());
+        let segments = definition.into_iter().flat_map(|definition| &definition.segments);
+        let changed_at = segments.filter_map(|segment| self.book.segment(segment.as_str())).map(|segment| segment.changed_at);
+        changed_at.filter(|changed_at| *changed_at > revision).collect()
     }
 
     /// Every flag as it is to stand in a snapshot, in the order of keys.

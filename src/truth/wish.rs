@@ -66,6 +66,14 @@ pub enum Refused {
     NothingThen { flag: FlagKey, revision: u64 },
 }
 
+impl Refused {
+    /// There is no such flag, and perhaps one of nearly the same name.
+    pub fn unknown(truth: &Truth, flag: &FlagKey) -> Refused {
+        let similar = similar(flag.as_str(), truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
+        Refused::UnknownFlag { flag: flag.clone(), similar }
+    }
+}
+
 /// One flag's part in what was decided.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -104,8 +112,7 @@ impl Wish {
         let current = truth.flag(flag.as_str());
         // Before anything is known, any flag may be stopped: it stays so when it becomes known.
         if current.is_none() && !(truth.is_cold() && matches!(self, Wish::Stop { .. })) {
-            let similar = similar(flag.as_str(), truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
-            return Err(Refused::UnknownFlag { flag: flag.clone(), similar });
+            return Err(Refused::unknown(truth, flag));
         }
         let old = current.clone().unwrap_or_default();
         let with = |record: FlagRecord| old.with(record);

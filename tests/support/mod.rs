@@ -1,9 +1,11 @@
 //! What full-stack tests share: a real service on a free port, and ways of saving a file.
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod contract;
 pub mod forgery;
 pub mod guarded;
 pub mod issuer;
+pub mod operators;
 
 use std::fs;
 use std::io::Write;

@@ -1,13 +1,14 @@
 //! How the admin listener's answers look.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value as Json, json};
 
 use super::AdminSurface;
+use super::rejected::since;
 use crate::http::answer::REVISION;
-use crate::http::error::Refusal;
+use crate::http::error::{Refusal, ends_the_connection};
 
 pub fn json(surface: &AdminSurface, status: StatusCode, body: &Json) -> Response<Body> {
     respond(surface, status, "application/json", body.to_string())
@@ -21,12 +22,15 @@ pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
         "code": code,
         "detail": refusal.to_string(),
     });
-    if let Some(more) = refusal.more() {
+    if let Some(more) = since(refusal) {
         body["since"] = more.clone();
     }
     let mut response = respond(surface, status, "application/problem+json", body.to_string());
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if ends_the_connection(status) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

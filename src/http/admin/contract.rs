@@ -1,52 +1,71 @@
 //! What the admin listener promises, call by call.
 
+use std::time::Duration;
+
 use serde_json::{Value as Json, json};
 
-use crate::http::contract::{Answers, Operation, of_refusals, shape};
+use super::history::MAX_PAGE;
+use super::orders::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
+use super::rejected::{May, without_a_database};
+use super::tokens::{MAX_EXPIRES_AFTER_MS, MAX_NAME_BYTES};
+use crate::flag::MAX_UNIT_BYTES;
+use crate::http::contract::{Answers, Operation, Takes, of_refusals, shape};
 use crate::http::error::Refusal;
+use crate::http::question::BadQuestion;
+use crate::http::server::TooSlow;
 use crate::token::Role;
 
 pub const TITLE: &str = "Turnout, for operators";
 pub const SAYS: &str = "Shows and changes what is live. Every call but `/healthz` takes `Authorization: Bearer` with a token whose role \
     permits it. What stops or lowers is never refused for what somebody else changed meanwhile.";
 
+/// How one says who one is.
+pub fn credentials() -> Json {
+    json!({ "token": { "type": "http", "scheme": "bearer", "description": "A token of `turnout token create`, or the data folder's own." } })
+}
+
 pub fn alive() -> Operation {
-    Operation { answers: vec![found("It runs.", json!({ "type": "object" }))], ..look("adminAlive", "It runs") }
+    call("adminAlive", "It runs", found("It runs.", "Health"), vec![Refusal::WrongHost, Refusal::NoSuchMethod])
 }
 
 pub fn openapi() -> Operation {
-    look("adminOpenapi", "This document")
+    let document = Answers { content: Some(("application/json", json!({ "type": "object" }))), ..found("The document.", "") };
+    look("adminOpenapi", "This document", document, vec![])
 }
 
 pub fn metrics() -> Operation {
-    let text = Answers {
-        content: Some((super::metrics::OPENMETRICS, json!({ "type": "string" }))),
-        ..found("OpenMetrics.", json!({}))
-    };
-    let mut operation = look("metrics", "Counters and gauges");
-    operation.answers[0] = text;
-    operation
+    let content = Some((super::metrics::OPENMETRICS, json!({ "type": "string" })));
+    look("metrics", "Counters and gauges", Answers { content, ..found("OpenMetrics.", "") }, vec![])
 }
 
 pub fn problems_there_are() -> Operation {
-    look("problems", "What is wrong at the moment, and the mend")
+    look(
+        "problems",
+        "What is wrong at the moment, and the mend",
+        found("The problems; none is an empty list.", "Problems"),
+        vec![],
+    )
 }
 
 pub fn status() -> Operation {
-    look("status", "How it stands: the database, then every flag")
+    look("status", "How it stands: the database, then every flag", found("How it stands.", "Status"), vec![])
 }
 
 pub fn flag() -> Operation {
-    of_flag(look("flag", "One flag as it stands"), vec![Refusal::UnknownFlag])
+    let mut operation = look("flag", "One flag as it stands", found("The flag.", "FlagState"), vec![Refusal::UnknownFlag]);
+    operation.parameters = vec![flag_in_path()];
+    operation
 }
 
 pub fn explain() -> Operation {
-    let refusals = vec![bad_order(), Refusal::body_too_large(), Refusal::body_too_slow(), Refusal::UnknownFlag];
-    let mut operation = of_flag(look("explain", "The story of one answer"), refusals);
-    let body = json!({
+    let mut refusals = with_a_body();
+    refusals.push(Refusal::UnknownFlag);
+    let mut operation = look("explain", "The story of one answer", found("Every step of it.", "Story"), refusals);
+    operation.parameters = vec![flag_in_path()];
+    operation.takes = Takes::PerhapsBody(json!({
         "type": "object",
         "properties": {
-            "targetingKey": { "type": ["string", "null"] },
+            "targetingKey": { "type": ["string", "null"], "maxLength": MAX_UNIT_BYTES },
             "attributes": { "type": ["object", "null"], "description": "As a client sends them." },
             "written": {
                 "type": ["object", "null"], "additionalProperties": { "type": "string" },
@@ -56,170 +75,202 @@ pub fn explain() -> Operation {
             "bucket": { "type": ["integer", "null"], "minimum": 0, "maximum": 99_999, "description": "Pretend this bucket." },
         },
         "additionalProperties": false,
-    });
-    operation.body = Some(body);
+    }));
     operation
 }
 
 pub fn set() -> Operation {
-    verb(
-        "set",
-        "Hold a split over the file's",
-        json!({
-            "realtime-v2": share(), "disabled": share(), "forMs": time(), "then": share(),
-        }),
-    )
-}
-
-pub fn unset() -> Operation {
-    verb("unset", "Back to what the file says; a stop stays", json!({}))
-}
-
-pub fn stop() -> Operation {
-    verb("stop", "Emergency stop: everybody gets `when_stopped` until it is resumed", json!({}))
-}
-
-pub fn resume() -> Operation {
-    verb("resume", "Lift a stop", json!({ "at": share() }))
-}
-
-pub fn rollback() -> Operation {
-    verb("rollback", "Undo the newest change, or bring back a revision", json!({ "to": { "type": "integer", "minimum": 1 } }))
-}
-
-pub fn stop_all() -> Operation {
-    let mut operation = verb("stopAll", "Emergency stop of every flag", json!({}));
-    operation.parameters.retain(|parameter| parameter["in"] != "path");
+    let members = json!({ "realtime-v2": share(), "disabled": share(), "forMs": time(MAX_HELD_MS), "then": share() });
+    let may = May { split: true, widen: true, ..May::ONLY_NARROW };
+    let mut operation = verb("set", "Hold a split over the file's", members, may);
+    if let Takes::PerhapsBody(schema) = operation.takes {
+        operation.takes = Takes::Body(schema);
+    }
     operation
 }
 
+pub fn unset() -> Operation {
+    verb("unset", "Back to what the file says; a stop stays", json!({}), May { widen: true, ..May::ONLY_NARROW })
+}
+
+pub fn stop() -> Operation {
+    verb("stop", "Emergency stop: everybody gets `when_stopped` until it is resumed", json!({}), May::ONLY_NARROW)
+}
+
+pub fn resume() -> Operation {
+    let may = May { split: true, widen: true, resume: true, ..May::ONLY_NARROW };
+    let mut operation = verb("resume", "Lift a stop", json!({ "at": share() }), may);
+    // Nothing is resumed before it is saved.
+    operation.answers.retain(|answers| answers.status != 202);
+    operation
+}
+
+pub fn rollback() -> Operation {
+    let members = json!({ "to": { "type": ["integer", "null"], "minimum": 1 } });
+    let may = May { widen: true, roll_back: true, ..May::ONLY_NARROW };
+    verb("rollback", "Undo the newest change, or bring back a revision", members, may)
+}
+
+pub fn stop_all() -> Operation {
+    change("stopAll", "Emergency stop of every flag", json!({}), May::ONLY_NARROW.be_rejected(false))
+}
+
 pub fn history() -> Operation {
-    let number = |name: &str, says: &str| json!({ "name": name, "in": "query", "required": false, "description": says, "schema": { "type": "integer", "minimum": 0 } });
-    let flag = json!({ "name": "flag", "in": "query", "required": false, "description": "Only what changed this flag.", "schema": shape("FlagKey") });
-    let mut operation = with(look("history", "Revisions, the newest first"), vec![bad_order(), Refusal::down()]);
+    let number = |name: &str, says: &str, bounds: Json| {
+        let mut schema = json!({ "type": "integer" });
+        if let (Json::Object(schema), Json::Object(bounds)) = (&mut schema, bounds) {
+            schema.extend(bounds);
+        }
+        in_query(name, says, schema)
+    };
+    let mut refusals = vec![bad_order()];
+    refusals.extend(without_a_database());
+    let mut operation = look("history", "Revisions, the newest first", found("A page of them.", "History"), refusals);
     operation.parameters = vec![
-        flag,
-        number("before", "Only older ones."),
-        number("after", "Only newer ones."),
-        number("limit", "How many at most."),
+        in_query("flag", "Only what changed this flag.", shape("FlagKey")),
+        number("before", "Only older ones.", json!({ "minimum": 0 })),
+        number("after", "Only newer ones.", json!({ "minimum": 0 })),
+        number("limit", "How many at most.", json!({ "minimum": 1, "maximum": MAX_PAGE })),
     ];
     operation
 }
 
 pub fn verify() -> Operation {
-    with(look("verifyHistory", "Whether any row was altered"), vec![Refusal::down()])
+    look(
+        "verifyHistory",
+        "Whether any row was altered",
+        found("What reading every row came to.", "Verdict"),
+        without_a_database(),
+    )
 }
 
 pub fn tokens() -> Operation {
-    look("tokens", "The credentials there are, without their secrets")
+    look(
+        "tokens",
+        "The credentials there are, without their secrets",
+        found("All of them.", "Tokens"),
+        vec![Refusal::OtherFlags],
+    )
 }
 
 pub fn create_token() -> Operation {
-    let body = json!({
+    let made = Answers { status: 201, ..found("The credential, with its secret for this once.", "NewToken") };
+    let mut refusals = with_a_body();
+    refusals.extend(without_a_database());
+    refusals.extend([Refusal::OtherFlags, Refusal::NoRandomness]);
+    let mut operation = look("createToken", "Make a credential; its secret is shown once", made, refusals);
+    operation.says = "`flags` limits what a stopper or an operator may change.";
+    operation.takes = Takes::Body(json!({
         "type": "object",
         "properties": {
-            "name": { "type": "string", "minLength": 1, "maxLength": super::tokens::MAX_NAME_BYTES },
+            "name": line(json!("string"), 1, MAX_NAME_BYTES),
             "role": { "type": "string", "enum": Role::ALL.map(Role::as_str) },
             "flags": { "type": ["array", "null"], "items": shape("FlagKey") },
-            "expiresAfterMs": { "type": ["integer", "null"], "minimum": 1 },
+            "expiresAfterMs": time(MAX_EXPIRES_AFTER_MS),
         },
         "required": ["name", "role"],
         "additionalProperties": false,
-    });
-    let mut operation = with(look("createToken", "Make a credential; its secret is shown once"), changing());
-    operation.answers[0].status = 201;
-    operation.body = Some(body);
+        "examples": [{ "name": "oncall", "role": "stopper" }],
+    }));
     operation
 }
 
 pub fn revoke_token() -> Operation {
-    let mut refusals = changing();
-    refusals.push(Refusal::UnknownToken);
-    let mut operation = with(look("revokeToken", "Revoke a credential"), refusals);
-    operation.parameters = vec![json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } })];
+    let mut refusals = without_a_database();
+    refusals.extend([Refusal::OtherFlags, Refusal::UnknownToken]);
+    let mut operation = look("revokeToken", "Revoke a credential", found("It is no longer good.", "Revoked"), refusals);
+    operation.parameters = vec![in_path("id", "The credential's id.", json!({ "type": "string" }))];
     operation
 }
 
-/// A call that shows something.
-fn look(id: &'static str, summary: &'static str) -> Operation {
-    with(
-        Operation {
-            id,
-            summary,
-            says: "",
-            parameters: Vec::new(),
-            body: None,
-            answers: vec![found("As asked.", json!({ "type": "object" }))],
-        },
-        vec![Refusal::WrongHost, Refusal::NoToken, Refusal::NotPermitted(Role::Viewer), Refusal::NoSuchMethod],
-    )
+/// A call, with its one good answer.
+fn call(id: &'static str, summary: &'static str, good: Answers, refusals: Vec<Refusal>) -> Operation {
+    let mut answers = vec![good];
+    answers.extend(of_refusals(&refusals));
+    Operation { id, summary, says: "", parameters: Vec::new(), takes: Takes::Nothing, answers }
 }
 
-/// A call that changes a flag.
-fn verb(id: &'static str, summary: &'static str, more: Json) -> Operation {
-    let mut properties = json!({
-        "reason": { "type": ["string", "null"], "maxLength": super::orders::MAX_REASON_BYTES },
-        "expectedRevision": { "type": ["integer", "null"], "minimum": 0 },
-    });
-    if let (Json::Object(all), Json::Object(more)) = (&mut properties, more) {
-        all.extend(more);
-    }
-    let mut refusals = changing();
-    refusals.extend([Refusal::UnknownFlag, Refusal::OtherFlags]);
-    refusals.extend(Refusal::of_orders());
-    let mut operation = of_flag(with(look(id, summary), refusals), Vec::new());
-    let pending = Answers { status: 202, ..found("Live, and not yet in the database.", json!({ "type": "object" })) };
-    operation.answers.insert(1, pending);
-    let key = json!({
-        "name": "Idempotency-Key", "in": "header", "required": false,
+/// A call that takes a token.
+fn look(id: &'static str, summary: &'static str, good: Answers, more: Vec<Refusal>) -> Operation {
+    let mut refusals = vec![Refusal::WrongHost, Refusal::NoToken, Refusal::NotPermitted(Role::Viewer), Refusal::NoSuchMethod];
+    refusals.extend(more);
+    call(id, summary, good, refusals)
+}
+
+/// A call that changes one flag.
+fn verb(id: &'static str, summary: &'static str, members: Json, may: May) -> Operation {
+    let mut operation = change(id, summary, members, may.be_rejected(true));
+    operation.parameters.insert(0, flag_in_path());
+    operation
+}
+
+/// A call that changes flags.
+fn change(id: &'static str, summary: &'static str, members: Json, rejected: Vec<Refusal>) -> Operation {
+    let mut refusals = with_a_body();
+    refusals.push(Refusal::OtherFlags);
+    refusals.extend(rejected);
+    let mut operation = look(id, summary, found("Done, or as it was wanted already.", "Outcome"), refusals);
+    operation.answers.insert(1, Answers { status: 202, ..found("Live, and not yet in the database.", "Outcome") });
+    let key = json!({ "type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": "^[ -~]+$" });
+    operation.parameters = vec![json!({
+        "name": "Idempotency-Key", "in": "header", "required": false, "schema": key,
         "description": "A name for this request: sent again under it, it is done once.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": super::orders::MAX_KEY_BYTES },
-    });
-    let narrow_only = json!({
-        "name": "Turnout-Narrow-Only", "in": "header", "required": false,
+    })];
+    operation.parameters.push(json!({
+        "name": "Turnout-Narrow-Only", "in": "header", "required": false, "schema": { "type": "string" },
         "description": "Of any value: what would widen is refused as `may-only-narrow`, whatever the role.",
-        "schema": { "type": "string" },
+    }));
+    let mut properties = json!({
+        "reason": line(json!(["string", "null"]), 0, MAX_REASON_BYTES),
+        "expectedRevision": {
+            "description": "The revision the caller looked at: what widens is refused if the flag changed after it.",
+            "type": ["integer", "null"], "minimum": 0,
+        },
     });
-    operation.parameters.extend([key, narrow_only]);
-    operation.body = Some(json!({ "type": "object", "properties": properties, "additionalProperties": false }));
+    if let (Json::Object(all), Json::Object(members)) = (&mut properties, members) {
+        all.extend(members);
+    }
+    operation.takes = Takes::PerhapsBody(json!({ "type": "object", "properties": properties, "additionalProperties": false }));
     operation
 }
 
-fn of_flag(operation: Operation, refusals: Vec<Refusal>) -> Operation {
-    let mut operation = with(operation, refusals);
-    operation.parameters.push(json!({ "name": "flag", "in": "path", "required": true, "schema": shape("FlagKey") }));
-    operation
-}
-
-fn with(mut operation: Operation, refusals: Vec<Refusal>) -> Operation {
-    let mut codes: Vec<Refusal> = refusals;
-    codes.extend(operation.answers.iter().filter(|answers| answers.status >= 400).flat_map(|_| Vec::new()));
-    let known: Vec<u16> = operation.answers.iter().map(|answers| answers.status).collect();
-    operation.answers.extend(of_refusals(&codes).into_iter().filter(|answers| !known.contains(&answers.status)));
-    operation
-}
-
-fn changing() -> Vec<Refusal> {
-    vec![bad_order(), Refusal::body_too_large(), Refusal::body_too_slow(), Refusal::down(), Refusal::no_space()]
+/// What any body may be refused for.
+fn with_a_body() -> Vec<Refusal> {
+    vec![bad_order(), BadQuestion::TooLarge(String::new()).into(), BadQuestion::TooSlow(TooSlow(Duration::ZERO)).into()]
 }
 
 fn bad_order() -> Refusal {
     Refusal::BadOrder(String::new())
 }
 
-fn found(says: &str, schema: Json) -> Answers {
-    Answers {
-        status: 200,
-        says: says.to_owned(),
-        headers: vec![("Turnout-Revision", true)],
-        content: Some(("application/json", schema)),
-    }
+fn found(says: &str, name: &str) -> Answers {
+    let content = Some(("application/json", shape(name)));
+    Answers { status: 200, says: says.to_owned(), headers: vec![("Turnout-Revision", true)], content }
+}
+
+fn flag_in_path() -> Json {
+    in_path("flag", "The flag's key.", shape("FlagKey"))
+}
+
+fn in_path(name: &str, says: &str, schema: Json) -> Json {
+    json!({ "name": name, "in": "path", "required": true, "description": says, "schema": schema })
+}
+
+fn in_query(name: &str, says: &str, schema: Json) -> Json {
+    json!({ "name": name, "in": "query", "required": false, "description": says, "schema": schema })
+}
+
+/// One line of text; it is counted in bytes, of which a schema knows nothing.
+fn line(kind: Json, at_least: usize, at_most: usize) -> Json {
+    let says = format!("One line of at most {at_most} bytes of UTF-8.");
+    json!({ "description": says, "type": kind, "minLength": at_least, "maxLength": at_most })
 }
 
 fn share() -> Json {
-    json!({ "type": ["string", "null"], "pattern": r"^(0|[1-9][0-9]{0,2})(\.[0-9]{1,3})?%$", "examples": ["12.5%"] })
+    let written = r"^((0|[1-9][0-9]?)(\.[0-9]{1,3})?|100(\.0{1,3})?)%$";
+    json!({ "type": ["string", "null"], "pattern": written, "examples": ["12.5%"] })
 }
 
-fn time() -> Json {
-    json!({ "type": ["integer", "null"], "minimum": 1 })
+fn time(at_most: i64) -> Json {
+    json!({ "type": ["integer", "null"], "minimum": 1, "maximum": at_most })
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, HOST};
-use axum::http::{HeaderMap, Response};
+use axum::http::header::{ALLOW, AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::{Next, from_fn};
 
 use super::AdminSurface;
@@ -102,14 +102,29 @@ pub async fn identify(State(surface): State<AdminSurface>, mut request: Request,
     next.run(request).await
 }
 
+/// The router tells of the methods of every address there is, also to strangers: it stays between those who may look.
+pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().remove(ALLOW);
+    }
+    response
+}
+
 async fn check(permission: Permission, request: Request, next: Next) -> Response<Body> {
     let Some(Identified { caller, surface }) = request.extensions().get().cloned() else {
-        // Without `identify` before it nobody is known; the layer cannot be left out without a test turning red.
-        return Response::default();
+        // Without `identify` before it nobody is known, so nobody gets past.
+        let mut nobody = Response::default();
+        *nobody.status_mut() = StatusCode::UNAUTHORIZED;
+        return nobody;
     };
     match (permission, caller) {
         (Permission::Anyone, _) => next.run(request).await,
         (_, None) => refuse(&surface, &Refusal::NoToken),
+        // Whoever makes credentials makes them for every flag.
+        (Permission::Administer, Some(Caller { role: Role::Admin, flags: Some(_), .. })) => {
+            refuse(&surface, &Refusal::OtherFlags)
+        }
         (permission, Some(caller)) if permission.is_given_to(caller.role) => next.run(request).await,
         (_, Some(caller)) => refuse(&surface, &Refusal::NotPermitted(caller.role)),
     }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use crate::control::Rejected;
+use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::store::{Page, Stored};
 use crate::truth::{Forms, texts_to_tell, told};
@@ -24,10 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const VERIFYING: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[derive(Default)]
+#[serde(deny_unknown_fields)]
 pub struct Which {
-    flag: Option<String>,
+    flag: Option<FlagKey>,
     before: Option<u64>,
     after: Option<u64>,
     limit: Option<u32>,
@@ -37,12 +37,16 @@ pub async fn history(
     State(surface): State<AdminSurface>,
     which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
 ) -> Response<Body> {
-    let Ok(Query(which)) = which else {
+    let Some(which) =
+        which.ok().map(|Query(which)| which).filter(|which| which.limit.is_none_or(|limit| (1..=MAX_PAGE).contains(&limit)))
+    else {
         let fault = format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
         return refuse(&surface, &Refusal::BadOrder(fault));
     };
-    let limit = which.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let page = Page { flag: which.flag, before: which.before, after: which.after, limit };
+    let limit = which.limit.unwrap_or(PAGE);
+    // One more than is shown tells whether there are more.
+    let page =
+        Page { flag: which.flag.map(|flag| flag.to_string()), before: which.before, after: which.after, limit: limit + 1 };
     let read = async {
         let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
         let found = store.history(&page).await.map_err(|error| Rejected::Down(error.chain()))?;
@@ -53,8 +57,9 @@ pub async fn history(
     };
     match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(slow())) {
         Ok((found, mut forms)) => {
-            let more = found.len() as u32 == limit && found.last().is_some_and(|last| last.revision.revision > 1);
-            let revisions: Vec<Json> = found.iter().map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect();
+            let more = found.len() > limit as usize;
+            let shown = found.iter().take(limit as usize);
+            let revisions: Vec<Json> = shown.map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect();
             answer(&surface, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
         }
         Err(rejected) => refuse(&surface, &rejected.into()),

@@ -9,20 +9,22 @@ mod explain;
 mod flags;
 mod guard;
 mod history;
+mod members;
 mod metrics;
 mod orders;
 mod problems;
+mod rejected;
+mod shapes;
 mod tokens;
 mod view;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
-use serde_json::Value as Json;
+use axum::middleware::{from_fn, from_fn_with_state};
+use serde_json::{Value as Json, json};
 
 use self::guard::{Guarded, Permission};
-pub use self::history::revisions;
 use super::Surface;
 use super::contract::{Endpoint, document, router};
 use crate::control::Corridor;
@@ -77,14 +79,23 @@ pub fn permissions() -> Vec<(&'static str, &'static str, &'static str)> {
 
 /// The admin listener's OpenAPI document.
 pub fn admin_document() -> Json {
+    let open: Vec<_> = calls().iter().map(Guarded::row).filter(|(.., takes)| *takes == Permission::Anyone.as_str()).collect();
     let endpoints: Vec<_> = calls().into_iter().map(Guarded::into_described).collect();
-    document(contract::TITLE, contract::SAYS, &endpoints)
+    let mut document = document(contract::TITLE, contract::SAYS, &endpoints, shapes::shapes());
+    document["components"]["securitySchemes"] = contract::credentials();
+    document["security"] = json!([{ "token": [] }]);
+    for (method, path, _) in open {
+        document["paths"][path][method]["security"] = json!([]);
+    }
+    document
 }
 
 pub fn routes(surface: AdminSurface) -> Router {
-    router(calls().into_iter().map(Guarded::into_checked).collect())
+    let calls = router(calls().into_iter().map(Guarded::into_checked).collect())
         .fallback(guard::no_such_route)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn_with_state(surface.clone(), guard::identify))
-        .with_state(surface)
+        .with_state(surface);
+    // Around the whole of it: what its router adds comes after its layers.
+    Router::new().fallback_service(calls).layer(from_fn(guard::hide_methods))
 }

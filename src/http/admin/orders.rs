@@ -4,13 +4,13 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::flags::of_flag;
 use super::guard::Permission;
+use super::members::{Members, bad_order};
 use super::view;
 use crate::control::{Done, Order};
 use crate::flag::{FlagKey, Share};
@@ -26,25 +26,25 @@ pub const MAX_KEY_BYTES: usize = 128;
 /// A header of any value: what would widen is refused, whatever the role. Whoever wants to ask a person first learns so whether to.
 pub const NARROW_ONLY: &str = "turnout-narrow-only";
 /// The longest a split is held before its end.
-const MAX_HELD_MS: i64 = 366 * 86_400_000;
+pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
 
-/// What any verb may be told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
-struct Told {
-    reason: Option<String>,
-    expected_revision: Option<u64>,
-    // `set`
-    #[serde(rename = "realtime-v2")]
-    realtime: Option<Share>,
-    disabled: Option<Share>,
-    for_ms: Option<i64>,
-    then: Option<Share>,
-    // `resume`
-    at: Option<Share>,
-    // `rollback`
-    to: Option<u64>,
+/// What a verb may be told beside `reason` and `expectedRevision`, and the wish it makes.
+struct Verb {
+    name: &'static str,
+    takes: &'static [&'static str],
+    wish: fn(FlagKey, &mut Members) -> Result<Wish, Refusal>,
 }
+
+const SET: Verb = Verb { name: "set", takes: &["realtime-v2", "disabled", "forMs", "then"], wish: read_set };
+const UNSET: Verb = Verb { name: "unset", takes: &[], wish: |flag, _| Ok(Wish::Unset { flag }) };
+const STOP: Verb = Verb { name: "stop", takes: &[], wish: |flag, _| Ok(Wish::Stop { flag }) };
+const RESUME: Verb =
+    Verb { name: "resume", takes: &["at"], wish: |flag, told| Ok(Wish::Resume { flag, at: share(told, "at")? }) };
+const ROLLBACK: Verb = Verb {
+    name: "rollback",
+    takes: &["to"],
+    wish: |flag, told| Ok(Wish::Rollback { flag, to: told.take("to", "the number of a revision")? }),
+};
 
 /// A request as it came.
 struct Asked {
@@ -54,8 +54,6 @@ struct Asked {
     body: Body,
 }
 
-type Makes = fn(FlagKey, &Told) -> Result<Wish, &'static str>;
-
 pub async fn set(
     State(surface): State<AdminSurface>,
     Extension(caller): Extension<Caller>,
@@ -63,7 +61,7 @@ pub async fn set(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.carry_out("set", key(&path), make_set).await
+    Asked { surface, caller, headers, body }.carry_out(&SET, key(&path)).await
 }
 
 pub async fn unset(
@@ -73,7 +71,7 @@ pub async fn unset(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.carry_out("unset", key(&path), |flag, _| Ok(Wish::Unset { flag })).await
+    Asked { surface, caller, headers, body }.carry_out(&UNSET, key(&path)).await
 }
 
 pub async fn stop(
@@ -83,7 +81,7 @@ pub async fn stop(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.carry_out("stop", key(&path), |flag, _| Ok(Wish::Stop { flag })).await
+    Asked { surface, caller, headers, body }.carry_out(&STOP, key(&path)).await
 }
 
 pub async fn resume(
@@ -93,8 +91,7 @@ pub async fn resume(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let make: Makes = |flag, told| Ok(Wish::Resume { flag, at: told.at });
-    Asked { surface, caller, headers, body }.carry_out("resume", key(&path), make).await
+    Asked { surface, caller, headers, body }.carry_out(&RESUME, key(&path)).await
 }
 
 pub async fn rollback(
@@ -104,8 +101,7 @@ pub async fn rollback(
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let make: Makes = |flag, told| Ok(Wish::Rollback { flag, to: told.to });
-    Asked { surface, caller, headers, body }.carry_out("rollback", key(&path), make).await
+    Asked { surface, caller, headers, body }.carry_out(&ROLLBACK, key(&path)).await
 }
 
 pub async fn stop_all(
@@ -119,85 +115,77 @@ pub async fn stop_all(
     if asked.caller.flags.is_some() {
         return refuse(&surface, &Refusal::OtherFlags);
     }
-    match asked.order("stop --all", |_| Ok(Wish::StopAll)).await {
+    match asked.order("stop --all", &[], |_| Ok(Wish::StopAll)).await {
         Ok(order) => carried_out(&surface, order).await,
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
 impl Asked {
-    async fn carry_out(self, verb: &'static str, key: &str, make: Makes) -> Response<Body> {
+    async fn carry_out(self, verb: &Verb, key: &str) -> Response<Body> {
         let surface = self.surface.clone();
         let Ok(flag) = key.parse::<FlagKey>() else { return refuse(&surface, &Refusal::UnknownFlag) };
         if !self.caller.reaches(flag.as_str()) {
             return refuse(&surface, &Refusal::OtherFlags);
         }
-        let name = format!("{verb} {flag}");
-        match self.order(&name, |told| make(flag, told)).await {
+        let name = format!("{} {flag}", verb.name);
+        match self.order(&name, verb.takes, |told| (verb.wish)(flag, told)).await {
             Ok(order) => carried_out(&surface, order).await,
             Err(refusal) => refuse(&surface, &refusal),
         }
     }
 
     /// The order a request makes. An empty body asks for nothing particular.
-    async fn order(self, name: &str, make: impl FnOnce(&Told) -> Result<Wish, &'static str>) -> Result<Order, Refusal> {
+    async fn order(
+        self,
+        name: &str,
+        takes: &[&str],
+        wish: impl FnOnce(&mut Members) -> Result<Wish, Refusal>,
+    ) -> Result<Order, Refusal> {
         let Asked { caller, headers, body, .. } = self;
+        let key = idempotency_key(&headers)?;
         let bytes = read_body(body).await?;
-        let told: Told = match bytes.is_empty() {
-            true => Told::default(),
-            false => serde_json::from_slice(&bytes).map_err(|error| Refusal::BadOrder(bad_json(&error)))?,
-        };
-        let reason = told.reason.clone().map(checked_reason).transpose()?;
-        let wish = make(&told).map_err(|fault| Refusal::BadOrder(fault.to_owned()))?;
-        let key = idempotency_key(&headers)?.map(|key| {
+        let mut told = Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
+        let reason = told.line("reason", MAX_REASON_BYTES)?;
+        let expected = told.take("expectedRevision", "the number of a revision")?;
+        let wish = wish(&mut told)?;
+        let key = key.map(|key| {
             let request = [name.as_bytes(), b"\0", &bytes].concat();
             (key, ContentId::of(&request))
         });
         let may_widen = Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
-        Ok(Order { wish, actor: caller.name, reason, key, expected: told.expected_revision, may_widen })
+        Ok(Order { wish, actor: caller.name, reason, key, expected, may_widen })
     }
 }
 
-fn make_set(flag: FlagKey, told: &Told) -> Result<Wish, &'static str> {
-    let ends = match (told.for_ms, told.then) {
-        (None, Some(_)) => return Err("`then` says what comes after `forMs`, which is missing"),
+fn read_set(flag: FlagKey, told: &mut Members) -> Result<Wish, Refusal> {
+    let (realtime, disabled) = (share(told, "realtime-v2")?, share(told, "disabled")?);
+    let for_ms = told.take("forMs", "a time in milliseconds")?;
+    let ends = match (for_ms, share(told, "then")?) {
+        (None, Some(_)) => return Err(bad_order("`then` says what comes after `forMs`, which is missing")),
         (None, None) => None,
         (Some(after_ms), then) if (1..=MAX_HELD_MS).contains(&after_ms) => Some(Ends { after_ms, then }),
-        (Some(_), _) => return Err("`forMs` is a time from 1 ms to a year"),
+        (Some(_), _) => return Err(bad_order("`forMs` is a time from 1 ms to a year")),
     };
-    match (told.realtime, told.disabled) {
-        (None, None) => Err("name a share: {\"realtime-v2\": \"25%\"}"),
-        (realtime, disabled) => Ok(Wish::Set { flag, realtime, disabled, ends }),
+    match (realtime, disabled) {
+        (None, None) => Err(bad_order("name a share: {\"realtime-v2\": \"25%\"}")),
+        _ => Ok(Wish::Set { flag, realtime, disabled, ends }),
     }
 }
 
-/// The library's words, without what was sent.
-fn bad_json(error: &serde_json::Error) -> String {
-    let (line, column) = (error.line(), error.column());
-    match error.is_data() {
-        true => {
-            let text = error.to_string();
-            text.split(" at line ").next().unwrap_or_default().to_owned()
-        }
-        false => format!("the body is not JSON (line {line}, column {column})"),
-    }
-}
-
-fn checked_reason(reason: String) -> Result<String, Refusal> {
-    match () {
-        () if reason.len() > MAX_REASON_BYTES => {
-            Err(Refusal::BadOrder(format!("a reason has at most {MAX_REASON_BYTES} bytes")))
-        }
-        () if reason.contains(char::is_control) => Err(Refusal::BadOrder("a reason is one line of text".to_owned())),
-        () => Ok(reason),
-    }
+fn share(told: &mut Members, name: &str) -> Result<Option<Share>, Refusal> {
+    let text: Option<String> = told.take(name, "a share as text, with a per cent sign: \"12.5%\"")?;
+    text.map(|text| text.parse().map_err(|fault| bad_order(format!("`{name}`: {fault}")))).transpose()
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()));
-    let fault = || Refusal::BadOrder(format!("an Idempotency-Key has 1 to {MAX_KEY_BYTES} printable ASCII characters"));
-    key.map(|key| Some(key.to_owned())).ok_or_else(fault)
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let is_plain = |key: &&str| (1..=MAX_KEY_BYTES).contains(&key.len()) && !key.contains(char::is_control);
+    match (value.to_str().ok().filter(is_plain), values.next()) {
+        (Some(key), None) => Ok(Some(key.to_owned())),
+        _ => Err(bad_order(format!("there is one Idempotency-Key, of 1 to {MAX_KEY_BYTES} printable ASCII characters"))),
+    }
 }
 
 async fn carried_out(surface: &AdminSurface, order: Order) -> Response<Body> {

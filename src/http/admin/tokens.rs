@@ -2,13 +2,14 @@
 
 use axum::Extension;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
-use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
+use super::members::{Members, bad_order};
 use crate::clock;
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
@@ -23,17 +24,17 @@ pub const MAX_TOKENS: usize = 10_000;
 const DAY_MS: i64 = 86_400_000;
 /// Unless another time is asked for.
 const EXPIRES_AFTER_MS: i64 = 90 * DAY_MS;
-const MAX_EXPIRES_AFTER_MS: i64 = 3_660 * DAY_MS;
+/// The longest a credential may live.
+pub const MAX_EXPIRES_AFTER_MS: i64 = 3_660 * DAY_MS;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+/// Who is named in the history without a credential of this list.
+const OUR_OWN_NAMES: [&str; 4] = ["local-admin", "file", "expiry", "accept-database"];
+
 struct Wanted {
     name: String,
     role: Role,
-    #[serde(default)]
     flags: Option<Vec<FlagKey>>,
-    #[serde(default)]
-    expires_after_ms: Option<i64>,
+    expires_after_ms: i64,
 }
 
 pub async fn list(State(surface): State<AdminSurface>) -> Response<Body> {
@@ -49,9 +50,10 @@ pub async fn create(State(surface): State<AdminSurface>, Extension(caller): Exte
     }
 }
 
-pub async fn revoke(State(surface): State<AdminSurface>, id: Path<String>) -> Response<Body> {
+pub async fn revoke(State(surface): State<AdminSurface>, path: Result<Path<String>, PathRejection>) -> Response<Body> {
+    let Ok(Path(id)) = path else { return refuse(&surface, &Refusal::UnknownToken) };
     match surface.corridor.revoke_token(&id).await {
-        Ok(true) => answer(&surface, StatusCode::OK, &json!({ "revoked": *id })),
+        Ok(true) => answer(&surface, StatusCode::OK, &json!({ "revoked": id })),
         Ok(false) => refuse(&surface, &Refusal::UnknownToken),
         Err(rejected) => refuse(&surface, &rejected.into()),
     }
@@ -59,19 +61,24 @@ pub async fn revoke(State(surface): State<AdminSurface>, id: Path<String>) -> Re
 
 async fn wanted(body: Body) -> Result<Wanted, Refusal> {
     let bytes = read_body(body).await?;
-    let shape =
-        "a token has a `name`, a `role` (viewer, stopper, operator, admin, server), and may have `flags` and `expiresAfterMs`";
-    let wanted: Wanted = serde_json::from_slice(&bytes).map_err(|_| Refusal::BadOrder(shape.to_owned()))?;
-    let fault = match &wanted {
-        Wanted { name, .. } if name.trim().is_empty() || name.len() > MAX_NAME_BYTES || name.contains(char::is_control) => {
-            format!("a name is one line of 1 to {MAX_NAME_BYTES} bytes")
-        }
-        Wanted { expires_after_ms: Some(after), .. } if !(1..=MAX_EXPIRES_AFTER_MS).contains(after) => {
-            "`expiresAfterMs` is a time from 1 ms to ten years".to_owned()
-        }
-        _ => return Ok(wanted),
-    };
-    Err(Refusal::BadOrder(fault))
+    let mut told = Members::read(&bytes, &["name", "role", "flags", "expiresAfterMs"])?;
+    let name = told.line("name", MAX_NAME_BYTES)?.filter(|name| !name.trim().is_empty());
+    let name = name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
+    if OUR_OWN_NAMES.contains(&name.trim()) {
+        return Err(bad_order("this `name` stands in the history for Turnout itself; choose another"));
+    }
+    let roles = Role::ALL.map(Role::as_str).join(", ");
+    let role = told.take("role", &format!("one of {roles}"))?;
+    let role = role.ok_or_else(|| bad_order(format!("a token needs a `role`: one of {roles}")))?;
+    let flags = told.take("flags", "a list of flags' keys")?;
+    if flags.is_some() && !matches!(role, Role::Stopper | Role::Operator) {
+        return Err(bad_order("`flags` limits what a stopper or an operator may change; the other roles cannot be limited"));
+    }
+    let expires_after_ms = told.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
+    if !(1..=MAX_EXPIRES_AFTER_MS).contains(&expires_after_ms) {
+        return Err(bad_order("`expiresAfterMs` is a time from 1 ms to ten years"));
+    }
+    Ok(Wanted { name, role, flags, expires_after_ms })
 }
 
 async fn make(surface: &AdminSurface, caller: Caller, wanted: Wanted) -> Response<Body> {
@@ -92,7 +99,7 @@ async fn make(surface: &AdminSurface, caller: Caller, wanted: Wanted) -> Respons
         hash: ContentId::of(secret.as_bytes()),
         created_at_ms: now,
         created_by: caller.name,
-        expires_at_ms: Some(now + wanted.expires_after_ms.unwrap_or(EXPIRES_AFTER_MS)),
+        expires_at_ms: Some(now + wanted.expires_after_ms),
         revoked_at_ms: None,
     };
     match surface.corridor.add_token(credential.clone()).await {

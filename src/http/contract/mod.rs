@@ -5,7 +5,7 @@
 //! [`Refusal`]'s own table.
 
 pub mod public;
-mod schemas;
+pub mod schemas;
 
 use std::convert::Infallible;
 
@@ -67,8 +67,8 @@ pub fn router<S: Clone + Send + Sync + 'static>(endpoints: Vec<Endpoint<S>>) -> 
     endpoints.into_iter().fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
 }
 
-/// The OpenAPI document of a table.
-pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>]) -> Json {
+/// The OpenAPI document of a table, with shapes of its listener's own beside those that all share.
+pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>], own_shapes: Json) -> Json {
     let mut paths = Map::new();
     for Endpoint { method, path, operation, .. } in endpoints {
         let methods = paths.entry(*path).or_insert_with(|| json!({}));
@@ -83,14 +83,15 @@ pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>]) -> Json {
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "servers": [{ "url": "/", "description": "This listener." }],
-        "components": { "schemas": needed(&Json::from(paths.clone()), schemas()) },
+        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), own_shapes]) },
         "paths": paths,
     })
 }
 
 /// The shapes a document refers to, and those they refer to: each listener shows its own.
-fn needed(document: &Json, schemas: Json) -> Map<String, Json> {
-    let Json::Object(mut others) = schemas else { return Map::new() };
+fn needed(document: &Json, schemas: [Json; 2]) -> Map<String, Json> {
+    let [Json::Object(mut others), Json::Object(own)] = schemas else { return Map::new() };
+    others.extend(own);
     let mut needed = Map::new();
     let mut text = document.to_string();
     loop {
@@ -110,9 +111,16 @@ pub struct Operation {
     pub summary: &'static str,
     pub says: &'static str,
     pub parameters: Vec<Json>,
-    /// The schema of the JSON body it takes.
-    pub body: Option<Json>,
+    pub takes: Takes,
     pub answers: Vec<Answers>,
+}
+
+/// The JSON body of a call, by its schema.
+pub enum Takes {
+    Nothing,
+    Body(Json),
+    /// None is as good as an empty one.
+    PerhapsBody(Json),
 }
 
 /// The answers of one status.
@@ -138,8 +146,9 @@ impl Operation {
         if !self.parameters.is_empty() {
             operation["parameters"] = json!(self.parameters);
         }
-        if let Some(schema) = &self.body {
-            operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        if let Takes::Body(schema) | Takes::PerhapsBody(schema) = &self.takes {
+            let required = matches!(self.takes, Takes::Body(_));
+            operation["requestBody"] = json!({ "required": required, "content": { "application/json": { "schema": schema } } });
         }
         operation
     }
@@ -172,7 +181,8 @@ pub fn problems(refusals: &[Refusal]) -> Vec<Answers> {
     by_status(refusals, "application/problem+json", |of_status| {
         let codes: Vec<&str> = of_status.iter().map(|refusal| refusal.row().1).collect();
         let status = of_status.first().map(|refusal| refusal.row().0.as_u16());
-        json!({ "allOf": [shape("Problem"), { "properties": { "status": { "const": status }, "code": { "enum": distinct(codes) } } }] })
+        let problem = shape(if status == Some(409) { "Conflict" } else { "Problem" });
+        json!({ "allOf": [problem, { "properties": { "status": { "const": status }, "code": { "enum": distinct(codes) } } }] })
     })
 }
 
@@ -202,6 +212,7 @@ fn by_status(refusals: &[Refusal], media_type: &'static str, schema: impl Fn(&[&
         let of_status: Vec<&Refusal> = refusals.iter().filter(|refusal| refusal.row().0.as_u16() == status).collect();
         let words: Vec<String> = of_status.iter().map(|refusal| refusal.in_general().to_owned()).collect();
         let mut headers = ALWAYS.to_vec();
+        headers.extend((status == 401).then_some(("WWW-Authenticate", true)));
         headers.extend((status == 405).then_some(("Allow", true)));
         Answers { status, says: sentence(&words.join("; or ")), headers, content: Some((media_type, schema(&of_status))) }
     };

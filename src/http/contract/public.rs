@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::{ALWAYS, Answers, Operation, failures, problems, shape};
+use super::{ALWAYS, Answers, Operation, Takes, failures, problems, shape};
 use crate::http::error::Refusal;
 use crate::http::question::BadQuestion;
 use crate::http::server::TooSlow;
@@ -24,7 +24,7 @@ pub fn strategy_of_one() -> Operation {
         summary: "The strategy of one flag",
         says: "A question without a targeting key is answered too: the default, by `no-unit`, where a bucket was needed.",
         parameters: vec![flag_in_path("flag"), if_none_match()],
-        body: Some(shape("Question")),
+        takes: Takes::Body(shape("Question")),
         answers,
     }
 }
@@ -39,7 +39,7 @@ pub fn strategy_of_mine() -> Operation {
         summary: "The strategy of one flag for the user of a session token",
         says: "Who asks is what the token says; there is no body.",
         parameters: vec![flag_in_path("flag"), if_none_match()],
-        body: None,
+        takes: Takes::Nothing,
         answers,
     }
 }
@@ -54,7 +54,7 @@ pub fn strategy_of_all() -> Operation {
         summary: "The strategies of all flags",
         says: "One body and one tag for all flags.",
         parameters: vec![if_none_match()],
-        body: Some(shape("Question")),
+        takes: Takes::Body(shape("Question")),
         answers,
     }
 }
@@ -75,7 +75,7 @@ pub fn ofrep_of_one() -> Operation {
         summary: "One flag, by the OpenFeature Remote Evaluation Protocol 0.3",
         says: "`disabled` is a value like any other. The protocol has no tag here.",
         parameters: vec![flag_in_path("key")],
-        body: Some(shape("OfrepRequest")),
+        takes: Takes::Body(shape("OfrepRequest")),
         answers,
     }
 }
@@ -96,7 +96,7 @@ pub fn ofrep_of_all() -> Operation {
             in_query("flagConfigEtag", "The tag of the configuration that an event told of."),
             in_query("flagConfigLastModified", "The time of it; not needed here."),
         ],
-        body: Some(shape("OfrepRequest")),
+        takes: Takes::Body(shape("OfrepRequest")),
         answers,
     }
 }
@@ -123,14 +123,14 @@ pub fn openapi() -> Operation {
         summary: "This document",
         says: "Made from the table that the router is made from.",
         parameters: vec![if_none_match()],
-        body: None,
+        takes: Takes::Nothing,
         answers,
     }
 }
 
 fn probe(id: &'static str, summary: &'static str, mut answers: Vec<Answers>) -> Operation {
     answers.extend(problems(&[Refusal::NoSuchMethod]));
-    Operation { id, summary, says: "Status and counts only.", parameters: Vec::new(), body: None, answers }
+    Operation { id, summary, says: "Status and counts only.", parameters: Vec::new(), takes: Takes::Nothing, answers }
 }
 
 const TAG: (&str, bool) = ("ETag", true);

@@ -24,6 +24,7 @@ pub fn header(name: &str) -> (&'static str, Json) {
             "Seconds since the source of the flags could last be read; 0 while it can.",
             json!({ "type": "integer", "minimum": 0 }),
         ),
+        "WWW-Authenticate" => ("How to say who one is.", json!({ "const": "Bearer" })),
         "Allow" => ("The methods this address takes.", json!({ "type": "string" })),
         _ => ("", json!({})),
     }
@@ -197,6 +198,6 @@ fn error_code() -> Json {
     json!({ "type": "string", "enum": Refusal::OFREP_CODES })
 }
 
-fn count(says: &str) -> Json {
+pub fn count(says: &str) -> Json {
     json!({ "description": says, "type": "integer", "minimum": 0 })
 }

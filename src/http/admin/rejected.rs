@@ -1,0 +1,109 @@
+//! What the corridor may reject, as answers: the one table from each to its status, its code and what it stands for.
+
+use axum::http::StatusCode;
+use serde_json::Value as Json;
+
+use super::history::revisions;
+use crate::control::Rejected;
+use crate::flag::{FlagKey, Share};
+use crate::http::error::Refusal;
+use crate::truth::Refused;
+
+impl From<Rejected> for Refusal {
+    fn from(rejected: Rejected) -> Refusal {
+        let since = match &rejected {
+            Rejected::Moved { since, .. } => Some(Box::new(revisions(since))),
+            _ => None,
+        };
+        let (status, code, says) = row(&rejected);
+        Refusal::Order { row: (status, code), says, detail: rejected.to_string(), since }
+    }
+}
+
+fn row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match rejected {
+        Rejected::Refused(refused) => row_of_refused(refused),
+        Rejected::NoSuchRevision(_) => (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision"),
+        Rejected::ReasonNeeded => (S::UNPROCESSABLE_ENTITY, "reason-needed", "what widens needs a reason"),
+        Rejected::KeyReused => (S::UNPROCESSABLE_ENTITY, "key-reused", "the idempotency key was used for another request"),
+        Rejected::MayOnlyNarrow => (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only"),
+        Rejected::Moved { .. } => {
+            (S::CONFLICT, "moved", "the flag, or a segment it names, changed since the caller looked; `since` says how")
+        }
+        Rejected::Down(_) => (S::SERVICE_UNAVAILABLE, "database-down", "the database is out of reach"),
+        Rejected::NoSpace => (S::INSUFFICIENT_STORAGE, "disk-full", "the disk is full"),
+        Rejected::Unknown => {
+            (S::SERVICE_UNAVAILABLE, "outcome-unknown", "the database did not say in time whether it is saved")
+        }
+    }
+}
+
+fn row_of_refused(refused: &Refused) -> (StatusCode, &'static str, &'static str) {
+    let not_so = StatusCode::UNPROCESSABLE_ENTITY;
+    match refused {
+        Refused::UnknownFlag { .. } => (StatusCode::NOT_FOUND, "flag-not-found", "there is no flag of this name"),
+        Refused::NoDefinition(_) => (not_so, "no-definition", "the flag has no good definition"),
+        Refused::DoesNotFit { .. } => (not_so, "does-not-fit", "the shares exceed 100% together"),
+        Refused::DisabledIsDefault(_) => (not_so, "disabled-is-default", "the flag's default is `disabled` already"),
+        Refused::NotStopped(_) => (not_so, "not-stopped", "the flag is not stopped"),
+        Refused::NothingToRollBack(_) => (not_so, "nothing-to-roll-back", "no change is left to roll back"),
+        Refused::NothingThen { .. } => (not_so, "nothing-then", "the flag had no good definition at that revision"),
+    }
+}
+
+/// What one verb may be rejected for beside what any is, for the contract.
+pub struct May {
+    /// It changes a split.
+    pub split: bool,
+    /// It may open `realtime-v2` to more users.
+    pub widen: bool,
+    pub resume: bool,
+    pub roll_back: bool,
+}
+
+impl May {
+    pub const ONLY_NARROW: May = May { split: false, widen: false, resume: false, roll_back: false };
+
+    /// The refusals, each made of an example.
+    pub fn be_rejected(&self, of_one_flag: bool) -> Vec<Refusal> {
+        let Ok(flag) = "flag".parse::<FlagKey>() else { return Vec::new() };
+        let refused = |refused: Refused| Rejected::Refused(refused);
+        let mut rejected = vec![Rejected::KeyReused, Rejected::Down(String::new()), Rejected::NoSpace, Rejected::Unknown];
+        if of_one_flag {
+            rejected.push(refused(Refused::UnknownFlag { flag: flag.clone(), similar: None }));
+        }
+        if self.split {
+            let (realtime, disabled) = (Share::NOBODY, Share::NOBODY);
+            rejected.push(refused(Refused::NoDefinition(flag.clone())));
+            rejected.push(refused(Refused::DoesNotFit { realtime, disabled }));
+            rejected.push(refused(Refused::DisabledIsDefault(flag.clone())));
+        }
+        if self.widen {
+            rejected.extend([Rejected::ReasonNeeded, Rejected::MayOnlyNarrow]);
+            rejected.push(Rejected::Moved { flag: flag.clone(), changed_at: 0, since: Vec::new() });
+        }
+        if self.resume {
+            rejected.push(refused(Refused::NotStopped(flag.clone())));
+        }
+        if self.roll_back {
+            rejected.push(Rejected::NoSuchRevision(0));
+            rejected.push(refused(Refused::NothingToRollBack(flag.clone())));
+            rejected.push(refused(Refused::NothingThen { flag, revision: 0 }));
+        }
+        rejected.into_iter().map(Refusal::from).collect()
+    }
+}
+
+/// What changes nothing of a flag may still find the database away.
+pub fn without_a_database() -> Vec<Refusal> {
+    vec![Rejected::Down(String::new()).into(), Rejected::NoSpace.into(), Rejected::Unknown.into()]
+}
+
+/// What was changed meanwhile, where that is why.
+pub fn since(refusal: &Refusal) -> Option<&Json> {
+    match refusal {
+        Refusal::Order { since, .. } => since.as_deref(),
+        _ => None,
+    }
+}

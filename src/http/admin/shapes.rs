@@ -1,0 +1,209 @@
+//! The shapes of the admin listener's answers.
+
+use serde_json::{Value as Json, json};
+
+use crate::flag::Strategy;
+use crate::http::contract::schemas::count;
+use crate::http::contract::shape;
+use crate::token::Role;
+
+/// Every shape by its name. What may be missing is `null`, never left out.
+pub fn shapes() -> Json {
+    json!({
+        "Share": { "description": "A share of the buckets.", "type": "string", "examples": ["12.5%"] },
+        "Split": object(json!({ "realtime-v2": shape("Share"), "disabled": shape("Share") })),
+        "Mark": object(mark()),
+        "FlagState": flag_state(),
+        "Database": object(json!({
+            "state": { "type": "string", "enum": ["up", "down", "held"] },
+            "why": maybe("string"),
+            "sinceMs": maybe("integer"),
+        })),
+        "Status": object(json!({
+            "revision": count("The newest revision known."),
+            "position": position(),
+            "pending": count("Changes that are live and not yet in the database."),
+            "database": shape("Database"),
+            "problems": count("How many there are."),
+            "flags": { "description": "In the order of keys.", "type": "array", "items": shape("FlagState") },
+        })),
+        "Story": story(),
+        "Outcome": outcome(),
+        "Conflict": object(json!({
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "code": { "description": "Stable; go by this.", "type": "string" },
+            "detail": { "description": "For people; never repeats what was sent.", "type": "string" },
+            "since": { "description": "What was changed meanwhile, the newest first.", "type": "array", "items": shape("Revision") },
+        })),
+        "Revision": revision(),
+        "History": object(json!({
+            "revisions": { "type": "array", "items": shape("Revision") },
+            "more": { "description": "Whether there are older ones that were asked for.", "type": "boolean" },
+        })),
+        "Verdict": object(json!({
+            "sound": { "type": "boolean" },
+            "revisions": count("How many were read."),
+            "faults": { "description": "What is wrong, the oldest first.", "type": "array", "items": { "type": "string" } },
+            "comparedWithRevision": maybe("integer"),
+        })),
+        "Problems": object(json!({
+            "flags": { "description": "The flags folder, as it was named.", "type": "string" },
+            "watch": { "type": "string", "enum": ["events", "polling"] },
+            "revision": position(),
+            "problems": { "type": "array", "items": object(json!({
+                "code": { "description": "Stable; go by this.", "type": "string" },
+                "file": maybe("string"),
+                "line": maybe("integer"),
+                "column": maybe("integer"),
+                "subject": maybe("string"),
+                "message": { "type": "string" },
+                "hint": maybe("string"),
+            })) },
+        })),
+        "Token": object(token()),
+        "Tokens": object(json!({ "tokens": { "type": "array", "items": shape("Token") } })),
+        "NewToken": new_token(),
+        "Revoked": object(json!({ "revoked": { "description": "Its id.", "type": "string" } })),
+    })
+}
+
+fn flag_state() -> Json {
+    let mut held = mark();
+    held["split"] = shape("Split");
+    held["ends"] = or_null(object(json!({
+        "atMs": { "type": "integer" },
+        "split": or_null(shape("Split")),
+        "named": { "description": "Whether it was named what comes then; only then may it widen.", "type": "boolean" },
+    })));
+    let mut pin = mark();
+    pin["revision"] = count("The revision it was brought back from.");
+    object(json!({
+        "flag": shape("FlagKey"),
+        "revision": count("At which it, or a segment it names, last changed: what `expectedRevision` is compared with."),
+        "state": { "type": "string", "enum": ["rollout", "stopped", "off", "no-definition"] },
+        "live": { "description": "What is served, in a few words.", "type": "string" },
+        "file": { "description": "What its file alone would serve.", "type": ["string", "null"] },
+        "drift": { "description": "Whether an operator holds what the file says otherwise.", "type": "boolean" },
+        "split": or_null(shape("Split")),
+        "fileSplit": or_null(shape("Split")),
+        "owner": maybe("string"),
+        "stop": or_null(shape("Mark")),
+        "held": or_null(object(held)),
+        "pin": or_null(object(pin)),
+    }))
+}
+
+fn outcome() -> Json {
+    object(json!({
+        "outcome": { "type": "string", "enum": ["committed", "pending", "unchanged", "repeated"] },
+        "revision": { "description": "The revision it made; `null` where it made none, or none yet.", "type": ["integer", "null"] },
+        "position": position(),
+        "survivesRestart": { "type": "boolean" },
+        "changes": { "type": "array", "items": object(json!({
+            "flag": shape("FlagKey"),
+            "action": action(),
+            "backTo": maybe("integer"),
+            "was": maybe("string"),
+            "wanted": { "type": "string" },
+            "live": maybe("string"),
+        })) },
+        "flag": or_null(shape("FlagState")),
+        "notes": { "description": "What must not be overlooked.", "type": "array", "items": { "type": "string" } },
+        "undo": { "description": "The command that undoes it.", "type": ["string", "null"] },
+    }))
+}
+
+fn revision() -> Json {
+    object(json!({
+        "revision": count("Its number."),
+        "committedAtMs": { "type": "integer" },
+        "effectiveAtMs": { "description": "When it was first live.", "type": "integer" },
+        "actor": { "type": "string" },
+        "origin": { "type": "string", "enum": ["file", "api", "expire", "accept"] },
+        "reason": maybe("string"),
+        "idempotencyKey": maybe("string"),
+        "changes": { "type": "array", "items": object(json!({
+            "kind": { "type": "string", "enum": ["flag", "segment"] },
+            "key": { "type": "string" },
+            "action": action(),
+            "backTo": { "description": "The revision a rollback went back to.", "type": ["integer", "null"] },
+            "was": maybe("string"),
+            "is": maybe("string"),
+        })) },
+        "hash": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+    }))
+}
+
+fn story() -> Json {
+    let strategies = Strategy::ALL.map(Strategy::as_str);
+    object(json!({
+        "flag": shape("FlagKey"),
+        "strategy": { "type": "string", "enum": strategies },
+        "reason": { "description": "OpenFeature's reason.", "type": "string" },
+        "rule": { "description": "The step that decided.", "type": "string" },
+        "bucket": maybe("integer"),
+        "hash": maybe("integer"),
+        "salt": maybe("string"),
+        "rollout": or_null(shape("Split")),
+        "default": maybe("string"),
+        "steps": { "description": "In the order they were looked at.", "type": "array", "items": object(json!({
+            "step": { "type": "string" },
+            "entry": { "description": "Which entry of a list, from 1.", "type": ["integer", "null"] },
+            "name": { "description": "A rule's name.", "type": ["string", "null"] },
+            "result": { "type": "string", "enum": ["yes", "no", "missing", "error"] },
+            "attributes": { "type": "array", "items": { "type": "string" } },
+            "decided": { "description": "Whether the answer is this step's.", "type": "boolean" },
+        })) },
+        "revision": position(),
+        "stop": { "description": "Who stopped it." },
+        "held": { "description": "Who holds its split." },
+        "pin": { "description": "Who pinned its definition." },
+    }))
+}
+
+fn mark() -> Json {
+    json!({ "by": { "type": "string" }, "atMs": { "type": "integer" }, "reason": maybe("string") })
+}
+
+fn token() -> Json {
+    json!({
+        "id": { "type": "string" },
+        "name": { "type": "string" },
+        "role": { "type": "string", "enum": Role::ALL.map(Role::as_str) },
+        "flags": { "description": "The flags it may change; `null` for all.", "type": ["array", "null"], "items": shape("FlagKey") },
+        "createdAtMs": { "type": "integer" },
+        "createdBy": { "type": "string" },
+        "expiresAtMs": maybe("integer"),
+        "revokedAtMs": maybe("integer"),
+    })
+}
+
+fn new_token() -> Json {
+    let mut members = token();
+    members["secret"] = json!({ "description": "Shown this once.", "type": "string" });
+    object(members)
+}
+
+/// Actions of revisions; more may come.
+fn action() -> Json {
+    json!({ "description": "`set`, `unset`, `stop`, `resume`, `rollback`, `define`, `expire` or `remove`.", "type": "string" })
+}
+
+fn position() -> Json {
+    json!({ "description": "A revision, or `revision+n` with n changes pending.", "type": "string" })
+}
+
+fn maybe(kind: &str) -> Json {
+    json!({ "type": [kind, "null"] })
+}
+
+fn or_null(schema: Json) -> Json {
+    json!({ "oneOf": [schema, { "type": "null" }] })
+}
+
+/// An object that has all of these members.
+fn object(properties: Json) -> Json {
+    let names: Vec<String> = properties.as_object().map(|members| members.keys().cloned().collect()).unwrap_or_default();
+    json!({ "type": "object", "properties": properties, "required": names })
+}
