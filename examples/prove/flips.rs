@@ -35,7 +35,12 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     }
     let ratio = percentile(&ratios, 50.0);
     let mut outcome = Outcome::default();
-    outcome.check(ratio >= BAR, || format!("durable flips are {ratio:.2} of bare commits, the bar is {BAR}"));
+    // Without optimisation the service is slow and the disk is not: that says nothing of what ships.
+    if cfg!(debug_assertions) {
+        outcome.not_checked.push(format!("flips against the bar of {BAR} (a debug build; scripts/prove --release flips)"));
+    } else {
+        outcome.check(ratio >= BAR, || format!("durable flips are {ratio:.2} of bare commits, the bar is {BAR}"));
+    }
     outcome.figures = json!({
         "ratio": ratio,
         "ratios": ratios,
