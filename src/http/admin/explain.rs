@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::flags::unknown;
+use super::members::Members;
 use super::view;
 use crate::definition::typed_value;
 use crate::explain::Story;
@@ -20,8 +21,7 @@ use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, body as read_body, key};
 
 /// Who is asked about.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+#[derive(Debug)]
 struct Asked {
     targeting_key: Option<String>,
     /// As a client would send them.
@@ -65,11 +65,15 @@ pub async fn explain(State(surface): State<AdminSurface>, path: FlagPath, body: 
 
 async fn read(body: Body) -> Result<Asked, Refusal> {
     let bytes = read_body(body).await?;
-    if bytes.is_empty() {
-        return Ok(Asked::default());
-    }
-    let shape = "the body may have `targetingKey`, `attributes`, `written` (texts by name), `identity` (verified, server, plain) and `bucket`";
-    let asked: Asked = serde_json::from_slice(&bytes).map_err(|_| Refusal::BadOrder(shape.to_owned()))?;
+    let names = ["targetingKey", "attributes", "written", "identity", "bucket"];
+    let mut members = Members::read(&bytes, &names)?;
+    let asked = Asked {
+        targeting_key: members.take("targetingKey", "a text")?,
+        attributes: members.take("attributes", "an object")?,
+        written: members.take("written", "an object of texts")?,
+        identity: members.take("identity", "verified, server or plain")?.unwrap_or_default(),
+        bucket: members.take("bucket", "a number from 0 to 99999")?,
+    };
     let attributes = asked.attributes.as_ref().map_or(0, Map::len) + asked.written.as_ref().map_or(0, BTreeMap::len);
     match attributes > MAX_ATTRIBUTES {
         true => Err(Refusal::BadOrder(format!("a context has at most {MAX_ATTRIBUTES} attributes"))),
