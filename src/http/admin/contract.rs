@@ -71,7 +71,7 @@ pub fn explain() -> Operation {
                 "type": ["object", "null"], "additionalProperties": { "type": "string" },
                 "description": "Attributes as texts, read as the types the flag declares.",
             },
-            "identity": { "type": "string", "enum": ["verified", "server", "plain"], "default": "verified" },
+            "identity": { "type": ["string", "null"], "enum": ["verified", "server", "plain", null], "default": "verified" },
             "bucket": { "type": ["integer", "null"], "minimum": 0, "maximum": 99_999, "description": "Pretend this bucket." },
         },
         "additionalProperties": false,
