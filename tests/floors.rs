@@ -34,7 +34,7 @@ const STAIRS: [(&str, &str); 16] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 28] = [
+const ROOMS: [(&str, &[&str]); 29] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -62,7 +62,8 @@ const ROOMS: [(&str, &[&str]); 28] = [
     ("std::process", &["cli"]),
     ("std::time::Instant", &["watch", "control"]),
     ("SystemTime::now", &["clock"]),
-    ("rand", &["token"]),
+    ("getrandom", &["token"]),
+    ("rand", &[]),
 ];
 
 fn floor_of(module: &str) -> usize {
