@@ -174,8 +174,10 @@ impl Inner {
             let kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision);
             kept >= self.replayed.load(Ordering::Relaxed)
         };
+        // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next stop would wait too.
+        let Ok(mut journal) = self.journal.try_lock() else { return };
         if self.truth().pending().is_empty()
-            && let Some(journal) = lock(&self.journal).as_mut()
+            && let Some(journal) = journal.as_mut()
             // The last good state may not come for a long time: then room goes first.
             && (is_kept || journal.is_half_full())
         {
