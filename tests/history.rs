@@ -2,10 +2,14 @@
 
 mod support;
 
+use std::path::Path;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value as Json, json};
-use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection};
 use support::{Service, flag};
+use turnout::truth::{Head, Origin, Revision};
 
 async fn page(service: &Service, query: &str) -> (Vec<u64>, bool) {
     let response = service.admin(&format!("/v1/history{query}")).await;
@@ -139,4 +143,56 @@ async fn an_edited_row_is_named() {
     }
     // What was live is live all the same.
     assert_eq!(service.state("feed").await["live"], "realtime-v2 5%");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_verification_holds_up_nobody() {
+    let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+    service.stop().await;
+    lengthen(&service.data.join("turnout.db"), 40_000).await;
+    service.restart().await;
+    let began = Instant::now();
+    let verify = async {
+        let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+        assert_eq!((&verdict["sound"], &verdict["revisions"]), (&true.into(), &40_001.into()), "{verdict}");
+        began.elapsed()
+    };
+    let look = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        assert_eq!(service.admin("/v1/history?limit=1").await.status(), 200);
+        began.elapsed()
+    };
+    let (verified, looked) = tokio::join!(verify, look);
+    assert!(looked < verified, "a look took {looked:?} while all was verified in {verified:?}");
+}
+
+/// Adds revisions that change nothing, each well chained to the one before.
+async fn lengthen(database: &Path, count: u64) {
+    let mut database = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
+    let mut adding = database.begin().await.unwrap();
+    let (hash, at): (String, i64) =
+        sqlx::query_as("SELECT hash, committed_at_ms FROM head").fetch_one(&mut *adding).await.unwrap();
+    let mut head = Head { revision: 1, hash: hash.parse().unwrap(), committed_at_ms: at };
+    for number in 2..=count + 1 {
+        let (actor, origin) = ("test".to_owned(), Origin::Api);
+        let (committed_at_ms, effective_at_ms) = (at, at);
+        let (reason, idempotency_key, changes) = (None, None, Vec::new());
+        let revision =
+            Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
+        head = revision.head(&head);
+        sqlx::query("INSERT INTO revisions VALUES ($1, $2, $2, 'test', 'api', NULL, NULL, $3)")
+            .bind(number as i64)
+            .bind(at)
+            .bind(head.hash.to_string())
+            .execute(&mut *adding)
+            .await
+            .unwrap();
+    }
+    sqlx::query("UPDATE head SET revision = $1, hash = $2")
+        .bind(head.revision as i64)
+        .bind(head.hash.to_string())
+        .execute(&mut *adding)
+        .await
+        .unwrap();
+    adding.commit().await.unwrap();
 }

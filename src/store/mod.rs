@@ -6,6 +6,7 @@ mod error;
 mod row;
 mod sqlite;
 mod texts;
+mod verify;
 mod writer;
 
 use std::path::Path;

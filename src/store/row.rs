@@ -106,7 +106,7 @@ pub fn revision(row: &SqliteRow) -> Result<Stored, StoreError> {
 }
 
 /// A change and the revision it belongs to.
-pub fn change(row: &SqliteRow) -> Result<(u64, Change), StoreError> {
+pub fn change(row: &SqliteRow) -> (u64, Result<Change, StoreError>) {
     let number = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
     let read = || -> Result<Change, String> {
         let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
@@ -118,6 +118,5 @@ pub fn change(row: &SqliteRow) -> Result<(u64, Change), StoreError> {
         let (before, after) = (read(maybe("record_before")?)?, read(maybe("record_after")?)?);
         Ok(Change { subject, action, before, after })
     };
-    let change = read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `changes`"), why })?;
-    Ok((number, change))
+    (number, read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `changes`"), why }))
 }

@@ -1,17 +1,18 @@
 //! The embedded database: WAL, every commit synced, one writer.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use super::{Commit, Loaded, MAX_FAULTS, MAX_PAGE, Page, StoreError, Stored, Verdict, row, texts, writer::Writer};
+use super::{Commit, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, row, texts, verify, writer::Writer};
 use crate::token::Credential;
-use crate::truth::{ContentId, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
+use crate::truth::{Change, ContentId, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
@@ -22,6 +23,7 @@ const SAFE_VERSION: [u32; 3] = [3, 51, 3];
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
+    options: SqliteConnectOptions,
     /// Which file it was when it was opened: a deleted one would take every write and lose it.
     file: (u64, u64),
     writer: Writer,
@@ -46,8 +48,7 @@ impl Sqlite {
             .foreign_keys(true)
             .busy_timeout(BUSY)
             .disable_statement_logging();
-        let connect = async || options.connect().await.map_err(StoreError::doing("open the database file"));
-        let mut writer = connect().await?;
+        let mut writer = options.connect().await.map_err(StoreError::doing("open the database file"))?;
         check_version(&mut writer).await?;
         migrator().run_direct(None, &mut writer, false).await.map_err(StoreError::Migrate)?;
         sqlx::query("INSERT INTO head VALUES (1, $1, 0, $2, 0) ON CONFLICT DO NOTHING")
@@ -56,15 +57,10 @@ impl Sqlite {
             .execute(&mut writer)
             .await
             .map_err(StoreError::doing("name the database"))?;
-        let mut reader = connect().await?;
-        // What it read stays in memory as far as this goes; the system keeps the pages of the file anyway.
-        sqlx::query("PRAGMA cache_size = -256")
-            .execute(&mut reader)
-            .await
-            .map_err(StoreError::doing("open the database file"))?;
+        let reader = connect_reader(&options).await?;
         let file = (metadata.dev(), metadata.ino());
-        let writer = Writer::new(options, writer);
-        Ok(Sqlite { path: path.to_owned(), file, writer, reader: Mutex::new(reader) })
+        let writer = Writer::new(options.clone(), writer);
+        Ok(Sqlite { path: path.to_owned(), options, file, writer, reader: Mutex::new(reader) })
     }
 
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
@@ -123,11 +119,11 @@ impl Sqlite {
         let mut reader = self.reader.lock().await;
         let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
         let rows = query.fetch_all(&mut *reading).await.map_err(StoreError::doing("read the history"))?;
-        let mut found = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let mut stored = row::revision(row)?;
-            stored.revision.changes = read_changes(&mut reading, stored.revision.revision).await?;
-            found.push(stored);
+        let mut found: Vec<Stored> = rows.iter().map(row::revision).collect::<Result<_, _>>()?;
+        let numbers: Vec<u64> = found.iter().map(|stored| stored.revision.revision).collect();
+        let mut changes = read_changes(&mut reading, &numbers).await?;
+        for Stored { revision, .. } in &mut found {
+            revision.changes = changes.remove(&revision.revision).unwrap_or(Ok(Vec::new()))?;
         }
         Ok(found)
     }
@@ -138,7 +134,11 @@ impl Sqlite {
         let query = sqlx::query(STEPS).bind(flag.to_owned()).bind(before.min(i64::MAX as u64) as i64).bind(i64::from(MAX_PAGE));
         let rows = query.fetch_all(&mut *self.reader.lock().await).await;
         let rows = rows.map_err(StoreError::doing("read the history"))?;
-        rows.iter().map(|row| row::change(row).map(|(revision, change)| PastStep { revision, action: change.action })).collect()
+        let step = |row| {
+            let (revision, change) = row::change(row);
+            change.map(|change| PastStep { revision, action: change.action })
+        };
+        rows.iter().map(step).collect()
     }
 
     pub async fn flag_at(&self, flag: &str, revision: u64) -> Result<Option<(FlagRecord, Forms)>, StoreError> {
@@ -148,7 +148,7 @@ impl Sqlite {
         let query = sqlx::query(AT).bind(flag.to_owned()).bind(revision.min(i64::MAX as u64) as i64);
         let row = query.fetch_optional(&mut *reader).await.map_err(StoreError::doing("read the history"))?;
         let Some(row) = row else { return Ok(None) };
-        let Some(Record::Flag(record)) = row::change(&row)?.1.after else { return Ok(None) };
+        let Some(Record::Flag(record)) = row::change(&row).1?.after else { return Ok(None) };
         let texts = texts::read(&mut reader, &record.texts().collect::<Vec<_>>(), &Texts::new()).await?;
         Ok(Some((record, Forms { texts, ..Forms::default() })))
     }
@@ -168,35 +168,11 @@ impl Sqlite {
 
     pub async fn verify(&self, kept: Option<Head>) -> Result<Verdict, StoreError> {
         self.check_file()?;
-        let mut verdict = Verdict { revisions: 0, faults: Vec::new() };
-        let mut reader = self.reader.lock().await;
-        let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
-        let row = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
-        let (_, head) = row::head(&row.map_err(StoreError::doing("read the head"))?)?;
-        let mut last = Head::none();
-        loop {
-            const NEXT: &str = "SELECT * FROM revisions WHERE revision > $1 ORDER BY revision LIMIT 200";
-            let rows = sqlx::query(NEXT).bind(last.revision as i64).fetch_all(&mut *reading).await;
-            let rows = rows.map_err(StoreError::doing("read the history"))?;
-            if rows.is_empty() || verdict.faults.len() >= MAX_FAULTS {
-                break;
-            }
-            for row in &rows {
-                last = check_row(&mut reading, row, last, kept, &mut verdict).await?;
-            }
-        }
-        if verdict.faults.len() < MAX_FAULTS {
-            if (last.revision, last.hash) != (head.revision, head.hash) {
-                let fault = format!("the head says revision {}, the newest row is revision {}", head.revision, last.revision);
-                verdict.faults.push(fault);
-            }
-            if kept.is_some_and(|kept| kept.revision > last.revision) {
-                verdict.faults.push(format!("revision {} was there and is not any more", kept.unwrap_or(head).revision));
-            }
-            check_subjects(&mut reading, &mut verdict).await?;
-        }
-        verdict.faults.truncate(MAX_FAULTS);
-        Ok(verdict)
+        // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
+        let mut reader = connect_reader(&self.options).await?;
+        let verdict = verify::verify(&mut reader, kept).await;
+        let _ = reader.close().await;
+        verdict
     }
 
     pub async fn add_token(&self, token: &Credential) -> Result<(), StoreError> {
@@ -294,74 +270,31 @@ async fn read_tokens(connection: &mut SqliteConnection) -> Result<Vec<Credential
     Ok(rows.iter().filter_map(|row| row::token(row).ok()).collect())
 }
 
-async fn read_changes(connection: &mut SqliteConnection, revision: u64) -> Result<Vec<crate::truth::Change>, StoreError> {
-    let query = sqlx::query("SELECT * FROM changes WHERE revision = $1 ORDER BY place").bind(revision as i64);
+/// What each of these revisions did; one that does not read is told apart.
+pub(super) async fn read_changes(connection: &mut SqliteConnection, revisions: &[u64]) -> Result<Changes, StoreError> {
+    const OF: &str = "SELECT * FROM changes WHERE revision IN (SELECT value FROM json_each($1)) ORDER BY revision, place";
+    let query = sqlx::query(OF).bind(serde_json::json!(revisions).to_string());
     let rows = query.fetch_all(connection).await.map_err(StoreError::doing("read the history"))?;
-    rows.iter().map(|row| row::change(row).map(|(_, change)| change)).collect()
-}
-
-/// Checks one row after the one before, and returns the head it states, so that one bad row is one fault.
-async fn check_row(
-    connection: &mut SqliteConnection,
-    row: &SqliteRow,
-    last: Head,
-    kept: Option<Head>,
-    verdict: &mut Verdict,
-) -> Result<Head, StoreError> {
-    verdict.revisions += 1;
-    let number = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
-    if number != last.revision + 1 {
-        verdict.faults.push(match number - last.revision {
-            2 => format!("revision {} is missing", last.revision + 1),
-            _ => format!("revisions {} to {} are missing", last.revision + 1, number - 1),
-        });
-    }
-    let read = async {
-        let mut stored = row::revision(row)?;
-        stored.revision.changes = read_changes(connection, number).await?;
-        Ok::<Stored, StoreError>(stored)
-    };
-    let stored = match read.await {
-        Ok(stored) => stored,
-        Err(error @ StoreError::Unreadable { .. }) => {
-            verdict.faults.push(format!("revision {number} was altered: {error}"));
-            let hash = row.try_get::<String, _>("hash").ok().and_then(|hash| hash.parse().ok());
-            let hash = hash.unwrap_or(last.hash);
-            return Ok(Head { revision: number, hash, committed_at_ms: last.committed_at_ms });
-        }
-        Err(error) => return Err(error),
-    };
-    let Stored { revision, hash } = stored;
-    if revision.hash(last.hash) != hash && number == last.revision + 1 {
-        verdict.faults.push(format!("revision {number} was altered: it is not what its hash says"));
-    } else if revision.committed_at_ms < last.committed_at_ms {
-        verdict.faults.push(format!("revision {number} was committed before the one before it"));
-    } else if kept.is_some_and(|kept| kept.revision == number && kept.hash != hash) {
-        verdict.faults.push(format!("revision {number} is not the one this node saw: the history was written anew"));
-    }
-    Ok(Head { revision: number, hash, committed_at_ms: revision.committed_at_ms })
-}
-
-/// Every subject must stand as its last change left it, and every text be what its name says.
-async fn check_subjects(connection: &mut SqliteConnection, verdict: &mut Verdict) -> Result<(), StoreError> {
-    const ASTRAY: &str = "SELECT kind, subject FROM subjects AS s WHERE record IS NOT \
-        (SELECT record_after FROM changes AS c WHERE c.kind = s.kind AND c.subject = s.subject \
-         ORDER BY revision DESC LIMIT 1) ORDER BY kind, subject LIMIT 20";
-    let rows = sqlx::query(ASTRAY).fetch_all(&mut *connection).await.map_err(StoreError::doing("read the subjects"))?;
+    let mut changes = Changes::new();
     for row in &rows {
-        let (kind, key): (String, String) = (row.get(0), row.get(1));
-        verdict.faults.push(format!("{kind} {key} does not stand as its last revision left it"));
-    }
-    let rows = sqlx::query("SELECT DISTINCT id FROM texts ORDER BY id").fetch_all(&mut *connection).await;
-    for row in rows.map_err(StoreError::doing("read definitions"))? {
-        let id: String = row.get(0);
-        let known = match id.parse() {
-            Ok(id) => texts::stands(connection, id).await?,
-            Err(_) => false,
-        };
-        if !known {
-            verdict.faults.push(format!("the text {id} is not what its name says"));
+        let (revision, change) = row::change(row);
+        let of_revision = changes.entry(revision).or_insert_with(|| Ok(Vec::new()));
+        match (of_revision.as_mut(), change) {
+            (Ok(of_revision), Ok(change)) => of_revision.push(change),
+            (Ok(_), Err(error)) => *of_revision = Err(error),
+            (Err(_), _) => {}
         }
     }
-    Ok(())
+    Ok(changes)
+}
+
+/// By revision.
+type Changes = BTreeMap<u64, Result<Vec<Change>, StoreError>>;
+
+async fn connect_reader(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let mut reader = options.connect().await.map_err(StoreError::doing("open the database file"))?;
+    // What it read stays in memory as far as this goes; the system keeps the pages of the file anyway.
+    let sized = sqlx::query("PRAGMA cache_size = -256").execute(&mut reader).await;
+    sized.map_err(StoreError::doing("open the database file"))?;
+    Ok(reader)
 }
