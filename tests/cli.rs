@@ -225,7 +225,7 @@ fn the_limits_shown_are_the_limits_kept() {
     use turnout::config::Limiting;
     let told_nothing = Limiting::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
     let limits = Limiting::from_arg_matches(&told_nothing).unwrap().check().unwrap();
-    assert_eq!(limits, turnout::http::Limits::default());
+    assert_eq!(limits, (turnout::http::Limits::default(), turnout::http::StreamLimits::default()));
 }
 
 /// Every setting that `--help` knows stands in the table of settings.

@@ -107,6 +107,14 @@ impl<'a> Question<'a> {
         Question { targeting_key: key, attributes: plain(members) }.checked()
     }
 
+    /// The same, with nothing left of the bytes it was read from.
+    pub fn into_owned(self) -> Question<'static> {
+        let Question { targeting_key, attributes } = self;
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let attributes = attributes.into_iter().map(|(name, value)| (owned(name), value.into_owned()));
+        Question { targeting_key: targeting_key.map(owned), attributes: attributes.collect() }
+    }
+
     /// What a request without a body asks.
     pub fn empty() -> Question<'static> {
         Question { targeting_key: None, attributes: Vec::new() }

@@ -13,7 +13,7 @@ use turnout::control::{Corridor, Opening};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
-use turnout::http::{Surface, public_document, routes};
+use turnout::http::{StreamLimits, Surface, public_document, routes};
 
 use super::bend::made_of;
 
@@ -63,7 +63,12 @@ impl Questions {
             corridor
         });
         assert!(corridor.live().current().flag("chat").is_some());
-        Questions { _home: home, routes: routes(Surface::of(&corridor)), documented: public_document(), runtime }
+        Questions {
+            _home: home,
+            routes: routes(Surface::of(&corridor, StreamLimits::default())),
+            documented: public_document(),
+            runtime,
+        }
     }
 
     /// The first byte chooses the call, the rest says what to make of its body.

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use turnout::app::App;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
-use turnout::http::Limits;
+use turnout::http::{Limits, StreamLimits};
 use turnout::webhook::Hook;
 
 /// A running service over a folder of its own.
@@ -184,6 +184,7 @@ pub fn config(home: &Path) -> Config {
         server_auth: ServerAuth::Off,
         access: Access::default(),
         limits: Limits::default(),
+        streams: StreamLimits::default(),
         webhook: None,
     }
 }

@@ -17,6 +17,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::time::{Sleep, sleep};
 
 use super::activity::Activity;
+use super::takeover::{Handover, TakeOver};
 
 /// A body took longer than a body may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,14 +29,20 @@ pub fn exchange(
     routes: Router,
     activity: Arc<Activity>,
     body_time: Duration,
+    handover: Handover,
 ) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
         let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
-        let activity = activity.clone();
+        let (activity, handover) = (activity.clone(), handover.clone());
         async move {
-            let response: Response<AnyBody> = answer.await?;
+            let mut response: Response<AnyBody> = answer.await?;
             activity.answering();
+            if let Some(take_over) = response.extensions_mut().remove::<TakeOver>() {
+                handover.leave(&response, take_over);
+                // Nothing more comes from here: the connection is taken from under it.
+                return std::future::pending().await;
+            }
             Ok(response.map(|body| Leaving { body, activity }))
         }
     })

@@ -8,6 +8,7 @@ mod connection;
 mod exchange;
 mod limits;
 mod seats;
+mod takeover;
 mod wire;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use exchange::TooSlow;
 pub use limits::{Limits, MAX_HEAD_BYTES};
+pub use takeover::{Leave, Run, TakeOver, Taken};
 
 use activity::Activity;
 use limits::{BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
