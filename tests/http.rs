@@ -181,6 +181,7 @@ async fn the_strategy_document_says_what_the_design_says() {
     let document = json!({
         "flag": "all", "strategy": "realtime-v2", "reason": "STATIC", "rule": "rollout",
         "validForMs": 60_000, "staleIfErrorMs": 86_400_000, "enterSpreadMs": 5_000,
+        "watch": { "kind": "sse", "url": "/v1/strategy/all/watch", "ackUrl": "/v1/watch/ack" },
         "polling": polling, "realtime": realtime,
     });
     assert_eq!(service.ask("all", "u-1").await, document);

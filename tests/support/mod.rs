@@ -6,6 +6,8 @@ pub mod forgery;
 pub mod guarded;
 pub mod issuer;
 pub mod operators;
+pub mod random;
+pub mod watcher;
 
 use std::fs;
 use std::io::Write;
@@ -82,6 +84,17 @@ impl Service {
         let (flags, data) = (config.flags.clone(), config.data.clone());
         let app = App::start(config.clone()).await.unwrap();
         Service { app, config, flags, data, client: reqwest::Client::new(), home }
+    }
+
+    /// A service that has room for no stream.
+    pub async fn start_crowded(files: &[(&str, &str)]) -> Service {
+        Service::start_streaming(files, StreamLimits { streams: 0, ..StreamLimits::default() }).await
+    }
+
+    pub async fn start_streaming(files: &[(&str, &str)], streams: StreamLimits) -> Service {
+        let (home, _) = folder(files);
+        let config = Config { streams, ..config(home.path()) };
+        Service::configured(home, config).await
     }
 
     /// Ends it in good order; [`restart`](Service::restart) brings it back.
