@@ -66,7 +66,7 @@ impl Who {
                     heard.lock().unwrap().push(Some((id.parse().unwrap(), state)));
                 }
                 // Some lag, so that states are replaced before they are taken.
-                if self.user % 3 == 0 {
+                if self.user.is_multiple_of(3) {
                     sleep(Duration::from_millis(40)).await;
                 }
             }
@@ -92,8 +92,8 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
     let mut held: Vec<(Position, Vec<Json>)> = Vec::new();
     let mut random = Random(20_261_125);
     for flip in 0..FLIPS {
-        if flip > 0 && flip % FLIPS_A_LIFE == 0 {
-            if flip % 2 == 0 {
+        if flip > 0 && flip.is_multiple_of(FLIPS_A_LIFE) {
+            if flip.is_multiple_of(2) {
                 service.stop().await
             } else {
                 service.crash().await
