@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-const BINARY = process.env.TURNOUT_BIN
+export const BINARY = process.env.TURNOUT_BIN
   ? resolve(process.env.TURNOUT_BIN)
   : fileURLToPath(new URL('../../target/debug/turnout', import.meta.url));
 
