@@ -119,6 +119,18 @@ async fn unknown_flags_routes_and_methods() {
 }
 
 #[tokio::test]
+async fn a_head_of_a_stream_opens_none() {
+    let service = service().await;
+    let head = service.client.head(service.url("/ofrep/v1/events")).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()), (200, "text/event-stream"));
+    for name in ["content-length", "connection"] {
+        assert!(!head.headers().contains_key(name), "{name}: nothing follows, and the connection stays");
+    }
+    let status: Json = service.admin("/v1/status").await.json().await.unwrap();
+    assert_eq!(status["streams"]["open"], 0);
+}
+
+#[tokio::test]
 async fn a_broken_flag_polls_and_never_unreadies_the_rest() {
     let service = service().await;
     let answer = service.ask("broken", "u-1").await;

@@ -122,7 +122,7 @@ pub fn changes() -> Operation {
         id: "ofrepEvents",
         summary: "When to ask again, by the OpenFeature Remote Evaluation Protocol 0.3",
         says: "Server-sent events, without an end. They say nothing of users or values, and take no credential.",
-        parameters: vec![last_event_id()],
+        parameters: Vec::new(),
         takes: Takes::Nothing,
         answers,
     }
@@ -136,11 +136,6 @@ fn stream(says: &str, event: &str) -> Answers {
         json!({ "type": "object", "description": "An event.", "properties": { "id": { "type": "string" }, "data": data } });
     let schema = json!({ "type": "string", "contentMediaType": "text/event-stream", "contentSchema": schema });
     Answers { content: Some(("text/event-stream", schema)), ..found(says, "", &[]) }
-}
-
-fn last_event_id() -> Json {
-    let says = "The id of the last event that was heard; browsers send it.";
-    json!({ "name": "Last-Event-ID", "in": "header", "required": false, "description": says, "schema": { "type": "string" } })
 }
 
 pub fn ofrep_of_one() -> Operation {

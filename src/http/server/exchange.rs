@@ -11,8 +11,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::CONTENT_LENGTH;
 use hyper::service::{HttpService, Service, service_fn};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::service::TowerToHyperService;
 use tokio::time::{Sleep, sleep};
 
@@ -33,12 +34,18 @@ pub fn exchange(
 ) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
+        let head_only = request.method() == Method::HEAD;
         let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
         let (activity, handover) = (activity.clone(), handover.clone());
         async move {
             let mut response: Response<AnyBody> = answer.await?;
             activity.answering();
             if let Some(take_over) = response.extensions_mut().remove::<TakeOver>() {
+                if head_only {
+                    // What it would have been; nothing has begun.
+                    response.headers_mut().remove(CONTENT_LENGTH);
+                    return Ok(response.map(|body| Leaving { body, activity }));
+                }
                 handover.leave(&response, take_over);
                 // Nothing more comes from here: the connection is taken from under it.
                 return std::future::pending().await;

@@ -46,7 +46,6 @@ pub const CHANGES_PATH: &str = "/ofrep/v1/events";
 
 /// Proxies that collect an answer before they pass it on are told not to (nginx's own header).
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-const LAST_EVENT_ID: &str = "last-event-id";
 
 /// `POST /v1/strategy/{flag}/watch`.
 pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
@@ -81,10 +80,8 @@ pub async fn all_mine(State(surface): State<Surface>, headers: HeaderMap) -> Res
 
 /// `GET /ofrep/v1/events`: that something changed, for whoever asks. It says nothing of users or values, as a browser's `EventSource` has no
 /// way of saying who it is.
-pub async fn changes(State(surface): State<Surface>, headers: HeaderMap) -> Response<Body> {
-    let known = headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
-    let view = View::of_changes(known);
-    take_over(&surface, Follows::Changes, view).unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
+pub async fn changes(State(surface): State<Surface>) -> Response<Body> {
+    take_over(&surface, Follows::Changes, View::of_changes()).unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
 }
 
 /// A flag that is known, or may be once anything is.

@@ -34,8 +34,8 @@ pub struct View {
 enum Of {
     Flag(FlagKey, Listener),
     All(Listener),
-    /// That anything changed; with the position its client had heard of when it came back.
-    Changes(Option<Position>),
+    /// That anything changed.
+    Changes,
 }
 
 /// What comes of looking at a snapshot.
@@ -57,8 +57,8 @@ impl View {
         View { of, seen: None, etag: Bytes::new() }
     }
 
-    pub fn of_changes(known: Option<Position>) -> View {
-        View { of: Of::Changes(known), seen: None, etag: Bytes::new() }
+    pub fn of_changes() -> View {
+        View { of: Of::Changes, seen: None, etag: Bytes::new() }
     }
 
     /// The position that was looked at last.
@@ -74,13 +74,13 @@ impl View {
     pub fn asker(&self) -> Option<&Asker> {
         match &self.of {
             Of::Flag(_, listener) | Of::All(listener) => Some(&listener.asker),
-            Of::Changes(_) => None,
+            Of::Changes => None,
         }
     }
 
     /// Whether its client can acknowledge.
     pub fn is_acknowledged(&self) -> bool {
-        !matches!(self.of, Of::Changes(_))
+        !matches!(self.of, Of::Changes)
     }
 
     /// Looks at a newer snapshot. The first time there is always something to tell.
@@ -122,11 +122,10 @@ impl View {
                 };
                 Look::Tell(position, event)
             }
-            Of::Changes(known) => match (first, seen) {
-                (Some(_), _) if *known == Some(position) => Look::Tell(position, frame::COMMENT),
-                (Some(first), _) => Look::Tell(position, frame::refetch(position, Some(first.retry_ms))),
-                (None, Some(seen)) if is_shared(&seen, snapshot) => Look::Same,
-                (None, _) => Look::Tell(position, frame::refetch(position, None)),
+            Of::Changes => match seen {
+                Some(seen) if is_shared(&seen, snapshot) => Look::Same,
+                // Also to a client that has heard of this position: whether it then got an answer, nobody knows.
+                _ => Look::Tell(position, frame::refetch(position, first.map(|first| first.retry_ms))),
             },
         }
     }
@@ -134,7 +133,7 @@ impl View {
     /// A sign of life.
     pub fn heartbeat(&self) -> Bytes {
         match self.of {
-            Of::Changes(_) => frame::COMMENT,
+            Of::Changes => frame::COMMENT,
             Of::Flag(..) | Of::All(_) => frame::tag("heartbeat", self.position(), &self.etag, None),
         }
     }
