@@ -96,11 +96,16 @@ impl App {
         let secret = data.read_admin_token(&secret)?;
 
         let back_room = BackRoom::open().map_err(StartError::Thread)?;
-        let opening =
-            Opening { data, server_auth: config.server_auth, accept_database: config.accept_database, tell: telemetry::news };
-        let corridor = back_room.run(Corridor::open(opening)).await?;
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
+        let opening = Opening {
+            data,
+            contents: contents.clone(),
+            server_auth: config.server_auth,
+            accept_database: config.accept_database,
+            tell: telemetry::news,
+        };
+        let corridor = back_room.run(Corridor::open(opening)).await?;
         let (first, of_folder, flags) = (corridor.clone(), contents.clone(), config.flags.clone());
         back_room.run(async move { take_in(&first, &flags, &of_folder).await }).await;
 

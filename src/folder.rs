@@ -16,6 +16,10 @@ use crate::definition::{Contents, File, Subject, Text, users_file_of};
 /// The folders inside the folder that hold YAML of ours.
 const SUBFOLDERS: [&str; 2] = ["segments", "tests"];
 
+/// A file of so many bytes is long: it is compared piece by piece.
+const LONG_BYTES: usize = 512 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Reads one folder, again and again.
 #[derive(Debug)]
 pub struct Folder {
@@ -115,7 +119,10 @@ impl Folder {
         let fingerprint = metadata.as_ref().ok().map(Fingerprint::of);
         let known = self.known.entry(path.to_owned()).or_insert(Known::NOTHING);
         if fingerprint.is_none_or(|fingerprint| known.fingerprint != fingerprint || !fingerprint.is_old()) {
-            let file = metadata.and_then(|metadata| read_file(&full, &metadata, most));
+            let file = metadata.and_then(|metadata| match &known.file {
+                File::Text(text) if is_still(&full, &metadata, text)? => Ok(known.file.clone()),
+                _ => read_file(&full, &metadata, most),
+            });
             let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
             // The same content keeps its bytes: whoever holds them shares them.
             if known.file != file {
@@ -169,6 +176,21 @@ fn read_file(path: &Path, metadata: &Metadata, most: usize) -> io::Result<File> 
     match bytes.len() > most {
         true => Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) }),
         false => Ok(File::Text(Text::new(bytes))),
+    }
+}
+
+/// Whether a long file holds what it held. Compared as it passes: read into memory for that, it would be there twice.
+fn is_still(path: &Path, metadata: &Metadata, text: &Text) -> io::Result<bool> {
+    if text.bytes.len() < LONG_BYTES || metadata.len() != text.bytes.len() as u64 || !metadata.is_file() {
+        return Ok(false);
+    }
+    let (mut file, mut rest, mut buffer) = (fs::File::open(path)?, &text.bytes[..], vec![0; PIECE_BYTES]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        match rest.split_at_checked(read) {
+            Some((same, after)) if read > 0 && same == &buffer[..read] => rest = after,
+            _ => return Ok(read == 0 && rest.is_empty()),
+        }
     }
 }
 

@@ -123,7 +123,8 @@ impl Life {
     fn open(&mut self) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let data = Arc::new(DataFolder::open(&self.home.join("data")).unwrap());
-        let opening = Opening { data, server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
+        let opening =
+            Opening { data, contents: self.contents(), server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
         self.corridor = Some(runtime.block_on(Corridor::open(opening)).unwrap());
         self.runtime = Some(runtime);
     }
@@ -205,7 +206,7 @@ impl Life {
     }
 
     /// Reads the folder; what widens waits while the database is away.
-    fn take_in(&mut self) {
+    fn contents(&self) -> Contents {
         let text = |which: usize| {
             let Form { share, text } = self.folder[which];
             format!(
@@ -215,8 +216,11 @@ impl Life {
             )
         };
         let (chat, feed) = (text(0), text(1));
-        let contents = Contents::of([("chat.yaml", &*chat), ("feed.yaml", &*feed)]);
-        self.run(self.corridor().take_in(&contents));
+        Contents::of([("chat.yaml", &*chat), ("feed.yaml", &*feed)])
+    }
+
+    fn take_in(&mut self) {
+        self.run(self.corridor().take_in(&self.contents()));
         self.files_go_live();
     }
 

@@ -92,9 +92,9 @@ impl Inner {
         };
         let opened = timeout(OPEN, self.open_store(unrecorded && epoch.is_none())).await;
         match opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned())) {
-            Ok((store, loaded)) => match doubt(epoch.as_deref().map(|epoch| (epoch, head)), &loaded) {
+            Ok(opened) => match doubt(epoch.as_deref().map(|epoch| (epoch, head)), &opened.loaded) {
                 None => {
-                    self.believe(lane, store, loaded, None).await;
+                    self.believe(lane, opened, None).await;
                     let recording = self.clone();
                     // Files that waited; after the lane is free.
                     tokio::spawn(async move { recording.record().await });
@@ -115,8 +115,8 @@ impl Inner {
         }
         let (inner, tokens) = (self.clone(), self.tokens.borrow().clone());
         let written = tokio::task::spawn_blocking(move || {
-            let last_good = LastGood::of(&epoch, &inner.truth().book.clone(), &tokens);
-            last_good.write(&inner.data.last_good()).map(|()| last_good.head)
+            let book = inner.truth().book.clone();
+            LastGood::write(&inner.data.last_good(), &epoch, &book, &tokens).map(|()| book.head)
         });
         let fault = match written.await {
             Ok(Ok(head)) => {

@@ -114,16 +114,10 @@ impl Inner {
         loop {
             let Some(pending) = self.truth().pending().first().cloned() else { break };
             let store = self.store_of(lane)?;
-            let known = match timeout(READ, store.by_idempotency_key(&pending.id)).await {
-                Ok(Ok(known)) => known,
-                Ok(Err(error)) => {
-                    self.lose(lane, &error.chain());
-                    return Err(NotCommitted::Down(error.chain()));
-                }
-                Err(_) => {
-                    self.lose(lane, "it does not answer in time");
-                    return Err(NotCommitted::Unknown);
-                }
+            let untried = lock(&self.untried).remove(&pending.id);
+            let known = match untried {
+                true => None,
+                false => self.look_up_entry(lane, &store, &pending.id).await?,
             };
             let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
             let (name, known) = match known {
@@ -163,6 +157,21 @@ impl Inner {
         }
         self.clear_journal();
         Ok(())
+    }
+
+    /// What the name of a pending entry stands for in the database.
+    async fn look_up_entry(&self, lane: &mut Lane, store: &Store, id: &str) -> Result<Option<(String, u64)>, NotCommitted> {
+        match timeout(READ, store.by_idempotency_key(id)).await {
+            Ok(Ok(known)) => Ok(known),
+            Ok(Err(error)) => {
+                self.lose(lane, &error.chain());
+                Err(NotCommitted::Down(error.chain()))
+            }
+            Err(_) => {
+                self.lose(lane, "it does not answer in time");
+                Err(NotCommitted::Unknown)
+            }
+        }
     }
 
     /// Empties the journal once what is in it is committed, and kept in the last good state too: a stop must stand at a start that finds no

@@ -27,7 +27,7 @@ mod problems;
 mod quarantine;
 mod start;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,6 +67,8 @@ struct Inner {
     journal: Arc<Mutex<Option<Journal>>>,
     /// The newest revision that was made of an entry of the journal.
     replayed: AtomicU64,
+    /// Pending entries that got their names here and that no commit was tried of: no database can know them.
+    untried: Mutex<HashSet<String>>,
     /// Who waits for a pending entry to be committed, by its name.
     waiting: Mutex<HashMap<String, oneshot::Sender<u64>>>,
     standing: Mutex<Standing>,

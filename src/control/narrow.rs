@@ -19,6 +19,9 @@ impl Inner {
     /// Makes a narrowing entry live; whoever calls holds `narrow`. Returns who will hear of its commit, and whether it is on disk.
     pub(super) async fn push(self: &Arc<Self>, pending: Pending) -> (oneshot::Receiver<u64>, bool) {
         let journaled = self.journal(pending.clone()).await;
+        if pending.request.is_none() {
+            lock(&self.untried).insert(pending.id.clone());
+        }
         let (committed, waiting) = oneshot::channel();
         // With the database away nobody waits for it: the answer says that it is not saved yet.
         if lock(&self.standing).database == Database::Up {

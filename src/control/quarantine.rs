@@ -7,9 +7,9 @@ use crate::store::{Loaded, Poison, Store};
 use crate::truth::{Book, FlagRecord, Forms, Mark, Record, Subject};
 
 /// The book of a database. A row that does not read is set aside, and the newest form of its subject that does read is served.
-pub(super) async fn book_of(store: &Store, loaded: Loaded, same: Option<&LastGood>) -> (Book, Vec<Trouble>) {
+pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same: Option<&LastGood>) -> (Book, Vec<Trouble>) {
     let Loaded { head, subjects, texts, poison, .. } = loaded;
-    let mut forms = Forms { texts, ..Forms::default() };
+    let mut forms = Forms { texts, ..at_hand };
     let (mut flags, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
     let mut astray: Vec<Astray> = poison
         .into_iter()
@@ -91,9 +91,6 @@ async fn earlier(store: &Store, subject: &Subject, same: Option<&LastGood>, form
             found.map(|(_, record, _)| Record::Segment(record.clone()))
         }
     });
-    if let Some(last_good) = same.filter(|_| kept.is_some()) {
-        forms.texts.extend(last_good.texts.iter().map(|(id, text)| (*id, text.clone().into())));
-    }
     let recorded = store.earlier(subject).await.unwrap_or_default();
     let recorded = recorded.iter().filter_map(|json| match subject {
         Subject::Flag(_) => serde_json::from_str(json).map(Record::Flag).ok(),
@@ -104,6 +101,9 @@ async fn earlier(store: &Store, subject: &Subject, same: Option<&LastGood>, form
             Record::Flag(record) => record.texts().collect(),
             Record::Segment(record) => record.texts().collect(),
         };
+        if let Some(Ok(texts)) = same.map(|last_good| last_good.texts(|id| ids.contains(&id), &forms.texts)) {
+            forms.texts.extend(texts);
+        }
         if let Ok(texts) = store.texts(&ids).await {
             forms.texts.extend(texts);
         }

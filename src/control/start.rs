@@ -3,7 +3,6 @@
 //! A database that is another one than before, or an older state of it, is not believed: the last good state is served, and only what
 //! narrows is taken, until a person accepts it.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,7 +15,7 @@ use super::quarantine;
 use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::data::{DataFolder, Journal, LastGood};
-use crate::definition::Library;
+use crate::definition::{Contents, Library};
 use crate::flag::ServerAuth;
 use crate::live::Live;
 use crate::snapshot::Snapshot;
@@ -32,10 +31,20 @@ const WITHOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub struct Opening {
     pub data: Arc<DataFolder>,
+    /// What the flags folder holds. It is not served by this: what the database or the last good state speak of and it holds is not
+    /// read again.
+    pub contents: Contents,
     pub server_auth: ServerAuth,
     /// Believe the database as it is, after the stops of the last good state are written into it.
     pub accept_database: bool,
     pub tell: fn(&News),
+}
+
+/// A database, what it holds, and what of that was here before.
+pub(super) struct Opened {
+    store: Store,
+    pub loaded: Loaded,
+    at_hand: Forms,
 }
 
 /// Why there is no start.
@@ -50,7 +59,10 @@ pub enum StartFault {
 impl Corridor {
     /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
     pub async fn open(opening: Opening) -> Result<Corridor, StartFault> {
-        let Opening { data, server_auth, accept_database, tell } = opening;
+        let Opening { data, contents, server_auth, accept_database, tell } = opening;
+        let mut library = Library::default();
+        // What is wrong with it is told when it is taken in.
+        library.update(&contents);
         let (journal, pending, journal_fault) = match Journal::open(&data.journal()) {
             Ok((journal, pending)) => (Some(journal), pending, None),
             Err(error) => (None, Vec::new(), Some(error)),
@@ -67,12 +79,13 @@ impl Corridor {
             problems: Arc::default(),
             contact: Arc::new(Contact::default()),
             truth: Mutex::new(Truth::of(Book::empty(), pending)),
-            library: Mutex::new(Library::default()),
+            library: Mutex::new(library),
             lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
             narrow: tokio::sync::Mutex::new(()),
             journal: Arc::new(Mutex::new(journal)),
             replayed: AtomicU64::new(0),
-            waiting: Mutex::new(HashMap::new()),
+            untried: Mutex::default(),
+            waiting: Mutex::default(),
             standing: Mutex::new(Standing { database: Database::Up, epoch, kept }),
             tokens: watch::Sender::new(Arc::new(tokens)),
             wake: Notify::new(),
@@ -117,10 +130,10 @@ impl Inner {
         let opened = opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
         let known = last_good.as_ref().map(|last_good| (last_good.epoch.as_str(), last_good.head));
         match opened {
-            Ok((store, loaded)) => match (doubt(known, &loaded), accept) {
-                (None, _) => self.believe(&mut lane, store, loaded, last_good.as_ref()).await,
+            Ok(opened) => match (doubt(known, &opened.loaded), accept) {
+                (None, _) => self.believe(&mut lane, opened, last_good.as_ref()).await,
                 (Some(_), true) => {
-                    self.believe(&mut lane, store, loaded, None).await;
+                    self.believe(&mut lane, opened, None).await;
                     self.carry_stops(&mut lane, last_good.as_ref()).await;
                 }
                 (Some(why), false) => {
@@ -140,23 +153,26 @@ impl Inner {
     }
 
     /// The database and what it holds, or why not.
-    pub(super) async fn open_store(&self, may_create: bool) -> Result<(Store, Loaded), String> {
+    pub(super) async fn open_store(&self, may_create: bool) -> Result<Opened, String> {
         let epoch = random_name().ok_or("the system gives no randomness")?;
         let store = Store::open_sqlite(&self.data.database(), &epoch, may_create).await;
         let store = store.map_err(|error| match error {
             StoreError::NoFile => format!("{} is not there", self.data.database().display()),
             error => error.chain(),
         })?;
-        let loaded = store.load().await.map_err(|error| error.chain())?;
-        Ok((store, loaded))
+        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
+        Ok(Opened { store, loaded, at_hand })
     }
 
     /// Serves what a database says, and writes to it from here on.
-    pub(super) async fn believe(self: &Arc<Self>, lane: &mut Lane, store: Store, loaded: Loaded, last_good: Option<&LastGood>) {
+    pub(super) async fn believe(self: &Arc<Self>, lane: &mut Lane, opened: Opened, last_good: Option<&LastGood>) {
+        let Opened { store, loaded, at_hand } = opened;
         let head = loaded.head;
         let epoch = loaded.epoch.clone();
         self.tokens.send_replace(Arc::new(loaded.tokens.clone()));
-        let (book, poison) = quarantine::book_of(&store, loaded, last_good.filter(|last_good| last_good.head == head)).await;
+        let (book, poison) =
+            quarantine::book_of(&store, loaded, at_hand, last_good.filter(|last_good| last_good.head == head)).await;
         self.trouble(TroubleKind::PoisonRow, poison);
         let known = self.committed_already(&store).await;
         {
@@ -188,9 +204,15 @@ impl Inner {
     }
 
     fn serve_last_good(&self, last_good: Option<LastGood>) {
+        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let book = last_good.map(|last_good| book_of_last_good(last_good, at_hand)).transpose();
+        if let Err(error) = &book {
+            let path = self.data.last_good();
+            self.trouble(TroubleKind::LastGood, vec![trouble_of(TroubleKind::LastGood, &path, &error.to_string())]);
+        }
         let mut truth = self.truth();
-        if let Some(last_good) = last_good {
-            truth.serve_recorded(book_of_last_good(last_good));
+        if let Ok(Some(book)) = book {
+            truth.serve_recorded(book);
         }
         if truth.position() != Default::default() {
             self.refresh(&truth);
@@ -246,14 +268,14 @@ pub(super) fn doubt(known: Option<(&str, Head)>, loaded: &Loaded) -> Option<Stri
         .then(|| format!("revision {} of the database is not the one this node served", now.revision))
 }
 
-fn book_of_last_good(last_good: LastGood) -> Book {
-    let LastGood { head, flags, segments, texts, .. } = last_good;
-    let texts = texts.into_iter().map(|(id, text)| (id, text.into())).collect();
-    let mut forms = Forms { texts, ..Forms::default() };
+fn book_of_last_good(last_good: LastGood, at_hand: Forms) -> std::io::Result<Book> {
+    let texts = last_good.texts(|_| true, &at_hand.texts)?;
+    let mut forms = Forms { texts, ..at_hand };
+    let LastGood { head, flags, segments, .. } = last_good;
     // What was live read then; if it does not now, it has no good form.
     flags.iter().for_each(|(key, record, _)| drop(forms.read_flag(key, record)));
     segments.iter().for_each(|(key, record, _)| drop(forms.read_segment(key, record)));
-    Book::of(head, flags, segments, forms)
+    Ok(Book::of(head, flags, segments, forms))
 }
 
 fn trouble_of(kind: TroubleKind, path: &std::path::Path, why: &str) -> Trouble {

@@ -4,7 +4,7 @@
 //! not whole ends the journal: nothing was acknowledged by it.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -26,16 +26,15 @@ pub struct Journal {
 impl Journal {
     /// Opens or makes it, and reads what it holds.
     pub fn open(path: &Path) -> io::Result<(Journal, Vec<Pending>)> {
-        let mut file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
-        let mut bytes = Vec::with_capacity(BYTES);
-        file.read_to_end(&mut bytes)?;
-        if bytes.len() < BYTES {
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+        let bytes = file.metadata()?.len() as usize;
+        if bytes < BYTES {
             // Written, not merely claimed: a hole takes its room when it is too late.
-            file.write_all(&vec![0; BYTES - bytes.len()])?;
+            file.write_all_at(&vec![0; BYTES - bytes], bytes as u64)?;
             file.sync_all()?;
             File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
         }
-        let (entries, used) = read(&bytes);
+        let (entries, used) = read(BufReader::new(&file))?;
         Ok((Journal { file, used }, entries))
     }
 
@@ -69,21 +68,31 @@ impl Journal {
     }
 }
 
-fn read(bytes: &[u8]) -> (Vec<Pending>, usize) {
+/// No further than the entries go: mostly there is none, and all that room.
+fn read(mut file: impl Read) -> io::Result<(Vec<Pending>, usize)> {
     let (mut entries, mut used) = (Vec::new(), 0);
-    while let Some((entry, length)) = read_one(&bytes[used..]) {
+    while let Some((entry, length)) = read_one(&mut file, BYTES - used)? {
         entries.push(entry);
         used += length;
     }
-    (entries, used)
+    Ok((entries, used))
 }
 
-fn read_one(bytes: &[u8]) -> Option<(Pending, usize)> {
-    let (head, rest) = bytes.split_at_checked(HEAD)?;
-    let (length, sum) = head.split_at(4);
-    let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
-    let text = rest.get(..length).filter(|text| !text.is_empty() && checksum(text) == *sum)?;
-    Some((serde_json::from_slice(text).ok()?, HEAD + length))
+fn read_one(file: &mut impl Read, room: usize) -> io::Result<Option<(Pending, usize)>> {
+    let mut head = [0; HEAD];
+    if room < HEAD {
+        return Ok(None);
+    }
+    file.read_exact(&mut head)?;
+    let [a, b, c, d, sum @ ..] = head;
+    let length = u32::from_le_bytes([a, b, c, d]) as usize;
+    if length == 0 || length > room - HEAD {
+        return Ok(None);
+    }
+    let mut text = vec![0; length];
+    file.read_exact(&mut text)?;
+    let entry = if checksum(&text) == sum { serde_json::from_slice(&text).ok() } else { None };
+    Ok(entry.map(|entry| (entry, HEAD + length)))
 }
 
 fn checksum(text: &[u8]) -> [u8; 8] {

@@ -114,16 +114,7 @@ impl<'n> Lists<'n> {
 
     fn user_set(&self, users_file: Option<Bytes>) -> IdSet {
         let Some(file) = users_file else { return self.users.iter().copied().collect() };
-        if self.users.is_empty() {
-            return IdSet::over(file.clone(), lines(&file));
-        }
-        let mut bytes = file.to_vec();
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        for user in &self.users {
-            ranges.push(bytes.len()..bytes.len() + user.len());
-            bytes.extend_from_slice(user.as_bytes());
-        }
-        IdSet::over(bytes.into(), lines(&file).chain(ranges))
+        IdSet::over(file.clone(), lines(&file), self.users.iter().copied())
     }
 }
 

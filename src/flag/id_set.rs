@@ -1,10 +1,11 @@
 //! A compact, exact set of texts: the ids, addresses or domains a list names.
 //!
-//! All texts lie in one shared buffer (for a `users_file`, the file's own bytes); the table holds five bytes for each. A million
-//! ids cost no more to ask than ten.
+//! The texts lie in two buffers, one shared (for a `users_file`, the file's own bytes) and one of its own; the table holds five bytes
+//! for each. A million ids cost no more to ask than ten.
 
 use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::Range;
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
@@ -21,12 +22,18 @@ pub const MAX_ID_BYTES: usize = 256;
 /// assert!(set.contains("u-42") && !set.contains("u-4"));
 /// ```
 pub struct IdSet {
-    bytes: Bytes,
+    buffers: Buffers,
     table: HashTable<Slice>,
     hasher: RandomState,
 }
 
-/// Where a text lies in the buffer: its offset in four bytes, its length less one in the fifth.
+/// What the texts lie in, as if it were one after the other: a long list is not copied for the few ids that are added to it.
+struct Buffers {
+    shared: Bytes,
+    own: Box<[u8]>,
+}
+
+/// Where a text lies: its offset in four bytes, its length less one in the fifth.
 #[derive(Clone, Copy)]
 struct Slice([u8; 5]);
 
@@ -36,42 +43,59 @@ impl Slice {
         let last = u8::try_from(length.checked_sub(1)?).ok()?;
         Some(Slice([offset[0], offset[1], offset[2], offset[3], last]))
     }
+}
 
-    fn of(self, bytes: &[u8]) -> &[u8] {
-        let [a, b, c, d, last] = self.0;
+impl Buffers {
+    fn text(&self, Slice([a, b, c, d, last]): Slice) -> &[u8] {
         let offset = u32::from_le_bytes([a, b, c, d]) as usize;
-        &bytes[offset..=offset + usize::from(last)]
+        match offset.checked_sub(self.shared.len()) {
+            None => &self.shared[offset..=offset + usize::from(last)],
+            Some(offset) => &self.own[offset..=offset + usize::from(last)],
+        }
     }
 }
 
 impl IdSet {
-    /// The set of the given ranges of a shared buffer. Ranges that are empty, longer than [`MAX_ID_BYTES`] or past the first
-    /// 4 GiB are left out; whoever reads a list refuses those before.
-    pub fn over(bytes: Bytes, ranges: impl Iterator<Item = std::ops::Range<usize>> + Clone) -> IdSet {
-        let hasher = RandomState::default();
+    /// The set of the given ranges of a shared buffer, and of some texts more. What is empty, longer than [`MAX_ID_BYTES`] or past the
+    /// first 4 GiB is left out; whoever reads a list refuses those before.
+    pub fn over<'a>(
+        shared: Bytes,
+        ranges: impl Iterator<Item = Range<usize>> + Clone,
+        more: impl IntoIterator<Item = &'a str>,
+    ) -> IdSet {
+        let (mut own, mut own_ranges) = (Vec::new(), Vec::new());
+        for id in more {
+            let start = shared.len() + own.len();
+            own.extend_from_slice(id.as_bytes());
+            own_ranges.push(start..start + id.len());
+        }
+        let (buffers, hasher) = (Buffers { shared, own: own.into() }, RandomState::default());
         // Counted first: a table that grows leaves memory behind that is never given back.
-        let mut table = HashTable::with_capacity(ranges.clone().count());
-        for range in ranges {
+        let mut table = HashTable::with_capacity(ranges.clone().count() + own_ranges.len());
+        for range in ranges.chain(own_ranges) {
             let Some(slice) = Slice::new(range.start, range.len()) else { continue };
-            let id = slice.of(&bytes);
+            let id = buffers.text(slice);
             let hash = hasher.hash_one(id);
-            if table.find(hash, |other: &Slice| other.of(&bytes) == id).is_none() {
-                table.insert_unique(hash, slice, |other| hasher.hash_one(other.of(&bytes)));
+            if table.find(hash, |other: &Slice| buffers.text(*other) == id).is_none() {
+                table.insert_unique(hash, slice, |other| hasher.hash_one(buffers.text(*other)));
             }
         }
-        table.shrink_to_fit(|other| hasher.hash_one(other.of(&bytes)));
-        IdSet { bytes, table, hasher }
+        table.shrink_to_fit(|other| hasher.hash_one(buffers.text(*other)));
+        IdSet { buffers, table, hasher }
     }
 
     pub fn contains(&self, id: &str) -> bool {
         let id = id.as_bytes();
-        !self.table.is_empty() && self.table.find(self.hasher.hash_one(id), |slice| slice.of(&self.bytes) == id).is_some()
+        !self.table.is_empty() && self.find(id)
     }
 
     /// How many of its texts another set lacks.
     pub fn missing_in(&self, other: &IdSet) -> usize {
-        let has = |id: &[u8]| other.table.find(other.hasher.hash_one(id), |slice| slice.of(&other.bytes) == id).is_some();
-        self.table.iter().filter(|slice| !has(slice.of(&self.bytes))).count()
+        self.table.iter().filter(|slice| !other.find(self.buffers.text(**slice))).count()
+    }
+
+    fn find(&self, id: &[u8]) -> bool {
+        self.table.find(self.hasher.hash_one(id), |slice| self.buffers.text(*slice) == id).is_some()
     }
 
     /// How many different texts it holds.
@@ -86,14 +110,7 @@ impl IdSet {
 
 impl<'a> FromIterator<&'a str> for IdSet {
     fn from_iter<I: IntoIterator<Item = &'a str>>(ids: I) -> IdSet {
-        let mut bytes = Vec::new();
-        let mut ranges = Vec::new();
-        for id in ids {
-            let start = bytes.len();
-            bytes.extend_from_slice(id.as_bytes());
-            ranges.push(start..bytes.len());
-        }
-        IdSet::over(bytes.into(), ranges.into_iter())
+        IdSet::over(Bytes::new(), std::iter::empty(), ids)
     }
 }
 

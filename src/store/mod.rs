@@ -5,6 +5,8 @@
 mod error;
 mod row;
 mod sqlite;
+mod texts;
+mod writer;
 
 use std::path::Path;
 
@@ -87,9 +89,10 @@ impl Store {
         each!(self, store => store.head().await)
     }
 
-    /// Every subject as it stands, the texts they speak of, and the tokens.
-    pub async fn load(&self) -> Result<Loaded, StoreError> {
-        each!(self, store => store.load().await)
+    /// Every subject as it stands, the texts they speak of, and the tokens. A text that is `at_hand` is checked, and not read into memory
+    /// again.
+    pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
+        each!(self, store => store.load(at_hand).await)
     }
 
     /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown whether it did: read the head.

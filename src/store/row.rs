@@ -1,13 +1,11 @@
 //! From rows to what they say. A row that says nothing sound is told of, never trusted and never fatal.
 
-use std::collections::BTreeMap;
-
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{StoreError, Stored};
 use crate::token::{Credential, Role};
-use crate::truth::{Action, Change, ContentId, FlagRecord, Head, Origin, Record, Revision, SegmentRecord, Subject, Texts};
+use crate::truth::{Action, Change, FlagRecord, Head, Origin, Record, Revision, SegmentRecord, Subject, Texts};
 
 /// A database's content at its head.
 #[derive(Debug)]
@@ -122,18 +120,4 @@ pub fn change(row: &SqliteRow) -> Result<(u64, Change), StoreError> {
     };
     let change = read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `changes`"), why })?;
     Ok((number, change))
-}
-
-/// Texts from their parts, in order.
-pub fn texts(rows: &[SqliteRow]) -> Result<Texts, sqlx::Error> {
-    let mut whole: BTreeMap<ContentId, Vec<u8>> = BTreeMap::new();
-    for row in rows {
-        let bytes: &[u8] = row.try_get("bytes")?;
-        // An id that is none is no text of ours.
-        if let Ok(id) = row.try_get::<String, _>("id")?.parse() {
-            whole.entry(id).or_default().extend_from_slice(bytes);
-        }
-    }
-    // One that is not what its name says is as good as missing.
-    Ok(whole.into_iter().filter(|(id, bytes)| ContentId::of(bytes) == *id).map(|(id, bytes)| (id, bytes.into())).collect())
 }

@@ -9,15 +9,12 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use super::row;
-use super::{Commit, Loaded, MAX_FAULTS, MAX_PAGE, Page, StoreError, Stored, Verdict};
+use super::{Commit, Loaded, MAX_FAULTS, MAX_PAGE, Page, StoreError, Stored, Verdict, row, texts, writer::Writer};
 use crate::token::Credential;
 use crate::truth::{ContentId, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
-/// The bytes of a text in one row.
-const PART_BYTES: usize = 1024 * 1024;
 /// The first SQLite whose WAL is safe with several connections.
 const SAFE_VERSION: [u32; 3] = [3, 51, 3];
 
@@ -25,10 +22,9 @@ const SAFE_VERSION: [u32; 3] = [3, 51, 3];
 #[derive(Debug)]
 pub struct Sqlite {
     path: PathBuf,
-    options: SqliteConnectOptions,
     /// Which file it was when it was opened: a deleted one would take every write and lose it.
     file: (u64, u64),
-    writer: Mutex<SqliteConnection>,
+    writer: Writer,
     reader: Mutex<SqliteConnection>,
 }
 
@@ -60,9 +56,15 @@ impl Sqlite {
             .execute(&mut writer)
             .await
             .map_err(StoreError::doing("name the database"))?;
-        let reader = connect().await?;
+        let mut reader = connect().await?;
+        // What it read stays in memory as far as this goes; the system keeps the pages of the file anyway.
+        sqlx::query("PRAGMA cache_size = -256")
+            .execute(&mut reader)
+            .await
+            .map_err(StoreError::doing("open the database file"))?;
         let file = (metadata.dev(), metadata.ino());
-        Ok(Sqlite { path: path.to_owned(), options, file, writer: Mutex::new(writer), reader: Mutex::new(reader) })
+        let writer = Writer::new(options, writer);
+        Ok(Sqlite { path: path.to_owned(), file, writer, reader: Mutex::new(reader) })
     }
 
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
@@ -71,7 +73,7 @@ impl Sqlite {
         row::head(&row.map_err(StoreError::doing("read the head"))?)
     }
 
-    pub async fn load(&self) -> Result<Loaded, StoreError> {
+    pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
         self.check_file()?;
         let mut reader = self.reader.lock().await;
         let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
@@ -86,29 +88,14 @@ impl Sqlite {
             }
         }
         let ids: Vec<ContentId> = subjects.iter().flat_map(|row| text_ids(&row.record)).collect();
-        let texts = read_texts(&mut reading, &ids).await?;
+        let texts = texts::read(&mut reading, &ids, at_hand).await?;
         let tokens = read_tokens(&mut reading).await?;
         Ok(Loaded { epoch, head, subjects, texts, tokens, poison })
     }
 
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         self.check_file()?;
-        let mut writer = self.writer.lock().await;
-        if writer.is_in_transaction() {
-            // On a full disk SQLite rolls back by itself; the rollback after it fails, and the connection counts a transaction that is
-            // not there. It would never begin another.
-            *writer = self.options.connect().await.map_err(StoreError::doing("open the database file"))?;
-        }
-        // At once for writing: a transaction that reads first and writes later fails when another wrote in between.
-        let begun = writer.begin_with("BEGIN IMMEDIATE").await;
-        let mut transaction = begun.map_err(StoreError::doing("begin a change"))?;
-        let row = sqlx::query("SELECT * FROM head").fetch_one(&mut *transaction).await;
-        let (_, head) = row::head(&row.map_err(StoreError::doing("read the head"))?)?;
-        if head != *commit.after {
-            return Err(StoreError::Moved);
-        }
-        write(&mut transaction, &commit).await.map_err(StoreError::doing("write a revision"))?;
-        transaction.commit().await.map_err(StoreError::doing("commit"))?;
+        self.writer.commit(&commit).await?;
         // A file that was unlinked meanwhile took the commit with it.
         self.check_file().map_err(|_| StoreError::Lost)
     }
@@ -162,7 +149,7 @@ impl Sqlite {
         let row = query.fetch_optional(&mut *reader).await.map_err(StoreError::doing("read the history"))?;
         let Some(row) = row else { return Ok(None) };
         let Some(Record::Flag(record)) = row::change(&row)?.1.after else { return Ok(None) };
-        let texts = read_texts(&mut reader, &record.texts().collect::<Vec<_>>()).await?;
+        let texts = texts::read(&mut reader, &record.texts().collect::<Vec<_>>(), &Texts::new()).await?;
         Ok(Some((record, Forms { texts, ..Forms::default() })))
     }
 
@@ -176,7 +163,7 @@ impl Sqlite {
     }
 
     pub async fn texts(&self, ids: &[ContentId]) -> Result<Texts, StoreError> {
-        read_texts(&mut *self.reader.lock().await, ids).await
+        texts::read(&mut *self.reader.lock().await, ids, &Texts::new()).await
     }
 
     pub async fn verify(&self, kept: Option<Head>) -> Result<Verdict, StoreError> {
@@ -215,6 +202,7 @@ impl Sqlite {
     pub async fn add_token(&self, token: &Credential) -> Result<(), StoreError> {
         self.check_file()?;
         let flags = token.flags.as_ref().map(|flags| serde_json::json!(flags).to_string());
+        let mut taken = self.writer.take().await?;
         sqlx::query("INSERT INTO tokens VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
             .bind(token.id.clone())
             .bind(token.name.clone())
@@ -225,9 +213,10 @@ impl Sqlite {
             .bind(token.created_by.clone())
             .bind(token.expires_at_ms)
             .bind(token.revoked_at_ms)
-            .execute(&mut *self.writer.lock().await)
+            .execute(&mut taken.connection)
             .await
             .map_err(StoreError::doing("write a token"))?;
+        taken.put_back();
         Ok(())
     }
 
@@ -238,8 +227,11 @@ impl Sqlite {
     pub async fn revoke_token(&self, id: &str, at_ms: i64) -> Result<bool, StoreError> {
         self.check_file()?;
         let query = sqlx::query("UPDATE tokens SET revoked_at_ms = $2 WHERE id = $1 AND revoked_at_ms IS NULL");
-        let done = query.bind(id.to_owned()).bind(at_ms).execute(&mut *self.writer.lock().await).await;
-        Ok(done.map_err(StoreError::doing("revoke a token"))?.rows_affected() > 0)
+        let mut taken = self.writer.take().await?;
+        let done = query.bind(id.to_owned()).bind(at_ms).execute(&mut taken.connection).await;
+        let revoked = done.map_err(StoreError::doing("revoke a token"))?.rows_affected() > 0;
+        taken.put_back();
+        Ok(revoked)
     }
 
     pub async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
@@ -252,13 +244,19 @@ impl Sqlite {
         self.check_file()?;
         const MOVE: &str = "INSERT INTO cursors VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET revision = $2";
         let query = sqlx::query(MOVE).bind(reader.to_owned()).bind(revision as i64);
-        query.execute(&mut *self.writer.lock().await).await.map_err(StoreError::doing("move a cursor"))?;
+        let mut taken = self.writer.take().await?;
+        query.execute(&mut taken.connection).await.map_err(StoreError::doing("move a cursor"))?;
+        taken.put_back();
         Ok(())
     }
 
     pub async fn close(&self) {
         // The last words to a file: what was committed is durable already.
-        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut *self.writer.lock().await).await;
+        if let Ok(mut taken) = self.writer.take().await
+            && sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut taken.connection).await.is_ok()
+        {
+            taken.put_back();
+        }
     }
 
     fn check_file(&self) -> Result<(), StoreError> {
@@ -282,92 +280,11 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreErr
     if parts.as_slice() < SAFE_VERSION.as_slice() { Err(StoreError::OldSqlite(version)) } else { Ok(()) }
 }
 
-async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result<(), sqlx::Error> {
-    let Commit { revision, after, texts, request } = commit;
-    let number = revision.revision as i64;
-    for (id, bytes) in texts.iter() {
-        let id = id.to_string();
-        for (part, bytes) in parts(bytes).enumerate() {
-            sqlx::query("INSERT INTO texts VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
-                .bind(id.clone())
-                .bind(part as i64)
-                .bind(bytes.to_vec())
-                .execute(&mut *connection)
-                .await?;
-        }
-    }
-    let head = revision.head(after);
-    sqlx::query("INSERT INTO revisions VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind(number)
-        .bind(revision.committed_at_ms)
-        .bind(revision.effective_at_ms)
-        .bind(revision.actor.clone())
-        .bind(revision.origin.as_str())
-        .bind(revision.reason.clone())
-        .bind(revision.idempotency_key.clone())
-        .bind(head.hash.to_string())
-        .execute(&mut *connection)
-        .await?;
-    for (place, change) in revision.changes.iter().enumerate() {
-        let (kind, key) = (change.subject.kind(), change.subject.key());
-        let after = change.after.as_ref().map(Record::json);
-        sqlx::query("INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-            .bind(number)
-            .bind(place as i64)
-            .bind(kind)
-            .bind(key.to_owned())
-            .bind(change.action.as_str())
-            .bind(change.action.to().map(|to| to as i64))
-            .bind(change.before.as_ref().map(Record::json))
-            .bind(after.clone())
-            .execute(&mut *connection)
-            .await?;
-        const PUT: &str = "INSERT INTO subjects VALUES ($1, $2, $3, $4) \
-            ON CONFLICT (kind, subject) DO UPDATE SET changed_at = $3, record = $4";
-        match after {
-            Some(record) => {
-                let query = sqlx::query(PUT).bind(kind).bind(key.to_owned()).bind(number).bind(record);
-                query.execute(&mut *connection).await?;
-            }
-            None => {
-                let query = sqlx::query("DELETE FROM subjects WHERE kind = $1 AND subject = $2");
-                query.bind(kind).bind(key.to_owned()).execute(&mut *connection).await?;
-            }
-        }
-    }
-    if let (Some(key), Some(request)) = (&revision.idempotency_key, request) {
-        let query = sqlx::query("INSERT INTO idempotency VALUES ($1, $2, $3)");
-        query.bind(key.clone()).bind(request.to_string()).bind(number).execute(&mut *connection).await?;
-    }
-    sqlx::query("UPDATE head SET revision = $1, hash = $2, committed_at_ms = $3")
-        .bind(number)
-        .bind(head.hash.to_string())
-        .bind(revision.committed_at_ms)
-        .execute(&mut *connection)
-        .await?;
-    Ok(())
-}
-
-/// At least one part, so that an empty text is there too.
-fn parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let empty = bytes.is_empty().then_some(bytes);
-    empty.into_iter().chain(bytes.chunks(PART_BYTES))
-}
-
 fn text_ids(record: &Record) -> Vec<ContentId> {
     match record {
         Record::Flag(record) => record.texts().collect(),
         Record::Segment(record) => record.texts().collect(),
     }
-}
-
-async fn read_texts(connection: &mut SqliteConnection, ids: &[ContentId]) -> Result<Texts, StoreError> {
-    const TEXTS: &str = "SELECT id, bytes FROM texts WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, part";
-    if ids.is_empty() {
-        return Ok(Texts::new());
-    }
-    let rows = sqlx::query(TEXTS).bind(serde_json::json!(ids).to_string()).fetch_all(connection).await;
-    rows.and_then(|rows| row::texts(&rows)).map_err(StoreError::doing("read definitions"))
 }
 
 async fn read_tokens(connection: &mut SqliteConnection) -> Result<Vec<Credential>, StoreError> {
@@ -439,7 +356,7 @@ async fn check_subjects(connection: &mut SqliteConnection, verdict: &mut Verdict
     for row in rows.map_err(StoreError::doing("read definitions"))? {
         let id: String = row.get(0);
         let known = match id.parse() {
-            Ok(id) => !read_texts(connection, &[id]).await?.is_empty(),
+            Ok(id) => texts::stands(connection, id).await?,
             Err(_) => false,
         };
         if !known {

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::action::{Action, Change};
 use super::book::{FlagEntry, SegmentEntry};
-use super::content::ContentId;
+use super::content::{ContentId, Texts};
 use super::forms::Forms;
 use super::narrowing::is_narrowing;
 use super::pending::{Narrowed, Op};
@@ -80,30 +82,37 @@ impl Recording {
     }
 
     fn segment(&mut self, key: &SegmentKey, written: Option<WrittenSegment<'_>>, current: Option<&SegmentEntry>) {
-        let Some(WrittenSegment { form, file, users_file, internal_user_ids }) = written else {
+        let Some(written) = written else {
             if current.is_none() {
                 self.changes.push(Change::of_segment(key, Action::Define, None, Some(SegmentRecord::default())));
             }
             return;
         };
-        if current.is_some_and(|current| current.form.as_ref().is_some_and(|known| same(known, form))) {
+        if current.is_some_and(|current| current.form.as_ref().is_some_and(|known| same(known, written.form))) {
             return;
         }
-        let mut keep = |id: ContentId, bytes: &bytes::Bytes| {
-            self.forms.texts.insert(id, bytes.clone());
+        let record = SegmentRecord::of(&written, &mut self.forms.texts);
+        self.forms.segments.insert(key.clone(), written.form.clone());
+        let before = current.map(|current| current.record.clone());
+        self.changes.push(Change::of_segment(key, Action::Define, before, Some(record)));
+    }
+}
+
+impl SegmentRecord {
+    /// The record of a segment as the folder has it; its texts are added to `texts`.
+    pub fn of(written: &WrittenSegment<'_>, texts: &mut Texts) -> SegmentRecord {
+        let mut keep = |id: ContentId, bytes: &Bytes| {
+            texts.insert(id, bytes.clone());
             id
         };
-        let file = file.map(|text| keep(text.digest.into(), &text.bytes));
-        let users_file = users_file.map(|(path, text)| {
+        let file = written.file.map(|text| keep(text.digest.into(), &text.bytes));
+        let users_file = written.users_file.map(|(path, text)| {
             let content = keep(text.digest.into(), &text.bytes);
             UsersFile { path: path.to_owned(), content }
         });
-        let ids = (!internal_user_ids.is_empty()).then(|| internal_user_ids.join("\n"));
+        let ids = (!written.internal_user_ids.is_empty()).then(|| written.internal_user_ids.join("\n"));
         let internal_user_ids = ids.map(|ids| keep(ContentId::of(ids.as_bytes()), &ids.into()));
-        let record = SegmentRecord { file, users_file, internal_user_ids };
-        self.forms.segments.insert(key.clone(), form.clone());
-        let before = current.map(|current| current.record.clone());
-        self.changes.push(Change::of_segment(key, Action::Define, before, Some(record)));
+        SegmentRecord { file, users_file, internal_user_ids }
     }
 }
 

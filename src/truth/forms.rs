@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::book::{Book, FlagEntry, SegmentEntry};
 use super::content::{ContentId, Texts};
 use super::record::{FlagRecord, SegmentRecord};
-use crate::definition::{Finding, Text, parse_flag, parse_segment};
+use crate::definition::{Finding, Library, Text, WrittenFlag, parse_flag, parse_segment};
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
 
 /// Texts and their meanings, beside the records that speak of them.
@@ -14,6 +15,8 @@ pub struct Forms {
     pub texts: Texts,
     pub definitions: BTreeMap<ContentId, Arc<Definition>>,
     pub segments: BTreeMap<SegmentKey, Arc<Segment>>,
+    /// Segments that were read before, with the records they were read from: a long list is not read twice.
+    pub known_segments: BTreeMap<SegmentKey, (SegmentRecord, Arc<Segment>)>,
 }
 
 /// Counts and never prints: texts name users.
@@ -33,11 +36,36 @@ pub enum Unreadable {
 }
 
 impl Forms {
+    /// What the folder and the book hold, for whoever reads records that may speak of the same.
+    pub fn at_hand(library: &Library, book: &Book) -> Forms {
+        let mut forms = Forms::default();
+        for (_, written) in library.written_flags() {
+            let Some(WrittenFlag { form, text }) = written else { continue };
+            forms.texts.insert(text.digest.into(), text.bytes.clone());
+            forms.definitions.insert(text.digest.into(), form.clone());
+        }
+        for (key, written) in library.written_segments() {
+            let Some(written) = written else { continue };
+            let record = SegmentRecord::of(&written, &mut forms.texts);
+            forms.known_segments.insert(key.clone(), (record, written.form.clone()));
+        }
+        for (_, FlagEntry { record, definition, pinned, .. }) in book.flags() {
+            forms.definitions.extend(record.definition.zip(definition.clone()));
+            forms.definitions.extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
+        }
+        for (key, SegmentEntry { record, form, .. }) in book.segments() {
+            forms.known_segments.extend(form.clone().map(|form| (key.clone(), (record.clone(), form))));
+        }
+        forms.texts.extend(book.texts().iter().map(|(id, text)| (*id, text.clone())));
+        forms
+    }
+
     /// Reads the definitions a flag's record speaks of.
     pub fn read_flag(&mut self, key: &FlagKey, record: &FlagRecord) -> Result<(), Unreadable> {
         for id in record.texts() {
-            if !self.definitions.contains_key(&id) {
-                let text = self.texts.get(&id).ok_or(Unreadable::Missing(id))?;
+            // Also of a known one: a text that is not there is said so.
+            let text = self.texts.get(&id).ok_or(Unreadable::Missing(id))?;
+            if self.definitions.get(&id).is_none_or(|known| known.key != *key) {
                 self.definitions.insert(id, parse_flag(key, text).map_err(bad)?);
             }
         }
@@ -50,6 +78,11 @@ impl Forms {
             return Ok(());
         }
         let text = |id: ContentId| self.texts.get(&id).ok_or(Unreadable::Missing(id));
+        record.texts().try_for_each(|id| text(id).map(drop))?;
+        if let Some((_, known)) = self.known_segments.get(key).filter(|(known, _)| known == record) {
+            self.segments.insert(key.clone(), known.clone());
+            return Ok(());
+        }
         let file = record.file.map(text).transpose()?;
         let users_file = record.users_file.as_ref();
         let users_file = users_file.map(|list| Ok((&*list.path, Text::new(text(list.content)?.clone())))).transpose()?;

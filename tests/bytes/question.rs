@@ -56,7 +56,8 @@ impl Questions {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let home = TempDir::new().unwrap();
         let data = Arc::new(DataFolder::open(home.path()).unwrap());
-        let opening = Opening { data, server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
+        let opening =
+            Opening { data, contents: Contents::default(), server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
         let corridor = runtime.block_on(async {
             let corridor = Corridor::open(opening).await.unwrap();
             corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;

@@ -1,0 +1,114 @@
+//! Texts in their parts. A long one passes a part at a time, and one that is at hand already is checked against its name and not kept twice:
+//! a list of a million ids is in memory once, also while it is read.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::StoreError;
+use crate::truth::{ContentId, Texts};
+
+/// Texts go in parts of this. Larger ones would be large blocks of memory while they pass, and room that was given up in large blocks is
+/// not all given back.
+const PART_BYTES: usize = 64 * 1024;
+/// So many texts are asked for at once.
+const TOGETHER: usize = 256;
+
+/// Adds those that are not there.
+pub async fn write(connection: &mut SqliteConnection, texts: &Texts) -> Result<(), sqlx::Error> {
+    for (id, bytes) in texts {
+        let id = id.to_string();
+        for (part, bytes) in parts(bytes).enumerate() {
+            let query = sqlx::query("INSERT INTO texts VALUES ($1, $2, $3) ON CONFLICT DO NOTHING").bind(id.clone());
+            query.bind(part as i64).bind(bytes.to_vec()).execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
+/// These texts, as far as they are there and are what their names say. Of one that is `at_hand` those bytes are returned.
+pub async fn read(connection: &mut SqliteConnection, ids: &[ContentId], at_hand: &Texts) -> Result<Texts, StoreError> {
+    let mut texts = Texts::new();
+    for ids in ids.chunks(TOGETHER) {
+        read_some(connection, ids, at_hand, &mut texts).await.map_err(StoreError::doing("read definitions"))?;
+    }
+    Ok(texts)
+}
+
+/// Whether a text is there and is what its name says.
+pub async fn stands(connection: &mut SqliteConnection, id: ContentId) -> Result<bool, StoreError> {
+    // As if it were at hand: then none of it is kept.
+    Ok(!read(connection, &[id], &Texts::from([(id, Bytes::new())])).await?.is_empty())
+}
+
+async fn read_some(
+    connection: &mut SqliteConnection,
+    ids: &[ContentId],
+    at_hand: &Texts,
+    texts: &mut Texts,
+) -> Result<(), sqlx::Error> {
+    // A text of one part comes with the row that names it. The length of a row is known without reading it.
+    const ROWS: &str = "SELECT id, part, length(bytes), CASE WHEN part = 0 AND length(bytes) < $2 THEN bytes END FROM texts \
+        WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, part";
+    let query = sqlx::query(ROWS).bind(serde_json::json!(ids).to_string()).bind(PART_BYTES as i64);
+    let mut found: BTreeMap<ContentId, Vec<Part>> = BTreeMap::new();
+    for row in query.fetch_all(&mut *connection).await? {
+        // An id that is none is no text of ours.
+        if let Ok(id) = row.try_get::<String, _>(0)?.parse() {
+            let part = Part { number: row.try_get(1)?, length: row.try_get(2)?, bytes: row.try_get(3)? };
+            found.entry(id).or_default().push(part);
+        }
+    }
+    for (id, parts) in found {
+        if let Some(bytes) = join(connection, id, parts, at_hand.get(&id)).await? {
+            texts.insert(id, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// A row of a text; a long one without its bytes.
+struct Part {
+    number: i64,
+    length: i64,
+    bytes: Option<Vec<u8>>,
+}
+
+/// The text of these parts, `at_hand` or made of them. One that is not what its name says is as good as missing.
+async fn join(
+    connection: &mut SqliteConnection,
+    id: ContentId,
+    parts: Vec<Part>,
+    at_hand: Option<&Bytes>,
+) -> Result<Option<Bytes>, sqlx::Error> {
+    const BYTES: &str = "SELECT bytes FROM texts WHERE id = $1 AND part = $2";
+    let length = parts.iter().map(|part| usize::try_from(part.length).unwrap_or_default()).sum();
+    let mut joined = Vec::with_capacity(if at_hand.is_some() { 0 } else { length });
+    let mut sum = Sha256::new();
+    let mut pass = |bytes: &[u8]| {
+        sum.update(bytes);
+        if at_hand.is_none() {
+            joined.extend_from_slice(bytes);
+        }
+    };
+    for part in parts {
+        match part.bytes {
+            Some(bytes) => pass(&bytes),
+            None => {
+                let row = sqlx::query(BYTES).bind(id.to_string()).bind(part.number).fetch_one(&mut *connection).await?;
+                pass(row.try_get(0)?);
+            }
+        }
+    }
+    let digest: [u8; 32] = sum.finalize().into();
+    Ok((id == digest.into()).then(|| at_hand.cloned().unwrap_or_else(|| joined.into())))
+}
+
+/// At least one part, so that an empty text is there too.
+fn parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let empty = bytes.is_empty().then_some(bytes);
+    empty.into_iter().chain(bytes.chunks(PART_BYTES))
+}

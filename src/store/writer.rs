@@ -1,0 +1,125 @@
+//! The connection that writes, and a revision on its way into the database.
+//!
+//! Each word with SQLite wakes a thread and is waited for, which takes longer than what it does: so a revision of one change goes in two,
+//! one that begins and says where the head stands, and one that writes everything and commits.
+
+use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, query::Query};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{Commit, StoreError, row, texts};
+use crate::truth::{Change, Record};
+
+/// The one connection that writes.
+#[derive(Debug)]
+pub struct Writer {
+    options: SqliteConnectOptions,
+    /// Empty while it is in the middle of something: one that an error or a timeout leaves there is not used again, and what it began
+    /// goes with it.
+    place: Mutex<Option<SqliteConnection>>,
+}
+
+/// The connection, out of its place until it is put back.
+pub struct Taken<'a> {
+    place: MutexGuard<'a, Option<SqliteConnection>>,
+    pub connection: SqliteConnection,
+}
+
+impl Taken<'_> {
+    /// It is in the middle of nothing.
+    pub fn put_back(self) {
+        let Taken { mut place, connection } = self;
+        *place = Some(connection);
+    }
+}
+
+macro_rules! change {
+    () => {
+        "INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8); \
+         DELETE FROM subjects WHERE $8 IS NULL AND kind = $3 AND subject = $4; \
+         INSERT INTO subjects SELECT $3, $4, $1, $8 WHERE $8 IS NOT NULL \
+         ON CONFLICT (kind, subject) DO UPDATE SET changed_at = $1, record = $8;"
+    };
+}
+
+macro_rules! revision {
+    () => {
+        "INSERT INTO revisions VALUES ($1, $9, $10, $11, $12, $13, $14, $15); \
+         INSERT INTO idempotency SELECT $14, $16, $1 WHERE $14 IS NOT NULL AND $16 IS NOT NULL; \
+         UPDATE head SET revision = $1, hash = $15, committed_at_ms = $9; \
+         COMMIT"
+    };
+}
+
+/// At once for writing: a transaction that reads first and writes later fails when another wrote in between.
+const BEGIN: &str = "BEGIN IMMEDIATE; SELECT * FROM head";
+const CHANGE: &str = change!();
+const REVISION: &str = revision!();
+const CHANGE_AND_REVISION: &str = concat!(change!(), revision!());
+
+impl Writer {
+    pub fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Writer {
+        Writer { options, place: Mutex::new(Some(connection)) }
+    }
+
+    pub async fn take(&self) -> Result<Taken<'_>, StoreError> {
+        let mut place = self.place.lock().await;
+        let connection = match place.take() {
+            Some(connection) => connection,
+            None => self.options.connect().await.map_err(StoreError::doing("open the database file"))?,
+        };
+        Ok(Taken { place, connection })
+    }
+
+    pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
+        let mut taken = self.take().await?;
+        let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
+        let (_, head) = row::head(&row.map_err(StoreError::doing("begin a change"))?)?;
+        if head != *commit.after {
+            return Err(StoreError::Moved);
+        }
+        write(&mut taken.connection, commit).await.map_err(StoreError::doing("commit a revision"))?;
+        taken.put_back();
+        Ok(())
+    }
+}
+
+async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result<(), sqlx::Error> {
+    let Commit { revision, after, texts, request } = commit;
+    texts::write(connection, texts).await?;
+    let number = revision.revision as i64;
+    let (last, before) = match revision.changes.split_last() {
+        Some((last, before)) => (Some(last), before),
+        None => (None, &[][..]),
+    };
+    for (place, change) in before.iter().enumerate() {
+        bind_change(sqlx::query(CHANGE).bind(number), place, Some(change)).execute(&mut *connection).await?;
+    }
+    let query = sqlx::query(if last.is_some() { CHANGE_AND_REVISION } else { REVISION }).bind(number);
+    bind_change(query, before.len(), last)
+        .bind(revision.committed_at_ms)
+        .bind(revision.effective_at_ms)
+        .bind(revision.actor.clone())
+        .bind(revision.origin.as_str())
+        .bind(revision.reason.clone())
+        .bind(revision.idempotency_key.clone())
+        .bind(revision.head(after).hash.to_string())
+        .bind(request.map(|request| request.to_string()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+type Binding<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
+
+/// The second to the eighth of what is bound.
+fn bind_change<'q>(query: Binding<'q>, place: usize, change: Option<&Change>) -> Binding<'q> {
+    query
+        .bind(place as i64)
+        .bind(change.map(|change| change.subject.kind()))
+        .bind(change.map(|change| change.subject.key().to_owned()))
+        .bind(change.map(|change| change.action.as_str()))
+        .bind(change.and_then(|change| change.action.to()).map(|to| to as i64))
+        .bind(change.and_then(|change| change.before.as_ref()).map(Record::json))
+        .bind(change.and_then(|change| change.after.as_ref()).map(Record::json))
+}
