@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,7 +56,11 @@ const HEAD_TIME: Duration = Duration::from_secs(5);
 async fn bounded(listener: TcpListener, routes: Router) -> std::io::Result<()> {
     let routes = TowerToHyperService::new(routes.layer(DefaultBodyLimit::max(BODY_BYTES)));
     loop {
-        let (stream, _) = listener.accept().await?;
+        // Without a descriptor left, the next one waits.
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
         let _ = stream.set_nodelay(true);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).max_header_size(HEAD_BYTES);

@@ -13,6 +13,8 @@ use crate::server::Server;
 const SOCKETS_A_PROCESS: usize = 10_000;
 const WARM: Duration = Duration::from_millis(300);
 const QUIET: Duration = Duration::from_secs(2);
+/// After it, looked at in such pieces.
+const AFTER: Duration = Duration::from_millis(500);
 const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Whose cores the attackers run on.
@@ -77,14 +79,14 @@ impl Attack<'_> {
         let mut recovered = None;
         while recovered.is_none() && over.elapsed() < RECOVERS_WITHIN {
             let window = Instant::now();
-            if callers.p99_over(Duration::from_millis(500)) <= before * 2 {
+            if callers.p99_over(AFTER) <= before * 2 {
                 recovered = Some((window - over).as_millis() as u64);
             }
         }
         Round {
             before,
             during: callers.p99_between(began, leaving),
-            leaving: callers.p99_between(leaving, over),
+            leaving: callers.p99_between(leaving, over.max(leaving + AFTER)),
             recovered_after_ms: recovered,
             visits,
             visits_a_second: (visits as f64 / (leaving - began).as_secs_f64()) as u64,

@@ -14,9 +14,10 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::{HttpService, Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::service::TowerToHyperService;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
-use super::activity::Activity;
+use super::activity::{Activity, Phase};
 
 /// A body took longer than a body may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,9 +32,15 @@ pub fn exchange(
 ) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
+        // Nothing was heard since the last answer, so it came together with the request before.
+        let ahead = activity.phase() == Phase::Idle;
         let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
         let activity = activity.clone();
         async move {
+            // Whoever sends many at once has them answered between those of others, and not all before them.
+            if ahead {
+                yield_now().await;
+            }
             let response: Response<AnyBody> = answer.await?;
             activity.answering();
             Ok(response.map(|body| Leaving { body, activity }))
