@@ -56,6 +56,8 @@ async fn bodies_have_their_documented_answers() {
         (r#"{"targetingKey":"u-1","attributes":{"name":"\ud83d" "plan":"x"}}"#, 400, "parse-error"),
         (&deep, 400, "invalid-context"),
         ("[]", 400, "invalid-context"),
+        // Whatever is in it.
+        (" [1,", 400, "invalid-context"),
         ("null", 400, "invalid-context"),
         ("\"u-1\"", 400, "invalid-context"),
         (r#"{"targetingKey":5}"#, 400, "invalid-context"),

@@ -15,9 +15,10 @@ use hyper::header::CONTENT_LENGTH;
 use hyper::service::{HttpService, Service, service_fn};
 use hyper::{Method, Request, Response};
 use hyper_util::service::TowerToHyperService;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
-use super::activity::Activity;
+use super::activity::{Activity, Phase};
 use super::takeover::{Handover, TakeOver};
 
 /// A body took longer than a body may.
@@ -35,9 +36,15 @@ pub fn exchange(
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
         let head_only = request.method() == Method::HEAD;
+        // Nothing was heard since the last answer, so it came together with the request before.
+        let ahead = activity.phase() == Phase::Idle;
         let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
         let (activity, handover) = (activity.clone(), handover.clone());
         async move {
+            // Whoever sends many at once has them answered between those of others, and not all before them.
+            if ahead {
+                yield_now().await;
+            }
             let mut response: Response<AnyBody> = answer.await?;
             activity.answering();
             if let Some(take_over) = response.extensions_mut().remove::<TakeOver>() {
