@@ -32,7 +32,7 @@ struct Landing {
     reached: Reached,
 }
 
-/// How long after a change so many of the open streams held it, in milliseconds; once known it stays.
+/// How long after a change so many held it of the streams that were open then, in milliseconds; once known it stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reached {
     pub p50_ms: Option<u64>,
@@ -156,10 +156,10 @@ impl Counts {
     }
 }
 
-/// The streams by what they prove, and when those that hold the change came to.
+/// The streams by what they prove; and of each, since when it is open, and since when it holds the change.
 struct Settled {
     counts: Counts,
-    at_ms: Vec<u64>,
+    at_ms: Vec<(u64, Option<u64>)>,
 }
 
 impl Settled {
@@ -169,9 +169,8 @@ impl Settled {
             let Some(target) = target_of(stream.follows()) else { return };
             let progress = *stream.progress();
             settled.counts.add(progress.verdict(target, now_ms));
-            settled.at_ms.extend(progress.settled_at_ms(target, now_ms));
+            settled.at_ms.push((stream.opened_at_ms(), progress.settled_at_ms(target, now_ms)));
         });
-        settled.at_ms.sort_unstable();
         settled
     }
 }
@@ -181,10 +180,12 @@ fn report(position: Position, landing: Option<&mut Landing>, settled: Settled) -
     let Some(landing) = landing else {
         return Report { position, live_at: None, counts, reached: Reached::default() };
     };
-    let after = |percent: usize| {
-        let needed = (counts.open * percent).div_ceil(100).max(1);
-        at_ms.get(needed - 1).map(|at_ms| at_ms.saturating_sub(landing.at_ms))
-    };
+    // Who came after it never held anything else, and had nothing to wait for.
+    let were_open: Vec<Option<u64>> =
+        at_ms.into_iter().filter(|(opened_ms, _)| *opened_ms <= landing.at_ms).map(|(_, at_ms)| at_ms).collect();
+    let mut held_ms: Vec<u64> = were_open.iter().flatten().map(|at_ms| at_ms.saturating_sub(landing.at_ms)).collect();
+    held_ms.sort_unstable();
+    let after = |percent: usize| held_ms.get((were_open.len() * percent).div_ceil(100).max(1) - 1).copied();
     let reached = &mut landing.reached;
     let (p50, p90, p99) = (after(50), after(90), after(99));
     reached.p50_ms = reached.p50_ms.or(p50);

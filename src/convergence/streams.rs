@@ -53,6 +53,7 @@ struct Slots {
 pub struct Stream {
     name: AckId,
     follows: Follows,
+    opened_at_ms: u64,
     progress: Mutex<Progress>,
     waker: Mutex<Option<Waker>>,
     /// When it has something to do by itself.
@@ -85,7 +86,7 @@ impl Streams {
     }
 
     /// Opens a stream; `secret` is a random number.
-    pub fn open(self: &Arc<Self>, follows: Follows, secret: u64) -> Result<Open, NoRoom> {
+    pub fn open(self: &Arc<Self>, follows: Follows, secret: u64, now_ms: u64) -> Result<Open, NoRoom> {
         let mut slots = lock(&self.slots);
         if slots.open() >= self.most {
             self.refused.fetch_add(1, Relaxed);
@@ -95,6 +96,7 @@ impl Streams {
         let stream = Arc::new(Stream {
             name: AckId { place, secret },
             follows,
+            opened_at_ms: now_ms,
             progress: Mutex::default(),
             waker: Mutex::default(),
             due_at_ms: AtomicU64::new(0),
@@ -194,6 +196,10 @@ impl Stream {
 
     pub fn follows(&self) -> &Follows {
         &self.follows
+    }
+
+    pub fn opened_at_ms(&self) -> u64 {
+        self.opened_at_ms
     }
 
     /// What is known of it; held for moments.

@@ -212,6 +212,7 @@ fn watch_event() -> Json {
             "type": { "type": "string", "examples": kinds },
             "etag": { "description": "The tag of the state.", "type": "string" },
             "ackId": { "description": "In the first event: the name of this stream.", "type": "string" },
+            "heartbeatMs": count("In the first event: between two signs of life."),
             "document": shape("StrategyDocument"),
             "documents": shape("StrategyDocuments"),
             "reason": { "description": "Why the stream ends.", "type": "string", "examples": Goodbye::ALL.map(Goodbye::as_str) },

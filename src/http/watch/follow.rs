@@ -164,7 +164,11 @@ impl Follow {
 
     fn first(&self) -> First {
         let (least, most) = RETRY_MS;
-        First { ack_id: self.stream.name().to_string(), retry_ms: least + share(self.chance.rotate_left(32), most - least) }
+        First {
+            ack_id: self.stream.name().to_string(),
+            heartbeat_ms: ms(self.hub.limits().heartbeat),
+            retry_ms: least + share(self.chance.rotate_left(32), most - least),
+        }
     }
 }
 

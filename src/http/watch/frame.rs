@@ -11,6 +11,8 @@ use crate::snapshot::Position;
 pub struct First {
     /// Under which name the stream is acknowledged.
     pub ack_id: String,
+    /// Between two signs of life.
+    pub heartbeat_ms: u64,
     /// What a client waits before it comes back after the stream broke.
     pub retry_ms: u64,
 }
@@ -83,8 +85,8 @@ fn open(event: &mut Vec<u8>, kind: &str, position: Position, etag: &Bytes, first
     // A tag is quoted hex; as a text of JSON its quotes are escaped.
     event.extend_from_slice(etag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or_default());
     event.extend_from_slice(b"\\\"\"");
-    if let Some(First { ack_id, .. }) = first {
-        put(event, format_args!(",\"ackId\":\"{ack_id}\""));
+    if let Some(First { ack_id, heartbeat_ms, .. }) = first {
+        put(event, format_args!(",\"ackId\":\"{ack_id}\",\"heartbeatMs\":{heartbeat_ms}"));
     }
 }
 

@@ -47,7 +47,7 @@ impl Hub {
     /// Opens a stream, if there is room for one.
     pub(super) fn open(&self, follows: Follows) -> Result<Open, Refusal> {
         let secret = random_number().ok_or(Refusal::NoRandomness)?;
-        self.streams.open(follows, secret).map_err(|NoRoom| {
+        self.streams.open(follows, secret, self.now_ms()).map_err(|NoRoom| {
             let (least, most) = NO_ROOM_SECONDS;
             Refusal::TooManyStreams { retry_after_seconds: least + secret % (most - least + 1) }
         })
