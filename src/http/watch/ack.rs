@@ -4,7 +4,7 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
-use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::convergence::{AckId, BadAck};
 use crate::http::Surface;
@@ -12,15 +12,6 @@ use crate::http::answer::Answer;
 use crate::http::error::Refusal;
 use crate::http::question::{BadQuestion, body};
 use crate::snapshot::Position;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Said<'a> {
-    #[serde(borrow)]
-    ack_id: &'a str,
-    #[serde(borrow)]
-    position: &'a str,
-}
 
 pub async fn acknowledge(State(surface): State<Surface>, request: Request) -> Response<Body> {
     match take(&surface, request.into_body()).await {
@@ -31,12 +22,15 @@ pub async fn acknowledge(State(surface): State<Surface>, request: Request) -> Re
 
 async fn take(surface: &Surface, request: Body) -> Result<(), Refusal> {
     let bytes = body(request).await?;
-    let said: Said<'_> = serde_json::from_slice(&bytes).map_err(|error| match error.is_data() {
-        true => shape("the body is {\"ackId\": \"…\", \"position\": \"…\"}"),
-        false => BadQuestion::NotJson { line: error.line(), column: error.column() }.into(),
-    })?;
-    let position: Position = said.position.parse().map_err(|_| shape("`position` is the id of an event, like 213 or 213+2"))?;
-    let name: AckId = said.ack_id.parse()?;
+    let said: Json =
+        serde_json::from_slice(&bytes).map_err(|error| BadQuestion::NotJson { line: error.line(), column: error.column() })?;
+    let members = said.as_object().filter(|members| members.len() == 2);
+    let text = |name: &str| members.and_then(|members| members.get(name)?.as_str());
+    let (Some(name), Some(position)) = (text("ackId"), text("position")) else {
+        return Err(shape("the body is {\"ackId\": \"…\", \"position\": \"…\"}"));
+    };
+    let position: Position = position.parse().map_err(|_| shape("`position` is the id of an event, like 213 or 213+2"))?;
+    let name: AckId = name.parse()?;
     Ok(surface.hub.streams().acknowledge(name, position, surface.hub.now_ms())?)
 }
 
