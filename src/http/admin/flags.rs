@@ -41,13 +41,8 @@ pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
 }
 
 pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
-    match of_flag(&surface.corridor.truth(), key(&path)) {
-        Some(mut flag) => {
-            let hub = &surface.public.hub;
-            let report = hub.landed().of_flag(&surface.public.live.current(), key(&path), hub.streams(), hub.now_ms());
-            flag["clients"] = report.map(|report| counts(&report.counts)).unwrap_or_default();
-            answer(&surface, StatusCode::OK, &flag)
-        }
+    match of_flag(&surface, &surface.corridor.truth(), key(&path)) {
+        Some(flag) => answer(&surface, StatusCode::OK, &flag),
         None => refuse(&surface, &unknown(&surface.corridor.truth(), key(&path))),
     }
 }
@@ -60,9 +55,13 @@ pub fn unknown(truth: &Truth, key: &str) -> Refusal {
 }
 
 /// A flag as it stands.
-pub fn of_flag(truth: &Truth, key: &str) -> Option<Json> {
+pub fn of_flag(surface: &AdminSurface, truth: &Truth, key: &str) -> Option<Json> {
     let entry = truth.flag(key)?;
-    Some(view::flag(truth, &key.parse().ok()?, &entry))
+    let mut flag = view::flag(truth, &key.parse().ok()?, &entry);
+    let hub = &surface.public.hub;
+    let report = hub.landed().of_flag(&surface.public.live.current(), key, hub.streams(), hub.now_ms());
+    flag["clients"] = report.map(|report| counts(&report.counts)).unwrap_or_default();
+    Some(flag)
 }
 
 fn database(surface: &AdminSurface) -> Json {
