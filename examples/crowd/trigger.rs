@@ -30,7 +30,8 @@ impl Trigger {
         let bearer = self.bearer.as_ref().map(|bearer| format!("authorization: Bearer {bearer}\r\n")).unwrap_or_default();
         let length = body.len();
         let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-type: application/json\r\n{bearer}content-length: {length}\r\n\r\n{body}"
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{bearer}content-length: {length}\r\n\r\n{body}",
+            self.address
         );
         let mut connection = TcpStream::connect(self.address)?;
         connection.set_nodelay(true)?;
