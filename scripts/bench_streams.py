@@ -32,7 +32,8 @@ transports:
 class Service:
     """The service over folders of its own, which comes back on the same ports."""
 
-    def __init__(self, home):
+    def __init__(self, home, **environment):
+        self.environment = environment
         self.flags, self.data = home / "flags", home / "data"
         self.flags.mkdir()
         (self.flags / "build-events.yaml").write_text(FLAG)
@@ -42,7 +43,7 @@ class Service:
     def start(self):
         command = [ROOT / "target/release/turnout", "serve", "--listen", self.ports[0], "--admin-listen", self.ports[1],
                    "--data", self.data, "--flags", self.flags]
-        self.server = Server([str(part) for part in command], listeners=2)
+        self.server = Server([str(part) for part in command], listeners=2, **self.environment)
         self.ports = [address.removeprefix("http://") for address in self.server.addresses]
         self.token = (self.data / "admin.token").read_text().strip()
 
@@ -78,9 +79,9 @@ class Line:
 class Crowd:
     """`examples/crowd`, steered."""
 
-    def __init__(self, server, address, *arguments):
+    def __init__(self, server, address, *arguments, nice=0):
         self.server = server
-        command = [str(ROOT / "target/release/examples/crowd"), address, *arguments]
+        command = ["nice", "-n", str(nice), str(ROOT / "target/release/examples/crowd"), address, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def say(self, *words):
