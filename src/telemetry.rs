@@ -94,5 +94,5 @@ pub fn say(line: &str) {
 
 fn write(text: &str) {
     // A closed stderr must not take the service with it, as `eprintln!` would.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = std::io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }

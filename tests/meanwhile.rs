@@ -36,3 +36,28 @@ async fn a_revision_says_what_the_one_before_it_left() {
         assert_eq!(left, found, "revision {} after {}", pair[1], pair[0]);
     }
 }
+
+/// The second may look its name up before the first is committed, and come to its turn after that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_ordered_twice_at_once_under_one_name_is_done_once() {
+    let service = Service::start(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 50% }"))]).await;
+    for round in 0..60 {
+        let lower = async |after: u64| {
+            tokio::time::sleep(Duration::from_micros(after)).await;
+            let request = service.client.post(service.admin_url("/v1/flags/lane/set")).bearer_auth(service.token());
+            let request = request.header("idempotency-key", format!("round-{round}"));
+            request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap().status()
+        };
+        let raise = async |after: u64| {
+            tokio::time::sleep(Duration::from_micros(after)).await;
+            service.order("/v1/flags/lane/set", json!({ "realtime-v2": "50%", "reason": "test" })).await;
+        };
+        let (before, offset) = (service.revision(), round as u64 * 97);
+        tokio::join!(lower(0), lower(offset % 1_500), raise(offset % 2_100), lower(offset % 2_500), raise(3_000));
+        raise(0).await;
+        let page: Json = service.admin(&format!("/v1/history?flag=lane&after={before}&limit=200")).await.json().await.unwrap();
+        let lowered = |step: &&Json| step["changes"][0]["is"] == "realtime-v2 10%";
+        let count = page["revisions"].as_array().unwrap().iter().filter(lowered).count();
+        assert_eq!(count, 1, "round {round}: {page}");
+    }
+}

@@ -13,7 +13,7 @@ use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::store::{Commit, Store, StoreError};
 use crate::token::random_name;
-use crate::truth::{Change, ContentId, Forms, Origin, Revision};
+use crate::truth::{Change, ContentId, Forms, Origin, Pending, Revision};
 
 /// How long a reading may take.
 pub(super) const READ: Duration = Duration::from_millis(700);
@@ -113,49 +113,55 @@ impl Inner {
     pub(super) async fn replay(&self, lane: &mut Lane) -> Result<(), NotCommitted> {
         loop {
             let Some(pending) = self.truth().pending().first().cloned() else { break };
-            let store = self.store_of(lane)?;
-            let untried = lock(&self.untried).remove(&pending.id);
-            let known = match untried {
-                true => None,
-                false => self.look_up_entry(lane, &store, &pending.id).await?,
-            };
-            let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
-            let (name, known) = match known {
-                // Another request took the name between the look-up of this one and its entry. What was acknowledged is not lost.
-                Some((other, _)) if other != request.to_string() => (random_name().unwrap_or_default(), None),
-                known => (pending.id.clone(), known.map(|(_, revision)| revision)),
-            };
-            let revision = match known {
-                // Committed before a crash: it is in the book already.
-                Some(revision) => {
-                    let mut truth = self.truth();
-                    truth.forget(&pending.id);
-                    self.refresh(&truth);
-                    revision
-                }
-                None => {
-                    let (changes, forms) = {
-                        let truth = self.truth();
-                        pending.changes(|key| truth.book.flag(key.as_str()))
-                    };
-                    let draft = Draft {
-                        actor: pending.actor,
-                        origin: pending.origin,
-                        reason: pending.reason,
-                        effective_at_ms: Some(pending.at_ms),
-                        key: Some((name, request)),
-                        changes,
-                        forms,
-                    };
-                    self.commit(lane, draft, Some(&pending.id)).await?
-                }
-            };
-            self.replayed.fetch_max(revision, Ordering::Relaxed);
-            if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
-                let _ = waiting.send(revision);
-            }
+            self.commit_entry(lane, pending).await?;
         }
         self.clear_journal();
+        Ok(())
+    }
+
+    /// Commits an entry under its name, once however often it is tried, and tells whoever waits for it.
+    pub(super) async fn commit_entry(&self, lane: &mut Lane, pending: Pending) -> Result<(), NotCommitted> {
+        let store = self.store_of(lane)?;
+        let untried = lock(&self.untried).remove(&pending.id);
+        let known = match untried {
+            true => None,
+            false => self.look_up_entry(lane, &store, &pending.id).await?,
+        };
+        let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
+        let (name, known) = match known {
+            // Another request took the name between the look-up of this one and its entry. What was acknowledged is not lost.
+            Some((other, _)) if other != request.to_string() => (random_name().unwrap_or_default(), None),
+            known => (pending.id.clone(), known.map(|(_, revision)| revision)),
+        };
+        let revision = match known {
+            // Committed before a crash: it is in the book already.
+            Some(revision) => {
+                let mut truth = self.truth();
+                truth.forget(&pending.id);
+                self.refresh(&truth);
+                revision
+            }
+            None => {
+                let (changes, forms) = {
+                    let truth = self.truth();
+                    pending.changes(|key| truth.book.flag(key.as_str()))
+                };
+                let draft = Draft {
+                    actor: pending.actor,
+                    origin: pending.origin,
+                    reason: pending.reason,
+                    effective_at_ms: Some(pending.at_ms),
+                    key: Some((name, request)),
+                    changes,
+                    forms,
+                };
+                self.commit(lane, draft, Some(&pending.id)).await?
+            }
+        };
+        self.replayed.fetch_max(revision, Ordering::Relaxed);
+        if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
+            let _ = waiting.send(revision);
+        }
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! What is live before it is committed: journaled, swapped in, and committed beside it.
+//! What is live before it is committed: journaled and committed beside each other, and swapped in with the first of them.
 
 use std::sync::{Arc, TryLockError};
 use std::time::Duration;
@@ -18,7 +18,6 @@ const JOURNAL: Duration = Duration::from_millis(300);
 impl Inner {
     /// Makes a narrowing entry live; whoever calls holds `narrow`. Returns who will hear of its commit, and whether it is on disk.
     pub(super) async fn push(self: &Arc<Self>, pending: Pending) -> (oneshot::Receiver<u64>, bool) {
-        let journaled = self.journal(pending.clone()).await;
         if pending.request.is_none() {
             lock(&self.untried).insert(pending.id.clone());
         }
@@ -27,13 +26,34 @@ impl Inner {
         if lock(&self.standing).database == Database::Up {
             lock(&self.waiting).insert(pending.id.clone(), committed);
         }
+        self.commit_beside(&pending);
+        let journaled = self.journal(pending.clone()).await;
         {
             let mut truth = self.truth();
-            truth.push(pending);
-            self.refresh(&truth);
+            if truth.push(pending) {
+                self.refresh(&truth);
+            }
         }
         self.wake.notify_one();
         (waiting, journaled)
+    }
+
+    /// Begins the commit while the entry is being journaled, if nobody else commits just now: neither sync waits for the other, and what is
+    /// durable first is live first.
+    fn commit_beside(self: &Arc<Self>, pending: &Pending) {
+        let Ok(mut lane) = self.lane.clone().try_lock_owned() else { return };
+        if lane.store.is_none() || !self.truth().pending().is_empty() {
+            return;
+        }
+        let (inner, mut pending) = (self.clone(), pending.clone());
+        pending.read();
+        tokio::spawn(async move {
+            let id = pending.id.clone();
+            if inner.commit_entry(&mut lane, pending).await.is_err() {
+                // The keeper tries it again; whoever waits is told that it is not saved yet.
+                lock(&inner.waiting).remove(&id);
+            }
+        });
     }
 
     /// Waits for the commit for as long as an answer may take.

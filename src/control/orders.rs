@@ -36,6 +36,7 @@ impl Corridor {
 impl Inner {
     async fn order(self: &Arc<Self>, order: Order) -> Result<Done, Rejected> {
         let began = Instant::now();
+        let looked_at = self.truth().book.head.revision;
         if let Some(done) = self.look_up_quickly(&order).await? {
             return Ok(done);
         }
@@ -46,8 +47,15 @@ impl Inner {
         let mark = Mark { by: order.actor.clone(), at_ms: clock::wall_ms(), reason: order.reason.clone() };
         {
             let _narrow = self.narrow.lock().await;
-            // The same name may have come twice at once: the second waited here.
-            if let Some(done) = self.look_up_pending(&order)? {
+            // The same name may have come twice at once: the second waited here, and the first may be committed by now.
+            let committed_since = self.truth().book.head.revision != looked_at;
+            let done = match committed_since {
+                false => self.look_up_pending(&order)?,
+                true => {
+                    timeout(LOOK_UP, self.look_up_quickly(&order)).await.unwrap_or_else(|_| self.look_up_pending(&order))?
+                }
+            };
+            if let Some(done) = done {
                 return Ok(done);
             }
             let decided = order.wish.decide(&self.truth(), then.as_ref().map(|(then, _)| then), &mark)?;

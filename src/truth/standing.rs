@@ -13,6 +13,8 @@ use crate::snapshot::{Position, Standing, State};
 pub struct Truth {
     pub book: Book,
     pending: Vec<Pending>,
+    /// The names of entries that were committed before they came.
+    early: Vec<String>,
     /// How often files were served that no store recorded.
     unrecorded: u32,
     /// The highest position there was: one only rises.
@@ -22,7 +24,7 @@ pub struct Truth {
 impl Truth {
     pub fn of(book: Book, mut pending: Vec<Pending>) -> Truth {
         pending.iter_mut().for_each(Pending::read);
-        Truth { book, pending, unrecorded: 0, floor: Position::default() }
+        Truth { book, pending, early: Vec::new(), unrecorded: 0, floor: Position::default() }
     }
 
     pub fn position(&self) -> Position {
@@ -39,20 +41,29 @@ impl Truth {
         &self.pending
     }
 
-    /// Lays an entry over what is known; the position rises by it, or it would not be swapped in.
-    pub fn push(&mut self, mut pending: Pending) {
+    /// Lays an entry over what is known; the position rises by it, or it would not be swapped in. Not so with one that was forgotten
+    /// before it came, which is in the book already.
+    pub fn push(&mut self, mut pending: Pending) -> bool {
+        if let Some(index) = self.early.iter().position(|id| *id == pending.id) {
+            self.early.swap_remove(index);
+            return false;
+        }
         pending.read();
         let before = self.position();
         self.pending.push(pending);
         if self.position() <= before {
             self.floor = Position { pending: before.pending + 1, ..before };
         }
+        true
     }
 
-    /// Forgets an entry that was read back from the store. Should that be of an older revision, the position stays where it was.
+    /// Forgets an entry that was committed or read back from the store. Should that be of an older revision, the position stays where it was.
     pub fn forget(&mut self, id: &str) {
         self.floor = self.position();
-        self.pending.retain(|pending| pending.id != id);
+        match self.pending.iter().position(|pending| pending.id == id) {
+            Some(index) => drop(self.pending.remove(index)),
+            None => self.early.push(id.to_owned()),
+        }
     }
 
     /// Forgets entries that turned out to be committed, before anybody saw them pending.
