@@ -97,7 +97,7 @@ pub struct Limiting {
     #[arg(long, value_name = "TIME", env = "TURNOUT_IDLE_TIMEOUT", default_value = "75s")]
     pub idle_timeout: String,
 
-    /// Streams at once; half of the connections stay free for questions
+    /// Streams at once; a quarter of the connections stays free for questions
     #[arg(long, value_name = "COUNT", env = "TURNOUT_MAX_STREAMS", default_value = "20000")]
     pub max_streams: String,
 

@@ -36,8 +36,8 @@ impl Default for StreamLimits {
 }
 
 impl StreamLimits {
-    /// Half of the connections stay free for questions, which are never refused.
+    /// A quarter of the connections stays free for questions, which are never refused.
     pub fn within(self, connections: usize) -> StreamLimits {
-        StreamLimits { streams: self.streams.min((connections / 2).max(1)), ..self }
+        StreamLimits { streams: self.streams.min((connections - connections / 4).max(1)), ..self }
     }
 }
