@@ -217,8 +217,11 @@ def landing(report, service, crowd, streams, options):
             if landed["reached"]["p99Ms"] is not None:
                 break
             time.sleep(0.2)
+        # Infinite is what never came within the time that is left it.
         reached.append(landed["reached"]["p99Ms"] or float("inf"))
     report.note(f"flip → 99 % of {streams:,} streams confirmed (each acknowledges within 500 ms)", reached, " ms")
+    said = crowd.say("hold")["noted"]["acknowledged"]
+    report.note("acknowledgements that were refused, of each 100", [100 - said.get("204", 0) * 100 / max(sum(said.values()), 1)])
 
 
 def flips(report, service, options):
