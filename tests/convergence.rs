@@ -18,6 +18,8 @@ enum Happens {
     Same(u64),
     /// A document was written.
     Told(u64),
+    /// A document of the first position was written when the second was looked at.
+    ToldLater(u64, u64),
     /// A document was begun and is not out yet.
     Telling(u64),
     Heartbeat,
@@ -33,17 +35,21 @@ fn at(revision: u64) -> Position {
 }
 
 fn check(target: u64, history: &[Happens], verdict: Verdict, settled_at_ms: Option<u64>) {
-    use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, Wait};
+    use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
     let (mut progress, mut now_ms) = (Progress::default(), 0);
     for happens in history {
         now_ms += 1;
         match *happens {
             Same(position) => progress.unchanged(at(position), now_ms),
             Told(position) => {
-                progress.telling(at(position));
+                progress.telling(at(position), at(position));
                 progress.told(now_ms);
             }
-            Telling(position) => progress.telling(at(position)),
+            ToldLater(position, looked_at) => {
+                progress.telling(at(position), at(looked_at));
+                progress.told(now_ms);
+            }
+            Telling(position) => progress.telling(at(position), at(position)),
             Heartbeat => progress.reminded(now_ms),
             Ack(position) => assert!(progress.acknowledged(at(position), now_ms), "{history:?}"),
             BadAck(position) => assert!(!progress.acknowledged(at(position), now_ms), "{history:?}"),
@@ -56,10 +62,10 @@ fn check(target: u64, history: &[Happens], verdict: Verdict, settled_at_ms: Opti
 
 #[test]
 fn no_verdict_is_given_for_another() {
-    use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, Wait};
+    use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
     use Verdict::{Confirmed, Missing, NotNeeded};
     const LONG: Happens = Wait(ANSWERS_WITHIN_MS + 1);
-    let table: [(u64, &[Happens], Verdict, Option<u64>); 24] = [
+    let table: [(u64, &[Happens], Verdict, Option<u64>); 26] = [
         (5, &[], Missing, None),
         (5, &[Telling(5)], Missing, None),
         // Never acknowledged anything: it was told, and that is all there is to say.
@@ -72,6 +78,9 @@ fn no_verdict_is_given_for_another() {
         (5, &[Told(5), Ack(5), Told(6)], Confirmed, Some(3)),
         (6, &[Told(5), Ack(5), Told(6)], Missing, None),
         (6, &[Told(5), Ack(5), Told(6), Ack(5)], Missing, None),
+        // Of the heartbeat after it, which carries the position that was looked at.
+        (5, &[Told(4), Ack(4), ToldLater(5, 6), Heartbeat, Ack(6)], Confirmed, Some(5)),
+        (6, &[Told(4), Ack(4), ToldLater(5, 6), Heartbeat, BadAck(7)], NotNeeded, Some(3)),
         // Sooner than whoever wrote it noted that it was out.
         (5, &[Told(4), Ack(4), Telling(5), Ack(5)], Missing, None),
         // What is not needed.
@@ -100,7 +109,7 @@ fn no_verdict_is_given_for_another() {
 #[test]
 fn an_answer_that_overtakes_the_note_of_its_event_counts() {
     let mut progress = Progress::default();
-    progress.telling(at(5));
+    progress.telling(at(5), at(5));
     assert!(progress.acknowledged(at(5), 1));
     progress.told(2);
     assert_eq!((progress.verdict(at(5), 3), progress.settled_at_ms(at(5), 3)), (Verdict::Confirmed, Some(2)));

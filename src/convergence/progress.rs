@@ -12,8 +12,8 @@ pub const ANSWERS_WITHIN_MS: u64 = 2_000;
 pub struct Progress {
     /// The newest position that was looked at for this client; what it had to be told of it is written.
     evaluated: Option<Evaluated>,
-    /// The newest position a document was begun to be written at; a client may answer before the writer has noted that it is done.
-    telling: Option<Position>,
+    /// The document that was begun to be written last; a client may answer before the writer has noted that it is done.
+    telling: Option<Telling>,
     /// The newest position a document was written at, to its last byte.
     told: Option<Position>,
     /// The newest position that was acknowledged.
@@ -22,6 +22,14 @@ pub struct Progress {
     confirmed_at_ms: Option<u64>,
     /// When the first event was written that nothing was heard of since.
     unanswered_since_ms: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Telling {
+    /// The id of its event: where the document first went live.
+    position: Position,
+    /// The position that was looked at. The next heartbeat carries this one.
+    looked_at: Position,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,15 +58,15 @@ impl Progress {
         self.evaluated = Some(Evaluated { position, at_ms: now_ms });
     }
 
-    /// A document is about to be written.
-    pub fn telling(&mut self, position: Position) {
-        self.telling = Some(position);
+    /// A document is about to be written, as an event of `position`; it holds at the position that was looked at, which may be a later one.
+    pub fn telling(&mut self, position: Position, looked_at: Position) {
+        self.telling = Some(Telling { position, looked_at });
     }
 
     /// What was begun is written.
     pub fn told(&mut self, now_ms: u64) {
-        let Some(position) = self.telling else { return };
-        self.unchanged(position, now_ms);
+        let Some(Telling { position, looked_at }) = self.telling else { return };
+        self.unchanged(looked_at, now_ms);
         self.told = Some(position);
         let answered = self.acknowledged >= Some(position);
         self.confirmed_at_ms = answered.then_some(now_ms);
@@ -74,7 +82,8 @@ impl Progress {
 
     /// The client said which position it holds. False if it was never told of it.
     pub fn acknowledged(&mut self, position: Position, now_ms: u64) -> bool {
-        let newest = self.telling.max(self.evaluated.map(|evaluated| evaluated.position));
+        let telling = self.telling.map(|telling| telling.position);
+        let newest = telling.max(self.evaluated.map(|evaluated| evaluated.position));
         if Some(position) > newest {
             return false;
         }

@@ -117,15 +117,15 @@ impl Follow {
         let snapshot = self.hub.live().current();
         if !self.view.has_seen(&snapshot) {
             let snapshot = snapshot.clone();
-            let position = snapshot.position();
+            let looked_at = snapshot.position();
             match self.view.look(&snapshot, &self.first()) {
                 Look::Tell(position, event) => {
-                    self.stream.progress().telling(position);
+                    self.stream.progress().telling(position, looked_at);
                     self.outlet.put(event);
                     self.writing = Writing::State;
                     return true;
                 }
-                Look::Same => self.stream.progress().unchanged(position, now_ms),
+                Look::Same => self.stream.progress().unchanged(looked_at, now_ms),
                 Look::Gone => return self.say_goodbye(Goodbye::UnknownFlag),
             }
         }
