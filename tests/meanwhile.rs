@@ -46,14 +46,17 @@ async fn what_is_ordered_twice_at_once_under_one_name_is_done_once() {
             tokio::time::sleep(Duration::from_micros(after)).await;
             let request = service.client.post(service.admin_url("/v1/flags/lane/set")).bearer_auth(service.token());
             let request = request.header("idempotency-key", format!("round-{round}"));
-            request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap().status()
+            let answer = request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap();
+            // Whoever comes second is told what came of the first, and never that there was nothing to do.
+            let told: Json = answer.json().await.unwrap();
+            assert_ne!(told["outcome"], "unchanged", "round {round}");
         };
         let raise = async |after: u64| {
             tokio::time::sleep(Duration::from_micros(after)).await;
             service.order("/v1/flags/lane/set", json!({ "realtime-v2": "50%", "reason": "test" })).await;
         };
         let (before, offset) = (service.revision(), round as u64 * 97);
-        tokio::join!(lower(0), lower(offset % 1_500), raise(offset % 2_100), lower(offset % 2_500), raise(3_000));
+        tokio::join!(lower(0), lower(0), lower(offset % 1_500), raise(offset % 2_100), lower(offset % 2_500), raise(3_000));
         raise(0).await;
         let page: Json = service.admin(&format!("/v1/history?flag=lane&after={before}&limit=200")).await.json().await.unwrap();
         let lowered = |step: &&Json| step["changes"][0]["is"] == "realtime-v2 10%";

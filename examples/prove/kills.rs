@@ -73,6 +73,7 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         cut_off_and_done,
         revisions,
         started_without_database,
+        late_while_checked,
     } = all.counts;
     all.outcome.figures = json!({
         "kills": kills,
@@ -84,6 +85,7 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         "ofThemDone": cut_off_and_done,
         "revisions": revisions,
         "startsBeforeTheDatabaseAnswered": started_without_database,
+        "databaseLateWhileChecked": late_while_checked,
         "lanes": run.lanes,
     });
     Ok(all.outcome)
@@ -112,6 +114,8 @@ pub struct Counts {
     pub cut_off_and_done: u64,
     pub revisions: u64,
     pub started_without_database: u64,
+    /// How often the database did not answer in time after that.
+    pub late_while_checked: u64,
 }
 
 impl Counts {
@@ -125,6 +129,7 @@ impl Counts {
             cut_off_and_done: self.cut_off_and_done + other.cut_off_and_done,
             revisions: self.revisions + other.revisions,
             started_without_database: self.started_without_database + other.started_without_database,
+            late_while_checked: self.late_while_checked + other.late_while_checked,
         }
     }
 }
