@@ -1,14 +1,22 @@
 //! The limit `scripts/bench` measures against: the least an axum server can do with the same bodies. It parses the question and
-//! answers ready bytes of the same size, and knows nothing of flags.
+//! answers ready bytes of the same size, and knows nothing of flags. As `bare_axum bounded` it is what `scripts/attack` measures against:
+//! the same with the bounds that hyper and axum have ready. Nothing of it stands in the server itself.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::post;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio::time::sleep;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,7 +39,31 @@ async fn answer(body: Bytes) -> impl IntoResponse {
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     eprintln!("bare axum: serving on http://{}", listener.local_addr()?);
-    axum::serve(listener, Router::new().route("/v1/strategy/{flag}", post(answer))).await
+    let routes = Router::new().route("/v1/strategy/{flag}", post(answer));
+    match std::env::args().nth(1).as_deref() {
+        Some("bounded") => bounded(listener, routes).await,
+        _ => axum::serve(listener, routes).await,
+    }
+}
+
+const HEAD_BYTES: usize = 16 * 1024;
+const BODY_BYTES: usize = 64 * 1024;
+/// hyper counts it from the last answer, so it closes idle connections too.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+async fn bounded(listener: TcpListener, routes: Router) -> std::io::Result<()> {
+    let routes = TowerToHyperService::new(routes.layer(DefaultBodyLimit::max(BODY_BYTES)));
+    loop {
+        // Without a descriptor left, the next one waits.
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).max_header_size(HEAD_BYTES);
+        tokio::spawn(http.serve_connection(TokioIo::new(stream), routes.clone()));
+    }
 }

@@ -12,7 +12,7 @@ pub use webhook::Telling;
 
 use crate::definition::{parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
-use crate::http::Limits;
+use crate::http::{Limits, StreamLimits};
 use crate::webhook::Hook;
 
 /// What `turnout serve` is told, by flags or by the environment, as text.
@@ -96,6 +96,18 @@ pub struct Limiting {
     /// How long a connection may ask nothing
     #[arg(long, value_name = "TIME", env = "TURNOUT_IDLE_TIMEOUT", default_value = "75s")]
     pub idle_timeout: String,
+
+    /// Streams at once; a quarter of the connections stays free for questions
+    #[arg(long, value_name = "COUNT", env = "TURNOUT_MAX_STREAMS", default_value = "20000")]
+    pub max_streams: String,
+
+    /// How often a stream gives a sign of life
+    #[arg(long, value_name = "TIME", env = "TURNOUT_HEARTBEAT", default_value = "15s")]
+    pub heartbeat: String,
+
+    /// How long a stream lasts, give or take a fifth; its client comes back
+    #[arg(long, value_name = "TIME", env = "TURNOUT_STREAM_MAX_AGE", default_value = "30m")]
+    pub stream_max_age: String,
 }
 
 /// Settings that hold together.
@@ -110,6 +122,7 @@ pub struct Config {
     pub server_auth: ServerAuth,
     pub access: Access,
     pub limits: Limits,
+    pub streams: StreamLimits,
     /// Who is told of every change.
     pub webhook: Option<Hook>,
 }
@@ -137,22 +150,26 @@ impl Settings {
         let limits = self.limiting.check().map_err(&mut take);
         let webhook = self.telling.check().map_err(&mut take);
         match (listen, admin_listen, access, deciding, limits, webhook) {
-            (Some(listen), Some(admin_listen), Ok(access), Ok((internal_user_ids, server_auth)), Ok(limits), Ok(webhook))
-                if faults.is_empty() =>
-            {
-                Ok(Config {
-                    flags: self.flags.clone(),
-                    data: self.data.clone(),
-                    accept_database: self.accept_database,
-                    listen,
-                    admin_listen,
-                    internal_user_ids,
-                    server_auth,
-                    access,
-                    limits,
-                    webhook,
-                })
-            }
+            (
+                Some(listen),
+                Some(admin_listen),
+                Ok(access),
+                Ok((internal_user_ids, server_auth)),
+                Ok((limits, streams)),
+                Ok(webhook),
+            ) if faults.is_empty() => Ok(Config {
+                flags: self.flags.clone(),
+                data: self.data.clone(),
+                accept_database: self.accept_database,
+                listen,
+                admin_listen,
+                internal_user_ids,
+                server_auth,
+                access,
+                limits,
+                streams,
+                webhook,
+            }),
             _ => Err(BadSettings(faults)),
         }
     }
@@ -178,13 +195,16 @@ impl Deciding {
 }
 
 impl Limiting {
-    pub fn check(&self) -> Result<Limits, BadSettings> {
+    pub fn check(&self) -> Result<(Limits, StreamLimits), BadSettings> {
         let mut faults = Vec::new();
-        let connections = self.max_connections.parse().ok().filter(|count| *count > 0);
-        if connections.is_none() {
-            let text = &self.max_connections;
-            faults.push(format!("TURNOUT_MAX_CONNECTIONS: `{text}` is no number of connections; write one from 1, like 50000"));
-        }
+        let mut count = |name: &str, text: &str, of: &str, like: usize| {
+            text.parse().ok().filter(|count| *count > 0).unwrap_or_else(|| {
+                faults.push(format!("{name}: `{text}` is no number of {of}; write one from 1, like {like}"));
+                0
+            })
+        };
+        let connections = count("TURNOUT_MAX_CONNECTIONS", &self.max_connections, "connections", 50_000);
+        let streams = count("TURNOUT_MAX_STREAMS", &self.max_streams, "streams", 20_000);
         let mut time = |name: &str, text: &str| {
             parse_duration(text).filter(|time| !time.is_zero()).unwrap_or_else(|| {
                 faults.push(format!(
@@ -194,13 +214,18 @@ impl Limiting {
             })
         };
         let limits = Limits {
-            connections: connections.unwrap_or_default(),
+            connections,
             header: time("TURNOUT_HEADER_TIMEOUT", &self.header_timeout),
             body: time("TURNOUT_BODY_TIMEOUT", &self.body_timeout),
             write: time("TURNOUT_WRITE_TIMEOUT", &self.write_timeout),
             idle: time("TURNOUT_IDLE_TIMEOUT", &self.idle_timeout),
         };
-        if faults.is_empty() { Ok(limits) } else { Err(BadSettings(faults)) }
+        let streams = StreamLimits {
+            streams,
+            heartbeat: time("TURNOUT_HEARTBEAT", &self.heartbeat),
+            max_age: time("TURNOUT_STREAM_MAX_AGE", &self.stream_max_age),
+        };
+        if faults.is_empty() { Ok((limits, streams)) } else { Err(BadSettings(faults)) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
@@ -23,6 +23,8 @@ pub struct Document {
     pub etag: Bytes,
     /// The OFREP answer: a success, or for `no-unit` and `error` a failure.
     pub ofrep: Bytes,
+    /// What streams say of it.
+    event: OnceLock<Bytes>,
 }
 
 /// The documents of one flag, made as they are asked for.
@@ -55,13 +57,22 @@ impl Documents {
         }
     }
 
-    /// The document of one outcome, which is counted as answered. All outcomes that can occur are prepared; another would be made
-    /// again at each call.
+    /// The document of one outcome, which is counted as answered.
     pub fn with<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
+        self.find(resolution, |outcome| outcome.answered.add_one(), use_it)
+    }
+
+    /// The document of one outcome, for whoever only compares.
+    pub fn peek<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
+        self.find(resolution, |_| (), use_it)
+    }
+
+    /// All outcomes that can occur are prepared; another would be made again at each call.
+    fn find<R>(&self, resolution: Resolution, note: impl FnOnce(&Outcome), use_it: impl FnOnce(&Document) -> R) -> R {
         let make = || Document::new(self.key.as_str(), &self.transports, resolution, self.error_code);
         match self.outcomes.iter().find(|outcome| outcome.resolution == resolution) {
             Some(outcome) => {
-                outcome.answered.add_one();
+                note(outcome);
                 use_it(outcome.document.get_or_init(make))
             }
             None => use_it(&make()),
@@ -78,7 +89,12 @@ impl Document {
     fn new(key: &str, transports: &Transports, resolution: Resolution, error_code: &str) -> Document {
         let strategy = to_bytes(&StrategyDocument::new(key, transports, resolution));
         let etag = etag([&*strategy]);
-        Document { strategy, etag, ofrep: to_bytes(&ofrep(key, transports, resolution, error_code)) }
+        Document { strategy, etag, ofrep: to_bytes(&ofrep(key, transports, resolution, error_code)), event: OnceLock::new() }
+    }
+
+    /// The event that tells of it, made by whoever is the first to tell.
+    pub fn framed(&self, frame: impl FnOnce(&Document) -> Bytes) -> Bytes {
+        self.event.get_or_init(|| frame(self)).clone()
     }
 }
 
@@ -136,9 +152,28 @@ struct StrategyDocument<'a> {
     valid_for_ms: u64,
     stale_if_error_ms: u64,
     enter_spread_ms: u64,
+    watch: WatchDocument<'a>,
     polling: PollingDocument<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     realtime: Option<RealtimeDocument<'a>>,
+}
+
+/// Where a client hears that this document is another.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WatchDocument<'a> {
+    kind: &'static str,
+    url: Watching<'a>,
+    ack_url: &'static str,
+}
+
+/// The address at which a flag is watched.
+struct Watching<'a>(&'a str);
+
+impl Serialize for Watching<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("/v1/strategy/{}/watch", self.0))
+    }
 }
 
 #[derive(Serialize)]
@@ -175,6 +210,7 @@ impl<'a> StrategyDocument<'a> {
             valid_for_ms: ms(validity.valid_for),
             stale_if_error_ms: ms(validity.stale_if_error),
             enter_spread_ms: ms(validity.enter_spread),
+            watch: WatchDocument { kind: "sse", url: Watching(flag), ack_url: "/v1/watch/ack" },
             polling: polling.into(),
             realtime: (resolution.strategy == Strategy::RealtimeV2).then(|| realtime.into()),
         }

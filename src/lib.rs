@@ -7,7 +7,7 @@
 //! |---|---|
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`explain`] the story of an answer, [`tally`] how often each outcome was answered, [`truth`] what was decided and what follows from it |
-//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`store`] durable truth, [`data`] what is kept on local disk, [`open_files`] how many there may be |
+//! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`store`] durable truth, [`data`] what is kept on local disk, [`open_files`] how many there may be, [`convergence`] how far a change has landed |
 //! | 3 | [`control`] the one corridor for change, [`webhook`] who else is told of each, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
@@ -38,6 +38,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod convergence;
 pub mod data;
 pub mod definition;
 pub mod document;

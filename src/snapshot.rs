@@ -3,6 +3,7 @@
 //! A request reads one snapshot and nothing else (law 5). The next one shares with it every flag that did not change.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,6 +36,22 @@ impl fmt::Display for Position {
     }
 }
 
+/// The text is no position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a position is a revision, or a revision and a count: 213, 213+2")]
+pub struct BadPosition;
+
+impl FromStr for Position {
+    type Err = BadPosition;
+
+    fn from_str(text: &str) -> Result<Position, BadPosition> {
+        let (revision, pending) = text.split_once('+').map_or((text, None), |(revision, pending)| (revision, Some(pending)));
+        let revision = revision.parse().map_err(|_| BadPosition)?;
+        let pending = pending.map(str::parse).transpose().map_err(|_| BadPosition)?.unwrap_or(0);
+        Ok(Position { revision, pending })
+    }
+}
+
 /// The flags in force.
 #[derive(Debug, Default)]
 pub struct Snapshot {
@@ -54,6 +71,7 @@ pub struct Entry {
     state: State,
     changed_at: Position,
     changed_at_text: Bytes,
+    live_since: Position,
     documents: Arc<Documents>,
 }
 
@@ -91,7 +109,7 @@ impl Snapshot {
                 Some(old) if old.state.is(&state) => Arc::new(old.renumbered(changed_at)),
                 _ => {
                     changed.push(key.clone());
-                    Arc::new(Entry::new(key.clone(), state, changed_at, self))
+                    Arc::new(Entry::new(key.clone(), state, changed_at, position, self))
                 }
             })
             .collect();
@@ -146,19 +164,19 @@ impl Snapshot {
 }
 
 impl Entry {
-    fn new(key: FlagKey, state: State, changed_at: Position, of: &Snapshot) -> Entry {
+    fn new(key: FlagKey, state: State, changed_at: Position, live_since: Position, of: &Snapshot) -> Entry {
         let (flag, error_is_ours) = match &state {
             State::Usable(flag) => (Some(flag), matches!(flag.segments, Segments::Unusable)),
             State::Unusable { .. } => (None, true),
         };
         let documents = Arc::new(Documents::of(&key, flag, error_is_ours, of.server_auth, &of.tally));
-        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), documents }
+        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), live_since, documents }
     }
 
     /// The same at another position: a pending change that was committed is the same change.
     fn renumbered(&self, changed_at: Position) -> Entry {
         let (key, state, documents) = (self.key.clone(), self.state.clone(), self.documents.clone());
-        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), documents }
+        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), live_since: self.live_since, documents }
     }
 
     pub fn key(&self) -> &FlagKey {
@@ -170,9 +188,24 @@ impl Entry {
         &self.changed_at_text
     }
 
+    /// The position at which these documents first went live here. A pending change that is committed keeps it: nobody is told twice.
+    pub fn live_since(&self) -> Position {
+        self.live_since
+    }
+
     /// The document of one outcome, counted as answered.
     pub fn document<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
         self.documents.with(resolution, use_it)
+    }
+
+    /// The document of one outcome, for whoever only compares.
+    pub fn peek<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
+        self.documents.peek(resolution, use_it)
+    }
+
+    /// Whether both serve the same documents, to the same users.
+    pub fn serves_as(&self, other: &Entry) -> bool {
+        Arc::ptr_eq(&self.documents, &other.documents)
     }
 
     /// The flag, if a good form of it is known.

@@ -340,6 +340,21 @@ async fn whoever_is_being_answered_never_makes_room() {
 }
 
 #[tokio::test]
+async fn requests_sent_ahead_are_answered_between_those_of_others() {
+    let service = service(Limits::default()).await;
+    let (mut many, mut one) = (Raw::connect(&service).await, Raw::connect(&service).await);
+    assert!(many.answers().await && one.answers().await);
+    // All of it is there before the server, on the same thread as this, gets to read any.
+    many.stream.try_write(GET.repeat(50).as_bytes()).unwrap();
+    one.stream.try_write(GET.as_bytes()).unwrap();
+    assert_eq!(one.answer().await.as_deref(), Some("200"));
+    let mut answers = [0; 64 * 1024];
+    let read = io::Read::read(&mut many.stream.into_std().unwrap(), &mut answers).unwrap_or(0);
+    let before = String::from_utf8_lossy(&answers[..read]).matches("HTTP/1.1 200").count();
+    assert!(before < 10, "{before} of the fifty went first");
+}
+
+#[tokio::test]
 async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
     for _ in 0..20 {
         let service = service(Limits::default()).await;

@@ -225,14 +225,14 @@ fn the_limits_shown_are_the_limits_kept() {
     use turnout::config::Limiting;
     let told_nothing = Limiting::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
     let limits = Limiting::from_arg_matches(&told_nothing).unwrap().check().unwrap();
-    assert_eq!(limits, turnout::http::Limits::default());
+    assert_eq!(limits, (turnout::http::Limits::default(), turnout::http::StreamLimits::default()));
 }
 
 /// Every setting that `--help` knows stands in the table of settings.
 #[test]
 fn the_docs_list_every_setting() {
     let docs = fs::read_to_string(Path::new(ROOT).join("docs/SETTINGS.md")).unwrap();
-    let (_, help, _) = run(&["serve", "--help"]);
+    let help = ["serve", "status", "ask"].map(|verb| run(&[verb, "--help"]).1).concat();
     let mut settings = 0;
     for name in help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap()) {
         assert!(docs.contains(&format!("`{name}`")), "docs/SETTINGS.md does not list {name}");

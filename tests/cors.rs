@@ -30,9 +30,9 @@ async fn a_listed_origin_asks_and_reads() {
         let before = [
             ("origin", origin),
             ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "authorization,content-type,if-none-match"),
+            ("access-control-request-headers", "authorization,content-type,if-none-match,last-event-id"),
         ];
-        for path in ["/v1/strategy/a", "/v1/strategy", "/ofrep/v1/evaluate/flags", "/readyz"] {
+        for path in ["/v1/strategy/a", "/v1/strategy", "/v1/watch", "/v1/watch/ack", "/ofrep/v1/evaluate/flags", "/readyz"] {
             let preflight = ask(&service, "OPTIONS", path, &before).await;
             assert_eq!(
                 (preflight.status().as_u16(), header(&preflight, "access-control-allow-origin")),
@@ -41,7 +41,7 @@ async fn a_listed_origin_asks_and_reads() {
             );
             assert_eq!(header(&preflight, "access-control-allow-methods"), "GET, POST");
             let allowed = header(&preflight, "access-control-allow-headers");
-            for name in ["content-type", "if-none-match", "authorization", "x-api-key"] {
+            for name in ["content-type", "if-none-match", "authorization", "x-api-key", "last-event-id"] {
                 assert!(allowed.split(", ").any(|one| one == name), "{allowed}");
             }
             assert!(header(&preflight, "access-control-max-age").parse::<u32>().unwrap() > 0);

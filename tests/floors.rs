@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock"],
     &["tally", "document", "snapshot", "live", "truth", "explain"],
-    &["folder", "watch", "token", "store", "data", "open_files"],
+    &["folder", "watch", "token", "store", "data", "open_files", "convergence"],
     &["control", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
@@ -34,7 +34,7 @@ const STAIRS: [(&str, &str); 16] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 29] = [
+const ROOMS: [(&str, &[&str]); 31] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -47,6 +47,8 @@ const ROOMS: [(&str, &[&str]); 29] = [
     ("reqwest", &["token", "webhook", "cli"]),
     ("notify", &["watch"]),
     ("rlimit", &["open_files"]),
+    ("socket2", &["http"]),
+    ("httpdate", &["http"]),
     ("clap", &["cli", "config"]),
     ("clap_complete", &["cli"]),
     ("jiff", &["cli"]),

@@ -56,6 +56,8 @@ async fn bodies_have_their_documented_answers() {
         (r#"{"targetingKey":"u-1","attributes":{"name":"\ud83d" "plan":"x"}}"#, 400, "parse-error"),
         (&deep, 400, "invalid-context"),
         ("[]", 400, "invalid-context"),
+        // Whatever is in it.
+        (" [1,", 400, "invalid-context"),
         ("null", 400, "invalid-context"),
         ("\"u-1\"", 400, "invalid-context"),
         (r#"{"targetingKey":5}"#, 400, "invalid-context"),
@@ -116,6 +118,18 @@ async fn unknown_flags_routes_and_methods() {
     }
     let get = service.client.get(service.url("/v1/strategy")).send().await.unwrap();
     assert_eq!((get.status().as_u16(), get.headers()["allow"].to_str().unwrap()), (405, "POST"));
+}
+
+#[tokio::test]
+async fn a_head_of_a_stream_opens_none() {
+    let service = service().await;
+    let head = service.client.head(service.url("/ofrep/v1/events")).send().await.unwrap();
+    assert_eq!((head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()), (200, "text/event-stream"));
+    for name in ["content-length", "connection"] {
+        assert!(!head.headers().contains_key(name), "{name}: nothing follows, and the connection stays");
+    }
+    let status: Json = service.admin("/v1/status").await.json().await.unwrap();
+    assert_eq!(status["streams"]["open"], 0);
 }
 
 #[tokio::test]
@@ -181,6 +195,7 @@ async fn the_strategy_document_says_what_the_design_says() {
     let document = json!({
         "flag": "all", "strategy": "realtime-v2", "reason": "STATIC", "rule": "rollout",
         "validForMs": 60_000, "staleIfErrorMs": 86_400_000, "enterSpreadMs": 5_000,
+        "watch": { "kind": "sse", "url": "/v1/strategy/all/watch", "ackUrl": "/v1/watch/ack" },
         "polling": polling, "realtime": realtime,
     });
     assert_eq!(service.ask("all", "u-1").await, document);
@@ -305,7 +320,12 @@ async fn before_anything_is_known() {
     );
     let bulk = service.post("/ofrep/v1/evaluate/flags", r#"{"context":{}}"#).await;
     assert_eq!((bulk.status().as_u16(), bulk.headers().get("etag")), (200, None));
-    assert_eq!(bulk.json::<Json>().await.unwrap(), json!({ "flags": [] }));
+    let bulk: Json = bulk.json().await.unwrap();
+    assert_eq!(
+        (&bulk["flags"], bulk["eventStreams"].as_array().unwrap().len()),
+        (&json!([]), 1),
+        "it hears when there are some"
+    );
     assert_eq!(service.ask("any-key", "u-1").await["rule"], "cold-start");
     assert_eq!(service.post("/v1/strategy/NOT-A-KEY", "{}").await.status(), 404);
 }

@@ -3,10 +3,14 @@
 //!
 //! `TURNOUT_SEQUENCES=100000 cargo test --release --test model` for a long run; a failing seed is printed, and `TURNOUT_SEED` repeats it.
 
+#[path = "support/random.rs"]
+mod random;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use random::Random;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, TroubleKind};
@@ -92,18 +96,6 @@ struct Life {
     database_is_there: bool,
     random: Random,
     story: Vec<String>,
-}
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }
 
 fn share(per_cent: u32) -> Share {

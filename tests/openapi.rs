@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use support::contract::{Contract, closed};
 use support::guarded::{Guarded, SERVER_KEY};
 use support::issuer::Issuer;
+use support::watcher::Watcher;
 use support::{Service, flag};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use turnout::http::{Limits, admin_document, permissions, public_document};
@@ -32,6 +33,8 @@ async fn every_documented_answer_is_served_and_no_other() {
     for (template, wrapper) in [
         ("/v1/strategy/{flag}", "attributes"),
         ("/v1/strategy", "attributes"),
+        ("/v1/strategy/{flag}/watch", "attributes"),
+        ("/v1/watch", "attributes"),
         ("/ofrep/v1/evaluate/flags/{key}", "context"),
         ("/ofrep/v1/evaluate/flags", "context"),
     ] {
@@ -85,6 +88,8 @@ async fn every_documented_answer_is_served_and_no_other() {
     for (template, wrapper) in [
         ("/v1/strategy/{flag}", None),
         ("/v1/strategy", None),
+        ("/v1/strategy/{flag}/watch", None),
+        ("/v1/watch", None),
         ("/ofrep/v1/evaluate/flags/{key}", Some("context")),
         ("/ofrep/v1/evaluate/flags", Some("context")),
     ] {
@@ -102,22 +107,35 @@ async fn every_documented_answer_is_served_and_no_other() {
             }
         }
     }
-    for key in ["a", "unknown"] {
-        let target = format!("/v1/strategy/{key}");
+    for (template, target) in [
+        ("/v1/strategy/{flag}", "/v1/strategy/a"),
+        ("/v1/strategy/{flag}", "/v1/strategy/unknown"),
+        ("/v1/strategy/{flag}/watch", "/v1/strategy/a/watch"),
+        ("/v1/strategy/{flag}/watch", "/v1/strategy/unknown/watch"),
+        ("/v1/watch", "/v1/watch"),
+    ] {
         for headers in [
             &[][..],
             &[("authorization", token.as_str())],
             &[("authorization", token.as_str()), ("if-none-match", "*")],
             &[("authorization", bearer.as_str())],
         ] {
-            contract.check_as(&guarded.service, Method::GET, "/v1/strategy/{flag}", &target, "", headers).await;
+            contract.check_as(&guarded.service, Method::GET, template, target, "", headers).await;
         }
     }
 
     // A body that never comes: 408, and in the shape that is promised.
     let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };
     let hurried = Service::start_limited(&[("half.yaml", &flag("half", ""))], limits).await;
-    for template in ["/v1/strategy/{flag}", "/v1/strategy", "/ofrep/v1/evaluate/flags/{key}", "/ofrep/v1/evaluate/flags"] {
+    for template in [
+        "/v1/strategy/{flag}",
+        "/v1/strategy",
+        "/v1/strategy/{flag}/watch",
+        "/v1/watch",
+        "/v1/watch/ack",
+        "/ofrep/v1/evaluate/flags/{key}",
+        "/ofrep/v1/evaluate/flags",
+    ] {
         let target = template.replace("{flag}", "half").replace("{key}", "half");
         let mut stream = tokio::net::TcpStream::connect(hurried.app.address()).await.unwrap();
         stream.write_all(format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{{").as_bytes()).await.unwrap();
@@ -129,7 +147,34 @@ async fn every_documented_answer_is_served_and_no_other() {
         contract.seen.insert((operation["operationId"].as_str().unwrap().to_owned(), "408".to_owned()));
     }
 
+    check_acknowledgements(&mut contract, &service).await;
+    let crowded = Service::start_crowded(&[("half.yaml", &flag("half", ""))]).await;
+    let (one, all) = ("/v1/strategy/{flag}/watch", "/v1/watch");
+    for (method, template) in [(Method::POST, one), (Method::POST, all), (Method::GET, "/ofrep/v1/events")] {
+        contract.check(&crowded, method, template, &template.replace("{flag}", "half"), "{}", None).await;
+    }
+    // With the gate of the others, and room for nobody.
+    for id in ["watchMine", "watchAllMine"] {
+        contract.seen.insert((id.to_owned(), "503".to_owned()));
+    }
+
     assert_eq!(contract.promised(), contract.seen, "promised and never seen, or the other way round");
+}
+
+async fn check_acknowledgements(contract: &mut Contract, service: &Service) {
+    let mut stream = Watcher::open(service, "/v1/strategy/half/watch", "{}").await;
+    let first = stream.next().await;
+    let (name, position) = (first.data["ackId"].as_str().unwrap(), first.id.unwrap());
+    for body in [
+        json!({ "ackId": name, "position": position }),
+        json!({ "ackId": "0-0", "position": position }),
+        json!({ "ackId": name, "position": "999999" }),
+        json!({ "ackId": name }),
+        json!(" ".repeat(70_000)),
+    ] {
+        contract.check(service, Method::POST, "/v1/watch/ack", "/v1/watch/ack", &body.to_string(), None).await;
+    }
+    contract.check(service, Method::POST, "/v1/watch/ack", "/v1/watch/ack", "{", None).await;
 }
 
 /// Strict validators and generated clients want these.

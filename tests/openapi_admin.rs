@@ -75,7 +75,7 @@ async fn every_answer_is_as_it_is_documented() {
                 bench.secret = secret.to_owned();
                 bench.ask(method.clone(), path, &target, "", None).await;
             }
-            if (path.contains("{flag}/") && !path.ends_with("/explain")) || path == "/v1/stop" {
+            if (path.contains("{flag}/") && method == Method::POST && !path.ends_with("/explain")) || path == "/v1/stop" {
                 bench.secret = limited.clone();
                 assert_eq!(bench.ask(method.clone(), path, &target, "", None).await["code"], "other-flags");
             }
@@ -99,7 +99,9 @@ async fn every_answer_is_as_it_is_documented() {
 
     // What there is to see, before and after there is much of it.
     for round in 0..2 {
-        for path in ["/healthz", "/metrics", "/v1/problems", "/v1/status", "/v1/tokens", "/v1/history/verify"] {
+        for path in
+            ["/healthz", "/metrics", "/v1/problems", "/v1/status", "/v1/convergence", "/v1/tokens", "/v1/history/verify"]
+        {
             bench.get(path, path).await;
         }
         for query in ["", "?limit=1", "?flag=chat&before=5&after=1", "?limit=0", "?nothing"] {
@@ -107,6 +109,7 @@ async fn every_answer_is_as_it_is_documented() {
         }
         for key in ["chat", "off", "white", "broken", "none"] {
             bench.get("/v1/flags/{flag}", &format!("/v1/flags/{key}")).await;
+            bench.get("/v1/flags/{flag}/convergence", &format!("/v1/flags/{key}/convergence")).await;
         }
         if round == 0 {
             change_much(&mut bench).await;

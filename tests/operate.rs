@@ -1,106 +1,12 @@
 //! The operator's verbs as people type them: the real binary against a real server, its output and its exit codes.
 
+mod support;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::process::{Child, Command, Output, Stdio};
 
-use serde_json::Value as Json;
-use tempfile::TempDir;
-
-/// A server over a folder of its own, ended with the test.
-struct Server {
-    child: Child,
-    admin: String,
-    home: TempDir,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-const CHAT: &str = "version: 1\nflag: chat\nowner: team\nenabled: true\ndefault: polling\nwhen_stopped: polling\n\
-    attributes: { platform: [ios, web], seats: number }\n\
-    deny: [{ when: { platform: ios } }]\nrollout: { realtime-v2: 10% }\n";
-
-impl Server {
-    fn start() -> Server {
-        let home = TempDir::new().unwrap();
-        let flags = home.path().join("flags");
-        fs::create_dir(&flags).unwrap();
-        fs::write(flags.join("chat.yaml"), CHAT).unwrap();
-        fs::write(flags.join("search.yaml"), CHAT.replace("chat", "search")).unwrap();
-        let mut child = turnout()
-            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
-            .arg(&flags)
-            .arg("--data")
-            .arg(home.path().join("data"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let line = lines.find(|line| line.contains("metrics and problems on")).unwrap();
-        let admin = format!("http://{}", line.rsplit("http://").next().unwrap());
-        let _ = lines.find(|line| line.contains("then change")).unwrap();
-        // Whatever is said later is read, so that the process never waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
-        Server { child, admin, home }
-    }
-
-    /// What a verb prints and how it ends; without a terminal.
-    fn run(&self, line: &str) -> (i32, String, String) {
-        let mut command = turnout();
-        command.env("TURNOUT_SERVER", &self.admin).env("TURNOUT_DATA", self.home.path().join("data"));
-        output(command.args(words(line)))
-    }
-
-    fn json(&self, line: &str) -> Json {
-        let (exit, stdout, stderr) = self.run(line);
-        assert_eq!((exit, &*stderr), (0, ""), "{line}");
-        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{line}: {error} in {stdout}"))
-    }
-
-    /// A row: what is typed, the exit code, what stands on stdout (nothing, if empty), what on stderr.
-    #[track_caller]
-    fn check(&self, (line, exit, on_stdout, on_stderr): Row) {
-        let (ended, stdout, stderr) = self.run(line);
-        assert_eq!(ended, exit, "turnout {line}\n{stdout}{stderr}");
-        assert_eq!(stdout.is_empty(), on_stdout.is_empty(), "turnout {line}\n{stdout}{stderr}");
-        for (wanted, text) in on_stdout.iter().map(|wanted| (wanted, &stdout)).chain(on_stderr.iter().map(|w| (w, &stderr))) {
-            assert!(text.contains(wanted), "turnout {line}: no `{wanted}` in\n{stdout}{stderr}");
-        }
-    }
-}
-
-type Row<'a> = (&'a str, i32, &'a [&'a str], &'a [&'a str]);
-
-fn turnout() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
-        command.env_remove(name);
-    }
-    command.stdin(Stdio::null());
-    command
-}
-
-fn output(command: &mut Command) -> (i32, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
-}
-
-/// Words as a shell splits them, as far as needed here: `'a b'` is one.
-fn words(line: &str) -> Vec<String> {
-    let quoted = line.split('\'').enumerate();
-    quoted
-        .flat_map(|(index, part)| match index % 2 {
-            0 => part.split_whitespace().map(str::to_owned).collect(),
-            _ => vec![part.to_owned()],
-        })
-        .collect()
-}
+use support::typed::{Row, Server, output, turnout, words};
 
 #[test]
 fn an_operators_day() {

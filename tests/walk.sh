@@ -13,8 +13,9 @@ fi
 for name in $(env | sed -n 's/^\(TURNOUT_[A-Z_]*\)=.*/\1/p') INTERNAL_USER_IDS ENABLE_SERVER_AUTH FEATURE_CLIENT_SUPABASE; do unset "$name"; done
 
 home="$(mktemp -d)"
-server=0 mounted="" passed=0 failed=0
+server=0 follower=0 mounted="" passed=0 failed=0
 end() {
+  if [ "$follower" != 0 ]; then kill -9 "$follower" 2>/dev/null; fi
   if [ "$server" != 0 ]; then kill -9 "$server" 2>/dev/null; wait "$server" 2>/dev/null; fi
   if [ -n "$mounted" ]; then umount "$mounted"; fi
   rm -rf "$home"
@@ -34,7 +35,8 @@ same() { if [ "$2" = "$3" ]; then good "$1"; else bad "$@"; fi; } # what, wanted
 
 timeless() { # times are other ones on every walk; so is how far a loss was looked into, and which state was kept last
   sed -E 's/([A-Z][a-z]{2} [0-9]{2} [A-Z][a-z]{2} )?[0-9]{2}:[0-9]{2}/HH:MM/g; s/ +$//
-    s/out of reach \([^)]*\)/out of reach (WHY)/; s/compared with revision [0-9]+ /compared with revision N /'
+    s/out of reach \([^)]*\)/out of reach (WHY)/; s/compared with revision [0-9]+ /compared with revision N /
+    s/(50|90|99)% [0-9.]+ m?s/\1% TIME/g; s/   pollers: [0-9]+ of [0-9]+ asked since//; s/.*\x1b\[2K\x1b\[\?7l\x1b\[\?7h//'
 }
 typed() { # what is typed, the exit code, and on stdin what is printed, on either stream
   local line="$1" exit="$2" wanted came
@@ -83,8 +85,8 @@ step "start and look"
 start
 typed "status" 0 <<'OUT'
 revision 1 is live and saved
-FLAG          LIVE             FILE  HELD BY  REV
-build-events  realtime-v2 10%  =     -        1
+FLAG          LIVE             FILE  HELD BY  REV  CLIENTS
+build-events  realtime-v2 10%  =     -        1    -
 OUT
 same "u-1 (bucket 13639) polls" polling "$(client u-1)"
 
@@ -110,6 +112,7 @@ build-events
   ends     at HH:MM: then realtime-v2 25%, if that does not widen
   owner    realtime-team
   changed  at revision 3
+  clients  no stream is open
 OUT
 typed "rollback build-events" 0 <<'OUT'
 revision 4   build-events   realtime-v2 50% -> 25%   back to revision 2   held by local-admin
@@ -131,16 +134,16 @@ sed 's/realtime-v2: 10% /realtime-v2: 40% /' flags/build-events.yaml >"$home/fla
 await "the file's edit is taken in" 'STOPPED -> polling +realtime-v2 40%' status_quietly
 typed "status" 0 <<'OUT'
 revision 7 is live and saved
-FLAG          LIVE                FILE             HELD BY      REV
-build-events  STOPPED -> polling  realtime-v2 40%  local-admin  7
+FLAG          LIVE                FILE             HELD BY      REV  CLIENTS
+build-events  STOPPED -> polling  realtime-v2 40%  local-admin  7    -
 OUT
 same "an edit lifts no stop" polling "$(client u-1)"
 stop_server
 start
 typed "status" 0 <<'OUT'
 revision 7 is live and saved
-FLAG          LIVE                FILE             HELD BY      REV
-build-events  STOPPED -> polling  realtime-v2 40%  local-admin  7
+FLAG          LIVE                FILE             HELD BY      REV  CLIENTS
+build-events  STOPPED -> polling  realtime-v2 40%  local-admin  7    -
 OUT
 typed "set build-events 20%" 0 <<'OUT'
 revision 8   build-events   STOPPED (polling)   saved: realtime-v2 20%   held by local-admin
@@ -262,9 +265,30 @@ sound: 18 revisions read, each is what its hash says; compared with revision N a
 OUT
 typed "status" 0 <<'OUT'
 revision 18 is live and saved
-FLAG          LIVE                FILE             HELD BY      REV
-build-events  STOPPED -> polling  realtime-v2 40%  local-admin  18
+FLAG          LIVE                FILE             HELD BY      REV  CLIENTS
+build-events  STOPPED -> polling  realtime-v2 40%  local-admin  18   -
 OUT
+
+step "a change is watched as it lands"
+"$TURNOUT" ask build-events --user u-1 -w --url "$public" >"$home/told" 2>/dev/null &
+follower=$!
+await "a client follows" 'polling +rule stop' cat "$home/told"
+typed "resume build-events --at 50% --reason mended -w 2>/dev/null" 0 <<'OUT'
+revision 19   build-events   STOPPED -> realtime-v2 50%   held by local-admin
+clients 50% TIME · 90% TIME · 99% TIME   done
+OUT
+await "it is told" 'poll on; enter realtime within 5000 ms by chance' cat "$home/told"
+drawn="$(terminal "" set build-events 5% -w)"
+same "on a terminal one line is drawn again" "revision 20   build-events   realtime-v2 50% -> 5%   held by local-admin
+undo: turnout rollback build-events
+clients 50% TIME · 90% TIME · 99% TIME   done
+[exit 0]" "$(timeless <<<"$drawn")"
+same "with a bar" 1 "$(grep -cE $'[█░]{20} .* 1 (confirmed|missing)' <<<"$drawn")"
+await "it is told again" 'leave realtime at once; first poll within 5000 ms' cat "$home/told"
+kill -INT "$follower"
+wait "$follower"
+same "a client that is ended by hand ends well" 0 "$?"
+follower=0
 stop_server
 
 step "a full disk"

@@ -1,11 +1,16 @@
 //! The command line. Floor 4: data on stdout, talk on stderr, exit codes that mean something.
 
+mod ask;
+mod call;
 mod check;
 mod chores;
+mod converge;
 mod diff;
+pub mod events;
 mod explain;
 mod findings;
 mod history;
+mod landing;
 mod lift;
 mod next_steps;
 mod order;
@@ -46,6 +51,8 @@ enum Verb {
     Check(check::Check),
     /// Tell the story of one answer
     Explain(explain::Explain),
+    /// Ask for a user as a client does; follow what it is told
+    Ask(ask::Ask),
     /// How it stands: the database, then every flag or one
     Status(status::Status),
     /// Hold a rollout over the file's
@@ -97,6 +104,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Serve(settings)) => serve::run(&settings),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
+        Some(Verb::Ask(ask)) => ask.run(),
         Some(Verb::Status(status)) => status.run(),
         Some(Verb::Set(set)) => set.run(),
         Some(Verb::Unset(unset)) => unset.run(),
@@ -115,9 +123,14 @@ pub fn run() -> ExitCode {
 
 /// Writes data; a reader that has gone away, as `| head` does, is no failure.
 fn print(text: &str) {
+    printed(text);
+}
+
+/// Writes data, and says whether there is still a reader.
+fn printed(text: &str) -> bool {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
 /// Says why a command cannot be done.

@@ -8,7 +8,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::remote::{Fault, Going, Remote, arrow, word};
+use super::call::Fault;
+use super::converge::Watching;
+use super::remote::{Going, Remote, arrow, word};
 use super::{Exit, complain, print, talk, time};
 use crate::flag::FlagKey;
 
@@ -22,6 +24,9 @@ pub struct Told {
     /// What the server says, as JSON
     #[arg(long)]
     pub json: bool,
+
+    #[command(flatten)]
+    pub watching: Watching,
 
     #[command(flatten)]
     pub remote: Remote,
@@ -53,11 +58,11 @@ impl Told {
         })
     }
 
-    /// Sends an order that is never asked about.
-    pub fn at_once(&self, path: &str, mut body: Json) -> Exit {
+    /// Sends an order that is never asked about, of one flag or of all.
+    pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: Json) -> Exit {
         self.give_reason(&mut body, self.reason.clone());
         match self.remote.change(path, &body, Going::Anyway) {
-            Ok((_, told)) => self.tell(&told),
+            Ok((_, told)) => self.tell(&told, flag),
             Err(Fault { exit, message, .. }) => {
                 complain(&message);
                 exit
@@ -71,12 +76,12 @@ impl Told {
         self.give_reason(&mut body, self.reason.clone());
         let asks = !asking.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         if !asks {
-            return Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1));
+            return Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1, Some(order.flag)));
         }
         let fault = |(exit, message)| Fault { exit, message, code: String::new() };
         let shown = self.remote.get("/v1/status").map_err(fault)?;
         match self.remote.change(&path, &body, Going::OnlyNarrowing) {
-            Ok((_, told)) => return Ok(self.tell(&told)),
+            Ok((_, told)) => return Ok(self.tell(&told, Some(order.flag))),
             Err(refused) if refused.code == "may-only-narrow" => {}
             Err(refused) => return Err(refused),
         }
@@ -90,7 +95,7 @@ impl Told {
         if self.reason.is_none() {
             self.give_reason(&mut body, Some(asked_for("reason: ")));
         }
-        Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1))
+        Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1, Some(order.flag)))
     }
 
     fn give_reason(&self, body: &mut Json, reason: Option<String>) {
@@ -99,22 +104,27 @@ impl Told {
         }
     }
 
-    fn tell(&self, told: &Json) -> Exit {
+    /// Tells what came of an order, and how it lands, if that is wanted.
+    fn tell(&self, told: &Json, flag: Option<&FlagKey>) -> Exit {
         if self.json {
-            print(&format!("{told}\n"));
-            return Exit::Yes;
+            print(&format!("{told}\n"))
+        } else {
+            tell_in_words(told)
         }
-        print(&live(told));
-        let notes = told["notes"].as_array().into_iter().flatten().map(word);
-        notes.for_each(|note| talk(&note));
-        if told["outcome"] == "pending" {
-            let survives = if told["survivesRestart"] == true { "survives a restart" } else { "does NOT survive a restart" };
-            talk(&format!("live here, not yet saved: it is saved when the database answers again; {survives}"));
-        }
-        if let Some(undo) = told["undo"].as_str() {
-            talk(&format!("undo: {undo}"));
-        }
-        Exit::Yes
+        self.watching.follow(&self.remote, flag, self.json)
+    }
+}
+
+fn tell_in_words(told: &Json) {
+    print(&live(told));
+    let notes = told["notes"].as_array().into_iter().flatten().map(word);
+    notes.for_each(|note| talk(&note));
+    if told["outcome"] == "pending" {
+        let survives = if told["survivesRestart"] == true { "survives a restart" } else { "does NOT survive a restart" };
+        talk(&format!("live here, not yet saved: it is saved when the database answers again; {survives}"));
+    }
+    if let Some(undo) = told["undo"].as_str() {
+        talk(&format!("undo: {undo}"));
     }
 }
 

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::Value as Json;
+use tokio::runtime::Runtime;
 
+use super::call::{self, Fault};
 use super::{Exit, time};
 use crate::token::random_name;
 
@@ -32,19 +34,13 @@ pub struct Remote {
     data: PathBuf,
 }
 
-/// What a server said that does not do as asked.
-#[derive(Debug)]
-pub struct Fault {
-    pub exit: Exit,
-    pub message: String,
-    /// The stable code of its problem details.
-    pub code: String,
-}
-
-impl From<Fault> for (Exit, String) {
-    fn from(fault: Fault) -> (Exit, String) {
-        (fault.exit, fault.message)
-    }
+/// The admin listener with a client to ask it, for as many questions as there are.
+pub struct Line<'r> {
+    remote: &'r Remote,
+    runtime: Runtime,
+    client: Client,
+    /// The token, or why there is none. Without one the server is asked all the same: whether it runs is the better question.
+    token: Result<String, String>,
 }
 
 /// Whether asking twice does no more than asking once.
@@ -65,26 +61,47 @@ pub enum Going {
 impl Remote {
     /// A JSON document of the server, or why there is none.
     pub fn get(&self, path: &str) -> Result<Json, (Exit, String)> {
-        Ok(self.ask(Method::GET, path, Twice::Harmless, |request| request)?.1)
+        Ok(self.open()?.get(path)?)
     }
 
     /// The same for a question that has a body.
     pub fn post(&self, path: &str, body: &Json) -> Result<Json, (Exit, String)> {
-        Ok(self.ask(Method::POST, path, Twice::Harmful, |request| request.json(body))?.1)
+        Ok(self.open()?.ask(Method::POST, path, Twice::Harmful, |request| request.json(body))?.1)
     }
 
     /// Asks for a change. It has a name of its own, so that asking again after a lost connection changes nothing twice.
     pub fn change(&self, path: &str, body: &Json, going: Going) -> Result<(StatusCode, Json), Fault> {
-        let nameless =
-            || Fault { exit: Exit::Failed, message: "the system gives no randomness".to_owned(), code: String::new() };
-        let name = random_name().ok_or_else(nameless)?;
-        self.ask(Method::POST, path, Twice::Harmless, |request| {
+        let name = random_name().ok_or_else(|| Fault::failed("the system gives no randomness"))?;
+        self.open()?.ask(Method::POST, path, Twice::Harmless, |request| {
             let request = request.json(body).header("idempotency-key", &name);
             match going {
                 Going::OnlyNarrowing => request.header("turnout-narrow-only", "1"),
                 Going::Anyway => request,
             }
         })
+    }
+
+    /// For more than one question.
+    pub fn open(&self) -> Result<Line<'_>, Fault> {
+        let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
+        let say = "--token-file or TURNOUT_TOKEN_FILE names a token, --data or TURNOUT_DATA the server's data folder";
+        Ok(Line {
+            remote: self,
+            runtime: call::runtime()?,
+            client: call::client(&self.server)?,
+            token: call::credential(&path, say),
+        })
+    }
+}
+
+impl Line<'_> {
+    /// A JSON document of the server, or why there is none.
+    pub fn get(&self, path: &str) -> Result<Json, Fault> {
+        Ok(self.ask(Method::GET, path, Twice::Harmless, |request| request)?.1)
+    }
+
+    pub fn pause(&self, pause: Duration) {
+        self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
     fn ask(
@@ -94,96 +111,49 @@ impl Remote {
         twice: Twice,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<(StatusCode, Json), Fault> {
-        let failed = |why: String| Fault { exit: Exit::Failed, message: why, code: String::new() };
-        let token = self.token();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(format!("cannot start: {error}")))?;
-        let client = self.client(path).map_err(|error| failed(format!("cannot start: {error}")))?;
-        let url = format!("{}{path}", self.server.trim_end_matches('/'));
+        let server = &self.remote.server;
+        let url = format!("{}{path}", server.trim_end_matches('/'));
+        let patience = if path.ends_with("/verify") { LONG_PATIENCE } else { PATIENCE };
         let fetch = async {
-            let request = || match &token {
-                Ok(token) => with(client.request(method.clone(), &url).bearer_auth(token)),
-                Err(_) => with(client.request(method.clone(), &url)),
+            let request = || {
+                let request = self.client.request(method.clone(), &url).timeout(patience);
+                match &self.token {
+                    Ok(token) => with(request.bearer_auth(token)),
+                    Err(_) => with(request),
+                }
             };
-            match read(request().send().await).await {
+            match call::read(request().send().await).await {
                 // Once more: the first may have been lost on its way, or its answer.
                 Err(error) if twice == Twice::Harmless && !error.is_timeout() && !error.is_builder() => {
-                    read(request().send().await).await
+                    call::read(request().send().await).await
                 }
                 read => read,
             }
         };
-        let (status, body) = runtime.block_on(fetch).map_err(|error| self.unreachable(&error))?;
+        let unreachable = |error| Fault::unreachable(server, &error, "--server", "; `turnout status` says how it stands");
+        let (status, body) = self.runtime.block_on(fetch).map_err(unreachable)?;
         if status.is_success() {
-            return body
-                .map(|body| (status, body))
-                .ok_or_else(|| failed(format!("{}: it did not answer in JSON; is that the admin listener?", self.server)));
+            let strange = || Fault::failed(format!("{server}: it did not answer in JSON; is that the admin listener?"));
+            return body.map(|body| (status, body)).ok_or_else(strange);
         }
-        Err(self.refused(status, body.unwrap_or_default(), token.err()))
+        Err(self.refused(status, body.unwrap_or_default()))
     }
 
-    fn client(&self, path: &str) -> Result<Client, reqwest::Error> {
-        let patience = if path.ends_with("/verify") { LONG_PATIENCE } else { PATIENCE };
-        let client = Client::builder().timeout(patience).redirect(reqwest::redirect::Policy::none());
-        let here = ["//127.", "//localhost", "//[::1]"].iter().any(|host| self.server.contains(host));
-        // No proxy stands between a machine and itself.
-        if here { client.no_proxy().build() } else { client.build() }
-    }
-
-    /// The token, or why there is none. Without one the server is asked all the same: whether it runs is the better question.
-    fn token(&self) -> Result<String, String> {
-        let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
-        let say = "--token-file or TURNOUT_TOKEN_FILE names a token, --data or TURNOUT_DATA the server's data folder";
-        let read = std::fs::read_to_string(&path).map_err(|error| {
-            let why = error.to_string();
-            let why = why.split(" (os error").next().unwrap_or_default().to_owned();
-            format!("no token could be read from {} ({why}); {say}", path.display())
-        })?;
-        let token = read.trim();
-        match !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            true => Ok(token.to_owned()),
-            false => Err(format!("{} holds no token; {say}", path.display())),
-        }
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> Fault {
-        let why = match () {
-            () if error.is_builder() => "that is no URL; write http://HOST:PORT",
-            () if error.is_timeout() => "it did not answer in time; `turnout status` says how it stands",
-            () if error.is_connect() => "nobody answers there; is it running? --server says where to ask",
-            () => "the connection broke; `turnout status` says how it stands",
-        };
-        Fault { exit: Exit::Failed, message: format!("{}: {why}", self.server), code: String::new() }
-    }
-
-    fn refused(&self, status: StatusCode, problem: Json, tokenless: Option<String>) -> Fault {
+    fn refused(&self, status: StatusCode, problem: Json) -> Fault {
         let (code, detail) = (word(&problem["code"]), word(&problem["detail"]));
-        let exit = match status.as_u16() {
-            401 | 403 | 409 | 422 => Exit::Refused,
-            400 | 413 => Exit::Usage,
-            404 if code != "no-such-route" && !code.is_empty() => Exit::No,
-            _ => Exit::Failed,
-        };
-        let message = match (tokenless, status.as_u16()) {
-            (Some(why), 401) => why,
-            (None, 401) if !code.is_empty() => {
+        let message = match (&self.token, status.as_u16()) {
+            (Err(why), 401) => why.clone(),
+            (Ok(_), 401) if !code.is_empty() => {
                 "the server does not accept this token; it may be revoked or expired, or be another server's".to_owned()
             }
-            _ if code.is_empty() => format!("{}: it answered {status}; is that the admin listener?", self.server),
+            _ if code.is_empty() => format!("{}: it answered {status}; is that the admin listener?", self.remote.server),
             _ if code == "flag-not-found" && !detail.contains("did you mean") => {
                 format!("{detail}; turnout status lists the flags")
             }
             _ => format!("{detail}{}{}", hint(&code), meanwhile(&problem["since"])),
         };
-        Fault { exit, message, code }
+        Fault::refused(status, code, message)
     }
-}
-
-/// The status and, if it is JSON, the body.
-async fn read(response: Result<Response, reqwest::Error>) -> Result<(StatusCode, Option<Json>), reqwest::Error> {
-    let response = response?;
-    let (status, bytes) = (response.status(), response.bytes().await?);
-    Ok((status, serde_json::from_slice(&bytes).ok()))
 }
 
 /// What to do about it, where the server's words do not say.

@@ -3,13 +3,19 @@
 use clap::Args;
 use serde_json::Value as Json;
 
+use super::converge::Watching;
+use super::landing::Counts;
 use super::remote::{Remote, word};
 use super::table::table;
 use super::{Exit, complain, count, order, print, talk, time};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
-#[command(after_help = "In the table, `=` under FILE says that what is live is what the file says.")]
+#[command(
+    after_help = "In the table, `=` under FILE says that what is live is what the file says. CLIENTS are open streams: how many hold what is\n\
+    live; `told` are those that cannot acknowledge. With --json and -w it is one JSON object a line, as the server says how far\n\
+    it has landed."
+)]
 pub struct Status {
     /// One flag, with everything about it
     flag: Option<FlagKey>,
@@ -17,6 +23,9 @@ pub struct Status {
     /// What the server says, as JSON
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    watching: Watching,
 
     #[command(flatten)]
     remote: Remote,
@@ -31,25 +40,33 @@ impl Status {
     }
 
     fn try_run(&self) -> Result<Exit, (Exit, String)> {
+        if !(self.json && self.watching.watch) {
+            self.show()?;
+        }
+        Ok(self.watching.follow(&self.remote, self.flag.as_ref(), self.json))
+    }
+
+    fn show(&self) -> Result<(), (Exit, String)> {
         let told = match (&self.flag, self.json) {
             (Some(flag), true) => self.remote.get(&format!("/v1/flags/{flag}"))?,
             _ => self.remote.get("/v1/status")?,
         };
         if self.json {
             print(&format!("{told}\n"));
-            return Ok(Exit::Yes);
+            return Ok(());
         }
+        let first = format!("{}\n{}", first_line(&told), streams(&told["streams"]));
         match &self.flag {
-            None => print(&format!("{}\n{}", first_line(&told), flags(&told))),
+            None => print(&format!("{first}{}", flags(&told))),
             Some(flag) => {
                 let flag = self.remote.get(&format!("/v1/flags/{flag}"))?;
-                print(&format!("{}\n{}", first_line(&told), details(&flag)));
+                print(&format!("{first}{}", details(&flag)));
             }
         }
         if told["problems"].as_u64().unwrap_or_default() > 0 {
             talk("turnout problems says what is wrong, and the mend");
         }
-        Ok(Exit::Yes)
+        Ok(())
     }
 }
 
@@ -82,16 +99,30 @@ fn first_line(told: &Json) -> String {
     line
 }
 
+/// A line, if there is hardly room for another stream.
+fn streams(told: &Json) -> String {
+    let [open, limit] = ["open", "limit"].map(|name| told[name].as_u64().unwrap_or_default());
+    match open {
+        open if open >= limit && limit > 0 => {
+            format!("streams FULL: {open} of {limit}; who comes now polls until one ends (TURNOUT_MAX_STREAMS)\n")
+        }
+        open if open >= limit - limit / 10 && limit > 0 => {
+            format!("streams nearly full: {open} of {limit}; then clients poll (TURNOUT_MAX_STREAMS)\n")
+        }
+        _ => String::new(),
+    }
+}
+
 fn flags(told: &Json) -> String {
     let flags = told["flags"].as_array().map_or(&[][..], Vec::as_slice);
     if flags.is_empty() {
         return "no flag is known\n".to_owned();
     }
-    let rows: Vec<[String; 5]> = flags.iter().map(row).collect();
-    table(["FLAG", "LIVE", "FILE", "HELD BY", "REV"], &rows)
+    let rows: Vec<[String; 6]> = flags.iter().map(row).collect();
+    table(["FLAG", "LIVE", "FILE", "HELD BY", "REV", "CLIENTS"], &rows)
 }
 
-fn row(flag: &Json) -> [String; 5] {
+fn row(flag: &Json) -> [String; 6] {
     let file = match (flag["drift"] == true, flag["file"].as_str()) {
         (_, None) => "-",
         (true, Some(file)) => file,
@@ -104,7 +135,8 @@ fn row(flag: &Json) -> [String; 5] {
             None => word(&mark["by"]),
         },
     };
-    [word(&flag["flag"]), word(&flag["live"]), file.to_owned(), held_by, flag["revision"].to_string()]
+    let clients = Counts::of(&flag["clients"]).cell();
+    [word(&flag["flag"]), word(&flag["live"]), file.to_owned(), held_by, flag["revision"].to_string(), clients]
 }
 
 /// A reason that fits a table.
@@ -144,6 +176,7 @@ fn details(flag: &Json) -> String {
         lines.push(("owner", owner.to_owned()));
     }
     lines.push(("changed", format!("at revision {}", flag["revision"])));
+    lines.push(("clients", Counts::of(&flag["clients"]).in_words()));
     let lines = lines.iter().map(|(name, text)| format!("  {name:<8} {text}\n"));
     format!("{}\n{}", word(&flag["flag"]), lines.collect::<String>())
 }

@@ -25,6 +25,6 @@ pub struct Stop {
 impl Stop {
     pub fn run(&self) -> Exit {
         let path = self.flag.as_ref().map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
-        self.told.at_once(&path, nothing())
+        self.told.at_once(&path, self.flag.as_ref(), nothing())
     }
 }

@@ -12,15 +12,29 @@ const DAY_MS: i64 = 86_400_000;
 
 /// A moment: `16:02` on the day itself, `Tue 24 Nov 16:02` within a month, else with its year.
 pub fn at(ms: i64) -> String {
+    shown(ms, "%H:%M")
+}
+
+/// The same for what happened lately: `14:03:12`.
+pub fn to_the_second(ms: i64) -> String {
+    shown(ms, "%H:%M:%S")
+}
+
+/// The same for what follows closely: `14:03:12.345`.
+pub fn to_the_millisecond(ms: i64) -> String {
+    shown(ms, "%H:%M:%S%.3f")
+}
+
+fn shown(ms: i64, time: &str) -> String {
     let zoned = |ms: i64| Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()));
     let now = clock::wall_ms();
     let (Some(then), Some(today)) = (zoned(ms), zoned(now)) else { return format!("{ms} ms") };
-    let pattern = match () {
-        () if then.date() == today.date() => "%H:%M",
-        () if (now - ms).abs() < 30 * DAY_MS => "%a %d %b %H:%M",
-        () => "%Y-%m-%d %H:%M",
+    let day = match () {
+        () if then.date() == today.date() => "",
+        () if (now - ms).abs() < 30 * DAY_MS => "%a %d %b ",
+        () => "%Y-%m-%d ",
     };
-    then.strftime(pattern).to_string()
+    then.strftime(&format!("{day}{time}")).to_string()
 }
 
 /// The moment a member of an answer holds.

@@ -46,6 +46,16 @@ impl Answer<'_> {
         response
     }
 
+    /// Taken note of, and nothing to say.
+    pub fn nothing(&self) -> Response<Body> {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        self.surface.statuses.count(StatusCode::NO_CONTENT);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        self.describe(response.headers_mut());
+        response
+    }
+
     /// Says from what the answer was made.
     pub fn describe(&self, headers: &mut HeaderMap) {
         insert(headers, REVISION, self.snapshot.position_text());
@@ -56,8 +66,8 @@ impl Answer<'_> {
     }
 }
 
-/// `{"flags":[…]}`: one form of every flag's document, in the order of keys, all from one snapshot.
-pub fn all_flags(snapshot: &Snapshot, context: &Context<'_>, form: fn(&Document) -> &Bytes) -> Bytes {
+/// `{"flags":[…]}`: one form of every flag's document, in the order of keys, all from one snapshot; then `more` members.
+pub fn all_flags(snapshot: &Snapshot, context: &Context<'_>, form: fn(&Document) -> &Bytes, more: &str) -> Bytes {
     let mut json = Vec::with_capacity(32 + 640 * snapshot.flags().len());
     json.extend_from_slice(br#"{"flags":["#);
     for (index, entry) in snapshot.flags().iter().enumerate() {
@@ -66,7 +76,9 @@ pub fn all_flags(snapshot: &Snapshot, context: &Context<'_>, form: fn(&Document)
         }
         entry.document(snapshot.evaluate(entry, context), |document| json.extend_from_slice(form(document)));
     }
-    json.extend_from_slice(b"]}");
+    json.push(b']');
+    json.extend_from_slice(more.as_bytes());
+    json.push(b'}');
     json.into()
 }
 

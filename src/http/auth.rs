@@ -43,6 +43,15 @@ pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     Ok(judged?)
 }
 
+/// The user a session token speaks for; whoever asks without a body must have one.
+pub fn user(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
+    match asker(surface, headers)? {
+        Asker::Plain => Err(Refusal::Unauthenticated),
+        Asker::Server => Err(Refusal::NoSubject),
+        user => Ok(user),
+    }
+}
+
 impl From<Refused> for Refusal {
     fn from(_: Refused) -> Refusal {
         Refusal::Unauthenticated

@@ -25,7 +25,8 @@ use super::Surface;
 use super::error::{Refusal, in_the_shape_of};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-const HEADERS: HeaderValue = HeaderValue::from_static("content-type, if-none-match, authorization, x-api-key");
+/// What a script may send; `last-event-id` because readers of streams add it by themselves when they come back.
+const HEADERS: HeaderValue = HeaderValue::from_static("content-type, if-none-match, authorization, x-api-key, last-event-id");
 /// What a script may read beside the few headers it always may.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("ETag, Retry-After, Turnout-Revision, Turnout-Flag-Revision, Turnout-Stale");

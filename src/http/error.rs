@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::{Value as Json, json};
 
@@ -26,6 +26,10 @@ pub enum Refusal {
     UnlistedOrigin,
     #[error("there is no flag of this name")]
     UnknownFlag,
+    #[error("there is no such stream, or it has ended")]
+    NoSuchStream,
+    #[error("there are as many streams as there may be; ask without one, and try again in {retry_after_seconds} s")]
+    TooManyStreams { retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
     NoSuchRoute,
     #[error("this address does not take this method")]
@@ -64,6 +68,8 @@ impl Refusal {
             Refusal::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
             Refusal::BadQuestion(BadQuestion::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
+            Refusal::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream"),
+            Refusal::TooManyStreams { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams"),
             Refusal::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route"),
             Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
             Refusal::WrongHost => (StatusCode::FORBIDDEN, "wrong-host"),
@@ -102,6 +108,8 @@ impl Refusal {
             Refusal::NoSubject => "a server key names no user",
             Refusal::UnlistedOrigin => "pages of this origin may not ask",
             Refusal::UnknownFlag => "there is no flag of this name",
+            Refusal::NoSuchStream => "the stream has ended, or there never was one of this name",
+            Refusal::TooManyStreams { .. } => "there are as many streams as there may be",
             Refusal::NoSuchRoute => "there is nothing at this address",
             Refusal::NoSuchMethod => "this address does not take this method",
             Refusal::WrongHost => "another host was asked for than this machine",
@@ -124,7 +132,7 @@ impl Refusal {
             "code": code,
             "detail": self.to_string(),
         });
-        respond(surface, status, "application/problem+json", &body)
+        self.with_retry(respond(surface, status, "application/problem+json", &body))
     }
 
     /// As an OFREP failure: of one flag where `key` is given, else of the whole request.
@@ -133,7 +141,15 @@ impl Refusal {
         if let Some(key) = key {
             body["key"] = key.into();
         }
-        respond(surface, self.row().0, "application/json", &body)
+        self.with_retry(respond(surface, self.row().0, "application/json", &body))
+    }
+
+    /// Says when to come back, in whole seconds, which every client reads.
+    fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
+        if let Refusal::TooManyStreams { retry_after_seconds } = self {
+            response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
+        }
+        response
     }
 }
 

@@ -12,6 +12,7 @@ mod openapi;
 mod question;
 mod server;
 mod strategy;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,10 +25,13 @@ pub use cors::for_pages_of;
 pub use openapi::public_document;
 pub use server::{Limits, MAX_HEAD_BYTES, Server, bind, serve};
 
+pub use watch::StreamLimits;
+
 use self::contract::{Endpoint, public};
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
 use crate::token::Gate;
+use watch::Hub;
 
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -40,16 +44,19 @@ pub struct Surface {
     contact: Arc<Contact>,
     statuses: Arc<Statuses>,
     gate: Arc<Gate>,
+    hub: Arc<Hub>,
 }
 
 impl Surface {
-    pub fn of(corridor: &Corridor) -> Surface {
+    /// Its streams live on the runtime this is called on.
+    pub fn of(corridor: &Corridor, streams: StreamLimits) -> Surface {
         Surface {
             live: corridor.live().clone(),
             problems: corridor.problems().clone(),
             contact: corridor.contact().clone(),
             statuses: Arc::default(),
             gate: Arc::default(),
+            hub: Hub::start(corridor.live().clone(), streams),
         }
     }
 
@@ -63,7 +70,7 @@ impl Surface {
 #[derive(Debug, Default)]
 struct Statuses([AtomicU64; STATUSES.len()]);
 
-const STATUSES: [u16; 10] = [200, 304, 400, 401, 403, 404, 405, 408, 413, 503];
+const STATUSES: [u16; 11] = [200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 503];
 
 impl Statuses {
     fn count(&self, status: StatusCode) {
@@ -83,6 +90,12 @@ fn endpoints() -> Vec<Endpoint<Surface>> {
         Endpoint::post("/v1/strategy/{flag}", strategy::one, public::strategy_of_one()),
         Endpoint::get("/v1/strategy/{flag}", strategy::mine, public::strategy_of_mine()),
         Endpoint::post("/v1/strategy", strategy::all, public::strategy_of_all()),
+        Endpoint::post("/v1/strategy/{flag}/watch", watch::one, public::watch_one()),
+        Endpoint::get("/v1/strategy/{flag}/watch", watch::mine, public::watch_mine()),
+        Endpoint::post("/v1/watch", watch::all, public::watch_all()),
+        Endpoint::get("/v1/watch", watch::all_mine, public::watch_all_mine()),
+        Endpoint::post("/v1/watch/ack", watch::acknowledge, public::acknowledge()),
+        Endpoint::get(watch::CHANGES_PATH, watch::changes, public::changes()),
         Endpoint::post("/ofrep/v1/evaluate/flags/{key}", ofrep::one, public::ofrep_of_one()),
         Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, public::ofrep_of_all()),
         Endpoint::get("/healthz", health::alive, public::alive()),

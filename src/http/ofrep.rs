@@ -3,6 +3,8 @@
 //! The single call has neither tag nor 304 in the protocol; the bulk one has both, and a failure of one flag never fails the
 //! others.
 
+use std::sync::LazyLock;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, Uri};
@@ -12,6 +14,8 @@ use super::answer::{Answer, all_flags, holds};
 use super::auth;
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
+use super::watch::CHANGES_PATH;
+use crate::convergence::EVERY_FLAG;
 use crate::document::{Document, etag};
 use crate::flag::{FlagKey, Step};
 use crate::snapshot::Position;
@@ -32,6 +36,7 @@ async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Re
     };
     match snapshot.flag(key) {
         Some(entry) => {
+            surface.hub.asked(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             let status = match resolution.step {
                 Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
@@ -54,8 +59,9 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let bytes = body(request_body).await?;
     let question = Question::ofrep(&bytes)?;
     let context = question.context(&asker)?;
+    surface.hub.asked(EVERY_FLAG, &context);
     let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &context, |document| &document.ofrep);
+    let json = all_flags(&snapshot, &context, |document| &document.ofrep, &EVENT_STREAMS);
     let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
     if snapshot.is_cold() {
         return Ok(answer.json(StatusCode::OK, json, None));
@@ -64,6 +70,10 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let matched = holds(&head.headers, &tag) && !awaits_another_configuration(&head.uri, snapshot.position());
     Ok(answer.json(StatusCode::OK, json, Some((&tag, matched))))
 }
+
+/// Where to hear of changes (ADR 8): an address without a host, as it is behind whatever proxy the asker came through.
+static EVENT_STREAMS: LazyLock<String> =
+    LazyLock::new(|| format!(r#","eventStreams":[{{"type":"sse","endpoint":{{"requestUri":"{CHANGES_PATH}"}}}}]"#));
 
 /// Whether an event told the asker of a configuration that is not this node's: then it must get what we have, never a 304 (ADR 8).
 fn awaits_another_configuration(uri: &Uri, position: Position) -> bool {

@@ -11,6 +11,7 @@ use super::answer::{Answer, all_flags, holds};
 use super::auth::{self, Asker};
 use super::error::Refusal;
 use super::question::{FlagPath, Question, body, key};
+use crate::convergence::EVERY_FLAG;
 use crate::document::{Document, etag};
 use crate::flag::FlagKey;
 
@@ -26,12 +27,8 @@ pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Reques
 
 /// The user a session token speaks for asks without a body, so that the answer has an address of its own.
 pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: HeaderMap) -> Response<Body> {
-    let answer = match auth::asker(&surface, &headers) {
-        Ok(Asker::Plain) => Err(Refusal::Unauthenticated),
-        Ok(Asker::Server) => Err(Refusal::NoSubject),
-        Ok(asker) => answer_one(&surface, key(&path), &headers, &Question::empty(), &asker),
-        Err(refusal) => Err(refusal),
-    };
+    let answer =
+        auth::user(&surface, &headers).and_then(|asker| answer_one(&surface, key(&path), &headers, &Question::empty(), &asker));
     let mut response = answer.unwrap_or_else(|refusal| refusal.problem(&surface));
     response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));
     response
@@ -53,6 +50,7 @@ fn answer_one(
     };
     match snapshot.flag(key) {
         Some(entry) => {
+            surface.hub.asked(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
         }
@@ -71,8 +69,9 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let bytes = body(request_body).await?;
     let question = Question::native(&bytes)?;
     let context = question.context(&asker)?;
+    surface.hub.asked(EVERY_FLAG, &context);
     let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &context, |document| &document.strategy);
+    let json = all_flags(&snapshot, &context, |document| &document.strategy, "");
     let tag = etag([&*json]);
     let matched = holds(&head.headers, &tag);
     Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, json, Some((&tag, matched))))

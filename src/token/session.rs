@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -132,6 +132,12 @@ impl Session {
     /// The token's claims.
     pub fn attributes(&self) -> &Attributes<'_> {
         &self.attributes
+    }
+
+    /// How long its token is still good.
+    pub fn lives_for(&self, now: SystemTime) -> Duration {
+        let now = now.duration_since(UNIX_EPOCH).map_or(f64::MAX, |since| since.as_secs_f64());
+        Duration::try_from_secs_f64((self.expires - now).max(0.0)).unwrap_or(Duration::MAX)
     }
 
     pub(super) fn fingerprint(&self) -> &Fingerprint {

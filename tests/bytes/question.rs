@@ -13,27 +13,29 @@ use turnout::control::{Corridor, Opening};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
-use turnout::http::{Surface, public_document, routes};
+use turnout::http::{StreamLimits, Surface, public_document, routes};
 
 use super::bend::made_of;
 
 /// Calls that take a body: as they are made, and as they are documented.
-const CALLS: [(&str, &str); 6] = [
+const CALLS: [(&str, &str); 7] = [
     ("/v1/strategy/chat", "/v1/strategy/{flag}"),
     ("/v1/strategy/no-such-flag", "/v1/strategy/{flag}"),
     ("/v1/strategy", "/v1/strategy"),
     ("/ofrep/v1/evaluate/flags/chat", "/ofrep/v1/evaluate/flags/{key}"),
     ("/ofrep/v1/evaluate/flags/no-such-flag", "/ofrep/v1/evaluate/flags/{key}"),
     ("/ofrep/v1/evaluate/flags", "/ofrep/v1/evaluate/flags"),
+    ("/v1/watch/ack", "/v1/watch/ack"),
 ];
 
-const BODIES: [&[u8]; 6] = [
+const BODIES: [&[u8]; 7] = [
     br#"{"targetingKey":"u-1","attributes":{"platform":"web","seats":5,"app":"2.10","paid":true,"email":"a@example.com"}}"#,
     br#"{"context":{"targetingKey":"u-1","platform":"ios","seats":-1e3,"app":"2.10.0-beta.1","paid":null}}"#,
     br#"{"attributes":{"platform":"\ud83d\ude00","name":"\ud83d","deep":{"a":[{"b":[[1]]}]}},"targetingKey":null}"#,
     br#"{"context":{"name":"\udc00","deep":{"a":{"b":{"c":"\ud800"}}},"targetingKey":""},"more":[1,2]}"#,
     "{\"targetingKey\":\"\u{e9}\u{1f600}\u{200d}\",\"attributes\":{\"\":0.1,\"platform\":[],\"seats\":9007199254740993}}"
         .as_bytes(),
+    br#"{"ackId":"0-0123456789abcdef","position":"213+2"}"#,
     b"{}",
 ];
 
@@ -58,13 +60,13 @@ impl Questions {
         let data = Arc::new(DataFolder::open(home.path()).unwrap());
         let opening =
             Opening { data, contents: Contents::default(), server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
-        let corridor = runtime.block_on(async {
+        let routes = runtime.block_on(async {
             let corridor = Corridor::open(opening).await.unwrap();
             corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
-            corridor
+            assert!(corridor.live().current().flag("chat").is_some());
+            routes(Surface::of(&corridor, StreamLimits::default()))
         });
-        assert!(corridor.live().current().flag("chat").is_some());
-        Questions { _home: home, routes: routes(Surface::of(&corridor)), documented: public_document(), runtime }
+        Questions { _home: home, routes, documented: public_document(), runtime }
     }
 
     /// The first byte chooses the call, the rest says what to make of its body.

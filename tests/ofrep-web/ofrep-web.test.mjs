@@ -1,7 +1,7 @@
 // OpenFeature's web SDK and its OFREP provider, as npm has them, against the real binary: what a browser would see.
 //
 // Node has no `localStorage`, `document` or `EventSource`: the provider's own options switch the cache off and choose polling; it
-// looks for `document` itself.
+// looks for `document` itself. How it goes by its event stream, `tests/browser/` shows in a real browser.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -80,6 +80,9 @@ test('value, variant, reason and flat metadata arrive', async (t) => {
     validForMs: 60_000,
     staleIfErrorMs: 86_400_000,
     enterSpreadMs: 5_000,
+    'watch.kind': 'sse',
+    'watch.url': '/v1/strategy/allowed/watch',
+    'watch.ackUrl': '/v1/watch/ack',
     'polling.url': '/feed/{stream}',
     'polling.startMs': 4_000,
     'polling.minMs': 3_000,
@@ -228,8 +231,9 @@ test('before any flag is known the list is empty and has no tag', async (t) => {
   const { server, events, ask } = await connect(t, {}, { targetingKey: 'u-4711' }, POLLING);
   assert.deepEqual(ask('build-events'), failure('FLAG_NOT_FOUND'));
   await until('two polls', () => server.exchanges().length >= 3);
+  const eventStreams = [{ type: 'sse', endpoint: { requestUri: '/ofrep/v1/events' } }];
   for (const { ifNoneMatch, status, etag, body } of server.exchanges().slice(0, 3)) {
-    assert.deepEqual([ifNoneMatch, status, etag, JSON.parse(body)], [null, 200, null, { flags: [] }]);
+    assert.deepEqual([ifNoneMatch, status, etag, JSON.parse(body)], [null, 200, null, { flags: [], eventStreams }]);
   }
 
   await server.save('build-events', SPLIT);

@@ -95,17 +95,21 @@ impl Contract {
             assert!(valid, "{shown}: {name}");
         }
         let served = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
-        let text = response.text().await.unwrap();
+        let text = match served.as_deref() {
+            Some("text/event-stream") => first_event(response).await,
+            _ => response.text().await.unwrap(),
+        };
         let Some(content) = promised["content"].as_object() else {
             assert_eq!((served, text.as_str()), (None, ""), "{shown}: {status} has no body");
             return Json::Null;
         };
         let (kind, media) = content.iter().next().unwrap();
         assert_eq!(served.as_ref(), Some(kind), "{shown}");
-        if !kind.contains("json") {
-            return json!(text);
-        }
-        let mut schema = media["schema"].clone();
+        let (text, mut schema) = match &**kind {
+            "text/event-stream" => (text, media["schema"]["contentSchema"]["properties"]["data"]["contentSchema"].clone()),
+            kind if kind.contains("json") => (text, media["schema"].clone()),
+            _ => return json!(text),
+        };
         schema["components"] = self.document["components"].clone();
         let answer: Json = serde_json::from_str(&text).unwrap();
         let validator = jsonschema::draft202012::new(&schema).unwrap();
@@ -113,4 +117,14 @@ impl Contract {
         assert!(faults.is_empty(), "{shown}: {status} {text}\n{}", faults.join("\n"));
         answer
     }
+}
+
+/// The data of the first event of a stream, which has no end.
+async fn first_event(mut response: reqwest::Response) -> String {
+    let mut text = String::new();
+    while !text.contains("\n\n") {
+        let piece = response.chunk().await.unwrap().expect("a stream begins with an event");
+        text.push_str(std::str::from_utf8(&piece).unwrap());
+    }
+    text.lines().find_map(|line| line.strip_prefix("data: ")).expect("an event has data").to_owned()
 }

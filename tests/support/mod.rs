@@ -6,6 +6,9 @@ pub mod forgery;
 pub mod guarded;
 pub mod issuer;
 pub mod operators;
+pub mod random;
+pub mod typed;
+pub mod watcher;
 
 use std::fs;
 use std::io::Write;
@@ -17,7 +20,7 @@ use tempfile::TempDir;
 use turnout::app::App;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
-use turnout::http::Limits;
+use turnout::http::{Limits, StreamLimits};
 use turnout::webhook::Hook;
 
 /// A running service over a folder of its own.
@@ -82,6 +85,17 @@ impl Service {
         let (flags, data) = (config.flags.clone(), config.data.clone());
         let app = App::start(config.clone()).await.unwrap();
         Service { app, config, flags, data, client: reqwest::Client::new(), home }
+    }
+
+    /// A service that has room for no stream.
+    pub async fn start_crowded(files: &[(&str, &str)]) -> Service {
+        Service::start_streaming(files, StreamLimits { streams: 0, ..StreamLimits::default() }).await
+    }
+
+    pub async fn start_streaming(files: &[(&str, &str)], streams: StreamLimits) -> Service {
+        let (home, _) = folder(files);
+        let config = Config { streams, ..config(home.path()) };
+        Service::configured(home, config).await
     }
 
     /// Ends it in good order; [`restart`](Service::restart) brings it back.
@@ -184,6 +198,7 @@ pub fn config(home: &Path) -> Config {
         server_auth: ServerAuth::Off,
         access: Access::default(),
         limits: Limits::default(),
+        streams: StreamLimits::default(),
         webhook: None,
     }
 }

@@ -57,6 +57,26 @@ pub fn flag() -> Operation {
     operation
 }
 
+pub fn convergence() -> Operation {
+    let mut operation = look(
+        "convergence",
+        "How far the newest change of a flag has landed",
+        found("The streams that follow it, by what they prove.", "Convergence"),
+        vec![Refusal::UnknownFlag],
+    );
+    operation.parameters = vec![flag_in_path()];
+    operation
+}
+
+pub fn convergence_of_all() -> Operation {
+    look(
+        "convergenceOfAll",
+        "How far the newest state of everything has landed",
+        found("All streams, each judged by the newest state of what it follows.", "Convergence"),
+        vec![],
+    )
+}
+
 pub fn explain() -> Operation {
     let mut refusals = with_a_body();
     refusals.push(Refusal::UnknownFlag);

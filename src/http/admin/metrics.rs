@@ -47,6 +47,7 @@ impl prometheus_client::collector::Collector for Collector {
         let pending = snapshot.position().pending;
         gauge("turnout_pending_changes", "Changes that are live and not yet in the database", u64::from(pending))?;
         gauge("turnout_watch_polling", "1 while changes are found by polling", u64::from(self.0.watch.as_str() == "polling"))?;
+        gauge("turnout_streams", "Streams that are open", surface.hub.streams().count() as u64)?;
         if let Some(deliveries) = &self.0.deliveries {
             gauge("turnout_webhook_behind", "Revisions the webhook has not taken yet", deliveries.behind())?;
             let mut family = encoder.encode_descriptor(
@@ -58,6 +59,14 @@ impl prometheus_client::collector::Collector for Collector {
             for (outcome, count) in deliveries.rows() {
                 ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
             }
+        }
+
+        let (opened, refused) = surface.hub.streams().ever();
+        for (name, help, count) in [
+            ("turnout_streams_opened", "Streams that were ever opened", opened),
+            ("turnout_streams_refused", "Streams there was no room for", refused),
+        ] {
+            ConstCounter::new(count).encode(encoder.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?)?;
         }
 
         let mut family =

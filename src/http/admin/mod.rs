@@ -5,6 +5,7 @@
 
 mod answer;
 mod contract;
+mod convergence;
 mod explain;
 mod flags;
 mod guard;
@@ -57,6 +58,8 @@ fn calls() -> Vec<Guarded> {
         Guarded::new(Look, Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are())),
         Guarded::new(Look, Endpoint::get("/v1/status", flags::status, contract::status())),
         Guarded::new(Look, Endpoint::get("/v1/flags/{flag}", flags::one, contract::flag())),
+        Guarded::new(Look, Endpoint::get("/v1/flags/{flag}/convergence", convergence::of_flag, contract::convergence())),
+        Guarded::new(Look, Endpoint::get("/v1/convergence", convergence::of_all, contract::convergence_of_all())),
         Guarded::new(Look, Endpoint::post("/v1/flags/{flag}/explain", explain::explain, contract::explain())),
         Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/set", orders::set, contract::set())),
         Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/unset", orders::unset, contract::unset())),

@@ -193,14 +193,15 @@ async fn carried_out(surface: &AdminSurface, order: Order) -> Response<Body> {
     match surface.corridor.order(order).await {
         Ok(done) => {
             let status = if matches!(done, Done::Pending { .. }) { StatusCode::ACCEPTED } else { StatusCode::OK };
-            answer(surface, status, &told(&surface.corridor.truth(), &wish, &done))
+            answer(surface, status, &told(surface, &wish, &done))
         }
         Err(rejected) => refuse(surface, &rejected.into()),
     }
 }
 
 /// What came of it, what is live now, and how to undo it.
-fn told(truth: &Truth, wish: &Wish, done: &Done) -> Json {
+fn told(surface: &AdminSurface, wish: &Wish, done: &Done) -> Json {
+    let truth = &surface.corridor.truth();
     let (outcome, revision, survives, parts): (_, _, _, &[Part]) = match done {
         Done::Committed { revision, parts } => ("committed", Some(*revision), true, parts),
         Done::Pending { survives_restart, parts, .. } => ("pending", None, *survives_restart, parts),
@@ -223,7 +224,7 @@ fn told(truth: &Truth, wish: &Wish, done: &Done) -> Json {
         "position": truth.position().to_string(),
         "survivesRestart": survives,
         "changes": parts.iter().map(part).collect::<Vec<_>>(),
-        "flag": wish.flag().and_then(|flag| of_flag(truth, flag.as_str())),
+        "flag": wish.flag().and_then(|flag| of_flag(surface, truth, flag.as_str())),
         "notes": notes(truth, wish, parts),
         "undo": parts.first().and_then(|part| undo(wish, part)),
     })

@@ -20,6 +20,8 @@ pub fn flag(truth: &Truth, key: &FlagKey, entry: &FlagEntry) -> Json {
         "split": entry.split(),
         "fileSplit": file.flatten(),
         "owner": written.and_then(|definition| definition.owner.clone()),
+        // Filled in by whoever counts them.
+        "clients": Json::Null,
         "stop": entry.record.stop.as_ref().map(mark),
         "held": entry.record.split.as_ref().map(held),
         "pin": entry.record.pin.as_ref().map(pin),

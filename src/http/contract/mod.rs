@@ -134,6 +134,11 @@ pub struct Answers {
 }
 
 impl Operation {
+    /// The same with a body.
+    pub fn taking(self, schema: Json) -> Operation {
+        Operation { takes: Takes::Body(schema), ..self }
+    }
+
     fn json(&self) -> Json {
         let responses: Map<String, Json> =
             self.answers.iter().map(|answers| (answers.status.to_string(), answers.json())).collect();
@@ -214,6 +219,8 @@ fn by_status(refusals: &[Refusal], media_type: &'static str, schema: impl Fn(&[&
         let mut headers = ALWAYS.to_vec();
         headers.extend((status == 401).then_some(("WWW-Authenticate", true)));
         headers.extend((status == 405).then_some(("Allow", true)));
+        let comes_back = of_status.iter().any(|refusal| matches!(refusal, Refusal::TooManyStreams { .. }));
+        headers.extend(comes_back.then_some(("Retry-After", false)));
         Answers { status, says: sentence(&words.join("; or ")), headers, content: Some((media_type, schema(&of_status))) }
     };
     statuses.into_iter().map(answers).collect()

@@ -59,6 +59,85 @@ pub fn strategy_of_all() -> Operation {
     }
 }
 
+pub fn watch_one() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.extend([Refusal::UnknownFlag, Refusal::NoSuchMethod]);
+    watch("watchOne", "The strategy of one flag, now and whenever it is another", vec![flag_in_path("flag")], refusals)
+        .taking(shape("Question"))
+}
+
+pub fn watch_mine() -> Operation {
+    let refusals = vec![Refusal::Unauthenticated, Refusal::NoSubject, Refusal::UnknownFlag, Refusal::NoSuchMethod];
+    watch("watchMine", "The same for the user of a session token", vec![flag_in_path("flag")], refusals)
+}
+
+pub fn watch_all() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.push(Refusal::NoSuchMethod);
+    watch("watchAll", "The strategies of all flags, now and whenever one is another", Vec::new(), refusals)
+        .taking(shape("Question"))
+}
+
+pub fn watch_all_mine() -> Operation {
+    let refusals = vec![Refusal::Unauthenticated, Refusal::NoSubject, Refusal::NoSuchMethod];
+    watch("watchAllMine", "The same for the user of a session token", Vec::new(), refusals)
+}
+
+/// A call whose answer is a stream.
+fn watch(id: &'static str, summary: &'static str, parameters: Vec<Json>, mut refusals: Vec<Refusal>) -> Operation {
+    refusals.extend([TOO_MANY, Refusal::NoRandomness]);
+    let mut answers = vec![stream("The state, now and whenever it is another.", "WatchEvent")];
+    answers.extend(problems(&refusals));
+    Operation {
+        id,
+        summary,
+        says: "Server-sent events, without an end. The id of an event is a position; the first one carries an `ackId`. A client posts to \
+            `/v1/watch/ack` after each, up to 500 ms later by chance.",
+        parameters,
+        takes: Takes::Nothing,
+        answers,
+    }
+}
+
+pub fn acknowledge() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.retain(|refusal| !matches!(refusal, Refusal::Unauthenticated | Refusal::WrongSubject));
+    refusals.extend([Refusal::NoSuchStream, Refusal::NoSuchMethod]);
+    let mut answers = vec![Answers { status: 204, content: None, ..found("Taken note of.", "", &[]) }];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "acknowledge",
+        summary: "Which position the client of a stream holds",
+        says: "The name of a stream is all it takes; it is known to its client alone.",
+        parameters: Vec::new(),
+        takes: Takes::Body(shape("Acknowledgement")),
+        answers,
+    }
+}
+
+pub fn changes() -> Operation {
+    let mut answers = vec![stream("That something changed, once at first.", "OfrepEvent")];
+    answers.extend(failures(&[TOO_MANY, Refusal::NoRandomness, Refusal::NoSuchMethod], false));
+    Operation {
+        id: "ofrepEvents",
+        summary: "When to ask again, by the OpenFeature Remote Evaluation Protocol 0.3",
+        says: "Server-sent events, without an end. They say nothing of users or values, and take no credential.",
+        parameters: Vec::new(),
+        takes: Takes::Nothing,
+        answers,
+    }
+}
+
+const TOO_MANY: Refusal = Refusal::TooManyStreams { retry_after_seconds: 0 };
+
+fn stream(says: &str, event: &str) -> Answers {
+    let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": shape(event) });
+    let schema =
+        json!({ "type": "object", "description": "An event.", "properties": { "id": { "type": "string" }, "data": data } });
+    let schema = json!({ "type": "string", "contentMediaType": "text/event-stream", "contentSchema": schema });
+    Answers { content: Some(("text/event-stream", schema)), ..found(says, "", &[]) }
+}
+
 pub fn ofrep_of_one() -> Operation {
     let mut refusals = bad_questions();
     refusals.extend([Refusal::UnknownFlag, Refusal::NoSuchMethod]);

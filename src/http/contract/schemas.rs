@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::shape;
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, RealtimeKind, Reason, Step, Strategy};
 use crate::http::error::Refusal;
+use crate::http::watch::Goodbye;
 
 /// What a header says, and its schema.
 pub fn header(name: &str) -> (&'static str, Json) {
@@ -25,6 +26,7 @@ pub fn header(name: &str) -> (&'static str, Json) {
             json!({ "type": "integer", "minimum": 0 }),
         ),
         "WWW-Authenticate" => ("How to say who one is.", json!({ "const": "Bearer" })),
+        "Retry-After" => ("Seconds after which to try again.", json!({ "type": "integer", "minimum": 1 })),
         "Allow" => ("The methods this address takes.", json!({ "type": "string" })),
         _ => ("", json!({})),
     }
@@ -124,8 +126,30 @@ pub fn schemas() -> Json {
                 "description": "In the order of keys; a failure of one flag never fails the others.",
                 "type": "array",
                 "items": { "oneOf": [shape("OfrepSuccess"), shape("OfrepFailure")] },
+            }, "eventStreams": {
+                "description": "Where to hear of changes.",
+                "type": "array",
+                "items": { "type": "object", "properties": {
+                    "type": { "const": "sse" },
+                    "endpoint": { "type": "object", "properties": { "requestUri": { "type": "string" } }, "required": ["requestUri"] },
+                }, "required": ["type", "endpoint"] },
             } },
-            "required": ["flags"],
+            "required": ["flags", "eventStreams"],
+        },
+        "WatchEvent": watch_event(),
+        "OfrepEvent": {
+            "type": "object",
+            "properties": { "type": { "const": "refetchEvaluation" }, "etag": { "description": "The configuration: `r213`.", "type": "string" } },
+            "required": ["type", "etag"],
+        },
+        "Acknowledgement": {
+            "type": "object",
+            "properties": {
+                "ackId": { "description": "The stream, from its first event.", "type": "string" },
+                "position": { "description": "The id of the newest event that was heard.", "type": "string" },
+            },
+            "required": ["ackId", "position"],
+            "additionalProperties": false,
         },
         "Health": { "type": "object", "properties": { "status": { "const": "ok" } }, "required": ["status"] },
         "Readiness": {
@@ -153,13 +177,48 @@ fn strategy_document() -> Json {
             "rule": shape("Rule"),
             "validForMs": count("Ask again after this long."),
             "staleIfErrorMs": count("Keep the answer this long while asking fails."),
-            "enterSpreadMs": count("Spread the first poll over this long when realtime is left."),
+            "enterSpreadMs": count("Enter realtime after a wait of this long at most, by chance; leave it at once, and spread the first poll over this long."),
+            "watch": object_of_watch(),
             "polling": shape("Polling"),
             "realtime": shape("Realtime"),
         },
         "required": [
-            "flag", "strategy", "reason", "rule", "validForMs", "staleIfErrorMs", "enterSpreadMs", "polling",
+            "flag", "strategy", "reason", "rule", "validForMs", "staleIfErrorMs", "enterSpreadMs", "watch", "polling",
         ],
+    })
+}
+
+fn object_of_watch() -> Json {
+    json!({
+        "description": "Where to hear that this document is another.",
+        "type": "object",
+        "properties": {
+            "kind": { "const": "sse" },
+            "url": { "description": "Takes the same body with POST, or a session token with GET.", "type": "string" },
+            "ackUrl": { "description": "Where each event is acknowledged.", "type": "string" },
+        },
+        "required": ["kind", "url", "ackUrl"],
+    })
+}
+
+fn watch_event() -> Json {
+    let kinds = ["strategy", "strategies", "refetch", "heartbeat", "goodbye"];
+    json!({
+        "description": "What happened, by its `type`; ignore those you do not know. `strategy` has a `document`, `strategies` has `documents`. \
+            `refetch`: the state is too large for an event; ask for it. `heartbeat`: by now you hold the document of this tag, or ask again. \
+            `goodbye`: come back after `afterMs`.",
+        "type": "object",
+        "properties": {
+            "type": { "type": "string", "examples": kinds },
+            "etag": { "description": "The tag of the state.", "type": "string" },
+            "ackId": { "description": "In the first event: the name of this stream.", "type": "string" },
+            "heartbeatMs": count("In the first event: between two signs of life."),
+            "document": shape("StrategyDocument"),
+            "documents": shape("StrategyDocuments"),
+            "reason": { "description": "Why the stream ends.", "type": "string", "examples": Goodbye::ALL.map(Goodbye::as_str) },
+            "afterMs": count("Come back after this long."),
+        },
+        "required": ["type"],
     })
 }
 

@@ -96,15 +96,20 @@ impl Activity {
         }
     }
 
+    /// Whether the client takes nothing of what waits for it.
+    pub fn is_stuck(&self) -> bool {
+        self.stuck.load(Relaxed) != 0
+    }
+
     /// Since when this connection owes its client nothing: a time to order by, or none while it is answering.
     pub fn owes_nothing_since(&self) -> Option<u64> {
-        let answering = self.phase() == Phase::Answering || self.stuck.load(Relaxed) != 0;
+        let answering = self.phase() == Phase::Answering || self.is_stuck();
         (!answering).then(|| self.since())
     }
 
     /// Whether nothing is asked and nothing is waiting to be taken.
     pub fn is_idle(&self) -> bool {
-        self.phase() == Phase::Idle && self.stuck.load(Relaxed) == 0
+        self.phase() == Phase::Idle && !self.is_stuck()
     }
 
     /// When its patience ends, if nothing happens until then. The body has a clock of its own, which gets the client an answer.

@@ -22,6 +22,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::activity::Activity;
 use super::exchange::exchange;
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
+use super::takeover::{Handover, Leave, Taken};
 use super::wire::Wire;
 
 /// What a connection is told.
@@ -45,7 +46,8 @@ pub async fn run(
     let _ = stream.set_nodelay(true);
     let mut clock = Clock::of(&activity, limits);
     while rest(&stream, &mut clock, &mut told).await {
-        let service = exchange(routes.clone(), activity.clone(), limits.body);
+        let handover = Handover::default();
+        let service = exchange(routes.clone(), activity.clone(), limits.body, handover.clone());
         let wire = TokioIo::new(Wire::new(stream, activity.clone()));
         let serving = http1::Builder::new()
             .header_read_timeout(None)
@@ -53,10 +55,21 @@ pub async fn run(
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(wire, service);
         let mut serving = Box::new(serving);
-        if serve(&mut *serving, &mut clock, &mut told).await == End::Closed {
+        let end = serve(&mut *serving, &mut clock, &mut told, &handover).await;
+        if end == End::Closed {
             return leave(serving, told, &exit).await;
         }
         let parts = serving.into_parts();
+        if let (End::TakenOver { told_to_leave }, Some((head, take_over))) = (end, handover.take()) {
+            let socket = parts.io.into_inner().into_stream();
+            // What is not needed any more goes first: a stream may last for hours.
+            drop((parts.read_buf, parts.service, clock, routes));
+            let leave = Leave { told: (!told_to_leave).then_some(told) };
+            if let Some(run) = take_over.begin(Taken { socket, head, write: limits.write, leave }) {
+                run.await;
+            }
+            return;
+        }
         // A head that was begun in the same packet as the request before it, and never ended.
         if !parts.read_buf.is_empty() {
             return;
@@ -92,12 +105,17 @@ enum End {
     Closed,
     /// For now: nothing is asked.
     Idle,
+    /// An answer has it for itself from here on.
+    TakenOver {
+        told_to_leave: bool,
+    },
 }
 
 async fn serve<C: GracefulConnection + Unpin>(
     serving: &mut C,
     clock: &mut Clock<'_>,
     told: &mut oneshot::Receiver<Order>,
+    handover: &Handover,
 ) -> End {
     clock.resting = false;
     let mut leaving = false;
@@ -106,6 +124,10 @@ async fn serve<C: GracefulConnection + Unpin>(
             // A connection that breaks is its client's affair.
             if Pin::new(&mut *serving).poll(cx).is_ready() {
                 return Poll::Ready(End::Closed);
+            }
+            // Only when every byte of the answers before it is out: what the parser holds would be lost with it.
+            if handover.is_left() && !clock.activity.is_stuck() {
+                return Poll::Ready(End::TakenOver { told_to_leave: leaving });
             }
             if !leaving && let Poll::Ready(order) = Pin::new(&mut *told).poll(cx) {
                 let at_once = match order {

@@ -11,12 +11,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::CONTENT_LENGTH;
 use hyper::service::{HttpService, Service, service_fn};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::service::TowerToHyperService;
+use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
-use super::activity::Activity;
+use super::activity::{Activity, Phase};
+use super::takeover::{Handover, TakeOver};
 
 /// A body took longer than a body may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,14 +31,32 @@ pub fn exchange(
     routes: Router,
     activity: Arc<Activity>,
     body_time: Duration,
+    handover: Handover,
 ) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
     let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
+        let head_only = request.method() == Method::HEAD;
+        // Nothing was heard since the last answer, so it came together with the request before.
+        let ahead = activity.phase() == Phase::Idle;
         let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
-        let activity = activity.clone();
+        let (activity, handover) = (activity.clone(), handover.clone());
         async move {
-            let response: Response<AnyBody> = answer.await?;
+            // Whoever sends many at once has them answered between those of others, and not all before them.
+            if ahead {
+                yield_now().await;
+            }
+            let mut response: Response<AnyBody> = answer.await?;
             activity.answering();
+            if let Some(take_over) = response.extensions_mut().remove::<TakeOver>() {
+                if head_only {
+                    // What it would have been; nothing has begun.
+                    response.headers_mut().remove(CONTENT_LENGTH);
+                    return Ok(response.map(|body| Leaving { body, activity }));
+                }
+                handover.leave(&response, take_over);
+                // Nothing more comes from here: the connection is taken from under it.
+                return std::future::pending().await;
+            }
             Ok(response.map(|body| Leaving { body, activity }))
         }
     })

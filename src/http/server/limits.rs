@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Connections that wait in the system until they are accepted.
 pub const BACKLOG: u32 = 4096;
+/// So many of these are let in before those who are in get their turn: else whoever asks waits for all who come at once.
+pub const ADMITTED_AT_ONCE: usize = 4;
 /// What the system may hold of a request before it is read, and of an answer before it is taken. Left to itself it grows both to
 /// megabytes for a client that asks and never reads.
 pub const RECEIVE_BUFFER_BYTES: u32 = 32 * 1024;

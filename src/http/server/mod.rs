@@ -8,6 +8,7 @@ mod connection;
 mod exchange;
 mod limits;
 mod seats;
+mod takeover;
 mod wire;
 
 use std::fmt;
@@ -19,14 +20,15 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
 pub use exchange::TooSlow;
 pub use limits::{Limits, MAX_HEAD_BYTES};
+pub use takeover::{Leave, Run, TakeOver, Taken};
 
 use activity::Activity;
-use limits::{BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
+use limits::{ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use seats::Seats;
 
 /// The wait after a failed `accept`, which mostly means that there is no descriptor left.
@@ -91,9 +93,16 @@ impl fmt::Debug for Server {
 
 async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Receiver<bool>) {
     let accepting = async {
+        let mut admitted: usize = 0;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => lobby.admit(stream).await,
+                Ok((stream, _)) => {
+                    lobby.admit(stream).await;
+                    admitted = admitted.wrapping_add(1);
+                    if admitted.is_multiple_of(ADMITTED_AT_ONCE) {
+                        yield_now().await;
+                    }
+                }
                 // Its client has gone already.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
                 Err(_) => {

@@ -1,6 +1,7 @@
 //! A socket that notes what its client does: whether it sends, and whether it takes what is sent. It judges nothing.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,9 @@ use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::limits::LINGER_BYTES;
+
+/// What nobody wants is read in pieces of this size: as few as may be, on the stack.
+const SCRAP_BYTES: usize = 16 * 1024;
 
 pub struct Wire {
     stream: TcpStream,
@@ -29,9 +33,9 @@ impl Wire {
 
     /// Reads what nobody wants, until the client has heard that this is the end.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut scrap = [0; 4096];
+        let mut scrap = [MaybeUninit::uninit(); SCRAP_BYTES];
         while self.linger_bytes > 0 {
-            let mut scrap = ReadBuf::new(&mut scrap);
+            let mut scrap = ReadBuf::uninit(&mut scrap);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scrap))?;
             match scrap.filled().len() {
                 0 => break,

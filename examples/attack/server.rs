@@ -1,0 +1,80 @@
+//! The servers that are attacked, each in a process of its own, and what they cost.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+const CHAT: &str =
+    "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
+
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    _flags: TempDir,
+}
+
+impl Server {
+    /// The one that was built beside this program.
+    pub fn ours() -> Server {
+        let flags = TempDir::new().unwrap();
+        fs::write(flags.path().join("chat.yaml"), CHAT).unwrap();
+        let mut command = Command::new(built().join("turnout"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"]).arg(flags.path());
+        command.arg("--data").arg(flags.path().join("data"));
+        Server::start(command, flags)
+    }
+
+    /// The least a server can do that has the same bounds (`examples/bare_axum.rs`).
+    pub fn bare() -> Server {
+        let mut command = Command::new(built().join("examples/bare_axum"));
+        command.arg("bounded");
+        Server::start(command, TempDir::new().unwrap())
+    }
+
+    fn start(mut command: Command, flags: TempDir) -> Server {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("build it first: scripts/attack does");
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let address = lines.by_ref().find_map(|line| line.split("http://").nth(1)?.trim().parse().ok()).unwrap();
+        thread::spawn(move || lines.for_each(drop));
+        Server { child, address, _flags: flags }
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
+    pub fn rss_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+    }
+
+    /// What it has used so far, of all cores.
+    pub fn cpu(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let used = threads.filter_map(|thread| {
+            let used = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            used.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(used.sum())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `target/release`.
+fn built() -> PathBuf {
+    let here = std::env::current_exe().unwrap();
+    here.parent().and_then(Path::parent).unwrap().to_owned()
+}

@@ -1,0 +1,98 @@
+//! The attackers, in a process of their own: so many sockets, each of which misbehaves in one way, again and again. They come at a fixed
+//! rate and wait before they come again; faster ones would measure how fast they are, and not what each of them costs.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::QUESTION;
+
+/// How long an attacker waits before it comes again.
+const AGAIN: Duration = Duration::from_millis(100);
+/// How fast they come, from each process.
+const ARRIVALS: (usize, Duration) = (10, Duration::from_millis(10));
+
+/// `siege KIND ADDRESS N SECONDS`. When it is enough, says on stdout how many visits there were, and only then hangs up.
+pub fn run(arguments: &[String]) {
+    let [kind, address, count, seconds] = arguments else { panic!("siege KIND ADDRESS N SECONDS") };
+    let (address, count): (SocketAddr, usize) = (address.parse().unwrap(), count.parse().unwrap());
+    let time = Duration::from_secs(seconds.parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let gate = Arc::new(Semaphore::new(0));
+        let visits = Arc::new(AtomicU64::new(0));
+        for number in 0..count {
+            let (kind, gate, visits) = (kind.clone(), gate.clone(), visits.clone());
+            tokio::spawn(async move {
+                loop {
+                    let Ok(()) = gate.acquire().await.map(|permit| permit.forget()) else { return };
+                    let stream = knock(address, number).await;
+                    visits.fetch_add(1, Relaxed);
+                    if let Ok(stream) = stream {
+                        let _ = misbehave(&kind, stream, time).await;
+                    }
+                    tokio::time::sleep(AGAIN).await;
+                }
+            });
+        }
+        let mut end = None;
+        while end.is_none_or(|end| Instant::now() < end) {
+            gate.add_permits(ARRIVALS.0);
+            tokio::time::sleep(ARRIVALS.1).await;
+            if end.is_none() && visits.load(Relaxed) >= count as u64 {
+                end = Some(Instant::now() + time);
+            }
+        }
+        println!("{}", visits.load(Relaxed));
+    });
+}
+
+/// From many addresses, as one has too few ports.
+async fn knock(address: SocketAddr, number: usize) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from(([127, 0, 1, (1 + number % 200) as u8], 0)))?;
+    socket.connect(address).await
+}
+
+async fn misbehave(kind: &str, mut stream: TcpStream, time: Duration) -> std::io::Result<()> {
+    let head = "POST /v1/strategy/chat HTTP/1.1\r\nhost: t\r\n";
+    let long = "b".repeat(65_536);
+    let text = match kind {
+        "idle" => String::new(),
+        "asked-then-idle" => format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()),
+        "half-head" => format!("{head}x-half: "),
+        "drip-body" => format!("{head}content-length: 60000\r\n\r\n{{"),
+        "never-read" => format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).repeat(20),
+        "64-KiB-head" => format!("{head}x-long: {long}\r\n\r\n"),
+        "101-headers" => head.to_owned() + &(0..100).map(|i| format!("x-{i}: 1\r\n")).collect::<String>() + "\r\n",
+        "endless-chunks" => format!("{head}transfer-encoding: chunked\r\n\r\n10000\r\n{long}\r\n10000\r\n{long}"),
+        "deep-json" => format!("{head}content-length: 20000\r\n\r\n{}{}", "[".repeat(10_000), "]".repeat(10_000)),
+        other => panic!("no attack is called {other}"),
+    };
+    stream.write_all(text.as_bytes()).await?;
+    match kind {
+        "half-head" | "drip-body" => loop {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            stream.write_all(b" ").await?;
+        },
+        "never-read" => {
+            let _ = tokio::time::timeout(time, async {
+                while stream.write_all(text.as_bytes()).await.is_ok() {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            })
+            .await;
+            tokio::time::sleep(time).await;
+            Ok(())
+        }
+        // Until the server hangs up.
+        "idle" | "asked-then-idle" => stream.read_to_end(&mut Vec::new()).await.map(|_| ()),
+        _ => stream.read(&mut [0; 1024]).await.map(|_| ()),
+    }
+}

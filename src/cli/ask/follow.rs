@@ -1,0 +1,205 @@
+//! Follows what holds for one user: by a stream, and by asking as long as there is none. It comes back by itself, and never ends but by its
+//! reader.
+//!
+//! What was answered once holds until something else is answered. Only what cannot be mended by waiting, found at the very first question,
+//! ends it.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tokio::time::{Instant, sleep};
+
+use super::advice::advice;
+use super::asker::{Answer, Asker, Refused};
+use super::stream::{self, Back, Ended, by_chance};
+use crate::cli::call::Fault;
+use crate::cli::remote::word;
+use crate::cli::{Exit, printed, talk, time};
+use crate::clock;
+
+/// How long a document is valid that does not say.
+const VALID_FOR: Duration = Duration::from_secs(60);
+/// What a client waits for a stream if nobody said, and at the most.
+const RETRY: Duration = Duration::from_secs(2);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// Nobody reads any more, or there is no use in going on.
+pub enum Gone {
+    Reader,
+    Hopeless(Fault),
+}
+
+/// How a change was learned of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Stream,
+    Asking,
+}
+
+/// A client of one flag.
+pub struct Follower<'a> {
+    asker: &'a Asker,
+    json: bool,
+    held: Option<Answer>,
+    /// When it was last known that this holds.
+    known_at: Instant,
+    /// How often in a row there was no stream.
+    failures: u32,
+    retry: Duration,
+    said: String,
+}
+
+impl<'a> Follower<'a> {
+    pub fn new(asker: &'a Asker, json: bool) -> Follower<'a> {
+        Follower { asker, json, held: None, known_at: Instant::now(), failures: 0, retry: RETRY, said: String::new() }
+    }
+
+    /// Until nobody reads what it prints.
+    pub async fn run(mut self) -> Result<(), Fault> {
+        loop {
+            match self.turn().await {
+                Ok(()) => {}
+                Err(Gone::Reader) => return Ok(()),
+                Err(Gone::Hopeless(fault)) => return Err(self.asker.with_hint(fault).await),
+            }
+        }
+    }
+
+    /// A stream, for as long as there is one, and then the wait for the next.
+    async fn turn(&mut self) -> Result<(), Gone> {
+        let (what, why, pause) = match self.asker.open().await {
+            Ok(response) => {
+                self.failures = 0;
+                self.say(&format!("watching {} at {}; Ctrl-C ends it", self.asker.flag, self.asker.url));
+                let Ended { why, back_in } = stream::read(self, response).await?;
+                (String::new(), why, self.pause(back_in))
+            }
+            Err(Refused { fault, retry_after }) => {
+                self.failures = self.failures.saturating_add(1);
+                self.is_hopeful(&fault)?;
+                let back = match (retry_after, fault.exit) {
+                    // Whole seconds, which many were told.
+                    (Some(after), _) => Back::After(after + by_chance(Duration::from_secs(1))),
+                    (None, Exit::Failed) => Back::About(None),
+                    // Waiting mends it seldom, so it is asked no more often than for news.
+                    (None, _) => Back::After(self.valid_for()),
+                };
+                (fault.code, fault.message, self.pause(back))
+            }
+        };
+        // A refusal may have other words each time, and is said once.
+        let what = if what.is_empty() { why.clone() } else { what };
+        if self.said != what {
+            let every = self.valid_for().as_secs_f64();
+            talk(&format!("{why}; asking every {every} s, and for a stream again in {:.1} s", pause.as_secs_f64()));
+            self.said = what;
+        }
+        self.poll_for(pause).await
+    }
+
+    /// Asks as often as a document is valid, until the next stream is due.
+    async fn poll_for(&mut self, pause: Duration) -> Result<(), Gone> {
+        let until = Instant::now() + pause;
+        let mut asked_at = self.held.as_ref().map(|_| self.known_at);
+        loop {
+            let due = asked_at.map_or_else(Instant::now, |at| at + self.valid_for());
+            if due >= until {
+                sleep(until.saturating_duration_since(Instant::now())).await;
+                return Ok(());
+            }
+            sleep(due.saturating_duration_since(Instant::now())).await;
+            self.heal().await?;
+            asked_at = Some(Instant::now());
+        }
+    }
+
+    /// Asks what holds now; whether that was answered.
+    pub async fn heal(&mut self) -> Result<bool, Gone> {
+        match self.asker.ask().await {
+            Ok(answer) => self.take(answer, Source::Asking).map(|()| true),
+            Err(Refused { fault, .. }) => {
+                self.is_hopeful(&fault)?;
+                self.say(&fault.message);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Takes what holds now, and shows it if it is another than before.
+    pub fn take(&mut self, answer: Answer, source: Source) -> Result<(), Gone> {
+        self.known_at = Instant::now();
+        if self.still_holds(&json!(answer.etag)) {
+            return Ok(());
+        }
+        let line = self.shown(&answer, source);
+        self.held = Some(answer);
+        if printed(&line) { Ok(()) } else { Err(Gone::Reader) }
+    }
+
+    /// Whether this is the tag of what is held.
+    pub fn still_holds(&mut self, etag: &Json) -> bool {
+        let same = self.held.as_ref().is_some_and(|held| etag.as_str() == Some(&held.etag));
+        if same {
+            self.known_at = Instant::now();
+        }
+        same
+    }
+
+    pub fn asker(&self) -> &'a Asker {
+        self.asker
+    }
+
+    /// How long what is held needs no other proof.
+    pub fn valid_for(&self) -> Duration {
+        let ms = self.held.as_ref().and_then(|held| held.document["validForMs"].as_u64()).filter(|ms| *ms > 0);
+        ms.map_or(VALID_FOR, Duration::from_millis)
+    }
+
+    fn shown(&self, answer: &Answer, source: Source) -> String {
+        let Answer { document, etag, position } = answer;
+        let does = advice(self.held.as_ref().map(|held| &held.document), document);
+        let (strategy, rule, now) = (word(&document["strategy"]), word(&document["rule"]), clock::wall_ms());
+        if self.json {
+            let by = match source {
+                Source::Stream => "stream",
+                Source::Asking => "asking",
+            };
+            let told = json!({
+                "atMs": now, "position": position, "etag": etag, "strategy": strategy, "rule": rule, "by": by, "client": does,
+                "document": document,
+            });
+            return format!("{told}\n");
+        }
+        let by = if source == Source::Asking { " (by asking)" } else { "" };
+        format!("{}  {position:<5}  {strategy:<11}  rule {rule:<8}  {does}{by}\n", time::to_the_millisecond(now))
+    }
+
+    /// Whether waiting may mend it; what once worked may work again.
+    fn is_hopeful(&self, fault: &Fault) -> Result<(), Gone> {
+        match self.held.is_some() || fault.exit == Exit::Failed {
+            true => Ok(()),
+            false => Err(Gone::Hopeless(fault.clone())),
+        }
+    }
+
+    /// How long to wait for the next stream: as it was said, or longer each time, and never all at once.
+    fn pause(&mut self, back: Back) -> Duration {
+        match back {
+            Back::After(after) => after,
+            Back::About(retry) => {
+                self.retry = retry.unwrap_or(self.retry);
+                let longer = self.retry * 2_u32.pow(self.failures.saturating_sub(1).min(5));
+                let most = longer.min(LONGEST_RETRY.max(self.retry));
+                most / 2 + by_chance(most)
+            }
+        }
+    }
+
+    /// Something beside what is printed, once.
+    fn say(&mut self, message: &str) {
+        if self.said != message {
+            talk(message);
+            self.said = message.to_owned();
+        }
+    }
+}

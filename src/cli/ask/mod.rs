@@ -1,0 +1,142 @@
+//! `turnout ask`: a small client of the public listener, for people and for tests. It asks once, or follows what holds for one user as a
+//! client of an application would.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `asker` | how a question is put, and who is said to ask |
+//! | `follow` | when a stream is opened, when is polled instead, what is shown |
+//! | `stream` | what the events of one stream mean, and what is acknowledged |
+//! | `advice` | what a client does when its document is another |
+
+mod advice;
+mod asker;
+mod follow;
+mod stream;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value as Json, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::call::{self, Fault};
+use super::remote::word;
+use super::{Exit, complain, print, talk};
+use crate::flag::FlagKey;
+use asker::Asker;
+use follow::Follower;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turnout ask build-events --user u-1 --attr platform=web\n  \
+    turnout ask build-events --user u-1 -w\n  \
+    turnout ask build-events --bearer-file session.jwt -w\n\n\
+    It asks the public listener as a client does; `turnout explain` tells operators why. With -w it ends by Ctrl-C alone: it comes back\n\
+    when the stream breaks, and polls while there is none.")]
+pub struct Ask {
+    /// The flag
+    flag: FlagKey,
+
+    /// The targeting key; left out, the user of a session token, or somebody without a key
+    #[arg(long, value_name = "KEY")]
+    user: Option<String>,
+
+    /// A context attribute, as a text; NAME:=JSON for a number or a boolean; may be repeated
+    #[arg(long = "attr", value_name = "NAME=VALUE", value_parser = attribute)]
+    attributes: Vec<(String, Json)>,
+
+    /// Print each change as it comes, and acknowledge it
+    #[arg(long, short)]
+    watch: bool,
+
+    /// The document as JSON; with -w one JSON object a line
+    #[arg(long)]
+    json: bool,
+
+    /// The public listener of the server to ask
+    #[arg(long, value_name = "URL", env = "TURNOUT_URL", default_value = "http://127.0.0.1:7070")]
+    url: String,
+
+    /// A file with a session token or a server key to ask with (not the token of operators); it is read anew for each question
+    #[arg(long, value_name = "FILE", env = "TURNOUT_BEARER_FILE")]
+    bearer_file: Option<PathBuf>,
+}
+
+impl Ask {
+    pub fn run(&self) -> Exit {
+        self.try_run().unwrap_or_else(|Fault { exit, message, .. }| {
+            complain(&message);
+            exit
+        })
+    }
+
+    fn try_run(&self) -> Result<Exit, Fault> {
+        let runtime = call::runtime()?;
+        let asker = Asker {
+            client: call::client(&self.url)?,
+            url: self.url.trim_end_matches('/').to_owned(),
+            flag: self.flag.clone(),
+            question: self.question(),
+            bearer_file: self.bearer_file.clone(),
+        };
+        match self.watch {
+            true => runtime.block_on(self.follow(asker)),
+            false => runtime.block_on(self.once(asker)),
+        }
+    }
+
+    async fn once(&self, asker: Asker) -> Result<Exit, Fault> {
+        let told = match asker.ask().await {
+            Ok(answer) => answer.document,
+            Err(refused) => return Err(asker.with_hint(refused.fault).await),
+        };
+        if self.json {
+            print(&format!("{told}\n"));
+        } else {
+            print(&format!("{}   rule {}\n", word(&told["strategy"]), word(&told["rule"])));
+        }
+        if told["rule"] == "error" && !self.attributes.is_empty() {
+            talk("an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is no text");
+        }
+        Ok(Exit::Yes)
+    }
+
+    /// Until somebody ends it, or nobody reads any more.
+    async fn follow(&self, asker: Asker) -> Result<Exit, Fault> {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            return Err(Fault::failed("cannot listen for signals"));
+        };
+        tokio::select! {
+            ended = Follower::new(&asker, self.json).run() => ended.map(|()| Exit::Yes),
+            _ = terminate.recv() => Ok(Exit::Yes),
+            _ = interrupt.recv() => Ok(Exit::Yes),
+        }
+    }
+
+    /// The body to ask with; nothing, where the token says who asks.
+    fn question(&self) -> Option<Json> {
+        if self.user.is_none() && self.attributes.is_empty() && self.bearer_file.is_some() {
+            return None;
+        }
+        let mut question = Map::new();
+        if let Some(user) = &self.user {
+            question.insert("targetingKey".to_owned(), json!(user));
+        }
+        if !self.attributes.is_empty() {
+            question.insert("attributes".to_owned(), self.attributes.iter().cloned().collect::<Map<_, _>>().into());
+        }
+        Some(question.into())
+    }
+}
+
+/// `platform=web`, `seats:=5`.
+fn attribute(text: &str) -> Result<(String, Json), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, or NAME:=JSON")?;
+    match name.strip_suffix(':') {
+        None => Ok((name.to_owned(), value.into())),
+        Some(name) => match serde_json::from_str(value) {
+            Ok(value) => Ok((name.to_owned(), value)),
+            Err(_) => Err(format!("`{value}` is no JSON; write {name}={value} for a text")),
+        },
+    }
+}

@@ -1,0 +1,124 @@
+//! The life of one stream, from its client's side: what its events mean, and what is acknowledged.
+//!
+//! After every event the client says which position it holds, after a random delay so that not all say it at once; of several events within
+//! the delay, it says the last. What it does not hold it does not acknowledge.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use reqwest::Response;
+use serde_json::Value as Json;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::asker::{Acknowledged, Answer, Asker};
+use super::follow::{Follower, Gone, Source};
+use crate::cli::events::{Event, Events};
+use crate::cli::remote::word;
+use crate::token::random_number;
+
+/// The longest an acknowledgement waits.
+const ACK_WITHIN: Duration = Duration::from_millis(500);
+/// How often one is sent that gets lost.
+const TRIES: usize = 3;
+/// Without any event for this long there is no stream any more, where it was not said how often one comes.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Why a stream ended, and how long a client is to wait before it comes back, if that was said.
+pub struct Ended {
+    pub why: String,
+    pub back_in: Back,
+}
+
+/// When a client comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// As a goodbye said.
+    After(Duration),
+    /// After about this, chosen by the client.
+    About(Option<Duration>),
+}
+
+/// What is to be acknowledged: a stream's name and a position.
+type Held = Option<(String, String)>;
+
+/// Reads a stream until it ends.
+pub async fn read(follower: &mut Follower<'_>, mut response: Response) -> Result<Ended, Gone> {
+    let mut events = Events::default();
+    let (held, newest) = watch::channel(None);
+    let mut acknowledging = pin!(acknowledge(follower.asker(), newest));
+    let (mut name, mut silence) = (String::new(), SILENCE);
+    loop {
+        let broken = |events: &Events, why: &str| {
+            Ok(Ended { why: why.to_owned(), back_in: Back::About(events.retry_ms().map(Duration::from_millis)) })
+        };
+        let piece = tokio::select! {
+            piece = timeout(silence, response.chunk()) => piece,
+            () = &mut acknowledging => return broken(&events, "the server has lost the stream"),
+        };
+        let piece = match piece {
+            Ok(Ok(Some(piece))) => piece,
+            Ok(Ok(None) | Err(_)) => return broken(&events, "the stream broke"),
+            Err(_) => return broken(&events, "nothing came on the stream for too long"),
+        };
+        let Ok(whole) = events.feed(&piece) else { return broken(&events, "an event had no end") };
+        for event in whole {
+            let Ok(told) = serde_json::from_str::<Json>(&event.data) else { continue };
+            if let Some(ack_id) = told["ackId"].as_str() {
+                name = ack_id.to_owned();
+                // Two may be late before a stream is given up.
+                silence = told["heartbeatMs"].as_u64().map_or(SILENCE, |every_ms| Duration::from_millis(every_ms * 5 / 2));
+            }
+            match &*word(&told["type"]) {
+                "goodbye" => return Ok(goodbye(&told)),
+                "strategy" => follower.take(answer(&told, &event), Source::Stream)?,
+                // What the server says we hold, and what we hold: two things.
+                "heartbeat" if !follower.still_holds(&told["etag"]) => match follower.heal().await? {
+                    true => {}
+                    false => continue,
+                },
+                "heartbeat" => {}
+                _ => continue,
+            }
+            held.send_replace(Some((name.clone(), event.id)));
+        }
+    }
+}
+
+fn answer(told: &Json, event: &Event) -> Answer {
+    Answer { document: told["document"].clone(), etag: word(&told["etag"]), position: event.id.clone() }
+}
+
+fn goodbye(told: &Json) -> Ended {
+    let why = match &*word(&told["reason"]) {
+        "stopping" => "the server stops".to_owned(),
+        "age" => "the stream was old enough".to_owned(),
+        "expired" => "the token's time is over".to_owned(),
+        "unknown-flag" => "there is no such flag any more".to_owned(),
+        reason => format!("the server says goodbye ({reason})"),
+    };
+    let after = told["afterMs"].as_u64().map(Duration::from_millis);
+    Ended { why, back_in: after.map_or(Back::About(None), Back::After) }
+}
+
+/// Acknowledges whatever is the newest, until there is nothing to acknowledge it to.
+async fn acknowledge(asker: &Asker, mut newest: watch::Receiver<Held>) {
+    while newest.changed().await.is_ok() {
+        for _ in 0..TRIES {
+            sleep(by_chance(ACK_WITHIN)).await;
+            let Some((name, position)) = newest.borrow_and_update().clone() else { break };
+            match asker.acknowledge(&name, &position).await {
+                Acknowledged::Yes => break,
+                Acknowledged::NoSuchStream => return,
+                Acknowledged::Lost => {}
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// A part of a time.
+pub fn by_chance(time: Duration) -> Duration {
+    let chance = random_number().unwrap_or(u64::MAX) >> 32;
+    time.mul_f64(chance as f64 / f64::from(u32::MAX))
+}

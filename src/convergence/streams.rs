@@ -1,0 +1,249 @@
+//! The streams that are open: who follows what, who is woken by a change, and whose client acknowledges.
+//!
+//! One lock holds the list of them, taken for moments: to open and close one, to find one by its name, and to go through all. What is known
+//! of a stream stands behind a lock of its own.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::Progress;
+use crate::flag::FlagKey;
+use crate::snapshot::Position;
+
+/// What a stream is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Follows {
+    Flag(FlagKey),
+    All,
+    /// Of no user: that anything changed.
+    Changes,
+}
+
+impl Follows {
+    /// Whether any of these flags concerns it.
+    pub fn covers(&self, flags: &HashSet<FlagKey>) -> bool {
+        match self {
+            Follows::Flag(key) => flags.contains(key),
+            Follows::All | Follows::Changes => !flags.is_empty(),
+        }
+    }
+}
+
+/// The streams there are, and how many there may be.
+#[derive(Debug)]
+pub struct Streams {
+    most: usize,
+    slots: Mutex<Slots>,
+    opened: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    streams: Vec<Option<Arc<Stream>>>,
+    free: Vec<usize>,
+}
+
+/// One open stream. It leaves the list when it is dropped by whoever serves it.
+#[derive(Debug)]
+pub struct Stream {
+    name: AckId,
+    follows: Follows,
+    opened_at_ms: u64,
+    progress: Mutex<Progress>,
+    waker: Mutex<Option<Waker>>,
+    /// When it has something to do by itself.
+    due_at_ms: AtomicU64,
+}
+
+/// There are as many streams as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+/// Why an acknowledgement counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadAck {
+    /// The stream has ended.
+    NoSuchStream,
+    /// It was never told of that position.
+    NeverTold,
+}
+
+/// Under which name a stream is acknowledged: its place, and a number nobody guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AckId {
+    place: usize,
+    secret: u64,
+}
+
+impl Streams {
+    pub fn new(most: usize) -> Streams {
+        Streams { most, slots: Mutex::default(), opened: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    }
+
+    /// Opens a stream; `secret` is a random number.
+    pub fn open(self: &Arc<Self>, follows: Follows, secret: u64, now_ms: u64) -> Result<Open, NoRoom> {
+        let mut slots = lock(&self.slots);
+        if slots.open() >= self.most {
+            self.refused.fetch_add(1, Relaxed);
+            return Err(NoRoom);
+        }
+        let place = slots.free.pop().unwrap_or(slots.streams.len());
+        let stream = Arc::new(Stream {
+            name: AckId { place, secret },
+            follows,
+            opened_at_ms: now_ms,
+            progress: Mutex::default(),
+            waker: Mutex::default(),
+            due_at_ms: AtomicU64::new(0),
+        });
+        match slots.streams.get_mut(place) {
+            Some(slot) => *slot = Some(stream.clone()),
+            None => slots.streams.push(Some(stream.clone())),
+        }
+        drop(slots);
+        self.opened.fetch_add(1, Relaxed);
+        Ok(Open { stream, list: self.clone() })
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        lock(&self.slots).open()
+    }
+
+    /// How many may be open.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
+    /// How many were ever opened, and how many found no room.
+    pub fn ever(&self) -> (u64, u64) {
+        (self.opened.load(Relaxed), self.refused.load(Relaxed))
+    }
+
+    /// A client says which position it holds.
+    pub fn acknowledge(&self, name: AckId, position: Position, now_ms: u64) -> Result<(), BadAck> {
+        let stream = lock(&self.slots).streams.get(name.place).cloned().flatten();
+        let stream = stream.filter(|stream| stream.name == name).ok_or(BadAck::NoSuchStream)?;
+        let known = stream.progress().acknowledged(position, now_ms);
+        if known { Ok(()) } else { Err(BadAck::NeverTold) }
+    }
+
+    /// Wakes those that follow one of these flags.
+    pub fn wake(&self, changed: &HashSet<FlagKey>) {
+        self.each(|stream| {
+            if stream.follows.covers(changed) {
+                stream.wake();
+            }
+        });
+    }
+
+    /// Wakes those that have something to do by themselves by now.
+    pub fn wake_due(&self, now_ms: u64) {
+        self.each(|stream| {
+            if stream.due_at_ms.load(Relaxed) <= now_ms {
+                stream.wake();
+            }
+        });
+    }
+
+    /// Goes through all that are open.
+    pub fn each(&self, mut visit: impl FnMut(&Stream)) {
+        lock(&self.slots).streams.iter().flatten().for_each(|stream| visit(stream));
+    }
+}
+
+impl Slots {
+    fn open(&self) -> usize {
+        self.streams.len() - self.free.len()
+    }
+}
+
+/// A stream, for whoever serves it; it is closed when this is dropped.
+#[derive(Debug)]
+pub struct Open {
+    stream: Arc<Stream>,
+    list: Arc<Streams>,
+}
+
+impl std::ops::Deref for Open {
+    type Target = Stream;
+
+    fn deref(&self) -> &Stream {
+        &self.stream
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut slots = lock(&self.list.slots);
+        let place = self.stream.name.place;
+        if let Some(slot) = slots.streams.get_mut(place) {
+            *slot = None;
+            slots.free.push(place);
+        }
+    }
+}
+
+impl Stream {
+    pub fn name(&self) -> AckId {
+        self.name
+    }
+
+    pub fn follows(&self) -> &Follows {
+        &self.follows
+    }
+
+    pub fn opened_at_ms(&self) -> u64 {
+        self.opened_at_ms
+    }
+
+    /// What is known of it; held for moments.
+    pub fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.progress)
+    }
+
+    /// Whom to wake from now on.
+    pub fn wakes(&self, waker: &Waker) {
+        let mut known = lock(&self.waker);
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// When it has something to do by itself, if nothing happens until then.
+    pub fn is_due(&self, at_ms: u64) {
+        self.due_at_ms.store(at_ms, Relaxed);
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl fmt::Display for AckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:016x}", self.place, self.secret)
+    }
+}
+
+impl FromStr for AckId {
+    type Err = BadAck;
+
+    fn from_str(text: &str) -> Result<AckId, BadAck> {
+        let (place, secret) = text.split_once('-').ok_or(BadAck::NoSuchStream)?;
+        let place = usize::from_str_radix(place, 16).map_err(|_| BadAck::NoSuchStream)?;
+        let secret = u64::from_str_radix(secret, 16).map_err(|_| BadAck::NoSuchStream)?;
+        Ok(AckId { place, secret })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

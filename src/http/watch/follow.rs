@@ -1,0 +1,178 @@
+//! The life of one stream: its head and first state, then whatever changes, a heartbeat now and then, and a goodbye.
+//!
+//! It is woken by the hub when a flag it follows has changed or its time has come, and by its socket. Whenever it is, it looks at what is
+//! live then: what it missed meanwhile is nothing to anybody.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+
+use super::frame::{First, Goodbye, goodbye};
+use super::hub::{Hub, ms};
+use super::limits::{RETRY_MS, RETURN_A_SECOND, UNACKNOWLEDGED};
+use super::outlet::Outlet;
+use super::view::{Look, View};
+use crate::clock;
+use crate::convergence::Open;
+use crate::http::auth::Asker;
+use crate::http::server::{Leave, Taken};
+use crate::token::random_number;
+
+pub struct Follow {
+    leave: Leave,
+    /// How long its client may take nothing.
+    write_ms: u64,
+    outlet: Outlet,
+    stream: Open,
+    view: View,
+    hub: Arc<Hub>,
+    next_beat_ms: u64,
+    ends: (u64, Goodbye),
+    writing: Writing,
+    chance: u64,
+}
+
+/// What is being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    Nothing,
+    State,
+    Heartbeat,
+    Goodbye,
+}
+
+impl Follow {
+    pub fn new(taken: Taken, stream: Open, view: View, hub: Arc<Hub>) -> Follow {
+        let Taken { socket, head, write, leave } = taken;
+        // What a client that vanished does not acknowledge is not waited for.
+        let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let now_ms = hub.now_ms();
+        let chance = random_number().unwrap_or_default();
+        let limits = hub.limits();
+        // So that those who came together are neither reminded nor sent away together.
+        let next_beat_ms = now_ms + 1 + share(chance, ms(limits.heartbeat));
+        let max_age_ms = ms(limits.max_age);
+        let age = (now_ms + max_age_ms - max_age_ms / 5 + share(chance.rotate_left(16), max_age_ms * 2 / 5), Goodbye::Age);
+        let expiry = match view.asker() {
+            Some(Asker::User(session)) => Some((now_ms + ms(session.lives_for(clock::wall())), Goodbye::Expired)),
+            _ => None,
+        };
+        let ends = expiry.filter(|expiry| expiry.0 < age.0).unwrap_or(age);
+        Follow {
+            leave,
+            write_ms: ms(write),
+            outlet: Outlet::new(socket, head),
+            stream,
+            view,
+            hub,
+            next_beat_ms,
+            ends,
+            writing: Writing::Nothing,
+            chance,
+        }
+    }
+
+    /// Until its client goes, its time is over or the server stops.
+    pub async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // First of all, so that no change is missed between looking and waiting.
+        self.stream.wakes(cx.waker());
+        if self.outlet.poll_gone(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            let now_ms = self.hub.now_ms();
+            match self.outlet.poll_flush(cx, now_ms) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return self.poll_stuck(cx, now_ms),
+            }
+            match std::mem::replace(&mut self.writing, Writing::Nothing) {
+                Writing::Goodbye => {
+                    self.writing = Writing::Goodbye;
+                    ready!(self.outlet.poll_end(cx));
+                    return Poll::Ready(());
+                }
+                Writing::State => self.stream.progress().told(now_ms),
+                Writing::Heartbeat if self.view.is_acknowledged() => self.stream.progress().reminded(now_ms),
+                Writing::Heartbeat | Writing::Nothing => {}
+            }
+            if !self.write_next(cx, now_ms) {
+                self.stream.is_due(self.next_beat_ms.min(self.ends.0));
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Whether there is something to write now; then it is handed to the outlet.
+    fn write_next(&mut self, cx: &mut Context<'_>, now_ms: u64) -> bool {
+        if self.leave.poll(cx).is_ready() {
+            return self.say_goodbye(Goodbye::Stopping);
+        }
+        let snapshot = self.hub.live().current();
+        if !self.view.has_seen(&snapshot) {
+            let snapshot = snapshot.clone();
+            let looked_at = snapshot.position();
+            match self.view.look(&snapshot, &self.first()) {
+                Look::Tell(position, event) => {
+                    self.stream.progress().telling(position, looked_at);
+                    self.outlet.put(event);
+                    self.writing = Writing::State;
+                    return true;
+                }
+                Look::Same => self.stream.progress().unchanged(looked_at, now_ms),
+                Look::Gone => return self.say_goodbye(Goodbye::UnknownFlag),
+            }
+        }
+        if now_ms >= self.ends.0 {
+            return self.say_goodbye(self.ends.1);
+        }
+        if now_ms >= self.next_beat_ms {
+            self.next_beat_ms = now_ms + ms(self.hub.limits().heartbeat);
+            self.outlet.put(self.view.heartbeat());
+            self.writing = Writing::Heartbeat;
+            return true;
+        }
+        false
+    }
+
+    /// A client that takes nothing is waited for, but not for ever, and not when the server stops.
+    fn poll_stuck(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<()> {
+        let given_up_ms = self.outlet.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
+        if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.stream.is_due(given_up_ms);
+        Poll::Pending
+    }
+
+    fn say_goodbye(&mut self, why: Goodbye) -> bool {
+        let after_ms = match why {
+            Goodbye::Stopping => 250 + share(self.chance, 1_000 + self.hub.streams().count() as u64 * 1_000 / RETURN_A_SECOND),
+            Goodbye::Age | Goodbye::Expired => share(self.chance, 1_000),
+            Goodbye::UnknownFlag => RETRY_MS.1,
+        };
+        self.outlet.put(goodbye(why, after_ms));
+        self.writing = Writing::Goodbye;
+        true
+    }
+
+    fn first(&self) -> First {
+        let (least, most) = RETRY_MS;
+        First {
+            ack_id: self.stream.name().to_string(),
+            heartbeat_ms: ms(self.hub.limits().heartbeat),
+            retry_ms: least + share(self.chance.rotate_left(32), most - least),
+        }
+    }
+}
+
+/// A part of `of`, by chance: the low bits of a random number as a fraction of it.
+fn share(chance: u64, of: u64) -> u64 {
+    ((u128::from(chance as u32) * u128::from(of)) >> 32) as u64
+}

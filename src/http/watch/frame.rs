@@ -1,0 +1,96 @@
+//! What an event looks like (WHATWG HTML §9.2, server-sent events): one line of JSON, told apart by its `type`, as a browser's `EventSource`
+//! hands all of the default name to one function. Its id is a position.
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+use crate::snapshot::Position;
+
+/// What the first event of a stream says beside its state.
+pub struct First {
+    /// Under which name the stream is acknowledged.
+    pub ack_id: String,
+    /// Between two signs of life.
+    pub heartbeat_ms: u64,
+    /// What a client waits before it comes back after the stream broke.
+    pub retry_ms: u64,
+}
+
+/// Why a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goodbye {
+    Stopping,
+    Age,
+    Expired,
+    UnknownFlag,
+}
+
+impl Goodbye {
+    pub const ALL: [Goodbye; 4] = [Goodbye::Stopping, Goodbye::Age, Goodbye::Expired, Goodbye::UnknownFlag];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Goodbye::Stopping => "stopping",
+            Goodbye::Age => "age",
+            Goodbye::Expired => "expired",
+            Goodbye::UnknownFlag => "unknown-flag",
+        }
+    }
+}
+
+/// The state of one flag, or of all.
+pub fn state(kind: &str, member: &str, position: Position, etag: &Bytes, state: &[u8], first: Option<&First>) -> Bytes {
+    let mut event = Vec::with_capacity(state.len() + 192);
+    open(&mut event, kind, position, etag, first);
+    put(&mut event, format_args!(",\"{member}\":"));
+    event.extend_from_slice(state);
+    event.extend_from_slice(b"}\n\n");
+    event.into()
+}
+
+/// An event without a state: a sign of life, or that there is a state to ask for. It tells the tag that the client must hold by now.
+pub fn tag(kind: &str, position: Position, etag: &Bytes, first: Option<&First>) -> Bytes {
+    let mut event = Vec::with_capacity(128);
+    open(&mut event, kind, position, etag, first);
+    event.extend_from_slice(b"}\n\n");
+    event.into()
+}
+
+/// What OFREP's clients are told (ADR 8): to ask again.
+pub fn refetch(position: Position, retry_ms: Option<u64>) -> Bytes {
+    let mut event = Vec::with_capacity(96);
+    if let Some(retry_ms) = retry_ms {
+        put(&mut event, format_args!("retry: {retry_ms}\n"));
+    }
+    put(&mut event, format_args!("id: {position}\ndata: {{\"type\":\"refetchEvaluation\",\"etag\":\"r{position}\"}}\n\n"));
+    event.into()
+}
+
+/// A sign of life that no client sees.
+pub const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// The last event.
+pub fn goodbye(goodbye: Goodbye, after_ms: u64) -> Bytes {
+    let reason = goodbye.as_str();
+    let data = format!("{{\"type\":\"goodbye\",\"reason\":\"{reason}\",\"afterMs\":{after_ms}}}");
+    format!("retry: {after_ms}\ndata: {data}\n\n").into()
+}
+
+fn open(event: &mut Vec<u8>, kind: &str, position: Position, etag: &Bytes, first: Option<&First>) {
+    if let Some(First { retry_ms, .. }) = first {
+        put(event, format_args!("retry: {retry_ms}\n"));
+    }
+    put(event, format_args!("id: {position}\ndata: {{\"type\":\"{kind}\",\"etag\":\"\\\""));
+    // A tag is quoted hex; as a text of JSON its quotes are escaped.
+    event.extend_from_slice(etag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or_default());
+    event.extend_from_slice(b"\\\"\"");
+    if let Some(First { ack_id, heartbeat_ms, .. }) = first {
+        put(event, format_args!(",\"ackId\":\"{ack_id}\",\"heartbeatMs\":{heartbeat_ms}"));
+    }
+}
+
+/// Writing to a vector does not fail.
+fn put(event: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let _ = event.write_fmt(text);
+}

@@ -1,0 +1,118 @@
+//! Who is woken, and when: those that follow a flag when it has changed, and each of them when its time has come. One task does the first,
+//! one ticker the second, for all streams there are.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::limits::{NO_ROOM_SECONDS, StreamLimits, TICK};
+use crate::clock;
+use crate::convergence::{Follows, Landed, NoRoom, Open, Pollers, Streams};
+use crate::flag::Context;
+use crate::http::error::Refusal;
+use crate::live::Live;
+use crate::snapshot::Position;
+use crate::token::random_number;
+
+/// What streams share.
+#[derive(Debug)]
+pub struct Hub {
+    live: Arc<Live>,
+    streams: Arc<Streams>,
+    landed: Landed,
+    pollers: Pollers,
+    limits: StreamLimits,
+    opened: Instant,
+}
+
+impl Hub {
+    /// Its tasks live on the runtime this is called on, for as long as it does.
+    pub fn start(live: Arc<Live>, limits: StreamLimits) -> Arc<Hub> {
+        let positions = live.positions();
+        let hub = Arc::new(Hub {
+            landed: Landed::from(&live.current()),
+            live,
+            streams: Arc::new(Streams::new(limits.streams)),
+            pollers: Pollers::default(),
+            limits,
+            opened: Instant::now(),
+        });
+        tokio::spawn(announce(Arc::downgrade(&hub), positions));
+        tokio::spawn(tick(Arc::downgrade(&hub)));
+        hub
+    }
+
+    /// Opens a stream, if there is room for one.
+    pub(super) fn open(&self, follows: Follows) -> Result<Open, Refusal> {
+        let secret = random_number().ok_or(Refusal::NoRandomness)?;
+        self.streams.open(follows, secret, self.now_ms()).map_err(|NoRoom| {
+            let (least, most) = NO_ROOM_SECONDS;
+            Refusal::TooManyStreams { retry_after_seconds: least + secret % (most - least + 1) }
+        })
+    }
+
+    /// Somebody asked without a stream.
+    pub fn asked(&self, flag: &str, context: &Context<'_>) {
+        if let Some(user) = context.targeting_key() {
+            self.pollers.asked(flag, user.as_str());
+        }
+    }
+
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    pub fn landed(&self) -> &Landed {
+        &self.landed
+    }
+
+    pub fn pollers(&self) -> &Pollers {
+        &self.pollers
+    }
+
+    pub fn limits(&self) -> StreamLimits {
+        self.limits
+    }
+
+    /// Milliseconds since it was started.
+    pub fn now_ms(&self) -> u64 {
+        self.opened.elapsed().as_millis() as u64
+    }
+
+    fn look(&self) {
+        let snapshot = self.live.current().clone();
+        let changed = self.landed.note(&snapshot, self.now_ms(), clock::wall_ms());
+        if !changed.is_empty() {
+            self.streams.wake(&changed);
+        }
+    }
+}
+
+/// Tells the streams of every position that goes live; of several at once, of the last.
+async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
+    while positions.changed().await.is_ok() {
+        let Some(hub) = hub.upgrade() else { return };
+        hub.look();
+    }
+}
+
+async fn tick(hub: Weak<Hub>) {
+    loop {
+        sleep(TICK).await;
+        let Some(hub) = hub.upgrade() else { return };
+        let now_ms = hub.now_ms();
+        hub.pollers.tick(now_ms);
+        hub.streams.wake_due(now_ms);
+    }
+}
+
+/// A time as this module counts it.
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

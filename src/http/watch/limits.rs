@@ -1,0 +1,43 @@
+//! What streams may cost, by name, with the defaults.
+
+use std::time::Duration;
+
+/// The most bytes of one event. A state that is larger is not sent but told of: its client asks for it.
+pub const MAX_EVENT_BYTES: usize = 256 * 1024;
+/// What a client may send on a stream, where nothing is expected of it.
+pub const MAX_HEARD_BYTES: usize = 64 * 1024;
+/// How long the system may keep what a client has not acknowledged, before the connection is given up: a client that vanished without a
+/// word is found within a heartbeat and this.
+pub const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// How often it is looked for streams with something to do.
+pub const TICK: Duration = Duration::from_millis(250);
+/// How long a client waits before it comes back after a stream broke, at the least and at the most.
+pub const RETRY_MS: (u64, u64) = (1_000, 5_000);
+/// How many streams a second are asked to come back after a stop.
+pub const RETURN_A_SECOND: u64 = 2_000;
+/// What a client waits that found no room, at the least and at the most.
+pub const NO_ROOM_SECONDS: (u64, u64) = (2, 10);
+
+/// The bounds of all streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamLimits {
+    /// How many there may be at once.
+    pub streams: usize,
+    /// Between two signs of life.
+    pub heartbeat: Duration,
+    /// How long one lasts, give or take a fifth.
+    pub max_age: Duration,
+}
+
+impl Default for StreamLimits {
+    fn default() -> StreamLimits {
+        StreamLimits { streams: 20_000, heartbeat: Duration::from_secs(15), max_age: Duration::from_secs(30 * 60) }
+    }
+}
+
+impl StreamLimits {
+    /// A quarter of the connections stays free for questions, which are never refused.
+    pub fn within(self, connections: usize) -> StreamLimits {
+        StreamLimits { streams: self.streams.min((connections - connections / 4).max(1)), ..self }
+    }
+}

@@ -1,0 +1,63 @@
+// nginx with a configuration that says where Turnout is and leaves everything else as it comes: answers are collected before they are
+// passed on, upstream is HTTP/1.0, silence ends a connection after 60 s.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { until } from '../support/turnout.mjs';
+
+const NGINX = process.env.NGINX ?? '/usr/sbin/nginx';
+
+// Where it may keep files is no behaviour, and elsewhere than in the test's own folder it may not.
+const configuration = (home, port, upstream, more) => `
+daemon off;
+pid ${home}/pid;
+error_log stderr;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${home}/body; proxy_temp_path ${home}/proxy; fastcgi_temp_path ${home}/fastcgi;
+  uwsgi_temp_path ${home}/uwsgi; scgi_temp_path ${home}/scgi;
+  server {
+    listen 127.0.0.1:${port};
+    location / { proxy_pass ${upstream}; ${more} }
+  }
+}
+`;
+
+async function free_port() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** Starts it in front of `upstream` until the test ends, perhaps with `more` said; gives its address. */
+export async function in_front(t, upstream, more = '') {
+  const home = await mkdtemp(join(tmpdir(), 'turnout-nginx-'));
+  // As root it hands requests to workers that are somebody else.
+  await chmod(home, 0o755);
+  const port = await free_port();
+  await writeFile(join(home, 'conf'), configuration(home, port, upstream, more));
+  const child = spawn(NGINX, ['-p', home, '-c', join(home, 'conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.on('data', (text) => (said += text));
+  const ended = once(child, 'exit');
+  ended.catch(() => {});
+  t.after(async () => {
+    child.kill('SIGTERM');
+    await ended;
+    await rm(home, { recursive: true });
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await until('nginx to pass something on', async () => {
+    if (child.exitCode !== null) throw new Error(`nginx ended at once:\n${said}`);
+    return fetch(`${url}/healthz`).then(({ ok }) => ok, () => false);
+  });
+  return url;
+}

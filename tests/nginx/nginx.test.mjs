@@ -1,0 +1,170 @@
+// Streams behind nginx as it comes, with nothing said but where Turnout is.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+
+import { BINARY, serve, until } from '../support/turnout.mjs';
+import { in_front } from './nginx.mjs';
+
+const flag = (key, rest = '') => `version: 1\nflag: ${key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 0% }\n${rest}\n`;
+const FLAGS = { 'build-events': flag('build-events') };
+
+/** Turnout, and the address of an nginx before it. */
+async function behind(t, { files = FLAGS, settings, more } = {}) {
+  const turnout = await serve(files, { settings });
+  t.after(() => turnout.stop());
+  const url = await in_front(t, turnout.url, more);
+  return {
+    turnout,
+    url,
+    open_streams: async () => (await turnout.look('/v1/status')).streams.open,
+    flip: (share) => turnout.order('/v1/flags/build-events/set', { 'realtime-v2': share, reason: 'a test' }),
+  };
+}
+
+/** A client of a stream. */
+async function open(t, url, options) {
+  const leaving = new AbortController();
+  t.after(() => leaving.abort());
+  const response = await fetch(url, { ...options, signal: leaving.signal });
+  assert.equal(response.status, 200);
+  const text = response.body.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
+  let rest = '';
+  return {
+    response,
+    leave: () => leaving.abort(),
+    /** The next event or comment, as it came; nothing once the stream has ended. */
+    async next() {
+      for (;;) {
+        const [event, ...others] = rest.split('\n\n');
+        if (others.length > 0) {
+          rest = others.join('\n\n');
+          return event;
+        }
+        const { value, done } = await text.next();
+        if (done) return undefined;
+        rest += value;
+      }
+    },
+    async event() {
+      const event = await this.next();
+      return { id: event.match(/^id: (.*)$/m)?.[1], ...JSON.parse(event.match(/^data: (.*)$/m)[1]) };
+    },
+  };
+}
+
+const watch = (t, url, path = '/v1/strategy/build-events/watch') => open(t, url + path, { method: 'POST', body: '{"targetingKey":"u-1"}' });
+
+// Each test ends when what it waits for has come, or here.
+const options = { timeout: 60_000 };
+
+test('a client is told at once and of a flip, and its acknowledgements count', options, async (t) => {
+  const { turnout, url, flip } = await behind(t);
+  const stream = await watch(t, url);
+  assert.equal(stream.response.headers.get('content-type'), 'text/event-stream');
+  assert.equal(stream.response.headers.get('cache-control'), 'no-store');
+  const { ackId, ...first } = await stream.event();
+  assert.deepEqual([first.id, first.document.strategy], ['1', 'polling']);
+  await flip('100%');
+  const { id, document } = await stream.event();
+  assert.deepEqual([id, document.strategy], ['2', 'realtime-v2']);
+
+  const said = await fetch(`${url}/v1/watch/ack`, { method: 'POST', body: JSON.stringify({ ackId, position: id }) });
+  assert.equal(said.status, 204);
+  const { streams } = await turnout.look('/v1/flags/build-events/convergence');
+  assert.deepEqual(streams, { open: 1, confirmed: 1, notNeeded: 0, told: 0, missing: 0 });
+});
+
+test('OFREP clients are told to ask again', options, async (t) => {
+  const { url, flip } = await behind(t);
+  const stream = await open(t, `${url}/ofrep/v1/events`);
+  assert.deepEqual(await stream.event(), { id: '1', type: 'refetchEvaluation', etag: 'r1' });
+  await flip('100%');
+  assert.deepEqual(await stream.event(), { id: '2', type: 'refetchEvaluation', etag: 'r2' });
+  // Where it is stands in the bulk answer by its path alone, so it leads through the proxy.
+  const bulk = await fetch(`${url}/ofrep/v1/evaluate/flags`, { method: 'POST', body: '{"context":{"targetingKey":"u-1"}}' });
+  assert.deepEqual((await bulk.json()).eventStreams, [{ type: 'sse', endpoint: { requestUri: '/ofrep/v1/events' } }]);
+});
+
+test('a state far larger than its buffers comes whole, and at once', options, async (t) => {
+  const keys = Array.from({ length: 400 }, (_, index) => `flag-${String(index).padStart(3, '0')}`);
+  const { url } = await behind(t, { files: Object.fromEntries(keys.map((key) => [key, flag(key)])) });
+  const { documents } = await (await watch(t, url, '/v1/watch')).event();
+  assert.deepEqual(documents.flags.map(({ flag }) => flag), keys);
+  assert.ok(JSON.stringify(documents).length > 100_000);
+});
+
+test('signs of life keep a stream, and without them nginx would cut it', options, async (t) => {
+  // Its patience in short. Eight signs, half a second apart, last longer than that.
+  const more = 'proxy_read_timeout 2s;';
+  const lively = await behind(t, { settings: { TURNOUT_HEARTBEAT: '500ms' }, more });
+  const [watched, changes] = [await watch(t, lively.url), await open(t, `${lively.url}/ofrep/v1/events`)];
+  await watched.event();
+  await changes.event();
+  for (let sign = 0; sign < 8; sign += 1) {
+    assert.equal((await watched.event()).type, 'heartbeat');
+    assert.equal(await changes.next(), ':');
+  }
+
+  const silent = await behind(t, { settings: { TURNOUT_HEARTBEAT: '30s' }, more });
+  const stream = await watch(t, silent.url);
+  await stream.event();
+  await assert.rejects(stream.next(), 'cut without a word');
+});
+
+test('a sign of life comes well before nginx loses patience, if nobody says otherwise', () => {
+  const PATIENCE_S = 60;
+  const says = execFileSync(BINARY, ['--help'], { env: {}, encoding: 'utf8' });
+  const seconds = Number(says.match(/--heartbeat .*\[default: (\d+)s\]/)[1]);
+  assert.ok(seconds > 0 && 2 * seconds < PATIENCE_S, `${seconds} s`);
+});
+
+test('where there is no room, a client hears when to come back', options, async (t) => {
+  const { url } = await behind(t, { settings: { TURNOUT_MAX_STREAMS: '1' } });
+  const stream = await watch(t, url);
+  await stream.event();
+  const refused = await fetch(`${url}/v1/watch`, { method: 'POST', body: '{}' });
+  assert.equal(refused.status, 503);
+  assert.match(refused.headers.get('retry-after'), /^[1-9][0-9]*$/);
+  assert.equal((await refused.json()).code, 'too-many-streams');
+});
+
+test('the server notices that a client behind nginx has left', options, async (t) => {
+  const { url, open_streams } = await behind(t);
+  const streams = [await watch(t, url), await watch(t, url, '/v1/watch'), await open(t, `${url}/ofrep/v1/events`)];
+  for (const stream of streams) await stream.event();
+  assert.equal(await open_streams(), streams.length);
+  streams[0].leave();
+  await until('one to be gone', async () => (await open_streams()) === streams.length - 1);
+  for (const stream of streams) stream.leave();
+  await until('all to be gone', async () => (await open_streams()) === 0);
+});
+
+test('a head opens no stream', options, async (t) => {
+  const { url, open_streams } = await behind(t);
+  const head = await fetch(`${url}/ofrep/v1/events`, { method: 'HEAD' });
+  assert.deepEqual([head.status, head.headers.get('content-type')], [200, 'text/event-stream']);
+  assert.equal(await open_streams(), 0);
+});
+
+test('a server that stops says goodbye, and a client comes back to the next one', options, async (t) => {
+  const { turnout, url, flip } = await behind(t);
+  const [watched, changes] = [await watch(t, url), await open(t, `${url}/ofrep/v1/events`)];
+  await watched.event();
+  await changes.event();
+  await turnout.end();
+  for (const stream of [watched, changes]) {
+    const goodbye = await stream.event();
+    assert.deepEqual([goodbye.type, goodbye.reason], ['goodbye', 'stopping']);
+    assert.ok(goodbye.afterMs > 0);
+    assert.equal(await stream.next(), undefined, 'and that was all');
+  }
+  const away = await fetch(`${url}/v1/strategy/build-events/watch`, { method: 'POST', body: '{}' });
+  assert.equal(away.status, 502, 'nginx says that nobody is there');
+  await turnout.again();
+  const back = await watch(t, url);
+  assert.equal((await back.event()).document.strategy, 'polling');
+  await flip('100%');
+  assert.equal((await back.event()).document.strategy, 'realtime-v2');
+});

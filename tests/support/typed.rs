@@ -1,0 +1,121 @@
+//! The real binary as people type it: a server process, and verbs that ask it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+/// A server over a folder of its own, ended with the test.
+pub struct Server {
+    pub child: Child,
+    /// Where clients ask.
+    pub public: String,
+    /// Where operators ask.
+    pub admin: String,
+    pub home: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+const CHAT: &str = "version: 1\nflag: chat\nowner: team\nenabled: true\ndefault: polling\nwhen_stopped: polling\n\
+    attributes: { platform: [ios, web], seats: number }\n\
+    deny: [{ when: { platform: ios } }]\nrollout: { realtime-v2: 10% }\n";
+
+impl Server {
+    pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// With more arguments.
+    pub fn start_with(more: &[&str]) -> Server {
+        let home = TempDir::new().unwrap();
+        let flags = home.path().join("flags");
+        fs::create_dir(&flags).unwrap();
+        fs::write(flags.join("chat.yaml"), CHAT).unwrap();
+        fs::write(flags.join("search.yaml"), CHAT.replace("chat", "search")).unwrap();
+        let mut child = turnout()
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
+            .arg(&flags)
+            .arg("--data")
+            .arg(home.path().join("data"))
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut address = |what: &str| {
+            let line = lines.find(|line| line.contains(what)).unwrap();
+            format!("http://{}", line.rsplit("http://").next().unwrap())
+        };
+        let public = address("serving");
+        let admin = address("metrics and problems on");
+        let _ = lines.find(|line| line.contains("then change")).unwrap();
+        // Whatever is said later is read, so that the process never waits for us.
+        std::thread::spawn(move || lines.for_each(drop));
+        Server { child, public, admin, home }
+    }
+
+    /// What a verb prints and how it ends; without a terminal.
+    pub fn run(&self, line: &str) -> (i32, String, String) {
+        output(&mut self.command(line))
+    }
+
+    /// A verb that knows where this server is.
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = turnout();
+        command.env("TURNOUT_SERVER", &self.admin).env("TURNOUT_DATA", self.home.path().join("data"));
+        command.env("TURNOUT_URL", &self.public).args(words(line));
+        command
+    }
+
+    pub fn json(&self, line: &str) -> Json {
+        let (exit, stdout, stderr) = self.run(line);
+        assert_eq!((exit, &*stderr), (0, ""), "{line}");
+        serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{line}: {error} in {stdout}"))
+    }
+
+    /// A row: what is typed, the exit code, what stands on stdout (nothing, if empty), what on stderr.
+    #[track_caller]
+    pub fn check(&self, (line, exit, on_stdout, on_stderr): Row) {
+        let (ended, stdout, stderr) = self.run(line);
+        assert_eq!(ended, exit, "turnout {line}\n{stdout}{stderr}");
+        assert_eq!(stdout.is_empty(), on_stdout.is_empty(), "turnout {line}\n{stdout}{stderr}");
+        for (wanted, text) in on_stdout.iter().map(|wanted| (wanted, &stdout)).chain(on_stderr.iter().map(|w| (w, &stderr))) {
+            assert!(text.contains(wanted), "turnout {line}: no `{wanted}` in\n{stdout}{stderr}");
+        }
+    }
+}
+
+pub type Row<'a> = (&'a str, i32, &'a [&'a str], &'a [&'a str]);
+
+pub fn turnout() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+pub fn output(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// Words as a shell splits them, as far as needed here: `'a b'` is one.
+pub fn words(line: &str) -> Vec<String> {
+    let quoted = line.split('\'').enumerate();
+    quoted
+        .flat_map(|(index, part)| match index % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        })
+        .collect()
+}
