@@ -94,8 +94,11 @@ class Report:
                 *(f"| {' | '.join(row)} |" for row in self.rows)]
 
 
-def build():
-    subprocess.run(["cargo", "build", "--locked", "--release", "--quiet", "--bins", "--examples"], cwd=ROOT, check=True)
+def build(profile="release"):
+    """Builds the program and what measures it; a folder of them."""
+    options = ["--release"] if profile == "release" else []
+    subprocess.run(["cargo", "build", "--locked", *options, "--quiet", "--bins", "--examples"], cwd=ROOT, check=True)
+    return ROOT / "target" / profile
 
 
 def machine():

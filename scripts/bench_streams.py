@@ -15,6 +15,7 @@ import time
 
 from bench_common import ROOT, Server, machine, write_section
 
+RELEASE = ROOT / "target/release"
 STREAMS = 10_000
 FLIPPED_STREAMS = 1_000
 FLAG = """version: 1
@@ -32,8 +33,8 @@ transports:
 class Service:
     """The service over folders of its own, which comes back on the same ports."""
 
-    def __init__(self, home, **environment):
-        self.environment = environment
+    def __init__(self, home, built=RELEASE, **environment):
+        self.built, self.environment = built, environment
         self.flags, self.data = home / "flags", home / "data"
         self.flags.mkdir()
         (self.flags / "build-events.yaml").write_text(FLAG)
@@ -41,7 +42,7 @@ class Service:
         self.start()
 
     def start(self):
-        command = [ROOT / "target/release/turnout", "serve", "--listen", self.ports[0], "--admin-listen", self.ports[1],
+        command = [self.built / "turnout", "serve", "--listen", self.ports[0], "--admin-listen", self.ports[1],
                    "--data", self.data, "--flags", self.flags]
         self.server = Server([str(part) for part in command], listeners=2, **self.environment)
         self.ports = [address.removeprefix("http://") for address in self.server.addresses]
@@ -79,9 +80,9 @@ class Line:
 class Crowd:
     """`examples/crowd`, steered."""
 
-    def __init__(self, server, address, *arguments, nice=0):
+    def __init__(self, server, address, *arguments, nice=0, built=RELEASE):
         self.server = server
-        command = ["nice", "-n", str(nice), str(ROOT / "target/release/examples/crowd"), address, *arguments]
+        command = ["nice", "-n", str(nice), str(built / "examples/crowd"), address, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def say(self, *words):
@@ -134,7 +135,7 @@ def measure(report, home, options):
 def fan_out(report, service, streams, options):
     """A flip, beside one message of bare axum; and what the streams cost at rest."""
     document = service.server.ask()[2].decode()
-    bare = Server([str(ROOT / "target/release/examples/bare_streams"), document])
+    bare = Server([str(RELEASE / "examples/bare_streams"), document])
     bare_address = bare.address.removeprefix("http://")
     memory = [service.server.resident_mib()]
     crowd, beside = Crowd(service.server, service.ports[0]), Crowd(bare, bare_address)
