@@ -11,15 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use support::{PATIENCE, Save, flag};
+use support::{PATIENCE, Save, flag, rounds};
 use tempfile::TempDir;
 use turnout::definition::{Contents, Text};
 use turnout::folder::Folder;
 use turnout::watch::Watch;
-
-fn rounds() -> usize {
-    std::env::var("TURNOUT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20)
-}
 
 /// A content of its own for each round; nothing is removed from one to the next.
 fn content(round: usize) -> String {

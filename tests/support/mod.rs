@@ -224,6 +224,11 @@ pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
 }
 
+/// How often a folder is changed in each way: 20 times, or as `TURNOUT_ROUNDS` says.
+pub fn rounds() -> usize {
+    std::env::var("TURNOUT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20)
+}
+
 /// A minimal flag with some lines more.
 pub fn flag(key: &str, more: &str) -> String {
     format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
