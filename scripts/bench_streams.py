@@ -80,9 +80,10 @@ class Line:
 class Crowd:
     """`examples/crowd`, steered."""
 
-    def __init__(self, server, address, *arguments, nice=0, built=RELEASE):
+    def __init__(self, server, address, *arguments, apart=False, built=RELEASE):
         self.server = server
-        command = ["nice", "-n", str(nice), str(built / "examples/crowd"), address, *arguments]
+        # Apart: only where nobody else wants to run, as if on a machine of its own (docs/decisions/0017).
+        command = [*(["chrt", "--idle", "0"] if apart else []), str(built / "examples/crowd"), address, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def say(self, *words):

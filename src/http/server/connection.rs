@@ -57,16 +57,18 @@ pub async fn run(
         let mut serving = Box::new(serving);
         let end = serve(&mut *serving, &mut clock, &mut told, &handover).await;
         if end == End::Closed {
-            return leave(serving, told, &exit).await;
+            // It can be told nothing more, so nobody counts on it to make room.
+            drop(told);
+            return leave(serving, &exit).await;
         }
         let parts = serving.into_parts();
         if let (End::TakenOver { told_to_leave }, Some((head, take_over))) = (end, handover.take()) {
             let socket = parts.io.into_inner().into_stream();
             // What is not needed any more goes first: a stream may last for hours.
             drop((parts.read_buf, parts.service, clock, routes));
-            let leave = Leave { told: (!told_to_leave).then_some(told) };
-            if let Some(run) = take_over.begin(Taken { socket, head, write: limits.write, leave }) {
-                run.await;
+            let told = Leave { told: (!told_to_leave).then_some(told) };
+            if let Some(run) = take_over.begin(Taken { socket, head, write: limits.write, leave: told }) {
+                leave(run.await, &exit).await;
             }
             return;
         }
@@ -76,14 +78,13 @@ pub async fn run(
         }
         stream = parts.io.into_inner().into_stream();
     }
-    leave(stream, told, &exit).await;
+    drop(told);
+    leave(stream, &exit).await;
 }
 
 /// Closes a connection when its turn comes. Closing is work for the system, done on the threads that answer: when thousands are hung up
 /// on at once they leave one by one, and whoever still asks comes in between instead of behind them all.
-async fn leave<Connection>(connection: Connection, told: oneshot::Receiver<Order>, exit: &Semaphore) {
-    // It can be told nothing more, so nobody counts on it to make room.
-    drop(told);
+async fn leave<Connection>(connection: Connection, exit: &Semaphore) {
     let _turn = exit.acquire().await;
     drop(connection);
 }

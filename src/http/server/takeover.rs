@@ -19,8 +19,8 @@ use tokio::sync::oneshot;
 use super::connection::Order;
 use crate::clock;
 
-/// What happens on a connection that was taken over, until it ends.
-pub type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What happens on a connection that was taken over, until it ends; the socket comes back, to be closed when its turn comes.
+pub type Run = Pin<Box<dyn Future<Output = TcpStream> + Send>>;
 
 /// An extension of a response: its body is whatever this writes. The body ends with the connection.
 #[derive(Clone)]

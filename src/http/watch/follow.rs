@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
+use tokio::net::TcpStream;
 
 use super::frame::{First, Goodbye, goodbye};
 use super::hub::{Hub, ms};
@@ -74,9 +75,10 @@ impl Follow {
         }
     }
 
-    /// Until its client goes, its time is over or the server stops.
-    pub async fn run(mut self) {
+    /// Until its client goes, its time is over or the server stops; the socket is still to be closed.
+    pub async fn run(mut self) -> TcpStream {
         poll_fn(|cx| self.poll(cx)).await;
+        self.outlet.into_socket()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {

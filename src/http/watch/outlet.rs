@@ -74,6 +74,10 @@ impl Outlet {
         Poll::Ready(())
     }
 
+    pub fn into_socket(self) -> TcpStream {
+        self.socket
+    }
+
     /// Says that this was all.
     pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.socket).poll_shutdown(cx).map(drop)
