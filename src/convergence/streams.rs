@@ -133,22 +133,20 @@ impl Streams {
         if known { Ok(()) } else { Err(BadAck::NeverTold) }
     }
 
-    /// Wakes those that follow one of these flags.
-    pub fn wake(&self, changed: &HashSet<FlagKey>) {
-        self.each(|stream| {
-            if stream.follows.covers(changed) {
-                stream.wake();
+    /// Wakes so many of those of which that holds, from a place in the list on. The place from which the next are to be woken, if
+    /// that was not all.
+    pub fn wake(&self, from: usize, at_most: usize, which: impl Fn(&Stream) -> bool) -> Option<usize> {
+        let slots = lock(&self.slots);
+        let mut woken = 0;
+        for (place, stream) in slots.streams.iter().enumerate().skip(from) {
+            let Some(stream) = stream.as_deref().filter(|stream| which(stream)) else { continue };
+            stream.wake();
+            woken += 1;
+            if woken == at_most {
+                return Some(place + 1);
             }
-        });
-    }
-
-    /// Wakes those that have something to do by themselves by now.
-    pub fn wake_due(&self, now_ms: u64) {
-        self.each(|stream| {
-            if stream.due_at_ms.load(Relaxed) <= now_ms {
-                stream.wake();
-            }
-        });
+        }
+        None
     }
 
     /// Goes through all that are open.
@@ -218,6 +216,11 @@ impl Stream {
     /// When it has something to do by itself, if nothing happens until then.
     pub fn is_due(&self, at_ms: u64) {
         self.due_at_ms.store(at_ms, Relaxed);
+    }
+
+    /// Whether it has something to do by itself by now.
+    pub fn has_come_due(&self, now_ms: u64) -> bool {
+        self.due_at_ms.load(Relaxed) <= now_ms
     }
 
     fn wake(&self) {

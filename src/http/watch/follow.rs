@@ -122,12 +122,16 @@ impl Follow {
             let looked_at = snapshot.position();
             match self.view.look(&snapshot, &self.first()) {
                 Look::Tell(position, event) => {
+                    self.hub.pace().told();
                     self.stream.progress().telling(position, looked_at);
                     self.outlet.put(event);
                     self.writing = Writing::State;
                     return true;
                 }
-                Look::Same => self.stream.progress().unchanged(looked_at, now_ms),
+                Look::Same => {
+                    self.hub.pace().unchanged();
+                    self.stream.progress().unchanged(looked_at, now_ms);
+                }
                 Look::Gone => return self.say_goodbye(Goodbye::UnknownFlag),
             }
         }

@@ -1,16 +1,19 @@
 //! Who is woken, and when: those that follow a flag when it has changed, and each of them when its time has come. One task does the first,
 //! one ticker the second, for all streams there are.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::limits::{NO_ROOM_SECONDS, StreamLimits, TICK};
+use super::pace::Pace;
 use crate::clock;
-use crate::convergence::{Follows, Landed, NoRoom, Open, Pollers, Streams};
-use crate::flag::Context;
+use crate::convergence::{Follows, Landed, NoRoom, Open, Pollers, Stream, Streams};
+use crate::flag::{Context, FlagKey};
 use crate::http::error::Refusal;
 use crate::live::Live;
 use crate::snapshot::Position;
@@ -25,6 +28,7 @@ pub struct Hub {
     pollers: Pollers,
     limits: StreamLimits,
     opened: Instant,
+    pace: Pace,
 }
 
 impl Hub {
@@ -38,6 +42,7 @@ impl Hub {
             pollers: Pollers::default(),
             limits,
             opened: Instant::now(),
+            pace: Pace::default(),
         });
         tokio::spawn(announce(Arc::downgrade(&hub), positions));
         tokio::spawn(tick(Arc::downgrade(&hub)));
@@ -85,11 +90,22 @@ impl Hub {
         self.opened.elapsed().as_millis() as u64
     }
 
-    fn look(&self) {
-        let snapshot = self.live.current().clone();
-        let changed = self.landed.note(&snapshot, self.now_ms(), clock::wall_ms());
-        if !changed.is_empty() {
-            self.streams.wake(&changed);
+    /// The flags that have changed.
+    fn note(&self) -> HashSet<FlagKey> {
+        self.landed.note(&self.live.current().clone(), self.now_ms(), clock::wall_ms())
+    }
+
+    /// What becomes of the streams that are woken.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Wakes streams, not all in one go.
+    async fn wake(&self, which: impl Fn(&Stream) -> bool) {
+        let (mut turns, mut from) = (self.pace.turns(), 0);
+        while let Some(next) = self.streams.wake(from, turns.next(), &which) {
+            from = next;
+            yield_now().await;
         }
     }
 }
@@ -98,7 +114,10 @@ impl Hub {
 async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
     while positions.changed().await.is_ok() {
         let Some(hub) = hub.upgrade() else { return };
-        hub.look();
+        let changed = hub.note();
+        if !changed.is_empty() {
+            hub.wake(|stream| stream.follows().covers(&changed)).await;
+        }
     }
 }
 
@@ -108,7 +127,7 @@ async fn tick(hub: Weak<Hub>) {
         let Some(hub) = hub.upgrade() else { return };
         let now_ms = hub.now_ms();
         hub.pollers.tick(now_ms);
-        hub.streams.wake_due(now_ms);
+        hub.wake(|stream| stream.has_come_due(now_ms)).await;
     }
 }
 

@@ -6,6 +6,7 @@
 //! | file | what it decides |
 //! |---|---|
 //! | `hub` | who is woken, and when |
+//! | `pace` | how many are woken before others have a turn |
 //! | `view` | what a client is to be told of a snapshot |
 //! | `follow` | the life of one stream |
 //! | `outlet` | how its bytes get out, and when a reader has been stuck for too long |
@@ -18,6 +19,7 @@ mod frame;
 mod hub;
 mod limits;
 mod outlet;
+mod pace;
 mod view;
 
 use axum::body::Body;
