@@ -24,6 +24,9 @@ async fn bodies_have_their_documented_answers() {
     let service = service().await;
     let long = json!({ "targetingKey": "x".repeat(257) }).to_string();
     let longest = json!({ "targetingKey": "x".repeat(256) }).to_string();
+    // Bytes count, not characters.
+    let long_in_bytes = json!({ "targetingKey": "🚦".repeat(65) }).to_string();
+    let longest_in_bytes = json!({ "targetingKey": "🚦".repeat(64) }).to_string();
     let many = |count: usize| {
         let attributes: serde_json::Map<String, Json> = (0..count).map(|i| (format!("a{i}"), Json::Null)).collect();
         json!({ "attributes": attributes }).to_string()
@@ -45,6 +48,7 @@ async fn bodies_have_their_documented_answers() {
         (r#"{"targetingKey":null}"#, 200, "no-unit"),
         (r#"{"attributes":null}"#, 200, "no-unit"),
         (&longest, 200, "rollout"),
+        (&longest_in_bytes, 200, "rollout"),
         (&many_good, 200, "no-unit"),
         (&deep_attribute, 200, "no-unit"),
         ("", 400, "parse-error"),
@@ -68,11 +72,12 @@ async fn bodies_have_their_documented_answers() {
         (r#"{"attributes":{"a":1,"a":2}}"#, 400, "invalid-context"),
         (r#"{"targetingKey":"u-1","plan":"paid"}"#, 400, "invalid-context"),
         (&long, 400, "invalid-context"),
+        (&long_in_bytes, 400, "invalid-context"),
         (&many_bad, 413, "too-large"),
         (&big, 413, "too-large"),
     ];
     for (body, status, code) in table {
-        let shown = &body[..body.len().min(80)];
+        let shown: String = body.chars().take(80).collect();
         let response = service.post("/v1/strategy/half", (*body).to_owned()).await;
         assert_eq!(response.status().as_u16(), *status, "{shown}");
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
