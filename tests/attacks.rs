@@ -4,13 +4,10 @@
 mod support;
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use support::{PATIENCE, Service, flag, wait_until};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use support::raw::{GET, Raw, ask};
+use support::{Service, flag, wait_until};
 use turnout::http::Limits;
 
 /// Short for what these tests wait for; the rest is as it is by default, in which nobody honest fails on a busy machine.
@@ -18,75 +15,6 @@ const SHORT: Duration = Duration::from_millis(200);
 
 async fn service(limits: Limits) -> Service {
     Service::start_limited(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))], limits).await
-}
-
-/// A client that speaks bytes.
-struct Raw {
-    stream: TcpStream,
-    buffer: Vec<u8>,
-    asks_for_heads: bool,
-}
-
-impl Raw {
-    async fn connect(service: &Service) -> Raw {
-        Raw { stream: TcpStream::connect(service.app.address()).await.unwrap(), buffer: Vec::new(), asks_for_heads: false }
-    }
-
-    /// Sends what the server takes; it may have hung up before the end.
-    async fn send(&mut self, bytes: &[u8]) {
-        let _ = self.stream.write_all(bytes).await;
-    }
-
-    /// More bytes, or none when the server has hung up.
-    async fn more(&mut self) -> usize {
-        let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
-        match read.expect("neither an answer nor an end") {
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
-            Err(error) => panic!("{error}"),
-        }
-    }
-
-    /// The status of the next answer with its code, if it has one; none when the server has hung up.
-    async fn answer(&mut self) -> Option<String> {
-        loop {
-            let text = String::from_utf8_lossy(&self.buffer).into_owned();
-            if let Some((head, rest)) = text.split_once("\r\n\r\n") {
-                let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
-                let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-                let length: usize = length.filter(|_| !self.asks_for_heads).map_or(0, |length| length.parse().unwrap());
-                if rest.len() >= length {
-                    let code = ["\"code\":\"", "\"errorCode\":\""].iter().find_map(|name| rest[..length].split(name).nth(1));
-                    let code = code.map_or(String::new(), |rest| format!(" {}", rest.split('"').next().unwrap()));
-                    self.buffer.drain(..head.len() + 4 + length);
-                    return Some(format!("{status}{code}"));
-                }
-            }
-            if self.more().await == 0 {
-                assert!(self.buffer.is_empty(), "hung up in the middle of an answer: {text}");
-                return None;
-            }
-        }
-    }
-
-    /// Whether a request is answered here.
-    async fn answers(&mut self) -> bool {
-        self.send(GET.as_bytes()).await;
-        self.asks_for_heads = false;
-        self.answer().await.is_some_and(|answer| answer == "200")
-    }
-
-    /// Whether the server hangs up, without a word.
-    async fn is_closed(&mut self) -> bool {
-        self.answer().await.is_none()
-    }
-}
-
-const GET: &str = "GET /healthz HTTP/1.1\r\nhost: t\r\n\r\n";
-
-/// The head of a strategy question.
-fn ask(more: &str) -> String {
-    format!("POST /v1/strategy/chat HTTP/1.1\r\nhost: t\r\n{more}\r\n")
 }
 
 /// Sends bytes on a connection of their own and wants exactly this: the answers in their order, then `open` or `closed`.
@@ -268,26 +196,10 @@ async fn whoever_asks_nothing_for_long_is_let_go() {
     wait_until("no connection left", async || service.app.connections() == 0).await;
 }
 
-/// Asks for answers and takes none, until it can send no more.
-async fn never_read(service: &Service) -> Raw {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.set_recv_buffer_size(16 * 1024).unwrap();
-    socket.set_send_buffer_size(16 * 1024).unwrap();
-    let stream = socket.connect(service.app.address()).await.unwrap();
-    let questions = GET.repeat(1000);
-    while tokio::time::timeout(SHORT, stream.writable()).await.is_ok() {
-        // The server may have had enough of it first.
-        if stream.try_write(questions.as_bytes()).is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
-            break;
-        }
-    }
-    Raw { stream, buffer: Vec::new(), asks_for_heads: false }
-}
-
 #[tokio::test]
 async fn whoever_takes_no_answer_is_let_go() {
     let service = service(Limits { write: SHORT, ..Limits::default() }).await;
-    let stuck = never_read(&service).await;
+    let stuck = Raw::that_never_reads(&service).await;
     wait_until("no connection left", async || service.app.connections() == 0).await;
     drop(stuck);
 }
@@ -326,7 +238,7 @@ async fn at_the_limit_the_longest_idle_makes_room_and_nobody_is_refused() {
 #[tokio::test]
 async fn whoever_is_being_answered_never_makes_room() {
     let service = service(Limits { connections: 2, ..Limits::default() }).await;
-    let mut answered = never_read(&service).await;
+    let mut answered = Raw::that_never_reads(&service).await;
     for _ in 0..5 {
         assert!(Raw::connect(&service).await.answers().await);
     }
@@ -352,73 +264,4 @@ async fn requests_sent_ahead_are_answered_between_those_of_others() {
     let read = io::Read::read(&mut many.stream.into_std().unwrap(), &mut answers).unwrap_or(0);
     let before = String::from_utf8_lossy(&answers[..read]).matches("HTTP/1.1 200").count();
     assert!(before < 10, "{before} of the fifty went first");
-}
-
-#[tokio::test]
-async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
-    for _ in 0..20 {
-        let service = service(Limits::default()).await;
-        let address = service.app.address();
-        let mut idle = Raw::connect(&service).await;
-        assert!(idle.answers().await);
-        let mut under_way = Vec::new();
-        for _ in 0..5 {
-            let mut raw = Raw::connect(&service).await;
-            // Its answer tells that the server has the head; the body comes after the stop.
-            raw.send(ask("expect: 100-continue\r\ncontent-length: 2\r\n").as_bytes()).await;
-            assert_eq!(raw.answer().await.as_deref(), Some("100"));
-            under_way.push(raw);
-        }
-        let stopping = Arc::new(AtomicBool::new(false));
-        let mut load = tokio::task::JoinSet::new();
-        for _ in 0..5 {
-            let mut raw = Raw::connect(&service).await;
-            let stopping = stopping.clone();
-            load.spawn(async move {
-                let mut answers = 0;
-                while raw.answers().await {
-                    answers += 1;
-                }
-                assert!(stopping.load(Relaxed), "hung up before the stop");
-                answers
-            });
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        stopping.store(true, Relaxed);
-        let stop = tokio::spawn(service.app.stop());
-        assert!(idle.is_closed().await, "who asks nothing is let go at once");
-        for mut raw in under_way {
-            raw.send(b"{}").await;
-            assert_eq!(raw.answer().await.as_deref(), Some("200"), "what was asked is answered");
-            assert!(raw.is_closed().await);
-        }
-        tokio::time::timeout(PATIENCE, stop).await.expect("it stops").unwrap();
-        assert!(load.join_all().await.iter().sum::<u32>() > 0);
-        assert!(TcpStream::connect(address).await.is_err(), "the port is free");
-    }
-}
-
-#[tokio::test]
-async fn a_stop_cuts_no_answer_in_two() {
-    let service = service(Limits::default()).await;
-    let mut slow = never_read(&service).await;
-    let stop = tokio::spawn(service.app.stop());
-    tokio::time::sleep(SHORT).await;
-    let mut answers = 0;
-    while let Some(answer) = slow.answer().await {
-        assert_eq!(answer, "200");
-        answers += 1;
-    }
-    assert!(answers > 0);
-    tokio::time::timeout(PATIENCE, stop).await.expect("it stops").unwrap();
-}
-
-#[tokio::test]
-async fn a_stop_waits_for_nobody_for_ever() {
-    let service = service(Limits { body: PATIENCE * 2, ..Limits::default() }).await;
-    let mut never = Raw::connect(&service).await;
-    never.send(ask("expect: 100-continue\r\ncontent-length: 2\r\n").as_bytes()).await;
-    assert_eq!(never.answer().await.as_deref(), Some("100"));
-    tokio::time::timeout(PATIENCE, service.app.stop()).await.expect("it stops");
-    assert!(never.is_closed().await);
 }

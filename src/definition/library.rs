@@ -12,6 +12,7 @@ use super::finding::{Code, Finding};
 use super::flag_file::{FlagFile, read_flag};
 use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_YAML_BYTES};
 use super::segment::{INTERNAL, internal_segment, read_segment, users_file_of};
+use super::slot::{Slot, Source};
 use super::table::{Table, read_table};
 use super::test_case::run_cases;
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
@@ -39,42 +40,6 @@ pub struct Library {
     astray: Vec<Finding>,
     folder: Option<Finding>,
     cases: BTreeMap<FlagKey, usize>,
-}
-
-/// One subject: the file as last read, and the last good form made from it.
-#[derive(Debug)]
-struct Slot<Candidate, Form> {
-    /// What the file held when it was read; the same content is not read again.
-    source: Source,
-    present: bool,
-    /// Read, but not yet linked and tested.
-    candidate: Option<Candidate>,
-    /// What is wrong with the file itself.
-    findings: Vec<Finding>,
-    good: Option<Arc<Form>>,
-    /// What the last good form was made from.
-    good_source: Source,
-}
-
-/// The files a subject is made from.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Source {
-    file: Option<File>,
-    users_file: Option<(String, Option<File>)>,
-    internal_user_ids: Vec<String>,
-}
-
-impl<Candidate, Form> Slot<Candidate, Form> {
-    fn new() -> Self {
-        Slot {
-            source: Source::default(),
-            present: false,
-            candidate: None,
-            findings: Vec::new(),
-            good: None,
-            good_source: Source::default(),
-        }
-    }
 }
 
 /// Counts and never prints: definitions and their tests name users.
@@ -360,25 +325,6 @@ impl Slot<(), Table> {
         let table = self.good.as_ref().filter(|table| table.flag() == definition.key.as_str());
         let findings = table.map(|table| table.run(path, definition).1).unwrap_or_default();
         findings.into_iter().filter(|finding| finding.code == Code::FailedTest).collect()
-    }
-}
-
-impl<Candidate, Form: PartialEq> Slot<Candidate, Form> {
-    /// A save that means the same, say one that only adds a comment, changes nothing.
-    fn promote(&mut self, new: Arc<Form>) {
-        if self.good.as_ref() != Some(&new) {
-            (self.good, self.good_source) = (Some(new), self.source.clone());
-        }
-    }
-}
-
-impl<Candidate, Form> Slot<Candidate, Form> {
-    fn all_findings(&self, folder: &str, key: &str, what: &str) -> Vec<Finding> {
-        if self.present {
-            return self.findings.clone();
-        }
-        let message = format!("the file is gone; the {what} stays as it last was");
-        vec![Finding::of_file(&format!("{folder}{key}.yaml"), Code::VanishedFile, message).with_hint("bring the file back")]
     }
 }
 

@@ -17,6 +17,7 @@ mod render;
 mod schema;
 mod segment;
 mod shape;
+mod slot;
 mod stored;
 mod table;
 mod test_case;
