@@ -166,6 +166,20 @@ fn problems_tells_what_is_wrong_with_a_running_server() {
     served.stop();
 }
 
+/// As long as it will have to be, so that nobody waits while it grows (docs/decisions/0021).
+#[cfg(target_os = "linux")]
+#[test]
+fn the_table_of_open_files_has_room_for_all_connections_from_the_start() {
+    for (connections, room) in [("10", 138), ("700", 828)] {
+        let served = Served::start(&["--max-connections", connections]);
+        let status = fs::read_to_string(format!("/proc/{}/status", served.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
+        let table: u64 = line.trim().parse().unwrap();
+        // The system keeps it in powers of two.
+        assert!((room..room * 2).contains(&table), "{table} for {connections} connections");
+    }
+}
+
 #[test]
 fn settings_are_all_checked_before_anything_is_bound() {
     let (exit, _, stderr) =

@@ -137,6 +137,62 @@ async fn a_stream_ends_with_its_token() {
     assert!(stream.maybe_next().await.is_none());
 }
 
+/// Whoever would be let in no more is told no more (F38), and the others notice nothing.
+#[tokio::test]
+async fn a_stream_ends_when_its_credential_is_believed_no_more() {
+    let (old, new) = (Issuer::new(Algorithm::Es256, "old"), Issuer::new(Algorithm::Es256, "new"));
+    let both = json!({ "keys": [old.jwk, new.jwk] }).to_string();
+    let guarded = Guarded::start(&both, Algorithm::Es256, Unverified::Deny).await;
+    let service = &guarded.service;
+    let shop = service.make_token("shop", "server", json!({})).await;
+    let office = service.make_token("office", "server", json!({})).await;
+    let streams_of = async |credential: &str, names_a_user: bool| {
+        let mut streams = Vec::new();
+        for path in ["/v1/strategy/a/watch", "/v1/watch"] {
+            let body = if names_a_user { r#"{"targetingKey":"u-1"}"# } else { "{}" };
+            let request = service.client.post(service.url(path)).bearer_auth(credential).body(body);
+            streams.push(Watcher::of(request.send().await.unwrap()));
+        }
+        streams
+    };
+    let believe = |file: &str, text: &str| std::fs::write(guarded.home.path().join(file), text).unwrap();
+    let mut ending = [
+        ("an issuer's old key", streams_of(&old.token("u-1"), false).await),
+        ("a server's key", streams_of(SERVER_KEY, true).await),
+        ("a server's token", streams_of(&shop.secret, true).await),
+    ];
+    let mut lasting = [streams_of(&new.token("u-1"), false).await, streams_of(&office.secret, true).await];
+    for stream in ending.iter_mut().flat_map(|(_, streams)| streams).chain(lasting.iter_mut().flatten()) {
+        stream.next().await;
+    }
+    believe("keys", &new.jwks());
+    believe("servers", "");
+    assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", shop.id), json!({})).await.status(), 200);
+    for (whose, streams) in &mut ending {
+        for stream in streams {
+            let goodbye = stream.next_state().await;
+            assert_eq!((goodbye.kind(), goodbye.data["reason"].as_str()), ("goodbye", Some("expired")), "{whose}");
+            assert!(stream.maybe_next().await.is_none(), "{whose}");
+        }
+    }
+    // The first thing these hear is the next change.
+    set(service, "a", "100%").await;
+    for stream in lasting.iter_mut().flatten() {
+        assert_ne!(stream.next_state().await.kind(), "goodbye");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_a_servers_token() {
+    let guarded = Guarded::start(&Issuer::new(Algorithm::Es256, "key").jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let token = guarded.service.make_token("shop", "server", json!({ "expiresAfterMs": 2_000 })).await;
+    let request = guarded.service.client.post(guarded.service.url("/v1/watch")).bearer_auth(&token.secret).body("{}");
+    let mut stream = Watcher::of(request.send().await.unwrap());
+    stream.next().await;
+    assert_eq!(stream.next_state().await.data["reason"], "expired");
+    assert!(stream.maybe_next().await.is_none());
+}
+
 #[tokio::test]
 async fn a_heartbeat_says_which_document_its_client_holds_by_now() {
     let limits = StreamLimits { heartbeat: Duration::from_millis(300), ..StreamLimits::default() };

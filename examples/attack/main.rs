@@ -7,9 +7,9 @@
 //! **What is judged.** An attacker brings its own machine; here it would take the cores of those it attacks, and a longer wait would say
 //! nothing of the server. So the bar, p99 at most twice of what it was just before, is for attackers *apart*: `chrt --idle` runs them only
 //! where nobody else wants to. Their rate is fixed; `visitsASecond` shows that they did come. What the system does to take their bytes
-//! in stays in, as it would anywhere. Beside it stand attackers with the *same* right to the cores (the difference is theirs), and the
-//! same attack on a *bare* server with the same bounds: what nobody could do for less. `cpuUs` is the server's for a visit.
-//! Each figure is the median over rounds, in which the three take turns, each against its own time before.
+//! in stays in, as it would anywhere. Beside it stands the same attack on a *bare* server with the same bounds: what nobody could do for
+//! less. `cpuUs` is the server's for a visit. Each figure is the median over rounds, in which the two take turns, each against its own
+//! time before.
 
 mod callers;
 mod round;
@@ -20,7 +20,7 @@ use std::{env, fs};
 
 use serde_json::{Value as Json, json};
 
-use round::{Attack, Attackers, Round};
+use round::{Attack, Round};
 use server::Server;
 
 /// What attackers do, and how many of them there are at most. The last ones come again and again.
@@ -65,12 +65,11 @@ fn report(arguments: &[String]) -> bool {
     let mut ours = Server::ours();
     let mut attacks = Vec::new();
     for (kind, at_most) in KINDS.into_iter().filter(|(kind, _)| kinds.is_empty() || kinds.iter().any(|wanted| wanted == kind)) {
-        let attack = Attack { kind, count: at_most.min(sockets), seconds, attackers: Attackers::Apart };
+        let attack = Attack { kind, count: at_most.min(sockets), seconds };
         let mut sides = Sides::default();
         for _ in 0..rounds {
-            sides.apart.push(attack.on(&ours));
+            sides.ours.push(attack.on(&ours));
             sides.bare.push(attack.on(&Server::bare()));
-            sides.same.push(Attack { attackers: Attackers::Beside, ..attack }.on(&ours));
         }
         let judged = sides.judged(&attack);
         eprintln!("{judged}");
@@ -98,25 +97,23 @@ fn load() -> String {
 /// The rounds of one attack.
 #[derive(Default)]
 struct Sides {
-    apart: Vec<Round>,
+    ours: Vec<Round>,
     bare: Vec<Round>,
-    same: Vec<Round>,
 }
 
 impl Sides {
     fn judged(&self, attack: &Attack) -> Json {
-        let ratio = ratio_of(&self.apart);
-        let on_ours = || self.apart.iter().chain(&self.same);
-        let refused: u64 = on_ours().map(|round| round.refused).sum();
-        let recovered = self.apart.iter().map(|round| round.recovered_after_ms.unwrap_or(u64::MAX)).max().unwrap_or(0);
-        let peak = on_ours().map(|round| round.rss_peak.saturating_sub(round.rss_before)).max().unwrap_or(0);
+        let ratio = ratio_of(&self.ours);
+        let refused: u64 = self.ours.iter().map(|round| round.refused).sum();
+        let recovered = self.ours.iter().map(|round| round.recovered_after_ms.unwrap_or(u64::MAX)).max().unwrap_or(0);
+        let peak = self.ours.iter().map(|round| round.rss_peak.saturating_sub(round.rss_before)).max().unwrap_or(0);
         json!({
             "kind": attack.kind, "sockets": attack.count,
             "holds": ratio <= BAR && refused == 0 && recovered <= RECOVERED_WITHIN_MS,
-            "p99Ratio": ratio, "p99RatioBare": ratio_of(&self.bare), "p99RatioSameCores": ratio_of(&self.same),
+            "p99Ratio": ratio, "p99RatioBare": ratio_of(&self.bare),
             "recoveredAfterMs": recovered, "refused": refused,
             "rssGrowthKiB": peak, "bytesASocket": peak * 1024 / attack.count as u64,
-            "ours": figures(&self.apart), "bare": figures(&self.bare), "sameCores": figures(&self.same),
+            "ours": figures(&self.ours), "bare": figures(&self.bare),
         })
     }
 }

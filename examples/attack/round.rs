@@ -12,26 +12,17 @@ use crate::server::Server;
 /// A process of attackers holds at most so many sockets.
 const SOCKETS_A_PROCESS: usize = 10_000;
 const WARM: Duration = Duration::from_millis(300);
-const QUIET: Duration = Duration::from_secs(2);
+/// Long enough that what the system does every second or two is in it, as it is in the attack.
+const QUIET: Duration = Duration::from_secs(6);
 /// After it, looked at in such pieces.
 const AFTER: Duration = Duration::from_millis(500);
 const RECOVERS_WITHIN: Duration = Duration::from_secs(10);
-
-/// Whose cores the attackers run on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Attackers {
-    /// As if on machines of their own: the system runs them only where nobody else wants to run.
-    Apart,
-    /// The same as everybody else's.
-    Beside,
-}
 
 #[derive(Clone, Copy)]
 pub struct Attack<'a> {
     pub kind: &'a str,
     pub count: usize,
     pub seconds: u64,
-    pub attackers: Attackers,
 }
 
 /// Times in microseconds, sizes in KiB.
@@ -99,19 +90,13 @@ impl Attack<'_> {
         }
     }
 
-    /// Attackers are this program again.
+    /// Attackers are this program again, as if on machines of their own: the system runs them only where nobody else wants to run.
     fn sieges(self, server: &Server) -> Vec<Child> {
         let program = env::current_exe().unwrap();
         let start = |process: usize| {
             let part = (self.count - process * SOCKETS_A_PROCESS).min(SOCKETS_A_PROCESS);
-            let mut command = match self.attackers {
-                Attackers::Beside => Command::new(&program),
-                Attackers::Apart => {
-                    let mut command = Command::new("chrt");
-                    command.args(["--idle", "0"]).arg(&program);
-                    command
-                }
-            };
+            let mut command = Command::new("chrt");
+            command.args(["--idle", "0"]).arg(&program);
             command.args(["siege", self.kind, &server.address.to_string(), &part.to_string(), &self.seconds.to_string()]);
             command.stdout(Stdio::piped()).spawn().expect("chrt, of util-linux")
         };

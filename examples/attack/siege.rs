@@ -4,18 +4,20 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, Interval, interval, interval_at};
 
 use crate::QUESTION;
 
 /// How long an attacker waits before it comes again.
 const AGAIN: Duration = Duration::from_millis(100);
-/// How fast they come, from each process.
-const ARRIVALS: (usize, Duration) = (10, Duration::from_millis(10));
+/// How often one comes, in each process.
+const ARRIVAL: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// `siege KIND ADDRESS N SECONDS`. When it is enough, says on stdout how many visits there were, and only then hangs up.
 pub fn run(arguments: &[String]) {
@@ -41,15 +43,22 @@ pub fn run(arguments: &[String]) {
             });
         }
         let mut end = None;
+        let mut arrivals = interval(ARRIVAL);
         while end.is_none_or(|end| Instant::now() < end) {
-            gate.add_permits(ARRIVALS.0);
-            tokio::time::sleep(ARRIVALS.1).await;
+            arrivals.tick().await;
+            gate.add_permits(1);
             if end.is_none() && visits.load(Relaxed) >= count as u64 {
                 end = Some(Instant::now() + time);
             }
         }
         println!("{}", visits.load(Relaxed));
     });
+}
+
+/// From now on, at moments of its own: those that were held up together would otherwise go on together from then on, as strangers on
+/// machines of their own do not.
+fn every_second() -> Interval {
+    interval_at(Instant::now() + SECOND, SECOND)
 }
 
 /// From many addresses, as one has too few ports.
@@ -77,14 +86,18 @@ async fn misbehave(kind: &str, mut stream: TcpStream, time: Duration) -> std::io
     };
     stream.write_all(text.as_bytes()).await?;
     match kind {
-        "half-head" | "drip-body" => loop {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            stream.write_all(b" ").await?;
-        },
+        "half-head" | "drip-body" => {
+            let mut due = every_second();
+            loop {
+                due.tick().await;
+                stream.write_all(b" ").await?;
+            }
+        }
         "never-read" => {
             let _ = tokio::time::timeout(time, async {
+                let mut due = every_second();
                 while stream.write_all(text.as_bytes()).await.is_ok() {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    due.tick().await;
                 }
             })
             .await;

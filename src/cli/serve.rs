@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Exit, complain, next_steps};
 use crate::app::App;
 use crate::config::{Config, Settings};
+use crate::open_files;
 use crate::telemetry::say;
 
 pub fn run(settings: &Settings) -> Exit {
@@ -17,6 +18,8 @@ pub fn run(settings: &Settings) -> Exit {
             return Exit::Usage;
         }
     };
+    // While this is the only thread.
+    open_files::raise().make_room_for(config.limits.connections);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

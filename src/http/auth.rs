@@ -4,6 +4,7 @@
 //! understood is never taken for none.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use super::Surface;
 use super::error::Refusal;
 use crate::clock;
-use crate::token::{Refused, Session};
+use crate::token::{Gate, Pass, Refused, ServerPass, Session};
 
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -21,7 +22,7 @@ pub enum Asker {
     /// A user whose session token was checked.
     User(Arc<Session>),
     /// A server, for anyone.
-    Server,
+    Server(ServerPass),
     /// Somebody.
     Plain,
 }
@@ -31,11 +32,9 @@ pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     let gate = &surface.gate;
     let judged = match (only(headers, &AUTHORIZATION)?, only(headers, &API_KEY)?) {
         (None, None) => gate.nothing().map(|()| Asker::Plain),
-        (Some(authorization), None) => gate
-            .bearer(bearer(authorization).ok_or(Refused)?, clock::wall())
-            .map(|session| session.map_or(Asker::Server, Asker::User)),
+        (Some(authorization), None) => gate.bearer(bearer(authorization).ok_or(Refused)?, clock::wall()).map(Asker::from),
         (None, Some(key)) => {
-            key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key, clock::wall())).map(|()| Asker::Server)
+            key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key, clock::wall())).map(Asker::Server)
         }
         // Which of the two was meant?
         (Some(_), Some(_)) => Err(Refused),
@@ -47,8 +46,37 @@ pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
 pub fn user(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     match asker(surface, headers)? {
         Asker::Plain => Err(Refusal::Unauthenticated),
-        Asker::Server => Err(Refusal::NoSubject),
+        Asker::Server(_) => Err(Refusal::NoSubject),
         user => Ok(user),
+    }
+}
+
+impl Asker {
+    /// Whether it would be let in again, as long as its credential lives.
+    pub fn is_still_let_in(&self, gate: &Gate, now: SystemTime) -> bool {
+        match self {
+            Asker::User(session) => gate.still_lets_user(session),
+            Asker::Server(pass) => gate.still_lets_server(pass, now),
+            Asker::Plain => true,
+        }
+    }
+
+    /// How long its credential is still good, if it ends.
+    pub fn lives_for(&self, now: SystemTime) -> Option<Duration> {
+        match self {
+            Asker::User(session) => Some(session.lives_for(now)),
+            Asker::Server(pass) => pass.lives_for(now),
+            Asker::Plain => None,
+        }
+    }
+}
+
+impl From<Pass> for Asker {
+    fn from(pass: Pass) -> Asker {
+        match pass {
+            Pass::User(session) => Asker::User(session),
+            Pass::Server(pass) => Asker::Server(pass),
+        }
     }
 }
 

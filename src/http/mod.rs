@@ -48,21 +48,17 @@ pub struct Surface {
 }
 
 impl Surface {
-    /// Its streams live on the runtime this is called on.
-    pub fn of(corridor: &Corridor, streams: StreamLimits) -> Surface {
+    /// Lets in only whom the gate lets in. Its streams live on the runtime this is called on.
+    pub fn of(corridor: &Corridor, streams: StreamLimits, gate: Gate) -> Surface {
+        let gate = Arc::new(gate);
         Surface {
             live: corridor.live().clone(),
             problems: corridor.problems().clone(),
             contact: corridor.contact().clone(),
             statuses: Arc::default(),
-            gate: Arc::default(),
-            hub: Hub::start(corridor.live().clone(), streams),
+            hub: Hub::start(corridor.live().clone(), streams, gate.clone()),
+            gate,
         }
-    }
-
-    /// Lets in only whom the gate lets in.
-    pub fn behind(self, gate: Gate) -> Surface {
-        Surface { gate: Arc::new(gate), ..self }
     }
 }
 

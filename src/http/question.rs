@@ -134,7 +134,7 @@ impl<'a> Question<'a> {
         let key = self.targeting_key.as_deref().and_then(|key| TargetingKey::parse(key).ok().flatten());
         match asker {
             Asker::Plain => Ok(Context::new(Identity::Plain, key, &self.attributes)),
-            Asker::Server => Ok(Context::new(Identity::Server, key, &self.attributes)),
+            Asker::Server(_) => Ok(Context::new(Identity::Server, key, &self.attributes)),
             Asker::User(session) if key.is_some() && key != session.subject() => Err(Refusal::WrongSubject),
             Asker::User(session) => {
                 Ok(Context::new(Identity::Verified, session.subject(), session.attributes()).beside(&self.attributes))

@@ -1,11 +1,17 @@
 //! The gate: which credentials are configured, and what each lets one ask. It is told what was presented, not how.
 
+use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use super::Refused;
+use super::operator::{Credential, Operators};
 use super::server_key::ServerKeys;
-use super::session::{Session, Sessions};
-use super::{Operators, Refused, Role, session};
+use super::session::{self, Fingerprint, Ring, Session, Sessions, fingerprint};
+use crate::truth::ContentId;
+
+/// The longest server key that is looked at, in bytes.
+const MAX_KEY_BYTES: usize = 512;
 
 /// Whether one may ask without a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,26 +31,109 @@ pub struct Gate {
     pub unverified: Unverified,
 }
 
+/// Who was let in by a bearer credential.
+#[derive(Debug)]
+pub enum Pass {
+    User(Arc<Session>),
+    Server(ServerPass),
+}
+
+/// What a server was let in by: enough to ask again whether it still would be, and nothing it could be let in with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerPass {
+    fingerprint: Fingerprint,
+    expires_at_ms: Option<i64>,
+}
+
+/// What a gate believed at one time.
+pub struct Belief {
+    sessions: Option<Arc<Ring>>,
+    server_keys: Option<Arc<Vec<Fingerprint>>>,
+    operators: Option<Arc<Vec<Credential>>>,
+}
+
 impl Gate {
-    /// A bearer credential's user, or `None` for a server, which may ask for anyone. A token of three parts is a session's.
-    pub fn bearer(&self, credential: &str, now: SystemTime) -> Result<Option<Arc<Session>>, Refused> {
+    /// A bearer credential's user, or a server, which may ask for anyone. A token of three parts is a session's.
+    pub fn bearer(&self, credential: &str, now: SystemTime) -> Result<Pass, Refused> {
         let looks_like_a_token = credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
         match looks_like_a_token {
-            true => self.sessions.as_ref().ok_or(Refused)?.verify(credential, now).map(Some),
-            false => self.server(credential, now).map(|()| None),
+            true => self.sessions.as_ref().ok_or(Refused)?.verify(credential, now).map(Pass::User),
+            false => self.server(credential, now).map(Pass::Server),
         }
     }
 
     /// A server's key.
-    pub fn server(&self, key: &str, now: SystemTime) -> Result<(), Refused> {
-        let listed = self.server_keys.as_ref().is_some_and(|keys| keys.verify(key).is_ok());
-        let now_ms = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-        let caller = self.operators.as_ref().and_then(|operators| operators.judge(key, now_ms).ok());
-        if listed || caller.is_some_and(|caller| caller.role == Role::Server) { Ok(()) } else { Err(Refused) }
+    pub fn server(&self, key: &str, now: SystemTime) -> Result<ServerPass, Refused> {
+        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+            return Err(Refused);
+        }
+        self.server_of(fingerprint(key.as_bytes()), now)
+    }
+
+    /// Whether a server would be let in again.
+    pub fn still_lets_server(&self, pass: &ServerPass, now: SystemTime) -> bool {
+        self.server_of(pass.fingerprint, now).is_ok()
+    }
+
+    /// Whether a user would be let in again whose token has not ended.
+    pub fn still_lets_user(&self, session: &Session) -> bool {
+        self.sessions.as_ref().is_some_and(|sessions| sessions.believe(session))
+    }
+
+    /// What is believed now. While it is the same, whoever was let in still would be, until the credential ends.
+    pub fn belief(&self) -> Belief {
+        Belief {
+            sessions: self.sessions.as_ref().map(|sessions| sessions.current()),
+            server_keys: self.server_keys.as_ref().map(|keys| keys.current()),
+            operators: self.operators.as_ref().map(Operators::current),
+        }
+    }
+
+    fn server_of(&self, fingerprint: Fingerprint, now: SystemTime) -> Result<ServerPass, Refused> {
+        if self.server_keys.as_ref().is_some_and(|keys| keys.know(&fingerprint)) {
+            return Ok(ServerPass { fingerprint, expires_at_ms: None });
+        }
+        let operators = self.operators.as_ref().ok_or(Refused)?;
+        let expires_at_ms = operators.server(ContentId::from(fingerprint), since_1970_ms(now))?;
+        Ok(ServerPass { fingerprint, expires_at_ms })
     }
 
     /// No credential at all.
     pub fn nothing(&self) -> Result<(), Refused> {
         if self.unverified == Unverified::Allow { Ok(()) } else { Err(Refused) }
     }
+}
+
+impl ServerPass {
+    /// How long its credential is still good, if it ends.
+    pub fn lives_for(&self, now: SystemTime) -> Option<Duration> {
+        let left_ms = self.expires_at_ms?.saturating_sub(since_1970_ms(now));
+        Some(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default()))
+    }
+}
+
+impl fmt::Debug for ServerPass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerPass(redacted)")
+    }
+}
+
+impl PartialEq for Belief {
+    /// Whether nothing was taken in between the two. Each holds what it saw, so that none of it can come again as something else.
+    fn eq(&self, other: &Belief) -> bool {
+        fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
+            match (one, other) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (None, None) => true,
+                _ => false,
+            }
+        }
+        same(&self.sessions, &other.sessions)
+            && same(&self.server_keys, &other.server_keys)
+            && same(&self.operators, &other.operators)
+    }
+}
+
+fn since_1970_ms(now: SystemTime) -> i64 {
+    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

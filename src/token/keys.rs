@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
@@ -86,11 +87,11 @@ pub enum BadKeys {
 #[derive(PartialEq)]
 pub struct Keys {
     algorithm: Algorithm,
-    keys: Vec<Key>,
+    keys: Vec<Arc<Key>>,
 }
 
 #[derive(PartialEq)]
-struct Key {
+pub struct Key {
     /// A key with an id serves only tokens that name it; one without serves any.
     id: Option<Box<str>>,
     key: SameKey,
@@ -115,7 +116,7 @@ impl Keys {
         };
         match keys.len() {
             0 => Err(BadKeys::NoneFits(algorithm.as_str())),
-            1..=MAX_KEYS => Ok(Keys { algorithm, keys }),
+            1..=MAX_KEYS => Ok(Keys { algorithm, keys: keys.into_iter().map(Arc::new).collect() }),
             _ => Err(BadKeys::TooMany),
         }
     }
@@ -128,14 +129,19 @@ impl Keys {
         self.algorithm
     }
 
-    /// Whether one of the keys made this signature (the third part of a token, as written) over the first two.
-    pub fn signed(&self, key_id: Option<&str>, message: &str, signature: &str) -> bool {
-        let serving = |key: &&Key| key.id.as_deref().is_none_or(|id| Some(id) == key_id);
+    /// The key that made this signature (the third part of a token, as written) over the first two, if one did.
+    pub fn signed(&self, key_id: Option<&str>, message: &str, signature: &str) -> Option<&Arc<Key>> {
+        let serving = |key: &&Arc<Key>| key.id.as_deref().is_none_or(|id| Some(id) == key_id);
         let algorithm = self.algorithm.of_library();
         self.keys
             .iter()
             .filter(serving)
-            .any(|key| crypto::verify(signature, message.as_bytes(), &key.key.0, algorithm).unwrap_or(false))
+            .find(|key| crypto::verify(signature, message.as_bytes(), &key.key.0, algorithm).unwrap_or(false))
+    }
+
+    /// Whether this one is among them.
+    pub fn hold(&self, key: &Key) -> bool {
+        self.keys.iter().any(|held| **held == *key)
     }
 
     /// Whether a token that names this key could be checked at all.

@@ -18,7 +18,7 @@ mod signing;
 mod source;
 
 pub use fresh::{Fresh, Outcome, Report};
-pub use gate::{Gate, Unverified};
+pub use gate::{Belief, Gate, Pass, ServerPass, Unverified};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
 pub use operator::{Caller, Credential, Operators, Role};
 pub use secret::{random_name, random_number, random_secret};

@@ -98,14 +98,29 @@ impl Operators {
         if hash == self.local {
             return Ok(Caller { name: "local-admin".to_owned(), role: Role::Admin, flags: None });
         }
+        self.good(hash, now_ms, |Credential { name, role, flags, .. }| Caller {
+            name: name.clone(),
+            role: *role,
+            flags: flags.clone(),
+        })
+    }
+
+    /// Until when the server whose secret has this hash may ask; `None` is for ever.
+    pub fn server(&self, hash: ContentId, now_ms: i64) -> Result<Option<i64>, Refused> {
+        let (role, expires_at_ms) = self.good(hash, now_ms, |credential| (credential.role, credential.expires_at_ms))?;
+        if role == Role::Server { Ok(expires_at_ms) } else { Err(Refused) }
+    }
+
+    /// What is believed now; another one where that may be something else.
+    pub(super) fn current(&self) -> Arc<Vec<Credential>> {
+        self.known.borrow().clone()
+    }
+
+    fn good<T>(&self, hash: ContentId, now_ms: i64, of: impl FnOnce(&Credential) -> T) -> Result<T, Refused> {
         let known = self.known.borrow();
         let credential = known.iter().find(|credential| credential.hash == hash).ok_or(Refused)?;
         let over = credential.expires_at_ms.is_some_and(|end| end <= now_ms) || credential.revoked_at_ms.is_some();
-        if over {
-            return Err(Refused);
-        }
-        let Credential { name, role, flags, .. } = credential.clone();
-        Ok(Caller { name, role, flags })
+        if over { Err(Refused) } else { Ok(of(credential)) }
     }
 }
 

@@ -11,18 +11,14 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-use super::Refused;
+use super::session::Fingerprint;
 
 /// The most keys a file holds.
 pub const MAX_SERVER_KEYS: usize = 256;
-/// The longest key that is looked at, in bytes.
-const MAX_KEY_BYTES: usize = 512;
 
 /// The keys of servers, as hashes. No name and no hash stands in its `Debug`.
 #[derive(Default)]
-pub struct ServerKeys(ArcSwap<Vec<Hash>>);
-
-type Hash = [u8; SHA256_OUTPUT_LEN];
+pub struct ServerKeys(ArcSwap<Vec<Fingerprint>>);
 
 /// A line that is no key; the first one, as a file of hashes is written by a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,15 +40,15 @@ impl ServerKeys {
         Ok(count)
     }
 
-    /// Whether this is one of the keys. Every hash is compared, whole, whichever fits.
-    pub fn verify(&self, key: &str) -> Result<(), Refused> {
-        if key.len() > MAX_KEY_BYTES {
-            return Err(Refused);
-        }
-        let asked = digest(&SHA256, key.as_bytes());
-        let same = |hash: &Hash| verify_slices_are_equal(hash, asked.as_ref()).is_ok();
-        let known = self.0.load().iter().fold(false, |known, hash| known | same(hash));
-        if known { Ok(()) } else { Err(Refused) }
+    /// Whether a key of this fingerprint is one of them. Every hash is compared, whole, whichever fits.
+    pub fn know(&self, fingerprint: &Fingerprint) -> bool {
+        let same = |hash: &Fingerprint| verify_slices_are_equal(hash, fingerprint).is_ok();
+        self.0.load().iter().fold(false, |known, hash| known | same(hash))
+    }
+
+    /// What is believed now; another one where that may be something else.
+    pub(super) fn current(&self) -> Arc<Vec<Fingerprint>> {
+        self.0.load_full()
     }
 }
 
@@ -62,7 +58,7 @@ impl std::fmt::Debug for ServerKeys {
     }
 }
 
-fn read(bytes: &[u8]) -> Result<Vec<Hash>, BadServerKeys> {
+fn read(bytes: &[u8]) -> Result<Vec<Fingerprint>, BadServerKeys> {
     let nothing = digest(&SHA256, b"");
     let mut hashes = Vec::new();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -84,7 +80,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Hash>, BadServerKeys> {
     if hashes.len() > MAX_SERVER_KEYS { Err(BadServerKeys::TooMany) } else { Ok(hashes) }
 }
 
-fn of_hex(text: &str) -> Option<Hash> {
+fn of_hex(text: &str) -> Option<Fingerprint> {
     let digits: Vec<u8> = text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
     if digits.len() == 2 * SHA256_OUTPUT_LEN { bytes.try_into().ok() } else { None }

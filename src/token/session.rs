@@ -15,7 +15,7 @@ use super::Refused;
 use super::cache::Cache;
 use super::claims::{Claims, LEEWAY_SECONDS};
 use super::header::Header;
-use super::keys::{Algorithm, BadKeys, Keys};
+use super::keys::{Algorithm, BadKeys, Key, Keys};
 use crate::flag::{Attributes, TargetingKey, Value};
 
 /// The longest token that is looked at, in bytes.
@@ -40,7 +40,7 @@ pub struct Sessions {
 
 /// Keys, and the tokens they verified.
 #[derive(Debug)]
-struct Ring {
+pub struct Ring {
     keys: Keys,
     verified: Cache,
 }
@@ -78,6 +78,16 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Whether the key that signed a session's token is still believed.
+    pub fn believe(&self, session: &Session) -> bool {
+        self.current.load().keys.hold(&session.key)
+    }
+
+    /// What is believed now; another one where that is something else.
+    pub(super) fn current(&self) -> Arc<Ring> {
+        self.current.load_full()
+    }
+
     /// Waits until a token named a key that is not there.
     pub async fn strange_key(&self) {
         self.strange_key.notified().await;
@@ -91,11 +101,9 @@ impl Sessions {
             self.strange_key.notify_one();
             return Err(Refused);
         }
-        if !keys.signed(header.key_id.as_deref(), message, signature) {
-            return Err(Refused);
-        }
+        let key = keys.signed(header.key_id.as_deref(), message, signature).ok_or(Refused)?.clone();
         let Claims { subject, expires, attributes } = Claims::read(claims, &self.pins, now)?;
-        Ok(Session { fingerprint, subject, expires, attributes })
+        Ok(Session { fingerprint, subject, expires, attributes, key })
     }
 }
 
@@ -120,6 +128,8 @@ pub struct Session {
     subject: Box<str>,
     expires: f64,
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
+    /// The one that signed its token.
+    key: Arc<Key>,
 }
 
 impl Session {

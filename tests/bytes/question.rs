@@ -14,6 +14,7 @@ use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
 use turnout::http::{StreamLimits, Surface, public_document, routes};
+use turnout::token::Gate;
 
 use super::bend::made_of;
 
@@ -64,7 +65,7 @@ impl Questions {
             let corridor = Corridor::open(opening).await.unwrap();
             corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
             assert!(corridor.live().current().flag("chat").is_some());
-            routes(Surface::of(&corridor, StreamLimits::default()))
+            routes(Surface::of(&corridor, StreamLimits::default(), Gate::default()))
         });
         Questions { _home: home, routes, documented: public_document(), runtime }
     }

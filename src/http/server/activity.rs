@@ -27,15 +27,21 @@ pub enum Phase {
 pub struct Activity {
     /// Times here are milliseconds after it.
     opened: Instant,
-    /// The phase, whether bytes came ahead of their turn, and when the phase began.
+    /// The phase, how bytes came, and when the phase began.
     state: AtomicU64,
     /// When the client stopped taking bytes, plus one; 0 while it takes them.
     stuck: AtomicU64,
 }
 
 const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Answering, Phase::Lingering];
+/// The lowest bits are the phase.
+const PHASE: u64 = AHEAD - 1;
+/// Bytes came ahead of their turn.
 const AHEAD: u64 = 1 << 3;
-const SINCE: u32 = 4;
+/// A request did not come whole; its rest did not come at once either.
+const REST: u64 = 1 << 4;
+const IN_PIECES: u64 = 1 << 5;
+const SINCE: u32 = 6;
 
 impl Activity {
     /// Of a connection that was just accepted. All of a server's count from the same instant.
@@ -46,7 +52,7 @@ impl Activity {
     }
 
     pub fn phase(&self) -> Phase {
-        PHASES.get((self.state.load(Relaxed) & (AHEAD - 1)) as usize).copied().unwrap_or(Phase::Idle)
+        PHASES.get((self.state.load(Relaxed) & PHASE) as usize).copied().unwrap_or(Phase::Idle)
     }
 
     /// Bytes came from the client.
@@ -54,9 +60,16 @@ impl Activity {
         match self.phase() {
             Phase::Idle => self.enter(Phase::Head),
             // The start of the next request, sent ahead.
-            Phase::Answering => self.state.store(self.state.load(Relaxed) | AHEAD, Relaxed),
-            Phase::Head | Phase::Body | Phase::Lingering => {}
+            Phase::Answering => self.mark(AHEAD),
+            Phase::Head | Phase::Body if self.is_marked(REST) => self.mark(IN_PIECES),
+            Phase::Head | Phase::Body => self.mark(REST),
+            Phase::Lingering => {}
         }
+    }
+
+    /// Whether a request is coming bit by bit. Many a client sends its head and its body apart: that is not meant.
+    pub fn is_coming_in_pieces(&self) -> bool {
+        self.is_marked(IN_PIECES) && matches!(self.phase(), Phase::Head | Phase::Body)
     }
 
     /// A head is whole. How long its request has been coming counts on.
@@ -71,8 +84,7 @@ impl Activity {
 
     /// An answer was handed over, to the last byte.
     pub fn answered(&self) {
-        let ahead = self.state.load(Relaxed) & AHEAD != 0;
-        self.enter(if ahead { Phase::Head } else { Phase::Idle });
+        self.enter(if self.is_marked(AHEAD) { Phase::Head } else { Phase::Idle });
     }
 
     pub fn lingering(&self) {
@@ -144,8 +156,16 @@ impl Activity {
         self.state.store(self.now() << SINCE | phase as u64, Relaxed);
     }
 
-    /// Keeps the time and what came ahead.
+    /// Keeps the time and how bytes came.
     fn go_on_to(&self, phase: Phase) {
-        self.state.store(self.state.load(Relaxed) & !(AHEAD - 1) | phase as u64, Relaxed);
+        self.state.store(self.state.load(Relaxed) & !PHASE | phase as u64, Relaxed);
+    }
+
+    fn mark(&self, how: u64) {
+        self.state.store(self.state.load(Relaxed) | how, Relaxed);
+    }
+
+    fn is_marked(&self, how: u64) -> bool {
+        self.state.load(Relaxed) & how != 0
     }
 }

@@ -6,7 +6,7 @@
 //! while nothing is asked, and would cut an idle client after seconds.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -17,6 +17,7 @@ use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
@@ -119,8 +120,14 @@ async fn serve<C: GracefulConnection + Unpin>(
     handover: &Handover,
 ) -> End {
     clock.resting = false;
-    let mut leaving = false;
+    let (mut leaving, mut stepped_back) = (false, false);
     poll_fn(|cx| {
+        // Whoever sends a request in pieces has each of them read when those who asked meanwhile have had their turn.
+        stepped_back = !stepped_back && clock.activity.is_coming_in_pieces();
+        if stepped_back {
+            let _woken_again = pin!(yield_now()).poll(cx);
+            return Poll::Pending;
+        }
         loop {
             // A connection that breaks is its client's affair.
             if Pin::new(&mut *serving).poll(cx).is_ready() {

@@ -17,7 +17,6 @@ use super::outlet::Outlet;
 use super::view::{Look, View};
 use crate::clock;
 use crate::convergence::Open;
-use crate::http::auth::Asker;
 use crate::http::server::{Leave, Taken};
 use crate::token::random_number;
 
@@ -32,6 +31,8 @@ pub struct Follow {
     next_beat_ms: u64,
     ends: (u64, Goodbye),
     writing: Writing,
+    /// Which of the gate's beliefs let its client in.
+    let_in_by: u64,
     chance: u64,
 }
 
@@ -56,10 +57,8 @@ impl Follow {
         let next_beat_ms = now_ms + 1 + share(chance, ms(limits.heartbeat));
         let max_age_ms = ms(limits.max_age);
         let age = (now_ms + max_age_ms - max_age_ms / 5 + share(chance.rotate_left(16), max_age_ms * 2 / 5), Goodbye::Age);
-        let expiry = match view.asker() {
-            Some(Asker::User(session)) => Some((now_ms + ms(session.lives_for(clock::wall())), Goodbye::Expired)),
-            _ => None,
-        };
+        let expiry = view.asker().and_then(|asker| asker.lives_for(clock::wall()));
+        let expiry = expiry.map(|lives_for| (now_ms.saturating_add(ms(lives_for)), Goodbye::Expired));
         let ends = expiry.filter(|expiry| expiry.0 < age.0).unwrap_or(age);
         Follow {
             leave,
@@ -71,6 +70,8 @@ impl Follow {
             next_beat_ms,
             ends,
             writing: Writing::Nothing,
+            // What is believed may have changed since its client was let in.
+            let_in_by: 0,
             chance,
         }
     }
@@ -115,6 +116,13 @@ impl Follow {
     fn write_next(&mut self, cx: &mut Context<'_>, now_ms: u64) -> bool {
         if self.leave.poll(cx).is_ready() {
             return self.say_goodbye(Goodbye::Stopping);
+        }
+        let beliefs = self.hub.beliefs();
+        if self.let_in_by != beliefs {
+            if self.view.asker().is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), clock::wall())) {
+                return self.say_goodbye(Goodbye::Expired);
+            }
+            self.let_in_by = beliefs;
         }
         let snapshot = self.hub.live().current();
         if !self.view.has_seen(&snapshot) {

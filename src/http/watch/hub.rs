@@ -2,6 +2,7 @@
 //! one ticker the second, for all streams there are.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::flag::{Context, FlagKey};
 use crate::http::error::Refusal;
 use crate::live::Live;
 use crate::snapshot::Position;
-use crate::token::random_number;
+use crate::token::{Gate, random_number};
 
 /// What streams share.
 #[derive(Debug)]
@@ -29,11 +30,14 @@ pub struct Hub {
     limits: StreamLimits,
     opened: Instant,
     pace: Pace,
+    gate: Arc<Gate>,
+    /// How often other credentials were believed than before.
+    beliefs: AtomicU64,
 }
 
 impl Hub {
     /// Its tasks live on the runtime this is called on, for as long as it does.
-    pub fn start(live: Arc<Live>, limits: StreamLimits) -> Arc<Hub> {
+    pub fn start(live: Arc<Live>, limits: StreamLimits, gate: Arc<Gate>) -> Arc<Hub> {
         let positions = live.positions();
         let hub = Arc::new(Hub {
             landed: Landed::from(&live.current()),
@@ -43,6 +47,8 @@ impl Hub {
             limits,
             opened: Instant::now(),
             pace: Pace::default(),
+            gate,
+            beliefs: AtomicU64::new(1),
         });
         tokio::spawn(announce(Arc::downgrade(&hub), positions));
         tokio::spawn(tick(Arc::downgrade(&hub)));
@@ -100,6 +106,15 @@ impl Hub {
         &self.pace
     }
 
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Another number when other credentials are believed than before; never 0.
+    pub(super) fn beliefs(&self) -> u64 {
+        self.beliefs.load(Relaxed)
+    }
+
     /// Wakes streams, not all in one go.
     async fn wake(&self, which: impl Fn(&Stream) -> bool) {
         let (mut turns, mut from) = (self.pace.turns(), 0);
@@ -122,9 +137,16 @@ async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
 }
 
 async fn tick(hub: Weak<Hub>) {
+    let Some(mut believed) = hub.upgrade().map(|hub| hub.gate.belief()) else { return };
     loop {
         sleep(TICK).await;
         let Some(hub) = hub.upgrade() else { return };
+        let belief = hub.gate.belief();
+        if belief != believed {
+            believed = belief;
+            hub.beliefs.fetch_add(1, Relaxed);
+            hub.wake(|_| true).await;
+        }
         let now_ms = hub.now_ms();
         hub.pollers.tick(now_ms);
         hub.wake(|stream| stream.has_come_due(now_ms)).await;

@@ -70,7 +70,7 @@ impl View {
         self.seen.as_ref().is_some_and(|seen| std::ptr::eq(&**seen, snapshot))
     }
 
-    /// Whether a token stands behind this client, and what it is.
+    /// Who it was let in as, if anybody asks.
     pub fn asker(&self) -> Option<&Asker> {
         match &self.of {
             Of::Flag(_, listener) | Of::All(listener) => Some(&listener.asker),
