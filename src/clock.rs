@@ -9,7 +9,12 @@ pub fn wall() -> SystemTime {
 
 /// Now, in milliseconds since 1970.
 pub fn wall_ms() -> i64 {
-    let since = wall().duration_since(SystemTime::UNIX_EPOCH);
+    unix_ms(wall())
+}
+
+/// A time in milliseconds since 1970; one before is 0.
+pub fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis().min(i64::MAX as u128) as i64)
 }
 

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Refused;
-use super::operator::{Credential, Operators};
+use super::operator::{Credential, MAX_BYTES, Operators};
 use super::server_key::ServerKeys;
 use super::session::{self, Fingerprint, Ring, Session, Sessions, fingerprint};
+use crate::clock::unix_ms;
 use crate::truth::ContentId;
-
-/// The longest server key that is looked at, in bytes.
-const MAX_KEY_BYTES: usize = 512;
 
 /// Whether one may ask without a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,7 +62,7 @@ impl Gate {
 
     /// A server's key.
     pub fn server(&self, key: &str, now: SystemTime) -> Result<ServerPass, Refused> {
-        if key.is_empty() || key.len() > MAX_KEY_BYTES {
+        if key.is_empty() || key.len() > MAX_BYTES {
             return Err(Refused);
         }
         self.server_of(fingerprint(key.as_bytes()), now)
@@ -94,7 +92,7 @@ impl Gate {
             return Ok(ServerPass { fingerprint, expires_at_ms: None });
         }
         let operators = self.operators.as_ref().ok_or(Refused)?;
-        let expires_at_ms = operators.server(ContentId::from(fingerprint), since_1970_ms(now))?;
+        let expires_at_ms = operators.server(ContentId::from(fingerprint), unix_ms(now))?;
         Ok(ServerPass { fingerprint, expires_at_ms })
     }
 
@@ -107,7 +105,7 @@ impl Gate {
 impl ServerPass {
     /// How long its credential is still good, if it ends.
     pub fn lives_for(&self, now: SystemTime) -> Option<Duration> {
-        let left_ms = self.expires_at_ms?.saturating_sub(since_1970_ms(now));
+        let left_ms = self.expires_at_ms?.saturating_sub(unix_ms(now));
         Some(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default()))
     }
 }
@@ -132,8 +130,4 @@ impl PartialEq for Belief {
             && same(&self.server_keys, &other.server_keys)
             && same(&self.operators, &other.operators)
     }
-}
-
-fn since_1970_ms(now: SystemTime) -> i64 {
-    now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

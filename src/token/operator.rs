@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use super::Refused;
 use crate::truth::ContentId;
 
-/// The longest credential that is looked at, in bytes.
-const MAX_BYTES: usize = 512;
+/// The longest credential that is looked at, in bytes; a server's key is one too.
+pub(super) const MAX_BYTES: usize = 512;
 
 /// What a credential is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
