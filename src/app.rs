@@ -117,7 +117,7 @@ impl App {
         let operators = Operators::new(&secret, corridor.tokens());
         let (gate, fresh) = open_gate(&config.access, operators.clone()).await;
         let surface = Surface::of(&corridor, config.streams.within(limits.connections), gate);
-        let routes = http::for_pages_of(&config.access.cors_origins, http::routes(surface.clone()), surface.clone());
+        let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
         let (watched, handle) = (corridor.clone(), back_room.handle.clone());

@@ -14,6 +14,9 @@ pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
 pub const FLAG_REVISION: HeaderName = HeaderName::from_static("turnout-flag-revision");
 pub const STALE: HeaderName = HeaderName::from_static("turnout-stale");
 
+/// How many an answer has at most. Room for one more would be twice as large, and too large for what an allocator keeps at hand.
+const HEADERS: usize = 6;
+
 /// An answer made from one snapshot.
 pub struct Answer<'s> {
     pub surface: &'s Surface,
@@ -34,7 +37,7 @@ impl Answer<'_> {
         self.surface.statuses.count(status);
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.reserve(8);
+        headers.reserve(HEADERS);
         if !fresh {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
@@ -62,7 +65,11 @@ impl Answer<'_> {
         if let Some(changed_at) = self.flag_changed_at {
             insert(headers, FLAG_REVISION, changed_at);
         }
-        headers.insert(STALE, self.surface.contact.stale_seconds().into());
+        let stale = match self.surface.contact.stale_seconds() {
+            0 => HeaderValue::from_static("0"),
+            seconds => seconds.into(),
+        };
+        headers.insert(STALE, stale);
     }
 }
 
@@ -82,9 +89,9 @@ pub fn all_flags(snapshot: &Snapshot, context: &Context<'_>, form: fn(&Document)
     json.into()
 }
 
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &Bytes) {
-    // Positions and tags are plain ASCII.
-    if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
+    // Positions and tags are plain ASCII; so short that a copy costs less than a place at which all cores count who holds it.
+    if let Ok(value) = HeaderValue::from_bytes(value) {
         headers.insert(name, value);
     }
 }

@@ -6,6 +6,7 @@ mod auth;
 mod contract;
 mod cors;
 mod error;
+mod front;
 mod health;
 mod ofrep;
 mod openapi;
@@ -14,20 +15,21 @@ mod server;
 mod strategy;
 mod watch;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
 use axum::http::StatusCode;
 
 pub use admin::{AdminSurface, admin_document, permissions, routes as admin_routes};
-pub use cors::for_pages_of;
+pub use front::Front;
 pub use openapi::public_document;
-pub use server::{Limits, MAX_HEAD_BYTES, Server, bind, serve};
+pub use server::{Limits, MAX_HEAD_BYTES, Routes, Server, bind, serve};
 
 pub use watch::StreamLimits;
 
 use self::contract::{Endpoint, public};
+use self::cors::Origins;
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
 use crate::token::Gate;
@@ -36,13 +38,17 @@ use watch::Hub;
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What handlers need.
+/// What handlers need. The router clones it a few times with every request, and all cores count its clones at the same place: so it is
+/// one reference, and not one to each part.
 #[derive(Clone, Debug)]
-pub struct Surface {
+pub struct Surface(Arc<Parts>);
+
+#[derive(Debug)]
+pub struct Parts {
     live: Arc<Live>,
     problems: Arc<Problems>,
     contact: Arc<Contact>,
-    statuses: Arc<Statuses>,
+    statuses: Statuses,
     gate: Arc<Gate>,
     hub: Arc<Hub>,
 }
@@ -51,14 +57,22 @@ impl Surface {
     /// Lets in only whom the gate lets in. Its streams live on the runtime this is called on.
     pub fn of(corridor: &Corridor, streams: StreamLimits, gate: Gate) -> Surface {
         let gate = Arc::new(gate);
-        Surface {
+        Surface(Arc::new(Parts {
             live: corridor.live().clone(),
             problems: corridor.problems().clone(),
             contact: corridor.contact().clone(),
-            statuses: Arc::default(),
+            statuses: Statuses::default(),
             hub: Hub::start(corridor.live().clone(), streams, gate.clone()),
             gate,
-        }
+        }))
+    }
+}
+
+impl Deref for Surface {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
     }
 }
 
@@ -83,8 +97,8 @@ impl Statuses {
 /// Every public call, for the router and for the contract.
 fn endpoints() -> Vec<Endpoint<Surface>> {
     vec![
-        Endpoint::post("/v1/strategy/{flag}", strategy::one, public::strategy_of_one()),
-        Endpoint::get("/v1/strategy/{flag}", strategy::mine, public::strategy_of_mine()),
+        Endpoint::post(strategy::ONE_PATH, strategy::one, public::strategy_of_one()),
+        Endpoint::get(strategy::ONE_PATH, strategy::mine, public::strategy_of_mine()),
         Endpoint::post("/v1/strategy", strategy::all, public::strategy_of_all()),
         Endpoint::post("/v1/strategy/{flag}/watch", watch::one, public::watch_one()),
         Endpoint::get("/v1/strategy/{flag}/watch", watch::mine, public::watch_mine()),
@@ -100,10 +114,11 @@ fn endpoints() -> Vec<Endpoint<Surface>> {
     ]
 }
 
-/// Every public route.
-pub fn routes(surface: Surface) -> Router {
-    contract::router(endpoints())
+/// Every public route, open to pages of these origins.
+pub fn routes<O: AsRef<str>>(surface: Surface, origins: &[O]) -> Front {
+    let router = contract::router(endpoints())
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
-        .with_state(surface)
+        .with_state(surface.clone());
+    Front::of(router, surface, Origins::new(origins))
 }

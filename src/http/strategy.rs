@@ -15,21 +15,32 @@ use crate::convergence::EVERY_FLAG;
 use crate::document::{Document, etag};
 use crate::flag::FlagKey;
 
+/// Where one flag is asked for.
+pub const ONE_PATH: &str = "/v1/strategy/{flag}";
+
 pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
-    let (head, request_body) = request.into_parts();
+    let (head, body) = request.into_parts();
+    of_anyone(&surface, key(&path), &head.headers, body).await
+}
+
+pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: HeaderMap) -> Response<Body> {
+    of_the_asker(&surface, key(&path), &headers)
+}
+
+/// Of whom the body says.
+pub async fn of_anyone(surface: &Surface, key: &str, headers: &HeaderMap, request_body: Body) -> Response<Body> {
     let answer = async {
-        let asker = auth::asker(&surface, &head.headers)?;
+        let asker = auth::asker(surface, headers)?;
         let bytes = body(request_body).await?;
-        answer_one(&surface, key(&path), &head.headers, &Question::native(&bytes)?, &asker)
+        answer_one(surface, key, headers, &Question::native(&bytes)?, &asker)
     };
-    answer.await.unwrap_or_else(|refusal| refusal.problem(&surface))
+    answer.await.unwrap_or_else(|refusal| refusal.problem(surface))
 }
 
 /// The user a session token speaks for asks without a body, so that the answer has an address of its own.
-pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: HeaderMap) -> Response<Body> {
-    let answer =
-        auth::user(&surface, &headers).and_then(|asker| answer_one(&surface, key(&path), &headers, &Question::empty(), &asker));
-    let mut response = answer.unwrap_or_else(|refusal| refusal.problem(&surface));
+pub fn of_the_asker(surface: &Surface, key: &str, headers: &HeaderMap) -> Response<Body> {
+    let answer = auth::user(surface, headers).and_then(|asker| answer_one(surface, key, headers, &Question::empty(), &asker));
+    let mut response = answer.unwrap_or_else(|refusal| refusal.problem(surface));
     response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));
     response
 }

@@ -2,18 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
+use hyper::service::Service;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
-use tower_service::Service;
 use turnout::control::{Corridor, Opening};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
-use turnout::http::{StreamLimits, Surface, public_document, routes};
+use turnout::http::{Front, StreamLimits, Surface, public_document, routes};
 use turnout::token::Gate;
 
 use super::bend::made_of;
@@ -49,7 +48,7 @@ const CHAT: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhe
 /// The routes of a service with one flag.
 pub struct Questions {
     _home: TempDir,
-    routes: Router,
+    routes: Front,
     documented: Json,
     runtime: Runtime,
 }
@@ -65,7 +64,7 @@ impl Questions {
             let corridor = Corridor::open(opening).await.unwrap();
             corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
             assert!(corridor.live().current().flag("chat").is_some());
-            routes(Surface::of(&corridor, StreamLimits::default(), Gate::default()))
+            routes::<&str>(Surface::of(&corridor, StreamLimits::default(), Gate::default()), &[])
         });
         Questions { _home: home, routes, documented: public_document(), runtime }
     }

@@ -10,7 +10,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
@@ -21,7 +20,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
-use super::exchange::exchange;
+use super::exchange::{Routes, exchange};
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
 use super::takeover::{Handover, Leave, Taken};
 use super::wire::Wire;
@@ -37,7 +36,7 @@ pub enum Order {
 
 pub async fn run(
     mut stream: TcpStream,
-    routes: Router,
+    routes: impl Routes,
     limits: Limits,
     activity: Arc<Activity>,
     mut told: oneshot::Receiver<Order>,

@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::CONTENT_LENGTH;
 use hyper::service::{HttpService, Service, service_fn};
 use hyper::{Method, Request, Response};
-use hyper_util::service::TowerToHyperService;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
@@ -26,14 +24,28 @@ use super::takeover::{Handover, TakeOver};
 #[error("the body did not arrive within {} ms", .0.as_millis())]
 pub struct TooSlow(pub Duration);
 
+/// What answers the requests of a listener.
+pub trait Routes:
+    Service<Request<AnyBody>, Response = Response<AnyBody>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Routes for S where
+    S: Service<Request<AnyBody>, Response = Response<AnyBody>, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 /// The routes, for one connection.
 pub fn exchange(
-    routes: Router,
+    routes: impl Routes,
     activity: Arc<Activity>,
     body_time: Duration,
     handover: Handover,
 ) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
-    let routes = TowerToHyperService::new(routes);
     service_fn(move |request: Request<Incoming>| {
         let head_only = request.method() == Method::HEAD;
         // Nothing was heard since the last answer, so it came together with the request before.

@@ -17,13 +17,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use exchange::TooSlow;
+pub use exchange::{Routes, TooSlow};
 pub use limits::{Limits, MAX_HEAD_BYTES};
 pub use takeover::{Leave, Run, TakeOver, Taken};
 
@@ -55,7 +54,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves a bound listener.
-pub fn serve(listener: TcpListener, routes: Router, limits: Limits) -> io::Result<Server> {
+pub fn serve(listener: TcpListener, routes: impl Routes, limits: Limits) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let seats = Seats::new(limits.connections);
@@ -91,7 +90,7 @@ impl fmt::Debug for Server {
     }
 }
 
-async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, mut lobby: Lobby<impl Routes>, mut stopped: watch::Receiver<bool>) {
     let accepting = async {
         let mut admitted: usize = 0;
         loop {
@@ -121,8 +120,8 @@ async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Rec
 }
 
 /// Where connections wait for a seat.
-struct Lobby {
-    routes: Router,
+struct Lobby<R> {
+    routes: R,
     limits: Limits,
     seats: Seats,
     /// One leaves at a time.
@@ -130,7 +129,7 @@ struct Lobby {
     opened: Instant,
 }
 
-impl Lobby {
+impl<R: Routes> Lobby<R> {
     async fn admit(&mut self, stream: TcpStream) {
         let Some(permit) = self.seats.room().await else { return };
         let activity = Arc::new(Activity::new(self.opened));

@@ -1,0 +1,93 @@
+//! The way into the public listener: a plain question for one flag goes straight to its answer, everything else by the router.
+//!
+//! Nearly all that is asked is that one question, and a router that can do anything costs a fifth of an answer (decision 0022). What is
+//! not plain, in its method or its path, is left to the router, so that there is one place that says what it is.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Method, Response};
+use hyper::service::Service;
+use hyper_util::service::TowerToHyperService;
+
+use super::Surface;
+use super::cors::Origins;
+use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
+
+/// What answers the public listener's requests.
+#[derive(Clone, Debug)]
+pub struct Front {
+    surface: Surface,
+    router: TowerToHyperService<Router>,
+    origins: Origins,
+}
+
+/// An answer in the making.
+pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl Front {
+    /// A front that answers as `router` does, and lets pages of these origins ask.
+    pub(super) fn of(router: Router, surface: Surface, origins: Origins) -> Front {
+        Front { surface, router: TowerToHyperService::new(router), origins }
+    }
+
+    fn answer(&self, request: Request) -> Answering {
+        let method = request.method();
+        if plain_key(request.uri().path()).is_none() || (method != Method::POST && method != Method::GET) {
+            return Box::pin(self.router.call(request));
+        }
+        let surface = self.surface.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let key = plain_key(head.uri.path()).unwrap_or_default();
+            Ok(match head.method {
+                Method::POST => of_anyone(&surface, key, &head.headers, body).await,
+                _ => of_the_asker(&surface, key, &head.headers),
+            })
+        })
+    }
+}
+
+impl Service<Request> for Front {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, request: Request) -> Answering {
+        self.origins.pass(request, &self.surface, |request| self.answer(request))
+    }
+}
+
+/// The flag a path asks for, if its key stands there as it is: nothing encoded, and nothing after it.
+fn plain_key(path: &str) -> Option<&str> {
+    let key = path.strip_prefix(ONE_PATH.strip_suffix("{flag}")?)?;
+    let plain = !key.is_empty() && !key.bytes().any(|byte| matches!(byte, b'/' | b'%'));
+    plain.then_some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_key_that_stands_there_as_it_is_goes_straight() {
+        for (path, key) in [
+            ("/v1/strategy/build-events", Some("build-events")),
+            ("/v1/strategy/No_Such.Flag", Some("No_Such.Flag")),
+            ("/v1/strategy", None),
+            ("/v1/strategy/", None),
+            ("/v1/strategy/build-events/", None),
+            ("/v1/strategy/build-events/watch", None),
+            ("/v1/strategy//build-events", None),
+            ("/v1/strategy/build%2Devents", None),
+            ("/v1/strategy/..%2fbuild-events", None),
+            ("/V1/strategy/build-events", None),
+            ("/ofrep/v1/evaluate/flags/build-events", None),
+        ] {
+            assert_eq!(plain_key(path), key, "{path}");
+        }
+    }
+}
