@@ -15,6 +15,7 @@ use hyper_util::service::TowerToHyperService;
 
 use super::Surface;
 use super::cors::Origins;
+use super::server::Routes;
 use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
 
 /// What answers the public listener's requests.
@@ -60,6 +61,8 @@ impl Service<Request> for Front {
         self.origins.pass(request, &self.surface, |request| self.answer(request))
     }
 }
+
+impl Routes for Front {}
 
 /// The flag a path asks for, if its key stands there as it is: nothing encoded, and nothing after it.
 fn plain_key(path: &str) -> Option<&str> {

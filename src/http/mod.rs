@@ -43,6 +43,7 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Surface(Arc<Parts>);
 
+/// What a surface refers to.
 #[derive(Debug)]
 pub struct Parts {
     live: Arc<Live>,

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::CONTENT_LENGTH;
 use hyper::service::{HttpService, Service, service_fn};
 use hyper::{Method, Request, Response};
+use hyper_util::service::TowerToHyperService;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
@@ -30,14 +32,7 @@ pub trait Routes:
 {
 }
 
-impl<S> Routes for S where
-    S: Service<Request<AnyBody>, Response = Response<AnyBody>, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
-}
+impl Routes for TowerToHyperService<Router> {}
 
 /// The routes, for one connection.
 pub fn exchange(
