@@ -8,6 +8,7 @@ mod cors;
 mod error;
 mod front;
 mod health;
+mod json;
 mod ofrep;
 mod openapi;
 mod question;
