@@ -3,8 +3,6 @@
 //! Without origins nothing stands in a request's way; with them, a request that names no origin pays one look at its headers. An
 //! unlisted origin gets no header, so its browser keeps the answer from it, and its preflight is refused.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
@@ -15,7 +13,7 @@ use axum::http::{HeaderValue, Method, Response, StatusCode};
 
 use super::Surface;
 use super::error::{Refusal, in_the_shape_of};
-use super::front::Answering;
+use super::server::Answering;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// What a script may send; `last-event-id` because readers of streams add it by themselves when they come back.
@@ -26,9 +24,9 @@ const EXPOSED: HeaderValue =
 /// How long a browser may remember a preflight: two hours, the most that browsers take.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
-/// The origins whose pages may ask; shared, as every connection has them.
-#[derive(Clone, Debug)]
-pub struct Origins(Arc<[Box<str>]>);
+/// The origins whose pages may ask.
+#[derive(Debug)]
+pub struct Origins(Vec<Box<str>>);
 
 impl Origins {
     pub fn new<O: AsRef<str>>(listed: &[O]) -> Origins {
@@ -48,10 +46,10 @@ impl Origins {
                 Some(_) => allowed(),
                 None => in_the_shape_of(&Refusal::UnlistedOrigin, surface, request.uri()),
             };
-            return Box::pin(std::future::ready(Ok(opened(answer, listed))));
+            return Box::pin(std::future::ready(opened(answer, listed)));
         }
         let answer = answer(request);
-        Box::pin(async move { Ok(opened(answer.await?, listed)) })
+        Box::pin(async move { opened(answer.await, listed) })
     }
 }
 

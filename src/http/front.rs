@@ -3,66 +3,51 @@
 //! Nearly all that is asked is that one question, and a router that can do anything costs a fifth of an answer (decision 0022). What is
 //! not plain, in its method or its path, is left to the router, so that there is one place that says what it is.
 
-use std::convert::Infallible;
-use std::pin::Pin;
-
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Method, Response};
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
+use axum::http::Method;
 
 use super::Surface;
 use super::cors::Origins;
-use super::server::Routes;
+use super::server::{Answering, Routes};
 use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
 
 /// What answers the public listener's requests.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Front {
     surface: Surface,
-    router: TowerToHyperService<Router>,
+    router: Router,
     origins: Origins,
 }
-
-/// An answer in the making.
-pub type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl Front {
     /// A front that answers as `router` does, and lets pages of these origins ask.
     pub(super) fn of(router: Router, surface: Surface, origins: Origins) -> Front {
-        Front { surface, router: TowerToHyperService::new(router), origins }
+        Front { surface, router, origins }
     }
 
-    fn answer(&self, request: Request) -> Answering {
+    fn answer_any(&self, request: Request) -> Answering {
         let method = request.method();
         if plain_key(request.uri().path()).is_none() || (method != Method::POST && method != Method::GET) {
-            return Box::pin(self.router.call(request));
+            return self.router.answer(request);
         }
         let surface = self.surface.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let key = plain_key(head.uri.path()).unwrap_or_default();
-            Ok(match head.method {
+            match head.method {
                 Method::POST => of_anyone(&surface, key, &head.headers, body).await,
                 _ => of_the_asker(&surface, key, &head.headers),
-            })
+            }
         })
     }
 }
 
-impl Service<Request> for Front {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answering;
-
-    fn call(&self, request: Request) -> Answering {
-        self.origins.pass(request, &self.surface, |request| self.answer(request))
+impl Routes for Front {
+    fn answer(&self, request: Request) -> Answering {
+        self.origins.pass(request, &self.surface, |request| self.answer_any(request))
     }
 }
-
-impl Routes for Front {}
 
 /// The flag a path asks for, if its key stands there as it is: nothing encoded, and nothing after it.
 fn plain_key(path: &str) -> Option<&str> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use hyper::service::Service;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -12,7 +11,7 @@ use turnout::control::{Corridor, Opening};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
-use turnout::http::{Front, StreamLimits, Surface, public_document, routes};
+use turnout::http::{Front, Routes, StreamLimits, Surface, public_document, routes};
 use turnout::token::Gate;
 
 use super::bend::made_of;
@@ -94,7 +93,7 @@ impl Questions {
     fn answer(&mut self, path: &str, body: &[u8]) -> (StatusCode, String, Vec<u8>) {
         let request = Request::post(path).body(Body::from(body.to_vec())).unwrap();
         self.runtime.block_on(async {
-            let answer = self.routes.call(request).await.unwrap();
+            let answer = self.routes.answer(request).await;
             let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
             let status = answer.status();
             (status, kind, to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec())

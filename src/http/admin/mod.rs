@@ -23,13 +23,11 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
-use hyper_util::service::TowerToHyperService;
 use serde_json::{Value as Json, json};
 
 use self::guard::{Guarded, Permission};
 use super::Surface;
 use super::contract::{Endpoint, document, router};
-use super::server::Routes;
 use crate::control::Corridor;
 use crate::token::Operators;
 use crate::watch::Mode;
@@ -95,12 +93,12 @@ pub fn admin_document() -> Json {
     document
 }
 
-pub fn routes(surface: AdminSurface) -> impl Routes {
+pub fn routes(surface: AdminSurface) -> Router {
     let calls = router(calls().into_iter().map(Guarded::into_checked).collect())
         .fallback(guard::no_such_route)
         .method_not_allowed_fallback(guard::no_such_method)
         .layer(from_fn_with_state(surface.clone(), guard::identify))
         .with_state(surface);
     // Around the whole of it: what its router adds comes after its layers.
-    TowerToHyperService::new(Router::new().fallback_service(calls).layer(from_fn(guard::hide_methods)))
+    Router::new().fallback_service(calls).layer(from_fn(guard::hide_methods))
 }

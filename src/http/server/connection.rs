@@ -36,7 +36,7 @@ pub enum Order {
 
 pub async fn run(
     mut stream: TcpStream,
-    routes: impl Routes,
+    routes: Arc<dyn Routes>,
     limits: Limits,
     activity: Arc<Activity>,
     mut told: oneshot::Receiver<Order>,

@@ -12,11 +12,11 @@ use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::CONTENT_LENGTH;
-use hyper::service::{HttpService, Service, service_fn};
+use hyper::service::{HttpService, service_fn};
 use hyper::{Method, Request, Response};
-use hyper_util::service::TowerToHyperService;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
+use tower_service::Service;
 
 use super::activity::{Activity, Phase};
 use super::takeover::{Handover, TakeOver};
@@ -27,16 +27,26 @@ use super::takeover::{Handover, TakeOver};
 pub struct TooSlow(pub Duration);
 
 /// What answers the requests of a listener.
-pub trait Routes:
-    Service<Request<AnyBody>, Response = Response<AnyBody>, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
-{
+pub trait Routes: Send + Sync {
+    fn answer(&self, request: Request<AnyBody>) -> Answering;
 }
 
-impl Routes for TowerToHyperService<Router> {}
+/// An answer in the making.
+pub type Answering = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
+
+impl Routes for Router {
+    fn answer(&self, request: Request<AnyBody>) -> Answering {
+        let answer = self.clone().call(request);
+        Box::pin(async move {
+            let Ok(response) = answer.await;
+            response
+        })
+    }
+}
 
 /// The routes, for one connection.
 pub fn exchange(
-    routes: impl Routes,
+    routes: Arc<dyn Routes>,
     activity: Arc<Activity>,
     body_time: Duration,
     handover: Handover,
@@ -45,14 +55,14 @@ pub fn exchange(
         let head_only = request.method() == Method::HEAD;
         // Nothing was heard since the last answer, so it came together with the request before.
         let ahead = activity.phase() == Phase::Idle;
-        let answer = routes.call(request.map(|body| arriving(body, &activity, body_time)));
+        let answer = routes.answer(request.map(|body| arriving(body, &activity, body_time)));
         let (activity, handover) = (activity.clone(), handover.clone());
         async move {
             // Whoever sends many at once has them answered between those of others, and not all before them.
             if ahead {
                 yield_now().await;
             }
-            let mut response: Response<AnyBody> = answer.await?;
+            let mut response = answer.await;
             activity.answering();
             if let Some(take_over) = response.extensions_mut().remove::<TakeOver>() {
                 if head_only {

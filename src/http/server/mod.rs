@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use exchange::{Routes, TooSlow};
+pub use exchange::{Answering, Routes, TooSlow};
 pub use limits::{Limits, MAX_HEAD_BYTES};
 pub use takeover::{Leave, Run, TakeOver, Taken};
 
@@ -54,7 +54,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves a bound listener.
-pub fn serve(listener: TcpListener, routes: impl Routes, limits: Limits) -> io::Result<Server> {
+pub fn serve(listener: TcpListener, routes: impl Routes + 'static, limits: Limits) -> io::Result<Server> {
+    let routes = Arc::new(routes);
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let seats = Seats::new(limits.connections);
@@ -90,7 +91,7 @@ impl fmt::Debug for Server {
     }
 }
 
-async fn accept(listener: TcpListener, mut lobby: Lobby<impl Routes>, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Receiver<bool>) {
     let accepting = async {
         let mut admitted: usize = 0;
         loop {
@@ -120,8 +121,8 @@ async fn accept(listener: TcpListener, mut lobby: Lobby<impl Routes>, mut stoppe
 }
 
 /// Where connections wait for a seat.
-struct Lobby<R> {
-    routes: R,
+struct Lobby {
+    routes: Arc<dyn Routes>,
     limits: Limits,
     seats: Seats,
     /// One leaves at a time.
@@ -129,7 +130,7 @@ struct Lobby<R> {
     opened: Instant,
 }
 
-impl<R: Routes> Lobby<R> {
+impl Lobby {
     async fn admit(&mut self, stream: TcpStream) {
         let Some(permit) = self.seats.room().await else { return };
         let activity = Arc::new(Activity::new(self.opened));
