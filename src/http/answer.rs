@@ -14,7 +14,7 @@ pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
 pub const FLAG_REVISION: HeaderName = HeaderName::from_static("turnout-flag-revision");
 pub const STALE: HeaderName = HeaderName::from_static("turnout-stale");
 
-/// How many an answer has at most. Room for one more would be twice as large, and too large for what an allocator keeps at hand.
+/// How many an answer to a plain question has. Room for one more would be twice as large, and too large for what glibc keeps at hand.
 const HEADERS: usize = 6;
 
 /// An answer made from one snapshot.

@@ -26,9 +26,9 @@ impl Front {
         Front { surface, router, origins }
     }
 
-    fn answer_any(&self, request: Request) -> Answering {
-        let method = request.method();
-        if plain_key(request.uri().path()).is_none() || (method != Method::POST && method != Method::GET) {
+    fn answer_anyone(&self, request: Request) -> Answering {
+        let asks = matches!(*request.method(), Method::POST | Method::GET);
+        if !asks || plain_key(request.uri().path()).is_none() {
             return self.router.answer(request);
         }
         let surface = self.surface.clone();
@@ -45,7 +45,7 @@ impl Front {
 
 impl Routes for Front {
     fn answer(&self, request: Request) -> Answering {
-        self.origins.pass(request, &self.surface, |request| self.answer_any(request))
+        self.origins.pass(request, &self.surface, |request| self.answer_anyone(request))
     }
 }
 
