@@ -7,6 +7,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -83,8 +85,7 @@ fn the_user_of_a_session_token_is_followed() {
     let folder = tempfile::TempDir::new().unwrap();
     let (keys, token) = (folder.path().join("keys"), folder.path().join("token"));
     fs::write(&keys, issuer.jwks()).unwrap();
-    let ends_soon = with(&claims("u-1"), "exp", (now() + 3).into());
-    fs::write(&token, issuer.sign(&issuer.header(), &ends_soon)).unwrap();
+    fs::write(&token, issuer.token("u-1")).unwrap();
     let keys = keys.to_str().unwrap();
     let session = ["--session-algorithm", "ES256", "--session-issuer", ISSUER, "--session-audience", AUDIENCE];
     let server = Server::start_with(&[&["--unverified", "deny", "--session-keys", keys], &session[..]].concat());
@@ -92,6 +93,8 @@ fn the_user_of_a_session_token_is_followed() {
     server.check((&line, 0, &["realtime-v2   rule rollout\n"], &[]));
     server.check((&format!("{line} --attr platform=ios"), 0, &["polling   rule deny\n"], &[]));
     server.check((&format!("{line} --user u-2"), 3, &[], &["the token speaks for another user"]));
+    let ends_soon = with(&claims("u-1"), "exp", (now() + 5).into());
+    fs::write(&token, issuer.sign(&issuer.header(), &ends_soon)).unwrap();
     let client = Client::start(&server.public, &format!("{line} -w"));
     client.prints("realtime-v2  rule rollout");
     fs::write(&token, issuer.token("u-1")).unwrap();
@@ -162,43 +165,55 @@ fn a_client_heals_itself() {
 /// Goodbyes, refusals and broken streams: it comes back when it was told to, asks meanwhile, and no user's id stands in an address.
 #[test]
 fn a_client_comes_back_when_it_is_told_to() {
-    let fake = Fake::start(|request, count, stream| match &*request.path {
-        "/v1/strategy/chat/watch" => match count {
-            0 => {
-                stream.head();
-                stream.put(&state("5", "a", ",\"ackId\":\"0-7\"", "polling", "rollout"));
-                stream.put("retry: 900\ndata: {\"type\":\"goodbye\",\"reason\":\"stopping\",\"afterMs\":900}\n\n");
-            }
-            1 => stream.answer(
-                "503 Service Unavailable",
-                "retry-after: 2\r\n",
-                "{\"code\":\"too-many-streams\",\"detail\":\"full\"}",
-            ),
-            2 => {
-                stream.head();
-                // In pieces, with CRLF, and broken off in the middle of the second event.
-                for piece in
-                    state("6", "b", ",\"ackId\":\"0-8\"", "disabled", "deny").replace('\n', "\r\n").as_bytes().chunks(7)
-                {
-                    stream.bytes(piece);
+    // What holds now: whoever asks is never told less than a stream has said, however late they ask.
+    const STATES: [[&str; 4]; 3] =
+        [["5", "a", "polling", "rollout"], ["6", "b", "disabled", "deny"], ["8", "c", "realtime-v2", "allow"]];
+    let holds = Arc::new(AtomicUsize::new(0));
+    let fake = Fake::start(move |request, count, stream| {
+        let say = |now: usize, more: &str| {
+            holds.store(now, SeqCst);
+            let [position, etag, strategy, rule] = STATES[now];
+            state(position, etag, more, strategy, rule)
+        };
+        match &*request.path {
+            "/v1/strategy/chat/watch" => match count {
+                0 => {
+                    stream.head();
+                    stream.put(&say(0, ",\"ackId\":\"0-7\""));
+                    stream.put("retry: 900\ndata: {\"type\":\"goodbye\",\"reason\":\"stopping\",\"afterMs\":900}\n\n");
                 }
-                stream.put("retry: 300\nid: 7\ndata: {\"type\":\"stra");
+                1 => stream.answer(
+                    "503 Service Unavailable",
+                    "retry-after: 2\r\n",
+                    "{\"code\":\"too-many-streams\",\"detail\":\"full\"}",
+                ),
+                2 => {
+                    stream.head();
+                    // In pieces, with CRLF, and broken off in the middle of the second event.
+                    for piece in say(1, ",\"ackId\":\"0-8\"").replace('\n', "\r\n").as_bytes().chunks(7) {
+                        stream.bytes(piece);
+                    }
+                    stream.put("retry: 300\nid: 7\ndata: {\"type\":\"stra");
+                }
+                3 => {
+                    stream.head();
+                    // Together: an acknowledgement, by chance sent at once, would end the stream between them.
+                    stream.put(&format!("retry: 500\n{}{}", say(1, ",\"ackId\":\"0-9\""), say(2, "")));
+                    stream.hold();
+                }
+                // The server does not know a stream that it holds open: it was lost on the way.
+                _ => stream.hold(),
+            },
+            "/v1/watch/ack" if request.body.contains("0-9") => {
+                stream.answer("404 Not Found", "", "{\"code\":\"no-such-stream\"}")
             }
-            3 => {
-                stream.head();
-                stream.put(&format!("retry: 500\n{}", state("6", "b", ",\"ackId\":\"0-9\"", "disabled", "deny")));
-                std::thread::sleep(Duration::from_millis(100));
-                stream.put(&state("8", "c", "", "realtime-v2", "allow"));
-                stream.hold();
+            "/v1/strategy/chat" => {
+                let [position, etag, strategy, rule] = STATES[holds.load(SeqCst)];
+                let head = format!("etag: \"{etag}\"\r\nturnout-revision: {position}\r\n");
+                stream.answer("200 OK", &head, &document(strategy, rule))
             }
-            // The server does not know a stream that it holds open: it was lost on the way.
-            _ => stream.hold(),
-        },
-        "/v1/watch/ack" if request.body.contains("0-9") => stream.answer("404 Not Found", "", "{\"code\":\"no-such-stream\"}"),
-        "/v1/strategy/chat" => {
-            stream.answer("200 OK", "etag: \"a\"\r\nturnout-revision: 5\r\n", &document("polling", "rollout"))
+            _ => stream.answer("204 No Content", "", ""),
         }
-        _ => stream.answer("204 No Content", "", ""),
     });
     let client = Client::start(&fake.url, "ask chat --user u-1 -w");
     client.prints("5      polling      rule rollout   first poll within 4000 ms");
