@@ -70,6 +70,8 @@ test('the web provider hears of a flip by the event stream alone', async (t) => 
   await flip(turnout, '0%');
   await becomes('polling');
 
+  // The page knows before the record does.
+  await until('all to be on record', () => bulk().length >= 4 && streams().every(({ status }) => status));
   // What lowers is live before it is committed, so it is heard of as one or the other.
   const lowered = bulk().at(-1)[0] === 'r3' ? 'r3' : 'r2+1';
   assert.deepEqual(bulk(), [[null, 200], ['r1', 304], ['r2', 200], [lowered, 200]]);
