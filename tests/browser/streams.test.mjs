@@ -49,8 +49,7 @@ async function connect(page, baseUrl, headers) {
   return {
     value,
     becomes: (strategy) => until(`the page to go by ${strategy}`, async () => (await value()) === strategy),
-    // (Of two questions under way at once the second brings nothing new.)
-    changes: () => page.evaluate(() => window.changes.filter((flags) => flags.length)),
+    changes: () => page.evaluate(() => window.changes),
   };
 }
 
@@ -107,7 +106,9 @@ test('the web provider finds its stream again after a restart, and what was chan
   await turnout.save('build-events', ALLOWED);
   await turnout.again();
   await becomes('realtime-v2');
-  assert.deepEqual(await changes(), [['build-events'], ['build-events'], ['build-events']]);
+  // Whoever asks for an event that the next has overtaken is answered whole (docs/HTTP.md), which may bring nothing new.
+  const news = (await changes()).filter((flags) => flags.length);
+  assert.deepEqual(news, [['build-events'], ['build-events'], ['build-events']]);
   assert.ok(streams().length >= 4, 'one for each start');
 });
 
