@@ -1,17 +1,21 @@
 //! `turnout ask`, the small client: what it prints, how it fails, and how it follows a server that stumbles. The servers that stumble are
 //! made up here, so that each of its answers and delays is known.
 
+#[path = "../support/mod.rs"]
 mod support;
 
+mod made_up;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
+use made_up::Fake;
 use serde_json::Value as Json;
 use support::issuer::{AUDIENCE, ISSUER, Issuer, claims, now, with};
 use support::typed::{Row, Server, turnout, words};
@@ -309,98 +313,4 @@ fn lines(reader: impl Read + Send + 'static) -> Receiver<String> {
     let (put, lines) = channel();
     std::thread::spawn(move || BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| put.send(line)));
     lines
-}
-
-struct Request {
-    path: String,
-    body: String,
-    at: Instant,
-}
-
-/// A connection as a made-up server answers it.
-struct Answering(TcpStream);
-
-impl Answering {
-    fn head(&mut self) {
-        self.put("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n");
-    }
-
-    fn put(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        let _ = self.0.write_all(bytes).and_then(|()| self.0.flush());
-    }
-
-    fn answer(&mut self, status: &str, head: &str, body: &str) {
-        self.put(&format!("HTTP/1.1 {status}\r\n{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
-    }
-
-    /// Until its client goes.
-    fn hold(&mut self) {
-        let _ = self.0.read_to_end(&mut Vec::new());
-    }
-}
-
-/// A server of which every answer is made up: by the request, and how many came for the same path before.
-struct Fake {
-    url: String,
-    requests: Receiver<Request>,
-}
-
-impl Fake {
-    fn start(script: impl Fn(&Request, usize, &mut Answering) + Send + Sync + Clone + 'static) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (put, requests): (Sender<Request>, _) = channel();
-        std::thread::spawn(move || {
-            let mut paths: Vec<String> = Vec::new();
-            for stream in listener.incoming().map_while(Result::ok) {
-                let Some(request) = read(&stream) else { continue };
-                assert!(!request.path.contains("u-1"), "a user's id in an address: {}", request.path);
-                let count = paths.iter().filter(|path| **path == request.path).count();
-                paths.push(request.path.clone());
-                let (script, mut stream) = (script.clone(), Answering(stream));
-                let seen = Request { path: request.path.clone(), body: request.body.clone(), at: request.at };
-                if put.send(seen).is_err() {
-                    return;
-                }
-                std::thread::spawn(move || script(&request, count, &mut stream));
-            }
-        });
-        Fake { url, requests }
-    }
-
-    /// The next request for a path; those for others are passed over.
-    fn next(&self, path: &str) -> Request {
-        loop {
-            let request = self.requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nobody asked for {path}"));
-            if request.path == path {
-                return request;
-            }
-        }
-    }
-}
-
-fn read(stream: &TcpStream) -> Option<Request> {
-    let at = Instant::now();
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut first, mut length) = (String::new(), 0);
-    reader.read_line(&mut first).ok()?;
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().ok()?;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Request { path: first.split(' ').nth(1)?.to_owned(), body: String::from_utf8(body).ok()?, at })
 }
