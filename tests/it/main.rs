@@ -1,0 +1,4 @@
+//! The full-stack tests: one binary, a module an area. Each talks to the real server, over a real folder and a real SQLite file.
+
+#[path = "../support/mod.rs"]
+mod support;
