@@ -1,8 +1,10 @@
 """What the measuring scripts share: a server in a process of its own, rows with their bars, and the pages of docs/BENCHMARKS.md, of which
 each mode of `scripts/bench` rewrites its own section and leaves the others alone."""
+import json
 import os
 import pathlib
 import platform
+import queue
 import re
 import signal
 import statistics
@@ -18,22 +20,42 @@ BODY = '{"targetingKey":"user-%d","attributes":{"platform":"web","app_version":"
 
 
 class Server:
-    """A server process. It says where it listens, on free ports unless it was told others; `addresses` holds as many as were waited for."""
+    """A server process, on free ports unless it was told others; `addresses` holds where it listens. The service says so in its folder
+    `data`, a bare server on stderr."""
 
-    def __init__(self, command, listeners=1, **environment):
+    def __init__(self, command, data=None, **environment):
+        announced = data and pathlib.Path(data) / "addresses.json"
+        if announced:
+            announced.unlink(missing_ok=True)
         self.started = time.perf_counter()
         self.process = subprocess.Popen(
             command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
-        self.addresses = []
-        for line in self.process.stderr:
-            self.addresses += re.findall(r" on (http://\S+)$", line.rstrip())
-            if len(self.addresses) == listeners:
-                break
-        else:
-            sys.exit(f"bench: {command[0]} did not start")
-        self.address = self.addresses[0]
         # Read to the end: a server with much to say would be held up by a full pipe.
-        threading.Thread(target=lambda: [None for _ in self.process.stderr], daemon=True).start()
+        said = queue.SimpleQueue()
+        threading.Thread(target=lambda: [said.put(line) for line in self.process.stderr], daemon=True).start()
+        while not (found := self.announced(announced) if announced else self.said(said)):
+            if self.process.poll() is not None:
+                sys.exit(f"bench: {command[0]} did not start")
+            time.sleep(0.0005)
+        self.addresses = found
+        self.address = self.addresses[0]
+
+    @staticmethod
+    def announced(path):
+        """Where the service listens, once it serves."""
+        try:
+            told = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        return [told["public"], told["admin"]]
+
+    @staticmethod
+    def said(lines):
+        """Where a bare server listens."""
+        try:
+            return re.findall(r" on (http://\S+)$", lines.get_nowait().rstrip())
+        except queue.Empty:
+            return None
 
     def ask(self, path="/v1/strategy/build-events", body=BODY % 1, headers=None):
         request = urllib.request.Request(self.address + path, data=body and body.encode(), headers=headers or {})

@@ -44,7 +44,7 @@ class Service:
     def start(self):
         command = [self.built / "turnout", "serve", "--listen", self.ports[0], "--admin-listen", self.ports[1],
                    "--data", self.data, "--flags", self.flags]
-        self.server = Server([str(part) for part in command], listeners=2, **self.environment)
+        self.server = Server([str(part) for part in command], data=self.data, **self.environment)
         self.ports = [address.removeprefix("http://") for address in self.server.addresses]
         self.token = (self.data / "admin.token").read_text().strip()
 

@@ -1,11 +1,11 @@
 //! Wiring, and the order of start and stop. Floor 4.
 //!
-//! Start: bind, read the folder, make what it says live, and only then accept and watch: a taken port is said at once, and the first
-//! answer is already the right one.
+//! Start: hold the data folder, bind, read the flags folder, make what it says live, and only then accept and watch: a taken port is said
+//! at once, and the first answer is already the right one. `addresses.json` stands only while both listeners accept.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Corridor, Opening, StartFault};
-use crate::data::{DataError, DataFolder};
+use crate::data::{Addresses, DataError, DataFolder};
 use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, AdminSurface, Limits, Server, Surface};
@@ -37,6 +37,8 @@ pub struct App {
     admin: Server,
     back_room: BackRoom,
     webhook: Option<Follower>,
+    /// The data folder and what it says of where this service listens.
+    announced: (Arc<DataFolder>, Addresses),
     _fresh: Vec<Fresh>,
 }
 
@@ -84,6 +86,10 @@ impl StartError {
 
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
+        let data = Arc::new(DataFolder::open(&config.data)?);
+        if let Err(error) = data.remove_stale_addresses() {
+            telemetry::stale_addresses(&config.data, &error);
+        }
         let listen = |source| StartError::Listen { address: config.listen, flag: "--listen", source };
         let listener = http::bind(config.listen).map_err(listen)?;
         let listen_admin = |source| StartError::Listen { address: config.admin_listen, flag: "--admin-listen", source };
@@ -91,7 +97,6 @@ impl App {
         let files = open_files::raise();
         let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
         telemetry::capacity(limits.connections, files);
-        let data = Arc::new(DataFolder::open(&config.data)?);
         let secret = random_secret().ok_or(StartFault::NoRandomness)?;
         let secret = data.read_admin_token(&secret)?;
 
@@ -99,7 +104,7 @@ impl App {
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
         let contents = folder.read();
         let opening = Opening {
-            data,
+            data: data.clone(),
             contents: contents.clone(),
             server_auth: config.server_auth,
             accept_database: config.accept_database,
@@ -134,7 +139,9 @@ impl App {
             on_loopback: config.admin_listen.ip().is_loopback(),
         };
         let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
-        Ok(App { corridor, server, watch, admin, back_room, webhook, _fresh: fresh })
+        let addresses = Addresses::of(server.address(), admin.address());
+        let announced = announce(data, addresses, config.data).await;
+        Ok(App { corridor, server, watch, admin, back_room, webhook, announced, _fresh: fresh })
     }
 
     /// Where clients ask.
@@ -171,7 +178,8 @@ impl App {
 
     /// Lets requests under way end; returns after 5 s at the latest.
     pub async fn stop(self) {
-        let App { corridor, server, watch, admin, back_room, webhook, .. } = self;
+        let App { corridor, server, watch, admin, back_room, webhook, announced: (data, addresses), .. } = self;
+        let _ = tokio::task::spawn_blocking(move || data.remove_own_addresses(&addresses)).await;
         drop(watch);
         server.stop().await;
         // It answers until the last client was served.
@@ -210,6 +218,15 @@ impl BackRoom {
         let _ = self.stop.send(());
         let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
     }
+}
+
+/// Lets programs on this machine find both listeners. A full disk keeps nothing from being served.
+async fn announce(data: Arc<DataFolder>, addresses: Addresses, path: PathBuf) -> (Arc<DataFolder>, Addresses) {
+    let (folder, said) = (data.clone(), addresses.clone());
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || folder.write_addresses(&said)).await {
+        telemetry::addresses_not_written(&path, &error);
+    }
+    (data, addresses)
 }
 
 fn serve_admin(listener: TcpListener, surface: AdminSurface) -> io::Result<Server> {

@@ -1,6 +1,6 @@
 //! Every line the service says, in one place. Floor 3. User ids never stand in one.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::ops::Not;
 use std::path::Path;
 
@@ -81,6 +81,19 @@ pub fn keys(Report { setting, source, outcome }: &Report) {
         }
         Outcome::Kept { fault, .. } => format!("{setting}: {source}: {fault}; the last good keys stay"),
     });
+}
+
+/// That programs on this machine cannot look up where the service listens.
+pub fn addresses_not_written(data: &Path, error: &io::Error) {
+    let data = data.display();
+    say(&format!(
+        "cannot write {data}/addresses.json: {error}; commands find this server by --server alone (make room there, restart)"
+    ));
+}
+
+/// That `addresses.json` names a server that runs no more.
+pub fn stale_addresses(data: &Path, error: &io::Error) {
+    say(&format!("cannot remove the stale {}/addresses.json: {error}; make the data folder writable", data.display()));
 }
 
 /// Whether colour is unwanted (<https://no-color.org>).

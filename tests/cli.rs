@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use turnout::data::Addresses;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -66,13 +67,9 @@ impl Served {
         Served { child, data, said }
     }
 
-    fn address(&self) -> &str {
-        self.bound("serving")
-    }
-
-    fn bound(&self, what: &str) -> &str {
-        let line = self.said.iter().find(|line| line.contains(what)).unwrap();
-        line.rsplit("http://").next().unwrap()
+    /// Where it listens, as programs look it up.
+    fn addresses(&self) -> Addresses {
+        Addresses::read(self.data.path()).unwrap().unwrap()
     }
 
     fn data(&self) -> &str {
@@ -116,10 +113,10 @@ fn the_printed_calls_answer_what_the_vectors_say() {
 #[test]
 fn a_taken_port_is_one_clear_line_and_exit_4() {
     let first = Served::start(&[]);
-    let address = first.address().to_owned();
-    let admin = first.bound("metrics").to_owned();
-    for (taken, listen, admin_listen) in [(&address, address.as_str(), "127.0.0.1:0"), (&admin, "127.0.0.1:0", admin.as_str())]
-    {
+    let Addresses { public, admin } = first.addresses();
+    let [public, admin] = [&public, &admin].map(|url| url.strip_prefix("http://").unwrap());
+    assert!(first.said.iter().any(|line| line.contains(public)) && first.said.iter().any(|line| line.contains(admin)));
+    for (taken, listen, admin_listen) in [(public, public, "127.0.0.1:0"), (admin, "127.0.0.1:0", admin)] {
         let data = TempDir::new().unwrap();
         let data = data.path().to_str().unwrap();
         let (exit, stdout, stderr) = run(&["serve", "--data", data, "--listen", listen, "--admin-listen", admin_listen]);
@@ -144,7 +141,7 @@ fn problems_tells_what_is_wrong_with_a_running_server() {
     let good = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
     fs::write(home.path().join("chat.yaml"), good.replace("true", "yes")).unwrap();
     let served = Served::start(&["--flags", home.path().to_str().unwrap()]);
-    let admin = format!("http://{}", served.bound("metrics"));
+    let admin = served.addresses().admin;
     let (exit, stdout, _) = run(&["problems", "--server", &admin, "--data", served.data()]);
     assert_eq!(exit, 1);
     assert!(
@@ -160,8 +157,7 @@ fn problems_tells_what_is_wrong_with_a_running_server() {
 
     fs::write(home.path().join("chat.yaml"), good).unwrap();
     let served = Served::start(&["--flags", home.path().to_str().unwrap()]);
-    let (exit, stdout, _) =
-        run(&["problems", "--server", &format!("http://{}", served.bound("metrics")), "--data", served.data()]);
+    let (exit, stdout, _) = run(&["problems", "--server", &served.addresses().admin, "--data", served.data()]);
     assert!(exit == 0 && stdout.contains("no problems"), "{stdout}");
     served.stop();
 }

@@ -58,7 +58,7 @@ const ROOMS: [(&str, &[&str]); 31] = [
     ("sqlx", &["store"]),
     ("tokio", &["live", "token", "store", "control", "webhook", "http", "app", "cli"]),
     ("std::fs", &["folder", "watch", "token", "store", "data", "cli"]),
-    ("std::net", &["webhook", "config", "http", "app"]),
+    ("std::net", &["data", "webhook", "config", "http", "app"]),
     ("std::thread", &["watch", "app"]),
     ("std::env", &["telemetry"]),
     ("std::process", &["cli"]),

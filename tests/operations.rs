@@ -22,7 +22,7 @@ fn every_claim_names_a_test_that_is_there() {
     }
     assert!(named.len() >= 10, "{named:?}");
     let mut tests = String::new();
-    for entry in fs::read_dir(root.join("tests")).unwrap() {
+    for entry in ["tests", "tests/it"].iter().flat_map(|folder| fs::read_dir(root.join(folder)).unwrap()) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             tests.push_str(&fs::read_to_string(path).unwrap());

@@ -9,8 +9,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
-use support::{flag, wait_until};
+use support::{announced, flag};
 use tempfile::TempDir;
+use turnout::data::Addresses;
 
 /// A process that does not outlive its test.
 struct Running(Child);
@@ -68,12 +69,8 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
     let writing = log.clone();
     let reading = std::thread::spawn(move || lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n")));
-    let address_after = |words: &str| {
-        let log = log.lock().unwrap();
-        Some(format!("http://{}", log.split_once(words)?.1.split_once("http://")?.1.lines().next()?))
-    };
-    wait_until("both listeners", async || address_after("problems on").is_some() && address_after("serving").is_some()).await;
-    let (public, admin) = (address_after("serving").unwrap(), address_after("problems on").unwrap());
+    let Addresses { public, admin } =
+        announced::wait(&home.path().join("data"), &mut child.0, || log.lock().unwrap().to_owned());
     let own = std::fs::read_to_string(path("data/admin.token")).unwrap().trim().to_owned();
 
     let client = reqwest::Client::new();

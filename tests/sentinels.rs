@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::digest;
 use serde_json::json;
 use support::issuer::{AUDIENCE, ISSUER, Issuer, claims};
-use support::{flag, wait_until};
+use support::{announced, flag, wait_until};
 use tempfile::TempDir;
+use turnout::data::Addresses;
 use turnout::token::Algorithm;
 
 const USER: &str = "sentinel-user-4711";
@@ -59,8 +60,8 @@ async fn sentinels_appear_nowhere() {
     let writing = stderr.clone();
     let reading = std::thread::spawn(move || lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n")));
     let said = |words: &str| stderr.lock().unwrap().lines().filter(|line| line.contains(words)).count();
-    wait_until("the service", async || said("serving") == 1).await;
-    let address = stderr.lock().unwrap().split_once("http://").unwrap().1.lines().next().unwrap().to_owned();
+    let Addresses { public, admin } =
+        announced::wait(&home.path().join("data"), &mut child, || stderr.lock().unwrap().to_owned());
 
     let mut told = claims(USER);
     told["email"] = EMAIL.into();
@@ -101,7 +102,7 @@ async fn sentinels_appear_nowhere() {
         answers.push_str(&answer.text().await.unwrap());
     };
     for path in ["v1/strategy/a", "v1/strategy", "ofrep/v1/evaluate/flags/a", "ofrep/v1/evaluate/flags", "v1/nowhere"] {
-        let url = format!("http://{address}/{path}");
+        let url = format!("{public}/{path}");
         for body in &bodies {
             take(client.post(&url).body(body.clone())).await;
             for token in &tokens {
@@ -114,13 +115,11 @@ async fn sentinels_appear_nowhere() {
             take(client.get(format!("{url}?access_token={token}&user={USER}"))).await;
             take(client.put(&url).bearer_auth(token).header("origin", format!("https://{USER}.example.com"))).await;
         }
-        take(client.get(format!("http://{address}/healthz?{USER}"))).await;
-        take(client.get(format!("http://{address}/readyz?{USER}")).bearer_auth(&good)).await;
+        take(client.get(format!("{public}/healthz?{USER}"))).await;
+        take(client.get(format!("{public}/readyz?{USER}")).bearer_auth(&good)).await;
     }
-    wait_until("the admin listener", async || said("metrics and problems on") == 1).await;
-    let admin = stderr.lock().unwrap().split_once("problems on http://").unwrap().1.lines().next().unwrap().to_owned();
     for path in ["metrics", "v1/problems"] {
-        take(client.get(format!("http://{admin}/{path}"))).await;
+        take(client.get(format!("{admin}/{path}"))).await;
     }
     // Every kind of answer was seen.
     assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 405]);

@@ -55,17 +55,21 @@ await() { # what, a pattern, a command whose output comes to match it
   done
   bad "$what" "$pattern" "$came"
 }
+listens() { # a file, a listener: its URL
+  python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$@" 2>/dev/null
+}
 start() { # more arguments
+  local addresses="$TURNOUT_DATA/addresses.json"
+  rm -f "$addresses"
   "$TURNOUT" serve --flags "$home/flags" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 "$@" 2>"$home/log" &
   server=$!
   for _ in $(seq 1200); do
-    if grep -q "then change\|waiting for" "$home/log"; then break; fi
+    if [ -f "$addresses" ] || ! kill -0 "$server" 2>/dev/null; then break; fi
     sleep 0.05
   done
-  public="$(sed -n 's/.*serving .* on \(http:.*\)/\1/p' "$home/log")"
-  TURNOUT_SERVER="$(sed -n 's/.*metrics and problems on \(http:.*\)/\1/p' "$home/log")"
-  export TURNOUT_SERVER
-  if [ -n "$TURNOUT_SERVER" ]; then good "the server starts"; else bad "the server starts" "an address" "$(cat "$home/log")"; fi
+  public="$(listens "$addresses" public)"
+  admin="$(listens "$addresses" admin)"
+  if [ -n "$admin" ]; then good "the server starts"; else bad "the server starts" "an address" "$(cat "$home/log")"; fi
 }
 stop_server() {
   kill -TERM "$server"
@@ -76,8 +80,10 @@ stop_server() {
 client() { # what a client with this key is told
   curl -s "$public/v1/strategy/build-events" -d "{\"targetingKey\":\"$1\"}" | sed -E 's/.*"strategy":"([^"]*)".*/\1/'
 }
+verify() { "$TURNOUT" history --verify; }
+kept() { await "the newest state is kept, to compare the history with" 'compared with revision' verify; }
 order() { # path, body: the status and the body
-  curl -s -w '\n%{http_code}\n' "$TURNOUT_SERVER$1" -H "Authorization: Bearer $(cat "$TURNOUT_DATA/admin.token")" -d "$2"
+  curl -s -w '\n%{http_code}\n' "$admin$1" -H "Authorization: Bearer $(cat "$TURNOUT_DATA/admin.token")" -d "$2"
 }
 status_quietly() { "$TURNOUT" status 2>/dev/null; }
 
@@ -223,6 +229,7 @@ turnout: \`build-events\` changed at revision 17, after the one you looked at; l
 [exit 3]" "$(MEANWHILE="set build-events 30%" terminal "y" set build-events 80% --reason again | timeless)"
 
 step "an altered history"
+kept
 typed "history --verify" 0 <<'OUT'
 sound: 17 revisions read, each is what its hash says; compared with revision N as this server saw it
 OUT
@@ -231,6 +238,7 @@ import sqlite3, sys
 with sqlite3.connect(sys.argv[1], timeout=10) as database:
     database.execute("UPDATE revisions SET reason = ? WHERE revision = 3", (sys.argv[2],))' "$TURNOUT_DATA/turnout.db" "$1"; }
 alter "nobody said so"
+kept
 typed "history --verify" 1 <<'OUT'
 NOT SOUND: 17 revisions read; compared with revision N as this server saw it
   revision 3 was altered: it is not what its hash says
@@ -260,6 +268,7 @@ same "it is heard at once" polling "$(client u-1)"
 await "it is counted" '1 change not yet saved' status_quietly
 mv "$home/away"/turnout.db* "$TURNOUT_DATA/"
 await "it comes back by itself" '^revision 18 is live and saved' status_quietly
+kept
 typed "history --verify" 0 <<'OUT'
 sound: 18 revisions read, each is what its hash says; compared with revision N as this server saw it
 OUT
@@ -314,6 +323,7 @@ OUT
 revision 3   build-events   STOPPED -> realtime-v2 40%
 undo: turnout stop build-events
 OUT
+  kept
   typed "history --verify" 0 <<'OUT'
 sound: 3 revisions read, each is what its hash says; compared with revision N as this server saw it
 OUT

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
+use turnout::data::Addresses;
 
 const CHAT: &str =
     "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
@@ -26,23 +27,29 @@ impl Server {
         fs::write(flags.path().join("chat.yaml"), CHAT).unwrap();
         let mut command = Command::new(built().join("turnout"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"]).arg(flags.path());
-        command.arg("--data").arg(flags.path().join("data"));
-        Server::start(command, flags)
+        let data = flags.path().join("data");
+        command.arg("--data").arg(&data);
+        let child = command.stderr(Stdio::null()).spawn().expect("build it first: scripts/attack does");
+        let mut server = Server { child, address: ([127, 0, 0, 1], 0).into(), _flags: flags };
+        server.address = loop {
+            if let Some(Addresses { public, .. }) = Addresses::read(&data).unwrap() {
+                break public.strip_prefix("http://").unwrap().parse().unwrap();
+            }
+            assert!(server.is_alive(), "the server ended before it served");
+            thread::sleep(Duration::from_millis(5));
+        };
+        server
     }
 
     /// The least a server can do that has the same bounds (`examples/bare_axum.rs`).
     pub fn bare() -> Server {
         let mut command = Command::new(built().join("examples/bare_axum"));
         command.arg("bounded");
-        Server::start(command, TempDir::new().unwrap())
-    }
-
-    fn start(mut command: Command, flags: TempDir) -> Server {
         let mut child = command.stderr(Stdio::piped()).spawn().expect("build it first: scripts/attack does");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines.by_ref().find_map(|line| line.split("http://").nth(1)?.trim().parse().ok()).unwrap();
         thread::spawn(move || lines.for_each(drop));
-        Server { child, address, _flags: flags }
+        Server { child, address, _flags: TempDir::new().unwrap() }
     }
 
     pub fn is_alive(&mut self) -> bool {

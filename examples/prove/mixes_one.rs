@@ -60,8 +60,9 @@ pub fn stop(run: &Run, mix: Mix) -> Result<Seen, String> {
     let crowd = Crowd::gather(&server, mix.crowd)?;
     let (wait_ms, status, told) = measure(&server)?;
     let open = crowd.leave();
+    let before = (server.public, server.admin);
     server.kill();
-    let server = run.program.start(&home)?;
+    let server = if disk.is_some() { run.program.start_at(&home, before)? } else { run.program.start(&home)? };
     let answer = server.client()?.ask("lane", QUESTION).map_err(|error| error.to_string())?;
     drop((server, lock, disk));
     Ok(Seen { wait_ms, status, told, holds_after_restart: answer.json()["rule"] == "stop", crowd: open })

@@ -2,14 +2,20 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use turnout::data::Addresses;
 
 use crate::wire::Wire;
+
+/// How many lines of a start are shown when it fails.
+const LINES_KEPT: usize = 100;
 
 /// Where a server keeps what it knows.
 pub struct Home {
@@ -55,14 +61,23 @@ impl Program {
     }
 
     pub fn start(&self, home: &Home) -> Result<Server, String> {
-        Server::of(self.command(home), home)
+        let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+        let mut command = self.command(home);
+        command.args(listen);
+        Server::of(command, home, None)
+    }
+
+    /// Starts it where the one before it listened: on a full disk it cannot say where it listens.
+    pub fn start_at(&self, home: &Home, before: (SocketAddr, SocketAddr)) -> Result<Server, String> {
+        let mut command = self.command(home);
+        command.args(["--listen", &before.0.to_string(), "--admin-listen", &before.1.to_string()]);
+        Server::of(command, home, Some(before))
     }
 }
 
 /// What makes the program serve this home.
 pub fn arguments(command: &mut Command, home: &Home) {
-    command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-    command.arg("--data").arg(&home.data).arg("--flags").arg(&home.flags);
+    command.arg("serve").arg("--data").arg(&home.data).arg("--flags").arg(&home.flags);
     for name in ["INTERNAL_USER_IDS", "ENABLE_SERVER_AUTH", "DATABASE_URL"] {
         command.env_remove(name);
     }
@@ -76,27 +91,36 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until it says where it listens.
-    pub fn of(mut command: Command, home: &Home) -> Result<Server, String> {
+    /// Starts it and waits until its data folder says where it listens, or until it answers at the addresses `known`.
+    fn of(mut command: Command, home: &Home, known: Option<(SocketAddr, SocketAddr)>) -> Result<Server, String> {
+        // What a killed one left names nothing that serves.
+        let _ = fs::remove_file(home.data.join("addresses.json"));
         let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = Killed(Some(spawned.map_err(|error| format!("cannot start {command:?}: {error}"))?));
         let stderr = child.0.as_mut().and_then(|child| child.stderr.take()).ok_or("no stderr")?;
-        let mut lines = BufReader::new(stderr).lines();
-        let (mut public, mut said) = (None, Vec::new());
-        let (public, admin) = loop {
-            let Some(Ok(line)) = lines.next() else { return Err(format!("it did not start: {}", said.join(" | "))) };
-            let address = |line: &str| line.split("on http://").nth(1).and_then(|rest| rest.trim().parse::<SocketAddr>().ok());
-            match (address(&line), public) {
-                (Some(address), None) => public = Some(address),
-                (Some(admin), Some(public)) => break (public, admin),
-                _ => said.push(line),
-            }
-        };
         // Read to the end, or the server would be held up by a full pipe.
+        let (said, last) = mpsc::sync_channel(LINES_KEPT);
         thread::spawn(move || {
             let show = std::env::var_os("PROVE_SHOW").is_some();
-            lines.map_while(Result::ok).filter(|_| show).for_each(|line| eprintln!("{line}"));
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if show {
+                    eprintln!("{line}");
+                }
+                let _ = said.try_send(line);
+            }
         });
+        let running = child.0.as_mut().ok_or("no child")?;
+        let (public, admin) = loop {
+            match (announced(&home.data)?, known) {
+                (Some(addresses), _) => break addresses,
+                (None, Some(known)) if answers(known) => break known,
+                _ => {}
+            }
+            if running.try_wait().map_err(|error| error.to_string())?.is_some() {
+                return Err(format!("it did not start: {}", last.iter().collect::<Vec<_>>().join(" | ")));
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
         let token = fs::read_to_string(home.data.join("admin.token")).map_err(|error| format!("no admin token: {error}"))?;
         let child = child.0.take().ok_or("no child")?;
         Ok(Server { child, public, admin, token: token.trim().to_owned() })
@@ -136,6 +160,19 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a server listens, as its data folder says.
+fn announced(data: &Path) -> Result<Option<(SocketAddr, SocketAddr)>, String> {
+    let Some(Addresses { public, admin }) = Addresses::read(data).map_err(|error| error.to_string())? else { return Ok(None) };
+    let parse = |url: &str| url.trim_start_matches("http://").parse().map_err(|error| format!("{url}: {error}"));
+    Ok(Some((parse(&public)?, parse(&admin)?)))
+}
+
+/// Whether a server is ready at both addresses.
+fn answers((public, admin): (SocketAddr, SocketAddr)) -> bool {
+    let ready = |mut wire: Wire| wire.get("/readyz").is_ok_and(|answer| answer.status == 200);
+    Wire::public(public).is_ok_and(ready) && TcpStream::connect(admin).is_ok()
 }
 
 /// A child that did not get as far as being a server.

@@ -12,6 +12,7 @@ mod findings;
 mod history;
 mod landing;
 mod lift;
+mod listener;
 mod next_steps;
 mod order;
 mod problems;

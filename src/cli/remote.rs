@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use super::call::{self, Fault};
+use super::listener::{self, Listener};
 use super::{Exit, time};
 use crate::token::random_name;
 
@@ -21,9 +22,9 @@ const LONG_PATIENCE: Duration = Duration::from_secs(75);
 /// How to find the server.
 #[derive(Debug, Args)]
 pub struct Remote {
-    /// The admin listener of the server to ask
-    #[arg(long, value_name = "URL", env = "TURNOUT_SERVER", default_value = "http://127.0.0.1:7071")]
-    server: String,
+    /// The admin listener of the server to ask; unless said, the one in `addresses.json` of the data folder, or http://127.0.0.1:7071
+    #[arg(long, value_name = "URL", env = "TURNOUT_SERVER")]
+    server: Option<String>,
 
     /// The file with the token to ask with; unless said, `admin.token` in the data folder
     #[arg(long, value_name = "FILE", env = "TURNOUT_TOKEN_FILE")]
@@ -35,8 +36,8 @@ pub struct Remote {
 }
 
 /// The admin listener with a client to ask it, for as many questions as there are.
-pub struct Line<'r> {
-    remote: &'r Remote,
+pub struct Line {
+    server: String,
     runtime: Runtime,
     client: Client,
     /// The token, or why there is none. Without one the server is asked all the same: whether it runs is the better question.
@@ -82,19 +83,15 @@ impl Remote {
     }
 
     /// For more than one question.
-    pub fn open(&self) -> Result<Line<'_>, Fault> {
+    pub fn open(&self) -> Result<Line, Fault> {
+        let server = listener::url(self.server.as_deref(), &self.data, Listener::Admin)?;
         let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
         let say = "--token-file or TURNOUT_TOKEN_FILE names a token, --data or TURNOUT_DATA the server's data folder";
-        Ok(Line {
-            remote: self,
-            runtime: call::runtime()?,
-            client: call::client(&self.server)?,
-            token: call::credential(&path, say),
-        })
+        Ok(Line { runtime: call::runtime()?, client: call::client(&server)?, server, token: call::credential(&path, say) })
     }
 }
 
-impl Line<'_> {
+impl Line {
     /// A JSON document of the server, or why there is none.
     pub fn get(&self, path: &str) -> Result<Json, Fault> {
         Ok(self.ask(Method::GET, path, Twice::Harmless, |request| request)?.1)
@@ -111,7 +108,7 @@ impl Line<'_> {
         twice: Twice,
         with: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<(StatusCode, Json), Fault> {
-        let server = &self.remote.server;
+        let server = &self.server;
         let url = format!("{}{path}", server.trim_end_matches('/'));
         let patience = if path.ends_with("/verify") { LONG_PATIENCE } else { PATIENCE };
         let fetch = async {
@@ -146,7 +143,7 @@ impl Line<'_> {
             (Ok(_), 401) if !code.is_empty() => {
                 "the server does not accept this token; it may be revoked or expired, or be another server's".to_owned()
             }
-            _ if code.is_empty() => format!("{}: it answered {status}; is that the admin listener?", self.remote.server),
+            _ if code.is_empty() => format!("{}: it answered {status}; is that the admin listener?", self.server),
             _ if code == "flag-not-found" && !detail.contains("did you mean") => {
                 format!("{detail}; turnout status lists the flags")
             }

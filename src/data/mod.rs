@@ -1,5 +1,6 @@
 //! The data folder: one process at a time, everything in it its owner's alone. Floor 2.
 
+mod addresses;
 mod journal;
 mod last_good;
 
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+pub use addresses::{Addresses, AddressesError};
 pub use journal::Journal;
 pub use last_good::{LastGood, LastGoodError};
 

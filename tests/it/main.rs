@@ -1,4 +1,5 @@
 //! The full-stack tests: one binary, a module an area. Each talks to the real server, over a real folder and a real SQLite file.
 
+mod addresses;
 #[path = "../support/mod.rs"]
 mod support;

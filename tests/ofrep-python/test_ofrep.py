@@ -3,6 +3,7 @@
     pip install -r requirements.txt && python test_ofrep.py
 """
 
+import json
 import os
 import re
 import subprocess
@@ -64,6 +65,16 @@ class Server:
             assert not over, f"the server never said {pattern}; it said:\n{said}"
             time.sleep(0.005)
 
+    def url(self):
+        """Where clients ask, once it serves."""
+        deadline = time.monotonic() + DEADLINE_S
+        addresses = Path(self.home.name, "data", "addresses.json")
+        while not addresses.exists():
+            over = self.process.poll() is not None or time.monotonic() > deadline
+            assert not over, f"the server does not serve; it said:\n{self.log.read_text()}"
+            time.sleep(0.005)
+        return json.loads(addresses.read_text())["public"]
+
     def stop(self):
         """Asks it to end, as a deployment would, and checks that it does so in order."""
         self.process.terminate()
@@ -81,7 +92,7 @@ class Ofrep(unittest.TestCase):
     def connect(self, files):
         self.server = Server(files)
         self.addCleanup(self.server.stop)
-        url = self.server.says(r"turnout: serving .* on (http://127\.0\.0\.1:\d+)")[1]
+        url = self.server.url()
         provider = OFREPProvider(url)
         self.addCleanup(provider.session.close)
         self.addCleanup(api.clear_providers)

@@ -1,6 +1,7 @@
 //! What full-stack tests share: a real service on a free port, and ways of saving a file.
 #![allow(dead_code)] // Each test file uses its own part.
 
+pub mod announced;
 pub mod contract;
 pub mod forgery;
 pub mod guarded;

@@ -46,7 +46,11 @@ export async function serve(files, { settings = {}, beside = {} } = {}) {
 
   let child, said, ended;
 
+  const announced = join(home, 'data', 'addresses.json');
+
   async function start(listen) {
+    // One that was killed leaves it behind.
+    await rm(announced, { force: true });
     // Neither the settings nor the folder of whoever runs the test may take part in the answers.
     const addresses = ['--listen', listen, '--admin-listen', '127.0.0.1:0'];
     const started = spawn(BINARY, [...addresses, '--flags', flags], { cwd: home, env: settings, stdio: ['ignore', 'ignore', 'pipe'] });
@@ -55,15 +59,12 @@ export async function serve(files, { settings = {}, beside = {} } = {}) {
     [child, said, ended] = [started, lines, once(started, 'exit')];
     let failure;
     ended.catch((error) => (failure = error));
-    const bound = (pattern) => until('the address the server is bound to', () => {
+    const listens = await until('the server to say where it listens', async () => {
       if (failure) throw new Error(`cannot start ${BINARY}; run \`cargo build\` or set TURNOUT_BIN`, { cause: failure });
       if (started.exitCode !== null) throw new Error(`the server ended at once:\n${lines.join('\n')}`);
-      return lines.map((line) => line.match(pattern)?.[1]).find(Boolean);
+      return readFile(announced, 'utf8').then(JSON.parse, () => undefined);
     });
-    return {
-      url: await bound(/^turnout: serving .* on (http:\/\/127\.0\.0\.1:\d+)$/),
-      adminUrl: await bound(/^turnout: metrics and problems on (http:\/\/127\.0\.0\.1:\d+)$/),
-    };
+    return { url: listens.public, adminUrl: listens.admin };
   }
 
   /** Asks it to end, as a deployment would, and checks that it does so in order. */

@@ -1,11 +1,13 @@
 //! The real binary as people type it: a server process, and verbs that ask it.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
+use turnout::data::Addresses;
+
+use super::announced;
 
 /// A server over a folder of its own, ended with the test.
 pub struct Server {
@@ -40,25 +42,17 @@ impl Server {
         fs::create_dir(&flags).unwrap();
         fs::write(flags.join("chat.yaml"), CHAT).unwrap();
         fs::write(flags.join("search.yaml"), CHAT.replace("chat", "search")).unwrap();
+        let (data, log) = (home.path().join("data"), home.path().join("log"));
         let mut child = turnout()
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
             .arg(&flags)
             .arg("--data")
-            .arg(home.path().join("data"))
+            .arg(&data)
             .args(more)
-            .stderr(Stdio::piped())
+            .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let mut address = |what: &str| {
-            let line = lines.find(|line| line.contains(what)).unwrap();
-            format!("http://{}", line.rsplit("http://").next().unwrap())
-        };
-        let public = address("serving");
-        let admin = address("metrics and problems on");
-        let _ = lines.find(|line| line.contains("then change")).unwrap();
-        // Whatever is said later is read, so that the process never waits for us.
-        std::thread::spawn(move || lines.for_each(drop));
+        let Addresses { public, admin } = announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
         Server { child, public, admin, home }
     }
 

@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::call::{self, Fault};
+use super::listener::{self, Listener};
 use super::remote::word;
 use super::{Exit, complain, print, talk};
 use crate::flag::FlagKey;
@@ -53,9 +54,13 @@ pub struct Ask {
     #[arg(long)]
     json: bool,
 
-    /// The public listener of the server to ask
-    #[arg(long, value_name = "URL", env = "TURNOUT_URL", default_value = "http://127.0.0.1:7070")]
-    url: String,
+    /// The public listener of the server to ask; unless said, the one in `addresses.json` of the data folder, or http://127.0.0.1:7070
+    #[arg(long, value_name = "URL", env = "TURNOUT_URL")]
+    url: Option<String>,
+
+    /// The data folder of a server on this machine
+    #[arg(long = "data", value_name = "DIR", env = "TURNOUT_DATA", default_value = "./data")]
+    data: PathBuf,
 
     /// A file with a session token or a server key to ask with (not the token of operators); it is read anew for each question
     #[arg(long, value_name = "FILE", env = "TURNOUT_BEARER_FILE")]
@@ -72,9 +77,10 @@ impl Ask {
 
     fn try_run(&self) -> Result<Exit, Fault> {
         let runtime = call::runtime()?;
+        let url = listener::url(self.url.as_deref(), &self.data, Listener::Public)?;
         let asker = Asker {
-            client: call::client(&self.url)?,
-            url: self.url.trim_end_matches('/').to_owned(),
+            client: call::client(&url)?,
+            url: url.trim_end_matches('/').to_owned(),
             flag: self.flag.clone(),
             question: self.question(),
             bearer_file: self.bearer_file.clone(),

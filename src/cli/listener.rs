@@ -1,0 +1,45 @@
+//! Finds a server that runs on this machine: what was said, else `addresses.json` of its data folder, else the default address.
+
+use std::path::Path;
+
+use super::call::Fault;
+use crate::data::Addresses;
+
+/// Which listener is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    Public,
+    Admin,
+}
+
+/// The URL to ask; `said` is what the command line or the environment names, and an empty text names nothing.
+pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String, Fault> {
+    if let Some(said) = said.filter(|said| !said.is_empty()) {
+        return Ok(said.to_owned());
+    }
+    let (option, default) = match listener {
+        Listener::Public => ("--url", "http://127.0.0.1:7070"),
+        Listener::Admin => ("--server", "http://127.0.0.1:7071"),
+    };
+    let hint = |error| Fault::failed(format!("{error}; restart the server, or say with {option} where to ask"));
+    Ok(match (Addresses::read(data).map_err(hint)?, listener) {
+        (None, _) => default.to_owned(),
+        (Some(Addresses { public, .. }), Listener::Public) => public,
+        (Some(Addresses { admin, .. }), Listener::Admin) => admin,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_address_is_asked_where_nothing_is_said() {
+        for (listener, default) in [(Listener::Public, "http://127.0.0.1:7070"), (Listener::Admin, "http://127.0.0.1:7071")] {
+            for said in [None, Some("")] {
+                assert_eq!(url(said, Path::new("/nowhere"), listener).ok().as_deref(), Some(default));
+            }
+            assert_eq!(url(Some("http://h:1"), Path::new("/nowhere"), listener).ok().as_deref(), Some("http://h:1"));
+        }
+    }
+}
