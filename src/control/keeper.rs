@@ -28,8 +28,13 @@ pub(super) async fn keep(inner: Weak<Inner>) {
             () = strong.wake.notified() => true,
             () = sleep(until_end.unwrap_or(EVERY).min(EVERY)) => false,
         };
+        let is_held = strong.look_at_folder().await;
         let mut lane = strong.lane.clone().lock_owned().await;
-        strong.look(&mut lane, woken).await;
+        match is_held {
+            Ok(()) => strong.look(&mut lane, woken).await,
+            // What another server uses is not touched.
+            Err(why) => strong.lose(&mut lane, &why),
+        }
         if strong.replay(&mut lane).await.is_err() {
             // Whoever waits for a commit is told that there is none yet.
             lock(&strong.waiting).clear();
@@ -85,6 +90,9 @@ impl Inner {
     }
 
     async fn reopen(self: &Arc<Self>, lane: &mut Lane) {
+        if !self.let_go_of_lost(lane).await {
+            return;
+        }
         let (epoch, head, unrecorded) = {
             let truth = self.truth();
             let epoch = lock(&self.standing).epoch.clone();
@@ -102,6 +110,22 @@ impl Inner {
                 Some(why) => self.set_database(Database::Held { why, since_ms: clock::wall_ms() }),
             },
             Err(why) => self.set_database(Database::Down { why, since_ms: clock::wall_ms() }),
+        }
+    }
+
+    /// Whether nothing holds the files of the database that was lost any more.
+    async fn let_go_of_lost(&self, lane: &mut Lane) -> bool {
+        let Some(lost) = lane.lost.take() else { return true };
+        match Arc::try_unwrap(lost) {
+            Ok(store) => {
+                // A disk that hangs is waited for by its own thread.
+                let _ = timeout(OPEN, store.release()).await;
+                true
+            }
+            Err(in_use) => {
+                lane.lost = Some(in_use);
+                false
+            }
         }
     }
 

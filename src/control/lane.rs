@@ -202,7 +202,9 @@ impl Inner {
 
     /// The database is out of reach from here on, until the keeper has it again.
     pub(super) fn lose(&self, lane: &mut Lane, why: &str) {
-        lane.store = None;
+        if let Some(lost) = lane.store.take() {
+            lane.lost = Some(lost);
+        }
         // Whoever waits for a commit is told that there is none yet.
         lock(&self.waiting).clear();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: clock::wall_ms() });

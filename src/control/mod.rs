@@ -14,10 +14,12 @@
 //! | `quarantine` | what stands for a row that does not read |
 //! | `ends` | what a held split becomes at its end |
 //! | `keeper` | what is tried again |
+//! | `folder` | whether what is held open is still at its path |
 
 mod contact;
 mod ends;
 mod files;
+mod folder;
 mod keeper;
 mod lane;
 mod narrow;
@@ -87,6 +89,8 @@ struct Inner {
 struct Lane {
     /// `None` while it is out of reach or not to be written.
     store: Option<Arc<Store>>,
+    /// The one that was lost last: it must be let go of before its files are opened again.
+    lost: Option<Arc<Store>>,
 }
 
 /// How it stands with the database.

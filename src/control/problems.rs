@@ -30,6 +30,7 @@ pub struct Trouble {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TroubleKind {
     Database,
+    DataFolder,
     Journal,
     LastGood,
     PoisonRow,
@@ -43,6 +44,7 @@ impl TroubleKind {
     pub fn as_str(self) -> &'static str {
         match self {
             TroubleKind::Database => "database",
+            TroubleKind::DataFolder => "data-folder",
             TroubleKind::Journal => "journal",
             TroubleKind::LastGood => "last-good",
             TroubleKind::PoisonRow => "poison-row",

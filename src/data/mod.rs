@@ -1,23 +1,37 @@
 //! The data folder: one process at a time, everything in it its owner's alone. Floor 2.
 
 mod addresses;
+mod in_place;
 mod journal;
 mod last_good;
+mod lock;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub use addresses::{Addresses, AddressesError};
 pub use journal::Journal;
 pub use last_good::{LastGood, LastGoodError};
 
+use lock::{FolderLock, LockError};
+
 /// The folder, held until this is dropped.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    _lock: Option<File>,
+    lock: Mutex<FolderLock>,
+}
+
+/// Which folder is at the path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FolderAtPath {
+    /// The one that was held before.
+    Same,
+    /// Another one, which is held from now on: what must survive is to be written there.
+    Another,
 }
 
 /// Why a data folder cannot be had.
@@ -34,21 +48,27 @@ pub enum DataError {
 impl DataFolder {
     /// Makes the folder if need be, and holds it.
     pub fn open(path: &Path) -> Result<DataFolder, DataError> {
-        let make = |source| DataError::Make(path.to_owned(), source);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(make)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join("lock"));
-        let lock = match lock {
-            Ok(lock) => match lock.try_lock() {
-                Ok(()) => Some(lock),
-                Err(fs::TryLockError::WouldBlock) => return Err(DataError::InUse(path.to_owned())),
-                // A file system without locks keeps nobody out.
-                Err(fs::TryLockError::Error(_)) => None,
-            },
-            // A full disk must not keep a service down that has a last good state to serve.
-            Err(_) if path.is_dir() => None,
-            Err(error) => return Err(make(error)),
-        };
-        Ok(DataFolder { path: path.to_owned(), _lock: lock })
+        make(path).map_err(|source| DataError::Make(path.to_owned(), source))?;
+        let lock = FolderLock::take(path).map_err(|error| unheld(path, error))?;
+        Ok(DataFolder { path: path.to_owned(), lock: Mutex::new(lock) })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks which folder is at the path and holds it: the one of before, or another one that took its place. Only what is written to a
+    /// folder that is held is kept; an error says why the one at the path is not.
+    pub fn hold(&self) -> Result<FolderAtPath, DataError> {
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_at(&self.path) {
+            lock.hold_file(&self.path).map_err(|error| unheld(&self.path, error))?;
+            return Ok(FolderAtPath::Same);
+        }
+        // Only the folder itself: a parent that is gone too was a volume, and what is written in its place hides it.
+        make_one(&self.path).map_err(|source| DataError::Make(self.path.clone(), source))?;
+        *lock = FolderLock::take(&self.path).map_err(|error| unheld(&self.path, error))?;
+        Ok(FolderAtPath::Another)
     }
 
     pub fn database(&self) -> PathBuf {
@@ -79,6 +99,24 @@ impl DataFolder {
             Err(error) => Err(error),
         }
         .map_err(|error| DataError::Token(path, error))
+    }
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn make_one(path: &Path) -> io::Result<()> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn unheld(path: &Path, error: LockError) -> DataError {
+    match error {
+        LockError::InUse => DataError::InUse(path.to_owned()),
+        LockError::Io(source) => DataError::Make(path.to_owned(), source),
     }
 }
 

@@ -7,9 +7,9 @@ pub enum StoreError {
     Database { doing: &'static str, source: sqlx::Error },
     #[error("cannot bring the tables up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
-    #[error("the database file is gone, or another one is in its place")]
+    #[error("a file of the database is gone, or another one is in its place")]
     Gone,
-    #[error("the database file went while a change was committed to it")]
+    #[error("a file of the database went while a change was committed to it")]
     Lost,
     #[error("there is no database file")]
     NoFile,

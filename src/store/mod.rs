@@ -3,6 +3,7 @@
 //! One enum over the databases there are. Every call may take as long as the database likes: whoever calls sets the time.
 
 mod error;
+mod files;
 mod row;
 mod sqlite;
 mod texts;
@@ -156,6 +157,12 @@ impl Store {
 
     pub async fn move_cursor(&self, reader: &str, revision: u64) -> Result<(), StoreError> {
         each!(self, store => store.move_cursor(reader, revision).await)
+    }
+
+    /// Lets go of every file of the database and waits for it. Until then another opening of the same files must not begin: it would
+    /// share their locks and not their contents.
+    pub async fn release(self) {
+        each!(self, store => store.release().await);
     }
 
     /// Lets go of the database in good order.

@@ -1,8 +1,8 @@
 //! The embedded database: WAL, every commit synced, one writer.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use super::{Commit, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, row, texts, verify, writer::Writer};
+use super::{Commit, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, files::Files, row, texts, verify, writer::Writer};
 use crate::token::Credential;
 use crate::truth::{Change, ContentId, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
 
@@ -22,10 +22,9 @@ const SAFE_VERSION: [u32; 3] = [3, 51, 3];
 /// A connection that writes and one that reads beside it.
 #[derive(Debug)]
 pub struct Sqlite {
-    path: PathBuf,
     options: SqliteConnectOptions,
-    /// Which file it was when it was opened: a deleted one would take every write and lose it.
-    file: (u64, u64),
+    /// Which files there were when they were opened: a deleted one would take every write and lose it.
+    files: Files,
     writer: Writer,
     reader: Mutex<SqliteConnection>,
 }
@@ -40,7 +39,6 @@ impl Sqlite {
             // Before SQLite would, to be its owner's alone.
             std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(io)?;
         }
-        let metadata = std::fs::metadata(path).map_err(io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)
@@ -58,9 +56,9 @@ impl Sqlite {
             .await
             .map_err(StoreError::doing("name the database"))?;
         let reader = connect_reader(&options).await?;
-        let file = (metadata.dev(), metadata.ino());
+        let files = Files::of(path).map_err(io)?;
         let writer = Writer::new(options.clone(), writer);
-        Ok(Sqlite { path: path.to_owned(), options, file, writer, reader: Mutex::new(reader) })
+        Ok(Sqlite { options, files, writer, reader: Mutex::new(reader) })
     }
 
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
@@ -235,9 +233,15 @@ impl Sqlite {
         }
     }
 
+    /// Closes both connections and waits for it: what stands in a companion that was deleted is written into the database file by that.
+    pub async fn release(self) {
+        let Sqlite { writer, reader, .. } = self;
+        let _ = reader.into_inner().close().await;
+        writer.release().await;
+    }
+
     fn check_file(&self) -> Result<(), StoreError> {
-        let same = std::fs::metadata(&self.path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.file);
-        if same { Ok(()) } else { Err(StoreError::Gone) }
+        if self.files.are_in_place() { Ok(()) } else { Err(StoreError::Gone) }
     }
 }
 

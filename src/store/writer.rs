@@ -4,7 +4,7 @@
 //! one that begins and says where the head stands, and one that writes everything and commits.
 
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, query::Query};
+use sqlx::{ConnectOptions, Connection, query::Query};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Commit, StoreError, row, texts};
@@ -69,6 +69,13 @@ impl Writer {
             None => self.options.connect().await.map_err(StoreError::doing("open the database file"))?,
         };
         Ok(Taken { place, connection })
+    }
+
+    /// Closes the connection and waits for it.
+    pub async fn release(self) {
+        if let Some(connection) = self.place.into_inner() {
+            let _ = connection.close().await;
+        }
     }
 
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {

@@ -3,3 +3,5 @@
 mod addresses;
 #[path = "../support/mod.rs"]
 mod support;
+
+mod files_in_place;

@@ -1,0 +1,56 @@
+//! Whether the data folder that is held is still the one at its path.
+//!
+//! Were it deleted, moved or replaced, everything would go on being written where no start looks. So what is at the path is held instead,
+//! and what must survive is written there anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{Database, Inner, Trouble, TroubleKind, lock};
+use crate::data::FolderAtPath;
+
+/// How long looking at it may take.
+const LOOK: Duration = Duration::from_millis(700);
+
+impl Inner {
+    /// Holds the folder at the path; an error says why it must not be written to.
+    pub(super) async fn look_at_folder(self: &Arc<Self>) -> Result<(), String> {
+        let data = self.data.clone();
+        let path = self.data.path().display();
+        let looked = match timeout(LOOK, tokio::task::spawn_blocking(move || data.hold())).await {
+            // Nothing is known of a disk that does not answer: what is written to it fails by itself.
+            Err(_) => return Ok(()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Ok(Ok(Err(error))) => Err(error.to_string()),
+            Ok(Ok(Ok(found))) => Ok(found),
+        };
+        match looked {
+            Ok(FolderAtPath::Same) => {
+                // Told until everything is in the other folder.
+                if lock(&self.standing).database == Database::Up {
+                    self.trouble(TroubleKind::DataFolder, Vec::new());
+                }
+                Ok(())
+            }
+            Ok(FolderAtPath::Another) => {
+                let message = format!("the data folder {path} was deleted or replaced while it was in use");
+                let hint = "the folder that is there now is used, and what is live is kept in it; bring the database back";
+                self.trouble(TroubleKind::DataFolder, vec![self.of_folder(message, hint)]);
+                self.changed.notify_one();
+                Ok(())
+            }
+            Err(why) => {
+                let message = format!("the data folder {path} was replaced and cannot be held: {why}");
+                let hint = "nothing is saved until it can be; end the other server, or bring the folder back";
+                self.trouble(TroubleKind::DataFolder, vec![self.of_folder(message, hint)]);
+                Err(why)
+            }
+        }
+    }
+
+    fn of_folder(&self, message: String, hint: &str) -> Trouble {
+        Trouble { kind: TroubleKind::DataFolder, subject: None, message, hint: hint.to_owned() }
+    }
+}
