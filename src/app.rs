@@ -21,7 +21,7 @@ use crate::folder::Folder;
 use crate::http::{self, AdminSurface, Limits, Server, Surface};
 use crate::open_files;
 use crate::telemetry;
-use crate::token::{Fresh, Gate, Operators, ServerKeys, Sessions, random_secret};
+use crate::token::{Fresh, Gate, Operators, ServerKeys, Sessions};
 use crate::watch::{Mode, Watch};
 use crate::webhook::Follower;
 
@@ -79,7 +79,6 @@ impl StartError {
             StartError::Corridor(StartFault::NothingToAccept(_)) => {
                 "bring the database back first, or start without --accept-database".to_owned()
             }
-            StartError::Corridor(StartFault::NoRandomness) => "see whether /dev/urandom can be read".to_owned(),
         }
     }
 }
@@ -97,8 +96,6 @@ impl App {
         let files = open_files::raise();
         let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
         telemetry::capacity(limits.connections, files);
-        let secret = random_secret().ok_or(StartFault::NoRandomness)?;
-        let secret = data.read_admin_token(&secret)?;
 
         let back_room = BackRoom::open().map_err(StartError::Thread)?;
         let mut folder = Folder::new(&config.flags, config.internal_user_ids);
@@ -119,7 +116,7 @@ impl App {
             None => (None, None),
         };
 
-        let operators = Operators::new(&secret, corridor.tokens());
+        let operators = Operators::new(corridor.local_admin().clone(), corridor.tokens());
         let (gate, fresh) = open_gate(&config.access, operators.clone()).await;
         let surface = Surface::of(&corridor, config.streams.within(limits.connections), gate);
         let routes = http::routes(surface.clone(), &config.access.cors_origins);

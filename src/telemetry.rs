@@ -26,6 +26,7 @@ pub fn news(news: &News) {
             say(&format!("revision {position} is live: {}", keys.join(", ")));
         }
         News::Trouble(Trouble { message, hint, .. }) => say(&format!("problem: {message} (help: {hint})")),
+        News::AdminToken(what) => say(what),
         News::Back { pending: 0 } => say("the database answers"),
         News::Back { pending } => say(&format!("the database answers; {pending} pending changes are being saved")),
         News::Drift { flag, file, live, by, at_ms, reason } => {

@@ -15,7 +15,9 @@
 //! | `ends` | what a held split becomes at its end |
 //! | `keeper` | what is tried again |
 //! | `folder` | whether what is held open is still at its path |
+//! | `admin_token` | which token of the data folder is accepted |
 
+mod admin_token;
 mod contact;
 mod ends;
 mod files;
@@ -35,6 +37,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
 
+pub use admin_token::AdminTokenEnd;
 pub use contact::Contact;
 pub use files::TakenIn;
 pub use order::{Done, Order, Rejected};
@@ -47,7 +50,7 @@ use crate::flag::FlagKey;
 use crate::live::Live;
 use crate::snapshot::Position;
 use crate::store::{Store, StoreError};
-use crate::token::Credential;
+use crate::token::{Credential, LocalAdmin};
 use crate::truth::{Head, Truth};
 
 /// Lets one change through at a time, and keeps what it needs for that.
@@ -75,6 +78,9 @@ struct Inner {
     waiting: Mutex<HashMap<String, oneshot::Sender<u64>>>,
     standing: Mutex<Standing>,
     tokens: watch::Sender<Arc<Vec<Credential>>>,
+    local_admin: LocalAdmin,
+    /// Whoever holds it may look at `admin.token`, or end what it holds.
+    admin_token: tokio::sync::Mutex<admin_token::AdminToken>,
     /// Told when something is pending, or an end comes nearer.
     wake: Notify,
     /// Told when the last good state is another.
@@ -125,6 +131,8 @@ pub enum News {
     Live { position: Position, changed: Vec<FlagKey> },
     /// Something went wrong, and what to do.
     Trouble(Trouble),
+    /// What became of `admin.token`.
+    AdminToken(&'static str),
     /// The database answers again; how many pending changes are to be saved.
     Back { pending: usize },
     /// A file says something else than what an operator holds.

@@ -37,6 +37,7 @@ pub enum TroubleKind {
     FilesWait,
     MissingFile,
     ExpiryWouldWiden,
+    AdminToken,
     Webhook,
 }
 
@@ -51,6 +52,7 @@ impl TroubleKind {
             TroubleKind::FilesWait => "files-wait",
             TroubleKind::MissingFile => "missing-file",
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
+            TroubleKind::AdminToken => "admin-token",
             TroubleKind::Webhook => "webhook",
         }
     }

@@ -20,7 +20,7 @@ use crate::flag::ServerAuth;
 use crate::live::Live;
 use crate::snapshot::Snapshot;
 use crate::store::{Loaded, Store, StoreError};
-use crate::token::random_name;
+use crate::token::{LocalAdmin, random_name};
 use crate::truth::{Action, Book, Change, FlagRecord, Forms, Head, Origin, Truth};
 
 /// How long a database may take at a start when there is a last good state to serve, and when there is none.
@@ -52,8 +52,6 @@ pub(super) struct Opened {
 pub enum StartFault {
     #[error("there is no database to accept: {0}")]
     NothingToAccept(String),
-    #[error("the system gives no randomness")]
-    NoRandomness,
 }
 
 impl Corridor {
@@ -88,6 +86,8 @@ impl Corridor {
             waiting: Mutex::default(),
             standing: Mutex::new(Standing { database: Database::Up, epoch, kept }),
             tokens: watch::Sender::new(Arc::new(tokens)),
+            local_admin: LocalAdmin::default(),
+            admin_token: Default::default(),
             wake: Notify::new(),
             changed: Notify::new(),
             revisions: watch::Sender::new(0),
@@ -104,9 +104,11 @@ impl Corridor {
             let why = StoreErrorText(&error).to_string();
             inner.trouble(TroubleKind::LastGood, vec![trouble_of(TroubleKind::LastGood, &inner.data.last_good(), &why)]);
         }
+        inner.open_admin_token().await;
         inner.begin(last_good, accept_database).await?;
         tokio::spawn(super::keeper::keep(Arc::downgrade(&inner)));
         tokio::spawn(super::keeper::save(Arc::downgrade(&inner)));
+        tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
         Ok(Corridor(inner))
     }
 

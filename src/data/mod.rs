@@ -1,18 +1,20 @@
 //! The data folder: one process at a time, everything in it its owner's alone. Floor 2.
 
 mod addresses;
+mod admin_token;
 mod in_place;
 mod journal;
 mod last_good;
 mod lock;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub use addresses::{Addresses, AddressesError};
+pub use admin_token::AdminTokenFile;
 pub use journal::Journal;
 pub use last_good::{LastGood, LastGoodError};
 
@@ -41,8 +43,6 @@ pub enum DataError {
     Make(PathBuf, #[source] io::Error),
     #[error("another turnout is using the data folder {}", .0.display())]
     InUse(PathBuf),
-    #[error("cannot read or write {}", .0.display())]
-    Token(PathBuf, #[source] io::Error),
 }
 
 impl DataFolder {
@@ -81,24 +81,6 @@ impl DataFolder {
 
     pub fn last_good(&self) -> PathBuf {
         self.path.join("last-good")
-    }
-
-    pub fn admin_token(&self) -> PathBuf {
-        self.path.join("admin.token")
-    }
-
-    /// The credential of whoever may read this folder; `fresh` becomes it where there is none.
-    pub fn read_admin_token(&self, fresh: &str) -> Result<String, DataError> {
-        let path = self.admin_token();
-        match fs::read_to_string(&path) {
-            Ok(token) if !token.trim().is_empty() => Ok(token.trim().to_owned()),
-            Ok(_) => replace(&path, |file| writeln!(file, "{fresh}")).map(|()| fresh.to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                replace(&path, |file| writeln!(file, "{fresh}")).map(|()| fresh.to_owned())
-            }
-            Err(error) => Err(error),
-        }
-        .map_err(|error| DataError::Token(path, error))
     }
 }
 

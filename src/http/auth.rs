@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 
 use super::Surface;
 use super::error::Refusal;
+use super::question;
 use crate::clock;
 use crate::token::{Gate, Pass, Refused, ServerPass, Session};
 
@@ -28,7 +30,7 @@ pub enum Asker {
 }
 
 /// Who sends a request with these headers.
-pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
+fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     let gate = &surface.gate;
     let judged = match (only(headers, &AUTHORIZATION)?, only(headers, &API_KEY)?) {
         (None, None) => gate.nothing().map(|()| Asker::Plain),
@@ -42,6 +44,14 @@ pub fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     Ok(judged?)
 }
 
+/// Who sends a request with these headers, and the whole of its body. A credential is judged twice: by the head, so that no stranger's body
+/// is read, and again when the body is whole, as the credential may have ended while it arrived.
+pub async fn asker_of_whole(surface: &Surface, headers: &HeaderMap, body: Body) -> Result<(Asker, Bytes), Refusal> {
+    let asker = asker(surface, headers)?;
+    let bytes = question::body(body).await?;
+    if asker.is_still_let_in(&surface.gate, clock::wall()) { Ok((asker, bytes)) } else { Err(Refused.into()) }
+}
+
 /// The user a session token speaks for; whoever asks without a body must have one.
 pub fn user(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     match asker(surface, headers)? {
@@ -52,10 +62,10 @@ pub fn user(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
 }
 
 impl Asker {
-    /// Whether it would be let in again, as long as its credential lives.
+    /// Whether it would be let in again.
     pub fn is_still_let_in(&self, gate: &Gate, now: SystemTime) -> bool {
         match self {
-            Asker::User(session) => gate.still_lets_user(session),
+            Asker::User(session) => gate.still_lets_user(session, now),
             Asker::Server(pass) => gate.still_lets_server(pass, now),
             Asker::Plain => true,
         }

@@ -13,7 +13,7 @@ use super::Surface;
 use super::answer::{Answer, all_flags, holds};
 use super::auth;
 use super::error::Refusal;
-use super::question::{FlagPath, Question, body, key};
+use super::question::{FlagPath, Question, key};
 use super::watch::CHANGES_PATH;
 use crate::convergence::EVERY_FLAG;
 use crate::document::{Document, etag};
@@ -26,8 +26,7 @@ pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Reques
 
 async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
-    let asker = auth::asker(surface, &head.headers)?;
-    let bytes = body(request_body).await?;
+    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
     let question = Question::ofrep(&bytes)?;
     let context = question.context(&asker)?;
     let snapshot = surface.live.current();
@@ -55,8 +54,7 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
-    let asker = auth::asker(surface, &head.headers)?;
-    let bytes = body(request_body).await?;
+    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
     let question = Question::ofrep(&bytes)?;
     let context = question.context(&asker)?;
     surface.hub.asked(EVERY_FLAG, &context);

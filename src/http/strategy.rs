@@ -10,7 +10,7 @@ use super::Surface;
 use super::answer::{Answer, all_flags, holds};
 use super::auth::{self, Asker};
 use super::error::Refusal;
-use super::question::{FlagPath, Question, body, key};
+use super::question::{FlagPath, Question, key};
 use crate::convergence::EVERY_FLAG;
 use crate::document::{Document, etag};
 use crate::flag::FlagKey;
@@ -30,8 +30,7 @@ pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: Heade
 /// Of whom the body says.
 pub async fn of_anyone(surface: &Surface, key: &str, headers: &HeaderMap, request_body: Body) -> Response<Body> {
     let answer = async {
-        let asker = auth::asker(surface, headers)?;
-        let bytes = body(request_body).await?;
+        let (asker, bytes) = auth::asker_of_whole(surface, headers, request_body).await?;
         answer_one(surface, key, headers, &Question::native(&bytes)?, &asker)
     };
     answer.await.unwrap_or_else(|refusal| refusal.problem(surface))
@@ -76,8 +75,7 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
-    let asker = auth::asker(surface, &head.headers)?;
-    let bytes = body(request_body).await?;
+    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
     let question = Question::native(&bytes)?;
     let context = question.context(&asker)?;
     surface.hub.asked(EVERY_FLAG, &context);

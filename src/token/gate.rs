@@ -73,9 +73,9 @@ impl Gate {
         self.server_of(pass.fingerprint, now).is_ok()
     }
 
-    /// Whether a user would be let in again whose token has not ended.
-    pub fn still_lets_user(&self, session: &Session) -> bool {
-        self.sessions.as_ref().is_some_and(|sessions| sessions.believe(session))
+    /// Whether a user would be let in again.
+    pub fn still_lets_user(&self, session: &Session, now: SystemTime) -> bool {
+        self.sessions.as_ref().is_some_and(|sessions| sessions.still_accept(session, now))
     }
 
     /// What is believed now. While it is the same, whoever was let in still would be, until the credential ends.

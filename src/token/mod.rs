@@ -20,7 +20,7 @@ mod source;
 pub use fresh::{Fresh, Outcome, Report};
 pub use gate::{Belief, Gate, Pass, ServerPass, Unverified};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
-pub use operator::{Caller, Credential, Operators, Role};
+pub use operator::{Caller, Credential, LOCAL_ADMIN, LocalAdmin, Operators, Role};
 pub use secret::{random_name, random_number, random_secret};
 pub use server_key::ServerKeys;
 pub use session::{Pins, Session, Sessions};

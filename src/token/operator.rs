@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -77,16 +78,44 @@ pub struct Caller {
     pub flags: Option<Vec<String>>,
 }
 
+/// The name by which the data folder's own credential stands in the history.
+pub const LOCAL_ADMIN: &str = "local-admin";
+
+/// The data folder's own credential, as it is believed now; there may be none.
+#[derive(Clone, Debug, Default)]
+pub struct LocalAdmin(Arc<ArcSwapOption<ContentId>>);
+
+impl LocalAdmin {
+    /// Accepts this secret from now on, and no other.
+    pub fn believe(&self, secret: &str) {
+        self.0.store(Some(Arc::new(ContentId::of(secret.as_bytes()))));
+    }
+
+    /// Accepts none from now on; returns the hash of the one that was accepted.
+    pub fn end(&self) -> Option<ContentId> {
+        self.0.swap(None).map(|hash| *hash)
+    }
+
+    /// Whether the secret of this hash is accepted.
+    pub fn is(&self, hash: ContentId) -> bool {
+        self.0.load().as_deref() == Some(&hash)
+    }
+
+    pub fn is_known(&self) -> bool {
+        self.0.load().is_some()
+    }
+}
+
 /// The credentials there are. The data folder's own is good whatever the database says.
 #[derive(Clone, Debug)]
 pub struct Operators {
-    local: ContentId,
+    local: LocalAdmin,
     known: watch::Receiver<Arc<Vec<Credential>>>,
 }
 
 impl Operators {
-    pub fn new(local_secret: &str, known: watch::Receiver<Arc<Vec<Credential>>>) -> Operators {
-        Operators { local: ContentId::of(local_secret.as_bytes()), known }
+    pub fn new(local: LocalAdmin, known: watch::Receiver<Arc<Vec<Credential>>>) -> Operators {
+        Operators { local, known }
     }
 
     /// Whose credential this is. Hashes of secrets nobody can guess are looked up as they are: how long that takes tells nothing of them.
@@ -95,8 +124,8 @@ impl Operators {
             return Err(Refused);
         }
         let hash = ContentId::of(secret.as_bytes());
-        if hash == self.local {
-            return Ok(Caller { name: "local-admin".to_owned(), role: Role::Admin, flags: None });
+        if self.local.is(hash) {
+            return Ok(Caller { name: LOCAL_ADMIN.to_owned(), role: Role::Admin, flags: None });
         }
         self.good(hash, now_ms, |Credential { name, role, flags, .. }| Caller {
             name: name.clone(),

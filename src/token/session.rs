@@ -78,9 +78,10 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Whether the key that signed a session's token is still believed.
-    pub fn believe(&self, session: &Session) -> bool {
-        self.current.load().keys.hold(&session.key)
+    /// Whether a session's token has not ended, and the key that signed it is still believed.
+    pub fn still_accept(&self, session: &Session, now: SystemTime) -> bool {
+        let is_live = now.duration_since(UNIX_EPOCH).is_ok_and(|now| session.is_live(now.as_secs_f64()));
+        is_live && self.current.load().keys.hold(&session.key)
     }
 
     /// What is believed now; another one where that is something else.

@@ -4,4 +4,5 @@ mod addresses;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod credentials;
 mod files_in_place;

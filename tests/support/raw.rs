@@ -1,6 +1,7 @@
 //! A client that speaks bytes, and hears exactly what is answered to them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,7 +21,23 @@ pub struct Raw {
 
 impl Raw {
     pub async fn connect(service: &Service) -> Raw {
-        Raw { stream: TcpStream::connect(service.app.address()).await.unwrap(), buffer: Vec::new(), asks_for_heads: false }
+        Raw::to(service.app.address()).await
+    }
+
+    pub async fn to(address: SocketAddr) -> Raw {
+        Raw { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new(), asks_for_heads: false }
+    }
+
+    /// Sends the head of a request with a body of `length` bytes, and returns once the server waits for the body: it has judged the head.
+    pub async fn that_sent_its_head(address: SocketAddr, request: &str, headers: &[(&str, &str)], length: usize) -> Raw {
+        let mut raw = Raw::to(address).await;
+        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let head = format!(
+            "{request} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        );
+        raw.send(head.as_bytes()).await;
+        assert_eq!(raw.answer().await.as_deref(), Some("100"), "{request}");
+        raw
     }
 
     /// Asks for answers and takes none, until it can send no more.

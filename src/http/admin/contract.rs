@@ -198,6 +198,7 @@ pub fn create_token() -> Operation {
 pub fn revoke_token() -> Operation {
     let mut refusals = without_a_database();
     refusals.extend([Refusal::OtherFlags, Refusal::UnknownToken]);
+    refusals.extend([BadQuestion::TooLarge(String::new()).into(), BadQuestion::TooSlow(TooSlow(Duration::ZERO)).into()]);
     let mut operation = look("revokeToken", "Revoke a credential", found("It is no longer good.", "Revoked"), refusals);
     operation.parameters = vec![in_path("id", "The credential's id.", json!({ "type": "string" }))];
     operation

@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, HOST};
-use axum::http::{HeaderMap, Response, StatusCode};
+use axum::http::{HeaderMap, Method, Response, StatusCode};
 use axum::middleware::{Next, from_fn};
 
 use super::AdminSurface;
@@ -14,6 +14,7 @@ use super::answer::refuse;
 use crate::clock;
 use crate::http::contract::Endpoint;
 use crate::http::error::Refusal;
+use crate::http::question::body as read_body;
 use crate::token::{Caller, Role};
 
 /// What a call takes.
@@ -94,7 +95,7 @@ pub async fn identify(State(surface): State<AdminSurface>, mut request: Request,
     if surface.on_loopback && !asks_for_loopback(request.headers()) {
         return refuse(&surface, &Refusal::WrongHost);
     }
-    let caller = bearer(request.headers()).and_then(|secret| surface.operators.judge(secret, clock::wall_ms()).ok());
+    let caller = judge(&surface, request.headers());
     if let Some(caller) = &caller {
         request.extensions_mut().insert(caller.clone());
     }
@@ -125,9 +126,31 @@ async fn check(permission: Permission, request: Request, next: Next) -> Response
         (Permission::Administer, Some(Caller { role: Role::Admin, flags: Some(_), .. })) => {
             refuse(&surface, &Refusal::OtherFlags)
         }
-        (permission, Some(caller)) if permission.is_given_to(caller.role) => next.run(request).await,
+        (permission, Some(caller)) if permission.is_given_to(caller.role) => when_whole(&surface, &caller, request, next).await,
         (_, Some(caller)) => refuse(&surface, &Refusal::NotPermitted(caller.role)),
     }
+}
+
+/// Carries out an order once its body has arrived, if its credential is still what it was when the head came: a token that was revoked or
+/// has expired meanwhile orders nothing. What has no body was judged whole.
+async fn when_whole(surface: &AdminSurface, caller: &Caller, request: Request, next: Next) -> Response<Body> {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let bytes = match read_body(body).await {
+        Ok(bytes) => bytes,
+        Err(bad) => return refuse(surface, &bad.into()),
+    };
+    match judge(surface, &head.headers) {
+        Some(now) if now == *caller => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        _ => refuse(surface, &Refusal::NoToken),
+    }
+}
+
+/// Whose credential these headers show, as it is now.
+fn judge(surface: &AdminSurface, headers: &HeaderMap) -> Option<Caller> {
+    bearer(headers).and_then(|secret| surface.operators.judge(secret, clock::wall_ms()).ok())
 }
 
 pub async fn no_such_route(Extension(identified): Extension<Identified>) -> Response<Body> {

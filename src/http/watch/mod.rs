@@ -36,7 +36,7 @@ use super::Surface;
 use super::answer::Answer;
 use super::auth;
 use super::error::Refusal;
-use super::question::{FlagPath, Question, body, key};
+use super::question::{FlagPath, Question, key};
 use super::server::TakeOver;
 use crate::convergence::Follows;
 use crate::flag::FlagKey;
@@ -99,8 +99,7 @@ fn flag(surface: &Surface, key: &str) -> Result<Follows, Refusal> {
 /// Who asks with a body; nothing of its bytes is kept but what it says.
 async fn listener(surface: &Surface, request: Request) -> Result<Listener, Refusal> {
     let (head, request_body) = request.into_parts();
-    let asker = auth::asker(surface, &head.headers)?;
-    let bytes = body(request_body).await?;
+    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
     Ok(Listener { question: Question::native(&bytes)?.into_owned(), asker })
 }
 

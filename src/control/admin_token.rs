@@ -1,0 +1,188 @@
+//! `admin.token` is its node's alone and stands in no revision. Deleting the file ends the token it held, within two seconds, and a new one
+//! is made; so does revoking it, which needs neither the database nor room on the disk.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::{Corridor, Inner, News, Rejected, Trouble, TroubleKind};
+use crate::data::AdminTokenFile;
+use crate::token::{LocalAdmin, random_secret};
+use crate::truth::ContentId;
+
+/// How often the file is looked at.
+const EVERY: Duration = Duration::from_secs(1);
+/// How soon again where it is not what it was: a file that is being written looks like another one for a moment.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// The file and what is believed of it; held by whoever looks at it or ends it.
+#[derive(Debug, Default)]
+pub(super) struct AdminToken {
+    /// What the last look found, if that was not what is believed.
+    doubted: Option<AdminTokenFile>,
+    /// A token that was revoked, while the file that holds it could not be replaced.
+    revoked: Option<ContentId>,
+}
+
+/// What became of the file of a token that was revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminTokenEnd {
+    /// It is gone from the file, and another token stands there or will.
+    Replaced,
+    /// The file still holds it: this process accepts it no more, and one that starts later would.
+    InMemory,
+}
+
+impl Corridor {
+    /// The credential of whoever may read the data folder, as it is believed from now on.
+    pub fn local_admin(&self) -> &LocalAdmin {
+        &self.0.local_admin
+    }
+
+    /// Ends the token that `admin.token` holds, and puts a new one in its place.
+    pub async fn end_admin_token(&self) -> Result<AdminTokenEnd, Rejected> {
+        let inner = self.0.clone();
+        // Carried to its end also when whoever asked goes away.
+        tokio::spawn(async move { inner.end_admin_token().await }).await.map_err(|_| Rejected::Unknown)
+    }
+}
+
+/// Looks at the file until the corridor is gone.
+pub(super) async fn watch(inner: Weak<Inner>) {
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        let settled = strong.look_at_admin_token().await;
+        drop(strong);
+        sleep(if settled { EVERY } else { AGAIN }).await;
+    }
+}
+
+impl Inner {
+    /// Believes what the file holds at a start, or makes one. A server without it serves all the same.
+    pub(super) async fn open_admin_token(self: &Arc<Self>) {
+        let mut admin_token = self.admin_token.lock().await;
+        let found = self.read_admin_token().await;
+        self.take_admin_token(&mut admin_token, found).await;
+    }
+
+    /// Whether the file is what it was, or what became of it is settled.
+    async fn look_at_admin_token(self: &Arc<Self>) -> bool {
+        let mut admin_token = self.admin_token.lock().await;
+        let found = self.read_admin_token().await;
+        let is_known = matches!(&found, AdminTokenFile::Token(token) if self.local_admin.is(ContentId::of(token.as_bytes())));
+        if is_known {
+            admin_token.doubted = None;
+            self.trouble(TroubleKind::AdminToken, Vec::new());
+            return true;
+        }
+        // An editor that saves it, or a copy that is put in its place, is not an end: two looks have to agree.
+        if admin_token.doubted.as_ref() != Some(&found) {
+            admin_token.doubted = Some(found);
+            return false;
+        }
+        self.take_admin_token(&mut admin_token, found).await;
+        true
+    }
+
+    /// Believes what was found in the place of what was.
+    async fn take_admin_token(self: &Arc<Self>, admin_token: &mut AdminToken, found: AdminTokenFile) {
+        let had_one = self.local_admin.is_known();
+        match found {
+            AdminTokenFile::Token(token) if admin_token.revoked == Some(ContentId::of(token.as_bytes())) => {
+                self.replace_admin_token(admin_token).await;
+            }
+            AdminTokenFile::Token(token) => {
+                self.local_admin.believe(&token);
+                self.trouble(TroubleKind::AdminToken, Vec::new());
+                if had_one {
+                    (self.tell)(&News::AdminToken("admin.token holds another token: the one before is no longer accepted"));
+                }
+            }
+            AdminTokenFile::Gone => {
+                self.local_admin.end();
+                let replaced = self.replace_admin_token(admin_token).await;
+                if had_one && replaced {
+                    (self.tell)(&News::AdminToken(
+                        "admin.token was deleted: its token is no longer accepted, and a new one is there",
+                    ));
+                }
+            }
+            AdminTokenFile::Unusable => {
+                self.local_admin.end();
+                let what = "does not hold one token, so this node has no token of its own".to_owned();
+                self.admin_token_trouble(what, "delete it, and a new one is made");
+            }
+            // What cannot be looked at is not gone: a disk that fails must not take the stop from whoever holds the token.
+            AdminTokenFile::Unreadable(why) => {
+                let what = match had_one {
+                    true => format!("cannot be read: {why}; its token is accepted as before"),
+                    false => format!("cannot be read: {why}; so this node has no token of its own"),
+                };
+                self.admin_token_trouble(what, "see to the data folder and its rights; it is looked at again every second");
+            }
+        }
+    }
+
+    async fn end_admin_token(self: &Arc<Self>) -> AdminTokenEnd {
+        let mut admin_token = self.admin_token.lock().await;
+        admin_token.revoked = self.local_admin.end().or(admin_token.revoked);
+        let data = self.data.clone();
+        if self.replace_admin_token(&mut admin_token).await {
+            (self.tell)(&News::AdminToken("admin.token was revoked: its token is no longer accepted, and a new one is there"));
+            return AdminTokenEnd::Replaced;
+        }
+        let deleted = tokio::task::spawn_blocking(move || data.delete_admin_token()).await;
+        match deleted {
+            Ok(Ok(())) => AdminTokenEnd::Replaced,
+            _ => AdminTokenEnd::InMemory,
+        }
+    }
+
+    /// Makes a new token, and says whether the file holds it.
+    async fn replace_admin_token(self: &Arc<Self>, admin_token: &mut AdminToken) -> bool {
+        let written = match random_secret() {
+            None => Err("the system gives no randomness".to_owned()),
+            Some(secret) => {
+                // Accepted first, so that nobody reads a token from the file that is not.
+                self.local_admin.believe(&secret);
+                let data = self.data.clone();
+                match tokio::task::spawn_blocking(move || data.write_admin_token(&secret)).await {
+                    Ok(written) => written.map_err(|error| error.to_string()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+        };
+        match written {
+            Ok(()) => {
+                *admin_token = AdminToken::default();
+                self.trouble(TroubleKind::AdminToken, Vec::new());
+                true
+            }
+            Err(why) => {
+                self.local_admin.end();
+                let what = format!("has no token of this node, and a new one cannot be written: {why}");
+                self.admin_token_trouble(
+                    what,
+                    "make room in the data folder, or set its rights right; it is tried again every second",
+                );
+                false
+            }
+        }
+    }
+
+    async fn read_admin_token(&self) -> AdminTokenFile {
+        let data = self.data.clone();
+        // The disk may hang.
+        let read = tokio::task::spawn_blocking(move || data.read_admin_token()).await;
+        read.unwrap_or_else(|error| AdminTokenFile::Unreadable(error.to_string()))
+    }
+
+    fn admin_token_trouble(&self, what: String, hint: &str) {
+        let message = format!("{} {what}", self.data.admin_token().display());
+        self.trouble(
+            TroubleKind::AdminToken,
+            vec![Trouble { kind: TroubleKind::AdminToken, subject: None, message, hint: hint.to_owned() }],
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! A credential ends when it ends: revoked or expired while an order's body arrives, or because its file was deleted.
+
+use std::fs;
+
+use reqwest::Method;
+use serde_json::json;
+use turnout::http::permissions;
+use turnout::token::{Algorithm, Unverified};
+
+use crate::support::guarded::{Guarded, SERVER_KEY};
+use crate::support::issuer::Issuer;
+use crate::support::raw::Raw;
+use crate::support::{Service, flag, wait_until};
+
+async fn status_of(service: &Service, secret: &str) -> u16 {
+    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
+}
+
+/// Every call of the admin listener that takes a body, by a credential that ends between the request's head and its body.
+#[tokio::test]
+async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+    let calls: Vec<_> = permissions().into_iter().filter(|(method, ..)| *method == "post").map(|(_, path, _)| path).collect();
+    assert!(calls.len() >= 9, "{calls:?}");
+    let body = json!({ "reason": "before I go" }).to_string();
+    for kind in ["revoked", "expired", "good"] {
+        let more = if kind == "expired" { json!({ "expiresAfterMs": 3000 }) } else { json!({}) };
+        let token = service.make_token(kind, "admin", more).await;
+        let bearer = format!("Bearer {}", token.secret);
+        let mut waiting = Vec::new();
+        for path in &calls {
+            let request = format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "nobody"));
+            let headers = [("authorization", &*bearer)];
+            let raw = Raw::that_sent_its_head(service.app.admin_address(), &request, &headers, body.len()).await;
+            waiting.push((request, raw));
+        }
+        let revision = service.revision();
+        match kind {
+            "revoked" => {
+                let path = format!("/v1/tokens/{}/revoke", token.id);
+                assert_eq!(service.order(&path, json!({})).await.status(), 200);
+            }
+            "expired" => wait_until("its end", async || status_of(&service, &token.secret).await == 401).await,
+            _ => {}
+        }
+        for (request, raw) in &mut waiting {
+            raw.send(body.as_bytes()).await;
+            let answer = raw.answer().await.unwrap();
+            match kind {
+                "good" => assert!(!answer.starts_with("401"), "{request} by a {kind} token: {answer}"),
+                _ => assert_eq!(answer, "401 unauthenticated", "{request} by a token that was {kind} meanwhile"),
+            }
+        }
+        let state = service.state("chat").await;
+        match kind {
+            "good" => assert_eq!(state["state"], "stopped", "{state}"),
+            _ => assert_eq!((state["state"].as_str(), service.revision()), (Some("rollout"), revision), "{kind}: {state}"),
+        }
+    }
+}
+
+/// Every question that has a body, by a server and by a user whose credentials end between its head and its body.
+#[tokio::test]
+async fn a_question_is_judged_by_its_credential_when_it_is_whole() {
+    let issuer = Issuer::new(Algorithm::Es256, "k1");
+    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let service = &guarded.service;
+    let server = service.make_token("shop", "server", json!({})).await;
+    let user = issuer.token("u-1");
+    let body = json!({ "targetingKey": "u-1", "context": {} }).to_string();
+    let native = json!({ "targetingKey": "u-1" }).to_string();
+    let routes = [
+        ("POST /v1/strategy/a", &native),
+        ("POST /v1/strategy", &native),
+        ("POST /v1/strategy/a/watch", &native),
+        ("POST /v1/watch", &native),
+        ("POST /ofrep/v1/evaluate/flags/a", &body),
+        ("POST /ofrep/v1/evaluate/flags", &body),
+    ];
+    let bearer = |secret: &str| ("authorization", format!("Bearer {secret}"));
+    for (who, header) in [
+        ("a server token", bearer(&server.secret)),
+        ("a server key", ("x-api-key", SERVER_KEY.to_owned())),
+        ("a session", bearer(&user)),
+    ] {
+        let mut waiting = Vec::new();
+        for (request, body) in routes {
+            let headers = [(header.0, &*header.1)];
+            let raw = Raw::that_sent_its_head(service.app.address(), request, &headers, body.len()).await;
+            waiting.push((request, body, raw));
+        }
+        let headers: Vec<(&str, &[u8])> = vec![(header.0, header.1.as_bytes())];
+        match who {
+            "a server token" => {
+                assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", server.id), json!({})).await.status(), 200);
+            }
+            "a server key" => fs::write(guarded.home.path().join("servers"), "").unwrap(),
+            _ => fs::write(guarded.home.path().join("keys"), Issuer::new(Algorithm::Es256, "k1").jwks()).unwrap(),
+        }
+        wait_until("its end", async || {
+            guarded.ask("POST /v1/strategy/a", &headers, json!({ "targetingKey": "u-1" })).await.status() == 401
+        })
+        .await;
+        for (request, body, raw) in &mut waiting {
+            raw.send(body.as_bytes()).await;
+            let answer = raw.answer().await.unwrap();
+            let expected = if request.contains("/ofrep") { "401 GENERAL" } else { "401 unauthenticated" };
+            assert_eq!(answer, expected, "{request} by {who} that ended meanwhile");
+        }
+    }
+}
+
+/// What `admin.token` becomes, and whether the token it held and the one it holds are accepted.
+#[tokio::test]
+async fn the_data_folders_own_token_ends_with_its_file() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
+    let path = service.data.join("admin.token");
+    let old = service.token();
+    fs::remove_file(&path).unwrap();
+    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401).await;
+    wait_until("a new one", async || path.exists()).await;
+    let new = service.token();
+    assert_ne!(new, old);
+    assert_eq!(status_of(&service, &new).await, 200);
+
+    // Another one in its place, by hand.
+    fs::write(&path, "chosen-by-hand\n").unwrap();
+    wait_until("the end of the replaced token", async || status_of(&service, &new).await == 401).await;
+    assert_eq!(status_of(&service, "chosen-by-hand").await, 200);
+
+    // What holds no token is told of and not written over.
+    fs::write(&path, [0xff; 40]).unwrap();
+    wait_until("the end of the spoiled token", async || status_of(&service, "chosen-by-hand").await == 401).await;
+    service.reach_problems(|count| count == 1).await;
+    assert_eq!(fs::read(&path).unwrap(), [0xff; 40]);
+    fs::remove_file(&path).unwrap();
+    service.reach_problems(|count| count == 0).await;
+    assert_eq!(status_of(&service, &service.token()).await, 200);
+}
+
+/// Without room for a new token the old one ends all the same; without a look at the folder nothing is known, and it stays.
+#[tokio::test]
+async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
+    let path = service.data.join("admin.token");
+    let old = service.token();
+    // The new one is written beside it first: there is no room for that.
+    let beside = path.with_extension("new");
+    fs::create_dir(&beside).unwrap();
+    fs::remove_file(&path).unwrap();
+    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401).await;
+    service.reach_problems(|count| count == 1).await;
+    fs::remove_dir(&beside).unwrap();
+    wait_until("a new one", async || path.exists()).await;
+    service.reach_problems(|count| count == 0).await;
+    let new = service.token();
+    assert_eq!(status_of(&service, &new).await, 200);
+
+    let away = service.data.with_extension("away");
+    fs::rename(&service.data, &away).unwrap();
+    wait_until("the problem that names the file", async || {
+        let problems = service.call(Method::GET, "/v1/problems", Some(&new)).await;
+        assert_eq!(problems.status(), 200, "whoever holds the token can still stop");
+        problems.text().await.unwrap().contains("admin-token")
+    })
+    .await;
+    fs::rename(&away, &service.data).unwrap();
+    wait_until("no such problem", async || {
+        !service.call(Method::GET, "/v1/problems", Some(&new)).await.text().await.unwrap().contains("admin-token")
+    })
+    .await;
+    assert_eq!(status_of(&service, &new).await, 200);
+}
