@@ -16,12 +16,13 @@ use tokio::runtime::{Builder, Runtime};
 use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, TroubleKind};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
-use turnout::flag::{FlagKey, ServerAuth, Share};
+use turnout::flag::{FlagKey, ServerAuth, Share, Split};
 use turnout::snapshot::Position;
 use turnout::truth::{Ends, FlagEntry, Refused, Wish};
 
 const FLAGS: [&str; 2] = ["chat", "feed"];
 const STEPS: usize = 14;
+const HOUR: i64 = 3_600_000;
 
 /// What the model knows of a flag.
 #[derive(Clone, Debug, Default)]
@@ -30,10 +31,25 @@ struct Model {
     file: Form,
     /// The definition in force where it is not the file's.
     pin: Option<Form>,
-    held: Option<u32>,
+    held: Option<Hold>,
     stopped: bool,
     /// What was recorded, the oldest first: what kind of change, and what was in force after it.
-    past: Vec<(Kind, Form)>,
+    past: Vec<(Kind, Form, Option<End>)>,
+}
+
+/// A share that an operator holds, and what comes of it at its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Hold {
+    share: u32,
+    end: Option<End>,
+}
+
+/// Ends are hours away, so that none comes by itself; of two, the one with the higher rank comes later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct End {
+    rank: u64,
+    share: u32,
+    named: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -54,17 +70,41 @@ enum Kind {
 impl Model {
     fn in_force(&self) -> Form {
         let base = self.pin.unwrap_or(self.file);
-        Form { share: self.held.unwrap_or(base.share), ..base }
+        Form { share: self.held.map_or(base.share, |held| held.share), ..base }
+    }
+
+    /// The end that happens: one that widens must have been named.
+    fn end(&self) -> Option<End> {
+        let held = self.held?;
+        held.end.filter(|end| end.named || end.share <= held.share)
+    }
+
+    /// The share at a moment, which is the rank of an end.
+    fn share_at(&self, rank: u64) -> u32 {
+        self.end().filter(|end| end.rank <= rank).map_or(self.in_force().share, |end| end.share)
+    }
+
+    /// Whether nothing opens from `before` to this, at any moment.
+    fn narrows(&self, before: &Model) -> bool {
+        let moments = [self.end(), before.end()].into_iter().flatten().map(|end| end.rank);
+        let opens_nothing = [0].into_iter().chain(moments).all(|rank| self.share_at(rank) <= before.share_at(rank));
+        opens_nothing && self.in_force().text == before.in_force().text && (self.stopped || !before.stopped)
+    }
+
+    /// Holds a share. A lower one keeps an end that lowers further, unless it names its own.
+    fn hold(&mut self, share: u32, named: Option<End>) {
+        let kept = self.end().filter(|end| share < self.in_force().share && end.share < share);
+        self.held = Some(Hold { share, end: named.or(kept) });
     }
 
     fn record(&mut self, kind: Kind) {
-        self.past.push((kind, self.in_force()));
+        self.past.push((kind, self.in_force(), self.held.and_then(|held| held.end)));
     }
 
     /// The entry a rollback goes back to, if there is one.
     fn undone(&self) -> Option<usize> {
         let mut up_to = self.past.len();
-        for (index, (kind, _)) in self.past.iter().enumerate().rev() {
+        for (index, (kind, ..)) in self.past.iter().enumerate().rev() {
             match kind {
                 _ if index >= up_to => {}
                 Kind::Rollback(to) => up_to = to + 1,
@@ -76,10 +116,12 @@ impl Model {
     }
 
     fn bring_back(&mut self, to: usize) {
-        let then = self.past[to].1;
+        let (_, then, end) = self.past[to];
+        // One that is over does not come back.
+        let end = end.filter(|end| end.rank > HOUR as u64 * 1000);
         self.pin = (then.text != self.file.text).then_some(then);
         let own = self.pin.unwrap_or(self.file).share;
-        self.held = (own != then.share).then_some(then.share);
+        self.held = (own != then.share || end.is_some()).then_some(Hold { share: then.share, end });
         self.record(Kind::Rollback(to));
     }
 }
@@ -95,6 +137,8 @@ struct Life {
     position: Position,
     database_is_there: bool,
     random: Random,
+    /// How many ends there were: one that was set later comes later, of as many hours.
+    ends: u64,
     story: Vec<String>,
 }
 
@@ -113,6 +157,7 @@ impl Life {
             position: Position::default(),
             database_is_there: true,
             random: Random(seed),
+            ends: 0,
             story: Vec::new(),
         };
         life.open();
@@ -141,7 +186,7 @@ impl Life {
         let which = self.random.below(2) as usize;
         let flag: FlagKey = FLAGS[which].parse().unwrap();
         let asked = self.random.below(5) as u32 * 25;
-        match self.random.below(15) {
+        match self.random.below(18) {
             0 | 1 => {
                 self.folder[which].share = asked;
                 self.story.push(format!("file {flag} {asked}%"));
@@ -165,6 +210,11 @@ impl Life {
             11 => self.restart(),
             12 => self.cut(),
             13 => self.hold_for_a_moment(which, asked),
+            14..=16 => {
+                let then = (self.random.below(2) == 0).then(|| share(self.random.below(5) as u32 * 25));
+                let ends = Some(Ends { after_ms: HOUR * (1 + self.random.below(3) as i64), then });
+                self.order(which, Wish::Set { flag, realtime: Some(share(asked)), disabled: None, ends });
+            }
             _ => self.bring_the_database(),
         }
         self.check();
@@ -179,7 +229,7 @@ impl Life {
         let named = (self.random.below(2) == 0).then(|| self.random.below(5) as u32 * 25);
         let before = self.models[which].in_force().share;
         let ends = Some(Ends { after_ms: 1, then: named.map(share) });
-        self.order(which, Wish::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends });
+        self.order_as(true, which, Wish::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends });
         let back = named.unwrap_or(before);
         let happens = named.is_some() || back <= asked;
         self.run(async {
@@ -200,7 +250,7 @@ impl Life {
         if happens {
             let model = &mut self.models[which];
             let own = model.pin.unwrap_or(model.file).share;
-            model.held = (own != back).then_some(back);
+            model.held = (own != back).then_some(Hold { share: back, end: None });
             model.record(Kind::Change);
         }
     }
@@ -226,7 +276,6 @@ impl Life {
 
     fn files_go_live(&mut self) {
         for (model, file) in self.models.iter_mut().zip(self.folder) {
-            let before = model.in_force();
             let known = !model.past.is_empty();
             if known && model.file == file {
                 continue;
@@ -235,7 +284,7 @@ impl Life {
             after.file = file;
             // By shape: only its share, not more of it, and not more live.
             let same_text = model.file.text == file.text;
-            let narrows = known && same_text && file.share <= model.file.share && after.in_force().share <= before.share;
+            let narrows = known && same_text && file.share <= model.file.share && after.narrows(model);
             if self.database_is_there || narrows {
                 *model = after;
                 model.record(Kind::Change);
@@ -244,54 +293,88 @@ impl Life {
     }
 
     fn order(&mut self, which: usize, wish: Wish) {
+        let may_widen = self.random.below(3) != 0;
+        self.order_as(may_widen, which, wish);
+    }
+
+    /// An order by an operator, or by one who may only narrow.
+    fn order_as(&mut self, may_widen: bool, which: usize, wish: Wish) {
         let order = Order {
             wish: wish.clone(),
             actor: "somebody".to_owned(),
             reason: Some("because".to_owned()),
             key: None,
             expected: None,
-            may_widen: true,
+            may_widen,
         };
         let done = self.run(self.corridor().order(order));
         self.story.push(format!(
-            "{wish:?} -> {}",
+            "{wish:?}{} -> {}",
+            if may_widen { "" } else { " by a stopper" },
             match &done {
                 Ok(done) => format!("{done:?}").chars().take(60).collect(),
                 Err(rejected) => rejected.to_string(),
             }
         ));
-        let there = self.database_is_there;
-        let model = &mut self.models[which];
-        let before = model.clone();
-        match (&wish, &done) {
-            (_, Ok(Done::Unchanged)) => return,
-            (_, Err(Rejected::Down(_) | Rejected::Unknown)) if !there => {
-                // Never for a stop, nor for a lower share.
-                let narrows = match &wish {
-                    Wish::Stop { .. } => true,
-                    Wish::Set { realtime: Some(asked), .. } => asked.millipercent() <= before.in_force().share * 1000,
-                    _ => false,
-                };
-                assert!(!narrows, "refused with the database away: {:#?}", self.story);
-                return;
+        let Some((kind, after)) = self.wanted(which, &wish) else {
+            let nothing_left = matches!(done, Err(Rejected::Refused(Refused::NothingToRollBack(_))));
+            let out_of_reach = !self.database_is_there && matches!(done, Err(Rejected::Down(_) | Rejected::Unknown));
+            assert!(nothing_left || out_of_reach, "{:#?}", self.story);
+            return;
+        };
+        let narrows = after.narrows(&self.models[which]);
+        // What a rollback brings back is read from the database; and a text that comes back is in doubt no narrowing.
+        let is_plain = !matches!(wish, Wish::Rollback { .. });
+        match done {
+            Ok(Done::Unchanged) => {}
+            Err(Rejected::MayOnlyNarrow) => assert!(!(may_widen || is_plain && narrows), "{:#?}", self.story),
+            Err(Rejected::Down(_) | Rejected::Unknown) if !self.database_is_there => {
+                assert!(!(is_plain && narrows), "refused with the database away: {:#?}", self.story);
             }
-            (Wish::Rollback { .. }, Err(Rejected::Refused(Refused::NothingToRollBack(_)))) => {
-                assert_eq!(model.undone(), None, "{:#?}", self.story);
-                return;
+            Err(rejected) => panic!("{rejected}: {:#?}", self.story),
+            Ok(_) => {
+                assert!(narrows || (may_widen && self.database_is_there), "done though it widens: {:#?}", self.story);
+                self.models[which] = after;
+                self.models[which].record(kind);
             }
-            (_, Err(rejected)) => panic!("{rejected}: {:#?}", self.story),
-            (Wish::Set { realtime, .. }, Ok(_)) => model.held = realtime.map(|share| share.millipercent() / 1000),
-            (Wish::Unset { .. }, Ok(_)) => (model.pin, model.held) = (None, None),
-            (Wish::Stop { .. }, Ok(_)) => model.stopped = true,
-            (Wish::Resume { .. }, Ok(_)) => model.stopped = false,
-            (Wish::Rollback { .. }, Ok(_)) => {
-                let to = model.undone().unwrap_or_else(|| panic!("nothing to undo: {:#?}", self.story));
-                model.bring_back(to);
-                return;
-            }
-            (Wish::StopAll, Ok(_)) => unreachable!(),
         }
-        model.record(if matches!(wish, Wish::Stop { .. } | Wish::Resume { .. }) { Kind::Other } else { Kind::Change });
+    }
+
+    /// The flag once the wish is carried out; `None` where there is nothing to roll back.
+    fn wanted(&mut self, which: usize, wish: &Wish) -> Option<(Kind, Model)> {
+        let mut after = self.models[which].clone();
+        let per_cent = |share: Share| share.millipercent() / 1000;
+        let kind = match wish {
+            Wish::Set { realtime, ends, .. } => {
+                let now = after.in_force().share;
+                let end = ends.map(|Ends { after_ms, then }| {
+                    self.ends += 1;
+                    let rank = after_ms as u64 * 1000 + self.ends;
+                    End { rank, share: then.map_or(now, per_cent), named: then.is_some() }
+                });
+                after.hold(realtime.map_or(now, per_cent), end);
+                Kind::Change
+            }
+            Wish::Unset { .. } => {
+                (after.pin, after.held) = (None, None);
+                Kind::Change
+            }
+            Wish::Stop { .. } | Wish::StopAll => {
+                after.stopped = true;
+                Kind::Other
+            }
+            Wish::Resume { .. } => {
+                after.stopped = false;
+                Kind::Other
+            }
+            Wish::Rollback { .. } => {
+                let to = after.undone()?;
+                after.bring_back(to);
+                after.past.pop();
+                Kind::Rollback(to)
+            }
+        };
+        Some((kind, after))
     }
 
     /// A crash while the database is there; with it away, an orderly end, as what was committed last may be nowhere else.
@@ -352,10 +435,13 @@ impl Life {
             let told = |entry: &FlagEntry| {
                 let split = entry.split().unwrap_or_default().realtime().millipercent() / 1000;
                 let text = entry.in_force().unwrap().description.clone().unwrap();
-                (split, text, entry.record.stop.is_some())
+                let per_cent = |split: Split| split.realtime().millipercent() / 1000;
+                let later = entry.timeline().later.map(|(_, split)| per_cent(split));
+                (split, later, text, entry.record.stop.is_some())
             };
             let Form { share, text } = model.in_force();
-            let expected = (share, format!("number {text}"), model.stopped);
+            let later = model.end().map(|end| end.share).filter(|later| *later != share);
+            let expected = (share, later, format!("number {text}"), model.stopped);
             assert_eq!(told(&entry), expected, "{key}: {model:?} {:#?}", self.story);
         }
     }

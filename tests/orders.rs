@@ -410,8 +410,11 @@ async fn what_is_held_for_a_time_ends() {
     // Set by hand, the problem is over.
     set(json!({ "realtime-v2": "4%" })).await;
     wait_until("no problem", async || kinds().await.is_empty()).await;
-    // Named, it happens.
-    set(json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%" })).await;
+    // Named, it happens; and as it opens more than there is now, it wants a reason.
+    let (status, answer) =
+        service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%" })).await;
+    assert_eq!((status, answer["code"].as_str()), (422, Some("reason-needed")), "{answer}");
+    set(json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%", "reason": "a pause" })).await;
     wait_until("what was named", async || live().await == "realtime-v2 15%").await;
     // A stop holds over the end of what is below it.
     set(json!({ "realtime-v2": "30%", "reason": "trial", "forMs": 300 })).await;

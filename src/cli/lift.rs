@@ -87,7 +87,7 @@ impl Rollback {
             let what = self.to.map_or_else(|| "undo the newest change".to_owned(), |to| format!("go back to revision {to}"));
             let live = word(&flag["live"]);
             format!(
-                "{what} of {}, live now: {live}; that opens realtime-v2 to more users, or closes `disabled` to some",
+                "{what} of {}, live now: {live}; that opens realtime-v2 to more users, or closes `disabled` to some, now or later",
                 self.flag
             )
         };

@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 
 use super::order::{Asking, Order, Told};
 use super::remote::{arrow, word};
-use super::{Exit, complain, time};
+use super::{Exit, complain, order, time};
+use crate::clock;
 use crate::flag::{FlagKey, Share, ShareError};
 
 #[derive(Debug, Args)]
@@ -52,8 +53,24 @@ impl Set {
         if let Some(then) = self.then {
             body["then"] = json!(then);
         }
-        let question = |flag: &Json| format!("{} on {}", moved(flag, &wanted), self.flag);
+        let question = |flag: &Json| format!("{}{} on {}", moved(flag, &wanted), self.end(flag), self.flag);
         self.told.carry_out(&self.asking, Order { verb: "set", flag: &self.flag, body, question: &question })
+    }
+}
+
+impl Set {
+    /// What comes after, in words: what is asked for, or that what was to come does not.
+    fn end(&self, flag: &Json) -> String {
+        let until = self.held_for.map(|ms| time::at(clock::wall_ms().saturating_add(ms)));
+        let ends = &flag["held"]["ends"];
+        match (until, self.then) {
+            (Some(until), Some(then)) => format!(", then realtime-v2 {then} at {until}"),
+            (Some(until), None) => format!(" until {until}"),
+            (None, _) if !ends.is_null() => {
+                format!(", no longer {} at {}", order::split(&ends["split"]), time::of(&ends["atMs"]))
+            }
+            (None, _) => String::new(),
+        }
     }
 }
 
@@ -69,7 +86,7 @@ fn moved(flag: &Json, wanted: &Json) -> String {
 
 /// The members that shares, as they were typed, stand for.
 fn shares(typed: &[String]) -> Result<Json, String> {
-    let mut body = super::order::nothing();
+    let mut body = order::nothing();
     for text in typed {
         let (name, text) = text.split_once('=').unwrap_or(("realtime-v2", text));
         if !["realtime-v2", "disabled"].contains(&name) {

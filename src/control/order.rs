@@ -37,9 +37,11 @@ pub enum Done {
 pub enum Rejected {
     #[error(transparent)]
     Refused(#[from] Refused),
-    #[error("this opens realtime-v2 to more users, or closes `disabled` to some, so it needs a reason")]
+    #[error("this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason")]
     ReasonNeeded,
-    #[error("this would open realtime-v2 to more users, or close `disabled` to some, and only narrowing is permitted here")]
+    #[error(
+        "this would open realtime-v2 to more users, or close `disabled` to some, now or later, and only narrowing is permitted here"
+    )]
     MayOnlyNarrow,
     #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
     Moved { flag: FlagKey, changed_at: u64, since: Vec<Stored> },

@@ -1,8 +1,11 @@
 //! Held splits that reach their end.
 
+use std::collections::BTreeSet;
+
 use super::action::Action;
 use super::book::FlagEntry;
-use super::record::{FlagRecord, Held, Mark};
+use super::pending::Op;
+use super::record::{End, FlagRecord, Held, Mark};
 use super::standing::Truth;
 use super::wish::{Decided, Part};
 use crate::flag::FlagKey;
@@ -20,30 +23,44 @@ pub struct Expiry {
 /// What ends at `now_ms`.
 pub fn expire(truth: &Truth, now_ms: i64) -> Expiry {
     let mut expiry = Expiry::default();
-    for (key, entry) in truth.book.flags() {
-        let Some(ends) = entry.record.split.as_ref().and_then(|held| held.ends.as_ref()) else { continue };
-        if ends.at_ms > now_ms {
-            expiry.next_ms = Some(expiry.next_ms.map_or(ends.at_ms, |next| next.min(ends.at_ms)));
-            continue;
-        }
+    for key in may_end(truth) {
         let Some(current) = truth.flag(key.as_str()) else { continue };
-        // What is pending may hold another split in its place, with an end of its own.
-        let Some(after) = ended(&current, now_ms) else { continue };
-        let narrows = after.split().unwrap_or_default().narrows(current.split().unwrap_or_default());
-        match narrows || ends.named {
-            true => expiry.decided.parts.push(Part { flag: key.clone(), action: Action::Expire, before: Some(current), after }),
-            false => expiry.refused.push(key.clone()),
+        let Some(held) = &current.record.split else { continue };
+        match &held.ends {
+            None => {}
+            Some(ends) if ends.at_ms > now_ms => {
+                expiry.next_ms = Some(expiry.next_ms.map_or(ends.at_ms, |next| next.min(ends.at_ms)));
+            }
+            Some(_) if held.then().is_none() => expiry.refused.push(key.clone()),
+            Some(ends) => {
+                let Some(after) = ended(&current, held, ends, now_ms) else { continue };
+                let part = Part { flag: key.clone(), action: Action::Expire, before: Some(current), after };
+                expiry.decided.parts.push(part);
+            }
         }
     }
     expiry
 }
 
-fn ended(current: &FlagEntry, now_ms: i64) -> Option<FlagEntry> {
-    let held = current.record.split.as_ref()?;
-    let ends = held.ends.as_ref().filter(|ends| ends.at_ms <= now_ms)?;
+/// The flags that may hold a split with an end: as the store has them, and as what is pending may have them.
+fn may_end(truth: &Truth) -> BTreeSet<&FlagKey> {
+    let has_end = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.ends.is_some());
+    let in_book = truth.book.flags().filter(|(_, entry)| has_end(&entry.record.split)).map(|(key, _)| key);
+    let narrowed = truth.pending().iter().flat_map(|pending| &pending.narrowed);
+    let pending = narrowed.filter(|narrowed| matches!(&narrowed.op, Op::Split { held, .. } if has_end(held)));
+    in_book.chain(pending.map(|narrowed| &narrowed.flag)).collect()
+}
+
+/// The flag at its end. One that lowers in part and raises in part takes two steps: what lowers does not wait for what needs the database.
+fn ended(current: &FlagEntry, held: &Held, ends: &End, now_ms: i64) -> Option<FlagEntry> {
     let own = current.in_force()?.rollout;
     let mark = Mark { by: "expiry".to_owned(), at_ms: now_ms, reason: held.mark.reason.clone() };
-    let back = || Held { split: ends.split.unwrap_or_default(), mark, ends: None };
-    let split = (own != ends.split).then(back);
+    let wanted = ends.split.unwrap_or_default();
+    let lower = held.split.meet(wanted);
+    let split = match () {
+        () if lower != held.split && lower != wanted => Some(Held { split: lower, mark, ends: Some(ends.clone()) }),
+        () if own != ends.split => Some(Held { split: wanted, mark, ends: None }),
+        () => None,
+    };
     Some(current.with(FlagRecord { split, ..current.record.clone() }))
 }

@@ -16,6 +16,7 @@ mod record;
 mod revision;
 mod rollback;
 mod standing;
+mod timeline;
 mod told;
 mod wish;
 
@@ -31,5 +32,6 @@ pub use record::{End, FlagRecord, Held, Mark, Pin, Record, SegmentRecord, UsersF
 pub use revision::{Head, Origin, Revision};
 pub use rollback::{Step as PastStep, Then, undoing};
 pub use standing::Truth;
+pub use timeline::Timeline;
 pub use told::{rollout_in_words, texts_to_tell, told};
 pub use wish::{Decided, Ends, Part, Refused, Wish};

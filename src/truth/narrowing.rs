@@ -1,14 +1,15 @@
 //! Whether a change narrows: told by its shape alone, and in doubt it does not.
 //!
-//! What narrows may be live before it is committed, and skips every gate. So it must be sure to open `realtime-v2` to nobody.
+//! What narrows may be live before it is committed, and skips every gate. So it must be sure to open `realtime-v2` to nobody, now or at any
+//! end it brings, moves or takes away.
 
 use std::sync::Arc;
 
 use super::book::FlagEntry;
 use crate::flag::{Definition, Split, differences};
 
-/// A stop; a split over the same definition in which `realtime-v2` does not rise and `disabled` does not fall; a definition that differs
-/// in its rollout in that way, or only in `enabled: false`.
+/// A stop, whatever ends are held; a split over the same definition in which `realtime-v2` does not rise and `disabled` does not fall, at
+/// this and every later moment; a definition that differs in its rollout in that way, or only in `enabled: false`.
 pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
     let mut stopped = before.record.clone();
     stopped.stop = after.record.stop.clone();
@@ -23,7 +24,7 @@ pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
         (Some(old), Some(new)) => narrows_as_written(old, new),
         _ => false,
     };
-    given && narrows_as_written(old, new) && narrows(before.split(), after.split())
+    given && narrows_as_written(old, new) && after.timeline().narrows(before.timeline())
 }
 
 fn narrows_as_written(old: &Arc<Definition>, new: &Arc<Definition>) -> bool {

@@ -1,7 +1,7 @@
 //! Narrowing changes that are live before they are committed.
 //!
 //! Each is kept as what it does, not as what came of it: laid over whatever the store says, again and again, until it is read back from
-//! there. So a stop holds over a change that was committed meanwhile, and of two splits the narrower one holds.
+//! there. So a stop holds over a change that was committed meanwhile, and of two splits the narrower one holds, at every later moment.
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use super::action::{Action, Change};
 use super::book::FlagEntry;
 use super::content::ContentId;
 use super::forms::Forms;
-use super::record::{FlagRecord, Held, Mark};
+use super::record::{End, FlagRecord, Held, Mark};
 use super::revision::Origin;
+use super::timeline::Timeline;
 use crate::flag::{FlagKey, Split};
 
 /// One narrowing request, as it stands in the journal.
@@ -113,17 +114,21 @@ impl Op {
     }
 }
 
-/// The lower `realtime-v2` and the higher `disabled` of what is in force and what was asked for.
+/// The lower `realtime-v2` and the higher `disabled` of what is in force and what was asked for, now and at every later moment: no end of
+/// either is lost that lowers, and none happens that widens.
 fn lay_split(entry: &FlagEntry, requested: Option<Split>, held: &Option<Held>, mark: &Mark) -> FlagEntry {
-    let current = entry.split();
-    let narrower = current.unwrap_or_default().meet(requested.unwrap_or_default());
+    let current = entry.timeline();
+    let asked = held.as_ref().map_or_else(|| Timeline::constant(requested), Timeline::of_held);
+    let narrower = current.meet(asked);
     let as_asked = entry.with(FlagRecord { split: held.clone(), ..entry.record.clone() });
-    if as_asked.split().unwrap_or_default() == narrower {
+    if as_asked.timeline() == narrower {
         return as_asked;
     }
-    if current.unwrap_or_default() == narrower {
+    if current == narrower {
         return entry.clone();
     }
-    let held = Held { split: narrower, mark: mark.clone(), ends: None };
+    let named = [&entry.record.split, held].into_iter().flatten().any(|held| held.ends.as_ref().is_some_and(|end| end.named));
+    let ends = narrower.later.map(|(at_ms, split)| End { at_ms, split: Some(split), named });
+    let held = Held { split: narrower.now, mark: mark.clone(), ends };
     entry.with(FlagRecord { split: Some(held), ..entry.record.clone() })
 }

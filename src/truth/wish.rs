@@ -207,7 +207,7 @@ fn set(
     let now = old.split();
     let split = split_of(flag, old, realtime, disabled)?;
     let ends = match ends {
-        None => None,
+        None => kept_end(old, split),
         Some(Ends { after_ms, then }) => {
             let named = then.map(|share| split_of(flag, old, Some(share), None)).transpose()?;
             let at_ms = mark.at_ms.saturating_add(after_ms);
@@ -216,6 +216,17 @@ fn set(
     };
     let held = Held { split, mark: mark.clone(), ends };
     Ok(FlagRecord { split: Some(held), ..old.record.clone() })
+}
+
+/// What is left of the end held so far once a lower split is set that names none: an end that lowers further stays, as far as it does. Who
+/// sets the same split or a higher one without an end takes the end away.
+fn kept_end(old: &FlagEntry, split: Split) -> Option<End> {
+    let named = old.record.split.as_ref()?.ends.as_ref()?.named;
+    let before = old.timeline();
+    let lowers = split != before.now && split.narrows(before.now);
+    let (at_ms, then) = before.later.filter(|_| lowers)?;
+    let then = then.meet(split);
+    (then != split).then_some(End { at_ms, split: Some(then), named })
 }
 
 fn resumed(flag: &FlagKey, old: &FlagEntry, at: Option<Share>, mark: &Mark) -> Result<FlagRecord, Refused> {

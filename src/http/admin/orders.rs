@@ -12,12 +12,14 @@ use super::flags::of_flag;
 use super::guard::Permission;
 use super::members::{Members, bad_order};
 use super::view;
+use crate::clock;
 use crate::control::{Done, Order};
 use crate::flag::{FlagKey, Share};
 use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, body as read_body, key};
+use crate::telemetry::ago;
 use crate::token::Caller;
-use crate::truth::{Action, ContentId, Ends, Part, Truth, Wish};
+use crate::truth::{Action, ContentId, Ends, Held, Part, Truth, Wish};
 
 /// The longest reason, in bytes.
 pub const MAX_REASON_BYTES: usize = 500;
@@ -240,14 +242,26 @@ fn notes(truth: &Truth, wish: &Wish, parts: &[Part]) -> Vec<String> {
     } else if view::state(&entry) == "off" {
         notes.push("saved, NOT live: its file says `enabled: false`".to_owned());
     }
-    let ends = entry.record.split.as_ref().and_then(|held| held.ends.as_ref());
-    if let (Wish::Set { .. }, Some(ends), false) = (wish, ends, parts.is_empty()) {
-        let back = ends.split.unwrap_or_default();
-        if !ends.named && !back.narrows(entry.split().unwrap_or_default()) {
-            notes.push(format!("at its end nothing happens: going back to {back} would widen, and was not named with --then"));
-        }
+    if let (Wish::Set { ends, .. }, Some(held), false) = (wish, &entry.record.split, parts.is_empty()) {
+        notes.extend(note_of_end(held, ends.is_none()));
     }
     notes
+}
+
+/// What comes of a split's end where that is not what was asked for.
+fn note_of_end(held: &Held, kept: bool) -> Option<String> {
+    let ends = held.ends.as_ref()?;
+    match held.then() {
+        None => {
+            let back = ends.split.unwrap_or_default();
+            Some(format!("at its end nothing happens: going back to {back} would widen, and was not named with --then"))
+        }
+        Some((at_ms, split)) if kept => {
+            let left = ago(at_ms - clock::wall_ms());
+            Some(format!("its end stays: realtime-v2 {split} in {left}; set again with a reason, it has none"))
+        }
+        Some(_) => None,
+    }
 }
 
 fn undo(wish: &Wish, part: &Part) -> Option<String> {

@@ -1,0 +1,109 @@
+//! What a stopper may order where splits have ends, over HTTP: judged by every later moment, not by the split of now.
+
+use std::fs;
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Service, flag, wait_until};
+
+/// Far enough away that no end comes while a test looks on.
+const HOUR: u64 = 3_600_000;
+
+fn half(rollout: &str) -> String {
+    flag("chat", &format!("rollout: {{ realtime-v2: {rollout} }}"))
+}
+
+/// Orders by an operator, then one that may only narrow: by a stopper, and by an admin with `Turnout-Narrow-Only`. Each sees the status and
+/// the code or outcome that is wanted.
+async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
+    for narrow_only in [false, true] {
+        let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
+        for body in before {
+            let (status, answer) = service.ordered("/v1/flags/chat/set", body.clone()).await;
+            assert_eq!(status, 200, "{body}: {answer}");
+        }
+        let secret = match narrow_only {
+            true => service.token(),
+            false => service.make_token("alerts", "stopper", json!({})).await.secret,
+        };
+        let request = service.client.post(service.admin_url(&format!("/v1/flags/chat/{order}"))).bearer_auth(secret);
+        let request = if narrow_only { request.header("turnout-narrow-only", "1") } else { request };
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        let (status, answer) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+        let word = answer["code"].as_str().or(answer["outcome"].as_str()).unwrap();
+        assert_eq!((status, word), wanted, "{before:?}, then {order} {body}: {answer}");
+    }
+}
+
+fn held(share: &str, for_hours: u64, then: &str) -> Json {
+    json!({ "realtime-v2": share, "forMs": for_hours * HOUR, "then": then, "reason": "trial" })
+}
+
+fn set(share: &str) -> Json {
+    json!({ "realtime-v2": share, "reason": "trial" })
+}
+
+#[tokio::test]
+async fn who_may_only_narrow_widens_at_no_end() {
+    const NO: (u16, &str) = (403, "may-only-narrow");
+    const YES: (u16, &str) = (200, "committed");
+    // An end that is brought.
+    check(&[], "set", held("10%", 1, "100%"), NO).await;
+    check(&[], "set", held("5%", 1, "11%"), NO).await;
+    check(&[], "set", held("5%", 1, "10%"), YES).await;
+    check(&[], "set", json!({ "realtime-v2": "5%", "forMs": HOUR }), YES).await;
+    check(&[set("20%")], "set", held("10%", 1, "20%"), YES).await;
+    // An end that is moved.
+    let two_hours = [held("60%", 2, "20%")];
+    check(&two_hours, "set", held("60%", 1, "20%"), YES).await;
+    check(&two_hours, "set", held("60%", 3, "20%"), NO).await;
+    check(&two_hours, "set", held("40%", 3, "20%"), NO).await;
+    check(&two_hours, "set", held("20%", 3, "15%"), YES).await;
+    // An end that is taken away.
+    check(&two_hours, "set", set("60%"), NO).await;
+    check(&two_hours, "unset", json!({}), YES).await;
+    check(&[held("60%", 2, "5%")], "unset", json!({}), NO).await;
+    check(&[held("60%", 2, "5%")], "rollback", json!({}), NO).await;
+    check(&[held("5%", 2, "90%")], "set", set("5%"), YES).await;
+    check(&[held("5%", 2, "90%")], "unset", json!({}), NO).await;
+    // An end that is brought back.
+    check(&[held("1%", 2, "90%"), set("5%")], "rollback", json!({ "to": 2 }), NO).await;
+    check(&[held("1%", 2, "3%"), set("5%")], "rollback", json!({ "to": 2 }), YES).await;
+    // A stop narrows whatever the ends are.
+    check(&[held("1%", 2, "90%")], "stop", json!({}), YES).await;
+}
+
+#[tokio::test]
+async fn an_end_that_lowers_further_stays_and_is_told() {
+    let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
+    let secret = service.make_token("alerts", "stopper", json!({})).await.secret;
+    let end = |state: &Json| state["held"]["ends"]["split"]["realtime-v2"].clone();
+    service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
+    let (status, answer) = service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "40%" })).await;
+    assert_eq!((status, &answer["flag"]["live"], end(&answer["flag"])), (200, &json!("realtime-v2 40%"), json!("20%")));
+    let note = answer["notes"][0].as_str().unwrap_or_else(|| panic!("it says nothing: {answer}"));
+    assert!(note.contains("its end stays: realtime-v2 20%"), "{note}");
+    // Lower than what was to come: there is nothing left to come.
+    let (_, answer) = service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "15%" })).await;
+    assert_eq!((&answer["flag"]["held"]["ends"], &answer["notes"]), (&Json::Null, &json!([])), "{answer}");
+    // Taking it away is widening: it needs an operator and a reason, and then nothing is to come.
+    service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
+    let (status, answer) = service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "60%" })).await;
+    assert_eq!((status, answer["code"].as_str()), (422, Some("reason-needed")), "{answer}");
+    let (status, answer) = service.ordered("/v1/flags/chat/set", set("60%")).await;
+    assert_eq!((status, &answer["flag"]["held"]["ends"]), (200, &Json::Null), "{answer}");
+}
+
+#[tokio::test]
+async fn an_end_comes_also_where_nothing_was_saved() {
+    let service = Service::start(&[("chat.yaml", &half("60%"))]).await;
+    fs::rename(service.data.join("turnout.db"), service.data.join("away")).unwrap();
+    let lower = json!({ "realtime-v2": "40%", "forMs": 50, "then": "5%" });
+    wait_until("the database to be missed", async || {
+        service.ordered("/v1/flags/chat/set", lower.clone()).await;
+        let status: Json = service.admin("/v1/status").await.json().await.unwrap();
+        status["database"]["state"] == "down"
+    })
+    .await;
+    wait_until("the end", async || service.state("chat").await["live"] == "realtime-v2 5%").await;
+}

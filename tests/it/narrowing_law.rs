@@ -1,0 +1,296 @@
+//! The law of narrowing: for any record, any order by a stopper and any later moment, `realtime-v2` is not higher and `disabled` not lower
+//! than without the order. Ends are carried out here as the service does it, with its database and without; nothing here knows how an
+//! order was judged.
+//!
+//! `TURNOUT_LAW_CASES=100000 cargo test --test it narrowing_law::` for a long run.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use turnout::flag::{Definition, FlagKey, Share, Split};
+use turnout::truth::{
+    Book, Change, ContentId, Decided, End, Ends, FlagRecord, Forms, Head, Held, Mark, Narrowed, Op, Origin, Pending, Pin, Then,
+    Truth, Wish, expire,
+};
+
+/// The moment of every order; ends lie a few steps before or after it.
+const NOW: i64 = 1_000;
+const LAST: i64 = NOW + 6;
+
+/// What a flag's definitions may be: another rollout, switched off, or another text.
+const TEXTS: [&str; 5] = [
+    "enabled: true\nrollout: { realtime-v2: 10% }",
+    "enabled: true\nrollout: { realtime-v2: 60%, disabled: 10% }",
+    "enabled: false\nrollout: { realtime-v2: 10% }",
+    "enabled: true",
+    "enabled: true\nrollout: { realtime-v2: 10% }\nallow: [{ users: [u-1], strategy: realtime-v2 }]",
+];
+
+fn key() -> FlagKey {
+    "chat".parse().unwrap()
+}
+
+/// The definitions, ready to be spoken of.
+struct Shelf {
+    forms: Forms,
+    ids: Vec<ContentId>,
+}
+
+impl Shelf {
+    fn new() -> Shelf {
+        let mut shelf = Shelf { forms: Forms::default(), ids: Vec::new() };
+        for text in TEXTS {
+            let text = format!("version: 1\nflag: chat\ndefault: polling\nwhen_stopped: polling\n{text}\n");
+            let id = ContentId::of(text.as_bytes());
+            shelf.forms.texts.insert(id, text.into());
+            shelf.forms.read_flag(&key(), &FlagRecord { definition: Some(id), ..FlagRecord::default() }).unwrap();
+            shelf.ids.push(id);
+        }
+        shelf
+    }
+
+    fn definition(&self, index: usize) -> (ContentId, Arc<Definition>) {
+        (self.ids[index], self.forms.definitions[&self.ids[index]].clone())
+    }
+
+    fn truth(&self, drawn: &Drawn) -> Truth {
+        let pin = drawn.pin.map(|index| Pin { definition: self.ids[index], of: 1, mark: mark("oncall") });
+        let split = drawn.held.clone();
+        let stop = drawn.stopped.then(|| mark("oncall"));
+        let record = FlagRecord { definition: Some(self.ids[drawn.file]), pin, split, stop };
+        let head = Head { revision: 1, ..Head::none() };
+        Truth::of(Book::of(head, [(key(), record, 1)], [], self.forms.clone()), Vec::new())
+    }
+}
+
+fn mark(by: &str) -> Mark {
+    Mark { by: by.to_owned(), at_ms: NOW, reason: None }
+}
+
+/// How a flag stands, drawn by lot.
+#[derive(Clone, Debug)]
+struct Drawn {
+    file: usize,
+    pin: Option<usize>,
+    held: Option<Held>,
+    stopped: bool,
+}
+
+/// An order, drawn by lot; a rollback with what was in force then.
+#[derive(Clone, Debug)]
+enum Drawing {
+    Wish(Wish),
+    Rollback { definition: usize, split: Option<Split>, ends: Option<End> },
+}
+
+/// Few shares, so that many are equal.
+fn share() -> impl Strategy<Value = Share> {
+    prop::sample::select(vec![0u32, 5_000, 10_000, 20_000, 50_000]).prop_map(|share| Share::from_millipercent(share).unwrap())
+}
+
+fn split() -> impl Strategy<Value = Split> {
+    (share(), share()).prop_map(|(realtime, disabled)| Split::new(realtime, disabled).unwrap())
+}
+
+fn end() -> impl Strategy<Value = End> {
+    (NOW - 2..=NOW + 5, prop::option::weighted(0.9, split()), any::<bool>()).prop_map(|(at_ms, split, named)| End {
+        at_ms,
+        split,
+        named,
+    })
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    (split(), prop::option::weighted(0.7, end())).prop_map(|(split, ends)| Held { split, mark: mark("operator"), ends })
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    let texts = 0..TEXTS.len();
+    (texts.clone(), prop::option::weighted(0.2, texts), prop::option::weighted(0.8, held()), prop::bool::weighted(0.2))
+        .prop_map(|(file, pin, held, stopped)| Drawn { file, pin, held, stopped })
+}
+
+fn order() -> impl Strategy<Value = Drawing> {
+    let some_share = || prop::option::weighted(0.7, share());
+    let ends = (1..=5i64, some_share()).prop_map(|(after_ms, then)| Ends { after_ms, then });
+    let set = (some_share(), prop::option::weighted(0.3, share()), prop::option::weighted(0.5, ends))
+        .prop_map(|(realtime, disabled, ends)| Wish::Set { flag: key(), realtime, disabled, ends });
+    let resume = some_share().prop_map(|at| Wish::Resume { flag: key(), at });
+    let wish = prop_oneof![
+        8 => set,
+        1 => Just(Wish::Unset { flag: key() }),
+        1 => Just(Wish::Stop { flag: key() }),
+        1 => Just(Wish::StopAll),
+        1 => resume,
+    ];
+    let rollback = (0..TEXTS.len(), prop::option::weighted(0.8, split()), prop::option::weighted(0.5, end()))
+        .prop_map(|(definition, split, ends)| Drawing::Rollback { definition, split, ends });
+    prop_oneof![6 => wish.prop_map(Drawing::Wish), 1 => rollback]
+}
+
+/// What everybody has at a moment: who reaches the rollout, and whether it is reached at all.
+#[derive(Clone, Debug, PartialEq)]
+struct Moment {
+    split: Split,
+    is_off: bool,
+    allows: bool,
+}
+
+impl Moment {
+    fn of(truth: &Truth) -> Moment {
+        let entry = truth.flag("chat").unwrap();
+        let record = &entry.record;
+        let in_force = entry.in_force().unwrap();
+        let is_off = record.stop.is_some() || !in_force.enabled;
+        Moment { split: entry.split().unwrap_or_default(), is_off, allows: !in_force.allow.is_empty() }
+    }
+
+    /// Whether this opens nothing that `other` does not open. What stands below a stop counts too: the stop may be lifted.
+    fn opens_no_more_than(&self, other: &Moment) -> bool {
+        let (mine, theirs) = (self.split, other.split);
+        let no_more = mine.realtime() <= theirs.realtime() && mine.disabled() >= theirs.disabled();
+        no_more && (self.is_off || !other.is_off) && (other.allows || !self.allows)
+    }
+}
+
+/// Whether the database takes what is committed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Store {
+    There,
+    Away,
+}
+
+/// One line of what happens.
+struct Line<'a> {
+    truth: Truth,
+    store: Store,
+    shelf: &'a Shelf,
+}
+
+impl Line<'_> {
+    fn apply(&mut self, changes: &[Change]) {
+        let head = Head { revision: self.truth.book.head.revision + 1, ..Head::none() };
+        self.truth.book.apply(head, changes, &self.shelf.forms);
+    }
+
+    fn push(&mut self, narrowed: Vec<Narrowed>) {
+        let id = format!("entry {}", self.truth.pending().len());
+        let (actor, origin) = ("x".to_owned(), Origin::Api);
+        self.truth.push(Pending { id, at_ms: NOW, actor, origin, reason: None, request: None, narrowed });
+        if self.store == Store::There {
+            self.replay();
+        }
+    }
+
+    /// Commits what is pending, the oldest first.
+    fn replay(&mut self) {
+        while let Some(pending) = self.truth.pending().first().cloned() {
+            let (changes, _) = pending.changes(|key| self.truth.book.flag(key.as_str()));
+            self.truth.forget(&pending.id);
+            self.apply(&changes);
+        }
+    }
+
+    /// How the flag stands at each moment from now on; the database comes back at the last.
+    fn future(mut self) -> BTreeMap<i64, Moment> {
+        let mut moments = BTreeMap::new();
+        for now_ms in NOW..=LAST {
+            if now_ms == LAST {
+                self.store = Store::There;
+                self.replay();
+            }
+            // One end takes two steps at most.
+            for _ in 0..2 {
+                for part in expire(&self.truth, now_ms).decided.parts {
+                    let decided = Decided { parts: vec![part], ..Default::default() };
+                    match decided.narrowed(&mark("expiry")) {
+                        Some(narrowed) => self.push(narrowed),
+                        None if self.store == Store::There => self.apply(&decided.changes()),
+                        None => {}
+                    }
+                }
+            }
+            moments.insert(now_ms, Moment::of(&self.truth));
+        }
+        moments
+    }
+}
+
+fn opens_more(with: &BTreeMap<i64, Moment>, without: &BTreeMap<i64, Moment>) -> Option<i64> {
+    with.iter().find(|(at_ms, moment)| !moment.opens_no_more_than(&without[at_ms])).map(|(at_ms, _)| *at_ms)
+}
+
+fn ops(narrowed: &[Narrowed]) -> Vec<&Op> {
+    narrowed.iter().map(|narrowed| &narrowed.op).collect()
+}
+
+fn runner() -> TestRunner {
+    let cases = std::env::var("TURNOUT_LAW_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() })
+}
+
+#[test]
+fn no_order_of_a_stopper_opens_more_at_any_moment() {
+    let shelf = Shelf::new();
+    let (accepted, refused) = (Cell::new(0u32), Cell::new(0u32));
+    let law = |(drawn, other, order): (Drawn, Drawn, Drawing)| {
+        let truth = shelf.truth(&drawn);
+        let then = match &order {
+            Drawing::Wish(_) => None,
+            Drawing::Rollback { definition, split, ends } => {
+                let (split, ends) = (*split, ends.clone().filter(|_| split.is_some()));
+                Some(Then { revision: 1, definition: shelf.definition(*definition), split, ends })
+            }
+        };
+        let wish = match &order {
+            Drawing::Wish(wish) => wish.clone(),
+            Drawing::Rollback { .. } => Wish::Rollback { flag: key(), to: Some(1) },
+        };
+        let Ok(decided) = wish.decide(&truth, then.as_ref(), &mark("stopper")) else { return Ok(()) };
+        let line = |truth: &Truth, store| Line { truth: truth.clone(), store, shelf: &shelf };
+        let without = |store| line(&truth, store).future();
+        let committed = || {
+            let mut with = line(&truth, Store::There);
+            with.apply(&decided.changes());
+            with
+        };
+        if !decided.is_narrowing() {
+            refused.set(refused.get() + 1);
+            // A stop is never refused; and what is refused over the same definition does open more at some moment.
+            prop_assert!(!matches!(wish, Wish::Stop { .. } | Wish::StopAll), "a stop is refused");
+            let ends_are_to_come = drawn.held.iter().flat_map(|held| &held.ends).all(|end| end.at_ms > NOW);
+            if drawn.pin.is_none() && matches!(wish, Wish::Set { .. } | Wish::Unset { .. }) && ends_are_to_come {
+                prop_assert!(opens_more(&committed().future(), &without(Store::There)).is_some(), "refused for nothing");
+            }
+            return Ok(());
+        }
+        accepted.set(accepted.get() + 1);
+        prop_assert_eq!(opens_more(&committed().future(), &without(Store::There)), None, "committed");
+        let Some(narrowed) = decided.narrowed(&mark("stopper")) else { return Ok(()) };
+        for store in [Store::There, Store::Away] {
+            let mut with = line(&truth, store);
+            with.push(narrowed.clone());
+            prop_assert_eq!(opens_more(&with.future(), &without(store)), None, "journaled, {:?}", store);
+            // Laid over another state than it was judged by: never more than that state opens, nor than was asked for.
+            let found = shelf.truth(&other);
+            let mut over = line(&found, store);
+            over.push(narrowed.clone());
+            let over = over.future();
+            prop_assert_eq!(opens_more(&over, &line(&found, store).future()), None, "replayed over another, {:?}", store);
+            if let [Op::Split { requested, held, .. }] = ops(&narrowed)[..] {
+                let split = requested.unwrap_or_default();
+                let held = held.clone().unwrap_or(Held { split, mark: mark("stopper"), ends: None });
+                let asked = line(&shelf.truth(&Drawn { held: Some(held), ..other.clone() }), store).future();
+                prop_assert_eq!(opens_more(&over, &asked), None, "wider than asked for, {:?}", store);
+            }
+        }
+        Ok(())
+    };
+    runner().run(&(drawn(), drawn(), order()), law).unwrap();
+    let (accepted, refused) = (accepted.get(), refused.get());
+    println!("{accepted} orders narrow, {refused} do not");
+    assert!(accepted > refused / 4 && refused > accepted / 4, "the lots show little: {accepted} narrow, {refused} do not");
+}
