@@ -1,6 +1,7 @@
 //! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words it needs.
 
 mod access;
+mod logging;
 mod webhook;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
+pub use logging::Logging;
 pub use webhook::Telling;
 
 use crate::definition::{parse_duration, parse_internal_user_ids};
@@ -49,6 +51,9 @@ pub struct Settings {
 
     #[command(flatten)]
     pub telling: Telling,
+
+    #[command(flatten)]
+    pub logging: Logging,
 }
 
 /// The settings that take part in an answer.
@@ -149,6 +154,7 @@ impl Settings {
         let deciding = self.deciding.check().map_err(&mut take);
         let limits = self.limiting.check().map_err(&mut take);
         let webhook = self.telling.check().map_err(&mut take);
+        let _ = self.logging.check().map_err(&mut take);
         match (listen, admin_listen, access, deciding, limits, webhook) {
             (
                 Some(listen),

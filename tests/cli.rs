@@ -94,7 +94,7 @@ fn the_printed_calls_answer_what_the_vectors_say() {
     let calls: Vec<&String> = served.said.iter().filter(|line| line.contains("curl")).collect();
     assert_eq!(calls.len(), 4, "{:?}", served.said);
     for call in calls {
-        let line = call.trim_start_matches("turnout:").trim();
+        let line = &call[call.find("curl").unwrap()..];
         let what = line.rsplit("# ").next().unwrap();
         let name = format!("shipped: {}", names[what]);
         let case = vectors["cases"].as_array().unwrap().iter().find(|case| case["name"] == *name).unwrap();

@@ -34,7 +34,7 @@ const STAIRS: [(&str, &str); 16] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 31] = [
+const ROOMS: [(&str, &[&str]); 33] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -59,13 +59,15 @@ const ROOMS: [(&str, &[&str]); 31] = [
     ("tokio", &["live", "token", "store", "control", "webhook", "http", "app", "cli"]),
     ("std::fs", &["folder", "watch", "token", "store", "data", "cli"]),
     ("std::net", &["data", "webhook", "config", "http", "app"]),
-    ("std::thread", &["watch", "app"]),
+    ("std::thread", &["watch", "telemetry", "app"]),
     ("std::env", &["telemetry"]),
     ("std::process", &["cli"]),
     ("std::time::Instant", &["watch", "control"]),
     ("SystemTime::now", &["clock"]),
     ("getrandom", &["token"]),
     ("rand", &[]),
+    ("tracing", &["telemetry", "http", "app", "cli"]),
+    ("tracing_subscriber", &["telemetry"]),
 ];
 
 fn floor_of(module: &str) -> usize {

@@ -51,6 +51,7 @@ async fn sentinels_appear_nowhere() {
         .env("TURNOUT_SERVER_KEYS_FILE", path("servers"))
         .env("TURNOUT_CORS_ORIGINS", "https://app.example.com")
         .env("RUST_BACKTRACE", "1")
+        .env("TURNOUT_LOG", "trace")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

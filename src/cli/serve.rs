@@ -1,18 +1,23 @@
 //! `turnout serve`: starts the service and stops it on the first signal.
 
 use std::error::Error;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::error;
 
 use super::{Exit, complain, next_steps};
 use crate::app::App;
 use crate::config::{Config, Settings};
 use crate::open_files;
-use crate::telemetry::say;
+use crate::telemetry::{self, say, target};
+
+/// How long the last lines may take to be written.
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 pub fn run(settings: &Settings) -> Exit {
-    let config = match settings.check() {
-        Ok(config) => config,
+    let (config, logging) = match settings.check().and_then(|config| Ok((config, settings.logging.check()?))) {
+        Ok(settings) => settings,
         Err(faults) => {
             faults.0.iter().for_each(|fault| complain(fault));
             return Exit::Usage;
@@ -27,20 +32,26 @@ pub fn run(settings: &Settings) -> Exit {
             return Exit::Failed;
         }
     };
-    runtime.block_on(serve(config))
+    if let Err(error) = telemetry::start(&logging) {
+        complain(&format!("cannot start a thread for the log: {error}"));
+        return Exit::Failed;
+    }
+    let exit = runtime.block_on(serve(config));
+    telemetry::flush(LAST_LINES);
+    exit
 }
 
 async fn serve(config: Config) -> Exit {
     let (flags, access) = (config.flags.clone(), config.access.clone());
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        complain("cannot listen for signals");
+        error!(target: target::APP, "cannot listen for signals");
         return Exit::Failed;
     };
     let app = match App::start(config).await {
         Ok(app) => app,
         Err(error) => {
             let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-            complain(&format!("{error}{cause}; {}", error.hint()));
+            error!(target: target::APP, "{error}{cause}; {}", error.hint());
             return Exit::Failed;
         }
     };

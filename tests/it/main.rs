@@ -8,3 +8,4 @@ mod support;
 
 mod credentials;
 mod files_in_place;
+mod log;

@@ -7,6 +7,7 @@ pub mod forgery;
 pub mod guarded;
 pub mod issuer;
 pub mod operators;
+pub mod program;
 pub mod random;
 pub mod raw;
 pub mod typed;

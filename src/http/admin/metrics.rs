@@ -62,7 +62,9 @@ impl prometheus_client::collector::Collector for Collector {
         }
 
         let (opened, refused) = surface.hub.streams().ever();
+        let dropped = crate::telemetry::log_lines_dropped();
         for (name, help, count) in [
+            ("turnout_log_lines_dropped", "Lines that were dropped because stderr took none", dropped),
             ("turnout_streams_opened", "Streams that were ever opened", opened),
             ("turnout_streams_refused", "Streams there was no room for", refused),
         ] {

@@ -1,0 +1,149 @@
+//! The words of every line.
+
+use std::io::{self, IsTerminal};
+use std::ops::Not;
+use std::path::Path;
+
+use tracing::{Level, debug, error, info, warn};
+
+use super::{draw, target};
+use crate::clock;
+use crate::control::{News, Trouble, TroubleKind};
+use crate::definition::{Contents, Finding, render};
+use crate::open_files::OpenFiles;
+use crate::token::{Outcome, Report};
+
+/// The most keys a line names.
+const KEYS_AT_MOST: usize = 10;
+
+/// What the corridor has to tell.
+pub fn news(news: &News) {
+    match news {
+        News::Live { changed, .. } if changed.is_empty() => {}
+        News::Live { position, changed } => {
+            let mut keys: Vec<&str> = changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
+            let more = format!("{} more", changed.len().saturating_sub(KEYS_AT_MOST));
+            if changed.len() > KEYS_AT_MOST {
+                keys.push(&more);
+            }
+            let (revision, flags) = (position.revision, changed.len());
+            info!(
+                target: target::CONTROL,
+                { turnout.revision = revision, turnout.flags = flags },
+                "revision {position} is live: {}",
+                keys.join(", ")
+            );
+            for key in changed {
+                let (key, version) = (key.as_str(), tracing::field::display(position));
+                debug!(target: target::CONTROL, { feature_flag.key = key, feature_flag.version = version }, "{key} changed");
+            }
+        }
+        News::Trouble(trouble) => say_trouble(trouble),
+        News::AdminToken(what) => info!(target: target::KEYS, "{what}"),
+        News::Back { pending: 0 } => info!(target: target::CONTROL, "the database answers"),
+        News::Back { pending } => {
+            info!(
+                target: target::CONTROL,
+                { turnout.pending = pending },
+                "the database answers; {pending} pending changes are being saved"
+            );
+        }
+        News::Drift { flag, file, live, by, at_ms, reason } => {
+            let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let since = ago(clock::wall_ms() - at_ms);
+            warn!(
+                target: target::CONTROL,
+                { feature_flag.key = flag.as_str() },
+                "{flag}: rollout {file} not live: held at {live} by {by} for {since}{reason}; turnout unset {flag}"
+            );
+        }
+    }
+}
+
+/// What takes the durability of a change away is an error, all else a warning.
+fn say_trouble(Trouble { kind, subject, message, hint }: &Trouble) {
+    let (code, about, line) = (kind.as_str(), subject.as_deref(), format!("problem: {message} (help: {hint})"));
+    if matches!(kind, TroubleKind::Database | TroubleKind::Journal) {
+        error!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
+    } else {
+        warn!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
+    }
+}
+
+/// `12 s`, `3 min`, `5 h`, `23 days`.
+pub fn ago(milliseconds: i64) -> String {
+    match milliseconds.max(0) / 1000 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+/// How many clients there is room for, and why no more.
+pub fn capacity(connections: usize, files: OpenFiles) {
+    let OpenFiles { limit, at_start } = files;
+    let raised = if at_start < limit { format!(", raised from {at_start}") } else { String::new() };
+    info!(target: target::APP, "room for {connections} connections: {limit} files may be open{raised}");
+}
+
+/// The problems there are now. A terminal gets them drawn; a log gets one line each without source, as the lines of a flag file may
+/// name users.
+pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
+    let shown = |file: &str| flags.join(file).display().to_string();
+    let drawn = io::stderr().is_terminal() && tracing::enabled!(target: target::FLAGS, Level::WARN);
+    for finding in findings {
+        if drawn && draw(|| render(finding, contents, shown, no_colour().not())) {
+            continue;
+        }
+        let (code, file, line) = (finding.code.as_str(), shown(&finding.file), finding.line(shown));
+        let number = finding.place.map(|place| place.line);
+        warn!(target: target::FLAGS, { turnout.problem = code, file.path = file, file.line = number }, "problem: {line}");
+    }
+    match findings.len() {
+        0 => info!(target: target::FLAGS, "no problems left in the flags folder"),
+        1 => warn!(target: target::FLAGS, "1 problem in the flags folder"),
+        count => warn!(target: target::FLAGS, "{count} problems in the flags folder"),
+    }
+}
+
+/// What came of looking for keys.
+pub fn keys(Report { setting, source, outcome }: &Report) {
+    let line = match outcome {
+        Outcome::Believed(1) => format!("{setting}: 1 key from {source}"),
+        Outcome::Believed(count) => format!("{setting}: {count} keys from {source}"),
+        Outcome::Kept { fault, keys: 0 } => {
+            format!("{setting}: {source}: {fault}; until that is mended, none of its credentials is accepted")
+        }
+        Outcome::Kept { fault, .. } => format!("{setting}: {source}: {fault}; the last good keys stay"),
+    };
+    match outcome {
+        Outcome::Believed(_) => info!(target: target::KEYS, { turnout.setting = setting }, "{line}"),
+        Outcome::Kept { .. } => warn!(target: target::KEYS, { turnout.setting = setting }, "{line}"),
+    }
+}
+
+/// That programs on this machine cannot look up where the service listens.
+pub fn addresses_not_written(data: &Path, error: &io::Error) {
+    let data = data.display();
+    warn!(
+        target: target::APP,
+        "cannot write {data}/addresses.json: {error}; commands find this server by --server alone (make room there, restart)"
+    );
+}
+
+/// That `addresses.json` names a server that runs no more.
+pub fn stale_addresses(data: &Path, error: &io::Error) {
+    let data = data.display();
+    warn!(target: target::APP, "cannot remove the stale {data}/addresses.json: {error}; make the data folder writable");
+}
+
+/// Whether colour is unwanted (<https://no-color.org>).
+pub fn no_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// What the process says of itself.
+pub fn say(line: &str) {
+    info!(target: target::APP, "{line}");
+}

@@ -1,0 +1,97 @@
+//! What the program says on stderr: it holds up nothing, has two forms, and is filtered by its own targets.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::process::Command;
+
+use serde_json::{Value as Json, json};
+
+use crate::support::program::{Program, home};
+use crate::support::{Save, flag, wait_until};
+
+const OPEN: &str = "rollout: { realtime-v2: 100% }";
+
+fn two_flags() -> tempfile::TempDir {
+    home(&[("chat.yaml", &flag("chat", OPEN)), ("feed.yaml", &flag("feed", OPEN))])
+}
+
+/// Stderr is a full pipe: stops, saves and the end of the process wait for no reader.
+#[tokio::test]
+async fn a_log_that_is_not_read_holds_up_nothing() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let mut program = Program::start_unread(two_flags(), &[("TURNOUT_LOG", "trace")], writer.try_clone().unwrap());
+    let mut lines = BufReader::new(reader).lines();
+    let said: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("then change")).collect();
+    let address =
+        |words: &str| said.iter().find(|line| line.contains(words)).unwrap().rsplit_once(" on ").unwrap().1.to_owned();
+    let (public, admin) = (address("serving"), address("metrics and problems"));
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    for size in [4096, 1] {
+        while match writer.write(&vec![b'x'; size]) {
+            Ok(_) => true,
+            Err(error) => error.kind() != ErrorKind::WouldBlock,
+        } {}
+    }
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+
+    let strategy = async |key: &str| {
+        let answer = program.client.post(format!("{public}/v1/strategy/{key}")).body("{}").send().await.unwrap();
+        answer.json::<Json>().await.unwrap()["strategy"].clone()
+    };
+    for _ in 0..2 {
+        let stop = program.client.post(format!("{admin}/v1/flags/chat/stop")).bearer_auth(program.token()).body("{}");
+        assert_eq!(stop.send().await.unwrap().status(), 200);
+    }
+    assert_eq!(strategy("chat").await, "polling");
+    let narrower = flag("feed", OPEN).replace("enabled: true", "enabled: false");
+    Save::Rename.save(&program.path("flags/feed.yaml"), &narrower);
+    wait_until("the save to be live", async || strategy("feed").await == "polling").await;
+    program.signal("TERM");
+    assert_eq!(program.exit().await, Some(0));
+}
+
+#[tokio::test]
+async fn each_line_is_an_object_where_json_is_asked_for() {
+    let mut program = Program::start(two_flags(), &[("TURNOUT_LOG", "debug"), ("TURNOUT_LOG_FORMAT", "json")]);
+    program.says("then change").await;
+    assert_eq!(program.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
+    program.signal("TERM");
+    assert_eq!(program.exit().await, Some(0));
+    program.says("stopped").await;
+    let said = program.said();
+    let lines: Vec<Json> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in &lines {
+        assert!(["timestamp", "level", "target", "message"].iter().all(|name| line[name].is_string()), "{line}");
+        assert!(line["target"].as_str().unwrap().starts_with("turnout::"), "{line}");
+        assert!(line["feature_flag.context.id"].is_null(), "{line}");
+    }
+    assert!(lines.iter().any(|line| line["level"] == "DEBUG" && line["feature_flag.key"] == "chat"), "{said}");
+}
+
+#[tokio::test]
+async fn text_begins_with_time_and_level_and_keeps_to_its_filter() {
+    let mut program = Program::start(two_flags(), &[("TURNOUT_LOG", "info,turnout::control=off")]);
+    program.says("then change").await;
+    assert_eq!(program.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
+    program.signal("TERM");
+    assert_eq!(program.exit().await, Some(0));
+    program.says("stopped").await;
+    for line in program.said().lines() {
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.len() == "2026-11-27T08:15:00.042Z".len() && time.ends_with('Z'), "{line}");
+        assert!(rest.starts_with("INFO turnout::app: "), "{line}");
+    }
+}
+
+#[test]
+fn what_is_not_a_filter_or_a_format_is_named_before_anything_starts() {
+    for (settings, says) in [
+        ([("TURNOUT_LOG", "loud"), ("TURNOUT_LOG_FORMAT", "")], "TURNOUT_LOG: `loud` is not a level"),
+        ([("TURNOUT_LOG", "hyper=trace"), ("TURNOUT_LOG_FORMAT", "")], "TURNOUT_LOG: `hyper` is not a target of this service"),
+        ([("TURNOUT_LOG", ""), ("TURNOUT_LOG_FORMAT", "xml")], "TURNOUT_LOG_FORMAT: `xml` is not a format"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_turnout")).envs(settings).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(says), "{stderr}");
+    }
+}
