@@ -1,7 +1,7 @@
 //! Turnout answers, for each user and feature, which transport a client uses for live updates: `polling`, `realtime-v2` or
 //! `disabled`.
 //!
-//! The modules in reading order, from the ground up; one imports only from floors below (`tests/floors.rs`).
+//! The modules in reading order, from the ground up; one imports only from floors below (`tests/logic/floors.rs`).
 //!
 //! | floor | modules |
 //! |---|---|

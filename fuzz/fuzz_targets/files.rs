@@ -5,9 +5,9 @@ use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/bytes/bend.rs"]
+#[path = "../../tests/it/security/bytes/bend.rs"]
 mod bend;
-#[path = "../../tests/bytes/files.rs"]
+#[path = "../../tests/it/security/bytes/files.rs"]
 mod files;
 
 thread_local!(static FILES: RefCell<files::Files> = RefCell::new(files::Files::new()));

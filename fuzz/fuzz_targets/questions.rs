@@ -5,9 +5,9 @@ use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/bytes/bend.rs"]
+#[path = "../../tests/it/security/bytes/bend.rs"]
 mod bend;
-#[path = "../../tests/bytes/question.rs"]
+#[path = "../../tests/it/security/bytes/question.rs"]
 mod question;
 
 thread_local!(static QUESTIONS: RefCell<question::Questions> = RefCell::new(question::Questions::new()));

@@ -3,12 +3,12 @@
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../tests/bytes/bend.rs"]
+#[path = "../../tests/it/security/bytes/bend.rs"]
 mod bend;
 #[path = "../../tests/support/issuer.rs"]
 #[allow(dead_code)]
 mod issuer;
-#[path = "../../tests/bytes/token.rs"]
+#[path = "../../tests/it/security/bytes/token.rs"]
 mod token;
 
 thread_local!(static TOKENS: token::Tokens = token::Tokens::new());

@@ -1,11 +1,20 @@
 //! The full-stack tests: one binary, a module an area. Each talks to the real server, over a real folder and a real SQLite file.
+//! `docs/TESTING.md` says which question is answered where.
 
-mod addresses;
+mod admin;
+mod auth;
+mod cli;
+mod contract;
+mod credentials;
+mod files;
+mod files_in_place;
+mod http;
+mod log;
 mod narrowing;
 mod narrowing_law;
+mod security;
+mod store;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
-
-mod credentials;
-mod files_in_place;
-mod log;
+mod webhook;

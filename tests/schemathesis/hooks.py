@@ -1,5 +1,5 @@
 """What a JSON schema cannot say. A targeting key has at most 256 bytes; a schema counts characters, so 65 emoji are sound to it and a 400 `invalid-context`
-to the service, as its contract says in words. Such keys are not generated; `tests/http.rs` asks with them."""
+to the service, as its contract says in words. Such keys are not generated; `tests/it/http/questions.rs` asks with them."""
 import schemathesis
 
 MAX_UNIT_BYTES = 256

@@ -1,0 +1,7 @@
+//! The admin listener: what operators order, who may, and what is refused.
+
+mod bad_orders;
+mod listener;
+mod meanwhile;
+mod orders;
+mod permissions;

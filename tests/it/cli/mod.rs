@@ -1,0 +1,8 @@
+//! The command line, typed: the real binary, its output and its exit codes.
+
+mod ask;
+mod commands;
+mod converge;
+mod diff;
+mod formats;
+mod operate;

@@ -1,0 +1,236 @@
+//! The operator's verbs as people type them: the real binary against a real server, its output and its exit codes.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use crate::support::typed::{Row, Server, output, turnout, words};
+
+#[test]
+fn an_operators_day() {
+    let server = Server::start();
+    let table: &[Row] = &[
+        (
+            "status",
+            0,
+            &["revision 1 is live and saved\nFLAG", "HELD BY  REV", "chat    realtime-v2 10%  =     -        1"],
+            &[],
+        ),
+        ("set chat 25%", 3, &[], &["needs a reason; say --reason"]),
+        (
+            "set chat 25% --reason 'p95 fine' --for 2h",
+            0,
+            &["revision 2   chat   realtime-v2 10% -> 25%   held by local-admin until "],
+            &["undo: turnout rollback chat"],
+        ),
+        ("status", 0, &["realtime-v2 25%  realtime-v2 10%  local-admin: p95 fine  2"], &[]),
+        (
+            "status chat",
+            0,
+            &[
+                "  live     realtime-v2 25%\n  file     realtime-v2 10%\n  held     realtime-v2 25% by local-admin at ",
+                "(p95 fine)",
+                "  ends     at ",
+                ": then realtime-v2 10%, if that does not widen",
+                "owner    team",
+                "changed  at revision 2",
+            ],
+            &[],
+        ),
+        ("set chat realtime-v2=20% disabled=5%", 0, &["realtime-v2 25% -> 20%, disabled 5%"], &[]),
+        ("set chat disabled=0% --reason x --for 1h --then 30%", 0, &["realtime-v2 20%, disabled 5% -> 20%"], &[]),
+        ("status chat", 0, &[": then realtime-v2 30%, disabled 5%\n"], &[]),
+        ("rollback chat", 0, &["revision 5", "back to revision 3"], &["undo: turnout rollback chat --to "]),
+        ("undo chat --reason further", 0, &["revision 6", "back to revision 2"], &[]),
+        ("rollback chat --to 99", 3, &[], &["there is no revision 99; turnout history lists them"]),
+        ("kill chat", 0, &["revision 7   chat   realtime-v2 25% -> STOPPED (polling)"], &["undo: turnout resume chat"]),
+        ("stop chat", 0, &["nothing to change: chat   STOPPED -> polling"], &[]),
+        ("set chat 5%", 0, &["saved: realtime-v2 5%"], &["saved, NOT live: stopped by local-admin"]),
+        ("status chat", 0, &["stopped  by local-admin at "], &[]),
+        ("resume chat", 3, &[], &["needs a reason"]),
+        ("resume chat --at 1% --reason mended", 0, &["STOPPED -> realtime-v2 1%"], &["undo: turnout stop chat"]),
+        ("resume chat --at 1% --reason again", 3, &[], &["`chat` is not stopped"]),
+        ("unset chat --reason 'the file is right'", 0, &["revision 10   chat   realtime-v2 1% -> 10%"], &[]),
+        ("stop --all --reason drill", 0, &["revision 11   chat   ", "revision 11   search   "], &[]),
+        ("stop --all", 0, &["nothing to change: every flag is stopped already"], &[]),
+        (
+            "history --limit 3",
+            0,
+            &["REV", "stop search realtime-v2 10% -> STOPPED (polling)", "drill", "the file is right"],
+            &["older ones: turnout history --before 9"],
+        ),
+        ("history search", 0, &["define search realtime-v2 10%"], &[]),
+        ("history --verify", 0, &["sound: 11 revisions read"], &[]),
+    ];
+    table.iter().for_each(|row| server.check(*row));
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_with_the_mend() {
+    let server = Server::start();
+    let table: &[Row] = &[
+        ("set chta 25%", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
+        ("status chta", 1, &[], &["did you mean `chat`?"]),
+        ("history chta", 1, &[], &["did you mean `chat`?"]),
+        ("explain chta", 1, &[], &["did you mean `chat`?"]),
+        ("stop nothing-like-it", 1, &[], &["no flag `nothing-like-it`; turnout status lists the flags"]),
+        ("set chat 25", 2, &[], &["write 25%"]),
+        ("set chat 101%", 2, &[], &["at most 100%"]),
+        ("set chat 12.3456%", 2, &[], &["three decimals"]),
+        ("set chat much", 2, &[], &["like 12.5%"]),
+        ("set chat polling=5%", 2, &[], &["a share is of realtime-v2 or of disabled"]),
+        ("set chat 5% realtime-v2=6%", 2, &[], &["given twice"]),
+        ("set chat 60% disabled=60% --reason x", 3, &[], &["exceed 100% together"]),
+        ("set chat 5% --then 10%", 2, &[], &["--for <TIME>"]),
+        ("set chat 5% --for 2", 2, &[], &["30m, 2h or 7d"]),
+        ("set chat 5% --for 2h --then 10", 2, &[], &["write 10%"]),
+        ("set chat", 2, &[], &["<SHARE>"]),
+        ("set 25%", 2, &[], &["must match"]),
+        ("set ../chat 5%", 2, &[], &["must match"]),
+        ("stop", 2, &[], &["<FLAG|--all>"]),
+        ("stop chat --all", 2, &[], &["cannot be used with"]),
+        ("resume chat --at 1", 2, &[], &["write 1%"]),
+        ("rollback chat --reason x", 3, &[], &["no change of `chat` left to roll back"]),
+        ("history --limit 0", 2, &[], &["1..=200"]),
+        ("token create ops --role king", 2, &[], &["stopper"]),
+        ("token revoke ../x", 2, &[], &["no token's id"]),
+        ("token revoke 0123456789ab", 1, &[], &["no such token", "turnout token list"]),
+        ("explain chat --attr platform", 2, &[], &["NAME=VALUE"]),
+        ("explain chat --bucket 100000", 2, &[], &["0 to 99999"]),
+        ("status --token-file /not/there", 3, &[], &["no token could be read from /not/there (No such file", "--data"]),
+        ("status --token-file /dev/null", 3, &[], &["/dev/null holds no token"]),
+        ("status --server nowhere", 4, &[], &["write http://HOST:PORT"]),
+        ("status --server http://127.0.0.1:1", 4, &[], &["is it running?"]),
+    ];
+    table.iter().for_each(|row| server.check(*row));
+    let wrong = server.home.path().join("wrong.token");
+    fs::write(&wrong, "turnout-admin-wrong\n").unwrap();
+    server.check((&format!("stop chat --token-file {}", wrong.display()), 3, &[], &["does not accept this token"]));
+    assert_eq!(server.json("status --json")["revision"], 1, "nothing of all this changed anything");
+}
+
+#[test]
+fn every_verb_speaks_json() {
+    let server = Server::start();
+    assert_eq!(server.json("set chat 5% --json")["changes"][0]["live"], "realtime-v2 5%");
+    assert_eq!(server.json("unset chat --reason x --json")["outcome"], "committed");
+    assert_eq!(server.json("stop chat --json")["flag"]["state"], "stopped");
+    assert_eq!(server.json("resume chat --reason x --json")["flag"]["state"], "rollout");
+    assert_eq!(server.json("rollback chat --json")["changes"][0]["backTo"], 2);
+    assert_eq!(server.json("status --json")["flags"][0]["flag"], "chat");
+    assert_eq!(server.json("status chat --json")["live"], "realtime-v2 5%");
+    assert_eq!(server.json("history --json --limit 1")["revisions"].as_array().unwrap().len(), 1);
+    assert_eq!(server.json("history --verify --json")["sound"], true);
+    assert_eq!(server.json("explain chat --user u-1 --json")["revision"], "6");
+    assert_eq!(server.json("token list --json")["tokens"].as_array().unwrap().len(), 0);
+    let made = server.json("token create ops --role viewer --json");
+    assert_eq!(server.json(&format!("token revoke {} --json", made["id"].as_str().unwrap()))["revoked"], made["id"]);
+}
+
+#[test]
+fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
+    let server = Server::start();
+    let (exit, secret, talk) = server.run("token create oncall --role stopper --flag chat --expires 90d");
+    assert!(exit == 0 && secret.starts_with("turnout-stopper-") && secret.lines().count() == 1, "{secret}{talk}");
+    assert!(talk.contains("stopper chat, until") && !talk.contains(secret.trim()), "{talk}");
+    let path = server.home.path().join("oncall.token");
+    fs::write(&path, &secret).unwrap();
+    let file = format!("--token-file {}", path.display());
+    server.check((&format!("set chat 50% --reason x {file}"), 3, &[], &["only narrowing is permitted", "operator or admin"]));
+    server.check((&format!("stop search {file}"), 3, &[], &["this token reaches other flags only"]));
+    server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 2"], &[]));
+    server.check((&format!("token list {file}"), 3, &[], &["a stopper may not do this"]));
+    server.check(("token list", 0, &["oncall", "stopper", "chat"], &[]));
+    let id = talk.split(':').next().unwrap();
+    server.check((&format!("token revoke {id}"), 0, &["revoked"], &[]));
+    server.check((&format!("status {file}"), 3, &[], &["revoked or expired"]));
+    server.check(("history chat", 0, &["oncall"], &[]));
+}
+
+/// Offline from the files and from the server: one story, told by the same code.
+#[test]
+fn explain_tells_one_story_with_and_without_a_server() {
+    let server = Server::start();
+    let flags = server.home.path().join("flags");
+    for who in [
+        "--user u-1",
+        "--user u-4711 --attr platform=web",
+        "--user u-1 --attr platform=ios",
+        "--user u-1 --attr seats=5",
+        "--user u-1 --bucket 9999 --identity plain",
+        "",
+    ] {
+        let files = server.run(&format!("explain chat {who} --files {}", flags.display())).1;
+        let told = server.run(&format!("explain chat {who}")).1;
+        assert_eq!(told, format!("{files}revision 1\n"), "{who}");
+    }
+    server.run("stop chat --reason 'incident 4711'");
+    server.run("set chat 5%");
+    server.check((
+        "explain chat --user u-1",
+        0,
+        &[
+            "polling   rule stop",
+            "-> stop",
+            "revision 3; stopped by local-admin at ",
+            "(incident 4711); rollout held by local-admin",
+        ],
+        &[],
+    ));
+}
+
+/// What is printed as the way back is a way back.
+#[test]
+fn the_undo_line_undoes() {
+    let server = Server::start();
+    // (what goes before, what is undone)
+    for (prepare, line) in [
+        ("status", "set chat 40% --reason x"),
+        ("status", "set chat 3%"),
+        ("set chat 3%", "unset chat --reason x"),
+        ("status", "stop chat"),
+        ("stop chat", "resume chat --reason x"),
+    ] {
+        server.run(prepare);
+        let before = server.json("status chat --json")["live"].clone();
+        let (_, _, talk) = server.run(line);
+        let undo =
+            talk.lines().find_map(|line| line.strip_prefix("undo: turnout ")).unwrap_or_else(|| panic!("{line}: {talk}"));
+        let (exit, _, talk) = server.run(&format!("{undo} {}", if undo.starts_with("stop") { "" } else { "--reason back" }));
+        assert_eq!((exit, &server.json("status chat --json")["live"]), (0, &before), "{line}, then {undo}: {talk}");
+    }
+}
+
+/// A connection that breaks before the answer: the same order goes out once more, under the same name. A token is never asked for twice.
+#[test]
+fn a_lost_connection_is_tried_once_more_under_the_same_name() {
+    let key = |head: &str| {
+        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("idempotency-key: "));
+        line.map(|line| line.split_once(": ").unwrap().1.to_owned())
+    };
+    let heads_of = |line: &str, answered: usize| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut command = turnout();
+        command.args(words(line)).env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
+        let server = std::thread::spawn(move || {
+            let mut heads = Vec::new();
+            for _ in 0..answered {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 4096];
+                let read = stream.read(&mut bytes).unwrap();
+                heads.push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+                if heads.len() == 2 {
+                    let body = r#"{"outcome":"unchanged","flag":{"flag":"chat","live":"STOPPED -> polling"}}"#;
+                    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+                }
+            }
+            heads
+        });
+        (output(&mut command), server.join().unwrap())
+    };
+    let ((exit, stdout, stderr), heads) = heads_of("stop chat", 2);
+    assert_eq!((exit, &*stdout), (0, "nothing to change: chat   STOPPED -> polling\n"), "{stderr}");
+    assert!(key(&heads[0]).is_some_and(|key| key.len() == 32) && key(&heads[0]) == key(&heads[1]), "{heads:?}");
+    let ((exit, _, stderr), _) = heads_of("token create ops --role viewer", 1);
+    assert!(exit == 4 && stderr.contains("the connection broke"), "{stderr}");
+}

@@ -1,0 +1,4 @@
+//! Both OpenAPI documents promise what is served, and nothing else is served.
+
+mod admin;
+mod public;

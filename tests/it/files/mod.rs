@@ -1,0 +1,4 @@
+//! The flags folder: what a save does to a running service, and every way a folder changes.
+
+mod reload;
+mod reload_ways;

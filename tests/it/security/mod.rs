@@ -1,0 +1,5 @@
+//! What must not leak or break: secrets, ids, and arbitrary bytes wherever bytes come in.
+
+mod bytes;
+mod secrets;
+mod sentinels;

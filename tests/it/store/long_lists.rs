@@ -1,0 +1,91 @@
+//! A long list is read once, whoever else has it: what is at hand is shared, what is not is read, and what is damaged is told of.
+
+use std::fs;
+
+use crate::support::{Service, flag, wait_until};
+use serde_json::Value as Json;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+const SEGMENT: &str = "version: 1\nsegment: staff\nusers: [one-more]\nusers_file: ids.txt\n";
+const RULES: &str = "allow: [{ segment: staff, strategy: realtime-v2 }]";
+
+/// Longer than what is compared piece by piece, and many parts of a database's text.
+fn ids() -> String {
+    (0..60_000).map(|number| format!("listed-{number:07}\n")).collect()
+}
+
+async fn service() -> Service {
+    let (ids, chat) = (ids(), flag("chat", RULES));
+    let service = Service::start(&[("ids.txt", &*ids), ("segments/staff.yaml", SEGMENT), ("chat.yaml", &*chat)]).await;
+    wait_until("the last good state", async || service.data.join("last-good").exists()).await;
+    service
+}
+
+async fn rules(service: &Service) -> Vec<Json> {
+    let mut rules = Vec::new();
+    for user in ["listed-0000000", "listed-0059999", "one-more", "listed-0060000", "listed-000000"] {
+        rules.push(service.ask("chat", user).await["rule"].clone());
+    }
+    rules
+}
+
+const RIGHT: [&str; 5] = ["allow", "allow", "allow", "default", "default"];
+
+#[tokio::test]
+async fn the_last_good_state_has_the_whole_list() {
+    let mut service = service().await;
+    assert_eq!(rules(&service).await, RIGHT);
+    service.stop().await;
+    fs::rename(service.data.join("turnout.db"), service.data.join("away")).unwrap();
+    service.restart().await;
+    assert_eq!(rules(&service).await, RIGHT, "with the folder's list at hand");
+    service.stop().await;
+    fs::rename(&service.flags, service.data.join("flags")).unwrap();
+    service.restart().await;
+    assert_eq!(rules(&service).await, RIGHT, "with nothing else");
+    service.stop().await;
+    // One byte of the list, far behind the line that says what is there.
+    let mut kept = fs::read(service.data.join("last-good")).unwrap();
+    let last = kept.len() - 1000;
+    kept[last] ^= 1;
+    fs::write(service.data.join("last-good"), kept).unwrap();
+    service.restart().await;
+    assert_eq!(service.ask("chat", "one-more").await["rule"], "cold-start", "what is damaged is not served");
+}
+
+#[tokio::test]
+async fn a_list_the_folder_has_otherwise_is_read_from_the_database() {
+    let mut service = service().await;
+    service.stop().await;
+    fs::remove_file(service.data.join("last-good")).unwrap();
+    // A file that is refused: what is recorded stays in force.
+    fs::write(service.flags.join("ids.txt"), "two words \n").unwrap();
+    service.restart().await;
+    assert_eq!(rules(&service).await, RIGHT);
+}
+
+#[tokio::test]
+async fn a_damaged_list_is_told_of_though_the_folder_has_a_good_one() {
+    for damage in [
+        "UPDATE texts SET bytes = zeroblob(length(bytes)) WHERE part = 3",
+        "DELETE FROM texts WHERE part = 5",
+        "UPDATE texts SET bytes = x'' WHERE part = 7",
+    ] {
+        let mut service = service().await;
+        service.stop().await;
+        fs::remove_file(service.data.join("last-good")).unwrap();
+        let options = SqliteConnectOptions::new().filename(service.data.join("turnout.db"));
+        let mut database = options.connect().await.unwrap();
+        assert_eq!(sqlx::query(damage).execute(&mut database).await.unwrap().rows_affected(), 1, "{damage}");
+        database.close().await.unwrap();
+        service.restart().await;
+        let problems: Json = service.admin("/v1/problems").await.json().await.unwrap();
+        assert!(problems.to_string().contains("poison-row"), "{damage}: {problems}");
+        // What was missing was recorded anew from the folder; what is there and wrong stays named.
+        let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+        let named = verdict["faults"].to_string().contains("is not what its name says");
+        assert_eq!(named, damage.starts_with("UPDATE"), "{damage}: {verdict}");
+        assert_eq!(rules(&service).await, RIGHT, "{damage}");
+    }
+}

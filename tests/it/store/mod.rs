@@ -1,0 +1,6 @@
+//! The data folder: what is durable, what is served without it, and what it says of the server.
+
+mod addresses;
+mod history;
+mod long_lists;
+mod operations;

@@ -1,0 +1,250 @@
+//! What streams prove of a change: a table of what may happen to one, and the counts on the real service.
+
+use std::time::Duration;
+
+use crate::support::watcher::Watcher;
+use crate::support::{Service, flag, wait_until};
+use serde_json::{Value as Json, json};
+use turnout::convergence::{ANSWERS_WITHIN_MS, Follows, Pollers, PollersSeen, Progress, Streams, Verdict};
+use turnout::http::StreamLimits;
+use turnout::snapshot::Position;
+
+/// What happens to one stream, one millisecond after the other.
+#[derive(Clone, Copy, Debug)]
+enum Happens {
+    /// A position was looked at, and nothing had to be said.
+    Same(u64),
+    /// A document was written.
+    Told(u64),
+    /// A document of the first position was written when the second was looked at.
+    ToldLater(u64, u64),
+    /// A document was begun and is not out yet.
+    Telling(u64),
+    Heartbeat,
+    /// The client acknowledged.
+    Ack(u64),
+    /// The client acknowledged what it was never told.
+    BadAck(u64),
+    Wait(u64),
+}
+
+fn at(revision: u64) -> Position {
+    Position { revision, pending: 0 }
+}
+
+fn check(target: u64, history: &[Happens], verdict: Verdict, settled_at_ms: Option<u64>) {
+    use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
+    let (mut progress, mut now_ms) = (Progress::default(), 0);
+    for happens in history {
+        now_ms += 1;
+        match *happens {
+            Same(position) => progress.unchanged(at(position), now_ms),
+            Told(position) => {
+                progress.telling(at(position), at(position));
+                progress.told(now_ms);
+            }
+            ToldLater(position, looked_at) => {
+                progress.telling(at(position), at(looked_at));
+                progress.told(now_ms);
+            }
+            Telling(position) => progress.telling(at(position), at(position)),
+            Heartbeat => progress.reminded(now_ms),
+            Ack(position) => assert!(progress.acknowledged(at(position), now_ms), "{history:?}"),
+            BadAck(position) => assert!(!progress.acknowledged(at(position), now_ms), "{history:?}"),
+            Wait(ms) => now_ms += ms,
+        }
+    }
+    let found = (progress.verdict(at(target), now_ms), progress.settled_at_ms(at(target), now_ms));
+    assert_eq!(found, (verdict, settled_at_ms), "a change at {target}, after {history:?}");
+}
+
+#[test]
+fn no_verdict_is_given_for_another() {
+    use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
+    use Verdict::{Confirmed, Missing, NotNeeded};
+    const LONG: Happens = Wait(ANSWERS_WITHIN_MS + 1);
+    let table: [(u64, &[Happens], Verdict, Option<u64>); 26] = [
+        (5, &[], Missing, None),
+        (5, &[Telling(5)], Missing, None),
+        // Never acknowledged anything: it was told, and that is all there is to say.
+        (5, &[Told(5)], Verdict::Told, None),
+        (5, &[Told(4)], Missing, None),
+        (5, &[Told(4), Same(5)], Verdict::Told, None),
+        (5, &[Told(5), LONG], Verdict::Told, None),
+        // Acknowledged.
+        (5, &[Told(4), Ack(4), Told(5), Ack(5)], Confirmed, Some(4)),
+        (5, &[Told(5), Ack(5), Told(6)], Confirmed, Some(3)),
+        (6, &[Told(5), Ack(5), Told(6)], Missing, None),
+        (6, &[Told(5), Ack(5), Told(6), Ack(5)], Missing, None),
+        // Of the heartbeat after it, which carries the position that was looked at.
+        (5, &[Told(4), Ack(4), ToldLater(5, 6), Heartbeat, Ack(6)], Confirmed, Some(5)),
+        (6, &[Told(4), Ack(4), ToldLater(5, 6), Heartbeat, BadAck(7)], NotNeeded, Some(3)),
+        // Sooner than whoever wrote it noted that it was out.
+        (5, &[Told(4), Ack(4), Telling(5), Ack(5)], Missing, None),
+        // What is not needed.
+        (5, &[Told(4), Ack(4), Same(5)], NotNeeded, Some(3)),
+        (5, &[Told(4), Ack(4)], Missing, None),
+        (5, &[Told(4), Same(5), Ack(4)], NotNeeded, Some(2)),
+        (5, &[Told(4), Ack(4), Same(5), LONG], NotNeeded, Some(3)),
+        (5, &[Told(4), Ack(4), Same(5), Heartbeat], NotNeeded, Some(3)),
+        // It had time to answer the heartbeat, and did not.
+        (5, &[Told(4), Ack(4), Same(5), Heartbeat, LONG], Missing, None),
+        (5, &[Told(4), Ack(4), Heartbeat, LONG, Same(5)], Missing, None),
+        (5, &[Told(4), Ack(4), Same(5), Heartbeat, LONG, Heartbeat], Missing, None),
+        (5, &[Told(4), Ack(4), Same(5), Heartbeat, LONG, Ack(5)], NotNeeded, Some(3)),
+        // Frozen when the change came: what the system still takes for it proves nothing.
+        (5, &[Told(4), Ack(4), Told(5), LONG], Missing, None),
+        // What it was never told proves nothing.
+        (5, &[Told(4), BadAck(5)], Missing, None),
+        (5, &[BadAck(5), Told(5)], Verdict::Told, None),
+        (5, &[Told(4), Ack(4), Same(5), BadAck(6)], NotNeeded, Some(3)),
+    ];
+    for (target, history, verdict, settled_at_ms) in table {
+        check(target, history, verdict, settled_at_ms);
+    }
+}
+
+#[test]
+fn an_answer_that_overtakes_the_note_of_its_event_counts() {
+    let mut progress = Progress::default();
+    progress.telling(at(5), at(5));
+    assert!(progress.acknowledged(at(5), 1));
+    progress.told(2);
+    assert_eq!((progress.verdict(at(5), 3), progress.settled_at_ms(at(5), 3)), (Verdict::Confirmed, Some(2)));
+}
+
+#[test]
+fn a_name_belongs_to_one_stream() {
+    let streams = std::sync::Arc::new(Streams::new(2));
+    let first = streams.open(Follows::All, 7, 0).unwrap();
+    let name = first.name();
+    assert_eq!(name.to_string().parse(), Ok(name));
+    for wrong in ["", "-", "0", "0-", "zz-1", "ffffffffffffffffff-1"] {
+        assert!(wrong.parse::<turnout::convergence::AckId>().is_err(), "{wrong}");
+    }
+    let _second = streams.open(Follows::All, 8, 0).unwrap();
+    assert!(streams.open(Follows::All, 9, 0).is_err(), "there is no room for a third");
+    drop(first);
+    // The next one has its place, and another name.
+    let next = streams.open(Follows::All, 9, 0).unwrap();
+    assert!(next.name() != name && streams.acknowledge(name, at(0), 0).is_err());
+    assert_eq!((streams.count(), streams.ever()), (2, (3, 1)));
+}
+
+#[test]
+fn pollers_are_counted_by_when_they_asked() {
+    let pollers = Pollers::default();
+    let ask = |now_ms: u64, flag: &str, users: std::ops::Range<u32>| {
+        pollers.tick(now_ms);
+        users.for_each(|user| pollers.asked(flag, &format!("u-{user}")));
+    };
+    ask(1_000, "a", 0..100);
+    ask(1_000, "b", 0..50);
+    ask(2_000, "", 1_000..1_010);
+    ask(10_000, "a", 0..30);
+    let near = |found: usize, wanted: usize| found <= wanted && found + 3 >= wanted;
+    let PollersSeen { seen, asked_since } = pollers.seen(Some("a"), 5_000);
+    assert!(near(seen, 110) && near(asked_since, 30), "{seen} {asked_since}");
+    let PollersSeen { seen, asked_since } = pollers.seen(None, 1_500);
+    assert!(near(seen, 160) && near(asked_since, 40), "{seen} {asked_since}");
+    // Who has not asked for minutes polls no more.
+    pollers.tick(125_000);
+    let PollersSeen { seen, asked_since } = pollers.seen(Some("a"), 500);
+    assert!(near(seen, 30) && near(asked_since, 30), "{seen} {asked_since}");
+}
+
+/// A client that answers everything it hears.
+async fn acknowledge(service: &Service, stream: &mut Watcher, name: &Json) -> String {
+    let position = stream.next().await.id.unwrap();
+    let body = json!({ "ackId": name, "position": position }).to_string();
+    assert_eq!(service.post("/v1/watch/ack", body).await.status(), 204);
+    position
+}
+
+async fn counts(service: &Service, path: &str) -> Json {
+    service.admin(path).await.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_rollback_is_seen_to_land() {
+    let limits = StreamLimits { heartbeat: Duration::from_millis(700), ..StreamLimits::default() };
+    let files = [
+        ("chat.yaml", &*flag("chat", "allow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 100% }")),
+        ("other.yaml", &*flag("other", "")),
+    ];
+    let service = Service::start_streaming(&files, limits).await;
+    let path = "/v1/flags/chat/convergence";
+    let before = counts(&service, path).await;
+    assert_eq!((&before["position"], &before["liveAtMs"], &before["streams"]["open"]), (&json!("1"), &json!(null), &json!(0)));
+
+    // One that answers, one to whom the change is nothing, one that never answers, and one that does no more.
+    let mut answers = Watcher::of_user(&service, "chat", "u-1").await;
+    let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
+    let mut silent = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-3"}"#).await;
+    let mut frozen = Watcher::of_user(&service, "chat", "u-4").await;
+    let _elsewhere = Watcher::of_user(&service, "other", "u-5").await;
+    let mut names = Vec::new();
+    for stream in [&mut answers, &mut vip, &mut frozen] {
+        let first = stream.next().await;
+        let body = json!({ "ackId": first.data["ackId"], "position": first.id }).to_string();
+        assert_eq!(service.post("/v1/watch/ack", body).await.status(), 204);
+        names.push(first.data["ackId"].clone());
+    }
+    silent.next().await;
+    service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await;
+    assert_eq!(answers.next_state().await.strategy(), "polling");
+    let told = counts(&service, path).await;
+    assert_eq!(told["streams"], json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2 }), "{told}");
+    assert_eq!(told["missingSinceMs"], told["liveAtMs"]);
+    let body = json!({ "ackId": names[0], "position": "2" }).to_string();
+    let taken = service.post("/v1/watch/ack", body).await.status();
+    // The stream may have been told at `1+1` only.
+    if taken != 204 {
+        acknowledge(&service, &mut answers, &names[0]).await;
+    }
+    let confirmed = counts(&service, path).await;
+    assert_eq!(confirmed["streams"], json!({ "open": 4, "confirmed": 1, "notNeeded": 1, "told": 1, "missing": 1 }));
+    assert_eq!((confirmed["reached"]["p50Ms"].is_u64(), &confirmed["reached"]["p90Ms"]), (true, &json!(null)));
+
+    // The other one answers its heartbeats, or is missing too.
+    wait_until("a heartbeat that nobody answers is missed", async || {
+        acknowledge(&service, &mut answers, &names[0]).await;
+        counts(&service, path).await["streams"] == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2 })
+    })
+    .await;
+    wait_until("the one to whom it is nothing answers", async || {
+        acknowledge(&service, &mut vip, &names[1]).await;
+        counts(&service, path).await["streams"]["notNeeded"] == 1
+    })
+    .await;
+    wait_until("the frozen one comes back to life", async || {
+        acknowledge(&service, &mut frozen, &names[2]).await;
+        let streams = &counts(&service, path).await["streams"];
+        streams["missing"] == 0 && streams["confirmed"] == 2
+    })
+    .await;
+
+    // A table of all says the same, and all at once is the newest of all.
+    let status = counts(&service, "/v1/status").await;
+    assert_eq!(status["flags"][0]["clients"], counts(&service, path).await["streams"]);
+    assert_eq!((&status["streams"]["open"], &status["flags"][1]["clients"]["open"]), (&json!(5), &json!(2)));
+    assert_eq!(counts(&service, "/v1/convergence").await["streams"]["open"], 5);
+    assert_eq!(service.admin("/v1/flags/none/convergence").await.status(), 404);
+}
+
+#[tokio::test]
+async fn who_polls_is_seen_to_ask_again() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 100% }"))]).await;
+    for user in 0..20 {
+        service.ask("chat", &format!("u-{user}")).await;
+    }
+    tokio::time::sleep(Duration::from_millis(600)).await; // two ticks: what was before is before
+    service.order("/v1/flags/chat/stop", json!({})).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let seen = |json: Json| (json["pollers"]["seen"].as_u64().unwrap(), json["pollers"]["askedSince"].as_u64().unwrap());
+    assert_eq!(seen(counts(&service, "/v1/flags/chat/convergence").await), (20, 0));
+    for user in 0..5 {
+        service.ask("chat", &format!("u-{user}")).await;
+    }
+    assert_eq!(seen(counts(&service, "/v1/flags/chat/convergence").await), (20, 5));
+}

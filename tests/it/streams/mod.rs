@@ -1,0 +1,5 @@
+//! Streams: who is told what, when, and what that proves of a change.
+
+mod convergence;
+mod under_flips;
+mod watch;

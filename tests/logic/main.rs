@@ -1,0 +1,13 @@
+//! Tests that need no server: the laws, the published vectors, the reader of flag files, and the write path against a model.
+//! `docs/TESTING.md` says which question is answered where.
+
+mod events;
+mod floors;
+mod hostile;
+mod laws;
+mod model;
+#[path = "../support/random.rs"]
+mod random;
+mod schema;
+mod tables;
+mod vectors;

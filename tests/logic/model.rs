@@ -1,0 +1,467 @@
+//! Random lives of a service against a model that knows nothing of revisions, journals or rows: edits, orders, ends, restarts and a
+//! database that comes and goes. No stop is undone, no acknowledged change is lost, positions only rise.
+//!
+//! `TURNOUT_SEQUENCES=100000 cargo test --release --test logic model::` for a long run; a failing seed is printed, and `TURNOUT_SEED` repeats it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::random::Random;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, TroubleKind};
+use turnout::data::DataFolder;
+use turnout::definition::Contents;
+use turnout::flag::{FlagKey, ServerAuth, Share, Split};
+use turnout::snapshot::Position;
+use turnout::truth::{Ends, FlagEntry, Refused, Wish};
+
+const FLAGS: [&str; 2] = ["chat", "feed"];
+const STEPS: usize = 14;
+const HOUR: i64 = 3_600_000;
+
+/// What the model knows of a flag.
+#[derive(Clone, Debug, Default)]
+struct Model {
+    /// As its file says: a share of realtime-v2, and which text around it.
+    file: Form,
+    /// The definition in force where it is not the file's.
+    pin: Option<Form>,
+    held: Option<Hold>,
+    stopped: bool,
+    /// What was recorded, the oldest first: what kind of change, and what was in force after it.
+    past: Vec<(Kind, Form, Option<End>)>,
+}
+
+/// A share that an operator holds, and what comes of it at its end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Hold {
+    share: u32,
+    end: Option<End>,
+}
+
+/// Ends are hours away, so that none comes by itself; of two, the one with the higher rank comes later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct End {
+    rank: u64,
+    share: u32,
+    named: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Form {
+    share: u32,
+    text: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    /// May be rolled back.
+    Change,
+    /// To the entry at this index.
+    Rollback(usize),
+    Other,
+}
+
+impl Model {
+    fn in_force(&self) -> Form {
+        let base = self.pin.unwrap_or(self.file);
+        Form { share: self.held.map_or(base.share, |held| held.share), ..base }
+    }
+
+    /// The end that happens: one that widens must have been named.
+    fn end(&self) -> Option<End> {
+        let held = self.held?;
+        held.end.filter(|end| end.named || end.share <= held.share)
+    }
+
+    /// The share at a moment, which is the rank of an end.
+    fn share_at(&self, rank: u64) -> u32 {
+        self.end().filter(|end| end.rank <= rank).map_or(self.in_force().share, |end| end.share)
+    }
+
+    /// Whether nothing opens from `before` to this, at any moment.
+    fn narrows(&self, before: &Model) -> bool {
+        let moments = [self.end(), before.end()].into_iter().flatten().map(|end| end.rank);
+        let opens_nothing = [0].into_iter().chain(moments).all(|rank| self.share_at(rank) <= before.share_at(rank));
+        opens_nothing && self.in_force().text == before.in_force().text && (self.stopped || !before.stopped)
+    }
+
+    /// Holds a share. A lower one keeps an end that lowers further, unless it names its own.
+    fn hold(&mut self, share: u32, named: Option<End>) {
+        let kept = self.end().filter(|end| share < self.in_force().share && end.share < share);
+        self.held = Some(Hold { share, end: named.or(kept) });
+    }
+
+    fn record(&mut self, kind: Kind) {
+        self.past.push((kind, self.in_force(), self.held.and_then(|held| held.end)));
+    }
+
+    /// The entry a rollback goes back to, if there is one.
+    fn undone(&self) -> Option<usize> {
+        let mut up_to = self.past.len();
+        for (index, (kind, ..)) in self.past.iter().enumerate().rev() {
+            match kind {
+                _ if index >= up_to => {}
+                Kind::Rollback(to) => up_to = to + 1,
+                Kind::Change => return index.checked_sub(1),
+                Kind::Other => {}
+            }
+        }
+        None
+    }
+
+    fn bring_back(&mut self, to: usize) {
+        let (_, then, end) = self.past[to];
+        // One that is over does not come back.
+        let end = end.filter(|end| end.rank > HOUR as u64 * 1000);
+        self.pin = (then.text != self.file.text).then_some(then);
+        let own = self.pin.unwrap_or(self.file).share;
+        self.held = (own != then.share || end.is_some()).then_some(Hold { share: then.share, end });
+        self.record(Kind::Rollback(to));
+    }
+}
+
+/// One life of one folder.
+struct Life {
+    home: PathBuf,
+    runtime: Option<Runtime>,
+    corridor: Option<Corridor>,
+    models: [Model; 2],
+    /// What the folder says; it may wait for the database.
+    folder: [Form; 2],
+    position: Position,
+    database_is_there: bool,
+    random: Random,
+    /// How many ends there were: one that was set later comes later, of as many hours.
+    ends: u64,
+    story: Vec<String>,
+}
+
+fn share(per_cent: u32) -> Share {
+    Share::from_millipercent(per_cent * 1000).unwrap()
+}
+
+impl Life {
+    fn begin(home: &Path, seed: u64) -> Life {
+        let mut life = Life {
+            home: home.to_owned(),
+            runtime: None,
+            corridor: None,
+            models: Default::default(),
+            folder: [Form { share: 10, text: 0 }; 2],
+            position: Position::default(),
+            database_is_there: true,
+            random: Random(seed),
+            ends: 0,
+            story: Vec::new(),
+        };
+        life.open();
+        life.take_in();
+        life
+    }
+
+    fn open(&mut self) {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let data = Arc::new(DataFolder::open(&self.home.join("data")).unwrap());
+        let opening =
+            Opening { data, contents: self.contents(), server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
+        self.corridor = Some(runtime.block_on(Corridor::open(opening)).unwrap());
+        self.runtime = Some(runtime);
+    }
+
+    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    fn corridor(&self) -> &Corridor {
+        self.corridor.as_ref().unwrap()
+    }
+
+    fn step(&mut self) {
+        let which = self.random.below(2) as usize;
+        let flag: FlagKey = FLAGS[which].parse().unwrap();
+        let asked = self.random.below(5) as u32 * 25;
+        match self.random.below(18) {
+            0 | 1 => {
+                self.folder[which].share = asked;
+                self.story.push(format!("file {flag} {asked}%"));
+                self.take_in();
+            }
+            2 => {
+                self.folder[which].text += 1;
+                self.story.push(format!("file {flag} reworded"));
+                self.take_in();
+            }
+            3 => {
+                self.story.push("a broken save".to_owned());
+                let broken = Contents::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]);
+                self.run(self.corridor().take_in(&broken));
+            }
+            4..=6 => self.order(which, Wish::Set { flag, realtime: Some(share(asked)), disabled: None, ends: None }),
+            7 => self.order(which, Wish::Unset { flag }),
+            8 => self.order(which, Wish::Stop { flag }),
+            9 => self.order(which, Wish::Resume { flag, at: None }),
+            10 => self.order(which, Wish::Rollback { flag, to: None }),
+            11 => self.restart(),
+            12 => self.cut(),
+            13 => self.hold_for_a_moment(which, asked),
+            14..=16 => {
+                let then = (self.random.below(2) == 0).then(|| share(self.random.below(5) as u32 * 25));
+                let ends = Some(Ends { after_ms: HOUR * (1 + self.random.below(3) as i64), then });
+                self.order(which, Wish::Set { flag, realtime: Some(share(asked)), disabled: None, ends });
+            }
+            _ => self.bring_the_database(),
+        }
+        self.check();
+    }
+
+    /// A split that ends at once: back to what was in force, or to what was named.
+    fn hold_for_a_moment(&mut self, which: usize, asked: u32) {
+        if !self.database_is_there {
+            return;
+        }
+        let flag: FlagKey = FLAGS[which].parse().unwrap();
+        let named = (self.random.below(2) == 0).then(|| self.random.below(5) as u32 * 25);
+        let before = self.models[which].in_force().share;
+        let ends = Some(Ends { after_ms: 1, then: named.map(share) });
+        self.order_as(true, which, Wish::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends });
+        let back = named.unwrap_or(before);
+        let happens = named.is_some() || back <= asked;
+        self.run(async {
+            loop {
+                let truth = self.corridor().truth();
+                let held = truth.flag(flag.as_str()).unwrap().record.split;
+                let over = held.as_ref().is_none_or(|held| held.ends.is_none());
+                let refused =
+                    self.corridor().problems().troubles().iter().any(|trouble| trouble.kind == TroubleKind::ExpiryWouldWiden);
+                if (over || (refused && !happens)) && truth.pending().is_empty() {
+                    break;
+                }
+                self.corridor().look_again();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        self.story.push(format!("its end: {back}%, {}", if happens { "happens" } else { "would widen" }));
+        if happens {
+            let model = &mut self.models[which];
+            let own = model.pin.unwrap_or(model.file).share;
+            model.held = (own != back).then_some(Hold { share: back, end: None });
+            model.record(Kind::Change);
+        }
+    }
+
+    /// Reads the folder; what widens waits while the database is away.
+    fn contents(&self) -> Contents {
+        let text = |which: usize| {
+            let Form { share, text } = self.folder[which];
+            format!(
+                "version: 1\nflag: {}\ndescription: number {text}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n\
+                 rollout: {{ realtime-v2: {share}% }}\n",
+                FLAGS[which]
+            )
+        };
+        let (chat, feed) = (text(0), text(1));
+        Contents::of([("chat.yaml", &*chat), ("feed.yaml", &*feed)])
+    }
+
+    fn take_in(&mut self) {
+        self.run(self.corridor().take_in(&self.contents()));
+        self.files_go_live();
+    }
+
+    fn files_go_live(&mut self) {
+        for (model, file) in self.models.iter_mut().zip(self.folder) {
+            let known = !model.past.is_empty();
+            if known && model.file == file {
+                continue;
+            }
+            let mut after = model.clone();
+            after.file = file;
+            // By shape: only its share, not more of it, and not more live.
+            let same_text = model.file.text == file.text;
+            let narrows = known && same_text && file.share <= model.file.share && after.narrows(model);
+            if self.database_is_there || narrows {
+                *model = after;
+                model.record(Kind::Change);
+            }
+        }
+    }
+
+    fn order(&mut self, which: usize, wish: Wish) {
+        let may_widen = self.random.below(3) != 0;
+        self.order_as(may_widen, which, wish);
+    }
+
+    /// An order by an operator, or by one who may only narrow.
+    fn order_as(&mut self, may_widen: bool, which: usize, wish: Wish) {
+        let order = Order {
+            wish: wish.clone(),
+            actor: "somebody".to_owned(),
+            reason: Some("because".to_owned()),
+            key: None,
+            expected: None,
+            may_widen,
+        };
+        let done = self.run(self.corridor().order(order));
+        self.story.push(format!(
+            "{wish:?}{} -> {}",
+            if may_widen { "" } else { " by a stopper" },
+            match &done {
+                Ok(done) => format!("{done:?}").chars().take(60).collect(),
+                Err(rejected) => rejected.to_string(),
+            }
+        ));
+        let Some((kind, after)) = self.wanted(which, &wish) else {
+            let nothing_left = matches!(done, Err(Rejected::Refused(Refused::NothingToRollBack(_))));
+            let out_of_reach = !self.database_is_there && matches!(done, Err(Rejected::Down(_) | Rejected::Unknown));
+            assert!(nothing_left || out_of_reach, "{:#?}", self.story);
+            return;
+        };
+        let narrows = after.narrows(&self.models[which]);
+        // What a rollback brings back is read from the database; and a text that comes back is in doubt no narrowing.
+        let is_plain = !matches!(wish, Wish::Rollback { .. });
+        match done {
+            Ok(Done::Unchanged) => {}
+            Err(Rejected::MayOnlyNarrow) => assert!(!(may_widen || is_plain && narrows), "{:#?}", self.story),
+            Err(Rejected::Down(_) | Rejected::Unknown) if !self.database_is_there => {
+                assert!(!(is_plain && narrows), "refused with the database away: {:#?}", self.story);
+            }
+            Err(rejected) => panic!("{rejected}: {:#?}", self.story),
+            Ok(_) => {
+                assert!(narrows || (may_widen && self.database_is_there), "done though it widens: {:#?}", self.story);
+                self.models[which] = after;
+                self.models[which].record(kind);
+            }
+        }
+    }
+
+    /// The flag once the wish is carried out; `None` where there is nothing to roll back.
+    fn wanted(&mut self, which: usize, wish: &Wish) -> Option<(Kind, Model)> {
+        let mut after = self.models[which].clone();
+        let per_cent = |share: Share| share.millipercent() / 1000;
+        let kind = match wish {
+            Wish::Set { realtime, ends, .. } => {
+                let now = after.in_force().share;
+                let end = ends.map(|Ends { after_ms, then }| {
+                    self.ends += 1;
+                    let rank = after_ms as u64 * 1000 + self.ends;
+                    End { rank, share: then.map_or(now, per_cent), named: then.is_some() }
+                });
+                after.hold(realtime.map_or(now, per_cent), end);
+                Kind::Change
+            }
+            Wish::Unset { .. } => {
+                (after.pin, after.held) = (None, None);
+                Kind::Change
+            }
+            Wish::Stop { .. } | Wish::StopAll => {
+                after.stopped = true;
+                Kind::Other
+            }
+            Wish::Resume { .. } => {
+                after.stopped = false;
+                Kind::Other
+            }
+            Wish::Rollback { .. } => {
+                let to = after.undone()?;
+                after.bring_back(to);
+                after.past.pop();
+                Kind::Rollback(to)
+            }
+        };
+        Some((kind, after))
+    }
+
+    /// A crash while the database is there; with it away, an orderly end, as what was committed last may be nowhere else.
+    fn restart(&mut self) {
+        self.story.push("restart".to_owned());
+        if !self.database_is_there {
+            self.run(self.corridor().close());
+        }
+        self.corridor = None;
+        self.runtime = None;
+        self.position = Position { pending: 0, ..self.position };
+        self.open();
+        self.take_in();
+    }
+
+    fn cut(&mut self) {
+        if self.database_is_there {
+            self.story.push("the database goes".to_owned());
+            // What is committed is kept beside it before it goes.
+            self.run(self.corridor().close());
+            self.corridor = None;
+            self.runtime = None;
+            self.open();
+            self.take_in();
+            std::fs::rename(self.home.join("data/turnout.db"), self.home.join("data/away")).unwrap();
+            self.database_is_there = false;
+        }
+    }
+
+    fn bring_the_database(&mut self) {
+        if !self.database_is_there {
+            self.story.push("the database comes back".to_owned());
+            std::fs::rename(self.home.join("data/away"), self.home.join("data/turnout.db")).unwrap();
+            self.database_is_there = true;
+            self.run(async {
+                loop {
+                    self.corridor().look_again();
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    let truth = self.corridor().truth();
+                    if self.corridor().standing().database == Database::Up && truth.pending().is_empty() {
+                        break;
+                    }
+                }
+            });
+            self.take_in();
+        }
+    }
+
+    fn check(&mut self) {
+        let corridor = self.corridor().clone();
+        let truth = corridor.truth();
+        let position = truth.position();
+        assert_eq!(corridor.live().current().position(), position, "what is known is live: {:#?}", self.story);
+        assert!(position >= self.position, "{position} after {}: {:#?}", self.position, self.story);
+        self.position = position;
+        for (model, key) in self.models.iter().zip(FLAGS) {
+            let entry = truth.flag(key).unwrap_or_else(|| panic!("{key} is gone: {:#?}", self.story));
+            let told = |entry: &FlagEntry| {
+                let split = entry.split().unwrap_or_default().realtime().millipercent() / 1000;
+                let text = entry.in_force().unwrap().description.clone().unwrap();
+                let per_cent = |split: Split| split.realtime().millipercent() / 1000;
+                let later = entry.timeline().later.map(|(_, split)| per_cent(split));
+                (split, later, text, entry.record.stop.is_some())
+            };
+            let Form { share, text } = model.in_force();
+            let later = model.end().map(|end| end.share).filter(|later| *later != share);
+            let expected = (share, later, format!("number {text}"), model.stopped);
+            assert_eq!(told(&entry), expected, "{key}: {model:?} {:#?}", self.story);
+        }
+    }
+}
+
+#[test]
+fn every_life_goes_as_the_model_says() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let sequences = number("TURNOUT_SEQUENCES").unwrap_or(2_000);
+    let first = number("TURNOUT_SEED");
+    // Memory, where there is such a folder: what is asked here is order, not durability.
+    let place = ["/dev/shm", "/tmp"].into_iter().find(|place| Path::new(place).is_dir()).unwrap();
+    for index in 0..first.map_or(sequences, |_| 1) {
+        let seed = first.unwrap_or(index);
+        let home = TempDir::new_in(place).unwrap();
+        let outcome = std::panic::catch_unwind(|| {
+            let mut life = Life::begin(home.path(), seed);
+            (0..STEPS).for_each(|_| life.step());
+        });
+        if let Err(panic) = outcome {
+            eprintln!("TURNOUT_SEED={seed} repeats it");
+            std::panic::resume_unwind(panic);
+        }
+    }
+    println!("{sequences} sequences of {STEPS} steps");
+}
