@@ -7,17 +7,21 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
 };
-use axum::http::{HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::Surface;
 use super::error::{Refusal, in_the_shape_of};
 use super::server::Answering;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// What a script may send; `last-event-id` because readers of streams add it by themselves when they come back.
-const HEADERS: HeaderValue = HeaderValue::from_static("content-type, if-none-match, authorization, x-api-key, last-event-id");
+/// What a script may always send; `last-event-id` because readers of streams add it by themselves when they come back.
+const HEADERS: &str = "content-type, if-none-match, authorization, x-api-key, last-event-id";
+/// The most names of headers that a preflight gets allowed beside those: what a page's tracing or its service worker adds to each request.
+const MAX_ASKED_HEADERS: usize = 64;
+/// The most bytes these names may have together.
+const MAX_ASKED_BYTES: usize = 2 * 1024;
 /// What a script may read beside the few headers it always may.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("ETag, Retry-After, Turnout-Revision, Turnout-Flag-Revision, Turnout-Stale");
@@ -43,7 +47,7 @@ impl Origins {
         let asks_before = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if asks_before {
             let answer = match &listed {
-                Some(_) => allowed(),
+                Some(_) => allowed(request.headers()),
                 None => in_the_shape_of(&Refusal::UnlistedOrigin, surface, request.uri()),
             };
             return Box::pin(std::future::ready(opened(answer, listed)));
@@ -53,15 +57,36 @@ impl Origins {
     }
 }
 
-/// The answer to a preflight.
-fn allowed() -> Response<Body> {
+/// The answer to a preflight: whatever headers a listed origin asks for are allowed, as no answer hangs on one that is not ours.
+fn allowed(asked: &HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed_headers(asked));
     headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS);
+    headers.append(VARY, HeaderValue::from_static("access-control-request-headers"));
     response
+}
+
+/// The headers a script may send: ours, and those that it asks for, as far as they are names of headers and within the bounds.
+fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
+    let names = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|value| value.to_str().ok());
+    let names = names.flat_map(|value| value.split(',')).map(str::trim);
+    let names = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).take(MAX_ASKED_HEADERS);
+    let mut allowed = HEADERS.to_owned();
+    for name in names {
+        if allowed.split(", ").any(|one| one == name.as_str()) {
+            continue;
+        }
+        if allowed.len() + name.as_str().len() > HEADERS.len() + MAX_ASKED_BYTES {
+            break;
+        }
+        allowed.push_str(", ");
+        allowed.push_str(name.as_str());
+    }
+    // Names of headers are plain ASCII.
+    HeaderValue::try_from(allowed).unwrap_or_else(|_| HeaderValue::from_static(HEADERS))
 }
 
 /// Says who may read an answer, and that this depends on who asked, so that no cache hands it to another.

@@ -32,6 +32,10 @@ pub enum Refusal {
     TooManyStreams { retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
     NoSuchRoute,
+    #[error("there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end")]
+    DoubleSlash,
+    #[error("a request says once which host it is for (the header Host); this one does not, or says it more than once")]
+    BadHost,
     #[error("this address does not take this method")]
     NoSuchMethod,
     #[error("this listener answers to 127.0.0.1 and localhost only")]
@@ -70,7 +74,8 @@ impl Refusal {
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
             Refusal::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream"),
             Refusal::TooManyStreams { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams"),
-            Refusal::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route"),
+            Refusal::NoSuchRoute | Refusal::DoubleSlash => (StatusCode::NOT_FOUND, "no-such-route"),
+            Refusal::BadHost => (StatusCode::BAD_REQUEST, "bad-host"),
             Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
             Refusal::WrongHost => (StatusCode::FORBIDDEN, "wrong-host"),
             Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthenticated"),
@@ -96,6 +101,11 @@ impl Refusal {
     /// Every code an OFREP failure may have; one is given by evaluations only.
     pub const OFREP_CODES: [&str; 5] = ["PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL", "TARGETING_KEY_MISSING"];
 
+    /// What an address gets at which there is nothing. A client that puts paths behind a base URL which ends in a slash asks for `//`.
+    pub fn of_no_route(uri: &Uri) -> Refusal {
+        if uri.path().contains("//") { Refusal::DoubleSlash } else { Refusal::NoSuchRoute }
+    }
+
     /// What its kind stands for, for the contract.
     pub fn in_general(&self) -> &'static str {
         match self {
@@ -111,6 +121,8 @@ impl Refusal {
             Refusal::NoSuchStream => "the stream has ended, or there never was one of this name",
             Refusal::TooManyStreams { .. } => "there are as many streams as there may be",
             Refusal::NoSuchRoute => "there is nothing at this address",
+            Refusal::DoubleSlash => "the path has `//` in it",
+            Refusal::BadHost => "the header Host is missing, unreadable or there twice",
             Refusal::NoSuchMethod => "this address does not take this method",
             Refusal::WrongHost => "another host was asked for than this machine",
             Refusal::NoToken => "a token is needed and was not sent, or is not good",
@@ -177,7 +189,7 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
 }
 
 pub async fn no_such_route(State(surface): State<Surface>, uri: Uri) -> Response<Body> {
-    in_the_shape_of(&Refusal::NoSuchRoute, &surface, &uri)
+    in_the_shape_of(&Refusal::of_no_route(&uri), &surface, &uri)
 }
 
 pub async fn no_such_method(State(surface): State<Surface>, uri: Uri) -> Response<Body> {

@@ -4,11 +4,13 @@
 //! not plain, in its method or its path, is left to the router, so that there is one place that says what it is.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
-use axum::http::Method;
+use axum::http::{Method, Response, Uri};
 
 use super::Surface;
 use super::cors::Origins;
+use super::error::{Refusal, in_the_shape_of};
 use super::server::{Answering, Routes};
 use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
 
@@ -46,6 +48,10 @@ impl Front {
 impl Routes for Front {
     fn answer(&self, request: Request) -> Answering {
         self.origins.pass(request, &self.surface, |request| self.answer_anyone(request))
+    }
+
+    fn refuse_host(&self, uri: &Uri) -> Response<Body> {
+        in_the_shape_of(&Refusal::BadHost, &self.surface, uri)
     }
 }
 

@@ -7,6 +7,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, HOST};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
+=======
+use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 
 use super::AdminSurface;
@@ -153,8 +155,8 @@ fn judge(surface: &AdminSurface, headers: &HeaderMap) -> Option<Caller> {
     bearer(headers).and_then(|secret| surface.operators.judge(secret, clock::wall_ms()).ok())
 }
 
-pub async fn no_such_route(Extension(identified): Extension<Identified>) -> Response<Body> {
-    nothing_here(&identified, Refusal::NoSuchRoute)
+pub async fn no_such_route(Extension(identified): Extension<Identified>, uri: Uri) -> Response<Body> {
+    nothing_here(&identified, Refusal::of_no_route(&uri))
 }
 
 pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Response<Body> {

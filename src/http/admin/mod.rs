@@ -22,12 +22,17 @@ mod view;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Response, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::{Value as Json, json};
 
 use self::guard::{Guarded, Permission};
 use super::Surface;
 use super::contract::{Endpoint, document, router};
+use super::error::Refusal;
+use super::server::{Answering, Routes};
 use crate::control::Corridor;
 use crate::token::Operators;
 use crate::watch::Mode;
@@ -93,7 +98,28 @@ pub fn admin_document() -> Json {
     document
 }
 
-pub fn routes(surface: AdminSurface) -> Router {
+/// What answers the admin listener's requests.
+struct AdminRoutes {
+    surface: AdminSurface,
+    router: Router,
+}
+
+impl Routes for AdminRoutes {
+    fn answer(&self, request: Request) -> Answering {
+        self.router.answer(request)
+    }
+
+    fn refuse_host(&self, _uri: &Uri) -> Response<Body> {
+        answer::refuse(&self.surface, &Refusal::BadHost)
+    }
+}
+
+pub fn routes(surface: AdminSurface) -> impl Routes {
+    let router = router_of(surface.clone());
+    AdminRoutes { surface, router }
+}
+
+fn router_of(surface: AdminSurface) -> Router {
     let calls = router(calls().into_iter().map(Guarded::into_checked).collect())
         .fallback(guard::no_such_route)
         .method_not_allowed_fallback(guard::no_such_method)

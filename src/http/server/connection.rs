@@ -51,6 +51,8 @@ pub async fn run(
         let wire = TokioIo::new(Wire::new(stream, activity.clone()));
         let serving = http1::Builder::new()
             .header_read_timeout(None)
+            // A client that says at once that it sends nothing more still wants its answer (RFC 9112 §9.6).
+            .half_close(true)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(wire, service);

@@ -11,9 +11,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap};
 use hyper::service::{HttpService, service_fn};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
@@ -29,6 +29,13 @@ pub struct TooSlow(pub Duration);
 /// What answers the requests of a listener.
 pub trait Routes: Send + Sync {
     fn answer(&self, request: Request<AnyBody>) -> Answering;
+
+    /// What a request gets that does not say which host it is for, or says so more than once.
+    fn refuse_host(&self, _uri: &Uri) -> Response<AnyBody> {
+        let mut response = Response::new(AnyBody::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
+    }
 }
 
 /// An answer in the making.
@@ -55,7 +62,10 @@ pub fn exchange(
         let head_only = request.method() == Method::HEAD;
         // Nothing was heard since the last answer, so it came together with the request before.
         let ahead = activity.phase() == Phase::Idle;
-        let answer = routes.answer(request.map(|body| arriving(body, &activity, body_time)));
+        let answer = match names_one_host(request.version(), request.headers()) {
+            true => routes.answer(request.map(|body| arriving(body, &activity, body_time))),
+            false => Box::pin(std::future::ready(routes.refuse_host(request.uri()))),
+        };
         let (activity, handover) = (activity.clone(), handover.clone());
         async move {
             // Whoever sends many at once has them answered between those of others, and not all before them.
@@ -77,6 +87,22 @@ pub fn exchange(
             Ok(response.map(|body| Leaving { body, activity }))
         }
     })
+}
+
+/// Whether a request says which host it is for as RFC 9112 §3.2 wants it: once at most, in HTTP/1.1 at least once, and in the letters of a
+/// host. Where two are named, a proxy and this server could each believe another one.
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.as_bytes().iter().all(|byte| is_in_a_host(*byte)),
+        (None, _) => version != Version::HTTP_11,
+        (Some(_), Some(_)) => false,
+    }
+}
+
+/// What may stand in a host and its port; a comma may not, as with it two lines are joined to one.
+fn is_in_a_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b".-:[]_~%!$&'()*+;=".contains(&byte)
 }
 
 fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody {

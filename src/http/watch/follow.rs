@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::frame::{First, Goodbye, goodbye};
 use super::hub::{Hub, ms};
-use super::limits::{RETRY_MS, RETURN_A_SECOND, UNACKNOWLEDGED};
+use super::limits::{HALF_CLOSED_LOOK, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED};
 use super::outlet::Outlet;
 use super::view::{Look, View};
 use crate::clock;
@@ -29,6 +29,8 @@ pub struct Follow {
     view: View,
     hub: Arc<Hub>,
     next_beat_ms: u64,
+    /// When it is looked whether a client that sends nothing more has gone.
+    looks_ms: Option<u64>,
     ends: (u64, Goodbye),
     writing: Writing,
     /// Which of the gate's beliefs let its client in.
@@ -68,6 +70,7 @@ impl Follow {
             view,
             hub,
             next_beat_ms,
+            looks_ms: None,
             ends,
             writing: Writing::Nothing,
             // What is believed may have changed since its client was let in.
@@ -105,10 +108,25 @@ impl Follow {
                 Writing::Heartbeat if self.view.is_acknowledged() => self.stream.progress().reminded(now_ms),
                 Writing::Heartbeat | Writing::Nothing => {}
             }
+            self.probe(now_ms);
             if !self.write_next(cx, now_ms) {
-                self.stream.is_due(self.next_beat_ms.min(self.ends.0));
+                let next_ms = self.next_beat_ms.min(self.ends.0);
+                self.stream.is_due(self.looks_ms.map_or(next_ms, |looks_ms| next_ms.min(looks_ms)));
                 return Poll::Pending;
             }
+        }
+    }
+
+    /// Finds out whether a client that sends nothing more still reads: where it does not, its system refuses a sign of life, and that is looked
+    /// for a moment later and then every second.
+    fn probe(&mut self, now_ms: u64) {
+        match self.looks_ms {
+            None if self.outlet.is_half_closed() => {
+                self.next_beat_ms = now_ms;
+                self.looks_ms = Some(now_ms + ms(TICK));
+            }
+            Some(looks_ms) if looks_ms <= now_ms => self.looks_ms = Some(now_ms + ms(HALF_CLOSED_LOOK)),
+            _ => {}
         }
     }
 

@@ -9,6 +9,8 @@ pub const MAX_HEARD_BYTES: usize = 64 * 1024;
 /// How long the system may keep what a client has not acknowledged, before the connection is given up: a client that vanished without a
 /// word is found within a heartbeat and this.
 pub const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// How often it is looked whether a client that sends nothing more has left: nothing else would tell before the next event.
+pub const HALF_CLOSED_LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked for streams with something to do.
 pub const TICK: Duration = Duration::from_millis(250);
 /// How long a client waits before it comes back after a stream broke, at the least and at the most.

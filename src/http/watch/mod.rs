@@ -117,7 +117,8 @@ fn take_over(surface: &Surface, follows: Follows, view: View) -> Result<Response
     surface.statuses.count(StatusCode::OK);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A proxy that compresses keeps an event until its window is full, unless it is told to leave the answer as it is (RFC 9111 §5.2.2.6).
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
     let run = move |taken| -> super::server::Run { Box::pin(Follow::new(taken, stream, view, hub).run()) };

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -19,11 +20,13 @@ pub struct Outlet {
     /// Since when the client has taken nothing.
     stuck_since_ms: Option<u64>,
     heard: usize,
+    /// Its client said that it sends nothing more. It may be gone altogether, or still read: the two look the same until something is written.
+    half_closed: bool,
 }
 
 impl Outlet {
     pub fn new(socket: TcpStream, head: Bytes) -> Outlet {
-        Outlet { socket, head, rest: Bytes::new(), stuck_since_ms: None, heard: 0 }
+        Outlet { socket, head, rest: Bytes::new(), stuck_since_ms: None, heard: 0, half_closed: false }
     }
 
     /// What is to be written next; whatever was before it is out.
@@ -64,14 +67,28 @@ impl Outlet {
     /// Ready when the client has gone, or says more than anybody has to say here.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scrap = [0; 512];
-        while self.heard <= MAX_HEARD_BYTES {
+        while !self.half_closed && self.heard <= MAX_HEARD_BYTES {
             let mut scrap = ReadBuf::new(&mut scrap);
-            if ready!(Pin::new(&mut self.socket).poll_read(cx, &mut scrap)).is_err() || scrap.filled().is_empty() {
-                break;
+            if ready!(Pin::new(&mut self.socket).poll_read(cx, &mut scrap)).is_err() {
+                return Poll::Ready(());
             }
+            self.half_closed = scrap.filled().is_empty();
             self.heard += scrap.filled().len();
         }
-        Poll::Ready(())
+        match self.half_closed && !self.is_reset() {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
+    }
+
+    /// Whether the client sends nothing more. From then on no reading wakes the stream: it has to look by itself.
+    pub fn is_half_closed(&self) -> bool {
+        self.half_closed
+    }
+
+    /// Whether the client's system refused something that was written: nobody reads there any more.
+    fn is_reset(&self) -> bool {
+        !matches!(SockRef::from(&self.socket).take_error(), Ok(None))
     }
 
     pub fn into_socket(self) -> TcpStream {

@@ -28,7 +28,7 @@ async fn set(service: &Service, flag: &str, share: &str) -> Json {
 async fn the_state_comes_first_and_then_every_change_of_it() {
     let service = service().await;
     let mut stream = Watcher::of_user(&service, "chat", "u-1").await;
-    for (name, value) in [("cache-control", "no-store"), ("x-accel-buffering", "no"), ("turnout-revision", "1")] {
+    for (name, value) in [("cache-control", "no-store, no-transform"), ("x-accel-buffering", "no"), ("turnout-revision", "1")] {
         assert_eq!(stream.response.headers()[name], value);
     }
     assert!(!stream.response.headers().contains_key("content-length"));
