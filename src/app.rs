@@ -104,6 +104,7 @@ impl App {
             data: data.clone(),
             contents: contents.clone(),
             server_auth: config.server_auth,
+            public_path: config.public_path,
             accept_database: config.accept_database,
             tell: telemetry::news,
         };

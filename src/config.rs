@@ -15,6 +15,7 @@ pub use webhook::Telling;
 use crate::definition::{parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
 use crate::http::{Limits, StreamLimits};
+use crate::public_path::PublicPath;
 use crate::webhook::Hook;
 
 /// What `turnout serve` is told, by flags or by the environment, as text.
@@ -39,6 +40,10 @@ pub struct Settings {
     /// Where operators ask, with a token
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_ADMIN_LISTEN", default_value = "127.0.0.1:7071")]
     pub admin_listen: String,
+
+    /// Where a proxy serves the public listener, like /turnout: it stands before every address that answers name
+    #[arg(long, value_name = "PATH", env = "TURNOUT_PUBLIC_PATH", default_value = "/")]
+    pub public_path: String,
 
     #[command(flatten)]
     pub who_may_ask: WhoMayAsk,
@@ -123,6 +128,8 @@ pub struct Config {
     pub accept_database: bool,
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
+    /// Where a proxy serves the public listener.
+    pub public_path: PublicPath,
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
     pub access: Access,
@@ -149,6 +156,13 @@ impl Settings {
         };
         let listen = address("--listen", &self.listen, 7070);
         let admin_listen = address("--admin-listen", &self.admin_listen, 7071);
+        let public_path = match &*self.public_path {
+            "" => PublicPath::default(),
+            text => text.parse().unwrap_or_else(|fault| {
+                faults.push(format!("TURNOUT_PUBLIC_PATH: `{text}`: {fault}"));
+                PublicPath::default()
+            }),
+        };
         let mut take = |BadSettings(more): BadSettings| faults.extend(more);
         let access = self.who_may_ask.check(listen).map_err(&mut take);
         let deciding = self.deciding.check().map_err(&mut take);
@@ -169,6 +183,7 @@ impl Settings {
                 accept_database: self.accept_database,
                 listen,
                 admin_listen,
+                public_path,
                 internal_user_ids,
                 server_auth,
                 access,

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::flag::{Flag, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports};
+use crate::public_path::PublicPath;
 use crate::tally::{Count, Tally};
 
 /// One outcome of a flag in the forms it is asked for.
@@ -32,6 +33,8 @@ pub struct Document {
 pub struct Documents {
     key: FlagKey,
     transports: Transports,
+    /// What stands before the addresses.
+    public_path: PublicPath,
     /// What `error` means in OFREP's terms.
     error_code: &'static str,
     outcomes: Vec<Outcome>,
@@ -46,12 +49,20 @@ struct Outcome {
 
 impl Documents {
     /// Every outcome the flag can have; `None` for a flag with no good form.
-    pub fn of(key: &FlagKey, flag: Option<&Flag>, error_is_ours: bool, server_auth: ServerAuth, tally: &Tally) -> Documents {
+    pub fn of(
+        key: &FlagKey,
+        flag: Option<&Flag>,
+        error_is_ours: bool,
+        server_auth: ServerAuth,
+        public_path: &PublicPath,
+        tally: &Tally,
+    ) -> Documents {
         let outcome = |resolution| Outcome { resolution, document: OnceLock::new(), answered: tally.count(key, resolution) };
         let outcomes = outcomes(flag, server_auth).into_iter().map(outcome).collect();
         Documents {
             key: key.clone(),
             transports: flag.map(|flag| flag.definition.transports.clone()).unwrap_or_default(),
+            public_path: public_path.clone(),
             error_code: if error_is_ours { "GENERAL" } else { "INVALID_CONTEXT" },
             outcomes,
         }
@@ -69,7 +80,7 @@ impl Documents {
 
     /// All outcomes that can occur are prepared; another would be made again at each call.
     fn find<R>(&self, resolution: Resolution, note: impl FnOnce(&Outcome), use_it: impl FnOnce(&Document) -> R) -> R {
-        let make = || Document::new(self.key.as_str(), &self.transports, resolution, self.error_code);
+        let make = || Document::new(self.key.as_str(), &self.transports, &self.public_path, resolution, self.error_code);
         match self.outcomes.iter().find(|outcome| outcome.resolution == resolution) {
             Some(outcome) => {
                 note(outcome);
@@ -82,14 +93,15 @@ impl Documents {
 
 impl Document {
     /// What is answered for `key`, of which nothing is known yet.
-    pub fn cold_start(key: &str) -> Document {
-        Document::new(key, &Transports::default(), Resolution::COLD_START, "GENERAL")
+    pub fn cold_start(key: &str, public_path: &PublicPath) -> Document {
+        Document::new(key, &Transports::default(), public_path, Resolution::COLD_START, "GENERAL")
     }
 
-    fn new(key: &str, transports: &Transports, resolution: Resolution, error_code: &str) -> Document {
-        let strategy = to_bytes(&StrategyDocument::new(key, transports, resolution));
+    fn new(key: &str, transports: &Transports, public_path: &PublicPath, resolution: Resolution, error_code: &str) -> Document {
+        let document = StrategyDocument::new(key, transports, public_path, resolution);
+        let strategy = to_bytes(&document);
         let etag = etag([&*strategy]);
-        Document { strategy, etag, ofrep: to_bytes(&ofrep(key, transports, resolution, error_code)), event: OnceLock::new() }
+        Document { strategy, etag, ofrep: to_bytes(&ofrep(&document, resolution, error_code)), event: OnceLock::new() }
     }
 
     /// The event that tells of it, made by whoever is the first to tell.
@@ -152,35 +164,26 @@ struct StrategyDocument<'a> {
     valid_for_ms: u64,
     stale_if_error_ms: u64,
     enter_spread_ms: u64,
-    watch: WatchDocument<'a>,
-    polling: PollingDocument<'a>,
+    watch: WatchDocument,
+    polling: PollingDocument,
     #[serde(skip_serializing_if = "Option::is_none")]
-    realtime: Option<RealtimeDocument<'a>>,
+    realtime: Option<RealtimeDocument>,
 }
 
 /// Where a client hears that this document is another.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct WatchDocument<'a> {
+struct WatchDocument {
     kind: &'static str,
-    url: Watching<'a>,
-    ack_url: &'static str,
-}
-
-/// The address at which a flag is watched.
-struct Watching<'a>(&'a str);
-
-impl Serialize for Watching<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("/v1/strategy/{}/watch", self.0))
-    }
+    url: String,
+    ack_url: String,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct PollingDocument<'a> {
+struct PollingDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
+    url: Option<String>,
     start_ms: u64,
     min_ms: u64,
     max_ms: u64,
@@ -191,16 +194,16 @@ struct PollingDocument<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct RealtimeDocument<'a> {
+struct RealtimeDocument {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<&'a str>,
+    url: Option<String>,
     token_ttl_ms: u64,
     retry_ms: Vec<u64>,
 }
 
 impl<'a> StrategyDocument<'a> {
-    fn new(flag: &'a str, transports: &'a Transports, resolution: Resolution) -> StrategyDocument<'a> {
+    fn new(flag: &'a str, transports: &Transports, public_path: &PublicPath, resolution: Resolution) -> StrategyDocument<'a> {
         let Transports { validity, polling, realtime } = transports;
         StrategyDocument {
             flag,
@@ -210,17 +213,21 @@ impl<'a> StrategyDocument<'a> {
             valid_for_ms: ms(validity.valid_for),
             stale_if_error_ms: ms(validity.stale_if_error),
             enter_spread_ms: ms(validity.enter_spread),
-            watch: WatchDocument { kind: "sse", url: Watching(flag), ack_url: "/v1/watch/ack" },
-            polling: polling.into(),
-            realtime: (resolution.strategy == Strategy::RealtimeV2).then(|| realtime.into()),
+            watch: WatchDocument {
+                kind: "sse",
+                url: public_path.address(&format!("/v1/strategy/{flag}/watch")).to_string(),
+                ack_url: public_path.address("/v1/watch/ack").to_string(),
+            },
+            polling: PollingDocument::new(polling, public_path),
+            realtime: (resolution.strategy == Strategy::RealtimeV2).then(|| RealtimeDocument::new(realtime, public_path)),
         }
     }
 }
 
-impl<'a> From<&'a Polling> for PollingDocument<'a> {
-    fn from(polling: &'a Polling) -> PollingDocument<'a> {
+impl PollingDocument {
+    fn new(polling: &Polling, public_path: &PublicPath) -> PollingDocument {
         PollingDocument {
-            url: polling.url.as_deref(),
+            url: polling.url.as_ref().map(|url| public_path.address_of_file(url).to_string()),
             start_ms: ms(polling.start),
             min_ms: ms(polling.min),
             max_ms: ms(polling.max),
@@ -231,11 +238,11 @@ impl<'a> From<&'a Polling> for PollingDocument<'a> {
     }
 }
 
-impl<'a> From<&'a Realtime> for RealtimeDocument<'a> {
-    fn from(realtime: &'a Realtime) -> RealtimeDocument<'a> {
+impl RealtimeDocument {
+    fn new(realtime: &Realtime, public_path: &PublicPath) -> RealtimeDocument {
         RealtimeDocument {
             kind: realtime.kind.as_str(),
-            url: realtime.url.as_deref(),
+            url: realtime.url.as_ref().map(|url| public_path.address_of_file(url).to_string()),
             token_ttl_ms: ms(realtime.token_ttl),
             retry_ms: realtime.retry.iter().copied().map(ms).collect(),
         }
@@ -243,14 +250,15 @@ impl<'a> From<&'a Realtime> for RealtimeDocument<'a> {
 }
 
 /// The OFREP 0.3 answer: `disabled` is a value like any other, metadata is flat.
-fn ofrep(key: &str, transports: &Transports, resolution: Resolution, error_code: &str) -> Json {
+fn ofrep(document: &StrategyDocument<'_>, resolution: Resolution, error_code: &str) -> Json {
+    let key = document.flag;
     let failure = |code: &str, details: &str| json!({ "key": key, "errorCode": code, "errorDetails": details });
     match resolution.step {
         Step::NoUnit => failure("TARGETING_KEY_MISSING", "this flag is rolled out by a key that the context does not have"),
         Step::Error if error_code == "GENERAL" => failure(error_code, "the flag has no usable definition; poll until it has"),
         Step::Error => failure(error_code, "an attribute has another type than the flag declares"),
         _ => {
-            let document = to_json(&StrategyDocument::new(key, transports, resolution));
+            let document = to_json(document);
             let mut metadata = Map::new();
             for (name, value) in document.as_object().into_iter().flatten() {
                 match name.as_str() {

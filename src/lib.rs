@@ -5,7 +5,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`] |
+//! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`clock`], [`public_path`] where a proxy serves it |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`explain`] the story of an answer, [`tally`] how often each outcome was answered, [`truth`] what was decided and what follows from it |
 //! | 2 | [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`store`] durable truth, [`data`] what is kept on local disk, [`open_files`] how many there may be, [`convergence`] how far a change has landed |
 //! | 3 | [`control`] the one corridor for change, [`webhook`] who else is told of each, [`telemetry`] |
@@ -14,6 +14,7 @@
 //! ```
 //! use turnout::definition::{Contents, Library};
 //! use turnout::flag::{Context, Identity, ServerAuth, TargetingKey};
+//! use turnout::public_path::PublicPath;
 //! use turnout::snapshot::{Position, Snapshot};
 //! use turnout::truth::{Book, Head, Truth, record_files};
 //!
@@ -25,7 +26,7 @@
 //! let recording = record_files(&truth, &library);
 //! truth.book.apply(Head { revision: 1, ..Head::none() }, &recording.changes, &recording.forms);
 //!
-//! let (snapshot, _) = Snapshot::cold(ServerAuth::Off).next(truth.position(), truth.standings().into_iter());
+//! let (snapshot, _) = Snapshot::cold(ServerAuth::Off, PublicPath::default()).next(truth.position(), truth.standings().into_iter());
 //! let flag = snapshot.flag("chat").unwrap();
 //! let context = Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]);
 //! println!("{} at revision {}", snapshot.evaluate(flag, &context).strategy, snapshot.position());
@@ -48,6 +49,7 @@ pub mod folder;
 pub mod http;
 pub mod live;
 pub mod open_files;
+pub mod public_path;
 pub mod snapshot;
 pub mod store;
 pub mod tally;

@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 
 use crate::document::{Document, Documents};
 use crate::flag::{Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
+use crate::public_path::PublicPath;
 use crate::tally::Tally;
 
 /// `213`, or `213+2` with two pending entries applied; orders by revision, then count.
@@ -58,6 +59,7 @@ pub struct Snapshot {
     position: Position,
     position_text: Bytes,
     server_auth: ServerAuth,
+    public_path: PublicPath,
     tally: Arc<Tally>,
     /// In the order of keys.
     entries: Vec<Arc<Entry>>,
@@ -96,8 +98,8 @@ pub struct Standing<'a> {
 
 impl Snapshot {
     /// What is known before anything is: no flag, at position 0.
-    pub fn cold(server_auth: ServerAuth) -> Snapshot {
-        Snapshot { position_text: Position::default().to_string().into(), server_auth, ..Snapshot::default() }
+    pub fn cold(server_auth: ServerAuth, public_path: PublicPath) -> Snapshot {
+        Snapshot { position_text: Position::default().to_string().into(), server_auth, public_path, ..Snapshot::default() }
     }
 
     /// A snapshot at another position, with the keys of the flags that are not what they were. What stayed is shared.
@@ -116,9 +118,9 @@ impl Snapshot {
         let index: HashMap<FlagKey, usize, RandomState> =
             entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         changed.extend(self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned());
-        let (server_auth, tally) = (self.server_auth, self.tally.clone());
+        let (server_auth, public_path, tally) = (self.server_auth, self.public_path.clone(), self.tally.clone());
         let position_text = Bytes::from(position.to_string());
-        (Snapshot { position, position_text, server_auth, tally, entries, index }, changed)
+        (Snapshot { position, position_text, server_auth, public_path, tally, entries, index }, changed)
     }
 
     pub fn position(&self) -> Position {
@@ -137,6 +139,11 @@ impl Snapshot {
 
     pub fn server_auth(&self) -> ServerAuth {
         self.server_auth
+    }
+
+    /// What stands before the addresses that answers name.
+    pub fn public_path(&self) -> &PublicPath {
+        &self.public_path
     }
 
     /// How often each outcome was answered.
@@ -169,7 +176,7 @@ impl Entry {
             State::Usable(flag) => (Some(flag), matches!(flag.segments, Segments::Unusable)),
             State::Unusable { .. } => (None, true),
         };
-        let documents = Arc::new(Documents::of(&key, flag, error_is_ours, of.server_auth, &of.tally));
+        let documents = Arc::new(Documents::of(&key, flag, error_is_ours, of.server_auth, &of.public_path, &of.tally));
         Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), live_since, documents }
     }
 

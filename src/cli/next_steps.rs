@@ -29,7 +29,8 @@ pub fn print(app: &App, flags: &Path, access: &Access) {
         ("inside the rollout", |answer| answer.step == Step::Rollout && answer.strategy == Strategy::RealtimeV2),
         ("outside of it", |answer| answer.step == Step::Rollout && answer.strategy != Strategy::RealtimeV2),
     ];
-    let url = format!("http://{}/v1/strategy/{}", app.address(), entry.key());
+    let path = format!("/v1/strategy/{}", entry.key());
+    let url = format!("http://{}{}", app.address(), snapshot.public_path().address(&path));
     if access.session_keys.is_some() {
         say(&format!("  curl -s {url} -H \"Authorization: Bearer $TOKEN\"   # the user of a session token"));
     }

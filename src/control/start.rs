@@ -18,6 +18,7 @@ use crate::data::{DataFolder, Journal, LastGood};
 use crate::definition::{Contents, Library};
 use crate::flag::ServerAuth;
 use crate::live::Live;
+use crate::public_path::PublicPath;
 use crate::snapshot::Snapshot;
 use crate::store::{Loaded, Store, StoreError};
 use crate::token::{LocalAdmin, random_name};
@@ -35,6 +36,8 @@ pub struct Opening {
     /// read again.
     pub contents: Contents,
     pub server_auth: ServerAuth,
+    /// Where a proxy serves the public listener.
+    pub public_path: PublicPath,
     /// Believe the database as it is, after the stops of the last good state are written into it.
     pub accept_database: bool,
     pub tell: fn(&News),
@@ -57,7 +60,7 @@ pub enum StartFault {
 impl Corridor {
     /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
     pub async fn open(opening: Opening) -> Result<Corridor, StartFault> {
-        let Opening { data, contents, server_auth, accept_database, tell } = opening;
+        let Opening { data, contents, server_auth, public_path, accept_database, tell } = opening;
         let mut library = Library::default();
         // What is wrong with it is told when it is taken in.
         library.update(&contents);
@@ -73,7 +76,7 @@ impl Corridor {
         let epoch = last_good.as_ref().map(|last_good| last_good.epoch.clone());
         let tokens = last_good.as_ref().map(|last_good| last_good.tokens.clone()).unwrap_or_default();
         let inner = Arc::new(Inner {
-            live: Arc::new(Live::new(Snapshot::cold(server_auth))),
+            live: Arc::new(Live::new(Snapshot::cold(server_auth, public_path))),
             problems: Arc::default(),
             contact: Arc::new(Contact::default()),
             truth: Mutex::new(Truth::of(Book::empty(), pending)),

@@ -13,6 +13,7 @@ use super::cors::Origins;
 use super::error::{Refusal, in_the_shape_of};
 use super::server::{Answering, Routes};
 use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
+use crate::public_path::PublicPath;
 
 /// What answers the public listener's requests.
 #[derive(Debug)]
@@ -46,12 +47,29 @@ impl Front {
 }
 
 impl Routes for Front {
-    fn answer(&self, request: Request) -> Answering {
+    fn answer(&self, mut request: Request) -> Answering {
+        if !self.surface.public_path.is_root() {
+            take_away(&self.surface.public_path, request.uri_mut());
+        }
         self.origins.pass(request, &self.surface, |request| self.answer_anyone(request))
     }
 
     fn refuse_host(&self, uri: &Uri) -> Response<Body> {
         in_the_shape_of(&Refusal::BadHost, &self.surface, uri)
+    }
+}
+
+/// Takes the public path away that a proxy should have taken away and did not, as not all of them can. What is behind it must be an address
+/// of ours: a public path of `/v1` leaves `/v1/strategy` as it is.
+fn take_away(public_path: &PublicPath, uri: &mut Uri) {
+    let is_ours = |path: &str| {
+        ["/v1/", "/ofrep/"].iter().any(|folder| path.starts_with(folder))
+            || ["/healthz", "/readyz", "/openapi.json"].contains(&path)
+    };
+    let Some(path) = public_path.behind(uri.path()).filter(|path| is_ours(path)) else { return };
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    if let Ok(behind) = format!("{path}{query}").parse() {
+        *uri = behind;
     }
 }
 

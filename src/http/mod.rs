@@ -17,10 +17,11 @@ mod strategy;
 mod watch;
 
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::http::StatusCode;
+use bytes::Bytes;
 
 pub use admin::{AdminSurface, admin_document, permissions, routes as admin_routes};
 pub use front::Front;
@@ -33,6 +34,7 @@ use self::contract::{Endpoint, public};
 use self::cors::Origins;
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
+use crate::public_path::PublicPath;
 use crate::token::Gate;
 use watch::Hub;
 
@@ -53,12 +55,19 @@ pub struct Parts {
     statuses: Statuses,
     gate: Arc<Gate>,
     hub: Arc<Hub>,
+    /// Where a proxy serves this listener.
+    public_path: PublicPath,
+    /// What the bulk answer of OFREP ends with.
+    event_streams: String,
+    /// The contract and its tag.
+    contract: OnceLock<(Bytes, Bytes)>,
 }
 
 impl Surface {
     /// Lets in only whom the gate lets in. Its streams live on the runtime this is called on.
     pub fn of(corridor: &Corridor, streams: StreamLimits, gate: Gate) -> Surface {
         let gate = Arc::new(gate);
+        let public_path = corridor.live().current().public_path().clone();
         Surface(Arc::new(Parts {
             live: corridor.live().clone(),
             problems: corridor.problems().clone(),
@@ -66,6 +75,9 @@ impl Surface {
             statuses: Statuses::default(),
             hub: Hub::start(corridor.live().clone(), streams, gate.clone()),
             gate,
+            event_streams: ofrep::event_streams(&public_path),
+            public_path,
+            contract: OnceLock::new(),
         }))
     }
 }

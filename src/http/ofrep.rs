@@ -3,8 +3,6 @@
 //! The single call has neither tag nor 304 in the protocol; the bulk one has both, and a failure of one flag never fails the
 //! others.
 
-use std::sync::LazyLock;
-
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, Uri};
@@ -18,6 +16,7 @@ use super::watch::CHANGES_PATH;
 use crate::convergence::EVERY_FLAG;
 use crate::document::{Document, etag};
 use crate::flag::{FlagKey, Step};
+use crate::public_path::PublicPath;
 use crate::snapshot::Position;
 
 pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
@@ -43,7 +42,9 @@ async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Re
             };
             Ok(entry.document(resolution, |document| respond(status, document, Some(entry.changed_at()))))
         }
-        None if snapshot.is_cold() && FlagKey::accepts(key) => Ok(respond(StatusCode::OK, &Document::cold_start(key), None)),
+        None if snapshot.is_cold() && FlagKey::accepts(key) => {
+            Ok(respond(StatusCode::OK, &Document::cold_start(key, snapshot.public_path()), None))
+        }
         None => Err(Refusal::UnknownFlag),
     }
 }
@@ -59,7 +60,7 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let context = question.context(&asker)?;
     surface.hub.asked(EVERY_FLAG, &context);
     let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &context, |document| &document.ofrep, &EVENT_STREAMS);
+    let json = all_flags(&snapshot, &context, |document| &document.ofrep, &surface.event_streams);
     let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
     if snapshot.is_cold() {
         return Ok(answer.json(StatusCode::OK, json, None));
@@ -69,9 +70,12 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     Ok(answer.json(StatusCode::OK, json, Some((&tag, matched))))
 }
 
-/// Where to hear of changes (ADR 8): an address without a host, as it is behind whatever proxy the asker came through.
-static EVENT_STREAMS: LazyLock<String> =
-    LazyLock::new(|| format!(r#","eventStreams":[{{"type":"sse","endpoint":{{"requestUri":"{CHANGES_PATH}"}}}}]"#));
+/// The member of the bulk answer that says where to hear of changes (ADR 8): an address without a host, as it is behind whatever proxy the
+/// asker came through.
+pub fn event_streams(public_path: &PublicPath) -> String {
+    let address = public_path.address(CHANGES_PATH);
+    format!(r#","eventStreams":[{{"type":"sse","endpoint":{{"requestUri":"{address}"}}}}]"#)
+}
 
 /// Whether an event told the asker of a configuration that is not this node's: then it must get what we have, never a 304 (ADR 8).
 fn awaits_another_configuration(uri: &Uri, position: Position) -> bool {

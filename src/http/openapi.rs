@@ -1,7 +1,5 @@
 //! `GET /openapi.json`: the contract, made once from the table of calls.
 
-use std::sync::LazyLock;
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
@@ -12,21 +10,26 @@ use super::answer::{Answer, holds};
 use super::contract::{self, public};
 use super::{Surface, endpoints};
 use crate::document::etag;
+use crate::public_path::PublicPath;
 
-/// The public listener's document.
+/// The public listener's document, as it is served at the root.
 pub fn public_document() -> Json {
-    contract::document(public::TITLE, public::SAYS, &endpoints(), json!({}))
+    document_at(&PublicPath::default())
 }
 
-/// Its bytes and their tag.
-static PUBLIC: LazyLock<(Bytes, Bytes)> = LazyLock::new(|| {
-    let body = Bytes::from(public_document().to_string());
-    let tag = etag([&*body]);
-    (body, tag)
-});
+/// The same where a proxy serves it below a path.
+fn document_at(public_path: &PublicPath) -> Json {
+    let mut document = contract::document(public::TITLE, public::SAYS, &endpoints(), json!({}));
+    document["servers"][0]["url"] = public_path.to_string().into();
+    document
+}
 
 pub async fn public(State(surface): State<Surface>, headers: HeaderMap) -> Response<Body> {
-    let (body, tag) = &*PUBLIC;
+    let (body, tag) = surface.contract.get_or_init(|| {
+        let body = Bytes::from(document_at(&surface.public_path).to_string());
+        let tag = etag([&*body]);
+        (body, tag)
+    });
     let snapshot = surface.live.current();
     let answer = Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
     answer.json(StatusCode::OK, body.clone(), Some((tag, holds(&headers, tag))))

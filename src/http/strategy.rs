@@ -64,7 +64,9 @@ fn answer_one(
             let resolution = snapshot.evaluate(entry, &context);
             Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
         }
-        None if snapshot.is_cold() && FlagKey::accepts(key) => Ok(respond(&Document::cold_start(key), None)),
+        None if snapshot.is_cold() && FlagKey::accepts(key) => {
+            Ok(respond(&Document::cold_start(key, snapshot.public_path()), None))
+        }
         None => Err(Refusal::UnknownFlag),
     }
 }

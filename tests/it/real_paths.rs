@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use turnout::config::{Access, WhoMayAsk};
 
 use crate::support::raw::Raw;
+use crate::support::watcher::Watcher;
 use crate::support::{PATIENCE, Service, flag, wait_until};
 
 const QUESTION: &str = r#"{"targetingKey":"u-1"}"#;
@@ -230,7 +231,8 @@ async fn a_listed_page_may_send_the_headers_its_tracing_adds() {
         let preflight = preflight.header("origin", "https://app.example.com").header("access-control-request-method", "POST");
         let answer = preflight.header("access-control-request-headers", asked).send().await.unwrap();
         assert_eq!(answer.status(), 204, "{asked}");
-        let header = |name: &str| answer.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
+        let header =
+            |name: &str| answer.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
         let may = header("access-control-allow-headers").join(", ");
         let may: Vec<&str> = may.split(", ").collect();
         for name in ["content-type", "if-none-match", "authorization", "x-api-key", "last-event-id"].iter().chain(allowed) {
@@ -244,4 +246,84 @@ async fn a_listed_page_may_send_the_headers_its_tracing_adds() {
     let unlisted = unlisted.header("origin", "https://evil.example.com").header("access-control-request-method", "POST");
     let answer = unlisted.header("access-control-request-headers", "traceparent").send().await.unwrap();
     assert!(answer.status() == 403 && !answer.headers().contains_key("access-control-allow-headers"));
+}
+
+/// Every text of an answer that reads like an address.
+fn addresses(json: &Json, into: &mut Vec<String>) {
+    match json {
+        Json::String(text) if text.contains("/v1/") || text.starts_with('/') => into.push(text.clone()),
+        Json::Array(items) => items.iter().for_each(|item| addresses(item, into)),
+        Json::Object(members) => members.values().for_each(|member| addresses(member, into)),
+        _ => {}
+    }
+}
+
+const WITH_ADDRESSES: &str = "rollout: { realtime-v2: 100% }\ntransports:\n  \
+    polling: { url: \"/v1/feeds/chat/{stream}\" }\n  realtime-v2: { url: \"/v1/realtime/chat/{stream}\" }";
+
+#[tokio::test]
+async fn every_address_carries_the_public_path_and_leads_back() {
+    let files = [
+        ("chat.yaml", flag("chat", WITH_ADDRESSES)),
+        (
+            "own.yaml",
+            flag("own", "transports: { polling: { url: /api/feed }, realtime-v2: { url: \"https://app.example/v1/x\" } }"),
+        ),
+    ];
+    let files = [(files[0].0, &*files[0].1), (files[1].0, &*files[1].1)];
+    let below = Service::start_below("/turnout", &files).await;
+    let at_root = Service::start_below("/", &files).await;
+    let cold = Service::start_below("/turnout", &[]).await;
+    let ofrep = r#"{"context":{"targetingKey":"u-1"}}"#;
+    // (the path, the body, how many addresses of ours its answer names)
+    for (path, body, count) in [
+        ("/v1/strategy/chat", QUESTION, 4),
+        ("/v1/strategy/own", QUESTION, 2),
+        ("/v1/strategy", QUESTION, 6),
+        ("/ofrep/v1/evaluate/flags/chat", ofrep, 4),
+        ("/ofrep/v1/evaluate/flags", ofrep, 7),
+    ] {
+        let mut told = Vec::new();
+        // As a proxy asks that takes the path away, and as one does that leaves it there.
+        for asked in [path.to_owned(), format!("/turnout{path}")] {
+            let response = below.post(&asked, body).await;
+            assert_eq!(response.status(), 200, "{asked}");
+            told.push(response.text().await.unwrap());
+        }
+        assert_eq!(told[0], told[1], "{path}");
+        let mut named = Vec::new();
+        addresses(&serde_json::from_str(&told[0]).unwrap(), &mut named);
+        let (ours, others): (Vec<_>, Vec<_>) = named.into_iter().partition(|address| address.starts_with("/turnout/"));
+        assert_eq!(ours.len(), count, "{path}: {ours:?}, {others:?}");
+        assert!(others.iter().all(|other| ["/api/feed", "https://app.example/v1/x"].contains(&&**other)), "{path}: {others:?}");
+        let plain = at_root.post(path, body).await.text().await.unwrap();
+        assert_eq!(plain, told[0].replace("/turnout/", "/"), "{path}");
+    }
+    let tag = async |service: &Service| service.post("/v1/strategy/chat", QUESTION).await.headers()["etag"].clone();
+    assert_ne!(tag(&below).await, tag(&at_root).await, "another document has another tag");
+    for service in [&below, &cold] {
+        let document: Json = service.post("/turnout/v1/strategy/chat", QUESTION).await.json().await.unwrap();
+        let watched = document["watch"]["url"].as_str().unwrap().to_owned();
+        assert_eq!(watched, "/turnout/v1/strategy/chat/watch");
+        let mut watcher = Watcher::open(service, &watched, QUESTION).await;
+        let first = watcher.next().await;
+        assert_eq!(first.data["document"], document, "streams tell the same");
+        let held = json!({ "ackId": first.data["ackId"], "position": first.id }).to_string();
+        let acknowledged = service.post(document["watch"]["ackUrl"].as_str().unwrap(), held).await;
+        assert_eq!(acknowledged.status(), 204);
+    }
+    for (service, path) in [(&below, "/turnout"), (&at_root, "/")] {
+        let contract = service.client.get(service.url("/openapi.json")).send().await.unwrap();
+        assert_eq!(contract.json::<Json>().await.unwrap()["servers"][0]["url"], path);
+    }
+    // What is behind the path and is not ours stays as it was asked for.
+    for path in ["/turnout/nowhere", "/turnout", "/turnoutv1/strategy", "/turnout//v1/strategy"] {
+        assert_eq!(below.post(path, QUESTION).await.status(), 404, "{path}");
+    }
+    assert_eq!(at_root.post("/turnout/v1/strategy/chat", QUESTION).await.status(), 404);
+    // A path like our own takes nothing of ours away.
+    let odd = Service::start_below("/v1", &files).await;
+    for path in ["/v1/strategy/chat", "/v1/v1/strategy/chat", "/v1/healthz"] {
+        assert_ne!(odd.post(path, QUESTION).await.status(), 404, "{path}");
+    }
 }

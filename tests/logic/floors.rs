@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// From the ground up; within a floor, a module may import those written before it and joined to it by [`STAIRS`].
 const FLOORS: [&[&str]; 5] = [
-    &["flag", "definition", "clock"],
+    &["flag", "definition", "clock", "public_path"],
     &["tally", "document", "snapshot", "live", "truth", "explain"],
     &["folder", "watch", "token", "store", "data", "open_files", "convergence"],
     &["control", "webhook", "telemetry"],

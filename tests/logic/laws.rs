@@ -8,6 +8,7 @@ use turnout::flag::{
     Context, Flag, Identity, MAX_ATTRIBUTES, Reason, Resolution, ServerAuth, Share, Step, Strategy as Answer, TargetingKey,
     Unit, bucket, evaluate, hash, place,
 };
+use turnout::public_path::PublicPath;
 use turnout::snapshot::Snapshot;
 use turnout::truth::{Book, Forms, Head, Mark, Origin, Pending, Recording, Truth, Wish, record_files};
 
@@ -129,7 +130,7 @@ proptest! {
     #[test]
     fn law_8_a_stop_stays(steps in prop::collection::vec(0..10usize, 1..40)) {
         let (mut truth, mut library) = (Truth::of(Book::empty(), Vec::new()), Library::default());
-        let mut snapshot = Snapshot::cold(ServerAuth::Off);
+        let mut snapshot = Snapshot::cold(ServerAuth::Off, PublicPath::default());
         let flag: turnout::flag::FlagKey = "chat".parse().unwrap();
         let mark = Mark { by: "someone".to_owned(), at_ms: 1, reason: None };
         let folder = |more: &str| Contents::of([("chat.yaml", &*flag_file("chat", more))]);

@@ -14,6 +14,7 @@ use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, Troub
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::{FlagKey, ServerAuth, Share, Split};
+use turnout::public_path::PublicPath;
 use turnout::snapshot::Position;
 use turnout::truth::{Ends, FlagEntry, Refused, Wish};
 
@@ -165,8 +166,14 @@ impl Life {
     fn open(&mut self) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let data = Arc::new(DataFolder::open(&self.home.join("data")).unwrap());
-        let opening =
-            Opening { data, contents: self.contents(), server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
+        let opening = Opening {
+            data,
+            contents: self.contents(),
+            server_auth: ServerAuth::Off,
+            public_path: PublicPath::default(),
+            accept_database: false,
+            tell: |_| (),
+        };
         self.corridor = Some(runtime.block_on(Corridor::open(opening)).unwrap());
         self.runtime = Some(runtime);
     }

@@ -24,6 +24,7 @@ use turnout::app::App;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
 use turnout::http::{Limits, StreamLimits};
+use turnout::public_path::PublicPath;
 use turnout::webhook::Hook;
 
 /// A running service over a folder of its own.
@@ -74,6 +75,13 @@ impl Service {
     ) -> Service {
         let internal_user_ids = internal.iter().map(|id| (*id).to_owned()).collect();
         let config = Config { flags, internal_user_ids, server_auth, access, limits, ..config(home.path()) };
+        Service::configured(home, config).await
+    }
+
+    /// A service that a proxy serves below a path.
+    pub async fn start_below(path: &str, files: &[(&str, &str)]) -> Service {
+        let (home, _) = folder(files);
+        let config = Config { public_path: path.parse().unwrap(), ..config(home.path()) };
         Service::configured(home, config).await
     }
 
@@ -197,6 +205,7 @@ pub fn config(home: &Path) -> Config {
         accept_database: false,
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
+        public_path: PublicPath::default(),
         internal_user_ids: Vec::new(),
         server_auth: ServerAuth::Off,
         access: Access::default(),

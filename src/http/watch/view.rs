@@ -102,7 +102,7 @@ impl View {
                     })
                 }
                 (None, Some(_)) if snapshot.is_cold() => {
-                    let document = Document::cold_start(flag.as_str());
+                    let document = Document::cold_start(flag.as_str(), snapshot.public_path());
                     let event = of_document(&document, position, first);
                     self.etag = document.etag;
                     Look::Tell(position, event)

@@ -12,6 +12,7 @@ use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
 use turnout::http::{Front, Routes, StreamLimits, Surface, public_document, routes};
+use turnout::public_path::PublicPath;
 use turnout::token::Gate;
 
 use super::bend::made_of;
@@ -57,8 +58,14 @@ impl Questions {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let home = TempDir::new().unwrap();
         let data = Arc::new(DataFolder::open(home.path()).unwrap());
-        let opening =
-            Opening { data, contents: Contents::default(), server_auth: ServerAuth::Off, accept_database: false, tell: |_| () };
+        let opening = Opening {
+            data,
+            contents: Contents::default(),
+            server_auth: ServerAuth::Off,
+            public_path: PublicPath::default(),
+            accept_database: false,
+            tell: |_| (),
+        };
         let routes = runtime.block_on(async {
             let corridor = Corridor::open(opening).await.unwrap();
             corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
