@@ -13,7 +13,7 @@ import { until } from '../support/turnout.mjs';
 const NGINX = process.env.NGINX ?? '/usr/sbin/nginx';
 
 // Where it may keep files is no behaviour, and elsewhere than in the test's own folder it may not.
-const configuration = (home, port, upstream, more) => `
+const configuration = (home, port, upstream, { more, below, keeps }) => `
 daemon off;
 pid ${home}/pid;
 error_log stderr;
@@ -24,7 +24,7 @@ http {
   uwsgi_temp_path ${home}/uwsgi; scgi_temp_path ${home}/scgi;
   server {
     listen 127.0.0.1:${port};
-    location / { proxy_pass ${upstream}; ${more} }
+    location ${below}/ { proxy_pass ${upstream}${keeps ? '' : '/'}; ${more} }
   }
 }
 `;
@@ -37,13 +37,16 @@ async function free_port() {
   return port;
 }
 
-/** Starts it in front of `upstream` until the test ends, perhaps with `more` said; gives its address. */
-export async function in_front(t, upstream, more = '') {
+/**
+ * Starts it in front of `upstream` until the test ends, perhaps with `more` said; gives its address. It serves `below` a path, which it
+ * takes away unless it `keeps` it.
+ */
+export async function in_front(t, upstream, { more = '', below = '', keeps = below === '' } = {}) {
   const home = await mkdtemp(join(tmpdir(), 'turnout-nginx-'));
   // As root it hands requests to workers that are somebody else.
   await chmod(home, 0o755);
   const port = await free_port();
-  await writeFile(join(home, 'conf'), configuration(home, port, upstream, more));
+  await writeFile(join(home, 'conf'), configuration(home, port, upstream, { more, below, keeps }));
   const child = spawn(NGINX, ['-p', home, '-c', join(home, 'conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (text) => (said += text));
@@ -54,7 +57,7 @@ export async function in_front(t, upstream, more = '') {
     await ended;
     await rm(home, { recursive: true });
   });
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://127.0.0.1:${port}${below}`;
   await until('nginx to pass something on', async () => {
     if (child.exitCode !== null) throw new Error(`nginx ended at once:\n${said}`);
     return fetch(`${url}/healthz`).then(({ ok }) => ok, () => false);

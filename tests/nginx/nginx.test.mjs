@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
 import { test } from 'node:test';
+import { createGzip } from 'node:zlib';
 
 import { BINARY, serve, until } from '../support/turnout.mjs';
 import { in_front } from './nginx.mjs';
@@ -11,10 +14,10 @@ const flag = (key, rest = '') => `version: 1\nflag: ${key}\nenabled: true\ndefau
 const FLAGS = { 'build-events': flag('build-events') };
 
 /** Turnout, and the address of an nginx before it. */
-async function behind(t, { files = FLAGS, settings, more } = {}) {
+async function behind(t, { files = FLAGS, settings, ...proxy } = {}) {
   const turnout = await serve(files, { settings });
   t.after(() => turnout.stop());
-  const url = await in_front(t, turnout.url, more);
+  const url = await in_front(t, turnout.url, proxy);
   return {
     turnout,
     url,
@@ -63,7 +66,7 @@ test('a client is told at once and of a flip, and its acknowledgements count', o
   const { turnout, url, flip } = await behind(t);
   const stream = await watch(t, url);
   assert.equal(stream.response.headers.get('content-type'), 'text/event-stream');
-  assert.equal(stream.response.headers.get('cache-control'), 'no-store');
+  assert.equal(stream.response.headers.get('cache-control'), 'no-store, no-transform');
   const { ackId, ...first } = await stream.event();
   assert.deepEqual([first.id, first.document.strategy], ['1', 'polling']);
   await flip('100%');
@@ -86,6 +89,71 @@ test('OFREP clients are told to ask again', options, async (t) => {
   const bulk = await fetch(`${url}/ofrep/v1/evaluate/flags`, { method: 'POST', body: '{"context":{"targetingKey":"u-1"}}' });
   assert.deepEqual((await bulk.json()).eventStreams, [{ type: 'sse', endpoint: { requestUri: '/ofrep/v1/events' } }]);
 });
+
+test('a flip is heard at once where nginx compresses', options, async (t) => {
+  const more = 'gzip on; gzip_proxied any; gzip_min_length 0; gzip_types *; proxy_http_version 1.1;';
+  const { url, flip } = await behind(t, { more });
+  const streams = [await watch(t, url), await watch(t, url, '/v1/watch'), await open(t, `${url}/ofrep/v1/events`)];
+  for (const stream of streams) await stream.event();
+  await flip('100%');
+  for (const stream of streams) assert.equal((await stream.event()).id, '2');
+  // Its answers to questions are compressed all right, and a weak tag still matches.
+  const ask = (headers) => fetch(`${url}/v1/strategy/build-events`, { method: 'POST', body: '{"targetingKey":"u-1"}', headers });
+  const answer = await ask();
+  assert.equal(answer.headers.get('content-encoding'), 'gzip');
+  assert.equal((await answer.json()).strategy, 'realtime-v2');
+  assert.match(answer.headers.get('etag'), /^W\//);
+  assert.equal((await ask({ 'if-none-match': answer.headers.get('etag') })).status, 304);
+});
+
+/** A proxy that compresses as the middleware of many Node servers does: whatever does not forbid it, without ever flushing. */
+async function compressing(t, upstream) {
+  const server = createServer((asked, answered) => {
+    const passed = request(upstream + asked.url, { method: asked.method, headers: asked.headers }, (answer) => {
+      const forbidden = /\bno-transform\b/.test(answer.headers['cache-control'] ?? '');
+      const headers = { ...answer.headers, ...(forbidden ? {} : { 'content-encoding': 'gzip' }) };
+      if (!forbidden) delete headers['content-length'];
+      answered.writeHead(answer.statusCode, headers);
+      answered.flushHeaders();
+      (forbidden ? answer : answer.pipe(createGzip())).pipe(answered);
+      answered.on('close', () => passed.destroy());
+    });
+    passed.on('error', () => answered.destroy());
+    asked.pipe(passed);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.closeAllConnections() ?? server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+test('a proxy that compresses whatever it may leaves streams alone', options, async (t) => {
+  const { turnout, flip } = await behind(t);
+  const url = await compressing(t, turnout.url);
+  const asked = await fetch(`${url}/v1/strategy/build-events`, { method: 'POST', body: '{}' });
+  assert.equal(asked.headers.get('content-encoding'), 'gzip', 'it does compress');
+  const streams = [await watch(t, url), await watch(t, url, '/v1/watch'), await open(t, `${url}/ofrep/v1/events`)];
+  for (const stream of streams) await stream.event();
+  await flip('100%');
+  for (const stream of streams) assert.equal((await stream.event()).id, '2');
+});
+
+for (const keeps of [false, true]) {
+  test(`below a path that nginx ${keeps ? 'leaves there' : 'takes away'}, every address leads back`, options, async (t) => {
+    const { url, flip } = await behind(t, { settings: { TURNOUT_PUBLIC_PATH: '/turnout' }, below: '/turnout', keeps });
+    const post = (address, body) => fetch(address, { method: 'POST', body: JSON.stringify(body) });
+    const document = await (await post(`${url}/v1/strategy/build-events`, { targetingKey: 'u-1' })).json();
+    const stream = await open(t, new URL(document.watch.url, url), { method: 'POST', body: '{"targetingKey":"u-1"}' });
+    const { ackId, id } = await stream.event();
+    assert.equal((await post(new URL(document.watch.ackUrl, url), { ackId, position: id })).status, 204);
+    const { eventStreams } = await (await post(`${url}/ofrep/v1/evaluate/flags`, { context: { targetingKey: 'u-1' } })).json();
+    const events = await open(t, new URL(eventStreams[0].endpoint.requestUri, url));
+    await events.event();
+    await flip('100%');
+    for (const told of [stream, events]) assert.equal((await told.event()).id, '2');
+    const contract = await (await fetch(`${url}/openapi.json`)).json();
+    assert.equal(contract.servers[0].url, '/turnout');
+  });
+}
 
 test('a state far larger than its buffers comes whole, and at once', options, async (t) => {
   const keys = Array.from({ length: 400 }, (_, index) => `flag-${String(index).padStart(3, '0')}`);
