@@ -148,8 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn it_stands_before_our_own_addresses_alone() {
-        let path: PublicPath = "/turnout".parse().unwrap();
+    fn it_stands_before_our_own_addresses_alone() -> Result<(), BadPublicPath> {
+        let path: PublicPath = "/turnout".parse()?;
         for (address, reached) in [
             ("/v1/feeds/build-events/{stream}", "/turnout/v1/feeds/build-events/{stream}"),
             ("/api/feed", "/api/feed"),
@@ -169,5 +169,6 @@ mod tests {
         ] {
             assert_eq!(path.behind(asked), behind, "{asked}");
         }
+        Ok(())
     }
 }
