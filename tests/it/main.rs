@@ -12,7 +12,6 @@ mod http;
 mod log;
 mod narrowing;
 mod narrowing_law;
-mod real_paths;
 mod security;
 mod store;
 mod streams;

@@ -3,5 +3,6 @@
 mod attacks;
 mod cors;
 mod front;
+mod paths;
 mod questions;
 mod stops;
