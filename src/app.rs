@@ -14,14 +14,14 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::config::{Access, Config, SessionKeys};
-use crate::control::{Corridor, Opening, StartFault};
+use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
 use crate::data::{Addresses, DataError, DataFolder};
 use crate::definition::Contents;
 use crate::folder::Folder;
 use crate::http::{self, AdminSurface, Limits, Server, Surface};
 use crate::open_files;
 use crate::telemetry;
-use crate::token::{Fresh, Gate, Operators, ServerKeys, Sessions};
+use crate::token::{Fresh, Gate, Operators, Report, ServerKeys, Sessions};
 use crate::watch::{Mode, Watch};
 use crate::webhook::Follower;
 
@@ -118,7 +118,7 @@ impl App {
         };
 
         let operators = Operators::new(corridor.local_admin().clone(), corridor.tokens());
-        let (gate, fresh) = open_gate(&config.access, operators.clone()).await;
+        let (gate, fresh) = open_gate(&config.access, operators.clone(), &corridor).await;
         let surface = Surface::of(&corridor, config.streams.within(limits.connections), gate);
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
@@ -233,20 +233,38 @@ fn serve_admin(listener: TcpListener, surface: AdminSurface) -> io::Result<Serve
 }
 
 /// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.
-async fn open_gate(access: &Access, operators: Operators) -> (Gate, Vec<Fresh>) {
+async fn open_gate(access: &Access, operators: Operators, corridor: &Corridor) -> (Gate, Vec<Fresh>) {
     let mut gate = Gate { unverified: access.unverified, operators: Some(operators), ..Gate::default() };
     let mut fresh = Vec::new();
     if let Some(SessionKeys { source, pins }) = &access.session_keys {
         let sessions = Arc::new(Sessions::new(pins.clone()));
-        fresh.push(Fresh::sessions(sessions.clone(), source, |report| telemetry::keys(&report)).await);
+        fresh.push(Fresh::sessions(sessions.clone(), source, note_keys(corridor, TroubleKind::SessionKeys)).await);
         gate.sessions = Some(sessions);
     }
     if let Some(source) = &access.server_keys {
         let keys = Arc::new(ServerKeys::default());
-        fresh.push(Fresh::server_keys(keys.clone(), source, |report| telemetry::keys(&report)).await);
+        fresh.push(Fresh::server_keys(keys.clone(), source, note_keys(corridor, TroubleKind::ServerKeys)).await);
         gate.server_keys = Some(keys);
     }
     (gate, fresh)
+}
+
+/// What cannot be read or used is a problem until it can be; what is believed is a line.
+fn note_keys(corridor: &Corridor, kind: TroubleKind) -> impl Fn(Report) + Send + 'static + use<> {
+    let corridor = corridor.clone();
+    move |report| {
+        let fault = report.fault();
+        if fault.is_none() {
+            telemetry::keys(&report);
+        }
+        let trouble = |(message, hint): (String, &str)| Trouble {
+            kind,
+            subject: Some(report.setting.to_owned()),
+            message,
+            hint: hint.to_owned(),
+        };
+        corridor.report(kind, fault.map(trouble).into_iter().collect());
+    }
 }
 
 /// Makes a reading of the folder live and says what came of it.

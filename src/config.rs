@@ -2,6 +2,7 @@
 
 mod access;
 mod logging;
+mod unset;
 mod webhook;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
 pub use logging::Logging;
+pub use unset::without_empty_variables;
 pub use webhook::Telling;
 
 use crate::definition::{parse_duration, parse_internal_user_ids};

@@ -1,4 +1,4 @@
-//! How many files this process may have open, which bounds how many connections it can hold. Floor 2: asks the system, and decides only
+//! How many files this process may have open, which bounds how many connections it can hold, and whether they may grow. Floor 2: asks the system, and decides only
 //! what to leave for other files.
 
 use std::io;
@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 const ENOUGH: u64 = 1 << 20;
 /// Kept for everything that is no connection: flag files, logs, and a listener's own.
 const KEPT: u64 = 128;
+/// The signal that says that a file may not grow any more; a process that does not listen to it is killed by it.
+pub const TOO_LARGE: i32 = rustix::process::Signal::XFSZ.as_raw();
 
 /// The limit as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +28,11 @@ pub fn raise() -> OpenFiles {
         let limit = rlimit::increase_nofile_limit(ENOUGH).unwrap_or(at_start).max(at_start);
         OpenFiles { limit, at_start }
     })
+}
+
+/// Whether the system limits how large a file of this process may be (`ulimit -f`, LimitFSIZE).
+pub fn have_a_size_limit() -> bool {
+    rlimit::Resource::FSIZE.get_soft().is_ok_and(|limit| limit != rlimit::INFINITY)
 }
 
 impl OpenFiles {

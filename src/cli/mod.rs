@@ -27,9 +27,9 @@ mod token;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::Settings;
+use crate::config::{Settings, without_empty_variables};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
 #[derive(Debug, Parser)]
@@ -99,7 +99,8 @@ pub enum Exit {
 
 /// Runs the command this process was started with.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let typed = without_empty_variables(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|fault| fault.exit());
     let exit = match cli.verb {
         None => serve::run(&cli.settings),
         Some(Verb::Serve(settings)) => serve::run(&settings),

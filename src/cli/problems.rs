@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value as Json;
 
 use super::remote::Remote;
-use super::{Exit, complain, count, print};
+use super::{Exit, complain, count, print, time};
 
 #[derive(Debug, Args)]
 pub struct Problems {
@@ -48,6 +48,7 @@ fn text(told: &Json, problems: &[Json]) -> String {
         if let Some(hint) = problem["hint"].as_str() {
             text.push_str(&format!("  help: {hint}\n"));
         }
+        text.push_str(&format!("  since: {}\n", time::of(&problem["sinceMs"])));
     }
     let verdict = if problems.is_empty() { "no problems".to_owned() } else { count(problems.len(), "problem") };
     text.push_str(&format!(

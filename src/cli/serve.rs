@@ -43,7 +43,12 @@ pub fn run(settings: &Settings) -> Exit {
 
 async fn serve(config: Config) -> Exit {
     let (flags, access) = (config.flags.clone(), config.access.clone());
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    // Listened to and never heard: by itself the system would kill whoever writes more than it may (`ulimit -f`, LimitFSIZE). So the
+    // writing fails like on a full disk.
+    let file_too_large = signal(SignalKind::from_raw(open_files::TOO_LARGE));
+    let (Ok(mut terminate), Ok(mut interrupt), Ok(_file_too_large)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), file_too_large)
+    else {
         error!(target: target::APP, "cannot listen for signals");
         return Exit::Failed;
     };

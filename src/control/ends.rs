@@ -49,10 +49,11 @@ impl Inner {
 
     async fn end_by_the_lane(self: &Arc<Self>) -> bool {
         let mut lane = self.lane.clone().lock_owned().await;
-        if self.replay(&mut lane).await.is_err() {
-            return false;
-        }
-        let decided = expire(&self.truth(), clock::wall_ms()).decided;
+        let settled = || {
+            let truth = self.truth();
+            truth.pending().is_empty().then(|| expire(&truth, clock::wall_ms()).decided)
+        };
+        let Ok(decided) = self.decide_settled(&mut lane, settled).await else { return false };
         let draft = Draft {
             actor: ACTOR.to_owned(),
             origin: Origin::Expire,

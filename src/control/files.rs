@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 use super::lane::{Draft, NotCommitted};
 use super::{Corridor, Inner, News, Trouble, TroubleKind, lock};
 use crate::clock;
-use crate::definition::Contents;
+use crate::definition::{Contents, INTERNAL};
 use crate::token::random_name;
 use crate::truth::{Change, Origin, Pending, Recording, Subject, record_files};
 
@@ -26,13 +26,18 @@ pub struct TakenIn {
 impl Corridor {
     /// Takes in what the folder holds. When this returns it is live, or waits for the database.
     pub async fn take_in(&self, contents: &Contents) -> TakenIn {
-        let findings = lock(&self.0.library).update(contents);
+        let internal_is_recorded = self.0.truth().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty());
+        let findings = {
+            let mut library = lock(&self.0.library);
+            if internal_is_recorded {
+                library.know_internal();
+            }
+            library.update(contents)
+        };
         let findings_changed = self.0.problems.replace(findings);
-        if contents.unreadable.is_none() {
-            let inner = self.0.clone();
-            // Carried to its end also when whoever read the folder goes away.
-            let _ = tokio::spawn(async move { inner.record().await }).await;
-        }
+        let inner = self.0.clone();
+        // Carried to its end also when whoever read the folder goes away.
+        let _ = tokio::spawn(async move { inner.record().await }).await;
         TakenIn { findings_changed }
     }
 }
@@ -50,12 +55,18 @@ impl Inner {
 
     /// Whether a file waits to be recorded.
     pub(super) fn files_wait(&self) -> bool {
-        self.problems.troubles().iter().any(|trouble| trouble.kind == TroubleKind::FilesWait)
+        self.problems.has(TroubleKind::FilesWait)
     }
 
     fn recording(&self) -> Recording {
         let library = lock(&self.library);
         record_files(&self.truth(), &library)
+    }
+
+    fn settled_recording(&self) -> Option<Recording> {
+        let library = lock(&self.library);
+        let truth = self.truth();
+        truth.pending().is_empty().then(|| record_files(&truth, &library))
     }
 
     async fn narrow_by_file(self: &Arc<Self>) {
@@ -81,13 +92,16 @@ impl Inner {
             let waiting: Vec<Subject> = self.recording().changes.into_iter().map(|change| change.subject).collect();
             return self.wait_for_the_database(&waiting, &NotCommitted::Unknown);
         };
-        let replayed = self.replay(&mut lane).await;
-        let Recording { changes, forms, .. } = self.recording();
+        let (settled, recording) = match self.decide_settled(&mut lane, || self.settled_recording()).await {
+            Ok(recording) => (Ok(()), recording),
+            Err(not) => (Err(not), self.recording()),
+        };
+        let Recording { changes, forms, .. } = recording;
         if changes.is_empty() {
             return self.trouble(TroubleKind::FilesWait, Vec::new());
         }
         let subjects: Vec<Subject> = changes.iter().map(|change| change.subject.clone()).collect();
-        let committed = match replayed {
+        let committed = match settled {
             Ok(()) => {
                 let (actor, origin) = (ACTOR.to_owned(), Origin::File);
                 let draft = Draft {
@@ -158,6 +172,9 @@ impl Inner {
     /// Flags and segments whose files went while nobody looked.
     fn find_missing_files(&self) {
         let library = lock(&self.library);
+        if !library.was_read() {
+            return;
+        }
         let truth = self.truth();
         let trouble = |subject: Subject, file: String| Trouble {
             kind: TroubleKind::MissingFile,
@@ -166,7 +183,9 @@ impl Inner {
             hint: "bring the file back".to_owned(),
         };
         let flags: std::collections::BTreeSet<_> = library.written_flags().map(|(key, _)| key).collect();
-        let segments: std::collections::BTreeSet<_> = library.written_segments().map(|(key, _)| key).collect();
+        // What the environment makes is no file.
+        let segments = library.written_segments().filter(|(_, written)| written.is_none_or(|written| written.file.is_some()));
+        let segments: std::collections::BTreeSet<_> = segments.map(|(key, _)| key).collect();
         let lost_flags = truth.book.flags().filter(|(key, entry)| entry.definition.is_some() && !flags.contains(key));
         let lost_flags = lost_flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
         let lost_segments = truth.book.segments().filter(|(key, entry)| entry.record.file.is_some() && !segments.contains(key));

@@ -119,6 +119,17 @@ impl Inner {
         Ok(())
     }
 
+    /// What is decided once nothing is pending; `decide` says `None` where something is. A revision says what the one before it left, and
+    /// nothing that is only pending.
+    pub(super) async fn decide_settled<T>(&self, lane: &mut Lane, decide: impl Fn() -> Option<T>) -> Result<T, NotCommitted> {
+        loop {
+            self.replay(lane).await?;
+            if let Some(decided) = decide() {
+                return Ok(decided);
+            }
+        }
+    }
+
     /// Commits an entry under its name, once however often it is tried, and tells whoever waits for it.
     pub(super) async fn commit_entry(&self, lane: &mut Lane, pending: Pending) -> Result<(), NotCommitted> {
         let store = self.store_of(lane)?;

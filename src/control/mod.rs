@@ -41,7 +41,7 @@ pub use admin_token::AdminTokenEnd;
 pub use contact::Contact;
 pub use files::TakenIn;
 pub use order::{Done, Order, Rejected};
-pub use problems::{Problems, Trouble, TroubleKind};
+pub use problems::{Problems, Standing as StandingTrouble, Trouble, TroubleKind};
 pub use start::{Opening, StartFault};
 
 use crate::data::{DataFolder, Journal};

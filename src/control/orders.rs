@@ -11,7 +11,7 @@ use crate::clock;
 use crate::flag::FlagKey;
 use crate::store::{Page, Store, StoreError, Stored};
 use crate::token::random_name;
-use crate::truth::{Decided, Mark, Narrowed, Origin, Pending, Refused, Then, Wish, undoing};
+use crate::truth::{Decided, Mark, Narrowed, Origin, Pending, Refused, Then, Undoing, Wish};
 
 /// How long an order may take that needs the database.
 const ORDER: Duration = Duration::from_millis(2500);
@@ -199,7 +199,7 @@ impl Inner {
                 *revision
             }
             None => {
-                let undone = undoing(store.steps(flag.as_str(), u64::MAX).await.map_err(down)?);
+                let undone = change_to_undo(store, flag).await.map_err(down)?;
                 undone.ok_or_else(|| Refused::NothingToRollBack(flag.clone()))? - 1
             }
         };
@@ -216,6 +216,19 @@ impl Inner {
         let split = held.map(|held| held.split).or(definition.rollout);
         let ends = held.and_then(|held| held.ends.clone());
         Ok((Then { revision, definition: (id, definition), split, ends }, forms))
+    }
+}
+
+/// The revision of a flag's newest change that a rollback undoes. However long its history is, one page of it is in memory.
+async fn change_to_undo(store: &Store, flag: &FlagKey) -> Result<Option<u64>, StoreError> {
+    let mut undoing = Undoing::default();
+    loop {
+        let steps = store.steps(flag.as_str(), undoing.before()).await?;
+        let none_older = steps.is_empty();
+        let found = undoing.find(steps);
+        if found.is_some() || none_older {
+            return Ok(found);
+        }
     }
 }
 

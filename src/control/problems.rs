@@ -1,19 +1,32 @@
 //! What is wrong at the moment, for whoever asks: with the files, and with everything else.
 
+use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 
 use super::lock;
+use crate::clock;
 use crate::definition::Finding;
 
 /// The findings of the last reading, and the troubles there are.
 #[derive(Debug, Default)]
 pub struct Problems {
     findings: ArcSwap<Vec<Finding>>,
-    troubles: ArcSwap<Vec<Trouble>>,
-    /// Whoever holds it may change the troubles: they come from several threads, and none may undo another's.
+    /// Since when there is each of the findings, in their order.
+    found_at_ms: ArcSwap<Vec<i64>>,
+    troubles: ArcSwap<Vec<Standing>>,
+    /// Whoever holds it may change them: they come from several threads, and none may undo another's.
     setting: Mutex<()>,
+}
+
+/// A trouble there is at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub trouble: Trouble,
+    /// Since when its kind has been wrong with its subject, in milliseconds since 1970.
+    pub since_ms: i64,
 }
 
 /// Something wrong that is no file's fault.
@@ -24,6 +37,14 @@ pub struct Trouble {
     pub subject: Option<String>,
     pub message: String,
     pub hint: String,
+}
+
+impl Deref for Standing {
+    type Target = Trouble;
+
+    fn deref(&self) -> &Trouble {
+        &self.trouble
+    }
 }
 
 /// Each kind comes and goes as one.
@@ -39,6 +60,12 @@ pub enum TroubleKind {
     ExpiryWouldWiden,
     AdminToken,
     Webhook,
+    /// Changes that are live and not saved, or were refused since they could not be saved.
+    Unsaved,
+    /// The data folder's disk has little room left.
+    DiskSpace,
+    SessionKeys,
+    ServerKeys,
 }
 
 impl TroubleKind {
@@ -54,6 +81,10 @@ impl TroubleKind {
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
             TroubleKind::AdminToken => "admin-token",
             TroubleKind::Webhook => "webhook",
+            TroubleKind::Unsaved => "unsaved",
+            TroubleKind::DiskSpace => "disk-space",
+            TroubleKind::SessionKeys => "session-keys",
+            TroubleKind::ServerKeys => "server-keys",
         }
     }
 }
@@ -65,8 +96,19 @@ impl Problems {
     }
 
     /// What else is wrong.
-    pub fn troubles(&self) -> Arc<Vec<Trouble>> {
+    pub fn troubles(&self) -> Arc<Vec<Standing>> {
         self.troubles.load_full()
+    }
+
+    /// Whether anything of this kind is wrong.
+    pub fn has(&self, kind: TroubleKind) -> bool {
+        self.troubles.load().iter().any(|standing| standing.trouble.kind == kind)
+    }
+
+    /// The findings with the time since when there is each.
+    pub fn found(&self) -> Vec<(Finding, i64)> {
+        let _setting = lock(&self.setting);
+        self.findings.load().iter().cloned().zip(self.found_at_ms.load().iter().copied()).collect()
     }
 
     pub fn count(&self) -> usize {
@@ -75,25 +117,45 @@ impl Problems {
 
     /// Puts new findings in place of the old, and says whether they differ.
     pub(super) fn replace(&self, findings: Vec<Finding>) -> bool {
-        let differ = **self.findings.load() != findings;
-        if differ {
-            self.findings.store(Arc::new(findings));
+        let _setting = lock(&self.setting);
+        let old = self.findings.load_full();
+        if *old == findings {
+            return false;
         }
-        differ
+        let since = self.found_at_ms.load_full();
+        let known: HashMap<(&str, &str), i64> = old.iter().zip(since.iter()).map(|(old, since)| (name(old), *since)).collect();
+        let now = clock::wall_ms();
+        let since = findings.iter().map(|finding| known.get(&name(finding)).copied().unwrap_or(now)).collect();
+        self.found_at_ms.store(Arc::new(since));
+        self.findings.store(Arc::new(findings));
+        true
     }
 
     /// Puts the troubles of one kind in place of those of before, and returns those that are new.
     pub(super) fn set(&self, kind: TroubleKind, new: Vec<Trouble>) -> Vec<Trouble> {
         let _setting = lock(&self.setting);
         let old = self.troubles.load_full();
-        let of_kind: Vec<&Trouble> = old.iter().filter(|trouble| trouble.kind == kind).collect();
-        if of_kind == new.iter().collect::<Vec<_>>() {
+        let of_kind: Vec<&Standing> = old.iter().filter(|standing| standing.trouble.kind == kind).collect();
+        if of_kind.iter().map(|standing| &standing.trouble).eq(new.iter()) {
             return Vec::new();
         }
-        let fresh = new.iter().filter(|trouble| !of_kind.contains(trouble)).cloned().collect();
-        let mut all: Vec<Trouble> = old.iter().filter(|trouble| trouble.kind != kind).cloned().chain(new).collect();
-        all.sort_by_key(|trouble| trouble.kind);
+        let fresh = new.iter().filter(|new| of_kind.iter().all(|standing| standing.trouble != **new)).cloned().collect();
+        let now = clock::wall_ms();
+        let since: HashMap<Option<&str>, i64> =
+            of_kind.iter().map(|standing| (standing.trouble.subject.as_deref(), standing.since_ms)).collect();
+        let standing = |trouble: Trouble| {
+            let since_ms = since.get(&trouble.subject.as_deref()).copied().unwrap_or(now);
+            Standing { trouble, since_ms }
+        };
+        let others = old.iter().filter(|standing| standing.trouble.kind != kind).cloned();
+        let mut all: Vec<Standing> = others.chain(new.into_iter().map(standing)).collect();
+        all.sort_by_key(|standing| standing.trouble.kind);
         self.troubles.store(Arc::new(all));
         fresh
     }
+}
+
+/// What a finding is called from one reading to the next: its place moves as the file is edited.
+fn name(finding: &Finding) -> (&str, &str) {
+    (&finding.file, finding.code.as_str())
 }

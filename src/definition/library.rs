@@ -39,6 +39,11 @@ pub struct Library {
     /// Findings of files that are no subject's.
     astray: Vec<Finding>,
     folder: Option<Finding>,
+    /// Whether the folder could ever be read: until then nothing is missing in it.
+    was_read: bool,
+    internal_user_ids: Vec<String>,
+    /// Whether the segment `internal` was ever recorded: then it is known with nothing in it too.
+    knows_internal: bool,
     cases: BTreeMap<FlagKey, usize>,
 }
 
@@ -77,12 +82,29 @@ impl Library {
                 "make it, or name another with --flags; it is read as soon as it is there, and what is live stays live",
             )
         });
+        self.internal_user_ids.clone_from(&contents.internal_user_ids);
         if self.folder.is_none() {
+            self.was_read = true;
             self.read_files(contents);
             self.link_flags();
             self.test_what_is_live();
         }
         self.findings()
+    }
+
+    /// Whether the folder could ever be read. Until then what it does not hold says nothing.
+    pub fn was_read(&self) -> bool {
+        self.was_read
+    }
+
+    /// From the next reading on the segment `internal` is known, whether or not anything is in it.
+    pub fn know_internal(&mut self) {
+        self.knows_internal = true;
+    }
+
+    /// What `INTERNAL_USER_IDS` gives now, also while no file can be read.
+    pub fn internal_user_ids(&self) -> &[String] {
+        &self.internal_user_ids
     }
 
     /// Every flag with its form in force, in the order of keys.
@@ -217,17 +239,23 @@ impl Library {
         }
     }
 
-    /// `INTERNAL_USER_IDS` makes the segment where no file does.
+    /// `INTERNAL_USER_IDS` makes the segment where no file does. One that was known stays known when the variable gives nothing more: a flag
+    /// that names it must not be an error for that.
     fn read_internal_user_ids(&mut self, contents: &Contents) {
         let Ok(key) = INTERNAL.parse::<SegmentKey>() else { return };
-        let has_file = self.segments.get(&key).is_some_and(|slot| slot.source.file.is_some());
-        if contents.internal_user_ids.is_empty() || has_file {
+        let slot = self.segments.get(&key);
+        let has_file = slot.is_some_and(|slot| slot.source.file.is_some());
+        let is_known = slot.is_some() || self.knows_internal;
+        if has_file || contents.internal_user_ids.is_empty() && !is_known {
             return;
         }
         let slot = self.segments.entry(key.clone()).or_insert_with(Slot::new);
-        slot.source = Source { internal_user_ids: contents.internal_user_ids.clone(), ..Source::default() };
-        slot.promote(Arc::new(internal_segment(key, contents)));
         slot.present = true;
+        let source = Source { internal_user_ids: contents.internal_user_ids.clone(), ..Source::default() };
+        if slot.good.is_none() || slot.source != source {
+            slot.source = source;
+            slot.promote(Arc::new(internal_segment(key, contents)));
+        }
     }
 
     /// The key of a file's subject, if it has a valid one and there is room for it.

@@ -1,5 +1,10 @@
 //! What can go wrong with a database, as far as anybody does something else about it.
 
+use crate::open_files;
+
+/// SQLite's `SQLITE_IOERR_WRITE`: what it says where a file may not grow, too.
+const IOERR_WRITE: &str = "778";
+
 /// Named by what was being done; the cause is its source.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -27,10 +32,13 @@ impl StoreError {
         move |source| StoreError::Database { doing, source }
     }
 
-    /// Whether the disk has no room left.
+    /// Whether the disk has no room left, or this process has written as much to a file as it may.
     pub fn is_full(&self) -> bool {
         match self {
-            StoreError::Database { source: sqlx::Error::Database(error), .. } => error.message().contains("disk is full"),
+            StoreError::Database { source: sqlx::Error::Database(error), .. } => {
+                let failed_write = error.code().as_deref() == Some(IOERR_WRITE);
+                error.message().contains("disk is full") || failed_write && open_files::have_a_size_limit()
+            }
             _ => false,
         }
     }

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::{StoreError, Stored};
 use crate::token::{Credential, Role};
-use crate::truth::{Action, Change, FlagRecord, Head, Origin, Record, Revision, SegmentRecord, Subject, Texts};
+use crate::truth::{Action, Change, FlagRecord, Head, Origin, PastStep, Record, Revision, SegmentRecord, Subject, Texts};
 
 /// A database's content at its head.
 #[derive(Debug)]
@@ -103,6 +103,18 @@ pub fn revision(row: &SqliteRow) -> Result<Stored, StoreError> {
         Ok(Stored { revision, hash: text("hash")?.parse().map_err(|error| format!("{error}"))? })
     };
     read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `revisions`"), why })
+}
+
+/// A change without what it changed.
+pub fn step(row: &SqliteRow) -> Result<PastStep, StoreError> {
+    let revision = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
+    let read = || -> Result<PastStep, String> {
+        let text = row.try_get::<String, _>("action").map_err(|error| error.to_string())?;
+        let back_to = row.try_get::<Option<i64>, _>("back_to").map_err(|error| error.to_string())?;
+        let action = Action::parse(&text, back_to.map(|to| to.max(0) as u64)).ok_or("it has no known action")?;
+        Ok(PastStep { revision, action })
+    };
+    read().map_err(|why| StoreError::Unreadable { what: format!("{revision} of `changes`"), why })
 }
 
 /// A change and the revision it belongs to.

@@ -127,16 +127,12 @@ impl Sqlite {
     }
 
     pub async fn steps(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
-        const STEPS: &str = "SELECT * FROM changes WHERE kind = 'flag' AND subject = $1 AND revision < $2 \
-            ORDER BY revision DESC LIMIT $3";
+        const STEPS: &str = "SELECT revision, action, back_to FROM changes WHERE kind = 'flag' AND subject = $1 \
+            AND revision < $2 AND revision > 0 ORDER BY revision DESC LIMIT $3";
         let query = sqlx::query(STEPS).bind(flag.to_owned()).bind(before.min(i64::MAX as u64) as i64).bind(i64::from(MAX_PAGE));
         let rows = query.fetch_all(&mut *self.reader.lock().await).await;
         let rows = rows.map_err(StoreError::doing("read the history"))?;
-        let step = |row| {
-            let (revision, change) = row::change(row);
-            change.map(|change| PastStep { revision, action: change.action })
-        };
-        rows.iter().map(step).collect()
+        rows.iter().map(row::step).collect()
     }
 
     pub async fn flag_at(&self, flag: &str, revision: u64) -> Result<Option<(FlagRecord, Forms)>, StoreError> {

@@ -63,7 +63,7 @@ pub fn news(news: &News) {
 /// What takes the durability of a change away is an error, all else a warning.
 fn say_trouble(Trouble { kind, subject, message, hint }: &Trouble) {
     let (code, about, line) = (kind.as_str(), subject.as_deref(), format!("problem: {message} (help: {hint})"));
-    if matches!(kind, TroubleKind::Database | TroubleKind::Journal) {
+    if matches!(kind, TroubleKind::Database | TroubleKind::Journal | TroubleKind::Unsaved | TroubleKind::DiskSpace) {
         error!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
     } else {
         warn!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
@@ -107,19 +107,11 @@ pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
     }
 }
 
-/// What came of looking for keys.
+/// How many keys are believed. What is wrong with a source of keys is a problem, and said as one.
 pub fn keys(Report { setting, source, outcome }: &Report) {
-    let line = match outcome {
-        Outcome::Believed(1) => format!("{setting}: 1 key from {source}"),
-        Outcome::Believed(count) => format!("{setting}: {count} keys from {source}"),
-        Outcome::Kept { fault, keys: 0 } => {
-            format!("{setting}: {source}: {fault}; until that is mended, none of its credentials is accepted")
-        }
-        Outcome::Kept { fault, .. } => format!("{setting}: {source}: {fault}; the last good keys stay"),
-    };
-    match outcome {
-        Outcome::Believed(_) => info!(target: target::KEYS, { turnout.setting = setting }, "{line}"),
-        Outcome::Kept { .. } => warn!(target: target::KEYS, { turnout.setting = setting }, "{line}"),
+    if let Outcome::Believed(count) = outcome {
+        let keys = if *count == 1 { "key" } else { "keys" };
+        info!(target: target::KEYS, { turnout.setting = setting }, "{setting}: {count} {keys} from {source}");
     }
 }
 

@@ -38,6 +38,28 @@ pub enum Outcome {
     Kept { fault: String, keys: usize },
 }
 
+impl Report {
+    /// What is wrong with the source and what to do, each in a line; `None` while all is well.
+    pub fn fault(&self) -> Option<(String, &'static str)> {
+        let Report { setting, source, outcome } = self;
+        match outcome {
+            Outcome::Believed(0) => Some((
+                format!("{setting}: {source} holds no key, so none of its credentials is accepted"),
+                "write a key into it, or leave the setting out",
+            )),
+            Outcome::Believed(_) => None,
+            Outcome::Kept { fault, keys: 0 } => Some((
+                format!("{setting}: {source}: {fault}; none of its credentials is accepted"),
+                "fix the source, or leave the setting out; it is read again by itself",
+            )),
+            Outcome::Kept { fault, keys } => Some((
+                format!("{setting}: {source}: {fault}; the last good keys stay ({keys})"),
+                "fix the source before its keys are changed; it is read again by itself",
+            )),
+        }
+    }
+}
+
 /// Looks at a source until it is dropped.
 #[derive(Debug)]
 pub struct Fresh(JoinHandle<()>);

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::action::{Action, Change};
-use super::book::{FlagEntry, SegmentEntry};
+use super::book::{Book, FlagEntry, SegmentEntry};
 use super::content::{ContentId, Texts};
 use super::forms::Forms;
 use super::narrowing::is_narrowing;
 use super::pending::{Narrowed, Op};
 use super::record::{FlagRecord, SegmentRecord, UsersFile};
 use super::standing::Truth;
-use crate::definition::{Library, WrittenFlag, WrittenSegment};
+use crate::definition::{INTERNAL, Library, WrittenFlag, WrittenSegment};
 use crate::flag::{FlagKey, SegmentKey};
 
 /// The longest definition that is journaled; a longer one waits for its commit like any other change.
@@ -33,7 +33,15 @@ pub struct Recording {
 /// Compares what the folder says with how things stand.
 pub fn record_files(truth: &Truth, library: &Library) -> Recording {
     let mut recording = Recording::default();
-    for (key, written) in library.written_segments() {
+    let internal = internal_without_a_file(&truth.book, library);
+    if let Some((key, record)) = &internal {
+        recording.internal(key, record, library, &truth.book);
+    }
+    if !library.was_read() {
+        return recording;
+    }
+    let is_done = |key: &SegmentKey| internal.as_ref().is_some_and(|(internal, _)| internal == key);
+    for (key, written) in library.written_segments().filter(|(key, _)| !is_done(key)) {
         recording.segment(key, written, truth.book.segment(key.as_str()));
     }
     for (key, written) in library.written_flags() {
@@ -45,6 +53,30 @@ pub fn record_files(truth: &Truth, library: &Library) -> Recording {
         recording.changes.push(Change::of_flag(key, Action::Remove, Some(entry.record.clone()), None));
     }
     recording
+}
+
+/// The segment `internal` as it is to be recorded where it has a record and the folder has no good file of it: with its file as that was
+/// last, and with the ids that the environment gives now. What the environment gave it takes back, whatever became of the file.
+fn internal_without_a_file(book: &Book, library: &Library) -> Option<(SegmentKey, SegmentRecord)> {
+    let key: SegmentKey = INTERNAL.parse().ok()?;
+    let has_good_file = library
+        .written_segments()
+        .any(|(known, written)| *known == key && written.is_some_and(|written| written.file.is_some()));
+    let recorded = &book.segment(INTERNAL)?.record;
+    if has_good_file || recorded.is_empty() {
+        return None;
+    }
+    let internal_user_ids = internal_user_ids(library.internal_user_ids(), recorded.file.is_some());
+    Some((
+        key,
+        SegmentRecord { internal_user_ids: internal_user_ids.map(|ids| ContentId::of(ids.as_bytes())), ..recorded.clone() },
+    ))
+}
+
+/// The ids of the environment as a text, one a line. Where there is nothing else an empty text says that the segment is known and has no
+/// users.
+fn internal_user_ids(ids: &[String], has_file: bool) -> Option<String> {
+    (!ids.is_empty() || !has_file).then(|| ids.join("\n"))
 }
 
 impl Recording {
@@ -81,6 +113,21 @@ impl Recording {
         }
     }
 
+    fn internal(&mut self, key: &SegmentKey, record: &SegmentRecord, library: &Library, book: &Book) {
+        let Some(current) = book.segment(key.as_str()) else { return };
+        let ids = internal_user_ids(library.internal_user_ids(), record.file.is_some());
+        let ids = ids.map(|ids| (ContentId::of(ids.as_bytes()), Bytes::from(ids)));
+        let texts = record.texts().filter_map(|id| Some((id, book.texts().get(&id)?.clone()))).chain(ids);
+        let mut forms = Forms { texts: texts.collect(), ..Forms::default() };
+        // A form that does not read any more is for whoever reads the database to say.
+        if current.record == *record || forms.read_segment(key, record).is_err() {
+            return;
+        }
+        self.forms.texts.extend(forms.texts);
+        self.forms.segments.extend(forms.segments);
+        self.changes.push(Change::of_segment(key, Action::Define, Some(current.record.clone()), Some(record.clone())));
+    }
+
     fn segment(&mut self, key: &SegmentKey, written: Option<WrittenSegment<'_>>, current: Option<&SegmentEntry>) {
         let Some(written) = written else {
             if current.is_none() {
@@ -110,7 +157,7 @@ impl SegmentRecord {
             let content = keep(text.digest.into(), &text.bytes);
             UsersFile { path: path.to_owned(), content }
         });
-        let ids = (!written.internal_user_ids.is_empty()).then(|| written.internal_user_ids.join("\n"));
+        let ids = internal_user_ids(written.internal_user_ids, written.file.is_some());
         let internal_user_ids = ids.map(|ids| keep(ContentId::of(ids.as_bytes()), &ids.into()));
         SegmentRecord { file, users_file, internal_user_ids }
     }

@@ -30,7 +30,7 @@ pub use narrowing::is_narrowing;
 pub use pending::{Narrowed, Op, Pending};
 pub use record::{End, FlagRecord, Held, Mark, Pin, Record, SegmentRecord, UsersFile};
 pub use revision::{Head, Origin, Revision};
-pub use rollback::{Step as PastStep, Then, undoing};
+pub use rollback::{Step as PastStep, Then, Undoing};
 pub use standing::Truth;
 pub use timeline::Timeline;
 pub use told::{rollout_in_words, texts_to_tell, told};

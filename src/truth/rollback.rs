@@ -15,28 +15,50 @@ pub struct Step {
     pub action: Action,
 }
 
-/// The newest change that is not a stop, a resume, a rollback or already rolled back. `steps` are the flag's, the newest first.
+/// Walks back through a flag's steps, page by page, to the newest change that is not a stop, a resume, a rollback or already rolled back.
 ///
 /// ```
-/// use turnout::truth::{Action, PastStep, undoing};
+/// use turnout::truth::{Action, PastStep, Undoing};
 /// let step = |revision, action| PastStep { revision, action };
 /// let past = [step(3, Action::Set), step(2, Action::Set), step(1, Action::Define)];
-/// assert_eq!(undoing(past), Some(3));
-/// let walked_back = [step(4, Action::Rollback { to: 2 }), step(3, Action::Set), step(2, Action::Set), step(1, Action::Define)];
-/// assert_eq!(undoing(walked_back), Some(2));
+/// assert_eq!(Undoing::default().find(past), Some(3));
+///
+/// let mut undoing = Undoing::default();
+/// assert_eq!(undoing.find([step(4, Action::Rollback { to: 2 })]), None);
+/// assert_eq!(undoing.before(), 3, "a rollback to a revision undid everything after it, other rollbacks too");
+/// assert_eq!(undoing.find(past), Some(2));
 /// ```
-pub fn undoing(steps: impl IntoIterator<Item = Step>) -> Option<u64> {
-    // A rollback to a revision undid everything after it, other rollbacks too.
-    let mut standing_up_to = u64::MAX;
-    for Step { revision, action } in steps {
-        match action {
-            _ if revision > standing_up_to => {}
-            Action::Rollback { to } => standing_up_to = to,
-            Action::Define | Action::Set | Action::Unset | Action::Expire => return Some(revision),
-            Action::Stop | Action::Resume | Action::Remove => {}
-        }
+#[derive(Clone, Copy, Debug)]
+pub struct Undoing {
+    before: u64,
+}
+
+impl Default for Undoing {
+    fn default() -> Undoing {
+        Undoing { before: u64::MAX }
     }
-    None
+}
+
+impl Undoing {
+    /// Only older steps than this can still matter.
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// The change to undo, if it is among these steps, the newest first.
+    pub fn find(&mut self, steps: impl IntoIterator<Item = Step>) -> Option<u64> {
+        for Step { revision, action } in steps {
+            if revision >= self.before {
+                continue;
+            }
+            match action {
+                Action::Rollback { to } => self.before = revision.min(to.saturating_add(1)),
+                Action::Define | Action::Set | Action::Unset | Action::Expire => return Some(revision),
+                Action::Stop | Action::Resume | Action::Remove => self.before = revision,
+            }
+        }
+        None
+    }
 }
 
 /// What was in force at a revision.

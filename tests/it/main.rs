@@ -9,10 +9,13 @@ mod credentials;
 mod files;
 mod files_in_place;
 mod http;
+mod internal_users;
 mod log;
 mod narrowing;
 mod narrowing_law;
+mod rollback;
 mod security;
+mod settings;
 mod store;
 mod streams;
 #[path = "../support/mod.rs"]

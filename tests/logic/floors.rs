@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 5] = [
 ];
 
 /// Who may import whom on the same floor.
-const STAIRS: [(&str, &str); 16] = [
+const STAIRS: [(&str, &str); 17] = [
     ("definition", "flag"),
     ("document", "tally"),
     ("snapshot", "tally"),
@@ -21,6 +21,7 @@ const STAIRS: [(&str, &str); 16] = [
     ("live", "snapshot"),
     ("truth", "snapshot"),
     ("store", "token"),
+    ("store", "open_files"),
     ("data", "token"),
     ("watch", "folder"),
     ("telemetry", "control"),
@@ -60,7 +61,7 @@ const ROOMS: [(&str, &[&str]); 33] = [
     ("std::fs", &["folder", "watch", "token", "store", "data", "cli"]),
     ("std::net", &["data", "webhook", "config", "http", "app"]),
     ("std::thread", &["watch", "telemetry", "app"]),
-    ("std::env", &["telemetry"]),
+    ("std::env", &["telemetry", "config"]),
     ("std::process", &["cli"]),
     ("std::time::Instant", &["watch", "control"]),
     ("SystemTime::now", &["clock"]),

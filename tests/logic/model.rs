@@ -241,8 +241,7 @@ impl Life {
                 let truth = self.corridor().truth();
                 let held = truth.flag(flag.as_str()).unwrap().record.split;
                 let over = held.as_ref().is_none_or(|held| held.ends.is_none());
-                let refused =
-                    self.corridor().problems().troubles().iter().any(|trouble| trouble.kind == TroubleKind::ExpiryWouldWiden);
+                let refused = self.corridor().problems().has(TroubleKind::ExpiryWouldWiden);
                 if (over || (refused && !happens)) && truth.pending().is_empty() {
                     break;
                 }

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::answer::json as answer;
 use super::{AdminSurface, admin_document};
-use crate::control::Trouble;
+use crate::control::StandingTrouble;
 use crate::definition::Finding;
 
 pub async fn alive(State(surface): State<AdminSurface>) -> Response<Body> {
@@ -21,7 +21,7 @@ pub async fn openapi(State(surface): State<AdminSurface>) -> Response<Body> {
 /// What is wrong with the files and with everything else, and how changes of the folder are noticed.
 pub async fn problems(State(surface): State<AdminSurface>) -> Response<Body> {
     let found = &surface.public.problems;
-    let (findings, troubles) = (found.current(), found.troubles());
+    let (findings, troubles) = (found.found(), found.troubles());
     let all: Vec<Json> = findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
     let body = json!({
         "flags": surface.flags,
@@ -32,7 +32,7 @@ pub async fn problems(State(surface): State<AdminSurface>) -> Response<Body> {
     answer(&surface, StatusCode::OK, &body)
 }
 
-fn of_a_file(finding: &Finding) -> Json {
+fn of_a_file((finding, since_ms): &(Finding, i64)) -> Json {
     json!({
         "code": finding.code.as_str(),
         "file": &*finding.file,
@@ -41,10 +41,11 @@ fn of_a_file(finding: &Finding) -> Json {
         "subject": null,
         "message": &finding.message,
         "hint": &finding.hint,
+        "sinceMs": since_ms,
     })
 }
 
-fn of_all_else(trouble: &Trouble) -> Json {
+fn of_all_else(StandingTrouble { trouble, since_ms }: &StandingTrouble) -> Json {
     json!({
         "code": trouble.kind.as_str(),
         "file": null,
@@ -53,5 +54,6 @@ fn of_all_else(trouble: &Trouble) -> Json {
         "subject": &trouble.subject,
         "message": &trouble.message,
         "hint": &trouble.hint,
+        "sinceMs": since_ms,
     })
 }

@@ -81,6 +81,7 @@ pub fn shapes() -> Json {
                 "subject": maybe("string"),
                 "message": { "type": "string" },
                 "hint": maybe("string"),
+                "sinceMs": { "description": "Since when, in milliseconds since 1970; it ends by itself when all is well.", "type": "integer" },
             })) },
         })),
         "Token": object(token()),

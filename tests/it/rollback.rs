@@ -1,0 +1,55 @@
+//! Rolling back goes as far as the history goes.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use turnout::flag::FlagKey;
+use turnout::store::{Commit, Store};
+use turnout::truth::{Action, Change, FlagRecord, Mark, Origin, Revision, Texts};
+
+use crate::support::{Service, flag};
+
+/// Adds a stop and a resume of `chat` so many times, each a revision of its own.
+async fn flap(service: &Service, times: usize) {
+    let store = Store::open_sqlite(&service.data.join("turnout.db"), "epoch", false).await.unwrap();
+    let store = Arc::new(store);
+    let (_, mut head) = store.head().await.unwrap();
+    let key: FlagKey = "chat".parse().unwrap();
+    let (mut record, _) = store.flag_at("chat", head.revision).await.unwrap().unwrap();
+    for index in 0..2 * times {
+        let before = record.clone();
+        let stop = Mark { by: "alert".to_owned(), at_ms: 1, reason: None };
+        record = FlagRecord { stop: (index % 2 == 0).then_some(stop), ..record };
+        let action = if record.stop.is_some() { Action::Stop } else { Action::Resume };
+        let revision = Revision {
+            revision: head.revision + 1,
+            committed_at_ms: head.committed_at_ms,
+            effective_at_ms: head.committed_at_ms,
+            actor: "alert".to_owned(),
+            origin: Origin::Api,
+            reason: None,
+            idempotency_key: None,
+            changes: vec![Change::of_flag(&key, action, Some(before), Some(record.clone()))],
+        };
+        let commit = Commit { revision: &revision, after: &head, texts: &Texts::new(), request: None };
+        store.commit(commit).await.unwrap();
+        head = store.head().await.unwrap().1;
+    }
+    store.close().await;
+}
+
+/// More steps than a page of the history holds lie between the change and the rollback that undoes it.
+#[tokio::test]
+async fn a_rollback_goes_back_past_a_thousand_steps() {
+    let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let (status, _) = service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "50%", "reason": "the change" })).await;
+    assert_eq!(status, 200);
+    service.stop().await;
+    flap(&service, 1_050).await;
+    service.restart().await;
+    let (status, told) = service.ordered("/v1/flags/chat/rollback", json!({ "reason": "undo the change" })).await;
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
+    let (status, told) = service.ordered("/v1/flags/chat/rollback", json!({ "reason": "no further" })).await;
+    assert_eq!((status, &told["code"]), (422, &json!("nothing-to-roll-back")), "{told}");
+}
