@@ -47,6 +47,7 @@ pub mod explain;
 pub mod flag;
 pub mod folder;
 pub mod http;
+pub mod http_client;
 pub mod live;
 pub mod open_files;
 pub mod public_path;

@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use super::Exit;
+use crate::http_client::client_for;
 
 /// How long it may take to get through to a server.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -39,10 +40,15 @@ impl Fault {
         Fault { exit, message, code }
     }
 
+    /// What was named is not a URL.
+    pub fn no_url(url: &str) -> Fault {
+        Fault::failed(format!("{url}: that is no URL; write http://HOST:PORT"))
+    }
+
     /// Nobody answered at `url`; `option` says where else to ask, `then` what to do after a call of which it is not known whether it was heard.
     pub fn unreachable(url: &str, error: &reqwest::Error, option: &str, then: &str) -> Fault {
         let why = match () {
-            () if error.is_builder() => "that is no URL; write http://HOST:PORT".to_owned(),
+            () if error.is_builder() => return Fault::no_url(url),
             () if error.is_connect() => format!("nobody answers there; is it running? {option} says where to ask"),
             () if error.is_timeout() => format!("it did not answer in time{then}"),
             () => format!("the connection broke{then}"),
@@ -65,10 +71,8 @@ pub fn runtime() -> Result<Runtime, Fault> {
 
 /// Something to ask with; how long an answer may take is said with each question.
 pub fn client(url: &str) -> Result<Client, Fault> {
-    let client = Client::builder().connect_timeout(CONNECT_PATIENCE).redirect(reqwest::redirect::Policy::none());
-    let here = ["//127.", "//localhost", "//[::1]"].iter().any(|host| url.contains(host));
-    // No proxy stands between a machine and itself.
-    let client = if here { client.no_proxy().build() } else { client.build() };
+    let url: Url = url.parse().map_err(|_| Fault::no_url(url))?;
+    let client = client_for(&url).connect_timeout(CONNECT_PATIENCE).build();
     client.map_err(|error| Fault::failed(format!("cannot start: {error}")))
 }
 

@@ -5,7 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, StatusCode, Url};
+
+use crate::http_client::{client_for, is_loopback};
 
 /// The most bytes a source may hold.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
@@ -52,10 +54,9 @@ impl Source {
             return Ok(Source::File(text.into()));
         }
         let url = Url::parse(text).map_err(|_| BadSource::NoUrl)?;
-        let here = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
         match url.scheme() {
             _ if !url.username().is_empty() || url.password().is_some() => Err(BadSource::Credentials),
-            "http" if !here => Err(BadSource::NotHttps),
+            "http" if !is_loopback(&url) => Err(BadSource::NotHttps),
             _ => Ok(Source::Url(url)),
         }
     }
@@ -84,11 +85,7 @@ impl Reader {
         match source {
             Source::File(path) => Ok(Reader::File(path.clone())),
             Source::Url(url) => {
-                // An issuer's address is fixed: where it redirects to was never checked.
-                let client = Client::builder()
-                    .redirect(redirect::Policy::none())
-                    .timeout(ANSWER_AT_MOST)
-                    .user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
+                let client = client_for(url).timeout(ANSWER_AT_MOST).user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
                 Ok(Reader::Url(client.build().map_err(why)?, url.clone()))
             }
         }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::dns::Resolve;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode, redirect};
+use reqwest::{Client, StatusCode};
 
 use super::{Hook, NotPublic, Outcome, PublicOnly, Reach};
 use crate::clock;
+use crate::http_client::client_for;
 
 /// How long a delivery may take.
 const ANSWER_AT_MOST: Duration = Duration::from_secs(5);
@@ -78,8 +79,7 @@ impl<N: Resolve + Clone + 'static> Postman<N> {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        let builder = Client::builder()
-            .redirect(redirect::Policy::none())
+        let builder = client_for(self.hook.target.url())
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()

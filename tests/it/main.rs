@@ -11,8 +11,6 @@ mod files_in_place;
 mod http;
 mod internal_users;
 mod log;
-mod narrowing;
-mod narrowing_law;
 mod rollback;
 mod security;
 mod settings;

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock", "public_path"],
     &["tally", "document", "snapshot", "live", "truth", "explain"],
-    &["folder", "watch", "token", "store", "data", "open_files", "convergence"],
+    &["http_client", "folder", "watch", "token", "store", "data", "open_files", "convergence"],
     &["control", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 
 /// Who may import whom on the same floor.
-const STAIRS: [(&str, &str); 17] = [
+const STAIRS: [(&str, &str); 18] = [
+    ("token", "http_client"),
     ("definition", "flag"),
     ("document", "tally"),
     ("snapshot", "tally"),
@@ -35,7 +36,7 @@ const STAIRS: [(&str, &str); 17] = [
 ];
 
 /// Crates and system modules that only the named modules may use.
-const ROOMS: [(&str, &[&str]); 33] = [
+const ROOMS: [(&str, &[&str]); 36] = [
     ("axum", &["http"]),
     ("hyper", &["http"]),
     ("hyper_util", &["http"]),
@@ -45,7 +46,11 @@ const ROOMS: [(&str, &[&str]); 33] = [
     ("jsonwebtoken", &["token"]),
     ("aws_lc_rs", &["token"]),
     ("base64", &["token"]),
-    ("reqwest", &["token", "webhook", "cli"]),
+    ("reqwest", &["http_client", "token", "webhook", "cli"]),
+    // Elsewhere a client would go by the environment's proxies and certificates.
+    ("Client::builder", &["http_client"]),
+    ("Client::new", &["http_client"]),
+    ("reqwest::get", &[]),
     ("notify", &["watch"]),
     ("rlimit", &["open_files"]),
     ("socket2", &["http"]),
@@ -59,7 +64,7 @@ const ROOMS: [(&str, &[&str]); 33] = [
     ("sqlx", &["store"]),
     ("tokio", &["live", "token", "store", "control", "webhook", "http", "app", "cli"]),
     ("std::fs", &["folder", "watch", "token", "store", "data", "cli"]),
-    ("std::net", &["data", "webhook", "config", "http", "app"]),
+    ("std::net", &["http_client", "data", "webhook", "config", "http", "app"]),
     ("std::thread", &["watch", "telemetry", "app"]),
     ("std::env", &["telemetry", "config"]),
     ("std::process", &["cli"]),

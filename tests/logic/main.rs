@@ -6,6 +6,7 @@ mod floors;
 mod hostile;
 mod laws;
 mod model;
+mod narrowing_law;
 #[path = "../support/random.rs"]
 mod random;
 mod schema;

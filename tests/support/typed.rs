@@ -37,13 +37,20 @@ impl Server {
 
     /// With more arguments.
     pub fn start_with(more: &[&str]) -> Server {
+        Server::start_as(more, |_| ())
+    }
+
+    /// With more arguments, and in an environment of its own.
+    pub fn start_as(more: &[&str], environment: impl FnOnce(&mut Command)) -> Server {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
         fs::create_dir(&flags).unwrap();
         fs::write(flags.join("chat.yaml"), CHAT).unwrap();
         fs::write(flags.join("search.yaml"), CHAT.replace("chat", "search")).unwrap();
         let (data, log) = (home.path().join("data"), home.path().join("log"));
-        let mut child = turnout()
+        let mut command = turnout();
+        environment(&mut command);
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
             .arg(&flags)
             .arg("--data")

@@ -3,5 +3,6 @@
 mod bad_orders;
 mod listener;
 mod meanwhile;
+mod narrowing;
 mod orders;
 mod permissions;

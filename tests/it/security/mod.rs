@@ -1,5 +1,6 @@
 //! What must not leak or break: secrets, ids, and arbitrary bytes wherever bytes come in.
 
 mod bytes;
+mod environment;
 mod secrets;
 mod sentinels;

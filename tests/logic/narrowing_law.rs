@@ -2,7 +2,7 @@
 //! than without the order. Ends are carried out here as the service does it, with its database and without; nothing here knows how an
 //! order was judged.
 //!
-//! `TURNOUT_LAW_CASES=100000 cargo test --test it narrowing_law::` for a long run.
+//! `TURNOUT_LAW_CASES=100000 cargo test --test logic narrowing_law::` for a long run.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
