@@ -117,7 +117,7 @@ impl App {
             None => (None, None),
         };
 
-        let operators = Operators::new(corridor.local_admin().clone(), corridor.tokens());
+        let operators = Operators::new(corridor.local_admin().clone(), corridor.credentials());
         let (gate, fresh) = open_gate(&config.access, operators.clone(), &corridor).await;
         let surface = Surface::of(&corridor, config.streams.within(limits.connections), gate);
         let routes = http::routes(surface.clone(), &config.access.cors_origins);

@@ -182,6 +182,12 @@ fn meanwhile(since: &Json) -> String {
 /// One change of a revision: `set build-events realtime-v2 10% -> 25%`.
 pub fn change(change: &Json) -> String {
     let (was, is) = (word(&change["was"]), word(&change["is"]));
+    if change["kind"] == "credential" {
+        // Whose it is and what it may; until when stands in the list.
+        let words = if is.is_empty() { was } else { is };
+        let whose = words.split(", until ").next().unwrap_or_default().trim_end_matches(", REVOKED");
+        return format!("{} {} {whose}", word(&change["action"]), word(&change["key"]));
+    }
     let moved = match (was.is_empty(), is.is_empty()) {
         (_, true) => String::new(),
         (true, false) => format!(" {is}"),

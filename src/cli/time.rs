@@ -15,6 +15,12 @@ pub fn at(ms: i64) -> String {
     shown(ms, "%H:%M")
 }
 
+/// A day, in local time: `2026-11-27`.
+pub fn day(ms: i64) -> String {
+    let moment = Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()));
+    moment.map_or_else(|| format!("{ms} ms"), |moment| moment.strftime("%Y-%m-%d").to_string())
+}
+
 /// The same for what happened lately: `14:03:12`.
 pub fn to_the_second(ms: i64) -> String {
     shown(ms, "%H:%M:%S")

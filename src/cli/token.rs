@@ -8,6 +8,10 @@ use super::table::table;
 use super::{Exit, complain, print, talk, time};
 use crate::clock;
 use crate::flag::FlagKey;
+use crate::token::LOCAL_ADMIN;
+
+/// As long before its end the server names a token among the problems.
+const SOON_MS: i64 = 14 * 86_400_000;
 
 #[derive(Debug, Args)]
 pub struct Token {
@@ -28,7 +32,7 @@ enum Verb {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  (umask 077; turnout token create oncall --role stopper > oncall.token)")]
 struct Create {
-    /// Whose it is; it stands in the history as who changed something
+    /// Whose it is: letters, digits and . - _; it stands in the history as who changed something
     name: String,
 
     /// What it may do
@@ -38,6 +42,10 @@ struct Create {
     /// Limit it to this flag; may be repeated
     #[arg(long = "flag", value_name = "FLAG")]
     flags: Vec<FlagKey>,
+
+    /// Why; it stands in the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 
     /// When it expires, like 12h or 90d
     #[arg(long, value_name = "TIME", default_value = "90d", value_parser = time::parse)]
@@ -55,8 +63,13 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Revoke {
-    /// As `turnout token list` shows it
-    id: String,
+    /// Its id, or the name of a living one; `self` is the one you ask with, `local-admin` the server's own (admin.token)
+    #[arg(value_name = "ID|NAME")]
+    which: String,
+
+    /// Why; it stands in the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 
     #[command(flatten)]
     asked: Asked,
@@ -104,6 +117,9 @@ impl Create {
     fn run(&self) -> Result<(), (Exit, String)> {
         let role = self.role.to_possible_value().map(|role| role.get_name().to_owned()).unwrap_or_default();
         let mut body = json!({ "name": self.name, "role": role, "expiresAfterMs": self.expires });
+        if let Some(reason) = &self.reason {
+            body["reason"] = json!(reason);
+        }
         if !self.flags.is_empty() {
             body["flags"] = json!(self.flags);
         }
@@ -128,8 +144,8 @@ impl List {
             (true, _) => print(&format!("{told}\n")),
             (false, []) => talk("no token but the server's own (admin.token in its data folder)"),
             (false, tokens) => {
-                let rows: Vec<[String; 5]> = tokens.iter().map(row).collect();
-                print(&table(["ID", "NAME", "ROLE", "FLAGS", "UNTIL"], &rows));
+                let rows: Vec<[String; 7]> = tokens.iter().map(row).collect();
+                print(&table(["ID", "NAME", "ROLE", "FLAGS", "CREATED", "ENDS", "STATE"], &rows));
             }
         }
         Ok(())
@@ -138,23 +154,34 @@ impl List {
 
 impl Revoke {
     fn run(&self) -> Result<(), (Exit, String)> {
-        if self.id.is_empty() || !self.id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return Err((Exit::Usage, "that is no token's id; turnout token list shows them".to_owned()));
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        if self.which.is_empty() || !self.which.bytes().all(is_plain) {
+            return Err((Exit::Usage, "that is not a token's id or name; turnout token list shows them".to_owned()));
         }
-        let told = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.id), &json!({}))?;
+        let body = self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+        let told = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.which), &body)?;
         print(&if self.asked.json { format!("{told}\n") } else { format!("revoked {}\n", word(&told["revoked"])) });
+        if told["outcome"] == "pending" {
+            let survives = if told["survivesRestart"] == true { "it survives a restart" } else { "a restart would forget it" };
+            talk(&format!("it is no longer accepted, and that is not yet saved in the database; {survives}"));
+        }
+        if told["revoked"] == LOCAL_ADMIN && told["survivesRestart"] == true {
+            talk("admin.token in the server's data folder holds a new one");
+        }
         Ok(())
     }
 }
 
-fn row(token: &Json) -> [String; 5] {
-    let until = match (token["revokedAtMs"].as_i64(), token["expiresAtMs"].as_i64()) {
-        (Some(at), _) => format!("revoked {}", time::at(at)),
-        (None, Some(at)) if at <= clock::wall_ms() => format!("expired {}", time::at(at)),
-        (None, Some(at)) => time::at(at),
-        (None, None) => "-".to_owned(),
+fn row(token: &Json) -> [String; 7] {
+    let ends = token["revokedAtMs"].as_i64().or(token["expiresAtMs"].as_i64());
+    let (created, ends) = (token["createdAtMs"].as_i64().map(time::day), ends.map(time::day));
+    let day = |day: Option<String>| day.unwrap_or_else(|| "-".to_owned());
+    let state = match (&*word(&token["state"]), token["expiresAtMs"].as_i64()) {
+        ("good", Some(at)) if at < clock::wall_ms() + SOON_MS => "ends soon".to_owned(),
+        (state, _) => state.to_owned(),
     };
-    [word(&token["id"]), word(&token["name"]), word(&token["role"]), reach(token), until]
+    let flags = if token["flags"].is_null() { "all".to_owned() } else { reach(token) };
+    [word(&token["id"]), word(&token["name"]), word(&token["role"]), flags, day(created), day(ends), state]
 }
 
 /// The flags it reaches.

@@ -29,14 +29,14 @@ impl Inner {
         }
         let mut widening = false;
         for part in expiry.decided.parts {
-            let mark = Mark { by: ACTOR.to_owned(), at_ms: now, reason: None };
+            let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None };
             match (Decided { parts: vec![part], ..Decided::default() }).narrowed(&mark) {
                 Some(narrowed) => {
                     let _narrow = self.narrow.lock().await;
                     let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{now}"));
                     let (actor, origin) = (mark.by, Origin::Expire);
-                    self.push(Pending { id: id.clone(), at_ms: now, actor, origin, reason: None, request: None, narrowed })
-                        .await;
+                    let (reason, request, revoked) = (None, None, Vec::new());
+                    self.push(Pending { id: id.clone(), at_ms: now, actor, origin, reason, request, narrowed, revoked }).await;
                     lock(&self.waiting).remove(&id);
                 }
                 None => widening = true,
@@ -55,7 +55,7 @@ impl Inner {
         };
         let Ok(decided) = self.decide_settled(&mut lane, settled).await else { return false };
         let draft = Draft {
-            actor: ACTOR.to_owned(),
+            actor: ACTOR.into(),
             origin: Origin::Expire,
             reason: None,
             effective_at_ms: None,

@@ -79,8 +79,9 @@ impl Inner {
         let flags: Vec<_> = narrowed.iter().map(|narrowed| narrowed.flag.clone()).collect();
         let at_ms = clock::wall_ms();
         let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{at_ms}"));
-        let (actor, origin) = (ACTOR.to_owned(), Origin::File);
-        let pending = Pending { id: id.clone(), at_ms, actor, origin, reason: None, request: None, narrowed };
+        let (actor, origin) = (ACTOR.into(), Origin::File);
+        let revoked = Vec::new();
+        let pending = Pending { id: id.clone(), at_ms, actor, origin, reason: None, request: None, narrowed, revoked };
         let (waiting, journaled) = self.push(pending).await;
         drop(guard);
         self.await_commit(began, &id, waiting, journaled, Vec::new()).await;
@@ -103,7 +104,7 @@ impl Inner {
         let subjects: Vec<Subject> = changes.iter().map(|change| change.subject.clone()).collect();
         let committed = match settled {
             Ok(()) => {
-                let (actor, origin) = (ACTOR.to_owned(), Origin::File);
+                let (actor, origin) = (ACTOR.into(), Origin::File);
                 let draft = Draft {
                     actor,
                     origin,
@@ -154,7 +155,7 @@ impl Inner {
         if file != held.split {
             let (file, live) = (file.to_string(), held.split.to_string());
             let mark = held.mark.clone();
-            (self.tell)(&News::Drift { flag, file, live, by: mark.by, at_ms: mark.at_ms, reason: mark.reason });
+            (self.tell)(&News::Drift { flag, file, live, by: mark.by.name, at_ms: mark.at_ms, reason: mark.reason });
         }
     }
 

@@ -10,6 +10,7 @@ use super::start::doubt;
 use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::data::LastGood;
+use crate::truth::Credential;
 
 /// How often the database's head is looked at, and how often a lost one is tried.
 const EVERY: Duration = Duration::from_secs(2);
@@ -35,6 +36,7 @@ pub(super) async fn keep(inner: Weak<Inner>) {
             // What another server uses is not touched.
             Err(why) => strong.lose(&mut lane, &why),
         }
+        strong.settle_credentials(&mut lane).await;
         if strong.replay(&mut lane).await.is_err() {
             // Whoever waits for a commit is told that there is none yet.
             lock(&strong.waiting).clear();
@@ -44,6 +46,8 @@ pub(super) async fn keep(inner: Weak<Inner>) {
         if in_reach && strong.files_wait() {
             strong.record().await;
         }
+        let credentials = strong.credentials.borrow().clone();
+        strong.look_at_ends(&credentials);
         next_end = strong.expire().await;
     }
 }
@@ -137,9 +141,16 @@ impl Inner {
             // What is kept is what is held against the database.
             return true;
         }
-        let (inner, tokens) = (self.clone(), self.tokens.borrow().clone());
+        let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
-            let book = inner.truth().book.clone();
+            let now = clock::wall_ms();
+            let (book, credentials) = {
+                let mut truth = inner.truth();
+                truth.forget_dead_credentials(now);
+                (truth.book.clone(), truth.credentials())
+            };
+            let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
+            let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
             LastGood::write(&inner.data.last_good(), &epoch, &book, &tokens).map(|()| book.head)
         });
         let fault = match written.await {

@@ -13,7 +13,7 @@ use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::store::{Commit, Store, StoreError};
 use crate::token::random_name;
-use crate::truth::{Change, ContentId, Forms, Origin, Pending, Revision};
+use crate::truth::{Actor, Change, ContentId, Forms, Origin, Pending, Revision};
 
 /// How long a reading may take.
 pub(super) const READ: Duration = Duration::from_millis(700);
@@ -23,7 +23,7 @@ const COMMIT: Duration = Duration::from_millis(1500);
 /// A revision to be, before it has a number.
 #[derive(Debug)]
 pub(super) struct Draft {
-    pub actor: String,
+    pub actor: Actor,
     pub origin: Origin,
     pub reason: Option<String>,
     pub effective_at_ms: Option<i64>,
@@ -155,7 +155,9 @@ impl Inner {
             None => {
                 let (changes, forms) = {
                     let truth = self.truth();
-                    pending.changes(|key| truth.book.flag(key.as_str()))
+                    let (mut changes, forms) = pending.changes(|key| truth.book.flag(key.as_str()));
+                    changes.extend(pending.revocations(&truth.book));
+                    (changes, forms)
                 };
                 let draft = Draft {
                     actor: pending.actor,

@@ -15,10 +15,12 @@
 //! | `ends` | what a held split becomes at its end |
 //! | `keeper` | what is tried again |
 //! | `folder` | whether what is held open is still at its path |
+//! | `credentials` | who is good from now on, and who is not |
 //! | `admin_token` | which token of the data folder is accepted |
 
 mod admin_token;
 mod contact;
+mod credentials;
 mod ends;
 mod files;
 mod folder;
@@ -39,6 +41,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 pub use admin_token::AdminTokenEnd;
 pub use contact::Contact;
+pub use credentials::{MAX_CREDENTIALS, MAX_REVOKED};
 pub use files::TakenIn;
 pub use order::{Done, Order, Rejected};
 pub use problems::{Problems, Standing as StandingTrouble, Trouble, TroubleKind};
@@ -49,9 +52,9 @@ use crate::definition::Library;
 use crate::flag::FlagKey;
 use crate::live::Live;
 use crate::snapshot::Position;
-use crate::store::{Store, StoreError};
-use crate::token::{Credential, LocalAdmin};
-use crate::truth::{Head, Truth};
+use crate::store::Store;
+use crate::token::{Credentials, LocalAdmin};
+use crate::truth::{Credential, Head, Truth};
 
 /// Lets one change through at a time, and keeps what it needs for that.
 #[derive(Clone, Debug)]
@@ -77,7 +80,7 @@ struct Inner {
     /// Who waits for a pending entry to be committed, by its name.
     waiting: Mutex<HashMap<String, oneshot::Sender<u64>>>,
     standing: Mutex<Standing>,
-    tokens: watch::Sender<Arc<Vec<Credential>>>,
+    credentials: watch::Sender<Arc<Credentials>>,
     local_admin: LocalAdmin,
     /// Whoever holds it may look at `admin.token`, or end what it holds.
     admin_token: tokio::sync::Mutex<admin_token::AdminToken>,
@@ -97,6 +100,8 @@ struct Lane {
     store: Option<Arc<Store>>,
     /// The one that was lost last: it must be let go of before its files are opened again.
     lost: Option<Arc<Store>>,
+    /// Credentials that it has in the form of older builds and not yet in a revision; `None` where that is done.
+    old_tokens: Option<Vec<Credential>>,
 }
 
 /// How it stands with the database.
@@ -181,36 +186,6 @@ impl Corridor {
     pub fn report(&self, kind: TroubleKind, troubles: Vec<Trouble>) {
         self.0.trouble(kind, troubles);
     }
-
-    /// Makes a credential good from now on.
-    pub async fn add_token(&self, token: Credential) -> Result<(), Rejected> {
-        let inner = self.0.clone();
-        let adding = tokio::spawn(async move {
-            let mut lane = inner.lane.clone().lock_owned().await;
-            let store = inner.store_of(&lane)?;
-            let added = tokio::time::timeout(lane::READ, store.add_token(&token)).await;
-            inner.settle_tokens(&mut lane, added.map(|added| added.map(|()| true))).await.map(drop)
-        });
-        adding.await.unwrap_or(Err(Rejected::Unknown))
-    }
-
-    /// Whether there was such a credential that was still good. Done to its end also when whoever asked goes away: a credential that is
-    /// revoked in the database is good nowhere.
-    pub async fn revoke_token(&self, id: &str) -> Result<bool, Rejected> {
-        let (inner, id) = (self.0.clone(), id.to_owned());
-        let revoking = tokio::spawn(async move {
-            let mut lane = inner.lane.clone().lock_owned().await;
-            let store = inner.store_of(&lane)?;
-            let revoked = tokio::time::timeout(lane::READ, store.revoke_token(&id, crate::clock::wall_ms())).await;
-            inner.settle_tokens(&mut lane, revoked).await
-        });
-        revoking.await.unwrap_or(Err(Rejected::Unknown))
-    }
-
-    /// The tokens that are known, now and later.
-    pub fn tokens(&self) -> watch::Receiver<Arc<Vec<Credential>>> {
-        self.0.tokens.subscribe()
-    }
 }
 
 impl Inner {
@@ -220,36 +195,20 @@ impl Inner {
 
     /// The only way state ever enters: what is known now becomes a snapshot, which is swapped in and then announced.
     fn refresh(&self, truth: &Truth) {
+        let credentials = self.credentials.borrow().next(truth);
+        if let Some(credentials) = credentials {
+            self.look_at_ends(&credentials);
+            self.credentials.send_replace(Arc::new(credentials));
+        }
+        // A flag that nobody has heard of is answered `polling` for as long as no flag was ever recorded, whatever else was.
+        if truth.has_no_flags() && self.live.current().is_cold() {
+            return;
+        }
         let current = self.live.current().clone();
         let (snapshot, changed) = current.next(truth.position(), truth.standings().into_iter());
         let position = snapshot.position();
         if self.live.publish(snapshot) {
             (self.tell)(&News::Live { position, changed });
-        }
-    }
-
-    /// Knows the tokens as the database has them after a change of them.
-    async fn settle_tokens(
-        &self,
-        lane: &mut Lane,
-        done: Result<Result<bool, StoreError>, tokio::time::error::Elapsed>,
-    ) -> Result<bool, Rejected> {
-        let known = match (&lane.store, &done) {
-            (Some(store), Ok(Ok(_))) => tokio::time::timeout(lane::READ, store.tokens()).await.ok().and_then(Result::ok),
-            _ => None,
-        };
-        match (done, known) {
-            (Ok(Ok(done)), Some(tokens)) => {
-                self.tokens.send_replace(Arc::new(tokens));
-                self.changed.notify_one();
-                Ok(done)
-            }
-            (Ok(Err(error)), _) if error.is_full() => Err(Rejected::NoSpace),
-            (Ok(Err(error)), _) => Err(Rejected::Down(error.chain())),
-            _ => {
-                self.lose(lane, "it does not answer in time");
-                Err(Rejected::Unknown)
-            }
         }
     }
 

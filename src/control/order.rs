@@ -3,13 +3,13 @@
 use crate::flag::FlagKey;
 use crate::snapshot::Position;
 use crate::store::Stored;
-use crate::truth::{ContentId, Part, Refused, Wish};
+use crate::truth::{Actor, ContentId, Part, Refused, Wish};
 
 /// A wish, and who has it.
 #[derive(Clone, Debug)]
 pub struct Order {
     pub wish: Wish,
-    pub actor: String,
+    pub actor: Actor,
     pub reason: Option<String>,
     /// A name the caller gave it, and the hash of what was asked under it: asked again, it is done once.
     pub key: Option<(String, ContentId)>,
@@ -57,4 +57,8 @@ pub enum Rejected {
     Unknown,
     #[error("there is no revision {0}")]
     NoSuchRevision(u64),
+    #[error("there is a living token of the name `{0}` already; revoke that one first, or choose another name")]
+    NameTaken(String),
+    #[error("there are {limit} {what} already, the most there may be")]
+    TooManyCredentials { what: &'static str, limit: usize },
 }

@@ -268,6 +268,7 @@ fn pending(order: &Order, mark: &Mark, narrowed: Vec<Narrowed>) -> Pending {
         reason: order.reason.clone(),
         request,
         narrowed,
+        revoked: Vec::new(),
     }
 }
 

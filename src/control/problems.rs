@@ -59,6 +59,7 @@ pub enum TroubleKind {
     MissingFile,
     ExpiryWouldWiden,
     AdminToken,
+    TokenEnds,
     Webhook,
     /// Changes that are live and not saved, or were refused since they could not be saved.
     Unsaved,
@@ -80,6 +81,7 @@ impl TroubleKind {
             TroubleKind::MissingFile => "missing-file",
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
             TroubleKind::AdminToken => "admin-token",
+            TroubleKind::TokenEnds => "token-ends",
             TroubleKind::Webhook => "webhook",
             TroubleKind::Unsaved => "unsaved",
             TroubleKind::DiskSpace => "disk-space",

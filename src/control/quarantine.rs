@@ -4,13 +4,14 @@ use super::{Trouble, TroubleKind};
 use crate::clock;
 use crate::data::LastGood;
 use crate::store::{Loaded, Poison, Store};
-use crate::truth::{Book, FlagRecord, Forms, Mark, Record, Subject};
+use crate::truth::{Book, Credential, FlagRecord, Forms, Mark, Record, Subject};
 
 /// The book of a database. A row that does not read is set aside, and the newest form of its subject that does read is served.
 pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same: Option<&LastGood>) -> (Book, Vec<Trouble>) {
     let Loaded { head, subjects, texts, poison, .. } = loaded;
     let mut forms = Forms { texts, ..at_hand };
-    let (mut flags, mut segments, mut troubles) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut flags, mut segments, mut credentials, mut troubles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let now = clock::wall_ms();
     let mut astray: Vec<Astray> = poison
         .into_iter()
         .map(|Poison { subject, changed_at, why }| Astray { subject, changed_at, record: None, why })
@@ -24,6 +25,9 @@ pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same:
         match (read, row.subject, row.record) {
             (Ok(()), Subject::Flag(key), Record::Flag(record)) => flags.push((key, record, row.changed_at)),
             (Ok(()), Subject::Segment(key), Record::Segment(record)) => segments.push((key, record, row.changed_at)),
+            (Ok(()), Subject::Credential(id), Record::Credential(record)) if record.is_needed(now) => {
+                credentials.push(Credential { id, record });
+            }
             (Err(why), subject, record) => {
                 let (changed_at, why) = (row.changed_at, why.to_string());
                 astray.push(Astray { subject: Some(subject), changed_at, record: Some(record), why });
@@ -34,6 +38,8 @@ pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same:
     for Astray { subject, changed_at, record, why } in astray {
         let name = subject.as_ref().map_or_else(|| "a subject".to_owned(), Subject::to_string);
         let found = match &subject {
+            // An earlier form of a credential may be one from before it was revoked: one that does not read is not accepted.
+            Some(Subject::Credential(_)) => None,
             Some(subject) => earlier(store, subject, same, &mut forms).await,
             None => None,
         };
@@ -50,10 +56,10 @@ pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same:
                 Some(Record::Segment(record)) => segments.push((key, record, changed_at)),
                 _ => segments.push((key, Default::default(), changed_at)),
             },
-            None => {}
+            Some(Subject::Credential(_)) | None => {}
         }
     }
-    (Book::of(head, flags, segments, forms), troubles)
+    (Book::of(head, flags, segments, forms).and_credentials(credentials), troubles)
 }
 
 /// A row that does not read, or speaks of a text that does not.
@@ -73,7 +79,7 @@ fn set_aside(record: Option<Record>, found: Option<Record>) -> FlagRecord {
         (_, Some(Record::Flag(then))) => then,
         _ => {
             let reason = Some("its row in the database does not read".to_owned());
-            let stop = Mark { by: "turnout".to_owned(), at_ms: clock::wall_ms(), reason };
+            let stop = Mark { by: "turnout".into(), at_ms: clock::wall_ms(), reason };
             FlagRecord { stop: Some(stop), ..FlagRecord::default() }
         }
     }
@@ -90,17 +96,16 @@ async fn earlier(store: &Store, subject: &Subject, same: Option<&LastGood>, form
             let found = last_good.segments.iter().find(|(known, ..)| known == key);
             found.map(|(_, record, _)| Record::Segment(record.clone()))
         }
+        Subject::Credential(_) => None,
     });
     let recorded = store.earlier(subject).await.unwrap_or_default();
     let recorded = recorded.iter().filter_map(|json| match subject {
         Subject::Flag(_) => serde_json::from_str(json).map(Record::Flag).ok(),
         Subject::Segment(_) => serde_json::from_str(json).map(Record::Segment).ok(),
+        Subject::Credential(_) => None,
     });
     for record in kept.into_iter().chain(recorded) {
-        let ids: Vec<_> = match &record {
-            Record::Flag(record) => record.texts().collect(),
-            Record::Segment(record) => record.texts().collect(),
-        };
+        let ids = record.texts();
         if let Some(Ok(texts)) = same.map(|last_good| last_good.texts(|id| ids.contains(&id), &forms.texts)) {
             forms.texts.extend(texts);
         }

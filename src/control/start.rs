@@ -22,7 +22,7 @@ use crate::public_path::PublicPath;
 use crate::snapshot::Snapshot;
 use crate::store::{Loaded, Store, StoreError};
 use crate::token::{LocalAdmin, random_name};
-use crate::truth::{Action, Book, Change, FlagRecord, Forms, Head, Origin, Truth};
+use crate::truth::{Action, Book, Change, Credential, FlagRecord, Forms, Head, Origin, Truth};
 
 /// How long a database may take at a start when there is a last good state to serve, and when there is none.
 const WITH_LAST_GOOD: Duration = Duration::from_millis(800);
@@ -74,12 +74,16 @@ impl Corridor {
         };
         let kept = last_good.as_ref().map(|last_good| last_good.head);
         let epoch = last_good.as_ref().map(|last_good| last_good.epoch.clone());
-        let tokens = last_good.as_ref().map(|last_good| last_good.tokens.clone()).unwrap_or_default();
+        let now = clock::wall_ms();
+        let kept_credentials = last_good.iter().flat_map(|last_good| last_good.tokens.clone());
+        let kept_credentials = kept_credentials.filter(|credential| credential.record.is_needed(now));
+        let mut truth = Truth::of(Book::empty(), pending);
+        truth.know_revoked(kept_credentials);
         let inner = Arc::new(Inner {
             live: Arc::new(Live::new(Snapshot::cold(server_auth, public_path))),
             problems: Arc::default(),
             contact: Arc::new(Contact::default()),
-            truth: Mutex::new(Truth::of(Book::empty(), pending)),
+            truth: Mutex::new(truth),
             library: Mutex::new(library),
             lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
             narrow: tokio::sync::Mutex::new(()),
@@ -88,7 +92,7 @@ impl Corridor {
             untried: Mutex::default(),
             waiting: Mutex::default(),
             standing: Mutex::new(Standing { database: Database::Up, epoch, kept }),
-            tokens: watch::Sender::new(Arc::new(tokens)),
+            credentials: watch::Sender::default(),
             local_admin: LocalAdmin::default(),
             admin_token: Default::default(),
             wake: Notify::new(),
@@ -175,9 +179,11 @@ impl Inner {
         let Opened { store, loaded, at_hand } = opened;
         let head = loaded.head;
         let epoch = loaded.epoch.clone();
-        self.tokens.send_replace(Arc::new(loaded.tokens.clone()));
+        let old_tokens = loaded.old_tokens.clone();
         let (book, poison) =
             quarantine::book_of(&store, loaded, at_hand, last_good.filter(|last_good| last_good.head == head)).await;
+        lane.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &book));
+        let book = book.and_credentials(lane.old_tokens.iter().flatten().cloned());
         self.trouble(TroubleKind::PoisonRow, poison);
         let known = self.committed_already(&store).await;
         {
@@ -194,6 +200,7 @@ impl Inner {
         self.set_database(Database::Up);
         self.revisions.send_replace(head.revision);
         self.changed.notify_one();
+        self.settle_credentials(lane).await;
     }
 
     /// The pending entries that the database has: they were read from a journal that was not cleared yet.
@@ -242,7 +249,7 @@ impl Inner {
             return;
         }
         let draft = Draft {
-            actor: "accept-database".to_owned(),
+            actor: "accept-database".into(),
             origin: Origin::Accept,
             reason: Some("stops of the state before".to_owned()),
             effective_at_ms: None,
@@ -276,11 +283,11 @@ pub(super) fn doubt(known: Option<(&str, Head)>, loaded: &Loaded) -> Option<Stri
 fn book_of_last_good(last_good: LastGood, at_hand: Forms) -> std::io::Result<Book> {
     let texts = last_good.texts(|_| true, &at_hand.texts)?;
     let mut forms = Forms { texts, ..at_hand };
-    let LastGood { head, flags, segments, .. } = last_good;
+    let LastGood { head, flags, segments, tokens, .. } = last_good;
     // What was live read then; if it does not now, it has no good form.
     flags.iter().for_each(|(key, record, _)| drop(forms.read_flag(key, record)));
     segments.iter().for_each(|(key, record, _)| drop(forms.read_segment(key, record)));
-    Ok(Book::of(head, flags, segments, forms))
+    Ok(Book::of(head, flags, segments, forms).and_credentials(tokens))
 }
 
 fn trouble_of(kind: TroubleKind, path: &std::path::Path, why: &str) -> Trouble {
@@ -292,6 +299,13 @@ fn trouble_of(kind: TroubleKind, path: &std::path::Path, why: &str) -> Trouble {
         _ => "it is written anew from the database; without one, the files are served",
     };
     Trouble { kind, subject: None, message, hint: hint.to_owned() }
+}
+
+/// The credentials in the form of older builds that are in no revision yet, as far as anything is lost without them.
+fn not_yet_recorded(old: Vec<Credential>, book: &Book) -> Vec<Credential> {
+    let now = clock::wall_ms();
+    let is_new = |old: &Credential| old.record.is_needed(now) && book.credential(&old.id).is_none();
+    old.into_iter().filter(is_new).collect()
 }
 
 /// An error and its causes on one line.

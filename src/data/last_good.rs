@@ -14,8 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::replace;
 use crate::flag::{FlagKey, SegmentKey};
-use crate::token::Credential;
-use crate::truth::{Book, ContentId, FlagRecord, Head, SegmentRecord, Texts};
+use crate::truth::{Book, ContentId, Credential, FlagRecord, Head, SegmentRecord, Texts};
 
 const MAGIC: &str = "turnout-last-good-2 ";
 /// The magic, the checksum in hex and the end of their line.

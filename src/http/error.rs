@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Surface;
 use super::answer::Answer;
 use super::question::BadQuestion;
-use crate::token::Role;
+use crate::truth::Role;
 
 /// What cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

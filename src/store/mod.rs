@@ -15,7 +15,6 @@ use std::path::Path;
 pub use error::StoreError;
 pub use row::{Loaded, Poison, SubjectRow};
 
-use crate::token::Credential;
 use crate::truth::{ContentId, FlagRecord, Forms, Head, PastStep, Revision, Subject, Texts};
 
 /// The most revisions one page of the history holds.
@@ -91,7 +90,7 @@ impl Store {
         each!(self, store => store.head().await)
     }
 
-    /// Every subject as it stands, the texts they speak of, and the tokens. A text that is `at_hand` is checked, and not read into memory
+    /// Every subject as it stands, the texts they speak of. A text that is `at_hand` is checked, and not read into memory
     /// again.
     pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
         each!(self, store => store.load(at_hand).await)
@@ -137,17 +136,9 @@ impl Store {
         each!(self, store => store.verify(kept).await)
     }
 
-    pub async fn add_token(&self, token: &Credential) -> Result<(), StoreError> {
-        each!(self, store => store.add_token(token).await)
-    }
-
-    pub async fn tokens(&self) -> Result<Vec<Credential>, StoreError> {
-        each!(self, store => store.tokens().await)
-    }
-
-    /// Whether there was such a token that was not revoked before.
-    pub async fn revoke_token(&self, id: &str, at_ms: i64) -> Result<bool, StoreError> {
-        each!(self, store => store.revoke_token(id, at_ms).await)
+    /// All credentials of the older form were brought over: none of them is read again.
+    pub async fn forget_old_tokens(&self) -> Result<(), StoreError> {
+        each!(self, store => store.forget_old_tokens().await)
     }
 
     /// How far a reader of the revisions has come.

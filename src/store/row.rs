@@ -4,8 +4,10 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{StoreError, Stored};
-use crate::token::{Credential, Role};
-use crate::truth::{Action, Change, FlagRecord, Head, Origin, PastStep, Record, Revision, SegmentRecord, Subject, Texts};
+use crate::truth::{
+    Action, Actor, Change, Credential, CredentialRecord, FlagRecord, Head, Origin, PastStep, Record, Revision, Role,
+    SegmentRecord, Subject, Texts,
+};
 
 /// A database's content at its head.
 #[derive(Debug)]
@@ -14,7 +16,8 @@ pub struct Loaded {
     pub head: Head,
     pub subjects: Vec<SubjectRow>,
     pub texts: Texts,
-    pub tokens: Vec<Credential>,
+    /// Credentials in the form of older builds that are still to be brought over; `None` once they were.
+    pub old_tokens: Option<Vec<Credential>>,
     pub poison: Vec<Poison>,
 }
 
@@ -40,6 +43,7 @@ pub fn record(subject: &Subject, json: &str) -> Result<Record, String> {
     let read = match subject {
         Subject::Flag(_) => serde_json::from_str::<FlagRecord>(json).map(Record::Flag),
         Subject::Segment(_) => serde_json::from_str::<SegmentRecord>(json).map(Record::Segment),
+        Subject::Credential(_) => serde_json::from_str::<CredentialRecord>(json).map(Record::Credential),
     };
     read.map_err(|error| error.to_string())
 }
@@ -66,21 +70,24 @@ pub fn head(row: &SqliteRow) -> Result<(String, Head), StoreError> {
     read().map_err(|why| StoreError::Unreadable { what: "`head`".to_owned(), why })
 }
 
-pub fn token(row: &SqliteRow) -> Result<Credential, String> {
+/// A credential as builds before credentials were revisions wrote it.
+pub fn old_token(row: &SqliteRow) -> Result<Credential, String> {
     let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
     let time = |column| row.try_get::<Option<i64>, _>(column).map_err(|error| error.to_string());
     let flags = row.try_get::<Option<String>, _>("flags").map_err(|error| error.to_string())?;
-    Ok(Credential {
-        id: text("id")?,
+    let record = CredentialRecord {
         name: text("name")?,
         role: Role::parse(&text("role")?).ok_or("it has no known role")?,
         flags: flags.map(|flags| serde_json::from_str(&flags)).transpose().map_err(|error| error.to_string())?,
         hash: text("hash")?.parse().map_err(|error| format!("{error}"))?,
         created_at_ms: time("created_at_ms")?.unwrap_or_default(),
-        created_by: text("created_by")?,
+        created_by: text("created_by")?.as_str().into(),
         expires_at_ms: time("expires_at_ms")?,
         revoked_at_ms: time("revoked_at_ms")?,
-    })
+        revoked_by: None,
+        revoked_by_id: None,
+    };
+    Ok(Credential { id: text("id")?.parse().map_err(|error| format!("{error}"))?, record })
 }
 
 /// A revision without its changes, with the hash it states.
@@ -94,7 +101,7 @@ pub fn revision(row: &SqliteRow) -> Result<Stored, StoreError> {
             revision: number,
             committed_at_ms: time("committed_at_ms")?,
             effective_at_ms: time("effective_at_ms")?,
-            actor: text("actor")?,
+            actor: Actor { name: text("actor")?, id: maybe("actor_id")? },
             origin: Origin::parse(&text("origin")?).ok_or("it has no known origin")?,
             reason: maybe("reason")?,
             idempotency_key: maybe("idempotency_key")?,

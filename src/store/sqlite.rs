@@ -11,8 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 
 use super::{Commit, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, files::Files, row, texts, verify, writer::Writer};
-use crate::token::Credential;
-use crate::truth::{Change, ContentId, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
+use crate::truth::{Change, ContentId, Credential, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
@@ -81,10 +80,10 @@ impl Sqlite {
                 Err(bad) => poison.push(bad),
             }
         }
-        let ids: Vec<ContentId> = subjects.iter().flat_map(|row| text_ids(&row.record)).collect();
+        let ids: Vec<ContentId> = subjects.iter().flat_map(|row| row.record.texts()).collect();
         let texts = texts::read(&mut reading, &ids, at_hand).await?;
-        let tokens = read_tokens(&mut reading).await?;
-        Ok(Loaded { epoch, head, subjects, texts, tokens, poison })
+        let old_tokens = read_old_tokens(&mut reading).await?;
+        Ok(Loaded { epoch, head, subjects, texts, old_tokens, poison })
     }
 
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
@@ -169,39 +168,13 @@ impl Sqlite {
         verdict
     }
 
-    pub async fn add_token(&self, token: &Credential) -> Result<(), StoreError> {
+    pub async fn forget_old_tokens(&self) -> Result<(), StoreError> {
         self.check_file()?;
-        let flags = token.flags.as_ref().map(|flags| serde_json::json!(flags).to_string());
+        const FORGET: &str = "BEGIN IMMEDIATE; DELETE FROM tokens; DELETE FROM cursors WHERE reader = 'tokens'; COMMIT";
         let mut taken = self.writer.take().await?;
-        sqlx::query("INSERT INTO tokens VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
-            .bind(token.id.clone())
-            .bind(token.name.clone())
-            .bind(token.role.as_str())
-            .bind(flags)
-            .bind(token.hash.to_string())
-            .bind(token.created_at_ms)
-            .bind(token.created_by.clone())
-            .bind(token.expires_at_ms)
-            .bind(token.revoked_at_ms)
-            .execute(&mut taken.connection)
-            .await
-            .map_err(StoreError::doing("write a token"))?;
+        sqlx::raw_sql(FORGET).execute(&mut taken.connection).await.map_err(StoreError::doing("bring credentials over"))?;
         taken.put_back();
         Ok(())
-    }
-
-    pub async fn tokens(&self) -> Result<Vec<Credential>, StoreError> {
-        read_tokens(&mut *self.reader.lock().await).await
-    }
-
-    pub async fn revoke_token(&self, id: &str, at_ms: i64) -> Result<bool, StoreError> {
-        self.check_file()?;
-        let query = sqlx::query("UPDATE tokens SET revoked_at_ms = $2 WHERE id = $1 AND revoked_at_ms IS NULL");
-        let mut taken = self.writer.take().await?;
-        let done = query.bind(id.to_owned()).bind(at_ms).execute(&mut taken.connection).await;
-        let revoked = done.map_err(StoreError::doing("revoke a token"))?.rows_affected() > 0;
-        taken.put_back();
-        Ok(revoked)
     }
 
     pub async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
@@ -246,7 +219,10 @@ fn migrator() -> Migrator {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![migration(1, "truth", include_str!("../../migrations/sqlite/0001_truth.sql"))])
+    Migrator::with_migrations(vec![
+        migration(1, "truth", include_str!("../../migrations/sqlite/0001_truth.sql")),
+        migration(3, "credentials", include_str!("../../migrations/sqlite/0003_credentials.sql")),
+    ])
 }
 
 async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
@@ -256,18 +232,17 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreErr
     if parts.as_slice() < SAFE_VERSION.as_slice() { Err(StoreError::OldSqlite(version)) } else { Ok(()) }
 }
 
-fn text_ids(record: &Record) -> Vec<ContentId> {
-    match record {
-        Record::Flag(record) => record.texts().collect(),
-        Record::Segment(record) => record.texts().collect(),
+/// What is still to be brought over of the table that older builds kept credentials in.
+async fn read_old_tokens(connection: &mut SqliteConnection) -> Result<Option<Vec<Credential>>, StoreError> {
+    const TO_DO: &str = "SELECT reader FROM cursors WHERE reader = 'tokens'";
+    let to_do = sqlx::query(TO_DO).fetch_optional(&mut *connection).await;
+    if to_do.map_err(StoreError::doing("read the credentials"))?.is_none() {
+        return Ok(None);
     }
-}
-
-async fn read_tokens(connection: &mut SqliteConnection) -> Result<Vec<Credential>, StoreError> {
     let rows = sqlx::query("SELECT * FROM tokens ORDER BY created_at_ms, id").fetch_all(connection).await;
-    let rows = rows.map_err(StoreError::doing("read the tokens"))?;
+    let rows = rows.map_err(StoreError::doing("read the credentials"))?;
     // A row that does not read is a credential that is not accepted.
-    Ok(rows.iter().filter_map(|row| row::token(row).ok()).collect())
+    Ok(Some(rows.iter().filter_map(|row| row::old_token(row).ok()).collect()))
 }
 
 /// What each of these revisions did; one that does not read is told apart.

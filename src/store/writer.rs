@@ -44,7 +44,8 @@ macro_rules! change {
 
 macro_rules! revision {
     () => {
-        "INSERT INTO revisions VALUES ($1, $9, $10, $11, $12, $13, $14, $15); \
+        "INSERT INTO revisions (revision, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, hash, actor_id) \
+         VALUES ($1, $9, $10, $11, $12, $13, $14, $15, $17); \
          INSERT INTO idempotency SELECT $14, $16, $1 WHERE $14 IS NOT NULL AND $16 IS NOT NULL; \
          UPDATE head SET revision = $1, hash = $15, committed_at_ms = $9; \
          COMMIT"
@@ -106,12 +107,13 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result
     bind_change(query, before.len(), last)
         .bind(revision.committed_at_ms)
         .bind(revision.effective_at_ms)
-        .bind(revision.actor.clone())
+        .bind(revision.actor.name.clone())
         .bind(revision.origin.as_str())
         .bind(revision.reason.clone())
         .bind(revision.idempotency_key.clone())
         .bind(revision.head(after).hash.to_string())
         .bind(request.map(|request| request.to_string()))
+        .bind(revision.actor.id.clone())
         .execute(connection)
         .await?;
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::Refused;
-use super::operator::{Credential, MAX_BYTES, Operators};
+use super::operator::{MAX_BYTES, Operators};
 use super::server_key::ServerKeys;
 use super::session::{self, Fingerprint, Ring, Session, Sessions, fingerprint};
 use crate::clock::unix_ms;
@@ -47,7 +47,7 @@ pub struct ServerPass {
 pub struct Belief {
     sessions: Option<Arc<Ring>>,
     server_keys: Option<Arc<Vec<Fingerprint>>>,
-    operators: Option<Arc<Vec<Credential>>>,
+    servers_lost: Option<u64>,
 }
 
 impl Gate {
@@ -83,7 +83,7 @@ impl Gate {
         Belief {
             sessions: self.sessions.as_ref().map(|sessions| sessions.current()),
             server_keys: self.server_keys.as_ref().map(|keys| keys.current()),
-            operators: self.operators.as_ref().map(Operators::current),
+            servers_lost: self.operators.as_ref().map(Operators::servers_lost),
         }
     }
 
@@ -128,6 +128,6 @@ impl PartialEq for Belief {
         }
         same(&self.sessions, &other.sessions)
             && same(&self.server_keys, &other.server_keys)
-            && same(&self.operators, &other.operators)
+            && self.servers_lost == other.servers_lost
     }
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod claims;
+mod credentials;
 mod fresh;
 mod gate;
 mod header;
@@ -17,10 +18,11 @@ mod session;
 mod signing;
 mod source;
 
+pub use credentials::Credentials;
 pub use fresh::{Fresh, Outcome, Report};
 pub use gate::{Belief, Gate, Pass, ServerPass, Unverified};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
-pub use operator::{Caller, Credential, LOCAL_ADMIN, LocalAdmin, Operators, Role};
+pub use operator::{Caller, LOCAL_ADMIN, LocalAdmin, Operators};
 pub use secret::{random_name, random_number, random_secret};
 pub use server_key::ServerKeys;
 pub use session::{Pins, Session, Sessions};

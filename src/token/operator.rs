@@ -1,78 +1,22 @@
 //! Who may change things: credentials kept as hashes, each with a role.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::Refused;
-use crate::truth::ContentId;
+use super::credentials::Credentials;
+use crate::truth::{Actor, ContentId, CredentialId, Role};
 
 /// The longest credential that is looked at, in bytes; a server's key is one too.
 pub(super) const MAX_BYTES: usize = 512;
 
-/// What a credential is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Looks.
-    Viewer,
-    /// Looks, stops and lowers: for people on call and for alerts.
-    Stopper,
-    /// Changes flags.
-    Operator,
-    /// Changes flags and credentials.
-    Admin,
-    /// A server of the application: asks for anyone on the public listener, and has no business on the admin one.
-    Server,
-}
-
-impl Role {
-    pub const ALL: [Role; 5] = [Role::Viewer, Role::Stopper, Role::Operator, Role::Admin, Role::Server];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Role::Viewer => "viewer",
-            Role::Stopper => "stopper",
-            Role::Operator => "operator",
-            Role::Admin => "admin",
-            Role::Server => "server",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Role> {
-        Role::ALL.into_iter().find(|role| role.as_str() == text)
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A credential: never the secret, only its hash.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Credential {
-    pub id: String,
-    pub name: String,
-    pub role: Role,
-    /// The flags it may change; `None` is all of them.
-    pub flags: Option<Vec<String>>,
-    pub hash: ContentId,
-    pub created_at_ms: i64,
-    pub created_by: String,
-    /// `None` never expires.
-    pub expires_at_ms: Option<i64>,
-    pub revoked_at_ms: Option<i64>,
-}
-
 /// Somebody whose credential is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
+    /// `None` for the data folder's own.
+    pub id: Option<CredentialId>,
     pub name: String,
     pub role: Role,
     pub flags: Option<Vec<String>>,
@@ -110,11 +54,11 @@ impl LocalAdmin {
 #[derive(Clone, Debug)]
 pub struct Operators {
     local: LocalAdmin,
-    known: watch::Receiver<Arc<Vec<Credential>>>,
+    known: watch::Receiver<Arc<Credentials>>,
 }
 
 impl Operators {
-    pub fn new(local: LocalAdmin, known: watch::Receiver<Arc<Vec<Credential>>>) -> Operators {
+    pub fn new(local: LocalAdmin, known: watch::Receiver<Arc<Credentials>>) -> Operators {
         Operators { local, known }
     }
 
@@ -125,35 +69,34 @@ impl Operators {
         }
         let hash = ContentId::of(secret.as_bytes());
         if self.local.is(hash) {
-            return Ok(Caller { name: LOCAL_ADMIN.to_owned(), role: Role::Admin, flags: None });
+            return Ok(Caller { id: None, name: LOCAL_ADMIN.to_owned(), role: Role::Admin, flags: None });
         }
-        self.good(hash, now_ms, |Credential { name, role, flags, .. }| Caller {
-            name: name.clone(),
-            role: *role,
-            flags: flags.clone(),
-        })
+        let known = self.known.borrow();
+        let credential = known.good(hash, now_ms)?;
+        let record = &credential.record;
+        let (name, flags) = (record.name.clone(), record.flags.clone());
+        Ok(Caller { id: Some(credential.id.clone()), name, role: record.role, flags })
     }
 
     /// Until when the server whose secret has this hash may ask; `None` is for ever.
     pub fn server(&self, hash: ContentId, now_ms: i64) -> Result<Option<i64>, Refused> {
-        let (role, expires_at_ms) = self.good(hash, now_ms, |credential| (credential.role, credential.expires_at_ms))?;
-        if role == Role::Server { Ok(expires_at_ms) } else { Err(Refused) }
-    }
-
-    /// What is believed now; another one where that may be something else.
-    pub(super) fn current(&self) -> Arc<Vec<Credential>> {
-        self.known.borrow().clone()
-    }
-
-    fn good<T>(&self, hash: ContentId, now_ms: i64, of: impl FnOnce(&Credential) -> T) -> Result<T, Refused> {
         let known = self.known.borrow();
-        let credential = known.iter().find(|credential| credential.hash == hash).ok_or(Refused)?;
-        let over = credential.expires_at_ms.is_some_and(|end| end <= now_ms) || credential.revoked_at_ms.is_some();
-        if over { Err(Refused) } else { Ok(of(credential)) }
+        let record = &known.good(hash, now_ms)?.record;
+        if record.role == Role::Server { Ok(record.expires_at_ms) } else { Err(Refused) }
+    }
+
+    /// Another number where a server that was let in may not be let in again.
+    pub(super) fn servers_lost(&self) -> u64 {
+        self.known.borrow().servers_lost()
     }
 }
 
 impl Caller {
+    /// As it stands in the history.
+    pub fn actor(&self) -> Actor {
+        Actor { name: self.name.clone(), id: self.id.as_ref().map(ToString::to_string) }
+    }
+
     /// Whether its credential reaches this flag.
     pub fn reaches(&self, flag: &str) -> bool {
         self.flags.as_ref().is_none_or(|flags| flags.iter().any(|known| known == flag))

@@ -4,22 +4,25 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::credential::CredentialId;
 use super::record::{FlagRecord, Record, SegmentRecord};
 use crate::flag::{FlagKey, SegmentKey};
 
-/// A flag or a segment.
+/// A flag, a segment or a credential.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     Flag(FlagKey),
     Segment(SegmentKey),
+    Credential(CredentialId),
 }
 
 impl Subject {
-    /// `flag` or `segment`.
+    /// `flag`, `segment` or `credential`.
     pub fn kind(&self) -> &'static str {
         match self {
             Subject::Flag(_) => "flag",
             Subject::Segment(_) => "segment",
+            Subject::Credential(_) => "credential",
         }
     }
 
@@ -27,6 +30,7 @@ impl Subject {
         match self {
             Subject::Flag(key) => key.as_str(),
             Subject::Segment(key) => key.as_str(),
+            Subject::Credential(id) => id.as_str(),
         }
     }
 
@@ -35,6 +39,7 @@ impl Subject {
         match kind {
             "flag" => key.parse().ok().map(Subject::Flag),
             "segment" => key.parse().ok().map(Subject::Segment),
+            "credential" => key.parse().ok().map(Subject::Credential),
             _ => None,
         }
     }
@@ -64,6 +69,10 @@ pub enum Action {
     Expire,
     /// It never had a good form, and its file is gone.
     Remove,
+    /// A credential was made.
+    Create,
+    /// A credential was ended before its own end.
+    Revoke,
 }
 
 impl Action {
@@ -77,6 +86,8 @@ impl Action {
             Action::Rollback { .. } => "rollback",
             Action::Expire => "expire",
             Action::Remove => "remove",
+            Action::Create => "create",
+            Action::Revoke => "revoke",
         }
     }
 
@@ -98,6 +109,8 @@ impl Action {
             ("rollback", Some(to)) => Action::Rollback { to },
             ("expire", None) => Action::Expire,
             ("remove", None) => Action::Remove,
+            ("create", None) => Action::Create,
+            ("revoke", None) => Action::Revoke,
             _ => return None,
         })
     }

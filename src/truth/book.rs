@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::action::{Change, Subject};
 use super::content::{ContentId, Texts};
+use super::credential::{Credential, CredentialId, CredentialRecord};
 use super::forms::Forms;
 use super::record::{FlagRecord, Record, SegmentRecord};
 use super::revision::Head;
@@ -18,8 +19,12 @@ pub struct Book {
     pub head: Head,
     flags: BTreeMap<FlagKey, FlagEntry>,
     segments: BTreeMap<SegmentKey, SegmentEntry>,
+    credentials: Arc<Credentials>,
     texts: Texts,
 }
+
+/// The credentials of a book, by their ids.
+pub type Credentials = BTreeMap<CredentialId, CredentialRecord>;
 
 /// A flag's record and what it means.
 #[derive(Clone, Debug, Default)]
@@ -74,7 +79,13 @@ impl FlagEntry {
 impl Book {
     /// Before anything is known.
     pub fn empty() -> Book {
-        Book { head: Head::none(), flags: BTreeMap::new(), segments: BTreeMap::new(), texts: Texts::new() }
+        Book {
+            head: Head::none(),
+            flags: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            credentials: Arc::default(),
+            texts: Texts::new(),
+        }
     }
 
     /// A book of records as they were kept. A record that means nothing stands as one without a good form.
@@ -96,6 +107,13 @@ impl Book {
         book
     }
 
+    /// The same book, and these credentials in it.
+    pub fn and_credentials(mut self, credentials: impl IntoIterator<Item = Credential>) -> Book {
+        let all = Arc::make_mut(&mut self.credentials);
+        all.extend(credentials.into_iter().map(|Credential { id, record }| (id, record)));
+        self
+    }
+
     pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, &FlagEntry)> {
         self.flags.iter()
     }
@@ -112,6 +130,22 @@ impl Book {
         self.segments.get(key)
     }
 
+    /// The credentials; another one where they may be other ones.
+    pub fn credentials(&self) -> &Arc<Credentials> {
+        &self.credentials
+    }
+
+    pub fn credential(&self, id: &CredentialId) -> Option<&CredentialRecord> {
+        self.credentials.get(id)
+    }
+
+    /// Lets go of credentials that ended long ago.
+    pub(super) fn forget_dead_credentials(&mut self, now_ms: i64) {
+        if self.credentials.values().any(|record| !record.is_needed(now_ms)) {
+            Arc::make_mut(&mut self.credentials).retain(|_, record| record.is_needed(now_ms));
+        }
+    }
+
     /// The texts its records speak of.
     pub fn texts(&self) -> &Texts {
         &self.texts
@@ -126,6 +160,10 @@ impl Book {
                 (Subject::Segment(key), Some(Record::Segment(record))) => {
                     self.put_segment(key, record.clone(), head.revision, forms);
                 }
+                (Subject::Credential(id), Some(Record::Credential(record))) => {
+                    Arc::make_mut(&mut self.credentials).insert(id.clone(), record.clone());
+                }
+                (Subject::Credential(id), _) => drop(Arc::make_mut(&mut self.credentials).remove(id)),
                 (Subject::Flag(key), _) => drop(self.flags.remove(key)),
                 (Subject::Segment(key), _) => drop(self.segments.remove(key)),
             }

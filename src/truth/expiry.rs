@@ -54,7 +54,7 @@ fn may_end(truth: &Truth) -> BTreeSet<&FlagKey> {
 /// The flag at its end. One that lowers in part and raises in part takes two steps: what lowers does not wait for what needs the database.
 fn ended(current: &FlagEntry, held: &Held, ends: &End, now_ms: i64) -> Option<FlagEntry> {
     let own = current.in_force()?.rollout;
-    let mark = Mark { by: "expiry".to_owned(), at_ms: now_ms, reason: held.mark.reason.clone() };
+    let mark = Mark { by: "expiry".into(), at_ms: now_ms, reason: held.mark.reason.clone() };
     let wanted = ends.split.unwrap_or_default();
     let lower = held.split.meet(wanted);
     let split = match () {

@@ -5,8 +5,10 @@
 //! one before.
 
 mod action;
+mod actor;
 mod book;
 mod content;
+mod credential;
 mod expiry;
 mod files;
 mod forms;
@@ -21,8 +23,10 @@ mod told;
 mod wish;
 
 pub use action::{Action, Change, Subject};
-pub use book::{Book, FlagEntry, SegmentEntry};
+pub use actor::Actor;
+pub use book::{Book, Credentials, FlagEntry, SegmentEntry};
 pub use content::{ContentId, Texts};
+pub use credential::{BadCredentialId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role};
 pub use expiry::{Expiry, expire};
 pub use files::{Recording, record_files};
 pub use forms::Forms;
@@ -31,7 +35,7 @@ pub use pending::{Narrowed, Op, Pending};
 pub use record::{End, FlagRecord, Held, Mark, Pin, Record, SegmentRecord, UsersFile};
 pub use revision::{Head, Origin, Revision};
 pub use rollback::{Step as PastStep, Then, Undoing};
-pub use standing::Truth;
+pub use standing::{CredentialsBasis, Truth};
 pub use timeline::Timeline;
 pub use told::{rollout_in_words, texts_to_tell, told};
 pub use wish::{Decided, Ends, Part, Refused, Wish};

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Action, Change};
-use super::book::FlagEntry;
+use super::actor::{self, Actor};
+use super::book::{Book, FlagEntry};
 use super::content::ContentId;
+use super::credential::Credential;
 use super::forms::Forms;
 use super::record::{End, FlagRecord, Held, Mark};
 use super::revision::Origin;
@@ -18,12 +20,13 @@ use crate::flag::{FlagKey, Split};
 
 /// One narrowing request, as it stands in the journal.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Pending {
     /// Names the request in the store, so that it is committed once however often it is replayed.
     pub id: String,
     pub at_ms: i64,
-    pub actor: String,
+    #[serde(flatten, with = "actor::actor")]
+    pub actor: Actor,
     pub origin: Origin,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -31,6 +34,9 @@ pub struct Pending {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<ContentId>,
     pub narrowed: Vec<Narrowed>,
+    /// Credentials that end with it, each as it is once it is revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Credential>,
 }
 
 /// What it does to one flag.
@@ -87,6 +93,11 @@ impl Pending {
             Some(Change::of_flag(key, *action, before.map(|entry| entry.record.clone()), Some(after.record)))
         });
         (changes.collect(), all)
+    }
+
+    /// What it changes in the credentials as the store has them now.
+    pub fn revocations(&self, book: &Book) -> Vec<Change> {
+        self.revoked.iter().map(|credential| credential.revoked_over(book.credential(&credential.id))).collect()
     }
 }
 

@@ -4,7 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::actor::{self, Actor};
 use super::content::ContentId;
+use super::credential::CredentialRecord;
 use crate::flag::Split;
 
 /// A flag.
@@ -26,9 +28,10 @@ pub struct FlagRecord {
 
 /// Who did something, when and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Mark {
-    pub by: String,
+    #[serde(flatten, with = "actor::by")]
+    pub by: Actor,
     /// Milliseconds since 1970.
     pub at_ms: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,11 +91,12 @@ pub struct UsersFile {
     pub content: ContentId,
 }
 
-/// Of either kind.
+/// Of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     Flag(FlagRecord),
     Segment(SegmentRecord),
+    Credential(CredentialRecord),
 }
 
 impl Record {
@@ -102,8 +106,20 @@ impl Record {
         match self {
             Record::Flag(record) => serde_json::to_string(record),
             Record::Segment(record) => serde_json::to_string(record),
+            Record::Credential(record) => serde_json::to_string(record),
         }
         .unwrap_or_default()
+    }
+}
+
+impl Record {
+    /// The texts it speaks of.
+    pub fn texts(&self) -> Vec<ContentId> {
+        match self {
+            Record::Flag(record) => record.texts().collect(),
+            Record::Segment(record) => record.texts().collect(),
+            Record::Credential(_) => Vec::new(),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::action::Change;
+use super::actor::Actor;
 use super::content::ContentId;
 
 /// Where the newest revision stands.
@@ -34,6 +35,8 @@ pub enum Origin {
     Expire,
     /// A database was accepted in the place of the one known before.
     Accept,
+    /// A newer build brought over what stood in another form.
+    Upgrade,
 }
 
 impl Origin {
@@ -43,11 +46,13 @@ impl Origin {
             Origin::Api => "api",
             Origin::Expire => "expire",
             Origin::Accept => "accept",
+            Origin::Upgrade => "upgrade",
         }
     }
 
     pub fn parse(text: &str) -> Option<Origin> {
-        [Origin::File, Origin::Api, Origin::Expire, Origin::Accept].into_iter().find(|origin| origin.as_str() == text)
+        const ALL: [Origin; 5] = [Origin::File, Origin::Api, Origin::Expire, Origin::Accept, Origin::Upgrade];
+        ALL.into_iter().find(|origin| origin.as_str() == text)
     }
 }
 
@@ -65,7 +70,7 @@ pub struct Revision {
     pub committed_at_ms: i64,
     /// When it was first live: earlier than committed for a change that was journaled first.
     pub effective_at_ms: i64,
-    pub actor: String,
+    pub actor: Actor,
     pub origin: Origin,
     pub reason: Option<String>,
     pub idempotency_key: Option<String>,
@@ -77,12 +82,14 @@ impl Revision {
     /// read the same.
     pub fn hash(&self, before: ContentId) -> ContentId {
         let mut fields = Fields(Sha256::new());
-        fields.text("turnout-revision-1");
+        // Rows from before credentials had a place in it read as they did then.
+        fields.text(if self.actor.id.is_some() { "turnout-revision-3" } else { "turnout-revision-1" });
         fields.text(&before.to_string());
         fields.text(&self.revision.to_string());
         fields.text(&self.committed_at_ms.to_string());
         fields.text(&self.effective_at_ms.to_string());
-        fields.text(&self.actor);
+        fields.text(&self.actor.name);
+        self.actor.id.iter().for_each(|id| fields.text(id));
         fields.text(self.origin.as_str());
         fields.maybe(self.reason.as_deref());
         fields.maybe(self.idempotency_key.as_deref());

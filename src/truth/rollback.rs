@@ -54,7 +54,7 @@ impl Undoing {
             match action {
                 Action::Rollback { to } => self.before = revision.min(to.saturating_add(1)),
                 Action::Define | Action::Set | Action::Unset | Action::Expire => return Some(revision),
-                Action::Stop | Action::Resume | Action::Remove => self.before = revision,
+                Action::Stop | Action::Resume | Action::Remove | Action::Create | Action::Revoke => self.before = revision,
             }
         }
         None

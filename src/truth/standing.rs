@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::book::{Book, FlagEntry};
+use super::book::{Book, Credentials, FlagEntry};
+use super::credential::{Credential, CredentialId};
 use super::pending::{Op, Pending};
 use crate::flag::{Definition, Flag, FlagKey, Segments};
 use crate::snapshot::{Position, Standing, State};
@@ -13,6 +14,8 @@ use crate::snapshot::{Position, Standing, State};
 pub struct Truth {
     pub book: Book,
     pending: Vec<Pending>,
+    /// What was revoked before, as far as a state that was kept elsewhere knows: it holds over whatever the store says.
+    revoked_before: Arc<Credentials>,
     /// The names of entries that were committed before they came.
     early: Vec<String>,
     /// How often files were served that no store recorded.
@@ -21,10 +24,26 @@ pub struct Truth {
     floor: Position,
 }
 
+/// Told apart by what it holds: while this is held, none of it can come again as something else.
+#[derive(Clone, Debug)]
+pub struct CredentialsBasis {
+    book: Arc<Credentials>,
+    revoked_before: Arc<Credentials>,
+    pending: Vec<String>,
+}
+
+impl PartialEq for CredentialsBasis {
+    fn eq(&self, other: &CredentialsBasis) -> bool {
+        Arc::ptr_eq(&self.book, &other.book)
+            && Arc::ptr_eq(&self.revoked_before, &other.revoked_before)
+            && self.pending == other.pending
+    }
+}
+
 impl Truth {
     pub fn of(book: Book, mut pending: Vec<Pending>) -> Truth {
         pending.iter_mut().for_each(Pending::read);
-        Truth { book, pending, early: Vec::new(), unrecorded: 0, floor: Position::default() }
+        Truth { book, pending, revoked_before: Arc::default(), early: Vec::new(), unrecorded: 0, floor: Position::default() }
     }
 
     pub fn position(&self) -> Position {
@@ -35,6 +54,63 @@ impl Truth {
     /// Whether nothing was ever known here.
     pub fn is_cold(&self) -> bool {
         self.position() == Position::default()
+    }
+
+    /// Knows of revocations that the store may not know: an older state of it that is brought back revives nobody.
+    pub fn know_revoked(&mut self, credentials: impl IntoIterator<Item = Credential>) {
+        let revoked = credentials.into_iter().filter(|credential| credential.record.revoked_at_ms.is_some());
+        self.revoked_before = Arc::new(revoked.map(|Credential { id, record }| (id, record)).collect());
+    }
+
+    /// The revocations that the store does not know and nothing pending will bring there.
+    pub fn revocations_to_carry(&self, now_ms: i64) -> Vec<Credential> {
+        let is_recorded = |id: &CredentialId| self.book.credential(id).is_some_and(|record| record.revoked_at_ms.is_some());
+        let is_pending =
+            |id: &CredentialId| self.pending.iter().flat_map(|pending| &pending.revoked).any(|revoked| revoked.id == *id);
+        let needed = self.revoked_before.iter().filter(|(_, record)| record.is_needed(now_ms));
+        let missing = needed.filter(|(id, _)| !is_recorded(id) && !is_pending(id));
+        missing.map(|(id, record)| Credential { id: id.clone(), record: record.clone() }).collect()
+    }
+
+    /// Lets go of credentials that ended long ago. The history keeps them.
+    pub fn forget_dead_credentials(&mut self, now_ms: i64) {
+        self.book.forget_dead_credentials(now_ms);
+        if self.revoked_before.values().any(|record| !record.is_needed(now_ms)) {
+            Arc::make_mut(&mut self.revoked_before).retain(|_, record| record.is_needed(now_ms));
+        }
+    }
+
+    /// Every credential as it stands: revoked, if the store, a pending entry or a state that was kept says so.
+    pub fn credentials(&self) -> Credentials {
+        let mut credentials = (**self.book.credentials()).clone();
+        let pending = self.pending.iter().flat_map(|pending| &pending.revoked).map(|revoked| (&revoked.id, &revoked.record));
+        for (id, revoked) in self.revoked_before.iter().chain(pending) {
+            match credentials.get_mut(id) {
+                Some(record) if record.revoked_at_ms.is_some() => {}
+                Some(record) => {
+                    record.revoked_at_ms = revoked.revoked_at_ms;
+                    (record.revoked_by, record.revoked_by_id) = (revoked.revoked_by.clone(), revoked.revoked_by_id.clone());
+                }
+                None => drop(credentials.insert(id.clone(), revoked.clone())),
+            }
+        }
+        credentials
+    }
+
+    /// What [`credentials`](Truth::credentials) is made of: it may be something else only where this is.
+    pub fn credentials_basis(&self) -> CredentialsBasis {
+        let pending = self.pending.iter().filter(|pending| !pending.revoked.is_empty());
+        CredentialsBasis {
+            book: self.book.credentials().clone(),
+            revoked_before: self.revoked_before.clone(),
+            pending: pending.map(|pending| pending.id.clone()).collect(),
+        }
+    }
+
+    /// Whether no flag and no segment is known.
+    pub fn has_no_flags(&self) -> bool {
+        let narrows_none = self.pending.iter().all(|pending| pending.narrowed.is_empty());
+        self.book.flags().next().is_none() && self.book.segments().next().is_none() && narrows_none
     }
 
     pub fn pending(&self) -> &[Pending] {

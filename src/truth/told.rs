@@ -4,10 +4,12 @@ use serde_json::{Value as Json, json};
 
 use super::action::{Change, Subject};
 use super::content::ContentId;
+use super::credential::CredentialRecord;
 use super::forms::Forms;
 use super::record::{FlagRecord, Record};
 use super::revision::Revision;
-use crate::flag::{Split, Strategy};
+use crate::clock;
+use crate::flag::{FlagKey, Split, Strategy};
 
 /// A revision and the hash its row states. What a text meant then is told as far as `forms` has it.
 pub fn told(revision: &Revision, hash: ContentId, forms: &mut Forms) -> Json {
@@ -25,7 +27,8 @@ pub fn told(revision: &Revision, hash: ContentId, forms: &mut Forms) -> Json {
         "revision": revision.revision,
         "committedAtMs": revision.committed_at_ms,
         "effectiveAtMs": revision.effective_at_ms,
-        "actor": revision.actor,
+        "actor": revision.actor.name,
+        "actorId": revision.actor.id,
         "origin": revision.origin.as_str(),
         "reason": revision.reason,
         "idempotencyKey": revision.idempotency_key,
@@ -39,7 +42,7 @@ pub fn texts_to_tell(revision: &Revision) -> Vec<ContentId> {
     let records = revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
     let texts = records.map(|record| match record {
         Record::Flag(record) => record.texts().collect(),
-        Record::Segment(_) => Vec::new(),
+        Record::Segment(_) | Record::Credential(_) => Vec::new(),
     });
     texts.collect::<Vec<_>>().concat()
 }
@@ -52,9 +55,28 @@ pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
     }
 }
 
-/// What a flag served by this record, in a few words; `None` where that cannot be told.
+/// What a record meant, in a few words; `None` where that cannot be told.
 fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut Forms) -> Option<String> {
-    let (Subject::Flag(key), Some(Record::Flag(record))) = (subject, record) else { return None };
+    match (subject, record?) {
+        (Subject::Flag(key), Record::Flag(record)) => serving(key, record, forms),
+        (_, Record::Credential(record)) => Some(credential_in_words(record)),
+        _ => None,
+    }
+}
+
+/// `oncall: stopper, flags build-events, until 2027-02-25T08:00:00Z`. Nothing of it helps to guess a secret.
+fn credential_in_words(record: &CredentialRecord) -> String {
+    let flags = record.flags.as_ref().map(|flags| format!(", flags {}", flags.join(" "))).unwrap_or_default();
+    let ends = match (record.revoked_at_ms, record.expires_at_ms) {
+        (Some(_), _) => ", REVOKED".to_owned(),
+        (None, Some(at)) => format!(", until {}", clock::utc(at)),
+        (None, None) => String::new(),
+    };
+    format!("{}: {}{flags}{ends}", record.name, record.role)
+}
+
+/// What a flag served by this record.
+fn serving(key: &FlagKey, record: &FlagRecord, forms: &mut Forms) -> Option<String> {
     let _ = forms.read_flag(key, record);
     let FlagRecord { definition, pin, split, stop } = record;
     let id = pin.as_ref().map(|pin| pin.definition).or(*definition);

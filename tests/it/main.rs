@@ -5,7 +5,6 @@ mod admin;
 mod auth;
 mod cli;
 mod contract;
-mod credentials;
 mod files;
 mod files_in_place;
 mod http;

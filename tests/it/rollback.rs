@@ -18,14 +18,14 @@ async fn flap(service: &Service, times: usize) {
     let (mut record, _) = store.flag_at("chat", head.revision).await.unwrap().unwrap();
     for index in 0..2 * times {
         let before = record.clone();
-        let stop = Mark { by: "alert".to_owned(), at_ms: 1, reason: None };
+        let stop = Mark { by: "alert".into(), at_ms: 1, reason: None };
         record = FlagRecord { stop: (index % 2 == 0).then_some(stop), ..record };
         let action = if record.stop.is_some() { Action::Stop } else { Action::Resume };
         let revision = Revision {
             revision: head.revision + 1,
             committed_at_ms: head.committed_at_ms,
             effective_at_ms: head.committed_at_ms,
-            actor: "alert".to_owned(),
+            actor: "alert".into(),
             origin: Origin::Api,
             reason: None,
             idempotency_key: None,

@@ -304,7 +304,7 @@ impl Life {
     fn order_as(&mut self, may_widen: bool, which: usize, wish: Wish) {
         let order = Order {
             wish: wish.clone(),
-            actor: "somebody".to_owned(),
+            actor: "somebody".into(),
             reason: Some("because".to_owned()),
             key: None,
             expected: None,

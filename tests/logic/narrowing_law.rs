@@ -67,7 +67,7 @@ impl Shelf {
 }
 
 fn mark(by: &str) -> Mark {
-    Mark { by: by.to_owned(), at_ms: NOW, reason: None }
+    Mark { by: by.into(), at_ms: NOW, reason: None }
 }
 
 /// How a flag stands, drawn by lot.
@@ -178,8 +178,8 @@ impl Line<'_> {
 
     fn push(&mut self, narrowed: Vec<Narrowed>) {
         let id = format!("entry {}", self.truth.pending().len());
-        let (actor, origin) = ("x".to_owned(), Origin::Api);
-        self.truth.push(Pending { id, at_ms: NOW, actor, origin, reason: None, request: None, narrowed });
+        let (actor, origin, revoked) = ("x".into(), Origin::Api, Vec::new());
+        self.truth.push(Pending { id, at_ms: NOW, actor, origin, reason: None, request: None, narrowed, revoked });
         if self.store == Store::There {
             self.replay();
         }

@@ -3,6 +3,7 @@
 
 pub mod announced;
 pub mod contract;
+pub mod databases;
 pub mod forgery;
 pub mod guarded;
 pub mod issuer;

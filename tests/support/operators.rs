@@ -33,7 +33,7 @@ impl Service {
     }
 
     pub async fn revoked_token(&self, role: &str) -> Token {
-        let token = self.make_token("taken back", role, json!({})).await;
+        let token = self.make_token("taken-back", role, json!({})).await;
         assert_eq!(self.order(&format!("/v1/tokens/{}/revoke", token.id), json!({})).await.status(), 200);
         token
     }

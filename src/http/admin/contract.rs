@@ -6,14 +6,14 @@ use serde_json::{Value as Json, json};
 
 use super::history::MAX_PAGE;
 use super::orders::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
-use super::rejected::{May, without_a_database};
-use super::tokens::{MAX_EXPIRES_AFTER_MS, MAX_NAME_BYTES};
+use super::rejected::{May, no_room_for_a_token, without_a_database};
+use super::tokens::MAX_EXPIRES_AFTER_MS;
 use crate::flag::MAX_UNIT_BYTES;
 use crate::http::contract::{Answers, Operation, Takes, of_refusals, shape};
 use crate::http::error::Refusal;
 use crate::http::question::BadQuestion;
 use crate::http::server::TooSlow;
-use crate::token::Role;
+use crate::truth::{MAX_NAME_BYTES, Role};
 
 pub const TITLE: &str = "Turnout, for operators";
 pub const SAYS: &str = "Shows and changes what is live. Every call but `/healthz` takes `Authorization: Bearer` with a token whose role \
@@ -177,16 +177,19 @@ pub fn create_token() -> Operation {
     let made = Answers { status: 201, ..found("The credential, with its secret for this once.", "NewToken") };
     let mut refusals = with_a_body();
     refusals.extend(without_a_database());
+    refusals.extend(no_room_for_a_token());
     refusals.extend([Refusal::OtherFlags, Refusal::NoRandomness]);
     let mut operation = look("createToken", "Make a credential; its secret is shown once", made, refusals);
-    operation.says = "`flags` limits what a stopper or an operator may change.";
+    operation.says =
+        "`flags` limits what a stopper or an operator may change. No two living tokens have one name, in whatever case.";
     operation.takes = Takes::Body(json!({
         "type": "object",
         "properties": {
-            "name": line(json!("string"), 1, MAX_NAME_BYTES),
+            "name": { "type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES, "pattern": "^[A-Za-z0-9._-]+$" },
             "role": { "type": "string", "enum": Role::ALL.map(Role::as_str) },
             "flags": { "type": ["array", "null"], "items": shape("FlagKey") },
             "expiresAfterMs": time(MAX_EXPIRES_AFTER_MS),
+            "reason": line(json!(["string", "null"]), 0, MAX_REASON_BYTES),
         },
         "required": ["name", "role"],
         "additionalProperties": false,
@@ -196,11 +199,20 @@ pub fn create_token() -> Operation {
 }
 
 pub fn revoke_token() -> Operation {
-    let mut refusals = without_a_database();
-    refusals.extend([Refusal::OtherFlags, Refusal::UnknownToken]);
-    refusals.extend([BadQuestion::TooLarge(String::new()).into(), BadQuestion::TooSlow(TooSlow(Duration::ZERO)).into()]);
+    let mut refusals = with_a_body();
+    refusals.extend([Refusal::UnknownToken]);
     let mut operation = look("revokeToken", "Revoke a credential", found("It is no longer good.", "Revoked"), refusals);
-    operation.parameters = vec![in_path("id", "The credential's id.", json!({ "type": "string" }))];
+    operation.says = "Everybody may revoke the credential they show (`self`, or its id); those of others take an admin. It narrows: it is live \
+        at once, also with the database away.";
+    let live = found("It is no longer good, and that is not yet in the database.", "Revoked");
+    operation.answers.insert(1, Answers { status: 202, ..live });
+    let named = "The credential's id, the name of a living one, `self`, or `local-admin` for the data folder's own.";
+    operation.parameters = vec![in_path("id", named, json!({ "type": "string" }))];
+    operation.takes = Takes::PerhapsBody(json!({
+        "type": "object",
+        "properties": { "reason": line(json!(["string", "null"]), 0, MAX_REASON_BYTES) },
+        "additionalProperties": false,
+    }));
     operation
 }
 

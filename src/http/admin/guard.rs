@@ -15,13 +15,16 @@ use crate::clock;
 use crate::http::contract::Endpoint;
 use crate::http::error::Refusal;
 use crate::http::question::body as read_body;
-use crate::token::{Caller, Role};
+use crate::token::Caller;
+use crate::truth::Role;
 
 /// What a call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
     /// No credential at all.
     Anyone,
+    /// Any good credential: what is done to the one that is shown.
+    Own,
     Look,
     /// Stop and lower; what turns out to widen takes `Change`.
     Narrow,
@@ -33,6 +36,7 @@ impl Permission {
     pub fn as_str(self) -> &'static str {
         match self {
             Permission::Anyone => "anyone",
+            Permission::Own => "own",
             Permission::Look => "look",
             Permission::Narrow => "narrow",
             Permission::Change => "change",
@@ -43,7 +47,7 @@ impl Permission {
     /// The one table of who may do what.
     pub fn is_given_to(self, role: Role) -> bool {
         match (self, role) {
-            (Permission::Anyone, _) => true,
+            (Permission::Anyone | Permission::Own, _) => true,
             // A server asks for users, on the other listener.
             (_, Role::Server) => false,
             (Permission::Look, _) => true,

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::AdminSurface;
 use super::answer::respond;
+use crate::clock;
 use crate::control::Database;
 
 /// The media type of the answer.
@@ -48,6 +49,12 @@ impl prometheus_client::collector::Collector for Collector {
         gauge("turnout_pending_changes", "Changes that are live and not yet in the database", u64::from(pending))?;
         gauge("turnout_watch_polling", "1 while changes are found by polling", u64::from(self.0.watch.as_str() == "polling"))?;
         gauge("turnout_streams", "Streams that are open", surface.hub.streams().count() as u64)?;
+        let known = self.0.corridor.credentials().borrow().clone();
+        let ends = known.living(clock::wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
+        if let Some(nearest) = ends.min() {
+            let help = "When the token that ends next does, in seconds since 1970";
+            gauge("turnout_token_expires_timestamp_seconds", help, nearest as u64 / 1000)?;
+        }
         if let Some(deliveries) = &self.0.deliveries {
             gauge("turnout_webhook_behind", "Revisions the webhook has not taken yet", deliveries.behind())?;
             let mut family = encoder.encode_descriptor(

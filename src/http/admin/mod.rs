@@ -55,7 +55,7 @@ pub struct AdminSurface {
 
 /// Every call, and who may make it.
 fn calls() -> Vec<Guarded> {
-    use Permission::{Administer, Anyone, Change, Look, Narrow};
+    use Permission::{Administer, Anyone, Change, Look, Narrow, Own};
     vec![
         Guarded::new(Anyone, Endpoint::get("/healthz", problems::alive, contract::alive())),
         Guarded::new(Look, Endpoint::get("/openapi.json", problems::openapi, contract::openapi())),
@@ -76,7 +76,7 @@ fn calls() -> Vec<Guarded> {
         Guarded::new(Look, Endpoint::get("/v1/history/verify", history::verify, contract::verify())),
         Guarded::new(Administer, Endpoint::get("/v1/tokens", tokens::list, contract::tokens())),
         Guarded::new(Administer, Endpoint::post("/v1/tokens", tokens::create, contract::create_token())),
-        Guarded::new(Administer, Endpoint::post("/v1/tokens/{id}/revoke", tokens::revoke, contract::revoke_token())),
+        Guarded::new(Own, Endpoint::post("/v1/tokens/{id}/revoke", tokens::revoke, contract::revoke_token())),
     ]
 }
 

@@ -156,7 +156,7 @@ impl Asked {
             (key, ContentId::of(&request))
         });
         let may_widen = Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
-        Ok(Order { wish, actor: caller.name, reason, key, expected, may_widen })
+        Ok(Order { wish, actor: caller.actor(), reason, key, expected, may_widen })
     }
 }
 

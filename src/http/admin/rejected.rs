@@ -31,6 +31,10 @@ fn row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
         Rejected::Moved { .. } => {
             (S::CONFLICT, "moved", "the flag, or a segment it names, changed since the caller looked; `since` says how")
         }
+        Rejected::NameTaken(_) => (S::UNPROCESSABLE_ENTITY, "name-taken", "a living token has this name"),
+        Rejected::TooManyCredentials { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "too-many-tokens", "there are as many tokens as there may be")
+        }
         Rejected::Down(_) => (S::SERVICE_UNAVAILABLE, "database-down", "the database is out of reach"),
         Rejected::NoSpace => (S::INSUFFICIENT_STORAGE, "disk-full", "the disk is full"),
         Rejected::Unknown => {
@@ -98,6 +102,11 @@ impl May {
 /// What changes nothing of a flag may still find the database away.
 pub fn without_a_database() -> Vec<Refusal> {
     vec![Rejected::Down(String::new()).into(), Rejected::NoSpace.into(), Rejected::Unknown.into()]
+}
+
+/// Why there is no room for another token.
+pub fn no_room_for_a_token() -> Vec<Refusal> {
+    vec![Rejected::NameTaken(String::new()).into(), Rejected::TooManyCredentials { what: "", limit: 0 }.into()]
 }
 
 /// What was changed meanwhile, where that is why.

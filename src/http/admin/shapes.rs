@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use crate::flag::Strategy;
 use crate::http::contract::schemas::count;
 use crate::http::contract::shape;
-use crate::token::Role;
+use crate::truth::Role;
 
 /// Every shape by its name. What may be missing is `null`, never left out.
 pub fn shapes() -> Json {
@@ -87,7 +87,12 @@ pub fn shapes() -> Json {
         "Token": object(token()),
         "Tokens": object(json!({ "tokens": { "type": "array", "items": shape("Token") } })),
         "NewToken": new_token(),
-        "Revoked": object(json!({ "revoked": { "description": "Its id.", "type": "string" } })),
+        "Revoked": object(json!({
+            "revoked": { "description": "Its id; `local-admin` for the data folder's own.", "type": "string" },
+            "outcome": { "type": "string", "enum": ["committed", "pending"] },
+            "revision": { "description": "The revision it made; `null` where it made none, or none yet.", "type": ["integer", "null"] },
+            "survivesRestart": { "type": "boolean" },
+        })),
     })
 }
 
@@ -144,11 +149,12 @@ fn revision() -> Json {
         "committedAtMs": { "type": "integer" },
         "effectiveAtMs": { "description": "When it was first live.", "type": "integer" },
         "actor": { "type": "string" },
-        "origin": { "type": "string", "enum": ["file", "api", "expire", "accept"] },
+        "actorId": credential_id(),
+        "origin": { "type": "string", "enum": ["file", "api", "expire", "accept", "upgrade"] },
         "reason": maybe("string"),
         "idempotencyKey": maybe("string"),
         "changes": { "type": "array", "items": object(json!({
-            "kind": { "type": "string", "enum": ["flag", "segment"] },
+            "kind": { "type": "string", "enum": ["flag", "segment", "credential"] },
             "key": { "type": "string" },
             "action": action(),
             "backTo": { "description": "The revision a rollback went back to.", "type": ["integer", "null"] },
@@ -187,7 +193,7 @@ fn story() -> Json {
 }
 
 fn mark() -> Json {
-    json!({ "by": { "type": "string" }, "atMs": { "type": "integer" }, "reason": maybe("string") })
+    json!({ "by": { "type": "string" }, "byId": credential_id(), "atMs": { "type": "integer" }, "reason": maybe("string") })
 }
 
 fn token() -> Json {
@@ -196,26 +202,35 @@ fn token() -> Json {
         "name": { "type": "string" },
         "role": { "type": "string", "enum": Role::ALL.map(Role::as_str) },
         "flags": { "description": "The flags it may change; `null` for all.", "type": ["array", "null"], "items": shape("FlagKey") },
+        "state": { "type": "string", "enum": ["good", "expired", "revoked"] },
         "createdAtMs": { "type": "integer" },
         "createdBy": { "type": "string" },
+        "createdById": credential_id(),
         "expiresAtMs": maybe("integer"),
         "revokedAtMs": maybe("integer"),
+        "revokedBy": maybe("string"),
+        "revokedById": credential_id(),
     })
 }
 
 fn new_token() -> Json {
     let mut members = token();
+    members["revision"] = count("The revision that made it.");
     members["secret"] = json!({ "description": "Shown this once.", "type": "string" });
     object(members)
 }
 
 /// Actions of revisions; more may come.
 fn action() -> Json {
-    json!({ "description": "`set`, `unset`, `stop`, `resume`, `rollback`, `define`, `expire` or `remove`.", "type": "string" })
+    json!({ "description": "`set`, `unset`, `stop`, `resume`, `rollback`, `define`, `expire`, `remove`, `create` or `revoke`.", "type": "string" })
 }
 
 fn position() -> Json {
     json!({ "description": "A revision, or `revision+n` with n changes pending.", "type": "string" })
+}
+
+fn credential_id() -> Json {
+    json!({ "description": "The id of the credential it was done with; `null` for the service itself and the data folder's own.", "type": ["string", "null"] })
 }
 
 fn maybe(kind: &str) -> Json {

@@ -1,7 +1,7 @@
 //! Credentials: made, listed and revoked. The secret is shown once, and only its hash is kept.
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
@@ -9,64 +9,148 @@ use serde_json::{Value as Json, json};
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
+use super::guard::Permission;
 use super::members::{Members, bad_order};
+use super::orders::MAX_REASON_BYTES;
 use crate::clock;
+use crate::control::{AdminTokenEnd, Done};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
-use crate::http::question::body as read_body;
-use crate::token::{Caller, Credential, Role, random_name, random_secret};
-use crate::truth::ContentId;
+use crate::token::{Caller, LOCAL_ADMIN, random_name, random_secret};
+use crate::truth::{ContentId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role};
 
-/// The longest name, in bytes.
-pub const MAX_NAME_BYTES: usize = 64;
-/// The most credentials there may be, revoked ones among them.
-pub const MAX_TOKENS: usize = 10_000;
 const DAY_MS: i64 = 86_400_000;
 /// Unless another time is asked for.
 const EXPIRES_AFTER_MS: i64 = 90 * DAY_MS;
 /// The longest a credential may live.
 pub const MAX_EXPIRES_AFTER_MS: i64 = 3_660 * DAY_MS;
+/// So many hexadecimal digits are an id.
+const ID_DIGITS: usize = 12;
 
-/// Who is named in the history without a credential of this list.
-const OUR_OWN_NAMES: [&str; 4] = ["local-admin", "file", "expiry", "accept-database"];
+/// Names in the history for who is not a credential of this list, in any case; `self` is the one that is shown.
+const OUR_OWN_NAMES: [&str; 14] = [
+    LOCAL_ADMIN,
+    "admin.token",
+    "file",
+    "expiry",
+    "accept-database",
+    "turnout",
+    "self",
+    "api",
+    "apply",
+    "plan",
+    "guard",
+    "alert",
+    "webhook",
+    "upgrade",
+];
 
 struct Wanted {
     name: String,
     role: Role,
     flags: Option<Vec<FlagKey>>,
     expires_after_ms: i64,
+    reason: Option<String>,
 }
 
 pub async fn list(State(surface): State<AdminSurface>) -> Response<Body> {
-    let tokens = surface.corridor.tokens().borrow().clone();
-    let tokens: Vec<Json> = tokens.iter().map(shown).collect();
-    answer(&surface, StatusCode::OK, &json!({ "tokens": tokens }))
+    let (known, now) = (surface.corridor.credentials().borrow().clone(), clock::wall_ms());
+    let shown = known.all().iter().filter(|credential| credential.record.is_shown(now));
+    answer(&surface, StatusCode::OK, &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }))
 }
 
-pub async fn create(State(surface): State<AdminSurface>, Extension(caller): Extension<Caller>, body: Body) -> Response<Body> {
-    match wanted(body).await {
-        Ok(wanted) => make(&surface, caller, wanted).await,
+pub async fn create(State(surface): State<AdminSurface>, Extension(caller): Extension<Caller>, body: Bytes) -> Response<Body> {
+    match wanted(&body) {
+        Ok(wanted) => make(&surface, &caller, wanted).await,
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
-pub async fn revoke(State(surface): State<AdminSurface>, path: Result<Path<String>, PathRejection>) -> Response<Body> {
-    let Ok(Path(id)) = path else { return refuse(&surface, &Refusal::UnknownToken) };
-    match surface.corridor.revoke_token(&id).await {
-        Ok(true) => answer(&surface, StatusCode::OK, &json!({ "revoked": id })),
-        Ok(false) => refuse(&surface, &Refusal::UnknownToken),
-        Err(rejected) => refuse(&surface, &rejected.into()),
+/// Ends a credential. Everybody may end the one they show; those of others are for whoever administers.
+pub async fn revoke(
+    State(surface): State<AdminSurface>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<String>, PathRejection>,
+    body: Bytes,
+) -> Response<Body> {
+    let reason = Members::read(&body, &["reason"]).and_then(|mut told| told.line("reason", MAX_REASON_BYTES));
+    let reason = match reason {
+        Ok(reason) => reason,
+        Err(refusal) => return refuse(&surface, &refusal),
+    };
+    let named = path.map(|Path(named)| named).unwrap_or_default();
+    match find(&surface, &caller, &named) {
+        Ok(Found::LocalAdmin) => end_admin_token(&surface).await,
+        Ok(Found::Credential(id)) => match surface.corridor.revoke_credential(&id, caller.actor(), reason).await {
+            Ok(Some(done)) => revoked(&surface, id.as_str(), &done),
+            Ok(None) => refuse(&surface, &Refusal::UnknownToken),
+            Err(rejected) => refuse(&surface, &rejected.into()),
+        },
+        Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
-async fn wanted(body: Body) -> Result<Wanted, Refusal> {
-    let bytes = read_body(body).await?;
-    let mut told = Members::read(&bytes, &["name", "role", "flags", "expiresAfterMs"])?;
-    let name = told.line("name", MAX_NAME_BYTES)?.filter(|name| !name.trim().is_empty());
-    let name = name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
-    if OUR_OWN_NAMES.contains(&name.trim()) {
-        return Err(bad_order("this `name` stands in the history for Turnout itself; choose another"));
+/// Whose end is asked for.
+enum Found {
+    LocalAdmin,
+    Credential(CredentialId),
+}
+
+/// By an id, by the name of a living one, or `self`.
+fn find(surface: &AdminSurface, caller: &Caller, named: &str) -> Result<Found, Refusal> {
+    let own = caller.id.as_ref().map(ToString::to_string);
+    if named == "self" || own.as_deref() == Some(named) {
+        return Ok(caller.id.clone().map_or(Found::LocalAdmin, Found::Credential));
     }
+    // Whoever may not is told the same of every name there may be.
+    if !Permission::Administer.is_given_to(caller.role) {
+        return Err(Refusal::NotPermitted(caller.role));
+    }
+    if caller.flags.is_some() {
+        return Err(Refusal::OtherFlags);
+    }
+    if named.eq_ignore_ascii_case(LOCAL_ADMIN) || named == "admin.token" {
+        return Ok(Found::LocalAdmin);
+    }
+    let (known, now) = (surface.corridor.credentials().borrow().clone(), clock::wall_ms());
+    if let Some(id) = named.parse().ok().filter(|id| known.get(id).is_some()) {
+        return Ok(Found::Credential(id));
+    }
+    let mut of_name = known.living_named(named, now);
+    match (of_name.next(), of_name.next()) {
+        (Some(credential), None) => Ok(Found::Credential(credential.id.clone())),
+        (None, _) => Err(Refusal::UnknownToken),
+        (Some(_), Some(_)) => Err(bad_order("several living tokens have this name; say which by its id")),
+    }
+}
+
+fn revoked(surface: &AdminSurface, id: &str, done: &Done) -> Response<Body> {
+    let (status, outcome, revision, survives) = match done {
+        Done::Committed { revision, .. } | Done::Repeated { revision } => (StatusCode::OK, "committed", Some(*revision), true),
+        Done::Pending { survives_restart, .. } => (StatusCode::ACCEPTED, "pending", None, *survives_restart),
+        Done::Unchanged => (StatusCode::OK, "unchanged", None, true),
+    };
+    let body = json!({ "revoked": id, "outcome": outcome, "revision": revision, "survivesRestart": survives });
+    answer(surface, status, &body)
+}
+
+/// It stands in no revision: the file is its node's alone.
+async fn end_admin_token(surface: &AdminSurface) -> Response<Body> {
+    let (status, survives) = match surface.corridor.end_admin_token().await {
+        Ok(AdminTokenEnd::Replaced) => (StatusCode::OK, true),
+        Ok(AdminTokenEnd::InMemory) => (StatusCode::ACCEPTED, false),
+        Err(rejected) => return refuse(surface, &rejected.into()),
+    };
+    let outcome = if survives { "committed" } else { "pending" };
+    let body = json!({ "revoked": LOCAL_ADMIN, "outcome": outcome, "revision": null, "survivesRestart": survives });
+    answer(surface, status, &body)
+}
+
+fn wanted(body: &[u8]) -> Result<Wanted, Refusal> {
+    let mut told = Members::read(body, &["name", "role", "flags", "expiresAfterMs", "reason"])?;
+    let name: Option<String> = told.take("name", "a text")?;
+    let name = name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
+    check_name(&name)?;
     let roles = Role::ALL.map(Role::as_str).join(", ");
     let role = told.take("role", &format!("one of {roles}"))?;
     let role = role.ok_or_else(|| bad_order(format!("a token needs a `role`: one of {roles}")))?;
@@ -78,34 +162,48 @@ async fn wanted(body: Body) -> Result<Wanted, Refusal> {
     if !(1..=MAX_EXPIRES_AFTER_MS).contains(&expires_after_ms) {
         return Err(bad_order("`expiresAfterMs` is a time from 1 ms to ten years"));
     }
-    Ok(Wanted { name, role, flags, expires_after_ms })
+    Ok(Wanted { name, role, flags, expires_after_ms, reason: told.line("reason", MAX_REASON_BYTES)? })
 }
 
-async fn make(surface: &AdminSurface, caller: Caller, wanted: Wanted) -> Response<Body> {
-    if surface.corridor.tokens().borrow().len() >= MAX_TOKENS {
-        return refuse(surface, &Refusal::BadOrder(format!("there are {MAX_TOKENS} tokens already, the most there may be")));
+/// What the history shows must not be taken for another's, however it is written.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_plain) {
+        return Err(bad_order(format!("`name` is 1 to {MAX_NAME_BYTES} of the letters a to z, digits and . - _")));
     }
-    let (Some(id), Some(secret)) = (random_name(), random_secret()) else {
-        return refuse(surface, &Refusal::NoRandomness);
-    };
+    if OUR_OWN_NAMES.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        return Err(bad_order("this `name` stands for Turnout itself; choose another"));
+    }
+    if name.len() == ID_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(bad_order("this `name` looks like the id of a token; choose another"));
+    }
+    Ok(())
+}
+
+async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Response<Body> {
+    let secret = random_secret();
+    let id = random_name().and_then(|name| name.get(..ID_DIGITS)?.parse::<CredentialId>().ok());
+    let (Some(id), Some(secret)) = (id, secret) else { return refuse(surface, &Refusal::NoRandomness) };
     // Told apart at sight from every other secret somebody may have at hand.
     let secret = format!("turnout-{}-{secret}", wanted.role);
     let now = clock::wall_ms();
-    let credential = Credential {
-        id: id.chars().take(12).collect(),
+    let record = CredentialRecord {
         name: wanted.name,
         role: wanted.role,
         flags: wanted.flags.map(|flags| flags.iter().map(ToString::to_string).collect()),
         hash: ContentId::of(secret.as_bytes()),
         created_at_ms: now,
-        created_by: caller.name,
+        created_by: caller.actor(),
         expires_at_ms: Some(now + wanted.expires_after_ms),
         revoked_at_ms: None,
+        revoked_by: None,
+        revoked_by_id: None,
     };
-    match surface.corridor.add_token(credential.clone()).await {
-        Ok(()) => {
-            let mut body = shown(&credential);
-            body["secret"] = secret.into();
+    let credential = Credential { id, record };
+    match surface.corridor.make_credential(credential.clone(), wanted.reason).await {
+        Ok(revision) => {
+            let mut body = shown_at(now)(&credential);
+            (body["secret"], body["revision"]) = (secret.into(), revision.into());
             answer(surface, StatusCode::CREATED, &body)
         }
         Err(rejected) => refuse(surface, &rejected.into()),
@@ -113,15 +211,26 @@ async fn make(surface: &AdminSurface, caller: Caller, wanted: Wanted) -> Respons
 }
 
 /// Everything but the hash.
-fn shown(credential: &Credential) -> Json {
-    json!({
-        "id": credential.id,
-        "name": credential.name,
-        "role": credential.role,
-        "flags": credential.flags,
-        "createdAtMs": credential.created_at_ms,
-        "createdBy": credential.created_by,
-        "expiresAtMs": credential.expires_at_ms,
-        "revokedAtMs": credential.revoked_at_ms,
-    })
+fn shown_at(now_ms: i64) -> impl Fn(&Credential) -> Json {
+    move |Credential { id, record }| {
+        let state = match record.revoked_at_ms {
+            Some(_) => "revoked",
+            None if record.is_good(now_ms) => "good",
+            None => "expired",
+        };
+        json!({
+            "id": id,
+            "name": record.name,
+            "role": record.role,
+            "flags": record.flags,
+            "state": state,
+            "createdAtMs": record.created_at_ms,
+            "createdBy": record.created_by.name,
+            "createdById": record.created_by.id,
+            "expiresAtMs": record.expires_at_ms,
+            "revokedAtMs": record.revoked_at_ms,
+            "revokedBy": record.revoked_by,
+            "revokedById": record.revoked_by_id,
+        })
+    }
 }

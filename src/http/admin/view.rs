@@ -70,14 +70,14 @@ pub fn default(entry: &FlagEntry) -> Strategy {
 }
 
 pub fn mark(Mark { by, at_ms, reason }: &Mark) -> Json {
-    json!({ "by": by, "atMs": at_ms, "reason": reason })
+    json!({ "by": by.name, "byId": by.id, "atMs": at_ms, "reason": reason })
 }
 
 fn held(Held { split, mark, ends }: &Held) -> Json {
     let ends = ends.as_ref().map(|End { at_ms, split, named }| json!({ "atMs": at_ms, "split": split, "named": named }));
-    json!({ "split": split, "by": mark.by, "atMs": mark.at_ms, "reason": mark.reason, "ends": ends })
+    json!({ "split": split, "by": mark.by.name, "byId": mark.by.id, "atMs": mark.at_ms, "reason": mark.reason, "ends": ends })
 }
 
 fn pin(Pin { of, mark, .. }: &Pin) -> Json {
-    json!({ "revision": of, "by": mark.by, "atMs": mark.at_ms, "reason": mark.reason })
+    json!({ "revision": of, "by": mark.by.name, "byId": mark.by.id, "atMs": mark.at_ms, "reason": mark.reason })
 }

@@ -18,7 +18,7 @@ impl Bench {
         let body = body.into();
         let shown =
             format!("{path} {:?} {}", key.map(String::from_utf8_lossy), String::from_utf8_lossy(&body[..body.len().min(120)]));
-        let before = (self.0.revision(), self.0.app.corridor().tokens().borrow().len());
+        let before = (self.0.revision(), self.0.app.corridor().credentials().borrow().all().len());
         let request = self.0.client.post(self.0.admin_url(path)).bearer_auth(self.0.token()).body(body);
         let value = |key: &[u8]| reqwest::header::HeaderValue::from_bytes(key).unwrap();
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", value(key)));
@@ -30,7 +30,11 @@ impl Bench {
         assert_eq!(problem["code"], code, "{shown}");
         assert!(!text.contains(SENT), "{shown}: {text}");
         assert!(!text.contains(|c: char| c.is_control()), "{shown}: {text}");
-        assert_eq!((self.0.revision(), self.0.app.corridor().tokens().borrow().len()), before, "{shown}: something was done");
+        assert_eq!(
+            (self.0.revision(), self.0.app.corridor().credentials().borrow().all().len()),
+            before,
+            "{shown}: something was done"
+        );
     }
 
     async fn takes(&self, path: &str, body: Json) {
@@ -198,6 +202,14 @@ async fn a_token_is_asked_for_as_it_has_to_be() {
         json!({ "name": "a", "role": "viewer", "expiresAfterMs": "90d" }),
         json!({ "name": "a", "role": "viewer", "secret": "sentinel-4711" }),
         json!({ "name": "local-admin", "role": "viewer" }),
+        json!({ "name": "Local-Admin", "role": "viewer" }),
+        json!({ "name": "l\u{43e}cal-admin", "role": "viewer" }),
+        json!({ "name": "local-admin\u{200b}", "role": "viewer" }),
+        json!({ "name": "SELF", "role": "viewer" }),
+        json!({ "name": "turnout", "role": "viewer" }),
+        json!({ "name": "two words", "role": "viewer" }),
+        json!({ "name": "a/b", "role": "viewer" }),
+        json!({ "name": "0123456789ab", "role": "viewer" }),
         json!({ "name": "expiry", "role": "viewer" }),
     ];
     for body in refused {
@@ -206,7 +218,7 @@ async fn a_token_is_asked_for_as_it_has_to_be() {
     bench.check("/v1/tokens", None, "", 400, "bad-order").await;
     for body in [
         json!({ "name": "x".repeat(64), "role": "viewer", "flags": null, "expiresAfterMs": null }),
-        json!({ "name": "Jörg", "role": "operator", "flags": ["not-there-yet"], "expiresAfterMs": 3_660 * 86_400_000_i64 }),
+        json!({ "name": "joerg.m-2_x", "role": "operator", "flags": ["not-there-yet"], "expiresAfterMs": 3_660 * 86_400_000_i64 }),
         json!({ "name": "nobody", "role": "stopper", "flags": [] }),
     ] {
         bench.takes("/v1/tokens", body).await;

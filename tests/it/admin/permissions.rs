@@ -7,7 +7,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value as Json, json};
 use turnout::http::permissions;
 
-/// What each kind of credential may; an unknown one, nothing.
+/// What each kind of credential may; an unknown one, nothing. What is `own` is asked for another's credential here, which takes an admin.
 const MAY: [(&str, &[&str]); 9] = [
     ("no token", &["anyone"]),
     ("wrong", &["anyone"]),
@@ -17,7 +17,7 @@ const MAY: [(&str, &[&str]); 9] = [
     ("viewer", &["anyone", "look"]),
     ("stopper", &["anyone", "look", "narrow"]),
     ("operator", &["anyone", "look", "narrow", "change"]),
-    ("admin", &["anyone", "look", "narrow", "change", "administer"]),
+    ("admin", &["anyone", "look", "narrow", "change", "administer", "own"]),
 ];
 const STRANGERS: [&str; 4] = ["no token", "wrong", "expired", "revoked"];
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -159,7 +159,7 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
     let half = |key: &str| flag(key, "rollout: { realtime-v2: 50% }");
     let service = Service::start(&[("chat.yaml", &half("chat")), ("feed.yaml", &half("feed"))]).await;
     for role in ["stopper", "operator"] {
-        let token = service.make_token("limited", role, json!({ "flags": ["chat"] })).await;
+        let token = service.make_token(&format!("limited-{role}"), role, json!({ "flags": ["chat"] })).await;
         let orders = [
             ("set", json!({ "realtime-v2": "10%" })),
             ("unset", json!({})),
@@ -234,7 +234,7 @@ async fn a_revoked_token_is_refused_at_once_and_once_is_enough() {
         assert_eq!((status, again["code"].as_str()), (404, Some("no-such-token")), "{role}");
     }
     // An admin may take back its own, and a path that is no text names nobody.
-    let admin = service.make_token("self", "admin", json!({})).await;
+    let admin = service.make_token("mine", "admin", json!({})).await;
     assert_eq!(service.order_as(&admin.secret, &format!("/v1/tokens/{}/revoke", admin.id), json!({})).await.0, 200);
     let (status, answer) = service.ordered("/v1/tokens/%ff%fe/revoke", json!({})).await;
     assert_eq!((status, answer["code"].as_str()), (404, Some("no-such-token")));

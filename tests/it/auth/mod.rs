@@ -1,4 +1,6 @@
-//! Credentials: session tokens, server keys, and the keys they are checked with.
+//! Credentials: session tokens, server keys, and the keys they are checked with; tokens of operators, and how they end.
 
+mod credentials;
 mod keys;
+mod revocations;
 mod tokens;

@@ -93,7 +93,7 @@ fn what_is_typed_wrong_is_told_with_the_mend() {
         ("rollback chat --reason x", 3, &[], &["no change of `chat` left to roll back"]),
         ("history --limit 0", 2, &[], &["1..=200"]),
         ("token create ops --role king", 2, &[], &["stopper"]),
-        ("token revoke ../x", 2, &[], &["no token's id"]),
+        ("token revoke ../x", 2, &[], &["not a token's id"]),
         ("token revoke 0123456789ab", 1, &[], &["no such token", "turnout token list"]),
         ("explain chat --attr platform", 2, &[], &["NAME=VALUE"]),
         ("explain chat --bucket 100000", 2, &[], &["0 to 99999"]),
@@ -138,13 +138,35 @@ fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
     let file = format!("--token-file {}", path.display());
     server.check((&format!("set chat 50% --reason x {file}"), 3, &[], &["only narrowing is permitted", "operator or admin"]));
     server.check((&format!("stop search {file}"), 3, &[], &["this token reaches other flags only"]));
-    server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 2"], &[]));
+    server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 3"], &[]));
     server.check((&format!("token list {file}"), 3, &[], &["a stopper may not do this"]));
-    server.check(("token list", 0, &["oncall", "stopper", "chat"], &[]));
+    server.check(("token list", 0, &["CREATED", "ENDS", "STATE", "oncall", "stopper", "chat", "good"], &[]));
+    let listed = server.run("token list").1;
+    assert!(listed.lines().all(|line| line.len() <= 80), "{listed}");
     let id = talk.split(':').next().unwrap();
     server.check((&format!("token revoke {id}"), 0, &["revoked"], &[]));
     server.check((&format!("status {file}"), 3, &[], &["revoked or expired"]));
     server.check(("history chat", 0, &["oncall"], &[]));
+    server.check(("token list", 0, &["revoked"], &[]));
+    server.check((
+        "history",
+        0,
+        &[&format!("create {id} oncall: stopper, flags chat"), &format!("revoke {id} oncall: stopper, flags chat")],
+        &[],
+    ));
+
+    // By the name of a living one, by whoever shows it, and the server's own.
+    let (_, secret, _) = server.run("token create oncall --role viewer --reason again");
+    fs::write(&path, &secret).unwrap();
+    server.check((&format!("token revoke other {file}"), 3, &[], &["a viewer may not do this"]));
+    server.check((&format!("token revoke self {file}"), 0, &["revoked"], &[]));
+    server.check((&format!("status {file}"), 3, &[], &["revoked or expired"]));
+    assert_eq!(server.run("token create oncall --role viewer").0, 0);
+    server.check(("token create OnCall --role viewer", 3, &[], &["a living token of the name"]));
+    server.check(("token revoke oncall --reason leaked", 0, &["revoked"], &[]));
+    server.check(("token revoke oncall", 1, &[], &["no such token"]));
+    server.check(("token revoke local-admin", 0, &["revoked local-admin"], &["admin.token", "holds a new one"]));
+    server.check(("token list", 0, &["oncall"], &[]));
 }
 
 /// Offline from the files and from the server: one story, told by the same code.

@@ -172,13 +172,13 @@ async fn lengthen(database: &Path, count: u64) {
         sqlx::query_as("SELECT hash, committed_at_ms FROM head").fetch_one(&mut *adding).await.unwrap();
     let mut head = Head { revision: 1, hash: hash.parse().unwrap(), committed_at_ms: at };
     for number in 2..=count + 1 {
-        let (actor, origin) = ("test".to_owned(), Origin::Api);
+        let (actor, origin) = ("test".into(), Origin::Api);
         let (committed_at_ms, effective_at_ms) = (at, at);
         let (reason, idempotency_key, changes) = (None, None, Vec::new());
         let revision =
             Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
         head = revision.head(&head);
-        sqlx::query("INSERT INTO revisions VALUES ($1, $2, $2, 'test', 'api', NULL, NULL, $3)")
+        sqlx::query("INSERT INTO revisions VALUES ($1, $2, $2, 'test', 'api', NULL, NULL, $3, NULL)")
             .bind(number as i64)
             .bind(at)
             .bind(head.hash.to_string())

@@ -7,6 +7,7 @@ use serde_json::json;
 use turnout::http::permissions;
 use turnout::token::{Algorithm, Unverified};
 
+use crate::support::databases::Database;
 use crate::support::guarded::{Guarded, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use crate::support::raw::Raw;
@@ -16,45 +17,52 @@ async fn status_of(service: &Service, secret: &str) -> u16 {
     service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
 }
 
-/// Every call of the admin listener that takes a body, by a credential that ends between the request's head and its body.
+/// Every call of the admin listener that takes a body, by a credential that ends between the request's head and its body; with the
+/// database there, away, and held.
 #[tokio::test]
 async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
-    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
     let calls: Vec<_> = permissions().into_iter().filter(|(method, ..)| *method == "post").map(|(_, path, _)| path).collect();
     assert!(calls.len() >= 9, "{calls:?}");
     let body = json!({ "reason": "before I go" }).to_string();
-    for kind in ["revoked", "expired", "good"] {
-        let more = if kind == "expired" { json!({ "expiresAfterMs": 3000 }) } else { json!({}) };
-        let token = service.make_token(kind, "admin", more).await;
-        let bearer = format!("Bearer {}", token.secret);
-        let mut waiting = Vec::new();
-        for path in &calls {
-            let request = format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "nobody"));
-            let headers = [("authorization", &*bearer)];
-            let raw = Raw::that_sent_its_head(service.app.admin_address(), &request, &headers, body.len()).await;
-            waiting.push((request, raw));
-        }
-        let revision = service.revision();
-        match kind {
-            "revoked" => {
-                let path = format!("/v1/tokens/{}/revoke", token.id);
-                assert_eq!(service.order(&path, json!({})).await.status(), 200);
+    for database in Database::ALL {
+        let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+        service.copy_database("backup").await;
+        let revoked = service.make_token("revoked", "admin", json!({})).await;
+        let good = service.make_token("good", "admin", json!({})).await;
+        // Long enough for a busy machine to bring the database into its state.
+        let expired = service.make_token("expired", "admin", json!({ "expiresAfterMs": 8000 })).await;
+        service.bring_database(database, "backup").await;
+        for (kind, token) in [("expired", expired), ("revoked", revoked), ("good", good)] {
+            let bearer = format!("Bearer {}", token.secret);
+            let mut waiting = Vec::new();
+            for path in &calls {
+                let request = format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "nobody"));
+                let headers = [("authorization", &*bearer)];
+                let raw = Raw::that_sent_its_head(service.app.admin_address(), &request, &headers, body.len()).await;
+                waiting.push((format!("{request} with the database {database:?}"), raw));
             }
-            "expired" => wait_until("its end", async || status_of(&service, &token.secret).await == 401).await,
-            _ => {}
-        }
-        for (request, raw) in &mut waiting {
-            raw.send(body.as_bytes()).await;
-            let answer = raw.answer().await.unwrap();
             match kind {
-                "good" => assert!(!answer.starts_with("401"), "{request} by a {kind} token: {answer}"),
-                _ => assert_eq!(answer, "401 unauthenticated", "{request} by a token that was {kind} meanwhile"),
+                "revoked" => {
+                    let done = service.order(&format!("/v1/tokens/{}/revoke", token.id), json!({})).await.status();
+                    assert_eq!(done, if database == Database::There { 200 } else { 202 });
+                }
+                "expired" => wait_until("its end", async || status_of(&service, &token.secret).await == 401).await,
+                _ => {}
             }
-        }
-        let state = service.state("chat").await;
-        match kind {
-            "good" => assert_eq!(state["state"], "stopped", "{state}"),
-            _ => assert_eq!((state["state"].as_str(), service.revision()), (Some("rollout"), revision), "{kind}: {state}"),
+            let position = service.app.corridor().live().current().position();
+            for (request, raw) in &mut waiting {
+                raw.send(body.as_bytes()).await;
+                let answer = raw.answer().await.unwrap();
+                match kind {
+                    "good" => assert!(!answer.starts_with("401"), "{request} by a {kind} token: {answer}"),
+                    _ => assert_eq!(answer, "401 unauthenticated", "{request} by a token that was {kind} meanwhile"),
+                }
+            }
+            let (now, state) = (service.app.corridor().live().current().position(), service.state("chat").await);
+            match kind {
+                "good" => assert_eq!(state["state"], "stopped", "{state}"),
+                _ => assert_eq!((state["state"].as_str(), now), (Some("rollout"), position), "{kind}: {state}"),
+            }
         }
     }
 }

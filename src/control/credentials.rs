@@ -1,0 +1,193 @@
+//! Credentials as changes: made by the lane like anything that widens, revoked at once like a stop. A revocation is known as long as any
+//! state of this node knows it: the database, the last good state, or the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+
+use super::lane::{Draft, READ};
+use super::{Corridor, Done, Inner, Lane, Rejected, Trouble, TroubleKind};
+use crate::clock;
+use crate::token::{Credentials, random_name};
+use crate::truth::{Actor, Change, Credential, CredentialId, Forms, Mark, Origin, Pending};
+
+/// The most living credentials there may be.
+pub const MAX_CREDENTIALS: usize = 10_000;
+/// The most dead ones that are remembered, because they were revoked before their own end. Over it none is made; revoking goes on.
+pub const MAX_REVOKED: usize = 100_000;
+/// How long before its end a credential is a problem, and for how long after it.
+const ENDS_SOON_MS: i64 = 14 * 86_400_000;
+const ENDED_LATELY_MS: i64 = 3 * 86_400_000;
+/// The most of them that are named one by one.
+const NAMED: usize = 20;
+/// How long making one may wait for those before it.
+const LANE: Duration = Duration::from_millis(1200);
+/// So many of the older form are brought over with one revision.
+const TOGETHER: usize = 500;
+
+impl Corridor {
+    /// The credentials as they stand, now and later.
+    pub fn credentials(&self) -> watch::Receiver<Arc<Credentials>> {
+        self.0.credentials.subscribe()
+    }
+
+    /// Makes a credential good from now on, and says with which revision. Its name must not be another living one's.
+    pub async fn make_credential(&self, credential: Credential, reason: Option<String>) -> Result<u64, Rejected> {
+        let inner = self.0.clone();
+        // Carried to its end also when whoever asked goes away.
+        let making = tokio::spawn(async move { inner.make_credential(credential, reason).await });
+        making.await.unwrap_or(Err(Rejected::Unknown))
+    }
+
+    /// Ends a credential at once, also with the database away. `None` if there is none of this id that is still good.
+    pub async fn revoke_credential(
+        &self,
+        id: &CredentialId,
+        by: Actor,
+        reason: Option<String>,
+    ) -> Result<Option<Done>, Rejected> {
+        let (inner, id) = (self.0.clone(), id.clone());
+        let revoking = tokio::spawn(async move { inner.revoke_credential(id, by, reason).await });
+        revoking.await.map_err(|_| Rejected::Unknown)
+    }
+}
+
+impl Inner {
+    async fn make_credential(self: &Arc<Self>, credential: Credential, reason: Option<String>) -> Result<u64, Rejected> {
+        let lane = timeout(LANE, self.lane.clone().lock_owned()).await;
+        let mut lane = lane.map_err(|_| Rejected::Down("it does not answer in time".to_owned()))?;
+        loop {
+            // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
+            self.replay(&mut lane).await?;
+            self.store_of(&lane)?;
+            if self.truth().pending().is_empty() {
+                break;
+            }
+        }
+        let now = clock::wall_ms();
+        let known = self.credentials.borrow().clone();
+        let living = known.living(now).count();
+        if living >= MAX_CREDENTIALS {
+            return Err(Rejected::TooManyCredentials { what: "living tokens", limit: MAX_CREDENTIALS });
+        }
+        if known.all().len() - living >= MAX_REVOKED {
+            return Err(Rejected::TooManyCredentials { what: "revoked tokens before their own end", limit: MAX_REVOKED });
+        }
+        if known.living_named(&credential.record.name, now).next().is_some() {
+            return Err(Rejected::NameTaken(credential.record.name));
+        }
+        let by = credential.record.created_by.clone();
+        self.commit(&mut lane, draft(by, Origin::Api, reason, vec![credential.made()]), None).await.map_err(Rejected::from)
+    }
+
+    async fn revoke_credential(self: &Arc<Self>, id: CredentialId, by: Actor, reason: Option<String>) -> Option<Done> {
+        let began = Instant::now();
+        let narrow = self.narrow.lock().await;
+        let at_ms = clock::wall_ms();
+        let record = self.credentials.borrow().get(&id).filter(|record| record.is_good(at_ms)).cloned()?;
+        let mark = Mark { by: by.clone(), at_ms, reason: reason.clone() };
+        let pending = Pending {
+            id: random_name().unwrap_or_else(|| format!("revoke-{id}")),
+            at_ms,
+            actor: by,
+            origin: Origin::Api,
+            reason,
+            request: None,
+            narrowed: Vec::new(),
+            revoked: vec![Credential { record: record.revoked(&mark), id }],
+        };
+        let name = pending.id.clone();
+        let (waiting, journaled) = self.push(pending).await;
+        drop(narrow);
+        Some(self.await_commit(began, &name, waiting, journaled, Vec::new()).await)
+    }
+
+    /// Brings into the database what it does not know of credentials: those it has in the form of older builds, and revocations that only
+    /// the last good state knew. What cannot be written now holds all the same, and is tried again.
+    pub(super) async fn settle_credentials(&self, lane: &mut Lane) {
+        if lane.store.is_some() && self.bring_old_tokens_over(lane).await {
+            self.carry_revocations(lane).await;
+        }
+    }
+
+    /// Whether all of them are subjects of revisions.
+    async fn bring_old_tokens_over(&self, lane: &mut Lane) -> bool {
+        let Some(old) = lane.old_tokens.take() else { return true };
+        for (done, together) in old.chunks(TOGETHER).enumerate() {
+            let changes: Vec<Change> = {
+                let truth = self.truth();
+                // As it stands by now: it may have been revoked meanwhile.
+                let now = |id: &CredentialId| truth.book.credential(id).cloned();
+                let credential = |Credential { id, record }: &Credential| Credential {
+                    id: id.clone(),
+                    record: now(id).unwrap_or_else(|| record.clone()),
+                };
+                together.iter().map(|old| credential(old).made()).collect()
+            };
+            let reason = Some("tokens of an older build".to_owned());
+            if self.commit(lane, draft("turnout".into(), Origin::Upgrade, reason, changes), None).await.is_err() {
+                lane.old_tokens = Some(old[done * TOGETHER..].to_vec());
+                return false;
+            }
+        }
+        let forgotten = match &lane.store {
+            Some(store) => matches!(timeout(READ, store.forget_old_tokens()).await, Ok(Ok(()))),
+            None => false,
+        };
+        lane.old_tokens = (!forgotten).then(Vec::new);
+        forgotten
+    }
+
+    /// Says which credentials end soon, and which have ended and were not replaced: a hook that stops flags must not find out by being
+    /// refused.
+    pub(super) fn look_at_ends(&self, credentials: &Credentials) {
+        let now = clock::wall_ms();
+        let replaced = |name: &str| credentials.living_named(name, now).next().is_some();
+        let mut ends: Vec<(i64, &Credential)> = credentials
+            .all()
+            .iter()
+            .filter(|credential| credential.record.revoked_at_ms.is_none())
+            .filter_map(|credential| Some((credential.record.expires_at_ms?, credential)))
+            .filter(|(end, _)| *end < now + ENDS_SOON_MS && *end > now - ENDED_LATELY_MS)
+            .filter(|(end, credential)| *end > now || !replaced(&credential.record.name))
+            .collect();
+        ends.sort_by_key(|(end, _)| *end);
+        let trouble = |subject: Option<String>, message: String| Trouble {
+            kind: TroubleKind::TokenEnds,
+            subject,
+            message,
+            hint: "make another one (turnout token create) for whoever uses it, and revoke this one".to_owned(),
+        };
+        let mut troubles: Vec<Trouble> = Vec::new();
+        for (end, Credential { id, record }) in ends.iter().take(NAMED) {
+            let (name, role, at) = (&record.name, record.role, clock::utc(*end));
+            let ends = if *end > now { "ends" } else { "has ended" };
+            troubles.push(trouble(Some(name.clone()), format!("the token `{name}` ({role}, {id}) {ends}: {at}")));
+        }
+        if ends.len() > NAMED {
+            troubles.push(trouble(None, format!("{} more tokens end soon or have ended", ends.len() - NAMED)));
+        }
+        self.trouble(TroubleKind::TokenEnds, troubles);
+    }
+
+    async fn carry_revocations(&self, lane: &mut Lane) {
+        let changes: Vec<Change> = {
+            let truth = self.truth();
+            let missing = truth.revocations_to_carry(clock::wall_ms());
+            missing.iter().map(|credential| credential.revoked_over(truth.book.credential(&credential.id))).collect()
+        };
+        for together in changes.chunks(TOGETHER) {
+            let reason = Some("revocations of the state before".to_owned());
+            let draft = draft("accept-database".into(), Origin::Accept, reason, together.to_vec());
+            if self.commit(lane, draft, None).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn draft(actor: Actor, origin: Origin, reason: Option<String>, changes: Vec<Change>) -> Draft {
+    Draft { actor, origin, reason, effective_at_ms: None, key: None, changes, forms: Forms::default() }
+}

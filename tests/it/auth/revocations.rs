@@ -1,0 +1,439 @@
+//! Making and revoking credentials are revisions: told, chained, and never undone by an older state of the database.
+
+use std::fs;
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection};
+
+use crate::support::databases::Database;
+use crate::support::operators::Token;
+use crate::support::watcher::Watcher;
+use crate::support::{Service, flag, wait_until};
+
+const SPLIT: &str = "rollout: { realtime-v2: 50% }";
+
+async fn start() -> Service {
+    Service::start(&[("chat.yaml", &flag("chat", SPLIT))]).await
+}
+
+async fn status_of(service: &Service, secret: &str) -> u16 {
+    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
+}
+
+async fn revoke(service: &Service, which: &str) -> (u16, Json) {
+    service.ordered(&format!("/v1/tokens/{which}/revoke"), json!({})).await
+}
+
+/// The tokens as the list shows them.
+async fn list(service: &Service) -> Vec<Json> {
+    let listed: Json = service.admin("/v1/tokens").await.json().await.unwrap();
+    listed["tokens"].as_array().unwrap().clone()
+}
+
+/// Revisions, the newest first.
+async fn history(service: &Service) -> Vec<Json> {
+    let told: Json = service.admin("/v1/history?limit=200").await.json().await.unwrap();
+    told["revisions"].as_array().unwrap().clone()
+}
+
+/// Sound against the head that this node keeps, which follows an accepted database within moments.
+async fn assert_sound(service: &Service) {
+    wait_until("a sound history", async || {
+        let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+        verdict["sound"] == true
+    })
+    .await;
+}
+
+async fn kept_in_last_good(service: &Service, token: &Token) {
+    let id = token.id.clone();
+    wait_until("the revocation in the last good state", async || {
+        let kept = fs::read(service.data.join("last-good")).unwrap_or_default();
+        let kept = String::from_utf8_lossy(&kept).into_owned();
+        kept.split(&id)
+            .skip(1)
+            .any(|rest| rest.split("revokedAtMs\":").nth(1).is_some_and(|at| at.starts_with(|c: char| c.is_ascii_digit())))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn making_and_revoking_stand_in_the_history() {
+    let service = start().await;
+    let admin = service.make_token("mallory", "admin", json!({ "reason": "new colleague" })).await;
+    let (status, made) =
+        service.order_as(&admin.secret, "/v1/tokens", json!({ "name": "oncall", "role": "stopper", "flags": ["chat"] })).await;
+    assert_eq!(status, 201, "{made}");
+    let path = format!("/v1/tokens/{}/revoke", made["id"].as_str().unwrap());
+    let (status, revoked) = service.order_as(&admin.secret, &path, json!({ "reason": "leaked" })).await;
+    assert_eq!(
+        (status, revoked["outcome"].as_str(), revoked["survivesRestart"].as_bool()),
+        (200, Some("committed"), Some(true))
+    );
+
+    let told = history(&service).await;
+    let row = |index: usize| {
+        let (revision, change) = (&told[index], &told[index]["changes"][0]);
+        let words = |member: &str| change[member].as_str().map(|words| words.split(", until").next().unwrap().to_owned());
+        (
+            revision["actor"].clone(),
+            revision["actorId"].clone(),
+            revision["reason"].clone(),
+            change["action"].clone(),
+            words("was"),
+            words("is"),
+        )
+    };
+    let stopper = Some("oncall: stopper, flags chat".to_owned());
+    let by = json!(admin.id);
+    assert_eq!(
+        row(0),
+        (
+            json!("mallory"),
+            by.clone(),
+            json!("leaked"),
+            json!("revoke"),
+            stopper.clone(),
+            Some("oncall: stopper, flags chat, REVOKED".to_owned())
+        )
+    );
+    assert_eq!(row(1), (json!("mallory"), by, Json::Null, json!("create"), None, stopper));
+    assert_eq!(
+        row(2),
+        (json!("local-admin"), Json::Null, json!("new colleague"), json!("create"), None, Some("mallory: admin".to_owned()))
+    );
+    for revision in &told[..2] {
+        let change = &revision["changes"][0];
+        assert_eq!((change["kind"].as_str(), &change["key"]), (Some("credential"), &made["id"]), "{revision}");
+    }
+    let whole = json!(told).to_string();
+    for secret in [&admin.secret, made["secret"].as_str().unwrap()] {
+        assert!(!whole.contains(secret) && !whole.contains(&crate::support::guarded::sha256(secret)), "{whole}");
+    }
+    assert_sound(&service).await;
+    let listed = list(&service).await;
+    assert_eq!(
+        (listed[1]["state"].as_str(), listed[1]["revokedBy"].as_str()),
+        (Some("revoked"), Some("mallory")),
+        "{listed:?}"
+    );
+    assert_eq!((&listed[1]["revokedById"], &listed[1]["createdById"]), (&json!(admin.id), &json!(admin.id)));
+}
+
+/// Two credentials of one name, one after the other: what each did is told apart, in the history and on the flag.
+#[tokio::test]
+async fn the_history_knows_who_did_it_by_the_credential() {
+    let service = start().await;
+    let mut ids = Vec::new();
+    for share in ["40%", "30%"] {
+        let alice = service.make_token("alice", "operator", json!({})).await;
+        let (status, done) = service.order_as(&alice.secret, "/v1/flags/chat/set", json!({ "realtime-v2": share })).await;
+        assert_eq!(status, 200, "{done}");
+        let held = &service.state("chat").await["held"];
+        assert_eq!((&held["by"], &held["byId"]), (&json!("alice"), &json!(alice.id)), "{held}");
+        assert_eq!(history(&service).await[0]["actorId"], json!(alice.id));
+        assert_eq!(revoke(&service, "alice").await.0, 200);
+        ids.push(alice.id);
+    }
+    let told = history(&service).await;
+    let set: Vec<&Json> = told.iter().filter(|revision| revision["changes"][0]["action"] == "set").collect();
+    assert_eq!((&set[0]["actorId"], &set[1]["actorId"]), (&json!(ids[1]), &json!(ids[0])), "{set:?}");
+    assert_sound(&service).await;
+}
+
+#[tokio::test]
+async fn a_living_name_is_one_tokens_alone() {
+    let service = start().await;
+    let first = service.make_token("alice", "viewer", json!({})).await;
+    for name in ["alice", "Alice", "ALICE"] {
+        let (status, told) = service.ordered("/v1/tokens", json!({ "name": name, "role": "viewer" })).await;
+        assert_eq!((status, told["code"].as_str()), (422, Some("name-taken")), "{name}: {told}");
+    }
+    // By a name only a living one is meant; by an id, that one.
+    assert_eq!(revoke(&service, "Alice").await.1["revoked"], json!(first.id));
+    let second = service.make_token("alice", "viewer", json!({})).await;
+    assert_eq!(revoke(&service, &first.id).await.0, 404);
+    assert_eq!(revoke(&service, "alice").await.1["revoked"], json!(second.id));
+    assert_eq!(revoke(&service, "alice").await.1["code"], "no-such-token");
+}
+
+/// Everybody may end the credential they show, and nobody but an admin that of another.
+#[tokio::test]
+async fn everybody_may_revoke_the_credential_they_show() {
+    let service = start().await;
+    let other = service.make_token("other", "viewer", json!({})).await;
+    for role in ["server", "viewer", "stopper", "operator", "admin"] {
+        let limits = if role == "stopper" { json!({ "flags": ["chat"] }) } else { json!({}) };
+        for by_id in [false, true] {
+            let token = service.make_token(&format!("{role}-{by_id}"), role, limits.clone()).await;
+            for others in [&*other.id, "other", "nobody", "local-admin"].into_iter().filter(|_| role != "admin") {
+                let (status, told) = service.order_as(&token.secret, &format!("/v1/tokens/{others}/revoke"), json!({})).await;
+                assert_eq!((status, told["code"].as_str()), (403, Some("not-permitted")), "{role}: {others}");
+            }
+            let which = if by_id { &*token.id } else { "self" };
+            let (status, told) = service.order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
+            assert_eq!((status, &told["revoked"]), (200, &json!(token.id)), "{role}: {told}");
+            let (status, _) = service.order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
+            assert_eq!(status, 401, "{role}");
+        }
+    }
+    assert_eq!(status_of(&service, &other.secret).await, 200);
+}
+
+/// The data folder's own, by whoever shows it and by another admin: it ends at once, and the file holds another one.
+#[tokio::test]
+async fn the_data_folders_own_token_can_be_revoked() {
+    let mut service = start().await;
+    for (which, by_another) in [("self", false), ("local-admin", false), ("LOCAL-ADMIN", true)] {
+        let (old, revisions) = (service.token(), history(&service).await.len());
+        let by = if by_another { service.make_token("other", "admin", json!({})).await.secret } else { old.clone() };
+        let (status, told) = service.order_as(&by, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
+        assert_eq!((status, told["revoked"].as_str()), (200, Some("local-admin")), "{told}");
+        assert_eq!(status_of(&service, &old).await, 401, "{which}");
+        assert_ne!(service.token(), old);
+        assert_eq!(status_of(&service, &service.token()).await, 200, "{which}");
+        // It is its node's alone, and stands in no revision.
+        assert_eq!(history(&service).await.len(), revisions + usize::from(by_another));
+    }
+    // No room for a new one, and a file that will not go: it is ended for as long as this process runs, and that is said.
+    let (old, path) = (service.token(), service.data.join("admin.token"));
+    let other = service.make_token("another", "admin", json!({})).await.secret;
+    fs::create_dir(path.with_extension("new")).unwrap();
+    fs::remove_file(&path).unwrap();
+    fs::create_dir_all(path.join("in the way")).unwrap();
+    let (status, told) = service.order_as(&other, "/v1/tokens/local-admin/revoke", json!({})).await;
+    assert_eq!((status, told["survivesRestart"].as_bool()), (202, Some(false)), "{told}");
+    assert_eq!(status_of(&service, &old).await, 401);
+    // Whoever puts the ended one back gets nowhere.
+    fs::remove_dir_all(&path).unwrap();
+    fs::write(&path, &old).unwrap();
+    fs::remove_dir(path.with_extension("new")).unwrap();
+    wait_until("another token", async || fs::read_to_string(&path).is_ok_and(|token| !token.is_empty() && token.trim() != old))
+        .await;
+    assert_eq!((status_of(&service, &old).await, status_of(&service, &service.token()).await), (401, 200));
+    service.stop().await;
+}
+
+/// A leaked token is ended at once, whatever the database does, and stays so over a kill and when the database is back.
+#[tokio::test]
+async fn a_revocation_needs_no_database() {
+    for database in [Database::Away, Database::Held] {
+        let mut service = start().await;
+        service.copy_database("backup").await;
+        let token = service.make_token("leaked", "stopper", json!({})).await;
+        service.bring_database(database, "backup").await;
+        assert_eq!(status_of(&service, &token.secret).await, 200, "{database:?}");
+        let (status, told) = revoke(&service, &token.id).await;
+        assert_eq!(
+            (status, told["outcome"].as_str(), told["survivesRestart"].as_bool()),
+            (202, Some("pending"), Some(true)),
+            "{told}"
+        );
+        assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}");
+        let (status, stop) = service.order_as(&token.secret, "/v1/flags/chat/stop", json!({})).await;
+        assert_eq!(status, 401, "{database:?}: {stop}");
+        service.crash().await;
+        service.restart().await;
+        assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}, after a kill");
+        match database {
+            Database::Away => service.bring_database_back().await,
+            _ => {
+                service.stop().await;
+                service.accept_database().await;
+            }
+        }
+        assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}, with the database back");
+        wait_until("the revocation in the history", async || {
+            history(&service).await.iter().any(|revision| {
+                let mut changes = revision["changes"].as_array().unwrap().iter();
+                changes.any(|change| change["action"] == "revoke" && change["key"] == json!(token.id))
+            })
+        })
+        .await;
+        assert_sound(&service).await;
+        // Making one widens: it waits for the database.
+        service.take_database_away().await;
+        let (status, told) = service.ordered("/v1/tokens", json!({ "name": "another", "role": "viewer" })).await;
+        assert_eq!((status, told["code"].as_str()), (503, Some("database-down")), "{told}");
+    }
+}
+
+/// Whatever state of the database is brought back, and accepted: what was revoked stays revoked, and the history says so.
+#[tokio::test]
+async fn a_restored_backup_revives_no_credential() {
+    for with_the_token in [true, false] {
+        let mut service = start().await;
+        if !with_the_token {
+            service.copy_database("before").await;
+        }
+        let token = service.make_token("leaked", "admin", json!({})).await;
+        let kept = service.make_token("kept", "viewer", json!({})).await;
+        service.copy_database("with-the-token").await;
+        assert_eq!(revoke(&service, &token.id).await.0, 200);
+        kept_in_last_good(&service, &token).await;
+        service.put_back_database(if with_the_token { "with-the-token" } else { "before" }).await;
+        service.restart().await;
+        assert_eq!(service.database_state().await, "held");
+        assert_eq!((status_of(&service, &token.secret).await, status_of(&service, &kept.secret).await), (401, 200), "held");
+        service.stop().await;
+        service.accept_database().await;
+        assert_eq!(service.database_state().await, "up");
+        assert_eq!(status_of(&service, &token.secret).await, 401, "accepted");
+        assert_eq!(
+            status_of(&service, &kept.secret).await,
+            if with_the_token { 200 } else { 401 },
+            "what else it says is believed"
+        );
+        let told = history(&service).await;
+        let carried = told.iter().find(|revision| revision["origin"] == "accept").unwrap();
+        assert_eq!(
+            (&carried["changes"][0]["action"], &carried["changes"][0]["key"]),
+            (&json!("revoke"), &json!(token.id)),
+            "{carried}"
+        );
+        assert_sound(&service).await;
+        // Nor does a state from between the two, that is newer than what was accepted.
+        if !with_the_token {
+            service.put_back_database("with-the-token").await;
+            service.accept_database().await;
+            assert_eq!(status_of(&service, &token.secret).await, 401, "a state from between");
+        }
+    }
+}
+
+/// A row that is put into the database by hand is good for nothing, in whichever table.
+#[tokio::test]
+async fn a_row_put_in_by_hand_is_not_a_credential() {
+    let mut service = start().await;
+    service.stop().await;
+    let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
+    let hash = crate::support::guarded::sha256("put-in-by-hand");
+    sqlx::query("INSERT INTO tokens VALUES ('abc', 'ghost', 'admin', NULL, $1, 0, 'x', NULL, NULL)")
+        .bind(hash)
+        .execute(&mut database)
+        .await
+        .unwrap();
+    database.close().await.unwrap();
+    service.restart().await;
+    assert_eq!(status_of(&service, "put-in-by-hand").await, 401);
+    assert!(list(&service).await.is_empty());
+}
+
+/// The tables of a build before credentials were revisions: its tokens are good from the first start on, and what it had revoked is not.
+#[tokio::test]
+async fn tokens_of_an_older_build_are_brought_over() {
+    let mut service = start().await;
+    service.stop().await;
+    fs::remove_file(service.data.join("last-good")).unwrap();
+    let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
+    for statement in
+        ["ALTER TABLE revisions DROP COLUMN actor_id", "DELETE FROM _sqlx_migrations WHERE version >= 3", "DELETE FROM cursors"]
+    {
+        sqlx::query(statement).execute(&mut database).await.unwrap();
+    }
+    let far = 4_000_000_000_000_i64;
+    let rows = [
+        ("01", "Jörg M.", "operator", far, None),
+        ("02", "old", "viewer", 5, None),
+        ("03", "leaked", "admin", far, Some(7_i64)),
+    ];
+    for (id, name, role, ends, revoked) in rows {
+        sqlx::query("INSERT INTO tokens VALUES ($1, $2, $3, NULL, $4, 1, 'local-admin', $5, $6)")
+            .bind(id)
+            .bind(name)
+            .bind(role)
+            .bind(crate::support::guarded::sha256(id))
+            .bind(ends)
+            .bind(revoked)
+            .execute(&mut database)
+            .await
+            .unwrap();
+    }
+    database.close().await.unwrap();
+    for round in 0..2 {
+        service.restart().await;
+        for (secret, status) in [("01", 200), ("02", 401), ("03", 401)] {
+            assert_eq!(status_of(&service, secret).await, status, "{secret}, start {round}");
+        }
+        let told = history(&service).await;
+        assert_eq!(told.len(), 2, "{told:?}");
+        let changes = told[0]["changes"].as_array().unwrap();
+        let keys: Vec<&str> = changes.iter().map(|change| change["key"].as_str().unwrap()).collect();
+        assert_eq!(
+            (told[0]["actor"].as_str(), told[0]["origin"].as_str(), keys),
+            (Some("turnout"), Some("upgrade"), vec!["01", "03"])
+        );
+        assert_sound(&service).await;
+        service.stop().await;
+    }
+    service.restart().await;
+    assert_eq!(revoke(&service, "01").await.0, 200);
+    assert_eq!(status_of(&service, "01").await, 401);
+    assert_sound(&service).await;
+}
+
+/// Flags, their documents and those who follow them hear nothing of credentials.
+#[tokio::test]
+async fn a_revision_of_credentials_alone_changes_no_flag() {
+    let service = start().await;
+    let mut stream = Watcher::of_user(&service, "chat", "u-1").await;
+    let first = stream.next().await;
+    let all = async || {
+        let headers = |response: reqwest::Response| {
+            let of = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            (of("etag"), of("turnout-flag-revision"))
+        };
+        let one = headers(service.post("/v1/strategy/chat", json!({ "targetingKey": "u-1" }).to_string()).await);
+        let bulk = headers(
+            service.post("/ofrep/v1/evaluate/flags", json!({ "context": { "targetingKey": "u-1" } }).to_string()).await,
+        );
+        (one, bulk, service.state("chat").await["revision"].clone())
+    };
+    let before = all().await;
+    let token = service.make_token("oncall", "stopper", json!({})).await;
+    assert_eq!(revoke(&service, &token.id).await.0, 200);
+    assert_eq!(all().await, before);
+    let told = service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%", "expectedRevision": 1 })).await;
+    assert_eq!(told.status(), 200);
+    // The first thing the stream hears is the flag's own change.
+    let next = stream.next_state().await;
+    assert_ne!(next.data["etag"], first.data["etag"]);
+}
+
+/// A hook that stops flags must not find out by being refused.
+#[tokio::test]
+async fn a_token_that_ends_soon_is_a_problem() {
+    let service = start().await;
+    let problems = async || {
+        let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
+        let of_kind = told["problems"].as_array().unwrap().iter().filter(|problem| problem["code"] == "token-ends").cloned();
+        of_kind.map(|problem| problem["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let metric = async || {
+        let text = service.admin("/metrics").await.text().await.unwrap();
+        let line = text.lines().find(|line| line.starts_with("turnout_token_expires_timestamp_seconds "));
+        line.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as i64)
+    };
+    assert_eq!((problems().await.len(), metric().await), (0, None));
+    let day = 86_400_000_i64;
+    service.make_token("far", "viewer", json!({ "expiresAfterMs": 15 * day })).await;
+    assert_eq!(problems().await.len(), 0);
+    let far = metric().await.unwrap();
+    let soon = service.make_token("alert-hook", "stopper", json!({ "expiresAfterMs": 13 * day })).await;
+    assert!(metric().await.unwrap() < far);
+    let told = problems().await;
+    assert!(told.len() == 1 && told[0].contains("`alert-hook` (stopper, ") && told[0].contains("ends: 2"), "{told:?}");
+    assert_eq!(revoke(&service, &soon.id).await.0, 200);
+    assert_eq!((problems().await.len(), metric().await), (0, Some(far)));
+    // One that has ended stays a problem until another one of its name is there.
+    let gone = service.make_token("hook", "stopper", json!({ "expiresAfterMs": 1 })).await;
+    wait_until("its end", async || status_of(&service, &gone.secret).await == 401).await;
+    wait_until("the problem", async || {
+        problems().await.iter().any(|message| message.contains("`hook`") && message.contains("has ended"))
+    })
+    .await;
+    service.make_token("hook", "stopper", json!({})).await;
+    assert_eq!(problems().await.len(), 0);
+}
