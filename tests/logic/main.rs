@@ -1,6 +1,7 @@
 //! Tests that need no server: the laws, the published vectors, the reader of flag files, and the write path against a model.
 //! `docs/TESTING.md` says which question is answered where.
 
+mod credentials;
 mod events;
 mod floors;
 mod hostile;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::databases::Database;
 use crate::support::{Service, flag};
 use reqwest::{Method, Response};
 use serde_json::{Value as Json, json};
@@ -60,10 +61,19 @@ async fn check_refusal(shown: &str, response: Response, status: u16, code: &str)
     assert_eq!(problem.as_object().unwrap().len(), 4, "{shown}");
 }
 
+/// Also with the database away, and with one that is held: then nobody may more, and nobody less.
 #[tokio::test]
 async fn every_call_takes_its_permission_and_what_is_not_declared_is_denied() {
-    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
-    let secrets = secrets(&service).await;
+    for database in Database::ALL {
+        let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+        service.copy_database("backup").await;
+        let secrets = secrets(&service).await;
+        service.bring_database(database, "backup").await;
+        walk(&service, &secrets, database).await;
+    }
+}
+
+async fn walk(service: &Service, secrets: &BTreeMap<&'static str, Option<String>>, database: Database) {
     let mut paths: Vec<&str> = permissions().into_iter().map(|(_, path, _)| path).collect();
     paths.sort_unstable();
     paths.dedup();
@@ -75,7 +85,8 @@ async fn every_call_takes_its_permission_and_what_is_not_declared_is_denied() {
             for (who, may) in MAY {
                 let secret = secrets[who].as_deref();
                 let response = service.call(method.parse().unwrap(), &target, secret).await;
-                let (shown, status) = (format!("{method} {target} by {who}"), response.status().as_u16());
+                let status = response.status().as_u16();
+                let shown = format!("{method} {target} by {who}, with the database {database:?}");
                 seen += 1;
                 match declared(method, path) {
                     Some(permission) if may.contains(&permission) => {
