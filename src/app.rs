@@ -119,7 +119,8 @@ impl App {
 
         let operators = Operators::new(corridor.local_admin().clone(), corridor.credentials());
         let (gate, fresh) = open_gate(&config.access, operators.clone(), &corridor).await;
-        let surface = Surface::of(&corridor, config.streams.within(limits.connections), gate);
+        let surface =
+            Surface::of(&corridor, config.streams.within(limits.connections), gate, config.access.trusted_proxies.clone());
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
@@ -135,6 +136,7 @@ impl App {
             deliveries,
             flags,
             on_loopback: config.admin_listen.ip().is_loopback(),
+            held: server.held().clone(),
         };
         let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
         let addresses = Addresses::of(server.address(), admin.address());
@@ -229,7 +231,13 @@ async fn announce(data: Arc<DataFolder>, addresses: Addresses, path: PathBuf) ->
 
 fn serve_admin(listener: TcpListener, surface: AdminSurface) -> io::Result<Server> {
     listener.set_nonblocking(true)?;
-    http::serve(tokio::net::TcpListener::from_std(listener)?, http::admin_routes(surface), Limits::default())
+    http::serve(tokio::net::TcpListener::from_std(listener)?, http::admin_routes(surface), admin_limits())
+}
+
+/// Nobody is answered at length there without a credential.
+fn admin_limits() -> Limits {
+    let limits = Limits::default();
+    Limits { unread_of_strangers: limits.unread, ..limits }
 }
 
 /// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.

@@ -242,11 +242,13 @@ impl Limiting {
             body: time("TURNOUT_BODY_TIMEOUT", &self.body_timeout),
             write: time("TURNOUT_WRITE_TIMEOUT", &self.write_timeout),
             idle: time("TURNOUT_IDLE_TIMEOUT", &self.idle_timeout),
+            ..Limits::default()
         };
         let streams = StreamLimits {
             streams,
             heartbeat: time("TURNOUT_HEARTBEAT", &self.heartbeat),
             max_age: time("TURNOUT_STREAM_MAX_AGE", &self.stream_max_age),
+            ..StreamLimits::default()
         };
         if faults.is_empty() { Ok((limits, streams)) } else { Err(BadSettings(faults)) }
     }

@@ -24,9 +24,48 @@ pub struct Document {
     pub etag: Bytes,
     /// The OFREP answer: a success, or for `no-unit` and `error` a failure.
     pub ofrep: Bytes,
+    /// What each form adds to the tag of an answer for all flags.
+    marks: [Mark; 2],
     /// What streams say of it.
     event: OnceLock<Bytes>,
 }
+
+/// The forms in which a document is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Strategy,
+    Ofrep,
+}
+
+/// What the tag of several documents is made from: the sum of a hash of each. A document that is replaced is taken out of the sum and the
+/// new one put in, so the tag of ten thousand costs no look at the others (decision 0040).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark(u128);
+
+impl Mark {
+    fn of(document: &[u8]) -> Mark {
+        let mut bytes = [0; 16];
+        Sha256::digest(document).iter().zip(&mut bytes).for_each(|(hashed, byte)| *byte = *hashed);
+        Mark(u128::from_be_bytes(bytes))
+    }
+
+    pub fn with(self, other: Mark) -> Mark {
+        Mark(self.0.wrapping_add(other.0))
+    }
+
+    pub fn without(self, other: Mark) -> Mark {
+        Mark(self.0.wrapping_sub(other.0))
+    }
+
+    /// The strong entity tag of `count` documents, and what else stands in the body beside them.
+    pub fn etag(self, count: usize, beside: &[u8]) -> Bytes {
+        etag([&self.0.to_be_bytes()[..], &(count as u64).to_be_bytes(), beside])
+    }
+}
+
+/// Which of a flag's outcomes: its place among them. A flag has far fewer than 256, whatever its file says: they are told apart by strategy,
+/// step and reason alone.
+pub type Pick = u8;
 
 /// The documents of one flag, made as they are asked for.
 #[derive(Debug)]
@@ -78,9 +117,34 @@ impl Documents {
         self.find(resolution, |_| (), use_it)
     }
 
+    /// Which outcome a resolution is, for whoever looks at many flags first and takes their documents later.
+    pub fn pick(&self, resolution: Resolution) -> Pick {
+        let place = self.outcomes.iter().position(|outcome| outcome.resolution == resolution);
+        debug_assert!(place.is_some(), "every outcome that can occur is prepared");
+        let baseline = || self.outcomes.iter().position(|outcome| outcome.resolution == Resolution::ERROR);
+        place.or_else(baseline).and_then(|place| Pick::try_from(place).ok()).unwrap_or_default()
+    }
+
+    /// The document of an outcome that was picked before.
+    pub fn picked(&self, pick: Pick) -> Option<&Document> {
+        let outcome = self.outcomes.get(usize::from(pick))?;
+        Some(outcome.document.get_or_init(|| self.make(outcome.resolution)))
+    }
+
+    /// Counts an outcome that was picked before as answered.
+    pub fn answered(&self, pick: Pick) {
+        if let Some(outcome) = self.outcomes.get(usize::from(pick)) {
+            outcome.answered.add_one();
+        }
+    }
+
+    fn make(&self, resolution: Resolution) -> Document {
+        Document::new(self.key.as_str(), &self.transports, &self.public_path, resolution, self.error_code)
+    }
+
     /// All outcomes that can occur are prepared; another would be made again at each call.
     fn find<R>(&self, resolution: Resolution, note: impl FnOnce(&Outcome), use_it: impl FnOnce(&Document) -> R) -> R {
-        let make = || Document::new(self.key.as_str(), &self.transports, &self.public_path, resolution, self.error_code);
+        let make = || self.make(resolution);
         match self.outcomes.iter().find(|outcome| outcome.resolution == resolution) {
             Some(outcome) => {
                 note(outcome);
@@ -101,7 +165,20 @@ impl Document {
         let document = StrategyDocument::new(key, transports, public_path, resolution);
         let strategy = to_bytes(&document);
         let etag = etag([&*strategy]);
-        Document { strategy, etag, ofrep: to_bytes(&ofrep(&document, resolution, error_code)), event: OnceLock::new() }
+        let ofrep = to_bytes(&ofrep(&document, resolution, error_code));
+        let marks = [Mark::of(&strategy), Mark::of(&ofrep)];
+        Document { strategy, etag, ofrep, marks, event: OnceLock::new() }
+    }
+
+    pub fn bytes(&self, form: Form) -> &Bytes {
+        match form {
+            Form::Strategy => &self.strategy,
+            Form::Ofrep => &self.ofrep,
+        }
+    }
+
+    pub fn mark(&self, form: Form) -> Mark {
+        self.marks[form as usize]
     }
 
     /// The event that tells of it, made by whoever is the first to tell.

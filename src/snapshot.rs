@@ -4,14 +4,14 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
-use crate::document::{Document, Documents};
-use crate::flag::{Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
+use crate::document::{Document, Documents, Pick};
+use crate::flag::{Asked, Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
 use crate::public_path::PublicPath;
 use crate::tally::Tally;
 
@@ -61,10 +61,26 @@ pub struct Snapshot {
     server_auth: ServerAuth,
     public_path: PublicPath,
     tally: Arc<Tally>,
-    /// In the order of keys.
-    entries: Vec<Arc<Entry>>,
+    /// In the order of keys. Whoever needs no more than these holds them and not the snapshot.
+    entries: Arc<[Arc<Entry>]>,
     index: HashMap<FlagKey, usize, RandomState>,
+    /// What the last steps to here changed, the newest last.
+    steps: Vec<Step>,
+    /// What any flag asks for, once that was wanted to be known.
+    asked: OnceLock<Arc<Asked>>,
 }
+
+/// The way from one snapshot to the next, if both have the same keys.
+#[derive(Clone, Debug)]
+struct Step {
+    from: Position,
+    /// The places of the flags whose documents are other ones.
+    changed: Arc<[usize]>,
+}
+
+/// The most steps, and the most changes in all of them, that a snapshot remembers. Whoever has seen only what was before compares.
+const MAX_STEPS: usize = 64;
+const MAX_STEP_CHANGES: usize = 4096;
 
 /// One flag of a snapshot.
 #[derive(Debug)]
@@ -105,7 +121,7 @@ impl Snapshot {
     /// A snapshot at another position, with the keys of the flags that are not what they were. What stayed is shared.
     pub fn next<'a>(&self, position: Position, standings: impl Iterator<Item = Standing<'a>>) -> (Snapshot, Vec<FlagKey>) {
         let mut changed = Vec::new();
-        let entries: Vec<Arc<Entry>> = standings
+        let entries: Arc<[Arc<Entry>]> = standings
             .map(|Standing { key, state, changed_at }| match self.flag(key.as_str()) {
                 Some(old) if old.state.is(&state) && old.changed_at == changed_at => old.clone(),
                 Some(old) if old.state.is(&state) => Arc::new(old.renumbered(changed_at)),
@@ -118,9 +134,59 @@ impl Snapshot {
         let index: HashMap<FlagKey, usize, RandomState> =
             entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
         changed.extend(self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned());
+        let same_keys = entries.len() == self.entries.len() && changed.iter().all(|key| self.index.contains_key(key));
+        let steps = match same_keys {
+            true => self.steps_and(changed.iter().filter_map(|key| index.get(key).copied()).collect()),
+            false => Vec::new(),
+        };
         let (server_auth, public_path, tally) = (self.server_auth, self.public_path.clone(), self.tally.clone());
         let position_text = Bytes::from(position.to_string());
-        (Snapshot { position, position_text, server_auth, public_path, tally, entries, index }, changed)
+        let asked = OnceLock::new();
+        // Few changes make flags ask for anything else: then whoever compares has nothing to compare.
+        if changed.iter().all(|key| asks_the_same(self.flag(key.as_str()), index.get(key).map(|place| &entries[*place]))) {
+            self.asked.get().into_iter().for_each(|known| drop(asked.set(known.clone())));
+        }
+        (Snapshot { position, position_text, server_auth, public_path, tally, entries, index, steps, asked }, changed)
+    }
+
+    /// What any flag asks for.
+    pub fn asked(&self) -> &Arc<Asked> {
+        self.asked.get_or_init(|| {
+            let mut asked = Asked::default();
+            self.entries.iter().filter_map(|entry| entry.flag()).for_each(|flag| asked.add(flag));
+            asked.into()
+        })
+    }
+
+    /// The steps to here and the one from here.
+    fn steps_and(&self, changed: Arc<[usize]>) -> Vec<Step> {
+        let mut room = MAX_STEP_CHANGES;
+        let newest = Step { from: self.position, changed };
+        let mut steps: Vec<Step> = std::iter::once(&newest)
+            .chain(self.steps.iter().rev())
+            .take(MAX_STEPS)
+            .take_while(|step| {
+                let fits = step.changed.len() <= room;
+                room = room.saturating_sub(step.changed.len());
+                fits
+            })
+            .cloned()
+            .collect();
+        steps.reverse();
+        steps
+    }
+
+    /// The places of the flags that have other documents than at a position somebody looked at; `None` where that is not known, or flags
+    /// came or went.
+    pub fn changed_since(&self, position: Position) -> Option<Vec<usize>> {
+        if position == self.position {
+            return Some(Vec::new());
+        }
+        let first = self.steps.iter().position(|step| step.from == position)?;
+        let mut places: Vec<usize> = self.steps[first..].iter().flat_map(|step| step.changed.iter().copied()).collect();
+        places.sort_unstable();
+        places.dedup();
+        Some(places)
     }
 
     pub fn position(&self) -> Position {
@@ -160,13 +226,14 @@ impl Snapshot {
         &self.entries
     }
 
+    /// The same, to be held for longer than the snapshot.
+    pub fn shared_flags(&self) -> &Arc<[Arc<Entry>]> {
+        &self.entries
+    }
+
     /// One asker's answer for one of this snapshot's flags.
     pub fn evaluate(&self, entry: &Entry, context: &Context<'_>) -> Resolution {
-        match &entry.state {
-            State::Usable(flag) => evaluate(flag, context, self.server_auth),
-            State::Unusable { stopped: true } => Resolution::STOPPED_UNKNOWN,
-            State::Unusable { stopped: false } => Resolution::ERROR,
-        }
+        entry.evaluate(self.server_auth, context)
     }
 }
 
@@ -210,6 +277,29 @@ impl Entry {
         self.documents.peek(resolution, use_it)
     }
 
+    /// One asker's answer.
+    pub fn evaluate(&self, server_auth: ServerAuth, context: &Context<'_>) -> Resolution {
+        match &self.state {
+            State::Usable(flag) => evaluate(flag, context, server_auth),
+            State::Unusable { stopped: true } => Resolution::STOPPED_UNKNOWN,
+            State::Unusable { stopped: false } => Resolution::ERROR,
+        }
+    }
+
+    /// Which outcome a resolution is; [`Entry::picked`] has its document.
+    pub fn pick(&self, resolution: Resolution) -> Pick {
+        self.documents.pick(resolution)
+    }
+
+    pub fn picked(&self, pick: Pick) -> Option<&Document> {
+        self.documents.picked(pick)
+    }
+
+    /// Counts what was picked as answered.
+    pub fn answered(&self, pick: Pick) {
+        self.documents.answered(pick);
+    }
+
     /// Whether both serve the same documents, to the same users.
     pub fn serves_as(&self, other: &Entry) -> bool {
         Arc::ptr_eq(&self.documents, &other.documents)
@@ -222,6 +312,11 @@ impl Entry {
             State::Unusable { .. } => None,
         }
     }
+}
+
+fn asks_the_same(before: Option<&Arc<Entry>>, now: Option<&Arc<Entry>>) -> bool {
+    let asked = |entry: Option<&Arc<Entry>>| entry.and_then(|entry| entry.flag().map(Asked::by)).unwrap_or_default();
+    asked(before) == asked(now)
 }
 
 impl State {

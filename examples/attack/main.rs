@@ -2,7 +2,7 @@
 //! and honest callers at a fixed rate whose waits are measured before, during and after each attack. One JSON line on stdout; exit
 //! code 1 if an honest caller got no answer, the server died, or a bar does not hold. Loopback only.
 //!
-//! `attack [--sockets N] [--seconds S] [--rounds R] [KIND…]`
+//! `attack [--sockets N] [--seconds S] [--rounds R] [KIND…]`, and `attack strangers` (`strangers.rs`)
 //!
 //! **What is judged.** An attacker brings its own machine; here it would take the cores of those it attacks, and a longer wait would say
 //! nothing of the server. So the bar, p99 at most twice of what it was just before, is for attackers *apart*: `chrt --idle` runs them only
@@ -15,6 +15,7 @@ mod callers;
 mod round;
 mod server;
 mod siege;
+mod strangers;
 
 use std::{env, fs};
 
@@ -45,6 +46,7 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("siege") => siege::run(&arguments[1..]),
+        Some("strangers") => std::process::exit(if strangers::run(&arguments[1..]) { 0 } else { 1 }),
         _ => std::process::exit(if report(&arguments) { 0 } else { 1 }),
     }
 }

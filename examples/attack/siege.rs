@@ -36,7 +36,7 @@ pub fn run(arguments: &[String]) {
                     let stream = knock(address, number).await;
                     visits.fetch_add(1, Relaxed);
                     if let Ok(stream) = stream {
-                        let _ = misbehave(&kind, stream, time).await;
+                        let _ = misbehave(&kind, number, stream, time).await;
                     }
                     tokio::time::sleep(AGAIN).await;
                 }
@@ -69,7 +69,7 @@ async fn knock(address: SocketAddr, number: usize) -> std::io::Result<TcpStream>
     socket.connect(address).await
 }
 
-async fn misbehave(kind: &str, mut stream: TcpStream, time: Duration) -> std::io::Result<()> {
+async fn misbehave(kind: &str, number: usize, mut stream: TcpStream, time: Duration) -> std::io::Result<()> {
     let head = "POST /v1/strategy/chat HTTP/1.1\r\nhost: t\r\n";
     let long = "b".repeat(65_536);
     let text = match kind {
@@ -81,6 +81,17 @@ async fn misbehave(kind: &str, mut stream: TcpStream, time: Duration) -> std::io
         "64-KiB-head" => format!("{head}x-long: {long}\r\n\r\n"),
         "101-headers" => head.to_owned() + &(0..100).map(|i| format!("x-{i}: 1\r\n")).collect::<String>() + "\r\n",
         "endless-chunks" => format!("{head}transfer-encoding: chunked\r\n\r\n10000\r\n{long}\r\n10000\r\n{long}"),
+        "stream" => {
+            let body = format!("{{\"targetingKey\":\"u-1\",\"attributes\":{{\"plan\":\"{}\"}}}}", "p".repeat(60_000));
+            let path = if number.is_multiple_of(2) { "/v1/watch" } else { "/v1/strategy/f00000/watch" };
+            format!("POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        }
+        "unending-body" => format!("{head}content-length: 65000\r\n\r\n{}", " ".repeat(64_900)),
+        "all-flags" => {
+            let path = if number.is_multiple_of(2) { "/v1/strategy" } else { "/ofrep/v1/evaluate/flags" };
+            let body = if number.is_multiple_of(2) { QUESTION.to_owned() } else { format!("{{\"context\":{QUESTION}}}") };
+            format!("POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len()).repeat(3)
+        }
         "deep-json" => format!("{head}content-length: 20000\r\n\r\n{}{}", "[".repeat(10_000), "]".repeat(10_000)),
         other => panic!("no attack is called {other}"),
     };
@@ -104,8 +115,23 @@ async fn misbehave(kind: &str, mut stream: TcpStream, time: Duration) -> std::io
             tokio::time::sleep(time).await;
             Ok(())
         }
+        // Held, and nothing read, until the server hangs up.
+        "stream" | "unending-body" | "all-flags" => until_closed(&stream).await,
         // Until the server hangs up.
         "idle" | "asked-then-idle" => stream.read_to_end(&mut Vec::new()).await.map(|_| ()),
         _ => stream.read(&mut [0; 1024]).await.map(|_| ()),
+    }
+}
+
+/// Reads nothing, and notices all the same when the server has hung up.
+async fn until_closed(stream: &TcpStream) -> std::io::Result<()> {
+    loop {
+        tokio::time::sleep(SECOND / 2).await;
+        let state = socket2::SockRef::from(stream);
+        if let Some(error) = state.take_error()? {
+            return Err(error);
+        }
+        // A connection that was reset has no other end.
+        state.peer_addr()?;
     }
 }

@@ -1,8 +1,11 @@
 //! Settings about who may ask: what credentials are checked with, whether one is needed, and which pages may ask at all.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
 
 use super::BadSettings;
+use crate::http::Proxies;
 use crate::token::{Algorithm, Pins, Source, Unverified};
 
 /// As text, from flags or the environment. An empty one is one that is not set.
@@ -35,6 +38,10 @@ pub struct WhoMayAsk {
     /// Origins whose pages may ask, comma separated
     #[arg(long, value_name = "ORIGINS", env = "TURNOUT_CORS_ORIGINS", default_value = "", hide_default_value = true)]
     pub cors_origins: String,
+
+    /// Networks of proxies, comma separated, whose X-Forwarded-For says where a request comes from, for bounds alone
+    #[arg(long, value_name = "NETWORKS", env = "TURNOUT_TRUSTED_PROXIES", default_value = "", hide_default_value = true)]
+    pub trusted_proxies: String,
 }
 
 /// Who may ask.
@@ -44,6 +51,7 @@ pub struct Access {
     pub server_keys: Option<Source>,
     pub unverified: Unverified,
     pub cors_origins: Vec<Origin>,
+    pub trusted_proxies: Proxies,
 }
 
 /// Where session keys are, and what each token must carry.
@@ -72,6 +80,7 @@ impl WhoMayAsk {
             server_keys: (!self.server_keys_file.is_empty()).then(|| Source::File((&self.server_keys_file).into())),
             unverified: self.unverified(listen, &mut faults),
             cors_origins: self.cors_origins(&mut faults),
+            trusted_proxies: self.trusted_proxies(&mut faults),
         };
         if faults.is_empty() { Ok(access) } else { Err(BadSettings(faults)) }
     }
@@ -121,6 +130,18 @@ impl WhoMayAsk {
             other => faults.push(format!("TURNOUT_UNVERIFIED: `{other}` is neither allow nor deny")),
         }
         Unverified::Deny
+    }
+
+    fn trusted_proxies(&self, faults: &mut Vec<String>) -> Proxies {
+        let texts = self.trusted_proxies.split(',').map(str::trim).filter(|text| !text.is_empty());
+        let networks = texts.filter_map(|text| {
+            // A network of one may be written as its address.
+            let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+            let told =
+                || format!("TURNOUT_TRUSTED_PROXIES: `{text}` is not a network; write it like 10.0.0.0/8 or 2001:db8::/32");
+            network.map_err(|_| faults.push(told())).ok()
+        });
+        Proxies::new(networks.collect())
     }
 
     fn cors_origins(&self, faults: &mut Vec<String>) -> Vec<Origin> {

@@ -6,9 +6,11 @@
 mod landed;
 mod pollers;
 mod progress;
+mod shares;
 mod streams;
 
 pub use landed::{Counts, Landed, Reached, Report};
 pub use pollers::{EVERY_FLAG, Pollers, PollersSeen};
 pub use progress::{ANSWERS_WITHIN_MS, Progress, Verdict};
-pub use streams::{AckId, BadAck, Follows, NoRoom, Open, Stream, Streams};
+pub use shares::{Amount, NoRoom, Opener};
+pub use streams::{AckId, BadAck, Follows, Open, Stream, Streams};

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::Progress;
+use super::shares::{Amount, NoRoom, Opener, Taken};
 use crate::flag::FlagKey;
 use crate::snapshot::Position;
 
@@ -36,14 +37,16 @@ impl Follows {
 /// The streams there are, and how many there may be.
 #[derive(Debug)]
 pub struct Streams {
-    most: usize,
+    most: Amount,
     slots: Mutex<Slots>,
     opened: AtomicU64,
-    refused: AtomicU64,
+    /// By the bound that left no room.
+    refused: [AtomicU64; NoRoom::ALL.len()],
 }
 
 #[derive(Debug, Default)]
 struct Slots {
+    taken: Taken,
     streams: Vec<Option<Arc<Stream>>>,
     free: Vec<usize>,
 }
@@ -53,16 +56,13 @@ struct Slots {
 pub struct Stream {
     name: AckId,
     follows: Follows,
+    opener: Opener,
     opened_at_ms: u64,
     progress: Mutex<Progress>,
     waker: Mutex<Option<Waker>>,
     /// When it has something to do by itself.
     due_at_ms: AtomicU64,
 }
-
-/// There are as many streams as there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoRoom;
 
 /// Why an acknowledgement counts for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,21 +81,22 @@ pub struct AckId {
 }
 
 impl Streams {
-    pub fn new(most: usize) -> Streams {
-        Streams { most, slots: Mutex::default(), opened: AtomicU64::new(0), refused: AtomicU64::new(0) }
+    pub fn new(most: Amount) -> Streams {
+        Streams { most, slots: Mutex::default(), opened: AtomicU64::new(0), refused: Default::default() }
     }
 
     /// Opens a stream; `secret` is a random number.
-    pub fn open(self: &Arc<Self>, follows: Follows, secret: u64, now_ms: u64) -> Result<Open, NoRoom> {
+    pub fn open(self: &Arc<Self>, follows: Follows, opener: Opener, secret: u64, now_ms: u64) -> Result<Open, NoRoom> {
         let mut slots = lock(&self.slots);
-        if slots.open() >= self.most {
-            self.refused.fetch_add(1, Relaxed);
-            return Err(NoRoom);
+        if let Err(no_room) = slots.taken.take(&opener, self.most) {
+            self.count_refused(no_room);
+            return Err(no_room);
         }
         let place = slots.free.pop().unwrap_or(slots.streams.len());
         let stream = Arc::new(Stream {
             name: AckId { place, secret },
             follows,
+            opener,
             opened_at_ms: now_ms,
             progress: Mutex::default(),
             waker: Mutex::default(),
@@ -110,19 +111,40 @@ impl Streams {
         Ok(Open { stream, list: self.clone() })
     }
 
+    /// Whether there is room for one more, for whoever has work to do before it opens it.
+    pub fn check(&self, opener: &Opener) -> Result<(), NoRoom> {
+        let room = lock(&self.slots).taken.check(opener, self.most);
+        room.inspect_err(|bound| self.count_refused(*bound))
+    }
+
+    fn count_refused(&self, bound: NoRoom) {
+        self.refused[bound as usize].fetch_add(1, Relaxed);
+    }
+
     /// How many are open.
     pub fn count(&self) -> usize {
-        lock(&self.slots).open()
+        lock(&self.slots).taken.all().streams
+    }
+
+    /// How many are open and what is kept for them, of all and of strangers.
+    pub fn taken(&self) -> (Amount, Amount) {
+        let taken = &lock(&self.slots).taken;
+        (taken.all(), taken.of_strangers())
     }
 
     /// How many may be open.
     pub fn most(&self) -> usize {
-        self.most
+        self.most.streams
     }
 
-    /// How many were ever opened, and how many found no room.
-    pub fn ever(&self) -> (u64, u64) {
-        (self.opened.load(Relaxed), self.refused.load(Relaxed))
+    /// How many were ever opened.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    /// How many found no room, by the bound.
+    pub fn refused(&self) -> impl Iterator<Item = (NoRoom, u64)> {
+        NoRoom::ALL.into_iter().map(|bound| (bound, self.refused[bound as usize].load(Relaxed)))
     }
 
     /// A client says which position it holds.
@@ -155,12 +177,6 @@ impl Streams {
     }
 }
 
-impl Slots {
-    fn open(&self) -> usize {
-        self.streams.len() - self.free.len()
-    }
-}
-
 /// A stream, for whoever serves it; it is closed when this is dropped.
 #[derive(Debug)]
 pub struct Open {
@@ -180,6 +196,7 @@ impl Drop for Open {
     fn drop(&mut self) {
         let mut slots = lock(&self.list.slots);
         let place = self.stream.name.place;
+        slots.taken.give_back(&self.stream.opener);
         if let Some(slot) = slots.streams.get_mut(place) {
             *slot = None;
             slots.free.push(place);

@@ -3,6 +3,7 @@
 //! Read [`evaluate`](evaluate()) first; everything else is what it needs. `docs/EVALUATION.md` says the same in prose, and
 //! `tests/vectors/` in cases.
 
+mod asked;
 mod bucket;
 mod condition;
 mod context;
@@ -22,6 +23,7 @@ mod transport;
 mod version;
 mod written;
 
+pub use asked::Asked;
 pub use bucket::{Bucket, MAX_UNIT_BYTES, Unit, bucket, hash, self_test};
 pub use condition::{BooleanTest, Comparison, Condition, NumberTest, Part, SegmentIndex, Test, TextTest, Truth, VersionTest};
 pub use context::{

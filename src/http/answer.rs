@@ -6,8 +6,6 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 
 use super::Surface;
-use crate::document::Document;
-use crate::flag::Context;
 use crate::snapshot::Snapshot;
 
 pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
@@ -27,11 +25,11 @@ pub struct Answer<'s> {
 
 impl Answer<'_> {
     /// A JSON body. With a tag that the asker already holds, 304 and no body.
-    pub fn json(&self, status: StatusCode, body: Bytes, etag: Option<(&Bytes, bool)>) -> Response<Body> {
+    pub fn json(&self, status: StatusCode, body: impl Into<Body>, etag: Option<(&Bytes, bool)>) -> Response<Body> {
         let fresh = etag.is_some_and(|(_, matched)| matched);
         let mut response = match fresh {
             true => Response::new(Body::empty()),
-            false => Response::new(Body::from(body)),
+            false => Response::new(body.into()),
         };
         let status = if fresh { StatusCode::NOT_MODIFIED } else { status };
         self.surface.statuses.count(status);
@@ -71,22 +69,6 @@ impl Answer<'_> {
         };
         headers.insert(STALE, stale);
     }
-}
-
-/// `{"flags":[…]}`: one form of every flag's document, in the order of keys, all from one snapshot; then `more` members.
-pub fn all_flags(snapshot: &Snapshot, context: &Context<'_>, form: fn(&Document) -> &Bytes, more: &str) -> Bytes {
-    let mut json = Vec::with_capacity(32 + 640 * snapshot.flags().len());
-    json.extend_from_slice(br#"{"flags":["#);
-    for (index, entry) in snapshot.flags().iter().enumerate() {
-        if index > 0 {
-            json.push(b',');
-        }
-        entry.document(snapshot.evaluate(entry, context), |document| json.extend_from_slice(form(document)));
-    }
-    json.push(b']');
-    json.extend_from_slice(more.as_bytes());
-    json.push(b'}');
-    json.into()
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {

@@ -14,6 +14,7 @@ use super::Surface;
 use super::error::Refusal;
 use super::question;
 use crate::clock;
+use crate::flag::Attributes;
 use crate::token::{Gate, Pass, Refused, ServerPass, Session};
 
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -48,7 +49,7 @@ fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
 /// is read, and again when the body is whole, as the credential may have ended while it arrived.
 pub async fn asker_of_whole(surface: &Surface, headers: &HeaderMap, body: Body) -> Result<(Asker, Bytes), Refusal> {
     let asker = asker(surface, headers)?;
-    let bytes = question::body(body).await?;
+    let bytes = question::body(&surface.arriving, asker.is_stranger(), body).await?;
     if asker.is_still_let_in(&surface.gate, clock::wall()) { Ok((asker, bytes)) } else { Err(Refused.into()) }
 }
 
@@ -62,6 +63,28 @@ pub fn user(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
 }
 
 impl Asker {
+    /// Whether nothing proves who it is: strangers have shares of their own of what there is.
+    pub fn is_stranger(&self) -> bool {
+        matches!(self, Asker::Plain)
+    }
+
+    /// What its credential says of it.
+    pub fn claims(&self) -> &Attributes<'_> {
+        match self {
+            Asker::User(session) => session.attributes(),
+            Asker::Server(_) | Asker::Plain => &[],
+        }
+    }
+
+    /// The same, with only what its credential says under a name that is wanted.
+    pub fn keeping(&self, wants: impl Fn(&str) -> bool) -> Asker {
+        match self {
+            Asker::User(session) => Asker::User(Arc::new(session.keeping(wants))),
+            Asker::Server(pass) => Asker::Server(pass.clone()),
+            Asker::Plain => Asker::Plain,
+        }
+    }
+
     /// Whether it would be let in again.
     pub fn is_still_let_in(&self, gate: &Gate, now: SystemTime) -> bool {
         match self {

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use super::Surface;
 use super::answer::Answer;
 use super::question::BadQuestion;
+use crate::convergence::NoRoom;
 use crate::truth::Role;
 
 /// What cannot be answered.
@@ -28,8 +29,8 @@ pub enum Refusal {
     UnknownFlag,
     #[error("there is no such stream, or it has ended")]
     NoSuchStream,
-    #[error("there are as many streams as there may be; ask without one, and try again in {retry_after_seconds} s")]
-    TooManyStreams { retry_after_seconds: u64 },
+    #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
+    TooManyStreams { bound: NoRoom, retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
     NoSuchRoute,
     #[error("there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end")]
@@ -70,7 +71,7 @@ impl Refusal {
             Refusal::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Refusal::WrongSubject => (StatusCode::FORBIDDEN, "wrong-subject"),
             Refusal::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
-            Refusal::BadQuestion(BadQuestion::TooSlow(_)) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
+            Refusal::BadQuestion(BadQuestion::TooSlow(_) | BadQuestion::Crowded) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
             Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
             Refusal::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream"),
             Refusal::TooManyStreams { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams"),
@@ -112,7 +113,7 @@ impl Refusal {
             Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => "the body is not JSON, or not whole",
             Refusal::BadQuestion(BadQuestion::Shape(_)) => "the body has another shape, or its targeting key too many bytes",
             Refusal::BadQuestion(BadQuestion::TooLarge(_)) => "the body or its context is over a bound",
-            Refusal::BadQuestion(BadQuestion::TooSlow(_)) => "the body did not arrive in time",
+            Refusal::BadQuestion(BadQuestion::TooSlow(_) | BadQuestion::Crowded) => "the body did not arrive in time",
             Refusal::Unauthenticated => "a credential is needed and was not sent, or was not accepted",
             Refusal::WrongSubject => "the token speaks for another user than the body",
             Refusal::NoSubject => "a server key names no user",
@@ -158,10 +159,24 @@ impl Refusal {
 
     /// Says when to come back, in whole seconds, which every client reads.
     fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
-        if let Refusal::TooManyStreams { retry_after_seconds } = self {
+        if let Refusal::TooManyStreams { retry_after_seconds, .. } = self {
             response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
         }
         response
+    }
+}
+
+/// Which bound leaves no room for a stream.
+fn no_room(bound: NoRoom) -> &'static str {
+    match bound {
+        NoRoom::Streams => "there are as many streams as there may be",
+        NoRoom::StreamsOfStrangers => "there are as many streams as callers without a credential may have",
+        NoRoom::StreamsOfCaller => {
+            "this caller has as many streams as one may have; a proxy's callers are told apart where TURNOUT_TRUSTED_PROXIES names it"
+        }
+        NoRoom::Bytes => "what is kept for streams takes as many bytes as it may",
+        NoRoom::BytesOfStrangers => "what is kept for streams of callers without a credential takes as many bytes as it may",
+        NoRoom::BytesOfCaller => "what is kept for this caller's streams takes as many bytes as it may",
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nearly all that is asked is that one question, and a router that can do anything costs a fifth of an answer (decision 0022). What is
 //! not plain, in its method or its path, is left to the router, so that there is one place that says what it is.
 
+use std::net::IpAddr;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
@@ -14,6 +16,10 @@ use super::error::{Refusal, in_the_shape_of};
 use super::server::{Answering, Routes};
 use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
 use crate::public_path::PublicPath;
+
+/// An extension of a request that goes by the router: the other end of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer(pub IpAddr);
 
 /// What answers the public listener's requests.
 #[derive(Debug)]
@@ -29,10 +35,11 @@ impl Front {
         Front { surface, router, origins }
     }
 
-    fn answer_anyone(&self, request: Request) -> Answering {
+    fn answer_anyone(&self, mut request: Request, peer: IpAddr) -> Answering {
         let asks = matches!(*request.method(), Method::POST | Method::GET);
         if !asks || plain_key(request.uri().path()).is_none() {
-            return self.router.answer(request);
+            request.extensions_mut().insert(Peer(peer));
+            return self.router.answer(request, peer);
         }
         let surface = self.surface.clone();
         Box::pin(async move {
@@ -47,11 +54,11 @@ impl Front {
 }
 
 impl Routes for Front {
-    fn answer(&self, mut request: Request) -> Answering {
+    fn answer(&self, mut request: Request, peer: IpAddr) -> Answering {
         if !self.surface.public_path.is_root() {
             take_away(&self.surface.public_path, request.uri_mut());
         }
-        self.origins.pass(request, &self.surface, |request| self.answer_anyone(request))
+        self.origins.pass(request, &self.surface, |request| self.answer_anyone(request, peer))
     }
 
     fn refuse_host(&self, uri: &Uri) -> Response<Body> {

@@ -30,5 +30,5 @@ pub async fn ready(State(surface): State<Surface>) -> Response<Body> {
         "problems": surface.problems.count(),
     });
     let answer = Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
-    answer.json(status, body.to_string().into(), None)
+    answer.json(status, body.to_string(), None)
 }

@@ -2,15 +2,19 @@
 
 mod admin;
 mod answer;
+mod arriving;
 mod auth;
 mod contract;
 mod cors;
 mod error;
+mod every;
 mod front;
 mod health;
 mod json;
+mod kept;
 mod ofrep;
 mod openapi;
+mod proxies;
 mod question;
 mod server;
 mod strategy;
@@ -26,12 +30,15 @@ use bytes::Bytes;
 pub use admin::{AdminSurface, admin_document, permissions, routes as admin_routes};
 pub use front::Front;
 pub use openapi::public_document;
-pub use server::{Limits, MAX_HEAD_BYTES, Routes, Server, bind, serve};
+pub use proxies::Proxies;
+pub use server::{Held, Limits, MAX_HEAD_BYTES, Routes, Server, bind, serve};
 
 pub use watch::StreamLimits;
 
+use self::arriving::Arriving;
 use self::contract::{Endpoint, public};
 use self::cors::Origins;
+use self::every::Turns;
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
 use crate::public_path::PublicPath;
@@ -58,14 +65,19 @@ pub struct Parts {
     /// Where a proxy serves this listener.
     public_path: PublicPath,
     /// What the bulk answer of OFREP ends with.
-    event_streams: String,
+    event_streams: Bytes,
     /// The contract and its tag.
     contract: OnceLock<(Bytes, Bytes)>,
+    turns: Turns,
+    proxies: Proxies,
+    arriving: Arriving,
+    /// On the admin listener; strangers send nothing there.
+    arriving_orders: Arriving,
 }
 
 impl Surface {
-    /// Lets in only whom the gate lets in. Its streams live on the runtime this is called on.
-    pub fn of(corridor: &Corridor, streams: StreamLimits, gate: Gate) -> Surface {
+    /// Lets in only whom the gate lets in, and believes these proxies. Its streams live on the runtime this is called on.
+    pub fn of(corridor: &Corridor, streams: StreamLimits, gate: Gate, proxies: Proxies) -> Surface {
         let gate = Arc::new(gate);
         let public_path = corridor.live().current().public_path().clone();
         Surface(Arc::new(Parts {
@@ -75,9 +87,13 @@ impl Surface {
             statuses: Statuses::default(),
             hub: Hub::start(corridor.live().clone(), streams, gate.clone()),
             gate,
-            event_streams: ofrep::event_streams(&public_path),
+            event_streams: ofrep::event_streams(&public_path).into(),
             public_path,
             contract: OnceLock::new(),
+            turns: Turns::default(),
+            proxies,
+            arriving: Arriving::default(),
+            arriving_orders: Arriving::default(),
         }))
     }
 }

@@ -8,13 +8,13 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, Uri};
 
 use super::Surface;
-use super::answer::{Answer, all_flags, holds};
+use super::answer::Answer;
 use super::auth;
 use super::error::Refusal;
+use super::every::Tagged;
 use super::question::{FlagPath, Question, key};
 use super::watch::CHANGES_PATH;
-use crate::convergence::EVERY_FLAG;
-use crate::document::{Document, etag};
+use crate::document::{Document, Form};
 use crate::flag::{FlagKey, Step};
 use crate::public_path::PublicPath;
 use crate::snapshot::Position;
@@ -56,18 +56,14 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
     let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
-    let question = Question::ofrep(&bytes)?;
-    let context = question.context(&asker)?;
-    surface.hub.asked(EVERY_FLAG, &context);
-    let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &context, |document| &document.ofrep, &surface.event_streams);
+    let (snapshot, every) = surface.decide_every(Form::Ofrep, bytes, &asker, surface.event_streams.clone()).await?;
+    let tagged = match () {
+        () if snapshot.is_cold() => Tagged::Never,
+        () if awaits_another_configuration(&head.uri, snapshot.position()) => Tagged::Always,
+        () => Tagged::AndCompared,
+    };
     let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
-    if snapshot.is_cold() {
-        return Ok(answer.json(StatusCode::OK, json, None));
-    }
-    let tag = etag([&*json]);
-    let matched = holds(&head.headers, &tag) && !awaits_another_configuration(&head.uri, snapshot.position());
-    Ok(answer.json(StatusCode::OK, json, Some((&tag, matched))))
+    Ok(every.answer(&answer, &head.headers, tagged, &asker))
 }
 
 /// The member of the bulk answer that says where to hear of changes (ADR 8): an address without a host, as it is behind whatever proxy the

@@ -2,21 +2,26 @@
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::future::poll_fn;
 use std::iter::successors;
+use std::pin::Pin;
+use std::task::Poll;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use bytes::BytesMut;
-use http_body_util::BodyExt;
+use hyper::body::Frame;
 use tokio::task::yield_now;
 
 use super::MAX_BODY_BYTES;
+use super::arriving::{Arriving, Coming};
 use super::auth::Asker;
 use super::error::Refusal;
 use super::json::{Json, Members, parse};
 use super::server::TooSlow;
-use crate::flag::{Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
+use crate::document::Form;
+use crate::flag::{Attributes, Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value};
 
 /// What is wrong with a body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +36,8 @@ pub enum BadQuestion {
     TooLarge(String),
     #[error("{0}; send the whole of it at once")]
     TooSlow(TooSlow),
+    #[error("too many requests are on their way, and this one has been for longest; send the whole of it at once")]
+    Crowded,
 }
 
 /// What is longer takes its time to read, which others on the same thread wait for: those who asked meanwhile come first.
@@ -52,16 +59,17 @@ pub fn key(path: &FlagPath) -> &str {
 }
 
 /// Reads a body of at most [`MAX_BODY_BYTES`]. One that comes in pieces is copied together as it comes: a client that sends it byte by
-/// byte costs no more than its bytes.
-pub async fn body(mut body: Body) -> Result<Bytes, BadQuestion> {
+/// byte costs no more than its bytes, and is counted among those on their way.
+pub async fn body(arriving: &Arriving, stranger: bool, mut body: Body) -> Result<Bytes, BadQuestion> {
     let too_large = || BadQuestion::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes"));
     if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
         return Err(too_large());
     }
+    let mut coming: Option<Coming> = None;
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|error| fault(&error))?.into_data() else { continue };
+    while let Some(frame) = next(&mut body, &mut coming, arriving, stranger).await? {
+        let Ok(piece) = frame.into_data() else { continue };
         if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
             return Err(too_large());
         }
@@ -72,12 +80,32 @@ pub async fn body(mut body: Body) -> Result<Bytes, BadQuestion> {
                 pieces.extend_from_slice(&piece);
             }
         }
+        if let Some(coming) = &coming {
+            coming.has(whole.len() + pieces.len());
+        }
     }
     let whole = if pieces.is_empty() { whole } else { pieces.freeze() };
     if whole.len() > QUICK_BYTES {
         yield_now().await;
     }
     Ok(whole)
+}
+
+/// The next piece of a body. One that has to be waited for makes it one that comes in pieces.
+async fn next(
+    body: &mut Body,
+    coming: &mut Option<Coming>,
+    arriving: &Arriving,
+    stranger: bool,
+) -> Result<Option<Frame<Bytes>>, BadQuestion> {
+    poll_fn(|cx| {
+        let frame = Pin::new(&mut *body).poll_frame(cx);
+        if frame.is_pending() && coming.get_or_insert_with(|| arriving.in_pieces(stranger)).poll_cut(cx).is_ready() {
+            return Poll::Ready(Err(BadQuestion::Crowded));
+        }
+        frame.map(|frame| frame.transpose().map_err(|error| fault(&error)))
+    })
+    .await
 }
 
 impl From<serde_json::Error> for BadQuestion {
@@ -93,6 +121,14 @@ fn fault(error: &(dyn Error + 'static)) -> BadQuestion {
 }
 
 impl<'a> Question<'a> {
+    /// A body as whoever wants this form of the answer sends it.
+    pub fn read(form: Form, bytes: &'a [u8]) -> Result<Question<'a>, BadQuestion> {
+        match form {
+            Form::Strategy => Question::native(bytes),
+            Form::Ofrep => Question::ofrep(bytes),
+        }
+    }
+
     /// `{"targetingKey": "u-1", "attributes": {…}}`.
     pub fn native(bytes: &'a [u8]) -> Result<Question<'a>, BadQuestion> {
         let (mut key, mut attributes) = (None, Vec::new());
@@ -117,12 +153,22 @@ impl<'a> Question<'a> {
         Question { targeting_key: key, attributes: plain(members) }.checked()
     }
 
-    /// The same, with nothing left of the bytes it was read from.
-    pub fn into_owned(self) -> Question<'static> {
+    /// What of it was said under a name that is wanted, with nothing left of the bytes it was read from.
+    pub fn keeping(self, wants: impl Fn(&str) -> bool) -> Question<'static> {
         let Question { targeting_key, attributes } = self;
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
-        let attributes = attributes.into_iter().map(|(name, value)| (owned(name), value.into_owned()));
-        Question { targeting_key: targeting_key.map(owned), attributes: attributes.collect() }
+        let wanted = attributes.into_iter().filter(|(name, _)| wants(name));
+        let mut attributes: Vec<_> = wanted.map(|(name, value)| (owned(name), value.into_owned())).collect();
+        attributes.shrink_to_fit();
+        Question { targeting_key: targeting_key.map(owned), attributes }
+    }
+
+    pub fn attributes(&self) -> &Attributes<'_> {
+        &self.attributes
+    }
+
+    pub fn targeting_key(&self) -> Option<&str> {
+        self.targeting_key.as_deref()
     }
 
     /// What a request without a body asks.

@@ -5,14 +5,15 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::VARY;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
 
 use super::Surface;
-use super::answer::{Answer, all_flags, holds};
+use super::answer::{Answer, holds};
 use super::auth::{self, Asker};
 use super::error::Refusal;
+use super::every::Tagged;
 use super::question::{FlagPath, Question, key};
-use crate::convergence::EVERY_FLAG;
-use crate::document::{Document, etag};
+use crate::document::{Document, Form};
 use crate::flag::FlagKey;
 
 /// Where one flag is asked for.
@@ -78,12 +79,7 @@ pub async fn all(State(surface): State<Surface>, request: Request) -> Response<B
 async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
     let (head, request_body) = request.into_parts();
     let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
-    let question = Question::native(&bytes)?;
-    let context = question.context(&asker)?;
-    surface.hub.asked(EVERY_FLAG, &context);
-    let snapshot = surface.live.current();
-    let json = all_flags(&snapshot, &context, |document| &document.strategy, "");
-    let tag = etag([&*json]);
-    let matched = holds(&head.headers, &tag);
-    Ok(Answer { surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, json, Some((&tag, matched))))
+    let (snapshot, every) = surface.decide_every(Form::Strategy, bytes, &asker, Bytes::new()).await?;
+    let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
+    Ok(every.answer(&answer, &head.headers, Tagged::AndCompared, &asker))
 }

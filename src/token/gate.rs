@@ -96,6 +96,12 @@ impl Gate {
         Ok(ServerPass { fingerprint, expires_at_ms })
     }
 
+    /// Whether anybody can have a credential to ask with.
+    pub fn knows_credentials(&self) -> bool {
+        let of_role = || self.operators.as_ref().is_some_and(Operators::have_a_server);
+        self.sessions.is_some() || self.server_keys.is_some() || of_role()
+    }
+
     /// No credential at all.
     pub fn nothing(&self) -> Result<(), Refused> {
         if self.unverified == Unverified::Allow { Ok(()) } else { Err(Refused) }
@@ -103,6 +109,11 @@ impl Gate {
 }
 
 impl ServerPass {
+    /// What tells it from others.
+    pub fn fingerprint(&self) -> &[u8] {
+        &self.fingerprint
+    }
+
     /// How long its credential is still good, if it ends.
     pub fn lives_for(&self, now: SystemTime) -> Option<Duration> {
         let left_ms = self.expires_at_ms?.saturating_sub(unix_ms(now));

@@ -121,6 +121,11 @@ impl Keys {
         }
     }
 
+    #[cfg(test)]
+    pub fn first(&self) -> Arc<Key> {
+        self.keys[0].clone()
+    }
+
     pub fn len(&self) -> usize {
         self.keys.len()
     }

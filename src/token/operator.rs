@@ -85,6 +85,12 @@ impl Operators {
         if record.role == Role::Server { Ok(record.expires_at_ms) } else { Err(Refused) }
     }
 
+    /// Whether a server's credential is among them.
+    pub(super) fn have_a_server(&self) -> bool {
+        let known = self.known.borrow();
+        known.all().iter().any(|credential| credential.record.role == Role::Server && credential.record.revoked_at_ms.is_none())
+    }
+
     /// Another number where a server that was let in may not be let in again.
     pub(super) fn servers_lost(&self) -> u64 {
         self.known.borrow().servers_lost()

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -21,6 +22,9 @@ use crate::flag::{Attributes, TargetingKey, Value};
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
+/// What the allocator adds to a text, about.
+const ALLOCATION_BYTES: usize = 16;
+
 /// What every token must carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pins {
@@ -36,6 +40,7 @@ pub struct Sessions {
     current: ArcSwap<Ring>,
     /// Rung when a token names a key that is not there: the issuer may have a new one.
     strange_key: Notify,
+    driven_out: AtomicU64,
 }
 
 /// Keys, and the tokens they verified.
@@ -49,7 +54,17 @@ impl Sessions {
     /// Without keys yet: every token is refused until [`Sessions::take`] has some.
     pub fn new(pins: Pins) -> Sessions {
         let keys = Keys::none(pins.algorithm);
-        Sessions { pins, current: ArcSwap::from_pointee(Ring::of(keys)), strange_key: Notify::new() }
+        Sessions {
+            pins,
+            current: ArcSwap::from_pointee(Ring::of(keys)),
+            strange_key: Notify::new(),
+            driven_out: AtomicU64::new(0),
+        }
+    }
+
+    /// How many bytes verified tokens take, and how many were driven out by a bound in bytes or of a user.
+    pub fn remembered(&self) -> (usize, u64) {
+        (self.current.load().verified.bytes(), self.driven_out.load(Relaxed))
     }
 
     /// Believes the keys that a source holds, from now on these alone. Returns how many; bad ones change nothing.
@@ -74,7 +89,8 @@ impl Sessions {
             return if session.is_live(now) { Ok(session) } else { Err(Refused) };
         }
         let session = Arc::new(self.verify_anew(&ring.keys, token, fingerprint, now)?);
-        ring.verified.put(session.clone(), now);
+        let driven_out = ring.verified.put(session.clone(), now);
+        self.driven_out.fetch_add(driven_out as u64, Relaxed);
         Ok(session)
     }
 
@@ -143,6 +159,30 @@ impl Session {
     /// The token's claims.
     pub fn attributes(&self) -> &Attributes<'_> {
         &self.attributes
+    }
+
+    /// The same user, with only the claims that are wanted.
+    pub fn keeping(&self, wants: impl Fn(&str) -> bool) -> Session {
+        let attributes = self.attributes.iter().filter(|(name, _)| wants(name)).cloned().collect();
+        let (fingerprint, subject, expires, key) = (self.fingerprint, self.subject.clone(), self.expires, self.key.clone());
+        Session { fingerprint, subject, expires, attributes, key }
+    }
+
+    /// What it takes of memory, about.
+    pub(super) fn bytes(&self) -> usize {
+        let list = self.attributes.capacity() * size_of::<(Cow<'static, str>, Value<'static>)>();
+        let text = |text: &str| if text.is_empty() { 0 } else { text.len() + ALLOCATION_BYTES };
+        let value = |value: &Value<'_>| if let Value::Text(said) = value { text(said) } else { 0 };
+        let texts: usize = self.attributes.iter().map(|(name, said)| text(name) + value(said)).sum();
+        size_of::<Session>() + 3 * ALLOCATION_BYTES + self.subject.len() + list + texts
+    }
+
+    #[cfg(test)]
+    #[allow(clippy::expect_used)]
+    pub(super) fn made_up(fingerprint: Fingerprint, subject: &str, claim: String) -> Session {
+        let key = Keys::read(&[b'k'; 40], Algorithm::Hs256).expect("a secret").first();
+        let attributes = vec![("claim".into(), Value::Text(claim.into()))];
+        Session { fingerprint, subject: subject.into(), expires: 3_600.0, attributes, key }
     }
 
     /// How long its token is still good.

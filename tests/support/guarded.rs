@@ -4,6 +4,7 @@ use aws_lc_rs::digest;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use turnout::config::{Access, SessionKeys};
+use turnout::http::StreamLimits;
 use turnout::token::{Algorithm, Source, Unverified};
 
 use super::issuer::pins;
@@ -26,6 +27,10 @@ pub struct Guarded {
 
 impl Guarded {
     pub async fn start(keys: &str, algorithm: Algorithm, unverified: Unverified) -> Guarded {
+        Guarded::start_streaming(keys, algorithm, unverified, StreamLimits::default()).await
+    }
+
+    pub async fn start_streaming(keys: &str, algorithm: Algorithm, unverified: Unverified, streams: StreamLimits) -> Guarded {
         let home = TempDir::new().unwrap();
         std::fs::write(home.path().join("keys"), keys).unwrap();
         std::fs::write(home.path().join("servers"), format!("# one server\nshop {}\n", sha256(SERVER_KEY))).unwrap();
@@ -42,7 +47,8 @@ impl Guarded {
              allow: [{ segment: internal, strategy: realtime-v2 }, { users: [u-sub], strategy: realtime-v2 }]\n\
              rules: [{ name: paid, when: { plan: paid }, strategy: realtime-v2 }]",
         );
-        let service = Service::start_guarded(&[("a.yaml", &a), ("segments/internal.yaml", internal)], access).await;
+        let files = [("a.yaml", &*a), ("segments/internal.yaml", internal)];
+        let service = Service::start_streaming_guarded(&files, streams, access).await;
         Guarded { service, home }
     }
 

@@ -105,8 +105,12 @@ impl Service {
     }
 
     pub async fn start_streaming(files: &[(&str, &str)], streams: StreamLimits) -> Service {
+        Service::start_streaming_guarded(files, streams, Access::default()).await
+    }
+
+    pub async fn start_streaming_guarded(files: &[(&str, &str)], streams: StreamLimits, access: Access) -> Service {
         let (home, _) = folder(files);
-        let config = Config { streams, ..config(home.path()) };
+        let config = Config { streams, access, ..config(home.path()) };
         Service::configured(home, config).await
     }
 

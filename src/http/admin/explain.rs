@@ -53,7 +53,7 @@ impl From<Vouched> for Identity {
 }
 
 pub async fn explain(State(surface): State<AdminSurface>, path: FlagPath, body: Body) -> Response<Body> {
-    let asked = match read(body).await {
+    let asked = match read(&surface, body).await {
         Ok(asked) => asked,
         Err(refusal) => return refuse(&surface, &refusal),
     };
@@ -63,8 +63,8 @@ pub async fn explain(State(surface): State<AdminSurface>, path: FlagPath, body: 
     }
 }
 
-async fn read(body: Body) -> Result<Asked, Refusal> {
-    let bytes = read_body(body).await?;
+async fn read(surface: &AdminSurface, body: Body) -> Result<Asked, Refusal> {
+    let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
     let names = ["targetingKey", "attributes", "written", "identity", "bucket"];
     let mut members = Members::read(&bytes, &names)?;
     let asked = Asked {

@@ -142,7 +142,7 @@ async fn when_whole(surface: &AdminSurface, caller: &Caller, request: Request, n
         return next.run(request).await;
     }
     let (head, body) = request.into_parts();
-    let bytes = match read_body(body).await {
+    let bytes = match read_body(&surface.public.arriving_orders, false, body).await {
         Ok(bytes) => bytes,
         Err(bad) => return refuse(surface, &bad.into()),
     };

@@ -14,6 +14,7 @@ use super::AdminSurface;
 use super::answer::respond;
 use crate::clock;
 use crate::control::Database;
+use crate::convergence::NoRoom;
 
 /// The media type of the answer.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -25,6 +26,30 @@ pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
     // Writing to a string does not fail.
     let _ = encode(&mut text, &registry);
     respond(&surface, StatusCode::OK, OPENMETRICS, text)
+}
+
+/// A bound by its name, how many bytes are held if it is one in bytes, and how often it left no room.
+type Bound = (&'static str, Option<usize>, u64);
+
+impl AdminSurface {
+    /// Every bound on what callers make the server hold.
+    fn bounds(&self) -> Vec<Bound> {
+        let surface = &self.public;
+        let streams = surface.hub.streams();
+        let (all, strangers) = streams.taken();
+        let held_of = |bound| match bound {
+            NoRoom::Bytes => Some(all.bytes),
+            NoRoom::BytesOfStrangers => Some(strangers.bytes),
+            _ => None,
+        };
+        let (remembered, driven_out) = surface.gate.sessions.as_ref().map(|sessions| sessions.remembered()).unwrap_or_default();
+        let mut bounds: Vec<Bound> = streams.refused().map(|(bound, count)| (bound.as_str(), held_of(bound), count)).collect();
+        bounds.extend(self.held.rows().map(|(bound, bytes, count)| (bound, Some(bytes), count)));
+        bounds.push(("arriving-questions", Some(surface.arriving.bytes()), surface.arriving.cut()));
+        bounds.push(("arriving-orders", Some(surface.arriving_orders.bytes()), surface.arriving_orders.cut()));
+        bounds.push(("remembered-tokens", Some(remembered), driven_out));
+        bounds
+    }
 }
 
 /// Reads the counters where they are kept.
@@ -68,14 +93,36 @@ impl prometheus_client::collector::Collector for Collector {
             }
         }
 
-        let (opened, refused) = surface.hub.streams().ever();
         let dropped = crate::telemetry::log_lines_dropped();
+        let streams = surface.hub.streams();
+        let refused = streams.refused().map(|(_, count)| count).sum();
         for (name, help, count) in [
             ("turnout_log_lines_dropped", "Lines that were dropped because stderr took none", dropped),
-            ("turnout_streams_opened", "Streams that were ever opened", opened),
+            ("turnout_streams_opened", "Streams that were ever opened", streams.opened()),
+            ("turnout_stream_decisions", "Flags that were decided for streams", surface.hub.decisions()),
             ("turnout_streams_refused", "Streams there was no room for", refused),
         ] {
             ConstCounter::new(count).encode(encoder.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?)?;
+        }
+
+        let bounds = self.0.bounds();
+        let mut family = encoder.encode_descriptor(
+            "turnout_held_bytes",
+            "Bytes that callers make the server hold",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (bound, bytes, _) in bounds.iter().filter_map(|(bound, bytes, count)| Some((bound, (*bytes)?, count))) {
+            ConstGauge::new(bytes as i64).encode(family.encode_family(&[("bound", *bound)])?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "turnout_bound_reached",
+            "How often a bound left no room",
+            None,
+            ConstCounter::<u64>::TYPE,
+        )?;
+        for (bound, _, count) in &bounds {
+            ConstCounter::new(*count).encode(family.encode_family(&[("bound", *bound)])?)?;
         }
 
         let mut family =

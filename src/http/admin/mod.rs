@@ -19,6 +19,7 @@ mod shapes;
 mod tokens;
 mod view;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -32,7 +33,7 @@ use self::guard::{Guarded, Permission};
 use super::Surface;
 use super::contract::{Endpoint, document, router};
 use super::error::Refusal;
-use super::server::{Answering, Routes};
+use super::server::{Answering, Held, Routes};
 use crate::control::Corridor;
 use crate::token::Operators;
 use crate::watch::Mode;
@@ -51,6 +52,8 @@ pub struct AdminSurface {
     pub flags: String,
     /// Whether only this machine can reach it.
     pub on_loopback: bool,
+    /// What clients make the public listener hold.
+    pub held: Held,
 }
 
 /// Every call, and who may make it.
@@ -105,8 +108,8 @@ struct AdminRoutes {
 }
 
 impl Routes for AdminRoutes {
-    fn answer(&self, request: Request) -> Answering {
-        self.router.answer(request)
+    fn answer(&self, request: Request, peer: IpAddr) -> Answering {
+        self.router.answer(request, peer)
     }
 
     fn refuse_host(&self, _uri: &Uri) -> Response<Body> {

@@ -144,9 +144,9 @@ impl Asked {
         takes: &[&str],
         wish: impl FnOnce(&mut Members) -> Result<Wish, Refusal>,
     ) -> Result<Order, Refusal> {
-        let Asked { caller, headers, body, .. } = self;
+        let Asked { surface, caller, headers, body, .. } = self;
         let key = idempotency_key(&headers)?;
-        let bytes = read_body(body).await?;
+        let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
         let mut told = Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
         let reason = told.line("reason", MAX_REASON_BYTES)?;
         let expected = told.take("expectedRevision", "the number of a revision")?;

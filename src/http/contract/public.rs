@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::{ALWAYS, Answers, Operation, Takes, failures, problems, shape};
+use crate::convergence::NoRoom;
 use crate::http::error::Refusal;
 use crate::http::question::BadQuestion;
 use crate::http::server::TooSlow;
@@ -128,7 +129,7 @@ pub fn changes() -> Operation {
     }
 }
 
-const TOO_MANY: Refusal = Refusal::TooManyStreams { retry_after_seconds: 0 };
+const TOO_MANY: Refusal = Refusal::TooManyStreams { bound: NoRoom::Streams, retry_after_seconds: 0 };
 
 fn stream(says: &str, event: &str) -> Answers {
     let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": shape(event) });

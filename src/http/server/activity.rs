@@ -1,12 +1,16 @@
 //! What a connection is doing and since when. Its own task writes it; the accept loop reads it when it needs room. Two atomics and no
-//! lock, as every request passes here four times.
+//! lock, as every request passes here four times. The lock there is is only for telling it to leave.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::limits::{LINGER_AT_MOST, Limits};
+use super::budget::Holder;
+use super::connection::Order;
+use super::limits::{LINGER_AT_MOST, Limits, TAKES_NOTHING};
 
 /// The steps of a request, and the rest between two of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +33,12 @@ pub struct Activity {
     opened: Instant,
     /// The phase, how bytes came, and when the phase began.
     state: AtomicU64,
+    /// Bytes that came of the head that is coming.
+    came: AtomicUsize,
     /// When the client stopped taking bytes, plus one; 0 while it takes them.
     stuck: AtomicU64,
+    /// Tells it to leave; `None` once it was told.
+    order: Mutex<Option<oneshot::Sender<Order>>>,
 }
 
 const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Answering, Phase::Lingering];
@@ -44,19 +52,35 @@ const IN_PIECES: u64 = 1 << 5;
 const SINCE: u32 = 6;
 
 impl Activity {
-    /// Of a connection that was just accepted. All of a server's count from the same instant.
-    pub fn new(opened: Instant) -> Activity {
-        let activity = Activity { opened, state: AtomicU64::new(0), stuck: AtomicU64::new(0) };
+    /// Of a connection that was just accepted, and where it hears that it is to leave. All of a server's count from the same instant.
+    pub fn new(opened: Instant) -> (Activity, oneshot::Receiver<Order>) {
+        let (order, told) = oneshot::channel();
+        let order = Mutex::new(Some(order));
+        let activity =
+            Activity { opened, state: AtomicU64::new(0), came: AtomicUsize::new(0), stuck: AtomicU64::new(0), order };
         activity.enter(Phase::Idle);
-        activity
+        (activity, told)
+    }
+
+    /// Tells it to leave; false if it was told before, or has gone.
+    pub fn tell(&self, order: Order) -> bool {
+        let sender = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
+        sender.is_some_and(|sender| sender.send(order).is_ok())
+    }
+
+    /// Whether it can be told nothing more.
+    pub fn is_leaving(&self) -> bool {
+        self.order.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
     pub fn phase(&self) -> Phase {
         PHASES.get((self.state.load(Relaxed) & PHASE) as usize).copied().unwrap_or(Phase::Idle)
     }
 
-    /// Bytes came from the client.
-    pub fn heard(&self) {
+    /// So many bytes came from the client.
+    pub fn heard(&self, bytes: usize) {
+        let before = if self.phase() == Phase::Head { self.came() } else { 0 };
+        self.came.store(before + bytes, Relaxed);
         match self.phase() {
             Phase::Idle => self.enter(Phase::Head),
             // The start of the next request, sent ahead.
@@ -70,6 +94,11 @@ impl Activity {
     /// Whether a request is coming bit by bit. Many a client sends its head and its body apart: that is not meant.
     pub fn is_coming_in_pieces(&self) -> bool {
         self.is_marked(IN_PIECES) && matches!(self.phase(), Phase::Head | Phase::Body)
+    }
+
+    /// How many bytes came of the head that is coming.
+    pub fn came(&self) -> usize {
+        self.came.load(Relaxed)
     }
 
     /// A head is whole. How long its request has been coming counts on.
@@ -93,8 +122,8 @@ impl Activity {
         }
     }
 
-    /// The client took bytes, or took none.
-    pub fn wrote(&self, some: bool) {
+    /// The client took bytes, or took none. Whether it takes them again.
+    pub fn wrote(&self, some: bool) -> bool {
         match (some, self.stuck.load(Relaxed)) {
             (true, 1..) => {
                 self.stuck.store(0, Relaxed);
@@ -102,15 +131,28 @@ impl Activity {
                 if let phase @ (Phase::Idle | Phase::Head) = self.phase() {
                     self.enter(phase);
                 }
+                return true;
             }
             (false, 0) => self.stuck.store(self.now() + 1, Relaxed),
             _ => {}
         }
+        false
     }
 
     /// Whether the client takes nothing of what waits for it.
     pub fn is_stuck(&self) -> bool {
         self.stuck.load(Relaxed) != 0
+    }
+
+    /// Since when the client has taken nothing of what waits for it.
+    pub fn stuck_since(&self) -> Option<u64> {
+        self.stuck.load(Relaxed).checked_sub(1)
+    }
+
+    /// Whether that is so long that it leaves before anybody else does (law 9).
+    pub fn takes_nothing(&self) -> bool {
+        let long = TAKES_NOTHING.as_millis() as u64;
+        self.stuck_since().is_some_and(|since| since + long <= self.now())
     }
 
     /// Since when this connection owes its client nothing: a time to order by, or none while it is answering.
@@ -126,7 +168,7 @@ impl Activity {
 
     /// When its patience ends, if nothing happens until then. The body has a clock of its own, which gets the client an answer.
     pub fn ends_at(&self, limits: &Limits, resting: bool) -> Option<Instant> {
-        if let Some(since) = self.stuck.load(Relaxed).checked_sub(1) {
+        if let Some(since) = self.stuck_since() {
             return Some(self.at(since) + limits.write);
         }
         let patience = match self.phase() {
@@ -144,7 +186,8 @@ impl Activity {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX >> SINCE)
     }
 
-    fn since(&self) -> u64 {
+    /// Since when it does what it does.
+    pub fn since(&self) -> u64 {
         self.state.load(Relaxed) >> SINCE
     }
 
@@ -167,5 +210,15 @@ impl Activity {
 
     fn is_marked(&self, how: u64) -> bool {
         self.state.load(Relaxed) & how != 0
+    }
+}
+
+impl Holder for Activity {
+    fn waits_since(&self) -> Option<u64> {
+        self.stuck_since()
+    }
+
+    fn cut(&self) -> bool {
+        self.tell(Order::Cut)
     }
 }

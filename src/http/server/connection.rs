@@ -6,6 +6,7 @@
 //! while nothing is asked, and would cut an idle client after seconds.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,35 +20,39 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::House;
 use super::activity::Activity;
-use super::exchange::{Routes, exchange};
+use super::exchange::exchange;
+use super::heads::{self, Heads};
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
-use super::takeover::{Handover, Leave, Taken};
+use super::takeover::{Client, Handover, Leave, Taken};
 use super::wire::Wire;
 
 /// What a connection is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Leave, unless an answer is under way.
+    /// Leave, unless an answer is under way that is being taken.
     MakeRoom,
     /// Finish what was asked, then leave.
     Stop,
+    /// Leave at once: what it does not take is needed for others.
+    Cut,
 }
 
 pub async fn run(
     mut stream: TcpStream,
-    routes: Arc<dyn Routes>,
-    limits: Limits,
+    peer: IpAddr,
+    house: Arc<House>,
     activity: Arc<Activity>,
     mut told: oneshot::Receiver<Order>,
-    exit: Arc<Semaphore>,
 ) {
+    let House { limits, exit, .. } = &*house;
     // Answers are small and wait for nothing.
     let _ = stream.set_nodelay(true);
-    let mut clock = Clock::of(&activity, limits);
+    let mut clock = Clock::of(&activity, *limits);
     while rest(&stream, &mut clock, &mut told).await {
         let handover = Handover::default();
-        let service = exchange(routes.clone(), activity.clone(), limits.body, handover.clone());
+        let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
         let wire = TokioIo::new(Wire::new(stream, activity.clone()));
         let serving = http1::Builder::new()
             .header_read_timeout(None)
@@ -57,20 +62,22 @@ pub async fn run(
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(wire, service);
         let mut serving = Box::new(serving);
-        let end = serve(&mut *serving, &mut clock, &mut told, &handover).await;
+        let end = serve(&mut *serving, &house.heads, &activity, &mut clock, &mut told, &handover).await;
         if end == End::Closed {
             // It can be told nothing more, so nobody counts on it to make room.
             drop(told);
-            return leave(serving, &exit).await;
+            return leave(serving, exit).await;
         }
         let parts = serving.into_parts();
         if let (End::TakenOver { told_to_leave }, Some((head, take_over))) = (end, handover.take()) {
             let socket = parts.io.into_inner().into_stream();
             // What is not needed any more goes first: a stream may last for hours.
-            drop((parts.read_buf, parts.service, clock, routes));
-            let told = Leave { told: (!told_to_leave).then_some(told) };
-            if let Some(run) = take_over.begin(Taken { socket, head, write: limits.write, leave: told }) {
-                leave(run.await, &exit).await;
+            drop((parts.read_buf, parts.service, clock));
+            let leave_when = Leave { told: (!told_to_leave).then_some(told) };
+            let unread = house.unread.clone();
+            let taken = Taken { socket, head, write: limits.write, leave: leave_when, client: Client { activity, unread } };
+            if let Some(run) = take_over.begin(taken) {
+                leave(run.await, exit).await;
             }
             return;
         }
@@ -81,7 +88,7 @@ pub async fn run(
         stream = parts.io.into_inner().into_stream();
     }
     drop(told);
-    leave(stream, &exit).await;
+    leave(stream, exit).await;
 }
 
 /// Closes a connection when its turn comes. Closing is work for the system, done on the threads that answer: when thousands are hung up
@@ -116,12 +123,15 @@ enum End {
 
 async fn serve<C: GracefulConnection + Unpin>(
     serving: &mut C,
+    heads: &Arc<Heads>,
+    activity: &Arc<Activity>,
     clock: &mut Clock<'_>,
     told: &mut oneshot::Receiver<Order>,
     handover: &Handover,
 ) -> End {
     clock.resting = false;
     let (mut leaving, mut stepped_back) = (false, false);
+    let mut long_head = None;
     poll_fn(|cx| {
         // Whoever sends a request in pieces has each of them read when those who asked meanwhile have had their turn.
         stepped_back = !stepped_back && clock.activity.is_coming_in_pieces();
@@ -134,13 +144,15 @@ async fn serve<C: GracefulConnection + Unpin>(
             if Pin::new(&mut *serving).poll(cx).is_ready() {
                 return Poll::Ready(End::Closed);
             }
+            heads::count(heads, activity, &mut long_head);
             // Only when every byte of the answers before it is out: what the parser holds would be lost with it.
             if handover.is_left() && !clock.activity.is_stuck() {
                 return Poll::Ready(End::TakenOver { told_to_leave: leaving });
             }
             if !leaving && let Poll::Ready(order) = Pin::new(&mut *told).poll(cx) {
                 let at_once = match order {
-                    Ok(Order::MakeRoom) => clock.activity.owes_nothing_since().is_some(),
+                    Ok(Order::MakeRoom) => clock.activity.owes_nothing_since().is_some() || clock.activity.takes_nothing(),
+                    Ok(Order::Cut) => true,
                     Ok(Order::Stop) | Err(_) => clock.activity.is_idle(),
                 };
                 if at_once {

@@ -3,6 +3,8 @@
 //! The routes see a body that fails with [`TooSlow`], and answer that as any other fault of a body.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,7 +20,10 @@ use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
+use super::House;
 use super::activity::{Activity, Phase};
+use super::budget::Holding;
+use super::limits::UNCOUNTED_BYTES;
 use super::takeover::{Handover, TakeOver};
 
 /// A body took longer than a body may.
@@ -28,7 +33,8 @@ pub struct TooSlow(pub Duration);
 
 /// What answers the requests of a listener.
 pub trait Routes: Send + Sync {
-    fn answer(&self, request: Request<AnyBody>) -> Answering;
+    /// `peer` is the other end of the connection.
+    fn answer(&self, request: Request<AnyBody>, peer: IpAddr) -> Answering;
 
     /// What a request gets that does not say which host it is for, or says so more than once.
     fn refuse_host(&self, _uri: &Uri) -> Response<AnyBody> {
@@ -38,11 +44,18 @@ pub trait Routes: Send + Sync {
     }
 }
 
+/// An extension of a response: what it takes of memory while it waits to be taken, where that is not its length, and who it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub bytes: usize,
+    pub stranger: bool,
+}
+
 /// An answer in the making.
 pub type Answering = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
 
 impl Routes for Router {
-    fn answer(&self, request: Request<AnyBody>) -> Answering {
+    fn answer(&self, request: Request<AnyBody>, _: IpAddr) -> Answering {
         let answer = self.clone().call(request);
         Box::pin(async move {
             let Ok(response) = answer.await;
@@ -53,21 +66,24 @@ impl Routes for Router {
 
 /// The routes, for one connection.
 pub fn exchange(
-    routes: Arc<dyn Routes>,
+    house: Arc<House>,
+    peer: IpAddr,
     activity: Arc<Activity>,
-    body_time: Duration,
     handover: Handover,
 ) -> impl HttpService<Incoming, ResBody = Leaving, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {
         let head_only = request.method() == Method::HEAD;
         // Nothing was heard since the last answer, so it came together with the request before.
         let ahead = activity.phase() == Phase::Idle;
+        let (body_time, routes) = (house.limits.body, &house.routes);
         let answer = match names_one_host(request.version(), request.headers()) {
-            true => routes.answer(request.map(|body| arriving(body, &activity, body_time))),
+            true => routes.answer(request.map(|body| arriving(body, &activity, body_time)), peer),
             false => Box::pin(std::future::ready(routes.refuse_host(request.uri()))),
         };
-        let (activity, handover) = (activity.clone(), handover.clone());
+        let (activity, handover, house) = (activity.clone(), handover.clone(), house.clone());
         async move {
+            // Nothing is begun beyond what is taken.
+            poll_fn(|_| if activity.is_stuck() { Poll::Pending } else { Poll::Ready(()) }).await;
             // Whoever sends many at once has them answered between those of others, and not all before them.
             if ahead {
                 yield_now().await;
@@ -78,13 +94,14 @@ pub fn exchange(
                 if head_only {
                     // What it would have been; nothing has begun.
                     response.headers_mut().remove(CONTENT_LENGTH);
-                    return Ok(response.map(|body| Leaving { body, activity }));
+                    return Ok(response.map(|body| Leaving { body, activity, _holding: None }));
                 }
                 handover.leave(&response, take_over);
                 // Nothing more comes from here: the connection is taken from under it.
                 return std::future::pending().await;
             }
-            Ok(response.map(|body| Leaving { body, activity }))
+            let holding = weight(&response).map(|weight| house.unread.hold(activity.clone(), weight.bytes, weight.stranger));
+            Ok(response.map(|body| Leaving { body, activity, _holding: holding }))
         }
     })
 }
@@ -128,6 +145,15 @@ const IN_A_HOST: [bool; 256] = {
     }
     may
 };
+
+/// What an answer takes of memory until it is taken, if that is worth counting.
+fn weight(response: &Response<AnyBody>) -> Option<Weight> {
+    if let Some(weight) = response.extensions().get::<Weight>() {
+        return Some(*weight);
+    }
+    let bytes = response.body().size_hint().lower();
+    (bytes > UNCOUNTED_BYTES).then(|| Weight { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), stranger: true })
+}
 
 fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody {
     if body.is_end_stream() {
@@ -184,6 +210,7 @@ impl Body for Arriving {
 pub struct Leaving {
     body: AnyBody,
     activity: Arc<Activity>,
+    _holding: Option<Holding<Activity>>,
 }
 
 impl Body for Leaving {

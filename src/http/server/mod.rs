@@ -4,8 +4,10 @@
 //! `exchange.rs` note in `activity.rs`; the bounds of it all stand in `limits.rs`.
 
 mod activity;
+mod budget;
 mod connection;
 mod exchange;
+mod heads;
 mod limits;
 mod seats;
 mod takeover;
@@ -13,21 +15,23 @@ mod wire;
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
-pub use exchange::{Answering, Routes, TooSlow};
+pub use activity::Activity;
+pub use budget::{Budget, Holder, Holding};
+pub use exchange::{Answering, Routes, TooSlow, Weight};
 pub use limits::{Limits, MAX_HEAD_BYTES};
-pub use takeover::{Leave, Run, TakeOver, Taken};
+pub use takeover::{Client, Leave, Run, TakeOver, Taken};
 
-use activity::Activity;
-use limits::{ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
+use heads::Heads;
+use limits::{ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, MAX_LONG_HEADS_BYTES, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use seats::Seats;
 
 /// The wait after a failed `accept`, which mostly means that there is no descriptor left.
@@ -37,8 +41,26 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 pub struct Server {
     address: SocketAddr,
     connections: Box<dyn Fn() -> usize + Send + Sync>,
+    held: Held,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
+}
+
+/// Answers that wait to be taken.
+pub type Unread = Budget<Activity>;
+
+/// What the clients of a listener make it hold, for whoever counts.
+#[derive(Clone, Debug)]
+pub struct Held {
+    unread: Arc<Unread>,
+    heads: Arc<Heads>,
+}
+
+impl Held {
+    /// By the name of the bound: how many bytes are held, and how many clients were cut for it.
+    pub fn rows(&self) -> [(&'static str, usize, u64); 2] {
+        [("unread-answers", self.unread.bytes(), self.unread.cut()), ("long-heads", self.heads.bytes(), self.heads.cut())]
+    }
 }
 
 /// Takes an address, without answering on it yet.
@@ -55,17 +77,17 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves a bound listener.
 pub fn serve(listener: TcpListener, routes: impl Routes + 'static, limits: Limits) -> io::Result<Server> {
-    let routes = Arc::new(routes);
+    let routes = Box::new(routes);
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let seats = Seats::new(limits.connections);
     let connections = Box::new(seats.taken());
-    let task = tokio::spawn(accept(
-        listener,
-        Lobby { routes, limits, seats, exit: Arc::new(Semaphore::new(1)), opened: Instant::now() },
-        stopped,
-    ));
-    Ok(Server { address, connections, stop, task })
+    let unread = Arc::new(Unread::new(limits.unread, limits.unread_of_strangers));
+    let heads = Arc::new(Heads::new(MAX_LONG_HEADS_BYTES, MAX_LONG_HEADS_BYTES));
+    let held = Held { unread: unread.clone(), heads: heads.clone() };
+    let house = Arc::new(House { routes, limits, unread, heads, exit: Semaphore::new(1) });
+    let task = tokio::spawn(accept(listener, Lobby { house, seats, opened: Instant::now() }, stopped));
+    Ok(Server { address, connections, held, stop, task })
 }
 
 impl Server {
@@ -76,6 +98,11 @@ impl Server {
     /// How many connections are open.
     pub fn connections(&self) -> usize {
         (self.connections)()
+    }
+
+    /// What its clients make it hold.
+    pub fn held(&self) -> &Held {
+        &self.held
     }
 
     /// Accepts nothing more, closes what is idle, lets requests under way end, and returns after 5 s at the latest.
@@ -96,8 +123,8 @@ async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Rec
         let mut admitted: usize = 0;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => {
-                    lobby.admit(stream).await;
+                Ok((stream, peer)) => {
+                    lobby.admit(stream, peer.ip()).await;
                     admitted = admitted.wrapping_add(1);
                     if admitted.is_multiple_of(ADMITTED_AT_ONCE) {
                         yield_now().await;
@@ -106,7 +133,7 @@ async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Rec
                 // Its client has gone already.
                 Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
                 Err(_) => {
-                    lobby.seats.send_away_longest_idle();
+                    lobby.seats.send_one_away();
                     sleep(ACCEPT_RETRY).await;
                 }
             }
@@ -120,23 +147,30 @@ async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Rec
     let _ = timeout(DRAIN_AT_MOST, lobby.seats.clear()).await;
 }
 
+/// What all connections of a listener share.
+pub struct House {
+    pub routes: Box<dyn Routes>,
+    pub limits: Limits,
+    pub unread: Arc<Unread>,
+    pub heads: Arc<Heads>,
+    /// One leaves at a time.
+    pub exit: Semaphore,
+}
+
 /// Where connections wait for a seat.
 struct Lobby {
-    routes: Arc<dyn Routes>,
-    limits: Limits,
+    house: Arc<House>,
     seats: Seats,
-    /// One leaves at a time.
-    exit: Arc<Semaphore>,
     opened: Instant,
 }
 
 impl Lobby {
-    async fn admit(&mut self, stream: TcpStream) {
+    async fn admit(&mut self, stream: TcpStream, peer: IpAddr) {
         let Some(permit) = self.seats.room().await else { return };
-        let activity = Arc::new(Activity::new(self.opened));
-        let (order, told) = oneshot::channel();
-        self.seats.take(activity.clone(), order);
-        let connection = connection::run(stream, self.routes.clone(), self.limits, activity, told, self.exit.clone());
+        let (activity, told) = Activity::new(self.opened);
+        let activity = Arc::new(activity);
+        self.seats.take(activity.clone());
+        let connection = connection::run(stream, peer, self.house.clone(), activity, told);
         tokio::spawn(async move {
             connection.await;
             drop(permit);

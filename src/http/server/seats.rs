@@ -1,5 +1,5 @@
-//! How many connections there are, and which one leaves when there is no room for the next: the one that has owed its client nothing
-//! for longest, never one that is answering.
+//! How many connections there are, and which one leaves when there is no room for the next: the one that has taken nothing of a waiting
+//! answer for longest, if for a second at least; else the one that has owed its client nothing for longest. Never one that takes its answer.
 //!
 //! Only the accept loop holds this, so nothing here is locked. A connection's time in the queue is the one it had when it was last looked
 //! at. As that time only rises, the first in the queue whose time is still true is the longest idle of all; the others go back in
@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::activity::Activity;
@@ -22,6 +22,8 @@ const LOOKED_AT_MOST: usize = 64;
 const LEAVES_WITHIN: Duration = Duration::from_millis(25);
 /// One that has just come, or has just been answered, is about to ask. Whoever finds only such waits.
 const ABOUT_TO_ASK_MS: u64 = 100;
+/// How often at most all seats are looked through for those that take nothing.
+const LOOKS_EVERY_MS: u64 = 100;
 /// A queue this short is never swept.
 const NOT_WORTH_SWEEPING: usize = 64;
 
@@ -29,19 +31,27 @@ pub struct Seats {
     free: Arc<Semaphore>,
     count: usize,
     queue: BinaryHeap<Reverse<Seat>>,
+    /// Those that took nothing when all were looked through, the longest last.
+    stuck: Vec<Seat>,
+    looked_through_at: Option<u64>,
 }
 
 /// A connection as the accept loop knows it.
 struct Seat {
     since: u64,
     activity: Arc<Activity>,
-    order: oneshot::Sender<Order>,
 }
 
 impl Seats {
     pub fn new(count: usize) -> Seats {
         let count = count.clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Seats { free: Arc::new(Semaphore::new(count)), count, queue: BinaryHeap::new() }
+        Seats {
+            free: Arc::new(Semaphore::new(count)),
+            count,
+            queue: BinaryHeap::new(),
+            stuck: Vec::new(),
+            looked_through_at: None,
+        }
     }
 
     /// Counts the connections that are open.
@@ -56,28 +66,67 @@ impl Seats {
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
                 return Some(permit);
             }
-            self.send_away_longest_idle();
+            self.send_one_away();
             if let Ok(left) = timeout(LEAVES_WITHIN, self.free.clone().acquire_owned()).await {
                 return left.ok();
             }
         }
     }
 
-    pub fn take(&mut self, activity: Arc<Activity>, order: oneshot::Sender<Order>) {
-        self.queue.push(Reverse(Seat { since: activity.now(), activity, order }));
+    pub fn take(&mut self, activity: Arc<Activity>) {
+        self.queue.push(Reverse(Seat { since: activity.now(), activity }));
         // Connections that ended by themselves are forgotten before they outnumber the others.
         if self.queue.len() > NOT_WORTH_SWEEPING + 2 * (self.taken())() {
-            self.queue.retain(|Reverse(seat)| !seat.order.is_closed());
+            self.queue.retain(|Reverse(seat)| !seat.activity.is_leaving());
         }
     }
 
+    /// Tells one connection to leave, if any can.
+    pub fn send_one_away(&mut self) {
+        if !self.send_away_longest_stuck() {
+            self.send_away_longest_idle();
+        }
+    }
+
+    /// Tells the one to leave that has taken nothing for longest, if there is one.
+    fn send_away_longest_stuck(&mut self) -> bool {
+        if self.stuck.is_empty() {
+            self.look_through();
+        }
+        while let Some(mut seat) = self.stuck.pop() {
+            if seat.activity.takes_nothing() && seat.activity.tell(Order::MakeRoom) {
+                return true;
+            }
+            if !seat.activity.is_leaving() {
+                seat.since = seat.activity.now();
+                self.queue.push(Reverse(seat));
+            }
+        }
+        false
+    }
+
+    fn look_through(&mut self) {
+        let Some(Reverse(any)) = self.queue.peek() else { return };
+        let now = any.activity.now();
+        if self.looked_through_at.is_some_and(|at| now < at + LOOKS_EVERY_MS) {
+            return;
+        }
+        self.looked_through_at = Some(now);
+        let all = std::mem::take(&mut self.queue).into_vec();
+        let (stuck, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|Reverse(seat)| seat.activity.takes_nothing());
+        self.queue = BinaryHeap::from(others);
+        let mut stuck: Vec<Seat> = stuck.into_iter().map(|Reverse(seat)| seat).collect();
+        stuck.sort_unstable_by_key(|seat| Reverse(seat.activity.stuck_since()));
+        self.stuck = stuck;
+    }
+
     /// Tells the longest idle connection to leave, if any of those looked at can.
-    pub fn send_away_longest_idle(&mut self) {
+    fn send_away_longest_idle(&mut self) {
         let mut others: Vec<Seat> = Vec::new();
         let mut longest: Option<Seat> = None;
         while longest.is_none() && others.len() < LOOKED_AT_MOST {
             let Some(Reverse(mut seat)) = self.queue.pop() else { break };
-            if seat.order.is_closed() {
+            if seat.activity.is_leaving() {
                 continue;
             }
             match seat.activity.owes_nothing_since() {
@@ -99,7 +148,7 @@ impl Seats {
         });
         match longest {
             Some(seat) if seat.since + ABOUT_TO_ASK_MS <= seat.activity.now() => {
-                let _ = seat.order.send(Order::MakeRoom);
+                seat.activity.tell(Order::MakeRoom);
             }
             about_to_ask => others.extend(about_to_ask),
         }
@@ -108,8 +157,8 @@ impl Seats {
 
     /// Tells everybody that the server stops, and waits until they have gone.
     pub async fn clear(self) {
-        for Reverse(seat) in self.queue {
-            let _ = seat.order.send(Order::Stop);
+        for seat in self.queue.into_iter().map(|Reverse(seat)| seat).chain(self.stuck) {
+            seat.activity.tell(Order::Stop);
         }
         let everybody = u32::try_from(self.count).unwrap_or(u32::MAX);
         let _ = self.free.acquire_many(everybody).await;

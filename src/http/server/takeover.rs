@@ -16,7 +16,11 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
+use super::Unread;
+use super::activity::Activity;
+use super::budget::Holding;
 use super::connection::Order;
+use super::exchange::Weight;
 use crate::clock;
 
 /// What happens on a connection that was taken over, until it ends; the socket comes back, to be closed when its turn comes.
@@ -36,6 +40,13 @@ pub struct Taken {
     /// How long a client may take nothing of what waits for it.
     pub write: Duration,
     pub leave: Leave,
+    pub client: Client,
+}
+
+/// Where it is noted whether the client of a connection that was taken over takes what is sent to it.
+pub struct Client {
+    pub(super) activity: Arc<Activity>,
+    pub(super) unread: Arc<Unread>,
 }
 
 /// Tells a connection that it is to leave.
@@ -59,8 +70,20 @@ impl TakeOver {
     }
 }
 
+impl Client {
+    /// It took bytes, or took none.
+    pub fn wrote(&self, some: bool) {
+        self.activity.wrote(some);
+    }
+
+    /// So many bytes wait for it, for as long as this is held.
+    pub fn holds(&self, Weight { bytes, stranger }: Weight) -> Holding<Activity> {
+        self.unread.hold(self.activity.clone(), bytes, stranger)
+    }
+}
+
 impl Leave {
-    /// Ready when it is to leave. Whoever holds a stream is answering it, and so makes room for nobody else: that is only ever at a stop.
+    /// Ready when it is to leave: at a stop, or because its client takes nothing. Whoever takes what a stream says makes room for nobody.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(told) = &mut self.told else { return Poll::Ready(()) };
         ready!(Pin::new(told).poll(cx)).ok();

@@ -50,8 +50,9 @@ impl AsyncRead for Wire {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.filled().len() > before {
-            self.activity.heard();
+        let came = buffer.filled().len() - before;
+        if came > 0 {
+            self.activity.heard(came);
         }
         Poll::Ready(Ok(()))
     }
@@ -60,7 +61,10 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.activity.wrote(written.is_ready());
+        if self.activity.wrote(written.is_ready()) {
+            // Whatever was not begun as long as nothing was taken is, now.
+            cx.waker().wake_by_ref();
+        }
         written
     }
 
@@ -70,7 +74,10 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.activity.wrote(written.is_ready());
+        if self.activity.wrote(written.is_ready()) {
+            // Whatever was not begun as long as nothing was taken is, now.
+            cx.waker().wake_by_ref();
+        }
         written
     }
 

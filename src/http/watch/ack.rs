@@ -21,7 +21,7 @@ pub async fn acknowledge(State(surface): State<Surface>, request: Request) -> Re
 }
 
 async fn take(surface: &Surface, request: Body) -> Result<(), Refusal> {
-    let bytes = body(request).await?;
+    let bytes = body(&surface.arriving, true, request).await?;
     let said: Json =
         serde_json::from_slice(&bytes).map_err(|error| BadQuestion::NotJson { line: error.line(), column: error.column() })?;
     let members = said.as_object().filter(|members| members.len() == 2);

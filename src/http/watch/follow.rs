@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::frame::{First, Goodbye, goodbye};
 use super::hub::{Hub, ms};
 use super::limits::{HALF_CLOSED_LOOK, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED};
-use super::outlet::Outlet;
+use super::outlet::{Event, Outlet};
 use super::view::{Look, View};
 use crate::clock;
 use crate::convergence::Open;
@@ -49,7 +49,7 @@ enum Writing {
 
 impl Follow {
     pub fn new(taken: Taken, stream: Open, view: View, hub: Arc<Hub>) -> Follow {
-        let Taken { socket, head, write, leave } = taken;
+        let Taken { socket, head, write, leave, client } = taken;
         // What a client that vanished does not acknowledge is not waited for.
         let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let now_ms = hub.now_ms();
@@ -65,7 +65,7 @@ impl Follow {
         Follow {
             leave,
             write_ms: ms(write),
-            outlet: Outlet::new(socket, head),
+            outlet: Outlet::new(socket, client, head),
             stream,
             view,
             hub,
@@ -146,7 +146,9 @@ impl Follow {
         if !self.view.has_seen(&snapshot) {
             let snapshot = snapshot.clone();
             let looked_at = snapshot.position();
-            match self.view.look(&snapshot, &self.first()) {
+            let look = self.view.look(&snapshot, &self.first());
+            self.hub.pace().decided(self.view.take_decided());
+            match look {
                 Look::Tell(position, event) => {
                     self.hub.pace().told();
                     self.stream.progress().telling(position, looked_at);
@@ -159,6 +161,7 @@ impl Follow {
                     self.stream.progress().unchanged(looked_at, now_ms);
                 }
                 Look::Gone => return self.say_goodbye(Goodbye::UnknownFlag),
+                Look::AsksMore => return self.say_goodbye(Goodbye::AsksMore),
             }
         }
         if now_ms >= self.ends.0 {
@@ -166,7 +169,7 @@ impl Follow {
         }
         if now_ms >= self.next_beat_ms {
             self.next_beat_ms = now_ms + ms(self.hub.limits().heartbeat);
-            self.outlet.put(self.view.heartbeat());
+            self.outlet.put(Event::ready(self.view.heartbeat()));
             self.writing = Writing::Heartbeat;
             return true;
         }
@@ -185,11 +188,12 @@ impl Follow {
 
     fn say_goodbye(&mut self, why: Goodbye) -> bool {
         let after_ms = match why {
+            Goodbye::AsksMore => share(self.chance, self.hub.streams().count() as u64 * 1_000 / RETURN_A_SECOND),
             Goodbye::Stopping => 250 + share(self.chance, 1_000 + self.hub.streams().count() as u64 * 1_000 / RETURN_A_SECOND),
             Goodbye::Age | Goodbye::Expired => share(self.chance, 1_000),
             Goodbye::UnknownFlag => RETRY_MS.1,
         };
-        self.outlet.put(goodbye(why, after_ms));
+        self.outlet.put(Event::ready(goodbye(why, after_ms)));
         self.writing = Writing::Goodbye;
         true
     }

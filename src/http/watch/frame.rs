@@ -24,10 +24,12 @@ pub enum Goodbye {
     Age,
     Expired,
     UnknownFlag,
+    /// A flag asks for more of its client than was kept: it has to say it again.
+    AsksMore,
 }
 
 impl Goodbye {
-    pub const ALL: [Goodbye; 4] = [Goodbye::Stopping, Goodbye::Age, Goodbye::Expired, Goodbye::UnknownFlag];
+    pub const ALL: [Goodbye; 5] = [Goodbye::Stopping, Goodbye::Age, Goodbye::Expired, Goodbye::UnknownFlag, Goodbye::AsksMore];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -35,11 +37,23 @@ impl Goodbye {
             Goodbye::Age => "age",
             Goodbye::Expired => "expired",
             Goodbye::UnknownFlag => "unknown-flag",
+            Goodbye::AsksMore => "asks-more",
         }
     }
 }
 
-/// The state of one flag, or of all.
+/// What comes before the state of all flags; [`END`] comes behind it.
+pub fn head(kind: &str, member: &str, position: Position, etag: &Bytes, first: Option<&First>) -> Bytes {
+    let mut event = Vec::with_capacity(192);
+    open(&mut event, kind, position, etag, first);
+    put(&mut event, format_args!(",\"{member}\":"));
+    event.into()
+}
+
+/// The end of an event.
+pub const END: Bytes = Bytes::from_static(b"}\n\n");
+
+/// The state of one flag.
 pub fn state(kind: &str, member: &str, position: Position, etag: &Bytes, state: &[u8], first: Option<&First>) -> Bytes {
     let mut event = Vec::with_capacity(state.len() + 192);
     open(&mut event, kind, position, etag, first);

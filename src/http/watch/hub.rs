@@ -2,10 +2,13 @@
 //! one ticker the second, for all streams there are.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
@@ -13,8 +16,9 @@ use tokio::time::{Instant, sleep};
 use super::limits::{NO_ROOM_SECONDS, StreamLimits, TICK};
 use super::pace::Pace;
 use crate::clock;
-use crate::convergence::{Follows, Landed, NoRoom, Open, Pollers, Stream, Streams};
+use crate::convergence::{Follows, Landed, NoRoom, Open, Opener, Pollers, Stream, Streams};
 use crate::flag::{Context, FlagKey};
+use crate::http::auth::Asker;
 use crate::http::error::Refusal;
 use crate::live::Live;
 use crate::snapshot::Position;
@@ -33,6 +37,8 @@ pub struct Hub {
     gate: Arc<Gate>,
     /// How often other credentials were believed than before.
     beliefs: AtomicU64,
+    /// So that callers are told apart by numbers that none of them can choose.
+    seed: RandomState,
 }
 
 impl Hub {
@@ -42,13 +48,14 @@ impl Hub {
         let hub = Arc::new(Hub {
             landed: Landed::from(&live.current()),
             live,
-            streams: Arc::new(Streams::new(limits.streams)),
+            streams: Arc::new(Streams::new(limits.all())),
             pollers: Pollers::default(),
             limits,
             opened: Instant::now(),
             pace: Pace::default(),
             gate,
             beliefs: AtomicU64::new(1),
+            seed: RandomState::default(),
         });
         tokio::spawn(announce(Arc::downgrade(&hub), positions));
         tokio::spawn(tick(Arc::downgrade(&hub)));
@@ -56,12 +63,42 @@ impl Hub {
     }
 
     /// Opens a stream, if there is room for one.
-    pub(super) fn open(&self, follows: Follows) -> Result<Open, Refusal> {
+    pub(super) fn open(&self, follows: Follows, opener: Opener) -> Result<Open, Refusal> {
         let secret = random_number().ok_or(Refusal::NoRandomness)?;
-        self.streams.open(follows, secret, self.now_ms()).map_err(|NoRoom| {
-            let (least, most) = NO_ROOM_SECONDS;
-            Refusal::TooManyStreams { retry_after_seconds: least + secret % (most - least + 1) }
-        })
+        self.streams.open(follows, opener, secret, self.now_ms()).map_err(|bound| no_room(bound, secret))
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn check(&self, opener: &Opener) -> Result<(), Refusal> {
+        self.streams.check(opener).map_err(|bound| no_room(bound, random_number().unwrap_or_default()))
+    }
+
+    /// Who opens a stream, as far as its bounds go: a user, a server, or strangers of one address, where that is known.
+    pub(super) fn opener(&self, asker: &Asker, address: Option<IpAddr>, bytes: usize) -> Opener {
+        let number = |kind: u8, who: &[u8]| {
+            let mut hasher = self.seed.build_hasher();
+            hasher.write_u8(kind);
+            hasher.write(who);
+            hasher.finish()
+        };
+        let caller = match asker {
+            Asker::User(session) => {
+                let subject = session.subject();
+                subject.map(|subject| (number(0, subject.as_str().as_bytes()), self.limits.of_caller()))
+            }
+            Asker::Server(pass) => Some((number(1, pass.fingerprint()), self.limits.of_server())),
+            Asker::Plain => address.map(|address| {
+                let number = match address {
+                    IpAddr::V4(address) => number(2, &address.octets()),
+                    // A network of this size is one customer's.
+                    IpAddr::V6(address) => number(3, &address.octets()[..8]),
+                };
+                (number, self.limits.of_caller())
+            }),
+        };
+        // Where nobody can have a credential, nothing is kept free for those who have one.
+        let of_strangers = || if self.gate.knows_credentials() { self.limits.of_strangers() } else { self.limits.all() };
+        Opener { stranger: asker.is_stranger().then(of_strangers), caller, bytes }
     }
 
     /// Somebody asked without a stream.
@@ -106,6 +143,11 @@ impl Hub {
         &self.pace
     }
 
+    /// How many flags were ever decided for streams.
+    pub fn decisions(&self) -> u64 {
+        self.pace.ever_decided() as u64
+    }
+
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }
@@ -123,6 +165,11 @@ impl Hub {
             yield_now().await;
         }
     }
+}
+
+fn no_room(bound: NoRoom, chance: u64) -> Refusal {
+    let (least, most) = NO_ROOM_SECONDS;
+    Refusal::TooManyStreams { bound, retry_after_seconds: least + chance % (most - least + 1) }
 }
 
 /// Tells the streams of every position that goes live; of several at once, of the last.

@@ -22,10 +22,15 @@ mod outlet;
 mod pace;
 mod view;
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use bytes::Bytes;
 
 pub use ack::acknowledge;
 pub use frame::Goodbye;
@@ -34,14 +39,18 @@ pub use limits::StreamLimits;
 
 use super::Surface;
 use super::answer::Answer;
-use super::auth;
+use super::auth::{self, Asker};
 use super::error::Refusal;
+use super::front::Peer;
+use super::kept::Kept;
 use super::question::{FlagPath, Question, key};
 use super::server::TakeOver;
 use crate::convergence::Follows;
-use crate::flag::FlagKey;
+use crate::document::Form;
+use crate::flag::{Asked, FlagKey};
+use crate::snapshot::Snapshot;
 use follow::Follow;
-use view::{Listener, View};
+use view::View;
 
 /// Where OFREP's clients hear that something changed.
 pub const CHANGES_PATH: &str = "/ofrep/v1/events";
@@ -52,66 +61,106 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 /// `POST /v1/strategy/{flag}/watch`.
 pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
     let opened = async {
-        let follows = flag(&surface, key(&path))?;
-        open(&surface, follows, listener(&surface, request).await?)
+        let flag = flag(&surface, key(&path))?;
+        let (head, request_body) = request.into_parts();
+        let (asker, bytes) = auth::asker_of_whole(&surface, &head.headers, request_body).await?;
+        open_one(&surface, &head, flag, Question::native(&bytes)?, &asker)
     };
     opened.await.unwrap_or_else(|refusal| refusal.problem(&surface))
 }
 
 /// `GET /v1/strategy/{flag}/watch`, for the user of a session token.
-pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: HeaderMap) -> Response<Body> {
-    let opened = auth::user(&surface, &headers).and_then(|asker| {
-        let follows = flag(&surface, key(&path))?;
-        open(&surface, follows, Listener { question: Question::empty(), asker })
-    });
+pub async fn mine(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
+    let (head, _) = request.into_parts();
+    let opened = auth::user(&surface, &head.headers)
+        .and_then(|asker| open_one(&surface, &head, flag(&surface, key(&path))?, Question::empty(), &asker));
     of_the_caller(opened.unwrap_or_else(|refusal| refusal.problem(&surface)))
 }
 
 /// `POST /v1/watch`.
 pub async fn all(State(surface): State<Surface>, request: Request) -> Response<Body> {
-    let opened = async { open(&surface, Follows::All, listener(&surface, request).await?) };
+    let opened = async {
+        let (head, request_body) = request.into_parts();
+        let (asker, bytes) = auth::asker_of_whole(&surface, &head.headers, request_body).await?;
+        let listener = keep(&surface, Question::native(&bytes)?, &asker, |snapshot| snapshot.asked().clone())?;
+        drop(bytes);
+        open_all(&surface, &head, listener).await
+    };
     opened.await.unwrap_or_else(|refusal| refusal.problem(&surface))
 }
 
 /// `GET /v1/watch`, for the user of a session token.
-pub async fn all_mine(State(surface): State<Surface>, headers: HeaderMap) -> Response<Body> {
-    let opened = auth::user(&surface, &headers)
-        .and_then(|asker| open(&surface, Follows::All, Listener { question: Question::empty(), asker }));
-    of_the_caller(opened.unwrap_or_else(|refusal| refusal.problem(&surface)))
+pub async fn all_mine(State(surface): State<Surface>, request: Request) -> Response<Body> {
+    let opened = async {
+        let (head, _) = request.into_parts();
+        let asker = auth::user(&surface, &head.headers)?;
+        let listener = keep(&surface, Question::empty(), &asker, |snapshot| snapshot.asked().clone())?;
+        open_all(&surface, &head, listener).await
+    };
+    of_the_caller(opened.await.unwrap_or_else(|refusal| refusal.problem(&surface)))
 }
 
 /// `GET /ofrep/v1/events`: that something changed, for whoever asks. It says nothing of users or values, as a browser's `EventSource` has no
 /// way of saying who it is.
-pub async fn changes(State(surface): State<Surface>) -> Response<Body> {
-    take_over(&surface, Follows::Changes, View::of_changes()).unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
+pub async fn changes(State(surface): State<Surface>, request: Request) -> Response<Body> {
+    let (head, _) = request.into_parts();
+    let view = View::of_changes(&surface.live.current());
+    let opened = take_over(&surface, &head, Follows::Changes, &Asker::Plain, view);
+    opened.unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
 }
 
 /// A flag that is known, or may be once anything is.
-fn flag(surface: &Surface, key: &str) -> Result<Follows, Refusal> {
+fn flag(surface: &Surface, key: &str) -> Result<FlagKey, Refusal> {
     let snapshot = surface.live.current();
     match snapshot.flag(key) {
-        Some(entry) => Ok(Follows::Flag(entry.key().clone())),
-        None if snapshot.is_cold() => key.parse::<FlagKey>().map(Follows::Flag).map_err(|_| Refusal::UnknownFlag),
+        Some(entry) => Ok(entry.key().clone()),
+        None if snapshot.is_cold() => key.parse().map_err(|_| Refusal::UnknownFlag),
         None => Err(Refusal::UnknownFlag),
     }
 }
 
-/// Who asks with a body; nothing of its bytes is kept but what it says.
-async fn listener(surface: &Surface, request: Request) -> Result<Listener, Refusal> {
-    let (head, request_body) = request.into_parts();
-    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
-    Ok(Listener { question: Question::native(&bytes)?.into_owned(), asker })
+/// Who listens; no more is kept than is asked for, as far as that is known. Whatever is wrong with who asks is said now, and not in a
+/// stream.
+fn keep(
+    surface: &Surface,
+    question: Question<'_>,
+    asker: &Asker,
+    asked: impl FnOnce(&Snapshot) -> Arc<Asked>,
+) -> Result<Kept, Refusal> {
+    question.context(asker)?;
+    let snapshot = surface.live.current();
+    Ok(match snapshot.is_cold() {
+        true => Kept::whole(question, asker),
+        false => Kept::of(question, asker, &asked(&snapshot)),
+    })
 }
 
-fn open(surface: &Surface, follows: Follows, listener: Listener) -> Result<Response<Body>, Refusal> {
-    // Whatever is wrong with who asks is said now, and not in a stream.
-    listener.question.context(&listener.asker)?;
-    let view = View::of_listener(follows.clone(), listener);
-    take_over(surface, follows, view)
+fn open_one(
+    surface: &Surface,
+    head: &Parts,
+    flag: FlagKey,
+    question: Question<'_>,
+    asker: &Asker,
+) -> Result<Response<Body>, Refusal> {
+    let asked = |snapshot: &Snapshot| {
+        let of = snapshot.flag(flag.as_str()).and_then(|entry| entry.flag());
+        Arc::new(of.map(Asked::by).unwrap_or_default())
+    };
+    let kept = keep(surface, question, asker, asked)?;
+    take_over(surface, head, Follows::Flag(flag.clone()), asker, View::of_flag(flag, kept))
 }
 
-fn take_over(surface: &Surface, follows: Follows, view: View) -> Result<Response<Body>, Refusal> {
-    let stream = surface.hub.open(follows)?;
+async fn open_all(surface: &Surface, head: &Parts, kept: Kept) -> Result<Response<Body>, Refusal> {
+    // Nothing is decided for whoever finds no room.
+    surface.hub.check(&surface.hub.opener(kept.asker(), address(surface, head), kept.bytes()))?;
+    let snapshot = surface.live.current().clone();
+    let (snapshot, every) = surface.decide_for(snapshot, &kept, Form::Strategy, Bytes::new()).await?;
+    let asker = kept.asker().clone();
+    take_over(surface, head, Follows::All, &asker, View::of_all(kept, every, &snapshot))
+}
+
+fn take_over(surface: &Surface, head: &Parts, follows: Follows, asker: &Asker, view: View) -> Result<Response<Body>, Refusal> {
+    let stream = surface.hub.open(follows, surface.hub.opener(asker, address(surface, head), view.bytes()))?;
     let hub = surface.hub.clone();
     let mut response = Response::new(Body::empty());
     surface.statuses.count(StatusCode::OK);
@@ -124,6 +173,12 @@ fn take_over(surface: &Surface, follows: Follows, view: View) -> Result<Response
     let run = move |taken| -> super::server::Run { Box::pin(Follow::new(taken, stream, view, hub).run()) };
     response.extensions_mut().insert(TakeOver::new(run));
     Ok(response)
+}
+
+/// The address that bounds go by.
+fn address(surface: &Surface, head: &Parts) -> Option<IpAddr> {
+    let Peer(peer) = head.extensions.get::<Peer>()?;
+    surface.proxies.client(*peer, &head.headers)
 }
 
 /// Says that the answer depends on who asked.

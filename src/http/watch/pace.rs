@@ -18,6 +18,8 @@ const ENOUGH: usize = FEW / 4;
 pub struct Pace {
     told: AtomicUsize,
     unchanged: AtomicUsize,
+    /// Flags that were decided for them.
+    decided: AtomicUsize,
 }
 
 /// The turns of one change.
@@ -37,6 +39,16 @@ impl Pace {
     /// What a stream was told holds.
     pub fn unchanged(&self) {
         self.unchanged.fetch_add(1, Relaxed);
+    }
+
+    /// So many flags were decided for a stream.
+    pub fn decided(&self, flags: usize) {
+        self.decided.fetch_add(flags, Relaxed);
+    }
+
+    /// How many flags were ever decided for streams.
+    pub fn ever_decided(&self) -> usize {
+        self.decided.load(Relaxed)
     }
 
     pub fn turns(&self) -> Turns<'_> {

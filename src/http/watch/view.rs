@@ -1,6 +1,7 @@
 //! What one client is to be told of a snapshot: the state that holds for it, if that is another than it was told.
 //!
-//! A flag whose documents are the same ones as before is not evaluated again, and an event that many are told is made once.
+//! Only flags with other documents than before are decided again, for a stream of all flags too, and an event that many are told is made once.
+//! Of who listens no more is kept than flags ask for; when one asks for more, its client has to say it again.
 
 use std::sync::Arc;
 
@@ -8,34 +9,44 @@ use bytes::Bytes;
 
 use super::frame::{self, First};
 use super::limits::MAX_EVENT_BYTES;
-use crate::convergence::Follows;
-use crate::document::{Document, etag};
-use crate::flag::{Context, FlagKey};
-use crate::http::answer::all_flags;
+use super::outlet::Event;
+use crate::document::Document;
+use crate::flag::{Asked, FlagKey};
 use crate::http::auth::Asker;
-use crate::http::question::Question;
+use crate::http::every::Every;
+use crate::http::kept::Kept;
 use crate::snapshot::{Entry, Position, Snapshot};
-
-/// Who listens.
-pub struct Listener {
-    pub question: Question<'static>,
-    pub asker: Asker,
-}
 
 /// What a client has been told so far.
 pub struct View {
     of: Of,
-    /// The newest snapshot that was looked at.
-    seen: Option<Arc<Snapshot>>,
+    /// The newest position that was looked at.
+    seen: Option<Position>,
     /// The tag of the state that was told.
     etag: Bytes,
+    /// How many flags were decided since that was last asked.
+    decided: usize,
 }
 
 enum Of {
-    Flag(FlagKey, Listener),
-    All(Listener),
+    Flag {
+        key: FlagKey,
+        kept: Kept,
+        entry: Option<Arc<Entry>>,
+    },
+    All(Box<All>),
     /// That anything changed.
-    Changes,
+    Changes(Arc<[Arc<Entry>]>),
+}
+
+/// A stream of all flags.
+struct All {
+    kept: Kept,
+    /// What the flags asked for when that was last looked at.
+    asked: Arc<Asked>,
+    every: Arc<Every>,
+    /// The position they were decided at.
+    decided_at: Position,
 }
 
 /// What comes of looking at a snapshot.
@@ -43,143 +54,184 @@ pub enum Look {
     /// What was told holds.
     Same,
     /// Something else holds from this position on.
-    Tell(Position, Bytes),
+    Tell(Position, Event),
     /// There is no such flag.
     Gone,
+    /// A flag asks for something that was not kept.
+    AsksMore,
 }
 
 impl View {
-    pub fn of_listener(follows: Follows, listener: Listener) -> View {
-        let of = match follows {
-            Follows::Flag(flag) => Of::Flag(flag, listener),
-            Follows::All | Follows::Changes => Of::All(listener),
-        };
-        View { of, seen: None, etag: Bytes::new() }
+    pub fn of_flag(key: FlagKey, kept: Kept) -> View {
+        View::new(Of::Flag { key, kept, entry: None })
     }
 
-    pub fn of_changes() -> View {
-        View { of: Of::Changes, seen: None, etag: Bytes::new() }
+    /// `every` was decided at this snapshot.
+    pub fn of_all(kept: Kept, mut every: Every, snapshot: &Snapshot) -> View {
+        if every.len() > MAX_EVENT_BYTES {
+            every.forget_picks();
+        }
+        let (asked, decided_at) = (snapshot.asked().clone(), snapshot.position());
+        View::new(Of::All(Box::new(All { kept, asked, every: Arc::new(every), decided_at })))
+    }
+
+    pub fn of_changes(snapshot: &Snapshot) -> View {
+        View::new(Of::Changes(snapshot.shared_flags().clone()))
+    }
+
+    fn new(of: Of) -> View {
+        View { of, seen: None, etag: Bytes::new(), decided: 0 }
+    }
+
+    /// What is kept for it, about.
+    pub fn bytes(&self) -> usize {
+        match &self.of {
+            Of::Flag { kept, .. } => kept.bytes(),
+            Of::All(all) => all.kept.bytes() + all.every.picked_bytes(),
+            Of::Changes(_) => 0,
+        }
     }
 
     /// The position that was looked at last.
     pub fn position(&self) -> Position {
-        self.seen.as_ref().map(|seen| seen.position()).unwrap_or_default()
+        self.seen.unwrap_or_default()
     }
 
     pub fn has_seen(&self, snapshot: &Snapshot) -> bool {
-        self.seen.as_ref().is_some_and(|seen| std::ptr::eq(&**seen, snapshot))
+        self.seen == Some(snapshot.position())
+    }
+
+    /// How many flags were decided for it since this was last asked.
+    pub fn take_decided(&mut self) -> usize {
+        std::mem::take(&mut self.decided)
     }
 
     /// Who it was let in as, if anybody asks.
     pub fn asker(&self) -> Option<&Asker> {
         match &self.of {
-            Of::Flag(_, listener) | Of::All(listener) => Some(&listener.asker),
-            Of::Changes => None,
+            Of::Flag { kept, .. } => Some(kept.asker()),
+            Of::All(all) => Some(all.kept.asker()),
+            Of::Changes(_) => None,
         }
     }
 
     /// Whether its client can acknowledge.
     pub fn is_acknowledged(&self) -> bool {
-        !matches!(self.of, Of::Changes)
+        !matches!(self.of, Of::Changes(_))
     }
 
     /// Looks at a newer snapshot. The first time there is always something to tell.
-    pub fn look(&mut self, snapshot: &Arc<Snapshot>, first: &First) -> Look {
-        let seen = self.seen.replace(snapshot.clone());
+    pub fn look(&mut self, snapshot: &Snapshot, first: &First) -> Look {
+        let seen = self.seen.replace(snapshot.position());
         let first = seen.is_none().then_some(first);
-        let position = snapshot.position();
-        match &self.of {
-            Of::Flag(flag, listener) => match (snapshot.flag(flag.as_str()), listener.context()) {
-                (Some(entry), Some(context)) => {
-                    let before = seen.as_ref().and_then(|seen| seen.flag(flag.as_str()));
-                    if before.is_some_and(|before| before.serves_as(entry)) {
-                        return Look::Same;
-                    }
-                    self.etag_of(snapshot, entry, &context).map_or(Look::Same, |etag| {
-                        let look = tell_one(snapshot, entry, &context, first);
-                        self.etag = etag;
-                        look
-                    })
-                }
-                (None, Some(_)) if snapshot.is_cold() => {
-                    let document = Document::cold_start(flag.as_str(), snapshot.public_path());
-                    let event = of_document(&document, position, first);
-                    self.etag = document.etag;
-                    Look::Tell(position, event)
-                }
-                _ => Look::Gone,
-            },
-            Of::All(listener) => {
-                let Some(context) = listener.context() else { return Look::Gone };
-                if seen.is_some_and(|seen| !differ(&seen, snapshot, &context)) {
+        match &mut self.of {
+            Of::Flag { key, kept, entry } => {
+                look_at_one(snapshot, key, kept, entry, (&mut self.etag, &mut self.decided), first)
+            }
+            Of::All(all) => all.look(snapshot, (&mut self.etag, &mut self.decided), first),
+            Of::Changes(entries) => {
+                let same = seen.is_some_and(|seen| match snapshot.changed_since(seen) {
+                    Some(places) => places.is_empty(),
+                    None => are_the_same(entries, snapshot.flags()),
+                });
+                *entries = snapshot.shared_flags().clone();
+                if same {
                     return Look::Same;
                 }
-                let body = all_flags(snapshot, &context, |document| &document.strategy, "");
-                self.etag = etag([&*body]);
-                let event = match body.len() <= MAX_EVENT_BYTES {
-                    true => frame::state("strategies", "documents", position, &self.etag, &body, first),
-                    false => frame::tag("refetch", position, &self.etag, first),
-                };
-                Look::Tell(position, event)
-            }
-            Of::Changes => match seen {
-                Some(seen) if is_shared(&seen, snapshot) => Look::Same,
                 // Also to a client that has heard of this position: whether it then got an answer, nobody knows.
-                _ => Look::Tell(position, frame::refetch(position, first.map(|first| first.retry_ms))),
-            },
+                let event = frame::refetch(snapshot.position(), first.map(|first| first.retry_ms));
+                Look::Tell(snapshot.position(), Event::ready(event))
+            }
         }
     }
 
     /// A sign of life.
     pub fn heartbeat(&self) -> Bytes {
         match self.of {
-            Of::Changes => frame::COMMENT,
-            Of::Flag(..) | Of::All(_) => frame::tag("heartbeat", self.position(), &self.etag, None),
+            Of::Changes(_) => frame::COMMENT,
+            Of::Flag { .. } | Of::All(_) => frame::tag("heartbeat", self.position(), &self.etag, None),
         }
     }
-
-    /// The tag of a client's document, if it is another than the one that was told.
-    fn etag_of(&self, snapshot: &Snapshot, entry: &Entry, context: &Context<'_>) -> Option<Bytes> {
-        entry.peek(snapshot.evaluate(entry, context), |document| (document.etag != self.etag).then(|| document.etag.clone()))
-    }
 }
 
-impl Listener {
-    /// It was checked when the stream was opened.
-    fn context(&self) -> Option<Context<'_>> {
-        self.question.context(&self.asker).ok()
+fn look_at_one(
+    snapshot: &Snapshot,
+    key: &FlagKey,
+    kept: &Kept,
+    seen: &mut Option<Arc<Entry>>,
+    (etag, decided): (&mut Bytes, &mut usize),
+    first: Option<&First>,
+) -> Look {
+    let (entry, context) = match (snapshot.flag(key.as_str()), kept.context()) {
+        (Some(entry), Some(context)) => (entry, context),
+        (None, Some(_)) if snapshot.is_cold() => {
+            let document = Document::cold_start(key.as_str(), snapshot.public_path());
+            let event = of_document(&document, snapshot.position(), first);
+            *etag = document.etag;
+            return Look::Tell(snapshot.position(), Event::ready(event));
+        }
+        _ => return Look::Gone,
+    };
+    let before = seen.replace(entry.clone());
+    if before.is_some_and(|before| before.serves_as(entry)) {
+        return Look::Same;
     }
-}
-
-fn tell_one(snapshot: &Snapshot, entry: &Entry, context: &Context<'_>, first: Option<&First>) -> Look {
-    entry.document(snapshot.evaluate(entry, context), |document| match first {
-        Some(_) => Look::Tell(snapshot.position(), of_document(document, snapshot.position(), first)),
+    if kept.lacks_any() && entry.flag().is_some_and(|flag| kept.lacks(&Asked::by(flag))) {
+        return Look::AsksMore;
+    }
+    *decided += 1;
+    let pick = entry.pick(snapshot.evaluate(entry, &context));
+    let Some(document) = entry.picked(pick).filter(|document| first.is_some() || document.etag != *etag) else {
+        return Look::Same;
+    };
+    entry.answered(pick);
+    *etag = document.etag.clone();
+    match first {
+        Some(_) => Look::Tell(snapshot.position(), Event::ready(of_document(document, snapshot.position(), first))),
         // All whose document this is are told it in the same words: it went live at one position.
         None => {
             let position = entry.live_since();
-            Look::Tell(position, document.framed(|document| of_document(document, position, None)))
+            let event = document.framed(|document| of_document(document, position, None));
+            Look::Tell(position, Event::ready(event))
         }
-    })
+    }
+}
+
+impl All {
+    fn look(&mut self, snapshot: &Snapshot, (etag, decided): (&mut Bytes, &mut usize), first: Option<&First>) -> Look {
+        if self.kept.lacks_any() && !Arc::ptr_eq(&self.asked, snapshot.asked()) {
+            self.asked = snapshot.asked().clone();
+            if self.kept.lacks(&self.asked) {
+                return Look::AsksMore;
+            }
+        }
+        let Some(context) = self.kept.context() else { return Look::Gone };
+        let every = Arc::make_mut(&mut self.every);
+        let (differs, anew) = every.go_on_to(snapshot, self.decided_at, &context);
+        *decided += anew;
+        self.decided_at = snapshot.position();
+        if !differs && first.is_none() {
+            return Look::Same;
+        }
+        let position = snapshot.position();
+        *etag = every.etag();
+        if every.len() > MAX_EVENT_BYTES {
+            every.forget_picks();
+            return Look::Tell(position, Event::ready(frame::tag("refetch", position, etag, first)));
+        }
+        *decided += every.know_picks(snapshot.server_auth(), &context);
+        every.answered();
+        let bytes = frame::head("strategies", "documents", position, etag, first);
+        let stranger = self.kept.asker().is_stranger();
+        Look::Tell(position, Event { bytes, state: Some(self.every.clone().windows()), stranger })
+    }
 }
 
 fn of_document(document: &Document, position: Position, first: Option<&First>) -> Bytes {
     frame::state("strategy", "document", position, &document.etag, &document.strategy, first)
 }
 
-/// Whether any flag's document is another for this client.
-fn differ(before: &Snapshot, now: &Snapshot, context: &Context<'_>) -> bool {
-    let tag =
-        |snapshot: &Snapshot, entry: &Entry| entry.peek(snapshot.evaluate(entry, context), |document| document.etag.clone());
-    before.flags().len() != now.flags().len()
-        || before
-            .flags()
-            .iter()
-            .zip(now.flags())
-            .any(|(old, new)| old.key() != new.key() || !old.serves_as(new) && tag(before, old) != tag(now, new))
-}
-
 /// Whether both serve the same documents.
-fn is_shared(before: &Snapshot, now: &Snapshot) -> bool {
-    before.flags().len() == now.flags().len()
-        && before.flags().iter().zip(now.flags()).all(|(old, new)| old.key() == new.key() && old.serves_as(new))
+fn are_the_same(before: &[Arc<Entry>], now: &[Arc<Entry>]) -> bool {
+    before.len() == now.len() && before.iter().zip(now).all(|(old, new)| old.key() == new.key() && old.serves_as(new))
 }

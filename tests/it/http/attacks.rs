@@ -234,19 +234,31 @@ async fn at_the_limit_the_longest_idle_makes_room_and_nobody_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_is_being_answered_never_makes_room() {
-    let service = service(Limits { connections: 2, ..Limits::default() }).await;
-    let mut answered = Raw::that_never_reads(&service).await;
-    for _ in 0..5 {
+async fn whoever_is_being_answered_does_not_make_room_at_once() {
+    // A second later he would, as he takes nothing; on a busy machine that may be over before all have asked.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let service = service(Limits { connections: 2, ..Limits::default() }).await;
+        let begun = std::time::Instant::now();
+        let mut answered = Raw::that_never_reads(&service).await;
+        for _ in 0..5 {
+            assert!(Raw::connect(&service).await.answers().await);
+        }
+        let in_time = begun.elapsed() < Duration::from_millis(900);
+        if !in_time && tries < 20 {
+            continue;
+        }
+        assert!(in_time, "the machine is too busy to tell");
+        assert!(answered.answer().await.is_some_and(|answer| answer == "200"), "its answers are still there");
+        // Slow senders, on the other hand, are owed nothing.
+        let mut slow = Raw::connect(&service).await;
+        slow.send(ask("content-length: 20\r\n").as_bytes()).await;
+        tokio::time::sleep(SHORT).await;
         assert!(Raw::connect(&service).await.answers().await);
+        assert!(slow.is_closed().await);
+        return;
     }
-    assert!(answered.answer().await.is_some_and(|answer| answer == "200"), "its answers are still there");
-    // Slow senders, on the other hand, are owed nothing.
-    let mut slow = Raw::connect(&service).await;
-    slow.send(ask("content-length: 20\r\n").as_bytes()).await;
-    tokio::time::sleep(SHORT).await;
-    assert!(Raw::connect(&service).await.answers().await);
-    assert!(slow.is_closed().await);
 }
 
 #[tokio::test]

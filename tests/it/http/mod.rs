@@ -1,6 +1,7 @@
 //! The public listener: answers, pages that may ask, broken and hostile callers, and the end of a server.
 
 mod attacks;
+mod bounds;
 mod cors;
 mod front;
 mod paths;

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::support::watcher::Watcher;
 use crate::support::{Service, flag, wait_until};
 use serde_json::{Value as Json, json};
-use turnout::convergence::{ANSWERS_WITHIN_MS, Follows, Pollers, PollersSeen, Progress, Streams, Verdict};
+use turnout::convergence::{
+    ANSWERS_WITHIN_MS, Amount, Follows, NoRoom, Opener, Pollers, PollersSeen, Progress, Streams, Verdict,
+};
 use turnout::http::StreamLimits;
 use turnout::snapshot::Position;
 
@@ -115,20 +117,20 @@ fn an_answer_that_overtakes_the_note_of_its_event_counts() {
 
 #[test]
 fn a_name_belongs_to_one_stream() {
-    let streams = std::sync::Arc::new(Streams::new(2));
-    let first = streams.open(Follows::All, 7, 0).unwrap();
+    let streams = std::sync::Arc::new(Streams::new(Amount { streams: 2, bytes: 100 }));
+    let first = streams.open(Follows::All, Opener::default(), 7, 0).unwrap();
     let name = first.name();
     assert_eq!(name.to_string().parse(), Ok(name));
     for wrong in ["", "-", "0", "0-", "zz-1", "ffffffffffffffffff-1"] {
         assert!(wrong.parse::<turnout::convergence::AckId>().is_err(), "{wrong}");
     }
-    let _second = streams.open(Follows::All, 8, 0).unwrap();
-    assert!(streams.open(Follows::All, 9, 0).is_err(), "there is no room for a third");
+    let _second = streams.open(Follows::All, Opener::default(), 8, 0).unwrap();
+    assert!(streams.open(Follows::All, Opener::default(), 9, 0).is_err(), "there is no room for a third");
     drop(first);
     // The next one has its place, and another name.
-    let next = streams.open(Follows::All, 9, 0).unwrap();
+    let next = streams.open(Follows::All, Opener::default(), 9, 0).unwrap();
     assert!(next.name() != name && streams.acknowledge(name, at(0), 0).is_err());
-    assert_eq!((streams.count(), streams.ever()), (2, (3, 1)));
+    assert_eq!((streams.count(), streams.opened(), streams.refused().next()), (2, 3, Some((NoRoom::Streams, 1))));
 }
 
 #[test]

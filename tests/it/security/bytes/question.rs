@@ -11,7 +11,7 @@ use turnout::control::{Corridor, Opening};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
-use turnout::http::{Front, Routes, StreamLimits, Surface, public_document, routes};
+use turnout::http::{Front, Proxies, Routes, StreamLimits, Surface, public_document, routes};
 use turnout::public_path::PublicPath;
 use turnout::token::Gate;
 
@@ -70,7 +70,7 @@ impl Questions {
             let corridor = Corridor::open(opening).await.unwrap();
             corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
             assert!(corridor.live().current().flag("chat").is_some());
-            routes::<&str>(Surface::of(&corridor, StreamLimits::default(), Gate::default()), &[])
+            routes::<&str>(Surface::of(&corridor, StreamLimits::default(), Gate::default(), Proxies::default()), &[])
         });
         Questions { _home: home, routes, documented: public_document(), runtime }
     }
@@ -100,7 +100,7 @@ impl Questions {
     fn answer(&mut self, path: &str, body: &[u8]) -> (StatusCode, String, Vec<u8>) {
         let request = Request::post(path).body(Body::from(body.to_vec())).unwrap();
         self.runtime.block_on(async {
-            let answer = self.routes.answer(request).await;
+            let answer = self.routes.answer(request, [127, 0, 0, 1].into()).await;
             let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
             let status = answer.status();
             (status, kind, to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec())

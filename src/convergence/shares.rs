@@ -1,0 +1,179 @@
+//! Who may have how much of what there is for streams: places, and bytes of what is kept of their callers. Strangers have a share of their
+//! own, and so has each caller that can be told from others.
+
+use std::collections::HashMap;
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    pub streams: usize,
+    pub bytes: usize,
+}
+
+/// Who opens a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Opener {
+    /// What all strangers may have, if it is one.
+    pub stranger: Option<Amount>,
+    /// A number that tells callers apart, and what one of its kind may have; `None` where callers cannot be told apart.
+    pub caller: Option<(u64, Amount)>,
+    /// What is kept of it.
+    pub bytes: usize,
+}
+
+/// Which bound leaves no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    Streams,
+    StreamsOfStrangers,
+    StreamsOfCaller,
+    Bytes,
+    BytesOfStrangers,
+    BytesOfCaller,
+}
+
+impl NoRoom {
+    pub const ALL: [NoRoom; 6] = [
+        NoRoom::Streams,
+        NoRoom::StreamsOfStrangers,
+        NoRoom::StreamsOfCaller,
+        NoRoom::Bytes,
+        NoRoom::BytesOfStrangers,
+        NoRoom::BytesOfCaller,
+    ];
+
+    /// The name of the bound, as counters have it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            NoRoom::Streams => "streams",
+            NoRoom::StreamsOfStrangers => "streams-of-strangers",
+            NoRoom::StreamsOfCaller => "streams-of-caller",
+            NoRoom::Bytes => "stream-bytes",
+            NoRoom::BytesOfStrangers => "stream-bytes-of-strangers",
+            NoRoom::BytesOfCaller => "stream-bytes-of-caller",
+        }
+    }
+}
+
+/// What is taken, by whom.
+#[derive(Debug, Default)]
+pub struct Taken {
+    all: Amount,
+    strangers: Amount,
+    callers: HashMap<u64, Amount>,
+}
+
+impl Taken {
+    /// Takes a place for a stream, of all there is.
+    pub fn take(&mut self, opener: &Opener, most: Amount) -> Result<(), NoRoom> {
+        self.check(opener, most)?;
+        self.all.add(opener.bytes);
+        if opener.stranger.is_some() {
+            self.strangers.add(opener.bytes);
+        }
+        if let Some((caller, _)) = opener.caller {
+            self.callers.entry(caller).or_default().add(opener.bytes);
+        }
+        Ok(())
+    }
+
+    /// Whether there is a place.
+    pub fn check(&self, opener: &Opener, most: Amount) -> Result<(), NoRoom> {
+        let fits = |taken: Amount, most: Amount, streams: NoRoom, bytes: NoRoom| match () {
+            () if taken.streams >= most.streams => Err(streams),
+            () if taken.bytes + opener.bytes > most.bytes => Err(bytes),
+            () => Ok(()),
+        };
+        fits(self.all, most, NoRoom::Streams, NoRoom::Bytes)?;
+        if let Some(most) = opener.stranger {
+            fits(self.strangers, most, NoRoom::StreamsOfStrangers, NoRoom::BytesOfStrangers)?;
+        }
+        if let Some((caller, most)) = opener.caller {
+            let taken = self.callers.get(&caller).copied().unwrap_or_default();
+            fits(taken, most, NoRoom::StreamsOfCaller, NoRoom::BytesOfCaller)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a place back.
+    pub fn give_back(&mut self, opener: &Opener) {
+        self.all.remove(opener.bytes);
+        if opener.stranger.is_some() {
+            self.strangers.remove(opener.bytes);
+        }
+        if let Some((caller, _)) = opener.caller
+            && let Some(taken) = self.callers.get_mut(&caller)
+        {
+            taken.remove(opener.bytes);
+            if taken.streams == 0 {
+                self.callers.remove(&caller);
+            }
+        }
+    }
+
+    pub fn all(&self) -> Amount {
+        self.all
+    }
+
+    pub fn of_strangers(&self) -> Amount {
+        self.strangers
+    }
+}
+
+impl Amount {
+    fn add(&mut self, bytes: usize) {
+        self.streams += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.streams -= 1;
+        self.bytes -= bytes;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    const MOST: Amount = Amount { streams: 6, bytes: 1_000 };
+    const OF_STRANGERS: Amount = Amount { streams: 3, bytes: 500 };
+    const OF_CALLER: Amount = Amount { streams: 2, bytes: 400 };
+
+    fn opener(stranger: bool, caller: Option<u64>, bytes: usize) -> Opener {
+        Opener { stranger: stranger.then_some(OF_STRANGERS), caller: caller.map(|caller| (caller, OF_CALLER)), bytes }
+    }
+
+    fn check(what: &str, before: &[Opener], newcomer: Opener, expected: Result<(), NoRoom>) {
+        let mut taken = Taken::default();
+        before.iter().for_each(|opener| taken.take(opener, MOST).expect("there is room"));
+        assert_eq!(taken.take(&newcomer, MOST), expected, "{what}");
+        before.iter().for_each(|opener| taken.give_back(opener));
+        if expected.is_ok() {
+            taken.give_back(&newcomer);
+        }
+        assert_eq!((taken.all(), taken.of_strangers(), taken.callers.len()), Default::default(), "{what}: all is given back");
+    }
+
+    #[test]
+    fn strangers_and_each_caller_have_a_share() {
+        let (stranger, server) = (opener(true, None, 10), opener(false, None, 10));
+        let user = |bytes| opener(false, Some(7), bytes);
+        check("the first", &[], stranger, Ok(()));
+        check("the last of the strangers", &[stranger; 2], stranger, Ok(()));
+        check("one stranger too many", &[stranger; 3], stranger, Err(NoRoom::StreamsOfStrangers));
+        check("whoever has a credential finds room then", &[stranger; 3], server, Ok(()));
+        check("everything is taken", &[server; 6], server, Err(NoRoom::Streams));
+        check("a caller with as many as one may have", &[user(10); 2], user(10), Err(NoRoom::StreamsOfCaller));
+        check("another caller then", &[user(10); 2], opener(false, Some(8), 10), Ok(()));
+        check("a caller with too many bytes", &[user(300)], user(101), Err(NoRoom::BytesOfCaller));
+        check(
+            "strangers with too many bytes",
+            &[opener(true, None, 450)],
+            opener(true, None, 51),
+            Err(NoRoom::BytesOfStrangers),
+        );
+        check("too many bytes of all", &[opener(false, None, 990)], opener(false, None, 11), Err(NoRoom::Bytes));
+    }
+}
