@@ -2,6 +2,7 @@
 
 mod access;
 mod logging;
+mod unknown;
 mod unset;
 mod webhook;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
 pub use logging::Logging;
+pub use unknown::unknown_names;
 pub use unset::without_empty_variables;
 pub use webhook::Telling;
 

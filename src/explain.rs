@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::display_text;
 use crate::flag::{
     Bucket, Condition, Context, Definition, Flag, FlagKey, Part, Placement, Resolution, Segments, ServerAuth, Split, Step,
     Strategy, Trust, Truth, Witness, evaluate_before, place,
@@ -110,21 +111,22 @@ impl Story {
 
     /// For people, one step a line.
     pub fn text(&self) -> String {
-        let mut text = format!("{}   rule {}, reason {}\n", self.strategy, self.rule, self.reason);
+        let answer = format!("{}   rule {}, reason {}", self.strategy, self.rule, self.reason);
+        let mut text = format!("{}\n", display_text::line(&answer));
         match self.salt {
             Some(_) => text.push_str(&self.bucket_line()),
             None => text.push_str("the flag has no good form, so there are no steps\n"),
         }
         for seen in &self.steps {
             let name = match (&seen.name, seen.entry) {
-                (Some(name), _) => format!("rule {name}"),
-                (None, Some(entry)) => format!("{} {entry}", seen.step),
-                (None, None) => seen.step.clone(),
+                (Some(name), _) => format!("rule {}", display_text::line(name)),
+                (None, Some(entry)) => format!("{} {entry}", display_text::line(&seen.step)),
+                (None, None) => display_text::line(&seen.step).into_owned(),
             };
             let arrow = if seen.decided { "->" } else { "  " };
-            text.push_str(&format!("{arrow} {name:<20} {}\n", self.why(seen)));
+            text.push_str(&format!("{arrow} {name:<20} {}\n", display_text::line(&self.why(seen))));
         }
-        text
+        display_text::lines(&text).into_owned()
     }
 
     fn why(&self, seen: &Seen) -> Cow<'static, str> {
@@ -152,7 +154,7 @@ impl Story {
                 format!("realtime-v2 has the first {}, {disabled}{default} the rest", split.realtime())
             }
         };
-        format!("bucket {bucket} ({hash}): {shares}\n")
+        format!("{}\n", display_text::line(&format!("bucket {bucket} ({hash}): {shares}")))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use super::Exit;
+use crate::display_text;
 use crate::http_client::client_for;
 
 /// How long it may take to get through to a server.
@@ -88,11 +89,11 @@ pub fn credential(path: &Path, say: &str) -> Result<String, String> {
     let read = std::fs::read_to_string(path).map_err(|error| {
         let why = error.to_string();
         let why = why.split(" (os error").next().unwrap_or_default().to_owned();
-        format!("no token could be read from {} ({why}); {say}", path.display())
+        format!("no token could be read from {} ({why}); {say}", display_text::path(path))
     })?;
     let token = read.trim();
     match !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(token.to_owned()),
-        false => Err(format!("{} holds no token; {say}", path.display())),
+        false => Err(format!("{} holds no token; {say}", display_text::path(path))),
     }
 }

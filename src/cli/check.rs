@@ -1,13 +1,13 @@
 //! `turnout check`: lints flag folders and runs their tests, by the reader the server has.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, complain, count, findings, print};
+use super::{Exit, complain, count, findings, output, print};
 use crate::config::Deciding;
 use crate::definition::{Code, Contents, Finding, Library, render};
+use crate::display_text;
 use crate::folder::Folder;
 use crate::telemetry::no_colour;
 
@@ -39,23 +39,23 @@ impl Check {
         let internal_user_ids = match self.deciding.check() {
             Ok((ids, _)) => ids,
             Err(faults) => {
-                complain(&faults.to_string());
+                faults.0.iter().for_each(|fault| complain(&display_text::line(fault)));
                 return Exit::Usage;
             }
         };
         let missing: Vec<&PathBuf> = self.paths.iter().filter(|path| !path.exists()).collect();
         for path in &missing {
-            complain(&format!("{} does not exist; name a folder of flags, or a file in one", path.display()));
+            complain(&format!("{} does not exist; name a folder of flags, or a file in one", display_text::path(path)));
         }
         if !missing.is_empty() {
             return Exit::Usage;
         }
         let checked: Vec<Checked> = self.paths.iter().map(|path| Checked::read(path, &internal_user_ids)).collect();
         match self.format {
-            Format::Human => checked.iter().for_each(|checked| print(&checked.human())),
+            Format::Human => checked.iter().for_each(Checked::print),
             Format::Json => print(&findings::json(&checked)),
             Format::Sarif => print(&findings::sarif(&checked)),
-            Format::Github => print(&findings::github(&checked)),
+            Format::Github => output::print_commands(&findings::github(&checked)),
         }
         if checked.iter().all(Checked::is_good) { Exit::Yes } else { Exit::No }
     }
@@ -96,15 +96,16 @@ impl Checked {
         }
     }
 
-    /// A path inside the folder as the one to print.
-    pub fn shown(&self, file: &str) -> String {
-        if file.is_empty() { self.root.display().to_string() } else { self.root.join(file).display().to_string() }
+    /// A path inside the folder as one from where the command runs, for programs.
+    pub fn path_of(&self, file: &str) -> String {
+        let path = if file.is_empty() { self.root.clone() } else { self.root.join(file) };
+        path.to_string_lossy().into_owned()
     }
 
     /// The files that were read and asked for.
     pub fn files(&self) -> impl Iterator<Item = String> {
         let asked_for = |file: &&String| self.only.as_ref().is_none_or(|only| only == *file);
-        self.contents.files.keys().filter(asked_for).map(|file| self.shown(file))
+        self.contents.files.keys().filter(asked_for).map(|file| self.path_of(file))
     }
 
     pub fn failed_tests(&self) -> usize {
@@ -119,10 +120,10 @@ impl Checked {
     /// `flags: 1 flag, 1 segment, 7 tests: all good`.
     pub fn verdict(&self) -> String {
         let what = match &self.only {
-            Some(_) => self.path.display().to_string(),
+            Some(_) => display_text::path(&self.path),
             None => {
                 let counts = [count(self.flags, "flag"), count(self.segments, "segment"), count(self.tests, "test")];
-                format!("{}: {}", self.path.display(), counts.join(", "))
+                format!("{}: {}", display_text::path(&self.path), counts.join(", "))
             }
         };
         let failed = self.failed_tests();
@@ -137,10 +138,16 @@ impl Checked {
     }
 
     /// Each finding with its source, and the verdict.
-    fn human(&self) -> String {
-        let colour = std::io::stdout().is_terminal() && !no_colour();
-        let drawn = |finding| format!("{}\n\n", render(finding, &self.contents, |file| self.shown(file), colour));
-        self.findings.iter().map(drawn).chain([format!("{}\n", self.verdict())]).collect()
+    fn print(&self) {
+        let colour = output::prints_to_a_terminal() && !no_colour();
+        let drawn = |finding| format!("{}\n\n", render(finding, &self.contents, |file| self.path_of(file), colour));
+        let drawn: String = self.findings.iter().map(drawn).collect();
+        if colour {
+            output::print_styled(&drawn)
+        } else {
+            print(&drawn)
+        }
+        print(&format!("{}\n", self.verdict()));
     }
 }
 

@@ -3,7 +3,6 @@
 //! How it goes is talk: on a terminal one line that is drawn again, elsewhere a line whenever something has changed. How it ended is data.
 //! It is a look at the server and no more: what was ordered is done, whether somebody looks on or not.
 
-use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use clap::Args;
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use super::call::Fault;
 use super::landing::Landing;
+use super::output::{self, draw};
 use super::remote::Remote;
 use super::{Exit, complain, print, talk, time};
 use crate::clock;
@@ -81,6 +81,9 @@ impl Watching {
                 Err(fault) if fault.exit == Exit::Failed && !over => screen.say(&fault.message),
                 Err(fault) => return Err(fault),
             }
+            if output::has_reader_left() {
+                return Ok(Exit::Yes);
+            }
             line.pause(PAUSE.min(limit.saturating_sub(started.elapsed())));
         }
     }
@@ -107,7 +110,7 @@ impl Screen {
     fn new(json: bool) -> Screen {
         let kind = match json {
             true => Kind::Json,
-            false if std::io::stderr().is_terminal() => Kind::Terminal,
+            false if output::talks_to_a_terminal() => Kind::Terminal,
             false => Kind::Log,
         };
         Screen { kind, shown: String::new(), said: String::new(), next_line: Instant::now() }
@@ -157,11 +160,4 @@ impl Screen {
         }
         self.shown.clear();
     }
-}
-
-/// Draws the line over the one before. What does not fit is cut off at the edge (autowrap is off meanwhile), as a line that wraps could not be
-/// drawn over.
-fn draw(line: &str) {
-    let mut out = std::io::stderr().lock();
-    let _ = write!(out, "\r\x1b[2K\x1b[?7l{line}\x1b[?7h").and_then(|()| out.flush());
 }

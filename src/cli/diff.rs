@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Exit, complain, count, print};
 use crate::config::Deciding;
 use crate::definition::{Changed, FlagChange, FolderDifference, Library, SegmentChange};
+use crate::display_text;
 use crate::flag::{Difference, Move, Moves, Share, Strategy};
 use crate::folder::Folder;
 
@@ -35,7 +36,7 @@ impl Diff {
         let internal_user_ids = match self.deciding.check() {
             Ok((ids, _)) => ids,
             Err(faults) => {
-                complain(&faults.to_string());
+                faults.0.iter().for_each(|fault| complain(&display_text::line(fault)));
                 return Exit::Usage;
             }
         };
@@ -56,11 +57,11 @@ fn read(folder: &Path, internal_user_ids: &[String]) -> Option<Library> {
     }
     let mut library = Library::default();
     let findings = library.update(&contents);
-    let shown = |file: &str| folder.join(file).display().to_string();
+    let shown = |file: &str| display_text::path(&folder.join(file));
     findings.iter().for_each(|finding| complain(&finding.line(shown)));
     if !findings.is_empty() {
         let errors = count(findings.len(), "error");
-        complain(&format!("{} has {errors}; mend them first (turnout check {0})", folder.display()));
+        complain(&format!("{} has {errors}; mend them first (turnout check {0})", display_text::path(folder)));
         return None;
     }
     Some(library)
@@ -101,7 +102,7 @@ fn text(difference: &FolderDifference, new: &Library) -> String {
 
 fn line(Difference { what, before, after }: &Difference) -> String {
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-    format!("    {what} {} -> {}\n", shown(before), shown(after)).replace(|c: char| c.is_control() && c != '\n', " ")
+    format!("    {}\n", display_text::line(&format!("{what} {} -> {}", shown(before), shown(after))))
 }
 
 /// `polling 90%, realtime-v2 10%`.

@@ -10,6 +10,7 @@ use super::remote::{Remote, word};
 use super::{Exit, complain, print, time};
 use crate::config::Deciding;
 use crate::definition::{Library, render, similar, typed_value};
+use crate::display_text;
 use crate::explain::Story;
 use crate::flag::{Bucket, Context, Definition, Flag, FlagKey, Identity, TargetingKey, Value};
 use crate::folder::Folder;
@@ -99,7 +100,8 @@ impl Explain {
             None => None,
         };
         let Some(files) = &self.files else { return self.ask_server() };
-        let (internal_user_ids, server_auth) = self.deciding.check().map_err(|faults| usage(faults.to_string()))?;
+        let (internal_user_ids, server_auth) =
+            self.deciding.check().map_err(|faults| usage(display_text::line(&faults.0.join("; ")).into_owned()))?;
         let flag = load(files, self.flag.as_str(), internal_user_ids)?;
         let attributes = self.read_attributes(&flag.definition).map_err(usage)?;
         let context = Context::new(self.identity.into(), key, &attributes);
@@ -152,12 +154,12 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
     let Some((_, form)) = library.flags().find(|(other, _)| other.as_str() == key) else {
         let hint = match similar(key, keys.iter().copied()) {
             Some(meant) => format!("; did you mean `{meant}`?"),
-            None => format!("; there is no file {}", files.join(format!("{key}.yaml")).display()),
+            None => format!("; there is no file {}", display_text::path(&files.join(format!("{key}.yaml")))),
         };
         return Err((Exit::No, format!("no flag `{key}`{hint}")));
     };
     let Some((definition, segments)) = form else {
-        let shown = |file: &str| files.join(file).display().to_string();
+        let shown = |file: &str| files.join(file).to_string_lossy().into_owned();
         let of_flag = findings.iter().filter(|finding| *finding.file == *format!("{key}.yaml"));
         let drawn: Vec<String> = of_flag.map(|finding| render(finding, &contents, shown, false)).collect();
         return Err((

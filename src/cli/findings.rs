@@ -6,13 +6,14 @@ use serde_json::json;
 
 use super::check::Checked;
 use crate::definition::{Code, Finding, Place};
+use crate::display_text;
 
 /// `{files, findings, summary}`.
 pub fn json(checked: &[Checked]) -> String {
     let finding = |(checked, finding): (&Checked, &Finding)| {
         json!({
             "code": finding.code.as_str(),
-            "file": checked.shown(&finding.file),
+            "file": checked.path_of(&finding.file),
             "line": finding.place.map(|place| place.line),
             "column": finding.place.map(|place| place.column),
             "message": finding.message,
@@ -40,7 +41,7 @@ pub fn json(checked: &[Checked]) -> String {
 pub fn sarif(checked: &[Checked]) -> String {
     let rule = |code: &Code| json!({ "id": code.as_str(), "shortDescription": { "text": code.says() } });
     let result = |(checked, finding): (&Checked, &Finding)| {
-        let file = uri(&checked.shown(&finding.file));
+        let file = uri(&checked.path_of(&finding.file));
         let mut location = json!({ "physicalLocation": { "artifactLocation": { "uri": file } } });
         if let Some(Place { line, column, .. }) = finding.place {
             location["physicalLocation"]["region"] = json!({ "startLine": line, "startColumn": column });
@@ -73,11 +74,11 @@ pub fn sarif(checked: &[Checked]) -> String {
 pub fn github(checked: &[Checked]) -> String {
     let command = |(checked, finding): (&Checked, &Finding)| {
         let place = finding.place.map(|place| format!(",line={},col={}", place.line, place.column)).unwrap_or_default();
-        let (file, title) = (property(within(&checked.shown(&finding.file))), property(finding.code.as_str()));
+        let (file, title) = (property(within(&checked.path_of(&finding.file))), property(finding.code.as_str()));
         format!("::error file={file}{place},title={title}::{}\n", data(&with_hint(finding)))
     };
     // A verdict names a path, which must not read as a command.
-    let verdict = |checked: &Checked| format!("{}\n", data(&checked.verdict()).trim_start_matches(':'));
+    let verdict = |checked: &Checked| format!("{}\n", display_text::lines(&data(&checked.verdict())));
     all(checked).map(command).chain(checked.iter().map(verdict)).collect()
 }
 

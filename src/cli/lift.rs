@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use super::order::{Asking, Order, Told, nothing};
-use super::remote::{arrow, word};
+use super::remote::{arrow, text, word};
 use super::set::share;
 use super::{Exit, time};
 use crate::flag::{FlagKey, Share};
@@ -32,7 +32,7 @@ impl Resume {
     pub fn run(&self) -> Exit {
         let body = self.at.map_or_else(nothing, |share| json!({ "at": share }));
         let question = |flag: &Json| {
-            let split = flag["split"]["realtime-v2"].as_str().unwrap_or("0%").to_owned();
+            let split = text(&flag["split"]["realtime-v2"]).unwrap_or_else(|| "0%".to_owned());
             let share = self.at.map_or(split, |share| share.to_string());
             format!("lift the stop by {}: {} goes back to realtime-v2 {share}", time::mark(&flag["stop"]), self.flag)
         };

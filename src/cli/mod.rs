@@ -15,6 +15,7 @@ mod lift;
 mod listener;
 mod next_steps;
 mod order;
+mod output;
 mod problems;
 mod remote;
 mod serve;
@@ -30,6 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Settings, without_empty_variables};
+use crate::telemetry::no_colour;
+use output::{complain, print, printed, talk};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
 #[derive(Debug, Parser)]
@@ -99,11 +102,14 @@ pub enum Exit {
 
 /// Runs the command this process was started with.
 pub fn run() -> ExitCode {
-    let typed = without_empty_variables(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|fault| fault.exit());
+    let parsed = without_empty_variables(Cli::command()).try_get_matches().and_then(|typed| Cli::from_arg_matches(&typed));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(told) => return ExitCode::from(output::end(tell(&told)) as u8),
+    };
     let exit = match cli.verb {
-        None => serve::run(&cli.settings),
-        Some(Verb::Serve(settings)) => serve::run(&settings),
+        None => serve::run(&cli.settings, &environment_names(&Cli::command())),
+        Some(Verb::Serve(settings)) => serve::run(&settings, &environment_names(&Cli::command())),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
         Some(Verb::Ask(ask)) => ask.run(),
@@ -120,31 +126,25 @@ pub fn run() -> ExitCode {
         Some(Verb::Completions(completions)) => completions.run(Cli::command()),
         Some(Verb::Schema(schema)) => schema.run(),
     };
-    ExitCode::from(exit as u8)
+    ExitCode::from(output::end(exit) as u8)
 }
 
-/// Writes data; a reader that has gone away, as `| head` does, is no failure.
-fn print(text: &str) {
-    printed(text);
+/// Every name in the environment that a command or one below it reads.
+fn environment_names(command: &clap::Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env()).map(|name| name.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(environment_names)).collect()
 }
 
-/// Writes data, and says whether there is still a reader.
-fn printed(text: &str) -> bool {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
-}
-
-/// Says why a command cannot be done.
-fn complain(message: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "turnout: {message}");
-}
-
-/// Says something beside the data.
-fn talk(message: &str) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr().lock(), "{message}");
+/// What was asked of the command line itself, or what is wrong with it.
+fn tell(told: &clap::Error) -> Exit {
+    let (coloured, plain) = (told.render().ansi().to_string(), told.render().to_string());
+    match told.use_stderr() {
+        true if output::talks_to_a_terminal() && !no_colour() => output::talk_styled(&coloured),
+        true => output::talk(plain.trim_end()),
+        false if output::prints_to_a_terminal() && !no_colour() => output::print_styled(&coloured),
+        false => output::print(&plain),
+    }
+    if told.use_stderr() { Exit::Usage } else { Exit::Yes }
 }
 
 /// `1 flag`, `2 flags`.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::app::App;
 use crate::config::Access;
+use crate::display_text;
 use crate::flag::{Context, Identity, Resolution, Step, Strategy, TargetingKey};
 use crate::snapshot::{Entry, Snapshot};
 use crate::telemetry::say;
@@ -20,7 +21,7 @@ pub fn print(app: &App, flags: &Path, access: &Access) {
     let snapshot = app.corridor().live().current();
     let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
         let wait = "every flag answers `polling` until the first one is there";
-        return say(&format!("waiting for {}/….yaml: no flag is known yet, and {wait}", flags.display()));
+        return say(&format!("waiting for {}/….yaml: no flag is known yet, and {wait}", display_text::path(flags)));
     };
     say("try next, in another terminal:");
     let examples: [(&str, Wanted); 4] = [
@@ -44,7 +45,7 @@ pub fn print(app: &App, flags: &Path, access: &Access) {
             say(&format!("  curl -s {url}{credential} -d '{{\"targetingKey\":\"{user}\"}}'   # {what}"));
         }
     }
-    say(&format!("then change {}/{}.yaml, save, and ask again", flags.display(), entry.key()));
+    say(&format!("then change {}/{}.yaml, save, and ask again", display_text::path(flags), entry.key()));
 }
 
 fn find(snapshot: &Snapshot, entry: &Entry, wanted: Wanted) -> Option<String> {

@@ -3,15 +3,13 @@
 //! Whether an order widens is decided by the server: on a terminal it is first sent as one that may only narrow. If that is refused for
 //! widening, the person is asked, and the order goes out with the revision that was shown then.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::call::Fault;
 use super::converge::Watching;
-use super::remote::{Going, Remote, arrow, word};
-use super::{Exit, complain, print, talk, time};
+use super::remote::{Going, Remote, arrow, text, word};
+use super::{Exit, complain, output, print, talk, time};
 use crate::flag::FlagKey;
 
 /// What every changing verb may be told.
@@ -74,7 +72,7 @@ impl Told {
         let path = format!("/v1/flags/{}/{}", order.flag, order.verb);
         let mut body = order.body;
         self.give_reason(&mut body, self.reason.clone());
-        let asks = !asking.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+        let asks = !asking.yes && output::can_ask();
         if !asks {
             return Ok(self.tell(&self.remote.change(&path, &body, Going::Anyway)?.1, Some(order.flag)));
         }
@@ -123,7 +121,7 @@ fn tell_in_words(told: &Json) {
         let survives = if told["survivesRestart"] == true { "survives a restart" } else { "does NOT survive a restart" };
         talk(&format!("live here, not yet saved: it is saved when the database answers again; {survives}"));
     }
-    if let Some(undo) = told["undo"].as_str() {
+    if let Some(undo) = text(&told["undo"]) {
         talk(&format!("undo: {undo}"));
     }
 }
@@ -169,7 +167,7 @@ pub fn held(flag: &Json) -> String {
 
 /// A split in words: `realtime-v2 10%, disabled 5%`.
 pub fn split(split: &Json) -> String {
-    match (split["realtime-v2"].as_str(), split["disabled"].as_str()) {
+    match (text(&split["realtime-v2"]), text(&split["disabled"]).as_deref()) {
         (None, _) => "what the file says".to_owned(),
         (Some(realtime), None | Some("0%")) => format!("realtime-v2 {realtime}"),
         (Some(realtime), Some(disabled)) => format!("realtime-v2 {realtime}, disabled {disabled}"),
@@ -183,11 +181,7 @@ fn confirmed(question: &str) -> bool {
 }
 
 fn asked_for(what: &str) -> String {
-    let mut out = std::io::stderr().lock();
-    let _ = write!(out, "{what}").and_then(|()| out.flush());
-    let mut line = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut line);
-    line.trim().to_owned()
+    output::ask(what)
 }
 
 /// No members yet.

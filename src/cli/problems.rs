@@ -5,8 +5,9 @@ use std::path::Path;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::remote::Remote;
+use super::remote::{self, Remote, word};
 use super::{Exit, complain, count, print, time};
+use crate::display_text;
 
 #[derive(Debug, Args)]
 pub struct Problems {
@@ -35,17 +36,16 @@ impl Problems {
 }
 
 fn text(told: &Json, problems: &[Json]) -> String {
-    let word = |json: &Json| json.as_str().unwrap_or_default().to_owned();
     let flags = word(&told["flags"]);
     let mut text = String::new();
     for problem in problems {
         let file = word(&problem["file"]);
-        let mut place = if file.is_empty() { flags.clone() } else { Path::new(&flags).join(file).display().to_string() };
+        let mut place = if file.is_empty() { flags.clone() } else { display_text::path(&Path::new(&flags).join(file)) };
         if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
             place.push_str(&format!(":{line}:{column}"));
         }
         text.push_str(&format!("{place}\n  {}: {}\n", word(&problem["code"]), word(&problem["message"])));
-        if let Some(hint) = problem["hint"].as_str() {
+        if let Some(hint) = remote::text(&problem["hint"]) {
             text.push_str(&format!("  help: {hint}\n"));
         }
         text.push_str(&format!("  since: {}\n", time::of(&problem["sinceMs"])));

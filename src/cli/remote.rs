@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use super::call::{self, Fault};
 use super::listener::{self, Listener};
 use super::{Exit, time};
+use crate::display_text;
 use crate::token::random_name;
 
 /// Longer than any call takes by the server's own bounds but one.
@@ -172,7 +173,7 @@ fn meanwhile(since: &Json) -> String {
     let line = |revision: &Json| {
         let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
         let changes: Vec<String> = changes.iter().map(change).collect();
-        let reason = revision["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let reason = text(&revision["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
         let (at, by) = (time::of(&revision["committedAtMs"]), word(&revision["actor"]));
         format!("\n  revision {} {at} {by}: {}{reason}", revision["revision"], changes.join(", "))
     };
@@ -213,7 +214,12 @@ pub fn arrow(was: &str, is: &str) -> String {
     }
 }
 
-/// A text of an answer; empty where there is none.
+/// A text of an answer as a part of a line; empty where there is none.
 pub fn word(json: &Json) -> String {
-    json.as_str().unwrap_or_default().to_owned()
+    text(json).unwrap_or_default()
+}
+
+/// The same, if there is one. Who wrote it may have meant more than a part of a line.
+pub fn text(json: &Json) -> Option<String> {
+    json.as_str().map(|text| display_text::line(text).into_owned())
 }

@@ -4,22 +4,24 @@ use std::error::Error;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::error;
+use tracing::{error, warn};
 
 use super::{Exit, complain, next_steps};
 use crate::app::App;
-use crate::config::{Config, Settings};
+use crate::config::{Config, Settings, unknown_names};
+use crate::display_text;
 use crate::open_files;
 use crate::telemetry::{self, say, target};
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
 
-pub fn run(settings: &Settings) -> Exit {
+/// `known` are the names of all settings in the environment.
+pub fn run(settings: &Settings, known: &[String]) -> Exit {
     let (config, logging) = match settings.check().and_then(|config| Ok((config, settings.logging.check()?))) {
         Ok(settings) => settings,
         Err(faults) => {
-            faults.0.iter().for_each(|fault| complain(fault));
+            faults.0.iter().for_each(|fault| complain(&display_text::line(fault)));
             return Exit::Usage;
         }
     };
@@ -35,6 +37,9 @@ pub fn run(settings: &Settings) -> Exit {
     if let Err(error) = telemetry::start(&logging) {
         complain(&format!("cannot start a thread for the log: {error}"));
         return Exit::Failed;
+    }
+    if let Some(line) = unknown_names(telemetry::environment(), known) {
+        warn!(target: target::APP, "{line}");
     }
     let exit = runtime.block_on(serve(config));
     telemetry::flush(LAST_LINES);
@@ -60,7 +65,7 @@ async fn serve(config: Config) -> Exit {
             return Exit::Failed;
         }
     };
-    say(&format!("serving {} on http://{}", flags.display(), app.address()));
+    say(&format!("serving {} on http://{}", display_text::path(&flags), app.address()));
     say(&format!("metrics and problems on http://{}", app.admin_address()));
     next_steps::print(&app, &flags, &access);
     tokio::select! {

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::order::{Asking, Order, Told};
-use super::remote::{arrow, word};
+use super::remote::{arrow, text, word};
 use super::{Exit, complain, order, time};
 use crate::clock;
 use crate::flag::{FlagKey, Share, ShareError};
@@ -76,7 +76,7 @@ impl Set {
 
 /// The split before and after, in words.
 fn moved(flag: &Json, wanted: &Json) -> String {
-    let after = |name: &str| wanted[name].as_str().or_else(|| flag["split"][name].as_str()).unwrap_or("0%").to_owned();
+    let after = |name: &str| text(&wanted[name]).or_else(|| text(&flag["split"][name])).unwrap_or_else(|| "0%".to_owned());
     let disabled = match &*after("disabled") {
         "0%" => String::new(),
         disabled => format!(", disabled {disabled}"),

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::converge::Watching;
 use super::landing::Counts;
-use super::remote::{Remote, word};
+use super::remote::{Remote, text, word};
 use super::table::table;
 use super::{Exit, complain, count, order, print, talk, time};
 use crate::flag::FlagKey;
@@ -123,20 +123,20 @@ fn flags(told: &Json) -> String {
 }
 
 fn row(flag: &Json) -> [String; 6] {
-    let file = match (flag["drift"] == true, flag["file"].as_str()) {
-        (_, None) => "-",
+    let file = match (flag["drift"] == true, text(&flag["file"])) {
+        (_, None) => "-".to_owned(),
         (true, Some(file)) => file,
-        (false, Some(_)) => "=",
+        (false, Some(_)) => "=".to_owned(),
     };
     let held_by = match ["stop", "held", "pin"].iter().map(|slot| &flag[*slot]).find(|slot| !slot.is_null()) {
         None => "-".to_owned(),
-        Some(mark) => match mark["reason"].as_str() {
-            Some(reason) => format!("{}: {}", word(&mark["by"]), shortened(reason)),
+        Some(mark) => match text(&mark["reason"]) {
+            Some(reason) => format!("{}: {}", word(&mark["by"]), shortened(&reason)),
             None => word(&mark["by"]),
         },
     };
     let clients = Counts::of(&flag["clients"]).cell();
-    [word(&flag["flag"]), word(&flag["live"]), file.to_owned(), held_by, flag["revision"].to_string(), clients]
+    [word(&flag["flag"]), word(&flag["live"]), file, held_by, flag["revision"].to_string(), clients]
 }
 
 /// A reason that fits a table.
@@ -151,9 +151,9 @@ fn shortened(reason: &str) -> String {
 /// Everything about one flag.
 fn details(flag: &Json) -> String {
     let mut lines = vec![("live", word(&flag["live"]))];
-    lines.push(match (flag["drift"] == true, flag["file"].as_str()) {
+    lines.push(match (flag["drift"] == true, text(&flag["file"])) {
         (_, None) => ("file", "no good definition; turnout problems".to_owned()),
-        (true, Some(file)) => ("file", file.to_owned()),
+        (true, Some(file)) => ("file", file),
         (false, Some(_)) => ("file", "the same".to_owned()),
     });
     if !flag["stop"].is_null() {
@@ -172,8 +172,8 @@ fn details(flag: &Json) -> String {
         let (revision, mark) = (&flag["pin"]["revision"], time::mark(&flag["pin"]));
         lines.push(("pinned", format!("the definition of revision {revision}, by {mark}")));
     }
-    if let Some(owner) = flag["owner"].as_str() {
-        lines.push(("owner", owner.to_owned()));
+    if let Some(owner) = text(&flag["owner"]) {
+        lines.push(("owner", owner));
     }
     lines.push(("changed", format!("at revision {}", flag["revision"])));
     lines.push(("clients", Counts::of(&flag["clients"]).in_words()));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::remote::word;
+use super::remote::{text, word};
 use crate::clock;
 use crate::definition::parse_duration;
 
@@ -50,7 +50,7 @@ pub fn of(ms: &Json) -> String {
 
 /// Who did something, when and why: `oncall at 02:41 (incident 4711)`.
 pub fn mark(mark: &Json) -> String {
-    let reason = mark["reason"].as_str().map(|reason| format!(" ({reason})")).unwrap_or_default();
+    let reason = text(&mark["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
     format!("{} at {}{reason}", word(&mark["by"]), of(&mark["atMs"]))
 }
 

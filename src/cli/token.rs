@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::remote::{Remote, word};
 use super::table::table;
-use super::{Exit, complain, print, talk, time};
+use super::{Exit, complain, print, printed, talk, time};
 use crate::clock;
 use crate::flag::FlagKey;
 use crate::token::LOCAL_ADMIN;
@@ -124,13 +124,15 @@ impl Create {
             body["flags"] = json!(self.flags);
         }
         let told = self.asked.remote.post("/v1/tokens", &body)?;
-        if self.asked.json {
-            print(&format!("{told}\n"));
-            return Ok(());
-        }
         let (id, expires) = (word(&told["id"]), time::of(&told["expiresAtMs"]));
+        let lost = || format!("nobody has the secret of {id}, as it could not be printed; turnout token revoke {id}");
+        if self.asked.json {
+            return if printed(&format!("{told}\n")) { Ok(()) } else { Err((Exit::Yes, lost())) };
+        }
         talk(&format!("{id}: {role} {}, until {expires}; this is the only time its secret is shown", reach(&told)));
-        print(&format!("{}\n", word(&told["secret"])));
+        if !printed(&format!("{}\n", word(&told["secret"]))) {
+            return Err((Exit::Yes, lost()));
+        }
         talk(&format!("undo: turnout token revoke {id}"));
         Ok(())
     }

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use crate::display_text;
+
 /// A spot in a file: 1-based line and column (in characters), and the bytes it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -42,8 +44,8 @@ impl Finding {
     pub fn line(&self, shown: impl Fn(&str) -> String) -> String {
         let place = match (&*self.file, self.place) {
             ("", _) => String::new(),
-            (file, Some(place)) => format!("{}:{}:{}: ", shown(file), place.line, place.column),
-            (file, None) => format!("{}: ", shown(file)),
+            (file, Some(place)) => format!("{}:{}:{}: ", display_text::line(&shown(file)), place.line, place.column),
+            (file, None) => format!("{}: ", display_text::line(&shown(file))),
         };
         let hint = self.hint.as_ref().map(|hint| format!(" (help: {hint})")).unwrap_or_default();
         format!("{place}error[{}]: {}{hint}", self.code.as_str(), self.message)
@@ -119,17 +121,10 @@ const MAX_WORDS: usize = 300;
 
 /// A text that stays one line of bounded length whatever was quoted in it.
 fn one_line(text: String) -> String {
-    if text.len() <= MAX_WORDS && !text.contains(char::is_control) {
-        return text;
+    match text.char_indices().nth(MAX_WORDS) {
+        None => display_text::line(&text).into_owned(),
+        Some((end, _)) => format!("{}…", display_text::line(&text[..end])),
     }
-    let mut escaped = String::new();
-    for c in text.chars().take(MAX_WORDS) {
-        if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
-    }
-    if text.chars().nth(MAX_WORDS).is_some() {
-        escaped.push('…');
-    }
-    escaped
 }
 
 /// A name as it stands in a message: quoted if it can be a name. Where a list of ids was meant, ids may stand in a name's place.

@@ -2,16 +2,19 @@
 //!
 //! Only for whoever holds the files anyway: a line of a flag file may name users, so a log gets [`Finding`]'s one line instead.
 
+use std::path::Path;
+
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::contents::Contents;
 use super::finding::{Finding, Place};
+use crate::display_text;
 
 /// A finding with its source. `shown` turns a path inside the folder into the one to print.
 pub fn render(finding: &Finding, contents: &Contents, shown: impl Fn(&str) -> String, colour: bool) -> String {
-    let path = shown(&finding.file);
+    let path = display_text::path(Path::new(&shown(&finding.file)));
     let source = source(finding, contents);
-    let title = Level::ERROR.primary_title(&finding.message).id(finding.code.as_str());
+    let title = Level::ERROR.primary_title(&*finding.message).id(finding.code.as_str());
     let mut group = match (&source, finding.place) {
         (Some(source), Some(place)) => {
             let annotation = AnnotationKind::Primary.span(span(source, place));
@@ -32,7 +35,7 @@ fn source(finding: &Finding, contents: &Contents) -> Option<String> {
     Contents::subject(&finding.file)?;
     let text = std::str::from_utf8(&contents.text(&finding.file)?.bytes).ok()?;
     // A carriage return would break the drawing; places count characters before it.
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+    Some(display_text::of_same_length(text.strip_prefix('\u{feff}').unwrap_or(text)).into_owned())
 }
 
 /// What to underline: the place as far as its first line goes, and at least one character.

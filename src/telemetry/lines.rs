@@ -10,6 +10,7 @@ use super::{draw, target};
 use crate::clock;
 use crate::control::{News, Trouble, TroubleKind};
 use crate::definition::{Contents, Finding, render};
+use crate::display_text;
 use crate::open_files::OpenFiles;
 use crate::token::{Outcome, Report};
 
@@ -90,7 +91,7 @@ pub fn capacity(connections: usize, files: OpenFiles) {
 /// The problems there are now. A terminal gets them drawn; a log gets one line each without source, as the lines of a flag file may
 /// name users.
 pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
-    let shown = |file: &str| flags.join(file).display().to_string();
+    let shown = |file: &str| flags.join(file).to_string_lossy().into_owned();
     let drawn = io::stderr().is_terminal() && tracing::enabled!(target: target::FLAGS, Level::WARN);
     for finding in findings {
         if drawn && draw(|| render(finding, contents, shown, no_colour().not())) {
@@ -117,7 +118,7 @@ pub fn keys(Report { setting, source, outcome }: &Report) {
 
 /// That programs on this machine cannot look up where the service listens.
 pub fn addresses_not_written(data: &Path, error: &io::Error) {
-    let data = data.display();
+    let data = display_text::path(data);
     warn!(
         target: target::APP,
         "cannot write {data}/addresses.json: {error}; commands find this server by --server alone (make room there, restart)"
@@ -126,13 +127,18 @@ pub fn addresses_not_written(data: &Path, error: &io::Error) {
 
 /// That `addresses.json` names a server that runs no more.
 pub fn stale_addresses(data: &Path, error: &io::Error) {
-    let data = data.display();
+    let data = display_text::path(data);
     warn!(target: target::APP, "cannot remove the stale {data}/addresses.json: {error}; make the data folder writable");
 }
 
 /// Whether colour is unwanted (<https://no-color.org>).
 pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// The names in the environment that have a value, without it.
+pub fn environment() -> impl Iterator<Item = String> {
+    std::env::vars_os().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.to_string_lossy().into_owned())
 }
 
 /// What the process says of itself.

@@ -30,6 +30,7 @@ pub use filter::{BadLogFilter, LogFilter};
 pub use lines::*;
 pub use record::LogFormat;
 
+use crate::display_text;
 use layer::LogLayer;
 use queue::LogQueue;
 
@@ -81,7 +82,7 @@ pub fn log_lines_dropped() -> u64 {
 fn draw(picture: impl FnOnce() -> String) -> bool {
     let log = LOG.get().filter(|log| log.format == LogFormat::Text);
     if let Some(Log { queue, .. }) = log {
-        queue.push(picture() + "\n\n");
+        queue.push(display_text::styled(&picture()) + "\n\n");
     }
     log.is_some()
 }

@@ -5,6 +5,7 @@ use tracing::Level;
 
 use super::target;
 use crate::clock;
+use crate::display_text;
 
 /// The most bytes of a message and of the text of a field.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
@@ -51,9 +52,7 @@ impl Record<'_> {
         if !target.starts_with(target::SERVICE) {
             self.fields.iter().for_each(|(name, value)| line.push_str(&format!(" {name}={value}")));
         }
-        let mut line = line.replace(is_hidden, " ");
-        line.push('\n');
-        line
+        format!("{}\n", display_text::line(&line))
     }
 
     fn json(self) -> String {
@@ -63,17 +62,8 @@ impl Record<'_> {
         object.insert("target".to_owned(), self.target.into());
         object.insert("message".to_owned(), self.message.into());
         object.extend(self.fields);
-        let json = Json::Object(object).to_string();
-        let mut line = String::with_capacity(json.len() + 1);
-        for character in json.chars() {
-            match is_hidden(character) {
-                // Inside a string, as no such character stands anywhere else in JSON.
-                true => line.push_str(&format!("\\u{:04x}", u32::from(character))),
-                false => line.push(character),
-            }
-        }
-        line.push('\n');
-        line
+        // Inside a string, as no such character stands anywhere else in JSON on one line.
+        format!("{}\n", display_text::line(&Json::Object(object).to_string()))
     }
 }
 
@@ -81,12 +71,6 @@ impl Record<'_> {
 fn time(at_ms: i64) -> String {
     let seconds = clock::utc(at_ms);
     format!("{}.{:03}Z", seconds.trim_end_matches('Z'), at_ms.rem_euclid(1000))
-}
-
-/// Characters that move the cursor, end the line, or turn the direction of writing.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
 }
 
 fn shorten(text: &mut String, most: usize) {
@@ -135,7 +119,7 @@ mod tests {
         let message = "a\nb\u{1b}[31mc\u{9b}d\u{202e}e\u{2028}f\u{7f}";
         for format in [LogFormat::Text, LogFormat::Json] {
             let line = record(message, target::CONTROL).line(format);
-            assert!(!line.trim_end_matches('\n').contains(is_hidden), "{line:?}");
+            assert!(!line.trim_end_matches('\n').contains(display_text::is_hidden), "{line:?}");
             assert_eq!(line.matches('\n').count(), 1);
         }
         let object: Json = serde_json::from_str(&record(message, target::CONTROL).line(LogFormat::Json)).unwrap();

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::cli::call::{Fault, credential};
 use crate::cli::remote::word;
 use crate::definition::similar;
+use crate::display_text;
 use crate::flag::FlagKey;
 
 /// Longer than a server takes that is well.
@@ -133,7 +134,9 @@ impl Asker {
         let (code, detail) = (word(&problem["code"]), word(&problem["detail"]));
         let message = match (status.as_u16(), &self.bearer_file) {
             _ if code.is_empty() => format!("{}: it answered {status}; is that the public listener?", self.url),
-            (401, Some(file)) => format!("the server does not accept the token in {}; it may be expired", file.display()),
+            (401, Some(file)) => {
+                format!("the server does not accept the token in {}; it may be expired", display_text::path(file))
+            }
             (401, None) => format!("{detail}; --bearer-file names a file with one"),
             _ => detail,
         };

@@ -22,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::call::{self, Fault};
 use super::listener::{self, Listener};
 use super::remote::word;
-use super::{Exit, complain, print, talk};
+use super::{Exit, complain, output, print, talk};
 use crate::flag::FlagKey;
 use asker::Asker;
 use follow::Follower;
@@ -116,6 +116,7 @@ impl Ask {
             ended = Follower::new(&asker, self.json).run() => ended.map(|()| Exit::Yes),
             _ = terminate.recv() => Ok(Exit::Yes),
             _ = interrupt.recv() => Ok(Exit::Yes),
+            () = output::reader_left() => Ok(Exit::Yes),
         }
     }
 

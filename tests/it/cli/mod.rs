@@ -6,3 +6,4 @@ mod converge;
 mod diff;
 mod formats;
 mod operate;
+mod printed;

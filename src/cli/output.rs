@@ -1,0 +1,144 @@
+//! Where text leaves the command line: data on stdout, talk on stderr. Nothing that others wrote leaves as it is
+//! (`display_text.rs`), and data that could not be written is no success.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
+use super::Exit;
+use crate::display_text;
+
+/// How often it is looked whether anybody still reads, while there is nothing to write.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why data was lost, once any was; the first reason counts.
+static LOST: Mutex<Option<Errno>> = Mutex::new(None);
+
+/// Writes data.
+pub fn print(text: &str) {
+    printed(text);
+}
+
+/// Writes data, and says whether it was taken.
+pub fn printed(text: &str) -> bool {
+    write_out(&display_text::lines(text))
+}
+
+/// Writes data in which lines may be commands of a runner.
+pub fn print_commands(text: &str) {
+    write_out(&display_text::characters(text));
+}
+
+/// Writes data with colours in it.
+pub fn print_styled(text: &str) {
+    write_out(&display_text::styled(text));
+}
+
+/// Says why a command cannot be done.
+pub fn complain(message: &str) {
+    talk(&format!("turnout: {message}"));
+}
+
+/// Says something beside the data. There is nowhere to say that it could not be said.
+pub fn talk(message: &str) {
+    write_talk(&format!("{}\n", display_text::lines(message)));
+}
+
+/// Says something with colours in it.
+pub fn talk_styled(message: &str) {
+    write_talk(&display_text::styled(message));
+}
+
+/// Draws a line over the one before. What does not fit is cut off at the edge (autowrap is off meanwhile), as a line that wraps could not
+/// be drawn over.
+pub fn draw(line: &str) {
+    write_talk(&format!("\r\x1b[2K\x1b[?7l{}\x1b[?7h", display_text::line(line)));
+}
+
+/// What a person answers to a question.
+pub fn ask(question: &str) -> String {
+    write_talk(&display_text::line(question));
+    let mut answer = String::new();
+    let _ = io::stdin().lock().read_line(&mut answer);
+    answer.trim().to_owned()
+}
+
+/// Whether a person can be asked.
+pub fn can_ask() -> bool {
+    io::stdin().is_terminal() && talks_to_a_terminal()
+}
+
+pub fn prints_to_a_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+pub fn talks_to_a_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// Whether whoever read stdout has left: a pipe or socket whose other end is closed. Of files and terminals nobody leaves.
+pub fn has_reader_left() -> bool {
+    let stdout = io::stdout();
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&at_once)).is_ok_and(|found| found > 0) && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+/// Waits until whoever read stdout has left.
+pub async fn reader_left() {
+    while !has_reader_left() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// How a command ends that would end so: a reader that left, as `| head` does, wanted no more, but data that was lost otherwise is told of.
+pub fn end(exit: Exit) -> Exit {
+    match *LOST.lock().unwrap_or_else(PoisonError::into_inner) {
+        None | Some(Errno::PIPE) => exit,
+        Some(why) => {
+            complain(&format!("what it printed is lost: stdout cannot be written ({})", reason(why)));
+            Exit::Failed
+        }
+    }
+}
+
+/// The system's words for an error.
+fn reason(why: Errno) -> String {
+    let why = io::Error::from(why).to_string();
+    why.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// Past the standard library, which takes a closed stdout for one that takes everything.
+fn write_out(text: &str) -> bool {
+    let written = write_all(&io::stdout(), text.as_bytes());
+    if let Err(why) = written {
+        LOST.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    }
+    written.is_ok()
+}
+
+fn write_talk(text: &str) {
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+}
+
+fn write_all(to: &io::Stdout, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::INTR) => {}
+            // The other end made it one that does not block.
+            Err(Errno::AGAIN) => {
+                let mut fds = [PollFd::new(to, PollFlags::OUT)];
+                poll(&mut fds, None)?;
+            }
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(())
+}

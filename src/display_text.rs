@@ -1,0 +1,178 @@
+//! What others wrote, made fit to be shown. Floor 0, pure.
+//!
+//! Names, reasons, file names and messages come from whoever may write a file, hold a token or run a server. On a terminal a control
+//! character among them moves the cursor or rewrites the title, a mark of direction turns a name around, a break of the line begins a line
+//! of its own; in a runner's log a line that begins with `::` is a command. Whatever is hidden is written as JSON would escape it, so one
+//! way is right in text and inside a string of JSON.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Beginnings of lines that runners of builds take for commands (GitHub's, old and new, and Azure's).
+const COMMANDS: [&str; 3] = ["::", "##[", "##vso["];
+
+/// Characters that a reader does not see and that change what is seen: controls, marks of direction, separators of lines, and what has no
+/// width.
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A text as a part of one line.
+///
+/// ```
+/// assert_eq!(turnout::display_text::line("a\n\u{202e}b"), r"a\u000a\u202eb");
+/// ```
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, is_hidden)
+}
+
+/// A text of several lines: breaks of lines and tabs stay, and no line reads as a command of a runner.
+pub fn lines(text: &str) -> Cow<'_, str> {
+    let text = characters(text);
+    if !text.lines().any(is_command) {
+        return text;
+    }
+    let mut plain = String::with_capacity(text.len() + 8);
+    for line in text.split_inclusive('\n') {
+        let begin = line.len() - line.trim_start().len();
+        let escapes = usize::from(is_command(line));
+        plain.push_str(&line[..begin]);
+        line[begin..].chars().take(escapes).for_each(|character| push_escape(&mut plain, character));
+        plain.extend(line[begin..].chars().skip(escapes));
+    }
+    plain.into()
+}
+
+/// The same for what may hold commands of its own.
+pub fn characters(text: &str) -> Cow<'_, str> {
+    escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))
+}
+
+/// A picture whose colours stay: of sequences of the terminal, only those that choose a colour or a weight.
+pub fn styled(text: &str) -> String {
+    let mut pieces = text.split("\u{1b}[");
+    let mut plain = lines(pieces.next().unwrap_or_default()).into_owned();
+    for piece in pieces {
+        let parameters = piece.find(|character: char| !matches!(character, '0'..='9' | ';')).unwrap_or(piece.len());
+        match piece[parameters..].strip_prefix('m') {
+            Some(rest) => {
+                plain.push_str("\u{1b}[");
+                plain.push_str(&piece[..parameters]);
+                plain.push('m');
+                plain.push_str(&characters(rest));
+            }
+            None => {
+                push_escape(&mut plain, '\u{1b}');
+                plain.push('[');
+                plain.push_str(&characters(piece));
+            }
+        }
+    }
+    plain
+}
+
+/// A path as a part of a line. One that would read as a command begins with `./`.
+pub fn path(path: &Path) -> String {
+    let shown = path.display().to_string();
+    let shown = line(&shown);
+    if is_command(&shown) { format!("./{shown}") } else { shown.into_owned() }
+}
+
+/// A text of as many bytes in which nothing is hidden but breaks of lines and tabs, so that places in it stay where they are.
+pub fn of_same_length(text: &str) -> Cow<'_, str> {
+    let is_bad = |character: char| is_hidden(character) && !matches!(character, '\n' | '\t' | '\r');
+    if !text.contains(is_bad) {
+        return text.into();
+    }
+    let stand_in = |character: char| match (is_bad(character), character.len_utf8()) {
+        (false, _) => character,
+        (true, 1) => '?',
+        (true, 2) => '¿',
+        (true, 3) => '\u{fffd}',
+        (true, _) => '\u{1fbc4}',
+    };
+    text.chars().map(stand_in).collect::<String>().into()
+}
+
+fn escaped(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&is_bad) {
+        return text.into();
+    }
+    let mut plain = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if is_bad(character) { push_escape(&mut plain, character) } else { plain.push(character) }
+    }
+    plain.into()
+}
+
+/// As JSON escapes it, in one piece or in two.
+fn push_escape(into: &mut String, character: char) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        // Writing to a text does not fail.
+        let _ = write!(into, "\\u{unit:04x}");
+    }
+}
+
+fn is_command(line: &str) -> bool {
+    COMMANDS.iter().any(|command| line.trim_start().starts_with(command))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const HIDDEN: &str = "\0\x07\x08\x0b\x0c\r\x1b\x7f\u{80}\u{85}\u{9b}\u{9f}\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}\u{e0041}";
+
+    #[test]
+    fn nothing_hidden_is_left_and_the_rest_stays() {
+        for bad in HIDDEN.chars().chain(['\n', '\t']) {
+            let text = format!("ä{bad}b");
+            assert!(!line(&text).contains(is_hidden), "{bad:?}");
+            let several = matches!(bad, '\n' | '\t');
+            assert_eq!(lines(&text) == text, several, "{bad:?}");
+            assert_eq!(of_same_length(&text).len(), text.len(), "{bad:?}");
+            let json = format!("\"{}\"", line(&text));
+            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text, "what is escaped is still the text, for JSON");
+        }
+        for plain in ["", "plain", "Grüße, 東京", "e\u{301}", "🙂"] {
+            assert!(matches!(line(plain), Cow::Borrowed(_)));
+            assert_eq!(lines(plain), plain);
+        }
+    }
+
+    #[test]
+    fn no_line_reads_as_a_command() {
+        for (text, shown) in [
+            ("a::b\n", "a::b\n"),
+            ("::error::x\n", "\\u003a:error::x\n"),
+            ("a\n  ::set-env name=x::y\nb", "a\n  \\u003a:set-env name=x::y\nb"),
+            ("\n##[add-path]x", "\n\\u0023#[add-path]x"),
+            ("##vso[task]x\r\n", "\\u0023#vso[task]x\\u000d\n"),
+        ] {
+            assert_eq!(lines(text), shown);
+        }
+        assert_eq!(path(Path::new("::warning::x")), "./::warning::x");
+        assert_eq!(path(Path::new("a\nb")), "a\\u000ab");
+    }
+
+    #[test]
+    fn of_the_terminals_sequences_only_colours_stay() {
+        for (text, shown) in [
+            ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m"),
+            ("\u{1b}[2Jgone", "\\u001b[2Jgone"),
+            ("\u{1b}]0;title\u{7}", "\\u001b]0;title\\u0007"),
+            ("\u{1b}[31", "\\u001b[31"),
+            ("\u{1b}[?7l", "\\u001b[?7l"),
+            ("\u{9b}31m", "\\u009b31m"),
+        ] {
+            assert_eq!(styled(text), shown);
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! What the command line prints of others' texts, and what becomes of data that cannot be printed.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::support::program::Program;
+use crate::support::{Service, flag};
+
+/// Every kind of character that does something to a terminal, and a line that a runner takes for a command.
+const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[31m\n::error::forged\r\u{85}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}::set-env\u{2029}\u{7f}\u{8}";
+/// The same as YAML writes it.
+const WRITTEN: &str = r"\e]0;pwned\a\e[31m\n::error::forged\r\N\x9b2J\u202e\u2066\u200f\u061c\u200b\u2028::set-env\u2029\x7f\b";
+
+fn turnout(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// What a verb printed, and its code.
+async fn typed(arguments: &[&str]) -> (i32, String) {
+    let mut command = turnout(arguments);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).expect("what is printed is UTF-8"))
+}
+
+/// What must never be printed, said here once more: the list of the program itself may have lost one.
+fn is_hidden(character: char) -> bool {
+    EVIL.contains(character) && !matches!(character, ' '..='~' | '\n')
+        || character.is_control() && !matches!(character, '\n' | '\t')
+}
+
+/// Nothing hidden but breaks of lines and tabs, and no line that was not meant as a command of a runner.
+fn check(what: &[&str], printed: &str) {
+    let found: String = printed.chars().filter(|character| is_hidden(*character)).collect();
+    assert!(found.is_empty(), "{what:?} prints {found:?}: {printed:?}");
+    let begins = |line: &&str| line.trim_start().starts_with("::") || line.trim_start().starts_with("##[");
+    let commands: Vec<&str> = printed.lines().filter(begins).collect();
+    let meant = what.contains(&"github");
+    assert!(commands.iter().all(|line| meant && line.starts_with("::error file=")), "{what:?} prints commands: {commands:?}");
+}
+
+/// A folder in which everything that a file may say says it.
+fn evil_folder(home: &TempDir, name: &str, owner: &str) -> String {
+    let folder = home.path().join(name);
+    fs::create_dir_all(folder.join("segments")).unwrap();
+    fs::create_dir_all(folder.join("tests")).unwrap();
+    let w = WRITTEN;
+    let good = format!(
+        "owner: \"{owner}{w}\"\ndescription: \"d{w}\"\nattributes: {{ plan: text }}\nrules:\n  \
+         - {{ name: paid, when: {{ plan: \"p{w}\" }}, strategy: realtime-v2 }}\n\
+         transports: {{ polling: {{ url: \"/u{w}\" }} }}\nrollout: {{ realtime-v2: 10% }}"
+    );
+    let bad = format!(
+        "version: 1\nflag: \"b{w}\"\nenabled: \"t{w}\"\nwhen_stopped: \"p{w}\"\ndefault: \"q{w}\"\n\"x{w}\": 1\n\
+         rollout: {{ realtime-v2: \"10{w}\" }}\nattributes: {{ \"a{w}\": \"k{w}\" }}\n\
+         allow: [{{ segment: \"s{w}\", strategy: \"z{w}\" }}]\nsalt: \"{w}\"\n"
+    );
+    let table = format!("flag: chat\ncases:\n  - {{ name: \"n{w}\", expect: realtime-v2, bucket: 0, user: \"u{w}\" }}\n");
+    for (file, text) in [
+        ("chat.yaml".to_owned(), flag("chat", &good)),
+        ("bad.yaml".to_owned(), bad),
+        ("rule.yaml".to_owned(), flag("rule", &format!("rules: [{{ name: \"r{w}\", when: {{}}, strategy: polling }}]"))),
+        (format!("evil{}.yaml", EVIL.replace('/', "")), "x: [".to_owned()),
+        ("::error::file.yaml".to_owned(), format!("x: [ # {EVIL}")),
+        ("raw.yaml".to_owned(), format!("version: 1\nowner: {}\n", EVIL.replace('\n', " "))),
+        ("marks.yaml".to_owned(), "version: 1\nflag: marks # \u{202e}\u{2066}\nowner: [\u{202e}\u{200b}\n".to_owned()),
+        ("segments/s.yaml".to_owned(), format!("version: 1\nsegment: s\nusers_file: \"f{w}\"\n")),
+        ("tests/chat.yaml".to_owned(), table),
+    ] {
+        fs::write(folder.join(file), text).unwrap();
+    }
+    folder.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn files_and_those_who_ask_put_nothing_hidden_into_what_is_printed() {
+    let home = TempDir::new().unwrap();
+    let (old, new) = (evil_folder(&home, "old", "team"), evil_folder(&home, "new", "tema"));
+    // Two folders without errors, so that their difference is told too.
+    for (from, to) in [(&old, "good-old"), (&new, "good-new")] {
+        fs::create_dir(home.path().join(to)).unwrap();
+        fs::copy(format!("{from}/chat.yaml"), home.path().join(to).join("chat.yaml")).unwrap();
+    }
+    let good = ["good-old", "good-new"].map(|name| home.path().join(name).to_str().unwrap().to_owned());
+    let user = format!("u{}", EVIL.replace('\0', ""));
+    let attribute = format!("plan={user}");
+    let odd = format!("{}{user}", home.path().display());
+    let single = format!("{old}/::error::file.yaml");
+    let table: &[&[&str]] = &[
+        &["check", &old],
+        &["check", &single],
+        &["check", "--format", "json", &old],
+        &["check", "--format", "sarif", &old],
+        &["check", "--format", "github", &old],
+        &["check", &odd],
+        &["diff", &old, &new],
+        &["diff", &good[0], &good[1]],
+        &["diff", "--json", &good[0], &good[1]],
+        &["diff", &odd, &good[0]],
+        &["explain", "chat", "--files", &good[0], "--user", &user, "--attr", &attribute],
+        &["explain", "chat", "--files", &good[0], "--user", &user, "--attr", &attribute, "--json"],
+        &["explain", "bad", "--files", &old, "--user", "u"],
+        &["explain", &user, "--files", &old],
+        &["explain", "chat", "--files", &odd],
+        &["status", &user],
+        &["status", "--server", &user],
+        &["ask", "chat", "--url", &user, "--attr", &user],
+        &["token", "create", &user, "--role", &user],
+        &[&user],
+        &["status", "--token-file", &odd, "--server", "http://127.0.0.1:1"],
+    ];
+    for what in table {
+        let (_, printed) = typed(what).await;
+        assert!(!printed.is_empty(), "{what:?}");
+        check(what, &printed);
+        if what.contains(&"json") || what.contains(&"sarif") || what.contains(&"--json") {
+            let json = serde_json::from_str::<Json>(&printed);
+            assert!(json.is_ok(), "{what:?} prints JSON all the same: {printed}");
+        }
+    }
+    let (_, told) = typed(&["check", "--format", "json", &old]).await;
+    let told: Json = serde_json::from_str(&told).unwrap();
+    let files = told["files"].as_array().unwrap();
+    assert!(files.iter().any(|file| file.as_str().unwrap().contains("::error::forged\r")), "a program reads the name as it is");
+}
+
+#[tokio::test]
+async fn files_put_nothing_hidden_into_the_log() {
+    for format in ["text", "json"] {
+        let home = TempDir::new().unwrap();
+        evil_folder(&home, "flags", "team");
+        let odd = format!("{EVIL}x");
+        let settings = [("TURNOUT_LOG_FORMAT", format), ("TURNOUT_LOG", "debug"), ("TURNOUT_ODD", &*odd)];
+        let mut program = Program::start(home, &settings.map(|(name, value)| (name, value.trim_matches('\0'))));
+        program.says("problems in the flags folder").await;
+        program.says("try next").await;
+        program.signal("TERM");
+        assert_eq!(program.exit().await, Some(0));
+        program.says("stopped").await;
+        let said = program.said();
+        assert!(said.contains("pwned") && said.contains(r"\u202e"), "{said}");
+        assert!(said.contains("no setting has this name, so it does nothing: TURNOUT_ODD"), "{said}");
+        check(&[format], &said);
+        let one = |line: &str| if format == "json" { line.starts_with('{') } else { line.starts_with("20") };
+        assert!(said.lines().all(one), "each event is one line: {said}");
+    }
+}
+
+/// A server between the command line and the real one: every text it passes on says it all.
+async fn evil_server(to: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(pass_on).with_state((to, reqwest::Client::new()));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn pass_on(State((to, client)): State<(String, reqwest::Client)>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let asked = client.request(head.method, format!("{to}{}", head.uri)).body(body);
+    let asked = ["authorization", "idempotency-key", "turnout-narrow-only"]
+        .iter()
+        .filter_map(|name| Some((*name, head.headers.get(*name)?)))
+        .fold(asked, |asked, (name, value)| asked.header(name, value));
+    let mut answer = asked.send().await.unwrap();
+    let mut response = Response::builder().status(answer.status());
+    for name in ["content-type", "etag", "turnout-revision"] {
+        if let Some(value) = answer.headers().get(name) {
+            response = response.header(name, value);
+        }
+    }
+    // Of a stream, its first event: then it breaks.
+    let stream = answer.headers()["content-type"] == "text/event-stream";
+    let bytes = if stream { answer.chunk().await.unwrap().unwrap() } else { answer.bytes().await.unwrap() };
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let text = match (stream, text.split_once("data: ")) {
+        (true, Some((before, data))) => format!("{before}data: {}\n\n", made_evil(data.trim())),
+        _ => made_evil(&text),
+    };
+    response.body(Body::from(text)).unwrap_or_else(|_| {
+        let mut failed = Response::new(Body::empty());
+        *failed.status_mut() = StatusCode::BAD_GATEWAY;
+        failed
+    })
+}
+
+fn made_evil(json: &str) -> String {
+    fn walk(json: &mut Json) {
+        match json {
+            Json::String(text) => text.push_str(EVIL),
+            Json::Array(items) => items.iter_mut().for_each(walk),
+            Json::Object(members) => members.values_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    let mut json: Json = serde_json::from_str(json).unwrap();
+    walk(&mut json);
+    json.to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_puts_nothing_hidden_into_what_is_printed() {
+    let service = Service::start(&[
+        ("chat.yaml", &flag("chat", "owner: team\nattributes: { plan: text }\nrules: [{ name: paid, when: { plan: x }, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }")),
+        ("broken.yaml", "version: 1\n"),
+    ])
+    .await;
+    let (public, admin) = (evil_server(service.url("")).await, evil_server(service.admin_url("")).await);
+    let data = service.data.to_str().unwrap().to_owned();
+    let token = service.make_token("oncall", "stopper", json!({})).await;
+    let remote: &[&str] = &["--server", &admin, "--data", &data];
+    let reason: &[&str] = &["--reason", "a good reason"];
+    let table: &[(&[&str], &[&str])] = &[
+        (&["status"], &[]),
+        (&["status", "chat"], &[]),
+        (&["status", "chat", "-w", "--limit", "1s"], &[]),
+        (&["status", "--json"], &[]),
+        (&["problems"], &[]),
+        (&["problems", "--json"], &[]),
+        (&["set", "chat", "50%", "--for", "1h"], reason),
+        (&["set", "chat", "40%", "-w", "--limit", "1s"], &[]),
+        (&["set", "chat", "90%"], &[]),
+        (&["set", "nowhere", "40%"], &[]),
+        (&["set", "chat", "30%", "--json"], &[]),
+        (&["status", "chat"], &[]),
+        (&["unset", "chat"], reason),
+        (&["rollback", "chat"], reason),
+        (&["stop", "chat"], &[]),
+        (&["stop", "--all"], &[]),
+        (&["resume", "chat"], reason),
+        (&["explain", "chat", "--user", "u-1", "--attr", "plan=x"], &[]),
+        (&["explain", "chat", "--user", "u-1", "--json"], &[]),
+        (&["explain", "broken", "--user", "u-1"], &[]),
+        (&["history"], &[]),
+        (&["history", "chat", "--limit", "2"], &[]),
+        (&["history", "--json"], &[]),
+        (&["history", "--verify"], &[]),
+        (&["token", "list"], &[]),
+        (&["token", "list", "--json"], &[]),
+        (&["token", "create", "another", "--role", "viewer"], &[]),
+        (&["token", "create", "other", "--role", "viewer", "--json"], &[]),
+        (&["token", "revoke", &token.id], &[]),
+        (&["token", "revoke", "nobody"], &[]),
+    ];
+    for (verb, more) in table {
+        let what = [verb, *more, remote].concat();
+        let (_, printed) = typed(&what).await;
+        assert!(!printed.is_empty(), "{what:?}");
+        check(&what, &printed);
+    }
+    for what in [
+        &["ask", "chat", "--user", "u-1"][..],
+        &["ask", "chat", "--user", "u-1", "--json"],
+        &["ask", "nowhere", "--user", "u-1"],
+        &["ask", "chat", "--bearer-file", &data],
+    ] {
+        let what = [what, &["--url", &public]].concat();
+        check(&what, &typed(&what).await.1);
+    }
+    // A follower: what it prints of a stream, of its end, and of its questions meanwhile.
+    for json in [&[][..], &["--json"]] {
+        let what = [&["ask", "chat", "--user", "u-1", "-w", "--url", &public], json].concat();
+        let mut follower = follower(&what);
+        let mut lines = String::new();
+        follower.1.read_line(&mut lines).unwrap();
+        let mut talk = BufReader::new(follower.0.stderr.take().unwrap());
+        for _ in 0..2 {
+            talk.read_line(&mut lines).unwrap();
+        }
+        follower.0.kill().unwrap();
+        follower.0.wait().unwrap();
+        assert!(lines.lines().count() >= 3, "{lines}");
+        check(&what, &lines);
+    }
+}
+
+/// A verb that goes on, and what it prints.
+fn follower(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = turnout(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    (child, out)
+}
+
+/// Verbs that print data: what they are typed with, and the code they end with where that is read.
+fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> {
+    let with_server: [(&[&str], i32); 9] = [
+        (&["status"], 0),
+        (&["status", "chat"], 0),
+        (&["status", "chat", "-w"], 0),
+        (&["history", "--json"], 0),
+        (&["history", "--verify"], 0),
+        (&["explain", "chat", "--user", "u"], 0),
+        (&["problems"], 0),
+        (&["stop", "chat"], 0),
+        (&["token", "create", "lost", "--role", "viewer"], 0),
+    ];
+    let alone: [(&[&str], i32); 11] = [
+        (&["check", flags], 0),
+        (&["check", "--format", "json", flags], 0),
+        (&["check", "--format", "sarif", flags], 0),
+        (&["check", "--format", "github", flags], 0),
+        (&["explain", "chat", "--files", flags, "--user", "u"], 0),
+        (&["diff", flags, flags], 0),
+        (&["schema", "flag"], 0),
+        (&["completions", "bash"], 0),
+        (&["--help"], 0),
+        (&["--version"], 0),
+        (&["help", "set"], 0),
+    ];
+    let with_server = with_server.iter().map(|(verb, code)| ([*verb, remote].concat(), *code));
+    with_server.chain(alone.iter().map(|(verb, code)| (verb.to_vec(), *code))).collect()
+}
+
+#[tokio::test]
+async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let (admin, data) = (service.admin_url(""), service.data.to_str().unwrap().to_owned());
+    let (flags, public) = (service.flags.to_str().unwrap().to_owned(), service.url(""));
+    let mut table = printing(&["--server", &admin, "--data", &data], &flags);
+    table.push((vec!["ask", "chat", "--user", "u", "--url", &public], 0));
+    table.push((vec!["ask", "chat", "--user", "u", "-w", "--url", &public], 0));
+    for (what, code) in table {
+        let end = async |stdout: Stdio| {
+            let mut command = turnout(&what);
+            command.stdout(stdout).stderr(Stdio::piped());
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            if what[0] == "token" {
+                // What it says to do about a secret that is nowhere can be done.
+                let id = said.split("turnout token revoke ").nth(1).unwrap_or_else(|| panic!("{said}"));
+                let id = id.split_whitespace().next().unwrap();
+                assert_eq!(service.order(&format!("/v1/tokens/{id}/revoke"), json!({})).await.status(), 200, "{said}");
+            }
+            (output.status.code().unwrap(), said)
+        };
+        // A full disk; a file that may only be read.
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        for (stdout, why) in [(Stdio::from(full), "No space left"), (fs::File::open("/dev/null").unwrap().into(), "Bad file")] {
+            let (ended, said) = end(stdout).await;
+            assert_eq!(ended, 4, "{what:?}: {said}");
+            assert!(said.contains(why) && said.contains("lost"), "{what:?}: {said}");
+        }
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let (ended, said) = end(writer.into()).await;
+        assert_eq!(ended, code, "{what:?}: {said}");
+        assert!(!said.contains("stdout"), "{what:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_whose_reader_left_ends() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let (admin, data) = (service.admin_url(""), service.data.to_str().unwrap().to_owned());
+    let public = service.url("");
+    // A client that never acknowledges keeps -w looking on.
+    let watched = service.post("/v1/strategy/chat/watch", "{}").await;
+    for what in [
+        &["ask", "chat", "--user", "u", "-w", "--url", &public][..],
+        &["ask", "chat", "--user", "u", "-w", "--json", "--url", &public],
+        &["status", "chat", "-w", "--json", "--limit", "10m", "--server", &admin, "--data", &data],
+        &["set", "chat", "5%", "-w", "--limit", "10m", "--server", &admin, "--data", &data],
+    ] {
+        let (mut child, mut out) = follower(what);
+        out.read_line(&mut String::new()).unwrap();
+        let mut talk = child.stderr.take().unwrap();
+        drop(out);
+        // Nothing happens that it could print: it finds out by itself.
+        let ended = tokio::task::spawn_blocking(move || {
+            let mut said = String::new();
+            talk.read_to_string(&mut said).unwrap();
+            (child.wait().unwrap().code(), said)
+        });
+        let (code, said) = tokio::time::timeout(crate::support::PATIENCE, ended).await.expect("it ends").unwrap();
+        assert_eq!(code, Some(0), "{what:?}: {said}");
+        assert!(!said.contains("lost"), "{said}");
+    }
+    drop(watched);
+}
