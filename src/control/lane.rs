@@ -63,7 +63,7 @@ impl Inner {
         let number = head.revision + 1;
         let revision =
             Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
-        let after = revision.head(&head);
+        let after = revision.head(&head, request);
         let commit = Commit { revision: &revision, after: &head, texts: &forms.texts, request };
         let failed = match timeout(COMMIT, store.commit(commit)).await {
             Ok(Ok(())) => None,
@@ -103,6 +103,7 @@ impl Inner {
             truth.book.apply(after, &revision.changes, &forms);
             self.refresh(&truth);
         }
+        self.heal_rows(&revision.changes);
         self.contact.note(true);
         self.revisions.send_replace(number);
         self.changed.notify_one();

@@ -52,7 +52,7 @@ use crate::definition::Library;
 use crate::flag::FlagKey;
 use crate::live::Live;
 use crate::snapshot::Position;
-use crate::store::Store;
+use crate::store::{Kept, Store};
 use crate::token::{Credentials, LocalAdmin};
 use crate::truth::{Credential, Head, Truth};
 
@@ -164,6 +164,14 @@ impl Corridor {
 
     pub fn standing(&self) -> Standing {
         lock(&self.0.standing).clone()
+    }
+
+    /// What is known here of the database, whatever it says itself: what `history --verify` compares with.
+    pub fn kept(&self) -> Kept {
+        let standing = self.standing();
+        let served = Some(self.0.truth().book.head).filter(|head| head.revision > 0);
+        let newest = [standing.kept, served].into_iter().flatten().max_by_key(|head| head.revision);
+        Kept { epoch: standing.epoch, head: newest }
     }
 
     /// The database, for reading the past; `None` while it is out of reach.

@@ -2,10 +2,12 @@
 //!
 //! One enum over the databases there are. Every call may take as long as the database likes: whoever calls sets the time.
 
+mod chain;
 mod error;
 mod files;
 mod row;
 mod sqlite;
+mod subjects;
 mod texts;
 mod verify;
 mod writer;
@@ -13,7 +15,7 @@ mod writer;
 use std::path::Path;
 
 pub use error::StoreError;
-pub use row::{Loaded, Poison, SubjectRow};
+pub use row::{Loaded, Poison, SubjectRow, record};
 
 use crate::truth::{ContentId, FlagRecord, Forms, Head, PastStep, Revision, Subject, Texts};
 
@@ -56,6 +58,14 @@ pub struct Page {
 pub struct Stored {
     pub revision: Revision,
     pub hash: ContentId,
+}
+
+/// What this node knows of the database beside it: a history that was written anew as a whole is told by nothing else.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The database's name for itself.
+    pub epoch: Option<String>,
+    pub head: Option<Head>,
 }
 
 /// What checking every row came to.
@@ -121,6 +131,11 @@ impl Store {
         each!(self, store => store.flag_at(flag, revision).await)
     }
 
+    /// Whether a revision is there and is what its hash says after the row before.
+    pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
+        each!(self, store => store.stands(revision).await)
+    }
+
     /// Recorded forms of a subject from before, the newest first, as they stand in the database.
     pub async fn earlier(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
         each!(self, store => store.earlier(subject).await)
@@ -131,8 +146,8 @@ impl Store {
         each!(self, store => store.texts(ids).await)
     }
 
-    /// Reads every row against its hash and the hash before, and against a head that was kept elsewhere.
-    pub async fn verify(&self, kept: Option<Head>) -> Result<Verdict, StoreError> {
+    /// Whether the database is what was written, and what this node kept of it elsewhere.
+    pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
         each!(self, store => store.verify(kept).await)
     }
 

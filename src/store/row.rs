@@ -29,16 +29,27 @@ pub struct SubjectRow {
     pub changed_at: u64,
 }
 
-/// A row that does not read.
+/// A subject whose row does not read, or is not what its newest change left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poison {
     /// The subject, if that much could be read.
     pub subject: Option<Subject>,
     pub changed_at: u64,
     pub why: String,
+    /// The record its newest change left, where that revision is what its hash says.
+    pub believed: Option<String>,
+    /// What else is said of it, and may have been altered.
+    pub doubtful: Vec<String>,
 }
 
-/// A record of either kind.
+impl Poison {
+    /// One that the database knows nothing of.
+    pub fn missing(subject: Subject) -> Poison {
+        Poison { subject: Some(subject), changed_at: 0, why: "is missing".to_owned(), believed: None, doubtful: Vec::new() }
+    }
+}
+
+/// A record of the kind of its subject.
 pub fn record(subject: &Subject, json: &str) -> Result<Record, String> {
     let read = match subject {
         Subject::Flag(_) => serde_json::from_str::<FlagRecord>(json).map(Record::Flag),
@@ -46,17 +57,6 @@ pub fn record(subject: &Subject, json: &str) -> Result<Record, String> {
         Subject::Credential(_) => serde_json::from_str::<CredentialRecord>(json).map(Record::Credential),
     };
     read.map_err(|error| error.to_string())
-}
-
-pub fn subject_row(row: &SqliteRow) -> Result<SubjectRow, Poison> {
-    let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
-    let changed_at = row.try_get::<i64, _>("changed_at").unwrap_or_default().max(0) as u64;
-    let poison = |subject: Option<&Subject>, why: String| Poison { subject: subject.cloned(), changed_at, why };
-    let (kind, key) = (text("kind"), text("subject"));
-    let subject = kind.and_then(|kind| Subject::parse(&kind, &key?).ok_or_else(|| "it names no subject".to_owned()));
-    let subject = subject.map_err(|why| poison(None, why))?;
-    let record = text("record").and_then(|json| record(&subject, &json)).map_err(|why| poison(Some(&subject), why))?;
-    Ok(SubjectRow { subject, record, changed_at })
 }
 
 pub fn head(row: &SqliteRow) -> Result<(String, Head), StoreError> {

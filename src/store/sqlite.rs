@@ -10,7 +10,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use super::{Commit, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, files::Files, row, texts, verify, writer::Writer};
+use super::{
+    Commit, Kept, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, chain, files::Files, row, subjects, texts, verify,
+    writer::Writer,
+};
 use crate::truth::{Change, ContentId, Credential, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
 
 /// How long a commit waits for another program that holds the file.
@@ -72,14 +75,7 @@ impl Sqlite {
         let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
         let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
         let (epoch, head) = row::head(&head.map_err(StoreError::doing("read the head"))?)?;
-        let rows = sqlx::query("SELECT * FROM subjects").fetch_all(&mut *reading).await;
-        let (mut subjects, mut poison) = (Vec::new(), Vec::new());
-        for row in rows.map_err(StoreError::doing("read the subjects"))? {
-            match row::subject_row(&row) {
-                Ok(subject) => subjects.push(subject),
-                Err(bad) => poison.push(bad),
-            }
-        }
+        let (subjects, poison) = subjects::load(&mut reading).await?;
         let ids: Vec<ContentId> = subjects.iter().flat_map(|row| row.record.texts()).collect();
         let texts = texts::read(&mut reading, &ids, at_hand).await?;
         let old_tokens = read_old_tokens(&mut reading).await?;
@@ -146,6 +142,10 @@ impl Sqlite {
         Ok(Some((record, Forms { texts, ..Forms::default() })))
     }
 
+    pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
+        chain::stands(&mut *self.reader.lock().await, revision).await
+    }
+
     pub async fn earlier(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
         const EARLIER: &str = "SELECT record_after FROM changes WHERE kind = $1 AND subject = $2 AND record_after IS NOT NULL \
             ORDER BY revision DESC LIMIT 100";
@@ -159,7 +159,7 @@ impl Sqlite {
         texts::read(&mut *self.reader.lock().await, ids, &Texts::new()).await
     }
 
-    pub async fn verify(&self, kept: Option<Head>) -> Result<Verdict, StoreError> {
+    pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
         self.check_file()?;
         // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
         let mut reader = connect_reader(&self.options).await?;

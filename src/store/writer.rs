@@ -111,7 +111,7 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result
         .bind(revision.origin.as_str())
         .bind(revision.reason.clone())
         .bind(revision.idempotency_key.clone())
-        .bind(revision.head(after).hash.to_string())
+        .bind(revision.head(after, *request).hash.to_string())
         .bind(request.map(|request| request.to_string()))
         .bind(revision.actor.id.clone())
         .execute(connection)

@@ -86,7 +86,10 @@ impl Pending {
         let changes = self.narrowed.iter().filter_map(|Narrowed { flag: key, action, op }| {
             let before = flag(key);
             let after = op.over(before)?;
-            if let Op::Define { forms, .. } = op {
+            // Where another definition came meanwhile this one is in force nowhere, and nothing names its text.
+            if let Op::Define { after: id, forms, .. } = op
+                && after.record.definition == Some(*id)
+            {
                 all.texts.extend(forms.texts.clone());
                 all.definitions.extend(forms.definitions.clone());
             }

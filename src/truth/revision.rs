@@ -78,37 +78,104 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// The hash of this row after the row before: SHA-256 over every field as text, each with its length before it, so that no two rows
-    /// read the same.
+    /// The hash of this row after the row before, and of what its idempotency key stands for.
+    pub fn hash(&self, before: ContentId, request: Option<ContentId>) -> ContentId {
+        let change = |change: &Change| HashedChange {
+            kind: change.subject.kind().to_owned(),
+            key: change.subject.key().to_owned(),
+            action: change.action.as_str().to_owned(),
+            back_to: change.action.to().map(|to| to.to_string()),
+            before: change.before.as_ref().map(|record| record.json()),
+            after: change.after.as_ref().map(|record| record.json()),
+        };
+        let hashed = HashedRevision {
+            revision: self.revision as i64,
+            committed_at_ms: self.committed_at_ms,
+            effective_at_ms: self.effective_at_ms,
+            actor: self.actor.name.clone(),
+            actor_id: self.actor.id.clone(),
+            origin: self.origin.as_str().to_owned(),
+            reason: self.reason.clone(),
+            idempotency_key: self.idempotency_key.clone(),
+            request: request.map(|request| request.to_string()),
+            changes: self.changes.iter().map(change).collect(),
+        };
+        hashed.hash(before)
+    }
+
+    /// The head after this revision.
+    pub fn head(&self, before: &Head, request: Option<ContentId>) -> Head {
+        Head { revision: self.revision, hash: self.hash(before.hash, request), committed_at_ms: self.committed_at_ms }
+    }
+}
+
+/// A revision as its hash covers it: the texts as they stand in the database, whatever a build knows of them.
+#[derive(Clone, Debug)]
+pub struct HashedRevision {
+    pub revision: i64,
+    pub committed_at_ms: i64,
+    pub effective_at_ms: i64,
+    pub actor: String,
+    /// The credential it was made with.
+    pub actor_id: Option<String>,
+    pub origin: String,
+    pub reason: Option<String>,
+    pub idempotency_key: Option<String>,
+    /// What the idempotency key stands for.
+    pub request: Option<String>,
+    pub changes: Vec<HashedChange>,
+}
+
+/// A change as the hash of its revision covers it.
+#[derive(Clone, Debug)]
+pub struct HashedChange {
+    pub kind: String,
+    pub key: String,
+    pub action: String,
+    pub back_to: Option<String>,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+impl HashedRevision {
+    /// SHA-256 over every field as text, each with its length before it, so that no two rows read the same. Rows without what builds added
+    /// later read as they did then.
     pub fn hash(&self, before: ContentId) -> ContentId {
+        let version = match (&self.actor_id, &self.request) {
+            (None, None) => "turnout-revision-1",
+            (None, Some(_)) => "turnout-revision-2",
+            (Some(_), None) => "turnout-revision-3",
+            (Some(_), Some(_)) => "turnout-revision-4",
+        };
         let mut fields = Fields(Sha256::new());
-        // Rows from before credentials had a place in it read as they did then.
-        fields.text(if self.actor.id.is_some() { "turnout-revision-3" } else { "turnout-revision-1" });
+        fields.text(version);
         fields.text(&before.to_string());
         fields.text(&self.revision.to_string());
         fields.text(&self.committed_at_ms.to_string());
         fields.text(&self.effective_at_ms.to_string());
-        fields.text(&self.actor.name);
-        self.actor.id.iter().for_each(|id| fields.text(id));
-        fields.text(self.origin.as_str());
+        fields.text(&self.actor);
+        self.actor_id.iter().for_each(|id| fields.text(id));
+        fields.text(&self.origin);
         fields.maybe(self.reason.as_deref());
         fields.maybe(self.idempotency_key.as_deref());
+        self.request.iter().for_each(|request| fields.text(request));
         fields.text(&self.changes.len().to_string());
-        for Change { subject, action, before, after } in &self.changes {
-            fields.text(subject.kind());
-            fields.text(subject.key());
-            fields.text(action.as_str());
-            fields.maybe(action.to().map(|to| to.to_string()).as_deref());
-            fields.maybe(before.as_ref().map(|record| record.json()).as_deref());
-            fields.maybe(after.as_ref().map(|record| record.json()).as_deref());
+        for HashedChange { kind, key, action, back_to, before, after } in &self.changes {
+            fields.text(kind);
+            fields.text(key);
+            fields.text(action);
+            fields.maybe(back_to.as_deref());
+            fields.maybe(before.as_deref());
+            fields.maybe(after.as_deref());
         }
         let digest: [u8; 32] = fields.0.finalize().into();
         digest.into()
     }
 
-    /// The head after this revision.
-    pub fn head(&self, before: &Head) -> Head {
-        Head { revision: self.revision, hash: self.hash(before.hash), committed_at_ms: self.committed_at_ms }
+    /// Whether this is what its row states after the row before. Rows of builds before the request was covered read as they did then.
+    pub fn holds(&self, before: ContentId, stated: ContentId) -> bool {
+        let as_then = || HashedRevision { request: None, ..self.clone() };
+        self.hash(before) == stated || self.request.is_some() && as_then().hash(before) == stated
     }
 }
 

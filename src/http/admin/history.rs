@@ -67,10 +67,10 @@ pub async fn history(
 }
 
 pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
-    let kept = surface.corridor.standing().kept;
+    let kept = surface.corridor.kept();
     let read = async {
         let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
-        store.verify(kept).await.map_err(|error| Rejected::Down(error.chain()))
+        store.verify(&kept).await.map_err(|error| Rejected::Down(error.chain()))
     };
     match timeout(VERIFYING, read).await.unwrap_or_else(|_| Err(slow())) {
         Ok(verdict) => {
@@ -78,7 +78,7 @@ pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
                 "sound": verdict.faults.is_empty(),
                 "revisions": verdict.revisions,
                 "faults": verdict.faults,
-                "comparedWithRevision": kept.map(|kept| kept.revision),
+                "comparedWithRevision": kept.head.map(|head| head.revision),
             });
             answer(&surface, StatusCode::OK, &body)
         }

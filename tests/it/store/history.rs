@@ -177,7 +177,7 @@ async fn lengthen(database: &Path, count: u64) {
         let (reason, idempotency_key, changes) = (None, None, Vec::new());
         let revision =
             Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
-        head = revision.head(&head);
+        head = revision.head(&head, None);
         sqlx::query("INSERT INTO revisions VALUES ($1, $2, $2, 'test', 'api', NULL, NULL, $3, NULL)")
             .bind(number as i64)
             .bind(at)

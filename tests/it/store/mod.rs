@@ -4,3 +4,5 @@ mod addresses;
 mod history;
 mod long_lists;
 mod operations;
+mod rows;
+mod tampering;

@@ -1,0 +1,73 @@
+//! Whether one revision is what its hash says, over the texts as they stand: what this build knows of them plays no part.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::StoreError;
+use crate::truth::{ContentId, HashedChange, HashedRevision, Head};
+
+/// A row of `revisions`, with `request` beside it, and its changes in their order; `None` if one of them does not read.
+pub fn hashed<'a>(row: &SqliteRow, changes: impl IntoIterator<Item = &'a SqliteRow>) -> Option<HashedRevision> {
+    Some(HashedRevision {
+        revision: number(row, "revision")?,
+        committed_at_ms: number(row, "committed_at_ms")?,
+        effective_at_ms: number(row, "effective_at_ms")?,
+        actor: text(row, "actor")?,
+        actor_id: maybe(row, "actor_id")?,
+        origin: text(row, "origin")?,
+        reason: maybe(row, "reason")?,
+        idempotency_key: maybe(row, "idempotency_key")?,
+        request: maybe(row, "request")?,
+        changes: changes.into_iter().map(change).collect::<Option<_>>()?,
+    })
+}
+
+/// Its own hash, as its row states it.
+pub fn stated(row: &SqliteRow) -> Option<ContentId> {
+    text(row, "hash")?.parse().ok()
+}
+
+/// Whether a revision is there and is what its hash says after the row before.
+pub async fn stands(connection: &mut SqliteConnection, revision: u64) -> Result<bool, StoreError> {
+    const ROW: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
+        ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision WHERE r.revision = $1";
+    const CHANGES: &str = "SELECT * FROM changes WHERE revision = $1 ORDER BY place";
+    const BEFORE: &str = "SELECT hash FROM revisions WHERE revision = $1 - 1";
+    let read = StoreError::doing("read the history");
+    let number = revision.min(i64::MAX as u64) as i64;
+    let Some(row) = sqlx::query(ROW).bind(number).fetch_optional(&mut *connection).await.map_err(&read)? else {
+        return Ok(false);
+    };
+    let changes = sqlx::query(CHANGES).bind(number).fetch_all(&mut *connection).await.map_err(&read)?;
+    let before = match number {
+        1 => Some(Head::none().hash),
+        _ => sqlx::query(BEFORE).bind(number).fetch_optional(&mut *connection).await.map_err(&read)?.as_ref().and_then(stated),
+    };
+    let holds = || Some(hashed(&row, &changes)?.holds(before?, stated(&row)?));
+    Ok(holds().unwrap_or(false))
+}
+
+fn change(row: &SqliteRow) -> Option<HashedChange> {
+    Some(HashedChange {
+        kind: text(row, "kind")?,
+        key: text(row, "subject")?,
+        action: text(row, "action")?,
+        back_to: row.try_get::<Option<i64>, _>("back_to").ok()?.map(|to| to.to_string()),
+        before: maybe(row, "record_before")?,
+        after: maybe(row, "record_after")?,
+    })
+}
+
+/// `None` also where there is none: SQLite would read a NULL as 0 or as an empty text.
+pub fn number(row: &SqliteRow, column: &str) -> Option<i64> {
+    row.try_get::<Option<i64>, _>(column).ok().flatten()
+}
+
+pub fn text(row: &SqliteRow, column: &str) -> Option<String> {
+    maybe(row, column).flatten()
+}
+
+/// `None` where it does not read, `Some(None)` where there is none.
+pub fn maybe(row: &SqliteRow, column: &str) -> Option<Option<String>> {
+    row.try_get(column).ok()
+}

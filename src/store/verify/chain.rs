@@ -1,0 +1,170 @@
+//! Every revision and its changes against its hash and the row before, from the first to the head. An altered row is named; one bad row is
+//! one fault.
+
+use std::collections::VecDeque;
+
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::super::chain::{hashed, number, stated, text};
+use super::super::{Kept, StoreError, row};
+use super::Faults;
+use crate::truth::{ContentId, Head};
+
+const REVISIONS_A_PAGE: i64 = 200;
+const CHANGES_A_PAGE: i64 = 500;
+
+/// Checks them all and says how many revisions were read.
+pub async fn check(connection: &mut SqliteConnection, kept: &Kept, faults: &mut Faults) -> Result<u64, StoreError> {
+    const PAGE: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
+        ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision \
+        WHERE r.revision > $1 ORDER BY r.revision LIMIT $2";
+    let mut changes = Changes::default();
+    let mut last = Last { revision: 0, hash: Some(Head::none().hash), committed_at_ms: 0 };
+    let (mut read, mut after) = (0, i64::MIN);
+    while !faults.are_enough() {
+        let page = sqlx::query(PAGE).bind(after).bind(REVISIONS_A_PAGE).fetch_all(&mut *connection).await;
+        let page = page.map_err(StoreError::doing("read the history"))?;
+        if page.is_empty() {
+            break;
+        }
+        for row in &page {
+            after = number(row, "revision").unwrap_or(i64::MAX);
+            read += 1;
+            let (of_revision, misplaced) = changes.of(connection, after, faults).await?;
+            check_row(row, after, &of_revision, misplaced, &mut last, kept, faults);
+        }
+    }
+    if !faults.are_enough() {
+        changes.of(connection, i64::MAX, faults).await?;
+        check_head(connection, &last, kept, faults).await?;
+    }
+    Ok(read)
+}
+
+/// Where the row before stands.
+struct Last {
+    revision: i64,
+    /// `None` where its row states none: then the next cannot be told by it.
+    hash: Option<ContentId>,
+    committed_at_ms: i64,
+}
+
+fn check_row(
+    row: &SqliteRow,
+    revision: i64,
+    changes: &[SqliteRow],
+    misplaced: bool,
+    last: &mut Last,
+    kept: &Kept,
+    faults: &mut Faults,
+) {
+    match revision.saturating_sub(last.revision) {
+        1 => {}
+        ..1 => faults.add(format!("revision {revision} was added: the first is 1")),
+        2 => faults.add(format!("revision {} is missing", revision - 1)),
+        _ => faults.add(format!("revisions {} to {} are missing", last.revision + 1, revision - 1)),
+    }
+    let (follows, hash) = (revision == last.revision.saturating_add(1), stated(row));
+    let committed_at_ms = number(row, "committed_at_ms").unwrap_or(last.committed_at_ms);
+    let kept_hash = kept.head.filter(|head| head.revision as i64 == revision).map(|head| head.hash);
+    let covered = hashed(row, changes).zip(hash);
+    match (covered, last.hash) {
+        (None, _) => faults.add(format!("revision {revision} was altered: its row, or one of its changes, does not read")),
+        (Some((covered, hash)), Some(before)) if follows && !covered.holds(before, hash) => {
+            faults.add(format!("revision {revision} was altered: it is not what its hash says"));
+        }
+        _ if misplaced => faults.add(format!("revision {revision} was altered: its changes are not numbered from 0")),
+        _ if committed_at_ms < last.committed_at_ms => {
+            faults.add(format!("revision {revision} was committed before the one before it"));
+        }
+        _ if kept_hash.is_some_and(|kept| Some(kept) != hash) => {
+            faults.add(format!("revision {revision} is not the one this node saw: the history was written anew"));
+        }
+        _ => {}
+    }
+    *last = Last { revision, hash, committed_at_ms };
+}
+
+async fn check_head(
+    connection: &mut SqliteConnection,
+    last: &Last,
+    kept: &Kept,
+    faults: &mut Faults,
+) -> Result<(), StoreError> {
+    let rows = sqlx::query("SELECT * FROM head").fetch_all(connection).await.map_err(StoreError::doing("read the head"))?;
+    match rows.as_slice() {
+        [row] => match row::head(row) {
+            Ok((epoch, head)) => {
+                if (head.revision as i64, Some(head.hash)) != (last.revision, last.hash) {
+                    let (head, last) = (head.revision, last.revision);
+                    faults.add(format!("the head says revision {head}, the newest row is revision {last}"));
+                } else if head.committed_at_ms != last.committed_at_ms {
+                    faults.add("the head was altered: it states another time than the newest revision".to_owned());
+                }
+                if kept.epoch.as_ref().is_some_and(|known| *known != epoch) {
+                    faults.add("the head was altered: the database calls itself otherwise than this node knew it".to_owned());
+                }
+            }
+            Err(error) => faults.add(format!("the head was altered: {error}")),
+        },
+        [] => faults.add("the head is missing".to_owned()),
+        _ => faults.add("there is more than one head".to_owned()),
+    }
+    if let Some(head) = kept.head.filter(|head| head.revision as i64 > last.revision) {
+        faults.add(format!("revision {} was there and is not any more", head.revision));
+    }
+    Ok(())
+}
+
+/// The changes, in the order of their revisions, a page at a time.
+#[derive(Default)]
+struct Changes {
+    read: VecDeque<SqliteRow>,
+    /// The last that was read; nothing before the first page.
+    last: Option<(i64, i64)>,
+    are_all_read: bool,
+}
+
+impl Changes {
+    /// Those of a revision, and whether they are numbered otherwise than from 0 on. Any before it belong to none.
+    async fn of(
+        &mut self,
+        connection: &mut SqliteConnection,
+        revision: i64,
+        faults: &mut Faults,
+    ) -> Result<(Vec<SqliteRow>, bool), StoreError> {
+        let (mut found, mut misplaced) = (Vec::new(), false);
+        loop {
+            if self.read.is_empty() && !self.are_all_read {
+                self.next_page(connection).await?;
+            }
+            let Some(row) = self.read.pop_front() else { break };
+            match number(&row, "revision").unwrap_or(i64::MIN) {
+                of if of < revision => {
+                    let name = text(&row, "subject").unwrap_or_default();
+                    faults.add(format!("a change of {name} was added: there is no revision {of} that it belongs to"));
+                }
+                of if of == revision => {
+                    misplaced |= number(&row, "place") != Some(found.len() as i64);
+                    found.push(row);
+                }
+                _ => {
+                    self.read.push_front(row);
+                    break;
+                }
+            }
+        }
+        Ok((found, misplaced))
+    }
+
+    async fn next_page(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+        const PAGE: &str = "SELECT * FROM changes WHERE (revision, place) > ($1, $2) ORDER BY revision, place LIMIT $3";
+        let (revision, place) = self.last.unwrap_or((i64::MIN, i64::MIN));
+        let page = sqlx::query(PAGE).bind(revision).bind(place).bind(CHANGES_A_PAGE).fetch_all(connection).await;
+        let page = page.map_err(StoreError::doing("read the history"))?;
+        self.are_all_read = (page.len() as i64) < CHANGES_A_PAGE;
+        self.last = page.last().and_then(|row| Some((number(row, "revision")?, number(row, "place")?))).or(self.last);
+        self.read.extend(page);
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! Every text against its name, and against the records that name it: none altered, none missing, none that belongs to nothing.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::super::chain::{number, text};
+use super::super::{StoreError, texts};
+use super::Faults;
+use crate::truth::{ContentId, texts_named_in};
+
+/// So many texts are compared with the whole history at once: each more takes memory, and each pass takes time.
+const TEXTS_A_PASS: usize = 100_000;
+const TEXTS_A_PAGE: i64 = 1000;
+const CHANGES_A_PAGE: i64 = 500;
+
+pub async fn check(connection: &mut SqliteConnection, faults: &mut Faults) -> Result<(), StoreError> {
+    let mut after = String::new();
+    loop {
+        let mut pass = BTreeMap::new();
+        let mut is_last = false;
+        let first = after.clone();
+        while pass.len() < TEXTS_A_PASS && !is_last && !faults.are_enough() {
+            is_last = next_texts(connection, &mut after, &mut pass, faults).await?;
+        }
+        if faults.are_enough() {
+            return Ok(());
+        }
+        let until = (!is_last).then(|| after.clone());
+        let is_of_pass = |id: &str| id > first.as_str() && until.as_deref().is_none_or(|until| id <= until);
+        compare_with_history(connection, &mut pass, is_of_pass, faults).await?;
+        if is_last {
+            return Ok(());
+        }
+    }
+}
+
+/// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether they were the last.
+async fn next_texts(
+    connection: &mut SqliteConnection,
+    after: &mut String,
+    pass: &mut BTreeMap<ContentId, bool>,
+    faults: &mut Faults,
+) -> Result<bool, StoreError> {
+    const PAGE: &str = "SELECT id, count(*) AS parts, min(part) AS first, max(part) AS last FROM texts WHERE id > $1 \
+        GROUP BY id ORDER BY id LIMIT $2";
+    let page = sqlx::query(PAGE).bind(after.clone()).bind(TEXTS_A_PAGE).fetch_all(&mut *connection).await;
+    let page = page.map_err(StoreError::doing("read definitions"))?;
+    for row in &page {
+        let Some(name) = text(row, "id") else {
+            faults.add("a text's name does not read".to_owned());
+            return Ok(true);
+        };
+        let parts = [number(row, "first"), number(row, "last")];
+        let are_in_order = parts == [Some(0), number(row, "parts").map(|parts| parts - 1)];
+        match name.parse::<ContentId>() {
+            Ok(id) if are_in_order && texts::stands(connection, id).await? => drop(pass.insert(id, false)),
+            Ok(id) => {
+                faults.add(format!("the text {name} is not what its name says"));
+                pass.insert(id, true);
+            }
+            Err(_) => faults.add(format!("the text {name} is not what its name says")),
+        }
+        *after = name;
+    }
+    Ok((page.len() as i64) < TEXTS_A_PAGE)
+}
+
+async fn compare_with_history(
+    connection: &mut SqliteConnection,
+    pass: &mut BTreeMap<ContentId, bool>,
+    is_of_pass: impl Fn(&str) -> bool,
+    faults: &mut Faults,
+) -> Result<(), StoreError> {
+    const PAGE: &str = "SELECT rowid AS row, revision, record_after AS record FROM changes \
+        WHERE rowid > $1 ORDER BY rowid LIMIT $2";
+    let mut after = i64::MIN;
+    loop {
+        let page = sqlx::query(PAGE).bind(after).bind(CHANGES_A_PAGE).fetch_all(&mut *connection).await;
+        let page = page.map_err(StoreError::doing("read the history"))?;
+        for row in &page {
+            after = number(row, "row").unwrap_or(i64::MAX);
+            for id in text(row, "record").iter().flat_map(|record| texts_named_in(record)) {
+                match pass.get_mut(&id) {
+                    Some(is_named) => *is_named = true,
+                    None if is_of_pass(&id.to_string()) => {
+                        let revision = number(row, "revision").unwrap_or_default();
+                        faults.add(format!("the text {id}, named by revision {revision}, is missing"));
+                        pass.insert(id, true);
+                    }
+                    None => {}
+                }
+            }
+        }
+        if (page.len() as i64) < CHANGES_A_PAGE || faults.are_enough() {
+            break;
+        }
+    }
+    for id in pass.iter().filter(|(_, is_named)| !**is_named).map(|(id, _)| id) {
+        faults.add(format!("the text {id} was added: no revision names it"));
+    }
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! No row that is altered, gone or called otherwise lifts a stop or opens anything: what the history and the last good state say stands.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+
+use crate::support::{Service, flag};
+
+const OPEN: &str = "rollout: { realtime-v2: 100% }";
+
+async fn sql(service: &Service, statements: &str) {
+    let options = SqliteConnectOptions::new().filename(service.data.join("turnout.db"));
+    let mut database = options.connect().await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+}
+
+async fn problems(service: &Service) -> String {
+    service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string()
+}
+
+/// `chat` is stopped and `feed` is held at 0 %; all others are as their files say.
+async fn stopped() -> Service {
+    let service = Service::start(&[
+        ("chat.yaml", &flag("chat", OPEN)),
+        ("feed.yaml", &flag("feed", OPEN)),
+        ("other.yaml", &flag("other", OPEN)),
+    ])
+    .await;
+    assert_eq!(service.ordered("/v1/flags/feed/set", json!({ "realtime-v2": "0%" })).await.0, 200);
+    assert_eq!(service.ordered("/v1/flags/chat/stop", json!({ "reason": "incident" })).await.0, 200);
+    service
+}
+
+const NO_STOP: &str = "json_remove(record, '$.stop')";
+
+/// Whatever one table says, with the last good state and without.
+#[tokio::test]
+async fn no_row_lifts_a_stop() {
+    let both = format!(
+        "UPDATE subjects SET record = {NO_STOP} WHERE subject = 'chat'; \
+         UPDATE changes SET record_after = json_remove(record_after, '$.stop') WHERE subject = 'chat'"
+    );
+    let without = format!("UPDATE subjects SET record = {NO_STOP} WHERE subject = 'chat'");
+    for done in [
+        "UPDATE subjects SET kind = 'flbg' WHERE subject = 'chat'",
+        "UPDATE subjects SET subject = 'C h' WHERE subject = 'chat'",
+        "UPDATE subjects SET subject = 'chat2' WHERE subject = 'chat'",
+        "DELETE FROM subjects WHERE subject = 'chat'",
+        "DELETE FROM subjects",
+        &without,
+        "UPDATE subjects SET record = '{' WHERE subject = 'chat'",
+        "UPDATE subjects SET record = (SELECT record_after FROM changes WHERE subject = 'chat' ORDER BY revision LIMIT 1) WHERE subject = 'chat'",
+        "UPDATE changes SET record_after = json_remove(record_after, '$.stop') WHERE subject = 'chat'",
+        "UPDATE changes SET subject = 'chat2' WHERE subject = 'chat'",
+        "DELETE FROM changes WHERE subject = 'chat'",
+        "DELETE FROM changes WHERE subject = 'chat' AND action = 'stop'",
+        "DELETE FROM changes",
+        &both,
+        "DELETE FROM subjects WHERE subject = 'chat'; DELETE FROM changes WHERE subject = 'chat'",
+    ] {
+        for with_last_good in [true, false] {
+            let last_good_alone = done == both || done.contains("; DELETE");
+            if last_good_alone && !with_last_good {
+                continue; // Nothing is left that knows of the stop.
+            }
+            let mut service = stopped().await;
+            service.stop().await;
+            if !with_last_good {
+                fs::remove_file(service.data.join("last-good")).unwrap();
+            }
+            sql(&service, done).await;
+            service.restart().await;
+            let state = service.state("chat").await;
+            assert_eq!(state["state"], "stopped", "{done}, last good: {with_last_good}: {state}");
+            assert_eq!(service.strategy("chat", "u-1").await, "polling", "{done}");
+            assert_eq!(service.strategy("feed", "u-1").await, "polling", "{done}");
+            // With no history at all, nothing tells what a flag may serve unless the last good state does.
+            let nothing_tells = done == "DELETE FROM changes" && !with_last_good;
+            let other = if nothing_tells { "polling" } else { "realtime-v2" };
+            assert_eq!(service.strategy("other", "u-1").await, other, "{done}");
+            assert!(problems(&service).await.contains("poison-row"), "{done}, last good: {with_last_good}");
+        }
+    }
+}
+
+/// A credential is what the history says it is, too: none comes back or grows by a row.
+#[tokio::test]
+async fn no_row_revives_a_credential_or_raises_its_role() {
+    for done in [
+        "UPDATE subjects SET record = json_set(record, '$.revokedAtMs', NULL) WHERE kind = 'credential'",
+        "UPDATE subjects SET record = json_set(record, '$.role', 'admin') WHERE kind = 'credential'",
+        "UPDATE changes SET record_after = json_set(record_after, '$.revokedAtMs', NULL) WHERE kind = 'credential'",
+        "UPDATE changes SET record_after = json_set(record_after, '$.role', 'admin') WHERE kind = 'credential'",
+        "DELETE FROM subjects WHERE kind = 'credential'",
+        "DELETE FROM changes WHERE kind = 'credential' AND action = 'revoke'",
+    ] {
+        let mut service = stopped().await;
+        let (_, dead) = service.ordered("/v1/tokens", json!({ "name": "dead", "role": "operator" })).await;
+        let (_, living) = service.ordered("/v1/tokens", json!({ "name": "living", "role": "viewer" })).await;
+        let path = format!("/v1/tokens/{}/revoke", dead["id"].as_str().unwrap());
+        assert_eq!(service.ordered(&path, json!({})).await.0, 200);
+        service.stop().await;
+        fs::remove_file(service.data.join("last-good")).unwrap();
+        sql(&service, done).await;
+        service.restart().await;
+        let ask = async |token: &Json, path: &str| {
+            let order = service.client.post(service.admin_url(path)).bearer_auth(token["secret"].as_str().unwrap());
+            order.body("{}").send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(ask(&dead, "/v1/flags/other/stop").await, 401, "{done}");
+        assert_ne!(ask(&living, "/v1/flags/other/stop").await, 200, "{done}");
+        assert_eq!(service.state("other").await["state"], "rollout", "{done}");
+    }
+}
+
+/// A good row is written with the next change, and then the problem is over.
+#[tokio::test]
+async fn the_next_change_writes_a_good_row() {
+    let mut service = stopped().await;
+    service.stop().await;
+    sql(&service, "DELETE FROM subjects WHERE subject = 'chat'").await;
+    service.restart().await;
+    assert!(problems(&service).await.contains("flag chat"));
+    let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+    assert_eq!(verdict["sound"], false, "{verdict}");
+    assert_eq!(service.ordered("/v1/flags/chat/resume", json!({ "reason": "fixed" })).await.0, 200);
+    assert!(!problems(&service).await.contains("poison-row"));
+    let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+    assert_eq!(verdict["sound"], true, "{verdict}");
+}
+
+/// Comparing each row with its history is one query: ten thousand flags are not felt at a start.
+#[tokio::test]
+async fn a_start_with_ten_thousand_flags_stays_quick() {
+    let mut service = stopped().await;
+    service.stop().await;
+    let many = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)";
+    sql(
+        &service,
+        &format!(
+            "INSERT INTO subjects {many} SELECT kind, 'other-' || i, changed_at, record FROM subjects, n WHERE subject = 'other'; \
+             INSERT INTO changes {many} SELECT revision, place + 10 + i, kind, 'other-' || i, action, back_to, record_before, \
+             record_after FROM changes, n WHERE subject = 'other'"
+        ),
+    )
+    .await;
+    let store = turnout::store::Store::open_sqlite(&service.data.join("turnout.db"), "fresh", false).await.unwrap();
+    let began = Instant::now();
+    let loaded = store.load(&Default::default()).await.unwrap();
+    assert_eq!((loaded.subjects.len(), loaded.poison.len()), (10_003, 0));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
