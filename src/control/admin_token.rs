@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Corridor, Inner, News, Rejected, Trouble, TroubleKind};
-use crate::data::AdminTokenFile;
+use crate::data::{AdminTokenFile, FileId};
 use crate::token::{LocalAdmin, random_secret};
 use crate::truth::ContentId;
 
@@ -19,6 +19,8 @@ const AGAIN: Duration = Duration::from_millis(250);
 /// The file and what is believed of it; held by whoever looks at it or ends it.
 #[derive(Debug, Default)]
 pub(super) struct AdminToken {
+    /// The file with the token that is believed, and the folder it was last seen in.
+    seen: Option<(AdminTokenFile, Option<FileId>)>,
     /// What the last look found, if that was not what is believed.
     doubted: Option<AdminTokenFile>,
     /// A token that was revoked, while the file that holds it could not be replaced.
@@ -32,6 +34,12 @@ pub enum AdminTokenEnd {
     Replaced,
     /// The file still holds it: this process accepts it no more, and one that starts later would.
     InMemory,
+}
+
+impl AdminToken {
+    fn is_of_another_folder(&self, folder: Option<FileId>) -> bool {
+        self.seen.as_ref().is_some_and(|(_, seen_in)| *seen_in != folder)
+    }
 }
 
 impl Corridor {
@@ -62,17 +70,18 @@ impl Inner {
     /// Believes what the file holds at a start, or makes one. A server without it serves all the same.
     pub(super) async fn open_admin_token(self: &Arc<Self>) {
         let mut admin_token = self.admin_token.lock().await;
-        let found = self.read_admin_token().await;
-        self.take_admin_token(&mut admin_token, found).await;
+        let (found, folder) = self.read_admin_token().await;
+        self.take_admin_token(&mut admin_token, found, folder).await;
     }
 
     /// Whether the file is what it was, or what became of it is settled.
     async fn look_at_admin_token(self: &Arc<Self>) -> bool {
         let mut admin_token = self.admin_token.lock().await;
-        let found = self.read_admin_token().await;
+        let (found, folder) = self.read_admin_token().await;
         let is_known = matches!(&found, AdminTokenFile::Token(token) if self.local_admin.is(ContentId::of(token.as_bytes())));
         if is_known {
             admin_token.doubted = None;
+            admin_token.seen = Some((found, folder));
             self.trouble(TroubleKind::AdminToken, Vec::new());
             return true;
         }
@@ -81,12 +90,12 @@ impl Inner {
             admin_token.doubted = Some(found);
             return false;
         }
-        self.take_admin_token(&mut admin_token, found).await;
+        self.take_admin_token(&mut admin_token, found, folder).await;
         true
     }
 
     /// Believes what was found in the place of what was.
-    async fn take_admin_token(self: &Arc<Self>, admin_token: &mut AdminToken, found: AdminTokenFile) {
+    async fn take_admin_token(self: &Arc<Self>, admin_token: &mut AdminToken, found: AdminTokenFile, folder: Option<FileId>) {
         let had_one = self.local_admin.is_known();
         match found {
             AdminTokenFile::Token(token) if admin_token.revoked == Some(ContentId::of(token.as_bytes())) => {
@@ -94,10 +103,15 @@ impl Inner {
             }
             AdminTokenFile::Token(token) => {
                 self.local_admin.believe(&token);
+                admin_token.seen = Some((AdminTokenFile::Token(token), folder));
                 self.trouble(TroubleKind::AdminToken, Vec::new());
                 if had_one {
                     (self.tell)(&News::AdminToken("admin.token holds another token: the one before is no longer accepted"));
                 }
+            }
+            // Nobody deleted the file: the whole folder went, and what is live is kept in the one that took its place.
+            AdminTokenFile::Gone if had_one && admin_token.is_of_another_folder(folder) => {
+                self.keep_admin_token(admin_token, folder).await;
             }
             AdminTokenFile::Gone => {
                 self.local_admin.end();
@@ -120,6 +134,23 @@ impl Inner {
                     false => format!("cannot be read: {why}; so this node has no token of its own"),
                 };
                 self.admin_token_trouble(what, "see to the data folder and its rights; it is looked at again every second");
+            }
+        }
+    }
+
+    /// Writes the token that is believed into the folder that is there now.
+    async fn keep_admin_token(&self, admin_token: &mut AdminToken, folder: Option<FileId>) {
+        let Some((AdminTokenFile::Token(token), seen_in)) = &mut admin_token.seen else { return };
+        let (data, secret) = (self.data.clone(), token.clone());
+        let written = match tokio::task::spawn_blocking(move || data.write_admin_token(&secret)).await {
+            Ok(written) => written.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match written {
+            Ok(()) => *seen_in = folder,
+            Err(why) => {
+                let what = format!("cannot be written: {why}; its token is accepted as before");
+                self.admin_token_trouble(what, "see to the data folder and its rights; it is tried again every second");
             }
         }
     }
@@ -171,11 +202,11 @@ impl Inner {
         }
     }
 
-    async fn read_admin_token(&self) -> AdminTokenFile {
+    async fn read_admin_token(&self) -> (AdminTokenFile, Option<FileId>) {
         let data = self.data.clone();
         // The disk may hang.
-        let read = tokio::task::spawn_blocking(move || data.read_admin_token()).await;
-        read.unwrap_or_else(|error| AdminTokenFile::Unreadable(error.to_string()))
+        let read = tokio::task::spawn_blocking(move || data.look_at_admin_token()).await;
+        read.unwrap_or_else(|error| (AdminTokenFile::Unreadable(error.to_string()), None))
     }
 
     fn admin_token_trouble(&self, what: String, hint: &str) {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use super::{DataFolder, replace};
+use super::{DataFolder, FileId, replace};
 
 /// The longest token that is read, in bytes.
 const MAX_BYTES: u64 = 512;
@@ -38,8 +38,14 @@ impl DataFolder {
         self.path.join("admin.token")
     }
 
+    /// Reads the file, and says in which folder it was looked for.
+    pub fn look_at_admin_token(&self) -> (AdminTokenFile, Option<FileId>) {
+        let folder = FileId::at(&self.path);
+        (self.read_admin_token(), folder)
+    }
+
     /// Reads the file. A folder that is not there says nothing about the file: it may have been moved away for a moment.
-    pub fn read_admin_token(&self) -> AdminTokenFile {
+    fn read_admin_token(&self) -> AdminTokenFile {
         let unreadable = |error: io::Error| AdminTokenFile::Unreadable(error.to_string());
         match fs::metadata(self.admin_token()) {
             Ok(found) if !found.is_file() => AdminTokenFile::Unusable,

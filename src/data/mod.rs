@@ -15,6 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use addresses::{Addresses, AddressesError};
 pub use admin_token::AdminTokenFile;
+pub use in_place::FileId;
 pub use journal::Journal;
 pub use last_good::{LastGood, LastGoodError};
 

@@ -178,4 +178,15 @@ async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
     })
     .await;
     assert_eq!(status_of(&service, &new).await, 200);
+
+    // The whole folder is deleted: nobody meant the token, and whoever holds it may have to stop a flag just then.
+    fs::remove_dir_all(&service.data).unwrap();
+    wait_until("the same token in the folder that took its place", async || {
+        fs::read_to_string(&path).is_ok_and(|token| token.trim() == new)
+    })
+    .await;
+    assert_eq!(status_of(&service, &new).await, 200);
+    // There it is deleted like any other.
+    fs::remove_file(&path).unwrap();
+    wait_until("the end of the deleted token", async || status_of(&service, &new).await == 401).await;
 }
