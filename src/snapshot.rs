@@ -58,6 +58,8 @@ impl FromStr for Position {
 pub struct Snapshot {
     position: Position,
     position_text: Bytes,
+    /// The newest position at which any flag changed: OFREP's tag, which nothing else moves.
+    configured_at: Position,
     server_auth: ServerAuth,
     public_path: PublicPath,
     tally: Arc<Tally>,
@@ -133,7 +135,11 @@ impl Snapshot {
             .collect();
         let index: HashMap<FlagKey, usize, RandomState> =
             entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-        changed.extend(self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned());
+        let gone: Vec<FlagKey> =
+            self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned().collect();
+        let newest = entries.iter().map(|entry| entry.changed_at).max().unwrap_or_default();
+        let configured_at = if gone.is_empty() { self.configured_at.max(newest) } else { position };
+        changed.extend(gone);
         let same_keys = entries.len() == self.entries.len() && changed.iter().all(|key| self.index.contains_key(key));
         let steps = match same_keys {
             true => self.steps_and(changed.iter().filter_map(|key| index.get(key).copied()).collect()),
@@ -146,7 +152,10 @@ impl Snapshot {
         if changed.iter().all(|key| asks_the_same(self.flag(key.as_str()), index.get(key).map(|place| &entries[*place]))) {
             self.asked.get().into_iter().for_each(|known| drop(asked.set(known.clone())));
         }
-        (Snapshot { position, position_text, server_auth, public_path, tally, entries, index, steps, asked }, changed)
+        (
+            Snapshot { position, position_text, configured_at, server_auth, public_path, tally, entries, index, steps, asked },
+            changed,
+        )
     }
 
     /// What any flag asks for.
@@ -191,6 +200,11 @@ impl Snapshot {
 
     pub fn position(&self) -> Position {
         self.position
+    }
+
+    /// The newest position at which any flag changed, or a segment that one names.
+    pub fn configured_at(&self) -> Position {
+        self.configured_at
     }
 
     /// The position as it stands in a header.

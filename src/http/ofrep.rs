@@ -59,7 +59,7 @@ async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body
     let (snapshot, every) = surface.decide_every(Form::Ofrep, bytes, &asker, surface.event_streams.clone()).await?;
     let tagged = match () {
         () if snapshot.is_cold() => Tagged::Never,
-        () if awaits_another_configuration(&head.uri, snapshot.position()) => Tagged::Always,
+        () if awaits_another_configuration(&head.uri, snapshot.configured_at()) => Tagged::Always,
         () => Tagged::AndCompared,
     };
     let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };

@@ -139,7 +139,7 @@ impl View {
                     return Look::Same;
                 }
                 // Also to a client that has heard of this position: whether it then got an answer, nobody knows.
-                let event = frame::refetch(snapshot.position(), first.map(|first| first.retry_ms));
+                let event = frame::refetch(snapshot.configured_at(), first.map(|first| first.retry_ms));
                 Look::Tell(snapshot.position(), Event::ready(event))
             }
         }

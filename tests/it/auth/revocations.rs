@@ -395,6 +395,13 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
     let token = service.make_token("oncall", "stopper", json!({})).await;
     assert_eq!(revoke(&service, &token.id).await.0, 200);
     assert_eq!(all().await, before);
+    // The configuration is the one OFREP's clients know, for who asks and for who begins to listen.
+    let (_, (tag, _), _) = before;
+    let known = service.client.post(service.url("/ofrep/v1/evaluate/flags?flagConfigEtag=r1"));
+    let known = known.header("if-none-match", tag.unwrap()).body(json!({ "context": { "targetingKey": "u-1" } }).to_string());
+    assert_eq!(known.send().await.unwrap().status(), 304);
+    let mut events = Watcher::of(service.client.get(service.url("/ofrep/v1/events")).send().await.unwrap());
+    assert_eq!(events.next().await.data["etag"], "r1");
     let told = service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%", "expectedRevision": 1 })).await;
     assert_eq!(told.status(), 200);
     // The first thing the stream hears is the flag's own change.
