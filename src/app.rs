@@ -11,13 +11,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
 use crate::data::{Addresses, DataError, DataFolder};
 use crate::definition::Contents;
-use crate::folder::Folder;
+use crate::folder::{Folder, Pulse};
 use crate::http::{self, AdminSurface, Limits, Server, Surface};
 use crate::open_files;
 use crate::telemetry;
@@ -27,6 +28,20 @@ use crate::webhook::Follower;
 
 /// How long the back room may take for what it has begun, when it is closed.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the system may take for one thing at the end: the file of addresses, the flags folder.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+/// How long a listener may take at the end: it has a limit of its own, unless the system holds up its thread.
+const LISTENER_AT_MOST: Duration = Duration::from_secs(6);
+/// How long the last good state and the database may take at the end.
+const CLOSE_AT_MOST: Duration = Duration::from_secs(3);
+/// How long the flags folder may be silent at a start before the service starts without it.
+const FOLDER_SILENT: Duration = Duration::from_secs(5);
+/// How long it may be silent later before that is a problem, and how often that is looked at.
+const FOLDER_HANGS: Duration = Duration::from_secs(10);
+const FOLDER_LOOK: Duration = Duration::from_secs(2);
+
+/// Where a start is, in words that go after "still starting: ".
+pub type Step = watch::Sender<&'static str>;
 
 /// A running service.
 #[derive(Debug)]
@@ -39,7 +54,7 @@ pub struct App {
     webhook: Option<Follower>,
     /// The data folder and what it says of where this service listens.
     announced: (Arc<DataFolder>, Addresses),
-    _fresh: Vec<Fresh>,
+    fresh: Vec<Fresh>,
 }
 
 /// A thread and runtime of its own for the corridor and the admin listener: they work however busy the public one is.
@@ -85,10 +100,14 @@ impl StartError {
 
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
-        let data = Arc::new(DataFolder::open(&config.data)?);
-        if let Err(error) = data.remove_stale_addresses() {
-            telemetry::stale_addresses(&config.data, &error);
-        }
+        App::start_in_steps(config, Step::new("")).await
+    }
+
+    /// Starts, and says where it is meanwhile. What the disk or a mount could hold up runs on other threads than this one.
+    pub async fn start_in_steps(config: Config, step: Step) -> Result<App, StartError> {
+        step.send_replace("opening the data folder");
+        let path = config.data.clone();
+        let data = Arc::new(blocking(move || open_data(&path)).await?);
         let listen = |source| StartError::Listen { address: config.listen, flag: "--listen", source };
         let listener = http::bind(config.listen).map_err(listen)?;
         let listen_admin = |source| StartError::Listen { address: config.admin_listen, flag: "--admin-listen", source };
@@ -98,8 +117,9 @@ impl App {
         telemetry::capacity(limits.connections, files);
 
         let back_room = BackRoom::open().map_err(StartError::Thread)?;
-        let mut folder = Folder::new(&config.flags, config.internal_user_ids);
-        let contents = folder.read();
+        step.send_replace("reading the flags folder");
+        let (folder, contents) = read_first(&config).await;
+        step.send_replace("opening the database");
         let opening = Opening {
             data: data.clone(),
             contents: contents.clone(),
@@ -112,13 +132,16 @@ impl App {
         let (first, of_folder, flags) = (corridor.clone(), contents.clone(), config.flags.clone());
         back_room.run(async move { take_in(&first, &flags, &of_folder).await }).await;
 
+        step.send_replace("finding the place of the webhook");
         let (webhook, deliveries) = match config.webhook {
             Some(hook) => Some(back_room.run(Follower::start(corridor.clone(), hook)).await).unzip(),
             None => (None, None),
         };
 
         let operators = Operators::new(corridor.local_admin().clone(), corridor.credentials());
+        step.send_replace("reading the keys of credentials");
         let (gate, fresh) = open_gate(&config.access, operators.clone(), &corridor).await;
+        step.send_replace("opening the listeners");
         let surface =
             Surface::of(&corridor, config.streams.within(limits.connections), gate, config.access.trusted_proxies.clone());
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
@@ -128,6 +151,7 @@ impl App {
         let flags = config.flags.display().to_string();
         let deliver = move |contents| handle.block_on(take_in(&watched, &config.flags, &contents));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
+        back_room.handle.spawn(report_silence(corridor.clone(), watch.pulse(), flags.clone()));
         let admin = AdminSurface {
             public: surface,
             corridor: corridor.clone(),
@@ -141,7 +165,7 @@ impl App {
         let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
         let addresses = Addresses::of(server.address(), admin.address());
         let announced = announce(data, addresses, config.data).await;
-        Ok(App { corridor, server, watch, admin, back_room, webhook, announced, _fresh: fresh })
+        Ok(App { corridor, server, watch, admin, back_room, webhook, announced, fresh })
     }
 
     /// Where clients ask.
@@ -176,18 +200,24 @@ impl App {
         drop((server, admin));
     }
 
-    /// Lets requests under way end; returns after 5 s at the latest.
+    /// Looks at the flags folder and at the files and addresses of keys now, and says what came of the keys.
+    pub fn reload(&self) {
+        self.watch.look_now();
+        self.fresh.iter().for_each(Fresh::look_now);
+    }
+
+    /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of its own: 18 s at most for all of it.
     pub async fn stop(self) {
         let App { corridor, server, watch, admin, back_room, webhook, announced: (data, addresses), .. } = self;
-        let _ = tokio::task::spawn_blocking(move || data.remove_own_addresses(&addresses)).await;
-        drop(watch);
-        server.stop().await;
+        let _ = timeout(LAST_LOOK, blocking(move || data.remove_own_addresses(&addresses))).await;
+        let _ = timeout(2 * LAST_LOOK, blocking(move || drop(watch))).await;
+        let _ = timeout(LISTENER_AT_MOST, server.stop()).await;
         // It answers until the last client was served.
-        back_room.run(async move { admin.stop().await }).await;
+        let _ = timeout(LISTENER_AT_MOST, back_room.run(async move { admin.stop().await })).await;
         // What was not delivered yet is, after the next start.
         drop(webhook);
-        back_room.run(async move { corridor.close().await }).await;
-        back_room.close().await;
+        let _ = timeout(CLOSE_AT_MOST, back_room.run(async move { corridor.close().await })).await;
+        let _ = timeout(2 * LAST_WORDS, back_room.close()).await;
     }
 }
 
@@ -217,6 +247,68 @@ impl BackRoom {
     async fn close(self) {
         let _ = self.stop.send(());
         let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
+    }
+}
+
+/// Does what may wait for a disk or mount where nothing else waits for it.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        // Nothing aborts it, so it panicked: that is told here.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn open_data(path: &Path) -> Result<DataFolder, DataError> {
+    let data = DataFolder::open(path)?;
+    if let Err(error) = data.remove_stale_addresses() {
+        telemetry::stale_addresses(path, &error);
+    }
+    Ok(data)
+}
+
+/// What the flags folder holds. A folder that is silent is waited for no longer: its files go live when it answers, and what is known from
+/// before is served until then.
+async fn read_first(config: &Config) -> (Folder, Contents) {
+    let anew = || Folder::new(&config.flags, config.internal_user_ids.clone());
+    let mut folder = anew();
+    let pulse = folder.pulse();
+    let mut reading = tokio::task::spawn_blocking(move || {
+        let contents = folder.read();
+        (folder, contents)
+    });
+    let mut seen = pulse.of_reading();
+    loop {
+        match timeout(FOLDER_SILENT, &mut reading).await {
+            Ok(Ok(read)) => return read,
+            Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            Err(_) if pulse.of_reading() != seen => seen = pulse.of_reading(),
+            Err(_) => {
+                let why = format!("{} does not answer", config.flags.display());
+                let internal_user_ids = config.internal_user_ids.clone();
+                return (anew(), Contents { unreadable: Some(why), internal_user_ids, ..Contents::default() });
+            }
+        }
+    }
+}
+
+/// Makes a problem of a flags folder whose disk or mount hangs.
+async fn report_silence(corridor: Corridor, pulse: Pulse, flags: String) {
+    let (mut seen, mut since) = (None, tokio::time::Instant::now());
+    loop {
+        tokio::time::sleep(FOLDER_LOOK).await;
+        let now = pulse.of_reading();
+        if now.is_none() || now != seen {
+            (seen, since) = (now, tokio::time::Instant::now());
+        }
+        let trouble = || Trouble {
+            kind: TroubleKind::FlagsFolder,
+            subject: None,
+            message: format!("the flags folder {flags} does not answer: a reading of it hangs"),
+            hint: "see to the disk or mount it lies on; what is live stays live, and operators' changes work".to_owned(),
+        };
+        let hangs = since.elapsed() >= FOLDER_HANGS && now.is_some();
+        corridor.report(TroubleKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
     }
 }
 
@@ -262,7 +354,7 @@ fn note_keys(corridor: &Corridor, kind: TroubleKind) -> impl Fn(Report) + Send +
     let corridor = corridor.clone();
     move |report| {
         let fault = report.fault();
-        if fault.is_none() {
+        if fault.is_none() || report.was_asked_for {
             telemetry::keys(&report);
         }
         let trouble = |(message, hint): (String, &str)| Trouble {

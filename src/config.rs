@@ -20,7 +20,11 @@ use crate::definition::{parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
 use crate::http::{Limits, StreamLimits};
 use crate::public_path::PublicPath;
+use crate::time_limit::within;
 use crate::webhook::Hook;
+
+/// How long a name to listen on may take to be looked up.
+const LOOK_UP_AT_MOST: Duration = Duration::from_secs(5);
 
 /// What `turnout serve` is told, by flags or by the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -152,11 +156,23 @@ impl Settings {
     pub fn check(&self) -> Result<Config, BadSettings> {
         let mut faults = Vec::new();
         let mut address = |flag: &str, text: &str, port: u16| {
-            let address = text.to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
-            if address.is_none() {
-                faults.push(format!("{flag}: `{text}` is no address to listen on; write HOST:PORT, like 127.0.0.1:{port}"));
+            if let Ok(address) = text.parse() {
+                return Some(address);
             }
-            address
+            let name = text.to_owned();
+            // A name server can be silent.
+            let found = within(LOOK_UP_AT_MOST, move || name.to_socket_addrs().ok().and_then(|mut found| found.next()));
+            match found {
+                None => faults.push(format!(
+                    "{flag}: looking up `{text}` took longer than {} s; write an IP address, or see to the name server",
+                    LOOK_UP_AT_MOST.as_secs()
+                )),
+                Some(None) => {
+                    faults.push(format!("{flag}: `{text}` is no address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))
+                }
+                Some(Some(_)) => {}
+            }
+            found.flatten()
         };
         let listen = address("--listen", &self.listen, 7070);
         let admin_listen = address("--admin-listen", &self.admin_listen, 7071);

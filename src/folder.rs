@@ -8,10 +8,13 @@ use std::fs::{self, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
 use crate::definition::{Contents, File, Subject, Text, users_file_of};
+use crate::regular_file;
 
 /// The folders inside the folder that hold YAML of ours.
 const SUBFOLDERS: [&str; 2] = ["segments", "tests"];
@@ -26,6 +29,29 @@ pub struct Folder {
     root: PathBuf,
     internal_user_ids: Vec<String>,
     known: HashMap<String, Known>,
+    pulse: Pulse,
+}
+
+/// Whether a folder is being read, and whether that goes on: a disk or mount may hang.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<Beats>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    is_reading: AtomicBool,
+    /// Rises with every file, and with every piece of a long one.
+    count: AtomicU64,
+}
+
+impl Pulse {
+    /// How far the reading has come that is under way.
+    pub fn of_reading(&self) -> Option<u64> {
+        self.0.is_reading.load(Relaxed).then(|| self.0.count.load(Relaxed))
+    }
+
+    fn beat(&self) {
+        self.0.count.fetch_add(1, Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -50,7 +76,12 @@ struct Fingerprint {
 
 impl Folder {
     pub fn new(root: impl Into<PathBuf>, internal_user_ids: Vec<String>) -> Folder {
-        Folder { root: root.into(), internal_user_ids, known: HashMap::new() }
+        Folder { root: root.into(), internal_user_ids, known: HashMap::new(), pulse: Pulse::default() }
+    }
+
+    /// Tells how reading goes on, while it does.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     pub fn root(&self) -> &Path {
@@ -59,6 +90,13 @@ impl Folder {
 
     /// What the folder holds now.
     pub fn read(&mut self) -> Contents {
+        self.pulse.0.is_reading.store(true, Relaxed);
+        let contents = self.read_all();
+        self.pulse.0.is_reading.store(false, Relaxed);
+        contents
+    }
+
+    fn read_all(&mut self) -> Contents {
         let mut contents = Contents { internal_user_ids: self.internal_user_ids.clone(), ..Contents::default() };
         match self.list() {
             Ok(paths) => {
@@ -114,14 +152,15 @@ impl Folder {
     }
 
     fn file(&mut self, path: &str, most: usize) -> &mut Known {
+        self.pulse.beat();
         let full = self.root.join(path);
         let metadata = fs::metadata(&full);
         let fingerprint = metadata.as_ref().ok().map(Fingerprint::of);
         let known = self.known.entry(path.to_owned()).or_insert(Known::NOTHING);
         if fingerprint.is_none_or(|fingerprint| known.fingerprint != fingerprint || !fingerprint.is_old()) {
             let file = metadata.and_then(|metadata| match &known.file {
-                File::Text(text) if is_still(&full, &metadata, text)? => Ok(known.file.clone()),
-                _ => read_file(&full, &metadata, most),
+                File::Text(text) if is_still(&full, &metadata, text, &self.pulse)? => Ok(known.file.clone()),
+                _ => read_file(&full, &metadata, most, &self.pulse),
             });
             let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
             // The same content keeps its bytes: whoever holds them shares them.
@@ -167,12 +206,10 @@ fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
     Ok(paths)
 }
 
-fn read_file(path: &Path, metadata: &Metadata, most: usize) -> io::Result<File> {
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
+fn read_file(path: &Path, metadata: &Metadata, most: usize, pulse: &Pulse) -> io::Result<File> {
+    let file = regular_file::open(path)?;
     let mut bytes = Vec::with_capacity(metadata.len().min(most as u64) as usize);
-    fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Beating(file.take(most as u64 + 1), pulse).read_to_end(&mut bytes)?;
     match bytes.len() > most {
         true => Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) }),
         false => Ok(File::Text(Text::new(bytes))),
@@ -180,17 +217,28 @@ fn read_file(path: &Path, metadata: &Metadata, most: usize) -> io::Result<File> 
 }
 
 /// Whether a long file holds what it held. Compared as it passes: read into memory for that, it would be there twice.
-fn is_still(path: &Path, metadata: &Metadata, text: &Text) -> io::Result<bool> {
+fn is_still(path: &Path, metadata: &Metadata, text: &Text, pulse: &Pulse) -> io::Result<bool> {
     if text.bytes.len() < LONG_BYTES || metadata.len() != text.bytes.len() as u64 || !metadata.is_file() {
         return Ok(false);
     }
-    let (mut file, mut rest, mut buffer) = (fs::File::open(path)?, &text.bytes[..], vec![0; PIECE_BYTES]);
+    let (mut file, mut rest, mut buffer) = (regular_file::open(path)?, &text.bytes[..], vec![0; PIECE_BYTES]);
     loop {
         let read = file.read(&mut buffer)?;
+        pulse.beat();
         match rest.split_at_checked(read) {
             Some((same, after)) if read > 0 && same == &buffer[..read] => rest = after,
             _ => return Ok(read == 0 && rest.is_empty()),
         }
+    }
+}
+
+/// Shows that a reading goes on.
+struct Beating<'a, R>(R, &'a Pulse);
+
+impl<R: Read> Read for Beating<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1.beat();
+        self.0.read(buffer)
     }
 }
 

@@ -20,6 +20,7 @@ mod problems;
 mod remote;
 mod serve;
 mod set;
+mod signals;
 mod status;
 mod stop;
 mod table;

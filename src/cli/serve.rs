@@ -1,13 +1,16 @@
-//! `turnout serve`: starts the service and stops it on the first signal.
+//! `turnout serve`: starts the service, reloads it when the terminal or a person says so, and stops it on the first signal.
 
 use std::error::Error;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
+use super::signals::{Sign, Signals};
 use super::{Exit, complain, next_steps};
-use crate::app::App;
+use crate::app::{App, StartError, Step};
 use crate::config::{Config, Settings, unknown_names};
 use crate::display_text;
 use crate::open_files;
@@ -15,6 +18,14 @@ use crate::telemetry::{self, say, target};
 
 /// How long the last lines may take to be written.
 const LAST_LINES: Duration = Duration::from_millis(500);
+/// How often a start that takes long says where it is.
+const STILL_STARTING: Duration = Duration::from_secs(5);
+/// How long a start under way may go on when it is to end.
+const START_ENDS_WITHIN: Duration = Duration::from_millis(800);
+/// The longest that a stop takes, whatever hangs.
+const STOP_AT_MOST: Duration = Duration::from_secs(20);
+
+type Starting = JoinHandle<Result<App, StartError>>;
 
 /// `known` are the names of all settings in the environment.
 pub fn run(settings: &Settings, known: &[String]) -> Exit {
@@ -42,38 +53,94 @@ pub fn run(settings: &Settings, known: &[String]) -> Exit {
         warn!(target: target::APP, "{line}");
     }
     let exit = runtime.block_on(serve(config));
+    // What hangs by now ends with the process.
+    runtime.shutdown_background();
     telemetry::flush(LAST_LINES);
     exit
 }
 
 async fn serve(config: Config) -> Exit {
     let (flags, access) = (config.flags.clone(), config.access.clone());
-    // Listened to and never heard: by itself the system would kill whoever writes more than it may (`ulimit -f`, LimitFSIZE). So the
-    // writing fails like on a full disk.
-    let file_too_large = signal(SignalKind::from_raw(open_files::TOO_LARGE));
-    let (Ok(mut terminate), Ok(mut interrupt), Ok(_file_too_large)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()), file_too_large)
-    else {
+    let Ok(mut signals) = Signals::listen() else {
         error!(target: target::APP, "cannot listen for signals");
         return Exit::Failed;
     };
-    let app = match App::start(config).await {
+    let (step, at) = watch::channel("");
+    let app = match start(config, step, &at, &mut signals).await {
         Ok(app) => app,
-        Err(error) => {
-            let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-            error!(target: target::APP, "{error}{cause}; {}", error.hint());
-            return Exit::Failed;
-        }
+        Err(exit) => return exit,
     };
     say(&format!("serving {} on http://{}", display_text::path(&flags), app.address()));
     say(&format!("metrics and problems on http://{}", app.admin_address()));
     next_steps::print(&app, &flags, &access);
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    while signals.next().await == Sign::Reload {
+        say("reloading: the flags folder and the keys of credentials");
+        app.reload();
     }
     say("stopping: finishing what was asked");
-    app.stop().await;
-    say("stopped");
-    Exit::Yes
+    stop(app, &mut signals).await
+}
+
+/// A service that serves, or how it ends without one.
+async fn start(config: Config, step: Step, at: &watch::Receiver<&'static str>, signals: &mut Signals) -> Result<App, Exit> {
+    let mut starting = tokio::spawn(App::start_in_steps(config, step));
+    loop {
+        tokio::select! {
+            started = &mut starting => return serving(started),
+            sign = signals.next() => match sign {
+                // All is read anew in a moment.
+                Sign::Reload => {}
+                Sign::Stop => return Err(give_up(starting, signals).await),
+            },
+            () = sleep(STILL_STARTING) => warn!(target: target::APP, "still starting: {}", *at.borrow()),
+        }
+    }
+}
+
+fn serving(started: Result<Result<App, StartError>, tokio::task::JoinError>) -> Result<App, Exit> {
+    match started {
+        Ok(Ok(app)) => Ok(app),
+        Ok(Err(error)) => {
+            let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+            error!(target: target::APP, "{error}{cause}; {}", error.hint());
+            Err(Exit::Failed)
+        }
+        // It panicked, and that was said.
+        Err(_) => Err(Exit::Failed),
+    }
+}
+
+/// Ends a start that is under way. Nothing is answered yet, so there is nothing to finish.
+async fn give_up(mut starting: Starting, signals: &mut Signals) -> Exit {
+    say("stopping before the start is complete");
+    match timeout(START_ENDS_WITHIN, &mut starting).await {
+        Ok(started) => match serving(started) {
+            Ok(app) => stop(app, signals).await,
+            Err(exit) => exit,
+        },
+        Err(_) => {
+            starting.abort();
+            say("stopped");
+            Exit::Yes
+        }
+    }
+}
+
+/// Stops in order, at a second signal at once, and after a limit whatever hangs.
+async fn stop(app: App, signals: &mut Signals) -> Exit {
+    let again = async { while signals.next().await == Sign::Reload {} };
+    tokio::select! {
+        () = app.stop() => {
+            say("stopped");
+            Exit::Yes
+        }
+        () = again => {
+            warn!(target: target::APP, "stopped at once, by a second signal: requests under way were cut off");
+            Exit::Failed
+        }
+        () = sleep(STOP_AT_MOST) => {
+            error!(target: target::APP, "stopped after {} s, though something still hangs", STOP_AT_MOST.as_secs());
+            Exit::Failed
+        }
+    }
 }

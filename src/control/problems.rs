@@ -57,6 +57,8 @@ pub enum TroubleKind {
     PoisonRow,
     FilesWait,
     MissingFile,
+    /// The disk or mount of the flags folder does not answer.
+    FlagsFolder,
     ExpiryWouldWiden,
     AdminToken,
     TokenEnds,
@@ -79,6 +81,7 @@ impl TroubleKind {
             TroubleKind::PoisonRow => "poison-row",
             TroubleKind::FilesWait => "files-wait",
             TroubleKind::MissingFile => "missing-file",
+            TroubleKind::FlagsFolder => "flags-folder",
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
             TroubleKind::AdminToken => "admin-token",
             TroubleKind::TokenEnds => "token-ends",

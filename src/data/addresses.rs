@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{DataFolder, replace};
+use crate::regular_file;
 
 const NAME: &str = "addresses.json";
+const MAX_BYTES: usize = 4096;
 
 /// Both listeners of a server, as URLs that a program on this machine can connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ impl Addresses {
     /// The addresses in this data folder; `None` when no server runs there, or when the folder may not be read.
     pub fn read(data: &Path) -> Result<Option<Addresses>, AddressesError> {
         let path = data.join(NAME);
-        let Ok(text) = fs::read(&path) else { return Ok(None) };
+        let Ok(Some(text)) = regular_file::read(&path, MAX_BYTES) else { return Ok(None) };
         serde_json::from_slice(&text).map(Some).map_err(|error| AddressesError(path, error))
     }
 }

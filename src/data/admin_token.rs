@@ -1,13 +1,14 @@
 //! `admin.token`: the credential of whoever may read the data folder. What is done when it goes or changes is decided in `control`.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{DataFolder, FileId, replace};
+use crate::regular_file;
 
 /// The longest token that is read, in bytes.
-const MAX_BYTES: u64 = 512;
+const MAX_BYTES: usize = 512;
 
 /// What one look at the file found.
 #[derive(Clone, PartialEq, Eq)]
@@ -59,14 +60,11 @@ impl DataFolder {
     }
 
     fn read_token_text(&self) -> io::Result<AdminTokenFile> {
-        let mut bytes = Vec::new();
-        File::open(self.admin_token())?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        let Some(bytes) = regular_file::read(&self.admin_token(), MAX_BYTES)? else { return Ok(AdminTokenFile::Unusable) };
         let text = std::str::from_utf8(&bytes).map(str::trim);
         Ok(match text {
             Ok("") => AdminTokenFile::Gone,
-            Ok(token) if bytes.len() as u64 <= MAX_BYTES && token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-                AdminTokenFile::Token(token.to_owned())
-            }
+            Ok(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => AdminTokenFile::Token(token.to_owned()),
             _ => AdminTokenFile::Unusable,
         })
     }

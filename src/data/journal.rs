@@ -5,11 +5,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::regular_file;
 use crate::truth::Pending;
 
 /// How large the file is: room for thousands of single changes, or for a stop of every flag.
@@ -26,7 +27,7 @@ pub struct Journal {
 impl Journal {
     /// Opens or makes it, and reads what it holds.
     pub fn open(path: &Path) -> io::Result<(Journal, Vec<Pending>)> {
-        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
+        let file = regular_file::open_own(OpenOptions::new().create(true).truncate(false).read(true).write(true), path)?;
         let bytes = file.metadata()?.len() as usize;
         if bytes < BYTES {
             // Written, not merely claimed: a hole takes its room when it is too late.

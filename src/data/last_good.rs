@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::replace;
 use crate::flag::{FlagKey, SegmentKey};
+use crate::regular_file;
 use crate::truth::{Book, ContentId, Credential, FlagRecord, Head, SegmentRecord, Texts};
 
 const MAGIC: &str = "turnout-last-good-2 ";
@@ -80,7 +81,7 @@ impl LastGood {
 
     /// `None` if there never was one.
     pub fn read(path: &Path) -> Result<Option<LastGood>, LastGoodError> {
-        let mut file = match File::open(path) {
+        let mut file = match regular_file::open(path) {
             Ok(file) => BufReader::new(file),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),

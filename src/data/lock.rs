@@ -5,10 +5,10 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::in_place::FileId;
+use crate::regular_file;
 
 const NAME: &str = "lock";
 
@@ -55,7 +55,7 @@ impl FolderLock {
 }
 
 fn lock_file(path: &Path) -> Result<Option<(File, FileId)>, LockError> {
-    let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(NAME));
+    let opened = regular_file::open_own(OpenOptions::new().create(true).truncate(false).write(true), &path.join(NAME));
     let Ok(file) = opened else { return Ok(None) };
     lock(&file)?;
     let id = FileId::of(&file)?;

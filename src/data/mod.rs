@@ -9,7 +9,7 @@ mod lock;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -19,6 +19,7 @@ pub use in_place::FileId;
 pub use journal::Journal;
 pub use last_good::{LastGood, LastGoodError};
 
+use crate::regular_file;
 use lock::{FolderLock, LockError};
 
 /// The folder, held until this is dropped.
@@ -106,7 +107,7 @@ fn unheld(path: &Path, error: LockError) -> DataError {
 /// Puts a new file in the place of an old one, whole or not at all: a file beside it, synced, renamed, and the folder synced.
 fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(&beside)?;
+    let mut file = regular_file::open_own(OpenOptions::new().create(true).truncate(true).read(true).write(true), &beside)?;
     let written = write(&mut file).and_then(|()| file.sync_all());
     if let Err(error) = written {
         let _ = fs::remove_file(&beside);

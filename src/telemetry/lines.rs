@@ -108,11 +108,23 @@ pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
     }
 }
 
-/// How many keys are believed. What is wrong with a source of keys is a problem, and said as one.
-pub fn keys(Report { setting, source, outcome }: &Report) {
-    if let Outcome::Believed(count) = outcome {
-        let keys = if *count == 1 { "key" } else { "keys" };
-        info!(target: target::KEYS, { turnout.setting = setting }, "{setting}: {count} {keys} from {source}");
+/// How many keys are believed. What is wrong with a source of keys is a problem, and said as one; where a person asked, it is said again.
+pub fn keys(report: &Report) {
+    let Report { setting, source, outcome, is_good_again, was_asked_for } = report;
+    match outcome {
+        Outcome::Believed(count) => {
+            let keys = if *count == 1 { "key" } else { "keys" };
+            let line = match is_good_again {
+                true => format!("{setting}: {source} is good again: {count} {keys}"),
+                false => format!("{setting}: {count} {keys} from {source}"),
+            };
+            info!(target: target::KEYS, { turnout.setting = setting }, "{line}");
+        }
+        Outcome::Kept { .. } if *was_asked_for => {
+            let (fault, hint) = report.fault().unwrap_or_default();
+            warn!(target: target::KEYS, { turnout.setting = setting }, "{fault} (help: {hint})");
+        }
+        Outcome::Kept { .. } => {}
     }
 }
 

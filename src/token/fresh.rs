@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -28,6 +29,10 @@ pub struct Report {
     pub setting: &'static str,
     pub source: String,
     pub outcome: Outcome,
+    /// Whether the source was at fault before this.
+    pub is_good_again: bool,
+    /// Whether a person wanted it looked at now.
+    pub was_asked_for: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +46,7 @@ pub enum Outcome {
 impl Report {
     /// What is wrong with the source and what to do, each in a line; `None` while all is well.
     pub fn fault(&self) -> Option<(String, &'static str)> {
-        let Report { setting, source, outcome } = self;
+        let Report { setting, source, outcome, .. } = self;
         match outcome {
             Outcome::Believed(0) => Some((
                 format!("{setting}: {source} holds no key, so none of its credentials is accepted"),
@@ -62,11 +67,14 @@ impl Report {
 
 /// Looks at a source until it is dropped.
 #[derive(Debug)]
-pub struct Fresh(JoinHandle<()>);
+pub struct Fresh {
+    looking: JoinHandle<()>,
+    asked: Arc<Notify>,
+}
 
 impl Drop for Fresh {
     fn drop(&mut self) {
-        self.0.abort();
+        self.looking.abort();
     }
 }
 
@@ -89,16 +97,28 @@ impl Fresh {
 
     async fn start(setting: &'static str, wanting: Wanting, source: &Source, tell: impl Fn(Report) + Send + 'static) -> Fresh {
         let shown = source.to_string();
-        let mut told = None;
-        let tell = move |outcome: Outcome| {
-            if told.as_ref() != Some(&outcome) {
-                told = Some(outcome.clone());
-                tell(Report { setting, source: shown.clone(), outcome });
-            }
+        let tell = move |outcome: Outcome, is_good_again: bool, was_asked_for: bool| {
+            tell(Report { setting, source: shown.clone(), outcome, is_good_again, was_asked_for })
         };
-        let mut look = Look { reader: Reader::of(source), wanting, believed: None, seen: None, tell };
+        let asked = Arc::new(Notify::new());
+        let mut look = Look {
+            reader: Reader::of(source),
+            wanting,
+            believed: None,
+            seen: None,
+            told: None,
+            tell,
+            was_asked_for: false,
+            asked: asked.clone(),
+        };
         let well = look.once(true).await;
-        Fresh(tokio::spawn(async move { look.for_ever(well).await }))
+        let looking = tokio::spawn(async move { look.for_ever(well).await });
+        Fresh { looking, asked }
+    }
+
+    /// Has the source looked at now and believed as it stands, and what came of it told, also where that is nothing new.
+    pub fn look_now(&self) {
+        self.asked.notify_one();
     }
 }
 
@@ -109,33 +129,29 @@ struct Look<T> {
     believed: Option<(Fingerprint, usize)>,
     /// What the last look saw: a file must look the same twice, or it may be half written.
     seen: Option<Fingerprint>,
+    told: Option<Outcome>,
     tell: T,
+    was_asked_for: bool,
+    /// Told when a person wants it looked at now.
+    asked: Arc<Notify>,
 }
 
-impl<T: FnMut(Outcome)> Look<T> {
+impl<T: FnMut(Outcome, bool, bool)> Look<T> {
     async fn for_ever(&mut self, mut well: bool) {
         let mut retry = RETRY_FIRST;
         loop {
-            match &self.reader {
-                Ok(Reader::File(_)) => sleep(FILE_EVERY).await,
-                Ok(Reader::Url(..)) if well => {
-                    retry = RETRY_FIRST;
-                    sleep(URL_AT_MOST_EVERY).await;
-                    // A token that names a strange key shortens the wait; otherwise it ends by itself.
-                    let _ = timeout(URL_EVERY - URL_AT_MOST_EVERY, self.wanting.strange_key()).await;
-                }
-                Ok(Reader::Url(..)) => {
-                    sleep(retry).await;
-                    retry = (2 * retry).min(URL_EVERY);
-                }
-                // Nothing here would ever be otherwise.
-                Err(_) => return,
-            }
-            well = self.once(false).await;
+            let asked = self.asked.clone();
+            let at_once = tokio::select! {
+                () = wait(&self.reader, &self.wanting, well, retry) => false,
+                () = asked.notified() => true,
+            };
+            retry = if well { RETRY_FIRST } else { (2 * retry).min(URL_EVERY) };
+            self.was_asked_for = at_once;
+            well = self.once(at_once).await;
         }
     }
 
-    /// Whether the source is well.
+    /// Whether the source is well. What a person wants looked at, as at a start, is taken without a second look.
     async fn once(&mut self, first: bool) -> bool {
         let read = match &self.reader {
             Ok(reader) => reader.read().await.map_err(|error| error.to_string()),
@@ -152,11 +168,11 @@ impl<T: FnMut(Outcome)> Look<T> {
         let settled = first || matches!(self.reader, Ok(Reader::Url(..))) || self.seen == Some(content);
         self.seen = Some(content);
         match self.believed {
-            Some((believed, count)) if believed == content => (self.tell)(Outcome::Believed(count)),
+            Some((believed, count)) if believed == content => self.report(Outcome::Believed(count)),
             _ if settled => match self.wanting.take(&bytes) {
                 Ok(count) => {
                     self.believed = Some((content, count));
-                    (self.tell)(Outcome::Believed(count));
+                    self.report(Outcome::Believed(count));
                 }
                 Err(fault) => {
                     self.keep(fault);
@@ -170,7 +186,32 @@ impl<T: FnMut(Outcome)> Look<T> {
 
     fn keep(&mut self, fault: String) {
         let keys = self.believed.map_or(0, |(_, count)| count);
-        (self.tell)(Outcome::Kept { fault, keys });
+        self.report(Outcome::Kept { fault, keys });
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        let was_asked_for = std::mem::take(&mut self.was_asked_for);
+        if was_asked_for || self.told.as_ref() != Some(&outcome) {
+            let before = self.told.replace(outcome.clone());
+            let was_at_fault = matches!(before, Some(Outcome::Kept { .. }));
+            let is_good_again = was_at_fault && matches!(outcome, Outcome::Believed(_));
+            (self.tell)(outcome, is_good_again, was_asked_for);
+        }
+    }
+}
+
+/// Waits until it is time to look again.
+async fn wait(reader: &Result<Reader, ReadError>, wanting: &Wanting, well: bool, retry: Duration) {
+    match reader {
+        Ok(Reader::File(_)) => sleep(FILE_EVERY).await,
+        Ok(Reader::Url(..)) if well => {
+            sleep(URL_AT_MOST_EVERY).await;
+            // A token that names a strange key shortens the wait; otherwise it ends by itself.
+            let _ = timeout(URL_EVERY - URL_AT_MOST_EVERY, wanting.strange_key()).await;
+        }
+        Ok(Reader::Url(..)) => sleep(retry).await,
+        // Nothing here would ever be otherwise.
+        Err(_) => std::future::pending().await,
     }
 }
 

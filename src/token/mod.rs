@@ -7,6 +7,7 @@
 mod cache;
 mod claims;
 mod credentials;
+mod file_reader;
 mod fresh;
 mod gate;
 mod header;

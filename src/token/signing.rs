@@ -1,14 +1,19 @@
 //! How others know that something came from here and is whole: HMAC-SHA256 with a secret that both sides have.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
+
+use crate::regular_file;
+use crate::time_limit::within;
 
 /// What is shorter than the hash could be guessed more easily than the hash.
 pub const MIN_SECRET_BYTES: usize = 32;
 const MAX_SECRET_BYTES: usize = 4096;
+/// How long the disk or mount that holds the file may take.
+const READ_AT_MOST: Duration = Duration::from_secs(5);
 
 /// A secret to sign with; it stands in no `Debug`.
 #[derive(Clone)]
@@ -19,6 +24,8 @@ pub struct SigningKey(Key);
 pub enum BadSigningKey {
     #[error("cannot read it: {0}")]
     File(#[source] io::Error),
+    #[error("it was not read within {} s; see to the disk or mount it lies on", READ_AT_MOST.as_secs())]
+    Silent,
     #[error("it has fewer than {MIN_SECRET_BYTES} bytes; make one with: openssl rand -hex 32")]
     TooShort,
     #[error("it has more than {MAX_SECRET_BYTES} bytes")]
@@ -28,10 +35,9 @@ pub enum BadSigningKey {
 impl SigningKey {
     /// The content of a file, without the white space around it.
     pub fn read(path: &Path) -> Result<SigningKey, BadSigningKey> {
-        let mut secret = Vec::new();
-        let file = File::open(path).map_err(BadSigningKey::File)?;
-        file.take(MAX_SECRET_BYTES as u64 + 1).read_to_end(&mut secret).map_err(BadSigningKey::File)?;
-        SigningKey::of(&secret)
+        let path = path.to_owned();
+        let read = within(READ_AT_MOST, move || regular_file::read(&path, MAX_SECRET_BYTES)).ok_or(BadSigningKey::Silent)?;
+        SigningKey::of(&read.map_err(BadSigningKey::File)?.ok_or(BadSigningKey::TooLong)?)
     }
 
     pub fn of(secret: &[u8]) -> Result<SigningKey, BadSigningKey> {

@@ -9,6 +9,8 @@ use reqwest::{Client, StatusCode, Url};
 
 use crate::http_client::{client_for, is_loopback};
 
+use super::file_reader::{FILE_AT_MOST, FileReader};
+
 /// The most bytes a source may hold.
 pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 /// How long an issuer may take to answer.
@@ -38,6 +40,8 @@ pub enum BadSource {
 pub enum ReadError {
     #[error("cannot read it: {0}")]
     File(#[source] io::Error),
+    #[error("it was not read within {} s; see to the disk or mount it lies on", FILE_AT_MOST.as_secs())]
+    Silent,
     #[error("cannot fetch it: {0}")]
     Fetch(String),
     #[error("the answer was {0}, not 200")]
@@ -76,14 +80,14 @@ impl fmt::Display for Source {
 
 /// Reads one source again and again.
 pub enum Reader {
-    File(PathBuf),
+    File(FileReader),
     Url(Client, Url),
 }
 
 impl Reader {
     pub fn of(source: &Source) -> Result<Reader, ReadError> {
         match source {
-            Source::File(path) => Ok(Reader::File(path.clone())),
+            Source::File(path) => Ok(Reader::File(FileReader::of(path))),
             Source::Url(url) => {
                 let client = client_for(url).timeout(ANSWER_AT_MOST).user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
                 Ok(Reader::Url(client.build().map_err(why)?, url.clone()))
@@ -93,23 +97,10 @@ impl Reader {
 
     pub async fn read(&self) -> Result<Vec<u8>, ReadError> {
         match self {
-            Reader::File(path) => {
-                let path = path.clone();
-                // A file may lie on a disk that hangs.
-                let read = tokio::task::spawn_blocking(move || read_file(&path)).await;
-                read.unwrap_or_else(|_| Err(ReadError::File(io::ErrorKind::Interrupted.into())))
-            }
+            Reader::File(file) => file.read().await,
             Reader::Url(client, url) => fetch(client, url).await,
         }
     }
-}
-
-fn read_file(path: &std::path::Path) -> Result<Vec<u8>, ReadError> {
-    use std::io::Read;
-    let file = std::fs::File::open(path).map_err(ReadError::File)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(ReadError::File)?;
-    if bytes.len() > MAX_SOURCE_BYTES { Err(ReadError::TooLarge) } else { Ok(bytes) }
 }
 
 async fn fetch(client: &Client, url: &Url) -> Result<Vec<u8>, ReadError> {

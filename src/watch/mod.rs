@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use arms::Arms;
 
 use crate::definition::{Contents, File, may_be_half_written};
-use crate::folder::{Folder, changed_paths};
+use crate::folder::{Folder, Pulse, changed_paths};
 
 const QUIET: Duration = Duration::from_millis(20);
 const BURST_AT_MOST: Duration = Duration::from_millis(200);
@@ -30,6 +30,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// At most this many changes are handed on within [`STORM_WINDOW`], however often the folder is written.
 const STORM_AT_MOST: usize = 5;
 const STORM_WINDOW: Duration = Duration::from_secs(1);
+/// How long a reading under way may take at the end; one that hangs is left behind.
+const END_AT_MOST: Duration = Duration::from_secs(1);
+const END_LOOK: Duration = Duration::from_millis(1);
 
 /// Stops watching when dropped.
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub struct Watch {
     poke: Sender<Poke>,
     thread: Option<JoinHandle<()>>,
     polling: Arc<AtomicBool>,
+    pulse: Pulse,
 }
 
 pub(crate) enum Poke {
@@ -57,7 +61,7 @@ impl Mode {
 impl Watch {
     /// Hands every settled change after `delivered` to `deliver`, on a thread of its own.
     pub fn start(folder: Folder, delivered: Contents, deliver: impl FnMut(Contents) + Send + 'static) -> io::Result<Watch> {
-        let (poke, poked) = channel();
+        let ((poke, poked), pulse) = (channel(), folder.pulse());
         let polling = Arc::new(AtomicBool::new(false));
         let settler = Settler {
             arms: Arms::new(folder.root(), poke.clone()),
@@ -72,7 +76,17 @@ impl Watch {
             deliver,
         };
         let thread = std::thread::Builder::new().name("flags-watch".to_owned()).spawn(move || settler.run(&poked))?;
-        Ok(Watch { poke, thread: Some(thread), polling })
+        Ok(Watch { poke, thread: Some(thread), polling, pulse })
+    }
+
+    /// Has the folder read now, as after a change of which nothing was heard.
+    pub fn look_now(&self) {
+        let _ = self.poke.send(Poke::Changed);
+    }
+
+    /// Tells how reading goes on, while it does.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     pub fn mode(&self) -> Mode {
@@ -83,7 +97,12 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let _ = self.poke.send(Poke::Stop);
-        if let Some(thread) = self.thread.take() {
+        let Some(thread) = self.thread.take() else { return };
+        let over = Instant::now() + END_AT_MOST;
+        while !thread.is_finished() && Instant::now() < over {
+            std::thread::sleep(END_LOOK);
+        }
+        if thread.is_finished() {
             let _ = thread.join();
         }
     }
@@ -230,5 +249,26 @@ impl<Deliver: FnMut(Contents)> Settler<Deliver> {
         self.handed_on.push_back(now);
         self.delivered = contents.clone();
         (self.deliver)(contents);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_that_hangs_does_not_hold_up_the_end() {
+        let (reached, is_reached) = channel();
+        let hang = move |_| {
+            let _ = reached.send(());
+            std::thread::park();
+        };
+        // A folder that is not there differs from one that is empty, so there is something to hand on.
+        let watch = Watch::start(Folder::new("/nowhere/at/all", Vec::new()), Contents::default(), hang).unwrap();
+        is_reached.recv_timeout(Duration::from_secs(60)).unwrap();
+        let began = Instant::now();
+        drop(watch);
+        assert!(began.elapsed() < END_AT_MOST + Duration::from_secs(30));
     }
 }

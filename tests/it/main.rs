@@ -9,7 +9,7 @@ mod files;
 mod files_in_place;
 mod http;
 mod internal_users;
-mod log;
+mod process;
 mod rollback;
 mod security;
 mod settings;

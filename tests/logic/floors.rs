@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "clock", "public_path", "display_text"],
     &["tally", "document", "snapshot", "live", "truth", "explain"],
-    &["http_client", "folder", "watch", "token", "store", "data", "open_files", "convergence"],
+    &["http_client", "regular_file", "time_limit", "folder", "watch", "token", "store", "data", "open_files", "convergence"],
     &["control", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 
 /// Who may import whom on the same floor.
-const STAIRS: [(&str, &str); 19] = [
+const STAIRS: [(&str, &str); 23] = [
     ("token", "http_client"),
     ("definition", "flag"),
     ("definition", "display_text"),
@@ -26,6 +26,10 @@ const STAIRS: [(&str, &str); 19] = [
     ("store", "open_files"),
     ("data", "token"),
     ("watch", "folder"),
+    ("folder", "regular_file"),
+    ("token", "regular_file"),
+    ("data", "regular_file"),
+    ("token", "time_limit"),
     ("telemetry", "control"),
     // It reads what is committed, and tells what is wrong with telling it.
     ("webhook", "control"),
@@ -64,9 +68,9 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("arc_swap", &["live", "control", "token"]),
     ("sqlx", &["store"]),
     ("tokio", &["live", "token", "store", "control", "webhook", "http", "app", "cli"]),
-    ("std::fs", &["folder", "watch", "token", "store", "data", "cli"]),
+    ("std::fs", &["regular_file", "folder", "watch", "token", "store", "data", "cli"]),
     ("std::net", &["http_client", "data", "webhook", "config", "http", "app"]),
-    ("std::thread", &["watch", "telemetry", "app"]),
+    ("std::thread", &["time_limit", "watch", "telemetry", "app"]),
     ("std::env", &["telemetry", "config"]),
     ("std::process", &["cli"]),
     ("std::time::Instant", &["watch", "control"]),

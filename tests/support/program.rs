@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
+use turnout::data::Addresses;
 
 use super::wait_until;
 
@@ -74,20 +75,22 @@ impl Program {
         self.says_times(words, 1).await;
     }
 
-    /// An address of the public listener, from what it said.
+    /// Waits until it serves.
+    pub async fn serves(&self) {
+        wait_until("the addresses", async || self.addresses().is_some()).await;
+    }
+
+    fn addresses(&self) -> Option<Addresses> {
+        Addresses::read(&self.path("data")).unwrap()
+    }
+
+    /// An address of the public listener.
     pub fn url(&self, path: &str) -> String {
-        self.address("serving ") + path
+        self.addresses().unwrap().public + path
     }
 
     pub fn admin_url(&self, path: &str) -> String {
-        self.address("metrics and problems on ") + path
-    }
-
-    fn address(&self, words: &str) -> String {
-        let said = self.said();
-        let line = said.lines().find(|line| line.contains(words)).unwrap_or_else(|| panic!("it never said `{words}`:\n{said}"));
-        let rest = line.rsplit_once("http://").unwrap().1;
-        format!("http://{}", rest.split('"').next().unwrap())
+        self.addresses().unwrap().admin + path
     }
 
     pub async fn strategy(&self, flag: &str, user: &str) -> String {

@@ -19,11 +19,8 @@ fn two_flags() -> tempfile::TempDir {
 async fn a_log_that_is_not_read_holds_up_nothing() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let mut program = Program::start_unread(two_flags(), &[("TURNOUT_LOG", "trace")], writer.try_clone().unwrap());
-    let mut lines = BufReader::new(reader).lines();
-    let said: Vec<String> = lines.by_ref().map(Result::unwrap).take_while(|line| !line.contains("then change")).collect();
-    let address =
-        |words: &str| said.iter().find(|line| line.contains(words)).unwrap().rsplit_once(" on ").unwrap().1.to_owned();
-    let (public, admin) = (address("serving"), address("metrics and problems"));
+    let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("then change")));
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
     for size in [4096, 1] {
         while match writer.write(&vec![b'x'; size]) {
@@ -33,18 +30,13 @@ async fn a_log_that_is_not_read_holds_up_nothing() {
     }
     rustix::io::ioctl_fionbio(&writer, false).unwrap();
 
-    let strategy = async |key: &str| {
-        let answer = program.client.post(format!("{public}/v1/strategy/{key}")).body("{}").send().await.unwrap();
-        answer.json::<Json>().await.unwrap()["strategy"].clone()
-    };
     for _ in 0..2 {
-        let stop = program.client.post(format!("{admin}/v1/flags/chat/stop")).bearer_auth(program.token()).body("{}");
-        assert_eq!(stop.send().await.unwrap().status(), 200);
+        assert_eq!(program.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
     }
-    assert_eq!(strategy("chat").await, "polling");
+    assert_eq!(program.strategy("chat", "u-1").await, "polling");
     let narrower = flag("feed", OPEN).replace("enabled: true", "enabled: false");
     Save::Rename.save(&program.path("flags/feed.yaml"), &narrower);
-    wait_until("the save to be live", async || strategy("feed").await == "polling").await;
+    wait_until("the save to be live", async || program.strategy("feed", "u-1").await == "polling").await;
     program.signal("TERM");
     assert_eq!(program.exit().await, Some(0));
 }

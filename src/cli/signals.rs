@@ -1,0 +1,45 @@
+//! What a running service is told by the system: to end, or to look at its files again. Heard from before the start on.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::open_files;
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Stop,
+    /// SIGHUP: `systemctl reload`, logrotate, or a terminal that closes.
+    Reload,
+}
+
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    /// Listened to and never heard: by itself the system would kill a process that writes more than it may (`ulimit -f`, LimitFSIZE). So
+    /// the writing fails like on a full disk.
+    _file_too_large: Signal,
+}
+
+impl Signals {
+    pub fn listen() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            _file_too_large: signal(SignalKind::from_raw(open_files::TOO_LARGE))?,
+        })
+    }
+
+    /// The next one; an end before anything else.
+    pub async fn next(&mut self) -> Sign {
+        tokio::select! {
+            biased;
+            _ = self.terminate.recv() => Sign::Stop,
+            _ = self.interrupt.recv() => Sign::Stop,
+            _ = self.hang_up.recv() => Sign::Reload,
+        }
+    }
+}
