@@ -16,13 +16,13 @@ use tokio::time::timeout;
 
 use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
-use crate::data::{Addresses, DataError, DataFolder};
+use crate::data::{Addresses, DataError, DataFolder, SocketName};
 use crate::definition::Contents;
 use crate::folder::{Folder, Pulse};
-use crate::http::{self, AdminSurface, Limits, Server, Surface};
+use crate::http::{self, AdminSurface, Limits, LocalServer, Server, Surface};
 use crate::open_files;
 use crate::telemetry;
-use crate::token::{Fresh, Gate, Operators, Report, ServerKeys, Sessions};
+use crate::token::{Fresh, Gate, Operators, Report, ServerKeys, Sessions, random_name};
 use crate::watch::{Mode, Watch};
 use crate::webhook::Follower;
 
@@ -50,6 +50,8 @@ pub struct App {
     server: Server,
     watch: Watch,
     admin: Server,
+    /// The same by a socket that the data folder names, where there can be one.
+    admin_socket: Option<(LocalServer, SocketName)>,
     back_room: BackRoom,
     webhook: Option<Follower>,
     /// The data folder and what it says of where this service listens.
@@ -152,6 +154,7 @@ impl App {
         let deliver = move |contents| handle.block_on(take_in(&watched, &config.flags, &contents));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
         back_room.handle.spawn(report_silence(corridor.clone(), watch.pulse(), flags.clone()));
+        let admin_address = admin_listener.local_addr().map_err(listen_admin)?;
         let admin = AdminSurface {
             public: surface,
             corridor: corridor.clone(),
@@ -159,13 +162,16 @@ impl App {
             watch: watch.mode(),
             deliveries,
             flags,
+            address: admin_address,
             on_loopback: config.admin_listen.ip().is_loopback(),
             held: server.held().clone(),
         };
+        let of_socket = serve_admin_socket(data.clone(), admin.clone());
         let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
+        let admin_socket = back_room.run(of_socket).await;
         let addresses = Addresses::of(server.address(), admin.address());
         let announced = announce(data, addresses, config.data).await;
-        Ok(App { corridor, server, watch, admin, back_room, webhook, announced, fresh })
+        Ok(App { corridor, server, watch, admin, admin_socket, back_room, webhook, announced, fresh })
     }
 
     /// Where clients ask.
@@ -208,12 +214,20 @@ impl App {
 
     /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of its own: 18 s at most for all of it.
     pub async fn stop(self) {
-        let App { corridor, server, watch, admin, back_room, webhook, announced: (data, addresses), .. } = self;
-        let _ = timeout(LAST_LOOK, blocking(move || data.remove_own_addresses(&addresses))).await;
+        let App { corridor, server, watch, admin, admin_socket, back_room, webhook, announced: (data, addresses), .. } = self;
+        let (socket, name) = admin_socket.unzip();
+        let forget = move || (data.remove_own_addresses(&addresses), name.map(|name| data.remove_own_admin_socket(&name)));
+        let _ = timeout(LAST_LOOK, blocking(forget)).await;
         let _ = timeout(2 * LAST_LOOK, blocking(move || drop(watch))).await;
         let _ = timeout(LISTENER_AT_MOST, server.stop()).await;
         // It answers until the last client was served.
-        let _ = timeout(LISTENER_AT_MOST, back_room.run(async move { admin.stop().await })).await;
+        let stop_socket = async move {
+            if let Some(socket) = socket {
+                socket.stop().await;
+            }
+        };
+        let stop_admin = async move { tokio::join!(admin.stop(), stop_socket) };
+        let _ = timeout(LISTENER_AT_MOST, back_room.run(stop_admin)).await;
         // What was not delivered yet is, after the next start.
         drop(webhook);
         let _ = timeout(CLOSE_AT_MOST, back_room.run(async move { corridor.close().await })).await;
@@ -330,6 +344,24 @@ fn serve_admin(listener: TcpListener, surface: AdminSurface) -> io::Result<Serve
 fn admin_limits() -> Limits {
     let limits = Limits::default();
     Limits { unread_of_strangers: limits.unread, ..limits }
+}
+
+/// Serves by a socket of a name, too, and writes that down. Where that cannot be, commands ask by the address.
+async fn serve_admin_socket(data: Arc<DataFolder>, surface: AdminSurface) -> Option<(LocalServer, SocketName)> {
+    let served = match random_name() {
+        None => Err(io::Error::other("the system gives no randomness")),
+        Some(random) => {
+            let name = SocketName::new(&random);
+            let server = http::serve_local(&name.as_path(), http::admin_routes(surface), Limits::default());
+            server.map(|server| (server, name))
+        }
+    };
+    let (folder, name) = (data.clone(), served.as_ref().ok().map(|(_, name)| name.clone()));
+    let write = move || name.map_or_else(|| folder.remove_admin_socket(), |name| folder.write_admin_socket(&name));
+    let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    let fault = served.as_ref().err().or(written.as_ref().err());
+    fault.inspect(|error| telemetry::no_admin_socket(data.path(), error));
+    served.ok()
 }
 
 /// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.

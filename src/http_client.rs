@@ -7,6 +7,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
+/// Where the names of this machine lead.
+pub const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
 /// A client for one address, to be completed. It follows no redirect: where one leads was never checked.
 ///
 /// Over plain http it asks no proxy, and needs no CA certificates: there is no TLS to check. The names of this machine lead to this machine,
@@ -18,7 +21,7 @@ pub fn client_for(url: &Url) -> ClientBuilder {
         return client;
     }
     // The port is the address's own.
-    let here = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|ip| SocketAddr::new(ip, 0));
+    let here = LOOPBACK.map(|ip| SocketAddr::new(ip, 0));
     client.no_proxy().resolve_to_addrs(url.host_str().unwrap_or_default(), &here)
 }
 

@@ -1,19 +1,17 @@
-//! Calls of a listener: how one is made, and what becomes of one that is not answered as hoped, which is an exit code and a message that
-//! says what to do. Which listener it is, and with which credential it is asked, is left to others.
+//! Calls of a listener: where it is, and what becomes of a call that is not answered as hoped, which is an exit code and a message that
+//! says what to do. With which credential it is asked is left to others.
 
+use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use super::Exit;
+use super::connection::CONNECT_PATIENCE;
 use crate::display_text;
-use crate::http_client::client_for;
-
-/// How long it may take to get through to a server.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+use crate::http_client::{LOOPBACK, client_for, is_loopback};
 
 /// What a server said that does not do as asked, or that it said nothing.
 #[derive(Clone, Debug)]
@@ -23,6 +21,20 @@ pub struct Fault {
     /// The stable code of its problem details.
     pub code: String,
 }
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// What was named is not a URL to ask.
+    NoUrl,
+    NotReached,
+    TimedOut,
+    Broken,
+}
+
+/// Where to ask: an http or https URL.
+#[derive(Clone, Debug)]
+pub struct Target(Url);
 
 impl Fault {
     /// It could not be done.
@@ -41,18 +53,13 @@ impl Fault {
         Fault { exit, message, code }
     }
 
-    /// What was named is not a URL.
-    pub fn no_url(url: &str) -> Fault {
-        Fault::failed(format!("{url}: that is no URL; write http://HOST:PORT"))
-    }
-
     /// Nobody answered at `url`; `option` says where else to ask, `then` what to do after a call of which it is not known whether it was heard.
-    pub fn unreachable(url: &str, error: &reqwest::Error, option: &str, then: &str) -> Fault {
-        let why = match () {
-            () if error.is_builder() => return Fault::no_url(url),
-            () if error.is_connect() => format!("nobody answers there; is it running? {option} says where to ask"),
-            () if error.is_timeout() => format!("it did not answer in time{then}"),
-            () => format!("the connection broke{then}"),
+    pub fn unreachable(url: &str, silence: Silence, option: &str, then: &str) -> Fault {
+        let why = match silence {
+            Silence::NoUrl => "that is no URL; write http://HOST:PORT".to_owned(),
+            Silence::NotReached => format!("nobody answers there; is it running? {option} says where to ask"),
+            Silence::TimedOut => format!("it did not answer in time{then}"),
+            Silence::Broken => format!("the connection broke{then}"),
         };
         Fault::failed(format!("{url}: {why}"))
     }
@@ -64,23 +71,80 @@ impl From<Fault> for (Exit, String) {
     }
 }
 
+impl From<&reqwest::Error> for Silence {
+    fn from(error: &reqwest::Error) -> Silence {
+        match () {
+            () if error.is_builder() => Silence::NoUrl,
+            () if error.is_connect() => Silence::NotReached,
+            () if error.is_timeout() => Silence::TimedOut,
+            () => Silence::Broken,
+        }
+    }
+}
+
+impl Target {
+    pub fn parse(text: &str) -> Result<Target, Fault> {
+        match text.parse::<Url>() {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Target(url)),
+            _ => Err(Fault::unreachable(text, Silence::NoUrl, "", "")),
+        }
+    }
+
+    /// Something to ask with; how long an answer may take is said with each question.
+    pub fn client(&self) -> Result<Client, Fault> {
+        client_for(&self.0).connect_timeout(CONNECT_PATIENCE).build().map_err(|error| {
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(next) = cause.source() {
+                cause = next;
+            }
+            Fault::failed(format!("{}: cannot speak https: {cause}; SSL_CERT_FILE names CA certificates", self.0))
+        })
+    }
+
+    pub fn speaks_tls(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
+    }
+
+    /// As a `Host` header has it.
+    pub fn authority(&self) -> String {
+        self.0.authority().rsplit('@').next().unwrap_or_default().to_owned()
+    }
+
+    /// The addresses of this machine, where it is named.
+    pub fn loopback(&self) -> Option<Vec<SocketAddr>> {
+        let named = self.host().parse().map(|ip| vec![ip]);
+        let addresses = named.unwrap_or_else(|_| LOOPBACK.to_vec()).into_iter().map(|ip| SocketAddr::new(ip, self.port()));
+        is_loopback(&self.0).then(|| addresses.collect())
+    }
+
+    /// The path of a call, behind that of the URL.
+    pub fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.0.path().trim_end_matches('/'))
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://{}{}", self.0.scheme(), self.authority(), self.path(path))
+    }
+}
+
 /// Something to wait on.
 pub fn runtime() -> Result<Runtime, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| Fault::failed(format!("cannot start: {error}")))
 }
 
-/// Something to ask with; how long an answer may take is said with each question.
-pub fn client(url: &str) -> Result<Client, Fault> {
-    let url: Url = url.parse().map_err(|_| Fault::no_url(url))?;
-    let client = client_for(&url).connect_timeout(CONNECT_PATIENCE).build();
-    client.map_err(|error| Fault::failed(format!("cannot start: {error}")))
-}
-
 /// The status and, if it is JSON, the body.
-pub async fn read(response: Result<Response, reqwest::Error>) -> Result<(StatusCode, Option<Json>), reqwest::Error> {
-    let response = response?;
-    let (status, bytes) = (response.status(), response.bytes().await?);
+pub async fn read(response: Result<Response, reqwest::Error>) -> Result<(StatusCode, Option<Json>), Silence> {
+    let response = response.map_err(|error| Silence::from(&error))?;
+    let (status, bytes) = (response.status(), response.bytes().await.map_err(|error| Silence::from(&error))?);
     Ok((status, serde_json::from_slice(&bytes).ok()))
 }
 

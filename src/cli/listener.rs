@@ -29,6 +29,12 @@ pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String
     })
 }
 
+/// Whether the server to ask is the one of this data folder: nothing else was said, or its own address.
+pub fn is_of(data: &Path, server: &str, said: Option<&str>) -> bool {
+    let own = || Addresses::read(data).ok().flatten().map(|addresses| addresses.admin);
+    said.is_none_or(str::is_empty) || own().is_some_and(|own| own == server.trim_end_matches('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

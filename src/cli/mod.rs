@@ -1,9 +1,11 @@
 //! The command line. Floor 4: data on stdout, talk on stderr, exit codes that mean something.
 
+mod admin_client;
 mod ask;
 mod call;
 mod check;
 mod chores;
+mod connection;
 mod converge;
 mod diff;
 pub mod events;

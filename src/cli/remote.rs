@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use hyper::header::HeaderName;
+use hyper::{Method, StatusCode};
 use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
-use super::call::{self, Fault};
+use super::admin_client::{AdminClient, Call, NoAnswer, Token};
+use super::call::{self, Fault, Target};
 use super::listener::{self, Listener};
 use super::{Exit, time};
 use crate::display_text;
@@ -40,9 +42,9 @@ pub struct Remote {
 pub struct Line {
     server: String,
     runtime: Runtime,
-    client: Client,
-    /// The token, or why there is none. Without one the server is asked all the same: whether it runs is the better question.
-    token: Result<String, String>,
+    client: AdminClient,
+    /// Why there is no token. Without one the server is asked all the same: whether it runs is the better question.
+    no_token: Option<String>,
 }
 
 /// Whether asking twice does no more than asking once.
@@ -68,19 +70,18 @@ impl Remote {
 
     /// The same for a question that has a body.
     pub fn post(&self, path: &str, body: &Json) -> Result<Json, (Exit, String)> {
-        Ok(self.open()?.ask(Method::POST, path, Twice::Harmful, |request| request.json(body))?.1)
+        Ok(self.open()?.ask(call(Method::POST, path, Some(body)), Twice::Harmful)?.1)
     }
 
     /// Asks for a change. It has a name of its own, so that asking again after a lost connection changes nothing twice.
     pub fn change(&self, path: &str, body: &Json, going: Going) -> Result<(StatusCode, Json), Fault> {
         let name = random_name().ok_or_else(|| Fault::failed("the system gives no randomness"))?;
-        self.open()?.ask(Method::POST, path, Twice::Harmless, |request| {
-            let request = request.json(body).header("idempotency-key", &name);
-            match going {
-                Going::OnlyNarrowing => request.header("turnout-narrow-only", "1"),
-                Going::Anyway => request,
-            }
-        })
+        let mut call = call(Method::POST, path, Some(body));
+        call.headers.push((HeaderName::from_static("idempotency-key"), name));
+        if going == Going::OnlyNarrowing {
+            call.headers.push((HeaderName::from_static("turnout-narrow-only"), "1".to_owned()));
+        }
+        self.open()?.ask(call, Twice::Harmless)
     }
 
     /// For more than one question.
@@ -88,60 +89,70 @@ impl Remote {
         let server = listener::url(self.server.as_deref(), &self.data, Listener::Admin)?;
         let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
         let say = "--token-file or TURNOUT_TOKEN_FILE names a token, --data or TURNOUT_DATA the server's data folder";
-        Ok(Line { runtime: call::runtime()?, client: call::client(&server)?, server, token: call::credential(&path, say) })
+        let (secret, no_token) = match call::credential(&path, say) {
+            Ok(secret) => (Some(secret), None),
+            Err(why) => (None, Some(why)),
+        };
+        let token = secret.map(|secret| Token { secret, is_local: self.token_file.is_none() });
+        let data = listener::is_of(&self.data, &server, self.server.as_deref()).then(|| self.data.clone());
+        let client = AdminClient::new(Target::parse(&server)?, data, token)?;
+        Ok(Line { runtime: call::runtime()?, client, server, no_token })
     }
+}
+
+/// A call that takes as long as the server's own bounds.
+fn call(method: Method, path: &str, body: Option<&Json>) -> Call {
+    let patience = if path.ends_with("/verify") { LONG_PATIENCE } else { PATIENCE };
+    Call { method, path: path.to_owned(), headers: Vec::new(), body: body.cloned(), patience }
 }
 
 impl Line {
     /// A JSON document of the server, or why there is none.
     pub fn get(&self, path: &str) -> Result<Json, Fault> {
-        Ok(self.ask(Method::GET, path, Twice::Harmless, |request| request)?.1)
+        Ok(self.ask(call(Method::GET, path, None), Twice::Harmless)?.1)
     }
 
     pub fn pause(&self, pause: Duration) {
         self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
-    fn ask(
-        &self,
-        method: Method,
-        path: &str,
-        twice: Twice,
-        with: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<(StatusCode, Json), Fault> {
-        let server = &self.server;
-        let url = format!("{}{path}", server.trim_end_matches('/'));
-        let patience = if path.ends_with("/verify") { LONG_PATIENCE } else { PATIENCE };
-        let fetch = async {
-            let request = || {
-                let request = self.client.request(method.clone(), &url).timeout(patience);
-                match &self.token {
-                    Ok(token) => with(request.bearer_auth(token)),
-                    Err(_) => with(request),
-                }
-            };
-            match call::read(request().send().await).await {
-                // Once more: the first may have been lost on its way, or its answer.
-                Err(error) if twice == Twice::Harmless && !error.is_timeout() && !error.is_builder() => {
-                    call::read(request().send().await).await
-                }
-                read => read,
+    fn ask(&self, call: Call, twice: Twice) -> Result<(StatusCode, Json), Fault> {
+        let asked = self.runtime.block_on(async {
+            match self.client.ask(&call).await {
+                Err(lost) if twice == Twice::Harmless && lost.may_be_lost() => self.client.ask(&call).await,
+                asked => asked,
             }
-        };
-        let unreachable = |error| Fault::unreachable(server, &error, "--server", "; `turnout status` says how it stands");
-        let (status, body) = self.runtime.block_on(fetch).map_err(unreachable)?;
+        });
+        let (status, body) = asked.map_err(|why| self.unanswered(why))?;
         if status.is_success() {
-            let strange = || Fault::failed(format!("{server}: it did not answer in JSON; is that the admin listener?"));
+            let strange = || Fault::failed(format!("{}: it did not answer in JSON; is that the admin listener?", self.server));
             return body.map(|body| (status, body)).ok_or_else(strange);
         }
         Err(self.refused(status, body.unwrap_or_default()))
     }
 
+    fn unanswered(&self, why: NoAnswer) -> Fault {
+        let server = &self.server;
+        match why {
+            NoAnswer::Silence(silence) => {
+                Fault::unreachable(server, silence, "--server", "; `turnout status` says how it stands")
+            }
+            NoAnswer::Refused(status, problem) => self.refused(status, problem),
+            NoAnswer::Unproven => Fault::failed(format!(
+                "{server}: what answers there did not show that it is the server; the token was not sent"
+            )),
+            NoAnswer::Elsewhere(address) => Fault::failed(format!(
+                "{server}: the server listens on {address}; its admin.token was not sent through what is between; \
+                 --token-file names a token that may be"
+            )),
+        }
+    }
+
     fn refused(&self, status: StatusCode, problem: Json) -> Fault {
         let (code, detail) = (word(&problem["code"]), word(&problem["detail"]));
-        let message = match (&self.token, status.as_u16()) {
-            (Err(why), 401) => why.clone(),
-            (Ok(_), 401) if !code.is_empty() => {
+        let message = match (&self.no_token, status.as_u16()) {
+            (Some(why), 401) => why.clone(),
+            (None, 401) if !code.is_empty() => {
                 "the server does not accept this token; it may be revoked or expired, or be another server's".to_owned()
             }
             _ if code.is_empty() => format!("{}: it answered {status}; is that the admin listener?", self.server),

@@ -1,6 +1,7 @@
 //! The data folder: one process at a time, everything in it its owner's alone. Floor 2.
 
 mod addresses;
+mod admin_socket;
 mod admin_token;
 mod in_place;
 mod journal;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 pub use addresses::{Addresses, AddressesError};
+pub use admin_socket::{NamedSocket, SocketName};
 pub use admin_token::AdminTokenFile;
 pub use in_place::FileId;
 pub use journal::Journal;

@@ -31,7 +31,7 @@ pub use admin::{AdminSurface, admin_document, permissions, routes as admin_route
 pub use front::Front;
 pub use openapi::public_document;
 pub use proxies::Proxies;
-pub use server::{Held, Limits, MAX_HEAD_BYTES, Routes, Server, bind, serve};
+pub use server::{Held, Limits, LocalServer, MAX_HEAD_BYTES, Routes, Server, bind, serve, serve_local};
 
 pub use watch::StreamLimits;
 

@@ -137,6 +137,12 @@ pub fn addresses_not_written(data: &Path, error: &io::Error) {
     );
 }
 
+/// That commands on this machine have no socket to ask by.
+pub fn no_admin_socket(data: &Path, error: &io::Error) {
+    let data = display_text::path(data);
+    warn!(target: target::APP, "no socket for commands of {data}: {error}; they ask by the admin listener's address instead");
+}
+
 /// That `addresses.json` names a server that runs no more.
 pub fn stale_addresses(data: &Path, error: &io::Error) {
     let data = display_text::path(data);

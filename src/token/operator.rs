@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
-use super::Refused;
 use super::credentials::Credentials;
+use super::{Refused, ServerProof, TokenId};
 use crate::truth::{Actor, ContentId, CredentialId, Role};
 
 /// The longest credential that is looked at, in bytes; a server's key is one too.
@@ -48,6 +48,10 @@ impl LocalAdmin {
     pub fn is_known(&self) -> bool {
         self.0.load().is_some()
     }
+
+    fn hash(&self) -> Option<ContentId> {
+        self.0.load().as_deref().copied()
+    }
 }
 
 /// The credentials there are. The data folder's own is good whatever the database says.
@@ -76,6 +80,17 @@ impl Operators {
         let record = &credential.record;
         let (name, flags) = (record.name.clone(), record.flags.clone());
         Ok(Caller { id: Some(credential.id.clone()), name, role: record.role, flags })
+    }
+
+    /// The proof that the credential so named is known here; `None` where none that is good is.
+    pub fn prove(&self, token: TokenId, nonce: &str, address: &str, now_ms: i64) -> Option<ServerProof> {
+        let is_meant = |hash: &ContentId| TokenId::of(*hash) == token;
+        let known = || {
+            let known = self.known.borrow();
+            let hash = known.all().iter().map(|credential| credential.record.hash).find(is_meant)?;
+            known.good(hash, now_ms).is_ok().then_some(hash)
+        };
+        ServerProof::of(self.local.hash().filter(is_meant).or_else(known)?, nonce, address)
     }
 
     /// Until when the server whose secret has this hash may ask; `None` is for ever.

@@ -31,6 +31,10 @@ impl ContentId {
     pub fn of(text: &[u8]) -> ContentId {
         ContentId(Sha256::digest(text).into())
     }
+
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
 }
 
 impl From<[u8; 32]> for ContentId {

@@ -43,8 +43,8 @@ const STAIRS: [(&str, &str); 23] = [
 /// Crates and system modules that only the named modules may use.
 const ROOMS: [(&str, &[&str]); 36] = [
     ("axum", &["http"]),
-    ("hyper", &["http"]),
-    ("hyper_util", &["http"]),
+    ("hyper", &["http", "cli"]),
+    ("hyper_util", &["http", "cli"]),
     ("tower_layer", &["http"]),
     ("tower_service", &["http"]),
     ("prometheus_client", &["http"]),
@@ -69,7 +69,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("sqlx", &["store"]),
     ("tokio", &["live", "token", "store", "control", "webhook", "http", "app", "cli"]),
     ("std::fs", &["regular_file", "folder", "watch", "token", "store", "data", "cli"]),
-    ("std::net", &["http_client", "data", "webhook", "config", "http", "app"]),
+    ("std::net", &["http_client", "data", "webhook", "config", "http", "app", "cli"]),
     ("std::thread", &["time_limit", "watch", "telemetry", "app"]),
     ("std::env", &["telemetry", "config"]),
     ("std::process", &["cli"]),

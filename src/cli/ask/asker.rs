@@ -124,7 +124,7 @@ impl Asker {
         let method = if self.question.is_some() { Method::POST } else { Method::GET };
         let silent = |_| Fault::failed(format!("{}: it did not answer in time", self.url));
         let sent = timeout(PATIENCE, request(method)?.send()).await.map_err(silent)?;
-        let response = sent.map_err(|error| Fault::unreachable(&self.url, &error, "--url", ""))?;
+        let response = sent.map_err(|error| Fault::unreachable(&self.url, (&error).into(), "--url", ""))?;
         if response.status().is_success() {
             return Ok(response);
         }

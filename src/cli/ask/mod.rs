@@ -19,7 +19,7 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::call::{self, Fault};
+use super::call::{self, Fault, Target};
 use super::listener::{self, Listener};
 use super::remote::word;
 use super::{Exit, complain, output, print, talk};
@@ -79,7 +79,7 @@ impl Ask {
         let runtime = call::runtime()?;
         let url = listener::url(self.url.as_deref(), &self.data, Listener::Public)?;
         let asker = Asker {
-            client: call::client(&url)?,
+            client: Target::parse(&url)?.client()?,
             url: url.trim_end_matches('/').to_owned(),
             flag: self.flag.clone(),
             question: self.question(),

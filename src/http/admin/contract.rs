@@ -13,10 +13,11 @@ use crate::http::contract::{Answers, Operation, Takes, of_refusals, shape};
 use crate::http::error::Refusal;
 use crate::http::question::BadQuestion;
 use crate::http::server::TooSlow;
+use crate::token::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::truth::{MAX_NAME_BYTES, Role};
 
 pub const TITLE: &str = "Turnout, for operators";
-pub const SAYS: &str = "Shows and changes what is live. Every call but `/healthz` takes `Authorization: Bearer` with a token whose role \
+pub const SAYS: &str = "Shows and changes what is live. Every call but `/healthz` and `/v1/hello` takes `Authorization: Bearer` with a token whose role \
     permits it. What stops or lowers is never refused for what somebody else changed meanwhile.";
 
 /// How one says who one is.
@@ -26,6 +27,27 @@ pub fn credentials() -> Json {
 
 pub fn alive() -> Operation {
     call("adminAlive", "It runs", found("It runs.", "Health"), vec![Refusal::WrongHost, Refusal::NoSuchMethod])
+}
+
+pub fn hello() -> Operation {
+    let mut refusals = with_a_body();
+    refusals.extend([Refusal::WrongHost, Refusal::NoToken, Refusal::NoSuchMethod]);
+    let mut operation = call("hello", "The server shows that it knows a token", found("It does.", "Hello"), refusals);
+    operation.says =
+        "For a caller over plain http that has not sent its token yet: a program that took the port cannot answer.";
+    operation.takes = Takes::Body(json!({
+        "type": "object",
+        "properties": {
+            "nonce": line(json!("string"), MIN_NONCE_BYTES, MAX_NONCE_BYTES),
+            "token": {
+                "description": "The first hex digits of the token's SHA-256.",
+                "type": "string", "pattern": format!("^[0-9a-f]{{{}}}$", TokenId::DIGITS),
+            },
+        },
+        "required": ["nonce", "token"],
+        "additionalProperties": false,
+    }));
+    operation
 }
 
 pub fn openapi() -> Operation {

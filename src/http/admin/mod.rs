@@ -9,6 +9,7 @@ mod convergence;
 mod explain;
 mod flags;
 mod guard;
+mod hello;
 mod history;
 mod members;
 mod metrics;
@@ -19,7 +20,7 @@ mod shapes;
 mod tokens;
 mod view;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -50,6 +51,8 @@ pub struct AdminSurface {
     pub deliveries: Option<Arc<Deliveries>>,
     /// The flags folder, as it was named.
     pub flags: String,
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Whether only this machine can reach it.
     pub on_loopback: bool,
     /// What clients make the public listener hold.
@@ -61,6 +64,7 @@ fn calls() -> Vec<Guarded> {
     use Permission::{Administer, Anyone, Change, Look, Narrow, Own};
     vec![
         Guarded::new(Anyone, Endpoint::get("/healthz", problems::alive, contract::alive())),
+        Guarded::new(Anyone, Endpoint::post("/v1/hello", hello::hello, contract::hello())),
         Guarded::new(Look, Endpoint::get("/openapi.json", problems::openapi, contract::openapi())),
         Guarded::new(Look, Endpoint::get("/metrics", metrics::metrics, contract::metrics())),
         Guarded::new(Look, Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are())),

@@ -13,6 +13,14 @@ pub fn shapes() -> Json {
         "Share": { "description": "A share of the buckets.", "type": "string", "examples": ["12.5%"] },
         "Split": object(json!({ "realtime-v2": shape("Share"), "disabled": shape("Share") })),
         "Mark": object(mark()),
+        "Hello": object(json!({
+            "address": { "description": "Where the server listens.", "type": "string" },
+            "proof": {
+                "description": "HMAC-SHA256 in hex; the key is the token's SHA-256 as hex digits, and what is signed are \
+                    `turnout-server-proof-1`, the length of `nonce` as eight bytes, `nonce` and `address`.",
+                "type": "string", "pattern": "^[0-9a-f]{64}$",
+            },
+        })),
         "FlagState": flag_state(),
         "Database": object(json!({
             "state": { "type": "string", "enum": ["up", "down", "held"] },

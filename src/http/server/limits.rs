@@ -28,6 +28,9 @@ pub const UNCOUNTED_BYTES: u64 = 4 * 1024;
 /// The most bytes that are thrown away meanwhile.
 pub const LINGER_BYTES: usize = 256 * 1024;
 
+/// Connections at once on a socket of a name; who comes then waits until one ends.
+pub const LOCAL_CONNECTIONS: usize = 64;
+
 /// The bounds of one listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -9,6 +9,7 @@ mod connection;
 mod exchange;
 mod heads;
 mod limits;
+mod local;
 mod seats;
 mod takeover;
 mod wire;
@@ -28,6 +29,7 @@ pub use activity::Activity;
 pub use budget::{Budget, Holder, Holding};
 pub use exchange::{Answering, Routes, TooSlow, Weight};
 pub use limits::{Limits, MAX_HEAD_BYTES};
+pub use local::{LocalServer, serve_local};
 pub use takeover::{Client, Leave, Run, TakeOver, Taken};
 
 use heads::Heads;
@@ -77,15 +79,12 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves a bound listener.
 pub fn serve(listener: TcpListener, routes: impl Routes + 'static, limits: Limits) -> io::Result<Server> {
-    let routes = Box::new(routes);
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
     let seats = Seats::new(limits.connections);
     let connections = Box::new(seats.taken());
-    let unread = Arc::new(Unread::new(limits.unread, limits.unread_of_strangers));
-    let heads = Arc::new(Heads::new(MAX_LONG_HEADS_BYTES, MAX_LONG_HEADS_BYTES));
-    let held = Held { unread: unread.clone(), heads: heads.clone() };
-    let house = Arc::new(House { routes, limits, unread, heads, exit: Semaphore::new(1) });
+    let house = Arc::new(House::new(Box::new(routes), limits));
+    let held = Held { unread: house.unread.clone(), heads: house.heads.clone() };
     let task = tokio::spawn(accept(listener, Lobby { house, seats, opened: Instant::now() }, stopped));
     Ok(Server { address, connections, held, stop, task })
 }
@@ -155,6 +154,14 @@ pub struct House {
     pub heads: Arc<Heads>,
     /// One leaves at a time.
     pub exit: Semaphore,
+}
+
+impl House {
+    fn new(routes: Box<dyn Routes>, limits: Limits) -> House {
+        let unread = Arc::new(Unread::new(limits.unread, limits.unread_of_strangers));
+        let heads = Arc::new(Heads::new(MAX_LONG_HEADS_BYTES, MAX_LONG_HEADS_BYTES));
+        House { routes, limits, unread, heads, exit: Semaphore::new(1) }
+    }
 }
 
 /// Where connections wait for a seat.

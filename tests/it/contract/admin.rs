@@ -10,6 +10,8 @@ use serde_json::{Value as Json, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use turnout::http::admin_document;
+use turnout::token::TokenId;
+use turnout::truth::ContentId;
 
 /// What takes ten seconds, a full disk or a database that does not even read.
 fn not_seen(operation: &str, status: &str) -> bool {
@@ -116,6 +118,10 @@ async fn every_answer_is_as_it_is_documented() {
     for key in ["chat", "off", "white", "broken", "none"] {
         let question = json!({ "targetingKey": "u-1", "attributes": {}, "bucket": 5 });
         bench.post("/v1/flags/{flag}/explain", &format!("/v1/flags/{key}/explain"), question).await;
+    }
+    for secret in [&*own, "another"] {
+        let token = TokenId::of(ContentId::of(secret.as_bytes()));
+        bench.post("/v1/hello", "/v1/hello", json!({ "nonce": "n".repeat(32), "token": token.to_string() })).await;
     }
     let served = bench.get("/openapi.json", "/openapi.json").await;
     assert_eq!(served, admin_document());

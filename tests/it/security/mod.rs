@@ -2,5 +2,6 @@
 
 mod bytes;
 mod environment;
+mod own_server;
 mod secrets;
 mod sentinels;

@@ -1,0 +1,181 @@
+//! How a call of the admin listener gets there, and that its token reaches nobody else.
+//!
+//! On its own machine a server is asked by the socket that its data folder names, where it can be. Over plain http it first shows that it knows the
+//! token, on the very connection that the token then goes over: another program may have taken the port of a server that is down. Over https
+//! its certificate shows who it is.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+use reqwest::Client;
+use serde_json::{Value as Json, json};
+
+use super::call::{self, Silence, Target};
+use super::connection::{CONNECT_PATIENCE, Connection};
+use crate::token::{ServerProof, TokenId, random_secret};
+use crate::truth::ContentId;
+
+/// The most bytes in which a server shows who it is, or says why not.
+const MAX_HELLO_BYTES: usize = 16 * 1024;
+
+/// A token, and whose it is.
+#[derive(Clone)]
+pub struct Token {
+    pub secret: String,
+    /// It is the data folder's own, and so for the server on this machine alone.
+    pub is_local: bool,
+}
+
+/// One call.
+pub struct Call {
+    pub method: Method,
+    pub path: String,
+    pub headers: Vec<(HeaderName, String)>,
+    pub body: Option<Json>,
+    pub patience: Duration,
+}
+
+/// Why a call got no answer of the server's.
+#[derive(Clone, Debug)]
+pub enum NoAnswer {
+    Silence(Silence),
+    /// The server does not know the token, or says why it does not look at it: the token was not sent.
+    Refused(StatusCode, Json),
+    /// What answers there did not show that it is the server: the token was not sent.
+    Unproven,
+    /// It is the server, but on another address than the one that was asked.
+    Elsewhere(String),
+}
+
+/// The way to one admin listener.
+pub struct AdminClient {
+    target: Target,
+    /// The data folder of the server, where it is on this machine.
+    data: Option<PathBuf>,
+    token: Option<Token>,
+    way: Way,
+}
+
+enum Way {
+    Tls(Client),
+    /// The connection of the call before: the program it led to has shown that it is the server.
+    Plain(RefCell<Option<Connection>>),
+}
+
+impl From<Silence> for NoAnswer {
+    fn from(silence: Silence) -> NoAnswer {
+        NoAnswer::Silence(silence)
+    }
+}
+
+impl NoAnswer {
+    /// Whether the call may be lost on its way, or its answer: asked again it may be heard.
+    pub fn may_be_lost(&self) -> bool {
+        matches!(self, NoAnswer::Silence(Silence::NotReached | Silence::Broken))
+    }
+}
+
+impl Call {
+    fn text(&self) -> String {
+        self.body.as_ref().map(Json::to_string).unwrap_or_default()
+    }
+}
+
+impl AdminClient {
+    pub fn new(target: Target, data: Option<PathBuf>, token: Option<Token>) -> Result<AdminClient, call::Fault> {
+        let way = if target.speaks_tls() { Way::Tls(target.client()?) } else { Way::Plain(RefCell::default()) };
+        Ok(AdminClient { target, data, token, way })
+    }
+
+    /// The status and, if it is JSON, the body.
+    pub async fn ask(&self, call: &Call) -> Result<(StatusCode, Option<Json>), NoAnswer> {
+        let request = self.request(call)?;
+        match &self.way {
+            Way::Tls(client) => {
+                let (head, _) = request.into_parts();
+                let sent = client.request(head.method, self.target.url(&call.path)).headers(head.headers);
+                let sent = sent.body(call.text()).timeout(call.patience).send().await;
+                Ok(call::read(sent).await?)
+            }
+            Way::Plain(kept) => {
+                let kept_open = kept.take().filter(Connection::is_open);
+                let mut connection = match kept_open {
+                    Some(connection) => connection,
+                    None => self.connect().await?,
+                };
+                let (status, bytes) = connection.ask(request, call.patience, None).await?;
+                kept.replace(Some(connection));
+                Ok((status, serde_json::from_slice(&bytes).ok()))
+            }
+        }
+    }
+
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, NoAnswer> {
+        let mut request = Request::new(Full::new(Bytes::from(call.text())));
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = self.target.path(&call.path).parse().map_err(|_| Silence::NoUrl)?;
+        let headers = request.headers_mut();
+        if call.body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        for (name, value) in &call.headers {
+            headers.insert(name, value.parse().map_err(|_| Silence::NoUrl)?);
+        }
+        if let Some(Token { secret, .. }) = &self.token {
+            let mut bearer: HeaderValue = format!("Bearer {secret}").parse().map_err(|_| Silence::NoUrl)?;
+            bearer.set_sensitive(true);
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        Ok(request)
+    }
+
+    /// A connection over which the token may go.
+    async fn connect(&self) -> Result<Connection, NoAnswer> {
+        if let Some(data) = &self.data
+            && let Some(connection) = Connection::by_socket(data).await
+        {
+            return Ok(connection);
+        }
+        let mut connection = Connection::by_tcp(&self.target).await?;
+        if let Some(token) = &self.token {
+            self.prove(&mut connection, token).await?;
+        }
+        Ok(connection)
+    }
+
+    /// Has the server show that it knows the token.
+    async fn prove(&self, connection: &mut Connection, token: &Token) -> Result<(), NoAnswer> {
+        let hash = ContentId::of(token.secret.as_bytes());
+        let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
+        let asked = json!({ "nonce": nonce, "token": TokenId::of(hash).to_string() });
+        let mut request = Request::new(Full::new(Bytes::from(asked.to_string())));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.target.path("/v1/hello").parse().map_err(|_| Silence::NoUrl)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let (status, bytes) = connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
+        let told: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+        if status != StatusCode::OK {
+            return Err(NoAnswer::Refused(status, told));
+        }
+        let (address, answered) = (told["address"].as_str().unwrap_or_default(), told["proof"].as_str().unwrap_or_default());
+        match ServerProof::of(hash, &nonce, address) {
+            Some(proof) if proof.is(answered) => {}
+            _ => return Err(NoAnswer::Unproven),
+        }
+        // A token that is meant for other machines too may come by a tunnel.
+        let is_here = connection.peer().is_some_and(|peer| listens_on(address, peer));
+        if token.is_local && !is_here { Err(NoAnswer::Elsewhere(address.to_owned())) } else { Ok(()) }
+    }
+}
+
+/// Whether a listener of this address is what was connected to.
+fn listens_on(address: &str, peer: SocketAddr) -> bool {
+    let same = |own: SocketAddr| own.ip().to_canonical() == peer.ip().to_canonical() || own.ip().is_unspecified();
+    address.parse().is_ok_and(|own: SocketAddr| own.port() == peer.port() && same(own))
+}
