@@ -8,7 +8,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{oneshot, watch};
@@ -26,6 +26,8 @@ use crate::token::{Fresh, Gate, Operators, Report, ServerKeys, Sessions, random_
 use crate::watch::{Mode, Watch};
 use crate::webhook::Follower;
 
+/// How long a server that ends may take to let go of its data folder.
+const LEAVING: Duration = Duration::from_secs(2);
 /// How long the back room may take for what it has begun, when it is closed.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long the system may take for one thing at the end: the file of addresses, the flags folder.
@@ -96,6 +98,12 @@ impl StartError {
             StartError::Corridor(StartFault::NothingToAccept(_)) => {
                 "bring the database back first, or start without --accept-database".to_owned()
             }
+            StartError::Corridor(StartFault::NotAccepted(_)) => {
+                "nothing of it is served; see to the cause, or start without --accept-database".to_owned()
+            }
+            StartError::Corridor(StartFault::NewData(_)) => {
+                "see whether the right volume is there, or start once with --new-data allow".to_owned()
+            }
         }
     }
 }
@@ -128,6 +136,7 @@ impl App {
             server_auth: config.server_auth,
             public_path: config.public_path,
             accept_database: config.accept_database,
+            may_be_new: config.may_be_new,
             tell: telemetry::news,
         };
         let corridor = back_room.run(Corridor::open(opening)).await?;
@@ -274,7 +283,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn open_data(path: &Path) -> Result<DataFolder, DataError> {
-    let data = DataFolder::open(path)?;
+    // The server before may be on its way out.
+    let end = Instant::now() + LEAVING;
+    let data = loop {
+        match DataFolder::open(path) {
+            Err(DataError::InUse(_)) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+            opened => break opened?,
+        }
+    };
     if let Err(error) = data.remove_stale_addresses() {
         telemetry::stale_addresses(path, &error);
     }

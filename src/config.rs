@@ -41,6 +41,10 @@ pub struct Settings {
     #[arg(long)]
     pub accept_database: bool,
 
+    /// Whether an empty data folder is a first start: allow, or deny, which ends such a start
+    #[arg(long, value_name = "allow|deny", env = "TURNOUT_NEW_DATA", default_value = "allow")]
+    pub new_data: String,
+
     /// Where clients ask; port 0 takes any free port
     #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_LISTEN", default_value = "127.0.0.1:7070")]
     pub listen: String,
@@ -134,6 +138,8 @@ pub struct Config {
     pub flags: PathBuf,
     pub data: PathBuf,
     pub accept_database: bool,
+    /// Whether an empty data folder is a first start.
+    pub may_be_new: bool,
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
     /// Where a proxy serves the public listener.
@@ -183,6 +189,9 @@ impl Settings {
                 PublicPath::default()
             }),
         };
+        if !matches!(&*self.new_data, "" | "allow" | "deny") {
+            faults.push(format!("TURNOUT_NEW_DATA: `{}` is neither `allow` nor `deny`", self.new_data));
+        }
         let mut take = |BadSettings(more): BadSettings| faults.extend(more);
         let access = self.who_may_ask.check(listen).map_err(&mut take);
         let deciding = self.deciding.check().map_err(&mut take);
@@ -201,6 +210,7 @@ impl Settings {
                 flags: self.flags.clone(),
                 data: self.data.clone(),
                 accept_database: self.accept_database,
+                may_be_new: self.new_data != "deny",
                 listen,
                 admin_listen,
                 public_path,

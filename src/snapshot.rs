@@ -214,7 +214,8 @@ impl Snapshot {
 
     /// Whether nothing is known yet.
     pub fn is_cold(&self) -> bool {
-        self.position == Position::default()
+        // Flags that were stopped before any of them is known are all that may stand here.
+        self.position.revision == 0 && self.entries.iter().all(|entry| matches!(entry.state, State::Unusable { stopped: true }))
     }
 
     pub fn server_auth(&self) -> ServerAuth {

@@ -11,7 +11,7 @@ use super::lane::{Draft, READ};
 use super::{Corridor, Done, Inner, Lane, Rejected, Trouble, TroubleKind};
 use crate::clock;
 use crate::token::{Credentials, random_name};
-use crate::truth::{Actor, Change, Credential, CredentialId, Forms, Mark, Origin, Pending};
+use crate::truth::{Actor, Change, Credential, CredentialId, Forms, Mark, Origin, Pending, Unknown};
 
 /// The most living credentials there may be.
 pub const MAX_CREDENTIALS: usize = 10_000;
@@ -87,7 +87,7 @@ impl Inner {
         let narrow = self.narrow.lock().await;
         let at_ms = clock::wall_ms();
         let record = self.credentials.borrow().get(&id).filter(|record| record.is_good(at_ms)).cloned()?;
-        let mark = Mark { by: by.clone(), at_ms, reason: reason.clone() };
+        let mark = Mark { by: by.clone(), at_ms, reason: reason.clone(), unknown: Unknown::default() };
         let pending = Pending {
             id: random_name().unwrap_or_else(|| format!("revoke-{id}")),
             at_ms,
@@ -97,6 +97,7 @@ impl Inner {
             request: None,
             narrowed: Vec::new(),
             revoked: vec![Credential { record: record.revoked(&mark), id }],
+            unknown: Unknown::default(),
         };
         let name = pending.id.clone();
         let (waiting, journaled) = self.push(pending).await;

@@ -6,7 +6,7 @@ use super::lane::Draft;
 use super::{Inner, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::token::random_name;
-use crate::truth::{Decided, Forms, Mark, Origin, Pending, expire};
+use crate::truth::{Decided, Forms, Mark, Origin, Pending, Unknown, expire};
 
 const ACTOR: &str = "expiry";
 
@@ -29,14 +29,25 @@ impl Inner {
         }
         let mut widening = false;
         for part in expiry.decided.parts {
-            let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None };
+            let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
             match (Decided { parts: vec![part], ..Decided::default() }).narrowed(&mark) {
                 Some(narrowed) => {
                     let _narrow = self.narrow.lock().await;
                     let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{now}"));
                     let (actor, origin) = (mark.by, Origin::Expire);
                     let (reason, request, revoked) = (None, None, Vec::new());
-                    self.push(Pending { id: id.clone(), at_ms: now, actor, origin, reason, request, narrowed, revoked }).await;
+                    self.push(Pending {
+                        id: id.clone(),
+                        at_ms: now,
+                        actor,
+                        origin,
+                        reason,
+                        request,
+                        narrowed,
+                        revoked,
+                        unknown: Unknown::default(),
+                    })
+                    .await;
                     lock(&self.waiting).remove(&id);
                 }
                 None => widening = true,

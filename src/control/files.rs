@@ -10,7 +10,7 @@ use super::{Corridor, Inner, News, Trouble, TroubleKind, lock};
 use crate::clock;
 use crate::definition::{Contents, INTERNAL};
 use crate::token::random_name;
-use crate::truth::{Change, Origin, Pending, Recording, Subject, record_files};
+use crate::truth::{Change, Origin, Pending, Recording, Subject, Unknown, record_files};
 
 const ACTOR: &str = "file";
 /// How long a reading waits for the changes before it.
@@ -46,9 +46,17 @@ impl Inner {
     /// Records what the folder says and the store does not.
     pub(super) async fn record(self: &Arc<Self>) {
         self.share_lists();
+        if self.is_held() {
+            let recording = self.recording();
+            let narrowed = recording.narrowed.iter().map(|narrowed| Subject::Flag(narrowed.flag.clone()));
+            let waiting: Vec<Subject> = recording.changes.iter().map(|change| change.subject.clone()).chain(narrowed).collect();
+            return self.wait_for_a_person(&waiting);
+        }
         self.narrow_by_file().await;
         if !self.recording().changes.is_empty() {
             self.record_by_the_lane().await;
+        } else {
+            self.trouble(TroubleKind::FilesWait, Vec::new());
         }
         self.find_missing_files();
     }
@@ -81,7 +89,17 @@ impl Inner {
         let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{at_ms}"));
         let (actor, origin) = (ACTOR.into(), Origin::File);
         let revoked = Vec::new();
-        let pending = Pending { id: id.clone(), at_ms, actor, origin, reason: None, request: None, narrowed, revoked };
+        let pending = Pending {
+            id: id.clone(),
+            at_ms,
+            actor,
+            origin,
+            reason: None,
+            request: None,
+            narrowed,
+            revoked,
+            unknown: Unknown::default(),
+        };
         let (waiting, journaled) = self.push(pending).await;
         drop(guard);
         self.await_commit(began, &id, waiting, journaled, Vec::new()).await;
@@ -143,6 +161,17 @@ impl Inner {
             subject: Some(subject.key().to_owned()),
             message: format!("the file of {subject} is not live yet: {why}"),
             hint: "it goes live by itself when the database answers; what lowers or switches off is live at once".to_owned(),
+        };
+        self.trouble(TroubleKind::FilesWait, subjects.iter().take(10).map(waiting).collect());
+    }
+
+    /// A held state takes in no file: which of the two is the older is not known.
+    fn wait_for_a_person(&self, subjects: &[Subject]) {
+        let waiting = |subject: &Subject| Trouble {
+            kind: TroubleKind::FilesWait,
+            subject: Some(subject.key().to_owned()),
+            message: format!("the file of {subject} is not live: the database is held"),
+            hint: "it goes live when the right database is back, or is accepted (turnout problems)".to_owned(),
         };
         self.trouble(TroubleKind::FilesWait, subjects.iter().take(10).map(waiting).collect());
     }

@@ -4,6 +4,7 @@
 //! and what must survive is written there anew.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -17,19 +18,22 @@ const LOOK: Duration = Duration::from_millis(700);
 impl Inner {
     /// Holds the folder at the path; an error says why it must not be written to.
     pub(super) async fn look_at_folder(self: &Arc<Self>) -> Result<(), String> {
-        let data = self.data.clone();
-        let path = self.data.path().display();
-        let looked = match timeout(LOOK, tokio::task::spawn_blocking(move || data.hold())).await {
+        let inner = self.clone();
+        match timeout(LOOK, tokio::task::spawn_blocking(move || inner.hold_folder())).await {
+            Ok(Ok(held)) => held,
             // Nothing is known of a disk that does not answer: what is written to it fails by itself.
-            Err(_) => return Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Ok(Ok(Err(error))) => Err(error.to_string()),
-            Ok(Ok(Ok(found))) => Ok(found),
-        };
-        match looked {
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The same, on a thread that may wait for the disk.
+    pub(super) fn hold_folder(&self) -> Result<(), String> {
+        let path = self.data.path().display();
+        match self.data.hold().map_err(|error| error.to_string()) {
             Ok(FolderAtPath::Same) => {
-                // Told until everything is in the other folder.
-                if lock(&self.standing).database == Database::Up {
+                // Told until everything is in the other folder, its database too.
+                let is_believed = self.believed_in.load(Ordering::Relaxed) == self.data.number();
+                if is_believed && lock(&self.standing).database == Database::Up {
                     self.trouble(TroubleKind::DataFolder, Vec::new());
                 }
                 Ok(())

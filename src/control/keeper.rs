@@ -1,21 +1,28 @@
 //! What is tried again, for as long as it takes: a lost database, pending changes, ends, the last good state.
 
+use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::lane::READ;
-use super::start::doubt;
+use super::recovery::{Copies, DatabaseFound, Decision, JournalWitness, Witness, decide, look_at_database, why_held};
 use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
 use crate::clock;
-use crate::data::LastGood;
-use crate::truth::Credential;
+use crate::store::{Store, StoreError};
+use crate::truth::{Credential, KnownHead};
 
 /// How often the database's head is looked at, and how often a lost one is tried.
 const EVERY: Duration = Duration::from_secs(2);
 /// How long a lost database may take to open.
 const OPEN: Duration = Duration::from_millis(1500);
+/// How much of that the check of its pages may take.
+const PAGES: Duration = Duration::from_millis(700);
+/// How long until the pages of a database that was damaged are checked again.
+const PAGES_AGAIN: Duration = Duration::from_secs(30);
 /// Changes of this time are kept as one.
 const COALESCE: Duration = Duration::from_millis(250);
 
@@ -43,6 +50,8 @@ pub(super) async fn keep(inner: Weak<Inner>) {
         }
         let in_reach = lane.store.is_some();
         drop(lane);
+        strong.look_at_journal().await;
+        strong.settle_journal().await;
         if in_reach && strong.files_wait() {
             strong.record().await;
         }
@@ -67,6 +76,10 @@ pub(super) async fn save(inner: Weak<Inner>) {
     }
 }
 
+async fn check_pages(path: &Path) -> Result<(), StoreError> {
+    Store::open_sqlite_to_read(path).await?.check_pages().await
+}
+
 impl Inner {
     /// Looks whether the database is still there, or is back.
     async fn look(self: &Arc<Self>, lane: &mut Lane, woken: bool) {
@@ -84,12 +97,7 @@ impl Inner {
                 Ok(Err(error)) => self.lose(lane, &error.chain()),
                 Err(_) => self.lose(lane, "it does not answer in time"),
             },
-            None => {
-                let held = matches!(lock(&self.standing).database, Database::Held { .. });
-                if !held {
-                    self.reopen(lane).await;
-                }
-            }
+            None => self.reopen(lane).await,
         }
     }
 
@@ -97,23 +105,90 @@ impl Inner {
         if !self.let_go_of_lost(lane).await {
             return;
         }
-        let (epoch, head, unrecorded) = {
-            let truth = self.truth();
-            let epoch = lock(&self.standing).epoch.clone();
-            (epoch, truth.book.head, truth.book.head.revision == 0)
+        let copies = self.copies();
+        // Neither of them ends by the database.
+        if !copies.journal.doubt.is_none() || self.is_unsound.load(Ordering::Relaxed) {
+            return;
+        }
+        let path = self.data.database();
+        let looking = look_at_database(&path, copies.known(), PAGES);
+        let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
+        let found = timeout(OPEN, looking).await.unwrap_or_else(late);
+        let since_ms = clock::wall_ms();
+        let decision = decide(&found.witness(), &copies);
+        let opened = match &decision {
+            Decision::Serve => Some(timeout(OPEN, self.open_store()).await),
+            Decision::First => Some(timeout(OPEN, self.make_store()).await),
+            Decision::Hold { .. } => None,
         };
-        let opened = timeout(OPEN, self.open_store(unrecorded && epoch.is_none())).await;
-        match opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned())) {
-            Ok(opened) => match doubt(epoch.as_deref().map(|epoch| (epoch, head)), &opened.loaded) {
-                None => {
-                    self.believe(lane, opened, None).await;
-                    let recording = self.clone();
-                    // Files that waited; after the lane is free.
-                    tokio::spawn(async move { recording.record().await });
+        match opened.map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned()))) {
+            Some(Ok(opened)) => {
+                self.believe(lane, opened, None).await;
+                if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
+                    self.await_pages(store, pages);
                 }
-                Some(why) => self.set_database(Database::Held { why, since_ms: clock::wall_ms() }),
-            },
-            Err(why) => self.set_database(Database::Down { why, since_ms: clock::wall_ms() }),
+                let recording = self.clone();
+                // Files that waited; after the lane is free.
+                tokio::spawn(async move { recording.record().await });
+            }
+            Some(Err(why)) => self.set_database(Database::Down { why, since_ms }),
+            None => {
+                let is_held = self.is_held() || matches!(found, DatabaseFound::Good { .. });
+                let why = if is_held { why_held(&found, &copies, &decision) } else { found.why() };
+                self.set_database(match is_held {
+                    true => Database::Held { why, since_ms },
+                    false => Database::Down { why, since_ms },
+                });
+            }
+        }
+    }
+
+    /// The witnesses of the newest state beside the database: what the copies said at the start, and memory once a database was believed.
+    pub(super) fn copies(&self) -> Copies {
+        if let Some(copies) = &*lock(&self.copies) {
+            return copies.clone();
+        }
+        let head = self.truth().book.head;
+        let memory = lock(&self.standing).epoch.clone().map(|epoch| KnownHead { epoch, head });
+        Copies {
+            last_good: memory.map_or(Witness::Absent, Witness::Good),
+            earlier: Witness::Absent,
+            journal: JournalWitness::default(),
+            is_anything_ours: true,
+        }
+    }
+
+    /// Whether a person must decide before anything widens or a file is taken in.
+    pub(super) fn is_held(&self) -> bool {
+        matches!(lock(&self.standing).database, Database::Held { .. })
+    }
+
+    /// Holds a database after all whose pages turn out to be damaged, until they are sound.
+    pub(super) fn await_pages(self: &Arc<Self>, store: Arc<Store>, pages: JoinHandle<Result<(), StoreError>>) {
+        let inner = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let checked = pages.await;
+            drop(store);
+            let mut fault = checked.unwrap_or(Ok(())).err().filter(StoreError::is_damage);
+            while let (Some(error), Some(inner)) = (fault, inner.upgrade()) {
+                inner.distrust(error.chain()).await;
+                let path = inner.data.database();
+                drop(inner);
+                sleep(PAGES_AGAIN).await;
+                fault = check_pages(&path).await.err();
+            }
+            if let Some(inner) = inner.upgrade() {
+                inner.is_unsound.store(false, Ordering::Relaxed);
+                inner.wake.notify_one();
+            }
+        });
+    }
+
+    async fn distrust(self: &Arc<Self>, why: String) {
+        let mut lane = self.lane.clone().lock_owned().await;
+        if !self.is_unsound.swap(true, Ordering::Relaxed) {
+            self.lose(&mut lane, &why);
+            self.set_database(Database::Held { why, since_ms: clock::wall_ms() });
         }
     }
 
@@ -141,8 +216,15 @@ impl Inner {
             // What is kept is what is held against the database.
             return true;
         }
+        // First in the journal: it never names an older state than the last good one.
+        {
+            let head = self.truth().book.head;
+            *lock(&self.known) = Some(KnownHead { epoch: epoch.clone(), head });
+        }
+        self.note_known().await;
         let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
+            inner.hold_folder()?;
             let now = clock::wall_ms();
             let (book, credentials) = {
                 let mut truth = inner.truth();
@@ -151,25 +233,36 @@ impl Inner {
             };
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
             let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
-            LastGood::write(&inner.data.last_good(), &epoch, &book, &tokens).map(|()| book.head)
+            let mut last_good = lock(&inner.last_good);
+            let written = last_good.write(&epoch, &book, &tokens, &inner.kept_beside);
+            written.map(|()| book.head).map_err(|error| error.to_string())
         });
         let fault = match written.await {
             Ok(Ok(head)) => {
                 lock(&self.standing).kept = Some(head);
-                self.clear_journal();
+                self.settle_journal().await;
                 None
             }
-            Ok(Err(error)) => Some(error.to_string()),
+            Ok(Err(why)) => Some(why),
             Err(error) => Some(error.to_string()),
         };
-        let trouble = fault.map(|why| Trouble {
+        let saved = fault.is_none();
+        self.tell_last_good(fault);
+        saved
+    }
+
+    /// What is wrong with the last good state now, beside what was found at the start.
+    pub(super) fn tell_last_good(&self, fault: Option<String>) {
+        let path = self.data.last_good();
+        let trouble = |why: String| Trouble {
             kind: TroubleKind::LastGood,
             subject: None,
-            message: format!("{} cannot be written: {why}", self.data.last_good().display()),
+            message: format!("{} cannot be written: {why}", path.display()),
             hint: "make room on the disk; without it a restart needs the database".to_owned(),
-        });
-        let saved = trouble.is_none();
-        self.trouble(TroubleKind::LastGood, trouble.into_iter().collect());
-        saved
+        };
+        let mut troubles = lock(&self.found_at_start).clone();
+        troubles.retain(|trouble| trouble.kind == TroubleKind::LastGood);
+        troubles.extend(fault.map(trouble));
+        self.trouble(TroubleKind::LastGood, troubles);
     }
 }

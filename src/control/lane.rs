@@ -116,7 +116,6 @@ impl Inner {
             let Some(pending) = self.truth().pending().first().cloned() else { break };
             self.commit_entry(lane, pending).await?;
         }
-        self.clear_journal();
         Ok(())
     }
 
@@ -191,26 +190,6 @@ impl Inner {
                 self.lose(lane, "it does not answer in time");
                 Err(NotCommitted::Unknown)
             }
-        }
-    }
-
-    /// Empties the journal once what is in it is committed, and kept in the last good state too: a stop must stand at a start that finds no
-    /// database. What stays in it is known by its name when it is read again.
-    pub(super) fn clear_journal(&self) {
-        // Whoever narrows just now may have journaled what is not in the truth yet.
-        let Ok(_nobody_narrows) = self.narrow.try_lock() else { return };
-        let is_kept = {
-            let kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision);
-            kept >= self.replayed.load(Ordering::Relaxed)
-        };
-        // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next stop would wait too.
-        let Ok(mut journal) = self.journal.try_lock() else { return };
-        if self.truth().pending().is_empty()
-            && let Some(journal) = journal.as_mut()
-            // The last good state may not come for a long time: then room goes first.
-            && (is_kept || journal.is_half_full())
-        {
-            let _ = journal.clear();
         }
     }
 

@@ -11,19 +11,24 @@
 //! | `narrow` | what is live before it is committed |
 //! | `files` | what a reading of the folder changes |
 //! | `start` | what is served first |
+//! | `recovery` | what that is, however little is left |
+//! | `believe` | from when on a database is served |
 //! | `quarantine` | what stands for a row that does not read |
 //! | `ends` | what a held split becomes at its end |
 //! | `keeper` | what is tried again |
+//! | `journal` | what is written to the journal, and whether a start would find it |
 //! | `folder` | whether what is held open is still at its path |
 //! | `credentials` | who is good from now on, and who is not |
 //! | `admin_token` | which token of the data folder is accepted |
 
 mod admin_token;
+mod believe;
 mod contact;
 mod credentials;
 mod ends;
 mod files;
 mod folder;
+mod journal;
 mod keeper;
 mod lane;
 mod narrow;
@@ -31,10 +36,11 @@ mod order;
 mod orders;
 mod problems;
 mod quarantine;
+mod recovery;
 mod start;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, oneshot, watch};
@@ -47,14 +53,15 @@ pub use order::{Done, Order, Rejected};
 pub use problems::{Problems, Standing as StandingTrouble, Trouble, TroubleKind};
 pub use start::{Opening, StartFault};
 
-use crate::data::{DataFolder, Journal};
+use crate::data::{DataFolder, Journal, LastGoodFile};
 use crate::definition::Library;
 use crate::flag::FlagKey;
 use crate::live::Live;
 use crate::snapshot::Position;
 use crate::store::{Kept, Store};
 use crate::token::{Credentials, LocalAdmin};
-use crate::truth::{Credential, Head, Truth};
+use crate::truth::{Credential, Head, KnownHead, Truth, Unknown};
+use recovery::Copies;
 
 /// Lets one change through at a time, and keeps what it needs for that.
 #[derive(Clone, Debug)]
@@ -72,7 +79,22 @@ struct Inner {
     lane: Arc<tokio::sync::Mutex<Lane>>,
     /// Whoever holds it may narrow.
     narrow: tokio::sync::Mutex<()>,
-    journal: Arc<Mutex<Option<Journal>>>,
+    journal: Arc<tokio::sync::Mutex<Option<Journal>>>,
+    /// The names of pending entries that a start would find.
+    journaled: Mutex<HashSet<String>>,
+    /// The newest state that this data folder is known to have had.
+    known: Mutex<Option<KnownHead>>,
+    /// What the copies beside the database said at the start; `None` once a database was believed, as memory says it from then on.
+    copies: Mutex<Option<Copies>>,
+    last_good: Mutex<LastGoodFile>,
+    /// In which of the data folders held one after another a database was believed last.
+    believed_in: AtomicU64,
+    /// Whether pages of the database were found to be damaged while it was served.
+    is_unsound: AtomicBool,
+    /// What a newer build wrote into the last good state beside what this one knows.
+    kept_beside: Unknown,
+    /// What was wrong with the files of the data folder at the start, as far as that is told on.
+    found_at_start: Mutex<Vec<Trouble>>,
     /// The newest revision that was made of an entry of the journal.
     replayed: AtomicU64,
     /// Pending entries that got their names here and that no commit was tried of: no database can know them.
@@ -134,6 +156,8 @@ pub enum Database {
 pub enum News {
     /// A position went live; these flags changed with it.
     Live { position: Position, changed: Vec<FlagKey> },
+    /// Nothing was ever known in this data folder.
+    FirstStart { data: String },
     /// Something went wrong, and what to do.
     Trouble(Trouble),
     /// What became of `admin.token`.

@@ -1,19 +1,16 @@
 //! What is live before it is committed: journaled and committed beside each other, and swapped in with the first of them.
 
-use std::sync::{Arc, TryLockError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
-use super::{Database, Done, Inner, Trouble, TroubleKind, lock};
-use crate::data::Journal;
+use super::{Database, Done, Inner, lock};
 use crate::truth::{Part, Pending};
 
 /// How long the answer may wait for the commit.
 const WAIT: Duration = Duration::from_millis(900);
-/// How long the journal may take before the change lives in memory alone.
-const JOURNAL: Duration = Duration::from_millis(300);
 
 impl Inner {
     /// Makes a narrowing entry live; whoever calls holds `narrow`. Returns who will hear of its commit, and whether it is on disk.
@@ -58,7 +55,7 @@ impl Inner {
 
     /// Waits for the commit for as long as an answer may take.
     pub(super) async fn await_commit(
-        &self,
+        self: &Arc<Self>,
         began: Instant,
         id: &str,
         waiting: oneshot::Receiver<u64>,
@@ -69,42 +66,10 @@ impl Inner {
             Ok(Ok(revision)) => Done::Committed { revision, parts },
             _ => {
                 lock(&self.waiting).remove(id);
-                Done::Pending { position: self.live.current().position(), survives_restart: journaled, parts }
+                // The file may have gone since it was written.
+                let survives_restart = journaled && self.survives(id).await;
+                Done::Pending { position: self.live.current().position(), survives_restart, parts }
             }
         }
-    }
-
-    /// Whether the entry is durable. A disk that hangs holds nobody up for long.
-    async fn journal(self: &Arc<Self>, pending: Pending) -> bool {
-        let (journal, path) = (self.journal.clone(), self.data.journal());
-        let append = tokio::task::spawn_blocking(move || {
-            let mut journal = match journal.try_lock() {
-                Ok(journal) => journal,
-                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Err("an earlier entry is still being written".to_owned()),
-            };
-            if journal.is_none() {
-                let opened = Journal::open(&path).map_err(|error| error.to_string())?;
-                *journal = Some(opened.0);
-            }
-            match journal.as_mut() {
-                Some(open) => open.append(&pending).map_err(|error| error.to_string()),
-                None => Err("it is not open".to_owned()),
-            }
-        });
-        let written = match timeout(JOURNAL, append).await {
-            Ok(Ok(written)) => written,
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("it does not answer in time".to_owned()),
-        };
-        let fault = written.err().map(|why| Trouble {
-            kind: TroubleKind::Journal,
-            subject: None,
-            message: format!("{} cannot be written: {why}", self.data.journal().display()),
-            hint: "make room on the disk; a stop made now is lost by a restart while the database is out of reach".to_owned(),
-        });
-        let journaled = fault.is_none();
-        self.trouble(TroubleKind::Journal, fault.into_iter().collect());
-        journaled
     }
 }

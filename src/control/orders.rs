@@ -11,7 +11,7 @@ use crate::clock;
 use crate::flag::FlagKey;
 use crate::store::{Page, Store, StoreError, Stored};
 use crate::token::random_name;
-use crate::truth::{Decided, Mark, Narrowed, Origin, Pending, Refused, Then, Undoing, Wish};
+use crate::truth::{Decided, Mark, Narrowed, Origin, Pending, Refused, Then, Undoing, Unknown, Wish};
 
 /// How long an order may take that needs the database.
 const ORDER: Duration = Duration::from_millis(2500);
@@ -44,7 +44,12 @@ impl Inner {
             Wish::Rollback { .. } => Some(self.then(&order.wish).await?),
             _ => None,
         };
-        let mark = Mark { by: order.actor.clone(), at_ms: clock::wall_ms(), reason: order.reason.clone() };
+        let mark = Mark {
+            by: order.actor.clone(),
+            at_ms: clock::wall_ms(),
+            reason: order.reason.clone(),
+            unknown: Unknown::default(),
+        };
         {
             let _narrow = self.narrow.lock().await;
             // The same name may have come twice at once: the second waited here, and the first may be committed by now.
@@ -269,6 +274,7 @@ fn pending(order: &Order, mark: &Mark, narrowed: Vec<Narrowed>) -> Pending {
         request,
         narrowed,
         revoked: Vec::new(),
+        unknown: Unknown::default(),
     }
 }
 

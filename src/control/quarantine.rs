@@ -229,5 +229,5 @@ fn revoked_in(json: &str) -> Option<i64> {
 
 fn by_turnout() -> Mark {
     let reason = Some("its row in the database does not read".to_owned());
-    Mark { by: "turnout".into(), at_ms: clock::wall_ms(), reason }
+    Mark { by: "turnout".into(), at_ms: clock::wall_ms(), reason, unknown: Default::default() }
 }

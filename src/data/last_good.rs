@@ -1,28 +1,35 @@
 //! What was in force last, on local disk: served when the database is not there at a start.
 //!
-//! The file is a checksum over all that follows, a line of JSON, and the texts it speaks of, one after another. It is checked whole, and no
-//! more of it is in memory than is asked for: mostly the line, as the database is there and the texts are too.
+//! The first line is the format, the lowest format that may read it, which state it is, and a checksum over all that follows. The state
+//! has a checksum of its own, so a file that is damaged further on still names the newest head there was. Then come a line of JSON and
+//! the texts it speaks of, one after another. The file is checked whole, and no more of it is in memory than is asked for: mostly the
+//! lines, as the database is there and the texts are too.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
-use super::replace;
+use super::in_place::FileId;
+use super::{replace, set_aside};
 use crate::flag::{FlagKey, SegmentKey};
 use crate::regular_file;
-use crate::truth::{Book, ContentId, Credential, FlagRecord, Head, SegmentRecord, Texts};
+use crate::truth::{Book, ContentId, Credential, FlagRecord, Head, KnownHead, SegmentRecord, Texts, Unknown};
 
-const MAGIC: &str = "turnout-last-good-2 ";
-/// The magic, the checksum in hex and the end of their line.
-const HEAD: usize = MAGIC.len() + 65;
+const MAGIC: &str = "turnout-last-good-";
+/// The format this build writes, and the lowest that may read it. It reads format 2 as well.
+const FORMAT: u32 = 3;
+const MIN_READER: u32 = 3;
+/// Longer than any first line.
+const MAX_LINE: u64 = 1024;
 
 /// A state that was live.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastGood {
     pub epoch: String,
@@ -32,6 +39,11 @@ pub struct LastGood {
     pub tokens: Vec<Credential>,
     /// Each with its length, in the order in which they follow.
     texts: Vec<(ContentId, usize)>,
+    /// What a newer build wrote beside.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+    #[serde(skip)]
+    format: u32,
     #[serde(skip)]
     kept: Option<Kept>,
 }
@@ -43,20 +55,80 @@ struct Kept {
     begin: u64,
 }
 
-/// Why there is none.
-#[derive(Debug, thiserror::Error)]
-pub enum LastGoodError {
-    #[error("cannot read it")]
-    Read(#[from] io::Error),
-    #[error("its checksum does not fit: it is damaged")]
-    Damaged,
-    #[error("it does not read")]
-    Json(#[from] serde_json::Error),
+/// What is found where the file should be.
+#[derive(Debug)]
+pub enum FoundLastGood {
+    Absent,
+    Good(LastGood),
+    /// It does not read; its first line may still name the state it was.
+    Damaged {
+        known: Option<KnownHead>,
+        why: String,
+    },
+    /// Of a format that this build must not read: it is left as it is.
+    OfNewerBuild {
+        format: u32,
+    },
 }
 
-impl LastGood {
-    /// Puts a book and these tokens in the place of the one before, whole or not at all.
-    pub fn write(path: &Path, epoch: &str, book: &Book, tokens: &[Credential]) -> io::Result<()> {
+/// The file in the data folder, and the one before it.
+#[derive(Debug)]
+pub struct LastGoodFile {
+    path: PathBuf,
+    /// The one at the path if it is known to be good, and its head.
+    good: Option<(FileId, Head)>,
+    is_of_newer_build: bool,
+}
+
+/// Why it is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum LastGoodError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("a newer build wrote it, and it is left as it is")]
+    OfNewerBuild,
+}
+
+impl LastGoodFile {
+    /// Reads both and changes nothing.
+    pub fn look(path: &Path) -> (LastGoodFile, FoundLastGood, FoundLastGood) {
+        let found = read(path);
+        let good = match &found {
+            FoundLastGood::Good(last_good) => FileId::at(path).map(|id| (id, last_good.head)),
+            _ => None,
+        };
+        let is_of_newer_build = matches!(found, FoundLastGood::OfNewerBuild { .. });
+        let file = LastGoodFile { path: path.to_owned(), good, is_of_newer_build };
+        let earlier = read(&file.earlier());
+        (file, found, earlier)
+    }
+
+    /// The state before the last one.
+    pub fn earlier(&self) -> PathBuf {
+        self.path.with_extension("1")
+    }
+
+    /// Keeps a damaged file beside it for a person to look at.
+    pub fn set_aside(&self) -> io::Result<()> {
+        set_aside(&self.path, "damaged")
+    }
+
+    /// Keeps a newer build's file beside it, so that this build may write its own: a person decided so.
+    pub fn set_newer_aside(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.is_of_newer_build) { set_aside(&self.path, "newer") } else { Ok(()) }
+    }
+
+    /// Whether the file that was written last is the one at its path.
+    pub fn is_in_place(&self) -> bool {
+        self.good.as_ref().is_none_or(|(id, _)| FileId::at(&self.path) == Some(*id))
+    }
+
+    /// Puts a book and these tokens in the place of the one before, whole or not at all. The one before is kept as long as it is of
+    /// another head: what stands beside the last good state is always an earlier one.
+    pub fn write(&mut self, epoch: &str, book: &Book, tokens: &[Credential], unknown: &Unknown) -> Result<(), LastGoodError> {
+        if self.is_of_newer_build && !matches!(read(&self.path), FoundLastGood::Absent) {
+            return Err(LastGoodError::OfNewerBuild);
+        }
         let last_good = LastGood {
             epoch: epoch.to_owned(),
             head: book.head,
@@ -64,43 +136,57 @@ impl LastGood {
             segments: book.segments().map(|(key, entry)| (key.clone(), entry.record.clone(), entry.changed_at)).collect(),
             tokens: tokens.to_vec(),
             texts: book.texts().iter().map(|(id, text)| (*id, text.len())).collect(),
+            unknown: unknown.clone(),
+            format: FORMAT,
             kept: None,
         };
-        replace(path, |file| {
-            // The checksum comes first in the file and is known last.
-            file.write_all(&[b' '; HEAD])?;
-            let mut writer = BufWriter::new(Summing { inner: file, sum: Sha256::new() });
-            serde_json::to_writer(&mut writer, &last_good)?;
-            writer.write_all(b"\n")?;
-            book.texts().values().try_for_each(|text| writer.write_all(text))?;
-            let Summing { inner: file, sum } = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.seek(SeekFrom::Start(0))?;
-            writeln!(file, "{MAGIC}{}", finished(sum))
-        })
+        let before = self.good.take();
+        if let Some((id, head)) = &before
+            && head.hash != book.head.hash
+            && FileId::at(&self.path) == Some(*id)
+        {
+            self.keep_as_earlier()?;
+        }
+        self.good = before;
+        let id = replace(&self.path, |file| {
+            last_good.write_to(file, book.texts())?;
+            FileId::of(file)
+        })?;
+        (self.good, self.is_of_newer_build) = (Some((id, book.head)), false);
+        Ok(())
     }
 
-    /// `None` if there never was one.
-    pub fn read(path: &Path) -> Result<Option<LastGood>, LastGoodError> {
-        let mut file = match regular_file::open(path) {
-            Ok(file) => BufReader::new(file),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let mut head = Vec::with_capacity(HEAD);
-        file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-        let head = std::str::from_utf8(&head).ok();
-        let stated: Option<ContentId> = head.and_then(|head| head.strip_prefix(MAGIC)?.trim_end().parse().ok());
-        let mut summing = Summing { inner: io::sink(), sum: Sha256::new() };
-        io::copy(&mut file, &mut summing)?;
-        if stated != Some(finished(summing.sum)) {
-            return Err(LastGoodError::Damaged);
-        }
-        file.seek(SeekFrom::Start(HEAD as u64))?;
-        let mut line = Vec::new();
-        file.read_until(b'\n', &mut line)?;
-        let mut last_good: LastGood = serde_json::from_slice(&line)?;
-        last_good.kept = Some(Kept { file: file.into_inner(), begin: (HEAD + line.len()) as u64 });
-        Ok(Some(last_good))
+    fn keep_as_earlier(&self) -> io::Result<()> {
+        let (earlier, beside) = (self.earlier(), self.path.with_extension("1.new"));
+        let _ = fs::remove_file(&beside);
+        // A second name of the same file; not every file system has them.
+        fs::hard_link(&self.path, &beside).or_else(|_| fs::copy(&self.path, &beside).map(drop))?;
+        fs::rename(&beside, &earlier)
+    }
+}
+
+impl LastGood {
+    /// Whether a build wrote it whose journal has no header.
+    pub fn is_of_format_before(&self) -> bool {
+        self.format < FORMAT
+    }
+
+    pub fn known(&self) -> KnownHead {
+        KnownHead { epoch: self.epoch.clone(), head: self.head }
+    }
+
+    fn write_to(&self, file: &mut File, texts: &Texts) -> io::Result<()> {
+        let state = state_in_words(&self.known());
+        let first = |sum: ContentId| format!("{MAGIC}{FORMAT}.{MIN_READER},{state} {sum}\n");
+        // The checksum comes first in the file and is known last.
+        file.write_all(first(ContentId::from([0; 32])).as_bytes())?;
+        let mut writer = BufWriter::new(Summing { inner: file, sum: Sha256::new() });
+        serde_json::to_writer(&mut writer, self)?;
+        writer.write_all(b"\n")?;
+        texts.values().try_for_each(|text| writer.write_all(text))?;
+        let Summing { inner: file, sum } = writer.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(first(finished(sum)).as_bytes())
     }
 
     /// The texts of these names, as far as it has them; those `at_hand` are not read again.
@@ -126,6 +212,128 @@ impl LastGood {
         }
         Ok(texts)
     }
+}
+
+fn read(path: &Path) -> FoundLastGood {
+    let file = match regular_file::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return FoundLastGood::Absent,
+        Err(error) => return FoundLastGood::Damaged { known: None, why: format!("cannot be read: {error}") },
+    };
+    read_from(file).unwrap_or_else(|error| FoundLastGood::Damaged { known: None, why: format!("does not read: {error}") })
+}
+
+fn read_from(mut file: BufReader<File>) -> io::Result<FoundLastGood> {
+    let first = line(&mut file)?;
+    let begin = first.len() as u64;
+    let known = state_named(&first);
+    let Some(First { format, min_reader, sum }) = First::parse(&first) else {
+        return Ok(FoundLastGood::Damaged { known, why: "does not begin as it should".to_owned() });
+    };
+    if min_reader > FORMAT {
+        return Ok(FoundLastGood::OfNewerBuild { format });
+    }
+    let mut summing = Summing { inner: io::sink(), sum: Sha256::new() };
+    io::copy(&mut file, &mut summing)?;
+    if sum != finished(summing.sum) {
+        return Ok(FoundLastGood::Damaged { known, why: "is damaged: its checksum does not fit".to_owned() });
+    }
+    file.seek(SeekFrom::Start(begin))?;
+    let mut text = Vec::new();
+    file.read_until(b'\n', &mut text)?;
+    let written: Written = match serde_json::from_slice(&text) {
+        Ok(written) => written,
+        Err(error) => return Ok(FoundLastGood::Damaged { known, why: format!("does not read: {error}") }),
+    };
+    let kept = Kept { file: file.into_inner(), begin: begin + text.len() as u64 };
+    Ok(FoundLastGood::Good(LastGood { format, ..written.last_good(kept) }))
+}
+
+/// What the first line says.
+struct First {
+    format: u32,
+    min_reader: u32,
+    sum: ContentId,
+}
+
+impl First {
+    fn parse(line: &[u8]) -> Option<First> {
+        let line = std::str::from_utf8(line).ok()?.trim_end();
+        let (named, sum) = line.strip_prefix(MAGIC)?.split_once(' ')?;
+        let formats = named.split(',').next()?;
+        let (format, min_reader) = formats.split_once('.').unwrap_or((formats, formats));
+        let (format, min_reader) = (format.parse().ok()?, min_reader.parse().ok()?);
+        // Of a newer format all is left to the newer build, its checksum too.
+        let sum = sum.parse().ok().or((min_reader > FORMAT).then(|| ContentId::from([0; 32])))?;
+        Some(First { format, min_reader, sum })
+    }
+}
+
+/// The file as another build may have written it: one record that does not read is no reason to lose the others.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    epoch: String,
+    head: Head,
+    flags: Vec<Json>,
+    segments: Vec<Json>,
+    tokens: Vec<Json>,
+    texts: Vec<(ContentId, usize)>,
+    #[serde(flatten)]
+    unknown: Unknown,
+}
+
+impl Written {
+    fn last_good(self, kept: Kept) -> LastGood {
+        let Written { epoch, head, flags, segments, tokens, texts, unknown } = self;
+        let flag = |row: &Json| {
+            let (record, _) = FlagRecord::as_far_as_it_reads(row.get(1)?, head.committed_at_ms);
+            Some((row.get(0)?.as_str()?.parse().ok()?, record, row.get(2)?.as_u64()?))
+        };
+        // A segment without a good form makes the flags that name it answer `polling`.
+        let segment = |row: &Json| {
+            let record = SegmentRecord::deserialize(row.get(1)?).unwrap_or_default();
+            Some((row.get(0)?.as_str()?.parse().ok()?, record, row.get(2)?.as_u64()?))
+        };
+        LastGood {
+            flags: flags.iter().filter_map(flag).collect(),
+            segments: segments.iter().filter_map(segment).collect(),
+            // A credential that does not read is not accepted.
+            tokens: tokens.iter().filter_map(|token| Credential::deserialize(token).ok()).collect(),
+            epoch,
+            head,
+            texts,
+            unknown,
+            format: FORMAT,
+            kept: Some(kept),
+        }
+    }
+}
+
+/// As it stands in the first line: without a space, and with its own checksum at the end.
+fn state_in_words(KnownHead { epoch, head }: &KnownHead) -> String {
+    let state = format!("{epoch},{},{},{}", head.revision, head.hash, head.committed_at_ms);
+    format!("{state},{}", ContentId::of(state.as_bytes()))
+}
+
+/// `None` also for the format before, which names none.
+fn state_named(line: &[u8]) -> Option<KnownHead> {
+    let named = std::str::from_utf8(line).ok()?.split(' ').next()?;
+    let (state, sum) = named.split_once(',')?.1.rsplit_once(',')?;
+    if ContentId::of(state.as_bytes()) != sum.parse().ok()? {
+        return None;
+    }
+    let [epoch, revision, hash, committed_at_ms] = state.split(',').collect::<Vec<_>>().try_into().ok()?;
+    let (revision, hash) = (revision.parse().ok()?, hash.parse().ok()?);
+    let head = Head { revision, hash, committed_at_ms: committed_at_ms.parse().ok()? };
+    Some(KnownHead { epoch: epoch.to_owned(), head })
+}
+
+/// With its end; at most [`MAX_LINE`] bytes.
+fn line(file: &mut BufReader<File>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    file.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
+    Ok(line)
 }
 
 fn finished(sum: Sha256) -> ContentId {

@@ -12,14 +12,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 pub use addresses::{Addresses, AddressesError};
 pub use admin_socket::{NamedSocket, SocketName};
 pub use admin_token::AdminTokenFile;
 pub use in_place::FileId;
-pub use journal::Journal;
-pub use last_good::{LastGood, LastGoodError};
+pub use journal::{Contents as JournalContents, Found as FoundJournal, Journal, JournalError};
+pub use last_good::{FoundLastGood, LastGood, LastGoodError, LastGoodFile};
 
 use crate::regular_file;
 use lock::{FolderLock, LockError};
@@ -29,6 +30,8 @@ use lock::{FolderLock, LockError};
 pub struct DataFolder {
     path: PathBuf,
     lock: Mutex<FolderLock>,
+    /// How often another folder took the place of the one before.
+    number: AtomicU64,
 }
 
 /// Which folder is at the path.
@@ -54,7 +57,12 @@ impl DataFolder {
     pub fn open(path: &Path) -> Result<DataFolder, DataError> {
         make(path).map_err(|source| DataError::Make(path.to_owned(), source))?;
         let lock = FolderLock::take(path).map_err(|error| unheld(path, error))?;
-        Ok(DataFolder { path: path.to_owned(), lock: Mutex::new(lock) })
+        Ok(DataFolder { path: path.to_owned(), lock: Mutex::new(lock), number: AtomicU64::new(0) })
+    }
+
+    /// Which of the folders that were held one after another it is.
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Relaxed)
     }
 
     pub fn path(&self) -> &Path {
@@ -72,6 +80,7 @@ impl DataFolder {
         // Only the folder itself: a parent that is gone too was a volume, and what is written in its place hides it.
         make_one(&self.path).map_err(|source| DataError::Make(self.path.clone(), source))?;
         *lock = FolderLock::take(&self.path).map_err(|error| unheld(&self.path, error))?;
+        self.number.fetch_add(1, Ordering::Relaxed);
         Ok(FolderAtPath::Another)
     }
 
@@ -81,6 +90,24 @@ impl DataFolder {
 
     pub fn journal(&self) -> PathBuf {
         self.path.join("pending.journal")
+    }
+
+    /// What is found where the journal should be; nothing is changed.
+    pub fn look_at_journal(&self) -> FoundJournal {
+        Journal::look(&self.journal())
+    }
+
+    /// Keeps a newer build's journal beside its path, so that this build may write its own: a person decided so.
+    pub fn set_newer_journal_aside(&self) -> io::Result<()> {
+        match self.look_at_journal() {
+            FoundJournal::OfNewerBuild { .. } => set_aside(&self.journal(), "newer"),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a damaged file was kept aside and is still there.
+    pub fn holds_anything_damaged(&self) -> bool {
+        [self.last_good(), self.journal(), self.database()].iter().any(|path| FileId::at(&aside(path, "damaged")).is_some())
     }
 
     pub fn last_good(&self) -> PathBuf {
@@ -106,15 +133,37 @@ fn unheld(path: &Path, error: LockError) -> DataError {
     }
 }
 
+/// Where a file is kept that another takes the place of.
+fn aside(path: &Path, why: &str) -> PathBuf {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(".");
+    aside.push(why);
+    aside.into()
+}
+
+/// Keeps a file that does not read, or a newer build's (`why`), beside its path, as it is, for a person to look at: the newest such file.
+fn set_aside(path: &Path, why: &str) -> io::Result<()> {
+    let aside = aside(path, why);
+    if FileId::at(&aside).is_some() && FileId::at(&aside) == FileId::at(path) {
+        return Ok(());
+    }
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // A second name, so that the file is at its path until another takes its place. Not every file system has them.
+    fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop))
+}
+
 /// Puts a new file in the place of an old one, whole or not at all: a file beside it, synced, renamed, and the folder synced.
-fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn replace<T>(path: &Path, write: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
     let beside = path.with_extension("new");
     let mut file = regular_file::open_own(OpenOptions::new().create(true).truncate(true).read(true).write(true), &beside)?;
-    let written = write(&mut file).and_then(|()| file.sync_all());
-    if let Err(error) = written {
+    let written = write(&mut file).and_then(|written| file.sync_all().map(|()| written));
+    let renamed = written.and_then(|written| fs::rename(&beside, path).map(|()| written));
+    if renamed.is_err() {
         let _ = fs::remove_file(&beside);
-        return Err(error);
     }
-    fs::rename(&beside, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    renamed
 }

@@ -13,7 +13,8 @@ pub fn hashed<'a>(row: &SqliteRow, changes: impl IntoIterator<Item = &'a SqliteR
         committed_at_ms: number(row, "committed_at_ms")?,
         effective_at_ms: number(row, "effective_at_ms")?,
         actor: text(row, "actor")?,
-        actor_id: maybe(row, "actor_id")?,
+        // A database of the builds before has no ids of actors.
+        actor_id: maybe(row, "actor_id").flatten(),
         origin: text(row, "origin")?,
         reason: maybe(row, "reason")?,
         idempotency_key: maybe(row, "idempotency_key")?,

@@ -3,6 +3,7 @@
 //! One enum over the databases there are. Every call may take as long as the database likes: whoever calls sets the time.
 
 mod chain;
+mod check;
 mod error;
 mod files;
 mod row;
@@ -14,10 +15,11 @@ mod writer;
 
 use std::path::Path;
 
+pub use check::Identity;
 pub use error::StoreError;
 pub use row::{Loaded, Poison, SubjectRow, record};
 
-use crate::truth::{ContentId, FlagRecord, Forms, Head, PastStep, Revision, Subject, Texts};
+use crate::truth::{ContentId, FlagRecord, Forms, Head, KnownHead, PastStep, Revision, Subject, Texts};
 
 /// The most revisions one page of the history holds.
 pub const MAX_PAGE: u32 = 1000;
@@ -89,10 +91,39 @@ macro_rules! each {
 }
 
 impl Store {
-    /// Opens the database file of a data folder and brings its tables up to date. A new file gets `fresh_epoch`; `may_create` says
-    /// whether there may be a new one.
-    pub async fn open_sqlite(path: &Path, fresh_epoch: &str, may_create: bool) -> Result<Store, StoreError> {
-        Ok(Store::Sqlite(sqlite::Sqlite::open(path, fresh_epoch, may_create).await?))
+    /// Opens the database file of a data folder and brings its tables up to date.
+    pub async fn open_sqlite(path: &Path) -> Result<Store, StoreError> {
+        Ok(Store::Sqlite(sqlite::Sqlite::open(path).await?))
+    }
+
+    /// Opens the database file of a data folder to look at it; nothing in it is changed, nor may be.
+    pub async fn open_sqlite_to_read(path: &Path) -> Result<Store, StoreError> {
+        Ok(Store::Sqlite(sqlite::Sqlite::open_to_read(path).await?))
+    }
+
+    /// Makes the database file of a data folder, named `epoch`.
+    pub async fn make_sqlite(path: &Path, epoch: &str) -> Result<(), StoreError> {
+        sqlite::Sqlite::make(path, epoch).await
+    }
+
+    /// Keeps a database that does not read, with what belongs to it, beside its path.
+    pub fn set_sqlite_aside(path: &Path) -> std::io::Result<()> {
+        files::set_aside(path)
+    }
+
+    /// Whether any file of a database lies at this path.
+    pub fn leaves_sqlite(path: &Path) -> bool {
+        files::are_any(path)
+    }
+
+    /// Which database it is and how far it has come, whether its history is whole, and whether it goes back to a known state.
+    pub async fn identify(&self, from: Option<&KnownHead>) -> Result<Identity, StoreError> {
+        each!(self, store => store.identify(from).await)
+    }
+
+    /// Checks every page of it; a large one takes seconds.
+    pub async fn check_pages(&self) -> Result<(), StoreError> {
+        each!(self, store => store.check_pages().await)
     }
 
     /// A name that a database keeps for life, and where its newest revision stands.
@@ -109,6 +140,12 @@ impl Store {
     /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown whether it did: read the head.
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         each!(self, store => store.commit(commit).await)
+    }
+
+    /// Takes every number up to this one that no revision has, with a revision like `like` that changes nothing; all of them or none. Says
+    /// whether there was any.
+    pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
+        each!(self, store => store.pass_over(up_to, like).await)
     }
 
     /// What an idempotency key was used for, and the revision that made.

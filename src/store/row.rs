@@ -86,6 +86,7 @@ pub fn old_token(row: &SqliteRow) -> Result<Credential, String> {
         revoked_at_ms: time("revoked_at_ms")?,
         revoked_by: None,
         revoked_by_id: None,
+        unknown: Default::default(),
     };
     Ok(Credential { id: text("id")?.parse().map_err(|error| format!("{error}"))?, record })
 }

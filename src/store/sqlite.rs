@@ -10,16 +10,20 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 use tokio::sync::Mutex;
 
-use super::{
-    Commit, Kept, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, chain, files::Files, row, subjects, texts, verify,
-    writer::Writer,
+use super::check::{self, Identity};
+use super::files::{self, Files};
+use super::writer::Writer;
+use super::{Commit, Kept, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, chain, row, subjects, texts, verify};
+use crate::truth::{
+    Change, ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts,
 };
-use crate::truth::{Change, ContentId, Credential, FlagRecord, Forms, Head, PastStep, Record, Subject, Texts};
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
 /// The first SQLite whose WAL is safe with several connections.
 const SAFE_VERSION: [u32; 3] = [3, 51, 3];
+/// The format this build reads and writes (`migrations/sqlite/0004_formats.sql`).
+const FORMAT: i64 = 2;
 
 /// A connection that writes and one that reads beside it.
 #[derive(Debug)]
@@ -32,35 +36,75 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    pub async fn open(path: &Path, fresh_epoch: &str, may_create: bool) -> Result<Sqlite, StoreError> {
-        let io = |source| StoreError::Database { doing: "open the database file", source: sqlx::Error::Io(source) };
-        if !path.exists() {
-            if !may_create {
-                return Err(StoreError::NoFile);
-            }
-            // Before SQLite would, to be its owner's alone.
-            std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(path).map_err(io)?;
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .disable_statement_logging();
-        let mut writer = options.connect().await.map_err(StoreError::doing("open the database file"))?;
-        check_version(&mut writer).await?;
+    /// Opens a database that is there and brings its tables up to date.
+    pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        let mut database = Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
+        let mut writer = database.options.connect().await.map_err(StoreError::doing("open the database file"))?;
         migrator().run_direct(None, &mut writer, false).await.map_err(StoreError::Migrate)?;
-        sqlx::query("INSERT INTO head VALUES (1, $1, 0, $2, 0) ON CONFLICT DO NOTHING")
-            .bind(fresh_epoch)
+        database.writer = Writer::new(database.options.clone(), Some(writer));
+        // The companions are there from the first writing on.
+        let io = |source| StoreError::Database { doing: "open the database file", source: sqlx::Error::Io(source) };
+        database.files = Files::of(path).map_err(io)?;
+        Ok(database)
+    }
+
+    /// Opens a database that is there and changes nothing in it: what stands in `-wal` is read, and stays there.
+    pub async fn open_to_read(path: &Path) -> Result<Sqlite, StoreError> {
+        Sqlite::open_with(path, options(path).read_only(true)).await
+    }
+
+    async fn open_with(path: &Path, options: SqliteConnectOptions) -> Result<Sqlite, StoreError> {
+        let io = |source| StoreError::Database { doing: "open the database file", source: sqlx::Error::Io(source) };
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoFile),
+            // SQLite takes an empty file for a new database.
+            Ok(metadata) if metadata.len() == 0 => return Err(StoreError::Damaged("its file is empty".to_owned())),
+            Err(error) => return Err(io(error)),
+            Ok(_) => {}
+        }
+        let mut reader = connect_reader(&options).await?;
+        check_version(&mut reader).await?;
+        check_format(&mut reader).await?;
+        let files = Files::of(path).map_err(io)?;
+        let writer = Writer::new(options.clone(), None);
+        Ok(Sqlite { options, files, writer, reader: Mutex::new(reader) })
+    }
+
+    /// Makes a database where there is none, whole or not at all.
+    pub async fn make(path: &Path, epoch: &str) -> Result<(), StoreError> {
+        let io = |source| StoreError::Database { doing: "make the database file", source: sqlx::Error::Io(source) };
+        let beside = path.with_extension("db.new");
+        files::remove(&beside).map_err(io)?;
+        // Before SQLite would, to be its owner's alone.
+        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside).map_err(io)?;
+        let options = options(&beside).journal_mode(SqliteJournalMode::Wal);
+        let mut connection = options.connect().await.map_err(StoreError::doing("make the database file"))?;
+        check_version(&mut connection).await?;
+        migrator().run_direct(None, &mut connection, false).await.map_err(StoreError::Migrate)?;
+        sqlx::query("INSERT INTO head (only_row, epoch, revision, hash, committed_at_ms) VALUES (1, $1, 0, $2, 0)")
+            .bind(epoch.to_owned())
             .bind(Head::none().hash.to_string())
-            .execute(&mut writer)
+            .execute(&mut connection)
             .await
             .map_err(StoreError::doing("name the database"))?;
-        let reader = connect_reader(&options).await?;
-        let files = Files::of(path).map_err(io)?;
-        let writer = Writer::new(options.clone(), writer);
-        Ok(Sqlite { options, files, writer, reader: Mutex::new(reader) })
+        // Closed, everything is in the one file.
+        connection.close().await.map_err(StoreError::doing("make the database file"))?;
+        files::put_in_place(&beside, path).map_err(io)
+    }
+
+    pub async fn identify(&self, from: Option<&KnownHead>) -> Result<Identity, StoreError> {
+        self.check_file()?;
+        let mut reader = self.reader.lock().await;
+        let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
+        check::identify(&mut reading, from).await
+    }
+
+    pub async fn check_pages(&self) -> Result<(), StoreError> {
+        // A large file takes seconds: what else is read goes on beside it.
+        let mut reader = connect_reader(&self.options).await?;
+        let checked = check::check_pages(&mut reader).await;
+        let _ = reader.close().await;
+        checked
     }
 
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
@@ -87,6 +131,13 @@ impl Sqlite {
         self.writer.commit(&commit).await?;
         // A file that was unlinked meanwhile took the commit with it.
         self.check_file().map_err(|_| StoreError::Lost)
+    }
+
+    pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
+        self.check_file()?;
+        let passed = self.writer.pass_over(up_to, like).await?;
+        self.check_file().map_err(|_| StoreError::Lost)?;
+        Ok(passed)
     }
 
     pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
@@ -185,7 +236,8 @@ impl Sqlite {
 
     pub async fn move_cursor(&self, reader: &str, revision: u64) -> Result<(), StoreError> {
         self.check_file()?;
-        const MOVE: &str = "INSERT INTO cursors VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET revision = $2";
+        const MOVE: &str =
+            "INSERT INTO cursors (reader, revision) VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET revision = $2";
         let query = sqlx::query(MOVE).bind(reader.to_owned()).bind(revision as i64);
         let mut taken = self.writer.take().await?;
         query.execute(&mut taken.connection).await.map_err(StoreError::doing("move a cursor"))?;
@@ -214,15 +266,41 @@ impl Sqlite {
     }
 }
 
-/// The tables, version by version.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+}
+
+/// The tables, version by version. What a newer build added besides is left alone, as far as `formats` permits.
 fn migrator() -> Migrator {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     };
-    Migrator::with_migrations(vec![
+    let mut migrator = Migrator::with_migrations(vec![
         migration(1, "truth", include_str!("../../migrations/sqlite/0001_truth.sql")),
         migration(3, "credentials", include_str!("../../migrations/sqlite/0003_credentials.sql")),
-    ])
+        migration(4, "formats", include_str!("../../migrations/sqlite/0004_formats.sql")),
+    ]);
+    migrator.set_ignore_missing(true);
+    migrator
+}
+
+/// A database of the builds before has no formats: it is of the first one.
+async fn check_format(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    const HAS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'formats'";
+    let read = StoreError::doing("read the format");
+    let has: i64 = sqlx::query(HAS).fetch_one(&mut *connection).await.map_err(&read)?.get(0);
+    if has == 0 {
+        return Ok(());
+    }
+    let row = sqlx::query("SELECT format, min_reader FROM formats").fetch_one(connection).await.map_err(&read)?;
+    let number = |column| row.try_get::<i64, _>(column).map_err(&read);
+    let (format, min_reader) = (number("format")?, number("min_reader")?);
+    if min_reader > FORMAT { Err(StoreError::OfNewerBuild { format, min_reader }) } else { Ok(()) }
 }
 
 async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -22,7 +22,8 @@ pub async fn write(connection: &mut SqliteConnection, texts: &Texts) -> Result<(
     for (id, bytes) in texts {
         let id = id.to_string();
         for (part, bytes) in parts(bytes).enumerate() {
-            let query = sqlx::query("INSERT INTO texts VALUES ($1, $2, $3) ON CONFLICT DO NOTHING").bind(id.clone());
+            let query =
+                sqlx::query("INSERT INTO texts (id, part, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING").bind(id.clone());
             query.bind(part as i64).bind(bytes.to_vec()).execute(&mut *connection).await?;
         }
     }

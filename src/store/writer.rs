@@ -8,7 +8,7 @@ use sqlx::{ConnectOptions, Connection, query::Query};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Commit, StoreError, row, texts};
-use crate::truth::{Change, Record};
+use crate::truth::{Change, Head, Record, Revision};
 
 /// The one connection that writes.
 #[derive(Debug)]
@@ -35,9 +35,10 @@ impl Taken<'_> {
 
 macro_rules! change {
     () => {
-        "INSERT INTO changes VALUES ($1, $2, $3, $4, $5, $6, $7, $8); \
+        "INSERT INTO changes (revision, place, kind, subject, action, back_to, record_before, record_after) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8); \
          DELETE FROM subjects WHERE $8 IS NULL AND kind = $3 AND subject = $4; \
-         INSERT INTO subjects SELECT $3, $4, $1, $8 WHERE $8 IS NOT NULL \
+         INSERT INTO subjects (kind, subject, changed_at, record) SELECT $3, $4, $1, $8 WHERE $8 IS NOT NULL \
          ON CONFLICT (kind, subject) DO UPDATE SET changed_at = $1, record = $8;"
     };
 }
@@ -46,7 +47,7 @@ macro_rules! revision {
     () => {
         "INSERT INTO revisions (revision, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, hash, actor_id) \
          VALUES ($1, $9, $10, $11, $12, $13, $14, $15, $17); \
-         INSERT INTO idempotency SELECT $14, $16, $1 WHERE $14 IS NOT NULL AND $16 IS NOT NULL; \
+         INSERT INTO idempotency (idempotency_key, request, revision) SELECT $14, $16, $1 WHERE $14 IS NOT NULL AND $16 IS NOT NULL; \
          UPDATE head SET revision = $1, hash = $15, committed_at_ms = $9; \
          COMMIT"
     };
@@ -58,9 +59,13 @@ const CHANGE: &str = change!();
 const REVISION: &str = revision!();
 const CHANGE_AND_REVISION: &str = concat!(change!(), revision!());
 
+const ROW: &str = "INSERT INTO revisions (revision, committed_at_ms, effective_at_ms, actor, origin, reason, hash) \
+     VALUES ($1, $2, $2, $3, $4, $5, $6)";
+const HEAD: &str = "UPDATE head SET revision = $1, hash = $2, committed_at_ms = $3; COMMIT";
+
 impl Writer {
-    pub fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Writer {
-        Writer { options, place: Mutex::new(Some(connection)) }
+    pub fn new(options: SqliteConnectOptions, connection: Option<SqliteConnection>) -> Writer {
+        Writer { options, place: Mutex::new(connection) }
     }
 
     pub async fn take(&self) -> Result<Taken<'_>, StoreError> {
@@ -90,6 +95,38 @@ impl Writer {
         taken.put_back();
         Ok(())
     }
+}
+
+impl Writer {
+    pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
+        let mut taken = self.take().await?;
+        let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
+        let (_, mut head) = row::head(&row.map_err(StoreError::doing("begin a change"))?)?;
+        let passed = head.revision < up_to;
+        while head.revision < up_to {
+            let committed_at_ms = like.committed_at_ms.max(head.committed_at_ms);
+            let revision =
+                Revision { revision: head.revision + 1, committed_at_ms, effective_at_ms: committed_at_ms, ..like.clone() };
+            let insert = revision_row(sqlx::query(ROW), &revision, &head);
+            insert.execute(&mut taken.connection).await.map_err(StoreError::doing("pass a number over"))?;
+            head = revision.head(&head, None);
+        }
+        let update = sqlx::query(HEAD).bind(head.revision as i64).bind(head.hash.to_string()).bind(head.committed_at_ms);
+        update.execute(&mut taken.connection).await.map_err(StoreError::doing("pass a number over"))?;
+        taken.put_back();
+        Ok(passed)
+    }
+}
+
+/// A row of a revision that changes nothing.
+fn revision_row<'q>(query: Binding<'q>, revision: &Revision, before: &Head) -> Binding<'q> {
+    query
+        .bind(revision.revision as i64)
+        .bind(revision.committed_at_ms)
+        .bind(revision.actor.name.clone())
+        .bind(revision.origin.as_str())
+        .bind(revision.reason.clone())
+        .bind(revision.head(before, None).hash.to_string())
 }
 
 async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result<(), sqlx::Error> {

@@ -40,6 +40,9 @@ pub fn news(news: &News) {
             }
         }
         News::Trouble(trouble) => say_trouble(trouble),
+        News::FirstStart { data } => {
+            info!(target: target::CONTROL, "{data} is empty: this is a first start, a database is made and the files go live")
+        }
         News::AdminToken(what) => info!(target: target::KEYS, "{what}"),
         News::Back { pending: 0 } => info!(target: target::CONTROL, "the database answers"),
         News::Back { pending } => {

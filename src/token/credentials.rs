@@ -96,6 +96,7 @@ mod tests {
             revoked_at_ms,
             revoked_by: None,
             revoked_by_id: None,
+            unknown: Default::default(),
         };
         let credential = |(id, role, revoked): &(&str, Role, Option<i64>)| {
             Some(Credential { id: id.parse().ok()?, record: record(id, *role, *revoked) })

@@ -151,6 +151,18 @@ impl Book {
         &self.texts
     }
 
+    /// What its records mean, for a book that is to take them in.
+    pub fn forms(&self) -> Forms {
+        let mut forms = Forms { texts: self.texts.clone(), ..Forms::default() };
+        for FlagEntry { record, definition, pinned, .. } in self.flags.values() {
+            forms.definitions.extend(record.definition.zip(definition.clone()));
+            forms.definitions.extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
+        }
+        let segments = self.segments.iter().filter_map(|(key, entry)| Some((key.clone(), entry.form.clone()?)));
+        forms.segments.extend(segments);
+        forms
+    }
+
     /// Takes in the changes of one revision.
     pub fn apply(&mut self, head: Head, changes: &[Change], forms: &Forms) {
         self.head = head;

@@ -9,6 +9,7 @@ use super::action::{Action, Change, Subject};
 use super::actor::{self, Actor};
 use super::content::ContentId;
 use super::record::{Mark, Record};
+use super::unknown::Unknown;
 
 /// A dead credential is shown for so long.
 pub const SHOWN_AFTER_DEATH_MS: i64 = 30 * 86_400_000;
@@ -68,6 +69,8 @@ pub struct CredentialRecord {
     pub revoked_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_by_id: Option<String>,
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// A credential and its id.

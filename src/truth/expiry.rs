@@ -7,6 +7,7 @@ use super::book::FlagEntry;
 use super::pending::Op;
 use super::record::{End, FlagRecord, Held, Mark};
 use super::standing::Truth;
+use super::unknown::Unknown;
 use super::wish::{Decided, Part};
 use crate::flag::FlagKey;
 
@@ -54,12 +55,14 @@ fn may_end(truth: &Truth) -> BTreeSet<&FlagKey> {
 /// The flag at its end. One that lowers in part and raises in part takes two steps: what lowers does not wait for what needs the database.
 fn ended(current: &FlagEntry, held: &Held, ends: &End, now_ms: i64) -> Option<FlagEntry> {
     let own = current.in_force()?.rollout;
-    let mark = Mark { by: "expiry".into(), at_ms: now_ms, reason: held.mark.reason.clone() };
+    let mark = Mark { by: "expiry".into(), at_ms: now_ms, reason: held.mark.reason.clone(), unknown: Unknown::default() };
     let wanted = ends.split.unwrap_or_default();
     let lower = held.split.meet(wanted);
     let split = match () {
-        () if lower != held.split && lower != wanted => Some(Held { split: lower, mark, ends: Some(ends.clone()) }),
-        () if own != ends.split => Some(Held { split: wanted, mark, ends: None }),
+        () if lower != held.split && lower != wanted => {
+            Some(Held { split: lower, mark, ends: Some(ends.clone()), unknown: Unknown::default() })
+        }
+        () if own != ends.split => Some(Held { split: wanted, mark, ends: None, unknown: Unknown::default() }),
         () => None,
     };
     Some(current.with(FlagRecord { split, ..current.record.clone() }))

@@ -14,6 +14,7 @@ use super::narrowing::is_narrowing;
 use super::pending::{Narrowed, Op};
 use super::record::{FlagRecord, SegmentRecord, UsersFile};
 use super::standing::Truth;
+use super::unknown::Unknown;
 use crate::definition::{INTERNAL, Library, WrittenFlag, WrittenSegment};
 use crate::flag::{FlagKey, SegmentKey};
 
@@ -103,8 +104,8 @@ impl Recording {
         forms.definitions.insert(id, form.clone());
         if is_narrowing(&old, &new) && text.bytes.len() <= MAX_JOURNALED_BYTES {
             let text = String::from_utf8_lossy(&text.bytes).into_owned();
-            let op = Op::Define { before: old.record.definition, after: id, text, forms };
-            self.narrowed.push(Narrowed { flag: key.clone(), action: Action::Define, op });
+            let op = Op::Define { before: old.record.definition, after: id, text, forms, unknown: Unknown::default() };
+            self.narrowed.push(Narrowed { flag: key.clone(), action: Action::Define, op, unknown: Unknown::default() });
         } else {
             let before = current.map(|current| current.record);
             self.changes.push(Change::of_flag(key, Action::Define, before, Some(new.record)));
@@ -155,11 +156,11 @@ impl SegmentRecord {
         let file = written.file.map(|text| keep(text.digest.into(), &text.bytes));
         let users_file = written.users_file.map(|(path, text)| {
             let content = keep(text.digest.into(), &text.bytes);
-            UsersFile { path: path.to_owned(), content }
+            UsersFile { path: path.to_owned(), content, unknown: Unknown::default() }
         });
         let ids = internal_user_ids(written.internal_user_ids, written.file.is_some());
         let internal_user_ids = ids.map(|ids| keep(ContentId::of(ids.as_bytes()), &ids.into()));
-        SegmentRecord { file, users_file, internal_user_ids }
+        SegmentRecord { file, users_file, internal_user_ids, unknown: Unknown::default() }
     }
 }
 

@@ -16,6 +16,7 @@ use super::forms::Forms;
 use super::record::{End, FlagRecord, Held, Mark};
 use super::revision::Origin;
 use super::timeline::Timeline;
+use super::unknown::Unknown;
 use crate::flag::{FlagKey, Split};
 
 /// One narrowing request, as it stands in the journal.
@@ -37,19 +38,23 @@ pub struct Pending {
     /// Credentials that end with it, each as it is once it is revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Credential>,
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// What it does to one flag.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Narrowed {
     pub flag: FlagKey,
     pub action: Action,
     pub op: Op,
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub enum Op {
     Stop(Mark),
     /// The split that is to be in force, and the slot that makes it so over what was known.
@@ -57,6 +62,8 @@ pub enum Op {
         requested: Option<Split>,
         held: Option<Held>,
         mark: Mark,
+        #[serde(flatten)]
+        unknown: Unknown,
     },
     /// A definition that narrows the one it replaces.
     Define {
@@ -65,6 +72,8 @@ pub enum Op {
         text: String,
         #[serde(skip)]
         forms: Forms,
+        #[serde(flatten)]
+        unknown: Unknown,
     },
 }
 
@@ -80,10 +89,29 @@ impl Pending {
         }
     }
 
+    /// Whether a newer build wrote it, with members that this one does not know: it may do more than is read of it.
+    pub fn is_of_newer_build(&self) -> bool {
+        let of_op = |op: &Op| match op {
+            Op::Stop(mark) => mark.is_of_newer_build(),
+            Op::Split { held, mark, unknown, .. } => {
+                let of_held = held.as_ref().is_some_and(Held::is_of_newer_build);
+                of_held || mark.is_of_newer_build() || !unknown.is_empty()
+            }
+            Op::Define { unknown, .. } => !unknown.is_empty(),
+        };
+        let of_narrowed = |narrowed: &Narrowed| !narrowed.unknown.is_empty() || of_op(&narrowed.op);
+        !self.unknown.is_empty() || self.narrowed.iter().any(of_narrowed)
+    }
+
+    /// The flags it is about.
+    pub fn flags(&self) -> impl Iterator<Item = &FlagKey> {
+        self.narrowed.iter().map(|narrowed| &narrowed.flag)
+    }
+
     /// What it changes in the flags as the store has them now. May be nothing: it makes a revision all the same.
     pub fn changes<'a>(&self, flag: impl Fn(&FlagKey) -> Option<&'a FlagEntry>) -> (Vec<Change>, Forms) {
         let mut all = Forms::default();
-        let changes = self.narrowed.iter().filter_map(|Narrowed { flag: key, action, op }| {
+        let changes = self.narrowed.iter().filter_map(|Narrowed { flag: key, action, op, .. }| {
             let before = flag(key);
             let after = op.over(before)?;
             // Where another definition came meanwhile this one is in force nowhere, and nothing names its text.
@@ -113,7 +141,7 @@ impl Op {
                 entry.record.stop.get_or_insert_with(|| mark.clone());
                 Some(entry)
             }
-            (Op::Split { requested, held, mark }, Some(entry)) => Some(lay_split(entry, *requested, held, mark)),
+            (Op::Split { requested, held, mark, .. }, Some(entry)) => Some(lay_split(entry, *requested, held, mark)),
             (Op::Define { before, after, forms, .. }, Some(entry)) => {
                 let known = forms.definitions.get(after);
                 let mut entry = entry.clone();
@@ -142,7 +170,7 @@ fn lay_split(entry: &FlagEntry, requested: Option<Split>, held: &Option<Held>, m
         return entry.clone();
     }
     let named = [&entry.record.split, held].into_iter().flatten().any(|held| held.ends.as_ref().is_some_and(|end| end.named));
-    let ends = narrower.later.map(|(at_ms, split)| End { at_ms, split: Some(split), named });
-    let held = Held { split: narrower.now, mark: mark.clone(), ends };
+    let ends = narrower.later.map(|(at_ms, split)| End { at_ms, split: Some(split), named, unknown: Unknown::default() });
+    let held = Held { split: narrower.now, mark: mark.clone(), ends, unknown: Unknown::default() };
     entry.with(FlagRecord { split: Some(held), ..entry.record.clone() })
 }

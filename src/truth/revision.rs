@@ -11,7 +11,7 @@ use super::content::ContentId;
 
 /// Where the newest revision stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 pub struct Head {
     pub revision: u64,
     /// The hash of that revision's row.
@@ -24,6 +24,15 @@ impl Head {
     pub fn none() -> Head {
         Head { revision: 0, hash: ContentId::from([0; 32]), committed_at_ms: 0 }
     }
+}
+
+/// A state that a data folder was known to have: which database, and how far it had come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KnownHead {
+    /// The database's name for itself.
+    pub epoch: String,
+    pub head: Head,
 }
 
 /// Through which door a change came.

@@ -6,6 +6,7 @@ use super::action::Action;
 use super::book::FlagEntry;
 use super::content::ContentId;
 use super::record::{End, FlagRecord, Held, Mark, Pin};
+use super::unknown::Unknown;
 use crate::flag::{Definition, Split, differences};
 
 /// One revision of a flag.
@@ -80,11 +81,16 @@ impl Then {
         let base = current.definition.as_ref().filter(|now| only_rollout(now));
         // What is pinned already stays as it is: then this is a change of the split alone, and may be live before it is committed.
         let pinned = current.record.pin.clone().filter(|pin| pin.definition == *id);
-        let fresh = || Pin { definition: *id, of: self.revision, mark: mark.clone() };
+        let fresh = || Pin { definition: *id, of: self.revision, mark: mark.clone(), unknown: Unknown::default() };
         let pin = base.is_none().then(|| pinned.unwrap_or_else(fresh));
         let own = base.unwrap_or(then).rollout;
         let ends = self.ends.clone().filter(|end| end.at_ms > mark.at_ms);
-        let held = || Held { split: self.split.unwrap_or_default(), mark: mark.clone(), ends: ends.clone() };
+        let held = || Held {
+            split: self.split.unwrap_or_default(),
+            mark: mark.clone(),
+            ends: ends.clone(),
+            unknown: Unknown::default(),
+        };
         let split = (own != self.split || ends.is_some()).then(held);
         let record = FlagRecord { pin, split, ..current.record.clone() };
         let pinned = record.pin.as_ref().map(|_| then.clone());

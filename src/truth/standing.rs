@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::book::{Book, Credentials, FlagEntry};
 use super::credential::{Credential, CredentialId};
+use super::doubt::Doubt;
 use super::pending::{Op, Pending};
 use crate::flag::{Definition, Flag, FlagKey, Segments};
 use crate::snapshot::{Position, Standing, State};
@@ -22,6 +23,9 @@ pub struct Truth {
     unrecorded: u32,
     /// The highest position there was: one only rises.
     floor: Position,
+    doubt: Doubt,
+    /// Since when, in milliseconds since 1970.
+    doubted_since_ms: i64,
 }
 
 /// Told apart by what it holds: while this is held, none of it can come again as something else.
@@ -43,7 +47,16 @@ impl PartialEq for CredentialsBasis {
 impl Truth {
     pub fn of(book: Book, mut pending: Vec<Pending>) -> Truth {
         pending.iter_mut().for_each(Pending::read);
-        Truth { book, pending, revoked_before: Arc::default(), early: Vec::new(), unrecorded: 0, floor: Position::default() }
+        Truth {
+            book,
+            pending,
+            revoked_before: Arc::default(),
+            early: Vec::new(),
+            unrecorded: 0,
+            floor: Position::default(),
+            doubt: Doubt::None,
+            doubted_since_ms: 0,
+        }
     }
 
     pub fn position(&self) -> Position {
@@ -53,7 +66,17 @@ impl Truth {
 
     /// Whether nothing was ever known here.
     pub fn is_cold(&self) -> bool {
-        self.position() == Position::default()
+        self.book.head.revision == 0 && self.unrecorded == 0
+    }
+
+    /// Which flags are served as stopped, as their state may be lost.
+    pub fn doubt(&self) -> &Doubt {
+        &self.doubt
+    }
+
+    /// Serves these flags as stopped from now on, and those no more that were before.
+    pub fn set_doubt(&mut self, doubt: Doubt, now_ms: i64) {
+        (self.doubt, self.doubted_since_ms) = (doubt, now_ms);
     }
 
     /// Knows of revocations that the store may not know: an older state of it that is brought back revives nobody.
@@ -159,6 +182,11 @@ impl Truth {
 
     /// A flag as it stands.
     pub fn flag(&self, key: &str) -> Option<FlagEntry> {
+        self.flag_as_known(key).map(|entry| self.doubt.over(key, entry, self.doubted_since_ms))
+    }
+
+    /// A flag as all that reads says: not stopped for the doubt about what does not.
+    pub fn flag_as_known(&self, key: &str) -> Option<FlagEntry> {
         let ops = self.pending.iter().flat_map(|pending| &pending.narrowed).filter(|narrowed| narrowed.flag.as_str() == key);
         ops.fold(self.book.flag(key).cloned(), |entry, narrowed| narrowed.op.over(entry.as_ref()).or(entry))
     }
@@ -213,6 +241,9 @@ impl Truth {
             }
         }
         let entry = laid.as_ref().or(entry)?;
+        let doubted =
+            self.doubt.covers(key.as_str()).then(|| self.doubt.over(key.as_str(), entry.clone(), self.doubted_since_ms));
+        let entry = doubted.as_ref().unwrap_or(entry);
         if self.unrecorded > 0 {
             changed_at = changed_at.max(self.position());
         }

@@ -78,7 +78,7 @@ fn credential_in_words(record: &CredentialRecord) -> String {
 /// What a flag served by this record.
 fn serving(key: &FlagKey, record: &FlagRecord, forms: &mut Forms) -> Option<String> {
     let _ = forms.read_flag(key, record);
-    let FlagRecord { definition, pin, split, stop } = record;
+    let FlagRecord { definition, pin, split, stop, .. } = record;
     let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
     let definition = id.and_then(|id| forms.definitions.get(&id));
     match (stop, definition) {

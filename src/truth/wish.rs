@@ -8,6 +8,7 @@ use super::pending::{Narrowed, Op};
 use super::record::{End, FlagRecord, Held, Mark};
 use super::rollback::Then;
 use super::standing::Truth;
+use super::unknown::Unknown;
 use crate::definition::similar;
 use crate::flag::{Baseline, FlagKey, Share, Split, Strategy};
 
@@ -109,7 +110,11 @@ impl Wish {
             return Ok(stop_all(truth, mark));
         }
         let Some(flag) = self.flag() else { return Ok(Decided::default()) };
-        let current = truth.flag(flag.as_str());
+        let current = match self {
+            // A flag that is served as stopped out of doubt may be stopped for good.
+            Wish::Stop { .. } => truth.flag_as_known(flag.as_str()),
+            _ => truth.flag(flag.as_str()),
+        };
         // Before anything is known, any flag may be stopped: it stays so when it becomes known.
         if current.is_none() && !(truth.is_cold() && matches!(self, Wish::Stop { .. })) {
             return Err(Refused::unknown(truth, flag));
@@ -166,12 +171,15 @@ impl Part {
         let (old, new) = (&before.record, &self.after.record);
         let op = match (&old.stop, &new.stop) {
             (None, Some(stop)) => Op::Stop(stop.clone()),
-            _ if (old.definition, &old.pin) == (new.definition, &new.pin) => {
-                Op::Split { requested: self.after.split(), held: new.split.clone(), mark: mark.clone() }
-            }
+            _ if (old.definition, &old.pin) == (new.definition, &new.pin) => Op::Split {
+                requested: self.after.split(),
+                held: new.split.clone(),
+                mark: mark.clone(),
+                unknown: Unknown::default(),
+            },
             _ => return None,
         };
-        Some(Narrowed { flag: self.flag.clone(), action: self.action, op })
+        Some(Narrowed { flag: self.flag.clone(), action: self.action, op, unknown: Unknown::default() })
     }
 }
 
@@ -183,7 +191,7 @@ fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
 }
 
 fn stop_all(truth: &Truth, mark: &Mark) -> Decided {
-    let running = truth.book.flags().filter_map(|(key, _)| Some((key, truth.flag(key.as_str())?)));
+    let running = truth.book.flags().filter_map(|(key, _)| Some((key, truth.flag_as_known(key.as_str())?)));
     let running = running.filter(|(_, entry)| entry.record.stop.is_none());
     let part = |(key, entry): (&FlagKey, FlagEntry)| {
         let after = entry.with(stopped(&entry, mark));
@@ -211,10 +219,10 @@ fn set(
         Some(Ends { after_ms, then }) => {
             let named = then.map(|share| split_of(flag, old, Some(share), None)).transpose()?;
             let at_ms = mark.at_ms.saturating_add(after_ms);
-            Some(End { at_ms, split: named.or(now), named: named.is_some() })
+            Some(End { at_ms, split: named.or(now), named: named.is_some(), unknown: Unknown::default() })
         }
     };
-    let held = Held { split, mark: mark.clone(), ends };
+    let held = Held { split, mark: mark.clone(), ends, unknown: Unknown::default() };
     Ok(FlagRecord { split: Some(held), ..old.record.clone() })
 }
 
@@ -226,7 +234,7 @@ fn kept_end(old: &FlagEntry, split: Split) -> Option<End> {
     let lowers = split != before.now && split.narrows(before.now);
     let (at_ms, then) = before.later.filter(|_| lowers)?;
     let then = then.meet(split);
-    (then != split).then_some(End { at_ms, split: Some(then), named })
+    (then != split).then_some(End { at_ms, split: Some(then), named, unknown: Unknown::default() })
 }
 
 fn resumed(flag: &FlagKey, old: &FlagEntry, at: Option<Share>, mark: &Mark) -> Result<FlagRecord, Refused> {
@@ -235,7 +243,12 @@ fn resumed(flag: &FlagKey, old: &FlagEntry, at: Option<Share>, mark: &Mark) -> R
     };
     let split = match at {
         None => old.record.split.clone(),
-        Some(share) => Some(Held { split: split_of(flag, old, Some(share), None)?, mark: mark.clone(), ends: None }),
+        Some(share) => Some(Held {
+            split: split_of(flag, old, Some(share), None)?,
+            mark: mark.clone(),
+            ends: None,
+            unknown: Unknown::default(),
+        }),
     };
     Ok(FlagRecord { stop: None, split, ..old.record.clone() })
 }

@@ -11,14 +11,14 @@ use crate::support::{Service, flag};
 
 /// Adds a stop and a resume of `chat` so many times, each a revision of its own.
 async fn flap(service: &Service, times: usize) {
-    let store = Store::open_sqlite(&service.data.join("turnout.db"), "epoch", false).await.unwrap();
+    let store = Store::open_sqlite(&service.data.join("turnout.db")).await.unwrap();
     let store = Arc::new(store);
     let (_, mut head) = store.head().await.unwrap();
     let key: FlagKey = "chat".parse().unwrap();
     let (mut record, _) = store.flag_at("chat", head.revision).await.unwrap().unwrap();
     for index in 0..2 * times {
         let before = record.clone();
-        let stop = Mark { by: "alert".into(), at_ms: 1, reason: None };
+        let stop = Mark { by: "alert".into(), at_ms: 1, reason: None, unknown: Default::default() };
         record = FlagRecord { stop: (index % 2 == 0).then_some(stop), ..record };
         let action = if record.stop.is_some() { Action::Stop } else { Action::Resume };
         let revision = Revision {

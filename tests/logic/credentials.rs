@@ -16,6 +16,7 @@ fn record(expires_at_ms: Option<i64>, revoked_at_ms: Option<i64>) -> CredentialR
         revoked_at_ms,
         revoked_by: None,
         revoked_by_id: None,
+        unknown: Default::default(),
     }
 }
 
@@ -55,10 +56,10 @@ fn a_record_keeps_its_form() {
     assert_eq!(serde_json::to_string(&living).unwrap(), text);
     assert_eq!(serde_json::from_str::<CredentialRecord>(text).unwrap(), living);
     let by = turnout::truth::Actor { name: "mallory".to_owned(), id: Some("0a".to_owned()) };
-    let revoked = living.revoked(&Mark { by, at_ms: 3, reason: None });
+    let revoked = living.revoked(&Mark { by, at_ms: 3, reason: None, unknown: Default::default() });
     let text = serde_json::to_string(&revoked).unwrap();
     assert!(text.ends_with(r#""revokedAtMs":3,"revokedBy":"mallory","revokedById":"0a"}"#), "{text}");
     assert_eq!(serde_json::from_str::<CredentialRecord>(&text).unwrap(), revoked);
-    let later = revoked.revoked(&Mark { by: "another".into(), at_ms: 4, reason: None });
+    let later = revoked.revoked(&Mark { by: "another".into(), at_ms: 4, reason: None, unknown: Default::default() });
     assert_eq!(later, revoked, "it was revoked once");
 }

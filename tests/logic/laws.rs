@@ -132,7 +132,7 @@ proptest! {
         let (mut truth, mut library) = (Truth::of(Book::empty(), Vec::new()), Library::default());
         let mut snapshot = Snapshot::cold(ServerAuth::Off, PublicPath::default());
         let flag: turnout::flag::FlagKey = "chat".parse().unwrap();
-        let mark = Mark { by: "someone".into(), at_ms: 1, reason: None };
+        let mark = Mark { by: "someone".into(), at_ms: 1, reason: None, unknown: Default::default() };
         let folder = |more: &str| Contents::of([("chat.yaml", &*flag_file("chat", more))]);
         library.update(&folder(""));
         let mut stopped = false;
@@ -155,7 +155,7 @@ proptest! {
                 Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &Forms::default()),
                 None => {
                     let Recording { narrowed, mut changes, mut forms } = record_files(&truth, &library);
-                    let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed, revoked: Vec::new() };
+                    let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed, revoked: Vec::new(), unknown: Default::default() };
                     let (more, texts) = pending.changes(|key| truth.book.flag(key.as_str()));
                     changes.extend(more);
                     forms.definitions.extend(texts.definitions);

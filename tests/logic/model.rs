@@ -134,6 +134,8 @@ struct Life {
     folder: [Form; 2],
     position: Position,
     database_is_there: bool,
+    /// Whether it was started without its database.
+    is_held: bool,
     random: Random,
     /// How many ends there were: one that was set later comes later, of as many hours.
     ends: u64,
@@ -154,6 +156,7 @@ impl Life {
             folder: [Form { share: 10, text: 0 }; 2],
             position: Position::default(),
             database_is_there: true,
+            is_held: false,
             random: Random(seed),
             ends: 0,
             story: Vec::new(),
@@ -172,6 +175,7 @@ impl Life {
             server_auth: ServerAuth::Off,
             public_path: PublicPath::default(),
             accept_database: false,
+            may_be_new: true,
             tell: |_| (),
         };
         self.corridor = Some(runtime.block_on(Corridor::open(opening)).unwrap());
@@ -288,7 +292,7 @@ impl Life {
             // By shape: only its share, not more of it, and not more live.
             let same_text = model.file.text == file.text;
             let narrows = known && same_text && file.share <= model.file.share && after.narrows(model);
-            if self.database_is_there || narrows {
+            if self.database_is_there || narrows && !self.is_held {
                 *model = after;
                 model.record(Kind::Change);
             }
@@ -390,6 +394,8 @@ impl Life {
         self.runtime = None;
         self.position = Position { pending: 0, ..self.position };
         self.open();
+        // A state without its database takes in no file: a person decides.
+        self.is_held = !self.database_is_there;
         self.take_in();
     }
 
@@ -411,7 +417,7 @@ impl Life {
         if !self.database_is_there {
             self.story.push("the database comes back".to_owned());
             std::fs::rename(self.home.join("data/away"), self.home.join("data/turnout.db")).unwrap();
-            self.database_is_there = true;
+            (self.database_is_there, self.is_held) = (true, false);
             self.run(async {
                 loop {
                     self.corridor().look_again();

@@ -57,17 +57,22 @@ impl Shelf {
     }
 
     fn truth(&self, drawn: &Drawn) -> Truth {
-        let pin = drawn.pin.map(|index| Pin { definition: self.ids[index], of: 1, mark: mark("oncall") });
+        let pin = drawn.pin.map(|index| Pin {
+            definition: self.ids[index],
+            of: 1,
+            mark: mark("oncall"),
+            unknown: Default::default(),
+        });
         let split = drawn.held.clone();
         let stop = drawn.stopped.then(|| mark("oncall"));
-        let record = FlagRecord { definition: Some(self.ids[drawn.file]), pin, split, stop };
+        let record = FlagRecord { definition: Some(self.ids[drawn.file]), pin, split, stop, unknown: Default::default() };
         let head = Head { revision: 1, ..Head::none() };
         Truth::of(Book::of(head, [(key(), record, 1)], [], self.forms.clone()), Vec::new())
     }
 }
 
 fn mark(by: &str) -> Mark {
-    Mark { by: by.into(), at_ms: NOW, reason: None }
+    Mark { by: by.into(), at_ms: NOW, reason: None, unknown: Default::default() }
 }
 
 /// How a flag stands, drawn by lot.
@@ -100,11 +105,17 @@ fn end() -> impl Strategy<Value = End> {
         at_ms,
         split,
         named,
+        unknown: Default::default(),
     })
 }
 
 fn held() -> impl Strategy<Value = Held> {
-    (split(), prop::option::weighted(0.7, end())).prop_map(|(split, ends)| Held { split, mark: mark("operator"), ends })
+    (split(), prop::option::weighted(0.7, end())).prop_map(|(split, ends)| Held {
+        split,
+        mark: mark("operator"),
+        ends,
+        unknown: Default::default(),
+    })
 }
 
 fn drawn() -> impl Strategy<Value = Drawn> {
@@ -179,7 +190,17 @@ impl Line<'_> {
     fn push(&mut self, narrowed: Vec<Narrowed>) {
         let id = format!("entry {}", self.truth.pending().len());
         let (actor, origin, revoked) = ("x".into(), Origin::Api, Vec::new());
-        self.truth.push(Pending { id, at_ms: NOW, actor, origin, reason: None, request: None, narrowed, revoked });
+        self.truth.push(Pending {
+            id,
+            at_ms: NOW,
+            actor,
+            origin,
+            reason: None,
+            request: None,
+            narrowed,
+            revoked,
+            unknown: Default::default(),
+        });
         if self.store == Store::There {
             self.replay();
         }
@@ -282,7 +303,8 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
             prop_assert_eq!(opens_more(&over, &line(&found, store).future()), None, "replayed over another, {:?}", store);
             if let [Op::Split { requested, held, .. }] = ops(&narrowed)[..] {
                 let split = requested.unwrap_or_default();
-                let held = held.clone().unwrap_or(Held { split, mark: mark("stopper"), ends: None });
+                let held =
+                    held.clone().unwrap_or(Held { split, mark: mark("stopper"), ends: None, unknown: Default::default() });
                 let asked = line(&shelf.truth(&Drawn { held: Some(held), ..other.clone() }), store).future();
                 prop_assert_eq!(opens_more(&over, &asked), None, "wider than asked for, {:?}", store);
             }

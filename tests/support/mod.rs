@@ -208,6 +208,7 @@ pub fn config(home: &Path) -> Config {
         flags: home.join("flags"),
         data: home.join("data"),
         accept_database: false,
+        may_be_new: true,
         listen: "127.0.0.1:0".parse().unwrap(),
         admin_listen: "127.0.0.1:0".parse().unwrap(),
         public_path: PublicPath::default(),

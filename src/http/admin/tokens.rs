@@ -198,6 +198,7 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
         revoked_at_ms: None,
         revoked_by: None,
         revoked_by_id: None,
+        unknown: Default::default(),
     };
     let credential = Credential { id, record };
     match surface.corridor.make_credential(credential.clone(), wanted.reason).await {

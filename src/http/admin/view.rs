@@ -69,12 +69,12 @@ pub fn default(entry: &FlagEntry) -> Strategy {
     entry.in_force().map_or(Strategy::Polling, |definition| definition.default.into())
 }
 
-pub fn mark(Mark { by, at_ms, reason }: &Mark) -> Json {
+pub fn mark(Mark { by, at_ms, reason, .. }: &Mark) -> Json {
     json!({ "by": by.name, "byId": by.id, "atMs": at_ms, "reason": reason })
 }
 
-fn held(Held { split, mark, ends }: &Held) -> Json {
-    let ends = ends.as_ref().map(|End { at_ms, split, named }| json!({ "atMs": at_ms, "split": split, "named": named }));
+fn held(Held { split, mark, ends, .. }: &Held) -> Json {
+    let ends = ends.as_ref().map(|End { at_ms, split, named, .. }| json!({ "atMs": at_ms, "split": split, "named": named }));
     json!({ "split": split, "by": mark.by.name, "byId": mark.by.id, "atMs": mark.at_ms, "reason": mark.reason, "ends": ends })
 }
 

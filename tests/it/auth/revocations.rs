@@ -328,9 +328,12 @@ async fn tokens_of_an_older_build_are_brought_over() {
     service.stop().await;
     fs::remove_file(service.data.join("last-good")).unwrap();
     let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
-    for statement in
-        ["ALTER TABLE revisions DROP COLUMN actor_id", "DELETE FROM _sqlx_migrations WHERE version >= 3", "DELETE FROM cursors"]
-    {
+    for statement in [
+        "ALTER TABLE revisions DROP COLUMN actor_id",
+        "DROP TABLE formats",
+        "DELETE FROM _sqlx_migrations WHERE version >= 3",
+        "DELETE FROM cursors",
+    ] {
         sqlx::query(statement).execute(&mut database).await.unwrap();
     }
     let far = 4_000_000_000_000_i64;

@@ -111,7 +111,7 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     reading.join().unwrap();
 
     let kept = bytes_of(&home.path().join("data"), &["admin.token"]);
-    assert!(holds(&kept, "turnout-last-good-2") && holds(&kept, "SQLite format 3"), "both were looked through");
+    assert!(holds(&kept, "turnout-last-good-3") && holds(&kept, "SQLite format 3"), "both were looked through");
     let log = log.lock().unwrap();
     for secret in &secrets {
         // Any long part of it: what comes after its role is what nobody can guess.

@@ -152,7 +152,7 @@ async fn a_stop_outlives_the_database_and_the_process() {
     fs::rename(database(&service), service.data.join("away")).unwrap();
     service.restart().await;
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
-    assert_eq!(state(&service).await, "down");
+    assert_eq!(state(&service).await, "held");
 }
 
 /// A copy of the database from before the last changes is put in its place.
@@ -192,14 +192,14 @@ async fn accepting_a_database_lifts_no_stop() {
     assert_eq!(state(&service).await, "up");
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
     let status: Json = service.admin("/v1/status").await.json().await.unwrap();
-    assert_eq!(status["flags"][0]["split"]["realtime-v2"], "100%", "all else is as the database has it");
+    assert_eq!(status["flags"][0]["split"]["realtime-v2"], "40%", "no share rises by it");
     assert_eq!(service.order("/v1/flags/chat/resume", json!({ "reason": "r" })).await.status(), 200);
 }
 
 #[tokio::test]
 async fn a_poisoned_row_is_set_aside() {
     for poison in [
-        "UPDATE subjects SET record = '{\"definition\":null,\"newer\":true}' WHERE subject = 'chat'",
+        "UPDATE subjects SET record = '{\"definition\":null,\"split\":\"newer\"}' WHERE subject = 'chat'",
         "UPDATE subjects SET record = '' WHERE subject = 'chat'",
         "UPDATE subjects SET record = replace(record, 'a', 'b') WHERE subject = 'chat'",
         "UPDATE texts SET bytes = x'00' WHERE id IN (SELECT json_extract(record, '$.definition') FROM subjects WHERE subject = 'chat')",

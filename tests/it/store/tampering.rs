@@ -75,7 +75,7 @@ async fn random_tamperings_are_named() {
 }
 
 async fn verify(database: &Path, kept: &Kept) -> Vec<String> {
-    let store = Store::open_sqlite(database, "fresh", false).await.unwrap();
+    let store = Store::open_sqlite(database).await.unwrap();
     let verdict = store.verify(kept).await.unwrap();
     store.close().await;
     verdict.faults

@@ -261,11 +261,10 @@ async fn what_was_done_without_the_database_is_told_when_it_is_back() {
 #[tokio::test]
 async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     let receiver = Receiver::start(Answer::Status(503)).await;
-    let mut service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     for _ in 0..4 {
         flip(&service).await;
     }
-    service.stop().await;
     let database = database(&service.data);
     let mut connection = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     for altering in ["UPDATE changes SET action = 'conjure' WHERE revision = 3", "DELETE FROM revisions WHERE revision = 4"] {
@@ -274,7 +273,6 @@ async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     connection.close().await.unwrap();
 
     receiver.answer(Answer::Status(200));
-    service.restart().await;
     let told = all_told(&service).await;
     assert_eq!((receiver.revisions(), told.count("skipped")), (vec![2, 5], 2));
     assert!(told.problems.len() == 1 && told.problems[0].contains("was not told of revision 4"), "{:?}", told.problems);

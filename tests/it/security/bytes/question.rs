@@ -64,6 +64,7 @@ impl Questions {
             server_auth: ServerAuth::Off,
             public_path: PublicPath::default(),
             accept_database: false,
+            may_be_new: true,
             tell: |_| (),
         };
         let routes = runtime.block_on(async {

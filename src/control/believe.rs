@@ -1,0 +1,126 @@
+//! Which state is served: the database's, from the moment it is believed, or one that was kept beside it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::time::timeout;
+
+use super::quarantine;
+use super::recovery::Base;
+use super::{Database, Inner, Lane, lock};
+use crate::clock;
+use crate::data::LastGood;
+use crate::store::{Loaded, Store, StoreError};
+use crate::truth::{Book, Credential, Doubt, Forms, KnownHead};
+
+/// A database, what it holds, and what of that was here before.
+pub(super) struct Opened {
+    pub store: Store,
+    pub loaded: Loaded,
+    at_hand: Forms,
+}
+
+impl Inner {
+    /// The database and what it holds, or why not.
+    pub(super) async fn open_store(&self) -> Result<Opened, String> {
+        let store = Store::open_sqlite(&self.data.database()).await;
+        let store = store.map_err(|error| match error {
+            StoreError::NoFile => format!("{} is not there", self.data.database().display()),
+            error => error.chain(),
+        })?;
+        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
+        Ok(Opened { store, loaded, at_hand })
+    }
+
+    /// Serves what a database says, and writes to it from here on.
+    pub(super) async fn believe(self: &Arc<Self>, lane: &mut Lane, opened: Opened, last_good: Option<&LastGood>) {
+        let Opened { store, loaded, at_hand } = opened;
+        let head = loaded.head;
+        let epoch = loaded.epoch.clone();
+        let old_tokens = loaded.old_tokens.clone();
+        let (book, poison) =
+            quarantine::book_of(&store, loaded, at_hand, last_good.filter(|last_good| last_good.head == head)).await;
+        lane.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &book));
+        let book = book.and_credentials(lane.old_tokens.iter().flatten().cloned());
+        self.trouble(super::TroubleKind::PoisonRow, poison);
+        let known = self.committed_already(&store).await;
+        {
+            let mut truth = self.truth();
+            match truth.position() == self.live.current().position() {
+                true => known.iter().for_each(|id| truth.forget(id)),
+                false => truth.forget_unseen(&known),
+            }
+            truth.serve_recorded(book);
+            truth.set_doubt(Doubt::None, clock::wall_ms());
+            self.refresh(&truth);
+        }
+        lock(&self.standing).epoch = Some(epoch.clone());
+        *lock(&self.known) = Some(KnownHead { epoch, head });
+        // From here on memory is the witness of the newest state.
+        *lock(&self.copies) = None;
+        self.believed_in.store(self.data.number(), Ordering::Relaxed);
+        lane.store = Some(Arc::new(store));
+        self.set_database(Database::Up);
+        self.revisions.send_replace(head.revision);
+        self.changed.notify_one();
+        self.settle_credentials(lane).await;
+    }
+
+    /// The pending entries that the database has: they were read from a journal that was not cleared yet.
+    async fn committed_already(&self, store: &Store) -> Vec<String> {
+        let ids: Vec<String> = self.truth().pending().iter().map(|pending| pending.id.clone()).collect();
+        let mut known = Vec::new();
+        for id in ids {
+            if let Ok(Ok(Some(_))) = timeout(super::lane::READ, store.by_idempotency_key(&id)).await {
+                known.push(id);
+            }
+        }
+        known
+    }
+
+    /// Serves a state that was kept beside the database, or what the database says without believing it.
+    pub(super) async fn serve_base(
+        self: &Arc<Self>,
+        base: Base,
+        kept: Option<&LastGood>,
+        store: Option<&Store>,
+    ) -> Result<(), String> {
+        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let (epoch, book) = match (base, kept, store) {
+            (Base::Database, _, Some(store)) => {
+                let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
+                let (epoch, old_tokens) = (loaded.epoch.clone(), loaded.old_tokens.clone().unwrap_or_default());
+                let (book, poison) = quarantine::book_of(store, loaded, at_hand, None).await;
+                self.trouble(super::TroubleKind::PoisonRow, poison);
+                let old_tokens = not_yet_recorded(old_tokens, &book);
+                (epoch, book.and_credentials(old_tokens))
+            }
+            (_, Some(kept), _) => (kept.epoch.clone(), book_of_kept(kept, at_hand).map_err(|error| error.to_string())?),
+            _ => return Err("nothing of what was known reads".to_owned()),
+        };
+        lock(&self.standing).epoch = Some(epoch);
+        let mut truth = self.truth();
+        truth.serve_recorded(book);
+        self.refresh(&truth);
+        Ok(())
+    }
+}
+
+/// The book of a last good state.
+pub(super) fn book_of_kept(kept: &LastGood, at_hand: Forms) -> std::io::Result<Book> {
+    let texts = kept.texts(|_| true, &at_hand.texts)?;
+    let mut forms = Forms { texts, ..at_hand };
+    // What was live read then; if it does not now, it has no good form.
+    kept.flags.iter().for_each(|(key, record, _)| drop(forms.read_flag(key, record)));
+    kept.segments.iter().for_each(|(key, record, _)| drop(forms.read_segment(key, record)));
+    let book = Book::of(kept.head, kept.flags.clone(), kept.segments.clone(), forms);
+    Ok(book.and_credentials(kept.tokens.clone()))
+}
+
+/// The credentials in the form of older builds that are in no revision yet, as far as anything is lost without them.
+fn not_yet_recorded(old: Vec<Credential>, book: &Book) -> Vec<Credential> {
+    let now = clock::wall_ms();
+    let is_new = |old: &Credential| old.record.is_needed(now) && book.credential(&old.id).is_none();
+    old.into_iter().filter(is_new).collect()
+}

@@ -1,0 +1,160 @@
+//! What is written to the journal, and whether a start would find it.
+//!
+//! The file is checked after each write to be the one at its path. Where it is not, a new one is made there with everything that is
+//! pending, before anything is said to survive a restart.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::{Database, Inner, Trouble, TroubleKind, lock};
+use crate::data::{Journal, JournalError};
+use crate::truth::Pending;
+
+/// How long the journal may take before the change lives in memory alone.
+const JOURNAL: Duration = Duration::from_millis(300);
+
+impl Inner {
+    /// Whether an entry is durable. A disk that hangs holds nothing up for long.
+    pub(super) async fn journal(self: &Arc<Self>, pending: Pending) -> bool {
+        let inner = self.clone();
+        let append = async move {
+            let mut journal = inner.journal.clone().lock_owned().await;
+            spawn_blocking(move || inner.write_to_journal(&mut journal, Some(&pending))).await
+        };
+        let written = match timeout(JOURNAL, append).await {
+            Ok(Ok(written)) => written,
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("it does not answer in time".to_owned()),
+        };
+        let journaled = written.is_ok();
+        self.tell_journal(written.err());
+        journaled
+    }
+
+    /// Whether a start would find this entry, which is pending: looked up now, and written again where it would not.
+    pub(super) async fn survives(self: &Arc<Self>, id: &str) -> bool {
+        if !lock(&self.journaled).contains(id) {
+            let pending = self.truth().pending().iter().find(|pending| pending.id == id).cloned();
+            return match pending {
+                Some(pending) => self.journal(pending).await,
+                None => false,
+            };
+        }
+        self.look_at_journal().await && lock(&self.journaled).contains(id)
+    }
+
+    /// Whether the journal is at its path with all that is pending; it is made anew where it is not.
+    pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
+        let inner = self.clone();
+        let look = async move {
+            let mut journal = inner.journal.clone().lock_owned().await;
+            spawn_blocking(move || inner.write_to_journal(&mut journal, None)).await
+        };
+        match timeout(JOURNAL, look).await {
+            Ok(Ok(looked)) => {
+                let is_there = looked.is_ok();
+                self.tell_journal(looked.err());
+                is_there
+            }
+            // Nothing new is known of it.
+            Ok(Err(_)) | Err(_) => false,
+        }
+    }
+
+    /// Adds an entry, or looks whether all is there.
+    fn write_to_journal(&self, journal: &mut OwnedMutexGuard<Option<Journal>>, entry: Option<&Pending>) -> Result<(), String> {
+        if let Some(open) = journal.as_mut() {
+            let written = match entry {
+                Some(entry) => open.append(entry),
+                None => open.check(),
+            };
+            match written {
+                Ok(()) => {
+                    lock(&self.journaled).extend(entry.map(|entry| entry.id.clone()));
+                    return Ok(());
+                }
+                Err(JournalError::NotInPlace) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        lock(&self.journaled).clear();
+        **journal = None;
+        // What another server writes to is left alone.
+        self.hold_folder()?;
+        let (mut entries, doubt) = {
+            let truth = self.truth();
+            (truth.pending().to_vec(), truth.doubt().clone())
+        };
+        entries.extend(entry.filter(|entry| entries.iter().all(|known| known.id != entry.id)).cloned());
+        let known = lock(&self.known).clone();
+        let remade = Journal::remake(&self.data.journal(), known, &entries, &doubt);
+        let (made, more) = remade.map_err(|error| error.to_string())?;
+        lock(&self.journaled).extend(entries.iter().chain(&more).map(|entry| entry.id.clone()));
+        **journal = Some(made);
+        let mut truth = self.truth();
+        let mut is_new = false;
+        for entry in more {
+            is_new |= truth.push(entry);
+        }
+        if is_new {
+            self.refresh(&truth);
+        }
+        Ok(())
+    }
+
+    /// Keeps the newest known state in the journal too: before the last good state is written, so that it names no older one.
+    pub(super) async fn note_known(self: &Arc<Self>) {
+        let Some(known) = lock(&self.known).clone() else { return };
+        let mut journal = self.journal.clone().lock_owned().await;
+        let _ = spawn_blocking(move || journal.as_mut().map(|journal| journal.note_known(&known))).await;
+    }
+
+    /// Empties the journal once what is in it is committed, and kept in the last good state too: a stop must stand at a start that finds no
+    /// database. What stays in it is known by its name when it is read again.
+    pub(super) async fn settle_journal(self: &Arc<Self>) {
+        // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next stop would wait too.
+        let Ok(mut journal) = self.journal.clone().try_lock_owned() else { return };
+        let is_settled = {
+            // An order that narrows just now may have journaled what is not in the truth yet; one that comes waits for the journal.
+            let Ok(_no_other_narrows) = self.narrow.try_lock() else { return };
+            let is_up = lock(&self.standing).database == Database::Up;
+            let truth = self.truth();
+            is_up && truth.pending().is_empty() && truth.doubt().is_none()
+        };
+        let is_kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision) >= self.replayed.load(Ordering::Relaxed);
+        // The last good state may not come for a long time: then room goes first.
+        let may_forget = |journal: &Journal| is_settled && !journal.is_empty() && (is_kept || journal.is_half_full());
+        if !journal.as_ref().is_some_and(may_forget) {
+            return;
+        }
+        let inner = self.clone();
+        let forgotten = spawn_blocking(move || {
+            let forgotten = journal.as_mut().map(Journal::forget_all);
+            lock(&inner.journaled).clear();
+            forgotten
+        });
+        if let Ok(Some(Err(error))) = forgotten.await {
+            self.tell_journal(Some(error.to_string()));
+        }
+    }
+
+    /// What is wrong with the journal now, beside what was found at the start.
+    pub(super) fn tell_journal(&self, fault: Option<String>) {
+        let path = self.data.journal();
+        let trouble = |why: String| Trouble {
+            kind: TroubleKind::Journal,
+            subject: None,
+            message: format!("{} cannot be written: {why}", path.display()),
+            hint: "make room on the disk; a stop made now is lost by a restart while the database is out of reach".to_owned(),
+        };
+        let mut troubles = lock(&self.found_at_start).clone();
+        troubles.retain(|trouble| trouble.kind == TroubleKind::Journal);
+        troubles.extend(fault.map(trouble));
+        self.trouble(TroubleKind::Journal, troubles);
+    }
+}

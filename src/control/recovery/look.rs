@@ -1,0 +1,215 @@
+//! What is found in the data folder: read, and left as it is.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::decide::{Base, Copies, Database, Decision, Journal, Witness};
+use crate::data::{DataFolder, FoundJournal, FoundLastGood, LastGood, LastGoodFile};
+use crate::store::{Identity, Store, StoreError};
+use crate::truth::{Credential, Doubt, KnownHead};
+
+/// The files beside the database.
+pub(in super::super) struct FilesFound {
+    pub last_good: FoundLastGood,
+    pub earlier: FoundLastGood,
+    pub journal: FoundJournal,
+}
+
+impl FilesFound {
+    pub fn look(data: &DataFolder) -> (LastGoodFile, FilesFound) {
+        let (file, last_good, earlier) = LastGoodFile::look(&data.last_good());
+        (file, FilesFound { last_good, earlier, journal: data.look_at_journal() })
+    }
+
+    /// Every credential that a kept state knows: of what was revoked, all of them count.
+    pub fn credentials(&self) -> impl Iterator<Item = Credential> {
+        let of = |found: &FoundLastGood| match found {
+            FoundLastGood::Good(kept) => kept.tokens.clone(),
+            _ => Vec::new(),
+        };
+        of(&self.last_good).into_iter().chain(of(&self.earlier))
+    }
+
+    /// The kept state that is a base.
+    pub fn kept(&self, base: Option<Base>) -> Option<&LastGood> {
+        match (base, &self.last_good, &self.earlier) {
+            (Some(Base::LastGood), FoundLastGood::Good(kept), _) | (Some(Base::Earlier), _, FoundLastGood::Good(kept)) => {
+                Some(kept)
+            }
+            _ => None,
+        }
+    }
+
+    /// A journal without a header is one of the format before, unless another file is of a build that writes the present one: then it
+    /// lost what was in it. Says whether that is so.
+    pub fn doubt_blank_journal(&mut self, database: &DatabaseFound) -> bool {
+        let is_written_by_this = match &self.last_good {
+            FoundLastGood::Good(last_good) => !last_good.is_of_format_before(),
+            _ => false,
+        };
+        let is_of_this_format = matches!(database, DatabaseFound::Good { identity, .. } if !identity.is_of_format_before);
+        let FoundJournal::Old(contents) = &self.journal else { return false };
+        if !(is_written_by_this || is_of_this_format) {
+            return false;
+        }
+        let contents = contents.clone().in_doubt();
+        self.journal = FoundJournal::Damaged { contents, why: "has lost its content".to_owned() };
+        true
+    }
+
+    pub fn copies(&self, data: &DataFolder) -> Copies {
+        let contents = self.journal.contents();
+        let is_of_newer_build = matches!(self.journal, FoundJournal::OfNewerBuild { .. });
+        let doubt = contents.map(|contents| contents.doubt.clone()).unwrap_or_default();
+        let journal = Journal {
+            known: contents.and_then(|contents| contents.known.clone()),
+            doubt: if is_of_newer_build { Doubt::All } else { doubt },
+        };
+        let last_good = witness(&self.last_good);
+        let earlier = witness(&self.earlier);
+        let is_fresh = match &self.journal {
+            FoundJournal::Absent => true,
+            FoundJournal::Good(contents) => contents.is_fresh(),
+            FoundJournal::Old(_) | FoundJournal::Damaged { .. } | FoundJournal::OfNewerBuild { .. } => false,
+        };
+        let is_anything_ours = !is_fresh
+            || last_good != Witness::Absent
+            || earlier != Witness::Absent
+            || data.holds_anything_damaged()
+            || Store::leaves_sqlite(&data.database());
+        Copies { last_good, earlier, journal, is_anything_ours }
+    }
+}
+
+fn witness(found: &FoundLastGood) -> Witness {
+    match found {
+        FoundLastGood::Absent => Witness::Absent,
+        FoundLastGood::Good(last_good) => Witness::Good(last_good.known()),
+        FoundLastGood::Damaged { known, .. } => Witness::Damaged(known.clone()),
+        FoundLastGood::OfNewerBuild { .. } => Witness::OfNewerBuild,
+    }
+}
+
+/// What is found where the database should be.
+pub(in super::super) enum DatabaseFound {
+    Absent,
+    Good {
+        identity: Identity,
+        /// Open for reading alone.
+        store: Arc<Store>,
+        /// The check of its pages, where that takes longer than a start may.
+        pages: Option<JoinHandle<Result<(), StoreError>>>,
+    },
+    Damaged(String),
+    /// Nothing is known of what it holds: it may be another program that has it just now.
+    OutOfReach(String),
+    OfNewerBuild(String),
+}
+
+impl DatabaseFound {
+    pub fn store(&self) -> Option<&Store> {
+        match self {
+            DatabaseFound::Good { store, .. } => Some(store),
+            _ => None,
+        }
+    }
+
+    pub fn witness(&self) -> Database {
+        match self {
+            DatabaseFound::Absent => Database::Absent,
+            DatabaseFound::Good { identity: Identity { known, descends, fault, .. }, .. } => {
+                Database::Good { known: known.clone(), descends: *descends, is_whole: fault.is_none() }
+            }
+            DatabaseFound::Damaged(_) | DatabaseFound::OutOfReach(_) => Database::Damaged,
+            DatabaseFound::OfNewerBuild(_) => Database::OfNewerBuild,
+        }
+    }
+
+    /// Why it is not served.
+    pub fn why(&self) -> String {
+        match self {
+            DatabaseFound::Absent => "the database is not there".to_owned(),
+            DatabaseFound::Good { .. } => "the database is not the newest state".to_owned(),
+            DatabaseFound::Damaged(why) | DatabaseFound::OutOfReach(why) | DatabaseFound::OfNewerBuild(why) => why.clone(),
+        }
+    }
+}
+
+/// Looks at the database without changing it. Its pages are checked for as long as `patience`; what takes longer goes on by itself.
+pub(in super::super) async fn look_at_database(path: &Path, known: Option<&KnownHead>, patience: Duration) -> DatabaseFound {
+    match try_to_look(path, known, patience).await {
+        Ok(found) => found,
+        Err(StoreError::NoFile) => DatabaseFound::Absent,
+        Err(error @ StoreError::OfNewerBuild { .. }) => DatabaseFound::OfNewerBuild(error.chain()),
+        Err(error) if error.is_damage() => DatabaseFound::Damaged(error.chain()),
+        Err(error) => DatabaseFound::OutOfReach(error.chain()),
+    }
+}
+
+async fn try_to_look(path: &Path, known: Option<&KnownHead>, patience: Duration) -> Result<DatabaseFound, StoreError> {
+    let store = Arc::new(Store::open_sqlite_to_read(path).await?);
+    let identity = store.identify(known).await?;
+    if !identity.descends || identity.fault.is_some() {
+        // It is not served as it is, whatever its pages say.
+        return Ok(DatabaseFound::Good { identity, store, pages: None });
+    }
+    let checked = store.clone();
+    let mut checking = tokio::spawn(async move { checked.check_pages().await });
+    let pages = match timeout(patience, &mut checking).await {
+        Ok(Ok(Ok(()))) => None,
+        Ok(Ok(Err(error))) => return Err(error),
+        Ok(Err(_)) => return Err(StoreError::Damaged("the check of its pages ended with a panic".to_owned())),
+        Err(_) => Some(checking),
+    };
+    Ok(DatabaseFound::Good { identity, store, pages })
+}
+
+/// Why nothing of the database is believed, or not all, in one line.
+pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decision: &Decision) -> String {
+    let why = match (found, copies.known()) {
+        (DatabaseFound::Good { identity: Identity { fault: Some(fault), .. }, .. }, _) => {
+            format!("the database is not of one moment: {fault}")
+        }
+        (DatabaseFound::Good { identity: Identity { known: now, descends, .. }, .. }, Some(known)) => {
+            let (then, revision) = (known.head.revision, now.head.revision);
+            match () {
+                () if now.epoch != known.epoch => {
+                    format!("the database is another one than the one this node served revision {then} from")
+                }
+                () if revision < then => {
+                    format!(
+                        "the database is at revision {revision}, and this node has served revision {then}: it is an older state"
+                    )
+                }
+                () if !descends => format!("revision {then} of the database is not the one this node served"),
+                () => unread(copies),
+            }
+        }
+        (DatabaseFound::Good { .. }, None) => unread(copies),
+        (found, _) => found.why(),
+    };
+    match decision {
+        Decision::Hold { base: None, .. } => {
+            format!("{why}; nothing else of what was known reads, so every flag answers `polling`")
+        }
+        Decision::Hold { doubt: Doubt::All, .. } => format!("{why}; its state may be lost, so every flag is served as stopped"),
+        Decision::Hold { doubt: Doubt::Flags(flags), .. } => {
+            format!("{why}; the state of {} flags may be lost, so they are served as stopped", flags.len())
+        }
+        _ => why,
+    }
+}
+
+fn unread(copies: &Copies) -> String {
+    match (&copies.last_good, copies.journal.doubt.is_none()) {
+        (_, false) => "entries of pending.journal do not read".to_owned(),
+        (Witness::Damaged(_) | Witness::OfNewerBuild, true) => {
+            "last-good does not read, and nothing else says that the database is the newest state".to_owned()
+        }
+        _ => "last-good is gone, and last-good.1 says that there was a later state than the database's".to_owned(),
+    }
+}

@@ -1,0 +1,17 @@
+//! What is served after a start, however little is left in the data folder.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `decide` | what a start does with what it finds: pure |
+//! | `look` | what is found |
+//! | `troubles` | what is wrong with the files, and what to do |
+//! | `accept` | what goes into a database that a person accepts |
+
+mod accept;
+mod decide;
+mod look;
+mod troubles;
+
+pub(super) use accept::Known;
+pub(super) use decide::{Base, Copies, Decision, Journal as JournalWitness, Witness, decide};
+pub(super) use look::{DatabaseFound, FilesFound, look_at_database, why_held};

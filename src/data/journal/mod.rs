@@ -1,0 +1,312 @@
+//! Narrowing changes, durable before they are live. The file has all its bytes from the start, so that a full disk does not stop a stop.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `header` | up to which entry all are committed, and the newest state that is known |
+//! | `entry` | how an entry stands in the file, and what still reads of a damaged one |
+//! | `scan` | which entries count |
+//! | `old` | the format of the builds before |
+
+mod entry;
+mod header;
+mod old;
+mod scan;
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
+mod tests;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use header::Header;
+use scan::Reading;
+
+use super::in_place::FileId;
+use super::set_aside;
+use crate::regular_file;
+use crate::truth::{Doubt, KnownHead, Pending};
+
+/// How large the file is: room for thousands of single changes, or for a stop of every flag.
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    id: FileId,
+    /// As it was written last.
+    header: Header,
+    /// The number of the newest entry.
+    last: u64,
+    /// Where the next entry goes.
+    used: usize,
+    /// Where the bytes of an entry end whose write failed.
+    dirty: usize,
+}
+
+/// What a journal holds.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The entries that are not known to be committed, in their order.
+    pub entries: Vec<Pending>,
+    /// Flags whose entries do not read.
+    pub doubt: Doubt,
+    pub known: Option<KnownHead>,
+    /// Whether a newer build wrote one of the entries.
+    pub of_newer_build: bool,
+    /// Whether part of the doubt is about damage that was found just now.
+    is_damaged: bool,
+    last: u64,
+    used: usize,
+    /// Where what was ever written behind the entries ends.
+    dirty: usize,
+    header: Header,
+}
+
+/// What is found where the journal should be.
+#[derive(Debug)]
+pub enum Found {
+    Absent,
+    Good(Contents),
+    /// Of the format before this one, without a header; a file of zeros is one too.
+    Old(Contents),
+    /// What still reads of it, with the doubt about the rest.
+    Damaged {
+        contents: Contents,
+        why: String,
+    },
+    /// Of a format that this build must not read: it is left as it is.
+    OfNewerBuild {
+        format: u16,
+    },
+}
+
+impl Contents {
+    /// The same, with doubt about every flag.
+    pub fn in_doubt(self) -> Contents {
+        Contents { doubt: Doubt::All, is_damaged: true, ..self }
+    }
+
+    /// Whether it was made just now, before anything was known: nothing was ever written to it.
+    pub fn is_fresh(&self) -> bool {
+        self.known.is_none() && self.entries.is_empty() && self.doubt.is_none() && self.last == 0
+    }
+}
+
+impl Found {
+    fn of(bytes: &[u8]) -> Found {
+        match scan::read(bytes) {
+            Reading::OfNewerBuild { format } => Found::OfNewerBuild { format },
+            Reading::Damaged(contents) => Found::Damaged { contents, why: "has no header that reads".to_owned() },
+            Reading::Old(contents) | Reading::Read(contents) if contents.is_damaged => {
+                Found::Damaged { contents, why: "holds an entry that does not read".to_owned() }
+            }
+            Reading::Old(contents) => Found::Old(contents),
+            Reading::Read(contents) => Found::Good(contents),
+        }
+    }
+
+    /// What still reads of it.
+    pub fn contents(&self) -> Option<&Contents> {
+        match self {
+            Found::Good(contents) | Found::Old(contents) | Found::Damaged { contents, .. } => Some(contents),
+            Found::Absent | Found::OfNewerBuild { .. } => None,
+        }
+    }
+}
+
+/// Why an entry is not durable.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error("the journal is full: it holds {BYTES} bytes")]
+    Full,
+    #[error("the file is not the one at its path any more, or lost its content")]
+    NotInPlace,
+    #[error("a newer build wrote it (format {0}), and it is left as it is")]
+    OfNewerBuild(u16),
+}
+
+impl Journal {
+    /// Reads what is there and changes nothing.
+    pub fn look(path: &Path) -> Found {
+        let read = regular_file::open(path).and_then(|file| {
+            let mut bytes = Vec::with_capacity(BYTES);
+            file.take(BYTES as u64).read_to_end(&mut bytes).map(|_| bytes)
+        });
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Absent,
+            Err(error) => {
+                let contents = Contents { doubt: Doubt::All, is_damaged: true, ..Contents::default() };
+                return Found::Damaged { contents, why: format!("cannot be read: {error}") };
+            }
+        };
+        Found::of(&bytes)
+    }
+
+    /// Makes a new journal of these entries and this doubt, whole or not at all, in the place of what is there.
+    pub fn make(path: &Path, known: Option<KnownHead>, entries: &[Pending], doubt: &Doubt) -> Result<Journal, JournalError> {
+        let beside = path.with_extension("journal.new");
+        let file = regular_file::open_own(OpenOptions::new().create(true).truncate(true).read(true).write(true), &beside)?;
+        let made = fill(&file, known, entries, doubt).and_then(|(header, used)| {
+            file.sync_all()?;
+            let last = header.acknowledged;
+            let journal = Journal { path: path.to_owned(), id: FileId::of(&file)?, file, header, last, used, dirty: used };
+            fs::rename(&beside, path)?;
+            File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok(journal)
+        });
+        if made.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        made
+    }
+
+    /// Makes a new journal of these entries beside whatever is at the path, and returns what else was pending there. A damaged file is
+    /// kept aside, and one of a newer build is left as it is.
+    pub fn remake(
+        path: &Path,
+        known: Option<KnownHead>,
+        entries: &[Pending],
+        doubt: &Doubt,
+    ) -> Result<(Journal, Vec<Pending>), JournalError> {
+        let found = Journal::look(path);
+        match &found {
+            Found::OfNewerBuild { format } => return Err(JournalError::OfNewerBuild(*format)),
+            Found::Damaged { .. } => set_aside(path, "damaged")?,
+            Found::Absent | Found::Good(_) | Found::Old(_) => {}
+        }
+        let is_new = |entry: &&Pending| entries.iter().all(|known| known.id != entry.id);
+        let there = found.contents().map_or(&[][..], |contents| &contents.entries);
+        let more: Vec<Pending> = there.iter().filter(is_new).cloned().collect();
+        let all: Vec<Pending> = entries.iter().chain(&more).cloned().collect();
+        Ok((Journal::make(path, known, &all, doubt)?, more))
+    }
+
+    /// Goes on with a good one that was looked at.
+    pub fn open(path: &Path, contents: &Contents) -> Result<Journal, JournalError> {
+        let file = regular_file::open_own(OpenOptions::new().read(true).write(true), path)?;
+        let length = file.metadata()?.len() as usize;
+        if length < BYTES {
+            // Written, not merely claimed: a hole takes its room when it is too late.
+            file.write_all_at(&vec![0; BYTES - length], length as u64)?;
+            file.sync_all()?;
+        }
+        let Contents { last, used, dirty, header, .. } = contents;
+        let (last, used, dirty) = (*last, *used, *dirty);
+        let id = FileId::of(&file)?;
+        let mut journal = Journal { path: path.to_owned(), file, id, header: header.clone(), last, used, dirty };
+        journal.wipe()?;
+        Ok(journal)
+    }
+
+    /// Adds an entry; when this returns, a start finds it at the path.
+    pub fn append(&mut self, entry: &Pending) -> Result<(), JournalError> {
+        let number = self.last + 1;
+        let mut bytes = entry::pending(number, entry);
+        let end = self.used + bytes.len();
+        if header::BYTES + end > BYTES {
+            return Err(JournalError::Full);
+        }
+        // Over what is left of an entry whose write failed.
+        bytes.resize(bytes.len().max(self.dirty.saturating_sub(self.used)), 0);
+        self.dirty = self.dirty.max(end);
+        self.file.write_all_at(&bytes, (header::BYTES + self.used) as u64)?;
+        self.file.sync_data()?;
+        self.check()?;
+        (self.last, self.used, self.dirty) = (number, end, end);
+        // Not synced: an entry that is whole counts without it, and one that is damaged is told from a write that was cut short.
+        self.write_header(Header { acknowledged: number, ..self.header.clone() })
+    }
+
+    /// Keeps the newest state that is known, durably.
+    pub fn note_known(&mut self, known: &KnownHead) -> Result<(), JournalError> {
+        if self.header.known.as_ref() != Some(known) {
+            self.write_header(Header { known: Some(known.clone()), ..self.header.clone() })?;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets every entry: all are committed. Both slots say so, durably, before their room is used again.
+    pub fn forget_all(&mut self) -> Result<(), JournalError> {
+        if self.used == 0 {
+            return Ok(());
+        }
+        for _ in 0..2 {
+            self.write_header(Header { done: self.last, acknowledged: self.last, ..self.header.clone() })?;
+            self.file.sync_data()?;
+        }
+        self.dirty = self.dirty.max(self.used);
+        self.used = 0;
+        self.wipe()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    pub fn is_half_full(&self) -> bool {
+        self.used > BYTES / 2
+    }
+
+    /// Whether the file is the one at its path and still says what was written last.
+    pub fn check(&self) -> Result<(), JournalError> {
+        let length = self.file.metadata()?.len();
+        let mut bytes = vec![0; header::SLOT];
+        let is_whole = length >= BYTES as u64
+            && self.file.read_exact_at(&mut bytes, self.header.offset() as u64).is_ok()
+            && bytes == self.header.bytes();
+        match is_whole && FileId::at(&self.path) == Some(self.id) {
+            true => Ok(()),
+            false => Err(JournalError::NotInPlace),
+        }
+    }
+
+    /// Zeros, durably, from the end of the entries to the end of what was ever written behind them.
+    fn wipe(&mut self) -> Result<(), JournalError> {
+        if self.dirty > self.used {
+            self.file.write_all_at(&vec![0; self.dirty - self.used], (header::BYTES + self.used) as u64)?;
+            self.file.sync_data()?;
+            self.dirty = self.used;
+        }
+        Ok(())
+    }
+
+    fn write_header(&mut self, header: Header) -> Result<(), JournalError> {
+        let header = Header { sequence: self.header.sequence + 1, ..header };
+        self.file.write_all_at(&header.bytes(), header.offset() as u64)?;
+        self.header = header;
+        Ok(())
+    }
+}
+
+/// Writes a whole journal, all its room included, and says where the next entry goes.
+fn fill(file: &File, known: Option<KnownHead>, entries: &[Pending], doubt: &Doubt) -> Result<(Header, usize), JournalError> {
+    let mut bytes = vec![0; header::BYTES];
+    let of_doubt = entry::doubt(1, doubt);
+    let first = 1 + of_doubt.is_some() as u64;
+    bytes.extend(of_doubt.unwrap_or_default());
+    for (number, entry) in (first..).zip(entries) {
+        bytes.extend(entry::pending(number, entry));
+    }
+    let used = bytes.len() - header::BYTES;
+    if bytes.len() > BYTES {
+        return Err(JournalError::Full);
+    }
+    bytes.resize(BYTES, 0);
+    let acknowledged = first + entries.len() as u64 - 1;
+    let mut header = Header { sequence: 0, done: 0, acknowledged, known };
+    for sequence in 1..=2 {
+        header.sequence = sequence;
+        let at = header.offset();
+        bytes[at..at + header::SLOT].copy_from_slice(&header.bytes());
+    }
+    file.write_all_at(&bytes, 0)?;
+    Ok((header, used))
+}

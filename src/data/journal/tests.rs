@@ -1,0 +1,256 @@
+//! The journal against damage: whatever happens to its bytes, an entry that was acknowledged counts, or its flags are under doubt.
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::{BYTES, Found, Journal, header};
+use crate::flag::FlagKey;
+use crate::truth::{Action, ContentId, Doubt, Head, KnownHead, Mark, Narrowed, Op, Origin, Pending, Unknown};
+
+fn key(number: usize) -> FlagKey {
+    format!("f{number}").parse().unwrap()
+}
+
+/// A stop with a reason of this length.
+fn stop(number: usize, reason: usize) -> Pending {
+    let mark = Mark { by: "oncall".into(), at_ms: 1, reason: Some("r".repeat(reason)), unknown: Unknown::default() };
+    let narrowed = Narrowed { flag: key(number), action: Action::Stop, op: Op::Stop(mark), unknown: Unknown::default() };
+    Pending {
+        id: format!("id-{number}"),
+        at_ms: 1,
+        actor: "oncall".into(),
+        origin: Origin::Api,
+        reason: None,
+        request: None,
+        narrowed: vec![narrowed],
+        revoked: Vec::new(),
+        unknown: Unknown::default(),
+    }
+}
+
+fn known() -> KnownHead {
+    KnownHead { epoch: "e".to_owned(), head: Head { revision: 7, hash: ContentId::of(b"7"), committed_at_ms: 0 } }
+}
+
+/// A journal in a folder of its own, and its bytes.
+struct Kept {
+    home: TempDir,
+    path: PathBuf,
+}
+
+impl Kept {
+    /// With so many stops, appended one by one.
+    fn with(stops: usize, reason: usize) -> (Kept, Journal) {
+        let home = TempDir::new().unwrap();
+        let path = home.path().join("pending.journal");
+        let mut journal = Journal::make(&path, Some(known()), &[], &Doubt::None).unwrap();
+        (0..stops).for_each(|number| journal.append(&stop(number, reason)).unwrap());
+        (Kept { home, path }, journal)
+    }
+
+    fn bend(&self, bend: impl FnOnce(&mut Vec<u8>)) -> Found {
+        let mut bytes = fs::read(&self.path).unwrap();
+        bend(&mut bytes);
+        Found::of(&bytes)
+    }
+
+    /// Where the text of the entry with this number begins.
+    fn place_of(&self, number: usize) -> usize {
+        let bytes = fs::read(&self.path).unwrap();
+        let text = format!("\"id-{number}\"");
+        bytes.windows(text.len()).position(|window| window == text.as_bytes()).unwrap()
+    }
+}
+
+fn ids(found: &Found) -> Vec<String> {
+    found.contents().map(|contents| contents.entries.iter().map(|entry| entry.id.clone()).collect()).unwrap_or_default()
+}
+
+fn doubt(found: &Found) -> Doubt {
+    found.contents().map(|contents| contents.doubt.clone()).unwrap_or(Doubt::All)
+}
+
+/// Every flag of the stops counts: its entry is whole, or it is under doubt.
+fn loses_none(found: &Found, stops: usize) -> bool {
+    let (whole, doubt) = (ids(found), doubt(found));
+    (0..stops).all(|number| whole.contains(&format!("id-{number}")) || doubt.covers(key(number).as_str()))
+}
+
+#[test]
+fn what_was_appended_is_found_until_it_is_forgotten() {
+    let (kept, mut journal) = Kept::with(3, 10);
+    let Found::Good(contents) = Journal::look(&kept.path) else { panic!("it is good") };
+    assert_eq!((contents.entries.len(), contents.known.clone(), contents.is_fresh()), (3, Some(known()), false));
+    journal.forget_all().unwrap();
+    journal.append(&stop(3, 10)).unwrap();
+    let found = Journal::look(&kept.path);
+    assert_eq!(ids(&found), ["id-3"], "nothing that is done is read back");
+    let mut again = Journal::open(&kept.path, found.contents().unwrap()).unwrap();
+    again.append(&stop(4, 10)).unwrap();
+    assert_eq!(ids(&Journal::look(&kept.path)), ["id-3", "id-4"]);
+}
+
+#[test]
+fn a_damaged_entry_is_doubt_about_its_flags_alone() {
+    let (kept, _journal) = Kept::with(6, 10);
+    for number in 0..6 {
+        let at = kept.place_of(number);
+        let found = kept.bend(|bytes| bytes[at + 4] ^= 1);
+        assert_eq!(ids(&found).len(), 5, "{found:?}");
+        assert_eq!(doubt(&found), [key(number)].into_iter().collect(), "{found:?}");
+    }
+}
+
+/// One byte of any kind of damage, anywhere; also a sector or an entry that became zeros, and a file that was cut.
+#[test]
+fn no_damage_loses_an_acknowledged_entry() {
+    let (kept, _journal) = Kept::with(6, 700);
+    let end = kept.place_of(5) + 1200;
+    for at in (0..end).step_by(7) {
+        let found = kept.bend(|bytes| bytes[at] ^= 0x40);
+        assert!(loses_none(&found, 6), "a byte at {at}: {found:?}");
+    }
+    for at in (0..end).step_by(512) {
+        for length in [512, 4096, 65536] {
+            let found = kept.bend(|bytes| bytes[at..at + length].fill(0));
+            // Zeros alone may be the journal of a build before, and what else is there decides.
+            let is_blank = at == 0 && length > end;
+            assert!(is_blank || loses_none(&found, 6), "{length} zeros at {at}: {found:?}");
+        }
+        let found = kept.bend(|bytes| bytes.truncate(at));
+        assert!(at == 0 || loses_none(&found, 6), "cut at {at}: {found:?}");
+    }
+    let found = kept.bend(|bytes| bytes[header::BYTES..].fill(0));
+    assert_eq!(doubt(&found), Doubt::All, "all entries became zeros: {found:?}");
+}
+
+#[test]
+fn one_slot_of_the_header_is_enough() {
+    let (kept, _journal) = Kept::with(2, 10);
+    for slot in 0..2 {
+        let found = kept.bend(|bytes| bytes[slot * header::SLOT + 40] ^= 1);
+        assert!(matches!(&found, Found::Good(contents) if contents.known == Some(known())), "slot {slot}: {found:?}");
+        assert_eq!(ids(&found), ["id-0", "id-1"]);
+    }
+    let found = kept.bend(|bytes| [40, header::SLOT + 40].into_iter().for_each(|at| bytes[at] ^= 1));
+    assert!(matches!(found, Found::Damaged { .. }), "{found:?}");
+    assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::All));
+}
+
+/// A write that was cut short at any sector was never acknowledged, and is no damage.
+#[test]
+fn an_append_that_was_cut_short_counts_for_nothing() {
+    let (kept, mut journal) = Kept::with(2, 10);
+    let before = fs::read(&kept.path).unwrap();
+    journal.append(&stop(2, 3000)).unwrap();
+    let after = fs::read(&kept.path).unwrap();
+    // The header of before: the acknowledgement is written after the entry.
+    let sectors: Vec<usize> =
+        (header::BYTES..BYTES).step_by(512).filter(|at| before[*at..at + 512] != after[*at..at + 512]).collect();
+    assert!(sectors.len() > 4);
+    for lost in &sectors {
+        let found = kept.bend(|bytes| {
+            bytes.copy_from_slice(&before);
+            let written = sectors.iter().filter(|at| *at != lost);
+            written.for_each(|at| bytes[*at..at + 512].copy_from_slice(&after[*at..at + 512]));
+        });
+        assert!(matches!(found, Found::Good(_)), "without the sector at {lost}: {found:?}");
+        assert_eq!(ids(&found), ["id-0", "id-1"], "{lost}");
+    }
+    // The next entry goes over what was written of it.
+    let path = kept.home.path().join("cut");
+    let mut cut = before.clone();
+    cut[sectors[1]..sectors[1] + 512].copy_from_slice(&after[sectors[1]..sectors[1] + 512]);
+    fs::write(&path, cut).unwrap();
+    let mut again = Journal::open(&path, Journal::look(&path).contents().unwrap()).unwrap();
+    again.append(&stop(3, 10)).unwrap();
+    assert_eq!(ids(&Journal::look(&path)), ["id-0", "id-1", "id-3"]);
+}
+
+#[test]
+fn an_entry_of_a_newer_build_is_read_as_far_as_it_is_known_and_its_flags_are_stopped() {
+    let (kept, mut journal) = Kept::with(0, 0);
+    let mut newer = stop(1, 5);
+    newer.narrowed[0].op = Op::Split {
+        requested: None,
+        held: None,
+        mark: Mark::of_turnout(1, "r"),
+        unknown: serde_json::from_str(r#"{"until":5}"#).unwrap(),
+    };
+    journal.append(&newer).unwrap();
+    let found = Journal::look(&kept.path);
+    let Found::Good(contents) = &found else { panic!("{found:?}") };
+    assert!(contents.of_newer_build && contents.doubt.is_none());
+    let stopped = |narrowed: &Narrowed| matches!(narrowed.op, Op::Stop(_)) && narrowed.flag == key(1);
+    assert!(contents.entries[0].narrowed.iter().any(stopped), "{contents:?}");
+}
+
+#[test]
+fn a_doubt_is_kept_until_the_journal_is_made_without_it() {
+    let (kept, _journal) = Kept::with(3, 10);
+    let at = kept.place_of(1);
+    let mut bytes = fs::read(&kept.path).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&kept.path, &bytes).unwrap();
+    let found = Journal::look(&kept.path);
+    let contents = found.contents().unwrap();
+    let (mut journal, more) = Journal::remake(&kept.path, Some(known()), &contents.entries, &contents.doubt).unwrap();
+    assert!(more.is_empty());
+    assert_eq!(fs::read(kept.home.path().join("pending.journal.damaged")).unwrap(), bytes);
+    journal.append(&stop(9, 10)).unwrap();
+    let found = Journal::look(&kept.path);
+    assert!(matches!(found, Found::Good(_)), "{found:?}");
+    assert_eq!(
+        (ids(&found), doubt(&found)),
+        (vec!["id-0".into(), "id-2".into(), "id-9".into()], [key(1)].into_iter().collect())
+    );
+}
+
+#[test]
+fn a_file_that_is_not_at_its_path_takes_no_entry() {
+    let (kept, mut journal) = Kept::with(1, 10);
+    fs::copy(&kept.path, kept.home.path().join("copy")).unwrap();
+    fs::rename(kept.home.path().join("copy"), &kept.path).unwrap();
+    assert!(journal.append(&stop(1, 10)).is_err());
+    let (kept, mut journal) = Kept::with(1, 10);
+    fs::File::create(&kept.path).unwrap();
+    assert!(journal.append(&stop(1, 10)).is_err(), "it was emptied");
+    let (kept, mut journal) = Kept::with(1, 10);
+    fs::remove_file(&kept.path).unwrap();
+    assert!(journal.check().is_err() && journal.append(&stop(1, 10)).is_err());
+}
+
+/// As the builds before wrote it.
+fn old(stops: impl IntoIterator<Item = usize>) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    let mut bytes = Vec::new();
+    for number in stops {
+        let text = serde_json::to_vec(&stop(number, 40)).unwrap();
+        bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&Sha256::digest(&text)[..8]);
+        bytes.extend(text);
+    }
+    bytes.resize(BYTES, 0);
+    bytes
+}
+
+#[test]
+fn a_journal_of_the_builds_before_is_read() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("pending.journal");
+    let look = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        Journal::look(&path)
+    };
+    let found = look(&old(0..6));
+    assert!(matches!(found, Found::Old(_)) && ids(&found).len() == 6, "{found:?}");
+    assert!(matches!(look(&old([])), Found::Old(_)));
+    let mut bytes = old(0..6);
+    bytes[60] ^= 1;
+    let found = look(&bytes);
+    assert_eq!((ids(&found).len(), doubt(&found)), (5, Doubt::All), "{found:?}");
+    bytes[..4].fill(0);
+    assert_eq!(ids(&look(&bytes)).len(), 5);
+}

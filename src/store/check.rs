@@ -1,0 +1,75 @@
+//! Whether a database may be believed at a start: its pages are sound, and its history is whole at both ends and is the one known here.
+//!
+//! `verify` reads every row and takes as long as it takes. This looks at what goes wrong when files of different moments come together,
+//! like a restored database file beside a `-wal` of later: pages that do not fit, revisions missing in between, a head without its row.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::{StoreError, chain, row};
+use crate::truth::{ContentId, Head, KnownHead};
+
+/// What a database says of itself before any of it is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub known: KnownHead,
+    /// Whether the state asked for is part of its history.
+    pub descends: bool,
+    /// Why its files are not of one moment.
+    pub fault: Option<String>,
+    /// Whether a build wrote it that knew no formats.
+    pub is_of_format_before: bool,
+}
+
+/// Who it is and whether its history is whole: a reading of the newest rows, and of the numbers of all.
+pub async fn identify(connection: &mut SqliteConnection, from: Option<&KnownHead>) -> Result<Identity, StoreError> {
+    let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *connection).await;
+    let (epoch, head) = row::head(&head.map_err(StoreError::doing("read the head"))?)?;
+    let fault = fault_of_history(connection, head).await?;
+    let descends = match from {
+        None => true,
+        Some(from) if from.epoch != epoch => false,
+        Some(KnownHead { head: from, .. }) if from.revision == 0 => true,
+        Some(KnownHead { head: from, .. }) => hash_of(connection, from.revision).await? == Some(from.hash),
+    };
+    const HAS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'formats'";
+    let has = sqlx::query(HAS).fetch_one(connection).await.map_err(StoreError::doing("read the format"))?;
+    let is_of_format_before = has.get::<i64, _>(0) == 0;
+    Ok(Identity { known: KnownHead { epoch, head }, descends, fault, is_of_format_before })
+}
+
+/// Every page, as far as SQLite checks them quickly.
+pub async fn check_pages(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let rows = sqlx::query("PRAGMA quick_check(3)").fetch_all(connection).await.map_err(StoreError::doing("check it"))?;
+    let found: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).filter(|line| line != "ok").collect();
+    if found.is_empty() { Ok(()) } else { Err(StoreError::Damaged(found.join("; "))) }
+}
+
+/// What of its history shows that its files are of different moments. A row that was altered is not such: `verify` names it.
+async fn fault_of_history(connection: &mut SqliteConnection, head: Head) -> Result<Option<String>, StoreError> {
+    const ENDS: &str = "SELECT count(*), coalesce(min(revision), 1), coalesce(max(revision), 0), \
+        (SELECT coalesce(max(revision), 0) FROM changes) FROM revisions";
+    let ends = sqlx::query(ENDS).fetch_one(&mut *connection).await.map_err(StoreError::doing("read the history"))?;
+    let [count, first, last, changed] = [0, 1, 2, 3].map(|column| ends.get::<i64, _>(column) as u64);
+    if last != head.revision {
+        return Ok(Some(format!("its head is revision {}, and the newest row of its history is {last}", head.revision)));
+    }
+    if first != 1 || count != last {
+        return Ok(Some(format!("of its {last} revisions {} are missing", last.saturating_sub(count))));
+    }
+    let is_head = head.revision == 0 || hash_of(connection, last).await? == Some(head.hash);
+    if !is_head {
+        return Ok(Some(format!("its head is not the row of revision {last}")));
+    }
+    // A revision may change nothing; then it stands without changes.
+    if changed != last && !chain::stands(connection, last).await? {
+        return Ok(Some(format!("the newest changes are of revision {changed}, and the newest revision is {last}")));
+    }
+    Ok(None)
+}
+
+async fn hash_of(connection: &mut SqliteConnection, revision: u64) -> Result<Option<ContentId>, StoreError> {
+    let query = sqlx::query("SELECT hash FROM revisions WHERE revision = $1").bind(revision as i64);
+    let row = query.fetch_optional(connection).await.map_err(StoreError::doing("read the history"))?;
+    Ok(row.as_ref().and_then(chain::stated))
+}
