@@ -174,6 +174,8 @@ impl App {
             address: admin_address,
             on_loopback: config.admin_listen.ip().is_loopback(),
             held: server.held().clone(),
+            requests: http::request_counts(),
+            scrapes: Arc::default(),
         };
         let of_socket = serve_admin_socket(data.clone(), admin.clone());
         let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;

@@ -272,6 +272,19 @@ impl Entry {
         &self.key
     }
 
+    /// The position at which this flag last changed.
+    pub fn changed_position(&self) -> Position {
+        self.changed_at
+    }
+
+    /// Whether an operator stopped it.
+    pub fn is_stopped(&self) -> bool {
+        match &self.state {
+            State::Usable(flag) => flag.stopped,
+            State::Unusable { stopped } => *stopped,
+        }
+    }
+
     /// The position at which this flag last changed, as it stands in a header.
     pub fn changed_at(&self) -> &Bytes {
         &self.changed_at_text

@@ -4,6 +4,7 @@
 //! snapshots, so that they only rise. Nothing of a user is counted but that there was one.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,7 +29,7 @@ impl Count {
 pub struct Tally(Mutex<BTreeMap<Row, Count>>);
 
 /// Flag, strategy, rule.
-type Row = (FlagKey, &'static str, &'static str);
+pub type Row = (FlagKey, &'static str, &'static str);
 
 impl Tally {
     /// The counter of one outcome of a flag; the same for as long as the process lives.
@@ -37,9 +38,11 @@ impl Tally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(row).or_default().clone()
     }
 
-    /// Every outcome that was answered at least once.
-    pub fn rows(&self) -> Vec<(Row, u64)> {
+    /// How often each outcome was answered: of as many rows as `most`, those that come after one of them, or the first.
+    pub fn rows_after(&self, last: Option<&Row>, most: usize) -> Vec<(Row, u64)> {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rows.iter().map(|(row, count)| (row.clone(), count.get())).filter(|(_, count)| *count > 0).collect()
+        let begin = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let after = rows.range::<Row, _>((begin, Bound::Unbounded));
+        after.take(most).map(|(row, count)| (row.clone(), count.get())).collect()
     }
 }

@@ -186,6 +186,16 @@ impl Corridor {
         self.0.truth().clone()
     }
 
+    /// How many bytes of the journal pending changes take; `None` while it is being written to, or there is none.
+    pub fn journal_used(&self) -> Option<usize> {
+        self.0.journal.try_lock().ok()?.as_ref().map(Journal::used)
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Arc<DataFolder> {
+        &self.0.data
+    }
+
     pub fn standing(&self) -> Standing {
         lock(&self.0.standing).clone()
     }

@@ -7,6 +7,7 @@ mod in_place;
 mod journal;
 mod last_good;
 mod lock;
+mod usage;
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -21,6 +22,7 @@ pub use admin_token::AdminTokenFile;
 pub use in_place::FileId;
 pub use journal::{Contents as JournalContents, Found as FoundJournal, Journal, JournalError};
 pub use last_good::{FoundLastGood, LastGood, LastGoodError, LastGoodFile};
+pub use usage::DiskUsage;
 
 use crate::regular_file;
 use lock::{FolderLock, LockError};

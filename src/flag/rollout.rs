@@ -50,6 +50,16 @@ impl Split {
         self.disabled
     }
 
+    /// What each strategy has of the buckets.
+    pub fn shares(self, default: Baseline) -> [(Strategy, Share); 3] {
+        let rest = Share::EVERYBODY.without(self.realtime).without(self.disabled);
+        let (polling, disabled) = match default {
+            Baseline::Polling => (rest, self.disabled),
+            Baseline::Disabled => (Share::NOBODY, Share::EVERYBODY.without(self.realtime)),
+        };
+        [(Strategy::RealtimeV2, self.realtime), (Strategy::Polling, polling), (Strategy::Disabled, disabled)]
+    }
+
     /// The strategy of one bucket.
     pub fn strategy(self, bucket: Bucket, default: Baseline) -> Strategy {
         if bucket.is_in_lowest(self.realtime) {

@@ -32,6 +32,16 @@ impl Share {
         if millipercent <= BUCKETS { Some(Share(millipercent)) } else { None }
     }
 
+    /// What is left of this when the other is taken from it.
+    pub const fn without(self, other: Share) -> Share {
+        Share(self.0.saturating_sub(other.0))
+    }
+
+    /// From 0 to 1, to be shown; nothing is decided by it.
+    pub fn ratio(self) -> f64 {
+        f64::from(self.0) / f64::from(BUCKETS)
+    }
+
     /// Thousandths of a per cent, `0..=100000`.
     pub const fn millipercent(self) -> u32 {
         self.0

@@ -32,7 +32,6 @@ impl Answer<'_> {
             false => Response::new(body.into()),
         };
         let status = if fresh { StatusCode::NOT_MODIFIED } else { status };
-        self.surface.statuses.count(status);
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.reserve(HEADERS);
@@ -51,7 +50,6 @@ impl Answer<'_> {
     pub fn nothing(&self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        self.surface.statuses.count(StatusCode::NO_CONTENT);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
         self.describe(response.headers_mut());
         response

@@ -187,7 +187,6 @@ pub fn ends_the_connection(status: StatusCode) -> bool {
 
 /// An error's body has no tag, and the same headers as any other answer.
 fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, body: &Json) -> Response<Body> {
-    surface.statuses.count(status);
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -13,7 +13,8 @@ use axum::http::{Method, Response, Uri};
 use super::Surface;
 use super::cors::Origins;
 use super::error::{Refusal, in_the_shape_of};
-use super::server::{Answering, Routes};
+use super::requests::RequestCounts;
+use super::server::{Answering, Routes, by_router};
 use super::strategy::{ONE_PATH, of_anyone, of_the_asker};
 use crate::public_path::PublicPath;
 
@@ -39,7 +40,7 @@ impl Front {
         let asks = matches!(*request.method(), Method::POST | Method::GET);
         if !asks || plain_key(request.uri().path()).is_none() {
             request.extensions_mut().insert(Peer(peer));
-            return self.router.answer(request, peer);
+            return by_router(&self.router, request);
         }
         let surface = self.surface.clone();
         Box::pin(async move {
@@ -54,6 +55,16 @@ impl Front {
 }
 
 impl Routes for Front {
+    fn counts(&self) -> &RequestCounts {
+        &self.surface.requests
+    }
+
+    fn path<'u>(&self, uri: &'u Uri) -> &'u str {
+        let public_path = &self.surface.public_path;
+        let behind = if public_path.is_root() { None } else { behind(public_path, uri) };
+        behind.unwrap_or_else(|| uri.path())
+    }
+
     fn answer(&self, mut request: Request, peer: IpAddr) -> Answering {
         if !self.surface.public_path.is_root() {
             take_away(&self.surface.public_path, request.uri_mut());
@@ -69,15 +80,20 @@ impl Routes for Front {
 /// Takes the public path away that a proxy should have taken away and did not, as not all of them can. What is behind it must be an address
 /// of ours: a public path of `/v1` leaves `/v1/strategy` as it is.
 fn take_away(public_path: &PublicPath, uri: &mut Uri) {
-    let is_ours = |path: &str| {
-        ["/v1/", "/ofrep/"].iter().any(|folder| path.starts_with(folder))
-            || ["/healthz", "/readyz", "/openapi.json"].contains(&path)
-    };
-    let Some(path) = public_path.behind(uri.path()).filter(|path| is_ours(path)) else { return };
+    let Some(path) = behind(public_path, uri) else { return };
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     if let Ok(behind) = format!("{path}{query}").parse() {
         *uri = behind;
     }
+}
+
+/// The address of ours behind the public path, if there is one.
+fn behind<'u>(public_path: &PublicPath, uri: &'u Uri) -> Option<&'u str> {
+    let is_ours = |path: &str| {
+        ["/v1/", "/ofrep/"].iter().any(|folder| path.starts_with(folder))
+            || ["/healthz", "/readyz", "/openapi.json"].contains(&path)
+    };
+    public_path.behind(uri.path()).filter(|path| is_ours(path))
 }
 
 /// The flag a path asks for, if its key stands there as it is: nothing encoded, and nothing after it.

@@ -16,18 +16,17 @@ mod ofrep;
 mod openapi;
 mod proxies;
 mod question;
+mod requests;
 mod server;
 mod strategy;
 mod watch;
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use axum::http::StatusCode;
 use bytes::Bytes;
 
-pub use admin::{AdminSurface, admin_document, permissions, routes as admin_routes};
+pub use admin::{AdminSurface, Scrapes, admin_document, permissions, request_counts, routes as admin_routes};
 pub use front::Front;
 pub use openapi::public_document;
 pub use proxies::Proxies;
@@ -39,6 +38,7 @@ use self::arriving::Arriving;
 use self::contract::{Endpoint, public};
 use self::cors::Origins;
 use self::every::Turns;
+use self::requests::RequestCounts;
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
 use crate::public_path::PublicPath;
@@ -59,7 +59,7 @@ pub struct Parts {
     live: Arc<Live>,
     problems: Arc<Problems>,
     contact: Arc<Contact>,
-    statuses: Statuses,
+    requests: RequestCounts,
     gate: Arc<Gate>,
     hub: Arc<Hub>,
     /// Where a proxy serves this listener.
@@ -84,7 +84,7 @@ impl Surface {
             live: corridor.live().clone(),
             problems: corridor.problems().clone(),
             contact: corridor.contact().clone(),
-            statuses: Statuses::default(),
+            requests: RequestCounts::of("public", endpoints().iter().map(|endpoint| endpoint.address().1)),
             hub: Hub::start(corridor.live().clone(), streams, gate.clone()),
             gate,
             event_streams: ofrep::event_streams(&public_path).into(),
@@ -106,25 +106,7 @@ impl Deref for Surface {
     }
 }
 
-/// How many answers there were of each status that is ever given.
-#[derive(Debug, Default)]
-struct Statuses([AtomicU64; STATUSES.len()]);
-
-const STATUSES: [u16; 11] = [200, 204, 304, 400, 401, 403, 404, 405, 408, 413, 503];
-
-impl Statuses {
-    fn count(&self, status: StatusCode) {
-        if let Some(index) = STATUSES.iter().position(|known| *known == status.as_u16()) {
-            self.0[index].fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn rows(&self) -> impl Iterator<Item = (u16, u64)> {
-        STATUSES.into_iter().zip(self.0.iter().map(|count| count.load(Ordering::Relaxed)))
-    }
-}
-
-/// Every public call, for the router and for the contract.
+/// Every public call, for the router and for the contract, the most asked for first.
 fn endpoints() -> Vec<Endpoint<Surface>> {
     vec![
         Endpoint::post(strategy::ONE_PATH, strategy::one, public::strategy_of_one()),

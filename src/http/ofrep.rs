@@ -18,6 +18,7 @@ use crate::document::{Document, Form};
 use crate::flag::{FlagKey, Step};
 use crate::public_path::PublicPath;
 use crate::snapshot::Position;
+use crate::telemetry;
 
 pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
     answer_one(&surface, key(&path), request).await.unwrap_or_else(|refusal| refusal.ofrep(&surface, Some(key(&path))))
@@ -36,6 +37,7 @@ async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Re
         Some(entry) => {
             surface.hub.asked(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
+            telemetry::evaluation(key, resolution);
             let status = match resolution.step {
                 Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
                 _ => StatusCode::OK,

@@ -15,6 +15,7 @@ use super::every::Tagged;
 use super::question::{FlagPath, Question, key};
 use crate::document::{Document, Form};
 use crate::flag::FlagKey;
+use crate::telemetry;
 
 /// Where one flag is asked for.
 pub const ONE_PATH: &str = "/v1/strategy/{flag}";
@@ -63,6 +64,7 @@ fn answer_one(
         Some(entry) => {
             surface.hub.asked(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
+            telemetry::evaluation(key, resolution);
             Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
         }
         None if snapshot.is_cold() && FlagKey::accepts(key) => {

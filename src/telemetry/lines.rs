@@ -4,13 +4,14 @@ use std::io::{self, IsTerminal};
 use std::ops::Not;
 use std::path::Path;
 
-use tracing::{Level, debug, error, info, warn};
+use tracing::{Level, debug, error, info, trace, warn};
 
 use super::{draw, target};
 use crate::clock;
 use crate::control::{News, Trouble, TroubleKind};
 use crate::definition::{Contents, Finding, render};
 use crate::display_text;
+use crate::flag::Resolution;
 use crate::open_files::OpenFiles;
 use crate::token::{Outcome, Report};
 
@@ -108,6 +109,23 @@ pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
         0 => info!(target: target::FLAGS, "no problems left in the flags folder"),
         1 => warn!(target: target::FLAGS, "1 problem in the flags folder"),
         count => warn!(target: target::FLAGS, "{count} problems in the flags folder"),
+    }
+}
+
+/// One answer for one flag: what it was, and never for whom. The names are those of OpenTelemetry's feature flags.
+pub fn evaluation(flag: &str, answer: Resolution) {
+    if tracing::enabled!(target: target::EVALUATION, Level::TRACE) {
+        let (variant, reason) = (answer.strategy.as_str(), answer.reason.as_str().to_ascii_lowercase());
+        trace!(
+            target: target::EVALUATION,
+            {
+                feature_flag.key = flag,
+                feature_flag.result.variant = variant,
+                feature_flag.result.reason = reason,
+                feature_flag.provider.name = "turnout",
+            },
+            "{flag}: {variant}, {reason}"
+        );
     }
 }
 

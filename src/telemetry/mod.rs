@@ -10,10 +10,12 @@
 //! | `layer`, `record` | what a line looks like (`TURNOUT_LOG_FORMAT`) |
 //! | `queue` | how many lines may wait, and what becomes of the others |
 //! | `writer` | when they are written |
+//! | `metrics` | the registry: every metric by name |
 
 mod filter;
 mod layer;
 mod lines;
+pub mod metrics;
 mod queue;
 mod record;
 pub mod target;

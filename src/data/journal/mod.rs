@@ -251,6 +251,11 @@ impl Journal {
         self.used == 0
     }
 
+    /// How many bytes its entries take.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
     pub fn is_half_full(&self) -> bool {
         self.used > BYTES / 2
     }

@@ -56,7 +56,7 @@ pub fn openapi() -> Operation {
 }
 
 pub fn metrics() -> Operation {
-    let content = Some((super::metrics::OPENMETRICS, json!({ "type": "string" })));
+    let content = Some((crate::telemetry::metrics::OPENMETRICS, json!({ "type": "string" })));
     look("metrics", "Counters and gauges", Answers { content, ..found("OpenMetrics.", "") }, vec![])
 }
 

@@ -1,31 +1,57 @@
-//! `GET /metrics`: counters and gauges in OpenMetrics text. No user id and no unbounded key is ever a label.
+//! `GET /metrics`: what is counted, collected from where it is counted.
+//!
+//! It is written on a thread that carries out no order, and copies no state: flags are read from the live snapshot, and evaluations a part
+//! at a time. At most two pages are written at once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::{MetricType, TypedMetric};
-use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use super::AdminSurface;
 use super::answer::respond;
 use crate::clock;
 use crate::control::Database;
 use crate::convergence::NoRoom;
+use crate::data::DiskUsage;
+use crate::flag::Strategy;
+use crate::snapshot::{Entry, Snapshot};
+use crate::telemetry::log_lines_dropped;
+use crate::telemetry::metrics::{self as registry, MAX_FLAGS, Number, OPENMETRICS, Page, page};
+use crate::time_limit::OneAtATime;
 
-/// The media type of the answer.
-pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How many pages may be written at once.
+const PAGES_AT_ONCE: usize = 2;
+/// How many outcomes are read in one go.
+const OUTCOMES_AT_ONCE: usize = 256;
+/// How long the disk may take to say what is on it; a page comes without that.
+const DISK_AT_MOST: Duration = Duration::from_millis(250);
+
+/// What bounds the pages that are written at once.
+#[derive(Debug)]
+pub struct Scrapes {
+    pages: Semaphore,
+    disk: OneAtATime<DiskUsage>,
+}
+
+impl Default for Scrapes {
+    fn default() -> Scrapes {
+        Scrapes { pages: Semaphore::new(PAGES_AT_ONCE), disk: OneAtATime::default() }
+    }
+}
 
 pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Collector(surface.clone())));
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = encode(&mut text, &registry);
-    respond(&surface, StatusCode::OK, OPENMETRICS, text)
+    let _turn = surface.scrapes.pages.acquire().await;
+    let data = surface.corridor.data().clone();
+    let disk = surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
+    let collected = Arc::new(surface.clone());
+    let written = spawn_blocking(move || page(move |page| collected.collect(page, disk))).await;
+    respond(&surface, StatusCode::OK, OPENMETRICS, written.unwrap_or_default())
 }
 
 /// A bound by its name, how many bytes are held if it is one in bytes, and how often it left no room.
@@ -50,93 +76,91 @@ impl AdminSurface {
         bounds.push(("remembered-tokens", Some(remembered), driven_out));
         bounds
     }
-}
 
-/// Reads the counters where they are kept.
-#[derive(Debug)]
-struct Collector(AdminSurface);
-
-impl prometheus_client::collector::Collector for Collector {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let surface = &self.0.public;
-        let snapshot = surface.live.current().clone();
-        let mut gauge = |name: &str, help: &str, value: u64| {
-            let encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            ConstGauge::new(value as i64).encode(encoder)
-        };
-        gauge("turnout_revision", "The revision that is live", snapshot.position().revision)?;
-        gauge("turnout_flags", "Flags that are live", snapshot.flags().len() as u64)?;
-        gauge("turnout_problems", "Problems there are", surface.problems.count() as u64)?;
-        gauge("turnout_stale_seconds", "Seconds since the database was in reach", surface.contact.stale_seconds())?;
-        let up = self.0.corridor.standing().database == Database::Up;
-        gauge("turnout_database_up", "1 while the database is in reach and believed", u64::from(up))?;
-        let pending = snapshot.position().pending;
-        gauge("turnout_pending_changes", "Changes that are live and not yet in the database", u64::from(pending))?;
-        gauge("turnout_watch_polling", "1 while changes are found by polling", u64::from(self.0.watch.as_str() == "polling"))?;
-        gauge("turnout_streams", "Streams that are open", surface.hub.streams().count() as u64)?;
-        let known = self.0.corridor.credentials().borrow().clone();
-        let ends = known.living(clock::wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
-        if let Some(nearest) = ends.min() {
-            let help = "When the token that ends next does, in seconds since 1970";
-            gauge("turnout_token_expires_timestamp_seconds", help, nearest as u64 / 1000)?;
+    fn collect(&self, page: &mut Page<'_>, disk: DiskUsage) -> fmt::Result {
+        let snapshot = self.public.live.current().clone();
+        page.one(&registry::REVISION, snapshot.position().revision)?;
+        collect_flags(page, &snapshot)?;
+        self.collect_state(page, &snapshot, disk)?;
+        self.collect_listeners(page)?;
+        collect_evaluations(page, &snapshot)?;
+        if let Some(deliveries) = &self.deliveries {
+            page.one(&registry::WEBHOOK_BEHIND, deliveries.behind())?;
+            page.rows(&registry::WEBHOOK_DELIVERIES, deliveries.rows().map(|(outcome, count)| ([outcome], count)))?;
         }
-        if let Some(deliveries) = &self.0.deliveries {
-            gauge("turnout_webhook_behind", "Revisions the webhook has not taken yet", deliveries.behind())?;
-            let mut family = encoder.encode_descriptor(
-                "turnout_webhook_deliveries",
-                "What came of posting revisions",
-                None,
-                ConstCounter::<u64>::TYPE,
-            )?;
-            for (outcome, count) in deliveries.rows() {
-                ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
+        page.one(&registry::LOG_LINES_DROPPED, log_lines_dropped())
+    }
+
+    fn collect_state(&self, page: &mut Page<'_>, snapshot: &Snapshot, disk: DiskUsage) -> fmt::Result {
+        let surface = &self.public;
+        page.one(&registry::PROBLEMS, surface.problems.count())?;
+        page.one(&registry::STALE, surface.contact.stale_seconds())?;
+        page.one(&registry::DATABASE_UP, self.corridor.standing().database == Database::Up)?;
+        page.one(&registry::PENDING, u64::from(snapshot.position().pending))?;
+        page.one(&registry::WATCH_POLLING, self.watch.as_str() == "polling")?;
+        for (metric, bytes) in [
+            (&registry::DATABASE_BYTES, disk.database),
+            (&registry::WAL_BYTES, disk.wal),
+            (&registry::DISK_FREE, disk.free),
+            (&registry::JOURNAL_BYTES, self.corridor.journal_used().map(|bytes| bytes as u64)),
+        ] {
+            if let Some(bytes) = bytes {
+                page.one(metric, bytes)?;
             }
         }
+        let known = self.corridor.credentials().borrow().clone();
+        let ends = known.living(clock::wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
+        match ends.min() {
+            Some(nearest) => page.one(&registry::TOKEN_EXPIRES, nearest as u64 / 1000),
+            None => Ok(()),
+        }
+    }
 
-        let dropped = crate::telemetry::log_lines_dropped();
-        let streams = surface.hub.streams();
-        let refused = streams.refused().map(|(_, count)| count).sum();
-        for (name, help, count) in [
-            ("turnout_log_lines_dropped", "Lines that were dropped because stderr took none", dropped),
-            ("turnout_streams_opened", "Streams that were ever opened", streams.opened()),
-            ("turnout_stream_decisions", "Flags that were decided for streams", surface.hub.decisions()),
-            ("turnout_streams_refused", "Streams there was no room for", refused),
-        ] {
-            ConstCounter::new(count).encode(encoder.encode_descriptor(name, help, None, ConstCounter::<u64>::TYPE)?)?;
-        }
+    fn collect_listeners(&self, page: &mut Page<'_>) -> fmt::Result {
+        let streams = self.public.hub.streams();
+        page.one(&registry::STREAMS, streams.count())?;
+        page.one(&registry::STREAMS_OPENED, streams.opened())?;
+        page.one(&registry::STREAMS_REFUSED, streams.refused().map(|(_, count)| count).sum::<u64>())?;
+        page.one(&registry::STREAM_DECISIONS, self.public.hub.decisions())?;
+        let bounds = self.bounds();
+        page.rows(&registry::HELD_BYTES, bounds.iter().filter_map(|(bound, bytes, _)| Some(([*bound], (*bytes)?))))?;
+        page.rows(&registry::BOUND_REACHED, bounds.iter().map(|(bound, _, count)| ([*bound], *count)))?;
+        page.rows(&registry::HTTP_REQUESTS, self.public.requests.rows().chain(self.requests.rows()))
+    }
+}
 
-        let bounds = self.0.bounds();
-        let mut family = encoder.encode_descriptor(
-            "turnout_held_bytes",
-            "Bytes that callers make the server hold",
-            None,
-            MetricType::Gauge,
-        )?;
-        for (bound, bytes, _) in bounds.iter().filter_map(|(bound, bytes, count)| Some((bound, (*bytes)?, count))) {
-            ConstGauge::new(bytes as i64).encode(family.encode_family(&[("bound", *bound)])?)?;
-        }
-        let mut family = encoder.encode_descriptor(
-            "turnout_bound_reached",
-            "How often a bound left no room",
-            None,
-            ConstCounter::<u64>::TYPE,
-        )?;
-        for (bound, _, count) in &bounds {
-            ConstCounter::new(*count).encode(family.encode_family(&[("bound", *bound)])?)?;
-        }
+/// The first flags in the order of their keys, and how many more there are.
+fn collect_flags(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let all = snapshot.flags();
+    let flags = &all[..all.len().min(MAX_FLAGS)];
+    page.one(&registry::FLAGS, all.len())?;
+    page.one(&registry::FLAGS_LEFT_OUT, all.len() - flags.len())?;
+    page.rows(&registry::FLAG_REVISION, flags.iter().map(|flag| ([flag.key().as_str()], flag.changed_position().revision)))?;
+    page.rows(&registry::FLAG_STOPPED, flags.iter().map(|flag| ([flag.key().as_str()], flag.is_stopped())))?;
+    page.rows(&registry::FLAG_SHARE, flags.iter().flat_map(|flag| shares(flag)))
+}
 
-        let mut family =
-            encoder.encode_descriptor("turnout_http_answers", "Answers by status", None, ConstCounter::<u64>::TYPE)?;
-        for (status, count) in surface.statuses.rows() {
-            ConstCounter::new(count).encode(family.encode_family(&[("status", status.to_string())])?)?;
+/// What each strategy has of a flag's buckets; nothing where no good form of the flag is known.
+fn shares(entry: &Entry) -> impl Iterator<Item = ([&str; 2], Number)> {
+    let shares = entry.flag().map(|flag| flag.rollout.unwrap_or_default().shares(flag.definition.default));
+    let row = |(strategy, share): (Strategy, crate::flag::Share)| {
+        ([entry.key().as_str(), strategy.as_str()], Number::Ratio(share.ratio()))
+    };
+    shares.into_iter().flatten().map(row)
+}
+
+/// A part at a time, so that no snapshot that is made meanwhile waits for the page.
+fn collect_evaluations(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    let mut family = page.family(&registry::EVALUATIONS)?;
+    let mut last = None;
+    loop {
+        let part = snapshot.tally().rows_after(last.as_ref(), OUTCOMES_AT_ONCE);
+        for ((flag, strategy, rule), count) in part.iter().filter(|(_, count)| *count > 0) {
+            family.row([flag.as_str(), strategy, rule], *count)?;
         }
-        let mut family =
-            encoder.encode_descriptor("turnout_evaluations", "Evaluations by outcome", None, ConstCounter::<u64>::TYPE)?;
-        for ((flag, strategy, rule), count) in snapshot.tally().rows() {
-            let labels = [("flag", flag.as_str()), ("strategy", strategy), ("rule", rule)];
-            let encoder: MetricEncoder = family.encode_family(&labels)?;
-            ConstCounter::new(count).encode(encoder)?;
+        match part.into_iter().next_back() {
+            Some((row, _)) => last = Some(row),
+            None => return Ok(()),
         }
-        Ok(())
     }
 }

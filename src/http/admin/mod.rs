@@ -31,10 +31,12 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::{Value as Json, json};
 
 use self::guard::{Guarded, Permission};
+pub use self::metrics::Scrapes;
 use super::Surface;
 use super::contract::{Endpoint, document, router};
 use super::error::Refusal;
-use super::server::{Answering, Held, Routes};
+use super::requests::RequestCounts;
+use super::server::{Answering, Held, Routes, by_router};
 use crate::control::Corridor;
 use crate::token::Operators;
 use crate::watch::Mode;
@@ -57,6 +59,14 @@ pub struct AdminSurface {
     pub on_loopback: bool,
     /// What clients make the public listener hold.
     pub held: Held,
+    /// What this listener was asked.
+    pub requests: Arc<RequestCounts>,
+    pub scrapes: Arc<Scrapes>,
+}
+
+/// The counters of this listener's requests.
+pub fn request_counts() -> Arc<RequestCounts> {
+    Arc::new(RequestCounts::of("admin", calls().iter().map(|call| call.row().1)))
 }
 
 /// Every call, and who may make it.
@@ -112,8 +122,12 @@ struct AdminRoutes {
 }
 
 impl Routes for AdminRoutes {
-    fn answer(&self, request: Request, peer: IpAddr) -> Answering {
-        self.router.answer(request, peer)
+    fn counts(&self) -> &RequestCounts {
+        &self.surface.requests
+    }
+
+    fn answer(&self, request: Request, _peer: IpAddr) -> Answering {
+        by_router(&self.router, request)
     }
 
     fn refuse_host(&self, _uri: &Uri) -> Response<Body> {

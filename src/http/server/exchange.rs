@@ -19,12 +19,15 @@ use hyper::{Method, Request, Response, StatusCode, Uri, Version};
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 use tower_service::Service;
+use tracing::{Level, debug};
 
 use super::House;
 use super::activity::{Activity, Phase};
 use super::budget::Holding;
 use super::limits::UNCOUNTED_BYTES;
 use super::takeover::{Handover, TakeOver};
+use crate::http::requests::RequestCounts;
+use crate::telemetry::target;
 
 /// A body took longer than a body may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +36,14 @@ pub struct TooSlow(pub Duration);
 
 /// What answers the requests of a listener.
 pub trait Routes: Send + Sync {
+    /// Where the requests of this listener are counted.
+    fn counts(&self) -> &RequestCounts;
+
+    /// The path that a request is for.
+    fn path<'u>(&self, uri: &'u Uri) -> &'u str {
+        uri.path()
+    }
+
     /// `peer` is the other end of the connection.
     fn answer(&self, request: Request<AnyBody>, peer: IpAddr) -> Answering;
 
@@ -54,14 +65,13 @@ pub struct Weight {
 /// An answer in the making.
 pub type Answering = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
 
-impl Routes for Router {
-    fn answer(&self, request: Request<AnyBody>, _: IpAddr) -> Answering {
-        let answer = self.clone().call(request);
-        Box::pin(async move {
-            let Ok(response) = answer.await;
-            response
-        })
-    }
+/// A router's answer.
+pub fn by_router(router: &Router, request: Request<AnyBody>) -> Answering {
+    let answer = router.clone().call(request);
+    Box::pin(async move {
+        let Ok(response) = answer.await;
+        response
+    })
 }
 
 /// The routes, for one connection.
@@ -76,6 +86,8 @@ pub fn exchange(
         // Nothing was heard since the last answer, so it came together with the request before.
         let ahead = activity.phase() == Phase::Idle;
         let (body_time, routes) = (house.limits.body, &house.routes);
+        let route = routes.counts().find(routes.path(request.uri()));
+        let method = tracing::enabled!(target: target::HTTP, Level::DEBUG).then(|| request.method().clone());
         let answer = match names_one_host(request.version(), request.headers()) {
             true => routes.answer(request.map(|body| arriving(body, &activity, body_time)), peer),
             false => Box::pin(std::future::ready(routes.refuse_host(request.uri()))),
@@ -90,6 +102,10 @@ pub fn exchange(
             }
             let mut response = answer.await;
             activity.answering();
+            house.routes.counts().count(route, response.status());
+            if let Some(method) = method {
+                say(&method, house.routes.counts().template(route), response.status());
+            }
             if let Some(take_over) = response.extensions_mut().remove::<TakeOver>() {
                 if head_only {
                     // What it would have been; nothing has begun.
@@ -104,6 +120,16 @@ pub fn exchange(
             Ok(response.map(|body| Leaving { body, activity, _holding: holding }))
         }
     })
+}
+
+/// One event a request, without what its path or its query says.
+fn say(method: &Method, route: &str, status: StatusCode) {
+    let (method, code) = (method.as_str(), status.as_u16());
+    debug!(
+        target: target::HTTP,
+        { http.request.method = method, http.route = route, http.response.status_code = code },
+        "{method} {route}: {code}"
+    );
 }
 
 /// Whether a request says which host it is for as RFC 9112 §3.2 wants it: once at most, in HTTP/1.1 at least once, and in the letters of a

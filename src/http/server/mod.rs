@@ -27,7 +27,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use activity::Activity;
 pub use budget::{Budget, Holder, Holding};
-pub use exchange::{Answering, Routes, TooSlow, Weight};
+pub use exchange::{Answering, Routes, TooSlow, Weight, by_router};
 pub use limits::{Limits, MAX_HEAD_BYTES};
 pub use local::{LocalServer, serve_local};
 pub use takeover::{Client, Leave, Run, TakeOver, Taken};

@@ -29,7 +29,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 
 pub use ack::acknowledge;
@@ -163,7 +163,6 @@ fn take_over(surface: &Surface, head: &Parts, follows: Follows, asker: &Asker, v
     let stream = surface.hub.open(follows, surface.hub.opener(asker, address(surface, head), view.bytes()))?;
     let hub = surface.hub.clone();
     let mut response = Response::new(Body::empty());
-    surface.statuses.count(StatusCode::OK);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // A proxy that compresses keeps an event until its window is full, unless it is told to leave the answer as it is (RFC 9111 §5.2.2.6).

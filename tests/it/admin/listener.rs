@@ -36,9 +36,8 @@ async fn metrics_count_outcomes_and_name_nobody() {
     for line in [
         r#"turnout_evaluations_total{flag="chat",strategy="realtime-v2",rule="allow"} 1"#,
         r#"turnout_evaluations_total{flag="chat",strategy="polling",rule="default"} 3"#,
-        r#"turnout_http_answers_total{status="200"} 4"#,
-        r#"turnout_http_answers_total{status="400"} 1"#,
-        r#"turnout_http_answers_total{status="404"} 1"#,
+        r#"turnout_http_requests_total{listener="public",route="/v1/strategy/{flag}",status="2xx"} 4"#,
+        r#"turnout_http_requests_total{listener="public",route="/v1/strategy/{flag}",status="4xx"} 2"#,
         "turnout_revision 2",
         "turnout_flags 1",
         "turnout_problems 0",

@@ -3,6 +3,7 @@
 mod bad_orders;
 mod listener;
 mod meanwhile;
+mod metrics;
 mod narrowing;
 mod orders;
 mod permissions;

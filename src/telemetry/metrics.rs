@@ -1,0 +1,218 @@
+//! The one registry of metrics: every name with its kind, its labels and its help. `docs/METRICS.md` says the same, and a test compares them.
+//!
+//! A metric counts where the thing happens; what collects them hands the numbers to a [`Page`]. No user id and no unbounded key is a label.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+/// The media type of a page.
+pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How many flags have rows of their own; `turnout_flags_left_out` says how many have none.
+pub const MAX_FLAGS: usize = 1000;
+
+/// What a number does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only rises while the process lives; its name gets `_total` on the page.
+    Counter,
+    Gauge,
+}
+
+/// A metric as it is registered.
+#[derive(Debug)]
+pub struct Metric {
+    name: &'static str,
+    pub kind: Kind,
+    pub labels: &'static [&'static str],
+    pub help: &'static str,
+}
+
+impl Metric {
+    /// Its name as it stands on the page.
+    pub fn shown(&self) -> String {
+        match self.kind {
+            Kind::Counter => format!("{}_total", self.name),
+            Kind::Gauge => self.name.to_owned(),
+        }
+    }
+}
+
+macro_rules! registry {
+    ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub const $constant: Metric = Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
+        /// Every metric there is.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+registry! {
+    REVISION: Gauge "turnout_revision" [] "The revision that is live";
+    FLAGS: Gauge "turnout_flags" [] "Flags that are live";
+    FLAG_REVISION: Gauge "turnout_flag_revision" ["flag"] "The revision at which the flag last changed";
+    FLAG_SHARE: Gauge "turnout_flag_share" ["flag", "strategy"] "What the split in force gives the strategy, from 0 to 1; a stop stands beside it";
+    FLAG_STOPPED: Gauge "turnout_flag_stopped" ["flag"] "1 while the flag is stopped";
+    FLAGS_LEFT_OUT: Gauge "turnout_flags_left_out" [] "Flags without rows of their own, as there are more than 1000";
+    PROBLEMS: Gauge "turnout_problems" [] "Problems there are";
+    STALE: Gauge "turnout_stale_seconds" [] "Seconds since the database was in reach";
+    DATABASE_UP: Gauge "turnout_database_up" [] "1 while the database is in reach and believed";
+    PENDING: Gauge "turnout_pending_changes" [] "Changes that are live and not yet in the database";
+    DATABASE_BYTES: Gauge "turnout_database_bytes" [] "Size of the database's file";
+    WAL_BYTES: Gauge "turnout_database_wal_bytes" [] "Size of the database's write-ahead log";
+    JOURNAL_BYTES: Gauge "turnout_journal_used_bytes" [] "Room of the journal that pending changes take";
+    DISK_FREE: Gauge "turnout_disk_free_bytes" [] "Room on the disk of the data folder that this user may fill";
+    WATCH_POLLING: Gauge "turnout_watch_polling" [] "1 while changes of files are found by polling";
+    TOKEN_EXPIRES: Gauge "turnout_token_expires_timestamp_seconds" [] "When the token that ends next does, in seconds since 1970";
+    STREAMS: Gauge "turnout_streams" [] "Streams that are open";
+    STREAMS_OPENED: Counter "turnout_streams_opened" [] "Streams that were ever opened";
+    STREAMS_REFUSED: Counter "turnout_streams_refused" [] "Streams there was no room for";
+    STREAM_DECISIONS: Counter "turnout_stream_decisions" [] "Flags that were decided for streams";
+    HELD_BYTES: Gauge "turnout_held_bytes" ["bound"] "Bytes that callers make the server hold";
+    BOUND_REACHED: Counter "turnout_bound_reached" ["bound"] "How often a bound left no room";
+    HTTP_REQUESTS: Counter "turnout_http_requests" ["listener", "route", "status"] "Requests that were answered";
+    EVALUATIONS: Counter "turnout_evaluations" ["flag", "strategy", "rule"] "Evaluations by outcome";
+    WEBHOOK_BEHIND: Gauge "turnout_webhook_behind" [] "Revisions the webhook has not taken yet";
+    WEBHOOK_DELIVERIES: Counter "turnout_webhook_deliveries" ["outcome"] "What came of posting revisions";
+    LOG_LINES_DROPPED: Counter "turnout_log_lines_dropped" [] "Lines that were dropped because stderr took none";
+}
+
+/// A number on a page.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    Whole(u64),
+    Ratio(f64),
+}
+
+impl From<u64> for Number {
+    fn from(number: u64) -> Number {
+        Number::Whole(number)
+    }
+}
+
+impl From<usize> for Number {
+    fn from(number: usize) -> Number {
+        Number::Whole(number as u64)
+    }
+}
+
+impl From<bool> for Number {
+    fn from(holds: bool) -> Number {
+        Number::Whole(u64::from(holds))
+    }
+}
+
+/// The text of a page, filled by what knows the numbers.
+pub fn page(fill: impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Fill(fill)));
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = encode(&mut text, &registry);
+    text
+}
+
+/// Where numbers are written, a metric at a time.
+pub struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    /// A metric without labels.
+    pub fn one(&mut self, metric: &Metric, number: impl Into<Number>) -> fmt::Result {
+        debug_assert!(metric.labels.is_empty(), "{} has labels", metric.name);
+        let encoder = self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
+        metric.kind.write(number.into(), encoder)
+    }
+
+    /// A metric with labels, row by row.
+    pub fn family<'p, const LABELS: usize>(&'p mut self, metric: &'p Metric) -> Result<Family<'p, LABELS>, fmt::Error> {
+        debug_assert_eq!(metric.labels.len(), LABELS, "{} has other labels", metric.name);
+        let encoder = self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
+        Ok(Family { metric, encoder })
+    }
+
+    /// A metric with labels and all its rows.
+    pub fn rows<'r, const LABELS: usize, N: Into<Number>>(
+        &mut self,
+        metric: &Metric,
+        mut rows: impl Iterator<Item = ([&'r str; LABELS], N)>,
+    ) -> fmt::Result {
+        let mut family = self.family(metric)?;
+        rows.try_for_each(|(values, number)| family.row(values, number))
+    }
+}
+
+/// The rows of one metric.
+pub struct Family<'p, const LABELS: usize> {
+    metric: &'p Metric,
+    encoder: MetricEncoder<'p>,
+}
+
+impl<const LABELS: usize> Family<'_, LABELS> {
+    /// A row; the values of its labels are in the order in which they are registered.
+    pub fn row(&mut self, values: [&str; LABELS], number: impl Into<Number>) -> fmt::Result {
+        let mut labels = [("", ""); LABELS];
+        for (label, pair) in labels.iter_mut().zip(self.metric.labels.iter().copied().zip(values)) {
+            *label = pair;
+        }
+        self.metric.kind.write(number.into(), self.encoder.encode_family(&labels)?)
+    }
+}
+
+impl Kind {
+    fn as_type(self) -> MetricType {
+        match self {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+        }
+    }
+
+    fn write(self, number: Number, encoder: MetricEncoder<'_>) -> fmt::Result {
+        match (self, number) {
+            (Kind::Counter, Number::Whole(number)) => ConstCounter::new(number).encode(encoder),
+            (Kind::Counter, Number::Ratio(number)) => ConstCounter::new(number).encode(encoder),
+            (Kind::Gauge, Number::Whole(number)) => ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder),
+            (Kind::Gauge, Number::Ratio(number)) => ConstGauge::new(number).encode(encoder),
+        }
+    }
+}
+
+struct Fill<F>(F);
+
+impl<F> fmt::Debug for Fill<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fill")
+    }
+}
+
+impl<F: Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static> Collector for Fill<F> {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.0(&mut Page(encoder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_labels_cannot_leave_their_quotes() {
+        let text = page(|page| page.rows(&WEBHOOK_DELIVERIES, [(["a\"b\\c\nd"], 1u64)].into_iter()));
+        assert!(text.contains("turnout_webhook_deliveries_total{outcome=\"a\\\"b\\\\c\\nd\"} 1\n"), "{text}");
+    }
+
+    #[test]
+    fn names_follow_the_rules_of_their_kind() {
+        for (place, metric) in ALL.iter().enumerate() {
+            assert!(metric.name.starts_with("turnout_") && !metric.name.ends_with("_total"), "{metric:?}");
+            assert!(metric.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{metric:?}");
+            assert!(ALL[..place].iter().all(|other| other.name != metric.name), "{metric:?} is registered twice");
+            assert!(!metric.help.ends_with('.'), "the page adds the stop: {metric:?}");
+        }
+    }
+}
