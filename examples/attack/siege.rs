@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Interval, interval, interval_at};
@@ -18,6 +18,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// How often one comes, in each process.
 const ARRIVAL: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+/// Longer than any siege.
+const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 /// `siege KIND ADDRESS N SECONDS`. When it is enough, says on stdout how many visits there were, and only then hangs up.
 pub fn run(arguments: &[String]) {
@@ -76,6 +78,7 @@ async fn misbehave(kind: &str, number: usize, mut stream: TcpStream, time: Durat
         "idle" => String::new(),
         "asked-then-idle" => format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()),
         "half-head" => format!("{head}x-half: "),
+        "long-head" => format!("{head}x-long: {}", "b".repeat(15_000)),
         "drip-body" => format!("{head}content-length: 60000\r\n\r\n{{"),
         "never-read" => format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).repeat(20),
         "64-KiB-head" => format!("{head}x-long: {long}\r\n\r\n"),
@@ -115,23 +118,30 @@ async fn misbehave(kind: &str, number: usize, mut stream: TcpStream, time: Durat
             tokio::time::sleep(time).await;
             Ok(())
         }
-        // Held, and nothing read, until the server hangs up.
-        "stream" | "unending-body" | "all-flags" => until_closed(&stream).await,
+        "stream" => {
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).await?;
+            // One that finds no room comes again.
+            if status.ends_with(b"200") { until_closed(&stream, FOR_EVER).await } else { Ok(()) }
+        }
+        "unending-body" | "long-head" => until_closed(&stream, FOR_EVER).await,
+        "all-flags" => until_closed(&stream, 5 * SECOND).await,
         // Until the server hangs up.
         "idle" | "asked-then-idle" => stream.read_to_end(&mut Vec::new()).await.map(|_| ()),
         _ => stream.read(&mut [0; 1024]).await.map(|_| ()),
     }
 }
 
-/// Reads nothing, and notices all the same when the server has hung up.
-async fn until_closed(stream: &TcpStream) -> std::io::Result<()> {
-    loop {
+/// Reads nothing, and notices all the same when the server has hung up. What is cut behind an answer nobody takes is not noticed: whoever
+/// waits for that comes again after a while.
+async fn until_closed(stream: &TcpStream, at_most: Duration) -> std::io::Result<()> {
+    let end = Instant::now() + at_most;
+    while Instant::now() < end {
         tokio::time::sleep(SECOND / 2).await;
-        let state = socket2::SockRef::from(stream);
-        if let Some(error) = state.take_error()? {
-            return Err(error);
+        let ready = tokio::time::timeout(AGAIN, stream.ready(Interest::READABLE | Interest::ERROR)).await;
+        if ready.is_ok_and(|ready| ready.is_err() || ready.is_ok_and(|ready| ready.is_read_closed() || ready.is_error())) {
+            break;
         }
-        // A connection that was reset has no other end.
-        state.peer_addr()?;
     }
+    Ok(())
 }

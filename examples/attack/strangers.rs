@@ -1,4 +1,4 @@
-//! `attack strangers [--sockets N] [--seconds S] [--flags N]`: clients without a credential do the worst they can, all at once: streams whose context
+//! `attack strangers [--sockets N] [--seconds S] [--flags N] [KIND…]`: clients without a credential do the worst they can, all at once: streams whose context
 //! is as long as it may be, bodies that do not end, questions for every flag whose answers nobody reads; each comes again when it was cut. At the
 //! defaults the server may take 256 MiB more than at rest, 1,000 honest questions are all answered, and whoever has a credential opens streams.
 //! One JSON line on stdout; exit code 1 if that does not hold.
@@ -17,6 +17,7 @@ use crate::server::{SERVER_KEY, Server};
 use crate::{QUESTION, load};
 
 const KINDS: [&str; 3] = ["stream", "unending-body", "all-flags"];
+const SOCKETS_A_PROCESS: usize = 10_000;
 const BAR_KIB: u64 = 256 * 1024;
 const QUESTIONS: u64 = 1_000;
 const STREAMS: u64 = 50;
@@ -25,15 +26,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn run(arguments: &[String]) -> bool {
     let (mut sockets, mut seconds, mut flags) = (20_000_usize, 30_u64, 10_000_usize);
+    let mut kinds: Vec<&str> = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let number: usize = rest.next().and_then(|number| number.parse().ok()).expect("a number");
+        let mut number = || rest.next().and_then(|number| number.parse::<usize>().ok()).expect("a number");
         match argument.as_str() {
-            "--sockets" => sockets = number,
-            "--seconds" => seconds = number as u64,
-            "--flags" => flags = number,
-            other => panic!("no option is called {other}"),
+            "--sockets" => sockets = number(),
+            "--seconds" => seconds = number() as u64,
+            "--flags" => flags = number(),
+            kind => kinds.push(kind),
         }
+    }
+    if kinds.is_empty() {
+        kinds.extend(KINDS);
     }
     let load_before = load();
     let mut server = Server::with_flags(flags);
@@ -43,12 +48,13 @@ pub fn run(arguments: &[String]) -> bool {
     let idle = server.rss_kib();
 
     let program = std::env::current_exe().unwrap();
-    let mut sieges: Vec<_> = KINDS
-        .iter()
-        .map(|kind| {
-            let count = (sockets / KINDS.len()).to_string();
+    // One process may not have as many sockets as all of them need.
+    let processes = kinds.len() * (sockets / kinds.len()).div_ceil(SOCKETS_A_PROCESS);
+    let mut sieges: Vec<_> = (0..processes)
+        .map(|process| {
+            let (kind, count) = (kinds[process % kinds.len()], sockets / processes);
             let mut siege = Command::new(&program);
-            siege.args(["siege", kind, &server.address.to_string(), &count, &seconds.to_string()]);
+            siege.args(["siege", kind, &server.address.to_string(), &count.to_string(), &seconds.to_string()]);
             siege.stdout(Stdio::piped()).spawn().expect("this program again")
         })
         .collect();
@@ -65,7 +71,10 @@ pub fn run(arguments: &[String]) -> bool {
     thread::sleep(Duration::from_secs(seconds / 3));
     let (mut refused, mut waits, mut streams, mut held) = (0, Vec::new(), 0, Vec::new());
     let mut why: Vec<String> = Vec::new();
+    // Spread over the time that is left.
+    let (from, each) = (Instant::now(), Duration::from_secs(seconds - seconds / 3) / QUESTIONS as u32);
     for number in 0..QUESTIONS {
+        thread::sleep((from + each * number as u32).saturating_duration_since(Instant::now()));
         let begun = Instant::now();
         match ask(server.address) {
             Ok(()) => waits.push(begun.elapsed().as_micros() as u64),
@@ -101,7 +110,7 @@ pub fn run(arguments: &[String]) -> bool {
     println!(
         "{}",
         json!({
-            "holds": holds, "serverAlive": alive, "sockets": sockets, "flags": flags, "seconds": seconds, "visits": visits,
+            "holds": holds, "serverAlive": alive, "kinds": kinds, "sockets": sockets, "flags": flags, "seconds": seconds, "visits": visits,
             "rssIdleKiB": idle, "rssPeakKiB": peak, "rssGrowthKiB": peak - idle, "barKiB": BAR_KIB,
             "questions": QUESTIONS, "refused": refused, "p50Us": at(50), "p99Us": at(99), "slowestUs": at(100),
             "streamsWithACredential": streams, "opened": held.len(), "why": why,

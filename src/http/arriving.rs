@@ -14,6 +14,9 @@ pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
 pub const MAX_ARRIVING_BYTES_OF_STRANGERS: usize = 32 * 1024 * 1024;
 /// What a body costs that comes in pieces, beside what came of it: the parser's buffer.
 const PARSER_BYTES: usize = 8 * 1024;
+/// What a question costs that waits for its turn, beside what is kept of it: its connection, with parser and buffers, and the answer in the
+/// making.
+const WAITING_BYTES: usize = 24 * 1024;
 /// A buffer that grows is up to so many times as large as what is in it.
 const GROWTH: usize = 2;
 
@@ -48,8 +51,12 @@ impl Arriving {
         self.enter(PARSER_BYTES, stranger)
     }
 
-    /// Something of so many bytes that waits for its turn.
-    pub fn enter(&self, bytes: usize, stranger: bool) -> Coming {
+    /// A question that waits for its turn, of which so many bytes are kept.
+    pub fn in_line(&self, bytes: usize, stranger: bool) -> Coming {
+        self.enter(WAITING_BYTES + bytes, stranger)
+    }
+
+    fn enter(&self, bytes: usize, stranger: bool) -> Coming {
         let (cut, told) = oneshot::channel();
         let since_ms = self.opened.elapsed().as_millis() as u64;
         let sender = Sender { since_ms, cut: Mutex::new(Some(cut)) };

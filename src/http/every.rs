@@ -108,7 +108,7 @@ impl Surface {
         beside: Bytes,
     ) -> Result<(Arc<Snapshot>, Every), Refusal> {
         let stranger = kept.asker().is_stranger();
-        let mut coming = self.arriving.enter(kept.bytes(), stranger);
+        let mut coming = self.arriving.in_line(kept.bytes(), stranger);
         let decide = async {
             let _turn = self.turns.next(stranger).await;
             let now = self.live.current().clone();

@@ -36,7 +36,9 @@ pub enum BadQuestion {
     TooLarge(String),
     #[error("{0}; send the whole of it at once")]
     TooSlow(TooSlow),
-    #[error("too many requests are on their way, and this one has been for longest; send the whole of it at once")]
+    #[error(
+        "too many requests are on their way, and this one has been for longest; send the whole of it at once, and try again"
+    )]
     Crowded,
 }
 

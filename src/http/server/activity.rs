@@ -122,8 +122,8 @@ impl Activity {
         }
     }
 
-    /// The client took bytes, or took none. Whether it takes them again.
-    pub fn wrote(&self, some: bool) -> bool {
+    /// The client took bytes, or took none.
+    pub fn wrote(&self, some: bool) {
         match (some, self.stuck.load(Relaxed)) {
             (true, 1..) => {
                 self.stuck.store(0, Relaxed);
@@ -131,12 +131,10 @@ impl Activity {
                 if let phase @ (Phase::Idle | Phase::Head) = self.phase() {
                     self.enter(phase);
                 }
-                return true;
             }
             (false, 0) => self.stuck.store(self.now() + 1, Relaxed),
             _ => {}
         }
-        false
     }
 
     /// Whether the client takes nothing of what waits for it.

@@ -3,7 +3,6 @@
 //! The routes see a body that fails with [`TooSlow`], and answer that as any other fault of a body.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,8 +93,6 @@ pub fn exchange(
         };
         let (activity, handover, house) = (activity.clone(), handover.clone(), house.clone());
         async move {
-            // Nothing is begun beyond what is taken.
-            poll_fn(|_| if activity.is_stuck() { Poll::Pending } else { Poll::Ready(()) }).await;
             // Whoever sends many at once has them answered between those of others, and not all before them.
             if ahead {
                 yield_now().await;

@@ -61,10 +61,7 @@ impl AsyncRead for Wire {
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        if self.activity.wrote(written.is_ready()) {
-            // Whatever was not begun as long as nothing was taken is, now.
-            cx.waker().wake_by_ref();
-        }
+        self.activity.wrote(written.is_ready());
         written
     }
 
@@ -74,10 +71,7 @@ impl AsyncWrite for Wire {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        if self.activity.wrote(written.is_ready()) {
-            // Whatever was not begun as long as nothing was taken is, now.
-            cx.waker().wake_by_ref();
-        }
+        self.activity.wrote(written.is_ready());
         written
     }
 
