@@ -93,6 +93,12 @@ impl Service {
         Service::configured(home, config).await
     }
 
+    /// A service over folders that are there already, in `flags` and `data`.
+    pub async fn start_in(home: TempDir) -> Service {
+        let config = config(home.path());
+        Service::configured(home, config).await
+    }
+
     async fn configured(home: TempDir, config: Config) -> Service {
         let (flags, data) = (config.flags.clone(), config.data.clone());
         let app = App::start(config.clone()).await.unwrap();

@@ -1,0 +1,7 @@
+//! What is served after a start, whatever is left in the data folder, and what happens to a folder under a running server.
+
+mod accepting;
+mod files_in_place;
+mod left;
+mod restoring;
+mod starts;
