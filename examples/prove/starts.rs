@@ -1,5 +1,5 @@
-//! Whatever is left at a start, the first answer is right and it comes soon: every mix of the database, the last good state and the files
-//! being there or not.
+//! Whatever is left at a start, the first answer is right and it comes soon: every mix of the database and the last good state being there,
+//! damaged or gone, with the journal and without, and a folder with nothing in it. Nothing that was stopped opens and no share rises.
 
 use std::fs;
 use std::path::Path;
@@ -13,47 +13,99 @@ use crate::{Outcome, Run, flag, percentile};
 
 const FILES: [&str; 2] = ["lane", "halted"];
 
-/// What is left in the folders.
-#[derive(Clone, Copy)]
-struct Left {
-    database: bool,
-    last_good: bool,
-    files: bool,
+#[derive(Clone, Copy, PartialEq)]
+enum Left {
+    There,
+    Damaged,
+    Gone,
 }
 
-/// What a start can know from it.
+/// What is left in the data folder.
+#[derive(Clone, Copy)]
+struct Mix {
+    database: Left,
+    last_good: Left,
+    journal: bool,
+    /// Nothing at all.
+    empty: bool,
+}
+
+/// What a start serves from it.
 #[derive(Clone, Copy, PartialEq)]
-enum Knows {
+enum Serves {
     /// The operator's 50 % and stop.
     Everything,
-    /// The files' 10 %.
+    /// Every flag as stopped: its state may be lost.
+    Stopped,
+    /// The files' 10 %: a first start.
     Files,
     Nothing,
 }
 
+impl Mix {
+    fn name(&self) -> String {
+        let in_words = |left| match left {
+            Left::There => "there",
+            Left::Damaged => "damaged",
+            Left::Gone => "gone",
+        };
+        let journal = if self.journal { "there" } else { "gone" };
+        match self.empty {
+            true => "an empty folder".to_owned(),
+            false => {
+                let (database, last_good) = (in_words(self.database), in_words(self.last_good));
+                format!("database {database}, last good {last_good}, journal {journal}")
+            }
+        }
+    }
+
+    /// The start table of the design, as far as these mixes go. The state before the last good one is there in all of them.
+    fn serves(&self) -> Serves {
+        match (self.database, self.last_good) {
+            _ if self.empty => Serves::Files,
+            (Left::There, Left::Damaged) if !self.journal => Serves::Stopped,
+            (Left::There, _) | (_, Left::There) => Serves::Everything,
+            (_, Left::Damaged) => Serves::Stopped,
+            (_, Left::Gone) => Serves::Nothing,
+        }
+    }
+
+    /// Whether the database is believed.
+    fn is_up(&self) -> bool {
+        self.empty || self.database == Left::There && self.serves() == Serves::Everything
+    }
+}
+
 pub fn prove(run: &Run) -> Result<Outcome, String> {
-    let times = run.count.unwrap_or(if run.short { 3 } else { 20 });
+    let times = run.count.unwrap_or(if run.short { 1 } else { 20 });
     let texts = FILES.map(|key| flag(key, "rollout: { realtime-v2: 10% }"));
     let template = Home::new(&[("lane.yaml", &texts[0]), ("halted.yaml", &texts[1])]);
     let server = run.program.start(&template)?;
     let mut operator = server.operator()?;
+    let last_good = || fs::read(template.data.join("last-good")).unwrap_or_default();
     for (flag, verb, body) in [("lane", "set", r#"{"realtime-v2":"50%","reason":"proof"}"#), ("halted", "stop", "")] {
+        let before = last_good();
         let answer = operator.order(flag, verb, None, body).map_err(|error| error.to_string())?;
         if answer.status != 200 {
             return Err(format!("{verb} {flag} was told {}", answer.json()));
         }
+        // Each is a state of its own, so that the one before the last is there too.
+        reach("a last good state", || last_good() != before)?;
     }
     server.stop();
+    let all = [Left::There, Left::Damaged, Left::Gone];
+    let pairs = all.into_iter().flat_map(|database| all.map(|last_good| (database, last_good)));
+    let mixes =
+        pairs.flat_map(|(database, last_good)| [true, false].map(|journal| Mix { database, last_good, journal, empty: false }));
+    let empty = Mix { database: Left::Gone, last_good: Left::Gone, journal: false, empty: true };
     let mut outcome = Outcome::default();
     let mut figures = Vec::new();
-    for number in 0..8 {
-        let left = Left { database: number & 4 == 0, last_good: number & 2 == 0, files: number & 1 == 0 };
-        let name =
-            format!("database {}, last good {}, files {}", there(left.database), there(left.last_good), there(left.files));
+    for mix in mixes.chain([empty]) {
+        let name = mix.name();
         let mut waits = Vec::new();
         for _ in 0..times {
-            let home = leave(&template, left)?;
-            match start(run, &home, left, &name, &mut outcome) {
+            let home = leave(&template, mix)?;
+            match start(run, &home, mix, &name, &mut outcome) {
                 Ok(wait) => waits.push(wait),
                 Err(fault) => outcome.fail(format!("{name}: {fault}")),
             }
@@ -65,43 +117,53 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
-fn there(there: bool) -> &'static str {
-    if there { "there" } else { "gone" }
-}
-
 /// A copy of the folders with what is left of them.
-fn leave(template: &Home, left: Left) -> Result<Home, String> {
+fn leave(template: &Home, mix: Mix) -> Result<Home, String> {
     let home = Home::new(&[]);
     let copy = |from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool| -> std::io::Result<()> {
         fs::create_dir_all(to)?;
         for entry in fs::read_dir(from)? {
-            let name = entry?.file_name();
-            if wanted(&name.to_string_lossy()) {
+            let entry = entry?;
+            let name = entry.file_name();
+            if entry.file_type()?.is_file() && wanted(&name.to_string_lossy()) {
                 fs::copy(from.join(&name), to.join(&name))?;
             }
         }
         Ok(())
     };
     let kept = |name: &str| match name {
-        "last-good" => left.last_good,
-        "lock" => false,
-        name if name.starts_with("turnout.db") => left.database,
+        _ if mix.empty => false,
+        "last-good" => mix.last_good != Left::Gone,
+        "pending.journal" => mix.journal,
+        "lock" | "addresses.json" => false,
+        name if name.starts_with("turnout.db") => mix.database != Left::Gone,
         _ => true,
     };
-    let copied = copy(&template.data, &home.data, &kept).and_then(|()| copy(&template.flags, &home.flags, &|_| left.files));
+    let damage = |name: &str, left: Left| -> std::io::Result<()> {
+        let path = home.data.join(name);
+        if left == Left::Damaged {
+            let mut bytes = fs::read(&path)?;
+            let middle = bytes.len() / 2;
+            // The header of a database, and a byte in the middle of anything else.
+            let (at, length) = if name == "turnout.db" { (0, 4096) } else { (middle, 1) };
+            bytes[at..at + length].iter_mut().for_each(|byte| *byte ^= 0x55);
+            fs::write(path, bytes)?;
+        }
+        Ok(())
+    };
+    let copied = copy(&template.data, &home.data, &kept)
+        .and_then(|()| copy(&template.flags, &home.flags, &|_| true))
+        .and_then(|()| damage("turnout.db", mix.database))
+        .and_then(|()| damage("last-good", mix.last_good));
     copied.map(|()| home).map_err(|error| format!("cannot copy: {error}"))
 }
 
 /// One start: milliseconds to the first answer, which must be right, and what operators may do then.
-fn start(run: &Run, home: &Home, left: Left, name: &str, outcome: &mut Outcome) -> Result<f64, String> {
+fn start(run: &Run, home: &Home, mix: Mix, name: &str, outcome: &mut Outcome) -> Result<f64, String> {
     let io = |error: std::io::Error| error.to_string();
     let user = (0..).map(|n| format!("u-{n}")).find(|user| (10_000..50_000).contains(&bucket("lane", user)));
     let question = json!({ "targetingKey": user }).to_string();
-    let knows = match left {
-        Left { database: false, last_good: false, files: false } => Knows::Nothing,
-        Left { database: false, last_good: false, .. } => Knows::Files,
-        _ => Knows::Everything,
-    };
+    let serves = mix.serves();
     let began = Instant::now();
     let server: Server = run.program.start(home)?;
     let mut client = server.client()?;
@@ -111,24 +173,25 @@ fn start(run: &Run, home: &Home, left: Left, name: &str, outcome: &mut Outcome) 
     };
     let first = ask("lane")?;
     let wait = began.elapsed().as_secs_f64() * 1000.0;
-    let (lane, halted) = match knows {
-        Knows::Everything => (("realtime-v2", "rollout"), ("polling", "stop")),
-        Knows::Files => (("polling", "rollout"), ("polling", "rollout")),
-        Knows::Nothing => (("polling", "cold-start"), ("polling", "cold-start")),
+    let (lane, halted) = match serves {
+        Serves::Everything => (("realtime-v2", "rollout"), ("polling", "stop")),
+        Serves::Stopped => (("polling", "stop"), ("polling", "stop")),
+        Serves::Files => (("polling", "rollout"), ("polling", "rollout")),
+        Serves::Nothing => (("polling", "cold-start"), ("polling", "cold-start")),
     };
     for (flag, got, wanted) in [("lane", first, lane), ("halted", ask("halted")?, halted)] {
-        let right = got.0 == wanted.0 && (got.1 == wanted.1 || flag == "halted" && knows == Knows::Files);
+        let right = got.1 == wanted.1 && (got.0 == wanted.0 || flag == "halted" && serves == Serves::Files);
         outcome.check(right, || format!("{name}: {flag} was answered {got:?}, not {wanted:?}"));
     }
     let ready = server.client()?.get("/readyz").map_err(io)?.status;
-    let wanted = if knows == Knows::Nothing { 503 } else { 200 };
+    let wanted = if serves == Serves::Nothing { 503 } else { 200 };
     outcome.check(ready == wanted, || format!("{name}: /readyz says {ready}, not {wanted}"));
     let mut operator = server.operator()?;
     let set = operator.order("lane", "set", None, r#"{"realtime-v2":"60%","reason":"proof"}"#).map_err(io)?;
-    let wanted = match (left.database, knows) {
-        (true, _) | (_, Knows::Files) => 200,
-        (false, Knows::Everything) => 503,
-        (false, Knows::Nothing) => 404,
+    let wanted = match (mix.is_up(), serves) {
+        (true, _) => 200,
+        (false, Serves::Nothing) => 404,
+        (false, _) => 503,
     };
     outcome.check(set.status == wanted, || format!("{name}: set was told {} {}, not {wanted}", set.status, set.json()));
     let stop = operator.order("lane", "stop", None, "").map_err(io)?;
@@ -137,4 +200,16 @@ fn start(run: &Run, home: &Home, left: Left, name: &str, outcome: &mut Outcome) 
     let after = ask("lane")?;
     outcome.check(after.1 == "stop", || format!("{name}: after a stop it answers {after:?}"));
     Ok(wait)
+}
+
+/// Longer than this and the state will not come.
+fn reach(what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+    let began = Instant::now();
+    while !holds() {
+        if began.elapsed().as_secs() > 30 {
+            return Err(format!("never came: {what}"));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    Ok(())
 }
