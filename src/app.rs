@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
+use crate::clock::Clock;
 use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
 use crate::data::{Addresses, DataError, DataFolder, SocketName};
@@ -115,6 +116,11 @@ impl App {
 
     /// Starts, and says where it is meanwhile. What the disk or a mount could hold up runs on other threads than this one.
     pub async fn start_in_steps(config: Config, step: Step) -> Result<App, StartError> {
+        App::start_by(Clock::default(), config, step).await
+    }
+
+    /// The same with clocks of one's own choice.
+    pub async fn start_by(clock: Clock, config: Config, step: Step) -> Result<App, StartError> {
         step.send_replace("opening the data folder");
         let path = config.data.clone();
         let data = Arc::new(blocking(move || open_data(&path)).await?);
@@ -135,6 +141,7 @@ impl App {
             contents: contents.clone(),
             server_auth: config.server_auth,
             public_path: config.public_path,
+            clock,
             accept_database: config.accept_database,
             may_be_new: config.may_be_new,
             tell: telemetry::news,

@@ -1,6 +1,48 @@
-//! The only reader of the wall clock.
+//! The only reader of the clocks.
 
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
+use std::time::{Instant, SystemTime};
+
+use crate::moment::Moment;
+
+/// Where steady time counts from.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Where times come from that decide whether something has ended: the system's clocks, or for tests these with the wall clock set.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    /// By how much the wall clock is set forward.
+    set_by_ms: Option<Arc<AtomicI64>>,
+}
+
+impl Clock {
+    /// A clock whose wall clock can be set, and by how much it is.
+    pub fn that_can_be_set() -> (Clock, Arc<AtomicI64>) {
+        let set_by_ms = Arc::new(AtomicI64::new(0));
+        (Clock { set_by_ms: Some(set_by_ms.clone()) }, set_by_ms)
+    }
+
+    /// Now, by both clocks.
+    pub fn now(&self) -> Moment {
+        let steady_ms = i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Moment { wall_ms: self.wall_ms(), steady_ms }
+    }
+
+    /// Now, in milliseconds since 1970.
+    pub fn wall_ms(&self) -> i64 {
+        let set_by_ms = self.set_by_ms.as_ref().map_or(0, |by| by.load(Relaxed));
+        wall_ms().saturating_add(set_by_ms)
+    }
+}
+
+impl From<SystemTime> for Moment {
+    /// A moment of which only the wall clock's time is known: the steady one is taken to run with it.
+    fn from(wall: SystemTime) -> Moment {
+        let ms = unix_ms(wall);
+        Moment { wall_ms: ms, steady_ms: ms }
+    }
+}
 
 /// Now. Nothing that decides a strategy may ask.
 pub fn wall() -> SystemTime {

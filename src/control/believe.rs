@@ -52,7 +52,7 @@ impl Inner {
                 false => truth.forget_unseen(&known),
             }
             truth.serve_recorded(book);
-            truth.set_doubt(Doubt::None, clock::wall_ms());
+            truth.set_doubt(Doubt::None, self.clock.wall_ms());
             self.refresh(&truth);
         }
         lock(&self.standing).epoch = Some(epoch.clone());

@@ -66,7 +66,7 @@ impl Inner {
                 break;
             }
         }
-        let now = clock::wall_ms();
+        let now = self.clock.wall_ms();
         let known = self.credentials.borrow().clone();
         let living = known.living(now).count();
         if living >= MAX_CREDENTIALS {
@@ -85,7 +85,7 @@ impl Inner {
     async fn revoke_credential(self: &Arc<Self>, id: CredentialId, by: Actor, reason: Option<String>) -> Option<Done> {
         let began = Instant::now();
         let narrow = self.narrow.lock().await;
-        let at_ms = clock::wall_ms();
+        let at_ms = self.clock.wall_ms();
         let record = self.credentials.borrow().get(&id).filter(|record| record.is_good(at_ms)).cloned()?;
         let mark = Mark { by: by.clone(), at_ms, reason: reason.clone(), unknown: Unknown::default() };
         let pending = Pending {
@@ -144,7 +144,7 @@ impl Inner {
     /// Says which credentials end soon, and which have ended and were not replaced: a hook that stops flags must not find out by being
     /// refused.
     pub(super) fn look_at_ends(&self, credentials: &Credentials) {
-        let now = clock::wall_ms();
+        let now = self.clock.wall_ms();
         let replaced = |name: &str| credentials.living_named(name, now).next().is_some();
         let mut ends: Vec<(i64, &Credential)> = credentials
             .all()
@@ -176,7 +176,7 @@ impl Inner {
     async fn carry_revocations(&self, lane: &mut Lane) {
         let changes: Vec<Change> = {
             let truth = self.truth();
-            let missing = truth.revocations_to_carry(clock::wall_ms());
+            let missing = truth.revocations_to_carry(self.clock.wall_ms());
             missing.iter().map(|credential| credential.revoked_over(truth.book.credential(&credential.id))).collect()
         };
         for together in changes.chunks(TOGETHER) {

@@ -1,20 +1,27 @@
 //! Held splits reach their end: at once where that narrows, else by the lane like any other change.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lane::Draft;
 use super::{Inner, Trouble, TroubleKind, lock};
-use crate::clock;
+use crate::moment::Deadline;
 use crate::token::random_name;
-use crate::truth::{Decided, Forms, Mark, Origin, Pending, Unknown, expire};
+use crate::truth::{Decided, Expiry, Forms, Mark, Origin, Pending, Unknown, expire};
 
 const ACTOR: &str = "expiry";
+/// The wait before the next look after something ended: that may have brought the next end nearer.
+const AT_ONCE: Duration = Duration::from_millis(50);
+/// The wait where the database is out of reach.
+const TRIED_AGAIN: Duration = Duration::from_secs(2);
 
 impl Inner {
-    /// Makes what ends now end, and says when to look again.
-    pub(super) async fn expire(self: &Arc<Self>) -> Option<i64> {
-        let now = clock::wall_ms();
-        let expiry = expire(&self.truth(), now);
+    /// Makes what ends now end, and says how long to wait before the next look.
+    pub(super) async fn expire(self: &Arc<Self>) -> Option<Duration> {
+        let now = self.clock.wall_ms();
+        let expiry = self.ends_now();
         let refused = expiry.refused.iter().map(|flag| Trouble {
             kind: TroubleKind::ExpiryWouldWiden,
             subject: Some(flag.to_string()),
@@ -25,7 +32,7 @@ impl Inner {
         });
         self.trouble(TroubleKind::ExpiryWouldWiden, refused.collect());
         if expiry.decided.parts.is_empty() {
-            return expiry.next_ms;
+            return expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
         }
         let mut widening = false;
         for part in expiry.decided.parts {
@@ -54,15 +61,29 @@ impl Inner {
             }
         }
         let done = !widening || self.end_by_the_lane().await;
-        // Out of reach: it is tried again. What was done may have brought the next end nearer.
-        Some(if done { now } else { now + 2_000 }.max(clock::wall_ms() + 50))
+        Some(if done { AT_ONCE } else { TRIED_AGAIN })
+    }
+
+    /// What ends by what both clocks say now. Each end is known by the steady clock from the first look at it.
+    fn ends_now(&self) -> Expiry {
+        let (truth, now) = (self.truth(), self.clock.now());
+        let known = std::mem::take(&mut *lock(&self.ends));
+        let seen = RefCell::new(HashMap::new());
+        let expiry = expire(&truth, now.wall_ms, |flag, end| {
+            let learned = known.get(flag).filter(|(at_ms, _)| *at_ms == end.at_ms).map(|(_, deadline)| *deadline);
+            let deadline = learned.unwrap_or_else(|| Deadline::at(end.at_ms, now));
+            seen.borrow_mut().insert(flag.clone(), (end.at_ms, deadline));
+            deadline.due(now)
+        });
+        *lock(&self.ends) = seen.into_inner();
+        expiry
     }
 
     async fn end_by_the_lane(self: &Arc<Self>) -> bool {
         let mut lane = self.lane.clone().lock_owned().await;
         let settled = || {
-            let truth = self.truth();
-            truth.pending().is_empty().then(|| expire(&truth, clock::wall_ms()).decided)
+            let pending = !self.truth().pending().is_empty();
+            (!pending).then(|| self.ends_now().decided)
         };
         let Ok(decided) = self.decide_settled(&mut lane, settled).await else { return false };
         let draft = Draft {

@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout};
 
 use super::lane::{Draft, NotCommitted};
 use super::{Corridor, Inner, News, Trouble, TroubleKind, lock};
-use crate::clock;
 use crate::definition::{Contents, INTERNAL};
 use crate::token::random_name;
 use crate::truth::{Change, Origin, Pending, Recording, Subject, Unknown, record_files};
@@ -85,7 +84,7 @@ impl Inner {
             return;
         }
         let flags: Vec<_> = narrowed.iter().map(|narrowed| narrowed.flag.clone()).collect();
-        let at_ms = clock::wall_ms();
+        let at_ms = self.clock.wall_ms();
         let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{at_ms}"));
         let (actor, origin) = (ACTOR.into(), Origin::File);
         let revoked = Vec::new();

@@ -11,7 +11,6 @@ use tokio::time::{sleep, timeout};
 use super::lane::READ;
 use super::recovery::{Copies, DatabaseFound, Decision, JournalWitness, Witness, decide, look_at_database, why_held};
 use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
-use crate::clock;
 use crate::store::{Store, StoreError};
 use crate::truth::{Credential, KnownHead};
 
@@ -28,14 +27,15 @@ const COALESCE: Duration = Duration::from_millis(250);
 
 /// Looks after the database until the corridor is gone.
 pub(super) async fn keep(inner: Weak<Inner>) {
-    let mut next_end = None;
+    let mut until_end: Option<Duration> = None;
+    let Some(mut leaps) = inner.upgrade().map(|strong| strong.watch_clock()) else { return };
     loop {
         let Some(strong) = inner.upgrade() else { return };
-        let until_end = next_end.map(|end: i64| Duration::from_millis((end - clock::wall_ms()).max(0) as u64));
         let woken = tokio::select! {
             () = strong.wake.notified() => true,
             () = sleep(until_end.unwrap_or(EVERY).min(EVERY)) => false,
         };
+        strong.look_at_clock(&mut leaps);
         let is_held = strong.look_at_folder().await;
         let mut lane = strong.lane.clone().lock_owned().await;
         match is_held {
@@ -57,7 +57,7 @@ pub(super) async fn keep(inner: Weak<Inner>) {
         }
         let credentials = strong.credentials.borrow().clone();
         strong.look_at_ends(&credentials);
-        next_end = strong.expire().await;
+        until_end = strong.expire().await;
     }
 }
 
@@ -114,7 +114,7 @@ impl Inner {
         let looking = look_at_database(&path, copies.known(), PAGES);
         let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
         let found = timeout(OPEN, looking).await.unwrap_or_else(late);
-        let since_ms = clock::wall_ms();
+        let since_ms = self.clock.wall_ms();
         let decision = decide(&found.witness(), &copies);
         let opened = match &decision {
             Decision::Serve => Some(timeout(OPEN, self.open_store()).await),
@@ -188,7 +188,7 @@ impl Inner {
         let mut lane = self.lane.clone().lock_owned().await;
         if !self.is_unsound.swap(true, Ordering::Relaxed) {
             self.lose(&mut lane, &why);
-            self.set_database(Database::Held { why, since_ms: clock::wall_ms() });
+            self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
         }
     }
 
@@ -225,7 +225,7 @@ impl Inner {
         let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             inner.hold_folder()?;
-            let now = clock::wall_ms();
+            let now = inner.clock.wall_ms();
             let (book, credentials) = {
                 let mut truth = inner.truth();
                 truth.forget_dead_credentials(now);

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
-use crate::clock;
 use crate::store::{Commit, Store, StoreError};
 use crate::token::random_name;
 use crate::truth::{Actor, Change, ContentId, Forms, Origin, Pending, Revision};
@@ -57,9 +56,11 @@ impl Inner {
         let store = self.store_of(lane)?;
         let Draft { actor, origin, reason, effective_at_ms, key, changes, forms } = draft;
         let head = self.truth().book.head;
-        let committed_at_ms = clock::wall_ms().max(head.committed_at_ms);
+        let now_ms = self.clock.wall_ms();
+        // It never falls, also where the clock is set back. The true time stands in the other one.
+        let committed_at_ms = now_ms.max(head.committed_at_ms);
         let (idempotency_key, request) = key.unzip();
-        let effective_at_ms = effective_at_ms.unwrap_or(committed_at_ms).min(committed_at_ms);
+        let effective_at_ms = effective_at_ms.unwrap_or(now_ms).min(committed_at_ms);
         let number = head.revision + 1;
         let revision =
             Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
@@ -200,7 +201,7 @@ impl Inner {
         }
         // Whoever waits for a commit is told that there is none yet.
         lock(&self.waiting).clear();
-        self.set_database(Database::Down { why: why.to_owned(), since_ms: clock::wall_ms() });
+        self.set_database(Database::Down { why: why.to_owned(), since_ms: self.clock.wall_ms() });
     }
 
     pub(super) fn set_database(&self, new: Database) {

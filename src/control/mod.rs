@@ -15,6 +15,7 @@
 //! | `believe` | from when on a database is served |
 //! | `quarantine` | what stands for a row that does not read |
 //! | `ends` | what a held split becomes at its end |
+//! | `leaps` | whether the clock can be believed |
 //! | `keeper` | what is tried again |
 //! | `journal` | what is written to the journal, and whether a start would find it |
 //! | `folder` | whether what is held open is still at its path |
@@ -31,6 +32,7 @@ mod folder;
 mod journal;
 mod keeper;
 mod lane;
+mod leaps;
 mod narrow;
 mod order;
 mod orders;
@@ -53,10 +55,12 @@ pub use order::{Done, Order, Rejected};
 pub use problems::{Problems, Standing as StandingTrouble, Trouble, TroubleKind};
 pub use start::{Opening, StartFault};
 
+use crate::clock::Clock;
 use crate::data::{DataFolder, Journal, LastGoodFile};
 use crate::definition::Library;
 use crate::flag::FlagKey;
 use crate::live::Live;
+use crate::moment::Deadline;
 use crate::snapshot::Position;
 use crate::store::{Kept, Store};
 use crate::token::{Credentials, LocalAdmin};
@@ -112,6 +116,9 @@ struct Inner {
     changed: Notify,
     revisions: watch::Sender<u64>,
     data: Arc<DataFolder>,
+    clock: Clock,
+    /// The ends of held splits, each with the time of the wall clock that it was learned by.
+    ends: Mutex<HashMap<FlagKey, (i64, Deadline)>>,
     tell: fn(&News),
 }
 
@@ -177,6 +184,11 @@ impl Corridor {
         &self.0.problems
     }
 
+    /// What ends and credentials go by.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
     pub fn contact(&self) -> &Arc<Contact> {
         &self.0.contact
     }
@@ -237,7 +249,7 @@ impl Inner {
 
     /// The only way state ever enters: what is known now becomes a snapshot, which is swapped in and then announced.
     fn refresh(&self, truth: &Truth) {
-        let credentials = self.credentials.borrow().next(truth);
+        let credentials = self.credentials.borrow().next(truth, self.clock.now());
         if let Some(credentials) = credentials {
             self.look_at_ends(&credentials);
             self.credentials.send_replace(Arc::new(credentials));

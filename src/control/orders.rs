@@ -7,7 +7,6 @@ use tokio::time::{Instant, timeout};
 
 use super::lane::{Draft, NotCommitted, READ};
 use super::{Corridor, Done, Inner, Order, Rejected};
-use crate::clock;
 use crate::flag::FlagKey;
 use crate::store::{Page, Store, StoreError, Stored};
 use crate::token::random_name;
@@ -46,7 +45,7 @@ impl Inner {
         };
         let mark = Mark {
             by: order.actor.clone(),
-            at_ms: clock::wall_ms(),
+            at_ms: self.clock.wall_ms(),
             reason: order.reason.clone(),
             unknown: Unknown::default(),
         };

@@ -69,6 +69,8 @@ pub enum TroubleKind {
     DiskSpace,
     SessionKeys,
     ServerKeys,
+    /// The wall clock was set by more than a little.
+    Clock,
 }
 
 impl TroubleKind {
@@ -90,6 +92,7 @@ impl TroubleKind {
             TroubleKind::DiskSpace => "disk-space",
             TroubleKind::SessionKeys => "session-keys",
             TroubleKind::ServerKeys => "server-keys",
+            TroubleKind::Clock => "clock",
         }
     }
 }

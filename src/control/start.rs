@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::believe::book_of_kept;
 use super::recovery::{Base, Copies, DatabaseFound, Decision, FilesFound, Known, Witness, decide, look_at_database, why_held};
 use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, lock};
-use crate::clock;
+use crate::clock::Clock;
 use crate::data::{DataFolder, FoundJournal, FoundLastGood, Journal, JournalError, LastGood};
 use crate::definition::{Contents, Library};
 use crate::flag::ServerAuth;
@@ -39,6 +39,8 @@ pub struct Opening {
     pub server_auth: ServerAuth,
     /// Where a proxy serves the public listener.
     pub public_path: PublicPath,
+    /// What ends and credentials go by.
+    pub clock: Clock,
     /// Believe the database as it is, after the stops of the state known here are written into it.
     pub accept_database: bool,
     /// Whether an empty data folder is a first start, or one that lost its volume.
@@ -60,7 +62,7 @@ pub enum StartFault {
 impl Corridor {
     /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
     pub async fn open(opening: Opening) -> Result<Corridor, StartFault> {
-        let Opening { data, contents, server_auth, public_path, accept_database, may_be_new, tell } = opening;
+        let Opening { data, contents, server_auth, public_path, clock, accept_database, may_be_new, tell } = opening;
         let mut library = Library::default();
         // What is wrong with it is told when it is taken in.
         library.update(&contents);
@@ -71,7 +73,7 @@ impl Corridor {
             FoundLastGood::Good(last_good) => (Some(last_good.head), last_good.unknown.clone()),
             _ => Default::default(),
         };
-        let now = clock::wall_ms();
+        let now = clock.wall_ms();
         let mut truth = Truth::of(Book::empty(), pending);
         truth.know_revoked(files.credentials().filter(|credential| credential.record.is_needed(now)));
         let inner = Arc::new(Inner {
@@ -102,6 +104,8 @@ impl Corridor {
             changed: Notify::new(),
             revisions: watch::Sender::new(0),
             data,
+            clock,
+            ends: Mutex::default(),
             tell,
         });
         inner.open_admin_token().await;
@@ -146,7 +150,7 @@ impl Inner {
             Decision::Hold { doubt, .. } => doubt.clone(),
             Decision::Serve | Decision::First => Doubt::None,
         };
-        self.truth().set_doubt(doubt, clock::wall_ms());
+        self.truth().set_doubt(doubt, self.clock.wall_ms());
         self.open_journal(&files.journal).await;
         match decision {
             Decision::Serve => self.begin_with(&mut lane, found, &files).await,
@@ -190,7 +194,7 @@ impl Inner {
             Err(why) => {
                 let base = if last_good.is_some() { Base::LastGood } else { Base::Database };
                 let _ = self.serve_base(base, last_good, found.store()).await;
-                self.set_database(Database::Down { why, since_ms: clock::wall_ms() });
+                self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() });
             }
         }
     }
@@ -201,7 +205,7 @@ impl Inner {
         match self.make_store().await {
             Ok(opened) => self.believe(lane, opened, None).await,
             // The files are served all the same.
-            Err(why) => self.set_database(Database::Down { why, since_ms: clock::wall_ms() }),
+            Err(why) => self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() }),
         }
         Ok(())
     }
@@ -222,7 +226,7 @@ impl Inner {
             Ok(()) => why,
             Err(error) => format!("{why}; what is known does not read: {error}"),
         };
-        self.set_database(Database::Held { why, since_ms: clock::wall_ms() });
+        self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
     }
 
     fn known_state(&self, base: Option<Base>, files: &FilesFound) -> Known {

@@ -4,7 +4,7 @@
 //! understood is never taken for none.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{AUTHORIZATION, HeaderName};
@@ -13,8 +13,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use super::Surface;
 use super::error::Refusal;
 use super::question;
-use crate::clock;
 use crate::flag::Attributes;
+use crate::moment::Moment;
 use crate::token::{Gate, Pass, Refused, ServerPass, Session};
 
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -35,9 +35,9 @@ fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
     let gate = &surface.gate;
     let judged = match (only(headers, &AUTHORIZATION)?, only(headers, &API_KEY)?) {
         (None, None) => gate.nothing().map(|()| Asker::Plain),
-        (Some(authorization), None) => gate.bearer(bearer(authorization).ok_or(Refused)?, clock::wall()).map(Asker::from),
+        (Some(authorization), None) => gate.bearer(bearer(authorization).ok_or(Refused)?, surface.clock.now()).map(Asker::from),
         (None, Some(key)) => {
-            key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key, clock::wall())).map(Asker::Server)
+            key.to_str().map_err(|_| Refused).and_then(|key| gate.server(key, surface.clock.now())).map(Asker::Server)
         }
         // Which of the two was meant?
         (Some(_), Some(_)) => Err(Refused),
@@ -50,7 +50,7 @@ fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
 pub async fn asker_of_whole(surface: &Surface, headers: &HeaderMap, body: Body) -> Result<(Asker, Bytes), Refusal> {
     let asker = asker(surface, headers)?;
     let bytes = question::body(&surface.arriving, asker.is_stranger(), body).await?;
-    if asker.is_still_let_in(&surface.gate, clock::wall()) { Ok((asker, bytes)) } else { Err(Refused.into()) }
+    if asker.is_still_let_in(&surface.gate, surface.clock.now()) { Ok((asker, bytes)) } else { Err(Refused.into()) }
 }
 
 /// The user a session token speaks for; whoever asks without a body must have one.
@@ -86,7 +86,7 @@ impl Asker {
     }
 
     /// Whether it would be let in again.
-    pub fn is_still_let_in(&self, gate: &Gate, now: SystemTime) -> bool {
+    pub fn is_still_let_in(&self, gate: &Gate, now: Moment) -> bool {
         match self {
             Asker::User(session) => gate.still_lets_user(session, now),
             Asker::Server(pass) => gate.still_lets_server(pass, now),
@@ -95,7 +95,7 @@ impl Asker {
     }
 
     /// How long its credential is still good, if it ends.
-    pub fn lives_for(&self, now: SystemTime) -> Option<Duration> {
+    pub fn lives_for(&self, now: Moment) -> Option<Duration> {
         match self {
             Asker::User(session) => Some(session.lives_for(now)),
             Asker::Server(pass) => pass.lives_for(now),

@@ -39,6 +39,7 @@ use self::contract::{Endpoint, public};
 use self::cors::Origins;
 use self::every::Turns;
 use self::requests::RequestCounts;
+use crate::clock::Clock;
 use crate::control::{Contact, Corridor, Problems};
 use crate::live::Live;
 use crate::public_path::PublicPath;
@@ -62,6 +63,8 @@ pub struct Parts {
     requests: RequestCounts,
     gate: Arc<Gate>,
     hub: Arc<Hub>,
+    /// What credentials go by.
+    clock: Clock,
     /// Where a proxy serves this listener.
     public_path: PublicPath,
     /// What the bulk answer of OFREP ends with.
@@ -85,9 +88,10 @@ impl Surface {
             problems: corridor.problems().clone(),
             contact: corridor.contact().clone(),
             requests: RequestCounts::of("public", endpoints().iter().map(|endpoint| endpoint.address().1)),
-            hub: Hub::start(corridor.live().clone(), streams, gate.clone()),
+            hub: Hub::start(corridor.live().clone(), streams, gate.clone(), corridor.clock().clone()),
             gate,
             event_streams: ofrep::event_streams(&public_path).into(),
+            clock: corridor.clock().clone(),
             public_path,
             contract: OnceLock::new(),
             turns: Turns::default(),

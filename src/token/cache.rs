@@ -13,6 +13,7 @@ use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
 
 use super::session::{Fingerprint, Session};
+use crate::moment::Moment;
 
 /// The most verified tokens that are remembered.
 pub const MAX_VERIFIED: usize = 65_536;
@@ -71,7 +72,7 @@ impl Cache {
     }
 
     /// Remembers a token. How many were driven out for it by a bound in bytes, or of a user.
-    pub fn put(&self, session: Arc<Session>, now: f64) -> usize {
+    pub fn put(&self, session: Arc<Session>, now: Moment) -> usize {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = |place: &usize| match &*self.slots[*place].load() {
             Some(held) if held.fingerprint() == session.fingerprint() => f64::NEG_INFINITY,
@@ -160,7 +161,8 @@ mod tests {
         };
         let mut driven_out = 0;
         for number in 0..count {
-            driven_out += cache.put(Arc::new(Session::made_up(token(number), &user(number), "c".repeat(claim_bytes))), 0.0);
+            driven_out +=
+                cache.put(Arc::new(Session::made_up(token(number), &user(number), "c".repeat(claim_bytes))), Moment::default());
             assert!(cache.get(&token(number)).is_some(), "{what}: the newest is there");
         }
         let found = (0..count).filter(|number| cache.get(&token(*number)).is_some()).count();

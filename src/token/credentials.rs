@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Refused;
+use crate::moment::{Deadline, Moment};
 use crate::truth::{ContentId, Credential, CredentialId, CredentialRecord, CredentialsBasis, Role, Truth};
 
 /// The credentials of one state. Never a secret, only hashes.
@@ -12,6 +13,8 @@ pub struct Credentials {
     all: Vec<Credential>,
     /// Those that were not revoked.
     by_hash: HashMap<ContentId, usize>,
+    /// When those end that do, as it was learned.
+    ends: HashMap<ContentId, (i64, Deadline)>,
     /// How often a server's credential was taken back: its streams have to be looked at then.
     servers_lost: u64,
     basis: Option<CredentialsBasis>,
@@ -19,16 +22,16 @@ pub struct Credentials {
 
 impl Credentials {
     /// The credentials of another state, if they may be other ones.
-    pub fn next(&self, truth: &Truth) -> Option<Credentials> {
+    pub fn next(&self, truth: &Truth, now: Moment) -> Option<Credentials> {
         let basis = truth.credentials_basis();
         if self.basis.as_ref() == Some(&basis) {
             return None;
         }
         let all = truth.credentials().into_iter().map(|(id, record)| Credential { id, record });
-        Some(Credentials { basis: Some(basis), ..self.replaced_by(all.collect()) })
+        Some(Credentials { basis: Some(basis), ..self.replaced_by(all.collect(), now) })
     }
 
-    fn replaced_by(&self, mut all: Vec<Credential>) -> Credentials {
+    fn replaced_by(&self, mut all: Vec<Credential>, now: Moment) -> Credentials {
         all.sort_by(|one, other| (one.record.created_at_ms, &one.id).cmp(&(other.record.created_at_ms, &other.id)));
         // A secret that was revoked under one id is good under no other.
         let revoked: HashSet<ContentId> = all.iter().filter(|one| is_revoked(one)).map(|one| one.record.hash).collect();
@@ -42,13 +45,25 @@ impl Credentials {
         let is_lost = |hash: &ContentId| !by_hash.get(hash).is_some_and(|index| all[*index].record.role == Role::Server);
         let lost = servers.filter(|(hash, _)| is_lost(hash)).count();
         let servers_lost = self.servers_lost + u64::from(lost > 0);
-        Credentials { all, by_hash, servers_lost, basis: None }
+        let ends = by_hash.iter().filter_map(|(hash, index)| {
+            let at_ms = all[*index].record.expires_at_ms?;
+            let learned = self.ends.get(hash).filter(|(known_ms, _)| *known_ms == at_ms).copied();
+            Some((*hash, learned.unwrap_or_else(|| (at_ms, Deadline::at(at_ms, now)))))
+        });
+        let ends = ends.collect();
+        Credentials { all, by_hash, ends, servers_lost, basis: None }
     }
 
-    /// The credential whose secret has this hash, if it is accepted.
-    pub fn good(&self, hash: ContentId, now_ms: i64) -> Result<&Credential, Refused> {
+    /// The credential whose secret has this hash, if it is accepted. It ends with the first clock that comes to its end.
+    pub fn good(&self, hash: ContentId, now: Moment) -> Result<&Credential, Refused> {
         let credential = self.by_hash.get(&hash).map(|index| &self.all[*index]).ok_or(Refused)?;
-        if credential.record.is_good(now_ms) { Ok(credential) } else { Err(Refused) }
+        let is_over = self.deadline(hash).is_some_and(|end| end.is_over(now));
+        if credential.record.is_good(now.wall_ms) && !is_over { Ok(credential) } else { Err(Refused) }
+    }
+
+    /// When the credential ends whose secret has this hash, if it does.
+    pub fn deadline(&self, hash: ContentId) -> Option<Deadline> {
+        self.ends.get(&hash).map(|(_, deadline)| *deadline)
     }
 
     pub fn get(&self, id: &CredentialId) -> Option<&CredentialRecord> {
@@ -104,23 +119,51 @@ mod tests {
         all.iter().filter_map(credential).collect()
     }
 
+    /// Both clocks at the same time.
+    fn at(ms: i64) -> Moment {
+        Moment { wall_ms: ms, steady_ms: ms }
+    }
+
+    /// A clock that is set back prolongs nothing, also where other credentials come and go meanwhile.
+    #[test]
+    fn a_credential_ends_with_the_first_clock() {
+        let learned = at(0);
+        let one = Credentials::default().replaced_by(state(&[("a", Role::Admin, None)]), learned);
+        let set_back = Moment { wall_ms: -1_000, steady_ms: 50 };
+        let two = one.replaced_by(state(&[("a", Role::Admin, None), ("b", Role::Admin, None)]), set_back);
+        let good = |secret: &str, wall_ms, steady_ms| {
+            two.good(ContentId::of(secret.as_bytes()), Moment { wall_ms, steady_ms }).is_ok()
+        };
+        for (secret, wall_ms, steady_ms, is_good) in [
+            ("a", -951, 99, true),
+            ("a", -950, 100, false),
+            ("a", 100, 60, false),
+            // Learned by the clock that was set back, this one goes by it from there on.
+            ("b", -950, 100, true),
+            ("b", 99, 1_149, true),
+            ("b", 99, 1_150, false),
+        ] {
+            assert_eq!(good(secret, wall_ms, steady_ms), is_good, "{secret} at {wall_ms}, {steady_ms}");
+        }
+    }
+
     #[test]
     fn a_credential_is_good_until_it_ends_and_never_again() {
-        let now = Credentials::default().replaced_by(state(&[("a", Role::Admin, None), ("b", Role::Admin, Some(5))]));
+        let now = Credentials::default().replaced_by(state(&[("a", Role::Admin, None), ("b", Role::Admin, Some(5))]), at(0));
         for (secret, now_ms, good) in [("a", 0, true), ("a", 99, true), ("a", 100, false), ("b", 0, false), ("c", 0, false)] {
-            assert_eq!(now.good(ContentId::of(secret.as_bytes()), now_ms).is_ok(), good, "{secret} at {now_ms}");
+            assert_eq!(now.good(ContentId::of(secret.as_bytes()), at(now_ms)).is_ok(), good, "{secret} at {now_ms}");
         }
         // The same secret under another id.
-        let twice = Credentials::default().replaced_by(state(&[("b", Role::Admin, Some(5)), ("bx", Role::Admin, None)]));
+        let twice = Credentials::default().replaced_by(state(&[("b", Role::Admin, Some(5)), ("bx", Role::Admin, None)]), at(0));
         assert_eq!(twice.all().len(), 2);
-        assert!(twice.good(ContentId::of(b"b"), 0).is_err());
+        assert!(twice.good(ContentId::of(b"b"), at(0)).is_err());
     }
 
     /// Streams are looked at when a server's credential is gone, and for nothing else.
     #[test]
     fn only_a_server_that_is_gone_counts() {
         let (s, t, o) = (("s", Role::Server, None), ("t", Role::Server, None), ("o", Role::Operator, None));
-        let mut now = Credentials::default().replaced_by(state(&[s]));
+        let mut now = Credentials::default().replaced_by(state(&[s]), at(0));
         for (step, all, lost) in [
             ("another server", &[s, t][..], false),
             ("an operator", &[s, t, o], false),
@@ -128,7 +171,7 @@ mod tests {
             ("a server revoked", &[s, ("t", Role::Server, Some(1))], true),
             ("a server out of the list", &[], true),
         ] {
-            let next = now.replaced_by(state(all));
+            let next = now.replaced_by(state(all), at(0));
             assert_eq!(next.servers_lost > now.servers_lost, lost, "{step}");
             now = next;
         }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::Refused;
 use super::operator::{MAX_BYTES, Operators};
 use super::server_key::ServerKeys;
 use super::session::{self, Fingerprint, Ring, Session, Sessions, fingerprint};
-use crate::clock::unix_ms;
+use crate::moment::{Deadline, Moment};
 use crate::truth::ContentId;
 
 /// Whether one may ask without a credential.
@@ -40,7 +40,7 @@ pub enum Pass {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerPass {
     fingerprint: Fingerprint,
-    expires_at_ms: Option<i64>,
+    ends: Option<Deadline>,
 }
 
 /// What a gate believed at one time.
@@ -52,7 +52,7 @@ pub struct Belief {
 
 impl Gate {
     /// A bearer credential's user, or a server, which may ask for anyone. A token of three parts is a session's.
-    pub fn bearer(&self, credential: &str, now: SystemTime) -> Result<Pass, Refused> {
+    pub fn bearer(&self, credential: &str, now: Moment) -> Result<Pass, Refused> {
         let looks_like_a_token = credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
         match looks_like_a_token {
             true => self.sessions.as_ref().ok_or(Refused)?.verify(credential, now).map(Pass::User),
@@ -61,7 +61,7 @@ impl Gate {
     }
 
     /// A server's key.
-    pub fn server(&self, key: &str, now: SystemTime) -> Result<ServerPass, Refused> {
+    pub fn server(&self, key: &str, now: Moment) -> Result<ServerPass, Refused> {
         if key.is_empty() || key.len() > MAX_BYTES {
             return Err(Refused);
         }
@@ -69,12 +69,12 @@ impl Gate {
     }
 
     /// Whether a server would be let in again.
-    pub fn still_lets_server(&self, pass: &ServerPass, now: SystemTime) -> bool {
+    pub fn still_lets_server(&self, pass: &ServerPass, now: Moment) -> bool {
         self.server_of(pass.fingerprint, now).is_ok()
     }
 
     /// Whether a user would be let in again.
-    pub fn still_lets_user(&self, session: &Session, now: SystemTime) -> bool {
+    pub fn still_lets_user(&self, session: &Session, now: Moment) -> bool {
         self.sessions.as_ref().is_some_and(|sessions| sessions.still_accept(session, now))
     }
 
@@ -87,13 +87,13 @@ impl Gate {
         }
     }
 
-    fn server_of(&self, fingerprint: Fingerprint, now: SystemTime) -> Result<ServerPass, Refused> {
+    fn server_of(&self, fingerprint: Fingerprint, now: Moment) -> Result<ServerPass, Refused> {
         if self.server_keys.as_ref().is_some_and(|keys| keys.know(&fingerprint)) {
-            return Ok(ServerPass { fingerprint, expires_at_ms: None });
+            return Ok(ServerPass { fingerprint, ends: None });
         }
         let operators = self.operators.as_ref().ok_or(Refused)?;
-        let expires_at_ms = operators.server(ContentId::from(fingerprint), unix_ms(now))?;
-        Ok(ServerPass { fingerprint, expires_at_ms })
+        let ends = operators.server(ContentId::from(fingerprint), now)?;
+        Ok(ServerPass { fingerprint, ends })
     }
 
     /// Whether anybody can have a credential to ask with.
@@ -115,9 +115,8 @@ impl ServerPass {
     }
 
     /// How long its credential is still good, if it ends.
-    pub fn lives_for(&self, now: SystemTime) -> Option<Duration> {
-        let left_ms = self.expires_at_ms?.saturating_sub(unix_ms(now));
-        Some(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default()))
+    pub fn lives_for(&self, now: Moment) -> Option<Duration> {
+        self.ends.map(|end| Duration::from_millis(end.left_ms(now).unsigned_abs()))
     }
 }
 

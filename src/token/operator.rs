@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::credentials::Credentials;
 use super::{Refused, ServerProof, TokenId};
+use crate::moment::{Deadline, Moment};
 use crate::truth::{Actor, ContentId, CredentialId, Role};
 
 /// The longest credential that is looked at, in bytes; a server's key is one too.
@@ -67,7 +68,7 @@ impl Operators {
     }
 
     /// Whose credential this is. Hashes of secrets nobody can guess are looked up as they are: how long that takes tells nothing of them.
-    pub fn judge(&self, secret: &str, now_ms: i64) -> Result<Caller, Refused> {
+    pub fn judge(&self, secret: &str, now: Moment) -> Result<Caller, Refused> {
         if secret.is_empty() || secret.len() > MAX_BYTES {
             return Err(Refused);
         }
@@ -76,28 +77,28 @@ impl Operators {
             return Ok(Caller { id: None, name: LOCAL_ADMIN.to_owned(), role: Role::Admin, flags: None });
         }
         let known = self.known.borrow();
-        let credential = known.good(hash, now_ms)?;
+        let credential = known.good(hash, now)?;
         let record = &credential.record;
         let (name, flags) = (record.name.clone(), record.flags.clone());
         Ok(Caller { id: Some(credential.id.clone()), name, role: record.role, flags })
     }
 
     /// The proof that the credential so named is known here; `None` where none that is good is.
-    pub fn prove(&self, token: TokenId, nonce: &str, address: &str, now_ms: i64) -> Option<ServerProof> {
+    pub fn prove(&self, token: TokenId, nonce: &str, address: &str, now: Moment) -> Option<ServerProof> {
         let is_meant = |hash: &ContentId| TokenId::of(*hash) == token;
         let known = || {
             let known = self.known.borrow();
             let hash = known.all().iter().map(|credential| credential.record.hash).find(is_meant)?;
-            known.good(hash, now_ms).is_ok().then_some(hash)
+            known.good(hash, now).is_ok().then_some(hash)
         };
         ServerProof::of(self.local.hash().filter(is_meant).or_else(known)?, nonce, address)
     }
 
     /// Until when the server whose secret has this hash may ask; `None` is for ever.
-    pub fn server(&self, hash: ContentId, now_ms: i64) -> Result<Option<i64>, Refused> {
+    pub fn server(&self, hash: ContentId, now: Moment) -> Result<Option<Deadline>, Refused> {
         let known = self.known.borrow();
-        let record = &known.good(hash, now_ms)?.record;
-        if record.role == Role::Server { Ok(record.expires_at_ms) } else { Err(Refused) }
+        let role = known.good(hash, now)?.record.role;
+        if role == Role::Server { Ok(known.deadline(hash)) } else { Err(Refused) }
     }
 
     /// Whether a server's credential is among them.

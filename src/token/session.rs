@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -18,6 +18,7 @@ use super::claims::{Claims, LEEWAY_SECONDS};
 use super::header::Header;
 use super::keys::{Algorithm, BadKeys, Key, Keys};
 use crate::flag::{Attributes, TargetingKey, Value};
+use crate::moment::{Deadline, Moment};
 
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -78,11 +79,11 @@ impl Sessions {
     }
 
     /// Whom a token speaks for.
-    pub fn verify(&self, token: &str, now: SystemTime) -> Result<Arc<Session>, Refused> {
+    pub fn verify(&self, token: &str, now: impl Into<Moment>) -> Result<Arc<Session>, Refused> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Refused);
         }
-        let now = now.duration_since(UNIX_EPOCH).map_err(|_| Refused)?.as_secs_f64();
+        let now = now.into();
         let fingerprint = fingerprint(token.as_bytes());
         let ring = self.current.load();
         if let Some(session) = ring.verified.get(&fingerprint) {
@@ -95,9 +96,8 @@ impl Sessions {
     }
 
     /// Whether a session's token has not ended, and the key that signed it is still believed.
-    pub fn still_accept(&self, session: &Session, now: SystemTime) -> bool {
-        let is_live = now.duration_since(UNIX_EPOCH).is_ok_and(|now| session.is_live(now.as_secs_f64()));
-        is_live && self.current.load().keys.hold(&session.key)
+    pub fn still_accept(&self, session: &Session, now: Moment) -> bool {
+        session.is_live(now) && self.current.load().keys.hold(&session.key)
     }
 
     /// What is believed now; another one where that is something else.
@@ -110,7 +110,7 @@ impl Sessions {
         self.strange_key.notified().await;
     }
 
-    fn verify_anew(&self, keys: &Keys, token: &str, fingerprint: Fingerprint, now: f64) -> Result<Session, Refused> {
+    fn verify_anew(&self, keys: &Keys, token: &str, fingerprint: Fingerprint, now: Moment) -> Result<Session, Refused> {
         let (message, signature) = token.rsplit_once('.').ok_or(Refused)?;
         let (header, claims) = message.split_once('.').ok_or(Refused)?;
         let header = Header::read(header, keys.algorithm())?;
@@ -119,8 +119,9 @@ impl Sessions {
             return Err(Refused);
         }
         let key = keys.signed(header.key_id.as_deref(), message, signature).ok_or(Refused)?.clone();
-        let Claims { subject, expires, attributes } = Claims::read(claims, &self.pins, now)?;
-        Ok(Session { fingerprint, subject, expires, attributes, key })
+        let Claims { subject, expires, attributes } = Claims::read(claims, &self.pins, now.wall_ms as f64 / 1_000.0)?;
+        let ends = ends(expires, now);
+        Ok(Session { fingerprint, subject, expires, ends, attributes, key })
     }
 }
 
@@ -144,6 +145,8 @@ pub struct Session {
     fingerprint: Fingerprint,
     subject: Box<str>,
     expires: f64,
+    /// When it is accepted no more, as it was learned: a clock that is set back prolongs no token that was seen.
+    ends: Deadline,
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     /// The one that signed its token.
     key: Arc<Key>,
@@ -164,8 +167,8 @@ impl Session {
     /// The same user, with only the claims that are wanted.
     pub fn keeping(&self, wants: impl Fn(&str) -> bool) -> Session {
         let attributes = self.attributes.iter().filter(|(name, _)| wants(name)).cloned().collect();
-        let (fingerprint, subject, expires, key) = (self.fingerprint, self.subject.clone(), self.expires, self.key.clone());
-        Session { fingerprint, subject, expires, attributes, key }
+        let (subject, key) = (self.subject.clone(), self.key.clone());
+        Session { fingerprint: self.fingerprint, subject, expires: self.expires, ends: self.ends, attributes, key }
     }
 
     /// What it takes of memory, about.
@@ -182,13 +185,14 @@ impl Session {
     pub(super) fn made_up(fingerprint: Fingerprint, subject: &str, claim: String) -> Session {
         let key = Keys::read(&[b'k'; 40], Algorithm::Hs256).expect("a secret").first();
         let attributes = vec![("claim".into(), Value::Text(claim.into()))];
-        Session { fingerprint, subject: subject.into(), expires: 3_600.0, attributes, key }
+        let ends = ends(3_600.0, Moment::default());
+        Session { fingerprint, subject: subject.into(), expires: 3_600.0, ends, attributes, key }
     }
 
     /// How long its token is still good.
-    pub fn lives_for(&self, now: SystemTime) -> Duration {
-        let now = now.duration_since(UNIX_EPOCH).map_or(f64::MAX, |since| since.as_secs_f64());
-        Duration::try_from_secs_f64((self.expires - now).max(0.0)).unwrap_or(Duration::MAX)
+    pub fn lives_for(&self, now: Moment) -> Duration {
+        let leeway = Duration::from_secs_f64(LEEWAY_SECONDS);
+        Duration::from_millis(self.ends.left_ms(now).unsigned_abs()).saturating_sub(leeway)
     }
 
     pub(super) fn fingerprint(&self) -> &Fingerprint {
@@ -200,9 +204,14 @@ impl Session {
         self.expires
     }
 
-    pub(super) fn is_live(&self, now: f64) -> bool {
-        now < self.expires + LEEWAY_SECONDS
+    pub(super) fn is_live(&self, now: Moment) -> bool {
+        !self.ends.is_over(now)
     }
+}
+
+/// When a token is accepted no more that ends so many seconds after 1970. A number too large for this is as good as never.
+fn ends(expires: f64, now: Moment) -> Deadline {
+    Deadline::at(((expires + LEEWAY_SECONDS) * 1_000.0).ceil() as i64, now)
 }
 
 impl fmt::Debug for Session {

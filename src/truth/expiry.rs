@@ -10,6 +10,7 @@ use super::standing::Truth;
 use super::unknown::Unknown;
 use super::wish::{Decided, Part};
 use crate::flag::FlagKey;
+use crate::moment::Due;
 
 /// What ends, and what may not end by itself.
 #[derive(Debug, Default)]
@@ -17,23 +18,23 @@ pub struct Expiry {
     pub decided: Decided,
     /// Splits whose end would widen without having been named: they stay.
     pub refused: Vec<FlagKey>,
-    /// When the next one ends, in milliseconds since 1970.
-    pub next_ms: Option<i64>,
+    /// In how many milliseconds a clock comes to the next one.
+    pub next_in_ms: Option<i64>,
 }
 
-/// What ends at `now_ms`.
-pub fn expire(truth: &Truth, now_ms: i64) -> Expiry {
+/// What ends now; `due` says which clocks have come to the end of a flag's split. An end that narrows goes by the first of them, one that
+/// widens by both.
+pub fn expire(truth: &Truth, now_ms: i64, due: impl Fn(&FlagKey, &End) -> Due) -> Expiry {
     let mut expiry = Expiry::default();
     for key in may_end(truth) {
         let Some(current) = truth.flag(key.as_str()) else { continue };
         let Some(held) = &current.record.split else { continue };
-        match &held.ends {
-            None => {}
-            Some(ends) if ends.at_ms > now_ms => {
-                expiry.next_ms = Some(expiry.next_ms.map_or(ends.at_ms, |next| next.min(ends.at_ms)));
-            }
-            Some(_) if held.then().is_none() => expiry.refused.push(key.clone()),
-            Some(ends) => {
+        let Some(ends) = &held.ends else { continue };
+        match due(key, ends) {
+            Due::Not { in_ms } => expiry.comes_in(in_ms),
+            Due::ByOne { in_ms } if !first_step_narrows(held, ends) => expiry.comes_in(in_ms),
+            _ if held.then().is_none() => expiry.refused.push(key.clone()),
+            Due::ByOne { .. } | Due::ByBoth => {
                 let Some(after) = ended(&current, held, ends, now_ms) else { continue };
                 let part = Part { flag: key.clone(), action: Action::Expire, before: Some(current), after };
                 expiry.decided.parts.push(part);
@@ -41,6 +42,18 @@ pub fn expire(truth: &Truth, now_ms: i64) -> Expiry {
         }
     }
     expiry
+}
+
+impl Expiry {
+    fn comes_in(&mut self, in_ms: i64) {
+        self.next_in_ms = Some(self.next_in_ms.map_or(in_ms, |next| next.min(in_ms)));
+    }
+}
+
+/// Whether what an end does first opens nothing.
+fn first_step_narrows(held: &Held, ends: &End) -> bool {
+    let wanted = ends.split.unwrap_or_default();
+    held.split.meet(wanted) != held.split || wanted == held.split
 }
 
 /// The flags that may hold a split with an end: as the store has them, and as what is pending may have them.

@@ -4,6 +4,7 @@
 mod admin;
 mod auth;
 mod cli;
+mod clocks;
 mod contract;
 mod files;
 mod http;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::random::Random;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use turnout::clock::Clock;
 use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, TroubleKind};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
@@ -174,6 +175,7 @@ impl Life {
             contents: self.contents(),
             server_auth: ServerAuth::Off,
             public_path: PublicPath::default(),
+            clock: Clock::default(),
             accept_database: false,
             may_be_new: true,
             tell: |_| (),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use turnout::flag::{Definition, FlagKey, Share, Split};
+use turnout::moment::Deadline;
 use turnout::truth::{
     Book, Change, ContentId, Decided, End, Ends, FlagRecord, Forms, Head, Held, Mark, Narrowed, Op, Origin, Pending, Pin, Then,
     Truth, Wish, expire,
@@ -225,7 +226,9 @@ impl Line<'_> {
             }
             // One end takes two steps at most.
             for _ in 0..2 {
-                for part in expire(&self.truth, now_ms).decided.parts {
+                let now = turnout::moment::Moment { wall_ms: now_ms, steady_ms: now_ms };
+                let due = |_: &FlagKey, end: &End| Deadline::at(end.at_ms, now).due(now);
+                for part in expire(&self.truth, now_ms, due).decided.parts {
                     let decided = Decided { parts: vec![part], ..Default::default() };
                     match decided.narrowed(&mark("expiry")) {
                         Some(narrowed) => self.push(narrowed),

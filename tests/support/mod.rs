@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::app::App;
+use turnout::app::{App, Step};
+use turnout::clock::Clock;
 use turnout::config::{Access, Config};
 use turnout::flag::ServerAuth;
 use turnout::http::{Limits, StreamLimits};
@@ -77,6 +78,14 @@ impl Service {
         let internal_user_ids = internal.iter().map(|id| (*id).to_owned()).collect();
         let config = Config { flags, internal_user_ids, server_auth, access, limits, ..config(home.path()) };
         Service::configured(home, config).await
+    }
+
+    /// A service that goes by this clock until it is started anew.
+    pub async fn start_by(clock: Clock, files: &[(&str, &str)]) -> Service {
+        let (home, flags) = folder(files);
+        let config = config(home.path());
+        let app = App::start_by(clock, config.clone(), Step::new("")).await.unwrap();
+        Service { app, data: config.data.clone(), config, flags, client: reqwest::Client::new(), home }
     }
 
     /// A service that a proxy serves below a path.

@@ -42,6 +42,12 @@ impl Watcher {
         Watcher::of(service.client.request(Method::GET, service.url(path)).bearer_auth(token).send().await.unwrap())
     }
 
+    /// Anybody, asked for by a server.
+    pub async fn open_as_server(service: &Service, path: &str, key: &str) -> Watcher {
+        let asked = service.client.post(service.url(path)).bearer_auth(key).body(r#"{"targetingKey":"u-1"}"#);
+        Watcher::of(asked.send().await.unwrap())
+    }
+
     /// One user of one flag.
     pub async fn of_user(service: &Service, flag: &str, user: &str) -> Watcher {
         let body = json!({ "targetingKey": user }).to_string();

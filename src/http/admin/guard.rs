@@ -11,7 +11,6 @@ use axum::middleware::{Next, from_fn};
 
 use super::AdminSurface;
 use super::answer::refuse;
-use crate::clock;
 use crate::http::contract::Endpoint;
 use crate::http::error::Refusal;
 use crate::http::question::body as read_body;
@@ -154,7 +153,7 @@ async fn when_whole(surface: &AdminSurface, caller: &Caller, request: Request, n
 
 /// Whose credential these headers show, as it is now.
 fn judge(surface: &AdminSurface, headers: &HeaderMap) -> Option<Caller> {
-    bearer(headers).and_then(|secret| surface.operators.judge(secret, clock::wall_ms()).ok())
+    bearer(headers).and_then(|secret| surface.operators.judge(secret, surface.corridor.clock().now()).ok())
 }
 
 pub async fn no_such_route(Extension(identified): Extension<Identified>, uri: Uri) -> Response<Body> {

@@ -15,7 +15,6 @@ use tokio::task::spawn_blocking;
 
 use super::AdminSurface;
 use super::answer::respond;
-use crate::clock;
 use crate::control::Database;
 use crate::convergence::NoRoom;
 use crate::data::DiskUsage;
@@ -109,7 +108,7 @@ impl AdminSurface {
             }
         }
         let known = self.corridor.credentials().borrow().clone();
-        let ends = known.living(clock::wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
+        let ends = known.living(self.corridor.clock().wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
         match ends.min() {
             Some(nearest) => page.one(&registry::TOKEN_EXPIRES, nearest as u64 / 1000),
             None => Ok(()),

@@ -12,7 +12,6 @@ use super::answer::{json as answer, refuse};
 use super::guard::Permission;
 use super::members::{Members, bad_order};
 use super::orders::MAX_REASON_BYTES;
-use crate::clock;
 use crate::control::{AdminTokenEnd, Done};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
@@ -54,7 +53,7 @@ struct Wanted {
 }
 
 pub async fn list(State(surface): State<AdminSurface>) -> Response<Body> {
-    let (known, now) = (surface.corridor.credentials().borrow().clone(), clock::wall_ms());
+    let (known, now) = (surface.corridor.credentials().borrow().clone(), surface.corridor.clock().wall_ms());
     let shown = known.all().iter().filter(|credential| credential.record.is_shown(now));
     answer(&surface, StatusCode::OK, &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }))
 }
@@ -112,7 +111,7 @@ fn find(surface: &AdminSurface, caller: &Caller, named: &str) -> Result<Found, R
     if named.eq_ignore_ascii_case(LOCAL_ADMIN) || named == "admin.token" {
         return Ok(Found::LocalAdmin);
     }
-    let (known, now) = (surface.corridor.credentials().borrow().clone(), clock::wall_ms());
+    let (known, now) = (surface.corridor.credentials().borrow().clone(), surface.corridor.clock().wall_ms());
     if let Some(id) = named.parse().ok().filter(|id| known.get(id).is_some()) {
         return Ok(Found::Credential(id));
     }
@@ -186,7 +185,7 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
     let (Some(id), Some(secret)) = (id, secret) else { return refuse(surface, &Refusal::NoRandomness) };
     // Told apart at sight from every other secret somebody may have at hand.
     let secret = format!("turnout-{}-{secret}", wanted.role);
-    let now = clock::wall_ms();
+    let now = surface.corridor.clock().wall_ms();
     let record = CredentialRecord {
         name: wanted.name,
         role: wanted.role,

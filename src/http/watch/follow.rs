@@ -15,7 +15,6 @@ use super::hub::{Hub, ms};
 use super::limits::{HALF_CLOSED_LOOK, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED};
 use super::outlet::{Event, Outlet};
 use super::view::{Look, View};
-use crate::clock;
 use crate::convergence::Open;
 use crate::http::server::{Leave, Taken};
 use crate::token::random_number;
@@ -59,7 +58,7 @@ impl Follow {
         let next_beat_ms = now_ms + 1 + share(chance, ms(limits.heartbeat));
         let max_age_ms = ms(limits.max_age);
         let age = (now_ms + max_age_ms - max_age_ms / 5 + share(chance.rotate_left(16), max_age_ms * 2 / 5), Goodbye::Age);
-        let expiry = view.asker().and_then(|asker| asker.lives_for(clock::wall()));
+        let expiry = view.asker().and_then(|asker| asker.lives_for(hub.moment()));
         let expiry = expiry.map(|lives_for| (now_ms.saturating_add(ms(lives_for)), Goodbye::Expired));
         let ends = expiry.filter(|expiry| expiry.0 < age.0).unwrap_or(age);
         Follow {
@@ -137,7 +136,7 @@ impl Follow {
         }
         let beliefs = self.hub.beliefs();
         if self.let_in_by != beliefs {
-            if self.view.asker().is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), clock::wall())) {
+            if self.view.asker().is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), self.hub.moment())) {
                 return self.say_goodbye(Goodbye::Expired);
             }
             self.let_in_by = beliefs;

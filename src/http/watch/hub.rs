@@ -15,12 +15,13 @@ use tokio::time::{Instant, sleep};
 
 use super::limits::{NO_ROOM_SECONDS, StreamLimits, TICK};
 use super::pace::Pace;
-use crate::clock;
+use crate::clock::{self, Clock};
 use crate::convergence::{Follows, Landed, NoRoom, Open, Opener, Pollers, Stream, Streams};
 use crate::flag::{Context, FlagKey};
 use crate::http::auth::Asker;
 use crate::http::error::Refusal;
 use crate::live::Live;
+use crate::moment::{LeapWatch, Moment};
 use crate::snapshot::Position;
 use crate::token::{Gate, random_number};
 
@@ -35,7 +36,8 @@ pub struct Hub {
     opened: Instant,
     pace: Pace,
     gate: Arc<Gate>,
-    /// How often other credentials were believed than before.
+    clock: Clock,
+    /// How often other credentials were believed than before, or another time.
     beliefs: AtomicU64,
     /// So that callers are told apart by numbers that none of them can choose.
     seed: RandomState,
@@ -43,7 +45,7 @@ pub struct Hub {
 
 impl Hub {
     /// Its tasks live on the runtime this is called on, for as long as it does.
-    pub fn start(live: Arc<Live>, limits: StreamLimits, gate: Arc<Gate>) -> Arc<Hub> {
+    pub fn start(live: Arc<Live>, limits: StreamLimits, gate: Arc<Gate>, clock: Clock) -> Arc<Hub> {
         let positions = live.positions();
         let hub = Arc::new(Hub {
             landed: Landed::from(&live.current()),
@@ -54,6 +56,7 @@ impl Hub {
             opened: Instant::now(),
             pace: Pace::default(),
             gate,
+            clock,
             beliefs: AtomicU64::new(1),
             seed: RandomState::default(),
         });
@@ -148,6 +151,11 @@ impl Hub {
         self.pace.ever_decided() as u64
     }
 
+    /// Now, as credentials go by it.
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.now()
+    }
+
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }
@@ -184,12 +192,14 @@ async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
 }
 
 async fn tick(hub: Weak<Hub>) {
-    let Some(mut believed) = hub.upgrade().map(|hub| hub.gate.belief()) else { return };
+    let begin = hub.upgrade().map(|hub| (hub.gate.belief(), LeapWatch::new(hub.clock.now())));
+    let Some((mut believed, mut leaps)) = begin else { return };
     loop {
         sleep(TICK).await;
         let Some(hub) = hub.upgrade() else { return };
         let belief = hub.gate.belief();
-        if belief != believed {
+        // A clock that leapt forward may have come to the end of credentials.
+        if belief != believed || leaps.look(hub.clock.now()) {
             believed = belief;
             hub.beliefs.fetch_add(1, Relaxed);
             hub.wake(|_| true).await;

@@ -7,6 +7,7 @@ use axum::http::{Request, StatusCode};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use turnout::clock::Clock;
 use turnout::control::{Corridor, Opening};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
@@ -63,6 +64,7 @@ impl Questions {
             contents: Contents::default(),
             server_auth: ServerAuth::Off,
             public_path: PublicPath::default(),
+            clock: Clock::default(),
             accept_database: false,
             may_be_new: true,
             tell: |_| (),

@@ -48,7 +48,7 @@ impl Believed {
     }
 
     fn accepts(&self, token: &str) -> bool {
-        self.gate.bearer(token, SystemTime::now()).is_ok()
+        self.gate.bearer(token, SystemTime::now().into()).is_ok()
     }
 
     /// No other text than the one that was signed is worth anything.

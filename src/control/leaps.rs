@@ -1,0 +1,30 @@
+//! Whether the clock can be believed: one that leapt is a problem until it has run evenly for a while.
+
+use super::{Inner, Trouble, TroubleKind};
+use crate::clock;
+use crate::moment::{LEAP_HEALS_MS, Leap, LeapWatch};
+
+impl Inner {
+    /// Begins to watch it. It cannot be earlier than when the newest revision was committed.
+    pub(super) fn watch_clock(&self) -> LeapWatch {
+        LeapWatch::after(self.truth().book.head.committed_at_ms, self.clock.now())
+    }
+
+    pub(super) fn look_at_clock(&self, leaps: &mut LeapWatch) {
+        leaps.look(self.clock.now());
+        let trouble = leaps.leap().map(|Leap { by_ms, at }| {
+            let way = if by_ms > 0 { "forward" } else { "back" };
+            Trouble {
+                kind: TroubleKind::Clock,
+                subject: None,
+                message: format!("the clock leapt {} s {way}, to {}", by_ms.unsigned_abs() / 1_000, clock::utc(at.wall_ms)),
+                hint: format!(
+                    "look after this machine's time service (or it slept); what ends goes by the stricter of this clock and of the time that \
+                     passed, and this heals when the clock was even for {} min",
+                    LEAP_HEALS_MS / 60_000
+                ),
+            }
+        });
+        self.trouble(TroubleKind::Clock, trouble.into_iter().collect());
+    }
+}

@@ -1,0 +1,139 @@
+//! The wall clock is set while things end: nothing is prolonged, nothing opens early, and it is said.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+use turnout::clock::Clock;
+use turnout::moment::Moment;
+use turnout::token::{Algorithm, Sessions};
+
+use crate::support::issuer::{Issuer, claims, pins, with, without};
+use crate::support::watcher::Watcher;
+use crate::support::{Service, flag, wait_until};
+
+const HOUR: i64 = 3_600_000;
+
+/// A service, and by how much its wall clock is set forward.
+async fn service(share: &str) -> (Service, Arc<AtomicI64>) {
+    let (clock, set_by_ms) = Clock::that_can_be_set();
+    let chat = flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"));
+    let other = flag("other", "rollout: { realtime-v2: 10% }");
+    (Service::start_by(clock, &[("chat.yaml", &chat), ("other.yaml", &other)]).await, set_by_ms)
+}
+
+async fn share(service: &Service) -> Json {
+    service.state("chat").await["live"].clone()
+}
+
+async fn problem(service: &Service) -> Option<String> {
+    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    let problems = told["problems"].as_array().unwrap();
+    problems.iter().find(|problem| problem["code"] == "clock").map(|problem| problem["message"].as_str().unwrap().to_owned())
+}
+
+async fn status_with(service: &Service, secret: &str) -> u16 {
+    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
+    for by in [-HOUR, HOUR] {
+        let (service, set_by_ms) = service("10%").await;
+        let token = service.make_token("short", "viewer", json!({ "expiresAfterMs": 1_500 })).await;
+        let lasting = service.make_token("lasting", "viewer", json!({})).await;
+        let shop = service.make_token("shop", "server", json!({ "expiresAfterMs": HOUR / 2 })).await;
+        let mut stream = Watcher::open_as_server(&service, "/v1/strategy/chat/watch", &shop.secret).await;
+        stream.next_state().await;
+        assert_eq!(status_with(&service, &token.secret).await, 200);
+        let made = Instant::now();
+        set_by_ms.store(by, Relaxed);
+        wait_until("the credential's end", async || status_with(&service, &token.secret).await == 401).await;
+        match by {
+            ..0 => assert!(made.elapsed() < Duration::from_secs(30), "not when the clock comes to it again"),
+            _ => assert_eq!(stream.next_state().await.data["reason"], "expired", "a stream goes with its credential"),
+        }
+        assert_eq!(status_with(&service, &lasting.secret).await, 200, "others live on");
+        // One that is made by the clock as it is now goes by that.
+        let later = service.make_token("later", "viewer", json!({ "expiresAfterMs": HOUR / 2 })).await;
+        assert_eq!(status_with(&service, &later.secret).await, 200);
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_narrows_comes_in_time_with_the_clock_set_back() {
+    let (service, set_by_ms) = service("10%").await;
+    let order = json!({ "realtime-v2": "50%", "forMs": 1_500, "reason": "a trial" });
+    assert_eq!(service.ordered("/v1/flags/chat/set", order).await.0, 200);
+    let held = Instant::now();
+    assert_eq!(share(&service).await, "realtime-v2 50%");
+    set_by_ms.store(-HOUR, Relaxed);
+    wait_until("the end of the trial", async || share(&service).await == "realtime-v2 10%").await;
+    assert!(held.elapsed() < Duration::from_secs(30) && held.elapsed() >= Duration::from_millis(1_400));
+}
+
+#[tokio::test]
+async fn an_end_that_widens_does_not_come_early_with_the_clock_set_forward() {
+    let (service, set_by_ms) = service("50%").await;
+    let order = json!({ "realtime-v2": "5%", "forMs": 4_000, "then": "50%", "reason": "a pause" });
+    let held = Instant::now();
+    assert_eq!(service.ordered("/v1/flags/chat/set", order).await.0, 200);
+    // Known by both clocks from the first look at it: whoever sees another's end has seen this one.
+    service.ordered("/v1/flags/other/set", json!({ "realtime-v2": "20%", "forMs": 1, "reason": "a look" })).await;
+    wait_until("a look at what ends", async || service.state("other").await["live"] == "realtime-v2 10%").await;
+    set_by_ms.store(HOUR, Relaxed);
+    wait_until("the leap to be noticed", async || problem(&service).await.is_some()).await;
+    wait_until("the end of the pause", async || share(&service).await == "realtime-v2 50%").await;
+    assert!(held.elapsed() >= Duration::from_millis(3_900), "it opened after {:?}", held.elapsed());
+}
+
+#[tokio::test]
+async fn a_leap_is_a_problem_until_it_is_taken_back() {
+    let (service, set_by_ms) = service("10%").await;
+    assert_eq!(problem(&service).await, None);
+    for (by, says) in [(HOUR, "leapt 3600 s forward"), (-HOUR, "leapt 3600 s back")] {
+        set_by_ms.store(by, Relaxed);
+        wait_until(says, async || problem(&service).await.is_some_and(|message| message.contains(says))).await;
+        set_by_ms.store(0, Relaxed);
+        wait_until("the problem to heal", async || problem(&service).await.is_none()).await;
+    }
+}
+
+#[tokio::test]
+async fn times_of_commits_never_fall_and_the_true_ones_stand_beside_them() {
+    let (service, set_by_ms) = service("10%").await;
+    let before = turnout::clock::wall_ms();
+    assert_eq!(service.ordered("/v1/flags/chat/stop", json!({})).await.0, 200);
+    set_by_ms.store(-HOUR, Relaxed);
+    assert_eq!(service.ordered("/v1/flags/chat/resume", json!({ "reason": "a test" })).await.0, 200);
+    let history: Json = service.admin("/v1/history?limit=2").await.json().await.unwrap();
+    let time = |index: usize, name: &str| history["revisions"][index][name].as_i64().unwrap();
+    assert!(time(0, "committedAtMs") >= time(1, "committedAtMs"), "{history}");
+    assert!(time(0, "effectiveAtMs") < before - HOUR / 2, "{history}");
+    assert!(time(1, "effectiveAtMs") >= before, "{history}");
+    let sound: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+    assert_eq!(sound["sound"], true);
+}
+
+/// Times are handed in: no waiting for a token to end.
+#[test]
+fn a_session_token_that_was_seen_ends_with_the_first_clock() {
+    let issuer = Issuer::new(Algorithm::Es256, "key");
+    let token = issuer.sign(&issuer.header(), &without(&with(&claims("u-1"), "exp", 3_000.into()), "iat"));
+    let moment = |wall: i64, steady: i64| Moment { wall_ms: wall * 1_000, steady_ms: steady * 1_000 };
+    // (a look at the token, and whether it is accepted), one after the other
+    for looks in [
+        &[(2_000, 0, true), (3_004, 1_004, true), (3_005, 1_005, false)][..],
+        &[(2_000, 0, true), (1_000, 1_004, true), (1_001, 1_005, false), (500, 1_006, false)],
+        &[(2_000, 0, true), (9_000, 1, false), (2_002, 2, true)],
+        &[(2_900, 0, true), (-5_000, 104, true), (-5_000, 105, false)],
+    ] {
+        let sessions = Sessions::new(pins(Algorithm::Es256));
+        sessions.take(issuer.jwks().as_bytes()).unwrap();
+        for (wall, steady, good) in looks {
+            assert_eq!(sessions.verify(&token, moment(*wall, *steady)).is_ok(), *good, "at {wall}, {steady}");
+        }
+    }
+}
