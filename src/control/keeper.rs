@@ -218,13 +218,16 @@ impl Inner {
         }
         // First in the journal: it never names an older state than the last good one.
         {
-            let head = self.truth().book.head;
-            *lock(&self.known) = Some(KnownHead { epoch: epoch.clone(), head });
+            // Read under the lock: of two savings at once the later one must not put an older head back.
+            let mut known = lock(&self.known);
+            *known = Some(KnownHead { epoch: epoch.clone(), head: self.truth().book.head });
         }
         self.note_known().await;
         let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             inner.hold_folder()?;
+            // Taken before the state is read: of two savings at once the later one must not write an older state over a newer one.
+            let mut last_good = lock(&inner.last_good);
             let now = inner.clock.wall_ms();
             let (book, credentials) = {
                 let mut truth = inner.truth();
@@ -233,13 +236,12 @@ impl Inner {
             };
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
             let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
-            let mut last_good = lock(&inner.last_good);
-            let written = last_good.write(&epoch, &book, &tokens, &inner.kept_beside);
-            written.map(|()| book.head).map_err(|error| error.to_string())
+            last_good.write(&epoch, &book, &tokens, &inner.kept_beside).map_err(|error| error.to_string())?;
+            lock(&inner.standing).kept = Some(book.head);
+            Ok(())
         });
         let fault = match written.await {
-            Ok(Ok(head)) => {
-                lock(&self.standing).kept = Some(head);
+            Ok(Ok(())) => {
                 self.settle_journal().await;
                 None
             }

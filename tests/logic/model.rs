@@ -453,7 +453,7 @@ impl Life {
             let Form { share, text } = model.in_force();
             let later = model.end().map(|end| end.share).filter(|later| *later != share);
             let expected = (share, later, format!("number {text}"), model.stopped);
-            assert_eq!(told(&entry), expected, "{key}: {model:?} {:#?}", self.story);
+            assert_eq!(told(&entry), expected, "{key}: stop {:?}; {model:?} {:#?}", entry.record.stop, self.story);
         }
     }
 }
