@@ -29,6 +29,8 @@ pub struct Folder {
     root: PathBuf,
     internal_user_ids: Vec<String>,
     known: HashMap<String, Known>,
+    /// The folders inside it that could not be read the last time.
+    unreadable: BTreeMap<String, String>,
     pulse: Pulse,
 }
 
@@ -76,7 +78,13 @@ struct Fingerprint {
 
 impl Folder {
     pub fn new(root: impl Into<PathBuf>, internal_user_ids: Vec<String>) -> Folder {
-        Folder { root: root.into(), internal_user_ids, known: HashMap::new(), pulse: Pulse::default() }
+        Folder {
+            root: root.into(),
+            internal_user_ids,
+            known: HashMap::new(),
+            unreadable: BTreeMap::new(),
+            pulse: Pulse::default(),
+        }
     }
 
     /// Tells how reading goes on, while it does.
@@ -99,7 +107,7 @@ impl Folder {
     fn read_all(&mut self) -> Contents {
         let mut contents = Contents { internal_user_ids: self.internal_user_ids.clone(), ..Contents::default() };
         match self.list() {
-            Ok(paths) => {
+            Ok((paths, unreadable)) => {
                 let mut users_files = Vec::new();
                 for (path, is_link) in paths {
                     let known = self.file(&path, MAX_YAML_BYTES);
@@ -107,13 +115,24 @@ impl Folder {
                     users_files.extend(known.users_file.clone());
                     contents.files.insert(path, known.file.clone());
                 }
+                for (path, known) in &self.known {
+                    // One folder that cannot be read says nothing of its files, and nothing at all of others.
+                    let is_inside = |folder: &String| path.strip_prefix(&**folder).is_some_and(|rest| rest.starts_with('/'));
+                    if !known.is_users_file && unreadable.keys().any(is_inside) {
+                        users_files.extend(known.users_file.clone());
+                        contents.files.insert(path.clone(), known.file.clone());
+                    }
+                }
                 for path in users_files {
-                    if self.root.join(&path).exists() {
+                    let is_there = fs::metadata(self.root.join(&path)).map_or_else(|error| !is_absent(&error), |_| true);
+                    if is_there {
                         let known = self.file(&path, MAX_USERS_FILE_BYTES);
                         known.is_users_file = true;
                         contents.files.insert(path, known.file.clone());
                     }
                 }
+                contents.unreadable_folders.clone_from(&unreadable);
+                self.unreadable = unreadable;
             }
             Err(error) => contents.unreadable = Some(format!("{} {}", self.root.display(), why(&error))),
         }
@@ -124,7 +143,9 @@ impl Folder {
     /// The folders whose changes could change what [`read`](Folder::read) finds, after it was called.
     pub fn folders_that_matter(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.root.clone()];
-        folders.extend(SUBFOLDERS.map(|folder| self.root.join(folder)));
+        // One that cannot be read cannot be watched; when that changes it shows in the folder above.
+        let readable = SUBFOLDERS.iter().filter(|folder| !self.unreadable.contains_key(**folder));
+        folders.extend(readable.map(|folder| self.root.join(folder)));
         let parent = |path: &Path| path.parent().map(Path::to_owned);
         for (path, known) in &self.known {
             if known.is_users_file {
@@ -138,17 +159,19 @@ impl Folder {
         folders
     }
 
-    /// The paths of YAML files, also of those that only look as if they were meant to be ours, and whether they are links.
-    fn list(&self) -> io::Result<Vec<(String, bool)>> {
+    /// The paths of YAML files, also of those that only look as if they were meant to be ours, and whether they are links; and the folders
+    /// inside that cannot be read.
+    fn list(&self) -> io::Result<(Vec<(String, bool)>, BTreeMap<String, String>)> {
         let mut paths = yaml_files(&self.root, "")?;
+        let mut unreadable = BTreeMap::new();
         for folder in SUBFOLDERS {
             match yaml_files(&self.root.join(folder), &format!("{folder}/")) {
                 Ok(files) => paths.extend(files),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                Err(error) => drop(unreadable.insert(folder.to_owned(), why(&error))),
             }
         }
-        Ok(paths)
+        Ok((paths, unreadable))
     }
 
     fn file(&mut self, path: &str, most: usize) -> &mut Known {
@@ -197,10 +220,15 @@ fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
         if !wanted {
             continue;
         }
-        let kind = entry.file_type()?;
-        let is_folder = if kind.is_symlink() { entry.path().is_dir() } else { kind.is_dir() };
+        let (is_folder, is_link) = match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => (entry.path().is_dir(), true),
+            Ok(kind) => (kind.is_dir(), false),
+            Err(error) if is_absent(&error) => continue,
+            // What is wrong with it is found when it is read.
+            Err(_) => (false, false),
+        };
         if !is_folder {
-            paths.push((format!("{prefix}{name}"), kind.is_symlink()));
+            paths.push((format!("{prefix}{name}"), is_link));
         }
     }
     Ok(paths)
@@ -232,6 +260,11 @@ fn is_still(path: &Path, metadata: &Metadata, text: &Text, pulse: &Pulse) -> io:
     }
 }
 
+/// Whether nothing is at a path, as far as the system knows.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// Shows that a reading goes on.
 struct Beating<'a, R>(R, &'a Pulse);
 
@@ -248,7 +281,10 @@ fn why(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
         io::ErrorKind::NotADirectory => "is no folder".to_owned(),
-        _ => error.to_string(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        }
     }
 }
 

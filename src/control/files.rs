@@ -218,6 +218,7 @@ impl Inner {
         let lost_flags = truth.book.flags().filter(|(key, entry)| entry.definition.is_some() && !flags.contains(key));
         let lost_flags = lost_flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
         let lost_segments = truth.book.segments().filter(|(key, entry)| entry.record.file.is_some() && !segments.contains(key));
+        let lost_segments = lost_segments.filter(|_| library.can_read("segments"));
         let lost_segments =
             lost_segments.map(|(key, _)| trouble(Subject::Segment(key.clone()), format!("segments/{key}.yaml")));
         self.trouble(TroubleKind::MissingFile, lost_flags.chain(lost_segments).collect());

@@ -13,6 +13,8 @@ pub struct Contents {
     pub internal_user_ids: Vec<String>,
     /// Why the folder itself could not be read; then `files` says nothing.
     pub unreadable: Option<String>,
+    /// The folders inside it that could not be read, and why. Of each, `files` holds what was last read of it.
+    pub unreadable_folders: BTreeMap<String, String>,
 }
 
 /// One file.

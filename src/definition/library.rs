@@ -39,6 +39,8 @@ pub struct Library {
     /// Findings of files that are no subject's.
     astray: Vec<Finding>,
     folder: Option<Finding>,
+    /// The folders inside it that cannot be read.
+    folders: BTreeMap<String, Finding>,
     /// Whether the folder could ever be read: until then nothing is missing in it.
     was_read: bool,
     internal_user_ids: Vec<String>,
@@ -85,6 +87,8 @@ impl Library {
         self.internal_user_ids.clone_from(&contents.internal_user_ids);
         if self.folder.is_none() {
             self.was_read = true;
+            self.folders =
+                contents.unreadable_folders.iter().map(|(folder, why)| (folder.clone(), unreadable(folder, why))).collect();
             self.read_files(contents);
             self.link_flags();
             self.test_what_is_live();
@@ -95,6 +99,11 @@ impl Library {
     /// Whether the folder could ever be read. Until then what it does not hold says nothing.
     pub fn was_read(&self) -> bool {
         self.was_read
+    }
+
+    /// Whether a folder inside it can be read: of one that cannot, what it does not hold says nothing.
+    pub fn can_read(&self, folder: &str) -> bool {
+        !self.folders.contains_key(folder)
     }
 
     /// From the next reading on the segment `internal` is known, whether or not anything is in it.
@@ -151,7 +160,8 @@ impl Library {
         let of_segments = self.segments.iter().flat_map(|(key, slot)| slot.all_findings("segments/", key.as_str(), "segment"));
         let of_flags = self.flags.iter().flat_map(|(key, slot)| slot.all_findings("", key.as_str(), "flag"));
         let of_tables = self.tables.values().flat_map(|slot| slot.findings.clone());
-        let mut all: Vec<Finding> = of_flags.chain(of_segments).chain(of_tables).chain(self.astray.iter().cloned()).collect();
+        let of_files = of_flags.chain(of_segments).chain(of_tables).chain(self.astray.iter().cloned());
+        let mut all: Vec<Finding> = of_files.chain(self.folders.values().cloned()).collect();
         all.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
         // A table may refuse a new form and fail the live one with the same words.
         all.dedup();
@@ -354,6 +364,12 @@ impl Slot<(), Table> {
         let findings = table.map(|table| table.run(path, definition).1).unwrap_or_default();
         findings.into_iter().filter(|finding| finding.code == Code::FailedTest).collect()
     }
+}
+
+fn unreadable(folder: &str, why: &str) -> Finding {
+    let message = format!("the folder cannot be read: {why}");
+    let hint = "make it a folder that this user may read; what is known of its files stays, and everything else is read";
+    Finding::of_file(folder, Code::UnreadableFile, message).with_hint(hint)
 }
 
 /// Keeps the first of each file's findings, which stand together.

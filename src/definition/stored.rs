@@ -21,7 +21,7 @@ pub fn parse_segment(
     internal_user_ids: Vec<String>,
 ) -> Result<Arc<Segment>, Vec<Finding>> {
     let files = users_file.map(|(path, text)| (path.to_owned(), File::Text(text))).into_iter().collect();
-    let contents = Contents { files, internal_user_ids, unreadable: None };
+    let contents = Contents { files, internal_user_ids, ..Contents::default() };
     let segment = match file {
         Some(text) => read_segment(&format!("segments/{key}.yaml"), key.as_str(), text, &contents)?,
         None => internal_segment(key.clone(), &contents),

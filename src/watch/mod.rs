@@ -69,6 +69,7 @@ impl Watch {
             polling: polling.clone(),
             pending: HashMap::new(),
             lost_since: None,
+            folders_lost: None,
             baseline: delivered.files.clone(),
             delivered,
             reading_took: Duration::ZERO,
@@ -117,6 +118,8 @@ struct Settler<Deliver> {
     pending: HashMap<String, Pending>,
     /// Since when the folder itself cannot be read.
     lost_since: Option<Instant>,
+    /// The folders inside it that cannot be read, where that is new, and since when.
+    folders_lost: Option<(BTreeMap<String, String>, Instant)>,
     delivered: Contents,
     /// The last content of each file that was whole: what a half-written save is told by.
     baseline: BTreeMap<String, File>,
@@ -181,7 +184,9 @@ impl<Deliver: FnMut(Contents)> Settler<Deliver> {
         let idle = last_read + if polling { POLL } else { NET.max(self.reading_took * NET_SHARE) };
         let settled = burst.map(|burst| (burst.last + QUIET).min(burst.first + BURST_AT_MOST));
         let lost = self.lost_since.map(|since| since + HALF_WRITTEN_QUIET).filter(|_| self.delivered.unreadable.is_none());
-        let due = self.pending.values().map(|pending| pending.due(polling)).chain(settled).chain(lost).fold(idle, Instant::min);
+        let folders_lost = self.folders_lost.as_ref().map(|(_, since)| *since + HALF_WRITTEN_QUIET);
+        let due = self.pending.values().map(|pending| pending.due(polling)).chain(settled).chain(lost).chain(folders_lost);
+        let due = due.fold(idle, Instant::min);
         match self.handed_on.front() {
             Some(oldest) if self.handed_on.len() == STORM_AT_MOST => due.max(*oldest + STORM_WINDOW),
             _ => due,
@@ -232,9 +237,27 @@ impl<Deliver: FnMut(Contents)> Settler<Deliver> {
                 };
             }
         }
-        if files != self.delivered.files || self.delivered.unreadable.is_some() {
-            self.hand_on(Contents { files, ..read }, now);
+        let unreadable_folders = self.settled_folders(&read, now);
+        let are_other_folders = unreadable_folders != self.delivered.unreadable_folders;
+        if files != self.delivered.files || self.delivered.unreadable.is_some() || are_other_folders {
+            self.hand_on(Contents { files, unreadable_folders, ..read }, now);
         }
+    }
+
+    /// The folders inside that cannot be read, once that has been so for a moment: one that is replaced is away, too.
+    fn settled_folders(&mut self, read: &Contents, now: Instant) -> BTreeMap<String, String> {
+        let (old, new) = (&self.delivered.unreadable_folders, &read.unreadable_folders);
+        if new.keys().all(|folder| old.contains_key(folder)) {
+            self.folders_lost = None;
+            return new.clone();
+        }
+        let since = match &self.folders_lost {
+            Some((lost, since)) if lost == new => *since,
+            _ => now,
+        };
+        let is_settled = now >= since + HALF_WRITTEN_QUIET;
+        self.folders_lost = (!is_settled).then(|| (new.clone(), since));
+        if is_settled { new.clone() } else { old.clone() }
     }
 
     fn hand_on(&mut self, contents: Contents, now: Instant) {

@@ -96,7 +96,7 @@ fn contents(folder: &Json) -> Contents {
         add(path.clone(), ids.as_array().unwrap().iter().map(|id| format!("{}\n", id.as_str().unwrap())).collect());
     }
     let ids = folder["internalUserIds"].as_array().into_iter().flatten();
-    Contents { files, internal_user_ids: ids.map(|id| id.as_str().unwrap().to_owned()).collect(), unreadable: None }
+    Contents { files, internal_user_ids: ids.map(|id| id.as_str().unwrap().to_owned()).collect(), ..Contents::default() }
 }
 
 #[derive(Default)]

@@ -2,3 +2,4 @@
 
 mod reload;
 mod reload_ways;
+mod subfolders;
