@@ -66,6 +66,9 @@ struct Known {
     is_link: bool,
 }
 
+/// By their names, and why.
+type UnreadableFolders = BTreeMap<String, String>;
+
 /// What the system says of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Fingerprint {
@@ -161,7 +164,7 @@ impl Folder {
 
     /// The paths of YAML files, also of those that only look as if they were meant to be ours, and whether they are links; and the folders
     /// inside that cannot be read.
-    fn list(&self) -> io::Result<(Vec<(String, bool)>, BTreeMap<String, String>)> {
+    fn list(&self) -> io::Result<(Vec<(String, bool)>, UnreadableFolders)> {
         let mut paths = yaml_files(&self.root, "")?;
         let mut unreadable = BTreeMap::new();
         for folder in SUBFOLDERS {

@@ -48,6 +48,7 @@ pub(super) async fn keep(inner: Weak<Inner>) {
             // Whoever waits for a commit is told that there is none yet.
             lock(&strong.waiting).clear();
         }
+        strong.look_at_saving(&lane).await;
         let in_reach = lane.store.is_some();
         drop(lane);
         strong.look_at_journal().await;

@@ -53,6 +53,12 @@ impl Inner {
 
     /// Commits a draft, makes it live and says its number.
     pub(super) async fn commit(&self, lane: &mut Lane, draft: Draft, replays: Option<&str>) -> Result<u64, NotCommitted> {
+        let done = self.try_to_commit(lane, draft, replays).await;
+        self.note_commit(lane, &done);
+        done
+    }
+
+    async fn try_to_commit(&self, lane: &mut Lane, draft: Draft, replays: Option<&str>) -> Result<u64, NotCommitted> {
         let store = self.store_of(lane)?;
         let Draft { actor, origin, reason, effective_at_ms, key, changes, forms } = draft;
         let head = self.truth().book.head;

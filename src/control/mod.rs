@@ -14,6 +14,7 @@
 //! | `recovery` | what that is, however little is left |
 //! | `believe` | from when on a database is served |
 //! | `quarantine` | what stands for a row that does not read |
+//! | `saving` | what is told while it cannot be saved |
 //! | `ends` | what a held split becomes at its end |
 //! | `leaps` | whether the clock can be believed |
 //! | `keeper` | what is tried again |
@@ -39,6 +40,7 @@ mod orders;
 mod problems;
 mod quarantine;
 mod recovery;
+mod saving;
 mod start;
 
 use std::collections::{HashMap, HashSet};
@@ -115,6 +117,7 @@ struct Inner {
     /// Told when the last good state is another.
     changed: Notify,
     revisions: watch::Sender<u64>,
+    saving: saving::Saving,
     data: Arc<DataFolder>,
     clock: Clock,
     /// The ends of held splits, each with the time of the wall clock that it was learned by.

@@ -67,6 +67,8 @@ pub enum TroubleKind {
     Unsaved,
     /// The data folder's disk has little room left.
     DiskSpace,
+    /// Others than the owner may write to the data folder.
+    FolderRights,
     SessionKeys,
     ServerKeys,
     /// The wall clock was set by more than a little.
@@ -90,6 +92,7 @@ impl TroubleKind {
             TroubleKind::Webhook => "webhook",
             TroubleKind::Unsaved => "unsaved",
             TroubleKind::DiskSpace => "disk-space",
+            TroubleKind::FolderRights => "folder-rights",
             TroubleKind::SessionKeys => "session-keys",
             TroubleKind::ServerKeys => "server-keys",
             TroubleKind::Clock => "clock",

@@ -103,6 +103,7 @@ impl Corridor {
             wake: Notify::new(),
             changed: Notify::new(),
             revisions: watch::Sender::new(0),
+            saving: Default::default(),
             data,
             clock,
             ends: Mutex::default(),
@@ -112,6 +113,7 @@ impl Corridor {
         inner.begin(files, accept_database, may_be_new).await?;
         tokio::spawn(super::keeper::keep(Arc::downgrade(&inner)));
         tokio::spawn(super::keeper::save(Arc::downgrade(&inner)));
+        tokio::spawn(super::saving::watch_disk(Arc::downgrade(&inner)));
         tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
         Ok(Corridor(inner))
     }

@@ -7,6 +7,8 @@ mod in_place;
 mod journal;
 mod last_good;
 mod lock;
+mod rights;
+mod space;
 mod usage;
 
 use std::fs::{self, File, OpenOptions};
@@ -22,6 +24,8 @@ pub use admin_token::AdminTokenFile;
 pub use in_place::FileId;
 pub use journal::{Contents as JournalContents, Found as FoundJournal, Journal, JournalError};
 pub use last_good::{FoundLastGood, LastGood, LastGoodError, LastGoodFile};
+pub use rights::keep_to_owner;
+pub use space::DiskSpace;
 pub use usage::DiskUsage;
 
 use crate::regular_file;

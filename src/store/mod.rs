@@ -148,6 +148,11 @@ impl Store {
         each!(self, store => store.pass_over(up_to, like).await)
     }
 
+    /// Whether anything can be written just now: writes what is there already.
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        each!(self, store => store.try_writing().await)
+    }
+
     /// What an idempotency key was used for, and the revision that made.
     pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
         each!(self, store => store.by_idempotency_key(key).await)

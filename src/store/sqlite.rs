@@ -140,6 +140,15 @@ impl Sqlite {
         Ok(passed)
     }
 
+    pub async fn try_writing(&self) -> Result<(), StoreError> {
+        self.check_file()?;
+        const WRITE: &str = "BEGIN IMMEDIATE; UPDATE head SET only_row = only_row; COMMIT";
+        let mut taken = self.writer.take().await?;
+        sqlx::raw_sql(WRITE).execute(&mut taken.connection).await.map_err(StoreError::doing("write"))?;
+        taken.put_back();
+        Ok(())
+    }
+
     pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
         let query = sqlx::query("SELECT request, revision FROM idempotency WHERE idempotency_key = $1").bind(key.to_owned());
         let row = query.fetch_optional(&mut *self.reader.lock().await).await;

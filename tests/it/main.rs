@@ -8,12 +8,9 @@ mod clocks;
 mod contract;
 mod files;
 mod http;
-mod internal_users;
 mod process;
 mod recovery;
-mod rollback;
 mod security;
-mod settings;
 mod store;
 mod streams;
 #[path = "../support/mod.rs"]

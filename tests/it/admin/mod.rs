@@ -7,3 +7,4 @@ mod metrics;
 mod narrowing;
 mod orders;
 mod permissions;
+mod rollback;

@@ -1,6 +1,7 @@
 //! Credentials: session tokens, server keys, and the keys they are checked with; tokens of operators, and how they end.
 
 mod credentials;
+mod key_problems;
 mod keys;
 mod revocations;
 mod tokens;

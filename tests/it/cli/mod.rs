@@ -7,3 +7,4 @@ mod diff;
 mod formats;
 mod operate;
 mod printed;
+mod settings;

@@ -1,5 +1,6 @@
 //! The flags folder: what a save does to a running service, and every way a folder changes.
 
+mod internal_users;
 mod reload;
 mod reload_ways;
 mod subfolders;

@@ -5,4 +5,5 @@ mod history;
 mod long_lists;
 mod operations;
 mod rows;
+mod saving;
 mod tampering;

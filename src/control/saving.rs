@@ -1,0 +1,126 @@
+//! Whether what is live can be saved: a commit that was refused, a change that has been pending for long, a disk that is nearly full. Each is
+//! a problem with its cause until it is over, however little anybody does about it.
+
+use std::io;
+use std::sync::{Mutex, Weak};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use super::lane::{NotCommitted, READ};
+use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
+use crate::clock;
+use crate::data::{DiskSpace, keep_to_owner};
+use crate::time_limit::OneAtATime;
+
+/// What is pending for longer is a problem: the database takes most changes within milliseconds.
+const PENDING_MS: i64 = 3_000;
+/// How often the disk is looked at.
+const DISK_EVERY: Duration = Duration::from_secs(3);
+/// How long it may take to answer.
+const DISK_AT_MOST: Duration = Duration::from_secs(2);
+
+/// What is known of saving.
+#[derive(Debug, Default)]
+pub(super) struct Saving {
+    /// Why the last commit was refused, until one is taken.
+    refused: Mutex<Option<String>>,
+    /// One look at the disk at a time: it may hang.
+    looking: OneAtATime<(io::Result<DiskSpace>, io::Result<Option<String>>)>,
+}
+
+/// Looks at the room of the disk and the rights of the folder until the corridor is gone.
+pub(super) async fn watch_disk(inner: Weak<Inner>) {
+    loop {
+        let Some(strong) = inner.upgrade() else { return };
+        strong.look_at_disk().await;
+        drop(strong);
+        sleep(DISK_EVERY).await;
+    }
+}
+
+impl Inner {
+    /// Notes what came of a commit. With the database out of reach that is the problem already.
+    pub(super) fn note_commit(&self, lane: &Lane, done: &Result<u64, NotCommitted>) {
+        match done {
+            Ok(_) => *lock(&self.saving.refused) = None,
+            Err(not) if lane.store.is_some() => *lock(&self.saving.refused) = Some(not.to_string()),
+            Err(_) => return,
+        }
+        self.tell_unsaved();
+    }
+
+    /// Tries whether the database takes anything, where it refused the last commit and nothing waits that is tried again anyway.
+    pub(super) async fn look_at_saving(&self, lane: &Lane) {
+        let was_refused = lock(&self.saving.refused).is_some();
+        let waits = self.files_wait() || !self.truth().pending().is_empty();
+        if let Some(store) = lane.store.as_ref().filter(|_| was_refused && !waits)
+            && let Ok(Ok(())) = timeout(READ, store.try_writing()).await
+        {
+            *lock(&self.saving.refused) = None;
+        }
+        self.tell_unsaved();
+    }
+
+    fn tell_unsaved(&self) {
+        let refused = lock(&self.saving.refused).clone();
+        let since = self.truth().pending().first().map(|pending| pending.at_ms);
+        let is_late = since.is_some_and(|since| clock::wall_ms() - since > PENDING_MS);
+        let out_of_reach = || match lock(&self.standing).database.clone() {
+            Database::Down { why, .. } | Database::Held { why, .. } => why,
+            Database::Up => "the database has not taken it in time".to_owned(),
+        };
+        let message = match refused {
+            Some(why) if since.is_some() => Some(format!("what was stopped or lowered is live and not saved yet: {why}")),
+            Some(why) => Some(format!("a change was refused, as it could not be saved: {why}")),
+            None if is_late => Some(format!("what was stopped or lowered is live and not saved yet: {}", out_of_reach())),
+            None => None,
+        };
+        let data = self.data.path().display();
+        let trouble = |message| Trouble {
+            kind: TroubleKind::Unsaved,
+            subject: None,
+            message,
+            hint: format!("see that {data} can be written to and has room; what waits is saved by itself then"),
+        };
+        self.trouble(TroubleKind::Unsaved, message.map(trouble).into_iter().collect());
+    }
+
+    async fn look_at_disk(&self) {
+        let data = self.data.clone();
+        let look = move || (DiskSpace::of(data.path()), keep_to_owner(data.path()));
+        // A disk that does not answer is told of by whoever writes to it.
+        let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else { return };
+        if let Ok(rights) = rights {
+            let trouble = |message| Trouble {
+                kind: TroubleKind::FolderRights,
+                subject: None,
+                message,
+                hint: "make it the folder of the user that turnout runs as (chown), or take the others' rights (chmod o-w)"
+                    .to_owned(),
+            };
+            self.trouble(TroubleKind::FolderRights, rights.map(trouble).into_iter().collect());
+        }
+        let Ok(space) = space else { return };
+        let is_low = space.is_low(self.problems.has(TroubleKind::DiskSpace));
+        let trouble = || Trouble {
+            kind: TroubleKind::DiskSpace,
+            subject: None,
+            // Without the number of now: it would be said again each time.
+            message: format!(
+                "the disk of {} is nearly full: less than {} is free",
+                self.data.path().display(),
+                in_words(space.low_bytes())
+            ),
+            hint: "make room; with none left only stopping and lowering are taken, and kept in the journal".to_owned(),
+        };
+        self.trouble(TroubleKind::DiskSpace, is_low.then(trouble).into_iter().collect());
+    }
+}
+
+fn in_words(bytes: u64) -> String {
+    match bytes / (1024 * 1024) {
+        0 => format!("{} KiB", bytes / 1024),
+        mib => format!("{mib} MiB"),
+    }
+}
