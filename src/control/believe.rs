@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::timeout;
 
 use super::quarantine;
-use super::recovery::Base;
+use super::recovery::{Base, DatabaseFound, FilesFound};
 use super::{Database, Inner, Lane, lock};
 use crate::clock;
 use crate::data::LastGood;
@@ -45,6 +45,7 @@ impl Inner {
         let book = book.and_credentials(lane.old_tokens.iter().flatten().cloned());
         self.trouble(super::TroubleKind::PoisonRow, poison);
         let known = self.committed_already(&store).await;
+        lock(&self.committed_entries).extend(known.iter().cloned());
         {
             let mut truth = self.truth();
             match truth.position() == self.live.current().position() {
@@ -65,6 +66,18 @@ impl Inner {
         self.revisions.send_replace(head.revision);
         self.changed.notify_one();
         self.settle_credentials(lane).await;
+    }
+
+    /// Forgets the entries of the journal that are committed in the base that is served: laid over it again, a stop would come back that
+    /// was lifted since.
+    pub(super) async fn forget_committed(&self, base: Option<Base>, files: &FilesFound, found: &DatabaseFound) {
+        let committed = match (base, files.kept(base), found.store()) {
+            (Some(Base::Database), _, Some(store)) => self.committed_already(store).await,
+            (_, Some(kept), _) => kept.committed.clone(),
+            _ => return,
+        };
+        self.truth().forget_unseen(&committed);
+        lock(&self.committed_entries).extend(committed);
     }
 
     /// The pending entries that the database has: they were read from a journal that was not cleared yet.

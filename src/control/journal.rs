@@ -119,13 +119,16 @@ impl Inner {
     pub(super) async fn settle_journal(self: &Arc<Self>) {
         // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next stop would wait too.
         let Ok(mut journal) = self.journal.clone().try_lock_owned() else { return };
-        let is_settled = {
+        let (is_settled, committed) = {
             // An order that narrows just now may have journaled what is not in the truth yet; one that comes waits for the journal.
             let Ok(_no_other_narrows) = self.narrow.try_lock() else { return };
             let is_up = lock(&self.standing).database == Database::Up;
             let truth = self.truth();
-            is_up && truth.pending().is_empty() && truth.doubt().is_none()
+            (is_up && truth.pending().is_empty() && truth.doubt().is_none(), lock(&self.committed_entries).clone())
         };
+        if is_settled && journal.as_ref().is_some_and(Journal::is_empty) {
+            lock(&self.committed_entries).retain(|id| !committed.contains(id));
+        }
         let is_kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision) >= self.replayed.load(Ordering::Relaxed);
         // The last good state may not come for a long time: then room goes first.
         let may_forget = |journal: &Journal| is_settled && !journal.is_empty() && (is_kept || journal.is_half_full());
@@ -136,6 +139,9 @@ impl Inner {
         let forgotten = spawn_blocking(move || {
             let forgotten = journal.as_mut().map(Journal::forget_all);
             lock(&inner.journaled).clear();
+            if matches!(forgotten, Some(Ok(()))) {
+                lock(&inner.committed_entries).retain(|id| !committed.contains(id));
+            }
             forgotten
         });
         if let Ok(Some(Err(error))) = forgotten.await {

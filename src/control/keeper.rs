@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::lane::READ;
 use super::recovery::{Copies, DatabaseFound, Decision, JournalWitness, Witness, decide, look_at_database, why_held};
 use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
+use crate::data::Beside;
 use crate::store::{Store, StoreError};
 use crate::truth::{Credential, KnownHead};
 
@@ -230,6 +231,8 @@ impl Inner {
             // Taken before the state is read: of two savings at once the later one must not write an older state over a newer one.
             let mut last_good = lock(&inner.last_good);
             let now = inner.clock.wall_ms();
+            // Looked up before the book is: what is committed by now is in it.
+            let committed = lock(&inner.committed_entries).iter().cloned().collect();
             let (book, credentials) = {
                 let mut truth = inner.truth();
                 truth.forget_dead_credentials(now);
@@ -237,7 +240,8 @@ impl Inner {
             };
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
             let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
-            last_good.write(&epoch, &book, &tokens, &inner.kept_beside).map_err(|error| error.to_string())?;
+            let beside = Beside { tokens: &tokens, committed, unknown: &inner.kept_beside };
+            last_good.write(&epoch, &book, beside).map_err(|error| error.to_string())?;
             lock(&inner.standing).kept = Some(book.head);
             Ok(())
         });

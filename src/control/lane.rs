@@ -179,6 +179,7 @@ impl Inner {
             }
         };
         self.replayed.fetch_max(revision, Ordering::Relaxed);
+        lock(&self.committed_entries).insert(pending.id.clone());
         if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
             let _ = waiting.send(revision);
         }

@@ -43,7 +43,7 @@ mod recovery;
 mod saving;
 mod start;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -103,6 +103,8 @@ struct Inner {
     found_at_start: Mutex<Vec<Trouble>>,
     /// The newest revision that was made of an entry of the journal.
     replayed: AtomicU64,
+    /// Entries that are committed and may still stand in the journal.
+    committed_entries: Mutex<BTreeSet<String>>,
     /// Pending entries that got their names here and that no commit was tried of: no database can know them.
     untried: Mutex<HashSet<String>>,
     /// Who waits for a pending entry to be committed, by its name.

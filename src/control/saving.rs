@@ -1,5 +1,5 @@
 //! Whether what is live can be saved: a commit that was refused, a change that has been pending for long, a disk that is nearly full. Each is
-//! a problem with its cause until it is over, however little anybody does about it.
+//! a problem with its cause until it is over, however long that takes.
 
 use std::io;
 use std::sync::{Mutex, Weak};
@@ -89,7 +89,7 @@ impl Inner {
     async fn look_at_disk(&self) {
         let data = self.data.clone();
         let look = move || (DiskSpace::of(data.path()), keep_to_owner(data.path()));
-        // A disk that does not answer is told of by whoever writes to it.
+        // A disk that does not answer is told of by those who write to it.
         let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else { return };
         if let Ok(rights) = rights {
             let trouble = |message| Trouble {

@@ -94,6 +94,7 @@ impl Corridor {
             kept_beside: unknown,
             found_at_start: Mutex::default(),
             replayed: AtomicU64::new(0),
+            committed_entries: Mutex::default(),
             untried: Mutex::default(),
             waiting: Mutex::default(),
             standing: Mutex::new(Standing { database: Database::Up, epoch: None, kept }),
@@ -152,6 +153,9 @@ impl Inner {
             Decision::Hold { doubt, .. } => doubt.clone(),
             Decision::Serve | Decision::First => Doubt::None,
         };
+        if let Decision::Hold { base, .. } = &decision {
+            self.forget_committed(*base, &files, &found).await;
+        }
         self.truth().set_doubt(doubt, self.clock.wall_ms());
         self.open_journal(&files.journal).await;
         match decision {

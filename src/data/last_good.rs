@@ -37,6 +37,9 @@ pub struct LastGood {
     pub flags: Vec<(FlagKey, FlagRecord, u64)>,
     pub segments: Vec<(SegmentKey, SegmentRecord, u64)>,
     pub tokens: Vec<Credential>,
+    /// Names of journal entries that are committed in this state: the journal may still hold them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub committed: Vec<String>,
     /// Each with its length, in the order in which they follow.
     texts: Vec<(ContentId, usize)>,
     /// What a newer build wrote beside.
@@ -53,6 +56,14 @@ pub struct LastGood {
 struct Kept {
     file: File,
     begin: u64,
+}
+
+/// What is kept beside a book.
+#[derive(Debug)]
+pub struct Beside<'a> {
+    pub tokens: &'a [Credential],
+    pub committed: Vec<String>,
+    pub unknown: &'a Unknown,
 }
 
 /// What is found where the file should be.
@@ -125,7 +136,7 @@ impl LastGoodFile {
 
     /// Puts a book and these tokens in the place of the one before, whole or not at all. The one before is kept as long as it is of
     /// another head: what stands beside the last good state is always an earlier one.
-    pub fn write(&mut self, epoch: &str, book: &Book, tokens: &[Credential], unknown: &Unknown) -> Result<(), LastGoodError> {
+    pub fn write(&mut self, epoch: &str, book: &Book, beside: Beside<'_>) -> Result<(), LastGoodError> {
         if self.is_of_newer_build && !matches!(read(&self.path), FoundLastGood::Absent) {
             return Err(LastGoodError::OfNewerBuild);
         }
@@ -134,9 +145,10 @@ impl LastGoodFile {
             head: book.head,
             flags: book.flags().map(|(key, entry)| (key.clone(), entry.record.clone(), entry.changed_at)).collect(),
             segments: book.segments().map(|(key, entry)| (key.clone(), entry.record.clone(), entry.changed_at)).collect(),
-            tokens: tokens.to_vec(),
+            tokens: beside.tokens.to_vec(),
+            committed: beside.committed,
             texts: book.texts().iter().map(|(id, text)| (*id, text.len())).collect(),
-            unknown: unknown.clone(),
+            unknown: beside.unknown.clone(),
             format: FORMAT,
             kept: None,
         };
@@ -278,6 +290,8 @@ struct Written {
     flags: Vec<Json>,
     segments: Vec<Json>,
     tokens: Vec<Json>,
+    #[serde(default)]
+    committed: Vec<String>,
     texts: Vec<(ContentId, usize)>,
     #[serde(flatten)]
     unknown: Unknown,
@@ -285,7 +299,7 @@ struct Written {
 
 impl Written {
     fn last_good(self, kept: Kept) -> LastGood {
-        let Written { epoch, head, flags, segments, tokens, texts, unknown } = self;
+        let Written { epoch, head, flags, segments, tokens, committed, texts, unknown } = self;
         let flag = |row: &Json| {
             let (record, _) = FlagRecord::as_far_as_it_reads(row.get(1)?, head.committed_at_ms);
             Some((row.get(0)?.as_str()?.parse().ok()?, record, row.get(2)?.as_u64()?))
@@ -302,6 +316,7 @@ impl Written {
             tokens: tokens.iter().filter_map(|token| Credential::deserialize(token).ok()).collect(),
             epoch,
             head,
+            committed,
             texts,
             unknown,
             format: FORMAT,

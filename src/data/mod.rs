@@ -23,7 +23,7 @@ pub use admin_socket::{NamedSocket, SocketName};
 pub use admin_token::AdminTokenFile;
 pub use in_place::FileId;
 pub use journal::{Contents as JournalContents, Found as FoundJournal, Journal, JournalError};
-pub use last_good::{FoundLastGood, LastGood, LastGoodError, LastGoodFile};
+pub use last_good::{Beside, FoundLastGood, LastGood, LastGoodError, LastGoodFile};
 pub use rights::keep_to_owner;
 pub use space::DiskSpace;
 pub use usage::DiskUsage;

@@ -115,7 +115,7 @@ async fn the_disk_is_looked_at_while_it_runs() {
     let client = reqwest::Client::new();
     let metric = async || {
         let asked = client.get(format!("{}/metrics", server.addresses.admin)).bearer_auth(server.token()).send().await;
-        asked.unwrap().text().await.unwrap().lines().any(|line| line.starts_with("turnout_data_free_bytes "))
+        asked.unwrap().text().await.unwrap().lines().any(|line| line.starts_with("turnout_disk_free_bytes "))
     };
     wait_until("the room that is left", metric).await;
 }
