@@ -28,7 +28,7 @@ use crate::watch::{Mode, Watch};
 use crate::webhook::Follower;
 
 /// How long a server that ends may take to let go of its data folder.
-const LEAVING: Duration = Duration::from_secs(2);
+const LEAVING: Duration = Duration::from_secs(1);
 /// How long the back room may take for what it has begun, when it is closed.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How long the system may take for one thing at the end: the file of addresses, the flags folder.
