@@ -50,7 +50,7 @@ fn asker(surface: &Surface, headers: &HeaderMap) -> Result<Asker, Refusal> {
 pub async fn asker_of_whole(surface: &Surface, headers: &HeaderMap, body: Body) -> Result<(Asker, Bytes), Refusal> {
     let asker = asker(surface, headers)?;
     let bytes = question::body(&surface.arriving, asker.is_stranger(), body).await?;
-    if asker.is_still_let_in(&surface.gate, surface.clock.now()) { Ok((asker, bytes)) } else { Err(Refused.into()) }
+    if asker.is_still_let_in(&surface.gate, || surface.clock.now()) { Ok((asker, bytes)) } else { Err(Refused.into()) }
 }
 
 /// The user a session token speaks for; whoever asks without a body must have one.
@@ -85,11 +85,11 @@ impl Asker {
         }
     }
 
-    /// Whether it would be let in again.
-    pub fn is_still_let_in(&self, gate: &Gate, now: Moment) -> bool {
+    /// Whether it would be let in again. The clock is read only for a credential that may have ended.
+    pub fn is_still_let_in(&self, gate: &Gate, now: impl Fn() -> Moment) -> bool {
         match self {
-            Asker::User(session) => gate.still_lets_user(session, now),
-            Asker::Server(pass) => gate.still_lets_server(pass, now),
+            Asker::User(session) => gate.still_lets_user(session, now()),
+            Asker::Server(pass) => gate.still_lets_server(pass, now()),
             Asker::Plain => true,
         }
     }

@@ -38,14 +38,16 @@ impl Front {
 
     fn answer_anyone(&self, mut request: Request, peer: IpAddr) -> Answering {
         let asks = matches!(*request.method(), Method::POST | Method::GET);
-        if !asks || plain_key(request.uri().path()).is_none() {
+        let key = if asks { plain_key(request.uri().path()) } else { None };
+        let Some(key) = key.map(str::len) else {
             request.extensions_mut().insert(Peer(peer));
             return by_router(&self.router, request);
-        }
+        };
         let surface = self.surface.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
-            let key = plain_key(head.uri.path()).unwrap_or_default();
+            let path = head.uri.path();
+            let key = path.get(path.len() - key..).unwrap_or_default();
             match head.method {
                 Method::POST => of_anyone(&surface, key, &head.headers, body).await,
                 _ => of_the_asker(&surface, key, &head.headers),

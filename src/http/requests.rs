@@ -79,6 +79,8 @@ impl Route {
 
     fn matches(&self, path: &str) -> bool {
         match (path.strip_prefix(self.begin), self.rest) {
+            // The most frequent question: its path ends with the flag's key.
+            (Some(behind), Some("")) => !behind.is_empty() && !behind.as_bytes().contains(&b'/'),
             (Some(behind), Some(rest)) => matches_parameter(behind, rest),
             (Some(behind), None) => behind.is_empty(),
             (None, _) => false,

@@ -136,7 +136,7 @@ impl Follow {
         }
         let beliefs = self.hub.beliefs();
         if self.let_in_by != beliefs {
-            if self.view.asker().is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), self.hub.moment())) {
+            if self.view.asker().is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), || self.hub.moment())) {
                 return self.say_goodbye(Goodbye::Expired);
             }
             self.let_in_by = beliefs;
