@@ -171,7 +171,7 @@ class Ofrep(unittest.TestCase):
         self.connect({"build-events": SPLIT, "banner": SAME_FOR_ALL})
         self.answers("polling", "SPLIT", "build-events", "u-1")
         self.server.save("build-events", SPLIT.replace("10%", "20%"))
-        self.server.says("turnout: revision 2 is live: build-events")
+        self.server.says(".* revision 2 is live: build-events")
         self.answers("realtime-v2", "SPLIT", "build-events", "u-1")
 
     def test_before_any_flag_is_known_every_name_gets_polling_reason_error(self):
@@ -179,7 +179,7 @@ class Ofrep(unittest.TestCase):
         self.answers("polling", "ERROR", "build-events", "u-4711")
         self.assertEqual(self.ask("build-events").flag_metadata["rule"], "cold-start")
         self.server.save("build-events", SPLIT)
-        self.server.says("turnout: revision 1 is live: build-events")
+        self.server.says(".* revision 1 is live: build-events")
         self.answers("realtime-v2", "SPLIT", "build-events", "u-4711")
 
 
