@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use turnout::data::Addresses;
 
-use super::wait_until;
+use super::{PATIENCE, wait_until};
 
 /// A process that does not outlive its test.
 pub struct Program {
@@ -47,7 +47,9 @@ impl Program {
         command.arg("--flags").arg(home.path().join("flags")).arg("--data").arg(home.path().join("data"));
         command.envs(settings.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().unwrap();
-        Program { child, home, said: Arc::default(), client: reqwest::Client::new() }
+        // A program that hangs fails its test.
+        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        Program { child, home, said: Arc::default(), client }
     }
 
     /// Keeps every line from here on.

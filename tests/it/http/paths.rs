@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use turnout::config::{Access, WhoMayAsk};
+use turnout::http::StreamLimits;
 
 use crate::support::raw::Raw;
 use crate::support::watcher::Watcher;
@@ -90,7 +91,10 @@ async fn open_streams(service: &Service) -> u64 {
 
 #[tokio::test]
 async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_that_left() {
-    let service = service().await;
+    // No heartbeat comes to find out who has left.
+    let limits = StreamLimits { heartbeat: Duration::from_secs(3600), ..StreamLimits::default() };
+    let chat = flag("chat", "rollout: { realtime-v2: 100% }");
+    let service = Service::start_streaming(&[("chat.yaml", &chat)], limits).await;
     let events = "GET /ofrep/v1/events HTTP/1.1\r\nhost: x\r\n\r\n".to_owned();
     let mut streams = Vec::new();
     for request in [post("/v1/strategy/chat/watch", "", QUESTION).concat(), post("/v1/watch", "", QUESTION).concat(), events] {
@@ -110,7 +114,7 @@ async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_
     for (stream, heard) in &mut streams {
         read_until(stream, heard, &position[..position.len() - 1]).await;
     }
-    // Who has gone is noticed without anything to tell it: long before its next heartbeat.
+    // Who has gone is noticed without anything to tell it.
     drop(streams);
     wait_until("the streams of clients that left to end", async || open_streams(&service).await == 0).await;
     // And one that has never sent an end before it left.
