@@ -68,3 +68,30 @@ async fn a_folder_in_the_place_of_another_is_held_and_written_to() {
     // An earlier server's folder may be used by another one now, and is given back by it.
     assert!(DataFolder::open(&service.data.with_extension("moved")).is_ok());
 }
+
+/// What is said to survive a restart is written to the file at the journal's path, whatever became of the one that was opened.
+#[tokio::test]
+async fn a_stop_goes_into_the_journal_that_a_start_finds() {
+    let ways: [(&str, fn(&Path)); 3] = [
+        ("deleted", |path| fs::remove_file(path).unwrap()),
+        ("emptied", |path| fs::write(path, "").unwrap()),
+        ("replaced by a copy", |path| {
+            let copy = path.with_extension("copy");
+            fs::copy(path, &copy).unwrap();
+            fs::rename(copy, path).unwrap();
+        }),
+    ];
+    for (way, hurt) in ways {
+        let mut service = one_flag().await;
+        wait_until("the state to be kept", async || service.data.join("last-good").exists()).await;
+        fs::rename(service.data.join("turnout.db"), service.data.join("away")).unwrap();
+        wait_until("the database to be missed", async || database(&service).await["state"] != "up").await;
+        hurt(&service.data.join("pending.journal"));
+        let stop = service.order("/v1/flags/chat/stop", json!({})).await;
+        assert_eq!(stop.status(), 202, "{way}");
+        assert_eq!(stop.json::<Json>().await.unwrap()["survivesRestart"], true, "{way}");
+        service.crash().await;
+        service.restart().await;
+        assert_eq!(live(&service).await, "STOPPED -> polling", "{way}");
+    }
+}
