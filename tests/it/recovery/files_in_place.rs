@@ -69,10 +69,13 @@ async fn a_folder_in_the_place_of_another_is_held_and_written_to() {
     assert!(DataFolder::open(&service.data.with_extension("moved")).is_ok());
 }
 
+/// What becomes of a file under a running server.
+type Hurt = fn(&Path);
+
 /// What is said to survive a restart is written to the file at the journal's path, whatever became of the one that was opened.
 #[tokio::test]
 async fn a_stop_goes_into_the_journal_that_a_start_finds() {
-    let ways: [(&str, fn(&Path)); 3] = [
+    let ways: [(&str, Hurt); 3] = [
         ("deleted", |path| fs::remove_file(path).unwrap()),
         ("emptied", |path| fs::write(path, "").unwrap()),
         ("replaced by a copy", |path| {
