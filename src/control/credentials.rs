@@ -97,6 +97,7 @@ impl Inner {
             request: None,
             narrowed: Vec::new(),
             revoked: vec![Credential { record: record.revoked(&mark), id }],
+            superseded: Vec::new(),
             unknown: Unknown::default(),
         };
         let name = pending.id.clone();

@@ -52,6 +52,7 @@ impl Inner {
                         request,
                         narrowed,
                         revoked,
+                        superseded: Vec::new(),
                         unknown: Unknown::default(),
                     })
                     .await;

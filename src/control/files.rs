@@ -97,6 +97,7 @@ impl Inner {
             request: None,
             narrowed,
             revoked,
+            superseded: Vec::new(),
             unknown: Unknown::default(),
         };
         let (waiting, journaled) = self.push(pending).await;

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{Database, Inner, Trouble, TroubleKind, lock};
 use crate::data::{Journal, JournalError};
-use crate::truth::Pending;
+use crate::truth::{Pending, without_superseded};
 
 /// How long the journal may take before the change lives in memory alone.
 const JOURNAL: Duration = Duration::from_millis(300);
@@ -38,8 +38,10 @@ impl Inner {
 
     /// Whether a start would find this entry, which is pending: looked up now, and written again where it would not.
     pub(super) async fn survives(self: &Arc<Self>, id: &str) -> bool {
+        // It may be the one that took its place that counts by now.
+        let pending = self.truth().pending().named(id).cloned();
+        let id = pending.as_ref().map_or(id, |pending| &pending.id);
         if !lock(&self.journaled).contains(id) {
-            let pending = self.truth().pending().iter().find(|pending| pending.id == id).cloned();
             return match pending {
                 Some(pending) => self.journal(pending).await,
                 None => false,
@@ -53,12 +55,16 @@ impl Inner {
         let inner = self.clone();
         let look = async move {
             let mut journal = inner.journal.clone().lock_owned().await;
-            spawn_blocking(move || inner.write_to_journal(&mut journal, None)).await
+            let look = move || {
+                let looked = inner.write_to_journal(&mut journal, None);
+                (looked, journal.as_ref().and_then(Journal::is_full))
+            };
+            spawn_blocking(look).await
         };
         match timeout(JOURNAL, look).await {
-            Ok(Ok(looked)) => {
+            Ok(Ok((looked, full))) => {
                 let is_there = looked.is_ok();
-                self.tell_journal(looked.err());
+                self.tell_journal(looked.err().or(full.map(|full| full.to_string())));
                 is_there
             }
             // Nothing new is known of it.
@@ -79,6 +85,9 @@ impl Inner {
                     return Ok(());
                 }
                 Err(JournalError::NotInPlace) => {}
+                Err(full @ JournalError::Full { .. }) if open.compacts_for_entry() => {
+                    return self.compact_journal(open, entry, &full);
+                }
                 Err(error) => return Err(error.to_string()),
             }
         }
@@ -94,7 +103,8 @@ impl Inner {
         let known = lock(&self.known).clone();
         let remade = Journal::remake(&self.data.journal(), known, &entries, &doubt);
         let (made, more) = remade.map_err(|error| error.to_string())?;
-        lock(&self.journaled).extend(entries.iter().chain(&more).map(|entry| entry.id.clone()));
+        let ids = entries.iter().chain(&more).map(|entry| &entry.id).filter(|id| !made.leaves_out(id));
+        lock(&self.journaled).extend(ids.cloned());
         **journal = Some(made);
         let mut truth = self.truth();
         let mut is_new = false;
@@ -105,6 +115,26 @@ impl Inner {
             self.refresh(&truth);
         }
         Ok(())
+    }
+
+    /// Makes a full journal anew with what is pending now, so that an entry fits.
+    fn compact_journal(&self, journal: &mut Journal, entry: Option<&Pending>, full: &JournalError) -> Result<(), String> {
+        self.hold_folder()?;
+        let (pending, doubt) = {
+            let truth = self.truth();
+            (truth.pending().to_vec(), truth.doubt().clone())
+        };
+        let entries = without_superseded(pending.into_iter().chain(entry.cloned()).collect());
+        match journal.compact(&entries, &doubt) {
+            Ok(()) => {}
+            Err(why) => return Err(format!("{full}; it cannot be made anew: {why}")),
+        }
+        let ids = entries.into_iter().map(|entry| entry.id);
+        *lock(&self.journaled) = ids.filter(|id| !journal.leaves_out(id)).collect();
+        match entry {
+            Some(entry) if journal.leaves_out(&entry.id) => Err(full.to_string()),
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the newest known state in the journal too: before the last good state is written, so that it names no older one.
@@ -128,6 +158,15 @@ impl Inner {
         };
         if is_settled && journal.as_ref().is_some_and(Journal::is_empty) {
             lock(&self.committed_entries).retain(|id| !committed.contains(id));
+        }
+        if !is_settled && journal.as_ref().is_some_and(Journal::wants_room) {
+            let inner = self.clone();
+            let _ = spawn_blocking(move || {
+                let full = journal.as_mut().and_then(|open| Some((open.is_full()?, open)));
+                full.map(|(full, open)| inner.compact_journal(open, None, &full))
+            })
+            .await;
+            return;
         }
         let is_kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision) >= self.replayed.load(Ordering::Relaxed);
         // The last good state may not come for a long time: then room goes first.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
 use crate::store::{Commit, Store, StoreError};
 use crate::token::random_name;
-use crate::truth::{Actor, Change, ContentId, Forms, Origin, Pending, Revision};
+use crate::truth::{Actor, Change, ContentId, Forms, Origin, Pending, Revision, Superseded};
 
 /// How long a reading may take.
 pub(super) const READ: Duration = Duration::from_millis(700);
@@ -120,7 +120,11 @@ impl Inner {
     /// Commits what is pending, the oldest first.
     pub(super) async fn replay(&self, lane: &mut Lane) -> Result<(), NotCommitted> {
         loop {
-            let Some(pending) = self.truth().pending().first().cloned() else { break };
+            if self.truth().pending().is_empty() {
+                break;
+            }
+            self.store_of(lane)?;
+            let Some(pending) = self.truth().claim_first() else { break };
             self.commit_entry(lane, pending).await?;
         }
         Ok(())
@@ -140,6 +144,9 @@ impl Inner {
     /// Commits an entry under its name, once however often it is tried, and tells whoever waits for it.
     pub(super) async fn commit_entry(&self, lane: &mut Lane, pending: Pending) -> Result<(), NotCommitted> {
         let store = self.store_of(lane)?;
+        for superseded in &pending.superseded {
+            self.commit_superseded(lane, &store, superseded, pending.origin).await?;
+        }
         let untried = lock(&self.untried).remove(&pending.id);
         let known = match untried {
             true => None,
@@ -180,10 +187,37 @@ impl Inner {
         };
         self.replayed.fetch_max(revision, Ordering::Relaxed);
         lock(&self.committed_entries).insert(pending.id.clone());
-        if let Some(waiting) = lock(&self.waiting).remove(&pending.id) {
-            let _ = waiting.send(revision);
+        let superseded = pending.superseded.iter().map(|superseded| &superseded.id);
+        for id in superseded.chain([&pending.id]) {
+            if let Some(waiting) = lock(&self.waiting).remove(id) {
+                let _ = waiting.send(revision);
+            }
         }
         Ok(())
+    }
+
+    /// Commits the name of a request whose entry another one took the place of, before that one: asked for again under its key, it is known.
+    async fn commit_superseded(
+        &self,
+        lane: &mut Lane,
+        store: &Store,
+        superseded: &Superseded,
+        origin: Origin,
+    ) -> Result<(), NotCommitted> {
+        let Some(request) = superseded.request else { return Ok(()) };
+        if self.look_up_entry(lane, store, &superseded.id).await?.is_some() {
+            return Ok(());
+        }
+        let draft = Draft {
+            actor: superseded.actor.clone(),
+            origin,
+            reason: Some("a later change took its place before it was saved".to_owned()),
+            effective_at_ms: Some(superseded.at_ms),
+            key: Some((superseded.id.clone(), request)),
+            changes: Vec::new(),
+            forms: Forms::default(),
+        };
+        self.commit(lane, draft, None).await.map(drop)
     }
 
     /// What the name of a pending entry stands for in the database.

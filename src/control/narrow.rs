@@ -24,7 +24,11 @@ impl Inner {
             lock(&self.waiting).insert(pending.id.clone(), committed);
         }
         self.commit_beside(&pending);
-        let journaled = self.journal(pending.clone()).await;
+        let written = self.truth().to_journal(&pending);
+        for superseded in &written.superseded {
+            lock(&self.untried).remove(&superseded.id);
+        }
+        let journaled = self.journal(written).await;
         {
             let mut truth = self.truth();
             if truth.push(pending) {
@@ -42,6 +46,7 @@ impl Inner {
         if lane.store.is_none() || !self.truth().pending().is_empty() {
             return;
         }
+        self.truth().claim(&pending.id);
         let (inner, mut pending) = (self.clone(), pending.clone());
         pending.read();
         tokio::spawn(async move {

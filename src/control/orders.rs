@@ -139,7 +139,7 @@ impl Inner {
     /// An order that is live and not yet committed.
     fn look_up_pending(&self, order: &Order) -> Result<Option<Done>, Rejected> {
         let Some((key, request)) = &order.key else { return Ok(None) };
-        let pending = self.truth().pending().iter().find(|pending| pending.id == *key).map(|pending| pending.request);
+        let pending = self.truth().pending().request_of(key);
         match pending {
             None => Ok(None),
             Some(known) if known != Some(*request) => Err(Rejected::KeyReused),
@@ -273,6 +273,7 @@ fn pending(order: &Order, mark: &Mark, narrowed: Vec<Narrowed>) -> Pending {
         request,
         narrowed,
         revoked: Vec::new(),
+        superseded: Vec::new(),
         unknown: Unknown::default(),
     }
 }

@@ -60,9 +60,9 @@ fn first_step_narrows(held: &Held, ends: &End) -> bool {
 fn may_end(truth: &Truth) -> BTreeSet<&FlagKey> {
     let has_end = |held: &Option<Held>| held.as_ref().is_some_and(|held| held.ends.is_some());
     let in_book = truth.book.flags().filter(|(_, entry)| has_end(&entry.record.split)).map(|(key, _)| key);
-    let narrowed = truth.pending().iter().flat_map(|pending| &pending.narrowed);
-    let pending = narrowed.filter(|narrowed| matches!(&narrowed.op, Op::Split { held, .. } if has_end(held)));
-    in_book.chain(pending.map(|narrowed| &narrowed.flag)).collect()
+    let brings_end = |op: &Op| matches!(op, Op::Split { held, .. } if has_end(held));
+    let pending = truth.pending().flags().filter(|flag| truth.pending().ops_of(flag.as_str()).any(brings_end));
+    in_book.chain(pending).collect()
 }
 
 /// The flag at its end. One that lowers in part and raises in part takes two steps: what lowers does not wait for what needs the database.

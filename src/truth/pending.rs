@@ -8,37 +8,33 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Action, Change};
-use super::actor::{self, Actor};
+use super::actor::Actor;
 use super::book::{Book, FlagEntry};
 use super::content::ContentId;
 use super::credential::Credential;
 use super::forms::Forms;
 use super::record::{End, FlagRecord, Held, Mark};
 use super::revision::Origin;
-use super::timeline::Timeline;
+use super::superseding::{Superseded, asked};
 use super::unknown::Unknown;
 use crate::flag::{FlagKey, Split};
 
-/// One narrowing request, as it stands in the journal.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// One narrowing request. How it stands in the journal is decided in `pending_form`.
+#[derive(Clone, Debug)]
 pub struct Pending {
     /// Names the request in the store, so that it is committed once however often it is replayed.
     pub id: String,
     pub at_ms: i64,
-    #[serde(flatten, with = "actor::actor")]
     pub actor: Actor,
     pub origin: Origin,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What the caller's idempotency key stands for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<ContentId>,
     pub narrowed: Vec<Narrowed>,
     /// Credentials that end with it, each as it is once it is revoked.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<Credential>,
-    #[serde(flatten)]
+    /// The requests whose place it took, the oldest first.
+    pub superseded: Vec<Superseded>,
     pub unknown: Unknown,
 }
 
@@ -56,7 +52,8 @@ pub struct Narrowed {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Op {
-    Stop(Mark),
+    /// One mark for all flags that one request stops.
+    Stop(#[serde(with = "shared")] Arc<Mark>),
     /// The split that is to be in force, and the slot that makes it so over what was known.
     Split {
         requested: Option<Split>,
@@ -103,6 +100,11 @@ impl Pending {
         !self.unknown.is_empty() || self.narrowed.iter().any(of_narrowed)
     }
 
+    /// Whether it only stops flags or ends credentials: such an entry has room of its own in the journal.
+    pub fn is_stop(&self) -> bool {
+        self.narrowed.iter().all(|narrowed| matches!(narrowed.op, Op::Stop(_)))
+    }
+
     /// The flags it is about.
     pub fn flags(&self) -> impl Iterator<Item = &FlagKey> {
         self.narrowed.iter().map(|narrowed| &narrowed.flag)
@@ -138,7 +140,7 @@ impl Op {
         match (self, entry) {
             (Op::Stop(mark), entry) => {
                 let mut entry = entry.cloned().unwrap_or_default();
-                entry.record.stop.get_or_insert_with(|| mark.clone());
+                entry.record.stop.get_or_insert_with(|| Mark::clone(mark));
                 Some(entry)
             }
             (Op::Split { requested, held, mark, .. }, Some(entry)) => Some(lay_split(entry, *requested, held, mark)),
@@ -160,7 +162,7 @@ impl Op {
 /// either is lost that lowers, and none happens that widens.
 fn lay_split(entry: &FlagEntry, requested: Option<Split>, held: &Option<Held>, mark: &Mark) -> FlagEntry {
     let current = entry.timeline();
-    let asked = held.as_ref().map_or_else(|| Timeline::constant(requested), Timeline::of_held);
+    let asked = asked(requested, held);
     let narrower = current.meet(asked);
     let as_asked = entry.with(FlagRecord { split: held.clone(), ..entry.record.clone() });
     if as_asked.timeline() == narrower {
@@ -173,4 +175,18 @@ fn lay_split(entry: &FlagEntry, requested: Option<Split>, held: &Option<Held>, m
     let ends = narrower.later.map(|(at_ms, split)| End { at_ms, split: Some(split), named, unknown: Unknown::default() });
     let held = Held { split: narrower.now, mark: mark.clone(), ends, unknown: Unknown::default() };
     entry.with(FlagRecord { split: Some(held), ..entry.record.clone() })
+}
+
+mod shared {
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    pub fn serialize<S: Serializer>(mark: &Mark, serializer: S) -> Result<S::Ok, S::Error> {
+        mark.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Mark>, D::Error> {
+        Mark::deserialize(deserializer).map(Arc::new)
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::book::{Book, Credentials, FlagEntry};
 use super::credential::{Credential, CredentialId};
 use super::doubt::Doubt;
-use super::pending::{Op, Pending};
+use super::pending::Pending;
+use super::pending_set::PendingSet;
 use crate::flag::{Definition, Flag, FlagKey, Segments};
 use crate::snapshot::{Position, Standing, State};
 
@@ -14,7 +15,9 @@ use crate::snapshot::{Position, Standing, State};
 #[derive(Clone, Debug)]
 pub struct Truth {
     pub book: Book,
-    pending: Vec<Pending>,
+    pending: Arc<PendingSet>,
+    /// The names of entries that a commit was begun of, here or before a start: the store may have them.
+    tried: BTreeSet<String>,
     /// What was revoked before, as far as a state that was kept elsewhere knows: it holds over whatever the store says.
     revoked_before: Arc<Credentials>,
     /// The names of entries that were committed before they came.
@@ -45,11 +48,14 @@ impl PartialEq for CredentialsBasis {
 }
 
 impl Truth {
+    /// `pending` is from a journal: whether any of it was committed is not known here.
     pub fn of(book: Book, mut pending: Vec<Pending>) -> Truth {
         pending.iter_mut().for_each(Pending::read);
+        let tried = pending.iter().map(|pending| pending.id.clone()).collect();
         Truth {
             book,
-            pending,
+            pending: Arc::new(pending.into_iter().collect()),
+            tried,
             revoked_before: Arc::default(),
             early: Vec::new(),
             unrecorded: 0,
@@ -88,10 +94,9 @@ impl Truth {
     /// The revocations that the store does not know and nothing pending will bring there.
     pub fn revocations_to_carry(&self, now_ms: i64) -> Vec<Credential> {
         let is_recorded = |id: &CredentialId| self.book.credential(id).is_some_and(|record| record.revoked_at_ms.is_some());
-        let is_pending =
-            |id: &CredentialId| self.pending.iter().flat_map(|pending| &pending.revoked).any(|revoked| revoked.id == *id);
+        let pending: BTreeSet<&CredentialId> = self.pending.revoked().map(|revoked| &revoked.id).collect();
         let needed = self.revoked_before.iter().filter(|(_, record)| record.is_needed(now_ms));
-        let missing = needed.filter(|(id, _)| !is_recorded(id) && !is_pending(id));
+        let missing = needed.filter(|(id, _)| !is_recorded(id) && !pending.contains(id));
         missing.map(|(id, record)| Credential { id: id.clone(), record: record.clone() }).collect()
     }
 
@@ -106,7 +111,7 @@ impl Truth {
     /// Every credential as it stands: revoked, if the store, a pending entry or a state that was kept says so.
     pub fn credentials(&self) -> Credentials {
         let mut credentials = (**self.book.credentials()).clone();
-        let pending = self.pending.iter().flat_map(|pending| &pending.revoked).map(|revoked| (&revoked.id, &revoked.record));
+        let pending = self.pending.revoked().map(|revoked| (&revoked.id, &revoked.record));
         for (id, revoked) in self.revoked_before.iter().chain(pending) {
             match credentials.get_mut(id) {
                 Some(record) if record.revoked_at_ms.is_some() => {}
@@ -122,26 +127,44 @@ impl Truth {
 
     /// What [`credentials`](Truth::credentials) is made of: it may be something else only where this is.
     pub fn credentials_basis(&self) -> CredentialsBasis {
-        let pending = self.pending.iter().filter(|pending| !pending.revoked.is_empty());
         CredentialsBasis {
             book: self.book.credentials().clone(),
             revoked_before: self.revoked_before.clone(),
-            pending: pending.map(|pending| pending.id.clone()).collect(),
+            pending: self.pending.revoking().map(|pending| pending.id.clone()).collect(),
         }
     }
 
     /// Whether no flag and no segment is known.
     pub fn has_no_flags(&self) -> bool {
-        let narrows_none = self.pending.iter().all(|pending| pending.narrowed.is_empty());
-        self.book.flags().next().is_none() && self.book.segments().next().is_none() && narrows_none
+        self.book.flags().next().is_none() && self.book.segments().next().is_none() && self.pending.flags().next().is_none()
     }
 
-    pub fn pending(&self) -> &[Pending] {
+    pub fn pending(&self) -> &PendingSet {
         &self.pending
     }
 
-    /// Lays an entry over what is known; the position rises by it, or it would not be swapped in. Not so with one that was forgotten
-    /// before it came, which is in the book already.
+    /// The oldest pending entry, for its commit: from here on none takes its place.
+    pub fn claim_first(&mut self) -> Option<Pending> {
+        let pending = self.pending.first()?.clone();
+        self.claim(&pending.id);
+        Some(pending)
+    }
+
+    /// Notes that the commit of an entry begins. It may still come.
+    pub fn claim(&mut self, id: &str) {
+        self.tried.insert(id.to_owned());
+    }
+
+    /// An entry as it is to be journaled before it is pushed: it names those whose place it takes, and a start leaves them out.
+    pub fn to_journal(&self, pending: &Pending) -> Pending {
+        let mut written = pending.clone();
+        let superseded = self.pending.superseded_by(&mut written, |older| !self.tried.contains(&older.id));
+        written.superseded.extend(superseded.into_iter().rev().filter_map(|order| Some(self.pending.get(order)?.name())));
+        written
+    }
+
+    /// Lays an entry over what is known, in the place of those that it alone comes to the same as; the position rises by it, or it would
+    /// not be swapped in. Not so with one that was forgotten before it came, which is in the book already.
     pub fn push(&mut self, mut pending: Pending) -> bool {
         if let Some(index) = self.early.iter().position(|id| *id == pending.id) {
             self.early.swap_remove(index);
@@ -149,25 +172,33 @@ impl Truth {
         }
         pending.read();
         let before = self.position();
-        self.pending.push(pending);
+        let superseded = self.pending.superseded_by(&mut pending, |older| !self.tried.contains(&older.id));
+        let set = Arc::make_mut(&mut self.pending);
+        let order = set.put(pending, &superseded);
         if self.position() <= before {
             self.floor = Position { pending: before.pending + 1, ..before };
         }
+        let position = self.position();
+        Arc::make_mut(&mut self.pending).came_at(order, position);
         true
     }
 
     /// Forgets an entry that was committed or read back from the store. Should that be of an older revision, the position stays where it was.
     pub fn forget(&mut self, id: &str) {
         self.floor = self.position();
-        match self.pending.iter().position(|pending| pending.id == id) {
-            Some(index) => drop(self.pending.remove(index)),
-            None => self.early.push(id.to_owned()),
+        self.tried.remove(id);
+        if Arc::make_mut(&mut self.pending).remove(id).is_none() {
+            self.early.push(id.to_owned());
         }
     }
 
     /// Forgets entries that turned out to be committed, before anybody saw them pending.
     pub fn forget_unseen(&mut self, ids: &[String]) {
-        self.pending.retain(|pending| !ids.contains(&pending.id));
+        let pending = Arc::make_mut(&mut self.pending);
+        for id in ids {
+            self.tried.remove(id);
+            pending.remove(id);
+        }
     }
 
     /// Takes in a book that no store has recorded.
@@ -187,8 +218,8 @@ impl Truth {
 
     /// A flag as all that reads says: not stopped for the doubt about what does not.
     pub fn flag_as_known(&self, key: &str) -> Option<FlagEntry> {
-        let ops = self.pending.iter().flat_map(|pending| &pending.narrowed).filter(|narrowed| narrowed.flag.as_str() == key);
-        ops.fold(self.book.flag(key).cloned(), |entry, narrowed| narrowed.op.over(entry.as_ref()).or(entry))
+        let ops = self.pending.ops_of(key);
+        ops.fold(self.book.flag(key).cloned(), |entry, op| op.over(entry.as_ref()).or(entry))
     }
 
     /// The revision at which a flag, or a segment it names, last changed.
@@ -207,37 +238,22 @@ impl Truth {
 
     /// Every flag as it is to stand in a snapshot, in the order of keys.
     pub fn standings(&self) -> Vec<Standing<'_>> {
-        let ops = self.ops();
-        let mut keys: BTreeSet<&FlagKey> = ops.keys().copied().collect();
-        match keys.is_empty() {
-            true => self.book.flags().filter_map(|(key, entry)| self.standing(key, Some(entry), &[])).collect(),
-            false => {
-                keys.extend(self.book.flags().map(|(key, _)| key));
-                let of_key = |key: &FlagKey| ops.get(key).map_or(&[][..], Vec::as_slice);
-                keys.into_iter().filter_map(|key| self.standing(key, self.book.flag(key.as_str()), of_key(key))).collect()
-            }
-        }
+        let positions = self.pending.positions(self.book.head.revision);
+        let mut keys: Vec<&FlagKey> = self.book.flags().map(|(key, _)| key).chain(self.pending.flags()).collect();
+        // Two runs that are in order already.
+        keys.sort();
+        keys.dedup();
+        keys.into_iter().filter_map(|key| self.standing(key, &positions)).collect()
     }
 
-    /// What is pending of each flag, with the count at which it came.
-    fn ops(&self) -> BTreeMap<&FlagKey, Vec<(u32, &Op)>> {
-        let mut ops: BTreeMap<&FlagKey, Vec<(u32, &Op)>> = BTreeMap::new();
-        for (index, pending) in self.pending.iter().enumerate() {
-            for narrowed in &pending.narrowed {
-                ops.entry(&narrowed.flag).or_default().push((index as u32 + 1, &narrowed.op));
-            }
-        }
-        ops
-    }
-
-    fn standing<'a>(&'a self, key: &'a FlagKey, entry: Option<&FlagEntry>, ops: &[(u32, &Op)]) -> Option<Standing<'a>> {
-        let revision = self.book.head.revision;
+    fn standing<'a>(&'a self, key: &'a FlagKey, positions: &BTreeMap<u64, Position>) -> Option<Standing<'a>> {
+        let entry = self.book.flag(key.as_str());
         let mut changed_at = Position { revision: self.changed_at(key.as_str()), pending: 0 };
         let mut laid = None;
-        for (count, op) in ops {
+        for (order, op) in self.pending.ordered_ops_of(key.as_str()) {
             if let Some(after) = op.over(laid.as_ref().or(entry)) {
                 laid = Some(after);
-                changed_at = Position { revision, pending: *count };
+                changed_at = positions.get(&order).copied().unwrap_or_default();
             }
         }
         let entry = laid.as_ref().or(entry)?;

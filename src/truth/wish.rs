@@ -1,5 +1,7 @@
 //! What an operator wants of a flag, and what comes of it.
 
+use std::sync::Arc;
+
 use super::action::{Action, Change};
 use super::book::FlagEntry;
 use super::forms::Forms;
@@ -150,7 +152,8 @@ impl Decided {
 
     /// What may be live at once: all of it, or nothing where one part is more than a stop or a split.
     pub fn narrowed(&self, mark: &Mark) -> Option<Vec<Narrowed>> {
-        self.parts.iter().map(|part| part.narrowed(mark)).collect()
+        let mark = Arc::new(mark.clone());
+        self.parts.iter().map(|part| part.narrowed(&mark)).collect()
     }
 
     pub fn changes(&self) -> Vec<Change> {
@@ -163,18 +166,19 @@ impl Decided {
 }
 
 impl Part {
-    fn narrowed(&self, mark: &Mark) -> Option<Narrowed> {
+    fn narrowed(&self, mark: &Arc<Mark>) -> Option<Narrowed> {
         let before = self.before.clone().unwrap_or_default();
         if !is_narrowing(&before, &self.after) {
             return None;
         }
         let (old, new) = (&before.record, &self.after.record);
         let op = match (&old.stop, &new.stop) {
-            (None, Some(stop)) => Op::Stop(stop.clone()),
+            (None, Some(stop)) if *stop == **mark => Op::Stop(Arc::clone(mark)),
+            (None, Some(stop)) => Op::Stop(Arc::new(stop.clone())),
             _ if (old.definition, &old.pin) == (new.definition, &new.pin) => Op::Split {
                 requested: self.after.split(),
                 held: new.split.clone(),
-                mark: mark.clone(),
+                mark: Mark::clone(mark),
                 unknown: Unknown::default(),
             },
             _ => return None,

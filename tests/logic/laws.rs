@@ -155,7 +155,7 @@ proptest! {
                 Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &Forms::default()),
                 None => {
                     let Recording { narrowed, mut changes, mut forms } = record_files(&truth, &library);
-                    let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed, revoked: Vec::new(), unknown: Default::default() };
+                    let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed, revoked: Vec::new(), superseded: Vec::new(), unknown: Default::default() };
                     let (more, texts) = pending.changes(|key| truth.book.flag(key.as_str()));
                     changes.extend(more);
                     forms.definitions.extend(texts.definitions);

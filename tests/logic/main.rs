@@ -8,6 +8,7 @@ mod hostile;
 mod laws;
 mod model;
 mod narrowing_law;
+mod pending;
 #[path = "../support/random.rs"]
 mod random;
 mod schema;

@@ -13,8 +13,8 @@ use proptest::test_runner::TestRunner;
 use turnout::flag::{Definition, FlagKey, Share, Split};
 use turnout::moment::Deadline;
 use turnout::truth::{
-    Book, Change, ContentId, Decided, End, Ends, FlagRecord, Forms, Head, Held, Mark, Narrowed, Op, Origin, Pending, Pin, Then,
-    Truth, Wish, expire,
+    Action, Book, Change, ContentId, Decided, End, Ends, FlagEntry, FlagRecord, Forms, Head, Held, Mark, Narrowed, Op, Origin,
+    Pending, Pin, Then, Truth, Wish, expire, is_narrowing,
 };
 
 /// The moment of every order; ends lie a few steps before or after it.
@@ -189,7 +189,7 @@ impl Line<'_> {
     }
 
     fn push(&mut self, narrowed: Vec<Narrowed>) {
-        let id = format!("entry {}", self.truth.pending().len());
+        let id = format!("entry at {}", self.truth.position());
         let (actor, origin, revoked) = ("x".into(), Origin::Api, Vec::new());
         self.truth.push(Pending {
             id,
@@ -200,6 +200,7 @@ impl Line<'_> {
             request: None,
             narrowed,
             revoked,
+            superseded: Vec::new(),
             unknown: Default::default(),
         });
         if self.store == Store::There {
@@ -249,6 +250,12 @@ fn opens_more(with: &BTreeMap<i64, Moment>, without: &BTreeMap<i64, Moment>) -> 
 
 fn ops(narrowed: &[Narrowed]) -> Vec<&Op> {
     narrowed.iter().map(|narrowed| &narrowed.op).collect()
+}
+
+/// The split that was asked for, held.
+fn asked(requested: Option<Split>, held: &Option<Held>) -> Held {
+    let split = requested.unwrap_or_default();
+    held.clone().unwrap_or(Held { split, mark: mark("stopper"), ends: None, unknown: Default::default() })
 }
 
 fn runner() -> TestRunner {
@@ -305,9 +312,7 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
             let over = over.future();
             prop_assert_eq!(opens_more(&over, &line(&found, store).future()), None, "replayed over another, {:?}", store);
             if let [Op::Split { requested, held, .. }] = ops(&narrowed)[..] {
-                let split = requested.unwrap_or_default();
-                let held =
-                    held.clone().unwrap_or(Held { split, mark: mark("stopper"), ends: None, unknown: Default::default() });
+                let held = asked(*requested, held);
                 let asked = line(&shelf.truth(&Drawn { held: Some(held), ..other.clone() }), store).future();
                 prop_assert_eq!(opens_more(&over, &asked), None, "wider than asked for, {:?}", store);
             }
@@ -318,4 +323,79 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
     let (accepted, refused) = (accepted.get(), refused.get());
     println!("{accepted} orders narrow, {refused} do not");
     assert!(accepted > refused / 4 && refused > accepted / 4, "the lots show little: {accepted} narrow, {refused} do not");
+}
+
+/// A step of a life with the database away: an order of a stopper, or a file that is saved.
+fn step() -> impl Strategy<Value = Option<Drawing>> {
+    prop::option::weighted(0.8, order())
+}
+
+/// What takes the place of older entries comes to the same as all of them one after the other, at every moment; and over another state it
+/// opens no more than any of them asked for.
+#[test]
+fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
+    let shelf = Shelf::new();
+    let folded = Cell::new(0);
+    let law = |(drawn, other, steps): (Drawn, Drawn, Vec<(Option<Drawing>, usize)>)| {
+        let line = |truth: Truth| Line { truth, store: Store::Away, shelf: &shelf };
+        let (mut one, mut all) = (line(shelf.truth(&drawn)), line(shelf.truth(&drawn)));
+        let mut pushed: Vec<Vec<Narrowed>> = Vec::new();
+        for (step, text) in steps {
+            let narrowed = match step {
+                Some(Drawing::Wish(wish)) => wish
+                    .decide(&one.truth, None, &mark("stopper"))
+                    .ok()
+                    .and_then(|decided| decided.narrowed(&mark("stopper")).filter(|narrowed| !narrowed.is_empty())),
+                Some(Drawing::Rollback { .. }) => None,
+                None => save(&shelf, &one.truth, text).map(|narrowed| vec![narrowed]),
+            };
+            let Some(narrowed) = narrowed else { continue };
+            one.push(narrowed.clone());
+            // A commit that was begun keeps an entry in its place.
+            all.push(narrowed.clone());
+            let newest = all.truth.pending().iter().last().unwrap().id.clone();
+            all.truth.claim(&newest);
+            pushed.push(narrowed);
+            prop_assert_eq!(Moment::of(&one.truth), Moment::of(&all.truth));
+        }
+        prop_assert_eq!(all.truth.pending().len(), pushed.len());
+        folded.set(folded.get() + pushed.len() - one.truth.pending().len());
+        let entries = one.truth.pending().to_vec();
+        prop_assert_eq!(one.future(), all.future());
+        let is_file = |narrowed: &Vec<Narrowed>| matches!(ops(narrowed)[..], [Op::Define { .. }]);
+        if pushed.iter().any(is_file) {
+            return Ok(());
+        }
+        let mut over = line(shelf.truth(&other));
+        entries.into_iter().for_each(|entry| over.push(entry.narrowed));
+        let over = over.future();
+        prop_assert_eq!(opens_more(&over, &line(shelf.truth(&other)).future()), None, "over another state");
+        for narrowed in pushed {
+            let asked = match ops(&narrowed)[..] {
+                [Op::Split { requested, held, .. }] => Drawn { held: Some(asked(*requested, held)), ..other.clone() },
+                _ => Drawn { stopped: true, ..other.clone() },
+            };
+            prop_assert_eq!(opens_more(&over, &line(shelf.truth(&asked)).future()), None, "wider than asked for");
+        }
+        Ok(())
+    };
+    let steps = prop::collection::vec((step(), 0..TEXTS.len()), 1..8);
+    runner().run(&(drawn(), drawn(), steps), law).unwrap();
+    println!("{} entries took the place of others", folded.get());
+    assert!(folded.get() > 100, "the lots show little: {}", folded.get());
+}
+
+/// What a file brings that is saved with this text, if it narrows.
+fn save(shelf: &Shelf, truth: &Truth, text: usize) -> Option<Narrowed> {
+    let before = truth.flag("chat")?;
+    let (after, definition) = shelf.definition(text);
+    let record = FlagRecord { definition: Some(after), ..before.record.clone() };
+    let entry = FlagEntry { definition: Some(definition), ..before.with(record) };
+    if before.record.definition == Some(after) || !is_narrowing(&before, &entry) {
+        return None;
+    }
+    let text = String::from_utf8(shelf.forms.texts[&after].to_vec()).unwrap();
+    let before = before.record.definition;
+    let op = Op::Define { before, after, text, forms: Forms::default(), unknown: Default::default() };
+    Some(Narrowed { flag: key(), action: Action::Define, op, unknown: Default::default() })
 }

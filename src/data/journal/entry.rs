@@ -5,6 +5,7 @@
 //! after one that does not read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -156,10 +157,11 @@ fn stopping(number: u64, known: Option<Pending>, flags: BTreeSet<FlagKey>, body:
         request: text("request").and_then(|request| request.parse().ok()),
         narrowed: Vec::new(),
         revoked: Vec::new(),
+        superseded: Vec::new(),
         unknown: Unknown::default(),
     });
-    let mark = Mark::of_turnout(at_ms, "a newer build narrowed it in a way that does not read");
-    let stop = |flag| Narrowed { flag, action: Action::Stop, op: Op::Stop(mark.clone()), unknown: Unknown::default() };
+    let mark = Arc::new(Mark::of_turnout(at_ms, "a newer build narrowed it in a way that does not read"));
+    let stop = |flag| Narrowed { flag, action: Action::Stop, op: Op::Stop(Arc::clone(&mark)), unknown: Unknown::default() };
     pending.narrowed.extend(flags.into_iter().map(stop));
     pending
 }

@@ -6,11 +6,15 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::room;
 use crate::truth::KnownHead;
 
-/// The format this build writes and reads, and the lowest that may read it.
-pub(super) const FORMAT: u16 = 2;
-pub(super) const MIN_READER: u16 = 2;
+/// The format this build writes and reads.
+pub(super) const FORMAT: u16 = 3;
+/// The lowest format that may read a journal: the one before reads no more than the least size.
+fn min_reader(size: usize) -> u16 {
+    if size > room::LEAST { 3 } else { 2 }
+}
 /// Where the entries begin.
 pub(super) const BYTES: usize = 2 * SLOT;
 pub(super) const SLOT: usize = 4096;
@@ -57,13 +61,14 @@ impl Header {
         (self.sequence % 2) as usize * SLOT
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    /// As it stands in a file of this size.
+    pub(super) fn bytes(&self, size: usize) -> Vec<u8> {
         // Cannot fail: its keys are texts.
         let text = serde_json::to_vec(self).unwrap_or_default();
         let mut bytes = Vec::with_capacity(SLOT);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&FORMAT.to_le_bytes());
-        bytes.extend_from_slice(&MIN_READER.to_le_bytes());
+        bytes.extend_from_slice(&min_reader(size).to_le_bytes());
         bytes.extend_from_slice(&(text.len() as u32).to_le_bytes());
         bytes.extend_from_slice(&sum(&bytes[..16], &text));
         bytes.extend_from_slice(&text);

@@ -1,20 +1,24 @@
-//! Narrowing changes, durable before they are live. The file has all its bytes from the start, so that a full disk does not stop a stop.
+//! Narrowing changes, durable before they are live. The file has all its bytes from the start, so that a full disk does not stop a stop. When
+//! it is full it is made anew with what is pending then, and larger where that is needed.
 //!
 //! | file | what it decides |
 //! |---|---|
 //! | `header` | up to which entry all are committed, and the newest state that is known |
 //! | `entry` | how an entry stands in the file, and what still reads of a damaged one |
 //! | `scan` | which entries count |
+//! | `room` | how large the file is, and who may use how much of it |
 //! | `old` | the format of the builds before |
 
 mod entry;
 mod header;
 mod old;
+mod room;
 mod scan;
 #[cfg(test)]
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -28,8 +32,8 @@ use super::set_aside;
 use crate::regular_file;
 use crate::truth::{Doubt, KnownHead, Pending};
 
-/// How large the file is: room for thousands of single changes, or for a stop of every flag.
-const BYTES: usize = 4 * 1024 * 1024;
+/// So many appends find the file full before it is tried again to make it anew, where that failed.
+const TRIED_AGAIN: u32 = 16;
 
 /// An open journal.
 #[derive(Debug)]
@@ -37,6 +41,12 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     id: FileId,
+    /// How many bytes the file has.
+    size: usize,
+    /// How many appends found it full since it was last tried to make it anew.
+    refused: u32,
+    /// What did not fit when it was made.
+    left_out: BTreeSet<String>,
     /// As it was written last.
     header: Header,
     /// The number of the newest entry.
@@ -123,8 +133,8 @@ impl Found {
 pub enum JournalError {
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("the journal is full: it holds {BYTES} bytes")]
-    Full,
+    #[error("the journal is full: it has {size} bytes of {}, a quarter of them for stops and revocations alone", room::MOST)]
+    Full { size: usize },
     #[error("the file is not the one at its path any more, or lost its content")]
     NotInPlace,
     #[error("a newer build wrote it (format {0}), and it is left as it is")]
@@ -135,8 +145,8 @@ impl Journal {
     /// Reads what is there and changes nothing.
     pub fn look(path: &Path) -> Found {
         let read = regular_file::open(path).and_then(|file| {
-            let mut bytes = Vec::with_capacity(BYTES);
-            file.take(BYTES as u64).read_to_end(&mut bytes).map(|_| bytes)
+            let mut bytes = Vec::with_capacity(file.metadata()?.len().min(room::MOST as u64) as usize);
+            file.take(room::MOST as u64).read_to_end(&mut bytes).map(|_| bytes)
         });
         let bytes = match read {
             Ok(bytes) => bytes,
@@ -151,12 +161,31 @@ impl Journal {
 
     /// Makes a new journal of these entries and this doubt, whole or not at all, in the place of what is there.
     pub fn make(path: &Path, known: Option<KnownHead>, entries: &[Pending], doubt: &Doubt) -> Result<Journal, JournalError> {
+        let (fitting, bytes) = room::fitting(sized(entries));
+        let make = |size| Journal::make_of(size, path, known.clone(), &fitting, doubt);
+        // A disk that has no room for more may have room for as much as now.
+        let (wanted, least) = (room::size_for(bytes), room::least_for(bytes));
+        let made = make(wanted).or_else(|error| if least < wanted { make(least) } else { Err(error) })?;
+        let fitting: BTreeSet<&String> = fitting.iter().map(|entry| &entry.id).collect();
+        let left_out = entries.iter().map(|entry| &entry.id).filter(|id| !fitting.contains(id)).cloned().collect();
+        Ok(Journal { left_out, ..made })
+    }
+
+    fn make_of(
+        size: usize,
+        path: &Path,
+        known: Option<KnownHead>,
+        entries: &[&Pending],
+        doubt: &Doubt,
+    ) -> Result<Journal, JournalError> {
         let beside = path.with_extension("journal.new");
         let file = regular_file::open_own(OpenOptions::new().create(true).truncate(true).read(true).write(true), &beside)?;
-        let made = fill(&file, known, entries, doubt).and_then(|(header, used)| {
+        let made = fill(size, &file, known, entries, doubt).and_then(|(header, used)| {
             file.sync_all()?;
             let last = header.acknowledged;
-            let journal = Journal { path: path.to_owned(), id: FileId::of(&file)?, file, header, last, used, dirty: used };
+            let (id, path_of) = (FileId::of(&file)?, path.to_owned());
+            let (refused, left_out) = (0, BTreeSet::new());
+            let journal = Journal { path: path_of, file, id, size, refused, left_out, header, last, used, dirty: used };
             fs::rename(&beside, path)?;
             File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(journal)
@@ -181,7 +210,9 @@ impl Journal {
             Found::Damaged { .. } => set_aside(path, "damaged")?,
             Found::Absent | Found::Good(_) | Found::Old(_) => {}
         }
-        let is_new = |entry: &&Pending| entries.iter().all(|known| known.id != entry.id);
+        let superseded = entries.iter().flat_map(|entry| &entry.superseded).map(|superseded| &superseded.id);
+        let known_ids: BTreeSet<&String> = entries.iter().map(|entry| &entry.id).chain(superseded).collect();
+        let is_new = |entry: &&Pending| !known_ids.contains(&entry.id);
         let there = found.contents().map_or(&[][..], |contents| &contents.entries);
         let more: Vec<Pending> = there.iter().filter(is_new).cloned().collect();
         let all: Vec<Pending> = entries.iter().chain(&more).cloned().collect();
@@ -192,15 +223,18 @@ impl Journal {
     pub fn open(path: &Path, contents: &Contents) -> Result<Journal, JournalError> {
         let file = regular_file::open_own(OpenOptions::new().read(true).write(true), path)?;
         let length = file.metadata()?.len() as usize;
-        if length < BYTES {
+        if length < room::LEAST {
             // Written, not merely claimed: a hole takes its room when it is too late.
-            file.write_all_at(&vec![0; BYTES - length], length as u64)?;
+            file.write_all_at(&vec![0; room::LEAST - length], length as u64)?;
             file.sync_all()?;
         }
+        let size = length.clamp(room::LEAST, room::MOST);
         let Contents { last, used, dirty, header, .. } = contents;
         let (last, used, dirty) = (*last, *used, *dirty);
         let id = FileId::of(&file)?;
-        let mut journal = Journal { path: path.to_owned(), file, id, header: header.clone(), last, used, dirty };
+        let (path, header) = (path.to_owned(), header.clone());
+        let (refused, left_out) = (0, BTreeSet::new());
+        let mut journal = Journal { path, file, id, size, refused, left_out, header, last, used, dirty };
         journal.wipe()?;
         Ok(journal)
     }
@@ -210,8 +244,9 @@ impl Journal {
         let number = self.last + 1;
         let mut bytes = entry::pending(number, entry);
         let end = self.used + bytes.len();
-        if header::BYTES + end > BYTES {
-            return Err(JournalError::Full);
+        if end > room::limit(self.size, entry.is_stop()) {
+            self.refused = self.refused.wrapping_add(1);
+            return Err(JournalError::Full { size: self.size });
         }
         // Over what is left of an entry whose write failed.
         bytes.resize(bytes.len().max(self.dirty.saturating_sub(self.used)), 0);
@@ -222,6 +257,35 @@ impl Journal {
         (self.last, self.used, self.dirty) = (number, end, end);
         // Not synced: an entry that is whole counts without it, and one that is damaged is told from a write that was cut short.
         self.write_header(Header { acknowledged: number, ..self.header.clone() })
+    }
+
+    /// Makes it anew with these entries alone, and larger where they need it. Where that fails it stays as it is.
+    pub fn compact(&mut self, entries: &[Pending], doubt: &Doubt) -> Result<(), JournalError> {
+        self.check()?;
+        let made = Journal::make(&self.path, self.header.known.clone(), entries, doubt)?;
+        let refused = if made.left_out.is_empty() { 0 } else { self.refused };
+        *self = Journal { refused, ..made };
+        Ok(())
+    }
+
+    /// That it was found full, and was not made anew since; or, that whatever is pending did not fit then.
+    pub fn is_full(&self) -> Option<JournalError> {
+        (self.refused > 0).then_some(JournalError::Full { size: self.size })
+    }
+
+    /// Whether to make it anew for the entry that found it full. Where that failed it is not tried for each.
+    pub fn compacts_for_entry(&self) -> bool {
+        self.refused % TRIED_AGAIN == 1
+    }
+
+    /// Whether it is full, and everything pending may fit once it is made anew.
+    pub fn wants_room(&self) -> bool {
+        self.refused > 0 && self.left_out.is_empty()
+    }
+
+    /// Whether an entry did not fit when the file was made.
+    pub fn leaves_out(&self, id: &str) -> bool {
+        self.left_out.contains(id)
     }
 
     /// Keeps the newest state that is known, durably.
@@ -243,8 +307,23 @@ impl Journal {
             self.file.sync_data()?;
         }
         self.dirty = self.dirty.max(self.used);
-        self.used = 0;
-        self.wipe()
+        (self.used, self.refused) = (0, 0);
+        self.wipe()?;
+        self.shrink()
+    }
+
+    /// Gives back what it took beyond the least.
+    fn shrink(&mut self) -> Result<(), JournalError> {
+        if self.size == room::LEAST {
+            return Ok(());
+        }
+        self.file.set_len(room::LEAST as u64)?;
+        self.size = room::LEAST;
+        // Neither slot says any more that it is a large one.
+        for _ in 0..2 {
+            self.write_header(self.header.clone())?;
+        }
+        Ok(self.file.sync_all()?)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -257,16 +336,16 @@ impl Journal {
     }
 
     pub fn is_half_full(&self) -> bool {
-        self.used > BYTES / 2
+        self.used > room::limit(self.size, false) / 2
     }
 
     /// Whether the file is the one at its path and still says what was written last.
     pub fn check(&self) -> Result<(), JournalError> {
         let length = self.file.metadata()?.len();
         let mut bytes = vec![0; header::SLOT];
-        let is_whole = length >= BYTES as u64
+        let is_whole = length >= self.size as u64
             && self.file.read_exact_at(&mut bytes, self.header.offset() as u64).is_ok()
-            && bytes == self.header.bytes();
+            && bytes == self.header.bytes(self.size);
         match is_whole && FileId::at(&self.path) == Some(self.id) {
             true => Ok(()),
             false => Err(JournalError::NotInPlace),
@@ -285,14 +364,25 @@ impl Journal {
 
     fn write_header(&mut self, header: Header) -> Result<(), JournalError> {
         let header = Header { sequence: self.header.sequence + 1, ..header };
-        self.file.write_all_at(&header.bytes(), header.offset() as u64)?;
+        self.file.write_all_at(&header.bytes(self.size), header.offset() as u64)?;
         self.header = header;
         Ok(())
     }
 }
 
+/// Entries, and the room each takes.
+fn sized(entries: &[Pending]) -> Vec<(&Pending, usize)> {
+    entries.iter().map(|pending| (pending, entry::pending(0, pending).len())).collect()
+}
+
 /// Writes a whole journal, all its room included, and says where the next entry goes.
-fn fill(file: &File, known: Option<KnownHead>, entries: &[Pending], doubt: &Doubt) -> Result<(Header, usize), JournalError> {
+fn fill(
+    size: usize,
+    file: &File,
+    known: Option<KnownHead>,
+    entries: &[&Pending],
+    doubt: &Doubt,
+) -> Result<(Header, usize), JournalError> {
     let mut bytes = vec![0; header::BYTES];
     let of_doubt = entry::doubt(1, doubt);
     let first = 1 + of_doubt.is_some() as u64;
@@ -301,16 +391,16 @@ fn fill(file: &File, known: Option<KnownHead>, entries: &[Pending], doubt: &Doub
         bytes.extend(entry::pending(number, entry));
     }
     let used = bytes.len() - header::BYTES;
-    if bytes.len() > BYTES {
-        return Err(JournalError::Full);
+    if bytes.len() > size {
+        return Err(JournalError::Full { size });
     }
-    bytes.resize(BYTES, 0);
+    bytes.resize(size, 0);
     let acknowledged = first + entries.len() as u64 - 1;
     let mut header = Header { sequence: 0, done: 0, acknowledged, known };
     for sequence in 1..=2 {
         header.sequence = sequence;
         let at = header.offset();
-        bytes[at..at + header::SLOT].copy_from_slice(&header.bytes());
+        bytes[at..at + header::SLOT].copy_from_slice(&header.bytes(size));
     }
     file.write_all_at(&bytes, 0)?;
     Ok((header, used))

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::entry::{self, ALIGN, Part, Said};
 use super::header::{self, Header, Slots};
 use super::{Contents, old};
-use crate::truth::{Doubt, Pending};
+use crate::truth::{Doubt, Pending, without_superseded};
 
 const SECTOR: usize = 512;
 
@@ -119,7 +119,7 @@ fn contents(area: &[u8], header: Header) -> Contents {
     pending.sort_by_key(|(number, _)| *number);
     let mut ids = BTreeSet::new();
     pending.retain(|(_, entry)| ids.insert(entry.id.clone()));
-    let entries = pending.into_iter().map(|(_, entry)| entry).collect();
+    let entries = without_superseded(pending.into_iter().map(|(_, entry)| entry).collect());
     let dirty = end_of_content(area).max(used);
     Contents { entries, doubt, known: header.known.clone(), of_newer_build, is_damaged, last, used, dirty, header }
 }

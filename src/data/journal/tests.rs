@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{BYTES, Found, Journal, header};
+use super::room::{LEAST as BYTES, MOST};
+use super::{Found, Journal, JournalError, header};
 use crate::flag::FlagKey;
 use crate::truth::{Action, ContentId, Doubt, Head, KnownHead, Mark, Narrowed, Op, Origin, Pending, Unknown};
 
@@ -16,7 +18,7 @@ fn key(number: usize) -> FlagKey {
 /// A stop with a reason of this length.
 fn stop(number: usize, reason: usize) -> Pending {
     let mark = Mark { by: "oncall".into(), at_ms: 1, reason: Some("r".repeat(reason)), unknown: Unknown::default() };
-    let narrowed = Narrowed { flag: key(number), action: Action::Stop, op: Op::Stop(mark), unknown: Unknown::default() };
+    let narrowed = Narrowed { flag: key(number), action: Action::Stop, op: Op::Stop(mark.into()), unknown: Unknown::default() };
     Pending {
         id: format!("id-{number}"),
         at_ms: 1,
@@ -26,6 +28,7 @@ fn stop(number: usize, reason: usize) -> Pending {
         request: None,
         narrowed: vec![narrowed],
         revoked: Vec::new(),
+        superseded: Vec::new(),
         unknown: Unknown::default(),
     }
 }
@@ -253,4 +256,126 @@ fn a_journal_of_the_builds_before_is_read() {
     assert_eq!((ids(&found).len(), doubt(&found)), (5, Doubt::All), "{found:?}");
     bytes[..4].fill(0);
     assert_eq!(ids(&look(&bytes)).len(), 5);
+}
+
+/// A stop of so many flags by one request, with the longest keys and a reason of this length.
+fn stop_of_many(flags: usize, reason: usize) -> Pending {
+    let reason = Some("r".repeat(reason));
+    let mark = Arc::new(Mark { by: "oncall".into(), at_ms: 1, reason: reason.clone(), unknown: Unknown::default() });
+    let narrowed = (0..flags).map(|number| Narrowed {
+        flag: format!("{number:064}").parse().unwrap(),
+        action: Action::Stop,
+        op: Op::Stop(mark.clone()),
+        unknown: Unknown::default(),
+    });
+    Pending { reason, narrowed: narrowed.collect(), ..stop(0, 0) }
+}
+
+fn stopped(pending: &Pending) -> Vec<(&FlagKey, &Mark)> {
+    let of = |narrowed| match narrowed {
+        &Narrowed { ref flag, op: Op::Stop(ref mark), .. } => (flag, &**mark),
+        other => panic!("{other:?}"),
+    };
+    pending.narrowed.iter().map(of).collect()
+}
+
+/// As the builds before wrote it: a mark for each flag.
+#[test]
+fn a_stop_of_many_flags_of_the_builds_before_is_read() {
+    let many = stop_of_many(3, 20);
+    let json = serde_json::to_value(&many).unwrap();
+    assert_eq!(json.to_string().matches("rrr").count(), 6, "the reason stands there once: {json}");
+    let narrowed: Vec<_> = many.narrowed.iter().map(|narrowed| serde_json::to_value(narrowed).unwrap()).collect();
+    let mut before = json.clone();
+    before.as_object_mut().unwrap().remove("stopped").unwrap();
+    before["narrowed"] = narrowed.into();
+    for json in [json, before] {
+        let read: Pending = serde_json::from_value(json).unwrap();
+        assert!(!read.is_of_newer_build());
+        assert_eq!(stopped(&read), stopped(&many));
+    }
+    // A stop of one flag has the form that they read.
+    let one = serde_json::to_value(stop_of_many(1, 20)).unwrap();
+    assert!(one.get("stopped").is_none() && one["narrowed"][0]["op"]["stop"]["by"] == "oncall", "{one}");
+}
+
+/// A lowered share, with a reason of this length.
+fn lowered(number: usize, reason: usize) -> Pending {
+    let mark = Mark { by: "oncall".into(), at_ms: 1, reason: Some("r".repeat(reason)), unknown: Unknown::default() };
+    let op = Op::Split { requested: None, held: None, mark, unknown: Unknown::default() };
+    let narrowed = vec![Narrowed { flag: key(number), action: Action::Unset, op, unknown: Unknown::default() }];
+    Pending { narrowed, ..stop(number, 0) }
+}
+
+/// Appends until it is full, and says how many there are.
+fn fill(journal: &mut Journal, from: usize, entry: impl Fn(usize) -> Pending) -> usize {
+    let mut number = from;
+    while journal.append(&entry(number)).is_ok() {
+        number += 1;
+    }
+    number
+}
+
+#[test]
+fn a_quarter_is_for_stops_alone() {
+    let (kept, mut journal) = Kept::with(0, 0);
+    let others = fill(&mut journal, 0, |number| lowered(number, 1000));
+    let all = fill(&mut journal, others, |number| stop(number, 1000));
+    assert!(all - others > others / 4, "{others} others, {} stops", all - others);
+    assert_eq!(ids(&Journal::look(&kept.path)).len(), all);
+}
+
+#[test]
+fn a_full_one_is_made_anew_with_what_is_pending_and_larger_where_it_must_be() {
+    let (kept, mut journal) = Kept::with(0, 0);
+    let size = || fs::metadata(&kept.path).unwrap().len() as usize;
+    fill(&mut journal, 0, |number| lowered(number, 1000));
+    // Little of it is pending still.
+    journal.compact(&[stop(1, 10)], &Doubt::None).unwrap();
+    assert_eq!((ids(&Journal::look(&kept.path)), size()), (vec!["id-1".to_owned()], BYTES));
+    // All of it is.
+    journal.forget_all().unwrap();
+    let mut pending: Vec<Pending> = Vec::new();
+    for grown in 1..=4 {
+        let last = fill(&mut journal, pending.len(), |number| lowered(number, 20_000));
+        pending.extend((pending.len()..=last).map(|number| lowered(number, 20_000)));
+        journal.compact(&pending, &Doubt::None).unwrap();
+        assert_eq!((size(), ids(&Journal::look(&kept.path)).len()), (BYTES << grown, pending.len()));
+        assert_eq!(fs::read(&kept.path).unwrap()[10], 3, "a build before does not read half of it");
+        journal = Journal::open(&kept.path, Journal::look(&kept.path).contents().unwrap()).unwrap();
+    }
+    // It does not grow for ever: what does not fit is said to, and stops have room all the same.
+    let last = fill(&mut journal, pending.len(), |number| lowered(number, 20_000));
+    pending.extend((pending.len()..last + 100).map(|number| lowered(number, 20_000)));
+    pending.extend((last + 100..last + 200).map(|number| stop(number, 20_000)));
+    journal.compact(&pending, &Doubt::None).unwrap();
+    assert_eq!(size(), MOST);
+    assert!(journal.leaves_out(&format!("id-{}", last + 99)) && !journal.leaves_out(&format!("id-{}", last + 199)));
+    // With nothing pending it is as small as before, also for a build before.
+    journal.forget_all().unwrap();
+    journal.append(&stop(1, 10)).unwrap();
+    assert_eq!((size(), ids(&Journal::look(&kept.path)).len()), (BYTES, 1));
+    let bytes = fs::read(&kept.path).unwrap();
+    assert_eq!((bytes[10], bytes[header::SLOT + 10]), (2, 2));
+}
+
+/// What cannot be made anew stays as it is, and is not tried for each entry.
+#[test]
+fn a_full_one_that_cannot_be_made_anew_stays() {
+    let (kept, mut journal) = Kept::with(0, 0);
+    let beside = kept.home.path().join("pending.journal.new");
+    fs::create_dir(&beside).unwrap();
+    let others = fill(&mut journal, 0, |number| lowered(number, 1000));
+    let tried = (0..64).filter(|_| {
+        let tries = journal.compacts_for_entry();
+        assert!(!tries || matches!(journal.compact(&[], &Doubt::None), Err(JournalError::Io(_))));
+        assert!(journal.append(&lowered(others, 1000)).is_err() && journal.is_full().is_some() && journal.wants_room());
+        tries
+    });
+    assert_eq!(tried.count(), 4);
+    fs::remove_dir(&beside).unwrap();
+    journal.compact(&[], &Doubt::None).unwrap();
+    assert!(journal.is_full().is_none());
+    journal.append(&lowered(others, 1000)).unwrap();
+    assert_eq!(ids(&Journal::look(&kept.path)).len(), 1);
 }

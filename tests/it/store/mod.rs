@@ -4,6 +4,7 @@ mod addresses;
 mod history;
 mod long_lists;
 mod operations;
+mod pending;
 mod rows;
 mod saving;
 mod tampering;

@@ -1,0 +1,233 @@
+//! What is pending while the database is away: a state of each flag, which a kill does not lose, and which is saved when the database is
+//! back. However many requests made it, the journal has room for the next stop.
+
+use std::fs;
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use turnout::data::{FoundJournal, Journal};
+use turnout::truth::{Action, Doubt, Mark, Narrowed, Op, Origin, Pending, Unknown};
+
+use crate::support::{Service, flag, wait_until};
+
+async fn pending(service: &Service) -> u64 {
+    let status: Json = service.admin("/v1/status").await.json().await.unwrap();
+    status["pending"].as_u64().unwrap()
+}
+
+async fn live(service: &Service, flag: &str) -> String {
+    let told: Json = service.admin(&format!("/v1/flags/{flag}")).await.json().await.unwrap();
+    told["live"].as_str().unwrap().to_owned()
+}
+
+async fn problems(service: &Service) -> String {
+    service.admin("/v1/problems").await.text().await.unwrap()
+}
+
+/// An order under a key, and what came of it.
+async fn order(service: &Service, key: &str, verb: &str, body: &Json) -> Json {
+    let request = service.client.post(service.admin_url(&format!("/v1/flags/{verb}"))).bearer_auth(service.token());
+    let answer = request.header("idempotency-key", key).body(body.to_string()).send().await.unwrap();
+    answer.json().await.unwrap()
+}
+
+fn share(thousandths: u32) -> Json {
+    json!({ "realtime-v2": format!("{}.{:03}%", thousandths / 1000, thousandths % 1000), "reason": "incident" })
+}
+
+/// Three flags whose files say 10 %, and which are held at 50 %.
+async fn three_flags() -> Service {
+    let files = ["a", "b", "c"].map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 10% }")));
+    let service = Service::start(&files.each_ref().map(|(name, text)| (name.as_str(), text.as_str()))).await;
+    for key in ["a", "b", "c"] {
+        assert_eq!(service.order(&format!("/v1/flags/{key}/set"), share(50_000)).await.status(), 200);
+    }
+    service
+}
+
+/// Each line: the orders with the database away, how many are pending then, and what each flag serves then, after a kill, and once all is saved.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pending_is_a_state_of_each_flag() {
+    async fn check(what: &str, orders: Vec<(&str, Json)>, expected: u64, serves: [&str; 3]) {
+        let mut service = three_flags().await;
+        service.take_database_away().await;
+        for (verb, body) in orders {
+            let told: Json = service.order(&format!("/v1/flags/{verb}"), body).await.json().await.unwrap();
+            assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{what}: {told}");
+        }
+        let holds = async |service: &Service, when: &str| {
+            let found = [live(service, "a").await, live(service, "b").await, live(service, "c").await];
+            assert_eq!(found, serves, "{what}, {when}");
+        };
+        assert_eq!(pending(&service).await, expected, "{what}");
+        holds(&service, "with the database away").await;
+        service.crash().await;
+        service.restart().await;
+        assert_eq!(pending(&service).await, expected, "{what}, after a kill");
+        holds(&service, "after a kill").await;
+        let before = service.revision();
+        service.bring_database_back().await;
+        holds(&service, "once it is saved").await;
+        assert_eq!(service.revision(), before + expected, "{what}: a revision for each");
+        let sound: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+        assert_eq!(sound["sound"], true, "{what}: {sound}");
+    }
+    let (ten, fifty) = ("realtime-v2 10%", "realtime-v2 50%");
+    let falling = (0..40).map(|step| ("a/set", share(50_000 - 1 - step))).collect();
+    check("falling shares", falling, 1, ["realtime-v2 49.96%", fifty, fifty]).await;
+    let held = |for_ms: u64| json!({ "realtime-v2": "50%", "forMs": for_ms, "reason": "incident" });
+    let ends = (0..40).map(|step| ("a/set", held(86_400_000 + step))).collect();
+    check("the same share with another end", ends, 1, [fifty; 3]).await;
+    let back_and_forth =
+        vec![("a/set", share(40_000)), ("a/unset", json!({})), ("a/set", share(10_000)), ("a/unset", json!({}))];
+    check("set and unset", back_and_forth, 1, [ten, fifty, fifty]).await;
+    let by_turns = (0..40).map(|step| (["a/set", "b/set", "c/set"][step % 3], share(50_000 - 1 - step as u32))).collect();
+    let lowest = ["realtime-v2 49.96%", "realtime-v2 49.962%", "realtime-v2 49.961%"];
+    check("three flags by turns", by_turns, 3, lowest).await;
+    let stop = json!({ "reason": "incident" });
+    let stopped = vec![("a/set", share(40_000)), ("a/stop", stop), ("a/set", share(30_000)), ("a/set", share(20_000))];
+    check("a stop between", stopped, 2, ["STOPPED -> polling", fifty, fifty]).await;
+}
+
+/// A request that another one took the place of is told the same when it is asked for again: while both are pending, after a kill, and once
+/// they are saved. It is never done a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_taken_the_place_of_is_done_once() {
+    let mut service = three_flags().await;
+    service.take_database_away().await;
+    for step in 0..20 {
+        order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
+    }
+    for when in ["before a kill", "after it"] {
+        assert_eq!(pending(&service).await, 1, "{when}");
+        for step in [0, 10, 19] {
+            let told = order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
+            assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{when}: {told}");
+        }
+        let told = order(&service, "step-10", "a/set", &share(1)).await;
+        assert_eq!(told["code"], "key-reused", "{when}: {told}");
+        service.crash().await;
+        service.restart().await;
+    }
+    service.bring_database_back().await;
+    for step in [0, 10, 19] {
+        let told = order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
+        assert_eq!(told["outcome"], "repeated", "{told}");
+    }
+    assert_eq!(live(&service, "a").await, "realtime-v2 39.981%");
+}
+
+/// Whoever waits for the commit of a request is answered with the one that took its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_answered_by_what_took_the_place() {
+    let service = three_flags().await;
+    let lower = async |step: u32| {
+        let told = order(&service, &format!("step-{step}"), "a/set", &share(50_000 - 1 - step)).await;
+        (told["outcome"].clone(), told["revision"].as_u64())
+    };
+    for round in 0..30_u32 {
+        let step = |place: u32| round * 8 + place;
+        let told = tokio::join!(lower(step(0)), lower(step(1)), lower(step(2)), lower(step(3)), lower(step(4)), lower(step(5)));
+        for (outcome, revision) in [told.0, told.1, told.2, told.3, told.4, told.5] {
+            // One that came after a lower one raises, and is an order like any other.
+            assert!(outcome == "committed" && revision.is_some(), "{outcome} {revision:?}");
+        }
+    }
+    assert_eq!(pending(&service).await, 0);
+}
+
+/// A disk on which the journal cannot be made anew: one caller's orders fill what is not for stops, and nobody's stop is lost by that. With
+/// room on the disk the journal holds what is pending, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_callers_orders_take_no_stop_its_room() {
+    let mut service = three_flags().await;
+    service.take_database_away().await;
+    let beside = service.data.join("pending.journal.new");
+    fs::create_dir(&beside).unwrap();
+    let mut step = 0;
+    let mut lower = async |service: &Service| {
+        step += 1;
+        let body = json!({ "realtime-v2": "50%", "forMs": 86_400_000 + step, "reason": "x".repeat(500) });
+        order(service, &format!("{step:0128}"), "a/set", &body).await["survivesRestart"] == true
+    };
+    while lower(&service).await {}
+    wait_until("the problem", async || problems(&service).await.contains("the journal is full")).await;
+    for key in ["b", "c"] {
+        let told = order(&service, key, &format!("{key}/stop"), &json!({ "reason": "incident" })).await;
+        assert_eq!(told["survivesRestart"], true, "{told}");
+    }
+    service.crash().await;
+    service.restart().await;
+    assert_eq!([live(&service, "b").await, live(&service, "c").await], ["STOPPED -> polling"; 2]);
+
+    fs::remove_dir(&beside).unwrap();
+    while !lower(&service).await {}
+    for _ in 0..4_000 {
+        assert!(lower(&service).await);
+    }
+    wait_until("no such problem", async || !problems(&service).await.contains("the journal is full")).await;
+    let size = fs::metadata(service.data.join("pending.journal")).unwrap().len();
+    assert_eq!(size, 4 * 1024 * 1024, "what is pending takes little");
+    service.crash().await;
+    service.restart().await;
+    assert!(pending(&service).await <= 4, "{}", pending(&service).await);
+}
+
+/// What is pending and does not fit has the journal grow.
+#[test]
+fn a_journal_grows_with_what_is_pending() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("pending.journal");
+    let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
+    let mut pending: Vec<Pending> = Vec::new();
+    for number in 0..400 {
+        let mark = Mark { by: "x".into(), at_ms: 1, reason: Some("r".repeat(20_000)), unknown: Unknown::default() };
+        let op = Op::Split { requested: None, held: None, mark, unknown: Unknown::default() };
+        let (flag, action) = (format!("f{number}").parse().unwrap(), Action::Unset);
+        let narrowed = vec![Narrowed { flag, action, op, unknown: Unknown::default() }];
+        pending.push(entry(&format!("id-{number}"), "x", None, narrowed));
+        if journal.append(&pending[number]).is_err() {
+            journal.compact(&pending, &Doubt::None).unwrap();
+        }
+    }
+    let FoundJournal::Good(contents) = Journal::look(&path) else { panic!("it is good") };
+    assert_eq!(contents.entries.len(), pending.len());
+    assert!(fs::metadata(&path).unwrap().len() > 8 * 1024 * 1024);
+}
+
+/// A stop of all flags there may be, with the longest keys and the longest reason, is one entry that fits.
+#[test]
+fn a_stop_of_every_flag_fits() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("pending.journal");
+    let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
+    let reason = Some("r".repeat(500));
+    let mark = Arc::new(Mark { by: "oncall".into(), at_ms: 1, reason: reason.clone(), unknown: Unknown::default() });
+    let stop = |number| Narrowed {
+        flag: format!("{number:064}").parse().unwrap(),
+        action: Action::Stop,
+        op: Op::Stop(mark.clone()),
+        unknown: Unknown::default(),
+    };
+    journal.append(&entry("all", "oncall", reason, (0..20_000).map(stop).collect())).unwrap();
+    assert!(journal.used() < 2 * 1024 * 1024, "{} bytes", journal.used());
+    let FoundJournal::Good(contents) = Journal::look(&path) else { panic!("it is good") };
+    let stopped = &contents.entries[0].narrowed;
+    assert!(stopped.len() == 20_000 && stopped.iter().all(|stopped| matches!(&stopped.op, Op::Stop(read) if *read == mark)));
+}
+
+fn entry(id: &str, actor: &str, reason: Option<String>, narrowed: Vec<Narrowed>) -> Pending {
+    Pending {
+        id: id.to_owned(),
+        at_ms: 1,
+        actor: actor.into(),
+        origin: Origin::Api,
+        reason,
+        request: None,
+        narrowed,
+        revoked: Vec::new(),
+        superseded: Vec::new(),
+        unknown: Unknown::default(),
+    }
+}

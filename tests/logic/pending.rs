@@ -1,0 +1,165 @@
+//! What is pending: a state of each flag, bounded by the flags and not by the requests, and found without looking through all of it.
+
+use std::time::{Duration, Instant};
+
+use turnout::flag::{FlagKey, Split};
+use turnout::truth::{
+    Action, Book, ContentId, FlagRecord, Forms, Head, Held, Mark, Narrowed, Op, Origin, Pending, Truth, Unknown, Wish, expire,
+    without_superseded,
+};
+
+fn mark(at_ms: i64) -> Mark {
+    Mark { by: "oncall".into(), at_ms, reason: Some("incident".to_owned()), unknown: Unknown::default() }
+}
+
+fn entry(id: &str, narrowed: Vec<Narrowed>) -> Pending {
+    Pending {
+        id: id.to_owned(),
+        at_ms: 1,
+        actor: "oncall".into(),
+        origin: Origin::Api,
+        reason: Some("incident".to_owned()),
+        request: Some(ContentId::of(id.as_bytes())),
+        narrowed,
+        revoked: Vec::new(),
+        superseded: Vec::new(),
+        unknown: Unknown::default(),
+    }
+}
+
+fn narrowed(flag: &str, action: Action, op: Op) -> Narrowed {
+    Narrowed { flag: flag.parse().unwrap(), action, op, unknown: Unknown::default() }
+}
+
+fn stop(flag: &str) -> Narrowed {
+    narrowed(flag, Action::Stop, Op::Stop(mark(1).into()))
+}
+
+/// A split that is held at so many thousandths of a per cent.
+fn set(flag: &str, share: u32) -> Narrowed {
+    let split = Split::new(turnout::flag::Share::from_millipercent(share).unwrap(), turnout::flag::Share::NOBODY).unwrap();
+    let held = Held { split, mark: mark(1), ends: None, unknown: Unknown::default() };
+    let op = Op::Split { requested: Some(split), held: Some(held), mark: mark(1), unknown: Unknown::default() };
+    narrowed(flag, Action::Set, op)
+}
+
+/// Flags at 100 %, and nothing pending.
+fn truth(flags: usize) -> Truth {
+    let mut forms = Forms::default();
+    let records: Vec<_> = (0..flags)
+        .map(|number| {
+            let key: FlagKey = format!("f{number:05}").parse().unwrap();
+            let text = format!(
+                "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: {{ realtime-v2: 100% }}\n"
+            );
+            let definition = ContentId::of(text.as_bytes());
+            forms.texts.insert(definition, text.into());
+            let record = FlagRecord { definition: Some(definition), ..FlagRecord::default() };
+            forms.read_flag(&key, &record).unwrap();
+            (key, record, 1)
+        })
+        .collect();
+    Truth::of(Book::of(Head { revision: 1, ..Head::none() }, records, [], forms), Vec::new())
+}
+
+fn names(truth: &Truth) -> Vec<&str> {
+    truth.pending().iter().map(|pending| pending.id.as_str()).collect()
+}
+
+/// Each line: what comes one after the other, and what is pending then.
+#[test]
+fn what_is_pending_is_a_state_of_each_flag() {
+    fn check(what: &str, steps: Vec<Vec<Narrowed>>, pending: &[&str]) {
+        let mut truth = truth(3);
+        let mut position = truth.position();
+        for (number, narrowed) in (1..).zip(steps) {
+            truth.push(entry(&number.to_string(), narrowed));
+            assert!(truth.position() > position, "{what}: positions rise");
+            position = truth.position();
+            for standing in truth.standings() {
+                assert!(standing.changed_at <= position, "{what}: {standing:?}");
+            }
+        }
+        assert_eq!(names(&truth), pending, "{what}");
+    }
+    let (f, g) = ("f00000", "f00001");
+    check("falling shares", (1..100).map(|step| vec![set(f, 50_000 - step)]).collect(), &["99"]);
+    check("the same share again", (0..9).map(|_| vec![set(f, 50_000)]).collect(), &["9"]);
+    check("a split that is not lower", vec![vec![set(f, 10_000)], vec![set(f, 20_000)]], &["1", "2"]);
+    check("two flags", vec![vec![set(f, 9)], vec![set(g, 9)], vec![set(f, 8)], vec![set(g, 7)]], &["3", "4"]);
+    check("a stop between splits stays", vec![vec![set(f, 9)], vec![stop(f)], vec![set(f, 8)]], &["2", "3"]);
+    check("a stop takes no split's place", vec![vec![set(f, 9)], vec![stop(f)]], &["1", "2"]);
+    check("one of two flags", vec![vec![set(f, 9), set(g, 9)], vec![set(f, 8)], vec![set(f, 7)]], &["1", "3"]);
+    check("both of two flags", vec![vec![set(f, 9), set(g, 9)], vec![set(f, 8)], vec![set(f, 7), set(g, 7)]], &["3"]);
+    check("a stop of both", vec![vec![stop(f), stop(g)], vec![set(f, 7), set(g, 7)]], &["1", "2"]);
+}
+
+#[test]
+fn what_a_commit_was_begun_of_stays() {
+    let mut truth = truth(1);
+    truth.push(entry("1", vec![set("f00000", 9_000)]));
+    assert_eq!(truth.claim_first().map(|pending| pending.id), Some("1".to_owned()));
+    truth.push(entry("2", vec![set("f00000", 8_000)]));
+    truth.push(entry("3", vec![set("f00000", 7_000)]));
+    assert_eq!(names(&truth), ["1", "3"]);
+    truth.forget("1");
+    assert_eq!(names(&truth), ["3"]);
+    // What a start reads may be committed: whether it is, the store says.
+    let read = Truth::of(truth.book.clone(), truth.pending().to_vec());
+    let mut again = read;
+    again.push(entry("4", vec![set("f00000", 6_000)]));
+    assert_eq!(names(&again), ["3", "4"]);
+}
+
+/// A request is known by its name for as long as its entry, or one that took its place, is pending: in memory, and to a start.
+#[test]
+fn a_superseded_request_is_known_by_its_name() {
+    let mut truth = truth(1);
+    let mut journal: Vec<Pending> = Vec::new();
+    for number in 0..100 {
+        let pending = entry(&format!("id-{number}"), vec![set("f00000", 50_000 - number)]);
+        journal.push(truth.to_journal(&pending));
+        assert!(journal.last().unwrap().superseded.len() <= 1, "one entry costs the journal no more than it and its last name");
+        truth.push(pending);
+    }
+    let known = |truth: &Truth, number: u32| truth.pending().request_of(&format!("id-{number}")).flatten();
+    let request = |number: u32| Some(ContentId::of(format!("id-{number}").as_bytes()));
+    let read = Truth::of(truth.book.clone(), without_superseded(journal));
+    let compacted = Truth::of(truth.book.clone(), without_superseded(truth.pending().to_vec()));
+    for truth in [&truth, &read, &compacted] {
+        assert_eq!(names(truth), ["id-99"]);
+        for number in 67..100 {
+            assert_eq!(known(truth, number), request(number), "{number}");
+        }
+        assert_eq!(known(truth, 66), None, "32 are remembered");
+    }
+}
+
+/// Everything that asks every flag, over as many entries as there are flags and over one that stops them all. Looking through all of what
+/// is pending for each flag takes minutes.
+#[test]
+fn asking_every_flag_costs_no_more_with_all_of_them_pending() {
+    const FLAGS: usize = 10_000;
+    let base = truth(FLAGS);
+    let keys: Vec<String> = base.book.flags().map(|(key, _)| key.to_string()).collect();
+    let one_by_one = keys.iter().map(|key| entry(key, vec![stop(key), set(key, 9_000)]));
+    let together = [entry("all", keys.iter().map(|key| stop(key)).collect())];
+    for entries in [one_by_one.collect::<Vec<_>>(), together.to_vec()] {
+        let began = Instant::now();
+        let mut truth = base.clone();
+        for pending in entries {
+            truth.to_journal(&pending);
+            truth.push(pending);
+        }
+        assert!(keys.iter().all(|key| truth.flag(key).unwrap().record.stop.is_some()));
+        assert_eq!(truth.standings().len(), FLAGS);
+        assert!(Wish::StopAll.decide(&truth, None, &mark(2)).unwrap().parts.is_empty());
+        assert!(expire(&truth, 5, |_, _| turnout::moment::Due::ByBoth).decided.parts.is_empty());
+        assert!(truth.revocations_to_carry(5).is_empty());
+        while let Some(pending) = truth.claim_first() {
+            assert!(truth.pending().request_of(&pending.id).is_some());
+            truth.forget(&pending.id);
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    }
+}
