@@ -31,7 +31,8 @@ impl Inner {
         let journaled = self.journal(written).await;
         {
             let mut truth = self.truth();
-            if truth.push(pending) {
+            let may_go = |older: &Pending| journaled || !lock(&self.journaled).contains(&older.id);
+            if truth.push_over(pending, may_go) {
                 self.refresh(&truth);
             }
         }

@@ -165,14 +165,20 @@ impl Truth {
 
     /// Lays an entry over what is known, in the place of those that it alone comes to the same as; the position rises by it, or it would
     /// not be swapped in. Not so with one that was forgotten before it came, which is in the book already.
-    pub fn push(&mut self, mut pending: Pending) -> bool {
+    pub fn push(&mut self, pending: Pending) -> bool {
+        self.push_over(pending, |_| true)
+    }
+
+    /// The same, in the place of those alone that `may_go`. One that a start finds must not, unless it finds this one too: it would come
+    /// back, with nobody to know that it was committed as part of this one.
+    pub fn push_over(&mut self, mut pending: Pending, may_go: impl Fn(&Pending) -> bool) -> bool {
         if let Some(index) = self.early.iter().position(|id| *id == pending.id) {
             self.early.swap_remove(index);
             return false;
         }
         pending.read();
         let before = self.position();
-        let superseded = self.pending.superseded_by(&mut pending, |older| !self.tried.contains(&older.id));
+        let superseded = self.pending.superseded_by(&mut pending, |older| !self.tried.contains(&older.id) && may_go(older));
         let set = Arc::make_mut(&mut self.pending);
         let order = set.put(pending, &superseded);
         if self.position() <= before {

@@ -111,6 +111,23 @@ fn what_a_commit_was_begun_of_stays() {
     assert_eq!(names(&again), ["3", "4"]);
 }
 
+/// What a start would find stays until it finds what takes its place.
+#[test]
+fn what_is_durable_stays_until_what_takes_its_place_is() {
+    let mut truth = truth(1);
+    truth.push(entry("durable", vec![set("f00000", 9_000)]));
+    let may_go = |older: &Pending| older.id != "durable";
+    for number in 0..9 {
+        truth.push_over(entry(&format!("in memory {number}"), vec![set("f00000", 8_000 - number)]), may_go);
+    }
+    assert_eq!(names(&truth), ["durable", "in memory 8"]);
+    let newest = entry("durable too", vec![set("f00000", 7_000)]);
+    let named: Vec<String> = truth.to_journal(&newest).superseded.into_iter().map(|superseded| superseded.id).collect();
+    assert_eq!(named, ["durable", "in memory 8"]);
+    truth.push(newest);
+    assert_eq!(names(&truth), ["durable too"]);
+}
+
 /// A request is known by its name for as long as its entry, or one that took its place, is pending: in memory, and to a start.
 #[test]
 fn a_superseded_request_is_known_by_its_name() {
