@@ -260,7 +260,7 @@ impl Inner {
         });
         match opened.await.unwrap_or(Err(JournalError::NotInPlace)) {
             Ok(opened) => {
-                lock(&self.journaled).extend(ids);
+                lock(&self.journaled).extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
                 *journal = Some(opened);
             }
             Err(error) => self.tell_journal(Some(error.to_string())),
@@ -279,7 +279,8 @@ impl Inner {
             let made = made.and_then(|()| Journal::make(&inner.data.journal(), known, &entries, &Doubt::None));
             match made {
                 Ok(made) => {
-                    lock(&inner.journaled).extend(entries.into_iter().map(|entry| entry.id));
+                    let ids = entries.into_iter().map(|entry| entry.id).filter(|id| !made.leaves_out(id));
+                    lock(&inner.journaled).extend(ids);
                     *journal = Some(made);
                     inner.tell_journal(None);
                 }
