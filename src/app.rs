@@ -7,11 +7,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Builder, Handle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -20,17 +18,18 @@ use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
 use crate::data::{Addresses, DataError, DataFolder, SocketName};
 use crate::definition::Contents;
 use crate::folder::{Folder, Pulse};
-use crate::http::{self, AdminSurface, Limits, LocalServer, Server, Surface};
+use crate::http::{self, AdminSurface, Limits, LocalServer, Readings, Server, Surface};
 use crate::open_files;
 use crate::telemetry;
+use crate::thread_runtime::{ORDERS, ThreadRuntime};
 use crate::token::{Fresh, Gate, Operators, Report, ServerKeys, Sessions, random_name};
 use crate::watch::{Mode, Watch};
 use crate::webhook::Follower;
 
 /// How long a server that ends may take to let go of its data folder.
 const LEAVING: Duration = Duration::from_secs(1);
-/// How long the back room may take for what it has begun, when it is closed.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a thread with a runtime of its own may take to end.
+const THREAD_AT_MOST: Duration = Duration::from_secs(2);
 /// How long the system may take for one thing at the end: the file of addresses, the flags folder.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 /// How long a listener may take at the end: it has a limit of its own, unless the system holds up its thread.
@@ -55,19 +54,15 @@ pub struct App {
     admin: Server,
     /// The same by a socket that the data folder names, where there can be one.
     admin_socket: Option<(LocalServer, SocketName)>,
-    back_room: BackRoom,
-    webhook: Option<Follower>,
+    /// Carries out orders, ends and what is tried again: nothing that reads runs there, and nobody connects to it.
+    orders: ThreadRuntime,
+    /// Serves the admin listener: takes requests, hands them on and writes answers.
+    admin_thread: ThreadRuntime,
+    readings: Arc<Readings>,
+    webhook: Option<(Follower, ThreadRuntime)>,
     /// The data folder and what it says of where this service listens.
     announced: (Arc<DataFolder>, Addresses),
     fresh: Vec<Fresh>,
-}
-
-/// A thread and runtime of its own for the corridor and the admin listener: they work however busy the public one is.
-#[derive(Debug)]
-struct BackRoom {
-    handle: Handle,
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<()>,
 }
 
 /// Why the service could not start.
@@ -132,7 +127,8 @@ impl App {
         let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
         telemetry::capacity(limits.connections, files);
 
-        let back_room = BackRoom::open().map_err(StartError::Thread)?;
+        let orders = ThreadRuntime::start(ORDERS).map_err(StartError::Thread)?;
+        let admin_thread = ThreadRuntime::start("admin").map_err(StartError::Thread)?;
         step.send_replace("reading the flags folder");
         let (folder, contents) = read_first(&config).await;
         step.send_replace("opening the database");
@@ -146,13 +142,18 @@ impl App {
             may_be_new: config.may_be_new,
             tell: telemetry::news,
         };
-        let corridor = back_room.run(Corridor::open(opening)).await?;
+        let corridor = orders.run(Corridor::open(opening)).await?;
         let (first, of_folder, flags) = (corridor.clone(), contents.clone(), config.flags.clone());
-        back_room.run(async move { take_in(&first, &flags, &of_folder).await }).await;
+        orders.run(async move { take_in(&first, &flags, &of_folder).await }).await;
 
         step.send_replace("finding the place of the webhook");
         let (webhook, deliveries) = match config.webhook {
-            Some(hook) => Some(back_room.run(Follower::start(corridor.clone(), hook)).await).unzip(),
+            Some(hook) => {
+                // It reads revisions of any size, so it has a thread of its own.
+                let thread = ThreadRuntime::start("webhook").map_err(StartError::Thread)?;
+                let (follower, deliveries) = thread.run(Follower::start(corridor.clone(), hook)).await;
+                (Some((follower, thread)), Some(deliveries))
+            }
             None => (None, None),
         };
 
@@ -165,15 +166,18 @@ impl App {
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
-        let (watched, handle) = (corridor.clone(), back_room.handle.clone());
+        let (watched, handle) = (corridor.clone(), orders.handle().clone());
         let flags = config.flags.display().to_string();
         let deliver = move |contents| handle.block_on(take_in(&watched, &config.flags, &contents));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
-        back_room.handle.spawn(report_silence(corridor.clone(), watch.pulse(), flags.clone()));
+        admin_thread.handle().spawn(report_silence(corridor.clone(), watch.pulse(), flags.clone()));
         let admin_address = admin_listener.local_addr().map_err(listen_admin)?;
+        let readings = Arc::new(Readings::default());
         let admin = AdminSurface {
             public: surface,
             corridor: corridor.clone(),
+            orders: orders.handle().clone(),
+            readings: readings.clone(),
             operators,
             watch: watch.mode(),
             deliveries,
@@ -185,11 +189,11 @@ impl App {
             scrapes: Arc::default(),
         };
         let of_socket = serve_admin_socket(data.clone(), admin.clone());
-        let admin = back_room.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
-        let admin_socket = back_room.run(of_socket).await;
+        let admin = admin_thread.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
+        let admin_socket = admin_thread.run(of_socket).await;
         let addresses = Addresses::of(server.address(), admin.address());
         let announced = announce(data, addresses, config.data).await;
-        Ok(App { corridor, server, watch, admin, admin_socket, back_room, webhook, announced, fresh })
+        Ok(App { corridor, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, fresh })
     }
 
     /// Where clients ask.
@@ -211,6 +215,11 @@ impl App {
         &self.corridor
     }
 
+    /// What is read by operators and for them.
+    pub fn readings(&self) -> &Arc<Readings> {
+        &self.readings
+    }
+
     /// How changes of the flags folder are noticed.
     pub fn watch_mode(&self) -> Mode {
         self.watch.mode()
@@ -218,9 +227,15 @@ impl App {
 
     /// Ends at once, as a kill would: nothing more is written.
     pub async fn abandon(self) {
-        let App { corridor, server, watch, admin, back_room, .. } = self;
+        let App { corridor, server, watch, admin, orders, admin_thread, readings, webhook, .. } = self;
         drop((corridor, watch));
-        back_room.close().await;
+        readings.close();
+        orders.close().await;
+        admin_thread.close().await;
+        if let Some((follower, thread)) = webhook {
+            drop(follower);
+            thread.close().await;
+        }
         drop((server, admin));
     }
 
@@ -232,7 +247,8 @@ impl App {
 
     /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of its own: 18 s at most for all of it.
     pub async fn stop(self) {
-        let App { corridor, server, watch, admin, admin_socket, back_room, webhook, announced: (data, addresses), .. } = self;
+        let App { corridor, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, .. } = self;
+        let (data, addresses) = announced;
         let (socket, name) = admin_socket.unzip();
         let forget = move || (data.remove_own_addresses(&addresses), name.map(|name| data.remove_own_admin_socket(&name)));
         let _ = timeout(LAST_LOOK, blocking(forget)).await;
@@ -245,40 +261,20 @@ impl App {
             }
         };
         let stop_admin = async move { tokio::join!(admin.stop(), stop_socket) };
-        let _ = timeout(LISTENER_AT_MOST, back_room.run(stop_admin)).await;
+        let _ = timeout(LISTENER_AT_MOST, admin_thread.run(stop_admin)).await;
+        readings.close();
         // What was not delivered yet is, after the next start.
-        drop(webhook);
-        let _ = timeout(CLOSE_AT_MOST, back_room.run(async move { corridor.close().await })).await;
-        let _ = timeout(2 * LAST_WORDS, back_room.close()).await;
-    }
-}
-
-impl BackRoom {
-    fn open() -> io::Result<BackRoom> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel();
-        let run = move || {
-            let _ = runtime.block_on(stopped);
-            // A look-up of a name that hangs holds up no stop.
-            runtime.shutdown_timeout(LAST_WORDS);
+        let (follower, webhook) = webhook.unzip();
+        drop(follower);
+        let _ = timeout(CLOSE_AT_MOST, orders.run(async move { corridor.close().await })).await;
+        let threads = [Some(orders), Some(admin_thread), webhook].into_iter().flatten().map(ThreadRuntime::close);
+        let closing: Vec<_> = threads.map(tokio::spawn).collect();
+        let closed = async {
+            for thread in closing {
+                let _ = thread.await;
+            }
         };
-        let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run)?;
-        Ok(BackRoom { handle, stop, thread })
-    }
-
-    /// Runs something there and waits for it here.
-    async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
-        match self.handle.spawn(task).await {
-            Ok(done) => done,
-            // Nothing aborts it, so it panicked: that is told here.
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-
-    async fn close(self) {
-        let _ = self.stop.send(());
-        let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
+        let _ = timeout(THREAD_AT_MOST, closed).await;
     }
 }
 

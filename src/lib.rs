@@ -58,6 +58,7 @@ pub mod snapshot;
 pub mod store;
 pub mod tally;
 pub mod telemetry;
+pub mod thread_runtime;
 pub mod time_limit;
 pub mod token;
 pub mod truth;

@@ -118,8 +118,11 @@ impl Problems {
 
     /// The findings with the time since when there is each.
     pub fn found(&self) -> Vec<(Finding, i64)> {
-        let _setting = lock(&self.setting);
-        self.findings.load().iter().cloned().zip(self.found_at_ms.load().iter().copied()).collect()
+        let (findings, found_at_ms) = {
+            let _setting = lock(&self.setting);
+            (self.findings.load_full(), self.found_at_ms.load_full())
+        };
+        findings.iter().cloned().zip(found_at_ms.iter().copied()).collect()
     }
 
     pub fn count(&self) -> usize {

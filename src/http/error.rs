@@ -53,6 +53,8 @@ pub enum Refusal {
     BadOrder(String),
     #[error("the system gives no randomness")]
     NoRandomness,
+    #[error("as many calls that only look wait here as may; try again in 1 s")]
+    Busy,
     /// What the corridor did not do.
     #[error("{detail}")]
     Order { row: (StatusCode, &'static str), says: &'static str, detail: String, since: Option<Box<Json>> },
@@ -85,6 +87,7 @@ impl Refusal {
             Refusal::UnknownToken => (StatusCode::NOT_FOUND, "no-such-token"),
             Refusal::BadOrder(_) => (StatusCode::BAD_REQUEST, "bad-order"),
             Refusal::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, "no-randomness"),
+            Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Refusal::Order { row, .. } => *row,
         }
     }
@@ -132,6 +135,7 @@ impl Refusal {
             Refusal::UnknownToken => "there is no such token that is still good",
             Refusal::BadOrder(_) => "the body, the query or a header is not as it has to be",
             Refusal::NoRandomness => "the system gives no randomness",
+            Refusal::Busy => "as many calls that only look wait as may",
             Refusal::Order { says, .. } => says,
         }
     }

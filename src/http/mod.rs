@@ -26,7 +26,9 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-pub use admin::{AdminSurface, Scrapes, admin_document, permissions, request_counts, routes as admin_routes};
+pub use admin::{
+    AdminSurface, Readings, Scrapes, Source, Verified, admin_document, permissions, request_counts, routes as admin_routes,
+};
 pub use front::Front;
 pub use openapi::public_document;
 pub use proxies::Proxies;

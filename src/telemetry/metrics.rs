@@ -77,6 +77,8 @@ registry! {
     HELD_BYTES: Gauge "turnout_held_bytes" ["bound"] "Bytes that callers make the server hold";
     BOUND_REACHED: Counter "turnout_bound_reached" ["bound"] "How often a bound left no room";
     HTTP_REQUESTS: Counter "turnout_http_requests" ["listener", "route", "status"] "Requests that were answered";
+    READINGS: Counter "turnout_readings" [] "Calls that only look, and verifications, that were begun beside the thread of orders";
+    READINGS_WAITING: Gauge "turnout_readings_waiting" [] "Calls that only look and wait for their turn";
     EVALUATIONS: Counter "turnout_evaluations" ["flag", "strategy", "rule"] "Evaluations by outcome";
     WEBHOOK_BEHIND: Gauge "turnout_webhook_behind" [] "Revisions the webhook has not taken yet";
     WEBHOOK_DELIVERIES: Counter "turnout_webhook_deliveries" ["outcome"] "What came of posting revisions";

@@ -15,4 +15,5 @@ mod store;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod viewers;
 mod webhook;

@@ -1,17 +1,21 @@
 //! How the admin listener's answers look.
 
 use axum::body::Body;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value as Json, json};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::json;
 
 use super::AdminSurface;
+use super::pieces::in_pieces;
 use super::rejected::since;
 use crate::http::answer::REVISION;
 use crate::http::error::{Refusal, ends_the_connection};
 
-pub fn json(surface: &AdminSurface, status: StatusCode, body: &Json) -> Response<Body> {
-    respond(surface, status, "application/json", body.to_string())
+/// A body is written once, whatever it is made of. It is data of our own, so that writing it does not fail.
+pub fn json(surface: &AdminSurface, status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    respond(surface, status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
 pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
@@ -29,14 +33,22 @@ pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
+    if *refusal == Refusal::Busy {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if ends_the_connection(status) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
 
-pub fn respond(surface: &AdminSurface, status: StatusCode, content_type: &'static str, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(body));
+pub fn respond(
+    surface: &AdminSurface,
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let mut response = Response::new(in_pieces(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -52,16 +52,16 @@ pub fn hello() -> Operation {
 
 pub fn openapi() -> Operation {
     let document = Answers { content: Some(("application/json", json!({ "type": "object" }))), ..found("The document.", "") };
-    look("adminOpenapi", "This document", document, vec![])
+    reading("adminOpenapi", "This document", document, vec![])
 }
 
 pub fn metrics() -> Operation {
     let content = Some((crate::telemetry::metrics::OPENMETRICS, json!({ "type": "string" })));
-    look("metrics", "Counters and gauges", Answers { content, ..found("OpenMetrics.", "") }, vec![])
+    reading("metrics", "Counters and gauges", Answers { content, ..found("OpenMetrics.", "") }, vec![])
 }
 
 pub fn problems_there_are() -> Operation {
-    look(
+    reading(
         "problems",
         "What is wrong at the moment, and the mend",
         found("The problems; none is an empty list.", "Problems"),
@@ -70,17 +70,17 @@ pub fn problems_there_are() -> Operation {
 }
 
 pub fn status() -> Operation {
-    look("status", "How it stands: the database, then every flag", found("How it stands.", "Status"), vec![])
+    reading("status", "How it stands: the database, then every flag", found("How it stands.", "Status"), vec![])
 }
 
 pub fn flag() -> Operation {
-    let mut operation = look("flag", "One flag as it stands", found("The flag.", "FlagState"), vec![Refusal::UnknownFlag]);
+    let mut operation = reading("flag", "One flag as it stands", found("The flag.", "FlagState"), vec![Refusal::UnknownFlag]);
     operation.parameters = vec![flag_in_path()];
     operation
 }
 
 pub fn convergence() -> Operation {
-    let mut operation = look(
+    let mut operation = reading(
         "convergence",
         "How far the newest change of a flag has landed",
         found("The streams that follow it, by what they prove.", "Convergence"),
@@ -91,7 +91,7 @@ pub fn convergence() -> Operation {
 }
 
 pub fn convergence_of_all() -> Operation {
-    look(
+    reading(
         "convergenceOfAll",
         "How far the newest state of everything has landed",
         found("All streams, each judged by the newest state of what it follows.", "Convergence"),
@@ -102,7 +102,7 @@ pub fn convergence_of_all() -> Operation {
 pub fn explain() -> Operation {
     let mut refusals = with_a_body();
     refusals.push(Refusal::UnknownFlag);
-    let mut operation = look("explain", "The story of one answer", found("Every step of it.", "Story"), refusals);
+    let mut operation = reading("explain", "The story of one answer", found("Every step of it.", "Story"), refusals);
     operation.parameters = vec![flag_in_path()];
     operation.takes = Takes::PerhapsBody(json!({
         "type": "object",
@@ -167,7 +167,7 @@ pub fn history() -> Operation {
     };
     let mut refusals = vec![bad_order()];
     refusals.extend(without_a_database());
-    let mut operation = look("history", "Revisions, the newest first", found("A page of them.", "History"), refusals);
+    let mut operation = reading("history", "Revisions, the newest first", found("A page of them.", "History"), refusals);
     operation.parameters = vec![
         in_query("flag", "Only what changed this flag.", shape("FlagKey")),
         number("before", "Only older ones.", json!({ "minimum": 0 })),
@@ -187,7 +187,7 @@ pub fn verify() -> Operation {
 }
 
 pub fn tokens() -> Operation {
-    look(
+    reading(
         "tokens",
         "The credentials there are, without their secrets",
         found("All of them.", "Tokens"),
@@ -250,6 +250,12 @@ fn look(id: &'static str, summary: &'static str, good: Answers, more: Vec<Refusa
     let mut refusals = vec![Refusal::WrongHost, Refusal::NoToken, Refusal::NotPermitted(Role::Viewer), Refusal::NoSuchMethod];
     refusals.extend(more);
     call(id, summary, good, refusals)
+}
+
+/// A call that waits for its turn among those that only look.
+fn reading(id: &'static str, summary: &'static str, good: Answers, mut more: Vec<Refusal>) -> Operation {
+    more.push(Refusal::Busy);
+    look(id, summary, good, more)
 }
 
 /// A call that changes one flag.

@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::flags::unknown;
-use crate::convergence::{Counts, PollersSeen, Reached, Report};
+use super::view::CountsView;
+use crate::convergence::{PollersSeen, Reached, Report};
 use crate::http::question::{FlagPath, key};
 
 pub async fn of_flag(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
@@ -27,11 +28,6 @@ pub async fn of_all(State(surface): State<AdminSurface>) -> Response<Body> {
     answer(&surface, StatusCode::OK, &told(&surface, None, &report))
 }
 
-/// The open streams by what they prove.
-pub fn counts(Counts { open, confirmed, not_needed, told, missing }: &Counts) -> Json {
-    json!({ "open": open, "confirmed": confirmed, "notNeeded": not_needed, "told": told, "missing": missing })
-}
-
 fn told(surface: &AdminSurface, flag: Option<&str>, report: &Report) -> Json {
     let Report { position, live_at, counts: of_streams, reached } = report;
     let Reached { p50_ms, p90_ms, p99_ms } = reached;
@@ -41,7 +37,7 @@ fn told(surface: &AdminSurface, flag: Option<&str>, report: &Report) -> Json {
         "flag": flag,
         "position": position.to_string(),
         "liveAtMs": wall_ms,
-        "streams": counts(of_streams),
+        "streams": CountsView::from(*of_streams),
         "reached": { "p50Ms": p50_ms, "p90Ms": p90_ms, "p99Ms": p99_ms },
         "missingSinceMs": wall_ms.filter(|_| of_streams.missing > 0),
         "pollers": { "seen": seen, "askedSince": asked_since },

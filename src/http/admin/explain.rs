@@ -13,7 +13,7 @@ use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::flags::unknown;
 use super::members::Members;
-use super::view;
+use super::view::SlotsView;
 use crate::definition::typed_value;
 use crate::explain::Story;
 use crate::flag::{Bucket, Context, Definition, Identity, MAX_ATTRIBUTES, TargetingKey, Value};
@@ -102,9 +102,10 @@ fn told(surface: &AdminSurface, key: &str, asked: &Asked) -> Result<Json, Refusa
     };
     let mut body = json!(story);
     body["revision"] = snapshot.position().to_string().into();
-    let flag = truth.flag(key).map(|standing| view::flag(&truth, entry.key(), &standing)).unwrap_or_default();
+    let standing = truth.flag(key);
+    let slots = json!(standing.as_ref().map(SlotsView::of));
     for slot in ["stop", "held", "pin"] {
-        body[slot] = flag[slot].clone();
+        body[slot] = slots[slot].clone();
     }
     Ok(body)
 }

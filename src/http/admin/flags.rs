@@ -1,49 +1,104 @@
 //! How it stands: the database first, then every flag.
 
+use std::collections::HashMap;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use serde::ser::SerializeSeq;
+use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
-use super::convergence::counts;
-use super::view;
+use super::view::FlagView;
 use crate::control::{Database, Rejected};
 use crate::convergence::Counts;
 use crate::definition::similar;
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, key};
-use crate::truth::{Refused, Truth};
+use crate::truth::{Pending, Refused, Truth};
+
+/// How everything stands. It is written flag by flag: of a state of any size no copy is made, nor a tree of values.
+#[derive(Serialize)]
+struct Status<'a> {
+    revision: u64,
+    position: String,
+    pending: usize,
+    database: DatabaseView,
+    problems: usize,
+    streams: StreamsView,
+    flags: Flags<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DatabaseView {
+    state: &'static str,
+    why: Option<String>,
+    since_ms: Option<i64>,
+}
+
+#[derive(Serialize)]
+struct StreamsView {
+    open: usize,
+    limit: usize,
+}
+
+struct Flags<'a> {
+    truth: &'a Truth,
+    clients: HashMap<FlagKey, Counts>,
+}
+
+impl Serialize for Flags<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut flags = serializer.serialize_seq(None)?;
+        for key in keys(self.truth) {
+            if let Some(entry) = self.truth.flag(key.as_str()) {
+                let clients = self.clients.get(key).copied();
+                flags.serialize_element(&FlagView::of(self.truth, key, &entry, clients))?;
+            }
+        }
+        flags.end()
+    }
+}
+
+/// Every flag there is, also those that are only pending, in the order of their keys.
+fn keys(truth: &Truth) -> Vec<&FlagKey> {
+    let mut keys: Vec<&FlagKey> = truth.book.flags().map(|(key, _)| key).collect();
+    let recorded = keys.len();
+    let pending = truth.pending().iter().flat_map(Pending::flags);
+    keys.extend(pending.filter(|key| truth.book.flag(key.as_str()).is_none()));
+    if keys.len() > recorded {
+        keys.sort_unstable();
+        keys.dedup();
+    }
+    keys
+}
 
 pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
     let truth = surface.corridor.truth();
-    let keys = truth.standings().into_iter().map(|standing| standing.key.clone());
+    let truth: &Truth = &truth;
     let hub = &surface.public.hub;
     let clients = Counts::of_every_flag(&surface.public.live.current(), hub.streams(), hub.now_ms());
-    let flag = |key: FlagKey| {
-        let mut flag = truth.flag(key.as_str()).map(|entry| view::flag(&truth, &key, &entry))?;
-        flag["clients"] = clients.get(&key).map(counts).unwrap_or_default();
-        Some(flag)
+    let status = Status {
+        revision: truth.book.head.revision,
+        position: truth.position().to_string(),
+        pending: truth.pending().len(),
+        database: database(&surface),
+        problems: surface.public.problems.count(),
+        streams: StreamsView { open: hub.streams().count(), limit: hub.streams().most() },
+        flags: Flags { truth, clients },
     };
-    let flags: Vec<Json> = keys.filter_map(flag).collect();
-    let body = json!({
-        "revision": truth.book.head.revision,
-        "position": truth.position().to_string(),
-        "pending": truth.pending().len(),
-        "database": database(&surface),
-        "problems": surface.public.problems.count(),
-        "streams": { "open": hub.streams().count(), "limit": hub.streams().most() },
-        "flags": flags,
-    });
-    answer(&surface, StatusCode::OK, &body)
+    answer(&surface, StatusCode::OK, &status)
 }
 
 pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
-    match of_flag(&surface, &surface.corridor.truth(), key(&path)) {
+    let truth = surface.corridor.truth();
+    match of_flag(&surface, &truth, key(&path)) {
         Some(flag) => answer(&surface, StatusCode::OK, &flag),
-        None => refuse(&surface, &unknown(&surface.corridor.truth(), key(&path))),
+        None => refuse(&surface, &unknown(&truth, key(&path))),
     }
 }
 
@@ -57,17 +112,17 @@ pub fn unknown(truth: &Truth, key: &str) -> Refusal {
 /// A flag as it stands.
 pub fn of_flag(surface: &AdminSurface, truth: &Truth, key: &str) -> Option<Json> {
     let entry = truth.flag(key)?;
-    let mut flag = view::flag(truth, &key.parse().ok()?, &entry);
+    let key: FlagKey = key.parse().ok()?;
     let hub = &surface.public.hub;
-    let report = hub.landed().of_flag(&surface.public.live.current(), key, hub.streams(), hub.now_ms());
-    flag["clients"] = report.map(|report| counts(&report.counts)).unwrap_or_default();
-    Some(flag)
+    let report = hub.landed().of_flag(&surface.public.live.current(), key.as_str(), hub.streams(), hub.now_ms());
+    Some(json!(FlagView::of(truth, &key, &entry, report.map(|report| report.counts))))
 }
 
-fn database(surface: &AdminSurface) -> Json {
-    match surface.corridor.standing().database {
-        Database::Up => json!({ "state": "up", "why": null, "sinceMs": null }),
-        Database::Down { why, since_ms } => json!({ "state": "down", "why": why, "sinceMs": since_ms }),
-        Database::Held { why, since_ms } => json!({ "state": "held", "why": why, "sinceMs": since_ms }),
-    }
+fn database(surface: &AdminSurface) -> DatabaseView {
+    let (state, why, since_ms) = match surface.corridor.standing().database {
+        Database::Up => ("up", None, None),
+        Database::Down { why, since_ms } => ("down", Some(why), Some(since_ms)),
+        Database::Held { why, since_ms } => ("held", Some(why), Some(since_ms)),
+    };
+    DatabaseView { state, why, since_ms }
 }

@@ -11,6 +11,7 @@ use axum::middleware::{Next, from_fn};
 
 use super::AdminSurface;
 use super::answer::refuse;
+use super::readings::Source;
 use crate::http::contract::Endpoint;
 use crate::http::error::Refusal;
 use crate::http::question::body as read_body;
@@ -58,15 +59,33 @@ impl Permission {
     }
 }
 
+/// Where a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// On the thread of the listener, which must have it off its hands in a moment: orders come by there.
+    Listener,
+    /// Among the readings, in turn.
+    Readings(Source),
+}
+
 /// A call with its permission.
 pub struct Guarded {
     permission: Permission,
+    place: Place,
     endpoint: Endpoint<AdminSurface>,
 }
 
 impl Guarded {
     pub fn new(permission: Permission, endpoint: Endpoint<AdminSurface>) -> Guarded {
-        Guarded { permission, endpoint }
+        // What only looks is a reading, unless its row says otherwise.
+        let is_reading = permission == Permission::Look;
+        let place = if is_reading { Place::Readings(Source::Memory) } else { Place::Listener };
+        Guarded { permission, place, endpoint }
+    }
+
+    /// The same call, answered elsewhere.
+    pub fn at(self, place: Place) -> Guarded {
+        Guarded { place, ..self }
     }
 
     pub fn row(&self) -> (&'static str, &'static str, &'static str) {
@@ -76,8 +95,8 @@ impl Guarded {
 
     /// The call as it is served: nobody gets past its permission.
     pub fn into_checked(self) -> Endpoint<AdminSurface> {
-        let permission = self.permission;
-        self.endpoint.behind(from_fn(move |request: Request, next: Next| check(permission, request, next)))
+        let (permission, place) = (self.permission, self.place);
+        self.endpoint.behind(from_fn(move |request: Request, next: Next| check(permission, place, request, next)))
     }
 
     /// The call as it is described.
@@ -115,7 +134,7 @@ pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
     response
 }
 
-async fn check(permission: Permission, request: Request, next: Next) -> Response<Body> {
+async fn check(permission: Permission, place: Place, request: Request, next: Next) -> Response<Body> {
     let Some(Identified { caller, surface }) = request.extensions().get().cloned() else {
         // Without `identify` before it nobody is known, so nobody gets past.
         let mut nobody = Response::default();
@@ -129,25 +148,37 @@ async fn check(permission: Permission, request: Request, next: Next) -> Response
         (Permission::Administer, Some(Caller { role: Role::Admin, flags: Some(_), .. })) => {
             refuse(&surface, &Refusal::OtherFlags)
         }
-        (permission, Some(caller)) if permission.is_given_to(caller.role) => when_whole(&surface, &caller, request, next).await,
+        (permission, Some(caller)) if permission.is_given_to(caller.role) => {
+            match when_whole(&surface, &caller, request).await {
+                Ok(request) => answer(&surface, caller, place, request, next).await,
+                Err(refusal) => refuse(&surface, &refusal),
+            }
+        }
         (_, Some(caller)) => refuse(&surface, &Refusal::NotPermitted(caller.role)),
     }
 }
 
-/// Carries out an order once its body has arrived, if its credential is still what it was when the head came: a token that was revoked or
-/// has expired meanwhile orders nothing. What has no body was judged whole.
-async fn when_whole(surface: &AdminSurface, caller: &Caller, request: Request, next: Next) -> Response<Body> {
+/// The request once its body has arrived, if its credential is still what it was when the head came: a token that was revoked or has
+/// expired meanwhile orders nothing. What has no body was judged whole.
+async fn when_whole(surface: &AdminSurface, caller: &Caller, request: Request) -> Result<Request, Refusal> {
     if request.method() != Method::POST {
-        return next.run(request).await;
+        return Ok(request);
     }
     let (head, body) = request.into_parts();
-    let bytes = match read_body(&surface.public.arriving_orders, false, body).await {
-        Ok(bytes) => bytes,
-        Err(bad) => return refuse(surface, &bad.into()),
-    };
+    let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
     match judge(surface, &head.headers) {
-        Some(now) if now == *caller => next.run(Request::from_parts(head, Body::from(bytes))).await,
-        _ => refuse(surface, &Refusal::NoToken),
+        Some(now) if now == *caller => Ok(Request::from_parts(head, Body::from(bytes))),
+        _ => Err(Refusal::NoToken),
+    }
+}
+
+async fn answer(surface: &AdminSurface, caller: Caller, place: Place, request: Request, next: Next) -> Response<Body> {
+    match place {
+        Place::Listener => next.run(request).await,
+        Place::Readings(source) => {
+            let answered = surface.readings.answer(source, caller.id, next.run(request)).await;
+            answered.unwrap_or_else(|_| refuse(surface, &Refusal::Busy))
+        }
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::time::timeout;
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
-use crate::control::Rejected;
+use super::readings::Verified;
+use crate::control::{Database, Rejected};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::store::{Page, Stored};
@@ -23,6 +24,7 @@ pub const MAX_PAGE: u32 = 200;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Reading every row of a long history takes its time.
 const VERIFYING: Duration = Duration::from_secs(60);
+pub const SLOW: &str = "it does not answer in time";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,14 +50,14 @@ pub async fn history(
     let page =
         Page { flag: which.flag.map(|flag| flag.to_string()), before: which.before, after: which.after, limit: limit + 1 };
     let read = async {
-        let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
+        let store = surface.corridor.store().await.ok_or_else(|| Rejected::Down(why_down(&surface)))?;
         let found = store.history(&page).await.map_err(|error| Rejected::Down(error.chain()))?;
         let ids: Vec<_> = found.iter().flat_map(|stored| texts_to_tell(&stored.revision)).collect();
         // What a text meant then is told as far as it can be read.
         let texts = store.texts(&ids).await.unwrap_or_default();
         Ok((found, Forms { texts, ..Forms::default() }))
     };
-    match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(slow())) {
+    match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Rejected::Down(SLOW.to_owned()))) {
         Ok((found, mut forms)) => {
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
@@ -67,23 +69,30 @@ pub async fn history(
 }
 
 pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
-    let kept = surface.corridor.kept();
-    let read = async {
-        let store = surface.corridor.store().await.ok_or_else(|| down(&surface))?;
-        store.verify(&kept).await.map_err(|error| Rejected::Down(error.chain()))
-    };
-    match timeout(VERIFYING, read).await.unwrap_or_else(|_| Err(slow())) {
-        Ok(verdict) => {
+    let (readings, verified) = (surface.readings.clone(), surface.clone());
+    match readings.verify(|| verify_database(verified)).await {
+        Ok(Verified { verdict: Ok(verdict), compared_with }) => {
             let body = json!({
                 "sound": verdict.faults.is_empty(),
                 "revisions": verdict.revisions,
                 "faults": verdict.faults,
-                "comparedWithRevision": kept.head.map(|head| head.revision),
+                "comparedWithRevision": compared_with,
             });
             answer(&surface, StatusCode::OK, &body)
         }
+        Ok(Verified { verdict: Err(why), .. }) => refuse(&surface, &Rejected::Down(why).into()),
         Err(rejected) => refuse(&surface, &rejected.into()),
     }
+}
+
+async fn verify_database(surface: AdminSurface) -> Verified {
+    let kept = surface.corridor.kept();
+    let read = async {
+        let store = surface.corridor.store().await.ok_or_else(|| why_down(&surface))?;
+        store.verify(&kept).await.map_err(|error| error.chain())
+    };
+    let verdict = timeout(VERIFYING, read).await.unwrap_or_else(|_| Err(SLOW.to_owned()));
+    Verified { verdict, compared_with: kept.head.map(|head| head.revision) }
 }
 
 /// Revisions as they stand in an answer; also of those that made an order stale.
@@ -92,14 +101,9 @@ pub fn revisions(found: &[Stored]) -> Json {
     found.iter().map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect()
 }
 
-fn down(surface: &AdminSurface) -> Rejected {
-    use crate::control::Database;
+fn why_down(surface: &AdminSurface) -> String {
     match surface.corridor.standing().database {
-        Database::Up => slow(),
-        Database::Down { why, .. } | Database::Held { why, .. } => Rejected::Down(why),
+        Database::Up => SLOW.to_owned(),
+        Database::Down { why, .. } | Database::Held { why, .. } => why,
     }
-}
-
-fn slow() -> Rejected {
-    Rejected::Down("it does not answer in time".to_owned())
 }

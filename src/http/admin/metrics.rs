@@ -1,7 +1,6 @@
 //! `GET /metrics`: what is counted, collected from where it is counted.
 //!
-//! It is written on a thread that carries out no order, and copies no state: flags are read from the live snapshot, and evaluations a part
-//! at a time. At most two pages are written at once.
+//! It copies no state: flags are read from the live snapshot, and evaluations a part at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,8 +9,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::AdminSurface;
 use super::answer::respond;
@@ -24,33 +21,22 @@ use crate::telemetry::log_lines_dropped;
 use crate::telemetry::metrics::{self as registry, MAX_FLAGS, Number, OPENMETRICS, Page, page};
 use crate::time_limit::OneAtATime;
 
-/// How many pages may be written at once.
-const PAGES_AT_ONCE: usize = 2;
 /// How many outcomes are read in one go.
 const OUTCOMES_AT_ONCE: usize = 256;
 /// How long the disk may take to say what is on it; a page comes without that.
 const DISK_AT_MOST: Duration = Duration::from_millis(250);
 
-/// What bounds the pages that are written at once.
-#[derive(Debug)]
+/// What is looked up for pages once, however many are written.
+#[derive(Debug, Default)]
 pub struct Scrapes {
-    pages: Semaphore,
     disk: OneAtATime<DiskUsage>,
 }
 
-impl Default for Scrapes {
-    fn default() -> Scrapes {
-        Scrapes { pages: Semaphore::new(PAGES_AT_ONCE), disk: OneAtATime::default() }
-    }
-}
-
 pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
-    let _turn = surface.scrapes.pages.acquire().await;
     let data = surface.corridor.data().clone();
     let disk = surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
     let collected = Arc::new(surface.clone());
-    let written = spawn_blocking(move || page(move |page| collected.collect(page, disk))).await;
-    respond(&surface, StatusCode::OK, OPENMETRICS, written.unwrap_or_default())
+    respond(&surface, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
 }
 
 /// A bound by its name, how many bytes are held if it is one in bytes, and how often it left no room.
@@ -73,6 +59,7 @@ impl AdminSurface {
         bounds.push(("arriving-questions", Some(surface.arriving.bytes()), surface.arriving.cut()));
         bounds.push(("arriving-orders", Some(surface.arriving_orders.bytes()), surface.arriving_orders.cut()));
         bounds.push(("remembered-tokens", Some(remembered), driven_out));
+        bounds.push(("waiting-readings", None, self.readings.refused()));
         bounds
     }
 
@@ -121,6 +108,8 @@ impl AdminSurface {
         page.one(&registry::STREAMS_OPENED, streams.opened())?;
         page.one(&registry::STREAMS_REFUSED, streams.refused().map(|(_, count)| count).sum::<u64>())?;
         page.one(&registry::STREAM_DECISIONS, self.public.hub.decisions())?;
+        page.one(&registry::READINGS, self.readings.begun())?;
+        page.one(&registry::READINGS_WAITING, self.readings.waiting())?;
         let bounds = self.bounds();
         page.rows(&registry::HELD_BYTES, bounds.iter().filter_map(|(bound, bytes, _)| Some(([*bound], (*bytes)?))))?;
         page.rows(&registry::BOUND_REACHED, bounds.iter().map(|(bound, _, count)| ([*bound], *count)))?;

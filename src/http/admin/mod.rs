@@ -14,13 +14,17 @@ mod history;
 mod members;
 mod metrics;
 mod orders;
+mod pieces;
 mod problems;
+mod readings;
 mod rejected;
 mod shapes;
 mod tokens;
+mod turns;
 mod view;
 
 use std::net::{IpAddr, SocketAddr};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use axum::Router;
@@ -29,9 +33,11 @@ use axum::extract::Request;
 use axum::http::{Response, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::{Value as Json, json};
+use tokio::runtime::Handle;
 
-use self::guard::{Guarded, Permission};
+use self::guard::{Guarded, Permission, Place};
 pub use self::metrics::Scrapes;
+pub use self::readings::{Readings, Source, Verified};
 use super::Surface;
 use super::contract::{Endpoint, document, router};
 use super::error::Refusal;
@@ -47,6 +53,9 @@ use crate::webhook::Deliveries;
 pub struct AdminSurface {
     pub public: Surface,
     pub corridor: Corridor,
+    /// Where orders are carried out: nothing else runs there.
+    pub orders: Handle,
+    pub readings: Arc<Readings>,
     pub operators: Operators,
     pub watch: Mode,
     /// What a webhook came to, if there is one.
@@ -62,6 +71,17 @@ pub struct AdminSurface {
     /// What this listener was asked.
     pub requests: Arc<RequestCounts>,
     pub scrapes: Arc<Scrapes>,
+}
+
+impl AdminSurface {
+    /// Has something done on the thread of orders, to its end even if its caller hangs up; `None` if the service ends before that.
+    async fn order<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        match self.orders.spawn(work).await {
+            Ok(done) => Some(done),
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            Err(_) => None,
+        }
+    }
 }
 
 /// The counters of this listener's requests.
@@ -89,9 +109,12 @@ fn calls() -> Vec<Guarded> {
         Guarded::new(Change, Endpoint::post("/v1/flags/{flag}/resume", orders::resume, contract::resume())),
         Guarded::new(Narrow, Endpoint::post("/v1/flags/{flag}/rollback", orders::rollback, contract::rollback())),
         Guarded::new(Narrow, Endpoint::post("/v1/stop", orders::stop_all, contract::stop_all())),
-        Guarded::new(Look, Endpoint::get("/v1/history", history::history, contract::history())),
-        Guarded::new(Look, Endpoint::get("/v1/history/verify", history::verify, contract::verify())),
-        Guarded::new(Administer, Endpoint::get("/v1/tokens", tokens::list, contract::tokens())),
+        Guarded::new(Look, Endpoint::get("/v1/history", history::history, contract::history()))
+            .at(Place::Readings(Source::Database)),
+        // It waits there for the one verification that runs elsewhere.
+        Guarded::new(Look, Endpoint::get("/v1/history/verify", history::verify, contract::verify())).at(Place::Listener),
+        Guarded::new(Administer, Endpoint::get("/v1/tokens", tokens::list, contract::tokens()))
+            .at(Place::Readings(Source::Memory)),
         Guarded::new(Administer, Endpoint::post("/v1/tokens", tokens::create, contract::create_token())),
         Guarded::new(Own, Endpoint::post("/v1/tokens/{id}/revoke", tokens::revoke, contract::revoke_token())),
     ]

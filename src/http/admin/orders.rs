@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value as Json, json};
+use tokio::task::spawn_blocking;
 
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
@@ -13,7 +14,7 @@ use super::guard::Permission;
 use super::members::{Members, bad_order};
 use super::view;
 use crate::clock;
-use crate::control::{Done, Order};
+use crate::control::{Done, Order, Rejected};
 use crate::flag::{FlagKey, Share};
 use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, body as read_body, key};
@@ -27,6 +28,8 @@ pub const MAX_REASON_BYTES: usize = 500;
 pub const MAX_KEY_BYTES: usize = 128;
 /// A header of any value: what would widen is refused, whatever the role. Whoever wants to ask a person first learns so whether to.
 pub const NARROW_ONLY: &str = "turnout-narrow-only";
+/// What came of an order in more parts than these is not told by the listener's own thread.
+const MANY_PARTS: usize = 64;
 /// The longest a split is held before its end.
 pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
 
@@ -191,25 +194,43 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
 }
 
 async fn carried_out(surface: &AdminSurface, order: Order) -> Response<Body> {
-    let wish = order.wish.clone();
-    match surface.corridor.order(order).await {
+    let (wish, corridor) = (order.wish.clone(), surface.corridor.clone());
+    let done = surface.order(async move { corridor.order(order).await }).await;
+    match done.unwrap_or(Err(Rejected::Unknown)) {
         Ok(done) => {
             let status = if matches!(done, Done::Pending { .. }) { StatusCode::ACCEPTED } else { StatusCode::OK };
-            answer(surface, status, &told(surface, &wish, &done))
+            let told = match parts_of(&done).len() {
+                ..=MANY_PARTS => told(surface, &wish, &done),
+                // The answer to `stop --all` is a long one, and other orders come by this thread.
+                _ => {
+                    let surface = surface.clone();
+                    spawn_blocking(move || told(&surface, &wish, &done)).await.unwrap_or_default()
+                }
+            };
+            answer(surface, status, &told)
         }
         Err(rejected) => refuse(surface, &rejected.into()),
     }
 }
 
+fn parts_of(done: &Done) -> &[Part] {
+    match done {
+        Done::Committed { parts, .. } | Done::Pending { parts, .. } => parts,
+        Done::Unchanged | Done::Repeated { .. } => &[],
+    }
+}
+
 /// What came of it, what is live now, and how to undo it.
 fn told(surface: &AdminSurface, wish: &Wish, done: &Done) -> Json {
-    let truth = &surface.corridor.truth();
-    let (outcome, revision, survives, parts): (_, _, _, &[Part]) = match done {
-        Done::Committed { revision, parts } => ("committed", Some(*revision), true, parts),
-        Done::Pending { survives_restart, parts, .. } => ("pending", None, *survives_restart, parts),
-        Done::Unchanged => ("unchanged", None, true, &[]),
-        Done::Repeated { revision } => ("repeated", Some(*revision), true, &[]),
+    let truth = surface.corridor.truth();
+    let truth: &Truth = &truth;
+    let (outcome, revision, survives) = match done {
+        Done::Committed { revision, .. } => ("committed", Some(*revision), true),
+        Done::Pending { survives_restart, .. } => ("pending", None, *survives_restart),
+        Done::Unchanged => ("unchanged", None, true),
+        Done::Repeated { revision } => ("repeated", Some(*revision), true),
     };
+    let parts = parts_of(done);
     let part = |part: &Part| {
         json!({
             "flag": part.flag,

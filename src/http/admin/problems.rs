@@ -1,5 +1,7 @@
 //! Whether it runs, what is wrong at the moment, and the contract.
 
+use std::sync::OnceLock;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
@@ -15,7 +17,8 @@ pub async fn alive(State(surface): State<AdminSurface>) -> Response<Body> {
 }
 
 pub async fn openapi(State(surface): State<AdminSurface>) -> Response<Body> {
-    answer(&surface, StatusCode::OK, &admin_document())
+    static DOCUMENT: OnceLock<Json> = OnceLock::new();
+    answer(&surface, StatusCode::OK, DOCUMENT.get_or_init(admin_document))
 }
 
 /// What is wrong with the files and with everything else, and how changes of the folder are noticed.

@@ -12,7 +12,7 @@ use super::answer::{json as answer, refuse};
 use super::guard::Permission;
 use super::members::{Members, bad_order};
 use super::orders::MAX_REASON_BYTES;
-use crate::control::{AdminTokenEnd, Done};
+use crate::control::{AdminTokenEnd, Done, Rejected};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::token::{Caller, LOCAL_ADMIN, random_name, random_secret};
@@ -80,11 +80,7 @@ pub async fn revoke(
     let named = path.map(|Path(named)| named).unwrap_or_default();
     match find(&surface, &caller, &named) {
         Ok(Found::LocalAdmin) => end_admin_token(&surface).await,
-        Ok(Found::Credential(id)) => match surface.corridor.revoke_credential(&id, caller.actor(), reason).await {
-            Ok(Some(done)) => revoked(&surface, id.as_str(), &done),
-            Ok(None) => refuse(&surface, &Refusal::UnknownToken),
-            Err(rejected) => refuse(&surface, &rejected.into()),
-        },
+        Ok(Found::Credential(id)) => end_credential(&surface, id, &caller, reason).await,
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
@@ -123,6 +119,16 @@ fn find(surface: &AdminSurface, caller: &Caller, named: &str) -> Result<Found, R
     }
 }
 
+async fn end_credential(surface: &AdminSurface, id: CredentialId, caller: &Caller, reason: Option<String>) -> Response<Body> {
+    let (corridor, by, ended) = (surface.corridor.clone(), caller.actor(), id.clone());
+    let done = surface.order(async move { corridor.revoke_credential(&ended, by, reason).await }).await;
+    match done.unwrap_or(Err(Rejected::Unknown)) {
+        Ok(Some(done)) => revoked(surface, id.as_str(), &done),
+        Ok(None) => refuse(surface, &Refusal::UnknownToken),
+        Err(rejected) => refuse(surface, &rejected.into()),
+    }
+}
+
 fn revoked(surface: &AdminSurface, id: &str, done: &Done) -> Response<Body> {
     let (status, outcome, revision, survives) = match done {
         Done::Committed { revision, .. } | Done::Repeated { revision } => (StatusCode::OK, "committed", Some(*revision), true),
@@ -135,7 +141,9 @@ fn revoked(surface: &AdminSurface, id: &str, done: &Done) -> Response<Body> {
 
 /// It stands in no revision: the file is its node's alone.
 async fn end_admin_token(surface: &AdminSurface) -> Response<Body> {
-    let (status, survives) = match surface.corridor.end_admin_token().await {
+    let corridor = surface.corridor.clone();
+    let ended = surface.order(async move { corridor.end_admin_token().await }).await;
+    let (status, survives) = match ended.unwrap_or(Err(Rejected::Unknown)) {
         Ok(AdminTokenEnd::Replaced) => (StatusCode::OK, true),
         Ok(AdminTokenEnd::InMemory) => (StatusCode::ACCEPTED, false),
         Err(rejected) => return refuse(surface, &rejected.into()),
@@ -200,7 +208,9 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
         unknown: Default::default(),
     };
     let credential = Credential { id, record };
-    match surface.corridor.make_credential(credential.clone(), wanted.reason).await {
+    let (corridor, made) = (surface.corridor.clone(), credential.clone());
+    let done = surface.order(async move { corridor.make_credential(made, wanted.reason).await }).await;
+    match done.unwrap_or(Err(Rejected::Unknown)) {
         Ok(revision) => {
             let mut body = shown_at(now)(&credential);
             (body["secret"], body["revision"]) = (secret.into(), revision.into());

@@ -1,31 +1,131 @@
 //! A flag as operators see it: what is live, what its file says, and who holds what.
 
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 
-use crate::flag::{FlagKey, Strategy};
+use crate::convergence::Counts;
+use crate::flag::{FlagKey, Split, Strategy};
 pub use crate::truth::rollout_in_words as rollout;
 use crate::truth::{End, FlagEntry, Held, Mark, Pin, Truth};
 
-/// One flag.
-pub fn flag(truth: &Truth, key: &FlagKey, entry: &FlagEntry) -> Json {
-    let written = entry.definition.as_ref();
-    let file = written.map(|definition| definition.rollout);
-    json!({
-        "flag": key,
-        "revision": truth.changed_at(key.as_str()),
-        "state": state(entry),
-        "live": serves(entry),
-        "file": written.map(|_| as_written(entry)),
-        "drift": drifts(entry),
-        "split": entry.split(),
-        "fileSplit": file.flatten(),
-        "owner": written.and_then(|definition| definition.owner.clone()),
-        // Filled in by whoever counts them.
-        "clients": Json::Null,
-        "stop": entry.record.stop.as_ref().map(mark),
-        "held": entry.record.split.as_ref().map(held),
-        "pin": entry.record.pin.as_ref().map(pin),
-    })
+/// One flag, as it is written into an answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FlagView<'a> {
+    flag: &'a FlagKey,
+    revision: u64,
+    state: &'static str,
+    live: String,
+    file: Option<String>,
+    drift: bool,
+    split: Option<Split>,
+    file_split: Option<Split>,
+    owner: Option<&'a str>,
+    /// The streams that follow it.
+    clients: Option<CountsView>,
+    stop: Option<MarkView<'a>>,
+    held: Option<HeldView<'a>>,
+    pin: Option<PinView<'a>>,
+}
+
+/// What an operator holds over the file, by its slots.
+#[derive(Debug, Serialize)]
+pub struct SlotsView<'a> {
+    stop: Option<MarkView<'a>>,
+    held: Option<HeldView<'a>>,
+    pin: Option<PinView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MarkView<'a> {
+    by: &'a str,
+    by_id: Option<&'a str>,
+    at_ms: i64,
+    reason: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeldView<'a> {
+    split: Split,
+    #[serde(flatten)]
+    mark: MarkView<'a>,
+    ends: Option<EndView>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndView {
+    at_ms: i64,
+    split: Option<Split>,
+    named: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct PinView<'a> {
+    revision: u64,
+    #[serde(flatten)]
+    mark: MarkView<'a>,
+}
+
+/// Open streams by what they prove.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CountsView {
+    open: usize,
+    confirmed: usize,
+    not_needed: usize,
+    told: usize,
+    missing: usize,
+}
+
+impl<'a> FlagView<'a> {
+    pub fn of(truth: &Truth, flag: &'a FlagKey, entry: &'a FlagEntry, clients: Option<Counts>) -> FlagView<'a> {
+        let written = entry.definition.as_deref();
+        let SlotsView { stop, held, pin } = SlotsView::of(entry);
+        FlagView {
+            flag,
+            revision: truth.changed_at(flag.as_str()),
+            state: state(entry),
+            live: serves(entry),
+            file: written.map(|_| as_written(entry)),
+            drift: drifts(entry),
+            split: entry.split(),
+            file_split: written.and_then(|definition| definition.rollout),
+            owner: written.and_then(|definition| definition.owner.as_deref()),
+            clients: clients.map(CountsView::from),
+            stop,
+            held,
+            pin,
+        }
+    }
+}
+
+impl SlotsView<'_> {
+    pub fn of(entry: &FlagEntry) -> SlotsView<'_> {
+        let record = &entry.record;
+        let end = |End { at_ms, split, named, .. }: &End| EndView { at_ms: *at_ms, split: *split, named: *named };
+        SlotsView {
+            stop: record.stop.as_ref().map(MarkView::of),
+            held: record.split.as_ref().map(|Held { split, mark, ends, .. }| HeldView {
+                split: *split,
+                mark: MarkView::of(mark),
+                ends: ends.as_ref().map(end),
+            }),
+            pin: record.pin.as_ref().map(|Pin { of, mark, .. }| PinView { revision: *of, mark: MarkView::of(mark) }),
+        }
+    }
+}
+
+impl MarkView<'_> {
+    fn of(Mark { by, at_ms, reason, .. }: &Mark) -> MarkView<'_> {
+        MarkView { by: &by.name, by_id: by.id.as_deref(), at_ms: *at_ms, reason: reason.as_deref() }
+    }
+}
+
+impl From<Counts> for CountsView {
+    fn from(Counts { open, confirmed, not_needed, told, missing }: Counts) -> CountsView {
+        CountsView { open, confirmed, not_needed, told, missing }
+    }
 }
 
 /// `rollout`, `stopped`, `off` or `no-definition`.
@@ -67,17 +167,4 @@ pub fn drifts(entry: &FlagEntry) -> bool {
 
 pub fn default(entry: &FlagEntry) -> Strategy {
     entry.in_force().map_or(Strategy::Polling, |definition| definition.default.into())
-}
-
-pub fn mark(Mark { by, at_ms, reason, .. }: &Mark) -> Json {
-    json!({ "by": by.name, "byId": by.id, "atMs": at_ms, "reason": reason })
-}
-
-fn held(Held { split, mark, ends, .. }: &Held) -> Json {
-    let ends = ends.as_ref().map(|End { at_ms, split, named, .. }| json!({ "atMs": at_ms, "split": split, "named": named }));
-    json!({ "split": split, "by": mark.by.name, "byId": mark.by.id, "atMs": mark.at_ms, "reason": mark.reason, "ends": ends })
-}
-
-fn pin(Pin { of, mark, .. }: &Pin) -> Json {
-    json!({ "revision": of, "by": mark.by.name, "byId": mark.by.id, "atMs": mark.at_ms, "reason": mark.reason })
 }

@@ -219,7 +219,7 @@ fn by_status(refusals: &[Refusal], media_type: &'static str, schema: impl Fn(&[&
         let mut headers = ALWAYS.to_vec();
         headers.extend((status == 401).then_some(("WWW-Authenticate", true)));
         headers.extend((status == 405).then_some(("Allow", true)));
-        let comes_back = of_status.iter().any(|refusal| matches!(refusal, Refusal::TooManyStreams { .. }));
+        let comes_back = of_status.iter().any(|refusal| matches!(refusal, Refusal::TooManyStreams { .. } | Refusal::Busy));
         headers.extend(comes_back.then_some(("Retry-After", false)));
         Answers { status, says: sentence(&words.join("; or ")), headers, content: Some((media_type, schema(&of_status))) }
     };

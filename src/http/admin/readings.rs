@@ -1,0 +1,181 @@
+//! Where calls that only look are answered: on threads of their own, so that no order waits for one.
+//!
+//! So many are answered at once, of those that read what is in memory and of those that read the database each; the others wait for their
+//! turn (`turns`). The database is verified once for all who ask meanwhile.
+
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use super::history::SLOW;
+use super::turns::{Busy, Turns};
+use crate::control::Rejected;
+use crate::store::Verdict;
+use crate::thread_runtime::is_thread_of_orders;
+use crate::truth::CredentialId;
+
+/// How many readings work at once, of those in memory and of those of the database each.
+const AT_ONCE: usize = 2;
+
+/// What a reading reads. Each has turns of its own: a database that is slow holds up no look at what is live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Memory,
+    Database,
+}
+
+/// The readings of a service.
+#[derive(Debug)]
+pub struct Readings {
+    of_memory: Arc<Turns<Reader>>,
+    of_database: Arc<Turns<Reader>>,
+    verifying: Mutex<Option<watch::Receiver<Option<Verified>>>>,
+    closed: watch::Sender<bool>,
+    counts: Arc<Counts>,
+}
+
+/// Who reads: a credential, or the data folder's own.
+pub type Reader = Option<CredentialId>;
+
+/// What verifying the database came to.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    pub verdict: Result<Verdict, String>,
+    /// The revision that this node knows to have been there.
+    pub compared_with: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    begun: AtomicU64,
+    verifications: AtomicU64,
+    on_thread_of_orders: AtomicU64,
+}
+
+impl Default for Readings {
+    fn default() -> Readings {
+        Readings {
+            of_memory: Turns::new(AT_ONCE),
+            of_database: Turns::new(AT_ONCE),
+            verifying: Mutex::default(),
+            closed: watch::Sender::new(false),
+            counts: Arc::default(),
+        }
+    }
+}
+
+impl Readings {
+    /// Answers a call when it is the caller's turn. It is answered to its end even if its caller hangs up.
+    pub async fn answer<T: Send + 'static>(
+        &self,
+        source: Source,
+        reader: Reader,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Busy> {
+        let turns = match source {
+            Source::Memory => &self.of_memory,
+            Source::Database => &self.of_database,
+        };
+        let turn = turns.take(reader).await?;
+        let working = async move {
+            let done = work.await;
+            drop(turn);
+            done
+        };
+        self.work(working).await.ok_or(Busy)
+    }
+
+    /// What verifying the database comes to. One verification runs at a time, and all who ask meanwhile are told its verdict.
+    pub async fn verify<W>(&self, begin: impl FnOnce() -> W) -> Result<Verified, Rejected>
+    where
+        W: Future<Output = Verified> + Send + 'static,
+    {
+        let mut told = {
+            let mut verifying = self.verifying.lock().unwrap_or_else(PoisonError::into_inner);
+            // What has ended, or was cut off, is not told to those who ask later.
+            let running = verifying.as_ref().filter(|told| told.has_changed().is_ok() && told.borrow().is_none());
+            match running {
+                Some(told) => told.clone(),
+                None => {
+                    let (teller, told) = watch::channel(None);
+                    *verifying = Some(told.clone());
+                    self.counts.verifications.fetch_add(1, Relaxed);
+                    let work = self.work(begin());
+                    tokio::spawn(async move { work.await.map(|verified| teller.send_replace(Some(verified))) });
+                    told
+                }
+            }
+        };
+        let verified = told.wait_for(Option::is_some).await.ok().and_then(|verified| verified.clone());
+        verified.ok_or_else(|| Rejected::Down(SLOW.to_owned()))
+    }
+
+    /// Does some work on a thread that has nothing else to do; `None` if the service ends before it is done.
+    fn work<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> impl Future<Output = Option<T>> + Send + 'static {
+        let (runtime, mut closed, counts) = (Handle::current(), self.closed.subscribe(), self.counts.clone());
+        let working = spawn_blocking(move || {
+            counts.note_thread();
+            runtime.block_on(async move {
+                tokio::select! {
+                    biased;
+                    _ = closed.wait_for(|closed| *closed) => None,
+                    done = work => Some(done),
+                }
+            })
+        });
+        async move {
+            match working.await {
+                Ok(done) => done,
+                Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+                Err(_) => None,
+            }
+        }
+    }
+
+    /// Ends what is being read: the runtime whose clocks it goes by is about to end.
+    pub fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// How many calls found as many waiting as may.
+    pub fn refused(&self) -> u64 {
+        self.of_memory.refused() + self.of_database.refused()
+    }
+
+    /// How many calls wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.of_memory.waiting() + self.of_database.waiting()
+    }
+
+    /// How many readings were begun, verifications included.
+    pub fn begun(&self) -> u64 {
+        self.counts.begun.load(Relaxed)
+    }
+
+    /// How often the database was verified, however many asked.
+    pub fn verifications(&self) -> u64 {
+        self.counts.verifications.load(Relaxed)
+    }
+
+    /// How many of them ran on the thread of orders: always none.
+    pub fn on_thread_of_orders(&self) -> u64 {
+        self.counts.on_thread_of_orders.load(Relaxed)
+    }
+}
+
+impl Counts {
+    fn note_thread(&self) {
+        self.begun.fetch_add(1, Relaxed);
+        if is_thread_of_orders() {
+            self.on_thread_of_orders.fetch_add(1, Relaxed);
+        }
+        debug_assert!(!is_thread_of_orders(), "nothing that reads runs on the thread of orders");
+    }
+}

@@ -1,0 +1,200 @@
+//! Whose turn it is: so many work at once, and the others wait. Callers take turns: one that asks fifty times has fifty that wait, and
+//! another one's single request comes next all the same.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+/// The most requests that wait, of all callers and of one.
+const MAX_WAITING: usize = 256;
+const MAX_WAITING_OF_CALLER: usize = 64;
+
+/// A number of turns, and the callers that wait for one.
+#[derive(Debug)]
+pub struct Turns<C: PartialEq> {
+    queue: Mutex<Queue<C>>,
+    refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Queue<C: PartialEq> {
+    /// Turns that nobody has.
+    free: usize,
+    /// Callers that wait, the one whose turn comes next first; each with its requests, the oldest first.
+    callers: VecDeque<(C, VecDeque<Waiting<C>>)>,
+}
+
+type Waiting<C> = oneshot::Sender<Turn<C>>;
+
+/// A turn; the next one has it when this is dropped.
+#[derive(Debug)]
+pub struct Turn<C: PartialEq>(Option<Arc<Turns<C>>>);
+
+/// As many requests wait as may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+impl<C: PartialEq> Turns<C> {
+    pub fn new(at_once: usize) -> Arc<Turns<C>> {
+        let queue = Queue { free: at_once, callers: VecDeque::new() };
+        Arc::new(Turns { queue: Mutex::new(queue), refused: AtomicU64::new(0) })
+    }
+
+    /// Waits for a turn.
+    pub async fn take(self: &Arc<Self>, caller: C) -> Result<Turn<C>, Busy> {
+        let told = {
+            let mut queue = self.queue();
+            if queue.free > 0 {
+                queue.free -= 1;
+                return Ok(Turn(Some(self.clone())));
+            }
+            let entered = queue.enter(caller);
+            if entered.is_err() {
+                self.refused.fetch_add(1, Relaxed);
+            }
+            entered?
+        };
+        // Turns are handed on for as long as anyone waits.
+        told.await.map_err(|_| Busy)
+    }
+
+    /// How many requests found as many waiting as may.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.queue().callers.iter().map(|(_, waiting)| waiting.len()).sum()
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<C>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<C: PartialEq> Queue<C> {
+    fn enter(&mut self, caller: C) -> Result<oneshot::Receiver<Turn<C>>, Busy> {
+        if self.is_full_for(&caller) {
+            self.forget_gone();
+            if self.is_full_for(&caller) {
+                return Err(Busy);
+            }
+        }
+        let (sender, told) = oneshot::channel();
+        match self.callers.iter_mut().find(|(known, _)| *known == caller) {
+            Some((_, waiting)) => waiting.push_back(sender),
+            None => self.callers.push_back((caller, VecDeque::from([sender]))),
+        }
+        Ok(told)
+    }
+
+    fn is_full_for(&self, caller: &C) -> bool {
+        let of_caller = self.callers.iter().find(|(known, _)| known == caller).map_or(0, |(_, waiting)| waiting.len());
+        let of_all: usize = self.callers.iter().map(|(_, waiting)| waiting.len()).sum();
+        of_caller >= MAX_WAITING_OF_CALLER || of_all >= MAX_WAITING
+    }
+
+    /// Forgets the requests whose callers have hung up.
+    fn forget_gone(&mut self) {
+        self.callers.iter_mut().for_each(|(_, waiting)| waiting.retain(|sender| !sender.is_closed()));
+        self.callers.retain(|(_, waiting)| !waiting.is_empty());
+    }
+
+    /// The oldest request of the caller whose turn it is; that caller then comes after all others. Where none waits the turn is free.
+    fn next(&mut self) -> Option<Waiting<C>> {
+        let Some((caller, mut waiting)) = self.callers.pop_front() else {
+            self.free += 1;
+            return None;
+        };
+        let next = waiting.pop_front();
+        if !waiting.is_empty() {
+            self.callers.push_back((caller, waiting));
+        }
+        next
+    }
+}
+
+impl<C: PartialEq> Drop for Turn<C> {
+    fn drop(&mut self) {
+        let Some(turns) = self.0.take() else { return };
+        let mut turn = Turn(Some(turns.clone()));
+        loop {
+            let Some(next) = turns.queue().next() else {
+                // It is free, and nothing is handed on when this one is dropped.
+                turn.0 = None;
+                return;
+            };
+            match next.send(turn) {
+                Ok(()) => return,
+                // That caller has hung up.
+                Err(unwanted) => turn = unwanted,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    /// Whose request has its turn by now; a request is polled as its caller would.
+    fn poll<F: Future>(request: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        request.poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn callers_take_turns_however_often_one_asks() {
+        let turns = Turns::new(1);
+        let mut first = pin!(turns.take("viewer"));
+        let Poll::Ready(Ok(turn)) = poll(first.as_mut()) else { panic!("the first has its turn at once") };
+        let mut of_viewer: Vec<_> = (0..3).map(|_| Box::pin(turns.take("viewer"))).collect();
+        let mut of_operator = pin!(turns.take("operator"));
+        of_viewer.iter_mut().for_each(|request| assert!(poll(request.as_mut()).is_pending()));
+        assert!(poll(of_operator.as_mut()).is_pending());
+        drop(turn);
+        let Poll::Ready(Ok(turn)) = poll(of_viewer[0].as_mut()) else { panic!("the oldest comes first") };
+        assert!(poll(of_operator.as_mut()).is_pending());
+        drop(turn);
+        let Poll::Ready(Ok(turn)) = poll(of_operator.as_mut()) else { panic!("then comes the other caller") };
+        assert!(poll(of_viewer[1].as_mut()).is_pending());
+        // A caller that has hung up holds up nobody, also if its turn has come already.
+        drop(of_viewer.remove(1));
+        drop(turn);
+        drop(of_viewer.remove(1));
+        let mut last = pin!(turns.take("viewer"));
+        assert!(matches!(poll(last.as_mut()), Poll::Ready(Ok(_))));
+    }
+
+    #[test]
+    fn so_many_may_wait_of_one_caller_and_of_all() {
+        let turns = Turns::new(1);
+        let mut first = pin!(turns.take(0));
+        let Poll::Ready(Ok(_turn)) = poll(first.as_mut()) else { panic!("the first has its turn at once") };
+        let mut waiting = Vec::new();
+        let mut take = |caller: usize| {
+            let mut request = Box::pin(turns.take(caller));
+            let is_refused = matches!(poll(request.as_mut()), Poll::Ready(Err(Busy)));
+            waiting.push(request);
+            is_refused
+        };
+        for _ in 0..MAX_WAITING_OF_CALLER {
+            assert!(!take(0));
+        }
+        assert!(take(0), "one caller has as many as one may");
+        for other in 0..MAX_WAITING - MAX_WAITING_OF_CALLER {
+            assert!(!take(1 + other));
+        }
+        assert!(take(1_000_000), "all have as many as there may be");
+        assert_eq!(turns.refused(), 2);
+        // Those who hang up make room.
+        waiting.clear();
+        let mut request = pin!(turns.take(0));
+        assert!(poll(request.as_mut()).is_pending());
+    }
+}

@@ -1,0 +1,61 @@
+//! A thread with an async runtime of its own. Floor 2: what runs on one such thread never waits for what runs on another.
+
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// The name of the thread that carries out orders, ends and everything else that changes what is live.
+pub const ORDERS: &str = "orders";
+
+/// How long a runtime may take for what its tasks have begun, when it is closed.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// A running thread with its runtime.
+#[derive(Debug)]
+pub struct ThreadRuntime {
+    handle: Handle,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl ThreadRuntime {
+    pub fn start(name: &str) -> io::Result<ThreadRuntime> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let run = move || {
+            let _ = runtime.block_on(stopped);
+            // A look-up of a name that hangs holds up no stop.
+            runtime.shutdown_timeout(LAST_WORDS);
+        };
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
+        Ok(ThreadRuntime { handle, stop, thread })
+    }
+
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Runs something there and waits for it here.
+    pub async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
+        match self.handle.spawn(task).await {
+            Ok(done) => done,
+            // Nothing aborts it, so it panicked: that is told here.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    /// Ends it, and waits until its thread has ended.
+    pub async fn close(self) {
+        let _ = self.stop.send(());
+        let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
+    }
+}
+
+/// Whether this is the thread that carries out orders.
+pub fn is_thread_of_orders() -> bool {
+    thread::current().name() == Some(ORDERS)
+}

@@ -1,0 +1,207 @@
+//! Nothing that reads is in a stop's way: who looks, however often and at however much, holds up no order.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method};
+use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use turnout::http::{Readings, Source, Verified};
+use turnout::store::Verdict;
+
+use crate::support::{Service, flag, wait_until};
+
+/// What a viewer may ask for that takes the longest to answer.
+const WORST: [&str; 9] = [
+    "/v1/status",
+    "/v1/history?limit=200",
+    "/v1/history/verify",
+    "/metrics",
+    "/v1/convergence",
+    "/v1/problems",
+    "/openapi.json",
+    "/v1/flags/f0001",
+    "/v1/flags/f0001/explain",
+];
+const FLAGS: usize = 500;
+const CONNECTIONS: usize = 50;
+const STOPS: usize = 100;
+/// How long a stop may take.
+const AT_MOST: Duration = Duration::from_secs(1);
+
+async fn service(flags: usize) -> Service {
+    let half = "rollout: { realtime-v2: 50% }";
+    let files: Vec<(String, String)> = (0..flags).map(|n| (format!("f{n:04}.yaml"), flag(&format!("f{n:04}"), half))).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Service::start(&files).await
+}
+
+/// A connection that asks for one thing after the other until it is told to end. Says what it was answered that it may not be.
+async fn look(
+    (url, secret): (String, String),
+    first: usize,
+    ends: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+) -> Vec<(String, u16, String)> {
+    let client = Client::new();
+    let mut wrong = Vec::new();
+    for turn in first.. {
+        if ends.load(Relaxed) {
+            break;
+        }
+        let path = WORST[turn % WORST.len()];
+        let method = if path.ends_with("/explain") { Method::POST } else { Method::GET };
+        let answer = client.request(method, format!("{url}{path}")).bearer_auth(&secret).send().await.unwrap();
+        let status = answer.status().as_u16();
+        let body = answer.text().await.unwrap();
+        answered.fetch_add(1, Relaxed);
+        let may_be = status == 200 || (path.contains("history") && body.contains("database-down"));
+        if !may_be {
+            wrong.push((path.to_owned(), status, body));
+        }
+    }
+    wrong
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_viewer_who_reads_the_worst_there_is_holds_up_no_stop() {
+    let service = service(FLAGS).await;
+    let viewer = service.make_token("viewer", "viewer", json!({})).await;
+    service.take_database_away().await;
+    let (ends, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut looking = JoinSet::new();
+    for first in 0..CONNECTIONS {
+        let target = (service.admin_url(""), viewer.secret.clone());
+        looking.spawn(look(target, first, ends.clone(), answered.clone()));
+    }
+    wait_until("every connection to read", async || answered.load(Relaxed) >= CONNECTIONS).await;
+
+    let mut slowest = Duration::ZERO;
+    for n in 0..STOPS {
+        let began = Instant::now();
+        let (status, told) = service.ordered(&format!("/v1/flags/f{n:04}/stop"), json!({})).await;
+        slowest = slowest.max(began.elapsed());
+        assert_eq!((status, told["outcome"].as_str()), (202, Some("pending")), "{told}");
+    }
+    ends.store(true, Relaxed);
+    let wrong = looking.join_all().await.concat();
+    assert!(wrong.is_empty(), "{:?}", wrong.first());
+    assert!(slowest < AT_MOST, "a stop took {slowest:?}");
+
+    let readings = service.app.readings();
+    assert!(readings.begun() as usize > CONNECTIONS, "{}", readings.begun());
+    assert_eq!(readings.on_thread_of_orders(), 0);
+    assert_eq!(readings.refused(), 0, "one viewer's connections wait for their turn");
+}
+
+/// A reading that ends when it is let go.
+fn hang(service: &Service, source: Source, let_go: &watch::Sender<bool>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let (readings, mut is_let_go) = (service.app.readings().clone(), let_go.subscribe());
+    Box::pin(async move {
+        let hanging = async move { drop(is_let_go.wait_for(|is_let_go| *is_let_go).await) };
+        readings.answer(source, None, hanging).await.unwrap();
+    })
+}
+
+#[tokio::test]
+async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
+    let service = service(2).await;
+    let viewer = service.make_token("viewer", "viewer", json!({})).await;
+    let let_go = watch::Sender::new(false);
+    let mut hanging = JoinSet::new();
+    let before = service.app.readings().begun();
+    for source in [Source::Memory, Source::Memory, Source::Database, Source::Database] {
+        hanging.spawn(hang(&service, source, &let_go));
+    }
+    wait_until("the readings to hang", async || service.app.readings().begun() == before + 4).await;
+
+    let mut waiting = JoinSet::new();
+    for _ in 0..64 {
+        let asked = service.client.get(service.admin_url("/v1/status")).bearer_auth(&viewer.secret).send();
+        waiting.spawn(async move { asked.await.unwrap().status().as_u16() });
+    }
+    wait_until("the others to wait", async || service.app.readings().waiting() == 64).await;
+    let busy = service.call(Method::GET, "/v1/flags/f0001", Some(&viewer.secret)).await;
+    assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    assert_eq!(busy.json::<Json>().await.unwrap()["code"], "busy");
+    assert_eq!(service.app.readings().refused(), 1);
+
+    // What does not read is answered all the same: orders, and whether the service runs.
+    let (status, told) = service.ordered("/v1/flags/f0001/stop", json!({})).await;
+    assert_eq!((status, told["outcome"].as_str()), (200, Some("committed")), "{told}");
+    let (status, _) = service.ordered("/v1/flags/f0001/resume", json!({ "reason": "it works" })).await;
+    assert_eq!(status, 200);
+    assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", viewer.id), json!({})).await.status(), 200);
+    assert_eq!(service.call(Method::GET, "/healthz", None).await.status(), 200);
+
+    let_go.send_replace(true);
+    assert_eq!(hanging.join_all().await.len(), 4);
+    // They were let in before their token was revoked.
+    assert!(waiting.join_all().await.iter().all(|status| *status == 200));
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_holds_up_no_look_at_what_is_live() {
+    let service = service(2).await;
+    let let_go = watch::Sender::new(false);
+    let mut hanging = JoinSet::new();
+    let before = service.app.readings().begun();
+    for _ in 0..2 {
+        hanging.spawn(hang(&service, Source::Database, &let_go));
+    }
+    wait_until("the readings to hang", async || service.app.readings().begun() == before + 2).await;
+    for path in ["/v1/status", "/v1/flags/f0001", "/metrics", "/v1/problems", "/v1/convergence", "/v1/history/verify"] {
+        assert_eq!(service.admin(path).await.status(), 200, "{path}");
+    }
+    let_go.send_replace(true);
+    assert_eq!(hanging.join_all().await.len(), 2);
+}
+
+#[tokio::test]
+async fn one_verification_is_shared_by_all_who_ask_meanwhile() {
+    let readings = Arc::new(Readings::default());
+    let let_go = watch::Sender::new(false);
+    let verify = || {
+        let (readings, mut is_let_go) = (readings.clone(), let_go.subscribe());
+        async move {
+            let begin = || async move {
+                drop(is_let_go.wait_for(|is_let_go| *is_let_go).await);
+                Verified { verdict: Ok(Verdict { revisions: 7, faults: Vec::new() }), compared_with: Some(7) }
+            };
+            readings.verify(begin).await.unwrap().verdict.unwrap().revisions
+        }
+    };
+    let mut asking: Vec<_> = (0..20).map(|_| Box::pin(verify())).collect();
+    for asked in &mut asking {
+        assert!(asked.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    }
+    assert_eq!(readings.verifications(), 1);
+    let_go.send_replace(true);
+    for asked in asking {
+        assert_eq!(asked.await, 7);
+    }
+    assert_eq!(readings.verifications(), 1);
+    // Who asks later is told of what is there then.
+    assert_eq!(verify().await, 7);
+    assert_eq!(readings.verifications(), 2);
+}
+
+/// A caller that hung up has not ended what others wait for.
+#[tokio::test]
+async fn a_verification_outlives_the_caller_that_began_it() {
+    let service = service(2).await;
+    let mut asked = Box::pin(service.admin("/v1/history/verify"));
+    wait_until("a verification", async || {
+        poll_fn(|cx| Poll::Ready(drop(asked.as_mut().poll(cx)))).await;
+        service.app.readings().verifications() == 1
+    })
+    .await;
+    drop(asked);
+    let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+    assert_eq!(verdict["sound"], true, "{verdict}");
+}
