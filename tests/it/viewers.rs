@@ -1,7 +1,6 @@
 //! Nothing that reads is in a stop's way: who looks, however often and at however much, holds up no order.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll, Waker};
@@ -14,6 +13,7 @@ use tokio::task::JoinSet;
 use turnout::http::{Readings, Source, Verified};
 use turnout::store::Verdict;
 
+use crate::support::readings::{AT_ONCE, WAITING_OF_CALLER};
 use crate::support::{Service, flag, wait_until};
 
 /// What a viewer may ask for that takes the longest to answer.
@@ -99,33 +99,18 @@ async fn a_viewer_who_reads_the_worst_there_is_holds_up_no_stop() {
     assert_eq!(readings.refused(), 0, "one viewer's connections wait for their turn");
 }
 
-/// A reading that ends when it is let go.
-fn hang(service: &Service, source: Source, let_go: &watch::Sender<bool>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let (readings, mut is_let_go) = (service.app.readings().clone(), let_go.subscribe());
-    Box::pin(async move {
-        let hanging = async move { drop(is_let_go.wait_for(|is_let_go| *is_let_go).await) };
-        readings.answer(source, None, hanging).await.unwrap();
-    })
-}
-
 #[tokio::test]
 async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
     let service = service(2).await;
     let viewer = service.make_token("viewer", "viewer", json!({})).await;
-    let let_go = watch::Sender::new(false);
-    let mut hanging = JoinSet::new();
-    let before = service.app.readings().begun();
-    for source in [Source::Memory, Source::Memory, Source::Database, Source::Database] {
-        hanging.spawn(hang(&service, source, &let_go));
-    }
-    wait_until("the readings to hang", async || service.app.readings().begun() == before + 4).await;
-
+    let of_database = service.hang_readings(Source::Database, AT_ONCE).await;
+    let of_memory = service.hang_readings(Source::Memory, AT_ONCE).await;
     let mut waiting = JoinSet::new();
-    for _ in 0..64 {
+    for _ in 0..WAITING_OF_CALLER {
         let asked = service.client.get(service.admin_url("/v1/status")).bearer_auth(&viewer.secret).send();
         waiting.spawn(async move { asked.await.unwrap().status().as_u16() });
     }
-    wait_until("the others to wait", async || service.app.readings().waiting() == 64).await;
+    wait_until("the others to wait", async || service.app.readings().waiting() == WAITING_OF_CALLER).await;
     let busy = service.call(Method::GET, "/v1/flags/f0001", Some(&viewer.secret)).await;
     assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()), (503, "1"));
     assert_eq!(busy.json::<Json>().await.unwrap()["code"], "busy");
@@ -139,8 +124,8 @@ async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
     assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", viewer.id), json!({})).await.status(), 200);
     assert_eq!(service.call(Method::GET, "/healthz", None).await.status(), 200);
 
-    let_go.send_replace(true);
-    assert_eq!(hanging.join_all().await.len(), 4);
+    of_memory.let_go().await;
+    of_database.let_go().await;
     // They were let in before their token was revoked.
     assert!(waiting.join_all().await.iter().all(|status| *status == 200));
 }
@@ -148,18 +133,11 @@ async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
 #[tokio::test]
 async fn a_database_that_hangs_holds_up_no_look_at_what_is_live() {
     let service = service(2).await;
-    let let_go = watch::Sender::new(false);
-    let mut hanging = JoinSet::new();
-    let before = service.app.readings().begun();
-    for _ in 0..2 {
-        hanging.spawn(hang(&service, Source::Database, &let_go));
-    }
-    wait_until("the readings to hang", async || service.app.readings().begun() == before + 2).await;
+    let hanging = service.hang_readings(Source::Database, AT_ONCE).await;
     for path in ["/v1/status", "/v1/flags/f0001", "/metrics", "/v1/problems", "/v1/convergence", "/v1/history/verify"] {
         assert_eq!(service.admin(path).await.status(), 200, "{path}");
     }
-    let_go.send_replace(true);
-    assert_eq!(hanging.join_all().await.len(), 2);
+    hanging.let_go().await;
 }
 
 #[tokio::test]
@@ -197,7 +175,7 @@ async fn a_verification_outlives_the_caller_that_began_it() {
     let service = service(2).await;
     let mut asked = Box::pin(service.admin("/v1/history/verify"));
     wait_until("a verification", async || {
-        poll_fn(|cx| Poll::Ready(drop(asked.as_mut().poll(cx)))).await;
+        let _begun = poll_fn(|cx| Poll::Ready(asked.as_mut().poll(cx).is_ready())).await;
         service.app.readings().verifications() == 1
     })
     .await;

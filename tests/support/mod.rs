@@ -11,6 +11,7 @@ pub mod operators;
 pub mod program;
 pub mod random;
 pub mod raw;
+pub mod readings;
 pub mod typed;
 pub mod watcher;
 

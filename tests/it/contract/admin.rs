@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use crate::support::contract::{Contract, closed};
+use crate::support::readings::{AT_ONCE, WAITING_OF_CALLER};
 use crate::support::{Service, flag};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use turnout::http::admin_document;
+use turnout::http::{Source, admin_document};
 use turnout::token::TokenId;
 use turnout::truth::ContentId;
 
@@ -119,6 +120,14 @@ async fn every_answer_is_as_it_is_documented() {
         let question = json!({ "targetingKey": "u-1", "attributes": {}, "bucket": 5 });
         bench.post("/v1/flags/{flag}/explain", &format!("/v1/flags/{key}/explain"), question).await;
     }
+    let hanging = bench.service.hang_readings(Source::Memory, AT_ONCE + WAITING_OF_CALLER).await;
+    for path in ["/metrics", "/openapi.json", "/v1/problems", "/v1/status", "/v1/convergence", "/v1/tokens"] {
+        assert_eq!(bench.get(path, path).await["code"], "busy", "{path}");
+    }
+    bench.get("/v1/flags/{flag}", "/v1/flags/chat").await;
+    bench.get("/v1/flags/{flag}/convergence", "/v1/flags/chat/convergence").await;
+    bench.post("/v1/flags/{flag}/explain", "/v1/flags/chat/explain", json!({})).await;
+    hanging.let_go().await;
     for secret in [&*own, "another"] {
         let token = TokenId::of(ContentId::of(secret.as_bytes()));
         bench.post("/v1/hello", "/v1/hello", json!({ "nonce": "n".repeat(32), "token": token.to_string() })).await;
