@@ -18,7 +18,7 @@ use crate::definition::similar;
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, key};
-use crate::truth::{Pending, Refused, Truth};
+use crate::truth::{Refused, Truth};
 
 /// How everything stands. It is written flag by flag: of a state of any size no copy is made, nor a tree of values.
 #[derive(Serialize)]
@@ -68,7 +68,7 @@ impl Serialize for Flags<'_> {
 fn keys(truth: &Truth) -> Vec<&FlagKey> {
     let mut keys: Vec<&FlagKey> = truth.book.flags().map(|(key, _)| key).collect();
     let recorded = keys.len();
-    let pending = truth.pending().iter().flat_map(Pending::flags);
+    let pending = truth.pending().flags();
     keys.extend(pending.filter(|key| truth.book.flag(key.as_str()).is_none()));
     if keys.len() > recorded {
         keys.sort_unstable();
