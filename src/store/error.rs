@@ -24,6 +24,8 @@ pub enum StoreError {
     OfNewerBuild { format: i64, min_reader: i64 },
     #[error("another change was committed first")]
     Moved,
+    #[error("its revision {revision} is not the one that this node knows: its history is another one")]
+    AnotherLineage { revision: u64 },
     #[error("its SQLite is {0}, and none before 3.51.3 is safe with several connections")]
     OldSqlite(String),
     #[error("row {what} does not read: {why}")]

@@ -6,6 +6,7 @@ mod chain;
 mod check;
 mod error;
 mod files;
+mod following;
 mod row;
 mod sqlite;
 mod subjects;
@@ -17,6 +18,7 @@ use std::path::Path;
 
 pub use check::Identity;
 pub use error::StoreError;
+pub use following::StoredWithTexts;
 pub use row::{Loaded, Poison, SubjectRow, record};
 
 use crate::truth::{ContentId, FlagRecord, Forms, Head, KnownHead, PastStep, Revision, Subject, Texts};
@@ -161,6 +163,13 @@ impl Store {
     /// Revisions, the newest first.
     pub async fn history(&self, page: &Page) -> Result<Vec<Stored>, StoreError> {
         each!(self, store => store.history(page).await)
+    }
+
+    /// The revisions after a known head, the oldest first, proved as a chain from there; at most `limit`, and fewer where they are large. None
+    /// are left once it is empty. Each comes with the texts that its changes name; one that is
+    /// `at_hand` is not read again.
+    pub async fn revisions_after(&self, head: &Head, limit: u32, at_hand: &Texts) -> Result<Vec<StoredWithTexts>, StoreError> {
+        each!(self, store => store.revisions_after(head, limit, at_hand).await)
     }
 
     /// What was done to a flag, the newest first, at most [`MAX_PAGE`] steps before `before`.

@@ -13,7 +13,8 @@ use tokio::sync::Mutex;
 use super::check::{self, Identity};
 use super::files::{self, Files};
 use super::writer::Writer;
-use super::{Commit, Kept, Loaded, MAX_PAGE, Page, StoreError, Stored, Verdict, chain, row, subjects, texts, verify};
+use super::{Commit, Kept, Loaded, MAX_PAGE, Page, StoreError, Stored, StoredWithTexts, Verdict};
+use super::{chain, following, row, subjects, texts, verify};
 use crate::truth::{
     Change, ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts,
 };
@@ -179,6 +180,11 @@ impl Sqlite {
             revision.changes = changes.remove(&revision.revision).unwrap_or(Ok(Vec::new()))?;
         }
         Ok(found)
+    }
+
+    pub async fn revisions_after(&self, head: &Head, limit: u32, at_hand: &Texts) -> Result<Vec<StoredWithTexts>, StoreError> {
+        self.check_file()?;
+        following::revisions_after(&self.reader, head, limit, at_hand).await
     }
 
     pub async fn steps(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {

@@ -1,6 +1,7 @@
 //! The data folder: what is durable, what is served without it, and what it says of the server.
 
 mod addresses;
+mod following;
 mod history;
 mod long_lists;
 mod operations;
@@ -8,3 +9,4 @@ mod pending;
 mod rows;
 mod saving;
 mod tampering;
+mod written;

@@ -1,0 +1,86 @@
+//! A database that a test writes by itself, without a service: as large and as odd as it likes.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tempfile::TempDir;
+use turnout::flag::FlagKey;
+use turnout::store::{Commit, Kept, Store};
+use turnout::truth::{Action, Change, ContentId, FlagRecord, Head, Mark, Origin, Revision, Texts};
+
+pub struct Written {
+    pub store: Store,
+    /// Where its history stands.
+    pub head: Head,
+    home: TempDir,
+}
+
+impl Written {
+    pub async fn new() -> Written {
+        let home = TempDir::new().unwrap();
+        Store::make_sqlite(&home.path().join("turnout.db"), "test").await.unwrap();
+        let store = Store::open_sqlite(&home.path().join("turnout.db")).await.unwrap();
+        Written { store, head: Head::none(), home }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.home.path().join("turnout.db")
+    }
+
+    /// Opens the same file once more, as another node would.
+    pub async fn again(&self) -> Store {
+        Store::open_sqlite(&self.path()).await.unwrap()
+    }
+
+    /// A revision of these changes, after the newest.
+    pub fn next(&self, changes: Vec<Change>) -> Revision {
+        Revision {
+            revision: self.head.revision + 1,
+            committed_at_ms: self.head.committed_at_ms + 1,
+            effective_at_ms: self.head.committed_at_ms + 1,
+            actor: "test".into(),
+            origin: Origin::Api,
+            reason: None,
+            idempotency_key: None,
+            changes,
+        }
+    }
+
+    pub async fn commit(&mut self, changes: Vec<Change>, texts: &Texts) {
+        let revision = self.next(changes);
+        let commit = Commit { revision: &revision, after: &self.head, texts, request: None };
+        self.store.commit(commit).await.unwrap();
+        self.head = revision.head(&self.head, None);
+        assert_eq!(self.store.head().await.unwrap().1, self.head);
+    }
+
+    pub async fn sql(&self, statements: &str) {
+        let mut database = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
+    }
+
+    pub async fn faults(&self) -> Vec<String> {
+        let kept = Kept { epoch: Some("test".to_owned()), head: Some(self.head) };
+        self.store.verify(&kept).await.unwrap().faults
+    }
+}
+
+/// A flag that is given its definition, and the text of that: of so many bytes at least.
+pub fn defined(key: &str, bytes: usize) -> (Change, ContentId, Bytes) {
+    let text = Bytes::from(format!("# {}\n{}", "x".repeat(bytes), crate::support::flag(key, "rollout: { realtime-v2: 10% }")));
+    let id = ContentId::of(&text);
+    let record = FlagRecord { definition: Some(id), ..FlagRecord::default() };
+    let key: FlagKey = key.parse().unwrap();
+    (Change::of_flag(&key, Action::Define, None, Some(record)), id, text)
+}
+
+/// The stop of a flag that a change defined.
+pub fn stopped(change: &Change) -> Change {
+    let Some(turnout::truth::Record::Flag(before)) = change.after.clone() else { panic!("not a flag's") };
+    let turnout::truth::Subject::Flag(key) = &change.subject else { panic!("not a flag") };
+    let stop = Mark { by: "oncall".into(), at_ms: 1, reason: Some("incident".to_owned()), unknown: Default::default() };
+    Change::of_flag(key, Action::Stop, Some(before.clone()), Some(FlagRecord { stop: Some(stop), ..before }))
+}
