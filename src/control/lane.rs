@@ -9,15 +9,13 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock};
+use super::{Database, Inner, Lane, News, Trouble, TroubleKind, lock, staging};
 use crate::store::{Commit, Store, StoreError};
 use crate::token::random_name;
 use crate::truth::{Actor, Change, ContentId, Forms, Origin, Pending, Revision, Superseded};
 
 /// How long a reading may take.
 pub(super) const READ: Duration = Duration::from_millis(700);
-/// How long a commit may take.
-const COMMIT: Duration = Duration::from_millis(1500);
 
 /// A revision to be, before it has a number.
 #[derive(Debug)]
@@ -72,10 +70,13 @@ impl Inner {
             Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
         let after = revision.head(&head, request);
         let commit = Commit { revision: &revision, after: &head, texts: &forms.texts, request };
-        let failed = match timeout(COMMIT, store.commit(commit)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(Some(error)),
-            Err(_) => Some(None),
+        let failed = match staging::stage(&store, &forms.texts).await {
+            Ok(()) => match timeout(staging::limit_of(&commit), store.commit(commit)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(Some(error)),
+                Err(_) => Some(None),
+            },
+            Err(error) => Some(error),
         };
         if let Some(Some(StoreError::Gone)) = failed {
             // Seen before anything was written.

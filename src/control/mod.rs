@@ -41,6 +41,7 @@ mod problems;
 mod quarantine;
 mod recovery;
 mod saving;
+mod staging;
 mod start;
 
 use std::collections::{BTreeSet, HashMap, HashSet};

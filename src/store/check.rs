@@ -6,7 +6,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreError, chain, row};
+use super::{StoreError, chain, row, schema};
 use crate::truth::{ContentId, Head, KnownHead};
 
 /// What a database says of itself before any of it is served.
@@ -32,9 +32,7 @@ pub async fn identify(connection: &mut SqliteConnection, from: Option<&KnownHead
         Some(KnownHead { head: from, .. }) if from.revision == 0 => true,
         Some(KnownHead { head: from, .. }) => hash_of(connection, from.revision).await? == Some(from.hash),
     };
-    const HAS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'formats'";
-    let has = sqlx::query(HAS).fetch_one(connection).await.map_err(StoreError::doing("read the format"))?;
-    let is_of_format_before = has.get::<i64, _>(0) == 0;
+    let is_of_format_before = !schema::has_table(connection, "formats").await?;
     Ok(Identity { known: KnownHead { epoch, head }, descends, fault, is_of_format_before })
 }
 

@@ -26,6 +26,8 @@ pub enum StoreError {
     Moved,
     #[error("its revision {revision} is not the one that this node knows: its history is another one")]
     AnotherLineage { revision: u64 },
+    #[error("the definitions of the change are not all written yet")]
+    NotStaged,
     #[error("its SQLite is {0}, and none before 3.51.3 is safe with several connections")]
     OldSqlite(String),
     #[error("row {what} does not read: {why}")]

@@ -2,13 +2,17 @@
 //!
 //! One enum over the databases there are. Every call may take as long as the database likes: whoever calls sets the time.
 
+mod batch;
 mod chain;
+mod changes;
 mod check;
 mod error;
 mod files;
 mod following;
 mod row;
+mod schema;
 mod sqlite;
+mod staging;
 mod subjects;
 mod texts;
 mod verify;
@@ -20,11 +24,17 @@ pub use check::Identity;
 pub use error::StoreError;
 pub use following::StoredWithTexts;
 pub use row::{Loaded, Poison, SubjectRow, record};
+pub use staging::{Progress, STEP_BYTES, Staging};
 
 use crate::truth::{ContentId, FlagRecord, Forms, Head, KnownHead, PastStep, Revision, Subject, Texts};
 
 /// The most revisions one page of the history holds.
 pub const MAX_PAGE: u32 = 1000;
+
+/// So many bytes of texts a commit writes by itself. More are staged before it.
+pub const COMMIT_TEXT_BYTES: usize = 1024 * 1024;
+/// The slowest disk on which all that is within the limits is saved.
+pub const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4_000_000;
 
 /// An open database.
 #[derive(Debug)]
@@ -38,7 +48,7 @@ pub struct Commit<'a> {
     pub revision: &'a Revision,
     /// The head it was made against: another one in the database refuses it.
     pub after: &'a Head,
-    /// The texts its records speak of and the database may lack.
+    /// The texts its records speak of and the database may lack. More than [`COMMIT_TEXT_BYTES`] of them were staged.
     pub texts: &'a Texts,
     /// What its idempotency key stands for.
     pub request: Option<ContentId>,
@@ -137,6 +147,12 @@ impl Store {
     /// again.
     pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
         each!(self, store => store.load(at_hand).await)
+    }
+
+    /// Begins to write the texts of a revision before it; the caller takes step by step until [`Staging::is_done`], then commits. Nothing is
+    /// to be done for texts that are few or there.
+    pub async fn stage_texts(&self, texts: &Texts) -> Staging<'_> {
+        each!(self, store => store.stage_texts(texts).await)
     }
 
     /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown whether it did: read the head.

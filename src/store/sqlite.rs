@@ -5,26 +5,23 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Row};
 use tokio::sync::Mutex;
 
 use super::check::{self, Identity};
 use super::files::{self, Files};
 use super::writer::Writer;
-use super::{Commit, Kept, Loaded, MAX_PAGE, Page, StoreError, Stored, StoredWithTexts, Verdict};
-use super::{chain, following, row, subjects, texts, verify};
+use super::{Commit, Kept, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
+use super::{chain, following, row, schema, subjects, texts, verify};
 use crate::truth::{
     Change, ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts,
 };
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
-/// The first SQLite whose WAL is safe with several connections.
-const SAFE_VERSION: [u32; 3] = [3, 51, 3];
-/// The format this build reads and writes (`migrations/sqlite/0004_formats.sql`).
-const FORMAT: i64 = 2;
+/// A WAL that one large change made longer than this is cut back to it once it was taken over into the database file.
+const WAL_BYTES: &str = "67108864";
 
 /// A connection that writes and one that reads beside it.
 #[derive(Debug)]
@@ -32,8 +29,10 @@ pub struct Sqlite {
     options: SqliteConnectOptions,
     /// Which files there were when they were opened: a deleted one would take every write and lose it.
     files: Files,
-    writer: Writer,
-    reader: Mutex<SqliteConnection>,
+    pub(super) writer: Writer,
+    pub(super) reader: Mutex<SqliteConnection>,
+    /// Whoever stages texts has it: what another one staged and no revision names is removed.
+    staging: Mutex<()>,
 }
 
 impl Sqlite {
@@ -41,7 +40,7 @@ impl Sqlite {
     pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
         let mut database = Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
         let mut writer = database.options.connect().await.map_err(StoreError::doing("open the database file"))?;
-        migrator().run_direct(None, &mut writer, false).await.map_err(StoreError::Migrate)?;
+        schema::migrator().run_direct(None, &mut writer, false).await.map_err(StoreError::Migrate)?;
         database.writer = Writer::new(database.options.clone(), Some(writer));
         // The companions are there from the first writing on.
         let io = |source| StoreError::Database { doing: "open the database file", source: sqlx::Error::Io(source) };
@@ -64,11 +63,11 @@ impl Sqlite {
             Ok(_) => {}
         }
         let mut reader = connect_reader(&options).await?;
-        check_version(&mut reader).await?;
-        check_format(&mut reader).await?;
+        schema::check_version(&mut reader).await?;
+        schema::check_format(&mut reader).await?;
         let files = Files::of(path).map_err(io)?;
         let writer = Writer::new(options.clone(), None);
-        Ok(Sqlite { options, files, writer, reader: Mutex::new(reader) })
+        Ok(Sqlite { options, files, writer, reader: Mutex::new(reader), staging: Mutex::new(()) })
     }
 
     /// Makes a database where there is none, whole or not at all.
@@ -80,8 +79,8 @@ impl Sqlite {
         std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside).map_err(io)?;
         let options = options(&beside).journal_mode(SqliteJournalMode::Wal);
         let mut connection = options.connect().await.map_err(StoreError::doing("make the database file"))?;
-        check_version(&mut connection).await?;
-        migrator().run_direct(None, &mut connection, false).await.map_err(StoreError::Migrate)?;
+        schema::check_version(&mut connection).await?;
+        schema::migrator().run_direct(None, &mut connection, false).await.map_err(StoreError::Migrate)?;
         sqlx::query("INSERT INTO head (only_row, epoch, revision, hash, committed_at_ms) VALUES (1, $1, 0, $2, 0)")
             .bind(epoch.to_owned())
             .bind(Head::none().hash.to_string())
@@ -125,6 +124,10 @@ impl Sqlite {
         let texts = texts::read(&mut reading, &ids, at_hand).await?;
         let old_tokens = read_old_tokens(&mut reading).await?;
         Ok(Loaded { epoch, head, subjects, texts, old_tokens, poison })
+    }
+
+    pub async fn stage_texts(&self, texts: &Texts) -> Staging<'_> {
+        Staging::new(self, self.staging.lock().await, texts)
     }
 
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
@@ -276,7 +279,7 @@ impl Sqlite {
         writer.release().await;
     }
 
-    fn check_file(&self) -> Result<(), StoreError> {
+    pub(super) fn check_file(&self) -> Result<(), StoreError> {
         if self.files.are_in_place() { Ok(()) } else { Err(StoreError::Gone) }
     }
 }
@@ -287,42 +290,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
+        .pragma("journal_size_limit", WAL_BYTES)
         .disable_statement_logging()
-}
-
-/// The tables, version by version. What a newer build added besides is left alone, as far as `formats` permits.
-fn migrator() -> Migrator {
-    let migration = |version, name: &'static str, sql: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    };
-    let mut migrator = Migrator::with_migrations(vec![
-        migration(1, "truth", include_str!("../../migrations/sqlite/0001_truth.sql")),
-        migration(3, "credentials", include_str!("../../migrations/sqlite/0003_credentials.sql")),
-        migration(4, "formats", include_str!("../../migrations/sqlite/0004_formats.sql")),
-    ]);
-    migrator.set_ignore_missing(true);
-    migrator
-}
-
-/// A database of the builds before has no formats: it is of the first one.
-async fn check_format(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    const HAS: &str = "SELECT count(*) FROM sqlite_schema WHERE name = 'formats'";
-    let read = StoreError::doing("read the format");
-    let has: i64 = sqlx::query(HAS).fetch_one(&mut *connection).await.map_err(&read)?.get(0);
-    if has == 0 {
-        return Ok(());
-    }
-    let row = sqlx::query("SELECT format, min_reader FROM formats").fetch_one(connection).await.map_err(&read)?;
-    let number = |column| row.try_get::<i64, _>(column).map_err(&read);
-    let (format, min_reader) = (number("format")?, number("min_reader")?);
-    if min_reader > FORMAT { Err(StoreError::OfNewerBuild { format, min_reader }) } else { Ok(()) }
-}
-
-async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let row = sqlx::query("SELECT sqlite_version()").fetch_one(connection).await;
-    let version: String = row.map_err(StoreError::doing("ask SQLite for its version"))?.get(0);
-    let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or_default()).collect();
-    if parts.as_slice() < SAFE_VERSION.as_slice() { Err(StoreError::OldSqlite(version)) } else { Ok(()) }
 }
 
 /// What is still to be brought over of the table that older builds kept credentials in.

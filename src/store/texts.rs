@@ -9,27 +9,12 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::StoreError;
+use super::batch::TOGETHER;
 use crate::truth::{ContentId, Texts};
 
 /// Texts go in parts of this. Larger ones would be large blocks of memory while they pass, and room that was given up in large blocks is
 /// not all given back.
-const PART_BYTES: usize = 64 * 1024;
-/// So many texts are asked for at once.
-const TOGETHER: usize = 256;
-
-/// Adds those that are not there.
-pub async fn write(connection: &mut SqliteConnection, texts: &Texts) -> Result<(), sqlx::Error> {
-    for (id, bytes) in texts {
-        let id = id.to_string();
-        for (part, bytes) in parts(bytes).enumerate() {
-            let query =
-                sqlx::query("INSERT INTO texts (id, part, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING").bind(id.clone());
-            query.bind(part as i64).bind(bytes.to_vec()).execute(&mut *connection).await?;
-        }
-    }
-    Ok(())
-}
-
+pub const PART_BYTES: usize = 64 * 1024;
 /// These texts, as far as they are there and are what their names say. Of one that is `at_hand` those bytes are returned.
 pub async fn read(connection: &mut SqliteConnection, ids: &[ContentId], at_hand: &Texts) -> Result<Texts, StoreError> {
     let mut texts = Texts::new();
@@ -106,10 +91,4 @@ async fn join(
     }
     let digest: [u8; 32] = sum.finalize().into();
     Ok((id == digest.into()).then(|| at_hand.cloned().unwrap_or_else(|| joined.into())))
-}
-
-/// At least one part, so that an empty text is there too.
-fn parts(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let empty = bytes.is_empty().then_some(bytes);
-    empty.into_iter().chain(bytes.chunks(PART_BYTES))
 }

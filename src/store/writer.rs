@@ -1,14 +1,19 @@
 //! The connection that writes, and a revision on its way into the database.
 //!
 //! Each word with SQLite wakes a thread and is waited for, which takes longer than what it does: so a revision of one change goes in two,
-//! one that begins and says where the head stands, and one that writes everything and commits.
+//! one that begins and says where the head stands, and one that writes everything and commits. One of many changes takes one more for each
+//! few hundred of them.
 
+use serde_json::json;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, query::Query};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Commit, StoreError, row, texts};
-use crate::truth::{Change, Head, Record, Revision};
+use super::batch::{self, TOGETHER, Waiting};
+use super::changes::{self, CHANGES};
+use super::texts::PART_BYTES;
+use super::{COMMIT_TEXT_BYTES, Commit, StoreError, row};
+use crate::truth::{Change, Record, Revision, Texts};
 
 /// The one connection that writes.
 #[derive(Debug)]
@@ -55,12 +60,13 @@ macro_rules! revision {
 
 /// At once for writing: a transaction that reads first and writes later fails when another wrote in between.
 const BEGIN: &str = "BEGIN IMMEDIATE; SELECT * FROM head";
-const CHANGE: &str = change!();
 const REVISION: &str = revision!();
 const CHANGE_AND_REVISION: &str = concat!(change!(), revision!());
 
-const ROW: &str = "INSERT INTO revisions (revision, committed_at_ms, effective_at_ms, actor, origin, reason, hash) \
-     VALUES ($1, $2, $2, $3, $4, $5, $6)";
+/// Revisions that change nothing.
+const ROWS: &str = "INSERT INTO revisions (revision, committed_at_ms, effective_at_ms, actor, origin, reason, hash) \
+     SELECT value ->> 0, value ->> 1, value ->> 1, $2, $3, $4, value ->> 2 FROM json_each($1)";
+const ROWS_TOGETHER: usize = 1000;
 const HEAD: &str = "UPDATE head SET revision = $1, hash = $2, committed_at_ms = $3; COMMIT";
 
 impl Writer {
@@ -91,6 +97,7 @@ impl Writer {
         if head != *commit.after {
             return Err(StoreError::Moved);
         }
+        write_texts(&mut taken.connection, commit.texts).await?;
         write(&mut taken.connection, commit).await.map_err(StoreError::doing("commit a revision"))?;
         taken.put_back();
         Ok(())
@@ -104,12 +111,17 @@ impl Writer {
         let (_, mut head) = row::head(&row.map_err(StoreError::doing("begin a change"))?)?;
         let passed = head.revision < up_to;
         while head.revision < up_to {
-            let committed_at_ms = like.committed_at_ms.max(head.committed_at_ms);
-            let revision =
-                Revision { revision: head.revision + 1, committed_at_ms, effective_at_ms: committed_at_ms, ..like.clone() };
-            let insert = revision_row(sqlx::query(ROW), &revision, &head);
+            let mut rows = Vec::new();
+            while head.revision < up_to && rows.len() < ROWS_TOGETHER {
+                let committed_at_ms = like.committed_at_ms.max(head.committed_at_ms);
+                let revision =
+                    Revision { revision: head.revision + 1, committed_at_ms, effective_at_ms: committed_at_ms, ..like.clone() };
+                head = revision.head(&head, None);
+                rows.push((head.revision, committed_at_ms, head.hash));
+            }
+            let insert = sqlx::query(ROWS).bind(json!(rows).to_string()).bind(like.actor.name.clone());
+            let insert = insert.bind(like.origin.as_str()).bind(like.reason.clone());
             insert.execute(&mut taken.connection).await.map_err(StoreError::doing("pass a number over"))?;
-            head = revision.head(&head, None);
         }
         let update = sqlx::query(HEAD).bind(head.revision as i64).bind(head.hash.to_string()).bind(head.committed_at_ms);
         update.execute(&mut taken.connection).await.map_err(StoreError::doing("pass a number over"))?;
@@ -118,30 +130,42 @@ impl Writer {
     }
 }
 
-/// A row of a revision that changes nothing.
-fn revision_row<'q>(query: Binding<'q>, revision: &Revision, before: &Head) -> Binding<'q> {
-    query
-        .bind(revision.revision as i64)
-        .bind(revision.committed_at_ms)
-        .bind(revision.actor.name.clone())
-        .bind(revision.origin.as_str())
-        .bind(revision.reason.clone())
-        .bind(revision.head(before, None).hash.to_string())
+/// Short ones are written with the revision; of others most are there already.
+async fn write_texts(connection: &mut SqliteConnection, texts: &Texts) -> Result<(), StoreError> {
+    let mut waiting = Waiting::default();
+    let are_short = texts.values().all(|text| text.len() <= PART_BYTES);
+    if are_short && batch::bytes_of(texts) <= COMMIT_TEXT_BYTES {
+        texts.iter().for_each(|(id, text)| waiting.push(*id, text.clone()));
+    } else {
+        let (all, mut bytes) = (texts.iter().collect::<Vec<_>>(), 0);
+        for some in all.chunks(TOGETHER) {
+            let lacking = batch::lacking(connection, some.iter().copied()).await;
+            for (id, text) in lacking.map_err(StoreError::doing("look for definitions"))? {
+                bytes += text.len();
+                waiting.push(id, text);
+            }
+            if bytes > COMMIT_TEXT_BYTES {
+                return Err(StoreError::NotStaged);
+            }
+        }
+    }
+    batch::write(connection, waiting).await.map_err(StoreError::doing("write definitions"))
 }
 
 async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result<(), sqlx::Error> {
-    let Commit { revision, after, texts, request } = commit;
-    texts::write(connection, texts).await?;
+    let Commit { revision, after, request, .. } = commit;
     let number = revision.revision as i64;
-    let (last, before) = match revision.changes.split_last() {
-        Some((last, before)) => (Some(last), before),
-        None => (None, &[][..]),
+    let only = match revision.changes.as_slice() {
+        [only] => Some(only),
+        many => {
+            for some in changes::chunks(many) {
+                sqlx::query(CHANGES).bind(number).bind(some).execute(&mut *connection).await?;
+            }
+            None
+        }
     };
-    for (place, change) in before.iter().enumerate() {
-        bind_change(sqlx::query(CHANGE).bind(number), place, Some(change)).execute(&mut *connection).await?;
-    }
-    let query = sqlx::query(if last.is_some() { CHANGE_AND_REVISION } else { REVISION }).bind(number);
-    bind_change(query, before.len(), last)
+    let query = sqlx::query(if only.is_some() { CHANGE_AND_REVISION } else { REVISION }).bind(number);
+    bind_change(query, only)
         .bind(revision.committed_at_ms)
         .bind(revision.effective_at_ms)
         .bind(revision.actor.name.clone())
@@ -159,9 +183,9 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result
 type Binding<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
 
 /// The second to the eighth of what is bound.
-fn bind_change<'q>(query: Binding<'q>, place: usize, change: Option<&Change>) -> Binding<'q> {
+fn bind_change<'q>(query: Binding<'q>, change: Option<&Change>) -> Binding<'q> {
     query
-        .bind(place as i64)
+        .bind(0)
         .bind(change.map(|change| change.subject.kind()))
         .bind(change.map(|change| change.subject.key().to_owned()))
         .bind(change.map(|change| change.action.as_str()))

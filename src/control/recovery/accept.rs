@@ -84,6 +84,10 @@ impl Inner {
             reason: Some("what was known here before".to_owned()),
             ..passed_over(at_ms)
         };
+        let mut staging = store.stage_texts(&forms.texts).await;
+        while !staging.is_done() {
+            staging.step().await.map_err(|error| StartFault::NotAccepted(error.chain()))?;
+        }
         let commit = Commit { revision: &revision, after: &head, texts: &forms.texts, request: None };
         store.commit(commit).await.map_err(|error| StartFault::NotAccepted(error.chain()))?;
         let mut truth = self.truth();

@@ -1,11 +1,12 @@
-//! Every text against its name, and against the records that name it: none altered, none missing, none that belongs to nothing.
+//! Every text against its name, and against the records that name it: none altered, none missing, none that belongs to nothing. One that is
+//! staged belongs to a revision that is still to come; nothing is known of it but that no revision names it yet.
 
 use std::collections::BTreeMap;
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::super::chain::{number, text};
-use super::super::{StoreError, texts};
+use super::super::{StoreError, schema, texts};
 use super::Faults;
 use crate::truth::{ContentId, texts_named_in};
 
@@ -14,7 +15,17 @@ const TEXTS_A_PASS: usize = 100_000;
 const TEXTS_A_PAGE: i64 = 1000;
 const CHANGES_A_PAGE: i64 = 500;
 
+/// What is known of a text before its pass ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    NotNamedYet,
+    /// Named by a revision, or told of as a fault already.
+    Settled,
+    Staged,
+}
+
 pub async fn check(connection: &mut SqliteConnection, faults: &mut Faults) -> Result<(), StoreError> {
+    check_marks(connection, faults).await?;
     let mut after = String::new();
     loop {
         let mut pass = BTreeMap::new();
@@ -35,16 +46,38 @@ pub async fn check(connection: &mut SqliteConnection, faults: &mut Faults) -> Re
     }
 }
 
+/// A text is marked as it begins, with its first part, and the mark goes with the last.
+async fn check_marks(connection: &mut SqliteConnection, faults: &mut Faults) -> Result<(), StoreError> {
+    const STRAY: &str =
+        "SELECT id FROM staged_texts AS s WHERE NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = s.id) LIMIT 1";
+    if !schema::has_table(connection, "staged_texts").await? {
+        return Ok(());
+    }
+    let stray = sqlx::query(STRAY).fetch_optional(connection).await.map_err(StoreError::doing("read definitions"))?;
+    if let Some(id) = stray.as_ref().and_then(|row| text(row, "id")) {
+        faults.add(format!("the text {id} is marked as one to come, and none of it is there"));
+    }
+    Ok(())
+}
+
 /// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether they were the last.
 async fn next_texts(
     connection: &mut SqliteConnection,
     after: &mut String,
-    pass: &mut BTreeMap<ContentId, bool>,
+    pass: &mut BTreeMap<ContentId, Standing>,
     faults: &mut Faults,
 ) -> Result<bool, StoreError> {
-    const PAGE: &str = "SELECT id, count(*) AS parts, min(part) AS first, max(part) AS last FROM texts WHERE id > $1 \
+    const PAGE: &str = "SELECT id, count(*) AS parts, min(part) AS first, max(part) AS last, \
+        EXISTS (SELECT 1 FROM staged_texts AS s WHERE s.id = texts.id) AS staged FROM texts WHERE id > $1 \
         GROUP BY id ORDER BY id LIMIT $2";
-    let page = sqlx::query(PAGE).bind(after.clone()).bind(TEXTS_A_PAGE).fetch_all(&mut *connection).await;
+    const PAGE_BEFORE_STAGING: &str = "SELECT id, count(*) AS parts, min(part) AS first, max(part) AS last, 0 AS staged \
+        FROM texts WHERE id > $1 GROUP BY id ORDER BY id LIMIT $2";
+    let stages = schema::has_table(connection, "staged_texts").await?;
+    let page = sqlx::query(if stages { PAGE } else { PAGE_BEFORE_STAGING })
+        .bind(after.clone())
+        .bind(TEXTS_A_PAGE)
+        .fetch_all(&mut *connection)
+        .await;
     let page = page.map_err(StoreError::doing("read definitions"))?;
     for row in &page {
         let Some(name) = text(row, "id") else {
@@ -54,10 +87,11 @@ async fn next_texts(
         let parts = [number(row, "first"), number(row, "last")];
         let are_in_order = parts == [Some(0), number(row, "parts").map(|parts| parts - 1)];
         match name.parse::<ContentId>() {
-            Ok(id) if are_in_order && texts::stands(connection, id).await? => drop(pass.insert(id, false)),
+            Ok(id) if number(row, "staged") == Some(1) => drop(pass.insert(id, Standing::Staged)),
+            Ok(id) if are_in_order && texts::stands(connection, id).await? => drop(pass.insert(id, Standing::NotNamedYet)),
             Ok(id) => {
                 faults.add(format!("the text {name} is not what its name says"));
-                pass.insert(id, true);
+                pass.insert(id, Standing::Settled);
             }
             Err(_) => faults.add(format!("the text {name} is not what its name says")),
         }
@@ -68,7 +102,7 @@ async fn next_texts(
 
 async fn compare_with_history(
     connection: &mut SqliteConnection,
-    pass: &mut BTreeMap<ContentId, bool>,
+    pass: &mut BTreeMap<ContentId, Standing>,
     is_of_pass: impl Fn(&str) -> bool,
     faults: &mut Faults,
 ) -> Result<(), StoreError> {
@@ -82,11 +116,17 @@ async fn compare_with_history(
             after = number(row, "row").unwrap_or(i64::MAX);
             for id in text(row, "record").iter().flat_map(|record| texts_named_in(record)) {
                 match pass.get_mut(&id) {
-                    Some(is_named) => *is_named = true,
+                    Some(standing) => {
+                        if *standing == Standing::Staged {
+                            let revision = number(row, "revision").unwrap_or_default();
+                            faults.add(format!("the text {id} is marked as one to come, and revision {revision} names it"));
+                        }
+                        *standing = Standing::Settled;
+                    }
                     None if is_of_pass(&id.to_string()) => {
                         let revision = number(row, "revision").unwrap_or_default();
                         faults.add(format!("the text {id}, named by revision {revision}, is missing"));
-                        pass.insert(id, true);
+                        pass.insert(id, Standing::Settled);
                     }
                     None => {}
                 }
@@ -96,7 +136,7 @@ async fn compare_with_history(
             break;
         }
     }
-    for id in pass.iter().filter(|(_, is_named)| !**is_named).map(|(id, _)| id) {
+    for id in pass.iter().filter(|(_, standing)| **standing == Standing::NotNamedYet).map(|(id, _)| id) {
         faults.add(format!("the text {id} was added: no revision names it"));
     }
     Ok(())

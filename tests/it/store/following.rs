@@ -76,7 +76,6 @@ async fn a_call_ends_after_some_megabytes_and_a_large_revision_comes_alone() {
     let before = written.head;
     let texts = many.iter().map(|(_, id, text)| (*id, text.clone())).collect();
     for part in [&many[..200], &many[200..]] {
-        // A commit writes a mebibyte of texts at most by itself.
         let changes = part.iter().map(|(change, ..)| change.clone()).collect();
         written.commit(changes, &texts).await;
     }

@@ -8,5 +8,6 @@ mod operations;
 mod pending;
 mod rows;
 mod saving;
+mod staging;
 mod tampering;
 mod written;

@@ -74,7 +74,8 @@ async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
     // Room for the journal, and for little else.
     let mut server = Limited::start(home, Some(5 * 1024));
     let reason = "x".repeat(480);
-    let ids: String = (0..500_000).map(|id| format!("user-{id}\n")).collect();
+    // More than the log and the database file may hold together: it is written a mebibyte at a time.
+    let ids: String = (0..1_000_000).map(|id| format!("user-{id}\n")).collect();
     fs::write(server.home.path().join("flags/ids.txt"), ids).unwrap();
     let segment = "version: 1\nsegment: many\nusers_file: ids.txt\n";
     fs::write(server.home.path().join("flags/segments/many.yaml"), segment).unwrap();

@@ -101,7 +101,14 @@ async fn tamper(original: &Path, copy: &PathBuf, random: &mut fastrand::Rng) -> 
 }
 
 async fn statement(database: &mut SqliteConnection, random: &mut fastrand::Rng) -> (&'static str, String) {
-    let table = *random.choice(&["revisions", "changes", "subjects", "texts", "idempotency", "head", "cursors"]).unwrap();
+    let table = *random
+        .choice(&["revisions", "changes", "subjects", "texts", "staged_texts", "idempotency", "head", "cursors"])
+        .unwrap();
+    if table == "staged_texts" {
+        // A text of the history that is marked as one to come, or a mark of a text that is not there.
+        let ids = ["(SELECT id FROM texts ORDER BY random() LIMIT 1)", "lower(hex(randomblob(32)))", "'x'"];
+        return (table, format!("INSERT INTO staged_texts VALUES ({})", random.choice(ids).unwrap()));
+    }
     let rows = sqlx::query(AssertSqlSafe(format!("SELECT rowid FROM {table}"))).fetch_all(&mut *database).await.unwrap();
     let Some(row) = random.choice(&rows).map(|row: &SqliteRow| row.get::<i64, _>(0)) else {
         return (table, format!("INSERT INTO {table} VALUES ('webhook', {})", 1000 + random.u32(..)));

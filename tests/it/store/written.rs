@@ -50,6 +50,10 @@ impl Written {
 
     pub async fn commit(&mut self, changes: Vec<Change>, texts: &Texts) {
         let revision = self.next(changes);
+        let mut staging = self.store.stage_texts(texts).await;
+        while !staging.is_done() {
+            staging.step().await.unwrap();
+        }
         let commit = Commit { revision: &revision, after: &self.head, texts, request: None };
         self.store.commit(commit).await.unwrap();
         self.head = revision.head(&self.head, None);

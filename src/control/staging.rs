@@ -1,0 +1,29 @@
+//! How long the database may be silent: what is written is limited by nothing but the disk.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::store::{Commit, SLOWEST_DISK_BYTES_A_SECOND, STEP_BYTES, Store, StoreError};
+use crate::truth::Texts;
+
+/// How long it may take to answer, beside what the disk needs.
+const SILENCE: Duration = Duration::from_millis(1500);
+
+/// How long a commit may take.
+pub(super) fn limit_of(commit: &Commit<'_>) -> Duration {
+    SILENCE + time_to_write(commit.bytes())
+}
+
+/// Writes the texts of a revision before it, step by step. An error is the database's, or `None` where it was silent.
+pub(super) async fn stage(store: &Store, texts: &Texts) -> Result<(), Option<StoreError>> {
+    let mut staging = store.stage_texts(texts).await;
+    while !staging.is_done() {
+        timeout(SILENCE + time_to_write(STEP_BYTES as u64), staging.step()).await.map_err(|_| None)??;
+    }
+    Ok(())
+}
+
+fn time_to_write(bytes: u64) -> Duration {
+    Duration::from_millis(bytes * 1000 / SLOWEST_DISK_BYTES_A_SECOND)
+}

@@ -1,0 +1,148 @@
+//! Texts on their way into the database: in parts, and so many parts to a statement that no statement is large.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use serde_json::{Value as Json, json};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::texts::PART_BYTES;
+use crate::truth::{ContentId, Texts};
+
+/// So many bytes go into one statement, and so many parts: there are short texts too.
+pub const BATCH_BYTES: usize = 1024 * 1024;
+const BATCH_PARTS: usize = 512;
+/// So many texts are asked for at once.
+pub const TOGETHER: usize = 256;
+
+/// Writes the parts that are not there; of an empty text SQLite makes NULL. What is staged is made to be as it is here; what a revision names already and was altered is not
+/// written over: `history --verify` is to name it.
+macro_rules! write_parts {
+    () => {
+        "INSERT INTO texts (id, part, bytes) \
+         SELECT value ->> 0, value ->> 1, coalesce(substr($2, value ->> 2, value ->> 3), x'') FROM json_each($1) WHERE true \
+         ON CONFLICT (id, part) DO UPDATE SET bytes = excluded.bytes \
+             WHERE bytes IS NOT excluded.bytes AND EXISTS (SELECT 1 FROM staged_texts AS s WHERE s.id = texts.id); \
+         DELETE FROM texts WHERE rowid IN (SELECT t.rowid FROM json_each($3) AS whole \
+             JOIN staged_texts AS s ON s.id = whole.value ->> 0 \
+             JOIN texts AS t ON t.id = s.id AND (t.part < 0 OR t.part >= whole.value ->> 1));"
+    };
+}
+pub(super) use write_parts;
+
+/// Texts that wait to be written, the first of them from some part on.
+#[derive(Default)]
+pub struct Waiting {
+    texts: VecDeque<(ContentId, Bytes)>,
+    next_part: usize,
+}
+
+/// The next parts of them.
+#[derive(Default)]
+pub struct Batch {
+    /// Where each part lies in `bytes`: its text's id, its number, its first byte from 1 on, its length.
+    parts: Vec<Json>,
+    pub bytes: Vec<u8>,
+    /// The texts that end with this batch, and of how many parts they are.
+    whole: Vec<Json>,
+    next_part: usize,
+}
+
+impl Waiting {
+    pub fn push(&mut self, id: ContentId, text: Bytes) {
+        self.texts.push_back((id, text));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// The next parts; they wait until [`were_written`](Waiting::were_written) says that they need not.
+    pub fn next(&self) -> Batch {
+        let mut batch = Batch::default();
+        for (index, (id, text)) in self.texts.iter().enumerate() {
+            let id = id.to_string();
+            let first = if index == 0 { self.next_part } else { 0 };
+            for part in first..parts_of(text) {
+                let from = part * PART_BYTES;
+                if !batch.add(&id, part, &text[from..text.len().min(from + PART_BYTES)]) {
+                    batch.next_part = part;
+                    return batch;
+                }
+            }
+            batch.whole.push(json!([id, parts_of(text)]));
+        }
+        batch
+    }
+
+    pub fn were_written(&mut self, batch: &Batch) {
+        self.texts.drain(..batch.whole.len());
+        self.next_part = batch.next_part;
+    }
+}
+
+impl Batch {
+    /// What is bound as the first and the third.
+    pub fn places(&self) -> (String, String) {
+        (json!(self.parts).to_string(), json!(self.whole).to_string())
+    }
+
+    /// Whether there was room for it.
+    fn add(&mut self, id: &str, part: usize, bytes: &[u8]) -> bool {
+        let is_full = self.parts.len() == BATCH_PARTS || self.bytes.len() + bytes.len() > BATCH_BYTES;
+        if is_full {
+            return false;
+        }
+        self.parts.push(json!([id, part, self.bytes.len() + 1, bytes.len()]));
+        self.bytes.extend_from_slice(bytes);
+        true
+    }
+}
+
+/// Writes all that waits within the transaction that there is.
+pub async fn write(connection: &mut SqliteConnection, mut waiting: Waiting) -> Result<(), sqlx::Error> {
+    while !waiting.is_empty() {
+        let batch = waiting.next();
+        let (parts, whole) = batch.places();
+        let query = sqlx::query(write_parts!()).bind(parts).bind(batch.bytes.clone()).bind(whole);
+        query.execute(&mut *connection).await?;
+        waiting.were_written(&batch);
+    }
+    Ok(())
+}
+
+/// Which of these texts are not there in all their parts, or by their length: builds before had parts of another size. A staged text has both.
+pub async fn lacking<'t>(
+    connection: &mut SqliteConnection,
+    texts: impl IntoIterator<Item = (&'t ContentId, &'t Bytes)>,
+) -> Result<Vec<(ContentId, Bytes)>, sqlx::Error> {
+    const THERE: &str = "SELECT t.id, count(*) FILTER (WHERE t.part >= 0 AND t.part < wanted.value ->> 1), count(*), \
+        sum(length(t.bytes)), EXISTS (SELECT 1 FROM staged_texts AS s WHERE s.id = t.id) \
+        FROM json_each($1) AS wanted JOIN texts AS t ON t.id = wanted.value ->> 0 GROUP BY t.id";
+    let texts: Vec<_> = texts.into_iter().collect();
+    let wanted: Vec<_> = texts.iter().map(|(id, text)| (*id, parts_of(text))).collect();
+    let rows = sqlx::query(THERE).bind(json!(wanted).to_string()).fetch_all(connection).await?;
+    let mut there = BTreeMap::new();
+    for row in &rows {
+        there.insert(row.try_get::<String, _>(0)?, [1, 2, 3, 4].map(|column| row.try_get::<i64, _>(column).unwrap_or(-1)));
+    }
+    let is_lacking = |(id, text): &(&ContentId, &Bytes)| {
+        let Some([wanted, parts, length, staged]) = there.get(&id.to_string()) else { return true };
+        let has_its_length = *length == text.len() as i64;
+        let has_all_parts = *wanted == parts_of(text) as i64;
+        let is_whole =
+            if *staged == 1 { has_all_parts && has_its_length && parts == wanted } else { has_all_parts || has_its_length };
+        !is_whole
+    };
+    Ok(texts.into_iter().filter(is_lacking).map(|(id, text)| (*id, text.clone())).collect())
+}
+
+pub fn bytes_of(texts: &Texts) -> usize {
+    texts.values().map(|text| text.len()).sum()
+}
+
+/// At least one, so that an empty text is there too.
+fn parts_of(text: &[u8]) -> usize {
+    text.len().div_ceil(PART_BYTES).max(1)
+}

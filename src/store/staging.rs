@@ -1,0 +1,165 @@
+//! Texts that are written before the revision that names them, a step at a time: a list of a million ids is as long as the disk needs, and
+//! other commits go between its steps.
+//!
+//! They are marked (`staged_texts`) until a revision names them. One that never is named stays until the next staging, which removes it.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use serde_json::json;
+use sqlx::Row;
+use tokio::sync::MutexGuard;
+
+use super::batch::{self, BATCH_BYTES, TOGETHER, Waiting, write_parts};
+use super::sqlite::Sqlite;
+use super::{COMMIT_TEXT_BYTES, StoreError};
+use crate::truth::{ContentId, Texts};
+
+/// What one step writes at most: its own bytes, and what the database takes over from its log by the way (4 MiB and a step more).
+pub const STEP_BYTES: usize = 2 * BATCH_BYTES + 4 * 1024 * 1024;
+
+/// How far a staging is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Those that were there before count as done.
+    pub done_bytes: u64,
+    pub total_bytes: u64,
+}
+
+/// Texts on their way into the database. There is one at a time: another one waits for its end. It may be dropped between steps and within
+/// one; the next goes on where it ended.
+pub struct Staging<'a> {
+    sqlite: &'a Sqlite,
+    _alone: MutexGuard<'a, ()>,
+    leftovers: Leftovers,
+    unseen: VecDeque<(ContentId, Bytes)>,
+    waiting: Waiting,
+    progress: Progress,
+}
+
+/// Texts of an earlier staging that no revision names.
+enum Leftovers {
+    /// Not looked for yet, after this id.
+    After(String),
+    Found {
+        ids: Vec<String>,
+        last: String,
+    },
+    None,
+}
+
+impl<'a> Staging<'a> {
+    pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, texts: &Texts) -> Staging<'a> {
+        let total_bytes = batch::bytes_of(texts) as u64;
+        // What a commit writes by itself is not staged.
+        let is_small = total_bytes as usize <= COMMIT_TEXT_BYTES;
+        let done_bytes = if is_small { total_bytes } else { 0 };
+        Staging {
+            sqlite,
+            _alone: alone,
+            leftovers: if is_small { Leftovers::None } else { Leftovers::After(String::new()) },
+            unseen: if is_small { VecDeque::new() } else { texts.iter().map(|(id, text)| (*id, text.clone())).collect() },
+            waiting: Waiting::default(),
+            progress: Progress { done_bytes, total_bytes },
+        }
+    }
+
+    pub fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    pub fn is_done(&self) -> bool {
+        matches!(self.leftovers, Leftovers::None) && self.unseen.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Goes on by at most [`STEP_BYTES`], in a transaction of its own. A commit that runs is waited for.
+    pub async fn step(&mut self) -> Result<Progress, StoreError> {
+        self.sqlite.check_file()?;
+        if !matches!(self.leftovers, Leftovers::None) {
+            let own: BTreeSet<String> = self.unseen.iter().map(|(id, _)| id.to_string()).collect();
+            self.leftovers = self.leftovers.step(self.sqlite, &own).await?;
+            return Ok(self.progress);
+        }
+        if self.waiting.is_empty() {
+            self.look_for_next().await?;
+        }
+        if !self.waiting.is_empty() {
+            self.write_next().await?;
+        }
+        Ok(self.progress)
+    }
+
+    async fn look_for_next(&mut self) -> Result<(), StoreError> {
+        let next = self.unseen.len().min(TOGETHER);
+        let texts = self.unseen.range(..next).map(|(id, text)| (id, text));
+        let lacking = batch::lacking(&mut *self.sqlite.reader.lock().await, texts).await;
+        let lacking = lacking.map_err(StoreError::doing("look for definitions"))?;
+        let looked_at: usize = self.unseen.drain(..next).map(|(_, text)| text.len()).sum();
+        let to_write: usize = lacking.iter().map(|(_, text)| text.len()).sum();
+        self.progress.done_bytes += (looked_at - to_write) as u64;
+        lacking.into_iter().for_each(|(id, text)| self.waiting.push(id, text));
+        Ok(())
+    }
+
+    async fn write_next(&mut self) -> Result<(), StoreError> {
+        // A text that is there in part, and of no staging, is one that a revision names: it is made whole, and not marked.
+        const STEP: &str = concat!(
+            "BEGIN IMMEDIATE; \
+             INSERT INTO staged_texts (id) SELECT DISTINCT value ->> 0 FROM json_each($1) \
+             WHERE NOT EXISTS (SELECT 1 FROM texts WHERE id = value ->> 0) ON CONFLICT DO NOTHING; ",
+            write_parts!(),
+            " COMMIT"
+        );
+        let batch = self.waiting.next();
+        let (parts, whole) = batch.places();
+        let written = batch.bytes.len();
+        let mut taken = self.sqlite.writer.take().await?;
+        let query = sqlx::query(STEP).bind(parts).bind(batch.bytes.clone()).bind(whole);
+        query.execute(&mut taken.connection).await.map_err(StoreError::doing("write definitions"))?;
+        taken.put_back();
+        self.waiting.were_written(&batch);
+        self.progress.done_bytes += written as u64;
+        Ok(())
+    }
+}
+
+impl Leftovers {
+    async fn step(&self, sqlite: &Sqlite, own: &BTreeSet<String>) -> Result<Leftovers, StoreError> {
+        match self {
+            Leftovers::None => Ok(Leftovers::None),
+            Leftovers::After(last) => find(sqlite, last, own).await,
+            Leftovers::Found { ids, last } => match remove_some(sqlite, ids).await? {
+                0 => Ok(Leftovers::After(last.clone())),
+                _ => Ok(Leftovers::Found { ids: ids.clone(), last: last.clone() }),
+            },
+        }
+    }
+}
+
+async fn find(sqlite: &Sqlite, after: &str, own: &BTreeSet<String>) -> Result<Leftovers, StoreError> {
+    const MARKED: &str = "SELECT id FROM staged_texts WHERE id > $1 ORDER BY id LIMIT $2";
+    let query = sqlx::query(MARKED).bind(after.to_owned()).bind(TOGETHER as i64);
+    let rows = query.fetch_all(&mut *sqlite.reader.lock().await).await.map_err(StoreError::doing("look for definitions"))?;
+    let ids: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
+    let Some(last) = ids.last().cloned() else { return Ok(Leftovers::None) };
+    Ok(Leftovers::Found { ids: ids.into_iter().filter(|id| !own.contains(id)).collect(), last })
+}
+
+/// Says how many rows went.
+async fn remove_some(sqlite: &Sqlite, ids: &[String]) -> Result<u64, StoreError> {
+    // Only those that are marked at this moment: one that a revision came to name is not.
+    const REMOVE: &str = "BEGIN IMMEDIATE; \
+        DELETE FROM texts WHERE rowid IN (SELECT t.rowid FROM json_each($1) AS leftover \
+            JOIN staged_texts AS s ON s.id = leftover.value JOIN texts AS t ON t.id = s.id LIMIT 64); \
+        DELETE FROM staged_texts WHERE id IN (SELECT value FROM json_each($1)) \
+            AND NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = staged_texts.id); \
+        COMMIT";
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    let mut taken = sqlite.writer.take().await?;
+    let done = sqlx::query(REMOVE).bind(json!(ids).to_string()).execute(&mut taken.connection).await;
+    let done = done.map_err(StoreError::doing("remove definitions that no revision names"))?;
+    taken.put_back();
+    Ok(done.rows_affected())
+}
