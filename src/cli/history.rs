@@ -94,8 +94,9 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
     const MOST: usize = 12;
     let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
     let mut told: Vec<String> = changes.iter().take(MOST).map(change).collect();
-    if changes.len() > MOST {
-        told.push(format!("and {} more", changes.len() - MOST));
+    let more = changes.len().saturating_sub(MOST) as u64 + revision["moreChanges"].as_u64().unwrap_or_default();
+    if more > 0 {
+        told.push(format!("and {more} more"));
     }
     if told.is_empty() {
         told.push("nothing".to_owned());

@@ -96,7 +96,7 @@ async fn next_revision(
     let changes: Vec<Change> = rows.iter().map(|row| row::change(row).1).collect::<Result<_, _>>()?;
     let named = changes.iter().filter_map(|change| change.after.as_ref()).flat_map(|record| record.texts());
     let (at_hand_already, lacking): (Vec<ContentId>, Vec<_>) = named.partition(|id| at_hand.contains_key(id));
-    let mut texts = texts::read(&mut *reader.lock().await, &lacking, &Texts::new()).await?;
+    let mut texts = texts::read(reader, &lacking, &Texts::new()).await?;
     *bytes += texts.values().map(|text| text.len()).sum::<usize>();
     at_hand.extend(texts.iter().map(|(id, text)| (*id, text.clone())));
     texts.extend(at_hand_already.iter().filter_map(|id| at_hand.get(id).map(|text| (*id, text.clone()))));

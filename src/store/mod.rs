@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod files;
 mod following;
+mod history;
 mod row;
 mod schema;
 mod sqlite;
@@ -65,6 +66,8 @@ pub struct Page {
     pub after: Option<u64>,
     /// At most [`MAX_PAGE`].
     pub limit: u32,
+    /// With every change of each revision, however many they are; else the first hundred, and what was done to `flag`.
+    pub whole: bool,
 }
 
 /// A revision as it is stored, with the hash its row states.
@@ -72,6 +75,8 @@ pub struct Page {
 pub struct Stored {
     pub revision: Revision,
     pub hash: ContentId,
+    /// How many changes it has beside those that were read.
+    pub more_changes: u64,
 }
 
 /// What this node knows of the database beside it: a history that was written anew as a whole is told by nothing else.
@@ -211,6 +216,11 @@ impl Store {
     /// These texts, as far as they are there.
     pub async fn texts(&self, ids: &[ContentId]) -> Result<Texts, StoreError> {
         each!(self, store => store.texts(ids).await)
+    }
+
+    /// As many of these texts as there are in so many bytes, the first ones first.
+    pub async fn texts_up_to(&self, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
+        each!(self, store => store.texts_up_to(ids, bytes).await)
     }
 
     /// Whether the database is what was written, and what this node kept of it elsewhere.

@@ -108,7 +108,7 @@ pub fn revision(row: &SqliteRow) -> Result<Stored, StoreError> {
             idempotency_key: maybe("idempotency_key")?,
             changes: Vec::new(),
         };
-        Ok(Stored { revision, hash: text("hash")?.parse().map_err(|error| format!("{error}"))? })
+        Ok(Stored { revision, hash: text("hash")?.parse().map_err(|error| format!("{error}"))?, more_changes: 0 })
     };
     read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `revisions`"), why })
 }

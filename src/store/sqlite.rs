@@ -1,6 +1,5 @@
 //! The embedded database: WAL, every commit synced, one writer.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +12,8 @@ use super::check::{self, Identity};
 use super::files::{self, Files};
 use super::writer::Writer;
 use super::{Commit, Kept, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
-use super::{chain, following, row, schema, subjects, texts, verify};
-use crate::truth::{
-    Change, ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts,
-};
+use super::{chain, following, history, row, schema, subjects, texts, verify};
+use crate::truth::{ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts};
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
@@ -115,14 +112,16 @@ impl Sqlite {
 
     pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
         self.check_file()?;
-        let mut reader = self.reader.lock().await;
-        let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
-        let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
-        let (epoch, head) = row::head(&head.map_err(StoreError::doing("read the head"))?)?;
-        let (subjects, poison) = subjects::load(&mut reading).await?;
+        let (epoch, head, (subjects, poison), old_tokens) = {
+            let mut reader = self.reader.lock().await;
+            let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
+            let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
+            let (epoch, head) = row::head(&head.map_err(StoreError::doing("read the head"))?)?;
+            (epoch, head, subjects::load(&mut reading).await?, read_old_tokens(&mut reading).await?)
+        };
+        // What these records name is there from then on.
         let ids: Vec<ContentId> = subjects.iter().flat_map(|row| row.record.texts()).collect();
-        let texts = texts::read(&mut reading, &ids, at_hand).await?;
-        let old_tokens = read_old_tokens(&mut reading).await?;
+        let texts = texts::read(&self.reader, &ids, at_hand).await?;
         Ok(Loaded { epoch, head, subjects, texts, old_tokens, poison })
     }
 
@@ -161,28 +160,7 @@ impl Sqlite {
     }
 
     pub async fn history(&self, page: &Page) -> Result<Vec<Stored>, StoreError> {
-        const ALL: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 ORDER BY revision DESC LIMIT $3";
-        const OF_FLAG: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 AND revision IN \
-            (SELECT revision FROM changes WHERE kind = 'flag' AND subject = $4 AND revision < $1 AND revision > $2 \
-             ORDER BY revision DESC LIMIT $3) ORDER BY revision DESC LIMIT $3";
-        let before = page.before.map_or(i64::MAX, |before| before.min(i64::MAX as u64) as i64);
-        let after = page.after.map_or(0, |after| after.min(i64::MAX as u64) as i64);
-        let query = sqlx::query(if page.flag.is_some() { OF_FLAG } else { ALL });
-        let query = query.bind(before).bind(after).bind(i64::from(page.limit.min(MAX_PAGE)));
-        let query = match &page.flag {
-            Some(flag) => query.bind(flag.clone()),
-            None => query,
-        };
-        let mut reader = self.reader.lock().await;
-        let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
-        let rows = query.fetch_all(&mut *reading).await.map_err(StoreError::doing("read the history"))?;
-        let mut found: Vec<Stored> = rows.iter().map(row::revision).collect::<Result<_, _>>()?;
-        let numbers: Vec<u64> = found.iter().map(|stored| stored.revision.revision).collect();
-        let mut changes = read_changes(&mut reading, &numbers).await?;
-        for Stored { revision, .. } in &mut found {
-            revision.changes = changes.remove(&revision.revision).unwrap_or(Ok(Vec::new()))?;
-        }
-        Ok(found)
+        history::read(&self.reader, page).await
     }
 
     pub async fn revisions_after(&self, head: &Head, limit: u32, at_hand: &Texts) -> Result<Vec<StoredWithTexts>, StoreError> {
@@ -202,12 +180,11 @@ impl Sqlite {
     pub async fn flag_at(&self, flag: &str, revision: u64) -> Result<Option<(FlagRecord, Forms)>, StoreError> {
         const AT: &str = "SELECT * FROM changes WHERE kind = 'flag' AND subject = $1 AND revision <= $2 \
             ORDER BY revision DESC LIMIT 1";
-        let mut reader = self.reader.lock().await;
         let query = sqlx::query(AT).bind(flag.to_owned()).bind(revision.min(i64::MAX as u64) as i64);
-        let row = query.fetch_optional(&mut *reader).await.map_err(StoreError::doing("read the history"))?;
+        let row = query.fetch_optional(&mut *self.reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
         let Some(row) = row else { return Ok(None) };
         let Some(Record::Flag(record)) = row::change(&row).1?.after else { return Ok(None) };
-        let texts = texts::read(&mut reader, &record.texts().collect::<Vec<_>>(), &Texts::new()).await?;
+        let texts = texts::read(&self.reader, &record.texts().collect::<Vec<_>>(), &Texts::new()).await?;
         Ok(Some((record, Forms { texts, ..Forms::default() })))
     }
 
@@ -225,15 +202,19 @@ impl Sqlite {
     }
 
     pub async fn texts(&self, ids: &[ContentId]) -> Result<Texts, StoreError> {
-        texts::read(&mut *self.reader.lock().await, ids, &Texts::new()).await
+        texts::read(&self.reader, ids, &Texts::new()).await
+    }
+
+    pub async fn texts_up_to(&self, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
+        texts::read_up_to(&self.reader, ids, bytes).await
     }
 
     pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
         self.check_file()?;
         // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
-        let mut reader = connect_reader(&self.options).await?;
-        let verdict = verify::verify(&mut reader, kept).await;
-        let _ = reader.close().await;
+        let reader = Mutex::new(connect_reader(&self.options).await?);
+        let verdict = verify::verify(&reader, kept).await;
+        let _ = reader.into_inner().close().await;
         verdict
     }
 
@@ -306,27 +287,6 @@ async fn read_old_tokens(connection: &mut SqliteConnection) -> Result<Option<Vec
     // A row that does not read is a credential that is not accepted.
     Ok(Some(rows.iter().filter_map(|row| row::old_token(row).ok()).collect()))
 }
-
-/// What each of these revisions did; one that does not read is told apart.
-pub(super) async fn read_changes(connection: &mut SqliteConnection, revisions: &[u64]) -> Result<Changes, StoreError> {
-    const OF: &str = "SELECT * FROM changes WHERE revision IN (SELECT value FROM json_each($1)) ORDER BY revision, place";
-    let query = sqlx::query(OF).bind(serde_json::json!(revisions).to_string());
-    let rows = query.fetch_all(connection).await.map_err(StoreError::doing("read the history"))?;
-    let mut changes = Changes::new();
-    for row in &rows {
-        let (revision, change) = row::change(row);
-        let of_revision = changes.entry(revision).or_insert_with(|| Ok(Vec::new()));
-        match (of_revision.as_mut(), change) {
-            (Ok(of_revision), Ok(change)) => of_revision.push(change),
-            (Ok(_), Err(error)) => *of_revision = Err(error),
-            (Err(_), _) => {}
-        }
-    }
-    Ok(changes)
-}
-
-/// By revision.
-type Changes = BTreeMap<u64, Result<Vec<Change>, StoreError>>;
 
 async fn connect_reader(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     let mut reader = options.connect().await.map_err(StoreError::doing("open the database file"))?;

@@ -1,5 +1,6 @@
 //! Texts in their parts. A long one passes a part at a time, and one that is at hand already is checked against its name and not kept twice:
-//! a list of a million ids is in memory once, also while it is read.
+//! a list of a million ids is in memory once, also while it is read. What is once there never changes: so each page is read by itself, and
+//! whoever else reads goes between.
 
 use std::collections::BTreeMap;
 
@@ -7,31 +8,52 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::Mutex;
 
 use super::StoreError;
-use super::batch::TOGETHER;
 use crate::truth::{ContentId, Texts};
+
+/// So many texts are asked for at once.
+const TOGETHER: usize = 64;
 
 /// Texts go in parts of this. Larger ones would be large blocks of memory while they pass, and room that was given up in large blocks is
 /// not all given back.
 pub const PART_BYTES: usize = 64 * 1024;
 /// These texts, as far as they are there and are what their names say. Of one that is `at_hand` those bytes are returned.
-pub async fn read(connection: &mut SqliteConnection, ids: &[ContentId], at_hand: &Texts) -> Result<Texts, StoreError> {
+pub async fn read(reader: &Mutex<SqliteConnection>, ids: &[ContentId], at_hand: &Texts) -> Result<Texts, StoreError> {
     let mut texts = Texts::new();
     for ids in ids.chunks(TOGETHER) {
-        read_some(connection, ids, at_hand, &mut texts).await.map_err(StoreError::doing("read definitions"))?;
+        read_some(reader, ids, at_hand, &mut texts).await.map_err(StoreError::doing("read definitions"))?;
+    }
+    Ok(texts)
+}
+
+/// As many of these texts as there are in so many bytes, the first ones first.
+pub async fn read_up_to(reader: &Mutex<SqliteConnection>, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
+    let (mut texts, mut room) = (Texts::new(), bytes as i64);
+    for id in ids {
+        if texts.contains_key(id) {
+            continue;
+        }
+        let query = sqlx::query("SELECT coalesce(sum(length(bytes)), 0) FROM texts WHERE id = $1").bind(id.to_string());
+        let length = query.fetch_one(&mut *reader.lock().await).await.and_then(|row| row.try_get::<i64, _>(0));
+        room -= length.map_err(StoreError::doing("read definitions"))?;
+        if room < 0 {
+            break;
+        }
+        texts.extend(read(reader, &[*id], &Texts::new()).await?);
     }
     Ok(texts)
 }
 
 /// Whether a text is there and is what its name says.
-pub async fn stands(connection: &mut SqliteConnection, id: ContentId) -> Result<bool, StoreError> {
+pub async fn stands(reader: &Mutex<SqliteConnection>, id: ContentId) -> Result<bool, StoreError> {
     // As if it were at hand: then none of it is kept.
-    Ok(!read(connection, &[id], &Texts::from([(id, Bytes::new())])).await?.is_empty())
+    Ok(!read(reader, &[id], &Texts::from([(id, Bytes::new())])).await?.is_empty())
 }
 
 async fn read_some(
-    connection: &mut SqliteConnection,
+    reader: &Mutex<SqliteConnection>,
     ids: &[ContentId],
     at_hand: &Texts,
     texts: &mut Texts,
@@ -41,7 +63,8 @@ async fn read_some(
         WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, part";
     let query = sqlx::query(ROWS).bind(serde_json::json!(ids).to_string()).bind(PART_BYTES as i64);
     let mut found: BTreeMap<ContentId, Vec<Part>> = BTreeMap::new();
-    for row in query.fetch_all(&mut *connection).await? {
+    let rows = query.fetch_all(&mut *reader.lock().await).await?;
+    for row in rows {
         // An id that is none is no text of ours.
         if let Ok(id) = row.try_get::<String, _>(0)?.parse() {
             let part = Part { number: row.try_get(1)?, length: row.try_get(2)?, bytes: row.try_get(3)? };
@@ -49,7 +72,7 @@ async fn read_some(
         }
     }
     for (id, parts) in found {
-        if let Some(bytes) = join(connection, id, parts, at_hand.get(&id)).await? {
+        if let Some(bytes) = join(reader, id, parts, at_hand.get(&id)).await? {
             texts.insert(id, bytes);
         }
     }
@@ -65,7 +88,7 @@ struct Part {
 
 /// The text of these parts, `at_hand` or made of them. One that is not what its name says is as good as missing.
 async fn join(
-    connection: &mut SqliteConnection,
+    reader: &Mutex<SqliteConnection>,
     id: ContentId,
     parts: Vec<Part>,
     at_hand: Option<&Bytes>,
@@ -84,7 +107,8 @@ async fn join(
         match part.bytes {
             Some(bytes) => pass(&bytes),
             None => {
-                let row = sqlx::query(BYTES).bind(id.to_string()).bind(part.number).fetch_one(&mut *connection).await?;
+                let row =
+                    sqlx::query(BYTES).bind(id.to_string()).bind(part.number).fetch_one(&mut *reader.lock().await).await?;
                 pass(row.try_get(0)?);
             }
         }

@@ -191,8 +191,8 @@ enum Unread {
 
 /// A revision as it is told.
 async fn read(store: &Store, number: u64) -> Result<Bytes, Unread> {
-    let page = Page { flag: None, before: Some(number + 1), after: Some(number - 1), limit: 1 };
-    let Stored { revision, hash } = match timeout(READ, store.history(&page)).await {
+    let page = Page { flag: None, before: Some(number + 1), after: Some(number - 1), limit: 1, whole: true };
+    let Stored { revision, hash, .. } = match timeout(READ, store.history(&page)).await {
         Ok(Ok(mut found)) => found.pop().ok_or_else(|| Unread::Never("its row is missing".to_owned()))?,
         Ok(Err(error @ StoreError::Unreadable { .. })) => return Err(Unread::Never(error.to_string())),
         Ok(Err(_)) | Err(_) => return Err(Unread::Now),

@@ -21,6 +21,8 @@ use crate::truth::{Forms, texts_to_tell, told};
 /// How many revisions a page has unless another number is asked for, and at most.
 const PAGE: u32 = 20;
 pub const MAX_PAGE: u32 = 200;
+/// So many bytes of definitions are read to say what the changes of a page meant; what they do not suffice for is `null`.
+const TEXT_BYTES: usize = 16 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Reading every row of a long history takes its time.
 const VERIFYING: Duration = Duration::from_secs(60);
@@ -47,21 +49,21 @@ pub async fn history(
     };
     let limit = which.limit.unwrap_or(PAGE);
     // One more than is shown tells whether there are more.
-    let page =
-        Page { flag: which.flag.map(|flag| flag.to_string()), before: which.before, after: which.after, limit: limit + 1 };
+    let flag = which.flag.map(|flag| flag.to_string());
+    let page = Page { flag, before: which.before, after: which.after, limit: limit + 1, whole: false };
     let read = async {
         let store = surface.corridor.store().await.ok_or_else(|| Rejected::Down(why_down(&surface)))?;
         let found = store.history(&page).await.map_err(|error| Rejected::Down(error.chain()))?;
         let ids: Vec<_> = found.iter().flat_map(|stored| texts_to_tell(&stored.revision)).collect();
         // What a text meant then is told as far as it can be read.
-        let texts = store.texts(&ids).await.unwrap_or_default();
+        let texts = store.texts_up_to(&ids, TEXT_BYTES).await.unwrap_or_default();
         Ok((found, Forms { texts, ..Forms::default() }))
     };
     match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Rejected::Down(SLOW.to_owned()))) {
         Ok((found, mut forms)) => {
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
-            let revisions: Vec<Json> = shown.map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect();
+            let revisions: Vec<Json> = shown.map(|stored| revision(stored, &mut forms)).collect();
             answer(&surface, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
         }
         Err(rejected) => refuse(&surface, &rejected.into()),
@@ -98,7 +100,15 @@ async fn verify_database(surface: AdminSurface) -> Verified {
 /// Revisions as they stand in an answer; also of those that made an order stale.
 pub fn revisions(found: &[Stored]) -> Json {
     let mut forms = Forms::default();
-    found.iter().map(|stored| told(&stored.revision, stored.hash, &mut forms)).collect()
+    found.iter().map(|stored| revision(stored, &mut forms)).collect()
+}
+
+fn revision(stored: &Stored, forms: &mut Forms) -> Json {
+    let mut told = told(&stored.revision, stored.hash, forms);
+    if stored.more_changes > 0 {
+        told["moreChanges"] = stored.more_changes.into();
+    }
+    told
 }
 
 fn why_down(surface: &AdminSurface) -> String {

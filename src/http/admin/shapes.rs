@@ -152,7 +152,7 @@ fn outcome() -> Json {
 }
 
 fn revision() -> Json {
-    object(json!({
+    let mut revision = object(json!({
         "revision": count("Its number."),
         "committedAtMs": { "type": "integer" },
         "effectiveAtMs": { "description": "When it was first live.", "type": "integer" },
@@ -170,7 +170,10 @@ fn revision() -> Json {
             "is": maybe("string"),
         })) },
         "hash": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
-    }))
+    }));
+    let more = "How many changes it has beside these, if any: the first hundred are told, and what was done to the flag that is asked about.";
+    revision["properties"]["moreChanges"] = count(more);
+    revision
 }
 
 fn story() -> Json {

@@ -4,39 +4,40 @@
 use std::collections::VecDeque;
 
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use tokio::sync::Mutex;
 
 use super::super::chain::{hashed, number, stated, text};
 use super::super::{Kept, StoreError, row};
-use super::Faults;
+use super::{End, Faults};
 use crate::truth::{ContentId, Head};
 
 const REVISIONS_A_PAGE: i64 = 200;
-const CHANGES_A_PAGE: i64 = 500;
+const CHANGES_A_PAGE: i64 = 200;
 
 /// Checks them all and says how many revisions were read.
-pub async fn check(connection: &mut SqliteConnection, kept: &Kept, faults: &mut Faults) -> Result<u64, StoreError> {
+pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, kept: &Kept, faults: &mut Faults) -> Result<u64, StoreError> {
     const PAGE: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision \
-        WHERE r.revision > $1 ORDER BY r.revision LIMIT $2";
-    let mut changes = Changes::default();
+        WHERE r.revision > $1 AND r.revision <= $2 ORDER BY r.revision LIMIT $3";
+    let mut changes = Changes { read: VecDeque::new(), last: None, end: end.revision, are_all_read: false };
     let mut last = Last { revision: 0, hash: Some(Head::none().hash), committed_at_ms: 0 };
     let (mut read, mut after) = (0, i64::MIN);
     while !faults.are_enough() {
-        let page = sqlx::query(PAGE).bind(after).bind(REVISIONS_A_PAGE).fetch_all(&mut *connection).await;
-        let page = page.map_err(StoreError::doing("read the history"))?;
+        let query = sqlx::query(PAGE).bind(after).bind(end.revision).bind(REVISIONS_A_PAGE);
+        let page = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
         if page.is_empty() {
             break;
         }
         for row in &page {
             after = number(row, "revision").unwrap_or(i64::MAX);
             read += 1;
-            let (of_revision, misplaced) = changes.of(connection, after, faults).await?;
+            let (of_revision, misplaced) = changes.of(reader, after, faults).await?;
             check_row(row, after, &of_revision, misplaced, &mut last, kept, faults);
         }
     }
     if !faults.are_enough() {
-        changes.of(connection, i64::MAX, faults).await?;
-        check_head(connection, &last, kept, faults).await?;
+        changes.of(reader, i64::MAX, faults).await?;
+        check_head(end, &last, kept, faults);
     }
     Ok(read)
 }
@@ -85,14 +86,8 @@ fn check_row(
     *last = Last { revision, hash, committed_at_ms };
 }
 
-async fn check_head(
-    connection: &mut SqliteConnection,
-    last: &Last,
-    kept: &Kept,
-    faults: &mut Faults,
-) -> Result<(), StoreError> {
-    let rows = sqlx::query("SELECT * FROM head").fetch_all(connection).await.map_err(StoreError::doing("read the head"))?;
-    match rows.as_slice() {
+fn check_head(end: &End, last: &Last, kept: &Kept, faults: &mut Faults) {
+    match end.heads.as_slice() {
         [row] => match row::head(row) {
             Ok((epoch, head)) => {
                 if (head.revision as i64, Some(head.hash)) != (last.revision, last.hash) {
@@ -113,15 +108,15 @@ async fn check_head(
     if let Some(head) = kept.head.filter(|head| head.revision as i64 > last.revision) {
         faults.add(format!("revision {} was there and is not any more", head.revision));
     }
-    Ok(())
 }
 
 /// The changes, in the order of their revisions, a page at a time.
-#[derive(Default)]
 struct Changes {
     read: VecDeque<SqliteRow>,
     /// The last that was read; nothing before the first page.
     last: Option<(i64, i64)>,
+    /// The newest revision.
+    end: i64,
     are_all_read: bool,
 }
 
@@ -129,20 +124,19 @@ impl Changes {
     /// Those of a revision, and whether they are numbered otherwise than from 0 on. Any before it belong to none.
     async fn of(
         &mut self,
-        connection: &mut SqliteConnection,
+        reader: &Mutex<SqliteConnection>,
         revision: i64,
         faults: &mut Faults,
     ) -> Result<(Vec<SqliteRow>, bool), StoreError> {
         let (mut found, mut misplaced) = (Vec::new(), false);
         loop {
             if self.read.is_empty() && !self.are_all_read {
-                self.next_page(connection).await?;
+                self.next_page(reader).await?;
             }
             let Some(row) = self.read.pop_front() else { break };
             match number(&row, "revision").unwrap_or(i64::MIN) {
                 of if of < revision => {
-                    let name = text(&row, "subject").unwrap_or_default();
-                    faults.add(format!("a change of {name} was added: there is no revision {of} that it belongs to"));
+                    faults.add_stray_change(of, &text(&row, "subject").unwrap_or_default());
                 }
                 of if of == revision => {
                     misplaced |= number(&row, "place") != Some(found.len() as i64);
@@ -157,11 +151,12 @@ impl Changes {
         Ok((found, misplaced))
     }
 
-    async fn next_page(&mut self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
-        const PAGE: &str = "SELECT * FROM changes WHERE (revision, place) > ($1, $2) ORDER BY revision, place LIMIT $3";
+    async fn next_page(&mut self, reader: &Mutex<SqliteConnection>) -> Result<(), StoreError> {
+        const PAGE: &str = "SELECT * FROM changes WHERE (revision, place) > ($1, $2) AND revision <= $3 \
+            ORDER BY revision, place LIMIT $4";
         let (revision, place) = self.last.unwrap_or((i64::MIN, i64::MIN));
-        let page = sqlx::query(PAGE).bind(revision).bind(place).bind(CHANGES_A_PAGE).fetch_all(connection).await;
-        let page = page.map_err(StoreError::doing("read the history"))?;
+        let query = sqlx::query(PAGE).bind(revision).bind(place).bind(self.end).bind(CHANGES_A_PAGE);
+        let page = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
         self.are_all_read = (page.len() as i64) < CHANGES_A_PAGE;
         self.last = page.last().and_then(|row| Some((number(row, "revision")?, number(row, "place")?))).or(self.last);
         self.read.extend(page);

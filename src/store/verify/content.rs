@@ -3,17 +3,19 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
+use tokio::sync::Mutex;
 
 use super::super::chain::{number, text};
 use super::super::{StoreError, schema, texts};
-use super::Faults;
+use super::{End, Faults};
 use crate::truth::{ContentId, texts_named_in};
 
 /// So many texts are compared with the whole history at once: each more takes memory, and each pass takes time.
 const TEXTS_A_PASS: usize = 100_000;
 const TEXTS_A_PAGE: i64 = 1000;
-const CHANGES_A_PAGE: i64 = 500;
+const CHANGES_A_PAGE: i64 = 200;
 
 /// What is known of a text before its pass ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,22 +26,25 @@ enum Standing {
     Staged,
 }
 
-pub async fn check(connection: &mut SqliteConnection, faults: &mut Faults) -> Result<(), StoreError> {
-    check_marks(connection, faults).await?;
+pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
+    let stages = schema::has_table(&mut *reader.lock().await, "staged_texts").await?;
+    if stages {
+        check_marks(reader, faults).await?;
+    }
     let mut after = String::new();
     loop {
         let mut pass = BTreeMap::new();
         let mut is_last = false;
         let first = after.clone();
         while pass.len() < TEXTS_A_PASS && !is_last && !faults.are_enough() {
-            is_last = next_texts(connection, &mut after, &mut pass, faults).await?;
+            is_last = next_texts(reader, stages, &mut after, &mut pass, faults).await?;
         }
         if faults.are_enough() {
             return Ok(());
         }
         let until = (!is_last).then(|| after.clone());
         let is_of_pass = |id: &str| id > first.as_str() && until.as_deref().is_none_or(|until| id <= until);
-        compare_with_history(connection, &mut pass, is_of_pass, faults).await?;
+        compare_with_history(reader, end, &mut pass, is_of_pass, faults).await?;
         if is_last {
             return Ok(());
         }
@@ -47,13 +52,11 @@ pub async fn check(connection: &mut SqliteConnection, faults: &mut Faults) -> Re
 }
 
 /// A text is marked as it begins, with its first part, and the mark goes with the last.
-async fn check_marks(connection: &mut SqliteConnection, faults: &mut Faults) -> Result<(), StoreError> {
+async fn check_marks(reader: &Mutex<SqliteConnection>, faults: &mut Faults) -> Result<(), StoreError> {
     const STRAY: &str =
         "SELECT id FROM staged_texts AS s WHERE NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = s.id) LIMIT 1";
-    if !schema::has_table(connection, "staged_texts").await? {
-        return Ok(());
-    }
-    let stray = sqlx::query(STRAY).fetch_optional(connection).await.map_err(StoreError::doing("read definitions"))?;
+    let stray =
+        sqlx::query(STRAY).fetch_optional(&mut *reader.lock().await).await.map_err(StoreError::doing("read definitions"))?;
     if let Some(id) = stray.as_ref().and_then(|row| text(row, "id")) {
         faults.add(format!("the text {id} is marked as one to come, and none of it is there"));
     }
@@ -62,7 +65,8 @@ async fn check_marks(connection: &mut SqliteConnection, faults: &mut Faults) -> 
 
 /// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether they were the last.
 async fn next_texts(
-    connection: &mut SqliteConnection,
+    reader: &Mutex<SqliteConnection>,
+    stages: bool,
     after: &mut String,
     pass: &mut BTreeMap<ContentId, Standing>,
     faults: &mut Faults,
@@ -72,11 +76,10 @@ async fn next_texts(
         GROUP BY id ORDER BY id LIMIT $2";
     const PAGE_BEFORE_STAGING: &str = "SELECT id, count(*) AS parts, min(part) AS first, max(part) AS last, 0 AS staged \
         FROM texts WHERE id > $1 GROUP BY id ORDER BY id LIMIT $2";
-    let stages = schema::has_table(connection, "staged_texts").await?;
     let page = sqlx::query(if stages { PAGE } else { PAGE_BEFORE_STAGING })
         .bind(after.clone())
         .bind(TEXTS_A_PAGE)
-        .fetch_all(&mut *connection)
+        .fetch_all(&mut *reader.lock().await)
         .await;
     let page = page.map_err(StoreError::doing("read definitions"))?;
     for row in &page {
@@ -88,7 +91,7 @@ async fn next_texts(
         let are_in_order = parts == [Some(0), number(row, "parts").map(|parts| parts - 1)];
         match name.parse::<ContentId>() {
             Ok(id) if number(row, "staged") == Some(1) => drop(pass.insert(id, Standing::Staged)),
-            Ok(id) if are_in_order && texts::stands(connection, id).await? => drop(pass.insert(id, Standing::NotNamedYet)),
+            Ok(id) if are_in_order && texts::stands(reader, id).await? => drop(pass.insert(id, Standing::NotNamedYet)),
             Ok(id) => {
                 faults.add(format!("the text {name} is not what its name says"));
                 pass.insert(id, Standing::Settled);
@@ -101,30 +104,34 @@ async fn next_texts(
 }
 
 async fn compare_with_history(
-    connection: &mut SqliteConnection,
+    reader: &Mutex<SqliteConnection>,
+    end: &End,
     pass: &mut BTreeMap<ContentId, Standing>,
     is_of_pass: impl Fn(&str) -> bool,
     faults: &mut Faults,
 ) -> Result<(), StoreError> {
     const PAGE: &str = "SELECT rowid AS row, revision, record_after AS record FROM changes \
         WHERE rowid > $1 ORDER BY rowid LIMIT $2";
+    // A revision that was committed meanwhile may name a text of this pass too. What it names besides was not looked for.
+    let newest = sqlx::query("SELECT max(rowid) FROM changes").fetch_one(&mut *reader.lock().await).await;
+    let newest: Option<i64> = newest.map_err(StoreError::doing("read the history"))?.get(0);
     let mut after = i64::MIN;
-    loop {
-        let page = sqlx::query(PAGE).bind(after).bind(CHANGES_A_PAGE).fetch_all(&mut *connection).await;
+    while newest.is_some_and(|newest| after < newest) {
+        let page = sqlx::query(PAGE).bind(after).bind(CHANGES_A_PAGE).fetch_all(&mut *reader.lock().await).await;
         let page = page.map_err(StoreError::doing("read the history"))?;
         for row in &page {
             after = number(row, "row").unwrap_or(i64::MAX);
+            let revision = number(row, "revision").unwrap_or_default();
+            let is_verified = revision <= end.revision;
             for id in text(row, "record").iter().flat_map(|record| texts_named_in(record)) {
                 match pass.get_mut(&id) {
                     Some(standing) => {
-                        if *standing == Standing::Staged {
-                            let revision = number(row, "revision").unwrap_or_default();
+                        if *standing == Standing::Staged && is_verified {
                             faults.add(format!("the text {id} is marked as one to come, and revision {revision} names it"));
                         }
                         *standing = Standing::Settled;
                     }
-                    None if is_of_pass(&id.to_string()) => {
-                        let revision = number(row, "revision").unwrap_or_default();
+                    None if is_verified && is_of_pass(&id.to_string()) => {
                         faults.add(format!("the text {id}, named by revision {revision}, is missing"));
                         pass.insert(id, Standing::Settled);
                     }
@@ -132,7 +139,7 @@ async fn compare_with_history(
                 }
             }
         }
-        if (page.len() as i64) < CHANGES_A_PAGE || faults.are_enough() {
+        if page.is_empty() || faults.are_enough() {
             break;
         }
     }

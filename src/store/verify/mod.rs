@@ -3,6 +3,9 @@
 //! The chain of hashes covers every revision with its changes and its request; all else is compared with those, in both directions. Rows
 //! are read in pages, as they stand: a kind of subject that this build does not know is verified like any other.
 //!
+//! Each page is a reading of its own, so that the log can be taken over into the database file meanwhile, however long it takes. What is
+//! verified ends where the history ended when it began ([`End`]): up to there no row changes any more.
+//!
 //! | file | what it looks at |
 //! |---|---|
 //! | `chain` | the head, and every revision and change |
@@ -13,18 +16,46 @@ mod chain;
 mod content;
 mod state;
 
-use sqlx::Connection;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{Connection, Row};
+use tokio::sync::Mutex;
 
+use super::chain::{number, text};
 use super::{Kept, MAX_FAULTS, StoreError, Verdict};
 
-pub async fn verify(connection: &mut SqliteConnection, kept: &Kept) -> Result<Verdict, StoreError> {
-    let mut reading = connection.begin().await.map_err(StoreError::doing("read"))?;
+pub async fn verify(reader: &Mutex<SqliteConnection>, kept: &Kept) -> Result<Verdict, StoreError> {
     let mut faults = Faults::default();
-    let revisions = chain::check(&mut reading, kept, &mut faults).await?;
-    state::check(&mut reading, &mut faults).await?;
-    content::check(&mut reading, &mut faults).await?;
+    let end = End::now(reader, &mut faults).await?;
+    let revisions = chain::check(reader, &end, kept, &mut faults).await?;
+    state::check(reader, &end, &mut faults).await?;
+    content::check(reader, &end, &mut faults).await?;
     Ok(Verdict { revisions, faults: faults.found })
+}
+
+/// Where the history ended when a verification began.
+struct End {
+    /// The newest row of it.
+    revision: i64,
+    /// What `head` said at that moment.
+    heads: Vec<SqliteRow>,
+}
+
+impl End {
+    /// What lies beyond the newest revision belongs to none, and is said so.
+    async fn now(reader: &Mutex<SqliteConnection>, faults: &mut Faults) -> Result<End, StoreError> {
+        const BEYOND: &str = "SELECT revision, subject FROM changes WHERE revision > $1 ORDER BY revision, place LIMIT $2";
+        let read = StoreError::doing("read the history");
+        let mut reader = reader.lock().await;
+        let mut reading = reader.begin().await.map_err(&read)?;
+        let heads = sqlx::query("SELECT * FROM head").fetch_all(&mut *reading).await.map_err(&read)?;
+        let newest = sqlx::query("SELECT coalesce(max(revision), 0) FROM revisions").fetch_one(&mut *reading).await;
+        let revision: i64 = newest.map_err(&read)?.get(0);
+        let beyond = sqlx::query(BEYOND).bind(revision).bind(MAX_FAULTS as i64).fetch_all(&mut *reading).await;
+        for row in &beyond.map_err(&read)? {
+            faults.add_stray_change(number(row, "revision").unwrap_or_default(), &text(row, "subject").unwrap_or_default());
+        }
+        Ok(End { revision, heads })
+    }
 }
 
 /// What is wrong; no more than a verdict names.
@@ -40,6 +71,10 @@ impl Faults {
         if !self.are_enough() && !self.found.contains(&fault) {
             self.found.push(fault);
         }
+    }
+
+    fn add_stray_change(&mut self, revision: i64, name: &str) {
+        self.add(format!("a change of {name} was added: there is no revision {revision} that it belongs to"));
     }
 
     fn are_enough(&self) -> bool {

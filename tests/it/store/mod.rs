@@ -4,6 +4,7 @@ mod addresses;
 mod following;
 mod history;
 mod long_lists;
+mod long_reads;
 mod operations;
 mod pending;
 mod rows;

@@ -1,0 +1,120 @@
+//! What reads for long holds up neither other readings nor the log, and is right about what is committed meanwhile. A page of the history is
+//! bounded, however large its revisions are.
+
+use std::fs;
+
+use serde_json::{Value as Json, json};
+use turnout::store::{Kept, Page, Store};
+use turnout::truth::{Change, Texts};
+
+use super::written::{Written, defined, stopped};
+use crate::support::{Service, flag, wait_until};
+
+const MIB: u64 = 1024 * 1024;
+
+/// Commits to a database without end, and says how long its log became.
+async fn commit_until(written: &mut Written, is_over: &std::sync::atomic::AtomicBool) -> (u64, u64) {
+    let (mut longest, mut revisions) = (0, 0);
+    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+        let (change, id, text) = defined(&format!("meanwhile-{revisions}"), 200_000);
+        written.commit(vec![change], &Texts::from([(id, text)])).await;
+        longest = longest.max(fs::metadata(written.path().with_extension("db-wal")).unwrap().len());
+        revisions += 1;
+    }
+    (longest, revisions)
+}
+
+/// A verification takes many times as long as the log may stay: were it one transaction, the log would hold all that is committed meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_taken_over_while_a_long_history_is_verified() {
+    let mut written = Written::new().await;
+    let texts: Vec<_> = (0..60).map(|index| defined(&format!("f{index}"), 500_000)).collect();
+    let all: Texts = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
+    let other = written.again().await;
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let kept = Kept { epoch: Some("test".to_owned()), head: Some(written.head) };
+    let verify = async {
+        for _ in 0..2 {
+            let verdict = other.verify(&kept).await.unwrap();
+            assert_eq!(verdict.faults, [""; 0], "nothing was done but committing");
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    };
+    let ((longest, revisions), ()) = tokio::join!(commit_until(&mut written, &is_over), verify);
+    assert!(revisions >= 60, "only {revisions} were committed meanwhile: the log could not become long");
+    assert!(longest < 8 * MIB, "the log was of {longest} bytes after {revisions} revisions of 200 kB");
+    assert_eq!(written.faults().await, [""; 0]);
+}
+
+/// Whatever else is read of the database goes between the pages of a load.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_holds_up_no_other_reading() {
+    let mut written = Written::new().await;
+    let texts: Vec<_> = (0..40).map(|index| defined(&format!("f{index}"), 1_000_000)).collect();
+    let all: Texts = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
+    let store: &Store = &written.store;
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let load = async {
+        let loaded = store.load(&Texts::new()).await.unwrap();
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        loaded.texts.len()
+    };
+    let heads = async {
+        let mut read = 0;
+        while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+            store.head().await.unwrap();
+            read += 1;
+        }
+        read
+    };
+    let (texts, read) = tokio::join!(load, heads);
+    assert_eq!(texts, 40);
+    assert!(read > 100, "the head was read {read} times while 40 MB were loaded");
+}
+
+/// What is told of a flag is there, also where thousands of others changed with it.
+#[tokio::test]
+async fn a_page_of_the_history_is_bounded_in_its_changes() {
+    let mut written = Written::new().await;
+    let all: Vec<_> = (0..1500).map(|index| defined(&format!("f{index:04}"), 10)).collect();
+    let texts: Texts = all.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    let changes: Vec<Change> = all.into_iter().map(|(change, ..)| change).collect();
+    written.commit(changes.clone(), &texts).await;
+    for index in 0..30 {
+        let stops = changes.iter().map(stopped).collect::<Vec<_>>();
+        let resumes =
+            stops.iter().map(|stop| Change { before: stop.after.clone(), after: stop.before.clone(), ..stop.clone() });
+        written.commit(if index % 2 == 0 { stops.clone() } else { resumes.collect() }, &Texts::new()).await;
+    }
+    let page = |flag: Option<&str>, whole| Page { flag: flag.map(str::to_owned), limit: 200, whole, ..Page::default() };
+    let found = written.store.history(&page(None, false)).await.unwrap();
+    assert_eq!(found.len(), 31);
+    let told: usize = found.iter().map(|stored| stored.revision.changes.len()).sum();
+    assert!((1000..2100).contains(&told), "{told} changes");
+    assert!(found.iter().all(|stored| stored.revision.changes.len() as u64 + stored.more_changes == 1500));
+    assert!(found.iter().all(|stored| !stored.revision.changes.is_empty()), "each shows what it was about");
+    for stored in written.store.history(&page(Some("f1400"), false)).await.unwrap() {
+        assert!(stored.revision.changes.iter().any(|change| change.subject.key() == "f1400"));
+    }
+    let whole = written.store.history(&page(None, true)).await.unwrap();
+    assert!(whole.iter().all(|stored| stored.more_changes == 0 && stored.revision.changes.len() == 1500));
+}
+
+/// On the wire: a first import of many flags.
+#[tokio::test]
+async fn the_history_counts_what_it_does_not_show() {
+    let files: Vec<_> = (0..150).map(|index| (format!("f{index:03}.yaml"), flag(&format!("f{index:03}"), ""))).collect();
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let service = Service::start(&files).await;
+    let history = async |query: &str| service.admin(&format!("/v1/history{query}")).await.json::<Json>().await.unwrap();
+    wait_until("the import", async || history("").await["revisions"][0]["revision"] == 1).await;
+    let first = &history("").await["revisions"][0];
+    assert_eq!((first["changes"].as_array().unwrap().len(), &first["moreChanges"]), (100, &json!(50)));
+    let of_flag = &history("?flag=f140").await["revisions"][0];
+    assert_eq!((of_flag["changes"].as_array().unwrap().len(), &of_flag["moreChanges"]), (101, &json!(49)));
+    assert_eq!(of_flag["changes"][100]["key"], "f140");
+    assert_eq!(service.ordered("/v1/flags/f140/stop", json!({})).await.0, 200);
+    assert_eq!(history("").await["revisions"][0].get("moreChanges"), None);
+}
