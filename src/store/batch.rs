@@ -103,9 +103,9 @@ impl Batch {
 /// Writes all that waits within the transaction that there is.
 pub async fn write(connection: &mut SqliteConnection, mut waiting: Waiting) -> Result<(), sqlx::Error> {
     while !waiting.is_empty() {
-        let batch = waiting.next();
+        let mut batch = waiting.next();
         let (parts, whole) = batch.places();
-        let query = sqlx::query(write_parts!()).bind(parts).bind(batch.bytes.clone()).bind(whole);
+        let query = sqlx::query(write_parts!()).bind(parts).bind(std::mem::take(&mut batch.bytes)).bind(whole);
         query.execute(&mut *connection).await?;
         waiting.were_written(&batch);
     }

@@ -110,11 +110,12 @@ impl<'a> Staging<'a> {
             write_parts!(),
             " COMMIT"
         );
-        let batch = self.waiting.next();
+        let mut batch = self.waiting.next();
         let (parts, whole) = batch.places();
-        let written = batch.bytes.len();
+        let bytes = std::mem::take(&mut batch.bytes);
+        let written = bytes.len();
         let mut taken = self.sqlite.writer.take().await?;
-        let query = sqlx::query(STEP).bind(parts).bind(batch.bytes.clone()).bind(whole);
+        let query = sqlx::query(STEP).bind(parts).bind(bytes).bind(whole);
         query.execute(&mut taken.connection).await.map_err(StoreError::doing("write definitions"))?;
         taken.put_back();
         self.waiting.were_written(&batch);

@@ -9,6 +9,7 @@ mod operations;
 mod pending;
 mod rows;
 mod saving;
+mod slow_disk;
 mod staging;
 mod tampering;
 mod written;

@@ -1,0 +1,75 @@
+//! Preloaded before a program (`LD_PRELOAD`): what it writes to files called `turnout.db…` takes as long as on a disk of SLOW_KB kilobytes a
+//! second, and each sync of them SLOW_SYNC_MS longer. The test beside this compiles it with rustc.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::time::Duration;
+
+unsafe extern "C" {
+    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// The next library that has a function of that name: the one that does the work.
+const NEXT: *mut c_void = -1_isize as *mut c_void;
+
+type Write = unsafe extern "C" fn(c_int, *const c_void, usize, i64) -> isize;
+type Sync = unsafe extern "C" fn(c_int) -> c_int;
+
+thread_local! {
+    /// Paid once it is long enough to sleep for.
+    static OWED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn is_slow(file: c_int) -> bool {
+    std::fs::read_link(format!("/proc/self/fd/{file}")).is_ok_and(|path| path.to_string_lossy().contains("/turnout.db"))
+}
+
+fn pay_for(bytes: usize) {
+    let Some(kilobytes) = number("SLOW_KB") else { return };
+    let owed = OWED.get() + Duration::from_micros(bytes as u64 * 1000 / kilobytes);
+    OWED.set(owed);
+    if owed > Duration::from_millis(2) {
+        OWED.set(Duration::ZERO);
+        std::thread::sleep(owed);
+    }
+}
+
+unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at: i64) -> isize {
+    if is_slow(file) {
+        pay_for(count);
+    }
+    // SAFETY: the function of that name in the C library has this type, and its arguments are passed on as they came.
+    unsafe { std::mem::transmute::<*mut c_void, Write>(dlsym(NEXT, name.as_ptr()))(file, bytes, count, at) }
+}
+
+unsafe fn sync(name: &CStr, file: c_int) -> c_int {
+    if is_slow(file) {
+        std::thread::sleep(Duration::from_millis(number("SLOW_SYNC_MS").unwrap_or_default()));
+    }
+    // SAFETY: as above.
+    unsafe { std::mem::transmute::<*mut c_void, Sync>(dlsym(NEXT, name.as_ptr()))(file) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pwrite64(file: c_int, bytes: *const c_void, count: usize, at: i64) -> isize {
+    unsafe { write(c"pwrite64", file, bytes, count, at) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn pwrite(file: c_int, bytes: *const c_void, count: usize, at: i64) -> isize {
+    unsafe { write(c"pwrite", file, bytes, count, at) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fsync(file: c_int) -> c_int {
+    unsafe { sync(c"fsync", file) }
+}
+
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn fdatasync(file: c_int) -> c_int {
+    unsafe { sync(c"fdatasync", file) }
+}
