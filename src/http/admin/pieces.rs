@@ -49,6 +49,7 @@ impl Body for Pieces {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use std::task::Waker;
 

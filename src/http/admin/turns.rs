@@ -137,6 +137,7 @@ impl<C: PartialEq> Drop for Turn<C> {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
