@@ -45,6 +45,7 @@ mod staging;
 mod start;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -80,7 +81,7 @@ struct Inner {
     problems: Arc<Problems>,
     contact: Arc<Contact>,
     /// What is known: held for moments, never across an `await`.
-    truth: Mutex<Truth>,
+    truth: Mutex<Arc<Truth>>,
     library: Mutex<Library>,
     /// Whoever holds it may commit.
     lane: Arc<tokio::sync::Mutex<Lane>>,
@@ -199,9 +200,9 @@ impl Corridor {
         &self.0.contact
     }
 
-    /// A copy of what is known, for whoever shows it.
-    pub fn truth(&self) -> Truth {
-        self.0.truth().clone()
+    /// What is known at this moment, to be shown. Nothing is copied, and what changes later does not show in it.
+    pub fn truth(&self) -> Arc<Truth> {
+        lock(&self.0.truth).clone()
     }
 
     /// How many bytes of the journal pending changes take; `None` while it is being written to, or there is none.
@@ -248,9 +249,26 @@ impl Corridor {
     }
 }
 
+/// What is known, for reading and changing. A change copies it only while a reader shares it.
+struct State<'a>(MutexGuard<'a, Arc<Truth>>);
+
+impl Deref for State<'_> {
+    type Target = Truth;
+
+    fn deref(&self) -> &Truth {
+        &self.0
+    }
+}
+
+impl DerefMut for State<'_> {
+    fn deref_mut(&mut self) -> &mut Truth {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
 impl Inner {
-    fn truth(&self) -> MutexGuard<'_, Truth> {
-        lock(&self.truth)
+    fn truth(&self) -> State<'_> {
+        State(lock(&self.truth))
     }
 
     /// The only way state ever enters: what is known now becomes a snapshot, which is swapped in and then announced.

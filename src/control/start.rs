@@ -80,7 +80,7 @@ impl Corridor {
             live: Arc::new(Live::new(Snapshot::cold(server_auth, public_path))),
             problems: Arc::default(),
             contact: Arc::new(Contact::default()),
-            truth: Mutex::new(truth),
+            truth: Mutex::new(Arc::new(truth)),
             library: Mutex::new(library),
             lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
             narrow: tokio::sync::Mutex::new(()),

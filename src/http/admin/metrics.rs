@@ -3,7 +3,6 @@
 //! It copies no state: flags are read from the live snapshot, and evaluations a part at a time.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -35,7 +34,7 @@ pub struct Scrapes {
 pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
     let data = surface.corridor.data().clone();
     let disk = surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
-    let collected = Arc::new(surface.clone());
+    let collected = surface.clone();
     respond(&surface, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
 }
 
