@@ -54,7 +54,7 @@ pub struct App {
     admin: Server,
     /// The same by a socket that the data folder names, where there can be one.
     admin_socket: Option<(LocalServer, SocketName)>,
-    /// Carries out orders, ends and what is tried again: nothing that reads runs there, and nobody connects to it.
+    /// Carries out orders, ends and what is tried again: nothing that reads runs there, and it serves no connection.
     orders: ThreadRuntime,
     /// Serves the admin listener: takes requests, hands them on and writes answers.
     admin_thread: ThreadRuntime,

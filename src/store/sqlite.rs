@@ -28,7 +28,7 @@ pub struct Sqlite {
     files: Files,
     pub(super) writer: Writer,
     pub(super) reader: Mutex<SqliteConnection>,
-    /// Whoever stages texts has it: what another one staged and no revision names is removed.
+    /// Held while texts are staged: what an earlier staging left and no revision names is removed.
     staging: Mutex<()>,
 }
 

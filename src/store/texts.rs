@@ -1,6 +1,6 @@
 //! Texts in their parts. A long one passes a part at a time, and one that is at hand already is checked against its name and not kept twice:
 //! a list of a million ids is in memory once, also while it is read. What is once there never changes: so each page is read by itself, and
-//! whoever else reads goes between.
+//! other readings go between.
 
 use std::collections::BTreeMap;
 

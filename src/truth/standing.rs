@@ -170,7 +170,7 @@ impl Truth {
     }
 
     /// The same, in the place of those alone that `may_go`. One that a start finds must not, unless it finds this one too: it would come
-    /// back, with nobody to know that it was committed as part of this one.
+    /// back, and nothing would say that it was committed as part of this one.
     pub fn push_over(&mut self, mut pending: Pending, may_go: impl Fn(&Pending) -> bool) -> bool {
         if let Some(index) = self.early.iter().position(|id| *id == pending.id) {
             self.early.swap_remove(index);

@@ -1,4 +1,4 @@
-//! A long answer is written a piece at a time: between two pieces whoever else is ready has its turn, an order above all.
+//! A long answer is written a piece at a time: between two pieces every other connection that is ready has its turn, an order above all.
 
 use std::convert::Infallible;
 use std::pin::Pin;

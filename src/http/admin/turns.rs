@@ -20,7 +20,7 @@ pub struct Turns<C: PartialEq> {
 
 #[derive(Debug)]
 struct Queue<C: PartialEq> {
-    /// Turns that nobody has.
+    /// Turns that are free.
     free: usize,
     /// Callers that wait, the one whose turn comes next first; each with its requests, the oldest first.
     callers: VecDeque<(C, VecDeque<Waiting<C>>)>,
@@ -164,7 +164,7 @@ mod tests {
         drop(turn);
         let Poll::Ready(Ok(turn)) = poll(of_operator.as_mut()) else { panic!("then comes the other caller") };
         assert!(poll(of_viewer[1].as_mut()).is_pending());
-        // A caller that has hung up holds up nobody, also if its turn has come already.
+        // A caller that has hung up delays no other, also if its turn has come already.
         drop(of_viewer.remove(1));
         drop(turn);
         drop(of_viewer.remove(1));
