@@ -189,12 +189,14 @@ impl Inner {
         self.replayed.fetch_max(revision, Ordering::Relaxed);
         lock(&self.committed_entries).insert(pending.id.clone());
         let superseded = pending.superseded.iter().map(|superseded| &superseded.id);
-        for id in superseded.chain([&pending.id]) {
-            if let Some(waiting) = lock(&self.waiting).remove(id) {
-                let _ = waiting.send(revision);
-            }
-        }
+        superseded.chain([&pending.id]).for_each(|id| self.answer_waiting(id, revision));
         Ok(())
+    }
+
+    fn answer_waiting(&self, id: &str, revision: u64) {
+        if let Some(waiting) = lock(&self.waiting).remove(id) {
+            let _ = waiting.send(revision);
+        }
     }
 
     /// Commits the name of a request whose entry another one took the place of, before that one: asked for again under its key, it is known.
@@ -206,7 +208,8 @@ impl Inner {
         origin: Origin,
     ) -> Result<(), NotCommitted> {
         let Some(request) = superseded.request else { return Ok(()) };
-        if self.look_up_entry(lane, store, &superseded.id).await?.is_some() {
+        if let Some((_, revision)) = self.look_up_entry(lane, store, &superseded.id).await? {
+            self.answer_waiting(&superseded.id, revision);
             return Ok(());
         }
         let draft = Draft {
@@ -218,7 +221,10 @@ impl Inner {
             changes: Vec::new(),
             forms: Forms::default(),
         };
-        self.commit(lane, draft, None).await.map(drop)
+        let revision = self.commit(lane, draft, None).await?;
+        // The revision that bears its name is its own.
+        self.answer_waiting(&superseded.id, revision);
+        Ok(())
     }
 
     /// What the name of a pending entry stands for in the database.

@@ -20,18 +20,21 @@ impl Inner {
         }
         let (committed, waiting) = oneshot::channel();
         // With the database away nobody waits for it: the answer says that it is not saved yet.
-        if lock(&self.standing).database == Database::Up {
+        let is_up = lock(&self.standing).database == Database::Up;
+        if is_up {
             lock(&self.waiting).insert(pending.id.clone(), committed);
         }
         self.commit_beside(&pending);
-        let written = self.truth().to_journal(&pending);
+        // A database that takes changes gets each as a revision of its own. Only what waits for one is a state of each flag.
+        let must_wait = !is_up || self.is_refused();
+        let written = if must_wait { self.truth().to_journal(&pending) } else { pending.clone() };
         for superseded in &written.superseded {
             lock(&self.untried).remove(&superseded.id);
         }
         let journaled = self.journal(written).await;
         {
             let mut truth = self.truth();
-            let may_go = |older: &Pending| journaled || !lock(&self.journaled).contains(&older.id);
+            let may_go = |older: &Pending| must_wait && (journaled || !lock(&self.journaled).contains(&older.id));
             if truth.push_over(pending, may_go) {
                 self.refresh(&truth);
             }

@@ -50,6 +50,11 @@ impl Inner {
         self.tell_unsaved();
     }
 
+    /// Whether the database refused the last commit, as it does when its disk is full.
+    pub(super) fn is_refused(&self) -> bool {
+        lock(&self.saving.refused).is_some()
+    }
+
     /// Tries whether the database takes anything, where it refused the last commit and nothing waits that is tried again anyway.
     pub(super) async fn look_at_saving(&self, lane: &Lane) {
         let was_refused = lock(&self.saving.refused).is_some();

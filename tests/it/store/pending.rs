@@ -118,23 +118,31 @@ async fn a_request_that_was_taken_the_place_of_is_done_once() {
     assert_eq!(live(&service, "a").await, "realtime-v2 39.981%");
 }
 
-/// Whoever waits for the commit of a request is answered with the one that took its place.
+/// While the database takes changes none takes the place of another: the history has each with its change, under the key it was asked for by.
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_waits_is_answered_by_what_took_the_place() {
+async fn an_order_that_is_committed_at_once_is_a_revision_of_its_own() {
     let service = three_flags().await;
     let lower = async |step: u32| {
         let told = order(&service, &format!("step-{step}"), "a/set", &share(50_000 - 1 - step)).await;
-        (told["outcome"].clone(), told["revision"].as_u64())
+        (format!("step-{step}"), told["outcome"].clone(), told["revision"].as_u64())
     };
+    let mut all = Vec::new();
     for round in 0..30_u32 {
         let step = |place: u32| round * 8 + place;
         let told = tokio::join!(lower(step(0)), lower(step(1)), lower(step(2)), lower(step(3)), lower(step(4)), lower(step(5)));
-        for (outcome, revision) in [told.0, told.1, told.2, told.3, told.4, told.5] {
+        for (key, outcome, revision) in [told.0, told.1, told.2, told.3, told.4, told.5] {
             // One that came after a lower one raises, and is an order like any other.
             assert!(outcome == "committed" && revision.is_some(), "{outcome} {revision:?}");
+            all.push((revision, key));
         }
     }
     assert_eq!(pending(&service).await, 0);
+    let history: Json = service.admin("/v1/history?limit=200").await.json().await.unwrap();
+    let revisions = history["revisions"].as_array().unwrap();
+    for (revision, key) in all {
+        let of_key = revisions.iter().find(|revision| revision["idempotencyKey"] == *key).unwrap();
+        assert_eq!((of_key["revision"].as_u64(), of_key["changes"].as_array().unwrap().len()), (revision, 1), "{of_key}");
+    }
 }
 
 /// A disk on which the journal cannot be made anew: one caller's orders fill what is not for stops, and nobody's stop is lost by that. With
