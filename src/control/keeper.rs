@@ -12,6 +12,7 @@ use super::lane::READ;
 use super::recovery::{Copies, DatabaseFound, Decision, JournalWitness, Witness, decide, look_at_database, why_held};
 use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
 use crate::data::Beside;
+use crate::moment::LeapWatch;
 use crate::store::{Store, StoreError};
 use crate::truth::{Credential, KnownHead};
 
@@ -27,9 +28,8 @@ const PAGES_AGAIN: Duration = Duration::from_secs(30);
 const COALESCE: Duration = Duration::from_millis(250);
 
 /// Looks after the database until the corridor is gone.
-pub(super) async fn keep(inner: Weak<Inner>) {
+pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
     let mut until_end: Option<Duration> = None;
-    let Some(mut leaps) = inner.upgrade().map(|strong| strong.watch_clock()) else { return };
     loop {
         let Some(strong) = inner.upgrade() else { return };
         let woken = tokio::select! {

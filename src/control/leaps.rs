@@ -14,10 +14,12 @@ impl Inner {
         leaps.look(self.clock.now());
         let trouble = leaps.leap().map(|Leap { by_ms, at }| {
             let way = if by_ms > 0 { "forward" } else { "back" };
+            // To the nearest second: the two clocks are read one after the other, and drift by parts of one.
+            let by_s = (by_ms.unsigned_abs() + 500) / 1_000;
             Trouble {
                 kind: TroubleKind::Clock,
                 subject: None,
-                message: format!("the clock leapt {} s {way}, to {}", by_ms.unsigned_abs() / 1_000, clock::utc(at.wall_ms)),
+                message: format!("the clock leapt {by_s} s {way}, to {}", clock::utc(at.wall_ms)),
                 hint: format!(
                     "look after this machine's time service (or it slept); what ends goes by the stricter of this clock and of the time that \
                      passed, and this heals when the clock was even for {} min",

@@ -112,7 +112,9 @@ impl Corridor {
         });
         inner.open_admin_token().await;
         inner.begin(files, accept_database, may_be_new).await?;
-        tokio::spawn(super::keeper::keep(Arc::downgrade(&inner)));
+        // From here on, not from when its task first runs: the clock may leap in between.
+        let leaps = inner.watch_clock();
+        tokio::spawn(super::keeper::keep(Arc::downgrade(&inner), leaps));
         tokio::spawn(super::keeper::save(Arc::downgrade(&inner)));
         tokio::spawn(super::saving::watch_disk(Arc::downgrade(&inner)));
         tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
