@@ -5,9 +5,9 @@
 use std::fmt;
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use tokio::sync::Mutex;
+use sqlx::sqlite::SqliteRow;
 
+use super::reader::Reader;
 use super::{MAX_PAGE, StoreError, chain, row, texts};
 use crate::truth::{Change, ContentId, Head, Revision, Texts};
 
@@ -36,7 +36,7 @@ impl fmt::Debug for StoredWithTexts {
 
 /// The revisions after `after`, the oldest first. Each is what its hash says after the one before it.
 pub async fn revisions_after(
-    reader: &Mutex<SqliteConnection>,
+    reader: &Reader,
     after: &Head,
     limit: u32,
     at_hand: &Texts,
@@ -60,7 +60,7 @@ pub async fn revisions_after(
 }
 
 /// Refused where the database's history does not hold the head it is to go on from.
-async fn check_lineage(reader: &Mutex<SqliteConnection>, after: &Head) -> Result<(), StoreError> {
+async fn check_lineage(reader: &Reader, after: &Head) -> Result<(), StoreError> {
     if after.revision == 0 {
         return Ok(());
     }
@@ -73,7 +73,7 @@ async fn check_lineage(reader: &Mutex<SqliteConnection>, after: &Head) -> Result
 }
 
 async fn next_revision(
-    reader: &Mutex<SqliteConnection>,
+    reader: &Reader,
     row: &SqliteRow,
     before: &Head,
     at_hand: &mut Texts,
@@ -106,7 +106,7 @@ async fn next_revision(
 }
 
 /// The rows of a revision's changes, in their order.
-async fn changes_of(reader: &Mutex<SqliteConnection>, revision: u64) -> Result<Vec<SqliteRow>, StoreError> {
+async fn changes_of(reader: &Reader, revision: u64) -> Result<Vec<SqliteRow>, StoreError> {
     const PAGE: &str = "SELECT * FROM changes WHERE revision = $1 AND place > $2 ORDER BY place LIMIT $3";
     let mut found: Vec<SqliteRow> = Vec::new();
     loop {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
-use tokio::sync::Mutex;
 
+use super::reader::Reader;
 use super::{MAX_PAGE, Page, StoreError, Stored, row};
 use crate::truth::Change;
 
@@ -18,7 +17,7 @@ const CHANGES_A_PAGE: usize = 1000;
 /// So many revisions are read at once.
 const TOGETHER: usize = 10;
 
-pub async fn read(reader: &Mutex<SqliteConnection>, page: &Page) -> Result<Vec<Stored>, StoreError> {
+pub async fn read(reader: &Reader, page: &Page) -> Result<Vec<Stored>, StoreError> {
     const ALL: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 ORDER BY revision DESC LIMIT $3";
     const OF_FLAG: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 AND revision IN \
         (SELECT revision FROM changes WHERE kind = 'flag' AND subject = $4 AND revision < $1 AND revision > $2 \
@@ -55,7 +54,7 @@ pub async fn read(reader: &Mutex<SqliteConnection>, page: &Page) -> Result<Vec<S
 
 /// The first changes of each of these revisions, and whatever it did to the flag that is asked about; one that does not read is told apart.
 async fn read_changes(
-    reader: &Mutex<SqliteConnection>,
+    reader: &Reader,
     revisions: &[u64],
     most: u32,
     flag: Option<&str>,
@@ -77,7 +76,7 @@ async fn read_changes(
     Ok(changes)
 }
 
-async fn count_changes(reader: &Mutex<SqliteConnection>, revisions: &[u64]) -> Result<BTreeMap<u64, u64>, StoreError> {
+async fn count_changes(reader: &Reader, revisions: &[u64]) -> Result<BTreeMap<u64, u64>, StoreError> {
     const COUNT: &str =
         "SELECT revision, count(*) FROM changes WHERE revision IN (SELECT value FROM json_each($1)) GROUP BY revision";
     let query = sqlx::query(COUNT).bind(json!(revisions).to_string());

@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod following;
 mod history;
+mod reader;
 mod row;
 mod schema;
 mod sqlite;
@@ -20,6 +21,7 @@ mod verify;
 mod writer;
 
 use std::path::Path;
+use std::time::Duration;
 
 pub use check::Identity;
 pub use error::StoreError;
@@ -226,6 +228,12 @@ impl Store {
     /// Whether the database is what was written, and what this node kept of it elsewhere.
     pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
         each!(self, store => store.verify(kept).await)
+    }
+
+    /// What a long reading of this database comes to, a load or the revisions after a head, however long it takes; `None` once no page was read
+    /// for so long.
+    pub async fn unless_silent<T>(&self, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {
+        each!(self, store => store.unless_silent(silence, reading).await)
     }
 
     /// All credentials of the older form were brought over: none of them is read again.

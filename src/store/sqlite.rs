@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 
 use super::check::{self, Identity};
 use super::files::{self, Files};
+use super::reader::{Pages, Reader, unless_silent};
 use super::writer::Writer;
 use super::{Commit, Kept, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
 use super::{chain, following, history, row, schema, subjects, texts, verify};
@@ -27,7 +28,7 @@ pub struct Sqlite {
     /// Which files there were when they were opened: a deleted one would take every write and lose it.
     files: Files,
     pub(super) writer: Writer,
-    pub(super) reader: Mutex<SqliteConnection>,
+    pub(super) reader: Reader,
     /// Held while texts are staged: what an earlier staging left and no revision names is removed.
     staging: Mutex<()>,
 }
@@ -64,7 +65,7 @@ impl Sqlite {
         schema::check_format(&mut reader).await?;
         let files = Files::of(path).map_err(io)?;
         let writer = Writer::new(options.clone(), None);
-        Ok(Sqlite { options, files, writer, reader: Mutex::new(reader), staging: Mutex::new(()) })
+        Ok(Sqlite { options, files, writer, reader: Reader::new(reader, Pages::default()), staging: Mutex::new(()) })
     }
 
     /// Makes a database where there is none, whole or not at all.
@@ -212,10 +213,14 @@ impl Sqlite {
     pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
         self.check_file()?;
         // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
-        let reader = Mutex::new(connect_reader(&self.options).await?);
+        let reader = Reader::new(connect_reader(&self.options).await?, self.reader.pages().clone());
         let verdict = verify::verify(&reader, kept).await;
-        let _ = reader.into_inner().close().await;
+        reader.close().await;
         verdict
+    }
+
+    pub async fn unless_silent<T>(&self, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {
+        unless_silent(self.reader.pages(), silence, reading).await
     }
 
     pub async fn forget_old_tokens(&self) -> Result<(), StoreError> {
@@ -256,7 +261,7 @@ impl Sqlite {
     /// Closes both connections and waits for it: what stands in a companion that was deleted is written into the database file by that.
     pub async fn release(self) {
         let Sqlite { writer, reader, .. } = self;
-        let _ = reader.into_inner().close().await;
+        reader.close().await;
         writer.release().await;
     }
 

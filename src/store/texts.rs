@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
-use tokio::sync::Mutex;
 
 use super::StoreError;
+use super::reader::Reader;
 use crate::truth::{ContentId, Texts};
 
 /// So many texts are asked for at once.
@@ -20,7 +19,7 @@ const TOGETHER: usize = 64;
 /// not all given back.
 pub const PART_BYTES: usize = 64 * 1024;
 /// These texts, as far as they are there and are what their names say. Of one that is `at_hand` those bytes are returned.
-pub async fn read(reader: &Mutex<SqliteConnection>, ids: &[ContentId], at_hand: &Texts) -> Result<Texts, StoreError> {
+pub async fn read(reader: &Reader, ids: &[ContentId], at_hand: &Texts) -> Result<Texts, StoreError> {
     let mut texts = Texts::new();
     for ids in ids.chunks(TOGETHER) {
         read_some(reader, ids, at_hand, &mut texts).await.map_err(StoreError::doing("read definitions"))?;
@@ -29,7 +28,7 @@ pub async fn read(reader: &Mutex<SqliteConnection>, ids: &[ContentId], at_hand: 
 }
 
 /// As many of these texts as there are in so many bytes, the first ones first.
-pub async fn read_up_to(reader: &Mutex<SqliteConnection>, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
+pub async fn read_up_to(reader: &Reader, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
     let (mut texts, mut room) = (Texts::new(), bytes as i64);
     for id in ids {
         if texts.contains_key(id) {
@@ -47,17 +46,12 @@ pub async fn read_up_to(reader: &Mutex<SqliteConnection>, ids: &[ContentId], byt
 }
 
 /// Whether a text is there and is what its name says.
-pub async fn stands(reader: &Mutex<SqliteConnection>, id: ContentId) -> Result<bool, StoreError> {
+pub async fn stands(reader: &Reader, id: ContentId) -> Result<bool, StoreError> {
     // As if it were at hand: then none of it is kept.
     Ok(!read(reader, &[id], &Texts::from([(id, Bytes::new())])).await?.is_empty())
 }
 
-async fn read_some(
-    reader: &Mutex<SqliteConnection>,
-    ids: &[ContentId],
-    at_hand: &Texts,
-    texts: &mut Texts,
-) -> Result<(), sqlx::Error> {
+async fn read_some(reader: &Reader, ids: &[ContentId], at_hand: &Texts, texts: &mut Texts) -> Result<(), sqlx::Error> {
     // A text of one part comes with the row that names it. The length of a row is known without reading it.
     const ROWS: &str = "SELECT id, part, length(bytes), CASE WHEN part = 0 AND length(bytes) < $2 THEN bytes END FROM texts \
         WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, part";
@@ -87,12 +81,7 @@ struct Part {
 }
 
 /// The text of these parts, `at_hand` or made of them. One that is not what its name says is as good as missing.
-async fn join(
-    reader: &Mutex<SqliteConnection>,
-    id: ContentId,
-    parts: Vec<Part>,
-    at_hand: Option<&Bytes>,
-) -> Result<Option<Bytes>, sqlx::Error> {
+async fn join(reader: &Reader, id: ContentId, parts: Vec<Part>, at_hand: Option<&Bytes>) -> Result<Option<Bytes>, sqlx::Error> {
     const BYTES: &str = "SELECT bytes FROM texts WHERE id = $1 AND part = $2";
     let length = parts.iter().map(|part| usize::try_from(part.length).unwrap_or_default()).sum();
     let mut joined = Vec::with_capacity(if at_hand.is_some() { 0 } else { length });

@@ -3,10 +3,10 @@
 
 use std::collections::VecDeque;
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use tokio::sync::Mutex;
+use sqlx::sqlite::SqliteRow;
 
 use super::super::chain::{hashed, number, stated, text};
+use super::super::reader::Reader;
 use super::super::{Kept, StoreError, row};
 use super::{End, Faults};
 use crate::truth::{ContentId, Head};
@@ -15,7 +15,7 @@ const REVISIONS_A_PAGE: i64 = 200;
 const CHANGES_A_PAGE: i64 = 200;
 
 /// Checks them all and says how many revisions were read.
-pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, kept: &Kept, faults: &mut Faults) -> Result<u64, StoreError> {
+pub async fn check(reader: &Reader, end: &End, kept: &Kept, faults: &mut Faults) -> Result<u64, StoreError> {
     const PAGE: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision \
         WHERE r.revision > $1 AND r.revision <= $2 ORDER BY r.revision LIMIT $3";
@@ -122,12 +122,7 @@ struct Changes {
 
 impl Changes {
     /// Those of a revision, and whether they are numbered otherwise than from 0 on. Any before it belong to none.
-    async fn of(
-        &mut self,
-        reader: &Mutex<SqliteConnection>,
-        revision: i64,
-        faults: &mut Faults,
-    ) -> Result<(Vec<SqliteRow>, bool), StoreError> {
+    async fn of(&mut self, reader: &Reader, revision: i64, faults: &mut Faults) -> Result<(Vec<SqliteRow>, bool), StoreError> {
         let (mut found, mut misplaced) = (Vec::new(), false);
         loop {
             if self.read.is_empty() && !self.are_all_read {
@@ -151,7 +146,7 @@ impl Changes {
         Ok((found, misplaced))
     }
 
-    async fn next_page(&mut self, reader: &Mutex<SqliteConnection>) -> Result<(), StoreError> {
+    async fn next_page(&mut self, reader: &Reader) -> Result<(), StoreError> {
         const PAGE: &str = "SELECT * FROM changes WHERE (revision, place) > ($1, $2) AND revision <= $3 \
             ORDER BY revision, place LIMIT $4";
         let (revision, place) = self.last.unwrap_or((i64::MIN, i64::MIN));

@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
-use tokio::sync::Mutex;
 
 use super::super::chain::{number, text};
+use super::super::reader::Reader;
 use super::super::{StoreError, schema, texts};
 use super::{End, Faults};
 use crate::truth::{ContentId, texts_named_in};
@@ -26,7 +25,7 @@ enum Standing {
     Staged,
 }
 
-pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
+pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
     let stages = schema::has_table(&mut *reader.lock().await, "staged_texts").await?;
     if stages {
         check_marks(reader, faults).await?;
@@ -52,7 +51,7 @@ pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, faults: &mut Fau
 }
 
 /// A text is marked as it begins, with its first part, and the mark goes with the last.
-async fn check_marks(reader: &Mutex<SqliteConnection>, faults: &mut Faults) -> Result<(), StoreError> {
+async fn check_marks(reader: &Reader, faults: &mut Faults) -> Result<(), StoreError> {
     const STRAY: &str =
         "SELECT id FROM staged_texts AS s WHERE NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = s.id) LIMIT 1";
     let stray =
@@ -65,7 +64,7 @@ async fn check_marks(reader: &Mutex<SqliteConnection>, faults: &mut Faults) -> R
 
 /// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether they were the last.
 async fn next_texts(
-    reader: &Mutex<SqliteConnection>,
+    reader: &Reader,
     stages: bool,
     after: &mut String,
     pass: &mut BTreeMap<ContentId, Standing>,
@@ -104,7 +103,7 @@ async fn next_texts(
 }
 
 async fn compare_with_history(
-    reader: &Mutex<SqliteConnection>,
+    reader: &Reader,
     end: &End,
     pass: &mut BTreeMap<ContentId, Standing>,
     is_of_pass: impl Fn(&str) -> bool,

@@ -16,14 +16,14 @@ mod chain;
 mod content;
 mod state;
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row};
-use tokio::sync::Mutex;
 
 use super::chain::{number, text};
+use super::reader::Reader;
 use super::{Kept, MAX_FAULTS, StoreError, Verdict};
 
-pub async fn verify(reader: &Mutex<SqliteConnection>, kept: &Kept) -> Result<Verdict, StoreError> {
+pub async fn verify(reader: &Reader, kept: &Kept) -> Result<Verdict, StoreError> {
     let mut faults = Faults::default();
     let end = End::now(reader, &mut faults).await?;
     let revisions = chain::check(reader, &end, kept, &mut faults).await?;
@@ -42,7 +42,7 @@ struct End {
 
 impl End {
     /// What lies beyond the newest revision belongs to none, and is said so.
-    async fn now(reader: &Mutex<SqliteConnection>, faults: &mut Faults) -> Result<End, StoreError> {
+    async fn now(reader: &Reader, faults: &mut Faults) -> Result<End, StoreError> {
         const BEYOND: &str = "SELECT revision, subject FROM changes WHERE revision > $1 ORDER BY revision, place LIMIT $2";
         let read = StoreError::doing("read the history");
         let mut reader = reader.lock().await;

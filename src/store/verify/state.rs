@@ -2,10 +2,10 @@
 //! how far readers have come.
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use tokio::sync::Mutex;
+use sqlx::sqlite::SqliteRow;
 
 use super::super::chain::{number, text};
+use super::super::reader::Reader;
 use super::super::{MAX_FAULTS, StoreError, subjects};
 use super::{End, Faults};
 
@@ -52,7 +52,7 @@ const OF_SHORT_TABLES: [(&str, &str); 2] = [
     ),
 ];
 
-pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
+pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
     for name in subjects::astray(&mut *reader.lock().await, MAX_FAULTS).await? {
         faults.add(format!("{name} does not stand as its last revision left it"));
     }
@@ -69,7 +69,7 @@ pub async fn check(reader: &Mutex<SqliteConnection>, end: &End, faults: &mut Fau
 
 /// Each change of a subject goes on from where the one before it left it. By the index: its history passes one change at a time, and each page
 /// begins with the last of the page before.
-async fn check_continuity(reader: &Mutex<SqliteConnection>, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
+async fn check_continuity(reader: &Reader, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
     const PAGE: &str = "SELECT revision, kind, subject, kind || ' ' || subject AS name, row, record_before IS NOT \
             LAG(record_after) OVER (PARTITION BY kind, subject ORDER BY revision, row) AS breaks \
         FROM (SELECT *, rowid AS row FROM changes WHERE (kind, subject, revision, rowid) >= ($1, $2, $3, $4) AND revision <= $5 \
@@ -91,7 +91,7 @@ async fn check_continuity(reader: &Mutex<SqliteConnection>, end: &End, faults: &
     Ok(())
 }
 
-async fn compare(reader: &Mutex<SqliteConnection>, comparison: &Comparison, faults: &mut Faults) -> Result<(), StoreError> {
+async fn compare(reader: &Reader, comparison: &Comparison, faults: &mut Faults) -> Result<(), StoreError> {
     let mut after = i64::MIN;
     while !faults.are_enough() {
         let next = sqlx::query(comparison.next).bind(after).bind(ROWS_A_PAGE).fetch_one(&mut *reader.lock().await).await;

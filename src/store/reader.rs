@@ -1,0 +1,74 @@
+//! The connection that reads, one page at a time: whoever else reads goes between, and whoever waits for a long reading sees that it goes on.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
+
+/// How many pages were read, by all readers of a database.
+pub type Pages = Arc<AtomicU64>;
+
+#[derive(Debug)]
+pub struct Reader {
+    connection: Mutex<SqliteConnection>,
+    pages: Pages,
+}
+
+impl Reader {
+    pub fn new(connection: SqliteConnection, pages: Pages) -> Reader {
+        Reader { connection: Mutex::new(connection), pages }
+    }
+
+    /// The connection for one page: a reading of milliseconds. That it is had at all says that the page before it was read.
+    pub async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+        let connection = self.connection.lock().await;
+        self.pages.fetch_add(1, Relaxed);
+        connection
+    }
+
+    pub fn pages(&self) -> &Pages {
+        &self.pages
+    }
+
+    pub async fn close(self) {
+        let _ = self.connection.into_inner().close().await;
+    }
+}
+
+/// What a long reading comes to; `None` once no page was read for so long. A reading that goes on may take as long as it takes.
+pub async fn unless_silent<T>(pages: &AtomicU64, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {
+    let mut reading = pin!(reading);
+    loop {
+        let before = pages.load(Relaxed);
+        match timeout(silence, &mut reading).await {
+            Ok(read) => return Some(read),
+            Err(_) if pages.load(Relaxed) == before => return None,
+            Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reading_is_ended_by_silence_and_not_by_its_length() {
+        let pages = AtomicU64::new(0);
+        let silence = Duration::from_millis(300);
+        let reading = async {
+            for _ in 0..70 {
+                tokio::time::sleep(silence / 30).await;
+                pages.fetch_add(1, Relaxed);
+            }
+            "read"
+        };
+        assert_eq!(unless_silent(&pages, silence, reading).await, Some("read"), "it took more than twice as long");
+        assert_eq!(unless_silent(&pages, silence, std::future::pending::<()>()).await, None);
+    }
+}
