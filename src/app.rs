@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::config::{Access, Config, SessionKeys};
 use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
 use crate::data::{Addresses, DataError, DataFolder, SocketName};
-use crate::definition::Contents;
+use crate::definition::{Contents, Finding};
 use crate::folder::{Folder, Pulse};
 use crate::http::{self, AdminSurface, Limits, LocalServer, Readings, Server, Surface};
 use crate::open_files;
@@ -166,9 +166,12 @@ impl App {
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
-        let (watched, handle) = (corridor.clone(), orders.handle().clone());
         let flags = config.flags.display().to_string();
-        let deliver = move |contents| handle.block_on(take_in(&watched, &config.flags, &contents));
+        // The newest reading takes the place of one that was not taken in yet: it holds all that one did.
+        let (newest, contents_read) = watch::channel(Arc::new(contents.clone()));
+        let report = move |findings: &[Finding], contents: &Contents| telemetry::problems(findings, contents, &config.flags);
+        orders.handle().spawn(corridor.clone().follow_folder(contents_read, report));
+        let deliver = move |contents| drop(newest.send_replace(Arc::new(contents)));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
         admin_thread.handle().spawn(report_silence(corridor.clone(), watch.pulse(), flags.clone()));
         let admin_address = admin_listener.local_addr().map_err(listen_admin)?;

@@ -16,15 +16,15 @@
 //! use turnout::flag::{Context, Identity, ServerAuth, TargetingKey};
 //! use turnout::public_path::PublicPath;
 //! use turnout::snapshot::{Position, Snapshot};
-//! use turnout::truth::{Book, Head, Truth, record_files};
+//! use turnout::truth::{Book, Head, Truth, reconcile};
 //!
 //! let mut library = Library::default();
 //! let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
 //! library.update(&Contents::of([("chat.yaml", chat)]));
 //!
 //! let mut truth = Truth::of(Book::empty(), Vec::new());
-//! let recording = record_files(&truth, &library);
-//! truth.book.apply(Head { revision: 1, ..Head::none() }, &recording.changes, &recording.forms);
+//! let difference = reconcile(&truth, &library);
+//! truth.book.apply(Head { revision: 1, ..Head::none() }, &difference.changes, &difference.forms);
 //!
 //! let (snapshot, _) = Snapshot::cold(ServerAuth::Off, PublicPath::default()).next(truth.position(), truth.standings().into_iter());
 //! let flag = snapshot.flag("chat").unwrap();

@@ -9,7 +9,8 @@
 //! | `lane` | what is committed, one revision at a time |
 //! | `orders` | which way an operator's order takes |
 //! | `narrow` | what is live before it is committed |
-//! | `files` | what a reading of the folder changes |
+//! | `reconcile` | what a reading of the folder changes |
+//! | `test_queue` | which tests of flags are run next |
 //! | `start` | what is served first |
 //! | `recovery` | what that is, however little is left |
 //! | `believe` | from when on a database is served |
@@ -28,7 +29,6 @@ mod believe;
 mod contact;
 mod credentials;
 mod ends;
-mod files;
 mod folder;
 mod journal;
 mod keeper;
@@ -39,10 +39,12 @@ mod order;
 mod orders;
 mod problems;
 mod quarantine;
+mod reconcile;
 mod recovery;
 mod saving;
 mod staging;
 mod start;
+mod test_queue;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::{Deref, DerefMut};
@@ -54,9 +56,9 @@ use tokio::sync::{Notify, oneshot, watch};
 pub use admin_token::AdminTokenEnd;
 pub use contact::Contact;
 pub use credentials::{MAX_CREDENTIALS, MAX_REVOKED};
-pub use files::TakenIn;
 pub use order::{Done, Order, Rejected};
 pub use problems::{Problems, Standing as StandingTrouble, Trouble, TroubleKind};
+pub use reconcile::TakenIn;
 pub use start::{Opening, StartFault};
 
 use crate::clock::Clock;
@@ -83,6 +85,8 @@ struct Inner {
     /// What is known: held for moments, never across an `await`.
     truth: Mutex<Arc<Truth>>,
     library: Mutex<Library>,
+    /// Whoever holds it may take in a reading of the folder.
+    reconciling: tokio::sync::Mutex<()>,
     /// Whoever holds it may commit.
     lane: Arc<tokio::sync::Mutex<Lane>>,
     /// Whoever holds it may narrow.

@@ -56,6 +56,8 @@ pub enum TroubleKind {
     LastGood,
     PoisonRow,
     FilesWait,
+    /// A new form of a flag waits for its tests.
+    TestsRun,
     MissingFile,
     /// The disk or mount of the flags folder does not answer.
     FlagsFolder,
@@ -84,6 +86,7 @@ impl TroubleKind {
             TroubleKind::LastGood => "last-good",
             TroubleKind::PoisonRow => "poison-row",
             TroubleKind::FilesWait => "files-wait",
+            TroubleKind::TestsRun => "tests-run",
             TroubleKind::MissingFile => "missing-file",
             TroubleKind::FlagsFolder => "flags-folder",
             TroubleKind::ExpiryWouldWiden => "expiry-would-widen",

@@ -13,6 +13,7 @@ use super::recovery::{Base, Copies, DatabaseFound, Decision, FilesFound, Known, 
 use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, lock};
 use crate::clock::Clock;
 use crate::data::{DataFolder, FoundJournal, FoundLastGood, Journal, JournalError, LastGood};
+use crate::definition::limits::CHECKS_AT_ONCE;
 use crate::definition::{Contents, Library};
 use crate::flag::ServerAuth;
 use crate::live::Live;
@@ -65,7 +66,7 @@ impl Corridor {
         let Opening { data, contents, server_auth, public_path, clock, accept_database, may_be_new, tell } = opening;
         let mut library = Library::default();
         // What is wrong with it is told when it is taken in.
-        library.update(&contents);
+        library.read(&contents, CHECKS_AT_ONCE);
         let (file, files) = FilesFound::look(&data);
         let copies = files.copies(&data);
         let pending = files.journal.contents().map(|contents| contents.entries.clone()).unwrap_or_default();
@@ -82,6 +83,7 @@ impl Corridor {
             contact: Arc::new(Contact::default()),
             truth: Mutex::new(Arc::new(truth)),
             library: Mutex::new(library),
+            reconciling: tokio::sync::Mutex::default(),
             lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
             narrow: tokio::sync::Mutex::new(()),
             journal: Arc::default(),

@@ -1,20 +1,22 @@
 //! Every definition known, and the last good form of each.
 //!
 //! Fed with what the folder holds, it decides per subject, whole or not at all (law 6): a sound file replaces what was, a broken one leaves
-//! it, a vanished one takes nothing with it. One bad file never holds back another that does not name it.
+//! it, a vanished one takes nothing with it. One bad file never holds back another that does not name it. Which tests a new form has still to
+//! pass is said in `testing`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::contents::{Contents, File, Subject, Text};
 use super::decode::similar;
-use super::finding::{Code, Finding};
-use super::flag_file::{FlagFile, read_flag};
-use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_YAML_BYTES};
+use super::finding::{Code, Finding, Place};
+use super::flag_file::read_flag;
+use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_TABLES, MAX_YAML_BYTES};
 use super::segment::{INTERNAL, internal_segment, read_segment, users_file_of};
 use super::slot::{Slot, Source};
 use super::table::{Table, read_table};
-use super::test_case::run_cases;
+use super::testing::Candidate;
+use super::trial::Trial;
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 
 /// The definitions in force, and what is wrong with the files they came from.
@@ -32,10 +34,14 @@ use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 /// ```
 #[derive(Default)]
 pub struct Library {
-    flags: BTreeMap<FlagKey, Slot<FlagFile, Definition>>,
+    pub(super) flags: BTreeMap<FlagKey, Slot<Candidate, Definition>>,
     segments: BTreeMap<SegmentKey, Slot<(), Segment>>,
     /// By path.
-    tables: BTreeMap<String, Slot<(), Table>>,
+    pub(super) tables: BTreeMap<Arc<str>, Slot<(), Table>>,
+    /// The paths of each flag's tables.
+    pub(super) tables_of: BTreeMap<FlagKey, Vec<Arc<str>>>,
+    /// What tests say of the forms in force.
+    pub(super) live: BTreeMap<FlagKey, Trial>,
     /// Findings of files that are no subject's.
     astray: Vec<Finding>,
     folder: Option<Finding>,
@@ -46,7 +52,6 @@ pub struct Library {
     internal_user_ids: Vec<String>,
     /// Whether the segment `internal` was ever recorded: then it is known with nothing in it too.
     knows_internal: bool,
-    cases: BTreeMap<FlagKey, usize>,
 }
 
 /// Counts and never prints: definitions and their tests name users.
@@ -77,8 +82,15 @@ pub struct WrittenSegment<'a> {
 pub type Form = Option<(Arc<Definition>, Segments)>;
 
 impl Library {
-    /// Takes in what the folder holds, and returns everything that is wrong with it.
+    /// Takes in what the folder holds, runs all tests of it, and returns everything that is wrong with it.
     pub fn update(&mut self, contents: &Contents) -> Vec<Finding> {
+        self.read(contents, u64::MAX);
+        self.findings()
+    }
+
+    /// Takes in what the folder holds. Tests are run here while they cost no more than so many checks in all, the cheapest first; what waits
+    /// for others is in [`pending_tests`](Library::pending_tests).
+    pub fn read(&mut self, contents: &Contents, checks_at_once: u64) {
         self.folder = contents.unreadable.as_ref().map(|why| {
             Finding::of_file("", Code::FolderMissing, why.clone()).with_hint(
                 "make it, or name another with --flags; it is read as soon as it is there, and what is live stays live",
@@ -91,9 +103,9 @@ impl Library {
                 contents.unreadable_folders.iter().map(|(folder, why)| (folder.clone(), unreadable(folder, why))).collect();
             self.read_files(contents);
             self.link_flags();
-            self.test_what_is_live();
+            self.sort_tables();
+            self.test_at_once(checks_at_once);
         }
-        self.findings()
     }
 
     /// Whether the folder could ever be read. Until then what it does not hold says nothing.
@@ -125,20 +137,22 @@ impl Library {
 
     /// Every flag with what its last good form was made from.
     pub fn written_flags(&self) -> impl Iterator<Item = (&FlagKey, Option<WrittenFlag<'_>>)> {
-        self.flags.iter().map(|(key, slot)| {
-            let text = slot.good_source.file.as_ref().and_then(File::text);
-            (key, slot.good.as_ref().zip(text).map(|(form, text)| WrittenFlag { form, text }))
-        })
+        self.flags.iter().map(|(key, slot)| (key, written_flag(slot)))
     }
 
     /// Every segment with what its last good form was made from.
     pub fn written_segments(&self) -> impl Iterator<Item = (&SegmentKey, Option<WrittenSegment<'_>>)> {
-        self.segments.iter().map(|(key, slot)| {
-            let Source { file, users_file, internal_user_ids } = &slot.good_source;
-            let users_file = users_file.as_ref().and_then(|(path, file)| Some((&**path, file.as_ref()?.text()?)));
-            let file = file.as_ref().and_then(File::text);
-            (key, slot.good.as_ref().map(|form| WrittenSegment { form, file, users_file, internal_user_ids }))
-        })
+        self.segments.iter().map(|(key, slot)| (key, written_segment(slot)))
+    }
+
+    /// A flag with what its last good form was made from; the outer `None` where there is no file of it.
+    pub fn written_flag(&self, key: &FlagKey) -> Option<Option<WrittenFlag<'_>>> {
+        self.flags.get(key).map(written_flag)
+    }
+
+    /// The same of a segment.
+    pub fn written_segment(&self, key: &SegmentKey) -> Option<Option<WrittenSegment<'_>>> {
+        self.segments.get(key).map(written_segment)
     }
 
     /// Every segment with a good form.
@@ -146,21 +160,11 @@ impl Library {
         self.segments.values().filter_map(|slot| slot.good.as_ref())
     }
 
-    /// How many tests a flag has, in its file and in tables.
-    pub fn cases(&self, key: &str) -> usize {
-        let tables = self.tables.iter().filter_map(|(path, slot)| Some((path, slot.good.as_ref()?)));
-        let definition = self.flags.get(key).and_then(|slot| slot.good.as_ref());
-        let in_tables = tables.filter(|(_, table)| table.flag() == key);
-        let in_tables: usize =
-            in_tables.map(|(path, table)| definition.map_or(0, |definition| table.run(path, definition).0)).sum();
-        self.cases.get(key).copied().unwrap_or_default() + in_tables
-    }
-
-    fn findings(&self) -> Vec<Finding> {
+    /// Everything that is wrong with the folder, as far as its tests have run.
+    pub fn findings(&self) -> Vec<Finding> {
         let of_segments = self.segments.iter().flat_map(|(key, slot)| slot.all_findings("segments/", key.as_str(), "segment"));
         let of_flags = self.flags.iter().flat_map(|(key, slot)| slot.all_findings("", key.as_str(), "flag"));
-        let of_tables = self.tables.values().flat_map(|slot| slot.findings.clone());
-        let of_files = of_flags.chain(of_segments).chain(of_tables).chain(self.astray.iter().cloned());
+        let of_files = of_flags.chain(of_segments).chain(self.findings_of_tests()).chain(self.astray.iter().cloned());
         let mut all: Vec<Finding> = of_files.chain(self.folders.values().cloned()).collect();
         all.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
         // A table may refuse a new form and fail the live one with the same words.
@@ -183,6 +187,12 @@ impl Library {
             }
         }
         self.read_internal_user_ids(contents);
+        // What waits for tests goes with its file.
+        for slot in self.flags.values_mut().filter(|slot| !slot.present) {
+            if slot.candidate.take().is_some() {
+                (slot.source, slot.findings) = Default::default();
+            }
+        }
         // A subject that was never good leaves with its file; a live one stays.
         self.flags.retain(|_, slot| slot.present || slot.good.is_some());
         self.segments.retain(|_, slot| slot.present || slot.good.is_some());
@@ -195,6 +205,7 @@ impl Library {
         else {
             return;
         };
+        let live = self.live.get(&key);
         let slot = self.flags.entry(key).or_insert_with(Slot::new);
         slot.present = true;
         let source = Source { file: Some(file.clone()), ..Source::default() };
@@ -203,7 +214,7 @@ impl Library {
         }
         slot.source = source;
         (slot.candidate, slot.findings) = match yaml_bytes(path, file).and_then(|bytes| read_flag(path, stem, bytes)) {
-            Ok(read) => (Some(read), Vec::new()),
+            Ok(read) => (Some(Candidate::new(read, live)), Vec::new()),
             Err(findings) => (None, findings),
         };
     }
@@ -236,7 +247,12 @@ impl Library {
     }
 
     fn read_table_file(&mut self, path: &str, file: &File) {
-        let slot = self.tables.entry(path.to_owned()).or_insert_with(Slot::new);
+        if self.tables.len() >= MAX_TABLES && !self.tables.contains_key(path) {
+            let message = format!("there are {MAX_TABLES} tables of tests already, the most there may be");
+            self.astray.push(Finding::of_file(path, Code::TooMany, message));
+            return;
+        }
+        let slot = self.tables.entry(path.into()).or_insert_with(Slot::new);
         slot.present = true;
         let source = Source { file: Some(file.clone()), ..Source::default() };
         if slot.source == source {
@@ -298,56 +314,22 @@ impl Library {
         }
     }
 
-    /// Promotes every candidate whose segments exist and whose tests pass.
+    /// Looks whether the segments that a candidate names exist. One whose do not is kept: the segment's file may come with the next save.
     fn link_flags(&mut self) {
         for (key, slot) in &mut self.flags {
-            let Some(candidate) = slot.candidate.take() else { continue };
-            let path = format!("{key}.yaml");
-            let unknown: Vec<Finding> = candidate
-                .segment_uses
-                .iter()
-                .filter(|(segment, _)| !self.segments.contains_key(segment))
-                .take(MAX_FINDINGS)
-                .map(|(segment, place)| {
-                    let hint = match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
-                        Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
-                        None => format!("no file segments/{segment}.yaml"),
-                    };
-                    let finding = Finding::of_file(&path, Code::UnknownSegment, format!("unknown segment `{segment}`"));
-                    Finding { place: Some(*place), ..finding.with_hint(hint) }
-                })
-                .collect();
-            if !unknown.is_empty() {
-                // Kept: the segment's file may come with the next save.
-                slot.findings = unknown;
-                slot.candidate = Some(candidate);
-                continue;
-            }
-            slot.findings = run_cases(&path, &candidate.definition, &candidate.tests);
-            slot.findings.extend(self.tables.iter().flat_map(|(path, table)| table.refusals(path, &candidate.definition)));
-            self.cases.insert(key.clone(), candidate.tests.len());
-            if slot.findings.is_empty() {
-                slot.promote(candidate.definition);
-            } else {
-                // Kept: the table that refuses it may be mended.
-                slot.candidate = Some(candidate);
-            }
-        }
-    }
-
-    /// Runs the tables against what is live: they may have changed, and a live flag they fail stays live.
-    fn test_what_is_live(&mut self) {
-        for (path, slot) in &mut self.tables {
-            let Some(table) = &slot.good else { continue };
-            // What is wrong with the file itself is known already and stays.
-            if slot.findings.iter().any(|finding| finding.code != Code::FailedTest && finding.code != Code::BadCase) {
-                continue;
-            }
-            slot.findings = match self.flags.get(table.flag()).map(|flag| &flag.good) {
-                Some(Some(definition)) => table.run(path, definition).1,
-                Some(None) => Vec::new(),
-                None => vec![table.without_flag(path)],
+            let Some(candidate) = &mut slot.candidate else { continue };
+            let unknown = candidate.segment_uses.iter().filter(|(segment, _)| !self.segments.contains_key(segment));
+            let finding = |(segment, place): &(SegmentKey, Place)| {
+                let hint = match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
+                    Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
+                    None => format!("no file segments/{segment}.yaml"),
+                };
+                let path = format!("{key}.yaml");
+                let finding = Finding::of_file(&path, Code::UnknownSegment, format!("unknown segment `{segment}`"));
+                Finding { place: Some(*place), ..finding.with_hint(hint) }
             };
+            slot.findings = unknown.take(MAX_FINDINGS).map(finding).collect();
+            candidate.is_linked = slot.findings.is_empty();
         }
     }
 
@@ -357,13 +339,16 @@ impl Library {
     }
 }
 
-impl Slot<(), Table> {
-    /// The cases a new form of the table's flag fails. One that cannot be read is the table's own fault and refuses nothing.
-    fn refusals(&self, path: &str, definition: &Arc<Definition>) -> Vec<Finding> {
-        let table = self.good.as_ref().filter(|table| table.flag() == definition.key.as_str());
-        let findings = table.map(|table| table.run(path, definition).1).unwrap_or_default();
-        findings.into_iter().filter(|finding| finding.code == Code::FailedTest).collect()
-    }
+fn written_flag<Candidate>(slot: &Slot<Candidate, Definition>) -> Option<WrittenFlag<'_>> {
+    let text = slot.good_source.file.as_ref().and_then(File::text);
+    slot.good.as_ref().zip(text).map(|(form, text)| WrittenFlag { form, text })
+}
+
+fn written_segment(slot: &Slot<(), Segment>) -> Option<WrittenSegment<'_>> {
+    let Source { file, users_file, internal_user_ids } = &slot.good_source;
+    let users_file = users_file.as_ref().and_then(|(path, file)| Some((&**path, file.as_ref()?.text()?)));
+    let file = file.as_ref().and_then(File::text);
+    slot.good.as_ref().map(|form| WrittenSegment { form, file, users_file, internal_user_ids })
 }
 
 fn unreadable(folder: &str, why: &str) -> Finding {

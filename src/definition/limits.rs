@@ -19,8 +19,16 @@ pub const MAX_USERS_FILE_BYTES: usize = MAX_USERS_FILE_IDS * (crate::flag::MAX_I
 pub const MAX_ENTRIES: usize = 1_000;
 /// Declared attributes of a flag.
 pub const MAX_DECLARED: usize = crate::flag::MAX_ATTRIBUTES;
-/// Cases under `tests:`.
+/// Cases under `tests:`, and of a table.
 pub const MAX_CASES: usize = 10_000;
+/// Tables of tests in a folder: as many as flags.
+pub const MAX_TABLES: usize = MAX_FLAGS;
+/// Tables of tests of one flag that are run.
+pub const MAX_TABLES_OF_FLAG: usize = 100;
+/// Checks that all tests of a flag may come to: one for each case and each thing the flag compares with. About two seconds of one core.
+pub const MAX_CHECKS: u64 = 100_000_000;
+/// Checks that are run while a reading of the folder is taken in; what costs more is run beside it.
+pub const CHECKS_AT_ONCE: u64 = 500_000;
 /// Bytes of a description, an owner or a URL template.
 pub const MAX_TEXT_BYTES: usize = 2_000;
 /// Days of a duration.

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::decode::{Decoder, Record, decimal, list};
 use super::finding::{Code, Finding, Place, quoted};
-use super::limits::{MAX_CASES, MAX_FINDINGS};
+use super::limits::MAX_CASES;
 use super::shape::{Holds, ID, Key, Least, STRATEGY, Shape, TEXT, may, needs};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{
-    AttributeName, AttributeType, BUCKETS, Bucket, Context, Definition, Flag, Identity, MAX_UNIT_BYTES, Members, Resolution,
-    Rule, Segment, SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness, evaluate_before,
+    AttributeName, AttributeType, BUCKETS, Bucket, Context, Definition, Flag, IdSet, Identity, MAX_UNIT_BYTES, Members,
+    Resolution, Rule, Segment, SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness,
+    evaluate_before,
 };
 
 const USER: Key = may("user", Holds::Text(0, MAX_UNIT_BYTES), "The targeting key.");
@@ -234,14 +235,10 @@ pub fn typed_value(text: &str, plain: bool, kind: Option<&AttributeType>, name: 
     value.unwrap_or_else(|| Value::Text(Cow::Owned(text.to_owned())))
 }
 
-/// The finding of every case that fails.
-pub fn run_cases(file: &str, definition: &Arc<Definition>, cases: &[Case]) -> Vec<Finding> {
-    cases.iter().filter_map(|case| case.run(file, definition)).take(MAX_FINDINGS).collect()
-}
-
 impl Case {
-    fn run(&self, file: &str, definition: &Arc<Definition>) -> Option<Finding> {
-        let flag = Flag::as_written(definition.clone(), self.pretended_segments(definition));
+    /// The finding of a case that fails. `empty` are the definition's segments with nobody in them.
+    pub fn run(&self, file: &str, definition: &Arc<Definition>, empty: &[Arc<Segment>]) -> Option<Finding> {
+        let flag = Flag::as_written(definition.clone(), self.pretended_segments(empty));
         // A key that is too long was refused with the file.
         let user = self.user.as_deref().and_then(|user| TargetingKey::parse(user).ok().flatten());
         let context = Context::new(self.identity, user, &self.attributes);
@@ -271,12 +268,18 @@ impl Case {
     }
 
     /// Each segment holds the case's user or nobody.
-    fn pretended_segments(&self, definition: &Definition) -> Segments {
-        let segment = |key: &SegmentKey| {
-            let users = self.user.as_deref().filter(|_| self.segments.contains(key)).into_iter().collect();
-            Arc::new(Segment { key: key.clone(), members: Members { users, ..Members::default() } })
+    fn pretended_segments(&self, empty: &[Arc<Segment>]) -> Segments {
+        let Some(user) = self.user.as_deref().filter(|_| !self.segments.is_empty()) else {
+            return Segments::Known(empty.to_vec());
         };
-        Segments::Known(definition.segments.iter().map(segment).collect())
+        let segment = |nobody: &Arc<Segment>| match self.segments.contains(&nobody.key) {
+            true => Arc::new(Segment {
+                key: nobody.key.clone(),
+                members: Members { users: IdSet::from_iter([user]), ..Members::default() },
+            }),
+            false => nobody.clone(),
+        };
+        Segments::Known(empty.iter().map(segment).collect())
     }
 }
 

@@ -35,7 +35,7 @@ pub use content::{ContentId, Texts};
 pub use credential::{BadCredentialId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role};
 pub use doubt::Doubt;
 pub use expiry::{Expiry, expire};
-pub use files::{Recording, record_files};
+pub use files::{Reconciliation, reconcile, reconcile_for_revision, reconcile_only, still_narrowing};
 pub use forms::Forms;
 pub use named_texts::texts_named_in;
 pub use narrowing::is_narrowing;

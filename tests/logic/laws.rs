@@ -10,7 +10,7 @@ use turnout::flag::{
 };
 use turnout::public_path::PublicPath;
 use turnout::snapshot::Snapshot;
-use turnout::truth::{Book, Forms, Head, Mark, Origin, Pending, Recording, Truth, Wish, record_files};
+use turnout::truth::{Book, Forms, Head, Mark, Origin, Pending, Reconciliation, Truth, Wish, reconcile};
 
 fn flag_file(key: &str, more: &str) -> String {
     format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
@@ -154,7 +154,7 @@ proptest! {
             match wish {
                 Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &Forms::default()),
                 None => {
-                    let Recording { narrowed, mut changes, mut forms } = record_files(&truth, &library);
+                    let Reconciliation { narrowed, mut changes, mut forms, .. } = reconcile(&truth, &library);
                     let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed, revoked: Vec::new(), superseded: Vec::new(), unknown: Default::default() };
                     let (more, texts) = pending.changes(|key| truth.book.flag(key.as_str()));
                     changes.extend(more);

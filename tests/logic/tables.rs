@@ -1,5 +1,6 @@
 //! Tables of tests beside the flags: `flags/tests/*.yaml`.
 
+use turnout::definition::limits::{MAX_CHECKS, MAX_TABLES, MAX_TABLES_OF_FLAG};
 use turnout::definition::{Code, Contents, Library};
 
 const FLAG: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n\
@@ -63,4 +64,242 @@ fn a_failing_table_refuses_a_new_form_and_leaves_the_live_one() {
     assert_eq!(update(&tenth, &table("10000")), (failed, Some("10%".to_owned())), "a live flag stays live");
     let (findings, live) = update(&half, "flag: chat\ncases: nonsense\n");
     assert_eq!((findings.len(), live), (1, Some("50%".to_owned())), "a table that cannot be read refuses nothing");
+}
+
+/// [`FLAG`] with so many rules, of which each case must go through all.
+fn with_rules(count: usize, share: &str) -> String {
+    let rule = |n: usize| format!("  - {{ name: r{n}, when: {{ app_version: '{n}.0' }}, strategy: realtime-v2 }}\n");
+    let rules: String = (0..count).map(rule).collect();
+    format!("{}rules:\n{rules}", FLAG.replace("50%", share))
+}
+
+/// A table of so many cases, all of which pass or none.
+fn table_of(count: usize, passes: bool) -> String {
+    let versions: Vec<String> = (0..count).map(|n| format!("'9.{n}'")).collect();
+    let expect = if passes { "polling" } else { "realtime-v2" };
+    format!(
+        "flag: chat\ncases:\n  - {{ user: x, bucket: 99999, expect: {expect}, each: {{ app_version: [{}] }} }}\n",
+        versions.join(", ")
+    )
+}
+
+fn contents(files: &[(&str, &str)]) -> Contents {
+    Contents::of(files.iter().copied())
+}
+
+/// The share of the flag that is live.
+fn live(library: &Library) -> Option<String> {
+    let form = library.flags().find(|(key, _)| key.as_str() == "chat")?.1;
+    form.map(|(definition, _)| definition.rollout.unwrap().realtime().to_string())
+}
+
+/// Which tests are still to be run.
+fn pending(library: &Library) -> Vec<String> {
+    library.pending_tests().iter().map(|run| run.file().to_string()).collect()
+}
+
+/// Runs the first that are to be run, in steps of this size.
+fn run(library: &mut Library, count: usize, checks: u64) {
+    for mut run in library.pending_tests().into_iter().take(count) {
+        while !run.is_done() {
+            run.step(checks);
+        }
+        library.take_tests(&run);
+    }
+}
+
+#[test]
+fn a_test_runs_when_it_or_its_flag_changed_and_never_otherwise() {
+    let mut library = Library::default();
+    let (half, other) = (FLAG.to_owned(), FLAG.replace("chat", "other"));
+    let (one, two) = (table_of(3, true), table_of(4, true));
+    let files = |flag: &str, other: &str, one: &str| {
+        let files = [("chat.yaml", flag), ("other.yaml", other), ("tests/one.yaml", one), ("tests/two.yaml", &*two)];
+        contents(&files)
+    };
+    library.read(&files(&half, &other, &one), 0);
+    assert_eq!(pending(&library), ["tests/one.yaml", "tests/two.yaml"]);
+    run(&mut library, 2, 1);
+    assert_eq!((pending(&library), live(&library)), (vec![], Some("50%".to_owned())));
+
+    library.read(&files(&half, &other.replace("50%", "60%"), &one), 0);
+    assert_eq!(pending(&library), Vec::<String>::new(), "another flag was saved");
+    library.read(&files(&half, &other, &format!("{one}# said again\n")), 0);
+    assert_eq!(pending(&library), ["tests/one.yaml"], "one table was saved");
+    run(&mut library, 1, 1);
+    library.read(&files(&format!("# said again\n{half}"), &other, &format!("{one}# said again\n")), 0);
+    assert_eq!(pending(&library), Vec::<String>::new(), "a save that means the same");
+    library.read(&files(&FLAG.replace("50%", "60%"), &other, &format!("{one}# said again\n")), 0);
+    assert_eq!(pending(&library), ["tests/one.yaml", "tests/two.yaml"], "the flag was saved");
+}
+
+#[test]
+fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
+    let mut library = Library::default();
+    let tests = ["tests/a.yaml", "tests/b.yaml", "tests/c.yaml"].map(|path| (path, table_of(5, true)));
+    let read = |library: &mut Library, flag: &str, other: &str, tables: &[(&str, String)]| {
+        let tables = tables.iter().map(|(path, table)| (*path, &**table));
+        let files: Vec<(&str, &str)> = [("chat.yaml", flag), ("other.yaml", other)].into_iter().chain(tables).collect();
+        library.read(&contents(&files), 0);
+    };
+    let other = FLAG.replace("chat", "other");
+    let waits =
+        |library: &Library| library.waiting().map(|waiting| (waiting.progress.tables_done, waiting.progress.tables)).next();
+    read(&mut library, FLAG, &other, &[]);
+    assert_eq!(live(&library).unwrap(), "50%");
+
+    read(&mut library, &FLAG.replace("50%", "60%"), &other.replace("50%", "70%"), &tests);
+    run(&mut library, 1, 1);
+    assert_eq!(waits(&library), Some((0, 3)), "of the form in force the tables were run first");
+    let mut of_sixty = library
+        .pending_tests()
+        .into_iter()
+        .find(|run| run.definition().rollout.unwrap().realtime().to_string() == "60%")
+        .unwrap();
+    of_sixty.step(u64::MAX);
+    library.take_tests(&of_sixty);
+    assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("50%", Some((1, 3))));
+    let shares: Vec<String> = library.flags().filter_map(|(_, form)| Some(form?.0.rollout?.realtime().to_string())).collect();
+    assert_eq!(shares, ["50%", "70%"], "the other flag is live");
+
+    // Another save while the tests of this one run: what they say then is about nothing.
+    let mut begun = library.pending_tests();
+    begun.iter_mut().for_each(|run| run.step(2));
+    read(&mut library, &FLAG.replace("50%", "65%"), &other, &tests);
+    begun.iter_mut().for_each(|run| run.step(u64::MAX));
+    begun.iter().filter(|run| run.definition().rollout.unwrap().realtime().to_string() == "60%").for_each(|run| {
+        assert!(!library.take_tests(run));
+    });
+    assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("50%", Some((0, 3))));
+
+    // Two tables are removed while they run, and the third one passes.
+    let mut begun = library.pending_tests();
+    begun.iter_mut().for_each(|run| run.step(2));
+    read(&mut library, &FLAG.replace("50%", "65%"), &other, &tests[..1]);
+    begun.iter_mut().for_each(|run| run.step(u64::MAX));
+    for run in &begun {
+        library.take_tests(run);
+    }
+    assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("65%", None));
+    assert_eq!((pending(&library), library.findings()), (vec![], vec![]));
+}
+
+#[test]
+fn a_form_that_waits_for_its_tests_goes_with_its_file() {
+    let mut library = Library::default();
+    let table = table_of(3, true);
+    library.read(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)]), 0);
+    let mut begun = library.pending_tests();
+    library.read(&contents(&[("tests/t.yaml", &table)]), 0);
+    begun.iter_mut().for_each(|run| run.step(u64::MAX));
+    for run in &begun {
+        library.take_tests(run);
+    }
+    assert_eq!((live(&library), library.findings()[0].code), (None, Code::BadCase));
+    assert_eq!(library.update(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)])), []);
+    assert_eq!(live(&library).unwrap(), "50%", "and comes back with it");
+}
+
+#[test]
+fn tests_say_the_same_in_one_go_and_bit_by_bit() {
+    let flag = FLAG.to_owned() + "tests: [{ user: x, bucket: 0, expect: polling }, { user: x, bucket: 1, expect: polling }]\n";
+    for (good, bad) in [(3, 2), (0, 150), (120, 120)] {
+        let (good, bad) = (table_of(good, true), table_of(bad, false));
+        let files = contents(&[
+            ("chat.yaml", &flag),
+            ("tests/bad.yaml", &bad),
+            ("tests/good.yaml", &good),
+            ("tests/no.yaml", "flag: no\ncases: []\n"),
+        ]);
+        let (mut at_once, mut step_by_step) = (Library::default(), Library::default());
+        let findings = at_once.update(&files);
+        step_by_step.read(&files, 0);
+        assert_eq!(live(&step_by_step), None);
+        run(&mut step_by_step, usize::MAX, 1);
+        assert_eq!(step_by_step.findings(), findings);
+        assert_eq!((live(&at_once), live(&step_by_step)), (None, None));
+        // The same bad files at run time, over a form that is live.
+        let mut running = Library::default();
+        assert_eq!(running.update(&contents(&[("chat.yaml", FLAG)])), []);
+        running.read(&files, 0);
+        run(&mut running, usize::MAX, 7);
+        let found: Vec<_> = running.findings().into_iter().filter(|finding| finding.file.starts_with("chat")).collect();
+        assert_eq!(found, findings.iter().filter(|finding| finding.file.starts_with("chat")).cloned().collect::<Vec<_>>());
+        assert_eq!(live(&running).unwrap(), "50%");
+    }
+}
+
+#[test]
+fn what_is_cheap_is_tested_at_once_and_waits_for_nothing_that_is_not() {
+    let mut library = Library::default();
+    let (heavy, cheap) = (table_of(1_000, true), table_of(2, true).replace("chat", "other"));
+    let chat = with_rules(100, "50%");
+    let files = contents(&[
+        ("chat.yaml", &chat),
+        ("other.yaml", &FLAG.replace("chat", "other")),
+        ("tests/a.yaml", &heavy),
+        ("tests/b.yaml", &cheap),
+    ]);
+    library.read(&files, 1_000);
+    assert_eq!(pending(&library), ["tests/a.yaml"]);
+    assert_eq!(library.flags().map(|(_, form)| form.is_some()).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn what_tests_may_cost_has_a_bound_that_is_said() {
+    let found = |files: &[(&str, &str)]| {
+        let mut library = Library::default();
+        let findings = library.update(&contents(files));
+        let told: Vec<(Code, String)> = findings.iter().map(|finding| (finding.code, finding.file.to_string())).collect();
+        (told, findings.first().map(|finding| finding.message.clone()).unwrap_or_default(), live(&library))
+    };
+    // Five hundred small tables of one flag.
+    let paths: Vec<String> = (0..500).map(|n| format!("tests/t{n:03}.yaml")).collect();
+    let table = table_of(1, true);
+    let tables = paths.iter().map(|path| (&**path, &*table));
+    let files: Vec<(&str, &str)> = [("chat.yaml", FLAG)].into_iter().chain(tables).collect();
+    let (told, message, live) = found(&files);
+    assert_eq!((told.len(), live), (500 - MAX_TABLES_OF_FLAG, None), "what is over the budget counts as failed");
+    assert_eq!(told[0], (Code::TooMany, format!("tests/t{MAX_TABLES_OF_FLAG}.yaml")));
+    assert!(message.contains("500 tables") && message.contains("100 may be run"), "{message}");
+    assert_eq!(found(&files[..=MAX_TABLES_OF_FLAG]), (vec![], String::new(), Some("50%".to_owned())));
+
+    // One table too dear, beside one that is not: cases times what the flag compares with.
+    let (chat, dear, cheap) = (with_rules(999, "50%"), table_of(10_000, true), table_of(2, true));
+    let paths: Vec<String> = (0..11).map(|n| format!("tests/t{n:02}.yaml")).collect();
+    let mut files = vec![("chat.yaml", &*chat)];
+    files.extend(paths.iter().map(|path| (&**path, if path.ends_with("10.yaml") { &*cheap } else { &*dear })));
+    let mut library = Library::default();
+    library.read(&contents(&files), 0);
+    let findings: Vec<(Code, String)> =
+        library.findings().iter().map(|finding| (finding.code, finding.file.to_string())).collect();
+    assert_eq!(findings, [], "nothing is said before the others have run");
+    assert_eq!(pending(&library).len(), 10, "nine dear ones and the cheap one");
+    let left: u64 = library.pending_tests().iter().map(|run| run.checks_left()).sum();
+    assert!((MAX_CHECKS * 9 / 10..=MAX_CHECKS).contains(&left), "{left}");
+
+    // The tests of the flag's own file count, too.
+    let own = vec!["{ user: x, bucket: 99999, expect: polling }"; 10_000].join(",");
+    let words: Vec<String> = (0..11_000).map(|n| format!("'{n}.0'")).collect();
+    let chat = FLAG.to_owned()
+        + &format!(
+            "rules: [{{ name: a, when: {{ app_version: [{}] }}, strategy: realtime-v2 }}]\ntests: [{own}]\n",
+            words.join(",")
+        );
+    let (told, message, live) = found(&[("chat.yaml", &chat)]);
+    assert_eq!((told, live), (vec![(Code::TooMany, "chat.yaml".to_owned())], None), "{message}");
+}
+
+#[test]
+fn a_table_over_the_number_is_refused_and_the_others_are_not() {
+    let tables = (0..=MAX_TABLES).map(|n| (format!("tests/t{n:05}.yaml"), "flag: chat\ncases: []\n"));
+    let files: Vec<(String, &str)> = [("chat.yaml".to_owned(), FLAG)].into_iter().chain(tables).collect();
+    let mut library = Library::default();
+    library.read(&Contents::of(files.iter().map(|(path, text)| (&**path, *text))), 0);
+    let told = library.findings();
+    let last = format!("tests/t{MAX_TABLES:05}.yaml");
+    assert_eq!(
+        told.iter().filter(|finding| *finding.file == *last).map(|finding| finding.code).collect::<Vec<_>>(),
+        [Code::TooMany]
+    );
 }

@@ -4,3 +4,4 @@ mod internal_users;
 mod reload;
 mod reload_ways;
 mod subfolders;
+mod tables;

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde_json::Value as Json;
 
 use crate::support::{Service, flag, wait_until};
@@ -53,8 +54,12 @@ async fn while_it_runs_edits_elsewhere_go_live_and_what_is_known_stays() {
         let service =
             Service::start(&[("chat.yaml", &share("100%")), ("wide.yaml", &wide), ("segments/staff.yaml", STAFF)]).await;
         let (path, away) = (service.flags.join(folder), service.flags.join("away"));
-        let _ = fs::rename(&path, &away);
-        harm(&path);
+        harm(&away);
+        // In one step: a reading in between would find no folder there, and rightly say that its files are gone.
+        match path.exists() {
+            true => renameat_with(CWD, &path, CWD, &away, RenameFlags::EXCHANGE).unwrap(),
+            false => fs::rename(&away, &path).unwrap(),
+        }
         wait_until(what, async || problems(&service).await.iter().any(|(file, _)| file == folder)).await;
         assert_eq!(problems(&service).await.len(), 1, "{what}: nothing is said to be gone");
         fs::write(service.flags.join("chat.yaml"), share("0%")).unwrap();

@@ -1,0 +1,505 @@
+//! Makes what the flags folder says live. A reading is compared with how things stand once; what only narrows is live at once, and the rest is
+//! committed first, or waits.
+//!
+//! Three things happen beside each other, so that no file holds up another: readings are taken in, what widens is committed, and tests
+//! are run. Each flag waits for its own tests and its own commit alone.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, timeout};
+
+use super::lane::{Draft, NotCommitted};
+use super::test_queue::TestQueue;
+use super::{Corridor, Inner, News, Trouble, TroubleKind, lock};
+use crate::definition::limits::CHECKS_AT_ONCE;
+use crate::definition::{Contents, Finding, INTERNAL, Library, Progress, TestRun};
+use crate::flag::FlagKey;
+use crate::token::random_name;
+use crate::truth::{
+    Change, Narrowed, Origin, Pending, Reconciliation, Subject, Truth, Unknown, reconcile, reconcile_for_revision,
+    reconcile_only, still_narrowing,
+};
+
+const ACTOR: &str = "file";
+/// How long a reading waits for the changes before it.
+const LANE: Duration = Duration::from_secs(5);
+/// Of so many subjects it is told that they wait.
+const TOLD: usize = 10;
+
+/// What came of a reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TakenIn {
+    /// Whether the findings are others than before.
+    pub findings_changed: bool,
+    /// How many subjects were compared with how things stand, until what it says was live or waited.
+    pub compared: usize,
+}
+
+impl Corridor {
+    /// Takes in what the folder holds. When this returns it is live, or waits for the database or for its tests, which
+    /// [`follow_folder`](Corridor::follow_folder) runs.
+    pub async fn take_in(&self, contents: &Contents) -> TakenIn {
+        let (inner, contents) = (self.0.clone(), Arc::new(contents.clone()));
+        // Carried to its end also when whoever read the folder goes away.
+        let taken_in = tokio::spawn(async move {
+            let ingested = inner.ingest(contents).await;
+            let compared = ingested.compared + inner.settle(ingested.narrowed, ingested.to_commit).await;
+            TakenIn { findings_changed: ingested.findings_changed, compared }
+        });
+        taken_in.await.unwrap_or(TakenIn { findings_changed: true, compared: 0 })
+    }
+
+    /// Takes in one reading after another, always the newest, until there will be no more, and runs tests meanwhile. What is wrong with the
+    /// files is given to `report` whenever it is something else than before.
+    pub async fn follow_folder(
+        self,
+        mut readings: watch::Receiver<Arc<Contents>>,
+        report: impl Fn(&[Finding], &Contents) + Send + Sync + 'static,
+    ) {
+        let inner = self.0;
+        let report = Arc::new(report);
+        let mut tests = TestQueue::default();
+        let mut commits = Commits::default();
+        let mut contents = readings.borrow_and_update().clone();
+        tests.renew(inner.look_at_tests().await);
+        loop {
+            let ingested = tokio::select! {
+                changed = readings.changed() => match changed {
+                    Ok(()) => {
+                        contents = readings.borrow_and_update().clone();
+                        inner.ingest(contents.clone()).await
+                    }
+                    Err(_) => return,
+                },
+                run = tests.next() => match inner.take_tests(run).await {
+                    Some(ingested) => ingested,
+                    None => continue,
+                },
+                () = commits.done() => {
+                    commits.go_on(&inner);
+                    continue;
+                }
+            };
+            if ingested.findings_changed {
+                let (report, findings, contents) = (report.clone(), inner.problems.current(), contents.clone());
+                // Drawing them takes time.
+                let _ = spawn_blocking(move || report(&findings, &contents)).await;
+            }
+            tests.renew(ingested.tests);
+            if ingested.is_whole && ingested.to_commit.is_empty() && !commits.is_running() {
+                // What waited is as it was before.
+                inner.trouble(TroubleKind::FilesWait, Vec::new());
+            }
+            commits.add(ingested.to_commit, ingested.is_whole);
+            commits.go_on(&inner);
+        }
+    }
+}
+
+/// What a reading, or a test, has changed.
+struct Ingested {
+    findings_changed: bool,
+    compared: usize,
+    /// What is live and being saved.
+    narrowed: Option<JoinHandle<()>>,
+    to_commit: BTreeSet<Subject>,
+    /// Whether all that the folder says was compared, and not one flag alone.
+    is_whole: bool,
+    /// What is still to be run.
+    tests: Vec<TestRun>,
+}
+
+/// What is seen under the lock of the library.
+struct Seen {
+    findings: Vec<Finding>,
+    reconciliation: Reconciliation,
+    is_whole: bool,
+    missing: Vec<Trouble>,
+    waiting: Vec<(FlagKey, Progress)>,
+    tests: Vec<TestRun>,
+}
+
+/// The commits of what files say, one after another, beside everything else.
+#[derive(Default)]
+struct Commits {
+    running: Option<JoinHandle<usize>>,
+    next: BTreeSet<Subject>,
+}
+
+impl Commits {
+    /// Adds what is to be committed next. What a whole reading says stands in the place of all before it.
+    fn add(&mut self, subjects: BTreeSet<Subject>, is_whole: bool) {
+        if is_whole {
+            self.next.clear();
+        }
+        self.next.extend(subjects);
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Begins the next commit, if there is something for it and none runs.
+    fn go_on(&mut self, inner: &Arc<Inner>) {
+        if self.running.is_none() && !self.next.is_empty() {
+            let (inner, subjects) = (inner.clone(), std::mem::take(&mut self.next));
+            let commit = async move { inner.commit_files(subjects).await };
+            self.running = Some(tokio::spawn(commit));
+        }
+    }
+
+    /// Returns when the one that runs is done; never where none does.
+    async fn done(&mut self) {
+        match &mut self.running {
+            Some(running) => drop(running.await),
+            None => std::future::pending().await,
+        }
+        self.running = None;
+    }
+}
+
+impl Inner {
+    /// Reads a reading into the library, and makes what only narrows live.
+    async fn ingest(self: &Arc<Self>, contents: Arc<Contents>) -> Ingested {
+        self.reconcile_by(move |inner, library| {
+            if inner.truth().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty()) {
+                library.know_internal();
+            }
+            library.read(&contents, CHECKS_AT_ONCE);
+        })
+        .await
+    }
+
+    /// Looks again at what the folder said last, and records what the store does not say.
+    pub(super) async fn record(self: &Arc<Self>) {
+        let ingested = self.reconcile_by(|_, _| {}).await;
+        self.settle(ingested.narrowed, ingested.to_commit).await;
+    }
+
+    /// Whether a file waits to be recorded.
+    pub(super) fn files_wait(&self) -> bool {
+        self.problems.has(TroubleKind::FilesWait)
+    }
+
+    /// Changes the library, and compares all that it says then with how things stand.
+    async fn reconcile_by(self: &Arc<Self>, change: impl FnOnce(&Inner, &mut Library) + Send + 'static) -> Ingested {
+        // Of two at once neither makes live what the other has found to be older.
+        let _guard = self.reconciling.lock().await;
+        let inner = self.clone();
+        // Reading YAML and comparing thousands of flags takes time, which is nobody else's.
+        let look = spawn_blocking(move || {
+            let mut library = lock(&inner.library);
+            change(&inner, &mut library);
+            inner.share_lists(&library);
+            inner.see(&library, None)
+        });
+        match look.await {
+            Ok(look) => self.make_live(look).await,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    /// Takes back what came of tests. `None` where more are to be run before anything follows from it.
+    async fn take_tests(self: &Arc<Self>, run: TestRun) -> Option<Ingested> {
+        let _guard = self.reconciling.lock().await;
+        let inner = self.clone();
+        let look = spawn_blocking(move || {
+            let mut library = lock(&inner.library);
+            let is_settled = library.take_tests(&run);
+            match is_settled {
+                true => Ok(inner.see(&library, Some(&Subject::Flag(run.flag().clone())))),
+                false => Err(inner.waiting(&library)),
+            }
+        });
+        match look.await {
+            Ok(Ok(look)) => Some(self.make_live(look).await),
+            Ok(Err(waiting)) => {
+                self.tell_tests(waiting);
+                None
+            }
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    /// The tests that are to be run.
+    async fn look_at_tests(self: &Arc<Self>) -> Vec<TestRun> {
+        let inner = self.clone();
+        spawn_blocking(move || lock(&inner.library).pending_tests()).await.unwrap_or_default()
+    }
+
+    /// Compares what the library says with how things stand, on a thread that may wait for it.
+    async fn compare<T: Send + 'static>(self: &Arc<Self>, compare: impl FnOnce(&Truth, &Library) -> T + Send + 'static) -> T {
+        let inner = self.clone();
+        let compared = spawn_blocking(move || {
+            let library = lock(&inner.library);
+            compare(&inner.truth(), &library)
+        });
+        compared.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+    }
+
+    /// Compares once what the library says with how things stand.
+    fn see(&self, library: &Library, only: Option<&Subject>) -> Seen {
+        let (reconciliation, missing) = {
+            let truth = self.truth();
+            let reconciliation = match only {
+                Some(subject) => reconcile_only(&truth, library, [subject]),
+                None => reconcile(&truth, library),
+            };
+            (reconciliation, find_missing_files(&truth, library))
+        };
+        Seen {
+            findings: library.findings(),
+            reconciliation,
+            is_whole: only.is_none(),
+            missing,
+            waiting: self.waiting(library),
+            tests: library.pending_tests(),
+        }
+    }
+
+    /// The new forms of flags that wait for their tests. One that is recorded already does not.
+    fn waiting(&self, library: &Library) -> Vec<(FlagKey, Progress)> {
+        let truth = self.truth();
+        let is_recorded = |flag: &FlagKey, definition| {
+            truth.book.flag(flag.as_str()).is_some_and(|entry| entry.definition.as_ref() == Some(definition))
+        };
+        let waiting = library.waiting().filter(|waiting| !is_recorded(waiting.flag, waiting.definition));
+        waiting.map(|waiting| (waiting.flag.clone(), waiting.progress)).collect()
+    }
+
+    async fn make_live(self: &Arc<Self>, seen: Seen) -> Ingested {
+        let Seen { findings, reconciliation, is_whole, missing, waiting, tests } = seen;
+        let findings_changed = self.problems.replace(findings);
+        self.tell_tests(waiting);
+        self.trouble(TroubleKind::MissingFile, missing);
+        let mut to_commit: BTreeSet<Subject> = reconciliation.subjects().collect();
+        let mut compared = reconciliation.compared;
+        if self.is_held() {
+            self.wait_for_a_person(&to_commit);
+            return Ingested { findings_changed, compared, narrowed: None, to_commit: BTreeSet::new(), is_whole: false, tests };
+        }
+        compared += reconciliation.narrowed.len();
+        for narrowed in &reconciliation.narrowed {
+            to_commit.remove(&Subject::Flag(narrowed.flag.clone()));
+        }
+        let (narrowed, wider) = self.narrow_by_file(reconciliation.narrowed).await;
+        to_commit.extend(wider);
+        Ingested { findings_changed, compared, narrowed, to_commit, is_whole, tests }
+    }
+
+    /// Waits until what narrows is saved, and commits the rest. Says how many subjects were compared for that.
+    async fn settle(self: &Arc<Self>, narrowed: Option<JoinHandle<()>>, to_commit: BTreeSet<Subject>) -> usize {
+        if let Some(narrowed) = narrowed {
+            let _ = narrowed.await;
+        }
+        if self.is_held() {
+            return 0;
+        }
+        self.commit_files(to_commit).await
+    }
+
+    /// Makes live what only narrows. What does not any more, as somebody changed the flag meanwhile, is returned.
+    async fn narrow_by_file(self: &Arc<Self>, narrowed: Vec<Narrowed>) -> (Option<JoinHandle<()>>, Vec<Subject>) {
+        if narrowed.is_empty() {
+            return (None, Vec::new());
+        }
+        let began = Instant::now();
+        let guard = self.narrow.lock().await;
+        let (narrowed, wider) = still_narrowing(&self.truth(), narrowed);
+        if narrowed.is_empty() {
+            return (None, wider);
+        }
+        let flags: Vec<_> = narrowed.iter().map(|narrowed| narrowed.flag.clone()).collect();
+        let at_ms = self.clock.wall_ms();
+        let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{at_ms}"));
+        let (actor, origin) = (ACTOR.into(), Origin::File);
+        let revoked = Vec::new();
+        let pending = Pending {
+            id: id.clone(),
+            at_ms,
+            actor,
+            origin,
+            reason: None,
+            request: None,
+            narrowed,
+            revoked,
+            superseded: Vec::new(),
+            unknown: Unknown::default(),
+        };
+        let (waiting, journaled) = self.push(pending).await;
+        drop(guard);
+        let inner = self.clone();
+        let saved = tokio::spawn(async move {
+            inner.await_commit(began, &id, waiting, journaled, Vec::new()).await;
+            flags.iter().for_each(|flag| inner.tell_drift(flag.as_str()));
+        });
+        (Some(saved), wider)
+    }
+
+    /// Commits what files say of these subjects, as far as it is still something else than what is recorded, and of all where some wait from
+    /// before. Says how many were compared.
+    async fn commit_files(self: &Arc<Self>, mut subjects: BTreeSet<Subject>) -> usize {
+        let mut compared = 0;
+        if self.files_wait() {
+            let all = self.compare(reconcile).await;
+            compared += all.compared;
+            subjects.extend(all.subjects());
+        }
+        if subjects.is_empty() {
+            self.trouble(TroubleKind::FilesWait, Vec::new());
+            return compared;
+        }
+        let Ok(mut lane) = timeout(LANE, self.lane.clone().lock_owned()).await else {
+            self.wait_for_the_database(&subjects, &NotCommitted::Unknown);
+            return compared;
+        };
+        let subjects = Arc::new(subjects);
+        let (replayed, reconciliation) = loop {
+            let (replayed, of_these) = (self.replay(&mut lane).await, subjects.clone());
+            // A revision says what the one before it left, and nothing that is only pending.
+            let is_settled = replayed.is_ok();
+            let again = self.compare(move |truth, library| {
+                (!is_settled || truth.pending().is_empty()).then(|| reconcile_for_revision(truth, library, &*of_these))
+            });
+            if let Some(reconciliation) = again.await {
+                break (replayed, reconciliation);
+            }
+        };
+        compared += reconciliation.compared;
+        let Reconciliation { changes, forms, .. } = reconciliation;
+        if changes.is_empty() {
+            self.trouble(TroubleKind::FilesWait, Vec::new());
+            return compared;
+        }
+        let subjects: BTreeSet<Subject> = changes.iter().map(|change| change.subject.clone()).collect();
+        let committed = match replayed {
+            Ok(()) => {
+                let (actor, origin) = (ACTOR.into(), Origin::File);
+                let draft = Draft {
+                    actor,
+                    origin,
+                    reason: None,
+                    effective_at_ms: None,
+                    key: None,
+                    changes: changes.clone(),
+                    forms: forms.clone(),
+                };
+                self.commit(&mut lane, draft, None).await.map(drop)
+            }
+            Err(not) => Err(not),
+        };
+        match committed {
+            Ok(()) => {
+                self.trouble(TroubleKind::FilesWait, Vec::new());
+                subjects.iter().for_each(|subject| self.tell_drift(subject.key()));
+            }
+            // Nothing was ever recorded here: the files are all there is.
+            Err(_) if self.truth().book.head.revision == 0 => self.serve_unrecorded(&changes, &forms),
+            Err(not) => self.wait_for_the_database(&subjects, &not),
+        }
+        compared
+    }
+
+    fn serve_unrecorded(&self, changes: &[Change], forms: &crate::truth::Forms) {
+        let mut truth = self.truth();
+        let mut book = truth.book.clone();
+        book.apply(book.head, changes, forms);
+        truth.serve_unrecorded(book);
+        self.refresh(&truth);
+    }
+
+    fn wait_for_the_database(&self, subjects: &BTreeSet<Subject>, why: &NotCommitted) {
+        let waiting = |subject: &Subject| Trouble {
+            kind: TroubleKind::FilesWait,
+            subject: Some(subject.key().to_owned()),
+            message: format!("the file of {subject} is not live yet: {why}"),
+            hint: "it goes live by itself when the database answers; what lowers or switches off is live at once".to_owned(),
+        };
+        self.trouble(TroubleKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
+    }
+
+    /// A held state takes in no file: which of the two is the older is not known.
+    fn wait_for_a_person(&self, subjects: &BTreeSet<Subject>) {
+        let waiting = |subject: &Subject| Trouble {
+            kind: TroubleKind::FilesWait,
+            subject: Some(subject.key().to_owned()),
+            message: format!("the file of {subject} is not live: the database is held"),
+            hint: "it goes live when the right database is back, or is accepted (turnout problems)".to_owned(),
+        };
+        self.trouble(TroubleKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
+    }
+
+    /// Says so where an operator holds what a file now says otherwise.
+    fn tell_drift(&self, flag: &str) {
+        let Some(entry) = self.truth().flag(flag) else { return };
+        let (Some(held), Some(written), Ok(flag)) = (&entry.record.split, &entry.definition, flag.parse()) else { return };
+        let file = written.rollout.unwrap_or_default();
+        if file != held.split {
+            let (file, live) = (file.to_string(), held.split.to_string());
+            let mark = held.mark.clone();
+            (self.tell)(&News::Drift { flag, file, live, by: mark.by.name, at_ms: mark.at_ms, reason: mark.reason });
+        }
+    }
+
+    /// Says which new forms wait for their tests, and how far those are. The log is told when that begins, not of every step.
+    fn tell_tests(&self, waiting: Vec<(FlagKey, Progress)>) {
+        let known: Vec<Option<String>> = self
+            .problems
+            .troubles()
+            .iter()
+            .filter(|known| known.kind == TroubleKind::TestsRun)
+            .map(|known| known.subject.clone())
+            .collect();
+        let trouble = |(flag, Progress { tables_done, tables }): (FlagKey, Progress)| Trouble {
+            kind: TroubleKind::TestsRun,
+            message: match tables {
+                0 => format!("the file of flag {flag} is not live yet: its tests are still running"),
+                _ => format!(
+                    "the file of flag {flag} is not live yet: its tests are still running, {tables_done} of {tables} tables are done"
+                ),
+            },
+            subject: Some(flag.to_string()),
+            hint: "it goes live by itself when they have passed; no other flag waits for them, and no order".to_owned(),
+        };
+        let told = self.problems.set(TroubleKind::TestsRun, waiting.into_iter().take(TOLD).map(trouble).collect());
+        told.into_iter()
+            .filter(|trouble| !known.contains(&trouble.subject))
+            .for_each(|trouble| (self.tell)(&News::Trouble(trouble)));
+    }
+
+    /// A long list that both the folder and the book hold is held once.
+    fn share_lists(&self, library: &Library) {
+        let mut truth = self.truth();
+        for (_, written) in library.written_segments() {
+            let Some(written) = written else { continue };
+            let users_file = written.users_file.map(|(_, text)| (text.digest.into(), &text.bytes));
+            truth.book.adopt(written.form, users_file);
+        }
+    }
+}
+
+/// Flags and segments whose files went while nobody looked.
+fn find_missing_files(truth: &Truth, library: &Library) -> Vec<Trouble> {
+    if !library.was_read() {
+        return Vec::new();
+    }
+    let trouble = |subject: Subject, file: String| Trouble {
+        kind: TroubleKind::MissingFile,
+        subject: Some(subject.key().to_owned()),
+        message: format!("{file} is gone; the {} stays as it last was", subject.kind()),
+        hint: "bring the file back".to_owned(),
+    };
+    let flags = truth.book.flags().filter(|(key, entry)| entry.definition.is_some() && library.written_flag(key).is_none());
+    let flags = flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
+    // What the environment makes is no file.
+    let has_no_file =
+        |key| library.written_segment(key).is_none_or(|written| written.is_some_and(|written| written.file.is_none()));
+    let segments = truth.book.segments().filter(|(key, entry)| entry.record.file.is_some() && has_no_file(key));
+    let segments = segments.filter(|_| library.can_read("segments"));
+    let segments = segments.map(|(key, _)| trouble(Subject::Segment(key.clone()), format!("segments/{key}.yaml")));
+    flags.chain(segments).collect()
+}

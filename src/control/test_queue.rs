@@ -1,0 +1,77 @@
+//! Which tests of flags are run next, and where: bit by bit, on a thread that nothing waits for.
+//!
+//! After each bit the run that has the least left is taken up, so that a flag with few tests does not wait for one with many. What is
+//! not wanted any more, as its flag or table was saved again, is dropped.
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::definition::TestRun;
+
+/// How many checks are run at once: some milliseconds.
+const CHECKS: u64 = 100_000;
+
+/// Tests that are to be run.
+#[derive(Debug, Default)]
+pub(super) struct TestQueue {
+    waiting: Vec<TestRun>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    task: JoinHandle<TestRun>,
+    /// The same work, from its beginning.
+    what: TestRun,
+    is_wanted: bool,
+}
+
+impl TestQueue {
+    /// Takes these in the place of all before; what of them has begun goes on where it was.
+    pub fn renew(&mut self, wanted: Vec<TestRun>) {
+        let mut begun = std::mem::take(&mut self.waiting);
+        begun.retain(TestRun::has_begun);
+        if let Some(running) = &mut self.running {
+            running.is_wanted = wanted.iter().any(|run| run.is_same(&running.what));
+        }
+        for run in wanted {
+            let known = begun.iter().position(|known| known.is_same(&run));
+            let is_running = self.running.as_ref().is_some_and(|running| running.what.is_same(&run));
+            match known {
+                _ if is_running => {}
+                Some(index) => self.waiting.push(begun.swap_remove(index)),
+                None => self.waiting.push(run),
+            }
+        }
+        // The one with the least left is the last.
+        self.waiting.sort_by_key(|run| std::cmp::Reverse(run.checks_left()));
+    }
+
+    /// Runs tests until a run is done; never returns where none is to be run. Loses nothing when it is dropped.
+    pub async fn next(&mut self) -> TestRun {
+        loop {
+            if self.running.is_none()
+                && let Some(mut run) = self.waiting.pop()
+            {
+                let what = run.anew();
+                let task = spawn_blocking(move || {
+                    run.step(CHECKS);
+                    run
+                });
+                self.running = Some(Running { task, what, is_wanted: true });
+            }
+            let Some(running) = &mut self.running else { return std::future::pending().await };
+            let stepped = (&mut running.task).await;
+            let is_wanted = running.is_wanted;
+            self.running = None;
+            match stepped {
+                Ok(run) if !is_wanted => drop(run),
+                Ok(run) if run.is_done() => return run,
+                Ok(run) => {
+                    let place = self.waiting.partition_point(|other| other.checks_left() > run.checks_left());
+                    self.waiting.insert(place, run);
+                }
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! One part of a flag's tests as work to be done: the tests of its own file, or one table, against one form of the flag.
+//!
+//! It is done in steps of bounded size by whoever has a thread for it, so nothing here waits, and a run that nobody wants any more is simply
+//! dropped between two steps.
+
+use std::sync::Arc;
+
+use super::finding::Finding;
+use super::limits::MAX_FINDINGS;
+use super::table::Table;
+use super::test_case::Case;
+use crate::flag::{
+    Comparison, Condition, Definition, Entry, FlagKey, Members, NumberTest, Part, Segment, SegmentKey, Test, TextTest,
+    VersionTest,
+};
+
+/// Tests to run, or run in part.
+pub struct TestRun {
+    definition: Arc<Definition>,
+    tests: Tests,
+    /// What one case costs at most.
+    checks_a_case: u64,
+    /// Once it has begun.
+    begun: Option<Begun>,
+}
+
+/// Where the cases stand.
+#[derive(Clone)]
+pub enum Tests {
+    /// In the flag's own file.
+    Own(Arc<[Case]>),
+    Table {
+        path: Arc<str>,
+        table: Arc<Table>,
+    },
+}
+
+struct Begun {
+    cases: Arc<[Case]>,
+    next: usize,
+    failures: usize,
+    /// What is wrong with the cases, and then what they failed.
+    findings: Vec<Finding>,
+    /// The definition's segments, with nobody in them.
+    empty: Vec<Arc<Segment>>,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    pub cases: usize,
+    pub findings: Vec<Finding>,
+}
+
+/// Names and counts: cases name users.
+impl std::fmt::Debug for TestRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TestRun({}, {}, {} checks left)", self.flag(), self.file(), self.checks_left())
+    }
+}
+
+impl TestRun {
+    pub fn new(definition: Arc<Definition>, tests: Tests) -> TestRun {
+        TestRun { checks_a_case: checks_a_case(&definition), definition, tests, begun: None }
+    }
+
+    /// The flag that is tested.
+    pub fn flag(&self) -> &FlagKey {
+        &self.definition.key
+    }
+
+    pub fn definition(&self) -> &Arc<Definition> {
+        &self.definition
+    }
+
+    pub fn tests(&self) -> &Tests {
+        &self.tests
+    }
+
+    /// How many checks are left at most: one for each case and each thing that the flag compares.
+    pub fn checks_left(&self) -> u64 {
+        let cases = match &self.begun {
+            Some(begun) => begun.cases.len() - begun.next,
+            None => self.tests.cases(),
+        };
+        cases as u64 * self.checks_a_case
+    }
+
+    /// The same work, from its beginning.
+    pub fn anew(&self) -> TestRun {
+        TestRun {
+            definition: self.definition.clone(),
+            tests: self.tests.clone(),
+            checks_a_case: self.checks_a_case,
+            begun: None,
+        }
+    }
+
+    pub fn has_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// Whether both are the same work, however far each is.
+    pub fn is_same(&self, other: &TestRun) -> bool {
+        Arc::ptr_eq(&self.definition, &other.definition) && self.tests.are(&other.tests)
+    }
+
+    /// Whether it is about the tests of the flag's own file, and not about a table.
+    pub fn is_of_the_flags_file(&self) -> bool {
+        matches!(self.tests, Tests::Own(_))
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.begun.as_ref().is_some_and(Begun::is_done)
+    }
+
+    /// Runs about so many checks, one case at least.
+    pub fn step(&mut self, checks: u64) {
+        let (file, definition) = (self.file(), self.definition.clone());
+        let begun = self.begun.get_or_insert_with(|| Begun::new(&self.tests, &definition));
+        let mut left = checks;
+        while !begun.is_done() {
+            let failure = begun.cases[begun.next].run(&file, &definition, &begun.empty);
+            begun.failures += usize::from(failure.is_some());
+            begun.findings.extend(failure);
+            begun.next += 1;
+            left = left.saturating_sub(self.checks_a_case);
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// What came of it; `None` before it is done.
+    pub fn outcome(&self) -> Option<Outcome> {
+        let begun = self.begun.as_ref().filter(|begun| begun.is_done())?;
+        Some(Outcome { cases: begun.cases.len(), findings: begun.findings.clone() })
+    }
+
+    /// The file whose tests they are.
+    pub fn file(&self) -> Arc<str> {
+        match &self.tests {
+            Tests::Own(_) => format!("{}.yaml", self.flag()).into(),
+            Tests::Table { path, .. } => path.clone(),
+        }
+    }
+}
+
+impl Tests {
+    fn cases(&self) -> usize {
+        match self {
+            Tests::Own(cases) => cases.len(),
+            Tests::Table { table, .. } => table.cases(),
+        }
+    }
+
+    fn are(&self, other: &Tests) -> bool {
+        match (self, other) {
+            (Tests::Own(one), Tests::Own(other)) => Arc::ptr_eq(one, other),
+            (Tests::Table { path, table }, Tests::Table { path: other_path, table: other }) => {
+                Arc::ptr_eq(table, other) && path == other_path
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Begun {
+    fn new(tests: &Tests, definition: &Definition) -> Begun {
+        let (cases, findings) = match tests {
+            Tests::Own(cases) => (cases.clone(), Vec::new()),
+            Tests::Table { path, table } => {
+                let (cases, findings) = table.read(path, definition);
+                (cases.into(), findings)
+            }
+        };
+        let nobody = |key: &SegmentKey| Arc::new(Segment { key: key.clone(), members: Members::default() });
+        Begun { cases, next: 0, failures: 0, findings, empty: definition.segments.iter().map(nobody).collect() }
+    }
+
+    /// Of a table that fails in all its cases the first are told, and no more are run.
+    fn is_done(&self) -> bool {
+        self.next == self.cases.len() || self.failures == MAX_FINDINGS
+    }
+}
+
+/// What one case costs at most: everything that the flag may compare with.
+pub fn checks_a_case(definition: &Definition) -> u64 {
+    let of_entry = |entry: &Entry| {
+        1 + entry.who.as_ref().map_or(0, |who| who.segments.len() as u64) + entry.when.as_ref().map_or(0, of_condition)
+    };
+    let entries: u64 = definition.deny.iter().chain(&definition.allow).map(of_entry).sum();
+    let rules: u64 = definition.rules.iter().map(|rule| of_condition(&rule.when)).sum();
+    1 + entries + rules + definition.segments.len() as u64
+}
+
+fn of_condition(condition: &Condition) -> u64 {
+    condition.parts.iter().map(of_part).sum()
+}
+
+fn of_part(part: &Part) -> u64 {
+    match part {
+        Part::Attribute { comparison, .. } => match comparison {
+            Comparison::Text(test) | Comparison::Email(test) => of_test(test, &|test| match test {
+                TextTest::AnyOf(any) => any.len(),
+                TextTest::StartsWith(_) | TextTest::EndsWith(_) => 1,
+            }),
+            Comparison::Number(test) => of_test(test, &|test| match test {
+                NumberTest::AnyOf(any) => any.len(),
+                NumberTest::Below(_) | NumberTest::AtLeast(_) => 1,
+            }),
+            Comparison::Version(test) => of_test(test, &|test| match test {
+                VersionTest::AnyOf(any) => any.len(),
+                VersionTest::Below(_) | VersionTest::AtLeast(_) => 1,
+            }),
+            Comparison::Boolean(test) => of_test(test, &|_| 1),
+        },
+        Part::Segment(any) => any.len() as u64,
+        Part::Not(condition) => 1 + of_condition(condition),
+    }
+}
+
+fn of_test<T>(test: &Test<T>, values: &impl Fn(&T) -> usize) -> u64 {
+    match test {
+        Test::One(test) => values(test) as u64,
+        Test::All(tests) => tests.iter().map(|test| of_test(test, values)).sum(),
+        Test::Not(test) => of_test(test, values),
+    }
+}

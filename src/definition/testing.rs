@@ -1,0 +1,175 @@
+//! How a library tests its flags: which tests are still to be run, what came of them, and what is promoted by that.
+//!
+//! A new form goes live when its own tests and all tables about its flag have passed, and other flags do not wait for it. A form that is live
+//! stays live whatever a changed table says of it.
+
+use std::sync::Arc;
+
+use super::finding::{Finding, Place};
+use super::flag_file::FlagFile;
+use super::library::Library;
+use super::limits::MAX_TABLES_OF_FLAG;
+use super::test_run::TestRun;
+use super::trial::{Progress, Tables, Trial};
+use crate::flag::{Definition, FlagKey, SegmentKey};
+
+/// A form that is read, and not yet linked and tested.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Where each of the definition's segments is first named.
+    pub segment_uses: Vec<(SegmentKey, Place)>,
+    /// Whether all of them exist.
+    pub is_linked: bool,
+    pub trial: Trial,
+}
+
+/// A new form of a flag that waits for its tests.
+#[derive(Clone, Debug)]
+pub struct Waiting<'a> {
+    pub flag: &'a FlagKey,
+    pub definition: &'a Arc<Definition>,
+    pub progress: Progress,
+}
+
+impl Candidate {
+    pub fn new(file: FlagFile, live: Option<&Trial>) -> Candidate {
+        let mut trial = Trial::new(file.definition, file.tests);
+        if let Some(live) = live.filter(|live| live.definition() == trial.definition()) {
+            trial.take_over(live);
+        }
+        Candidate { segment_uses: file.segment_uses, is_linked: false, trial }
+    }
+}
+
+impl Library {
+    /// The tests that are still to be run, of new forms and of those in force. Each is given back with [`take_tests`](Library::take_tests).
+    pub fn pending_tests(&self) -> Vec<TestRun> {
+        let live = self.tables_of.keys().filter_map(|key| self.live.get(key));
+        let mut runs: Vec<TestRun> = live.flat_map(|trial| trial.missing(&self.tables_about(trial.flag()))).collect();
+        for (key, trial) in self.candidates() {
+            // What tables say of a form that means the same as the live one, they say of both.
+            let is_shared = self.live.get(key).is_some_and(|live| Arc::ptr_eq(live.definition(), trial.definition()));
+            let missing = trial.missing(&self.tables_about(key)).into_iter();
+            runs.extend(missing.filter(|run| !is_shared || run.is_of_the_flags_file()));
+        }
+        runs
+    }
+
+    /// Takes in what came of a run. Says whether all tests of the flag have run by that, so that it may have gone live and what is wrong with
+    /// it is known. What nobody waits for any more changes nothing.
+    pub fn take_tests(&mut self, run: &TestRun) -> bool {
+        let key = run.flag();
+        let of_live = self.live.get_mut(key).is_some_and(|live| live.take(run));
+        let candidate = self.flags.get_mut(key).and_then(|slot| slot.candidate.as_mut());
+        let of_candidate = candidate.is_some_and(|candidate| candidate.trial.take(run));
+        (of_live || of_candidate) && self.settle(key)
+    }
+
+    /// The new forms that wait for their tests.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting<'_>> {
+        self.candidates().filter_map(|(flag, trial)| {
+            let tables = self.tables_about(flag);
+            let waits = !trial.missing(&tables).is_empty();
+            waits.then(|| Waiting { flag, definition: trial.definition(), progress: trial.progress(&tables) })
+        })
+    }
+
+    /// How many tests a flag has, in its file and in tables.
+    pub fn cases(&self, key: &str) -> usize {
+        let live = self.live.get(key);
+        let newest = self.flags.get(key).and_then(|slot| slot.candidate.as_ref()).map(|candidate| &candidate.trial).or(live);
+        newest.map_or(0, Trial::own_cases) + live.map_or(0, Trial::cases_of_tables)
+    }
+
+    /// Sorts the tables by their flags, and forgets what tables said that are not there any more.
+    pub(super) fn sort_tables(&mut self) {
+        self.tables_of.clear();
+        for (path, table) in &self.tables {
+            if let Some(table) = &table.good {
+                self.tables_of.entry(table.flag().clone()).or_default().push(path.clone());
+            }
+        }
+        let mut live = std::mem::take(&mut self.live);
+        live.iter_mut().for_each(|(key, trial)| trial.forget_other_tables(&self.tables_about(key)));
+        self.live = live;
+    }
+
+    /// Runs what costs no more than so many checks in all, the cheapest first, and promotes what has passed.
+    pub(super) fn test_at_once(&mut self, mut checks: u64) {
+        let mut runs = self.pending_tests();
+        runs.sort_by_key(TestRun::checks_left);
+        for mut run in runs {
+            let Some(left) = checks.checked_sub(run.checks_left()) else { break };
+            checks = left;
+            run.step(u64::MAX);
+            self.take_tests(&run);
+        }
+        // Those without a test too.
+        let candidates: Vec<FlagKey> = self.candidates().map(|(key, _)| key.clone()).collect();
+        for key in &candidates {
+            self.settle(key);
+        }
+    }
+
+    /// What is wrong with tables, and with new forms that were tested.
+    pub(super) fn findings_of_tests(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (key, trial) in self.candidates() {
+            let tables = self.tables_about(key);
+            if trial.missing(&tables).is_empty() {
+                findings.extend(trial.refusals(&tables));
+            }
+        }
+        for (path, slot) in &self.tables {
+            findings.extend(slot.findings.iter().cloned());
+            let table = slot.good.as_ref().filter(|_| slot.findings.is_empty());
+            findings.extend(table.filter(|table| !self.flags.contains_key(table.flag())).map(|table| table.without_flag(path)));
+        }
+        for (key, trial) in self.live.iter().filter(|(key, _)| self.tables_of.contains_key(*key)) {
+            // What is wrong with a table's file is told, and nothing of what the table said before.
+            let is_sound = |path: &str| self.tables.get(path).is_some_and(|slot| slot.findings.is_empty());
+            let of_tables = trial.findings_of_tables(&self.tables_about(key)).into_iter();
+            findings.extend(of_tables.filter(|finding| is_sound(&finding.file)));
+        }
+        findings
+    }
+
+    /// Promotes a flag's new form once all its tests have passed. Says whether none is left to run.
+    fn settle(&mut self, key: &FlagKey) -> bool {
+        let tables = self.tables_about(key);
+        let is_tested = |trial: &Trial| trial.missing(&tables).is_empty();
+        let candidate = self.flags.get(key).and_then(|slot| slot.candidate.as_ref()).filter(|candidate| candidate.is_linked);
+        let (is_decided, passes) = match candidate {
+            Some(candidate) => (is_tested(&candidate.trial), candidate.trial.refusals(&tables).is_empty()),
+            None => (true, false),
+        };
+        let is_live_tested = self.live.get(key).is_none_or(is_tested);
+        if is_decided && passes {
+            self.promote(key);
+            return true;
+        }
+        is_decided && is_live_tested
+    }
+
+    fn promote(&mut self, key: &FlagKey) {
+        let Some(slot) = self.flags.get_mut(key) else { return };
+        // One that is refused is kept: the table that refuses it may be mended.
+        let Some(Candidate { trial, .. }) = slot.candidate.take() else { return };
+        slot.promote(trial.definition().clone());
+        self.live.insert(key.clone(), trial.passed());
+    }
+
+    fn candidates(&self) -> impl Iterator<Item = (&FlagKey, &Trial)> {
+        self.flags.iter().filter_map(|(key, slot)| {
+            let candidate = slot.candidate.as_ref().filter(|candidate| candidate.is_linked)?;
+            Some((key, &candidate.trial))
+        })
+    }
+
+    fn tables_about(&self, key: &FlagKey) -> Tables<'_> {
+        let paths = self.tables_of.get(key).map(Vec::as_slice).unwrap_or_default();
+        let (first, beyond) = paths.split_at(paths.len().min(MAX_TABLES_OF_FLAG));
+        let table = |path: &Arc<str>| Some((path.clone(), self.tables.get(path)?.good.as_ref()?));
+        Tables { first: first.iter().filter_map(table).collect(), beyond }
+    }
+}
