@@ -56,7 +56,7 @@ impl Pulse {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     fingerprint: Fingerprint,
     file: File,
@@ -110,37 +110,59 @@ impl Folder {
     fn read_all(&mut self) -> Contents {
         let mut contents = Contents { internal_user_ids: self.internal_user_ids.clone(), ..Contents::default() };
         match self.list() {
-            Ok((paths, unreadable)) => {
-                let mut users_files = Vec::new();
-                for (path, is_link) in paths {
-                    let known = self.file(&path, MAX_YAML_BYTES);
-                    known.is_link = is_link;
-                    users_files.extend(known.users_file.clone());
-                    contents.files.insert(path, known.file.clone());
-                }
-                for (path, known) in &self.known {
-                    // One folder that cannot be read says nothing of its files, and nothing at all of others.
-                    let is_inside = |folder: &String| path.strip_prefix(&**folder).is_some_and(|rest| rest.starts_with('/'));
-                    if !known.is_users_file && unreadable.keys().any(is_inside) {
-                        users_files.extend(known.users_file.clone());
-                        contents.files.insert(path.clone(), known.file.clone());
-                    }
-                }
-                for path in users_files {
-                    let is_there = fs::metadata(self.root.join(&path)).map_or_else(|error| !is_absent(&error), |_| true);
-                    if is_there {
-                        let known = self.file(&path, MAX_USERS_FILE_BYTES);
-                        known.is_users_file = true;
-                        contents.files.insert(path, known.file.clone());
-                    }
-                }
-                contents.unreadable_folders.clone_from(&unreadable);
-                self.unreadable = unreadable;
-            }
+            Ok((paths, unreadable)) => self.read_listed(paths, unreadable, &mut contents),
             Err(error) => contents.unreadable = Some(format!("{} {}", self.root.display(), why(&error))),
         }
         self.known.retain(|path, _| contents.files.contains_key(path));
         contents
+    }
+
+    fn read_listed(&mut self, paths: Vec<(String, bool)>, mut unreadable: UnreadableFolders, contents: &mut Contents) {
+        let mut users_files = Vec::new();
+        for (path, is_link) in paths {
+            let before = path.contains('/').then(|| self.known.get(&path).cloned());
+            let is_unreadable = matches!(self.file(&path, MAX_YAML_BYTES).file, File::Unreadable { .. });
+            if let Some((folder, why)) = is_unreadable.then(|| self.lost_folder(&path)).flatten() {
+                // The folder was replaced after it was listed: that says nothing of the file.
+                match before.flatten() {
+                    Some(before) => drop(self.known.insert(path, before)),
+                    None => drop(self.known.remove(&path)),
+                }
+                unreadable.insert(folder, why);
+                continue;
+            }
+            let known = self.known.entry(path.clone()).or_insert(Known::NOTHING);
+            known.is_link = is_link;
+            users_files.extend(known.users_file.clone());
+            contents.files.insert(path, known.file.clone());
+        }
+        for (path, known) in &self.known {
+            // One folder that cannot be read says nothing of its files, and nothing at all of others.
+            let is_inside = |folder: &String| path.strip_prefix(&**folder).is_some_and(|rest| rest.starts_with('/'));
+            if !known.is_users_file && unreadable.keys().any(is_inside) {
+                users_files.extend(known.users_file.clone());
+                contents.files.insert(path.clone(), known.file.clone());
+            }
+        }
+        for path in users_files {
+            let is_there = fs::metadata(self.root.join(&path)).map_or_else(|error| !is_absent(&error), |_| true);
+            if is_there {
+                let known = self.file(&path, MAX_USERS_FILE_BYTES);
+                known.is_users_file = true;
+                contents.files.insert(path, known.file.clone());
+            }
+        }
+        contents.unreadable_folders.clone_from(&unreadable);
+        self.unreadable = unreadable;
+    }
+
+    /// The folder inside that a file is in, and why it cannot be read, where that is so now.
+    fn lost_folder(&self, path: &str) -> Option<(String, String)> {
+        let (folder, _) = path.split_once('/')?;
+        match fs::read_dir(self.root.join(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Some((folder.to_owned(), why(&error))),
+            _ => None,
+        }
     }
 
     /// The folders whose changes could change what [`read`](Folder::read) finds, after it was called.
@@ -318,4 +340,34 @@ pub fn changed_paths<'a>(old: &'a BTreeMap<String, File>, new: &'a BTreeMap<Stri
     paths.sort_unstable();
     paths.dedup();
     paths
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A folder may become something else between the moment it is listed and the moment its files are read.
+    #[test]
+    fn what_was_read_of_a_folder_stays_when_it_is_replaced_while_it_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let segments = root.path().join("segments");
+        fs::create_dir(&segments).unwrap();
+        fs::write(segments.join("staff.yaml"), "version: 1\nsegment: staff\nusers_file: staff.txt\n").unwrap();
+        let mut folder = Folder::new(root.path(), Vec::new());
+        let before = folder.read();
+        fs::write(segments.join("new.yaml"), "version: 1\nsegment: new\n").unwrap();
+        let (paths, unreadable) = folder.list().unwrap();
+        assert_eq!((paths.len(), unreadable.len()), (2, 0));
+        fs::rename(&segments, root.path().join("away")).unwrap();
+        symlink("segments", &segments).unwrap();
+        let mut torn = Contents::default();
+        folder.read_listed(paths, unreadable, &mut torn);
+        for (what, contents) in [("the reading itself", torn), ("the one after it", folder.read())] {
+            assert!(contents.files == before.files, "{what}: {contents:?}");
+            assert_eq!(contents.unreadable_folders.keys().collect::<Vec<_>>(), ["segments"], "{what}");
+        }
+    }
 }

@@ -61,7 +61,8 @@ async fn while_it_runs_edits_elsewhere_go_live_and_what_is_known_stays() {
             false => fs::rename(&away, &path).unwrap(),
         }
         wait_until(what, async || problems(&service).await.iter().any(|(file, _)| file == folder)).await;
-        assert_eq!(problems(&service).await.len(), 1, "{what}: nothing is said to be gone");
+        let found = problems(&service).await;
+        assert_eq!(found.len(), 1, "{what}: nothing is said to be gone: {found:?}");
         fs::write(service.flags.join("chat.yaml"), share("0%")).unwrap();
         wait_until(what, async || service.strategy("chat", "u-1").await == "polling").await;
         assert_eq!(service.strategy("wide", "u-1").await, "realtime-v2", "{what}: the segment stays as it was");
