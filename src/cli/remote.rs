@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use super::admin_client::{AdminClient, Call, NoAnswer, Token};
-use super::call::{self, Fault, Target};
+use super::call::{self, Fault, Silence, Target};
 use super::listener::{self, Listener};
 use super::{Exit, time};
 use crate::display_text;
@@ -19,8 +19,6 @@ use crate::token::random_name;
 
 /// Longer than any call takes by the server's own bounds but one.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// A long history takes its time to verify.
-const LONG_PATIENCE: Duration = Duration::from_secs(75);
 
 /// How to find the server.
 #[derive(Debug, Args)]
@@ -100,10 +98,11 @@ impl Remote {
     }
 }
 
+type Answer = Result<(StatusCode, Option<Json>), NoAnswer>;
+
 /// A call that takes as long as the server's own bounds.
 fn call(method: Method, path: &str, body: Option<&Json>) -> Call {
-    let patience = if path.ends_with("/verify") { LONG_PATIENCE } else { PATIENCE };
-    Call { method, path: path.to_owned(), headers: Vec::new(), body: body.cloned(), patience }
+    Call { method, path: path.to_owned(), headers: Vec::new(), body: body.cloned(), patience: PATIENCE }
 }
 
 impl Line {
@@ -112,18 +111,38 @@ impl Line {
         Ok(self.ask(call(Method::GET, path, None), Twice::Harmless)?.1)
     }
 
+    /// A document that the server may work on for long: asked again, it goes on with what it does. It is waited for as long as the server
+    /// answers other questions meanwhile.
+    pub fn get_when_done(&self, path: &str) -> Result<Json, Fault> {
+        let (asked, alive) = (call(Method::GET, path, None), call(Method::GET, "/v1/status", None));
+        let is_going_on = || self.runtime.block_on(self.client.ask(&alive)).is_ok();
+        loop {
+            match self.answer(&asked, Twice::Harmless) {
+                Err(NoAnswer::Silence(Silence::TimedOut)) if is_going_on() => {}
+                answer => return Ok(self.read(answer)?.1),
+            }
+        }
+    }
+
     pub fn pause(&self, pause: Duration) {
         self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
     fn ask(&self, call: Call, twice: Twice) -> Result<(StatusCode, Json), Fault> {
-        let asked = self.runtime.block_on(async {
-            match self.client.ask(&call).await {
-                Err(lost) if twice == Twice::Harmless && lost.may_be_lost() => self.client.ask(&call).await,
-                asked => asked,
+        self.read(self.answer(&call, twice))
+    }
+
+    fn answer(&self, call: &Call, twice: Twice) -> Answer {
+        self.runtime.block_on(async {
+            match self.client.ask(call).await {
+                Err(lost) if twice == Twice::Harmless && lost.may_be_lost() => self.client.ask(call).await,
+                answer => answer,
             }
-        });
-        let (status, body) = asked.map_err(|why| self.unanswered(why))?;
+        })
+    }
+
+    fn read(&self, answer: Answer) -> Result<(StatusCode, Json), Fault> {
+        let (status, body) = answer.map_err(|why| self.unanswered(why))?;
         if status.is_success() {
             let strange = || Fault::failed(format!("{}: it did not answer in JSON; is that the admin listener?", self.server));
             return body.map(|body| (status, body)).ok_or_else(strange);

@@ -1,5 +1,7 @@
 //! What can go wrong with a database, as far as anybody does something else about it.
 
+use std::time::Duration;
+
 use crate::open_files;
 
 /// SQLite's `SQLITE_IOERR_WRITE`: what it says where a file may not grow, too.
@@ -30,6 +32,8 @@ pub enum StoreError {
     NotStaged,
     #[error("its SQLite is {0}, and none before 3.51.3 is safe with several connections")]
     OldSqlite(String),
+    #[error("nothing more of the database could be read for {} s", .0.as_secs())]
+    Silent(Duration),
     #[error("row {what} does not read: {why}")]
     Unreadable { what: String, why: String },
 }

@@ -225,9 +225,10 @@ impl Store {
         each!(self, store => store.texts_up_to(ids, bytes).await)
     }
 
-    /// Whether the database is what was written, and what this node kept of it elsewhere.
-    pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
-        each!(self, store => store.verify(kept).await)
+    /// Whether the database is what was written, and what this node kept of it elsewhere. It takes as long as it goes on: it ends once no page
+    /// was read for so long.
+    pub async fn verify(&self, kept: &Kept, silence: Duration) -> Result<Verdict, StoreError> {
+        each!(self, store => store.verify(kept, silence).await)
     }
 
     /// What a long reading of this database comes to, a load or the revisions after a head, however long it takes; `None` once no page was read

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-/// How many pages were read, by all readers of a database.
+/// How many pages were read, by readers that count together.
 pub type Pages = Arc<AtomicU64>;
 
 #[derive(Debug)]

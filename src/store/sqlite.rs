@@ -210,13 +210,18 @@ impl Sqlite {
         texts::read_up_to(&self.reader, ids, bytes).await
     }
 
-    pub async fn verify(&self, kept: &Kept) -> Result<Verdict, StoreError> {
+    pub async fn verify(&self, kept: &Kept, silence: Duration) -> Result<Verdict, StoreError> {
         self.check_file()?;
-        // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
-        let reader = Reader::new(connect_reader(&self.options).await?, self.reader.pages().clone());
-        let verdict = verify::verify(&reader, kept).await;
-        reader.close().await;
-        verdict
+        // Pages of its own: that others read what is at hand does not say that this reading goes on.
+        let pages = Pages::default();
+        let reading = async {
+            // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
+            let reader = Reader::new(connect_reader(&self.options).await?, pages.clone());
+            let verdict = verify::verify(&reader, kept).await;
+            reader.close().await;
+            verdict
+        };
+        unless_silent(&pages, silence, reading).await.unwrap_or(Err(StoreError::Silent(silence)))
     }
 
     pub async fn unless_silent<T>(&self, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {

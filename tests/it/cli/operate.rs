@@ -256,3 +256,32 @@ fn a_lost_connection_is_tried_once_more_under_the_same_name() {
     let ((exit, _, stderr), _) = heads_of("token create ops --role viewer", 1);
     assert!(exit == 4 && stderr.contains("the connection broke"), "{stderr}");
 }
+
+/// A verification that takes longer than an answer may: it is waited for as long as the server answers anything else meanwhile.
+#[test]
+fn a_long_verification_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = turnout();
+    command.args(words("history --verify")).env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
+    let verdict = r#"{"sound":true,"revisions":7,"faults":[],"comparedWithRevision":7}"#;
+    let server = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        // The first stays open, and is never answered.
+        let mut open = Vec::new();
+        for answer in [None, Some("{}"), Some(verdict)] {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).unwrap();
+            asked.push(String::from_utf8_lossy(&bytes[..read]).split(' ').nth(1).unwrap_or_default().to_owned());
+            if let Some(body) = answer {
+                let length = body.len();
+                write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+            }
+            open.push(stream);
+        }
+        asked
+    });
+    let (exit, stdout, stderr) = output(&mut command);
+    assert!(exit == 0 && stdout.starts_with("sound: 7 revisions read"), "{exit} {stdout} {stderr}");
+    assert_eq!(server.join().unwrap(), ["/v1/history/verify", "/v1/status", "/v1/history/verify"]);
+}

@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use turnout::store::{Kept, Page, Store};
+use turnout::store::{Kept, Page, Store, StoreError};
 use turnout::truth::{Change, Texts};
 
-use super::written::{Written, defined, stopped};
+use super::written::{SILENCE, Written, defined, stopped};
 use crate::support::{Service, flag, wait_until};
 
 const MIB: u64 = 1024 * 1024;
@@ -38,7 +39,7 @@ async fn a_log_is_taken_over_while_a_long_history_is_verified() {
     let verify = async {
         // However slow the machine is: enough is committed meanwhile for a log that is not taken over to become long.
         while revisions.load(Relaxed) < 30 {
-            let verdict = other.verify(&kept).await.unwrap();
+            let verdict = other.verify(&kept, SILENCE).await.unwrap();
             assert_eq!(verdict.faults, [""; 0], "nothing was done but committing");
         }
         is_over.store(true, Relaxed);
@@ -46,6 +47,28 @@ async fn a_log_is_taken_over_while_a_long_history_is_verified() {
     let (longest, ()) = tokio::join!(commit_until(&mut written, &is_over, &revisions), verify);
     assert!(longest < 8 * MIB, "the log was of {longest} bytes after {revisions:?} revisions of 900 kB");
     assert_eq!(written.faults().await, [""; 0]);
+}
+
+/// It is ended where it stands still, and not where it is long.
+#[tokio::test]
+async fn a_verification_takes_as_long_as_it_goes_on() {
+    let mut written = Written::new().await;
+    let kept = |written: &Written| Kept { epoch: Some("test".to_owned()), head: Some(written.head) };
+    // However quick the machine is: long enough that what is silent for a fourth of it has stopped.
+    let mut took = Duration::ZERO;
+    while took < Duration::from_secs(2) {
+        let count = written.head.revision;
+        let texts: Vec<_> = (0..40).map(|index| defined(&format!("f{count}-{index}"), 500_000)).collect();
+        let all: Texts = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+        written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
+        let began = Instant::now();
+        written.store.verify(&kept(&written), SILENCE).await.unwrap();
+        took = began.elapsed();
+    }
+    let verdict = written.store.verify(&kept(&written), took / 4).await.unwrap();
+    assert_eq!((verdict.revisions, verdict.faults), (written.head.revision, Vec::new()));
+    let stands_still = written.store.verify(&kept(&written), Duration::ZERO).await.unwrap_err();
+    assert!(matches!(stands_still, StoreError::Silent(_)), "{stands_still}");
 }
 
 /// Whatever else is read of the database goes between the pages of a load.

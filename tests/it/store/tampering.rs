@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use turnout::store::{Kept, Store};
 
+use super::written::SILENCE;
 use crate::support::{Service, flag};
 
 /// How often: 200 times, or as `TURNOUT_TAMPERINGS` says.
@@ -76,7 +77,7 @@ async fn random_tamperings_are_named() {
 
 async fn verify(database: &Path, kept: &Kept) -> Vec<String> {
     let store = Store::open_sqlite(database).await.unwrap();
-    let verdict = store.verify(kept).await.unwrap();
+    let verdict = store.verify(kept, SILENCE).await.unwrap();
     store.close().await;
     verdict.faults
 }

@@ -1,6 +1,7 @@
 //! A database that a test writes by itself, without a service: as large and as odd as it likes.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -9,6 +10,9 @@ use tempfile::TempDir;
 use turnout::flag::FlagKey;
 use turnout::store::{Commit, Kept, Store};
 use turnout::truth::{Action, Change, ContentId, FlagRecord, Head, Mark, Origin, Revision, Texts};
+
+/// How long a verification may read nothing.
+pub const SILENCE: Duration = Duration::from_secs(60);
 
 pub struct Written {
     pub store: Store,
@@ -68,7 +72,7 @@ impl Written {
 
     pub async fn faults(&self) -> Vec<String> {
         let kept = Kept { epoch: Some("test".to_owned()), head: Some(self.head) };
-        self.store.verify(&kept).await.unwrap().faults
+        self.store.verify(&kept, SILENCE).await.unwrap().faults
     }
 }
 
