@@ -1,6 +1,7 @@
 //! What is wrong at the moment, for whoever asks: with the files, and with everything else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
@@ -30,7 +31,7 @@ pub struct Standing {
 }
 
 /// Something wrong that is no file's fault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Trouble {
     pub kind: TroubleKind,
     /// The flag or segment it is about.
@@ -48,7 +49,7 @@ impl Deref for Standing {
 }
 
 /// Each kind comes and goes as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TroubleKind {
     Database,
     DataFolder,
@@ -156,7 +157,7 @@ impl Problems {
         if of_kind.iter().map(|standing| &standing.trouble).eq(new.iter()) {
             return Vec::new();
         }
-        let fresh = new.iter().filter(|new| of_kind.iter().all(|standing| standing.trouble != **new)).cloned().collect();
+        let fresh = not_among(&new, of_kind.iter().map(|standing| &standing.trouble));
         let now = clock::wall_ms();
         let since: HashMap<Option<&str>, i64> =
             of_kind.iter().map(|standing| (standing.trouble.subject.as_deref(), standing.since_ms)).collect();
@@ -172,7 +173,50 @@ impl Problems {
     }
 }
 
+/// Those that are not known, each of them looked up and not compared with all: there may be one for each flag.
+fn not_among<'a, T: Clone + Eq + Hash + 'a>(new: &[T], known: impl Iterator<Item = &'a T>) -> Vec<T> {
+    let known: HashSet<&T> = known.collect();
+    new.iter().filter(|new| !known.contains(new)).cloned().collect()
+}
+
 /// What a finding is called from one reading to the next: its place moves as the file is edited.
 fn name(finding: &Finding) -> (&str, &str) {
     (&finding.file, finding.code.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::hash::Hasher;
+
+    use super::*;
+
+    thread_local!(static COMPARED: Cell<usize> = const { Cell::new(0) });
+
+    #[derive(Clone, Debug)]
+    struct Counted(usize);
+
+    impl PartialEq for Counted {
+        fn eq(&self, other: &Counted) -> bool {
+            COMPARED.set(COMPARED.get() + 1);
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Counted {}
+
+    impl Hash for Counted {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            self.0.hash(state);
+        }
+    }
+
+    #[test]
+    fn what_is_new_is_found_without_comparing_all_with_all() {
+        const MANY: usize = 10_000;
+        let (known, new): (Vec<_>, Vec<_>) = (0..MANY).map(|index| (Counted(index), Counted(index + MANY / 2))).unzip();
+        let fresh: Vec<usize> = not_among(&new, known.iter()).into_iter().map(|Counted(index)| index).collect();
+        assert_eq!(fresh, (MANY..MANY + MANY / 2).collect::<Vec<_>>());
+        assert!(COMPARED.get() < 3 * MANY, "{} comparisons", COMPARED.get());
+    }
 }

@@ -4,7 +4,7 @@
 //! What stands for such a row is what its newest revision left, if that revision is what its hash says, else what the last good state of the
 //! same revision holds. Where neither tells, a flag is stopped. A stop that any of them shows stands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Inner, Trouble, TroubleKind};
 use crate::clock;
@@ -182,13 +182,20 @@ impl Inner {
         if !self.problems.has(TroubleKind::PoisonRow) {
             return;
         }
-        let is_of = |trouble: &Trouble, subject: &Subject| {
-            trouble.message.starts_with(&row_of(Some(subject))) && !trouble.message.contains(UNREADABLE_TEXT)
+        // By their keys: a flag and a segment may share one. There may be a trouble and a change for each flag.
+        let mut changed: HashMap<&str, Vec<&Subject>> = HashMap::new();
+        for change in changes {
+            changed.entry(change.subject.key()).or_default().push(&change.subject);
+        }
+        let is_healed = |trouble: &Trouble| {
+            let of_key = trouble.subject.as_deref().and_then(|key| changed.get(key));
+            let is_of = |subject: &&Subject| trouble.message.starts_with(&row_of(Some(subject)));
+            of_key.is_some_and(|subjects| subjects.iter().any(is_of)) && !trouble.message.contains(UNREADABLE_TEXT)
         };
         let troubles = self.problems.troubles();
         let of_rows =
             troubles.iter().map(|standing| &standing.trouble).filter(|trouble| trouble.kind == TroubleKind::PoisonRow);
-        let left = of_rows.filter(|trouble| changes.iter().all(|change| !is_of(trouble, &change.subject)));
+        let left = of_rows.filter(|trouble| !is_healed(trouble));
         self.trouble(TroubleKind::PoisonRow, left.cloned().collect());
     }
 }
