@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::config::{Access, Config, SessionKeys};
-use crate::control::{Corridor, Opening, StartFault, Trouble, TroubleKind};
+use crate::control::{Coordinator, OpenOptions, Problem, ProblemKind, StartupError};
 use crate::data::{Addresses, DataError, DataFolder, SocketName};
 use crate::definition::{Contents, Finding};
 use crate::folder::{Folder, Pulse};
@@ -48,7 +48,7 @@ pub type Step = watch::Sender<&'static str>;
 /// A running service.
 #[derive(Debug)]
 pub struct App {
-    corridor: Corridor,
+    coordinator: Coordinator,
     server: Server,
     watch: Watch,
     admin: Server,
@@ -75,7 +75,7 @@ pub enum StartError {
     #[error(transparent)]
     Data(#[from] DataError),
     #[error(transparent)]
-    Corridor(#[from] StartFault),
+    Coordinator(#[from] StartupError),
 }
 
 impl StartError {
@@ -91,13 +91,13 @@ impl StartError {
             StartError::Thread(_) => "the system gives no more threads; raise its limit".to_owned(),
             StartError::Data(DataError::InUse(_)) => "stop it, or choose another folder with --data".to_owned(),
             StartError::Data(_) => "mend its rights, or choose another folder with --data".to_owned(),
-            StartError::Corridor(StartFault::NothingToAccept(_)) => {
+            StartError::Coordinator(StartupError::NothingToAccept(_)) => {
                 "bring the database back first, or start without --accept-database".to_owned()
             }
-            StartError::Corridor(StartFault::NotAccepted(_)) => {
+            StartError::Coordinator(StartupError::NotAccepted(_)) => {
                 "nothing of it is served; see to the cause, or start without --accept-database".to_owned()
             }
-            StartError::Corridor(StartFault::NewData(_)) => {
+            StartError::Coordinator(StartupError::NewData(_)) => {
                 "see whether the right volume is there, or start once with --new-data allow".to_owned()
             }
         }
@@ -132,7 +132,7 @@ impl App {
         step.send_replace("reading the flags folder");
         let (folder, contents) = read_first(&config).await;
         step.send_replace("opening the database");
-        let opening = Opening {
+        let opening = OpenOptions {
             data: data.clone(),
             contents: contents.clone(),
             server_auth: config.server_auth,
@@ -140,10 +140,10 @@ impl App {
             clock,
             accept_database: config.accept_database,
             may_be_new: config.may_be_new,
-            tell: telemetry::news,
+            observer: telemetry::news,
         };
-        let corridor = orders.run(Corridor::open(opening)).await?;
-        let (first, of_folder, flags) = (corridor.clone(), contents.clone(), config.flags.clone());
+        let coordinator = orders.run(Coordinator::open(opening)).await?;
+        let (first, of_folder, flags) = (coordinator.clone(), contents.clone(), config.flags.clone());
         orders.run(async move { take_in(&first, &flags, &of_folder).await }).await;
 
         step.send_replace("finding the place of the webhook");
@@ -151,18 +151,18 @@ impl App {
             Some(hook) => {
                 // It reads revisions of any size, so it has a thread of its own.
                 let thread = ThreadRuntime::start("webhook").map_err(StartError::Thread)?;
-                let (follower, deliveries) = thread.run(Follower::start(corridor.clone(), hook)).await;
+                let (follower, deliveries) = thread.run(Follower::start(coordinator.clone(), hook)).await;
                 (Some((follower, thread)), Some(deliveries))
             }
             None => (None, None),
         };
 
-        let operators = Operators::new(corridor.local_admin().clone(), corridor.credentials());
+        let operators = Operators::new(coordinator.local_admin().clone(), coordinator.credentials());
         step.send_replace("reading the keys of credentials");
-        let (gate, fresh) = open_gate(&config.access, operators.clone(), &corridor).await;
+        let (gate, fresh) = open_gate(&config.access, operators.clone(), &coordinator).await;
         step.send_replace("opening the listeners");
         let surface =
-            Surface::of(&corridor, config.streams.within(limits.connections), gate, config.access.trusted_proxies.clone());
+            Surface::of(&coordinator, config.streams.within(limits.connections), gate, config.access.trusted_proxies.clone());
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
@@ -170,15 +170,15 @@ impl App {
         // The newest reading takes the place of one that was not taken in yet: it holds all that one did.
         let (newest, contents_read) = watch::channel(Arc::new(contents.clone()));
         let report = move |findings: &[Finding], contents: &Contents| telemetry::problems(findings, contents, &config.flags);
-        orders.handle().spawn(corridor.clone().follow_folder(contents_read, report));
+        orders.handle().spawn(coordinator.clone().follow_folder(contents_read, report));
         let deliver = move |contents| drop(newest.send_replace(Arc::new(contents)));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
-        admin_thread.handle().spawn(report_silence(corridor.clone(), watch.pulse(), flags.clone()));
+        admin_thread.handle().spawn(report_silence(coordinator.clone(), watch.pulse(), flags.clone()));
         let admin_address = admin_listener.local_addr().map_err(listen_admin)?;
         let readings = Arc::new(Readings::default());
         let admin = AdminSurface {
             public: surface,
-            corridor: corridor.clone(),
+            coordinator: coordinator.clone(),
             orders: orders.handle().clone(),
             readings: readings.clone(),
             operators,
@@ -196,7 +196,7 @@ impl App {
         let admin_socket = admin_thread.run(of_socket).await;
         let addresses = Addresses::of(server.address(), admin.address());
         let announced = announce(data, addresses, config.data).await;
-        Ok(App { corridor, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, fresh })
+        Ok(App { coordinator, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, fresh })
     }
 
     /// Where clients ask.
@@ -214,8 +214,8 @@ impl App {
         self.server.connections()
     }
 
-    pub fn corridor(&self) -> &Corridor {
-        &self.corridor
+    pub fn coordinator(&self) -> &Coordinator {
+        &self.coordinator
     }
 
     /// What is read by operators and for them.
@@ -230,8 +230,8 @@ impl App {
 
     /// Ends at once, as a kill would: nothing more is written.
     pub async fn abandon(self) {
-        let App { corridor, server, watch, admin, orders, admin_thread, readings, webhook, .. } = self;
-        drop((corridor, watch));
+        let App { coordinator, server, watch, admin, orders, admin_thread, readings, webhook, .. } = self;
+        drop((coordinator, watch));
         readings.close();
         orders.close().await;
         admin_thread.close().await;
@@ -250,7 +250,8 @@ impl App {
 
     /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of its own: 18 s at most for all of it.
     pub async fn stop(self) {
-        let App { corridor, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, .. } = self;
+        let App { coordinator, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, .. } =
+            self;
         let (data, addresses) = announced;
         let (socket, name) = admin_socket.unzip();
         let forget = move || (data.remove_own_addresses(&addresses), name.map(|name| data.remove_own_admin_socket(&name)));
@@ -269,7 +270,7 @@ impl App {
         // What was not delivered yet is, after the next start.
         let (follower, webhook) = webhook.unzip();
         drop(follower);
-        let _ = timeout(CLOSE_AT_MOST, orders.run(async move { corridor.close().await })).await;
+        let _ = timeout(CLOSE_AT_MOST, orders.run(async move { coordinator.close().await })).await;
         let threads = [Some(orders), Some(admin_thread), webhook].into_iter().flatten().map(ThreadRuntime::close);
         let closing: Vec<_> = threads.map(tokio::spawn).collect();
         let closed = async {
@@ -331,7 +332,7 @@ async fn read_first(config: &Config) -> (Folder, Contents) {
 }
 
 /// Makes a problem of a flags folder whose disk or mount hangs.
-async fn report_silence(corridor: Corridor, pulse: Pulse, flags: String) {
+async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
     let (mut seen, mut since) = (None, tokio::time::Instant::now());
     loop {
         tokio::time::sleep(FOLDER_LOOK).await;
@@ -339,14 +340,14 @@ async fn report_silence(corridor: Corridor, pulse: Pulse, flags: String) {
         if now.is_none() || now != seen {
             (seen, since) = (now, tokio::time::Instant::now());
         }
-        let trouble = || Trouble {
-            kind: TroubleKind::FlagsFolder,
+        let trouble = || Problem {
+            kind: ProblemKind::FlagsFolder,
             subject: None,
             message: format!("the flags folder {flags} does not answer: a reading of it hangs"),
             hint: "see to the disk or mount it lies on; what is live stays live, and operators' changes work".to_owned(),
         };
         let hangs = since.elapsed() >= FOLDER_HANGS && now.is_some();
-        corridor.report(TroubleKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
+        coordinator.report(ProblemKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
     }
 }
 
@@ -389,44 +390,44 @@ async fn serve_admin_socket(data: Arc<DataFolder>, surface: AdminSurface) -> Opt
 }
 
 /// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.
-async fn open_gate(access: &Access, operators: Operators, corridor: &Corridor) -> (Gate, Vec<Fresh>) {
+async fn open_gate(access: &Access, operators: Operators, coordinator: &Coordinator) -> (Gate, Vec<Fresh>) {
     let mut gate = Gate { unverified: access.unverified, operators: Some(operators), ..Gate::default() };
     let mut fresh = Vec::new();
     if let Some(SessionKeys { source, pins }) = &access.session_keys {
         let sessions = Arc::new(Sessions::new(pins.clone()));
-        fresh.push(Fresh::sessions(sessions.clone(), source, note_keys(corridor, TroubleKind::SessionKeys)).await);
+        fresh.push(Fresh::sessions(sessions.clone(), source, note_keys(coordinator, ProblemKind::SessionKeys)).await);
         gate.sessions = Some(sessions);
     }
     if let Some(source) = &access.server_keys {
         let keys = Arc::new(ServerKeys::default());
-        fresh.push(Fresh::server_keys(keys.clone(), source, note_keys(corridor, TroubleKind::ServerKeys)).await);
+        fresh.push(Fresh::server_keys(keys.clone(), source, note_keys(coordinator, ProblemKind::ServerKeys)).await);
         gate.server_keys = Some(keys);
     }
     (gate, fresh)
 }
 
 /// What cannot be read or used is a problem until it can be; what is believed is a line.
-fn note_keys(corridor: &Corridor, kind: TroubleKind) -> impl Fn(Report) + Send + 'static + use<> {
-    let corridor = corridor.clone();
+fn note_keys(coordinator: &Coordinator, kind: ProblemKind) -> impl Fn(Report) + Send + 'static + use<> {
+    let coordinator = coordinator.clone();
     move |report| {
         let fault = report.fault();
         if fault.is_none() || report.was_asked_for {
             telemetry::keys(&report);
         }
-        let trouble = |(message, hint): (String, &str)| Trouble {
+        let trouble = |(message, hint): (String, &str)| Problem {
             kind,
             subject: Some(report.setting.to_owned()),
             message,
             hint: hint.to_owned(),
         };
-        corridor.report(kind, fault.map(trouble).into_iter().collect());
+        coordinator.report(kind, fault.map(trouble).into_iter().collect());
     }
 }
 
 /// Makes a reading of the folder live and says what came of it.
-async fn take_in(corridor: &Corridor, flags: &Path, contents: &Contents) {
-    let taken_in = corridor.take_in(contents).await;
+async fn take_in(coordinator: &Coordinator, flags: &Path, contents: &Contents) {
+    let taken_in = coordinator.take_in(contents).await;
     if taken_in.findings_changed {
-        telemetry::problems(&corridor.problems().current(), contents, flags);
+        telemetry::problems(&coordinator.problems().current(), contents, flags);
     }
 }

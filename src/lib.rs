@@ -8,7 +8,7 @@
 //! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`moment`] times by two clocks, [`clock`] which reads them, [`public_path`] where a proxy serves it, [`display_text`] what others wrote, fit to be shown |
 //! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`explain`] the story of an answer, [`tally`] how often each outcome was answered, [`truth`] what was decided and what follows from it |
 //! | 2 | [`regular_file`] opens without waiting, [`time_limit`] leaves behind what hangs, [`folder`] reads files, [`watch`] says when they have settled, [`token`] which credentials are good, [`store`] durable truth, [`data`] what is kept on local disk, [`open_files`] how many there may be, [`convergence`] how far a change has landed |
-//! | 3 | [`control`] the one corridor for change, [`webhook`] who else is told of each, [`telemetry`] |
+//! | 3 | [`control`] the one coordinator for change, [`webhook`] who else is told of each, [`telemetry`] |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
 //! ```

@@ -18,7 +18,7 @@ const CANDIDATES: u32 = 10_000;
 type Wanted = fn(Resolution) -> bool;
 
 pub fn print(app: &App, flags: &Path, access: &Access) {
-    let snapshot = app.corridor().live().current();
+    let snapshot = app.coordinator().live().current();
     let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
         let wait = "every flag answers `polling` until the first one is there";
         return say(&format!("waiting for {}/….yaml: no flag is known yet, and {wait}", display_text::path(flags)));

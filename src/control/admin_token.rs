@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Corridor, Inner, News, Rejected, Trouble, TroubleKind};
+use super::{CommandRejected, ControlEvent, Coordinator, Inner, Problem, ProblemKind};
 use crate::data::{AdminTokenFile, FileId};
 use crate::token::{LocalAdmin, random_secret};
 use crate::truth::ContentId;
@@ -42,21 +42,21 @@ impl AdminToken {
     }
 }
 
-impl Corridor {
+impl Coordinator {
     /// The credential of whoever may read the data folder, as it is believed from now on.
     pub fn local_admin(&self) -> &LocalAdmin {
         &self.0.local_admin
     }
 
     /// Ends the token that `admin.token` holds, and puts a new one in its place.
-    pub async fn end_admin_token(&self) -> Result<AdminTokenEnd, Rejected> {
+    pub async fn end_admin_token(&self) -> Result<AdminTokenEnd, CommandRejected> {
         let inner = self.0.clone();
         // Carried to its end also when whoever asked goes away.
-        tokio::spawn(async move { inner.end_admin_token().await }).await.map_err(|_| Rejected::Unknown)
+        tokio::spawn(async move { inner.end_admin_token().await }).await.map_err(|_| CommandRejected::Unknown)
     }
 }
 
-/// Looks at the file until the corridor is gone.
+/// Looks at the file until the coordinator is gone.
 pub(super) async fn watch(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
@@ -82,7 +82,7 @@ impl Inner {
         if is_known {
             admin_token.doubted = None;
             admin_token.seen = Some((found, folder));
-            self.trouble(TroubleKind::AdminToken, Vec::new());
+            self.trouble(ProblemKind::AdminToken, Vec::new());
             return true;
         }
         // An editor that saves it, or a copy that is put in its place, is not an end: two looks have to agree.
@@ -104,9 +104,11 @@ impl Inner {
             AdminTokenFile::Token(token) => {
                 self.local_admin.believe(&token);
                 admin_token.seen = Some((AdminTokenFile::Token(token), folder));
-                self.trouble(TroubleKind::AdminToken, Vec::new());
+                self.trouble(ProblemKind::AdminToken, Vec::new());
                 if had_one {
-                    (self.tell)(&News::AdminToken("admin.token holds another token: the one before is no longer accepted"));
+                    (self.observer)(&ControlEvent::AdminToken(
+                        "admin.token holds another token: the one before is no longer accepted",
+                    ));
                 }
             }
             // Nobody deleted the file: the whole folder went, and what is live is kept in the one that took its place.
@@ -117,7 +119,7 @@ impl Inner {
                 self.local_admin.end();
                 let replaced = self.replace_admin_token(admin_token).await;
                 if had_one && replaced {
-                    (self.tell)(&News::AdminToken(
+                    (self.observer)(&ControlEvent::AdminToken(
                         "admin.token was deleted: its token is no longer accepted, and a new one is there",
                     ));
                 }
@@ -160,7 +162,9 @@ impl Inner {
         admin_token.revoked = self.local_admin.end().or(admin_token.revoked);
         let data = self.data.clone();
         if self.replace_admin_token(&mut admin_token).await {
-            (self.tell)(&News::AdminToken("admin.token was revoked: its token is no longer accepted, and a new one is there"));
+            (self.observer)(&ControlEvent::AdminToken(
+                "admin.token was revoked: its token is no longer accepted, and a new one is there",
+            ));
             return AdminTokenEnd::Replaced;
         }
         let deleted = tokio::task::spawn_blocking(move || data.delete_admin_token()).await;
@@ -187,7 +191,7 @@ impl Inner {
         match written {
             Ok(()) => {
                 *admin_token = AdminToken::default();
-                self.trouble(TroubleKind::AdminToken, Vec::new());
+                self.trouble(ProblemKind::AdminToken, Vec::new());
                 true
             }
             Err(why) => {
@@ -212,8 +216,8 @@ impl Inner {
     fn admin_token_trouble(&self, what: String, hint: &str) {
         let message = format!("{} {what}", self.data.admin_token().display());
         self.trouble(
-            TroubleKind::AdminToken,
-            vec![Trouble { kind: TroubleKind::AdminToken, subject: None, message, hint: hint.to_owned() }],
+            ProblemKind::AdminToken,
+            vec![Problem { kind: ProblemKind::AdminToken, subject: None, message, hint: hint.to_owned() }],
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Credentials as changes: made by the lane like anything that widens, revoked at once like a stop. A revocation is known as long as any
+//! Credentials as changes: committed first like anything that widens, revoked at once like a stop. A revocation is known as long as any
 //! state of this node knows it: the database, the last good state, or the journal.
 
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::lane::{Draft, READ};
-use super::{Corridor, Done, Inner, Lane, Rejected, Trouble, TroubleKind};
+use super::commit::{Committer, Proposal, READ};
+use super::{CommandOutcome, CommandRejected, Coordinator, Inner, Problem, ProblemKind};
 use crate::clock;
 use crate::token::{Credentials, random_name};
 use crate::truth::{Actor, Change, Credential, CredentialId, Forms, Mark, Origin, Pending, Unknown};
@@ -23,22 +23,22 @@ const ENDED_LATELY_MS: i64 = 3 * 86_400_000;
 /// The most of them that are named one by one.
 const NAMED: usize = 20;
 /// How long making one may wait for those before it.
-const LANE: Duration = Duration::from_millis(1200);
+const QUEUE: Duration = Duration::from_millis(1200);
 /// So many of the older form are brought over with one revision.
 const TOGETHER: usize = 500;
 
-impl Corridor {
+impl Coordinator {
     /// The credentials as they stand, now and later.
     pub fn credentials(&self) -> watch::Receiver<Arc<Credentials>> {
-        self.0.credentials.subscribe()
+        self.0.publisher.credentials.subscribe()
     }
 
     /// Makes a credential good from now on, and says with which revision. Its name must not be another living one's.
-    pub async fn make_credential(&self, credential: Credential, reason: Option<String>) -> Result<u64, Rejected> {
+    pub async fn make_credential(&self, credential: Credential, reason: Option<String>) -> Result<u64, CommandRejected> {
         let inner = self.0.clone();
         // Carried to its end also when whoever asked goes away.
         let making = tokio::spawn(async move { inner.make_credential(credential, reason).await });
-        making.await.unwrap_or(Err(Rejected::Unknown))
+        making.await.unwrap_or(Err(CommandRejected::Unknown))
     }
 
     /// Ends a credential at once, also with the database away. `None` if there is none of this id that is still good.
@@ -47,46 +47,56 @@ impl Corridor {
         id: &CredentialId,
         by: Actor,
         reason: Option<String>,
-    ) -> Result<Option<Done>, Rejected> {
+    ) -> Result<Option<CommandOutcome>, CommandRejected> {
         let (inner, id) = (self.0.clone(), id.clone());
         let revoking = tokio::spawn(async move { inner.revoke_credential(id, by, reason).await });
-        revoking.await.map_err(|_| Rejected::Unknown)
+        revoking.await.map_err(|_| CommandRejected::Unknown)
     }
 }
 
 impl Inner {
-    async fn make_credential(self: &Arc<Self>, credential: Credential, reason: Option<String>) -> Result<u64, Rejected> {
-        let lane = timeout(LANE, self.lane.clone().lock_owned()).await;
-        let mut lane = lane.map_err(|_| Rejected::Down("it does not answer in time".to_owned()))?;
+    async fn make_credential(self: &Arc<Self>, credential: Credential, reason: Option<String>) -> Result<u64, CommandRejected> {
+        let committer = timeout(QUEUE, self.committer.lock()).await;
+        let mut committer = committer.map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
         loop {
             // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
-            self.replay(&mut lane).await?;
-            self.store_of(&lane)?;
-            if self.truth().pending().is_empty() {
+            self.replay(&mut committer).await?;
+            self.store.open()?;
+            if self.state().pending().is_empty() {
                 break;
             }
         }
         let now = self.clock.wall_ms();
-        let known = self.credentials.borrow().clone();
+        let known = self.publisher.credentials.borrow().clone();
         let living = known.living(now).count();
         if living >= MAX_CREDENTIALS {
-            return Err(Rejected::TooManyCredentials { what: "living tokens", limit: MAX_CREDENTIALS });
+            return Err(CommandRejected::TooManyCredentials { what: "living tokens", limit: MAX_CREDENTIALS });
         }
         if known.all().len() - living >= MAX_REVOKED {
-            return Err(Rejected::TooManyCredentials { what: "revoked tokens before their own end", limit: MAX_REVOKED });
+            return Err(CommandRejected::TooManyCredentials {
+                what: "revoked tokens before their own end",
+                limit: MAX_REVOKED,
+            });
         }
         if known.living_named(&credential.record.name, now).next().is_some() {
-            return Err(Rejected::NameTaken(credential.record.name));
+            return Err(CommandRejected::NameTaken(credential.record.name));
         }
         let by = credential.record.created_by.clone();
-        self.commit(&mut lane, draft(by, Origin::Api, reason, vec![credential.made()]), None).await.map_err(Rejected::from)
+        self.commit(&mut committer, draft(by, Origin::Api, reason, vec![credential.made()]), None)
+            .await
+            .map_err(CommandRejected::from)
     }
 
-    async fn revoke_credential(self: &Arc<Self>, id: CredentialId, by: Actor, reason: Option<String>) -> Option<Done> {
+    async fn revoke_credential(
+        self: &Arc<Self>,
+        id: CredentialId,
+        by: Actor,
+        reason: Option<String>,
+    ) -> Option<CommandOutcome> {
         let began = Instant::now();
-        let narrow = self.narrow.lock().await;
+        let turn = self.fast_path.turn().await;
         let at_ms = self.clock.wall_ms();
-        let record = self.credentials.borrow().get(&id).filter(|record| record.is_good(at_ms)).cloned()?;
+        let record = self.publisher.credentials.borrow().get(&id).filter(|record| record.is_good(at_ms)).cloned()?;
         let mark = Mark { by: by.clone(), at_ms, reason: reason.clone(), unknown: Unknown::default() };
         let pending = Pending {
             id: random_name().unwrap_or_else(|| format!("revoke-{id}")),
@@ -100,26 +110,25 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let name = pending.id.clone();
-        let (waiting, journaled) = self.push(pending).await;
-        drop(narrow);
-        Some(self.await_commit(began, &name, waiting, journaled, Vec::new()).await)
+        let pushed = self.push(&turn, pending).await;
+        drop(turn);
+        Some(self.await_commit(began, pushed, Vec::new()).await)
     }
 
     /// Brings into the database what it does not know of credentials: those it has in the form of older builds, and revocations that only
     /// the last good state knew. What cannot be written now holds all the same, and is tried again.
-    pub(super) async fn settle_credentials(&self, lane: &mut Lane) {
-        if lane.store.is_some() && self.bring_old_tokens_over(lane).await {
-            self.carry_revocations(lane).await;
+    pub(super) async fn settle_credentials(&self, committer: &mut Committer) {
+        if self.store.is_open() && self.bring_old_tokens_over(committer).await {
+            self.carry_revocations(committer).await;
         }
     }
 
     /// Whether all of them are subjects of revisions.
-    async fn bring_old_tokens_over(&self, lane: &mut Lane) -> bool {
-        let Some(old) = lane.old_tokens.take() else { return true };
+    async fn bring_old_tokens_over(&self, committer: &mut Committer) -> bool {
+        let Some(old) = committer.old_tokens.take() else { return true };
         for (done, together) in old.chunks(TOGETHER).enumerate() {
             let changes: Vec<Change> = {
-                let truth = self.truth();
+                let truth = self.state();
                 // As it stands by now: it may have been revoked meanwhile.
                 let now = |id: &CredentialId| truth.book.credential(id).cloned();
                 let credential = |Credential { id, record }: &Credential| Credential {
@@ -129,16 +138,16 @@ impl Inner {
                 together.iter().map(|old| credential(old).made()).collect()
             };
             let reason = Some("tokens of an older build".to_owned());
-            if self.commit(lane, draft("turnout".into(), Origin::Upgrade, reason, changes), None).await.is_err() {
-                lane.old_tokens = Some(old[done * TOGETHER..].to_vec());
+            if self.commit(committer, draft("turnout".into(), Origin::Upgrade, reason, changes), None).await.is_err() {
+                committer.old_tokens = Some(old[done * TOGETHER..].to_vec());
                 return false;
             }
         }
-        let forgotten = match &lane.store {
+        let forgotten = match self.store.get() {
             Some(store) => matches!(timeout(READ, store.forget_old_tokens()).await, Ok(Ok(()))),
             None => false,
         };
-        lane.old_tokens = (!forgotten).then(Vec::new);
+        committer.old_tokens = (!forgotten).then(Vec::new);
         forgotten
     }
 
@@ -156,13 +165,13 @@ impl Inner {
             .filter(|(end, credential)| *end > now || !replaced(&credential.record.name))
             .collect();
         ends.sort_by_key(|(end, _)| *end);
-        let trouble = |subject: Option<String>, message: String| Trouble {
-            kind: TroubleKind::TokenEnds,
+        let trouble = |subject: Option<String>, message: String| Problem {
+            kind: ProblemKind::TokenEnds,
             subject,
             message,
             hint: "make another one (turnout token create) for whoever uses it, and revoke this one".to_owned(),
         };
-        let mut troubles: Vec<Trouble> = Vec::new();
+        let mut troubles: Vec<Problem> = Vec::new();
         for (end, Credential { id, record }) in ends.iter().take(NAMED) {
             let (name, role, at) = (&record.name, record.role, clock::utc(*end));
             let ends = if *end > now { "ends" } else { "has ended" };
@@ -171,25 +180,25 @@ impl Inner {
         if ends.len() > NAMED {
             troubles.push(trouble(None, format!("{} more tokens end soon or have ended", ends.len() - NAMED)));
         }
-        self.trouble(TroubleKind::TokenEnds, troubles);
+        self.trouble(ProblemKind::TokenEnds, troubles);
     }
 
-    async fn carry_revocations(&self, lane: &mut Lane) {
+    async fn carry_revocations(&self, committer: &mut Committer) {
         let changes: Vec<Change> = {
-            let truth = self.truth();
+            let truth = self.state();
             let missing = truth.revocations_to_carry(self.clock.wall_ms());
             missing.iter().map(|credential| credential.revoked_over(truth.book.credential(&credential.id))).collect()
         };
         for together in changes.chunks(TOGETHER) {
             let reason = Some("revocations of the state before".to_owned());
             let draft = draft("accept-database".into(), Origin::Accept, reason, together.to_vec());
-            if self.commit(lane, draft, None).await.is_err() {
+            if self.commit(committer, draft, None).await.is_err() {
                 return;
             }
         }
     }
 }
 
-fn draft(actor: Actor, origin: Origin, reason: Option<String>, changes: Vec<Change>) -> Draft {
-    Draft { actor, origin, reason, effective_at_ms: None, key: None, changes, forms: Forms::default() }
+fn draft(actor: Actor, origin: Origin, reason: Option<String>, changes: Vec<Change>) -> Proposal {
+    Proposal { actor, origin, reason, effective_at_ms: None, key: None, changes, forms: Forms::default() }
 }

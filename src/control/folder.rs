@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{Database, Inner, Trouble, TroubleKind, lock};
+use super::{Inner, Problem, ProblemKind};
 use crate::data::FolderAtPath;
 
 /// How long looking at it may take.
@@ -32,29 +32,29 @@ impl Inner {
         match self.data.hold().map_err(|error| error.to_string()) {
             Ok(FolderAtPath::Same) => {
                 // Told until everything is in the other folder, its database too.
-                let is_believed = self.believed_in.load(Ordering::Relaxed) == self.data.number();
-                if is_believed && lock(&self.standing).database == Database::Up {
-                    self.trouble(TroubleKind::DataFolder, Vec::new());
+                let is_believed = self.witnesses.adopted_in.load(Ordering::Relaxed) == self.data.number();
+                if is_believed && self.store.is_up() {
+                    self.trouble(ProblemKind::DataFolder, Vec::new());
                 }
                 Ok(())
             }
             Ok(FolderAtPath::Another) => {
                 let message = format!("the data folder {path} was deleted or replaced while it was in use");
                 let hint = "the folder that is there now is used, and what is live is kept in it; bring the database back";
-                self.trouble(TroubleKind::DataFolder, vec![self.of_folder(message, hint)]);
+                self.trouble(ProblemKind::DataFolder, vec![self.of_folder(message, hint)]);
                 self.changed.notify_one();
                 Ok(())
             }
             Err(why) => {
                 let message = format!("the data folder {path} was replaced and cannot be held: {why}");
                 let hint = "nothing is saved until it can be; end the other server, or bring the folder back";
-                self.trouble(TroubleKind::DataFolder, vec![self.of_folder(message, hint)]);
+                self.trouble(ProblemKind::DataFolder, vec![self.of_folder(message, hint)]);
                 Err(why)
             }
         }
     }
 
-    fn of_folder(&self, message: String, hint: &str) -> Trouble {
-        Trouble { kind: TroubleKind::DataFolder, subject: None, message, hint: hint.to_owned() }
+    fn of_folder(&self, message: String, hint: &str) -> Problem {
+        Problem { kind: ProblemKind::DataFolder, subject: None, message, hint: hint.to_owned() }
     }
 }

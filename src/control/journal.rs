@@ -4,14 +4,13 @@
 //! pending, before anything is said to survive a restart.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::OwnedMutexGuard;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Database, Inner, Trouble, TroubleKind, lock};
+use super::lock_order::AsyncLocked;
+use super::{Inner, Problem, ProblemKind};
 use crate::data::{Journal, JournalError};
 use crate::truth::{Pending, without_superseded};
 
@@ -23,7 +22,7 @@ impl Inner {
     pub(super) async fn journal(self: &Arc<Self>, pending: Pending) -> bool {
         let inner = self.clone();
         let append = async move {
-            let mut journal = inner.journal.clone().lock_owned().await;
+            let mut journal = inner.fast_path.journal.lock().await.handed_over();
             spawn_blocking(move || inner.write_to_journal(&mut journal, Some(&pending))).await
         };
         let written = match timeout(JOURNAL, append).await {
@@ -39,22 +38,22 @@ impl Inner {
     /// Whether a start would find this entry, which is pending: looked up now, and written again where it would not.
     pub(super) async fn survives(self: &Arc<Self>, id: &str) -> bool {
         // It may be the one that took its place that counts by now.
-        let pending = self.truth().pending().named(id).cloned();
+        let pending = self.state().pending().named(id).cloned();
         let id = pending.as_ref().map_or(id, |pending| &pending.id);
-        if !lock(&self.journaled).contains(id) {
+        if !self.fast_path.journaled.lock().contains(id) {
             return match pending {
                 Some(pending) => self.journal(pending).await,
                 None => false,
             };
         }
-        self.look_at_journal().await && lock(&self.journaled).contains(id)
+        self.look_at_journal().await && self.fast_path.journaled.lock().contains(id)
     }
 
     /// Whether the journal is at its path with all that is pending; it is made anew where it is not.
     pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
         let inner = self.clone();
         let look = async move {
-            let mut journal = inner.journal.clone().lock_owned().await;
+            let mut journal = inner.fast_path.journal.lock().await.handed_over();
             let look = move || {
                 let looked = inner.write_to_journal(&mut journal, None);
                 (looked, journal.as_ref().and_then(Journal::is_full))
@@ -73,7 +72,7 @@ impl Inner {
     }
 
     /// Adds an entry, or looks whether all is there.
-    fn write_to_journal(&self, journal: &mut OwnedMutexGuard<Option<Journal>>, entry: Option<&Pending>) -> Result<(), String> {
+    fn write_to_journal(&self, journal: &mut AsyncLocked<Option<Journal>>, entry: Option<&Pending>) -> Result<(), String> {
         if let Some(open) = journal.as_mut() {
             let written = match entry {
                 Some(entry) => open.append(entry),
@@ -81,7 +80,7 @@ impl Inner {
             };
             match written {
                 Ok(()) => {
-                    lock(&self.journaled).extend(entry.map(|entry| entry.id.clone()));
+                    self.fast_path.journaled.lock().extend(entry.map(|entry| entry.id.clone()));
                     return Ok(());
                 }
                 Err(JournalError::NotInPlace) => {}
@@ -91,22 +90,22 @@ impl Inner {
                 Err(error) => return Err(error.to_string()),
             }
         }
-        lock(&self.journaled).clear();
+        self.fast_path.journaled.lock().clear();
         **journal = None;
         // What another server writes to is left alone.
         self.hold_folder()?;
         let (mut entries, doubt) = {
-            let truth = self.truth();
+            let truth = self.state();
             (truth.pending().to_vec(), truth.doubt().clone())
         };
         entries.extend(entry.filter(|entry| entries.iter().all(|known| known.id != entry.id)).cloned());
-        let known = lock(&self.known).clone();
+        let known = self.witnesses.known.lock().clone();
         let remade = Journal::remake(&self.data.journal(), known, &entries, &doubt);
         let (made, more) = remade.map_err(|error| error.to_string())?;
         let ids = entries.iter().chain(&more).map(|entry| &entry.id).filter(|id| !made.leaves_out(id));
-        lock(&self.journaled).extend(ids.cloned());
+        self.fast_path.journaled.lock().extend(ids.cloned());
         **journal = Some(made);
-        let mut truth = self.truth();
+        let mut truth = self.state();
         let mut is_new = false;
         for entry in more {
             is_new |= truth.push(entry);
@@ -121,8 +120,8 @@ impl Inner {
     fn compact_journal(&self, journal: &mut Journal, entry: Option<&Pending>, full: &JournalError) -> Result<(), String> {
         self.hold_folder()?;
         let (pending, doubt) = {
-            let truth = self.truth();
-            (truth.pending().to_vec(), truth.doubt().clone())
+            let state = self.state();
+            (state.pending().to_vec(), state.doubt().clone())
         };
         let entries = without_superseded(pending.into_iter().chain(entry.cloned()).collect());
         match journal.compact(&entries, &doubt) {
@@ -130,7 +129,7 @@ impl Inner {
             Err(why) => return Err(format!("{full}; it cannot be made anew: {why}")),
         }
         let ids = entries.into_iter().map(|entry| entry.id);
-        *lock(&self.journaled) = ids.filter(|id| !journal.leaves_out(id)).collect();
+        *self.fast_path.journaled.lock() = ids.filter(|id| !journal.leaves_out(id)).collect();
         match entry {
             Some(entry) if journal.leaves_out(&entry.id) => Err(full.to_string()),
             _ => Ok(()),
@@ -139,8 +138,8 @@ impl Inner {
 
     /// Keeps the newest known state in the journal too: before the last good state is written, so that it names no older one.
     pub(super) async fn note_known(self: &Arc<Self>) {
-        let Some(known) = lock(&self.known).clone() else { return };
-        let mut journal = self.journal.clone().lock_owned().await;
+        let Some(known) = self.witnesses.known.lock().clone() else { return };
+        let mut journal = self.fast_path.journal.lock().await.handed_over();
         let _ = spawn_blocking(move || journal.as_mut().map(|journal| journal.note_known(&known))).await;
     }
 
@@ -148,16 +147,17 @@ impl Inner {
     /// database. What stays in it is known by its name when it is read again.
     pub(super) async fn settle_journal(self: &Arc<Self>) {
         // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next stop would wait too.
-        let Ok(mut journal) = self.journal.clone().try_lock_owned() else { return };
+        let Some(journal) = self.fast_path.journal.try_lock() else { return };
+        let mut journal = journal.handed_over();
         let (is_settled, committed) = {
             // An order that narrows just now may have journaled what is not in the truth yet; one that comes waits for the journal.
-            let Ok(_no_other_narrows) = self.narrow.try_lock() else { return };
-            let is_up = lock(&self.standing).database == Database::Up;
-            let truth = self.truth();
-            (is_up && truth.pending().is_empty() && truth.doubt().is_none(), lock(&self.committed_entries).clone())
+            let Some(_turn) = self.fast_path.try_turn() else { return };
+            let is_up = self.store.is_up();
+            let truth = self.state();
+            (is_up && truth.pending().is_empty() && truth.doubt().is_none(), self.fast_path.committed.lock().clone())
         };
         if is_settled && journal.as_ref().is_some_and(Journal::is_empty) {
-            lock(&self.committed_entries).retain(|id| !committed.contains(id));
+            self.fast_path.committed.lock().retain(|id| !committed.contains(id));
         }
         if !is_settled && journal.as_ref().is_some_and(Journal::wants_room) {
             let inner = self.clone();
@@ -168,7 +168,7 @@ impl Inner {
             .await;
             return;
         }
-        let is_kept = lock(&self.standing).kept.map_or(0, |kept| kept.revision) >= self.replayed.load(Ordering::Relaxed);
+        let is_kept = self.store.status().kept.map_or(0, |kept| kept.revision) >= self.fast_path.newest_replayed();
         // The last good state may not come for a long time: then room goes first.
         let may_forget = |journal: &Journal| is_settled && !journal.is_empty() && (is_kept || journal.is_half_full());
         if !journal.as_ref().is_some_and(may_forget) {
@@ -177,9 +177,9 @@ impl Inner {
         let inner = self.clone();
         let forgotten = spawn_blocking(move || {
             let forgotten = journal.as_mut().map(Journal::forget_all);
-            lock(&inner.journaled).clear();
+            inner.fast_path.journaled.lock().clear();
             if matches!(forgotten, Some(Ok(()))) {
-                lock(&inner.committed_entries).retain(|id| !committed.contains(id));
+                inner.fast_path.committed.lock().retain(|id| !committed.contains(id));
             }
             forgotten
         });
@@ -191,15 +191,15 @@ impl Inner {
     /// What is wrong with the journal now, beside what was found at the start.
     pub(super) fn tell_journal(&self, fault: Option<String>) {
         let path = self.data.journal();
-        let trouble = |why: String| Trouble {
-            kind: TroubleKind::Journal,
+        let trouble = |why: String| Problem {
+            kind: ProblemKind::Journal,
             subject: None,
             message: format!("{} cannot be written: {why}", path.display()),
             hint: "make room on the disk; a stop made now is lost by a restart while the database is out of reach".to_owned(),
         };
-        let mut troubles = lock(&self.found_at_start).clone();
-        troubles.retain(|trouble| trouble.kind == TroubleKind::Journal);
+        let mut troubles = self.witnesses.found_at_start.lock().clone();
+        troubles.retain(|trouble| trouble.kind == ProblemKind::Journal);
         troubles.extend(fault.map(trouble));
-        self.trouble(TroubleKind::Journal, troubles);
+        self.trouble(ProblemKind::Journal, troubles);
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::lock;
+use super::lock_order::Lock;
 use crate::clock;
 use crate::definition::Finding;
 
@@ -17,40 +17,40 @@ pub struct Problems {
     findings: ArcSwap<Vec<Finding>>,
     /// Since when there is each of the findings, in their order.
     found_at_ms: ArcSwap<Vec<i64>>,
-    troubles: ArcSwap<Vec<Standing>>,
+    troubles: ArcSwap<Vec<StandingProblem>>,
     /// Whoever holds it may change them: they come from several threads, and none may undo another's.
-    setting: Mutex<()>,
+    setting: Lock<()>,
 }
 
 /// A trouble there is at the moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    pub trouble: Trouble,
+pub struct StandingProblem {
+    pub trouble: Problem,
     /// Since when its kind has been wrong with its subject, in milliseconds since 1970.
     pub since_ms: i64,
 }
 
 /// Something wrong that is no file's fault.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Trouble {
-    pub kind: TroubleKind,
+pub struct Problem {
+    pub kind: ProblemKind,
     /// The flag or segment it is about.
     pub subject: Option<String>,
     pub message: String,
     pub hint: String,
 }
 
-impl Deref for Standing {
-    type Target = Trouble;
+impl Deref for StandingProblem {
+    type Target = Problem;
 
-    fn deref(&self) -> &Trouble {
+    fn deref(&self) -> &Problem {
         &self.trouble
     }
 }
 
 /// Each kind comes and goes as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum TroubleKind {
+pub enum ProblemKind {
     Database,
     DataFolder,
     Journal,
@@ -78,28 +78,28 @@ pub enum TroubleKind {
     Clock,
 }
 
-impl TroubleKind {
+impl ProblemKind {
     pub fn as_str(self) -> &'static str {
         match self {
-            TroubleKind::Database => "database",
-            TroubleKind::DataFolder => "data-folder",
-            TroubleKind::Journal => "journal",
-            TroubleKind::LastGood => "last-good",
-            TroubleKind::PoisonRow => "poison-row",
-            TroubleKind::FilesWait => "files-wait",
-            TroubleKind::TestsRun => "tests-run",
-            TroubleKind::MissingFile => "missing-file",
-            TroubleKind::FlagsFolder => "flags-folder",
-            TroubleKind::ExpiryWouldWiden => "expiry-would-widen",
-            TroubleKind::AdminToken => "admin-token",
-            TroubleKind::TokenEnds => "token-ends",
-            TroubleKind::Webhook => "webhook",
-            TroubleKind::Unsaved => "unsaved",
-            TroubleKind::DiskSpace => "disk-space",
-            TroubleKind::FolderRights => "folder-rights",
-            TroubleKind::SessionKeys => "session-keys",
-            TroubleKind::ServerKeys => "server-keys",
-            TroubleKind::Clock => "clock",
+            ProblemKind::Database => "database",
+            ProblemKind::DataFolder => "data-folder",
+            ProblemKind::Journal => "journal",
+            ProblemKind::LastGood => "last-good",
+            ProblemKind::PoisonRow => "poison-row",
+            ProblemKind::FilesWait => "files-wait",
+            ProblemKind::TestsRun => "tests-run",
+            ProblemKind::MissingFile => "missing-file",
+            ProblemKind::FlagsFolder => "flags-folder",
+            ProblemKind::ExpiryWouldWiden => "expiry-would-widen",
+            ProblemKind::AdminToken => "admin-token",
+            ProblemKind::TokenEnds => "token-ends",
+            ProblemKind::Webhook => "webhook",
+            ProblemKind::Unsaved => "unsaved",
+            ProblemKind::DiskSpace => "disk-space",
+            ProblemKind::FolderRights => "folder-rights",
+            ProblemKind::SessionKeys => "session-keys",
+            ProblemKind::ServerKeys => "server-keys",
+            ProblemKind::Clock => "clock",
         }
     }
 }
@@ -111,19 +111,19 @@ impl Problems {
     }
 
     /// What else is wrong.
-    pub fn troubles(&self) -> Arc<Vec<Standing>> {
+    pub fn troubles(&self) -> Arc<Vec<StandingProblem>> {
         self.troubles.load_full()
     }
 
     /// Whether anything of this kind is wrong.
-    pub fn has(&self, kind: TroubleKind) -> bool {
+    pub fn has(&self, kind: ProblemKind) -> bool {
         self.troubles.load().iter().any(|standing| standing.trouble.kind == kind)
     }
 
     /// The findings with the time since when there is each.
     pub fn found(&self) -> Vec<(Finding, i64)> {
         let (findings, found_at_ms) = {
-            let _setting = lock(&self.setting);
+            let _setting = self.setting.lock();
             (self.findings.load_full(), self.found_at_ms.load_full())
         };
         findings.iter().cloned().zip(found_at_ms.iter().copied()).collect()
@@ -135,7 +135,7 @@ impl Problems {
 
     /// Puts new findings in place of the old, and says whether they differ.
     pub(super) fn replace(&self, findings: Vec<Finding>) -> bool {
-        let _setting = lock(&self.setting);
+        let _setting = self.setting.lock();
         let old = self.findings.load_full();
         if *old == findings {
             return false;
@@ -150,10 +150,10 @@ impl Problems {
     }
 
     /// Puts the troubles of one kind in place of those of before, and returns those that are new.
-    pub(super) fn set(&self, kind: TroubleKind, new: Vec<Trouble>) -> Vec<Trouble> {
-        let _setting = lock(&self.setting);
+    pub(super) fn set(&self, kind: ProblemKind, new: Vec<Problem>) -> Vec<Problem> {
+        let _setting = self.setting.lock();
         let old = self.troubles.load_full();
-        let of_kind: Vec<&Standing> = old.iter().filter(|standing| standing.trouble.kind == kind).collect();
+        let of_kind: Vec<&StandingProblem> = old.iter().filter(|standing| standing.trouble.kind == kind).collect();
         if of_kind.iter().map(|standing| &standing.trouble).eq(new.iter()) {
             return Vec::new();
         }
@@ -161,12 +161,12 @@ impl Problems {
         let now = clock::wall_ms();
         let since: HashMap<Option<&str>, i64> =
             of_kind.iter().map(|standing| (standing.trouble.subject.as_deref(), standing.since_ms)).collect();
-        let standing = |trouble: Trouble| {
+        let standing = |trouble: Problem| {
             let since_ms = since.get(&trouble.subject.as_deref()).copied().unwrap_or(now);
-            Standing { trouble, since_ms }
+            StandingProblem { trouble, since_ms }
         };
         let others = old.iter().filter(|standing| standing.trouble.kind != kind).cloned();
-        let mut all: Vec<Standing> = others.chain(new.into_iter().map(standing)).collect();
+        let mut all: Vec<StandingProblem> = others.chain(new.into_iter().map(standing)).collect();
         all.sort_by_key(|standing| standing.trouble.kind);
         self.troubles.store(Arc::new(all));
         fresh

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Inner, Trouble, TroubleKind};
+use super::{Inner, Problem, ProblemKind};
 use crate::clock;
 use crate::data::LastGood;
 use crate::store::{Loaded, Poison, Store, SubjectRow, record};
@@ -16,7 +16,7 @@ use crate::truth::{Book, Change, Credential, CredentialRecord, FlagRecord, Forms
 const UNREADABLE_TEXT: &str = "names what does not read";
 
 /// The book of a database, and what is wrong with its rows. `same` is the last good state, if it is of the same revision.
-pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same: Option<&LastGood>) -> (Book, Vec<Trouble>) {
+pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, same: Option<&LastGood>) -> (Book, Vec<Problem>) {
     let Loaded { head, subjects, texts, mut poison, .. } = loaded;
     let mut kept = kept_of(same);
     let mut bench = Bench { store, same, forms: Forms { texts, ..at_hand } };
@@ -86,7 +86,7 @@ impl Bench<'_> {
     }
 
     /// For a row that agrees with its newest revision, and yet cannot be served as it is.
-    async fn stand_for_unreadable(&mut self, row: &SubjectRow, kept: Option<Record>, why: String) -> (Record, Trouble) {
+    async fn stand_for_unreadable(&mut self, row: &SubjectRow, kept: Option<Record>, why: String) -> (Record, Problem) {
         let believed = match self.store.stands(row.changed_at).await.unwrap_or(false) {
             true => Some(row.record.json()),
             false => None,
@@ -99,7 +99,7 @@ impl Bench<'_> {
     }
 
     /// The record that stands for a row, and what is told of it.
-    async fn stand_for(&mut self, poison: &Poison, kept: Option<Record>) -> (Option<Record>, Trouble) {
+    async fn stand_for(&mut self, poison: &Poison, kept: Option<Record>) -> (Option<Record>, Problem) {
         let Poison { subject, why, believed, doubtful, .. } = poison;
         let Some(subject) = subject else { return (None, told(None, why, "it is passed over")) };
         let parse = |json: &String| record(subject, json).ok();
@@ -179,7 +179,7 @@ impl Bench<'_> {
 impl Inner {
     /// A commit writes good rows of what it changes.
     pub(super) fn heal_rows(&self, changes: &[Change]) {
-        if !self.problems.has(TroubleKind::PoisonRow) {
+        if !self.problems.has(ProblemKind::PoisonRow) {
             return;
         }
         // By their keys: a flag and a segment may share one. There may be a trouble and a change for each flag.
@@ -187,16 +187,16 @@ impl Inner {
         for change in changes {
             changed.entry(change.subject.key()).or_default().push(&change.subject);
         }
-        let is_healed = |trouble: &Trouble| {
+        let is_healed = |trouble: &Problem| {
             let of_key = trouble.subject.as_deref().and_then(|key| changed.get(key));
             let is_of = |subject: &&Subject| trouble.message.starts_with(&row_of(Some(subject)));
             of_key.is_some_and(|subjects| subjects.iter().any(is_of)) && !trouble.message.contains(UNREADABLE_TEXT)
         };
         let troubles = self.problems.troubles();
         let of_rows =
-            troubles.iter().map(|standing| &standing.trouble).filter(|trouble| trouble.kind == TroubleKind::PoisonRow);
+            troubles.iter().map(|standing| &standing.trouble).filter(|trouble| trouble.kind == ProblemKind::PoisonRow);
         let left = of_rows.filter(|trouble| !is_healed(trouble));
-        self.trouble(TroubleKind::PoisonRow, left.cloned().collect());
+        self.trouble(ProblemKind::PoisonRow, left.cloned().collect());
     }
 }
 
@@ -204,9 +204,9 @@ fn row_of(subject: Option<&Subject>) -> String {
     format!("the row of {} ", subject.map_or_else(|| "a subject".to_owned(), Subject::to_string))
 }
 
-fn told(subject: Option<&Subject>, why: &str, what: &str) -> Trouble {
-    Trouble {
-        kind: TroubleKind::PoisonRow,
+fn told(subject: Option<&Subject>, why: &str, what: &str) -> Problem {
+    Problem {
+        kind: ProblemKind::PoisonRow,
         subject: subject.map(|subject| subject.key().to_owned()),
         message: format!("{}in the database {why}; {what}", row_of(subject)),
         hint: "turnout history --verify names altered rows; the next change of it writes a good one".to_owned(),

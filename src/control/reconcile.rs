@@ -12,45 +12,45 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
-use super::lane::{Draft, NotCommitted};
+use super::commit::{CommitError, Committer, Proposal, TRIES};
 use super::test_queue::TestQueue;
-use super::{Corridor, Inner, News, Trouble, TroubleKind, lock};
+use super::{ControlEvent, Coordinator, Inner, Problem, ProblemKind};
 use crate::definition::limits::CHECKS_AT_ONCE;
 use crate::definition::{Contents, Finding, INTERNAL, Library, Progress, TestRun};
 use crate::flag::FlagKey;
 use crate::token::random_name;
 use crate::truth::{
-    Change, Narrowed, Origin, Pending, Reconciliation, Subject, Truth, Unknown, reconcile, reconcile_for_revision,
+    Change, Forms, Narrowed, Origin, Pending, Reconciliation, Subject, Truth, Unknown, reconcile, reconcile_for_revision,
     reconcile_only, still_narrowing,
 };
 
 const ACTOR: &str = "file";
 /// How long a reading waits for the changes before it.
-const LANE: Duration = Duration::from_secs(5);
+const QUEUE: Duration = Duration::from_secs(5);
 /// Of so many subjects it is told that they wait.
 const TOLD: usize = 10;
 
 /// What came of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TakenIn {
+pub struct Ingested {
     /// Whether the findings are others than before.
     pub findings_changed: bool,
     /// How many subjects were compared with how things stand, until what it says was live or waited.
     pub compared: usize,
 }
 
-impl Corridor {
+impl Coordinator {
     /// Takes in what the folder holds. When this returns it is live, or waits for the database or for its tests, which
-    /// [`follow_folder`](Corridor::follow_folder) runs.
-    pub async fn take_in(&self, contents: &Contents) -> TakenIn {
+    /// [`follow_folder`](Coordinator::follow_folder) runs.
+    pub async fn take_in(&self, contents: &Contents) -> Ingested {
         let (inner, contents) = (self.0.clone(), Arc::new(contents.clone()));
         // Carried to its end also when whoever read the folder goes away.
         let taken_in = tokio::spawn(async move {
             let ingested = inner.ingest(contents).await;
             let compared = ingested.compared + inner.settle(ingested.narrowed, ingested.to_commit).await;
-            TakenIn { findings_changed: ingested.findings_changed, compared }
+            Ingested { findings_changed: ingested.findings_changed, compared }
         });
-        taken_in.await.unwrap_or(TakenIn { findings_changed: true, compared: 0 })
+        taken_in.await.unwrap_or(Ingested { findings_changed: true, compared: 0 })
     }
 
     /// Takes in one reading after another, always the newest, until there will be no more, and runs tests meanwhile. What is wrong with the
@@ -92,7 +92,7 @@ impl Corridor {
             tests.renew(ingested.tests);
             if ingested.is_whole && ingested.to_commit.is_empty() && !commits.is_running() {
                 // What waited is as it was before.
-                inner.trouble(TroubleKind::FilesWait, Vec::new());
+                inner.trouble(ProblemKind::FilesWait, Vec::new());
             }
             commits.add(ingested.to_commit, ingested.is_whole);
             commits.go_on(&inner);
@@ -101,7 +101,7 @@ impl Corridor {
 }
 
 /// What a reading, or a test, has changed.
-struct Ingested {
+struct Applied {
     findings_changed: bool,
     compared: usize,
     /// What is live and being saved.
@@ -118,7 +118,7 @@ struct Seen {
     findings: Vec<Finding>,
     reconciliation: Reconciliation,
     is_whole: bool,
-    missing: Vec<Trouble>,
+    missing: Vec<Problem>,
     waiting: Vec<(FlagKey, Progress)>,
     tests: Vec<TestRun>,
 }
@@ -164,9 +164,9 @@ impl Commits {
 
 impl Inner {
     /// Reads a reading into the library, and makes what only narrows live.
-    async fn ingest(self: &Arc<Self>, contents: Arc<Contents>) -> Ingested {
+    async fn ingest(self: &Arc<Self>, contents: Arc<Contents>) -> Applied {
         self.reconcile_by(move |inner, library| {
-            if inner.truth().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty()) {
+            if inner.state().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty()) {
                 library.know_internal();
             }
             library.read(&contents, CHECKS_AT_ONCE);
@@ -182,17 +182,17 @@ impl Inner {
 
     /// Whether a file waits to be recorded.
     pub(super) fn files_wait(&self) -> bool {
-        self.problems.has(TroubleKind::FilesWait)
+        self.problems.has(ProblemKind::FilesWait)
     }
 
     /// Changes the library, and compares all that it says then with how things stand.
-    async fn reconcile_by(self: &Arc<Self>, change: impl FnOnce(&Inner, &mut Library) + Send + 'static) -> Ingested {
+    async fn reconcile_by(self: &Arc<Self>, change: impl FnOnce(&Inner, &mut Library) + Send + 'static) -> Applied {
         // Of two at once neither makes live what the other has found to be older.
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
         // Reading YAML and comparing thousands of flags takes time, which is nobody else's.
         let look = spawn_blocking(move || {
-            let mut library = lock(&inner.library);
+            let mut library = inner.library.lock();
             change(&inner, &mut library);
             inner.share_lists(&library);
             inner.see(&library, None)
@@ -204,11 +204,11 @@ impl Inner {
     }
 
     /// Takes back what came of tests. `None` where more are to be run before anything follows from it.
-    async fn take_tests(self: &Arc<Self>, run: TestRun) -> Option<Ingested> {
+    async fn take_tests(self: &Arc<Self>, run: TestRun) -> Option<Applied> {
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
         let look = spawn_blocking(move || {
-            let mut library = lock(&inner.library);
+            let mut library = inner.library.lock();
             let is_settled = library.take_tests(&run);
             match is_settled {
                 true => Ok(inner.see(&library, Some(&Subject::Flag(run.flag().clone())))),
@@ -228,15 +228,15 @@ impl Inner {
     /// The tests that are to be run.
     async fn look_at_tests(self: &Arc<Self>) -> Vec<TestRun> {
         let inner = self.clone();
-        spawn_blocking(move || lock(&inner.library).pending_tests()).await.unwrap_or_default()
+        spawn_blocking(move || inner.library.lock().pending_tests()).await.unwrap_or_default()
     }
 
     /// Compares what the library says with how things stand, on a thread that may wait for it.
     async fn compare<T: Send + 'static>(self: &Arc<Self>, compare: impl FnOnce(&Truth, &Library) -> T + Send + 'static) -> T {
         let inner = self.clone();
         let compared = spawn_blocking(move || {
-            let library = lock(&inner.library);
-            compare(&inner.truth(), &library)
+            let library = inner.library.lock();
+            compare(&inner.state(), &library)
         });
         compared.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
@@ -244,7 +244,7 @@ impl Inner {
     /// Compares once what the library says with how things stand.
     fn see(&self, library: &Library, only: Option<&Subject>) -> Seen {
         let (reconciliation, missing) = {
-            let truth = self.truth();
+            let truth = self.state();
             let reconciliation = match only {
                 Some(subject) => reconcile_only(&truth, library, [subject]),
                 None => reconcile(&truth, library),
@@ -263,7 +263,7 @@ impl Inner {
 
     /// The new forms of flags that wait for their tests. One that is recorded already does not.
     fn waiting(&self, library: &Library) -> Vec<(FlagKey, Progress)> {
-        let truth = self.truth();
+        let truth = self.state();
         let is_recorded = |flag: &FlagKey, definition| {
             truth.book.flag(flag.as_str()).is_some_and(|entry| entry.definition.as_ref() == Some(definition))
         };
@@ -271,16 +271,16 @@ impl Inner {
         waiting.map(|waiting| (waiting.flag.clone(), waiting.progress)).collect()
     }
 
-    async fn make_live(self: &Arc<Self>, seen: Seen) -> Ingested {
+    async fn make_live(self: &Arc<Self>, seen: Seen) -> Applied {
         let Seen { findings, reconciliation, is_whole, missing, waiting, tests } = seen;
         let findings_changed = self.problems.replace(findings);
         self.tell_tests(waiting);
-        self.trouble(TroubleKind::MissingFile, missing);
+        self.trouble(ProblemKind::MissingFile, missing);
         let mut to_commit: BTreeSet<Subject> = reconciliation.subjects().collect();
         let mut compared = reconciliation.compared;
         if self.is_held() {
             self.wait_for_a_person(&to_commit);
-            return Ingested { findings_changed, compared, narrowed: None, to_commit: BTreeSet::new(), is_whole: false, tests };
+            return Applied { findings_changed, compared, narrowed: None, to_commit: BTreeSet::new(), is_whole: false, tests };
         }
         compared += reconciliation.narrowed.len();
         for narrowed in &reconciliation.narrowed {
@@ -288,7 +288,7 @@ impl Inner {
         }
         let (narrowed, wider) = self.narrow_by_file(reconciliation.narrowed).await;
         to_commit.extend(wider);
-        Ingested { findings_changed, compared, narrowed, to_commit, is_whole, tests }
+        Applied { findings_changed, compared, narrowed, to_commit, is_whole, tests }
     }
 
     /// Waits until what narrows is saved, and commits the rest. Says how many subjects were compared for that.
@@ -308,8 +308,8 @@ impl Inner {
             return (None, Vec::new());
         }
         let began = Instant::now();
-        let guard = self.narrow.lock().await;
-        let (narrowed, wider) = still_narrowing(&self.truth(), narrowed);
+        let turn = self.fast_path.turn().await;
+        let (narrowed, wider) = still_narrowing(&self.state(), narrowed);
         if narrowed.is_empty() {
             return (None, wider);
         }
@@ -319,7 +319,7 @@ impl Inner {
         let (actor, origin) = (ACTOR.into(), Origin::File);
         let revoked = Vec::new();
         let pending = Pending {
-            id: id.clone(),
+            id,
             at_ms,
             actor,
             origin,
@@ -330,11 +330,11 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let (waiting, journaled) = self.push(pending).await;
-        drop(guard);
+        let pushed = self.push(&turn, pending).await;
+        drop(turn);
         let inner = self.clone();
         let saved = tokio::spawn(async move {
-            inner.await_commit(began, &id, waiting, journaled, Vec::new()).await;
+            inner.await_commit(began, pushed, Vec::new()).await;
             flags.iter().for_each(|flag| inner.tell_drift(flag.as_str()));
         });
         (Some(saved), wider)
@@ -350,98 +350,110 @@ impl Inner {
             subjects.extend(all.subjects());
         }
         if subjects.is_empty() {
-            self.trouble(TroubleKind::FilesWait, Vec::new());
+            self.trouble(ProblemKind::FilesWait, Vec::new());
             return compared;
         }
-        let Ok(mut lane) = timeout(LANE, self.lane.clone().lock_owned()).await else {
-            self.wait_for_the_database(&subjects, &NotCommitted::Unknown);
+        let Ok(mut committer) = timeout(QUEUE, self.committer.lock()).await else {
+            self.wait_for_the_database(&subjects, &CommitError::Unknown);
             return compared;
         };
         let subjects = Arc::new(subjects);
-        let (replayed, reconciliation) = loop {
-            let (replayed, of_these) = (self.replay(&mut lane).await, subjects.clone());
-            // A revision says what the one before it left, and nothing that is only pending.
+        let mut tries = 0;
+        loop {
+            let (replayed, reconciliation) = self.reconcile_settled(&mut committer, &subjects).await;
+            compared += reconciliation.compared;
+            let Reconciliation { changes, forms, .. } = reconciliation;
+            if changes.is_empty() {
+                self.trouble(ProblemKind::FilesWait, Vec::new());
+                return compared;
+            }
+            let subjects: BTreeSet<Subject> = changes.iter().map(|change| change.subject.clone()).collect();
+            let committed = match replayed {
+                Ok(()) => self.commit(&mut committer, by_file(&changes, &forms), None).await,
+                Err(not) => Err(not),
+            };
+            match committed {
+                Ok(_) => {
+                    self.trouble(ProblemKind::FilesWait, Vec::new());
+                    subjects.iter().for_each(|subject| self.tell_drift(subject.key()));
+                }
+                // Another program was faster: what is left of it is seen anew.
+                Err(CommitError::Conflict) if tries < TRIES => {
+                    tries += 1;
+                    continue;
+                }
+                // Nothing was ever recorded here: the files are all there is.
+                Err(_) if self.state().book.head.revision == 0 => self.serve_unrecorded(&changes, &forms),
+                Err(not) => self.wait_for_the_database(&subjects, &not),
+            }
+            return compared;
+        }
+    }
+
+    /// Commits what is pending and then compares what files say of these subjects with how things stand. A revision says what the one before
+    /// it left, and nothing that is only pending.
+    async fn reconcile_settled(
+        self: &Arc<Self>,
+        committer: &mut Committer,
+        subjects: &Arc<BTreeSet<Subject>>,
+    ) -> (Result<(), CommitError>, Reconciliation) {
+        loop {
+            let (replayed, of_these) = (self.replay(committer).await, subjects.clone());
             let is_settled = replayed.is_ok();
             let again = self.compare(move |truth, library| {
                 (!is_settled || truth.pending().is_empty()).then(|| reconcile_for_revision(truth, library, &*of_these))
             });
             if let Some(reconciliation) = again.await {
-                break (replayed, reconciliation);
+                return (replayed, reconciliation);
             }
-        };
-        compared += reconciliation.compared;
-        let Reconciliation { changes, forms, .. } = reconciliation;
-        if changes.is_empty() {
-            self.trouble(TroubleKind::FilesWait, Vec::new());
-            return compared;
         }
-        let subjects: BTreeSet<Subject> = changes.iter().map(|change| change.subject.clone()).collect();
-        let committed = match replayed {
-            Ok(()) => {
-                let (actor, origin) = (ACTOR.into(), Origin::File);
-                let draft = Draft {
-                    actor,
-                    origin,
-                    reason: None,
-                    effective_at_ms: None,
-                    key: None,
-                    changes: changes.clone(),
-                    forms: forms.clone(),
-                };
-                self.commit(&mut lane, draft, None).await.map(drop)
-            }
-            Err(not) => Err(not),
-        };
-        match committed {
-            Ok(()) => {
-                self.trouble(TroubleKind::FilesWait, Vec::new());
-                subjects.iter().for_each(|subject| self.tell_drift(subject.key()));
-            }
-            // Nothing was ever recorded here: the files are all there is.
-            Err(_) if self.truth().book.head.revision == 0 => self.serve_unrecorded(&changes, &forms),
-            Err(not) => self.wait_for_the_database(&subjects, &not),
-        }
-        compared
     }
 
-    fn serve_unrecorded(&self, changes: &[Change], forms: &crate::truth::Forms) {
-        let mut truth = self.truth();
+    fn serve_unrecorded(&self, changes: &[Change], forms: &Forms) {
+        let mut truth = self.state();
         let mut book = truth.book.clone();
         book.apply(book.head, changes, forms);
         truth.serve_unrecorded(book);
         self.refresh(&truth);
     }
 
-    fn wait_for_the_database(&self, subjects: &BTreeSet<Subject>, why: &NotCommitted) {
-        let waiting = |subject: &Subject| Trouble {
-            kind: TroubleKind::FilesWait,
+    fn wait_for_the_database(&self, subjects: &BTreeSet<Subject>, why: &CommitError) {
+        let waiting = |subject: &Subject| Problem {
+            kind: ProblemKind::FilesWait,
             subject: Some(subject.key().to_owned()),
             message: format!("the file of {subject} is not live yet: {why}"),
             hint: "it goes live by itself when the database answers; what lowers or switches off is live at once".to_owned(),
         };
-        self.trouble(TroubleKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
+        self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
     }
 
     /// A held state takes in no file: which of the two is the older is not known.
     fn wait_for_a_person(&self, subjects: &BTreeSet<Subject>) {
-        let waiting = |subject: &Subject| Trouble {
-            kind: TroubleKind::FilesWait,
+        let waiting = |subject: &Subject| Problem {
+            kind: ProblemKind::FilesWait,
             subject: Some(subject.key().to_owned()),
             message: format!("the file of {subject} is not live: the database is held"),
             hint: "it goes live when the right database is back, or is accepted (turnout problems)".to_owned(),
         };
-        self.trouble(TroubleKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
+        self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
     }
 
     /// Says so where an operator holds what a file now says otherwise.
     fn tell_drift(&self, flag: &str) {
-        let Some(entry) = self.truth().flag(flag) else { return };
+        let Some(entry) = self.state().flag(flag) else { return };
         let (Some(held), Some(written), Ok(flag)) = (&entry.record.split, &entry.definition, flag.parse()) else { return };
         let file = written.rollout.unwrap_or_default();
         if file != held.split {
             let (file, live) = (file.to_string(), held.split.to_string());
             let mark = held.mark.clone();
-            (self.tell)(&News::Drift { flag, file, live, by: mark.by.name, at_ms: mark.at_ms, reason: mark.reason });
+            (self.observer)(&ControlEvent::Drift {
+                flag,
+                file,
+                live,
+                by: mark.by.name,
+                at_ms: mark.at_ms,
+                reason: mark.reason,
+            });
         }
     }
 
@@ -451,11 +463,11 @@ impl Inner {
             .problems
             .troubles()
             .iter()
-            .filter(|known| known.kind == TroubleKind::TestsRun)
+            .filter(|known| known.kind == ProblemKind::TestsRun)
             .map(|known| known.subject.clone())
             .collect();
-        let trouble = |(flag, Progress { tables_done, tables }): (FlagKey, Progress)| Trouble {
-            kind: TroubleKind::TestsRun,
+        let trouble = |(flag, Progress { tables_done, tables }): (FlagKey, Progress)| Problem {
+            kind: ProblemKind::TestsRun,
             message: match tables {
                 0 => format!("the file of flag {flag} is not live yet: its tests are still running"),
                 _ => format!(
@@ -465,15 +477,15 @@ impl Inner {
             subject: Some(flag.to_string()),
             hint: "it goes live by itself when they have passed; no other flag waits for them, and no order".to_owned(),
         };
-        let told = self.problems.set(TroubleKind::TestsRun, waiting.into_iter().take(TOLD).map(trouble).collect());
+        let told = self.problems.set(ProblemKind::TestsRun, waiting.into_iter().take(TOLD).map(trouble).collect());
         told.into_iter()
             .filter(|trouble| !known.contains(&trouble.subject))
-            .for_each(|trouble| (self.tell)(&News::Trouble(trouble)));
+            .for_each(|trouble| (self.observer)(&ControlEvent::Problem(trouble)));
     }
 
     /// A long list that both the folder and the book hold is held once.
     fn share_lists(&self, library: &Library) {
-        let mut truth = self.truth();
+        let mut truth = self.state();
         for (_, written) in library.written_segments() {
             let Some(written) = written else { continue };
             let users_file = written.users_file.map(|(_, text)| (text.digest.into(), &text.bytes));
@@ -482,13 +494,25 @@ impl Inner {
     }
 }
 
-/// Flags and segments whose files went while nobody looked.
-fn find_missing_files(truth: &Truth, library: &Library) -> Vec<Trouble> {
+fn by_file(changes: &[Change], forms: &Forms) -> Proposal {
+    Proposal {
+        actor: ACTOR.into(),
+        origin: Origin::File,
+        reason: None,
+        effective_at_ms: None,
+        key: None,
+        changes: changes.to_vec(),
+        forms: forms.clone(),
+    }
+}
+
+/// Flags and segments whose files went while the service did not run.
+fn find_missing_files(truth: &Truth, library: &Library) -> Vec<Problem> {
     if !library.was_read() {
         return Vec::new();
     }
-    let trouble = |subject: Subject, file: String| Trouble {
-        kind: TroubleKind::MissingFile,
+    let trouble = |subject: Subject, file: String| Problem {
+        kind: ProblemKind::MissingFile,
         subject: Some(subject.key().to_owned()),
         message: format!("{file} is gone; the {} stays as it last was", subject.kind()),
         hint: "bring the file back".to_owned(),

@@ -2,13 +2,14 @@
 //! a problem with its cause until it is over, however long that takes.
 
 use std::io;
-use std::sync::{Mutex, Weak};
+use std::sync::Weak;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::lane::{NotCommitted, READ};
-use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
+use super::commit::{CommitError, READ};
+use super::lock_order::Lock;
+use super::{Database, Inner, Problem, ProblemKind};
 use crate::clock;
 use crate::data::{DiskSpace, keep_to_owner};
 use crate::time_limit::OneAtATime;
@@ -24,12 +25,12 @@ const DISK_AT_MOST: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(super) struct Saving {
     /// Why the last commit was refused, until one is taken.
-    refused: Mutex<Option<String>>,
+    refused: Lock<Option<String>>,
     /// One look at the disk at a time: it may hang.
     looking: OneAtATime<(io::Result<DiskSpace>, io::Result<Option<String>>)>,
 }
 
-/// Looks at the room of the disk and the rights of the folder until the corridor is gone.
+/// Looks at the room of the disk and the rights of the folder until the coordinator is gone.
 pub(super) async fn watch_disk(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
@@ -41,10 +42,12 @@ pub(super) async fn watch_disk(inner: Weak<Inner>) {
 
 impl Inner {
     /// Notes what came of a commit. With the database out of reach that is the problem already.
-    pub(super) fn note_commit(&self, lane: &Lane, done: &Result<u64, NotCommitted>) {
+    pub(super) fn note_commit(&self, done: &Result<u64, CommitError>) {
         match done {
-            Ok(_) => *lock(&self.saving.refused) = None,
-            Err(not) if lane.store.is_some() => *lock(&self.saving.refused) = Some(not.to_string()),
+            Ok(_) => *self.saving.refused.lock() = None,
+            // Tried again at once.
+            Err(CommitError::Conflict) => return,
+            Err(not) if self.store.is_open() => *self.saving.refused.lock() = Some(not.to_string()),
             Err(_) => return,
         }
         self.tell_unsaved();
@@ -52,26 +55,26 @@ impl Inner {
 
     /// Whether the database refused the last commit, as it does when its disk is full.
     pub(super) fn is_refused(&self) -> bool {
-        lock(&self.saving.refused).is_some()
+        self.saving.refused.lock().is_some()
     }
 
     /// Tries whether the database takes anything, where it refused the last commit and nothing waits that is tried again anyway.
-    pub(super) async fn look_at_saving(&self, lane: &Lane) {
-        let was_refused = lock(&self.saving.refused).is_some();
-        let waits = self.files_wait() || !self.truth().pending().is_empty();
-        if let Some(store) = lane.store.as_ref().filter(|_| was_refused && !waits)
+    pub(super) async fn look_at_saving(&self) {
+        let was_refused = self.saving.refused.lock().is_some();
+        let waits = self.files_wait() || !self.state().pending().is_empty();
+        if let Some(store) = self.store.get().filter(|_| was_refused && !waits)
             && let Ok(Ok(())) = timeout(READ, store.try_writing()).await
         {
-            *lock(&self.saving.refused) = None;
+            *self.saving.refused.lock() = None;
         }
         self.tell_unsaved();
     }
 
     fn tell_unsaved(&self) {
-        let refused = lock(&self.saving.refused).clone();
-        let since = self.truth().pending().first().map(|pending| pending.at_ms);
+        let refused = self.saving.refused.lock().clone();
+        let since = self.state().pending().first().map(|pending| pending.at_ms);
         let is_late = since.is_some_and(|since| clock::wall_ms() - since > PENDING_MS);
-        let out_of_reach = || match lock(&self.standing).database.clone() {
+        let out_of_reach = || match self.store.database() {
             Database::Down { why, .. } | Database::Held { why, .. } => why,
             Database::Up => "the database has not taken it in time".to_owned(),
         };
@@ -82,13 +85,13 @@ impl Inner {
             None => None,
         };
         let data = self.data.path().display();
-        let trouble = |message| Trouble {
-            kind: TroubleKind::Unsaved,
+        let trouble = |message| Problem {
+            kind: ProblemKind::Unsaved,
             subject: None,
             message,
             hint: format!("see that {data} can be written to and has room; what waits is saved by itself then"),
         };
-        self.trouble(TroubleKind::Unsaved, message.map(trouble).into_iter().collect());
+        self.trouble(ProblemKind::Unsaved, message.map(trouble).into_iter().collect());
     }
 
     async fn look_at_disk(&self) {
@@ -97,19 +100,19 @@ impl Inner {
         // A disk that does not answer is told of by those who write to it.
         let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else { return };
         if let Ok(rights) = rights {
-            let trouble = |message| Trouble {
-                kind: TroubleKind::FolderRights,
+            let trouble = |message| Problem {
+                kind: ProblemKind::FolderRights,
                 subject: None,
                 message,
                 hint: "make it the folder of the user that turnout runs as (chown), or take the others' rights (chmod o-w)"
                     .to_owned(),
             };
-            self.trouble(TroubleKind::FolderRights, rights.map(trouble).into_iter().collect());
+            self.trouble(ProblemKind::FolderRights, rights.map(trouble).into_iter().collect());
         }
         let Ok(space) = space else { return };
-        let is_low = space.is_low(self.problems.has(TroubleKind::DiskSpace));
-        let trouble = || Trouble {
-            kind: TroubleKind::DiskSpace,
+        let is_low = space.is_low(self.problems.has(ProblemKind::DiskSpace));
+        let trouble = || Problem {
+            kind: ProblemKind::DiskSpace,
             subject: None,
             // Without the number of now: it would be said again each time.
             message: format!(
@@ -119,7 +122,7 @@ impl Inner {
             ),
             hint: "make room; with none left only stopping and lowering are taken, and kept in the journal".to_owned(),
         };
-        self.trouble(TroubleKind::DiskSpace, is_low.then(trouble).into_iter().collect());
+        self.trouble(ProblemKind::DiskSpace, is_low.then(trouble).into_iter().collect());
     }
 }
 

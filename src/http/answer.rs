@@ -61,7 +61,7 @@ impl Answer<'_> {
         if let Some(changed_at) = self.flag_changed_at {
             insert(headers, FLAG_REVISION, changed_at);
         }
-        let stale = match self.surface.contact.stale_seconds() {
+        let stale = match self.surface.staleness.stale_seconds() {
             0 => HeaderValue::from_static("0"),
             seconds => seconds.into(),
         };

@@ -55,7 +55,7 @@ pub enum Refusal {
     NoRandomness,
     #[error("as many calls that only look wait here as may; try again in 1 s")]
     Busy,
-    /// What the corridor did not do.
+    /// What the coordinator did not do.
     #[error("{detail}")]
     Order { row: (StatusCode, &'static str), says: &'static str, detail: String, since: Option<Box<Json>> },
 }

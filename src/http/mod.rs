@@ -42,7 +42,7 @@ use self::cors::Origins;
 use self::every::Turns;
 use self::requests::RequestCounts;
 use crate::clock::Clock;
-use crate::control::{Contact, Corridor, Problems};
+use crate::control::{Coordinator, Problems, Staleness};
 use crate::live::Live;
 use crate::public_path::PublicPath;
 use crate::token::Gate;
@@ -61,7 +61,7 @@ pub struct Surface(Arc<Parts>);
 pub struct Parts {
     live: Arc<Live>,
     problems: Arc<Problems>,
-    contact: Arc<Contact>,
+    staleness: Arc<Staleness>,
     requests: RequestCounts,
     gate: Arc<Gate>,
     hub: Arc<Hub>,
@@ -82,18 +82,18 @@ pub struct Parts {
 
 impl Surface {
     /// Lets in only whom the gate lets in, and believes these proxies. Its streams live on the runtime this is called on.
-    pub fn of(corridor: &Corridor, streams: StreamLimits, gate: Gate, proxies: Proxies) -> Surface {
+    pub fn of(coordinator: &Coordinator, streams: StreamLimits, gate: Gate, proxies: Proxies) -> Surface {
         let gate = Arc::new(gate);
-        let public_path = corridor.live().current().public_path().clone();
+        let public_path = coordinator.live().current().public_path().clone();
         Surface(Arc::new(Parts {
-            live: corridor.live().clone(),
-            problems: corridor.problems().clone(),
-            contact: corridor.contact().clone(),
+            live: coordinator.live().clone(),
+            problems: coordinator.problems().clone(),
+            staleness: coordinator.staleness().clone(),
             requests: RequestCounts::of("public", endpoints().iter().map(|endpoint| endpoint.address().1)),
-            hub: Hub::start(corridor.live().clone(), streams, gate.clone(), corridor.clock().clone()),
+            hub: Hub::start(coordinator.live().clone(), streams, gate.clone(), coordinator.clock().clone()),
             gate,
             event_streams: ofrep::event_streams(&public_path).into(),
-            clock: corridor.clock().clone(),
+            clock: coordinator.clock().clone(),
             public_path,
             contract: OnceLock::new(),
             turns: Turns::default(),

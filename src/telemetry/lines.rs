@@ -8,7 +8,7 @@ use tracing::{Level, debug, error, info, trace, warn};
 
 use super::{draw, target};
 use crate::clock;
-use crate::control::{News, Trouble, TroubleKind};
+use crate::control::{ControlEvent, Problem, ProblemKind};
 use crate::definition::{Contents, Finding, render};
 use crate::display_text;
 use crate::flag::Resolution;
@@ -18,11 +18,11 @@ use crate::token::{Outcome, Report};
 /// The most keys a line names.
 const KEYS_AT_MOST: usize = 10;
 
-/// What the corridor has to tell.
-pub fn news(news: &News) {
+/// What the coordinator has to tell.
+pub fn news(news: &ControlEvent) {
     match news {
-        News::Live { changed, .. } if changed.is_empty() => {}
-        News::Live { position, changed } => {
+        ControlEvent::Live { changed, .. } if changed.is_empty() => {}
+        ControlEvent::Live { position, changed } => {
             let mut keys: Vec<&str> = changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
             let more = format!("{} more", changed.len().saturating_sub(KEYS_AT_MOST));
             if changed.len() > KEYS_AT_MOST {
@@ -40,20 +40,20 @@ pub fn news(news: &News) {
                 debug!(target: target::CONTROL, { feature_flag.key = key, feature_flag.version = version }, "{key} changed");
             }
         }
-        News::Trouble(trouble) => say_trouble(trouble),
-        News::FirstStart { data } => {
+        ControlEvent::Problem(trouble) => say_trouble(trouble),
+        ControlEvent::FirstStart { data } => {
             info!(target: target::CONTROL, "{data} is empty: this is a first start, a database is made and the files go live")
         }
-        News::AdminToken(what) => info!(target: target::KEYS, "{what}"),
-        News::Back { pending: 0 } => info!(target: target::CONTROL, "the database answers"),
-        News::Back { pending } => {
+        ControlEvent::AdminToken(what) => info!(target: target::KEYS, "{what}"),
+        ControlEvent::Back { pending: 0 } => info!(target: target::CONTROL, "the database answers"),
+        ControlEvent::Back { pending } => {
             info!(
                 target: target::CONTROL,
                 { turnout.pending = pending },
                 "the database answers; {pending} pending changes are being saved"
             );
         }
-        News::Drift { flag, file, live, by, at_ms, reason } => {
+        ControlEvent::Drift { flag, file, live, by, at_ms, reason } => {
             let reason = reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
             let since = ago(clock::wall_ms() - at_ms);
             warn!(
@@ -66,9 +66,9 @@ pub fn news(news: &News) {
 }
 
 /// What takes the durability of a change away is an error, all else a warning.
-fn say_trouble(Trouble { kind, subject, message, hint }: &Trouble) {
+fn say_trouble(Problem { kind, subject, message, hint }: &Problem) {
     let (code, about, line) = (kind.as_str(), subject.as_deref(), format!("problem: {message} (help: {hint})"));
-    if matches!(kind, TroubleKind::Database | TroubleKind::Journal | TroubleKind::Unsaved | TroubleKind::DiskSpace) {
+    if matches!(kind, ProblemKind::Database | ProblemKind::Journal | ProblemKind::Unsaved | ProblemKind::DiskSpace) {
         error!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
     } else {
         warn!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{Deliveries, Failure, Hook, Outcome, Postman, System, wait};
 use crate::clock;
-use crate::control::{Corridor, Trouble, TroubleKind};
+use crate::control::{Coordinator, Problem, ProblemKind};
 use crate::store::{Page, Store, StoreError, Stored};
 use crate::truth::{Forms, texts_to_tell, told};
 
@@ -34,15 +34,15 @@ impl Drop for Follower {
 
 impl Follower {
     /// Looks for its place once before it returns: what is committed from then on is told.
-    pub async fn start(corridor: Corridor, hook: Hook) -> (Follower, Arc<Deliveries>) {
-        let deliveries = Arc::new(Deliveries::new(corridor.revisions()));
+    pub async fn start(coordinator: Coordinator, hook: Hook) -> (Follower, Arc<Deliveries>) {
+        let deliveries = Arc::new(Deliveries::new(coordinator.revisions()));
         let mut follow = Follow {
             shown: hook.target.to_string(),
             postman: Postman::new(hook, System),
             deliveries: deliveries.clone(),
-            revisions: corridor.revisions(),
-            began_at: corridor.truth().book.head.revision,
-            corridor,
+            revisions: coordinator.revisions(),
+            began_at: coordinator.truth().book.head.revision,
+            coordinator,
             place: None,
             skipped: None,
         };
@@ -53,7 +53,7 @@ impl Follower {
 }
 
 struct Follow {
-    corridor: Corridor,
+    coordinator: Coordinator,
     revisions: watch::Receiver<u64>,
     postman: Postman<System>,
     /// The receiver, as far as it may be shown.
@@ -62,7 +62,7 @@ struct Follow {
     /// The revision that was known at the start.
     began_at: u64,
     place: Option<Place>,
-    skipped: Option<Trouble>,
+    skipped: Option<Problem>,
 }
 
 /// How far the receiver of one database has come.
@@ -122,7 +122,7 @@ impl Follow {
 
     /// Knows where to go on in the database there is, and has it written there. Returns the database and its newest revision.
     async fn find_place(&mut self) -> Result<(Arc<Store>, u64), OutOfReach> {
-        let store = self.corridor.store().await.ok_or(OutOfReach)?;
+        let store = self.coordinator.store().ok_or(OutOfReach)?;
         let (epoch, head) = in_time(store.head()).await?;
         let place = match self.place.take().filter(|place| place.epoch == epoch) {
             Some(place) => place,
@@ -158,8 +158,8 @@ impl Follow {
 
     fn skip(&mut self, revision: u64, why: &str) {
         self.deliveries.count(Outcome::Skipped);
-        self.skipped = Some(Trouble {
-            kind: TroubleKind::Webhook,
+        self.skipped = Some(Problem {
+            kind: ProblemKind::Webhook,
             subject: None,
             message: format!("the webhook {} was not told of revision {revision}: {why}", self.shown),
             hint: "see what else was altered with `turnout history --verify`".to_owned(),
@@ -167,18 +167,18 @@ impl Follow {
         self.report(None);
     }
 
-    fn failing(&self, revision: u64, since_ms: i64, failure: &Failure) -> Trouble {
+    fn failing(&self, revision: u64, since_ms: i64, failure: &Failure) -> Problem {
         let since = clock::utc(since_ms);
-        Trouble {
-            kind: TroubleKind::Webhook,
+        Problem {
+            kind: ProblemKind::Webhook,
             subject: None,
             message: format!("the webhook {} has not taken revision {revision} since {since}: {failure}", self.shown),
             hint: "see to the receiver; nothing else waits for it, and it is tried again at least every minute".to_owned(),
         }
     }
 
-    fn report(&self, failing: Option<Trouble>) {
-        self.corridor.report(TroubleKind::Webhook, self.skipped.clone().into_iter().chain(failing).collect());
+    fn report(&self, failing: Option<Problem>) {
+        self.coordinator.report(ProblemKind::Webhook, self.skipped.clone().into_iter().chain(failing).collect());
     }
 }
 

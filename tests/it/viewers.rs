@@ -189,10 +189,10 @@ async fn a_verification_outlives_the_caller_that_began_it() {
 #[tokio::test]
 async fn a_look_shares_the_state_and_copies_none_of_it() {
     let service = service(2).await;
-    let looks = [service.app.corridor().truth(), service.app.corridor().truth()];
+    let looks = [service.app.coordinator().truth(), service.app.coordinator().truth()];
     assert!(Arc::ptr_eq(&looks[0], &looks[1]));
     assert_eq!(service.ordered("/v1/flags/f0000/stop", json!({})).await.0, 200);
-    let now = service.app.corridor().truth();
+    let now = service.app.coordinator().truth();
     let is_stopped = |truth: &turnout::truth::Truth| truth.flag("f0000").unwrap().record.stop.is_some();
     assert!(is_stopped(&now) && !is_stopped(&looks[0]), "what changes later does not show in an earlier look");
 }

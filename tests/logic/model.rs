@@ -11,7 +11,7 @@ use crate::random::Random;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use turnout::clock::Clock;
-use turnout::control::{Corridor, Database, Done, Opening, Order, Rejected, TroubleKind};
+use turnout::control::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Database, OpenOptions, ProblemKind};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::{FlagKey, ServerAuth, Share, Split};
@@ -129,7 +129,7 @@ impl Model {
 struct Life {
     home: PathBuf,
     runtime: Option<Runtime>,
-    corridor: Option<Corridor>,
+    coordinator: Option<Coordinator>,
     models: [Model; 2],
     /// What the folder says; it may wait for the database.
     folder: [Form; 2],
@@ -152,7 +152,7 @@ impl Life {
         let mut life = Life {
             home: home.to_owned(),
             runtime: None,
-            corridor: None,
+            coordinator: None,
             models: Default::default(),
             folder: [Form { share: 10, text: 0 }; 2],
             position: Position::default(),
@@ -170,7 +170,7 @@ impl Life {
     fn open(&mut self) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let data = Arc::new(DataFolder::open(&self.home.join("data")).unwrap());
-        let opening = Opening {
+        let opening = OpenOptions {
             data,
             contents: self.contents(),
             server_auth: ServerAuth::Off,
@@ -178,9 +178,9 @@ impl Life {
             clock: Clock::default(),
             accept_database: false,
             may_be_new: true,
-            tell: |_| (),
+            observer: |_| (),
         };
-        self.corridor = Some(runtime.block_on(Corridor::open(opening)).unwrap());
+        self.coordinator = Some(runtime.block_on(Coordinator::open(opening)).unwrap());
         self.runtime = Some(runtime);
     }
 
@@ -188,8 +188,8 @@ impl Life {
         self.runtime.as_ref().unwrap().block_on(future)
     }
 
-    fn corridor(&self) -> &Corridor {
-        self.corridor.as_ref().unwrap()
+    fn coordinator(&self) -> &Coordinator {
+        self.coordinator.as_ref().unwrap()
     }
 
     fn step(&mut self) {
@@ -210,7 +210,7 @@ impl Life {
             3 => {
                 self.story.push("a broken save".to_owned());
                 let broken = Contents::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]);
-                self.run(self.corridor().take_in(&broken));
+                self.run(self.coordinator().take_in(&broken));
             }
             4..=6 => self.order(which, Wish::Set { flag, realtime: Some(share(asked)), disabled: None, ends: None }),
             7 => self.order(which, Wish::Unset { flag }),
@@ -244,14 +244,14 @@ impl Life {
         let happens = named.is_some() || back <= asked;
         self.run(async {
             loop {
-                let truth = self.corridor().truth();
+                let truth = self.coordinator().truth();
                 let held = truth.flag(flag.as_str()).unwrap().record.split;
                 let over = held.as_ref().is_none_or(|held| held.ends.is_none());
-                let refused = self.corridor().problems().has(TroubleKind::ExpiryWouldWiden);
+                let refused = self.coordinator().problems().has(ProblemKind::ExpiryWouldWiden);
                 if (over || (refused && !happens)) && truth.pending().is_empty() {
                     break;
                 }
-                self.corridor().look_again();
+                self.coordinator().look_again();
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
@@ -279,7 +279,7 @@ impl Life {
     }
 
     fn take_in(&mut self) {
-        self.run(self.corridor().take_in(&self.contents()));
+        self.run(self.coordinator().take_in(&self.contents()));
         self.files_go_live();
     }
 
@@ -308,7 +308,7 @@ impl Life {
 
     /// An order by an operator, or by one who may only narrow.
     fn order_as(&mut self, may_widen: bool, which: usize, wish: Wish) {
-        let order = Order {
+        let order = CommandRequest {
             wish: wish.clone(),
             actor: "somebody".into(),
             reason: Some("because".to_owned()),
@@ -316,7 +316,7 @@ impl Life {
             expected: None,
             may_widen,
         };
-        let done = self.run(self.corridor().order(order));
+        let done = self.run(self.coordinator().execute(order));
         self.story.push(format!(
             "{wish:?}{} -> {}",
             if may_widen { "" } else { " by a stopper" },
@@ -326,8 +326,9 @@ impl Life {
             }
         ));
         let Some((kind, after)) = self.wanted(which, &wish) else {
-            let nothing_left = matches!(done, Err(Rejected::Refused(Refused::NothingToRollBack(_))));
-            let out_of_reach = !self.database_is_there && matches!(done, Err(Rejected::Down(_) | Rejected::Unknown));
+            let nothing_left = matches!(done, Err(CommandRejected::Refused(Refused::NothingToRollBack(_))));
+            let out_of_reach =
+                !self.database_is_there && matches!(done, Err(CommandRejected::Down(_) | CommandRejected::Unknown));
             assert!(nothing_left || out_of_reach, "{:#?}", self.story);
             return;
         };
@@ -335,9 +336,9 @@ impl Life {
         // What a rollback brings back is read from the database; and a text that comes back is in doubt no narrowing.
         let is_plain = !matches!(wish, Wish::Rollback { .. });
         match done {
-            Ok(Done::Unchanged) => {}
-            Err(Rejected::MayOnlyNarrow) => assert!(!(may_widen || is_plain && narrows), "{:#?}", self.story),
-            Err(Rejected::Down(_) | Rejected::Unknown) if !self.database_is_there => {
+            Ok(CommandOutcome::Unchanged) => {}
+            Err(CommandRejected::MayOnlyNarrow) => assert!(!(may_widen || is_plain && narrows), "{:#?}", self.story),
+            Err(CommandRejected::Down(_) | CommandRejected::Unknown) if !self.database_is_there => {
                 assert!(!(is_plain && narrows), "refused with the database away: {:#?}", self.story);
             }
             Err(rejected) => panic!("{rejected}: {:#?}", self.story),
@@ -390,9 +391,9 @@ impl Life {
     fn restart(&mut self) {
         self.story.push("restart".to_owned());
         if !self.database_is_there {
-            self.run(self.corridor().close());
+            self.run(self.coordinator().close());
         }
-        self.corridor = None;
+        self.coordinator = None;
         self.runtime = None;
         self.position = Position { pending: 0, ..self.position };
         self.open();
@@ -405,8 +406,8 @@ impl Life {
         if self.database_is_there {
             self.story.push("the database goes".to_owned());
             // What is committed is kept beside it before it goes.
-            self.run(self.corridor().close());
-            self.corridor = None;
+            self.run(self.coordinator().close());
+            self.coordinator = None;
             self.runtime = None;
             self.open();
             self.take_in();
@@ -422,10 +423,10 @@ impl Life {
             (self.database_is_there, self.is_held) = (true, false);
             self.run(async {
                 loop {
-                    self.corridor().look_again();
+                    self.coordinator().look_again();
                     tokio::time::sleep(Duration::from_millis(1)).await;
-                    let truth = self.corridor().truth();
-                    if self.corridor().standing().database == Database::Up && truth.pending().is_empty() {
+                    let truth = self.coordinator().truth();
+                    if self.coordinator().store_status().database == Database::Up && truth.pending().is_empty() {
                         break;
                     }
                 }
@@ -435,10 +436,10 @@ impl Life {
     }
 
     fn check(&mut self) {
-        let corridor = self.corridor().clone();
-        let truth = corridor.truth();
+        let coordinator = self.coordinator().clone();
+        let truth = coordinator.truth();
         let position = truth.position();
-        assert_eq!(corridor.live().current().position(), position, "what is known is live: {:#?}", self.story);
+        assert_eq!(coordinator.live().current().position(), position, "what is known is live: {:#?}", self.story);
         assert!(position >= self.position, "{position} after {}: {:#?}", self.position, self.story);
         self.position = position;
         for (model, key) in self.models.iter().zip(FLAGS) {

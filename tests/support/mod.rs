@@ -198,12 +198,12 @@ impl Service {
     }
 
     pub fn revision(&self) -> u64 {
-        self.app.corridor().live().current().position().revision
+        self.app.coordinator().live().current().position().revision
     }
 
     /// Waits until a revision is live.
     pub async fn reach(&self, revision: u64) {
-        let mut positions = self.app.corridor().live().positions();
+        let mut positions = self.app.coordinator().live().positions();
         let reached = positions.wait_for(|position| position.revision >= revision);
         tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("revision {revision} never came")).unwrap();
     }

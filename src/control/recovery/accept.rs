@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use super::super::start::StartFault;
-use super::super::{Inner, Lane};
+use super::super::Inner;
+use super::super::commit::Committer;
+use super::super::startup::StartupError;
 use super::decide::Copies;
 use super::look::DatabaseFound;
 use crate::clock;
@@ -25,12 +26,12 @@ impl Inner {
     /// Believes the database that was found, or makes one, after what is known here is written into it.
     pub(in super::super) async fn accept(
         self: &Arc<Self>,
-        lane: &mut Lane,
+        committer: &mut Committer,
         found: DatabaseFound,
         copies: &Copies,
         known: Known,
-    ) -> Result<(), StartFault> {
-        let fault = |error: StoreError| StartFault::NotAccepted(error.chain());
+    ) -> Result<(), StartupError> {
+        let fault = |error: StoreError| StartupError::NotAccepted(error.chain());
         let path = self.data.database();
         let is_new = match found {
             DatabaseFound::Good { store, pages, .. } => {
@@ -39,37 +40,39 @@ impl Inner {
             }
             DatabaseFound::Absent | DatabaseFound::Damaged(_) => {
                 let epoch =
-                    random_name().ok_or_else(|| StartFault::NotAccepted("the system gives no randomness".to_owned()))?;
+                    random_name().ok_or_else(|| StartupError::NotAccepted("the system gives no randomness".to_owned()))?;
                 let put_aside = Store::set_sqlite_aside(&path);
-                put_aside.map_err(|error| StartFault::NotAccepted(format!("{}: {error}", path.display())))?;
+                put_aside.map_err(|error| StartupError::NotAccepted(format!("{}: {error}", path.display())))?;
                 Store::make_sqlite(&path, &epoch).await.map_err(fault)?;
                 true
             }
-            DatabaseFound::OutOfReach(why) | DatabaseFound::OfNewerBuild(why) => return Err(StartFault::NothingToAccept(why)),
+            DatabaseFound::OutOfReach(why) | DatabaseFound::OfNewerBuild(why) => {
+                return Err(StartupError::NothingToAccept(why));
+            }
         };
-        let opened = self.open_store().await.map_err(StartFault::NotAccepted)?;
+        let opened = self.open_store().await.map_err(StartupError::NotAccepted)?;
         // A number that was known here is never given again: whoever has seen it takes no later state for an older one.
         let newest = copies.known().map_or(0, |known| known.head.revision);
         let passed = opened.store.pass_over(newest, &passed_over(clock::wall_ms())).await.map_err(fault)?;
         let opened = match passed {
             true => {
                 opened.store.release().await;
-                self.open_store().await.map_err(StartFault::NotAccepted)?
+                self.open_store().await.map_err(StartupError::NotAccepted)?
             }
             false => opened,
         };
-        self.believe(lane, opened, None).await;
+        self.believe(committer, opened, None).await;
         if let Some(book) = &known.book {
-            self.write_known(lane, book, is_new).await?;
+            self.write_known(book, is_new).await?;
         }
-        self.truth().set_doubt(Doubt::None, clock::wall_ms());
+        self.state().set_doubt(Doubt::None, clock::wall_ms());
         Ok(())
     }
 
-    async fn write_known(&self, lane: &Lane, known: &Book, is_new: bool) -> Result<(), StartFault> {
-        let Ok(store) = self.store_of(lane) else { return Err(StartFault::NotAccepted("it was lost".to_owned())) };
+    async fn write_known(&self, known: &Book, is_new: bool) -> Result<(), StartupError> {
+        let Ok(store) = self.store.open() else { return Err(StartupError::NotAccepted("it was lost".to_owned())) };
         let (head, changes, forms) = {
-            let truth = self.truth();
+            let truth = self.state();
             let (changes, forms) =
                 if is_new { whole(known) } else { (carried(&truth.book, known, clock::wall_ms()), Forms::default()) };
             (truth.book.head, changes, forms)
@@ -86,14 +89,14 @@ impl Inner {
         };
         let mut staging = store.stage_texts(&forms.texts).await;
         while !staging.is_done() {
-            staging.step().await.map_err(|error| StartFault::NotAccepted(error.chain()))?;
+            staging.step().await.map_err(|error| StartupError::NotAccepted(error.chain()))?;
         }
         let commit = Commit { revision: &revision, after: &head, texts: &forms.texts, request: None };
-        store.commit(commit).await.map_err(|error| StartFault::NotAccepted(error.chain()))?;
-        let mut truth = self.truth();
+        store.commit(commit).await.map_err(|error| StartupError::NotAccepted(error.chain()))?;
+        let mut truth = self.state();
         truth.book.apply(revision.head(&head, None), &revision.changes, &forms);
         self.refresh(&truth);
-        self.revisions.send_replace(revision.revision);
+        self.publisher.revisions.send_replace(revision.revision);
         Ok(())
     }
 }

@@ -1,17 +1,17 @@
 //! What a start found wrong with the files of the data folder. It is told for as long as the process lives, or until the file that was kept
 //! aside is gone.
 
-use super::super::{Trouble, TroubleKind};
+use super::super::{Problem, ProblemKind};
 use super::decide::Copies;
 use super::look::FilesFound;
 use crate::data::{DataFolder, FoundJournal, FoundLastGood};
 
 impl FilesFound {
-    pub fn troubles(&self, data: &DataFolder, copies: &Copies) -> Vec<Trouble> {
+    pub fn troubles(&self, data: &DataFolder, copies: &Copies) -> Vec<Problem> {
         [self.of_last_good(data), self.of_journal(data, copies)].into_iter().flatten().collect()
     }
 
-    fn of_last_good(&self, data: &DataFolder) -> Option<Trouble> {
+    fn of_last_good(&self, data: &DataFolder) -> Option<Problem> {
         let path = data.last_good();
         let path = path.display();
         let (message, hint) = match &self.last_good {
@@ -25,10 +25,10 @@ impl FilesFound {
             ),
             FoundLastGood::Absent | FoundLastGood::Good(_) => return None,
         };
-        Some(Trouble { kind: TroubleKind::LastGood, subject: None, message, hint })
+        Some(Problem { kind: ProblemKind::LastGood, subject: None, message, hint })
     }
 
-    fn of_journal(&self, data: &DataFolder, copies: &Copies) -> Option<Trouble> {
+    fn of_journal(&self, data: &DataFolder, copies: &Copies) -> Option<Problem> {
         let path = data.journal();
         let path = path.display();
         let (message, hint) = match &self.journal {
@@ -55,6 +55,6 @@ impl FilesFound {
             ),
             FoundJournal::Absent | FoundJournal::Good(_) | FoundJournal::Old(_) => return None,
         };
-        Some(Trouble { kind: TroubleKind::Journal, subject: None, message, hint })
+        Some(Problem { kind: ProblemKind::Journal, subject: None, message, hint })
     }
 }

@@ -18,7 +18,7 @@ pub async fn of_flag(State(surface): State<AdminSurface>, path: FlagPath) -> Res
     let report = hub.landed().of_flag(&surface.public.live.current(), flag, hub.streams(), hub.now_ms());
     match report {
         Some(report) => answer(&surface, StatusCode::OK, &told(&surface, Some(flag), &report)),
-        None => refuse(&surface, &unknown(&surface.corridor.truth(), flag)),
+        None => refuse(&surface, &unknown(&surface.coordinator.truth(), flag)),
     }
 }
 

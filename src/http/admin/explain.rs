@@ -89,7 +89,7 @@ fn told(surface: &AdminSurface, key: &str, asked: &Asked) -> Result<Json, Refusa
         Some(number) => Some(Bucket::new(number).ok_or_else(|| bad("a `bucket` is 0 to 99999".to_owned()))?),
         None => None,
     };
-    let truth = surface.corridor.truth();
+    let truth = surface.coordinator.truth();
     let snapshot = surface.public.live.current();
     let entry = snapshot.flag(key).ok_or_else(|| unknown(&truth, key))?;
     let story = match entry.flag() {

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::view::FlagView;
-use crate::control::{Database, Rejected};
+use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
 use crate::flag::FlagKey;
@@ -78,7 +78,7 @@ fn keys(truth: &Truth) -> Vec<&FlagKey> {
 }
 
 pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
-    let truth = surface.corridor.truth();
+    let truth = surface.coordinator.truth();
     let truth: &Truth = &truth;
     let hub = &surface.public.hub;
     let clients = Counts::of_every_flag(&surface.public.live.current(), hub.streams(), hub.now_ms());
@@ -95,7 +95,7 @@ pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
 }
 
 pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
-    let truth = surface.corridor.truth();
+    let truth = surface.coordinator.truth();
     match of_flag(&surface, &truth, key(&path)) {
         Some(flag) => answer(&surface, StatusCode::OK, &flag),
         None => refuse(&surface, &unknown(&truth, key(&path))),
@@ -106,7 +106,7 @@ pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Respons
 pub fn unknown(truth: &Truth, key: &str) -> Refusal {
     let Ok(flag) = key.parse() else { return Refusal::UnknownFlag };
     let similar = similar(key, truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
-    Rejected::Refused(Refused::UnknownFlag { flag, similar }).into()
+    CommandRejected::Refused(Refused::UnknownFlag { flag, similar }).into()
 }
 
 /// A flag as it stands.
@@ -119,7 +119,7 @@ pub fn of_flag(surface: &AdminSurface, truth: &Truth, key: &str) -> Option<Json>
 }
 
 fn database(surface: &AdminSurface) -> DatabaseView {
-    let (state, why, since_ms) = match surface.corridor.standing().database {
+    let (state, why, since_ms) = match surface.coordinator.store_status().database {
         Database::Up => ("up", None, None),
         Database::Down { why, since_ms } => ("down", Some(why), Some(since_ms)),
         Database::Held { why, since_ms } => ("held", Some(why), Some(since_ms)),

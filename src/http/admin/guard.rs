@@ -184,7 +184,7 @@ async fn answer(surface: &AdminSurface, caller: Caller, place: Place, request: R
 
 /// Whose credential these headers show, as it is now.
 fn judge(surface: &AdminSurface, headers: &HeaderMap) -> Option<Caller> {
-    bearer(headers).and_then(|secret| surface.operators.judge(secret, surface.corridor.clock().now()).ok())
+    bearer(headers).and_then(|secret| surface.operators.judge(secret, surface.coordinator.clock().now()).ok())
 }
 
 pub async fn no_such_route(Extension(identified): Extension<Identified>, uri: Uri) -> Response<Body> {

@@ -26,7 +26,7 @@ async fn prove(surface: &AdminSurface, body: Body) -> Result<String, Refusal> {
     let nonce = nonce.ok_or_else(|| bad_order(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes")))?;
     let token = told.line("token", TokenId::DIGITS)?.as_deref().and_then(TokenId::parse);
     let token = token.ok_or_else(|| bad_order(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
-    let proof = surface.operators.prove(token, &nonce, &surface.address.to_string(), surface.corridor.clock().now());
+    let proof = surface.operators.prove(token, &nonce, &surface.address.to_string(), surface.coordinator.clock().now());
     // The answer to a token that is not good: guessing here tells no more than trying the token would.
     proof.map(|proof| proof.as_str().to_owned()).ok_or(Refusal::NoToken)
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::readings::Verified;
-use crate::control::{Database, Rejected};
+use crate::control::{CommandRejected, Database};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::store::{Page, Stored};
@@ -52,14 +52,14 @@ pub async fn history(
     let flag = which.flag.map(|flag| flag.to_string());
     let page = Page { flag, before: which.before, after: which.after, limit: limit + 1, whole: false };
     let read = async {
-        let store = surface.corridor.store().await.ok_or_else(|| Rejected::Down(why_down(&surface)))?;
-        let found = store.history(&page).await.map_err(|error| Rejected::Down(error.chain()))?;
+        let store = surface.coordinator.store().ok_or_else(|| CommandRejected::Down(why_down(&surface)))?;
+        let found = store.history(&page).await.map_err(|error| CommandRejected::Down(error.chain()))?;
         let ids: Vec<_> = found.iter().flat_map(|stored| texts_to_tell(&stored.revision)).collect();
         // What a text meant then is told as far as it can be read.
         let texts = store.texts_up_to(&ids, TEXT_BYTES).await.unwrap_or_default();
         Ok((found, Forms { texts, ..Forms::default() }))
     };
-    match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(Rejected::Down(SLOW.to_owned()))) {
+    match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(CommandRejected::Down(SLOW.to_owned()))) {
         Ok((found, mut forms)) => {
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
@@ -82,14 +82,14 @@ pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
             });
             answer(&surface, StatusCode::OK, &body)
         }
-        Ok(Verified { verdict: Err(why), .. }) => refuse(&surface, &Rejected::Down(why).into()),
+        Ok(Verified { verdict: Err(why), .. }) => refuse(&surface, &CommandRejected::Down(why).into()),
         Err(rejected) => refuse(&surface, &rejected.into()),
     }
 }
 
 async fn verify_database(surface: AdminSurface) -> Verified {
-    let kept = surface.corridor.kept();
-    let store = timeout(PATIENCE, surface.corridor.store()).await.ok().flatten();
+    let kept = surface.coordinator.kept();
+    let store = surface.coordinator.store();
     let verdict = match store {
         Some(store) => store.verify(&kept, SILENCE).await.map_err(|error| error.chain()),
         None => Err(why_down(&surface)),
@@ -112,7 +112,7 @@ fn revision(stored: &Stored, forms: &mut Forms) -> Json {
 }
 
 fn why_down(surface: &AdminSurface) -> String {
-    match surface.corridor.standing().database {
+    match surface.coordinator.store_status().database {
         Database::Up => SLOW.to_owned(),
         Database::Down { why, .. } | Database::Held { why, .. } => why,
     }

@@ -32,7 +32,7 @@ pub struct Scrapes {
 }
 
 pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
-    let data = surface.corridor.data().clone();
+    let data = surface.coordinator.data().clone();
     let disk = surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
     let collected = surface.clone();
     respond(&surface, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
@@ -79,22 +79,22 @@ impl AdminSurface {
     fn collect_state(&self, page: &mut Page<'_>, snapshot: &Snapshot, disk: DiskUsage) -> fmt::Result {
         let surface = &self.public;
         page.one(&registry::PROBLEMS, surface.problems.count())?;
-        page.one(&registry::STALE, surface.contact.stale_seconds())?;
-        page.one(&registry::DATABASE_UP, self.corridor.standing().database == Database::Up)?;
+        page.one(&registry::STALE, surface.staleness.stale_seconds())?;
+        page.one(&registry::DATABASE_UP, self.coordinator.store_status().database == Database::Up)?;
         page.one(&registry::PENDING, u64::from(snapshot.position().pending))?;
         page.one(&registry::WATCH_POLLING, self.watch.as_str() == "polling")?;
         for (metric, bytes) in [
             (&registry::DATABASE_BYTES, disk.database),
             (&registry::WAL_BYTES, disk.wal),
             (&registry::DISK_FREE, disk.free),
-            (&registry::JOURNAL_BYTES, self.corridor.journal_used().map(|bytes| bytes as u64)),
+            (&registry::JOURNAL_BYTES, self.coordinator.journal_used().map(|bytes| bytes as u64)),
         ] {
             if let Some(bytes) = bytes {
                 page.one(metric, bytes)?;
             }
         }
-        let known = self.corridor.credentials().borrow().clone();
-        let ends = known.living(self.corridor.clock().wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
+        let known = self.coordinator.credentials().borrow().clone();
+        let ends = known.living(self.coordinator.clock().wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
         match ends.min() {
             Some(nearest) => page.one(&registry::TOKEN_EXPIRES, nearest as u64 / 1000),
             None => Ok(()),

@@ -43,7 +43,7 @@ use super::contract::{Endpoint, document, router};
 use super::error::Refusal;
 use super::requests::RequestCounts;
 use super::server::{Answering, Held, Routes, by_router};
-use crate::control::Corridor;
+use crate::control::Coordinator;
 use crate::token::Operators;
 use crate::watch::Mode;
 use crate::webhook::Deliveries;
@@ -52,7 +52,7 @@ use crate::webhook::Deliveries;
 #[derive(Clone, Debug)]
 pub struct AdminSurface {
     pub public: Surface,
-    pub corridor: Corridor,
+    pub coordinator: Coordinator,
     /// Where orders are carried out: nothing else runs there.
     pub orders: Handle,
     pub readings: Arc<Readings>,

@@ -1,4 +1,4 @@
-//! The verbs that change something. Each becomes an order for the corridor; what came of it is told with what is live then.
+//! The verbs that change something. Each becomes an order for the coordinator; what came of it is told with what is live then.
 
 use axum::Extension;
 use axum::body::Body;
@@ -14,7 +14,7 @@ use super::guard::Permission;
 use super::members::{Members, bad_order};
 use super::view;
 use crate::clock;
-use crate::control::{Done, Order, Rejected};
+use crate::control::{CommandOutcome, CommandRejected, CommandRequest};
 use crate::flag::{FlagKey, Share};
 use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, body as read_body, key};
@@ -146,7 +146,7 @@ impl Asked {
         name: &str,
         takes: &[&str],
         wish: impl FnOnce(&mut Members) -> Result<Wish, Refusal>,
-    ) -> Result<Order, Refusal> {
+    ) -> Result<CommandRequest, Refusal> {
         let Asked { surface, caller, headers, body, .. } = self;
         let key = idempotency_key(&headers)?;
         let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
@@ -159,7 +159,7 @@ impl Asked {
             (key, ContentId::of(&request))
         });
         let may_widen = Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
-        Ok(Order { wish, actor: caller.actor(), reason, key, expected, may_widen })
+        Ok(CommandRequest { wish, actor: caller.actor(), reason, key, expected, may_widen })
     }
 }
 
@@ -193,12 +193,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
     }
 }
 
-async fn carried_out(surface: &AdminSurface, order: Order) -> Response<Body> {
-    let (wish, corridor) = (order.wish.clone(), surface.corridor.clone());
-    let done = surface.order(async move { corridor.order(order).await }).await;
-    match done.unwrap_or(Err(Rejected::Unknown)) {
+async fn carried_out(surface: &AdminSurface, order: CommandRequest) -> Response<Body> {
+    let (wish, coordinator) = (order.wish.clone(), surface.coordinator.clone());
+    let done = surface.order(async move { coordinator.execute(order).await }).await;
+    match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(done) => {
-            let status = if matches!(done, Done::Pending { .. }) { StatusCode::ACCEPTED } else { StatusCode::OK };
+            let status = if matches!(done, CommandOutcome::Pending { .. }) { StatusCode::ACCEPTED } else { StatusCode::OK };
             let told = match parts_of(&done).len() {
                 ..=MANY_PARTS => told(surface, &wish, &done),
                 // The answer to `stop --all` is a long one, and other orders come by this thread.
@@ -213,22 +213,22 @@ async fn carried_out(surface: &AdminSurface, order: Order) -> Response<Body> {
     }
 }
 
-fn parts_of(done: &Done) -> &[Part] {
+fn parts_of(done: &CommandOutcome) -> &[Part] {
     match done {
-        Done::Committed { parts, .. } | Done::Pending { parts, .. } => parts,
-        Done::Unchanged | Done::Repeated { .. } => &[],
+        CommandOutcome::Committed { parts, .. } | CommandOutcome::Pending { parts, .. } => parts,
+        CommandOutcome::Unchanged | CommandOutcome::Repeated { .. } => &[],
     }
 }
 
 /// What came of it, what is live now, and how to undo it.
-fn told(surface: &AdminSurface, wish: &Wish, done: &Done) -> Json {
-    let truth = surface.corridor.truth();
+fn told(surface: &AdminSurface, wish: &Wish, done: &CommandOutcome) -> Json {
+    let truth = surface.coordinator.truth();
     let truth: &Truth = &truth;
     let (outcome, revision, survives) = match done {
-        Done::Committed { revision, .. } => ("committed", Some(*revision), true),
-        Done::Pending { survives_restart, .. } => ("pending", None, *survives_restart),
-        Done::Unchanged => ("unchanged", None, true),
-        Done::Repeated { revision } => ("repeated", Some(*revision), true),
+        CommandOutcome::Committed { revision, .. } => ("committed", Some(*revision), true),
+        CommandOutcome::Pending { survives_restart, .. } => ("pending", None, *survives_restart),
+        CommandOutcome::Unchanged => ("unchanged", None, true),
+        CommandOutcome::Repeated { revision } => ("repeated", Some(*revision), true),
     };
     let parts = parts_of(done);
     let part = |part: &Part| {

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::answer::json as answer;
 use super::{AdminSurface, admin_document};
-use crate::control::StandingTrouble;
+use crate::control::StandingProblem;
 use crate::definition::Finding;
 
 pub async fn alive(State(surface): State<AdminSurface>) -> Response<Body> {
@@ -48,7 +48,7 @@ fn of_a_file((finding, since_ms): &(Finding, i64)) -> Json {
     })
 }
 
-fn of_all_else(StandingTrouble { trouble, since_ms }: &StandingTrouble) -> Json {
+fn of_all_else(StandingProblem { trouble, since_ms }: &StandingProblem) -> Json {
     json!({
         "code": trouble.kind.as_str(),
         "file": null,

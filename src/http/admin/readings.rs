@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::history::SLOW;
 use super::turns::{Busy, Turns};
-use crate::control::Rejected;
+use crate::control::CommandRejected;
 use crate::store::Verdict;
 use crate::thread_runtime::is_thread_of_orders;
 use crate::truth::CredentialId;
@@ -90,7 +90,7 @@ impl Readings {
     }
 
     /// What verifying the database comes to. One verification runs at a time, and all who ask meanwhile are told its verdict.
-    pub async fn verify<W>(&self, begin: impl FnOnce() -> W) -> Result<Verified, Rejected>
+    pub async fn verify<W>(&self, begin: impl FnOnce() -> W) -> Result<Verified, CommandRejected>
     where
         W: Future<Output = Verified> + Send + 'static,
     {
@@ -111,7 +111,7 @@ impl Readings {
             }
         };
         let verified = told.wait_for(Option::is_some).await.ok().and_then(|verified| verified.clone());
-        verified.ok_or_else(|| Rejected::Down(SLOW.to_owned()))
+        verified.ok_or_else(|| CommandRejected::Down(SLOW.to_owned()))
     }
 
     /// Does some work on a thread that has nothing else to do; `None` if the service ends before it is done.

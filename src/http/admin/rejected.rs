@@ -1,18 +1,18 @@
-//! What the corridor may reject, as answers: the one table from each to its status, its code and what it stands for.
+//! What the coordinator may reject, as answers: the one table from each to its status, its code and what it stands for.
 
 use axum::http::StatusCode;
 use serde_json::Value as Json;
 
 use super::history::revisions;
-use crate::control::Rejected;
+use crate::control::CommandRejected;
 use crate::flag::{FlagKey, Share};
 use crate::http::error::Refusal;
 use crate::truth::Refused;
 
-impl From<Rejected> for Refusal {
-    fn from(rejected: Rejected) -> Refusal {
+impl From<CommandRejected> for Refusal {
+    fn from(rejected: CommandRejected) -> Refusal {
         let since = match &rejected {
-            Rejected::Moved { since, .. } => Some(Box::new(revisions(since))),
+            CommandRejected::Moved { since, .. } => Some(Box::new(revisions(since))),
             _ => None,
         };
         let (status, code, says) = row(&rejected);
@@ -20,24 +20,26 @@ impl From<Rejected> for Refusal {
     }
 }
 
-fn row(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
+fn row(rejected: &CommandRejected) -> (StatusCode, &'static str, &'static str) {
     use StatusCode as S;
     match rejected {
-        Rejected::Refused(refused) => row_of_refused(refused),
-        Rejected::NoSuchRevision(_) => (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision"),
-        Rejected::ReasonNeeded => (S::UNPROCESSABLE_ENTITY, "reason-needed", "what widens needs a reason"),
-        Rejected::KeyReused => (S::UNPROCESSABLE_ENTITY, "key-reused", "the idempotency key was used for another request"),
-        Rejected::MayOnlyNarrow => (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only"),
-        Rejected::Moved { .. } => {
+        CommandRejected::Refused(refused) => row_of_refused(refused),
+        CommandRejected::NoSuchRevision(_) => (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision"),
+        CommandRejected::ReasonNeeded => (S::UNPROCESSABLE_ENTITY, "reason-needed", "what widens needs a reason"),
+        CommandRejected::KeyReused => {
+            (S::UNPROCESSABLE_ENTITY, "key-reused", "the idempotency key was used for another request")
+        }
+        CommandRejected::MayOnlyNarrow => (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only"),
+        CommandRejected::Moved { .. } => {
             (S::CONFLICT, "moved", "the flag, or a segment it names, changed since the caller looked; `since` says how")
         }
-        Rejected::NameTaken(_) => (S::UNPROCESSABLE_ENTITY, "name-taken", "a living token has this name"),
-        Rejected::TooManyCredentials { .. } => {
+        CommandRejected::NameTaken(_) => (S::UNPROCESSABLE_ENTITY, "name-taken", "a living token has this name"),
+        CommandRejected::TooManyCredentials { .. } => {
             (S::UNPROCESSABLE_ENTITY, "too-many-tokens", "there are as many tokens as there may be")
         }
-        Rejected::Down(_) => (S::SERVICE_UNAVAILABLE, "database-down", "the database is out of reach"),
-        Rejected::NoSpace => (S::INSUFFICIENT_STORAGE, "disk-full", "the disk is full"),
-        Rejected::Unknown => {
+        CommandRejected::Down(_) => (S::SERVICE_UNAVAILABLE, "database-down", "the database is out of reach"),
+        CommandRejected::NoSpace => (S::INSUFFICIENT_STORAGE, "disk-full", "the disk is full"),
+        CommandRejected::Unknown => {
             (S::SERVICE_UNAVAILABLE, "outcome-unknown", "the database did not say in time whether it is saved")
         }
     }
@@ -72,8 +74,13 @@ impl May {
     /// The refusals, each made of an example.
     pub fn be_rejected(&self, of_one_flag: bool) -> Vec<Refusal> {
         let Ok(flag) = "flag".parse::<FlagKey>() else { return Vec::new() };
-        let refused = |refused: Refused| Rejected::Refused(refused);
-        let mut rejected = vec![Rejected::KeyReused, Rejected::Down(String::new()), Rejected::NoSpace, Rejected::Unknown];
+        let refused = |refused: Refused| CommandRejected::Refused(refused);
+        let mut rejected = vec![
+            CommandRejected::KeyReused,
+            CommandRejected::Down(String::new()),
+            CommandRejected::NoSpace,
+            CommandRejected::Unknown,
+        ];
         if of_one_flag {
             rejected.push(refused(Refused::UnknownFlag { flag: flag.clone(), similar: None }));
         }
@@ -84,14 +91,14 @@ impl May {
             rejected.push(refused(Refused::DisabledIsDefault(flag.clone())));
         }
         if self.widen {
-            rejected.extend([Rejected::ReasonNeeded, Rejected::MayOnlyNarrow]);
-            rejected.push(Rejected::Moved { flag: flag.clone(), changed_at: 0, since: Vec::new() });
+            rejected.extend([CommandRejected::ReasonNeeded, CommandRejected::MayOnlyNarrow]);
+            rejected.push(CommandRejected::Moved { flag: flag.clone(), changed_at: 0, since: Vec::new() });
         }
         if self.resume {
             rejected.push(refused(Refused::NotStopped(flag.clone())));
         }
         if self.roll_back {
-            rejected.push(Rejected::NoSuchRevision(0));
+            rejected.push(CommandRejected::NoSuchRevision(0));
             rejected.push(refused(Refused::NothingToRollBack(flag.clone())));
             rejected.push(refused(Refused::NothingThen { flag, revision: 0 }));
         }
@@ -101,12 +108,12 @@ impl May {
 
 /// What changes nothing of a flag may still find the database away.
 pub fn without_a_database() -> Vec<Refusal> {
-    vec![Rejected::Down(String::new()).into(), Rejected::NoSpace.into(), Rejected::Unknown.into()]
+    vec![CommandRejected::Down(String::new()).into(), CommandRejected::NoSpace.into(), CommandRejected::Unknown.into()]
 }
 
 /// Why there is no room for another token.
 pub fn no_room_for_a_token() -> Vec<Refusal> {
-    vec![Rejected::NameTaken(String::new()).into(), Rejected::TooManyCredentials { what: "", limit: 0 }.into()]
+    vec![CommandRejected::NameTaken(String::new()).into(), CommandRejected::TooManyCredentials { what: "", limit: 0 }.into()]
 }
 
 /// What was changed meanwhile, where that is why.

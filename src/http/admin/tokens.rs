@@ -12,7 +12,7 @@ use super::answer::{json as answer, refuse};
 use super::guard::Permission;
 use super::members::{Members, bad_order};
 use super::orders::MAX_REASON_BYTES;
-use crate::control::{AdminTokenEnd, Done, Rejected};
+use crate::control::{AdminTokenEnd, CommandOutcome, CommandRejected};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
 use crate::token::{Caller, LOCAL_ADMIN, random_name, random_secret};
@@ -53,7 +53,7 @@ struct Wanted {
 }
 
 pub async fn list(State(surface): State<AdminSurface>) -> Response<Body> {
-    let (known, now) = (surface.corridor.credentials().borrow().clone(), surface.corridor.clock().wall_ms());
+    let (known, now) = (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
     let shown = known.all().iter().filter(|credential| credential.record.is_shown(now));
     answer(&surface, StatusCode::OK, &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }))
 }
@@ -107,7 +107,7 @@ fn find(surface: &AdminSurface, caller: &Caller, named: &str) -> Result<Found, R
     if named.eq_ignore_ascii_case(LOCAL_ADMIN) || named == "admin.token" {
         return Ok(Found::LocalAdmin);
     }
-    let (known, now) = (surface.corridor.credentials().borrow().clone(), surface.corridor.clock().wall_ms());
+    let (known, now) = (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
     if let Some(id) = named.parse().ok().filter(|id| known.get(id).is_some()) {
         return Ok(Found::Credential(id));
     }
@@ -120,20 +120,22 @@ fn find(surface: &AdminSurface, caller: &Caller, named: &str) -> Result<Found, R
 }
 
 async fn end_credential(surface: &AdminSurface, id: CredentialId, caller: &Caller, reason: Option<String>) -> Response<Body> {
-    let (corridor, by, ended) = (surface.corridor.clone(), caller.actor(), id.clone());
-    let done = surface.order(async move { corridor.revoke_credential(&ended, by, reason).await }).await;
-    match done.unwrap_or(Err(Rejected::Unknown)) {
+    let (coordinator, by, ended) = (surface.coordinator.clone(), caller.actor(), id.clone());
+    let done = surface.order(async move { coordinator.revoke_credential(&ended, by, reason).await }).await;
+    match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(Some(done)) => revoked(surface, id.as_str(), &done),
         Ok(None) => refuse(surface, &Refusal::UnknownToken),
         Err(rejected) => refuse(surface, &rejected.into()),
     }
 }
 
-fn revoked(surface: &AdminSurface, id: &str, done: &Done) -> Response<Body> {
+fn revoked(surface: &AdminSurface, id: &str, done: &CommandOutcome) -> Response<Body> {
     let (status, outcome, revision, survives) = match done {
-        Done::Committed { revision, .. } | Done::Repeated { revision } => (StatusCode::OK, "committed", Some(*revision), true),
-        Done::Pending { survives_restart, .. } => (StatusCode::ACCEPTED, "pending", None, *survives_restart),
-        Done::Unchanged => (StatusCode::OK, "unchanged", None, true),
+        CommandOutcome::Committed { revision, .. } | CommandOutcome::Repeated { revision } => {
+            (StatusCode::OK, "committed", Some(*revision), true)
+        }
+        CommandOutcome::Pending { survives_restart, .. } => (StatusCode::ACCEPTED, "pending", None, *survives_restart),
+        CommandOutcome::Unchanged => (StatusCode::OK, "unchanged", None, true),
     };
     let body = json!({ "revoked": id, "outcome": outcome, "revision": revision, "survivesRestart": survives });
     answer(surface, status, &body)
@@ -141,9 +143,9 @@ fn revoked(surface: &AdminSurface, id: &str, done: &Done) -> Response<Body> {
 
 /// It stands in no revision: the file is its node's alone.
 async fn end_admin_token(surface: &AdminSurface) -> Response<Body> {
-    let corridor = surface.corridor.clone();
-    let ended = surface.order(async move { corridor.end_admin_token().await }).await;
-    let (status, survives) = match ended.unwrap_or(Err(Rejected::Unknown)) {
+    let coordinator = surface.coordinator.clone();
+    let ended = surface.order(async move { coordinator.end_admin_token().await }).await;
+    let (status, survives) = match ended.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(AdminTokenEnd::Replaced) => (StatusCode::OK, true),
         Ok(AdminTokenEnd::InMemory) => (StatusCode::ACCEPTED, false),
         Err(rejected) => return refuse(surface, &rejected.into()),
@@ -193,7 +195,7 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
     let (Some(id), Some(secret)) = (id, secret) else { return refuse(surface, &Refusal::NoRandomness) };
     // Told apart at sight from every other secret somebody may have at hand.
     let secret = format!("turnout-{}-{secret}", wanted.role);
-    let now = surface.corridor.clock().wall_ms();
+    let now = surface.coordinator.clock().wall_ms();
     let record = CredentialRecord {
         name: wanted.name,
         role: wanted.role,
@@ -208,9 +210,9 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
         unknown: Default::default(),
     };
     let credential = Credential { id, record };
-    let (corridor, made) = (surface.corridor.clone(), credential.clone());
-    let done = surface.order(async move { corridor.make_credential(made, wanted.reason).await }).await;
-    match done.unwrap_or(Err(Rejected::Unknown)) {
+    let (coordinator, made) = (surface.coordinator.clone(), credential.clone());
+    let done = surface.order(async move { coordinator.make_credential(made, wanted.reason).await }).await;
+    match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(revision) => {
             let mut body = shown_at(now)(&credential);
             (body["secret"], body["revision"]) = (secret.into(), revision.into());

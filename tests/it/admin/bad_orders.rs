@@ -18,7 +18,7 @@ impl Bench {
         let body = body.into();
         let shown =
             format!("{path} {:?} {}", key.map(String::from_utf8_lossy), String::from_utf8_lossy(&body[..body.len().min(120)]));
-        let before = (self.0.revision(), self.0.app.corridor().credentials().borrow().all().len());
+        let before = (self.0.revision(), self.0.app.coordinator().credentials().borrow().all().len());
         let request = self.0.client.post(self.0.admin_url(path)).bearer_auth(self.0.token()).body(body);
         let value = |key: &[u8]| reqwest::header::HeaderValue::from_bytes(key).unwrap();
         let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", value(key)));
@@ -31,7 +31,7 @@ impl Bench {
         assert!(!text.contains(SENT), "{shown}: {text}");
         assert!(!text.contains(|c: char| c.is_control()), "{shown}: {text}");
         assert_eq!(
-            (self.0.revision(), self.0.app.corridor().credentials().borrow().all().len()),
+            (self.0.revision(), self.0.app.coordinator().credentials().borrow().all().len()),
             before,
             "{shown}: something was done"
         );

@@ -50,7 +50,7 @@ async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
                 "expired" => wait_until("its end", async || status_of(&service, &token.secret).await == 401).await,
                 _ => {}
             }
-            let position = service.app.corridor().live().current().position();
+            let position = service.app.coordinator().live().current().position();
             for (request, raw) in &mut waiting {
                 raw.send(body.as_bytes()).await;
                 let answer = raw.answer().await.unwrap();
@@ -59,7 +59,7 @@ async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
                     _ => assert_eq!(answer, "401 unauthenticated", "{request} by a token that was {kind} meanwhile"),
                 }
             }
-            let (now, state) = (service.app.corridor().live().current().position(), service.state("chat").await);
+            let (now, state) = (service.app.coordinator().live().current().position(), service.state("chat").await);
             match kind {
                 "good" => assert_eq!(state["state"], "stopped", "{state}"),
                 _ => assert_eq!((state["state"].as_str(), now), (Some("rollout"), position), "{kind}: {state}"),

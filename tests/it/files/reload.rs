@@ -133,7 +133,7 @@ async fn a_vanished_file_or_folder_takes_nothing_with_it() {
     assert_eq!(service.strategy("build-events", "u-1").await, "realtime-v2");
     std::fs::remove_dir_all(&service.flags).unwrap();
     wait_until("the lost folder to be noticed", async || {
-        let problems = service.app.corridor().problems().current();
+        let problems = service.app.coordinator().problems().current();
         problems.iter().any(|finding| finding.code == turnout::definition::Code::FolderMissing)
     })
     .await;

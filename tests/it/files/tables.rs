@@ -117,14 +117,14 @@ async fn a_save_is_compared_once() {
     let mut texts: Vec<String> = keys.iter().map(|key| flag(key, "rollout: { realtime-v2: 10% }")).collect();
     let service = Service::start(&[]).await;
     let files = |texts: &[String]| Contents::of(paths.iter().zip(texts).map(|(path, text)| (&**path, &**text)));
-    let taken = service.app.corridor().take_in(&files(&texts)).await;
+    let taken = service.app.coordinator().take_in(&files(&texts)).await;
     assert!(taken.compared <= 2 * FLAGS, "all that is new, and again before it is committed: {}", taken.compared);
     for (what, share) in [("nothing", "10%"), ("one that widens", "50%"), ("one that narrows", "5%")] {
         texts[7] = flag(&keys[7], &format!("rollout: {{ realtime-v2: {share} }}"));
         let changed = usize::from(share != "10%");
-        let taken = service.app.corridor().take_in(&files(&texts)).await;
+        let taken = service.app.coordinator().take_in(&files(&texts)).await;
         assert!(taken.compared >= FLAGS && taken.compared <= FLAGS + changed, "{what}: {}", taken.compared);
-        let live = service.app.corridor().live().current().flag(&keys[7]).is_some();
-        assert!(live && !service.app.corridor().problems().has(turnout::control::TroubleKind::FilesWait));
+        let live = service.app.coordinator().live().current().flag(&keys[7]).is_some();
+        assert!(live && !service.app.coordinator().problems().has(turnout::control::ProblemKind::FilesWait));
     }
 }

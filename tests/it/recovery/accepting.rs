@@ -40,7 +40,7 @@ async fn what_was_known_here_goes_into_the_database_first() {
         let home = template.leave(left.0, left.1, left.2).await;
         let accepting = Config { accept_database: true, ..config(home.path()) };
         let app = App::start(accepting).await.unwrap_or_else(|error| panic!("{left:?}: {error}"));
-        let position = app.corridor().live().current().position();
+        let position = app.coordinator().live().current().position();
         app.stop().await;
         // Everything is as it was accepted, without a person.
         let mut service = Service::start_in(home).await;

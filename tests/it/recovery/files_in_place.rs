@@ -43,7 +43,7 @@ async fn what_is_committed_beside_a_deleted_companion_is_not_lost() {
         let told: Json = stop.json().await.unwrap();
         assert_eq!(told["survivesRestart"], true, "{name}: {told}");
         wait_until("the database to be up again", async || {
-            database(&service).await["state"] == "up" && service.app.corridor().truth().pending().is_empty()
+            database(&service).await["state"] == "up" && service.app.coordinator().truth().pending().is_empty()
         })
         .await;
         service.crash().await;
@@ -63,7 +63,7 @@ async fn a_folder_in_the_place_of_another_is_held_and_written_to() {
     fs::rename(&service.data, service.data.with_extension("moved")).unwrap();
     wait_until("what is live to be kept in a new folder", async || service.data.join("last-good").exists()).await;
     assert!(DataFolder::open(&service.data).unwrap_err().to_string().contains("another turnout is using"));
-    let problems = service.app.corridor().problems().troubles();
+    let problems = service.app.coordinator().problems().troubles();
     assert!(problems.iter().any(|problem| problem.kind.as_str() == "data-folder"), "{problems:?}");
     // An earlier server's folder may be used by another one now, and is given back by it.
     assert!(DataFolder::open(&service.data.with_extension("moved")).is_ok());

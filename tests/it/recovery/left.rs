@@ -49,7 +49,7 @@ impl Template {
             // Each is a state of its own, so that the one before the last is there too.
             let revision = service.revision();
             wait_until("it to be kept", async || {
-                service.app.corridor().standing().kept.is_some_and(|head| head.revision == revision)
+                service.app.coordinator().store_status().kept.is_some_and(|head| head.revision == revision)
             })
             .await;
         }

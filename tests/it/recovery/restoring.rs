@@ -44,8 +44,10 @@ async fn copy_pages(service: &Service, to: &Path) {
 /// Waits until what is live is kept in the last good state.
 async fn kept(service: &Service) {
     let revision = service.revision();
-    wait_until("it to be kept", async || service.app.corridor().standing().kept.is_some_and(|head| head.revision == revision))
-        .await;
+    wait_until("it to be kept", async || {
+        service.app.coordinator().store_status().kept.is_some_and(|head| head.revision == revision)
+    })
+    .await;
 }
 
 async fn stops(service: &Service) -> usize {

@@ -12,4 +12,5 @@ mod saving;
 mod slow_disk;
 mod staging;
 mod tampering;
+mod two_writers;
 mod written;

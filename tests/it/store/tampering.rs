@@ -52,7 +52,7 @@ async fn with_a_past() -> (Service, Kept) {
             assert_eq!(service.ordered(&path, json!({})).await.0, 200);
         }
     }
-    let kept = service.app.corridor().kept();
+    let kept = service.app.coordinator().kept();
     service.stop().await;
     (service, kept)
 }

@@ -154,7 +154,7 @@ async fn a_flip_beside_streams_of_all_flags_decides_that_flag_alone() {
     // What a stream says is what a question is answered, tag and all, whatever changes: also when flags come and go.
     std::fs::write(service.flags.join("new.yaml"), flag("new", "rollout: { realtime-v2: 100% }")).unwrap();
     service.order("/v1/flags/f100/set", json!({ "realtime-v2": "0%", "reason": "test" })).await;
-    wait_until("the new flag is there", async || service.app.corridor().live().current().flag("new").is_some()).await;
+    wait_until("the new flag is there", async || service.app.coordinator().live().current().flag("new").is_some()).await;
     for (user, stream) in streams.iter_mut().enumerate() {
         let answer = service.post("/v1/strategy", body(user)).await;
         let tag = answer.headers()["etag"].to_str().unwrap().to_owned();

@@ -104,7 +104,7 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
         for (who, _) in &watchers {
             answers.push(who.ask(&service).await);
         }
-        held.push((service.app.corridor().live().current().position(), answers));
+        held.push((service.app.coordinator().live().current().position(), answers));
     }
 
     let (_, now) = held.last().unwrap();

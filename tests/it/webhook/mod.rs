@@ -108,7 +108,7 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
     assert_eq!(bodies, history[1..], "each once, in order, as the history has it");
     assert_eq!(told.count("delivered"), bodies.len() as u64);
 
-    let epoch = service.app.corridor().standing().epoch.unwrap();
+    let epoch = service.app.coordinator().store_status().epoch.unwrap();
     for post in &received {
         let revision = post.json()["revision"].as_u64().unwrap();
         assert!(post.is_signed_with(SECRET) && !post.is_signed_with("another-secret"), "{}", post.head);
@@ -229,7 +229,7 @@ async fn a_restart_goes_on_where_it_was() {
     all_told(&service).await;
     assert_eq!(receiver.revisions(), [2, 3, 4, 5, 6, 7]);
     let ids: Vec<String> = receiver.received().iter().map(|post| post.header("turnout-webhook-id").to_owned()).collect();
-    let epoch = service.app.corridor().standing().epoch.unwrap();
+    let epoch = service.app.coordinator().store_status().epoch.unwrap();
     assert!(ids.iter().all(|id| id.starts_with(&epoch)), "{ids:?}");
 }
 
@@ -252,7 +252,7 @@ async fn what_was_done_without_the_database_is_told_when_it_is_back() {
     wait_until("the stop is told", async || receiver.revisions().contains(&4)).await;
     assert_eq!((receiver.revisions(), all_told(&service).await.problems.len()), (vec![2, 3, 4], 0));
     wait_until("its place is written down", async || {
-        let store = service.app.corridor().store().await.unwrap();
+        let store = service.app.coordinator().store().unwrap();
         store.cursor("webhook").await.unwrap() == Some(4)
     })
     .await;

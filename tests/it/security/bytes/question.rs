@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use turnout::clock::Clock;
-use turnout::control::{Corridor, Opening};
+use turnout::control::{Coordinator, OpenOptions};
 use turnout::data::DataFolder;
 use turnout::definition::Contents;
 use turnout::flag::ServerAuth;
@@ -59,7 +59,7 @@ impl Questions {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let home = TempDir::new().unwrap();
         let data = Arc::new(DataFolder::open(home.path()).unwrap());
-        let opening = Opening {
+        let opening = OpenOptions {
             data,
             contents: Contents::default(),
             server_auth: ServerAuth::Off,
@@ -67,13 +67,13 @@ impl Questions {
             clock: Clock::default(),
             accept_database: false,
             may_be_new: true,
-            tell: |_| (),
+            observer: |_| (),
         };
         let routes = runtime.block_on(async {
-            let corridor = Corridor::open(opening).await.unwrap();
-            corridor.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
-            assert!(corridor.live().current().flag("chat").is_some());
-            routes::<&str>(Surface::of(&corridor, StreamLimits::default(), Gate::default(), Proxies::default()), &[])
+            let coordinator = Coordinator::open(opening).await.unwrap();
+            coordinator.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
+            assert!(coordinator.live().current().flag("chat").is_some());
+            routes::<&str>(Surface::of(&coordinator, StreamLimits::default(), Gate::default(), Proxies::default()), &[])
         });
         Questions { _home: home, routes, documented: public_document(), runtime }
     }

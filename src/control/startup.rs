@@ -1,16 +1,24 @@
 //! A start: what is found in the data folder is looked at, what is served of it is decided (`recovery`), and only then is anything written.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::believe::book_of_kept;
+use super::admin_token::AdminToken;
+use super::adopt::book_of_kept;
+use super::commit::Committer;
+use super::fast_path::FastPath;
+use super::idempotency::KeyTurns;
+use super::lock_order::{AsyncLock, Lock, Rank};
+use super::publisher::Publisher;
 use super::recovery::{Base, Copies, DatabaseFound, Decision, FilesFound, Known, Witness, decide, look_at_database, why_held};
-use super::{Contact, Corridor, Database, Inner, Lane, News, Standing, lock};
+use super::saving::Saving;
+use super::store_handle::StoreHandle;
+use super::witnesses::Witnesses;
+use super::{ControlEvent, Coordinator, Database, Inner};
 use crate::clock::Clock;
 use crate::data::{DataFolder, FoundJournal, FoundLastGood, Journal, JournalError, LastGood};
 use crate::definition::limits::CHECKS_AT_ONCE;
@@ -32,7 +40,7 @@ const PAGES_WITHOUT: Duration = Duration::from_secs(2);
 
 /// What opening takes.
 #[derive(Debug)]
-pub struct Opening {
+pub struct OpenOptions {
     pub data: Arc<DataFolder>,
     /// What the flags folder holds. It is not served by this: what the database or the last good state speak of and it holds is not
     /// read again.
@@ -46,12 +54,12 @@ pub struct Opening {
     pub accept_database: bool,
     /// Whether an empty data folder is a first start, or one that lost its volume.
     pub may_be_new: bool,
-    pub tell: fn(&News),
+    pub observer: fn(&ControlEvent),
 }
 
 /// Why there is no start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartFault {
+pub enum StartupError {
     #[error("there is no database to accept: {0}")]
     NothingToAccept(String),
     #[error("the database cannot be accepted: {0}")]
@@ -60,10 +68,10 @@ pub enum StartFault {
     NewData(String),
 }
 
-impl Corridor {
+impl Coordinator {
     /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
-    pub async fn open(opening: Opening) -> Result<Corridor, StartFault> {
-        let Opening { data, contents, server_auth, public_path, clock, accept_database, may_be_new, tell } = opening;
+    pub async fn open(opening: OpenOptions) -> Result<Coordinator, StartupError> {
+        let OpenOptions { data, contents, server_auth, public_path, clock, accept_database, may_be_new, observer } = opening;
         let mut library = Library::default();
         // What is wrong with it is told when it is taken in.
         library.read(&contents, CHECKS_AT_ONCE);
@@ -78,56 +86,41 @@ impl Corridor {
         let mut truth = Truth::of(Book::empty(), pending);
         truth.know_revoked(files.credentials().filter(|credential| credential.record.is_needed(now)));
         let inner = Arc::new(Inner {
-            live: Arc::new(Live::new(Snapshot::cold(server_auth, public_path))),
-            problems: Arc::default(),
-            contact: Arc::new(Contact::default()),
-            truth: Mutex::new(Arc::new(truth)),
-            library: Mutex::new(library),
-            reconciling: tokio::sync::Mutex::default(),
-            lane: Arc::new(tokio::sync::Mutex::new(Lane::default())),
-            narrow: tokio::sync::Mutex::new(()),
-            journal: Arc::default(),
-            journaled: Mutex::default(),
-            known: Mutex::new(copies.known().cloned()),
-            copies: Mutex::new(Some(copies)),
-            last_good: Mutex::new(file),
-            is_unsound: AtomicBool::new(false),
-            believed_in: AtomicU64::new(0),
-            kept_beside: unknown,
-            found_at_start: Mutex::default(),
-            replayed: AtomicU64::new(0),
-            committed_entries: Mutex::default(),
-            untried: Mutex::default(),
-            waiting: Mutex::default(),
-            standing: Mutex::new(Standing { database: Database::Up, epoch: None, kept }),
-            credentials: watch::Sender::default(),
+            publisher: Publisher::new(Live::new(Snapshot::cold(server_auth, public_path)), truth),
+            store: StoreHandle::new(kept),
+            committer: AsyncLock::new(Rank::Committer, Committer::default()),
+            fast_path: FastPath::default(),
+            witnesses: Witnesses::new(copies, file, unknown),
+            library: Lock::new(Rank::Library, library),
+            reconciling: AsyncLock::new(Rank::Reconciling, ()),
+            keys: KeyTurns::default(),
             local_admin: LocalAdmin::default(),
-            admin_token: Default::default(),
+            admin_token: AsyncLock::new(Rank::AdminToken, AdminToken::default()),
+            ends: Lock::default(),
+            problems: Arc::default(),
+            saving: Saving::default(),
             wake: Notify::new(),
             changed: Notify::new(),
-            revisions: watch::Sender::new(0),
-            saving: Default::default(),
             data,
             clock,
-            ends: Mutex::default(),
-            tell,
+            observer,
         });
         inner.open_admin_token().await;
         inner.begin(files, accept_database, may_be_new).await?;
         // From here on, not from when its task first runs: the clock may leap in between.
         let leaps = inner.watch_clock();
-        tokio::spawn(super::keeper::keep(Arc::downgrade(&inner), leaps));
-        tokio::spawn(super::keeper::save(Arc::downgrade(&inner)));
+        tokio::spawn(super::maintenance::keep(Arc::downgrade(&inner), leaps));
+        tokio::spawn(super::maintenance::save(Arc::downgrade(&inner)));
         tokio::spawn(super::saving::watch_disk(Arc::downgrade(&inner)));
         tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
-        Ok(Corridor(inner))
+        Ok(Coordinator(inner))
     }
 
     /// Keeps the last state and lets go of the database.
     pub async fn close(&self) {
         self.0.save_last_good().await;
-        if let Ok(mut lane) = timeout(Duration::from_secs(1), self.0.lane.lock()).await
-            && let Some(store) = lane.store.take()
+        if let Ok(_committer) = timeout(Duration::from_secs(1), self.0.committer.lock()).await
+            && let Some(store) = self.0.store.take()
         {
             let _ = timeout(Duration::from_secs(1), store.close()).await;
         }
@@ -135,8 +128,8 @@ impl Corridor {
 }
 
 impl Inner {
-    async fn begin(self: &Arc<Self>, mut files: FilesFound, accept: bool, may_be_new: bool) -> Result<(), StartFault> {
-        let mut lane = self.lane.clone().lock_owned().await;
+    async fn begin(self: &Arc<Self>, mut files: FilesFound, accept: bool, may_be_new: bool) -> Result<(), StartupError> {
+        let mut committer = self.committer.lock().await;
         let mut copies = self.copies();
         let is_kept = matches!(copies.last_good, Witness::Good(_)) && !accept;
         let (patience, pages) = if is_kept { (WITH_LAST_GOOD, PAGES_WITH_LAST_GOOD) } else { (WITHOUT, PAGES_WITHOUT) };
@@ -146,11 +139,11 @@ impl Inner {
         let found = timeout(patience, looking).await.unwrap_or_else(late);
         if files.doubt_blank_journal(&found) {
             copies = files.copies(&self.data);
-            *lock(&self.copies) = Some(copies.clone());
+            *self.witnesses.copies.lock() = Some(copies.clone());
         }
         let decision = decide(&found.witness(), &copies);
         if decision == Decision::First && !may_be_new {
-            return Err(StartFault::NewData(self.data.path().display().to_string()));
+            return Err(StartupError::NewData(self.data.path().display().to_string()));
         }
         self.tell_what_was_found(&files, &copies);
         let doubt = match &decision {
@@ -160,14 +153,14 @@ impl Inner {
         if let Decision::Hold { base, .. } = &decision {
             self.forget_committed(*base, &files, &found).await;
         }
-        self.truth().set_doubt(doubt, self.clock.wall_ms());
+        self.state().set_doubt(doubt, self.clock.wall_ms());
         self.open_journal(&files.journal).await;
         match decision {
-            Decision::Serve => self.begin_with(&mut lane, found, &files).await,
-            Decision::First => self.begin_anew(&mut lane).await?,
+            Decision::Serve => self.begin_with(&mut committer, found, &files).await,
+            Decision::First => self.begin_anew(&mut committer).await?,
             Decision::Hold { base, .. } if accept => {
                 let known = self.known_state(base, &files);
-                self.accept(&mut lane, found, &copies, known).await?;
+                self.accept(&mut committer, found, &copies, known).await?;
                 self.end_hold().await;
             }
             Decision::Hold { base, .. } => {
@@ -177,9 +170,9 @@ impl Inner {
             }
         }
         // What was acknowledged before a crash is live before the first answer, and committed if that can be.
-        let _ = self.replay(&mut lane).await;
+        let _ = self.replay(&mut committer).await;
         {
-            let truth = self.truth();
+            let truth = self.state();
             if !truth.pending().is_empty() {
                 self.refresh(&truth);
             }
@@ -191,11 +184,11 @@ impl Inner {
     }
 
     /// The database is the newest state: it is written to from here on.
-    async fn begin_with(self: &Arc<Self>, lane: &mut Lane, found: DatabaseFound, files: &FilesFound) {
+    async fn begin_with(self: &Arc<Self>, committer: &mut Committer, found: DatabaseFound, files: &FilesFound) {
         let last_good = files.kept(Some(Base::LastGood));
         match self.open_store().await {
             Ok(opened) => {
-                self.believe(lane, opened, last_good).await;
+                self.believe(committer, opened, last_good).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
                     self.await_pages(store, pages);
                 }
@@ -210,17 +203,17 @@ impl Inner {
     }
 
     /// Nothing was ever known here.
-    async fn begin_anew(self: &Arc<Self>, lane: &mut Lane) -> Result<(), StartFault> {
-        (self.tell)(&News::FirstStart { data: self.data.path().display().to_string() });
+    async fn begin_anew(self: &Arc<Self>, committer: &mut Committer) -> Result<(), StartupError> {
+        (self.observer)(&ControlEvent::FirstStart { data: self.data.path().display().to_string() });
         match self.make_store().await {
-            Ok(opened) => self.believe(lane, opened, None).await,
+            Ok(opened) => self.believe(committer, opened, None).await,
             // The files are served all the same.
             Err(why) => self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() }),
         }
         Ok(())
     }
 
-    pub(super) async fn make_store(&self) -> Result<super::believe::Opened, String> {
+    pub(super) async fn make_store(&self) -> Result<super::adopt::Opened, String> {
         let epoch = random_name().ok_or("the system gives no randomness")?;
         Store::make_sqlite(&self.data.database(), &epoch).await.map_err(|error| error.chain())?;
         self.open_store().await
@@ -240,17 +233,17 @@ impl Inner {
     }
 
     fn known_state(&self, base: Option<Base>, files: &FilesFound) -> Known {
-        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let at_hand = Forms::at_hand(&self.library.lock(), &self.state().book);
         let kept = files.kept(base);
         Known { book: kept.and_then(|kept| book_of_kept(kept, at_hand).ok()) }
     }
 
     /// Opens the journal, or makes one of what reads. Without it stops live in memory alone, and are said to.
     async fn open_journal(self: &Arc<Self>, found: &FoundJournal) {
-        let mut journal = self.journal.clone().lock_owned().await;
-        let (path, known) = (self.data.journal(), lock(&self.known).clone());
+        let mut journal = self.fast_path.journal.lock().await.handed_over();
+        let (path, known) = (self.data.journal(), self.witnesses.known.lock().clone());
         let (entries, doubt) = {
-            let truth = self.truth();
+            let truth = self.state();
             (truth.pending().to_vec(), found.contents().map(|contents| contents.doubt.clone()).unwrap_or_default())
         };
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
@@ -264,7 +257,7 @@ impl Inner {
         });
         match opened.await.unwrap_or(Err(JournalError::NotInPlace)) {
             Ok(opened) => {
-                lock(&self.journaled).extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
+                self.fast_path.journaled.lock().extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
                 *journal = Some(opened);
             }
             Err(error) => self.tell_journal(Some(error.to_string())),
@@ -274,17 +267,17 @@ impl Inner {
     /// A person decided: what stood against the database counts no more, and nothing of it is in the way.
     async fn end_hold(self: &Arc<Self>) {
         let inner = self.clone();
-        let mut journal = self.journal.clone().lock_owned().await;
+        let mut journal = self.fast_path.journal.lock().await.handed_over();
         let ended = spawn_blocking(move || {
-            let entries = inner.truth().pending().to_vec();
-            let known = lock(&inner.known).clone();
-            let _ = lock(&inner.last_good).set_newer_aside();
+            let entries = inner.state().pending().to_vec();
+            let known = inner.witnesses.known.lock().clone();
+            let _ = inner.witnesses.last_good.lock().set_newer_aside();
             let made = inner.data.set_newer_journal_aside().map_err(JournalError::from);
             let made = made.and_then(|()| Journal::make(&inner.data.journal(), known, &entries, &Doubt::None));
             match made {
                 Ok(made) => {
                     let ids = entries.into_iter().map(|entry| entry.id).filter(|id| !made.leaves_out(id));
-                    lock(&inner.journaled).extend(ids);
+                    inner.fast_path.journaled.lock().extend(ids);
                     *journal = Some(made);
                     inner.tell_journal(None);
                 }
@@ -298,9 +291,9 @@ impl Inner {
     fn tell_what_was_found(&self, files: &FilesFound, copies: &Copies) {
         if matches!(files.last_good, FoundLastGood::Damaged { .. }) {
             // Where it cannot be, it stays where it is all the same until another takes its place.
-            let _ = lock(&self.last_good).set_aside();
+            let _ = self.witnesses.last_good.lock().set_aside();
         }
-        *lock(&self.found_at_start) = files.troubles(&self.data, copies);
+        *self.witnesses.found_at_start.lock() = files.troubles(&self.data, copies);
         self.tell_journal(None);
         self.tell_last_good(None);
     }

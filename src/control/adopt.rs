@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 
 use tokio::time::timeout;
 
+use super::commit::Committer;
 use super::quarantine;
 use super::recovery::{Base, DatabaseFound, FilesFound};
-use super::{Database, Inner, Lane, lock};
+use super::{Database, Inner};
 use crate::clock;
 use crate::data::LastGood;
 use crate::store::{Loaded, Store, StoreError};
@@ -28,27 +29,27 @@ impl Inner {
             StoreError::NoFile => format!("{} is not there", self.data.database().display()),
             error => error.chain(),
         })?;
-        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let at_hand = Forms::at_hand(&self.library.lock(), &self.state().book);
         let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
         Ok(Opened { store, loaded, at_hand })
     }
 
     /// Serves what a database says, and writes to it from here on.
-    pub(super) async fn believe(self: &Arc<Self>, lane: &mut Lane, opened: Opened, last_good: Option<&LastGood>) {
+    pub(super) async fn believe(self: &Arc<Self>, committer: &mut Committer, opened: Opened, last_good: Option<&LastGood>) {
         let Opened { store, loaded, at_hand } = opened;
         let head = loaded.head;
         let epoch = loaded.epoch.clone();
         let old_tokens = loaded.old_tokens.clone();
         let (book, poison) =
             quarantine::book_of(&store, loaded, at_hand, last_good.filter(|last_good| last_good.head == head)).await;
-        lane.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &book));
-        let book = book.and_credentials(lane.old_tokens.iter().flatten().cloned());
-        self.trouble(super::TroubleKind::PoisonRow, poison);
+        committer.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &book));
+        let book = book.and_credentials(committer.old_tokens.iter().flatten().cloned());
+        self.trouble(super::ProblemKind::PoisonRow, poison);
         let known = self.committed_already(&store).await;
-        lock(&self.committed_entries).extend(known.iter().cloned());
+        self.fast_path.committed.lock().extend(known.iter().cloned());
         {
-            let mut truth = self.truth();
-            match truth.position() == self.live.current().position() {
+            let mut truth = self.state();
+            match truth.position() == self.publisher.live.current().position() {
                 true => known.iter().for_each(|id| truth.forget(id)),
                 false => truth.forget_unseen(&known),
             }
@@ -56,16 +57,16 @@ impl Inner {
             truth.set_doubt(Doubt::None, self.clock.wall_ms());
             self.refresh(&truth);
         }
-        lock(&self.standing).epoch = Some(epoch.clone());
-        *lock(&self.known) = Some(KnownHead { epoch, head });
+        self.store.set_epoch(epoch.clone());
+        *self.witnesses.known.lock() = Some(KnownHead { epoch, head });
         // From here on memory is the witness of the newest state.
-        *lock(&self.copies) = None;
-        self.believed_in.store(self.data.number(), Ordering::Relaxed);
-        lane.store = Some(Arc::new(store));
+        *self.witnesses.copies.lock() = None;
+        self.witnesses.adopted_in.store(self.data.number(), Ordering::Relaxed);
+        self.store.put(Arc::new(store));
         self.set_database(Database::Up);
-        self.revisions.send_replace(head.revision);
+        self.publisher.revisions.send_replace(head.revision);
         self.changed.notify_one();
-        self.settle_credentials(lane).await;
+        self.settle_credentials(committer).await;
     }
 
     /// Forgets the entries of the journal that are committed in the base that is served: laid over it again, a stop would come back that
@@ -76,16 +77,16 @@ impl Inner {
             (_, Some(kept), _) => kept.committed.clone(),
             _ => return,
         };
-        self.truth().forget_unseen(&committed);
-        lock(&self.committed_entries).extend(committed);
+        self.state().forget_unseen(&committed);
+        self.fast_path.committed.lock().extend(committed);
     }
 
     /// The pending entries that the database has: they were read from a journal that was not cleared yet.
     async fn committed_already(&self, store: &Store) -> Vec<String> {
-        let ids: Vec<String> = self.truth().pending().iter().map(|pending| pending.id.clone()).collect();
+        let ids: Vec<String> = self.state().pending().iter().map(|pending| pending.id.clone()).collect();
         let mut known = Vec::new();
         for id in ids {
-            if let Ok(Ok(Some(_))) = timeout(super::lane::READ, store.by_idempotency_key(&id)).await {
+            if let Ok(Ok(Some(_))) = timeout(super::commit::READ, store.by_idempotency_key(&id)).await {
                 known.push(id);
             }
         }
@@ -99,21 +100,21 @@ impl Inner {
         kept: Option<&LastGood>,
         store: Option<&Store>,
     ) -> Result<(), String> {
-        let at_hand = Forms::at_hand(&lock(&self.library), &self.truth().book);
+        let at_hand = Forms::at_hand(&self.library.lock(), &self.state().book);
         let (epoch, book) = match (base, kept, store) {
             (Base::Database, _, Some(store)) => {
                 let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
                 let (epoch, old_tokens) = (loaded.epoch.clone(), loaded.old_tokens.clone().unwrap_or_default());
                 let (book, poison) = quarantine::book_of(store, loaded, at_hand, None).await;
-                self.trouble(super::TroubleKind::PoisonRow, poison);
+                self.trouble(super::ProblemKind::PoisonRow, poison);
                 let old_tokens = not_yet_recorded(old_tokens, &book);
                 (epoch, book.and_credentials(old_tokens))
             }
             (_, Some(kept), _) => (kept.epoch.clone(), book_of_kept(kept, at_hand).map_err(|error| error.to_string())?),
             _ => return Err("nothing of what was known reads".to_owned()),
         };
-        lock(&self.standing).epoch = Some(epoch);
-        let mut truth = self.truth();
+        self.store.set_epoch(epoch);
+        let mut truth = self.state();
         truth.serve_recorded(book);
         self.refresh(&truth);
         Ok(())

@@ -1,13 +1,13 @@
 //! Whether the clock can be believed: one that leapt is a problem until it has run evenly for a while.
 
-use super::{Inner, Trouble, TroubleKind};
+use super::{Inner, Problem, ProblemKind};
 use crate::clock;
 use crate::moment::{LEAP_HEALS_MS, Leap, LeapWatch};
 
 impl Inner {
     /// Begins to watch it. It cannot be earlier than when the newest revision was committed.
     pub(super) fn watch_clock(&self) -> LeapWatch {
-        LeapWatch::after(self.truth().book.head.committed_at_ms, self.clock.now())
+        LeapWatch::after(self.state().book.head.committed_at_ms, self.clock.now())
     }
 
     pub(super) fn look_at_clock(&self, leaps: &mut LeapWatch) {
@@ -16,8 +16,8 @@ impl Inner {
             let way = if by_ms > 0 { "forward" } else { "back" };
             // To the nearest second: the two clocks are read one after the other, and drift by parts of one.
             let by_s = (by_ms.unsigned_abs() + 500) / 1_000;
-            Trouble {
-                kind: TroubleKind::Clock,
+            Problem {
+                kind: ProblemKind::Clock,
                 subject: None,
                 message: format!("the clock leapt {by_s} s {way}, to {}", clock::utc(at.wall_ms)),
                 hint: format!(
@@ -27,6 +27,6 @@ impl Inner {
                 ),
             }
         });
-        self.trouble(TroubleKind::Clock, trouble.into_iter().collect());
+        self.trouble(ProblemKind::Clock, trouble.into_iter().collect());
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::lane::READ;
-use super::recovery::{Copies, DatabaseFound, Decision, JournalWitness, Witness, decide, look_at_database, why_held};
-use super::{Database, Inner, Lane, Trouble, TroubleKind, lock};
+use super::commit::{Committer, READ};
+use super::recovery::{DatabaseFound, Decision, decide, look_at_database, why_held};
+use super::{Database, Inner, Problem, ProblemKind};
 use crate::data::Beside;
 use crate::moment::LeapWatch;
 use crate::store::{Store, StoreError};
@@ -27,7 +27,7 @@ const PAGES_AGAIN: Duration = Duration::from_secs(30);
 /// Changes of this time are kept as one.
 const COALESCE: Duration = Duration::from_millis(250);
 
-/// Looks after the database until the corridor is gone.
+/// Looks after the database until the coordinator is gone.
 pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
     let mut until_end: Option<Duration> = None;
     loop {
@@ -38,26 +38,26 @@ pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
         };
         strong.look_at_clock(&mut leaps);
         let is_held = strong.look_at_folder().await;
-        let mut lane = strong.lane.clone().lock_owned().await;
+        let mut committer = strong.committer.lock().await;
         match is_held {
-            Ok(()) => strong.look(&mut lane, woken).await,
+            Ok(()) => strong.look(&mut committer, woken).await,
             // What another server uses is not touched.
-            Err(why) => strong.lose(&mut lane, &why),
+            Err(why) => strong.lose(&mut committer, &why),
         }
-        strong.settle_credentials(&mut lane).await;
-        if strong.replay(&mut lane).await.is_err() {
+        strong.settle_credentials(&mut committer).await;
+        if strong.replay(&mut committer).await.is_err() {
             // Whoever waits for a commit is told that there is none yet.
-            lock(&strong.waiting).clear();
+            strong.fast_path.dismiss_waiters();
         }
-        strong.look_at_saving(&lane).await;
-        let in_reach = lane.store.is_some();
-        drop(lane);
+        strong.look_at_saving().await;
+        let in_reach = strong.store.is_open();
+        drop(committer);
         strong.look_at_journal().await;
         strong.settle_journal().await;
         if in_reach && strong.files_wait() {
             strong.record().await;
         }
-        let credentials = strong.credentials.borrow().clone();
+        let credentials = strong.publisher.credentials.borrow().clone();
         strong.look_at_ends(&credentials);
         until_end = strong.expire().await;
     }
@@ -67,7 +67,7 @@ pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
 pub(super) async fn save(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
-        // Looked at again now and then, so that a corridor that was dropped is let go.
+        // Looked at again now and then, so that a coordinator that was dropped is let go.
         if timeout(EVERY, strong.changed.notified()).await.is_ok() {
             sleep(COALESCE).await;
             if !strong.save_last_good().await {
@@ -84,32 +84,31 @@ async fn check_pages(path: &Path) -> Result<(), StoreError> {
 
 impl Inner {
     /// Looks whether the database is still there, or is back.
-    async fn look(self: &Arc<Self>, lane: &mut Lane, woken: bool) {
-        match lane.store.clone() {
+    async fn look(self: &Arc<Self>, committer: &mut Committer, woken: bool) {
+        match self.store.get() {
             Some(_) if woken => {}
             Some(store) => match timeout(READ, store.head()).await {
                 Ok(Ok((_, head))) => {
-                    self.contact.note(true);
-                    if head != self.truth().book.head {
-                        // Somebody else wrote to it: everything is read anew.
-                        self.lose(lane, "it was written to by another program");
-                        Box::pin(self.look(lane, false)).await;
+                    self.store.staleness.note(true);
+                    if head != self.state().book.head && self.catch_up(committer, &store).await.is_err() {
+                        // It does not continue what is known here: what it is now is looked at anew.
+                        Box::pin(self.look(committer, false)).await;
                     }
                 }
-                Ok(Err(error)) => self.lose(lane, &error.chain()),
-                Err(_) => self.lose(lane, "it does not answer in time"),
+                Ok(Err(error)) => self.lose(committer, &error.chain()),
+                Err(_) => self.lose(committer, "it does not answer in time"),
             },
-            None => self.reopen(lane).await,
+            None => self.reopen(committer).await,
         }
     }
 
-    async fn reopen(self: &Arc<Self>, lane: &mut Lane) {
-        if !self.let_go_of_lost(lane).await {
+    async fn reopen(self: &Arc<Self>, committer: &mut Committer) {
+        if !self.let_go_of_lost(committer).await {
             return;
         }
         let copies = self.copies();
         // Neither of them ends by the database.
-        if !copies.journal.doubt.is_none() || self.is_unsound.load(Ordering::Relaxed) {
+        if !copies.journal.doubt.is_none() || self.witnesses.is_unsound.load(Ordering::Relaxed) {
             return;
         }
         let path = self.data.database();
@@ -125,12 +124,12 @@ impl Inner {
         };
         match opened.map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned()))) {
             Some(Ok(opened)) => {
-                self.believe(lane, opened, None).await;
+                self.believe(committer, opened, None).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
                     self.await_pages(store, pages);
                 }
                 let recording = self.clone();
-                // Files that waited; after the lane is free.
+                // Files that waited; after the committer is free.
                 tokio::spawn(async move { recording.record().await });
             }
             Some(Err(why)) => self.set_database(Database::Down { why, since_ms }),
@@ -145,24 +144,9 @@ impl Inner {
         }
     }
 
-    /// The witnesses of the newest state beside the database: what the copies said at the start, and memory once a database was believed.
-    pub(super) fn copies(&self) -> Copies {
-        if let Some(copies) = &*lock(&self.copies) {
-            return copies.clone();
-        }
-        let head = self.truth().book.head;
-        let memory = lock(&self.standing).epoch.clone().map(|epoch| KnownHead { epoch, head });
-        Copies {
-            last_good: memory.map_or(Witness::Absent, Witness::Good),
-            earlier: Witness::Absent,
-            journal: JournalWitness::default(),
-            is_anything_ours: true,
-        }
-    }
-
     /// Whether a person must decide before anything widens or a file is taken in.
     pub(super) fn is_held(&self) -> bool {
-        matches!(lock(&self.standing).database, Database::Held { .. })
+        self.store.is_held()
     }
 
     /// Holds a database after all whose pages turn out to be damaged, until they are sound.
@@ -180,23 +164,23 @@ impl Inner {
                 fault = check_pages(&path).await.err();
             }
             if let Some(inner) = inner.upgrade() {
-                inner.is_unsound.store(false, Ordering::Relaxed);
+                inner.witnesses.is_unsound.store(false, Ordering::Relaxed);
                 inner.wake.notify_one();
             }
         });
     }
 
     async fn distrust(self: &Arc<Self>, why: String) {
-        let mut lane = self.lane.clone().lock_owned().await;
-        if !self.is_unsound.swap(true, Ordering::Relaxed) {
-            self.lose(&mut lane, &why);
+        let mut committer = self.committer.lock().await;
+        if !self.witnesses.is_unsound.swap(true, Ordering::Relaxed) {
+            self.lose(&mut committer, &why);
             self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
         }
     }
 
     /// Whether nothing holds the files of the database that was lost any more.
-    async fn let_go_of_lost(&self, lane: &mut Lane) -> bool {
-        let Some(lost) = lane.lost.take() else { return true };
+    async fn let_go_of_lost(&self, committer: &mut Committer) -> bool {
+        let Some(lost) = committer.lost.take() else { return true };
         match Arc::try_unwrap(lost) {
             Ok(store) => {
                 // A disk that hangs is waited for by its own thread.
@@ -204,7 +188,7 @@ impl Inner {
                 true
             }
             Err(in_use) => {
-                lane.lost = Some(in_use);
+                committer.lost = Some(in_use);
                 false
             }
         }
@@ -212,7 +196,7 @@ impl Inner {
 
     /// Whether what is live is on disk.
     pub(super) async fn save_last_good(self: &Arc<Self>) -> bool {
-        let standing = lock(&self.standing).clone();
+        let standing = self.store.status();
         let Some(epoch) = standing.epoch else { return true };
         if matches!(standing.database, Database::Held { .. }) {
             // What is kept is what is held against the database.
@@ -221,28 +205,28 @@ impl Inner {
         // First in the journal: it never names an older state than the last good one.
         {
             // Read under the lock: of two savings at once the later one must not put an older head back.
-            let mut known = lock(&self.known);
-            *known = Some(KnownHead { epoch: epoch.clone(), head: self.truth().book.head });
+            let mut known = self.witnesses.known.lock();
+            *known = Some(KnownHead { epoch: epoch.clone(), head: self.state().book.head });
         }
         self.note_known().await;
         let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             inner.hold_folder()?;
             // Taken before the state is read: of two savings at once the later one must not write an older state over a newer one.
-            let mut last_good = lock(&inner.last_good);
+            let mut last_good = inner.witnesses.last_good.lock();
             let now = inner.clock.wall_ms();
             // Looked up before the book is: what is committed by now is in it.
-            let committed = lock(&inner.committed_entries).iter().cloned().collect();
+            let committed = inner.fast_path.committed.lock().iter().cloned().collect();
             let (book, credentials) = {
-                let mut truth = inner.truth();
+                let mut truth = inner.state();
                 truth.forget_dead_credentials(now);
                 (truth.book.clone(), truth.credentials())
             };
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
             let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
-            let beside = Beside { tokens: &tokens, committed, unknown: &inner.kept_beside };
+            let beside = Beside { tokens: &tokens, committed, unknown: &inner.witnesses.kept_beside };
             last_good.write(&epoch, &book, beside).map_err(|error| error.to_string())?;
-            lock(&inner.standing).kept = Some(book.head);
+            inner.store.set_kept(book.head);
             Ok(())
         });
         let fault = match written.await {
@@ -261,15 +245,15 @@ impl Inner {
     /// What is wrong with the last good state now, beside what was found at the start.
     pub(super) fn tell_last_good(&self, fault: Option<String>) {
         let path = self.data.last_good();
-        let trouble = |why: String| Trouble {
-            kind: TroubleKind::LastGood,
+        let trouble = |why: String| Problem {
+            kind: ProblemKind::LastGood,
             subject: None,
             message: format!("{} cannot be written: {why}", path.display()),
             hint: "make room on the disk; without it a restart needs the database".to_owned(),
         };
-        let mut troubles = lock(&self.found_at_start).clone();
-        troubles.retain(|trouble| trouble.kind == TroubleKind::LastGood);
+        let mut troubles = self.witnesses.found_at_start.lock().clone();
+        troubles.retain(|trouble| trouble.kind == ProblemKind::LastGood);
         troubles.extend(fault.map(trouble));
-        self.trouble(TroubleKind::LastGood, troubles);
+        self.trouble(ProblemKind::LastGood, troubles);
     }
 }

@@ -1,12 +1,12 @@
-//! Held splits reach their end: at once where that narrows, else by the lane like any other change.
+//! Held splits reach their end: at once where that narrows, else by a commit like any other change.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lane::Draft;
-use super::{Inner, Trouble, TroubleKind, lock};
+use super::commit::Proposal;
+use super::{Inner, Problem, ProblemKind};
 use crate::moment::Deadline;
 use crate::token::random_name;
 use crate::truth::{Decided, Expiry, Forms, Mark, Origin, Pending, Unknown, expire};
@@ -22,15 +22,15 @@ impl Inner {
     pub(super) async fn expire(self: &Arc<Self>) -> Option<Duration> {
         let now = self.clock.wall_ms();
         let expiry = self.ends_now();
-        let refused = expiry.refused.iter().map(|flag| Trouble {
-            kind: TroubleKind::ExpiryWouldWiden,
+        let refused = expiry.refused.iter().map(|flag| Problem {
+            kind: ProblemKind::ExpiryWouldWiden,
             subject: Some(flag.to_string()),
             message: format!(
                 "the split held on `{flag}` has reached its end, and ending it would open realtime-v2 to more users"
             ),
             hint: format!("set it by hand, or `turnout unset {flag}`; named with --then, an end happens by itself"),
         });
-        self.trouble(TroubleKind::ExpiryWouldWiden, refused.collect());
+        self.trouble(ProblemKind::ExpiryWouldWiden, refused.collect());
         if expiry.decided.parts.is_empty() {
             return expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
         }
@@ -39,12 +39,12 @@ impl Inner {
             let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
             match (Decided { parts: vec![part], ..Decided::default() }).narrowed(&mark) {
                 Some(narrowed) => {
-                    let _narrow = self.narrow.lock().await;
+                    let turn = self.fast_path.turn().await;
                     let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{now}"));
                     let (actor, origin) = (mark.by, Origin::Expire);
                     let (reason, request, revoked) = (None, None, Vec::new());
-                    self.push(Pending {
-                        id: id.clone(),
+                    let pending = Pending {
+                        id,
                         at_ms: now,
                         actor,
                         origin,
@@ -54,21 +54,21 @@ impl Inner {
                         revoked,
                         superseded: Vec::new(),
                         unknown: Unknown::default(),
-                    })
-                    .await;
-                    lock(&self.waiting).remove(&id);
+                    };
+                    let pushed = self.push(&turn, pending).await;
+                    self.leave(&pushed);
                 }
                 None => widening = true,
             }
         }
-        let done = !widening || self.end_by_the_lane().await;
+        let done = !widening || self.commit_expiries().await;
         Some(if done { AT_ONCE } else { TRIED_AGAIN })
     }
 
     /// What ends by what both clocks say now. Each end is known by the steady clock from the first look at it.
     fn ends_now(&self) -> Expiry {
-        let (truth, now) = (self.truth(), self.clock.now());
-        let known = std::mem::take(&mut *lock(&self.ends));
+        let (truth, now) = (self.state(), self.clock.now());
+        let known = std::mem::take(&mut *self.ends.lock());
         let seen = RefCell::new(HashMap::new());
         let expiry = expire(&truth, now.wall_ms, |flag, end| {
             let learned = known.get(flag).filter(|(at_ms, _)| *at_ms == end.at_ms).map(|(_, deadline)| *deadline);
@@ -76,18 +76,18 @@ impl Inner {
             seen.borrow_mut().insert(flag.clone(), (end.at_ms, deadline));
             deadline.due(now)
         });
-        *lock(&self.ends) = seen.into_inner();
+        *self.ends.lock() = seen.into_inner();
         expiry
     }
 
-    async fn end_by_the_lane(self: &Arc<Self>) -> bool {
-        let mut lane = self.lane.clone().lock_owned().await;
+    async fn commit_expiries(self: &Arc<Self>) -> bool {
+        let mut committer = self.committer.lock().await;
         let settled = || {
-            let pending = !self.truth().pending().is_empty();
+            let pending = !self.state().pending().is_empty();
             (!pending).then(|| self.ends_now().decided)
         };
-        let Ok(decided) = self.decide_settled(&mut lane, settled).await else { return false };
-        let draft = Draft {
+        let Ok(decided) = self.decide_settled(&mut committer, settled).await else { return false };
+        let draft = Proposal {
             actor: ACTOR.into(),
             origin: Origin::Expire,
             reason: None,
@@ -96,6 +96,6 @@ impl Inner {
             changes: decided.changes(),
             forms: Forms::default(),
         };
-        decided.parts.is_empty() || self.commit(&mut lane, draft, None).await.is_ok()
+        decided.parts.is_empty() || self.commit(&mut committer, draft, None).await.is_ok()
     }
 }

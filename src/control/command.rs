@@ -7,7 +7,7 @@ use crate::truth::{Actor, ContentId, Part, Refused, Wish};
 
 /// A wish, and who has it.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct CommandRequest {
     pub wish: Wish,
     pub actor: Actor,
     pub reason: Option<String>,
@@ -21,7 +21,7 @@ pub struct Order {
 
 /// What came of it. Each holds once it is said.
 #[derive(Clone, Debug)]
-pub enum Done {
+pub enum CommandOutcome {
     /// Durable and live.
     Committed { revision: u64, parts: Vec<Part> },
     /// Live, and not yet in the database.
@@ -34,7 +34,7 @@ pub enum Done {
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
-pub enum Rejected {
+pub enum CommandRejected {
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason")]

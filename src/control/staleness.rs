@@ -5,19 +5,19 @@ use std::time::Instant;
 
 /// Tells the seconds since the source was last read; 0 while it can be.
 #[derive(Debug)]
-pub struct Contact {
+pub struct Staleness {
     start: Instant,
     /// Milliseconds after `start` at which contact was lost, plus one; 0 in contact.
     lost: AtomicU64,
 }
 
-impl Default for Contact {
-    fn default() -> Contact {
-        Contact { start: Instant::now(), lost: AtomicU64::new(0) }
+impl Default for Staleness {
+    fn default() -> Staleness {
+        Staleness { start: Instant::now(), lost: AtomicU64::new(0) }
     }
 }
 
-impl Contact {
+impl Staleness {
     /// Notes whether the source could be read just now.
     pub(super) fn note(&self, read: bool) {
         let now = self.start.elapsed().as_millis() as u64 + 1;

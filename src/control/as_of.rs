@@ -1,0 +1,62 @@
+//! A flag as it was at the revision that a rollback goes back to.
+
+use super::{CommandRejected, Inner};
+use crate::flag::FlagKey;
+use crate::store::{Store, StoreError};
+use crate::truth::{Forms, Refused, Then, Undoing, Wish};
+
+/// A flag as it was at the revision a rollback goes back to.
+pub(super) type AsOf = (Then, Forms);
+
+impl Inner {
+    /// What was in force at the revision a rollback goes back to.
+    pub(super) async fn as_of(&self, store: &Store, wish: &Wish) -> Result<AsOf, CommandRejected> {
+        let Wish::Rollback { flag, to } = wish else { return Err(CommandRejected::Unknown) };
+        let down = |error: StoreError| CommandRejected::Down(error.chain());
+        {
+            let truth = self.state();
+            if truth.flag(flag.as_str()).is_none() {
+                return Err(Refused::unknown(&truth, flag).into());
+            }
+        }
+        let revision = match to {
+            Some(revision) => {
+                let newest = self.state().book.head.revision;
+                if *revision > newest || *revision == 0 {
+                    return Err(CommandRejected::NoSuchRevision(*revision));
+                }
+                *revision
+            }
+            None => {
+                let undone = change_to_undo(store, flag).await.map_err(down)?;
+                undone.ok_or_else(|| Refused::NothingToRollBack(flag.clone()))? - 1
+            }
+        };
+        let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
+        let nothing = || match to {
+            Some(_) => Refused::NothingThen { flag: flag.clone(), revision },
+            None => Refused::NothingToRollBack(flag.clone()),
+        };
+        let (record, mut forms) = at.ok_or_else(nothing)?;
+        let id = record.pin.as_ref().map(|pin| pin.definition).or(record.definition).ok_or_else(nothing)?;
+        forms.read_flag(flag, &record).map_err(|_| nothing())?;
+        let definition = forms.definitions.get(&id).cloned().ok_or_else(nothing)?;
+        let held = record.split.as_ref();
+        let split = held.map(|held| held.split).or(definition.rollout);
+        let ends = held.and_then(|held| held.ends.clone());
+        Ok((Then { revision, definition: (id, definition), split, ends }, forms))
+    }
+}
+
+/// The revision of a flag's newest change that a rollback undoes. However long its history is, one page of it is in memory.
+async fn change_to_undo(store: &Store, flag: &FlagKey) -> Result<Option<u64>, StoreError> {
+    let mut undoing = Undoing::default();
+    loop {
+        let steps = store.steps(flag.as_str(), undoing.before()).await?;
+        let none_older = steps.is_empty();
+        let found = undoing.find(steps);
+        if found.is_some() || none_older {
+            return Ok(found);
+        }
+    }
+}

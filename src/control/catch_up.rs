@@ -1,0 +1,66 @@
+//! Takes in what other programs committed to the same database. That is an everyday event, and no lost database.
+
+use tokio::time::timeout;
+
+use super::Inner;
+use super::commit::{CommitError, Committer, READ};
+use crate::store::{Store, StoreError, StoredWithTexts};
+use crate::truth::{Forms, Head, Record, Subject};
+
+/// The most revisions that are read at once.
+const AT_ONCE: u32 = 64;
+
+impl Inner {
+    /// Makes every revision live that is in the database and not here, the oldest first, and returns the heads it came by.
+    ///
+    /// A database that does not continue what is known here is lost: maintenance opens it again and decides what it is.
+    pub(super) async fn catch_up(&self, committer: &mut Committer, store: &Store) -> Result<Vec<Head>, CommitError> {
+        let mut heads = Vec::new();
+        loop {
+            let (head, at_hand) = {
+                let state = self.state();
+                (state.book.head, state.book.texts().clone())
+            };
+            let page = match timeout(READ, store.revisions_after(&head, AT_ONCE, &at_hand)).await {
+                Ok(Ok(page)) => page,
+                Ok(Err(error)) => return Err(self.cannot_catch_up(committer, error)),
+                Err(_) => {
+                    self.lose(committer, "it does not answer in time");
+                    return Err(CommitError::Unknown);
+                }
+            };
+            if page.is_empty() {
+                return Ok(heads);
+            }
+            for committed in page {
+                heads.push(self.take_in_foreign(committed));
+            }
+        }
+    }
+
+    fn cannot_catch_up(&self, committer: &mut Committer, error: StoreError) -> CommitError {
+        let why = error.chain();
+        self.lose(committer, &why);
+        CommitError::Down(why)
+    }
+
+    fn take_in_foreign(&self, committed: StoredWithTexts) -> Head {
+        let StoredWithTexts { revision, head, texts } = committed;
+        let mut forms = Forms { texts, ..Forms::default() };
+        for change in &revision.changes {
+            // A definition that does not read here has no good form: its flag answers `polling` with `error`.
+            let _ = match (&change.subject, change.after.as_ref()) {
+                (Subject::Flag(key), Some(Record::Flag(record))) => forms.read_flag(key, record),
+                (Subject::Segment(key), Some(Record::Segment(record))) => forms.read_segment(key, record),
+                _ => Ok(()),
+            };
+        }
+        let pending = revision.idempotency_key.as_ref().and_then(|id| self.state().pending().named(id).cloned());
+        let replays = pending.filter(|pending| Some(&pending.id) == revision.idempotency_key.as_ref());
+        self.take_in(head, &revision, &forms, replays.as_ref().map(|pending| pending.id.as_str()));
+        if let Some(pending) = replays {
+            self.fast_path.note_committed(&pending, head.revision);
+        }
+        head
+    }
+}

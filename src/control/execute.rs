@@ -1,0 +1,220 @@
+//! Which way a command takes: the fast path if it narrows, else the committer, past every gate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::as_of::AsOf;
+use super::commit::{CommitError, Proposal, READ, TRIES};
+use super::idempotency::{KeyState, look_up};
+use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner};
+use crate::flag::FlagKey;
+use crate::snapshot::Position;
+use crate::store::{Page, Store, StoreError, Stored};
+use crate::token::random_name;
+use crate::truth::{Decided, Decision, Mark, Narrowed, Origin, Pending, Unknown, Wish};
+
+/// How long a command may take until its caller gets an answer. It is carried out all the same.
+const ANSWER: Duration = Duration::from_millis(2500);
+/// How long a command may wait for the commits before it.
+const QUEUE: Duration = Duration::from_millis(1200);
+/// The most revisions that a caller hears of who looked at an older one.
+const SINCE: u32 = 20;
+
+impl Coordinator {
+    /// Carries a command out. Once it is said to be done it holds; a command whose caller went away is carried out all the same.
+    pub async fn execute(&self, request: CommandRequest) -> Result<CommandOutcome, CommandRejected> {
+        let inner = self.0.clone();
+        match timeout(ANSWER, tokio::spawn(async move { inner.execute(request).await })).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) | Err(_) => Err(CommandRejected::Unknown),
+        }
+    }
+}
+
+impl Inner {
+    async fn execute(self: &Arc<Self>, request: CommandRequest) -> Result<CommandOutcome, CommandRejected> {
+        let Some((key, _)) = request.key.clone() else { return self.execute_in_turn(request).await };
+        let turn = self.keys.take(&key).await;
+        let done = self.execute_in_turn(request).await;
+        self.keys.give_back(&key, turn);
+        done
+    }
+
+    async fn execute_in_turn(self: &Arc<Self>, request: CommandRequest) -> Result<CommandOutcome, CommandRejected> {
+        let began = Instant::now();
+        let key = match self.look_up(&request).await? {
+            KeyState::Known(outcome) => return Ok(outcome),
+            key => key,
+        };
+        let as_of = match &request.wish {
+            Wish::Rollback { .. } => Some(self.as_of(&*self.store.open()?, &request.wish).await?),
+            _ => None,
+        };
+        let mark = Mark {
+            by: request.actor.clone(),
+            at_ms: self.clock.wall_ms(),
+            reason: request.reason.clone(),
+            unknown: Unknown::default(),
+        };
+        let turn = self.fast_path.turn().await;
+        let (position, decided) = self.decide(&request, as_of.as_ref(), &mark)?;
+        match decided.classify(&mark) {
+            Decision::Unchanged => Ok(CommandOutcome::Unchanged),
+            Decision::Narrowing { narrowed, decided } => {
+                let pushed = self.push(&turn, pending(&request, &mark, narrowed)).await;
+                drop(turn);
+                Ok(self.await_commit(began, pushed, decided.parts).await)
+            }
+            Decision::ByCommit(decided) => {
+                drop(turn);
+                check_gates(&request, &decided)?;
+                self.execute_by_commit(request, mark, (position, decided, as_of), key).await
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        request: &CommandRequest,
+        as_of: Option<&AsOf>,
+        mark: &Mark,
+    ) -> Result<(Position, Decided), CommandRejected> {
+        let state = self.state();
+        Ok((state.position(), request.wish.decide(&state, as_of.map(|(then, _)| then), mark)?))
+    }
+
+    /// Commits what was decided before it is live. It is decided again only where the state moved meanwhile.
+    async fn execute_by_commit(
+        self: &Arc<Self>,
+        request: CommandRequest,
+        mark: Mark,
+        (mut position, mut decided, mut as_of): (Position, Decided, Option<AsOf>),
+        mut key: KeyState,
+    ) -> Result<CommandOutcome, CommandRejected> {
+        let committer = timeout(QUEUE, self.committer.lock()).await;
+        let mut committer = committer.map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
+        let mut conflicts = 0;
+        while conflicts < TRIES {
+            // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
+            self.replay(&mut committer).await?;
+            let store = self.store.open()?;
+            if matches!(key, KeyState::NotSaid) {
+                if let Some(outcome) = look_up(&store, &request).await? {
+                    return Ok(outcome);
+                }
+                key = KeyState::New;
+            }
+            let now = self.state().position();
+            if now != position && as_of.is_some() {
+                as_of = Some(self.as_of(&store, &request.wish).await?);
+            }
+            {
+                let state = self.state();
+                if state.position() != now || !state.pending().is_empty() {
+                    continue;
+                }
+                if now != position {
+                    decided = request.wish.decide(&state, as_of.as_ref().map(|(then, _)| then), &mark)?;
+                    check_gates(&request, &decided)?;
+                    position = now;
+                }
+            }
+            if decided.parts.is_empty() {
+                return Ok(CommandOutcome::Unchanged);
+            }
+            if !decided.is_narrowing() {
+                self.check_expected(&store, &request).await?;
+            }
+            let forms = as_of.as_ref().map(|(_, forms)| forms.clone()).unwrap_or_default();
+            let proposal = Proposal {
+                actor: request.actor.clone(),
+                origin: Origin::Api,
+                reason: request.reason.clone(),
+                effective_at_ms: None,
+                key: request.key.clone(),
+                changes: decided.changes(),
+                forms,
+            };
+            match self.commit(&mut committer, proposal, None).await {
+                // The other program may have done the same under the same key.
+                Err(CommitError::Conflict) => (conflicts, key) = (conflicts + 1, KeyState::NotSaid),
+                Err(error) => return Err(error.into()),
+                Ok(revision) => {
+                    self.wake.notify_one();
+                    return Ok(CommandOutcome::Committed { revision, parts: decided.parts });
+                }
+            }
+        }
+        Err(CommitError::Conflict.into())
+    }
+
+    /// Refused only if this flag, or a segment it names, changed since the caller looked.
+    async fn check_expected(&self, store: &Store, request: &CommandRequest) -> Result<(), CommandRejected> {
+        let (Some(expected), Some(flag)) = (request.expected, request.wish.flag()) else { return Ok(()) };
+        let changed_at = self.state().changed_at(flag.as_str());
+        if changed_at <= expected {
+            return Ok(());
+        }
+        let since = timeout(READ, self.since(store, flag, expected)).await.ok().and_then(Result::ok).unwrap_or_default();
+        Err(CommandRejected::Moved { flag: flag.clone(), changed_at, since })
+    }
+
+    /// What changed a flag after a revision, and what last changed each segment it names; the newest first.
+    async fn since(&self, store: &Store, flag: &FlagKey, expected: u64) -> Result<Vec<Stored>, StoreError> {
+        let of_segments = self.state().segments_changed_after(flag.as_str(), expected);
+        let page = Page { flag: Some(flag.to_string()), after: Some(expected), limit: SINCE, ..Page::default() };
+        let mut since = store.history(&page).await?;
+        for revision in of_segments.into_iter().take(SINCE as usize) {
+            let page = Page { after: Some(revision - 1), before: Some(revision + 1), limit: 1, ..Page::default() };
+            since.extend(store.history(&page).await?);
+        }
+        since.sort_by_key(|stored| std::cmp::Reverse(stored.revision.revision));
+        since.dedup_by_key(|stored| stored.revision.revision);
+        since.truncate(SINCE as usize);
+        Ok(since)
+    }
+}
+
+/// A narrowing change passes every gate.
+fn check_gates(request: &CommandRequest, decided: &Decided) -> Result<(), CommandRejected> {
+    if decided.is_narrowing() {
+        return Ok(());
+    }
+    if !request.may_widen {
+        return Err(CommandRejected::MayOnlyNarrow);
+    }
+    if request.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(CommandRejected::ReasonNeeded);
+    }
+    Ok(())
+}
+
+fn pending(request: &CommandRequest, mark: &Mark, narrowed: Vec<Narrowed>) -> Pending {
+    let (id, hash) = request.key.clone().unzip();
+    Pending {
+        // Without randomness two orders of one millisecond by one operator would be one; the system gives it, or nothing works.
+        id: id.or_else(random_name).unwrap_or_else(|| format!("{}-{}", mark.at_ms, mark.by)),
+        at_ms: mark.at_ms,
+        actor: request.actor.clone(),
+        origin: Origin::Api,
+        reason: request.reason.clone(),
+        request: hash,
+        narrowed,
+        revoked: Vec::new(),
+        superseded: Vec::new(),
+        unknown: Unknown::default(),
+    }
+}
+
+impl From<CommitError> for CommandRejected {
+    fn from(not: CommitError) -> CommandRejected {
+        match not {
+            CommitError::Down(why) => CommandRejected::Down(why),
+            CommitError::NoSpace => CommandRejected::NoSpace,
+            CommitError::Unknown => CommandRejected::Unknown,
+            conflict @ CommitError::Conflict => CommandRejected::Down(conflict.to_string()),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The fast path of narrowing changes: the journal is written and the commit runs beside each other, and the change is live with the first
+//! of them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::lock_order::{AsyncLock, AsyncLocked, Lock, Rank};
+use super::{CommandOutcome, Inner};
+use crate::data::Journal;
+use crate::truth::{Part, Pending};
+
+/// How long the answer may wait for the commit.
+const WAIT: Duration = Duration::from_millis(900);
+
+/// Owns what is live before it is committed.
+#[derive(Debug)]
+pub(super) struct FastPath {
+    /// One narrowing change at a time.
+    turn: AsyncLock<()>,
+    pub journal: AsyncLock<Option<Journal>>,
+    /// The names of pending entries that a start would find in the journal.
+    pub journaled: Lock<HashSet<String>>,
+    /// Entries that are committed and may still stand in the journal.
+    pub committed: Lock<BTreeSet<String>>,
+    /// The newest revision that was made of an entry.
+    newest: AtomicU64,
+    /// Pending entries that were named here and never sent to a database: none can know them.
+    never_sent: Lock<HashSet<String>>,
+    /// Who waits for the commit of a pending entry, by its name.
+    waiters: Lock<HashMap<String, oneshot::Sender<u64>>>,
+}
+
+/// A narrowing change that is live.
+pub(super) struct Pushed {
+    id: String,
+    /// Hears of the commit.
+    committed: oneshot::Receiver<u64>,
+    is_journaled: bool,
+}
+
+impl Default for FastPath {
+    fn default() -> FastPath {
+        FastPath {
+            turn: AsyncLock::new(Rank::Turn, ()),
+            journal: AsyncLock::new(Rank::Journal, None),
+            journaled: Lock::default(),
+            committed: Lock::default(),
+            newest: AtomicU64::new(0),
+            never_sent: Lock::default(),
+            waiters: Lock::default(),
+        }
+    }
+}
+
+impl FastPath {
+    /// Waits until no other change is on this path.
+    pub async fn turn(&self) -> AsyncLocked<()> {
+        self.turn.lock().await
+    }
+
+    pub fn try_turn(&self) -> Option<AsyncLocked<()>> {
+        self.turn.try_lock()
+    }
+
+    pub fn newest_replayed(&self) -> u64 {
+        self.newest.load(Ordering::Relaxed)
+    }
+
+    pub fn take_never_sent(&self, id: &str) -> bool {
+        self.never_sent.lock().remove(id)
+    }
+
+    /// Notes that an entry is committed, and tells its waiter and those of the entries that it took the place of.
+    pub fn note_committed(&self, entry: &Pending, revision: u64) {
+        self.newest.fetch_max(revision, Ordering::Relaxed);
+        self.committed.lock().insert(entry.id.clone());
+        let superseded = entry.superseded.iter().map(|superseded| &superseded.id);
+        superseded.chain([&entry.id]).for_each(|id| self.answer_waiter(id, revision));
+    }
+
+    /// Tells who waits for this entry which revision it became.
+    pub fn answer_waiter(&self, id: &str, revision: u64) {
+        let waiter = self.waiters.lock().remove(id);
+        if let Some(waiter) = waiter {
+            let _ = waiter.send(revision);
+        }
+    }
+
+    /// Nobody waits for this entry any more.
+    pub fn dismiss_waiter(&self, id: &str) {
+        self.waiters.lock().remove(id);
+    }
+
+    /// All who wait hear that there is no commit yet.
+    pub fn dismiss_waiters(&self) {
+        self.waiters.lock().clear();
+    }
+}
+
+impl Inner {
+    /// Makes a narrowing entry live; the caller holds the turn.
+    pub(super) async fn push(self: &Arc<Self>, _turn: &AsyncLocked<()>, pending: Pending) -> Pushed {
+        let id = pending.id.clone();
+        if pending.request.is_none() {
+            self.fast_path.never_sent.lock().insert(id.clone());
+        }
+        let (waiter, committed) = oneshot::channel();
+        // With the database away nothing is waited for: the answer says that the change is not saved yet.
+        let is_up = self.store.is_up();
+        if is_up {
+            self.fast_path.waiters.lock().insert(id.clone(), waiter);
+        }
+        self.spawn_commit(&pending);
+        // A database that takes changes gets each as a revision of its own. Only what waits for one is a state of each flag.
+        let must_wait = !is_up || self.is_refused();
+        let written = if must_wait { self.state().to_journal(&pending) } else { pending.clone() };
+        for superseded in &written.superseded {
+            self.fast_path.take_never_sent(&superseded.id);
+        }
+        let is_journaled = self.journal(written).await;
+        {
+            let mut state = self.state();
+            let may_go = |older: &Pending| must_wait && (is_journaled || !self.fast_path.journaled.lock().contains(&older.id));
+            if state.push_over(pending, may_go) {
+                self.refresh(&state);
+            }
+        }
+        self.wake.notify_one();
+        Pushed { id, committed, is_journaled }
+    }
+
+    /// Begins the commit while the entry is being journaled, if no other commit is under way: neither sync waits for the other.
+    fn spawn_commit(self: &Arc<Self>, pending: &Pending) {
+        let Some(committer) = self.committer.try_lock() else { return };
+        if !self.store.is_open() || !self.state().pending().is_empty() {
+            return;
+        }
+        self.state().claim(&pending.id);
+        let mut committer = committer.handed_over();
+        let (inner, mut pending) = (self.clone(), pending.clone());
+        pending.read();
+        tokio::spawn(async move {
+            let id = pending.id.clone();
+            if inner.commit_entry(&mut committer, pending).await.is_err() {
+                // Maintenance tries it again; the waiter hears that it is not saved yet.
+                inner.fast_path.dismiss_waiter(&id);
+            }
+        });
+    }
+
+    /// Waits for the commit for as long as an answer may take.
+    pub(super) async fn await_commit(self: &Arc<Self>, began: Instant, pushed: Pushed, parts: Vec<Part>) -> CommandOutcome {
+        let Pushed { id, committed, is_journaled } = pushed;
+        match timeout_at(began + WAIT, committed).await {
+            Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },
+            _ => {
+                self.fast_path.dismiss_waiter(&id);
+                // The file may have gone since it was written.
+                let survives_restart = is_journaled && self.survives(&id).await;
+                let position = self.publisher.live.current().position();
+                CommandOutcome::Pending { position, survives_restart, parts }
+            }
+        }
+    }
+
+    /// Waits for nothing.
+    pub(super) fn leave(&self, pushed: &Pushed) {
+        self.fast_path.dismiss_waiter(&pushed.id);
+    }
+}

@@ -1,0 +1,89 @@
+//! Idempotency keys: a command that is sent again under its key is done once.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::lock_order::{AsyncLock, AsyncLocked, Lock, Rank};
+use super::{CommandOutcome, CommandRejected, CommandRequest, Inner};
+use crate::store::Store;
+
+/// How long looking a key up may hold up what narrows.
+const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// The idempotency keys of the commands under way: of several under one key, one at a time. So each looks its key up once, and finds what
+/// the one before it did.
+#[derive(Debug, Default)]
+pub(super) struct KeyTurns(Lock<HashMap<String, AsyncLock<()>>>);
+
+/// What an idempotency key stands for.
+pub(super) enum KeyState {
+    /// The command was carried out before.
+    Known(CommandOutcome),
+    /// Neither the database nor what is pending has it.
+    New,
+    /// The database did not say.
+    NotSaid,
+}
+
+impl KeyTurns {
+    /// Waits until no other command is under way under this key.
+    pub async fn take(&self, key: &str) -> AsyncLocked<()> {
+        let turn = self.0.lock().entry(key.to_owned()).or_insert_with(|| AsyncLock::new(Rank::Key, ())).clone();
+        turn.lock().await
+    }
+
+    /// Lets go of a turn, and of its key if no other command waits for it.
+    pub fn give_back(&self, key: &str, turn: AsyncLocked<()>) {
+        drop(turn);
+        let mut turns = self.0.lock();
+        if turns.get(key).is_some_and(|turn| !turn.is_awaited()) {
+            turns.remove(key);
+        }
+    }
+}
+
+impl Inner {
+    /// What the key of a request stands for. The database is asked for no longer than a stop can wait.
+    pub(super) async fn look_up(&self, request: &CommandRequest) -> Result<KeyState, CommandRejected> {
+        if request.key.is_none() {
+            return Ok(KeyState::New);
+        }
+        if let Some(outcome) = self.look_up_pending(request)? {
+            return Ok(KeyState::Known(outcome));
+        }
+        let Some(store) = self.store.get() else { return Ok(KeyState::NotSaid) };
+        match timeout(LOOK_UP, look_up(&store, request)).await {
+            Ok(Ok(Some(outcome))) => Ok(KeyState::Known(outcome)),
+            Ok(Ok(None)) => Ok(KeyState::New),
+            Ok(Err(CommandRejected::KeyReused)) => Err(CommandRejected::KeyReused),
+            Ok(Err(_)) | Err(_) => Ok(KeyState::NotSaid),
+        }
+    }
+
+    /// A command that is live and not yet committed.
+    fn look_up_pending(&self, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
+        let Some((key, hash)) = &request.key else { return Ok(None) };
+        let pending = self.state().pending().request_of(key);
+        match pending {
+            None => Ok(None),
+            Some(known) if known != Some(*hash) => Err(CommandRejected::KeyReused),
+            Some(_) => {
+                let position = self.publisher.live.current().position();
+                Ok(Some(CommandOutcome::Pending { position, survives_restart: true, parts: Vec::new() }))
+            }
+        }
+    }
+}
+
+/// What a command that was carried out before came to.
+pub(super) async fn look_up(store: &Store, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
+    let Some((key, request)) = &request.key else { return Ok(None) };
+    match store.by_idempotency_key(key).await {
+        Ok(Some((known, revision))) if known == request.to_string() => Ok(Some(CommandOutcome::Repeated { revision })),
+        Ok(Some(_)) => Err(CommandRejected::KeyReused),
+        Ok(None) => Ok(None),
+        Err(error) => Err(CommandRejected::Down(error.chain())),
+    }
+}

@@ -1,0 +1,301 @@
+//! The order in which the locks of the write path are taken, written once and checked in debug builds.
+//!
+//! A lock is taken only while no lock at or after it in [`Rank`] is held, so that two tasks never wait for each other. `try_lock` waits for
+//! nothing and is not checked.
+
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+/// The locks, first to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// The file `admin.token`: one look at it at a time.
+    AdminToken,
+    /// Who may take in a reading of the flags folder.
+    Reconciling,
+    /// One request under an idempotency key at a time.
+    Key,
+    /// Who may commit.
+    Committer,
+    /// Who may add a narrowing change.
+    Turn,
+    /// Who may write to the journal.
+    Journal,
+    /// Who may write the last good state. From here on no lock is held across an `await`.
+    LastGood,
+    /// The newest state that this data folder is known to have had.
+    KnownHead,
+    /// What the flags folder says.
+    Library,
+    /// What is known.
+    State,
+    /// A value of its own, such as a problem or a waiter: nothing else is locked while it is held.
+    Leaf,
+}
+
+/// A lock that is held for moments, never across an `await`.
+#[derive(Debug)]
+pub(super) struct Lock<T> {
+    rank: Rank,
+    inner: Mutex<T>,
+}
+
+/// What a [`Lock`] guards, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Locked<'a, T> {
+    guard: MutexGuard<'a, T>,
+    _held: held::Held,
+}
+
+impl<T> Lock<T> {
+    pub fn new(rank: Rank, value: T) -> Lock<T> {
+        Lock { rank, inner: Mutex::new(value) }
+    }
+
+    /// A panic of another holder leaves the value between two changes at worst: the next change is laid over it all the same.
+    pub fn lock(&self) -> Locked<'_, T> {
+        let held = held::Held::of_thread(self.rank);
+        Locked { guard: self.inner.lock().unwrap_or_else(PoisonError::into_inner), _held: held }
+    }
+}
+
+/// A lock of the last rank.
+impl<T: Default> Default for Lock<T> {
+    fn default() -> Lock<T> {
+        Lock::new(Rank::Leaf, T::default())
+    }
+}
+
+impl<T> Deref for Locked<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for Locked<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+/// A lock that is held across an `await`.
+#[derive(Clone, Debug)]
+pub(super) struct AsyncLock<T> {
+    rank: Rank,
+    inner: Arc<AsyncMutex<T>>,
+}
+
+/// What an [`AsyncLock`] guards, until it is dropped. It may move to another task or thread.
+#[derive(Debug)]
+pub(super) struct AsyncLocked<T> {
+    guard: OwnedMutexGuard<T>,
+    _held: held::Held,
+}
+
+impl<T> AsyncLock<T> {
+    pub fn new(rank: Rank, value: T) -> AsyncLock<T> {
+        AsyncLock { rank, inner: Arc::new(AsyncMutex::new(value)) }
+    }
+
+    /// Waits in the order in which they came.
+    pub async fn lock(&self) -> AsyncLocked<T> {
+        held::check(self.rank);
+        let guard = self.inner.clone().lock_owned().await;
+        AsyncLocked { guard, _held: held::Held::of_task(self.rank) }
+    }
+
+    /// Whether another task holds it or waits for it.
+    pub fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.inner) > 1
+    }
+
+    pub fn try_lock(&self) -> Option<AsyncLocked<T>> {
+        let guard = self.inner.clone().try_lock_owned().ok()?;
+        Some(AsyncLocked { guard, _held: held::Held::of_task(self.rank) })
+    }
+}
+
+impl<T> AsyncLocked<T> {
+    /// The same for another task or thread that it moves to. The task that took it holds nothing of it from here on.
+    pub fn handed_over(self) -> AsyncLocked<T> {
+        AsyncLocked { guard: self.guard, _held: self._held.handed_over() }
+    }
+}
+
+impl<T> Deref for AsyncLocked<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for AsyncLocked<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+#[cfg(not(debug_assertions))]
+mod held {
+    use super::Rank;
+
+    #[derive(Debug)]
+    pub struct Held;
+
+    impl Held {
+        pub fn of_thread(_: Rank) -> Held {
+            Held
+        }
+
+        pub fn of_task(_: Rank) -> Held {
+            Held
+        }
+
+        pub fn handed_over(self) -> Held {
+            self
+        }
+    }
+
+    pub fn check(_: Rank) {}
+}
+
+/// What each task and thread holds.
+#[cfg(debug_assertions)]
+mod held {
+    use std::cell::RefCell;
+    use std::collections::HashMap;
+    use std::sync::{LazyLock, Mutex, PoisonError};
+
+    use tokio::task;
+
+    use super::Rank;
+
+    static OF_TASKS: LazyLock<Mutex<HashMap<task::Id, Vec<Rank>>>> = LazyLock::new(Mutex::default);
+
+    thread_local! {
+        static OF_THREAD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Stands in the list of its holder until it is dropped, wherever that is.
+    #[derive(Debug)]
+    pub struct Held {
+        holder: Holder,
+        rank: Rank,
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Holder {
+        Thread,
+        Task(task::Id),
+        /// No task, as outside of one the thread is shared with tasks that hold nothing of it; or another one than took it.
+        Unknown,
+    }
+
+    impl Held {
+        /// Checks and notes a lock that stays on this thread.
+        pub fn of_thread(rank: Rank) -> Held {
+            check(rank);
+            OF_THREAD.with_borrow_mut(|ranks| ranks.push(rank));
+            Held { holder: Holder::Thread, rank }
+        }
+
+        /// Notes a lock that stays with this task, or moves on from it.
+        pub fn of_task(rank: Rank) -> Held {
+            let Some(id) = task::try_id() else { return Held { holder: Holder::Unknown, rank } };
+            OF_TASKS.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().push(rank);
+            Held { holder: Holder::Task(id), rank }
+        }
+
+        pub fn handed_over(self) -> Held {
+            Held { holder: Holder::Unknown, rank: self.rank }
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            match self.holder {
+                Holder::Unknown => {}
+                Holder::Thread => OF_THREAD.with_borrow_mut(|ranks| take_out(ranks, self.rank)),
+                Holder::Task(id) => {
+                    let mut tasks = OF_TASKS.lock().unwrap_or_else(PoisonError::into_inner);
+                    let Some(ranks) = tasks.get_mut(&id) else { return };
+                    take_out(ranks, self.rank);
+                    if ranks.is_empty() {
+                        tasks.remove(&id);
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_out(ranks: &mut Vec<Rank>, rank: Rank) {
+        if let Some(index) = ranks.iter().rposition(|held| *held == rank) {
+            ranks.remove(index);
+        }
+    }
+
+    /// Panics if this task or thread holds a lock at or after this rank.
+    pub fn check(rank: Rank) {
+        let of_thread = OF_THREAD.with_borrow(|ranks| ranks.iter().max().copied());
+        let of_task = task::try_id().and_then(|id| {
+            let tasks = OF_TASKS.lock().unwrap_or_else(PoisonError::into_inner);
+            tasks.get(&id).and_then(|ranks| ranks.iter().max().copied())
+        });
+        if let Some(latest) = of_thread.max(of_task) {
+            assert!(latest < rank, "the lock {rank:?} is taken while {latest:?} is held: see control/lock_order.rs");
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    /// Whether the second may be taken while the first is held.
+    fn may(first: Rank, second: Rank) -> bool {
+        let (one, other) = (Lock::new(first, ()), Lock::new(second, ()));
+        let held = one.lock();
+        let taken = catch_unwind(AssertUnwindSafe(|| drop(other.lock()))).is_ok();
+        drop(held);
+        taken
+    }
+
+    #[test]
+    fn a_lock_is_taken_only_before_those_that_come_after_it() {
+        assert!(may(Rank::Library, Rank::State));
+        assert!(may(Rank::LastGood, Rank::Leaf));
+        assert!(!may(Rank::State, Rank::Library));
+        assert!(!may(Rank::Leaf, Rank::Leaf));
+    }
+
+    #[tokio::test]
+    async fn what_is_handed_over_is_held_no_longer() {
+        let (turn, committer) = (AsyncLock::new(Rank::Turn, ()), AsyncLock::new(Rank::Committer, ()));
+        let right = tokio::spawn(async move {
+            let turn = turn.lock().await.handed_over();
+            let committer = committer.lock().await;
+            drop((turn, committer));
+        });
+        right.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_a_task_holds_across_an_await_counts_for_its_threads_too() {
+        let (turn, committer, state) =
+            (AsyncLock::new(Rank::Turn, ()), AsyncLock::new(Rank::Committer, ()), Lock::new(Rank::State, ()));
+        let wrong = tokio::spawn(async move {
+            let _turn = turn.lock().await;
+            drop(state.lock());
+            committer.lock().await
+        });
+        assert!(wrong.await.unwrap_err().is_panic());
+    }
+}

@@ -1,0 +1,103 @@
+//! What is known, and what is live. State enters here and nowhere else: what is known becomes a snapshot, which is swapped in and then
+//! announced (law 7).
+
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::lock_order::{Lock, Locked, Rank};
+use super::{ControlEvent, Inner};
+use crate::flag::FlagKey;
+use crate::live::Live;
+use crate::moment::Moment;
+use crate::snapshot::Position;
+use crate::token::Credentials;
+use crate::truth::Truth;
+
+/// Owns what is known and publishes it.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub live: Arc<Live>,
+    state: Lock<Arc<Truth>>,
+    pub credentials: watch::Sender<Arc<Credentials>>,
+    /// The newest committed revision.
+    pub revisions: watch::Sender<u64>,
+}
+
+/// What is known, for reading and changing. What readers hold meanwhile stays as it was.
+#[derive(Debug)]
+pub(super) struct State<'a>(Locked<'a, Arc<Truth>>);
+
+/// What became other than it was.
+struct Published {
+    credentials: Option<Arc<Credentials>>,
+    live: Option<(Position, Vec<FlagKey>)>,
+}
+
+impl Deref for State<'_> {
+    type Target = Truth;
+
+    fn deref(&self) -> &Truth {
+        &self.0
+    }
+}
+
+impl DerefMut for State<'_> {
+    fn deref_mut(&mut self) -> &mut Truth {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl Publisher {
+    pub fn new(live: Live, state: Truth) -> Publisher {
+        Publisher {
+            live: Arc::new(live),
+            state: Lock::new(Rank::State, Arc::new(state)),
+            credentials: watch::Sender::default(),
+            revisions: watch::Sender::new(0),
+        }
+    }
+
+    pub fn state(&self) -> State<'_> {
+        State(self.state.lock())
+    }
+
+    /// What is known at this moment. Nothing is copied.
+    pub fn shown(&self) -> Arc<Truth> {
+        self.state.lock().clone()
+    }
+
+    fn publish(&self, state: &Truth, now: Moment) -> Published {
+        let credentials = self.credentials.borrow().next(state, now).map(Arc::new);
+        if let Some(credentials) = &credentials {
+            self.credentials.send_replace(credentials.clone());
+        }
+        // An unknown flag is answered `polling` for as long as no flag was ever recorded, whatever else was.
+        if state.has_no_flags() && self.live.current().is_cold() {
+            return Published { credentials, live: None };
+        }
+        let current = self.live.current().clone();
+        let (snapshot, changed) = current.next(state.position(), state.standings().into_iter());
+        let position = snapshot.position();
+        let is_newer = self.live.publish(snapshot);
+        Published { credentials, live: is_newer.then_some((position, changed)) }
+    }
+}
+
+impl Inner {
+    pub(super) fn state(&self) -> State<'_> {
+        self.publisher.state()
+    }
+
+    /// Makes what is known now live.
+    pub(super) fn refresh(&self, state: &Truth) {
+        let Published { credentials, live } = self.publisher.publish(state, self.clock.now());
+        if let Some(credentials) = credentials {
+            self.look_at_ends(&credentials);
+        }
+        if let Some((position, changed)) = live {
+            (self.observer)(&ControlEvent::Live { position, changed });
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Commits what is pending: each entry once, under its name, however often it is tried.
+
+use tokio::time::timeout;
+
+use super::Inner;
+use super::commit::{CommitError, Committer, Proposal, READ, TRIES};
+use crate::store::Store;
+use crate::token::random_name;
+use crate::truth::{ContentId, Forms, Origin, Pending, Superseded};
+
+impl Inner {
+    /// Commits what is pending, the oldest first.
+    pub(super) async fn replay(&self, committer: &mut Committer) -> Result<(), CommitError> {
+        loop {
+            if self.state().pending().is_empty() {
+                break;
+            }
+            self.store.open()?;
+            let Some(pending) = self.state().claim_first() else { break };
+            self.commit_entry(committer, pending).await?;
+        }
+        Ok(())
+    }
+
+    /// What is decided once nothing is pending; `decide` returns `None` where something is. A revision says what the one before it left, and
+    /// nothing that is only pending.
+    pub(super) async fn decide_settled<T>(
+        &self,
+        committer: &mut Committer,
+        decide: impl Fn() -> Option<T>,
+    ) -> Result<T, CommitError> {
+        loop {
+            self.replay(committer).await?;
+            if let Some(decided) = decide() {
+                return Ok(decided);
+            }
+        }
+    }
+
+    /// Commits a pending entry under its name, once however often it is tried, and tells its waiter.
+    pub(super) async fn commit_entry(&self, committer: &mut Committer, pending: Pending) -> Result<(), CommitError> {
+        let store = self.store.open()?;
+        for superseded in &pending.superseded {
+            self.commit_superseded(committer, &store, superseded, pending.origin).await?;
+        }
+        let mut is_known_unsent = self.fast_path.take_never_sent(&pending.id);
+        let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
+        for _ in 0..TRIES {
+            let known = match std::mem::take(&mut is_known_unsent) {
+                true => None,
+                false => self.look_up_entry(committer, &store, &pending.id).await?,
+            };
+            let (name, known) = match known {
+                // Another request took the name between the look-up of this one and its entry. What was acknowledged is not lost.
+                Some((other, _)) if other != request.to_string() => (random_name().unwrap_or_default(), None),
+                known => (pending.id.clone(), known.map(|(_, revision)| revision)),
+            };
+            let committed = match known {
+                // Committed before a crash, or by another program: it is in the book already.
+                Some(revision) => {
+                    let mut state = self.state();
+                    state.forget(&pending.id);
+                    self.refresh(&state);
+                    Ok(revision)
+                }
+                None => {
+                    let proposal = self.proposal_of(&pending, Some((name, request)));
+                    self.commit(committer, proposal, Some(&pending.id)).await
+                }
+            };
+            match committed {
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(error),
+                Ok(revision) => {
+                    self.fast_path.note_committed(&pending, revision);
+                    return Ok(());
+                }
+            }
+        }
+        Err(CommitError::Conflict)
+    }
+
+    /// Commits the name of a request whose entry another one took the place of, before that one: asked for again under its key, it is known.
+    async fn commit_superseded(
+        &self,
+        committer: &mut Committer,
+        store: &Store,
+        superseded: &Superseded,
+        origin: Origin,
+    ) -> Result<(), CommitError> {
+        let Some(request) = superseded.request else { return Ok(()) };
+        for _ in 0..TRIES {
+            if let Some((_, revision)) = self.look_up_entry(committer, store, &superseded.id).await? {
+                self.fast_path.answer_waiter(&superseded.id, revision);
+                return Ok(());
+            }
+            let proposal = Proposal {
+                actor: superseded.actor.clone(),
+                origin,
+                reason: Some("a later change took its place before it was saved".to_owned()),
+                effective_at_ms: Some(superseded.at_ms),
+                key: Some((superseded.id.clone(), request)),
+                changes: Vec::new(),
+                forms: Forms::default(),
+            };
+            match self.commit(committer, proposal, None).await {
+                Err(CommitError::Conflict) => {}
+                Err(error) => return Err(error),
+                // The revision that bears its name is its own.
+                Ok(revision) => {
+                    self.fast_path.answer_waiter(&superseded.id, revision);
+                    return Ok(());
+                }
+            }
+        }
+        Err(CommitError::Conflict)
+    }
+
+    fn proposal_of(&self, pending: &Pending, key: Option<(String, ContentId)>) -> Proposal {
+        let state = self.state();
+        let (mut changes, forms) = pending.changes(|key| state.book.flag(key.as_str()));
+        changes.extend(pending.revocations(&state.book));
+        Proposal {
+            actor: pending.actor.clone(),
+            origin: pending.origin,
+            reason: pending.reason.clone(),
+            effective_at_ms: Some(pending.at_ms),
+            key,
+            changes,
+            forms,
+        }
+    }
+
+    /// What the name of a pending entry stands for in the database.
+    async fn look_up_entry(
+        &self,
+        committer: &mut Committer,
+        store: &Store,
+        id: &str,
+    ) -> Result<Option<(String, u64)>, CommitError> {
+        match timeout(READ, store.by_idempotency_key(id)).await {
+            Ok(Ok(known)) => Ok(known),
+            Ok(Err(error)) => {
+                self.lose(committer, &error.chain());
+                Err(CommitError::Down(error.chain()))
+            }
+            Err(_) => {
+                self.lose(committer, "it does not answer in time");
+                Err(CommitError::Unknown)
+            }
+        }
+    }
+}

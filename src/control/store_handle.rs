@@ -1,0 +1,150 @@
+//! The database that is served. Reading it waits for no commit; only the holder of the committer opens and loses it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use super::commit::CommitError;
+use super::lock_order::Lock;
+use super::{ControlEvent, Inner, Problem, ProblemKind, Staleness};
+use crate::store::Store;
+use crate::truth::Head;
+
+/// Which database there is, and what is known of it.
+#[derive(Debug)]
+pub(super) struct StoreHandle {
+    /// `None` while it is out of reach or not to be written.
+    current: ArcSwapOption<Store>,
+    status: Lock<StoreStatus>,
+    pub staleness: Arc<Staleness>,
+}
+
+/// The state of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreStatus {
+    pub database: Database,
+    /// The database's name for itself, once it is known.
+    pub epoch: Option<String>,
+    /// The newest head that was kept on disk: what `history --verify` compares with.
+    pub kept: Option<Head>,
+}
+
+/// Whether the database can be read and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    Up,
+    /// Out of reach since then.
+    Down {
+        why: String,
+        since_ms: i64,
+    },
+    /// Another one than before, or an older state of it: a person must decide.
+    Held {
+        why: String,
+        since_ms: i64,
+    },
+}
+
+impl StoreHandle {
+    pub fn new(kept: Option<Head>) -> StoreHandle {
+        let status = StoreStatus { database: Database::Up, epoch: None, kept };
+        StoreHandle {
+            current: ArcSwapOption::empty(),
+            status: Lock::new(super::lock_order::Rank::Leaf, status),
+            staleness: Arc::default(),
+        }
+    }
+
+    /// The database, if it can be reached.
+    pub fn get(&self) -> Option<Arc<Store>> {
+        self.current.load_full()
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.current.load().is_some()
+    }
+
+    /// The database, or why there is none.
+    pub fn open(&self) -> Result<Arc<Store>, CommitError> {
+        self.get().ok_or_else(|| match self.database() {
+            Database::Down { why, .. } | Database::Held { why, .. } => CommitError::Down(why),
+            Database::Up => CommitError::Down("it is being opened".to_owned()),
+        })
+    }
+
+    pub fn put(&self, store: Arc<Store>) {
+        self.current.store(Some(store));
+    }
+
+    pub fn take(&self) -> Option<Arc<Store>> {
+        self.current.swap(None)
+    }
+
+    pub fn status(&self) -> StoreStatus {
+        self.status.lock().clone()
+    }
+
+    pub fn database(&self) -> Database {
+        self.status.lock().database.clone()
+    }
+
+    pub fn is_up(&self) -> bool {
+        self.status.lock().database == Database::Up
+    }
+
+    pub fn is_held(&self) -> bool {
+        matches!(self.status.lock().database, Database::Held { .. })
+    }
+
+    pub fn set_epoch(&self, epoch: String) {
+        self.status.lock().epoch = Some(epoch);
+    }
+
+    pub fn set_kept(&self, head: Head) {
+        self.status.lock().kept = Some(head);
+    }
+
+    /// Notes a state and returns the one before. Of one outage the beginning is kept.
+    fn set(&self, new: Database) -> Database {
+        let mut status = self.status.lock();
+        let since = match &status.database {
+            Database::Down { since_ms, .. } | Database::Held { since_ms, .. } => *since_ms,
+            Database::Up => 0,
+        };
+        let new = match (&status.database, new) {
+            (Database::Down { .. }, Database::Down { why, .. }) => Database::Down { why, since_ms: since },
+            (Database::Held { .. }, Database::Held { why, .. }) => Database::Held { why, since_ms: since },
+            (_, new) => new,
+        };
+        std::mem::replace(&mut status.database, new)
+    }
+}
+
+impl Inner {
+    /// Notes whether the database can be used, and makes a problem of it where it cannot.
+    pub(super) fn set_database(&self, new: Database) {
+        let old = self.store.set(new.clone());
+        self.store.staleness.note(new == Database::Up);
+        let problem = |message: String, hint: &str| Problem {
+            kind: ProblemKind::Database,
+            subject: None,
+            message,
+            hint: hint.to_owned(),
+        };
+        let problems = match &new {
+            Database::Up => Vec::new(),
+            Database::Down { why, .. } => vec![problem(
+                format!("the database is out of reach: {why}"),
+                "answers go on, stopping and lowering work; it is tried again every 2 s",
+            )],
+            Database::Held { why, .. } => vec![problem(
+                why.clone(),
+                "bring the right database back, or start once with --accept-database; until then only stopping and lowering work",
+            )],
+        };
+        self.trouble(ProblemKind::Database, problems);
+        if new == Database::Up && old != Database::Up {
+            (self.observer)(&ControlEvent::Back { pending: self.state().pending().len() });
+        }
+    }
+}
