@@ -5,11 +5,11 @@
 //!
 //! | owner | what it owns | file |
 //! |---|---|---|
-//! | [`Publisher`] | what is known, and what is live | `publisher` |
-//! | [`StoreHandle`] | the database that is served, for reading and for the committer | `store_handle` |
-//! | [`Committer`] | who may commit: one revision at a time | `commit`, `replay`, `catch_up` |
-//! | [`FastPath`] | narrowing changes until they are committed: the journal and who waits | `fast_path`, `journal` |
-//! | [`Witnesses`] | what is kept beside the database, and what that said at the start | `witnesses` |
+//! | `Publisher` | what is known, and what is live | `publisher` |
+//! | `StoreHandle` | the database that is served, for reading and for the committer | `store_handle` |
+//! | `Committer` | who may commit: one revision at a time | `commit`, `replay`, `catch_up` |
+//! | `FastPath` | narrowing changes until they are committed: the journal and who waits | `fast_path`, `journal` |
+//! | `Witnesses` | what is kept beside the database, and what that said at the start | `witnesses` |
 //!
 //! The order in which their locks are taken stands in `lock_order`.
 //!
