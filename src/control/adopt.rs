@@ -81,12 +81,15 @@ impl Inner {
         self.fast_path.committed.lock().extend(committed);
     }
 
-    /// The pending entries that the database has: they were read from a journal that was not cleared yet.
+    /// The pending entries that the database has: they were read from a journal that was not cleared yet. A name that stands there for another
+    /// request is not one of them: its entry is committed under a name of its own (`replay`).
     async fn committed_already(&self, store: &Store) -> Vec<String> {
-        let ids: Vec<String> = self.state().pending().iter().map(|pending| pending.id.clone()).collect();
+        let entries: Vec<_> = self.state().pending().iter().map(|pending| (pending.id.clone(), pending.stands_for())).collect();
         let mut known = Vec::new();
-        for id in ids {
-            if let Ok(Ok(Some(_))) = timeout(super::commit::READ, store.by_idempotency_key(&id)).await {
+        for (id, request) in entries {
+            if let Ok(Ok(Some((stored, _)))) = timeout(super::commit::READ, store.by_idempotency_key(&id)).await
+                && stored == request.to_string()
+            {
                 known.push(id);
             }
         }

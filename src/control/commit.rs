@@ -137,7 +137,8 @@ impl Inner {
                 false => CommitError::Down(error.chain()),
             }),
             (Some(known), _) if known.revision >= after.revision => {
-                let caught_up = self.catch_up(committer, store).await?;
+                // It is there, whatever reading it comes to.
+                let caught_up = self.catch_up(committer, store).await.map_err(|_| CommitError::Unknown)?;
                 if !caught_up.contains(&after) {
                     return Err(CommitError::Conflict);
                 }

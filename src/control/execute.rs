@@ -19,6 +19,8 @@ use crate::truth::{Decided, Decision, Mark, Narrowed, Origin, Pending, Unknown, 
 const ANSWER: Duration = Duration::from_millis(2500);
 /// How long a command may wait for the commits before it.
 const QUEUE: Duration = Duration::from_millis(1200);
+/// How long a rollback may look for what it goes back to while nothing else is committed.
+const AS_OF: Duration = Duration::from_secs(2);
 /// The most revisions that a caller hears of who looked at an older one.
 const SINCE: u32 = 20;
 
@@ -100,15 +102,17 @@ impl Inner {
             // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
             let store = self.store.open()?;
-            if matches!(key, KeyState::NotSaid) {
-                if let Some(outcome) = look_up(&store, &request).await? {
+            let late = |_| CommandRejected::Down("it does not answer in time".to_owned());
+            // What came meanwhile may have come under the same key.
+            if matches!(key, KeyState::NotSaid) || self.state().position() != position {
+                if let Some(outcome) = timeout(READ, look_up(&store, &request)).await.map_err(late)?? {
                     return Ok(outcome);
                 }
                 key = KeyState::New;
             }
             let now = self.state().position();
             if now != position && as_of.is_some() {
-                as_of = Some(self.as_of(&store, &request.wish).await?);
+                as_of = Some(timeout(AS_OF, self.as_of(&store, &request.wish)).await.map_err(late)??);
             }
             {
                 let state = self.state();

@@ -1,6 +1,7 @@
 //! Idempotency keys: a command that is sent again under its key is done once.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -46,11 +47,11 @@ impl KeyTurns {
 
 impl Inner {
     /// What the key of a request stands for. The database is asked for no longer than a stop can wait.
-    pub(super) async fn look_up(&self, request: &CommandRequest) -> Result<KeyState, CommandRejected> {
+    pub(super) async fn look_up(self: &Arc<Self>, request: &CommandRequest) -> Result<KeyState, CommandRejected> {
         if request.key.is_none() {
             return Ok(KeyState::New);
         }
-        if let Some(outcome) = self.look_up_pending(request)? {
+        if let Some(outcome) = self.look_up_pending(request).await? {
             return Ok(KeyState::Known(outcome));
         }
         let Some(store) = self.store.get() else { return Ok(KeyState::NotSaid) };
@@ -63,15 +64,16 @@ impl Inner {
     }
 
     /// A command that is live and not yet committed.
-    fn look_up_pending(&self, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
+    async fn look_up_pending(self: &Arc<Self>, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
         let Some((key, hash)) = &request.key else { return Ok(None) };
         let pending = self.state().pending().request_of(key);
         match pending {
             None => Ok(None),
             Some(known) if known != Some(*hash) => Err(CommandRejected::KeyReused),
             Some(_) => {
+                let survives_restart = self.survives(key).await;
                 let position = self.publisher.live.current().position();
-                Ok(Some(CommandOutcome::Pending { position, survives_restart: true, parts: Vec::new() }))
+                Ok(Some(CommandOutcome::Pending { position, survives_restart, parts: Vec::new() }))
             }
         }
     }

@@ -336,6 +336,11 @@ impl Inner {
         let saved = tokio::spawn(async move {
             inner.await_commit(began, pushed, Vec::new()).await;
             flags.iter().for_each(|flag| inner.tell_drift(flag.as_str()));
+            // A form that was being committed meanwhile may have taken the place of the one that this narrows.
+            let is_saved = !inner.state().pending().flags().any(|flag| flags.contains(flag));
+            if is_saved && inner.store.is_open() {
+                inner.commit_files(flags.into_iter().map(Subject::Flag).collect()).await;
+            }
         });
         (Some(saved), wider)
     }

@@ -44,7 +44,7 @@ impl Inner {
             self.commit_superseded(committer, &store, superseded, pending.origin).await?;
         }
         let mut is_known_unsent = self.fast_path.take_never_sent(&pending.id);
-        let request = pending.request.unwrap_or_else(|| ContentId::of(pending.id.as_bytes()));
+        let request = pending.stands_for();
         for _ in 0..TRIES {
             let known = match std::mem::take(&mut is_known_unsent) {
                 true => None,

@@ -86,6 +86,11 @@ impl Pending {
         }
     }
 
+    /// What its name stands for in the database: the request that was made under it, or the name itself where none was.
+    pub fn stands_for(&self) -> ContentId {
+        self.request.unwrap_or_else(|| ContentId::of(self.id.as_bytes()))
+    }
+
     /// Whether a newer build wrote it, with members that this one does not know: it may do more than is read of it.
     pub fn is_of_newer_build(&self) -> bool {
         let of_op = |op: &Op| match op {

@@ -243,3 +243,35 @@ fn entry(id: &str, actor: &str, reason: Option<String>, narrowed: Vec<Narrowed>)
         unknown: Unknown::default(),
     }
 }
+
+/// A name that the database knows for another request is no proof that this one was committed.
+#[tokio::test]
+async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() {
+    for restarts in [false, true] {
+        let mut service = three_flags().await;
+        assert_eq!(order(&service, "alert-1", "b/stop", &json!({})).await["outcome"].as_str(), Some("committed"));
+        let away = service.data.join("away");
+        fs::rename(service.database(), &away).unwrap();
+        service.reach_database_state("down").await;
+        let told = order(&service, "alert-1", "a/stop", &json!({})).await;
+        assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{told}");
+        // Sent again, it says as much.
+        let again = order(&service, "alert-1", "a/stop", &json!({})).await;
+        assert_eq!(again["survivesRestart"], true, "{again}");
+        if restarts {
+            service.crash().await;
+        }
+        fs::rename(&away, service.database()).unwrap();
+        if restarts {
+            service.restart().await;
+        }
+        wait_until("nothing to be pending", async || service.database_state().await == "up" && pending(&service).await == 0)
+            .await;
+        // Whatever else changes, and after a restart.
+        assert_eq!(service.order("/v1/flags/c/stop", json!({})).await.status(), 200);
+        assert_eq!(live(&service, "a").await, "STOPPED -> polling");
+        service.crash().await;
+        service.restart().await;
+        assert_eq!(live(&service, "a").await, "STOPPED -> polling", "restarts: {restarts}");
+    }
+}
