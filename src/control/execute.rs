@@ -62,6 +62,7 @@ impl Inner {
         };
         let turn = self.fast_path.turn().await;
         let (position, decided) = self.decide(&request, as_of.as_ref(), &mark)?;
+        check_release(&request, &decided)?;
         match decided.classify(&mark) {
             Decision::Unchanged => Ok(CommandOutcome::Unchanged),
             Decision::Narrowing { narrowed, decided } => {
@@ -121,6 +122,7 @@ impl Inner {
                 }
                 if now != position {
                     decided = request.wish.decide(&state, as_of.as_ref().map(|(then, _)| then), &mark)?;
+                    check_release(&request, &decided)?;
                     check_gates(&request, &decided)?;
                     position = now;
                 }
@@ -178,6 +180,14 @@ impl Inner {
         since.dedup_by_key(|stored| stored.revision.revision);
         since.truncate(SINCE as usize);
         Ok(since)
+    }
+}
+
+/// Who may only narrow takes no held split and no pin away.
+fn check_release(request: &CommandRequest, decided: &Decided) -> Result<(), CommandRejected> {
+    match !request.may_widen && decided.releases() {
+        true => Err(CommandRejected::MayOnlyNarrow),
+        false => Ok(()),
     }
 }
 

@@ -150,6 +150,16 @@ impl Decided {
         self.parts.iter().all(|part| is_narrowing(&part.before.clone().unwrap_or_default(), &part.after))
     }
 
+    /// Whether a held split or a pin is taken away. What the file says is in force from then on, also where it says more tomorrow or waits to
+    /// be committed: so it is not for those who may only narrow, however low the file is now.
+    pub fn releases(&self) -> bool {
+        self.parts.iter().any(|part| {
+            let old = part.before.as_ref().map(|entry| &entry.record);
+            let new = &part.after.record;
+            old.is_some_and(|old| (old.split.is_some() && new.split.is_none()) || (old.pin.is_some() && new.pin.is_none()))
+        })
+    }
+
     /// What may be live at once: all of it, or nothing where one part is more than a stop or a split.
     pub fn narrowed(&self, mark: &Mark) -> Option<Vec<Narrowed>> {
         let mark = Arc::new(mark.clone());

@@ -61,7 +61,10 @@ async fn who_may_only_narrow_widens_at_no_end() {
     check(&two_hours, "set", held("20%", 3, "15%"), YES).await;
     // An end that is taken away.
     check(&two_hours, "set", set("60%"), NO).await;
-    check(&two_hours, "unset", json!({}), YES).await;
+    // A hold that is taken away: the file may say more tomorrow.
+    check(&two_hours, "unset", json!({}), NO).await;
+    check(&[set("10%")], "unset", json!({}), NO).await;
+    check(&[set("50%")], "rollback", json!({ "to": 1 }), NO).await;
     check(&[held("60%", 2, "5%")], "unset", json!({}), NO).await;
     check(&[held("60%", 2, "5%")], "rollback", json!({}), NO).await;
     check(&[held("5%", 2, "90%")], "set", set("5%"), YES).await;
