@@ -40,7 +40,7 @@ pub enum CommandRejected {
     #[error("this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason")]
     ReasonNeeded,
     #[error(
-        "this would open realtime-v2 to more users, or close `disabled` to some, now or later, and only narrowing is permitted here"
+        "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"
     )]
     MayOnlyNarrow,
     #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]

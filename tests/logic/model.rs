@@ -333,16 +333,24 @@ impl Life {
             return;
         };
         let narrows = after.narrows(&self.models[which]);
+        // Who may only narrow takes no hold and no pin away.
+        let before = &self.models[which];
+        let (held, pin) = (before.held.is_some() && after.held.is_none(), before.pin.is_some() && after.pin.is_none());
+        // What a pin brings back is a part of it here, and held beside it there.
+        let (may_release, releases) = (held || pin, pin || held && after.pin.is_none());
         // What a rollback brings back is read from the database; and a text that comes back is in doubt no narrowing.
         let is_plain = !matches!(wish, Wish::Rollback { .. });
         match done {
             Ok(CommandOutcome::Unchanged) => {}
-            Err(CommandRejected::MayOnlyNarrow) => assert!(!(may_widen || is_plain && narrows), "{:#?}", self.story),
+            Err(CommandRejected::MayOnlyNarrow) => {
+                assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story)
+            }
             Err(CommandRejected::Down(_) | CommandRejected::Unknown) if !self.database_is_there => {
                 assert!(!(is_plain && narrows), "refused with the database away: {:#?}", self.story);
             }
             Err(rejected) => panic!("{rejected}: {:#?}", self.story),
             Ok(_) => {
+                assert!(may_widen || !releases, "a stopper took a hold away: {:#?}", self.story);
                 assert!(narrows || (may_widen && self.database_is_there), "done though it widens: {:#?}", self.story);
                 self.models[which] = after;
                 self.models[which].record(kind);

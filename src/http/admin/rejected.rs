@@ -29,7 +29,7 @@ fn row(rejected: &CommandRejected) -> (StatusCode, &'static str, &'static str) {
         CommandRejected::KeyReused => {
             (S::UNPROCESSABLE_ENTITY, "key-reused", "the idempotency key was used for another request")
         }
-        CommandRejected::MayOnlyNarrow => (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only, and take no hold away"),
+        CommandRejected::MayOnlyNarrow => (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only"),
         CommandRejected::Moved { .. } => {
             (S::CONFLICT, "moved", "the flag, or a segment it names, changed since the caller looked; `since` says how")
         }
