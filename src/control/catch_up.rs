@@ -5,17 +5,26 @@ use tokio::time::timeout;
 use super::Inner;
 use super::commit::{CommitError, Committer, READ};
 use crate::store::{Store, StoreError, StoredWithTexts};
-use crate::truth::{Forms, Head, Record, Subject};
+use crate::truth::{Forms, Head, Pending, Record, Subject};
 
 /// The most revisions that are read at once.
 const AT_ONCE: u32 = 64;
 
+/// What was caught up with.
+#[derive(Debug, Default)]
+pub(super) struct CaughtUp {
+    /// The heads of the revisions, the oldest first.
+    pub heads: Vec<Head>,
+    /// The names of the pending entries that were among them.
+    pub entries: Vec<String>,
+}
+
 impl Inner {
-    /// Makes every revision live that is in the database and not here, the oldest first, and returns the heads it came by.
+    /// Makes every revision live that is in the database and not here, the oldest first, and says which.
     ///
     /// A database that does not continue what is known here is lost: maintenance opens it again and decides what it is.
-    pub(super) async fn catch_up(&self, committer: &mut Committer, store: &Store) -> Result<Vec<Head>, CommitError> {
-        let mut heads = Vec::new();
+    pub(super) async fn catch_up(&self, committer: &mut Committer, store: &Store) -> Result<CaughtUp, CommitError> {
+        let mut caught_up = CaughtUp::default();
         loop {
             let (head, at_hand) = {
                 let state = self.state();
@@ -30,10 +39,10 @@ impl Inner {
                 }
             };
             if page.is_empty() {
-                return Ok(heads);
+                return Ok(caught_up);
             }
             for committed in page {
-                heads.push(self.take_in_foreign(committed));
+                self.take_in_foreign(committed, &mut caught_up);
             }
         }
     }
@@ -44,8 +53,8 @@ impl Inner {
         CommitError::Down(why)
     }
 
-    fn take_in_foreign(&self, committed: StoredWithTexts) -> Head {
-        let StoredWithTexts { revision, head, texts } = committed;
+    fn take_in_foreign(&self, committed: StoredWithTexts, caught_up: &mut CaughtUp) {
+        let StoredWithTexts { revision, head, request, texts } = committed;
         let mut forms = Forms { texts, ..Forms::default() };
         for change in &revision.changes {
             // A definition that does not read here has no good form: its flag answers `polling` with `error`.
@@ -56,11 +65,16 @@ impl Inner {
             };
         }
         let pending = revision.idempotency_key.as_ref().and_then(|id| self.state().pending().named(id).cloned());
-        let replays = pending.filter(|pending| Some(&pending.id) == revision.idempotency_key.as_ref());
+        // Under the same name the other program may have done something else.
+        let is_it = |pending: &Pending| {
+            Some(&pending.id) == revision.idempotency_key.as_ref() && request == Some(pending.stands_for().to_string())
+        };
+        let replays = pending.filter(is_it);
         self.take_in(head, &revision, &forms, replays.as_ref().map(|pending| pending.id.as_str()));
         if let Some(pending) = replays {
             self.fast_path.note_committed(&pending, head.revision);
+            caught_up.entries.push(pending.id);
         }
-        head
+        caught_up.heads.push(head);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use super::catch_up::CaughtUp;
 use super::{Database, Inner, staging};
 use crate::store::{Commit, Store, StoreError};
 use crate::truth::{Actor, Change, ContentId, Credential, Forms, Head, Origin, Revision};
@@ -139,13 +140,11 @@ impl Inner {
             (Some(known), _) if known.revision >= after.revision => {
                 // It is there, whatever reading it comes to.
                 let caught_up = self.catch_up(committer, store).await.map_err(|_| CommitError::Unknown)?;
-                if !caught_up.contains(&after) {
+                if !caught_up.heads.contains(&after) {
                     return Err(CommitError::Conflict);
                 }
                 if let Some(id) = replays {
-                    let mut state = self.state();
-                    state.forget(id);
-                    self.refresh(&state);
+                    self.forget_entry(id, &caught_up);
                 }
                 Ok(after.revision)
             }
@@ -155,6 +154,15 @@ impl Inner {
                 self.lose(committer, &why);
                 Err(CommitError::Unknown)
             }
+        }
+    }
+
+    /// Forgets an entry that is committed, unless catching up has done so.
+    pub(super) fn forget_entry(&self, id: &str, caught_up: &CaughtUp) {
+        if caught_up.entries.iter().all(|known| known != id) {
+            let mut state = self.state();
+            state.forget(id);
+            self.refresh(&state);
         }
     }
 

@@ -9,13 +9,15 @@ use super::commit::Proposal;
 use super::{Inner, Problem, ProblemKind};
 use crate::moment::Deadline;
 use crate::token::random_name;
-use crate::truth::{Decided, Expiry, Forms, Mark, Origin, Pending, Unknown, expire};
+use crate::truth::{Decided, Expiry, Forms, Mark, Narrowed, Origin, Pending, Unknown, expire};
 
 const ACTOR: &str = "expiry";
 /// The wait before the next look after something ended: that may have brought the next end nearer.
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// The wait where the database is out of reach.
 const TRIED_AGAIN: Duration = Duration::from_secs(2);
+/// The most ends that are one entry of the journal.
+const TOGETHER: usize = 1000;
 
 impl Inner {
     /// Makes what ends now end, and says how long to wait before the next look.
@@ -34,35 +36,35 @@ impl Inner {
         if expiry.decided.parts.is_empty() {
             return expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
         }
-        let mut widening = false;
-        for part in expiry.decided.parts {
-            let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
-            match (Decided { parts: vec![part], ..Decided::default() }).narrowed(&mark) {
-                Some(narrowed) => {
-                    let turn = self.fast_path.turn().await;
-                    let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{now}"));
-                    let (actor, origin) = (mark.by, Origin::Expire);
-                    let (reason, request, revoked) = (None, None, Vec::new());
-                    let pending = Pending {
-                        id,
-                        at_ms: now,
-                        actor,
-                        origin,
-                        reason,
-                        request,
-                        narrowed,
-                        revoked,
-                        superseded: Vec::new(),
-                        unknown: Unknown::default(),
-                    };
-                    let pushed = self.push(&turn, pending).await;
-                    self.leave(&pushed);
-                }
-                None => widening = true,
-            }
+        let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
+        let all = expiry.decided.parts.len();
+        let each = expiry.decided.parts.into_iter().map(|part| Decided { parts: vec![part], ..Decided::default() });
+        let narrowed: Vec<Narrowed> = each.filter_map(|decided| decided.narrowed(&mark)).flatten().collect();
+        let widens = narrowed.len() < all;
+        for together in narrowed.chunks(TOGETHER) {
+            self.expire_at_once(together.to_vec(), now).await;
         }
-        let done = !widening || self.commit_expiries().await;
+        let done = !widens || self.commit_expiries().await;
         Some(if done { AT_ONCE } else { TRIED_AGAIN })
+    }
+
+    /// Makes ends live that narrow, in one step.
+    async fn expire_at_once(self: &Arc<Self>, narrowed: Vec<Narrowed>, now: i64) {
+        let turn = self.fast_path.turn().await;
+        let pending = Pending {
+            id: random_name().unwrap_or_else(|| format!("{ACTOR}-{now}")),
+            at_ms: now,
+            actor: ACTOR.into(),
+            origin: Origin::Expire,
+            reason: None,
+            request: None,
+            narrowed,
+            revoked: Vec::new(),
+            superseded: Vec::new(),
+            unknown: Unknown::default(),
+        };
+        let pushed = self.push(&turn, pending).await;
+        self.leave(&pushed);
     }
 
     /// What ends by what both clocks say now. Each end is known by the steady clock from the first look at it.

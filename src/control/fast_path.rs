@@ -155,13 +155,17 @@ impl Inner {
 
     /// Waits for the commit for as long as an answer may take.
     pub(super) async fn await_commit(self: &Arc<Self>, began: Instant, pushed: Pushed, parts: Vec<Part>) -> CommandOutcome {
-        let Pushed { id, committed, is_journaled } = pushed;
-        match timeout_at(began + WAIT, committed).await {
+        let Pushed { id, mut committed, is_journaled } = pushed;
+        match timeout_at(began + WAIT, &mut committed).await {
             Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },
             _ => {
-                self.fast_path.dismiss_waiter(&id);
                 // The file may have gone since it was written.
                 let survives_restart = is_journaled && self.survives(&id).await;
+                self.fast_path.dismiss_waiter(&id);
+                // Committed meanwhile, it is in the journal no longer.
+                if let Ok(revision) = committed.try_recv() {
+                    return CommandOutcome::Committed { revision, parts };
+                }
                 let position = self.publisher.live.current().position();
                 CommandOutcome::Pending { position, survives_restart, parts }
             }

@@ -388,7 +388,13 @@ impl Inner {
                     continue;
                 }
                 // Nothing was ever recorded here: the files are all there is.
-                Err(_) if self.state().book.head.revision == 0 => self.serve_unrecorded(&changes, &forms),
+                Err(not) if self.state().book.head.revision == 0 => {
+                    self.serve_unrecorded(&changes, &forms);
+                    // Later readings find nothing new in them. They are recorded when the database was opened again.
+                    if self.store.is_open() {
+                        self.lose(&mut committer, &not.to_string());
+                    }
+                }
                 Err(not) => self.wait_for_the_database(&subjects, &not),
             }
             return compared;

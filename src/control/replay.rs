@@ -3,6 +3,7 @@
 use tokio::time::timeout;
 
 use super::Inner;
+use super::catch_up::CaughtUp;
 use super::commit::{CommitError, Committer, Proposal, READ, TRIES};
 use crate::store::Store;
 use crate::token::random_name;
@@ -40,8 +41,9 @@ impl Inner {
     /// Commits a pending entry under its name, once however often it is tried, and tells its waiter.
     pub(super) async fn commit_entry(&self, committer: &mut Committer, pending: Pending) -> Result<(), CommitError> {
         let store = self.store.open()?;
-        for superseded in &pending.superseded {
-            self.commit_superseded(committer, &store, superseded, pending.origin).await?;
+        let mut superseded = Vec::new();
+        for older in &pending.superseded {
+            superseded.extend(self.commit_superseded(committer, &store, older, pending.origin).await?);
         }
         let mut is_known_unsent = self.fast_path.take_never_sent(&pending.id);
         let request = pending.stands_for();
@@ -56,11 +58,14 @@ impl Inner {
                 known => (pending.id.clone(), known.map(|(_, revision)| revision)),
             };
             let committed = match known {
-                // Committed before a crash, or by another program: it is in the book already.
+                // Committed before a crash, or by another program, whose revision may not be in the book yet.
                 Some(revision) => {
-                    let mut state = self.state();
-                    state.forget(&pending.id);
-                    self.refresh(&state);
+                    let is_new = self.state().book.head.revision < revision;
+                    let caught_up = match is_new {
+                        true => self.catch_up(committer, &store).await?,
+                        false => CaughtUp::default(),
+                    };
+                    self.forget_entry(&pending.id, &caught_up);
                     Ok(revision)
                 }
                 None => {
@@ -72,6 +77,10 @@ impl Inner {
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error),
                 Ok(revision) => {
+                    // What they asked for is saved by this one alone; the revision that bears the name of each is its own.
+                    for (id, revision) in superseded {
+                        self.fast_path.answer_waiter(id, revision);
+                    }
                     self.fast_path.note_committed(&pending, revision);
                     return Ok(());
                 }
@@ -81,18 +90,19 @@ impl Inner {
     }
 
     /// Commits the name of a request whose entry another one took the place of, before that one: asked for again under its key, it is known.
-    async fn commit_superseded(
+    /// Says which revision bears the name.
+    async fn commit_superseded<'a>(
         &self,
         committer: &mut Committer,
         store: &Store,
-        superseded: &Superseded,
+        superseded: &'a Superseded,
         origin: Origin,
-    ) -> Result<(), CommitError> {
-        let Some(request) = superseded.request else { return Ok(()) };
+    ) -> Result<Option<(&'a str, u64)>, CommitError> {
+        let Some(request) = superseded.request else { return Ok(None) };
         for _ in 0..TRIES {
-            if let Some((_, revision)) = self.look_up_entry(committer, store, &superseded.id).await? {
-                self.fast_path.answer_waiter(&superseded.id, revision);
-                return Ok(());
+            if let Some((known, revision)) = self.look_up_entry(committer, store, &superseded.id).await? {
+                // A name that stands for another request says nothing of this one.
+                return Ok((known == request.to_string()).then_some((&superseded.id, revision)));
             }
             let proposal = Proposal {
                 actor: superseded.actor.clone(),
@@ -106,11 +116,7 @@ impl Inner {
             match self.commit(committer, proposal, None).await {
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error),
-                // The revision that bears its name is its own.
-                Ok(revision) => {
-                    self.fast_path.answer_waiter(&superseded.id, revision);
-                    return Ok(());
-                }
+                Ok(revision) => return Ok(Some((&superseded.id, revision))),
             }
         }
         Err(CommitError::Conflict)

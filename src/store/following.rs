@@ -22,6 +22,8 @@ pub struct StoredWithTexts {
     pub revision: Revision,
     /// The head after it.
     pub head: Head,
+    /// What its idempotency key stands for.
+    pub request: Option<String>,
     /// The texts that its changes name, as far as they are there and are what their names say. Those that were at hand, or came with a
     /// revision before it, are the same bytes and were not read again.
     pub texts: Texts,
@@ -102,7 +104,7 @@ async fn next_revision(
     texts.extend(at_hand_already.iter().filter_map(|id| at_hand.get(id).map(|text| (*id, text.clone()))));
     let revision = Revision { changes, ..stored.revision };
     let head = Head { revision: number, hash: stored.hash, committed_at_ms: revision.committed_at_ms };
-    Ok(StoredWithTexts { revision, head, texts })
+    Ok(StoredWithTexts { revision, head, request: chain::text(row, "request"), texts })
 }
 
 /// The rows of a revision's changes, in their order.

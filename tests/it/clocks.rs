@@ -137,3 +137,30 @@ fn a_session_token_that_was_seen_ends_with_the_first_clock() {
         }
     }
 }
+
+/// Ends that come at one moment are one step: one revision, and one snapshot for all.
+#[tokio::test]
+async fn ends_that_come_together_are_one_revision() {
+    let (clock, set_by_ms) = Clock::that_can_be_set();
+    let files: Vec<_> =
+        (0..20).map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "rollout: { realtime-v2: 10% }"))).collect();
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let service = Service::start_by(clock, &files).await;
+    for n in 0..20 {
+        let order = json!({ "realtime-v2": "50%", "forMs": HOUR, "reason": "a trial" });
+        assert_eq!(service.ordered(&format!("/v1/flags/f{n}/set"), order).await.0, 200);
+    }
+    set_by_ms.store(2 * HOUR, Relaxed);
+    for n in 0..20 {
+        wait_until("the end of a trial", async || service.state(&format!("f{n}")).await["live"] == "realtime-v2 10%").await;
+    }
+    wait_until("all to be saved", async || {
+        let status: Json = service.admin("/v1/status").await.json().await.unwrap();
+        status["pending"] == 0
+    })
+    .await;
+    let told: Json = service.admin("/v1/history?limit=5").await.json().await.unwrap();
+    let expired: Vec<_> = told["revisions"].as_array().unwrap().iter().filter(|row| row["origin"] == "expire").collect();
+    assert_eq!(expired.len(), 1, "{told}");
+    assert_eq!(expired[0]["changes"].as_array().unwrap().len(), 20);
+}
