@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::commit::Proposal;
 use super::{Inner, Problem, ProblemKind};
+use crate::flag::FlagKey;
 use crate::moment::Deadline;
 use crate::token::random_name;
-use crate::truth::{Decided, Expiry, Forms, Mark, Narrowed, Origin, Pending, Unknown, expire};
+use crate::truth::{Decided, Expiry, Forms, Held, Mark, Narrowed, Op, Origin, Pending, Truth, Unknown, expire};
 
 const ACTOR: &str = "expiry";
 /// The wait before the next look after something ended: that may have brought the next end nearer.
@@ -65,6 +66,26 @@ impl Inner {
         };
         let pushed = self.push(&turn, pending).await;
         self.leave(&pushed);
+    }
+
+    /// Notes when the ends of these flags come by the steady clock, before anything is answered: the wall clock may be set right after. The
+    /// caller holds the state.
+    pub(super) fn learn_ends(&self, state: &Truth, flags: &[FlagKey]) {
+        let has_end = |held: &Held| held.ends.is_some();
+        let may_end = |flag: &&FlagKey| {
+            let recorded = state.book.flag(flag.as_str()).and_then(|entry| entry.record.split.as_ref()).is_some_and(has_end);
+            let is_pending = |op: &Op| matches!(op, Op::Split { held: Some(held), .. } if has_end(held));
+            recorded || state.pending().ops_of(flag.as_str()).any(is_pending)
+        };
+        let now = self.clock.now();
+        for flag in flags.iter().filter(may_end) {
+            let entry = state.flag(flag.as_str());
+            let Some(end) = entry.and_then(|entry| entry.record.split).and_then(|held| held.ends) else { continue };
+            let mut ends = self.ends.lock();
+            if ends.get(flag).is_none_or(|(at_ms, _)| *at_ms != end.at_ms) {
+                ends.insert(flag.clone(), (end.at_ms, Deadline::at(end.at_ms, now)));
+            }
+        }
     }
 
     /// What ends by what both clocks say now. Each end is known by the steady clock from the first look at it.

@@ -97,6 +97,7 @@ impl Inner {
             self.look_at_ends(&credentials);
         }
         if let Some((position, changed)) = live {
+            self.learn_ends(state, &changed);
             (self.observer)(&ControlEvent::Live { position, changed });
         }
     }
