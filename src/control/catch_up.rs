@@ -64,14 +64,14 @@ impl Inner {
                 _ => Ok(()),
             };
         }
-        let pending = revision.idempotency_key.as_ref().and_then(|id| self.state().pending().named(id).cloned());
+        let named = revision.idempotency_key.as_ref().and_then(|id| self.state().pending().named(id).cloned());
         // Under the same name the other program may have done something else.
         let is_it = |pending: &Pending| {
             Some(&pending.id) == revision.idempotency_key.as_ref() && request == Some(pending.stands_for().to_string())
         };
-        let replays = pending.filter(is_it);
-        self.take_in(head, &revision, &forms, replays.as_ref().map(|pending| pending.id.as_str()));
-        if let Some(pending) = replays {
+        let entry = named.filter(is_it);
+        self.take_in(head, &revision, &forms, entry.as_ref().map(|pending| pending.id.as_str()));
+        if let Some(pending) = entry {
             self.fast_path.note_committed(&pending, head.revision);
             caught_up.entries.push(pending.id);
         }

@@ -24,7 +24,7 @@ pub struct CommandRequest {
 pub enum CommandOutcome {
     /// Durable and live.
     Committed { revision: u64, parts: Vec<Part> },
-    /// Live, and not yet in the database.
+    /// Live, and not known to be in the database.
     Pending { position: Position, survives_restart: bool, parts: Vec<Part> },
     /// All is as it was wanted already.
     Unchanged,
@@ -32,7 +32,7 @@ pub enum CommandOutcome {
     Repeated { revision: u64 },
 }
 
-/// Why nothing was done.
+/// Why it is not said to be done. All but `Unknown` mean that nothing was.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandRejected {
     #[error(transparent)]

@@ -60,9 +60,9 @@ impl Inner {
         &self,
         committer: &mut Committer,
         proposal: Proposal,
-        replays: Option<&str>,
+        of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
-        let done = self.try_to_commit(committer, proposal, replays).await;
+        let done = self.try_to_commit(committer, proposal, of_entry).await;
         self.note_commit(&done);
         done
     }
@@ -71,7 +71,7 @@ impl Inner {
         &self,
         committer: &mut Committer,
         proposal: Proposal,
-        replays: Option<&str>,
+        of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
         let store = self.store.open()?;
         let head = self.state().book.head;
@@ -96,7 +96,7 @@ impl Inner {
         let error = match staging::stage(&store, &forms.texts).await {
             Ok(()) => match timeout(staging::limit_of(&commit), store.commit(commit)).await {
                 Ok(Ok(())) => {
-                    self.take_in(after, &revision, &forms, replays);
+                    self.take_in(after, &revision, &forms, of_entry);
                     return Ok(after.revision);
                 }
                 Ok(Err(error)) => Some(error),
@@ -115,7 +115,7 @@ impl Inner {
                 self.catch_up(committer, &store).await?;
                 Err(CommitError::Conflict)
             }
-            error => self.settle_commit(committer, &store, (head, after), error, replays).await,
+            error => self.settle_commit(committer, &store, (head, after), error, of_entry).await,
         }
     }
 
@@ -126,7 +126,7 @@ impl Inner {
         store: &Store,
         (before, after): (Head, Head),
         error: Option<StoreError>,
-        replays: Option<&str>,
+        of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
         let known = match timeout(READ, store.head()).await {
             Ok(Ok((_, known))) => Some(known),
@@ -143,7 +143,7 @@ impl Inner {
                 if !caught_up.heads.contains(&after) {
                     return Err(CommitError::Conflict);
                 }
-                if let Some(id) = replays {
+                if let Some(id) = of_entry {
                     self.forget_entry(id, &caught_up);
                 }
                 Ok(after.revision)
@@ -167,11 +167,11 @@ impl Inner {
     }
 
     /// Makes a committed revision live.
-    pub(super) fn take_in(&self, head: Head, revision: &Revision, forms: &Forms, replays: Option<&str>) {
+    pub(super) fn take_in(&self, head: Head, revision: &Revision, forms: &Forms, of_entry: Option<&str>) {
         {
             let mut state = self.state();
             // Forgotten first: between the two nothing is read.
-            if let Some(id) = replays {
+            if let Some(id) = of_entry {
                 state.forget(id);
             }
             state.book.apply(head, &revision.changes, forms);

@@ -1,7 +1,7 @@
 //! The order in which the locks of the write path are taken, written once and checked in debug builds.
 //!
 //! A lock is taken only while no lock at or after it in [`Rank`] is held, so that two tasks never wait for each other. `try_lock` waits for
-//! nothing and is not checked.
+//! nothing and is not checked, nor is what was handed over to another task, nor what the task holds that waits for a blocking thread.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

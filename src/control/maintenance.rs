@@ -37,9 +37,9 @@ pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
             () = sleep(until_end.unwrap_or(EVERY).min(EVERY)) => false,
         };
         strong.look_at_clock(&mut leaps);
-        let is_held = strong.look_at_folder().await;
+        let folder = strong.look_at_folder().await;
         let mut committer = strong.committer.lock().await;
-        match is_held {
+        match folder {
             Ok(()) => strong.look(&mut committer, woken).await,
             // What another server uses is not touched.
             Err(why) => strong.lose(&mut committer, &why),

@@ -291,7 +291,7 @@ impl Inner {
         Applied { findings_changed, compared, narrowed, to_commit, is_whole, tests }
     }
 
-    /// Waits until what narrows is saved, and commits the rest. Says how many subjects were compared for that.
+    /// Waits until what narrows is saved, 0.9 s at most, and commits the rest. Says how many subjects were compared for that.
     async fn settle(self: &Arc<Self>, narrowed: Option<JoinHandle<()>>, to_commit: BTreeSet<Subject>) -> usize {
         if let Some(narrowed) = narrowed {
             let _ = narrowed.await;
