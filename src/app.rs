@@ -122,7 +122,8 @@ impl App {
         let listen = |source| StartError::Listen { address: config.listen, flag: "--listen", source };
         let listener = http::bind(config.listen).map_err(listen)?;
         let listen_admin = |source| StartError::Listen { address: config.admin_listen, flag: "--admin-listen", source };
-        let admin_listener = TcpListener::bind(config.admin_listen).map_err(listen_admin)?;
+        // It is served by a runtime of its own.
+        let admin_listener = http::bind(config.admin_listen).and_then(|bound| bound.into_std()).map_err(listen_admin)?;
         let files = open_files::raise();
         let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
         telemetry::capacity(limits.connections, files);

@@ -12,15 +12,44 @@ use std::path::Path;
 /// Beginnings of lines that runners of builds take for commands (GitHub's, old and new, and Azure's).
 const COMMANDS: [&str; 3] = ["::", "##[", "##vso["];
 
-/// Characters that a reader does not see and that change what is seen: controls, marks of direction, separators of lines, and what has no
-/// width.
+/// Characters that a program may draw as nothing: the property Default_Ignorable_Code_Point of Unicode 16.0
+/// (<https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>). Characters that are assigned later stand in its ranges already.
+const IGNORABLE: [(char, char); 17] = [
+    ('\u{ad}', '\u{ad}'),       // soft hyphen
+    ('\u{34f}', '\u{34f}'),     // combining grapheme joiner
+    ('\u{61c}', '\u{61c}'),     // Arabic letter mark
+    ('\u{115f}', '\u{1160}'),   // fillers of Hangul
+    ('\u{17b4}', '\u{17b5}'),   // inherent vowels of Khmer
+    ('\u{180b}', '\u{180f}'),   // variation selectors of Mongolian
+    ('\u{200b}', '\u{200f}'),   // no width, joiners, marks of direction
+    ('\u{202a}', '\u{202e}'),   // embedding and overriding the direction
+    ('\u{2060}', '\u{206f}'),   // word joiner, invisible operators, isolates
+    ('\u{3164}', '\u{3164}'),   // filler of Hangul
+    ('\u{fe00}', '\u{fe0f}'),   // variation selectors
+    ('\u{feff}', '\u{feff}'),   // byte order mark
+    ('\u{ffa0}', '\u{ffa0}'),   // filler of Hangul, half as wide
+    ('\u{fff0}', '\u{fff8}'),   // not assigned
+    ('\u{1bca0}', '\u{1bca3}'), // controls of shorthand
+    ('\u{1d173}', '\u{1d17a}'), // controls of music
+    ('\u{e0000}', '\u{e0fff}'), // tags, further variation selectors
+];
+
+/// What is drawn as nothing, or breaks or reorders a line, without that property.
+const BLANK: [(char, char); 6] = [
+    ('\u{2028}', '\u{2029}'),   // separators of lines and paragraphs
+    ('\u{2800}', '\u{2800}'),   // blank pattern of Braille
+    ('\u{fff9}', '\u{fffb}'),   // annotations between the lines
+    ('\u{13430}', '\u{1343f}'), // controls of hieroglyphs
+    ('\u{16fe4}', '\u{16fe4}'), // filler of Khitan
+    ('\u{1d159}', '\u{1d159}'), // null notehead
+];
+
+/// Characters that a reader does not see and that change what is seen, or let one text look like another: controls, marks of direction,
+/// separators of lines, and what is drawn as nothing. The selector in an emoji is one of them; it is shown escaped behind its emoji.
 pub fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-        )
+    let is_in = |(first, last): &(char, char)| (*first..=*last).contains(&character);
+    // Hardly any text has another one.
+    !matches!(character, ' '..='~') && (character.is_control() || IGNORABLE.iter().chain(&BLANK).any(is_in))
 }
 
 /// A text as a part of one line.
@@ -145,6 +174,52 @@ mod tests {
             assert!(matches!(line(plain), Cow::Borrowed(_)));
             assert_eq!(lines(plain), plain);
         }
+    }
+
+    /// Each range of the property by its ends, as the Unicode Character Database has them, and what lies beside it.
+    #[test]
+    fn whatever_unicode_lets_vanish_is_hidden() {
+        for (range, beside) in [
+            ("00AD", "00AC 00AE"),
+            ("034F", "034E 0350"),
+            ("061C", "061B 061D"),
+            ("115F 1160", "115E 1161"),
+            ("17B4 17B5", "17B3 17B6"),
+            ("180B 180C 180D 180E 180F", "180A 1810"),
+            ("200B 200C 200D 200E 200F", "200A 2010"),
+            ("2028 2029 202A 202B 202C 202D 202E", "2027 202F"),
+            ("2060 2061 2062 2063 2064 2065 2066 206F", "205F 2070"),
+            ("2800", "27FF 2801"),
+            ("3164", "3163 3165"),
+            ("FE00 FE0E FE0F", "FDFF FE10"),
+            ("FEFF", "FEFE FF01"),
+            ("FFA0", "FF9F FFA1"),
+            ("FFF0 FFF8 FFF9 FFFA FFFB", "FFEE FFFC FFFD"),
+            ("13430 1343F", "1342F 13440"),
+            ("16FE4", "16FE3 16FF0"),
+            ("1BCA0 1BCA1 1BCA2 1BCA3", "1BC9F"),
+            ("1D159", "1D158 1D15A"),
+            ("1D173 1D174 1D175 1D176 1D177 1D178 1D179 1D17A", "1D172 1D17B"),
+            ("E0000 E0001 E0020 E0041 E007F E0080 E0100 E0101 E01EF E01F0 E0FFF", "DFFFF E1000"),
+        ] {
+            let characters = |list: &str| -> Vec<char> {
+                let read = |code| char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap();
+                list.split(' ').map(read).collect()
+            };
+            for hidden in characters(range) {
+                let text = format!("a{hidden}b");
+                assert!(!line(&text).contains(hidden) && !lines(&text).contains(hidden), "U+{:04X}", u32::from(hidden));
+                assert!(!of_same_length(&text).contains(hidden), "U+{:04X}", u32::from(hidden));
+                let read: String = serde_json::from_str(&format!("\"{}\"", line(&text))).unwrap();
+                assert_eq!(read, text);
+            }
+            for shown in characters(beside) {
+                assert!(!is_hidden(shown), "U+{:04X}", u32::from(shown));
+            }
+        }
+        // An emoji is still one; what chooses its form is shown beside it.
+        assert_eq!(line("\u{2764}\u{fe0f} 🙂"), "\u{2764}\\ufe0f 🙂");
+        assert_eq!(line("a\u{e0101}b"), r"a\udb40\udd01b");
     }
 
     #[test]

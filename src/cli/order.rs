@@ -109,6 +109,10 @@ impl Told {
         } else {
             tell_in_words(told)
         }
+        if told["inForce"] == false && told["outcome"] == "repeated" {
+            complain("nothing was done: this was done before and was taken back since; type it again");
+            return Exit::No;
+        }
         self.watching.follow(&self.remote, flag, self.json)
     }
 }
@@ -138,7 +142,11 @@ fn live(told: &Json) -> String {
     match &*word(&told["outcome"]) {
         "unchanged" if flag.is_null() => "nothing to change: every flag is stopped already\n".to_owned(),
         "unchanged" => format!("nothing to change: {}\n", now()),
-        "repeated" => format!("{revision}   was done before under the same name; now {}\n", now()),
+        // One that was not told of its parts was heard of before.
+        "repeated" | "pending" if changes.is_empty() => {
+            let now = if flag.is_null() { String::new() } else { format!("; now {}", now()) };
+            format!("{revision}   was done before under the same name{now}\n")
+        }
         _ => changes.iter().map(|change| line(&revision, change, flag)).collect(),
     }
 }

@@ -11,7 +11,7 @@ pub struct CommandRequest {
     pub wish: Wish,
     pub actor: Actor,
     pub reason: Option<String>,
-    /// A name the caller gave it, and the hash of what was asked under it: asked again, it is done once.
+    /// A name the caller gave it, and the hash of who asked what under it: asked again, it is done once.
     pub key: Option<(String, ContentId)>,
     /// The revision the caller looked at.
     pub expected: Option<u64>,
@@ -45,7 +45,9 @@ pub enum CommandRejected {
     MayOnlyNarrow,
     #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
     Moved { flag: FlagKey, changed_at: u64, since: Vec<Stored> },
-    #[error("this idempotency key was used for another request")]
+    #[error(
+        "this idempotency key was used before, for another request or by another caller; nothing was done, send it again under a key of its own"
+    )]
     KeyReused,
     #[error("the database is out of reach ({0}); stopping and lowering work all the same")]
     Down(String),
@@ -57,7 +59,9 @@ pub enum CommandRejected {
     Unknown,
     #[error("there is no revision {0}")]
     NoSuchRevision(u64),
-    #[error("there is a living token of the name `{0}` already; revoke that one first, or choose another name")]
+    #[error(
+        "there is a living token of the name `{0}` already, and the history must not take one for the other; revoke that one first, or choose another name"
+    )]
     NameTaken(String),
     #[error("there are {limit} {what} already, the most there may be")]
     TooManyCredentials { what: &'static str, limit: usize },

@@ -78,8 +78,8 @@ impl Inner {
                 limit: MAX_REVOKED,
             });
         }
-        if known.living_named(&credential.record.name, now).next().is_some() {
-            return Err(CommandRejected::NameTaken(credential.record.name));
+        if let Some(living) = known.living_alike(&credential.record.name, now).next() {
+            return Err(CommandRejected::NameTaken(living.record.name.clone()));
         }
         let by = credential.record.created_by.clone();
         self.commit(&mut committer, draft(by, Origin::Api, reason, vec![credential.made()]), None)

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Refused;
+use super::token_names::are_alike;
 use crate::moment::{Deadline, Moment};
 use crate::truth::{ContentId, Credential, CredentialId, CredentialRecord, CredentialsBasis, Role, Truth};
 
@@ -78,6 +79,11 @@ impl Credentials {
     /// Those that are accepted.
     pub fn living(&self, now_ms: i64) -> impl Iterator<Item = &Credential> {
         self.all.iter().filter(move |credential| credential.record.is_good(now_ms))
+    }
+
+    /// Those that are accepted and have a name that is hard to tell from this one.
+    pub fn living_alike(&self, name: &str, now_ms: i64) -> impl Iterator<Item = &Credential> {
+        self.living(now_ms).filter(move |credential| are_alike(&credential.record.name, name))
     }
 
     /// Those that are accepted and have this name, in whatever case.

@@ -19,6 +19,7 @@ mod server_proof;
 mod session;
 mod signing;
 mod source;
+pub mod token_names;
 
 pub use credentials::Credentials;
 pub use fresh::{Fresh, Outcome, Report};

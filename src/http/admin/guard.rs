@@ -12,11 +12,12 @@ use axum::middleware::{Next, from_fn};
 use super::AdminSurface;
 use super::answer::refuse;
 use super::readings::Source;
+use super::while_good::Shown;
 use crate::http::contract::Endpoint;
 use crate::http::error::Refusal;
 use crate::http::question::body as read_body;
 use crate::token::Caller;
-use crate::truth::Role;
+use crate::truth::{ContentId, Role};
 
 /// What a call takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +107,9 @@ impl Guarded {
 }
 
 /// Who calls; `None` for nobody known.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Identified {
-    caller: Option<Caller>,
+    shown: Option<Shown>,
     surface: AdminSurface,
 }
 
@@ -117,11 +118,11 @@ pub async fn identify(State(surface): State<AdminSurface>, mut request: Request,
     if surface.on_loopback && !asks_for_loopback(request.headers()) {
         return refuse(&surface, &Refusal::WrongHost);
     }
-    let caller = judge(&surface, request.headers());
-    if let Some(caller) = &caller {
+    let shown = judge(&surface, request.headers());
+    if let Some(Shown { caller, .. }) = &shown {
         request.extensions_mut().insert(caller.clone());
     }
-    request.extensions_mut().insert(Identified { caller, surface });
+    request.extensions_mut().insert(Identified { shown, surface });
     next.run(request).await
 }
 
@@ -135,56 +136,73 @@ pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
 }
 
 async fn check(permission: Permission, place: Place, request: Request, next: Next) -> Response<Body> {
-    let Some(Identified { caller, surface }) = request.extensions().get().cloned() else {
+    let Some(Identified { shown, surface }) = request.extensions().get().cloned() else {
         // Without `identify` before it nobody is known, so nobody gets past.
         let mut nobody = Response::default();
         *nobody.status_mut() = StatusCode::UNAUTHORIZED;
         return nobody;
     };
-    match (permission, caller) {
+    match (permission, shown) {
         (Permission::Anyone, _) => next.run(request).await,
         (_, None) => refuse(&surface, &Refusal::NoToken),
         // Whoever makes credentials makes them for every flag.
-        (Permission::Administer, Some(Caller { role: Role::Admin, flags: Some(_), .. })) => {
+        (Permission::Administer, Some(Shown { caller: Caller { role: Role::Admin, flags: Some(_), .. }, .. })) => {
             refuse(&surface, &Refusal::OtherFlags)
         }
-        (permission, Some(caller)) if permission.is_given_to(caller.role) => {
-            match when_whole(&surface, &caller, request).await {
-                Ok(request) => answer(&surface, caller, place, request, next).await,
+        (permission, Some(shown)) if permission.is_given_to(shown.caller.role) => {
+            match when_whole(&surface, &shown, request).await {
+                Ok(request) if permission == Permission::Look || place != Place::Listener => {
+                    look(surface, shown, place, request, next).await
+                }
+                // What was ordered is done, and its caller hears so.
+                Ok(request) => next.run(request).await,
                 Err(refusal) => refuse(&surface, &refusal),
             }
         }
-        (_, Some(caller)) => refuse(&surface, &Refusal::NotPermitted(caller.role)),
+        (_, Some(shown)) => refuse(&surface, &Refusal::NotPermitted(shown.caller.role)),
     }
 }
 
 /// The request once its body has arrived, if its credential is still what it was when the head came: a token that was revoked or has
 /// expired meanwhile orders nothing. What has no body was judged whole.
-async fn when_whole(surface: &AdminSurface, caller: &Caller, request: Request) -> Result<Request, Refusal> {
+async fn when_whole(surface: &AdminSurface, shown: &Shown, request: Request) -> Result<Request, Refusal> {
     if request.method() != Method::POST {
         return Ok(request);
     }
     let (head, body) = request.into_parts();
     let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
-    match judge(surface, &head.headers) {
-        Some(now) if now == *caller => Ok(Request::from_parts(head, Body::from(bytes))),
-        _ => Err(Refusal::NoToken),
+    match shown.is_still_good(surface) {
+        true => Ok(Request::from_parts(head, Body::from(bytes))),
+        false => Err(Refusal::NoToken),
     }
 }
 
-async fn answer(surface: &AdminSurface, caller: Caller, place: Place, request: Request, next: Next) -> Response<Body> {
-    match place {
+/// A call that looks. It may wait for its turn, work, and be written for long: its credential is judged after each.
+async fn look(surface: AdminSurface, shown: Shown, place: Place, request: Request, next: Next) -> Response<Body> {
+    let answered = match place {
         Place::Listener => next.run(request).await,
         Place::Readings(source) => {
-            let answered = surface.readings.answer(source, caller.id, next.run(request)).await;
-            answered.unwrap_or_else(|_| refuse(surface, &Refusal::Busy))
+            let (reader, waiting, of) = (shown.caller.id.clone(), shown.clone(), surface.clone());
+            let work = async move {
+                match waiting.is_still_good(&of) {
+                    true => next.run(request).await,
+                    false => refuse(&of, &Refusal::NoToken),
+                }
+            };
+            match surface.readings.answer(source, reader, work).await {
+                Ok(answered) => answered,
+                Err(_) => refuse(&surface, &Refusal::Busy),
+            }
         }
-    }
+    };
+    shown.only_while_good(&surface, answered)
 }
 
 /// Whose credential these headers show, as it is now.
-fn judge(surface: &AdminSurface, headers: &HeaderMap) -> Option<Caller> {
-    bearer(headers).and_then(|secret| surface.operators.judge(secret, surface.coordinator.clock().now()).ok())
+fn judge(surface: &AdminSurface, headers: &HeaderMap) -> Option<Shown> {
+    let secret = bearer(headers)?;
+    let caller = surface.operators.judge(secret, surface.coordinator.clock().now()).ok()?;
+    Some(Shown { hash: ContentId::of(secret.as_bytes()), caller })
 }
 
 pub async fn no_such_route(Extension(identified): Extension<Identified>, uri: Uri) -> Response<Body> {
@@ -196,8 +214,8 @@ pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Res
 }
 
 /// Strangers do not learn what there is.
-fn nothing_here(Identified { caller, surface }: &Identified, refusal: Refusal) -> Response<Body> {
-    match caller {
+fn nothing_here(Identified { shown, surface }: &Identified, refusal: Refusal) -> Response<Body> {
+    match shown.as_ref().map(|shown| &shown.caller) {
         None => refuse(surface, &Refusal::NoToken),
         Some(caller) if !Permission::Look.is_given_to(caller.role) => refuse(surface, &Refusal::NotPermitted(caller.role)),
         Some(_) => refuse(surface, &refusal),

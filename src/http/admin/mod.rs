@@ -11,6 +11,7 @@ mod flags;
 mod guard;
 mod hello;
 mod history;
+mod in_force;
 mod members;
 mod metrics;
 mod orders;
@@ -22,6 +23,7 @@ mod shapes;
 mod tokens;
 mod turns;
 mod view;
+mod while_good;
 
 use std::net::{IpAddr, SocketAddr};
 use std::panic::resume_unwind;

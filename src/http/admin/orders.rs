@@ -11,6 +11,7 @@ use super::AdminSurface;
 use super::answer::{json as answer, refuse};
 use super::flags::of_flag;
 use super::guard::Permission;
+use super::in_force::{is_in_force, lifted_since};
 use super::members::{Members, bad_order};
 use super::view;
 use crate::clock;
@@ -20,7 +21,7 @@ use crate::http::error::Refusal;
 use crate::http::question::{FlagPath, body as read_body, key};
 use crate::telemetry::ago;
 use crate::token::Caller;
-use crate::truth::{Action, ContentId, Ends, Held, Part, Truth, Wish};
+use crate::truth::{Action, ContentId, CredentialId, Ends, Held, Part, Truth, Wish};
 
 /// The longest reason, in bytes.
 pub const MAX_REASON_BYTES: usize = 500;
@@ -154,10 +155,7 @@ impl Asked {
         let reason = told.line("reason", MAX_REASON_BYTES)?;
         let expected = told.take("expectedRevision", "the number of a revision")?;
         let wish = wish(&mut told)?;
-        let key = key.map(|key| {
-            let request = [name.as_bytes(), b"\0", &bytes].concat();
-            (key, ContentId::of(&request))
-        });
+        let key = key.map(|key| (key, what_a_key_stands_for(&caller, name, &bytes)));
         let may_widen = Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
         Ok(CommandRequest { wish, actor: caller.actor(), reason, key, expected, may_widen })
     }
@@ -191,6 +189,13 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
         (Some(key), None) => Ok(Some(key.to_owned())),
         _ => Err(bad_order(format!("there is one Idempotency-Key, of 1 to {MAX_KEY_BYTES} printable ASCII characters"))),
     }
+}
+
+/// Who asked for what. A key is its caller's own: used by another one it stands for nothing that was done, or a stop would be taken for
+/// repeated that was never made.
+fn what_a_key_stands_for(caller: &Caller, verb: &str, body: &[u8]) -> ContentId {
+    let who = caller.id.as_ref().map_or(&*caller.name, CredentialId::as_str);
+    ContentId::of(&[who.as_bytes(), b"\0", verb.as_bytes(), b"\0", body].concat())
 }
 
 async fn carried_out(surface: &AdminSurface, order: CommandRequest) -> Response<Body> {
@@ -231,6 +236,11 @@ fn told(surface: &AdminSurface, wish: &Wish, done: &CommandOutcome) -> Json {
         CommandOutcome::Repeated { revision } => ("repeated", Some(*revision), true),
     };
     let parts = parts_of(done);
+    let is_in_force = is_in_force(truth, wish, revision);
+    let mut notes = notes(truth, wish, parts);
+    if let (CommandOutcome::Repeated { revision }, false) = (done, is_in_force) {
+        notes.insert(0, lifted_since(*revision));
+    }
     let part = |part: &Part| {
         json!({
             "flag": part.flag,
@@ -246,9 +256,10 @@ fn told(surface: &AdminSurface, wish: &Wish, done: &CommandOutcome) -> Json {
         "revision": revision,
         "position": truth.position().to_string(),
         "survivesRestart": survives,
+        "inForce": is_in_force,
         "changes": parts.iter().map(part).collect::<Vec<_>>(),
         "flag": wish.flag().and_then(|flag| of_flag(surface, truth, flag.as_str())),
-        "notes": notes(truth, wish, parts),
+        "notes": notes,
         "undo": parts.first().and_then(|part| undo(wish, part)),
     })
 }

@@ -27,13 +27,15 @@ fn row(rejected: &CommandRejected) -> (StatusCode, &'static str, &'static str) {
         CommandRejected::NoSuchRevision(_) => (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision"),
         CommandRejected::ReasonNeeded => (S::UNPROCESSABLE_ENTITY, "reason-needed", "what widens needs a reason"),
         CommandRejected::KeyReused => {
-            (S::UNPROCESSABLE_ENTITY, "key-reused", "the idempotency key was used for another request")
+            (S::UNPROCESSABLE_ENTITY, "key-reused", "the idempotency key was used for another request, or by another caller")
         }
         CommandRejected::MayOnlyNarrow => (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only"),
         CommandRejected::Moved { .. } => {
             (S::CONFLICT, "moved", "the flag, or a segment it names, changed since the caller looked; `since` says how")
         }
-        CommandRejected::NameTaken(_) => (S::UNPROCESSABLE_ENTITY, "name-taken", "a living token has this name"),
+        CommandRejected::NameTaken(_) => {
+            (S::UNPROCESSABLE_ENTITY, "name-taken", "a living token has this name, or one that is hard to tell from it")
+        }
         CommandRejected::TooManyCredentials { .. } => {
             (S::UNPROCESSABLE_ENTITY, "too-many-tokens", "there are as many tokens as there may be")
         }

@@ -137,6 +137,7 @@ fn outcome() -> Json {
         "revision": { "description": "The revision it made; `null` where it made none, or none yet.", "type": ["integer", "null"] },
         "position": position(),
         "survivesRestart": { "type": "boolean" },
+        "inForce": { "description": "Whether what was asked for is so now; of a repeated order it may have been taken back since.", "type": "boolean" },
         "changes": { "type": "array", "items": object(json!({
             "flag": shape("FlagKey"),
             "action": action(),

@@ -15,7 +15,7 @@ use super::orders::MAX_REASON_BYTES;
 use crate::control::{AdminTokenEnd, CommandOutcome, CommandRejected};
 use crate::flag::FlagKey;
 use crate::http::error::Refusal;
-use crate::token::{Caller, LOCAL_ADMIN, random_name, random_secret};
+use crate::token::{Caller, LOCAL_ADMIN, random_name, random_secret, token_names};
 use crate::truth::{ContentId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role};
 
 const DAY_MS: i64 = 86_400_000;
@@ -25,24 +25,6 @@ const EXPIRES_AFTER_MS: i64 = 90 * DAY_MS;
 pub const MAX_EXPIRES_AFTER_MS: i64 = 3_660 * DAY_MS;
 /// So many hexadecimal digits are an id.
 const ID_DIGITS: usize = 12;
-
-/// Names in the history for who is not a credential of this list, in any case; `self` is the one that is shown.
-const OUR_OWN_NAMES: [&str; 14] = [
-    LOCAL_ADMIN,
-    "admin.token",
-    "file",
-    "expiry",
-    "accept-database",
-    "turnout",
-    "self",
-    "api",
-    "apply",
-    "plan",
-    "guard",
-    "alert",
-    "webhook",
-    "upgrade",
-];
 
 struct Wanted {
     name: String,
@@ -180,8 +162,10 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_plain) {
         return Err(bad_order(format!("`name` is 1 to {MAX_NAME_BYTES} of the letters a to z, digits and . - _")));
     }
-    if OUR_OWN_NAMES.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        return Err(bad_order("this `name` stands for Turnout itself; choose another"));
+    if let Some(own) = token_names::reserved(name) {
+        return Err(bad_order(format!(
+            "`{name}` reads as `{own}`, which the history shows for Turnout itself; choose another `name`, as of a person or a program"
+        )));
     }
     if name.len() == ID_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(bad_order("this `name` looks like the id of a token; choose another"));

@@ -24,7 +24,7 @@ async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
         }
         let secret = match narrow_only {
             true => service.token(),
-            false => service.make_token("alerts", "stopper", json!({})).await.secret,
+            false => service.make_token("pager", "stopper", json!({})).await.secret,
         };
         let request = service.client.post(service.admin_url(&format!("/v1/flags/chat/{order}"))).bearer_auth(secret);
         let request = if narrow_only { request.header("turnout-narrow-only", "1") } else { request };
@@ -79,7 +79,7 @@ async fn who_may_only_narrow_widens_at_no_end() {
 #[tokio::test]
 async fn an_end_that_lowers_further_stays_and_is_told() {
     let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
-    let secret = service.make_token("alerts", "stopper", json!({})).await.secret;
+    let secret = service.make_token("pager", "stopper", json!({})).await.secret;
     let end = |state: &Json| state["held"]["ends"]["split"]["realtime-v2"].clone();
     service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
     let (status, answer) = service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "40%" })).await;

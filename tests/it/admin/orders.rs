@@ -228,7 +228,7 @@ async fn stop_all_stops_each_and_says_so_to_everybody() {
 #[tokio::test]
 async fn a_stopper_may_only_narrow() {
     let service = Service::start(&[("chat.yaml", &half("50%"))]).await;
-    let secret = service.make_token("alerts", "stopper", json!({})).await.secret;
+    let secret = service.make_token("pager", "stopper", json!({})).await.secret;
     for (order, body, status, code) in [
         ("set", json!({ "realtime-v2": "60%", "reason": "more" }), 403, "may-only-narrow"),
         ("set", json!({ "realtime-v2": "60%" }), 403, "may-only-narrow"),
@@ -246,7 +246,7 @@ async fn a_stopper_may_only_narrow() {
         assert_eq!((told, word), (status, Some(code)), "{order} {body}");
     }
     let state = service.state("chat").await;
-    assert_eq!((&state["stop"]["by"], &state["held"]["by"]), (&json!("alerts"), &json!("alerts")));
+    assert_eq!((&state["stop"]["by"], &state["held"]["by"]), (&json!("pager"), &json!("pager")));
 }
 
 #[tokio::test]
@@ -300,6 +300,91 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     assert_eq!(service.ordered("/v1/flags/chat/resume", resume(current)).await.0, 200);
 }
 
+/// An order of before that is sent again under its key: whether it is so now, in the answer and in its notes.
+#[tokio::test]
+async fn what_is_repeated_says_whether_it_still_is_so() {
+    for (path, body, back, undo) in [
+        ("chat/stop", json!({}), "chat/resume", json!({ "reason": "x" })),
+        ("chat/resume", json!({ "reason": "x" }), "chat/stop", json!({})),
+        ("chat/set", json!({ "realtime-v2": "10%" }), "chat/set", json!({ "realtime-v2": "9%" })),
+        ("chat/set", json!({ "realtime-v2": "10%", "disabled": "5%" }), "chat/set", json!({ "disabled": "6%" })),
+        ("chat/set", json!({ "realtime-v2": "10%" }), "chat/unset", json!({ "reason": "x" })),
+        ("chat/unset", json!({ "reason": "x" }), "chat/set", json!({ "realtime-v2": "9%" })),
+        ("chat/rollback", json!({ "reason": "x" }), "chat/set", json!({ "realtime-v2": "9%" })),
+        ("*", json!({}), "other/resume", json!({ "reason": "x" })),
+    ] {
+        let other = flag("other", "rollout: { realtime-v2: 50% }");
+        let service = Service::start(&[("chat.yaml", &half("50%")), ("other.yaml", &other)]).await;
+        let order = async || {
+            let path = if path == "*" { "/v1/stop".to_owned() } else { format!("/v1/flags/{path}") };
+            let request = service.client.post(service.admin_url(&path)).bearer_auth(service.token());
+            let sent = request.header("idempotency-key", "once").body(body.to_string()).send().await.unwrap();
+            (sent.status().as_u16(), sent.json::<Json>().await.unwrap())
+        };
+        if path == "chat/resume" {
+            service.ordered("/v1/flags/chat/stop", json!({})).await;
+        } else if matches!(path, "chat/unset" | "chat/rollback") {
+            service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "20%" })).await;
+        }
+        for outcome in ["committed", "repeated"] {
+            let (status, told) = order().await;
+            assert_eq!((status, &told["outcome"], &told["inForce"]), (200, &json!(outcome), &json!(true)), "{path}: {told}");
+            assert!(!told["notes"].to_string().contains("NOT so now"), "{path}: {told}");
+        }
+        assert_eq!(service.ordered(&format!("/v1/flags/{back}"), undo).await.0, 200, "{back}");
+        let (status, told) = order().await;
+        assert_eq!((status, &told["outcome"], &told["inForce"]), (200, &json!("repeated"), &json!(false)), "{path}: {told}");
+        assert!(told["notes"][0].as_str().unwrap().starts_with("NOT so now"), "{path}: {told}");
+    }
+}
+
+/// A key is its caller's own: another one's order under it is refused, and never taken for done. With the first one's order saved, pending, and
+/// after a kill; of a caller with the same name too, and of the data folder's own.
+#[tokio::test]
+async fn a_key_is_its_callers_own() {
+    for saved in [true, false] {
+        let mut service = Service::start(&[("chat.yaml", &half("50%")), ("feed.yaml", &flag("feed", ""))]).await;
+        let first = service.make_token("pager", "stopper", json!({})).await;
+        let other = service.make_token("oncall", "operator", json!({})).await;
+        let order = async |service: &Service, secret: &str, key: &str, path: &str| {
+            let request = service.client.post(service.admin_url(path)).bearer_auth(secret);
+            let sent = request.header("idempotency-key", key).body("{}").send().await.unwrap();
+            (sent.status().as_u16(), sent.json::<Json>().await.unwrap())
+        };
+        let stop = "/v1/flags/chat/stop";
+        if !saved {
+            service.take_database_away().await;
+        }
+        let (_, told) = order(&service, &first.secret, "incident-1", stop).await;
+        assert_eq!(told["outcome"], if saved { "committed" } else { "pending" }, "{told}");
+        let same_name = match saved {
+            true => {
+                assert_eq!(service.ordered("/v1/flags/chat/resume", json!({ "reason": "over" })).await.0, 200);
+                assert_eq!(service.ordered("/v1/tokens/pager/revoke", json!({})).await.0, 200);
+                service.make_token("pager", "stopper", json!({})).await.secret
+            }
+            false => service.token(),
+        };
+        for restarts in [false, true] {
+            if restarts {
+                service.crash().await;
+                service.restart().await;
+            }
+            for secret in [&other.secret, &same_name, &service.token()] {
+                let (status, told) = order(&service, secret, "incident-1", stop).await;
+                assert_eq!((status, told["code"].as_str()), (422, Some("key-reused")), "{saved} {restarts}: {told}");
+                assert!(told["detail"].as_str().unwrap().contains("under a key of its own"), "{told}");
+            }
+            // What the message says to do works; who sent it first is told of what was done, as far as it may ask.
+            let (_, told) = order(&service, &other.secret, &format!("own-{restarts}"), stop).await;
+            assert_eq!((&told["inForce"], &told["flag"]["state"]), (&json!(true), &json!("stopped")), "{told}");
+            let (_, told) = order(&service, &first.secret, "incident-1", stop).await;
+            let expected = if saved { json!("unauthenticated") } else { json!("pending") };
+            assert!([&told["code"], &told["outcome"]].contains(&&expected), "{told}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn under_one_key_a_thing_is_done_once() {
     let service =
@@ -338,7 +423,8 @@ async fn under_one_key_a_thing_is_done_once() {
     }
     // Once it was resumed, the stop of before does not come back under its key.
     service.ordered("/v1/flags/chat/resume", json!({ "reason": "x" })).await;
-    assert_eq!(order("stop", stop, &empty).await.1["outcome"], "repeated");
+    let again = order("stop", stop, &empty).await.1;
+    assert_eq!((&again["outcome"], &again["inForce"]), (&json!("repeated"), &json!(false)), "{again}");
     assert_eq!(service.state("chat").await["state"], "rollout");
     // Many at once under one key are one.
     let revision = service.revision();

@@ -36,7 +36,7 @@ async fn secrets(service: &Service) -> BTreeMap<&'static str, Option<String>> {
     secrets.insert("expired", Some(service.expired_token("admin").await.secret));
     secrets.insert("revoked", Some(service.revoked_token("admin").await.secret));
     for role in ["server", "viewer", "stopper", "operator", "admin"] {
-        secrets.insert(role, Some(service.make_token(role, role, json!({})).await.secret));
+        secrets.insert(role, Some(service.make_token(&format!("a-{role}"), role, json!({})).await.secret));
     }
     secrets
 }
@@ -222,7 +222,11 @@ async fn server_tokens_ask_and_operators_do_not() {
     // Its attributes count as proved.
     assert_eq!(ask(&server.secret).await, "realtime-v2");
     for role in ["viewer", "stopper", "operator", "admin"] {
-        assert_eq!(ask(&service.make_token(role, role, json!({})).await.secret).await, "unauthenticated", "{role}");
+        assert_eq!(
+            ask(&service.make_token(&format!("a-{role}"), role, json!({})).await.secret).await,
+            "unauthenticated",
+            "{role}"
+        );
     }
     assert_eq!(ask(&service.token()).await, "unauthenticated", "the data folder's own");
     assert_eq!(ask(&service.expired_token("server").await.secret).await, "unauthenticated");

@@ -3,5 +3,6 @@
 mod credentials;
 mod key_problems;
 mod keys;
+mod readings;
 mod revocations;
 mod tokens;

@@ -147,7 +147,8 @@ async fn the_history_knows_who_did_it_by_the_credential() {
 async fn a_living_name_is_one_tokens_alone() {
     let service = start().await;
     let first = service.make_token("alice", "viewer", json!({})).await;
-    for name in ["alice", "Alice", "ALICE"] {
+    service.make_token("on-call", "viewer", json!({})).await;
+    for name in ["alice", "Alice", "ALICE", "on_call", "On.Call"] {
         let (status, told) = service.ordered("/v1/tokens", json!({ "name": name, "role": "viewer" })).await;
         assert_eq!((status, told["code"].as_str()), (422, Some("name-taken")), "{name}: {told}");
     }

@@ -16,9 +16,9 @@ use crate::support::program::Program;
 use crate::support::{Service, flag};
 
 /// Every kind of character that does something to a terminal, and a line that a runner takes for a command.
-const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[31m\n::error::forged\r\u{85}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}::set-env\u{2029}\u{7f}\u{8}";
+const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[31m\n::error::forged\r\u{85}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}::set-env\u{2029}\u{7f}\u{8}\u{fe0f}\u{3164}\u{2800}\u{34f}\u{e0101}\u{1d173}";
 /// The same as YAML writes it.
-const WRITTEN: &str = r"\e]0;pwned\a\e[31m\n::error::forged\r\N\x9b2J\u202e\u2066\u200f\u061c\u200b\u2028::set-env\u2029\x7f\b";
+const WRITTEN: &str = r"\e]0;pwned\a\e[31m\n::error::forged\r\N\x9b2J\u202e\u2066\u200f\u061c\u200b\u2028::set-env\u2029\x7f\b\ufe0f\u3164\u2800\u034f\U000e0101\U0001d173";
 
 fn turnout(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
@@ -160,18 +160,34 @@ async fn files_put_nothing_hidden_into_the_log() {
     }
 }
 
-/// A server between the command line and the real one: every text it passes on says it all.
-async fn evil_server(to: String) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().fallback(pass_on).with_state((to, reqwest::Client::new()));
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    address
+/// A server between the command line and the real one.
+#[derive(Clone)]
+struct Relay {
+    to: String,
+    client: reqwest::Client,
+    /// What it makes of each answer.
+    made: fn(&str) -> String,
+    /// The idempotency key that it passes on, whatever was sent.
+    key: Option<&'static str>,
 }
 
-async fn pass_on(State((to, client)): State<(String, reqwest::Client)>, request: Request) -> Response<Body> {
-    let (head, body) = request.into_parts();
+impl Relay {
+    async fn start(to: String, made: fn(&str) -> String, key: Option<&'static str>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(pass_on).with_state(Relay { to, client: reqwest::Client::new(), made, key });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+}
+
+async fn pass_on(State(relay): State<Relay>, request: Request) -> Response<Body> {
+    let Relay { to, client, made, key } = relay;
+    let (mut head, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
+    if let (Some(key), true) = (key, head.headers.contains_key("idempotency-key")) {
+        head.headers.insert("idempotency-key", key.parse().unwrap());
+    }
     let asked = client.request(head.method, format!("{to}{}", head.uri)).body(body);
     let asked = ["authorization", "idempotency-key", "turnout-narrow-only"]
         .iter()
@@ -188,9 +204,13 @@ async fn pass_on(State((to, client)): State<(String, reqwest::Client)>, request:
     let stream = answer.headers()["content-type"] == "text/event-stream";
     let bytes = if stream { answer.chunk().await.unwrap().unwrap() } else { answer.bytes().await.unwrap() };
     let text = String::from_utf8(bytes.to_vec()).unwrap();
+    // It is evil once it was believed: by passing on the proof of a server that knows the token.
+    if head.uri.path() == "/v1/hello" {
+        return response.body(Body::from(text)).unwrap();
+    }
     let text = match (stream, text.split_once("data: ")) {
-        (true, Some((before, data))) => format!("{before}data: {}\n\n", made_evil(data.trim())),
-        _ => made_evil(&text),
+        (true, Some((before, data))) => format!("{before}data: {}\n\n", made(data.trim())),
+        _ => made(&text),
     };
     response.body(Body::from(text)).unwrap_or_else(|_| {
         let mut failed = Response::new(Body::empty());
@@ -199,18 +219,63 @@ async fn pass_on(State((to, client)): State<(String, reqwest::Client)>, request:
     })
 }
 
-fn made_evil(json: &str) -> String {
-    fn walk(json: &mut Json) {
+/// Every text says it all.
+fn with_evil_texts(json: &str) -> String {
+    changed(json, |_, value| {
+        if let Json::String(text) = value {
+            text.push_str(EVIL);
+        }
+    })
+}
+
+/// The same but for the words that decide what is printed.
+fn with_evil_words(json: &str) -> String {
+    const DECIDING: [&str; 12] =
+        ["outcome", "state", "kind", "action", "type", "code", "strategy", "rule", "reason", "step", "identity", "is"];
+    changed(json, |name, value| match value {
+        Json::String(text) if !DECIDING.contains(&name) => text.push_str(EVIL),
+        _ => {}
+    })
+}
+
+/// A document with each of its values changed; the name is that of the member it stands in.
+fn changed(json: &str, change: impl Fn(&str, &mut Json) + Copy) -> String {
+    fn walk(name: &str, json: &mut Json, change: impl Fn(&str, &mut Json) + Copy) {
         match json {
-            Json::String(text) => text.push_str(EVIL),
-            Json::Array(items) => items.iter_mut().for_each(walk),
-            Json::Object(members) => members.values_mut().for_each(walk),
-            _ => {}
+            Json::Array(items) => items.iter_mut().for_each(|item| walk(name, item, change)),
+            Json::Object(members) => members.iter_mut().for_each(|(name, value)| walk(name, value, change)),
+            value => change(name, value),
         }
     }
     let mut json: Json = serde_json::from_str(json).unwrap();
-    walk(&mut json);
+    walk("", &mut json, change);
     json.to_string()
+}
+
+/// A stop that is sent again under its key, after it was lifted, stops nothing: nobody may read it as if it did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_was_taken_back_since_is_no_success() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let token_file = service.data.join("admin.token").to_str().unwrap().to_owned();
+    for (verb, undo) in [
+        (&["stop", "chat"][..], ("resume", json!({ "reason": "over" }))),
+        (&["stop", "--all"], ("resume", json!({ "reason": "over" }))),
+        (&["set", "chat", "5%"], ("set", json!({ "realtime-v2": "4%" }))),
+        (&["set", "chat", "3%", "--json"], ("set", json!({ "realtime-v2": "2%" }))),
+    ] {
+        let server = Relay::start(service.admin_url(""), str::to_owned, Some(verb.join(" ").leak())).await;
+        let what = [verb, &["--server", &server, "--token-file", &token_file]].concat();
+        for _ in 0..2 {
+            let (code, printed) = typed(&what).await;
+            assert_eq!(code, 0, "{verb:?}: {printed}");
+        }
+        assert_eq!(service.ordered(&format!("/v1/flags/chat/{}", undo.0), undo.1).await.0, 200);
+        let live = service.state("chat").await["live"].as_str().unwrap().to_owned();
+        let (code, printed) = typed(&what).await;
+        assert_eq!(code, 1, "{verb:?}: {printed}");
+        assert!(printed.contains("nothing was done") && !printed.to_lowercase().contains("stopped"), "{verb:?}: {printed}");
+        assert!(verb.contains(&"--all") || printed.contains(&live), "{verb:?} says what is live, {live}: {printed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,10 +285,17 @@ async fn a_server_puts_nothing_hidden_into_what_is_printed() {
         ("broken.yaml", "version: 1\n"),
     ])
     .await;
-    let (public, admin) = (evil_server(service.url("")).await, evil_server(service.admin_url("")).await);
-    let data = service.data.to_str().unwrap().to_owned();
+    for made in [with_evil_texts, with_evil_words] {
+        prints_nothing_hidden_of(&service, made).await;
+    }
+}
+
+async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
+    let public = Relay::start(service.url(""), made, None).await;
+    let admin = Relay::start(service.admin_url(""), made, None).await;
     let token = service.make_token("oncall", "stopper", json!({})).await;
-    let remote: &[&str] = &["--server", &admin, "--data", &data];
+    let token_file = service.data.join("admin.token").to_str().unwrap().to_owned();
+    let remote: &[&str] = &["--server", &admin, "--token-file", &token_file];
     let reason: &[&str] = &["--reason", "a good reason"];
     let table: &[(&[&str], &[&str])] = &[
         (&["status"], &[]),
@@ -260,14 +332,14 @@ async fn a_server_puts_nothing_hidden_into_what_is_printed() {
     for (verb, more) in table {
         let what = [verb, *more, remote].concat();
         let (_, printed) = typed(&what).await;
-        assert!(!printed.is_empty(), "{what:?}");
+        assert!(!printed.is_empty() && !printed.contains("the token was not sent"), "{what:?}: {printed}");
         check(&what, &printed);
     }
     for what in [
         &["ask", "chat", "--user", "u-1"][..],
         &["ask", "chat", "--user", "u-1", "--json"],
         &["ask", "nowhere", "--user", "u-1"],
-        &["ask", "chat", "--bearer-file", &data],
+        &["ask", "chat", "--bearer-file", &token_file],
     ] {
         let what = [what, &["--url", &public]].concat();
         check(&what, &typed(&what).await.1);

@@ -67,7 +67,7 @@ async fn every_answer_is_as_it_is_documented() {
     // Who may not, and how not.
     let server = bench.service.make_token("shop", "server", json!({})).await.secret;
     let limited = bench.service.make_token("limited", "operator", json!({ "flags": ["off"] })).await.secret;
-    let stopper = bench.service.make_token("alerts", "stopper", json!({})).await.secret;
+    let stopper = bench.service.make_token("pager", "stopper", json!({})).await.secret;
     for (path, methods) in &paths {
         let target = path.replace("{flag}", "chat").replace("{id}", "nobody");
         for (method, operation) in methods.as_object().unwrap() {

@@ -80,7 +80,7 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     };
     let mut secrets = vec![own.clone()];
     for role in ["viewer", "stopper", "operator", "admin", "server"] {
-        let body = json!({ "name": role, "role": role }).to_string();
+        let body = json!({ "name": format!("a-{role}"), "role": role }).to_string();
         let made = client.post(format!("{admin}/v1/tokens")).bearer_auth(&own).body(body).send().await.unwrap();
         let made: Json = made.json().await.unwrap();
         let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());

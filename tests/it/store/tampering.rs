@@ -44,10 +44,10 @@ async fn with_a_past() -> (Service, Kept) {
         assert_eq!(answer.status(), 200, "{path}: {}", answer.text().await.unwrap());
     }
     // Credentials are subjects too: two are made, and one is revoked.
-    for name in ["alerts", "night"] {
+    for name in ["pager", "night"] {
         let (status, told) = service.ordered("/v1/tokens", json!({ "name": name, "role": "stopper" })).await;
         assert_eq!(status, 201, "{told}");
-        if name == "alerts" {
+        if name == "pager" {
             let path = format!("/v1/tokens/{}/revoke", told["id"].as_str().unwrap());
             assert_eq!(service.ordered(&path, json!({})).await.0, 200);
         }
