@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::commit::Committer;
+use super::known_states::KnownStates;
 use super::quarantine;
 use super::recovery::{Base, DatabaseFound, FilesFound};
 use super::{Database, Inner};
 use crate::clock;
 use crate::data::LastGood;
 use crate::store::{Loaded, Store, StoreError};
-use crate::truth::{Book, Credential, Doubt, Forms, KnownHead};
+use crate::truth::{Book, Credential, Doubt, Forms, KnownHead, Truth};
 
 /// A database, what it holds, and what of that was here before.
 pub(super) struct Opened {
@@ -23,25 +25,44 @@ pub(super) struct Opened {
 
 impl Inner {
     /// The database and what it holds, or why not.
-    pub(super) async fn open_store(&self) -> Result<Opened, String> {
+    pub(super) async fn open_store(self: &Arc<Self>) -> Result<Opened, String> {
         let store = Store::open_sqlite(&self.data.database()).await;
         let store = store.map_err(|error| match error {
             StoreError::NoFile => format!("{} is not there", self.data.database().display()),
             error => error.chain(),
         })?;
-        let at_hand = Forms::at_hand(&self.library.lock(), &self.state().book);
+        let at_hand = self.at_hand().await;
         let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
         Ok(Opened { store, loaded, at_hand })
     }
 
-    /// Serves what a database says, and writes to it from here on.
-    pub(super) async fn believe(self: &Arc<Self>, committer: &mut Committer, opened: Opened, last_good: Option<&LastGood>) {
+    /// What the folder and memory hold, and so need not be read again. The folder may be read just now, for long: orders go on meanwhile.
+    pub(super) async fn at_hand(self: &Arc<Self>) -> Forms {
+        let inner = self.clone();
+        let at_hand = spawn_blocking(move || {
+            let library = inner.library.lock();
+            let known = inner.publisher.shown();
+            Forms::at_hand(&library, &known.book)
+        });
+        at_hand.await.unwrap_or_default()
+    }
+
+    /// The state that memory holds, if a database said it.
+    fn memory(&self) -> Option<(KnownHead, Book)> {
+        let epoch = self.store.status().epoch?;
+        let truth = self.publisher.shown();
+        truth.is_recorded().then(|| (KnownHead { epoch, head: truth.book.head }, truth.book.clone()))
+    }
+
+    /// Serves what a database says, and writes to it from here on. Where its rows differ from what memory holds, or from the states that were
+    /// `kept`, the narrowest is served.
+    pub(super) async fn believe(self: &Arc<Self>, committer: &mut Committer, opened: Opened, kept: &[&LastGood]) {
         let Opened { store, loaded, at_hand } = opened;
         let head = loaded.head;
         let epoch = loaded.epoch.clone();
         let old_tokens = loaded.old_tokens.clone();
-        let (book, poison) =
-            quarantine::book_of(&store, loaded, at_hand, last_good.filter(|last_good| last_good.head == head)).await;
+        let known_states = KnownStates::of(&store, self.memory(), kept).await;
+        let (book, poison) = quarantine::book_of(&store, loaded, at_hand, &known_states).await;
         committer.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &book));
         let book = book.and_credentials(committer.old_tokens.iter().flatten().cloned());
         self.trouble(super::ProblemKind::PoisonRow, poison);
@@ -55,6 +76,7 @@ impl Inner {
             }
             truth.serve_recorded(book);
             truth.set_doubt(Doubt::None, self.clock.wall_ms());
+            self.rise_if_other(&mut truth);
             self.refresh(&truth);
         }
         self.store.set_epoch(epoch.clone());
@@ -67,6 +89,15 @@ impl Inner {
         self.publisher.revisions.send_replace(head.revision);
         self.changed.notify_one();
         self.settle_credentials(committer).await;
+    }
+
+    /// What is live is told from what was by its position: where the same revision comes to something else, the position rises, or answers
+    /// would go on as they were while operators are told otherwise.
+    fn rise_if_other(&self, truth: &mut Truth) {
+        let live = self.publisher.live.current().clone();
+        if truth.position() <= live.position() && !live.next(truth.position(), truth.standings().into_iter()).1.is_empty() {
+            truth.rise_above(live.position());
+        }
     }
 
     /// Forgets the entries of the journal that are committed in the base that is served: laid over it again, a stop would come back that
@@ -96,19 +127,22 @@ impl Inner {
         known
     }
 
-    /// Serves a state that was kept beside the database, or what the database says without believing it.
+    /// Serves a state that was kept beside the database, or what the database says without believing it. Its rows are compared with these
+    /// witnesses.
     pub(super) async fn serve_base(
         self: &Arc<Self>,
         base: Base,
         kept: Option<&LastGood>,
         store: Option<&Store>,
+        witnesses: &[&LastGood],
     ) -> Result<(), String> {
-        let at_hand = Forms::at_hand(&self.library.lock(), &self.state().book);
+        let at_hand = self.at_hand().await;
         let (epoch, book) = match (base, kept, store) {
             (Base::Database, _, Some(store)) => {
                 let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
                 let (epoch, old_tokens) = (loaded.epoch.clone(), loaded.old_tokens.clone().unwrap_or_default());
-                let (book, poison) = quarantine::book_of(store, loaded, at_hand, None).await;
+                let known = KnownStates::of(store, None, witnesses).await;
+                let (book, poison) = quarantine::book_of(store, loaded, at_hand, &known).await;
                 self.trouble(super::ProblemKind::PoisonRow, poison);
                 let old_tokens = not_yet_recorded(old_tokens, &book);
                 (epoch, book.and_credentials(old_tokens))

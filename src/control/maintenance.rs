@@ -124,7 +124,7 @@ impl Inner {
         };
         match opened.map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned()))) {
             Some(Ok(opened)) => {
-                self.believe(committer, opened, None).await;
+                self.believe(committer, opened, &[]).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
                     self.await_pages(store, pages);
                 }

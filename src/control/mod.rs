@@ -22,7 +22,7 @@
 //! | `expiry` | what a held split becomes at its end |
 //! | `credentials`, `admin_token` | which credentials are accepted |
 //! | `startup`, `recovery` | what a start serves, however little is left |
-//! | `adopt`, `quarantine` | from when on a database is served, and what stands for a row that does not read |
+//! | `adopt`, `known_states`, `quarantine`, `stand_in` | from when on a database is served, which of its rows are right, and what stands for the others |
 //! | `maintenance` | what is tried again until it succeeds |
 //! | `saving`, `folder`, `clock_watch`, `staleness`, `problems` | what is wrong at the moment, and since when |
 
@@ -40,6 +40,7 @@ mod fast_path;
 mod folder;
 mod idempotency;
 mod journal;
+mod known_states;
 mod lock_order;
 mod maintenance;
 mod problems;
@@ -51,6 +52,7 @@ mod replay;
 mod saving;
 mod staging;
 mod staleness;
+mod stand_in;
 mod startup;
 mod store_handle;
 mod test_queue;

@@ -20,7 +20,7 @@ use super::store_handle::StoreHandle;
 use super::witnesses::Witnesses;
 use super::{ControlEvent, Coordinator, Database, Inner};
 use crate::clock::Clock;
-use crate::data::{DataFolder, FoundJournal, FoundLastGood, Journal, JournalError, LastGood};
+use crate::data::{DataFolder, FoundJournal, FoundLastGood, Journal, JournalError};
 use crate::definition::limits::CHECKS_AT_ONCE;
 use crate::definition::{Contents, Library};
 use crate::flag::ServerAuth;
@@ -29,7 +29,7 @@ use crate::public_path::PublicPath;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::token::{LocalAdmin, random_name};
-use crate::truth::{Book, Doubt, Forms, Truth};
+use crate::truth::{Book, Doubt, Truth};
 
 /// How long a database may take at a start when there is a last good state to serve, and when there is none.
 const WITH_LAST_GOOD: Duration = Duration::from_millis(800);
@@ -159,14 +159,13 @@ impl Inner {
             Decision::Serve => self.begin_with(&mut committer, found, &files).await,
             Decision::First => self.begin_anew(&mut committer).await?,
             Decision::Hold { base, .. } if accept => {
-                let known = self.known_state(base, &files);
+                let known = self.known_state(base, &files).await;
                 self.accept(&mut committer, found, &copies, known).await?;
                 self.end_hold().await;
             }
             Decision::Hold { base, .. } => {
                 let why = why_held(&found, &copies, &decision);
-                let kept = files.kept(base);
-                self.hold(base, kept, &found, why).await;
+                self.hold(base, &files, &found, why).await;
             }
         }
         // What was acknowledged before a crash is live before the first answer, and committed if that can be.
@@ -186,9 +185,10 @@ impl Inner {
     /// The database is the newest state: it is written to from here on.
     async fn begin_with(self: &Arc<Self>, committer: &mut Committer, found: DatabaseFound, files: &FilesFound) {
         let last_good = files.kept(Some(Base::LastGood));
+        let witnesses = files.kept_states();
         match self.open_store().await {
             Ok(opened) => {
-                self.believe(committer, opened, last_good).await;
+                self.believe(committer, opened, &witnesses).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
                     self.await_pages(store, pages);
                 }
@@ -196,7 +196,7 @@ impl Inner {
             // It reads, and cannot be written to.
             Err(why) => {
                 let base = if last_good.is_some() { Base::LastGood } else { Base::Database };
-                let _ = self.serve_base(base, last_good, found.store()).await;
+                let _ = self.serve_base(base, last_good, found.store(), &witnesses).await;
                 self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() });
             }
         }
@@ -206,23 +206,23 @@ impl Inner {
     async fn begin_anew(self: &Arc<Self>, committer: &mut Committer) -> Result<(), StartupError> {
         (self.observer)(&ControlEvent::FirstStart { data: self.data.path().display().to_string() });
         match self.make_store().await {
-            Ok(opened) => self.believe(committer, opened, None).await,
+            Ok(opened) => self.believe(committer, opened, &[]).await,
             // The files are served all the same.
             Err(why) => self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() }),
         }
         Ok(())
     }
 
-    pub(super) async fn make_store(&self) -> Result<super::adopt::Opened, String> {
+    pub(super) async fn make_store(self: &Arc<Self>) -> Result<super::adopt::Opened, String> {
         let epoch = random_name().ok_or("the system gives no randomness")?;
         Store::make_sqlite(&self.data.database(), &epoch).await.map_err(|error| error.chain())?;
         self.open_store().await
     }
 
     /// Serves what is known, and nothing that is not, until a person decides.
-    async fn hold(self: &Arc<Self>, base: Option<Base>, kept: Option<&LastGood>, found: &DatabaseFound, why: String) {
+    async fn hold(self: &Arc<Self>, base: Option<Base>, files: &FilesFound, found: &DatabaseFound, why: String) {
         let served = match base {
-            Some(base) => self.serve_base(base, kept, found.store()).await,
+            Some(of) => self.serve_base(of, files.kept(base), found.store(), &files.kept_states()).await,
             None => Ok(()),
         };
         let why = match served {
@@ -232,8 +232,8 @@ impl Inner {
         self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
     }
 
-    fn known_state(&self, base: Option<Base>, files: &FilesFound) -> Known {
-        let at_hand = Forms::at_hand(&self.library.lock(), &self.state().book);
+    async fn known_state(self: &Arc<Self>, base: Option<Base>, files: &FilesFound) -> Known {
+        let at_hand = self.at_hand().await;
         let kept = files.kept(base);
         Known { book: kept.and_then(|kept| book_of_kept(kept, at_hand).ok()) }
     }

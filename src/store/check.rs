@@ -13,8 +13,8 @@ use crate::truth::{ContentId, Head, KnownHead};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub known: KnownHead,
-    /// Whether the state asked for is part of its history.
-    pub descends: bool,
+    /// Which of the states asked for are part of its history, in their order.
+    pub holds: Vec<bool>,
     /// Why its files are not of one moment.
     pub fault: Option<String>,
     /// Whether a build wrote it that knew no formats.
@@ -22,18 +22,31 @@ pub struct Identity {
 }
 
 /// Who it is and whether its history is whole: a reading of the newest rows, and of the numbers of all.
-pub async fn identify(connection: &mut SqliteConnection, from: Option<&KnownHead>) -> Result<Identity, StoreError> {
-    let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *connection).await;
-    let (epoch, head) = row::head(&head.map_err(StoreError::doing("read the head"))?)?;
+pub async fn identify(connection: &mut SqliteConnection, from: &[&KnownHead]) -> Result<Identity, StoreError> {
+    let (epoch, head) = head(connection).await?;
     let fault = fault_of_history(connection, head).await?;
-    let descends = match from {
-        None => true,
-        Some(from) if from.epoch != epoch => false,
-        Some(KnownHead { head: from, .. }) if from.revision == 0 => true,
-        Some(KnownHead { head: from, .. }) => hash_of(connection, from.revision).await? == Some(from.hash),
-    };
+    let mut holds = Vec::with_capacity(from.len());
+    for known in from {
+        holds.push(is_part(connection, &epoch, known).await?);
+    }
     let is_of_format_before = !schema::has_table(connection, "formats").await?;
-    Ok(Identity { known: KnownHead { epoch, head }, descends, fault, is_of_format_before })
+    Ok(Identity { known: KnownHead { epoch, head }, holds, fault, is_of_format_before })
+}
+
+/// Whether this is the database of a known state, and that state is part of its history.
+pub async fn holds(connection: &mut SqliteConnection, known: &KnownHead) -> Result<bool, StoreError> {
+    let (epoch, _) = head(connection).await?;
+    is_part(connection, &epoch, known).await
+}
+
+async fn head(connection: &mut SqliteConnection) -> Result<(String, Head), StoreError> {
+    let head = sqlx::query("SELECT * FROM head").fetch_one(connection).await;
+    row::head(&head.map_err(StoreError::doing("read the head"))?)
+}
+
+async fn is_part(connection: &mut SqliteConnection, epoch: &str, known: &KnownHead) -> Result<bool, StoreError> {
+    let KnownHead { epoch: of, head } = known;
+    Ok(of == epoch && (head.revision == 0 || hash_of(connection, head.revision).await? == Some(head.hash)))
 }
 
 /// Every page, as far as SQLite checks them quickly.

@@ -20,6 +20,7 @@ mod texts;
 mod verify;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -135,8 +136,8 @@ impl Store {
         files::are_any(path)
     }
 
-    /// Which database it is and how far it has come, whether its history is whole, and whether it goes back to a known state.
-    pub async fn identify(&self, from: Option<&KnownHead>) -> Result<Identity, StoreError> {
+    /// Which database it is and how far it has come, whether its history is whole, and which of these known states are part of it.
+    pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {
         each!(self, store => store.identify(from).await)
     }
 
@@ -208,6 +209,16 @@ impl Store {
     /// Whether a revision is there and is what its hash says after the row before.
     pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
         each!(self, store => store.stands(revision).await)
+    }
+
+    /// Those of these revisions that are there and are what their hashes say, each after the row before it.
+    pub async fn that_stand(&self, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
+        each!(self, store => store.that_stand(revisions).await)
+    }
+
+    /// Whether this is the database of a known state, and that state is part of its history.
+    pub async fn holds(&self, known: &KnownHead) -> Result<bool, StoreError> {
+        each!(self, store => store.holds(known).await)
     }
 
     /// Recorded forms of a subject from before, the newest first, as they stand in the database.

@@ -1,5 +1,7 @@
 //! From rows to what they say. A row that says nothing sound is told of, never trusted and never fatal.
 
+use std::collections::BTreeMap;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -15,10 +17,23 @@ pub struct Loaded {
     pub epoch: String,
     pub head: Head,
     pub subjects: Vec<SubjectRow>,
+    /// Subjects that were removed, and when.
+    pub removed: BTreeMap<Subject, u64>,
     pub texts: Texts,
     /// Credentials in the form of older builds that are still to be brought over; `None` once they were.
     pub old_tokens: Option<Vec<Credential>>,
     pub poison: Vec<Poison>,
+    /// The newest revision of which a change may have been another subject's: any that did not change since may have lost it.
+    pub strayed: Option<u64>,
+}
+
+/// How the subjects stand.
+#[derive(Debug, Default)]
+pub struct Standing {
+    pub subjects: Vec<SubjectRow>,
+    pub removed: BTreeMap<Subject, u64>,
+    pub poison: Vec<Poison>,
+    pub strayed: Option<u64>,
 }
 
 /// A subject as it stands.
@@ -36,7 +51,7 @@ pub struct Poison {
     pub subject: Option<Subject>,
     pub changed_at: u64,
     pub why: String,
-    /// The record its newest change left, where that revision is what its hash says.
+    /// The record its newest change left, where that revision is what its hash says and no later one is known to have changed it.
     pub believed: Option<String>,
     /// What else is said of it, and may have been altered.
     pub doubtful: Vec<String>,
@@ -44,8 +59,16 @@ pub struct Poison {
 
 impl Poison {
     /// One that the database knows nothing of.
-    pub fn missing(subject: Subject) -> Poison {
-        Poison { subject: Some(subject), changed_at: 0, why: "is missing".to_owned(), believed: None, doubtful: Vec::new() }
+    pub fn missing(subject: Subject, changed_at: u64) -> Poison {
+        Poison { subject: Some(subject), changed_at, why: "is missing".to_owned(), believed: None, doubtful: Vec::new() }
+    }
+
+    /// A row that agrees with its newest change, and yet is not to be served as it is. `is_proven`: that change is what its hash says.
+    pub fn of_row(row: &SubjectRow, is_proven: bool, why: &str) -> Poison {
+        let json = Some(row.record.json());
+        let (believed, doubtful) = if is_proven { (json, None) } else { (None, json) };
+        let doubtful = doubtful.into_iter().collect();
+        Poison { subject: Some(row.subject.clone()), changed_at: row.changed_at, why: why.to_owned(), believed, doubtful }
     }
 }
 

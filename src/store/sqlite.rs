@@ -1,5 +1,6 @@
 //! The embedded database: WAL, every commit synced, one writer.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::sync::Mutex;
 use super::check::{self, Identity};
 use super::files::{self, Files};
 use super::reader::{Pages, Reader, unless_silent};
+use super::row::Standing;
 use super::writer::Writer;
 use super::{Commit, Kept, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
 use super::{chain, following, history, row, schema, subjects, texts, verify};
@@ -90,7 +92,7 @@ impl Sqlite {
         files::put_in_place(&beside, path).map_err(io)
     }
 
-    pub async fn identify(&self, from: Option<&KnownHead>) -> Result<Identity, StoreError> {
+    pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {
         self.check_file()?;
         let mut reader = self.reader.lock().await;
         let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
@@ -113,7 +115,7 @@ impl Sqlite {
 
     pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
         self.check_file()?;
-        let (epoch, head, (subjects, poison), old_tokens) = {
+        let (epoch, head, standing, old_tokens) = {
             let mut reader = self.reader.lock().await;
             let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
             let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
@@ -121,9 +123,10 @@ impl Sqlite {
             (epoch, head, subjects::load(&mut reading).await?, read_old_tokens(&mut reading).await?)
         };
         // What these records name is there from then on.
+        let Standing { subjects, removed, poison, strayed } = standing;
         let ids: Vec<ContentId> = subjects.iter().flat_map(|row| row.record.texts()).collect();
         let texts = texts::read(&self.reader, &ids, at_hand).await?;
-        Ok(Loaded { epoch, head, subjects, texts, old_tokens, poison })
+        Ok(Loaded { epoch, head, subjects, removed, texts, old_tokens, poison, strayed })
     }
 
     pub async fn stage_texts(&self, texts: &Texts) -> Staging<'_> {
@@ -191,6 +194,14 @@ impl Sqlite {
 
     pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
         chain::stands(&mut *self.reader.lock().await, revision).await
+    }
+
+    pub async fn that_stand(&self, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
+        chain::that_stand(&self.reader, revisions).await
+    }
+
+    pub async fn holds(&self, known: &KnownHead) -> Result<bool, StoreError> {
+        check::holds(&mut *self.reader.lock().await, known).await
     }
 
     pub async fn earlier(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {

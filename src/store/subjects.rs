@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::row::{Poison, SubjectRow, record};
+use super::row::{Poison, Standing, SubjectRow, record};
 use super::{StoreError, chain};
 use crate::truth::Subject;
 
@@ -23,57 +23,102 @@ macro_rules! standing {
                 (SELECT x.rowid FROM changes AS x WHERE x.kind = n.kind AND x.subject > n.subject ORDER BY x.subject LIMIT 1), \
                 (SELECT x.rowid FROM changes AS x WHERE x.kind > n.kind ORDER BY x.kind, x.subject LIMIT 1))), \
          standing AS ( \
-            SELECT n.kind, n.subject, c.revision AS revision, c.record_after AS newest, s.changed_at AS changed_at, \
-                s.record AS record, s.record IS c.record_after AND (s.record IS NULL OR s.changed_at = c.revision) AS stands \
+            SELECT n.kind, n.subject, c.revision AS revision, c.record_before AS before, c.record_after AS newest, \
+                s.changed_at AS changed_at, s.record AS record, \
+                s.record IS c.record_after AND (s.record IS NULL OR s.changed_at = c.revision) AS stands, \
+                CASE WHEN s.record IS c.record_after THEN NULL ELSE \
+                    (SELECT x.rowid FROM changes AS x WHERE x.kind = n.kind AND x.subject = n.subject \
+                    AND (x.revision, x.rowid) < (c.revision, c.rowid) ORDER BY x.revision DESC, x.rowid DESC LIMIT 1) END AS last \
             FROM names AS n CROSS JOIN changes AS c ON c.rowid = ( \
                 SELECT x.rowid FROM changes AS x WHERE x.kind = n.kind AND x.subject = n.subject \
                 ORDER BY x.revision DESC, x.rowid DESC LIMIT 1) \
             LEFT JOIN subjects AS s ON s.kind = n.kind AND s.subject = n.subject \
             UNION ALL \
-            SELECT s.kind, s.subject, NULL, NULL, s.changed_at, s.record, 0 FROM subjects AS s WHERE NOT EXISTS ( \
+            SELECT s.kind, s.subject, NULL, NULL, NULL, s.changed_at, s.record, 0, NULL FROM subjects AS s WHERE NOT EXISTS ( \
                 SELECT 1 FROM changes AS c WHERE c.kind = s.kind AND c.subject = s.subject)) "
     };
 }
 
-/// What of them is there.
-const ALL: &str = concat!(standing!(), "SELECT * FROM standing WHERE record IS NOT NULL OR newest IS NOT NULL");
+/// Those that are there, and those that were removed.
+const ALL: &str = concat!(standing!(), "SELECT * FROM standing");
 const ASTRAY: &str =
     concat!(standing!(), "SELECT kind, subject FROM standing WHERE stands = 0 ORDER BY kind, subject LIMIT $1");
 
 /// The subjects that stand as their newest change left them, and what is known of the others.
-pub async fn load(connection: &mut SqliteConnection) -> Result<(Vec<SubjectRow>, Vec<Poison>), StoreError> {
+pub async fn load(connection: &mut SqliteConnection) -> Result<Standing, StoreError> {
     let rows = sqlx::query(ALL).fetch_all(&mut *connection).await.map_err(StoreError::doing("read the subjects"))?;
-    let (mut subjects, mut poison) = (Vec::new(), Vec::new());
+    let mut standing = Standing::default();
     let mut as_written = BTreeMap::new();
     for row in &rows {
-        let (subject, fault) = match read(row) {
-            Ok(subject) => {
-                subjects.push(subject);
+        let revision = chain::number(row, "revision").map(|revision| revision.max(0) as u64);
+        let [newest, row_says] = ["newest", "record"].map(|column| chain::maybe(row, column).flatten());
+        let (subject, fault) = match (read(row), revision) {
+            (Ok(Some(subject)), _) => {
+                standing.subjects.push(subject);
                 continue;
             }
-            Err(bad) => bad,
-        };
-        let revision = chain::number(row, "revision").map(|revision| revision.max(0) as u64);
-        let holds = match revision {
-            Some(revision) if !as_written.contains_key(&revision) => {
-                let holds = chain::stands(connection, revision).await?;
-                as_written.insert(revision, holds);
-                holds
+            (Ok(None), Some(revision)) => {
+                let named = Subject::parse(
+                    &chain::text(row, "kind").unwrap_or_default(),
+                    &chain::text(row, "subject").unwrap_or_default(),
+                );
+                standing.removed.extend(named.map(|subject| (subject, revision)));
+                continue;
             }
-            revision => revision.and_then(|revision| as_written.get(&revision).copied()).unwrap_or_default(),
+            (Ok(None), None) => continue,
+            (Err(bad), _) => bad,
         };
-        let [newest, row_says] = ["newest", "record"].map(|column| chain::maybe(row, column).flatten());
-        let (believed, newest) = if holds { (newest, None) } else { (None, newest) };
-        let changed_at = revision.or(chain::number(row, "changed_at").map(|at| at.max(0) as u64)).unwrap_or_default();
-        poison.push(Poison {
+        let holds = match revision {
+            Some(revision) => stands(connection, revision, &mut as_written).await?,
+            None => false,
+        };
+        if let Some(revision) = revision.filter(|_| !holds)
+            && (subject.is_none() || strays(connection, row, &mut as_written).await?)
+        {
+            standing.strayed = standing.strayed.max(Some(revision));
+        }
+        let row_at = chain::number(row, "changed_at").map(|at| at.max(0) as u64);
+        // What an earlier revision left is not what stands.
+        let is_newest = revision >= row_at;
+        let (believed, newest) = if holds && is_newest { (newest, None) } else { (None, newest) };
+        standing.poison.push(Poison {
             subject,
-            changed_at,
+            changed_at: revision.max(row_at).unwrap_or_default(),
             why: fault,
             believed,
             doubtful: newest.into_iter().chain(row_says).collect(),
         });
     }
-    Ok((subjects, poison))
+    Ok(standing)
+}
+
+async fn stands(
+    connection: &mut SqliteConnection,
+    revision: u64,
+    as_written: &mut BTreeMap<u64, bool>,
+) -> Result<bool, StoreError> {
+    if let Some(known) = as_written.get(&revision) {
+        return Ok(*known);
+    }
+    let stands = chain::stands(connection, revision).await?;
+    as_written.insert(revision, stands);
+    Ok(stands)
+}
+
+/// Whether the newest change of a subject goes on from something else than what the one before it left, though that one is right. Then it
+/// may have been another subject's, which lost it.
+async fn strays(
+    connection: &mut SqliteConnection,
+    row: &SqliteRow,
+    as_written: &mut BTreeMap<u64, bool>,
+) -> Result<bool, StoreError> {
+    const LAST: &str = "SELECT revision, record_after FROM changes WHERE rowid = $1";
+    let before = chain::maybe(row, "before");
+    let Some(last) = chain::number(row, "last") else { return Ok(before != Some(None)) };
+    let last = sqlx::query(LAST).bind(last).fetch_one(&mut *connection).await;
+    let last = last.map_err(StoreError::doing("read the history"))?;
+    let revision = chain::number(&last, "revision").unwrap_or_default().max(0) as u64;
+    Ok(before != chain::maybe(&last, "record_after") && stands(connection, revision, as_written).await?)
 }
 
 /// The names of subjects that do not stand as their newest change left them, at most so many.
@@ -84,8 +129,13 @@ pub async fn astray(connection: &mut SqliteConnection, most: usize) -> Result<Ve
     Ok(rows.iter().map(|row| name(row).unwrap_or_else(|| "a subject".to_owned())).collect())
 }
 
-fn read(row: &SqliteRow) -> Result<SubjectRow, (Option<Subject>, String)> {
+/// `None` for one that was removed.
+fn read(row: &SqliteRow) -> Result<Option<SubjectRow>, (Option<Subject>, String)> {
     let named = || Subject::parse(&chain::text(row, "kind")?, &chain::text(row, "subject")?);
+    let is_removed = ["record", "newest"].iter().all(|column| chain::maybe(row, column) == Some(None));
+    if is_removed && chain::number(row, "revision").is_some() {
+        return Ok(None);
+    }
     let subject = named().ok_or((None, "names no subject".to_owned()))?;
     let bad = |why: &str| (Some(subject.clone()), why.to_owned());
     if row.try_get::<i64, _>("stands").ok() != Some(1) {
@@ -98,7 +148,7 @@ fn read(row: &SqliteRow) -> Result<SubjectRow, (Option<Subject>, String)> {
     let json = chain::text(row, "record").ok_or_else(|| bad("is not a text"))?;
     let changed_at = chain::number(row, "changed_at").unwrap_or_default().max(0) as u64;
     match record(&subject, &json) {
-        Ok(record) => Ok(SubjectRow { subject, record, changed_at }),
+        Ok(record) => Ok(Some(SubjectRow { subject, record, changed_at })),
         Err(why) => Err((Some(subject), format!("does not read: {why}"))),
     }
 }

@@ -72,6 +72,14 @@ impl Forms {
         Ok(())
     }
 
+    /// A flag's record and what it means, as far as that was read.
+    pub fn entry(&self, record: FlagRecord) -> FlagEntry {
+        let meaning = |id: ContentId| self.definitions.get(&id).cloned();
+        let definition = record.definition.and_then(meaning);
+        let pinned = record.pin.as_ref().and_then(|pin| meaning(pin.definition));
+        FlagEntry { record, changed_at: 0, definition, pinned }
+    }
+
     /// Reads what a segment's record speaks of.
     pub fn read_segment(&mut self, key: &SegmentKey, record: &SegmentRecord) -> Result<(), Unreadable> {
         if record.is_empty() {

@@ -15,6 +15,7 @@ mod expiry;
 mod files;
 mod forms;
 mod named_texts;
+mod narrowest;
 mod narrowing;
 mod pending;
 mod pending_form;

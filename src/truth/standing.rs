@@ -217,6 +217,18 @@ impl Truth {
         (self.book, self.unrecorded) = (book, 0);
     }
 
+    /// Whether what is known is what a store says.
+    pub fn is_recorded(&self) -> bool {
+        self.unrecorded == 0
+    }
+
+    /// Moves the position above another one, as what is known is not what it was there.
+    pub fn rise_above(&mut self, position: Position) {
+        if self.position() <= position {
+            self.floor = Position { pending: position.pending + 1, ..position };
+        }
+    }
+
     /// A flag as it stands.
     pub fn flag(&self, key: &str) -> Option<FlagEntry> {
         self.flag_as_known(key).map(|entry| self.doubt.over(key, entry, self.doubted_since_ms))

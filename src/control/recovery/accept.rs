@@ -61,7 +61,7 @@ impl Inner {
             }
             false => opened,
         };
-        self.believe(committer, opened, None).await;
+        self.believe(committer, opened, &[]).await;
         if let Some(book) = &known.book {
             self.write_known(book, is_new).await?;
         }

@@ -44,6 +44,11 @@ impl FilesFound {
         }
     }
 
+    /// The kept states that read: what the rows of a database are compared with, as far as it goes back to them.
+    pub fn kept_states(&self) -> Vec<&LastGood> {
+        [Some(Base::LastGood), Some(Base::Earlier)].into_iter().filter_map(|base| self.kept(base)).collect()
+    }
+
     /// A journal without a header is one of the format before, unless another file is of a build that writes the present one: then it
     /// lost what was in it. Says whether that is so.
     pub fn doubt_blank_journal(&mut self, database: &DatabaseFound) -> bool {
@@ -121,8 +126,8 @@ impl DatabaseFound {
     pub fn witness(&self) -> Database {
         match self {
             DatabaseFound::Absent => Database::Absent,
-            DatabaseFound::Good { identity: Identity { known, descends, fault, .. }, .. } => {
-                Database::Good { known: known.clone(), descends: *descends, is_whole: fault.is_none() }
+            DatabaseFound::Good { identity: Identity { known, holds, fault, .. }, .. } => {
+                Database::Good { known: known.clone(), descends: !holds.contains(&false), is_whole: fault.is_none() }
             }
             DatabaseFound::Damaged(_) | DatabaseFound::OutOfReach(_) => Database::Damaged,
             DatabaseFound::OfNewerBuild(_) => Database::OfNewerBuild,
@@ -152,8 +157,8 @@ pub(in super::super) async fn look_at_database(path: &Path, known: Option<&Known
 
 async fn try_to_look(path: &Path, known: Option<&KnownHead>, patience: Duration) -> Result<DatabaseFound, StoreError> {
     let store = Arc::new(Store::open_sqlite_to_read(path).await?);
-    let identity = store.identify(known).await?;
-    if !identity.descends || identity.fault.is_some() {
+    let identity = store.identify(&known.into_iter().collect::<Vec<_>>()).await?;
+    if identity.holds.contains(&false) || identity.fault.is_some() {
         // It is not served as it is, whatever its pages say.
         return Ok(DatabaseFound::Good { identity, store, pages: None });
     }
@@ -174,7 +179,7 @@ pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decisio
         (DatabaseFound::Good { identity: Identity { fault: Some(fault), .. }, .. }, _) => {
             format!("the database is not of one moment: {fault}")
         }
-        (DatabaseFound::Good { identity: Identity { known: now, descends, .. }, .. }, Some(known)) => {
+        (DatabaseFound::Good { identity: Identity { known: now, holds, .. }, .. }, Some(known)) => {
             let (then, revision) = (known.head.revision, now.head.revision);
             match () {
                 () if now.epoch != known.epoch => {
@@ -185,7 +190,7 @@ pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decisio
                         "the database is at revision {revision}, and this node has served revision {then}: it is an older state"
                     )
                 }
-                () if !descends => format!("revision {then} of the database is not the one this node served"),
+                () if holds.contains(&false) => format!("revision {then} of the database is not the one this node served"),
                 () => unread(copies),
             }
         }

@@ -5,3 +5,4 @@ mod files_in_place;
 mod left;
 mod restoring;
 mod starts;
+mod witnesses;

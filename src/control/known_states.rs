@@ -1,0 +1,107 @@
+//! States that this node knows beside the database, each the same state of it or an earlier one: what memory holds, and what was kept on
+//! disk. The rows of a database are compared with them.
+
+use std::collections::BTreeMap;
+
+use crate::data::LastGood;
+use crate::store::{Store, SubjectRow};
+use crate::truth::{Book, ContentId, Credential, KnownHead, Record, Subject, Texts};
+
+/// The states that a database goes back to.
+#[derive(Default)]
+pub(super) struct KnownStates<'a> {
+    states: Vec<State>,
+    kept: Vec<&'a LastGood>,
+}
+
+struct State {
+    revision: u64,
+    /// What each subject was, and since when.
+    records: BTreeMap<Subject, (Record, u64)>,
+}
+
+/// What they say of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    Agrees,
+    Differs,
+    /// None of them knows it as of this revision.
+    Unknown,
+}
+
+impl<'a> KnownStates<'a> {
+    /// Those of these that are part of the database's history.
+    pub async fn of(store: &Store, memory: Option<(KnownHead, Book)>, kept: &[&'a LastGood]) -> KnownStates<'a> {
+        let mut known = KnownStates::default();
+        if let Some((head, book)) = memory
+            && head.head.revision > 0
+            && store.holds(&head).await.unwrap_or(false)
+        {
+            known.states.push(State { revision: head.head.revision, records: records_of_book(&book) });
+        }
+        for kept in kept {
+            if store.holds(&kept.known()).await.unwrap_or(false) {
+                known.states.push(State { revision: kept.head.revision, records: records_of_kept(kept) });
+                known.kept.push(*kept);
+            }
+        }
+        known
+    }
+
+    pub fn compare(&self, row: &SubjectRow) -> Compared {
+        let mut compared = self.told(&row.subject, row.changed_at).map(|record| are_same(&row.record, record));
+        match compared.next() {
+            None => Compared::Unknown,
+            Some(first) if first && compared.all(|same| same) => Compared::Agrees,
+            Some(_) => Compared::Differs,
+        }
+    }
+
+    /// What those say of a subject that are not from before a revision.
+    pub fn told<'b>(&'b self, subject: &'b Subject, revision: u64) -> impl Iterator<Item = &'b Record> {
+        let states = self.states.iter().filter(move |state| state.revision >= revision);
+        states.filter_map(|state| state.records.get(subject).map(|(record, _)| record))
+    }
+
+    /// The subjects of every state, with its revision and since when it knew it so.
+    pub fn subjects(&self) -> impl Iterator<Item = (&Subject, u64, u64)> {
+        self.states.iter().flat_map(|state| state.records.iter().map(|(subject, (_, at))| (subject, state.revision, *at)))
+    }
+
+    /// The texts of these names, as far as any of them was kept.
+    pub fn texts(&self, ids: &[ContentId], at_hand: &Texts) -> Texts {
+        let kept = self.kept.iter().filter_map(|kept| kept.texts(|id| ids.contains(&id), at_hand).ok());
+        kept.flatten().collect()
+    }
+}
+
+/// Of credentials a state may know a revocation that was not committed yet, and the other way round: it holds by itself.
+fn are_same(row: &Record, known: &Record) -> bool {
+    match (row, known) {
+        (Record::Credential(row), Record::Credential(known)) => row.is_same_apart_from_revocation(known),
+        (row, known) => row == known,
+    }
+}
+
+fn records_of_kept(kept: &LastGood) -> BTreeMap<Subject, (Record, u64)> {
+    let flags = kept.flags.iter().map(|(key, record, at)| (Subject::Flag(key.clone()), (Record::Flag(record.clone()), *at)));
+    let segments =
+        kept.segments.iter().map(|(key, record, at)| (Subject::Segment(key.clone()), (Record::Segment(record.clone()), *at)));
+    flags.chain(segments).chain(kept.tokens.iter().map(of_credential)).collect()
+}
+
+fn records_of_book(book: &Book) -> BTreeMap<Subject, (Record, u64)> {
+    let flags =
+        book.flags().map(|(key, entry)| (Subject::Flag(key.clone()), (Record::Flag(entry.record.clone()), entry.changed_at)));
+    let segments = book.segments();
+    let segments =
+        segments.map(|(key, entry)| (Subject::Segment(key.clone()), (Record::Segment(entry.record.clone()), entry.changed_at)));
+    let credentials = book.credentials().iter();
+    let credentials = credentials.map(|(id, record)| of_credential(&Credential { id: id.clone(), record: record.clone() }));
+    flags.chain(segments).chain(credentials).collect()
+}
+
+/// Since when it is so is not kept.
+fn of_credential(Credential { id, record }: &Credential) -> (Subject, (Record, u64)) {
+    (Subject::Credential(id.clone()), (Record::Credential(record.clone()), 0))
+}
