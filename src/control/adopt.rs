@@ -113,15 +113,15 @@ impl Inner {
     }
 
     /// The pending entries that the database has: they were read from a journal that was not cleared yet. A name that stands there for another
-    /// request is not one of them: its entry is committed under a name of its own (`replay`).
+    /// request, or for the same one as it was made before, is not one of them: its entry is committed under a name of its own (`replay`).
     async fn committed_already(&self, store: &Store) -> Vec<String> {
-        let entries: Vec<_> = self.state().pending().iter().map(|pending| (pending.id.clone(), pending.stands_for())).collect();
+        let entries: Vec<_> = self.state().pending().iter().cloned().collect();
         let mut known = Vec::new();
-        for (id, request) in entries {
-            if let Ok(Ok(Some((stored, _)))) = timeout(super::commit::READ, store.by_idempotency_key(&id)).await
-                && stored == request.to_string()
-            {
-                known.push(id);
+        for entry in entries {
+            let look_up = async |name: &str| timeout(super::commit::READ, store.by_idempotency_key(name)).await;
+            let Ok(Ok(Some(stored))) = look_up(&entry.id).await else { continue };
+            if stored.is_entry(&entry) || matches!(look_up(&entry.second_name()).await, Ok(Ok(Some(_)))) {
+                known.push(entry.id);
             }
         }
         known

@@ -83,7 +83,7 @@ impl Inner {
 pub(super) async fn look_up(store: &Store, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
     let Some((key, request)) = &request.key else { return Ok(None) };
     match store.by_idempotency_key(key).await {
-        Ok(Some((known, revision))) if known == request.to_string() => Ok(Some(CommandOutcome::Repeated { revision })),
+        Ok(Some(known)) if known.is_of(*request) => Ok(Some(CommandOutcome::Repeated { revision: known.revision })),
         Ok(Some(_)) => Err(CommandRejected::KeyReused),
         Ok(None) => Ok(None),
         Err(error) => Err(CommandRejected::Down(error.chain())),

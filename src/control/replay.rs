@@ -5,8 +5,7 @@ use tokio::time::timeout;
 use super::Inner;
 use super::catch_up::CaughtUp;
 use super::commit::{CommitError, Committer, Proposal, READ, TRIES};
-use crate::store::Store;
-use crate::token::random_name;
+use crate::store::{KnownKey, Store};
 use crate::truth::{ContentId, Forms, Origin, Pending, Superseded};
 
 impl Inner {
@@ -53,9 +52,15 @@ impl Inner {
                 false => self.look_up_entry(committer, &store, &pending.id).await?,
             };
             let (name, known) = match known {
-                // Another request took the name between the look-up of this one and its entry. What was acknowledged is not lost.
-                Some((other, _)) if other != request.to_string() => (random_name().unwrap_or_default(), None),
-                known => (pending.id.clone(), known.map(|(_, revision)| revision)),
+                // Another request took the name between the look-up of this one and its entry, or the same one was made long before and taken
+                // back since. What was acknowledged is not lost.
+                Some(other) if !other.is_entry(&pending) => {
+                    let name = pending.second_name();
+                    let known = self.look_up_entry(committer, &store, &name).await?;
+                    // It names the entry's moment too, so nothing else was committed under it.
+                    (name, known.map(|known| known.revision))
+                }
+                known => (pending.id.clone(), known.map(|known| known.revision)),
             };
             let committed = match known {
                 // Committed before a crash, or by another program, whose revision may not be in the book yet.
@@ -100,9 +105,9 @@ impl Inner {
     ) -> Result<Option<(&'a str, u64)>, CommitError> {
         let Some(request) = superseded.request else { return Ok(None) };
         for _ in 0..TRIES {
-            if let Some((known, revision)) = self.look_up_entry(committer, store, &superseded.id).await? {
+            if let Some(known) = self.look_up_entry(committer, store, &superseded.id).await? {
                 // A name that stands for another request says nothing of this one.
-                return Ok((known == request.to_string()).then_some((&superseded.id, revision)));
+                return Ok(known.is_of(request).then_some((&superseded.id, known.revision)));
             }
             let proposal = Proposal {
                 actor: superseded.actor.clone(),
@@ -138,12 +143,7 @@ impl Inner {
     }
 
     /// What the name of a pending entry stands for in the database.
-    async fn look_up_entry(
-        &self,
-        committer: &mut Committer,
-        store: &Store,
-        id: &str,
-    ) -> Result<Option<(String, u64)>, CommitError> {
+    async fn look_up_entry(&self, committer: &mut Committer, store: &Store, id: &str) -> Result<Option<KnownKey>, CommitError> {
         match timeout(READ, store.by_idempotency_key(id)).await {
             Ok(Ok(known)) => Ok(known),
             Ok(Err(error)) => {

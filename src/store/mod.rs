@@ -10,6 +10,7 @@ mod error;
 mod files;
 mod following;
 mod history;
+mod known_key;
 mod reader;
 mod row;
 mod schema;
@@ -27,6 +28,7 @@ use std::time::Duration;
 pub use check::Identity;
 pub use error::StoreError;
 pub use following::StoredWithTexts;
+pub use known_key::KnownKey;
 pub use row::{Loaded, Poison, SubjectRow, record};
 pub use staging::{Progress, STEP_BYTES, Staging};
 
@@ -180,7 +182,7 @@ impl Store {
     }
 
     /// What an idempotency key was used for, and the revision that made.
-    pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
+    pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<KnownKey>, StoreError> {
         each!(self, store => store.by_idempotency_key(key).await)
     }
 

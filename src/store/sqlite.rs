@@ -14,7 +14,7 @@ use super::files::{self, Files};
 use super::reader::{Pages, Reader, unless_silent};
 use super::row::Standing;
 use super::writer::Writer;
-use super::{Commit, Kept, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
+use super::{Commit, Kept, KnownKey, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
 use super::{chain, following, history, row, schema, subjects, texts, verify};
 use crate::truth::{ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts};
 
@@ -156,11 +156,16 @@ impl Sqlite {
         Ok(())
     }
 
-    pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
-        let query = sqlx::query("SELECT request, revision FROM idempotency WHERE idempotency_key = $1").bind(key.to_owned());
-        let row = query.fetch_optional(&mut *self.reader.lock().await).await;
+    pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<KnownKey>, StoreError> {
+        const KNOWN: &str = "SELECT i.request, i.revision, r.effective_at_ms FROM idempotency AS i \
+            LEFT JOIN revisions AS r ON r.revision = i.revision WHERE i.idempotency_key = $1";
+        let row = sqlx::query(KNOWN).bind(key.to_owned()).fetch_optional(&mut *self.reader.lock().await).await;
         let row = row.map_err(StoreError::doing("look an idempotency key up"))?;
-        Ok(row.map(|row| (row.get("request"), row.get::<i64, _>("revision") as u64)))
+        Ok(row.map(|row| KnownKey {
+            request: row.get("request"),
+            revision: row.get::<i64, _>("revision") as u64,
+            effective_at_ms: row.get("effective_at_ms"),
+        }))
     }
 
     pub async fn history(&self, page: &Page) -> Result<Vec<Stored>, StoreError> {

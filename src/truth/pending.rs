@@ -91,6 +91,11 @@ impl Pending {
         self.request.unwrap_or_else(|| ContentId::of(self.id.as_bytes()))
     }
 
+    /// The name it is committed under where its own stands for something else: the same after a crash, so that it is found again.
+    pub fn second_name(&self) -> String {
+        ContentId::of(format!("{}\0{}\0{}", self.id, self.at_ms, self.stands_for()).as_bytes()).to_string()
+    }
+
     /// Whether a newer build wrote it, with members that this one does not know: it may do more than is read of it.
     pub fn is_of_newer_build(&self) -> bool {
         let of_op = |op: &Op| match op {

@@ -275,3 +275,39 @@ async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() 
         assert_eq!(live(&service, "a").await, "STOPPED -> polling", "restarts: {restarts}");
     }
 }
+
+/// A stop that was saved and lifted, and is sent again under its key with the database away: it is acknowledged, so it holds, whatever stands
+/// under that key in the database.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_that_is_sent_again_after_it_was_lifted_is_not_forgotten() {
+    for restarts in [false, true] {
+        let mut service = three_flags().await;
+        let stop = async |service: &Service| order(service, "alert-1", "a/stop", &json!({})).await;
+        assert_eq!(stop(&service).await["outcome"], "committed");
+        assert_eq!(service.ordered("/v1/flags/a/resume", json!({ "reason": "over" })).await.0, 200);
+        let away = service.data.join("away");
+        fs::rename(service.database(), &away).unwrap();
+        service.reach_database_state("down").await;
+        for _ in 0..2 {
+            let told = stop(&service).await;
+            assert_eq!((&told["outcome"], &told["inForce"]), (&"pending".into(), &true.into()), "{told}");
+        }
+        if restarts {
+            service.crash().await;
+        }
+        fs::rename(&away, service.database()).unwrap();
+        if restarts {
+            service.restart().await;
+        }
+        wait_until("nothing to be pending", async || service.database_state().await == "up" && pending(&service).await == 0)
+            .await;
+        assert_eq!(live(&service, "a").await, "STOPPED -> polling", "restarts: {restarts}");
+        // It is one stop: what comes later lifts it for good.
+        assert_eq!(service.ordered("/v1/flags/a/resume", json!({ "reason": "over again" })).await.0, 200);
+        service.crash().await;
+        service.restart().await;
+        assert_eq!(live(&service, "a").await, "realtime-v2 50%", "restarts: {restarts}");
+        let sound: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
+        assert_eq!(sound["sound"], true, "{sound}");
+    }
+}
