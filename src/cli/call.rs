@@ -83,10 +83,18 @@ impl From<&reqwest::Error> for Silence {
 }
 
 impl Target {
+    /// Where to ask: a scheme, a host, perhaps a port and a path. Messages show it, so nothing secret may stand in it.
     pub fn parse(text: &str) -> Result<Target, Fault> {
-        match text.parse::<Url>() {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(Target(url)),
-            _ => Err(Fault::unreachable(text, Silence::NoUrl, "", "")),
+        let url = text.parse::<Url>().ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let is_plain = |url: &Url| {
+            url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none()
+        };
+        match url {
+            Some(url) if is_plain(&url) => Ok(Target(url)),
+            None if !text.contains(['@', '?', '#']) => Err(Fault::unreachable(text, Silence::NoUrl, "", "")),
+            _ => Err(Fault::failed(
+                "the URL of the server has no user, password, query or fragment: messages show it; write http://HOST:PORT, and a token goes into a file",
+            )),
         }
     }
 

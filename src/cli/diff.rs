@@ -52,7 +52,7 @@ impl Diff {
 fn read(folder: &Path, internal_user_ids: &[String]) -> Option<Library> {
     let contents = Folder::new(folder, internal_user_ids.to_vec()).read();
     if let Some(why) = &contents.unreadable {
-        complain(&format!("{why}; name two folders of flags"));
+        complain(&format!("{}; name two folders of flags", display_text::line(why)));
         return None;
     }
     let mut library = Library::default();

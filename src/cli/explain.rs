@@ -146,7 +146,7 @@ impl Explain {
 fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag, (Exit, String)> {
     let contents = Folder::new(files, internal_user_ids).read();
     if let Some(why) = &contents.unreadable {
-        return Err((Exit::Usage, format!("--files: {why}")));
+        return Err((Exit::Usage, format!("--files: {}", display_text::line(why))));
     }
     let mut library = Library::default();
     let findings = library.update(&contents);

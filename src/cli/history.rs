@@ -94,7 +94,7 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
     const MOST: usize = 12;
     let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
     let mut told: Vec<String> = changes.iter().take(MOST).map(change).collect();
-    let more = changes.len().saturating_sub(MOST) as u64 + revision["moreChanges"].as_u64().unwrap_or_default();
+    let more = revision["moreChanges"].as_u64().unwrap_or_default().saturating_add(changes.len().saturating_sub(MOST) as u64);
     if more > 0 {
         told.push(format!("and {more} more"));
     }

@@ -68,11 +68,16 @@ impl Counts {
     }
 
     fn held(&self) -> u64 {
-        self.confirmed + self.not_needed
+        self.confirmed.saturating_add(self.not_needed)
+    }
+
+    /// How much of `whole` is held, whatever a server counted.
+    fn of_all(&self, whole: u64) -> u64 {
+        (u128::from(self.held().min(self.open)) * u128::from(whole) / u128::from(self.open.max(1))) as u64
     }
 
     fn share(&self) -> String {
-        let tenths = self.held() * 1000 / self.open.max(1);
+        let tenths = self.of_all(1000);
         match tenths % 10 {
             0 => format!("{}%", tenths / 10),
             rest => format!("{}.{rest}%", tenths / 10),
@@ -81,7 +86,7 @@ impl Counts {
 
     fn bar(&self) -> String {
         const WIDE: u64 = 20;
-        let full = self.held() * WIDE / self.open.max(1);
+        let full = self.of_all(WIDE);
         (0..WIDE).map(|place| if place < full { '█' } else { '░' }).collect()
     }
 }
@@ -138,7 +143,7 @@ impl Landing {
         // Two machines' clocks differ by as much as this.
         const APART_MS: i64 = 5_000;
         let since = match self.live_at_ms {
-            Some(ms) if ms < started_ms - APART_MS => format!("live since {}", time::to_the_second(ms)),
+            Some(ms) if ms < started_ms.saturating_sub(APART_MS) => format!("live since {}", time::to_the_second(ms)),
             _ => String::new(),
         };
         joined("   ", [clients, told, asked, since, "done".to_owned()])
@@ -146,7 +151,8 @@ impl Landing {
 
     /// `10 of 1000 missing since 14:03:12 (30 s)`.
     pub fn missing(&self, now_ms: i64) -> String {
-        let since = self.missing_since_ms.map(|ms| format!(" since {} ({})", time::to_the_second(ms), ago(now_ms - ms)));
+        let since =
+            self.missing_since_ms.map(|ms| format!(" since {} ({})", time::to_the_second(ms), ago(now_ms.saturating_sub(ms))));
         format!("{} of {} missing{}", self.counts.missing, self.counts.open, since.unwrap_or_default())
     }
 

@@ -125,9 +125,16 @@ fn tell_in_words(told: &Json) {
         let survives = if told["survivesRestart"] == true { "survives a restart" } else { "does NOT survive a restart" };
         talk(&format!("live here, not yet saved: it is saved when the database answers again; {survives}"));
     }
-    if let Some(undo) = text(&told["undo"]) {
+    // It is typed as it stands, so a server that is not ours may put nothing else into it.
+    if let Some(undo) = text(&told["undo"]).filter(|undo| is_own_command(undo)) {
         talk(&format!("undo: {undo}"));
     }
+}
+
+/// Whether a shell makes one command of this program of it, and no more.
+fn is_own_command(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-%".contains(&byte);
+    text.starts_with("turnout ") && text.bytes().all(is_plain)
 }
 
 /// What is live after an order, a line for each flag.
@@ -195,4 +202,25 @@ fn asked_for(what: &str) -> String {
 /// No members yet.
 pub fn nothing() -> Json {
     json!({})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_command_of_this_program_is_shown_to_be_typed() {
+        for (text, shown) in [
+            ("turnout resume build-events", true),
+            ("turnout rollback a.b_c --to 12", true),
+            ("curl evil.example", false),
+            ("turnout resume a; rm x", false),
+            ("turnout resume $(x)", false),
+            ("turnout resume a\nrm x", false),
+            ("turnout resume a > /etc/x", false),
+            ("turnoutx", false),
+        ] {
+            assert_eq!(is_own_command(text), shown, "{text}");
+        }
+    }
 }

@@ -37,7 +37,7 @@ fn shown(ms: i64, time: &str) -> String {
     let (Some(then), Some(today)) = (zoned(ms), zoned(now)) else { return format!("{ms} ms") };
     let day = match () {
         () if then.date() == today.date() => "",
-        () if (now - ms).abs() < 30 * DAY_MS => "%a %d %b ",
+        () if now.abs_diff(ms) < 30 * DAY_MS.unsigned_abs() => "%a %d %b ",
         () => "%Y-%m-%d ",
     };
     then.strftime(&format!("{day}{time}")).to_string()

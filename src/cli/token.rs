@@ -9,6 +9,7 @@ use super::{Exit, complain, print, printed, talk, time};
 use crate::clock;
 use crate::flag::FlagKey;
 use crate::token::LOCAL_ADMIN;
+use crate::truth::CredentialId;
 
 /// As long before its end the server names a token among the problems.
 const SOON_MS: i64 = 14 * 86_400_000;
@@ -124,7 +125,9 @@ impl Create {
             body["flags"] = json!(self.flags);
         }
         let told = self.asked.remote.post("/v1/tokens", &body)?;
-        let (id, expires) = (word(&told["id"]), time::of(&told["expiresAtMs"]));
+        // It is typed as it stands to revoke it.
+        let id = told["id"].as_str().filter(|id| id.parse::<CredentialId>().is_ok()).unwrap_or("ID").to_owned();
+        let expires = time::of(&told["expiresAtMs"]);
         let lost = || format!("nobody has the secret of {id}, as it could not be printed; turnout token revoke {id}");
         if self.asked.json {
             return if printed(&format!("{told}\n")) { Ok(()) } else { Err((Exit::Yes, lost())) };

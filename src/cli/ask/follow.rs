@@ -22,6 +22,13 @@ const VALID_FOR: Duration = Duration::from_secs(60);
 /// What a client waits for a stream if nobody said, and at the most.
 const RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// Nothing that a server says makes a client wait for longer.
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A time that a server says, as far as a client goes by it.
+pub fn at_most_a_day(ms: u64) -> Duration {
+    Duration::from_millis(ms).min(DAY)
+}
 
 /// Nobody reads any more, or there is no use in going on.
 pub enum Gone {
@@ -79,7 +86,7 @@ impl<'a> Follower<'a> {
                 self.is_hopeful(&fault)?;
                 let back = match (retry_after, fault.exit) {
                     // Whole seconds, which many were told.
-                    (Some(after), _) => Back::After(after + by_chance(Duration::from_secs(1))),
+                    (Some(after), _) => Back::After(after.min(DAY) + by_chance(Duration::from_secs(1))),
                     (None, Exit::Failed) => Back::About(None),
                     // Waiting mends it seldom, so it is asked no more often than for news.
                     (None, _) => Back::After(self.valid_for()),
@@ -152,7 +159,7 @@ impl<'a> Follower<'a> {
     /// How long what is held needs no other proof.
     pub fn valid_for(&self) -> Duration {
         let ms = self.held.as_ref().and_then(|held| held.document["validForMs"].as_u64()).filter(|ms| *ms > 0);
-        ms.map_or(VALID_FOR, Duration::from_millis)
+        ms.map_or(VALID_FOR, at_most_a_day)
     }
 
     fn shown(&self, answer: &Answer, source: Source) -> String {
@@ -185,9 +192,9 @@ impl<'a> Follower<'a> {
     /// How long to wait for the next stream: as it was said, or longer each time, and never all at once.
     fn pause(&mut self, back: Back) -> Duration {
         match back {
-            Back::After(after) => after,
+            Back::After(after) => after.min(DAY),
             Back::About(retry) => {
-                self.retry = retry.unwrap_or(self.retry);
+                self.retry = retry.unwrap_or(self.retry).min(DAY);
                 let longer = self.retry * 2_u32.pow(self.failures.saturating_sub(1).min(5));
                 let most = longer.min(LONGEST_RETRY.max(self.retry));
                 most / 2 + by_chance(most)

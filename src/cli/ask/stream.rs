@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::asker::{Acknowledged, Answer, Asker};
-use super::follow::{Follower, Gone, Source};
+use super::follow::{Follower, Gone, Source, at_most_a_day};
 use crate::cli::events::{Event, Events};
 use crate::cli::remote::word;
 use crate::token::random_number;
@@ -50,7 +50,7 @@ pub async fn read(follower: &mut Follower<'_>, mut response: Response) -> Result
     let (mut name, mut silence) = (String::new(), SILENCE);
     loop {
         let broken = |events: &Events, why: &str| {
-            Ok(Ended { why: why.to_owned(), back_in: Back::About(events.retry_ms().map(Duration::from_millis)) })
+            Ok(Ended { why: why.to_owned(), back_in: Back::About(events.retry_ms().map(at_most_a_day)) })
         };
         let piece = tokio::select! {
             piece = timeout(silence, response.chunk()) => piece,
@@ -67,7 +67,8 @@ pub async fn read(follower: &mut Follower<'_>, mut response: Response) -> Result
             if let Some(ack_id) = told["ackId"].as_str() {
                 name = ack_id.to_owned();
                 // Two may be late before a stream is given up.
-                silence = told["heartbeatMs"].as_u64().map_or(SILENCE, |every_ms| Duration::from_millis(every_ms * 5 / 2));
+                let every = told["heartbeatMs"].as_u64().filter(|ms| *ms > 0).map(at_most_a_day);
+                silence = every.map_or(SILENCE, |every| every * 5 / 2);
             }
             match &*word(&told["type"]) {
                 "goodbye" => return Ok(goodbye(&told)),
@@ -97,7 +98,7 @@ fn goodbye(told: &Json) -> Ended {
         "unknown-flag" => "there is no such flag any more".to_owned(),
         reason => format!("the server says goodbye ({reason})"),
     };
-    let after = told["afterMs"].as_u64().map(Duration::from_millis);
+    let after = told["afterMs"].as_u64().map(at_most_a_day);
     Ended { why, back_in: after.map_or(Back::About(None), Back::After) }
 }
 

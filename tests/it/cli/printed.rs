@@ -45,6 +45,7 @@ fn is_hidden(character: char) -> bool {
 
 /// Nothing hidden but breaks of lines and tabs, and no line that was not meant as a command of a runner.
 fn check(what: &[&str], printed: &str) {
+    assert!(!printed.contains("panicked"), "{what:?}: {printed}");
     let found: String = printed.chars().filter(|character| is_hidden(*character)).collect();
     assert!(found.is_empty(), "{what:?} prints {found:?}: {printed:?}");
     let begins = |line: &&str| line.trim_start().starts_with("::") || line.trim_start().starts_with("##[");
@@ -238,6 +239,23 @@ fn with_evil_words(json: &str) -> String {
     })
 }
 
+/// Each number as large as one can be, or as small.
+fn with_huge_numbers(json: &str) -> String {
+    changed(json, |_, value| {
+        if value.is_number() {
+            *value = json!(u64::MAX);
+        }
+    })
+}
+
+fn with_negative_numbers(json: &str) -> String {
+    changed(json, |_, value| {
+        if value.is_number() {
+            *value = json!(i64::MIN);
+        }
+    })
+}
+
 /// A document with each of its values changed; the name is that of the member it stands in.
 fn changed(json: &str, change: impl Fn(&str, &mut Json) + Copy) -> String {
     fn walk(name: &str, json: &mut Json, change: impl Fn(&str, &mut Json) + Copy) {
@@ -250,6 +268,31 @@ fn changed(json: &str, change: impl Fn(&str, &mut Json) + Copy) -> String {
     let mut json: Json = serde_json::from_str(json).unwrap();
     walk("", &mut json, change);
     json.to_string()
+}
+
+/// A URL is shown in messages and logs, so a secret in it is refused, and not shown.
+#[tokio::test]
+async fn a_secret_in_a_url_is_refused_and_not_printed() {
+    for url in [
+        "http://sentinel:x@127.0.0.1:1",
+        "http://x:sentinel@127.0.0.1:1/path",
+        "https://sentinel@127.0.0.1:1",
+        "http://127.0.0.1:1/?token=sentinel",
+        "http://127.0.0.1:1/#sentinel",
+        "x:sentinel@127.0.0.1:1",
+        "//sentinel@127.0.0.1:1",
+    ] {
+        for what in [
+            &["status", "--server", url][..],
+            &["stop", "chat", "--server", url],
+            &["ask", "chat", "--url", url],
+            &["ask", "chat", "-w", "--url", url],
+        ] {
+            let (code, printed) = typed(what).await;
+            assert!(code == 4 && printed.contains("a token goes into a file"), "{what:?}: {code} {printed}");
+            assert!(!printed.contains("sentinel"), "{what:?}: {printed}");
+        }
+    }
 }
 
 /// A stop that is sent again under its key, after it was lifted, stops nothing: nobody may read it as if it did.
@@ -285,7 +328,7 @@ async fn a_server_puts_nothing_hidden_into_what_is_printed() {
         ("broken.yaml", "version: 1\n"),
     ])
     .await;
-    for made in [with_evil_texts, with_evil_words] {
+    for made in [with_evil_texts, with_evil_words, with_huge_numbers, with_negative_numbers] {
         prints_nothing_hidden_of(&service, made).await;
     }
 }
@@ -334,6 +377,9 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
         let (_, printed) = typed(&what).await;
         assert!(!printed.is_empty() && !printed.contains("the token was not sent"), "{what:?}: {printed}");
         check(&what, &printed);
+        // A text of a server is a part of a line and begins none, made harmless or not.
+        let forged = printed.lines().find(|line| line.starts_with(r"\u003a:error::forged"));
+        assert!(forged.is_none(), "{what:?}: a text begins a line: {printed}");
     }
     for what in [
         &["ask", "chat", "--user", "u-1"][..],
