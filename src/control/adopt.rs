@@ -135,6 +135,7 @@ impl Inner {
         kept: Option<&LastGood>,
         store: Option<&Store>,
         witnesses: &[&LastGood],
+        is_disputed: bool,
     ) -> Result<(), String> {
         let at_hand = self.at_hand().await;
         let (epoch, book) = match (base, kept, store) {
@@ -150,6 +151,8 @@ impl Inner {
             (_, Some(kept), _) => (kept.epoch.clone(), book_of_kept(kept, at_hand).map_err(|error| error.to_string())?),
             _ => return Err("nothing of what was known reads".to_owned()),
         };
+        // Those of another installation are not ours.
+        let book = if is_disputed { book.without_credentials() } else { book };
         self.store.set_epoch(epoch);
         let mut truth = self.state();
         truth.serve_recorded(book);

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::commit::{Committer, READ};
-use super::recovery::{DatabaseFound, Decision, decide, look_at_database, why_held};
+use super::recovery::{DatabaseFound, Decision, Foreign, decide, look_at_database, why_held};
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::data::Beside;
 use crate::moment::LeapWatch;
@@ -106,16 +106,21 @@ impl Inner {
         if !self.let_go_of_lost(committer).await {
             return;
         }
-        let copies = self.copies();
+        let mut copies = self.copies();
         // Neither of them ends by the database.
         if !copies.journal.doubt.is_none() || self.witnesses.is_unsound.load(Ordering::Relaxed) {
             return;
         }
         let path = self.data.database();
-        let looking = look_at_database(&path, copies.known(), PAGES);
+        let looking = look_at_database(&path, &copies, PAGES);
         let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
         let found = timeout(OPEN, looking).await.unwrap_or_else(late);
         let since_ms = self.clock.wall_ms();
+        let (without_foreign, foreign) = copies.without_foreign(&found.witness());
+        if foreign != Foreign::default() {
+            copies = without_foreign;
+            self.distrust_foreign(foreign, &copies);
+        }
         let decision = decide(&found.witness(), &copies);
         let opened = match &decision {
             Decision::Serve => Some(timeout(OPEN, self.open_store()).await),
@@ -202,26 +207,30 @@ impl Inner {
             // What is kept is what is held against the database.
             return true;
         }
-        // First in the journal: it never names an older state than the last good one.
+        let now = self.clock.wall_ms();
+        // Looked up before the book is: what is committed by now is in it.
+        let committed = self.fast_path.committed.lock().iter().cloned().collect();
+        let (book, credentials) = {
+            let mut truth = self.state();
+            truth.forget_dead_credentials(now);
+            (truth.book.clone(), truth.credentials())
+        };
+        // First in the journal: it names each state before the last good one does, so a start knows a last good state that is not of here.
         {
-            // Read under the lock: of two savings at once the later one must not put an older head back.
             let mut known = self.witnesses.known.lock();
-            *known = Some(KnownHead { epoch: epoch.clone(), head: self.state().book.head });
+            // Of two savings at once the later one must not put an older head back.
+            if known.as_ref().is_none_or(|known| known.epoch != epoch || known.head.revision <= book.head.revision) {
+                *known = Some(KnownHead { epoch: epoch.clone(), head: book.head });
+            }
         }
         self.note_known().await;
         let inner = self.clone();
         let written = tokio::task::spawn_blocking(move || {
             inner.hold_folder()?;
-            // Taken before the state is read: of two savings at once the later one must not write an older state over a newer one.
             let mut last_good = inner.witnesses.last_good.lock();
-            let now = inner.clock.wall_ms();
-            // Looked up before the book is: what is committed by now is in it.
-            let committed = inner.fast_path.committed.lock().iter().cloned().collect();
-            let (book, credentials) = {
-                let mut truth = inner.state();
-                truth.forget_dead_credentials(now);
-                (truth.book.clone(), truth.credentials())
-            };
+            if last_good.is_newer_than(book.head.revision) {
+                return Ok(());
+            }
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
             let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
             let beside = Beside { tokens: &tokens, committed, unknown: &inner.witnesses.kept_beside };

@@ -14,7 +14,9 @@ use super::fast_path::FastPath;
 use super::idempotency::KeyTurns;
 use super::lock_order::{AsyncLock, Lock, Rank};
 use super::publisher::Publisher;
-use super::recovery::{Base, Copies, DatabaseFound, Decision, FilesFound, Known, Witness, decide, look_at_database, why_held};
+use super::recovery::{
+    Base, Copies, DatabaseFound, Decision, FilesFound, Foreign, Known, Witness, decide, look_at_database, why_held,
+};
 use super::saving::Saving;
 use super::store_handle::StoreHandle;
 use super::witnesses::Witnesses;
@@ -134,12 +136,20 @@ impl Inner {
         let is_kept = matches!(copies.last_good, Witness::Good(_)) && !accept;
         let (patience, pages) = if is_kept { (WITH_LAST_GOOD, PAGES_WITH_LAST_GOOD) } else { (WITHOUT, PAGES_WITHOUT) };
         let path = self.data.database();
-        let looking = look_at_database(&path, copies.known(), pages);
+        let looking = look_at_database(&path, &copies, pages);
         let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
         let found = timeout(patience, looking).await.unwrap_or_else(late);
         if files.doubt_blank_journal(&found) {
             copies = files.copies(&self.data);
             *self.witnesses.copies.lock() = Some(copies.clone());
+        }
+        let (without_foreign, foreign) = copies.without_foreign(&found.witness());
+        if foreign != Foreign::default() {
+            copies = without_foreign;
+            files.leave_out(foreign);
+            self.distrust_foreign(foreign, &copies);
+            let now = self.clock.wall_ms();
+            self.state().know_revoked(files.credentials().filter(|credential| credential.record.is_needed(now)));
         }
         let decision = decide(&found.witness(), &copies);
         if decision == Decision::First && !may_be_new {
@@ -163,9 +173,9 @@ impl Inner {
                 self.accept(&mut committer, found, &copies, known).await?;
                 self.end_hold().await;
             }
-            Decision::Hold { base, .. } => {
+            Decision::Hold { base, is_disputed, .. } => {
                 let why = why_held(&found, &copies, &decision);
-                self.hold(base, &files, &found, why).await;
+                self.hold(base, &files, &found, why, is_disputed).await;
             }
         }
         // What was acknowledged before a crash is live before the first answer, and committed if that can be.
@@ -196,7 +206,7 @@ impl Inner {
             // It reads, and cannot be written to.
             Err(why) => {
                 let base = if last_good.is_some() { Base::LastGood } else { Base::Database };
-                let _ = self.serve_base(base, last_good, found.store(), &witnesses).await;
+                let _ = self.serve_base(base, last_good, found.store(), &witnesses, false).await;
                 self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() });
             }
         }
@@ -220,9 +230,16 @@ impl Inner {
     }
 
     /// Serves what is known, and nothing that is not, until a person decides.
-    async fn hold(self: &Arc<Self>, base: Option<Base>, files: &FilesFound, found: &DatabaseFound, why: String) {
+    async fn hold(
+        self: &Arc<Self>,
+        base: Option<Base>,
+        files: &FilesFound,
+        found: &DatabaseFound,
+        why: String,
+        is_disputed: bool,
+    ) {
         let served = match base {
-            Some(of) => self.serve_base(of, files.kept(base), found.store(), &files.kept_states()).await,
+            Some(of) => self.serve_base(of, files.kept(base), found.store(), &files.kept_states(), is_disputed).await,
             None => Ok(()),
         };
         let why = match served {
@@ -234,7 +251,8 @@ impl Inner {
 
     async fn known_state(self: &Arc<Self>, base: Option<Base>, files: &FilesFound) -> Known {
         let at_hand = self.at_hand().await;
-        let kept = files.kept(base);
+        // A last good state that contradicts the base may be right all the same: what it stopped stays so.
+        let kept = files.kept(base).or_else(|| files.kept(Some(Base::LastGood)));
         Known { book: kept.and_then(|kept| book_of_kept(kept, at_hand).ok()) }
     }
 

@@ -104,6 +104,11 @@ impl StoreHandle {
         self.status.lock().kept = Some(head);
     }
 
+    /// What was kept is of another history.
+    pub fn forget_kept(&self) {
+        self.status.lock().kept = None;
+    }
+
     /// Notes a state and returns the one before. Of one outage the beginning is kept.
     fn set(&self, new: Database) -> Database {
         let mut status = self.status.lock();

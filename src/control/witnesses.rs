@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::lock_order::{Lock, Rank};
-use super::recovery::{Copies, JournalWitness, Witness};
+use super::recovery::{Copies, Foreign, JournalWitness, Witness};
 use super::{Inner, Problem};
 use crate::data::LastGoodFile;
 use crate::truth::{KnownHead, Unknown};
@@ -41,6 +41,17 @@ impl Witnesses {
 }
 
 impl Inner {
+    /// Files of another history than database and journal are witnesses of nothing, and are not kept as the state before the last one.
+    pub(super) fn distrust_foreign(&self, foreign: Foreign, copies: &Copies) {
+        *self.witnesses.known.lock() = copies.known().cloned();
+        *self.witnesses.copies.lock() = Some(copies.clone());
+        if foreign.last_good {
+            self.store.forget_kept();
+            // Where it cannot be kept aside, it stays where it is all the same until another takes its place.
+            let _ = self.witnesses.last_good.lock().set_aside();
+        }
+    }
+
     /// The witnesses of the newest state beside the database: what the copies said at the start, and memory once a database was adopted.
     pub(super) fn copies(&self) -> Copies {
         if let Some(copies) = self.witnesses.copies.lock().clone() {

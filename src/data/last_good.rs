@@ -119,14 +119,20 @@ impl LastGoodFile {
         self.path.with_extension("1")
     }
 
-    /// Keeps a damaged file beside it for a person to look at.
-    pub fn set_aside(&self) -> io::Result<()> {
+    /// Keeps a file that is damaged, or of another history, beside it for a person to look at. It is not the state before the next one.
+    pub fn set_aside(&mut self) -> io::Result<()> {
+        self.good = None;
         set_aside(&self.path, "damaged")
     }
 
     /// Keeps a newer build's file beside it, so that this build may write its own: a person decided so.
     pub fn set_newer_aside(&mut self) -> io::Result<()> {
         if std::mem::take(&mut self.is_of_newer_build) { set_aside(&self.path, "newer") } else { Ok(()) }
+    }
+
+    /// Whether the file at the path is known to be of a later revision than this.
+    pub fn is_newer_than(&self, revision: u64) -> bool {
+        self.good.as_ref().is_some_and(|(_, head)| head.revision > revision) && self.is_in_place()
     }
 
     /// Whether the file that was written last is the one at its path.

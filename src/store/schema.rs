@@ -1,7 +1,7 @@
 //! The tables of the embedded database, which builds may open it, and whether its SQLite is safe.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Row, SqlSafeStr};
 
 use super::StoreError;
@@ -43,6 +43,32 @@ pub async fn check_version(connection: &mut SqliteConnection) -> Result<(), Stor
     let version: String = row.map_err(StoreError::doing("ask SQLite for its version"))?.get(0);
     let parts: Vec<u32> = version.split('.').map(|part| part.parse().unwrap_or_default()).collect();
     if parts.as_slice() < SAFE_VERSION.as_slice() { Err(StoreError::OldSqlite(version)) } else { Ok(()) }
+}
+
+/// What migrations made and acts by itself.
+const OUR_TRIGGER: &str = "named_texts_are_not_staged";
+
+/// Triggers and views that none of our migrations made, or that were altered: they change what is written, or what is read. Of a newer format
+/// it is not known which there are.
+pub async fn strangers(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
+    const ALL: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view') \
+        AND NOT EXISTS (SELECT 1 FROM formats WHERE format > $1) ORDER BY type, name";
+    if !has_table(connection, "formats").await? {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query(ALL).bind(FORMAT).fetch_all(connection).await.map_err(StoreError::doing("read the tables"))?;
+    let body = |sql: &str| sql.split_once(OUR_TRIGGER).map(|(_, body)| body.trim().trim_end_matches(';').to_owned());
+    let ours = body(include_str!("../../migrations/sqlite/0005_staged_texts.sql"));
+    let text = |row: &SqliteRow, column| row.try_get::<String, _>(column).unwrap_or_default();
+    let is_ours = |row: &&SqliteRow| {
+        let made = body(&text(row, "sql")).filter(|made| made.ends_with("END"));
+        text(row, "name") == OUR_TRIGGER && made.zip(ours.clone()).is_some_and(|(made, ours)| ours.starts_with(&made))
+    };
+    let named = |row: &SqliteRow| {
+        let (kind, name, table) = (text(row, "type"), text(row, "name"), text(row, "tbl_name"));
+        format!("the {kind} {name} on {table} was added or altered: no build made it so")
+    };
+    Ok(rows.iter().filter(|row| !is_ours(row)).map(named).collect())
 }
 
 /// One that is only read may be of a build that had fewer tables.

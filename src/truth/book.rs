@@ -114,6 +114,11 @@ impl Book {
         self
     }
 
+    /// The same book, and no credential in it.
+    pub fn without_credentials(self) -> Book {
+        Book { credentials: Arc::default(), ..self }
+    }
+
     pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, &FlagEntry)> {
         self.flags.iter()
     }

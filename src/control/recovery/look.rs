@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::decide::{Base, Copies, Database, Decision, Journal, Witness};
+use super::decide::{Base, Copies, Database, Decision, Foreign, Holds, Journal, Witness};
 use crate::data::{DataFolder, FoundJournal, FoundLastGood, LastGood, LastGoodFile};
 use crate::store::{Identity, Store, StoreError};
-use crate::truth::{Credential, Doubt, KnownHead};
+use crate::truth::{Credential, Doubt};
+
+const IS_FOREIGN: &str = "is of another history than the database and the journal, which agree";
 
 /// The files beside the database.
 pub(in super::super) struct FilesFound {
@@ -66,6 +68,17 @@ impl FilesFound {
         true
     }
 
+    /// Takes files of another history for damaged ones.
+    pub fn leave_out(&mut self, foreign: Foreign) {
+        let damaged = || FoundLastGood::Damaged { known: None, why: IS_FOREIGN.to_owned() };
+        if foreign.last_good {
+            self.last_good = damaged();
+        }
+        if foreign.earlier {
+            self.earlier = damaged();
+        }
+    }
+
     pub fn copies(&self, data: &DataFolder) -> Copies {
         let contents = self.journal.contents();
         let is_of_newer_build = matches!(self.journal, FoundJournal::OfNewerBuild { .. });
@@ -106,6 +119,7 @@ pub(in super::super) enum DatabaseFound {
         identity: Identity,
         /// Open for reading alone.
         store: Arc<Store>,
+        holds: Holds,
         /// The check of its pages, where that takes longer than a start may.
         pages: Option<JoinHandle<Result<(), StoreError>>>,
     },
@@ -126,8 +140,8 @@ impl DatabaseFound {
     pub fn witness(&self) -> Database {
         match self {
             DatabaseFound::Absent => Database::Absent,
-            DatabaseFound::Good { identity: Identity { known, holds, fault, .. }, .. } => {
-                Database::Good { known: known.clone(), descends: !holds.contains(&false), is_whole: fault.is_none() }
+            DatabaseFound::Good { identity: Identity { known, fault, .. }, holds, .. } => {
+                Database::Good { known: known.clone(), holds: *holds, is_whole: fault.is_none() }
             }
             DatabaseFound::Damaged(_) | DatabaseFound::OutOfReach(_) => Database::Damaged,
             DatabaseFound::OfNewerBuild(_) => Database::OfNewerBuild,
@@ -145,8 +159,8 @@ impl DatabaseFound {
 }
 
 /// Looks at the database without changing it. Its pages are checked for as long as `patience`; what takes longer goes on by itself.
-pub(in super::super) async fn look_at_database(path: &Path, known: Option<&KnownHead>, patience: Duration) -> DatabaseFound {
-    match try_to_look(path, known, patience).await {
+pub(in super::super) async fn look_at_database(path: &Path, copies: &Copies, patience: Duration) -> DatabaseFound {
+    match try_to_look(path, copies, patience).await {
         Ok(found) => found,
         Err(StoreError::NoFile) => DatabaseFound::Absent,
         Err(error @ StoreError::OfNewerBuild { .. }) => DatabaseFound::OfNewerBuild(error.chain()),
@@ -155,12 +169,17 @@ pub(in super::super) async fn look_at_database(path: &Path, known: Option<&Known
     }
 }
 
-async fn try_to_look(path: &Path, known: Option<&KnownHead>, patience: Duration) -> Result<DatabaseFound, StoreError> {
+async fn try_to_look(path: &Path, copies: &Copies, patience: Duration) -> Result<DatabaseFound, StoreError> {
     let store = Arc::new(Store::open_sqlite_to_read(path).await?);
-    let identity = store.identify(&known.into_iter().collect::<Vec<_>>()).await?;
-    if identity.holds.contains(&false) || identity.fault.is_some() {
+    let named = copies.named();
+    let identity = store.identify(&named.into_iter().flatten().collect::<Vec<_>>()).await?;
+    let mut held = identity.holds.iter().copied();
+    let [last_good, journal, earlier] = named.map(|named| named.is_none_or(|_| held.next().unwrap_or(false)));
+    let (holds, is_whole) = (Holds { last_good, journal, earlier }, identity.fault.is_none());
+    let database = Database::Good { known: identity.known.clone(), holds, is_whole };
+    if !is_whole || !database.descends(&copies.without_foreign(&database).0) {
         // It is not served as it is, whatever its pages say.
-        return Ok(DatabaseFound::Good { identity, store, pages: None });
+        return Ok(DatabaseFound::Good { identity, store, holds, pages: None });
     }
     let checked = store.clone();
     let mut checking = tokio::spawn(async move { checked.check_pages().await });
@@ -170,16 +189,17 @@ async fn try_to_look(path: &Path, known: Option<&KnownHead>, patience: Duration)
         Ok(Err(_)) => return Err(StoreError::Damaged("the check of its pages ended with a panic".to_owned())),
         Err(_) => Some(checking),
     };
-    Ok(DatabaseFound::Good { identity, store, pages })
+    Ok(DatabaseFound::Good { identity, store, holds, pages })
 }
 
 /// Why nothing of the database is believed, or not all, in one line.
 pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decision: &Decision) -> String {
+    let descends = found.witness().descends(copies);
     let why = match (found, copies.known()) {
         (DatabaseFound::Good { identity: Identity { fault: Some(fault), .. }, .. }, _) => {
             format!("the database is not of one moment: {fault}")
         }
-        (DatabaseFound::Good { identity: Identity { known: now, holds, .. }, .. }, Some(known)) => {
+        (DatabaseFound::Good { identity: Identity { known: now, .. }, .. }, Some(known)) => {
             let (then, revision) = (known.head.revision, now.head.revision);
             match () {
                 () if now.epoch != known.epoch => {
@@ -190,7 +210,7 @@ pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decisio
                         "the database is at revision {revision}, and this node has served revision {then}: it is an older state"
                     )
                 }
-                () if holds.contains(&false) => format!("revision {then} of the database is not the one this node served"),
+                () if !descends => format!("revision {then} of the database is not the one this node served"),
                 () => unread(copies),
             }
         }

@@ -13,5 +13,5 @@ mod look;
 mod troubles;
 
 pub(super) use accept::Known;
-pub(super) use decide::{Base, Copies, Decision, Journal as JournalWitness, Witness, decide};
+pub(super) use decide::{Base, Copies, Decision, Foreign, Journal as JournalWitness, Witness, decide};
 pub(super) use look::{DatabaseFound, FilesFound, look_at_database, why_held};

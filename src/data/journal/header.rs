@@ -1,4 +1,4 @@
-//! The first 8 KiB of the journal: two slots with the same kind of content, of which the newer whole one counts.
+//! The first 8 KiB of the journal: two slots with the same content, one written after the other, of which the newer whole one counts.
 //!
 //! A slot is a magic, the format, the lowest format that may read it, the length of its text, the first 16 bytes of the text's SHA-256,
 //! and the text. These places stay in every later format, so that an older build can say that it may not read on.
@@ -34,12 +34,17 @@ pub struct Header {
     /// The newest state that this data folder is known to have had.
     #[serde(default)]
     pub known: Option<KnownHead>,
+    /// Whether the other slot says the same, or did before this one: builds before wrote them in turns.
+    #[serde(default)]
+    pub twofold: bool,
 }
 
 /// What both slots come to.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Slots {
     Whole(Header),
+    /// The other slot does not read, and may have said more.
+    Half(Header),
     /// No slot was ever written: the format of the builds before, or none.
     NotOurs,
     Damaged,
@@ -82,7 +87,8 @@ pub(super) fn read(bytes: &[u8]) -> Slots {
     match (slot(0), slot(1)) {
         (Slot::OfNewerBuild(format), _) | (_, Slot::OfNewerBuild(format)) => Slots::OfNewerBuild { format },
         (Slot::Whole(one), Slot::Whole(other)) => Slots::Whole(if one.sequence > other.sequence { one } else { other }),
-        (Slot::Whole(header), _) | (_, Slot::Whole(header)) => Slots::Whole(header),
+        (Slot::Whole(header), _) | (_, Slot::Whole(header)) if header.twofold => Slots::Whole(header),
+        (Slot::Whole(header), _) | (_, Slot::Whole(header)) => Slots::Half(header),
         (Slot::NotOurs, Slot::NotOurs) => Slots::NotOurs,
         _ => Slots::Damaged,
     }

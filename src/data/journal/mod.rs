@@ -112,7 +112,7 @@ impl Found {
             Reading::OfNewerBuild { format } => Found::OfNewerBuild { format },
             Reading::Damaged(contents) => Found::Damaged { contents, why: "has no header that reads".to_owned() },
             Reading::Old(contents) | Reading::Read(contents) if contents.is_damaged => {
-                Found::Damaged { contents, why: "holds an entry that does not read".to_owned() }
+                Found::Damaged { contents, why: "holds an entry, or half a header, that does not read".to_owned() }
             }
             Reading::Old(contents) => Found::Old(contents),
             Reading::Read(contents) => Found::Good(contents),
@@ -236,6 +236,8 @@ impl Journal {
         let (refused, left_out) = (0, BTreeSet::new());
         let mut journal = Journal { path, file, id, size, refused, left_out, header, last, used, dirty };
         journal.wipe()?;
+        // A build before wrote one slot at a time.
+        journal.write_both(journal.header.clone())?;
         Ok(journal)
     }
 
@@ -256,7 +258,7 @@ impl Journal {
         self.check()?;
         (self.last, self.used, self.dirty) = (number, end, end);
         // Not synced: an entry that is whole counts without it, and one that is damaged is told from a write that was cut short.
-        self.write_header(Header { acknowledged: number, ..self.header.clone() })
+        self.write_both(Header { acknowledged: number, ..self.header.clone() })
     }
 
     /// Makes it anew with these entries alone, and larger where they need it. Where that fails it stays as it is.
@@ -291,7 +293,7 @@ impl Journal {
     /// Keeps the newest state that is known, durably.
     pub fn note_known(&mut self, known: &KnownHead) -> Result<(), JournalError> {
         if self.header.known.as_ref() != Some(known) {
-            self.write_header(Header { known: Some(known.clone()), ..self.header.clone() })?;
+            self.write_both(Header { known: Some(known.clone()), ..self.header.clone() })?;
             self.file.sync_data()?;
         }
         Ok(())
@@ -320,9 +322,7 @@ impl Journal {
         self.file.set_len(room::LEAST as u64)?;
         self.size = room::LEAST;
         // Neither slot says any more that it is a large one.
-        for _ in 0..2 {
-            self.write_header(self.header.clone())?;
-        }
+        self.write_both(self.header.clone())?;
         Ok(self.file.sync_all()?)
     }
 
@@ -362,8 +362,14 @@ impl Journal {
         Ok(())
     }
 
+    /// Both slots say the same: should one be lost, the other still says how many entries were acknowledged, and a lost one is missed.
+    fn write_both(&mut self, header: Header) -> Result<(), JournalError> {
+        self.write_header(header.clone())?;
+        self.write_header(header)
+    }
+
     fn write_header(&mut self, header: Header) -> Result<(), JournalError> {
-        let header = Header { sequence: self.header.sequence + 1, ..header };
+        let header = Header { sequence: self.header.sequence + 1, twofold: true, ..header };
         self.file.write_all_at(&header.bytes(self.size), header.offset() as u64)?;
         self.header = header;
         Ok(())
@@ -396,7 +402,7 @@ fn fill(
     }
     bytes.resize(size, 0);
     let acknowledged = first + entries.len() as u64 - 1;
-    let mut header = Header { sequence: 0, done: 0, acknowledged, known };
+    let mut header = Header { sequence: 0, done: 0, acknowledged, known, twofold: true };
     for sequence in 1..=2 {
         header.sequence = sequence;
         let at = header.offset();

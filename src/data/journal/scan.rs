@@ -33,6 +33,7 @@ pub(super) fn read(bytes: &[u8]) -> Reading {
     match header::read(bytes) {
         Slots::OfNewerBuild { format } => Reading::OfNewerBuild { format },
         Slots::Whole(header) => Reading::Read(contents(area, header)),
+        Slots::Half(header) => Reading::Read(Contents { doubt: Doubt::All, is_damaged: true, ..contents(area, header) }),
         Slots::NotOurs if found(area).is_empty() => Reading::Old(old::read(bytes)),
         Slots::NotOurs | Slots::Damaged => {
             let contents = contents(area, Header::default());

@@ -109,24 +109,48 @@ fn a_damaged_entry_is_doubt_about_its_flags_alone() {
 /// One byte of any kind of damage, anywhere; also a sector or an entry that became zeros, and a file that was cut.
 #[test]
 fn no_damage_loses_an_acknowledged_entry() {
-    let (kept, _journal) = Kept::with(6, 700);
-    let end = kept.place_of(5) + 1200;
-    for at in (0..end).step_by(7) {
-        let found = kept.bend(|bytes| bytes[at] ^= 0x40);
-        assert!(loses_none(&found, 6), "a byte at {at}: {found:?}");
-    }
-    for at in (0..end).step_by(512) {
-        for length in [512, 4096, 65536] {
-            let found = kept.bend(|bytes| bytes[at..at + length].fill(0));
-            // Zeros alone may be the journal of a build before, and what else is there decides.
-            let is_blank = at == 0 && length > end;
-            assert!(is_blank || loses_none(&found, 6), "{length} zeros at {at}: {found:?}");
+    // An odd number of entries and an even one: the newest header is once in the first slot, and once in the second.
+    for stops in [5, 6] {
+        let (kept, _journal) = Kept::with(stops, 700);
+        let end = kept.place_of(stops - 1) + 1200;
+        for at in (stops % 2 * 7..end).step_by(14) {
+            let found = kept.bend(|bytes| bytes[at] ^= 0x40);
+            assert!(loses_none(&found, stops), "a byte at {at}: {found:?}");
         }
-        let found = kept.bend(|bytes| bytes.truncate(at));
-        assert!(at == 0 || loses_none(&found, 6), "cut at {at}: {found:?}");
+        for at in (0..end).step_by(512) {
+            for length in [512, 4096, 8192, 9216, 12288, 65536] {
+                let found = kept.bend(|bytes| bytes[at..at + length].fill(0));
+                // Zeros alone may be the journal of a build before, and what else is there decides.
+                let is_blank = at == 0 && length > end;
+                assert!(is_blank || loses_none(&found, stops), "{length} zeros at {at}: {found:?}");
+            }
+            let found = kept.bend(|bytes| bytes.truncate(at));
+            assert!(at == 0 || loses_none(&found, stops), "cut at {at}: {found:?}");
+        }
+        let found = kept.bend(|bytes| bytes[header::BYTES..].fill(0));
+        assert_eq!(doubt(&found), Doubt::All, "all entries became zeros: {found:?}");
     }
-    let found = kept.bend(|bytes| bytes[header::BYTES..].fill(0));
-    assert_eq!(doubt(&found), Doubt::All, "all entries became zeros: {found:?}");
+}
+
+/// Also a slot that an earlier content came back to, or none, and the entry with it.
+#[test]
+fn no_lost_slot_loses_an_acknowledged_entry() {
+    let (kept, mut journal) = Kept::with(2, 10);
+    for number in 2..6 {
+        let before = fs::read(&kept.path).unwrap();
+        journal.append(&stop(number, 10)).unwrap();
+        let at = kept.place_of(number);
+        for slot in 0..2 {
+            let range = slot * header::SLOT..(slot + 1) * header::SLOT;
+            for with in [vec![0; header::SLOT], before[range.clone()].to_vec()] {
+                let found = kept.bend(|bytes| {
+                    bytes[range.clone()].copy_from_slice(&with);
+                    bytes[at / 512 * 512..at / 512 * 512 + 1024].fill(0);
+                });
+                assert!(loses_none(&found, number + 1), "slot {slot}, entry {number}: {found:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -140,6 +164,22 @@ fn one_slot_of_the_header_is_enough() {
     let found = kept.bend(|bytes| [40, header::SLOT + 40].into_iter().for_each(|at| bytes[at] ^= 1));
     assert!(matches!(found, Found::Damaged { .. }), "{found:?}");
     assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::All));
+}
+
+/// A build before wrote its slots in turns: of two, the one that is left may be the older one.
+#[test]
+fn one_slot_of_a_build_before_is_not_enough() {
+    let (kept, journal) = Kept::with(2, 10);
+    let before = header::Header { twofold: false, ..journal.header.clone() };
+    for lost in [vec![0; header::SLOT], vec![9; header::SLOT]] {
+        let found = kept.bend(|bytes| {
+            let other = header::SLOT - before.offset();
+            bytes[before.offset()..before.offset() + header::SLOT].copy_from_slice(&before.bytes(BYTES));
+            bytes[other..other + header::SLOT].copy_from_slice(&lost);
+        });
+        assert!(matches!(found, Found::Damaged { .. }), "{found:?}");
+        assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::All));
+    }
 }
 
 /// A write that was cut short at any sector was never acknowledged, and is no damage.

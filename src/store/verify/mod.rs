@@ -8,6 +8,7 @@
 //!
 //! | file | what it looks at |
 //! |---|---|
+//! | `super::schema` | triggers and views, which change what is written and read |
 //! | `chain` | the head, and every revision and change |
 //! | `state` | what follows from them: subjects, idempotency keys, cursors |
 //! | `content` | texts, and the records that name them |
@@ -21,10 +22,13 @@ use sqlx::{Connection, Row};
 
 use super::chain::{number, text};
 use super::reader::Reader;
-use super::{Kept, MAX_FAULTS, StoreError, Verdict};
+use super::{Kept, MAX_FAULTS, StoreError, Verdict, schema};
 
 pub async fn verify(reader: &Reader, kept: &Kept) -> Result<Verdict, StoreError> {
     let mut faults = Faults::default();
+    for stranger in schema::strangers(&mut *reader.lock().await).await? {
+        faults.add(stranger);
+    }
     let end = End::now(reader, &mut faults).await?;
     let revisions = chain::check(reader, &end, kept, &mut faults).await?;
     state::check(reader, &end, &mut faults).await?;

@@ -32,7 +32,7 @@ impl State {
 }
 
 /// One data folder at two moments.
-pub struct Template(TempDir);
+pub struct Template(pub TempDir);
 
 impl Template {
     pub async fn make() -> Template {

@@ -2,6 +2,8 @@
 
 mod accepting;
 mod files_in_place;
+mod foreign;
+mod journal_ranges;
 mod left;
 mod restoring;
 mod starts;

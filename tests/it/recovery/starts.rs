@@ -49,6 +49,8 @@ fn expected(database: State, last_good: State, journal: State) -> Served {
     match (table[place(database)][place(last_good)], journal) {
         // Its entries may be about any flag.
         (D | H1, State::OfNewerBuild) => H2,
+        // The journal names each state before the last good one does: one of them is not of this folder.
+        (H1, State::Older) => H2,
         (served, _) => served,
     }
 }

@@ -75,6 +75,36 @@ async fn random_tamperings_are_named() {
     assert!(passed_over.is_empty(), "{} of {} are not named:\n{}", passed_over.len(), times(), passed_over.join("\n"));
 }
 
+/// Triggers change what is written, and views what is read.
+#[tokio::test]
+async fn what_acts_by_itself_in_the_database_is_named() {
+    let (service, kept) = with_a_past().await;
+    let home = TempDir::new().unwrap();
+    let (original, copy) = (service.data.join("turnout.db"), home.path().join("turnout.db"));
+    for (done, named) in [
+        ("CREATE TABLE extra (x)", None),
+        ("CREATE TRIGGER t AFTER INSERT ON cursors BEGIN SELECT 1; END", Some("trigger t on cursors")),
+        ("CREATE TRIGGER t BEFORE INSERT ON changes BEGIN SELECT RAISE(IGNORE); END", Some("trigger t on changes")),
+        ("CREATE VIEW v AS SELECT * FROM subjects", Some("view v on v")),
+        (
+            "DROP TRIGGER named_texts_are_not_staged; CREATE TRIGGER named_texts_are_not_staged AFTER INSERT ON changes \
+             BEGIN DELETE FROM changes; END",
+            Some("trigger named_texts_are_not_staged on changes"),
+        ),
+    ] {
+        std::fs::copy(&original, &copy).unwrap();
+        let mut database = SqliteConnectOptions::new().filename(&copy).connect().await.unwrap();
+        sqlx::raw_sql(done).execute(&mut database).await.unwrap();
+        database.close().await.unwrap();
+        let faults = verify(&copy, &kept).await;
+        assert_eq!(faults.len(), named.is_some() as usize, "{done}: {faults:?}");
+        assert!(named.is_none_or(|named| faults[0].contains(named)), "{done}: {faults:?}");
+        for beside in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{beside}", copy.display()));
+        }
+    }
+}
+
 async fn verify(database: &Path, kept: &Kept) -> Vec<String> {
     let store = Store::open_sqlite(database).await.unwrap();
     let verdict = store.verify(kept, SILENCE).await.unwrap();
