@@ -1,12 +1,14 @@
-//! One evaluation, an allowlist of 100,000 missed and then a 10 % rollout, beside the floor of what it must do: one probe of a hash set and
-//! one murmur3.
+//! One evaluation, an allowlist of 100,000 missed and then a 10 % rollout, beside the floor of what
+//! it must do: one probe of a hash set and one murmur3.
 
 use std::collections::HashSet;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use turnout::definition::{Contents, Library};
-use turnout::flag::{Context, Flag, Identity, ServerAuth, TargetingKey, Unit, bucket, evaluate, hash};
+use turnout::definition::{DefinitionSet, FlagFiles};
+use turnout::flag::{
+    Context, Flag, Identity, ServerAuth, TargetingKey, Unit, bucket, evaluate, hash,
+};
 
 const LISTED: usize = 100_000;
 /// Askers in turn, none of them listed.
@@ -21,8 +23,12 @@ fn flag() -> Flag {
         allow: [{ segment: internal, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }\n";
     let segment = "version: 1\nsegment: internal\nusers_file: ids.txt\n";
     let ids: String = listed().map(|id| id + "\n").collect();
-    let mut library = Library::default();
-    let findings = library.update(&Contents::of([("chat.yaml", flag), ("segments/internal.yaml", segment), ("ids.txt", &ids)]));
+    let mut library = DefinitionSet::default();
+    let findings = library.update(&FlagFiles::of([
+        ("chat.yaml", flag),
+        ("segments/internal.yaml", segment),
+        ("ids.txt", &ids),
+    ]));
     assert!(findings.is_empty(), "{findings:?}");
     let form = library.flags().next().and_then(|(_, form)| form);
     let Some((definition, segments)) = form else { unreachable!("the flag is sound") };
@@ -31,8 +37,10 @@ fn flag() -> Flag {
 
 fn benchmark(c: &mut Criterion) {
     let flag = flag();
-    let askers: Vec<String> = (0..ASKERS).map(|number| format!("asking-user-{number:08}")).collect();
-    let set: HashSet<Box<str>, foldhash::fast::RandomState> = listed().map(String::into_boxed_str).collect();
+    let askers: Vec<String> =
+        (0..ASKERS).map(|number| format!("asking-user-{number:08}")).collect();
+    let set: HashSet<Box<str>, foldhash::fast::RandomState> =
+        listed().map(String::into_boxed_str).collect();
     let mut group = c.benchmark_group("miss of 100k, then 10%");
     let mut turn = 0;
     let mut next = || {
@@ -43,7 +51,8 @@ fn benchmark(c: &mut Criterion) {
         b.iter(|| {
             let user = black_box(next());
             let listed = set.contains(user);
-            let bucket = Unit::new(user).map(|unit| bucket(hash(&flag.definition.salt, unit)).number());
+            let bucket =
+                Unit::new(user).map(|unit| bucket(hash(&flag.definition.salt, unit)).number());
             black_box((listed, bucket.is_some_and(|bucket| bucket < 10_000)))
         });
     });

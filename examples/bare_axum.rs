@@ -1,6 +1,7 @@
-//! The limit `scripts/bench` measures against: the least an axum server can do with the same bodies. It parses the question and
-//! answers ready bytes of the same size, and knows nothing of flags. As `bare_axum bounded` it is what `scripts/attack` measures against:
-//! the same with the bounds that hyper and axum have ready. Nothing of it stands in the server itself.
+//! The limit `scripts/bench` measures against: the least an axum server can do with the same
+//! bodies. It parses the question and answers ready bytes of the same size, and knows nothing of
+//! flags. As `bare_axum bounded` it is what `scripts/attack` measures against: the same with the
+//! bounds that hyper and axum have ready. Nothing of it stands in the server itself.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,7 +33,9 @@ const ANSWER: &[u8] = br#"{"flag":"build-events","strategy":"polling","reason":"
 
 async fn answer(body: Bytes) -> impl IntoResponse {
     let question: Option<Question> = serde_json::from_slice(&body).ok();
-    let known = question.is_some_and(|question| question.targeting_key.is_some() && question.attributes.len() < 256);
+    let known = question.is_some_and(|question| {
+        question.targeting_key.is_some() && question.attributes.len() < 256
+    });
     let body = if known { Bytes::from_static(ANSWER) } else { Bytes::new() };
     ([(CONTENT_TYPE, "application/json")], body)
 }
@@ -63,7 +66,10 @@ async fn bounded(listener: TcpListener, routes: Router) -> std::io::Result<()> {
         };
         let _ = stream.set_nodelay(true);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(HEAD_BYTES).max_header_size(HEAD_BYTES);
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIME)
+            .max_buf_size(HEAD_BYTES)
+            .max_header_size(HEAD_BYTES);
         tokio::spawn(http.serve_connection(TokioIo::new(stream), routes.clone()));
     }
 }

@@ -1,8 +1,10 @@
-//! The limit `scripts/bench streams` measures against: the least that axum can do for the same streams. Whoever watches gets the newest
-//! message at once, and each one that is published after it; a message is framed once, when it is published, and every stream gets those
-//! bytes. It knows nothing of flags or users, and acknowledges nothing.
+//! The limit `scripts/bench streams` measures against: the least that axum can do for the same
+//! streams. Whoever watches gets the newest message at once, and each one that is published after
+//! it; a message is framed once, when it is published, and every stream gets those bytes. It knows
+//! nothing of flags or users, and acknowledges nothing.
 //!
-//! `bare_streams [DOCUMENT]`: what stands in the place of the document, so that a message is as long as the service's own.
+//! `bare_streams [DOCUMENT]`: what stands in the place of the document, so that a message is as
+//! long as the service's own.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +54,10 @@ async fn watch(State(station): State<Arc<Station>>, _question: Bytes) -> impl In
             }
         }
     });
-    ([(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")], Body::from_stream(messages))
+    (
+        [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store")],
+        Body::from_stream(messages),
+    )
 }
 
 async fn publish(State(station): State<Arc<Station>>) -> String {

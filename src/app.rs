@@ -1,7 +1,8 @@
 //! Wiring, and the order of start and stop. Floor 4.
 //!
-//! Start: hold the data folder, bind, read the flags folder, make what it says live, and only then accept and watch: a taken port is said
-//! at once, and the first answer is already the right one. `addresses.json` stands only while both listeners accept.
+//! Start: hold the data folder, bind, read the flags folder, make what it says live, and only then
+//! accept and watch: a taken port is said at once, and the first answer is already the right one.
+//! `addresses.json` stands only while both listeners accept.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -12,19 +13,21 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::auth::{
+    AdminCredentials, Authenticator, KeyRefresher, Report, ServerKeys, Sessions, random_name,
+};
 use crate::clock::Clock;
-use crate::config::{Access, Config, SessionKeys};
+use crate::config::{AuthConfig, Config, SessionKeys};
 use crate::control::{Coordinator, OpenOptions, Problem, ProblemKind, StartupError};
-use crate::data::{Addresses, DataError, DataFolder, SocketName};
-use crate::definition::{Contents, Finding};
-use crate::folder::{Folder, Pulse};
-use crate::http::{self, AdminSurface, Limits, LocalServer, Readings, Server, Surface};
-use crate::open_files;
+use crate::data_dir::{Addresses, DataDir, DataError, SocketName};
+use crate::definition::{Finding, FlagFiles};
+use crate::fd_limit;
+use crate::flag_files::{FlagsDir, Pulse};
+use crate::flag_files::{Mode, Watch};
+use crate::http::{self, AdminState, Limits, LocalServer, PublicState, Readings, Server};
 use crate::telemetry;
 use crate::thread_runtime::{ORDERS, ThreadRuntime};
-use crate::token::{Fresh, Gate, Operators, Report, ServerKeys, Sessions, random_name};
-use crate::watch::{Mode, Watch};
-use crate::webhook::Follower;
+use crate::webhook::WebhookWorker;
 
 /// How long a server that ends may take to let go of its data folder.
 const LEAVING: Duration = Duration::from_secs(1);
@@ -32,7 +35,8 @@ const LEAVING: Duration = Duration::from_secs(1);
 const THREAD_AT_MOST: Duration = Duration::from_secs(2);
 /// How long the system may take for one thing at the end: the file of addresses, the flags folder.
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// How long a listener may take at the end: it has a limit of its own, unless the system holds up its thread.
+/// How long a listener may take at the end: it has a limit of its own, unless the system holds up
+/// its thread.
 const LISTENER_AT_MOST: Duration = Duration::from_secs(6);
 /// How long the last good state and the database may take at the end.
 const CLOSE_AT_MOST: Duration = Duration::from_secs(3);
@@ -43,7 +47,7 @@ const FOLDER_HANGS: Duration = Duration::from_secs(10);
 const FOLDER_LOOK: Duration = Duration::from_secs(2);
 
 /// Where a start is, in words that go after "still starting: ".
-pub type Step = watch::Sender<&'static str>;
+pub type StartupPhase = watch::Sender<&'static str>;
 
 /// A running service.
 #[derive(Debug)]
@@ -54,15 +58,16 @@ pub struct App {
     admin: Server,
     /// The same by a socket that the data folder names, where there can be one.
     admin_socket: Option<(LocalServer, SocketName)>,
-    /// Carries out orders, ends and what is tried again: nothing that reads runs there, and it serves no connection.
+    /// Carries out orders, ends and what is tried again: nothing that reads runs there, and it
+    /// serves no connection.
     orders: ThreadRuntime,
     /// Serves the admin listener: takes requests, hands them on and writes answers.
     admin_thread: ThreadRuntime,
     readings: Arc<Readings>,
-    webhook: Option<(Follower, ThreadRuntime)>,
+    webhook: Option<(WebhookWorker, ThreadRuntime)>,
     /// The data folder and what it says of where this service listens.
-    announced: (Arc<DataFolder>, Addresses),
-    fresh: Vec<Fresh>,
+    announced: (Arc<DataDir>, Addresses),
+    fresh: Vec<KeyRefresher>,
 }
 
 /// Why the service could not start.
@@ -83,22 +88,34 @@ impl StartError {
     pub fn hint(&self) -> String {
         match self {
             StartError::Listen { source, flag, .. } => match source.kind() {
-                io::ErrorKind::AddrInUse => format!("another program has this port; stop it, or choose another with {flag}"),
-                io::ErrorKind::PermissionDenied => format!("ports below 1024 need rights; choose another with {flag}"),
-                io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; choose another with {flag}"),
+                io::ErrorKind::AddrInUse => {
+                    format!("another program has this port; stop it, or choose another with {flag}")
+                }
+                io::ErrorKind::PermissionDenied => {
+                    format!("ports below 1024 need rights; choose another with {flag}")
+                }
+                io::ErrorKind::AddrNotAvailable => {
+                    format!("this machine has no such address; choose another with {flag}")
+                }
                 _ => format!("choose another address with {flag}"),
             },
             StartError::Thread(_) => "the system gives no more threads; raise its limit".to_owned(),
-            StartError::Data(DataError::InUse(_)) => "stop it, or choose another folder with --data".to_owned(),
-            StartError::Data(_) => "mend its rights, or choose another folder with --data".to_owned(),
+            StartError::Data(DataError::InUse(_)) => {
+                "stop it, or choose another folder with --data".to_owned()
+            }
+            StartError::Data(_) => {
+                "mend its rights, or choose another folder with --data".to_owned()
+            }
             StartError::Coordinator(StartupError::NothingToAccept(_)) => {
                 "bring the database back first, or start without --accept-database".to_owned()
             }
             StartError::Coordinator(StartupError::NotAccepted(_)) => {
-                "nothing of it is served; see to the cause, or start without --accept-database".to_owned()
+                "nothing of it is served; see to the cause, or start without --accept-database"
+                    .to_owned()
             }
             StartError::Coordinator(StartupError::NewData(_)) => {
-                "see whether the right volume is there, or start once with --new-data allow".to_owned()
+                "see whether the right volume is there, or start once with --new-data allow"
+                    .to_owned()
             }
         }
     }
@@ -106,26 +123,41 @@ impl StartError {
 
 impl App {
     pub async fn start(config: Config) -> Result<App, StartError> {
-        App::start_in_steps(config, Step::new("")).await
+        App::start_in_steps(config, StartupPhase::new("")).await
     }
 
-    /// Starts, and says where it is meanwhile. What the disk or a mount could hold up runs on other threads than this one.
-    pub async fn start_in_steps(config: Config, step: Step) -> Result<App, StartError> {
+    /// Starts, and says where it is meanwhile. What the disk or a mount could hold up runs on other
+    /// threads than this one.
+    pub async fn start_in_steps(config: Config, step: StartupPhase) -> Result<App, StartError> {
         App::start_by(Clock::default(), config, step).await
     }
 
     /// The same with clocks of one's own choice.
-    pub async fn start_by(clock: Clock, config: Config, step: Step) -> Result<App, StartError> {
+    pub async fn start_by(
+        clock: Clock,
+        config: Config,
+        step: StartupPhase,
+    ) -> Result<App, StartError> {
         step.send_replace("opening the data folder");
         let path = config.data.clone();
         let data = Arc::new(blocking(move || open_data(&path)).await?);
-        let listen = |source| StartError::Listen { address: config.listen, flag: "--listen", source };
+        let listen =
+            |source| StartError::Listen { address: config.listen, flag: "--listen", source };
         let listener = http::bind(config.listen).map_err(listen)?;
-        let listen_admin = |source| StartError::Listen { address: config.admin_listen, flag: "--admin-listen", source };
+        let listen_admin = |source| StartError::Listen {
+            address: config.admin_listen,
+            flag: "--admin-listen",
+            source,
+        };
         // It is served by a runtime of its own.
-        let admin_listener = http::bind(config.admin_listen).and_then(|bound| bound.into_std()).map_err(listen_admin)?;
-        let files = open_files::raise();
-        let limits = Limits { connections: config.limits.connections.min(files.connections()), ..config.limits };
+        let admin_listener = http::bind(config.admin_listen)
+            .and_then(|bound| bound.into_std())
+            .map_err(listen_admin)?;
+        let files = fd_limit::raise();
+        let limits = Limits {
+            connections: config.limits.connections.min(files.connections()),
+            ..config.limits
+        };
         telemetry::capacity(limits.connections, files);
 
         let orders = ThreadRuntime::start(ORDERS).map_err(StartError::Thread)?;
@@ -144,40 +176,54 @@ impl App {
             observer: telemetry::news,
         };
         let coordinator = orders.run(Coordinator::open(opening)).await?;
-        let (first, of_folder, flags) = (coordinator.clone(), contents.clone(), config.flags.clone());
-        orders.run(async move { take_in(&first, &flags, &of_folder).await }).await;
+        let (first, of_folder, flags) =
+            (coordinator.clone(), contents.clone(), config.flags.clone());
+        orders.run(async move { ingest_folder(&first, &flags, &of_folder).await }).await;
 
         step.send_replace("finding the place of the webhook");
         let (webhook, deliveries) = match config.webhook {
             Some(hook) => {
                 // It reads revisions of any size, so it has a thread of its own.
                 let thread = ThreadRuntime::start("webhook").map_err(StartError::Thread)?;
-                let (follower, deliveries) = thread.run(Follower::start(coordinator.clone(), hook)).await;
+                let (follower, deliveries) =
+                    thread.run(WebhookWorker::start(coordinator.clone(), hook)).await;
                 (Some((follower, thread)), Some(deliveries))
             }
             None => (None, None),
         };
 
-        let operators = Operators::new(coordinator.local_admin().clone(), coordinator.credentials());
+        let operators =
+            AdminCredentials::new(coordinator.local_admin().clone(), coordinator.credentials());
         step.send_replace("reading the keys of credentials");
         let (gate, fresh) = open_gate(&config.access, operators.clone(), &coordinator).await;
         step.send_replace("opening the listeners");
-        let surface =
-            Surface::of(&coordinator, config.streams.within(limits.connections), gate, config.access.trusted_proxies.clone());
+        let surface = PublicState::of(
+            &coordinator,
+            config.streams.within(limits.connections),
+            gate,
+            config.access.trusted_proxies.clone(),
+        );
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
         let flags = config.flags.display().to_string();
-        // The newest reading takes the place of one that was not taken in yet: it holds all that one did.
+        // The newest reading takes the place of one that was not taken in yet: it holds all that
+        // one did.
         let (newest, contents_read) = watch::channel(Arc::new(contents.clone()));
-        let report = move |findings: &[Finding], contents: &Contents| telemetry::problems(findings, contents, &config.flags);
+        let report = move |findings: &[Finding], contents: &FlagFiles| {
+            telemetry::problems(findings, contents, &config.flags)
+        };
         orders.handle().spawn(coordinator.clone().follow_folder(contents_read, report));
         let deliver = move |contents| drop(newest.send_replace(Arc::new(contents)));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
-        admin_thread.handle().spawn(report_silence(coordinator.clone(), watch.pulse(), flags.clone()));
+        admin_thread.handle().spawn(report_silence(
+            coordinator.clone(),
+            watch.pulse(),
+            flags.clone(),
+        ));
         let admin_address = admin_listener.local_addr().map_err(listen_admin)?;
         let readings = Arc::new(Readings::default());
-        let admin = AdminSurface {
+        let admin = AdminState {
             public: surface,
             coordinator: coordinator.clone(),
             orders: orders.handle().clone(),
@@ -193,11 +239,26 @@ impl App {
             scrapes: Arc::default(),
         };
         let of_socket = serve_admin_socket(data.clone(), admin.clone());
-        let admin = admin_thread.run(async move { serve_admin(admin_listener, admin) }).await.map_err(StartError::Thread)?;
+        let admin = admin_thread
+            .run(async move { serve_admin(admin_listener, admin) })
+            .await
+            .map_err(StartError::Thread)?;
         let admin_socket = admin_thread.run(of_socket).await;
         let addresses = Addresses::of(server.address(), admin.address());
         let announced = announce(data, addresses, config.data).await;
-        Ok(App { coordinator, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, fresh })
+        Ok(App {
+            coordinator,
+            server,
+            watch,
+            admin,
+            admin_socket,
+            orders,
+            admin_thread,
+            readings,
+            webhook,
+            announced,
+            fresh,
+        })
     }
 
     /// Where clients ask.
@@ -231,7 +292,9 @@ impl App {
 
     /// Ends at once, as a kill would: nothing more is written.
     pub async fn abandon(self) {
-        let App { coordinator, server, watch, admin, orders, admin_thread, readings, webhook, .. } = self;
+        let App {
+            coordinator, server, watch, admin, orders, admin_thread, readings, webhook, ..
+        } = self;
         drop((coordinator, watch));
         readings.close();
         orders.close().await;
@@ -243,19 +306,37 @@ impl App {
         drop((server, admin));
     }
 
-    /// Looks at the flags folder and at the files and addresses of keys now, and says what came of the keys.
+    /// Looks at the flags folder and at the files and addresses of keys now, and says what came of
+    /// the keys.
     pub fn reload(&self) {
         self.watch.look_now();
-        self.fresh.iter().for_each(Fresh::look_now);
+        self.fresh.iter().for_each(KeyRefresher::look_now);
     }
 
-    /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of its own: 18 s at most for all of it.
+    /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of
+    /// its own: 18 s at most for all of it.
     pub async fn stop(self) {
-        let App { coordinator, server, watch, admin, admin_socket, orders, admin_thread, readings, webhook, announced, .. } =
-            self;
+        let App {
+            coordinator,
+            server,
+            watch,
+            admin,
+            admin_socket,
+            orders,
+            admin_thread,
+            readings,
+            webhook,
+            announced,
+            ..
+        } = self;
         let (data, addresses) = announced;
         let (socket, name) = admin_socket.unzip();
-        let forget = move || (data.remove_own_addresses(&addresses), name.map(|name| data.remove_own_admin_socket(&name)));
+        let forget = move || {
+            (
+                data.remove_own_addresses(&addresses),
+                name.map(|name| data.remove_own_admin_socket(&name)),
+            )
+        };
         let _ = timeout(LAST_LOOK, blocking(forget)).await;
         let _ = timeout(2 * LAST_LOOK, blocking(move || drop(watch))).await;
         let _ = timeout(LISTENER_AT_MOST, server.stop()).await;
@@ -272,7 +353,10 @@ impl App {
         let (follower, webhook) = webhook.unzip();
         drop(follower);
         let _ = timeout(CLOSE_AT_MOST, orders.run(async move { coordinator.close().await })).await;
-        let threads = [Some(orders), Some(admin_thread), webhook].into_iter().flatten().map(ThreadRuntime::close);
+        let threads = [Some(orders), Some(admin_thread), webhook]
+            .into_iter()
+            .flatten()
+            .map(ThreadRuntime::close);
         let closing: Vec<_> = threads.map(tokio::spawn).collect();
         let closed = async {
             for thread in closing {
@@ -292,12 +376,14 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     }
 }
 
-fn open_data(path: &Path) -> Result<DataFolder, DataError> {
+fn open_data(path: &Path) -> Result<DataDir, DataError> {
     // The server before may be on its way out.
     let end = Instant::now() + LEAVING;
     let data = loop {
-        match DataFolder::open(path) {
-            Err(DataError::InUse(_)) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+        match DataDir::open(path) {
+            Err(DataError::InUse(_)) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(20))
+            }
             opened => break opened?,
         }
     };
@@ -307,10 +393,10 @@ fn open_data(path: &Path) -> Result<DataFolder, DataError> {
     Ok(data)
 }
 
-/// What the flags folder holds. A folder that is silent is waited for no longer: its files go live when it answers, and what is known from
-/// before is served until then.
-async fn read_first(config: &Config) -> (Folder, Contents) {
-    let anew = || Folder::new(&config.flags, config.internal_user_ids.clone());
+/// What the flags folder holds. A folder that is silent is waited for no longer: its files go live
+/// when it answers, and what is known from before is served until then.
+async fn read_first(config: &Config) -> (FlagsDir, FlagFiles) {
+    let anew = || FlagsDir::new(&config.flags, config.internal_user_ids.clone());
     let mut folder = anew();
     let pulse = folder.pulse();
     let mut reading = tokio::task::spawn_blocking(move || {
@@ -326,7 +412,10 @@ async fn read_first(config: &Config) -> (Folder, Contents) {
             Err(_) => {
                 let why = format!("{} does not answer", config.flags.display());
                 let internal_user_ids = config.internal_user_ids.clone();
-                return (anew(), Contents { unreadable: Some(why), internal_user_ids, ..Contents::default() });
+                return (
+                    anew(),
+                    FlagFiles { unreadable: Some(why), internal_user_ids, ..FlagFiles::default() },
+                );
             }
         }
     }
@@ -341,11 +430,13 @@ async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
         if now.is_none() || now != seen {
             (seen, since) = (now, tokio::time::Instant::now());
         }
-        let trouble = || Problem {
+        let trouble = || {
+            Problem {
             kind: ProblemKind::FlagsFolder,
             subject: None,
             message: format!("the flags folder {flags} does not answer: a reading of it hangs"),
             hint: "see to the disk or mount it lies on; what is live stays live, and operators' changes work".to_owned(),
+        }
         };
         let hangs = since.elapsed() >= FOLDER_HANGS && now.is_some();
         coordinator.report(ProblemKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
@@ -353,17 +444,26 @@ async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
 }
 
 /// Lets programs on this machine find both listeners. A full disk keeps nothing from being served.
-async fn announce(data: Arc<DataFolder>, addresses: Addresses, path: PathBuf) -> (Arc<DataFolder>, Addresses) {
+async fn announce(
+    data: Arc<DataDir>,
+    addresses: Addresses,
+    path: PathBuf,
+) -> (Arc<DataDir>, Addresses) {
     let (folder, said) = (data.clone(), addresses.clone());
-    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || folder.write_addresses(&said)).await {
+    if let Ok(Err(error)) = tokio::task::spawn_blocking(move || folder.write_addresses(&said)).await
+    {
         telemetry::addresses_not_written(&path, &error);
     }
     (data, addresses)
 }
 
-fn serve_admin(listener: TcpListener, surface: AdminSurface) -> io::Result<Server> {
+fn serve_admin(listener: TcpListener, surface: AdminState) -> io::Result<Server> {
     listener.set_nonblocking(true)?;
-    http::serve(tokio::net::TcpListener::from_std(listener)?, http::admin_routes(surface), admin_limits())
+    http::serve(
+        tokio::net::TcpListener::from_std(listener)?,
+        http::admin_routes(surface),
+        admin_limits(),
+    )
 }
 
 /// Nobody is answered at length there without a credential.
@@ -372,43 +472,78 @@ fn admin_limits() -> Limits {
     Limits { unread_of_strangers: limits.unread, ..limits }
 }
 
-/// Serves by a socket of a name, too, and writes that down. Where that cannot be, commands ask by the address.
-async fn serve_admin_socket(data: Arc<DataFolder>, surface: AdminSurface) -> Option<(LocalServer, SocketName)> {
+/// Serves by a socket of a name, too, and writes that down. Where that cannot be, commands ask by
+/// the address.
+async fn serve_admin_socket(
+    data: Arc<DataDir>,
+    surface: AdminState,
+) -> Option<(LocalServer, SocketName)> {
     let served = match random_name() {
         None => Err(io::Error::other("the system gives no randomness")),
         Some(random) => {
             let name = SocketName::new(&random);
-            let server = http::serve_local(&name.as_path(), http::admin_routes(surface), Limits::default());
+            let server =
+                http::serve_local(&name.as_path(), http::admin_routes(surface), Limits::default());
             server.map(|server| (server, name))
         }
     };
     let (folder, name) = (data.clone(), served.as_ref().ok().map(|(_, name)| name.clone()));
-    let write = move || name.map_or_else(|| folder.remove_admin_socket(), |name| folder.write_admin_socket(&name));
-    let written = tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    let write = move || {
+        name.map_or_else(|| folder.remove_admin_socket(), |name| folder.write_admin_socket(&name))
+    };
+    let written = tokio::task::spawn_blocking(write)
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)));
     let fault = served.as_ref().err().or(written.as_ref().err());
     fault.inspect(|error| telemetry::no_admin_socket(data.path(), error));
     served.ok()
 }
 
-/// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens for none of their credentials.
-async fn open_gate(access: &Access, operators: Operators, coordinator: &Coordinator) -> (Gate, Vec<Fresh>) {
-    let mut gate = Gate { unverified: access.unverified, operators: Some(operators), ..Gate::default() };
+/// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens
+/// for none of their credentials.
+async fn open_gate(
+    access: &AuthConfig,
+    operators: AdminCredentials,
+    coordinator: &Coordinator,
+) -> (Authenticator, Vec<KeyRefresher>) {
+    let mut gate = Authenticator {
+        unverified: access.unverified,
+        operators: Some(operators),
+        ..Authenticator::default()
+    };
     let mut fresh = Vec::new();
     if let Some(SessionKeys { source, pins }) = &access.session_keys {
         let sessions = Arc::new(Sessions::new(pins.clone()));
-        fresh.push(Fresh::sessions(sessions.clone(), source, note_keys(coordinator, ProblemKind::SessionKeys)).await);
+        fresh.push(
+            KeyRefresher::sessions(
+                sessions.clone(),
+                source,
+                note_keys(coordinator, ProblemKind::SessionKeys),
+            )
+            .await,
+        );
         gate.sessions = Some(sessions);
     }
     if let Some(source) = &access.server_keys {
         let keys = Arc::new(ServerKeys::default());
-        fresh.push(Fresh::server_keys(keys.clone(), source, note_keys(coordinator, ProblemKind::ServerKeys)).await);
+        fresh.push(
+            KeyRefresher::server_keys(
+                keys.clone(),
+                source,
+                note_keys(coordinator, ProblemKind::ServerKeys),
+            )
+            .await,
+        );
         gate.server_keys = Some(keys);
     }
     (gate, fresh)
 }
 
 /// What cannot be read or used is a problem until it can be; what is believed is a line.
-fn note_keys(coordinator: &Coordinator, kind: ProblemKind) -> impl Fn(Report) + Send + 'static + use<> {
+fn note_keys(
+    coordinator: &Coordinator,
+    kind: ProblemKind,
+) -> impl Fn(Report) + Send + 'static + use<> {
     let coordinator = coordinator.clone();
     move |report| {
         let fault = report.fault();
@@ -426,8 +561,8 @@ fn note_keys(coordinator: &Coordinator, kind: ProblemKind) -> impl Fn(Report) + 
 }
 
 /// Makes a reading of the folder live and says what came of it.
-async fn take_in(coordinator: &Coordinator, flags: &Path, contents: &Contents) {
-    let taken_in = coordinator.take_in(contents).await;
+async fn ingest_folder(coordinator: &Coordinator, flags: &Path, contents: &FlagFiles) {
+    let taken_in = coordinator.ingest(contents).await;
     if taken_in.findings_changed {
         telemetry::problems(&coordinator.problems().current(), contents, flags);
     }

@@ -9,7 +9,8 @@ use crate::moment::Moment;
 /// Where steady time counts from.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Where times come from that decide whether something has ended: the system's clocks, or for tests these with the wall clock set.
+/// Where times come from that decide whether something has ended: the system's clocks, or for tests
+/// these with the wall clock set.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     /// By how much the wall clock is set forward.
@@ -37,7 +38,8 @@ impl Clock {
 }
 
 impl From<SystemTime> for Moment {
-    /// A moment of which only the wall clock's time is known: the steady one is taken to run with it.
+    /// A moment of which only the wall clock's time is known: the steady one is taken to run with
+    /// it.
     fn from(wall: SystemTime) -> Moment {
         let ms = unix_ms(wall);
         Moment { wall_ms: ms, steady_ms: ms }

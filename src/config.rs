@@ -1,6 +1,7 @@
-//! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words it needs.
+//! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words
+//! it needs.
 
-mod access;
+mod auth;
 mod logging;
 mod unknown;
 mod unset;
@@ -10,25 +11,25 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use access::{Access, Origin, SessionKeys, WhoMayAsk};
+pub use auth::{AuthArgs, AuthConfig, BrowserOrigin, SessionKeys};
 pub use logging::Logging;
 pub use unknown::unknown_names;
 pub use unset::without_empty_variables;
-pub use webhook::Telling;
+pub use webhook::WebhookArgs;
 
 use crate::definition::{parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
 use crate::http::{Limits, StreamLimits};
 use crate::public_path::PublicPath;
 use crate::time_limit::within;
-use crate::webhook::Hook;
+use crate::webhook::WebhookConfig;
 
 /// How long a name to listen on may take to be looked up.
 const LOOK_UP_AT_MOST: Duration = Duration::from_secs(5);
 
 /// What `turnout serve` is told, by flags or by the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Settings {
+pub struct ServeArgs {
     /// The folder of flag definitions
     #[arg(long = "flags", value_name = "DIR", env = "TURNOUT_FLAGS", default_value = "./flags")]
     pub flags: PathBuf,
@@ -37,7 +38,8 @@ pub struct Settings {
     #[arg(long = "data", value_name = "DIR", env = "TURNOUT_DATA", default_value = "./data")]
     pub data: PathBuf,
 
-    /// Believe a database that is another one, or older, than the one known here; stops are carried over
+    /// Believe a database that is another one, or older, than the one known here; stops are carried
+    /// over
     #[arg(long)]
     pub accept_database: bool,
 
@@ -46,28 +48,39 @@ pub struct Settings {
     pub new_data: String,
 
     /// Where clients ask; port 0 takes any free port
-    #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_LISTEN", default_value = "127.0.0.1:7070")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "TURNOUT_LISTEN",
+        default_value = "127.0.0.1:7070"
+    )]
     pub listen: String,
 
     /// Where operators ask, with a token
-    #[arg(long, value_name = "HOST:PORT", env = "TURNOUT_ADMIN_LISTEN", default_value = "127.0.0.1:7071")]
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "TURNOUT_ADMIN_LISTEN",
+        default_value = "127.0.0.1:7071"
+    )]
     pub admin_listen: String,
 
-    /// Where a proxy serves the public listener, like /turnout: it stands before every address that answers name
+    /// Where a proxy serves the public listener, like /turnout: it stands before every address that
+    /// answers name
     #[arg(long, value_name = "PATH", env = "TURNOUT_PUBLIC_PATH", default_value = "/")]
     pub public_path: String,
 
     #[command(flatten)]
-    pub who_may_ask: WhoMayAsk,
+    pub who_may_ask: AuthArgs,
 
     #[command(flatten)]
-    pub deciding: Deciding,
+    pub deciding: EvaluationArgs,
 
     #[command(flatten)]
-    pub limiting: Limiting,
+    pub limiting: LimitArgs,
 
     #[command(flatten)]
-    pub telling: Telling,
+    pub telling: WebhookArgs,
 
     #[command(flatten)]
     pub logging: Logging,
@@ -75,7 +88,7 @@ pub struct Settings {
 
 /// The settings that take part in an answer.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Deciding {
+pub struct EvaluationArgs {
     /// Users of the segment `internal`, comma separated, beside those its file lists
     #[arg(
         long,
@@ -98,8 +111,9 @@ pub struct Deciding {
 
 /// What a client may take of the server's room and time.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Limiting {
-    /// Connections at once, as far as the limit of open files allows; then the longest idle one makes room
+pub struct LimitArgs {
+    /// Connections at once, as far as the limit of open files allows; then the longest idle one
+    /// makes room
     #[arg(long, value_name = "COUNT", env = "TURNOUT_MAX_CONNECTIONS", default_value = "50000")]
     pub max_connections: String,
 
@@ -146,11 +160,11 @@ pub struct Config {
     pub public_path: PublicPath,
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
-    pub access: Access,
+    pub access: AuthConfig,
     pub limits: Limits,
     pub streams: StreamLimits,
     /// Who is told of every change.
-    pub webhook: Option<Hook>,
+    pub webhook: Option<WebhookConfig>,
 }
 
 /// Everything that is wrong with the settings.
@@ -158,7 +172,7 @@ pub struct Config {
 #[error("{}", .0.join("\n"))]
 pub struct BadSettings(pub Vec<String>);
 
-impl Settings {
+impl ServeArgs {
     pub fn check(&self) -> Result<Config, BadSettings> {
         let mut faults = Vec::new();
         let mut address = |flag: &str, text: &str, port: u16| {
@@ -167,7 +181,9 @@ impl Settings {
             }
             let name = text.to_owned();
             // A name server can be silent.
-            let found = within(LOOK_UP_AT_MOST, move || name.to_socket_addrs().ok().and_then(|mut found| found.next()));
+            let found = within(LOOK_UP_AT_MOST, move || {
+                name.to_socket_addrs().ok().and_then(|mut found| found.next())
+            });
             match found {
                 None => faults.push(format!(
                     "{flag}: looking up `{text}` took longer than {} s; write an IP address, or see to the name server",
@@ -190,7 +206,10 @@ impl Settings {
             }),
         };
         if !matches!(&*self.new_data, "" | "allow" | "deny") {
-            faults.push(format!("TURNOUT_NEW_DATA: `{}` is neither `allow` nor `deny`", self.new_data));
+            faults.push(format!(
+                "TURNOUT_NEW_DATA: `{}` is neither `allow` nor `deny`",
+                self.new_data
+            ));
         }
         let mut take = |BadSettings(more): BadSettings| faults.extend(more);
         let access = self.who_may_ask.check(listen).map_err(&mut take);
@@ -226,7 +245,7 @@ impl Settings {
     }
 }
 
-impl Deciding {
+impl EvaluationArgs {
     pub fn check(&self) -> Result<(Vec<String>, ServerAuth), BadSettings> {
         let mut faults = Vec::new();
         let mut read = |name: &str, text: &str| {
@@ -240,21 +259,25 @@ impl Deciding {
         if !faults.is_empty() {
             return Err(BadSettings(faults));
         }
-        let mode = if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
+        let mode =
+            if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
         Ok((parse_internal_user_ids(&self.internal_user_ids), mode))
     }
 }
 
-impl Limiting {
+impl LimitArgs {
     pub fn check(&self) -> Result<(Limits, StreamLimits), BadSettings> {
         let mut faults = Vec::new();
         let mut count = |name: &str, text: &str, of: &str, like: usize| {
             text.parse().ok().filter(|count| *count > 0).unwrap_or_else(|| {
-                faults.push(format!("{name}: `{text}` is no number of {of}; write one from 1, like {like}"));
+                faults.push(format!(
+                    "{name}: `{text}` is no number of {of}; write one from 1, like {like}"
+                ));
                 0
             })
         };
-        let connections = count("TURNOUT_MAX_CONNECTIONS", &self.max_connections, "connections", 50_000);
+        let connections =
+            count("TURNOUT_MAX_CONNECTIONS", &self.max_connections, "connections", 50_000);
         let streams = count("TURNOUT_MAX_STREAMS", &self.max_streams, "streams", 20_000);
         let mut time = |name: &str, text: &str| {
             parse_duration(text).filter(|time| !time.is_zero()).unwrap_or_else(|| {

@@ -1,19 +1,22 @@
 //! What others wrote, made fit to be shown. Floor 0, pure.
 //!
-//! Names, reasons, file names and messages come from whoever may write a file, hold a token or run a server. On a terminal a control
-//! character among them moves the cursor or rewrites the title, a mark of direction turns a name around, a break of the line begins a line
-//! of its own; in a runner's log a line that begins with `::` is a command. Whatever is hidden is written as JSON would escape it, so one
-//! way is right in text and inside a string of JSON.
+//! Names, reasons, file names and messages come from whoever may write a file, hold a token or run
+//! a server. On a terminal a control character among them moves the cursor or rewrites the title, a
+//! mark of direction turns a name around, a break of the line begins a line of its own; in a
+//! runner's log a line that begins with `::` is a command. Whatever is hidden is written as JSON
+//! would escape it, so one way is right in text and inside a string of JSON.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Beginnings of lines that runners of builds take for commands (GitHub's, old and new, and Azure's).
+/// Beginnings of lines that runners of builds take for commands (GitHub's, old and new, and
+/// Azure's).
 const COMMANDS: [&str; 3] = ["::", "##[", "##vso["];
 
-/// Characters that a program may draw as nothing: the property Default_Ignorable_Code_Point of Unicode 16.0
-/// (<https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>). Characters that are assigned later stand in its ranges already.
+/// Characters that a program may draw as nothing: the property Default_Ignorable_Code_Point of
+/// Unicode 16.0 (<https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>). Characters
+/// that are assigned later stand in its ranges already.
 const IGNORABLE: [(char, char); 17] = [
     ('\u{ad}', '\u{ad}'),       // soft hyphen
     ('\u{34f}', '\u{34f}'),     // combining grapheme joiner
@@ -44,12 +47,14 @@ const BLANK: [(char, char); 6] = [
     ('\u{1d159}', '\u{1d159}'), // null notehead
 ];
 
-/// Characters that a reader does not see and that change what is seen, or let one text look like another: controls, marks of direction,
-/// separators of lines, and what is drawn as nothing. The selector in an emoji is one of them; it is shown escaped behind its emoji.
+/// Characters that a reader does not see and that change what is seen, or let one text look like
+/// another: controls, marks of direction, separators of lines, and what is drawn as nothing. The
+/// selector in an emoji is one of them; it is shown escaped behind its emoji.
 pub fn is_hidden(character: char) -> bool {
     let is_in = |(first, last): &(char, char)| (*first..=*last).contains(&character);
     // Hardly any text has another one.
-    !matches!(character, ' '..='~') && (character.is_control() || IGNORABLE.iter().chain(&BLANK).any(is_in))
+    !matches!(character, ' '..='~')
+        && (character.is_control() || IGNORABLE.iter().chain(&BLANK).any(is_in))
 }
 
 /// A text as a part of one line.
@@ -61,7 +66,8 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 
-/// A text of several lines: breaks of lines and tabs stay, and no line reads as a command of a runner.
+/// A text of several lines: breaks of lines and tabs stay, and no line reads as a command of a
+/// runner.
 pub fn lines(text: &str) -> Cow<'_, str> {
     let text = characters(text);
     if !text.lines().any(is_command) {
@@ -72,7 +78,10 @@ pub fn lines(text: &str) -> Cow<'_, str> {
         let begin = line.len() - line.trim_start().len();
         let escapes = usize::from(is_command(line));
         plain.push_str(&line[..begin]);
-        line[begin..].chars().take(escapes).for_each(|character| push_escape(&mut plain, character));
+        line[begin..]
+            .chars()
+            .take(escapes)
+            .for_each(|character| push_escape(&mut plain, character));
         plain.extend(line[begin..].chars().skip(escapes));
     }
     plain.into()
@@ -83,12 +92,15 @@ pub fn characters(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// A picture whose colours stay: of sequences of the terminal, only those that choose a colour or a weight.
+/// A picture whose colours stay: of sequences of the terminal, only those that choose a colour or a
+/// weight.
 pub fn styled(text: &str) -> String {
     let mut pieces = text.split("\u{1b}[");
     let mut plain = lines(pieces.next().unwrap_or_default()).into_owned();
     for piece in pieces {
-        let parameters = piece.find(|character: char| !matches!(character, '0'..='9' | ';')).unwrap_or(piece.len());
+        let parameters = piece
+            .find(|character: char| !matches!(character, '0'..='9' | ';'))
+            .unwrap_or(piece.len());
         match piece[parameters..].strip_prefix('m') {
             Some(rest) => {
                 plain.push_str("\u{1b}[");
@@ -113,7 +125,8 @@ pub fn path(path: &Path) -> String {
     if is_command(&shown) { format!("./{shown}") } else { shown.into_owned() }
 }
 
-/// A text of as many bytes in which nothing is hidden but breaks of lines and tabs, so that places in it stay where they are.
+/// A text of as many bytes in which nothing is hidden but breaks of lines and tabs, so that places
+/// in it stay where they are.
 pub fn of_same_length(text: &str) -> Cow<'_, str> {
     let is_bad = |character: char| is_hidden(character) && !matches!(character, '\n' | '\t' | '\r');
     if !text.contains(is_bad) {
@@ -168,7 +181,11 @@ mod tests {
             assert_eq!(lines(&text) == text, several, "{bad:?}");
             assert_eq!(of_same_length(&text).len(), text.len(), "{bad:?}");
             let json = format!("\"{}\"", line(&text));
-            assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text, "what is escaped is still the text, for JSON");
+            assert_eq!(
+                serde_json::from_str::<String>(&json).unwrap(),
+                text,
+                "what is escaped is still the text, for JSON"
+            );
         }
         for plain in ["", "plain", "Grüße, 東京", "e\u{301}", "🙂"] {
             assert!(matches!(line(plain), Cow::Borrowed(_)));
@@ -176,7 +193,8 @@ mod tests {
         }
     }
 
-    /// Each range of the property by its ends, as the Unicode Character Database has them, and what lies beside it.
+    /// Each range of the property by its ends, as the Unicode Character Database has them, and what
+    /// lies beside it.
     #[test]
     fn whatever_unicode_lets_vanish_is_hidden() {
         for (range, beside) in [
@@ -208,7 +226,11 @@ mod tests {
             };
             for hidden in characters(range) {
                 let text = format!("a{hidden}b");
-                assert!(!line(&text).contains(hidden) && !lines(&text).contains(hidden), "U+{:04X}", u32::from(hidden));
+                assert!(
+                    !line(&text).contains(hidden) && !lines(&text).contains(hidden),
+                    "U+{:04X}",
+                    u32::from(hidden)
+                );
                 assert!(!of_same_length(&text).contains(hidden), "U+{:04X}", u32::from(hidden));
                 let read: String = serde_json::from_str(&format!("\"{}\"", line(&text))).unwrap();
                 assert_eq!(read, text);

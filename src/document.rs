@@ -1,7 +1,8 @@
 //! The answers of one flag as ready bytes. Floor 1.
 //!
-//! Nothing in a body is particular to the user, to the moment or to the revision, so each outcome of a flag has one body, made when it is
-//! first asked for and kept as long as the flag does not change. The strong entity tag is a hash of the body.
+//! Nothing in a body is particular to the user, to the moment or to the revision, so each outcome
+//! of a flag has one body, made when it is first asked for and kept as long as the flag does not
+//! change. The strong entity tag is a hash of the body.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -11,9 +12,11 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use crate::flag::{Flag, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports};
+use crate::evaluation_counters::{Count, EvaluationCounters};
+use crate::flag::{
+    Flag, FlagKey, Polling, Realtime, Reason, Resolution, ServerAuth, Step, Strategy, Transports,
+};
 use crate::public_path::PublicPath;
-use crate::tally::{Count, Tally};
 
 /// One outcome of a flag in the forms it is asked for.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct Document {
     /// The OFREP answer: a success, or for `no-unit` and `error` a failure.
     pub ofrep: Bytes,
     /// What each form adds to the tag of an answer for all flags.
-    marks: [Mark; 2],
+    marks: [PositionStamp; 2],
     /// What streams say of it.
     event: OnceLock<Bytes>,
 }
@@ -37,24 +40,25 @@ pub enum Form {
     Ofrep,
 }
 
-/// What the tag of several documents is made from: the sum of a hash of each. A document that is replaced is taken out of the sum and the
-/// new one put in, so the tag of ten thousand costs no look at the others (decision 0040).
+/// What the tag of several documents is made from: the sum of a hash of each. A document that is
+/// replaced is taken out of the sum and the new one put in, so the tag of ten thousand costs no
+/// look at the others (decision 0040).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mark(u128);
+pub struct PositionStamp(u128);
 
-impl Mark {
-    fn of(document: &[u8]) -> Mark {
+impl PositionStamp {
+    fn of(document: &[u8]) -> PositionStamp {
         let mut bytes = [0; 16];
         Sha256::digest(document).iter().zip(&mut bytes).for_each(|(hashed, byte)| *byte = *hashed);
-        Mark(u128::from_be_bytes(bytes))
+        PositionStamp(u128::from_be_bytes(bytes))
     }
 
-    pub fn with(self, other: Mark) -> Mark {
-        Mark(self.0.wrapping_add(other.0))
+    pub fn with(self, other: PositionStamp) -> PositionStamp {
+        PositionStamp(self.0.wrapping_add(other.0))
     }
 
-    pub fn without(self, other: Mark) -> Mark {
-        Mark(self.0.wrapping_sub(other.0))
+    pub fn without(self, other: PositionStamp) -> PositionStamp {
+        PositionStamp(self.0.wrapping_sub(other.0))
     }
 
     /// The strong entity tag of `count` documents, and what else stands in the body beside them.
@@ -63,8 +67,8 @@ impl Mark {
     }
 }
 
-/// Which of a flag's outcomes: its place among them. A flag has far fewer than 256, whatever its file says: they are told apart by strategy,
-/// step and reason alone.
+/// Which of a flag's outcomes: its place among them. A flag has far fewer than 256, whatever its
+/// file says: they are told apart by strategy, step and reason alone.
 pub type Pick = u8;
 
 /// The documents of one flag, made as they are asked for.
@@ -94,9 +98,13 @@ impl Documents {
         error_is_ours: bool,
         server_auth: ServerAuth,
         public_path: &PublicPath,
-        tally: &Tally,
+        tally: &EvaluationCounters,
     ) -> Documents {
-        let outcome = |resolution| Outcome { resolution, document: OnceLock::new(), answered: tally.count(key, resolution) };
+        let outcome = |resolution| Outcome {
+            resolution,
+            document: OnceLock::new(),
+            answered: tally.count(key, resolution),
+        };
         let outcomes = outcomes(flag, server_auth).into_iter().map(outcome).collect();
         Documents {
             key: key.clone(),
@@ -113,15 +121,21 @@ impl Documents {
     }
 
     /// The document of one outcome, for whoever only compares.
-    pub fn peek<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
+    pub fn document_uncounted<R>(
+        &self,
+        resolution: Resolution,
+        use_it: impl FnOnce(&Document) -> R,
+    ) -> R {
         self.find(resolution, |_| (), use_it)
     }
 
-    /// Which outcome a resolution is, for whoever looks at many flags first and takes their documents later.
+    /// Which outcome a resolution is, for whoever looks at many flags first and takes their
+    /// documents later.
     pub fn pick(&self, resolution: Resolution) -> Pick {
         let place = self.outcomes.iter().position(|outcome| outcome.resolution == resolution);
         debug_assert!(place.is_some(), "every outcome that can occur is prepared");
-        let baseline = || self.outcomes.iter().position(|outcome| outcome.resolution == Resolution::ERROR);
+        let baseline =
+            || self.outcomes.iter().position(|outcome| outcome.resolution == Resolution::ERROR);
         place.or_else(baseline).and_then(|place| Pick::try_from(place).ok()).unwrap_or_default()
     }
 
@@ -139,11 +153,22 @@ impl Documents {
     }
 
     fn make(&self, resolution: Resolution) -> Document {
-        Document::new(self.key.as_str(), &self.transports, &self.public_path, resolution, self.error_code)
+        Document::new(
+            self.key.as_str(),
+            &self.transports,
+            &self.public_path,
+            resolution,
+            self.error_code,
+        )
     }
 
     /// All outcomes that can occur are prepared; another would be made again at each call.
-    fn find<R>(&self, resolution: Resolution, note: impl FnOnce(&Outcome), use_it: impl FnOnce(&Document) -> R) -> R {
+    fn find<R>(
+        &self,
+        resolution: Resolution,
+        note: impl FnOnce(&Outcome),
+        use_it: impl FnOnce(&Document) -> R,
+    ) -> R {
         let make = || self.make(resolution);
         match self.outcomes.iter().find(|outcome| outcome.resolution == resolution) {
             Some(outcome) => {
@@ -161,12 +186,18 @@ impl Document {
         Document::new(key, &Transports::default(), public_path, Resolution::COLD_START, "GENERAL")
     }
 
-    fn new(key: &str, transports: &Transports, public_path: &PublicPath, resolution: Resolution, error_code: &str) -> Document {
+    fn new(
+        key: &str,
+        transports: &Transports,
+        public_path: &PublicPath,
+        resolution: Resolution,
+        error_code: &str,
+    ) -> Document {
         let document = StrategyDocument::new(key, transports, public_path, resolution);
         let strategy = to_bytes(&document);
         let etag = etag([&*strategy]);
         let ofrep = to_bytes(&ofrep(&document, resolution, error_code));
-        let marks = [Mark::of(&strategy), Mark::of(&ofrep)];
+        let marks = [PositionStamp::of(&strategy), PositionStamp::of(&ofrep)];
         Document { strategy, etag, ofrep, marks, event: OnceLock::new() }
     }
 
@@ -177,12 +208,12 @@ impl Document {
         }
     }
 
-    pub fn mark(&self, form: Form) -> Mark {
+    pub fn mark(&self, form: Form) -> PositionStamp {
         self.marks[form as usize]
     }
 
     /// The event that tells of it, made by whoever is the first to tell.
-    pub fn framed(&self, frame: impl FnOnce(&Document) -> Bytes) -> Bytes {
+    pub fn sse_event(&self, frame: impl FnOnce(&Document) -> Bytes) -> Bytes {
         self.event.get_or_init(|| frame(self)).clone()
     }
 }
@@ -211,11 +242,13 @@ fn outcomes(flag: Option<&Flag>, server_auth: ServerAuth) -> Vec<Resolution> {
     all.extend(definition.rules.iter().map(|rule| targeted(rule.strategy, Step::Rule)));
     match flag.rollout {
         None => all.push(outcome(definition.default.into(), Step::Default, Reason::Static)),
-        Some(split) => match split.sole(definition.default) {
+        Some(split) => match split.single_strategy(definition.default) {
             Some(sole) => all.push(outcome(sole, Step::Rollout, Reason::Static)),
             None => {
                 all.push(outcome(definition.default.into(), Step::NoUnit, Reason::Default));
-                all.extend(Strategy::ALL.map(|strategy| outcome(strategy, Step::Rollout, Reason::Split)));
+                all.extend(
+                    Strategy::ALL.map(|strategy| outcome(strategy, Step::Rollout, Reason::Split)),
+                );
             }
         },
     }
@@ -280,7 +313,12 @@ struct RealtimeDocument {
 }
 
 impl<'a> StrategyDocument<'a> {
-    fn new(flag: &'a str, transports: &Transports, public_path: &PublicPath, resolution: Resolution) -> StrategyDocument<'a> {
+    fn new(
+        flag: &'a str,
+        transports: &Transports,
+        public_path: &PublicPath,
+        resolution: Resolution,
+    ) -> StrategyDocument<'a> {
         let Transports { validity, polling, realtime } = transports;
         StrategyDocument {
             flag,
@@ -296,7 +334,8 @@ impl<'a> StrategyDocument<'a> {
                 ack_url: public_path.address("/v1/watch/ack").to_string(),
             },
             polling: PollingDocument::new(polling, public_path),
-            realtime: (resolution.strategy == Strategy::RealtimeV2).then(|| RealtimeDocument::new(realtime, public_path)),
+            realtime: (resolution.strategy == Strategy::RealtimeV2)
+                .then(|| RealtimeDocument::new(realtime, public_path)),
         }
     }
 }
@@ -331,8 +370,13 @@ fn ofrep(document: &StrategyDocument<'_>, resolution: Resolution, error_code: &s
     let key = document.flag;
     let failure = |code: &str, details: &str| json!({ "key": key, "errorCode": code, "errorDetails": details });
     match resolution.step {
-        Step::NoUnit => failure("TARGETING_KEY_MISSING", "this flag is rolled out by a key that the context does not have"),
-        Step::Error if error_code == "GENERAL" => failure(error_code, "the flag has no usable definition; poll until it has"),
+        Step::NoUnit => failure(
+            "TARGETING_KEY_MISSING",
+            "this flag is rolled out by a key that the context does not have",
+        ),
+        Step::Error if error_code == "GENERAL" => {
+            failure(error_code, "the flag has no usable definition; poll until it has")
+        }
         Step::Error => failure(error_code, "an attribute has another type than the flag declares"),
         _ => {
             let document = to_json(document);
@@ -354,10 +398,13 @@ fn ofrep(document: &StrategyDocument<'_>, resolution: Resolution, error_code: &s
     }
 }
 
-/// `polling.startMs: 4000`; a list becomes text, as metadata holds texts, numbers and booleans only.
+/// `polling.startMs: 4000`; a list becomes text, as metadata holds texts, numbers and booleans
+/// only.
 fn flatten(name: &str, value: &Json, into: &mut Map<String, Json>) {
     match value {
-        Json::Object(members) => members.iter().for_each(|(member, value)| flatten(&format!("{name}.{member}"), value, into)),
+        Json::Object(members) => members
+            .iter()
+            .for_each(|(member, value)| flatten(&format!("{name}.{member}"), value, into)),
         Json::Array(items) => {
             let items: Vec<String> = items.iter().map(Json::to_string).collect();
             into.insert(name.to_owned(), items.join(",").into());

@@ -1,5 +1,5 @@
-//! The story of one answer, told by the code that serves: every step that was looked at, and the one that decided. Floor 1, pure, so that
-//! the command line and a server tell the same.
+//! The story of one answer, told by the code that serves: every step that was looked at, and the
+//! one that decided. Floor 1, pure, so that the command line and a server tell the same.
 
 use std::borrow::Cow;
 
@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::display_text;
 use crate::flag::{
-    Bucket, Condition, Context, Definition, Flag, FlagKey, Part, Placement, Resolution, Segments, ServerAuth, Split, Step,
-    Strategy, Trust, Truth, Witness, evaluate_before, place,
+    Bucket, Clause, Condition, Context, Definition, EvaluationTracer, Flag, FlagKey, MatchResult,
+    Placement, Resolution, Segments, ServerAuth, Split, Step, Strategy, Trust, bucket_for,
+    evaluate_traced,
 };
 
 /// A story, as it is sent and printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Story {
+pub struct Explanation {
     pub flag: String,
     pub strategy: String,
     pub reason: String,
@@ -24,12 +25,12 @@ pub struct Story {
     /// The split in force.
     pub rollout: Option<Split>,
     pub default: Option<String>,
-    pub steps: Vec<Seen>,
+    pub steps: Vec<TraceStep>,
 }
 
 /// One step that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
+pub struct TraceStep {
     pub step: String,
     /// Which entry of a list, from 1.
     pub entry: Option<usize>,
@@ -51,51 +52,58 @@ pub enum Outcome {
     Error,
 }
 
-impl From<Truth> for Outcome {
-    fn from(truth: Truth) -> Outcome {
+impl From<MatchResult> for Outcome {
+    fn from(truth: MatchResult) -> Outcome {
         match truth {
-            Truth::True => Outcome::Yes,
-            Truth::False => Outcome::No,
-            Truth::Missing => Outcome::Missing,
-            Truth::Error => Outcome::Error,
+            MatchResult::True => Outcome::Yes,
+            MatchResult::False => Outcome::No,
+            MatchResult::Missing => Outcome::Missing,
+            MatchResult::Error => Outcome::Error,
         }
     }
 }
 
-impl Story {
+impl Explanation {
     /// What this flag answers to this asker, and why; for a pretended bucket, if one is given.
-    pub fn of(flag: &Flag, context: &Context<'_>, server_auth: ServerAuth, pretend: Option<Bucket>) -> Story {
+    pub fn of(
+        flag: &Flag,
+        context: &Context<'_>,
+        server_auth: ServerAuth,
+        pretend: Option<Bucket>,
+    ) -> Explanation {
         let mut witnessed = Witnessed::default();
-        let answer = evaluate_before(flag, context, server_auth, pretend, &mut witnessed);
+        let answer = evaluate_traced(flag, context, server_auth, pretend, &mut witnessed);
         let placement = match pretend {
             Some(bucket) => Some(Placement { hash: None, bucket }),
-            None => place(&flag.definition, context),
+            None => bucket_for(&flag.definition, context),
         };
         // The clamp is part of the story only where it can act.
         let clamps = server_auth == ServerAuth::WithoutHandOff;
         let told = witnessed.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
-        let seen = |(step, index, truth): (Step, Option<usize>, Truth)| Seen {
+        let seen = |(step, index, truth): (Step, Option<usize>, MatchResult)| TraceStep {
             step: step.as_str().to_owned(),
             entry: index.map(|index| index + 1),
-            name: index.filter(|_| step == Step::Rule).and_then(|index| rule_name(&flag.definition, index)),
+            name: index
+                .filter(|_| step == Step::Rule)
+                .and_then(|index| rule_name(&flag.definition, index)),
             result: truth.into(),
-            attributes: culprits(flag, context, step, index, truth),
+            attributes: attributes_at_fault(flag, context, step, index, truth),
             decided: decided(answer, step, truth),
         };
-        Story {
+        Explanation {
             bucket: placement.map(|placement| placement.bucket.number()),
             hash: placement.and_then(|placement| placement.hash),
             salt: Some(flag.definition.salt.to_string()),
             rollout: flag.rollout,
             default: Some(Strategy::from(flag.definition.default).to_string()),
             steps: told.map(seen).collect(),
-            ..Story::without_steps(&flag.definition.key, answer)
+            ..Explanation::without_steps(&flag.definition.key, answer)
         }
     }
 
     /// Of a flag that has no good form.
-    pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Story {
-        Story {
+    pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Explanation {
+        Explanation {
             flag: flag.to_string(),
             strategy: answer.strategy.as_str().to_owned(),
             reason: answer.reason.as_str().to_owned(),
@@ -129,11 +137,13 @@ impl Story {
         display_text::lines(&text).into_owned()
     }
 
-    fn why(&self, seen: &Seen) -> Cow<'static, str> {
+    fn why(&self, seen: &TraceStep) -> Cow<'static, str> {
         match (seen.result, &*seen.attributes) {
             (Outcome::Missing, names) => format!("no: {} missing", quoted(names)).into(),
             (Outcome::Error, []) => "a segment it names has no good form".into(),
-            (Outcome::Error, names) => format!("{} of another type than declared", quoted(names)).into(),
+            (Outcome::Error, names) => {
+                format!("{} of another type than declared", quoted(names)).into()
+            }
             (Outcome::No, _) => "no".into(),
             (Outcome::Yes, _) => format!("yes: {}", self.strategy).into(),
         }
@@ -142,7 +152,9 @@ impl Story {
     fn bucket_line(&self) -> String {
         let Some(bucket) = self.bucket else { return "no usable unit: no bucket\n".to_owned() };
         let salt = self.salt.as_deref().unwrap_or_default();
-        let hash = self.hash.map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {salt}"));
+        let hash = self
+            .hash
+            .map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {salt}"));
         let shares = match self.rollout {
             None => "no rollout".to_owned(),
             Some(split) => {
@@ -151,7 +163,10 @@ impl Story {
                     _ => format!("disabled the last {}, ", split.disabled()),
                 };
                 let default = self.default.as_deref().unwrap_or_default();
-                format!("realtime-v2 has the first {}, {disabled}{default} the rest", split.realtime())
+                format!(
+                    "realtime-v2 has the first {}, {disabled}{default} the rest",
+                    split.realtime()
+                )
             }
         };
         format!("{}\n", display_text::line(&format!("bucket {bucket} ({hash}): {shares}")))
@@ -159,19 +174,19 @@ impl Story {
 }
 
 #[derive(Debug, Default)]
-struct Witnessed(Vec<(Step, Option<usize>, Truth)>);
+struct Witnessed(Vec<(Step, Option<usize>, MatchResult)>);
 
-impl Witness for Witnessed {
-    fn saw(&mut self, step: Step, index: Option<usize>, truth: Truth) {
+impl EvaluationTracer for Witnessed {
+    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult) {
         self.0.push((step, index, truth));
     }
 }
 
-fn decided(answer: Resolution, step: Step, truth: Truth) -> bool {
+fn decided(answer: Resolution, step: Step, truth: MatchResult) -> bool {
     match truth {
-        Truth::True => step == answer.step,
-        Truth::Error => answer.step == Step::Error,
-        Truth::False | Truth::Missing => false,
+        MatchResult::True => step == answer.step,
+        MatchResult::Error => answer.step == Step::Error,
+        MatchResult::False | MatchResult::Missing => false,
     }
 }
 
@@ -180,9 +195,17 @@ fn rule_name(definition: &Definition, index: usize) -> Option<String> {
 }
 
 /// The attributes that made a condition missing or an error.
-fn culprits(flag: &Flag, context: &Context<'_>, step: Step, index: Option<usize>, truth: Truth) -> Vec<String> {
+fn attributes_at_fault(
+    flag: &Flag,
+    context: &Context<'_>,
+    step: Step,
+    index: Option<usize>,
+    truth: MatchResult,
+) -> Vec<String> {
     let definition = &*flag.definition;
-    let (Some(index), Truth::Missing | Truth::Error) = (index, truth) else { return Vec::new() };
+    let (Some(index), MatchResult::Missing | MatchResult::Error) = (index, truth) else {
+        return Vec::new();
+    };
     let when = match step {
         Step::Deny => definition.deny.get(index).and_then(|entry| entry.when.as_ref()),
         Step::Allow => definition.allow.get(index).and_then(|entry| entry.when.as_ref()),
@@ -196,13 +219,22 @@ fn culprits(flag: &Flag, context: &Context<'_>, step: Step, index: Option<usize>
     names
 }
 
-fn collect(flag: &Flag, context: &Context<'_>, when: &Condition, trust: Trust, truth: Truth, names: &mut Vec<String>) {
+fn collect(
+    flag: &Flag,
+    context: &Context<'_>,
+    when: &Condition,
+    trust: Trust,
+    truth: MatchResult,
+    names: &mut Vec<String>,
+) {
     let Segments::Known(segments) = &flag.segments else { return };
     for part in &when.parts {
         match part {
-            Part::Attribute { name, .. } if part.truth(context, segments, trust) == truth => names.push(name.to_string()),
-            Part::Not(inner) => collect(flag, context, inner, trust, truth, names),
-            Part::Attribute { .. } | Part::Segment(_) => {}
+            Clause::Attribute { name, .. } if part.truth(context, segments, trust) == truth => {
+                names.push(name.to_string())
+            }
+            Clause::Not(inner) => collect(flag, context, inner, trust, truth, names),
+            Clause::Attribute { .. } | Clause::Segment(_) => {}
         }
     }
 }
@@ -210,6 +242,9 @@ fn collect(flag: &Flag, context: &Context<'_>, when: &Condition, trust: Trust, t
 fn quoted(names: &[String]) -> String {
     match names {
         [one] => format!("`{one}` is"),
-        many => format!("{} are", many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        many => format!(
+            "{} are",
+            many.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+        ),
     }
 }

@@ -1,22 +1,26 @@
 //! The one place where HTTP clients are made. Floor 2.
 //!
-//! What the environment names (proxies, CA certificates, a resolver) is for the way to other machines. Between a machine and itself it
-//! stands nowhere: else whoever sets a proxy reads a token that never had to leave, or hands in keys of his own.
+//! What the environment names (proxies, CA certificates, a resolver) is for the way to other
+//! machines. Between a machine and itself it stands nowhere: else whoever sets a proxy reads a
+//! token that never had to leave, or hands in keys of his own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
 /// Where the names of this machine lead.
-pub const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+pub const LOOPBACK: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// A client for one address, to be completed. It follows no redirect: where one leads was never checked.
+/// A client for one address, to be completed. It follows no redirect: where one leads was never
+/// checked.
 ///
-/// Over plain http it asks no proxy, and needs no CA certificates: there is no TLS to check. The names of this machine lead to this machine,
-/// whatever a resolver says.
+/// Over plain http it asks no proxy, and needs no CA certificates: there is no TLS to check. The
+/// names of this machine lead to this machine, whatever a resolver says.
 pub fn client_for(url: &Url) -> ClientBuilder {
     let client = Client::builder().redirect(redirect::Policy::none());
-    let client = if url.scheme() == "https" { client } else { client.no_proxy().tls_certs_only([]) };
+    let client =
+        if url.scheme() == "https" { client } else { client.no_proxy().tls_certs_only([]) };
     if !is_loopback(url) {
         return client;
     }

@@ -29,7 +29,9 @@ impl Live {
     pub fn publish(&self, snapshot: Snapshot) -> bool {
         let position = snapshot.position();
         let new = Arc::new(snapshot);
-        let previous = self.snapshot.rcu(|current| if current.position() < position { new.clone() } else { current.clone() });
+        let previous = self.snapshot.rcu(|current| {
+            if current.position() < position { new.clone() } else { current.clone() }
+        });
         let newer = previous.position() < position;
         if newer {
             self.positions.send_replace(position);

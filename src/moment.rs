@@ -1,10 +1,12 @@
 //! Times by two clocks. Floor 0, pure: `clock.rs` reads them.
 //!
-//! The wall clock says which day it is, and can be set: by a person, by a time service, by a machine that wakes. The steady clock cannot,
-//! and starts anywhere. What ends at a time of the wall clock is known by both from the moment it is learned: so a wall clock that is set
-//! back prolongs nothing, and one that is set forward opens nothing early.
+//! The wall clock says which day it is, and can be set: by a person, by a time service, by a
+//! machine that wakes. The steady clock cannot, and starts anywhere. What ends at a time of the
+//! wall clock is known by both from the moment it is learned: so a wall clock that is set back
+//! prolongs nothing, and one that is set forward opens nothing early.
 
-/// How far the wall clock may move against the steady one before that is a leap. Time services set it by small steps all the time.
+/// How far the wall clock may move against the steady one before that is a leap. Time services set
+/// it by small steps all the time.
 const LEAP_MS: i64 = 5_000;
 /// How long both have to run side by side after a leap until it is no problem any more.
 pub const LEAP_HEALS_MS: i64 = 60 * 60 * 1_000;
@@ -116,7 +118,10 @@ impl LeapWatch {
             self.leap = (by_ms.saturating_abs() > LEAP_MS).then_some(Leap { by_ms, at: now });
             return true;
         }
-        if self.leap.is_some_and(|leap| now.steady_ms.saturating_sub(leap.at.steady_ms) >= LEAP_HEALS_MS) {
+        if self
+            .leap
+            .is_some_and(|leap| now.steady_ms.saturating_sub(leap.at.steady_ms) >= LEAP_HEALS_MS)
+        {
             self.leap = None;
             self.apart_ms = apart(now);
         }
@@ -151,7 +156,12 @@ mod tests {
             ("just before", moment(9_999, 9_049), false, Due::Not { in_ms: 1 }),
             ("in time", moment(10_000, 9_050), true, Due::ByBoth),
             ("set back an hour", moment(10_000 - HOUR, 9_050), true, Due::ByOne { in_ms: HOUR }),
-            ("set back, and not yet", moment(5_000 - HOUR, 4_050), false, Due::Not { in_ms: 5_000 }),
+            (
+                "set back, and not yet",
+                moment(5_000 - HOUR, 4_050),
+                false,
+                Due::Not { in_ms: 5_000 },
+            ),
             ("set forward an hour", moment(2_000 + HOUR, 1_050), true, Due::ByOne { in_ms: 8_000 }),
             ("set forward, then in time", moment(10_000 + HOUR, 9_050), true, Due::ByBoth),
             ("the wall clock by itself", moment(10_000, 9_049), true, Due::ByOne { in_ms: 1 }),
@@ -161,22 +171,56 @@ mod tests {
         }
         // Learned after its time, and at the edges of what numbers hold.
         assert_eq!(Deadline::at(10, moment(20, 0)).due(moment(20, 0)), Due::ByBoth);
-        assert!(!Deadline::at(i64::MAX, moment(0, i64::MAX)).is_over(moment(i64::MAX - 1, i64::MAX - 1)));
+        assert!(
+            !Deadline::at(i64::MAX, moment(0, i64::MAX))
+                .is_over(moment(i64::MAX - 1, i64::MAX - 1))
+        );
         assert!(Deadline::at(i64::MIN, moment(i64::MAX, 0)).is_over(moment(0, 0)));
     }
 
     #[test]
     fn a_leap_is_noticed_and_heals() {
-        // (the wall clock, the steady one, whether it leapt now, by how much it stands as a problem)
+        // (the wall clock, the steady one, whether it leapt now, by how much it stands as a
+        // problem)
         for (what, looks) in [
-            ("even clocks", &[(1_000, 1_000, false, None), (9_000_000, 9_000_000, false, None)][..]),
+            (
+                "even clocks",
+                &[(1_000, 1_000, false, None), (9_000_000, 9_000_000, false, None)][..],
+            ),
             ("small steps", &[(3_000, 1_000, false, None), (6_000, 4_000, false, None)]),
-            ("small steps that add up", &[(4_000, 1_000, false, None), (9_000, 3_000, true, Some(6_000))]),
-            ("forward", &[(1_000 + HOUR, 1_000, true, Some(HOUR)), (2_000 + HOUR, 2_000, false, Some(HOUR))]),
-            ("back", &[(1_000 - HOUR, 1_000, true, Some(-HOUR)), (2_000 - HOUR, 2_000, false, Some(-HOUR))]),
+            (
+                "small steps that add up",
+                &[(4_000, 1_000, false, None), (9_000, 3_000, true, Some(6_000))],
+            ),
+            (
+                "forward",
+                &[
+                    (1_000 + HOUR, 1_000, true, Some(HOUR)),
+                    (2_000 + HOUR, 2_000, false, Some(HOUR)),
+                ],
+            ),
+            (
+                "back",
+                &[
+                    (1_000 - HOUR, 1_000, true, Some(-HOUR)),
+                    (2_000 - HOUR, 2_000, false, Some(-HOUR)),
+                ],
+            ),
             ("taken back", &[(1_000 - HOUR, 1_000, true, Some(-HOUR)), (2_100, 2_000, true, None)]),
-            ("twice", &[(1_000 + HOUR, 1_000, true, Some(HOUR)), (2_000 + 2 * HOUR, 2_000, true, Some(2 * HOUR))]),
-            ("an hour side by side", &[(1_000 + HOUR, 1_000, true, Some(HOUR)), (1_001 + 2 * HOUR, 1_001 + HOUR, false, None)]),
+            (
+                "twice",
+                &[
+                    (1_000 + HOUR, 1_000, true, Some(HOUR)),
+                    (2_000 + 2 * HOUR, 2_000, true, Some(2 * HOUR)),
+                ],
+            ),
+            (
+                "an hour side by side",
+                &[
+                    (1_000 + HOUR, 1_000, true, Some(HOUR)),
+                    (1_001 + 2 * HOUR, 1_001 + HOUR, false, None),
+                ],
+            ),
         ] {
             let mut watch = LeapWatch::new(moment(0, 0));
             for (wall, steady, leapt, stands) in looks {

@@ -1,7 +1,8 @@
-//! Where a proxy serves the public listener: the path that stands before every address an answer names. Floor 0.
+//! Where a proxy serves the public listener: the path that stands before every address an answer
+//! names. Floor 0.
 //!
-//! The listener itself serves at `/`, and the proxy takes the path away; for one that cannot, the listener does it itself
-//! (`http/front.rs`).
+//! The listener itself serves at `/`, and the proxy takes the path away; for one that cannot, the
+//! listener does it itself (`http/front.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,7 +37,9 @@ pub enum BadPublicPath {
     Dots,
     #[error("it has more than {MAX_BYTES} bytes")]
     TooLong,
-    #[error("a public path is made of letters, digits, `-`, `.`, `_`, `~` and slashes; encode what else it has as %XX")]
+    #[error(
+        "a public path is made of letters, digits, `-`, `.`, `_`, `~` and slashes; encode what else it has as %XX"
+    )]
     Letters,
 }
 
@@ -46,13 +49,14 @@ impl PublicPath {
         Address { before: &self.0, path }
     }
 
-    /// An address of a flag file as clients reach it: ours begin with `/v1/`, every other one is the application's own.
+    /// An address of a flag file as clients reach it: ours begin with `/v1/`, every other one is
+    /// the application's own.
     pub fn address_of_file<'a>(&'a self, address: &'a str) -> impl fmt::Display + 'a {
         Address { before: if address.starts_with("/v1/") { &self.0 } else { "" }, path: address }
     }
 
     /// The path behind this one, if it stands there.
-    pub fn behind<'p>(&self, path: &'p str) -> Option<&'p str> {
+    pub fn strip<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.strip_prefix(&*self.0).filter(|rest| rest.starts_with('/'))
     }
 
@@ -75,7 +79,9 @@ impl std::str::FromStr for PublicPath {
         match () {
             () if text.len() > MAX_BYTES => Err(BadPublicPath::TooLong),
             () if parts.ends_with('/') => Err(BadPublicPath::SlashAtEnd),
-            () if parts.split('/').any(|part| matches!(part, "" | "." | "..")) => Err(BadPublicPath::Dots),
+            () if parts.split('/').any(|part| matches!(part, "" | "." | "..")) => {
+                Err(BadPublicPath::Dots)
+            }
             () if !parts.split('/').all(is_plain) => Err(BadPublicPath::Letters),
             () => Ok(PublicPath(text.into())),
         }
@@ -103,9 +109,12 @@ impl fmt::Display for Address<'_> {
 /// Whether a part of a path is written in unreserved letters and encoded bytes (RFC 3986 §2).
 fn is_plain(part: &str) -> bool {
     let mut pieces = part.split('%');
-    let unreserved = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+    let unreserved = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
     let encoded = |text: &str| {
-        let digits = text.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let digits =
+            text.get(..2).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
         digits && unreserved(&text[2..])
     };
     pieces.next().is_some_and(unreserved) && pieces.all(encoded)
@@ -144,7 +153,10 @@ mod tests {
             let path = text.parse::<PublicPath>().map(|path| path.to_string());
             assert_eq!(path, read.map(str::to_owned), "{text}");
         }
-        assert_eq!(format!("/{}", "a".repeat(MAX_BYTES)).parse::<PublicPath>(), Err(BadPublicPath::TooLong));
+        assert_eq!(
+            format!("/{}", "a".repeat(MAX_BYTES)).parse::<PublicPath>(),
+            Err(BadPublicPath::TooLong)
+        );
     }
 
     #[test]
@@ -167,7 +179,7 @@ mod tests {
             ("/v1/x", None),
             ("/turnout/", Some("/")),
         ] {
-            assert_eq!(path.behind(asked), behind, "{asked}");
+            assert_eq!(path.strip(asked), behind, "{asked}");
         }
         Ok(())
     }

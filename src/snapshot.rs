@@ -1,6 +1,7 @@
 //! Every effective flag at one position, immutable. Floor 1.
 //!
-//! A request reads one snapshot and nothing else (law 5). The next one shares with it every flag that did not change.
+//! A request reads one snapshot and nothing else (law 5). The next one shares with it every flag
+//! that did not change.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,9 +12,11 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::document::{Document, Documents, Pick};
-use crate::flag::{Asked, Context, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate};
+use crate::evaluation_counters::EvaluationCounters;
+use crate::flag::{
+    Context, ContextNeeds, Flag, FlagKey, Resolution, Segments, ServerAuth, evaluate,
+};
 use crate::public_path::PublicPath;
-use crate::tally::Tally;
 
 /// `213`, or `213+2` with two pending entries applied; orders by revision, then count.
 ///
@@ -46,7 +49,9 @@ impl FromStr for Position {
     type Err = BadPosition;
 
     fn from_str(text: &str) -> Result<Position, BadPosition> {
-        let (revision, pending) = text.split_once('+').map_or((text, None), |(revision, pending)| (revision, Some(pending)));
+        let (revision, pending) = text
+            .split_once('+')
+            .map_or((text, None), |(revision, pending)| (revision, Some(pending)));
         let revision = revision.parse().map_err(|_| BadPosition)?;
         let pending = pending.map(str::parse).transpose().map_err(|_| BadPosition)?.unwrap_or(0);
         Ok(Position { revision, pending })
@@ -62,31 +67,32 @@ pub struct Snapshot {
     configured_at: Position,
     server_auth: ServerAuth,
     public_path: PublicPath,
-    tally: Arc<Tally>,
+    tally: Arc<EvaluationCounters>,
     /// In the order of keys. Whoever needs no more than these holds them and not the snapshot.
-    entries: Arc<[Arc<Entry>]>,
+    entries: Arc<[Arc<FlagSnapshot>]>,
     index: HashMap<FlagKey, usize, RandomState>,
     /// What the last steps to here changed, the newest last.
-    steps: Vec<Step>,
+    steps: Vec<SnapshotDelta>,
     /// What any flag asks for, once that was wanted to be known.
-    asked: OnceLock<Arc<Asked>>,
+    asked: OnceLock<Arc<ContextNeeds>>,
 }
 
 /// The way from one snapshot to the next, if both have the same keys.
 #[derive(Clone, Debug)]
-struct Step {
+struct SnapshotDelta {
     from: Position,
     /// The places of the flags whose documents are other ones.
     changed: Arc<[usize]>,
 }
 
-/// The most steps, and the most changes in all of them, that a snapshot remembers. Whoever has seen only what was before compares.
+/// The most steps, and the most changes in all of them, that a snapshot remembers. Whoever has seen
+/// only what was before compares.
 const MAX_STEPS: usize = 64;
 const MAX_STEP_CHANGES: usize = 4096;
 
 /// One flag of a snapshot.
 #[derive(Debug)]
-pub struct Entry {
+pub struct FlagSnapshot {
     key: FlagKey,
     state: State,
     changed_at: Position,
@@ -107,7 +113,7 @@ pub enum State {
 
 /// One flag as it is to stand in a snapshot.
 #[derive(Debug)]
-pub struct Standing<'a> {
+pub struct EffectiveFlag<'a> {
     pub key: &'a FlagKey,
     pub state: State,
     /// The position at which the flag, or a segment it names, last changed.
@@ -117,61 +123,94 @@ pub struct Standing<'a> {
 impl Snapshot {
     /// What is known before anything is: no flag, at position 0.
     pub fn cold(server_auth: ServerAuth, public_path: PublicPath) -> Snapshot {
-        Snapshot { position_text: Position::default().to_string().into(), server_auth, public_path, ..Snapshot::default() }
+        Snapshot {
+            position_text: Position::default().to_string().into(),
+            server_auth,
+            public_path,
+            ..Snapshot::default()
+        }
     }
 
-    /// A snapshot at another position, with the keys of the flags that are not what they were. What stayed is shared.
-    pub fn next<'a>(&self, position: Position, standings: impl Iterator<Item = Standing<'a>>) -> (Snapshot, Vec<FlagKey>) {
+    /// A snapshot at another position, with the keys of the flags that are not what they were. What
+    /// stayed is shared.
+    pub fn next<'a>(
+        &self,
+        position: Position,
+        standings: impl Iterator<Item = EffectiveFlag<'a>>,
+    ) -> (Snapshot, Vec<FlagKey>) {
         let mut changed = Vec::new();
-        let entries: Arc<[Arc<Entry>]> = standings
-            .map(|Standing { key, state, changed_at }| match self.flag(key.as_str()) {
+        let entries: Arc<[Arc<FlagSnapshot>]> = standings
+            .map(|EffectiveFlag { key, state, changed_at }| match self.flag(key.as_str()) {
                 Some(old) if old.state.is(&state) && old.changed_at == changed_at => old.clone(),
                 Some(old) if old.state.is(&state) => Arc::new(old.renumbered(changed_at)),
                 _ => {
                     changed.push(key.clone());
-                    Arc::new(Entry::new(key.clone(), state, changed_at, position, self))
+                    Arc::new(FlagSnapshot::new(key.clone(), state, changed_at, position, self))
                 }
             })
             .collect();
         let index: HashMap<FlagKey, usize, RandomState> =
             entries.iter().enumerate().map(|(index, entry)| (entry.key.clone(), index)).collect();
-        let gone: Vec<FlagKey> =
-            self.entries.iter().map(|old| &old.key).filter(|key| !index.contains_key(*key)).cloned().collect();
+        let gone: Vec<FlagKey> = self
+            .entries
+            .iter()
+            .map(|old| &old.key)
+            .filter(|key| !index.contains_key(*key))
+            .cloned()
+            .collect();
         let newest = entries.iter().map(|entry| entry.changed_at).max().unwrap_or_default();
         let configured_at = if gone.is_empty() { self.configured_at.max(newest) } else { position };
         changed.extend(gone);
-        let same_keys = entries.len() == self.entries.len() && changed.iter().all(|key| self.index.contains_key(key));
+        let same_keys = entries.len() == self.entries.len()
+            && changed.iter().all(|key| self.index.contains_key(key));
         let steps = match same_keys {
-            true => self.steps_and(changed.iter().filter_map(|key| index.get(key).copied()).collect()),
+            true => {
+                self.steps_and(changed.iter().filter_map(|key| index.get(key).copied()).collect())
+            }
             false => Vec::new(),
         };
-        let (server_auth, public_path, tally) = (self.server_auth, self.public_path.clone(), self.tally.clone());
+        let (server_auth, public_path, tally) =
+            (self.server_auth, self.public_path.clone(), self.tally.clone());
         let position_text = Bytes::from(position.to_string());
         let asked = OnceLock::new();
-        // Few changes make flags ask for anything else: then whoever compares has nothing to compare.
-        if changed.iter().all(|key| asks_the_same(self.flag(key.as_str()), index.get(key).map(|place| &entries[*place]))) {
+        // Few changes make flags ask for anything else: then whoever compares has nothing to
+        // compare.
+        if changed.iter().all(|key| {
+            asks_the_same(self.flag(key.as_str()), index.get(key).map(|place| &entries[*place]))
+        }) {
             self.asked.get().into_iter().for_each(|known| drop(asked.set(known.clone())));
         }
         (
-            Snapshot { position, position_text, configured_at, server_auth, public_path, tally, entries, index, steps, asked },
+            Snapshot {
+                position,
+                position_text,
+                configured_at,
+                server_auth,
+                public_path,
+                tally,
+                entries,
+                index,
+                steps,
+                asked,
+            },
             changed,
         )
     }
 
     /// What any flag asks for.
-    pub fn asked(&self) -> &Arc<Asked> {
+    pub fn context_needs(&self) -> &Arc<ContextNeeds> {
         self.asked.get_or_init(|| {
-            let mut asked = Asked::default();
+            let mut asked = ContextNeeds::default();
             self.entries.iter().filter_map(|entry| entry.flag()).for_each(|flag| asked.add(flag));
             asked.into()
         })
     }
 
     /// The steps to here and the one from here.
-    fn steps_and(&self, changed: Arc<[usize]>) -> Vec<Step> {
+    fn steps_and(&self, changed: Arc<[usize]>) -> Vec<SnapshotDelta> {
         let mut room = MAX_STEP_CHANGES;
-        let newest = Step { from: self.position, changed };
-        let mut steps: Vec<Step> = std::iter::once(&newest)
+        let newest = SnapshotDelta { from: self.position, changed };
+        let mut steps: Vec<SnapshotDelta> = std::iter::once(&newest)
             .chain(self.steps.iter().rev())
             .take(MAX_STEPS)
             .take_while(|step| {
@@ -185,14 +224,15 @@ impl Snapshot {
         steps
     }
 
-    /// The places of the flags that have other documents than at a position somebody looked at; `None` where that is not known, or flags
-    /// came or went.
+    /// The places of the flags that have other documents than at a position somebody looked at;
+    /// `None` where that is not known, or flags came or went.
     pub fn changed_since(&self, position: Position) -> Option<Vec<usize>> {
         if position == self.position {
             return Some(Vec::new());
         }
         let first = self.steps.iter().position(|step| step.from == position)?;
-        let mut places: Vec<usize> = self.steps[first..].iter().flat_map(|step| step.changed.iter().copied()).collect();
+        let mut places: Vec<usize> =
+            self.steps[first..].iter().flat_map(|step| step.changed.iter().copied()).collect();
         places.sort_unstable();
         places.dedup();
         Some(places)
@@ -215,7 +255,11 @@ impl Snapshot {
     /// Whether nothing is known yet.
     pub fn is_cold(&self) -> bool {
         // Flags that were stopped before any of them is known are all that may stand here.
-        self.position.revision == 0 && self.entries.iter().all(|entry| matches!(entry.state, State::Unusable { stopped: true }))
+        self.position.revision == 0
+            && self
+                .entries
+                .iter()
+                .all(|entry| matches!(entry.state, State::Unusable { stopped: true }))
     }
 
     pub fn server_auth(&self) -> ServerAuth {
@@ -228,44 +272,72 @@ impl Snapshot {
     }
 
     /// How often each outcome was answered.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> &EvaluationCounters {
         &self.tally
     }
 
-    pub fn flag(&self, key: &str) -> Option<&Arc<Entry>> {
+    pub fn flag(&self, key: &str) -> Option<&Arc<FlagSnapshot>> {
         self.index.get(key).map(|index| &self.entries[*index])
     }
 
     /// Every flag, in the order of keys.
-    pub fn flags(&self) -> &[Arc<Entry>] {
+    pub fn flags(&self) -> &[Arc<FlagSnapshot>] {
         &self.entries
     }
 
     /// The same, to be held for longer than the snapshot.
-    pub fn shared_flags(&self) -> &Arc<[Arc<Entry>]> {
+    pub fn shared_flags(&self) -> &Arc<[Arc<FlagSnapshot>]> {
         &self.entries
     }
 
     /// One asker's answer for one of this snapshot's flags.
-    pub fn evaluate(&self, entry: &Entry, context: &Context<'_>) -> Resolution {
+    pub fn evaluate(&self, entry: &FlagSnapshot, context: &Context<'_>) -> Resolution {
         entry.evaluate(self.server_auth, context)
     }
 }
 
-impl Entry {
-    fn new(key: FlagKey, state: State, changed_at: Position, live_since: Position, of: &Snapshot) -> Entry {
+impl FlagSnapshot {
+    fn new(
+        key: FlagKey,
+        state: State,
+        changed_at: Position,
+        live_since: Position,
+        of: &Snapshot,
+    ) -> FlagSnapshot {
         let (flag, error_is_ours) = match &state {
             State::Usable(flag) => (Some(flag), matches!(flag.segments, Segments::Unusable)),
             State::Unusable { .. } => (None, true),
         };
-        let documents = Arc::new(Documents::of(&key, flag, error_is_ours, of.server_auth, &of.public_path, &of.tally));
-        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), live_since, documents }
+        let documents = Arc::new(Documents::of(
+            &key,
+            flag,
+            error_is_ours,
+            of.server_auth,
+            &of.public_path,
+            &of.tally,
+        ));
+        FlagSnapshot {
+            key,
+            state,
+            changed_at,
+            changed_at_text: changed_at.to_string().into(),
+            live_since,
+            documents,
+        }
     }
 
     /// The same at another position: a pending change that was committed is the same change.
-    fn renumbered(&self, changed_at: Position) -> Entry {
-        let (key, state, documents) = (self.key.clone(), self.state.clone(), self.documents.clone());
-        Entry { key, state, changed_at, changed_at_text: changed_at.to_string().into(), live_since: self.live_since, documents }
+    fn renumbered(&self, changed_at: Position) -> FlagSnapshot {
+        let (key, state, documents) =
+            (self.key.clone(), self.state.clone(), self.documents.clone());
+        FlagSnapshot {
+            key,
+            state,
+            changed_at,
+            changed_at_text: changed_at.to_string().into(),
+            live_since: self.live_since,
+            documents,
+        }
     }
 
     pub fn key(&self) -> &FlagKey {
@@ -290,7 +362,8 @@ impl Entry {
         &self.changed_at_text
     }
 
-    /// The position at which these documents first went live here. A pending change that is committed keeps it: nobody is told twice.
+    /// The position at which these documents first went live here. A pending change that is
+    /// committed keeps it: nobody is told twice.
     pub fn live_since(&self) -> Position {
         self.live_since
     }
@@ -301,8 +374,12 @@ impl Entry {
     }
 
     /// The document of one outcome, for whoever only compares.
-    pub fn peek<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
-        self.documents.peek(resolution, use_it)
+    pub fn document_uncounted<R>(
+        &self,
+        resolution: Resolution,
+        use_it: impl FnOnce(&Document) -> R,
+    ) -> R {
+        self.documents.document_uncounted(resolution, use_it)
     }
 
     /// One asker's answer.
@@ -314,7 +391,7 @@ impl Entry {
         }
     }
 
-    /// Which outcome a resolution is; [`Entry::picked`] has its document.
+    /// Which outcome a resolution is; [`FlagSnapshot::picked`] has its document.
     pub fn pick(&self, resolution: Resolution) -> Pick {
         self.documents.pick(resolution)
     }
@@ -329,7 +406,7 @@ impl Entry {
     }
 
     /// Whether both serve the same documents, to the same users.
-    pub fn serves_as(&self, other: &Entry) -> bool {
+    pub fn shares_documents_with(&self, other: &FlagSnapshot) -> bool {
         Arc::ptr_eq(&self.documents, &other.documents)
     }
 
@@ -342,8 +419,10 @@ impl Entry {
     }
 }
 
-fn asks_the_same(before: Option<&Arc<Entry>>, now: Option<&Arc<Entry>>) -> bool {
-    let asked = |entry: Option<&Arc<Entry>>| entry.and_then(|entry| entry.flag().map(Asked::by)).unwrap_or_default();
+fn asks_the_same(before: Option<&Arc<FlagSnapshot>>, now: Option<&Arc<FlagSnapshot>>) -> bool {
+    let asked = |entry: Option<&Arc<FlagSnapshot>>| {
+        entry.and_then(|entry| entry.flag().map(ContextNeeds::by)).unwrap_or_default()
+    };
     asked(before) == asked(now)
 }
 
@@ -351,7 +430,9 @@ impl State {
     fn is(&self, other: &State) -> bool {
         match (self, other) {
             (State::Usable(mine), State::Usable(theirs)) => mine.is(theirs),
-            (State::Unusable { stopped: mine }, State::Unusable { stopped: theirs }) => mine == theirs,
+            (State::Unusable { stopped: mine }, State::Unusable { stopped: theirs }) => {
+                mine == theirs
+            }
             _ => false,
         }
     }

@@ -1,4 +1,5 @@
-//! A thread with an async runtime of its own. Floor 2: what runs on one such thread never waits for what runs on another.
+//! A thread with an async runtime of its own. Floor 2: what runs on one such thread never waits for
+//! what runs on another.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -7,7 +8,8 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// The name of the thread that carries out orders, ends and everything else that changes what is live.
+/// The name of the thread that carries out orders, ends and everything else that changes what is
+/// live.
 pub const ORDERS: &str = "orders";
 
 /// How long a runtime may take for what its tasks have begun, when it is closed.
@@ -40,7 +42,10 @@ impl ThreadRuntime {
     }
 
     /// Runs something there and waits for it here.
-    pub async fn run<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> T {
+    pub async fn run<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> T {
         match self.handle.spawn(task).await {
             Ok(done) => done,
             // Nothing aborts it, so it panicked: that is told here.

@@ -1,5 +1,5 @@
-//! Work that may never return, like a look at a mount that hangs or a question to a silent name server: done on a thread of its own, which
-//! is left behind when its time is over. Floor 2.
+//! Work that may never return, like a look at a mount that hangs or a question to a silent name
+//! server: done on a thread of its own, which is left behind when its time is over. Floor 2.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -10,7 +10,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 /// What the work came to; `None` if it did not end within `limit`, or could not begin.
-pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub fn within<T: Send + 'static>(
+    limit: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
     let (done, result) = channel();
     let run = move || {
         // Where it comes too late nobody listens.
@@ -20,7 +23,8 @@ pub fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Sen
     result.recv_timeout(limit).ok()
 }
 
-/// Work that is done again and again. Where it hangs it is not begun anew: a disk that hangs for a day costs one thread.
+/// Work that is done again and again. Where it hangs it is not begun anew: a disk that hangs for a
+/// day costs one thread.
 #[derive(Debug)]
 pub struct OneAtATime<T>(Mutex<Option<JoinHandle<T>>>);
 
@@ -31,8 +35,13 @@ impl<T> Default for OneAtATime<T> {
 }
 
 impl<T: Send + 'static> OneAtATime<T> {
-    /// What the work came to; where an earlier one still hangs, that one is waited for. `None` after `limit`, or if it panicked.
-    pub async fn within(&self, limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    /// What the work came to; where an earlier one still hangs, that one is waited for. `None`
+    /// after `limit`, or if it panicked.
+    pub async fn within(
+        &self,
+        limit: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Option<T> {
         let mut hanging = self.0.lock().await;
         let mut working = hanging.take().unwrap_or_else(|| spawn_blocking(work));
         match timeout(limit, &mut working).await {
@@ -68,7 +77,11 @@ mod tests {
             assert_eq!(one.within(Duration::from_millis(10), other).await, None);
         }
         assert_eq!(answer.send(()), Ok(()));
-        assert_eq!(one.within(Duration::from_secs(60), || false).await, Some(true), "the answer of the work that hung");
+        assert_eq!(
+            one.within(Duration::from_secs(60), || false).await,
+            Some(true),
+            "the answer of the work that hung"
+        );
         assert_eq!(begun.load(Ordering::Relaxed), 1);
         assert_eq!(one.within(Duration::from_secs(60), || false).await, Some(false));
     }

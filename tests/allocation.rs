@@ -1,13 +1,14 @@
-//! An evaluation allocates nothing, and neither does a session token that was seen before: counted, not promised.
+//! An evaluation allocates nothing, and neither does a session token that was seen before: counted,
+//! not promised.
 
 mod support;
 
 use std::time::SystemTime;
 
 use support::issuer::{Issuer, pins};
-use turnout::definition::{Contents, Library};
+use turnout::auth::{Algorithm, Sessions};
+use turnout::definition::{DefinitionSet, FlagFiles};
 use turnout::flag::{Context, Flag, Identity, ServerAuth, TargetingKey, Value, evaluate};
-use turnout::token::{Algorithm, Sessions};
 
 #[test]
 fn an_evaluation_allocates_nothing() {
@@ -20,8 +21,11 @@ fn an_evaluation_allocates_nothing() {
         \x20 - { name: ours, when: { email: { ends_with: '@example.com' }, plan: [a, b] }, strategy: realtime-v2 }\n\
         rollout: { realtime-v2: 10%, disabled: 5% }\n";
     let segment = "version: 1\nsegment: staff\nusers: [u-7]\nemails: [ops@example.com]\ndomains: [example.org]\n";
-    let mut library = Library::default();
-    assert_eq!(library.update(&Contents::of([("chat.yaml", text), ("segments/staff.yaml", segment)])), []);
+    let mut library = DefinitionSet::default();
+    assert_eq!(
+        library.update(&FlagFiles::of([("chat.yaml", text), ("segments/staff.yaml", segment)])),
+        []
+    );
     let (definition, segments) = library.flags().next().unwrap().1.unwrap();
     let flag = Flag::as_written(definition, segments);
     let attributes = [
@@ -36,7 +40,11 @@ fn an_evaluation_allocates_nothing() {
         for identity in [Identity::Plain, Identity::Verified] {
             let context = Context::new(identity, TargetingKey::parse(user).unwrap(), &attributes);
             let counted = allocation_counter::measure(|| {
-                std::hint::black_box(evaluate(&flag, std::hint::black_box(&context), ServerAuth::Off));
+                std::hint::black_box(evaluate(
+                    &flag,
+                    std::hint::black_box(&context),
+                    ServerAuth::Off,
+                ));
             });
             assert_eq!(counted.count_total, 0, "{user:?} as {identity:?}");
         }
@@ -50,6 +58,7 @@ fn a_token_seen_before_allocates_nothing() {
     sessions.take(issuer.jwks().as_bytes()).unwrap();
     let (token, now) = (issuer.token("u-1"), SystemTime::now());
     sessions.verify(&token, now).unwrap();
-    let counted = allocation_counter::measure(|| drop(std::hint::black_box(sessions.verify(&token, now))));
+    let counted =
+        allocation_counter::measure(|| drop(std::hint::black_box(sessions.verify(&token, now))));
     assert_eq!(counted.count_total, 0);
 }

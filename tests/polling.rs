@@ -1,4 +1,5 @@
-//! Without inotify: every instance the system gives is taken first, so this test has a process of its own.
+//! Without inotify: every instance the system gives is taken first, so this test has a process of
+//! its own.
 
 mod support;
 
@@ -16,7 +17,8 @@ async fn without_inotify_the_folder_is_polled() {
     let at = |share: &str| flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"));
     let service = Service::start(&[("chat.yaml", &at("0%"))]).await;
     for (round, way) in Save::ALL.into_iter().cycle().take(support::rounds()).enumerate() {
-        let (share, strategy) = if round % 2 == 0 { ("100%", "realtime-v2") } else { ("0%", "polling") };
+        let (share, strategy) =
+            if round % 2 == 0 { ("100%", "realtime-v2") } else { ("0%", "polling") };
         let revision = service.revision();
         way.save(&service.flags.join("chat.yaml"), &at(share));
         service.reach(revision + 1).await;
@@ -25,7 +27,10 @@ async fn without_inotify_the_folder_is_polled() {
     }
     drop(taken);
     // As soon as the system gives a watcher again, it is used.
-    support::wait_until("events to be heard again", async || service.app.watch_mode().as_str() == "events").await;
+    support::wait_until("events to be heard again", async || {
+        service.app.watch_mode().as_str() == "events"
+    })
+    .await;
     let revision = service.revision();
     tokio::time::sleep(Duration::from_millis(1)).await;
     Save::Rename.save(&service.flags.join("chat.yaml"), &at("50%"));

@@ -31,7 +31,8 @@ impl Callers {
         for caller in 0..CALLERS {
             let tally = tally.clone();
             // Not all at the same moment.
-            let offset = Duration::from_micros(1_000_000 / CALLS_A_SECOND * caller as u64 / CALLERS as u64);
+            let offset =
+                Duration::from_micros(1_000_000 / CALLS_A_SECOND * caller as u64 / CALLERS as u64);
             thread::spawn(move || call(address, Instant::now() + offset, &tally));
         }
         Callers { tally }
@@ -54,7 +55,8 @@ impl Callers {
     /// Of the calls that were due then, in microseconds.
     pub fn p99_between(&self, from: Instant, to: Instant) -> u64 {
         let waits = self.tally.waits.lock().unwrap();
-        let mut waits: Vec<u64> = waits.iter().filter(|(at, _)| *at >= from && *at < to).map(|(_, wait)| *wait).collect();
+        let mut waits: Vec<u64> =
+            waits.iter().filter(|(at, _)| *at >= from && *at < to).map(|(_, wait)| *wait).collect();
         waits.sort_unstable();
         waits.get(waits.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(u64::MAX)
     }
@@ -66,10 +68,13 @@ impl Drop for Callers {
     }
 }
 
-/// Asks at a fixed rate; a wait counts from when the call was due, so that a stall is not seen as one slow call.
+/// Asks at a fixed rate; a wait counts from when the call was due, so that a stall is not seen as
+/// one slow call.
 fn call(address: SocketAddr, mut due: Instant, tally: &Tally) {
-    let question =
-        format!("POST /v1/strategy/chat HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{QUESTION}", QUESTION.len());
+    let question = format!(
+        "POST /v1/strategy/chat HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{QUESTION}",
+        QUESTION.len()
+    );
     let mut connection: Option<TcpStream> = None;
     while !tally.done.load(Relaxed) {
         thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -80,7 +85,9 @@ fn call(address: SocketAddr, mut due: Instant, tally: &Tally) {
                 tally.reconnects.fetch_add(u64::from(fresh), Relaxed);
                 connection = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok();
             }
-            answered = connection.as_mut().is_some_and(|stream| ask_once(stream, &question).is_ok_and(|status| status == 200));
+            answered = connection.as_mut().is_some_and(|stream| {
+                ask_once(stream, &question).is_ok_and(|status| status == 200)
+            });
             if answered {
                 break;
             }
@@ -104,6 +111,7 @@ fn ask_once(stream: &mut TcpStream, question: &str) -> std::io::Result<u16> {
             read => answer.extend_from_slice(&piece[..read]),
         }
     }
-    let status = String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status =
+        String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|status| status.parse().ok());
     status.ok_or(std::io::ErrorKind::InvalidData.into())
 }

@@ -1,15 +1,19 @@
-//! The long form of `tests/it/http/attacks.rs`, run by hand through `scripts/attack`: a real server in a process of its own, attackers in others,
-//! and honest callers at a fixed rate whose waits are measured before, during and after each attack. One JSON line on stdout; exit
-//! code 1 if an honest caller got no answer, the server died, or a bar does not hold. Loopback only.
+//! The long form of `tests/it/http/attacks.rs`, run by hand through `scripts/attack`: a real server
+//! in a process of its own, attackers in others, and honest callers at a fixed rate whose waits are
+//! measured before, during and after each attack. One JSON line on stdout; exit code 1 if an honest
+//! caller got no answer, the server died, or a bar does not hold. Loopback only.
 //!
-//! `attack [--sockets N] [--seconds S] [--rounds R] [KIND…]`, and `attack strangers` (`strangers.rs`)
+//! `attack [--sockets N] [--seconds S] [--rounds R] [KIND…]`, and `attack strangers`
+//! (`strangers.rs`)
 //!
-//! **What is judged.** An attacker brings its own machine; here it would take the cores of those it attacks, and a longer wait would say
-//! nothing of the server. So the bar, p99 at most twice of what it was just before, is for attackers *apart*: `chrt --idle` runs them only
-//! where nobody else wants to. Their rate is fixed; `visitsASecond` shows that they did come. What the system does to take their bytes
-//! in stays in, as it would anywhere. Beside it stands the same attack on a *bare* server with the same bounds: what nobody could do for
-//! less. `cpuUs` is the server's for a visit. Each figure is the median over rounds, in which the two take turns, each against its own
-//! time before.
+//! **What is judged.** An attacker brings its own machine; here it would take the cores of those it
+//! attacks, and a longer wait would say nothing of the server. So the bar, p99 at most twice of
+//! what it was just before, is for attackers *apart*: `chrt --idle` runs them only where nobody
+//! else wants to. Their rate is fixed; `visitsASecond` shows that they did come. What the system
+//! does to take their bytes in stays in, as it would anywhere. Beside it stands the same attack on
+//! a *bare* server with the same bounds: what nobody could do for less. `cpuUs` is the server's for
+//! a visit. Each figure is the median over rounds, in which the two take turns, each against its
+//! own time before.
 
 mod callers;
 mod round;
@@ -46,7 +50,9 @@ fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("siege") => siege::run(&arguments[1..]),
-        Some("strangers") => std::process::exit(if strangers::run(&arguments[1..]) { 0 } else { 1 }),
+        Some("strangers") => {
+            std::process::exit(if strangers::run(&arguments[1..]) { 0 } else { 1 })
+        }
         _ => std::process::exit(if report(&arguments) { 0 } else { 1 }),
     }
 }
@@ -66,7 +72,10 @@ fn report(arguments: &[String]) -> bool {
     let load_before = load();
     let mut ours = Server::ours();
     let mut attacks = Vec::new();
-    for (kind, at_most) in KINDS.into_iter().filter(|(kind, _)| kinds.is_empty() || kinds.iter().any(|wanted| wanted == kind)) {
+    for (kind, at_most) in KINDS
+        .into_iter()
+        .filter(|(kind, _)| kinds.is_empty() || kinds.iter().any(|wanted| wanted == kind))
+    {
         let attack = Attack { kind, count: at_most.min(sockets), seconds };
         let mut sides = Sides::default();
         for _ in 0..rounds {
@@ -107,8 +116,18 @@ impl Sides {
     fn judged(&self, attack: &Attack) -> Json {
         let ratio = ratio_of(&self.ours);
         let refused: u64 = self.ours.iter().map(|round| round.refused).sum();
-        let recovered = self.ours.iter().map(|round| round.recovered_after_ms.unwrap_or(u64::MAX)).max().unwrap_or(0);
-        let peak = self.ours.iter().map(|round| round.rss_peak.saturating_sub(round.rss_before)).max().unwrap_or(0);
+        let recovered = self
+            .ours
+            .iter()
+            .map(|round| round.recovered_after_ms.unwrap_or(u64::MAX))
+            .max()
+            .unwrap_or(0);
+        let peak = self
+            .ours
+            .iter()
+            .map(|round| round.rss_peak.saturating_sub(round.rss_before))
+            .max()
+            .unwrap_or(0);
         json!({
             "kind": attack.kind, "sockets": attack.count,
             "holds": ratio <= BAR && refused == 0 && recovered <= RECOVERED_WITHIN_MS,
@@ -125,7 +144,10 @@ fn ratio_of(rounds: &[Round]) -> f64 {
 }
 
 fn figures(rounds: &[Round]) -> Json {
-    let ratios: Vec<f64> = rounds.iter().map(|round| (round.during * 100 / round.before.max(1)) as f64 / 100.0).collect();
+    let ratios: Vec<f64> = rounds
+        .iter()
+        .map(|round| (round.during * 100 / round.before.max(1)) as f64 / 100.0)
+        .collect();
     json!({
         "p99Ratios": ratios,
         "p99BeforeUs": median(rounds, |round| round.before),

@@ -1,4 +1,5 @@
-//! One attack on one server: what honest callers waited before, while and after it, and what it cost the server.
+//! One attack on one server: what honest callers waited before, while and after it, and what it
+//! cost the server.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -53,10 +54,13 @@ impl Attack<'_> {
 
         let (began, cpu) = (Instant::now(), server.cpu());
         let mut sieges = self.sieges(server);
-        // Each says so when it has enough. That they all go at once is an attack of its own, with waits of its own.
-        let said: Vec<_> = sieges.iter_mut().filter_map(|siege| siege.stdout.take()).map(BufReader::new).collect();
+        // Each says so when it has enough. That they all go at once is an attack of its own, with
+        // waits of its own.
+        let said: Vec<_> =
+            sieges.iter_mut().filter_map(|siege| siege.stdout.take()).map(BufReader::new).collect();
         let enough = thread::spawn(move || {
-            let visits = said.into_iter().filter_map(|said| said.lines().next()?.ok()?.parse::<u64>().ok());
+            let visits =
+                said.into_iter().filter_map(|said| said.lines().next()?.ok()?.parse::<u64>().ok());
             (visits.sum::<u64>(), Instant::now())
         });
         let mut rss_peak = rss_before;
@@ -90,14 +94,21 @@ impl Attack<'_> {
         }
     }
 
-    /// Attackers are this program again, as if on machines of their own: the system runs them only where nobody else wants to run.
+    /// Attackers are this program again, as if on machines of their own: the system runs them only
+    /// where nobody else wants to run.
     fn sieges(self, server: &Server) -> Vec<Child> {
         let program = env::current_exe().unwrap();
         let start = |process: usize| {
             let part = (self.count - process * SOCKETS_A_PROCESS).min(SOCKETS_A_PROCESS);
             let mut command = Command::new("chrt");
             command.args(["--idle", "0"]).arg(&program);
-            command.args(["siege", self.kind, &server.address.to_string(), &part.to_string(), &self.seconds.to_string()]);
+            command.args([
+                "siege",
+                self.kind,
+                &server.address.to_string(),
+                &part.to_string(),
+                &self.seconds.to_string(),
+            ]);
             command.stdout(Stdio::piped()).spawn().expect("chrt, of util-linux")
         };
         (0..self.count.div_ceil(SOCKETS_A_PROCESS)).map(start).collect()

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 /// The key of a server of the application.
 pub const SERVER_KEY: &str = "a-key-of-forty-bytes-that-guards-nothing";
 
-const CHAT: &str =
-    "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
+const CHAT: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
 
 pub struct Server {
     child: Child,
@@ -30,7 +29,9 @@ impl Server {
         let flags = TempDir::new().unwrap();
         fs::write(flags.path().join("chat.yaml"), CHAT).unwrap();
         let mut command = Command::new(built().join("turnout"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"]).arg(flags.path());
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
+            .arg(flags.path());
         let data = flags.path().join("data");
         command.arg("--data").arg(&data);
         Server::start(command, &data, flags)
@@ -38,7 +39,8 @@ impl Server {
 
     /// Waits until it serves.
     fn start(mut command: Command, data: &Path, flags: TempDir) -> Server {
-        let child = command.stderr(Stdio::null()).spawn().expect("build it first: scripts/attack does");
+        let child =
+            command.stderr(Stdio::null()).spawn().expect("build it first: scripts/attack does");
         let mut server = Server { child, address: ([127, 0, 0, 1], 0).into(), _flags: flags };
         server.address = loop {
             if let Some(Addresses { public, .. }) = Addresses::read(data).unwrap() {
@@ -59,14 +61,17 @@ impl Server {
             let key = format!("f{number:05}");
             // One that asks for texts, so that those who listen can have them kept.
             let asks = if number == 0 { "attributes: { plan: text, city: text }\n" } else { "" };
-            fs::write(folder.join(format!("{key}.yaml")), CHAT.replace("chat", &key) + asks).unwrap();
+            fs::write(folder.join(format!("{key}.yaml")), CHAT.replace("chat", &key) + asks)
+                .unwrap();
         }
         let hash = digest(&SHA256, SERVER_KEY.as_bytes());
         let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let keys = flags.path().join("keys");
         fs::write(&keys, format!("shop {hash}\n")).unwrap();
         let mut command = Command::new(built().join("turnout"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"]).arg(&folder);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
+            .arg(&folder);
         let data = flags.path().join("data");
         command.arg("--data").arg(&data).arg("--server-keys-file").arg(keys);
         Server::start(command, &data, flags)
@@ -76,9 +81,13 @@ impl Server {
     pub fn bare() -> Server {
         let mut command = Command::new(built().join("examples/bare_axum"));
         command.arg("bounded");
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("build it first: scripts/attack does");
+        let mut child =
+            command.stderr(Stdio::piped()).spawn().expect("build it first: scripts/attack does");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let address = lines.by_ref().find_map(|line| line.split("http://").nth(1)?.trim().parse().ok()).unwrap();
+        let address = lines
+            .by_ref()
+            .find_map(|line| line.split("http://").nth(1)?.trim().parse().ok())
+            .unwrap();
         thread::spawn(move || lines.for_each(drop));
         Server { child, address, _flags: TempDir::new().unwrap() }
     }
@@ -97,7 +106,8 @@ impl Server {
 
     /// What it has used so far, of all cores.
     pub fn cpu(&self) -> Duration {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let threads =
+            fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
         let used = threads.filter_map(|thread| {
             let used = fs::read_to_string(thread.path().join("schedstat")).ok()?;
             used.split_whitespace().next()?.parse::<u64>().ok()

@@ -1,5 +1,6 @@
-//! The attackers, in a process of their own: so many sockets, each of which misbehaves in one way, again and again. They come at a fixed
-//! rate and wait before they come again; faster ones would measure how fast they are, and not what each of them costs.
+//! The attackers, in a process of their own: so many sockets, each of which misbehaves in one way,
+//! again and again. They come at a fixed rate and wait before they come again; faster ones would
+//! measure how fast they are, and not what each of them costs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any siege.
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 
-/// `siege KIND ADDRESS N SECONDS`. When it is enough, says on stdout how many visits there were, and only then hangs up.
+/// `siege KIND ADDRESS N SECONDS`. When it is enough, says on stdout how many visits there were,
+/// and only then hangs up.
 pub fn run(arguments: &[String]) {
     let [kind, address, count, seconds] = arguments else { panic!("siege KIND ADDRESS N SECONDS") };
     let (address, count): (SocketAddr, usize) = (address.parse().unwrap(), count.parse().unwrap());
@@ -57,8 +59,8 @@ pub fn run(arguments: &[String]) {
     });
 }
 
-/// From now on, at moments of its own: those that were held up together would otherwise go on together from then on, as strangers on
-/// machines of their own do not.
+/// From now on, at moments of its own: those that were held up together would otherwise go on
+/// together from then on, as strangers on machines of their own do not.
 fn every_second() -> Interval {
     interval_at(Instant::now() + SECOND, SECOND)
 }
@@ -71,7 +73,12 @@ async fn knock(address: SocketAddr, number: usize) -> std::io::Result<TcpStream>
     socket.connect(address).await
 }
 
-async fn misbehave(kind: &str, number: usize, mut stream: TcpStream, time: Duration) -> std::io::Result<()> {
+async fn misbehave(
+    kind: &str,
+    number: usize,
+    mut stream: TcpStream,
+    time: Duration,
+) -> std::io::Result<()> {
     let head = "POST /v1/strategy/chat HTTP/1.1\r\nhost: t\r\n";
     let long = "b".repeat(65_536);
     let text = match kind {
@@ -80,22 +87,50 @@ async fn misbehave(kind: &str, number: usize, mut stream: TcpStream, time: Durat
         "half-head" => format!("{head}x-half: "),
         "long-head" => format!("{head}x-long: {}", "b".repeat(15_000)),
         "drip-body" => format!("{head}content-length: 60000\r\n\r\n{{"),
-        "never-read" => format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).repeat(20),
+        "never-read" => {
+            format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).repeat(20)
+        }
         "64-KiB-head" => format!("{head}x-long: {long}\r\n\r\n"),
-        "101-headers" => head.to_owned() + &(0..100).map(|i| format!("x-{i}: 1\r\n")).collect::<String>() + "\r\n",
-        "endless-chunks" => format!("{head}transfer-encoding: chunked\r\n\r\n10000\r\n{long}\r\n10000\r\n{long}"),
+        "101-headers" => {
+            head.to_owned()
+                + &(0..100).map(|i| format!("x-{i}: 1\r\n")).collect::<String>()
+                + "\r\n"
+        }
+        "endless-chunks" => {
+            format!("{head}transfer-encoding: chunked\r\n\r\n10000\r\n{long}\r\n10000\r\n{long}")
+        }
         "stream" => {
-            let body = format!("{{\"targetingKey\":\"u-1\",\"attributes\":{{\"plan\":\"{}\"}}}}", "p".repeat(60_000));
-            let path = if number.is_multiple_of(2) { "/v1/watch" } else { "/v1/strategy/f00000/watch" };
-            format!("POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            let body = format!(
+                "{{\"targetingKey\":\"u-1\",\"attributes\":{{\"plan\":\"{}\"}}}}",
+                "p".repeat(60_000)
+            );
+            let path =
+                if number.is_multiple_of(2) { "/v1/watch" } else { "/v1/strategy/f00000/watch" };
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
         }
         "unending-body" => format!("{head}content-length: 65000\r\n\r\n{}", " ".repeat(64_900)),
         "all-flags" => {
-            let path = if number.is_multiple_of(2) { "/v1/strategy" } else { "/ofrep/v1/evaluate/flags" };
-            let body = if number.is_multiple_of(2) { QUESTION.to_owned() } else { format!("{{\"context\":{QUESTION}}}") };
-            format!("POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}", body.len()).repeat(3)
+            let path =
+                if number.is_multiple_of(2) { "/v1/strategy" } else { "/ofrep/v1/evaluate/flags" };
+            let body = if number.is_multiple_of(2) {
+                QUESTION.to_owned()
+            } else {
+                format!("{{\"context\":{QUESTION}}}")
+            };
+            format!(
+                "POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .repeat(3)
         }
-        "deep-json" => format!("{head}content-length: 20000\r\n\r\n{}{}", "[".repeat(10_000), "]".repeat(10_000)),
+        "deep-json" => format!(
+            "{head}content-length: 20000\r\n\r\n{}{}",
+            "[".repeat(10_000),
+            "]".repeat(10_000)
+        ),
         other => panic!("no attack is called {other}"),
     };
     stream.write_all(text.as_bytes()).await?;
@@ -132,14 +167,17 @@ async fn misbehave(kind: &str, number: usize, mut stream: TcpStream, time: Durat
     }
 }
 
-/// Reads nothing, and notices all the same when the server has hung up. What is cut behind an answer nobody takes is not noticed: whoever
-/// waits for that comes again after a while.
+/// Reads nothing, and notices all the same when the server has hung up. What is cut behind an
+/// answer nobody takes is not noticed: whoever waits for that comes again after a while.
 async fn until_closed(stream: &TcpStream, at_most: Duration) -> std::io::Result<()> {
     let end = Instant::now() + at_most;
     while Instant::now() < end {
         tokio::time::sleep(SECOND / 2).await;
-        let ready = tokio::time::timeout(AGAIN, stream.ready(Interest::READABLE | Interest::ERROR)).await;
-        if ready.is_ok_and(|ready| ready.is_err() || ready.is_ok_and(|ready| ready.is_read_closed() || ready.is_error())) {
+        let ready =
+            tokio::time::timeout(AGAIN, stream.ready(Interest::READABLE | Interest::ERROR)).await;
+        if ready.is_ok_and(|ready| {
+            ready.is_err() || ready.is_ok_and(|ready| ready.is_read_closed() || ready.is_error())
+        }) {
             break;
         }
     }

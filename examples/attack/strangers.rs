@@ -1,7 +1,9 @@
-//! `attack strangers [--sockets N] [--seconds S] [--flags N] [KIND…]`: clients without a credential do the worst they can, all at once: streams whose context
-//! is as long as it may be, bodies that do not end, questions for every flag whose answers nobody reads; each comes again when it was cut. At the
-//! defaults the server may take 256 MiB more than at rest, 1,000 honest questions are all answered, and whoever has a credential opens streams.
-//! One JSON line on stdout; exit code 1 if that does not hold.
+//! `attack strangers [--sockets N] [--seconds S] [--flags N] [KIND…]`: clients without a credential
+//! do the worst they can, all at once: streams whose context is as long as it may be, bodies that
+//! do not end, questions for every flag whose answers nobody reads; each comes again when it was
+//! cut. At the defaults the server may take 256 MiB more than at rest, 1,000 honest questions are
+//! all answered, and whoever has a credential opens streams. One JSON line on stdout; exit code 1
+//! if that does not hold.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -29,7 +31,8 @@ pub fn run(arguments: &[String]) -> bool {
     let mut kinds: Vec<&str> = Vec::new();
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
-        let mut number = || rest.next().and_then(|number| number.parse::<usize>().ok()).expect("a number");
+        let mut number =
+            || rest.next().and_then(|number| number.parse::<usize>().ok()).expect("a number");
         match argument.as_str() {
             "--sockets" => sockets = number(),
             "--seconds" => seconds = number() as u64,
@@ -54,7 +57,13 @@ pub fn run(arguments: &[String]) -> bool {
         .map(|process| {
             let (kind, count) = (kinds[process % kinds.len()], sockets / processes);
             let mut siege = Command::new(&program);
-            siege.args(["siege", kind, &server.address.to_string(), &count.to_string(), &seconds.to_string()]);
+            siege.args([
+                "siege",
+                kind,
+                &server.address.to_string(),
+                &count.to_string(),
+                &seconds.to_string(),
+            ]);
             siege.stdout(Stdio::piped()).spawn().expect("this program again")
         })
         .collect();
@@ -72,7 +81,8 @@ pub fn run(arguments: &[String]) -> bool {
     let (mut refused, mut waits, mut streams, mut held) = (0, Vec::new(), 0, Vec::new());
     let mut why: Vec<String> = Vec::new();
     // Spread over the time that is left.
-    let (from, each) = (Instant::now(), Duration::from_secs(seconds - seconds / 3) / QUESTIONS as u32);
+    let (from, each) =
+        (Instant::now(), Duration::from_secs(seconds - seconds / 3) / QUESTIONS as u32);
     for number in 0..QUESTIONS {
         thread::sleep((from + each * number as u32).saturating_duration_since(Instant::now()));
         let begun = Instant::now();
@@ -104,7 +114,9 @@ pub fn run(arguments: &[String]) -> bool {
     let _ = sampler.join();
     let peak = watch.0.load(Relaxed);
     waits.sort_unstable();
-    let at = |percent: usize| waits.get(waits.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0);
+    let at = |percent: usize| {
+        waits.get(waits.len().saturating_sub(1) * percent / 100).copied().unwrap_or(0)
+    };
     let alive = server.is_alive();
     let holds = alive && refused == 0 && held.len() as u64 == streams && peak <= idle + BAR_KIB;
     println!(
@@ -125,21 +137,35 @@ fn ask(address: SocketAddr) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let head = "POST /v1/strategy/f00001 HTTP/1.1\r\nhost: t\r\nconnection: close\r\n";
-    stream.write_all(format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).as_bytes())?;
+    stream.write_all(
+        format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).as_bytes(),
+    )?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    if answer.starts_with("HTTP/1.1 200") { Ok(()) } else { Err(std::io::Error::other(first_line(&answer))) }
+    if answer.starts_with("HTTP/1.1 200") {
+        Ok(())
+    } else {
+        Err(std::io::Error::other(first_line(&answer)))
+    }
 }
 
 fn watch_with_a_key(address: SocketAddr) -> std::io::Result<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    let head = format!("POST /v1/strategy/f00001/watch HTTP/1.1\r\nhost: t\r\nx-api-key: {SERVER_KEY}\r\n");
-    stream.write_all(format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).as_bytes())?;
+    let head = format!(
+        "POST /v1/strategy/f00001/watch HTTP/1.1\r\nhost: t\r\nx-api-key: {SERVER_KEY}\r\n"
+    );
+    stream.write_all(
+        format!("{head}content-length: {}\r\n\r\n{QUESTION}", QUESTION.len()).as_bytes(),
+    )?;
     let mut start = [0; 64];
     let read = stream.read(&mut start)?;
     let start = String::from_utf8_lossy(&start[..read]).into_owned();
-    if start.starts_with("HTTP/1.1 200") { Ok(stream) } else { Err(std::io::Error::other(first_line(&start))) }
+    if start.starts_with("HTTP/1.1 200") {
+        Ok(stream)
+    } else {
+        Err(std::io::Error::other(first_line(&start)))
+    }
 }
 
 fn first_line(text: &str) -> String {

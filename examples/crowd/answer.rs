@@ -16,7 +16,8 @@ impl Answer {
                 .find(|(known, _)| known.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value)
         };
-        let length: usize = header("content-length").map_or(Some(0), |length| length.parse().ok())?;
+        let length: usize =
+            header("content-length").map_or(Some(0), |length| length.parse().ok())?;
         let body = bytes.get(end..end + length)?;
         Some(Answer {
             status: head.split(' ').nth(1)?.parse().ok()?,

@@ -1,4 +1,5 @@
-//! Short calls beside the streams, on a few connections that are kept: acknowledgements, and questions after what a stream should hold.
+//! Short calls beside the streams, on a few connections that are kept: acknowledgements, and
+//! questions after what a stream should hold.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -30,7 +31,9 @@ pub enum Purpose {
 impl Call {
     pub fn post(purpose: Purpose, path: &str, body: &str) -> Call {
         let length = body.len();
-        let request = format!("POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes();
+        let request =
+            format!("POST {path} HTTP/1.1\r\nhost: t\r\ncontent-length: {length}\r\n\r\n{body}")
+                .into_bytes();
         Call { purpose, request, tries: 0 }
     }
 }
@@ -56,15 +59,26 @@ impl Calls {
         Calls { address, waiting: VecDeque::new(), lines: Default::default(), first }
     }
 
-    pub fn make(&mut self, call: Call, registry: &Registry, answered: &mut Vec<(Purpose, Option<Answer>)>) {
+    pub fn make(
+        &mut self,
+        call: Call,
+        registry: &Registry,
+        answered: &mut Vec<(Purpose, Option<Answer>)>,
+    ) {
         self.waiting.push_back(call);
         if let Some(free) = self.lines.iter().position(|line| line.call.is_none()) {
             self.go_on(free, registry, answered);
         }
     }
 
-    /// Something happened on a line. What was answered is added to `answered`; no answer stands for a call that failed.
-    pub fn go_on(&mut self, number: usize, registry: &Registry, answered: &mut Vec<(Purpose, Option<Answer>)>) {
+    /// Something happened on a line. What was answered is added to `answered`; no answer stands for
+    /// a call that failed.
+    pub fn go_on(
+        &mut self,
+        number: usize,
+        registry: &Registry,
+        answered: &mut Vec<(Purpose, Option<Answer>)>,
+    ) {
         let (address, token) = (self.address, Token(self.first.0 + number));
         let line = &mut self.lines[number];
         loop {
@@ -72,7 +86,9 @@ impl Calls {
                 (line.call, line.written) = (self.waiting.pop_front(), 0);
             }
             match line.turn(address, token, registry) {
-                Ok(Some(answer)) => answered.extend(line.call.take().map(|call| (call.purpose, Some(answer)))),
+                Ok(Some(answer)) => {
+                    answered.extend(line.call.take().map(|call| (call.purpose, Some(answer))))
+                }
                 Ok(None) => return,
                 Err(_) => {
                     *line = Line { call: line.call.take(), ..Line::default() };
@@ -90,7 +106,12 @@ impl Calls {
 
 impl Line {
     /// As far as it goes now: an answer, or nothing yet.
-    fn turn(&mut self, address: SocketAddr, token: Token, registry: &Registry) -> std::io::Result<Option<Answer>> {
+    fn turn(
+        &mut self,
+        address: SocketAddr,
+        token: Token,
+        registry: &Registry,
+    ) -> std::io::Result<Option<Answer>> {
         if self.socket.is_none() && self.call.is_some() {
             let mut socket = TcpStream::connect(address)?;
             registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
@@ -101,10 +122,19 @@ impl Line {
         if let Some(error) = socket.take_error()? {
             return Err(error);
         }
-        while let Some(rest) = self.call.as_ref().map(|call| &call.request[self.written..]).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = self
+            .call
+            .as_ref()
+            .map(|call| &call.request[self.written..])
+            .filter(|rest| !rest.is_empty())
+        {
             match socket.write(rest) {
                 Ok(written) => self.written += written,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return Ok(None),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
+                {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -113,7 +143,11 @@ impl Line {
             match socket.read(&mut piece) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(read) => self.got.extend_from_slice(&piece[..read]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => return Ok(None),
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) =>
+                {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
             if let Some(answer) = Answer::whole(&self.got) {

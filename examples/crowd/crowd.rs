@@ -1,4 +1,5 @@
-//! All the streams: brings them in a few at a time, hands each what came for it, and lets those whose stream ended come back when they may.
+//! All the streams: brings them in a few at a time, hands each what came for it, and lets those
+//! whose stream ended come back when they may.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -101,7 +102,8 @@ impl Crowd {
         self.bring_in();
     }
 
-    /// So many clients come at this pace, and leave: before they asked, after they asked, or when they were told.
+    /// So many clients come at this pace, and leave: before they asked, after they asked, or when
+    /// they were told.
     pub fn churn(&mut self, clients: usize, a_second: usize) {
         self.churn = Churn { left: clients, under_way: 0, a_second };
         self.timers.push(Reverse((Instant::now(), Due::Churn)));
@@ -111,7 +113,8 @@ impl Crowd {
     pub fn check(&mut self) {
         self.checks = Checks { left: self.streams.len(), ..Checks::default() };
         for number in 0..self.streams.len() {
-            let call = Call::post(Purpose::Check(number), &self.settings.path, &self.question(number));
+            let call =
+                Call::post(Purpose::Check(number), &self.settings.path, &self.question(number));
             self.calls.make(call, &self.registry, &mut self.answered);
         }
         self.take_answers();
@@ -121,11 +124,14 @@ impl Crowd {
         self.told = Told::since(since, self.told.mark + 1, self.noted.newest);
     }
 
-    /// Streams that were told something on a connection that stands; of clients that read nothing, those that have asked.
+    /// Streams that were told something on a connection that stands; of clients that read nothing,
+    /// those that have asked.
     pub fn there(&self) -> usize {
         match self.settings.reading {
             Reading::All => self.open,
-            Reading::Slow | Reading::Never => self.streams.iter().filter(|stream| stream.step == Step::Asked).count(),
+            Reading::Slow | Reading::Never => {
+                self.streams.iter().filter(|stream| stream.step == Step::Asked).count()
+            }
         }
     }
 
@@ -153,15 +159,19 @@ impl Crowd {
     }
 
     pub fn ring(&mut self, now: Instant) {
-        while let Some(Reverse((at, due))) = self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now) {
+        while let Some(Reverse((at, due))) =
+            self.timers.peek().copied().filter(|Reverse((at, _))| *at <= now)
+        {
             self.timers.pop();
             match due {
                 Due::Come(number) => self.coming.push_back(number),
                 Due::Acknowledge(number) => self.acknowledge(number),
-                Due::Sip(number) => match self.streams[number].step == Step::Asked && !self.streams[number].sip() {
-                    true => self.lose(number, Left::Ended),
-                    false => self.timers.push(Reverse((at + SIP, due))),
-                },
+                Due::Sip(number) => {
+                    match self.streams[number].step == Step::Asked && !self.streams[number].sip() {
+                        true => self.lose(number, Left::Ended),
+                        false => self.timers.push(Reverse((at + SIP, due))),
+                    }
+                }
                 Due::Churn => self.let_in(at),
             }
         }
@@ -171,7 +181,10 @@ impl Crowd {
     fn let_in(&mut self, at: Instant) {
         let now_due = (self.churn.a_second / 100).max(1).min(self.churn.left);
         for _ in 0..now_due {
-            let free = self.streams.iter().position(|stream| stream.step == Step::Away && stream.leaves_at.is_none());
+            let free = self
+                .streams
+                .iter()
+                .position(|stream| stream.step == Step::Away && stream.leaves_at.is_none());
             let number = free.unwrap_or(self.streams.len());
             if free.is_none() {
                 self.streams.push(Stream::new());
@@ -193,7 +206,13 @@ impl Crowd {
         {
             let small = self.settings.reading != Reading::All;
             let stream = &mut self.streams[number];
-            match stream.connect(self.settings.address, number, small, &self.registry, Token(STREAMS + number)) {
+            match stream.connect(
+                self.settings.address,
+                number,
+                small,
+                &self.registry,
+                Token(STREAMS + number),
+            ) {
                 Ok(()) => self.under_way += 1,
                 Err(error) => {
                     *self.noted.failed.entry(error.kind().to_string()).or_default() += 1;
@@ -214,7 +233,9 @@ impl Crowd {
             }
             match self.settings.reading {
                 Reading::All => {}
-                Reading::Slow => self.timers.push(Reverse((Instant::now() + SIP, Due::Sip(number)))),
+                Reading::Slow => {
+                    self.timers.push(Reverse((Instant::now() + SIP, Due::Sip(number))))
+                }
                 Reading::Never => {}
             }
             if self.settings.reading != Reading::All {
@@ -250,9 +271,13 @@ impl Crowd {
         let step = self.streams[number].step;
         match (left, more) {
             (Some(left), _) => self.lose(number, left),
-            (None, Ok(true)) if self.streams[number].leaves_at == Some(step) => self.lose(number, Left::Ended),
+            (None, Ok(true)) if self.streams[number].leaves_at == Some(step) => {
+                self.lose(number, Left::Ended)
+            }
             (None, Ok(true)) => {}
-            (None, _) => self.lose(number, if step == Step::Open { Left::Ended } else { Left::Failed }),
+            (None, _) => {
+                self.lose(number, if step == Step::Open { Left::Ended } else { Left::Failed })
+            }
         }
     }
 
@@ -273,9 +298,12 @@ impl Crowd {
                 self.told.note(now, *position, &mut stream.told_after);
             }
         }
-        if let Some(within) = self.ack_within.filter(|_| wants_ack && !stream.ack_due && stream.ack_id.is_some()) {
+        if let Some(within) =
+            self.ack_within.filter(|_| wants_ack && !stream.ack_due && stream.ack_id.is_some())
+        {
             stream.ack_due = true;
-            self.timers.push(Reverse((now + within.mul_f64(fastrand::f64()), Due::Acknowledge(number))));
+            self.timers
+                .push(Reverse((now + within.mul_f64(fastrand::f64()), Due::Acknowledge(number))));
         }
         left
     }
@@ -312,7 +340,11 @@ impl Crowd {
         stream.ack_due = false;
         if let (Some(id), Some(seen)) = (&stream.ack_id, stream.seen) {
             let body = json!({ "ackId": id, "position": seen.to_string() }).to_string();
-            self.calls.make(Call::post(Purpose::Acknowledge, "/v1/watch/ack", &body), &self.registry, &mut self.answered);
+            self.calls.make(
+                Call::post(Purpose::Acknowledge, "/v1/watch/ack", &body),
+                &self.registry,
+                &mut self.answered,
+            );
             self.take_answers();
         }
     }

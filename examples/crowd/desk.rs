@@ -1,5 +1,5 @@
-//! Commands in, answers out: one command at a time, a line each, answered by one line of JSON when it is done or its time is over
-//! (then with `"late": true`). What there is stands in `main.rs`.
+//! Commands in, answers out: one command at a time, a line each, answered by one line of JSON when
+//! it is done or its time is over (then with `"late": true`). What there is stands in `main.rs`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ impl Task {
     pub fn begin(line: &str, crowd: &mut Crowd, waker: &Arc<Waker>) -> Result<Task, String> {
         let mut words = line.split_whitespace();
         let name = words.next().unwrap_or_default();
-        let mut word = |what: &str| words.next().map(str::to_owned).ok_or(format!("`{name}` takes {what}"));
+        let mut word =
+            |what: &str| words.next().map(str::to_owned).ok_or(format!("`{name}` takes {what}"));
         let began = Instant::now();
         let (goal, within) = match name {
             "open" => {
@@ -41,10 +42,16 @@ impl Task {
                 crowd.invite(streams);
                 (Goal::There(streams), seconds(&word("seconds")?)?)
             }
-            "back" => (Goal::There(number(&word("how many streams")?)?), seconds(&word("seconds")?)?),
+            "back" => {
+                (Goal::There(number(&word("how many streams")?)?), seconds(&word("seconds")?)?)
+            }
             "acks" => {
                 let within = word("milliseconds, or `off`")?;
-                crowd.ack_within = if within == "off" { None } else { Some(Duration::from_millis(number(&within)? as u64)) };
+                crowd.ack_within = if within == "off" {
+                    None
+                } else {
+                    Some(Duration::from_millis(number(&within)? as u64))
+                };
                 (Goal::Nothing, Duration::ZERO)
             }
             "mark" => {
@@ -56,9 +63,12 @@ impl Task {
                 (Goal::Told { wanted, trigger: None }, seconds(&word("seconds")?)?)
             }
             "trigger" => {
-                let (wanted, within) = (number(&word("how many streams")?)?, seconds(&word("seconds")?)?);
+                let (wanted, within) =
+                    (number(&word("how many streams")?)?, seconds(&word("seconds")?)?);
                 let trigger = Trigger {
-                    address: word("an address")?.parse::<SocketAddr>().map_err(|error| error.to_string())?,
+                    address: word("an address")?
+                        .parse::<SocketAddr>()
+                        .map_err(|error| error.to_string())?,
                     bearer: Some(word("a bearer, or `-`")?).filter(|bearer| bearer != "-"),
                     path: word("a path")?,
                     body: words.collect::<Vec<_>>().join(" "),
@@ -67,15 +77,17 @@ impl Task {
                 crowd.mark(sent.0);
                 (Goal::Told { wanted, trigger: Some((sent, None)) }, within)
             }
-            "quiet" => {
-                (Goal::Quiet(Duration::from_millis(number(&word("milliseconds")?)? as u64)), seconds(&word("seconds")?)?)
-            }
+            "quiet" => (
+                Goal::Quiet(Duration::from_millis(number(&word("milliseconds")?)? as u64)),
+                seconds(&word("seconds")?)?,
+            ),
             "check" => {
                 crowd.check();
                 (Goal::Checked, seconds(&word("seconds")?)?)
             }
             "churn" => {
-                let (clients, a_second) = (number(&word("how many clients")?)?, number(&word("how many a second")?)?);
+                let (clients, a_second) =
+                    (number(&word("how many clients")?)?, number(&word("how many a second")?)?);
                 crowd.churn(clients, a_second);
                 (Goal::Churned, seconds(&word("seconds")?)?)
             }
@@ -97,7 +109,8 @@ impl Task {
                         json!({ "status": answer.status, "afterMs": milliseconds(&after), "body": body })
                     });
                 }
-                crowd.told.count() >= *wanted && trigger.as_ref().is_none_or(|(_, answer)| answer.is_some())
+                crowd.told.count() >= *wanted
+                    && trigger.as_ref().is_none_or(|(_, answer)| answer.is_some())
             }
             Goal::Quiet(still) => now - crowd.last_document >= *still,
             Goal::Checked => crowd.checks.left == 0,

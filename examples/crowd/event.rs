@@ -30,11 +30,14 @@ pub enum Kind {
 impl Event {
     /// The lines between two empty ones.
     pub fn of(block: &str) -> Event {
-        let mut event = Event { kind: Kind::Other, position: None, tag: None, ack_id: None, retry: None };
+        let mut event =
+            Event { kind: Kind::Other, position: None, tag: None, ack_id: None, retry: None };
         for line in block.lines() {
             match line.split_once(": ") {
                 Some(("id", id)) => event.position = Position::parse(id),
-                Some(("retry", retry)) => event.retry = retry.parse().ok().map(Duration::from_millis),
+                Some(("retry", retry)) => {
+                    event.retry = retry.parse().ok().map(Duration::from_millis)
+                }
                 Some(("data", data)) => event.read(data),
                 _ => {}
             }
@@ -51,9 +54,12 @@ impl Event {
             Some("strategy" | "strategies") => Kind::Document,
             Some("heartbeat") => Kind::Heartbeat,
             Some("goodbye") => {
-                let after =
-                    data.split_once("\"afterMs\":").map(|(_, rest)| rest.trim_end_matches(|c: char| !c.is_ascii_digit()));
-                let after = after.map(|after| after.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default());
+                let after = data
+                    .split_once("\"afterMs\":")
+                    .map(|(_, rest)| rest.trim_end_matches(|c: char| !c.is_ascii_digit()));
+                let after = after.map(|after| {
+                    after.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default()
+                });
                 Kind::Goodbye {
                     reason: text(data, "\"reason\":\"").unwrap_or_default().into(),
                     after: after.and_then(|after| after.parse().ok()).map(Duration::from_millis),
@@ -67,6 +73,7 @@ impl Event {
 /// What stands after a name, up to a quote that no backslash takes back.
 fn text<'a>(data: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = data.split_once(name)?;
-    let end = rest.match_indices('"').find(|(at, _)| *at == 0 || rest.as_bytes()[at - 1] != b'\\')?;
+    let end =
+        rest.match_indices('"').find(|(at, _)| *at == 0 || rest.as_bytes()[at - 1] != b'\\')?;
     Some(&rest[..end.0])
 }

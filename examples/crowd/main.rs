@@ -1,15 +1,20 @@
-//! A crowd of clients that watch: thousands of streams in one process and on one thread, each of which notes what it is told and when, and
-//! comes back when its stream ends. `scripts/bench streams` and `prove streams` steer it; by hand it is as good as them.
+//! A crowd of clients that watch: thousands of streams in one process and on one thread, each of
+//! which notes what it is told and when, and comes back when its stream ends. `scripts/bench
+//! streams` and `prove streams` steer it; by hand it is as good as them.
 //!
-//! `crowd [ADDRESS] [--path P] [--keys PREFIX] [--at-once N] [--rude PERCENT] [--reading all|slow|never]`, and then on stdin, a line each:
+//! `crowd [ADDRESS] [--path P] [--keys PREFIX] [--at-once N] [--rude PERCENT] [--reading
+//! all|slow|never]`, and then on stdin, a line each:
 //!
 //! - `open N SECONDS`: N streams come, and all are there; `back N SECONDS`: N are there (again)
-//! - `trigger N SECONDS ADDRESS BEARER|- PATH BODY`: makes a call that changes something; N streams were told, and when since it was sent
+//! - `trigger N SECONDS ADDRESS BEARER|- PATH BODY`: makes a call that changes something; N streams
+//!   were told, and when since it was sent
 //! - `mark`, `wait N SECONDS`: the same, for a change that somebody else makes after the mark
-//! - `quiet MS SECONDS`: nobody was told anything for so long; who was told what since the mark by then
+//! - `quiet MS SECONDS`: nobody was told anything for so long; who was told what since the mark by
+//!   then
 //! - `acks MS|off`: each stream acknowledges what it sees, after a random part of this time
 //! - `check SECONDS`: whether each stream holds the document that its user would be answered now
-//! - `churn N A_SECOND SECONDS`: N clients come and go: before they ask, after they asked, or once they were told
+//! - `churn N A_SECOND SECONDS`: N clients come and go: before they ask, after they asked, or once
+//!   they were told
 //! - `hold`: what all hold, and everything noted so far
 
 mod answer;
@@ -40,8 +45,8 @@ use settings::Settings;
 
 fn main() {
     let _ = rlimit::increase_nofile_limit(1 << 20);
-    if let Err(fault) =
-        Settings::of(std::env::args().skip(1)).and_then(|settings| run(settings).map_err(|error| error.to_string()))
+    if let Err(fault) = Settings::of(std::env::args().skip(1))
+        .and_then(|settings| run(settings).map_err(|error| error.to_string()))
     {
         eprintln!("crowd: {fault}");
         std::process::exit(2);
@@ -75,8 +80,14 @@ fn run(settings: Settings) -> std::io::Result<()> {
                 continue;
             }
         }
-        let next = crowd.next_timer().into_iter().chain(task.as_ref().map(|task| task.look_again(&crowd))).min();
-        match poll.poll(&mut events, next.map(|next| next.saturating_duration_since(Instant::now()))) {
+        let next = crowd
+            .next_timer()
+            .into_iter()
+            .chain(task.as_ref().map(|task| task.look_again(&crowd)))
+            .min();
+        match poll
+            .poll(&mut events, next.map(|next| next.saturating_duration_since(Instant::now())))
+        {
             Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
             _ => events.iter().for_each(|ready| crowd.ready(ready)),
         }
@@ -87,7 +98,12 @@ fn run(settings: Settings) -> std::io::Result<()> {
 fn lines(waker: Arc<Waker>) -> Receiver<String> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(Result::ok).filter(|line| !line.trim().is_empty()) {
+        for line in std::io::stdin()
+            .lock()
+            .lines()
+            .map_while(Result::ok)
+            .filter(|line| !line.trim().is_empty())
+        {
             let _ = sender.send(line);
             let _ = waker.wake();
         }

@@ -43,7 +43,8 @@ impl Noted {
         match (event.kind, event.position, event.tag) {
             (Kind::Document, Some(position), Some(tag)) => {
                 self.documents += 1;
-                self.fell_between += u64::from(first && held.is_some_and(|(held, _)| position < *held));
+                self.fell_between +=
+                    u64::from(first && held.is_some_and(|(held, _)| position < *held));
                 self.needless += u64::from(!first && held.is_some_and(|(_, held)| *held == tag));
                 stream.holds = Some((position, tag));
                 return true;
@@ -52,7 +53,9 @@ impl Noted {
                 self.heartbeats += 1;
                 self.unlike += u64::from(tag.as_ref() != held.map(|(_, held)| held));
             }
-            (Kind::Goodbye { reason, .. }, ..) => *self.goodbyes.entry(reason.into()).or_default() += 1,
+            (Kind::Goodbye { reason, .. }, ..) => {
+                *self.goodbyes.entry(reason.into()).or_default() += 1
+            }
             _ => {}
         }
         false

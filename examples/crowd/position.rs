@@ -1,4 +1,5 @@
-//! A position as events carry it: `213`, or `213+2`. It orders by revision, then by what is pending on top.
+//! A position as events carry it: `213`, or `213+2`. It orders by revision, then by what is pending
+//! on top.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What comes on a stream's connection, cut into its head and its events. Bytes are kept only while an event is not whole, so that a
-//! stream at rest costs next to nothing.
+//! What comes on a stream's connection, cut into its head and its events. Bytes are kept only while
+//! an event is not whole, so that a stream at rest costs next to nothing.
 
 use std::time::Duration;
 
@@ -47,14 +47,16 @@ impl Reader {
         let Some(end) = self.kept.windows(4).position(|four| four == b"\r\n\r\n") else { return };
         let rest = self.kept.split_off(end + 4);
         let head = String::from_utf8_lossy(&std::mem::take(&mut self.kept)).to_ascii_lowercase();
-        let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let header =
+            |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         self.body = Some(match (status, header("transfer-encoding")) {
             (200, Some(_)) => Body::Chunked(Chunks::default()),
             (200, None) => Body::Plain,
             _ => Body::Ignored,
         });
-        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let retry_after =
+            header("retry-after").and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
         heard.push(Heard::Head { status, retry_after });
         if !rest.is_empty() {
             self.take(&rest, heard);

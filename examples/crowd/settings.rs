@@ -42,8 +42,13 @@ impl Settings {
             match argument.as_str() {
                 "--path" => settings.path = next("a path")?,
                 "--keys" => settings.keys = next("what keys begin with")?,
-                "--at-once" => settings.at_once = next("a number")?.parse().map_err(|_| bad("a number"))?,
-                "--rude" => settings.rude = next("a percentage")?.parse().map_err(|_| bad("a percentage"))?,
+                "--at-once" => {
+                    settings.at_once = next("a number")?.parse().map_err(|_| bad("a number"))?
+                }
+                "--rude" => {
+                    settings.rude =
+                        next("a percentage")?.parse().map_err(|_| bad("a percentage"))?
+                }
                 "--reading" => {
                     settings.reading = match next("all, slow or never")?.as_str() {
                         "all" => Reading::All,
@@ -52,7 +57,10 @@ impl Settings {
                         _ => return Err(bad("all, slow or never")),
                     }
                 }
-                address => settings.address = address.parse().map_err(|_| format!("what is `{address}`?"))?,
+                address => {
+                    settings.address =
+                        address.parse().map_err(|_| format!("what is `{address}`?"))?
+                }
             }
         }
         Ok(settings)

@@ -1,4 +1,5 @@
-//! One client that watches: its connection, what it holds, and when it comes back once the connection has ended.
+//! One client that watches: its connection, what it holds, and when it comes back once the
+//! connection has ended.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -76,15 +77,24 @@ impl Stream {
         }
     }
 
-    /// Each from another address than its neighbours: one has too few ports for a crowd that comes back again and again.
-    pub fn connect(&mut self, to: SocketAddr, number: usize, small: bool, registry: &Registry, token: Token) -> io::Result<()> {
+    /// Each from another address than its neighbours: one has too few ports for a crowd that comes
+    /// back again and again.
+    pub fn connect(
+        &mut self,
+        to: SocketAddr,
+        number: usize,
+        small: bool,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<()> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
         socket.set_nonblocking(true)?;
         if small {
             socket.set_recv_buffer_size(SMALL_BUFFER)?;
         }
         socket.bind(&SocketAddr::from(([127, 0, 1, (1 + number % 200) as u8], 0)).into())?;
-        // That it is under way is an error here, and one that is really one shows itself as an event.
+        // That it is under way is an error here, and one that is really one shows itself as an
+        // event.
         let _ = socket.connect(&to.into());
         let mut socket = TcpStream::from_std(socket.into());
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
@@ -113,8 +123,14 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads what there is; false once there will be no more. With edges a read that does not fill the buffer has emptied the socket.
-    pub fn read(&mut self, buffer: &mut [u8], closed: bool, heard: &mut Vec<Heard>) -> io::Result<bool> {
+    /// Reads what there is; false once there will be no more. With edges a read that does not fill
+    /// the buffer has emptied the socket.
+    pub fn read(
+        &mut self,
+        buffer: &mut [u8],
+        closed: bool,
+        heard: &mut Vec<Heard>,
+    ) -> io::Result<bool> {
         let Some(socket) = &mut self.socket else { return Ok(true) };
         loop {
             match socket.read(buffer) {
@@ -135,7 +151,9 @@ impl Stream {
     /// One byte; false once there will be no more.
     pub fn sip(&mut self) -> bool {
         let byte = self.socket.as_mut().map(|socket| socket.read(&mut [0]));
-        byte.is_none_or(|byte| byte.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |read| read > 0))
+        byte.is_none_or(|byte| {
+            byte.map_or_else(|error| error.kind() == ErrorKind::WouldBlock, |read| read > 0)
+        })
     }
 
     pub fn hear(&mut self, retry: Option<Duration>) {
@@ -153,7 +171,8 @@ impl Stream {
 
     /// How long it stays away: never just as long as everybody else who was told the same.
     pub fn comes_back_after(&mut self, left: Left, rude: bool) -> Duration {
-        let spread = |least: Duration, most: Duration| least + (most - least).mul_f64(fastrand::f64());
+        let spread =
+            |least: Duration, most: Duration| least + (most - least).mul_f64(fastrand::f64());
         match left {
             _ if rude => RUDE,
             Left::Asked(after) => spread(after, after.mul_f64(1.25)),

@@ -40,7 +40,9 @@ impl Told {
     pub fn report(&self) -> Json {
         let mut sorted = self.waits.clone();
         sorted.sort_unstable();
-        let at = |percent: usize| sorted.get(sorted.len().saturating_sub(1) * percent / 100).map(milliseconds);
+        let at = |percent: usize| {
+            sorted.get(sorted.len().saturating_sub(1) * percent / 100).map(milliseconds)
+        };
         json!({ "told": sorted.len(), "again": self.again, "firstMs": at(0), "p50Ms": at(50), "p90Ms": at(90), "p99Ms": at(99), "lastMs": at(100) })
     }
 }

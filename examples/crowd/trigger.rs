@@ -1,4 +1,5 @@
-//! The call that changes something, made so that the moment before it is sent is known: on a connection of its own that stands already.
+//! The call that changes something, made so that the moment before it is sent is known: on a
+//! connection of its own that stands already.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -21,13 +22,18 @@ pub struct Trigger {
     pub body: String,
 }
 
-/// When the call was sent, and then its answer with how long that took. Nothing comes if the call fails.
+/// When the call was sent, and then its answer with how long that took. Nothing comes if the call
+/// fails.
 pub type Sent = (Instant, Receiver<(Answer, Duration)>);
 
 impl Trigger {
     pub fn pull(&self, waker: Arc<Waker>) -> io::Result<Sent> {
         let Trigger { path, body, .. } = self;
-        let bearer = self.bearer.as_ref().map(|bearer| format!("authorization: Bearer {bearer}\r\n")).unwrap_or_default();
+        let bearer = self
+            .bearer
+            .as_ref()
+            .map(|bearer| format!("authorization: Bearer {bearer}\r\n"))
+            .unwrap_or_default();
         let length = body.len();
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n{bearer}content-length: {length}\r\n\r\n{body}",

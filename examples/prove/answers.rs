@@ -1,5 +1,6 @@
-//! Every answer is right for the position it states: while an operator flips, stops, resumes and rolls back, the file is edited and the
-//! server is restarted, clients ask for random users; afterwards each answer is compared with what the history says was in force.
+//! Every answer is right for the position it states: while an operator flips, stops, resumes and
+//! rolls back, the file is edited and the server is restarted, clients ask for random users;
+//! afterwards each answer is compared with what the history says was in force.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -55,7 +56,9 @@ struct Done {
 
 pub fn prove(run: &Run) -> Result<Outcome, String> {
     if !agrees_with_the_vectors() {
-        return Err("the reference does not agree with the published vectors of the hash".to_owned());
+        return Err(
+            "the reference does not agree with the published vectors of the hash".to_owned()
+        );
     }
     let wanted = run.count.unwrap_or(if run.short { 20_000 } else { 1_000_000 });
     let at_most = Duration::from_secs(run.seconds.unwrap_or(if run.short { 40 } else { 3_600 }));
@@ -63,8 +66,11 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     let mut files = vec![file(&mut rng, 0)];
     let home = Home::new(&[("build-events.yaml", &files[0].0)]);
     let mut server = run.program.start(&home)?;
-    let shared =
-        Arc::new(Shared { address: Mutex::new(server.public), count: AtomicU64::new(0), over: AtomicBool::new(false) });
+    let shared = Arc::new(Shared {
+        address: Mutex::new(server.public),
+        count: AtomicU64::new(0),
+        over: AtomicBool::new(false),
+    });
     let askers: Vec<_> = (0..ASKERS)
         .map(|asker| {
             let (shared, seed) = (shared.clone(), run.seed * 100 + asker);
@@ -73,7 +79,9 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         .collect();
     let (began, mut done, mut operator) = (Instant::now(), Done::default(), server.operator()?);
     let (mut saved, mut restarted) = (began, began);
-    while (shared.count.load(Relaxed) < wanted || began.elapsed() < AT_LEAST) && began.elapsed() < at_most {
+    while (shared.count.load(Relaxed) < wanted || began.elapsed() < AT_LEAST)
+        && began.elapsed() < at_most
+    {
         if restarted.elapsed() > BETWEEN_RESTARTS {
             server = restart(run, &home, server, &mut done)?;
             *shared.address.lock().map_err(|_| "a client panicked")? = server.public;
@@ -124,7 +132,9 @@ fn file(rng: &mut Rng, number: usize) -> (String, File) {
     let share = |share: u64| format!("{}.{:03}%", share / 1000, share % 1000);
     let allow: String = allow
         .iter()
-        .map(|(users, strategy)| format!("  - {{ users: [{}], strategy: {strategy} }}\n", users.join(", ")))
+        .map(|(users, strategy)| {
+            format!("  - {{ users: [{}], strategy: {strategy} }}\n", users.join(", "))
+        })
         .collect();
     let text = format!(
         "version: 1\nflag: {FLAG}\ndescription: save {number}\nsalt: {salt}\nenabled: {enabled}\ndefault: polling\n\
@@ -151,13 +161,18 @@ fn restart(run: &Run, home: &Home, server: Server, done: &mut Done) -> Result<Se
 fn order(operator: &mut Wire, rng: &mut Rng, done: &mut Done) -> Result<(), String> {
     let share = |rng: &mut Rng, below: u64| format!("{}%", rng.below(below));
     let (verb, body) = match rng.below(20) {
-        0..10 => ("set", json!({ "realtime-v2": share(rng, 60), "disabled": share(rng, 40), "reason": "proof" })),
+        0..10 => (
+            "set",
+            json!({ "realtime-v2": share(rng, 60), "disabled": share(rng, 40), "reason": "proof" }),
+        ),
         10 | 11 => ("stop", json!({})),
         12..16 => ("resume", json!({ "reason": "proof" })),
         16 | 17 => ("unset", json!({ "reason": "proof" })),
         _ => ("rollback", json!({ "reason": "proof" })),
     };
-    let answer = operator.order(FLAG, verb, None, &body.to_string()).map_err(|error| format!("{verb}: {error}"))?;
+    let answer = operator
+        .order(FLAG, verb, None, &body.to_string())
+        .map_err(|error| format!("{verb}: {error}"))?;
     done.orders += 1;
     match answer.status {
         200 | 202 | 400..500 => Ok(()),
@@ -179,10 +194,17 @@ fn ask_on(shared: &Shared, mut rng: Rng) -> Seen {
         let mut last = (0, 0);
         while !shared.over.load(Relaxed) {
             let user = rng.below(USERS);
-            let Ok(answer) = wire.ask(FLAG, &format!("{{\"targetingKey\":\"u-{user}\"}}")) else { break };
+            let Ok(answer) = wire.ask(FLAG, &format!("{{\"targetingKey\":\"u-{user}\"}}")) else {
+                break;
+            };
             shared.count.fetch_add(1, Relaxed);
             let Some(position) = position(&answer.position).filter(|_| answer.status == 200) else {
-                seen.refused.push(format!("{} {} {}", answer.status, answer.position, answer.json()));
+                seen.refused.push(format!(
+                    "{} {} {}",
+                    answer.status,
+                    answer.position,
+                    answer.json()
+                ));
                 continue;
             };
             seen.backwards += u64::from(position < last);
@@ -210,7 +232,11 @@ fn judge(past: &Past, seen: &[Seen]) -> Outcome {
     for seen in seen {
         backwards += seen.backwards;
         after_restart += seen.backwards_after_restart;
-        let bodies: Vec<Json> = seen.bodies.iter().map(|body| serde_json::from_slice(body).unwrap_or_default()).collect();
+        let bodies: Vec<Json> = seen
+            .bodies
+            .iter()
+            .map(|body| serde_json::from_slice(body).unwrap_or_default())
+            .collect();
         for body in bodies.iter().filter(|body| !is_whole(body)) {
             torn += 1;
             outcome.fail(format!("torn: {body}"));
@@ -223,17 +249,25 @@ fn judge(past: &Past, seen: &[Seen]) -> Outcome {
             let user = format!("u-{user}");
             let wanted = past.at(*position).map(|state| answer(&state, &user));
             let body = &bodies[*body];
-            if wanted.as_ref().is_some_and(|(strategy, rule)| body["strategy"] == **strategy && body["rule"] == *rule) {
+            if wanted.as_ref().is_some_and(|(strategy, rule)| {
+                body["strategy"] == **strategy && body["rule"] == *rule
+            }) {
                 outcome.passed += times;
             } else {
                 wrong += times;
-                outcome.fail(format!("at {position:?} {user} got {} by {}, not {wanted:?}", body["strategy"], body["rule"]));
+                outcome.fail(format!(
+                    "at {position:?} {user} got {} by {}, not {wanted:?}",
+                    body["strategy"], body["rule"]
+                ));
             }
         }
     }
-    outcome
-        .check(backwards == 0, || format!("{backwards} answers stated an older position than one before on their connection"));
-    outcome.check(after_restart == 0, || format!("{after_restart} first answers after a restart stated an older position"));
+    outcome.check(backwards == 0, || {
+        format!("{backwards} answers stated an older position than one before on their connection")
+    });
+    outcome.check(after_restart == 0, || {
+        format!("{after_restart} first answers after a restart stated an older position")
+    });
     outcome.figures = json!({ "wrong": wrong, "torn": torn, "backwards": backwards, "backwardsAfterRestart": after_restart, "beforeItsCommit": pending });
     outcome
 }

@@ -1,8 +1,10 @@
-//! A second opinion on every answer, written from the design and from nothing in `src`: slow, plain, and with a hash of its own.
+//! A second opinion on every answer, written from the design and from nothing in `src`: slow,
+//! plain, and with a hash of its own.
 
 /// MurmurHash3 x86 32-bit with seed 0.
 fn murmur(bytes: &[u8]) -> u32 {
-    let mix = |block: u32| block.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
+    let mix =
+        |block: u32| block.wrapping_mul(0xcc9e_2d51).rotate_left(15).wrapping_mul(0x1b87_3593);
     let mut hash = 0_u32;
     for block in bytes.chunks(4) {
         let number = block.iter().rev().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
@@ -79,5 +81,8 @@ pub fn answer(state: &State, user: &str) -> (String, &'static str) {
 pub fn agrees_with_the_vectors() -> bool {
     [("u-1", 585_828_482, 13_639), ("u-4711", 290_527_794, 6_764), ("é", 554_125_591, 12_901)]
         .into_iter()
-        .all(|(user, hash, at)| murmur(format!("build-events:{user}").as_bytes()) == hash && bucket("build-events", user) == at)
+        .all(|(user, hash, at)| {
+            murmur(format!("build-events:{user}").as_bytes()) == hash
+                && bucket("build-events", user) == at
+        })
 }

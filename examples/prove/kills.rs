@@ -1,5 +1,6 @@
-//! Nothing that was acknowledged is lost, doubled or halved, however often the server is killed: clients flip flags until `kill -9`, it is
-//! started again on the same data, and the history is read against what each client was told.
+//! Nothing that was acknowledged is lost, doubled or halved, however often the server is killed:
+//! clients flip flags until `kill -9`, it is started again on the same data, and the history is
+//! read against what each client was told.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -42,7 +43,8 @@ pub struct Told {
 
 pub fn prove(run: &Run) -> Result<Outcome, String> {
     let count = run.count.unwrap_or(if run.short { 100 } else { 10_000 });
-    let until = Instant::now() + Duration::from_secs(run.seconds.unwrap_or(if run.short { 20 } else { 86_400 }));
+    let until = Instant::now()
+        + Duration::from_secs(run.seconds.unwrap_or(if run.short { 20 } else { 86_400 }));
     let (begun, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let lanes: Vec<_> = (0..run.lanes.max(1))
         .map(|lane| {
@@ -50,7 +52,9 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
             thread::spawn(move || {
                 let mut ledgers = Ledgers::default();
                 let mut seed = Rng::new(run.seed.wrapping_mul(1_000).wrapping_add(lane));
-                while begun.load(Relaxed) < count && (Instant::now() < until || begun.load(Relaxed) < AT_LEAST) {
+                while begun.load(Relaxed) < count
+                    && (Instant::now() < until || begun.load(Relaxed) < AT_LEAST)
+                {
                     ledgers.add(one_history(&run, seed.next(), &begun, count));
                 }
                 ledgers
@@ -128,7 +132,8 @@ impl Counts {
             cut_off: self.cut_off + other.cut_off,
             cut_off_and_done: self.cut_off_and_done + other.cut_off_and_done,
             revisions: self.revisions + other.revisions,
-            started_without_database: self.started_without_database + other.started_without_database,
+            started_without_database: self.started_without_database
+                + other.started_without_database,
             late_while_checked: self.late_while_checked + other.late_while_checked,
         }
     }
@@ -139,9 +144,11 @@ fn one_history(run: &Run, seed: u64, begun: &AtomicU64, count: u64) -> (Outcome,
     let mut rng = Rng::new(seed);
     let mut flags: Vec<String> = (0..CLIENTS).map(|client| format!("own-{client}")).collect();
     flags.push(SHARED.to_owned());
-    let texts: Vec<String> = flags.iter().map(|key| flag(key, "rollout: { realtime-v2: 10% }")).collect();
+    let texts: Vec<String> =
+        flags.iter().map(|key| flag(key, "rollout: { realtime-v2: 10% }")).collect();
     let names: Vec<String> = flags.iter().map(|key| format!("{key}.yaml")).collect();
-    let files: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
+    let files: Vec<(&str, &str)> =
+        names.iter().map(String::as_str).zip(texts.iter().map(String::as_str)).collect();
     let home = Home::new(&files);
     let mut ledger = Ledger::new(flags);
     for _ in 0..KILLS_A_HISTORY {
@@ -165,7 +172,8 @@ fn one_history(run: &Run, seed: u64, begun: &AtomicU64, count: u64) -> (Outcome,
 fn one_life(run: &Run, home: &Home, rng: &mut Rng, ledger: &mut Ledger) -> Result<(), String> {
     if rng.percent(10) && home.data.join("admin.token").exists() {
         let mut child = run.program.command(home);
-        let mut child = child.stderr(std::process::Stdio::null()).spawn().map_err(|error| error.to_string())?;
+        let mut child =
+            child.stderr(std::process::Stdio::null()).spawn().map_err(|error| error.to_string())?;
         thread::sleep(Duration::from_micros(rng.below(60_000)));
         let killed = child.kill().and_then(|()| child.wait());
         killed.map_err(|error| error.to_string())?;
@@ -196,14 +204,24 @@ fn flip(mut wire: Wire, client: usize, mut rng: Rng, life: &str) -> Vec<Sent> {
     for number in 0.. {
         let flag = if rng.percent(70) { format!("own-{client}") } else { SHARED.to_owned() };
         let (verb, body) = match rng.below(10) {
-            0..5 => ("set", json!({ "realtime-v2": format!("{}%", rng.one_of(&SHARES)), "reason": "proof" })),
+            0..5 => (
+                "set",
+                json!({ "realtime-v2": format!("{}%", rng.one_of(&SHARES)), "reason": "proof" }),
+            ),
             5 | 6 => ("stop", json!({})),
             7 | 8 => ("resume", json!({ "reason": "proof" })),
             _ => ("rollback", json!({ "reason": "proof" })),
         };
-        let mut request = Sent { key: format!("{life}-{client}-{number}"), flag, verb, body: body.to_string(), told: None };
+        let mut request = Sent {
+            key: format!("{life}-{client}-{number}"),
+            flag,
+            verb,
+            body: body.to_string(),
+            told: None,
+        };
         let answer = wire.order(&request.flag, verb, Some(&request.key), &request.body);
-        request.told = answer.ok().map(|answer| Told { status: answer.status, body: answer.json() });
+        request.told =
+            answer.ok().map(|answer| Told { status: answer.status, body: answer.json() });
         let gone = request.told.is_none();
         sent.push(request);
         if gone {

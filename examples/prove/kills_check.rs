@@ -1,5 +1,5 @@
-//! What must hold after a restart, from what the clients were told: each key at most once, each acknowledged change there, each flag as
-//! its last change left it, and the whole history sound.
+//! What must hold after a restart, from what the clients were told: each key at most once, each
+//! acknowledged change there, each flag as its last change left it, and the whole history sound.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -87,13 +87,23 @@ impl Ledger {
     /// Whatever was found at the start: who was told last that a flag is stopped finds it so.
     fn check_stops(&mut self, server: &Server) -> Result<(), String> {
         let mut last: BTreeMap<&str, &Sent> = BTreeMap::new();
-        let of_owners = self.fresh.iter().filter_map(|key| self.sent.get(key)).filter(|sent| sent.flag != SHARED);
+        let of_owners = self
+            .fresh
+            .iter()
+            .filter_map(|key| self.sent.get(key))
+            .filter(|sent| sent.flag != SHARED);
         last.extend(of_owners.map(|sent| (sent.flag.as_str(), sent)));
         let mut client = server.client()?;
         for (flag, sent) in last {
-            let Some(told) = sent.told.as_ref().filter(|told| matches!(told.status, 200 | 202)) else { continue };
-            let stopped = told.body["flag"]["live"].as_str().is_some_and(|live| live.starts_with("STOPPED"));
-            let answer = client.ask(flag, &json!({ "targetingKey": "u-1" }).to_string()).map_err(|error| error.to_string())?;
+            let Some(told) = sent.told.as_ref().filter(|told| matches!(told.status, 200 | 202))
+            else {
+                continue;
+            };
+            let stopped =
+                told.body["flag"]["live"].as_str().is_some_and(|live| live.starts_with("STOPPED"));
+            let answer = client
+                .ask(flag, &json!({ "targetingKey": "u-1" }).to_string())
+                .map_err(|error| error.to_string())?;
             let (answer, position) = (answer.json(), answer.position);
             self.outcome.check(!stopped || answer["rule"] == "stop", || {
                 format!(
@@ -123,7 +133,8 @@ impl Ledger {
         }
     }
 
-    /// What only the database can tell. On a starved machine it may be given up for a moment; that is counted, and it must come back.
+    /// What only the database can tell. On a starved machine it may be given up for a moment; that
+    /// is counted, and it must come back.
     fn read(&mut self, operator: &mut Wire, path: &str) -> Result<Json, String> {
         for _ in 0..3 {
             match get(operator, path)? {
@@ -142,7 +153,8 @@ impl Ledger {
     fn read_history(&mut self, operator: &mut Wire) -> Result<(), String> {
         let (mut rows, mut before) = (Vec::new(), String::new());
         loop {
-            let page = self.read(operator, &format!("/v1/history?limit=200&after={}{before}", self.checked))?;
+            let page = self
+                .read(operator, &format!("/v1/history?limit=200&after={}{before}", self.checked))?;
             let page = page["revisions"].as_array().cloned().unwrap_or_default();
             let Some(last) = page.last() else { break };
             before = format!("&before={}", last["revision"]);
@@ -154,7 +166,9 @@ impl Ledger {
         }
         for row in rows.into_iter().rev() {
             let number = row["revision"].as_u64().unwrap_or_default();
-            self.outcome.check(number == self.checked + 1, || format!("revision {number} follows {}", self.checked));
+            self.outcome.check(number == self.checked + 1, || {
+                format!("revision {number} follows {}", self.checked)
+            });
             self.checked = number;
             self.read_row(number, &row);
         }
@@ -165,20 +179,26 @@ impl Ledger {
         for change in row["changes"].as_array().into_iter().flatten() {
             let flag = change["key"].as_str().unwrap_or_default().to_owned();
             let was = self.serves.insert(flag, change["is"].clone()).unwrap_or_default();
-            self.outcome.check(was == change["was"], || format!("revision {number} found {}, not {was}", change["was"]));
+            self.outcome.check(was == change["was"], || {
+                format!("revision {number} found {}, not {was}", change["was"])
+            });
         }
         let Some(key) = row["idempotencyKey"].as_str() else {
-            return self.outcome.check(row["origin"] == "file", || format!("revision {number} came from nowhere: {row}"));
+            return self.outcome.check(row["origin"] == "file", || {
+                format!("revision {number} came from nowhere: {row}")
+            });
         };
         let doubled = self.done.insert(key.to_owned(), number);
-        self.outcome.check(doubled.is_none(), || format!("{key} made revisions {doubled:?} and {number}"));
+        self.outcome
+            .check(doubled.is_none(), || format!("{key} made revisions {doubled:?} and {number}"));
         let change = &row["changes"][0];
         let same = self.sent.get(key).is_some_and(|sent| {
             change["key"] == sent.flag.as_str()
                 && change["action"] == sent.verb
                 && row["changes"].as_array().map(Vec::len) == Some(1)
         });
-        self.outcome.check(same, || format!("revision {number} is not what {key} asked for: {row}"));
+        self.outcome
+            .check(same, || format!("revision {number} is not what {key} asked for: {row}"));
     }
 
     /// What was said is in the history, and nothing else is.
@@ -205,8 +225,12 @@ impl Ledger {
                 (503, _) => true,
                 _ => false,
             };
-            self.outcome
-                .check(holds, || format!("{} was told {} {said:?}, and the history says {found:?}", sent.key, told.status));
+            self.outcome.check(holds, || {
+                format!(
+                    "{} was told {} {said:?}, and the history says {found:?}",
+                    sent.key, told.status
+                )
+            });
             if sent.flag != SHARED && (told.status == 200 || told.status == 202) {
                 last.insert(&sent.flag, (sent, told));
             }
@@ -214,34 +238,52 @@ impl Ledger {
         // Only its owner changes it: it stands as that was told last, but for what was cut off.
         for (flag, (sent, told)) in last.into_iter().filter(|(flag, _)| !cut_off.contains(flag)) {
             let (said, serves) = (&told.body["flag"]["live"], &self.serves[flag]);
-            self.outcome.check(said == serves, || format!("{flag} serves {serves}, and {} was told {said}", sent.key));
+            self.outcome.check(said == serves, || {
+                format!("{flag} serves {serves}, and {} was told {said}", sent.key)
+            });
         }
     }
 
     fn check_live(&mut self, status: &Json, server: &Server) -> Result<(), String> {
         let mut client = server.client()?;
         for flag in self.flags.clone() {
-            let live = status["flags"].as_array().into_iter().flatten().find(|live| live["flag"] == flag.as_str());
+            let live = status["flags"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .find(|live| live["flag"] == flag.as_str());
             let live = live.map_or(Json::Null, |live| live["live"].clone());
             let serves = &self.serves[&flag];
-            self.outcome.check(live == *serves, || format!("{flag} serves {live}, and the history says {serves}"));
-            let answer = client.ask(&flag, &json!({ "targetingKey": "u-1" }).to_string()).map_err(|error| error.to_string())?;
+            self.outcome.check(live == *serves, || {
+                format!("{flag} serves {live}, and the history says {serves}")
+            });
+            let answer = client
+                .ask(&flag, &json!({ "targetingKey": "u-1" }).to_string())
+                .map_err(|error| error.to_string())?;
             let stopped = live.as_str().is_some_and(|live| live.starts_with("STOPPED"));
             let answers = answer.json()["rule"] == "stop";
-            self.outcome.check(stopped == answers, || format!("{flag} serves {live} and answers {}", answer.json()));
+            self.outcome.check(stopped == answers, || {
+                format!("{flag} serves {live} and answers {}", answer.json())
+            });
         }
         Ok(())
     }
 
     /// What was cut off, under the same key: at most one revision comes of both.
     fn send_again(&mut self, server: &Server) -> Result<(), String> {
-        let cut_off: Vec<Sent> = self.sent.values().filter(|sent| sent.told.is_none()).cloned().collect();
+        let cut_off: Vec<Sent> =
+            self.sent.values().filter(|sent| sent.told.is_none()).cloned().collect();
         for sent in cut_off {
             let told = again(server, &sent)?;
             if let Some(revision) = self.done.get(&sent.key) {
-                let repeated = told.status == 200 && told.body["outcome"] == "repeated" && told.body["revision"] == *revision;
+                let repeated = told.status == 200
+                    && told.body["outcome"] == "repeated"
+                    && told.body["revision"] == *revision;
                 self.outcome.check(repeated, || {
-                    format!("{} is revision {revision}; sent again it was told {} {}", sent.key, told.status, told.body)
+                    format!(
+                        "{} is revision {revision}; sent again it was told {} {}",
+                        sent.key, told.status, told.body
+                    )
                 });
             }
             self.fresh.push(sent.key.clone());

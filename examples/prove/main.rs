@@ -1,5 +1,6 @@
-//! The reliability proofs: each drives the real `turnout` in a process of its own, prints one JSON line and `N passed, N failed`, and ends
-//! with code 1 if anything failed. `scripts/prove` builds and runs it; the raw results of the long forms stand in docs/proof.
+//! The reliability proofs: each drives the real `turnout` in a process of its own, prints one JSON
+//! line and `N passed, N failed`, and ends with code 1 if anything failed. `scripts/prove` builds
+//! and runs it; the raw results of the long forms stand in docs/proof.
 //!
 //! `prove PROOF [N] [--short] [--seed S] [--lanes L] [--seconds S] [--keep FILE]`
 
@@ -99,11 +100,24 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     let mut rest = arguments.iter();
     let wanted = rest.next().map(String::as_str).unwrap_or_default();
     let names = PROOFS.map(|(name, _)| name).join(", ");
-    let (name, proof) = PROOFS.into_iter().find(|(name, _)| *name == wanted).ok_or(format!("name a proof: {names}"))?;
-    let (mut run, mut keep) =
-        (Run { program: Program::beside(), count: None, short: false, seed: 1, lanes: 1, seconds: None }, None);
+    let (name, proof) = PROOFS
+        .into_iter()
+        .find(|(name, _)| *name == wanted)
+        .ok_or(format!("name a proof: {names}"))?;
+    let (mut run, mut keep) = (
+        Run {
+            program: Program::beside(),
+            count: None,
+            short: false,
+            seed: 1,
+            lanes: 1,
+            seconds: None,
+        },
+        None,
+    );
     while let Some(argument) = rest.next() {
-        let mut number = || rest.next().and_then(|n| n.parse().ok()).ok_or(format!("{argument} takes a number"));
+        let mut number =
+            || rest.next().and_then(|n| n.parse().ok()).ok_or(format!("{argument} takes a number"));
         match argument.as_str() {
             "--short" => run.short = true,
             "--seed" => run.seed = number()?,
@@ -131,9 +145,14 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     println!("{line}");
     if let Some(path) = keep {
         let text = serde_json::to_string_pretty(&line).map_err(|error| error.to_string())?;
-        std::fs::write(path, text + "\n").map_err(|error| format!("cannot write {path}: {error}"))?;
+        std::fs::write(path, text + "\n")
+            .map_err(|error| format!("cannot write {path}: {error}"))?;
     }
-    outcome.not_checked.iter().chain(&outcome.missing).for_each(|what| println!("NOT CHECKED: {what}"));
+    outcome
+        .not_checked
+        .iter()
+        .chain(&outcome.missing)
+        .for_each(|what| println!("NOT CHECKED: {what}"));
     println!("{} passed, {} failed", outcome.passed, outcome.failures.len());
     let all_seen = outcome.missing.is_empty() || std::env::var("CI").as_deref() != Ok("true");
     Ok(outcome.failures.is_empty() && all_seen)
@@ -149,5 +168,7 @@ pub fn percentile(values: &[f64], percent: f64) -> f64 {
 
 /// A flag in YAML: everything it needs, and some lines more.
 pub fn flag(key: &str, more: &str) -> String {
-    format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
+    format!(
+        "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n"
+    )
 }

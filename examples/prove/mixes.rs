@@ -1,5 +1,6 @@
-//! A stop is in force within a second and stays, whatever else goes wrong: every mix of the database up, gone or locked by another
-//! program, the flag's file whole or broken, a crowd of connections or none, and room on the disk or none.
+//! A stop is in force within a second and stays, whatever else goes wrong: every mix of the
+//! database up, gone or locked by another program, the flag's file whole or broken, a crowd of
+//! connections or none, and room on the disk or none.
 
 use std::thread;
 
@@ -53,7 +54,8 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         for crowd in [0, crowd] {
             for broken_file in [false, true] {
                 // The short form takes each way of losing the database in turn.
-                let lost = if broken_file == (crowd > 0) { Database::Gone } else { Database::Locked };
+                let lost =
+                    if broken_file == (crowd > 0) { Database::Gone } else { Database::Locked };
                 for database in [Database::Up, Database::Gone, Database::Locked] {
                     if !run.short || database == Database::Up || database == lost {
                         mixes.push(Mix { database, broken_file, crowd, full });
@@ -67,7 +69,8 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     let lanes = if run.short { 4 } else { 1 };
     for some in mixes.chunks(lanes) {
         let ended: Vec<_> = thread::scope(|scope| {
-            let begun: Vec<_> = some.iter().map(|mix| scope.spawn(|| several(run, *mix, times))).collect();
+            let begun: Vec<_> =
+                some.iter().map(|mix| scope.spawn(|| several(run, *mix, times))).collect();
             begun.into_iter().map(|one| one.join()).collect()
         });
         for one in ended {
@@ -80,9 +83,9 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     let lost = 4 * times;
     for _ in 0..lost {
         match mixes_one::stop_and_lose(run) {
-            Ok(answer) => {
-                outcome.check(answer["rule"] == "stop", || format!("killed and without its database it answers {answer}"))
-            }
+            Ok(answer) => outcome.check(answer["rule"] == "stop", || {
+                format!("killed and without its database it answers {answer}")
+            }),
             Err(fault) => outcome.fail(format!("killed and without its database: {fault}")),
         }
     }
@@ -93,7 +96,8 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
 
 fn several(run: &Run, mix: Mix, times: usize) -> (Json, Vec<f64>, Outcome) {
     let (name, mut outcome) = (mix.name(), Outcome::default());
-    let (mut waits, mut said, mut held, mut promised, mut crowd) = (Vec::new(), Vec::new(), 0, 0, 0);
+    let (mut waits, mut said, mut held, mut promised, mut crowd) =
+        (Vec::new(), Vec::new(), 0, 0, 0);
     for _ in 0..times {
         let seen = match mixes_one::stop(run, mix) {
             Ok(seen) => seen,
@@ -105,8 +109,12 @@ fn several(run: &Run, mix: Mix, times: usize) -> (Json, Vec<f64>, Outcome) {
         let wait = seen.wait_ms;
         outcome.check(wait <= BAR_MS, || format!("{name}: a stop took {wait:.0} ms"));
         let survives = seen.told["survivesRestart"] == true;
-        outcome.check(survives, || format!("{name}: the stop does not survive a restart: {}", seen.told));
-        outcome.check(!survives || seen.holds_after_restart, || format!("{name}: the stop was gone after a restart"));
+        outcome.check(survives, || {
+            format!("{name}: the stop does not survive a restart: {}", seen.told)
+        });
+        outcome.check(!survives || seen.holds_after_restart, || {
+            format!("{name}: the stop was gone after a restart")
+        });
         held += u64::from(seen.holds_after_restart);
         promised += u64::from(survives);
         crowd = crowd.max(seen.crowd);

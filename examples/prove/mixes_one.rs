@@ -1,4 +1,5 @@
-//! One stop in one mix: brings it about, measures, kills the server, starts it again in the same mix and looks.
+//! One stop in one mix: brings it about, measures, kills the server, starts it again in the same
+//! mix and looks.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -62,18 +63,32 @@ pub fn stop(run: &Run, mix: Mix) -> Result<Seen, String> {
     let open = crowd.leave();
     let before = (server.public, server.admin);
     server.kill();
-    let server = if disk.is_some() { run.program.start_at(&home, before)? } else { run.program.start(&home)? };
+    let server = if disk.is_some() {
+        run.program.start_at(&home, before)?
+    } else {
+        run.program.start(&home)?
+    };
     let answer = server.client()?.ask("lane", QUESTION).map_err(|error| error.to_string())?;
     drop((server, lock, disk));
-    Ok(Seen { wait_ms, status, told, holds_after_restart: answer.json()["rule"] == "stop", crowd: open })
+    Ok(Seen {
+        wait_ms,
+        status,
+        told,
+        holds_after_restart: answer.json()["rule"] == "stop",
+        crowd: open,
+    })
 }
 
-/// What is answered when the server is killed as soon as it said that a stop is committed, and the database is gone at the next start.
+/// What is answered when the server is killed as soon as it said that a stop is committed, and the
+/// database is gone at the next start.
 pub fn stop_and_lose(run: &Run) -> Result<Json, String> {
     let home = Home::new(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 100% }"))]);
     let server = run.program.start(&home)?;
     reach("a last good state", || Ok(home.data.join("last-good").exists()))?;
-    let told = server.operator()?.order("lane", "stop", None, "").map_err(|error| format!("stop: {error}"))?;
+    let told = server
+        .operator()?
+        .order("lane", "stop", None, "")
+        .map_err(|error| format!("stop: {error}"))?;
     server.kill();
     if told.status != 200 {
         return Err(format!("stop was told {} {}", told.status, told.json()));
@@ -95,7 +110,9 @@ fn measure(server: &Server) -> Result<(f64, u16, Json), String> {
     let ordered = thread::spawn(move || operator.order("lane", "stop", None, ""));
     let wait_ms = loop {
         match client.ask("lane", QUESTION) {
-            Ok(answer) if answer.json()["rule"] == "stop" => break began.elapsed().as_secs_f64() * 1000.0,
+            Ok(answer) if answer.json()["rule"] == "stop" => {
+                break began.elapsed().as_secs_f64() * 1000.0;
+            }
             Ok(_) => {}
             // The longest idle connection makes room for new ones: it may be this one.
             Err(_) => client = server.client()?,
@@ -104,7 +121,10 @@ fn measure(server: &Server) -> Result<(f64, u16, Json), String> {
             return Err("the stop never came into force".to_owned());
         }
     };
-    let told = ordered.join().map_err(|_| "the operator panicked")?.map_err(|error| format!("stop: {error}"))?;
+    let told = ordered
+        .join()
+        .map_err(|_| "the operator panicked")?
+        .map_err(|error| format!("stop: {error}"))?;
     Ok((wait_ms, told.status, told.json()))
 }
 
@@ -136,14 +156,18 @@ struct Locked {
 
 impl Locked {
     fn take(home: &Home) -> Result<Locked, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| error.to_string())?;
         let options = SqliteConnectOptions::new().filename(home.data.join("turnout.db"));
         let connection = runtime.block_on(async {
             let mut connection = options.connect().await?;
             connection.execute("BEGIN IMMEDIATE").await?;
             Ok::<_, sqlx::Error>(connection)
         });
-        let connection = connection.map_err(|error| format!("cannot lock the database: {error}"))?;
+        let connection =
+            connection.map_err(|error| format!("cannot lock the database: {error}"))?;
         Ok(Locked { _connection: connection, _runtime: runtime })
     }
 }
@@ -161,7 +185,10 @@ impl Filled {
     fn mount(home: &Home) -> Result<Filled, String> {
         fs::create_dir_all(&home.data).map_err(|error| error.to_string())?;
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", SMALL_DISK, "tmpfs"]).arg(&home.data).stderr(Stdio::null());
+        mount
+            .args(["-t", "tmpfs", "-o", SMALL_DISK, "tmpfs"])
+            .arg(&home.data)
+            .stderr(Stdio::null());
         match mount.status() {
             Ok(status) if status.success() => Ok(Filled(home.data.clone())),
             _ => Err("a small disk may not be mounted here; needs root".to_owned()),
@@ -201,7 +228,10 @@ impl Crowd {
         let room = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024).saturating_sub(500) as usize;
         let (size, address) = (size.min(room), server.public);
         crowd.thread = Some(thread::spawn(move || {
-            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build()
+            else {
+                return;
+            };
             runtime.block_on(async move {
                 for one in 0..size {
                     tokio::spawn(member(address, over.clone(), open.clone(), one));
@@ -237,9 +267,16 @@ impl Drop for Crowd {
     }
 }
 
-async fn member(address: std::net::SocketAddr, over: Arc<AtomicBool>, open: Arc<AtomicUsize>, one: usize) {
-    let request =
-        format!("POST /v1/strategy/lane HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n{QUESTION}", QUESTION.len());
+async fn member(
+    address: std::net::SocketAddr,
+    over: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
+    one: usize,
+) {
+    let request = format!(
+        "POST /v1/strategy/lane HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n\r\n{QUESTION}",
+        QUESTION.len()
+    );
     // They come over some seconds, and each asks every few.
     tokio::time::sleep(Duration::from_micros(one as u64 * 150)).await;
     while !over.load(Relaxed) {

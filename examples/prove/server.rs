@@ -1,4 +1,5 @@
-//! The real program in a process of its own, over folders of its own, on free ports; killed when it is dropped.
+//! The real program in a process of its own, over folders of its own, on free ports; killed when it
+//! is dropped.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 use crate::wire::Wire;
 
@@ -29,14 +30,18 @@ impl Home {
         let folder = TempDir::with_prefix("turnout-prove-").expect("a temporary folder");
         let (data, flags) = (folder.path().join("data"), folder.path().join("flags"));
         fs::create_dir_all(&flags).expect("a flags folder");
-        files.iter().for_each(|(name, text)| fs::write(flags.join(name), text).expect("a flag file"));
+        files
+            .iter()
+            .for_each(|(name, text)| fs::write(flags.join(name), text).expect("a flag file"));
         Home { data, flags, folder }
     }
 
     /// Saves a flag's file as editors do.
     pub fn save(&self, name: &str, text: &str) {
         let beside = self.flags.join("saving.tmp");
-        fs::write(&beside, text).and_then(|()| fs::rename(&beside, self.flags.join(name))).expect("a saved file");
+        fs::write(&beside, text)
+            .and_then(|()| fs::rename(&beside, self.flags.join(name)))
+            .expect("a saved file");
     }
 }
 
@@ -68,7 +73,11 @@ impl Program {
     }
 
     /// Starts it where the one before it listened: on a full disk it cannot say where it listens.
-    pub fn start_at(&self, home: &Home, before: (SocketAddr, SocketAddr)) -> Result<Server, String> {
+    pub fn start_at(
+        &self,
+        home: &Home,
+        before: (SocketAddr, SocketAddr),
+    ) -> Result<Server, String> {
         let mut command = self.command(home);
         command.args(["--listen", &before.0.to_string(), "--admin-listen", &before.1.to_string()]);
         Server::of(command, home, Some(before))
@@ -91,12 +100,19 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it and waits until its data folder says where it listens, or until it answers at the addresses `known`.
-    fn of(mut command: Command, home: &Home, known: Option<(SocketAddr, SocketAddr)>) -> Result<Server, String> {
+    /// Starts it and waits until its data folder says where it listens, or until it answers at the
+    /// addresses `known`.
+    fn of(
+        mut command: Command,
+        home: &Home,
+        known: Option<(SocketAddr, SocketAddr)>,
+    ) -> Result<Server, String> {
         // What a killed one left names nothing that serves.
         let _ = fs::remove_file(home.data.join("addresses.json"));
-        let spawned = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = Killed(Some(spawned.map_err(|error| format!("cannot start {command:?}: {error}"))?));
+        let spawned =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child =
+            Killed(Some(spawned.map_err(|error| format!("cannot start {command:?}: {error}"))?));
         let stderr = child.0.as_mut().and_then(|child| child.stderr.take()).ok_or("no stderr")?;
         // Read to the end, or the server would be held up by a full pipe.
         let (said, last) = mpsc::sync_channel(LINES_KEPT);
@@ -117,17 +133,22 @@ impl Server {
                 _ => {}
             }
             if running.try_wait().map_err(|error| error.to_string())?.is_some() {
-                return Err(format!("it did not start: {}", last.iter().collect::<Vec<_>>().join(" | ")));
+                return Err(format!(
+                    "it did not start: {}",
+                    last.iter().collect::<Vec<_>>().join(" | ")
+                ));
             }
             thread::sleep(Duration::from_millis(1));
         };
-        let token = fs::read_to_string(home.data.join("admin.token")).map_err(|error| format!("no admin token: {error}"))?;
+        let token = fs::read_to_string(home.data.join("admin.token"))
+            .map_err(|error| format!("no admin token: {error}"))?;
         let child = child.0.take().ok_or("no child")?;
         Ok(Server { child, public, admin, token: token.trim().to_owned() })
     }
 
     pub fn operator(&self) -> Result<Wire, String> {
-        Wire::admin(self.admin, &self.token).map_err(|error| format!("cannot reach the admin listener: {error}"))
+        Wire::admin(self.admin, &self.token)
+            .map_err(|error| format!("cannot reach the admin listener: {error}"))
     }
 
     pub fn token(&self) -> &str {
@@ -135,7 +156,8 @@ impl Server {
     }
 
     pub fn client(&self) -> Result<Wire, String> {
-        Wire::public(self.public).map_err(|error| format!("cannot reach the public listener: {error}"))
+        Wire::public(self.public)
+            .map_err(|error| format!("cannot reach the public listener: {error}"))
     }
 
     pub fn id(&self) -> u32 {
@@ -164,8 +186,14 @@ impl Drop for Server {
 
 /// Where a server listens, as its data folder says.
 fn announced(data: &Path) -> Result<Option<(SocketAddr, SocketAddr)>, String> {
-    let Some(Addresses { public, admin }) = Addresses::read(data).map_err(|error| error.to_string())? else { return Ok(None) };
-    let parse = |url: &str| url.trim_start_matches("http://").parse().map_err(|error| format!("{url}: {error}"));
+    let Some(Addresses { public, admin }) =
+        Addresses::read(data).map_err(|error| error.to_string())?
+    else {
+        return Ok(None);
+    };
+    let parse = |url: &str| {
+        url.trim_start_matches("http://").parse().map_err(|error| format!("{url}: {error}"))
+    };
     Ok(Some((parse(&public)?, parse(&admin)?)))
 }
 

@@ -1,5 +1,6 @@
-//! Whatever is left at a start, the first answer is right and it comes soon: every mix of the database and the last good state being there,
-//! damaged or gone, with the journal and without, and a folder with nothing in it. Nothing that was stopped opens and no share rises.
+//! Whatever is left at a start, the first answer is right and it comes soon: every mix of the
+//! database and the last good state being there, damaged or gone, with the journal and without, and
+//! a folder with nothing in it. Nothing that was stopped opens and no share rises.
 
 use std::fs;
 use std::path::Path;
@@ -59,7 +60,8 @@ impl Mix {
         }
     }
 
-    /// The start table of the design, as far as these mixes go. The state before the last good one is there in all of them.
+    /// The start table of the design, as far as these mixes go. The state before the last good one
+    /// is there in all of them.
     fn serves(&self) -> Serves {
         match (self.database, self.last_good) {
             _ if self.empty => Serves::Files,
@@ -83,7 +85,9 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     let server = run.program.start(&template)?;
     let mut operator = server.operator()?;
     let last_good = || fs::read(template.data.join("last-good")).unwrap_or_default();
-    for (flag, verb, body) in [("lane", "set", r#"{"realtime-v2":"50%","reason":"proof"}"#), ("halted", "stop", "")] {
+    for (flag, verb, body) in
+        [("lane", "set", r#"{"realtime-v2":"50%","reason":"proof"}"#), ("halted", "stop", "")]
+    {
         let before = last_good();
         let answer = operator.order(flag, verb, None, body).map_err(|error| error.to_string())?;
         if answer.status != 200 {
@@ -95,8 +99,9 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     server.stop();
     let all = [Left::There, Left::Damaged, Left::Gone];
     let pairs = all.into_iter().flat_map(|database| all.map(|last_good| (database, last_good)));
-    let mixes =
-        pairs.flat_map(|(database, last_good)| [true, false].map(|journal| Mix { database, last_good, journal, empty: false }));
+    let mixes = pairs.flat_map(|(database, last_good)| {
+        [true, false].map(|journal| Mix { database, last_good, journal, empty: false })
+    });
     let empty = Mix { database: Left::Gone, last_good: Left::Gone, journal: false, empty: true };
     let mut outcome = Outcome::default();
     let mut figures = Vec::new();
@@ -158,10 +163,19 @@ fn leave(template: &Home, mix: Mix) -> Result<Home, String> {
     copied.map(|()| home).map_err(|error| format!("cannot copy: {error}"))
 }
 
-/// One start: milliseconds to the first answer, which must be right, and what operators may do then.
-fn start(run: &Run, home: &Home, mix: Mix, name: &str, outcome: &mut Outcome) -> Result<f64, String> {
+/// One start: milliseconds to the first answer, which must be right, and what operators may do
+/// then.
+fn start(
+    run: &Run,
+    home: &Home,
+    mix: Mix,
+    name: &str,
+    outcome: &mut Outcome,
+) -> Result<f64, String> {
     let io = |error: std::io::Error| error.to_string();
-    let user = (0..).map(|n| format!("u-{n}")).find(|user| (10_000..50_000).contains(&bucket("lane", user)));
+    let user = (0..)
+        .map(|n| format!("u-{n}"))
+        .find(|user| (10_000..50_000).contains(&bucket("lane", user)));
     let question = json!({ "targetingKey": user }).to_string();
     let serves = mix.serves();
     let began = Instant::now();
@@ -180,20 +194,25 @@ fn start(run: &Run, home: &Home, mix: Mix, name: &str, outcome: &mut Outcome) ->
         Serves::Nothing => (("polling", "cold-start"), ("polling", "cold-start")),
     };
     for (flag, got, wanted) in [("lane", first, lane), ("halted", ask("halted")?, halted)] {
-        let right = got.1 == wanted.1 && (got.0 == wanted.0 || flag == "halted" && serves == Serves::Files);
+        let right =
+            got.1 == wanted.1 && (got.0 == wanted.0 || flag == "halted" && serves == Serves::Files);
         outcome.check(right, || format!("{name}: {flag} was answered {got:?}, not {wanted:?}"));
     }
     let ready = server.client()?.get("/readyz").map_err(io)?.status;
     let wanted = if serves == Serves::Nothing { 503 } else { 200 };
     outcome.check(ready == wanted, || format!("{name}: /readyz says {ready}, not {wanted}"));
     let mut operator = server.operator()?;
-    let set = operator.order("lane", "set", None, r#"{"realtime-v2":"60%","reason":"proof"}"#).map_err(io)?;
+    let set = operator
+        .order("lane", "set", None, r#"{"realtime-v2":"60%","reason":"proof"}"#)
+        .map_err(io)?;
     let wanted = match (mix.is_up(), serves) {
         (true, _) => 200,
         (false, Serves::Nothing) => 404,
         (false, _) => 503,
     };
-    outcome.check(set.status == wanted, || format!("{name}: set was told {} {}, not {wanted}", set.status, set.json()));
+    outcome.check(set.status == wanted, || {
+        format!("{name}: set was told {} {}, not {wanted}", set.status, set.json())
+    });
     let stop = operator.order("lane", "stop", None, "").map_err(io)?;
     let taken = stop.status == 200 || stop.status == 202 && stop.json()["survivesRestart"] == true;
     outcome.check(taken, || format!("{name}: stop was told {} {}", stop.status, stop.json()));

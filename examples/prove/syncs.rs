@@ -1,6 +1,6 @@
-//! Every acknowledgement comes after a sync, as the kernel saw it: the server runs under strace, and between the reading of each request
-//! and the writing of its answer the bytes that name it were written and synced, to the database where it widens and to the journal
-//! where it narrows.
+//! Every acknowledgement comes after a sync, as the kernel saw it: the server runs under strace,
+//! and between the reading of each request and the writing of its answer the bytes that name it
+//! were written and synced, to the database where it widens and to the journal where it narrows.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -45,9 +45,13 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     for turn in 0..turns {
         for (verb, body, durable_in) in ORDERS {
             let key = format!("proof-{turn:04}-{}-end", asked.len());
-            let answer = operator.order("lane", verb, Some(&key), body).map_err(|error| error.to_string())?;
+            let answer = operator
+                .order("lane", verb, Some(&key), body)
+                .map_err(|error| error.to_string())?;
             let committed = answer.status == 200 && answer.json()["outcome"] == "committed";
-            outcome.check(committed, || format!("{verb} was told {} {}", answer.status, answer.json()));
+            outcome.check(committed, || {
+                format!("{verb} was told {} {}", answer.status, answer.json())
+            });
             asked.push((key, verb, durable_in));
         }
     }
@@ -58,10 +62,10 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     for (key, verb, durable_in) in asked {
         *(if durable_in == DATABASE { &mut widening } else { &mut narrowing }) += 1;
         let found = trace.synced_between(&key, durable_in);
-        outcome.check(found.is_ok(), || format!("{verb} {key}: {}", found.err().unwrap_or_default()));
+        outcome
+            .check(found.is_ok(), || format!("{verb} {key}: {}", found.err().unwrap_or_default()));
     }
-    outcome.figures =
-        json!({ "widening": widening, "narrowing": narrowing, "systemCalls": trace.len(), "syncs": trace.syncs() });
+    outcome.figures = json!({ "widening": widening, "narrowing": narrowing, "systemCalls": trace.len(), "syncs": trace.syncs() });
     Ok(outcome)
 }
 
@@ -77,7 +81,10 @@ impl Drop for Tracer {
 
 fn attach(server: &Server, file: &std::path::Path) -> Result<Tracer, String> {
     let mut command = Command::new("strace");
-    command.args(["-f", "-y", "-ttt", "-s", "8192", "-e", CALLS, "-p", &server.id().to_string()]).arg("-o").arg(file);
+    command
+        .args(["-f", "-y", "-ttt", "-s", "8192", "-e", CALLS, "-p", &server.id().to_string()])
+        .arg("-o")
+        .arg(file);
     let child = command.stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
     let mut tracer = Tracer(child);
     let stderr = tracer.0.stderr.take().ok_or("no stderr")?;

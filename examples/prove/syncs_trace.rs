@@ -1,4 +1,5 @@
-//! What strace wrote, call by call, with where each began and ended: a call of one thread may be cut in two by those of others.
+//! What strace wrote, call by call, with where each began and ended: a call of one thread may be
+//! cut in two by those of others.
 
 use std::collections::HashMap;
 use std::io;
@@ -53,9 +54,16 @@ impl Trace {
             }
             let Some((name, arguments)) = rest.split_once('(') else { continue };
             match arguments.strip_suffix("<unfinished ...>") {
-                Some(head) => drop(cut.insert(thread, (number, name.to_owned(), head.trim_end().to_owned()))),
+                Some(head) => {
+                    drop(cut.insert(thread, (number, name.to_owned(), head.trim_end().to_owned())))
+                }
                 None => {
-                    calls.push(Call { name: name.to_owned(), text: arguments.to_owned(), began: number, ended: number });
+                    calls.push(Call {
+                        name: name.to_owned(),
+                        text: arguments.to_owned(),
+                        began: number,
+                        ended: number,
+                    });
                 }
             }
         }
@@ -70,18 +78,29 @@ impl Trace {
         self.0.iter().filter(|call| call.is_sync()).count()
     }
 
-    /// Whether, after the request of this key was read and before it was answered, what names it was written to this file, and then synced.
+    /// Whether, after the request of this key was read and before it was answered, what names it
+    /// was written to this file, and then synced.
     pub fn synced_between(&self, key: &str, file: &str) -> Result<(), String> {
         let named = |call: &&Call| call.text.contains(key);
-        let read = self.0.iter().filter(|call| matches!(call.name.as_str(), "read" | "recvfrom")).find(named);
+        let read = self
+            .0
+            .iter()
+            .filter(|call| matches!(call.name.as_str(), "read" | "recvfrom"))
+            .find(named);
         let read = read.ok_or("its request was not seen")?;
         let answered = self.0.iter().filter(|call| call.began > read.ended && call.writes());
-        let mut answered = answered.filter(|call| call.descriptor() == read.descriptor() && call.text.contains("HTTP/1.1 200"));
+        let mut answered = answered.filter(|call| {
+            call.descriptor() == read.descriptor() && call.text.contains("HTTP/1.1 200")
+        });
         let answered = answered.next().ok_or("its answer was not seen")?.began;
-        let inside = |call: &&Call| call.began > read.ended && call.ended < answered && call.is_on(file);
+        let inside =
+            |call: &&Call| call.began > read.ended && call.ended < answered && call.is_on(file);
         let written = self.0.iter().filter(inside).filter(|call| call.writes()).find(named);
-        let written = written.ok_or(format!("nothing that names it was written to {file} before its answer"))?.ended;
-        let mut synced = self.0.iter().filter(inside).filter(|call| call.is_sync() && call.began > written);
+        let written = written
+            .ok_or(format!("nothing that names it was written to {file} before its answer"))?
+            .ended;
+        let mut synced =
+            self.0.iter().filter(inside).filter(|call| call.is_sync() && call.began > written);
         synced.next().map(drop).ok_or(format!("{file} was not synced between that and its answer"))
     }
 }

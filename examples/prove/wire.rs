@@ -1,4 +1,5 @@
-//! A client of one kept-alive connection, so that what is measured is the server and not a client's machinery.
+//! A client of one kept-alive connection, so that what is measured is the server and not a client's
+//! machinery.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -54,7 +55,13 @@ impl Wire {
     }
 
     /// An order; `key` is its idempotency key.
-    pub fn order(&mut self, flag: &str, verb: &str, key: Option<&str>, body: &str) -> io::Result<Answer> {
+    pub fn order(
+        &mut self,
+        flag: &str,
+        verb: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> io::Result<Answer> {
         self.send("POST", &format!("/v1/flags/{flag}/{verb}"), key, body)
     }
 
@@ -63,8 +70,17 @@ impl Wire {
         self.send("POST", &format!("/v1/strategy/{flag}"), None, body)
     }
 
-    fn send(&mut self, method: &str, path: &str, key: Option<&str>, body: &str) -> io::Result<Answer> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n", body.len());
+    fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: &str,
+    ) -> io::Result<Answer> {
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {}\r\n",
+            body.len()
+        );
         if let Some(key) = key {
             request.push_str(&format!("Idempotency-Key: {key}\r\n"));
         }
@@ -78,7 +94,9 @@ impl Wire {
     }
 
     fn receive(&mut self) -> io::Result<Answer> {
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, "not an answer of HTTP/1.1 with a length");
+        let bad = || {
+            io::Error::new(io::ErrorKind::InvalidData, "not an answer of HTTP/1.1 with a length")
+        };
         let mut line = String::new();
         let mut status = None;
         let (mut position, mut length) = (String::new(), None);
@@ -92,11 +110,20 @@ impl Wire {
                 break;
             }
             match (status, text.split_once(':')) {
-                (None, _) => status = Some(text.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(bad)?),
+                (None, _) => {
+                    status = Some(
+                        text.split(' ')
+                            .nth(1)
+                            .and_then(|code| code.parse().ok())
+                            .ok_or_else(bad)?,
+                    )
+                }
                 (_, Some((name, value))) if name.eq_ignore_ascii_case("content-length") => {
                     length = Some(value.trim().parse().map_err(|_| bad())?);
                 }
-                (_, Some((name, value))) if name.eq_ignore_ascii_case("turnout-revision") => position = value.trim().to_owned(),
+                (_, Some((name, value))) if name.eq_ignore_ascii_case("turnout-revision") => {
+                    position = value.trim().to_owned()
+                }
                 _ => {}
             }
         }

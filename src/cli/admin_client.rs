@@ -1,8 +1,9 @@
 //! How a call of the admin listener gets there, and that its token reaches nobody else.
 //!
-//! On its own machine a server is asked by the socket that its data folder names, where it can be. Over plain http it first shows that it knows the
-//! token, on the very connection that the token then goes over: another program may have taken the port of a server that is down. Over https
-//! its certificate shows who it is.
+//! On its own machine a server is asked by the socket that its data folder names, where it can be.
+//! Over plain http it first shows that it knows the token, on the very connection that the token
+//! then goes over: another program may have taken the port of a server that is down. Over https its
+//! certificate shows who it is.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -16,10 +17,10 @@ use hyper::{Method, Request, StatusCode};
 use reqwest::Client;
 use serde_json::{Value as Json, json};
 
-use super::call::{self, Silence, Target};
 use super::connection::{CONNECT_PATIENCE, Connection};
-use crate::token::{ServerProof, TokenId, random_secret};
-use crate::truth::ContentId;
+use super::http_client::{self, Silence, Target};
+use crate::auth::{ServerProof, TokenId, random_secret};
+use crate::ledger::ContentHash;
 
 /// The most bytes in which a server shows who it is, or says why not.
 const MAX_HELLO_BYTES: usize = 16 * 1024;
@@ -45,7 +46,8 @@ pub struct Call {
 #[derive(Clone, Debug)]
 pub enum NoAnswer {
     Silence(Silence),
-    /// The server does not know the token, or says why it does not look at it: the token was not sent.
+    /// The server does not know the token, or says why it does not look at it: the token was not
+    /// sent.
     Refused(StatusCode, Json),
     /// What answers there did not show that it is the server: the token was not sent.
     Unproven,
@@ -88,8 +90,16 @@ impl Call {
 }
 
 impl AdminClient {
-    pub fn new(target: Target, data: Option<PathBuf>, token: Option<Token>) -> Result<AdminClient, call::Fault> {
-        let way = if target.speaks_tls() { Way::Tls(target.client()?) } else { Way::Plain(RefCell::default()) };
+    pub fn new(
+        target: Target,
+        data: Option<PathBuf>,
+        token: Option<Token>,
+    ) -> Result<AdminClient, http_client::CliError> {
+        let way = if target.speaks_tls() {
+            Way::Tls(target.client()?)
+        } else {
+            Way::Plain(RefCell::default())
+        };
         Ok(AdminClient { target, data, token, way })
     }
 
@@ -99,9 +109,10 @@ impl AdminClient {
         match &self.way {
             Way::Tls(client) => {
                 let (head, _) = request.into_parts();
-                let sent = client.request(head.method, self.target.url(&call.path)).headers(head.headers);
+                let sent =
+                    client.request(head.method, self.target.url(&call.path)).headers(head.headers);
                 let sent = sent.body(call.text()).timeout(call.patience).send().await;
-                Ok(call::read(sent).await?)
+                Ok(http_client::read(sent).await?)
             }
             Way::Plain(kept) => {
                 let kept_open = kept.take().filter(Connection::is_open);
@@ -128,7 +139,8 @@ impl AdminClient {
             headers.insert(name, value.parse().map_err(|_| Silence::NoUrl)?);
         }
         if let Some(Token { secret, .. }) = &self.token {
-            let mut bearer: HeaderValue = format!("Bearer {secret}").parse().map_err(|_| Silence::NoUrl)?;
+            let mut bearer: HeaderValue =
+                format!("Bearer {secret}").parse().map_err(|_| Silence::NoUrl)?;
             bearer.set_sensitive(true);
             headers.insert(AUTHORIZATION, bearer);
         }
@@ -151,31 +163,41 @@ impl AdminClient {
 
     /// Has the server show that it knows the token.
     async fn prove(&self, connection: &mut Connection, token: &Token) -> Result<(), NoAnswer> {
-        let hash = ContentId::of(token.secret.as_bytes());
+        let hash = ContentHash::of(token.secret.as_bytes());
         let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
         let asked = json!({ "nonce": nonce, "token": TokenId::of(hash).to_string() });
         let mut request = Request::new(Full::new(Bytes::from(asked.to_string())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.path("/v1/hello").parse().map_err(|_| Silence::NoUrl)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let (status, bytes) = connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
+        let (status, bytes) =
+            connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
         let told: Json = serde_json::from_slice(&bytes).unwrap_or_default();
         if status != StatusCode::OK {
             return Err(NoAnswer::Refused(status, told));
         }
-        let (address, answered) = (told["address"].as_str().unwrap_or_default(), told["proof"].as_str().unwrap_or_default());
+        let (address, answered) = (
+            told["address"].as_str().unwrap_or_default(),
+            told["proof"].as_str().unwrap_or_default(),
+        );
         match ServerProof::of(hash, &nonce, address) {
             Some(proof) if proof.is(answered) => {}
             _ => return Err(NoAnswer::Unproven),
         }
         // A token that is meant for other machines too may come by a tunnel.
         let is_here = connection.peer().is_some_and(|peer| listens_on(address, peer));
-        if token.is_local && !is_here { Err(NoAnswer::Elsewhere(address.to_owned())) } else { Ok(()) }
+        if token.is_local && !is_here {
+            Err(NoAnswer::Elsewhere(address.to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Whether a listener of this address is what was connected to.
 fn listens_on(address: &str, peer: SocketAddr) -> bool {
-    let same = |own: SocketAddr| own.ip().to_canonical() == peer.ip().to_canonical() || own.ip().is_unspecified();
+    let same = |own: SocketAddr| {
+        own.ip().to_canonical() == peer.ip().to_canonical() || own.ip().is_unspecified()
+    };
     address.parse().is_ok_and(|own: SocketAddr| own.port() == peer.port() && same(own))
 }

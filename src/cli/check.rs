@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Exit, complain, count, findings, output, print};
-use crate::config::Deciding;
-use crate::definition::{Code, Contents, Finding, Library, render};
+use super::{Exit, count, output, print, print_error, report};
+use crate::config::EvaluationArgs;
+use crate::definition::{Code, DefinitionSet, Finding, FlagFiles, render};
 use crate::display_text;
-use crate::folder::Folder;
+use crate::flag_files::FlagsDir;
 use crate::telemetry::no_colour;
 
 #[derive(Debug, Args)]
@@ -17,12 +17,13 @@ pub struct Check {
     #[arg(value_name = "PATH", env = "TURNOUT_FLAGS", default_value = "./flags")]
     paths: Vec<PathBuf>,
 
-    /// How findings are printed: for people, for programs, for code scanning, for GitHub's annotations
+    /// How findings are printed: for people, for programs, for code scanning, for GitHub's
+    /// annotations
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
     #[command(flatten)]
-    deciding: Deciding,
+    deciding: EvaluationArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -39,23 +40,27 @@ impl Check {
         let internal_user_ids = match self.deciding.check() {
             Ok((ids, _)) => ids,
             Err(faults) => {
-                faults.0.iter().for_each(|fault| complain(&display_text::line(fault)));
+                faults.0.iter().for_each(|fault| print_error(&display_text::line(fault)));
                 return Exit::Usage;
             }
         };
         let missing: Vec<&PathBuf> = self.paths.iter().filter(|path| !path.exists()).collect();
         for path in &missing {
-            complain(&format!("{} does not exist; name a folder of flags, or a file in one", display_text::path(path)));
+            print_error(&format!(
+                "{} does not exist; name a folder of flags, or a file in one",
+                display_text::path(path)
+            ));
         }
         if !missing.is_empty() {
             return Exit::Usage;
         }
-        let checked: Vec<Checked> = self.paths.iter().map(|path| Checked::read(path, &internal_user_ids)).collect();
+        let checked: Vec<Checked> =
+            self.paths.iter().map(|path| Checked::read(path, &internal_user_ids)).collect();
         match self.format {
             Format::Human => checked.iter().for_each(Checked::print),
-            Format::Json => print(&findings::json(&checked)),
-            Format::Sarif => print(&findings::sarif(&checked)),
-            Format::Github => output::print_commands(&findings::github(&checked)),
+            Format::Json => print(&report::json(&checked)),
+            Format::Sarif => print(&report::sarif(&checked)),
+            Format::Github => output::print_commands(&report::github(&checked)),
         }
         if checked.iter().all(Checked::is_good) { Exit::Yes } else { Exit::No }
     }
@@ -67,7 +72,7 @@ pub struct Checked {
     root: PathBuf,
     /// The one file of the folder that was asked for.
     only: Option<String>,
-    contents: Contents,
+    contents: FlagFiles,
     pub findings: Vec<Finding>,
     pub flags: usize,
     pub segments: usize,
@@ -77,8 +82,8 @@ pub struct Checked {
 impl Checked {
     fn read(path: &Path, internal_user_ids: &[String]) -> Checked {
         let (root, only) = folder_of(path);
-        let contents = Folder::new(&root, internal_user_ids.to_vec()).read();
-        let mut library = Library::default();
+        let contents = FlagsDir::new(&root, internal_user_ids.to_vec()).read();
+        let mut library = DefinitionSet::default();
         let mut findings = library.update(&contents);
         if let Some(only) = &only {
             findings.retain(|finding| *finding.file == **only);
@@ -122,7 +127,11 @@ impl Checked {
         let what = match &self.only {
             Some(_) => display_text::path(&self.path),
             None => {
-                let counts = [count(self.flags, "flag"), count(self.segments, "segment"), count(self.tests, "test")];
+                let counts = [
+                    count(self.flags, "flag"),
+                    count(self.segments, "segment"),
+                    count(self.tests, "test"),
+                ];
                 format!("{}: {}", display_text::path(&self.path), counts.join(", "))
             }
         };
@@ -132,7 +141,9 @@ impl Checked {
             (0, 0) => "all good".to_owned(),
             (errors, 0) => count(errors, "error"),
             (0, failed) => count(failed, "failed test"),
-            (errors, failed) => format!("{}, {}", count(errors, "error"), count(failed, "failed test")),
+            (errors, failed) => {
+                format!("{}, {}", count(errors, "error"), count(failed, "failed test"))
+            }
         };
         format!("{what}: {verdict}")
     }
@@ -140,7 +151,9 @@ impl Checked {
     /// Each finding with its source, and the verdict.
     fn print(&self) {
         let colour = output::prints_to_a_terminal() && !no_colour();
-        let drawn = |finding| format!("{}\n\n", render(finding, &self.contents, |file| self.path_of(file), colour));
+        let drawn = |finding| {
+            format!("{}\n\n", render(finding, &self.contents, |file| self.path_of(file), colour))
+        };
         let drawn: String = self.findings.iter().map(drawn).collect();
         if colour {
             output::print_styled(&drawn)
@@ -159,7 +172,9 @@ fn folder_of(path: &Path) -> (PathBuf, Option<String>) {
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = parent(path);
     match folder.file_name() {
-        Some(segments) if segments == "segments" => (parent(&folder), Some(format!("segments/{name}"))),
+        Some(segments) if segments == "segments" => {
+            (parent(&folder), Some(format!("segments/{name}")))
+        }
         _ => (folder, Some(name)),
     }
 }

@@ -1,5 +1,5 @@
-//! One connection over plain http to a server: by the socket that its data folder names, or by TCP. What is asked on it reaches the program that
-//! answered before on it, and no other.
+//! One connection over plain http to a server: by the socket that its data folder names, or by TCP.
+//! What is asked on it reaches the program that answered before on it, and no other.
 
 use std::io;
 use std::path::Path;
@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::call::{Silence, Target};
-use crate::data::NamedSocket;
+use super::http_client::{Silence, Target};
+use crate::data_dir::NamedSocket;
 
 /// How long it may take to get through to a server.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -32,12 +32,14 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// By the socket that a data folder names. `None` where it names none, where no program listens any more, or where the program that listens
-    /// is of another user than the one who wrote the name.
+    /// By the socket that a data folder names. `None` where it names none, where no program listens
+    /// any more, or where the program that listens is of another user than the one who wrote the
+    /// name.
     pub async fn by_socket(data: &Path) -> Option<Connection> {
         let user = UnixStream::pair().ok()?.0.peer_cred().ok()?.uid();
         let NamedSocket { name, owner } = NamedSocket::read(data, user)?;
-        let stream = timeout(CONNECT_PATIENCE, UnixStream::connect(name.as_path())).await.ok()?.ok()?;
+        let stream =
+            timeout(CONNECT_PATIENCE, UnixStream::connect(name.as_path())).await.ok()?.ok()?;
         if stream.peer_cred().ok()?.uid() != owner {
             return None;
         }
@@ -52,11 +54,16 @@ impl Connection {
         Connection::over(stream, target.authority(), Some(peer)).await
     }
 
-    async fn over<S>(stream: S, host: String, peer: Option<std::net::SocketAddr>) -> Result<Connection, Silence>
+    async fn over<S>(
+        stream: S,
+        host: String,
+        peer: Option<std::net::SocketAddr>,
+    ) -> Result<Connection, Silence>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Silence::Broken)?;
+        let (sender, connection) =
+            handshake(TokioIo::new(stream)).await.map_err(|_| Silence::Broken)?;
         // Its end is seen by who sends next.
         tokio::spawn(connection);
         Ok(Connection { sender, host, peer })
@@ -81,7 +88,8 @@ impl Connection {
         request.headers_mut().insert(HOST, self.host.parse().map_err(|_| Silence::NoUrl)?);
         let asked = async {
             self.sender.ready().await.map_err(broken)?;
-            let (head, body) = self.sender.send_request(request).await.map_err(broken)?.into_parts();
+            let (head, body) =
+                self.sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, at_most.unwrap_or(MAX_ANSWER_BYTES)).collect().await;
             Ok((head.status, body.map_err(|_| Silence::Broken)?.to_bytes()))
         };

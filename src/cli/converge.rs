@@ -1,18 +1,20 @@
-//! `-w`: looks on until every client with an open stream holds what is live, or until a limit is over.
+//! `-w`: looks on until every client with an open stream holds what is live, or until a limit is
+//! over.
 //!
-//! How it goes is talk: on a terminal one line that is drawn again, elsewhere a line whenever something has changed. How it ended is data.
-//! It is a look at the server and no more: what was ordered is done, whether somebody looks on or not.
+//! How it goes is talk: on a terminal one line that is drawn again, elsewhere a line whenever
+//! something has changed. How it ended is data. It is a look at the server and no more: what was
+//! ordered is done, whether somebody looks on or not.
 
 use std::time::Duration;
 
 use clap::Args;
 use tokio::time::Instant;
 
-use super::call::Fault;
-use super::landing::Landing;
+use super::convergence::Convergence;
+use super::http_client::CliError;
 use super::output::{self, draw};
-use super::remote::Remote;
-use super::{Exit, complain, print, talk, time};
+use super::remote::ServerArgs;
+use super::{Exit, print, print_error, print_note, time};
 use crate::clock;
 use crate::convergence::ANSWERS_WITHIN_MS;
 use crate::flag::FlagKey;
@@ -25,8 +27,9 @@ const ANSWERS_WITHIN: Duration = Duration::from_millis(ANSWERS_WITHIN_MS);
 const BETWEEN_LINES: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
-pub struct Watching {
-    /// Look on until every client with an open stream holds what is live; exit code 1 if that takes longer than --limit
+pub struct WatchArgs {
+    /// Look on until every client with an open stream holds what is live; exit code 1 if that takes
+    /// longer than --limit
     #[arg(long, short)]
     pub watch: bool,
 
@@ -35,23 +38,33 @@ pub struct Watching {
     limit: i64,
 }
 
-impl Watching {
+impl WatchArgs {
     /// Looks on at one flag, or at all, if that is wanted.
-    pub fn follow(&self, remote: &Remote, flag: Option<&FlagKey>, json: bool) -> Exit {
+    pub fn follow(&self, remote: &ServerArgs, flag: Option<&FlagKey>, json: bool) -> Exit {
         if !self.watch {
             return Exit::Yes;
         }
         let mut screen = Screen::new(json);
-        self.look_on(remote, flag, &mut screen).unwrap_or_else(|Fault { exit, message, .. }| {
-            screen.clear();
-            complain(&message);
-            exit
-        })
+        self.look_on(remote, flag, &mut screen).unwrap_or_else(
+            |CliError { exit, message, .. }| {
+                screen.clear();
+                print_error(&message);
+                exit
+            },
+        )
     }
 
-    fn look_on(&self, remote: &Remote, flag: Option<&FlagKey>, screen: &mut Screen) -> Result<Exit, Fault> {
+    fn look_on(
+        &self,
+        remote: &ServerArgs,
+        flag: Option<&FlagKey>,
+        screen: &mut Screen,
+    ) -> Result<Exit, CliError> {
         let line = remote.open()?;
-        let path = flag.map_or_else(|| "/v1/convergence".to_owned(), |flag| format!("/v1/flags/{flag}/convergence"));
+        let path = flag.map_or_else(
+            || "/v1/convergence".to_owned(),
+            |flag| format!("/v1/flags/{flag}/convergence"),
+        );
         let (started, started_ms) = (Instant::now(), clock::wall_ms());
         let limit = Duration::from_millis(self.limit.unsigned_abs());
         let mut position = None;
@@ -59,14 +72,19 @@ impl Watching {
             let over = started.elapsed() >= limit;
             match line.get(&path) {
                 Ok(told) => {
-                    let landing = Landing::of(&told);
+                    let landing = Convergence::of(&told);
                     if position.as_ref().is_some_and(|position| *position != landing.position) {
-                        screen.say(&format!("position {} went live meanwhile; looking on at that", landing.position));
+                        screen.say(&format!(
+                            "position {} went live meanwhile; looking on at that",
+                            landing.position
+                        ));
                     }
                     position = Some(landing.position.clone());
                     screen.show(&told.to_string(), &landing);
                     // Whoever has just come may be on the way to acknowledge.
-                    if landing.is_held() || landing.is_told() && (over || started.elapsed() >= ANSWERS_WITHIN) {
+                    if landing.is_held()
+                        || landing.is_told() && (over || started.elapsed() >= ANSWERS_WITHIN)
+                    {
                         screen.end(&landing.done(started_ms));
                         return Ok(Exit::Yes);
                     }
@@ -117,21 +135,22 @@ impl Screen {
     }
 
     /// How it stands.
-    fn show(&mut self, told: &str, landing: &Landing) {
+    fn show(&mut self, told: &str, landing: &Convergence) {
         let line = match self.kind {
             Kind::Json => told.to_owned(),
             Kind::Terminal => landing.drawn(),
             Kind::Log => landing.line(),
         };
         // The last line of a log says what this one would.
-        let waits = self.kind == Kind::Log && (landing.is_held() || Instant::now() < self.next_line);
+        let waits =
+            self.kind == Kind::Log && (landing.is_held() || Instant::now() < self.next_line);
         if line == self.shown || waits {
             return;
         }
         match self.kind {
             Kind::Json => print(&format!("{line}\n")),
             Kind::Terminal => draw(&line),
-            Kind::Log => talk(&line),
+            Kind::Log => print_note(&line),
         }
         self.shown = line;
         self.next_line = Instant::now() + BETWEEN_LINES;
@@ -143,7 +162,7 @@ impl Screen {
             return;
         }
         self.clear();
-        talk(message);
+        print_note(message);
         self.said = message.to_owned();
     }
 

@@ -1,19 +1,22 @@
-//! `turnout diff OLD NEW`: what changes in meaning between two folders of flags, and which buckets move.
+//! `turnout diff OLD NEW`: what changes in meaning between two folders of flags, and which buckets
+//! move.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::{Exit, complain, count, print};
-use crate::config::Deciding;
-use crate::definition::{Changed, FlagChange, FolderDifference, Library, SegmentChange};
+use super::{Exit, count, print, print_error};
+use crate::config::EvaluationArgs;
+use crate::definition::{Changed, DefinitionSet, FlagChange, FolderDifference, SegmentChange};
 use crate::display_text;
 use crate::flag::{Difference, Move, Moves, Share, Strategy};
-use crate::folder::Folder;
+use crate::flag_files::FlagsDir;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 the same, 1 they differ, 2 wrong usage, 4 a folder could not be read or has errors.")]
+#[command(
+    after_help = "Exit codes: 0 the same, 1 they differ, 2 wrong usage, 4 a folder could not be read or has errors."
+)]
 pub struct Diff {
     /// The folder of flags as it was
     #[arg(value_name = "OLD")]
@@ -28,7 +31,7 @@ pub struct Diff {
     json: bool,
 
     #[command(flatten)]
-    deciding: Deciding,
+    deciding: EvaluationArgs,
 }
 
 impl Diff {
@@ -36,46 +39,56 @@ impl Diff {
         let internal_user_ids = match self.deciding.check() {
             Ok((ids, _)) => ids,
             Err(faults) => {
-                faults.0.iter().for_each(|fault| complain(&display_text::line(fault)));
+                faults.0.iter().for_each(|fault| print_error(&display_text::line(fault)));
                 return Exit::Usage;
             }
         };
         let libraries = [&self.old, &self.new].map(|folder| read(folder, &internal_user_ids));
         let [Some(old), Some(new)] = &libraries else { return Exit::Failed };
         let difference = FolderDifference::between(old, new);
-        print(&if self.json { format!("{:#}\n", json(&difference)) } else { text(&difference, new) });
+        print(&if self.json {
+            format!("{:#}\n", json(&difference))
+        } else {
+            text(&difference, new)
+        });
         if difference.is_none() { Exit::Yes } else { Exit::No }
     }
 }
 
 /// A folder without errors; others cannot be compared, and are named.
-fn read(folder: &Path, internal_user_ids: &[String]) -> Option<Library> {
-    let contents = Folder::new(folder, internal_user_ids.to_vec()).read();
+fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
+    let contents = FlagsDir::new(folder, internal_user_ids.to_vec()).read();
     if let Some(why) = &contents.unreadable {
-        complain(&format!("{}; name two folders of flags", display_text::line(why)));
+        print_error(&format!("{}; name two folders of flags", display_text::line(why)));
         return None;
     }
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let findings = library.update(&contents);
     let shown = |file: &str| display_text::path(&folder.join(file));
-    findings.iter().for_each(|finding| complain(&finding.line(shown)));
+    findings.iter().for_each(|finding| print_error(&finding.line(shown)));
     if !findings.is_empty() {
         let errors = count(findings.len(), "error");
-        complain(&format!("{} has {errors}; mend them first (turnout check {0})", display_text::path(folder)));
+        print_error(&format!(
+            "{} has {errors}; mend them first (turnout check {0})",
+            display_text::path(folder)
+        ));
         return None;
     }
     Some(library)
 }
 
-fn text(difference: &FolderDifference, new: &Library) -> String {
+fn text(difference: &FolderDifference, new: &DefinitionSet) -> String {
     if difference.is_none() {
-        let (flags, segments) = (count(new.flags().count(), "flag"), count(new.segments().count(), "segment"));
+        let (flags, segments) =
+            (count(new.flags().count(), "flag"), count(new.segments().count(), "segment"));
         return format!("no difference: {flags}, {segments}\n");
     }
     let mut text = String::new();
     for (key, changed) in &difference.flags {
         match changed {
-            Changed::Added(shares) => text.push_str(&format!("+ flag {key}: {}\n", shares_in_words(shares))),
+            Changed::Added(shares) => {
+                text.push_str(&format!("+ flag {key}: {}\n", shares_in_words(shares)))
+            }
             Changed::Removed => text.push_str(&format!("- flag {key}\n")),
             Changed::Otherwise(FlagChange { differences, moves }) => {
                 text.push_str(&format!("~ flag {key}\n"));
@@ -96,29 +109,44 @@ fn text(difference: &FolderDifference, new: &Library) -> String {
             }
         }
     }
-    let (flags, segments) = (count(difference.flags.len(), "flag"), count(difference.segments.len(), "segment"));
+    let (flags, segments) =
+        (count(difference.flags.len(), "flag"), count(difference.segments.len(), "segment"));
     format!("{text}{flags}, {segments} differ\n")
 }
 
 fn line(Difference { what, before, after }: &Difference) -> String {
     let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
-    format!("    {}\n", display_text::line(&format!("{what} {} -> {}", shown(before), shown(after))))
+    format!(
+        "    {}\n",
+        display_text::line(&format!("{what} {} -> {}", shown(before), shown(after)))
+    )
 }
 
 /// `polling 90%, realtime-v2 10%`.
 fn shares_in_words(shares: &[(Strategy, Share)]) -> String {
-    shares.iter().map(|(strategy, share)| format!("{strategy} {share}")).collect::<Vec<_>>().join(", ")
+    shares
+        .iter()
+        .map(|(strategy, share)| format!("{strategy} {share}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn moves_in_words(moves: &Moves) -> String {
     let one = |moved: &Move| {
         let (first, last) = (moved.buckets.start(), moved.buckets.end());
-        format!("    buckets {first}..{last} move {} -> {} ({})\n", moved.from, moved.to, moved.share())
+        format!(
+            "    buckets {first}..{last} move {} -> {} ({})\n",
+            moved.from,
+            moved.to,
+            moved.share()
+        )
     };
     match moves {
         Moves::Buckets(moves) => moves.iter().map(one).collect(),
         Moves::Reshuffled(share) => {
-            format!("    every user is drawn anew: about {share} of those in the rollout get another strategy\n")
+            format!(
+                "    every user is drawn anew: about {share} of those in the rollout get another strategy\n"
+            )
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Reads server-sent events (WHATWG HTML §9.2.6) from bytes in whatever pieces they come. It decides where an event ends and what stands in
-//! it, and leaves what that means to others. Nothing grows without a bound.
+//! Reads server-sent events (WHATWG HTML §9.2.6) from bytes in whatever pieces they come. It
+//! decides where an event ends and what stands in it, and leaves what that means to others. Nothing
+//! grows without a bound.
 
 /// The most bytes of one line and of one event: four times what the server sends.
 pub const MOST_BYTES: usize = 1024 * 1024;

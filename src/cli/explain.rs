@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value as Json, json};
 
-use super::remote::{Remote, word};
-use super::{Exit, complain, print, time};
-use crate::config::Deciding;
-use crate::definition::{Library, render, similar, typed_value};
+use super::remote::{ServerArgs, text_of};
+use super::{Exit, print, print_error, time};
+use crate::config::EvaluationArgs;
+use crate::definition::{DefinitionSet, render, similar, typed_value};
 use crate::display_text;
-use crate::explain::Story;
+use crate::explain::Explanation;
 use crate::flag::{Bucket, Context, Definition, Flag, FlagKey, Identity, TargetingKey, Value};
-use crate::folder::Folder;
+use crate::flag_files::FlagsDir;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Asks the running server, unless --files names a folder to explain from.")]
@@ -46,10 +46,10 @@ pub struct Explain {
     json: bool,
 
     #[command(flatten)]
-    remote: Remote,
+    remote: ServerArgs,
 
     #[command(flatten)]
-    deciding: Deciding,
+    deciding: EvaluationArgs,
 }
 
 const WRITE: &str = "--attr: write NAME=VALUE";
@@ -87,25 +87,31 @@ impl From<IdentityName> for Identity {
 impl Explain {
     pub fn run(&self) -> Exit {
         self.try_run().unwrap_or_else(|(exit, message)| {
-            complain(&message);
+            print_error(&message);
             exit
         })
     }
 
     fn try_run(&self) -> Result<Exit, (Exit, String)> {
         let usage = |message: String| (Exit::Usage, message);
-        let key = TargetingKey::parse(&self.user).map_err(|error| usage(format!("--user: {error}")))?;
+        let key =
+            TargetingKey::parse(&self.user).map_err(|error| usage(format!("--user: {error}")))?;
         let pretend = match self.bucket {
-            Some(number) => Some(Bucket::new(number).ok_or_else(|| usage("--bucket: a bucket is 0 to 99999".to_owned()))?),
+            Some(number) => Some(
+                Bucket::new(number)
+                    .ok_or_else(|| usage("--bucket: a bucket is 0 to 99999".to_owned()))?,
+            ),
             None => None,
         };
         let Some(files) = &self.files else { return self.ask_server() };
-        let (internal_user_ids, server_auth) =
-            self.deciding.check().map_err(|faults| usage(display_text::line(&faults.0.join("; ")).into_owned()))?;
+        let (internal_user_ids, server_auth) = self
+            .deciding
+            .check()
+            .map_err(|faults| usage(display_text::line(&faults.0.join("; ")).into_owned()))?;
         let flag = load(files, self.flag.as_str(), internal_user_ids)?;
         let attributes = self.read_attributes(&flag.definition).map_err(usage)?;
         let context = Context::new(self.identity.into(), key, &attributes);
-        let story = Story::of(&flag, &context, server_auth, pretend);
+        let story = Explanation::of(&flag, &context, server_auth, pretend);
         print(&if self.json { format!("{}\n", json!(story)) } else { story.text() });
         Ok(Exit::Yes)
     }
@@ -124,18 +130,30 @@ impl Explain {
             print(&format!("{told}\n"));
             return Ok(Exit::Yes);
         }
-        let strange = |_| (Exit::Failed, "the server tells the story in another way; is it of the same version?".to_owned());
-        let story: Story = serde_json::from_value(told.clone()).map_err(strange)?;
+        let strange = |_| {
+            (
+                Exit::Failed,
+                "the server tells the story in another way; is it of the same version?".to_owned(),
+            )
+        };
+        let story: Explanation = serde_json::from_value(told.clone()).map_err(strange)?;
         print(&format!("{}{}", story.text(), held(&told)));
         Ok(Exit::Yes)
     }
 
-    fn read_attributes(&self, definition: &Definition) -> Result<Vec<(Cow<'static, str>, Value<'static>)>, String> {
+    fn read_attributes(
+        &self,
+        definition: &Definition,
+    ) -> Result<Vec<(Cow<'static, str>, Value<'static>)>, String> {
         self.attributes
             .iter()
             .map(|pair| {
                 let (name, text) = pair.split_once('=').ok_or(WRITE)?;
-                let kind = definition.attributes.iter().find(|(other, _)| other.as_str() == name).map(|(_, kind)| kind);
+                let kind = definition
+                    .attributes
+                    .iter()
+                    .find(|(other, _)| other.as_str() == name)
+                    .map(|(_, kind)| kind);
                 Ok((Cow::Owned(name.to_owned()), typed_value(text, true, kind, name)))
             })
             .collect()
@@ -144,27 +162,34 @@ impl Explain {
 
 /// The flag as a server that read this folder would have it.
 fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag, (Exit, String)> {
-    let contents = Folder::new(files, internal_user_ids).read();
+    let contents = FlagsDir::new(files, internal_user_ids).read();
     if let Some(why) = &contents.unreadable {
         return Err((Exit::Usage, format!("--files: {}", display_text::line(why))));
     }
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let findings = library.update(&contents);
     let keys: Vec<&str> = library.flags().map(|(key, _)| key.as_str()).collect();
     let Some((_, form)) = library.flags().find(|(other, _)| other.as_str() == key) else {
         let hint = match similar(key, keys.iter().copied()) {
             Some(meant) => format!("; did you mean `{meant}`?"),
-            None => format!("; there is no file {}", display_text::path(&files.join(format!("{key}.yaml")))),
+            None => format!(
+                "; there is no file {}",
+                display_text::path(&files.join(format!("{key}.yaml")))
+            ),
         };
         return Err((Exit::No, format!("no flag `{key}`{hint}")));
     };
     let Some((definition, segments)) = form else {
         let shown = |file: &str| files.join(file).to_string_lossy().into_owned();
         let of_flag = findings.iter().filter(|finding| *finding.file == *format!("{key}.yaml"));
-        let drawn: Vec<String> = of_flag.map(|finding| render(finding, &contents, shown, false)).collect();
+        let drawn: Vec<String> =
+            of_flag.map(|finding| render(finding, &contents, shown, false)).collect();
         return Err((
             Exit::No,
-            format!("`{key}` has no good form: a server would answer `polling` by `error`\n\n{}", drawn.join("\n\n")),
+            format!(
+                "`{key}` has no good form: a server would answer `polling` by `error`\n\n{}",
+                drawn.join("\n\n")
+            ),
         ));
     };
     Ok(Flag::as_written(definition, segments))
@@ -172,8 +197,10 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
 
 /// The revision the story is of, and whose hand is in it.
 fn held(told: &Json) -> String {
-    let mut text = format!("revision {}", word(&told["revision"]));
-    for (slot, what) in [("stop", "stopped"), ("held", "rollout held"), ("pin", "earlier definition held")] {
+    let mut text = format!("revision {}", text_of(&told["revision"]));
+    for (slot, what) in
+        [("stop", "stopped"), ("held", "rollout held"), ("pin", "earlier definition held")]
+    {
         if !told[slot].is_null() {
             text.push_str(&format!("; {what} by {}", time::mark(&told[slot])));
         }

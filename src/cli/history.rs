@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::remote::{Remote, change, word};
+use super::remote::{ServerArgs, change, text_of};
 use super::table::table;
-use super::{Exit, complain, count, print, talk, time};
+use super::{Exit, count, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
@@ -30,14 +30,14 @@ pub struct History {
     json: bool,
 
     #[command(flatten)]
-    remote: Remote,
+    remote: ServerArgs,
 }
 
 impl History {
     pub fn run(&self) -> Exit {
         let shown = if self.verify { self.verify() } else { self.show() };
         shown.unwrap_or_else(|(exit, message)| {
-            complain(&message);
+            print_error(&message);
             exit
         })
     }
@@ -56,7 +56,7 @@ impl History {
         let revisions = told["revisions"].as_array().map_or(&[][..], Vec::as_slice);
         match (self.json, revisions) {
             (true, _) => print(&format!("{told}\n")),
-            (false, []) => talk("no revision"),
+            (false, []) => print_note("no revision"),
             (false, revisions) => {
                 let rows: Vec<[String; 5]> = revisions.iter().flat_map(rows).collect();
                 print(&table(["REV", "WHEN", "WHO", "CHANGE", "REASON"], &rows));
@@ -64,7 +64,7 @@ impl History {
         }
         if let (true, Some(last)) = (told["more"] == true && !self.json, revisions.last()) {
             let flag = self.flag.as_ref().map(|flag| format!(" {flag}")).unwrap_or_default();
-            talk(&format!("older ones: turnout history{flag} --before {}", last["revision"]));
+            print_note(&format!("older ones: turnout history{flag} --before {}", last["revision"]));
         }
         Ok(Exit::Yes)
     }
@@ -82,7 +82,8 @@ impl History {
         } else if faults.is_empty() {
             print(&format!("sound: {read} read, each is what its hash says; {compared}\n"));
         } else {
-            let faults: String = faults.iter().map(|fault| format!("  {}\n", word(fault))).collect();
+            let faults: String =
+                faults.iter().map(|fault| format!("  {}\n", text_of(fault))).collect();
             print(&format!("NOT SOUND: {read} read; {compared}\n{faults}"));
         }
         Ok(if told["sound"] == true { Exit::Yes } else { Exit::No })
@@ -94,7 +95,10 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
     const MOST: usize = 12;
     let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
     let mut told: Vec<String> = changes.iter().take(MOST).map(change).collect();
-    let more = revision["moreChanges"].as_u64().unwrap_or_default().saturating_add(changes.len().saturating_sub(MOST) as u64);
+    let more = revision["moreChanges"]
+        .as_u64()
+        .unwrap_or_default()
+        .saturating_add(changes.len().saturating_sub(MOST) as u64);
     if more > 0 {
         told.push(format!("and {more} more"));
     }
@@ -106,9 +110,9 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
         [
             own(index, revision["revision"].to_string()),
             own(index, time::of(&revision["committedAtMs"])),
-            own(index, word(&revision["actor"])),
+            own(index, text_of(&revision["actor"])),
             change,
-            own(index, word(&revision["reason"])),
+            own(index, text_of(&revision["reason"])),
         ]
     };
     told.into_iter().enumerate().map(row).collect()

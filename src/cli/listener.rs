@@ -1,9 +1,10 @@
-//! Finds a server that runs on this machine: what was said, else `addresses.json` of its data folder, else the default address.
+//! Finds a server that runs on this machine: what was said, else `addresses.json` of its data
+//! folder, else the default address.
 
 use std::path::Path;
 
-use super::call::Fault;
-use crate::data::Addresses;
+use super::http_client::CliError;
+use crate::data_dir::Addresses;
 
 /// Which listener is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,8 +13,9 @@ pub enum Listener {
     Admin,
 }
 
-/// The URL to ask; `said` is what the command line or the environment names, and an empty text names nothing.
-pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String, Fault> {
+/// The URL to ask; `said` is what the command line or the environment names, and an empty text
+/// names nothing.
+pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String, CliError> {
     if let Some(said) = said.filter(|said| !said.is_empty()) {
         return Ok(said.to_owned());
     }
@@ -21,7 +23,9 @@ pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String
         Listener::Public => ("--url", "http://127.0.0.1:7070"),
         Listener::Admin => ("--server", "http://127.0.0.1:7071"),
     };
-    let hint = |error| Fault::failed(format!("{error}; restart the server, or say with {option} where to ask"));
+    let hint = |error| {
+        CliError::failed(format!("{error}; restart the server, or say with {option} where to ask"))
+    };
     Ok(match (Addresses::read(data).map_err(hint)?, listener) {
         (None, _) => default.to_owned(),
         (Some(Addresses { public, .. }), Listener::Public) => public,
@@ -29,7 +33,8 @@ pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String
     })
 }
 
-/// Whether the server to ask is the one of this data folder: nothing else was said, or its own address.
+/// Whether the server to ask is the one of this data folder: nothing else was said, or its own
+/// address.
 pub fn is_of(data: &Path, server: &str, said: Option<&str>) -> bool {
     let own = || Addresses::read(data).ok().flatten().map(|addresses| addresses.admin);
     said.is_none_or(str::is_empty) || own().is_some_and(|own| own == server.trim_end_matches('/'))
@@ -41,11 +46,20 @@ mod tests {
 
     #[test]
     fn the_default_address_is_asked_where_nothing_is_said() {
-        for (listener, default) in [(Listener::Public, "http://127.0.0.1:7070"), (Listener::Admin, "http://127.0.0.1:7071")] {
+        for (listener, default) in [
+            (Listener::Public, "http://127.0.0.1:7070"),
+            (Listener::Admin, "http://127.0.0.1:7071"),
+        ] {
             for said in [None, Some("")] {
-                assert_eq!(url(said, Path::new("/nowhere"), listener).ok().as_deref(), Some(default));
+                assert_eq!(
+                    url(said, Path::new("/nowhere"), listener).ok().as_deref(),
+                    Some(default)
+                );
             }
-            assert_eq!(url(Some("http://h:1"), Path::new("/nowhere"), listener).ok().as_deref(), Some("http://h:1"));
+            assert_eq!(
+                url(Some("http://h:1"), Path::new("/nowhere"), listener).ok().as_deref(),
+                Some("http://h:1")
+            );
         }
     }
 }

@@ -2,40 +2,40 @@
 
 mod admin_client;
 mod ask;
-mod call;
+mod change;
 mod check;
-mod chores;
+mod completions;
 mod connection;
 mod converge;
+mod convergence;
 mod diff;
 pub mod events;
 mod explain;
-mod findings;
 mod history;
-mod landing;
-mod lift;
+mod http_client;
 mod listener;
-mod next_steps;
-mod order;
 mod output;
 mod problems;
 mod remote;
+mod report;
 mod serve;
 mod set;
 mod signals;
+mod startup_hints;
 mod status;
 mod stop;
 mod table;
 mod time;
 mod token;
+mod undo;
 
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Settings, without_empty_variables};
+use crate::config::{ServeArgs, without_empty_variables};
 use crate::telemetry::no_colour;
-use output::{complain, print, printed, talk};
+use output::{print, print_error, print_note, printed};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
 #[derive(Debug, Parser)]
@@ -44,7 +44,7 @@ struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
     #[command(flatten)]
-    settings: Settings,
+    settings: ServeArgs,
 }
 
 const EXIT_CODES: &str = "Without a command, turnout serves.\n\
@@ -53,7 +53,7 @@ const EXIT_CODES: &str = "Without a command, turnout serves.\n\
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Start the service (also plain `turnout`)
-    Serve(Box<Settings>),
+    Serve(Box<ServeArgs>),
     /// Lint flag files and run their tests
     Check(check::Check),
     /// Tell the story of one answer
@@ -65,15 +65,15 @@ enum Verb {
     /// Hold a rollout over the file's
     Set(set::Set),
     /// Back to what the file says
-    Unset(lift::Unset),
+    Unset(undo::Unset),
     /// Emergency stop of a flag, or of all; never asks
     #[command(visible_alias = "kill")]
     Stop(stop::Stop),
     /// Lift a stop
-    Resume(lift::Resume),
+    Resume(undo::Resume),
     /// Undo the newest change, or bring back a revision
     #[command(visible_alias = "undo")]
-    Rollback(lift::Rollback),
+    Rollback(undo::Rollback),
     /// What was changed, by whom and why; whether anybody tampered with it
     History(history::History),
     /// Make, list and revoke credentials
@@ -83,10 +83,10 @@ enum Verb {
     /// What changes in meaning from one folder of flags to another, and which buckets move
     Diff(diff::Diff),
     /// Print the completions of a shell
-    Completions(chores::Completions),
+    Completions(completions::Completions),
     /// Print the JSON Schema of a kind of file, as it is committed under `schema/`
     #[command(hide = true)]
-    Schema(chores::Schema),
+    Schema(completions::Schema),
 }
 
 /// How a command ended.
@@ -105,10 +105,12 @@ pub enum Exit {
 
 /// Runs the command this process was started with.
 pub fn run() -> ExitCode {
-    let parsed = without_empty_variables(Cli::command()).try_get_matches().and_then(|typed| Cli::from_arg_matches(&typed));
+    let parsed = without_empty_variables(Cli::command())
+        .try_get_matches()
+        .and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(told) => return ExitCode::from(output::end(tell(&told)) as u8),
+        Err(told) => return ExitCode::from(output::end(usage_exit(&told)) as u8),
     };
     let exit = match cli.verb {
         None => serve::run(&cli.settings, &environment_names(&Cli::command())),
@@ -134,16 +136,19 @@ pub fn run() -> ExitCode {
 
 /// Every name in the environment that a command or one below it reads.
 fn environment_names(command: &clap::Command) -> Vec<String> {
-    let own = command.get_arguments().filter_map(|argument| argument.get_env()).map(|name| name.to_string_lossy().into_owned());
+    let own = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env())
+        .map(|name| name.to_string_lossy().into_owned());
     own.chain(command.get_subcommands().flat_map(environment_names)).collect()
 }
 
 /// What was asked of the command line itself, or what is wrong with it.
-fn tell(told: &clap::Error) -> Exit {
+fn usage_exit(told: &clap::Error) -> Exit {
     let (coloured, plain) = (told.render().ansi().to_string(), told.render().to_string());
     match told.use_stderr() {
         true if output::talks_to_a_terminal() && !no_colour() => output::talk_styled(&coloured),
-        true => output::talk(plain.trim_end()),
+        true => output::print_note(plain.trim_end()),
         false if output::prints_to_a_terminal() && !no_colour() => output::print_styled(&coloured),
         false => output::print(&plain),
     }

@@ -1,5 +1,5 @@
-//! Where text leaves the command line: data on stdout, talk on stderr. Nothing that others wrote leaves as it is
-//! (`display_text.rs`), and data that could not be written is no success.
+//! Where text leaves the command line: data on stdout, talk on stderr. Nothing that others wrote
+//! leaves as it is (`display_text.rs`), and data that could not be written is no success.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Mutex;
@@ -39,12 +39,12 @@ pub fn print_styled(text: &str) {
 }
 
 /// Says why a command cannot be done.
-pub fn complain(message: &str) {
-    talk(&format!("turnout: {message}"));
+pub fn print_error(message: &str) {
+    print_note(&format!("turnout: {message}"));
 }
 
 /// Says something beside the data. There is nowhere to say that it could not be said.
-pub fn talk(message: &str) {
+pub fn print_note(message: &str) {
     write_talk(&format!("{}\n", display_text::lines(message)));
 }
 
@@ -53,8 +53,8 @@ pub fn talk_styled(message: &str) {
     write_talk(&display_text::styled(message));
 }
 
-/// Draws a line over the one before. What does not fit is cut off at the edge (autowrap is off meanwhile), as a line that wraps could not
-/// be drawn over.
+/// Draws a line over the one before. What does not fit is cut off at the edge (autowrap is off
+/// meanwhile), as a line that wraps could not be drawn over.
 pub fn draw(line: &str) {
     write_talk(&format!("\r\x1b[2K\x1b[?7l{}\x1b[?7h", display_text::line(line)));
 }
@@ -80,12 +80,14 @@ pub fn talks_to_a_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether whoever read stdout has left: a pipe or socket whose other end is closed. Of files and terminals nobody leaves.
+/// Whether whoever read stdout has left: a pipe or socket whose other end is closed. Of files and
+/// terminals nobody leaves.
 pub fn has_reader_left() -> bool {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&at_once)).is_ok_and(|found| found > 0) && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    poll(&mut fds, Some(&at_once)).is_ok_and(|found| found > 0)
+        && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Waits until whoever read stdout has left.
@@ -95,12 +97,16 @@ pub async fn reader_left() {
     }
 }
 
-/// How a command ends that would end so: a reader that left, as `| head` does, wanted no more, but data that was lost otherwise is told of.
+/// How a command ends that would end so: a reader that left, as `| head` does, wanted no more, but
+/// data that was lost otherwise is told of.
 pub fn end(exit: Exit) -> Exit {
     match *LOST.lock().unwrap_or_else(PoisonError::into_inner) {
         None | Some(Errno::PIPE) => exit,
         Some(why) => {
-            complain(&format!("what it printed is lost: stdout cannot be written ({})", reason(why)));
+            print_error(&format!(
+                "what it printed is lost: stdout cannot be written ({})",
+                reason(why)
+            ));
             Exit::Failed
         }
     }

@@ -5,14 +5,14 @@ use std::path::Path;
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::remote::{self, Remote, word};
-use super::{Exit, complain, count, print, time};
+use super::remote::{self, ServerArgs, text_of};
+use super::{Exit, count, print, print_error, time};
 use crate::display_text;
 
 #[derive(Debug, Args)]
 pub struct Problems {
     #[command(flatten)]
-    remote: Remote,
+    remote: ServerArgs,
 
     /// What the server says, as JSON
     #[arg(long)]
@@ -25,7 +25,7 @@ impl Problems {
         let told = match self.remote.get("/v1/problems") {
             Ok(told) => told,
             Err((exit, message)) => {
-                complain(&message);
+                print_error(&message);
                 return exit;
             }
         };
@@ -36,25 +36,37 @@ impl Problems {
 }
 
 fn text(told: &Json, problems: &[Json]) -> String {
-    let flags = word(&told["flags"]);
+    let flags = text_of(&told["flags"]);
     let mut text = String::new();
     for problem in problems {
-        let file = word(&problem["file"]);
-        let mut place = if file.is_empty() { flags.clone() } else { display_text::path(&Path::new(&flags).join(file)) };
+        let file = text_of(&problem["file"]);
+        let mut place = if file.is_empty() {
+            flags.clone()
+        } else {
+            display_text::path(&Path::new(&flags).join(file))
+        };
         if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
             place.push_str(&format!(":{line}:{column}"));
         }
-        text.push_str(&format!("{place}\n  {}: {}\n", word(&problem["code"]), word(&problem["message"])));
+        text.push_str(&format!(
+            "{place}\n  {}: {}\n",
+            text_of(&problem["code"]),
+            text_of(&problem["message"])
+        ));
         if let Some(hint) = remote::text(&problem["hint"]) {
             text.push_str(&format!("  help: {hint}\n"));
         }
         text.push_str(&format!("  since: {}\n", time::of(&problem["sinceMs"])));
     }
-    let verdict = if problems.is_empty() { "no problems".to_owned() } else { count(problems.len(), "problem") };
+    let verdict = if problems.is_empty() {
+        "no problems".to_owned()
+    } else {
+        count(problems.len(), "problem")
+    };
     text.push_str(&format!(
         "{verdict}; revision {} is live, {flags} is watched by {}\n",
-        word(&told["revision"]),
-        word(&told["watch"])
+        text_of(&told["revision"]),
+        text_of(&told["watch"])
     ));
     text
 }

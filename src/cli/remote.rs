@@ -1,5 +1,5 @@
-//! Speaks to the admin listener of a running server, with the token of whoever may read it. What a server refuses becomes an exit code
-//! and a message that says what to do.
+//! Speaks to the admin listener of a running server, with the token of whoever may read it. What a
+//! server refuses becomes an exit code and a message that says what to do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,19 +11,20 @@ use serde_json::Value as Json;
 use tokio::runtime::Runtime;
 
 use super::admin_client::{AdminClient, Call, NoAnswer, Token};
-use super::call::{self, Fault, Silence, Target};
+use super::http_client::{self, CliError, Silence, Target};
 use super::listener::{self, Listener};
 use super::{Exit, time};
+use crate::auth::random_name;
 use crate::display_text;
-use crate::token::random_name;
 
 /// Longer than any call takes by the server's own bounds but one.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How to find the server.
 #[derive(Debug, Args)]
-pub struct Remote {
-    /// The admin listener of the server to ask; unless said, the one in `addresses.json` of the data folder, or http://127.0.0.1:7071
+pub struct ServerArgs {
+    /// The admin listener of the server to ask; unless said, the one in `addresses.json` of the
+    /// data folder, or http://127.0.0.1:7071
     #[arg(long, value_name = "URL", env = "TURNOUT_SERVER")]
     server: Option<String>,
 
@@ -37,30 +38,31 @@ pub struct Remote {
 }
 
 /// The admin listener with a client to ask it, for as many questions as there are.
-pub struct Line {
+pub struct AdminConnection {
     server: String,
     runtime: Runtime,
     client: AdminClient,
-    /// Why there is no token. Without one the server is asked all the same: whether it runs is the better question.
+    /// Why there is no token. Without one the server is asked all the same: whether it runs is the
+    /// better question.
     no_token: Option<String>,
 }
 
 /// Whether asking twice does no more than asking once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Twice {
+enum Idempotency {
     Harmless,
     Harmful,
 }
 
 /// How a change is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Going {
+pub enum ChangeMode {
     /// Only if nobody gets `realtime-v2` who does not have it.
     OnlyNarrowing,
     Anyway,
 }
 
-impl Remote {
+impl ServerArgs {
     /// A JSON document of the server, or why there is none.
     pub fn get(&self, path: &str) -> Result<Json, (Exit, String)> {
         Ok(self.open()?.get(path)?)
@@ -68,33 +70,41 @@ impl Remote {
 
     /// The same for a question that has a body.
     pub fn post(&self, path: &str, body: &Json) -> Result<Json, (Exit, String)> {
-        Ok(self.open()?.ask(call(Method::POST, path, Some(body)), Twice::Harmful)?.1)
+        Ok(self.open()?.ask(call(Method::POST, path, Some(body)), Idempotency::Harmful)?.1)
     }
 
-    /// Asks for a change. It has a name of its own, so that asking again after a lost connection changes nothing twice.
-    pub fn change(&self, path: &str, body: &Json, going: Going) -> Result<(StatusCode, Json), Fault> {
-        let name = random_name().ok_or_else(|| Fault::failed("the system gives no randomness"))?;
+    /// Asks for a change. It has a name of its own, so that asking again after a lost connection
+    /// changes nothing twice.
+    pub fn change(
+        &self,
+        path: &str,
+        body: &Json,
+        going: ChangeMode,
+    ) -> Result<(StatusCode, Json), CliError> {
+        let name =
+            random_name().ok_or_else(|| CliError::failed("the system gives no randomness"))?;
         let mut call = call(Method::POST, path, Some(body));
         call.headers.push((HeaderName::from_static("idempotency-key"), name));
-        if going == Going::OnlyNarrowing {
+        if going == ChangeMode::OnlyNarrowing {
             call.headers.push((HeaderName::from_static("turnout-narrow-only"), "1".to_owned()));
         }
-        self.open()?.ask(call, Twice::Harmless)
+        self.open()?.ask(call, Idempotency::Harmless)
     }
 
     /// For more than one question.
-    pub fn open(&self) -> Result<Line, Fault> {
+    pub fn open(&self) -> Result<AdminConnection, CliError> {
         let server = listener::url(self.server.as_deref(), &self.data, Listener::Admin)?;
         let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
         let say = "--token-file or TURNOUT_TOKEN_FILE names a token, --data or TURNOUT_DATA the server's data folder";
-        let (secret, no_token) = match call::credential(&path, say) {
+        let (secret, no_token) = match http_client::credential(&path, say) {
             Ok(secret) => (Some(secret), None),
             Err(why) => (None, Some(why)),
         };
         let token = secret.map(|secret| Token { secret, is_local: self.token_file.is_none() });
-        let data = listener::is_of(&self.data, &server, self.server.as_deref()).then(|| self.data.clone());
+        let data =
+            listener::is_of(&self.data, &server, self.server.as_deref()).then(|| self.data.clone());
         let client = AdminClient::new(Target::parse(&server)?, data, token)?;
-        Ok(Line { runtime: call::runtime()?, client, server, no_token })
+        Ok(AdminConnection { runtime: http_client::runtime()?, client, server, no_token })
     }
 }
 
@@ -102,22 +112,28 @@ type Answer = Result<(StatusCode, Option<Json>), NoAnswer>;
 
 /// A call that takes as long as the server's own bounds.
 fn call(method: Method, path: &str, body: Option<&Json>) -> Call {
-    Call { method, path: path.to_owned(), headers: Vec::new(), body: body.cloned(), patience: PATIENCE }
+    Call {
+        method,
+        path: path.to_owned(),
+        headers: Vec::new(),
+        body: body.cloned(),
+        patience: PATIENCE,
+    }
 }
 
-impl Line {
+impl AdminConnection {
     /// A JSON document of the server, or why there is none.
-    pub fn get(&self, path: &str) -> Result<Json, Fault> {
-        Ok(self.ask(call(Method::GET, path, None), Twice::Harmless)?.1)
+    pub fn get(&self, path: &str) -> Result<Json, CliError> {
+        Ok(self.ask(call(Method::GET, path, None), Idempotency::Harmless)?.1)
     }
 
-    /// A document that the server may work on for long: asked again, it goes on with what it does. It is waited for as long as the server
-    /// answers other questions meanwhile.
-    pub fn get_when_done(&self, path: &str) -> Result<Json, Fault> {
+    /// A document that the server may work on for long: asked again, it goes on with what it does.
+    /// It is waited for as long as the server answers other questions meanwhile.
+    pub fn get_when_done(&self, path: &str) -> Result<Json, CliError> {
         let (asked, alive) = (call(Method::GET, path, None), call(Method::GET, "/v1/status", None));
         let is_going_on = || self.runtime.block_on(self.client.ask(&alive)).is_ok();
         loop {
-            match self.answer(&asked, Twice::Harmless) {
+            match self.answer(&asked, Idempotency::Harmless) {
                 Err(NoAnswer::Silence(Silence::TimedOut)) if is_going_on() => {}
                 answer => return Ok(self.read(answer)?.1),
             }
@@ -128,47 +144,57 @@ impl Line {
         self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
-    fn ask(&self, call: Call, twice: Twice) -> Result<(StatusCode, Json), Fault> {
+    fn ask(&self, call: Call, twice: Idempotency) -> Result<(StatusCode, Json), CliError> {
         self.read(self.answer(&call, twice))
     }
 
-    fn answer(&self, call: &Call, twice: Twice) -> Answer {
+    fn answer(&self, call: &Call, twice: Idempotency) -> Answer {
         self.runtime.block_on(async {
             match self.client.ask(call).await {
-                Err(lost) if twice == Twice::Harmless && lost.may_be_lost() => self.client.ask(call).await,
+                Err(lost) if twice == Idempotency::Harmless && lost.may_be_lost() => {
+                    self.client.ask(call).await
+                }
                 answer => answer,
             }
         })
     }
 
-    fn read(&self, answer: Answer) -> Result<(StatusCode, Json), Fault> {
+    fn read(&self, answer: Answer) -> Result<(StatusCode, Json), CliError> {
         let (status, body) = answer.map_err(|why| self.unanswered(why))?;
         if status.is_success() {
-            let strange = || Fault::failed(format!("{}: it did not answer in JSON; is that the admin listener?", self.server));
+            let strange = || {
+                CliError::failed(format!(
+                    "{}: it did not answer in JSON; is that the admin listener?",
+                    self.server
+                ))
+            };
             return body.map(|body| (status, body)).ok_or_else(strange);
         }
         Err(self.refused(status, body.unwrap_or_default()))
     }
 
-    fn unanswered(&self, why: NoAnswer) -> Fault {
+    fn unanswered(&self, why: NoAnswer) -> CliError {
         let server = &self.server;
         match why {
-            NoAnswer::Silence(silence) => {
-                Fault::unreachable(server, silence, "--server", "; `turnout status` says how it stands")
-            }
+            NoAnswer::Silence(silence) => CliError::unreachable(
+                server,
+                silence,
+                "--server",
+                "; `turnout status` says how it stands",
+            ),
             NoAnswer::Refused(status, problem) => self.refused(status, problem),
-            NoAnswer::Unproven => Fault::failed(format!(
+            NoAnswer::Unproven => CliError::failed(format!(
                 "{server}: what answers there did not show that it is the server; the token was not sent"
             )),
-            NoAnswer::Elsewhere(address) => Fault::failed(format!(
+            NoAnswer::Elsewhere(address) => CliError::failed(format!(
                 "{server}: the server listens on {address}; its admin.token was not sent through what is between; \
                  --token-file names a token that may be"
             )),
         }
     }
 
-    fn refused(&self, status: StatusCode, problem: Json) -> Fault {
-        let (code, detail) = (word(&problem["code"]), word(&problem["detail"]));
+    fn refused(&self, status: StatusCode, problem: Json) -> CliError {
+        let (code, detail) = (text_of(&problem["code"]), text_of(&problem["detail"]));
         let message = match (&self.no_token, status.as_u16()) {
             (Some(why), 401) => why.clone(),
             (None, 401) if !code.is_empty() => {
@@ -180,7 +206,7 @@ impl Line {
             }
             _ => format!("{detail}{}{}", hint(&code), meanwhile(&problem["since"])),
         };
-        Fault::refused(status, code, message)
+        CliError::refused(status, code, message)
     }
 }
 
@@ -203,8 +229,9 @@ fn meanwhile(since: &Json) -> String {
     let line = |revision: &Json| {
         let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
         let changes: Vec<String> = changes.iter().map(change).collect();
-        let reason = text(&revision["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let (at, by) = (time::of(&revision["committedAtMs"]), word(&revision["actor"]));
+        let reason =
+            text(&revision["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
+        let (at, by) = (time::of(&revision["committedAtMs"]), text_of(&revision["actor"]));
         format!("\n  revision {} {at} {by}: {}{reason}", revision["revision"], changes.join(", "))
     };
     revisions.iter().map(line).collect()
@@ -212,12 +239,13 @@ fn meanwhile(since: &Json) -> String {
 
 /// One change of a revision: `set build-events realtime-v2 10% -> 25%`.
 pub fn change(change: &Json) -> String {
-    let (was, is) = (word(&change["was"]), word(&change["is"]));
+    let (was, is) = (text_of(&change["was"]), text_of(&change["is"]));
     if change["kind"] == "credential" {
         // Whose it is and what it may; until when stands in the list.
         let words = if is.is_empty() { was } else { is };
-        let whose = words.split(", until ").next().unwrap_or_default().trim_end_matches(", REVOKED");
-        return format!("{} {} {whose}", word(&change["action"]), word(&change["key"]));
+        let whose =
+            words.split(", until ").next().unwrap_or_default().trim_end_matches(", REVOKED");
+        return format!("{} {} {whose}", text_of(&change["action"]), text_of(&change["key"]));
     }
     let moved = match (was.is_empty(), is.is_empty()) {
         (_, true) => String::new(),
@@ -225,7 +253,7 @@ pub fn change(change: &Json) -> String {
         (false, false) => format!(" {}", arrow(&was, &is)),
     };
     let back_to = change["backTo"].as_u64().map(|to| format!(" to {to}")).unwrap_or_default();
-    format!("{} {}{back_to}{moved}", word(&change["action"]), word(&change["key"]))
+    format!("{} {}{back_to}{moved}", text_of(&change["action"]), text_of(&change["key"]))
 }
 
 /// `realtime-v2 10% -> 25%`, `STOPPED -> realtime-v2 1%`: one arrow, and what stays is said once.
@@ -245,7 +273,7 @@ pub fn arrow(was: &str, is: &str) -> String {
 }
 
 /// A text of an answer as a part of a line; empty where there is none.
-pub fn word(json: &Json) -> String {
+pub fn text_of(json: &Json) -> String {
     text(json).unwrap_or_default()
 }
 

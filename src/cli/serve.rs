@@ -1,4 +1,5 @@
-//! `turnout serve`: starts the service, reloads it when the terminal or a person says so, and stops it on the first signal.
+//! `turnout serve`: starts the service, reloads it when the terminal or a person says so, and stops
+//! it on the first signal.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,11 +10,11 @@ use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
 use super::signals::{Sign, Signals};
-use super::{Exit, complain, next_steps};
-use crate::app::{App, StartError, Step};
-use crate::config::{Config, Settings, unknown_names};
+use super::{Exit, print_error, startup_hints};
+use crate::app::{App, StartError, StartupPhase};
+use crate::config::{Config, ServeArgs, unknown_names};
 use crate::display_text;
-use crate::open_files;
+use crate::fd_limit;
 use crate::telemetry::{self, say, target};
 
 /// How long the last lines may take to be written.
@@ -28,25 +29,26 @@ const STOP_AT_MOST: Duration = Duration::from_secs(20);
 type Starting = JoinHandle<Result<App, StartError>>;
 
 /// `known` are the names of all settings in the environment.
-pub fn run(settings: &Settings, known: &[String]) -> Exit {
-    let (config, logging) = match settings.check().and_then(|config| Ok((config, settings.logging.check()?))) {
-        Ok(settings) => settings,
-        Err(faults) => {
-            faults.0.iter().for_each(|fault| complain(&display_text::line(fault)));
-            return Exit::Usage;
-        }
-    };
+pub fn run(settings: &ServeArgs, known: &[String]) -> Exit {
+    let (config, logging) =
+        match settings.check().and_then(|config| Ok((config, settings.logging.check()?))) {
+            Ok(settings) => settings,
+            Err(faults) => {
+                faults.0.iter().for_each(|fault| print_error(&display_text::line(fault)));
+                return Exit::Usage;
+            }
+        };
     // While this is the only thread.
-    open_files::raise().make_room_for(config.limits.connections);
+    fd_limit::raise().make_room_for(config.limits.connections);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(&format!("cannot start: {error}"));
+            print_error(&format!("cannot start: {error}"));
             return Exit::Failed;
         }
     };
     if let Err(error) = telemetry::start(&logging) {
-        complain(&format!("cannot start a thread for the log: {error}"));
+        print_error(&format!("cannot start a thread for the log: {error}"));
         return Exit::Failed;
     }
     if let Some(line) = unknown_names(telemetry::environment(), known) {
@@ -72,7 +74,7 @@ async fn serve(config: Config) -> Exit {
     };
     say(&format!("serving {} on http://{}", display_text::path(&flags), app.address()));
     say(&format!("metrics and problems on http://{}", app.admin_address()));
-    next_steps::print(&app, &flags, &access);
+    startup_hints::print(&app, &flags, &access);
     while signals.next().await == Sign::Reload {
         say("reloading: the flags folder and the keys of credentials");
         app.reload();
@@ -82,7 +84,12 @@ async fn serve(config: Config) -> Exit {
 }
 
 /// A service that serves, or how it ends without one.
-async fn start(config: Config, step: Step, at: &watch::Receiver<&'static str>, signals: &mut Signals) -> Result<App, Exit> {
+async fn start(
+    config: Config,
+    step: StartupPhase,
+    at: &watch::Receiver<&'static str>,
+    signals: &mut Signals,
+) -> Result<App, Exit> {
     let mut starting = tokio::spawn(App::start_in_steps(config, step));
     loop {
         tokio::select! {

@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::{Value as Json, json};
 
-use super::order::{Asking, Order, Told};
-use super::remote::{arrow, text, word};
-use super::{Exit, complain, order, time};
+use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs};
+use super::remote::{arrow, text, text_of};
+use super::{Exit, change, print_error, time};
 use crate::clock;
 use crate::flag::{FlagKey, Share, ShareError};
 
@@ -22,7 +22,8 @@ pub struct Set {
     #[arg(value_name = "SHARE", required = true, num_args = 1..=2)]
     shares: Vec<String>,
 
-    /// How long it is held, like 30m, 2h or 7d; then the split in force now returns, if that does not widen
+    /// How long it is held, like 30m, 2h or 7d; then the split in force now returns, if that does
+    /// not widen
     #[arg(long = "for", value_name = "TIME", value_parser = time::parse)]
     held_for: Option<i64>,
 
@@ -31,10 +32,10 @@ pub struct Set {
     then: Option<Share>,
 
     #[command(flatten)]
-    told: Told,
+    told: ChangeArgs,
 
     #[command(flatten)]
-    asking: Asking,
+    asking: ConfirmArgs,
 }
 
 impl Set {
@@ -42,7 +43,7 @@ impl Set {
         let mut body = match shares(&self.shares) {
             Ok(body) => body,
             Err(fault) => {
-                complain(&fault);
+                print_error(&fault);
                 return Exit::Usage;
             }
         };
@@ -53,8 +54,12 @@ impl Set {
         if let Some(then) = self.then {
             body["then"] = json!(then);
         }
-        let question = |flag: &Json| format!("{}{} on {}", moved(flag, &wanted), self.end(flag), self.flag);
-        self.told.carry_out(&self.asking, Order { verb: "set", flag: &self.flag, body, question: &question })
+        let question =
+            |flag: &Json| format!("{}{} on {}", moved(flag, &wanted), self.end(flag), self.flag);
+        self.told.run_change(
+            &self.asking,
+            ChangeRequest { verb: "set", flag: &self.flag, body, question: &question },
+        )
     }
 }
 
@@ -67,7 +72,11 @@ impl Set {
             (Some(until), Some(then)) => format!(", then realtime-v2 {then} at {until}"),
             (Some(until), None) => format!(" until {until}"),
             (None, _) if !ends.is_null() => {
-                format!(", no longer {} at {}", order::split(&ends["split"]), time::of(&ends["atMs"]))
+                format!(
+                    ", no longer {} at {}",
+                    change::split(&ends["split"]),
+                    time::of(&ends["atMs"])
+                )
             }
             (None, _) => String::new(),
         }
@@ -76,17 +85,21 @@ impl Set {
 
 /// The split before and after, in words.
 fn moved(flag: &Json, wanted: &Json) -> String {
-    let after = |name: &str| text(&wanted[name]).or_else(|| text(&flag["split"][name])).unwrap_or_else(|| "0%".to_owned());
+    let after = |name: &str| {
+        text(&wanted[name])
+            .or_else(|| text(&flag["split"][name]))
+            .unwrap_or_else(|| "0%".to_owned())
+    };
     let disabled = match &*after("disabled") {
         "0%" => String::new(),
         disabled => format!(", disabled {disabled}"),
     };
-    arrow(&word(&flag["live"]), &format!("realtime-v2 {}{disabled}", after("realtime-v2")))
+    arrow(&text_of(&flag["live"]), &format!("realtime-v2 {}{disabled}", after("realtime-v2")))
 }
 
 /// The members that shares, as they were typed, stand for.
 fn shares(typed: &[String]) -> Result<Json, String> {
-    let mut body = order::nothing();
+    let mut body = change::empty_body();
     for text in typed {
         let (name, text) = text.split_once('=').unwrap_or(("realtime-v2", text));
         if !["realtime-v2", "disabled"].contains(&name) {
@@ -106,7 +119,9 @@ fn shares(typed: &[String]) -> Result<Json, String> {
 pub fn share(text: &str) -> Result<Share, String> {
     text.parse().map_err(|error| match error {
         ShareError::NoPercentSign => format!("`{text}`: {error}; write {text}%"),
-        ShareError::NotANumber if text.starts_with('-') || text.ends_with('%') => format!("`{text}`: {error}"),
+        ShareError::NotANumber if text.starts_with('-') || text.ends_with('%') => {
+            format!("`{text}`: {error}")
+        }
         error => format!("`{text}`: {error}"),
     })
 }

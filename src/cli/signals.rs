@@ -1,10 +1,11 @@
-//! What a running service is told by the system: to end, or to look at its files again. Heard from before the start on.
+//! What a running service is told by the system: to end, or to look at its files again. Heard from
+//! before the start on.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::open_files;
+use crate::fd_limit;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    /// Listened to and never heard: by itself the system would kill a process that writes more than it may (`ulimit -f`, LimitFSIZE). So
-    /// the writing fails like on a full disk.
+    /// Listened to and never heard: by itself the system would kill a process that writes more than
+    /// it may (`ulimit -f`, LimitFSIZE). So the writing fails like on a full disk.
     _file_too_large: Signal,
 }
 
@@ -29,7 +30,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
-            _file_too_large: signal(SignalKind::from_raw(open_files::TOO_LARGE))?,
+            _file_too_large: signal(SignalKind::from_raw(fd_limit::TOO_LARGE))?,
         })
     }
 

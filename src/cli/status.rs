@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::converge::Watching;
-use super::landing::Counts;
-use super::remote::{Remote, text, word};
+use super::converge::WatchArgs;
+use super::convergence::Counts;
+use super::remote::{ServerArgs, text, text_of};
 use super::table::table;
-use super::{Exit, complain, count, order, print, talk, time};
+use super::{Exit, change, count, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
@@ -25,16 +25,16 @@ pub struct Status {
     json: bool,
 
     #[command(flatten)]
-    watching: Watching,
+    watching: WatchArgs,
 
     #[command(flatten)]
-    remote: Remote,
+    remote: ServerArgs,
 }
 
 impl Status {
     pub fn run(&self) -> Exit {
         self.try_run().unwrap_or_else(|(exit, message)| {
-            complain(&message);
+            print_error(&message);
             exit
         })
     }
@@ -64,23 +64,27 @@ impl Status {
             }
         }
         if told["problems"].as_u64().unwrap_or_default() > 0 {
-            talk("turnout problems says what is wrong, and the mend");
+            print_note("turnout problems says what is wrong, and the mend");
         }
         Ok(())
     }
 }
 
-/// `database DOWN since 02:41, serving revision 214 from memory; stopping and lowering work; 1 change not yet saved`.
+/// `database DOWN since 02:41, serving revision 214 from memory; stopping and lowering work; 1
+/// change not yet saved`.
 fn first_line(told: &Json) -> String {
     let (database, revision) = (&told["database"], &told["revision"]);
     let since = || time::of(&database["sinceMs"]);
-    let mut line = match &*word(&database["state"]) {
+    let mut line = match &*text_of(&database["state"]) {
         "up" => format!("revision {revision} is live and saved"),
         "down" => {
-            format!("database DOWN since {}, serving revision {revision} from memory; stopping and lowering work", since())
+            format!(
+                "database DOWN since {}, serving revision {revision} from memory; stopping and lowering work",
+                since()
+            )
         }
         _ => {
-            let why = word(&database["why"]);
+            let why = text_of(&database["why"]);
             format!(
                 "database NOT BELIEVED since {} ({why}); serving revision {revision} as last known; stopping and lowering work; \
                  `turnout serve --accept-database` takes it as it is",
@@ -104,10 +108,14 @@ fn streams(told: &Json) -> String {
     let [open, limit] = ["open", "limit"].map(|name| told[name].as_u64().unwrap_or_default());
     match open {
         open if open >= limit && limit > 0 => {
-            format!("streams FULL: {open} of {limit}; who comes now polls until one ends (TURNOUT_MAX_STREAMS)\n")
+            format!(
+                "streams FULL: {open} of {limit}; who comes now polls until one ends (TURNOUT_MAX_STREAMS)\n"
+            )
         }
         open if open >= limit - limit / 10 && limit > 0 => {
-            format!("streams nearly full: {open} of {limit}; then clients poll (TURNOUT_MAX_STREAMS)\n")
+            format!(
+                "streams nearly full: {open} of {limit}; then clients poll (TURNOUT_MAX_STREAMS)\n"
+            )
         }
         _ => String::new(),
     }
@@ -128,15 +136,26 @@ fn row(flag: &Json) -> [String; 6] {
         (true, Some(file)) => file,
         (false, Some(_)) => "=".to_owned(),
     };
-    let held_by = match ["stop", "held", "pin"].iter().map(|slot| &flag[*slot]).find(|slot| !slot.is_null()) {
+    let held_by = match ["stop", "held", "pin"]
+        .iter()
+        .map(|slot| &flag[*slot])
+        .find(|slot| !slot.is_null())
+    {
         None => "-".to_owned(),
         Some(mark) => match text(&mark["reason"]) {
-            Some(reason) => format!("{}: {}", word(&mark["by"]), shortened(&reason)),
-            None => word(&mark["by"]),
+            Some(reason) => format!("{}: {}", text_of(&mark["by"]), shortened(&reason)),
+            None => text_of(&mark["by"]),
         },
     };
     let clients = Counts::of(&flag["clients"]).cell();
-    [word(&flag["flag"]), word(&flag["live"]), file, held_by, flag["revision"].to_string(), clients]
+    [
+        text_of(&flag["flag"]),
+        text_of(&flag["live"]),
+        file,
+        held_by,
+        flag["revision"].to_string(),
+        clients,
+    ]
 }
 
 /// A reason that fits a table.
@@ -150,7 +169,7 @@ fn shortened(reason: &str) -> String {
 
 /// Everything about one flag.
 fn details(flag: &Json) -> String {
-    let mut lines = vec![("live", word(&flag["live"]))];
+    let mut lines = vec![("live", text_of(&flag["live"]))];
     lines.push(match (flag["drift"] == true, text(&flag["file"])) {
         (_, None) => ("file", "no good definition; turnout problems".to_owned()),
         (true, Some(file)) => ("file", file),
@@ -161,12 +180,19 @@ fn details(flag: &Json) -> String {
     }
     let held = &flag["held"];
     if !held.is_null() {
-        lines.push(("held", format!("{} by {}", order::split(&held["split"]), time::mark(held))));
+        lines.push(("held", format!("{} by {}", change::split(&held["split"]), time::mark(held))));
     }
     let ends = &held["ends"];
     if !ends.is_null() {
         let named = if ends["named"] == true { "" } else { ", if that does not widen" };
-        lines.push(("ends", format!("at {}: then {}{named}", time::of(&ends["atMs"]), order::split(&ends["split"]))));
+        lines.push((
+            "ends",
+            format!(
+                "at {}: then {}{named}",
+                time::of(&ends["atMs"]),
+                change::split(&ends["split"])
+            ),
+        ));
     }
     if !flag["pin"].is_null() {
         let (revision, mark) = (&flag["pin"]["revision"], time::mark(&flag["pin"]));
@@ -178,5 +204,5 @@ fn details(flag: &Json) -> String {
     lines.push(("changed", format!("at revision {}", flag["revision"])));
     lines.push(("clients", Counts::of(&flag["clients"]).in_words()));
     let lines = lines.iter().map(|(name, text)| format!("  {name:<8} {text}\n"));
-    format!("{}\n{}", word(&flag["flag"]), lines.collect::<String>())
+    format!("{}\n{}", text_of(&flag["flag"]), lines.collect::<String>())
 }

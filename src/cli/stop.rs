@@ -3,13 +3,15 @@
 use clap::{ArgGroup, Args};
 
 use super::Exit;
-use super::order::{Told, nothing};
+use super::change::{ChangeArgs, empty_body};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").args(["flag", "all"]).required(true))]
-#[command(after_help = "Everybody gets the flag's `when_stopped` at once, also with the database out of reach.\n\
-    It stays, whatever happens, until `turnout resume`.")]
+#[command(
+    after_help = "Everybody gets the flag's `when_stopped` at once, also with the database out of reach.\n\
+    It stays, whatever happens, until `turnout resume`."
+)]
 pub struct Stop {
     /// The flag to stop
     flag: Option<FlagKey>,
@@ -19,12 +21,15 @@ pub struct Stop {
     all: bool,
 
     #[command(flatten)]
-    told: Told,
+    told: ChangeArgs,
 }
 
 impl Stop {
     pub fn run(&self) -> Exit {
-        let path = self.flag.as_ref().map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
-        self.told.at_once(&path, self.flag.as_ref(), nothing())
+        let path = self
+            .flag
+            .as_ref()
+            .map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
+        self.told.at_once(&path, self.flag.as_ref(), empty_body())
     }
 }

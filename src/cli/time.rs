@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 
-use super::remote::{text, word};
+use super::remote::{text, text_of};
 use crate::clock;
 use crate::definition::parse_duration;
 
@@ -17,7 +17,8 @@ pub fn at(ms: i64) -> String {
 
 /// A day, in local time: `2026-11-27`.
 pub fn day(ms: i64) -> String {
-    let moment = Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()));
+    let moment =
+        Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()));
     moment.map_or_else(|| format!("{ms} ms"), |moment| moment.strftime("%Y-%m-%d").to_string())
 }
 
@@ -32,7 +33,9 @@ pub fn to_the_millisecond(ms: i64) -> String {
 }
 
 fn shown(ms: i64, time: &str) -> String {
-    let zoned = |ms: i64| Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()));
+    let zoned = |ms: i64| {
+        Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()))
+    };
     let now = clock::wall_ms();
     let (Some(then), Some(today)) = (zoned(ms), zoned(now)) else { return format!("{ms} ms") };
     let day = match () {
@@ -51,13 +54,15 @@ pub fn of(ms: &Json) -> String {
 /// Who did something, when and why: `oncall at 02:41 (incident 4711)`.
 pub fn mark(mark: &Json) -> String {
     let reason = text(&mark["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{} at {}{reason}", word(&mark["by"]), of(&mark["atMs"]))
+    format!("{} at {}{reason}", text_of(&mark["by"]), of(&mark["atMs"]))
 }
 
 /// `2h`, `30m`, `90d`, as milliseconds: as in flag files, and in days for as long as one likes.
 pub fn parse(text: &str) -> Result<i64, String> {
     let days = || text.strip_suffix('d')?.parse::<u32>().ok().map(|days| i64::from(days) * DAY_MS);
     let short = || i64::try_from(parse_duration(text)?.as_millis()).ok();
-    let wrong = || format!("`{text}` is no length of time; write a number with its unit, like 30m, 2h or 7d");
+    let wrong = || {
+        format!("`{text}` is no length of time; write a number with its unit, like 30m, 2h or 7d")
+    };
     short().or_else(days).filter(|ms| *ms > 0).ok_or_else(wrong)
 }

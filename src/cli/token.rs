@@ -1,15 +1,16 @@
-//! `turnout token`: credentials for people and programs. The secret alone goes to stdout, so that it can be caught in a file.
+//! `turnout token`: credentials for people and programs. The secret alone goes to stdout, so that
+//! it can be caught in a file.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value as Json, json};
 
-use super::remote::{Remote, word};
+use super::remote::{ServerArgs, text_of};
 use super::table::table;
-use super::{Exit, complain, print, printed, talk, time};
+use super::{Exit, print, print_error, print_note, printed, time};
+use crate::auth::LOCAL_ADMIN;
 use crate::clock;
 use crate::flag::FlagKey;
-use crate::token::LOCAL_ADMIN;
-use crate::truth::CredentialId;
+use crate::ledger::CredentialId;
 
 /// As long before its end the server names a token among the problems.
 const SOON_MS: i64 = 14 * 86_400_000;
@@ -31,7 +32,9 @@ enum Verb {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  (umask 077; turnout token create oncall --role stopper > oncall.token)")]
+#[command(
+    after_help = "Example:\n  (umask 077; turnout token create oncall --role stopper > oncall.token)"
+)]
 struct Create {
     /// Whose it is: letters, digits and . - _; it stands in the history as who changed something
     name: String,
@@ -64,7 +67,8 @@ struct List {
 
 #[derive(Debug, Args)]
 struct Revoke {
-    /// Its id, or the name of a living one; `self` is the one you ask with, `local-admin` the server's own (admin.token)
+    /// Its id, or the name of a living one; `self` is the one you ask with, `local-admin` the
+    /// server's own (admin.token)
     #[arg(value_name = "ID|NAME")]
     which: String,
 
@@ -83,7 +87,7 @@ struct Asked {
     json: bool,
 
     #[command(flatten)]
-    remote: Remote,
+    remote: ServerArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -108,7 +112,7 @@ impl Token {
             Verb::Revoke(revoke) => revoke.run(),
         };
         done.map(|()| Exit::Yes).unwrap_or_else(|(exit, message)| {
-            complain(&message);
+            print_error(&message);
             exit
         })
     }
@@ -116,7 +120,11 @@ impl Token {
 
 impl Create {
     fn run(&self) -> Result<(), (Exit, String)> {
-        let role = self.role.to_possible_value().map(|role| role.get_name().to_owned()).unwrap_or_default();
+        let role = self
+            .role
+            .to_possible_value()
+            .map(|role| role.get_name().to_owned())
+            .unwrap_or_default();
         let mut body = json!({ "name": self.name, "role": role, "expiresAfterMs": self.expires });
         if let Some(reason) = &self.reason {
             body["reason"] = json!(reason);
@@ -126,17 +134,28 @@ impl Create {
         }
         let told = self.asked.remote.post("/v1/tokens", &body)?;
         // It is typed as it stands to revoke it.
-        let id = told["id"].as_str().filter(|id| id.parse::<CredentialId>().is_ok()).unwrap_or("ID").to_owned();
+        let id = told["id"]
+            .as_str()
+            .filter(|id| id.parse::<CredentialId>().is_ok())
+            .unwrap_or("ID")
+            .to_owned();
         let expires = time::of(&told["expiresAtMs"]);
-        let lost = || format!("nobody has the secret of {id}, as it could not be printed; turnout token revoke {id}");
+        let lost = || {
+            format!(
+                "nobody has the secret of {id}, as it could not be printed; turnout token revoke {id}"
+            )
+        };
         if self.asked.json {
             return if printed(&format!("{told}\n")) { Ok(()) } else { Err((Exit::Yes, lost())) };
         }
-        talk(&format!("{id}: {role} {}, until {expires}; this is the only time its secret is shown", reach(&told)));
-        if !printed(&format!("{}\n", word(&told["secret"]))) {
+        print_note(&format!(
+            "{id}: {role} {}, until {expires}; this is the only time its secret is shown",
+            reach(&told)
+        ));
+        if !printed(&format!("{}\n", text_of(&told["secret"]))) {
             return Err((Exit::Yes, lost()));
         }
-        talk(&format!("undo: turnout token revoke {id}"));
+        print_note(&format!("undo: turnout token revoke {id}"));
         Ok(())
     }
 }
@@ -147,7 +166,9 @@ impl List {
         let tokens = told["tokens"].as_array().map_or(&[][..], Vec::as_slice);
         match (self.asked.json, tokens) {
             (true, _) => print(&format!("{told}\n")),
-            (false, []) => talk("no token but the server's own (admin.token in its data folder)"),
+            (false, []) => {
+                print_note("no token but the server's own (admin.token in its data folder)")
+            }
             (false, tokens) => {
                 let rows: Vec<[String; 7]> = tokens.iter().map(row).collect();
                 print(&table(["ID", "NAME", "ROLE", "FLAGS", "CREATED", "ENDS", "STATE"], &rows));
@@ -159,19 +180,34 @@ impl List {
 
 impl Revoke {
     fn run(&self) -> Result<(), (Exit, String)> {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+        let is_plain =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if self.which.is_empty() || !self.which.bytes().all(is_plain) {
-            return Err((Exit::Usage, "that is not a token's id or name; turnout token list shows them".to_owned()));
+            return Err((
+                Exit::Usage,
+                "that is not a token's id or name; turnout token list shows them".to_owned(),
+            ));
         }
-        let body = self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
+        let body =
+            self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
         let told = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.which), &body)?;
-        print(&if self.asked.json { format!("{told}\n") } else { format!("revoked {}\n", word(&told["revoked"])) });
+        print(&if self.asked.json {
+            format!("{told}\n")
+        } else {
+            format!("revoked {}\n", text_of(&told["revoked"]))
+        });
         if told["outcome"] == "pending" {
-            let survives = if told["survivesRestart"] == true { "it survives a restart" } else { "a restart would forget it" };
-            talk(&format!("it is no longer accepted, and that is not yet saved in the database; {survives}"));
+            let survives = if told["survivesRestart"] == true {
+                "it survives a restart"
+            } else {
+                "a restart would forget it"
+            };
+            print_note(&format!(
+                "it is no longer accepted, and that is not yet saved in the database; {survives}"
+            ));
         }
         if told["revoked"] == LOCAL_ADMIN && told["survivesRestart"] == true {
-            talk("admin.token in the server's data folder holds a new one");
+            print_note("admin.token in the server's data folder holds a new one");
         }
         Ok(())
     }
@@ -181,18 +217,26 @@ fn row(token: &Json) -> [String; 7] {
     let ends = token["revokedAtMs"].as_i64().or(token["expiresAtMs"].as_i64());
     let (created, ends) = (token["createdAtMs"].as_i64().map(time::day), ends.map(time::day));
     let day = |day: Option<String>| day.unwrap_or_else(|| "-".to_owned());
-    let state = match (&*word(&token["state"]), token["expiresAtMs"].as_i64()) {
+    let state = match (&*text_of(&token["state"]), token["expiresAtMs"].as_i64()) {
         ("good", Some(at)) if at < clock::wall_ms() + SOON_MS => "ends soon".to_owned(),
         (state, _) => state.to_owned(),
     };
     let flags = if token["flags"].is_null() { "all".to_owned() } else { reach(token) };
-    [word(&token["id"]), word(&token["name"]), word(&token["role"]), flags, day(created), day(ends), state]
+    [
+        text_of(&token["id"]),
+        text_of(&token["name"]),
+        text_of(&token["role"]),
+        flags,
+        day(created),
+        day(ends),
+        state,
+    ]
 }
 
 /// The flags it reaches.
 fn reach(token: &Json) -> String {
     match token["flags"].as_array() {
         None => "all flags".to_owned(),
-        Some(flags) => flags.iter().map(word).collect::<Vec<_>>().join(", "),
+        Some(flags) => flags.iter().map(text_of).collect::<Vec<_>>().join(", "),
     }
 }

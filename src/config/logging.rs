@@ -6,12 +6,18 @@ use crate::telemetry::{LogFilter, LogFormat, LogSettings};
 /// As text, from flags or the environment. An empty one is one that is not set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Logging {
-    /// What is said on stderr: off, error, warn, info, debug or trace, and TARGET=LEVEL for parts of the service, comma separated
+    /// What is said on stderr: off, error, warn, info, debug or trace, and TARGET=LEVEL for parts
+    /// of the service, comma separated
     #[arg(long = "log", value_name = "FILTER", env = "TURNOUT_LOG", default_value = "info")]
     pub filter: String,
 
     /// How it is said: text, or json with one object a line
-    #[arg(long = "log-format", value_name = "text|json", env = "TURNOUT_LOG_FORMAT", default_value = "text")]
+    #[arg(
+        long = "log-format",
+        value_name = "text|json",
+        env = "TURNOUT_LOG_FORMAT",
+        default_value = "text"
+    )]
     pub format: String,
 }
 
@@ -29,10 +35,16 @@ impl Logging {
             "" | "text" => LogFormat::Text,
             "json" => LogFormat::Json,
             other => {
-                faults.push(format!("TURNOUT_LOG_FORMAT: `{other}` is not a format; use text or json"));
+                faults.push(format!(
+                    "TURNOUT_LOG_FORMAT: `{other}` is not a format; use text or json"
+                ));
                 LogFormat::Text
             }
         };
-        if faults.is_empty() { Ok(LogSettings { filter, format }) } else { Err(BadSettings(faults)) }
+        if faults.is_empty() {
+            Ok(LogSettings { filter, format })
+        } else {
+            Err(BadSettings(faults))
+        }
     }
 }

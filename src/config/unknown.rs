@@ -1,4 +1,5 @@
-//! Names in the environment that look like a setting and are none: most often a typing mistake, which nothing else would tell.
+//! Names in the environment that look like a setting and are none: most often a typing mistake,
+//! which nothing else would tell.
 
 use crate::definition::similar;
 
@@ -9,7 +10,9 @@ const MOST: usize = 10;
 
 /// Says which names of the environment are no settings, in one line; nothing where all are known.
 pub fn unknown_names(names: impl Iterator<Item = String>, known: &[String]) -> Option<String> {
-    let strange = |name: &String| name.starts_with(OURS) && !known.contains(name) && !is_made_by_a_cluster(name);
+    let strange = |name: &String| {
+        name.starts_with(OURS) && !known.contains(name) && !is_made_by_a_cluster(name)
+    };
     let mut names: Vec<String> = names.filter(strange).collect();
     names.sort();
     let more = match names.len().saturating_sub(MOST) {
@@ -25,10 +28,12 @@ pub fn unknown_names(names: impl Iterator<Item = String>, known: &[String]) -> O
         None => name.clone(),
     };
     let told: Vec<String> = names.iter().map(told).collect();
-    (!told.is_empty()).then(|| format!("no setting has this name, so it does nothing: {}{more}", told.join(", ")))
+    (!told.is_empty())
+        .then(|| format!("no setting has this name, so it does nothing: {}{more}", told.join(", ")))
 }
 
-/// What Kubernetes puts into every container for a service named `turnout` or `turnout-…`: its address and its ports.
+/// What Kubernetes puts into every container for a service named `turnout` or `turnout-…`: its
+/// address and its ports.
 fn is_made_by_a_cluster(name: &str) -> bool {
     let of_a_port = |number_and_more: &str| {
         let (number, more) = number_and_more.split_once('_').unwrap_or((number_and_more, ""));
@@ -48,7 +53,8 @@ mod tests {
     #[test]
     fn names_that_are_no_settings_are_told_but_not_those_of_a_cluster() {
         let known = ["TURNOUT_LISTEN", "TURNOUT_FLAGS"].map(str::to_owned);
-        let told = |names: &[&str]| unknown_names(names.iter().map(|name| (*name).to_owned()), &known);
+        let told =
+            |names: &[&str]| unknown_names(names.iter().map(|name| (*name).to_owned()), &known);
         for fine in [
             "TURNOUT_LISTEN",
             "TURNOUTS",
@@ -67,7 +73,9 @@ mod tests {
         ] {
             assert_eq!(told(&[fine]), None, "{fine}");
         }
-        let line = told(&["TURNOUT_LISTN", "TURNOUT_PORT_HTTP", "TURNOUT_FLAGS", "TURNOUT_PORT_7070"]).unwrap_or_default();
+        let line =
+            told(&["TURNOUT_LISTN", "TURNOUT_PORT_HTTP", "TURNOUT_FLAGS", "TURNOUT_PORT_7070"])
+                .unwrap_or_default();
         assert_eq!(
             line,
             "no setting has this name, so it does nothing: TURNOUT_LISTN (did you mean TURNOUT_LISTEN?), TURNOUT_PORT_7070, \
@@ -76,7 +84,9 @@ mod tests {
         let many: Vec<String> = (0..30).map(|number| format!("TURNOUT_ODD_{number:02}")).collect();
         let line = unknown_names(many.into_iter(), &known).unwrap_or_default();
         assert!(
-            line.contains("TURNOUT_ODD_09") && !line.contains("TURNOUT_ODD_10") && line.ends_with(" and 20 more"),
+            line.contains("TURNOUT_ODD_09")
+                && !line.contains("TURNOUT_ODD_10")
+                && line.ends_with(" and 20 more"),
             "{line}"
         );
     }

@@ -1,12 +1,12 @@
 //! Settings about who is told of changes.
 
 use super::BadSettings;
-use crate::token::SigningKey;
-use crate::webhook::{Hook, Reach, Target};
+use crate::auth::SigningKey;
+use crate::webhook::{AddressPolicy, Target, WebhookConfig};
 
 /// As text, from flags or the environment. An empty one is one that is not set.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub struct Telling {
+pub struct WebhookArgs {
     /// The https address every change is posted to, signed; goes with --webhook-secret-file
     // Its path may hold a secret of the receiver's.
     #[arg(
@@ -20,29 +20,46 @@ pub struct Telling {
     pub webhook_url: String,
 
     /// The secret that what is posted is signed with: a file of at least 32 bytes
-    #[arg(long, value_name = "FILE", env = "TURNOUT_WEBHOOK_SECRET_FILE", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TURNOUT_WEBHOOK_SECRET_FILE",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub webhook_secret_file: String,
 }
 
-impl Telling {
+impl WebhookArgs {
     /// Both or neither: a receiver cannot believe what is not signed.
-    pub fn check(&self) -> Result<Option<Hook>, BadSettings> {
+    pub fn check(&self) -> Result<Option<WebhookConfig>, BadSettings> {
         let mut faults = Vec::new();
         let (url, file) = (&self.webhook_url, &self.webhook_secret_file);
         match (url.is_empty(), file.is_empty()) {
             (true, true) => return Ok(None),
-            (false, true) => faults.push("TURNOUT_WEBHOOK_URL: a webhook also needs TURNOUT_WEBHOOK_SECRET_FILE".to_owned()),
-            (true, false) => faults.push("TURNOUT_WEBHOOK_SECRET_FILE: a webhook also needs TURNOUT_WEBHOOK_URL".to_owned()),
+            (false, true) => faults.push(
+                "TURNOUT_WEBHOOK_URL: a webhook also needs TURNOUT_WEBHOOK_SECRET_FILE".to_owned(),
+            ),
+            (true, false) => faults.push(
+                "TURNOUT_WEBHOOK_SECRET_FILE: a webhook also needs TURNOUT_WEBHOOK_URL".to_owned(),
+            ),
             (false, false) => {}
         }
-        let target = (!url.is_empty()).then(|| Target::parse(url, Reach::Public));
-        let target =
-            target.and_then(|target| target.map_err(|fault| faults.push(format!("TURNOUT_WEBHOOK_URL: {fault}"))).ok());
+        let target = (!url.is_empty()).then(|| Target::parse(url, AddressPolicy::Public));
+        let target = target.and_then(|target| {
+            target.map_err(|fault| faults.push(format!("TURNOUT_WEBHOOK_URL: {fault}"))).ok()
+        });
         let key = (!file.is_empty()).then(|| SigningKey::read(file.as_ref()));
-        let key =
-            key.and_then(|key| key.map_err(|fault| faults.push(format!("TURNOUT_WEBHOOK_SECRET_FILE: {file}: {fault}"))).ok());
+        let key = key.and_then(|key| {
+            key.map_err(|fault| {
+                faults.push(format!("TURNOUT_WEBHOOK_SECRET_FILE: {file}: {fault}"))
+            })
+            .ok()
+        });
         match (target, key) {
-            (Some(target), Some(key)) if faults.is_empty() => Ok(Some(Hook { target, key })),
+            (Some(target), Some(key)) if faults.is_empty() => {
+                Ok(Some(WebhookConfig { target, key }))
+            }
             _ => Err(BadSettings(faults)),
         }
     }

@@ -1,5 +1,6 @@
-//! `admin.token` is its node's alone and stands in no revision. Deleting the file ends the token it held, within two seconds, and a new one
-//! is made; so does revoking it, which needs neither the database nor room on the disk.
+//! `admin.token` is its node's alone and stands in no revision. Deleting the file ends the token it
+//! held, within two seconds, and a new one is made; so does revoking it, which needs neither the
+//! database nor room on the disk.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -7,13 +8,14 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{CommandRejected, ControlEvent, Coordinator, Inner, Problem, ProblemKind};
-use crate::data::{AdminTokenFile, FileId};
-use crate::token::{LocalAdmin, random_secret};
-use crate::truth::ContentId;
+use crate::auth::{LocalAdmin, random_secret};
+use crate::data_dir::{AdminTokenFile, FileId};
+use crate::ledger::ContentHash;
 
 /// How often the file is looked at.
 const EVERY: Duration = Duration::from_secs(1);
-/// How soon again where it is not what it was: a file that is being written looks like another one for a moment.
+/// How soon again where it is not what it was: a file that is being written looks like another one
+/// for a moment.
 const AGAIN: Duration = Duration::from_millis(250);
 
 /// The file and what is believed of it; held by whoever looks at it or ends it.
@@ -24,7 +26,7 @@ pub(super) struct AdminToken {
     /// What the last look found, if that was not what is believed.
     doubted: Option<AdminTokenFile>,
     /// A token that was revoked, while the file that holds it could not be replaced.
-    revoked: Option<ContentId>,
+    revoked: Option<ContentHash>,
 }
 
 /// What became of the file of a token that was revoked.
@@ -52,7 +54,9 @@ impl Coordinator {
     pub async fn end_admin_token(&self) -> Result<AdminTokenEnd, CommandRejected> {
         let inner = self.0.clone();
         // Carried to its end also when whoever asked goes away.
-        tokio::spawn(async move { inner.end_admin_token().await }).await.map_err(|_| CommandRejected::Unknown)
+        tokio::spawn(async move { inner.end_admin_token().await })
+            .await
+            .map_err(|_| CommandRejected::Unknown)
     }
 }
 
@@ -67,7 +71,8 @@ pub(super) async fn watch(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Believes what the file holds at a start, or makes one. A server without it serves all the same.
+    /// Believes what the file holds at a start, or makes one. A server without it serves all the
+    /// same.
     pub(super) async fn open_admin_token(self: &Arc<Self>) {
         let mut admin_token = self.admin_token.lock().await;
         let (found, folder) = self.read_admin_token().await;
@@ -78,14 +83,15 @@ impl Inner {
     async fn look_at_admin_token(self: &Arc<Self>) -> bool {
         let mut admin_token = self.admin_token.lock().await;
         let (found, folder) = self.read_admin_token().await;
-        let is_known = matches!(&found, AdminTokenFile::Token(token) if self.local_admin.is(ContentId::of(token.as_bytes())));
+        let is_known = matches!(&found, AdminTokenFile::Token(token) if self.local_admin.is(ContentHash::of(token.as_bytes())));
         if is_known {
             admin_token.doubted = None;
             admin_token.seen = Some((found, folder));
             self.trouble(ProblemKind::AdminToken, Vec::new());
             return true;
         }
-        // An editor that saves it, or a copy that is put in its place, is not an end: two looks have to agree.
+        // An editor that saves it, or a copy that is put in its place, is not an end: two looks
+        // have to agree.
         if admin_token.doubted.as_ref() != Some(&found) {
             admin_token.doubted = Some(found);
             return false;
@@ -95,14 +101,21 @@ impl Inner {
     }
 
     /// Believes what was found in the place of what was.
-    async fn take_admin_token(self: &Arc<Self>, admin_token: &mut AdminToken, found: AdminTokenFile, folder: Option<FileId>) {
+    async fn take_admin_token(
+        self: &Arc<Self>,
+        admin_token: &mut AdminToken,
+        found: AdminTokenFile,
+        folder: Option<FileId>,
+    ) {
         let had_one = self.local_admin.is_known();
         match found {
-            AdminTokenFile::Token(token) if admin_token.revoked == Some(ContentId::of(token.as_bytes())) => {
+            AdminTokenFile::Token(token)
+                if admin_token.revoked == Some(ContentHash::of(token.as_bytes())) =>
+            {
                 self.replace_admin_token(admin_token).await;
             }
             AdminTokenFile::Token(token) => {
-                self.local_admin.believe(&token);
+                self.local_admin.accept_secret(&token);
                 admin_token.seen = Some((AdminTokenFile::Token(token), folder));
                 self.trouble(ProblemKind::AdminToken, Vec::new());
                 if had_one {
@@ -111,7 +124,8 @@ impl Inner {
                     ));
                 }
             }
-            // Nobody deleted the file: the whole folder went, and what is live is kept in the one that took its place.
+            // Nobody deleted the file: the whole folder went, and what is live is kept in the one
+            // that took its place.
             AdminTokenFile::Gone if had_one && admin_token.is_of_another_folder(folder) => {
                 self.keep_admin_token(admin_token, folder).await;
             }
@@ -126,16 +140,21 @@ impl Inner {
             }
             AdminTokenFile::Unusable => {
                 self.local_admin.end();
-                let what = "does not hold one token, so this node has no token of its own".to_owned();
+                let what =
+                    "does not hold one token, so this node has no token of its own".to_owned();
                 self.admin_token_trouble(what, "delete it, and a new one is made");
             }
-            // What cannot be looked at is not gone: a disk that fails must not take the stop from whoever holds the token.
+            // What cannot be looked at is not gone: a disk that fails must not take the stop from
+            // whoever holds the token.
             AdminTokenFile::Unreadable(why) => {
                 let what = match had_one {
                     true => format!("cannot be read: {why}; its token is accepted as before"),
                     false => format!("cannot be read: {why}; so this node has no token of its own"),
                 };
-                self.admin_token_trouble(what, "see to the data folder and its rights; it is looked at again every second");
+                self.admin_token_trouble(
+                    what,
+                    "see to the data folder and its rights; it is looked at again every second",
+                );
             }
         }
     }
@@ -144,15 +163,19 @@ impl Inner {
     async fn keep_admin_token(&self, admin_token: &mut AdminToken, folder: Option<FileId>) {
         let Some((AdminTokenFile::Token(token), seen_in)) = &mut admin_token.seen else { return };
         let (data, secret) = (self.data.clone(), token.clone());
-        let written = match tokio::task::spawn_blocking(move || data.write_admin_token(&secret)).await {
-            Ok(written) => written.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
+        let written =
+            match tokio::task::spawn_blocking(move || data.write_admin_token(&secret)).await {
+                Ok(written) => written.map_err(|error| error.to_string()),
+                Err(error) => Err(error.to_string()),
+            };
         match written {
             Ok(()) => *seen_in = folder,
             Err(why) => {
                 let what = format!("cannot be written: {why}; its token is accepted as before");
-                self.admin_token_trouble(what, "see to the data folder and its rights; it is tried again every second");
+                self.admin_token_trouble(
+                    what,
+                    "see to the data folder and its rights; it is tried again every second",
+                );
             }
         }
     }
@@ -180,7 +203,7 @@ impl Inner {
             None => Err("the system gives no randomness".to_owned()),
             Some(secret) => {
                 // Accepted first, so that nobody reads a token from the file that is not.
-                self.local_admin.believe(&secret);
+                self.local_admin.accept_secret(&secret);
                 let data = self.data.clone();
                 match tokio::task::spawn_blocking(move || data.write_admin_token(&secret)).await {
                     Ok(written) => written.map_err(|error| error.to_string()),
@@ -196,7 +219,8 @@ impl Inner {
             }
             Err(why) => {
                 self.local_admin.end();
-                let what = format!("has no token of this node, and a new one cannot be written: {why}");
+                let what =
+                    format!("has no token of this node, and a new one cannot be written: {why}");
                 self.admin_token_trouble(
                     what,
                     "make room in the data folder, or set its rights right; it is tried again every second",
@@ -217,7 +241,12 @@ impl Inner {
         let message = format!("{} {what}", self.data.admin_token().display());
         self.trouble(
             ProblemKind::AdminToken,
-            vec![Problem { kind: ProblemKind::AdminToken, subject: None, message, hint: hint.to_owned() }],
+            vec![Problem {
+                kind: ProblemKind::AdminToken,
+                subject: None,
+                message,
+                hint: hint.to_owned(),
+            }],
         );
     }
 }

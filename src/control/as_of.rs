@@ -2,21 +2,25 @@
 
 use super::{CommandRejected, Inner};
 use crate::flag::FlagKey;
+use crate::ledger::{Command, CommandError, ContentCache, FlagAsOf, UndoSearch};
 use crate::store::{Store, StoreError};
-use crate::truth::{Forms, Refused, Then, Undoing, Wish};
 
 /// A flag as it was at the revision a rollback goes back to.
-pub(super) type AsOf = (Then, Forms);
+pub(super) type AsOf = (FlagAsOf, ContentCache);
 
 impl Inner {
     /// What was in force at the revision a rollback goes back to.
-    pub(super) async fn as_of(&self, store: &Store, wish: &Wish) -> Result<AsOf, CommandRejected> {
-        let Wish::Rollback { flag, to } = wish else { return Err(CommandRejected::Unknown) };
+    pub(super) async fn as_of(
+        &self,
+        store: &Store,
+        wish: &Command,
+    ) -> Result<AsOf, CommandRejected> {
+        let Command::Rollback { flag, to } = wish else { return Err(CommandRejected::Unknown) };
         let down = |error: StoreError| CommandRejected::Down(error.chain());
         {
             let truth = self.state();
             if truth.flag(flag.as_str()).is_none() {
-                return Err(Refused::unknown(&truth, flag).into());
+                return Err(CommandError::unknown(&truth, flag).into());
             }
         }
         let revision = match to {
@@ -29,30 +33,36 @@ impl Inner {
             }
             None => {
                 let undone = change_to_undo(store, flag).await.map_err(down)?;
-                undone.ok_or_else(|| Refused::NothingToRollBack(flag.clone()))? - 1
+                undone.ok_or_else(|| CommandError::NothingToRollBack(flag.clone()))? - 1
             }
         };
         let at = store.flag_at(flag.as_str(), revision).await.map_err(down)?;
         let nothing = || match to {
-            Some(_) => Refused::NothingThen { flag: flag.clone(), revision },
-            None => Refused::NothingToRollBack(flag.clone()),
+            Some(_) => CommandError::NothingThen { flag: flag.clone(), revision },
+            None => CommandError::NothingToRollBack(flag.clone()),
         };
         let (record, mut forms) = at.ok_or_else(nothing)?;
-        let id = record.pin.as_ref().map(|pin| pin.definition).or(record.definition).ok_or_else(nothing)?;
+        let id = record
+            .pin
+            .as_ref()
+            .map(|pin| pin.definition)
+            .or(record.definition)
+            .ok_or_else(nothing)?;
         forms.read_flag(flag, &record).map_err(|_| nothing())?;
         let definition = forms.definitions.get(&id).cloned().ok_or_else(nothing)?;
         let held = record.split.as_ref();
         let split = held.map(|held| held.split).or(definition.rollout);
         let ends = held.and_then(|held| held.ends.clone());
-        Ok((Then { revision, definition: (id, definition), split, ends }, forms))
+        Ok((FlagAsOf { revision, definition: (id, definition), split, ends }, forms))
     }
 }
 
-/// The revision of a flag's newest change that a rollback undoes. However long its history is, one page of it is in memory.
+/// The revision of a flag's newest change that a rollback undoes. However long its history is, one
+/// page of it is in memory.
 async fn change_to_undo(store: &Store, flag: &FlagKey) -> Result<Option<u64>, StoreError> {
-    let mut undoing = Undoing::default();
+    let mut undoing = UndoSearch::default();
     loop {
-        let steps = store.steps(flag.as_str(), undoing.before()).await?;
+        let steps = store.flag_actions(flag.as_str(), undoing.before()).await?;
         let none_older = steps.is_empty();
         let found = undoing.find(steps);
         if found.is_some() || none_older {

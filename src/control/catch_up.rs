@@ -1,11 +1,12 @@
-//! Takes in what other programs committed to the same database. That is an everyday event, and no lost database.
+//! Takes in what other programs committed to the same database. That is an everyday event, and no
+//! lost database.
 
 use tokio::time::timeout;
 
 use super::Inner;
 use super::commit::{CommitError, Committer, READ};
+use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
 use crate::store::{Store, StoreError, StoredWithTexts};
-use crate::truth::{Forms, Head, Pending, Record, Subject};
 
 /// The most revisions that are read at once.
 const AT_ONCE: u32 = 64;
@@ -20,10 +21,16 @@ pub(super) struct CaughtUp {
 }
 
 impl Inner {
-    /// Makes every revision live that is in the database and not here, the oldest first, and says which.
+    /// Makes every revision live that is in the database and not here, the oldest first, and says
+    /// which.
     ///
-    /// A database that does not continue what is known here is lost: maintenance opens it again and decides what it is.
-    pub(super) async fn catch_up(&self, committer: &mut Committer, store: &Store) -> Result<CaughtUp, CommitError> {
+    /// A database that does not continue what is known here is lost: maintenance opens it again and
+    /// decides what it is.
+    pub(super) async fn catch_up(
+        &self,
+        committer: &mut Committer,
+        store: &Store,
+    ) -> Result<CaughtUp, CommitError> {
         let mut caught_up = CaughtUp::default();
         loop {
             let (head, at_hand) = {
@@ -55,22 +62,34 @@ impl Inner {
 
     fn take_in_foreign(&self, committed: StoredWithTexts, caught_up: &mut CaughtUp) {
         let StoredWithTexts { revision, head, request, texts } = committed;
-        let mut forms = Forms { texts, ..Forms::default() };
+        let mut forms = ContentCache { texts, ..ContentCache::default() };
         for change in &revision.changes {
-            // A definition that does not read here has no good form: its flag answers `polling` with `error`.
+            // A definition that does not read here has no good form: its flag answers `polling`
+            // with `error`.
             let _ = match (&change.subject, change.after.as_ref()) {
                 (Subject::Flag(key), Some(Record::Flag(record))) => forms.read_flag(key, record),
-                (Subject::Segment(key), Some(Record::Segment(record))) => forms.read_segment(key, record),
+                (Subject::Segment(key), Some(Record::Segment(record))) => {
+                    forms.read_segment(key, record)
+                }
                 _ => Ok(()),
             };
         }
-        let named = revision.idempotency_key.as_ref().and_then(|id| self.state().pending().named(id).cloned());
+        let named = revision
+            .idempotency_key
+            .as_ref()
+            .and_then(|id| self.state().pending().named(id).cloned());
         // Under the same name the other program may have done something else.
-        let is_it = |pending: &Pending| {
-            Some(&pending.id) == revision.idempotency_key.as_ref() && request == Some(pending.stands_for().to_string())
+        let is_it = |pending: &PendingEntry| {
+            Some(&pending.id) == revision.idempotency_key.as_ref()
+                && request == Some(pending.stands_for().to_string())
         };
         let entry = named.filter(is_it);
-        self.take_in(head, &revision, &forms, entry.as_ref().map(|pending| pending.id.as_str()));
+        self.publish_revision(
+            head,
+            &revision,
+            &forms,
+            entry.as_ref().map(|pending| pending.id.as_str()),
+        );
         if let Some(pending) = entry {
             self.fast_path.note_committed(&pending, head.revision);
             caught_up.entries.push(pending.id);

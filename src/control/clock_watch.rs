@@ -1,4 +1,5 @@
-//! Whether the clock can be believed: one that leapt is a problem until it has run evenly for a while.
+//! Whether the clock can be believed: one that leapt is a problem until it has run evenly for a
+//! while.
 
 use super::{Inner, Problem, ProblemKind};
 use crate::clock;
@@ -14,7 +15,8 @@ impl Inner {
         leaps.look(self.clock.now());
         let trouble = leaps.leap().map(|Leap { by_ms, at }| {
             let way = if by_ms > 0 { "forward" } else { "back" };
-            // To the nearest second: the two clocks are read one after the other, and drift by parts of one.
+            // To the nearest second: the two clocks are read one after the other, and drift by
+            // parts of one.
             let by_s = (by_ms.unsigned_abs() + 500) / 1_000;
             Problem {
                 kind: ProblemKind::Clock,

@@ -1,18 +1,19 @@
 //! An operator's order, and what came of it.
 
 use crate::flag::FlagKey;
+use crate::ledger::{Actor, Command, CommandError, ContentHash, PlannedChange};
 use crate::snapshot::Position;
-use crate::store::Stored;
-use crate::truth::{Actor, ContentId, Part, Refused, Wish};
+use crate::store::StoredRevision;
 
 /// A wish, and who has it.
 #[derive(Clone, Debug)]
 pub struct CommandRequest {
-    pub wish: Wish,
+    pub wish: Command,
     pub actor: Actor,
     pub reason: Option<String>,
-    /// A name the caller gave it, and the hash of who asked what under it: asked again, it is done once.
-    pub key: Option<(String, ContentId)>,
+    /// A name the caller gave it, and the hash of who asked what under it: asked again, it is done
+    /// once.
+    pub key: Option<(String, ContentHash)>,
     /// The revision the caller looked at.
     pub expected: Option<u64>,
     /// Whether the caller may do what opens `realtime-v2` to more users.
@@ -23,9 +24,9 @@ pub struct CommandRequest {
 #[derive(Clone, Debug)]
 pub enum CommandOutcome {
     /// Durable and live.
-    Committed { revision: u64, parts: Vec<Part> },
+    Committed { revision: u64, parts: Vec<PlannedChange> },
     /// Live, and not known to be in the database.
-    Pending { position: Position, survives_restart: bool, parts: Vec<Part> },
+    Pending { position: Position, survives_restart: bool, parts: Vec<PlannedChange> },
     /// All is as it was wanted already.
     Unchanged,
     /// The same was done before, under the same name.
@@ -36,15 +37,17 @@ pub enum CommandOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandRejected {
     #[error(transparent)]
-    Refused(#[from] Refused),
-    #[error("this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason")]
+    Refused(#[from] CommandError),
+    #[error(
+        "this opens realtime-v2 to more users, or closes `disabled` to some, now or later, so it needs a reason"
+    )]
     ReasonNeeded,
     #[error(
         "this would open realtime-v2 to more users, or close `disabled` to some, now or later, or take a hold away, and only narrowing is permitted here"
     )]
     MayOnlyNarrow,
     #[error("`{flag}` changed at revision {changed_at}, after the one you looked at")]
-    Moved { flag: FlagKey, changed_at: u64, since: Vec<Stored> },
+    Moved { flag: FlagKey, changed_at: u64, since: Vec<StoredRevision> },
     #[error(
         "this idempotency key was used before, for another request or by another caller; nothing was done, send it again under a key of its own"
     )]

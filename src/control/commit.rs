@@ -1,8 +1,9 @@
 //! Commits, one revision at a time.
 //!
-//! The holder of the [`Committer`] commits. A commit is believed only when the database confirmed it, or when its head shows it afterwards:
-//! an error does not mean that nothing was saved. Other programs may write to the same database: a commit that lost the race against one of
-//! them is a [`CommitError::Conflict`], and what that one wrote has been caught up with.
+//! The holder of the [`Committer`] commits. A commit is believed only when the database confirmed
+//! it, or when its head shows it afterwards: an error does not mean that nothing was saved. Other
+//! programs may write to the same database: a commit that lost the race against one of them is a
+//! [`CommitError::Conflict`], and what that one wrote has been caught up with.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +12,10 @@ use tokio::time::timeout;
 
 use super::catch_up::CaughtUp;
 use super::{Database, Inner, staging};
+use crate::ledger::{
+    Actor, Change, ChangeSource, ContentCache, ContentHash, Credential, Head, Revision,
+};
 use crate::store::{Commit, Store, StoreError};
-use crate::truth::{Actor, Change, ContentId, Credential, Forms, Head, Origin, Revision};
 
 /// How long a reading may take.
 pub(super) const READ: Duration = Duration::from_millis(700);
@@ -24,7 +27,8 @@ pub(super) const TRIES: usize = 16;
 pub(super) struct Committer {
     /// The database that was lost last: it must be released before its files are opened again.
     pub lost: Option<Arc<Store>>,
-    /// Credentials that the database has in the form of older builds and not yet in a revision; `None` where that is done.
+    /// Credentials that the database has in the form of older builds and not yet in a revision;
+    /// `None` where that is done.
     pub old_tokens: Option<Vec<Credential>>,
 }
 
@@ -32,12 +36,12 @@ pub(super) struct Committer {
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub actor: Actor,
-    pub origin: Origin,
+    pub origin: ChangeSource,
     pub reason: Option<String>,
     pub effective_at_ms: Option<i64>,
-    pub key: Option<(String, ContentId)>,
+    pub key: Option<(String, ContentHash)>,
     pub changes: Vec<Change>,
-    pub forms: Forms,
+    pub forms: ContentCache,
 }
 
 /// Why a proposal did not become a revision.
@@ -96,7 +100,7 @@ impl Inner {
         let error = match staging::stage(&store, &forms.texts).await {
             Ok(()) => match timeout(staging::limit_of(&commit), store.commit(commit)).await {
                 Ok(Ok(())) => {
-                    self.take_in(after, &revision, &forms, of_entry);
+                    self.publish_revision(after, &revision, &forms, of_entry);
                     return Ok(after.revision);
                 }
                 Ok(Err(error)) => Some(error),
@@ -139,7 +143,8 @@ impl Inner {
             }),
             (Some(known), _) if known.revision >= after.revision => {
                 // It is there, whatever reading it comes to.
-                let caught_up = self.catch_up(committer, store).await.map_err(|_| CommitError::Unknown)?;
+                let caught_up =
+                    self.catch_up(committer, store).await.map_err(|_| CommitError::Unknown)?;
                 if !caught_up.heads.contains(&after) {
                     return Err(CommitError::Conflict);
                 }
@@ -150,7 +155,8 @@ impl Inner {
             }
             // It may still be committed: what is there is read anew.
             (_, error) => {
-                let why = error.map_or_else(|| "it does not answer in time".to_owned(), |error| error.chain());
+                let why = error
+                    .map_or_else(|| "it does not answer in time".to_owned(), |error| error.chain());
                 self.lose(committer, &why);
                 Err(CommitError::Unknown)
             }
@@ -167,7 +173,13 @@ impl Inner {
     }
 
     /// Makes a committed revision live.
-    pub(super) fn take_in(&self, head: Head, revision: &Revision, forms: &Forms, of_entry: Option<&str>) {
+    pub(super) fn publish_revision(
+        &self,
+        head: Head,
+        revision: &Revision,
+        forms: &ContentCache,
+        of_entry: Option<&str>,
+    ) {
         {
             let mut state = self.state();
             // Forgotten first: between the two nothing is read.

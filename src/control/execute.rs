@@ -9,11 +9,13 @@ use super::as_of::AsOf;
 use super::commit::{CommitError, Proposal, READ, TRIES};
 use super::idempotency::{KeyState, look_up};
 use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner};
+use crate::auth::random_name;
 use crate::flag::FlagKey;
+use crate::ledger::{
+    Attribution, ChangeSource, Command, CommandPath, Decision, PendingChange, PendingEntry, Unknown,
+};
 use crate::snapshot::Position;
-use crate::store::{Page, Store, StoreError, Stored};
-use crate::token::random_name;
-use crate::truth::{Decided, Decision, Mark, Narrowed, Origin, Pending, Unknown, Wish};
+use crate::store::{HistoryQuery, Store, StoreError, StoredRevision};
 
 /// How long a command may take until its caller gets an answer. It is carried out all the same.
 const ANSWER: Duration = Duration::from_millis(2500);
@@ -25,8 +27,12 @@ const AS_OF: Duration = Duration::from_secs(2);
 const SINCE: u32 = 20;
 
 impl Coordinator {
-    /// Carries a command out. Once it is said to be done it holds; a command whose caller went away is carried out all the same.
-    pub async fn execute(&self, request: CommandRequest) -> Result<CommandOutcome, CommandRejected> {
+    /// Carries a command out. Once it is said to be done it holds; a command whose caller went away
+    /// is carried out all the same.
+    pub async fn execute(
+        &self,
+        request: CommandRequest,
+    ) -> Result<CommandOutcome, CommandRejected> {
         let inner = self.0.clone();
         match timeout(ANSWER, tokio::spawn(async move { inner.execute(request).await })).await {
             Ok(Ok(done)) => done,
@@ -36,25 +42,35 @@ impl Coordinator {
 }
 
 impl Inner {
-    async fn execute(self: &Arc<Self>, request: CommandRequest) -> Result<CommandOutcome, CommandRejected> {
-        let Some((key, _)) = request.key.clone() else { return self.execute_in_turn(request).await };
+    async fn execute(
+        self: &Arc<Self>,
+        request: CommandRequest,
+    ) -> Result<CommandOutcome, CommandRejected> {
+        let Some((key, _)) = request.key.clone() else {
+            return self.execute_in_turn(request).await;
+        };
         let turn = self.keys.take(&key).await;
         let done = self.execute_in_turn(request).await;
         self.keys.give_back(&key, turn);
         done
     }
 
-    async fn execute_in_turn(self: &Arc<Self>, request: CommandRequest) -> Result<CommandOutcome, CommandRejected> {
+    async fn execute_in_turn(
+        self: &Arc<Self>,
+        request: CommandRequest,
+    ) -> Result<CommandOutcome, CommandRejected> {
         let began = Instant::now();
         let key = match self.look_up(&request).await? {
             KeyState::Known(outcome) => return Ok(outcome),
             key => key,
         };
         let as_of = match &request.wish {
-            Wish::Rollback { .. } => Some(self.as_of(&*self.store.open()?, &request.wish).await?),
+            Command::Rollback { .. } => {
+                Some(self.as_of(&*self.store.open()?, &request.wish).await?)
+            }
             _ => None,
         };
-        let mark = Mark {
+        let mark = Attribution {
             by: request.actor.clone(),
             at_ms: self.clock.wall_ms(),
             reason: request.reason.clone(),
@@ -64,13 +80,13 @@ impl Inner {
         let (position, decided) = self.decide(&request, as_of.as_ref(), &mark)?;
         check_release(&request, &decided)?;
         match decided.classify(&mark) {
-            Decision::Unchanged => Ok(CommandOutcome::Unchanged),
-            Decision::Narrowing { narrowed, decided } => {
-                let pushed = self.push(&turn, pending(&request, &mark, narrowed)).await;
+            CommandPath::Unchanged => Ok(CommandOutcome::Unchanged),
+            CommandPath::Narrowing { narrowed, decided } => {
+                let pushed = self.apply_pending(&turn, pending(&request, &mark, narrowed)).await;
                 drop(turn);
                 Ok(self.await_commit(began, pushed, decided.parts).await)
             }
-            Decision::ByCommit(decided) => {
+            CommandPath::ByCommit(decided) => {
                 drop(turn);
                 check_gates(&request, &decided)?;
                 self.execute_by_commit(request, mark, (position, decided, as_of), key).await
@@ -82,38 +98,44 @@ impl Inner {
         &self,
         request: &CommandRequest,
         as_of: Option<&AsOf>,
-        mark: &Mark,
-    ) -> Result<(Position, Decided), CommandRejected> {
+        mark: &Attribution,
+    ) -> Result<(Position, Decision), CommandRejected> {
         let state = self.state();
         Ok((state.position(), request.wish.decide(&state, as_of.map(|(then, _)| then), mark)?))
     }
 
-    /// Commits what was decided before it is live. It is decided again only where the state moved meanwhile.
+    /// Commits what was decided before it is live. It is decided again only where the state moved
+    /// meanwhile.
     async fn execute_by_commit(
         self: &Arc<Self>,
         request: CommandRequest,
-        mark: Mark,
-        (mut position, mut decided, mut as_of): (Position, Decided, Option<AsOf>),
+        mark: Attribution,
+        (mut position, mut decided, mut as_of): (Position, Decision, Option<AsOf>),
         mut key: KeyState,
     ) -> Result<CommandOutcome, CommandRejected> {
         let committer = timeout(QUEUE, self.committer.lock()).await;
-        let mut committer = committer.map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
+        let mut committer = committer
+            .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
         let mut conflicts = 0;
         while conflicts < TRIES {
-            // What narrowed meanwhile is committed first: a revision says what the one before it left, and nothing that is only pending.
+            // What narrowed meanwhile is committed first: a revision says what the one before it
+            // left, and nothing that is only pending.
             self.replay(&mut committer).await?;
             let store = self.store.open()?;
             let late = |_| CommandRejected::Down("it does not answer in time".to_owned());
             // What came meanwhile may have come under the same key.
             if matches!(key, KeyState::NotSaid) || self.state().position() != position {
-                if let Some(outcome) = timeout(READ, look_up(&store, &request)).await.map_err(late)?? {
+                if let Some(outcome) =
+                    timeout(READ, look_up(&store, &request)).await.map_err(late)??
+                {
                     return Ok(outcome);
                 }
                 key = KeyState::New;
             }
             let now = self.state().position();
             if now != position && as_of.is_some() {
-                as_of = Some(timeout(AS_OF, self.as_of(&store, &request.wish)).await.map_err(late)??);
+                as_of =
+                    Some(timeout(AS_OF, self.as_of(&store, &request.wish)).await.map_err(late)??);
             }
             {
                 let state = self.state();
@@ -121,7 +143,8 @@ impl Inner {
                     continue;
                 }
                 if now != position {
-                    decided = request.wish.decide(&state, as_of.as_ref().map(|(then, _)| then), &mark)?;
+                    decided =
+                        request.wish.decide(&state, as_of.as_ref().map(|(then, _)| then), &mark)?;
                     check_release(&request, &decided)?;
                     check_gates(&request, &decided)?;
                     position = now;
@@ -136,7 +159,7 @@ impl Inner {
             let forms = as_of.as_ref().map(|(_, forms)| forms.clone()).unwrap_or_default();
             let proposal = Proposal {
                 actor: request.actor.clone(),
-                origin: Origin::Api,
+                origin: ChangeSource::Api,
                 reason: request.reason.clone(),
                 effective_at_ms: None,
                 key: request.key.clone(),
@@ -157,23 +180,49 @@ impl Inner {
     }
 
     /// Refused only if this flag, or a segment it names, changed since the caller looked.
-    async fn check_expected(&self, store: &Store, request: &CommandRequest) -> Result<(), CommandRejected> {
-        let (Some(expected), Some(flag)) = (request.expected, request.wish.flag()) else { return Ok(()) };
+    async fn check_expected(
+        &self,
+        store: &Store,
+        request: &CommandRequest,
+    ) -> Result<(), CommandRejected> {
+        let (Some(expected), Some(flag)) = (request.expected, request.wish.flag()) else {
+            return Ok(());
+        };
         let changed_at = self.state().changed_at(flag.as_str());
         if changed_at <= expected {
             return Ok(());
         }
-        let since = timeout(READ, self.since(store, flag, expected)).await.ok().and_then(Result::ok).unwrap_or_default();
+        let since = timeout(READ, self.since(store, flag, expected))
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .unwrap_or_default();
         Err(CommandRejected::Moved { flag: flag.clone(), changed_at, since })
     }
 
-    /// What changed a flag after a revision, and what last changed each segment it names; the newest first.
-    async fn since(&self, store: &Store, flag: &FlagKey, expected: u64) -> Result<Vec<Stored>, StoreError> {
+    /// What changed a flag after a revision, and what last changed each segment it names; the
+    /// newest first.
+    async fn since(
+        &self,
+        store: &Store,
+        flag: &FlagKey,
+        expected: u64,
+    ) -> Result<Vec<StoredRevision>, StoreError> {
         let of_segments = self.state().segments_changed_after(flag.as_str(), expected);
-        let page = Page { flag: Some(flag.to_string()), after: Some(expected), limit: SINCE, ..Page::default() };
+        let page = HistoryQuery {
+            flag: Some(flag.to_string()),
+            after: Some(expected),
+            limit: SINCE,
+            ..HistoryQuery::default()
+        };
         let mut since = store.history(&page).await?;
         for revision in of_segments.into_iter().take(SINCE as usize) {
-            let page = Page { after: Some(revision - 1), before: Some(revision + 1), limit: 1, ..Page::default() };
+            let page = HistoryQuery {
+                after: Some(revision - 1),
+                before: Some(revision + 1),
+                limit: 1,
+                ..HistoryQuery::default()
+            };
             since.extend(store.history(&page).await?);
         }
         since.sort_by_key(|stored| std::cmp::Reverse(stored.revision.revision));
@@ -184,7 +233,7 @@ impl Inner {
 }
 
 /// Who may only narrow takes no held split and no pin away.
-fn check_release(request: &CommandRequest, decided: &Decided) -> Result<(), CommandRejected> {
+fn check_release(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
     match !request.may_widen && decided.releases() {
         true => Err(CommandRejected::MayOnlyNarrow),
         false => Ok(()),
@@ -192,7 +241,7 @@ fn check_release(request: &CommandRequest, decided: &Decided) -> Result<(), Comm
 }
 
 /// A narrowing change passes every gate.
-fn check_gates(request: &CommandRequest, decided: &Decided) -> Result<(), CommandRejected> {
+fn check_gates(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
     if decided.is_narrowing() {
         return Ok(());
     }
@@ -205,14 +254,19 @@ fn check_gates(request: &CommandRequest, decided: &Decided) -> Result<(), Comman
     Ok(())
 }
 
-fn pending(request: &CommandRequest, mark: &Mark, narrowed: Vec<Narrowed>) -> Pending {
+fn pending(
+    request: &CommandRequest,
+    mark: &Attribution,
+    narrowed: Vec<PendingChange>,
+) -> PendingEntry {
     let (id, hash) = request.key.clone().unzip();
-    Pending {
-        // Without randomness two orders of one millisecond by one operator would be one; the system gives it, or nothing works.
+    PendingEntry {
+        // Without randomness two orders of one millisecond by one operator would be one; the system
+        // gives it, or nothing works.
         id: id.or_else(random_name).unwrap_or_else(|| format!("{}-{}", mark.at_ms, mark.by)),
         at_ms: mark.at_ms,
         actor: request.actor.clone(),
-        origin: Origin::Api,
+        origin: ChangeSource::Api,
         reason: request.reason.clone(),
         request: hash,
         narrowed,

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use super::commit::Proposal;
 use super::{Inner, Problem, ProblemKind};
+use crate::auth::random_name;
 use crate::flag::FlagKey;
+use crate::ledger::{
+    Attribution, ChangeSource, ContentCache, Decision, DueExpiries, EffectiveState, Overlay,
+    PendingChange, PendingEntry, SplitOverride, Unknown, expire,
+};
 use crate::moment::Deadline;
-use crate::token::random_name;
-use crate::truth::{Decided, Expiry, Forms, Held, Mark, Narrowed, Op, Origin, Pending, Truth, Unknown, expire};
 
 const ACTOR: &str = "expiry";
 /// The wait before the next look after something ended: that may have brought the next end nearer.
@@ -37,10 +40,16 @@ impl Inner {
         if expiry.decided.parts.is_empty() {
             return expiry.next_in_ms.map(|in_ms| Duration::from_millis(in_ms.max(0) as u64));
         }
-        let mark = Mark { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
+        let mark =
+            Attribution { by: ACTOR.into(), at_ms: now, reason: None, unknown: Unknown::default() };
         let all = expiry.decided.parts.len();
-        let each = expiry.decided.parts.into_iter().map(|part| Decided { parts: vec![part], ..Decided::default() });
-        let narrowed: Vec<Narrowed> = each.filter_map(|decided| decided.narrowed(&mark)).flatten().collect();
+        let each = expiry
+            .decided
+            .parts
+            .into_iter()
+            .map(|part| Decision { parts: vec![part], ..Decision::default() });
+        let narrowed: Vec<PendingChange> =
+            each.filter_map(|decided| decided.narrowed(&mark)).flatten().collect();
         let widens = narrowed.len() < all;
         for together in narrowed.chunks(TOGETHER) {
             self.expire_at_once(together.to_vec(), now).await;
@@ -50,13 +59,13 @@ impl Inner {
     }
 
     /// Makes ends live that narrow, in one step.
-    async fn expire_at_once(self: &Arc<Self>, narrowed: Vec<Narrowed>, now: i64) {
+    async fn expire_at_once(self: &Arc<Self>, narrowed: Vec<PendingChange>, now: i64) {
         let turn = self.fast_path.turn().await;
-        let pending = Pending {
+        let pending = PendingEntry {
             id: random_name().unwrap_or_else(|| format!("{ACTOR}-{now}")),
             at_ms: now,
             actor: ACTOR.into(),
-            origin: Origin::Expire,
+            origin: ChangeSource::Expire,
             reason: None,
             request: None,
             narrowed,
@@ -64,23 +73,30 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let pushed = self.push(&turn, pending).await;
+        let pushed = self.apply_pending(&turn, pending).await;
         self.leave(&pushed);
     }
 
-    /// Notes when the ends of these flags come by the steady clock, before anything is answered: the wall clock may be set right after. The
-    /// caller holds the state.
-    pub(super) fn learn_ends(&self, state: &Truth, flags: &[FlagKey]) {
-        let has_end = |held: &Held| held.ends.is_some();
+    /// Notes when the ends of these flags come by the steady clock, before anything is answered:
+    /// the wall clock may be set right after. The caller holds the state.
+    pub(super) fn learn_ends(&self, state: &EffectiveState, flags: &[FlagKey]) {
+        let has_end = |held: &SplitOverride| held.ends.is_some();
         let may_end = |flag: &&FlagKey| {
-            let recorded = state.book.flag(flag.as_str()).and_then(|entry| entry.record.split.as_ref()).is_some_and(has_end);
-            let is_pending = |op: &Op| matches!(op, Op::Split { held: Some(held), .. } if has_end(held));
+            let recorded = state
+                .book
+                .flag(flag.as_str())
+                .and_then(|entry| entry.record.split.as_ref())
+                .is_some_and(has_end);
+            let is_pending = |op: &Overlay| matches!(op, Overlay::Split { held: Some(held), .. } if has_end(held));
             recorded || state.pending().ops_of(flag.as_str()).any(is_pending)
         };
         let now = self.clock.now();
         for flag in flags.iter().filter(may_end) {
             let entry = state.flag(flag.as_str());
-            let Some(end) = entry.and_then(|entry| entry.record.split).and_then(|held| held.ends) else { continue };
+            let Some(end) = entry.and_then(|entry| entry.record.split).and_then(|held| held.ends)
+            else {
+                continue;
+            };
             let mut ends = self.ends.lock();
             if ends.get(flag).is_none_or(|(at_ms, _)| *at_ms != end.at_ms) {
                 ends.insert(flag.clone(), (end.at_ms, Deadline::at(end.at_ms, now)));
@@ -88,13 +104,17 @@ impl Inner {
         }
     }
 
-    /// What ends by what both clocks say now. Each end is known by the steady clock from the first look at it.
-    fn ends_now(&self) -> Expiry {
+    /// What ends by what both clocks say now. Each end is known by the steady clock from the first
+    /// look at it.
+    fn ends_now(&self) -> DueExpiries {
         let (truth, now) = (self.state(), self.clock.now());
         let known = std::mem::take(&mut *self.ends.lock());
         let seen = RefCell::new(HashMap::new());
         let expiry = expire(&truth, now.wall_ms, |flag, end| {
-            let learned = known.get(flag).filter(|(at_ms, _)| *at_ms == end.at_ms).map(|(_, deadline)| *deadline);
+            let learned = known
+                .get(flag)
+                .filter(|(at_ms, _)| *at_ms == end.at_ms)
+                .map(|(_, deadline)| *deadline);
             let deadline = learned.unwrap_or_else(|| Deadline::at(end.at_ms, now));
             seen.borrow_mut().insert(flag.clone(), (end.at_ms, deadline));
             deadline.due(now)
@@ -112,12 +132,12 @@ impl Inner {
         let Ok(decided) = self.decide_settled(&mut committer, settled).await else { return false };
         let draft = Proposal {
             actor: ACTOR.into(),
-            origin: Origin::Expire,
+            origin: ChangeSource::Expire,
             reason: None,
             effective_at_ms: None,
             key: None,
             changes: decided.changes(),
-            forms: Forms::default(),
+            forms: ContentCache::default(),
         };
         decided.parts.is_empty() || self.commit(&mut committer, draft, None).await.is_ok()
     }

@@ -1,5 +1,5 @@
-//! The fast path of narrowing changes: the journal is written and the commit runs beside each other, and the change is live with the first
-//! of them.
+//! The fast path of narrowing changes: the journal is written and the commit runs beside each
+//! other, and the change is live with the first of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::lock_order::{AsyncLock, AsyncLocked, Lock, Rank};
 use super::{CommandOutcome, Inner};
-use crate::data::Journal;
-use crate::truth::{Part, Pending};
+use crate::data_dir::Journal;
+use crate::ledger::{PendingEntry, PlannedChange};
 
 /// How long the answer may wait for the commit.
 const WAIT: Duration = Duration::from_millis(900);
@@ -75,8 +75,9 @@ impl FastPath {
         self.never_sent.lock().remove(id)
     }
 
-    /// Notes that an entry is committed, and tells its waiter and those of the entries that it took the place of.
-    pub fn note_committed(&self, entry: &Pending, revision: u64) {
+    /// Notes that an entry is committed, and tells its waiter and those of the entries that it took
+    /// the place of.
+    pub fn note_committed(&self, entry: &PendingEntry, revision: u64) {
         self.newest.fetch_max(revision, Ordering::Relaxed);
         self.committed.lock().insert(entry.id.clone());
         let superseded = entry.superseded.iter().map(|superseded| &superseded.id);
@@ -104,19 +105,25 @@ impl FastPath {
 
 impl Inner {
     /// Makes a narrowing entry live; the caller holds the turn.
-    pub(super) async fn push(self: &Arc<Self>, _turn: &AsyncLocked<()>, pending: Pending) -> Pushed {
+    pub(super) async fn apply_pending(
+        self: &Arc<Self>,
+        _turn: &AsyncLocked<()>,
+        pending: PendingEntry,
+    ) -> Pushed {
         let id = pending.id.clone();
         if pending.request.is_none() {
             self.fast_path.never_sent.lock().insert(id.clone());
         }
         let (waiter, committed) = oneshot::channel();
-        // With the database away nothing is waited for: the answer says that the change is not saved yet.
+        // With the database away nothing is waited for: the answer says that the change is not
+        // saved yet.
         let is_up = self.store.is_up();
         if is_up {
             self.fast_path.waiters.lock().insert(id.clone(), waiter);
         }
         self.spawn_commit(&pending);
-        // A database that takes changes gets each as a revision of its own. Only what waits for one is a state of each flag.
+        // A database that takes changes gets each as a revision of its own. Only what waits for one
+        // is a state of each flag.
         let must_wait = !is_up || self.is_refused();
         let written = if must_wait { self.state().to_journal(&pending) } else { pending.clone() };
         for superseded in &written.superseded {
@@ -125,7 +132,9 @@ impl Inner {
         let is_journaled = self.journal(written).await;
         {
             let mut state = self.state();
-            let may_go = |older: &Pending| must_wait && (is_journaled || !self.fast_path.journaled.lock().contains(&older.id));
+            let may_go = |older: &PendingEntry| {
+                must_wait && (is_journaled || !self.fast_path.journaled.lock().contains(&older.id))
+            };
             if state.push_over(pending, may_go) {
                 self.refresh(&state);
             }
@@ -134,8 +143,9 @@ impl Inner {
         Pushed { id, committed, is_journaled }
     }
 
-    /// Begins the commit while the entry is being journaled, if no other commit is under way: neither sync waits for the other.
-    fn spawn_commit(self: &Arc<Self>, pending: &Pending) {
+    /// Begins the commit while the entry is being journaled, if no other commit is under way:
+    /// neither sync waits for the other.
+    fn spawn_commit(self: &Arc<Self>, pending: &PendingEntry) {
         let Some(committer) = self.committer.try_lock() else { return };
         if !self.store.is_open() || !self.state().pending().is_empty() {
             return;
@@ -154,7 +164,12 @@ impl Inner {
     }
 
     /// Waits for the commit for as long as an answer may take.
-    pub(super) async fn await_commit(self: &Arc<Self>, began: Instant, pushed: Pushed, parts: Vec<Part>) -> CommandOutcome {
+    pub(super) async fn await_commit(
+        self: &Arc<Self>,
+        began: Instant,
+        pushed: Pushed,
+        parts: Vec<PlannedChange>,
+    ) -> CommandOutcome {
         let Pushed { id, mut committed, is_journaled } = pushed;
         match timeout_at(began + WAIT, &mut committed).await {
             Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },

@@ -13,8 +13,8 @@ use crate::store::Store;
 /// How long looking a key up may hold up what narrows.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// The idempotency keys of the commands under way: of several under one key, one at a time. So each looks its key up once, and finds what
-/// the one before it did.
+/// The idempotency keys of the commands under way: of several under one key, one at a time. So each
+/// looks its key up once, and finds what the one before it did.
 #[derive(Debug, Default)]
 pub(super) struct KeyTurns(Lock<HashMap<String, AsyncLock<()>>>);
 
@@ -31,7 +31,12 @@ pub(super) enum KeyState {
 impl KeyTurns {
     /// Waits until no other command is under way under this key.
     pub async fn take(&self, key: &str) -> AsyncLocked<()> {
-        let turn = self.0.lock().entry(key.to_owned()).or_insert_with(|| AsyncLock::new(Rank::Key, ())).clone();
+        let turn = self
+            .0
+            .lock()
+            .entry(key.to_owned())
+            .or_insert_with(|| AsyncLock::new(Rank::Key, ()))
+            .clone();
         turn.lock().await
     }
 
@@ -46,8 +51,12 @@ impl KeyTurns {
 }
 
 impl Inner {
-    /// What the key of a request stands for. The database is asked for no longer than a stop can wait.
-    pub(super) async fn look_up(self: &Arc<Self>, request: &CommandRequest) -> Result<KeyState, CommandRejected> {
+    /// What the key of a request stands for. The database is asked for no longer than a stop can
+    /// wait.
+    pub(super) async fn look_up(
+        self: &Arc<Self>,
+        request: &CommandRequest,
+    ) -> Result<KeyState, CommandRejected> {
         if request.key.is_none() {
             return Ok(KeyState::New);
         }
@@ -64,7 +73,10 @@ impl Inner {
     }
 
     /// A command that is live and not yet committed.
-    async fn look_up_pending(self: &Arc<Self>, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
+    async fn look_up_pending(
+        self: &Arc<Self>,
+        request: &CommandRequest,
+    ) -> Result<Option<CommandOutcome>, CommandRejected> {
         let Some((key, hash)) = &request.key else { return Ok(None) };
         let pending = self.state().pending().request_of(key);
         match pending {
@@ -80,10 +92,15 @@ impl Inner {
 }
 
 /// What a command that was carried out before came to.
-pub(super) async fn look_up(store: &Store, request: &CommandRequest) -> Result<Option<CommandOutcome>, CommandRejected> {
+pub(super) async fn look_up(
+    store: &Store,
+    request: &CommandRequest,
+) -> Result<Option<CommandOutcome>, CommandRejected> {
     let Some((key, request)) = &request.key else { return Ok(None) };
     match store.by_idempotency_key(key).await {
-        Ok(Some(known)) if known.is_of(*request) => Ok(Some(CommandOutcome::Repeated { revision: known.revision })),
+        Ok(Some(known)) if known.is_of(*request) => {
+            Ok(Some(CommandOutcome::Repeated { revision: known.revision }))
+        }
         Ok(Some(_)) => Err(CommandRejected::KeyReused),
         Ok(None) => Ok(None),
         Err(error) => Err(CommandRejected::Down(error.chain())),

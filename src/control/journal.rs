@@ -1,7 +1,7 @@
 //! What is written to the journal, and whether a start would find it.
 //!
-//! The file is checked after each write to be the one at its path. Where it is not, a new one is made there with everything that is
-//! pending, before anything is said to survive a restart.
+//! The file is checked after each write to be the one at its path. Where it is not, a new one is
+//! made there with everything that is pending, before anything is said to survive a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use tokio::time::timeout;
 
 use super::lock_order::AsyncLocked;
 use super::{Inner, Problem, ProblemKind};
-use crate::data::{Journal, JournalError};
-use crate::truth::{Pending, without_superseded};
+use crate::data_dir::{Journal, JournalError};
+use crate::ledger::{PendingEntry, without_superseded};
 
 /// How long the journal may take before the change lives in memory alone.
 const JOURNAL: Duration = Duration::from_millis(300);
 
 impl Inner {
     /// Whether an entry is durable. A disk that hangs holds nothing up for long.
-    pub(super) async fn journal(self: &Arc<Self>, pending: Pending) -> bool {
+    pub(super) async fn journal(self: &Arc<Self>, pending: PendingEntry) -> bool {
         let inner = self.clone();
         let append = async move {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
@@ -35,7 +35,8 @@ impl Inner {
         journaled
     }
 
-    /// Whether a start would find this entry, which is pending: looked up now, and written again where it would not.
+    /// Whether a start would find this entry, which is pending: looked up now, and written again
+    /// where it would not.
     pub(super) async fn survives(self: &Arc<Self>, id: &str) -> bool {
         // It may be the one that took its place that counts by now.
         let pending = self.state().pending().named(id).cloned();
@@ -49,7 +50,8 @@ impl Inner {
         self.look_at_journal().await && self.fast_path.journaled.lock().contains(id)
     }
 
-    /// Whether the journal is at its path with all that is pending; it is made anew where it is not.
+    /// Whether the journal is at its path with all that is pending; it is made anew where it is
+    /// not.
     pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
         let inner = self.clone();
         let look = async move {
@@ -72,7 +74,11 @@ impl Inner {
     }
 
     /// Adds an entry, or looks whether all is there.
-    fn write_to_journal(&self, journal: &mut AsyncLocked<Option<Journal>>, entry: Option<&Pending>) -> Result<(), String> {
+    fn write_to_journal(
+        &self,
+        journal: &mut AsyncLocked<Option<Journal>>,
+        entry: Option<&PendingEntry>,
+    ) -> Result<(), String> {
         if let Some(open) = journal.as_mut() {
             let written = match entry {
                 Some(entry) => open.append(entry),
@@ -98,17 +104,20 @@ impl Inner {
             let truth = self.state();
             (truth.pending().to_vec(), truth.doubt().clone())
         };
-        entries.extend(entry.filter(|entry| entries.iter().all(|known| known.id != entry.id)).cloned());
+        entries.extend(
+            entry.filter(|entry| entries.iter().all(|known| known.id != entry.id)).cloned(),
+        );
         let known = self.witnesses.known.lock().clone();
         let remade = Journal::remake(&self.data.journal(), known, &entries, &doubt);
         let (made, more) = remade.map_err(|error| error.to_string())?;
-        let ids = entries.iter().chain(&more).map(|entry| &entry.id).filter(|id| !made.leaves_out(id));
+        let ids =
+            entries.iter().chain(&more).map(|entry| &entry.id).filter(|id| !made.leaves_out(id));
         self.fast_path.journaled.lock().extend(ids.cloned());
         **journal = Some(made);
         let mut truth = self.state();
         let mut is_new = false;
         for entry in more {
-            is_new |= truth.push(entry);
+            is_new |= truth.apply_pending(entry);
         }
         if is_new {
             self.refresh(&truth);
@@ -117,7 +126,12 @@ impl Inner {
     }
 
     /// Makes a full journal anew with what is pending now, so that an entry fits.
-    fn compact_journal(&self, journal: &mut Journal, entry: Option<&Pending>, full: &JournalError) -> Result<(), String> {
+    fn compact_journal(
+        &self,
+        journal: &mut Journal,
+        entry: Option<&PendingEntry>,
+        full: &JournalError,
+    ) -> Result<(), String> {
         self.hold_folder()?;
         let (pending, doubt) = {
             let state = self.state();
@@ -136,25 +150,33 @@ impl Inner {
         }
     }
 
-    /// Keeps the newest known state in the journal too: before the last good state is written, so that it names no older one.
+    /// Keeps the newest known state in the journal too: before the last good state is written, so
+    /// that it names no older one.
     pub(super) async fn note_known(self: &Arc<Self>) {
         let Some(known) = self.witnesses.known.lock().clone() else { return };
         let mut journal = self.fast_path.journal.lock().await.handed_over();
-        let _ = spawn_blocking(move || journal.as_mut().map(|journal| journal.note_known(&known))).await;
+        let _ = spawn_blocking(move || journal.as_mut().map(|journal| journal.note_known(&known)))
+            .await;
     }
 
-    /// Empties the journal once what is in it is committed, and kept in the last good state too: a stop must stand at a start that finds no
-    /// database. What stays in it is known by its name when it is read again.
+    /// Empties the journal once what is in it is committed, and kept in the last good state too: a
+    /// stop must stand at a start that finds no database. What stays in it is known by its name
+    /// when it is read again.
     pub(super) async fn settle_journal(self: &Arc<Self>) {
-        // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next stop would wait too.
+        // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next
+        // stop would wait too.
         let Some(journal) = self.fast_path.journal.try_lock() else { return };
         let mut journal = journal.handed_over();
         let (is_settled, committed) = {
-            // An order that narrows just now may have journaled what is not in the truth yet; one that comes waits for the journal.
+            // An order that narrows just now may have journaled what is not in the truth yet; one
+            // that comes waits for the journal.
             let Some(_turn) = self.fast_path.try_turn() else { return };
             let is_up = self.store.is_up();
             let truth = self.state();
-            (is_up && truth.pending().is_empty() && truth.doubt().is_none(), self.fast_path.committed.lock().clone())
+            (
+                is_up && truth.pending().is_empty() && truth.doubt().is_none(),
+                self.fast_path.committed.lock().clone(),
+            )
         };
         if is_settled && journal.as_ref().is_some_and(Journal::is_empty) {
             self.fast_path.committed.lock().retain(|id| !committed.contains(id));
@@ -168,9 +190,12 @@ impl Inner {
             .await;
             return;
         }
-        let is_kept = self.store.status().kept.map_or(0, |kept| kept.revision) >= self.fast_path.newest_replayed();
+        let is_kept = self.store.status().kept.map_or(0, |kept| kept.revision)
+            >= self.fast_path.newest_replayed();
         // The last good state may not come for a long time: then room goes first.
-        let may_forget = |journal: &Journal| is_settled && !journal.is_empty() && (is_kept || journal.is_half_full());
+        let may_forget = |journal: &Journal| {
+            is_settled && !journal.is_empty() && (is_kept || journal.is_half_full())
+        };
         if !journal.as_ref().is_some_and(may_forget) {
             return;
         }
@@ -191,11 +216,13 @@ impl Inner {
     /// What is wrong with the journal now, beside what was found at the start.
     pub(super) fn tell_journal(&self, fault: Option<String>) {
         let path = self.data.journal();
-        let trouble = |why: String| Problem {
+        let trouble = |why: String| {
+            Problem {
             kind: ProblemKind::Journal,
             subject: None,
             message: format!("{} cannot be written: {why}", path.display()),
             hint: "make room on the disk; a stop made now is lost by a restart while the database is out of reach".to_owned(),
+        }
         };
         let mut troubles = self.witnesses.found_at_start.lock().clone();
         troubles.retain(|trouble| trouble.kind == ProblemKind::Journal);

@@ -1,11 +1,11 @@
-//! States that this node knows beside the database, each the same state of it or an earlier one: what memory holds, and what was kept on
-//! disk. The rows of a database are compared with them.
+//! States that this node knows beside the database, each the same state of it or an earlier one:
+//! what memory holds, and what was kept on disk. The rows of a database are compared with them.
 
 use std::collections::BTreeMap;
 
-use crate::data::LastGood;
+use crate::data_dir::LastGood;
+use crate::ledger::{Blobs, Catalog, ContentHash, Credential, KnownHead, Record, Subject};
 use crate::store::{Store, SubjectRow};
-use crate::truth::{Book, ContentId, Credential, KnownHead, Record, Subject, Texts};
 
 /// The states that a database goes back to.
 #[derive(Default)]
@@ -31,17 +31,25 @@ pub(super) enum Compared {
 
 impl<'a> KnownStates<'a> {
     /// Those of these that are part of the database's history.
-    pub async fn of(store: &Store, memory: Option<(KnownHead, Book)>, kept: &[&'a LastGood]) -> KnownStates<'a> {
+    pub async fn of(
+        store: &Store,
+        memory: Option<(KnownHead, Catalog)>,
+        kept: &[&'a LastGood],
+    ) -> KnownStates<'a> {
         let mut known = KnownStates::default();
         if let Some((head, book)) = memory
             && head.head.revision > 0
             && store.holds(&head).await.unwrap_or(false)
         {
-            known.states.push(State { revision: head.head.revision, records: records_of_book(&book) });
+            known
+                .states
+                .push(State { revision: head.head.revision, records: records_of_book(&book) });
         }
         for kept in kept {
             if store.holds(&kept.known()).await.unwrap_or(false) {
-                known.states.push(State { revision: kept.head.revision, records: records_of_kept(kept) });
+                known
+                    .states
+                    .push(State { revision: kept.head.revision, records: records_of_kept(kept) });
                 known.kept.push(*kept);
             }
         }
@@ -49,7 +57,9 @@ impl<'a> KnownStates<'a> {
     }
 
     pub fn compare(&self, row: &SubjectRow) -> Compared {
-        let mut compared = self.told(&row.subject, row.changed_at).map(|record| are_same(&row.record, record));
+        let mut compared = self
+            .records_since(&row.subject, row.changed_at)
+            .map(|record| are_same(&row.record, record));
         match compared.next() {
             None => Compared::Unknown,
             Some(first) if first && compared.all(|same| same) => Compared::Agrees,
@@ -58,46 +68,63 @@ impl<'a> KnownStates<'a> {
     }
 
     /// What those say of a subject that are not from before a revision.
-    pub fn told<'b>(&'b self, subject: &'b Subject, revision: u64) -> impl Iterator<Item = &'b Record> {
+    pub fn records_since<'b>(
+        &'b self,
+        subject: &'b Subject,
+        revision: u64,
+    ) -> impl Iterator<Item = &'b Record> {
         let states = self.states.iter().filter(move |state| state.revision >= revision);
         states.filter_map(|state| state.records.get(subject).map(|(record, _)| record))
     }
 
     /// The subjects of every state, with its revision and since when it knew it so.
     pub fn subjects(&self) -> impl Iterator<Item = (&Subject, u64, u64)> {
-        self.states.iter().flat_map(|state| state.records.iter().map(|(subject, (_, at))| (subject, state.revision, *at)))
+        self.states.iter().flat_map(|state| {
+            state.records.iter().map(|(subject, (_, at))| (subject, state.revision, *at))
+        })
     }
 
     /// The texts of these names, as far as any of them was kept.
-    pub fn texts(&self, ids: &[ContentId], at_hand: &Texts) -> Texts {
-        let kept = self.kept.iter().filter_map(|kept| kept.texts(|id| ids.contains(&id), at_hand).ok());
+    pub fn texts(&self, ids: &[ContentHash], at_hand: &Blobs) -> Blobs {
+        let kept =
+            self.kept.iter().filter_map(|kept| kept.texts(|id| ids.contains(&id), at_hand).ok());
         kept.flatten().collect()
     }
 }
 
-/// Of credentials a state may know a revocation that was not committed yet, and the other way round: it holds by itself.
+/// Of credentials a state may know a revocation that was not committed yet, and the other way
+/// round: it holds by itself.
 fn are_same(row: &Record, known: &Record) -> bool {
     match (row, known) {
-        (Record::Credential(row), Record::Credential(known)) => row.is_same_apart_from_revocation(known),
+        (Record::Credential(row), Record::Credential(known)) => {
+            row.is_same_apart_from_revocation(known)
+        }
         (row, known) => row == known,
     }
 }
 
 fn records_of_kept(kept: &LastGood) -> BTreeMap<Subject, (Record, u64)> {
-    let flags = kept.flags.iter().map(|(key, record, at)| (Subject::Flag(key.clone()), (Record::Flag(record.clone()), *at)));
-    let segments =
-        kept.segments.iter().map(|(key, record, at)| (Subject::Segment(key.clone()), (Record::Segment(record.clone()), *at)));
+    let flags = kept
+        .flags
+        .iter()
+        .map(|(key, record, at)| (Subject::Flag(key.clone()), (Record::Flag(record.clone()), *at)));
+    let segments = kept.segments.iter().map(|(key, record, at)| {
+        (Subject::Segment(key.clone()), (Record::Segment(record.clone()), *at))
+    });
     flags.chain(segments).chain(kept.tokens.iter().map(of_credential)).collect()
 }
 
-fn records_of_book(book: &Book) -> BTreeMap<Subject, (Record, u64)> {
-    let flags =
-        book.flags().map(|(key, entry)| (Subject::Flag(key.clone()), (Record::Flag(entry.record.clone()), entry.changed_at)));
+fn records_of_book(book: &Catalog) -> BTreeMap<Subject, (Record, u64)> {
+    let flags = book.flags().map(|(key, entry)| {
+        (Subject::Flag(key.clone()), (Record::Flag(entry.record.clone()), entry.changed_at))
+    });
     let segments = book.segments();
-    let segments =
-        segments.map(|(key, entry)| (Subject::Segment(key.clone()), (Record::Segment(entry.record.clone()), entry.changed_at)));
+    let segments = segments.map(|(key, entry)| {
+        (Subject::Segment(key.clone()), (Record::Segment(entry.record.clone()), entry.changed_at))
+    });
     let credentials = book.credentials().iter();
-    let credentials = credentials.map(|(id, record)| of_credential(&Credential { id: id.clone(), record: record.clone() }));
+    let credentials = credentials
+        .map(|(id, record)| of_credential(&Credential { id: id.clone(), record: record.clone() }));
     flags.chain(segments).chain(credentials).collect()
 }
 

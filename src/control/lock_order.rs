@@ -1,7 +1,9 @@
-//! The order in which the locks of the write path are taken, written once and checked in debug builds.
+//! The order in which the locks of the write path are taken, written once and checked in debug
+//! builds.
 //!
-//! A lock is taken only while no lock at or after it in [`Rank`] is held, so that two tasks never wait for each other. `try_lock` waits for
-//! nothing and is not checked, nor is what was handed over to another task, nor what the task holds that waits for a blocking thread.
+//! A lock is taken only while no lock at or after it in [`Rank`] is held, so that two tasks never
+//! wait for each other. `try_lock` waits for nothing and is not checked, nor is what was handed
+//! over to another task, nor what the task holds that waits for a blocking thread.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,7 +56,8 @@ impl<T> Lock<T> {
         Lock { rank, inner: Mutex::new(value) }
     }
 
-    /// A panic of another holder leaves the value between two changes at worst: the next change is laid over it all the same.
+    /// A panic of another holder leaves the value between two changes at worst: the next change is
+    /// laid over it all the same.
     pub fn lock(&self) -> Locked<'_, T> {
         let held = held::Held::of_thread(self.rank);
         Locked { guard: self.inner.lock().unwrap_or_else(PoisonError::into_inner), _held: held }
@@ -120,7 +123,8 @@ impl<T> AsyncLock<T> {
 }
 
 impl<T> AsyncLocked<T> {
-    /// The same for another task or thread that it moves to. The task that took it holds nothing of it from here on.
+    /// The same for another task or thread that it moves to. The task that took it holds nothing of
+    /// it from here on.
     pub fn handed_over(self) -> AsyncLocked<T> {
         AsyncLocked { guard: self.guard, _held: self._held.handed_over() }
     }
@@ -192,7 +196,8 @@ mod held {
     enum Holder {
         Thread,
         Task(task::Id),
-        /// No task, as outside of one the thread is shared with tasks that hold nothing of it; or another one than took it.
+        /// No task, as outside of one the thread is shared with tasks that hold nothing of it; or
+        /// another one than took it.
         Unknown,
     }
 
@@ -207,7 +212,12 @@ mod held {
         /// Notes a lock that stays with this task, or moves on from it.
         pub fn of_task(rank: Rank) -> Held {
             let Some(id) = task::try_id() else { return Held { holder: Holder::Unknown, rank } };
-            OF_TASKS.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default().push(rank);
+            OF_TASKS
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(id)
+                .or_default()
+                .push(rank);
             Held { holder: Holder::Task(id), rank }
         }
 
@@ -247,7 +257,10 @@ mod held {
             tasks.get(&id).and_then(|ranks| ranks.iter().max().copied())
         });
         if let Some(latest) = of_thread.max(of_task) {
-            assert!(latest < rank, "the lock {rank:?} is taken while {latest:?} is held: see control/lock_order.rs");
+            assert!(
+                latest < rank,
+                "the lock {rank:?} is taken while {latest:?} is held: see control/lock_order.rs"
+            );
         }
     }
 }
@@ -278,7 +291,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_handed_over_is_held_no_longer() {
-        let (turn, committer) = (AsyncLock::new(Rank::Turn, ()), AsyncLock::new(Rank::Committer, ()));
+        let (turn, committer) =
+            (AsyncLock::new(Rank::Turn, ()), AsyncLock::new(Rank::Committer, ()));
         let right = tokio::spawn(async move {
             let turn = turn.lock().await.handed_over();
             let committer = committer.lock().await;
@@ -289,8 +303,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_task_holds_across_an_await_counts_for_its_threads_too() {
-        let (turn, committer, state) =
-            (AsyncLock::new(Rank::Turn, ()), AsyncLock::new(Rank::Committer, ()), Lock::new(Rank::State, ()));
+        let (turn, committer, state) = (
+            AsyncLock::new(Rank::Turn, ()),
+            AsyncLock::new(Rank::Committer, ()),
+            Lock::new(Rank::State, ()),
+        );
         let wrong = tokio::spawn(async move {
             let _turn = turn.lock().await;
             drop(state.lock());

@@ -1,4 +1,5 @@
-//! What is tried again, for as long as it takes: a lost database, pending changes, ends, the last good state.
+//! What is tried again, for as long as it takes: a lost database, pending changes, ends, the last
+//! good state.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -11,10 +12,10 @@ use tokio::time::{sleep, timeout};
 use super::commit::{Committer, READ};
 use super::recovery::{DatabaseFound, Decision, Foreign, decide, look_at_database, why_held};
 use super::{Database, Inner, Problem, ProblemKind};
-use crate::data::Beside;
+use crate::data_dir::Beside;
+use crate::ledger::{Credential, KnownHead};
 use crate::moment::LeapWatch;
 use crate::store::{Store, StoreError};
-use crate::truth::{Credential, KnownHead};
 
 /// How often the database's head is looked at, and how often a lost one is tried.
 const EVERY: Duration = Duration::from_secs(2);
@@ -28,7 +29,7 @@ const PAGES_AGAIN: Duration = Duration::from_secs(30);
 const COALESCE: Duration = Duration::from_millis(250);
 
 /// Looks after the database until the coordinator is gone.
-pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
+pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
     let mut until_end: Option<Duration> = None;
     loop {
         let Some(strong) = inner.upgrade() else { return };
@@ -64,7 +65,7 @@ pub(super) async fn keep(inner: Weak<Inner>, mut leaps: LeapWatch) {
 }
 
 /// Keeps the last good state on disk.
-pub(super) async fn save(inner: Weak<Inner>) {
+pub(super) async fn save_last_good_loop(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
         // Looked at again now and then, so that a coordinator that was dropped is let go.
@@ -90,8 +91,11 @@ impl Inner {
             Some(store) => match timeout(READ, store.head()).await {
                 Ok(Ok((_, head))) => {
                     self.store.staleness.note(true);
-                    if head != self.state().book.head && self.catch_up(committer, &store).await.is_err() {
-                        // It does not continue what is known here: what it is now is looked at anew.
+                    if head != self.state().book.head
+                        && self.catch_up(committer, &store).await.is_err()
+                    {
+                        // It does not continue what is known here: what it is now is looked at
+                        // anew.
                         Box::pin(self.look(committer, false)).await;
                     }
                 }
@@ -127,9 +131,11 @@ impl Inner {
             Decision::First => Some(timeout(OPEN, self.make_store()).await),
             Decision::Hold { .. } => None,
         };
-        match opened.map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned()))) {
+        match opened
+            .map(|opened| opened.unwrap_or_else(|_| Err("it does not answer in time".to_owned())))
+        {
             Some(Ok(opened)) => {
-                self.believe(committer, opened, &[]).await;
+                self.adopt_store(committer, opened, &[]).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
                     self.await_pages(store, pages);
                 }
@@ -155,7 +161,11 @@ impl Inner {
     }
 
     /// Holds a database after all whose pages turn out to be damaged, until they are sound.
-    pub(super) fn await_pages(self: &Arc<Self>, store: Arc<Store>, pages: JoinHandle<Result<(), StoreError>>) {
+    pub(super) fn await_pages(
+        self: &Arc<Self>,
+        store: Arc<Store>,
+        pages: JoinHandle<Result<(), StoreError>>,
+    ) {
         let inner = Arc::downgrade(self);
         tokio::spawn(async move {
             let checked = pages.await;
@@ -215,11 +225,14 @@ impl Inner {
             truth.forget_dead_credentials(now);
             (truth.book.clone(), truth.credentials())
         };
-        // First in the journal: it names each state before the last good one does, so a start knows a last good state that is not of here.
+        // First in the journal: it names each state before the last good one does, so a start knows
+        // a last good state that is not of here.
         {
             let mut known = self.witnesses.known.lock();
             // Of two savings at once the later one must not put an older head back.
-            if known.as_ref().is_none_or(|known| known.epoch != epoch || known.head.revision <= book.head.revision) {
+            if known.as_ref().is_none_or(|known| {
+                known.epoch != epoch || known.head.revision <= book.head.revision
+            }) {
                 *known = Some(KnownHead { epoch: epoch.clone(), head: book.head });
             }
         }
@@ -232,8 +245,10 @@ impl Inner {
                 return Ok(());
             }
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
-            let tokens: Vec<Credential> = needed.map(|(id, record)| Credential { id, record }).collect();
-            let beside = Beside { tokens: &tokens, committed, unknown: &inner.witnesses.kept_beside };
+            let tokens: Vec<Credential> =
+                needed.map(|(id, record)| Credential { id, record }).collect();
+            let beside =
+                Beside { tokens: &tokens, committed, unknown: &inner.witnesses.kept_beside };
             last_good.write(&epoch, &book, beside).map_err(|error| error.to_string())?;
             inner.store.set_kept(book.head);
             Ok(())

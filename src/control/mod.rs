@@ -1,7 +1,8 @@
 //! The write path: every change goes through the [`Coordinator`]. Floor 3.
 //!
-//! A file edit, an operator's command and the end of a held split become changes here. They are committed, swapped in, announced and only
-//! then acknowledged (law 7). A narrowing change is journaled and swapped in first, and committed beside that.
+//! A file edit, an operator's command and the end of a held split become changes here. They are
+//! committed, swapped in, announced and only then acknowledged (law 7). A narrowing change is
+//! journaled and swapped in first, and committed beside that.
 //!
 //! | owner | what it owns | file |
 //! |---|---|---|
@@ -72,16 +73,16 @@ pub use staleness::Staleness;
 pub use startup::{OpenOptions, StartupError};
 pub use store_handle::{Database, StoreStatus};
 
+use crate::auth::LocalAdmin;
 use crate::clock::Clock;
-use crate::data::{DataFolder, Journal};
-use crate::definition::Library;
+use crate::data_dir::{DataDir, Journal};
+use crate::definition::DefinitionSet;
 use crate::flag::FlagKey;
+use crate::ledger::EffectiveState;
 use crate::live::Live;
 use crate::moment::Deadline;
 use crate::snapshot::Position;
-use crate::store::{Kept, Store};
-use crate::token::LocalAdmin;
-use crate::truth::Truth;
+use crate::store::{ExpectedHistory, Store};
 use commit::Committer;
 use fast_path::FastPath;
 use lock_order::{AsyncLock, Lock};
@@ -101,7 +102,7 @@ struct Inner {
     fast_path: FastPath,
     witnesses: Witnesses,
     /// What the flags folder says.
-    library: Lock<Library>,
+    library: Lock<DefinitionSet>,
     /// Who may take in a reading of the folder.
     reconciling: AsyncLock<()>,
     /// One request under an idempotency key at a time.
@@ -117,7 +118,7 @@ struct Inner {
     wake: Notify,
     /// Told when the last good state is another.
     changed: Notify,
-    data: Arc<DataFolder>,
+    data: Arc<DataDir>,
     clock: Clock,
     observer: fn(&ControlEvent),
 }
@@ -136,7 +137,14 @@ pub enum ControlEvent {
     /// The database answers again; how many pending changes are to be saved.
     Back { pending: usize },
     /// A file says something else than what an operator holds.
-    Drift { flag: FlagKey, file: String, live: String, by: String, at_ms: i64, reason: Option<String> },
+    Drift {
+        flag: FlagKey,
+        file: String,
+        live: String,
+        by: String,
+        at_ms: i64,
+        reason: Option<String>,
+    },
 }
 
 impl Coordinator {
@@ -157,18 +165,20 @@ impl Coordinator {
         &self.0.store.staleness
     }
 
-    /// What is known at this moment, to be shown. Nothing is copied, and what changes later does not show in it.
-    pub fn truth(&self) -> Arc<Truth> {
+    /// What is known at this moment, to be shown. Nothing is copied, and what changes later does
+    /// not show in it.
+    pub fn truth(&self) -> Arc<EffectiveState> {
         self.0.publisher.shown()
     }
 
-    /// How many bytes of the journal pending changes take; `None` while it is being written to, or there is none.
+    /// How many bytes of the journal pending changes take; `None` while it is being written to, or
+    /// there is none.
     pub fn journal_used(&self) -> Option<usize> {
         self.0.fast_path.journal.try_lock()?.as_ref().map(Journal::used)
     }
 
     /// The data folder.
-    pub fn data(&self) -> &Arc<DataFolder> {
+    pub fn data(&self) -> &Arc<DataDir> {
         &self.0.data
     }
 
@@ -176,12 +186,13 @@ impl Coordinator {
         self.0.store.status()
     }
 
-    /// What is known here of the database, whatever it says itself: what `history --verify` compares with.
-    pub fn kept(&self) -> Kept {
+    /// What is known here of the database, whatever it says itself: what `history --verify`
+    /// compares with.
+    pub fn last_known(&self) -> ExpectedHistory {
         let StoreStatus { epoch, kept, .. } = self.store_status();
         let served = Some(self.0.state().book.head).filter(|head| head.revision > 0);
         let newest = [kept, served].into_iter().flatten().max_by_key(|head| head.revision);
-        Kept { epoch, head: newest }
+        ExpectedHistory { epoch, head: newest }
     }
 
     /// The database, for reading the past; `None` while it is out of reach. It waits for no commit.

@@ -18,7 +18,8 @@ pub struct Problems {
     /// Since when there is each of the findings, in their order.
     found_at_ms: ArcSwap<Vec<i64>>,
     troubles: ArcSwap<Vec<StandingProblem>>,
-    /// Whoever holds it may change them: they come from several threads, and none may undo another's.
+    /// Whoever holds it may change them: they come from several threads, and none may undo
+    /// another's.
     setting: Lock<()>,
 }
 
@@ -141,9 +142,13 @@ impl Problems {
             return false;
         }
         let since = self.found_at_ms.load_full();
-        let known: HashMap<(&str, &str), i64> = old.iter().zip(since.iter()).map(|(old, since)| (name(old), *since)).collect();
+        let known: HashMap<(&str, &str), i64> =
+            old.iter().zip(since.iter()).map(|(old, since)| (name(old), *since)).collect();
         let now = clock::wall_ms();
-        let since = findings.iter().map(|finding| known.get(&name(finding)).copied().unwrap_or(now)).collect();
+        let since = findings
+            .iter()
+            .map(|finding| known.get(&name(finding)).copied().unwrap_or(now))
+            .collect();
         self.found_at_ms.store(Arc::new(since));
         self.findings.store(Arc::new(findings));
         true
@@ -153,14 +158,17 @@ impl Problems {
     pub(super) fn set(&self, kind: ProblemKind, new: Vec<Problem>) -> Vec<Problem> {
         let _setting = self.setting.lock();
         let old = self.troubles.load_full();
-        let of_kind: Vec<&StandingProblem> = old.iter().filter(|standing| standing.trouble.kind == kind).collect();
+        let of_kind: Vec<&StandingProblem> =
+            old.iter().filter(|standing| standing.trouble.kind == kind).collect();
         if of_kind.iter().map(|standing| &standing.trouble).eq(new.iter()) {
             return Vec::new();
         }
         let fresh = not_among(&new, of_kind.iter().map(|standing| &standing.trouble));
         let now = clock::wall_ms();
-        let since: HashMap<Option<&str>, i64> =
-            of_kind.iter().map(|standing| (standing.trouble.subject.as_deref(), standing.since_ms)).collect();
+        let since: HashMap<Option<&str>, i64> = of_kind
+            .iter()
+            .map(|standing| (standing.trouble.subject.as_deref(), standing.since_ms))
+            .collect();
         let standing = |trouble: Problem| {
             let since_ms = since.get(&trouble.subject.as_deref()).copied().unwrap_or(now);
             StandingProblem { trouble, since_ms }
@@ -173,8 +181,12 @@ impl Problems {
     }
 }
 
-/// Those that are not known, each of them looked up and not compared with all: there may be one for each flag.
-fn not_among<'a, T: Clone + Eq + Hash + 'a>(new: &[T], known: impl Iterator<Item = &'a T>) -> Vec<T> {
+/// Those that are not known, each of them looked up and not compared with all: there may be one for
+/// each flag.
+fn not_among<'a, T: Clone + Eq + Hash + 'a>(
+    new: &[T],
+    known: impl Iterator<Item = &'a T>,
+) -> Vec<T> {
     let known: HashSet<&T> = known.collect();
     new.iter().filter(|new| !known.contains(new)).cloned().collect()
 }
@@ -214,8 +226,10 @@ mod tests {
     #[test]
     fn what_is_new_is_found_without_comparing_all_with_all() {
         const MANY: usize = 10_000;
-        let (known, new): (Vec<_>, Vec<_>) = (0..MANY).map(|index| (Counted(index), Counted(index + MANY / 2))).unzip();
-        let fresh: Vec<usize> = not_among(&new, known.iter()).into_iter().map(|Counted(index)| index).collect();
+        let (known, new): (Vec<_>, Vec<_>) =
+            (0..MANY).map(|index| (Counted(index), Counted(index + MANY / 2))).unzip();
+        let fresh: Vec<usize> =
+            not_among(&new, known.iter()).into_iter().map(|Counted(index)| index).collect();
         assert_eq!(fresh, (MANY..MANY + MANY / 2).collect::<Vec<_>>());
         assert!(COMPARED.get() < 3 * MANY, "{} comparisons", COMPARED.get());
     }

@@ -1,5 +1,5 @@
-//! What is known, and what is live. State enters here and nowhere else: what is known becomes a snapshot, which is swapped in and then
-//! announced (law 7).
+//! What is known, and what is live. State enters here and nowhere else: what is known becomes a
+//! snapshot, which is swapped in and then announced (law 7).
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -8,18 +8,18 @@ use tokio::sync::watch;
 
 use super::lock_order::{Lock, Locked, Rank};
 use super::{ControlEvent, Inner};
+use crate::auth::Credentials;
 use crate::flag::FlagKey;
+use crate::ledger::EffectiveState;
 use crate::live::Live;
 use crate::moment::Moment;
 use crate::snapshot::Position;
-use crate::token::Credentials;
-use crate::truth::Truth;
 
 /// Owns what is known and publishes it.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub live: Arc<Live>,
-    state: Lock<Arc<Truth>>,
+    state: Lock<Arc<EffectiveState>>,
     pub credentials: watch::Sender<Arc<Credentials>>,
     /// The newest committed revision.
     pub revisions: watch::Sender<u64>,
@@ -27,7 +27,7 @@ pub(super) struct Publisher {
 
 /// What is known, for reading and changing. What readers hold meanwhile stays as it was.
 #[derive(Debug)]
-pub(super) struct State<'a>(Locked<'a, Arc<Truth>>);
+pub(super) struct State<'a>(Locked<'a, Arc<EffectiveState>>);
 
 /// What became other than it was.
 struct Published {
@@ -36,21 +36,21 @@ struct Published {
 }
 
 impl Deref for State<'_> {
-    type Target = Truth;
+    type Target = EffectiveState;
 
-    fn deref(&self) -> &Truth {
+    fn deref(&self) -> &EffectiveState {
         &self.0
     }
 }
 
 impl DerefMut for State<'_> {
-    fn deref_mut(&mut self) -> &mut Truth {
+    fn deref_mut(&mut self) -> &mut EffectiveState {
         Arc::make_mut(&mut self.0)
     }
 }
 
 impl Publisher {
-    pub fn new(live: Live, state: Truth) -> Publisher {
+    pub fn new(live: Live, state: EffectiveState) -> Publisher {
         Publisher {
             live: Arc::new(live),
             state: Lock::new(Rank::State, Arc::new(state)),
@@ -64,21 +64,23 @@ impl Publisher {
     }
 
     /// What is known at this moment. Nothing is copied.
-    pub fn shown(&self) -> Arc<Truth> {
+    pub fn shown(&self) -> Arc<EffectiveState> {
         self.state.lock().clone()
     }
 
-    fn publish(&self, state: &Truth, now: Moment) -> Published {
+    fn publish(&self, state: &EffectiveState, now: Moment) -> Published {
         let credentials = self.credentials.borrow().next(state, now).map(Arc::new);
         if let Some(credentials) = &credentials {
             self.credentials.send_replace(credentials.clone());
         }
-        // An unknown flag is answered `polling` for as long as no flag was ever recorded, whatever else was.
+        // An unknown flag is answered `polling` for as long as no flag was ever recorded, whatever
+        // else was.
         if state.has_no_flags() && self.live.current().is_cold() {
             return Published { credentials, live: None };
         }
         let current = self.live.current().clone();
-        let (snapshot, changed) = current.next(state.position(), state.standings().into_iter());
+        let (snapshot, changed) =
+            current.next(state.position(), state.effective_flags().into_iter());
         let position = snapshot.position();
         let is_newer = self.live.publish(snapshot);
         Published { credentials, live: is_newer.then_some((position, changed)) }
@@ -91,7 +93,7 @@ impl Inner {
     }
 
     /// Makes what is known now live.
-    pub(super) fn refresh(&self, state: &Truth) {
+    pub(super) fn refresh(&self, state: &EffectiveState) {
         let Published { credentials, live } = self.publisher.publish(state, self.clock.now());
         if let Some(credentials) = credentials {
             self.look_at_ends(&credentials);

@@ -1,5 +1,6 @@
-//! Rows of the database that do not read, are not what their newest change left, or are not what this node knows of them: set aside and told
-//! of, never fatal, and never taken for leave to open anything. What is served in their place is decided in `stand_in`.
+//! Rows of the database that do not read, are not what their newest change left, or are not what
+//! this node knows of them: set aside and told of, never fatal, and never taken for leave to open
+//! anything. What is served in their place is decided in `stand_in`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,22 +8,30 @@ use super::known_states::{Compared, KnownStates};
 use super::stand_in::{StandIn, row_of};
 use super::{Inner, Problem, ProblemKind};
 use crate::clock;
+use crate::ledger::{Catalog, Change, ContentCache, Credential, Record, Subject};
 use crate::store::{Loaded, Poison, Store, SubjectRow};
-use crate::truth::{Book, Change, Credential, Forms, Record, Subject};
 
 /// A text is written once: the next change of who names it does not write it again.
 pub(super) const UNREADABLE_TEXT: &str = "names what does not read";
 
 /// The book of a database, and what is wrong with its rows.
-pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, known: &KnownStates<'_>) -> (Book, Vec<Problem>) {
+pub(super) async fn book_of(
+    store: &Store,
+    loaded: Loaded,
+    at_hand: ContentCache,
+    known: &KnownStates<'_>,
+) -> (Catalog, Vec<Problem>) {
     let (head, texts) = (loaded.head, loaded.texts.clone());
     let (rows, poison) = sort(store, loaded, known).await;
-    let mut stand_in = StandIn { store, known, forms: Forms { texts, ..at_hand } };
-    let (mut flags, mut segments, mut credentials, mut troubles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut stand_in = StandIn { store, known, forms: ContentCache { texts, ..at_hand } };
+    let (mut flags, mut segments, mut credentials, mut troubles) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let now = clock::wall_ms();
     let mut stand = |subject: Subject, record: Record, changed_at: u64| match (subject, record) {
         (Subject::Flag(key), Record::Flag(record)) => flags.push((key, record, changed_at)),
-        (Subject::Segment(key), Record::Segment(record)) => segments.push((key, record, changed_at)),
+        (Subject::Segment(key), Record::Segment(record)) => {
+            segments.push((key, record, changed_at))
+        }
         (Subject::Credential(id), Record::Credential(record)) if record.is_needed(now) => {
             credentials.push(Credential { id, record });
         }
@@ -44,14 +53,19 @@ pub(super) async fn book_of(store: &Store, loaded: Loaded, at_hand: Forms, known
             stand(subject, record, changed_at);
         }
     }
-    (Book::of(head, flags, segments, stand_in.forms).and_credentials(credentials), troubles)
+    (Catalog::of(head, flags, segments, stand_in.forms).and_credentials(credentials), troubles)
 }
 
-/// The rows that may be served, each with whether its newest revision is known to be what its hash says, and what is known of the others.
+/// The rows that may be served, each with whether its newest revision is known to be what its hash
+/// says, and what is known of the others.
 ///
-/// A row is right that a state known here shows as well. Of one that none of them knows, the newest revision has to be what its hash says:
-/// row and change may have been altered alike.
-async fn sort(store: &Store, loaded: Loaded, known: &KnownStates<'_>) -> (Vec<(SubjectRow, bool)>, Vec<Poison>) {
+/// A row is right that a state known here shows as well. Of one that none of them knows, the newest
+/// revision has to be what its hash says: row and change may have been altered alike.
+async fn sort(
+    store: &Store,
+    loaded: Loaded,
+    known: &KnownStates<'_>,
+) -> (Vec<(SubjectRow, bool)>, Vec<Poison>) {
     let Loaded { subjects, removed, mut poison, strayed, .. } = loaded;
     let (mut good, mut unknown, mut differing) = (Vec::new(), Vec::new(), Vec::new());
     for row in subjects {
@@ -68,21 +82,30 @@ async fn sort(store: &Store, loaded: Loaded, known: &KnownStates<'_>) -> (Vec<(S
     for row in unknown {
         match (proven.contains(&row.changed_at), is_lost(row.changed_at)) {
             (true, false) => good.push((row, true)),
-            (false, _) => poison.push(Poison::of_row(&row, false, "was made by a revision that is not what its hash says")),
-            (true, true) => {
-                poison.push(Poison::of_row(&row, false, "may have lost a change: one of a later revision is not its own"))
-            }
+            (false, _) => poison.push(Poison::of_row(
+                &row,
+                false,
+                "was made by a revision that is not what its hash says",
+            )),
+            (true, true) => poison.push(Poison::of_row(
+                &row,
+                false,
+                "may have lost a change: one of a later revision is not its own",
+            )),
         }
     }
     for row in differing {
         let is_proven = proven.contains(&row.changed_at);
         poison.push(Poison::of_row(&row, is_proven, "is not what this node knows of it"));
     }
-    let named: BTreeSet<Subject> = poison.iter().filter_map(|poison| poison.subject.clone()).collect();
+    let named: BTreeSet<Subject> =
+        poison.iter().filter_map(|poison| poison.subject.clone()).collect();
     let rows: BTreeSet<Subject> = good.iter().map(|(row, _)| row.subject.clone()).collect();
     let mut missing: BTreeMap<Subject, u64> = BTreeMap::new();
     for (subject, revision, changed_at) in known.subjects() {
-        let is_removed = removed.get(subject).is_some_and(|removed| *removed > revision && proven.contains(removed));
+        let is_removed = removed
+            .get(subject)
+            .is_some_and(|removed| *removed > revision && proven.contains(removed));
         let is_there = is_removed || named.contains(subject) || rows.contains(subject);
         // A credential that is gone is not accepted.
         if !is_there && !matches!(subject, Subject::Credential(_)) {
@@ -91,11 +114,16 @@ async fn sort(store: &Store, loaded: Loaded, known: &KnownStates<'_>) -> (Vec<(S
         }
     }
     for (subject, revision) in &removed {
-        if !proven.contains(revision) && !named.contains(subject) && !matches!(subject, Subject::Credential(_)) {
+        if !proven.contains(revision)
+            && !named.contains(subject)
+            && !matches!(subject, Subject::Credential(_))
+        {
             missing.entry(subject.clone()).or_insert(*revision);
         }
     }
-    poison.extend(missing.into_iter().map(|(subject, changed_at)| Poison::missing(subject, changed_at)));
+    poison.extend(
+        missing.into_iter().map(|(subject, changed_at)| Poison::missing(subject, changed_at)),
+    );
     (good, poison)
 }
 
@@ -105,7 +133,8 @@ impl Inner {
         if !self.problems.has(ProblemKind::PoisonRow) {
             return;
         }
-        // By their keys: a flag and a segment may share one. There may be a trouble and a change for each flag.
+        // By their keys: a flag and a segment may share one. There may be a trouble and a change
+        // for each flag.
         let mut changed: HashMap<&str, Vec<&Subject>> = HashMap::new();
         for change in changes {
             changed.entry(change.subject.key()).or_default().push(&change.subject);
@@ -113,11 +142,14 @@ impl Inner {
         let is_healed = |trouble: &Problem| {
             let of_key = trouble.subject.as_deref().and_then(|key| changed.get(key));
             let is_of = |subject: &&Subject| trouble.message.starts_with(&row_of(Some(subject)));
-            of_key.is_some_and(|subjects| subjects.iter().any(is_of)) && !trouble.message.contains(UNREADABLE_TEXT)
+            of_key.is_some_and(|subjects| subjects.iter().any(is_of))
+                && !trouble.message.contains(UNREADABLE_TEXT)
         };
         let troubles = self.problems.troubles();
-        let of_rows =
-            troubles.iter().map(|standing| &standing.trouble).filter(|trouble| trouble.kind == ProblemKind::PoisonRow);
+        let of_rows = troubles
+            .iter()
+            .map(|standing| &standing.trouble)
+            .filter(|trouble| trouble.kind == ProblemKind::PoisonRow);
         let left = of_rows.filter(|trouble| !is_healed(trouble));
         self.trouble(ProblemKind::PoisonRow, left.cloned().collect());
     }

@@ -1,8 +1,9 @@
-//! Makes what the flags folder says live. A reading is compared with how things stand once; what only narrows is live at once, and the rest is
-//! committed first, or waits.
+//! Makes what the flags folder says live. A reading is compared with how things stand once; what
+//! only narrows is live at once, and the rest is committed first, or waits.
 //!
-//! Three things happen beside each other, so that no file holds up another: readings are taken in, what widens is committed, and tests
-//! are run. Each flag waits for its own tests and its own commit alone.
+//! Three things happen beside each other, so that no file holds up another: readings are taken in,
+//! what widens is committed, and tests are run. Each flag waits for its own tests and its own
+//! commit alone.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,13 +16,14 @@ use tokio::time::{Instant, timeout};
 use super::commit::{CommitError, Committer, Proposal, TRIES};
 use super::test_queue::TestQueue;
 use super::{ControlEvent, Coordinator, Inner, Problem, ProblemKind};
+use crate::auth::random_name;
 use crate::definition::limits::CHECKS_AT_ONCE;
-use crate::definition::{Contents, Finding, INTERNAL, Library, Progress, TestRun};
+use crate::definition::{DefinitionSet, Finding, FlagFiles, INTERNAL, Progress, TestRun};
 use crate::flag::FlagKey;
-use crate::token::random_name;
-use crate::truth::{
-    Change, Forms, Narrowed, Origin, Pending, Reconciliation, Subject, Truth, Unknown, reconcile, reconcile_for_revision,
-    reconcile_only, still_narrowing,
+use crate::ledger::{
+    Change, ChangeSource, ContentCache, EffectiveState, PendingChange, PendingEntry,
+    Reconciliation, Subject, Unknown, reconcile, reconcile_for_revision, reconcile_only,
+    still_narrowing,
 };
 
 const ACTOR: &str = "file";
@@ -35,30 +37,33 @@ const TOLD: usize = 10;
 pub struct Ingested {
     /// Whether the findings are others than before.
     pub findings_changed: bool,
-    /// How many subjects were compared with how things stand, until what it says was live or waited.
+    /// How many subjects were compared with how things stand, until what it says was live or
+    /// waited.
     pub compared: usize,
 }
 
 impl Coordinator {
-    /// Takes in what the folder holds. When this returns it is live, or waits for the database or for its tests, which
-    /// [`follow_folder`](Coordinator::follow_folder) runs.
-    pub async fn take_in(&self, contents: &Contents) -> Ingested {
+    /// Takes in what the folder holds. When this returns it is live, or waits for the database or
+    /// for its tests, which [`follow_folder`](Coordinator::follow_folder) runs.
+    pub async fn ingest(&self, contents: &FlagFiles) -> Ingested {
         let (inner, contents) = (self.0.clone(), Arc::new(contents.clone()));
         // Carried to its end also when whoever read the folder goes away.
         let taken_in = tokio::spawn(async move {
             let ingested = inner.ingest(contents).await;
-            let compared = ingested.compared + inner.settle(ingested.narrowed, ingested.to_commit).await;
+            let compared =
+                ingested.compared + inner.settle(ingested.narrowed, ingested.to_commit).await;
             Ingested { findings_changed: ingested.findings_changed, compared }
         });
         taken_in.await.unwrap_or(Ingested { findings_changed: true, compared: 0 })
     }
 
-    /// Takes in one reading after another, always the newest, until there will be no more, and runs tests meanwhile. What is wrong with the
-    /// files is given to `report` whenever it is something else than before.
+    /// Takes in one reading after another, always the newest, until there will be no more, and runs
+    /// tests meanwhile. What is wrong with the files is given to `report` whenever it is something
+    /// else than before.
     pub async fn follow_folder(
         self,
-        mut readings: watch::Receiver<Arc<Contents>>,
-        report: impl Fn(&[Finding], &Contents) + Send + Sync + 'static,
+        mut readings: watch::Receiver<Arc<FlagFiles>>,
+        report: impl Fn(&[Finding], &FlagFiles) + Send + Sync + 'static,
     ) {
         let inner = self.0;
         let report = Arc::new(report);
@@ -85,7 +90,8 @@ impl Coordinator {
                 }
             };
             if ingested.findings_changed {
-                let (report, findings, contents) = (report.clone(), inner.problems.current(), contents.clone());
+                let (report, findings, contents) =
+                    (report.clone(), inner.problems.current(), contents.clone());
                 // Drawing them takes time.
                 let _ = spawn_blocking(move || report(&findings, &contents)).await;
             }
@@ -113,8 +119,8 @@ struct Applied {
     tests: Vec<TestRun>,
 }
 
-/// What is seen under the lock of the library.
-struct Seen {
+/// What is seen under the lock of the set.
+struct FolderChange {
     findings: Vec<Finding>,
     reconciliation: Reconciliation,
     is_whole: bool,
@@ -131,7 +137,8 @@ struct Commits {
 }
 
 impl Commits {
-    /// Adds what is to be committed next. What a whole reading says stands in the place of all before it.
+    /// Adds what is to be committed next. What a whole reading says stands in the place of all
+    /// before it.
     fn add(&mut self, subjects: BTreeSet<Subject>, is_whole: bool) {
         if is_whole {
             self.next.clear();
@@ -164,7 +171,7 @@ impl Commits {
 
 impl Inner {
     /// Reads a reading into the library, and makes what only narrows live.
-    async fn ingest(self: &Arc<Self>, contents: Arc<Contents>) -> Applied {
+    async fn ingest(self: &Arc<Self>, contents: Arc<FlagFiles>) -> Applied {
         self.reconcile_by(move |inner, library| {
             if inner.state().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty()) {
                 library.know_internal();
@@ -186,7 +193,10 @@ impl Inner {
     }
 
     /// Changes the library, and compares all that it says then with how things stand.
-    async fn reconcile_by(self: &Arc<Self>, change: impl FnOnce(&Inner, &mut Library) + Send + 'static) -> Applied {
+    async fn reconcile_by(
+        self: &Arc<Self>,
+        change: impl FnOnce(&Inner, &mut DefinitionSet) + Send + 'static,
+    ) -> Applied {
         // Of two at once neither makes live what the other has found to be older.
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
@@ -194,7 +204,7 @@ impl Inner {
         let look = spawn_blocking(move || {
             let mut library = inner.library.lock();
             change(&inner, &mut library);
-            inner.share_lists(&library);
+            inner.intern_lists(&library);
             inner.see(&library, None)
         });
         match look.await {
@@ -203,7 +213,8 @@ impl Inner {
         }
     }
 
-    /// Takes back what came of tests. `None` where more are to be run before anything follows from it.
+    /// Takes back what came of tests. `None` where more are to be run before anything follows from
+    /// it.
     async fn take_tests(self: &Arc<Self>, run: TestRun) -> Option<Applied> {
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
@@ -232,7 +243,10 @@ impl Inner {
     }
 
     /// Compares what the library says with how things stand, on a thread that may wait for it.
-    async fn compare<T: Send + 'static>(self: &Arc<Self>, compare: impl FnOnce(&Truth, &Library) -> T + Send + 'static) -> T {
+    async fn compare<T: Send + 'static>(
+        self: &Arc<Self>,
+        compare: impl FnOnce(&EffectiveState, &DefinitionSet) -> T + Send + 'static,
+    ) -> T {
         let inner = self.clone();
         let compared = spawn_blocking(move || {
             let library = inner.library.lock();
@@ -242,7 +256,7 @@ impl Inner {
     }
 
     /// Compares once what the library says with how things stand.
-    fn see(&self, library: &Library, only: Option<&Subject>) -> Seen {
+    fn see(&self, library: &DefinitionSet, only: Option<&Subject>) -> FolderChange {
         let (reconciliation, missing) = {
             let truth = self.state();
             let reconciliation = match only {
@@ -251,7 +265,7 @@ impl Inner {
             };
             (reconciliation, find_missing_files(&truth, library))
         };
-        Seen {
+        FolderChange {
             findings: library.findings(),
             reconciliation,
             is_whole: only.is_none(),
@@ -262,17 +276,21 @@ impl Inner {
     }
 
     /// The new forms of flags that wait for their tests. One that is recorded already does not.
-    fn waiting(&self, library: &Library) -> Vec<(FlagKey, Progress)> {
+    fn waiting(&self, library: &DefinitionSet) -> Vec<(FlagKey, Progress)> {
         let truth = self.state();
         let is_recorded = |flag: &FlagKey, definition| {
-            truth.book.flag(flag.as_str()).is_some_and(|entry| entry.definition.as_ref() == Some(definition))
+            truth
+                .book
+                .flag(flag.as_str())
+                .is_some_and(|entry| entry.definition.as_ref() == Some(definition))
         };
-        let waiting = library.waiting().filter(|waiting| !is_recorded(waiting.flag, waiting.definition));
+        let waiting =
+            library.waiting().filter(|waiting| !is_recorded(waiting.flag, waiting.definition));
         waiting.map(|waiting| (waiting.flag.clone(), waiting.progress)).collect()
     }
 
-    async fn make_live(self: &Arc<Self>, seen: Seen) -> Applied {
-        let Seen { findings, reconciliation, is_whole, missing, waiting, tests } = seen;
+    async fn make_live(self: &Arc<Self>, seen: FolderChange) -> Applied {
+        let FolderChange { findings, reconciliation, is_whole, missing, waiting, tests } = seen;
         let findings_changed = self.problems.replace(findings);
         self.tell_tests(waiting);
         self.trouble(ProblemKind::MissingFile, missing);
@@ -280,7 +298,14 @@ impl Inner {
         let mut compared = reconciliation.compared;
         if self.is_held() {
             self.wait_for_a_person(&to_commit);
-            return Applied { findings_changed, compared, narrowed: None, to_commit: BTreeSet::new(), is_whole: false, tests };
+            return Applied {
+                findings_changed,
+                compared,
+                narrowed: None,
+                to_commit: BTreeSet::new(),
+                is_whole: false,
+                tests,
+            };
         }
         compared += reconciliation.narrowed.len();
         for narrowed in &reconciliation.narrowed {
@@ -291,8 +316,13 @@ impl Inner {
         Applied { findings_changed, compared, narrowed, to_commit, is_whole, tests }
     }
 
-    /// Waits until what narrows is saved, 0.9 s at most, and commits the rest. Says how many subjects were compared for that.
-    async fn settle(self: &Arc<Self>, narrowed: Option<JoinHandle<()>>, to_commit: BTreeSet<Subject>) -> usize {
+    /// Waits until what narrows is saved, 0.9 s at most, and commits the rest. Says how many
+    /// subjects were compared for that.
+    async fn settle(
+        self: &Arc<Self>,
+        narrowed: Option<JoinHandle<()>>,
+        to_commit: BTreeSet<Subject>,
+    ) -> usize {
         if let Some(narrowed) = narrowed {
             let _ = narrowed.await;
         }
@@ -302,8 +332,12 @@ impl Inner {
         self.commit_files(to_commit).await
     }
 
-    /// Makes live what only narrows. What does not any more, as somebody changed the flag meanwhile, is returned.
-    async fn narrow_by_file(self: &Arc<Self>, narrowed: Vec<Narrowed>) -> (Option<JoinHandle<()>>, Vec<Subject>) {
+    /// Makes live what only narrows. What does not any more, as somebody changed the flag
+    /// meanwhile, is returned.
+    async fn narrow_by_file(
+        self: &Arc<Self>,
+        narrowed: Vec<PendingChange>,
+    ) -> (Option<JoinHandle<()>>, Vec<Subject>) {
         if narrowed.is_empty() {
             return (None, Vec::new());
         }
@@ -316,9 +350,9 @@ impl Inner {
         let flags: Vec<_> = narrowed.iter().map(|narrowed| narrowed.flag.clone()).collect();
         let at_ms = self.clock.wall_ms();
         let id = random_name().unwrap_or_else(|| format!("{ACTOR}-{at_ms}"));
-        let (actor, origin) = (ACTOR.into(), Origin::File);
+        let (actor, origin) = (ACTOR.into(), ChangeSource::File);
         let revoked = Vec::new();
-        let pending = Pending {
+        let pending = PendingEntry {
             id,
             at_ms,
             actor,
@@ -330,13 +364,14 @@ impl Inner {
             superseded: Vec::new(),
             unknown: Unknown::default(),
         };
-        let pushed = self.push(&turn, pending).await;
+        let pushed = self.apply_pending(&turn, pending).await;
         drop(turn);
         let inner = self.clone();
         let saved = tokio::spawn(async move {
             inner.await_commit(began, pushed, Vec::new()).await;
             flags.iter().for_each(|flag| inner.tell_drift(flag.as_str()));
-            // A form that was being committed meanwhile may have taken the place of the one that this narrows.
+            // A form that was being committed meanwhile may have taken the place of the one that
+            // this narrows.
             let is_saved = !inner.state().pending().flags().any(|flag| flags.contains(flag));
             if is_saved && inner.store.is_open() {
                 inner.commit_files(flags.into_iter().map(Subject::Flag).collect()).await;
@@ -345,8 +380,8 @@ impl Inner {
         (Some(saved), wider)
     }
 
-    /// Commits what files say of these subjects, as far as it is still something else than what is recorded, and of all where some wait from
-    /// before. Says how many were compared.
+    /// Commits what files say of these subjects, as far as it is still something else than what is
+    /// recorded, and of all where some wait from before. Says how many were compared.
     async fn commit_files(self: &Arc<Self>, mut subjects: BTreeSet<Subject>) -> usize {
         let mut compared = 0;
         if self.files_wait() {
@@ -365,14 +400,16 @@ impl Inner {
         let subjects = Arc::new(subjects);
         let mut tries = 0;
         loop {
-            let (replayed, reconciliation) = self.reconcile_settled(&mut committer, &subjects).await;
+            let (replayed, reconciliation) =
+                self.reconcile_settled(&mut committer, &subjects).await;
             compared += reconciliation.compared;
             let Reconciliation { changes, forms, .. } = reconciliation;
             if changes.is_empty() {
                 self.trouble(ProblemKind::FilesWait, Vec::new());
                 return compared;
             }
-            let subjects: BTreeSet<Subject> = changes.iter().map(|change| change.subject.clone()).collect();
+            let subjects: BTreeSet<Subject> =
+                changes.iter().map(|change| change.subject.clone()).collect();
             let committed = match replayed {
                 Ok(()) => self.commit(&mut committer, by_file(&changes, &forms), None).await,
                 Err(not) => Err(not),
@@ -390,7 +427,8 @@ impl Inner {
                 // Nothing was ever recorded here: the files are all there is.
                 Err(not) if self.state().book.head.revision == 0 => {
                     self.serve_unrecorded(&changes, &forms);
-                    // Later readings find nothing new in them. They are recorded when the database was opened again.
+                    // Later readings find nothing new in them. They are recorded when the database
+                    // was opened again.
                     if self.store.is_open() {
                         self.lose(&mut committer, &not.to_string());
                     }
@@ -401,8 +439,8 @@ impl Inner {
         }
     }
 
-    /// Commits what is pending and then compares what files say of these subjects with how things stand. A revision says what the one before
-    /// it left, and nothing that is only pending.
+    /// Commits what is pending and then compares what files say of these subjects with how things
+    /// stand. A revision says what the one before it left, and nothing that is only pending.
     async fn reconcile_settled(
         self: &Arc<Self>,
         committer: &mut Committer,
@@ -412,7 +450,8 @@ impl Inner {
             let (replayed, of_these) = (self.replay(committer).await, subjects.clone());
             let is_settled = replayed.is_ok();
             let again = self.compare(move |truth, library| {
-                (!is_settled || truth.pending().is_empty()).then(|| reconcile_for_revision(truth, library, &*of_these))
+                (!is_settled || truth.pending().is_empty())
+                    .then(|| reconcile_for_revision(truth, library, &*of_these))
             });
             if let Some(reconciliation) = again.await {
                 return (replayed, reconciliation);
@@ -420,7 +459,7 @@ impl Inner {
         }
     }
 
-    fn serve_unrecorded(&self, changes: &[Change], forms: &Forms) {
+    fn serve_unrecorded(&self, changes: &[Change], forms: &ContentCache) {
         let mut truth = self.state();
         let mut book = truth.book.clone();
         book.apply(book.head, changes, forms);
@@ -429,11 +468,13 @@ impl Inner {
     }
 
     fn wait_for_the_database(&self, subjects: &BTreeSet<Subject>, why: &CommitError) {
-        let waiting = |subject: &Subject| Problem {
+        let waiting = |subject: &Subject| {
+            Problem {
             kind: ProblemKind::FilesWait,
             subject: Some(subject.key().to_owned()),
             message: format!("the file of {subject} is not live yet: {why}"),
             hint: "it goes live by itself when the database answers; what lowers or switches off is live at once".to_owned(),
+        }
         };
         self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
     }
@@ -444,7 +485,8 @@ impl Inner {
             kind: ProblemKind::FilesWait,
             subject: Some(subject.key().to_owned()),
             message: format!("the file of {subject} is not live: the database is held"),
-            hint: "it goes live when the right database is back, or is accepted (turnout problems)".to_owned(),
+            hint: "it goes live when the right database is back, or is accepted (turnout problems)"
+                .to_owned(),
         };
         self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
     }
@@ -452,7 +494,11 @@ impl Inner {
     /// Says so where an operator holds what a file now says otherwise.
     fn tell_drift(&self, flag: &str) {
         let Some(entry) = self.state().flag(flag) else { return };
-        let (Some(held), Some(written), Ok(flag)) = (&entry.record.split, &entry.definition, flag.parse()) else { return };
+        let (Some(held), Some(written), Ok(flag)) =
+            (&entry.record.split, &entry.definition, flag.parse())
+        else {
+            return;
+        };
         let file = written.rollout.unwrap_or_default();
         if file != held.split {
             let (file, live) = (file.to_string(), held.split.to_string());
@@ -468,7 +514,8 @@ impl Inner {
         }
     }
 
-    /// Says which new forms wait for their tests, and how far those are. The log is told when that begins, not of every step.
+    /// Says which new forms wait for their tests, and how far those are. The log is told when that
+    /// begins, not of every step.
     fn tell_tests(&self, waiting: Vec<(FlagKey, Progress)>) {
         let known: Vec<Option<String>> = self
             .problems
@@ -477,7 +524,8 @@ impl Inner {
             .filter(|known| known.kind == ProblemKind::TestsRun)
             .map(|known| known.subject.clone())
             .collect();
-        let trouble = |(flag, Progress { tables_done, tables }): (FlagKey, Progress)| Problem {
+        let trouble = |(flag, Progress { tables_done, tables }): (FlagKey, Progress)| {
+            Problem {
             kind: ProblemKind::TestsRun,
             message: match tables {
                 0 => format!("the file of flag {flag} is not live yet: its tests are still running"),
@@ -487,28 +535,31 @@ impl Inner {
             },
             subject: Some(flag.to_string()),
             hint: "it goes live by itself when they have passed; no other flag waits for them, and no order".to_owned(),
+        }
         };
-        let told = self.problems.set(ProblemKind::TestsRun, waiting.into_iter().take(TOLD).map(trouble).collect());
+        let told = self
+            .problems
+            .set(ProblemKind::TestsRun, waiting.into_iter().take(TOLD).map(trouble).collect());
         told.into_iter()
             .filter(|trouble| !known.contains(&trouble.subject))
             .for_each(|trouble| (self.observer)(&ControlEvent::Problem(trouble)));
     }
 
     /// A long list that both the folder and the book hold is held once.
-    fn share_lists(&self, library: &Library) {
+    fn intern_lists(&self, library: &DefinitionSet) {
         let mut truth = self.state();
         for (_, written) in library.written_segments() {
             let Some(written) = written else { continue };
             let users_file = written.users_file.map(|(_, text)| (text.digest.into(), &text.bytes));
-            truth.book.adopt(written.form, users_file);
+            truth.book.intern(written.form, users_file);
         }
     }
 }
 
-fn by_file(changes: &[Change], forms: &Forms) -> Proposal {
+fn by_file(changes: &[Change], forms: &ContentCache) -> Proposal {
     Proposal {
         actor: ACTOR.into(),
-        origin: Origin::File,
+        origin: ChangeSource::File,
         reason: None,
         effective_at_ms: None,
         key: None,
@@ -518,7 +569,7 @@ fn by_file(changes: &[Change], forms: &Forms) -> Proposal {
 }
 
 /// Flags and segments whose files went while the service did not run.
-fn find_missing_files(truth: &Truth, library: &Library) -> Vec<Problem> {
+fn find_missing_files(truth: &EffectiveState, library: &DefinitionSet) -> Vec<Problem> {
     if !library.was_read() {
         return Vec::new();
     }
@@ -528,13 +579,23 @@ fn find_missing_files(truth: &Truth, library: &Library) -> Vec<Problem> {
         message: format!("{file} is gone; the {} stays as it last was", subject.kind()),
         hint: "bring the file back".to_owned(),
     };
-    let flags = truth.book.flags().filter(|(key, entry)| entry.definition.is_some() && library.written_flag(key).is_none());
+    let flags = truth
+        .book
+        .flags()
+        .filter(|(key, entry)| entry.definition.is_some() && library.written_flag(key).is_none());
     let flags = flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
     // What the environment makes is no file.
-    let has_no_file =
-        |key| library.written_segment(key).is_none_or(|written| written.is_some_and(|written| written.file.is_none()));
-    let segments = truth.book.segments().filter(|(key, entry)| entry.record.file.is_some() && has_no_file(key));
+    let has_no_file = |key| {
+        library
+            .written_segment(key)
+            .is_none_or(|written| written.is_some_and(|written| written.file.is_none()))
+    };
+    let segments = truth
+        .book
+        .segments()
+        .filter(|(key, entry)| entry.record.file.is_some() && has_no_file(key));
     let segments = segments.filter(|_| library.can_read("segments"));
-    let segments = segments.map(|(key, _)| trouble(Subject::Segment(key.clone()), format!("segments/{key}.yaml")));
+    let segments = segments
+        .map(|(key, _)| trouble(Subject::Segment(key.clone()), format!("segments/{key}.yaml")));
     flags.chain(segments).collect()
 }

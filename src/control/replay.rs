@@ -5,8 +5,8 @@ use tokio::time::timeout;
 use super::Inner;
 use super::catch_up::CaughtUp;
 use super::commit::{CommitError, Committer, Proposal, READ, TRIES};
+use crate::ledger::{ChangeSource, ContentCache, ContentHash, PendingEntry, Superseded};
 use crate::store::{KnownKey, Store};
-use crate::truth::{ContentId, Forms, Origin, Pending, Superseded};
 
 impl Inner {
     /// Commits what is pending, the oldest first.
@@ -22,8 +22,8 @@ impl Inner {
         Ok(())
     }
 
-    /// What is decided once nothing is pending; `decide` returns `None` where something is. A revision says what the one before it left, and
-    /// nothing that is only pending.
+    /// What is decided once nothing is pending; `decide` returns `None` where something is. A
+    /// revision says what the one before it left, and nothing that is only pending.
     pub(super) async fn decide_settled<T>(
         &self,
         committer: &mut Committer,
@@ -37,12 +37,18 @@ impl Inner {
         }
     }
 
-    /// Commits a pending entry under its name, once however often it is tried, and tells its waiter.
-    pub(super) async fn commit_entry(&self, committer: &mut Committer, pending: Pending) -> Result<(), CommitError> {
+    /// Commits a pending entry under its name, once however often it is tried, and tells its
+    /// waiter.
+    pub(super) async fn commit_entry(
+        &self,
+        committer: &mut Committer,
+        pending: PendingEntry,
+    ) -> Result<(), CommitError> {
         let store = self.store.open()?;
         let mut superseded = Vec::new();
         for older in &pending.superseded {
-            superseded.extend(self.commit_superseded(committer, &store, older, pending.origin).await?);
+            superseded
+                .extend(self.commit_superseded(committer, &store, older, pending.origin).await?);
         }
         let mut is_known_unsent = self.fast_path.take_never_sent(&pending.id);
         let request = pending.stands_for();
@@ -52,8 +58,9 @@ impl Inner {
                 false => self.look_up_entry(committer, &store, &pending.id).await?,
             };
             let (name, known) = match known {
-                // Another request took the name between the look-up of this one and its entry, or the same one was made long before and taken
-                // back since. What was acknowledged is not lost.
+                // Another request took the name between the look-up of this one and its entry, or
+                // the same one was made long before and taken back since. What was acknowledged is
+                // not lost.
                 Some(other) if !other.is_entry(&pending) => {
                     let name = pending.second_name();
                     let known = self.look_up_entry(committer, &store, &name).await?;
@@ -63,7 +70,8 @@ impl Inner {
                 known => (pending.id.clone(), known.map(|known| known.revision)),
             };
             let committed = match known {
-                // Committed before a crash, or by another program, whose revision may not be in the book yet.
+                // Committed before a crash, or by another program, whose revision may not be in the
+                // book yet.
                 Some(revision) => {
                     let is_new = self.state().book.head.revision < revision;
                     let caught_up = match is_new {
@@ -82,7 +90,8 @@ impl Inner {
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error),
                 Ok(revision) => {
-                    // What they asked for is saved by this one alone; the revision that bears the name of each is its own.
+                    // What they asked for is saved by this one alone; the revision that bears the
+                    // name of each is its own.
                     for (id, revision) in superseded {
                         self.fast_path.answer_waiter(id, revision);
                     }
@@ -94,14 +103,14 @@ impl Inner {
         Err(CommitError::Conflict)
     }
 
-    /// Commits the name of a request whose entry another one took the place of, before that one: asked for again under its key, it is known.
-    /// Says which revision bears the name.
+    /// Commits the name of a request whose entry another one took the place of, before that one:
+    /// asked for again under its key, it is known. Says which revision bears the name.
     async fn commit_superseded<'a>(
         &self,
         committer: &mut Committer,
         store: &Store,
         superseded: &'a Superseded,
-        origin: Origin,
+        origin: ChangeSource,
     ) -> Result<Option<(&'a str, u64)>, CommitError> {
         let Some(request) = superseded.request else { return Ok(None) };
         for _ in 0..TRIES {
@@ -116,7 +125,7 @@ impl Inner {
                 effective_at_ms: Some(superseded.at_ms),
                 key: Some((superseded.id.clone(), request)),
                 changes: Vec::new(),
-                forms: Forms::default(),
+                forms: ContentCache::default(),
             };
             match self.commit(committer, proposal, None).await {
                 Err(CommitError::Conflict) => {}
@@ -127,7 +136,7 @@ impl Inner {
         Err(CommitError::Conflict)
     }
 
-    fn proposal_of(&self, pending: &Pending, key: Option<(String, ContentId)>) -> Proposal {
+    fn proposal_of(&self, pending: &PendingEntry, key: Option<(String, ContentHash)>) -> Proposal {
         let state = self.state();
         let (mut changes, forms) = pending.changes(|key| state.book.flag(key.as_str()));
         changes.extend(pending.revocations(&state.book));
@@ -143,7 +152,12 @@ impl Inner {
     }
 
     /// What the name of a pending entry stands for in the database.
-    async fn look_up_entry(&self, committer: &mut Committer, store: &Store, id: &str) -> Result<Option<KnownKey>, CommitError> {
+    async fn look_up_entry(
+        &self,
+        committer: &mut Committer,
+        store: &Store,
+        id: &str,
+    ) -> Result<Option<KnownKey>, CommitError> {
         match timeout(READ, store.by_idempotency_key(id)).await {
             Ok(Ok(known)) => Ok(known),
             Ok(Err(error)) => {

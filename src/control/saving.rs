@@ -1,5 +1,6 @@
-//! Whether what is live can be saved: a commit that was refused, a change that has been pending for long, a disk that is nearly full. Each is
-//! a problem with its cause until it is over, however long that takes.
+//! Whether what is live can be saved: a commit that was refused, a change that has been pending for
+//! long, a disk that is nearly full. Each is a problem with its cause until it is over, however
+//! long that takes.
 
 use std::io;
 use std::sync::Weak;
@@ -11,7 +12,7 @@ use super::commit::{CommitError, READ};
 use super::lock_order::Lock;
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::clock;
-use crate::data::{DiskSpace, keep_to_owner};
+use crate::data_dir::{DiskSpace, keep_to_owner};
 use crate::time_limit::OneAtATime;
 
 /// What is pending for longer is a problem: the database takes most changes within milliseconds.
@@ -58,7 +59,8 @@ impl Inner {
         self.saving.refused.lock().is_some()
     }
 
-    /// Tries whether the database takes anything, where it refused the last commit and nothing waits that is tried again anyway.
+    /// Tries whether the database takes anything, where it refused the last commit and nothing
+    /// waits that is tried again anyway.
     pub(super) async fn look_at_saving(&self) {
         let was_refused = self.saving.refused.lock().is_some();
         let waits = self.files_wait() || !self.state().pending().is_empty();
@@ -79,9 +81,14 @@ impl Inner {
             Database::Up => "the database has not taken it in time".to_owned(),
         };
         let message = match refused {
-            Some(why) if since.is_some() => Some(format!("what was stopped or lowered is live and not saved yet: {why}")),
+            Some(why) if since.is_some() => {
+                Some(format!("what was stopped or lowered is live and not saved yet: {why}"))
+            }
             Some(why) => Some(format!("a change was refused, as it could not be saved: {why}")),
-            None if is_late => Some(format!("what was stopped or lowered is live and not saved yet: {}", out_of_reach())),
+            None if is_late => Some(format!(
+                "what was stopped or lowered is live and not saved yet: {}",
+                out_of_reach()
+            )),
             None => None,
         };
         let data = self.data.path().display();
@@ -89,7 +96,9 @@ impl Inner {
             kind: ProblemKind::Unsaved,
             subject: None,
             message,
-            hint: format!("see that {data} can be written to and has room; what waits is saved by itself then"),
+            hint: format!(
+                "see that {data} can be written to and has room; what waits is saved by itself then"
+            ),
         };
         self.trouble(ProblemKind::Unsaved, message.map(trouble).into_iter().collect());
     }
@@ -98,20 +107,25 @@ impl Inner {
         let data = self.data.clone();
         let look = move || (DiskSpace::of(data.path()), keep_to_owner(data.path()));
         // A disk that does not answer is told of by those who write to it.
-        let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else { return };
+        let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else {
+            return;
+        };
         if let Ok(rights) = rights {
-            let trouble = |message| Problem {
+            let trouble = |message| {
+                Problem {
                 kind: ProblemKind::FolderRights,
                 subject: None,
                 message,
                 hint: "make it the folder of the user that turnout runs as (chown), or take the others' rights (chmod o-w)"
                     .to_owned(),
+            }
             };
             self.trouble(ProblemKind::FolderRights, rights.map(trouble).into_iter().collect());
         }
         let Ok(space) = space else { return };
         let is_low = space.is_low(self.problems.has(ProblemKind::DiskSpace));
-        let trouble = || Problem {
+        let trouble = || {
+            Problem {
             kind: ProblemKind::DiskSpace,
             subject: None,
             // Without the number of now: it would be said again each time.
@@ -121,6 +135,7 @@ impl Inner {
                 in_words(space.low_bytes())
             ),
             hint: "make room; with none left only stopping and lowering are taken, and kept in the journal".to_owned(),
+        }
         };
         self.trouble(ProblemKind::DiskSpace, is_low.then(trouble).into_iter().collect());
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::ledger::Blobs;
 use crate::store::{Commit, SLOWEST_DISK_BYTES_A_SECOND, STEP_BYTES, Store, StoreError};
-use crate::truth::Texts;
 
 /// How long it may take to answer, beside what the disk needs.
 const SILENCE: Duration = Duration::from_millis(1500);
@@ -15,11 +15,14 @@ pub(super) fn limit_of(commit: &Commit<'_>) -> Duration {
     SILENCE + time_to_write(commit.bytes())
 }
 
-/// Writes the texts of a revision before it, step by step. An error is the database's, or `None` where it was silent.
-pub(super) async fn stage(store: &Store, texts: &Texts) -> Result<(), Option<StoreError>> {
+/// Writes the texts of a revision before it, step by step. An error is the database's, or `None`
+/// where it was silent.
+pub(super) async fn stage(store: &Store, texts: &Blobs) -> Result<(), Option<StoreError>> {
     let mut staging = store.stage_texts(texts).await;
     while !staging.is_done() {
-        timeout(SILENCE + time_to_write(STEP_BYTES as u64), staging.step()).await.map_err(|_| None)??;
+        timeout(SILENCE + time_to_write(STEP_BYTES as u64), staging.step())
+            .await
+            .map_err(|_| None)??;
     }
     Ok(())
 }

@@ -1,84 +1,114 @@
-//! What stands for a row of the database that is wrong: never anything wider than what any of its witnesses says, now or later.
+//! What stands for a row of the database that is wrong: never anything wider than what any of its
+//! witnesses says, now or later.
 //!
-//! Its witnesses are the row itself, what its newest revision left, and what this node knows beside the database: memory, and the last good
-//! states that the database goes back to. Certain are those that this node knows, and the newest revision that is what its hash says. Where
-//! nothing is certain, a flag is stopped. A stop that any of them shows stands.
+//! Its witnesses are the row itself, what its newest revision left, and what this node knows beside
+//! the database: memory, and the last good states that the database goes back to. Certain are those
+//! that this node knows, and the newest revision that is what its hash says. Where nothing is
+//! certain, a flag is stopped. A stop that any of them shows stands.
 
 use super::known_states::KnownStates;
 use super::quarantine::UNREADABLE_TEXT;
 use super::{Problem, ProblemKind};
 use crate::clock;
+use crate::ledger::{
+    Attribution, ContentCache, CredentialRecord, FlagEntry, FlagRecord, Record, SegmentRecord,
+    Subject,
+};
 use crate::store::{Poison, Store, record};
-use crate::truth::{CredentialRecord, FlagEntry, FlagRecord, Forms, Mark, Record, SegmentRecord, Subject};
 
 /// What rows are compared with, and what they mean.
 pub(super) struct StandIn<'a> {
     pub store: &'a Store,
     pub known: &'a KnownStates<'a>,
-    pub forms: Forms,
+    pub forms: ContentCache,
 }
 
 impl StandIn<'_> {
     /// The record that stands for a row, and what is told of it.
-    pub async fn stand_for(&mut self, poison: &Poison, changed_at: u64) -> (Option<Record>, Problem) {
+    pub async fn stand_for(
+        &mut self,
+        poison: &Poison,
+        changed_at: u64,
+    ) -> (Option<Record>, Problem) {
         let Poison { subject, why, believed, doubtful, .. } = poison;
-        let Some(subject) = subject else { return (None, told(None, why, "it is passed over")) };
+        let Some(subject) = subject else {
+            return (None, row_problem(None, why, "it is passed over"));
+        };
         let parse = |json: &String| record(subject, json).ok();
-        let told_here = self.known.told(subject, changed_at).cloned();
-        let certain: Vec<Record> = believed.as_ref().and_then(parse).into_iter().chain(told_here).collect();
+        let told_here = self.known.records_since(subject, changed_at).cloned();
+        let certain: Vec<Record> =
+            believed.as_ref().and_then(parse).into_iter().chain(told_here).collect();
         let doubtful_records: Vec<Record> = doubtful.iter().filter_map(parse).collect();
         for record in certain.iter().chain(&doubtful_records) {
             self.fetch_texts(record).await;
         }
         // Each is read, so that all are compared by what they mean.
-        let are_readable: Vec<bool> = certain.iter().map(|record| self.read(subject, record).is_ok()).collect();
+        let are_readable: Vec<bool> =
+            certain.iter().map(|record| self.read(subject, record).is_ok()).collect();
         doubtful_records.iter().for_each(|record| drop(self.read(subject, record)));
         let readable = are_readable.iter().position(|is_readable| *is_readable);
-        let base = readable.or((!certain.is_empty()).then_some(0)).map(|place| certain[place].clone());
+        let base =
+            readable.or((!certain.is_empty()).then_some(0)).map(|place| certain[place].clone());
         let witnesses = certain.iter().chain(&doubtful_records);
         let (record, what) = match (subject, base) {
             (Subject::Flag(_), base) => {
                 let what = match (&base, readable) {
                     (None, _) => "it is stopped until `turnout resume`",
                     (Some(_), Some(_)) => "the narrowest of what is known of it is served",
-                    // What it says is certain, and what that means is not: it has no good form until its file is read again.
+                    // What it says is certain, and what that means is not: it has no good form
+                    // until its file is read again.
                     (Some(_), None) => "it answers `polling` until its file can be read",
                 };
                 let (base, is_certain) = match base {
                     Some(Record::Flag(base)) => (base, true),
-                    _ => (self.earlier(subject, &doubtful_records).await, false),
+                    _ => (self.newest_readable_record(subject, &doubtful_records).await, false),
                 };
                 let flag = self.narrowest(base, witnesses.filter_map(as_flag));
                 let shown = || believed.iter().chain(doubtful).find_map(|json| stop_in(json));
-                let stop = flag.stop.clone().or_else(shown).or_else(|| (!is_certain).then(by_turnout));
+                let stop =
+                    flag.stop.clone().or_else(shown).or_else(|| (!is_certain).then(by_turnout));
                 (Some(Record::Flag(FlagRecord { stop, ..flag })), what)
             }
             (Subject::Segment(_), Some(Record::Segment(base))) => {
-                let segment = witnesses.filter_map(as_segment).fold(base, SegmentRecord::no_wider_than);
+                let segment =
+                    witnesses.filter_map(as_segment).fold(base, SegmentRecord::no_wider_than);
                 let what = match (segment.is_empty(), readable) {
                     (false, Some(_)) => "what is known of it is served",
                     _ => "flags that name it answer `polling`",
                 };
                 (Some(Record::Segment(segment)), what)
             }
-            (Subject::Segment(_), _) => (Some(Record::Segment(Default::default())), "flags that name it answer `polling`"),
+            (Subject::Segment(_), _) => {
+                (Some(Record::Segment(Default::default())), "flags that name it answer `polling`")
+            }
             (Subject::Credential(_), Some(Record::Credential(base))) => {
-                let weakest = witnesses.filter_map(as_credential).try_fold(base, CredentialRecord::no_stronger_than);
+                let weakest = witnesses
+                    .filter_map(as_credential)
+                    .try_fold(base, CredentialRecord::no_stronger_than);
                 // A revocation that any of them shows stands, too.
                 let revoked = || doubtful.iter().find_map(|json| revoked_in(json));
-                let record =
-                    weakest.map(|record| CredentialRecord { revoked_at_ms: record.revoked_at_ms.or_else(revoked), ..record });
-                let what =
-                    if record.is_some() { "the weakest of what is known of it is accepted" } else { "it is not accepted" };
+                let record = weakest.map(|record| CredentialRecord {
+                    revoked_at_ms: record.revoked_at_ms.or_else(revoked),
+                    ..record
+                });
+                let what = if record.is_some() {
+                    "the weakest of what is known of it is accepted"
+                } else {
+                    "it is not accepted"
+                };
                 (record.map(Record::Credential), what)
             }
             (Subject::Credential(_), _) => (None, "it is not accepted"),
         };
-        (record, told(Some(subject), why, what))
+        (record, row_problem(Some(subject), why, what))
     }
 
     /// No wider than any of these.
-    fn narrowest<'b>(&self, base: FlagRecord, witnesses: impl Iterator<Item = &'b FlagRecord>) -> FlagRecord {
+    fn narrowest<'b>(
+        &self,
+        base: FlagRecord,
+        witnesses: impl Iterator<Item = &'b FlagRecord>,
+    ) -> FlagRecord {
         let mark = by_turnout();
         let entry = witnesses.fold(self.forms.entry(base), |entry: FlagEntry, witness| {
             entry.no_wider_than(&self.forms.entry(witness.clone()), &mark)
@@ -87,8 +117,12 @@ impl StandIn<'_> {
     }
 
     /// The newest record of a flag that reads: of these, else of its history.
-    async fn earlier(&mut self, subject: &Subject, records: &[Record]) -> FlagRecord {
-        let recorded = self.store.earlier(subject).await.unwrap_or_default();
+    async fn newest_readable_record(
+        &mut self,
+        subject: &Subject,
+        records: &[Record],
+    ) -> FlagRecord {
+        let recorded = self.store.previous_records(subject).await.unwrap_or_default();
         let recorded = recorded.iter().filter_map(|json| record(subject, json).ok());
         for record in records.iter().cloned().chain(recorded) {
             self.fetch_texts(&record).await;
@@ -115,7 +149,9 @@ impl StandIn<'_> {
     pub fn read(&mut self, subject: &Subject, record: &Record) -> Result<(), String> {
         let read = match (subject, record) {
             (Subject::Flag(key), Record::Flag(record)) => self.forms.read_flag(key, record),
-            (Subject::Segment(key), Record::Segment(record)) => self.forms.read_segment(key, record),
+            (Subject::Segment(key), Record::Segment(record)) => {
+                self.forms.read_segment(key, record)
+            }
             _ => Ok(()),
         };
         read.map_err(|why| format!("{UNREADABLE_TEXT}: {why}"))
@@ -126,17 +162,19 @@ pub(super) fn row_of(subject: Option<&Subject>) -> String {
     format!("the row of {} ", subject.map_or_else(|| "a subject".to_owned(), Subject::to_string))
 }
 
-pub(super) fn told(subject: Option<&Subject>, why: &str, what: &str) -> Problem {
+pub(super) fn row_problem(subject: Option<&Subject>, why: &str, what: &str) -> Problem {
     Problem {
         kind: ProblemKind::PoisonRow,
         subject: subject.map(|subject| subject.key().to_owned()),
         message: format!("{}in the database {why}; {what}", row_of(subject)),
-        hint: "turnout history --verify names altered rows; the next change of it writes a good one".to_owned(),
+        hint:
+            "turnout history --verify names altered rows; the next change of it writes a good one"
+                .to_owned(),
     }
 }
 
 /// The stop that a stored record shows, however little of the rest reads.
-fn stop_in(json: &str) -> Option<Mark> {
+fn stop_in(json: &str) -> Option<Attribution> {
     let Ok(record) = serde_json::from_str::<serde_json::Value>(json) else {
         return json.contains("\"stop\"").then(by_turnout);
     };
@@ -161,6 +199,9 @@ fn as_credential(record: &Record) -> Option<&CredentialRecord> {
     if let Record::Credential(record) = record { Some(record) } else { None }
 }
 
-fn by_turnout() -> Mark {
-    Mark::of_turnout(clock::wall_ms(), "its row in the database does not read, or is not what is known of it")
+fn by_turnout() -> Attribution {
+    Attribution::of_turnout(
+        clock::wall_ms(),
+        "its row in the database does not read, or is not what is known of it",
+    )
 }

@@ -1,4 +1,5 @@
-//! A start: what is found in the data folder is looked at, what is served of it is decided (`recovery`), and only then is anything written.
+//! A start: what is found in the data folder is looked at, what is served of it is decided
+//! (`recovery`), and only then is anything written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,38 +16,41 @@ use super::idempotency::KeyTurns;
 use super::lock_order::{AsyncLock, Lock, Rank};
 use super::publisher::Publisher;
 use super::recovery::{
-    Base, Copies, DatabaseFound, Decision, FilesFound, Foreign, Known, Witness, decide, look_at_database, why_held,
+    Base, Copies, CopyState, DatabaseFound, Decision, FilesFound, Foreign, LocalState, decide,
+    look_at_database, why_held,
 };
 use super::saving::Saving;
 use super::store_handle::StoreHandle;
 use super::witnesses::Witnesses;
 use super::{ControlEvent, Coordinator, Database, Inner};
+use crate::auth::{LocalAdmin, random_name};
 use crate::clock::Clock;
-use crate::data::{DataFolder, FoundJournal, FoundLastGood, Journal, JournalError};
+use crate::data_dir::{DataDir, FoundJournal, FoundLastGood, Journal, JournalError};
 use crate::definition::limits::CHECKS_AT_ONCE;
-use crate::definition::{Contents, Library};
+use crate::definition::{DefinitionSet, FlagFiles};
 use crate::flag::ServerAuth;
+use crate::ledger::{Catalog, Doubt, EffectiveState};
 use crate::live::Live;
 use crate::public_path::PublicPath;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
-use crate::token::{LocalAdmin, random_name};
-use crate::truth::{Book, Doubt, Truth};
 
-/// How long a database may take at a start when there is a last good state to serve, and when there is none.
+/// How long a database may take at a start when there is a last good state to serve, and when there
+/// is none.
 const WITH_LAST_GOOD: Duration = Duration::from_millis(800);
 const WITHOUT: Duration = Duration::from_secs(3);
-/// How much of that the check of its pages may take. A large database is believed without it, and held should it end badly.
+/// How much of that the check of its pages may take. A large database is believed without it, and
+/// held should it end badly.
 const PAGES_WITH_LAST_GOOD: Duration = Duration::from_millis(400);
 const PAGES_WITHOUT: Duration = Duration::from_secs(2);
 
 /// What opening takes.
 #[derive(Debug)]
 pub struct OpenOptions {
-    pub data: Arc<DataFolder>,
-    /// What the flags folder holds. It is not served by this: what the database or the last good state speak of and it holds is not
-    /// read again.
-    pub contents: Contents,
+    pub data: Arc<DataDir>,
+    /// What the flags folder holds. It is not served by this: what the database or the last good
+    /// state speak of and it holds is not read again.
+    pub contents: FlagFiles,
     pub server_auth: ServerAuth,
     /// Where a proxy serves the public listener.
     pub public_path: PublicPath,
@@ -73,20 +77,32 @@ pub enum StartupError {
 impl Coordinator {
     /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
     pub async fn open(opening: OpenOptions) -> Result<Coordinator, StartupError> {
-        let OpenOptions { data, contents, server_auth, public_path, clock, accept_database, may_be_new, observer } = opening;
-        let mut library = Library::default();
+        let OpenOptions {
+            data,
+            contents,
+            server_auth,
+            public_path,
+            clock,
+            accept_database,
+            may_be_new,
+            observer,
+        } = opening;
+        let mut library = DefinitionSet::default();
         // What is wrong with it is told when it is taken in.
         library.read(&contents, CHECKS_AT_ONCE);
         let (file, files) = FilesFound::look(&data);
         let copies = files.copies(&data);
-        let pending = files.journal.contents().map(|contents| contents.entries.clone()).unwrap_or_default();
+        let pending =
+            files.journal.contents().map(|contents| contents.entries.clone()).unwrap_or_default();
         let (kept, unknown) = match &files.last_good {
             FoundLastGood::Good(last_good) => (Some(last_good.head), last_good.unknown.clone()),
             _ => Default::default(),
         };
         let now = clock.wall_ms();
-        let mut truth = Truth::of(Book::empty(), pending);
-        truth.know_revoked(files.credentials().filter(|credential| credential.record.is_needed(now)));
+        let mut truth = EffectiveState::of(Catalog::empty(), pending);
+        truth.know_revoked(
+            files.credentials().filter(|credential| credential.record.is_needed(now)),
+        );
         let inner = Arc::new(Inner {
             publisher: Publisher::new(Live::new(Snapshot::cold(server_auth, public_path)), truth),
             store: StoreHandle::new(kept),
@@ -108,11 +124,11 @@ impl Coordinator {
             observer,
         });
         inner.open_admin_token().await;
-        inner.begin(files, accept_database, may_be_new).await?;
+        inner.recover(files, accept_database, may_be_new).await?;
         // From here on, not from when its task first runs: the clock may leap in between.
         let leaps = inner.watch_clock();
-        tokio::spawn(super::maintenance::keep(Arc::downgrade(&inner), leaps));
-        tokio::spawn(super::maintenance::save(Arc::downgrade(&inner)));
+        tokio::spawn(super::maintenance::maintain_store(Arc::downgrade(&inner), leaps));
+        tokio::spawn(super::maintenance::save_last_good_loop(Arc::downgrade(&inner)));
         tokio::spawn(super::saving::watch_disk(Arc::downgrade(&inner)));
         tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
         Ok(Coordinator(inner))
@@ -130,11 +146,17 @@ impl Coordinator {
 }
 
 impl Inner {
-    async fn begin(self: &Arc<Self>, mut files: FilesFound, accept: bool, may_be_new: bool) -> Result<(), StartupError> {
+    async fn recover(
+        self: &Arc<Self>,
+        mut files: FilesFound,
+        accept: bool,
+        may_be_new: bool,
+    ) -> Result<(), StartupError> {
         let mut committer = self.committer.lock().await;
         let mut copies = self.copies();
-        let is_kept = matches!(copies.last_good, Witness::Good(_)) && !accept;
-        let (patience, pages) = if is_kept { (WITH_LAST_GOOD, PAGES_WITH_LAST_GOOD) } else { (WITHOUT, PAGES_WITHOUT) };
+        let is_kept = matches!(copies.last_good, CopyState::Good(_)) && !accept;
+        let (patience, pages) =
+            if is_kept { (WITH_LAST_GOOD, PAGES_WITH_LAST_GOOD) } else { (WITHOUT, PAGES_WITHOUT) };
         let path = self.data.database();
         let looking = look_at_database(&path, &copies, pages);
         let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
@@ -149,7 +171,9 @@ impl Inner {
             files.leave_out(foreign);
             self.distrust_foreign(foreign, &copies);
             let now = self.clock.wall_ms();
-            self.state().know_revoked(files.credentials().filter(|credential| credential.record.is_needed(now)));
+            self.state().know_revoked(
+                files.credentials().filter(|credential| credential.record.is_needed(now)),
+            );
         }
         let decision = decide(&found.witness(), &copies);
         if decision == Decision::First && !may_be_new {
@@ -178,7 +202,8 @@ impl Inner {
                 self.hold(base, &files, &found, why, is_disputed).await;
             }
         }
-        // What was acknowledged before a crash is live before the first answer, and committed if that can be.
+        // What was acknowledged before a crash is live before the first answer, and committed if
+        // that can be.
         let _ = self.replay(&mut committer).await;
         {
             let truth = self.state();
@@ -193,12 +218,17 @@ impl Inner {
     }
 
     /// The database is the newest state: it is written to from here on.
-    async fn begin_with(self: &Arc<Self>, committer: &mut Committer, found: DatabaseFound, files: &FilesFound) {
-        let last_good = files.kept(Some(Base::LastGood));
+    async fn begin_with(
+        self: &Arc<Self>,
+        committer: &mut Committer,
+        found: DatabaseFound,
+        files: &FilesFound,
+    ) {
+        let last_good = files.state_of(Some(Base::LastGood));
         let witnesses = files.kept_states();
         match self.open_store().await {
             Ok(opened) => {
-                self.believe(committer, opened, &witnesses).await;
+                self.adopt_store(committer, opened, &witnesses).await;
                 if let DatabaseFound::Good { store, pages: Some(pages), .. } = found {
                     self.await_pages(store, pages);
                 }
@@ -216,7 +246,7 @@ impl Inner {
     async fn begin_anew(self: &Arc<Self>, committer: &mut Committer) -> Result<(), StartupError> {
         (self.observer)(&ControlEvent::FirstStart { data: self.data.path().display().to_string() });
         match self.make_store().await {
-            Ok(opened) => self.believe(committer, opened, &[]).await,
+            Ok(opened) => self.adopt_store(committer, opened, &[]).await,
             // The files are served all the same.
             Err(why) => self.set_database(Database::Down { why, since_ms: self.clock.wall_ms() }),
         }
@@ -239,7 +269,16 @@ impl Inner {
         is_disputed: bool,
     ) {
         let served = match base {
-            Some(of) => self.serve_base(of, files.kept(base), found.store(), &files.kept_states(), is_disputed).await,
+            Some(of) => {
+                self.serve_base(
+                    of,
+                    files.state_of(base),
+                    found.store(),
+                    &files.kept_states(),
+                    is_disputed,
+                )
+                .await
+            }
             None => Ok(()),
         };
         let why = match served {
@@ -249,20 +288,25 @@ impl Inner {
         self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
     }
 
-    async fn known_state(self: &Arc<Self>, base: Option<Base>, files: &FilesFound) -> Known {
-        let at_hand = self.at_hand().await;
-        // A last good state that contradicts the base may be right all the same: what it stopped stays so.
-        let kept = files.kept(base).or_else(|| files.kept(Some(Base::LastGood)));
-        Known { book: kept.and_then(|kept| book_of_kept(kept, at_hand).ok()) }
+    async fn known_state(self: &Arc<Self>, base: Option<Base>, files: &FilesFound) -> LocalState {
+        let at_hand = self.cached_content().await;
+        // A last good state that contradicts the base may be right all the same: what it stopped
+        // stays so.
+        let kept = files.state_of(base).or_else(|| files.state_of(Some(Base::LastGood)));
+        LocalState { book: kept.and_then(|kept| book_of_kept(kept, at_hand).ok()) }
     }
 
-    /// Opens the journal, or makes one of what reads. Without it stops live in memory alone, and are said to.
+    /// Opens the journal, or makes one of what reads. Without it stops live in memory alone, and
+    /// are said to.
     async fn open_journal(self: &Arc<Self>, found: &FoundJournal) {
         let mut journal = self.fast_path.journal.lock().await.handed_over();
         let (path, known) = (self.data.journal(), self.witnesses.known.lock().clone());
         let (entries, doubt) = {
             let truth = self.state();
-            (truth.pending().to_vec(), found.contents().map(|contents| contents.doubt.clone()).unwrap_or_default())
+            (
+                truth.pending().to_vec(),
+                found.contents().map(|contents| contents.doubt.clone()).unwrap_or_default(),
+            )
         };
         let ids: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
         let contents = match found {
@@ -275,14 +319,18 @@ impl Inner {
         });
         match opened.await.unwrap_or(Err(JournalError::NotInPlace)) {
             Ok(opened) => {
-                self.fast_path.journaled.lock().extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
+                self.fast_path
+                    .journaled
+                    .lock()
+                    .extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
                 *journal = Some(opened);
             }
             Err(error) => self.tell_journal(Some(error.to_string())),
         }
     }
 
-    /// A person decided: what stood against the database counts no more, and nothing of it is in the way.
+    /// A person decided: what stood against the database counts no more, and nothing of it is in
+    /// the way.
     async fn end_hold(self: &Arc<Self>) {
         let inner = self.clone();
         let mut journal = self.fast_path.journal.lock().await.handed_over();
@@ -291,10 +339,12 @@ impl Inner {
             let known = inner.witnesses.known.lock().clone();
             let _ = inner.witnesses.last_good.lock().set_newer_aside();
             let made = inner.data.set_newer_journal_aside().map_err(JournalError::from);
-            let made = made.and_then(|()| Journal::make(&inner.data.journal(), known, &entries, &Doubt::None));
+            let made = made
+                .and_then(|()| Journal::make(&inner.data.journal(), known, &entries, &Doubt::None));
             match made {
                 Ok(made) => {
-                    let ids = entries.into_iter().map(|entry| entry.id).filter(|id| !made.leaves_out(id));
+                    let ids =
+                        entries.into_iter().map(|entry| entry.id).filter(|id| !made.leaves_out(id));
                     inner.fast_path.journaled.lock().extend(ids);
                     *journal = Some(made);
                     inner.tell_journal(None);

@@ -1,4 +1,5 @@
-//! The database that is served. Reading it waits for no commit; only the holder of the committer opens and loses it.
+//! The database that is served. Reading it waits for no commit; only the holder of the committer
+//! opens and loses it.
 
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use arc_swap::ArcSwapOption;
 use super::commit::CommitError;
 use super::lock_order::Lock;
 use super::{ControlEvent, Inner, Problem, ProblemKind, Staleness};
+use crate::ledger::Head;
 use crate::store::Store;
-use crate::truth::Head;
 
 /// Which database there is, and what is known of it.
 #[derive(Debug)]
@@ -117,8 +118,12 @@ impl StoreHandle {
             Database::Up => 0,
         };
         let new = match (&status.database, new) {
-            (Database::Down { .. }, Database::Down { why, .. }) => Database::Down { why, since_ms: since },
-            (Database::Held { .. }, Database::Held { why, .. }) => Database::Held { why, since_ms: since },
+            (Database::Down { .. }, Database::Down { why, .. }) => {
+                Database::Down { why, since_ms: since }
+            }
+            (Database::Held { .. }, Database::Held { why, .. }) => {
+                Database::Held { why, since_ms: since }
+            }
             (_, new) => new,
         };
         std::mem::replace(&mut status.database, new)

@@ -1,7 +1,8 @@
 //! Which tests of flags are run next, and where: bit by bit, on a thread that nothing waits for.
 //!
-//! After each bit the run that has the least left is taken up, so that a flag with few tests does not wait for one with many. What is
-//! not wanted any more, as its flag or table was saved again, is dropped.
+//! After each bit the run that has the least left is taken up, so that a flag with few tests does
+//! not wait for one with many. What is not wanted any more, as its flag or table was saved again,
+//! is dropped.
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
@@ -35,7 +36,8 @@ impl TestQueue {
         }
         for run in wanted {
             let known = begun.iter().position(|known| known.is_same(&run));
-            let is_running = self.running.as_ref().is_some_and(|running| running.what.is_same(&run));
+            let is_running =
+                self.running.as_ref().is_some_and(|running| running.what.is_same(&run));
             match known {
                 _ if is_running => {}
                 Some(index) => self.waiting.push(begun.swap_remove(index)),
@@ -46,7 +48,8 @@ impl TestQueue {
         self.waiting.sort_by_key(|run| std::cmp::Reverse(run.checks_left()));
     }
 
-    /// Runs tests until a run is done; never returns where none is to be run. Loses nothing when it is dropped.
+    /// Runs tests until a run is done; never returns where none is to be run. Loses nothing when it
+    /// is dropped.
     pub async fn next(&mut self) -> TestRun {
         loop {
             if self.running.is_none()
@@ -67,7 +70,9 @@ impl TestQueue {
                 Ok(run) if !is_wanted => drop(run),
                 Ok(run) if run.is_done() => return run,
                 Ok(run) => {
-                    let place = self.waiting.partition_point(|other| other.checks_left() > run.checks_left());
+                    let place = self
+                        .waiting
+                        .partition_point(|other| other.checks_left() > run.checks_left());
                     self.waiting.insert(place, run);
                 }
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

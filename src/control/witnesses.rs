@@ -1,19 +1,21 @@
-//! What is kept beside the database, and what it said at the start: the witnesses of the newest state.
+//! What is kept beside the database, and what it said at the start: the witnesses of the newest
+//! state.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::lock_order::{Lock, Rank};
-use super::recovery::{Copies, Foreign, JournalWitness, Witness};
+use super::recovery::{Copies, CopyState, Foreign, JournalWitness};
 use super::{Inner, Problem};
-use crate::data::LastGoodFile;
-use crate::truth::{KnownHead, Unknown};
+use crate::data_dir::LastGoodFile;
+use crate::ledger::{KnownHead, Unknown};
 
 /// Owns the last good state, and what is known of the newest one.
 #[derive(Debug)]
 pub(super) struct Witnesses {
     /// The newest state that this data folder is known to have had.
     pub known: Lock<Option<KnownHead>>,
-    /// What the copies beside the database said at the start; `None` once a database was adopted, as memory says it from then on.
+    /// What the copies beside the database said at the start; `None` once a database was adopted,
+    /// as memory says it from then on.
     pub copies: Lock<Option<Copies>>,
     pub last_good: Lock<LastGoodFile>,
     /// In which of the data folders held one after another a database was adopted last.
@@ -41,18 +43,21 @@ impl Witnesses {
 }
 
 impl Inner {
-    /// Files of another history than database and journal are witnesses of nothing, and are not kept as the state before the last one.
+    /// Files of another history than database and journal are witnesses of nothing, and are not
+    /// kept as the state before the last one.
     pub(super) fn distrust_foreign(&self, foreign: Foreign, copies: &Copies) {
         *self.witnesses.known.lock() = copies.known().cloned();
         *self.witnesses.copies.lock() = Some(copies.clone());
         if foreign.last_good {
             self.store.forget_kept();
-            // Where it cannot be kept aside, it stays where it is all the same until another takes its place.
+            // Where it cannot be kept aside, it stays where it is all the same until another takes
+            // its place.
             let _ = self.witnesses.last_good.lock().set_aside();
         }
     }
 
-    /// The witnesses of the newest state beside the database: what the copies said at the start, and memory once a database was adopted.
+    /// The witnesses of the newest state beside the database: what the copies said at the start,
+    /// and memory once a database was adopted.
     pub(super) fn copies(&self) -> Copies {
         if let Some(copies) = self.witnesses.copies.lock().clone() {
             return copies;
@@ -60,8 +65,8 @@ impl Inner {
         let head = self.state().book.head;
         let memory = self.store.status().epoch.map(|epoch| KnownHead { epoch, head });
         Copies {
-            last_good: memory.map_or(Witness::Absent, Witness::Good),
-            earlier: Witness::Absent,
+            last_good: memory.map_or(CopyState::Absent, CopyState::Good),
+            earlier: CopyState::Absent,
             journal: JournalWitness::default(),
             is_anything_ours: true,
         }

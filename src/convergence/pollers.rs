@@ -1,8 +1,10 @@
-//! Users who ask without a stream: how many there are, and how many of them have asked since a change.
+//! Users who ask without a stream: how many there are, and how many of them have asked since a
+//! change.
 //!
-//! It is an estimate that costs an asker one store and no lock. A user has a place in a table by a hash of its key and flag; what stands there
-//! is the flag and the time of the last question. Two users of one place count as one, so with far more users than places it is a sample
-//! of them. Nothing of a user can be read from it.
+//! It is an estimate that costs an asker one store and no lock. A user has a place in a table by a
+//! hash of its key and flag; what stands there is the flag and the time of the last question. Two
+//! users of one place count as one, so with far more users than places it is a sample of them.
+//! Nothing of a user can be read from it.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -11,7 +13,8 @@ use foldhash::fast::RandomState;
 
 /// The table takes a quarter of a megabyte.
 const PLACES: usize = 1 << 15;
-/// Whoever has not asked for this long polls no more: more than the longest wait a client has, `validForMs` twice.
+/// Whoever has not asked for this long polls no more: more than the longest wait a client has,
+/// `validForMs` twice.
 const LATELY_MS: u64 = 120_000;
 /// The low bits of a place tell the flag, the high ones the time.
 const FLAG_BITS: u32 = 20;
@@ -48,7 +51,7 @@ impl Pollers {
     }
 
     /// Somebody asked for a flag.
-    pub fn asked(&self, flag: &str, user: &str) {
+    pub fn record(&self, flag: &str, user: &str) {
         let mut hasher = self.seed.build_hasher();
         hasher.write(user.as_bytes());
         hasher.write(flag.as_bytes());
@@ -58,11 +61,14 @@ impl Pollers {
         self.table[place].store(asked, Relaxed);
     }
 
-    /// Who asked for a flag, or for every flag, lately, and since a moment; without a flag, for any.
+    /// Who asked for a flag, or for every flag, lately, and since a moment; without a flag, for
+    /// any.
     pub fn seen(&self, flag: Option<&str>, since_ms: u64) -> PollersSeen {
         let now_ms = self.now_ms.load(Relaxed);
-        // Before a change of late, who asked then is who has to ask again; of an older one everybody who still asks has heard.
-        let from_ms = if since_ms + LATELY_MS > now_ms { since_ms } else { now_ms }.saturating_sub(LATELY_MS);
+        // Before a change of late, who asked then is who has to ask again; of an older one
+        // everybody who still asks has heard.
+        let from_ms =
+            if since_ms + LATELY_MS > now_ms { since_ms } else { now_ms }.saturating_sub(LATELY_MS);
         let tags = flag.map(|flag| [self.tag(flag), self.tag(EVERY_FLAG)]);
         let mut seen = PollersSeen::default();
         for place in &self.table {

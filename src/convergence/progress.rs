@@ -1,19 +1,24 @@
 //! What is known of one stream, and what that proves of a change.
 //!
-//! The four verdicts are those of DESIGN §6, and none is ever given for another: only what a client said itself counts as confirmed.
+//! The four verdicts are those of DESIGN §6, and none is ever given for another: only what a client
+//! said itself counts as confirmed.
 
 use crate::snapshot::Position;
 
-/// How long a client may take to acknowledge an event: it waits up to 500 ms so that not all answer at once, and then has its way to go.
+/// How long a client may take to acknowledge an event: it waits up to 500 ms so that not all answer
+/// at once, and then has its way to go.
 pub const ANSWERS_WITHIN_MS: u64 = 2_000;
 
-/// What one stream was told and what its client said. Times are milliseconds after some fixed moment.
+/// What one stream was told and what its client said. Times are milliseconds after some fixed
+/// moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// The newest position that was looked at for this client; what it had to be told of it is written.
+    /// The newest position that was looked at for this client; what it had to be told of it is
+    /// written.
     evaluated: Option<Evaluated>,
-    /// The document that was begun to be written last; a client may answer before the writer has noted that it is done.
-    telling: Option<Telling>,
+    /// The document that was begun to be written last; a client may answer before the writer has
+    /// noted that it is done.
+    telling: Option<Sending>,
     /// The newest position a document was written at, to its last byte.
     told: Option<Position>,
     /// The newest position that was acknowledged.
@@ -25,7 +30,7 @@ pub struct Progress {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Telling {
+struct Sending {
     /// The id of its event: where the document first went live.
     position: Position,
     /// The position that was looked at. The next heartbeat carries this one.
@@ -41,7 +46,7 @@ struct Evaluated {
 
 /// What is proved of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum DeliveryState {
     /// The client said that it holds the document that was sent for it.
     Confirmed,
     /// This client's document did not change, and it answered the last heartbeat.
@@ -58,14 +63,15 @@ impl Progress {
         self.evaluated = Some(Evaluated { position, at_ms: now_ms });
     }
 
-    /// A document is about to be written, as an event of `position`; it holds at the position that was looked at, which may be a later one.
-    pub fn telling(&mut self, position: Position, looked_at: Position) {
-        self.telling = Some(Telling { position, looked_at });
+    /// A document is about to be written, as an event of `position`; it holds at the position that
+    /// was looked at, which may be a later one.
+    pub fn sending(&mut self, position: Position, looked_at: Position) {
+        self.telling = Some(Sending { position, looked_at });
     }
 
     /// What was begun is written.
-    pub fn told(&mut self, now_ms: u64) {
-        let Some(Telling { position, looked_at }) = self.telling else { return };
+    pub fn sent(&mut self, now_ms: u64) {
+        let Some(Sending { position, looked_at }) = self.telling else { return };
         self.unchanged(looked_at, now_ms);
         self.told = Some(position);
         let answered = self.acknowledged >= Some(position);
@@ -75,8 +81,9 @@ impl Progress {
         }
     }
 
-    /// A heartbeat was written. It carries a position, whose document this client holds if nothing was lost.
-    pub fn reminded(&mut self, now_ms: u64) {
+    /// A heartbeat was written. It carries a position, whose document this client holds if nothing
+    /// was lost.
+    pub fn heartbeat_sent(&mut self, now_ms: u64) {
         self.unanswered_since_ms.get_or_insert(now_ms);
     }
 
@@ -96,31 +103,33 @@ impl Progress {
     }
 
     /// What this stream proves of a change that went live at `target`.
-    pub fn verdict(&self, target: Position, now_ms: u64) -> Verdict {
+    pub fn verdict(&self, target: Position, now_ms: u64) -> DeliveryState {
         if self.evaluated.is_none_or(|evaluated| evaluated.position < target) {
-            return Verdict::Missing;
+            return DeliveryState::Missing;
         }
         let needed = self.told.is_some_and(|told| told >= target);
         match self.acknowledged {
-            None => Verdict::Told,
-            Some(held) if held >= target && needed => Verdict::Confirmed,
-            Some(_) if needed => Verdict::Missing,
-            Some(_) if self.answers(now_ms) => Verdict::NotNeeded,
-            Some(_) => Verdict::Missing,
+            None => DeliveryState::Told,
+            Some(held) if held >= target && needed => DeliveryState::Confirmed,
+            Some(_) if needed => DeliveryState::Missing,
+            Some(_) if self.answers(now_ms) => DeliveryState::NotNeeded,
+            Some(_) => DeliveryState::Missing,
         }
     }
 
-    /// When this stream's client held what went live at `target`; `None` as long as that is not proved.
+    /// When this stream's client held what went live at `target`; `None` as long as that is not
+    /// proved.
     pub fn settled_at_ms(&self, target: Position, now_ms: u64) -> Option<u64> {
         match self.verdict(target, now_ms) {
-            Verdict::Confirmed => self.confirmed_at_ms.or(Some(now_ms)),
-            Verdict::NotNeeded => self.evaluated.map(|evaluated| evaluated.at_ms),
-            Verdict::Told | Verdict::Missing => None,
+            DeliveryState::Confirmed => self.confirmed_at_ms.or(Some(now_ms)),
+            DeliveryState::NotNeeded => self.evaluated.map(|evaluated| evaluated.at_ms),
+            DeliveryState::Told | DeliveryState::Missing => None,
         }
     }
 
     /// Whether the client answered the last event it had time to answer.
     fn answers(&self, now_ms: u64) -> bool {
-        self.unanswered_since_ms.is_none_or(|since| now_ms.saturating_sub(since) <= ANSWERS_WITHIN_MS)
+        self.unanswered_since_ms
+            .is_none_or(|since| now_ms.saturating_sub(since) <= ANSWERS_WITHIN_MS)
     }
 }

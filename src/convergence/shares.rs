@@ -1,5 +1,6 @@
-//! Who may have how much of what there is for streams: places, and bytes of what is kept of their callers. Strangers have a share of their
-//! own, and so has each caller that can be told from others.
+//! Who may have how much of what there is for streams: places, and bytes of what is kept of their
+//! callers. Strangers have a share of their own, and so has each caller that can be told from
+//! others.
 
 use std::collections::HashMap;
 
@@ -15,7 +16,8 @@ pub struct Amount {
 pub struct Opener {
     /// What all strangers may have, if it is one.
     pub stranger: Option<Amount>,
-    /// A number that tells callers apart, and what one of its kind may have; `None` where callers cannot be told apart.
+    /// A number that tells callers apart, and what one of its kind may have; `None` where callers
+    /// cannot be told apart.
     pub caller: Option<(u64, Amount)>,
     /// What is kept of it.
     pub bytes: usize,
@@ -23,7 +25,7 @@ pub struct Opener {
 
 /// Which bound leaves no room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NoRoom {
+pub enum TooManyStreams {
     Streams,
     StreamsOfStrangers,
     StreamsOfCaller,
@@ -32,40 +34,40 @@ pub enum NoRoom {
     BytesOfCaller,
 }
 
-impl NoRoom {
-    pub const ALL: [NoRoom; 6] = [
-        NoRoom::Streams,
-        NoRoom::StreamsOfStrangers,
-        NoRoom::StreamsOfCaller,
-        NoRoom::Bytes,
-        NoRoom::BytesOfStrangers,
-        NoRoom::BytesOfCaller,
+impl TooManyStreams {
+    pub const ALL: [TooManyStreams; 6] = [
+        TooManyStreams::Streams,
+        TooManyStreams::StreamsOfStrangers,
+        TooManyStreams::StreamsOfCaller,
+        TooManyStreams::Bytes,
+        TooManyStreams::BytesOfStrangers,
+        TooManyStreams::BytesOfCaller,
     ];
 
     /// The name of the bound, as counters have it.
     pub const fn as_str(self) -> &'static str {
         match self {
-            NoRoom::Streams => "streams",
-            NoRoom::StreamsOfStrangers => "streams-of-strangers",
-            NoRoom::StreamsOfCaller => "streams-of-caller",
-            NoRoom::Bytes => "stream-bytes",
-            NoRoom::BytesOfStrangers => "stream-bytes-of-strangers",
-            NoRoom::BytesOfCaller => "stream-bytes-of-caller",
+            TooManyStreams::Streams => "streams",
+            TooManyStreams::StreamsOfStrangers => "streams-of-strangers",
+            TooManyStreams::StreamsOfCaller => "streams-of-caller",
+            TooManyStreams::Bytes => "stream-bytes",
+            TooManyStreams::BytesOfStrangers => "stream-bytes-of-strangers",
+            TooManyStreams::BytesOfCaller => "stream-bytes-of-caller",
         }
     }
 }
 
 /// What is taken, by whom.
 #[derive(Debug, Default)]
-pub struct Taken {
+pub struct StreamShare {
     all: Amount,
     strangers: Amount,
     callers: HashMap<u64, Amount>,
 }
 
-impl Taken {
+impl StreamShare {
     /// Takes a place for a stream, of all there is.
-    pub fn take(&mut self, opener: &Opener, most: Amount) -> Result<(), NoRoom> {
+    pub fn take(&mut self, opener: &Opener, most: Amount) -> Result<(), TooManyStreams> {
         self.check(opener, most)?;
         self.all.add(opener.bytes);
         if opener.stranger.is_some() {
@@ -78,19 +80,26 @@ impl Taken {
     }
 
     /// Whether there is a place.
-    pub fn check(&self, opener: &Opener, most: Amount) -> Result<(), NoRoom> {
-        let fits = |taken: Amount, most: Amount, streams: NoRoom, bytes: NoRoom| match () {
-            () if taken.streams >= most.streams => Err(streams),
-            () if taken.bytes + opener.bytes > most.bytes => Err(bytes),
-            () => Ok(()),
+    pub fn check(&self, opener: &Opener, most: Amount) -> Result<(), TooManyStreams> {
+        let fits = |taken: Amount, most: Amount, streams: TooManyStreams, bytes: TooManyStreams| {
+            match () {
+                () if taken.streams >= most.streams => Err(streams),
+                () if taken.bytes + opener.bytes > most.bytes => Err(bytes),
+                () => Ok(()),
+            }
         };
-        fits(self.all, most, NoRoom::Streams, NoRoom::Bytes)?;
+        fits(self.all, most, TooManyStreams::Streams, TooManyStreams::Bytes)?;
         if let Some(most) = opener.stranger {
-            fits(self.strangers, most, NoRoom::StreamsOfStrangers, NoRoom::BytesOfStrangers)?;
+            fits(
+                self.strangers,
+                most,
+                TooManyStreams::StreamsOfStrangers,
+                TooManyStreams::BytesOfStrangers,
+            )?;
         }
         if let Some((caller, most)) = opener.caller {
             let taken = self.callers.get(&caller).copied().unwrap_or_default();
-            fits(taken, most, NoRoom::StreamsOfCaller, NoRoom::BytesOfCaller)?;
+            fits(taken, most, TooManyStreams::StreamsOfCaller, TooManyStreams::BytesOfCaller)?;
         }
         Ok(())
     }
@@ -142,18 +151,31 @@ mod tests {
     const OF_CALLER: Amount = Amount { streams: 2, bytes: 400 };
 
     fn opener(stranger: bool, caller: Option<u64>, bytes: usize) -> Opener {
-        Opener { stranger: stranger.then_some(OF_STRANGERS), caller: caller.map(|caller| (caller, OF_CALLER)), bytes }
+        Opener {
+            stranger: stranger.then_some(OF_STRANGERS),
+            caller: caller.map(|caller| (caller, OF_CALLER)),
+            bytes,
+        }
     }
 
-    fn check(what: &str, before: &[Opener], newcomer: Opener, expected: Result<(), NoRoom>) {
-        let mut taken = Taken::default();
+    fn check(
+        what: &str,
+        before: &[Opener],
+        newcomer: Opener,
+        expected: Result<(), TooManyStreams>,
+    ) {
+        let mut taken = StreamShare::default();
         before.iter().for_each(|opener| taken.take(opener, MOST).expect("there is room"));
         assert_eq!(taken.take(&newcomer, MOST), expected, "{what}");
         before.iter().for_each(|opener| taken.give_back(opener));
         if expected.is_ok() {
             taken.give_back(&newcomer);
         }
-        assert_eq!((taken.all(), taken.of_strangers(), taken.callers.len()), Default::default(), "{what}: all is given back");
+        assert_eq!(
+            (taken.all(), taken.of_strangers(), taken.callers.len()),
+            Default::default(),
+            "{what}: all is given back"
+        );
     }
 
     #[test]
@@ -162,18 +184,38 @@ mod tests {
         let user = |bytes| opener(false, Some(7), bytes);
         check("the first", &[], stranger, Ok(()));
         check("the last of the strangers", &[stranger; 2], stranger, Ok(()));
-        check("one stranger too many", &[stranger; 3], stranger, Err(NoRoom::StreamsOfStrangers));
+        check(
+            "one stranger too many",
+            &[stranger; 3],
+            stranger,
+            Err(TooManyStreams::StreamsOfStrangers),
+        );
         check("whoever has a credential finds room then", &[stranger; 3], server, Ok(()));
-        check("everything is taken", &[server; 6], server, Err(NoRoom::Streams));
-        check("a caller with as many as one may have", &[user(10); 2], user(10), Err(NoRoom::StreamsOfCaller));
+        check("everything is taken", &[server; 6], server, Err(TooManyStreams::Streams));
+        check(
+            "a caller with as many as one may have",
+            &[user(10); 2],
+            user(10),
+            Err(TooManyStreams::StreamsOfCaller),
+        );
         check("another caller then", &[user(10); 2], opener(false, Some(8), 10), Ok(()));
-        check("a caller with too many bytes", &[user(300)], user(101), Err(NoRoom::BytesOfCaller));
+        check(
+            "a caller with too many bytes",
+            &[user(300)],
+            user(101),
+            Err(TooManyStreams::BytesOfCaller),
+        );
         check(
             "strangers with too many bytes",
             &[opener(true, None, 450)],
             opener(true, None, 51),
-            Err(NoRoom::BytesOfStrangers),
+            Err(TooManyStreams::BytesOfStrangers),
         );
-        check("too many bytes of all", &[opener(false, None, 990)], opener(false, None, 11), Err(NoRoom::Bytes));
+        check(
+            "too many bytes of all",
+            &[opener(false, None, 990)],
+            opener(false, None, 11),
+            Err(TooManyStreams::Bytes),
+        );
     }
 }

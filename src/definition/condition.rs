@@ -5,7 +5,8 @@ use super::finding::{Code, quoted};
 use super::segment::SegmentNames;
 use super::tree::{Kind, Node};
 use crate::flag::{
-    AttributeName, AttributeType, BooleanTest, Comparison, Condition, NumberTest, Part, Test, TextTest, Version, VersionTest,
+    AttributeName, AttributeType, BooleanPredicate, Clause, Comparison, Condition, NumberPredicate,
+    Predicate, TextPredicate, Version, VersionPredicate,
 };
 
 /// The keys of a condition that are no attributes; no attribute may be declared by these names.
@@ -22,7 +23,12 @@ impl Declared<'_> {
     }
 }
 
-pub fn condition(d: &mut Decoder, node: &Node, declared: &Declared, segments: &mut SegmentNames) -> Option<Condition> {
+pub fn condition(
+    d: &mut Decoder,
+    node: &Node,
+    declared: &Declared,
+    segments: &mut SegmentNames,
+) -> Option<Condition> {
     let record = d.map(node, "`when`")?;
     if record.entries.is_empty() {
         d.report(
@@ -36,49 +42,63 @@ pub fn condition(d: &mut Decoder, node: &Node, declared: &Declared, segments: &m
     let mut parts = Vec::new();
     for (name, value) in record.entries {
         let part = match &*name.text {
-            "segment" => segments.read_any(d, value).map(Part::Segment),
-            "not" => condition(d, value, declared, segments).map(Part::Not),
+            "segment" => segments.read_any(d, value).map(Clause::Segment),
+            "not" => condition(d, value, declared, segments).map(Clause::Not),
             attribute => match (attribute, declared.get(attribute)) {
                 ("email", _) => email(d, value),
                 (_, Some(kind)) => comparison(d, value, attribute, kind),
                 (_, None) => {
                     let names = || declared.attributes.iter().map(|(name, _)| name.as_str());
-                    let hint = match d.similar(attribute, names().chain(RESERVED).chain(["email"])) {
+                    let hint = match d.similar(attribute, names().chain(RESERVED).chain(["email"]))
+                    {
                         Some(meant) => format!("did you mean `{meant}`?"),
                         None if AttributeName::accepts(attribute) => {
                             format!("declare it: `attributes: {{ {attribute}: text }}`")
                         }
                         None => "declare it under `attributes`".to_owned(),
                     };
-                    d.report(name.place, Code::UnknownAttribute, format!("{} is not declared", quoted(attribute)), Some(hint));
+                    d.report(
+                        name.place,
+                        Code::UnknownAttribute,
+                        format!("{} is not declared", quoted(attribute)),
+                        Some(hint),
+                    );
                     None
                 }
             }
             .and_then(|comparison| {
                 let name = d.parsed_name(attribute, name.place, "an attribute's name")?;
-                Some(Part::Attribute { name, comparison })
+                Some(Clause::Attribute { name, comparison })
             }),
         };
         parts.push(part);
     }
     // A part that could not be read was reported; without all of them there is no condition.
-    parts.into_iter().collect::<Option<Vec<Part>>>().map(|parts| Condition { parts })
+    parts.into_iter().collect::<Option<Vec<Clause>>>().map(|parts| Condition { parts })
 }
 
-fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) -> Option<Comparison> {
+fn comparison(
+    d: &mut Decoder,
+    node: &Node,
+    name: &str,
+    kind: &AttributeType,
+) -> Option<Comparison> {
     match kind {
         // Its declaration could not be read, which was said there.
         AttributeType::Words(words) if words.is_empty() => None,
-        AttributeType::Words(words) => test(d, node, name, &mut |d, operator, value| match operator {
-            Operator::AnyOf => {
-                check_words(d, value, name, words);
-                texts(d, value, name).map(TextTest::AnyOf)
-            }
-            other => refuse(d, other, value, name, "a list of words"),
-        })
-        .map(Comparison::Text),
+        AttributeType::Words(words) => {
+            test(d, node, name, &mut |d, operator, value| match operator {
+                Operator::AnyOf => {
+                    check_words(d, value, name, words);
+                    texts(d, value, name).map(TextPredicate::AnyOf)
+                }
+                other => refuse(d, other, value, name, "a list of words"),
+            })
+            .map(Comparison::Text)
+        }
         AttributeType::Text => {
-            test(d, node, name, &mut |d, operator, value| text_test(d, operator, value, name)).map(Comparison::Text)
+            test(d, node, name, &mut |d, operator, value| text_test(d, operator, value, name))
+                .map(Comparison::Text)
         }
         AttributeType::Number => test(d, node, name, &mut |d, operator, value| {
             let number = |d: &mut Decoder| {
@@ -87,27 +107,41 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
             };
             match operator {
                 Operator::AnyOf => {
-                    let numbers: Vec<_> = value.nodes().iter().map(|node| d.number(node, &format!("`{name}`"))).collect();
-                    numbers.into_iter().collect::<Option<_>>().map(NumberTest::AnyOf)
+                    let numbers: Vec<_> = value
+                        .nodes()
+                        .iter()
+                        .map(|node| d.number(node, &format!("`{name}`")))
+                        .collect();
+                    numbers.into_iter().collect::<Option<_>>().map(NumberPredicate::AnyOf)
                 }
-                Operator::Below => number(d).map(NumberTest::Below),
-                Operator::AtLeast => number(d).map(NumberTest::AtLeast),
+                Operator::Below => number(d).map(NumberPredicate::Below),
+                Operator::AtLeast => number(d).map(NumberPredicate::AtLeast),
                 other => refuse(d, other, value, name, "a number"),
             }
         })
         .map(Comparison::Number),
         AttributeType::Version => test(d, node, name, &mut |d, operator, value| match operator {
             Operator::AnyOf => {
-                let versions: Vec<_> = value.nodes().iter().map(|node| version(d, node, name)).collect();
-                versions.into_iter().collect::<Option<_>>().map(VersionTest::AnyOf)
+                let versions: Vec<_> =
+                    value.nodes().iter().map(|node| version(d, node, name)).collect();
+                versions.into_iter().collect::<Option<_>>().map(VersionPredicate::AnyOf)
             }
-            Operator::Below => value.only(d, name).and_then(|node| version(d, node, name)).map(VersionTest::Below),
-            Operator::AtLeast => value.only(d, name).and_then(|node| version(d, node, name)).map(VersionTest::AtLeast),
+            Operator::Below => value
+                .only(d, name)
+                .and_then(|node| version(d, node, name))
+                .map(VersionPredicate::Below),
+            Operator::AtLeast => value
+                .only(d, name)
+                .and_then(|node| version(d, node, name))
+                .map(VersionPredicate::AtLeast),
             other => refuse(d, other, value, name, "a version"),
         })
         .map(Comparison::Version),
         AttributeType::Boolean => test(d, node, name, &mut |d, operator, value| match operator {
-            Operator::AnyOf => value.only(d, name).and_then(|node| d.boolean(node, &format!("`{name}`"))).map(BooleanTest::Is),
+            Operator::AnyOf => value
+                .only(d, name)
+                .and_then(|node| d.boolean(node, &format!("`{name}`")))
+                .map(BooleanPredicate::Is),
             other => refuse(d, other, value, name, "a boolean"),
         })
         .map(Comparison::Boolean),
@@ -117,28 +151,42 @@ fn comparison(d: &mut Decoder, node: &Node, name: &str, kind: &AttributeType) ->
 /// The address needs no declaring; it is compared in ASCII lower case.
 fn email(d: &mut Decoder, node: &Node) -> Option<Comparison> {
     let folded = |test| match test {
-        TextTest::AnyOf(any) => TextTest::AnyOf(any.iter().map(|text| fold(text)).collect()),
-        TextTest::StartsWith(text) => TextTest::StartsWith(fold(&text)),
-        TextTest::EndsWith(text) => TextTest::EndsWith(fold(&text)),
+        TextPredicate::AnyOf(any) => {
+            TextPredicate::AnyOf(any.iter().map(|text| fold(text)).collect())
+        }
+        TextPredicate::StartsWith(text) => TextPredicate::StartsWith(fold(&text)),
+        TextPredicate::EndsWith(text) => TextPredicate::EndsWith(fold(&text)),
     };
-    test(d, node, "email", &mut |d, operator, value| text_test(d, operator, value, "email").map(folded)).map(Comparison::Email)
+    test(d, node, "email", &mut |d, operator, value| {
+        text_test(d, operator, value, "email").map(folded)
+    })
+    .map(Comparison::Email)
 }
 
 fn fold(text: &str) -> Box<str> {
     text.to_ascii_lowercase().into()
 }
 
-fn text_test(d: &mut Decoder, operator: Operator, value: Operand, name: &str) -> Option<TextTest> {
+fn text_test(
+    d: &mut Decoder,
+    operator: Operator,
+    value: Operand,
+    name: &str,
+) -> Option<TextPredicate> {
     match operator {
-        Operator::AnyOf => texts(d, value, name).map(TextTest::AnyOf),
-        Operator::StartsWith => part_of_text(d, value, name).map(TextTest::StartsWith),
-        Operator::EndsWith => part_of_text(d, value, name).map(TextTest::EndsWith),
+        Operator::AnyOf => texts(d, value, name).map(TextPredicate::AnyOf),
+        Operator::StartsWith => part_of_text(d, value, name).map(TextPredicate::StartsWith),
+        Operator::EndsWith => part_of_text(d, value, name).map(TextPredicate::EndsWith),
         other => refuse(d, other, value, name, "text"),
     }
 }
 
 fn texts(d: &mut Decoder, value: Operand, name: &str) -> Option<Vec<Box<str>>> {
-    let texts: Vec<_> = value.nodes().iter().map(|node| d.scalar(node, &format!("`{name}`")).map(Box::from)).collect();
+    let texts: Vec<_> = value
+        .nodes()
+        .iter()
+        .map(|node| d.scalar(node, &format!("`{name}`")).map(Box::from))
+        .collect();
     texts.into_iter().collect()
 }
 
@@ -161,7 +209,12 @@ fn version(d: &mut Decoder, node: &Node, name: &str) -> Option<Box<str>> {
     let text = d.scalar(node, &format!("`{name}`"))?;
     if Version::new(text).is_none() {
         let hint = "like 2.10, 2.10.1 or 3.0.0-beta.1".to_owned();
-        d.report(node.place, Code::BadVersion, format!("`{text}` is no dotted version"), Some(hint));
+        d.report(
+            node.place,
+            Code::BadVersion,
+            format!("`{text}` is no dotted version"),
+            Some(hint),
+        );
         return None;
     }
     Some(text.into())
@@ -177,7 +230,12 @@ fn check_words(d: &mut Decoder, value: Operand, name: &str, words: &[String]) {
                 Some(meant) => format!("did you mean `{meant}`?"),
                 None => format!("declared are {}", list(words())),
             };
-            d.report(node.place, Code::UnknownWord, format!("`{text}` is not a declared value of `{name}`"), Some(hint));
+            d.report(
+                node.place,
+                Code::UnknownWord,
+                format!("`{text}` is not a declared value of `{name}`"),
+                Some(hint),
+            );
         }
     }
 }
@@ -221,25 +279,33 @@ fn test<T>(
     node: &Node,
     name: &str,
     leaf: &mut dyn FnMut(&mut Decoder, Operator, Operand) -> Option<T>,
-) -> Option<Test<T>> {
+) -> Option<Predicate<T>> {
     let Kind::Map(entries) = &node.kind else {
-        return leaf(d, Operator::AnyOf, Operand(node)).map(Test::One);
+        return leaf(d, Operator::AnyOf, Operand(node)).map(Predicate::One);
     };
     if entries.is_empty() {
         let hint = format!("write a value, a list, or one of {}", operators());
-        d.report(node.place, Code::EmptyEntry, format!("`{name}` is compared with nothing"), Some(hint));
+        d.report(
+            node.place,
+            Code::EmptyEntry,
+            format!("`{name}` is compared with nothing"),
+            Some(hint),
+        );
         return None;
     }
     let mut tests = Vec::new();
     for (operator, value) in entries {
         let test = match OPERATORS.iter().find(|(word, _)| *word == &*operator.text) {
-            Some((_, operator)) => leaf(d, *operator, Operand(value)).map(Test::One),
-            None if &*operator.text == "not" => test(d, value, name, leaf).map(|test| Test::Not(Box::new(test))),
+            Some((_, operator)) => leaf(d, *operator, Operand(value)).map(Predicate::One),
+            None if &*operator.text == "not" => {
+                test(d, value, name, leaf).map(|test| Predicate::Not(Box::new(test)))
+            }
             None => {
                 let words = OPERATORS.iter().map(|(word, _)| *word).chain(["not"]);
-                let hint = d
-                    .similar(&operator.text, words)
-                    .map_or_else(|| format!("there are {}", operators()), |meant| format!("did you mean `{meant}`?"));
+                let hint = d.similar(&operator.text, words).map_or_else(
+                    || format!("there are {}", operators()),
+                    |meant| format!("did you mean `{meant}`?"),
+                );
                 let message = format!("unknown comparison `{}` of `{name}`", operator.text);
                 d.report(operator.place, Code::UnknownKey, message, Some(hint));
                 None
@@ -247,17 +313,30 @@ fn test<T>(
         };
         tests.push(test);
     }
-    tests.into_iter().collect::<Option<_>>().map(Test::All)
+    tests.into_iter().collect::<Option<_>>().map(Predicate::All)
 }
 
 fn operators() -> String {
     list(OPERATORS.iter().map(|(word, _)| *word).chain(["not"]))
 }
 
-fn refuse<T>(d: &mut Decoder, operator: Operator, value: Operand, name: &str, kind: &str) -> Option<T> {
-    let word = OPERATORS.iter().find(|(_, other)| std::mem::discriminant(other) == std::mem::discriminant(&operator));
+fn refuse<T>(
+    d: &mut Decoder,
+    operator: Operator,
+    value: Operand,
+    name: &str,
+    kind: &str,
+) -> Option<T> {
+    let word = OPERATORS
+        .iter()
+        .find(|(_, other)| std::mem::discriminant(other) == std::mem::discriminant(&operator));
     let word = word.map_or("a list", |(word, _)| word);
     let hint = "`below` and `at_least` are for numbers and versions, `starts_with` and `ends_with` for text".to_owned();
-    d.report(value.0.place, Code::WrongComparison, format!("`{name}` is {kind}: it has no `{word}`"), Some(hint));
+    d.report(
+        value.0.place,
+        Code::WrongComparison,
+        format!("`{name}` is {kind}: it has no `{word}`"),
+        Some(hint),
+    );
     None
 }

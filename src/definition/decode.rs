@@ -1,34 +1,34 @@
 //! From nodes to checked values, collecting every finding on the way.
 //!
-//! A [`Decoder`] method returns `None` only after it has reported why, so a file's reader can go on and find the next thing that
-//! is wrong. Which keys a map may have is said in [`Shape`] tables.
+//! A [`Decoder`] method returns `None` only after it has reported why, so a file's reader can go on
+//! and find the next thing that is wrong. Which keys a map may have is said in [`Shape`] tables.
 
 use std::time::Duration;
 
-use super::finding::{Code, Finding, Place, quoted};
+use super::finding::{Code, Finding, SourceSpan, quoted};
 use super::limits::{MAX_DURATION_DAYS, MAX_FINDINGS, MAX_TEXT_BYTES};
-use super::shape::{Least, Shape};
+use super::schema_model::{MapSchema, MinKeys};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{Baseline, Share, Strategy};
 
 /// A map whose keys were checked against its [`Shape`].
 #[derive(Clone, Copy)]
-pub struct Record<'n> {
-    pub place: Place,
+pub struct Mapping<'n> {
+    pub place: SourceSpan,
     pub entries: &'n [(Name, Node)],
 }
 
-impl<'n> Record<'n> {
+impl<'n> Mapping<'n> {
     pub fn get(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|(name, _)| &*name.text == key).map(|(_, value)| value)
     }
 
     /// Whether it holds the least its shape asks for.
-    pub fn says_enough(&self, shape: &Shape) -> bool {
+    pub fn says_enough(&self, shape: &MapSchema) -> bool {
         match shape.least {
-            Least::Nothing => true,
-            Least::AKey => !self.entries.is_empty(),
-            Least::OneOf(keys) => keys.iter().any(|key| self.get(key).is_some()),
+            MinKeys::Nothing => true,
+            MinKeys::AKey => !self.entries.is_empty(),
+            MinKeys::OneOf(keys) => keys.iter().any(|key| self.get(key).is_some()),
         }
     }
 }
@@ -50,9 +50,16 @@ impl<'a> Decoder<'a> {
         self.findings
     }
 
-    pub fn report(&mut self, place: Place, code: Code, message: impl Into<String>, hint: Option<String>) {
+    pub fn report(
+        &mut self,
+        place: SourceSpan,
+        code: Code,
+        message: impl Into<String>,
+        hint: Option<String>,
+    ) {
         if !self.is_full() {
-            let finding = Finding { place: Some(place), ..Finding::of_file(self.file, code, message) };
+            let finding =
+                Finding { place: Some(place), ..Finding::of_file(self.file, code, message) };
             self.findings.push(match hint {
                 Some(hint) => finding.with_hint(hint),
                 None => finding,
@@ -71,19 +78,25 @@ impl<'a> Decoder<'a> {
     }
 
     /// The candidate a mistyped word was most likely meant to be.
-    pub fn similar<'c>(&self, text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    pub fn similar<'c>(
+        &self,
+        text: &str,
+        candidates: impl Iterator<Item = &'c str>,
+    ) -> Option<&'c str> {
         if self.is_full() { None } else { similar(text, candidates) }
     }
 
     /// A map with exactly the keys of a shape.
-    pub fn record<'n>(&mut self, node: &'n Node, shape: &Shape) -> Option<Record<'n>> {
+    pub fn record<'n>(&mut self, node: &'n Node, shape: &MapSchema) -> Option<Mapping<'n>> {
         let record = self.map(node, shape.what)?;
         for (name, _) in record.entries {
             if !shape.names().any(|key| key == &*name.text) {
                 let hint = self
                     .similar(&name.text, shape.names())
                     .map(|key| format!("did you mean `{key}`?"))
-                    .unwrap_or_else(|| format!("{} has the keys {}", shape.what, list(shape.names())));
+                    .unwrap_or_else(|| {
+                        format!("{} has the keys {}", shape.what, list(shape.names()))
+                    });
                 self.report(
                     name.place,
                     Code::UnknownKey,
@@ -95,16 +108,23 @@ impl<'a> Decoder<'a> {
         for key in shape.required() {
             if record.get(key).is_none() {
                 let hint = format!("add `{key}: …`");
-                self.report(record.place, Code::MissingKey, format!("{} needs the key `{key}`", shape.what), Some(hint));
+                self.report(
+                    record.place,
+                    Code::MissingKey,
+                    format!("{} needs the key `{key}`", shape.what),
+                    Some(hint),
+                );
             }
         }
         Some(record)
     }
 
     /// A map with any keys.
-    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<Record<'n>> {
+    pub fn map<'n>(&mut self, node: &'n Node, what: &str) -> Option<Mapping<'n>> {
         match &node.kind {
-            Kind::Map(entries) => Some(Record { place: Place { end: node.place.start, ..node.place }, entries }),
+            Kind::Map(entries) => {
+                Some(Mapping { place: SourceSpan { end: node.place.start, ..node.place }, entries })
+            }
             _ => self.wrong_type(node, &format!("{what} is a map (`key: value`)")),
         }
     }
@@ -112,11 +132,19 @@ impl<'a> Decoder<'a> {
     pub fn list<'n>(&mut self, node: &'n Node, what: &str, most: usize) -> Option<&'n [Node]> {
         match &node.kind {
             Kind::List(items) if items.len() > most => {
-                self.report(node.place, Code::TooMany, format!("{what} has {} entries; it may have {most}", items.len()), None);
+                self.report(
+                    node.place,
+                    Code::TooMany,
+                    format!("{what} has {} entries; it may have {most}", items.len()),
+                    None,
+                );
                 None
             }
             Kind::List(items) => Some(items),
-            _ => self.wrong_type(node, &format!("{what} is a list (`[…]`, or lines that start with `- `)")),
+            _ => self.wrong_type(
+                node,
+                &format!("{what} is a list (`[…]`, or lines that start with `- `)"),
+            ),
         }
     }
 
@@ -129,7 +157,12 @@ impl<'a> Decoder<'a> {
     }
 
     pub fn wrong_type<T>(&mut self, node: &Node, wanted: &str) -> Option<T> {
-        self.report(node.place, Code::WrongType, format!("{wanted}, and here is {}", node.describe()), None);
+        self.report(
+            node.place,
+            Code::WrongType,
+            format!("{wanted}, and here is {}", node.describe()),
+            None,
+        );
         None
     }
 
@@ -137,7 +170,12 @@ impl<'a> Decoder<'a> {
     pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.scalar(node, what)?;
         if text.len() > MAX_TEXT_BYTES {
-            self.report(node.place, Code::BadText, format!("{what} has more than {MAX_TEXT_BYTES} bytes"), None);
+            self.report(
+                node.place,
+                Code::BadText,
+                format!("{what} has more than {MAX_TEXT_BYTES} bytes"),
+                None,
+            );
             return None;
         }
         Some(text.to_owned())
@@ -167,7 +205,11 @@ impl<'a> Decoder<'a> {
     }
 
     /// A name of one of the kinds of [`flag::key`](crate::flag).
-    pub fn name<T: std::str::FromStr<Err = crate::flag::BadName>>(&mut self, node: &Node, what: &str) -> Option<T> {
+    pub fn name<T: std::str::FromStr<Err = crate::flag::BadName>>(
+        &mut self,
+        node: &Node,
+        what: &str,
+    ) -> Option<T> {
         let text = self.scalar(node, what)?;
         self.parsed_name(text, node.place, what)
     }
@@ -175,10 +217,14 @@ impl<'a> Decoder<'a> {
     pub fn parsed_name<T: std::str::FromStr<Err = crate::flag::BadName>>(
         &mut self,
         text: &str,
-        place: Place,
+        place: SourceSpan,
         what: &str,
     ) -> Option<T> {
-        text.parse().map_err(|bad: crate::flag::BadName| self.report(place, Code::BadName, format!("{what} {bad}"), None)).ok()
+        text.parse()
+            .map_err(|bad: crate::flag::BadName| {
+                self.report(place, Code::BadName, format!("{what} {bad}"), None)
+            })
+            .ok()
     }
 
     pub fn strategy(&mut self, node: &Node, what: &str) -> Option<Strategy> {
@@ -186,7 +232,8 @@ impl<'a> Decoder<'a> {
         let names = || Strategy::ALL.into_iter().map(Strategy::as_str);
         text.parse()
             .map_err(|_| {
-                let hint = self.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
+                let hint =
+                    self.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
                 let message = format!("{what} is one of {}", list(names()));
                 self.report(node.place, Code::BadStrategy, message, hint);
             })
@@ -196,15 +243,23 @@ impl<'a> Decoder<'a> {
     /// `polling` or `disabled` (law 9).
     pub fn baseline(&mut self, node: &Node, what: &str) -> Option<Baseline> {
         let text = self.scalar(node, what)?;
-        let baseline = text.parse::<Strategy>().ok().and_then(|strategy| Baseline::try_from(strategy).ok());
+        let baseline =
+            text.parse::<Strategy>().ok().and_then(|strategy| Baseline::try_from(strategy).ok());
         if baseline.is_none() {
             let hint = if text == Strategy::RealtimeV2.as_str() {
                 Some("`realtime-v2` is given by `allow`, `rules` and `rollout` only".to_owned())
             } else {
-                let baselines = [Baseline::Polling, Baseline::Disabled].map(|baseline| Strategy::from(baseline).as_str());
-                self.similar(text, baselines.into_iter()).map(|name| format!("did you mean `{name}`?"))
+                let baselines = [Baseline::Polling, Baseline::Disabled]
+                    .map(|baseline| Strategy::from(baseline).as_str());
+                self.similar(text, baselines.into_iter())
+                    .map(|name| format!("did you mean `{name}`?"))
             };
-            self.report(node.place, Code::BadStrategy, format!("{what} is `polling` or `disabled`"), hint);
+            self.report(
+                node.place,
+                Code::BadStrategy,
+                format!("{what} is `polling` or `disabled`"),
+                hint,
+            );
         }
         baseline
     }
@@ -213,7 +268,8 @@ impl<'a> Decoder<'a> {
         let text = self.scalar(node, what)?;
         text.parse()
             .map_err(|error: crate::flag::ShareError| {
-                let hint = (error == crate::flag::ShareError::NoPercentSign).then(|| format!("write {text}%"));
+                let hint = (error == crate::flag::ShareError::NoPercentSign)
+                    .then(|| format!("write {text}%"));
                 self.report(node.place, Code::BadShare, format!("{what}: {error}"), hint);
             })
             .ok()
@@ -224,19 +280,29 @@ impl<'a> Decoder<'a> {
         let text = self.scalar(node, what)?;
         let duration = parse_duration(text);
         if duration.is_none() {
-            let message = format!("{what} is a whole number with its unit, at most {MAX_DURATION_DAYS} days");
+            let message =
+                format!("{what} is a whole number with its unit, at most {MAX_DURATION_DAYS} days");
             let hint = "like 500ms, 4s, 10m, 2h or 1d".to_owned();
             self.report(node.place, Code::BadDuration, message, Some(hint));
         }
         duration
     }
 
-    pub fn integer(&mut self, node: &Node, what: &str, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+    pub fn integer(
+        &mut self,
+        node: &Node,
+        what: &str,
+        range: std::ops::RangeInclusive<u32>,
+    ) -> Option<u32> {
         let text = self.scalar(node, what)?;
         let plain = matches!(node.kind, Kind::Scalar { plain: true, .. });
-        let number = text.parse().ok().filter(|number| plain && range.contains(number) && !text.starts_with('+'));
+        let number = text
+            .parse()
+            .ok()
+            .filter(|number| plain && range.contains(number) && !text.starts_with('+'));
         if number.is_none() {
-            let message = format!("{what} is a whole number from {} to {}", range.start(), range.end());
+            let message =
+                format!("{what} is a whole number from {} to {}", range.start(), range.end());
             self.report(node.place, Code::BadNumber, message, None);
         }
         number
@@ -249,13 +315,19 @@ impl<'a> Decoder<'a> {
         let number = decimal(text).filter(|_| plain);
         if number.is_none() {
             let hint = "like 3, -1 or 2.5, without quotes".to_owned();
-            self.report(node.place, Code::BadNumber, format!("{what} is a decimal number"), Some(hint));
+            self.report(
+                node.place,
+                Code::BadNumber,
+                format!("{what} is a decimal number"),
+                Some(hint),
+            );
         }
         number
     }
 }
 
-/// `-12.5`: digits with perhaps a sign before and decimals after. No exponents, no hex, no infinities.
+/// `-12.5`: digits with perhaps a sign before and decimals after. No exponents, no hex, no
+/// infinities.
 pub fn decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, decimals) = digits.split_once('.').map_or((digits, "0"), |parts| parts);
@@ -281,7 +353,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (duration <= Duration::from_secs(MAX_DURATION_DAYS * 86_400)).then_some(duration)
 }
 
-/// The candidate a mistyped word was most likely meant to be; a text no word is as long as was meant to be none.
+/// The candidate a mistyped word was most likely meant to be; a text no word is as long as was
+/// meant to be none.
 pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .filter(|candidate| text.len() <= 64 && candidate.len() <= 64)
@@ -297,7 +370,10 @@ pub fn list<'c>(words: impl Iterator<Item = &'c str>) -> String {
     let mut words = words;
     let first: Vec<&str> = words.by_ref().take(FEW).collect();
     if words.next().is_some() {
-        return format!("{} and more", first.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "));
+        return format!(
+            "{} and more",
+            first.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        );
     }
     let words = first.into_iter();
     let mut words: Vec<String> = words.map(|word| format!("`{word}`")).collect();

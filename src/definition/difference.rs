@@ -1,12 +1,13 @@
-//! What differs between two folders of flags: flags and segments that come, go or change. How they differ is `flag`'s to say.
+//! What differs between two folders of flags: flags and segments that come, go or change. How they
+//! differ is `flag`'s to say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::library::Library;
+use super::definition_set::DefinitionSet;
 use crate::flag::{
-    Definition, Difference, FlagKey, Moves, Segment, SegmentKey, Share, Strategy, differences, moves, segment_differences,
-    shares,
+    Definition, Difference, FlagKey, Moves, Segment, SegmentKey, Share, Strategy, differences,
+    moves, segment_differences, shares,
 };
 
 /// All that differs, in the order of keys.
@@ -40,8 +41,11 @@ pub struct SegmentChange {
 
 impl FolderDifference {
     /// From one library to another, both without findings.
-    pub fn between(old: &Library, new: &Library) -> FolderDifference {
-        FolderDifference { flags: flags(&definitions(old), &definitions(new)), segments: segments(old, new) }
+    pub fn between(old: &DefinitionSet, new: &DefinitionSet) -> FolderDifference {
+        FolderDifference {
+            flags: flags(&definitions(old), &definitions(new)),
+            segments: segments(old, new),
+        }
     }
 
     pub fn is_none(&self) -> bool {
@@ -59,8 +63,8 @@ fn flags(
     })
 }
 
-fn segments(old: &Library, new: &Library) -> Vec<(SegmentKey, Changed<SegmentChange>)> {
-    let by_key = |library: &Library| -> BTreeMap<SegmentKey, Arc<Segment>> {
+fn segments(old: &DefinitionSet, new: &DefinitionSet) -> Vec<(SegmentKey, Changed<SegmentChange>)> {
+    let by_key = |library: &DefinitionSet| -> BTreeMap<SegmentKey, Arc<Segment>> {
         library.segments().map(|segment| (segment.key.clone(), segment.clone())).collect()
     };
     let definitions = definitions(new);
@@ -71,14 +75,23 @@ fn segments(old: &Library, new: &Library) -> Vec<(SegmentKey, Changed<SegmentCha
         |old, new| {
             let differences = segment_differences(old, new);
             let names_it = |definition: &&Arc<Definition>| definition.segments.contains(&new.key);
-            let named_by = || definitions.values().filter(names_it).map(|definition| definition.key.clone()).collect();
+            let named_by = || {
+                definitions
+                    .values()
+                    .filter(names_it)
+                    .map(|definition| definition.key.clone())
+                    .collect()
+            };
             (!differences.is_empty()).then(|| SegmentChange { differences, named_by: named_by() })
         },
     )
 }
 
-fn definitions(library: &Library) -> BTreeMap<FlagKey, Arc<Definition>> {
-    library.flags().filter_map(|(key, form)| form.map(|(definition, _)| (key.clone(), definition))).collect()
+fn definitions(library: &DefinitionSet) -> BTreeMap<FlagKey, Arc<Definition>> {
+    library
+        .flags()
+        .filter_map(|(key, form)| form.map(|(definition, _)| (key.clone(), definition)))
+        .collect()
 }
 
 fn changes<Key: Ord + Clone, Form, Change>(

@@ -1,7 +1,7 @@
 //! What is wrong with a file, where, and how to mend it.
 //!
-//! A finding is data: the command line draws it with its source, the server logs it as one line. Its message never quotes an
-//! entry of an id list: user ids are personal.
+//! A finding is data: the command line draws it with its source, the server logs it as one line.
+//! Its message never quotes an entry of an id list: user ids are personal.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::display_text;
 
 /// A spot in a file: 1-based line and column (in characters), and the bytes it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct SourceSpan {
     pub line: u32,
     pub column: u32,
     pub start: u32,
@@ -22,7 +22,7 @@ pub struct Finding {
     pub code: Code,
     /// The file's path inside the flags folder.
     pub file: Arc<str>,
-    pub place: Option<Place>,
+    pub place: Option<SourceSpan>,
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
@@ -30,7 +30,13 @@ pub struct Finding {
 
 impl Finding {
     pub fn of_file(file: &str, code: Code, message: impl Into<String>) -> Finding {
-        Finding { code, file: file.into(), place: None, message: one_line(message.into()), hint: None }
+        Finding {
+            code,
+            file: file.into(),
+            place: None,
+            message: one_line(message.into()),
+            hint: None,
+        }
     }
 
     pub fn with_hint(mut self, hint: impl Into<String>) -> Finding {
@@ -40,11 +46,14 @@ impl Finding {
 }
 
 impl Finding {
-    /// One line for a log: no source, as its lines may hold user ids. `shown` turns a path inside the folder into the one to print.
+    /// One line for a log: no source, as its lines may hold user ids. `shown` turns a path inside
+    /// the folder into the one to print.
     pub fn line(&self, shown: impl Fn(&str) -> String) -> String {
         let place = match (&*self.file, self.place) {
             ("", _) => String::new(),
-            (file, Some(place)) => format!("{}:{}:{}: ", display_text::line(&shown(file)), place.line, place.column),
+            (file, Some(place)) => {
+                format!("{}:{}:{}: ", display_text::line(&shown(file)), place.line, place.column)
+            }
             (file, None) => format!("{}: ", display_text::line(&shown(file))),
         };
         let hint = self.hint.as_ref().map(|hint| format!(" (help: {hint})")).unwrap_or_default();
@@ -127,8 +136,12 @@ fn one_line(text: String) -> String {
     }
 }
 
-/// A name as it stands in a message: quoted if it can be a name. Where a list of ids was meant, ids may stand in a name's place.
+/// A name as it stands in a message: quoted if it can be a name. Where a list of ids was meant, ids
+/// may stand in a name's place.
 pub fn quoted(text: &str) -> String {
-    let is_name = text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'<'));
+    let is_name = text.len() <= 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'<'));
     if is_name { format!("`{text}`") } else { "(not quoted here)".to_owned() }
 }

@@ -1,23 +1,23 @@
 //! Reads a flag file: from its tree to a checked [`Definition`] with its tests.
 //!
-//! All that is wrong with what the file says is reported at once. Whether the segments it names exist is for the
-//! [`Library`](super::Library) to say, which knows them.
+//! All that is wrong with what the file says is reported at once. Whether the segments it names
+//! exist is for the [`DefinitionSet`](super::Library) to say, which knows them.
 
 use std::sync::Arc;
 
 use super::condition::{Declared, RESERVED, condition};
-use super::decode::{Decoder, Record};
-use super::finding::{Code, Finding, Place};
-use super::flag_shape::{ALLOW, DENY, FLAG, ROLLOUT, RULE};
+use super::decode::{Decoder, Mapping};
+use super::finding::{Code, Finding, SourceSpan};
+use super::flag_schema::{ALLOW, DENY, FLAG, ROLLOUT, RULE};
 use super::limits::{MAX_DECLARED, MAX_ENTRIES};
+use super::schema_model::MapSchema;
 use super::segment::{Lists, SegmentNames};
-use super::shape::Shape;
 use super::test_case::{Case, Tested, read_tests};
 use super::transports::read_transports;
 use super::tree::{self, Kind, Node};
 use crate::flag::{
-    AttributeName, AttributeType, BadName, Baseline, Definition, Entry, FlagKey, Rule, RuleName, SegmentKey, Share, Split,
-    Step, Strategy, Who, self_test,
+    AttributeName, AttributeType, Audience, BadName, Baseline, Definition, Entry, FlagKey, Rule,
+    RuleName, SegmentKey, Share, Split, Step, Strategy, self_test,
 };
 
 /// A flag file that is sound in itself.
@@ -25,7 +25,7 @@ use crate::flag::{
 pub struct FlagFile {
     pub definition: Arc<Definition>,
     /// Where each of the definition's segments is first named.
-    pub segment_uses: Vec<(SegmentKey, Place)>,
+    pub segment_uses: Vec<(SegmentKey, SourceSpan)>,
     pub tests: Vec<Case>,
 }
 
@@ -52,7 +52,8 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
     let owner = record.get("owner").and_then(|node| d.text(node, "`owner`"));
     let salt = record.get("salt").map(|node| d.name(node, "a salt"));
     let enabled = record.get("enabled").and_then(|node| d.boolean(node, "`enabled`"));
-    let when_stopped = record.get("when_stopped").and_then(|node| d.baseline(node, "`when_stopped`"));
+    let when_stopped =
+        record.get("when_stopped").and_then(|node| d.baseline(node, "`when_stopped`"));
     let default = record.get("default").and_then(|node| d.baseline(node, "`default`"));
     let attributes = record.get("attributes").map(|node| attributes(d, node)).unwrap_or_default();
     let declared = Declared { attributes: &attributes };
@@ -98,16 +99,22 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
     Some(FlagFile { definition: Arc::new(definition), segment_uses: segments.uses, tests })
 }
 
-pub fn check_version(d: &mut Decoder, record: Record) {
+pub fn check_version(d: &mut Decoder, record: Mapping) {
     let Some(node) = record.get("version") else { return };
     if !matches!(&node.kind, Kind::Scalar { text, plain: true } if &**text == "1") {
         let hint = "write `version: 1`".to_owned();
-        d.report(node.place, Code::UnsupportedVersion, "this build reads version 1 of the format", Some(hint));
+        d.report(
+            node.place,
+            Code::UnsupportedVersion,
+            "this build reads version 1 of the format",
+            Some(hint),
+        );
     }
 }
 
-/// The key a file states must be the one its name has: a copied file must not answer for another flag.
-pub fn check_key<T>(d: &mut Decoder, record: Record, what: &str, stem: &str) -> Option<T>
+/// The key a file states must be the one its name has: a copied file must not answer for another
+/// flag.
+pub fn check_key<T>(d: &mut Decoder, record: Mapping, what: &str, stem: &str) -> Option<T>
 where
     T: std::str::FromStr<Err = BadName>,
 {
@@ -116,7 +123,12 @@ where
     let key = d.parsed_name(text, node.place, &format!("a {what}'s key"))?;
     if text != stem {
         let message = format!("the file is called `{stem}.yaml`, the {what} in it `{text}`");
-        d.report(node.place, Code::NameMismatch, message, Some(format!("write `{what}: {stem}`, or rename the file")));
+        d.report(
+            node.place,
+            Code::NameMismatch,
+            message,
+            Some(format!("write `{what}: {stem}`, or rename the file")),
+        );
     }
     Some(key)
 }
@@ -131,12 +143,20 @@ fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType
         let kind = attribute_type(d, node);
         if RESERVED.contains(&&*name.text) {
             let message = format!("`{}` has a meaning of its own in a `when`", name.text);
-            d.report(name.place, Code::BadName, message, Some("give the attribute another name".into()));
-        } else if &*name.text == "email" && kind.as_ref().is_some_and(|kind| *kind != AttributeType::Text) {
+            d.report(
+                name.place,
+                Code::BadName,
+                message,
+                Some("give the attribute another name".into()),
+            );
+        } else if &*name.text == "email"
+            && kind.as_ref().is_some_and(|kind| *kind != AttributeType::Text)
+        {
             let hint = "remove it; `email` needs no declaring".to_owned();
             d.report(node.place, Code::WrongType, "`email` is always text", Some(hint));
         } else if let Some(name) = d.parsed_name(&name.text, name.place, "an attribute's name") {
-            // What could not be read is kept as a list of no words, so that its uses are not reported as well.
+            // What could not be read is kept as a list of no words, so that its uses are not
+            // reported as well.
             attributes.push((name, kind.unwrap_or(AttributeType::Words(Vec::new()))));
         }
     }
@@ -154,7 +174,12 @@ pub const TYPES: [(&str, AttributeType); 4] = [
 fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
     if let Kind::List(items) = &node.kind {
         if items.is_empty() {
-            d.report(node.place, Code::EmptyEntry, "an attribute with no values could never be compared", None);
+            d.report(
+                node.place,
+                Code::EmptyEntry,
+                "an attribute with no values could never be compared",
+                None,
+            );
         }
         let items = d.list(node, "the values of an attribute", MAX_ENTRIES)?;
         let words: Vec<_> = items.iter().map(|item| d.text(item, "a declared value")).collect();
@@ -165,7 +190,8 @@ fn attribute_type(d: &mut Decoder, node: &Node) -> Option<AttributeType> {
     let kind = TYPES.iter().find(|(name, _)| *name == text).map(|(_, kind)| kind.clone());
     if kind.is_none() {
         let hint = d.similar(text, names()).map(|name| format!("did you mean `{name}`?"));
-        let message = format!("an attribute is {} or a list of its values", super::decode::list(names()));
+        let message =
+            format!("an attribute is {} or a list of its values", super::decode::list(names()));
         d.report(node.place, Code::WrongType, message, hint);
     }
     kind
@@ -176,7 +202,8 @@ fn bucket_by(d: &mut Decoder, node: &Node, declared: &Declared) -> Option<Attrib
     let kind = declared.get(name.as_str());
     if kind != Some(&AttributeType::Text) && kind != Some(&AttributeType::Words(Vec::new())) {
         let hint = format!("declare it: `attributes: {{ {name}: text }}`");
-        let message = format!("`bucket_by` names a declared `text` attribute, and `{name}` is none");
+        let message =
+            format!("`bucket_by` names a declared `text` attribute, and `{name}` is none");
         d.report(node.place, Code::UnknownAttribute, message, Some(hint));
     }
     Some(name)
@@ -186,12 +213,14 @@ fn bucket_by(d: &mut Decoder, node: &Node, declared: &Declared) -> Option<Attrib
 fn entries(
     d: &mut Decoder,
     node: Option<&Node>,
-    shape: &Shape,
+    shape: &MapSchema,
     default: Option<Baseline>,
     declared: &Declared,
     segments: &mut SegmentNames,
 ) -> Vec<Entry> {
-    let Some(items) = node.and_then(|node| d.list(node, &format!("the list of {}", shape.what), MAX_ENTRIES)) else {
+    let Some(items) =
+        node.and_then(|node| d.list(node, &format!("the list of {}", shape.what), MAX_ENTRIES))
+    else {
         return Vec::new();
     };
     items.iter().filter_map(|item| entry(d, item, shape, default, declared, segments)).collect()
@@ -200,7 +229,7 @@ fn entries(
 fn entry(
     d: &mut Decoder,
     node: &Node,
-    shape: &Shape,
+    shape: &MapSchema,
     default: Option<Baseline>,
     declared: &Declared,
     segments: &mut SegmentNames,
@@ -209,31 +238,49 @@ fn entry(
     let names_someone = Lists::KEYS.iter().chain(&["segment"]).any(|key| record.get(key).is_some());
     if !record.says_enough(shape) {
         let hint = "add `users`, `emails`, `domains`, `segment` or `when`".to_owned();
-        d.report(node.place, Code::EmptyEntry, format!("{} must say whom it is for", shape.what), Some(hint));
+        d.report(
+            node.place,
+            Code::EmptyEntry,
+            format!("{} must say whom it is for", shape.what),
+            Some(hint),
+        );
     }
     let members = Lists::read(d, record).members(None);
-    let named = record.get("segment").and_then(|node| segments.read_any(d, node)).unwrap_or_default();
+    let named =
+        record.get("segment").and_then(|node| segments.read_any(d, node)).unwrap_or_default();
     let when = record.get("when").and_then(|node| condition(d, node, declared, segments));
     let strategy = match (record.get("strategy"), default) {
         (None, Some(default)) => Some(default.into()),
         (Some(node), Some(_)) => d.baseline(node, "what `deny` serves").map(Strategy::from),
         (node, None) => node.and_then(|node| d.strategy(node, "a strategy")),
     };
-    let who = names_someone.then_some(Who { members, segments: named });
+    let who = names_someone.then_some(Audience { members, segments: named });
     Some(Entry { who, when, strategy: strategy? })
 }
 
-fn rules(d: &mut Decoder, node: Option<&Node>, declared: &Declared, segments: &mut SegmentNames) -> Vec<Rule> {
-    let Some(items) = node.and_then(|node| d.list(node, "`rules`", MAX_ENTRIES)) else { return Vec::new() };
+fn rules(
+    d: &mut Decoder,
+    node: Option<&Node>,
+    declared: &Declared,
+    segments: &mut SegmentNames,
+) -> Vec<Rule> {
+    let Some(items) = node.and_then(|node| d.list(node, "`rules`", MAX_ENTRIES)) else {
+        return Vec::new();
+    };
     let mut rules: Vec<Rule> = Vec::new();
     for item in items {
         let Some(record) = d.record(item, &RULE) else { continue };
         let name = record.get("name").and_then(|node| rule_name(d, node, &rules));
         let when = record.get("when").and_then(|node| condition(d, node, declared, segments));
         let strategy = record.get("strategy").and_then(|node| d.strategy(node, "a strategy"));
-        // A rule that is not whole refuses the file, but its name is taken: by a second one, or by a test that names it.
+        // A rule that is not whole refuses the file, but its name is taken: by a second one, or by
+        // a test that names it.
         if let Some(name) = name {
-            rules.push(Rule { name, when: when.unwrap_or_default(), strategy: strategy.unwrap_or(Strategy::Polling) });
+            rules.push(Rule {
+                name,
+                when: when.unwrap_or_default(),
+                strategy: strategy.unwrap_or(Strategy::Polling),
+            });
         }
     }
     rules
@@ -271,10 +318,18 @@ fn rollout(d: &mut Decoder, node: &Node, default: Baseline) -> Option<Split> {
     }
     if let (Some(disabled), Baseline::Disabled) = (record.get("disabled"), default) {
         let hint = "remove it: `disabled` is what `realtime-v2` leaves over".to_owned();
-        d.report(disabled.place, Code::BadStrategy, "`rollout` does not name the default", Some(hint));
+        d.report(
+            disabled.place,
+            Code::BadStrategy,
+            "`rollout` does not name the default",
+            Some(hint),
+        );
     }
-    let mut share =
-        |key: &str| record.get(key).map_or(Some(Share::NOBODY), |node| d.share(node, &format!("the share of `{key}`")));
+    let mut share = |key: &str| {
+        record
+            .get(key)
+            .map_or(Some(Share::NOBODY), |node| d.share(node, &format!("the share of `{key}`")))
+    };
     let (realtime, disabled) = (share("realtime-v2"), share("disabled"));
     let (realtime, disabled) = (realtime?, disabled?);
     let split = Split::new(realtime, disabled);

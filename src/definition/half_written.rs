@@ -1,16 +1,17 @@
 //! Whether a save may be only half done.
 //!
-//! A file that is being written looks like a shorter file: keys, list entries or lines are missing from its end. No reader can tell
-//! that from a deliberate removal, so whoever watches the folder gives such a save a second of quiet to become whole.
+//! A file that is being written looks like a shorter file: keys, list entries or lines are missing
+//! from its end. No reader can tell that from a deliberate removal, so whoever watches the folder
+//! gives such a save a second of quiet to become whole.
 
 use std::collections::HashSet;
 
-use super::contents::{Contents, File};
+use super::files::{File, FlagFiles};
 use super::segment::lines;
 use super::tree::{self, Kind, Node};
 
-/// Whether `new` could be an unfinished version of a save over `old`: it is gone or unreadable, does not end its last line, or lacks
-/// something `old` has.
+/// Whether `new` could be an unfinished version of a save over `old`: it is gone or unreadable,
+/// does not end its last line, or lacks something `old` has.
 pub fn may_be_half_written(path: &str, old: Option<&File>, new: Option<&File>) -> bool {
     let Some(File::Text(new)) = new else { return true };
     let old = match old {
@@ -20,7 +21,7 @@ pub fn may_be_half_written(path: &str, old: Option<&File>, new: Option<&File>) -
     if new.bytes.last().is_none_or(|last| *last != b'\n') {
         return true;
     }
-    if Contents::subject(path).is_none() {
+    if FlagFiles::subject(path).is_none() {
         return old.is_some_and(|old| removes_lines(&old.bytes, &new.bytes));
     }
     let Ok(new) = tree::read(path, &new.bytes) else { return true };
@@ -50,7 +51,8 @@ fn removes(old: &Node, new: &Node) -> bool {
                 // An entry mostly stays where it was; else it may have moved.
                 None => {
                     let same_place = new.get(index).is_some_and(|new| !removes(old, new));
-                    !same_place && !new.iter().any(|new| scalar(new).is_none() && !removes(old, new))
+                    !same_place
+                        && !new.iter().any(|new| scalar(new).is_none() && !removes(old, new))
                 }
             })
         }

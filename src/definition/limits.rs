@@ -1,5 +1,5 @@
-//! Every bound on what the flags folder may hold, by name (law 10). Over one of them, the newcomer is refused with a finding
-//! that says the bound; what is live stays.
+//! Every bound on what the flags folder may hold, by name (law 10). Over one of them, the newcomer
+//! is refused with a finding that says the bound; what is live stays.
 
 /// Flags in a folder.
 pub const MAX_FLAGS: usize = 20_000;
@@ -25,7 +25,8 @@ pub const MAX_CASES: usize = 10_000;
 pub const MAX_TABLES: usize = MAX_FLAGS;
 /// Tables of tests of one flag that are run.
 pub const MAX_TABLES_OF_FLAG: usize = 100;
-/// Checks that all tests of a flag may come to: one for each case and each thing the flag compares with. About two seconds of one core.
+/// Checks that all tests of a flag may come to: one for each case and each thing the flag compares
+/// with. About two seconds of one core.
 pub const MAX_CHECKS: u64 = 100_000_000;
 /// Checks that are run while a reading of the folder is taken in; what costs more is run beside it.
 pub const CHECKS_AT_ONCE: u64 = 500_000;

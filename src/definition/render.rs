@@ -1,17 +1,23 @@
 //! Draws findings for a person at a terminal: the place, the line it is on, and the mend.
 //!
-//! Only for whoever holds the files anyway: a line of a flag file may name users, so a log gets [`Finding`]'s one line instead.
+//! Only for whoever holds the files anyway: a line of a flag file may name users, so a log gets
+//! [`Finding`]'s one line instead.
 
 use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
-use super::contents::Contents;
-use super::finding::{Finding, Place};
+use super::files::FlagFiles;
+use super::finding::{Finding, SourceSpan};
 use crate::display_text;
 
 /// A finding with its source. `shown` turns a path inside the folder into the one to print.
-pub fn render(finding: &Finding, contents: &Contents, shown: impl Fn(&str) -> String, colour: bool) -> String {
+pub fn render(
+    finding: &Finding,
+    contents: &FlagFiles,
+    shown: impl Fn(&str) -> String,
+    colour: bool,
+) -> String {
     let path = display_text::path(Path::new(&shown(&finding.file)));
     let source = source(finding, contents);
     let title = Level::ERROR.primary_title(&*finding.message).id(finding.code.as_str());
@@ -20,7 +26,9 @@ pub fn render(finding: &Finding, contents: &Contents, shown: impl Fn(&str) -> St
             let annotation = AnnotationKind::Primary.span(span(source, place));
             title.element(Snippet::source(source).path(&path).annotation(annotation))
         }
-        (_, Some(place)) => title.element(Origin::path(&path).line(place.line as usize).char_column(place.column as usize)),
+        (_, Some(place)) => title.element(
+            Origin::path(&path).line(place.line as usize).char_column(place.column as usize),
+        ),
         (_, None) => title.element(Origin::path(&path)),
     };
     if let Some(hint) = &finding.hint {
@@ -31,15 +39,15 @@ pub fn render(finding: &Finding, contents: &Contents, shown: impl Fn(&str) -> St
 }
 
 /// The text of a YAML file; ids of a `users_file` are never shown.
-fn source(finding: &Finding, contents: &Contents) -> Option<String> {
-    Contents::subject(&finding.file)?;
+fn source(finding: &Finding, contents: &FlagFiles) -> Option<String> {
+    FlagFiles::subject(&finding.file)?;
     let text = std::str::from_utf8(&contents.text(&finding.file)?.bytes).ok()?;
     // A carriage return would break the drawing; places count characters before it.
     Some(display_text::of_same_length(text.strip_prefix('\u{feff}').unwrap_or(text)).into_owned())
 }
 
 /// What to underline: the place as far as its first line goes, and at least one character.
-fn span(source: &str, place: Place) -> std::ops::Range<usize> {
+fn span(source: &str, place: SourceSpan) -> std::ops::Range<usize> {
     let start = (place.start as usize).min(source.len());
     let line_end = source[start..].find(['\r', '\n']).map_or(source.len(), |at| start + at);
     let end = (place.end as usize).clamp(start, line_end);

@@ -1,17 +1,19 @@
-//! The JSON Schemas of flag and segment files, for editors: made from the tables the reader goes by.
+//! The JSON Schemas of flag and segment files, for editors: made from the tables the reader goes
+//! by.
 //!
-//! Draft-07, which editors' language servers know best. The schema never refuses what the reader accepts; what one value has to do
-//! with another (declared attributes, the order of intervals, names that must exist) only the reader says. Lengths are bytes
-//! to the reader and characters here, so they are upper bounds.
+//! Draft-07, which editors' language servers know best. The schema never refuses what the reader
+//! accepts; what one value has to do with another (declared attributes, the order of intervals,
+//! names that must exist) only the reader says. Lengths are bytes to the reader and characters
+//! here, so they are upper bounds.
 
 use serde_json::{Map, Value as Json, json};
 
 use super::condition::{OPERATORS, Operator, RESERVED};
 use super::flag_file::TYPES;
-use super::flag_shape::FLAG;
+use super::flag_schema::FLAG;
 use super::limits::MAX_DECLARED;
+use super::schema_model::{Key, MapSchema, MinKeys, TEXT, ValueKind};
 use super::segment::SEGMENT;
-use super::shape::{Holds, Key, Least, Shape, TEXT};
 use crate::flag::{AttributeName, SegmentKey};
 
 /// The schema of a flag file.
@@ -24,11 +26,15 @@ pub fn segment_schema() -> Json {
     document("A Turnout segment", &SEGMENT)
 }
 
-fn document(title: &str, shape: &Shape) -> Json {
-    let mut schema = json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
+fn document(title: &str, shape: &MapSchema) -> Json {
+    let mut schema =
+        json!({ "$schema": "http://json-schema.org/draft-07/schema#", "title": title });
     merge(&mut schema, record(shape));
     if schema.to_string().contains(CONDITION) {
-        merge(&mut schema, json!({ "definitions": { "condition": condition(), "comparison": comparison() } }));
+        merge(
+            &mut schema,
+            json!({ "definitions": { "condition": condition(), "comparison": comparison() } }),
+        );
     }
     schema
 }
@@ -36,17 +42,19 @@ fn document(title: &str, shape: &Shape) -> Json {
 const CONDITION: &str = "#/definitions/condition";
 const COMPARISON: &str = "#/definitions/comparison";
 
-fn record(shape: &Shape) -> Json {
-    let properties: Map<String, Json> = shape.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
-    let mut schema = json!({ "type": "object", "properties": properties, "additionalProperties": false });
+fn record(shape: &MapSchema) -> Json {
+    let properties: Map<String, Json> =
+        shape.keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
+    let mut schema =
+        json!({ "type": "object", "properties": properties, "additionalProperties": false });
     let required: Vec<&str> = shape.required().collect();
     if !required.is_empty() {
         schema["required"] = json!(required);
     }
     match shape.least {
-        Least::Nothing => {}
-        Least::AKey => schema["minProperties"] = json!(1),
-        Least::OneOf(keys) => {
+        MinKeys::Nothing => {}
+        MinKeys::AKey => schema["minProperties"] = json!(1),
+        MinKeys::OneOf(keys) => {
             schema["anyOf"] = keys.iter().map(|key| json!({ "required": [key] })).collect();
         }
     }
@@ -59,35 +67,41 @@ fn property(key: &Key) -> Json {
     schema
 }
 
-fn value(holds: &Holds) -> Json {
+fn value(holds: &ValueKind) -> Json {
     match holds {
-        Holds::Version => json!({ "const": 1 }),
-        Holds::Boolean => json!({ "type": "boolean" }),
-        Holds::Text(0, most) => scalar(json!({ "maxLength": most })),
-        Holds::Text(least, most) => scalar(json!({ "minLength": least, "maxLength": most })),
-        Holds::Pattern(pattern) => scalar(json!({ "pattern": whole(pattern) })),
-        Holds::Words(words) => json!({ "enum": words() }),
-        Holds::Whole(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
-        Holds::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
-        Holds::Record(shape) => record(shape),
-        Holds::List(item, most) => json!({ "type": "array", "items": value(item), "maxItems": most }),
-        Holds::OneOrMore(item) => one_or_more(value(item)),
-        Holds::Declarations => declarations(),
-        Holds::Attributes => {
+        ValueKind::Version => json!({ "const": 1 }),
+        ValueKind::Boolean => json!({ "type": "boolean" }),
+        ValueKind::Text(0, most) => scalar(json!({ "maxLength": most })),
+        ValueKind::Text(least, most) => scalar(json!({ "minLength": least, "maxLength": most })),
+        ValueKind::Pattern(pattern) => scalar(json!({ "pattern": whole(pattern) })),
+        ValueKind::Words(words) => json!({ "enum": words() }),
+        ValueKind::Whole(least, most) => {
+            json!({ "type": "integer", "minimum": least, "maximum": most })
+        }
+        ValueKind::Number(least, most) => {
+            json!({ "type": "number", "minimum": least, "maximum": most })
+        }
+        ValueKind::Record(shape) => record(shape),
+        ValueKind::List(item, most) => {
+            json!({ "type": "array", "items": value(item), "maxItems": most })
+        }
+        ValueKind::OneOrMore(item) => one_or_more(value(item)),
+        ValueKind::Declarations => declarations(),
+        ValueKind::Attributes => {
             json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
         }
-        Holds::Choices => {
-            let values =
-                json!({ "type": "array", "items": { "type": ["string", "number", "boolean", "null"] }, "minItems": 1 });
+        ValueKind::Choices => {
+            let values = json!({ "type": "array", "items": { "type": ["string", "number", "boolean", "null"] }, "minItems": 1 });
             json!({ "type": "object", "additionalProperties": values })
         }
         // In draft-07 what stands beside a `$ref` is ignored, and a description should not be.
-        Holds::Condition => json!({ "allOf": [{ "$ref": CONDITION }] }),
-        Holds::NotYet => json!({ "not": {} }),
+        ValueKind::Condition => json!({ "allOf": [{ "$ref": CONDITION }] }),
+        ValueKind::NotYet => json!({ "not": {} }),
     }
 }
 
-/// A single value is the text it was written in, so `users: [4711]` lists the id `4711`; what it says of texts binds texts alone.
+/// A single value is the text it was written in, so `users: [4711]` lists the id `4711`; what it
+/// says of texts binds texts alone.
 fn scalar(of_texts: Json) -> Json {
     let mut schema = json!({ "type": ["string", "number", "boolean"] });
     merge(&mut schema, of_texts);
@@ -121,7 +135,7 @@ fn condition() -> Json {
         "type": "object",
         "minProperties": 1,
         "properties": {
-            segment: one_or_more(value(&Holds::Pattern(SegmentKey::PATTERN))),
+            segment: one_or_more(value(&ValueKind::Pattern(SegmentKey::PATTERN))),
             not: { "$ref": CONDITION },
         },
         "propertyNames": { "pattern": whole(AttributeName::PATTERN) },

@@ -5,43 +5,62 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::contents::{Contents, File};
-use super::decode::{Decoder, Record};
-use super::finding::{Code, Finding, Place};
+use super::decode::{Decoder, Mapping};
+use super::files::{File, FlagFiles};
+use super::finding::{Code, Finding, SourceSpan};
 use super::flag_file::{check_key, check_version};
-use super::limits::{MAX_ENTRIES, MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS, MAX_YAML_BYTES};
-use super::shape::{Holds, ID, Least, Shape, TEXT, may, needs};
+use super::limits::{
+    MAX_ENTRIES, MAX_FINDINGS, MAX_NODES, MAX_USERS_FILE_BYTES, MAX_USERS_FILE_IDS, MAX_YAML_BYTES,
+};
+use super::schema_model::{ID, MapSchema, MinKeys, TEXT, ValueKind, optional, required};
 use super::tree::{self, Kind, Node};
 use crate::flag::{IdSet, MAX_ID_BYTES, Members, Segment, SegmentIndex, SegmentKey};
 
 /// A segment file.
-pub const SEGMENT: Shape = Shape {
+pub const SEGMENT: MapSchema = MapSchema {
     what: "a segment",
     keys: &[
-        needs("version", Holds::Version, "The version of the format."),
-        needs("segment", Holds::Pattern(SegmentKey::PATTERN), "The segment's key: the file's name without `.yaml`."),
-        may("description", TEXT, "Who they are, for people."),
-        may("owner", TEXT, "Who answers for it, for people."),
-        may("users", Holds::List(&ID, MAX_NODES), "Targeting keys, byte for byte."),
-        may(
+        required("version", ValueKind::Version, "The version of the format."),
+        required(
+            "segment",
+            ValueKind::Pattern(SegmentKey::PATTERN),
+            "The segment's key: the file's name without `.yaml`.",
+        ),
+        optional("description", TEXT, "Who they are, for people."),
+        optional("owner", TEXT, "Who answers for it, for people."),
+        optional("users", ValueKind::List(&ID, MAX_NODES), "Targeting keys, byte for byte."),
+        optional(
             "users_file",
-            Holds::Text(1, MAX_YAML_BYTES),
+            ValueKind::Text(1, MAX_YAML_BYTES),
             "A text file with one id a line, by its path inside the flags folder.",
         ),
-        may("emails", Holds::List(&EMAIL, MAX_NODES), "Whole addresses; verified ones only, except in `deny`."),
-        may("domains", Holds::List(&DOMAIN, MAX_NODES), "Exact domains of addresses, no subdomains."),
+        optional(
+            "emails",
+            ValueKind::List(&EMAIL, MAX_NODES),
+            "Whole addresses; verified ones only, except in `deny`.",
+        ),
+        optional(
+            "domains",
+            ValueKind::List(&DOMAIN, MAX_NODES),
+            "Exact domains of addresses, no subdomains.",
+        ),
     ],
-    least: Least::Nothing,
+    least: MinKeys::Nothing,
 };
 /// Addresses and domains as far as a pattern can say; the reader knows more about blanks.
-pub const EMAIL: Holds = Holds::Pattern(r"[\s\S]+@[^@ *.][^@ *]*");
-pub const DOMAIN: Holds = Holds::Pattern("[^@ *.][^@ *]*");
+pub const EMAIL: ValueKind = ValueKind::Pattern(r"[\s\S]+@[^@ *.][^@ *]*");
+pub const DOMAIN: ValueKind = ValueKind::Pattern("[^@ *.][^@ *]*");
 
 /// The segment whose users `INTERNAL_USER_IDS` adds to.
 pub const INTERNAL: &str = "internal";
 
 /// Reads one segment file and the `users_file` it names.
-pub fn read_segment(file: &str, stem: &str, bytes: &[u8], contents: &Contents) -> Result<Segment, Vec<Finding>> {
+pub fn read_segment(
+    file: &str,
+    stem: &str,
+    bytes: &[u8],
+    contents: &FlagFiles,
+) -> Result<Segment, Vec<Finding>> {
     let root = tree::read(file, bytes).map_err(|finding| vec![finding])?;
     let mut d = Decoder::new(file);
     let mut in_users_file = Vec::new();
@@ -55,18 +74,26 @@ pub fn read_segment(file: &str, stem: &str, bytes: &[u8], contents: &Contents) -
 pub fn users_file_of(bytes: &[u8]) -> Option<String> {
     let Kind::Map(entries) = tree::read("", bytes).ok()?.kind else { return None };
     entries.iter().find_map(|(name, node)| match &node.kind {
-        Kind::Scalar { text, .. } if &*name.text == "users_file" && is_inside(text) => Some(text.to_string()),
+        Kind::Scalar { text, .. } if &*name.text == "users_file" && is_inside(text) => {
+            Some(text.to_string())
+        }
         _ => None,
     })
 }
 
 /// The segment that `INTERNAL_USER_IDS` makes when there is no file for it.
-pub fn internal_segment(key: SegmentKey, contents: &Contents) -> Segment {
+pub fn internal_segment(key: SegmentKey, contents: &FlagFiles) -> Segment {
     let users = contents.internal_user_ids.iter().map(String::as_str).collect();
     Segment { key, members: Members { users, ..Members::default() } }
 }
 
-fn segment(d: &mut Decoder, root: &Node, stem: &str, contents: &Contents, in_file: &mut Vec<Finding>) -> Option<Segment> {
+fn segment(
+    d: &mut Decoder,
+    root: &Node,
+    stem: &str,
+    contents: &FlagFiles,
+    in_file: &mut Vec<Finding>,
+) -> Option<Segment> {
     let record = d.record(root, &SEGMENT)?;
     check_version(d, record);
     let key = check_key::<SegmentKey>(d, record, "segment", stem);
@@ -92,24 +119,37 @@ pub struct Lists<'n> {
 impl<'n> Lists<'n> {
     pub const KEYS: [&'static str; 3] = ["users", "emails", "domains"];
 
-    pub fn read(d: &mut Decoder, record: Record<'n>) -> Lists<'n> {
-        let mut texts = |key| record.get(key).and_then(|node| d.list(node, key, MAX_NODES)).unwrap_or_default();
+    pub fn read(d: &mut Decoder, record: Mapping<'n>) -> Lists<'n> {
+        let mut texts =
+            |key| record.get(key).and_then(|node| d.list(node, key, MAX_NODES)).unwrap_or_default();
         let (users, emails, domains) = (texts("users"), texts("emails"), texts("domains"));
         Lists {
             users: users.iter().filter_map(|node| id(d, node)).collect(),
             emails: emails
                 .iter()
                 .filter_map(|node| {
-                    address(d, node, is_address, "an address has a name, an `@` and a whole domain, and no blanks")
+                    address(
+                        d,
+                        node,
+                        is_address,
+                        "an address has a name, an `@` and a whole domain, and no blanks",
+                    )
                 })
                 .collect(),
-            domains: domains.iter().filter_map(|node| address(d, node, is_domain, wanted_of_domain(node))).collect(),
+            domains: domains
+                .iter()
+                .filter_map(|node| address(d, node, is_domain, wanted_of_domain(node)))
+                .collect(),
         }
     }
 
     pub fn members(self, users_file: Option<Bytes>) -> Members {
         let set = |texts: &[String]| texts.iter().map(String::as_str).collect();
-        Members { users: self.user_set(users_file), emails: set(&self.emails), domains: set(&self.domains) }
+        Members {
+            users: self.user_set(users_file),
+            emails: set(&self.emails),
+            domains: set(&self.domains),
+        }
     }
 
     fn user_set(&self, users_file: Option<Bytes>) -> IdSet {
@@ -134,7 +174,8 @@ struct BadId {
     hint: &'static str,
 }
 
-/// What no list may hold, in YAML or in a `users_file`. Blanks around an id are for whoever reads the list to judge.
+/// What no list may hold, in YAML or in a `users_file`. Blanks around an id are for whoever reads
+/// the list to judge.
 fn bad_id(text: &str) -> Option<BadId> {
     if !(1..=MAX_ID_BYTES).contains(&text.len()) {
         let message = format!("an id has 1 to {MAX_ID_BYTES} bytes, this one {}", text.len());
@@ -146,7 +187,8 @@ fn bad_id(text: &str) -> Option<BadId> {
     })
 }
 
-/// A line of a `users_file`. Here nobody sees blanks around an id; in YAML they stand in quotes, and are meant.
+/// A line of a `users_file`. Here nobody sees blanks around an id; in YAML they stand in quotes,
+/// and are meant.
 fn bad_line(text: &str) -> Option<BadId> {
     bad_id(text).or_else(|| {
         (text.trim() != text).then(|| BadId {
@@ -157,17 +199,30 @@ fn bad_line(text: &str) -> Option<BadId> {
 }
 
 /// An address or domain, in ASCII lower case.
-fn address(d: &mut Decoder, node: &Node, accepts: fn(&str) -> bool, wanted: &str) -> Option<String> {
+fn address(
+    d: &mut Decoder,
+    node: &Node,
+    accepts: fn(&str) -> bool,
+    wanted: &str,
+) -> Option<String> {
     let text = d.scalar(node, "an address")?;
     if !accepts(text) {
-        let hint = format!("{wanted}; it has at most {MAX_ID_BYTES} bytes in all, and quotes are needed if it starts with `@`");
-        d.report(node.place, Code::BadAddress, "not an address or domain as listed here", Some(hint));
+        let hint = format!(
+            "{wanted}; it has at most {MAX_ID_BYTES} bytes in all, and quotes are needed if it starts with `@`"
+        );
+        d.report(
+            node.place,
+            Code::BadAddress,
+            "not an address or domain as listed here",
+            Some(hint),
+        );
         return None;
     }
     Some(text.to_ascii_lowercase())
 }
 
-/// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds. A name may hold an `@` of its own, in quotes (RFC 5321).
+/// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds. A name may hold an `@`
+/// of its own, in quotes (RFC 5321).
 fn is_address(text: &str) -> bool {
     let (name, domain) = text.rsplit_once('@').unwrap_or_default();
     let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
@@ -186,29 +241,42 @@ fn means_subdomains(text: &str) -> bool {
 
 fn wanted_of_domain(node: &Node) -> &'static str {
     match &node.kind {
-        Kind::Scalar { text, .. } if means_subdomains(text) => "domains match exactly; list each subdomain",
+        Kind::Scalar { text, .. } if means_subdomains(text) => {
+            "domains match exactly; list each subdomain"
+        }
         _ => "a domain has no `@` and no blanks",
     }
 }
 
-fn users_file(d: &mut Decoder, node: &Node, contents: &Contents, findings: &mut Vec<Finding>) -> Option<Bytes> {
+fn users_file(
+    d: &mut Decoder,
+    node: &Node,
+    contents: &FlagFiles,
+    findings: &mut Vec<Finding>,
+) -> Option<Bytes> {
     let path = d.scalar(node, "`users_file`")?;
     let mut refuse = |message: String, hint: &str| {
         d.report(node.place, Code::UsersFile, message, Some(hint.to_owned()));
         None
     };
     if !is_inside(path) {
-        return refuse("not a path inside the flags folder".to_owned(), "write it relative to the flags folder, without `..`");
+        return refuse(
+            "not a path inside the flags folder".to_owned(),
+            "write it relative to the flags folder, without `..`",
+        );
     }
     match contents.files.get(path) {
         None => refuse(
             format!("there is no file `{path}` in the flags folder"),
             "one id a line; the path starts at the flags folder",
         ),
-        Some(File::Unreadable { why }) => refuse(format!("`{path}` cannot be read: {why}"), "check its permissions"),
-        Some(File::TooLarge { bytes }) => {
-            refuse(format!("`{path}` has {bytes} bytes; a users_file may have {MAX_USERS_FILE_BYTES}"), "split the segment")
+        Some(File::Unreadable { why }) => {
+            refuse(format!("`{path}` cannot be read: {why}"), "check its permissions")
         }
+        Some(File::TooLarge { bytes }) => refuse(
+            format!("`{path}` has {bytes} bytes; a users_file may have {MAX_USERS_FILE_BYTES}"),
+            "split the segment",
+        ),
         Some(File::Text(text)) => {
             let before = findings.len();
             check_lines(path, &text.bytes, findings);
@@ -229,16 +297,31 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
     let text_starts = text_start(bytes);
     let mut report = |start: usize, line: usize, code, message: String, hint: &str| {
         let start = start.saturating_sub(text_starts) as u32;
-        let place = Place { line: line as u32, column: 1, start, end: start };
-        findings.push(Finding { place: Some(place), ..Finding::of_file(path, code, message).with_hint(hint) });
+        let place = SourceSpan { line: line as u32, column: 1, start, end: start };
+        findings.push(Finding {
+            place: Some(place),
+            ..Finding::of_file(path, code, message).with_hint(hint)
+        });
     };
     if bytes.len() > MAX_USERS_FILE_BYTES {
-        return report(0, 1, Code::TooLarge, format!("more than {MAX_USERS_FILE_BYTES} bytes"), "split the segment");
+        return report(
+            0,
+            1,
+            Code::TooLarge,
+            format!("more than {MAX_USERS_FILE_BYTES} bytes"),
+            "split the segment",
+        );
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         let good = bytes.utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
         let line = bytes[..good].iter().filter(|b| **b == b'\n').count() + 1;
-        return report(good, line, Code::NotUtf8, "a byte that is not UTF-8".into(), "save the file as UTF-8, one id a line");
+        return report(
+            good,
+            line,
+            Code::NotUtf8,
+            "a byte that is not UTF-8".into(),
+            "save the file as UTF-8, one id a line",
+        );
     };
     let mut ids = 0;
     let mut faults = 0;
@@ -272,13 +355,18 @@ fn text_start(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }
 
-/// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte order mark mean nothing.
+/// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte
+/// order mark mean nothing.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
     let mut start = text_start(bytes);
     std::iter::from_fn(move || {
         while start < bytes.len() {
-            let newline = bytes[start..].iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| start + at);
-            let end = if newline > start && bytes[newline - 1] == b'\r' { newline - 1 } else { newline };
+            let newline = bytes[start..]
+                .iter()
+                .position(|b| *b == b'\n')
+                .map_or(bytes.len(), |at| start + at);
+            let end =
+                if newline > start && bytes[newline - 1] == b'\r' { newline - 1 } else { newline };
             let line = start..end;
             start = newline + 1;
             if !line.is_empty() {
@@ -292,7 +380,7 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
 /// The segments a flag names, each once, in the order of first use.
 #[derive(Default)]
 pub struct SegmentNames {
-    pub uses: Vec<(SegmentKey, Place)>,
+    pub uses: Vec<(SegmentKey, SourceSpan)>,
     index: HashMap<SegmentKey, SegmentIndex>,
 }
 
@@ -304,7 +392,12 @@ impl SegmentNames {
             return Some(*index);
         }
         if self.uses.len() == MAX_ENTRIES {
-            d.report(node.place, Code::TooMany, format!("a flag names at most {MAX_ENTRIES} segments"), None);
+            d.report(
+                node.place,
+                Code::TooMany,
+                format!("a flag names at most {MAX_ENTRIES} segments"),
+                None,
+            );
             return None;
         }
         self.index.insert(key.clone(), self.uses.len());

@@ -1,43 +1,60 @@
-//! The tests of a flag, in its file or in tables beside it: cases it must answer before it goes live.
+//! The tests of a flag, in its file or in tables beside it: cases it must answer before it goes
+//! live.
 //!
-//! They run against the definition alone: no override, no clamp, and membership only as the case says it, so that neither an
-//! operator nor a segment's edit can fail them.
+//! They run against the definition alone: no override, no clamp, and membership only as the case
+//! says it, so that neither an operator nor a segment's edit can fail them.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::decode::{Decoder, Record, decimal, list};
-use super::finding::{Code, Finding, Place, quoted};
+use super::decode::{Decoder, Mapping, decimal, list};
+use super::finding::{Code, Finding, SourceSpan, quoted};
 use super::limits::MAX_CASES;
-use super::shape::{Holds, ID, Key, Least, STRATEGY, Shape, TEXT, may, needs};
+use super::schema_model::{
+    ID, Key, MapSchema, MinKeys, STRATEGY, TEXT, ValueKind, optional, required,
+};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{
-    AttributeName, AttributeType, BUCKETS, Bucket, Context, Definition, Flag, IdSet, Identity, MAX_UNIT_BYTES, Members,
-    Resolution, Rule, Segment, SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Truth, Value, Witness,
-    evaluate_before,
+    AttributeName, AttributeType, BUCKETS, Bucket, Context, Definition, EvaluationTracer, Flag,
+    IdSet, Identity, MAX_UNIT_BYTES, MatchResult, Members, Resolution, Rule, Segment, SegmentKey,
+    Segments, ServerAuth, Step, Strategy, TargetingKey, Value, evaluate_traced,
 };
 
-const USER: Key = may("user", Holds::Text(0, MAX_UNIT_BYTES), "The targeting key.");
-const BUCKET: Key = may("bucket", Holds::Whole(0, BUCKETS - 1), "Pretend the user falls into this bucket.");
-const SEGMENTS: Key = may(
+const USER: Key = optional("user", ValueKind::Text(0, MAX_UNIT_BYTES), "The targeting key.");
+const BUCKET: Key = optional(
+    "bucket",
+    ValueKind::Whole(0, BUCKETS - 1),
+    "Pretend the user falls into this bucket.",
+);
+const SEGMENTS: Key = optional(
     "segments",
-    Holds::List(&Holds::Pattern(SegmentKey::PATTERN), MAX_CASES),
+    ValueKind::List(&ValueKind::Pattern(SegmentKey::PATTERN), MAX_CASES),
     "The segments the user is in, whatever their files say.",
 );
-const WITH: Key = may("with", Holds::Attributes, "Attributes, as a caller would send them.");
-const IDENTITY: Key =
-    may("identity", Holds::Words(|| IDENTITIES.map(|(word, _)| word).to_vec()), "Who vouches for them (verified).");
-const EXPECT: Key = needs("expect", STRATEGY, "The strategy the user must get.");
-const BY: Key = may("by", ID, "The step that must have decided, or the name of a rule.");
-const NAME: Key = may("name", TEXT, "What the case is called, for people.");
-const EACH: Key = may("each", Holds::Choices, "One case for each value of an attribute.");
+const WITH: Key =
+    optional("with", ValueKind::Attributes, "Attributes, as a caller would send them.");
+const IDENTITY: Key = optional(
+    "identity",
+    ValueKind::Words(|| IDENTITIES.map(|(word, _)| word).to_vec()),
+    "Who vouches for them (verified).",
+);
+const EXPECT: Key = required("expect", STRATEGY, "The strategy the user must get.");
+const BY: Key = optional("by", ID, "The step that must have decided, or the name of a rule.");
+const NAME: Key = optional("name", TEXT, "What the case is called, for people.");
+const EACH: Key = optional("each", ValueKind::Choices, "One case for each value of an attribute.");
 
 /// An entry of `tests`.
-pub const CASE: Shape =
-    Shape { what: "a test", keys: &[USER, BUCKET, SEGMENTS, WITH, IDENTITY, EXPECT, BY], least: Least::Nothing };
+pub const CASE: MapSchema = MapSchema {
+    what: "a test",
+    keys: &[USER, BUCKET, SEGMENTS, WITH, IDENTITY, EXPECT, BY],
+    least: MinKeys::Nothing,
+};
 /// An entry of a table's `cases`.
-pub const CASE_OF_TABLE: Shape =
-    Shape { what: "a case", keys: &[NAME, EACH, USER, BUCKET, SEGMENTS, WITH, IDENTITY, EXPECT, BY], least: Least::Nothing };
+pub const CASE_OF_TABLE: MapSchema = MapSchema {
+    what: "a case",
+    keys: &[NAME, EACH, USER, BUCKET, SEGMENTS, WITH, IDENTITY, EXPECT, BY],
+    least: MinKeys::Nothing,
+};
 const IDENTITIES: [(&str, Identity); 3] =
     [("verified", Identity::Verified), ("server", Identity::Server), ("plain", Identity::Plain)];
 
@@ -58,7 +75,7 @@ impl Tested<'_> {
 /// One test of a flag.
 #[derive(Debug)]
 pub struct Case {
-    place: Place,
+    place: SourceSpan,
     /// What a table calls it.
     name: Option<String>,
     user: Option<String>,
@@ -84,7 +101,9 @@ pub fn read_tests(d: &mut Decoder, node: Option<&Node>, tested: Tested) -> Vec<C
     let items = node.and_then(|node| d.list(node, "`tests`", MAX_CASES)).unwrap_or_default();
     items
         .iter()
-        .flat_map(|item| d.record(item, &CASE).map(|record| case(d, item.place, record, tested, &Vec::new())))
+        .flat_map(|item| {
+            d.record(item, &CASE).map(|record| case(d, item.place, record, tested, &Vec::new()))
+        })
         .flatten()
         .collect()
 }
@@ -94,11 +113,18 @@ pub fn read_cases(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<Case> {
     let mut cases = Vec::new();
     for item in d.list(node, "`cases`", MAX_CASES).unwrap_or_default() {
         let Some(record) = d.record(item, &CASE_OF_TABLE) else { continue };
-        for attributes in record.get("each").map_or_else(|| vec![Vec::new()], |node| each(d, node, tested)) {
+        for attributes in
+            record.get("each").map_or_else(|| vec![Vec::new()], |node| each(d, node, tested))
+        {
             cases.extend(case(d, item.place, record, tested, &attributes));
         }
         if cases.len() > MAX_CASES {
-            d.report(item.place, Code::TooMany, format!("`each` makes more than {MAX_CASES} cases"), None);
+            d.report(
+                item.place,
+                Code::TooMany,
+                format!("`each` makes more than {MAX_CASES} cases"),
+                None,
+            );
             break;
         }
     }
@@ -114,10 +140,16 @@ fn each(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<OwnedAttributes> {
         let values = d.list(node, "what `each` runs through", MAX_CASES);
         if values.is_some_and(|values| values.is_empty()) {
             let hint = Some("give it at least one value, or remove it".to_owned());
-            d.report(node.place, Code::EmptyEntry, "`each` has nothing to run through: the case would never be run", hint);
+            d.report(
+                node.place,
+                Code::EmptyEntry,
+                "`each` has nothing to run through: the case would never be run",
+                hint,
+            );
         }
         let values = values.unwrap_or_default();
-        let values: OwnedAttributes = values.iter().filter_map(|value| attribute(d, name, value, tested)).collect();
+        let values: OwnedAttributes =
+            values.iter().filter_map(|value| attribute(d, name, value, tested)).collect();
         let longer = combinations.iter().flat_map(|combination: &OwnedAttributes| {
             values.iter().map(|value| combination.iter().chain([value]).cloned().collect())
         });
@@ -129,24 +161,40 @@ fn each(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<OwnedAttributes> {
     combinations
 }
 
-fn case(d: &mut Decoder, place: Place, record: Record, tested: Tested, each: &OwnedAttributes) -> Option<Case> {
+fn case(
+    d: &mut Decoder,
+    place: SourceSpan,
+    record: Mapping,
+    tested: Tested,
+    each: &OwnedAttributes,
+) -> Option<Case> {
     let user = record.get("user").and_then(|node| user(d, node));
-    let named = record.get("segments").and_then(|node| d.list(node, "`segments`", MAX_CASES)).unwrap_or_default();
+    let named = record
+        .get("segments")
+        .and_then(|node| d.list(node, "`segments`", MAX_CASES))
+        .unwrap_or_default();
     if let (false, None) = (named.is_empty(), &user) {
         let message = "a test that names `segments` needs a `user` to be in them";
         d.report(record.place, Code::BadCase, message, Some("add `user: x`".into()));
     }
-    let mut attributes = record.get("with").map(|node| attributes(d, node, tested)).unwrap_or_default();
+    let mut attributes =
+        record.get("with").map(|node| attributes(d, node, tested)).unwrap_or_default();
     // `each` speaks last: what `with` says of the same attribute is the rule it varies.
     attributes.retain(|(name, _)| each.iter().all(|(other, _)| other != name));
     attributes.extend(each.iter().cloned());
     Some(Case {
         place,
         name: record.get("name").and_then(|node| d.text(node, "`name`")),
-        bucket: record.get("bucket").and_then(|node| d.integer(node, "`bucket`", 0..=BUCKETS - 1)).and_then(Bucket::new),
+        bucket: record
+            .get("bucket")
+            .and_then(|node| d.integer(node, "`bucket`", 0..=BUCKETS - 1))
+            .and_then(Bucket::new),
         segments: named.iter().filter_map(|node| segment(d, node, tested)).collect(),
         attributes,
-        identity: record.get("identity").and_then(|node| identity(d, node)).unwrap_or(Identity::Verified),
+        identity: record
+            .get("identity")
+            .and_then(|node| identity(d, node))
+            .unwrap_or(Identity::Verified),
         by: record.get("by").and_then(|node| by(d, node, tested.rules)),
         expect: record.get("expect").and_then(|node| d.strategy(node, "`expect`"))?,
         user,
@@ -167,14 +215,20 @@ fn segment(d: &mut Decoder, node: &Node, tested: Tested) -> Option<SegmentKey> {
     if !tested.segments.contains(&key) {
         let names = tested.segments.iter().map(SegmentKey::as_str);
         let hint = d.similar(key.as_str(), names).map(|name| format!("did you mean `{name}`?"));
-        d.report(node.place, Code::BadCase, format!("the flag names no segment `{key}`: being in it changes nothing"), hint);
+        d.report(
+            node.place,
+            Code::BadCase,
+            format!("the flag names no segment `{key}`: being in it changes nothing"),
+            hint,
+        );
     }
     Some(key)
 }
 
 fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
     let text = d.scalar(node, "`identity`")?;
-    let identity = IDENTITIES.into_iter().find(|(word, _)| *word == text).map(|(_, identity)| identity);
+    let identity =
+        IDENTITIES.into_iter().find(|(word, _)| *word == text).map(|(_, identity)| identity);
     if identity.is_none() {
         d.report(node.place, Code::BadCase, "`identity` is `verified`, `server` or `plain`", None);
     }
@@ -184,16 +238,24 @@ fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
 fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
     let text = d.scalar(node, "`by`")?;
     // What a definition alone cannot come to is no step of a test.
-    let steps = || Step::ALL.into_iter().filter(|step| !matches!(step, Step::Stop | Step::ServerAuth | Step::ColdStart));
+    let steps = || {
+        Step::ALL
+            .into_iter()
+            .filter(|step| !matches!(step, Step::Stop | Step::ServerAuth | Step::ColdStart))
+    };
     if let Some(step) = steps().find(|step| step.as_str() == text) {
         return Some(By::Step(step));
     }
     let rule = rules.iter().position(|rule| rule.name.as_str() == text);
     if rule.is_none() {
-        let words: Vec<&str> =
-            steps().map(|step| step.as_str() as &str).chain(rules.iter().map(|rule| rule.name.as_str())).collect();
-        let hint = d.similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
-        let message = format!("`by` is a step or the name of a rule: {}", list(words.iter().copied()));
+        let words: Vec<&str> = steps()
+            .map(|step| step.as_str() as &str)
+            .chain(rules.iter().map(|rule| rule.name.as_str()))
+            .collect();
+        let hint =
+            d.similar(text, words.iter().copied()).map(|word| format!("did you mean `{word}`?"));
+        let message =
+            format!("`by` is a step or the name of a rule: {}", list(words.iter().copied()));
         d.report(node.place, Code::BadCase, message, hint);
     }
     rule.map(By::Rule)
@@ -204,23 +266,45 @@ fn attributes(d: &mut Decoder, node: &Node, tested: Tested) -> OwnedAttributes {
     entries.iter().filter_map(|(name, value)| attribute(d, name, value, tested)).collect()
 }
 
-/// An attribute as a caller would send it, in the JSON type the declaration asks for. A text that does not fit its type stays a
-/// text, so that a test can ask what becomes of it.
-fn attribute(d: &mut Decoder, name: &Name, node: &Node, tested: Tested) -> Option<(Cow<'static, str>, Value<'static>)> {
+/// An attribute as a caller would send it, in the JSON type the declaration asks for. A text that
+/// does not fit its type stays a text, so that a test can ask what becomes of it.
+fn attribute(
+    d: &mut Decoder,
+    name: &Name,
+    node: &Node,
+    tested: Tested,
+) -> Option<(Cow<'static, str>, Value<'static>)> {
     let needs_declaring = !matches!(&*name.text, "email" | "email_verified");
     let kind = tested.attribute(&name.text).filter(|_| needs_declaring);
     if kind.is_none() && needs_declaring {
-        let names = tested.attributes.iter().map(|(name, _)| name.as_str()).chain(["email", "email_verified"]);
+        let names = tested
+            .attributes
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .chain(["email", "email_verified"]);
         let hint = d.similar(&name.text, names).map(|meant| format!("did you mean `{meant}`?"));
-        d.report(name.place, Code::UnknownAttribute, format!("{} is not declared", quoted(&name.text)), hint);
+        d.report(
+            name.place,
+            Code::UnknownAttribute,
+            format!("{} is not declared", quoted(&name.text)),
+            hint,
+        );
     }
-    let Kind::Scalar { text, plain } = &node.kind else { return d.wrong_type(node, "an attribute is a single value") };
-    let value = if node.is_null() { Value::Null } else { typed_value(text, *plain, kind, &name.text) };
+    let Kind::Scalar { text, plain } = &node.kind else {
+        return d.wrong_type(node, "an attribute is a single value");
+    };
+    let value =
+        if node.is_null() { Value::Null } else { typed_value(text, *plain, kind, &name.text) };
     Some((Cow::Owned(name.text.to_string()), value))
 }
 
 /// A text as the JSON value its declared type asks for, or as a text where it does not fit.
-pub fn typed_value(text: &str, plain: bool, kind: Option<&AttributeType>, name: &str) -> Value<'static> {
+pub fn typed_value(
+    text: &str,
+    plain: bool,
+    kind: Option<&AttributeType>,
+    name: &str,
+) -> Value<'static> {
     let boolean = match (plain, text) {
         (true, "true") => Some(Value::Bool(true)),
         (true, "false") => Some(Value::Bool(false)),
@@ -237,22 +321,35 @@ pub fn typed_value(text: &str, plain: bool, kind: Option<&AttributeType>, name: 
 
 impl Case {
     /// The finding of a case that fails. `empty` are the definition's segments with nobody in them.
-    pub fn run(&self, file: &str, definition: &Arc<Definition>, empty: &[Arc<Segment>]) -> Option<Finding> {
+    pub fn run(
+        &self,
+        file: &str,
+        definition: &Arc<Definition>,
+        empty: &[Arc<Segment>],
+    ) -> Option<Finding> {
         let flag = Flag::as_written(definition.clone(), self.pretended_segments(empty));
         // A key that is too long was refused with the file.
         let user = self.user.as_deref().and_then(|user| TargetingKey::parse(user).ok().flatten());
         let context = Context::new(self.identity, user, &self.attributes);
         let mut matched = MatchedRule(None);
-        let answer = evaluate_before(&flag, &context, ServerAuth::Off, self.bucket, &mut matched);
+        let answer = evaluate_traced(&flag, &context, ServerAuth::Off, self.bucket, &mut matched);
         let by = self.by.as_ref().is_none_or(|by| match by {
             By::Step(step) => answer.step == *step,
             By::Rule(index) => answer.step == Step::Rule && matched.0 == Some(*index),
         });
-        (answer.strategy != self.expect || !by).then(|| self.failure(file, definition, answer, matched.0))
+        (answer.strategy != self.expect || !by)
+            .then(|| self.failure(file, definition, answer, matched.0))
     }
 
-    fn failure(&self, file: &str, definition: &Definition, answer: Resolution, matched: Option<usize>) -> Finding {
-        let name_of = |index: usize| definition.rules.get(index).map_or("?", |rule| rule.name.as_str());
+    fn failure(
+        &self,
+        file: &str,
+        definition: &Definition,
+        answer: Resolution,
+        matched: Option<usize>,
+    ) -> Finding {
+        let name_of =
+            |index: usize| definition.rules.get(index).map_or("?", |rule| rule.name.as_str());
         let expected_by = match self.by {
             Some(By::Step(step)) => format!(" by {step}"),
             Some(By::Rule(index)) => format!(" by {}", name_of(index)),
@@ -263,7 +360,10 @@ impl Case {
             (step, _) => step.as_str(),
         };
         let name = self.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        let message = format!("test failed{name}: expected {}{expected_by}, got {} by {got_by}", self.expect, answer.strategy);
+        let message = format!(
+            "test failed{name}: expected {}{expected_by}, got {} by {got_by}",
+            self.expect, answer.strategy
+        );
         Finding { place: Some(self.place), ..Finding::of_file(file, Code::FailedTest, message) }
     }
 
@@ -286,9 +386,9 @@ impl Case {
 /// Remembers which rule matched.
 struct MatchedRule(Option<usize>);
 
-impl Witness for MatchedRule {
-    fn saw(&mut self, step: Step, index: Option<usize>, truth: Truth) {
-        if step == Step::Rule && truth == Truth::True {
+impl EvaluationTracer for MatchedRule {
+    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult) {
+        if step == Step::Rule && truth == MatchResult::True {
             self.0 = index;
         }
     }

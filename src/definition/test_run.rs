@@ -1,17 +1,18 @@
-//! One part of a flag's tests as work to be done: the tests of its own file, or one table, against one form of the flag.
+//! One part of a flag's tests as work to be done: the tests of its own file, or one table, against
+//! one form of the flag.
 //!
-//! It is done in steps of bounded size by whoever has a thread for it, so nothing here waits, and a run that nobody wants any more is simply
-//! dropped between two steps.
+//! It is done in steps of bounded size by whoever has a thread for it, so nothing here waits, and a
+//! run that nobody wants any more is simply dropped between two steps.
 
 use std::sync::Arc;
 
 use super::finding::Finding;
 use super::limits::MAX_FINDINGS;
-use super::table::Table;
 use super::test_case::Case;
+use super::test_table::Table;
 use crate::flag::{
-    Comparison, Condition, Definition, Entry, FlagKey, Members, NumberTest, Part, Segment, SegmentKey, Test, TextTest,
-    VersionTest,
+    Clause, Comparison, Condition, Definition, Entry, FlagKey, Members, NumberPredicate, Predicate,
+    Segment, SegmentKey, TextPredicate, VersionPredicate,
 };
 
 /// Tests to run, or run in part.
@@ -174,8 +175,15 @@ impl Begun {
                 (cases.into(), findings)
             }
         };
-        let nobody = |key: &SegmentKey| Arc::new(Segment { key: key.clone(), members: Members::default() });
-        Begun { cases, next: 0, failures: 0, findings, empty: definition.segments.iter().map(nobody).collect() }
+        let nobody =
+            |key: &SegmentKey| Arc::new(Segment { key: key.clone(), members: Members::default() });
+        Begun {
+            cases,
+            next: 0,
+            failures: 0,
+            findings,
+            empty: definition.segments.iter().map(nobody).collect(),
+        }
     }
 
     /// Of a table that fails in all its cases the first are told, and no more are run.
@@ -187,7 +195,8 @@ impl Begun {
 /// What one case costs at most: everything that the flag may compare with.
 pub fn checks_a_case(definition: &Definition) -> u64 {
     let of_entry = |entry: &Entry| {
-        1 + entry.who.as_ref().map_or(0, |who| who.segments.len() as u64) + entry.when.as_ref().map_or(0, of_condition)
+        1 + entry.who.as_ref().map_or(0, |who| who.segments.len() as u64)
+            + entry.when.as_ref().map_or(0, of_condition)
     };
     let entries: u64 = definition.deny.iter().chain(&definition.allow).map(of_entry).sum();
     let rules: u64 = definition.rules.iter().map(|rule| of_condition(&rule.when)).sum();
@@ -198,32 +207,32 @@ fn of_condition(condition: &Condition) -> u64 {
     condition.parts.iter().map(of_part).sum()
 }
 
-fn of_part(part: &Part) -> u64 {
+fn of_part(part: &Clause) -> u64 {
     match part {
-        Part::Attribute { comparison, .. } => match comparison {
+        Clause::Attribute { comparison, .. } => match comparison {
             Comparison::Text(test) | Comparison::Email(test) => of_test(test, &|test| match test {
-                TextTest::AnyOf(any) => any.len(),
-                TextTest::StartsWith(_) | TextTest::EndsWith(_) => 1,
+                TextPredicate::AnyOf(any) => any.len(),
+                TextPredicate::StartsWith(_) | TextPredicate::EndsWith(_) => 1,
             }),
             Comparison::Number(test) => of_test(test, &|test| match test {
-                NumberTest::AnyOf(any) => any.len(),
-                NumberTest::Below(_) | NumberTest::AtLeast(_) => 1,
+                NumberPredicate::AnyOf(any) => any.len(),
+                NumberPredicate::Below(_) | NumberPredicate::AtLeast(_) => 1,
             }),
             Comparison::Version(test) => of_test(test, &|test| match test {
-                VersionTest::AnyOf(any) => any.len(),
-                VersionTest::Below(_) | VersionTest::AtLeast(_) => 1,
+                VersionPredicate::AnyOf(any) => any.len(),
+                VersionPredicate::Below(_) | VersionPredicate::AtLeast(_) => 1,
             }),
             Comparison::Boolean(test) => of_test(test, &|_| 1),
         },
-        Part::Segment(any) => any.len() as u64,
-        Part::Not(condition) => 1 + of_condition(condition),
+        Clause::Segment(any) => any.len() as u64,
+        Clause::Not(condition) => 1 + of_condition(condition),
     }
 }
 
-fn of_test<T>(test: &Test<T>, values: &impl Fn(&T) -> usize) -> u64 {
+fn of_test<T>(test: &Predicate<T>, values: &impl Fn(&T) -> usize) -> u64 {
     match test {
-        Test::One(test) => values(test) as u64,
-        Test::All(tests) => tests.iter().map(|test| of_test(test, values)).sum(),
-        Test::Not(test) => of_test(test, values),
+        Predicate::One(test) => values(test) as u64,
+        Predicate::All(tests) => tests.iter().map(|test| of_test(test, values)).sum(),
+        Predicate::Not(test) => of_test(test, values),
     }
 }

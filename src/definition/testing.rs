@@ -1,13 +1,14 @@
-//! How a library tests its flags: which tests are still to be run, what came of them, and what is promoted by that.
+//! How a library tests its flags: which tests are still to be run, what came of them, and what is
+//! promoted by that.
 //!
-//! A new form goes live when its own tests and all tables about its flag have passed, and other flags do not wait for it. A form that is live
-//! stays live whatever a changed table says of it.
+//! A new form goes live when its own tests and all tables about its flag have passed, and other
+//! flags do not wait for it. A form that is live stays live whatever a changed table says of it.
 
 use std::sync::Arc;
 
-use super::finding::{Finding, Place};
+use super::definition_set::DefinitionSet;
+use super::finding::{Finding, SourceSpan};
 use super::flag_file::FlagFile;
-use super::library::Library;
 use super::limits::MAX_TABLES_OF_FLAG;
 use super::test_run::TestRun;
 use super::trial::{Progress, Tables, Trial};
@@ -17,7 +18,7 @@ use crate::flag::{Definition, FlagKey, SegmentKey};
 #[derive(Debug)]
 pub struct Candidate {
     /// Where each of the definition's segments is first named.
-    pub segment_uses: Vec<(SegmentKey, Place)>,
+    pub segment_uses: Vec<(SegmentKey, SourceSpan)>,
     /// Whether all of them exist.
     pub is_linked: bool,
     pub trial: Trial,
@@ -41,22 +42,28 @@ impl Candidate {
     }
 }
 
-impl Library {
-    /// The tests that are still to be run, of new forms and of those in force. Each is given back with [`take_tests`](Library::take_tests).
+impl DefinitionSet {
+    /// The tests that are still to be run, of new forms and of those in force. Each is given back
+    /// with [`take_tests`](DefinitionSet::take_tests).
     pub fn pending_tests(&self) -> Vec<TestRun> {
         let live = self.tables_of.keys().filter_map(|key| self.live.get(key));
-        let mut runs: Vec<TestRun> = live.flat_map(|trial| trial.missing(&self.tables_about(trial.flag()))).collect();
+        let mut runs: Vec<TestRun> =
+            live.flat_map(|trial| trial.missing(&self.tables_about(trial.flag()))).collect();
         for (key, trial) in self.candidates() {
             // What tables say of a form that means the same as the live one, they say of both.
-            let is_shared = self.live.get(key).is_some_and(|live| Arc::ptr_eq(live.definition(), trial.definition()));
+            let is_shared = self
+                .live
+                .get(key)
+                .is_some_and(|live| Arc::ptr_eq(live.definition(), trial.definition()));
             let missing = trial.missing(&self.tables_about(key)).into_iter();
             runs.extend(missing.filter(|run| !is_shared || run.is_of_the_flags_file()));
         }
         runs
     }
 
-    /// Takes in what came of a run. Says whether all tests of the flag have run by that, so that it may have gone live and what is wrong with
-    /// it is known. What nobody waits for any more changes nothing.
+    /// Takes in what came of a run. Says whether all tests of the flag have run by that, so that it
+    /// may have gone live and what is wrong with it is known. What nobody waits for any more
+    /// changes nothing.
     pub fn take_tests(&mut self, run: &TestRun) -> bool {
         let key = run.flag();
         let of_live = self.live.get_mut(key).is_some_and(|live| live.take(run));
@@ -70,14 +77,23 @@ impl Library {
         self.candidates().filter_map(|(flag, trial)| {
             let tables = self.tables_about(flag);
             let waits = !trial.missing(&tables).is_empty();
-            waits.then(|| Waiting { flag, definition: trial.definition(), progress: trial.progress(&tables) })
+            waits.then(|| Waiting {
+                flag,
+                definition: trial.definition(),
+                progress: trial.progress(&tables),
+            })
         })
     }
 
     /// How many tests a flag has, in its file and in tables.
     pub fn cases(&self, key: &str) -> usize {
         let live = self.live.get(key);
-        let newest = self.flags.get(key).and_then(|slot| slot.candidate.as_ref()).map(|candidate| &candidate.trial).or(live);
+        let newest = self
+            .flags
+            .get(key)
+            .and_then(|slot| slot.candidate.as_ref())
+            .map(|candidate| &candidate.trial)
+            .or(live);
         newest.map_or(0, Trial::own_cases) + live.map_or(0, Trial::cases_of_tables)
     }
 
@@ -94,7 +110,8 @@ impl Library {
         self.live = live;
     }
 
-    /// Runs what costs no more than so many checks in all, the cheapest first, and promotes what has passed.
+    /// Runs what costs no more than so many checks in all, the cheapest first, and promotes what
+    /// has passed.
     pub(super) fn test_at_once(&mut self, mut checks: u64) {
         let mut runs = self.pending_tests();
         runs.sort_by_key(TestRun::checks_left);
@@ -123,11 +140,16 @@ impl Library {
         for (path, slot) in &self.tables {
             findings.extend(slot.findings.iter().cloned());
             let table = slot.good.as_ref().filter(|_| slot.findings.is_empty());
-            findings.extend(table.filter(|table| !self.flags.contains_key(table.flag())).map(|table| table.without_flag(path)));
+            findings.extend(
+                table
+                    .filter(|table| !self.flags.contains_key(table.flag()))
+                    .map(|table| table.without_flag(path)),
+            );
         }
         for (key, trial) in self.live.iter().filter(|(key, _)| self.tables_of.contains_key(*key)) {
             // What is wrong with a table's file is told, and nothing of what the table said before.
-            let is_sound = |path: &str| self.tables.get(path).is_some_and(|slot| slot.findings.is_empty());
+            let is_sound =
+                |path: &str| self.tables.get(path).is_some_and(|slot| slot.findings.is_empty());
             let of_tables = trial.findings_of_tables(&self.tables_about(key)).into_iter();
             findings.extend(of_tables.filter(|finding| is_sound(&finding.file)));
         }
@@ -138,9 +160,15 @@ impl Library {
     fn settle(&mut self, key: &FlagKey) -> bool {
         let tables = self.tables_about(key);
         let is_tested = |trial: &Trial| trial.missing(&tables).is_empty();
-        let candidate = self.flags.get(key).and_then(|slot| slot.candidate.as_ref()).filter(|candidate| candidate.is_linked);
+        let candidate = self
+            .flags
+            .get(key)
+            .and_then(|slot| slot.candidate.as_ref())
+            .filter(|candidate| candidate.is_linked);
         let (is_decided, passes) = match candidate {
-            Some(candidate) => (is_tested(&candidate.trial), candidate.trial.refusals(&tables).is_empty()),
+            Some(candidate) => {
+                (is_tested(&candidate.trial), candidate.trial.refusals(&tables).is_empty())
+            }
             None => (true, false),
         };
         let is_live_tested = self.live.get(key).is_none_or(is_tested);

@@ -1,61 +1,85 @@
 //! Reads `transports:` and `client:`: what a client is told beside the strategy's name.
 
-use super::decode::{Decoder, Record, list};
+use super::decode::{Decoder, Mapping, list};
 use super::finding::Code;
 use super::limits::MAX_RETRIES;
-use super::shape::{DURATION, Holds, Least, Shape, TEXT, may};
+use super::schema_model::{DURATION, MapSchema, MinKeys, TEXT, ValueKind, optional};
 use super::tree::{Kind, Node};
-use crate::flag::{Polling, Realtime, RealtimeKind, Transports, Validity};
+use crate::flag::{CachePolicy, Polling, Realtime, RealtimeKind, Transports};
 use std::time::Duration;
 
 /// `transports:`.
-pub const TRANSPORTS: Shape = Shape {
+pub const TRANSPORTS: MapSchema = MapSchema {
     what: "`transports`",
     keys: &[
-        may("polling", Holds::Record(&POLLING), "How a client polls."),
-        may("realtime-v2", Holds::Record(&REALTIME), "How a client connects in realtime."),
+        optional("polling", ValueKind::Record(&POLLING), "How a client polls."),
+        optional("realtime-v2", ValueKind::Record(&REALTIME), "How a client connects in realtime."),
     ],
-    least: Least::Nothing,
+    least: MinKeys::Nothing,
 };
-const POLLING: Shape = Shape {
+const POLLING: MapSchema = MapSchema {
     what: "the `polling` transport",
     keys: &[
-        may("url", TEXT, "A template, or an address of the application's own."),
-        may("start", DURATION, "The first wait between two polls (4s)."),
-        may("min", DURATION, "The shortest wait (3s)."),
-        may("max", DURATION, "The longest wait (15s)."),
-        may("factor", Holds::Number(1, 10), "By how much an idle client's wait grows (1.5)."),
-        may("dedupe", DURATION, "How long an event's id is remembered to drop repeats (2s)."),
-        may("limit", Holds::Whole(1, MAX_EVENTS), "Events an answer carries at most (50)."),
+        optional("url", TEXT, "A template, or an address of the application's own."),
+        optional("start", DURATION, "The first wait between two polls (4s)."),
+        optional("min", DURATION, "The shortest wait (3s)."),
+        optional("max", DURATION, "The longest wait (15s)."),
+        optional(
+            "factor",
+            ValueKind::Number(1, 10),
+            "By how much an idle client's wait grows (1.5).",
+        ),
+        optional("dedupe", DURATION, "How long an event's id is remembered to drop repeats (2s)."),
+        optional(
+            "limit",
+            ValueKind::Whole(1, MAX_EVENTS),
+            "Events an answer carries at most (50).",
+        ),
     ],
-    least: Least::Nothing,
+    least: MinKeys::Nothing,
 };
-const REALTIME: Shape = Shape {
+const REALTIME: MapSchema = MapSchema {
     what: "the `realtime-v2` transport",
     keys: &[
-        may("kind", Holds::Words(|| RealtimeKind::ALL.map(RealtimeKind::as_str).to_vec()), "The protocol (sse)."),
-        may("url", TEXT, "A template, or an address of the application's own."),
-        may("token_ttl", DURATION, "How long a token lives (10m)."),
-        may("retry", Holds::List(&DURATION, MAX_RETRIES), "The waits between attempts to connect, in order."),
+        optional(
+            "kind",
+            ValueKind::Words(|| RealtimeKind::ALL.map(RealtimeKind::as_str).to_vec()),
+            "The protocol (sse).",
+        ),
+        optional("url", TEXT, "A template, or an address of the application's own."),
+        optional("token_ttl", DURATION, "How long a token lives (10m)."),
+        optional(
+            "retry",
+            ValueKind::List(&DURATION, MAX_RETRIES),
+            "The waits between attempts to connect, in order.",
+        ),
     ],
-    least: Least::Nothing,
+    least: MinKeys::Nothing,
 };
 /// `client:`.
-pub const CLIENT: Shape = Shape {
+pub const CLIENT: MapSchema = MapSchema {
     what: "`client`",
     keys: &[
-        may("valid_for", DURATION, "Ask again after this long (60s)."),
-        may("stale_if_error", DURATION, "Keep the answer this long while asking fails (1d)."),
-        may("enter_spread", DURATION, "Spread the first poll over this long when realtime is left (5s)."),
+        optional("valid_for", DURATION, "Ask again after this long (60s)."),
+        optional("stale_if_error", DURATION, "Keep the answer this long while asking fails (1d)."),
+        optional(
+            "enter_spread",
+            DURATION,
+            "Spread the first poll over this long when realtime is left (5s).",
+        ),
     ],
-    least: Least::Nothing,
+    least: MinKeys::Nothing,
 };
 /// The most events a flag may let an answer carry.
 const MAX_EVENTS: u32 = 1_000;
 
-pub fn read_transports(d: &mut Decoder, transports: Option<&Node>, client: Option<&Node>) -> Transports {
+pub fn read_transports(
+    d: &mut Decoder,
+    transports: Option<&Node>,
+    client: Option<&Node>,
+) -> Transports {
     let record = transports.and_then(|node| d.record(node, &TRANSPORTS));
-    let part = |key| record.and_then(|record: Record| record.get(key));
+    let part = |key| record.and_then(|record: Mapping| record.get(key));
     Transports {
         polling: part("polling").and_then(|node| polling(d, node)).unwrap_or_default(),
         realtime: part("realtime-v2").and_then(|node| realtime(d, node)).unwrap_or_default(),
@@ -72,15 +96,29 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
         start: duration(d, record, "start", usual.start),
         min: duration(d, record, "min", usual.min),
         max: duration(d, record, "max", usual.max),
-        factor_thousandths: record.get("factor").and_then(|node| factor(d, node)).unwrap_or(usual.factor_thousandths),
+        factor_thousandths: record
+            .get("factor")
+            .and_then(|node| factor(d, node))
+            .unwrap_or(usual.factor_thousandths),
         dedupe: duration(d, record, "dedupe", usual.dedupe),
-        limit: record.get("limit").and_then(|node| d.integer(node, "`limit`", 1..=MAX_EVENTS)).unwrap_or(usual.limit),
+        limit: record
+            .get("limit")
+            .and_then(|node| d.integer(node, "`limit`", 1..=MAX_EVENTS))
+            .unwrap_or(usual.limit),
     };
     // An interval that could not be read stands for its default here; of that nothing follows.
     let sound = d.count() == found;
-    if sound && (polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max) {
-        let hint = "`min` is above zero, `start` at least `min` and `max` at least `start`".to_owned();
-        d.report(record.place, Code::BadDuration, "the polling intervals are out of order", Some(hint));
+    if sound
+        && (polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max)
+    {
+        let hint =
+            "`min` is above zero, `start` at least `min` and `max` at least `start`".to_owned();
+        d.report(
+            record.place,
+            Code::BadDuration,
+            "the polling intervals are out of order",
+            Some(hint),
+        );
     }
     Some(polling)
 }
@@ -94,22 +132,26 @@ fn realtime(d: &mut Decoder, node: &Node) -> Option<Realtime> {
         token_ttl: duration(d, record, "token_ttl", usual.token_ttl),
         retry: match record.get("retry").map(|node| d.list(node, "`retry`", MAX_RETRIES)) {
             None => usual.retry,
-            Some(waits) => waits.unwrap_or_default().iter().filter_map(|node| d.duration(node, "a wait")).collect(),
+            Some(waits) => waits
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|node| d.duration(node, "a wait"))
+                .collect(),
         },
     })
 }
 
-fn validity(d: &mut Decoder, node: &Node) -> Option<Validity> {
+fn validity(d: &mut Decoder, node: &Node) -> Option<CachePolicy> {
     let record = d.record(node, &CLIENT)?;
-    let usual = Validity::default();
-    Some(Validity {
+    let usual = CachePolicy::default();
+    Some(CachePolicy {
         valid_for: duration(d, record, "valid_for", usual.valid_for),
         stale_if_error: duration(d, record, "stale_if_error", usual.stale_if_error),
         enter_spread: duration(d, record, "enter_spread", usual.enter_spread),
     })
 }
 
-fn duration(d: &mut Decoder, record: Record, key: &str, usual: Duration) -> Duration {
+fn duration(d: &mut Decoder, record: Mapping, key: &str, usual: Duration) -> Duration {
     record.get(key).and_then(|node| d.duration(node, &format!("`{key}`"))).unwrap_or(usual)
 }
 
@@ -125,15 +167,23 @@ fn kind(d: &mut Decoder, node: &Node) -> Option<RealtimeKind> {
 
 /// `1.5`, held in thousandths; from 1 to 10.
 fn factor(d: &mut Decoder, node: &Node) -> Option<u32> {
-    let Kind::Scalar { text, plain: true } = &node.kind else { return d.wrong_type(node, "`factor` is a number") };
+    let Kind::Scalar { text, plain: true } = &node.kind else {
+        return d.wrong_type(node, "`factor` is a number");
+    };
     let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+    let digits =
+        |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
     let thousandths = (digits(whole) && digits(decimals))
         .then(|| format!("{whole}{decimals:0<3}").parse().ok())
         .flatten()
         .filter(|thousandths| (1_000..=10_000).contains(thousandths));
     if thousandths.is_none() {
-        d.report(node.place, Code::BadNumber, "`factor` is a number from 1 to 10 with at most three decimals", None);
+        d.report(
+            node.place,
+            Code::BadNumber,
+            "`factor` is a number from 1 to 10 with at most three decimals",
+            None,
+        );
     }
     thousandths
 }

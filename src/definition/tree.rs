@@ -1,20 +1,21 @@
 //! YAML bytes to a tree of nodes that know their place.
 //!
-//! The grammar is `granit-parser`'s; what a flag file may use of it is decided here: one document, no anchors, aliases, merge keys
-//! or tags, no key twice, and the bounds of [`limits`](super::limits). Scalars stay the text they were written as, so `2.10` is
-//! never the number 2.1 and `NO` never a boolean; what a text means is decided where its type is known.
+//! The grammar is `granit-parser`'s; what a flag file may use of it is decided here: one document,
+//! no anchors, aliases, merge keys or tags, no key twice, and the bounds of
+//! [`limits`](super::limits). Scalars stay the text they were written as, so `2.10` is never the
+//! number 2.1 and `NO` never a boolean; what a text means is decided where its type is known.
 
 use std::collections::HashSet;
 
 use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, Span, options};
 
-use super::finding::{Code, Finding, Place};
+use super::finding::{Code, Finding, SourceSpan};
 use super::limits::{MAX_DEPTH, MAX_NODES, MAX_YAML_BYTES};
 
 /// A node and where it stands.
 #[derive(Debug, PartialEq)]
 pub struct Node {
-    pub place: Place,
+    pub place: SourceSpan,
     pub kind: Kind,
 }
 
@@ -32,7 +33,7 @@ pub enum Kind {
 /// A map's key.
 #[derive(Debug, PartialEq)]
 pub struct Name {
-    pub place: Place,
+    pub place: SourceSpan,
     pub text: Box<str>,
 }
 
@@ -53,17 +54,29 @@ impl Node {
     }
 }
 
-/// Reads the one document of a file. On failure there is exactly one finding: the reader stops at the first.
+/// Reads the one document of a file. On failure there is exactly one finding: the reader stops at
+/// the first.
 pub fn read(file: &str, bytes: &[u8]) -> Result<Node, Finding> {
     if bytes.len() > MAX_YAML_BYTES {
-        let message = format!("the file has more than {MAX_YAML_BYTES} bytes, the most a YAML file may have");
-        return Err(Finding::of_file(file, Code::TooLarge, message).with_hint("put long id lists into a `users_file`"));
+        let message =
+            format!("the file has more than {MAX_YAML_BYTES} bytes, the most a YAML file may have");
+        return Err(Finding::of_file(file, Code::TooLarge, message)
+            .with_hint("put long id lists into a `users_file`"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error.valid_up_to()))?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| not_utf8(file, bytes, error.valid_up_to()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if let Some(at) = text.find(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) {
+    if let Some(at) =
+        text.find(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
+    {
         let place = place_of_offset(text, at);
-        return Err(finding_at(file, place, Code::Binary, "a control character: this is no text file", None));
+        return Err(finding_at(
+            file,
+            place,
+            Code::Binary,
+            "a control character: this is no text file",
+            None,
+        ));
     }
     Builder::new(file, text).document()
 }
@@ -72,21 +85,37 @@ fn not_utf8(file: &str, bytes: &[u8], valid_up_to: usize) -> Finding {
     let valid = std::str::from_utf8(&bytes[..valid_up_to]).unwrap_or_default();
     let valid = valid.strip_prefix('\u{feff}').unwrap_or(valid);
     let place = place_of_offset(valid, valid.len());
-    finding_at(file, place, Code::NotUtf8, "a byte that is not UTF-8", Some("save the file as UTF-8"))
+    finding_at(
+        file,
+        place,
+        Code::NotUtf8,
+        "a byte that is not UTF-8",
+        Some("save the file as UTF-8"),
+    )
 }
 
-fn place_of_offset(text: &str, at: usize) -> Place {
+fn place_of_offset(text: &str, at: usize) -> SourceSpan {
     let (mut line, mut column) = (1, 1);
     let mut before = text[..at].chars().peekable();
     while let Some(c) = before.next() {
         let ends_line = c == '\n' || (c == '\r' && before.peek() != Some(&'\n'));
         (line, column) = if ends_line { (line + 1, 1) } else { (line, column + 1) };
     }
-    Place { line: line as u32, column: column as u32, start: at as u32, end: at as u32 }
+    SourceSpan { line: line as u32, column: column as u32, start: at as u32, end: at as u32 }
 }
 
-fn finding_at(file: &str, place: Place, code: Code, message: impl Into<String>, hint: Option<&str>) -> Finding {
-    Finding { place: Some(place), hint: hint.map(str::to_owned), ..Finding::of_file(file, code, message) }
+fn finding_at(
+    file: &str,
+    place: SourceSpan,
+    code: Code,
+    message: impl Into<String>,
+    hint: Option<&str>,
+) -> Finding {
+    Finding {
+        place: Some(place),
+        hint: hint.map(str::to_owned),
+        ..Finding::of_file(file, code, message)
+    }
 }
 
 struct Builder<'a> {
@@ -118,7 +147,12 @@ impl<'a> Builder<'a> {
                 Event::StreamStart | Event::DocumentEnd | Event::DocumentStart(..) => {}
                 _ if root.is_some() => {
                     let message = "a second document: a file holds one flag or one segment";
-                    return Err(self.finding(span, Code::SeveralDocuments, message, Some("remove the `---`")));
+                    return Err(self.finding(
+                        span,
+                        Code::SeveralDocuments,
+                        message,
+                        Some("remove the `---`"),
+                    ));
                 }
                 event => root = Some(self.node(event, span, 1)?),
             }
@@ -143,15 +177,20 @@ impl<'a> Builder<'a> {
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, the most a YAML file may have");
-            return Err(self.finding(span, Code::TooMany, message, Some("put long id lists into a `users_file`")));
+            return Err(self.finding(
+                span,
+                Code::TooMany,
+                message,
+                Some("put long id lists into a `users_file`"),
+            ));
         }
         if depth > MAX_DEPTH && !matches!(event, Event::Scalar(..)) {
             return Err(self.too_deep(span));
         }
         let (anchor, tag) = match &event {
-            Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag) => {
-                (*anchor, tag.is_some())
-            }
+            Event::Scalar(_, _, anchor, tag)
+            | Event::SequenceStart(_, anchor, tag)
+            | Event::MappingStart(_, anchor, tag) => (*anchor, tag.is_some()),
             _ => (1, false),
         };
         if anchor != 0 {
@@ -163,10 +202,17 @@ impl<'a> Builder<'a> {
         }
         if tag {
             let hint = Some("remove the `!…`; types follow from the key");
-            return Err(self.finding(span.tag_span().unwrap_or(span), Code::Tag, "tags are not allowed", hint));
+            return Err(self.finding(
+                span.tag_span().unwrap_or(span),
+                Code::Tag,
+                "tags are not allowed",
+                hint,
+            ));
         }
         let kind = match event {
-            Event::Scalar(text, style, ..) => Kind::Scalar { text: text.into(), plain: style == ScalarStyle::Plain },
+            Event::Scalar(text, style, ..) => {
+                Kind::Scalar { text: text.into(), plain: style == ScalarStyle::Plain }
+            }
             Event::SequenceStart(..) => self.list(depth)?,
             _ => self.map(depth)?,
         };
@@ -193,16 +239,34 @@ impl<'a> Builder<'a> {
             }
             let Node { place, kind } = self.node(event, span, depth + 1)?;
             let Kind::Scalar { text, plain } = kind else {
-                return Err(finding_at(self.file, place, Code::WrongType, "a key must be a single word", None));
+                return Err(finding_at(
+                    self.file,
+                    place,
+                    Code::WrongType,
+                    "a key must be a single word",
+                    None,
+                ));
             };
             if plain && &*text == "<<" {
                 let hint = Some("write the keys out");
-                return Err(finding_at(self.file, place, Code::Alias, "merge keys are not allowed", hint));
+                return Err(finding_at(
+                    self.file,
+                    place,
+                    Code::Alias,
+                    "merge keys are not allowed",
+                    hint,
+                ));
             }
             if !seen.insert(text.clone()) {
                 // Not quoted: where a list of ids was meant, it may be one.
                 let message = "this key stands here a second time";
-                return Err(finding_at(self.file, place, Code::DuplicateKey, message, Some("keep one of the two")));
+                return Err(finding_at(
+                    self.file,
+                    place,
+                    Code::DuplicateKey,
+                    message,
+                    Some("keep one of the two"),
+                ));
             }
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
@@ -213,20 +277,32 @@ impl<'a> Builder<'a> {
     fn scan_error(&self, error: &ScanError) -> Finding {
         let marker = error.marker();
         let at = marker.byte_offset().unwrap_or_default() as u32;
-        let place = Place { line: marker.line() as u32, column: marker.col() as u32 + 1, start: at, end: at };
+        let place = SourceSpan {
+            line: marker.line() as u32,
+            column: marker.col() as u32 + 1,
+            start: at,
+            end: at,
+        };
         match error.kind() {
             ErrorKind::RecursionLimitExceeded => self.too_deep(Span::empty(*marker)),
             ErrorKind::UnknownAnchor => self.alias(Span::empty(*marker)),
             _ => {
                 let text = error.to_string();
                 let message = text.split(" at char ").next().unwrap_or(&text);
-                finding_at(self.file, place, Code::Syntax, format!("not readable as YAML: {message}"), None)
+                finding_at(
+                    self.file,
+                    place,
+                    Code::Syntax,
+                    format!("not readable as YAML: {message}"),
+                    None,
+                )
             }
         }
     }
 
     fn alias(&self, span: Span) -> Finding {
-        let message = "anchors and aliases are not allowed: what a flag says stands where it is said";
+        let message =
+            "anchors and aliases are not allowed: what a flag says stands where it is said";
         self.finding(span, Code::Alias, message, Some("write the value out"))
     }
 
@@ -235,13 +311,24 @@ impl<'a> Builder<'a> {
         self.finding(span, Code::TooDeep, message, None)
     }
 
-    fn finding(&self, span: Span, code: Code, message: impl Into<String>, hint: Option<&str>) -> Finding {
+    fn finding(
+        &self,
+        span: Span,
+        code: Code,
+        message: impl Into<String>,
+        hint: Option<&str>,
+    ) -> Finding {
         finding_at(self.file, place(span), code, message, hint)
     }
 }
 
-fn place(span: Span) -> Place {
+fn place(span: Span) -> SourceSpan {
     let bytes = span.byte_range().unwrap_or(0..0);
     let column = span.start.col() as u32 + 1;
-    Place { line: span.start.line() as u32, column, start: bytes.start as u32, end: bytes.end as u32 }
+    SourceSpan {
+        line: span.start.line() as u32,
+        column,
+        start: bytes.start as u32,
+        end: bytes.end as u32,
+    }
 }

@@ -1,16 +1,17 @@
 //! One form of a flag, and what its tests have said of it so far.
 //!
-//! A test is run once: when it, or the form it is about, is another one than before. What came of it is kept until then. A budget bounds what
-//! the tests of one flag may cost in all; what is over it is not run, and counts as failed.
+//! A test is run once: when it, or the form it is about, is another one than before. What came of
+//! it is kept until then. A budget bounds what the tests of one flag may cost in all; what is over
+//! it is not run, and counts as failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::finding::{Code, Finding};
 use super::limits::{MAX_CHECKS, MAX_TABLES_OF_FLAG};
-use super::table::Table;
 use super::test_case::Case;
 use super::test_run::{Outcome, TestRun, Tests, checks_a_case};
+use super::test_table::Table;
 use crate::flag::{Definition, FlagKey};
 
 /// The tables about one flag, in the order of their paths.
@@ -47,7 +48,13 @@ impl std::fmt::Debug for Trial {
 
 impl Trial {
     pub fn new(definition: Arc<Definition>, tests: Vec<Case>) -> Trial {
-        Trial { definition, own_cases: tests.len(), tests: tests.into(), own: None, of_tables: BTreeMap::new() }
+        Trial {
+            definition,
+            own_cases: tests.len(),
+            tests: tests.into(),
+            own: None,
+            of_tables: BTreeMap::new(),
+        }
     }
 
     pub fn flag(&self) -> &FlagKey {
@@ -82,10 +89,16 @@ impl Trial {
     /// What is still to be run.
     pub fn missing(&self, tables: &Tables<'_>) -> Vec<TestRun> {
         let budget = self.budget(tables);
-        let own = (self.own.is_none() && budget.own.is_none()).then(|| Tests::Own(self.tests.clone()));
-        let of_tables = budget.within.iter().filter(|(path, table)| self.outcome_of(path, table).is_none());
-        let of_tables = of_tables.map(|(path, table)| Tests::Table { path: path.clone(), table: Arc::clone(table) });
-        own.into_iter().chain(of_tables).map(|tests| TestRun::new(self.definition.clone(), tests)).collect()
+        let own =
+            (self.own.is_none() && budget.own.is_none()).then(|| Tests::Own(self.tests.clone()));
+        let of_tables =
+            budget.within.iter().filter(|(path, table)| self.outcome_of(path, table).is_none());
+        let of_tables = of_tables
+            .map(|(path, table)| Tests::Table { path: path.clone(), table: Arc::clone(table) });
+        own.into_iter()
+            .chain(of_tables)
+            .map(|tests| TestRun::new(self.definition.clone(), tests))
+            .collect()
     }
 
     pub fn progress(&self, tables: &Tables<'_>) -> Progress {
@@ -96,28 +109,47 @@ impl Trial {
 
     /// Keeps what came of a run, if it was about this form.
     pub fn take(&mut self, run: &TestRun) -> bool {
-        let Some(outcome) = run.outcome().filter(|_| Arc::ptr_eq(run.definition(), &self.definition)) else { return false };
+        let Some(outcome) =
+            run.outcome().filter(|_| Arc::ptr_eq(run.definition(), &self.definition))
+        else {
+            return false;
+        };
         match run.tests() {
             Tests::Own(tests) if Arc::ptr_eq(tests, &self.tests) => self.own = Some(outcome),
             Tests::Own(_) => return false,
-            Tests::Table { path, table } => drop(self.of_tables.insert(path.clone(), (table.clone(), outcome))),
+            Tests::Table { path, table } => {
+                drop(self.of_tables.insert(path.clone(), (table.clone(), outcome)))
+            }
         }
         true
     }
 
     /// Forgets what tables said that are not there any more.
     pub fn forget_other_tables(&mut self, tables: &Tables<'_>) {
-        self.of_tables
-            .retain(|path, (table, _)| tables.first.iter().any(|(known, same)| known == path && Arc::ptr_eq(same, table)));
+        self.of_tables.retain(|path, (table, _)| {
+            tables.first.iter().any(|(known, same)| known == path && Arc::ptr_eq(same, table))
+        });
     }
 
-    /// Why it must not go live. A table that cannot be read is the table's own fault and refuses nothing.
+    /// Why it must not go live. A table that cannot be read is the table's own fault and refuses
+    /// nothing.
     pub fn refusals(&self, tables: &Tables<'_>) -> Vec<Finding> {
         let budget = self.budget(tables);
         let own = self.own.iter().flat_map(|outcome| &outcome.findings);
-        let of_tables = budget.within.iter().filter_map(|(path, table)| self.outcome_of(path, table));
-        let failed = of_tables.flat_map(|outcome| &outcome.findings).filter(|finding| finding.code == Code::FailedTest);
-        budget.own.iter().chain(own).chain(failed).cloned().chain(budget.over).chain(self.beyond(tables)).collect()
+        let of_tables =
+            budget.within.iter().filter_map(|(path, table)| self.outcome_of(path, table));
+        let failed = of_tables
+            .flat_map(|outcome| &outcome.findings)
+            .filter(|finding| finding.code == Code::FailedTest);
+        budget
+            .own
+            .iter()
+            .chain(own)
+            .chain(failed)
+            .cloned()
+            .chain(budget.over)
+            .chain(self.beyond(tables))
+            .collect()
     }
 
     /// What is wrong with the tables, or with what they got.
@@ -138,22 +170,31 @@ impl Trial {
     }
 
     fn outcome_of(&self, path: &str, table: &Arc<Table>) -> Option<&Outcome> {
-        self.of_tables.get(path).filter(|(same, _)| Arc::ptr_eq(same, table)).map(|(_, outcome)| outcome)
+        self.of_tables
+            .get(path)
+            .filter(|(same, _)| Arc::ptr_eq(same, table))
+            .map(|(_, outcome)| outcome)
     }
 
-    /// Which tests are run: the flag's own, then its tables in the order of their paths, while there is room for them.
+    /// Which tests are run: the flag's own, then its tables in the order of their paths, while
+    /// there is room for them.
     fn budget<'t>(&self, tables: &'t Tables<'t>) -> Budget<'t> {
         let flag = &self.definition.key;
         let a_case = checks_a_case(&self.definition);
         let mut budget = Budget { own: None, within: Vec::new(), over: Vec::new() };
         let too_many = |checks: u64, what: &str| {
-            format!("the tests of `{flag}` come to {checks} checks with {what}; {MAX_CHECKS} may be run, so it is not")
+            format!(
+                "the tests of `{flag}` come to {checks} checks with {what}; {MAX_CHECKS} may be run, so it is not"
+            )
         };
-        let hint =
-            "give it fewer cases, or the flag fewer rules: a case counts once for each thing that the flag compares with";
+        let hint = "give it fewer cases, or the flag fewer rules: a case counts once for each thing that the flag compares with";
         let mut checks = self.own_cases as u64 * a_case;
         if checks > MAX_CHECKS {
-            let finding = Finding::of_file(&format!("{flag}.yaml"), Code::TooMany, too_many(checks, "`tests`"));
+            let finding = Finding::of_file(
+                &format!("{flag}.yaml"),
+                Code::TooMany,
+                too_many(checks, "`tests`"),
+            );
             budget.own = Some(finding.with_hint(hint));
             checks = 0;
         }
@@ -163,7 +204,9 @@ impl Trial {
                 checks = with_it;
                 budget.within.push((path.clone(), *table));
             } else {
-                let finding = Finding::of_file(path, Code::TooMany, too_many(with_it, "this table")).with_hint(hint);
+                let finding =
+                    Finding::of_file(path, Code::TooMany, too_many(with_it, "this table"))
+                        .with_hint(hint);
                 budget.over.push(Finding { place: Some(table.place()), ..finding });
             }
         }

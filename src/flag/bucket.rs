@@ -1,7 +1,8 @@
 //! The frozen hash `m3x32-v1` (law 3): from a salt and a unit to one of 100,000 buckets.
 //!
-//! Integers only, no modulo, no normalising of the unit. Nothing here may ever change: a different rule is a scheme of another
-//! name. The vectors in `tests/vectors/` hold it in place for every language.
+//! Integers only, no modulo, no normalising of the unit. Nothing here may ever change: a different
+//! rule is a scheme of another name. The vectors in `tests/vectors/` hold it in place for every
+//! language.
 
 use super::key::Salt;
 use super::share::{BUCKETS, Share};
@@ -74,7 +75,8 @@ pub fn bucket(hash: u32) -> Bucket {
     Bucket(((u64::from(hash) * u64::from(BUCKETS)) >> 32) as u32)
 }
 
-/// Whether this machine hashes as the `murmur3` crate does, on fixed probes under `salt`. Run before a flag goes live.
+/// Whether this machine hashes as the `murmur3` crate does, on fixed probes under `salt`. Run
+/// before a flag goes live.
 pub fn self_test(salt: &Salt) -> bool {
     ["u", "u-1", "u-4711", "é", "00000000-0000-4000-8000-000000000000"].into_iter().all(|probe| {
         let text = format!("{salt}:{probe}");
@@ -83,8 +85,8 @@ pub fn self_test(salt: &Salt) -> bool {
     })
 }
 
-/// MurmurHash3 x86 32-bit with seed 0 (Austin Appleby, public domain algorithm), over a slice: four times as fast as the
-/// `murmur3` crate's form over `Read`, which stays the judge in [`self_test`].
+/// MurmurHash3 x86 32-bit with seed 0 (Austin Appleby, public domain algorithm), over a slice: four
+/// times as fast as the `murmur3` crate's form over `Read`, which stays the judge in [`self_test`].
 fn murmur3_x86_32(bytes: &[u8]) -> u32 {
     const C1: u32 = 0xcc9e_2d51;
     const C2: u32 = 0x1b87_3593;

@@ -1,7 +1,8 @@
 //! Who asks, and what is known of them.
 //!
-//! A [`Context`] borrows everything, so making one costs nothing. It carries how far the asker is trusted: an address counts as
-//! proof of who somebody is only when a token or a server's key stood behind it.
+//! A [`Context`] borrows everything, so making one costs nothing. It carries how far the asker is
+//! trusted: an address counts as proof of who somebody is only when a token or a server's key stood
+//! behind it.
 
 use std::borrow::Cow;
 
@@ -100,12 +101,17 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// Whoever vouches for the identity vouches for the attributes.
-    pub fn new(identity: Identity, targeting_key: Option<TargetingKey<'a>>, attributes: &'a Attributes<'a>) -> Context<'a> {
+    pub fn new(
+        identity: Identity,
+        targeting_key: Option<TargetingKey<'a>>,
+        attributes: &'a Attributes<'a>,
+    ) -> Context<'a> {
         Context { identity, targeting_key, attributes, said: &[] }
     }
 
-    /// Adds attributes nobody vouches for, as a body's beside a token. One of the same name never hides a proved one.
-    pub fn beside(self, said: &'a Attributes<'a>) -> Context<'a> {
+    /// Adds attributes nobody vouches for, as a body's beside a token. One of the same name never
+    /// hides a proved one.
+    pub fn with_unverified(self, said: &'a Attributes<'a>) -> Context<'a> {
         Context { said, ..self }
     }
 
@@ -129,7 +135,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether the attribute `email` is proof of who the asker is. What is only said proves nothing and takes no proof away.
+    /// Whether the attribute `email` is proof of who the asker is. What is only said proves nothing
+    /// and takes no proof away.
     pub fn email_is_verified(&self) -> bool {
         let claim = match named(self.attributes, "email_verified") {
             None | Some(Value::Null | Value::Bool(true)) => true,
@@ -163,7 +170,8 @@ impl Address<'_> {
         let bytes = &mut bytes[..self.text.len()];
         bytes.copy_from_slice(self.text.as_bytes());
         bytes.make_ascii_lowercase();
-        // Lowering ASCII letters leaves UTF-8 valid; the fallback is only there because the type cannot say so.
+        // Lowering ASCII letters leaves UTF-8 valid; the fallback is only there because the type
+        // cannot say so.
         with(std::str::from_utf8(bytes).unwrap_or(self.text))
     }
 }

@@ -1,19 +1,20 @@
 //! The ladder (law 4): the one place where a strategy is decided.
 //!
-//! It reads a flag and a context and nothing else: no clock, no randomness, no allocation. A [`Witness`] is told of every step,
-//! so `explain` tells its story from the very code that serves.
+//! It reads a flag and a context and nothing else: no clock, no randomness, no allocation. A
+//! [`Witness`] is told of every step, so `explain` tells its story from the very code that serves.
 
 use std::sync::Arc;
 
 use super::bucket::{Bucket, Unit, bucket, hash};
-use super::condition::{Condition, Truth};
+use super::condition::{Condition, MatchResult};
 use super::context::{Context, Value};
-use super::model::{Definition, Entry, Flag, Segments, Who};
+use super::model::{Audience, Definition, Entry, Flag, Segments};
 use super::resolution::{Reason, Resolution, Step};
 use super::segment::{Segment, Trust};
 use super::strategy::Strategy;
 
-/// Whether `realtime-v2` can be handed out at all: in server-auth mode without a token hand-off it cannot.
+/// Whether `realtime-v2` can be handed out at all: in server-auth mode without a token hand-off it
+/// cannot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServerAuth {
     #[default]
@@ -22,14 +23,14 @@ pub enum ServerAuth {
 }
 
 /// Hears what each step came to. `()` hears nothing and costs nothing.
-pub trait Witness {
+pub trait EvaluationTracer {
     /// `index` is the entry's or rule's place in its list.
-    fn saw(&mut self, step: Step, index: Option<usize>, truth: Truth);
+    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult);
 }
 
-impl Witness for () {
+impl EvaluationTracer for () {
     #[inline]
-    fn saw(&mut self, _: Step, _: Option<usize>, _: Truth) {}
+    fn record(&mut self, _: Step, _: Option<usize>, _: MatchResult) {}
 }
 
 /// Where the hash of a flag's unit falls.
@@ -43,13 +44,13 @@ pub struct Placement {
 /// The strategy of one asker, and why.
 ///
 /// ```
-/// use turnout::definition::{Contents, Library};
+/// use turnout::definition::{DefinitionSet, FlagFiles};
 /// use turnout::flag::{Context, Flag, Identity, ServerAuth, Step, Strategy, TargetingKey, evaluate};
 ///
-/// let mut library = Library::default();
+/// let mut set = DefinitionSet::default();
 /// let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 100% }\n";
-/// assert!(library.update(&Contents::of([("chat.yaml", chat)])).is_empty());
-/// let (definition, segments) = library.flags().next().unwrap().1.unwrap();
+/// assert!(set.update(&FlagFiles::of([("chat.yaml", chat)])).is_empty());
+/// let (definition, segments) = set.flags().next().unwrap().1.unwrap();
 /// let flag = Flag::as_written(definition, segments);
 ///
 /// let context = Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]);
@@ -57,97 +58,127 @@ pub struct Placement {
 /// assert_eq!((answer.strategy, answer.step), (Strategy::RealtimeV2, Step::Rollout));
 /// ```
 pub fn evaluate(flag: &Flag, context: &Context<'_>, server_auth: ServerAuth) -> Resolution {
-    evaluate_before(flag, context, server_auth, None, &mut ())
+    evaluate_traced(flag, context, server_auth, None, &mut ())
 }
 
 /// As [`evaluate`], before a witness, and with a pretended bucket if one is given.
-pub fn evaluate_before(
+pub fn evaluate_traced(
     flag: &Flag,
     context: &Context<'_>,
     server_auth: ServerAuth,
     pretend: Option<Bucket>,
-    witness: &mut impl Witness,
+    witness: &mut impl EvaluationTracer,
 ) -> Resolution {
-    let answer = climb(flag, context, pretend, witness);
-    let clamped = server_auth == ServerAuth::WithoutHandOff && answer.strategy == Strategy::RealtimeV2;
-    witness.saw(Step::ServerAuth, None, clamped.into());
+    let answer = evaluate_steps(flag, context, pretend, witness);
+    let clamped =
+        server_auth == ServerAuth::WithoutHandOff && answer.strategy == Strategy::RealtimeV2;
+    witness.record(Step::ServerAuth, None, clamped.into());
     if clamped { Resolution::fixed(Strategy::Polling, Step::ServerAuth) } else { answer }
 }
 
 /// Where the asker falls in the flag's buckets; `None` without a usable unit.
-pub fn place(definition: &Definition, context: &Context<'_>) -> Option<Placement> {
+pub fn bucket_for(definition: &Definition, context: &Context<'_>) -> Option<Placement> {
     let hash = hash(&definition.salt, unit(definition, context)?);
     Some(Placement { hash: Some(hash), bucket: bucket(hash) })
 }
 
-fn climb(flag: &Flag, context: &Context<'_>, pretend: Option<Bucket>, witness: &mut impl Witness) -> Resolution {
+fn evaluate_steps(
+    flag: &Flag,
+    context: &Context<'_>,
+    pretend: Option<Bucket>,
+    witness: &mut impl EvaluationTracer,
+) -> Resolution {
     let definition = &*flag.definition;
 
-    witness.saw(Step::Stop, None, flag.stopped.into());
+    witness.record(Step::Stop, None, flag.stopped.into());
     if flag.stopped {
         return Resolution::fixed(definition.when_stopped, Step::Stop);
     }
-    witness.saw(Step::Off, None, (!definition.enabled).into());
+    witness.record(Step::Off, None, (!definition.enabled).into());
     if !definition.enabled {
         return Resolution::fixed(definition.when_stopped, Step::Off);
     }
     let Segments::Known(segments) = &flag.segments else {
-        witness.saw(Step::Error, None, Truth::Error);
+        witness.record(Step::Error, None, MatchResult::Error);
         return Resolution::ERROR;
     };
 
-    for (step, entries, trust) in
-        [(Step::Deny, &definition.deny, Trust::Any), (Step::Allow, &definition.allow, Trust::Verified)]
-    {
+    for (step, entries, trust) in [
+        (Step::Deny, &definition.deny, Trust::Any),
+        (Step::Allow, &definition.allow, Trust::Verified),
+    ] {
         for (index, entry) in entries.iter().enumerate() {
             let truth = entry_truth(entry, context, segments, trust);
-            witness.saw(step, Some(index), truth);
+            witness.record(step, Some(index), truth);
             match truth {
-                Truth::True => return Resolution::targeted(entry.strategy, step),
-                Truth::Error => return Resolution::ERROR,
-                Truth::False | Truth::Missing => {}
+                MatchResult::True => return Resolution::targeted(entry.strategy, step),
+                MatchResult::Error => return Resolution::ERROR,
+                MatchResult::False | MatchResult::Missing => {}
             }
         }
     }
     for (index, rule) in definition.rules.iter().enumerate() {
         let truth = rule.when.truth(context, segments, Trust::Verified);
-        witness.saw(Step::Rule, Some(index), truth);
+        witness.record(Step::Rule, Some(index), truth);
         match truth {
-            Truth::True => return Resolution::targeted(rule.strategy, Step::Rule),
-            Truth::Error => return Resolution::ERROR,
-            Truth::False | Truth::Missing => {}
+            MatchResult::True => return Resolution::targeted(rule.strategy, Step::Rule),
+            MatchResult::Error => return Resolution::ERROR,
+            MatchResult::False | MatchResult::Missing => {}
         }
     }
-    roll_out(flag, context, pretend, witness)
+    evaluate_rollout(flag, context, pretend, witness)
 }
 
 /// What deny, allow and rules left over.
-fn roll_out(flag: &Flag, context: &Context<'_>, pretend: Option<Bucket>, witness: &mut impl Witness) -> Resolution {
+fn evaluate_rollout(
+    flag: &Flag,
+    context: &Context<'_>,
+    pretend: Option<Bucket>,
+    witness: &mut impl EvaluationTracer,
+) -> Resolution {
     let definition = &*flag.definition;
     let Some(split) = flag.rollout else {
-        witness.saw(Step::Default, None, Truth::True);
+        witness.record(Step::Default, None, MatchResult::True);
         return Resolution::fixed(definition.default, Step::Default);
     };
-    if let Some(sole) = split.sole(definition.default) {
-        witness.saw(Step::Rollout, None, Truth::True);
+    if let Some(sole) = split.single_strategy(definition.default) {
+        witness.record(Step::Rollout, None, MatchResult::True);
         return Resolution::fixed(sole, Step::Rollout);
     }
-    let Some(bucket) = pretend.or_else(|| place(definition, context).map(|place| place.bucket)) else {
-        witness.saw(Step::NoUnit, None, Truth::True);
-        return Resolution { strategy: definition.default.into(), step: Step::NoUnit, reason: Reason::Default };
+    let Some(bucket) =
+        pretend.or_else(|| bucket_for(definition, context).map(|place| place.bucket))
+    else {
+        witness.record(Step::NoUnit, None, MatchResult::True);
+        return Resolution {
+            strategy: definition.default.into(),
+            step: Step::NoUnit,
+            reason: Reason::Default,
+        };
     };
-    witness.saw(Step::Rollout, None, Truth::True);
-    Resolution { strategy: split.strategy(bucket, definition.default), step: Step::Rollout, reason: Reason::Split }
-}
-
-fn entry_truth(entry: &Entry, context: &Context<'_>, segments: &[Arc<Segment>], trust: Trust) -> Truth {
-    match &entry.who {
-        Some(who) if !who.contains(context, segments, trust) => Truth::False,
-        _ => entry.when.as_ref().map_or(Truth::True, |when: &Condition| when.truth(context, segments, trust)),
+    witness.record(Step::Rollout, None, MatchResult::True);
+    Resolution {
+        strategy: split.strategy(bucket, definition.default),
+        step: Step::Rollout,
+        reason: Reason::Split,
     }
 }
 
-impl Who {
+fn entry_truth(
+    entry: &Entry,
+    context: &Context<'_>,
+    segments: &[Arc<Segment>],
+    trust: Trust,
+) -> MatchResult {
+    match &entry.who {
+        Some(who) if !who.contains(context, segments, trust) => MatchResult::False,
+        _ => entry
+            .when
+            .as_ref()
+            .map_or(MatchResult::True, |when: &Condition| when.truth(context, segments, trust)),
+    }
+}
+
+impl Audience {
     fn contains(&self, context: &Context<'_>, segments: &[Arc<Segment>], trust: Trust) -> bool {
         self.members.contain(context, trust)
             || self.segments.iter().any(|index| segments[*index].members.contain(context, trust))

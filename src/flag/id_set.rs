@@ -1,7 +1,7 @@
 //! A compact, exact set of texts: the ids, addresses or domains a list names.
 //!
-//! The texts lie in two buffers, one shared (for a `users_file`, the file's own bytes) and one of its own; the table holds five bytes
-//! for each. A million ids cost no more to ask than ten.
+//! The texts lie in two buffers, one shared (for a `users_file`, the file's own bytes) and one of
+//! its own; the table holds five bytes for each. A million ids cost no more to ask than ten.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -27,7 +27,8 @@ pub struct IdSet {
     hasher: RandomState,
 }
 
-/// What the texts lie in, as if it were one after the other: a long list is not copied for the few ids that are added to it.
+/// What the texts lie in, as if it were one after the other: a long list is not copied for the few
+/// ids that are added to it.
 struct Buffers {
     shared: Bytes,
     own: Box<[u8]>,
@@ -56,8 +57,9 @@ impl Buffers {
 }
 
 impl IdSet {
-    /// The set of the given ranges of a shared buffer, and of some texts more. What is empty, longer than [`MAX_ID_BYTES`] or past the
-    /// first 4 GiB is left out; whoever reads a list refuses those before.
+    /// The set of the given ranges of a shared buffer, and of some texts more. What is empty,
+    /// longer than [`MAX_ID_BYTES`] or past the first 4 GiB is left out; whoever reads a list
+    /// refuses those before.
     pub fn over<'a>(
         shared: Bytes,
         ranges: impl Iterator<Item = Range<usize>> + Clone,

@@ -1,6 +1,7 @@
 //! The names of things, checked once and then trusted.
 //!
-//! Each kind of name is its own type, so that a segment's key cannot be handed where a flag's is asked for.
+//! Each kind of name is its own type, so that a segment's key cannot be handed where a flag's is
+//! asked for.
 
 use std::fmt;
 use std::sync::Arc;
@@ -83,7 +84,8 @@ name!(
     RuleName, "[a-z0-9][a-z0-9._-]{0,63}", is_key
 );
 name!(
-    /// What separates one flag's buckets from another's (law 3). It has no colon, so the first colon of the hashed bytes ends it.
+    /// What separates one flag's buckets from another's (law 3). It has no colon, so the first
+    /// colon of the hashed bytes ends it.
     Salt, "[a-z0-9._-]{1,64}", |text| (1..=64).contains(&text.len()) && text.bytes().all(is_key_byte)
 );
 name!(
@@ -103,7 +105,9 @@ fn is_key_byte(byte: u8) -> bool {
 }
 
 fn is_key(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(is_key_byte)
+    (1..=64).contains(&text.len())
+        && text.as_bytes()[0].is_ascii_alphanumeric()
+        && text.bytes().all(is_key_byte)
 }
 
 fn is_attribute_name(text: &str) -> bool {

@@ -1,4 +1,5 @@
-//! A checked flag: what its file says once every part of it is known to be sound, and what is in force.
+//! A checked flag: what its file says once every part of it is known to be sound, and what is in
+//! force.
 
 use std::sync::Arc;
 
@@ -45,14 +46,14 @@ pub enum AttributeType {
 /// An entry of `deny` or `allow`.
 #[derive(Debug, PartialEq)]
 pub struct Entry {
-    pub who: Option<Who>,
+    pub who: Option<Audience>,
     pub when: Option<Condition>,
     pub strategy: Strategy,
 }
 
 /// Matching any of these is enough.
 #[derive(Debug, Default, PartialEq)]
-pub struct Who {
+pub struct Audience {
     pub members: Members,
     pub segments: Vec<SegmentIndex>,
 }
@@ -88,7 +89,8 @@ impl Segments {
     fn is(&self, other: &Segments) -> bool {
         match (self, other) {
             (Segments::Known(mine), Segments::Known(theirs)) => {
-                mine.len() == theirs.len() && mine.iter().zip(theirs).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
+                mine.len() == theirs.len()
+                    && mine.iter().zip(theirs).all(|(mine, theirs)| Arc::ptr_eq(mine, theirs))
             }
             (Segments::Unusable, Segments::Unusable) => true,
             _ => false,

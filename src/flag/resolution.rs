@@ -1,4 +1,5 @@
-//! What an evaluation returns: the strategy, the step that decided, and the OpenFeature reason that step has.
+//! What an evaluation returns: the strategy, the step that decided, and the OpenFeature reason that
+//! step has.
 
 use std::fmt;
 
@@ -58,7 +59,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// OpenFeature's resolution reasons, as far as they are ever given: never DISABLED, CACHED or STALE.
+/// OpenFeature's resolution reasons, as far as they are ever given: never DISABLED, CACHED or
+/// STALE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     Static,
@@ -69,7 +71,8 @@ pub enum Reason {
 }
 
 impl Reason {
-    pub const ALL: [Reason; 5] = [Reason::Static, Reason::TargetingMatch, Reason::Split, Reason::Default, Reason::Error];
+    pub const ALL: [Reason; 5] =
+        [Reason::Static, Reason::TargetingMatch, Reason::Split, Reason::Default, Reason::Error];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -106,10 +109,12 @@ impl Resolution {
     }
 
     /// An evaluation that cannot be made: the baseline, never `disabled` by accident (law 9).
-    pub const ERROR: Resolution = Resolution { strategy: Strategy::Polling, step: Step::Error, reason: Reason::Error };
+    pub const ERROR: Resolution =
+        Resolution { strategy: Strategy::Polling, step: Step::Error, reason: Reason::Error };
 
     /// Nothing is known yet.
-    pub const COLD_START: Resolution = Resolution { strategy: Strategy::Polling, step: Step::ColdStart, reason: Reason::Error };
+    pub const COLD_START: Resolution =
+        Resolution { strategy: Strategy::Polling, step: Step::ColdStart, reason: Reason::Error };
 
     /// A stop on a flag of which no good form, and so no `when_stopped`, is known.
     pub const STOPPED_UNKNOWN: Resolution =

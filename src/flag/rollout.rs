@@ -1,7 +1,8 @@
 //! The three-way split (law 2): which strategy each bucket has.
 //!
-//! `realtime-v2` grows from bucket 0 upward, `disabled` from the top downward, the default is what is left. So raising a share
-//! only ever takes users from the default, and lowering it gives back exactly those, last in first out.
+//! `realtime-v2` grows from bucket 0 upward, `disabled` from the top downward, the default is what
+//! is left. So raising a share only ever takes users from the default, and lowering it gives back
+//! exactly those, last in first out.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -28,18 +29,23 @@ pub struct Split {
 impl Split {
     /// `None` if the two together exceed 100 %.
     pub fn new(realtime: Share, disabled: Share) -> Option<Split> {
-        (realtime.millipercent() + disabled.millipercent() <= BUCKETS).then_some(Split { realtime, disabled })
+        (realtime.millipercent() + disabled.millipercent() <= BUCKETS)
+            .then_some(Split { realtime, disabled })
     }
 
-    /// The one that gives `realtime-v2` to fewer and `disabled` to more: what holds when two were asked for. The two always fit, as
-    /// neither share is larger than beside the other it came with.
-    pub fn meet(self, other: Split) -> Split {
-        Split { realtime: self.realtime.min(other.realtime), disabled: self.disabled.max(other.disabled) }
+    /// The one that gives `realtime-v2` to fewer and `disabled` to more: what holds when two were
+    /// asked for. The two always fit, as neither share is larger than beside the other it came
+    /// with.
+    pub fn narrowest(self, other: Split) -> Split {
+        Split {
+            realtime: self.realtime.min(other.realtime),
+            disabled: self.disabled.max(other.disabled),
+        }
     }
 
     /// Whether `realtime-v2` does not rise and `disabled` does not fall from `before` to this.
     pub fn narrows(self, before: Split) -> bool {
-        self.meet(before) == self
+        self.narrowest(before) == self
     }
 
     pub fn realtime(self) -> Share {
@@ -57,7 +63,11 @@ impl Split {
             Baseline::Polling => (rest, self.disabled),
             Baseline::Disabled => (Share::NOBODY, Share::EVERYBODY.without(self.realtime)),
         };
-        [(Strategy::RealtimeV2, self.realtime), (Strategy::Polling, polling), (Strategy::Disabled, disabled)]
+        [
+            (Strategy::RealtimeV2, self.realtime),
+            (Strategy::Polling, polling),
+            (Strategy::Disabled, disabled),
+        ]
     }
 
     /// The strategy of one bucket.
@@ -71,8 +81,9 @@ impl Split {
         }
     }
 
-    /// The strategy everybody has, if one has all the buckets; `None` for a real split, where a bucket is needed.
-    pub fn sole(self, default: Baseline) -> Option<Strategy> {
+    /// The strategy everybody has, if one has all the buckets; `None` for a real split, where a
+    /// bucket is needed.
+    pub fn single_strategy(self, default: Baseline) -> Option<Strategy> {
         let rest = BUCKETS - self.realtime.millipercent() - self.disabled.millipercent();
         match (self.realtime.millipercent(), self.disabled.millipercent(), rest) {
             (BUCKETS, _, _) => Some(Strategy::RealtimeV2),
@@ -105,6 +116,7 @@ impl<'de> Deserialize<'de> for Split {
             disabled: Share,
         }
         let Written { realtime, disabled } = Written::deserialize(deserializer)?;
-        Split::new(realtime, disabled).ok_or_else(|| D::Error::custom("the shares exceed 100% together"))
+        Split::new(realtime, disabled)
+            .ok_or_else(|| D::Error::custom("the shares exceed 100% together"))
     }
 }

@@ -1,6 +1,7 @@
 //! Named sets of users, and the one rule for being in one.
 //!
-//! A segment's lists and the lists an entry of `deny` or `allow` carries itself are the same [`Members`].
+//! A segment's lists and the lists an entry of `deny` or `allow` carries itself are the same
+//! [`Members`].
 
 use super::context::{Address, Context, domain_of};
 use super::id_set::IdSet;
@@ -29,7 +30,8 @@ pub struct Members {
 impl Members {
     /// Whether any list names the asker.
     pub fn contain(&self, context: &Context<'_>, trust: Trust) -> bool {
-        context.targeting_key().is_some_and(|key| self.users.contains(key.as_str())) || self.contain_address(context, trust)
+        context.targeting_key().is_some_and(|key| self.users.contains(key.as_str()))
+            || self.contain_address(context, trust)
     }
 
     fn contain_address(&self, context: &Context<'_>, trust: Trust) -> bool {
@@ -39,7 +41,8 @@ impl Members {
         let counts = |address: &Address<'_>| trust == Trust::Any || address.is_verified();
         context.address().filter(counts).is_some_and(|address| {
             address.folded(|address| {
-                self.emails.contains(address) || domain_of(address).is_some_and(|domain| self.domains.contains(domain))
+                self.emails.contains(address)
+                    || domain_of(address).is_some_and(|domain| self.domains.contains(domain))
             })
         })
     }

@@ -1,7 +1,7 @@
 //! A share of the buckets, held exactly.
 //!
-//! Shares are read as decimal text into integer thousandths of a per cent: no float ever touches one, and what cannot be
-//! held exactly is refused rather than rounded (law 3).
+//! Shares are read as decimal text into integer thousandths of a per cent: no float ever touches
+//! one, and what cannot be held exactly is refused rather than rounded (law 3).
 
 use std::fmt;
 
@@ -66,7 +66,11 @@ impl std::str::FromStr for Share {
 
     fn from_str(text: &str) -> Result<Share, ShareError> {
         let Some(number) = text.strip_suffix('%') else {
-            return Err(if is_decimal(text) { ShareError::NoPercentSign } else { ShareError::NotANumber });
+            return Err(if is_decimal(text) {
+                ShareError::NoPercentSign
+            } else {
+                ShareError::NotANumber
+            });
         };
         if !is_decimal(number) {
             return Err(ShareError::NotANumber);
@@ -92,7 +96,9 @@ fn is_decimal(text: &str) -> bool {
         Some((whole, decimals)) => (whole, Some(decimals)),
         None => (text, None),
     };
-    all_digits(whole) && (whole == "0" || !whole.starts_with('0')) && decimals.is_none_or(all_digits)
+    all_digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && decimals.is_none_or(all_digits)
 }
 
 impl fmt::Display for Share {

@@ -30,7 +30,8 @@ impl Strategy {
     }
 }
 
-/// A strategy that is safe to fall back to: `default` and `when_stopped` can hold nothing else (law 9).
+/// A strategy that is safe to fall back to: `default` and `when_stopped` can hold nothing else (law
+/// 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Baseline {
     Polling,

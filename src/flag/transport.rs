@@ -75,7 +75,7 @@ impl RealtimeKind {
 
 /// How long a client may go by an answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Validity {
+pub struct CachePolicy {
     /// Ask again after this long.
     pub valid_for: Duration,
     /// Keep the answer this long while asking fails.
@@ -84,9 +84,9 @@ pub struct Validity {
     pub enter_spread: Duration,
 }
 
-impl Default for Validity {
-    fn default() -> Validity {
-        Validity {
+impl Default for CachePolicy {
+    fn default() -> CachePolicy {
+        CachePolicy {
             valid_for: Duration::from_secs(60),
             stale_if_error: Duration::from_secs(24 * 60 * 60),
             enter_spread: Duration::from_secs(5),
@@ -97,7 +97,7 @@ impl Default for Validity {
 /// Everything a client is told about a flag's tracks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transports {
-    pub validity: Validity,
+    pub validity: CachePolicy,
     pub polling: Polling,
     pub realtime: Realtime,
 }

@@ -1,7 +1,7 @@
 //! Dotted versions, compared as `docs/EVALUATION.md` says.
 //!
-//! A version is kept as the text it was written in; comparing walks two texts side by side, so nothing is allocated and numbers
-//! of any length compare rightly.
+//! A version is kept as the text it was written in; comparing walks two texts side by side, so
+//! nothing is allocated and numbers of any length compare rightly.
 
 use std::cmp::Ordering;
 
@@ -30,9 +30,12 @@ impl<'a> Version<'a> {
         }
         let (rest, build) = split_off(text, '+');
         let (numbers, pre_release) = split_off(rest, '-');
-        let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let word = |part: &str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
         let words = |text: Option<&str>| text.is_none_or(|text| text.split('.').all(word));
-        (numbers.split('.').all(is_number) && words(pre_release) && words(build)).then_some(Version { numbers, pre_release })
+        (numbers.split('.').all(is_number) && words(pre_release) && words(build))
+            .then_some(Version { numbers, pre_release })
     }
 }
 
@@ -70,7 +73,9 @@ fn compare_pre_releases(a: Option<&str>, b: Option<&str>) -> Ordering {
         (None, None) => Ordering::Equal,
         (None, Some(_)) => Ordering::Greater,
         (Some(_), None) => Ordering::Less,
-        (Some(a), Some(b)) => a.split('.').map(PreReleasePart).cmp(b.split('.').map(PreReleasePart)),
+        (Some(a), Some(b)) => {
+            a.split('.').map(PreReleasePart).cmp(b.split('.').map(PreReleasePart))
+        }
     }
 }
 

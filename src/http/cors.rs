@@ -1,30 +1,35 @@
 //! Lets pages of listed origins ask and read the answers (CORS, the Fetch standard §3.2).
 //!
-//! Without origins nothing stands in a request's way; with them, a request that names no origin pays one look at its headers. An
-//! unlisted origin gets no header, so its browser keeps the answer from it, and its preflight is refused.
+//! Without origins nothing stands in a request's way; with them, a request that names no origin
+//! pays one look at its headers. An unlisted origin gets no header, so its browser keeps the answer
+//! from it, and its preflight is refused.
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderName, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::Surface;
-use super::error::{Refusal, in_the_shape_of};
-use super::server::Answering;
+use super::PublicState;
+use super::error::{ApiError, for_route};
+use super::server::ResponseFuture;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// What a script may always send; `last-event-id` because readers of streams add it by themselves when they come back.
+/// What a script may always send; `last-event-id` because readers of streams add it by themselves
+/// when they come back.
 const HEADERS: &str = "content-type, if-none-match, authorization, x-api-key, last-event-id";
-/// The most names of headers that a preflight gets allowed beside those: what a page's tracing or its service worker adds to each request.
+/// The most names of headers that a preflight gets allowed beside those: what a page's tracing or
+/// its service worker adds to each request.
 const MAX_ASKED_HEADERS: usize = 64;
 /// The most bytes these names may have together.
 const MAX_ASKED_BYTES: usize = 2 * 1024;
 /// What a script may read beside the few headers it always may.
-const EXPOSED: HeaderValue =
-    HeaderValue::from_static("ETag, Retry-After, Turnout-Revision, Turnout-Flag-Revision, Turnout-Stale");
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "ETag, Retry-After, Turnout-Revision, Turnout-Flag-Revision, Turnout-Stale",
+);
 /// How long a browser may remember a preflight: two hours, the most that browsers take.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
@@ -38,17 +43,24 @@ impl Origins {
     }
 
     /// A request and its answer, as they pass.
-    pub fn pass(&self, request: Request, surface: &Surface, answer: impl FnOnce(Request) -> Answering) -> Answering {
+    pub fn pass(
+        &self,
+        request: Request,
+        surface: &PublicState,
+        answer: impl FnOnce(Request) -> ResponseFuture,
+    ) -> ResponseFuture {
         if self.0.is_empty() {
             return answer(request);
         }
         let origin = request.headers().get(ORIGIN).cloned();
-        let listed = origin.filter(|origin| self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes()));
-        let asks_before = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+        let listed = origin
+            .filter(|origin| self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes()));
+        let asks_before = request.method() == Method::OPTIONS
+            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
         if asks_before {
             let answer = match &listed {
                 Some(_) => allowed(request.headers()),
-                None => in_the_shape_of(&Refusal::UnlistedOrigin, surface, request.uri()),
+                None => for_route(&ApiError::UnlistedOrigin, surface, request.uri()),
             };
             return Box::pin(std::future::ready(opened(answer, listed)));
         }
@@ -57,7 +69,8 @@ impl Origins {
     }
 }
 
-/// The answer to a preflight: whatever headers a listed origin asks for are allowed, as no answer hangs on one that is not ours.
+/// The answer to a preflight: whatever headers a listed origin asks for are allowed, as no answer
+/// hangs on one that is not ours.
 fn allowed(asked: &HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -69,11 +82,17 @@ fn allowed(asked: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// The headers a script may send: ours, and those that it asks for, as far as they are names of headers and within the bounds.
+/// The headers a script may send: ours, and those that it asks for, as far as they are names of
+/// headers and within the bounds.
 fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
-    let names = asked.get_all(ACCESS_CONTROL_REQUEST_HEADERS).iter().filter_map(|value| value.to_str().ok());
+    let names = asked
+        .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let names = names.flat_map(|value| value.split(',')).map(str::trim);
-    let names = names.filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok()).take(MAX_ASKED_HEADERS);
+    let names = names
+        .filter_map(|name| HeaderName::from_bytes(name.as_bytes()).ok())
+        .take(MAX_ASKED_HEADERS);
     let mut allowed = HEADERS.to_owned();
     for name in names {
         if allowed.split(", ").any(|one| one == name.as_str()) {
@@ -89,7 +108,8 @@ fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
     HeaderValue::try_from(allowed).unwrap_or_else(|_| HeaderValue::from_static(HEADERS))
 }
 
-/// Says who may read an answer, and that this depends on who asked, so that no cache hands it to another.
+/// Says who may read an answer, and that this depends on who asked, so that no cache hands it to
+/// another.
 fn opened(mut response: Response<Body>, listed: Option<HeaderValue>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("origin"));

@@ -1,4 +1,5 @@
-//! The only table from errors to statuses, in the two shapes errors have: problem details (RFC 9457) and OFREP's.
+//! The only table from errors to statuses, in the two shapes errors have: problem details (RFC
+//! 9457) and OFREP's.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -6,18 +7,20 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, W
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde_json::{Value as Json, json};
 
-use super::Surface;
-use super::answer::Answer;
-use super::question::BadQuestion;
-use crate::convergence::NoRoom;
-use crate::truth::Role;
+use super::PublicState;
+use super::request::BadRequest;
+use super::response::ResponseBuilder;
+use crate::convergence::TooManyStreams;
+use crate::ledger::Role;
 
 /// What cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum ApiError {
     #[error(transparent)]
-    BadQuestion(#[from] BadQuestion),
-    #[error("a session token or a server key is needed here, and none was sent or it is not accepted")]
+    BadQuestion(#[from] BadRequest),
+    #[error(
+        "a session token or a server key is needed here, and none was sent or it is not accepted"
+    )]
     Unauthenticated,
     #[error("the token speaks for another user than the body's `targetingKey`; leave that out")]
     WrongSubject,
@@ -30,18 +33,24 @@ pub enum Refusal {
     #[error("there is no such stream, or it has ended")]
     NoSuchStream,
     #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
-    TooManyStreams { bound: NoRoom, retry_after_seconds: u64 },
+    TooManyStreams { bound: TooManyStreams, retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
     NoSuchRoute,
-    #[error("there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end")]
+    #[error(
+        "there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end"
+    )]
     DoubleSlash,
-    #[error("a request says once which host it is for (the header Host); this one does not, or says it more than once")]
+    #[error(
+        "a request says once which host it is for (the header Host); this one does not, or says it more than once"
+    )]
     BadHost,
     #[error("this address does not take this method")]
     NoSuchMethod,
     #[error("this listener answers to 127.0.0.1 and localhost only")]
     WrongHost,
-    #[error("a token is needed here: Authorization: Bearer <token>; the server's own is in its data folder (admin.token)")]
+    #[error(
+        "a token is needed here: Authorization: Bearer <token>; the server's own is in its data folder (admin.token)"
+    )]
     NoToken,
     #[error("a {0} may not do this")]
     NotPermitted(Role),
@@ -57,44 +66,59 @@ pub enum Refusal {
     Busy,
     /// What the coordinator did not do.
     #[error("{detail}")]
-    Order { row: (StatusCode, &'static str), says: &'static str, detail: String, since: Option<Box<Json>> },
+    Order {
+        row: (StatusCode, &'static str),
+        says: &'static str,
+        detail: String,
+        since: Option<Box<Json>>,
+    },
 }
 
-impl Refusal {
+impl ApiError {
     /// Its status and its stable code.
-    pub fn row(&self) -> (StatusCode, &'static str) {
+    pub fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
-            Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => {
+            ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
                 (StatusCode::BAD_REQUEST, "parse-error")
             }
-            Refusal::BadQuestion(BadQuestion::Shape(_)) => (StatusCode::BAD_REQUEST, "invalid-context"),
-            Refusal::BadQuestion(BadQuestion::TooLarge(_)) => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Refusal::NoSubject => (StatusCode::BAD_REQUEST, "invalid-context"),
-            Refusal::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            Refusal::WrongSubject => (StatusCode::FORBIDDEN, "wrong-subject"),
-            Refusal::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
-            Refusal::BadQuestion(BadQuestion::TooSlow(_) | BadQuestion::Crowded) => (StatusCode::REQUEST_TIMEOUT, "timeout"),
-            Refusal::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
-            Refusal::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream"),
-            Refusal::TooManyStreams { .. } => (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams"),
-            Refusal::NoSuchRoute | Refusal::DoubleSlash => (StatusCode::NOT_FOUND, "no-such-route"),
-            Refusal::BadHost => (StatusCode::BAD_REQUEST, "bad-host"),
-            Refusal::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
-            Refusal::WrongHost => (StatusCode::FORBIDDEN, "wrong-host"),
-            Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            Refusal::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
-            Refusal::OtherFlags => (StatusCode::FORBIDDEN, "other-flags"),
-            Refusal::UnknownToken => (StatusCode::NOT_FOUND, "no-such-token"),
-            Refusal::BadOrder(_) => (StatusCode::BAD_REQUEST, "bad-order"),
-            Refusal::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, "no-randomness"),
-            Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
-            Refusal::Order { row, .. } => *row,
+            ApiError::BadQuestion(BadRequest::Shape(_)) => {
+                (StatusCode::BAD_REQUEST, "invalid-context")
+            }
+            ApiError::BadQuestion(BadRequest::TooLarge(_)) => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "too-large")
+            }
+            ApiError::NoSubject => (StatusCode::BAD_REQUEST, "invalid-context"),
+            ApiError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            ApiError::WrongSubject => (StatusCode::FORBIDDEN, "wrong-subject"),
+            ApiError::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
+            ApiError::BadQuestion(BadRequest::TooSlow(_) | BadRequest::Crowded) => {
+                (StatusCode::REQUEST_TIMEOUT, "timeout")
+            }
+            ApiError::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
+            ApiError::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream"),
+            ApiError::TooManyStreams { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams")
+            }
+            ApiError::NoSuchRoute | ApiError::DoubleSlash => {
+                (StatusCode::NOT_FOUND, "no-such-route")
+            }
+            ApiError::BadHost => (StatusCode::BAD_REQUEST, "bad-host"),
+            ApiError::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
+            ApiError::WrongHost => (StatusCode::FORBIDDEN, "wrong-host"),
+            ApiError::NoToken => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            ApiError::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
+            ApiError::OtherFlags => (StatusCode::FORBIDDEN, "other-flags"),
+            ApiError::UnknownToken => (StatusCode::NOT_FOUND, "no-such-token"),
+            ApiError::BadOrder(_) => (StatusCode::BAD_REQUEST, "bad-order"),
+            ApiError::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, "no-randomness"),
+            ApiError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ApiError::Order { row, .. } => *row,
         }
     }
 
     /// OFREP's word for it.
     pub fn ofrep_code(&self) -> &'static str {
-        match self.row().1 {
+        match self.status_and_code().1 {
             "parse-error" => "PARSE_ERROR",
             "invalid-context" => "INVALID_CONTEXT",
             "flag-not-found" => "FLAG_NOT_FOUND",
@@ -103,46 +127,58 @@ impl Refusal {
     }
 
     /// Every code an OFREP failure may have; one is given by evaluations only.
-    pub const OFREP_CODES: [&str; 5] = ["PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL", "TARGETING_KEY_MISSING"];
+    pub const OFREP_CODES: [&str; 5] =
+        ["PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL", "TARGETING_KEY_MISSING"];
 
-    /// What an address gets at which there is nothing. A client that puts paths behind a base URL which ends in a slash asks for `//`.
-    pub fn of_no_route(uri: &Uri) -> Refusal {
-        if uri.path().contains("//") { Refusal::DoubleSlash } else { Refusal::NoSuchRoute }
+    /// What an address gets at which there is nothing. A client that puts paths behind a base URL
+    /// which ends in a slash asks for `//`.
+    pub fn of_no_route(uri: &Uri) -> ApiError {
+        if uri.path().contains("//") { ApiError::DoubleSlash } else { ApiError::NoSuchRoute }
     }
 
     /// What its kind stands for, for the contract.
-    pub fn in_general(&self) -> &'static str {
+    pub fn summary(&self) -> &'static str {
         match self {
-            Refusal::BadQuestion(BadQuestion::NotJson { .. } | BadQuestion::Incomplete) => "the body is not JSON, or not whole",
-            Refusal::BadQuestion(BadQuestion::Shape(_)) => "the body has another shape, or its targeting key too many bytes",
-            Refusal::BadQuestion(BadQuestion::TooLarge(_)) => "the body or its context is over a bound",
-            Refusal::BadQuestion(BadQuestion::TooSlow(_) | BadQuestion::Crowded) => "the body did not arrive in time",
-            Refusal::Unauthenticated => "a credential is needed and was not sent, or was not accepted",
-            Refusal::WrongSubject => "the token speaks for another user than the body",
-            Refusal::NoSubject => "a server key names no user",
-            Refusal::UnlistedOrigin => "pages of this origin may not ask",
-            Refusal::UnknownFlag => "there is no flag of this name",
-            Refusal::NoSuchStream => "the stream has ended, or there never was one of this name",
-            Refusal::TooManyStreams { .. } => "there are as many streams as there may be",
-            Refusal::NoSuchRoute => "there is nothing at this address",
-            Refusal::DoubleSlash => "the path has `//` in it",
-            Refusal::BadHost => "the header Host is missing, unreadable or there twice",
-            Refusal::NoSuchMethod => "this address does not take this method",
-            Refusal::WrongHost => "another host was asked for than this machine",
-            Refusal::NoToken => "a token is needed and was not sent, or is not good",
-            Refusal::NotPermitted(_) => "the token's role does not permit this",
-            Refusal::OtherFlags => "the token reaches other flags only",
-            Refusal::UnknownToken => "there is no such token that is still good",
-            Refusal::BadOrder(_) => "the body, the query or a header is not as it has to be",
-            Refusal::NoRandomness => "the system gives no randomness",
-            Refusal::Busy => "as many calls that only look wait as may",
-            Refusal::Order { says, .. } => says,
+            ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
+                "the body is not JSON, or not whole"
+            }
+            ApiError::BadQuestion(BadRequest::Shape(_)) => {
+                "the body has another shape, or its targeting key too many bytes"
+            }
+            ApiError::BadQuestion(BadRequest::TooLarge(_)) => {
+                "the body or its context is over a bound"
+            }
+            ApiError::BadQuestion(BadRequest::TooSlow(_) | BadRequest::Crowded) => {
+                "the body did not arrive in time"
+            }
+            ApiError::Unauthenticated => {
+                "a credential is needed and was not sent, or was not accepted"
+            }
+            ApiError::WrongSubject => "the token speaks for another user than the body",
+            ApiError::NoSubject => "a server key names no user",
+            ApiError::UnlistedOrigin => "pages of this origin may not ask",
+            ApiError::UnknownFlag => "there is no flag of this name",
+            ApiError::NoSuchStream => "the stream has ended, or there never was one of this name",
+            ApiError::TooManyStreams { .. } => "there are as many streams as there may be",
+            ApiError::NoSuchRoute => "there is nothing at this address",
+            ApiError::DoubleSlash => "the path has `//` in it",
+            ApiError::BadHost => "the header Host is missing, unreadable or there twice",
+            ApiError::NoSuchMethod => "this address does not take this method",
+            ApiError::WrongHost => "another host was asked for than this machine",
+            ApiError::NoToken => "a token is needed and was not sent, or is not good",
+            ApiError::NotPermitted(_) => "the token's role does not permit this",
+            ApiError::OtherFlags => "the token reaches other flags only",
+            ApiError::UnknownToken => "there is no such token that is still good",
+            ApiError::BadOrder(_) => "the body, the query or a header is not as it has to be",
+            ApiError::NoRandomness => "the system gives no randomness",
+            ApiError::Busy => "as many calls that only look wait as may",
+            ApiError::Order { says, .. } => says,
         }
     }
 
     /// As problem details.
-    pub fn problem(&self, surface: &Surface) -> Response<Body> {
-        let (status, code) = self.row();
+    pub fn problem(&self, surface: &PublicState) -> Response<Body> {
+        let (status, code) = self.status_and_code();
         let body = json!({
             "title": status.canonical_reason().unwrap_or_default(),
             "status": status.as_u16(),
@@ -153,17 +189,17 @@ impl Refusal {
     }
 
     /// As an OFREP failure: of one flag where `key` is given, else of the whole request.
-    pub fn ofrep(&self, surface: &Surface, key: Option<&str>) -> Response<Body> {
+    pub fn ofrep(&self, surface: &PublicState, key: Option<&str>) -> Response<Body> {
         let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
         if let Some(key) = key {
             body["key"] = key.into();
         }
-        self.with_retry(respond(surface, self.row().0, "application/json", &body))
+        self.with_retry(respond(surface, self.status_and_code().0, "application/json", &body))
     }
 
     /// Says when to come back, in whole seconds, which every client reads.
     fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
-        if let Refusal::TooManyStreams { retry_after_seconds, .. } = self {
+        if let ApiError::TooManyStreams { retry_after_seconds, .. } = self {
             response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
         }
         response
@@ -171,26 +207,38 @@ impl Refusal {
 }
 
 /// Which bound leaves no room for a stream.
-fn no_room(bound: NoRoom) -> &'static str {
+fn no_room(bound: TooManyStreams) -> &'static str {
     match bound {
-        NoRoom::Streams => "there are as many streams as there may be",
-        NoRoom::StreamsOfStrangers => "there are as many streams as callers without a credential may have",
-        NoRoom::StreamsOfCaller => {
+        TooManyStreams::Streams => "there are as many streams as there may be",
+        TooManyStreams::StreamsOfStrangers => {
+            "there are as many streams as callers without a credential may have"
+        }
+        TooManyStreams::StreamsOfCaller => {
             "this caller has as many streams as one may have; a proxy's callers are told apart where TURNOUT_TRUSTED_PROXIES names it"
         }
-        NoRoom::Bytes => "what is kept for streams takes as many bytes as it may",
-        NoRoom::BytesOfStrangers => "what is kept for streams of callers without a credential takes as many bytes as it may",
-        NoRoom::BytesOfCaller => "what is kept for this caller's streams takes as many bytes as it may",
+        TooManyStreams::Bytes => "what is kept for streams takes as many bytes as it may",
+        TooManyStreams::BytesOfStrangers => {
+            "what is kept for streams of callers without a credential takes as many bytes as it may"
+        }
+        TooManyStreams::BytesOfCaller => {
+            "what is kept for this caller's streams takes as many bytes as it may"
+        }
     }
 }
 
-/// The rest of the request may still come, and is no request; a next one sent after it would be lost with it, so it is said.
+/// The rest of the request may still come, and is no request; a next one sent after it would be
+/// lost with it, so it is said.
 pub fn ends_the_connection(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
 }
 
 /// An error's body has no tag, and the same headers as any other answer.
-fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, body: &Json) -> Response<Body> {
+fn respond(
+    surface: &PublicState,
+    status: StatusCode,
+    content_type: &'static str,
+    body: &Json,
+) -> Response<Body> {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -202,20 +250,21 @@ fn respond(surface: &Surface, status: StatusCode, content_type: &'static str, bo
     if ends_the_connection(status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Answer { surface, snapshot: &surface.live.current(), flag_changed_at: None }.describe(headers);
+    ResponseBuilder { surface, snapshot: &surface.live.current(), flag_changed_at: None }
+        .describe(headers);
     response
 }
 
-pub async fn no_such_route(State(surface): State<Surface>, uri: Uri) -> Response<Body> {
-    in_the_shape_of(&Refusal::of_no_route(&uri), &surface, &uri)
+pub async fn no_such_route(State(surface): State<PublicState>, uri: Uri) -> Response<Body> {
+    for_route(&ApiError::of_no_route(&uri), &surface, &uri)
 }
 
-pub async fn no_such_method(State(surface): State<Surface>, uri: Uri) -> Response<Body> {
-    in_the_shape_of(&Refusal::NoSuchMethod, &surface, &uri)
+pub async fn no_such_method(State(surface): State<PublicState>, uri: Uri) -> Response<Body> {
+    for_route(&ApiError::NoSuchMethod, &surface, &uri)
 }
 
 /// A refusal in the shape of its route.
-pub fn in_the_shape_of(refusal: &Refusal, surface: &Surface, uri: &Uri) -> Response<Body> {
+pub fn for_route(refusal: &ApiError, surface: &PublicState, uri: &Uri) -> Response<Body> {
     match uri.path().starts_with("/ofrep/") {
         true => refusal.ofrep(surface, None),
         false => refusal.problem(surface),

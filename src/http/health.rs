@@ -6,18 +6,23 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::Surface;
-use super::answer::Answer;
+use super::PublicState;
+use super::response::ResponseBuilder;
 
 /// The process answers.
-pub async fn alive(State(surface): State<Surface>) -> Response<Body> {
+pub async fn alive(State(surface): State<PublicState>) -> Response<Body> {
     let snapshot = surface.live.current();
     let body = Bytes::from_static(br#"{"status":"ok"}"#);
-    Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None }.json(StatusCode::OK, body, None)
+    ResponseBuilder { surface: &surface, snapshot: &snapshot, flag_changed_at: None }.json(
+        StatusCode::OK,
+        body,
+        None,
+    )
 }
 
-/// It knows what to answer. Problems are counted and never make it unready: what was good still serves.
-pub async fn ready(State(surface): State<Surface>) -> Response<Body> {
+/// It knows what to answer. Problems are counted and never make it unready: what was good still
+/// serves.
+pub async fn ready(State(surface): State<PublicState>) -> Response<Body> {
     let snapshot = surface.live.current();
     let (status, word) = match snapshot.is_cold() {
         true => (StatusCode::SERVICE_UNAVAILABLE, "cold-start"),
@@ -29,6 +34,6 @@ pub async fn ready(State(surface): State<Surface>) -> Response<Body> {
         "flags": snapshot.flags().len(),
         "problems": surface.problems.count(),
     });
-    let answer = Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
+    let answer = ResponseBuilder { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
     answer.json(status, body.to_string(), None)
 }

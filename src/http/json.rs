@@ -1,4 +1,5 @@
-//! JSON as far down as anything is asked of it, borrowed from its bytes. What it means is `question.rs`'s.
+//! JSON as far down as anything is asked of it, borrowed from its bytes. What it means is
+//! `question.rs`'s.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,8 +27,8 @@ pub fn parse(bytes: &[u8]) -> Result<Json<'_>, serde_json::Error> {
         return Ok(Json::Value(Value::Other));
     }
     parse_at(Depth(0), bytes).or_else(|error| {
-        // JavaScript that cuts a text inside an emoji sends half of one, which is JSON but no text of ours. It must not cost the
-        // user every answer, only what compares that attribute.
+        // JavaScript that cuts a text inside an emoji sends half of one, which is JSON but no text
+        // of ours. It must not cost the user every answer, only what compares that attribute.
         let whole = serde_json::from_slice::<&RawValue>(bytes).map_err(|_| error)?;
         Ok(parse_around_bad_texts(Depth(0), whole))
     })
@@ -63,10 +64,14 @@ fn parse_around_bad_texts<'a>(depth: Depth, raw: &'a RawValue) -> Json<'a> {
     })
 }
 
-/// Whether a name stands twice. Past the bound the body is refused anyway; looking for repeats among thousands is what the bound is for.
+/// Whether a name stands twice. Past the bound the body is refused anyway; looking for repeats
+/// among thousands is what the bound is for.
 fn has_twice(members: &Members) -> bool {
     let within = &members[..members.len().min(MAX_ATTRIBUTES + 1)];
-    within.iter().enumerate().any(|(index, (name, _))| within[..index].iter().any(|(other, _)| other == name))
+    within
+        .iter()
+        .enumerate()
+        .any(|(index, (name, _))| within[..index].iter().any(|(other, _)| other == name))
 }
 
 /// An object's members, their values unread.
@@ -94,7 +99,8 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
     }
 }
 
-/// Objects are kept down to this depth: OFREP's body, its context, and a context's attributes are the deepest that matter.
+/// Objects are kept down to this depth: OFREP's body, its context, and a context's attributes are
+/// the deepest that matter.
 const DEEPEST: u8 = 2;
 
 /// Reads one value at a depth.

@@ -1,25 +1,26 @@
-//! The public listener. Floor 4: a thin surface that reads a question, asks the snapshot, and writes the answer.
+//! The public listener. Floor 4: a thin surface that reads a question, asks the snapshot, and
+//! writes the answer.
 
 mod admin;
-mod answer;
-mod arriving;
+mod all_flags;
 mod auth;
-mod contract;
 mod cors;
 mod error;
-mod every;
-mod front;
+mod fast_path;
 mod health;
+mod incoming_bodies;
 mod json;
-mod kept;
+mod kept_context;
 mod ofrep;
 mod openapi;
+mod openapi_model;
 mod proxies;
-mod question;
+mod request;
 mod requests;
+mod response;
 mod server;
+mod sse;
 mod strategy;
-mod watch;
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -27,34 +28,37 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 pub use admin::{
-    AdminSurface, Readings, Scrapes, Source, Verified, admin_document, permissions, request_counts, routes as admin_routes,
+    AdminState, Readings, Scrapes, Source, Verified, admin_document, permissions, request_counts,
+    routes as admin_routes,
 };
-pub use front::Front;
+pub use fast_path::PublicService;
 pub use openapi::public_document;
 pub use proxies::Proxies;
-pub use server::{Held, Limits, LocalServer, MAX_HEAD_BYTES, Routes, Server, bind, serve, serve_local};
+pub use server::{
+    Limits, ListenerMemory, LocalServer, MAX_HEAD_BYTES, Routes, Server, bind, serve, serve_local,
+};
 
-pub use watch::StreamLimits;
+pub use sse::StreamLimits;
 
-use self::arriving::Arriving;
-use self::contract::{Endpoint, public};
+use self::all_flags::Turns;
 use self::cors::Origins;
-use self::every::Turns;
+use self::incoming_bodies::IncomingBody;
+use self::openapi_model::{Endpoint, public};
 use self::requests::RequestCounts;
+use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::control::{Coordinator, Problems, Staleness};
 use crate::live::Live;
 use crate::public_path::PublicPath;
-use crate::token::Gate;
-use watch::Hub;
+use sse::Hub;
 
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What handlers need. The router clones it a few times with every request, and all cores count its clones at the same place: so it is
-/// one reference, and not one to each part.
+/// What handlers need. The router clones it a few times with every request, and all cores count its
+/// clones at the same place: so it is one reference, and not one to each part.
 #[derive(Clone, Debug)]
-pub struct Surface(Arc<Parts>);
+pub struct PublicState(Arc<Parts>);
 
 /// What a surface refers to.
 #[derive(Debug)]
@@ -63,7 +67,7 @@ pub struct Parts {
     problems: Arc<Problems>,
     staleness: Arc<Staleness>,
     requests: RequestCounts,
-    gate: Arc<Gate>,
+    gate: Arc<Authenticator>,
     hub: Arc<Hub>,
     /// What credentials go by.
     clock: Clock,
@@ -75,22 +79,36 @@ pub struct Parts {
     contract: OnceLock<(Bytes, Bytes)>,
     turns: Turns,
     proxies: Proxies,
-    arriving: Arriving,
+    arriving: IncomingBody,
     /// On the admin listener; strangers send nothing there.
-    arriving_orders: Arriving,
+    arriving_orders: IncomingBody,
 }
 
-impl Surface {
-    /// Lets in only whom the gate lets in, and believes these proxies. Its streams live on the runtime this is called on.
-    pub fn of(coordinator: &Coordinator, streams: StreamLimits, gate: Gate, proxies: Proxies) -> Surface {
+impl PublicState {
+    /// Lets in only whom the gate lets in, and believes these proxies. Its streams live on the
+    /// runtime this is called on.
+    pub fn of(
+        coordinator: &Coordinator,
+        streams: StreamLimits,
+        gate: Authenticator,
+        proxies: Proxies,
+    ) -> PublicState {
         let gate = Arc::new(gate);
         let public_path = coordinator.live().current().public_path().clone();
-        Surface(Arc::new(Parts {
+        PublicState(Arc::new(Parts {
             live: coordinator.live().clone(),
             problems: coordinator.problems().clone(),
             staleness: coordinator.staleness().clone(),
-            requests: RequestCounts::of("public", endpoints().iter().map(|endpoint| endpoint.address().1)),
-            hub: Hub::start(coordinator.live().clone(), streams, gate.clone(), coordinator.clock().clone()),
+            requests: RequestCounts::of(
+                "public",
+                endpoints().iter().map(|endpoint| endpoint.address().1),
+            ),
+            hub: Hub::start(
+                coordinator.live().clone(),
+                streams,
+                gate.clone(),
+                coordinator.clock().clone(),
+            ),
             gate,
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
@@ -98,13 +116,13 @@ impl Surface {
             contract: OnceLock::new(),
             turns: Turns::default(),
             proxies,
-            arriving: Arriving::default(),
-            arriving_orders: Arriving::default(),
+            arriving: IncomingBody::default(),
+            arriving_orders: IncomingBody::default(),
         }))
     }
 }
 
-impl Deref for Surface {
+impl Deref for PublicState {
     type Target = Parts;
 
     fn deref(&self) -> &Parts {
@@ -113,17 +131,17 @@ impl Deref for Surface {
 }
 
 /// Every public call, for the router and for the contract, the most asked for first.
-fn endpoints() -> Vec<Endpoint<Surface>> {
+fn endpoints() -> Vec<Endpoint<PublicState>> {
     vec![
         Endpoint::post(strategy::ONE_PATH, strategy::one, public::strategy_of_one()),
-        Endpoint::get(strategy::ONE_PATH, strategy::mine, public::strategy_of_mine()),
+        Endpoint::get(strategy::ONE_PATH, strategy::get_own, public::strategy_of_mine()),
         Endpoint::post("/v1/strategy", strategy::all, public::strategy_of_all()),
-        Endpoint::post("/v1/strategy/{flag}/watch", watch::one, public::watch_one()),
-        Endpoint::get("/v1/strategy/{flag}/watch", watch::mine, public::watch_mine()),
-        Endpoint::post("/v1/watch", watch::all, public::watch_all()),
-        Endpoint::get("/v1/watch", watch::all_mine, public::watch_all_mine()),
-        Endpoint::post("/v1/watch/ack", watch::acknowledge, public::acknowledge()),
-        Endpoint::get(watch::CHANGES_PATH, watch::changes, public::changes()),
+        Endpoint::post("/v1/strategy/{flag}/watch", sse::one, public::watch_one()),
+        Endpoint::get("/v1/strategy/{flag}/watch", sse::watch_own, public::watch_mine()),
+        Endpoint::post("/v1/watch", sse::all, public::watch_all()),
+        Endpoint::get("/v1/watch", sse::all_mine, public::watch_all_mine()),
+        Endpoint::post("/v1/watch/ack", sse::acknowledge, public::acknowledge()),
+        Endpoint::get(sse::CHANGES_PATH, sse::changes, public::changes()),
         Endpoint::post("/ofrep/v1/evaluate/flags/{key}", ofrep::one, public::ofrep_of_one()),
         Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, public::ofrep_of_all()),
         Endpoint::get("/healthz", health::alive, public::alive()),
@@ -133,10 +151,10 @@ fn endpoints() -> Vec<Endpoint<Surface>> {
 }
 
 /// Every public route, open to pages of these origins.
-pub fn routes<O: AsRef<str>>(surface: Surface, origins: &[O]) -> Front {
-    let router = contract::router(endpoints())
+pub fn routes<O: AsRef<str>>(surface: PublicState, origins: &[O]) -> PublicService {
+    let router = openapi_model::router(endpoints())
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(surface.clone());
-    Front::of(router, surface, Origins::new(origins))
+    PublicService::of(router, surface, Origins::new(origins))
 }

@@ -1,85 +1,106 @@
 //! The OpenFeature Remote Evaluation Protocol 0.3: one flag, or all of them with a tag.
 //!
-//! The single call has neither tag nor 304 in the protocol; the bulk one has both, and a failure of one flag never fails the
-//! others.
+//! The single call has neither tag nor 304 in the protocol; the bulk one has both, and a failure of
+//! one flag never fails the others.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode, Uri};
 
-use super::Surface;
-use super::answer::Answer;
+use super::PublicState;
+use super::all_flags::Tagged;
 use super::auth;
-use super::error::Refusal;
-use super::every::Tagged;
-use super::question::{FlagPath, Question, key};
-use super::watch::CHANGES_PATH;
+use super::error::ApiError;
+use super::request::{EvaluationRequest, FlagPath, key};
+use super::response::ResponseBuilder;
+use super::sse::CHANGES_PATH;
 use crate::document::{Document, Form};
 use crate::flag::{FlagKey, Step};
 use crate::public_path::PublicPath;
 use crate::snapshot::Position;
 use crate::telemetry;
 
-pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
-    answer_one(&surface, key(&path), request).await.unwrap_or_else(|refusal| refusal.ofrep(&surface, Some(key(&path))))
+pub async fn one(
+    State(surface): State<PublicState>,
+    path: FlagPath,
+    request: Request,
+) -> Response<Body> {
+    answer_one(&surface, key(&path), request)
+        .await
+        .unwrap_or_else(|refusal| refusal.ofrep(&surface, Some(key(&path))))
 }
 
-async fn answer_one(surface: &Surface, key: &str, request: Request) -> Result<Response<Body>, Refusal> {
+async fn answer_one(
+    surface: &PublicState,
+    key: &str,
+    request: Request,
+) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
     let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
-    let question = Question::ofrep(&bytes)?;
+    let question = EvaluationRequest::ofrep(&bytes)?;
     let context = question.context(&asker)?;
     let snapshot = surface.live.current();
     let respond = |status, document: &Document, flag_changed_at| {
-        Answer { surface, snapshot: &snapshot, flag_changed_at }.json(status, document.ofrep.clone(), None)
+        ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at }.json(
+            status,
+            document.ofrep.clone(),
+            None,
+        )
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            surface.hub.asked(key, &context);
+            surface.hub.record_poller(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             telemetry::evaluation(key, resolution);
             let status = match resolution.step {
                 Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
                 _ => StatusCode::OK,
             };
-            Ok(entry.document(resolution, |document| respond(status, document, Some(entry.changed_at()))))
+            Ok(entry.document(resolution, |document| {
+                respond(status, document, Some(entry.changed_at()))
+            }))
         }
         None if snapshot.is_cold() && FlagKey::accepts(key) => {
             Ok(respond(StatusCode::OK, &Document::cold_start(key, snapshot.public_path()), None))
         }
-        None => Err(Refusal::UnknownFlag),
+        None => Err(ApiError::UnknownFlag),
     }
 }
 
-pub async fn all(State(surface): State<Surface>, request: Request) -> Response<Body> {
+pub async fn all(State(surface): State<PublicState>, request: Request) -> Response<Body> {
     answer_all(&surface, request).await.unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
 }
 
-async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
+async fn answer_all(surface: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
     let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
-    let (snapshot, every) = surface.decide_every(Form::Ofrep, bytes, &asker, surface.event_streams.clone()).await?;
+    let (snapshot, every) =
+        surface.decide_every(Form::Ofrep, bytes, &asker, surface.event_streams.clone()).await?;
     let tagged = match () {
         () if snapshot.is_cold() => Tagged::Never,
         () if awaits_another_configuration(&head.uri, snapshot.configured_at()) => Tagged::Always,
         () => Tagged::AndCompared,
     };
-    let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
+    let answer = ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at: None };
     Ok(every.answer(&answer, &head.headers, tagged, &asker))
 }
 
-/// The member of the bulk answer that says where to hear of changes (ADR 8): an address without a host, as it is behind whatever proxy the
-/// asker came through.
+/// The member of the bulk answer that says where to hear of changes (ADR 8): an address without a
+/// host, as it is behind whatever proxy the asker came through.
 pub fn event_streams(public_path: &PublicPath) -> String {
     let address = public_path.address(CHANGES_PATH);
     format!(r#","eventStreams":[{{"type":"sse","endpoint":{{"requestUri":"{address}"}}}}]"#)
 }
 
-/// Whether an event told the asker of a configuration that is not this node's: then it must get what we have, never a 304 (ADR 8).
+/// Whether an event told the asker of a configuration that is not this node's: then it must get
+/// what we have, never a 304 (ADR 8).
 fn awaits_another_configuration(uri: &Uri, position: Position) -> bool {
     let own = format!("r{position}");
-    // `+` stands for a blank in a query, so a position with pending entries comes as `%2B`, or raw from careless clients.
-    let decoded = |value: &str| value.replace("%2B", "+").replace("%2b", "+").replace("%22", "").replace('"', "");
+    // `+` stands for a blank in a query, so a position with pending entries comes as `%2B`, or raw
+    // from careless clients.
+    let decoded = |value: &str| {
+        value.replace("%2B", "+").replace("%2b", "+").replace("%22", "").replace('"', "")
+    };
     uri.query()
         .into_iter()
         .flat_map(|query| query.split('&'))

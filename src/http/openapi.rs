@@ -6,9 +6,9 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use super::answer::{Answer, holds};
-use super::contract::{self, public};
-use super::{Surface, endpoints};
+use super::openapi_model::{self, public};
+use super::response::{ResponseBuilder, if_none_match};
+use super::{PublicState, endpoints};
 use crate::document::etag;
 use crate::public_path::PublicPath;
 
@@ -19,18 +19,19 @@ pub fn public_document() -> Json {
 
 /// The same where a proxy serves it below a path.
 fn document_at(public_path: &PublicPath) -> Json {
-    let mut document = contract::document(public::TITLE, public::SAYS, &endpoints(), json!({}));
+    let mut document =
+        openapi_model::document(public::TITLE, public::SAYS, &endpoints(), json!({}));
     document["servers"][0]["url"] = public_path.to_string().into();
     document
 }
 
-pub async fn public(State(surface): State<Surface>, headers: HeaderMap) -> Response<Body> {
+pub async fn public(State(surface): State<PublicState>, headers: HeaderMap) -> Response<Body> {
     let (body, tag) = surface.contract.get_or_init(|| {
         let body = Bytes::from(document_at(&surface.public_path).to_string());
         let tag = etag([&*body]);
         (body, tag)
     });
     let snapshot = surface.live.current();
-    let answer = Answer { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
-    answer.json(StatusCode::OK, body.clone(), Some((tag, holds(&headers, tag))))
+    let answer = ResponseBuilder { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
+    answer.json(StatusCode::OK, body.clone(), Some((tag, if_none_match(&headers, tag))))
 }

@@ -1,5 +1,6 @@
-//! Which address a request comes from, for bounds alone: that of its connection, or behind proxies that are trusted the last one in
-//! `X-Forwarded-For` that is not a proxy's. Nobody is let in or kept out by it.
+//! Which address a request comes from, for bounds alone: that of its connection, or behind proxies
+//! that are trusted the last one in `X-Forwarded-For` that is not a proxy's. Nobody is let in or
+//! kept out by it.
 
 use std::net::IpAddr;
 
@@ -17,16 +18,22 @@ impl Proxies {
         Proxies(networks)
     }
 
-    /// The address that bounds go by; `None` where there is none to go by: on this machine, or for the proxies themselves.
+    /// The address that bounds go by; `None` where there is none to go by: on this machine, or for
+    /// the proxies themselves.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         let address = if self.trust(peer) { self.forwarded_for(headers)? } else { peer };
         (!address.is_loopback()).then_some(address)
     }
 
-    /// Each proxy adds the address it was called from at the end. What stands before the last foreign one may be made up.
+    /// Each proxy adds the address it was called from at the end. What stands before the last
+    /// foreign one may be made up.
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
-        let lines: Vec<&str> = headers.get_all(FORWARDED_FOR).iter().map(|value| value.to_str().unwrap_or_default()).collect();
+        let lines: Vec<&str> = headers
+            .get_all(FORWARDED_FOR)
+            .iter()
+            .map(|value| value.to_str().unwrap_or_default())
+            .collect();
         let mut hops = lines.iter().rev().flat_map(|line| line.rsplit(',')).map(address);
         hops.find(|hop| hop.is_none_or(|hop| !self.trust(hop))).flatten()
     }
@@ -54,14 +61,20 @@ mod tests {
 
     fn check(peer: &str, forwarded: &[&str], expected: Option<&str>) {
         let proxies = Proxies::new(
-            ["10.0.0.0/8", "fd00::/8", "127.0.0.2/32"].map(|network| network.parse().expect("a network")).to_vec(),
+            ["10.0.0.0/8", "fd00::/8", "127.0.0.2/32"]
+                .map(|network| network.parse().expect("a network"))
+                .to_vec(),
         );
         let mut headers = HeaderMap::new();
         forwarded.iter().for_each(|line| {
             headers.append(FORWARDED_FOR, line.parse().expect("a header"));
         });
         let client = proxies.client(peer.parse().expect("an address"), &headers);
-        assert_eq!(client, expected.map(|address| address.parse().expect("an address")), "{peer} {forwarded:?}");
+        assert_eq!(
+            client,
+            expected.map(|address| address.parse().expect("an address")),
+            "{peer} {forwarded:?}"
+        );
     }
 
     #[test]

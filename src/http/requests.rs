@@ -1,5 +1,6 @@
-//! How many requests each listener answered, by the template of the route and the class of the status. Counted in one place for every way
-//! an answer is made (`server/exchange.rs`): one search over the templates, one addition, no lock.
+//! How many requests each listener answered, by the template of the route and the class of the
+//! status. Counted in one place for every way an answer is made (`server/exchange.rs`): one search
+//! over the templates, one addition, no lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -21,7 +22,8 @@ struct Route {
     template: &'static str,
     /// What stands before the first parameter.
     begin: &'static str,
-    /// The byte behind the first `/`, where one stands before the first parameter: it tells most routes apart without comparing texts.
+    /// The byte behind the first `/`, where one stands before the first parameter: it tells most
+    /// routes apart without comparing texts.
     second: Option<u8>,
     /// What follows it; `None` where there is no parameter.
     rest: Option<&'static str>,
@@ -34,7 +36,10 @@ pub struct RouteId(usize);
 
 impl RequestCounts {
     /// Counters for these templates; those that are asked for most often should come first.
-    pub fn of(listener: &'static str, templates: impl IntoIterator<Item = &'static str>) -> RequestCounts {
+    pub fn of(
+        listener: &'static str,
+        templates: impl IntoIterator<Item = &'static str>,
+    ) -> RequestCounts {
         let mut routes: Vec<Route> = Vec::new();
         for template in templates {
             if routes.iter().all(|route| route.template != template) {
@@ -49,7 +54,9 @@ impl RequestCounts {
     pub fn find(&self, path: &str) -> RouteId {
         let last = self.routes.len() - 1;
         let second = path.as_bytes().get(1).copied();
-        let is_it = |route: &Route| (route.second.is_none() || route.second == second) && route.matches(path);
+        let is_it = |route: &Route| {
+            (route.second.is_none() || route.second == second) && route.matches(path)
+        };
         RouteId(self.routes[..last].iter().position(is_it).unwrap_or(last))
     }
 
@@ -65,7 +72,10 @@ impl RequestCounts {
     /// What was answered at least once: listener, route, class and how often.
     pub fn rows(&self) -> impl Iterator<Item = ([&'static str; 3], u64)> {
         self.routes.iter().flat_map(|route| {
-            let counts = CLASSES.iter().zip(&route.counts).map(|(class, count)| (*class, count.load(Relaxed)));
+            let counts = CLASSES
+                .iter()
+                .zip(&route.counts)
+                .map(|(class, count)| (*class, count.load(Relaxed)));
             let counted = counts.filter(|(_, count)| *count > 0);
             counted.map(|(class, count)| ([self.listener, route.template, class], count))
         })
@@ -78,7 +88,13 @@ impl Route {
             Some((begin, rest)) => (begin, rest.split_once('}').map(|(_, rest)| rest)),
             None => (template, None),
         };
-        Route { template, begin, second: begin.as_bytes().get(1).copied(), rest, counts: Default::default() }
+        Route {
+            template,
+            begin,
+            second: begin.as_bytes().get(1).copied(),
+            rest,
+            counts: Default::default(),
+        }
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -149,7 +165,10 @@ mod tests {
         for status in [200, 204, 304, 404, 503, 999] {
             counts.count(counts.find("/metrics"), StatusCode::from_u16(status).unwrap_or_default());
         }
-        let rows: Vec<_> = counts.rows().map(|([listener, route, class], count)| (listener, route, class, count)).collect();
+        let rows: Vec<_> = counts
+            .rows()
+            .map(|([listener, route, class], count)| (listener, route, class, count))
+            .collect();
         assert_eq!(
             rows,
             [

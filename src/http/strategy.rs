@@ -1,5 +1,5 @@
-//! `POST /v1/strategy/{flag}` and `POST /v1/strategy`: the strategy document of one flag, or of all; `GET /v1/strategy/{flag}`: the
-//! same for the user of a session token.
+//! `POST /v1/strategy/{flag}` and `POST /v1/strategy`: the strategy document of one flag, or of
+//! all; `GET /v1/strategy/{flag}`: the same for the user of a session token.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -7,12 +7,12 @@ use axum::http::header::VARY;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 
-use super::Surface;
-use super::answer::{Answer, holds};
-use super::auth::{self, Asker};
-use super::error::Refusal;
-use super::every::Tagged;
-use super::question::{FlagPath, Question, key};
+use super::PublicState;
+use super::all_flags::Tagged;
+use super::auth::{self, Caller};
+use super::error::ApiError;
+use super::request::{EvaluationRequest, FlagPath, key};
+use super::response::{ResponseBuilder, if_none_match};
 use crate::document::{Document, Form};
 use crate::flag::FlagKey;
 use crate::telemetry;
@@ -20,49 +20,64 @@ use crate::telemetry;
 /// Where one flag is asked for.
 pub const ONE_PATH: &str = "/v1/strategy/{flag}";
 
-pub async fn one(State(surface): State<Surface>, path: FlagPath, request: Request) -> Response<Body> {
+pub async fn one(
+    State(surface): State<PublicState>,
+    path: FlagPath,
+    request: Request,
+) -> Response<Body> {
     let (head, body) = request.into_parts();
-    of_anyone(&surface, key(&path), &head.headers, body).await
+    evaluate_posted(&surface, key(&path), &head.headers, body).await
 }
 
-pub async fn mine(State(surface): State<Surface>, path: FlagPath, headers: HeaderMap) -> Response<Body> {
-    of_the_asker(&surface, key(&path), &headers)
+pub async fn get_own(
+    State(surface): State<PublicState>,
+    path: FlagPath,
+    headers: HeaderMap,
+) -> Response<Body> {
+    evaluate_own(&surface, key(&path), &headers)
 }
 
 /// Of whom the body says.
-pub async fn of_anyone(surface: &Surface, key: &str, headers: &HeaderMap, request_body: Body) -> Response<Body> {
+pub async fn evaluate_posted(
+    surface: &PublicState,
+    key: &str,
+    headers: &HeaderMap,
+    request_body: Body,
+) -> Response<Body> {
     let answer = async {
         let (asker, bytes) = auth::asker_of_whole(surface, headers, request_body).await?;
-        answer_one(surface, key, headers, &Question::native(&bytes)?, &asker)
+        answer_one(surface, key, headers, &EvaluationRequest::native(&bytes)?, &asker)
     };
     answer.await.unwrap_or_else(|refusal| refusal.problem(surface))
 }
 
-/// The user a session token speaks for asks without a body, so that the answer has an address of its own.
-pub fn of_the_asker(surface: &Surface, key: &str, headers: &HeaderMap) -> Response<Body> {
-    let answer = auth::user(surface, headers).and_then(|asker| answer_one(surface, key, headers, &Question::empty(), &asker));
+/// The user a session token speaks for asks without a body, so that the answer has an address of
+/// its own.
+pub fn evaluate_own(surface: &PublicState, key: &str, headers: &HeaderMap) -> Response<Body> {
+    let answer = auth::user(surface, headers)
+        .and_then(|asker| answer_one(surface, key, headers, &EvaluationRequest::empty(), &asker));
     let mut response = answer.unwrap_or_else(|refusal| refusal.problem(surface));
     response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));
     response
 }
 
 fn answer_one(
-    surface: &Surface,
+    surface: &PublicState,
     key: &str,
     headers: &HeaderMap,
-    question: &Question<'_>,
-    asker: &Asker,
-) -> Result<Response<Body>, Refusal> {
+    question: &EvaluationRequest<'_>,
+    asker: &Caller,
+) -> Result<Response<Body>, ApiError> {
     let context = question.context(asker)?;
     let snapshot = surface.live.current();
     let respond = |document: &Document, flag_changed_at| {
-        let matched = holds(headers, &document.etag);
-        let answer = Answer { surface, snapshot: &snapshot, flag_changed_at };
+        let matched = if_none_match(headers, &document.etag);
+        let answer = ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at };
         answer.json(StatusCode::OK, document.strategy.clone(), Some((&document.etag, matched)))
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            surface.hub.asked(key, &context);
+            surface.hub.record_poller(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             telemetry::evaluation(key, resolution);
             Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
@@ -70,18 +85,19 @@ fn answer_one(
         None if snapshot.is_cold() && FlagKey::accepts(key) => {
             Ok(respond(&Document::cold_start(key, snapshot.public_path()), None))
         }
-        None => Err(Refusal::UnknownFlag),
+        None => Err(ApiError::UnknownFlag),
     }
 }
 
-pub async fn all(State(surface): State<Surface>, request: Request) -> Response<Body> {
+pub async fn all(State(surface): State<PublicState>, request: Request) -> Response<Body> {
     answer_all(&surface, request).await.unwrap_or_else(|refusal| refusal.problem(&surface))
 }
 
-async fn answer_all(surface: &Surface, request: Request) -> Result<Response<Body>, Refusal> {
+async fn answer_all(surface: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
     let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
-    let (snapshot, every) = surface.decide_every(Form::Strategy, bytes, &asker, Bytes::new()).await?;
-    let answer = Answer { surface, snapshot: &snapshot, flag_changed_at: None };
+    let (snapshot, every) =
+        surface.decide_every(Form::Strategy, bytes, &asker, Bytes::new()).await?;
+    let answer = ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at: None };
     Ok(every.answer(&answer, &head.headers, Tagged::AndCompared, &asker))
 }

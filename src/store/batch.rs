@@ -1,4 +1,5 @@
-//! Texts on their way into the database: in parts, and so many parts to a statement that no statement is large.
+//! Blobs on their way into the database: in parts, and so many parts to a statement that no
+//! statement is large.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -7,8 +8,8 @@ use serde_json::{Value as Json, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::texts::PART_BYTES;
-use crate::truth::{ContentId, Texts};
+use super::blobs::PART_BYTES;
+use crate::ledger::{Blobs, ContentHash};
 
 /// So many bytes go into one statement, and so many parts: there are short texts too.
 pub const BATCH_BYTES: usize = 1024 * 1024;
@@ -16,8 +17,9 @@ const BATCH_PARTS: usize = 512;
 /// So many texts are asked for at once.
 pub const TOGETHER: usize = 256;
 
-/// Writes the parts that are not there; of an empty text SQLite makes NULL. What is staged is made to be as it is here; what a revision names already and was altered is not
-/// written over: `history --verify` is to name it.
+/// Writes the parts that are not there; of an empty text SQLite makes NULL. What is staged is made
+/// to be as it is here; what a revision names already and was altered is not written over: `history
+/// --verify` is to name it.
 macro_rules! write_parts {
     () => {
         "INSERT INTO texts (id, part, bytes) \
@@ -31,17 +33,18 @@ macro_rules! write_parts {
 }
 pub(super) use write_parts;
 
-/// Texts that wait to be written, the first of them from some part on.
+/// Blobs that wait to be written, the first of them from some part on.
 #[derive(Default)]
 pub struct Waiting {
-    texts: VecDeque<(ContentId, Bytes)>,
+    texts: VecDeque<(ContentHash, Bytes)>,
     next_part: usize,
 }
 
 /// The next parts of them.
 #[derive(Default)]
 pub struct Batch {
-    /// Where each part lies in `bytes`: its text's id, its number, its first byte from 1 on, its length.
+    /// Where each part lies in `bytes`: its text's id, its number, its first byte from 1 on, its
+    /// length.
     parts: Vec<Json>,
     pub bytes: Vec<u8>,
     /// The texts that end with this batch, and of how many parts they are.
@@ -50,7 +53,7 @@ pub struct Batch {
 }
 
 impl Waiting {
-    pub fn push(&mut self, id: ContentId, text: Bytes) {
+    pub fn push(&mut self, id: ContentHash, text: Bytes) {
         self.texts.push_back((id, text));
     }
 
@@ -58,7 +61,8 @@ impl Waiting {
         self.texts.is_empty()
     }
 
-    /// The next parts; they wait until [`were_written`](Waiting::were_written) says that they need not.
+    /// The next parts; they wait until [`were_written`](Waiting::were_written) says that they need
+    /// not.
     pub fn next(&self) -> Batch {
         let mut batch = Batch::default();
         for (index, (id, text)) in self.texts.iter().enumerate() {
@@ -90,7 +94,8 @@ impl Batch {
 
     /// Whether there was room for it.
     fn add(&mut self, id: &str, part: usize, bytes: &[u8]) -> bool {
-        let is_full = self.parts.len() == BATCH_PARTS || self.bytes.len() + bytes.len() > BATCH_BYTES;
+        let is_full =
+            self.parts.len() == BATCH_PARTS || self.bytes.len() + bytes.len() > BATCH_BYTES;
         if is_full {
             return false;
         }
@@ -101,22 +106,29 @@ impl Batch {
 }
 
 /// Writes all that waits within the transaction that there is.
-pub async fn write(connection: &mut SqliteConnection, mut waiting: Waiting) -> Result<(), sqlx::Error> {
+pub async fn write(
+    connection: &mut SqliteConnection,
+    mut waiting: Waiting,
+) -> Result<(), sqlx::Error> {
     while !waiting.is_empty() {
         let mut batch = waiting.next();
         let (parts, whole) = batch.places();
-        let query = sqlx::query(write_parts!()).bind(parts).bind(std::mem::take(&mut batch.bytes)).bind(whole);
+        let query = sqlx::query(write_parts!())
+            .bind(parts)
+            .bind(std::mem::take(&mut batch.bytes))
+            .bind(whole);
         query.execute(&mut *connection).await?;
         waiting.were_written(&batch);
     }
     Ok(())
 }
 
-/// Which of these texts are not there in all their parts, or by their length: builds before had parts of another size. A staged text has both.
+/// Which of these texts are not there in all their parts, or by their length: builds before had
+/// parts of another size. A staged text has both.
 pub async fn lacking<'t>(
     connection: &mut SqliteConnection,
-    texts: impl IntoIterator<Item = (&'t ContentId, &'t Bytes)>,
-) -> Result<Vec<(ContentId, Bytes)>, sqlx::Error> {
+    texts: impl IntoIterator<Item = (&'t ContentHash, &'t Bytes)>,
+) -> Result<Vec<(ContentHash, Bytes)>, sqlx::Error> {
     const THERE: &str = "SELECT t.id, count(*) FILTER (WHERE t.part >= 0 AND t.part < wanted.value ->> 1), count(*), \
         sum(length(t.bytes)), EXISTS (SELECT 1 FROM staged_texts AS s WHERE s.id = t.id) \
         FROM json_each($1) AS wanted JOIN texts AS t ON t.id = wanted.value ->> 0 GROUP BY t.id";
@@ -125,20 +137,26 @@ pub async fn lacking<'t>(
     let rows = sqlx::query(THERE).bind(json!(wanted).to_string()).fetch_all(connection).await?;
     let mut there = BTreeMap::new();
     for row in &rows {
-        there.insert(row.try_get::<String, _>(0)?, [1, 2, 3, 4].map(|column| row.try_get::<i64, _>(column).unwrap_or(-1)));
+        there.insert(
+            row.try_get::<String, _>(0)?,
+            [1, 2, 3, 4].map(|column| row.try_get::<i64, _>(column).unwrap_or(-1)),
+        );
     }
-    let is_lacking = |(id, text): &(&ContentId, &Bytes)| {
+    let is_lacking = |(id, text): &(&ContentHash, &Bytes)| {
         let Some([wanted, parts, length, staged]) = there.get(&id.to_string()) else { return true };
         let has_its_length = *length == text.len() as i64;
         let has_all_parts = *wanted == parts_of(text) as i64;
-        let is_whole =
-            if *staged == 1 { has_all_parts && has_its_length && parts == wanted } else { has_all_parts || has_its_length };
+        let is_whole = if *staged == 1 {
+            has_all_parts && has_its_length && parts == wanted
+        } else {
+            has_all_parts || has_its_length
+        };
         !is_whole
     };
     Ok(texts.into_iter().filter(is_lacking).map(|(id, text)| (*id, text.clone())).collect())
 }
 
-pub fn bytes_of(texts: &Texts) -> usize {
+pub fn bytes_of(texts: &Blobs) -> usize {
     texts.values().map(|text| text.len()).sum()
 }
 

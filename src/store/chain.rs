@@ -1,4 +1,5 @@
-//! Whether one revision is what its hash says, over the texts as they stand: what this build knows of them plays no part.
+//! Whether one revision is what its hash says, over the texts as they stand: what this build knows
+//! of them plays no part.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,10 +8,14 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::StoreError;
 use super::reader::Reader;
-use crate::truth::{ContentId, HashedChange, HashedRevision, Head};
+use crate::ledger::{ContentHash, HashedChange, HashedRevision, Head};
 
-/// A row of `revisions`, with `request` beside it, and its changes in their order; `None` if one of them does not read.
-pub fn hashed<'a>(row: &SqliteRow, changes: impl IntoIterator<Item = &'a SqliteRow>) -> Option<HashedRevision> {
+/// A row of `revisions`, with `request` beside it, and its changes in their order; `None` if one of
+/// them does not read.
+pub fn hashed<'a>(
+    row: &SqliteRow,
+    changes: impl IntoIterator<Item = &'a SqliteRow>,
+) -> Option<HashedRevision> {
     Some(HashedRevision {
         revision: number(row, "revision")?,
         committed_at_ms: number(row, "committed_at_ms")?,
@@ -27,7 +32,7 @@ pub fn hashed<'a>(row: &SqliteRow, changes: impl IntoIterator<Item = &'a SqliteR
 }
 
 /// Its own hash, as its row states it.
-pub fn stated(row: &SqliteRow) -> Option<ContentId> {
+pub fn stated(row: &SqliteRow) -> Option<ContentHash> {
     text(row, "hash")?.parse().ok()
 }
 
@@ -39,13 +44,22 @@ pub async fn stands(connection: &mut SqliteConnection, revision: u64) -> Result<
     const BEFORE: &str = "SELECT hash FROM revisions WHERE revision = $1 - 1";
     let read = StoreError::doing("read the history");
     let number = revision.min(i64::MAX as u64) as i64;
-    let Some(row) = sqlx::query(ROW).bind(number).fetch_optional(&mut *connection).await.map_err(&read)? else {
+    let Some(row) =
+        sqlx::query(ROW).bind(number).fetch_optional(&mut *connection).await.map_err(&read)?
+    else {
         return Ok(false);
     };
-    let changes = sqlx::query(CHANGES).bind(number).fetch_all(&mut *connection).await.map_err(&read)?;
+    let changes =
+        sqlx::query(CHANGES).bind(number).fetch_all(&mut *connection).await.map_err(&read)?;
     let before = match number {
         1 => Some(Head::none().hash),
-        _ => sqlx::query(BEFORE).bind(number).fetch_optional(&mut *connection).await.map_err(&read)?.as_ref().and_then(stated),
+        _ => sqlx::query(BEFORE)
+            .bind(number)
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(&read)?
+            .as_ref()
+            .and_then(stated),
     };
     let holds = || Some(hashed(&row, &changes)?.holds(before?, stated(&row)?));
     Ok(holds().unwrap_or(false))
@@ -54,24 +68,37 @@ pub async fn stands(connection: &mut SqliteConnection, revision: u64) -> Result<
 /// So many revisions are checked with one reading.
 const REVISIONS_A_PAGE: usize = 500;
 
-/// Those of these revisions that are there and are what their hashes say, each after the row before it: some hundred with one reading.
-pub async fn that_stand(reader: &Reader, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
+/// Those of these revisions that are there and are what their hashes say, each after the row before
+/// it: some hundred with one reading.
+pub async fn that_stand(
+    reader: &Reader,
+    revisions: &BTreeSet<u64>,
+) -> Result<BTreeSet<u64>, StoreError> {
     const ROWS: &str = "SELECT r.*, i.request, b.hash AS hash_before FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision LEFT JOIN revisions AS b \
         ON b.revision = r.revision - 1 WHERE r.revision IN (SELECT value FROM json_each($1))";
     const CHANGES: &str = "SELECT * FROM changes WHERE revision IN (SELECT value FROM json_each($1)) ORDER BY revision, place";
     let read = StoreError::doing("read the history");
-    let numbers: Vec<u64> = revisions.iter().copied().filter(|revision| i64::try_from(*revision).is_ok()).collect();
+    let numbers: Vec<u64> =
+        revisions.iter().copied().filter(|revision| i64::try_from(*revision).is_ok()).collect();
     let mut standing = BTreeSet::new();
     for some in numbers.chunks(REVISIONS_A_PAGE) {
         let some = serde_json::json!(some).to_string();
         let mut connection = reader.lock().await;
-        let rows = sqlx::query(ROWS).bind(some.clone()).fetch_all(&mut *connection).await.map_err(&read)?;
-        let changes = sqlx::query(CHANGES).bind(some).fetch_all(&mut *connection).await.map_err(&read)?;
+        let rows = sqlx::query(ROWS)
+            .bind(some.clone())
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(&read)?;
+        let changes =
+            sqlx::query(CHANGES).bind(some).fetch_all(&mut *connection).await.map_err(&read)?;
         drop(connection);
         let mut changes_of: HashMap<i64, Vec<&SqliteRow>> = HashMap::new();
         for change in &changes {
-            changes_of.entry(number(change, "revision").unwrap_or_default()).or_default().push(change);
+            changes_of
+                .entry(number(change, "revision").unwrap_or_default())
+                .or_default()
+                .push(change);
         }
         for row in &rows {
             let Some(revision) = number(row, "revision") else { continue };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::Commit;
-use crate::truth::{Change, Record};
+use crate::ledger::{Change, Record};
 
 /// So many changes go into one statement, and so many bytes of them.
 const TOGETHER: usize = 500;
@@ -22,19 +22,31 @@ pub const CHANGES: &str = "INSERT INTO changes (revision, place, kind, subject, 
     SELECT value ->> 1, value ->> 2, $1, value ->> 6 FROM json_each($2) WHERE value ->> 6 IS NOT NULL \
     ON CONFLICT (kind, subject) DO UPDATE SET changed_at = excluded.changed_at, record = excluded.record";
 
-/// The changes in their order: place, kind, key, action, where it goes back to, record before, record after.
+/// The changes in their order: place, kind, key, action, where it goes back to, record before,
+/// record after.
 pub fn chunks(changes: &[Change]) -> impl Iterator<Item = String> {
     let mut rest = changes.iter().enumerate().peekable();
     std::iter::from_fn(move || {
         let (mut chunk, mut subjects) = (String::from("["), BTreeSet::new());
         while let Some((place, change)) = rest.peek() {
             let subject = (change.subject.kind(), change.subject.key());
-            if subjects.len() == TOGETHER || chunk.len() > TOGETHER_BYTES || !subjects.insert(subject) {
+            if subjects.len() == TOGETHER
+                || chunk.len() > TOGETHER_BYTES
+                || !subjects.insert(subject)
+            {
                 break;
             }
             let json = |record: &Option<Record>| record.as_ref().map(Record::json);
             let (before, after) = (json(&change.before), json(&change.after));
-            let row = json!([place, subject.0, subject.1, change.action.as_str(), change.action.to(), before, after]);
+            let row = json!([
+                place,
+                subject.0,
+                subject.1,
+                change.action.as_str(),
+                change.action.target_revision(),
+                before,
+                after
+            ]);
             if chunk.len() > 1 {
                 chunk.push(',');
             }
@@ -47,11 +59,14 @@ pub fn chunks(changes: &[Change]) -> impl Iterator<Item = String> {
 }
 
 impl Commit<'_> {
-    /// What it writes at most: each record goes into the history and into the state of its subject, each in a page that may be its own, and all
-    /// of it into the log first and from there into the database file.
+    /// What it writes at most: each record goes into the history and into the state of its subject,
+    /// each in a page that may be its own, and all of it into the log first and from there into the
+    /// database file.
     pub fn bytes(&self) -> u64 {
-        let length = |record: &Option<Record>| record.as_ref().map_or(0, |record| record.json().len());
-        let of_change = |change: &Change| length(&change.before) + 2 * length(&change.after) + 3 * PAGE_BYTES;
+        let length =
+            |record: &Option<Record>| record.as_ref().map_or(0, |record| record.json().len());
+        let of_change =
+            |change: &Change| length(&change.before) + 2 * length(&change.after) + 3 * PAGE_BYTES;
         let changes: usize = self.revision.changes.iter().map(of_change).sum();
         let texts = super::batch::bytes_of(self.texts).min(super::COMMIT_TEXT_BYTES);
         2 * (changes + texts + 4 * PAGE_BYTES) as u64

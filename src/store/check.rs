@@ -1,13 +1,15 @@
-//! Whether a database may be believed at a start: its pages are sound, and its history is whole at both ends and is the one known here.
+//! Whether a database may be believed at a start: its pages are sound, and its history is whole at
+//! both ends and is the one known here.
 //!
-//! `verify` reads every row and takes as long as it takes. This looks at what goes wrong when files of different moments come together,
-//! like a restored database file beside a `-wal` of later: pages that do not fit, revisions missing in between, a head without its row.
+//! `verify` reads every row and takes as long as it takes. This looks at what goes wrong when files
+//! of different moments come together, like a restored database file beside a `-wal` of later:
+//! pages that do not fit, revisions missing in between, a head without its row.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::{StoreError, chain, row, schema};
-use crate::truth::{ContentId, Head, KnownHead};
+use super::{StoreError, chain, rows, schema};
+use crate::ledger::{ContentHash, Head, KnownHead};
 
 /// What a database says of itself before any of it is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +23,12 @@ pub struct Identity {
     pub is_of_format_before: bool,
 }
 
-/// Who it is and whether its history is whole: a reading of the newest rows, and of the numbers of all.
-pub async fn identify(connection: &mut SqliteConnection, from: &[&KnownHead]) -> Result<Identity, StoreError> {
+/// Who it is and whether its history is whole: a reading of the newest rows, and of the numbers of
+/// all.
+pub async fn identify(
+    connection: &mut SqliteConnection,
+    from: &[&KnownHead],
+) -> Result<Identity, StoreError> {
     let (epoch, head) = head(connection).await?;
     let fault = fault_of_history(connection, head).await?;
     let mut holds = Vec::with_capacity(from.len());
@@ -34,39 +40,65 @@ pub async fn identify(connection: &mut SqliteConnection, from: &[&KnownHead]) ->
 }
 
 /// Whether this is the database of a known state, and that state is part of its history.
-pub async fn holds(connection: &mut SqliteConnection, known: &KnownHead) -> Result<bool, StoreError> {
+pub async fn holds(
+    connection: &mut SqliteConnection,
+    known: &KnownHead,
+) -> Result<bool, StoreError> {
     let (epoch, _) = head(connection).await?;
     is_part(connection, &epoch, known).await
 }
 
 async fn head(connection: &mut SqliteConnection) -> Result<(String, Head), StoreError> {
     let head = sqlx::query("SELECT * FROM head").fetch_one(connection).await;
-    row::head(&head.map_err(StoreError::doing("read the head"))?)
+    rows::head(&head.map_err(StoreError::doing("read the head"))?)
 }
 
-async fn is_part(connection: &mut SqliteConnection, epoch: &str, known: &KnownHead) -> Result<bool, StoreError> {
+async fn is_part(
+    connection: &mut SqliteConnection,
+    epoch: &str,
+    known: &KnownHead,
+) -> Result<bool, StoreError> {
     let KnownHead { epoch: of, head } = known;
-    Ok(of == epoch && (head.revision == 0 || hash_of(connection, head.revision).await? == Some(head.hash)))
+    Ok(of == epoch
+        && (head.revision == 0 || hash_of(connection, head.revision).await? == Some(head.hash)))
 }
 
 /// Every page, as far as SQLite checks them quickly.
 pub async fn check_pages(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let rows = sqlx::query("PRAGMA quick_check(3)").fetch_all(connection).await.map_err(StoreError::doing("check it"))?;
-    let found: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).filter(|line| line != "ok").collect();
+    let rows = sqlx::query("PRAGMA quick_check(3)")
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::doing("check it"))?;
+    let found: Vec<String> =
+        rows.iter().filter_map(|row| row.try_get(0).ok()).filter(|line| line != "ok").collect();
     if found.is_empty() { Ok(()) } else { Err(StoreError::Damaged(found.join("; "))) }
 }
 
-/// What of its history shows that its files are of different moments. A row that was altered is not such: `verify` names it.
-async fn fault_of_history(connection: &mut SqliteConnection, head: Head) -> Result<Option<String>, StoreError> {
+/// What of its history shows that its files are of different moments. A row that was altered is not
+/// such: `verify` names it.
+async fn fault_of_history(
+    connection: &mut SqliteConnection,
+    head: Head,
+) -> Result<Option<String>, StoreError> {
     const ENDS: &str = "SELECT count(*), coalesce(min(revision), 1), coalesce(max(revision), 0), \
         (SELECT coalesce(max(revision), 0) FROM changes) FROM revisions";
-    let ends = sqlx::query(ENDS).fetch_one(&mut *connection).await.map_err(StoreError::doing("read the history"))?;
-    let [count, first, last, changed] = [0, 1, 2, 3].map(|column| ends.get::<i64, _>(column) as u64);
+    let ends = sqlx::query(ENDS)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(StoreError::doing("read the history"))?;
+    let [count, first, last, changed] =
+        [0, 1, 2, 3].map(|column| ends.get::<i64, _>(column) as u64);
     if last != head.revision {
-        return Ok(Some(format!("its head is revision {}, and the newest row of its history is {last}", head.revision)));
+        return Ok(Some(format!(
+            "its head is revision {}, and the newest row of its history is {last}",
+            head.revision
+        )));
     }
     if first != 1 || count != last {
-        return Ok(Some(format!("of its {last} revisions {} are missing", last.saturating_sub(count))));
+        return Ok(Some(format!(
+            "of its {last} revisions {} are missing",
+            last.saturating_sub(count)
+        )));
     }
     let is_head = head.revision == 0 || hash_of(connection, last).await? == Some(head.hash);
     if !is_head {
@@ -74,13 +106,19 @@ async fn fault_of_history(connection: &mut SqliteConnection, head: Head) -> Resu
     }
     // A revision may change nothing; then it stands without changes.
     if changed != last && !chain::stands(connection, last).await? {
-        return Ok(Some(format!("the newest changes are of revision {changed}, and the newest revision is {last}")));
+        return Ok(Some(format!(
+            "the newest changes are of revision {changed}, and the newest revision is {last}"
+        )));
     }
     Ok(None)
 }
 
-async fn hash_of(connection: &mut SqliteConnection, revision: u64) -> Result<Option<ContentId>, StoreError> {
+async fn hash_of(
+    connection: &mut SqliteConnection,
+    revision: u64,
+) -> Result<Option<ContentHash>, StoreError> {
     let query = sqlx::query("SELECT hash FROM revisions WHERE revision = $1").bind(revision as i64);
-    let row = query.fetch_optional(connection).await.map_err(StoreError::doing("read the history"))?;
+    let row =
+        query.fetch_optional(connection).await.map_err(StoreError::doing("read the history"))?;
     Ok(row.as_ref().and_then(chain::stated))
 }

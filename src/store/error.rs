@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::open_files;
+use crate::fd_limit;
 
 /// SQLite's `SQLITE_IOERR_WRITE`: what it says where a file may not grow, too.
 const IOERR_WRITE: &str = "778";
@@ -22,11 +22,15 @@ pub enum StoreError {
     NoFile,
     #[error("the database is damaged: {0}")]
     Damaged(String),
-    #[error("a newer build wrote the database: its format {format} needs one that reads format {min_reader}")]
+    #[error(
+        "a newer build wrote the database: its format {format} needs one that reads format {min_reader}"
+    )]
     OfNewerBuild { format: i64, min_reader: i64 },
     #[error("another change was committed first")]
     Moved,
-    #[error("its revision {revision} is not the one that this node knows: its history is another one")]
+    #[error(
+        "its revision {revision} is not the one that this node knows: its history is another one"
+    )]
     AnotherLineage { revision: u64 },
     #[error("the definitions of the change are not all written yet")]
     NotStaged,
@@ -49,18 +53,24 @@ impl StoreError {
         match self {
             StoreError::Database { source: sqlx::Error::Database(error), .. } => {
                 let failed_write = error.code().as_deref() == Some(IOERR_WRITE);
-                error.message().contains("disk is full") || failed_write && open_files::have_a_size_limit()
+                error.message().contains("disk is full")
+                    || failed_write && fd_limit::have_a_size_limit()
             }
             _ => false,
         }
     }
 
-    /// Whether it is about what the database holds, and not about getting to it: trying again does not help.
+    /// Whether it is about what the database holds, and not about getting to it: trying again does
+    /// not help.
     pub fn is_damage(&self) -> bool {
         match self {
             StoreError::Damaged(_) | StoreError::Unreadable { .. } | StoreError::Migrate(_) => true,
-            StoreError::Database { source: sqlx::Error::RowNotFound | sqlx::Error::ColumnNotFound(_), .. } => true,
-            // SQLITE_ERROR is a table that is not there; the others are SQLITE_CORRUPT and SQLITE_NOTADB. The low byte is the kind.
+            StoreError::Database {
+                source: sqlx::Error::RowNotFound | sqlx::Error::ColumnNotFound(_),
+                ..
+            } => true,
+            // SQLITE_ERROR is a table that is not there; the others are SQLITE_CORRUPT and
+            // SQLITE_NOTADB. The low byte is the kind.
             StoreError::Database { source: sqlx::Error::Database(error), .. } => {
                 let code = error.code().and_then(|code| code.parse::<u32>().ok());
                 code.is_some_and(|code| matches!(code & 0xff, 1 | 11 | 26))

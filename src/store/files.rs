@@ -1,6 +1,7 @@
 //! The files an open database consists of: the database file, `-wal` and `-shm`.
 //!
-//! SQLite holds them open. Were one deleted or replaced, every later commit would go into a file that no start ever finds.
+//! SQLite holds them open. Were one deleted or replaced, every later commit would go into a file
+//! that no start ever finds.
 
 use std::fs::{self, File};
 use std::io;
@@ -42,7 +43,8 @@ pub fn remove(database: &Path) -> io::Result<()> {
     })
 }
 
-/// Gives a closed database its name. What is left of another one's companions would be taken for its own, so it goes first.
+/// Gives a closed database its name. What is left of another one's companions would be taken for
+/// its own, so it goes first.
 pub fn put_in_place(from: &Path, database: &Path) -> io::Result<()> {
     COMPANIONS.iter().try_for_each(|end| match fs::remove_file(beside(database, end)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -52,7 +54,8 @@ pub fn put_in_place(from: &Path, database: &Path) -> io::Result<()> {
     sync_folder(database)
 }
 
-/// Keeps a database that does not read, with its companions, as `turnout.db.damaged`: the newest such.
+/// Keeps a database that does not read, with its companions, as `turnout.db.damaged`: the newest
+/// such.
 pub fn set_aside(database: &Path) -> io::Result<()> {
     let aside = beside(database, ".damaged");
     remove(&aside)?;

@@ -1,6 +1,8 @@
-//! The revisions after a known head, for a node beside others: what another writer committed, proved to follow from what this node has.
+//! The revisions after a known head, for a node beside others: what another writer committed,
+//! proved to follow from what this node has.
 //!
-//! Rows of the history never change, so it is read page by page: no transaction lasts while a large revision comes over.
+//! Rows of the history never change, so it is read page by page: no transaction lasts while a large
+//! revision comes over.
 
 use std::fmt;
 
@@ -8,10 +10,11 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::reader::Reader;
-use super::{MAX_PAGE, StoreError, chain, row, texts};
-use crate::truth::{Change, ContentId, Head, Revision, Texts};
+use super::{MAX_PAGE, StoreError, blobs, chain, rows};
+use crate::ledger::{Blobs, Change, ContentHash, Head, Revision};
 
-/// Once so many bytes were read, a call ends: the caller takes them in and asks for the next. A larger revision comes alone.
+/// Once so many bytes were read, a call ends: the caller takes them in and asks for the next. A
+/// larger revision comes alone.
 const BYTES_A_CALL: usize = 4 * 1024 * 1024;
 /// So many changes are read at once.
 const CHANGES_A_PAGE: i64 = 500;
@@ -24,9 +27,10 @@ pub struct StoredWithTexts {
     pub head: Head,
     /// What its idempotency key stands for.
     pub request: Option<String>,
-    /// The texts that its changes name, as far as they are there and are what their names say. Those that were at hand, or came with a
-    /// revision before it, are the same bytes and were not read again.
-    pub texts: Texts,
+    /// The texts that its changes name, as far as they are there and are what their names say.
+    /// Those that were at hand, or came with a revision before it, are the same bytes and were not
+    /// read again.
+    pub texts: Blobs,
 }
 
 /// Counts and never prints: texts name users.
@@ -36,19 +40,23 @@ impl fmt::Debug for StoredWithTexts {
     }
 }
 
-/// The revisions after `after`, the oldest first. Each is what its hash says after the one before it.
+/// The revisions after `after`, the oldest first. Each is what its hash says after the one before
+/// it.
 pub async fn revisions_after(
     reader: &Reader,
     after: &Head,
     limit: u32,
-    at_hand: &Texts,
+    at_hand: &Blobs,
 ) -> Result<Vec<StoredWithTexts>, StoreError> {
     const ROWS: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision \
         WHERE r.revision > $1 ORDER BY r.revision LIMIT $2";
     check_lineage(reader, after).await?;
     let rows = sqlx::query(ROWS).bind(number(after.revision)).bind(i64::from(limit.min(MAX_PAGE)));
-    let rows = rows.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+    let rows = rows
+        .fetch_all(&mut *reader.lock().await)
+        .await
+        .map_err(StoreError::doing("read the history"))?;
     let (mut found, mut head, mut bytes, mut at_hand) = (Vec::new(), *after, 0, at_hand.clone());
     for row in &rows {
         let next = next_revision(reader, row, &head, &mut at_hand, &mut bytes).await?;
@@ -66,8 +74,12 @@ async fn check_lineage(reader: &Reader, after: &Head) -> Result<(), StoreError> 
     if after.revision == 0 {
         return Ok(());
     }
-    let query = sqlx::query("SELECT hash FROM revisions WHERE revision = $1").bind(number(after.revision));
-    let row = query.fetch_optional(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+    let query =
+        sqlx::query("SELECT hash FROM revisions WHERE revision = $1").bind(number(after.revision));
+    let row = query
+        .fetch_optional(&mut *reader.lock().await)
+        .await
+        .map_err(StoreError::doing("read the history"))?;
     match row.as_ref().and_then(chain::stated) {
         Some(hash) if hash == after.hash => Ok(()),
         _ => Err(StoreError::AnotherLineage { revision: after.revision }),
@@ -78,16 +90,17 @@ async fn next_revision(
     reader: &Reader,
     row: &SqliteRow,
     before: &Head,
-    at_hand: &mut Texts,
+    at_hand: &mut Blobs,
     bytes: &mut usize,
 ) -> Result<StoredWithTexts, StoreError> {
     let number = before.revision + 1;
-    let stored = row::revision(row)?;
+    let stored = rows::revision(row)?;
     if stored.revision.revision != number {
         return Err(StoreError::Damaged(format!("revision {number} is missing")));
     }
     let rows = changes_of(reader, number).await?;
-    let is_as_written = chain::hashed(row, &rows).is_some_and(|hashed| hashed.holds(before.hash, stored.hash));
+    let is_as_written =
+        chain::hashed(row, &rows).is_some_and(|hashed| hashed.holds(before.hash, stored.hash));
     if !is_as_written {
         return Err(StoreError::Damaged(format!(
             "revision {number} is not what its hash says after revision {}",
@@ -95,26 +108,39 @@ async fn next_revision(
         )));
     }
     *bytes += rows.iter().map(bytes_of).sum::<usize>();
-    let changes: Vec<Change> = rows.iter().map(|row| row::change(row).1).collect::<Result<_, _>>()?;
-    let named = changes.iter().filter_map(|change| change.after.as_ref()).flat_map(|record| record.texts());
-    let (at_hand_already, lacking): (Vec<ContentId>, Vec<_>) = named.partition(|id| at_hand.contains_key(id));
-    let mut texts = texts::read(reader, &lacking, &Texts::new()).await?;
+    let changes: Vec<Change> =
+        rows.iter().map(|row| rows::change(row).1).collect::<Result<_, _>>()?;
+    let named =
+        changes.iter().filter_map(|change| change.after.as_ref()).flat_map(|record| record.texts());
+    let (at_hand_already, lacking): (Vec<ContentHash>, Vec<_>) =
+        named.partition(|id| at_hand.contains_key(id));
+    let mut texts = blobs::read(reader, &lacking, &Blobs::new()).await?;
     *bytes += texts.values().map(|text| text.len()).sum::<usize>();
     at_hand.extend(texts.iter().map(|(id, text)| (*id, text.clone())));
-    texts.extend(at_hand_already.iter().filter_map(|id| at_hand.get(id).map(|text| (*id, text.clone()))));
+    texts.extend(
+        at_hand_already.iter().filter_map(|id| at_hand.get(id).map(|text| (*id, text.clone()))),
+    );
     let revision = Revision { changes, ..stored.revision };
-    let head = Head { revision: number, hash: stored.hash, committed_at_ms: revision.committed_at_ms };
+    let head =
+        Head { revision: number, hash: stored.hash, committed_at_ms: revision.committed_at_ms };
     Ok(StoredWithTexts { revision, head, request: chain::text(row, "request"), texts })
 }
 
 /// The rows of a revision's changes, in their order.
 async fn changes_of(reader: &Reader, revision: u64) -> Result<Vec<SqliteRow>, StoreError> {
-    const PAGE: &str = "SELECT * FROM changes WHERE revision = $1 AND place > $2 ORDER BY place LIMIT $3";
+    const PAGE: &str =
+        "SELECT * FROM changes WHERE revision = $1 AND place > $2 ORDER BY place LIMIT $3";
     let mut found: Vec<SqliteRow> = Vec::new();
     loop {
-        let last = found.last().map_or(Some(i64::MIN), |row| chain::number(row, "place")).unwrap_or(i64::MAX);
+        let last = found
+            .last()
+            .map_or(Some(i64::MIN), |row| chain::number(row, "place"))
+            .unwrap_or(i64::MAX);
         let query = sqlx::query(PAGE).bind(number(revision)).bind(last).bind(CHANGES_A_PAGE);
-        let page = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+        let page = query
+            .fetch_all(&mut *reader.lock().await)
+            .await
+            .map_err(StoreError::doing("read the history"))?;
         let is_last = (page.len() as i64) < CHANGES_A_PAGE;
         found.extend(page);
         if is_last {

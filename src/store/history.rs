@@ -1,5 +1,5 @@
-//! A page of the history, bounded in what it reads: a first import of thousands of flags is one revision, and each page that shows it would
-//! read it all.
+//! A page of the history, bounded in what it reads: a first import of thousands of flags is one
+//! revision, and each page that shows it would read it all.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use serde_json::json;
 use sqlx::Row;
 
 use super::reader::Reader;
-use super::{MAX_PAGE, Page, StoreError, Stored, row};
-use crate::truth::Change;
+use super::{HistoryQuery, MAX_PAGE, StoreError, StoredRevision, rows};
+use crate::ledger::Change;
 
 /// So many changes of a revision stand in a page. The others are counted.
 pub const CHANGES_OF_A_REVISION: u32 = 100;
@@ -17,7 +17,7 @@ const CHANGES_A_PAGE: usize = 1000;
 /// So many revisions are read at once.
 const TOGETHER: usize = 10;
 
-pub async fn read(reader: &Reader, page: &Page) -> Result<Vec<Stored>, StoreError> {
+pub async fn read(reader: &Reader, page: &HistoryQuery) -> Result<Vec<StoredRevision>, StoreError> {
     const ALL: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 ORDER BY revision DESC LIMIT $3";
     const OF_FLAG: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 AND revision IN \
         (SELECT revision FROM changes WHERE kind = 'flag' AND subject = $4 AND revision < $1 AND revision > $2 \
@@ -30,8 +30,12 @@ pub async fn read(reader: &Reader, page: &Page) -> Result<Vec<Stored>, StoreErro
         Some(flag) => query.bind(flag.clone()),
         None => query,
     };
-    let rows = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
-    let mut found: Vec<Stored> = rows.iter().map(row::revision).collect::<Result<_, _>>()?;
+    let rows = query
+        .fetch_all(&mut *reader.lock().await)
+        .await
+        .map_err(StoreError::doing("read the history"))?;
+    let mut found: Vec<StoredRevision> =
+        rows.iter().map(rows::revision).collect::<Result<_, _>>()?;
     let mut shown = 0;
     for some in found.chunks_mut(TOGETHER) {
         let most = match shown {
@@ -42,7 +46,7 @@ pub async fn read(reader: &Reader, page: &Page) -> Result<Vec<Stored>, StoreErro
         let numbers: Vec<u64> = some.iter().map(|stored| stored.revision.revision).collect();
         let mut changes = read_changes(reader, &numbers, most, page.flag.as_deref()).await?;
         let counts = count_changes(reader, &numbers).await?;
-        for Stored { revision, more_changes, .. } in some {
+        for StoredRevision { revision, more_changes, .. } in some {
             revision.changes = changes.remove(&revision.revision).unwrap_or(Ok(Vec::new()))?;
             let all = counts.get(&revision.revision).copied().unwrap_or_default();
             *more_changes = all.saturating_sub(revision.changes.len() as u64);
@@ -52,7 +56,8 @@ pub async fn read(reader: &Reader, page: &Page) -> Result<Vec<Stored>, StoreErro
     Ok(found)
 }
 
-/// The first changes of each of these revisions, and whatever it did to the flag that is asked about; one that does not read is told apart.
+/// The first changes of each of these revisions, and whatever it did to the flag that is asked
+/// about; one that does not read is told apart.
 async fn read_changes(
     reader: &Reader,
     revisions: &[u64],
@@ -61,11 +66,17 @@ async fn read_changes(
 ) -> Result<BTreeMap<u64, Result<Vec<Change>, StoreError>>, StoreError> {
     const OF: &str = "SELECT * FROM changes WHERE revision IN (SELECT value FROM json_each($1)) \
         AND (place < $2 OR kind = 'flag' AND subject = $3) ORDER BY revision, place";
-    let query = sqlx::query(OF).bind(json!(revisions).to_string()).bind(i64::from(most)).bind(flag.map(str::to_owned));
-    let rows = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+    let query = sqlx::query(OF)
+        .bind(json!(revisions).to_string())
+        .bind(i64::from(most))
+        .bind(flag.map(str::to_owned));
+    let rows = query
+        .fetch_all(&mut *reader.lock().await)
+        .await
+        .map_err(StoreError::doing("read the history"))?;
     let mut changes = BTreeMap::new();
     for row in &rows {
-        let (revision, change) = row::change(row);
+        let (revision, change) = rows::change(row);
         let of_revision = changes.entry(revision).or_insert_with(|| Ok(Vec::new()));
         match (of_revision.as_mut(), change) {
             (Ok(of_revision), Ok(change)) => of_revision.push(change),
@@ -76,10 +87,15 @@ async fn read_changes(
     Ok(changes)
 }
 
-async fn count_changes(reader: &Reader, revisions: &[u64]) -> Result<BTreeMap<u64, u64>, StoreError> {
-    const COUNT: &str =
-        "SELECT revision, count(*) FROM changes WHERE revision IN (SELECT value FROM json_each($1)) GROUP BY revision";
+async fn count_changes(
+    reader: &Reader,
+    revisions: &[u64],
+) -> Result<BTreeMap<u64, u64>, StoreError> {
+    const COUNT: &str = "SELECT revision, count(*) FROM changes WHERE revision IN (SELECT value FROM json_each($1)) GROUP BY revision";
     let query = sqlx::query(COUNT).bind(json!(revisions).to_string());
-    let rows = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+    let rows = query
+        .fetch_all(&mut *reader.lock().await)
+        .await
+        .map_err(StoreError::doing("read the history"))?;
     Ok(rows.iter().map(|row| (row.get::<i64, _>(0) as u64, row.get::<i64, _>(1) as u64)).collect())
 }

@@ -1,8 +1,11 @@
-//! Durable truth. Floor 2: rows in and out, one transaction to a revision; what a change means is not its business.
+//! Durable truth. Floor 2: rows in and out, one transaction to a revision; what a change means is
+//! not its business.
 //!
-//! One enum over the databases there are. Every call may take as long as the database likes: whoever calls sets the time.
+//! One enum over the databases there are. Every call may take as long as the database likes:
+//! whoever calls sets the time.
 
 mod batch;
+mod blobs;
 mod chain;
 mod changes;
 mod check;
@@ -12,12 +15,11 @@ mod following;
 mod history;
 mod known_key;
 mod reader;
-mod row;
+mod rows;
 mod schema;
 mod sqlite;
 mod staging;
 mod subjects;
-mod texts;
 mod verify;
 mod writer;
 
@@ -29,10 +31,12 @@ pub use check::Identity;
 pub use error::StoreError;
 pub use following::StoredWithTexts;
 pub use known_key::KnownKey;
-pub use row::{Loaded, Poison, SubjectRow, record};
+pub use rows::{Loaded, Poison, SubjectRow, record};
 pub use staging::{Progress, STEP_BYTES, Staging};
 
-use crate::truth::{ContentId, FlagRecord, Forms, Head, KnownHead, PastStep, Revision, Subject, Texts};
+use crate::ledger::{
+    Blobs, ContentCache, ContentHash, FlagRecord, Head, KnownHead, PastStep, Revision, Subject,
+};
 
 /// The most revisions one page of the history holds.
 pub const MAX_PAGE: u32 = 1000;
@@ -54,15 +58,16 @@ pub struct Commit<'a> {
     pub revision: &'a Revision,
     /// The head it was made against: another one in the database refuses it.
     pub after: &'a Head,
-    /// The texts its records speak of and the database may lack. More than [`COMMIT_TEXT_BYTES`] of them were staged.
-    pub texts: &'a Texts,
+    /// The texts its records speak of and the database may lack. More than [`COMMIT_TEXT_BYTES`] of
+    /// them were staged.
+    pub texts: &'a Blobs,
     /// What its idempotency key stands for.
-    pub request: Option<ContentId>,
+    pub request: Option<ContentHash>,
 }
 
 /// Which revisions to show, the newest first.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct HistoryQuery {
     /// Only those that changed this flag.
     pub flag: Option<String>,
     /// Only older ones than this.
@@ -71,22 +76,24 @@ pub struct Page {
     pub after: Option<u64>,
     /// At most [`MAX_PAGE`].
     pub limit: u32,
-    /// With every change of each revision, however many they are; else the first hundred, and what was done to `flag`.
+    /// With every change of each revision, however many they are; else the first hundred, and what
+    /// was done to `flag`.
     pub whole: bool,
 }
 
 /// A revision as it is stored, with the hash its row states.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct StoredRevision {
     pub revision: Revision,
-    pub hash: ContentId,
+    pub hash: ContentHash,
     /// How many changes it has beside those that were read.
     pub more_changes: u64,
 }
 
-/// What this node knows of the database beside it: a history that was written anew as a whole is told by nothing else.
+/// What this node knows of the database beside it: a history that was written anew as a whole is
+/// told by nothing else.
 #[derive(Clone, Debug, Default)]
-pub struct Kept {
+pub struct ExpectedHistory {
     /// The database's name for itself.
     pub epoch: Option<String>,
     pub head: Option<Head>,
@@ -94,7 +101,7 @@ pub struct Kept {
 
 /// What checking every row came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct VerifyReport {
     /// How many revisions were read.
     pub revisions: u64,
     /// What is wrong, the oldest first; at most [`MAX_FAULTS`].
@@ -118,7 +125,8 @@ impl Store {
         Ok(Store::Sqlite(sqlite::Sqlite::open(path).await?))
     }
 
-    /// Opens the database file of a data folder to look at it; nothing in it is changed, nor may be.
+    /// Opens the database file of a data folder to look at it; nothing in it is changed, nor may
+    /// be.
     pub async fn open_sqlite_to_read(path: &Path) -> Result<Store, StoreError> {
         Ok(Store::Sqlite(sqlite::Sqlite::open_to_read(path).await?))
     }
@@ -138,7 +146,8 @@ impl Store {
         files::are_any(path)
     }
 
-    /// Which database it is and how far it has come, whether its history is whole, and which of these known states are part of it.
+    /// Which database it is and how far it has come, whether its history is whole, and which of
+    /// these known states are part of it.
     pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {
         each!(self, store => store.identify(from).await)
     }
@@ -153,25 +162,26 @@ impl Store {
         each!(self, store => store.head().await)
     }
 
-    /// Every subject as it stands, the texts they speak of. A text that is `at_hand` is checked, and not read into memory
-    /// again.
-    pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
+    /// Every subject as it stands, the texts they speak of. A text that is `at_hand` is checked,
+    /// and not read into memory again.
+    pub async fn load(&self, at_hand: &Blobs) -> Result<Loaded, StoreError> {
         each!(self, store => store.load(at_hand).await)
     }
 
-    /// Begins to write the texts of a revision before it; the caller takes step by step until [`Staging::is_done`], then commits. Nothing is
-    /// to be done for texts that are few or there.
-    pub async fn stage_texts(&self, texts: &Texts) -> Staging<'_> {
+    /// Begins to write the texts of a revision before it; the caller takes step by step until
+    /// [`Staging::is_done`], then commits. Nothing is to be done for texts that are few or there.
+    pub async fn stage_texts(&self, texts: &Blobs) -> Staging<'_> {
         each!(self, store => store.stage_texts(texts).await)
     }
 
-    /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown whether it did: read the head.
+    /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown
+    /// whether it did: read the head.
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         each!(self, store => store.commit(commit).await)
     }
 
-    /// Takes every number up to this one that no revision has, with a revision like `like` that changes nothing; all of them or none. Says
-    /// whether there was any.
+    /// Takes every number up to this one that no revision has, with a revision like `like` that
+    /// changes nothing; all of them or none. Says whether there was any.
     pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
         each!(self, store => store.pass_over(up_to, like).await)
     }
@@ -187,24 +197,33 @@ impl Store {
     }
 
     /// Revisions, the newest first.
-    pub async fn history(&self, page: &Page) -> Result<Vec<Stored>, StoreError> {
+    pub async fn history(&self, page: &HistoryQuery) -> Result<Vec<StoredRevision>, StoreError> {
         each!(self, store => store.history(page).await)
     }
 
-    /// The revisions after a known head, the oldest first, proved as a chain from there; at most `limit`, and fewer where they are large. None
-    /// are left once it is empty. Each comes with the texts that its changes name; one that is
-    /// `at_hand` is not read again.
-    pub async fn revisions_after(&self, head: &Head, limit: u32, at_hand: &Texts) -> Result<Vec<StoredWithTexts>, StoreError> {
+    /// The revisions after a known head, the oldest first, proved as a chain from there; at most
+    /// `limit`, and fewer where they are large. None are left once it is empty. Each comes with the
+    /// texts that its changes name; one that is `at_hand` is not read again.
+    pub async fn revisions_after(
+        &self,
+        head: &Head,
+        limit: u32,
+        at_hand: &Blobs,
+    ) -> Result<Vec<StoredWithTexts>, StoreError> {
         each!(self, store => store.revisions_after(head, limit, at_hand).await)
     }
 
     /// What was done to a flag, the newest first, at most [`MAX_PAGE`] steps before `before`.
-    pub async fn steps(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
-        each!(self, store => store.steps(flag, before).await)
+    pub async fn flag_actions(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
+        each!(self, store => store.flag_actions(flag, before).await)
     }
 
     /// A flag's record at a revision, with the texts it speaks of.
-    pub async fn flag_at(&self, flag: &str, revision: u64) -> Result<Option<(FlagRecord, Forms)>, StoreError> {
+    pub async fn flag_at(
+        &self,
+        flag: &str,
+        revision: u64,
+    ) -> Result<Option<(FlagRecord, ContentCache)>, StoreError> {
         each!(self, store => store.flag_at(flag, revision).await)
     }
 
@@ -213,7 +232,8 @@ impl Store {
         each!(self, store => store.stands(revision).await)
     }
 
-    /// Those of these revisions that are there and are what their hashes say, each after the row before it.
+    /// Those of these revisions that are there and are what their hashes say, each after the row
+    /// before it.
     pub async fn that_stand(&self, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
         each!(self, store => store.that_stand(revisions).await)
     }
@@ -224,29 +244,41 @@ impl Store {
     }
 
     /// Recorded forms of a subject from before, the newest first, as they stand in the database.
-    pub async fn earlier(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
-        each!(self, store => store.earlier(subject).await)
+    pub async fn previous_records(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
+        each!(self, store => store.previous_records(subject).await)
     }
 
     /// These texts, as far as they are there.
-    pub async fn texts(&self, ids: &[ContentId]) -> Result<Texts, StoreError> {
+    pub async fn texts(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
         each!(self, store => store.texts(ids).await)
     }
 
     /// As many of these texts as there are in so many bytes, the first ones first.
-    pub async fn texts_up_to(&self, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
+    pub async fn texts_up_to(
+        &self,
+        ids: &[ContentHash],
+        bytes: usize,
+    ) -> Result<Blobs, StoreError> {
         each!(self, store => store.texts_up_to(ids, bytes).await)
     }
 
-    /// Whether the database is what was written, and what this node kept of it elsewhere. It takes as long as it goes on: it ends once no page
-    /// was read for so long.
-    pub async fn verify(&self, kept: &Kept, silence: Duration) -> Result<Verdict, StoreError> {
+    /// Whether the database is what was written, and what this node kept of it elsewhere. It takes
+    /// as long as it goes on: it ends once no page was read for so long.
+    pub async fn verify(
+        &self,
+        kept: &ExpectedHistory,
+        silence: Duration,
+    ) -> Result<VerifyReport, StoreError> {
         each!(self, store => store.verify(kept, silence).await)
     }
 
-    /// What a long reading of this database comes to, a load or the revisions after a head, however long it takes; `None` once no page was read
-    /// for so long.
-    pub async fn unless_silent<T>(&self, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {
+    /// What a long reading of this database comes to, a load or the revisions after a head, however
+    /// long it takes; `None` once no page was read for so long.
+    pub async fn unless_silent<T>(
+        &self,
+        silence: Duration,
+        reading: impl Future<Output = T>,
+    ) -> Option<T> {
         each!(self, store => store.unless_silent(silence, reading).await)
     }
 
@@ -264,8 +296,8 @@ impl Store {
         each!(self, store => store.move_cursor(reader, revision).await)
     }
 
-    /// Lets go of every file of the database and waits for it. Until then another opening of the same files must not begin: it would
-    /// share their locks and not their contents.
+    /// Lets go of every file of the database and waits for it. Until then another opening of the
+    /// same files must not begin: it would share their locks and not their contents.
     pub async fn release(self) {
         each!(self, store => store.release().await);
     }

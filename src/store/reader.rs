@@ -1,4 +1,5 @@
-//! The connection that reads, one page at a time: whoever else reads goes between, and whoever waits for a long reading sees that it goes on.
+//! The connection that reads, one page at a time: whoever else reads goes between, and whoever
+//! waits for a long reading sees that it goes on.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,7 +25,8 @@ impl Reader {
         Reader { connection: Mutex::new(connection), pages }
     }
 
-    /// The connection for one page: a reading of milliseconds. That it is had at all says that the page before it was read.
+    /// The connection for one page: a reading of milliseconds. That it is had at all says that the
+    /// page before it was read.
     pub async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
         let connection = self.connection.lock().await;
         self.pages.fetch_add(1, Relaxed);
@@ -40,8 +42,13 @@ impl Reader {
     }
 }
 
-/// What a long reading comes to; `None` once no page was read for so long. A reading that goes on may take as long as it takes.
-pub async fn unless_silent<T>(pages: &AtomicU64, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {
+/// What a long reading comes to; `None` once no page was read for so long. A reading that goes on
+/// may take as long as it takes.
+pub async fn unless_silent<T>(
+    pages: &AtomicU64,
+    silence: Duration,
+    reading: impl Future<Output = T>,
+) -> Option<T> {
     let mut reading = pin!(reading);
     loop {
         let before = pages.load(Relaxed);
@@ -68,7 +75,11 @@ mod tests {
             }
             "read"
         };
-        assert_eq!(unless_silent(&pages, silence, reading).await, Some("read"), "it took more than twice as long");
+        assert_eq!(
+            unless_silent(&pages, silence, reading).await,
+            Some("read"),
+            "it took more than twice as long"
+        );
         assert_eq!(unless_silent(&pages, silence, std::future::pending::<()>()).await, None);
     }
 }

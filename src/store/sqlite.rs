@@ -12,22 +12,30 @@ use tokio::sync::Mutex;
 use super::check::{self, Identity};
 use super::files::{self, Files};
 use super::reader::{Pages, Reader, unless_silent};
-use super::row::Standing;
+use super::rows::Subjects;
 use super::writer::Writer;
-use super::{Commit, Kept, KnownKey, Loaded, MAX_PAGE, Page, Staging, StoreError, Stored, StoredWithTexts, Verdict};
-use super::{chain, following, history, row, schema, subjects, texts, verify};
-use crate::truth::{ContentId, Credential, FlagRecord, Forms, Head, KnownHead, PastStep, Record, Revision, Subject, Texts};
+use super::{
+    Commit, ExpectedHistory, HistoryQuery, KnownKey, Loaded, MAX_PAGE, Staging, StoreError,
+    StoredRevision, StoredWithTexts, VerifyReport,
+};
+use super::{blobs, chain, following, history, rows, schema, subjects, verify};
+use crate::ledger::{
+    Blobs, ContentCache, ContentHash, Credential, FlagRecord, Head, KnownHead, PastStep, Record,
+    Revision, Subject,
+};
 
 /// How long a commit waits for another program that holds the file.
 const BUSY: Duration = Duration::from_millis(800);
-/// A WAL that one large change made longer than this is cut back to it once it was taken over into the database file.
+/// A WAL that one large change made longer than this is cut back to it once it was taken over into
+/// the database file.
 const WAL_BYTES: &str = "67108864";
 
 /// A connection that writes and one that reads beside it.
 #[derive(Debug)]
 pub struct Sqlite {
     options: SqliteConnectOptions,
-    /// Which files there were when they were opened: a deleted one would take every write and lose it.
+    /// Which files there were when they were opened: a deleted one would take every write and lose
+    /// it.
     files: Files,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
@@ -38,27 +46,46 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens a database that is there and brings its tables up to date.
     pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
-        let mut database = Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
-        let mut writer = database.options.connect().await.map_err(StoreError::doing("open the database file"))?;
-        schema::migrator().run_direct(None, &mut writer, false).await.map_err(StoreError::Migrate)?;
+        let mut database =
+            Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
+        let mut writer = database
+            .options
+            .connect()
+            .await
+            .map_err(StoreError::doing("open the database file"))?;
+        schema::migrator()
+            .run_direct(None, &mut writer, false)
+            .await
+            .map_err(StoreError::Migrate)?;
         database.writer = Writer::new(database.options.clone(), Some(writer));
         // The companions are there from the first writing on.
-        let io = |source| StoreError::Database { doing: "open the database file", source: sqlx::Error::Io(source) };
+        let io = |source| StoreError::Database {
+            doing: "open the database file",
+            source: sqlx::Error::Io(source),
+        };
         database.files = Files::of(path).map_err(io)?;
         Ok(database)
     }
 
-    /// Opens a database that is there and changes nothing in it: what stands in `-wal` is read, and stays there.
+    /// Opens a database that is there and changes nothing in it: what stands in `-wal` is read, and
+    /// stays there.
     pub async fn open_to_read(path: &Path) -> Result<Sqlite, StoreError> {
         Sqlite::open_with(path, options(path).read_only(true)).await
     }
 
     async fn open_with(path: &Path, options: SqliteConnectOptions) -> Result<Sqlite, StoreError> {
-        let io = |source| StoreError::Database { doing: "open the database file", source: sqlx::Error::Io(source) };
+        let io = |source| StoreError::Database {
+            doing: "open the database file",
+            source: sqlx::Error::Io(source),
+        };
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::NoFile),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(StoreError::NoFile);
+            }
             // SQLite takes an empty file for a new database.
-            Ok(metadata) if metadata.len() == 0 => return Err(StoreError::Damaged("its file is empty".to_owned())),
+            Ok(metadata) if metadata.len() == 0 => {
+                return Err(StoreError::Damaged("its file is empty".to_owned()));
+            }
             Err(error) => return Err(io(error)),
             Ok(_) => {}
         }
@@ -67,20 +94,38 @@ impl Sqlite {
         schema::check_format(&mut reader).await?;
         let files = Files::of(path).map_err(io)?;
         let writer = Writer::new(options.clone(), None);
-        Ok(Sqlite { options, files, writer, reader: Reader::new(reader, Pages::default()), staging: Mutex::new(()) })
+        Ok(Sqlite {
+            options,
+            files,
+            writer,
+            reader: Reader::new(reader, Pages::default()),
+            staging: Mutex::new(()),
+        })
     }
 
     /// Makes a database where there is none, whole or not at all.
     pub async fn make(path: &Path, epoch: &str) -> Result<(), StoreError> {
-        let io = |source| StoreError::Database { doing: "make the database file", source: sqlx::Error::Io(source) };
+        let io = |source| StoreError::Database {
+            doing: "make the database file",
+            source: sqlx::Error::Io(source),
+        };
         let beside = path.with_extension("db.new");
         files::remove(&beside).map_err(io)?;
         // Before SQLite would, to be its owner's alone.
-        std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&beside).map_err(io)?;
+        std::fs::OpenOptions::new()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(&beside)
+            .map_err(io)?;
         let options = options(&beside).journal_mode(SqliteJournalMode::Wal);
-        let mut connection = options.connect().await.map_err(StoreError::doing("make the database file"))?;
+        let mut connection =
+            options.connect().await.map_err(StoreError::doing("make the database file"))?;
         schema::check_version(&mut connection).await?;
-        schema::migrator().run_direct(None, &mut connection, false).await.map_err(StoreError::Migrate)?;
+        schema::migrator()
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(StoreError::Migrate)?;
         sqlx::query("INSERT INTO head (only_row, epoch, revision, hash, committed_at_ms) VALUES (1, $1, 0, $2, 0)")
             .bind(epoch.to_owned())
             .bind(Head::none().hash.to_string())
@@ -110,26 +155,26 @@ impl Sqlite {
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
         self.check_file()?;
         let row = sqlx::query("SELECT * FROM head").fetch_one(&mut *self.reader.lock().await).await;
-        row::head(&row.map_err(StoreError::doing("read the head"))?)
+        rows::head(&row.map_err(StoreError::doing("read the head"))?)
     }
 
-    pub async fn load(&self, at_hand: &Texts) -> Result<Loaded, StoreError> {
+    pub async fn load(&self, at_hand: &Blobs) -> Result<Loaded, StoreError> {
         self.check_file()?;
         let (epoch, head, standing, old_tokens) = {
             let mut reader = self.reader.lock().await;
             let mut reading = reader.begin().await.map_err(StoreError::doing("read"))?;
             let head = sqlx::query("SELECT * FROM head").fetch_one(&mut *reading).await;
-            let (epoch, head) = row::head(&head.map_err(StoreError::doing("read the head"))?)?;
+            let (epoch, head) = rows::head(&head.map_err(StoreError::doing("read the head"))?)?;
             (epoch, head, subjects::load(&mut reading).await?, read_old_tokens(&mut reading).await?)
         };
         // What these records name is there from then on.
-        let Standing { subjects, removed, poison, strayed } = standing;
-        let ids: Vec<ContentId> = subjects.iter().flat_map(|row| row.record.texts()).collect();
-        let texts = texts::read(&self.reader, &ids, at_hand).await?;
+        let Subjects { subjects, removed, poison, strayed } = standing;
+        let ids: Vec<ContentHash> = subjects.iter().flat_map(|row| row.record.texts()).collect();
+        let texts = blobs::read(&self.reader, &ids, at_hand).await?;
         Ok(Loaded { epoch, head, subjects, removed, texts, old_tokens, poison, strayed })
     }
 
-    pub async fn stage_texts(&self, texts: &Texts) -> Staging<'_> {
+    pub async fn stage_texts(&self, texts: &Blobs) -> Staging<'_> {
         Staging::new(self, self.staging.lock().await, texts)
     }
 
@@ -151,15 +196,21 @@ impl Sqlite {
         self.check_file()?;
         const WRITE: &str = "BEGIN IMMEDIATE; UPDATE head SET only_row = only_row; COMMIT";
         let mut taken = self.writer.take().await?;
-        sqlx::raw_sql(WRITE).execute(&mut taken.connection).await.map_err(StoreError::doing("write"))?;
-        taken.put_back();
+        sqlx::raw_sql(WRITE)
+            .execute(&mut taken.connection)
+            .await
+            .map_err(StoreError::doing("write"))?;
+        taken.release();
         Ok(())
     }
 
     pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<KnownKey>, StoreError> {
         const KNOWN: &str = "SELECT i.request, i.revision, r.effective_at_ms FROM idempotency AS i \
             LEFT JOIN revisions AS r ON r.revision = i.revision WHERE i.idempotency_key = $1";
-        let row = sqlx::query(KNOWN).bind(key.to_owned()).fetch_optional(&mut *self.reader.lock().await).await;
+        let row = sqlx::query(KNOWN)
+            .bind(key.to_owned())
+            .fetch_optional(&mut *self.reader.lock().await)
+            .await;
         let row = row.map_err(StoreError::doing("look an idempotency key up"))?;
         Ok(row.map(|row| KnownKey {
             request: row.get("request"),
@@ -168,33 +219,50 @@ impl Sqlite {
         }))
     }
 
-    pub async fn history(&self, page: &Page) -> Result<Vec<Stored>, StoreError> {
+    pub async fn history(&self, page: &HistoryQuery) -> Result<Vec<StoredRevision>, StoreError> {
         history::read(&self.reader, page).await
     }
 
-    pub async fn revisions_after(&self, head: &Head, limit: u32, at_hand: &Texts) -> Result<Vec<StoredWithTexts>, StoreError> {
+    pub async fn revisions_after(
+        &self,
+        head: &Head,
+        limit: u32,
+        at_hand: &Blobs,
+    ) -> Result<Vec<StoredWithTexts>, StoreError> {
         self.check_file()?;
         following::revisions_after(&self.reader, head, limit, at_hand).await
     }
 
-    pub async fn steps(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
+    pub async fn flag_actions(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
         const STEPS: &str = "SELECT revision, action, back_to FROM changes WHERE kind = 'flag' AND subject = $1 \
             AND revision < $2 AND revision > 0 ORDER BY revision DESC LIMIT $3";
-        let query = sqlx::query(STEPS).bind(flag.to_owned()).bind(before.min(i64::MAX as u64) as i64).bind(i64::from(MAX_PAGE));
+        let query = sqlx::query(STEPS)
+            .bind(flag.to_owned())
+            .bind(before.min(i64::MAX as u64) as i64)
+            .bind(i64::from(MAX_PAGE));
         let rows = query.fetch_all(&mut *self.reader.lock().await).await;
         let rows = rows.map_err(StoreError::doing("read the history"))?;
-        rows.iter().map(row::step).collect()
+        rows.iter().map(rows::step).collect()
     }
 
-    pub async fn flag_at(&self, flag: &str, revision: u64) -> Result<Option<(FlagRecord, Forms)>, StoreError> {
+    pub async fn flag_at(
+        &self,
+        flag: &str,
+        revision: u64,
+    ) -> Result<Option<(FlagRecord, ContentCache)>, StoreError> {
         const AT: &str = "SELECT * FROM changes WHERE kind = 'flag' AND subject = $1 AND revision <= $2 \
             ORDER BY revision DESC LIMIT 1";
-        let query = sqlx::query(AT).bind(flag.to_owned()).bind(revision.min(i64::MAX as u64) as i64);
-        let row = query.fetch_optional(&mut *self.reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+        let query =
+            sqlx::query(AT).bind(flag.to_owned()).bind(revision.min(i64::MAX as u64) as i64);
+        let row = query
+            .fetch_optional(&mut *self.reader.lock().await)
+            .await
+            .map_err(StoreError::doing("read the history"))?;
         let Some(row) = row else { return Ok(None) };
-        let Some(Record::Flag(record)) = row::change(&row).1?.after else { return Ok(None) };
-        let texts = texts::read(&self.reader, &record.texts().collect::<Vec<_>>(), &Texts::new()).await?;
-        Ok(Some((record, Forms { texts, ..Forms::default() })))
+        let Some(Record::Flag(record)) = rows::change(&row).1?.after else { return Ok(None) };
+        let texts =
+            blobs::read(&self.reader, &record.texts().collect::<Vec<_>>(), &Blobs::new()).await?;
+        Ok(Some((record, ContentCache { texts, ..ContentCache::default() })))
     }
 
     pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
@@ -209,7 +277,7 @@ impl Sqlite {
         check::holds(&mut *self.reader.lock().await, known).await
     }
 
-    pub async fn earlier(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
+    pub async fn previous_records(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
         const EARLIER: &str = "SELECT record_after FROM changes WHERE kind = $1 AND subject = $2 AND record_after IS NOT NULL \
             ORDER BY revision DESC LIMIT 100";
         let query = sqlx::query(EARLIER).bind(subject.kind()).bind(subject.key().to_owned());
@@ -218,20 +286,30 @@ impl Sqlite {
         Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
     }
 
-    pub async fn texts(&self, ids: &[ContentId]) -> Result<Texts, StoreError> {
-        texts::read(&self.reader, ids, &Texts::new()).await
+    pub async fn texts(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
+        blobs::read(&self.reader, ids, &Blobs::new()).await
     }
 
-    pub async fn texts_up_to(&self, ids: &[ContentId], bytes: usize) -> Result<Texts, StoreError> {
-        texts::read_up_to(&self.reader, ids, bytes).await
+    pub async fn texts_up_to(
+        &self,
+        ids: &[ContentHash],
+        bytes: usize,
+    ) -> Result<Blobs, StoreError> {
+        blobs::read_up_to(&self.reader, ids, bytes).await
     }
 
-    pub async fn verify(&self, kept: &Kept, silence: Duration) -> Result<Verdict, StoreError> {
+    pub async fn verify(
+        &self,
+        kept: &ExpectedHistory,
+        silence: Duration,
+    ) -> Result<VerifyReport, StoreError> {
         self.check_file()?;
-        // Pages of its own: that others read what is at hand does not say that this reading goes on.
+        // Pages of its own: that others read what is at hand does not say that this reading goes
+        // on.
         let pages = Pages::default();
         let reading = async {
-            // A long history takes seconds, and whoever asks for the head meanwhile must not take the database for lost.
+            // A long history takes seconds, and whoever asks for the head meanwhile must not take
+            // the database for lost.
             let reader = Reader::new(connect_reader(&self.options).await?, pages.clone());
             let verdict = verify::verify(&reader, kept).await;
             reader.close().await;
@@ -240,7 +318,11 @@ impl Sqlite {
         unless_silent(&pages, silence, reading).await.unwrap_or(Err(StoreError::Silent(silence)))
     }
 
-    pub async fn unless_silent<T>(&self, silence: Duration, reading: impl Future<Output = T>) -> Option<T> {
+    pub async fn unless_silent<T>(
+        &self,
+        silence: Duration,
+        reading: impl Future<Output = T>,
+    ) -> Option<T> {
         unless_silent(self.reader.pages(), silence, reading).await
     }
 
@@ -248,38 +330,48 @@ impl Sqlite {
         self.check_file()?;
         const FORGET: &str = "BEGIN IMMEDIATE; DELETE FROM tokens; DELETE FROM cursors WHERE reader = 'tokens'; COMMIT";
         let mut taken = self.writer.take().await?;
-        sqlx::raw_sql(FORGET).execute(&mut taken.connection).await.map_err(StoreError::doing("bring credentials over"))?;
-        taken.put_back();
+        sqlx::raw_sql(FORGET)
+            .execute(&mut taken.connection)
+            .await
+            .map_err(StoreError::doing("bring credentials over"))?;
+        taken.release();
         Ok(())
     }
 
     pub async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
-        let query = sqlx::query("SELECT revision FROM cursors WHERE reader = $1").bind(reader.to_owned());
-        let row = query.fetch_optional(&mut *self.reader.lock().await).await.map_err(StoreError::doing("read a cursor"))?;
+        let query =
+            sqlx::query("SELECT revision FROM cursors WHERE reader = $1").bind(reader.to_owned());
+        let row = query
+            .fetch_optional(&mut *self.reader.lock().await)
+            .await
+            .map_err(StoreError::doing("read a cursor"))?;
         Ok(row.map(|row| row.get::<i64, _>(0) as u64))
     }
 
     pub async fn move_cursor(&self, reader: &str, revision: u64) -> Result<(), StoreError> {
         self.check_file()?;
-        const MOVE: &str =
-            "INSERT INTO cursors (reader, revision) VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET revision = $2";
+        const MOVE: &str = "INSERT INTO cursors (reader, revision) VALUES ($1, $2) ON CONFLICT (reader) DO UPDATE SET revision = $2";
         let query = sqlx::query(MOVE).bind(reader.to_owned()).bind(revision as i64);
         let mut taken = self.writer.take().await?;
         query.execute(&mut taken.connection).await.map_err(StoreError::doing("move a cursor"))?;
-        taken.put_back();
+        taken.release();
         Ok(())
     }
 
     pub async fn close(&self) {
         // The last words to a file: what was committed is durable already.
         if let Ok(mut taken) = self.writer.take().await
-            && sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut taken.connection).await.is_ok()
+            && sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+                .execute(&mut taken.connection)
+                .await
+                .is_ok()
         {
-            taken.put_back();
+            taken.release();
         }
     }
 
-    /// Closes both connections and waits for it: what stands in a companion that was deleted is written into the database file by that.
+    /// Closes both connections and waits for it: what stands in a companion that was deleted is
+    /// written into the database file by that.
     pub async fn release(self) {
         let Sqlite { writer, reader, .. } = self;
         reader.close().await;
@@ -302,21 +394,26 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// What is still to be brought over of the table that older builds kept credentials in.
-async fn read_old_tokens(connection: &mut SqliteConnection) -> Result<Option<Vec<Credential>>, StoreError> {
+async fn read_old_tokens(
+    connection: &mut SqliteConnection,
+) -> Result<Option<Vec<Credential>>, StoreError> {
     const TO_DO: &str = "SELECT reader FROM cursors WHERE reader = 'tokens'";
     let to_do = sqlx::query(TO_DO).fetch_optional(&mut *connection).await;
     if to_do.map_err(StoreError::doing("read the credentials"))?.is_none() {
         return Ok(None);
     }
-    let rows = sqlx::query("SELECT * FROM tokens ORDER BY created_at_ms, id").fetch_all(connection).await;
+    let rows =
+        sqlx::query("SELECT * FROM tokens ORDER BY created_at_ms, id").fetch_all(connection).await;
     let rows = rows.map_err(StoreError::doing("read the credentials"))?;
     // A row that does not read is a credential that is not accepted.
-    Ok(Some(rows.iter().filter_map(|row| row::old_token(row).ok()).collect()))
+    Ok(Some(rows.iter().filter_map(|row| rows::old_token(row).ok()).collect()))
 }
 
 async fn connect_reader(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
-    let mut reader = options.connect().await.map_err(StoreError::doing("open the database file"))?;
-    // What it read stays in memory as far as this goes; the system keeps the pages of the file anyway.
+    let mut reader =
+        options.connect().await.map_err(StoreError::doing("open the database file"))?;
+    // What it read stays in memory as far as this goes; the system keeps the pages of the file
+    // anyway.
     let sized = sqlx::query("PRAGMA cache_size = -256").execute(&mut reader).await;
     sized.map_err(StoreError::doing("open the database file"))?;
     Ok(reader)

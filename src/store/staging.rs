@@ -1,7 +1,8 @@
-//! Texts that are written before the revision that names them, a step at a time: a list of a million ids is as long as the disk needs, and
-//! other commits go between its steps.
+//! Blobs that are written before the revision that names them, a step at a time: a list of a
+//! million ids is as long as the disk needs, and other commits go between its steps.
 //!
-//! They are marked (`staged_texts`) until a revision names them. One that never is named stays until the next staging, which removes it.
+//! They are marked (`staged_texts`) until a revision names them. One that never is named stays
+//! until the next staging, which removes it.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -13,9 +14,10 @@ use tokio::sync::MutexGuard;
 use super::batch::{self, BATCH_BYTES, TOGETHER, Waiting, write_parts};
 use super::sqlite::Sqlite;
 use super::{COMMIT_TEXT_BYTES, StoreError};
-use crate::truth::{ContentId, Texts};
+use crate::ledger::{Blobs, ContentHash};
 
-/// What one step writes at most: its own bytes, and what the database takes over from its log by the way (4 MiB and a step more).
+/// What one step writes at most: its own bytes, and what the database takes over from its log by
+/// the way (4 MiB and a step more).
 pub const STEP_BYTES: usize = 2 * BATCH_BYTES + 4 * 1024 * 1024;
 
 /// How far a staging is.
@@ -26,18 +28,18 @@ pub struct Progress {
     pub total_bytes: u64,
 }
 
-/// Texts on their way into the database. There is one at a time: another one waits for its end. It may be dropped between steps and within
-/// one; the next goes on where it ended.
+/// Blobs on their way into the database. There is one at a time: another one waits for its end. It
+/// may be dropped between steps and within one; the next goes on where it ended.
 pub struct Staging<'a> {
     sqlite: &'a Sqlite,
     _alone: MutexGuard<'a, ()>,
     leftovers: Leftovers,
-    unseen: VecDeque<(ContentId, Bytes)>,
+    unseen: VecDeque<(ContentHash, Bytes)>,
     waiting: Waiting,
     progress: Progress,
 }
 
-/// Texts of an earlier staging that no revision names.
+/// Blobs of an earlier staging that no revision names.
 enum Leftovers {
     /// Not looked for yet, after this id.
     After(String),
@@ -49,7 +51,7 @@ enum Leftovers {
 }
 
 impl<'a> Staging<'a> {
-    pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, texts: &Texts) -> Staging<'a> {
+    pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, texts: &Blobs) -> Staging<'a> {
         let total_bytes = batch::bytes_of(texts) as u64;
         // What a commit writes by itself is not staged.
         let is_small = total_bytes as usize <= COMMIT_TEXT_BYTES;
@@ -58,7 +60,11 @@ impl<'a> Staging<'a> {
             sqlite,
             _alone: alone,
             leftovers: if is_small { Leftovers::None } else { Leftovers::After(String::new()) },
-            unseen: if is_small { VecDeque::new() } else { texts.iter().map(|(id, text)| (*id, text.clone())).collect() },
+            unseen: if is_small {
+                VecDeque::new()
+            } else {
+                texts.iter().map(|(id, text)| (*id, text.clone())).collect()
+            },
             waiting: Waiting::default(),
             progress: Progress { done_bytes, total_bytes },
         }
@@ -69,10 +75,13 @@ impl<'a> Staging<'a> {
     }
 
     pub fn is_done(&self) -> bool {
-        matches!(self.leftovers, Leftovers::None) && self.unseen.is_empty() && self.waiting.is_empty()
+        matches!(self.leftovers, Leftovers::None)
+            && self.unseen.is_empty()
+            && self.waiting.is_empty()
     }
 
-    /// Goes on by at most [`STEP_BYTES`], in a transaction of its own. A commit that runs is waited for.
+    /// Goes on by at most [`STEP_BYTES`], in a transaction of its own. A commit that runs is waited
+    /// for.
     pub async fn step(&mut self) -> Result<Progress, StoreError> {
         self.sqlite.check_file()?;
         if !matches!(self.leftovers, Leftovers::None) {
@@ -102,7 +111,8 @@ impl<'a> Staging<'a> {
     }
 
     async fn write_next(&mut self) -> Result<(), StoreError> {
-        // A text that is there in part, and of no staging, is one that a revision names: it is made whole, and not marked.
+        // A text that is there in part, and of no staging, is one that a revision names: it is made
+        // whole, and not marked.
         const STEP: &str = concat!(
             "BEGIN IMMEDIATE; \
              INSERT INTO staged_texts (id) SELECT DISTINCT value ->> 0 FROM json_each($1) \
@@ -116,8 +126,11 @@ impl<'a> Staging<'a> {
         let written = bytes.len();
         let mut taken = self.sqlite.writer.take().await?;
         let query = sqlx::query(STEP).bind(parts).bind(bytes).bind(whole);
-        query.execute(&mut taken.connection).await.map_err(StoreError::doing("write definitions"))?;
-        taken.put_back();
+        query
+            .execute(&mut taken.connection)
+            .await
+            .map_err(StoreError::doing("write definitions"))?;
+        taken.release();
         self.waiting.were_written(&batch);
         self.progress.done_bytes += written as u64;
         Ok(())
@@ -137,10 +150,17 @@ impl Leftovers {
     }
 }
 
-async fn find(sqlite: &Sqlite, after: &str, own: &BTreeSet<String>) -> Result<Leftovers, StoreError> {
+async fn find(
+    sqlite: &Sqlite,
+    after: &str,
+    own: &BTreeSet<String>,
+) -> Result<Leftovers, StoreError> {
     const MARKED: &str = "SELECT id FROM staged_texts WHERE id > $1 ORDER BY id LIMIT $2";
     let query = sqlx::query(MARKED).bind(after.to_owned()).bind(TOGETHER as i64);
-    let rows = query.fetch_all(&mut *sqlite.reader.lock().await).await.map_err(StoreError::doing("look for definitions"))?;
+    let rows = query
+        .fetch_all(&mut *sqlite.reader.lock().await)
+        .await
+        .map_err(StoreError::doing("look for definitions"))?;
     let ids: Vec<String> = rows.iter().filter_map(|row| row.try_get(0).ok()).collect();
     let Some(last) = ids.last().cloned() else { return Ok(Leftovers::None) };
     Ok(Leftovers::Found { ids: ids.into_iter().filter(|id| !own.contains(id)).collect(), last })
@@ -159,8 +179,9 @@ async fn remove_some(sqlite: &Sqlite, ids: &[String]) -> Result<u64, StoreError>
         return Ok(0);
     }
     let mut taken = sqlite.writer.take().await?;
-    let done = sqlx::query(REMOVE).bind(json!(ids).to_string()).execute(&mut taken.connection).await;
+    let done =
+        sqlx::query(REMOVE).bind(json!(ids).to_string()).execute(&mut taken.connection).await;
     let done = done.map_err(StoreError::doing("remove definitions that no revision names"))?;
-    taken.put_back();
+    taken.release();
     Ok(done.rows_affected())
 }

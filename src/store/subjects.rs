@@ -1,19 +1,20 @@
 //! How each subject stands: the row of it, which must be what its newest change left.
 //!
-//! `subjects` is there for a quick start and says nothing of its own. A row that is missing, altered or called otherwise would lift what
-//! an operator laid over a flag, so it is compared with the history at each load.
+//! `subjects` is there for a quick start and says nothing of its own. A row that is missing,
+//! altered or called otherwise would lift what an operator laid over a flag, so it is compared with
+//! the history at each load.
 
 use std::collections::BTreeMap;
 
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::row::{Poison, Standing, SubjectRow, record};
+use super::rows::{Poison, SubjectRow, Subjects, record};
 use super::{StoreError, chain};
-use crate::truth::Subject;
+use crate::ledger::Subject;
 
-/// A row for each subject that the history or the table knows; `stands` is 1 where they agree. The names in the history are found by one
-/// step of the index each, however long it is.
+/// A row for each subject that the history or the table knows; `stands` is 1 where they agree. The
+/// names in the history are found by one step of the index each, however long it is.
 macro_rules! standing {
     () => {
         "WITH RECURSIVE names (kind, subject) AS ( \
@@ -41,17 +42,23 @@ macro_rules! standing {
 
 /// Those that are there, and those that were removed.
 const ALL: &str = concat!(standing!(), "SELECT * FROM standing");
-const ASTRAY: &str =
-    concat!(standing!(), "SELECT kind, subject FROM standing WHERE stands = 0 ORDER BY kind, subject LIMIT $1");
+const ASTRAY: &str = concat!(
+    standing!(),
+    "SELECT kind, subject FROM standing WHERE stands = 0 ORDER BY kind, subject LIMIT $1"
+);
 
 /// The subjects that stand as their newest change left them, and what is known of the others.
-pub async fn load(connection: &mut SqliteConnection) -> Result<Standing, StoreError> {
-    let rows = sqlx::query(ALL).fetch_all(&mut *connection).await.map_err(StoreError::doing("read the subjects"))?;
-    let mut standing = Standing::default();
+pub async fn load(connection: &mut SqliteConnection) -> Result<Subjects, StoreError> {
+    let rows = sqlx::query(ALL)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(StoreError::doing("read the subjects"))?;
+    let mut standing = Subjects::default();
     let mut as_written = BTreeMap::new();
     for row in &rows {
         let revision = chain::number(row, "revision").map(|revision| revision.max(0) as u64);
-        let [newest, row_says] = ["newest", "record"].map(|column| chain::maybe(row, column).flatten());
+        let [newest, row_says] =
+            ["newest", "record"].map(|column| chain::maybe(row, column).flatten());
         let (subject, fault) = match (read(row), revision) {
             (Ok(Some(subject)), _) => {
                 standing.subjects.push(subject);
@@ -105,8 +112,8 @@ async fn stands(
     Ok(stands)
 }
 
-/// Whether the newest change of a subject goes on from something else than what the one before it left, though that one is right. Then it
-/// may have been another subject's, which lost it.
+/// Whether the newest change of a subject goes on from something else than what the one before it
+/// left, though that one is right. Then it may have been another subject's, which lost it.
 async fn strays(
     connection: &mut SqliteConnection,
     row: &SqliteRow,
@@ -118,21 +125,27 @@ async fn strays(
     let last = sqlx::query(LAST).bind(last).fetch_one(&mut *connection).await;
     let last = last.map_err(StoreError::doing("read the history"))?;
     let revision = chain::number(&last, "revision").unwrap_or_default().max(0) as u64;
-    Ok(before != chain::maybe(&last, "record_after") && stands(connection, revision, as_written).await?)
+    Ok(before != chain::maybe(&last, "record_after")
+        && stands(connection, revision, as_written).await?)
 }
 
 /// The names of subjects that do not stand as their newest change left them, at most so many.
-pub async fn astray(connection: &mut SqliteConnection, most: usize) -> Result<Vec<String>, StoreError> {
+pub async fn orphan_subjects(
+    connection: &mut SqliteConnection,
+    most: usize,
+) -> Result<Vec<String>, StoreError> {
     let rows = sqlx::query(ASTRAY).bind(most as i64).fetch_all(connection).await;
     let rows = rows.map_err(StoreError::doing("read the subjects"))?;
-    let name = |row| Some(format!("{} {}", chain::text(row, "kind")?, chain::text(row, "subject")?));
+    let name =
+        |row| Some(format!("{} {}", chain::text(row, "kind")?, chain::text(row, "subject")?));
     Ok(rows.iter().map(|row| name(row).unwrap_or_else(|| "a subject".to_owned())).collect())
 }
 
 /// `None` for one that was removed.
 fn read(row: &SqliteRow) -> Result<Option<SubjectRow>, (Option<Subject>, String)> {
     let named = || Subject::parse(&chain::text(row, "kind")?, &chain::text(row, "subject")?);
-    let is_removed = ["record", "newest"].iter().all(|column| chain::maybe(row, column) == Some(None));
+    let is_removed =
+        ["record", "newest"].iter().all(|column| chain::maybe(row, column) == Some(None));
     if is_removed && chain::number(row, "revision").is_some() {
         return Ok(None);
     }

@@ -1,8 +1,9 @@
 //! The connection that writes, and a revision on its way into the database.
 //!
-//! Each word with SQLite wakes a thread and is waited for, which takes longer than what it does: so a revision of one change goes in two,
-//! one that begins and says where the head stands, and one that writes everything and commits. One of many changes takes one more for each
-//! few hundred of them.
+//! Each word with SQLite wakes a thread and is waited for, which takes longer than what it does: so
+//! a revision of one change goes in two, one that begins and says where the head stands, and one
+//! that writes everything and commits. One of many changes takes one more for each few hundred of
+//! them.
 
 use serde_json::json;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
@@ -10,30 +11,30 @@ use sqlx::{ConnectOptions, Connection, query::Query};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::batch::{self, TOGETHER, Waiting};
+use super::blobs::PART_BYTES;
 use super::changes::{self, CHANGES};
-use super::texts::PART_BYTES;
-use super::{COMMIT_TEXT_BYTES, Commit, StoreError, row};
-use crate::truth::{Change, Record, Revision, Texts};
+use super::{COMMIT_TEXT_BYTES, Commit, StoreError, rows};
+use crate::ledger::{Blobs, Change, Record, Revision};
 
 /// The one connection that writes.
 #[derive(Debug)]
 pub struct Writer {
     options: SqliteConnectOptions,
-    /// Empty while it is in the middle of something: one that an error or a timeout leaves there is not used again, and what it began
-    /// goes with it.
+    /// Empty while it is in the middle of something: one that an error or a timeout leaves there is
+    /// not used again, and what it began goes with it.
     place: Mutex<Option<SqliteConnection>>,
 }
 
 /// The connection, out of its place until it is put back.
-pub struct Taken<'a> {
+pub struct WriterGuard<'a> {
     place: MutexGuard<'a, Option<SqliteConnection>>,
     pub connection: SqliteConnection,
 }
 
-impl Taken<'_> {
+impl WriterGuard<'_> {
     /// It is in the middle of nothing.
-    pub fn put_back(self) {
-        let Taken { mut place, connection } = self;
+    pub fn release(self) {
+        let WriterGuard { mut place, connection } = self;
         *place = Some(connection);
     }
 }
@@ -58,7 +59,8 @@ macro_rules! revision {
     };
 }
 
-/// At once for writing: a transaction that reads first and writes later fails when another wrote in between.
+/// At once for writing: a transaction that reads first and writes later fails when another wrote in
+/// between.
 const BEGIN: &str = "BEGIN IMMEDIATE; SELECT * FROM head";
 const REVISION: &str = revision!();
 const CHANGE_AND_REVISION: &str = concat!(change!(), revision!());
@@ -74,13 +76,15 @@ impl Writer {
         Writer { options, place: Mutex::new(connection) }
     }
 
-    pub async fn take(&self) -> Result<Taken<'_>, StoreError> {
+    pub async fn take(&self) -> Result<WriterGuard<'_>, StoreError> {
         let mut place = self.place.lock().await;
         let connection = match place.take() {
             Some(connection) => connection,
-            None => self.options.connect().await.map_err(StoreError::doing("open the database file"))?,
+            None => {
+                self.options.connect().await.map_err(StoreError::doing("open the database file"))?
+            }
         };
-        Ok(Taken { place, connection })
+        Ok(WriterGuard { place, connection })
     }
 
     /// Closes the connection and waits for it.
@@ -93,13 +97,15 @@ impl Writer {
     pub async fn commit(&self, commit: &Commit<'_>) -> Result<(), StoreError> {
         let mut taken = self.take().await?;
         let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
-        let (_, head) = row::head(&row.map_err(StoreError::doing("begin a change"))?)?;
+        let (_, head) = rows::head(&row.map_err(StoreError::doing("begin a change"))?)?;
         if head != *commit.after {
             return Err(StoreError::Moved);
         }
         write_texts(&mut taken.connection, commit.texts).await?;
-        write(&mut taken.connection, commit).await.map_err(StoreError::doing("commit a revision"))?;
-        taken.put_back();
+        write(&mut taken.connection, commit)
+            .await
+            .map_err(StoreError::doing("commit a revision"))?;
+        taken.release();
         Ok(())
     }
 }
@@ -108,30 +114,44 @@ impl Writer {
     pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
         let mut taken = self.take().await?;
         let row = sqlx::query(BEGIN).fetch_one(&mut taken.connection).await;
-        let (_, mut head) = row::head(&row.map_err(StoreError::doing("begin a change"))?)?;
+        let (_, mut head) = rows::head(&row.map_err(StoreError::doing("begin a change"))?)?;
         let passed = head.revision < up_to;
         while head.revision < up_to {
             let mut rows = Vec::new();
             while head.revision < up_to && rows.len() < ROWS_TOGETHER {
                 let committed_at_ms = like.committed_at_ms.max(head.committed_at_ms);
-                let revision =
-                    Revision { revision: head.revision + 1, committed_at_ms, effective_at_ms: committed_at_ms, ..like.clone() };
+                let revision = Revision {
+                    revision: head.revision + 1,
+                    committed_at_ms,
+                    effective_at_ms: committed_at_ms,
+                    ..like.clone()
+                };
                 head = revision.head(&head, None);
                 rows.push((head.revision, committed_at_ms, head.hash));
             }
-            let insert = sqlx::query(ROWS).bind(json!(rows).to_string()).bind(like.actor.name.clone());
+            let insert =
+                sqlx::query(ROWS).bind(json!(rows).to_string()).bind(like.actor.name.clone());
             let insert = insert.bind(like.origin.as_str()).bind(like.reason.clone());
-            insert.execute(&mut taken.connection).await.map_err(StoreError::doing("pass a number over"))?;
+            insert
+                .execute(&mut taken.connection)
+                .await
+                .map_err(StoreError::doing("pass a number over"))?;
         }
-        let update = sqlx::query(HEAD).bind(head.revision as i64).bind(head.hash.to_string()).bind(head.committed_at_ms);
-        update.execute(&mut taken.connection).await.map_err(StoreError::doing("pass a number over"))?;
-        taken.put_back();
+        let update = sqlx::query(HEAD)
+            .bind(head.revision as i64)
+            .bind(head.hash.to_string())
+            .bind(head.committed_at_ms);
+        update
+            .execute(&mut taken.connection)
+            .await
+            .map_err(StoreError::doing("pass a number over"))?;
+        taken.release();
         Ok(passed)
     }
 }
 
 /// Short ones are written with the revision; of others most are there already.
-async fn write_texts(connection: &mut SqliteConnection, texts: &Texts) -> Result<(), StoreError> {
+async fn write_texts(connection: &mut SqliteConnection, texts: &Blobs) -> Result<(), StoreError> {
     let mut waiting = Waiting::default();
     let are_short = texts.values().all(|text| text.len() <= PART_BYTES);
     if are_short && batch::bytes_of(texts) <= COMMIT_TEXT_BYTES {
@@ -164,7 +184,8 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result
             None
         }
     };
-    let query = sqlx::query(if only.is_some() { CHANGE_AND_REVISION } else { REVISION }).bind(number);
+    let query =
+        sqlx::query(if only.is_some() { CHANGE_AND_REVISION } else { REVISION }).bind(number);
     bind_change(query, only)
         .bind(revision.committed_at_ms)
         .bind(revision.effective_at_ms)
@@ -189,7 +210,7 @@ fn bind_change<'q>(query: Binding<'q>, change: Option<&Change>) -> Binding<'q> {
         .bind(change.map(|change| change.subject.kind()))
         .bind(change.map(|change| change.subject.key().to_owned()))
         .bind(change.map(|change| change.action.as_str()))
-        .bind(change.and_then(|change| change.action.to()).map(|to| to as i64))
+        .bind(change.and_then(|change| change.action.target_revision()).map(|to| to as i64))
         .bind(change.and_then(|change| change.before.as_ref()).map(Record::json))
         .bind(change.and_then(|change| change.after.as_ref()).map(Record::json))
 }

@@ -1,6 +1,7 @@
 //! Which events become lines: a level for the service, and others for parts of it by their targets.
 //!
-//! Foreign crates are heard from `warn` up and never below: what they say at other levels repeats addresses, statements and headers.
+//! Foreign crates are heard from `warn` up and never below: what they say at other levels repeats
+//! addresses, statements and headers.
 
 use std::str::FromStr;
 
@@ -19,7 +20,9 @@ pub struct LogFilter {
 /// Why a text names no filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLogFilter {
-    #[error("`{0}` is not a level; use off, error, warn, info, debug or trace, and TARGET=LEVEL for a part of the service")]
+    #[error(
+        "`{0}` is not a level; use off, error, warn, info, debug or trace, and TARGET=LEVEL for a part of the service"
+    )]
     Level(String),
     #[error("`{0}` is not a target of this service; use one of {targets}", targets = target::ALL.join(", "))]
     Target(String),
@@ -90,8 +93,9 @@ mod tests {
 
     #[test]
     fn a_filter_names_levels_and_own_targets() {
-        let allows =
-            |text: &str, target: &str, level| text.parse::<LogFilter>().unwrap().targets().would_enable(target, &level);
+        let allows = |text: &str, target: &str, level| {
+            text.parse::<LogFilter>().unwrap().targets().would_enable(target, &level)
+        };
         for (text, target, level, allowed) in [
             ("info", target::CONTROL, Level::INFO, true),
             ("info", target::CONTROL, Level::DEBUG, false),

@@ -10,7 +10,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::queue::LogQueue;
-use super::record::{LogFormat, Record};
+use super::record::{LogEvent, LogFormat};
 use crate::clock;
 
 /// Hands each event on as a line.
@@ -24,7 +24,13 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         let mut parts = Parts::default();
         event.record(&mut parts);
         let (level, target) = (*event.metadata().level(), event.metadata().target());
-        let record = Record { at_ms: clock::wall_ms(), level, target, message: parts.message, fields: parts.fields };
+        let record = LogEvent {
+            at_ms: clock::wall_ms(),
+            level,
+            target,
+            message: parts.message,
+            fields: parts.fields,
+        };
         self.queue.push(record.line(self.format));
     }
 }

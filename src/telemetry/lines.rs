@@ -7,13 +7,13 @@ use std::path::Path;
 use tracing::{Level, debug, error, info, trace, warn};
 
 use super::{draw, target};
+use crate::auth::{Outcome, Report};
 use crate::clock;
 use crate::control::{ControlEvent, Problem, ProblemKind};
-use crate::definition::{Contents, Finding, render};
+use crate::definition::{Finding, FlagFiles, render};
 use crate::display_text;
+use crate::fd_limit::OpenFiles;
 use crate::flag::Resolution;
-use crate::open_files::OpenFiles;
-use crate::token::{Outcome, Report};
 
 /// The most keys a line names.
 const KEYS_AT_MOST: usize = 10;
@@ -23,7 +23,8 @@ pub fn news(news: &ControlEvent) {
     match news {
         ControlEvent::Live { changed, .. } if changed.is_empty() => {}
         ControlEvent::Live { position, changed } => {
-            let mut keys: Vec<&str> = changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
+            let mut keys: Vec<&str> =
+                changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
             let more = format!("{} more", changed.len().saturating_sub(KEYS_AT_MOST));
             if changed.len() > KEYS_AT_MOST {
                 keys.push(&more);
@@ -67,8 +68,15 @@ pub fn news(news: &ControlEvent) {
 
 /// What takes the durability of a change away is an error, all else a warning.
 fn say_trouble(Problem { kind, subject, message, hint }: &Problem) {
-    let (code, about, line) = (kind.as_str(), subject.as_deref(), format!("problem: {message} (help: {hint})"));
-    if matches!(kind, ProblemKind::Database | ProblemKind::Journal | ProblemKind::Unsaved | ProblemKind::DiskSpace) {
+    let (code, about, line) =
+        (kind.as_str(), subject.as_deref(), format!("problem: {message} (help: {hint})"));
+    if matches!(
+        kind,
+        ProblemKind::Database
+            | ProblemKind::Journal
+            | ProblemKind::Unsaved
+            | ProblemKind::DiskSpace
+    ) {
         error!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
     } else {
         warn!(target: target::CONTROL, { turnout.problem = code, turnout.subject = about }, "{line}");
@@ -92,9 +100,9 @@ pub fn capacity(connections: usize, files: OpenFiles) {
     info!(target: target::APP, "room for {connections} connections: {limit} files may be open{raised}");
 }
 
-/// The problems there are now. A terminal gets them drawn; a log gets one line each without source, as the lines of a flag file may
-/// name users.
-pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
+/// The problems there are now. A terminal gets them drawn; a log gets one line each without source,
+/// as the lines of a flag file may name users.
+pub fn problems(findings: &[Finding], contents: &FlagFiles, flags: &Path) {
     let shown = |file: &str| flags.join(file).to_string_lossy().into_owned();
     let drawn = io::stderr().is_terminal() && tracing::enabled!(target: target::FLAGS, Level::WARN);
     for finding in findings {
@@ -112,10 +120,12 @@ pub fn problems(findings: &[Finding], contents: &Contents, flags: &Path) {
     }
 }
 
-/// One answer for one flag: what it was, and never for whom. The names are those of OpenTelemetry's feature flags.
+/// One answer for one flag: what it was, and never for whom. The names are those of OpenTelemetry's
+/// feature flags.
 pub fn evaluation(flag: &str, answer: Resolution) {
     if tracing::enabled!(target: target::EVALUATION, Level::TRACE) {
-        let (variant, reason) = (answer.strategy.as_str(), answer.reason.as_str().to_ascii_lowercase());
+        let (variant, reason) =
+            (answer.strategy.as_str(), answer.reason.as_str().to_ascii_lowercase());
         trace!(
             target: target::EVALUATION,
             {
@@ -129,7 +139,8 @@ pub fn evaluation(flag: &str, answer: Resolution) {
     }
 }
 
-/// How many keys are believed. What is wrong with a source of keys is a problem, and said as one; where a person asked, it is said again.
+/// How many keys are believed. What is wrong with a source of keys is a problem, and said as one;
+/// where a person asked, it is said again.
 pub fn keys(report: &Report) {
     let Report { setting, source, outcome, is_good_again, was_asked_for } = report;
     match outcome {
@@ -177,7 +188,9 @@ pub fn no_colour() -> bool {
 
 /// The names in the environment that have a value, without it.
 pub fn environment() -> impl Iterator<Item = String> {
-    std::env::vars_os().filter(|(_, value)| !value.is_empty()).map(|(name, _)| name.to_string_lossy().into_owned())
+    std::env::vars_os()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
 }
 
 /// What the process says of itself.

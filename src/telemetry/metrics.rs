@@ -1,6 +1,8 @@
-//! The one registry of metrics: every name with its kind, its labels and its help. `docs/METRICS.md` says the same, and a test compares them.
+//! The one registry of metrics: every name with its kind, its labels and its help.
+//! `docs/METRICS.md` says the same, and a test compares them.
 //!
-//! A metric counts where the thing happens; what collects them hands the numbers to a [`Page`]. No user id and no unbounded key is a label.
+//! A metric counts where the thing happens; what collects them hands the numbers to a [`MetricsPage`]. No
+//! user id and no unbounded key is a label.
 
 use std::fmt;
 
@@ -111,7 +113,7 @@ impl From<bool> for Number {
 }
 
 /// The text of a page, filled by what knows the numbers.
-pub fn page(fill: impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static) -> String {
+pub fn page(fill: impl Fn(&mut MetricsPage<'_>) -> fmt::Result + Send + Sync + 'static) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Fill(fill)));
     let mut text = String::new();
@@ -121,20 +123,25 @@ pub fn page(fill: impl Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static)
 }
 
 /// Where numbers are written, a metric at a time.
-pub struct Page<'a>(DescriptorEncoder<'a>);
+pub struct MetricsPage<'a>(DescriptorEncoder<'a>);
 
-impl Page<'_> {
+impl MetricsPage<'_> {
     /// A metric without labels.
     pub fn one(&mut self, metric: &Metric, number: impl Into<Number>) -> fmt::Result {
         debug_assert!(metric.labels.is_empty(), "{} has labels", metric.name);
-        let encoder = self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
+        let encoder =
+            self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
         metric.kind.write(number.into(), encoder)
     }
 
     /// A metric with labels, row by row.
-    pub fn family<'p, const LABELS: usize>(&'p mut self, metric: &'p Metric) -> Result<Family<'p, LABELS>, fmt::Error> {
+    pub fn family<'p, const LABELS: usize>(
+        &'p mut self,
+        metric: &'p Metric,
+    ) -> Result<Family<'p, LABELS>, fmt::Error> {
         debug_assert_eq!(metric.labels.len(), LABELS, "{} has other labels", metric.name);
-        let encoder = self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
+        let encoder =
+            self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
         Ok(Family { metric, encoder })
     }
 
@@ -178,7 +185,9 @@ impl Kind {
         match (self, number) {
             (Kind::Counter, Number::Whole(number)) => ConstCounter::new(number).encode(encoder),
             (Kind::Counter, Number::Ratio(number)) => ConstCounter::new(number).encode(encoder),
-            (Kind::Gauge, Number::Whole(number)) => ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder),
+            (Kind::Gauge, Number::Whole(number)) => {
+                ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder)
+            }
             (Kind::Gauge, Number::Ratio(number)) => ConstGauge::new(number).encode(encoder),
         }
     }
@@ -192,9 +201,9 @@ impl<F> fmt::Debug for Fill<F> {
     }
 }
 
-impl<F: Fn(&mut Page<'_>) -> fmt::Result + Send + Sync + 'static> Collector for Fill<F> {
+impl<F: Fn(&mut MetricsPage<'_>) -> fmt::Result + Send + Sync + 'static> Collector for Fill<F> {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        self.0(&mut Page(encoder))
+        self.0(&mut MetricsPage(encoder))
     }
 }
 
@@ -204,16 +213,29 @@ mod tests {
 
     #[test]
     fn values_of_labels_cannot_leave_their_quotes() {
-        let text = page(|page| page.rows(&WEBHOOK_DELIVERIES, [(["a\"b\\c\nd"], 1u64)].into_iter()));
-        assert!(text.contains("turnout_webhook_deliveries_total{outcome=\"a\\\"b\\\\c\\nd\"} 1\n"), "{text}");
+        let text =
+            page(|page| page.rows(&WEBHOOK_DELIVERIES, [(["a\"b\\c\nd"], 1u64)].into_iter()));
+        assert!(
+            text.contains("turnout_webhook_deliveries_total{outcome=\"a\\\"b\\\\c\\nd\"} 1\n"),
+            "{text}"
+        );
     }
 
     #[test]
     fn names_follow_the_rules_of_their_kind() {
         for (place, metric) in ALL.iter().enumerate() {
-            assert!(metric.name.starts_with("turnout_") && !metric.name.ends_with("_total"), "{metric:?}");
-            assert!(metric.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{metric:?}");
-            assert!(ALL[..place].iter().all(|other| other.name != metric.name), "{metric:?} is registered twice");
+            assert!(
+                metric.name.starts_with("turnout_") && !metric.name.ends_with("_total"),
+                "{metric:?}"
+            );
+            assert!(
+                metric.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{metric:?}"
+            );
+            assert!(
+                ALL[..place].iter().all(|other| other.name != metric.name),
+                "{metric:?} is registered twice"
+            );
             assert!(!metric.help.ends_with('.'), "the page adds the stop: {metric:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Everything the service says, in one place. Floor 3. User ids never stand in a line.
 //!
-//! An event of `tracing` becomes a line, and a thread of its own writes it: nothing that decides, stops or answers waits for stderr.
+//! An event of `tracing` becomes a line, and a thread of its own writes it: nothing that decides,
+//! stops or answers waits for stderr.
 //!
 //! | file | what it decides |
 //! |---|---|
@@ -60,8 +61,9 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
         return Ok(());
     }
     writer::start(queue.clone(), settings.format)?;
-    let subscriber =
-        tracing_subscriber::registry().with(settings.filter.targets()).with(LogLayer { queue, format: settings.format });
+    let subscriber = tracing_subscriber::registry()
+        .with(settings.filter.targets())
+        .with(LogLayer { queue, format: settings.format });
     // Fails only where another subscriber is set, and the one place that sets one is this.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(say_panic));
@@ -89,11 +91,19 @@ fn draw(picture: impl FnOnce() -> String) -> bool {
     log.is_some()
 }
 
-/// Where it happened. What a panic says may quote a user's input, so only a text that is part of the program is repeated.
+/// Where it happened. What a panic says may quote a user's input, so only a text that is part of
+/// the program is repeated.
 fn say_panic(panic: &std::panic::PanicHookInfo<'_>) {
-    let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+    let place = panic
+        .location()
+        .map(|place| format!(" at {}:{}", place.file(), place.line()))
+        .unwrap_or_default();
     let thread = std::thread::current();
-    let why = panic.payload().downcast_ref::<&'static str>().map(|why| format!(": {why}")).unwrap_or_default();
+    let why = panic
+        .payload()
+        .downcast_ref::<&'static str>()
+        .map(|why| format!(": {why}"))
+        .unwrap_or_default();
     error!(
         target: target::APP,
         "panic{place} in thread {}{why}; please report it as a bug of turnout {}",

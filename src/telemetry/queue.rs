@@ -1,4 +1,5 @@
-//! Lines on their way to stderr. A thread that adds a line never waits for a reader: a line that finds no room is dropped and counted.
+//! Lines on their way to stderr. A thread that adds a line never waits for a reader: a line that
+//! finds no room is dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,13 +62,15 @@ impl LogQueue {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits for lines and takes as many as one write carries. They count as waiting until [`finish`](LogQueue::finish).
+    /// Waits for lines and takes as many as one write carries. They count as waiting until
+    /// [`finish`](LogQueue::finish).
     pub fn take(&self) -> Batch {
         let waiting = self.added.wait_while(self.lock(), |waiting| waiting.lines.is_empty());
         let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch { bytes: Vec::new(), lines: 0 };
-        while let Some(line) =
-            waiting.lines.pop_front_if(|line| batch.lines == 0 || batch.bytes.len() + line.len() <= BATCH_BYTES)
+        while let Some(line) = waiting
+            .lines
+            .pop_front_if(|line| batch.lines == 0 || batch.bytes.len() + line.len() <= BATCH_BYTES)
         {
             batch.bytes.extend_from_slice(line.as_bytes());
             batch.lines += 1;
@@ -82,11 +85,13 @@ impl LogQueue {
         self.written.notify_all();
     }
 
-    /// Waits until every line added so far has been dealt with, `limit` at most. Says whether that is so.
+    /// Waits until every line added so far has been dealt with, `limit` at most. Says whether that
+    /// is so.
     pub fn flush(&self, limit: Duration) -> bool {
         let waiting = self.lock();
         let added = waiting.added;
-        let waited = self.written.wait_timeout_while(waiting, limit, |waiting| waiting.done < added);
+        let waited =
+            self.written.wait_timeout_while(waiting, limit, |waiting| waiting.done < added);
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 

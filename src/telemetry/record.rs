@@ -14,7 +14,8 @@ const MAX_FIELD_BYTES: usize = 1024;
 /// How lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// Time, level, target and message. The messages of this service are complete without their fields.
+    /// Time, level, target and message. The messages of this service are complete without their
+    /// fields.
     #[default]
     Text,
     /// The same and the fields, as one object.
@@ -23,7 +24,7 @@ pub enum LogFormat {
 
 /// One event.
 #[derive(Debug)]
-pub struct Record<'a> {
+pub struct LogEvent<'a> {
     pub at_ms: i64,
     pub level: Level,
     pub target: &'a str,
@@ -31,7 +32,7 @@ pub struct Record<'a> {
     pub fields: Map<String, Json>,
 }
 
-impl Record<'_> {
+impl LogEvent<'_> {
     /// One line with its end, whatever characters the event holds.
     pub fn line(mut self, format: LogFormat) -> String {
         shorten(&mut self.message, MAX_MESSAGE_BYTES);
@@ -47,7 +48,7 @@ impl Record<'_> {
     }
 
     fn text(&self) -> String {
-        let Record { level, target, message, .. } = self;
+        let LogEvent { level, target, message, .. } = self;
         let mut line = format!("{} {level} {target}: {message}", time(self.at_ms));
         if !target.starts_with(target::SERVICE) {
             self.fields.iter().for_each(|(name, value)| line.push_str(&format!(" {name}={value}")));
@@ -85,9 +86,15 @@ fn shorten(text: &mut String, most: usize) {
 mod tests {
     use super::*;
 
-    fn record(message: &str, target: &'static str) -> Record<'static> {
+    fn record(message: &str, target: &'static str) -> LogEvent<'static> {
         let fields = [("feature_flag.key".to_owned(), Json::from("chat"))].into_iter().collect();
-        Record { at_ms: 1_795_767_300_042, level: Level::WARN, target, message: message.to_owned(), fields }
+        LogEvent {
+            at_ms: 1_795_767_300_042,
+            level: Level::WARN,
+            target,
+            message: message.to_owned(),
+            fields,
+        }
     }
 
     #[test]
@@ -95,7 +102,10 @@ mod tests {
         let line = record("chat waits", target::CONTROL).line(LogFormat::Text);
         assert_eq!(line, "2026-11-27T08:15:00.042Z WARN turnout::control: chat waits\n");
         let line = record("slow statement", "library::part").line(LogFormat::Text);
-        assert_eq!(line, "2026-11-27T08:15:00.042Z WARN library::part: slow statement feature_flag.key=\"chat\"\n");
+        assert_eq!(
+            line,
+            "2026-11-27T08:15:00.042Z WARN library::part: slow statement feature_flag.key=\"chat\"\n"
+        );
     }
 
     #[test]
@@ -122,7 +132,8 @@ mod tests {
             assert!(!line.trim_end_matches('\n').contains(display_text::is_hidden), "{line:?}");
             assert_eq!(line.matches('\n').count(), 1);
         }
-        let object: Json = serde_json::from_str(&record(message, target::CONTROL).line(LogFormat::Json)).unwrap();
+        let object: Json =
+            serde_json::from_str(&record(message, target::CONTROL).line(LogFormat::Json)).unwrap();
         assert_eq!(object["message"], message, "JSON keeps what text cannot show");
         let long = record(&"é".repeat(MAX_MESSAGE_BYTES), target::CONTROL).line(LogFormat::Text);
         assert!(long.len() < MAX_MESSAGE_BYTES + 100 && long.ends_with("…\n"));

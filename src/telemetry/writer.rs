@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::Level;
 
 use super::queue::LogQueue;
-use super::record::{LogFormat, Record};
+use super::record::{LogEvent, LogFormat};
 use super::target;
 use crate::clock;
 
@@ -25,8 +25,14 @@ pub fn start(queue: Arc<LogQueue>, format: LogFormat) -> io::Result<()> {
     std::thread::Builder::new().name("log".to_owned()).spawn(run).map(drop)
 }
 
-/// Writes the next lines, and says how many were dropped where that is more than was `told` before. Returns how many that are.
-fn write_next(queue: &LogQueue, format: LogFormat, told: u64, write: impl Fn(&[u8]) -> io::Result<()>) -> u64 {
+/// Writes the next lines, and says how many were dropped where that is more than was `told` before.
+/// Returns how many that are.
+fn write_next(
+    queue: &LogQueue,
+    format: LogFormat,
+    told: u64,
+    write: impl Fn(&[u8]) -> io::Result<()>,
+) -> u64 {
     let batch = queue.take();
     let written = write(&batch.bytes);
     if written.is_err() {
@@ -43,16 +49,17 @@ fn write_next(queue: &LogQueue, format: LogFormat, told: u64, write: impl Fn(&[u
     }
 }
 
-fn lost(lines: u64) -> Record<'static> {
+fn lost(lines: u64) -> LogEvent<'static> {
     let message = match lines {
         1 => "1 line is missing here: stderr took none when it was said".to_owned(),
         lines => format!("{lines} lines are missing here: stderr took none when they were said"),
     };
     let fields = [("turnout.log.lines_dropped".to_owned(), lines.into())].into_iter().collect();
-    Record { at_ms: clock::wall_ms(), level: Level::WARN, target: target::LOG, message, fields }
+    LogEvent { at_ms: clock::wall_ms(), level: Level::WARN, target: target::LOG, message, fields }
 }
 
-/// Past the lock of the standard library: a thread that holds it while a pipe is full would hold up each panic.
+/// Past the lock of the standard library: a thread that holds it while a pipe is full would hold up
+/// each panic.
 fn write_to_stderr(mut bytes: &[u8]) -> io::Result<()> {
     let stderr = io::stderr();
     while !bytes.is_empty() {
@@ -87,7 +94,9 @@ mod tests {
 
     #[test]
     fn lines_without_room_are_dropped_counted_and_spoken_of() {
-        for (line, room) in [("short\n".to_owned(), MAX_LINES), ("x".repeat(1023) + "\n", MAX_BYTES / 1024)] {
+        for (line, room) in
+            [("short\n".to_owned(), MAX_LINES), ("x".repeat(1023) + "\n", MAX_BYTES / 1024)]
+        {
             let queue = LogQueue::default();
             (0..room + 5).for_each(|_| queue.push(line.clone()));
             assert_eq!(queue.dropped(), 5);
@@ -111,7 +120,8 @@ mod tests {
     fn lines_that_cannot_be_written_count_as_dropped() {
         let queue = LogQueue::default();
         queue.push("lost\n".to_owned());
-        let told = write_next(&queue, LogFormat::Text, 0, |_| Err(io::ErrorKind::BrokenPipe.into()));
+        let told =
+            write_next(&queue, LogFormat::Text, 0, |_| Err(io::ErrorKind::BrokenPipe.into()));
         assert_eq!((told, queue.dropped()), (0, 1));
         queue.push("kept\n".to_owned());
         let (text, told) = written(&queue, told);

@@ -18,8 +18,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub const ALL: [Outcome; 6] =
-        [Outcome::Delivered, Outcome::Answered, Outcome::TimedOut, Outcome::NotPublic, Outcome::NotReached, Outcome::Skipped];
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Delivered,
+        Outcome::Answered,
+        Outcome::TimedOut,
+        Outcome::NotPublic,
+        Outcome::NotReached,
+        Outcome::Skipped,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -48,11 +54,13 @@ impl Deliveries {
     }
 
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Outcome::ALL.iter().map(|outcome| (outcome.as_str(), self.counts[*outcome as usize].load(Ordering::Relaxed)))
+        Outcome::ALL.iter().map(|outcome| {
+            (outcome.as_str(), self.counts[*outcome as usize].load(Ordering::Relaxed))
+        })
     }
 
     /// How many committed revisions were not told yet.
-    pub fn behind(&self) -> u64 {
+    pub fn lag(&self) -> u64 {
         self.newest.borrow().saturating_sub(self.told.load(Ordering::Relaxed))
     }
 
@@ -60,7 +68,7 @@ impl Deliveries {
         self.counts[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn told(&self, revision: u64) {
+    pub(super) fn record_delivered(&self, revision: u64) {
         self.told.store(revision, Ordering::Relaxed);
     }
 }

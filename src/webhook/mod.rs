@@ -1,7 +1,8 @@
 //! Tells a receiver of every committed revision, signed, at least once and in order. Floor 3.
 //!
-//! It reads what is committed and holds up nothing: a receiver that is slow, broken or gone only makes itself fall behind. Where it may
-//! reach is decided here too, at start by what its address looks like, and at every connection by where its name leads.
+//! It reads what is committed and holds up nothing: a receiver that is slow, broken or gone only
+//! makes itself fall behind. Where it may reach is decided here too, at start by what its address
+//! looks like, and at every connection by where its name leads.
 //!
 //! | file | what it decides |
 //! |---|---|
@@ -13,27 +14,27 @@
 //! | `follow` | which revision is next |
 //! | `deliveries` | what is counted |
 
+mod address_policy;
+mod backoff;
+mod deliver;
 mod deliveries;
-mod follow;
-mod names;
-mod pace;
-mod post;
-mod public;
+mod resolver;
 mod target;
+mod worker;
 
+pub use address_policy::is_public;
+pub use backoff::{longest_wait, wait};
+pub use deliver::{Failure, Sender};
 pub use deliveries::{Deliveries, Outcome};
-pub use follow::Follower;
-pub use names::{NotPublic, PublicOnly, System};
-pub use pace::{longest_wait, wait};
-pub use post::{Failure, Postman};
-pub use public::is_public;
-pub use target::{BadTarget, Reach, Target};
+pub use resolver::{NotPublic, PublicOnly, System};
+pub use target::{AddressPolicy, BadTarget, Target};
+pub use worker::WebhookWorker;
 
-use crate::token::SigningKey;
+use crate::auth::SigningKey;
 
 /// Whom to tell, and how they know us.
 #[derive(Clone, Debug)]
-pub struct Hook {
+pub struct WebhookConfig {
     pub target: Target,
     pub key: SigningKey,
 }

@@ -1,5 +1,5 @@
-//! Which addresses may be configured: a name, over https. An IP address in whatever spelling is none; where a name leads is looked at
-//! when it is connected to.
+//! Which addresses may be configured: a name, over https. An IP address in whatever spelling is
+//! none; where a name leads is looked at when it is connected to.
 
 use std::fmt;
 
@@ -7,17 +7,18 @@ use reqwest::Url;
 
 /// How far out a webhook may reach. No setting says so: a service reaches what is public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum AddressPolicy {
     Public,
     /// For tests, whose receivers are on this machine.
     Anywhere,
 }
 
-/// Where revisions are posted to. Its path and query stand in no text: some services keep a secret there.
+/// Where revisions are posted to. Its path and query stand in no text: some services keep a secret
+/// there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
     url: Url,
-    reach: Reach,
+    reach: AddressPolicy,
 }
 
 /// The text is no address to post to. It is not repeated, as it may hold a secret.
@@ -25,7 +26,9 @@ pub struct Target {
 pub enum BadTarget {
     #[error("this is no address; write one like https://hooks.example.com/turnout")]
     NoUrl,
-    #[error("what is sent over anything but https could be read and altered on its way; write https://…")]
+    #[error(
+        "what is sent over anything but https could be read and altered on its way; write https://…"
+    )]
     NotHttps,
     #[error("an address to post to holds no user and no password; what is sent is signed")]
     Credentials,
@@ -38,25 +41,30 @@ pub enum BadTarget {
 }
 
 impl Target {
-    pub fn parse(text: &str, reach: Reach) -> Result<Target, BadTarget> {
+    pub fn parse(text: &str, reach: AddressPolicy) -> Result<Target, BadTarget> {
         let url = Url::parse(text).map_err(|_| BadTarget::NoUrl)?;
         let target = Target { url, reach };
         match reach {
-            Reach::Public => target.check().map(|()| target),
-            Reach::Anywhere => Ok(target),
+            AddressPolicy::Public => target.check().map(|()| target),
+            AddressPolicy::Anywhere => Ok(target),
         }
     }
 
     fn check(&self) -> Result<(), BadTarget> {
         let url = &self.url;
-        // Whatever spelling of an IP address a connection would understand, `Url` has understood before.
+        // Whatever spelling of an IP address a connection would understand, `Url` has understood
+        // before.
         let name = url.domain().map(|name| name.trim_end_matches('.'));
         match name {
             _ if url.scheme() != "https" => Err(BadTarget::NotHttps),
-            _ if !url.username().is_empty() || url.password().is_some() => Err(BadTarget::Credentials),
+            _ if !url.username().is_empty() || url.password().is_some() => {
+                Err(BadTarget::Credentials)
+            }
             _ if url.fragment().is_some() => Err(BadTarget::Fragment),
             None | Some("") => Err(BadTarget::NoName),
-            Some(name) if name == "localhost" || name.ends_with(".localhost") => Err(BadTarget::ThisMachine),
+            Some(name) if name == "localhost" || name.ends_with(".localhost") => {
+                Err(BadTarget::ThisMachine)
+            }
             Some(_) => Ok(()),
         }
     }
@@ -65,7 +73,7 @@ impl Target {
         &self.url
     }
 
-    pub(super) fn reach(&self) -> Reach {
+    pub(super) fn reach(&self) -> AddressPolicy {
         self.reach
     }
 }

@@ -1,4 +1,5 @@
-//! The wall clock is set while things end: nothing is prolonged, nothing opens early, and it is said.
+//! The wall clock is set while things end: nothing is prolonged, nothing opens early, and it is
+//! said.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -6,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use turnout::auth::{Algorithm, Sessions};
 use turnout::clock::Clock;
 use turnout::moment::Moment;
-use turnout::token::{Algorithm, Sessions};
 
 use crate::support::issuer::{Issuer, claims, pins, with, without};
 use crate::support::watcher::Watcher;
@@ -31,7 +32,10 @@ async fn share(service: &Service) -> Json {
 async fn problem(service: &Service) -> Option<String> {
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
     let problems = told["problems"].as_array().unwrap();
-    problems.iter().find(|problem| problem["code"] == "clock").map(|problem| problem["message"].as_str().unwrap().to_owned())
+    problems
+        .iter()
+        .find(|problem| problem["code"] == "clock")
+        .map(|problem| problem["message"].as_str().unwrap().to_owned())
 }
 
 async fn status_with(service: &Service, secret: &str) -> u16 {
@@ -44,20 +48,33 @@ async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
         let (service, set_by_ms) = service("10%").await;
         let token = service.make_token("short", "viewer", json!({ "expiresAfterMs": 1_500 })).await;
         let lasting = service.make_token("lasting", "viewer", json!({})).await;
-        let shop = service.make_token("shop", "server", json!({ "expiresAfterMs": HOUR / 2 })).await;
-        let mut stream = Watcher::open_as_server(&service, "/v1/strategy/chat/watch", &shop.secret).await;
+        let shop =
+            service.make_token("shop", "server", json!({ "expiresAfterMs": HOUR / 2 })).await;
+        let mut stream =
+            Watcher::open_as_server(&service, "/v1/strategy/chat/watch", &shop.secret).await;
         stream.next_state().await;
         assert_eq!(status_with(&service, &token.secret).await, 200);
         let made = Instant::now();
         set_by_ms.store(by, Relaxed);
-        wait_until("the credential's end", async || status_with(&service, &token.secret).await == 401).await;
+        wait_until("the credential's end", async || {
+            status_with(&service, &token.secret).await == 401
+        })
+        .await;
         match by {
-            ..0 => assert!(made.elapsed() < Duration::from_secs(30), "not when the clock comes to it again"),
-            _ => assert_eq!(stream.next_state().await.data["reason"], "expired", "a stream goes with its credential"),
+            ..0 => assert!(
+                made.elapsed() < Duration::from_secs(30),
+                "not when the clock comes to it again"
+            ),
+            _ => assert_eq!(
+                stream.next_state().await.data["reason"],
+                "expired",
+                "a stream goes with its credential"
+            ),
         }
         assert_eq!(status_with(&service, &lasting.secret).await, 200, "others live on");
         // One that is made by the clock as it is now goes by that.
-        let later = service.make_token("later", "viewer", json!({ "expiresAfterMs": HOUR / 2 })).await;
+        let later =
+            service.make_token("later", "viewer", json!({ "expiresAfterMs": HOUR / 2 })).await;
         assert_eq!(status_with(&service, &later.secret).await, 200);
     }
 }
@@ -71,7 +88,9 @@ async fn an_end_that_narrows_comes_in_time_with_the_clock_set_back() {
     assert_eq!(share(&service).await, "realtime-v2 50%");
     set_by_ms.store(-HOUR, Relaxed);
     wait_until("the end of the trial", async || share(&service).await == "realtime-v2 10%").await;
-    assert!(held.elapsed() < Duration::from_secs(30) && held.elapsed() >= Duration::from_millis(1_400));
+    assert!(
+        held.elapsed() < Duration::from_secs(30) && held.elapsed() >= Duration::from_millis(1_400)
+    );
 }
 
 #[tokio::test]
@@ -81,8 +100,16 @@ async fn an_end_that_widens_does_not_come_early_with_the_clock_set_forward() {
     let held = Instant::now();
     assert_eq!(service.ordered("/v1/flags/chat/set", order).await.0, 200);
     // Known by both clocks from the first look at it: whoever sees another's end has seen this one.
-    service.ordered("/v1/flags/other/set", json!({ "realtime-v2": "20%", "forMs": 1, "reason": "a look" })).await;
-    wait_until("a look at what ends", async || service.state("other").await["live"] == "realtime-v2 10%").await;
+    service
+        .ordered(
+            "/v1/flags/other/set",
+            json!({ "realtime-v2": "20%", "forMs": 1, "reason": "a look" }),
+        )
+        .await;
+    wait_until("a look at what ends", async || {
+        service.state("other").await["live"] == "realtime-v2 10%"
+    })
+    .await;
     set_by_ms.store(HOUR, Relaxed);
     wait_until("the leap to be noticed", async || problem(&service).await.is_some()).await;
     wait_until("the end of the pause", async || share(&service).await == "realtime-v2 50%").await;
@@ -95,7 +122,10 @@ async fn a_leap_is_a_problem_until_it_is_taken_back() {
     assert_eq!(problem(&service).await, None);
     for (by, says) in [(HOUR, "leapt 3600 s forward"), (-HOUR, "leapt 3600 s back")] {
         set_by_ms.store(by, Relaxed);
-        wait_until(says, async || problem(&service).await.is_some_and(|message| message.contains(says))).await;
+        wait_until(says, async || {
+            problem(&service).await.is_some_and(|message| message.contains(says))
+        })
+        .await;
         set_by_ms.store(0, Relaxed);
         wait_until("the problem to heal", async || problem(&service).await.is_none()).await;
     }
@@ -107,7 +137,10 @@ async fn times_of_commits_never_fall_and_the_true_ones_stand_beside_them() {
     let before = turnout::clock::wall_ms();
     assert_eq!(service.ordered("/v1/flags/chat/stop", json!({})).await.0, 200);
     set_by_ms.store(-HOUR, Relaxed);
-    assert_eq!(service.ordered("/v1/flags/chat/resume", json!({ "reason": "a test" })).await.0, 200);
+    assert_eq!(
+        service.ordered("/v1/flags/chat/resume", json!({ "reason": "a test" })).await.0,
+        200
+    );
     let history: Json = service.admin("/v1/history?limit=2").await.json().await.unwrap();
     let time = |index: usize, name: &str| history["revisions"][index][name].as_i64().unwrap();
     assert!(time(0, "committedAtMs") >= time(1, "committedAtMs"), "{history}");
@@ -121,8 +154,10 @@ async fn times_of_commits_never_fall_and_the_true_ones_stand_beside_them() {
 #[test]
 fn a_session_token_that_was_seen_ends_with_the_first_clock() {
     let issuer = Issuer::new(Algorithm::Es256, "key");
-    let token = issuer.sign(&issuer.header(), &without(&with(&claims("u-1"), "exp", 3_000.into()), "iat"));
-    let moment = |wall: i64, steady: i64| Moment { wall_ms: wall * 1_000, steady_ms: steady * 1_000 };
+    let token =
+        issuer.sign(&issuer.header(), &without(&with(&claims("u-1"), "exp", 3_000.into()), "iat"));
+    let moment =
+        |wall: i64, steady: i64| Moment { wall_ms: wall * 1_000, steady_ms: steady * 1_000 };
     // (a look at the token, and whether it is accepted), one after the other
     for looks in [
         &[(2_000, 0, true), (3_004, 1_004, true), (3_005, 1_005, false)][..],
@@ -133,7 +168,11 @@ fn a_session_token_that_was_seen_ends_with_the_first_clock() {
         let sessions = Sessions::new(pins(Algorithm::Es256));
         sessions.take(issuer.jwks().as_bytes()).unwrap();
         for (wall, steady, good) in looks {
-            assert_eq!(sessions.verify(&token, moment(*wall, *steady)).is_ok(), *good, "at {wall}, {steady}");
+            assert_eq!(
+                sessions.verify(&token, moment(*wall, *steady)).is_ok(),
+                *good,
+                "at {wall}, {steady}"
+            );
         }
     }
 }
@@ -142,8 +181,9 @@ fn a_session_token_that_was_seen_ends_with_the_first_clock() {
 #[tokio::test]
 async fn ends_that_come_together_are_one_revision() {
     let (clock, set_by_ms) = Clock::that_can_be_set();
-    let files: Vec<_> =
-        (0..20).map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "rollout: { realtime-v2: 10% }"))).collect();
+    let files: Vec<_> = (0..20)
+        .map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "rollout: { realtime-v2: 10% }")))
+        .collect();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let service = Service::start_by(clock, &files).await;
     for n in 0..20 {
@@ -152,7 +192,10 @@ async fn ends_that_come_together_are_one_revision() {
     }
     set_by_ms.store(2 * HOUR, Relaxed);
     for n in 0..20 {
-        wait_until("the end of a trial", async || service.state(&format!("f{n}")).await["live"] == "realtime-v2 10%").await;
+        wait_until("the end of a trial", async || {
+            service.state(&format!("f{n}")).await["live"] == "realtime-v2 10%"
+        })
+        .await;
     }
     wait_until("all to be saved", async || {
         let status: Json = service.admin("/v1/status").await.json().await.unwrap();
@@ -160,7 +203,12 @@ async fn ends_that_come_together_are_one_revision() {
     })
     .await;
     let told: Json = service.admin("/v1/history?limit=5").await.json().await.unwrap();
-    let expired: Vec<_> = told["revisions"].as_array().unwrap().iter().filter(|row| row["origin"] == "expire").collect();
+    let expired: Vec<_> = told["revisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["origin"] == "expire")
+        .collect();
     assert_eq!(expired.len(), 1, "{told}");
     assert_eq!(expired[0]["changes"].as_array().unwrap().len(), 20);
 }

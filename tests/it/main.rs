@@ -1,5 +1,5 @@
-//! The full-stack tests: one binary, a module an area. Each talks to the real server, over a real folder and a real SQLite file.
-//! `docs/TESTING.md` says which question is answered where.
+//! The full-stack tests: one binary, a module an area. Each talks to the real server, over a real
+//! folder and a real SQLite file. `docs/TESTING.md` says which question is answered where.
 
 mod admin;
 mod auth;

@@ -1,4 +1,5 @@
-//! Nothing that reads is in a stop's way: who looks, however often and at however much, holds up no order.
+//! Nothing that reads is in a stop's way: who looks, however often and at however much, holds up no
+//! order.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use turnout::http::{Readings, Source, Verified};
-use turnout::store::Verdict;
+use turnout::store::VerifyReport;
 
 use crate::support::readings::{AT_ONCE, WAITING_OF_CALLER};
 use crate::support::{Service, flag, wait_until};
@@ -36,12 +37,15 @@ const AT_MOST: Duration = Duration::from_secs(1);
 
 async fn service(flags: usize) -> Service {
     let half = "rollout: { realtime-v2: 50% }";
-    let files: Vec<(String, String)> = (0..flags).map(|n| (format!("f{n:04}.yaml"), flag(&format!("f{n:04}"), half))).collect();
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let files: Vec<(String, String)> =
+        (0..flags).map(|n| (format!("f{n:04}.yaml"), flag(&format!("f{n:04}"), half))).collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     Service::start(&files).await
 }
 
-/// A connection that asks for one thing after the other until it is told to end. Says what it was answered that it may not be.
+/// A connection that asks for one thing after the other until it is told to end. Says what it was
+/// answered that it may not be.
 async fn look(
     (url, secret): (String, String),
     first: usize,
@@ -56,7 +60,12 @@ async fn look(
         }
         let path = WORST[turn % WORST.len()];
         let method = if path.ends_with("/explain") { Method::POST } else { Method::GET };
-        let answer = client.request(method, format!("{url}{path}")).bearer_auth(&secret).send().await.unwrap();
+        let answer = client
+            .request(method, format!("{url}{path}"))
+            .bearer_auth(&secret)
+            .send()
+            .await
+            .unwrap();
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap();
         // Those who ask for a verification share one.
@@ -96,7 +105,11 @@ async fn a_viewer_who_reads_the_worst_there_is_holds_up_no_stop() {
 
     let readings = service.app.readings();
     let begun = (readings.begun() - readings.verifications()) as usize;
-    assert!(begun >= answered.load(Relaxed), "{begun} of {} were answered among the readings", answered.load(Relaxed));
+    assert!(
+        begun >= answered.load(Relaxed),
+        "{begun} of {} were answered among the readings",
+        answered.load(Relaxed)
+    );
     assert_eq!(readings.on_thread_of_orders(), 0);
     assert_eq!(readings.refused(), 0, "one viewer's connections wait for their turn");
 }
@@ -109,21 +122,32 @@ async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
     let of_memory = service.hang_readings(Source::Memory, AT_ONCE).await;
     let mut waiting = JoinSet::new();
     for _ in 0..WAITING_OF_CALLER {
-        let asked = service.client.get(service.admin_url("/v1/status")).bearer_auth(&viewer.secret).send();
+        let asked =
+            service.client.get(service.admin_url("/v1/status")).bearer_auth(&viewer.secret).send();
         waiting.spawn(async move { asked.await.unwrap().status().as_u16() });
     }
-    wait_until("the others to wait", async || service.app.readings().waiting() == WAITING_OF_CALLER).await;
+    wait_until("the others to wait", async || {
+        service.app.readings().waiting() == WAITING_OF_CALLER
+    })
+    .await;
     let busy = service.call(Method::GET, "/v1/flags/f0001", Some(&viewer.secret)).await;
-    assert_eq!((busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()), (503, "1"));
+    assert_eq!(
+        (busy.status().as_u16(), busy.headers()["retry-after"].to_str().unwrap()),
+        (503, "1")
+    );
     assert_eq!(busy.json::<Json>().await.unwrap()["code"], "busy");
     assert_eq!(service.app.readings().refused(), 1);
 
     // What does not read is answered all the same: orders, and whether the service runs.
     let (status, told) = service.ordered("/v1/flags/f0001/stop", json!({})).await;
     assert_eq!((status, told["outcome"].as_str()), (200, Some("committed")), "{told}");
-    let (status, _) = service.ordered("/v1/flags/f0001/resume", json!({ "reason": "it works" })).await;
+    let (status, _) =
+        service.ordered("/v1/flags/f0001/resume", json!({ "reason": "it works" })).await;
     assert_eq!(status, 200);
-    assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", viewer.id), json!({})).await.status(), 200);
+    assert_eq!(
+        service.order(&format!("/v1/tokens/{}/revoke", viewer.id), json!({})).await.status(),
+        200
+    );
     assert_eq!(service.call(Method::GET, "/healthz", None).await.status(), 200);
 
     of_memory.let_go().await;
@@ -136,7 +160,14 @@ async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
 async fn a_database_that_hangs_holds_up_no_look_at_what_is_live() {
     let service = service(2).await;
     let hanging = service.hang_readings(Source::Database, AT_ONCE).await;
-    for path in ["/v1/status", "/v1/flags/f0001", "/metrics", "/v1/problems", "/v1/convergence", "/v1/history/verify"] {
+    for path in [
+        "/v1/status",
+        "/v1/flags/f0001",
+        "/metrics",
+        "/v1/problems",
+        "/v1/convergence",
+        "/v1/history/verify",
+    ] {
         assert_eq!(service.admin(path).await.status(), 200, "{path}");
     }
     hanging.let_go().await;
@@ -151,7 +182,10 @@ async fn one_verification_is_shared_by_all_who_ask_meanwhile() {
         async move {
             let begin = || async move {
                 drop(is_let_go.wait_for(|is_let_go| *is_let_go).await);
-                Verified { verdict: Ok(Verdict { revisions: 7, faults: Vec::new() }), compared_with: Some(7) }
+                Verified {
+                    verdict: Ok(VerifyReport { revisions: 7, faults: Vec::new() }),
+                    compared_with: Some(7),
+                }
             };
             readings.verify(begin).await.unwrap().verdict.unwrap().revisions
         }
@@ -193,6 +227,11 @@ async fn a_look_shares_the_state_and_copies_none_of_it() {
     assert!(Arc::ptr_eq(&looks[0], &looks[1]));
     assert_eq!(service.ordered("/v1/flags/f0000/stop", json!({})).await.0, 200);
     let now = service.app.coordinator().truth();
-    let is_stopped = |truth: &turnout::truth::Truth| truth.flag("f0000").unwrap().record.stop.is_some();
-    assert!(is_stopped(&now) && !is_stopped(&looks[0]), "what changes later does not show in an earlier look");
+    let is_stopped = |truth: &turnout::ledger::EffectiveState| {
+        truth.flag("f0000").unwrap().record.stop.is_some()
+    };
+    assert!(
+        is_stopped(&now) && !is_stopped(&looks[0]),
+        "what changes later does not show in an earlier look"
+    );
 }

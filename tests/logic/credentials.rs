@@ -1,6 +1,6 @@
 //! When a credential is accepted, shown, and remembered.
 
-use turnout::truth::{ContentId, CredentialRecord, Mark, Role};
+use turnout::ledger::{Attribution, ContentHash, CredentialRecord, Role};
 
 const DAY: i64 = 86_400_000;
 
@@ -9,7 +9,7 @@ fn record(expires_at_ms: Option<i64>, revoked_at_ms: Option<i64>) -> CredentialR
         name: "ci".to_owned(),
         role: Role::Viewer,
         flags: None,
-        hash: ContentId::of(b"secret"),
+        hash: ContentHash::of(b"secret"),
         created_at_ms: 0,
         created_by: "local-admin".into(),
         expires_at_ms,
@@ -20,7 +20,8 @@ fn record(expires_at_ms: Option<i64>, revoked_at_ms: Option<i64>) -> CredentialR
     }
 }
 
-/// A dead one leaves the list after 30 days, and memory too unless it was revoked and its own end has not come.
+/// A dead one leaves the list after 30 days, and memory too unless it was revoked and its own end
+/// has not come.
 #[test]
 fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end() {
     for (expires, revoked, now, good, shown, needed) in [
@@ -44,22 +45,36 @@ fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end
         let record = record(expires.map(|day| day * DAY), revoked.map(|day| day * DAY));
         let now_ms = now * DAY;
         let seen = (record.is_good(now_ms), record.is_shown(now_ms), record.is_needed(now_ms));
-        assert_eq!(seen, (good, shown, needed), "expires {expires:?}, revoked {revoked:?}, day {now}");
+        assert_eq!(
+            seen,
+            (good, shown, needed),
+            "expires {expires:?}, revoked {revoked:?}, day {now}"
+        );
     }
 }
 
-/// A record is read as it was written, by builds from before and after: what came later is left out where it is not needed.
+/// A record is read as it was written, by builds from before and after: what came later is left out
+/// where it is not needed.
 #[test]
 fn a_record_keeps_its_form() {
     let living = record(Some(5), None);
     let text = r#"{"name":"ci","role":"viewer","flags":null,"hash":"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b","createdAtMs":0,"createdBy":"local-admin","expiresAtMs":5,"revokedAtMs":null}"#;
     assert_eq!(serde_json::to_string(&living).unwrap(), text);
     assert_eq!(serde_json::from_str::<CredentialRecord>(text).unwrap(), living);
-    let by = turnout::truth::Actor { name: "mallory".to_owned(), id: Some("0a".to_owned()) };
-    let revoked = living.revoked(&Mark { by, at_ms: 3, reason: None, unknown: Default::default() });
+    let by = turnout::ledger::Actor { name: "mallory".to_owned(), id: Some("0a".to_owned()) };
+    let revoked =
+        living.revoked(&Attribution { by, at_ms: 3, reason: None, unknown: Default::default() });
     let text = serde_json::to_string(&revoked).unwrap();
-    assert!(text.ends_with(r#""revokedAtMs":3,"revokedBy":"mallory","revokedById":"0a"}"#), "{text}");
+    assert!(
+        text.ends_with(r#""revokedAtMs":3,"revokedBy":"mallory","revokedById":"0a"}"#),
+        "{text}"
+    );
     assert_eq!(serde_json::from_str::<CredentialRecord>(&text).unwrap(), revoked);
-    let later = revoked.revoked(&Mark { by: "another".into(), at_ms: 4, reason: None, unknown: Default::default() });
+    let later = revoked.revoked(&Attribution {
+        by: "another".into(),
+        at_ms: 4,
+        reason: None,
+        unknown: Default::default(),
+    });
     assert_eq!(later, revoked, "it was revoked once");
 }

@@ -1,4 +1,5 @@
-//! The reader of server-sent events, held against the rules of the standard and against every way of cutting bytes into pieces.
+//! The reader of server-sent events, held against the rules of the standard and against every way
+//! of cutting bytes into pieces.
 
 use proptest::prelude::*;
 use turnout::cli::events::{Event, Events, MOST_BYTES, TooLong};
@@ -24,7 +25,10 @@ fn lines_mean_what_the_standard_says() {
         ("data\n\n", &[event("", "", "")]),
         ("data: {\"a\":\"b: c\"}\n\n", &[event("{\"a\":\"b: c\"}", "", "")]),
         (":\n\n: a comment\ndata: a\n:data: b\n\n", &[event("a", "", "")]),
-        ("id: 213+2\nevent: tick\ndata: a\n\ndata: b\n\n", &[event("a", "213+2", "tick"), event("b", "213+2", "")]),
+        (
+            "id: 213+2\nevent: tick\ndata: a\n\ndata: b\n\n",
+            &[event("a", "213+2", "tick"), event("b", "213+2", "")],
+        ),
         ("id: 1\n\ndata: a\n\nid\ndata: b\n\n", &[event("a", "1", ""), event("b", "", "")]),
         ("id: 1\ndata: a\n\nid: \0\ndata: b\n\n", &[event("a", "1", ""), event("b", "1", "")]),
         ("event: tick\n\ndata: a\n\n", &[event("a", "", "")]),
@@ -69,9 +73,17 @@ fn what_has_no_end_is_given_up() {
     let line = || format!("data: {}\n", "x".repeat(1000)).into_bytes();
     assert_eq!(feed(std::iter::repeat_with(line)), Err(TooLong), "an event of many lines");
     let empty = || b"data\n".to_vec();
-    assert_eq!(feed(std::iter::repeat_with(empty).take(3 * MOST_BYTES)), Err(TooLong), "an event of many empty lines");
+    assert_eq!(
+        feed(std::iter::repeat_with(empty).take(3 * MOST_BYTES)),
+        Err(TooLong),
+        "an event of many empty lines"
+    );
     let whole = || format!("data: {}\n\n", "x".repeat(1000)).into_bytes();
-    assert_eq!(feed(std::iter::repeat_with(whole).take(2 * MOST_BYTES / 1000)), Ok(()), "many events");
+    assert_eq!(
+        feed(std::iter::repeat_with(whole).take(2 * MOST_BYTES / 1000)),
+        Ok(()),
+        "many events"
+    );
 }
 
 proptest! {

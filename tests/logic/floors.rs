@@ -1,23 +1,24 @@
-//! The house keeps its floors: a module imports only from floors below its own, and each outside crate stays in its room.
+//! The house keeps its floors: a module imports only from floors below its own, and each outside
+//! crate stays in its room.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the ground up; within a floor, a module may import those written before it and joined to it by [`STAIRS`].
+/// From the ground up; within a floor, a module may import those written before it and joined to it
+/// by [`STAIRS`].
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "moment", "clock", "public_path", "display_text"],
-    &["tally", "document", "snapshot", "live", "truth", "explain"],
+    &["evaluation_counters", "document", "snapshot", "live", "ledger", "explain"],
     &[
         "http_client",
         "regular_file",
         "time_limit",
         "thread_runtime",
-        "folder",
-        "watch",
-        "token",
+        "flag_files",
+        "auth",
         "store",
-        "data",
-        "open_files",
+        "data_dir",
+        "fd_limit",
         "convergence",
     ],
     &["control", "webhook", "telemetry"],
@@ -25,24 +26,23 @@ const FLOORS: [&[&str]; 5] = [
 ];
 
 /// Who may import whom on the same floor.
-const STAIRS: [(&str, &str); 24] = [
-    ("token", "http_client"),
+const STAIRS: [(&str, &str); 23] = [
+    ("auth", "http_client"),
     ("definition", "flag"),
     ("definition", "display_text"),
     ("clock", "moment"),
-    ("document", "tally"),
-    ("snapshot", "tally"),
+    ("document", "evaluation_counters"),
+    ("snapshot", "evaluation_counters"),
     ("snapshot", "document"),
     ("live", "snapshot"),
-    ("truth", "snapshot"),
-    ("store", "token"),
-    ("store", "open_files"),
-    ("data", "token"),
-    ("watch", "folder"),
-    ("folder", "regular_file"),
-    ("token", "regular_file"),
-    ("data", "regular_file"),
-    ("token", "time_limit"),
+    ("ledger", "snapshot"),
+    ("store", "auth"),
+    ("store", "fd_limit"),
+    ("data_dir", "auth"),
+    ("flag_files", "regular_file"),
+    ("auth", "regular_file"),
+    ("data_dir", "regular_file"),
+    ("auth", "time_limit"),
     ("telemetry", "control"),
     // It reads what is committed, and tells what is wrong with telling it.
     ("webhook", "control"),
@@ -61,16 +61,16 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("tower_layer", &["http"]),
     ("tower_service", &["http"]),
     ("prometheus_client", &["telemetry"]),
-    ("jsonwebtoken", &["token"]),
-    ("aws_lc_rs", &["token"]),
-    ("base64", &["token"]),
-    ("reqwest", &["http_client", "token", "webhook", "cli"]),
+    ("jsonwebtoken", &["auth"]),
+    ("aws_lc_rs", &["auth"]),
+    ("base64", &["auth"]),
+    ("reqwest", &["http_client", "auth", "webhook", "cli"]),
     // Elsewhere a client would go by the environment's proxies and certificates.
     ("Client::builder", &["http_client"]),
     ("Client::new", &["http_client"]),
     ("reqwest::get", &[]),
-    ("notify", &["watch"]),
-    ("rlimit", &["open_files"]),
+    ("notify", &["flag_files"]),
+    ("rlimit", &["fd_limit"]),
     ("socket2", &["http"]),
     ("httpdate", &["http"]),
     ("clap", &["cli", "config"]),
@@ -78,17 +78,31 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("jiff", &["cli"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
-    ("arc_swap", &["live", "control", "token"]),
+    ("arc_swap", &["live", "control", "auth"]),
     ("sqlx", &["store"]),
-    ("tokio", &["time_limit", "thread_runtime", "live", "token", "store", "control", "webhook", "http", "app", "cli"]),
-    ("std::fs", &["regular_file", "folder", "watch", "token", "store", "data", "cli"]),
-    ("std::net", &["http_client", "data", "webhook", "config", "http", "app", "cli"]),
-    ("std::thread", &["time_limit", "thread_runtime", "watch", "telemetry", "app"]),
+    (
+        "tokio",
+        &[
+            "time_limit",
+            "thread_runtime",
+            "live",
+            "auth",
+            "store",
+            "control",
+            "webhook",
+            "http",
+            "app",
+            "cli",
+        ],
+    ),
+    ("std::fs", &["regular_file", "flag_files", "auth", "store", "data_dir", "cli"]),
+    ("std::net", &["http_client", "data_dir", "webhook", "config", "http", "app", "cli"]),
+    ("std::thread", &["time_limit", "thread_runtime", "flag_files", "telemetry", "app"]),
     ("std::env", &["telemetry", "config"]),
     ("std::process", &["cli"]),
-    ("std::time::Instant", &["watch", "control", "clock"]),
+    ("std::time::Instant", &["flag_files", "control", "clock"]),
     ("SystemTime::now", &["clock"]),
-    ("getrandom", &["token"]),
+    ("getrandom", &["auth"]),
     ("rand", &[]),
     ("tracing", &["telemetry", "http", "app", "cli"]),
     ("tracing_subscriber", &["telemetry"]),
@@ -120,13 +134,18 @@ fn lines() -> Vec<(String, String, String)> {
     let mut lines = Vec::new();
     for path in sources(&src) {
         let inside = path.strip_prefix(&src).unwrap();
-        let module = inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let module =
+            inside.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         if module == "lib" || module == "main" {
             continue;
         }
         for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
             if !line.trim_start().starts_with("//") {
-                lines.push((module.clone(), format!("src/{}:{}", inside.display(), number + 1), line.to_owned()));
+                lines.push((
+                    module.clone(),
+                    format!("src/{}:{}", inside.display(), number + 1),
+                    line.to_owned(),
+                ));
             }
         }
     }
@@ -140,14 +159,17 @@ fn a_module_imports_only_from_floors_below() {
     for (module, place, line) in lines() {
         for (at, _) in line.match_indices("crate::") {
             let rest = &line[at + "crate::".len()..];
-            let imported: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let imported: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             if imported.is_empty() || imported == module {
                 continue;
             }
             let (mine, theirs) = (floor_of(&module), floor_of(&imported));
             let stairs = STAIRS.contains(&(module.as_str(), imported.as_str()));
             if theirs > mine || (theirs == mine && !stairs) {
-                broken.push(format!("{place}: `{module}` (floor {mine}) imports `{imported}` (floor {theirs})"));
+                broken.push(format!(
+                    "{place}: `{module}` (floor {mine}) imports `{imported}` (floor {theirs})"
+                ));
             }
         }
     }
@@ -162,7 +184,8 @@ fn each_crate_stays_in_its_room() {
             let used = line.match_indices(name).any(|(at, _)| {
                 let before = line[..at].chars().next_back();
                 let after = line[at + name.len()..].chars().next();
-                before.is_none_or(|c| !c.is_alphanumeric() && c != '_') && (name.contains("::") || after == Some(':'))
+                before.is_none_or(|c| !c.is_alphanumeric() && c != '_')
+                    && (name.contains("::") || after == Some(':'))
             });
             if used && !allowed.contains(&module.as_str()) {
                 broken.push(format!("{place}: `{name}` belongs to {allowed:?}"));
@@ -183,12 +206,15 @@ fn the_core_awaits_nothing() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-/// One place prints and one logs: there nothing that others wrote gets out as it is, and a new verb cannot forget it.
+/// One place prints and one logs: there nothing that others wrote gets out as it is, and a new verb
+/// cannot forget it.
 #[test]
 fn text_leaves_at_two_places_alone() {
     let ways = ["println!", "print!(", "eprint", "io::stdout", "io::stderr", "write_all(", "dbg!"];
     let allowed = |place: &str| {
-        place.starts_with("src/cli/output.rs:") || place.starts_with("src/telemetry/") || !place.starts_with("src/cli/")
+        place.starts_with("src/cli/output.rs:")
+            || place.starts_with("src/telemetry/")
+            || !place.starts_with("src/cli/")
     };
     // What is written elsewhere goes to files and sockets.
     let everywhere = ["println!", "eprint", "io::stdout", "dbg!"];
@@ -196,7 +222,8 @@ fn text_leaves_at_two_places_alone() {
         .into_iter()
         .filter(|(_, place, line)| {
             let named = |names: &[&str]| names.iter().any(|name| line.contains(name));
-            !allowed(place) && named(&ways) || !place.starts_with("src/cli/output.rs:") && named(&everywhere)
+            !allowed(place) && named(&ways)
+                || !place.starts_with("src/cli/output.rs:") && named(&everywhere)
         })
         .map(|(_, place, line)| format!("{place}: {line}"))
         .collect();
@@ -207,7 +234,9 @@ fn text_leaves_at_two_places_alone() {
 #[test]
 fn the_command_line_shows_paths_by_one_function() {
     let shows = |place: &str| {
-        place.starts_with("src/cli/") || place.starts_with("src/telemetry/") || place.starts_with("src/definition/")
+        place.starts_with("src/cli/")
+            || place.starts_with("src/telemetry/")
+            || place.starts_with("src/definition/")
     };
     let broken: Vec<String> = lines()
         .into_iter()

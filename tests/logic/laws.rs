@@ -1,25 +1,31 @@
-//! The laws as properties. Each test is named after its law; `scripts/prove-tests` breaks every law once and sees its test go red.
+//! The laws as properties. Each test is named after its law; `scripts/prove-tests` breaks every law
+//! once and sees its test go red.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use turnout::definition::{Code, Contents, File, Library, Text, limits};
+use turnout::definition::{Code, DefinitionSet, File, FlagFiles, Text, limits};
 use turnout::flag::{
-    Context, Flag, Identity, MAX_ATTRIBUTES, Reason, Resolution, ServerAuth, Share, Step, Strategy as Answer, TargetingKey,
-    Unit, bucket, evaluate, hash, place,
+    Context, Flag, Identity, MAX_ATTRIBUTES, Reason, Resolution, ServerAuth, Share, Step,
+    Strategy as Answer, TargetingKey, Unit, bucket, bucket_for, evaluate, hash,
+};
+use turnout::ledger::{
+    Attribution, Catalog, ChangeSource, Command, ContentCache, EffectiveState, Head, PendingEntry,
+    Reconciliation, reconcile,
 };
 use turnout::public_path::PublicPath;
 use turnout::snapshot::Snapshot;
-use turnout::truth::{Book, Forms, Head, Mark, Origin, Pending, Reconciliation, Truth, Wish, reconcile};
 
 fn flag_file(key: &str, more: &str) -> String {
-    format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
+    format!(
+        "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n"
+    )
 }
 
 /// The flag a definition becomes, read anew.
 fn read(more: &str) -> Flag {
-    let mut library = Library::default();
-    let findings = library.update(&Contents::of([("chat.yaml", &*flag_file("chat", more))]));
+    let mut library = DefinitionSet::default();
+    let findings = library.update(&FlagFiles::of([("chat.yaml", &*flag_file("chat", more))]));
     assert_eq!(findings, [], "{more}");
     let (_, form) = library.flags().next().unwrap();
     let (definition, segments) = form.unwrap();
@@ -36,13 +42,18 @@ fn share_text(millipercent: u32) -> String {
 }
 
 fn split(realtime: u32, disabled: u32) -> Flag {
-    read(&format!("rollout: {{ realtime-v2: {}, disabled: {} }}", share_text(realtime), share_text(disabled)))
+    read(&format!(
+        "rollout: {{ realtime-v2: {}, disabled: {} }}",
+        share_text(realtime),
+        share_text(disabled)
+    ))
 }
 
 /// Two shares that fit beside each other, and a larger first one.
 fn shares() -> impl Strategy<Value = (u32, u32, u32)> {
     (0..=100_000u32).prop_flat_map(|disabled| {
-        (0..=100_000 - disabled).prop_flat_map(move |high| (0..=high).prop_map(move |low| (low, high, disabled)))
+        (0..=100_000 - disabled)
+            .prop_flat_map(move |high| (0..=high).prop_map(move |low| (low, high, disabled)))
     })
 }
 
@@ -59,7 +70,8 @@ proptest! {
         }
     }
 
-    /// Raising `realtime-v2` only moves users of the default to it; lowering it undoes exactly that.
+    /// Raising `realtime-v2` only moves users of the default to it; lowering it undoes exactly
+    /// that.
     #[test]
     fn law_2_monotone((low, high, disabled) in shares(), users in prop::collection::vec("[a-z0-9-]{1,40}", 1..60)) {
         let (before, after) = (split(low, disabled), split(high, disabled));
@@ -80,7 +92,8 @@ proptest! {
         }
     }
 
-    /// The slice form of the hash is the `murmur3` crate's, and `bucket < share` is the whole comparison.
+    /// The slice form of the hash is the `murmur3` crate's, and `bucket < share` is the whole
+    /// comparison.
     #[test]
     fn law_3_frozen_hash(salt in "[a-z0-9._-]{1,64}", unit in "\\PC{1,64}", share in 0..=100_000u32) {
         let h = murmur3::murmur3_32(&mut format!("{salt}:{unit}").as_bytes(), 0).unwrap();
@@ -92,11 +105,12 @@ proptest! {
         prop_assert_eq!(bucket.is_in_lowest(Share::from_millipercent(share).unwrap()), expected < u64::from(share));
     }
 
-    /// Per subject whole or not at all: after any saves, what is live is the last good form of each, whatever became of the others.
+    /// Per subject whole or not at all: after any saves, what is live is the last good form of
+    /// each, whatever became of the others.
     #[test]
     fn law_6_whole_or_not_at_all(saves in prop::collection::vec((0..3usize, 0..8usize), 1..30)) {
-        let mut library = Library::default();
-        let mut contents = Contents::default();
+        let mut library = DefinitionSet::default();
+        let mut contents = FlagFiles::default();
         let mut good: BTreeMap<&str, u32> = BTreeMap::new();
         let mut present = BTreeSet::new();
         for (which, kind) in saves {
@@ -129,40 +143,40 @@ proptest! {
     /// Nothing but `resume` lifts a stop.
     #[test]
     fn law_8_a_stop_stays(steps in prop::collection::vec(0..10usize, 1..40)) {
-        let (mut truth, mut library) = (Truth::of(Book::empty(), Vec::new()), Library::default());
+        let (mut truth, mut library) = (EffectiveState::of(Catalog::empty(), Vec::new()), DefinitionSet::default());
         let mut snapshot = Snapshot::cold(ServerAuth::Off, PublicPath::default());
         let flag: turnout::flag::FlagKey = "chat".parse().unwrap();
-        let mark = Mark { by: "someone".into(), at_ms: 1, reason: None, unknown: Default::default() };
-        let folder = |more: &str| Contents::of([("chat.yaml", &*flag_file("chat", more))]);
+        let mark = Attribution { by: "someone".into(), at_ms: 1, reason: None, unknown: Default::default() };
+        let folder = |more: &str| FlagFiles::of([("chat.yaml", &*flag_file("chat", more))]);
         library.update(&folder(""));
         let mut stopped = false;
         for step in [9].into_iter().chain(steps) {
             let share = |text: &str| Some(text.parse().unwrap());
             let wish = match step {
-                0 => { stopped = true; Some(Wish::Stop { flag: flag.clone() }) }
-                1 => { stopped = false; Some(Wish::Resume { flag: flag.clone(), at: None }) }
-                2 => Some(Wish::Set { flag: flag.clone(), realtime: share("100%"), disabled: None, ends: None }),
-                3 => Some(Wish::Unset { flag: flag.clone() }),
+                0 => { stopped = true; Some(Command::Stop { flag: flag.clone() }) }
+                1 => { stopped = false; Some(Command::Resume { flag: flag.clone(), at: None }) }
+                2 => Some(Command::Set { flag: flag.clone(), realtime: share("100%"), disabled: None, ends: None }),
+                3 => Some(Command::Unset { flag: flag.clone() }),
                 4 => { library.update(&folder("rollout: { realtime-v2: 100% }")); None }
                 5 => { library.update(&folder("rollout: { realtime-v2: 101% }")); None }
-                6 => { library.update(&Contents::default()); None }
-                7 => { library.update(&Contents { unreadable: Some("gone".to_owned()), ..Contents::default() }); None }
+                6 => { library.update(&FlagFiles::default()); None }
+                7 => { library.update(&FlagFiles { unreadable: Some("gone".to_owned()), ..FlagFiles::default() }); None }
                 8 => { library.update(&folder("allow: [{ users: [u-1], strategy: realtime-v2 }]")); None }
                 _ => { library.update(&folder("rollout: { realtime-v2: 10% }")); None }
             };
             let head = Head { revision: truth.book.head.revision + 1, ..Head::none() };
             match wish {
-                Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &Forms::default()),
+                Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &ContentCache::default()),
                 None => {
                     let Reconciliation { narrowed, mut changes, mut forms, .. } = reconcile(&truth, &library);
-                    let pending = Pending { id: "1".into(), at_ms: 1, actor: "file".into(), origin: Origin::File, reason: None, request: None, narrowed, revoked: Vec::new(), superseded: Vec::new(), unknown: Default::default() };
+                    let pending = PendingEntry { id: "1".into(), at_ms: 1, actor: "file".into(), origin: ChangeSource::File, reason: None, request: None, narrowed, revoked: Vec::new(), superseded: Vec::new(), unknown: Default::default() };
                     let (more, texts) = pending.changes(|key| truth.book.flag(key.as_str()));
                     changes.extend(more);
                     forms.definitions.extend(texts.definitions);
                     truth.book.apply(head, &changes, &forms);
                 }
             }
-            let (next, _) = snapshot.next(truth.position(), truth.standings().into_iter());
+            let (next, _) = snapshot.next(truth.position(), truth.effective_flags().into_iter());
             prop_assert!(next.position() > snapshot.position(), "positions rise");
             snapshot = next;
             let entry = snapshot.flag("chat").unwrap();
@@ -187,15 +201,20 @@ fn law_4_precedence() {
     let mut off = flag.clone();
     off.definition = std::sync::Arc::new({
         let text = flag_file("chat", &full("")).replace("enabled: true", "enabled: false");
-        let mut library = Library::default();
-        assert_eq!(library.update(&Contents::of([("chat.yaml", &*text)])), []);
+        let mut library = DefinitionSet::default();
+        assert_eq!(library.update(&FlagFiles::of([("chat.yaml", &*text)])), []);
         let (definition, _) = library.flags().next().unwrap().1.unwrap();
         drop(library);
         std::sync::Arc::try_unwrap(definition).unwrap()
     });
     let stopped = Flag { stopped: true, ..off.clone() };
     let paid = [("plan".into(), "paid".into())];
-    let check = |flag: &Flag, user: &str, paid_too: bool, step: Step, reason: Reason, strategy: Option<Answer>| {
+    let check = |flag: &Flag,
+                 user: &str,
+                 paid_too: bool,
+                 step: Step,
+                 reason: Reason,
+                 strategy: Option<Answer>| {
         let attributes: &[_] = if paid_too { &paid } else { &[] };
         let context = Context::new(Identity::Plain, TargetingKey::parse(user).unwrap(), attributes);
         let answer = evaluate(flag, &context, ServerAuth::Off);
@@ -210,36 +229,68 @@ fn law_4_precedence() {
     check(&flag, "u-1", true, Step::Rule, Reason::TargetingMatch, Some(Answer::Disabled));
     check(&flag, "u-1", false, Step::Rollout, Reason::Split, None);
     check(&flag, "", false, Step::NoUnit, Reason::Default, Some(Answer::Polling));
-    check(&read("rollout: { realtime-v2: 0% }"), "", false, Step::Rollout, Reason::Static, Some(Answer::Polling));
-    check(&read("rollout: { realtime-v2: 100% }"), "", false, Step::Rollout, Reason::Static, Some(Answer::RealtimeV2));
+    check(
+        &read("rollout: { realtime-v2: 0% }"),
+        "",
+        false,
+        Step::Rollout,
+        Reason::Static,
+        Some(Answer::Polling),
+    );
+    check(
+        &read("rollout: { realtime-v2: 100% }"),
+        "",
+        false,
+        Step::Rollout,
+        Reason::Static,
+        Some(Answer::RealtimeV2),
+    );
     check(&read(""), "", false, Step::Default, Reason::Static, Some(Answer::Polling));
-    let clamped =
-        evaluate(&flag, &Context::new(Identity::Plain, TargetingKey::parse("allow").unwrap(), &[]), ServerAuth::WithoutHandOff);
-    assert_eq!((clamped.strategy, clamped.step, clamped.reason), (Answer::Polling, Step::ServerAuth, Reason::Static));
+    let clamped = evaluate(
+        &flag,
+        &Context::new(Identity::Plain, TargetingKey::parse("allow").unwrap(), &[]),
+        ServerAuth::WithoutHandOff,
+    );
+    assert_eq!(
+        (clamped.strategy, clamped.step, clamped.reason),
+        (Answer::Polling, Step::ServerAuth, Reason::Static)
+    );
 }
 
-/// Doubt means baseline: what cannot be decided is `polling`, a missing unit the default, and no file can make a fallback of
-/// `realtime-v2`.
+/// Doubt means baseline: what cannot be decided is `polling`, a missing unit the default, and no
+/// file can make a fallback of `realtime-v2`.
 #[test]
 fn law_9_doubt_means_baseline() {
     assert_eq!(Resolution::ERROR.strategy, Answer::Polling);
     assert_eq!(Resolution::COLD_START.strategy, Answer::Polling);
     let wrong_type = [("plan".into(), turnout::flag::Value::Number(1.0))];
-    let flag = read("attributes: { plan: text }\nrules: [{ name: paid, when: { plan: paid }, strategy: disabled }]");
-    let answer = evaluate(&flag, &Context::new(Identity::Plain, None, &wrong_type), ServerAuth::Off);
-    assert_eq!((answer.strategy, answer.step, answer.reason), (Answer::Polling, Step::Error, Reason::Error));
+    let flag = read(
+        "attributes: { plan: text }\nrules: [{ name: paid, when: { plan: paid }, strategy: disabled }]",
+    );
+    let answer =
+        evaluate(&flag, &Context::new(Identity::Plain, None, &wrong_type), ServerAuth::Off);
+    assert_eq!(
+        (answer.strategy, answer.step, answer.reason),
+        (Answer::Polling, Step::Error, Reason::Error)
+    );
 
-    let disabled = flag_file("chat", "rollout: { realtime-v2: 50% }").replace("default: polling", "default: disabled");
-    let mut library = Library::default();
-    assert_eq!(library.update(&Contents::of([("chat.yaml", &*disabled)])), []);
+    let disabled = flag_file("chat", "rollout: { realtime-v2: 50% }")
+        .replace("default: polling", "default: disabled");
+    let mut library = DefinitionSet::default();
+    assert_eq!(library.update(&FlagFiles::of([("chat.yaml", &*disabled)])), []);
     let (definition, segments) = library.flags().next().unwrap().1.unwrap();
     let answer = ask(&Flag::as_written(definition, segments), "");
     assert_eq!((answer.strategy, answer.step), (Answer::Disabled, Step::NoUnit));
 
     for fallback in ["default", "when_stopped"] {
-        let text = flag_file("chat", "").replace(&format!("{fallback}: polling"), &format!("{fallback}: realtime-v2"));
-        let findings = Library::default().update(&Contents::of([("chat.yaml", &*text)]));
-        assert_eq!(findings.iter().map(|finding| finding.code).collect::<Vec<_>>(), [Code::BadStrategy], "{fallback}");
+        let text = flag_file("chat", "")
+            .replace(&format!("{fallback}: polling"), &format!("{fallback}: realtime-v2"));
+        let findings = DefinitionSet::default().update(&FlagFiles::of([("chat.yaml", &*text)]));
+        assert_eq!(
+            findings.iter().map(|finding| finding.code).collect::<Vec<_>>(),
+            [Code::BadStrategy],
+            "{fallback}"
+        );
     }
 }
 
@@ -249,22 +300,36 @@ fn law_10_bounded() {
     let repeat = |count: usize, item: &str| vec![item; count].join(", ");
     let check = |what: &str, bound: usize, code: Code, text: &dyn Fn(usize) -> String| {
         for (count, refused) in [(bound, false), (bound + 1, true)] {
-            let findings = Library::default().update(&Contents::of([("chat.yaml", &*flag_file("chat", &text(count)))]));
-            let hit = findings.iter().any(|finding| finding.code == code && finding.message.contains(&bound.to_string()));
+            let findings = DefinitionSet::default()
+                .update(&FlagFiles::of([("chat.yaml", &*flag_file("chat", &text(count)))]));
+            let hit = findings.iter().any(|finding| {
+                finding.code == code && finding.message.contains(&bound.to_string())
+            });
             assert_eq!(hit, refused, "{what}, {count}: {findings:?}");
             assert!(refused || findings.is_empty(), "{what}, {count}: {findings:?}");
         }
     };
-    check("deny", limits::MAX_ENTRIES, Code::TooMany, &|n| format!("deny: [{}]", repeat(n, "{ users: [a] }")));
+    check("deny", limits::MAX_ENTRIES, Code::TooMany, &|n| {
+        format!("deny: [{}]", repeat(n, "{ users: [a] }"))
+    });
     check("allow", limits::MAX_ENTRIES, Code::TooMany, &|n| {
         format!("allow: [{}]", repeat(n, "{ users: [a], strategy: polling }"))
     });
-    check("tests", limits::MAX_CASES, Code::TooMany, &|n| format!("tests: [{}]", repeat(n, "{ expect: polling }")));
-    check("description", limits::MAX_TEXT_BYTES, Code::BadText, &|n| format!("description: {}", "x".repeat(n)));
-    check("attributes", limits::MAX_DECLARED, Code::TooMany, &|n| {
-        format!("attributes: {{ {} }}", (0..n).map(|i| format!("a{i}: text")).collect::<Vec<_>>().join(", "))
+    check("tests", limits::MAX_CASES, Code::TooMany, &|n| {
+        format!("tests: [{}]", repeat(n, "{ expect: polling }"))
     });
-    check("an id", turnout::flag::MAX_ID_BYTES, Code::BadId, &|n| format!("deny: [{{ users: [{}] }}]", "x".repeat(n)));
+    check("description", limits::MAX_TEXT_BYTES, Code::BadText, &|n| {
+        format!("description: {}", "x".repeat(n))
+    });
+    check("attributes", limits::MAX_DECLARED, Code::TooMany, &|n| {
+        format!(
+            "attributes: {{ {} }}",
+            (0..n).map(|i| format!("a{i}: text")).collect::<Vec<_>>().join(", ")
+        )
+    });
+    check("an id", turnout::flag::MAX_ID_BYTES, Code::BadId, &|n| {
+        format!("deny: [{{ users: [{}] }}]", "x".repeat(n))
+    });
     check("retries", limits::MAX_RETRIES, Code::TooMany, &|n| {
         format!("transports: {{ realtime-v2: {{ retry: [{}] }} }}", repeat(n, "2s"))
     });
@@ -273,7 +338,8 @@ fn law_10_bounded() {
         let text = flag_file("chat", "# ");
         format!("{text}#{}\n", "x".repeat(bytes - text.len() - 2))
     };
-    let findings = |text: &str| Library::default().update(&Contents::of([("chat.yaml", text)]));
+    let findings =
+        |text: &str| DefinitionSet::default().update(&FlagFiles::of([("chat.yaml", text)]));
     assert_eq!(findings(&padded(limits::MAX_YAML_BYTES)), []);
     assert_eq!(findings(&padded(limits::MAX_YAML_BYTES + 1))[0].code, Code::TooLarge);
 
@@ -286,9 +352,11 @@ fn law_10_bounded() {
 #[test]
 fn law_3_published_values() {
     let flag = read("salt: build-events\nrollout: { realtime-v2: 50% }");
-    for (unit, h, bucket) in [("u-1", 585_828_482, 13_639), ("u-4711", 290_527_794, 6_764), ("é", 554_125_591, 12_901)] {
+    for (unit, h, bucket) in
+        [("u-1", 585_828_482, 13_639), ("u-4711", 290_527_794, 6_764), ("é", 554_125_591, 12_901)]
+    {
         let context = Context::new(Identity::Plain, TargetingKey::parse(unit).unwrap(), &[]);
-        let placement = place(&flag.definition, &context).unwrap();
+        let placement = bucket_for(&flag.definition, &context).unwrap();
         assert_eq!((placement.hash, placement.bucket.number()), (Some(h), bucket), "{unit}");
     }
 }

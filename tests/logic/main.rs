@@ -1,5 +1,5 @@
-//! Tests that need no server: the laws, the published vectors, the reader of flag files, and the write path against a model.
-//! `docs/TESTING.md` says which question is answered where.
+//! Tests that need no server: the laws, the published vectors, the reader of flag files, and the
+//! write path against a model. `docs/TESTING.md` says which question is answered where.
 
 mod credentials;
 mod events;

@@ -1,7 +1,9 @@
-//! Random lives of a service against a model that knows nothing of revisions, journals or rows: edits, orders, ends, restarts and a
-//! database that comes and goes. No stop is undone, no acknowledged change is lost, positions only rise.
+//! Random lives of a service against a model that knows nothing of revisions, journals or rows:
+//! edits, orders, ends, restarts and a database that comes and goes. No stop is undone, no
+//! acknowledged change is lost, positions only rise.
 //!
-//! `TURNOUT_SEQUENCES=100000 cargo test --release --test logic model::` for a long run; a failing seed is printed, and `TURNOUT_SEED` repeats it.
+//! `TURNOUT_SEQUENCES=100000 cargo test --release --test logic model::` for a long run; a failing
+//! seed is printed, and `TURNOUT_SEED` repeats it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,13 +13,16 @@ use crate::random::Random;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use turnout::clock::Clock;
-use turnout::control::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Database, OpenOptions, ProblemKind};
-use turnout::data::DataFolder;
-use turnout::definition::Contents;
+use turnout::control::{
+    CommandOutcome, CommandRejected, CommandRequest, Coordinator, Database, OpenOptions,
+    ProblemKind,
+};
+use turnout::data_dir::DataDir;
+use turnout::definition::FlagFiles;
 use turnout::flag::{FlagKey, ServerAuth, Share, Split};
+use turnout::ledger::{Command, CommandError, ExpiryRequest, FlagEntry};
 use turnout::public_path::PublicPath;
 use turnout::snapshot::Position;
-use turnout::truth::{Ends, FlagEntry, Refused, Wish};
 
 const FLAGS: [&str; 2] = ["chat", "feed"];
 const STEPS: usize = 14;
@@ -43,7 +48,8 @@ struct Hold {
     end: Option<End>,
 }
 
-/// Ends are hours away, so that none comes by itself; of two, the one with the higher rank comes later.
+/// Ends are hours away, so that none comes by itself; of two, the one with the higher rank comes
+/// later.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct End {
     rank: u64,
@@ -86,8 +92,11 @@ impl Model {
     /// Whether nothing opens from `before` to this, at any moment.
     fn narrows(&self, before: &Model) -> bool {
         let moments = [self.end(), before.end()].into_iter().flatten().map(|end| end.rank);
-        let opens_nothing = [0].into_iter().chain(moments).all(|rank| self.share_at(rank) <= before.share_at(rank));
-        opens_nothing && self.in_force().text == before.in_force().text && (self.stopped || !before.stopped)
+        let opens_nothing =
+            [0].into_iter().chain(moments).all(|rank| self.share_at(rank) <= before.share_at(rank));
+        opens_nothing
+            && self.in_force().text == before.in_force().text
+            && (self.stopped || !before.stopped)
     }
 
     /// Holds a share. A lower one keeps an end that lowers further, unless it names its own.
@@ -169,7 +178,7 @@ impl Life {
 
     fn open(&mut self) {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-        let data = Arc::new(DataFolder::open(&self.home.join("data")).unwrap());
+        let data = Arc::new(DataDir::open(&self.home.join("data")).unwrap());
         let opening = OpenOptions {
             data,
             contents: self.contents(),
@@ -209,21 +218,32 @@ impl Life {
             }
             3 => {
                 self.story.push("a broken save".to_owned());
-                let broken = Contents::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]);
-                self.run(self.coordinator().take_in(&broken));
+                let broken =
+                    FlagFiles::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]);
+                self.run(self.coordinator().ingest(&broken));
             }
-            4..=6 => self.order(which, Wish::Set { flag, realtime: Some(share(asked)), disabled: None, ends: None }),
-            7 => self.order(which, Wish::Unset { flag }),
-            8 => self.order(which, Wish::Stop { flag }),
-            9 => self.order(which, Wish::Resume { flag, at: None }),
-            10 => self.order(which, Wish::Rollback { flag, to: None }),
+            4..=6 => self.order(
+                which,
+                Command::Set { flag, realtime: Some(share(asked)), disabled: None, ends: None },
+            ),
+            7 => self.order(which, Command::Unset { flag }),
+            8 => self.order(which, Command::Stop { flag }),
+            9 => self.order(which, Command::Resume { flag, at: None }),
+            10 => self.order(which, Command::Rollback { flag, to: None }),
             11 => self.restart(),
             12 => self.cut(),
             13 => self.hold_for_a_moment(which, asked),
             14..=16 => {
-                let then = (self.random.below(2) == 0).then(|| share(self.random.below(5) as u32 * 25));
-                let ends = Some(Ends { after_ms: HOUR * (1 + self.random.below(3) as i64), then });
-                self.order(which, Wish::Set { flag, realtime: Some(share(asked)), disabled: None, ends });
+                let then =
+                    (self.random.below(2) == 0).then(|| share(self.random.below(5) as u32 * 25));
+                let ends = Some(ExpiryRequest {
+                    after_ms: HOUR * (1 + self.random.below(3) as i64),
+                    then,
+                });
+                self.order(
+                    which,
+                    Command::Set { flag, realtime: Some(share(asked)), disabled: None, ends },
+                );
             }
             _ => self.bring_the_database(),
         }
@@ -238,8 +258,12 @@ impl Life {
         let flag: FlagKey = FLAGS[which].parse().unwrap();
         let named = (self.random.below(2) == 0).then(|| self.random.below(5) as u32 * 25);
         let before = self.models[which].in_force().share;
-        let ends = Some(Ends { after_ms: 1, then: named.map(share) });
-        self.order_as(true, which, Wish::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends });
+        let ends = Some(ExpiryRequest { after_ms: 1, then: named.map(share) });
+        self.order_as(
+            true,
+            which,
+            Command::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends },
+        );
         let back = named.unwrap_or(before);
         let happens = named.is_some() || back <= asked;
         self.run(async {
@@ -255,7 +279,8 @@ impl Life {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
-        self.story.push(format!("its end: {back}%, {}", if happens { "happens" } else { "would widen" }));
+        self.story
+            .push(format!("its end: {back}%, {}", if happens { "happens" } else { "would widen" }));
         if happens {
             let model = &mut self.models[which];
             let own = model.pin.unwrap_or(model.file).share;
@@ -265,7 +290,7 @@ impl Life {
     }
 
     /// Reads the folder; what widens waits while the database is away.
-    fn contents(&self) -> Contents {
+    fn contents(&self) -> FlagFiles {
         let text = |which: usize| {
             let Form { share, text } = self.folder[which];
             format!(
@@ -275,11 +300,11 @@ impl Life {
             )
         };
         let (chat, feed) = (text(0), text(1));
-        Contents::of([("chat.yaml", &*chat), ("feed.yaml", &*feed)])
+        FlagFiles::of([("chat.yaml", &*chat), ("feed.yaml", &*feed)])
     }
 
     fn take_in(&mut self) {
-        self.run(self.coordinator().take_in(&self.contents()));
+        self.run(self.coordinator().ingest(&self.contents()));
         self.files_go_live();
     }
 
@@ -293,7 +318,8 @@ impl Life {
             after.file = file;
             // By shape: only its share, not more of it, and not more live.
             let same_text = model.file.text == file.text;
-            let narrows = known && same_text && file.share <= model.file.share && after.narrows(model);
+            let narrows =
+                known && same_text && file.share <= model.file.share && after.narrows(model);
             if self.database_is_there || narrows && !self.is_held {
                 *model = after;
                 model.record(Kind::Change);
@@ -301,13 +327,13 @@ impl Life {
         }
     }
 
-    fn order(&mut self, which: usize, wish: Wish) {
+    fn order(&mut self, which: usize, wish: Command) {
         let may_widen = self.random.below(3) != 0;
         self.order_as(may_widen, which, wish);
     }
 
     /// An order by an operator, or by one who may only narrow.
-    fn order_as(&mut self, may_widen: bool, which: usize, wish: Wish) {
+    fn order_as(&mut self, may_widen: bool, which: usize, wish: Command) {
         let order = CommandRequest {
             wish: wish.clone(),
             actor: "somebody".into(),
@@ -326,32 +352,45 @@ impl Life {
             }
         ));
         let Some((kind, after)) = self.wanted(which, &wish) else {
-            let nothing_left = matches!(done, Err(CommandRejected::Refused(Refused::NothingToRollBack(_))));
-            let out_of_reach =
-                !self.database_is_there && matches!(done, Err(CommandRejected::Down(_) | CommandRejected::Unknown));
+            let nothing_left =
+                matches!(done, Err(CommandRejected::Refused(CommandError::NothingToRollBack(_))));
+            let out_of_reach = !self.database_is_there
+                && matches!(done, Err(CommandRejected::Down(_) | CommandRejected::Unknown));
             assert!(nothing_left || out_of_reach, "{:#?}", self.story);
             return;
         };
         let narrows = after.narrows(&self.models[which]);
         // Who may only narrow takes no hold and no pin away.
         let before = &self.models[which];
-        let (held, pin) = (before.held.is_some() && after.held.is_none(), before.pin.is_some() && after.pin.is_none());
+        let (held, pin) = (
+            before.held.is_some() && after.held.is_none(),
+            before.pin.is_some() && after.pin.is_none(),
+        );
         // What a pin brings back is a part of it here, and held beside it there.
         let (may_release, releases) = (held || pin, pin || held && after.pin.is_none());
-        // What a rollback brings back is read from the database; and a text that comes back is in doubt no narrowing.
-        let is_plain = !matches!(wish, Wish::Rollback { .. });
+        // What a rollback brings back is read from the database; and a text that comes back is in
+        // doubt no narrowing.
+        let is_plain = !matches!(wish, Command::Rollback { .. });
         match done {
             Ok(CommandOutcome::Unchanged) => {}
             Err(CommandRejected::MayOnlyNarrow) => {
                 assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story)
             }
             Err(CommandRejected::Down(_) | CommandRejected::Unknown) if !self.database_is_there => {
-                assert!(!(is_plain && narrows), "refused with the database away: {:#?}", self.story);
+                assert!(
+                    !(is_plain && narrows),
+                    "refused with the database away: {:#?}",
+                    self.story
+                );
             }
             Err(rejected) => panic!("{rejected}: {:#?}", self.story),
             Ok(_) => {
                 assert!(may_widen || !releases, "a stopper took a hold away: {:#?}", self.story);
-                assert!(narrows || (may_widen && self.database_is_there), "done though it widens: {:#?}", self.story);
+                assert!(
+                    narrows || (may_widen && self.database_is_there),
+                    "done though it widens: {:#?}",
+                    self.story
+                );
                 self.models[which] = after;
                 self.models[which].record(kind);
             }
@@ -359,13 +398,13 @@ impl Life {
     }
 
     /// The flag once the wish is carried out; `None` where there is nothing to roll back.
-    fn wanted(&mut self, which: usize, wish: &Wish) -> Option<(Kind, Model)> {
+    fn wanted(&mut self, which: usize, wish: &Command) -> Option<(Kind, Model)> {
         let mut after = self.models[which].clone();
         let per_cent = |share: Share| share.millipercent() / 1000;
         let kind = match wish {
-            Wish::Set { realtime, ends, .. } => {
+            Command::Set { realtime, ends, .. } => {
                 let now = after.in_force().share;
-                let end = ends.map(|Ends { after_ms, then }| {
+                let end = ends.map(|ExpiryRequest { after_ms, then }| {
                     self.ends += 1;
                     let rank = after_ms as u64 * 1000 + self.ends;
                     End { rank, share: then.map_or(now, per_cent), named: then.is_some() }
@@ -373,19 +412,19 @@ impl Life {
                 after.hold(realtime.map_or(now, per_cent), end);
                 Kind::Change
             }
-            Wish::Unset { .. } => {
+            Command::Unset { .. } => {
                 (after.pin, after.held) = (None, None);
                 Kind::Change
             }
-            Wish::Stop { .. } | Wish::StopAll => {
+            Command::Stop { .. } | Command::StopAll => {
                 after.stopped = true;
                 Kind::Other
             }
-            Wish::Resume { .. } => {
+            Command::Resume { .. } => {
                 after.stopped = false;
                 Kind::Other
             }
-            Wish::Rollback { .. } => {
+            Command::Rollback { .. } => {
                 let to = after.undone()?;
                 after.bring_back(to);
                 after.past.pop();
@@ -395,7 +434,8 @@ impl Life {
         Some((kind, after))
     }
 
-    /// A crash while the database is there; with it away, an orderly end, as what was committed last may be nowhere else.
+    /// A crash while the database is there; with it away, an orderly end, as what was committed
+    /// last may be nowhere else.
     fn restart(&mut self) {
         self.story.push("restart".to_owned());
         if !self.database_is_there {
@@ -419,7 +459,8 @@ impl Life {
             self.runtime = None;
             self.open();
             self.take_in();
-            std::fs::rename(self.home.join("data/turnout.db"), self.home.join("data/away")).unwrap();
+            std::fs::rename(self.home.join("data/turnout.db"), self.home.join("data/away"))
+                .unwrap();
             self.database_is_there = false;
         }
     }
@@ -427,14 +468,17 @@ impl Life {
     fn bring_the_database(&mut self) {
         if !self.database_is_there {
             self.story.push("the database comes back".to_owned());
-            std::fs::rename(self.home.join("data/away"), self.home.join("data/turnout.db")).unwrap();
+            std::fs::rename(self.home.join("data/away"), self.home.join("data/turnout.db"))
+                .unwrap();
             (self.database_is_there, self.is_held) = (true, false);
             self.run(async {
                 loop {
                     self.coordinator().look_again();
                     tokio::time::sleep(Duration::from_millis(1)).await;
                     let truth = self.coordinator().truth();
-                    if self.coordinator().store_status().database == Database::Up && truth.pending().is_empty() {
+                    if self.coordinator().store_status().database == Database::Up
+                        && truth.pending().is_empty()
+                    {
                         break;
                     }
                 }
@@ -447,11 +491,17 @@ impl Life {
         let coordinator = self.coordinator().clone();
         let truth = coordinator.truth();
         let position = truth.position();
-        assert_eq!(coordinator.live().current().position(), position, "what is known is live: {:#?}", self.story);
+        assert_eq!(
+            coordinator.live().current().position(),
+            position,
+            "what is known is live: {:#?}",
+            self.story
+        );
         assert!(position >= self.position, "{position} after {}: {:#?}", self.position, self.story);
         self.position = position;
         for (model, key) in self.models.iter().zip(FLAGS) {
-            let entry = truth.flag(key).unwrap_or_else(|| panic!("{key} is gone: {:#?}", self.story));
+            let entry =
+                truth.flag(key).unwrap_or_else(|| panic!("{key} is gone: {:#?}", self.story));
             let told = |entry: &FlagEntry| {
                 let split = entry.split().unwrap_or_default().realtime().millipercent() / 1000;
                 let text = entry.in_force().unwrap().description.clone().unwrap();
@@ -462,7 +512,13 @@ impl Life {
             let Form { share, text } = model.in_force();
             let later = model.end().map(|end| end.share).filter(|later| *later != share);
             let expected = (share, later, format!("number {text}"), model.stopped);
-            assert_eq!(told(&entry), expected, "{key}: stop {:?}; {model:?} {:#?}", entry.record.stop, self.story);
+            assert_eq!(
+                told(&entry),
+                expected,
+                "{key}: stop {:?}; {model:?} {:#?}",
+                entry.record.stop,
+                self.story
+            );
         }
     }
 }

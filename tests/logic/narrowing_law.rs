@@ -1,6 +1,6 @@
-//! The law of narrowing: for any record, any order by a stopper and any later moment, `realtime-v2` is not higher and `disabled` not lower
-//! than without the order. Ends are carried out here as the service does it, with its database and without; nothing here knows how an
-//! order was judged.
+//! The law of narrowing: for any record, any order by a stopper and any later moment, `realtime-v2`
+//! is not higher and `disabled` not lower than without the order. Ends are carried out here as the
+//! service does it, with its database and without; nothing here knows how an order was judged.
 //!
 //! `TURNOUT_LAW_CASES=100000 cargo test --test logic narrowing_law::` for a long run.
 
@@ -11,11 +11,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use turnout::flag::{Definition, FlagKey, Share, Split};
-use turnout::moment::Deadline;
-use turnout::truth::{
-    Action, Book, Change, ContentId, Decided, End, Ends, FlagEntry, FlagRecord, Forms, Head, Held, Mark, Narrowed, Op, Origin,
-    Pending, Pin, Then, Truth, Wish, expire, is_narrowing,
+use turnout::ledger::{
+    Action, Attribution, Catalog, Change, ChangeSource, Command, ContentCache, ContentHash,
+    Decision, EffectiveState, Expiry, ExpiryRequest, FlagAsOf, FlagEntry, FlagRecord, Head,
+    Overlay, PendingChange, PendingEntry, Pin, SplitOverride, expire, is_narrowing,
 };
+use turnout::moment::Deadline;
 
 /// The moment of every order; ends lie a few steps before or after it.
 const NOW: i64 = 1_000;
@@ -36,28 +37,33 @@ fn key() -> FlagKey {
 
 /// The definitions, ready to be spoken of.
 struct Shelf {
-    forms: Forms,
-    ids: Vec<ContentId>,
+    forms: ContentCache,
+    ids: Vec<ContentHash>,
 }
 
 impl Shelf {
     fn new() -> Shelf {
-        let mut shelf = Shelf { forms: Forms::default(), ids: Vec::new() };
+        let mut shelf = Shelf { forms: ContentCache::default(), ids: Vec::new() };
         for text in TEXTS {
-            let text = format!("version: 1\nflag: chat\ndefault: polling\nwhen_stopped: polling\n{text}\n");
-            let id = ContentId::of(text.as_bytes());
+            let text = format!(
+                "version: 1\nflag: chat\ndefault: polling\nwhen_stopped: polling\n{text}\n"
+            );
+            let id = ContentHash::of(text.as_bytes());
             shelf.forms.texts.insert(id, text.into());
-            shelf.forms.read_flag(&key(), &FlagRecord { definition: Some(id), ..FlagRecord::default() }).unwrap();
+            shelf
+                .forms
+                .read_flag(&key(), &FlagRecord { definition: Some(id), ..FlagRecord::default() })
+                .unwrap();
             shelf.ids.push(id);
         }
         shelf
     }
 
-    fn definition(&self, index: usize) -> (ContentId, Arc<Definition>) {
+    fn definition(&self, index: usize) -> (ContentHash, Arc<Definition>) {
         (self.ids[index], self.forms.definitions[&self.ids[index]].clone())
     }
 
-    fn truth(&self, drawn: &Drawn) -> Truth {
+    fn truth(&self, drawn: &Drawn) -> EffectiveState {
         let pin = drawn.pin.map(|index| Pin {
             definition: self.ids[index],
             of: 1,
@@ -66,14 +72,23 @@ impl Shelf {
         });
         let split = drawn.held.clone();
         let stop = drawn.stopped.then(|| mark("oncall"));
-        let record = FlagRecord { definition: Some(self.ids[drawn.file]), pin, split, stop, unknown: Default::default() };
+        let record = FlagRecord {
+            definition: Some(self.ids[drawn.file]),
+            pin,
+            split,
+            stop,
+            unknown: Default::default(),
+        };
         let head = Head { revision: 1, ..Head::none() };
-        Truth::of(Book::of(head, [(key(), record, 1)], [], self.forms.clone()), Vec::new())
+        EffectiveState::of(
+            Catalog::of(head, [(key(), record, 1)], [], self.forms.clone()),
+            Vec::new(),
+        )
     }
 }
 
-fn mark(by: &str) -> Mark {
-    Mark { by: by.into(), at_ms: NOW, reason: None, unknown: Default::default() }
+fn mark(by: &str) -> Attribution {
+    Attribution { by: by.into(), at_ms: NOW, reason: None, unknown: Default::default() }
 }
 
 /// How a flag stands, drawn by lot.
@@ -81,37 +96,35 @@ fn mark(by: &str) -> Mark {
 struct Drawn {
     file: usize,
     pin: Option<usize>,
-    held: Option<Held>,
+    held: Option<SplitOverride>,
     stopped: bool,
 }
 
 /// An order, drawn by lot; a rollback with what was in force then.
 #[derive(Clone, Debug)]
 enum Drawing {
-    Wish(Wish),
-    Rollback { definition: usize, split: Option<Split>, ends: Option<End> },
+    Wish(Command),
+    Rollback { definition: usize, split: Option<Split>, ends: Option<Expiry> },
 }
 
 /// Few shares, so that many are equal.
 fn share() -> impl Strategy<Value = Share> {
-    prop::sample::select(vec![0u32, 5_000, 10_000, 20_000, 50_000]).prop_map(|share| Share::from_millipercent(share).unwrap())
+    prop::sample::select(vec![0u32, 5_000, 10_000, 20_000, 50_000])
+        .prop_map(|share| Share::from_millipercent(share).unwrap())
 }
 
 fn split() -> impl Strategy<Value = Split> {
     (share(), share()).prop_map(|(realtime, disabled)| Split::new(realtime, disabled).unwrap())
 }
 
-fn end() -> impl Strategy<Value = End> {
-    (NOW - 2..=NOW + 5, prop::option::weighted(0.9, split()), any::<bool>()).prop_map(|(at_ms, split, named)| End {
-        at_ms,
-        split,
-        named,
-        unknown: Default::default(),
-    })
+fn end() -> impl Strategy<Value = Expiry> {
+    (NOW - 2..=NOW + 5, prop::option::weighted(0.9, split()), any::<bool>()).prop_map(
+        |(at_ms, split, named)| Expiry { at_ms, split, named, unknown: Default::default() },
+    )
 }
 
-fn held() -> impl Strategy<Value = Held> {
-    (split(), prop::option::weighted(0.7, end())).prop_map(|(split, ends)| Held {
+fn held() -> impl Strategy<Value = SplitOverride> {
+    (split(), prop::option::weighted(0.7, end())).prop_map(|(split, ends)| SplitOverride {
         split,
         mark: mark("operator"),
         ends,
@@ -121,25 +134,38 @@ fn held() -> impl Strategy<Value = Held> {
 
 fn drawn() -> impl Strategy<Value = Drawn> {
     let texts = 0..TEXTS.len();
-    (texts.clone(), prop::option::weighted(0.2, texts), prop::option::weighted(0.8, held()), prop::bool::weighted(0.2))
+    (
+        texts.clone(),
+        prop::option::weighted(0.2, texts),
+        prop::option::weighted(0.8, held()),
+        prop::bool::weighted(0.2),
+    )
         .prop_map(|(file, pin, held, stopped)| Drawn { file, pin, held, stopped })
 }
 
 fn order() -> impl Strategy<Value = Drawing> {
     let some_share = || prop::option::weighted(0.7, share());
-    let ends = (1..=5i64, some_share()).prop_map(|(after_ms, then)| Ends { after_ms, then });
-    let set = (some_share(), prop::option::weighted(0.3, share()), prop::option::weighted(0.5, ends))
-        .prop_map(|(realtime, disabled, ends)| Wish::Set { flag: key(), realtime, disabled, ends });
-    let resume = some_share().prop_map(|at| Wish::Resume { flag: key(), at });
+    let ends =
+        (1..=5i64, some_share()).prop_map(|(after_ms, then)| ExpiryRequest { after_ms, then });
+    let set =
+        (some_share(), prop::option::weighted(0.3, share()), prop::option::weighted(0.5, ends))
+            .prop_map(|(realtime, disabled, ends)| Command::Set {
+                flag: key(),
+                realtime,
+                disabled,
+                ends,
+            });
+    let resume = some_share().prop_map(|at| Command::Resume { flag: key(), at });
     let wish = prop_oneof![
         8 => set,
-        1 => Just(Wish::Unset { flag: key() }),
-        1 => Just(Wish::Stop { flag: key() }),
-        1 => Just(Wish::StopAll),
+        1 => Just(Command::Unset { flag: key() }),
+        1 => Just(Command::Stop { flag: key() }),
+        1 => Just(Command::StopAll),
         1 => resume,
     ];
-    let rollback = (0..TEXTS.len(), prop::option::weighted(0.8, split()), prop::option::weighted(0.5, end()))
-        .prop_map(|(definition, split, ends)| Drawing::Rollback { definition, split, ends });
+    let rollback =
+        (0..TEXTS.len(), prop::option::weighted(0.8, split()), prop::option::weighted(0.5, end()))
+            .prop_map(|(definition, split, ends)| Drawing::Rollback { definition, split, ends });
     prop_oneof![6 => wish.prop_map(Drawing::Wish), 1 => rollback]
 }
 
@@ -152,15 +178,20 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(truth: &Truth) -> Moment {
+    fn of(truth: &EffectiveState) -> Moment {
         let entry = truth.flag("chat").unwrap();
         let record = &entry.record;
         let in_force = entry.in_force().unwrap();
         let is_off = record.stop.is_some() || !in_force.enabled;
-        Moment { split: entry.split().unwrap_or_default(), is_off, allows: !in_force.allow.is_empty() }
+        Moment {
+            split: entry.split().unwrap_or_default(),
+            is_off,
+            allows: !in_force.allow.is_empty(),
+        }
     }
 
-    /// Whether this opens nothing that `other` does not open. What stands below a stop counts too: the stop may be lifted.
+    /// Whether this opens nothing that `other` does not open. What stands below a stop counts too:
+    /// the stop may be lifted.
     fn opens_no_more_than(&self, other: &Moment) -> bool {
         let (mine, theirs) = (self.split, other.split);
         let no_more = mine.realtime() <= theirs.realtime() && mine.disabled() >= theirs.disabled();
@@ -177,7 +208,7 @@ enum Store {
 
 /// One line of what happens.
 struct Line<'a> {
-    truth: Truth,
+    truth: EffectiveState,
     store: Store,
     shelf: &'a Shelf,
 }
@@ -188,10 +219,10 @@ impl Line<'_> {
         self.truth.book.apply(head, changes, &self.shelf.forms);
     }
 
-    fn push(&mut self, narrowed: Vec<Narrowed>) {
+    fn push(&mut self, narrowed: Vec<PendingChange>) {
         let id = format!("entry at {}", self.truth.position());
-        let (actor, origin, revoked) = ("x".into(), Origin::Api, Vec::new());
-        self.truth.push(Pending {
+        let (actor, origin, revoked) = ("x".into(), ChangeSource::Api, Vec::new());
+        self.truth.apply_pending(PendingEntry {
             id,
             at_ms: NOW,
             actor,
@@ -228,9 +259,9 @@ impl Line<'_> {
             // One end takes two steps at most.
             for _ in 0..2 {
                 let now = turnout::moment::Moment { wall_ms: now_ms, steady_ms: now_ms };
-                let due = |_: &FlagKey, end: &End| Deadline::at(end.at_ms, now).due(now);
+                let due = |_: &FlagKey, end: &Expiry| Deadline::at(end.at_ms, now).due(now);
                 for part in expire(&self.truth, now_ms, due).decided.parts {
-                    let decided = Decided { parts: vec![part], ..Default::default() };
+                    let decided = Decision { parts: vec![part], ..Default::default() };
                     match decided.narrowed(&mark("expiry")) {
                         Some(narrowed) => self.push(narrowed),
                         None if self.store == Store::There => self.apply(&decided.changes()),
@@ -245,22 +276,36 @@ impl Line<'_> {
 }
 
 fn opens_more(with: &BTreeMap<i64, Moment>, without: &BTreeMap<i64, Moment>) -> Option<i64> {
-    with.iter().find(|(at_ms, moment)| !moment.opens_no_more_than(&without[at_ms])).map(|(at_ms, _)| *at_ms)
+    with.iter()
+        .find(|(at_ms, moment)| !moment.opens_no_more_than(&without[at_ms]))
+        .map(|(at_ms, _)| *at_ms)
 }
 
-fn ops(narrowed: &[Narrowed]) -> Vec<&Op> {
+fn ops(narrowed: &[PendingChange]) -> Vec<&Overlay> {
     narrowed.iter().map(|narrowed| &narrowed.op).collect()
 }
 
 /// The split that was asked for, held.
-fn asked(requested: Option<Split>, held: &Option<Held>) -> Held {
+fn asked(requested: Option<Split>, held: &Option<SplitOverride>) -> SplitOverride {
     let split = requested.unwrap_or_default();
-    held.clone().unwrap_or(Held { split, mark: mark("stopper"), ends: None, unknown: Default::default() })
+    held.clone().unwrap_or(SplitOverride {
+        split,
+        mark: mark("stopper"),
+        ends: None,
+        unknown: Default::default(),
+    })
 }
 
 fn runner() -> TestRunner {
-    let cases = std::env::var("TURNOUT_LAW_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
-    TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() })
+    let cases = std::env::var("TURNOUT_LAW_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(2_000);
+    TestRunner::new(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })
 }
 
 #[test]
@@ -273,15 +318,23 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
             Drawing::Wish(_) => None,
             Drawing::Rollback { definition, split, ends } => {
                 let (split, ends) = (*split, ends.clone().filter(|_| split.is_some()));
-                Some(Then { revision: 1, definition: shelf.definition(*definition), split, ends })
+                Some(FlagAsOf {
+                    revision: 1,
+                    definition: shelf.definition(*definition),
+                    split,
+                    ends,
+                })
             }
         };
         let wish = match &order {
             Drawing::Wish(wish) => wish.clone(),
-            Drawing::Rollback { .. } => Wish::Rollback { flag: key(), to: Some(1) },
+            Drawing::Rollback { .. } => Command::Rollback { flag: key(), to: Some(1) },
         };
-        let Ok(decided) = wish.decide(&truth, then.as_ref(), &mark("stopper")) else { return Ok(()) };
-        let line = |truth: &Truth, store| Line { truth: truth.clone(), store, shelf: &shelf };
+        let Ok(decided) = wish.decide(&truth, then.as_ref(), &mark("stopper")) else {
+            return Ok(());
+        };
+        let line =
+            |truth: &EffectiveState, store| Line { truth: truth.clone(), store, shelf: &shelf };
         let without = |store| line(&truth, store).future();
         let committed = || {
             let mut with = line(&truth, Store::There);
@@ -290,31 +343,63 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
         };
         if !decided.is_narrowing() {
             refused.set(refused.get() + 1);
-            // A stop is never refused; and what is refused over the same definition does open more at some moment.
-            prop_assert!(!matches!(wish, Wish::Stop { .. } | Wish::StopAll), "a stop is refused");
-            let ends_are_to_come = drawn.held.iter().flat_map(|held| &held.ends).all(|end| end.at_ms > NOW);
-            if drawn.pin.is_none() && matches!(wish, Wish::Set { .. } | Wish::Unset { .. }) && ends_are_to_come {
-                prop_assert!(opens_more(&committed().future(), &without(Store::There)).is_some(), "refused for nothing");
+            // A stop is never refused; and what is refused over the same definition does open more
+            // at some moment.
+            prop_assert!(
+                !matches!(wish, Command::Stop { .. } | Command::StopAll),
+                "a stop is refused"
+            );
+            let ends_are_to_come =
+                drawn.held.iter().flat_map(|held| &held.ends).all(|end| end.at_ms > NOW);
+            if drawn.pin.is_none()
+                && matches!(wish, Command::Set { .. } | Command::Unset { .. })
+                && ends_are_to_come
+            {
+                prop_assert!(
+                    opens_more(&committed().future(), &without(Store::There)).is_some(),
+                    "refused for nothing"
+                );
             }
             return Ok(());
         }
         accepted.set(accepted.get() + 1);
-        prop_assert_eq!(opens_more(&committed().future(), &without(Store::There)), None, "committed");
+        prop_assert_eq!(
+            opens_more(&committed().future(), &without(Store::There)),
+            None,
+            "committed"
+        );
         let Some(narrowed) = decided.narrowed(&mark("stopper")) else { return Ok(()) };
         for store in [Store::There, Store::Away] {
             let mut with = line(&truth, store);
             with.push(narrowed.clone());
-            prop_assert_eq!(opens_more(&with.future(), &without(store)), None, "journaled, {:?}", store);
-            // Laid over another state than it was judged by: never more than that state opens, nor than was asked for.
+            prop_assert_eq!(
+                opens_more(&with.future(), &without(store)),
+                None,
+                "journaled, {:?}",
+                store
+            );
+            // Laid over another state than it was judged by: never more than that state opens, nor
+            // than was asked for.
             let found = shelf.truth(&other);
             let mut over = line(&found, store);
             over.push(narrowed.clone());
             let over = over.future();
-            prop_assert_eq!(opens_more(&over, &line(&found, store).future()), None, "replayed over another, {:?}", store);
-            if let [Op::Split { requested, held, .. }] = ops(&narrowed)[..] {
+            prop_assert_eq!(
+                opens_more(&over, &line(&found, store).future()),
+                None,
+                "replayed over another, {:?}",
+                store
+            );
+            if let [Overlay::Split { requested, held, .. }] = ops(&narrowed)[..] {
                 let held = asked(*requested, held);
-                let asked = line(&shelf.truth(&Drawn { held: Some(held), ..other.clone() }), store).future();
-                prop_assert_eq!(opens_more(&over, &asked), None, "wider than asked for, {:?}", store);
+                let asked = line(&shelf.truth(&Drawn { held: Some(held), ..other.clone() }), store)
+                    .future();
+                prop_assert_eq!(
+                    opens_more(&over, &asked),
+                    None,
+                    "wider than asked for, {:?}",
+                    store
+                );
             }
         }
         Ok(())
@@ -322,7 +407,10 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
     runner().run(&(drawn(), drawn(), order()), law).unwrap();
     let (accepted, refused) = (accepted.get(), refused.get());
     println!("{accepted} orders narrow, {refused} do not");
-    assert!(accepted > refused / 4 && refused > accepted / 4, "the lots show little: {accepted} narrow, {refused} do not");
+    assert!(
+        accepted > refused / 4 && refused > accepted / 4,
+        "the lots show little: {accepted} narrow, {refused} do not"
+    );
 }
 
 /// A step of a life with the database away: an order of a stopper, or a file that is saved.
@@ -330,22 +418,23 @@ fn step() -> impl Strategy<Value = Option<Drawing>> {
     prop::option::weighted(0.8, order())
 }
 
-/// What takes the place of older entries comes to the same as all of them one after the other, at every moment; and over another state it
-/// opens no more than any of them asked for.
+/// What takes the place of older entries comes to the same as all of them one after the other, at
+/// every moment; and over another state it opens no more than any of them asked for.
 #[test]
 fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
     let shelf = Shelf::new();
     let folded = Cell::new(0);
     let law = |(drawn, other, steps): (Drawn, Drawn, Vec<(Option<Drawing>, usize)>)| {
-        let line = |truth: Truth| Line { truth, store: Store::Away, shelf: &shelf };
+        let line = |truth: EffectiveState| Line { truth, store: Store::Away, shelf: &shelf };
         let (mut one, mut all) = (line(shelf.truth(&drawn)), line(shelf.truth(&drawn)));
-        let mut pushed: Vec<Vec<Narrowed>> = Vec::new();
+        let mut pushed: Vec<Vec<PendingChange>> = Vec::new();
         for (step, text) in steps {
             let narrowed = match step {
-                Some(Drawing::Wish(wish)) => wish
-                    .decide(&one.truth, None, &mark("stopper"))
-                    .ok()
-                    .and_then(|decided| decided.narrowed(&mark("stopper")).filter(|narrowed| !narrowed.is_empty())),
+                Some(Drawing::Wish(wish)) => {
+                    wish.decide(&one.truth, None, &mark("stopper")).ok().and_then(|decided| {
+                        decided.narrowed(&mark("stopper")).filter(|narrowed| !narrowed.is_empty())
+                    })
+                }
                 Some(Drawing::Rollback { .. }) => None,
                 None => save(&shelf, &one.truth, text).map(|narrowed| vec![narrowed]),
             };
@@ -362,20 +451,31 @@ fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
         folded.set(folded.get() + pushed.len() - one.truth.pending().len());
         let entries = one.truth.pending().to_vec();
         prop_assert_eq!(one.future(), all.future());
-        let is_file = |narrowed: &Vec<Narrowed>| matches!(ops(narrowed)[..], [Op::Define { .. }]);
+        let is_file =
+            |narrowed: &Vec<PendingChange>| matches!(ops(narrowed)[..], [Overlay::Define { .. }]);
         if pushed.iter().any(is_file) {
             return Ok(());
         }
         let mut over = line(shelf.truth(&other));
         entries.into_iter().for_each(|entry| over.push(entry.narrowed));
         let over = over.future();
-        prop_assert_eq!(opens_more(&over, &line(shelf.truth(&other)).future()), None, "over another state");
+        prop_assert_eq!(
+            opens_more(&over, &line(shelf.truth(&other)).future()),
+            None,
+            "over another state"
+        );
         for narrowed in pushed {
             let asked = match ops(&narrowed)[..] {
-                [Op::Split { requested, held, .. }] => Drawn { held: Some(asked(*requested, held)), ..other.clone() },
+                [Overlay::Split { requested, held, .. }] => {
+                    Drawn { held: Some(asked(*requested, held)), ..other.clone() }
+                }
                 _ => Drawn { stopped: true, ..other.clone() },
             };
-            prop_assert_eq!(opens_more(&over, &line(shelf.truth(&asked)).future()), None, "wider than asked for");
+            prop_assert_eq!(
+                opens_more(&over, &line(shelf.truth(&asked)).future()),
+                None,
+                "wider than asked for"
+            );
         }
         Ok(())
     };
@@ -386,7 +486,7 @@ fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
 }
 
 /// What a file brings that is saved with this text, if it narrows.
-fn save(shelf: &Shelf, truth: &Truth, text: usize) -> Option<Narrowed> {
+fn save(shelf: &Shelf, truth: &EffectiveState, text: usize) -> Option<PendingChange> {
     let before = truth.flag("chat")?;
     let (after, definition) = shelf.definition(text);
     let record = FlagRecord { definition: Some(after), ..before.record.clone() };
@@ -396,6 +496,12 @@ fn save(shelf: &Shelf, truth: &Truth, text: usize) -> Option<Narrowed> {
     }
     let text = String::from_utf8(shelf.forms.texts[&after].to_vec()).unwrap();
     let before = before.record.definition;
-    let op = Op::Define { before, after, text, forms: Forms::default(), unknown: Default::default() };
-    Some(Narrowed { flag: key(), action: Action::Define, op, unknown: Default::default() })
+    let op = Overlay::Define {
+        before,
+        after,
+        text,
+        forms: ContentCache::default(),
+        unknown: Default::default(),
+    };
+    Some(PendingChange { flag: key(), action: Action::Define, op, unknown: Default::default() })
 }

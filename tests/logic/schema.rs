@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
 use serde_json::{Value as Json, json};
-use turnout::definition::{Code, Contents, Finding, Library, flag_schema, segment_schema};
+use turnout::definition::{Code, DefinitionSet, Finding, FlagFiles, flag_schema, segment_schema};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -17,11 +17,17 @@ fn validator(schema: &Json) -> Validator {
 /// What the reader says of a flag called `f` that may name the segment `s`.
 fn read_flag(flag: &Json) -> Vec<Finding> {
     let segment = "version: 1\nsegment: s\nusers: [u-1]\n";
-    Library::default().update(&Contents::of([("f.yaml", flag.to_string().as_str()), ("segments/s.yaml", segment)]))
+    DefinitionSet::default().update(&FlagFiles::of([
+        ("f.yaml", flag.to_string().as_str()),
+        ("segments/s.yaml", segment),
+    ]))
 }
 
 fn read_segment(segment: &Json) -> Vec<Finding> {
-    Library::default().update(&Contents::of([("segments/s.yaml", segment.to_string().as_str()), ("ids.txt", "u-1\n")]))
+    DefinitionSet::default().update(&FlagFiles::of([
+        ("segments/s.yaml", segment.to_string().as_str()),
+        ("ids.txt", "u-1\n"),
+    ]))
 }
 
 /// Every key there is, once.
@@ -71,13 +77,19 @@ fn places(json: &Json, at: &str, into: &mut Vec<String>) {
     let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
     into.push(at.to_owned());
     match json {
-        Json::Object(members) => members.iter().for_each(|(key, value)| places(value, &format!("{at}/{}", escaped(key)), into)),
-        Json::Array(items) => items.iter().enumerate().for_each(|(index, item)| places(item, &format!("{at}/{index}"), into)),
+        Json::Object(members) => members
+            .iter()
+            .for_each(|(key, value)| places(value, &format!("{at}/{}", escaped(key)), into)),
+        Json::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, item)| places(item, &format!("{at}/{index}"), into)),
         _ => {}
     }
 }
 
-/// Puts odd values in every place: what the reader accepts the schema must accept, and in each place both refuse something.
+/// Puts odd values in every place: what the reader accepts the schema must accept, and in each
+/// place both refuse something.
 fn compare(whole: &Json, schema: &Json, read: impl Fn(&Json) -> Vec<Finding>) {
     let odd = [
         json!(null),
@@ -134,7 +146,11 @@ fn compare(whole: &Json, schema: &Json, read: impl Fn(&Json) -> Vec<Finding>) {
     ];
     let validator = validator(schema);
     assert_eq!(read(whole), []);
-    assert!(validator.is_valid(whole), "{:?}", validator.iter_errors(whole).map(|e| e.to_string()).collect::<Vec<_>>());
+    assert!(
+        validator.is_valid(whole),
+        "{:?}",
+        validator.iter_errors(whole).map(|e| e.to_string()).collect::<Vec<_>>()
+    );
     let mut all = Vec::new();
     places(whole, "", &mut all);
     for place in &all {
@@ -144,9 +160,14 @@ fn compare(whole: &Json, schema: &Json, read: impl Fn(&Json) -> Vec<Finding>) {
             *changed.pointer_mut(place).unwrap() = odd.clone();
             let findings = read(&changed);
             // These are about more than the shape.
-            let accepted = findings.iter().all(|finding| matches!(finding.code, Code::FailedTest | Code::UnknownSegment));
+            let accepted = findings
+                .iter()
+                .all(|finding| matches!(finding.code, Code::FailedTest | Code::UnknownSegment));
             let valid = validator.is_valid(&changed);
-            assert!(valid || !accepted, "{place} = {odd}: the reader accepts what the schema refuses");
+            assert!(
+                valid || !accepted,
+                "{place} = {odd}: the reader accepts what the schema refuses"
+            );
             refused_by_both += usize::from(!valid && !accepted);
         }
         assert!(refused_by_both > 0, "{place}: the schema takes anything");
@@ -164,12 +185,15 @@ fn the_schema_never_refuses_what_the_reader_accepts() {
 fn every_key_is_compared() {
     fn uncovered(schema: &Json, samples: &[&Json], at: &str, missing: &mut Vec<String>) {
         let Some(properties) = schema["properties"].as_object() else { return };
-        for (key, property) in properties.iter().filter(|(_, property)| property["not"] != json!({})) {
+        for (key, property) in
+            properties.iter().filter(|(_, property)| property["not"] != json!({}))
+        {
             let found: Vec<&Json> = samples.iter().filter_map(|sample| sample.get(key)).collect();
             if found.is_empty() {
                 missing.push(format!("{at}/{key}"));
             }
-            let items: Vec<&Json> = found.iter().filter_map(|found| found.as_array()).flatten().collect();
+            let items: Vec<&Json> =
+                found.iter().filter_map(|found| found.as_array()).flatten().collect();
             uncovered(property, &found, &format!("{at}/{key}"), missing);
             uncovered(&property["items"], &items, &format!("{at}/{key}"), missing);
         }
@@ -210,7 +234,10 @@ fn both_refuse_what_is_wrong() {
         ("/deny", json!([{ "users": ["u-1"], "strategy": "realtime-v2" }])),
         ("/rules", json!([{ "name": "r", "when": {}, "strategy": "polling" }])),
         ("/rules", json!([{ "name": "r", "when": { "team": {} }, "strategy": "polling" }])),
-        ("/rules", json!([{ "name": "r", "when": { "team": { "like": "x" } }, "strategy": "polling" }])),
+        (
+            "/rules",
+            json!([{ "name": "r", "when": { "team": { "like": "x" } }, "strategy": "polling" }]),
+        ),
         ("/transports/polling/start", json!("4 seconds")),
         ("/transports/polling/limit", json!(0)),
         ("/client/valid", json!("1s")),
@@ -231,16 +258,22 @@ fn both_refuse_what_is_wrong() {
 /// What the vectors hold is read without findings, so the schemas must take it too.
 #[test]
 fn the_vectors_fit_the_schemas() {
-    let vectors = fs::read_to_string(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap();
+    let vectors =
+        fs::read_to_string(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap();
     let vectors: Json = serde_json::from_str(&vectors).unwrap();
     let (flags, segments) = (validator(&flag_schema()), validator(&segment_schema()));
     let mut seen = 0;
     for (folder, contents) in vectors["folders"].as_object().unwrap() {
-        for (kind, validator, prefix) in [("flags", &flags, ""), ("segments", &segments, "segments/")] {
+        for (kind, validator, prefix) in
+            [("flags", &flags, ""), ("segments", &segments, "segments/")]
+        {
             for (key, definition) in contents[kind].as_object().unwrap() {
                 let path = format!("{prefix}{key}.yaml");
-                let findings = Library::default().update(&Contents::of([(path.as_str(), definition.to_string().as_str())]));
-                let accepted = findings.iter().all(|finding| matches!(finding.code, Code::UnknownSegment | Code::UsersFile));
+                let findings = DefinitionSet::default()
+                    .update(&FlagFiles::of([(path.as_str(), definition.to_string().as_str())]));
+                let accepted = findings
+                    .iter()
+                    .all(|finding| matches!(finding.code, Code::UnknownSegment | Code::UsersFile));
                 assert!(validator.is_valid(definition) || !accepted, "{folder}/{path}");
                 seen += 1;
             }
@@ -255,7 +288,10 @@ fn the_committed_schemas_are_current() {
         let path = Path::new(ROOT).join(format!("schema/{kind}.json"));
         let committed = fs::read_to_string(&path).unwrap_or_default();
         let renew = format!("renew it: cargo run -- schema {kind} > schema/{kind}.json");
-        assert!(committed == format!("{schema:#}\n"), "schema/{kind}.json is not what the reader reads; {renew}");
+        assert!(
+            committed == format!("{schema:#}\n"),
+            "schema/{kind}.json is not what the reader reads; {renew}"
+        );
     }
 }
 
@@ -268,7 +304,9 @@ fn shipped_files_name_their_schema() {
             match path.is_dir() {
                 true if path.file_name().unwrap() != "tests" => yaml_files(&path, into),
                 true => {}
-                false => into.extend(path.extension().is_some_and(|extension| extension == "yaml").then_some(path)),
+                false => into.extend(
+                    path.extension().is_some_and(|extension| extension == "yaml").then_some(path),
+                ),
             }
         }
     }
@@ -283,7 +321,11 @@ fn shipped_files_name_their_schema() {
         };
         let folder = file.parent().unwrap();
         let kind = if folder.ends_with("segments") { "segment" } else { "flag" };
-        let named = fs::canonicalize(folder.join(schema)).unwrap_or_else(|_| panic!("{}: {schema}", file.display()));
-        assert_eq!(named, fs::canonicalize(Path::new(ROOT).join(format!("schema/{kind}.json"))).unwrap());
+        let named = fs::canonicalize(folder.join(schema))
+            .unwrap_or_else(|_| panic!("{}: {schema}", file.display()));
+        assert_eq!(
+            named,
+            fs::canonicalize(Path::new(ROOT).join(format!("schema/{kind}.json"))).unwrap()
+        );
     }
 }

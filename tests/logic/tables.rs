@@ -1,18 +1,21 @@
 //! Tables of tests beside the flags: `flags/tests/*.yaml`.
 
 use turnout::definition::limits::{MAX_CHECKS, MAX_TABLES, MAX_TABLES_OF_FLAG};
-use turnout::definition::{Code, Contents, Library};
+use turnout::definition::{Code, DefinitionSet, FlagFiles};
 
 const FLAG: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n\
     attributes: { platform: [ios, web], app_version: version }\n\
     deny: [{ when: { platform: ios, app_version: { below: 2.10 } } }]\nrollout: { realtime-v2: 50% }\n";
 
 /// The findings of a table over [`FLAG`], as code and line.
-fn check(table: &str, expected: &[(Code, u32)]) -> Library {
-    let mut library = Library::default();
-    let findings = library.update(&Contents::of([("chat.yaml", FLAG), ("tests/chat.yaml", table)]));
-    let got: Vec<(Code, u32)> =
-        findings.iter().map(|finding| (finding.code, finding.place.map_or(0, |place| place.line))).collect();
+fn check(table: &str, expected: &[(Code, u32)]) -> DefinitionSet {
+    let mut library = DefinitionSet::default();
+    let findings =
+        library.update(&FlagFiles::of([("chat.yaml", FLAG), ("tests/chat.yaml", table)]));
+    let got: Vec<(Code, u32)> = findings
+        .iter()
+        .map(|finding| (finding.code, finding.place.map_or(0, |place| place.line)))
+        .collect();
     assert_eq!(got, expected, "{table}\n{findings:?}");
     library
 }
@@ -38,8 +41,14 @@ fn cases_run_and_each_makes_one_for_every_value() {
 #[test]
 fn what_is_wrong_with_a_table_is_said_with_its_place() {
     check("flag: chat\ncases: [{ expect: polling, by: nobody }]\n", &[(Code::BadCase, 2)]);
-    check("flag: chat\ncases:\n  - { each: { colour: [a] }, expect: polling }\n", &[(Code::UnknownAttribute, 3)]);
-    check("flag: chat\ncases:\n  - { each: { platform: ios }, expect: polling }\n", &[(Code::WrongType, 3)]);
+    check(
+        "flag: chat\ncases:\n  - { each: { colour: [a] }, expect: polling }\n",
+        &[(Code::UnknownAttribute, 3)],
+    );
+    check(
+        "flag: chat\ncases:\n  - { each: { platform: ios }, expect: polling }\n",
+        &[(Code::WrongType, 3)],
+    );
     check("flag: chat\n", &[(Code::MissingKey, 1)]);
     check("flag: other\ncases: []\n", &[(Code::BadCase, 1)]);
     check("flag: chat\nversion: 1\ncases: []\n", &[(Code::UnknownKey, 2)]);
@@ -48,27 +57,61 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
 
 #[test]
 fn a_failing_table_refuses_a_new_form_and_leaves_the_live_one() {
-    let table = |share: &str| format!("flag: chat\ncases: [{{ name: mine, user: x, bucket: {share}, expect: realtime-v2 }}]\n");
+    let table = |share: &str| {
+        format!(
+            "flag: chat\ncases: [{{ name: mine, user: x, bucket: {share}, expect: realtime-v2 }}]\n"
+        )
+    };
     let half = FLAG.to_owned();
     let tenth = FLAG.replace("50%", "10%");
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let mut update = |flag: &str, table: &str| {
-        let findings = library.update(&Contents::of([("chat.yaml", flag), ("tests/chat.yaml", table)]));
-        let live = library.flags().next().unwrap().1.map(|(definition, _)| definition.rollout.unwrap().realtime().to_string());
-        (findings.iter().map(|finding| (finding.code, finding.file.to_string())).collect::<Vec<_>>(), live)
+        let findings =
+            library.update(&FlagFiles::of([("chat.yaml", flag), ("tests/chat.yaml", table)]));
+        let live = library
+            .flags()
+            .next()
+            .unwrap()
+            .1
+            .map(|(definition, _)| definition.rollout.unwrap().realtime().to_string());
+        (
+            findings
+                .iter()
+                .map(|finding| (finding.code, finding.file.to_string()))
+                .collect::<Vec<_>>(),
+            live,
+        )
     };
     let failed = vec![(Code::FailedTest, "tests/chat.yaml".to_owned())];
     assert_eq!(update(&half, &table("49999")), (vec![], Some("50%".to_owned())));
-    assert_eq!(update(&tenth, &table("49999")), (failed.clone(), Some("50%".to_owned())), "the table refuses the new form");
-    assert_eq!(update(&tenth, &table("9999")), (vec![], Some("10%".to_owned())), "a mended table lets it in");
-    assert_eq!(update(&tenth, &table("10000")), (failed, Some("10%".to_owned())), "a live flag stays live");
+    assert_eq!(
+        update(&tenth, &table("49999")),
+        (failed.clone(), Some("50%".to_owned())),
+        "the table refuses the new form"
+    );
+    assert_eq!(
+        update(&tenth, &table("9999")),
+        (vec![], Some("10%".to_owned())),
+        "a mended table lets it in"
+    );
+    assert_eq!(
+        update(&tenth, &table("10000")),
+        (failed, Some("10%".to_owned())),
+        "a live flag stays live"
+    );
     let (findings, live) = update(&half, "flag: chat\ncases: nonsense\n");
-    assert_eq!((findings.len(), live), (1, Some("50%".to_owned())), "a table that cannot be read refuses nothing");
+    assert_eq!(
+        (findings.len(), live),
+        (1, Some("50%".to_owned())),
+        "a table that cannot be read refuses nothing"
+    );
 }
 
 /// [`FLAG`] with so many rules, of which each case must go through all.
 fn with_rules(count: usize, share: &str) -> String {
-    let rule = |n: usize| format!("  - {{ name: r{n}, when: {{ app_version: '{n}.0' }}, strategy: realtime-v2 }}\n");
+    let rule = |n: usize| {
+        format!("  - {{ name: r{n}, when: {{ app_version: '{n}.0' }}, strategy: realtime-v2 }}\n")
+    };
     let rules: String = (0..count).map(rule).collect();
     format!("{}rules:\n{rules}", FLAG.replace("50%", share))
 }
@@ -83,23 +126,23 @@ fn table_of(count: usize, passes: bool) -> String {
     )
 }
 
-fn contents(files: &[(&str, &str)]) -> Contents {
-    Contents::of(files.iter().copied())
+fn contents(files: &[(&str, &str)]) -> FlagFiles {
+    FlagFiles::of(files.iter().copied())
 }
 
 /// The share of the flag that is live.
-fn live(library: &Library) -> Option<String> {
+fn live(library: &DefinitionSet) -> Option<String> {
     let form = library.flags().find(|(key, _)| key.as_str() == "chat")?.1;
     form.map(|(definition, _)| definition.rollout.unwrap().realtime().to_string())
 }
 
 /// Which tests are still to be run.
-fn pending(library: &Library) -> Vec<String> {
+fn pending(library: &DefinitionSet) -> Vec<String> {
     library.pending_tests().iter().map(|run| run.file().to_string()).collect()
 }
 
 /// Runs the first that are to be run, in steps of this size.
-fn run(library: &mut Library, count: usize, checks: u64) {
+fn run(library: &mut DefinitionSet, count: usize, checks: u64) {
     for mut run in library.pending_tests().into_iter().take(count) {
         while !run.is_done() {
             run.step(checks);
@@ -110,11 +153,16 @@ fn run(library: &mut Library, count: usize, checks: u64) {
 
 #[test]
 fn a_test_runs_when_it_or_its_flag_changed_and_never_otherwise() {
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let (half, other) = (FLAG.to_owned(), FLAG.replace("chat", "other"));
     let (one, two) = (table_of(3, true), table_of(4, true));
     let files = |flag: &str, other: &str, one: &str| {
-        let files = [("chat.yaml", flag), ("other.yaml", other), ("tests/one.yaml", one), ("tests/two.yaml", &*two)];
+        let files = [
+            ("chat.yaml", flag),
+            ("other.yaml", other),
+            ("tests/one.yaml", one),
+            ("tests/two.yaml", &*two),
+        ];
         contents(&files)
     };
     library.read(&files(&half, &other, &one), 0);
@@ -127,7 +175,8 @@ fn a_test_runs_when_it_or_its_flag_changed_and_never_otherwise() {
     library.read(&files(&half, &other, &format!("{one}# said again\n")), 0);
     assert_eq!(pending(&library), ["tests/one.yaml"], "one table was saved");
     run(&mut library, 1, 1);
-    library.read(&files(&format!("# said again\n{half}"), &other, &format!("{one}# said again\n")), 0);
+    library
+        .read(&files(&format!("# said again\n{half}"), &other, &format!("{one}# said again\n")), 0);
     assert_eq!(pending(&library), Vec::<String>::new(), "a save that means the same");
     library.read(&files(&FLAG.replace("50%", "60%"), &other, &format!("{one}# said again\n")), 0);
     assert_eq!(pending(&library), ["tests/one.yaml", "tests/two.yaml"], "the flag was saved");
@@ -135,16 +184,22 @@ fn a_test_runs_when_it_or_its_flag_changed_and_never_otherwise() {
 
 #[test]
 fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
-    let mut library = Library::default();
-    let tests = ["tests/a.yaml", "tests/b.yaml", "tests/c.yaml"].map(|path| (path, table_of(5, true)));
-    let read = |library: &mut Library, flag: &str, other: &str, tables: &[(&str, String)]| {
+    let mut library = DefinitionSet::default();
+    let tests =
+        ["tests/a.yaml", "tests/b.yaml", "tests/c.yaml"].map(|path| (path, table_of(5, true)));
+    let read = |library: &mut DefinitionSet, flag: &str, other: &str, tables: &[(&str, String)]| {
         let tables = tables.iter().map(|(path, table)| (*path, &**table));
-        let files: Vec<(&str, &str)> = [("chat.yaml", flag), ("other.yaml", other)].into_iter().chain(tables).collect();
+        let files: Vec<(&str, &str)> =
+            [("chat.yaml", flag), ("other.yaml", other)].into_iter().chain(tables).collect();
         library.read(&contents(&files), 0);
     };
     let other = FLAG.replace("chat", "other");
-    let waits =
-        |library: &Library| library.waiting().map(|waiting| (waiting.progress.tables_done, waiting.progress.tables)).next();
+    let waits = |library: &DefinitionSet| {
+        library
+            .waiting()
+            .map(|waiting| (waiting.progress.tables_done, waiting.progress.tables))
+            .next()
+    };
     read(&mut library, FLAG, &other, &[]);
     assert_eq!(live(&library).unwrap(), "50%");
 
@@ -159,7 +214,10 @@ fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
     of_sixty.step(u64::MAX);
     library.take_tests(&of_sixty);
     assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("50%", Some((1, 3))));
-    let shares: Vec<String> = library.flags().filter_map(|(_, form)| Some(form?.0.rollout?.realtime().to_string())).collect();
+    let shares: Vec<String> = library
+        .flags()
+        .filter_map(|(_, form)| Some(form?.0.rollout?.realtime().to_string()))
+        .collect();
     assert_eq!(shares, ["50%", "70%"], "the other flag is live");
 
     // Another save while the tests of this one run: what they say then is about nothing.
@@ -167,9 +225,12 @@ fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
     begun.iter_mut().for_each(|run| run.step(2));
     read(&mut library, &FLAG.replace("50%", "65%"), &other, &tests);
     begun.iter_mut().for_each(|run| run.step(u64::MAX));
-    begun.iter().filter(|run| run.definition().rollout.unwrap().realtime().to_string() == "60%").for_each(|run| {
-        assert!(!library.take_tests(run));
-    });
+    begun
+        .iter()
+        .filter(|run| run.definition().rollout.unwrap().realtime().to_string() == "60%")
+        .for_each(|run| {
+            assert!(!library.take_tests(run));
+        });
     assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("50%", Some((0, 3))));
 
     // Two tables are removed while they run, and the third one passes.
@@ -186,7 +247,7 @@ fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
 
 #[test]
 fn a_form_that_waits_for_its_tests_goes_with_its_file() {
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let table = table_of(3, true);
     library.read(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)]), 0);
     let mut begun = library.pending_tests();
@@ -202,7 +263,8 @@ fn a_form_that_waits_for_its_tests_goes_with_its_file() {
 
 #[test]
 fn tests_say_the_same_in_one_go_and_bit_by_bit() {
-    let flag = FLAG.to_owned() + "tests: [{ user: x, bucket: 0, expect: polling }, { user: x, bucket: 1, expect: polling }]\n";
+    let flag = FLAG.to_owned()
+        + "tests: [{ user: x, bucket: 0, expect: polling }, { user: x, bucket: 1, expect: polling }]\n";
     for (good, bad) in [(3, 2), (0, 150), (120, 120)] {
         let (good, bad) = (table_of(good, true), table_of(bad, false));
         let files = contents(&[
@@ -211,7 +273,7 @@ fn tests_say_the_same_in_one_go_and_bit_by_bit() {
             ("tests/good.yaml", &good),
             ("tests/no.yaml", "flag: no\ncases: []\n"),
         ]);
-        let (mut at_once, mut step_by_step) = (Library::default(), Library::default());
+        let (mut at_once, mut step_by_step) = (DefinitionSet::default(), DefinitionSet::default());
         let findings = at_once.update(&files);
         step_by_step.read(&files, 0);
         assert_eq!(live(&step_by_step), None);
@@ -219,19 +281,30 @@ fn tests_say_the_same_in_one_go_and_bit_by_bit() {
         assert_eq!(step_by_step.findings(), findings);
         assert_eq!((live(&at_once), live(&step_by_step)), (None, None));
         // The same bad files at run time, over a form that is live.
-        let mut running = Library::default();
+        let mut running = DefinitionSet::default();
         assert_eq!(running.update(&contents(&[("chat.yaml", FLAG)])), []);
         running.read(&files, 0);
         run(&mut running, usize::MAX, 7);
-        let found: Vec<_> = running.findings().into_iter().filter(|finding| finding.file.starts_with("chat")).collect();
-        assert_eq!(found, findings.iter().filter(|finding| finding.file.starts_with("chat")).cloned().collect::<Vec<_>>());
+        let found: Vec<_> = running
+            .findings()
+            .into_iter()
+            .filter(|finding| finding.file.starts_with("chat"))
+            .collect();
+        assert_eq!(
+            found,
+            findings
+                .iter()
+                .filter(|finding| finding.file.starts_with("chat"))
+                .cloned()
+                .collect::<Vec<_>>()
+        );
         assert_eq!(live(&running).unwrap(), "50%");
     }
 }
 
 #[test]
 fn what_is_cheap_is_tested_at_once_and_waits_for_nothing_that_is_not() {
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let (heavy, cheap) = (table_of(1_000, true), table_of(2, true).replace("chat", "other"));
     let chat = with_rules(100, "50%");
     let files = contents(&[
@@ -248,10 +321,15 @@ fn what_is_cheap_is_tested_at_once_and_waits_for_nothing_that_is_not() {
 #[test]
 fn what_tests_may_cost_has_a_bound_that_is_said() {
     let found = |files: &[(&str, &str)]| {
-        let mut library = Library::default();
+        let mut library = DefinitionSet::default();
         let findings = library.update(&contents(files));
-        let told: Vec<(Code, String)> = findings.iter().map(|finding| (finding.code, finding.file.to_string())).collect();
-        (told, findings.first().map(|finding| finding.message.clone()).unwrap_or_default(), live(&library))
+        let told: Vec<(Code, String)> =
+            findings.iter().map(|finding| (finding.code, finding.file.to_string())).collect();
+        (
+            told,
+            findings.first().map(|finding| finding.message.clone()).unwrap_or_default(),
+            live(&library),
+        )
     };
     // Five hundred small tables of one flag.
     let paths: Vec<String> = (0..500).map(|n| format!("tests/t{n:03}.yaml")).collect();
@@ -259,17 +337,28 @@ fn what_tests_may_cost_has_a_bound_that_is_said() {
     let tables = paths.iter().map(|path| (&**path, &*table));
     let files: Vec<(&str, &str)> = [("chat.yaml", FLAG)].into_iter().chain(tables).collect();
     let (told, message, live) = found(&files);
-    assert_eq!((told.len(), live), (500 - MAX_TABLES_OF_FLAG, None), "what is over the budget counts as failed");
+    assert_eq!(
+        (told.len(), live),
+        (500 - MAX_TABLES_OF_FLAG, None),
+        "what is over the budget counts as failed"
+    );
     assert_eq!(told[0], (Code::TooMany, format!("tests/t{MAX_TABLES_OF_FLAG}.yaml")));
     assert!(message.contains("500 tables") && message.contains("100 may be run"), "{message}");
-    assert_eq!(found(&files[..=MAX_TABLES_OF_FLAG]), (vec![], String::new(), Some("50%".to_owned())));
+    assert_eq!(
+        found(&files[..=MAX_TABLES_OF_FLAG]),
+        (vec![], String::new(), Some("50%".to_owned()))
+    );
 
     // One table too dear, beside one that is not: cases times what the flag compares with.
     let (chat, dear, cheap) = (with_rules(999, "50%"), table_of(10_000, true), table_of(2, true));
     let paths: Vec<String> = (0..11).map(|n| format!("tests/t{n:02}.yaml")).collect();
     let mut files = vec![("chat.yaml", &*chat)];
-    files.extend(paths.iter().map(|path| (&**path, if path.ends_with("10.yaml") { &*cheap } else { &*dear })));
-    let mut library = Library::default();
+    files.extend(
+        paths
+            .iter()
+            .map(|path| (&**path, if path.ends_with("10.yaml") { &*cheap } else { &*dear })),
+    );
+    let mut library = DefinitionSet::default();
     library.read(&contents(&files), 0);
     let findings: Vec<(Code, String)> =
         library.findings().iter().map(|finding| (finding.code, finding.file.to_string())).collect();
@@ -292,14 +381,19 @@ fn what_tests_may_cost_has_a_bound_that_is_said() {
 
 #[test]
 fn a_table_over_the_number_is_refused_and_the_others_are_not() {
-    let tables = (0..=MAX_TABLES).map(|n| (format!("tests/t{n:05}.yaml"), "flag: chat\ncases: []\n"));
-    let files: Vec<(String, &str)> = [("chat.yaml".to_owned(), FLAG)].into_iter().chain(tables).collect();
-    let mut library = Library::default();
-    library.read(&Contents::of(files.iter().map(|(path, text)| (&**path, *text))), 0);
+    let tables =
+        (0..=MAX_TABLES).map(|n| (format!("tests/t{n:05}.yaml"), "flag: chat\ncases: []\n"));
+    let files: Vec<(String, &str)> =
+        [("chat.yaml".to_owned(), FLAG)].into_iter().chain(tables).collect();
+    let mut library = DefinitionSet::default();
+    library.read(&FlagFiles::of(files.iter().map(|(path, text)| (&**path, *text))), 0);
     let told = library.findings();
     let last = format!("tests/t{MAX_TABLES:05}.yaml");
     assert_eq!(
-        told.iter().filter(|finding| *finding.file == *last).map(|finding| finding.code).collect::<Vec<_>>(),
+        told.iter()
+            .filter(|finding| *finding.file == *last)
+            .map(|finding| finding.code)
+            .collect::<Vec<_>>(),
         [Code::TooMany]
     );
 }

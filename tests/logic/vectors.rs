@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
-use turnout::definition::{Contents, File, Library, Text};
+use turnout::definition::{DefinitionSet, File, FlagFiles, Text};
 use turnout::flag::{
-    Baseline, Bucket, Context, Flag, Identity, Resolution, ServerAuth, Share, Split, Step, Strategy, TargetingKey, Truth, Unit,
-    Value, Version, Witness, bucket, evaluate_before, hash, place,
+    Baseline, Bucket, Context, EvaluationTracer, Flag, Identity, MatchResult, Resolution,
+    ServerAuth, Share, Split, Step, Strategy, TargetingKey, Unit, Value, Version, bucket,
+    bucket_for, evaluate_traced, hash,
 };
 
 fn vectors(file: &str) -> Json {
@@ -33,7 +34,11 @@ fn law_3_every_hash_and_bucket_is_the_published_one() {
     for case in list(&vectors, "cases") {
         let (salt, unit) = (text(case, "salt").parse().unwrap(), text(case, "unit"));
         let h = hash(&salt, Unit::new(unit).unwrap());
-        assert_eq!((h, bucket(h).number()), (number(case, "hash"), number(case, "bucket")), "{case}");
+        assert_eq!(
+            (h, bucket(h).number()),
+            (number(case, "hash"), number(case, "bucket")),
+            "{case}"
+        );
         let crate_form = murmur3::murmur3_32(&mut format!("{salt}:{unit}").as_bytes(), 0).unwrap();
         assert_eq!(h, crate_form, "the slice form and the crate differ: {case}");
     }
@@ -43,13 +48,19 @@ fn law_3_every_hash_and_bucket_is_the_published_one() {
 fn law_2_every_split_is_the_published_one() {
     let vectors = vectors("split");
     for case in list(&vectors, "cases") {
-        let share = |key: &str| case[key].as_str().map_or(Share::NOBODY, |text| text.parse().unwrap());
+        let share =
+            |key: &str| case[key].as_str().map_or(Share::NOBODY, |text| text.parse().unwrap());
         let split = Split::new(share("realtime-v2"), share("disabled")).unwrap();
-        let default = Baseline::try_from(text(case, "default").parse::<Strategy>().unwrap()).unwrap();
+        let default =
+            Baseline::try_from(text(case, "default").parse::<Strategy>().unwrap()).unwrap();
         let bucket = Bucket::new(number(case, "bucket")).unwrap();
         assert_eq!(split.strategy(bucket, default).as_str(), text(case, "strategy"), "{case}");
-        assert_eq!(split.sole(default).is_none(), case["real"].as_bool().unwrap(), "{case}");
-        if let Some(sole) = split.sole(default) {
+        assert_eq!(
+            split.single_strategy(default).is_none(),
+            case["real"].as_bool().unwrap(),
+            "{case}"
+        );
+        if let Some(sole) = split.single_strategy(default) {
             assert_eq!(sole, split.strategy(bucket, default), "{case}");
         }
     }
@@ -59,7 +70,8 @@ fn law_2_every_split_is_the_published_one() {
 fn shares_are_read_exactly_or_refused() {
     let vectors = vectors("shares");
     for case in list(&vectors, "good") {
-        let share: Share = text(case, "text").parse().unwrap_or_else(|error| panic!("{case}: {error}"));
+        let share: Share =
+            text(case, "text").parse().unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(share.millipercent(), number(case, "millipercent"), "{case}");
         assert_eq!(share.to_string().parse(), Ok(share), "{case}");
     }
@@ -75,17 +87,23 @@ fn versions_are_ordered_as_published() {
         let (a, b) = (text(case, "a"), text(case, "b"));
         let order = Version::new(a).unwrap().cmp(&Version::new(b).unwrap());
         assert_eq!(format!("{order:?}").to_lowercase(), text(case, "order"), "{case}");
-        assert_eq!(Version::new(b).unwrap().cmp(&Version::new(a).unwrap()), order.reverse(), "{case}");
+        assert_eq!(
+            Version::new(b).unwrap().cmp(&Version::new(a).unwrap()),
+            order.reverse(),
+            "{case}"
+        );
     }
     for unreadable in list(&vectors, "unreadable") {
         assert!(Version::new(unreadable.as_str().unwrap()).is_none(), "{unreadable}");
     }
 }
 
-/// A folder of the vectors as the folder it stands for: JSON is YAML, so definitions go the way every file goes.
-fn contents(folder: &Json) -> Contents {
+/// A folder of the vectors as the folder it stands for: JSON is YAML, so definitions go the way
+/// every file goes.
+fn contents(folder: &Json) -> FlagFiles {
     let mut files = BTreeMap::new();
-    let mut add = |path: String, text: String| files.insert(path, File::Text(Text::new(text.into_bytes())));
+    let mut add =
+        |path: String, text: String| files.insert(path, File::Text(Text::new(text.into_bytes())));
     for (key, definition) in folder["flags"].as_object().into_iter().flatten() {
         add(format!("{key}.yaml"), definition.to_string());
     }
@@ -93,18 +111,29 @@ fn contents(folder: &Json) -> Contents {
         add(format!("segments/{key}.yaml"), definition.to_string());
     }
     for (path, ids) in folder["usersFiles"].as_object().into_iter().flatten() {
-        add(path.clone(), ids.as_array().unwrap().iter().map(|id| format!("{}\n", id.as_str().unwrap())).collect());
+        add(
+            path.clone(),
+            ids.as_array()
+                .unwrap()
+                .iter()
+                .map(|id| format!("{}\n", id.as_str().unwrap()))
+                .collect(),
+        );
     }
     let ids = folder["internalUserIds"].as_array().into_iter().flatten();
-    Contents { files, internal_user_ids: ids.map(|id| id.as_str().unwrap().to_owned()).collect(), ..Contents::default() }
+    FlagFiles {
+        files,
+        internal_user_ids: ids.map(|id| id.as_str().unwrap().to_owned()).collect(),
+        ..FlagFiles::default()
+    }
 }
 
 #[derive(Default)]
 struct Matched(Option<usize>);
 
-impl Witness for Matched {
-    fn saw(&mut self, step: Step, index: Option<usize>, truth: Truth) {
-        if step == Step::Rule && truth == Truth::True {
+impl EvaluationTracer for Matched {
+    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult) {
+        if step == Step::Rule && truth == MatchResult::True {
             self.0 = index;
         }
     }
@@ -113,23 +142,24 @@ impl Witness for Matched {
 #[test]
 fn law_4_every_evaluation_is_the_published_one() {
     let vectors = vectors("evaluations");
-    let libraries: BTreeMap<&str, Library> = vectors["folders"]
+    let libraries: BTreeMap<&str, DefinitionSet> = vectors["folders"]
         .as_object()
         .unwrap()
         .iter()
         .map(|(name, folder)| {
-            let mut library = Library::default();
+            let mut library = DefinitionSet::default();
             library.update(&contents(folder));
             (name.as_str(), library)
         })
         .collect();
     let cases = list(&vectors, "cases");
     assert!(cases.len() >= 150);
-    let wrong: Vec<String> = cases.iter().filter_map(|case| check(case, &libraries).err()).collect();
+    let wrong: Vec<String> =
+        cases.iter().filter_map(|case| check(case, &libraries).err()).collect();
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
-fn check(case: &Json, libraries: &BTreeMap<&str, Library>) -> Result<(), String> {
+fn check(case: &Json, libraries: &BTreeMap<&str, DefinitionSet>) -> Result<(), String> {
     let expect = &case["expect"];
     let (answer, rule_name, placement) = match case["folder"].as_str() {
         None => (Resolution::COLD_START, None, None),
@@ -143,14 +173,22 @@ fn check(case: &Json, libraries: &BTreeMap<&str, Library>) -> Result<(), String>
     if expect["name"].as_str() != rule_name.as_deref() {
         return Err(format!("{}: wanted rule {}, got {rule_name:?}", case["name"], expect["name"]));
     }
-    let wanted = (expect["hash"].as_u64().map(|h| h as u32), expect["bucket"].as_u64().map(|b| b as u32));
+    let wanted =
+        (expect["hash"].as_u64().map(|h| h as u32), expect["bucket"].as_u64().map(|b| b as u32));
     let got = (placement.map(|p| p.0), placement.map(|p| p.1));
-    if got == wanted { Ok(()) } else { Err(format!("{}: wanted hash and bucket {wanted:?}, got {got:?}", case["name"])) }
+    if got == wanted {
+        Ok(())
+    } else {
+        Err(format!("{}: wanted hash and bucket {wanted:?}, got {got:?}", case["name"]))
+    }
 }
 
-fn ask(case: &Json, library: &Library) -> (Resolution, Option<String>, Option<(u32, u32)>) {
+fn ask(case: &Json, library: &DefinitionSet) -> (Resolution, Option<String>, Option<(u32, u32)>) {
     let key = text(case, "flag");
-    let (_, form) = library.flags().find(|(other, _)| other.as_str() == key).unwrap_or_else(|| panic!("no flag {key}"));
+    let (_, form) = library
+        .flags()
+        .find(|(other, _)| other.as_str() == key)
+        .unwrap_or_else(|| panic!("no flag {key}"));
     let stopped = case["stopped"].as_bool().unwrap();
     let Some((definition, segments)) = form else {
         return (if stopped { Resolution::STOPPED_UNKNOWN } else { Resolution::ERROR }, None, None);
@@ -179,10 +217,18 @@ fn ask(case: &Json, library: &Library) -> (Resolution, Option<String>, Option<(u
     };
     let key = json["targetingKey"].as_str().and_then(|key| TargetingKey::parse(key).unwrap());
     let context = Context::new(identity, key, &attributes);
-    let server_auth = if case["serverAuth"].as_bool().unwrap() { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
+    let server_auth = if case["serverAuth"].as_bool().unwrap() {
+        ServerAuth::WithoutHandOff
+    } else {
+        ServerAuth::Off
+    };
     let mut matched = Matched::default();
-    let answer = evaluate_before(&flag, &context, server_auth, None, &mut matched);
-    let name = matched.0.filter(|_| answer.step == Step::Rule).map(|index| flag.definition.rules[index].name.to_string());
-    let placement = place(&flag.definition, &context).map(|place| (place.hash.unwrap(), place.bucket.number()));
+    let answer = evaluate_traced(&flag, &context, server_auth, None, &mut matched);
+    let name = matched
+        .0
+        .filter(|_| answer.step == Step::Rule)
+        .map(|index| flag.definition.rules[index].name.to_string());
+    let placement = bucket_for(&flag.definition, &context)
+        .map(|place| (place.hash.unwrap(), place.bucket.number()));
     (answer, name, placement)
 }

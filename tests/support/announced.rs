@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 use super::PATIENCE;
 
@@ -22,7 +22,11 @@ pub fn wait(data: &Path, child: &mut Child, log: impl Fn() -> String) -> Address
             return addresses;
         }
         let ended = child.try_wait().unwrap();
-        assert!(ended.is_none() && began.elapsed() < PATIENCE, "it does not serve ({ended:?}):\n{}", log());
+        assert!(
+            ended.is_none() && began.elapsed() < PATIENCE,
+            "it does not serve ({ended:?}):\n{}",
+            log()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }

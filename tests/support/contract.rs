@@ -12,7 +12,9 @@ pub fn closed(mut document: Json) -> Json {
     fn close(json: &mut Json) {
         match json {
             Json::Object(members) => {
-                if members.get("type") == Some(&json!("object")) && members.contains_key("properties") {
+                if members.get("type") == Some(&json!("object"))
+                    && members.contains_key("properties")
+                {
                     members.entry("additionalProperties").or_insert(json!(false));
                 }
                 members.values_mut().for_each(close);
@@ -44,7 +46,8 @@ impl Contract {
         let operations = paths.values().flat_map(|methods| methods.as_object().unwrap().values());
         let of_operation = |operation: &Json| {
             let id = operation["operationId"].as_str().unwrap().to_owned();
-            let statuses: Vec<String> = operation["responses"].as_object().unwrap().keys().cloned().collect();
+            let statuses: Vec<String> =
+                operation["responses"].as_object().unwrap().keys().cloned().collect();
             statuses.into_iter().map(move |status| (id.clone(), status))
         };
         operations.flat_map(of_operation).collect()
@@ -59,7 +62,8 @@ impl Contract {
         body: &str,
         tag: Option<&str>,
     ) -> Json {
-        let headers: Vec<(&str, &str)> = tag.into_iter().map(|tag| ("if-none-match", tag)).collect();
+        let headers: Vec<(&str, &str)> =
+            tag.into_iter().map(|tag| ("if-none-match", tag)).collect();
         self.check_as(service, method, template, target, body, &headers).await
     }
 
@@ -73,8 +77,12 @@ impl Contract {
         headers: &[(&str, &str)],
     ) -> Json {
         let shown = format!("{method} {target} {body}");
-        let request = service.client.request(method.clone(), (self.at)(service, target)).body(body.to_owned());
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = service
+            .client
+            .request(method.clone(), (self.at)(service, target))
+            .body(body.to_owned());
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let response = request.send().await.unwrap();
         let operations = &self.document["paths"][template];
         // A method it does not take is promised beside those it takes.
@@ -83,18 +91,31 @@ impl Contract {
             None => operations.as_object().unwrap().values().next().unwrap(),
         };
         let status = response.status().as_str().to_owned();
-        let promised = operation["responses"].get(&status).unwrap_or_else(|| panic!("{shown}: {status} is not documented"));
+        let promised = operation["responses"]
+            .get(&status)
+            .unwrap_or_else(|| panic!("{shown}: {status} is not documented"));
         self.seen.insert((operation["operationId"].as_str().unwrap().to_owned(), status.clone()));
         for (name, header) in promised["headers"].as_object().unwrap() {
-            let value = response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-            assert!(value.is_some() || header["required"] == false, "{shown}: {status} without {name}");
+            let value =
+                response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            assert!(
+                value.is_some() || header["required"] == false,
+                "{shown}: {status} without {name}"
+            );
             let value = value.map(|value| {
-                if header["schema"]["type"] == "integer" { json!(value.parse::<u64>().unwrap()) } else { json!(value) }
+                if header["schema"]["type"] == "integer" {
+                    json!(value.parse::<u64>().unwrap())
+                } else {
+                    json!(value)
+                }
             });
-            let valid = value.is_none_or(|value| jsonschema::draft202012::new(&header["schema"]).unwrap().is_valid(&value));
+            let valid = value.is_none_or(|value| {
+                jsonschema::draft202012::new(&header["schema"]).unwrap().is_valid(&value)
+            });
             assert!(valid, "{shown}: {name}");
         }
-        let served = response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let served =
+            response.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
         let text = match served.as_deref() {
             Some("text/event-stream") => first_event(response).await,
             _ => response.text().await.unwrap(),
@@ -106,14 +127,18 @@ impl Contract {
         let (kind, media) = content.iter().next().unwrap();
         assert_eq!(served.as_ref(), Some(kind), "{shown}");
         let (text, mut schema) = match &**kind {
-            "text/event-stream" => (text, media["schema"]["contentSchema"]["properties"]["data"]["contentSchema"].clone()),
+            "text/event-stream" => (
+                text,
+                media["schema"]["contentSchema"]["properties"]["data"]["contentSchema"].clone(),
+            ),
             kind if kind.contains("json") => (text, media["schema"].clone()),
             _ => return json!(text),
         };
         schema["components"] = self.document["components"].clone();
         let answer: Json = serde_json::from_str(&text).unwrap();
         let validator = jsonschema::draft202012::new(&schema).unwrap();
-        let faults: Vec<String> = validator.iter_errors(&answer).map(|error| error.to_string()).collect();
+        let faults: Vec<String> =
+            validator.iter_errors(&answer).map(|error| error.to_string()).collect();
         assert!(faults.is_empty(), "{shown}: {status} {text}\n{}", faults.join("\n"));
         answer
     }

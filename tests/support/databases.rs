@@ -31,10 +31,14 @@ impl Service {
     }
 
     pub async fn reach_database_state(&self, state: &str) {
-        wait_until(&format!("the database to be {state}"), async || self.database_state().await == state).await;
+        wait_until(&format!("the database to be {state}"), async || {
+            self.database_state().await == state
+        })
+        .await;
     }
 
-    /// A copy of the database as it is now, for [`put_back_database`](Service::put_back_database); the service is not running then.
+    /// A copy of the database as it is now, for [`put_back_database`](Service::put_back_database);
+    /// the service is not running then.
     pub async fn copy_database(&mut self, name: &str) {
         self.stop().await;
         fs::copy(self.database(), self.data.join(name)).unwrap();
@@ -53,7 +57,10 @@ impl Service {
     /// Moves the database away under the running service, and waits until that is noticed.
     pub async fn take_database_away(&self) {
         for ending in ["", "-wal", "-shm"] {
-            let _ = fs::rename(self.data.join(format!("turnout.db{ending}")), self.data.join(format!("away.db{ending}")));
+            let _ = fs::rename(
+                self.data.join(format!("turnout.db{ending}")),
+                self.data.join(format!("away.db{ending}")),
+            );
         }
         self.reach_database_state("down").await;
     }
@@ -61,7 +68,10 @@ impl Service {
     /// Brings it back, and waits until all is saved.
     pub async fn bring_database_back(&self) {
         for ending in ["-wal", "-shm", ""] {
-            let _ = fs::rename(self.data.join(format!("away.db{ending}")), self.data.join(format!("turnout.db{ending}")));
+            let _ = fs::rename(
+                self.data.join(format!("away.db{ending}")),
+                self.data.join(format!("turnout.db{ending}")),
+            );
         }
         wait_until("the database to be up again, with nothing pending", async || {
             let status: Json = self.admin("/v1/status").await.json().await.unwrap();
@@ -70,7 +80,8 @@ impl Service {
         .await;
     }
 
-    /// Brings the database into a state. A held one is as it was when a copy was made of it under this name.
+    /// Brings the database into a state. A held one is as it was when a copy was made of it under
+    /// this name.
     pub async fn bring_database(&mut self, to: Database, copy: &str) {
         match to {
             Database::There => {}

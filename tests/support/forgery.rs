@@ -1,8 +1,9 @@
-//! Session tokens that must be refused, and unusual ones that must not: one table for every algorithm.
+//! Session tokens that must be refused, and unusual ones that must not: one table for every
+//! algorithm.
 
 use aws_lc_rs::hmac;
 use serde_json::{Value as Json, json};
-use turnout::token::Algorithm;
+use turnout::auth::Algorithm;
 
 use super::guarded::{SERVER_KEY, sha256};
 use super::issuer::{AUDIENCE, ISSUER, Issuer, base64, claims, now, with, without};
@@ -16,24 +17,37 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     let parts: Vec<&str> = good.split('.').collect();
     let (header, payload, signature) = (parts[0], parts[1], parts[2]);
     let mut table: Vec<Forgery> = Vec::new();
-    let mut raw = |name: &str, value: Vec<u8>| table.push((name.to_owned(), vec![("authorization", value)]));
+    let mut raw =
+        |name: &str, value: Vec<u8>| table.push((name.to_owned(), vec![("authorization", value)]));
     let mut bearer = |name: &str, token: String| raw(name, format!("Bearer {token}").into_bytes());
 
     // Unsigned, or signed as the token wishes.
     for none in ["none", "None", "NONE", "nOnE", "", " "] {
         let head = base64(json!({ "alg": none, "typ": "JWT", "kid": ours.key_id }).to_string());
         bearer(&format!("alg {none:?} without signature"), format!("{head}.{payload}."));
-        bearer(&format!("alg {none:?} with the old signature"), format!("{head}.{payload}.{signature}"));
+        bearer(
+            &format!("alg {none:?} with the old signature"),
+            format!("{head}.{payload}.{signature}"),
+        );
     }
     bearer("no signature", format!("{header}.{payload}."));
     for (index, form) in ours.public_forms.iter().enumerate() {
         let head = base64(json!({ "alg": "HS256", "typ": "JWT", "kid": ours.key_id }).to_string());
         let message = format!("{head}.{payload}");
         let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form), message.as_bytes());
-        bearer(&format!("HS256 with the public key as secret, form {index}"), format!("{message}.{}", base64(mac)));
+        bearer(
+            &format!("HS256 with the public key as secret, form {index}"),
+            format!("{message}.{}", base64(mac)),
+        );
         // And without owning up to it.
-        let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, form), format!("{header}.{payload}").as_bytes());
-        bearer(&format!("a MAC in place of the signature, form {index}"), format!("{header}.{payload}.{}", base64(mac)));
+        let mac = hmac::sign(
+            &hmac::Key::new(hmac::HMAC_SHA256, form),
+            format!("{header}.{payload}").as_bytes(),
+        );
+        bearer(
+            &format!("a MAC in place of the signature, form {index}"),
+            format!("{header}.{payload}.{}", base64(mac)),
+        );
     }
     let siblings = match ours.algorithm {
         Algorithm::Hs256 => ["HS384", "HS512", "hs256"],
@@ -57,10 +71,19 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
             }
         });
     }
-    for odd in
-        [json!(null), json!(1), json!(true), json!([algorithm]), json!({ "alg": algorithm }), json!(" "), json!("HS256 ")]
-    {
-        bearer(&format!("alg is {odd}"), ours.sign(&with(&ours.header(), "alg", odd.clone()), &claims("u-sub")));
+    for odd in [
+        json!(null),
+        json!(1),
+        json!(true),
+        json!([algorithm]),
+        json!({ "alg": algorithm }),
+        json!(" "),
+        json!("HS256 "),
+    ] {
+        bearer(
+            &format!("alg is {odd}"),
+            ours.sign(&with(&ours.header(), "alg", odd.clone()), &claims("u-sub")),
+        );
     }
     bearer("alg is missing", ours.sign(&without(&ours.header(), "alg"), &claims("u-sub")));
 
@@ -87,12 +110,21 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
             &format!("kid {id:?}, a stranger's key"),
             theirs.sign(&with(&theirs.header(), "kid", id.into()), &claims("u-sub")),
         );
-        bearer(&format!("kid {id:?}, our key"), ours.sign(&with(&ours.header(), "kid", id.into()), &claims("u-sub")));
+        bearer(
+            &format!("kid {id:?}, our key"),
+            ours.sign(&with(&ours.header(), "kid", id.into()), &claims("u-sub")),
+        );
     }
     bearer("kid is missing", ours.sign(&without(&ours.header(), "kid"), &claims("u-sub")));
     bearer("kid is a number", ours.sign(&with(&ours.header(), "kid", 0.into()), &claims("u-sub")));
-    bearer("kid is a list", ours.sign(&with(&ours.header(), "kid", json!([ours.key_id])), &claims("u-sub")));
-    bearer("kid is long", ours.sign(&with(&ours.header(), "kid", "k".repeat(257).into()), &claims("u-sub")));
+    bearer(
+        "kid is a list",
+        ours.sign(&with(&ours.header(), "kid", json!([ours.key_id])), &claims("u-sub")),
+    );
+    bearer(
+        "kid is long",
+        ours.sign(&with(&ours.header(), "kid", "k".repeat(257).into()), &claims("u-sub")),
+    );
     for (name, value) in [
         ("jwk", theirs.jwk.clone()),
         ("jku", "https://evil.example.com/jwks.json".into()),
@@ -100,7 +132,10 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         ("x5c", json!([base64(theirs.public_forms[2].clone())])),
         ("x5t", base64("thumb").into()),
     ] {
-        bearer(&format!("brings its own {name}"), theirs.sign(&with(&ours.header(), name, value.clone()), &claims("u-sub")));
+        bearer(
+            &format!("brings its own {name}"),
+            theirs.sign(&with(&ours.header(), name, value.clone()), &claims("u-sub")),
+        );
     }
 
     // Headers that ask for what is not done here.
@@ -119,12 +154,18 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         ("typ", json!("")),
         ("typ", json!(["JWT"])),
     ] {
-        bearer(&format!("{name} is {value}"), ours.sign(&with(&ours.header(), name, value.clone()), &claims("u-sub")));
+        bearer(
+            &format!("{name} is {value}"),
+            ours.sign(&with(&ours.header(), name, value.clone()), &claims("u-sub")),
+        );
     }
 
     // Claims that are missing, of another type, out of range, or another's.
     for name in ["exp", "aud", "iss", "sub"] {
-        bearer(&format!("{name} is missing"), ours.sign(&ours.header(), &without(&claims("u-sub"), name)));
+        bearer(
+            &format!("{name} is missing"),
+            ours.sign(&ours.header(), &without(&claims("u-sub"), name)),
+        );
     }
     let hour = 3600;
     let table_of_claims = [
@@ -199,13 +240,28 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         ("claims are nothing", String::new()),
         ("claims are cut", text[..text.len() - 1].to_owned()),
         ("claims and more", format!("{text}{text}")),
-        ("exp is 1e999", text.replace(&format!("\"exp\":{}", claims_expire(&text)), "\"exp\":1e999")),
-        ("claims are deep", format!(r#"{{"deep":{}{},{inside}}}"#, "[".repeat(400), "]".repeat(400))),
-        ("too many claims", format!("{{{},{inside}}}", (0..300).map(|i| format!("\"c{i}\":0")).collect::<Vec<_>>().join(","))),
+        (
+            "exp is 1e999",
+            text.replace(&format!("\"exp\":{}", claims_expire(&text)), "\"exp\":1e999"),
+        ),
+        (
+            "claims are deep",
+            format!(r#"{{"deep":{}{},{inside}}}"#, "[".repeat(400), "]".repeat(400)),
+        ),
+        (
+            "too many claims",
+            format!(
+                "{{{},{inside}}}",
+                (0..300).map(|i| format!("\"c{i}\":0")).collect::<Vec<_>>().join(",")
+            ),
+        ),
     ] {
         bearer(name, ours.sign_text(ours.header().to_string(), json));
     }
-    bearer("claims are not UTF-8", ours.sign_text(ours.header().to_string(), b"{\"sub\":\"\xff\"}"));
+    bearer(
+        "claims are not UTF-8",
+        ours.sign_text(ours.header().to_string(), b"{\"sub\":\"\xff\"}"),
+    );
     bearer("alg twice", {
         let head = format!(r#"{{"alg":"none","alg":"{algorithm}","kid":"{}"}}"#, ours.key_id);
         ours.sign_text(head, text.clone())
@@ -228,7 +284,8 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         format!("{header}.{payload}.{}", base64(stranger))
     });
     let bytes = ours.signature(format!("{header}.{payload}").as_bytes());
-    let mut signed = |name: &str, bytes: Vec<u8>| bearer(name, format!("{header}.{payload}.{}", base64(bytes)));
+    let mut signed =
+        |name: &str, bytes: Vec<u8>| bearer(name, format!("{header}.{payload}.{}", base64(bytes)));
     signed("a signature of one byte", vec![0]);
     signed("a signature of zeros", vec![0; bytes.len()]);
     signed("a signature of ones", vec![0xff; bytes.len()]);
@@ -264,12 +321,20 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
             signed("R neutral, S zero", [&[1][..], &[0; 63]].concat());
         }
         Algorithm::Rs256 => {
-            signed("a forged padding", [&[0, 1], &vec![0xff; bytes.len() - 55][..], &[0; 53]].concat());
+            signed(
+                "a forged padding",
+                [&[0, 1], &vec![0xff; bytes.len() - 55][..], &[0; 53]].concat(),
+            );
             signed("the number one", [&vec![0; bytes.len() - 1][..], &[1]].concat());
         }
         Algorithm::Hs256 => {
             signed("a MAC without a key", {
-                hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, b""), format!("{header}.{payload}").as_bytes()).as_ref().to_vec()
+                hmac::sign(
+                    &hmac::Key::new(hmac::HMAC_SHA256, b""),
+                    format!("{header}.{payload}").as_bytes(),
+                )
+                .as_ref()
+                .to_vec()
             });
         }
     }
@@ -287,13 +352,19 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         ("padding behind the header", format!("{header}=.{payload}.{signature}")),
         ("padding behind the claims", format!("{header}.{payload}==.{signature}")),
         ("padding behind the signature", format!("{header}.{payload}.{signature}==")),
-        ("standard base64", format!("{header}.{payload}.{}", signature.replace('-', "+").replace('_', "/") + "+/")),
+        (
+            "standard base64",
+            format!("{header}.{payload}.{}", signature.replace('-', "+").replace('_', "/") + "+/"),
+        ),
         ("no base64", format!("{header}.{payload}.!!!!")),
         ("no base64 in the header", format!("$$$$.{payload}.{signature}")),
         ("percent signs", good.replace('.', "%2E")),
         ("a signed token with padding", ours.sign_parts(&format!("{header}="), payload)),
         ("huge", format!("{header}.{}.{signature}", "A".repeat(12_000))), // Larger ones are refused with their head: 431.
-        ("huge and signed", ours.sign(&ours.header(), &with(&claims("u-sub"), "much", "x".repeat(8 * 1024).into()))),
+        (
+            "huge and signed",
+            ours.sign(&ours.header(), &with(&claims("u-sub"), "much", "x".repeat(8 * 1024).into())),
+        ),
         ("quoted", format!("\"{good}\"")),
         ("a cookie's name before it", format!("token={good}")),
         ("a good one and another", format!("{good},{good}")),
@@ -318,7 +389,10 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         ("Bearer Bearer", format!("Bearer Bearer {good}")),
         ("no blank", format!("Bearer{good}")),
         ("a tab", format!("Bearer\t{good}")),
-        ("a lower-case scheme with a forged token", format!("bearer {header}.{other_claims}.{signature}")),
+        (
+            "a lower-case scheme with a forged token",
+            format!("bearer {header}.{other_claims}.{signature}"),
+        ),
         ("an empty header", String::new()),
     ] {
         raw(name, value.into_bytes());
@@ -327,19 +401,37 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     let header_value = |value: &str| value.as_bytes().to_vec();
     let good_bearer = format!("Bearer {good}");
     for (name, headers) in [
-        ("twice", vec![("authorization", header_value(&good_bearer)), ("authorization", header_value(&good_bearer))]),
-        ("none, then a good one", vec![("authorization", header_value("")), ("authorization", header_value(&good_bearer))]),
+        (
+            "twice",
+            vec![
+                ("authorization", header_value(&good_bearer)),
+                ("authorization", header_value(&good_bearer)),
+            ],
+        ),
+        (
+            "none, then a good one",
+            vec![
+                ("authorization", header_value("")),
+                ("authorization", header_value(&good_bearer)),
+            ],
+        ),
         (
             "a token and a wrong server key",
             vec![("authorization", header_value(&good_bearer)), ("x-api-key", header_value("no"))],
         ),
         (
             "a token and a server key",
-            vec![("authorization", header_value(&good_bearer)), ("x-api-key", header_value(SERVER_KEY))],
+            vec![
+                ("authorization", header_value(&good_bearer)),
+                ("x-api-key", header_value(SERVER_KEY)),
+            ],
         ),
         ("a token as a server key", vec![("x-api-key", header_value(&good))]),
         ("an empty server key", vec![("x-api-key", Vec::new())]),
-        ("two server keys", vec![("x-api-key", header_value(SERVER_KEY)), ("x-api-key", header_value(SERVER_KEY))]),
+        (
+            "two server keys",
+            vec![("x-api-key", header_value(SERVER_KEY)), ("x-api-key", header_value(SERVER_KEY))],
+        ),
         ("a long server key", vec![("x-api-key", vec![b'k'; 4096])]),
     ] {
         table.push((name.to_owned(), headers));
@@ -362,7 +454,11 @@ pub fn good_ones(ours: &Issuer) -> Vec<(&'static str, Json, Json)> {
         ("nbf in the past", header.clone(), with(&claims, "nbf", json!(now() - 60))),
         ("exp with a fraction", header.clone(), with(&claims, "exp", json!(exp))),
         ("the longest sub", header.clone(), with(&claims, "sub", "u".repeat(256).into())),
-        ("claims of every type", header, with(&claims, "app_metadata", json!({ "roles": ["a"], "deep": [[1]] }))),
+        (
+            "claims of every type",
+            header,
+            with(&claims, "app_metadata", json!({ "roles": ["a"], "deep": [[1]] })),
+        ),
     ]
 }
 
@@ -372,12 +468,12 @@ fn claims_expire(text: &str) -> i64 {
 
 /// The order of P-256, and of edwards25519 (little endian).
 const P256_ORDER: &[u8] = &[
-    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17,
-    0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+    0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 const ED25519_ORDER: &[u8] = &[
-    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0x10,
+    0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
 fn plus(number: &[u8], other: &[u8]) -> Vec<u8> {

@@ -3,9 +3,9 @@
 use aws_lc_rs::digest;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::config::{Access, SessionKeys};
+use turnout::auth::{Algorithm, AnonymousAccess, Source};
+use turnout::config::{AuthConfig, SessionKeys};
 use turnout::http::StreamLimits;
-use turnout::token::{Algorithm, Source, Unverified};
 
 use super::issuer::pins;
 use super::{Service, flag};
@@ -19,26 +19,44 @@ pub const ROUTES: [&str; 5] = [
     "POST /ofrep/v1/evaluate/flags",
 ];
 
-/// A service that believes one issuer and one server, and opens `realtime-v2` for verified addresses of the segment `internal`.
-pub struct Guarded {
+/// A service that believes one issuer and one server, and opens `realtime-v2` for verified
+/// addresses of the segment `internal`.
+pub struct ProtectedEndpoint {
     pub service: Service,
     pub home: TempDir,
 }
 
-impl Guarded {
-    pub async fn start(keys: &str, algorithm: Algorithm, unverified: Unverified) -> Guarded {
-        Guarded::start_streaming(keys, algorithm, unverified, StreamLimits::default()).await
+impl ProtectedEndpoint {
+    pub async fn start(
+        keys: &str,
+        algorithm: Algorithm,
+        unverified: AnonymousAccess,
+    ) -> ProtectedEndpoint {
+        ProtectedEndpoint::start_streaming(keys, algorithm, unverified, StreamLimits::default())
+            .await
     }
 
-    pub async fn start_streaming(keys: &str, algorithm: Algorithm, unverified: Unverified, streams: StreamLimits) -> Guarded {
+    pub async fn start_streaming(
+        keys: &str,
+        algorithm: Algorithm,
+        unverified: AnonymousAccess,
+        streams: StreamLimits,
+    ) -> ProtectedEndpoint {
         let home = TempDir::new().unwrap();
         std::fs::write(home.path().join("keys"), keys).unwrap();
-        std::fs::write(home.path().join("servers"), format!("# one server\nshop {}\n", sha256(SERVER_KEY))).unwrap();
-        let access = Access {
-            session_keys: Some(SessionKeys { source: Source::File(home.path().join("keys")), pins: pins(algorithm) }),
+        std::fs::write(
+            home.path().join("servers"),
+            format!("# one server\nshop {}\n", sha256(SERVER_KEY)),
+        )
+        .unwrap();
+        let access = AuthConfig {
+            session_keys: Some(SessionKeys {
+                source: Source::File(home.path().join("keys")),
+                pins: pins(algorithm),
+            }),
             server_keys: Some(Source::File(home.path().join("servers"))),
             unverified,
-            ..Access::default()
+            ..AuthConfig::default()
         };
         let internal = "version: 1\nsegment: internal\nemails: [ops@example.com]\n";
         let a = flag(
@@ -49,12 +67,18 @@ impl Guarded {
         );
         let files = [("a.yaml", &*a), ("segments/internal.yaml", internal)];
         let service = Service::start_streaming_guarded(&files, streams, access).await;
-        Guarded { service, home }
+        ProtectedEndpoint { service, home }
     }
 
-    pub async fn ask(&self, route: &str, headers: &[(&str, &[u8])], body: Json) -> reqwest::Response {
+    pub async fn ask(
+        &self,
+        route: &str,
+        headers: &[(&str, &[u8])],
+        body: Json,
+    ) -> reqwest::Response {
         let (method, path) = route.split_once(' ').unwrap();
-        let mut request = self.service.client.request(method.parse().unwrap(), self.service.url(path));
+        let mut request =
+            self.service.client.request(method.parse().unwrap(), self.service.url(path));
         if method == "POST" {
             let body = if path.starts_with("/ofrep") { in_ofrep(body) } else { body };
             request = request.body(body.to_string());
@@ -67,11 +91,18 @@ impl Guarded {
     }
 
     pub async fn strategy(&self, credential: Option<(&str, &str)>, body: Json) -> String {
-        let headers: Vec<(&str, &[u8])> = credential.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let headers: Vec<(&str, &[u8])> =
+            credential.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
         let answer = self.ask("POST /v1/strategy/a", &headers, body.clone()).await;
-        let strategy = answer.json::<Json>().await.unwrap()["strategy"].as_str().unwrap_or("none").to_owned();
+        let strategy =
+            answer.json::<Json>().await.unwrap()["strategy"].as_str().unwrap_or("none").to_owned();
         // One evaluator: the other routes say the same.
-        let ofrep = self.ask("POST /ofrep/v1/evaluate/flags", &headers, body.clone()).await.json::<Json>().await.unwrap();
+        let ofrep = self
+            .ask("POST /ofrep/v1/evaluate/flags", &headers, body.clone())
+            .await
+            .json::<Json>()
+            .await
+            .unwrap();
         assert_eq!(ofrep["flags"][0]["value"].as_str().unwrap_or("none"), strategy, "{body}");
         let all = self.ask("POST /v1/strategy", &headers, body).await.json::<Json>().await.unwrap();
         assert_eq!(all["flags"][0]["strategy"].as_str().unwrap_or("none"), strategy);
@@ -89,5 +120,9 @@ fn in_ofrep(body: Json) -> Json {
 }
 
 pub fn sha256(text: &str) -> String {
-    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::digest(&digest::SHA256, text.as_bytes())
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -6,14 +6,14 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair,
-    RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256,
+    RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
 };
 use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value as Json, json};
-use turnout::token::{Algorithm, Pins};
+use turnout::auth::{Algorithm, ExpectedClaims};
 
 pub const ISSUER: &str = "https://issuer.example.com/";
 pub const AUDIENCE: &str = "turnout";
@@ -45,8 +45,8 @@ pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-pub fn pins(algorithm: Algorithm) -> Pins {
-    Pins { algorithm, issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() }
+pub fn pins(algorithm: Algorithm) -> ExpectedClaims {
+    ExpectedClaims { algorithm, issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() }
 }
 
 /// Claims that hold for an hour.
@@ -66,28 +66,42 @@ impl Issuer {
             Algorithm::Rs256 => {
                 let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
                 let components = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-                let jwk = json!({ "kty": "RSA", "n": base64(components.n), "e": base64(components.e) });
-                let der = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der>::as_der(pair.public_key()).unwrap().as_ref().to_vec();
+                let jwk =
+                    json!({ "kty": "RSA", "n": base64(components.n), "e": base64(components.e) });
+                let der = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der>::as_der(pair.public_key())
+                    .unwrap()
+                    .as_ref()
+                    .to_vec();
                 (Signer::Rsa(pair), jwk, der)
             }
             Algorithm::Es256 => {
                 let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
                 let point = pair.public_key().as_ref();
                 let jwk = json!({ "kty": "EC", "crv": "P-256", "x": base64(&point[1..33]), "y": base64(&point[33..]) });
-                let der = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der>::as_der(pair.public_key()).unwrap().as_ref().to_vec();
+                let der = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der>::as_der(pair.public_key())
+                    .unwrap()
+                    .as_ref()
+                    .to_vec();
                 (Signer::Ec(pair), jwk, der)
             }
             Algorithm::EdDsa => {
                 let pair = Ed25519KeyPair::generate().unwrap();
                 let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": base64(pair.public_key().as_ref()) });
-                let der = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der>::as_der(pair.public_key()).unwrap().as_ref().to_vec();
+                let der = AsDer::<aws_lc_rs::encoding::PublicKeyX509Der>::as_der(pair.public_key())
+                    .unwrap()
+                    .as_ref()
+                    .to_vec();
                 (Signer::Ed(pair), jwk, der)
             }
         };
         jwk["kid"] = key_id.into();
         jwk["alg"] = algorithm.as_str().into();
-        let wrapped: Vec<u8> = STANDARD.encode(&der).into_bytes().chunks(64).collect::<Vec<_>>().join(&b'\n');
-        let pem = format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", String::from_utf8(wrapped).unwrap());
+        let wrapped: Vec<u8> =
+            STANDARD.encode(&der).into_bytes().chunks(64).collect::<Vec<_>>().join(&b'\n');
+        let pem = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            String::from_utf8(wrapped).unwrap()
+        );
         let public_forms = vec![
             pem.clone().into_bytes(),
             pem.trim_end().as_bytes().to_vec(),
@@ -131,21 +145,26 @@ impl Issuer {
     pub fn signature(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.signer {
-            Signer::Hmac(secret) => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec(),
+            Signer::Hmac(secret) => {
+                hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), message).as_ref().to_vec()
+            }
             Signer::Rsa(pair) => self.rsa(pair, &RSA_PKCS1_SHA256, message),
             Signer::Ec(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
             Signer::Ed(pair) => pair.sign(message).as_ref().to_vec(),
         }
     }
 
-    /// A true signature by the same key, in a way of the same family that is not the pinned one; none where there is no other.
+    /// A true signature by the same key, in a way of the same family that is not the pinned one;
+    /// none where there is no other.
     pub fn sibling(&self, name: &str, message: &[u8]) -> Vec<u8> {
         use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256};
         match (&self.signer, name) {
             (Signer::Hmac(secret), "HS384") => {
                 hmac::sign(&hmac::Key::new(hmac::HMAC_SHA384, secret), message).as_ref().to_vec()
             }
-            (Signer::Hmac(secret), _) => hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, secret), message).as_ref().to_vec(),
+            (Signer::Hmac(secret), _) => {
+                hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, secret), message).as_ref().to_vec()
+            }
             (Signer::Rsa(pair), "RS384") => self.rsa(pair, &RSA_PKCS1_SHA384, message),
             (Signer::Rsa(pair), "PS256") => self.rsa(pair, &RSA_PSS_SHA256, message),
             (Signer::Rsa(pair), _) => self.rsa(pair, &RSA_PKCS1_SHA512, message),

@@ -22,13 +22,13 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::app::{App, Step};
+use turnout::app::{App, StartupPhase};
 use turnout::clock::Clock;
-use turnout::config::{Access, Config};
+use turnout::config::{AuthConfig, Config};
 use turnout::flag::ServerAuth;
 use turnout::http::{Limits, StreamLimits};
 use turnout::public_path::PublicPath;
-use turnout::webhook::Hook;
+use turnout::webhook::WebhookConfig;
 
 /// A running service over a folder of its own.
 pub struct Service {
@@ -45,27 +45,33 @@ impl Service {
         Service::start_with(files, ServerAuth::Off, &[]).await
     }
 
-    pub async fn start_with(files: &[(&str, &str)], server_auth: ServerAuth, internal: &[&str]) -> Service {
+    pub async fn start_with(
+        files: &[(&str, &str)],
+        server_auth: ServerAuth,
+        internal: &[&str],
+    ) -> Service {
         let (home, flags) = folder(files);
-        Service::over(home, flags, server_auth, internal, Access::default(), Limits::default()).await
+        Service::over(home, flags, server_auth, internal, AuthConfig::default(), Limits::default())
+            .await
     }
 
     /// A service that knows credentials.
-    pub async fn start_guarded(files: &[(&str, &str)], access: Access) -> Service {
+    pub async fn start_guarded(files: &[(&str, &str)], access: AuthConfig) -> Service {
         let (home, flags) = folder(files);
         Service::over(home, flags, ServerAuth::Off, &[], access, Limits::default()).await
     }
 
     pub async fn start_limited(files: &[(&str, &str)], limits: Limits) -> Service {
         let (home, flags) = folder(files);
-        Service::over(home, flags, ServerAuth::Off, &[], Access::default(), limits).await
+        Service::over(home, flags, ServerAuth::Off, &[], AuthConfig::default(), limits).await
     }
 
     /// A service whose folder is not there yet.
     pub async fn start_without_folder() -> Service {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
-        Service::over(home, flags, ServerAuth::Off, &[], Access::default(), Limits::default()).await
+        Service::over(home, flags, ServerAuth::Off, &[], AuthConfig::default(), Limits::default())
+            .await
     }
 
     async fn over(
@@ -73,11 +79,12 @@ impl Service {
         flags: PathBuf,
         server_auth: ServerAuth,
         internal: &[&str],
-        access: Access,
+        access: AuthConfig,
         limits: Limits,
     ) -> Service {
         let internal_user_ids = internal.iter().map(|id| (*id).to_owned()).collect();
-        let config = Config { flags, internal_user_ids, server_auth, access, limits, ..config(home.path()) };
+        let config =
+            Config { flags, internal_user_ids, server_auth, access, limits, ..config(home.path()) };
         Service::configured(home, config).await
     }
 
@@ -85,8 +92,15 @@ impl Service {
     pub async fn start_by(clock: Clock, files: &[(&str, &str)]) -> Service {
         let (home, flags) = folder(files);
         let config = config(home.path());
-        let app = App::start_by(clock, config.clone(), Step::new("")).await.unwrap();
-        Service { app, data: config.data.clone(), config, flags, client: reqwest::Client::new(), home }
+        let app = App::start_by(clock, config.clone(), StartupPhase::new("")).await.unwrap();
+        Service {
+            app,
+            data: config.data.clone(),
+            config,
+            flags,
+            client: reqwest::Client::new(),
+            home,
+        }
     }
 
     /// A service that a proxy serves below a path.
@@ -97,7 +111,7 @@ impl Service {
     }
 
     /// A service that tells somebody of its changes.
-    pub async fn start_telling(files: &[(&str, &str)], hook: Hook) -> Service {
+    pub async fn start_telling(files: &[(&str, &str)], hook: WebhookConfig) -> Service {
         let (home, _) = folder(files);
         let config = Config { webhook: Some(hook), ..config(home.path()) };
         Service::configured(home, config).await
@@ -117,14 +131,19 @@ impl Service {
 
     /// A service that has room for no stream.
     pub async fn start_crowded(files: &[(&str, &str)]) -> Service {
-        Service::start_streaming(files, StreamLimits { streams: 0, ..StreamLimits::default() }).await
+        Service::start_streaming(files, StreamLimits { streams: 0, ..StreamLimits::default() })
+            .await
     }
 
     pub async fn start_streaming(files: &[(&str, &str)], streams: StreamLimits) -> Service {
-        Service::start_streaming_guarded(files, streams, Access::default()).await
+        Service::start_streaming_guarded(files, streams, AuthConfig::default()).await
     }
 
-    pub async fn start_streaming_guarded(files: &[(&str, &str)], streams: StreamLimits, access: Access) -> Service {
+    pub async fn start_streaming_guarded(
+        files: &[(&str, &str)],
+        streams: StreamLimits,
+        access: AuthConfig,
+    ) -> Service {
         let (home, _) = folder(files);
         let config = Config { streams, access, ..config(home.path()) };
         Service::configured(home, config).await
@@ -147,13 +166,15 @@ impl Service {
 
     /// Starts it anew and believes the database it finds.
     pub async fn accept_database(&mut self) {
-        self.app = App::start(Config { accept_database: true, ..self.config.clone() }).await.unwrap();
+        self.app =
+            App::start(Config { accept_database: true, ..self.config.clone() }).await.unwrap();
     }
 
     /// Something must stand where the service was: one that knows nothing.
     async fn end(&mut self, in_order: bool) {
         let nowhere = self.home.path().join(format!("nowhere-{}", self.app.address().port()));
-        let config = Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
+        let config =
+            Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
         let app = std::mem::replace(&mut self.app, App::start(config).await.unwrap());
         match in_order {
             true => app.stop().await,
@@ -180,7 +201,13 @@ impl Service {
 
     /// An order as an operator gives it.
     pub async fn order(&self, path: &str, body: Json) -> reqwest::Response {
-        self.client.post(self.admin_url(path)).bearer_auth(self.token()).body(body.to_string()).send().await.unwrap()
+        self.client
+            .post(self.admin_url(path))
+            .bearer_auth(self.token())
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap()
     }
 
     pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> reqwest::Response {
@@ -189,7 +216,9 @@ impl Service {
 
     /// The strategy document of one user.
     pub async fn ask(&self, flag: &str, user: &str) -> Json {
-        let response = self.post(&format!("/v1/strategy/{flag}"), json!({ "targetingKey": user }).to_string()).await;
+        let response = self
+            .post(&format!("/v1/strategy/{flag}"), json!({ "targetingKey": user }).to_string())
+            .await;
         response.json().await.unwrap()
     }
 
@@ -205,13 +234,17 @@ impl Service {
     pub async fn reach(&self, revision: u64) {
         let mut positions = self.app.coordinator().live().positions();
         let reached = positions.wait_for(|position| position.revision >= revision);
-        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("revision {revision} never came")).unwrap();
+        tokio::time::timeout(PATIENCE, reached)
+            .await
+            .unwrap_or_else(|_| panic!("revision {revision} never came"))
+            .unwrap();
     }
 
     /// Waits until the probe counts this many problems.
     pub async fn reach_problems(&self, wanted: impl Fn(u64) -> bool) {
         wait_until("the expected number of problems", async || {
-            let ready: Json = self.client.get(self.url("/readyz")).send().await.unwrap().json().await.unwrap();
+            let ready: Json =
+                self.client.get(self.url("/readyz")).send().await.unwrap().json().await.unwrap();
             wanted(ready["problems"].as_u64().unwrap())
         })
         .await;
@@ -230,7 +263,7 @@ pub fn config(home: &Path) -> Config {
         public_path: PublicPath::default(),
         internal_user_ids: Vec::new(),
         server_auth: ServerAuth::Off,
-        access: Access::default(),
+        access: AuthConfig::default(),
         limits: Limits::default(),
         streams: StreamLimits::default(),
         webhook: None,
@@ -265,7 +298,9 @@ pub fn rounds() -> usize {
 
 /// A minimal flag with some lines more.
 pub fn flag(key: &str, more: &str) -> String {
-    format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n")
+    format!(
+        "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n"
+    )
 }
 
 /// How people and programs save files.

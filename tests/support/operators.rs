@@ -27,27 +27,40 @@ impl Service {
     /// A token that was good once.
     pub async fn expired_token(&self, role: &str) -> Token {
         let token = self.make_token("gone", role, json!({ "expiresAfterMs": 1 })).await;
-        wait_until("the token's end", async || self.call(Method::GET, "/v1/status", Some(&token.secret)).await.status() == 401)
-            .await;
+        wait_until("the token's end", async || {
+            self.call(Method::GET, "/v1/status", Some(&token.secret)).await.status() == 401
+        })
+        .await;
         token
     }
 
     pub async fn revoked_token(&self, role: &str) -> Token {
         let token = self.make_token("taken-back", role, json!({})).await;
-        assert_eq!(self.order(&format!("/v1/tokens/{}/revoke", token.id), json!({})).await.status(), 200);
+        assert_eq!(
+            self.order(&format!("/v1/tokens/{}/revoke", token.id), json!({})).await.status(),
+            200
+        );
         token
     }
 
     /// A call of the admin listener, without a body.
     pub async fn call(&self, method: Method, path: &str, secret: Option<&str>) -> Response {
         let request = self.client.request(method, self.admin_url(path));
-        let request = secret.into_iter().fold(request, |request, secret| request.bearer_auth(secret));
+        let request =
+            secret.into_iter().fold(request, |request, secret| request.bearer_auth(secret));
         request.send().await.unwrap()
     }
 
     /// An order by the holder of a token; its status and its answer.
     pub async fn order_as(&self, secret: &str, path: &str, body: Json) -> (u16, Json) {
-        let sent = self.client.post(self.admin_url(path)).bearer_auth(secret).body(body.to_string()).send().await.unwrap();
+        let sent = self
+            .client
+            .post(self.admin_url(path))
+            .bearer_auth(secret)
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
         (sent.status().as_u16(), sent.json().await.unwrap())
     }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 use super::{PATIENCE, wait_until};
 
@@ -24,7 +24,9 @@ pub struct Program {
 pub fn home(files: &[(&str, &str)]) -> TempDir {
     let home = TempDir::new().unwrap();
     fs::create_dir(home.path().join("flags")).unwrap();
-    files.iter().for_each(|(name, text)| fs::write(home.path().join("flags").join(name), text).unwrap());
+    files
+        .iter()
+        .for_each(|(name, text)| fs::write(home.path().join("flags").join(name), text).unwrap());
     home
 }
 
@@ -40,12 +42,22 @@ impl Program {
     /// Starts it with an end of a pipe that the test reads or does not.
     pub fn start_unread(home: TempDir, settings: &[(&str, &str)], stderr: PipeWriter) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+        for (name, _) in std::env::vars()
+            .filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS")
+        {
             command.env_remove(name);
         }
         command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
-        command.arg("--flags").arg(home.path().join("flags")).arg("--data").arg(home.path().join("data"));
-        command.envs(settings.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
+        command
+            .arg("--flags")
+            .arg(home.path().join("flags"))
+            .arg("--data")
+            .arg(home.path().join("data"));
+        command
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(stderr);
         let child = command.spawn().unwrap();
         // A program that hangs fails its test.
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
@@ -97,7 +109,13 @@ impl Program {
 
     pub async fn strategy(&self, flag: &str, user: &str) -> String {
         let body = json!({ "targetingKey": user }).to_string();
-        let answer = self.client.post(self.url(&format!("/v1/strategy/{flag}"))).body(body).send().await.unwrap();
+        let answer = self
+            .client
+            .post(self.url(&format!("/v1/strategy/{flag}")))
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         answer.json::<Json>().await.unwrap()["strategy"].as_str().unwrap().to_owned()
     }
 
@@ -107,11 +125,20 @@ impl Program {
 
     /// An order of the local admin.
     pub async fn order(&self, path: &str, body: Json) -> reqwest::Response {
-        self.client.post(self.admin_url(path)).bearer_auth(self.token()).body(body.to_string()).send().await.unwrap()
+        self.client
+            .post(self.admin_url(path))
+            .bearer_auth(self.token())
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap()
     }
 
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status()
+            .unwrap();
         assert!(sent.success());
     }
 

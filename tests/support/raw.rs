@@ -25,13 +25,24 @@ impl Raw {
     }
 
     pub async fn to(address: SocketAddr) -> Raw {
-        Raw { stream: TcpStream::connect(address).await.unwrap(), buffer: Vec::new(), asks_for_heads: false }
+        Raw {
+            stream: TcpStream::connect(address).await.unwrap(),
+            buffer: Vec::new(),
+            asks_for_heads: false,
+        }
     }
 
-    /// Sends the head of a request with a body of `length` bytes, and returns once the server waits for the body: it has judged the head.
-    pub async fn that_sent_its_head(address: SocketAddr, request: &str, headers: &[(&str, &str)], length: usize) -> Raw {
+    /// Sends the head of a request with a body of `length` bytes, and returns once the server waits
+    /// for the body: it has judged the head.
+    pub async fn that_sent_its_head(
+        address: SocketAddr,
+        request: &str,
+        headers: &[(&str, &str)],
+        length: usize,
+    ) -> Raw {
         let mut raw = Raw::to(address).await;
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers: String =
+            headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let head = format!(
             "{request} HTTP/1.1\r\nhost: {address}\r\n{headers}content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
         );
@@ -49,7 +60,10 @@ impl Raw {
         let questions = GET.repeat(1000);
         while tokio::time::timeout(GIVEN_UP, stream.writable()).await.is_ok() {
             // The server may have had enough of it first.
-            if stream.try_write(questions.as_bytes()).is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+            if stream
+                .try_write(questions.as_bytes())
+                .is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock)
+            {
                 break;
             }
         }
@@ -71,17 +85,24 @@ impl Raw {
         }
     }
 
-    /// The status of the next answer with its code, if it has one; none when the server has hung up.
+    /// The status of the next answer with its code, if it has one; none when the server has hung
+    /// up.
     pub async fn answer(&mut self) -> Option<String> {
         loop {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
             if let Some((head, rest)) = text.split_once("\r\n\r\n") {
                 let status: u16 = head.split(' ').nth(1).unwrap().parse().unwrap();
                 let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-                let length: usize = length.filter(|_| !self.asks_for_heads).map_or(0, |length| length.parse().unwrap());
+                let length: usize = length
+                    .filter(|_| !self.asks_for_heads)
+                    .map_or(0, |length| length.parse().unwrap());
                 if rest.len() >= length {
-                    let code = ["\"code\":\"", "\"errorCode\":\""].iter().find_map(|name| rest[..length].split(name).nth(1));
-                    let code = code.map_or(String::new(), |rest| format!(" {}", rest.split('"').next().unwrap()));
+                    let code = ["\"code\":\"", "\"errorCode\":\""]
+                        .iter()
+                        .find_map(|name| rest[..length].split(name).nth(1));
+                    let code = code.map_or(String::new(), |rest| {
+                        format!(" {}", rest.split('"').next().unwrap())
+                    });
                     self.buffer.drain(..head.len() + 4 + length);
                     return Some(format!("{status}{code}"));
                 }

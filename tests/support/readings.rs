@@ -17,7 +17,8 @@ pub struct Hanging {
 }
 
 impl Service {
-    /// Has so many readings of a source hang, asked for with the data folder's own credential; those that work by now are there already.
+    /// Has so many readings of a source hang, asked for with the data folder's own credential;
+    /// those that work by now are there already.
     pub async fn hang_readings(&self, source: Source, count: usize) -> Hanging {
         let readings = self.app.readings();
         let (before, working) = (readings.begun(), count.min(AT_ONCE));

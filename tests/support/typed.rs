@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 use super::announced;
 
@@ -59,7 +59,8 @@ impl Server {
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let Addresses { public, admin } = announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
+        let Addresses { public, admin } =
+            announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
         Server { child, public, admin, home }
     }
 
@@ -71,7 +72,9 @@ impl Server {
     /// A verb that knows where this server is.
     pub fn command(&self, line: &str) -> Command {
         let mut command = turnout();
-        command.env("TURNOUT_SERVER", &self.admin).env("TURNOUT_DATA", self.home.path().join("data"));
+        command
+            .env("TURNOUT_SERVER", &self.admin)
+            .env("TURNOUT_DATA", self.home.path().join("data"));
         command.env("TURNOUT_URL", &self.public).args(words(line));
         command
     }
@@ -82,13 +85,18 @@ impl Server {
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{line}: {error} in {stdout}"))
     }
 
-    /// A row: what is typed, the exit code, what stands on stdout (nothing, if empty), what on stderr.
+    /// A row: what is typed, the exit code, what stands on stdout (nothing, if empty), what on
+    /// stderr.
     #[track_caller]
     pub fn check(&self, (line, exit, on_stdout, on_stderr): Row) {
         let (ended, stdout, stderr) = self.run(line);
         assert_eq!(ended, exit, "turnout {line}\n{stdout}{stderr}");
         assert_eq!(stdout.is_empty(), on_stdout.is_empty(), "turnout {line}\n{stdout}{stderr}");
-        for (wanted, text) in on_stdout.iter().map(|wanted| (wanted, &stdout)).chain(on_stderr.iter().map(|w| (w, &stderr))) {
+        for (wanted, text) in on_stdout
+            .iter()
+            .map(|wanted| (wanted, &stdout))
+            .chain(on_stderr.iter().map(|w| (w, &stderr)))
+        {
             assert!(text.contains(wanted), "turnout {line}: no `{wanted}` in\n{stdout}{stderr}");
         }
     }
@@ -98,7 +106,9 @@ pub type Row<'a> = (&'a str, i32, &'a [&'a str], &'a [&'a str]);
 
 pub fn turnout() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+    for (name, _) in std::env::vars()
+        .filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS")
+    {
         command.env_remove(name);
     }
     command.stdin(Stdio::null());

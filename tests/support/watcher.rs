@@ -28,23 +28,38 @@ impl Event {
 
     /// The strategy of its document.
     pub fn strategy(&self) -> &str {
-        self.data["document"]["strategy"].as_str().unwrap_or_else(|| panic!("no document: {self:?}"))
+        self.data["document"]["strategy"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no document: {self:?}"))
     }
 }
 
 impl Watcher {
     pub async fn open(service: &Service, path: &str, body: &str) -> Watcher {
-        let response = service.client.post(service.url(path)).body(body.to_owned()).send().await.unwrap();
+        let response =
+            service.client.post(service.url(path)).body(body.to_owned()).send().await.unwrap();
         Watcher::of(response)
     }
 
     pub async fn open_as(service: &Service, path: &str, token: &str) -> Watcher {
-        Watcher::of(service.client.request(Method::GET, service.url(path)).bearer_auth(token).send().await.unwrap())
+        Watcher::of(
+            service
+                .client
+                .request(Method::GET, service.url(path))
+                .bearer_auth(token)
+                .send()
+                .await
+                .unwrap(),
+        )
     }
 
     /// Anybody, asked for by a server.
     pub async fn open_as_server(service: &Service, path: &str, key: &str) -> Watcher {
-        let asked = service.client.post(service.url(path)).bearer_auth(key).body(r#"{"targetingKey":"u-1"}"#);
+        let asked = service
+            .client
+            .post(service.url(path))
+            .bearer_auth(key)
+            .body(r#"{"targetingKey":"u-1"}"#);
         Watcher::of(asked.send().await.unwrap())
     }
 
@@ -79,8 +94,13 @@ impl Watcher {
     pub async fn maybe_next(&mut self) -> Option<Event> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
-                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-                let (id, retry) = (field("id").map(str::to_owned), field("retry").map(|retry| retry.parse().unwrap()));
+                let field = |name: &str| {
+                    event.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+                };
+                let (id, retry) = (
+                    field("id").map(str::to_owned),
+                    field("retry").map(|retry| retry.parse().unwrap()),
+                );
                 let data = field("data").map(|data| serde_json::from_str(data).unwrap());
                 self.text = rest.to_owned();
                 match data {
@@ -88,7 +108,11 @@ impl Watcher {
                     None => continue,
                 }
             }
-            let piece = timeout(PATIENCE, self.response.chunk()).await.expect("an event never came").ok().flatten()?;
+            let piece = timeout(PATIENCE, self.response.chunk())
+                .await
+                .expect("an event never came")
+                .ok()
+                .flatten()?;
             self.text.push_str(std::str::from_utf8(&piece).unwrap());
         }
     }

@@ -1,24 +1,28 @@
-//! What a client does when its document is another (docs/HTTP.md): leaving realtime is never delayed; entering it, and the first poll after
-//! it, are spread over a while, so that not all come at once.
+//! What a client does when its document is another (docs/HTTP.md): leaving realtime is never
+//! delayed; entering it, and the first poll after it, are spread over a while, so that not all come
+//! at once.
 
 use serde_json::Value as Json;
 
-use crate::cli::remote::word;
+use crate::cli::remote::text_of;
 
 /// In words, from the document before, if there was any, and the one that holds now.
 pub fn advice(before: Option<&Json>, now: &Json) -> String {
-    let was = before.map(|before| word(&before["strategy"]));
+    let was = before.map(|before| text_of(&before["strategy"]));
     let enters = || format!("enter realtime within {} ms by chance", now["enterSpreadMs"]);
     let polls = |within: &Json| format!("first poll within {within} ms");
-    match (was.as_deref(), &*word(&now["strategy"])) {
+    match (was.as_deref(), &*text_of(&now["strategy"])) {
         (Some(was), is) if was == is => goes_on(before, now),
         (Some("realtime-v2"), "disabled") => "leave realtime at once; no live updates".to_owned(),
         (Some(_), "disabled") => "stop polling; no live updates".to_owned(),
         (None, "disabled") => "no live updates".to_owned(),
         (Some("disabled"), "realtime-v2") | (None, "realtime-v2") => enters(),
         (Some(_), "realtime-v2") => format!("poll on; {}", enters()),
-        (Some("realtime-v2"), _) => format!("leave realtime at once; {}", polls(&now["enterSpreadMs"])),
-        // Whatever else it is, a client polls; those that were told together do not all come together.
+        (Some("realtime-v2"), _) => {
+            format!("leave realtime at once; {}", polls(&now["enterSpreadMs"]))
+        }
+        // Whatever else it is, a client polls; those that were told together do not all come
+        // together.
         (Some(_), _) => polls(&now["enterSpreadMs"]),
         (None, _) => polls(&now["polling"]["startMs"]),
     }
@@ -26,7 +30,8 @@ pub fn advice(before: Option<&Json>, now: &Json) -> String {
 
 fn goes_on(before: Option<&Json>, now: &Json) -> String {
     let terms = |document: &Json| {
-        ["polling", "realtime", "validForMs", "staleIfErrorMs", "enterSpreadMs"].map(|term| document[term].clone())
+        ["polling", "realtime", "validForMs", "staleIfErrorMs", "enterSpreadMs"]
+            .map(|term| document[term].clone())
     };
     match before.is_some_and(|before| terms(before) != terms(now)) {
         true => "go on, by the new terms".to_owned(),

@@ -1,8 +1,8 @@
-//! Follows what holds for one user: by a stream, and by asking as long as there is none. It comes back by itself, and never ends but by its
-//! reader.
+//! Follows what holds for one user: by a stream, and by asking as long as there is none. It comes
+//! back by itself, and never ends but by its reader.
 //!
-//! What was answered once holds until something else is answered. Only what cannot be mended by waiting, found at the very first question,
-//! ends it.
+//! What was answered once holds until something else is answered. Only what cannot be mended by
+//! waiting, found at the very first question, ends it.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep};
 
 use super::advice::advice;
-use super::asker::{Answer, Asker, Refused};
-use super::stream::{self, Back, Ended, by_chance};
-use crate::cli::call::Fault;
-use crate::cli::remote::word;
-use crate::cli::{Exit, printed, talk, time};
+use super::client::{AskError, StrategyAnswer, StrategyClient};
+use super::stream::{self, Back, Ended, jitter};
+use crate::cli::http_client::CliError;
+use crate::cli::remote::text_of;
+use crate::cli::{Exit, print_note, printed, time};
 use crate::clock;
 
 /// How long a document is valid that does not say.
@@ -33,7 +33,7 @@ pub fn at_most_a_day(ms: u64) -> Duration {
 /// Nobody reads any more, or there is no use in going on.
 pub enum Gone {
     Reader,
-    Hopeless(Fault),
+    Hopeless(CliError),
 }
 
 /// How a change was learned of.
@@ -44,10 +44,10 @@ pub enum Source {
 }
 
 /// A client of one flag.
-pub struct Follower<'a> {
-    asker: &'a Asker,
+pub struct StrategyFollower<'a> {
+    asker: &'a StrategyClient,
     json: bool,
-    held: Option<Answer>,
+    held: Option<StrategyAnswer>,
     /// When it was last known that this holds.
     known_at: Instant,
     /// How often in a row there was no stream.
@@ -56,13 +56,21 @@ pub struct Follower<'a> {
     said: String,
 }
 
-impl<'a> Follower<'a> {
-    pub fn new(asker: &'a Asker, json: bool) -> Follower<'a> {
-        Follower { asker, json, held: None, known_at: Instant::now(), failures: 0, retry: RETRY, said: String::new() }
+impl<'a> StrategyFollower<'a> {
+    pub fn new(asker: &'a StrategyClient, json: bool) -> StrategyFollower<'a> {
+        StrategyFollower {
+            asker,
+            json,
+            held: None,
+            known_at: Instant::now(),
+            failures: 0,
+            retry: RETRY,
+            said: String::new(),
+        }
     }
 
     /// Until nobody reads what it prints.
-    pub async fn run(mut self) -> Result<(), Fault> {
+    pub async fn run(mut self) -> Result<(), CliError> {
         loop {
             match self.turn().await {
                 Ok(()) => {}
@@ -77,16 +85,21 @@ impl<'a> Follower<'a> {
         let (what, why, pause) = match self.asker.open().await {
             Ok(response) => {
                 self.failures = 0;
-                self.say(&format!("watching {} at {}; Ctrl-C ends it", self.asker.flag, self.asker.url));
+                self.say(&format!(
+                    "watching {} at {}; Ctrl-C ends it",
+                    self.asker.flag, self.asker.url
+                ));
                 let Ended { why, back_in } = stream::read(self, response).await?;
                 (String::new(), why, self.pause(back_in))
             }
-            Err(Refused { fault, retry_after }) => {
+            Err(AskError { fault, retry_after }) => {
                 self.failures = self.failures.saturating_add(1);
                 self.is_hopeful(&fault)?;
                 let back = match (retry_after, fault.exit) {
                     // Whole seconds, which many were told.
-                    (Some(after), _) => Back::After(after.min(DAY) + by_chance(Duration::from_secs(1))),
+                    (Some(after), _) => {
+                        Back::After(after.min(DAY) + jitter(Duration::from_secs(1)))
+                    }
                     (None, Exit::Failed) => Back::About(None),
                     // Waiting mends it seldom, so it is asked no more often than for news.
                     (None, _) => Back::After(self.valid_for()),
@@ -98,7 +111,10 @@ impl<'a> Follower<'a> {
         let what = if what.is_empty() { why.clone() } else { what };
         if self.said != what {
             let every = self.valid_for().as_secs_f64();
-            talk(&format!("{why}; asking every {every} s, and for a stream again in {:.1} s", pause.as_secs_f64()));
+            print_note(&format!(
+                "{why}; asking every {every} s, and for a stream again in {:.1} s",
+                pause.as_secs_f64()
+            ));
             self.said = what;
         }
         self.poll_for(pause).await
@@ -115,16 +131,16 @@ impl<'a> Follower<'a> {
                 return Ok(());
             }
             sleep(due.saturating_duration_since(Instant::now())).await;
-            self.heal().await?;
+            self.resync().await?;
             asked_at = Some(Instant::now());
         }
     }
 
     /// Asks what holds now; whether that was answered.
-    pub async fn heal(&mut self) -> Result<bool, Gone> {
+    pub async fn resync(&mut self) -> Result<bool, Gone> {
         match self.asker.ask().await {
             Ok(answer) => self.take(answer, Source::Asking).map(|()| true),
-            Err(Refused { fault, .. }) => {
+            Err(AskError { fault, .. }) => {
                 self.is_hopeful(&fault)?;
                 self.say(&fault.message);
                 Ok(false)
@@ -133,7 +149,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Takes what holds now, and shows it if it is another than before.
-    pub fn take(&mut self, answer: Answer, source: Source) -> Result<(), Gone> {
+    pub fn take(&mut self, answer: StrategyAnswer, source: Source) -> Result<(), Gone> {
         self.known_at = Instant::now();
         if self.still_holds(&json!(answer.etag)) {
             return Ok(());
@@ -152,20 +168,25 @@ impl<'a> Follower<'a> {
         same
     }
 
-    pub fn asker(&self) -> &'a Asker {
+    pub fn asker(&self) -> &'a StrategyClient {
         self.asker
     }
 
     /// How long what is held needs no other proof.
     pub fn valid_for(&self) -> Duration {
-        let ms = self.held.as_ref().and_then(|held| held.document["validForMs"].as_u64()).filter(|ms| *ms > 0);
+        let ms = self
+            .held
+            .as_ref()
+            .and_then(|held| held.document["validForMs"].as_u64())
+            .filter(|ms| *ms > 0);
         ms.map_or(VALID_FOR, at_most_a_day)
     }
 
-    fn shown(&self, answer: &Answer, source: Source) -> String {
-        let Answer { document, etag, position } = answer;
+    fn shown(&self, answer: &StrategyAnswer, source: Source) -> String {
+        let StrategyAnswer { document, etag, position } = answer;
         let does = advice(self.held.as_ref().map(|held| &held.document), document);
-        let (strategy, rule, now) = (word(&document["strategy"]), word(&document["rule"]), clock::wall_ms());
+        let (strategy, rule, now) =
+            (text_of(&document["strategy"]), text_of(&document["rule"]), clock::wall_ms());
         if self.json {
             let by = match source {
                 Source::Stream => "stream",
@@ -178,18 +199,22 @@ impl<'a> Follower<'a> {
             return format!("{told}\n");
         }
         let by = if source == Source::Asking { " (by asking)" } else { "" };
-        format!("{}  {position:<5}  {strategy:<11}  rule {rule:<8}  {does}{by}\n", time::to_the_millisecond(now))
+        format!(
+            "{}  {position:<5}  {strategy:<11}  rule {rule:<8}  {does}{by}\n",
+            time::to_the_millisecond(now)
+        )
     }
 
     /// Whether waiting may mend it; what once worked may work again.
-    fn is_hopeful(&self, fault: &Fault) -> Result<(), Gone> {
+    fn is_hopeful(&self, fault: &CliError) -> Result<(), Gone> {
         match self.held.is_some() || fault.exit == Exit::Failed {
             true => Ok(()),
             false => Err(Gone::Hopeless(fault.clone())),
         }
     }
 
-    /// How long to wait for the next stream: as it was said, or longer each time, and never all at once.
+    /// How long to wait for the next stream: as it was said, or longer each time, and never all at
+    /// once.
     fn pause(&mut self, back: Back) -> Duration {
         match back {
             Back::After(after) => after.min(DAY),
@@ -197,7 +222,7 @@ impl<'a> Follower<'a> {
                 self.retry = retry.unwrap_or(self.retry).min(DAY);
                 let longer = self.retry * 2_u32.pow(self.failures.saturating_sub(1).min(5));
                 let most = longer.min(LONGEST_RETRY.max(self.retry));
-                most / 2 + by_chance(most)
+                most / 2 + jitter(most)
             }
         }
     }
@@ -205,7 +230,7 @@ impl<'a> Follower<'a> {
     /// Something beside what is printed, once.
     fn say(&mut self, message: &str) {
         if self.said != message {
-            talk(message);
+            print_note(message);
             self.said = message.to_owned();
         }
     }

@@ -1,5 +1,5 @@
-//! `turnout ask`: a small client of the public listener, for people and for tests. It asks once, or follows what holds for one user as a
-//! client of an application would.
+//! `turnout ask`: a small client of the public listener, for people and for tests. It asks once, or
+//! follows what holds for one user as a client of an application would.
 //!
 //! | file | what it decides |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `advice` | what a client does when its document is another |
 
 mod advice;
-mod asker;
+mod client;
 mod follow;
 mod stream;
 
@@ -19,13 +19,13 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::call::{self, Fault, Target};
+use super::http_client::{self, CliError, Target};
 use super::listener::{self, Listener};
-use super::remote::word;
-use super::{Exit, complain, output, print, talk};
+use super::remote::text_of;
+use super::{Exit, output, print, print_error, print_note};
 use crate::flag::FlagKey;
-use asker::Asker;
-use follow::Follower;
+use client::StrategyClient;
+use follow::StrategyFollower;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -54,7 +54,8 @@ pub struct Ask {
     #[arg(long)]
     json: bool,
 
-    /// The public listener of the server to ask; unless said, the one in `addresses.json` of the data folder, or http://127.0.0.1:7070
+    /// The public listener of the server to ask; unless said, the one in `addresses.json` of the
+    /// data folder, or http://127.0.0.1:7070
     #[arg(long, value_name = "URL", env = "TURNOUT_URL")]
     url: Option<String>,
 
@@ -62,23 +63,24 @@ pub struct Ask {
     #[arg(long = "data", value_name = "DIR", env = "TURNOUT_DATA", default_value = "./data")]
     data: PathBuf,
 
-    /// A file with a session token or a server key to ask with (not the token of operators); it is read anew for each question
+    /// A file with a session token or a server key to ask with (not the token of operators); it is
+    /// read anew for each question
     #[arg(long, value_name = "FILE", env = "TURNOUT_BEARER_FILE")]
     bearer_file: Option<PathBuf>,
 }
 
 impl Ask {
     pub fn run(&self) -> Exit {
-        self.try_run().unwrap_or_else(|Fault { exit, message, .. }| {
-            complain(&message);
+        self.try_run().unwrap_or_else(|CliError { exit, message, .. }| {
+            print_error(&message);
             exit
         })
     }
 
-    fn try_run(&self) -> Result<Exit, Fault> {
-        let runtime = call::runtime()?;
+    fn try_run(&self) -> Result<Exit, CliError> {
+        let runtime = http_client::runtime()?;
         let url = listener::url(self.url.as_deref(), &self.data, Listener::Public)?;
-        let asker = Asker {
+        let asker = StrategyClient {
             client: Target::parse(&url)?.client()?,
             url: url.trim_end_matches('/').to_owned(),
             flag: self.flag.clone(),
@@ -91,7 +93,7 @@ impl Ask {
         }
     }
 
-    async fn once(&self, asker: Asker) -> Result<Exit, Fault> {
+    async fn once(&self, asker: StrategyClient) -> Result<Exit, CliError> {
         let told = match asker.ask().await {
             Ok(answer) => answer.document,
             Err(refused) => return Err(asker.with_hint(refused.fault).await),
@@ -99,21 +101,25 @@ impl Ask {
         if self.json {
             print(&format!("{told}\n"));
         } else {
-            print(&format!("{}   rule {}\n", word(&told["strategy"]), word(&told["rule"])));
+            print(&format!("{}   rule {}\n", text_of(&told["strategy"]), text_of(&told["rule"])));
         }
         if told["rule"] == "error" && !self.attributes.is_empty() {
-            talk("an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is no text");
+            print_note(
+                "an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is no text",
+            );
         }
         Ok(Exit::Yes)
     }
 
     /// Until somebody ends it, or nobody reads any more.
-    async fn follow(&self, asker: Asker) -> Result<Exit, Fault> {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-            return Err(Fault::failed("cannot listen for signals"));
+    async fn follow(&self, asker: StrategyClient) -> Result<Exit, CliError> {
+        let (Ok(mut terminate), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return Err(CliError::failed("cannot listen for signals"));
         };
         tokio::select! {
-            ended = Follower::new(&asker, self.json).run() => ended.map(|()| Exit::Yes),
+            ended = StrategyFollower::new(&asker, self.json).run() => ended.map(|()| Exit::Yes),
             _ = terminate.recv() => Ok(Exit::Yes),
             _ = interrupt.recv() => Ok(Exit::Yes),
             () = output::reader_left() => Ok(Exit::Yes),
@@ -130,7 +136,10 @@ impl Ask {
             question.insert("targetingKey".to_owned(), json!(user));
         }
         if !self.attributes.is_empty() {
-            question.insert("attributes".to_owned(), self.attributes.iter().cloned().collect::<Map<_, _>>().into());
+            question.insert(
+                "attributes".to_owned(),
+                self.attributes.iter().cloned().collect::<Map<_, _>>().into(),
+            );
         }
         Some(question.into())
     }

@@ -1,7 +1,8 @@
 //! The life of one stream, from its client's side: what its events mean, and what is acknowledged.
 //!
-//! After every event the client says which position it holds, after a random delay so that not all say it at once; of several events within
-//! the delay, it says the last. What it does not hold it does not acknowledge.
+//! After every event the client says which position it holds, after a random delay so that not all
+//! say it at once; of several events within the delay, it says the last. What it does not hold it
+//! does not acknowledge.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -11,17 +12,18 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::asker::{Acknowledged, Answer, Asker};
-use super::follow::{Follower, Gone, Source, at_most_a_day};
+use super::client::{Acknowledged, StrategyAnswer, StrategyClient};
+use super::follow::{Gone, Source, StrategyFollower, at_most_a_day};
+use crate::auth::random_number;
 use crate::cli::events::{Event, Events};
-use crate::cli::remote::word;
-use crate::token::random_number;
+use crate::cli::remote::text_of;
 
 /// The longest an acknowledgement waits.
 const ACK_WITHIN: Duration = Duration::from_millis(500);
 /// How often one is sent that gets lost.
 const TRIES: usize = 3;
-/// Without any event for this long there is no stream any more, where it was not said how often one comes.
+/// Without any event for this long there is no stream any more, where it was not said how often one
+/// comes.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Why a stream ended, and how long a client is to wait before it comes back, if that was said.
@@ -43,14 +45,20 @@ pub enum Back {
 type Held = Option<(String, String)>;
 
 /// Reads a stream until it ends.
-pub async fn read(follower: &mut Follower<'_>, mut response: Response) -> Result<Ended, Gone> {
+pub async fn read(
+    follower: &mut StrategyFollower<'_>,
+    mut response: Response,
+) -> Result<Ended, Gone> {
     let mut events = Events::default();
     let (held, newest) = watch::channel(None);
     let mut acknowledging = pin!(acknowledge(follower.asker(), newest));
     let (mut name, mut silence) = (String::new(), SILENCE);
     loop {
         let broken = |events: &Events, why: &str| {
-            Ok(Ended { why: why.to_owned(), back_in: Back::About(events.retry_ms().map(at_most_a_day)) })
+            Ok(Ended {
+                why: why.to_owned(),
+                back_in: Back::About(events.retry_ms().map(at_most_a_day)),
+            })
         };
         let piece = tokio::select! {
             piece = timeout(silence, response.chunk()) => piece,
@@ -70,14 +78,16 @@ pub async fn read(follower: &mut Follower<'_>, mut response: Response) -> Result
                 let every = told["heartbeatMs"].as_u64().filter(|ms| *ms > 0).map(at_most_a_day);
                 silence = every.map_or(SILENCE, |every| every * 5 / 2);
             }
-            match &*word(&told["type"]) {
+            match &*text_of(&told["type"]) {
                 "goodbye" => return Ok(goodbye(&told)),
                 "strategy" => follower.take(answer(&told, &event), Source::Stream)?,
                 // What the server says we hold, and what we hold: two things.
-                "heartbeat" if !follower.still_holds(&told["etag"]) => match follower.heal().await? {
-                    true => {}
-                    false => continue,
-                },
+                "heartbeat" if !follower.still_holds(&told["etag"]) => {
+                    match follower.resync().await? {
+                        true => {}
+                        false => continue,
+                    }
+                }
                 "heartbeat" => {}
                 _ => continue,
             }
@@ -86,12 +96,16 @@ pub async fn read(follower: &mut Follower<'_>, mut response: Response) -> Result
     }
 }
 
-fn answer(told: &Json, event: &Event) -> Answer {
-    Answer { document: told["document"].clone(), etag: word(&told["etag"]), position: event.id.clone() }
+fn answer(told: &Json, event: &Event) -> StrategyAnswer {
+    StrategyAnswer {
+        document: told["document"].clone(),
+        etag: text_of(&told["etag"]),
+        position: event.id.clone(),
+    }
 }
 
 fn goodbye(told: &Json) -> Ended {
-    let why = match &*word(&told["reason"]) {
+    let why = match &*text_of(&told["reason"]) {
         "stopping" => "the server stops".to_owned(),
         "age" => "the stream was old enough".to_owned(),
         "expired" => "the token's time is over".to_owned(),
@@ -103,10 +117,10 @@ fn goodbye(told: &Json) -> Ended {
 }
 
 /// Acknowledges whatever is the newest, until there is nothing to acknowledge it to.
-async fn acknowledge(asker: &Asker, mut newest: watch::Receiver<Held>) {
+async fn acknowledge(asker: &StrategyClient, mut newest: watch::Receiver<Held>) {
     while newest.changed().await.is_ok() {
         for _ in 0..TRIES {
-            sleep(by_chance(ACK_WITHIN)).await;
+            sleep(jitter(ACK_WITHIN)).await;
             let Some((name, position)) = newest.borrow_and_update().clone() else { break };
             match asker.acknowledge(&name, &position).await {
                 Acknowledged::Yes => break,
@@ -119,7 +133,7 @@ async fn acknowledge(asker: &Asker, mut newest: watch::Receiver<Held>) {
 }
 
 /// A part of a time.
-pub fn by_chance(time: Duration) -> Duration {
+pub fn jitter(time: Duration) -> Duration {
     let chance = random_number().unwrap_or(u64::MAX) >> 32;
     time.mul_f64(chance as f64 / f64::from(u32::MAX))
 }

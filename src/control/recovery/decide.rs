@@ -1,13 +1,13 @@
 //! What a start does with what it finds: a pure function from the witnesses to a decision.
 //!
-//! A witness that does not read says that something was known. What may have been stopped is then not opened, and nothing is made anew,
-//! until a person decides.
+//! A witness that does not read says that something was known. What may have been stopped is then
+//! not opened, and nothing is made anew, until a person decides.
 
-use crate::truth::{Doubt, KnownHead};
+use crate::ledger::{Doubt, KnownHead};
 
 /// What one file says of the newest state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Witness {
+pub enum CopyState {
     Absent,
     /// It reads, and names this state.
     Good(KnownHead),
@@ -24,7 +24,7 @@ pub enum Database {
     /// It reads. `is_whole`: no revision is missing of it.
     Good {
         known: KnownHead,
-        holds: Holds,
+        holds: CopiesInHistory,
         is_whole: bool,
     },
     /// It does not read, or does not open.
@@ -32,9 +32,10 @@ pub enum Database {
     OfNewerBuild,
 }
 
-/// Which of the states that its copies name are part of a database's history. Of a copy that names none it does not matter.
+/// Which of the states that its copies name are part of a database's history. Of a copy that names
+/// none it does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holds {
+pub struct CopiesInHistory {
     pub last_good: bool,
     pub journal: bool,
     pub earlier: bool,
@@ -52,9 +53,9 @@ pub struct Journal {
 /// The copies of the newest state that lie beside the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {
-    pub last_good: Witness,
+    pub last_good: CopyState,
     /// `last-good.1`: always of an earlier state than the last good one.
-    pub earlier: Witness,
+    pub earlier: CopyState,
     pub journal: Journal,
     /// Whether any file of ours lies in the folder.
     pub is_anything_ours: bool,
@@ -74,8 +75,8 @@ pub enum Decision {
     Serve,
     /// Nothing was ever known here: a database is made, and files go live.
     First,
-    /// Until a person accepts it, nothing widens, nothing is made anew, and no file is taken in. The base is served, the flags under
-    /// doubt as stopped; without a base nothing is known.
+    /// Until a person accepts it, nothing widens, nothing is made anew, and no file is taken in.
+    /// The base is served, the flags under doubt as stopped; without a base nothing is known.
     ///
     /// `is_disputed`: what the base says is contradicted, so that its credentials are not accepted.
     Hold { base: Option<Base>, doubt: Doubt, is_disputed: bool },
@@ -94,7 +95,8 @@ impl Copies {
         self.newest(|_| true)
     }
 
-    /// What each of them names: the last good state, the journal, the state before the last good one.
+    /// What each of them names: the last good state, the journal, the state before the last good
+    /// one.
     pub fn named(&self) -> [Option<&KnownHead>; 3] {
         [named(&self.last_good), self.journal.known.as_ref(), named(&self.earlier)]
     }
@@ -105,23 +107,33 @@ impl Copies {
         named.reduce(|best, next| if next.head.revision > best.head.revision { next } else { best })
     }
 
-    /// The copies that count, and those that are of another history than the database and the journal, which agree: they are taken for
-    /// damaged ones. The journal names each state before the last good one does. A later state of the same database is not such: it may be
-    /// that the other two are older.
+    /// The copies that count, and those that are of another history than the database and the
+    /// journal, which agree: they are taken for damaged ones. The journal names each state before
+    /// the last good one does. A later state of the same database is not such: it may be that the
+    /// other two are older.
     pub fn without_foreign(&self, database: &Database) -> (Copies, Foreign) {
-        let (Database::Good { known, holds, is_whole: true }, Some(_)) = (database, &self.journal.known) else {
+        let (Database::Good { known, holds, is_whole: true }, Some(_)) =
+            (database, &self.journal.known)
+        else {
             return (self.clone(), Foreign::default());
         };
-        let is_foreign = |witness: &Witness, is_held: bool| {
-            let is_other = |named: &KnownHead| named.epoch != known.epoch || named.head.revision <= known.head.revision;
+        let is_foreign = |witness: &CopyState, is_held: bool| {
+            let is_other = |named: &KnownHead| {
+                named.epoch != known.epoch || named.head.revision <= known.head.revision
+            };
             holds.journal && !is_held && named(witness).is_some_and(is_other)
         };
         let foreign = Foreign {
             last_good: is_foreign(&self.last_good, holds.last_good),
             earlier: is_foreign(&self.earlier, holds.earlier),
         };
-        let or_damaged = |witness: &Witness, is_foreign| if is_foreign { Witness::Damaged(None) } else { witness.clone() };
-        let (last_good, earlier) = (or_damaged(&self.last_good, foreign.last_good), or_damaged(&self.earlier, foreign.earlier));
+        let or_damaged = |witness: &CopyState, is_foreign| {
+            if is_foreign { CopyState::Damaged(None) } else { witness.clone() }
+        };
+        let (last_good, earlier) = (
+            or_damaged(&self.last_good, foreign.last_good),
+            or_damaged(&self.earlier, foreign.earlier),
+        );
         (Copies { last_good, earlier, ..self.clone() }, foreign)
     }
 }
@@ -136,26 +148,38 @@ impl Database {
     fn descends_from(&self, known: Option<&KnownHead>, copies: &Copies) -> bool {
         let (Database::Good { holds, .. }, Some(known)) = (self, known) else { return true };
         let named = copies.named().into_iter().zip([holds.last_good, holds.journal, holds.earlier]);
-        named.into_iter().find(|(named, _)| *named == Some(known)).is_none_or(|(_, is_held)| is_held)
+        named
+            .into_iter()
+            .find(|(named, _)| *named == Some(known))
+            .is_none_or(|(_, is_held)| is_held)
     }
 }
 
 pub fn decide(database: &Database, copies: &Copies) -> Decision {
     let (copies, _) = copies.without_foreign(database);
     let decided = match database {
-        Database::Good { known, is_whole: true, .. } if is_at_known_head(known, database.descends(&copies), &copies) => {
+        Database::Good { known, is_whole: true, .. }
+            if is_at_known_head(known, database.descends(&copies), &copies) =>
+        {
             match copies.last_good {
-                Witness::Absent | Witness::Good(_) => Decision::Serve,
-                // That another names this head shows that the copy which does not read named no later one.
-                Witness::Damaged(_) | Witness::OfNewerBuild if copies.journal.known.as_ref() == Some(known) => Decision::Serve,
-                Witness::Damaged(_) | Witness::OfNewerBuild => hold(Some(Base::Database), Doubt::All),
+                CopyState::Absent | CopyState::Good(_) => Decision::Serve,
+                // That another names this head shows that the copy which does not read named no
+                // later one.
+                CopyState::Damaged(_) | CopyState::OfNewerBuild
+                    if copies.journal.known.as_ref() == Some(known) =>
+                {
+                    Decision::Serve
+                }
+                CopyState::Damaged(_) | CopyState::OfNewerBuild => {
+                    hold(Some(Base::Database), Doubt::All)
+                }
             }
         }
         Database::Good { .. } => hold_best(database, &copies),
         Database::Absent if !copies.is_anything_ours => Decision::First,
         Database::Absent | Database::Damaged | Database::OfNewerBuild => match copies.last_good {
-            Witness::Good(_) | Witness::Damaged(_) => hold_best(database, &copies),
-            Witness::Absent | Witness::OfNewerBuild => hold(None, Doubt::None),
+            CopyState::Good(_) | CopyState::Damaged(_) => hold_best(database, &copies),
+            CopyState::Absent | CopyState::OfNewerBuild => hold(None, Doubt::None),
         },
     };
     match (decided, copies.journal.doubt.clone()) {
@@ -163,29 +187,33 @@ pub fn decide(database: &Database, copies: &Copies) -> Decision {
         (Decision::Serve, doubt) => hold(Some(Base::Database), doubt),
         // Something of ours that does not read: not a first start.
         (Decision::First, doubt) => hold(None, doubt),
-        (Decision::Hold { base, doubt, is_disputed }, more) => Decision::Hold { base, doubt: doubt.and(more), is_disputed },
+        (Decision::Hold { base, doubt, is_disputed }, more) => {
+            Decision::Hold { base, doubt: doubt.and(more), is_disputed }
+        }
     }
 }
 
 /// Whether no copy names a later state, or another history.
 fn is_at_known_head(known: &KnownHead, descends: bool, copies: &Copies) -> bool {
-    let is_not_later = copies.known().is_none_or(|named| descends && named.head.revision <= known.head.revision);
+    let is_not_later =
+        copies.known().is_none_or(|named| descends && named.head.revision <= known.head.revision);
     // The state before the last good one says that there was a later one, whatever became of that.
     let is_after_earlier = match (&copies.last_good, &copies.earlier) {
-        (Witness::Good(_), _) => true,
-        (_, Witness::Good(earlier)) => known.head.revision > earlier.head.revision,
+        (CopyState::Good(_), _) => true,
+        (_, CopyState::Good(earlier)) => known.head.revision > earlier.head.revision,
         _ => true,
     };
     is_not_later && is_after_earlier
 }
 
-/// Holds, and serves the readable state with the highest head: as it is if that is the known head and nothing contradicts it, else with
-/// every flag under doubt.
+/// Holds, and serves the readable state with the highest head: as it is if that is the known head
+/// and nothing contradicts it, else with every flag under doubt.
 fn hold_best(database: &Database, copies: &Copies) -> Decision {
     let epoch = epoch_of_most(database, copies);
     let known = copies.newest(|named| Some(&*named.epoch) == epoch);
     let is_ours = |state: &&KnownHead| Some(&*state.epoch) == epoch;
-    let is_disputed = good(&copies.last_good).is_some_and(|last_good| is_contradicted(last_good, database, copies));
+    let is_disputed = good(&copies.last_good)
+        .is_some_and(|last_good| is_contradicted(last_good, database, copies));
     let (of_database, is_backed) = match database {
         Database::Good { known, holds, is_whole } => {
             (Some(known), *is_whole && holds.journal && copies.journal.known.is_some())
@@ -198,19 +226,26 @@ fn hold_best(database: &Database, copies: &Copies) -> Decision {
         (Base::Earlier, good(&copies.earlier).filter(is_ours)),
     ];
     let readable = candidates.into_iter().filter_map(|(base, state)| Some((base, state?)));
-    // How far another history has come cannot be compared: it comes last. Of equal ones the first is taken.
+    // How far another history has come cannot be compared: it comes last. Of equal ones the first
+    // is taken.
     let is_other = |base: Base, state: &KnownHead| match base {
         Base::Database => {
             let is_whole = matches!(database, Database::Good { is_whole: true, .. });
             let descends = is_whole && database.descends_from(known, copies);
-            !is_ours(&state) || known.is_some_and(|known| !descends && state.head.revision >= known.head.revision)
+            !is_ours(&state)
+                || known
+                    .is_some_and(|known| !descends && state.head.revision >= known.head.revision)
         }
         Base::LastGood => is_disputed && is_backed,
         Base::Earlier => false,
     };
-    let best = readable.min_by_key(|(base, state)| (is_other(*base, state), std::cmp::Reverse(state.head.revision)));
+    let best = readable.min_by_key(|(base, state)| {
+        (is_other(*base, state), std::cmp::Reverse(state.head.revision))
+    });
     match best {
-        Some((Base::LastGood, state)) if Some(state) == known && !is_disputed => hold(Some(Base::LastGood), Doubt::None),
+        Some((Base::LastGood, state)) if Some(state) == known && !is_disputed => {
+            hold(Some(Base::LastGood), Doubt::None)
+        }
         Some((base, state)) => {
             let is_disputed = match base {
                 Base::Database => !is_ours(&state),
@@ -223,30 +258,41 @@ fn hold_best(database: &Database, copies: &Copies) -> Decision {
     }
 }
 
-/// The database that most of the files are of; of as many the one that the journal is of, then the last good state.
+/// The database that most of the files are of; of as many the one that the journal is of, then the
+/// last good state.
 fn epoch_of_most<'a>(database: &'a Database, copies: &'a Copies) -> Option<&'a str> {
     let of_database = match database {
         Database::Good { known, .. } => Some(known),
         _ => None,
     };
-    let files = [copies.journal.known.as_ref(), named(&copies.last_good), of_database, named(&copies.earlier)];
+    let files = [
+        copies.journal.known.as_ref(),
+        named(&copies.last_good),
+        of_database,
+        named(&copies.earlier),
+    ];
     let epochs: Vec<&str> = files.into_iter().flatten().map(|state| &*state.epoch).collect();
     let votes = |epoch: &str| epochs.iter().filter(|other| **other == epoch).count();
     epochs.iter().copied().reduce(|best, next| if votes(next) > votes(best) { next } else { best })
 }
 
-/// Whether another file says otherwise than a last good state: the journal, which names each state before the last good one does; or,
-/// without one, a database that has come as far and is of another history; or, without both, the state before it.
+/// Whether another file says otherwise than a last good state: the journal, which names each state
+/// before the last good one does; or, without one, a database that has come as far and is of
+/// another history; or, without both, the state before it.
 fn is_contradicted(last_good: &KnownHead, database: &Database, copies: &Copies) -> bool {
     match (&copies.journal.known, database) {
         (Some(journal), _) => {
-            let is_earlier = journal.epoch == last_good.epoch && journal.head.revision > last_good.head.revision;
+            let is_earlier =
+                journal.epoch == last_good.epoch && journal.head.revision > last_good.head.revision;
             journal != last_good && !is_earlier
         }
         (None, Database::Good { known, holds, .. }) => {
-            !holds.last_good && (known.epoch != last_good.epoch || known.head.revision >= last_good.head.revision)
+            !holds.last_good
+                && (known.epoch != last_good.epoch
+                    || known.head.revision >= last_good.head.revision)
         }
-        // A state and the one before it are of one database, unless another one was accepted: then that one, or the journal, says so.
+        // A state and the one before it are of one database, unless another one was accepted: then
+        // that one, or the journal, says so.
         (None, _) => named(&copies.earlier).is_some_and(|earlier| earlier.epoch != last_good.epoch),
     }
 }
@@ -255,17 +301,17 @@ fn hold(base: Option<Base>, doubt: Doubt) -> Decision {
     Decision::Hold { base, doubt, is_disputed: false }
 }
 
-fn good(witness: &Witness) -> Option<&KnownHead> {
+fn good(witness: &CopyState) -> Option<&KnownHead> {
     match witness {
-        Witness::Good(known) => Some(known),
-        Witness::Absent | Witness::Damaged(_) | Witness::OfNewerBuild => None,
+        CopyState::Good(known) => Some(known),
+        CopyState::Absent | CopyState::Damaged(_) | CopyState::OfNewerBuild => None,
     }
 }
 
-fn named(witness: &Witness) -> Option<&KnownHead> {
+fn named(witness: &CopyState) -> Option<&KnownHead> {
     match witness {
-        Witness::Good(known) | Witness::Damaged(Some(known)) => Some(known),
-        Witness::Absent | Witness::Damaged(None) | Witness::OfNewerBuild => None,
+        CopyState::Good(known) | CopyState::Damaged(Some(known)) => Some(known),
+        CopyState::Absent | CopyState::Damaged(None) | CopyState::OfNewerBuild => None,
     }
 }
 
@@ -273,11 +319,11 @@ fn named(witness: &Witness) -> Option<&KnownHead> {
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::truth::{ContentId, Head};
+    use crate::ledger::{ContentHash, Head};
 
     /// The database the copies are of: `9` is the known head.
     fn state(revision: u64) -> KnownHead {
-        let hash = ContentId::of(revision.to_string().as_bytes());
+        let hash = ContentHash::of(revision.to_string().as_bytes());
         KnownHead { epoch: "one".to_owned(), head: Head { revision, hash, committed_at_ms: 0 } }
     }
 
@@ -291,7 +337,7 @@ mod tests {
                             && named.head.revision <= known.head.revision
                 })
             };
-            let holds = Holds {
+            let holds = CopiesInHistory {
                 last_good: is_held(named(&copies.last_good)),
                 journal: is_held(copies.journal.known.as_ref()),
                 earlier: is_held(named(&copies.earlier)),
@@ -313,7 +359,7 @@ mod tests {
     }
 
     fn other(revision: u64) -> KnownHead {
-        let hash = ContentId::of(b"other");
+        let hash = ContentHash::of(b"other");
         KnownHead { epoch: "other".to_owned(), head: Head { revision, hash, committed_at_ms: 0 } }
     }
 
@@ -322,20 +368,20 @@ mod tests {
         KnownHead { epoch: "one".to_owned(), ..other(revision) }
     }
 
-    fn witness(word: &str) -> Witness {
+    fn witness(word: &str) -> CopyState {
         match word {
-            "absent" => Witness::Absent,
-            "good" => Witness::Good(state(9)),
-            "older" => Witness::Good(state(5)),
-            "earlier" => Witness::Good(state(8)),
-            "same" => Witness::Good(state(9)),
-            "damaged" => Witness::Damaged(None),
-            "named" => Witness::Damaged(Some(state(9))),
-            "newer" => Witness::OfNewerBuild,
-            "foreign" => Witness::Good(other(20)),
-            "twin" => Witness::Good(twin(9)),
-            "twinlater" => Witness::Good(twin(11)),
-            "twinearlier" => Witness::Good(twin(7)),
+            "absent" => CopyState::Absent,
+            "good" => CopyState::Good(state(9)),
+            "older" => CopyState::Good(state(5)),
+            "earlier" => CopyState::Good(state(8)),
+            "same" => CopyState::Good(state(9)),
+            "damaged" => CopyState::Damaged(None),
+            "named" => CopyState::Damaged(Some(state(9))),
+            "newer" => CopyState::OfNewerBuild,
+            "foreign" => CopyState::Good(other(20)),
+            "twin" => CopyState::Good(twin(9)),
+            "twinlater" => CopyState::Good(twin(11)),
+            "twinearlier" => CopyState::Good(twin(7)),
             word => panic!("{word}"),
         }
     }
@@ -353,13 +399,17 @@ mod tests {
     }
 
     fn in_words(decision: &Decision) -> String {
-        let of = |base: &Option<Base>| base.map_or(String::new(), |base| format!(" {base:?}").to_lowercase());
+        let of = |base: &Option<Base>| {
+            base.map_or(String::new(), |base| format!(" {base:?}").to_lowercase())
+        };
         match decision {
             Decision::Serve => "D".to_owned(),
             Decision::First => "F".to_owned(),
             Decision::Hold { base: None, .. } => "C".to_owned(),
             Decision::Hold { base, doubt: Doubt::None, .. } => format!("H1{}", of(base)),
-            Decision::Hold { base, doubt: Doubt::All, is_disputed: true } => format!("H2{} disputed", of(base)),
+            Decision::Hold { base, doubt: Doubt::All, is_disputed: true } => {
+                format!("H2{} disputed", of(base))
+            }
             Decision::Hold { base, doubt: Doubt::All, .. } => format!("H2{}", of(base)),
             Decision::Hold { base, doubt: Doubt::Flags(_), .. } => format!("H2f{}", of(base)),
         }
@@ -464,11 +514,17 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table_is_decided_as_it_says() {
-        let rows = TABLE.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|row| !row.is_empty());
+        let rows = TABLE
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .filter(|row| !row.is_empty());
         let mut otherwise = Vec::new();
         for row in rows {
-            let [of_database, last_good, earlier, of_journal, decided @ ..] = &row[..] else { panic!("{row:?}") };
-            let is_empty = [of_database, last_good, earlier, of_journal].iter().all(|word| **word == "absent");
+            let [of_database, last_good, earlier, of_journal, decided @ ..] = &row[..] else {
+                panic!("{row:?}")
+            };
+            let is_empty =
+                [of_database, last_good, earlier, of_journal].iter().all(|word| **word == "absent");
             let copies = Copies {
                 last_good: witness(last_good),
                 earlier: witness(earlier),

@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::decide::{Base, Copies, Database, Decision, Foreign, Holds, Journal, Witness};
-use crate::data::{DataFolder, FoundJournal, FoundLastGood, LastGood, LastGoodFile};
+use super::decide::{
+    Base, Copies, CopiesInHistory, CopyState, Database, Decision, Foreign, Journal,
+};
+use crate::data_dir::{DataDir, FoundJournal, FoundLastGood, LastGood, LastGoodFile};
+use crate::ledger::{Credential, Doubt};
 use crate::store::{Identity, Store, StoreError};
-use crate::truth::{Credential, Doubt};
 
 const IS_FOREIGN: &str = "is of another history than the database and the journal, which agree";
 
@@ -22,7 +24,7 @@ pub(in super::super) struct FilesFound {
 }
 
 impl FilesFound {
-    pub fn look(data: &DataFolder) -> (LastGoodFile, FilesFound) {
+    pub fn look(data: &DataDir) -> (LastGoodFile, FilesFound) {
         let (file, last_good, earlier) = LastGoodFile::look(&data.last_good());
         (file, FilesFound { last_good, earlier, journal: data.look_at_journal() })
     }
@@ -37,22 +39,25 @@ impl FilesFound {
     }
 
     /// The kept state that is a base.
-    pub fn kept(&self, base: Option<Base>) -> Option<&LastGood> {
+    pub fn state_of(&self, base: Option<Base>) -> Option<&LastGood> {
         match (base, &self.last_good, &self.earlier) {
-            (Some(Base::LastGood), FoundLastGood::Good(kept), _) | (Some(Base::Earlier), _, FoundLastGood::Good(kept)) => {
-                Some(kept)
-            }
+            (Some(Base::LastGood), FoundLastGood::Good(kept), _)
+            | (Some(Base::Earlier), _, FoundLastGood::Good(kept)) => Some(kept),
             _ => None,
         }
     }
 
-    /// The kept states that read: what the rows of a database are compared with, as far as it goes back to them.
+    /// The kept states that read: what the rows of a database are compared with, as far as it goes
+    /// back to them.
     pub fn kept_states(&self) -> Vec<&LastGood> {
-        [Some(Base::LastGood), Some(Base::Earlier)].into_iter().filter_map(|base| self.kept(base)).collect()
+        [Some(Base::LastGood), Some(Base::Earlier)]
+            .into_iter()
+            .filter_map(|base| self.state_of(base))
+            .collect()
     }
 
-    /// A journal without a header is one of the format before, unless another file is of a build that writes the present one: then it
-    /// lost what was in it. Says whether that is so.
+    /// A journal without a header is one of the format before, unless another file is of a build
+    /// that writes the present one: then it lost what was in it. Says whether that is so.
     pub fn doubt_blank_journal(&mut self, database: &DatabaseFound) -> bool {
         let is_written_by_this = match &self.last_good {
             FoundLastGood::Good(last_good) => !last_good.is_of_format_before(),
@@ -79,7 +84,7 @@ impl FilesFound {
         }
     }
 
-    pub fn copies(&self, data: &DataFolder) -> Copies {
+    pub fn copies(&self, data: &DataDir) -> Copies {
         let contents = self.journal.contents();
         let is_of_newer_build = matches!(self.journal, FoundJournal::OfNewerBuild { .. });
         let doubt = contents.map(|contents| contents.doubt.clone()).unwrap_or_default();
@@ -92,23 +97,25 @@ impl FilesFound {
         let is_fresh = match &self.journal {
             FoundJournal::Absent => true,
             FoundJournal::Good(contents) => contents.is_fresh(),
-            FoundJournal::Old(_) | FoundJournal::Damaged { .. } | FoundJournal::OfNewerBuild { .. } => false,
+            FoundJournal::Old(_)
+            | FoundJournal::Damaged { .. }
+            | FoundJournal::OfNewerBuild { .. } => false,
         };
         let is_anything_ours = !is_fresh
-            || last_good != Witness::Absent
-            || earlier != Witness::Absent
+            || last_good != CopyState::Absent
+            || earlier != CopyState::Absent
             || data.holds_anything_damaged()
             || Store::leaves_sqlite(&data.database());
         Copies { last_good, earlier, journal, is_anything_ours }
     }
 }
 
-fn witness(found: &FoundLastGood) -> Witness {
+fn witness(found: &FoundLastGood) -> CopyState {
     match found {
-        FoundLastGood::Absent => Witness::Absent,
-        FoundLastGood::Good(last_good) => Witness::Good(last_good.known()),
-        FoundLastGood::Damaged { known, .. } => Witness::Damaged(known.clone()),
-        FoundLastGood::OfNewerBuild { .. } => Witness::OfNewerBuild,
+        FoundLastGood::Absent => CopyState::Absent,
+        FoundLastGood::Good(last_good) => CopyState::Good(last_good.known()),
+        FoundLastGood::Damaged { known, .. } => CopyState::Damaged(known.clone()),
+        FoundLastGood::OfNewerBuild { .. } => CopyState::OfNewerBuild,
     }
 }
 
@@ -119,7 +126,7 @@ pub(in super::super) enum DatabaseFound {
         identity: Identity,
         /// Open for reading alone.
         store: Arc<Store>,
-        holds: Holds,
+        holds: CopiesInHistory,
         /// The check of its pages, where that takes longer than a start may.
         pages: Option<JoinHandle<Result<(), StoreError>>>,
     },
@@ -153,13 +160,20 @@ impl DatabaseFound {
         match self {
             DatabaseFound::Absent => "the database is not there".to_owned(),
             DatabaseFound::Good { .. } => "the database is not the newest state".to_owned(),
-            DatabaseFound::Damaged(why) | DatabaseFound::OutOfReach(why) | DatabaseFound::OfNewerBuild(why) => why.clone(),
+            DatabaseFound::Damaged(why)
+            | DatabaseFound::OutOfReach(why)
+            | DatabaseFound::OfNewerBuild(why) => why.clone(),
         }
     }
 }
 
-/// Looks at the database without changing it. Its pages are checked for as long as `patience`; what takes longer goes on by itself.
-pub(in super::super) async fn look_at_database(path: &Path, copies: &Copies, patience: Duration) -> DatabaseFound {
+/// Looks at the database without changing it. Its pages are checked for as long as `patience`; what
+/// takes longer goes on by itself.
+pub(in super::super) async fn look_at_database(
+    path: &Path,
+    copies: &Copies,
+    patience: Duration,
+) -> DatabaseFound {
     match try_to_look(path, copies, patience).await {
         Ok(found) => found,
         Err(StoreError::NoFile) => DatabaseFound::Absent,
@@ -169,13 +183,19 @@ pub(in super::super) async fn look_at_database(path: &Path, copies: &Copies, pat
     }
 }
 
-async fn try_to_look(path: &Path, copies: &Copies, patience: Duration) -> Result<DatabaseFound, StoreError> {
+async fn try_to_look(
+    path: &Path,
+    copies: &Copies,
+    patience: Duration,
+) -> Result<DatabaseFound, StoreError> {
     let store = Arc::new(Store::open_sqlite_to_read(path).await?);
     let named = copies.named();
     let identity = store.identify(&named.into_iter().flatten().collect::<Vec<_>>()).await?;
     let mut held = identity.holds.iter().copied();
-    let [last_good, journal, earlier] = named.map(|named| named.is_none_or(|_| held.next().unwrap_or(false)));
-    let (holds, is_whole) = (Holds { last_good, journal, earlier }, identity.fault.is_none());
+    let [last_good, journal, earlier] =
+        named.map(|named| named.is_none_or(|_| held.next().unwrap_or(false)));
+    let (holds, is_whole) =
+        (CopiesInHistory { last_good, journal, earlier }, identity.fault.is_none());
     let database = Database::Good { known: identity.known.clone(), holds, is_whole };
     if !is_whole || !database.descends(&copies.without_foreign(&database).0) {
         // It is not served as it is, whatever its pages say.
@@ -186,14 +206,22 @@ async fn try_to_look(path: &Path, copies: &Copies, patience: Duration) -> Result
     let pages = match timeout(patience, &mut checking).await {
         Ok(Ok(Ok(()))) => None,
         Ok(Ok(Err(error))) => return Err(error),
-        Ok(Err(_)) => return Err(StoreError::Damaged("the check of its pages ended with a panic".to_owned())),
+        Ok(Err(_)) => {
+            return Err(StoreError::Damaged(
+                "the check of its pages ended with a panic".to_owned(),
+            ));
+        }
         Err(_) => Some(checking),
     };
     Ok(DatabaseFound::Good { identity, store, holds, pages })
 }
 
 /// Why nothing of the database is believed, or not all, in one line.
-pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decision: &Decision) -> String {
+pub(in super::super) fn why_held(
+    found: &DatabaseFound,
+    copies: &Copies,
+    decision: &Decision,
+) -> String {
     let descends = found.witness().descends(copies);
     let why = match (found, copies.known()) {
         (DatabaseFound::Good { identity: Identity { fault: Some(fault), .. }, .. }, _) => {
@@ -203,14 +231,18 @@ pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decisio
             let (then, revision) = (known.head.revision, now.head.revision);
             match () {
                 () if now.epoch != known.epoch => {
-                    format!("the database is another one than the one this node served revision {then} from")
+                    format!(
+                        "the database is another one than the one this node served revision {then} from"
+                    )
                 }
                 () if revision < then => {
                     format!(
                         "the database is at revision {revision}, and this node has served revision {then}: it is an older state"
                     )
                 }
-                () if !descends => format!("revision {then} of the database is not the one this node served"),
+                () if !descends => {
+                    format!("revision {then} of the database is not the one this node served")
+                }
                 () => unread(copies),
             }
         }
@@ -221,9 +253,14 @@ pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decisio
         Decision::Hold { base: None, .. } => {
             format!("{why}; nothing else of what was known reads, so every flag answers `polling`")
         }
-        Decision::Hold { doubt: Doubt::All, .. } => format!("{why}; its state may be lost, so every flag is served as stopped"),
+        Decision::Hold { doubt: Doubt::All, .. } => {
+            format!("{why}; its state may be lost, so every flag is served as stopped")
+        }
         Decision::Hold { doubt: Doubt::Flags(flags), .. } => {
-            format!("{why}; the state of {} flags may be lost, so they are served as stopped", flags.len())
+            format!(
+                "{why}; the state of {} flags may be lost, so they are served as stopped",
+                flags.len()
+            )
         }
         _ => why,
     }
@@ -232,7 +269,7 @@ pub(in super::super) fn why_held(found: &DatabaseFound, copies: &Copies, decisio
 fn unread(copies: &Copies) -> String {
     match (&copies.last_good, copies.journal.doubt.is_none()) {
         (_, false) => "entries of pending.journal do not read".to_owned(),
-        (Witness::Damaged(_) | Witness::OfNewerBuild, true) => {
+        (CopyState::Damaged(_) | CopyState::OfNewerBuild, true) => {
             "last-good does not read, and nothing else says that the database is the newest state".to_owned()
         }
         _ => "last-good is gone, and last-good.1 says that there was a later state than the database's".to_owned(),

@@ -12,6 +12,8 @@ mod decide;
 mod look;
 mod troubles;
 
-pub(super) use accept::Known;
-pub(super) use decide::{Base, Copies, Decision, Foreign, Journal as JournalWitness, Witness, decide};
+pub(super) use accept::LocalState;
+pub(super) use decide::{
+    Base, Copies, CopyState, Decision, Foreign, Journal as JournalWitness, decide,
+};
 pub(super) use look::{DatabaseFound, FilesFound, look_at_database, why_held};

@@ -1,23 +1,25 @@
-//! What a start found wrong with the files of the data folder. It is told for as long as the process lives, or until the file that was kept
-//! aside is gone.
+//! What a start found wrong with the files of the data folder. It is told for as long as the
+//! process lives, or until the file that was kept aside is gone.
 
 use super::super::{Problem, ProblemKind};
 use super::decide::Copies;
 use super::look::FilesFound;
-use crate::data::{DataFolder, FoundJournal, FoundLastGood};
+use crate::data_dir::{DataDir, FoundJournal, FoundLastGood};
 
 impl FilesFound {
-    pub fn troubles(&self, data: &DataFolder, copies: &Copies) -> Vec<Problem> {
+    pub fn troubles(&self, data: &DataDir, copies: &Copies) -> Vec<Problem> {
         [self.of_last_good(data), self.of_journal(data, copies)].into_iter().flatten().collect()
     }
 
-    fn of_last_good(&self, data: &DataFolder) -> Option<Problem> {
+    fn of_last_good(&self, data: &DataDir) -> Option<Problem> {
         let path = data.last_good();
         let path = path.display();
         let (message, hint) = match &self.last_good {
             FoundLastGood::Damaged { why, .. } => (
                 format!("{path} {why}; it is kept as {path}.damaged"),
-                format!("it is written anew when the database is believed; look at {path}.damaged, and delete it"),
+                format!(
+                    "it is written anew when the database is believed; look at {path}.damaged, and delete it"
+                ),
             ),
             FoundLastGood::OfNewerBuild { format } => (
                 format!("{path} is of a newer build (format {format}), and is left as it is"),
@@ -28,7 +30,7 @@ impl FilesFound {
         Some(Problem { kind: ProblemKind::LastGood, subject: None, message, hint })
     }
 
-    fn of_journal(&self, data: &DataFolder, copies: &Copies) -> Option<Problem> {
+    fn of_journal(&self, data: &DataDir, copies: &Copies) -> Option<Problem> {
         let path = data.journal();
         let path = path.display();
         let (message, hint) = match &self.journal {

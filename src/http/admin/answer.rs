@@ -7,19 +7,20 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
-use super::AdminSurface;
+use super::AdminState;
+use super::errors::since;
 use super::pieces::in_pieces;
-use super::rejected::since;
-use crate::http::answer::REVISION;
-use crate::http::error::{Refusal, ends_the_connection};
+use crate::http::error::{ApiError, ends_the_connection};
+use crate::http::response::REVISION;
 
-/// A body is written once, whatever it is made of. It is data of our own, so that writing it does not fail.
-pub fn json(surface: &AdminSurface, status: StatusCode, body: &impl Serialize) -> Response<Body> {
+/// A body is written once, whatever it is made of. It is data of our own, so that writing it does
+/// not fail.
+pub fn json(surface: &AdminState, status: StatusCode, body: &impl Serialize) -> Response<Body> {
     respond(surface, status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
-pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
-    let (status, code) = refusal.row();
+pub fn refuse(surface: &AdminState, refusal: &ApiError) -> Response<Body> {
+    let (status, code) = refusal.status_and_code();
     let mut body = json!({
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
@@ -33,7 +34,7 @@ pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if *refusal == Refusal::Busy {
+    if *refusal == ApiError::Busy {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if ends_the_connection(status) {
@@ -43,7 +44,7 @@ pub fn refuse(surface: &AdminSurface, refusal: &Refusal) -> Response<Body> {
 }
 
 pub fn respond(
-    surface: &AdminSurface,
+    surface: &AdminState,
     status: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,
@@ -53,7 +54,9 @@ pub fn respond(
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(position) = HeaderValue::from_maybe_shared(surface.public.live.current().position_text().clone()) {
+    if let Ok(position) =
+        HeaderValue::from_maybe_shared(surface.public.live.current().position_text().clone())
+    {
         headers.insert(REVISION, position);
     }
     response

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::commands::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
+use super::errors::{ErrorProfile, no_room_for_a_token, without_a_database};
 use super::history::MAX_PAGE;
-use super::orders::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
-use super::rejected::{May, no_room_for_a_token, without_a_database};
 use super::tokens::MAX_EXPIRES_AFTER_MS;
+use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::flag::MAX_UNIT_BYTES;
-use crate::http::contract::{Answers, Operation, Takes, of_refusals, shape};
-use crate::http::error::Refusal;
-use crate::http::question::BadQuestion;
+use crate::http::error::ApiError;
+use crate::http::openapi_model::{Operation, RequestBody, ResponseSpec, of_refusals, schema_ref};
+use crate::http::request::BadRequest;
 use crate::http::server::TooSlow;
-use crate::token::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
-use crate::truth::{MAX_NAME_BYTES, Role};
+use crate::ledger::{MAX_NAME_BYTES, Role};
 
 pub const TITLE: &str = "Turnout, for operators";
 pub const SAYS: &str = "Shows and changes what is live. Every call but `/healthz` and `/v1/hello` takes `Authorization: Bearer` with a token whose role \
@@ -26,16 +26,25 @@ pub fn credentials() -> Json {
 }
 
 pub fn alive() -> Operation {
-    call("adminAlive", "It runs", found("It runs.", "Health"), vec![Refusal::WrongHost, Refusal::NoSuchMethod])
+    call(
+        "adminAlive",
+        "It runs",
+        found("It runs.", "Health"),
+        vec![ApiError::WrongHost, ApiError::NoSuchMethod],
+    )
 }
 
 pub fn hello() -> Operation {
     let mut refusals = with_a_body();
-    refusals.extend([Refusal::WrongHost, Refusal::NoToken, Refusal::NoSuchMethod]);
-    let mut operation = call("hello", "The server shows that it knows a token", found("It does.", "Hello"), refusals);
-    operation.says =
-        "For a caller over plain http that has not sent its token yet: a program that took the port cannot answer.";
-    operation.takes = Takes::Body(json!({
+    refusals.extend([ApiError::WrongHost, ApiError::NoToken, ApiError::NoSuchMethod]);
+    let mut operation = call(
+        "hello",
+        "The server shows that it knows a token",
+        found("It does.", "Hello"),
+        refusals,
+    );
+    operation.says = "For a caller over plain http that has not sent its token yet: a program that took the port cannot answer.";
+    operation.takes = RequestBody::Body(json!({
         "type": "object",
         "properties": {
             "nonce": line(json!("string"), MIN_NONCE_BYTES, MAX_NONCE_BYTES),
@@ -51,13 +60,21 @@ pub fn hello() -> Operation {
 }
 
 pub fn openapi() -> Operation {
-    let document = Answers { content: Some(("application/json", json!({ "type": "object" }))), ..found("The document.", "") };
+    let document = ResponseSpec {
+        content: Some(("application/json", json!({ "type": "object" }))),
+        ..found("The document.", "")
+    };
     reading("adminOpenapi", "This document", document, vec![])
 }
 
 pub fn metrics() -> Operation {
     let content = Some((crate::telemetry::metrics::OPENMETRICS, json!({ "type": "string" })));
-    reading("metrics", "Counters and gauges", Answers { content, ..found("OpenMetrics.", "") }, vec![])
+    reading(
+        "metrics",
+        "Counters and gauges",
+        ResponseSpec { content, ..found("OpenMetrics.", "") },
+        vec![],
+    )
 }
 
 pub fn problems_there_are() -> Operation {
@@ -70,11 +87,21 @@ pub fn problems_there_are() -> Operation {
 }
 
 pub fn status() -> Operation {
-    reading("status", "How it stands: the database, then every flag", found("How it stands.", "Status"), vec![])
+    reading(
+        "status",
+        "How it stands: the database, then every flag",
+        found("How it stands.", "Status"),
+        vec![],
+    )
 }
 
 pub fn flag() -> Operation {
-    let mut operation = reading("flag", "One flag as it stands", found("The flag.", "FlagState"), vec![Refusal::UnknownFlag]);
+    let mut operation = reading(
+        "flag",
+        "One flag as it stands",
+        found("The flag.", "FlagState"),
+        vec![ApiError::UnknownFlag],
+    );
     operation.parameters = vec![flag_in_path()];
     operation
 }
@@ -84,7 +111,7 @@ pub fn convergence() -> Operation {
         "convergence",
         "How far the newest change of a flag has landed",
         found("The streams that follow it, by what they prove.", "Convergence"),
-        vec![Refusal::UnknownFlag],
+        vec![ApiError::UnknownFlag],
     );
     operation.parameters = vec![flag_in_path()];
     operation
@@ -101,10 +128,15 @@ pub fn convergence_of_all() -> Operation {
 
 pub fn explain() -> Operation {
     let mut refusals = with_a_body();
-    refusals.push(Refusal::UnknownFlag);
-    let mut operation = reading("explain", "The story of one answer", found("Every step of it.", "Story"), refusals);
+    refusals.push(ApiError::UnknownFlag);
+    let mut operation = reading(
+        "explain",
+        "The story of one answer",
+        found("Every step of it.", "Story"),
+        refusals,
+    );
     operation.parameters = vec![flag_in_path()];
-    operation.takes = Takes::PerhapsBody(json!({
+    operation.takes = RequestBody::PerhapsBody(json!({
         "type": "object",
         "properties": {
             "targetingKey": { "type": ["string", "null"], "maxLength": MAX_UNIT_BYTES },
@@ -123,24 +155,34 @@ pub fn explain() -> Operation {
 
 pub fn set() -> Operation {
     let members = json!({ "realtime-v2": share(), "disabled": share(), "forMs": time(MAX_HELD_MS), "then": share() });
-    let may = May { split: true, widen: true, ..May::ONLY_NARROW };
+    let may = ErrorProfile { split: true, widen: true, ..ErrorProfile::ONLY_NARROW };
     let mut operation = verb("set", "Hold a split over the file's", members, may);
-    if let Takes::PerhapsBody(schema) = operation.takes {
-        operation.takes = Takes::Body(schema);
+    if let RequestBody::PerhapsBody(schema) = operation.takes {
+        operation.takes = RequestBody::Body(schema);
     }
     operation
 }
 
 pub fn unset() -> Operation {
-    verb("unset", "Back to what the file says; a stop stays", json!({}), May { widen: true, ..May::ONLY_NARROW })
+    verb(
+        "unset",
+        "Back to what the file says; a stop stays",
+        json!({}),
+        ErrorProfile { widen: true, ..ErrorProfile::ONLY_NARROW },
+    )
 }
 
 pub fn stop() -> Operation {
-    verb("stop", "Emergency stop: everybody gets `when_stopped` until it is resumed", json!({}), May::ONLY_NARROW)
+    verb(
+        "stop",
+        "Emergency stop: everybody gets `when_stopped` until it is resumed",
+        json!({}),
+        ErrorProfile::ONLY_NARROW,
+    )
 }
 
 pub fn resume() -> Operation {
-    let may = May { split: true, widen: true, resume: true, ..May::ONLY_NARROW };
+    let may = ErrorProfile { split: true, widen: true, resume: true, ..ErrorProfile::ONLY_NARROW };
     let mut operation = verb("resume", "Lift a stop", json!({ "at": share() }), may);
     // Nothing is resumed before it is saved.
     operation.answers.retain(|answers| answers.status != 202);
@@ -149,12 +191,17 @@ pub fn resume() -> Operation {
 
 pub fn rollback() -> Operation {
     let members = json!({ "to": { "type": ["integer", "null"], "minimum": 1 } });
-    let may = May { widen: true, roll_back: true, ..May::ONLY_NARROW };
+    let may = ErrorProfile { widen: true, roll_back: true, ..ErrorProfile::ONLY_NARROW };
     verb("rollback", "Undo the newest change, or bring back a revision", members, may)
 }
 
 pub fn stop_all() -> Operation {
-    change("stopAll", "Emergency stop of every flag", json!({}), May::ONLY_NARROW.be_rejected(false))
+    change(
+        "stopAll",
+        "Emergency stop of every flag",
+        json!({}),
+        ErrorProfile::ONLY_NARROW.be_rejected(false),
+    )
 }
 
 pub fn history() -> Operation {
@@ -167,9 +214,14 @@ pub fn history() -> Operation {
     };
     let mut refusals = vec![bad_order()];
     refusals.extend(without_a_database());
-    let mut operation = reading("history", "Revisions, the newest first", found("A page of them.", "History"), refusals);
+    let mut operation = reading(
+        "history",
+        "Revisions, the newest first",
+        found("A page of them.", "History"),
+        refusals,
+    );
     operation.parameters = vec![
-        in_query("flag", "Only what changed this flag.", shape("FlagKey")),
+        in_query("flag", "Only what changed this flag.", schema_ref("FlagKey")),
         number("before", "Only older ones.", json!({ "minimum": 0 })),
         number("after", "Only newer ones.", json!({ "minimum": 0 })),
         number("limit", "How many at most.", json!({ "minimum": 1, "maximum": MAX_PAGE })),
@@ -191,25 +243,28 @@ pub fn tokens() -> Operation {
         "tokens",
         "The credentials there are, without their secrets",
         found("All of them.", "Tokens"),
-        vec![Refusal::OtherFlags],
+        vec![ApiError::OtherFlags],
     )
 }
 
 pub fn create_token() -> Operation {
-    let made = Answers { status: 201, ..found("The credential, with its secret for this once.", "NewToken") };
+    let made = ResponseSpec {
+        status: 201,
+        ..found("The credential, with its secret for this once.", "NewToken")
+    };
     let mut refusals = with_a_body();
     refusals.extend(without_a_database());
     refusals.extend(no_room_for_a_token());
-    refusals.extend([Refusal::OtherFlags, Refusal::NoRandomness]);
-    let mut operation = look("createToken", "Make a credential; its secret is shown once", made, refusals);
-    operation.says =
-        "`flags` limits what a stopper or an operator may change. No two living tokens have one name, in whatever case.";
-    operation.takes = Takes::Body(json!({
+    refusals.extend([ApiError::OtherFlags, ApiError::NoRandomness]);
+    let mut operation =
+        look("createToken", "Make a credential; its secret is shown once", made, refusals);
+    operation.says = "`flags` limits what a stopper or an operator may change. No two living tokens have one name, in whatever case.";
+    operation.takes = RequestBody::Body(json!({
         "type": "object",
         "properties": {
             "name": { "type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES, "pattern": "^[A-Za-z0-9._-]+$" },
             "role": { "type": "string", "enum": Role::ALL.map(Role::as_str) },
-            "flags": { "type": ["array", "null"], "items": shape("FlagKey") },
+            "flags": { "type": ["array", "null"], "items": schema_ref("FlagKey") },
             "expiresAfterMs": time(MAX_EXPIRES_AFTER_MS),
             "reason": line(json!(["string", "null"]), 0, MAX_REASON_BYTES),
         },
@@ -222,15 +277,20 @@ pub fn create_token() -> Operation {
 
 pub fn revoke_token() -> Operation {
     let mut refusals = with_a_body();
-    refusals.extend([Refusal::UnknownToken]);
-    let mut operation = look("revokeToken", "Revoke a credential", found("It is no longer good.", "Revoked"), refusals);
+    refusals.extend([ApiError::UnknownToken]);
+    let mut operation = look(
+        "revokeToken",
+        "Revoke a credential",
+        found("It is no longer good.", "Revoked"),
+        refusals,
+    );
     operation.says = "Everybody may revoke the credential they show (`self`, or its id); those of others take an admin. It narrows: it is live \
         at once, also with the database away.";
     let live = found("It is no longer good, and that is not yet in the database.", "Revoked");
-    operation.answers.insert(1, Answers { status: 202, ..live });
+    operation.answers.insert(1, ResponseSpec { status: 202, ..live });
     let named = "The credential's id, the name of a living one, `self`, or `local-admin` for the data folder's own.";
     operation.parameters = vec![in_path("id", named, json!({ "type": "string" }))];
-    operation.takes = Takes::PerhapsBody(json!({
+    operation.takes = RequestBody::PerhapsBody(json!({
         "type": "object",
         "properties": { "reason": line(json!(["string", "null"]), 0, MAX_REASON_BYTES) },
         "additionalProperties": false,
@@ -239,39 +299,75 @@ pub fn revoke_token() -> Operation {
 }
 
 /// A call, with its one good answer.
-fn call(id: &'static str, summary: &'static str, good: Answers, refusals: Vec<Refusal>) -> Operation {
+fn call(
+    id: &'static str,
+    summary: &'static str,
+    good: ResponseSpec,
+    refusals: Vec<ApiError>,
+) -> Operation {
     let mut answers = vec![good];
     answers.extend(of_refusals(&refusals));
-    Operation { id, summary, says: "", parameters: Vec::new(), takes: Takes::Nothing, answers }
+    Operation {
+        id,
+        summary,
+        says: "",
+        parameters: Vec::new(),
+        takes: RequestBody::Nothing,
+        answers,
+    }
 }
 
 /// A call that takes a token.
-fn look(id: &'static str, summary: &'static str, good: Answers, more: Vec<Refusal>) -> Operation {
-    let mut refusals = vec![Refusal::WrongHost, Refusal::NoToken, Refusal::NotPermitted(Role::Viewer), Refusal::NoSuchMethod];
+fn look(
+    id: &'static str,
+    summary: &'static str,
+    good: ResponseSpec,
+    more: Vec<ApiError>,
+) -> Operation {
+    let mut refusals = vec![
+        ApiError::WrongHost,
+        ApiError::NoToken,
+        ApiError::NotPermitted(Role::Viewer),
+        ApiError::NoSuchMethod,
+    ];
     refusals.extend(more);
     call(id, summary, good, refusals)
 }
 
 /// A call that waits for its turn among those that only look.
-fn reading(id: &'static str, summary: &'static str, good: Answers, mut more: Vec<Refusal>) -> Operation {
-    more.push(Refusal::Busy);
+fn reading(
+    id: &'static str,
+    summary: &'static str,
+    good: ResponseSpec,
+    mut more: Vec<ApiError>,
+) -> Operation {
+    more.push(ApiError::Busy);
     look(id, summary, good, more)
 }
 
 /// A call that changes one flag.
-fn verb(id: &'static str, summary: &'static str, members: Json, may: May) -> Operation {
+fn verb(id: &'static str, summary: &'static str, members: Json, may: ErrorProfile) -> Operation {
     let mut operation = change(id, summary, members, may.be_rejected(true));
     operation.parameters.insert(0, flag_in_path());
     operation
 }
 
 /// A call that changes flags.
-fn change(id: &'static str, summary: &'static str, members: Json, rejected: Vec<Refusal>) -> Operation {
+fn change(
+    id: &'static str,
+    summary: &'static str,
+    members: Json,
+    rejected: Vec<ApiError>,
+) -> Operation {
     let mut refusals = with_a_body();
-    refusals.push(Refusal::OtherFlags);
+    refusals.push(ApiError::OtherFlags);
     refusals.extend(rejected);
-    let mut operation = look(id, summary, found("Done, or as it was wanted already.", "Outcome"), refusals);
-    operation.answers.insert(1, Answers { status: 202, ..found("Live, and not yet in the database.", "Outcome") });
+    let mut operation =
+        look(id, summary, found("Done, or as it was wanted already.", "Outcome"), refusals);
+    operation.answers.insert(
+        1,
+        ResponseSpec { status: 202, ..found("Live, and not yet in the database.", "Outcome") },
+    );
     let key = json!({ "type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": "^[ -~]+$" });
     operation.parameters = vec![json!({
         "name": "Idempotency-Key", "in": "header", "required": false, "schema": key,
@@ -291,26 +387,37 @@ fn change(id: &'static str, summary: &'static str, members: Json, rejected: Vec<
     if let (Json::Object(all), Json::Object(members)) = (&mut properties, members) {
         all.extend(members);
     }
-    operation.takes = Takes::PerhapsBody(json!({ "type": "object", "properties": properties, "additionalProperties": false }));
+    operation.takes = RequestBody::PerhapsBody(
+        json!({ "type": "object", "properties": properties, "additionalProperties": false }),
+    );
     operation
 }
 
 /// What any body may be refused for.
-fn with_a_body() -> Vec<Refusal> {
-    vec![bad_order(), BadQuestion::TooLarge(String::new()).into(), BadQuestion::TooSlow(TooSlow(Duration::ZERO)).into()]
+fn with_a_body() -> Vec<ApiError> {
+    vec![
+        bad_order(),
+        BadRequest::TooLarge(String::new()).into(),
+        BadRequest::TooSlow(TooSlow(Duration::ZERO)).into(),
+    ]
 }
 
-fn bad_order() -> Refusal {
-    Refusal::BadOrder(String::new())
+fn bad_order() -> ApiError {
+    ApiError::BadOrder(String::new())
 }
 
-fn found(says: &str, name: &str) -> Answers {
-    let content = Some(("application/json", shape(name)));
-    Answers { status: 200, says: says.to_owned(), headers: vec![("Turnout-Revision", true)], content }
+fn found(says: &str, name: &str) -> ResponseSpec {
+    let content = Some(("application/json", schema_ref(name)));
+    ResponseSpec {
+        status: 200,
+        says: says.to_owned(),
+        headers: vec![("Turnout-Revision", true)],
+        content,
+    }
 }
 
 fn flag_in_path() -> Json {
-    in_path("flag", "The flag's key.", shape("FlagKey"))
+    in_path("flag", "The flag's key.", schema_ref("FlagKey"))
 }
 
 fn in_path(name: &str, says: &str, schema: Json) -> Json {

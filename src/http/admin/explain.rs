@@ -9,16 +9,16 @@ use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::{json as answer, refuse};
+use super::body::Members;
 use super::flags::unknown;
-use super::members::Members;
 use super::view::SlotsView;
 use crate::definition::typed_value;
-use crate::explain::Story;
+use crate::explain::Explanation;
 use crate::flag::{Bucket, Context, Definition, Identity, MAX_ATTRIBUTES, TargetingKey, Value};
-use crate::http::error::Refusal;
-use crate::http::question::{FlagPath, body as read_body, key};
+use crate::http::error::ApiError;
+use crate::http::request::{FlagPath, body as read_body, key};
 
 /// Who is asked about.
 #[derive(Debug)]
@@ -52,18 +52,22 @@ impl From<Vouched> for Identity {
     }
 }
 
-pub async fn explain(State(surface): State<AdminSurface>, path: FlagPath, body: Body) -> Response<Body> {
+pub async fn explain(
+    State(surface): State<AdminState>,
+    path: FlagPath,
+    body: Body,
+) -> Response<Body> {
     let asked = match read(&surface, body).await {
         Ok(asked) => asked,
         Err(refusal) => return refuse(&surface, &refusal),
     };
-    match told(&surface, key(&path), &asked) {
+    match explanation_json(&surface, key(&path), &asked) {
         Ok(body) => answer(&surface, StatusCode::OK, &body),
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
-async fn read(surface: &AdminSurface, body: Body) -> Result<Asked, Refusal> {
+async fn read(surface: &AdminState, body: Body) -> Result<Asked, ApiError> {
     let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
     let names = ["targetingKey", "attributes", "written", "identity", "bucket"];
     let mut members = Members::read(&bytes, &names)?;
@@ -74,19 +78,24 @@ async fn read(surface: &AdminSurface, body: Body) -> Result<Asked, Refusal> {
         identity: members.take("identity", "verified, server or plain")?.unwrap_or_default(),
         bucket: members.take("bucket", "a number from 0 to 99999")?,
     };
-    let attributes = asked.attributes.as_ref().map_or(0, Map::len) + asked.written.as_ref().map_or(0, BTreeMap::len);
+    let attributes = asked.attributes.as_ref().map_or(0, Map::len)
+        + asked.written.as_ref().map_or(0, BTreeMap::len);
     match attributes > MAX_ATTRIBUTES {
-        true => Err(Refusal::BadOrder(format!("a context has at most {MAX_ATTRIBUTES} attributes"))),
+        true => {
+            Err(ApiError::BadOrder(format!("a context has at most {MAX_ATTRIBUTES} attributes")))
+        }
         false => Ok(asked),
     }
 }
 
-fn told(surface: &AdminSurface, key: &str, asked: &Asked) -> Result<Json, Refusal> {
-    let bad = |fault: String| Refusal::BadOrder(fault);
+fn explanation_json(surface: &AdminState, key: &str, asked: &Asked) -> Result<Json, ApiError> {
+    let bad = |fault: String| ApiError::BadOrder(fault);
     let user = TargetingKey::parse(asked.targeting_key.as_deref().unwrap_or_default());
     let user = user.map_err(|error| bad(format!("`targetingKey`: {error}")))?;
     let pretend = match asked.bucket {
-        Some(number) => Some(Bucket::new(number).ok_or_else(|| bad("a `bucket` is 0 to 99999".to_owned()))?),
+        Some(number) => {
+            Some(Bucket::new(number).ok_or_else(|| bad("a `bucket` is 0 to 99999".to_owned()))?)
+        }
         None => None,
     };
     let truth = surface.coordinator.truth();
@@ -96,9 +105,12 @@ fn told(surface: &AdminSurface, key: &str, asked: &Asked) -> Result<Json, Refusa
         Some(flag) => {
             let attributes = attributes(asked, &flag.definition);
             let context = Context::new(asked.identity.into(), user, &attributes);
-            Story::of(flag, &context, snapshot.server_auth(), pretend)
+            Explanation::of(flag, &context, snapshot.server_auth(), pretend)
         }
-        None => Story::without_steps(entry.key(), snapshot.evaluate(entry, &Context::new(Identity::Plain, None, &[]))),
+        None => Explanation::without_steps(
+            entry.key(),
+            snapshot.evaluate(entry, &Context::new(Identity::Plain, None, &[])),
+        ),
     };
     let mut body = json!(story);
     body["revision"] = snapshot.position().to_string().into();
@@ -111,9 +123,17 @@ fn told(surface: &AdminSurface, key: &str, asked: &Asked) -> Result<Json, Refusa
 }
 
 fn attributes<'a>(asked: &'a Asked, definition: &Definition) -> Vec<(Cow<'a, str>, Value<'a>)> {
-    let sent = asked.attributes.iter().flatten().map(|(name, value)| (Cow::from(name.as_str()), sent_value(value)));
+    let sent = asked
+        .attributes
+        .iter()
+        .flatten()
+        .map(|(name, value)| (Cow::from(name.as_str()), sent_value(value)));
     let written = asked.written.iter().flatten().map(|(name, text)| {
-        let kind = definition.attributes.iter().find(|(other, _)| other.as_str() == name).map(|(_, kind)| kind);
+        let kind = definition
+            .attributes
+            .iter()
+            .find(|(other, _)| other.as_str() == name)
+            .map(|(_, kind)| kind);
         (Cow::from(name.as_str()), typed_value(text, true, kind, name))
     });
     sent.chain(written).collect()

@@ -9,18 +9,19 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::view::FlagView;
 use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
 use crate::flag::FlagKey;
-use crate::http::error::Refusal;
-use crate::http::question::{FlagPath, key};
-use crate::truth::{Refused, Truth};
+use crate::http::error::ApiError;
+use crate::http::request::{FlagPath, key};
+use crate::ledger::{CommandError, EffectiveState};
 
-/// How everything stands. It is written flag by flag: of a state of any size no copy is made, nor a tree of values.
+/// How everything stands. It is written flag by flag: of a state of any size no copy is made, nor a
+/// tree of values.
 #[derive(Serialize)]
 struct Status<'a> {
     revision: u64,
@@ -47,7 +48,7 @@ struct StreamsView {
 }
 
 struct Flags<'a> {
-    truth: &'a Truth,
+    truth: &'a EffectiveState,
     clients: HashMap<FlagKey, Counts>,
 }
 
@@ -65,7 +66,7 @@ impl Serialize for Flags<'_> {
 }
 
 /// Every flag there is, also those that are only pending, in the order of their keys.
-fn keys(truth: &Truth) -> Vec<&FlagKey> {
+fn keys(truth: &EffectiveState) -> Vec<&FlagKey> {
     let mut keys: Vec<&FlagKey> = truth.book.flags().map(|(key, _)| key).collect();
     let recorded = keys.len();
     let pending = truth.pending().flags();
@@ -77,11 +78,12 @@ fn keys(truth: &Truth) -> Vec<&FlagKey> {
     keys
 }
 
-pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
+pub async fn status(State(surface): State<AdminState>) -> Response<Body> {
     let truth = surface.coordinator.truth();
-    let truth: &Truth = &truth;
+    let truth: &EffectiveState = &truth;
     let hub = &surface.public.hub;
-    let clients = Counts::of_every_flag(&surface.public.live.current(), hub.streams(), hub.now_ms());
+    let clients =
+        Counts::of_every_flag(&surface.public.live.current(), hub.streams(), hub.now_ms());
     let status = Status {
         revision: truth.book.head.revision,
         position: truth.position().to_string(),
@@ -94,7 +96,7 @@ pub async fn status(State(surface): State<AdminSurface>) -> Response<Body> {
     answer(&surface, StatusCode::OK, &status)
 }
 
-pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Response<Body> {
+pub async fn one(State(surface): State<AdminState>, path: FlagPath) -> Response<Body> {
     let truth = surface.coordinator.truth();
     match of_flag(&surface, &truth, key(&path)) {
         Some(flag) => answer(&surface, StatusCode::OK, &flag),
@@ -103,22 +105,27 @@ pub async fn one(State(surface): State<AdminSurface>, path: FlagPath) -> Respons
 }
 
 /// There is no such flag, but perhaps one that was meant.
-pub fn unknown(truth: &Truth, key: &str) -> Refusal {
-    let Ok(flag) = key.parse() else { return Refusal::UnknownFlag };
+pub fn unknown(truth: &EffectiveState, key: &str) -> ApiError {
+    let Ok(flag) = key.parse() else { return ApiError::UnknownFlag };
     let similar = similar(key, truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
-    CommandRejected::Refused(Refused::UnknownFlag { flag, similar }).into()
+    CommandRejected::Refused(CommandError::UnknownFlag { flag, similar }).into()
 }
 
 /// A flag as it stands.
-pub fn of_flag(surface: &AdminSurface, truth: &Truth, key: &str) -> Option<Json> {
+pub fn of_flag(surface: &AdminState, truth: &EffectiveState, key: &str) -> Option<Json> {
     let entry = truth.flag(key)?;
     let key: FlagKey = key.parse().ok()?;
     let hub = &surface.public.hub;
-    let report = hub.landed().of_flag(&surface.public.live.current(), key.as_str(), hub.streams(), hub.now_ms());
+    let report = hub.landed().of_flag(
+        &surface.public.live.current(),
+        key.as_str(),
+        hub.streams(),
+        hub.now_ms(),
+    );
     Some(json!(FlagView::of(truth, &key, &entry, report.map(|report| report.counts))))
 }
 
-fn database(surface: &AdminSurface) -> DatabaseView {
+fn database(surface: &AdminState) -> DatabaseView {
     let (state, why, since_ms) = match surface.coordinator.store_status().database {
         Database::Up => ("up", None, None),
         Database::Down { why, since_ms } => ("down", Some(why), Some(since_ms)),

@@ -5,28 +5,41 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde_json::json;
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::{json as answer, refuse};
-use super::members::{Members, bad_order};
-use crate::http::error::Refusal;
-use crate::http::question::body as read_body;
-use crate::token::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
+use super::body::{Members, bad_order};
+use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
+use crate::http::error::ApiError;
+use crate::http::request::body as read_body;
 
-pub async fn hello(State(surface): State<AdminSurface>, body: Body) -> Response<Body> {
+pub async fn hello(State(surface): State<AdminState>, body: Body) -> Response<Body> {
     match prove(&surface, body).await {
-        Ok(proof) => answer(&surface, StatusCode::OK, &json!({ "address": surface.address.to_string(), "proof": proof })),
+        Ok(proof) => answer(
+            &surface,
+            StatusCode::OK,
+            &json!({ "address": surface.address.to_string(), "proof": proof }),
+        ),
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
-async fn prove(surface: &AdminSurface, body: Body) -> Result<String, Refusal> {
+async fn prove(surface: &AdminState, body: Body) -> Result<String, ApiError> {
     let bytes = read_body(&surface.public.arriving_orders, true, body).await?;
     let mut told = Members::read(&bytes, &["nonce", "token"])?;
     let nonce = told.line("nonce", MAX_NONCE_BYTES)?.filter(|nonce| nonce.len() >= MIN_NONCE_BYTES);
-    let nonce = nonce.ok_or_else(|| bad_order(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes")))?;
+    let nonce = nonce.ok_or_else(|| {
+        bad_order(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes"))
+    })?;
     let token = told.line("token", TokenId::DIGITS)?.as_deref().and_then(TokenId::parse);
-    let token = token.ok_or_else(|| bad_order(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
-    let proof = surface.operators.prove(token, &nonce, &surface.address.to_string(), surface.coordinator.clock().now());
-    // The answer to a token that is not good: guessing here tells no more than trying the token would.
-    proof.map(|proof| proof.as_str().to_owned()).ok_or(Refusal::NoToken)
+    let token =
+        token.ok_or_else(|| bad_order(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
+    let proof = surface.operators.prove(
+        token,
+        &nonce,
+        &surface.address.to_string(),
+        surface.coordinator.clock().now(),
+    );
+    // The answer to a token that is not good: guessing here tells no more than trying the token
+    // would.
+    proof.map(|proof| proof.as_str().to_owned()).ok_or(ApiError::NoToken)
 }

@@ -9,22 +9,24 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::readings::Verified;
 use crate::control::{CommandRejected, Database};
 use crate::flag::FlagKey;
-use crate::http::error::Refusal;
-use crate::store::{Page, Stored};
-use crate::truth::{Forms, texts_to_tell, told};
+use crate::http::error::ApiError;
+use crate::ledger::{ContentCache, referenced_blobs, revision_json};
+use crate::store::{HistoryQuery, StoredRevision};
 
 /// How many revisions a page has unless another number is asked for, and at most.
 const PAGE: u32 = 20;
 pub const MAX_PAGE: u32 = 200;
-/// So many bytes of definitions are read to say what the changes of a page meant; what they do not suffice for is `null`.
+/// So many bytes of definitions are read to say what the changes of a page meant; what they do not
+/// suffice for is `null`.
 const TEXT_BYTES: usize = 16 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A verification that reads nothing more for so long is ended; one that goes on takes as long as it takes.
+/// A verification that reads nothing more for so long is ended; one that goes on takes as long as
+/// it takes.
 const SILENCE: Duration = Duration::from_secs(60);
 pub const SLOW: &str = "it does not answer in time";
 
@@ -38,28 +40,43 @@ pub struct Which {
 }
 
 pub async fn history(
-    State(surface): State<AdminSurface>,
+    State(surface): State<AdminState>,
     which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
 ) -> Response<Body> {
-    let Some(which) =
-        which.ok().map(|Query(which)| which).filter(|which| which.limit.is_none_or(|limit| (1..=MAX_PAGE).contains(&limit)))
+    let Some(which) = which
+        .ok()
+        .map(|Query(which)| which)
+        .filter(|which| which.limit.is_none_or(|limit| (1..=MAX_PAGE).contains(&limit)))
     else {
-        let fault = format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
-        return refuse(&surface, &Refusal::BadOrder(fault));
+        let fault =
+            format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
+        return refuse(&surface, &ApiError::BadOrder(fault));
     };
     let limit = which.limit.unwrap_or(PAGE);
     // One more than is shown tells whether there are more.
     let flag = which.flag.map(|flag| flag.to_string());
-    let page = Page { flag, before: which.before, after: which.after, limit: limit + 1, whole: false };
+    let page = HistoryQuery {
+        flag,
+        before: which.before,
+        after: which.after,
+        limit: limit + 1,
+        whole: false,
+    };
     let read = async {
-        let store = surface.coordinator.store().ok_or_else(|| CommandRejected::Down(why_down(&surface)))?;
-        let found = store.history(&page).await.map_err(|error| CommandRejected::Down(error.chain()))?;
-        let ids: Vec<_> = found.iter().flat_map(|stored| texts_to_tell(&stored.revision)).collect();
+        let store =
+            surface.coordinator.store().ok_or_else(|| CommandRejected::Down(why_down(&surface)))?;
+        let found =
+            store.history(&page).await.map_err(|error| CommandRejected::Down(error.chain()))?;
+        let ids: Vec<_> =
+            found.iter().flat_map(|stored| referenced_blobs(&stored.revision)).collect();
         // What a text meant then is told as far as it can be read.
         let texts = store.texts_up_to(&ids, TEXT_BYTES).await.unwrap_or_default();
-        Ok((found, Forms { texts, ..Forms::default() }))
+        Ok((found, ContentCache { texts, ..ContentCache::default() }))
     };
-    match timeout(PATIENCE, read).await.unwrap_or_else(|_| Err(CommandRejected::Down(SLOW.to_owned()))) {
+    match timeout(PATIENCE, read)
+        .await
+        .unwrap_or_else(|_| Err(CommandRejected::Down(SLOW.to_owned())))
+    {
         Ok((found, mut forms)) => {
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
@@ -70,7 +87,7 @@ pub async fn history(
     }
 }
 
-pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
+pub async fn verify(State(surface): State<AdminState>) -> Response<Body> {
     let (readings, verified) = (surface.readings.clone(), surface.clone());
     match readings.verify(|| verify_database(verified)).await {
         Ok(Verified { verdict: Ok(verdict), compared_with }) => {
@@ -82,13 +99,15 @@ pub async fn verify(State(surface): State<AdminSurface>) -> Response<Body> {
             });
             answer(&surface, StatusCode::OK, &body)
         }
-        Ok(Verified { verdict: Err(why), .. }) => refuse(&surface, &CommandRejected::Down(why).into()),
+        Ok(Verified { verdict: Err(why), .. }) => {
+            refuse(&surface, &CommandRejected::Down(why).into())
+        }
         Err(rejected) => refuse(&surface, &rejected.into()),
     }
 }
 
-async fn verify_database(surface: AdminSurface) -> Verified {
-    let kept = surface.coordinator.kept();
+async fn verify_database(surface: AdminState) -> Verified {
+    let kept = surface.coordinator.last_known();
     let store = surface.coordinator.store();
     let verdict = match store {
         Some(store) => store.verify(&kept, SILENCE).await.map_err(|error| error.chain()),
@@ -98,20 +117,20 @@ async fn verify_database(surface: AdminSurface) -> Verified {
 }
 
 /// Revisions as they stand in an answer; also of those that made an order stale.
-pub fn revisions(found: &[Stored]) -> Json {
-    let mut forms = Forms::default();
+pub fn revisions(found: &[StoredRevision]) -> Json {
+    let mut forms = ContentCache::default();
     found.iter().map(|stored| revision(stored, &mut forms)).collect()
 }
 
-fn revision(stored: &Stored, forms: &mut Forms) -> Json {
-    let mut told = told(&stored.revision, stored.hash, forms);
+fn revision(stored: &StoredRevision, forms: &mut ContentCache) -> Json {
+    let mut told = revision_json(&stored.revision, stored.hash, forms);
     if stored.more_changes > 0 {
         told["moreChanges"] = stored.more_changes.into();
     }
     told
 }
 
-fn why_down(surface: &AdminSurface) -> String {
+fn why_down(surface: &AdminState) -> String {
     match surface.coordinator.store_status().database {
         Database::Up => SLOW.to_owned(),
         Database::Down { why, .. } | Database::Held { why, .. } => why,

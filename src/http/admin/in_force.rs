@@ -1,26 +1,33 @@
-//! Whether what an order asked for is so now. An order that is sent again under its key is done once: what it did may have been lifted since,
-//! and its answer must not be read as if it stood.
+//! Whether what an order asked for is so now. An order that is sent again under its key is done
+//! once: what it did may have been lifted since, and its answer must not be read as if it stood.
 
-use crate::truth::{FlagEntry, Truth, Wish};
+use crate::ledger::{Command, EffectiveState, FlagEntry};
 
 /// Whether it is so in this state; `revision` is the one it made, where it is saved.
-pub fn is_in_force(truth: &Truth, wish: &Wish, revision: Option<u64>) -> bool {
+pub fn is_in_force(truth: &EffectiveState, wish: &Command, revision: Option<u64>) -> bool {
     // A flag that is served as stopped for doubt alone is not stopped by an order.
-    let is = |flag: &str, test: &dyn Fn(&FlagEntry) -> bool| truth.flag_as_known(flag).as_ref().is_some_and(test);
+    let is = |flag: &str, test: &dyn Fn(&FlagEntry) -> bool| {
+        truth.flag_as_known(flag).as_ref().is_some_and(test)
+    };
     let is_stopped = |flag: &str| is(flag, &|entry| entry.record.stop.is_some());
     match wish {
-        Wish::StopAll => truth.book.flags().all(|(flag, _)| is_stopped(flag.as_str())),
-        Wish::Stop { flag } => is_stopped(flag.as_str()),
-        Wish::Resume { flag, .. } => !is_stopped(flag.as_str()),
-        Wish::Unset { flag } => is(flag.as_str(), &|entry| entry.record.split.is_none() && entry.record.pin.is_none()),
-        Wish::Set { flag, realtime, disabled, .. } => is(flag.as_str(), &|entry| {
+        Command::StopAll => truth.book.flags().all(|(flag, _)| is_stopped(flag.as_str())),
+        Command::Stop { flag } => is_stopped(flag.as_str()),
+        Command::Resume { flag, .. } => !is_stopped(flag.as_str()),
+        Command::Unset { flag } => {
+            is(flag.as_str(), &|entry| entry.record.split.is_none() && entry.record.pin.is_none())
+        }
+        Command::Set { flag, realtime, disabled, .. } => is(flag.as_str(), &|entry| {
             let held = entry.record.split.as_ref().map(|held| held.split);
             held.is_some_and(|held| {
-                realtime.is_none_or(|share| share == held.realtime()) && disabled.is_none_or(|share| share == held.disabled())
+                realtime.is_none_or(|share| share == held.realtime())
+                    && disabled.is_none_or(|share| share == held.disabled())
             })
         }),
         // What it went back to is told by its revision alone.
-        Wish::Rollback { flag, .. } => is(flag.as_str(), &|entry| revision.is_none_or(|revision| entry.changed_at <= revision)),
+        Command::Rollback { flag, .. } => {
+            is(flag.as_str(), &|entry| revision.is_none_or(|revision| entry.changed_at <= revision))
+        }
     }
 }
 

@@ -9,15 +9,17 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::respond;
 use crate::control::Database;
-use crate::convergence::NoRoom;
-use crate::data::DiskUsage;
+use crate::convergence::TooManyStreams;
+use crate::data_dir::DiskUsage;
 use crate::flag::Strategy;
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{FlagSnapshot, Snapshot};
 use crate::telemetry::log_lines_dropped;
-use crate::telemetry::metrics::{self as registry, MAX_FLAGS, Number, OPENMETRICS, Page, page};
+use crate::telemetry::metrics::{
+    self as registry, MAX_FLAGS, MetricsPage, Number, OPENMETRICS, page,
+};
 use crate::time_limit::OneAtATime;
 
 /// How many outcomes are read in one go.
@@ -31,38 +33,52 @@ pub struct Scrapes {
     disk: OneAtATime<DiskUsage>,
 }
 
-pub async fn metrics(State(surface): State<AdminSurface>) -> Response<Body> {
+pub async fn metrics(State(surface): State<AdminState>) -> Response<Body> {
     let data = surface.coordinator.data().clone();
-    let disk = surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
+    let disk =
+        surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
     let collected = surface.clone();
     respond(&surface, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
 }
 
-/// A bound by its name, how many bytes are held if it is one in bytes, and how often it left no room.
+/// A bound by its name, how many bytes are held if it is one in bytes, and how often it left no
+/// room.
 type Bound = (&'static str, Option<usize>, u64);
 
-impl AdminSurface {
+impl AdminState {
     /// Every bound on what callers make the server hold.
     fn bounds(&self) -> Vec<Bound> {
         let surface = &self.public;
         let streams = surface.hub.streams();
         let (all, strangers) = streams.taken();
         let held_of = |bound| match bound {
-            NoRoom::Bytes => Some(all.bytes),
-            NoRoom::BytesOfStrangers => Some(strangers.bytes),
+            TooManyStreams::Bytes => Some(all.bytes),
+            TooManyStreams::BytesOfStrangers => Some(strangers.bytes),
             _ => None,
         };
-        let (remembered, driven_out) = surface.gate.sessions.as_ref().map(|sessions| sessions.remembered()).unwrap_or_default();
-        let mut bounds: Vec<Bound> = streams.refused().map(|(bound, count)| (bound.as_str(), held_of(bound), count)).collect();
+        let (remembered, driven_out) = surface
+            .gate
+            .sessions
+            .as_ref()
+            .map(|sessions| sessions.remembered())
+            .unwrap_or_default();
+        let mut bounds: Vec<Bound> = streams
+            .refused()
+            .map(|(bound, count)| (bound.as_str(), held_of(bound), count))
+            .collect();
         bounds.extend(self.held.rows().map(|(bound, bytes, count)| (bound, Some(bytes), count)));
         bounds.push(("arriving-questions", Some(surface.arriving.bytes()), surface.arriving.cut()));
-        bounds.push(("arriving-orders", Some(surface.arriving_orders.bytes()), surface.arriving_orders.cut()));
+        bounds.push((
+            "arriving-orders",
+            Some(surface.arriving_orders.bytes()),
+            surface.arriving_orders.cut(),
+        ));
         bounds.push(("remembered-tokens", Some(remembered), driven_out));
         bounds.push(("waiting-readings", None, self.readings.refused()));
         bounds
     }
 
-    fn collect(&self, page: &mut Page<'_>, disk: DiskUsage) -> fmt::Result {
+    fn collect(&self, page: &mut MetricsPage<'_>, disk: DiskUsage) -> fmt::Result {
         let snapshot = self.public.live.current().clone();
         page.one(&registry::REVISION, snapshot.position().revision)?;
         collect_flags(page, &snapshot)?;
@@ -70,13 +86,21 @@ impl AdminSurface {
         self.collect_listeners(page)?;
         collect_evaluations(page, &snapshot)?;
         if let Some(deliveries) = &self.deliveries {
-            page.one(&registry::WEBHOOK_BEHIND, deliveries.behind())?;
-            page.rows(&registry::WEBHOOK_DELIVERIES, deliveries.rows().map(|(outcome, count)| ([outcome], count)))?;
+            page.one(&registry::WEBHOOK_BEHIND, deliveries.lag())?;
+            page.rows(
+                &registry::WEBHOOK_DELIVERIES,
+                deliveries.rows().map(|(outcome, count)| ([outcome], count)),
+            )?;
         }
         page.one(&registry::LOG_LINES_DROPPED, log_lines_dropped())
     }
 
-    fn collect_state(&self, page: &mut Page<'_>, snapshot: &Snapshot, disk: DiskUsage) -> fmt::Result {
+    fn collect_state(
+        &self,
+        page: &mut MetricsPage<'_>,
+        snapshot: &Snapshot,
+        disk: DiskUsage,
+    ) -> fmt::Result {
         let surface = &self.public;
         page.one(&registry::PROBLEMS, surface.problems.count())?;
         page.one(&registry::STALE, surface.staleness.stale_seconds())?;
@@ -94,42 +118,60 @@ impl AdminSurface {
             }
         }
         let known = self.coordinator.credentials().borrow().clone();
-        let ends = known.living(self.coordinator.clock().wall_ms()).filter_map(|credential| credential.record.expires_at_ms);
+        let ends = known
+            .living(self.coordinator.clock().wall_ms())
+            .filter_map(|credential| credential.record.expires_at_ms);
         match ends.min() {
             Some(nearest) => page.one(&registry::TOKEN_EXPIRES, nearest as u64 / 1000),
             None => Ok(()),
         }
     }
 
-    fn collect_listeners(&self, page: &mut Page<'_>) -> fmt::Result {
+    fn collect_listeners(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
         let streams = self.public.hub.streams();
         page.one(&registry::STREAMS, streams.count())?;
         page.one(&registry::STREAMS_OPENED, streams.opened())?;
-        page.one(&registry::STREAMS_REFUSED, streams.refused().map(|(_, count)| count).sum::<u64>())?;
+        page.one(
+            &registry::STREAMS_REFUSED,
+            streams.refused().map(|(_, count)| count).sum::<u64>(),
+        )?;
         page.one(&registry::STREAM_DECISIONS, self.public.hub.decisions())?;
         page.one(&registry::READINGS, self.readings.begun())?;
         page.one(&registry::READINGS_WAITING, self.readings.waiting())?;
         let bounds = self.bounds();
-        page.rows(&registry::HELD_BYTES, bounds.iter().filter_map(|(bound, bytes, _)| Some(([*bound], (*bytes)?))))?;
-        page.rows(&registry::BOUND_REACHED, bounds.iter().map(|(bound, _, count)| ([*bound], *count)))?;
+        page.rows(
+            &registry::HELD_BYTES,
+            bounds.iter().filter_map(|(bound, bytes, _)| Some(([*bound], (*bytes)?))),
+        )?;
+        page.rows(
+            &registry::BOUND_REACHED,
+            bounds.iter().map(|(bound, _, count)| ([*bound], *count)),
+        )?;
         page.rows(&registry::HTTP_REQUESTS, self.public.requests.rows().chain(self.requests.rows()))
     }
 }
 
 /// The first flags in the order of their keys, and how many more there are.
-fn collect_flags(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn collect_flags(page: &mut MetricsPage<'_>, snapshot: &Snapshot) -> fmt::Result {
     let all = snapshot.flags();
     let flags = &all[..all.len().min(MAX_FLAGS)];
     page.one(&registry::FLAGS, all.len())?;
     page.one(&registry::FLAGS_LEFT_OUT, all.len() - flags.len())?;
-    page.rows(&registry::FLAG_REVISION, flags.iter().map(|flag| ([flag.key().as_str()], flag.changed_position().revision)))?;
-    page.rows(&registry::FLAG_STOPPED, flags.iter().map(|flag| ([flag.key().as_str()], flag.is_stopped())))?;
+    page.rows(
+        &registry::FLAG_REVISION,
+        flags.iter().map(|flag| ([flag.key().as_str()], flag.changed_position().revision)),
+    )?;
+    page.rows(
+        &registry::FLAG_STOPPED,
+        flags.iter().map(|flag| ([flag.key().as_str()], flag.is_stopped())),
+    )?;
     page.rows(&registry::FLAG_SHARE, flags.iter().flat_map(|flag| shares(flag)))
 }
 
 /// What each strategy has of a flag's buckets; nothing where no good form of the flag is known.
-fn shares(entry: &Entry) -> impl Iterator<Item = ([&str; 2], Number)> {
-    let shares = entry.flag().map(|flag| flag.rollout.unwrap_or_default().shares(flag.definition.default));
+fn shares(entry: &FlagSnapshot) -> impl Iterator<Item = ([&str; 2], Number)> {
+    let shares =
+        entry.flag().map(|flag| flag.rollout.unwrap_or_default().shares(flag.definition.default));
     let row = |(strategy, share): (Strategy, crate::flag::Share)| {
         ([entry.key().as_str(), strategy.as_str()], Number::Ratio(share.ratio()))
     };
@@ -137,7 +179,7 @@ fn shares(entry: &Entry) -> impl Iterator<Item = ([&str; 2], Number)> {
 }
 
 /// A part at a time, so that no snapshot that is made meanwhile waits for the page.
-fn collect_evaluations(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn collect_evaluations(page: &mut MetricsPage<'_>, snapshot: &Snapshot) -> fmt::Result {
     let mut family = page.family(&registry::EVALUATIONS)?;
     let mut last = None;
     loop {

@@ -1,4 +1,5 @@
-//! A long answer is written a piece at a time: between two pieces every other connection that is ready has its turn, an order above all.
+//! A long answer is written a piece at a time: between two pieces every other connection that is
+//! ready has its turn, an order above all.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -13,7 +14,11 @@ const PIECE_BYTES: usize = 64 * 1024;
 
 /// A body of these bytes.
 pub fn in_pieces(bytes: Bytes) -> AnyBody {
-    if bytes.len() <= PIECE_BYTES { AnyBody::from(bytes) } else { AnyBody::new(Pieces { rest: bytes, gave_one: false }) }
+    if bytes.len() <= PIECE_BYTES {
+        AnyBody::from(bytes)
+    } else {
+        AnyBody::new(Pieces { rest: bytes, gave_one: false })
+    }
 }
 
 struct Pieces {
@@ -26,7 +31,10 @@ impl Body for Pieces {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }
@@ -63,7 +71,9 @@ mod tests {
         let (mut read, mut turns) = (Vec::new(), 0);
         loop {
             match poll() {
-                Poll::Ready(Some(frame)) => read.extend_from_slice(&frame.unwrap().into_data().unwrap()),
+                Poll::Ready(Some(frame)) => {
+                    read.extend_from_slice(&frame.unwrap().into_data().unwrap())
+                }
                 Poll::Ready(None) => break,
                 Poll::Pending => turns += 1,
             }

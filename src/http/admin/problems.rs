@@ -8,24 +8,26 @@ use axum::http::{Response, StatusCode};
 use serde_json::{Value as Json, json};
 
 use super::answer::json as answer;
-use super::{AdminSurface, admin_document};
+use super::{AdminState, admin_document};
 use crate::control::StandingProblem;
 use crate::definition::Finding;
 
-pub async fn alive(State(surface): State<AdminSurface>) -> Response<Body> {
+pub async fn alive(State(surface): State<AdminState>) -> Response<Body> {
     answer(&surface, StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-pub async fn openapi(State(surface): State<AdminSurface>) -> Response<Body> {
+pub async fn openapi(State(surface): State<AdminState>) -> Response<Body> {
     static DOCUMENT: OnceLock<Json> = OnceLock::new();
     answer(&surface, StatusCode::OK, DOCUMENT.get_or_init(admin_document))
 }
 
-/// What is wrong with the files and with everything else, and how changes of the folder are noticed.
-pub async fn problems(State(surface): State<AdminSurface>) -> Response<Body> {
+/// What is wrong with the files and with everything else, and how changes of the folder are
+/// noticed.
+pub async fn problems(State(surface): State<AdminState>) -> Response<Body> {
     let found = &surface.public.problems;
     let (findings, troubles) = (found.found(), found.troubles());
-    let all: Vec<Json> = findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
+    let all: Vec<Json> =
+        findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
     let body = json!({
         "flags": surface.flags,
         "watch": surface.watch.as_str(),

@@ -1,7 +1,9 @@
-//! Where calls that only look are answered: on threads of their own, so that no order waits for one.
+//! Where calls that only look are answered: on threads of their own, so that no order waits for
+//! one.
 //!
-//! So many are answered at once, of those that read what is in memory and of those that read the database each; the others wait for their
-//! turn (`turns`). The database is verified once for all who ask meanwhile.
+//! So many are answered at once, of those that read what is in memory and of those that read the
+//! database each; the others wait for their turn (`turns`). The database is verified once for all
+//! who ask meanwhile.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,14 +16,15 @@ use tokio::task::spawn_blocking;
 use super::history::SLOW;
 use super::turns::{Busy, Turns};
 use crate::control::CommandRejected;
-use crate::store::Verdict;
+use crate::ledger::CredentialId;
+use crate::store::VerifyReport;
 use crate::thread_runtime::is_thread_of_orders;
-use crate::truth::CredentialId;
 
 /// How many readings work at once, of those in memory and of those of the database each.
 const AT_ONCE: usize = 2;
 
-/// What a reading reads. Each has turns of its own: a database that is slow holds up no look at what is live.
+/// What a reading reads. Each has turns of its own: a database that is slow holds up no look at
+/// what is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Memory,
@@ -44,7 +47,7 @@ pub type Reader = Option<CredentialId>;
 /// What verifying the database came to.
 #[derive(Clone, Debug)]
 pub struct Verified {
-    pub verdict: Result<Verdict, String>,
+    pub verdict: Result<VerifyReport, String>,
     /// The revision that this node knows to have been there.
     pub compared_with: Option<u64>,
 }
@@ -69,7 +72,8 @@ impl Default for Readings {
 }
 
 impl Readings {
-    /// Answers a call when it is the caller's turn. It is answered to its end even if its caller hangs up.
+    /// Answers a call when it is the caller's turn. It is answered to its end even if its caller
+    /// hangs up.
     pub async fn answer<T: Send + 'static>(
         &self,
         source: Source,
@@ -89,7 +93,8 @@ impl Readings {
         self.work(working).await.ok_or(Busy)
     }
 
-    /// What verifying the database comes to. One verification runs at a time, and all who ask meanwhile are told its verdict.
+    /// What verifying the database comes to. One verification runs at a time, and all who ask
+    /// meanwhile are told its verdict.
     pub async fn verify<W>(&self, begin: impl FnOnce() -> W) -> Result<Verified, CommandRejected>
     where
         W: Future<Output = Verified> + Send + 'static,
@@ -97,7 +102,9 @@ impl Readings {
         let mut told = {
             let mut verifying = self.verifying.lock().unwrap_or_else(PoisonError::into_inner);
             // What has ended, or was cut off, is not told to those who ask later.
-            let running = verifying.as_ref().filter(|told| told.has_changed().is_ok() && told.borrow().is_none());
+            let running = verifying
+                .as_ref()
+                .filter(|told| told.has_changed().is_ok() && told.borrow().is_none());
             match running {
                 Some(told) => told.clone(),
                 None => {
@@ -105,21 +112,26 @@ impl Readings {
                     *verifying = Some(told.clone());
                     self.counts.verifications.fetch_add(1, Relaxed);
                     let work = self.work(begin());
-                    tokio::spawn(async move { work.await.map(|verified| teller.send_replace(Some(verified))) });
+                    tokio::spawn(async move {
+                        work.await.map(|verified| teller.send_replace(Some(verified)))
+                    });
                     told
                 }
             }
         };
-        let verified = told.wait_for(Option::is_some).await.ok().and_then(|verified| verified.clone());
+        let verified =
+            told.wait_for(Option::is_some).await.ok().and_then(|verified| verified.clone());
         verified.ok_or_else(|| CommandRejected::Down(SLOW.to_owned()))
     }
 
-    /// Does some work on a thread that has nothing else to do; `None` if the service ends before it is done.
+    /// Does some work on a thread that has nothing else to do; `None` if the service ends before it
+    /// is done.
     fn work<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> impl Future<Output = Option<T>> + Send + 'static {
-        let (runtime, mut closed, counts) = (Handle::current(), self.closed.subscribe(), self.counts.clone());
+        let (runtime, mut closed, counts) =
+            (Handle::current(), self.closed.subscribe(), self.counts.clone());
         let working = spawn_blocking(move || {
             counts.note_thread();
             runtime.block_on(async move {

@@ -7,16 +7,18 @@ use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
 use serde_json::{Value as Json, json};
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::{json as answer, refuse};
-use super::guard::Permission;
-use super::members::{Members, bad_order};
-use super::orders::MAX_REASON_BYTES;
+use super::body::{Members, bad_order};
+use super::commands::MAX_REASON_BYTES;
+use super::permissions::Permission;
+use crate::auth::{Caller, LOCAL_ADMIN, random_name, random_secret, token_names};
 use crate::control::{AdminTokenEnd, CommandOutcome, CommandRejected};
 use crate::flag::FlagKey;
-use crate::http::error::Refusal;
-use crate::token::{Caller, LOCAL_ADMIN, random_name, random_secret, token_names};
-use crate::truth::{ContentId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role};
+use crate::http::error::ApiError;
+use crate::ledger::{
+    ContentHash, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role,
+};
 
 const DAY_MS: i64 = 86_400_000;
 /// Unless another time is asked for.
@@ -34,89 +36,111 @@ struct Wanted {
     reason: Option<String>,
 }
 
-pub async fn list(State(surface): State<AdminSurface>) -> Response<Body> {
-    let (known, now) = (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
+pub async fn list(State(surface): State<AdminState>) -> Response<Body> {
+    let (known, now) =
+        (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
     let shown = known.all().iter().filter(|credential| credential.record.is_shown(now));
-    answer(&surface, StatusCode::OK, &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }))
+    answer(
+        &surface,
+        StatusCode::OK,
+        &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }),
+    )
 }
 
-pub async fn create(State(surface): State<AdminSurface>, Extension(caller): Extension<Caller>, body: Bytes) -> Response<Body> {
+pub async fn create(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response<Body> {
     match wanted(&body) {
         Ok(wanted) => make(&surface, &caller, wanted).await,
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
-/// Ends a credential. Everybody may end the one they show; those of others are for whoever administers.
+/// Ends a credential. Everybody may end the one they show; those of others are for whoever
+/// administers.
 pub async fn revoke(
-    State(surface): State<AdminSurface>,
+    State(surface): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     body: Bytes,
 ) -> Response<Body> {
-    let reason = Members::read(&body, &["reason"]).and_then(|mut told| told.line("reason", MAX_REASON_BYTES));
+    let reason = Members::read(&body, &["reason"])
+        .and_then(|mut told| told.line("reason", MAX_REASON_BYTES));
     let reason = match reason {
         Ok(reason) => reason,
         Err(refusal) => return refuse(&surface, &refusal),
     };
     let named = path.map(|Path(named)| named).unwrap_or_default();
     match find(&surface, &caller, &named) {
-        Ok(Found::LocalAdmin) => end_admin_token(&surface).await,
-        Ok(Found::Credential(id)) => end_credential(&surface, id, &caller, reason).await,
+        Ok(TokenMatch::LocalAdmin) => end_admin_token(&surface).await,
+        Ok(TokenMatch::Credential(id)) => end_credential(&surface, id, &caller, reason).await,
         Err(refusal) => refuse(&surface, &refusal),
     }
 }
 
 /// Whose end is asked for.
-enum Found {
+enum TokenMatch {
     LocalAdmin,
     Credential(CredentialId),
 }
 
 /// By an id, by the name of a living one, or `self`.
-fn find(surface: &AdminSurface, caller: &Caller, named: &str) -> Result<Found, Refusal> {
+fn find(surface: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, ApiError> {
     let own = caller.id.as_ref().map(ToString::to_string);
     if named == "self" || own.as_deref() == Some(named) {
-        return Ok(caller.id.clone().map_or(Found::LocalAdmin, Found::Credential));
+        return Ok(caller.id.clone().map_or(TokenMatch::LocalAdmin, TokenMatch::Credential));
     }
     // Whoever may not is told the same of every name there may be.
     if !Permission::Administer.is_given_to(caller.role) {
-        return Err(Refusal::NotPermitted(caller.role));
+        return Err(ApiError::NotPermitted(caller.role));
     }
     if caller.flags.is_some() {
-        return Err(Refusal::OtherFlags);
+        return Err(ApiError::OtherFlags);
     }
     if named.eq_ignore_ascii_case(LOCAL_ADMIN) || named == "admin.token" {
-        return Ok(Found::LocalAdmin);
+        return Ok(TokenMatch::LocalAdmin);
     }
-    let (known, now) = (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
+    let (known, now) =
+        (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
     if let Some(id) = named.parse().ok().filter(|id| known.get(id).is_some()) {
-        return Ok(Found::Credential(id));
+        return Ok(TokenMatch::Credential(id));
     }
     let mut of_name = known.living_named(named, now);
     match (of_name.next(), of_name.next()) {
-        (Some(credential), None) => Ok(Found::Credential(credential.id.clone())),
-        (None, _) => Err(Refusal::UnknownToken),
-        (Some(_), Some(_)) => Err(bad_order("several living tokens have this name; say which by its id")),
+        (Some(credential), None) => Ok(TokenMatch::Credential(credential.id.clone())),
+        (None, _) => Err(ApiError::UnknownToken),
+        (Some(_), Some(_)) => {
+            Err(bad_order("several living tokens have this name; say which by its id"))
+        }
     }
 }
 
-async fn end_credential(surface: &AdminSurface, id: CredentialId, caller: &Caller, reason: Option<String>) -> Response<Body> {
+async fn end_credential(
+    surface: &AdminState,
+    id: CredentialId,
+    caller: &Caller,
+    reason: Option<String>,
+) -> Response<Body> {
     let (coordinator, by, ended) = (surface.coordinator.clone(), caller.actor(), id.clone());
-    let done = surface.order(async move { coordinator.revoke_credential(&ended, by, reason).await }).await;
+    let done =
+        surface.order(async move { coordinator.revoke_credential(&ended, by, reason).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(Some(done)) => revoked(surface, id.as_str(), &done),
-        Ok(None) => refuse(surface, &Refusal::UnknownToken),
+        Ok(None) => refuse(surface, &ApiError::UnknownToken),
         Err(rejected) => refuse(surface, &rejected.into()),
     }
 }
 
-fn revoked(surface: &AdminSurface, id: &str, done: &CommandOutcome) -> Response<Body> {
+fn revoked(surface: &AdminState, id: &str, done: &CommandOutcome) -> Response<Body> {
     let (status, outcome, revision, survives) = match done {
         CommandOutcome::Committed { revision, .. } | CommandOutcome::Repeated { revision } => {
             (StatusCode::OK, "committed", Some(*revision), true)
         }
-        CommandOutcome::Pending { survives_restart, .. } => (StatusCode::ACCEPTED, "pending", None, *survives_restart),
+        CommandOutcome::Pending { survives_restart, .. } => {
+            (StatusCode::ACCEPTED, "pending", None, *survives_restart)
+        }
         CommandOutcome::Unchanged => (StatusCode::OK, "unchanged", None, true),
     };
     let body = json!({ "revoked": id, "outcome": outcome, "revision": revision, "survivesRestart": survives });
@@ -124,7 +148,7 @@ fn revoked(surface: &AdminSurface, id: &str, done: &CommandOutcome) -> Response<
 }
 
 /// It stands in no revision: the file is its node's alone.
-async fn end_admin_token(surface: &AdminSurface) -> Response<Body> {
+async fn end_admin_token(surface: &AdminState) -> Response<Body> {
     let coordinator = surface.coordinator.clone();
     let ended = surface.order(async move { coordinator.end_admin_token().await }).await;
     let (status, survives) = match ended.unwrap_or(Err(CommandRejected::Unknown)) {
@@ -137,30 +161,42 @@ async fn end_admin_token(surface: &AdminSurface) -> Response<Body> {
     answer(surface, status, &body)
 }
 
-fn wanted(body: &[u8]) -> Result<Wanted, Refusal> {
+fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
     let mut told = Members::read(body, &["name", "role", "flags", "expiresAfterMs", "reason"])?;
     let name: Option<String> = told.take("name", "a text")?;
-    let name = name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
+    let name =
+        name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
     check_name(&name)?;
     let roles = Role::ALL.map(Role::as_str).join(", ");
     let role = told.take("role", &format!("one of {roles}"))?;
     let role = role.ok_or_else(|| bad_order(format!("a token needs a `role`: one of {roles}")))?;
     let flags = told.take("flags", "a list of flags' keys")?;
     if flags.is_some() && !matches!(role, Role::Stopper | Role::Operator) {
-        return Err(bad_order("`flags` limits what a stopper or an operator may change; the other roles cannot be limited"));
+        return Err(bad_order(
+            "`flags` limits what a stopper or an operator may change; the other roles cannot be limited",
+        ));
     }
-    let expires_after_ms = told.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
+    let expires_after_ms =
+        told.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
     if !(1..=MAX_EXPIRES_AFTER_MS).contains(&expires_after_ms) {
         return Err(bad_order("`expiresAfterMs` is a time from 1 ms to ten years"));
     }
-    Ok(Wanted { name, role, flags, expires_after_ms, reason: told.line("reason", MAX_REASON_BYTES)? })
+    Ok(Wanted {
+        name,
+        role,
+        flags,
+        expires_after_ms,
+        reason: told.line("reason", MAX_REASON_BYTES)?,
+    })
 }
 
 /// What the history shows must not be taken for another's, however it is written.
-fn check_name(name: &str) -> Result<(), Refusal> {
+fn check_name(name: &str) -> Result<(), ApiError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_plain) {
-        return Err(bad_order(format!("`name` is 1 to {MAX_NAME_BYTES} of the letters a to z, digits and . - _")));
+        return Err(bad_order(format!(
+            "`name` is 1 to {MAX_NAME_BYTES} of the letters a to z, digits and . - _"
+        )));
     }
     if let Some(own) = token_names::reserved(name) {
         return Err(bad_order(format!(
@@ -173,10 +209,12 @@ fn check_name(name: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Response<Body> {
+async fn make(surface: &AdminState, caller: &Caller, wanted: Wanted) -> Response<Body> {
     let secret = random_secret();
     let id = random_name().and_then(|name| name.get(..ID_DIGITS)?.parse::<CredentialId>().ok());
-    let (Some(id), Some(secret)) = (id, secret) else { return refuse(surface, &Refusal::NoRandomness) };
+    let (Some(id), Some(secret)) = (id, secret) else {
+        return refuse(surface, &ApiError::NoRandomness);
+    };
     // Told apart at sight from every other secret somebody may have at hand.
     let secret = format!("turnout-{}-{secret}", wanted.role);
     let now = surface.coordinator.clock().wall_ms();
@@ -184,7 +222,7 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
         name: wanted.name,
         role: wanted.role,
         flags: wanted.flags.map(|flags| flags.iter().map(ToString::to_string).collect()),
-        hash: ContentId::of(secret.as_bytes()),
+        hash: ContentHash::of(secret.as_bytes()),
         created_at_ms: now,
         created_by: caller.actor(),
         expires_at_ms: Some(now + wanted.expires_after_ms),
@@ -195,7 +233,8 @@ async fn make(surface: &AdminSurface, caller: &Caller, wanted: Wanted) -> Respon
     };
     let credential = Credential { id, record };
     let (coordinator, made) = (surface.coordinator.clone(), credential.clone());
-    let done = surface.order(async move { coordinator.make_credential(made, wanted.reason).await }).await;
+    let done =
+        surface.order(async move { coordinator.make_credential(made, wanted.reason).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(revision) => {
             let mut body = shown_at(now)(&credential);

@@ -1,5 +1,5 @@
-//! Whose turn it is: so many work at once, and the others wait. Callers take turns: one that asks fifty times has fifty that wait, and
-//! another one's single request comes next all the same.
+//! Whose turn it is: so many work at once, and the others wait. Callers take turns: one that asks
+//! fifty times has fifty that wait, and another one's single request comes next all the same.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,7 +22,8 @@ pub struct Turns<C: PartialEq> {
 struct Queue<C: PartialEq> {
     /// Turns that are free.
     free: usize,
-    /// Callers that wait, the one whose turn comes next first; each with its requests, the oldest first.
+    /// Callers that wait, the one whose turn comes next first; each with its requests, the oldest
+    /// first.
     callers: VecDeque<(C, VecDeque<Waiting<C>>)>,
 }
 
@@ -92,18 +93,25 @@ impl<C: PartialEq> Queue<C> {
     }
 
     fn is_full_for(&self, caller: &C) -> bool {
-        let of_caller = self.callers.iter().find(|(known, _)| known == caller).map_or(0, |(_, waiting)| waiting.len());
+        let of_caller = self
+            .callers
+            .iter()
+            .find(|(known, _)| known == caller)
+            .map_or(0, |(_, waiting)| waiting.len());
         let of_all: usize = self.callers.iter().map(|(_, waiting)| waiting.len()).sum();
         of_caller >= MAX_WAITING_OF_CALLER || of_all >= MAX_WAITING
     }
 
     /// Forgets the requests whose callers have hung up.
     fn forget_gone(&mut self) {
-        self.callers.iter_mut().for_each(|(_, waiting)| waiting.retain(|sender| !sender.is_closed()));
+        self.callers
+            .iter_mut()
+            .for_each(|(_, waiting)| waiting.retain(|sender| !sender.is_closed()));
         self.callers.retain(|(_, waiting)| !waiting.is_empty());
     }
 
-    /// The oldest request of the caller whose turn it is; that caller then comes after all others. Where none waits the turn is free.
+    /// The oldest request of the caller whose turn it is; that caller then comes after all others.
+    /// Where none waits the turn is free.
     fn next(&mut self) -> Option<Waiting<C>> {
         let Some((caller, mut waiting)) = self.callers.pop_front() else {
             self.free += 1;
@@ -153,16 +161,22 @@ mod tests {
     fn callers_take_turns_however_often_one_asks() {
         let turns = Turns::new(1);
         let mut first = pin!(turns.take("viewer"));
-        let Poll::Ready(Ok(turn)) = poll(first.as_mut()) else { panic!("the first has its turn at once") };
+        let Poll::Ready(Ok(turn)) = poll(first.as_mut()) else {
+            panic!("the first has its turn at once")
+        };
         let mut of_viewer: Vec<_> = (0..3).map(|_| Box::pin(turns.take("viewer"))).collect();
         let mut of_operator = pin!(turns.take("operator"));
         of_viewer.iter_mut().for_each(|request| assert!(poll(request.as_mut()).is_pending()));
         assert!(poll(of_operator.as_mut()).is_pending());
         drop(turn);
-        let Poll::Ready(Ok(turn)) = poll(of_viewer[0].as_mut()) else { panic!("the oldest comes first") };
+        let Poll::Ready(Ok(turn)) = poll(of_viewer[0].as_mut()) else {
+            panic!("the oldest comes first")
+        };
         assert!(poll(of_operator.as_mut()).is_pending());
         drop(turn);
-        let Poll::Ready(Ok(turn)) = poll(of_operator.as_mut()) else { panic!("then comes the other caller") };
+        let Poll::Ready(Ok(turn)) = poll(of_operator.as_mut()) else {
+            panic!("then comes the other caller")
+        };
         assert!(poll(of_viewer[1].as_mut()).is_pending());
         // A caller that has hung up delays no other, also if its turn has come already.
         drop(of_viewer.remove(1));
@@ -176,7 +190,9 @@ mod tests {
     fn so_many_may_wait_of_one_caller_and_of_all() {
         let turns = Turns::new(1);
         let mut first = pin!(turns.take(0));
-        let Poll::Ready(Ok(_turn)) = poll(first.as_mut()) else { panic!("the first has its turn at once") };
+        let Poll::Ready(Ok(_turn)) = poll(first.as_mut()) else {
+            panic!("the first has its turn at once")
+        };
         let mut waiting = Vec::new();
         let mut take = |caller: usize| {
             let mut request = Box::pin(turns.take(caller));

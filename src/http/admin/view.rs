@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::convergence::Counts;
 use crate::flag::{FlagKey, Split, Strategy};
-pub use crate::truth::rollout_in_words as rollout;
-use crate::truth::{End, FlagEntry, Held, Mark, Pin, Truth};
+pub use crate::ledger::rollout_in_words as rollout;
+use crate::ledger::{Attribution, EffectiveState, Expiry, FlagEntry, Pin, SplitOverride};
 
 /// One flag, as it is written into an answer.
 #[derive(Debug, Serialize)]
@@ -79,7 +79,12 @@ pub struct CountsView {
 }
 
 impl<'a> FlagView<'a> {
-    pub fn of(truth: &Truth, flag: &'a FlagKey, entry: &'a FlagEntry, clients: Option<Counts>) -> FlagView<'a> {
+    pub fn of(
+        truth: &EffectiveState,
+        flag: &'a FlagKey,
+        entry: &'a FlagEntry,
+        clients: Option<Counts>,
+    ) -> FlagView<'a> {
         let written = entry.definition.as_deref();
         let SlotsView { stop, held, pin } = SlotsView::of(entry);
         FlagView {
@@ -103,21 +108,28 @@ impl<'a> FlagView<'a> {
 impl SlotsView<'_> {
     pub fn of(entry: &FlagEntry) -> SlotsView<'_> {
         let record = &entry.record;
-        let end = |End { at_ms, split, named, .. }: &End| EndView { at_ms: *at_ms, split: *split, named: *named };
+        let end = |Expiry { at_ms, split, named, .. }: &Expiry| EndView {
+            at_ms: *at_ms,
+            split: *split,
+            named: *named,
+        };
         SlotsView {
             stop: record.stop.as_ref().map(MarkView::of),
-            held: record.split.as_ref().map(|Held { split, mark, ends, .. }| HeldView {
+            held: record.split.as_ref().map(|SplitOverride { split, mark, ends, .. }| HeldView {
                 split: *split,
                 mark: MarkView::of(mark),
                 ends: ends.as_ref().map(end),
             }),
-            pin: record.pin.as_ref().map(|Pin { of, mark, .. }| PinView { revision: *of, mark: MarkView::of(mark) }),
+            pin: record
+                .pin
+                .as_ref()
+                .map(|Pin { of, mark, .. }| PinView { revision: *of, mark: MarkView::of(mark) }),
         }
     }
 }
 
 impl MarkView<'_> {
-    fn of(Mark { by, at_ms, reason, .. }: &Mark) -> MarkView<'_> {
+    fn of(Attribution { by, at_ms, reason, .. }: &Attribution) -> MarkView<'_> {
         MarkView { by: &by.name, by_id: by.id.as_deref(), at_ms: *at_ms, reason: reason.as_deref() }
     }
 }
@@ -151,7 +163,9 @@ pub fn serves(entry: &FlagEntry) -> String {
 /// What would be served by the file alone.
 fn as_written(entry: &FlagEntry) -> String {
     match &entry.definition {
-        Some(definition) if !definition.enabled => format!("off -> {}", Strategy::from(definition.when_stopped)),
+        Some(definition) if !definition.enabled => {
+            format!("off -> {}", Strategy::from(definition.when_stopped))
+        }
         Some(definition) => rollout(definition.rollout, definition.default.into()),
         None => String::new(),
     }

@@ -1,5 +1,5 @@
-//! What is shown to a credential is shown for as long as it is good: one that was revoked or has expired while its reading waited, worked or
-//! was written learns nothing more.
+//! What is shown to a credential is shown for as long as it is good: one that was revoked or has
+//! expired while its reading waited, worked or was written learns nothing more.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,17 +9,17 @@ use axum::http::Response;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::AdminSurface;
+use super::AdminState;
 use super::answer::refuse;
-use crate::http::error::Refusal;
-use crate::token::Caller;
-use crate::truth::ContentId;
+use crate::auth::Caller;
+use crate::http::error::ApiError;
+use crate::ledger::ContentHash;
 
 /// A credential that was good when the head of a request came.
 #[derive(Clone)]
 pub struct Shown {
     /// The hash of its secret.
-    pub hash: ContentId,
+    pub hash: ContentHash,
     pub caller: Caller,
 }
 
@@ -30,17 +30,26 @@ struct Ended;
 
 impl Shown {
     /// Whether it still is what it was.
-    pub fn is_still_good(&self, surface: &AdminSurface) -> bool {
-        surface.operators.judge_hash(self.hash, surface.coordinator.clock().now()).is_ok_and(|now| now == self.caller)
+    pub fn is_still_good(&self, surface: &AdminState) -> bool {
+        surface
+            .operators
+            .judge_hash(self.hash, surface.coordinator.clock().now())
+            .is_ok_and(|now| now == self.caller)
     }
 
     /// An answer to it, of which nothing more is written once it has ended.
-    pub fn only_while_good(self, surface: &AdminSurface, answer: Response<AnyBody>) -> Response<AnyBody> {
+    pub fn only_while_good(
+        self,
+        surface: &AdminState,
+        answer: Response<AnyBody>,
+    ) -> Response<AnyBody> {
         if !self.is_still_good(surface) {
-            return refuse(surface, &Refusal::NoToken);
+            return refuse(surface, &ApiError::NoToken);
         }
         let surface = surface.clone();
-        answer.map(|body| AnyBody::new(WhileGood { body, is_good: move || self.is_still_good(&surface) }))
+        answer.map(|body| {
+            AnyBody::new(WhileGood { body, is_good: move || self.is_still_good(&surface) })
+        })
     }
 }
 
@@ -54,7 +63,10 @@ impl<F: Fn() -> bool + Unpin> Body for WhileGood<F> {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if !self.is_end_stream() && !(self.is_good)() {
             self.body = AnyBody::empty();
             return Poll::Ready(Some(Err(axum::Error::new(Ended))));

@@ -1,5 +1,6 @@
-//! What a connection is doing and since when. Its own task writes it; the accept loop reads it when it needs room. Two atomics and no
-//! lock, as every request passes here four times. The lock there is is only for telling it to leave.
+//! What a connection is doing and since when. Its own task writes it; the accept loop reads it when
+//! it needs room. Two atomics and no lock, as every request passes here four times. The lock there
+//! is is only for telling it to leave.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::budget::Holder;
-use super::connection::Order;
+use super::connection::ConnectionSignal;
 use super::limits::{LINGER_AT_MOST, Limits, TAKES_NOTHING};
 
 /// The steps of a request, and the rest between two of them.
@@ -38,10 +39,11 @@ pub struct Activity {
     /// When the client stopped taking bytes, plus one; 0 while it takes them.
     stuck: AtomicU64,
     /// Tells it to leave; `None` once it was told.
-    order: Mutex<Option<oneshot::Sender<Order>>>,
+    order: Mutex<Option<oneshot::Sender<ConnectionSignal>>>,
 }
 
-const PHASES: [Phase; 5] = [Phase::Idle, Phase::Head, Phase::Body, Phase::Answering, Phase::Lingering];
+const PHASES: [Phase; 5] =
+    [Phase::Idle, Phase::Head, Phase::Body, Phase::Answering, Phase::Lingering];
 /// The lowest bits are the phase.
 const PHASE: u64 = AHEAD - 1;
 /// Bytes came ahead of their turn.
@@ -52,25 +54,35 @@ const IN_PIECES: u64 = 1 << 5;
 const SINCE: u32 = 6;
 
 impl Activity {
-    /// Of a connection that was just accepted, and where it hears that it is to leave. All of a server's count from the same instant.
-    pub fn new(opened: Instant) -> (Activity, oneshot::Receiver<Order>) {
+    /// Of a connection that was just accepted, and where it hears that it is to leave. All of a
+    /// server's count from the same instant.
+    pub fn new(opened: Instant) -> (Activity, oneshot::Receiver<ConnectionSignal>) {
         let (order, told) = oneshot::channel();
         let order = Mutex::new(Some(order));
-        let activity =
-            Activity { opened, state: AtomicU64::new(0), came: AtomicUsize::new(0), stuck: AtomicU64::new(0), order };
+        let activity = Activity {
+            opened,
+            state: AtomicU64::new(0),
+            came: AtomicUsize::new(0),
+            stuck: AtomicU64::new(0),
+            order,
+        };
         activity.enter(Phase::Idle);
         (activity, told)
     }
 
     /// Tells it to leave; false if it was told before, or has gone.
-    pub fn tell(&self, order: Order) -> bool {
+    pub fn signal(&self, order: ConnectionSignal) -> bool {
         let sender = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
         sender.is_some_and(|sender| sender.send(order).is_ok())
     }
 
     /// Whether it can be told nothing more.
     pub fn is_leaving(&self) -> bool {
-        self.order.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_none_or(oneshot::Sender::is_closed)
+        self.order
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .is_none_or(oneshot::Sender::is_closed)
     }
 
     pub fn phase(&self) -> Phase {
@@ -91,7 +103,8 @@ impl Activity {
         }
     }
 
-    /// Whether a request is coming bit by bit. Many a client sends its head and its body apart: that is not meant.
+    /// Whether a request is coming bit by bit. Many a client sends its head and its body apart:
+    /// that is not meant.
     pub fn is_coming_in_pieces(&self) -> bool {
         self.is_marked(IN_PIECES) && matches!(self.phase(), Phase::Head | Phase::Body)
     }
@@ -102,7 +115,7 @@ impl Activity {
     }
 
     /// A head is whole. How long its request has been coming counts on.
-    pub fn asked(&self) {
+    pub fn request_head_read(&self) {
         self.go_on_to(Phase::Body);
     }
 
@@ -153,8 +166,9 @@ impl Activity {
         self.stuck_since().is_some_and(|since| since + long <= self.now())
     }
 
-    /// Since when this connection owes its client nothing: a time to order by, or none while it is answering.
-    pub fn owes_nothing_since(&self) -> Option<u64> {
+    /// Since when this connection owes its client nothing: a time to order by, or none while it is
+    /// answering.
+    pub fn idle_since(&self) -> Option<u64> {
         let answering = self.phase() == Phase::Answering || self.is_stuck();
         (!answering).then(|| self.since())
     }
@@ -164,7 +178,8 @@ impl Activity {
         self.phase() == Phase::Idle && !self.is_stuck()
     }
 
-    /// When its patience ends, if nothing happens until then. The body has a clock of its own, which gets the client an answer.
+    /// When its patience ends, if nothing happens until then. The body has a clock of its own,
+    /// which gets the client an answer.
     pub fn ends_at(&self, limits: &Limits, resting: bool) -> Option<Instant> {
         if let Some(since) = self.stuck_since() {
             return Some(self.at(since) + limits.write);
@@ -217,6 +232,6 @@ impl Holder for Activity {
     }
 
     fn cut(&self) -> bool {
-        self.tell(Order::Cut)
+        self.signal(ConnectionSignal::Cut)
     }
 }

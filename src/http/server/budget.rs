@@ -1,7 +1,9 @@
-//! A budget in bytes for what clients make the server hold: who holds how much of it, and who is cut when it is spent. Strangers have a share
-//! of their own, so that they take nothing of those with a credential.
+//! A budget in bytes for what clients make the server hold: who holds how much of it, and who is
+//! cut when it is spent. Strangers have a share of their own, so that they take nothing of those
+//! with a credential.
 //!
-//! One lock stands around it, taken for moments, and never for an answer that is small and taken at once.
+//! One lock stands around it, taken for moments, and never for an answer that is small and taken at
+//! once.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Something that holds bytes for a client, and can be told to let go of them.
 pub trait Holder: Send + Sync {
-    /// Since when its client has done nothing about it: a time to order by. `None` while it does something.
+    /// Since when its client has done nothing about it: a time to order by. `None` while it does
+    /// something.
     fn waits_since(&self) -> Option<u64>;
 
     /// Tells it to let go; false if it was told before.
@@ -21,12 +24,12 @@ pub trait Holder: Send + Sync {
 pub struct Budget<H> {
     most: usize,
     most_of_strangers: usize,
-    held: Mutex<Held<H>>,
+    held: Mutex<Holders<H>>,
     /// How many were cut.
     cut: AtomicU64,
 }
 
-struct Held<H> {
+struct Holders<H> {
     holders: BTreeMap<u64, Share<H>>,
     next: u64,
     of_strangers: usize,
@@ -47,8 +50,13 @@ pub struct Holding<H: Holder> {
 
 impl<H: Holder> Budget<H> {
     pub fn new(most: usize, most_of_strangers: usize) -> Budget<H> {
-        let held = Held { holders: BTreeMap::new(), next: 0, of_strangers: 0, of_others: 0 };
-        Budget { most, most_of_strangers: most_of_strangers.min(most), held: Mutex::new(held), cut: AtomicU64::new(0) }
+        let held = Holders { holders: BTreeMap::new(), next: 0, of_strangers: 0, of_others: 0 };
+        Budget {
+            most,
+            most_of_strangers: most_of_strangers.min(most),
+            held: Mutex::new(held),
+            cut: AtomicU64::new(0),
+        }
     }
 
     /// Lets somebody hold so many bytes; over the budget, those go who have waited for longest.
@@ -74,21 +82,36 @@ impl<H: Holder> Budget<H> {
         self.cut.load(Relaxed)
     }
 
-    /// Strangers make room first, among themselves; the others only when there is none of them left to do so.
-    fn make_room(&self, held: &mut Held<H>) {
+    /// Strangers make room first, among themselves; the others only when there is none of them left
+    /// to do so.
+    fn make_room(&self, held: &mut Holders<H>) {
         if held.of_strangers > self.most_of_strangers {
             self.cut_down(held, |held| held.of_strangers, self.most_of_strangers, true);
         }
         for strangers_only in [true, false] {
             if held.of_strangers + held.of_others > self.most {
-                self.cut_down(held, |held| held.of_strangers + held.of_others, self.most, strangers_only);
+                self.cut_down(
+                    held,
+                    |held| held.of_strangers + held.of_others,
+                    self.most,
+                    strangers_only,
+                );
             }
         }
     }
 
-    /// Cuts those who have waited for longest. A little more than needed, so that not every newcomer looks through all of them.
-    fn cut_down(&self, held: &mut Held<H>, bytes: impl Fn(&Held<H>) -> usize, most: usize, strangers_only: bool) {
-        let waits = |(number, share): (&u64, &Share<H>)| share.holder.waits_since().map(|since| (since, *number));
+    /// Cuts those who have waited for longest. A little more than needed, so that not every
+    /// newcomer looks through all of them.
+    fn cut_down(
+        &self,
+        held: &mut Holders<H>,
+        bytes: impl Fn(&Holders<H>) -> usize,
+        most: usize,
+        strangers_only: bool,
+    ) {
+        let waits = |(number, share): (&u64, &Share<H>)| {
+            share.holder.waits_since().map(|since| (since, *number))
+        };
         let concerned = held.holders.iter().filter(|(_, share)| share.stranger || !strangers_only);
         let mut waiting: Vec<(u64, u64)> = concerned.filter_map(waits).collect();
         waiting.sort_unstable();
@@ -104,12 +127,12 @@ impl<H: Holder> Budget<H> {
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held<H>> {
+    fn held(&self) -> MutexGuard<'_, Holders<H>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<H> Held<H> {
+impl<H> Holders<H> {
     fn of(&mut self, stranger: bool) -> &mut usize {
         if stranger { &mut self.of_strangers } else { &mut self.of_others }
     }
@@ -168,7 +191,8 @@ mod tests {
         }
     }
 
-    /// Holds by since when, how much and whether by a stranger; of a budget of 800 with 400 for strangers. Who is cut?
+    /// Holds by since when, how much and whether by a stranger; of a budget of 800 with 400 for
+    /// strangers. Who is cut?
     fn check(what: &str, clients: &[(Option<u64>, usize, bool)], expected: &[usize]) {
         let budget = Arc::new(Budget::new(800, 400));
         let all: Vec<(Arc<Client>, Holding<Client>)> = clients
@@ -179,8 +203,12 @@ mod tests {
                 (client, holding)
             })
             .collect();
-        let cut: Vec<usize> =
-            all.iter().enumerate().filter(|(_, (client, _))| client.cut.load(Relaxed)).map(|(at, _)| at).collect();
+        let cut: Vec<usize> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, (client, _))| client.cut.load(Relaxed))
+            .map(|(at, _)| at)
+            .collect();
         assert_eq!(cut, expected, "{what}");
         assert_eq!(budget.cut(), expected.len() as u64, "{what}");
         drop(all);
@@ -190,10 +218,18 @@ mod tests {
     #[test]
     fn whoever_has_waited_for_longest_is_cut_and_strangers_make_room_among_themselves() {
         check("there is room", &[(Some(1), 400, true), (Some(2), 400, false)], &[]);
-        check("one stranger too many", &[(Some(5), 200, true), (Some(1), 200, true), (Some(9), 100, true)], &[1]);
+        check(
+            "one stranger too many",
+            &[(Some(5), 200, true), (Some(1), 200, true), (Some(9), 100, true)],
+            &[1],
+        );
         check("who takes what waits is not cut", &[(None, 300, true), (Some(9), 200, true)], &[1]);
         check("all of them take", &[(None, 300, true), (None, 300, true)], &[]);
-        check("strangers go before others", &[(Some(1), 500, false), (Some(9), 300, true), (Some(5), 100, false)], &[1]);
+        check(
+            "strangers go before others",
+            &[(Some(1), 500, false), (Some(9), 300, true), (Some(5), 100, false)],
+            &[1],
+        );
         check("only then do others", &[(Some(1), 500, false), (Some(2), 500, false)], &[0]);
         check("a stranger with too much for all", &[(Some(1), 900, true)], &[0]);
     }
@@ -203,7 +239,8 @@ mod tests {
         let budget = Arc::new(Budget::new(800, 400));
         let client = |since| Arc::new(Client { since: Some(since), cut: AtomicBool::new(false) });
         let (old, new) = (client(1), client(2));
-        let (first, second) = (budget.hold(old.clone(), 100, true), budget.hold(new.clone(), 100, true));
+        let (first, second) =
+            (budget.hold(old.clone(), 100, true), budget.hold(new.clone(), 100, true));
         second.resize(200);
         assert_eq!((budget.bytes(), budget.cut()), (300, 0));
         second.resize(350);

@@ -1,9 +1,11 @@
-//! One connection, from its first byte to its last: speaks HTTP/1.1 on it until its client goes, its patience ends, or it is told to
-//! leave. What it is doing stands in its `Activity`; how long each thing may take in `Limits`.
+//! One connection, from its first byte to its last: speaks HTTP/1.1 on it until its client goes,
+//! its patience ends, or it is told to leave. What it is doing stands in its `Activity`; how long
+//! each thing may take in `Limits`.
 //!
-//! There is one timer to a connection, set for the earliest moment at which something could be over. A request sets nothing: when the
-//! timer rings too early, because something happened meanwhile, it is set anew. hyper's own timer for heads is off, as it also runs
-//! while nothing is asked, and would cut an idle client after seconds.
+//! There is one timer to a connection, set for the earliest moment at which something could be
+//! over. A request sets nothing: when the timer rings too early, because something happened
+//! meanwhile, it is set anew. hyper's own timer for heads is off, as it also runs while nothing is
+//! asked, and would cut an idle client after seconds.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -22,15 +24,15 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::House;
 use super::activity::Activity;
-use super::exchange::exchange;
 use super::heads::{self, Heads};
+use super::hijack::{Client, DrainSignal, Handover, HijackedConnection};
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
-use super::takeover::{Client, Handover, Leave, Taken};
-use super::wire::Wire;
+use super::service::exchange;
+use super::tracked_stream::TrackedStream;
 
 /// What a connection is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum ConnectionSignal {
     /// Leave, unless an answer is under way that is being taken.
     MakeRoom,
     /// Finish what was asked, then leave.
@@ -44,39 +46,49 @@ pub async fn run(
     peer: IpAddr,
     house: Arc<House>,
     activity: Arc<Activity>,
-    mut told: oneshot::Receiver<Order>,
+    mut told: oneshot::Receiver<ConnectionSignal>,
 ) {
     let House { limits, exit, .. } = &*house;
     // Answers are small and wait for nothing.
     let _ = stream.set_nodelay(true);
-    let mut clock = Clock::of(&activity, *limits);
-    while rest(&stream, &mut clock, &mut told).await {
+    let mut clock = Deadline::of(&activity, *limits);
+    while await_request(&stream, &mut clock, &mut told).await {
         let handover = Handover::default();
         let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
-        let wire = TokioIo::new(Wire::new(stream, activity.clone()));
+        let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
         let serving = http1::Builder::new()
             .header_read_timeout(None)
-            // A client that says at once that it sends nothing more still wants its answer (RFC 9112 §9.6).
+            // A client that says at once that it sends nothing more still wants its answer (RFC
+            // 9112 §9.6).
             .half_close(true)
             .max_buf_size(MAX_HEAD_BYTES)
             .max_header_size(MAX_HEAD_BYTES)
             .serve_connection(wire, service);
         let mut serving = Box::new(serving);
-        let end = serve(&mut *serving, &house.heads, &activity, &mut clock, &mut told, &handover).await;
-        if end == End::Closed {
+        let end =
+            serve(&mut *serving, &house.heads, &activity, &mut clock, &mut told, &handover).await;
+        if end == Served::Closed {
             // It can be told nothing more, so nobody counts on it to make room.
             drop(told);
             return leave(serving, exit).await;
         }
         let parts = serving.into_parts();
-        if let (End::TakenOver { told_to_leave }, Some((head, take_over))) = (end, handover.take()) {
+        if let (Served::TakenOver { told_to_leave }, Some((head, take_over))) =
+            (end, handover.take())
+        {
             let socket = parts.io.into_inner().into_stream();
             // What is not needed any more goes first: a stream may last for hours.
             drop((parts.read_buf, parts.service, clock));
-            let leave_when = Leave { told: (!told_to_leave).then_some(told) };
+            let leave_when = DrainSignal { told: (!told_to_leave).then_some(told) };
             let unread = house.unread.clone();
-            let taken = Taken { socket, head, write: limits.write, leave: leave_when, client: Client { activity, unread } };
-            if let Some(run) = take_over.begin(taken) {
+            let taken = HijackedConnection {
+                socket,
+                head,
+                write: limits.write,
+                leave: leave_when,
+                client: Client { activity, unread },
+            };
+            if let Some(run) = take_over.start(taken) {
                 leave(run.await, exit).await;
             }
             return;
@@ -91,27 +103,33 @@ pub async fn run(
     leave(stream, exit).await;
 }
 
-/// Closes a connection when its turn comes. Closing is work for the system, done on the threads that answer: when thousands are hung up
-/// on at once they leave one by one, and whoever still asks comes in between instead of behind them all.
+/// Closes a connection when its turn comes. Closing is work for the system, done on the threads
+/// that answer: when thousands are hung up on at once they leave one by one, and whoever still asks
+/// comes in between instead of behind them all.
 async fn leave<Connection>(connection: Connection, exit: &Semaphore) {
     let _turn = exit.acquire().await;
     drop(connection);
 }
 
-/// Waits until something is asked; false if that is never. A connection that rests costs little: no parser, no buffer.
-async fn rest(stream: &TcpStream, clock: &mut Clock<'_>, told: &mut oneshot::Receiver<Order>) -> bool {
+/// Waits until something is asked; false if that is never. A connection that rests costs little: no
+/// parser, no buffer.
+async fn await_request(
+    stream: &TcpStream,
+    clock: &mut Deadline<'_>,
+    told: &mut oneshot::Receiver<ConnectionSignal>,
+) -> bool {
     clock.resting = true;
     let asked = poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
         Poll::Ready(seen) => Poll::Ready(seen.is_ok_and(|bytes| bytes > 0)),
         Poll::Pending if Pin::new(&mut *told).poll(cx).is_ready() => Poll::Ready(false),
-        Poll::Pending => clock.poll_over(cx).map(|()| false),
+        Poll::Pending => clock.poll_expired(cx).map(|()| false),
     });
     asked.await
 }
 
 /// How serving ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+enum Served {
     Closed,
     /// For now: nothing is asked.
     Idle,
@@ -125,15 +143,16 @@ async fn serve<C: GracefulConnection + Unpin>(
     serving: &mut C,
     heads: &Arc<Heads>,
     activity: &Arc<Activity>,
-    clock: &mut Clock<'_>,
-    told: &mut oneshot::Receiver<Order>,
+    clock: &mut Deadline<'_>,
+    told: &mut oneshot::Receiver<ConnectionSignal>,
     handover: &Handover,
-) -> End {
+) -> Served {
     clock.resting = false;
     let (mut leaving, mut stepped_back) = (false, false);
     let mut long_head = None;
     poll_fn(|cx| {
-        // Whoever sends a request in pieces has each of them read when those who asked meanwhile have had their turn.
+        // Whoever sends a request in pieces has each of them read when those who asked meanwhile
+        // have had their turn.
         stepped_back = !stepped_back && clock.activity.is_coming_in_pieces();
         if stepped_back {
             let _woken_again = pin!(yield_now()).poll(cx);
@@ -142,48 +161,54 @@ async fn serve<C: GracefulConnection + Unpin>(
         loop {
             // A connection that breaks is its client's affair.
             if Pin::new(&mut *serving).poll(cx).is_ready() {
-                return Poll::Ready(End::Closed);
+                return Poll::Ready(Served::Closed);
             }
             heads::count(heads, activity, &mut long_head);
-            // Only when every byte of the answers before it is out: what the parser holds would be lost with it.
+            // Only when every byte of the answers before it is out: what the parser holds would be
+            // lost with it.
             if handover.is_left() && !clock.activity.is_stuck() {
-                return Poll::Ready(End::TakenOver { told_to_leave: leaving });
+                return Poll::Ready(Served::TakenOver { told_to_leave: leaving });
             }
             if !leaving && let Poll::Ready(order) = Pin::new(&mut *told).poll(cx) {
                 let at_once = match order {
-                    Ok(Order::MakeRoom) => clock.activity.owes_nothing_since().is_some() || clock.activity.takes_nothing(),
-                    Ok(Order::Cut) => true,
-                    Ok(Order::Stop) | Err(_) => clock.activity.is_idle(),
+                    Ok(ConnectionSignal::MakeRoom) => {
+                        clock.activity.idle_since().is_some() || clock.activity.takes_nothing()
+                    }
+                    Ok(ConnectionSignal::Cut) => true,
+                    Ok(ConnectionSignal::Stop) | Err(_) => clock.activity.is_idle(),
                 };
                 if at_once {
-                    return Poll::Ready(End::Closed);
+                    return Poll::Ready(Served::Closed);
                 }
                 leaving = true;
                 clock.at_the_latest = Some(Instant::now() + DRAIN_AT_MOST);
                 Pin::new(&mut *serving).graceful_shutdown();
                 continue;
             }
-            let over = clock.poll_over(cx);
-            return over.map(|()| if clock.activity.is_idle() && !leaving { End::Idle } else { End::Closed });
+            let over = clock.poll_expired(cx);
+            return over.map(|()| {
+                if clock.activity.is_idle() && !leaving { Served::Idle } else { Served::Closed }
+            });
         }
     })
     .await
 }
 
 /// Rings when a connection's patience ends.
-struct Clock<'a> {
+struct Deadline<'a> {
     activity: &'a Activity,
     limits: Limits,
-    /// A connection that is served is idle only for as long as a head may take, and rests from then on.
+    /// A connection that is served is idle only for as long as a head may take, and rests from then
+    /// on.
     resting: bool,
     at_the_latest: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
 }
 
-impl<'a> Clock<'a> {
-    fn of(activity: &'a Activity, limits: Limits) -> Clock<'a> {
+impl<'a> Deadline<'a> {
+    fn of(activity: &'a Activity, limits: Limits) -> Deadline<'a> {
         let sleep = Box::pin(sleep_until(Instant::now() + limits.idle));
-        Clock { activity, limits, resting: true, at_the_latest: None, sleep }
+        Deadline { activity, limits, resting: true, at_the_latest: None, sleep }
     }
 
     fn ends_at(&self) -> Option<Instant> {
@@ -191,7 +216,7 @@ impl<'a> Clock<'a> {
         ends_at.into_iter().chain(self.at_the_latest).min()
     }
 
-    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let ends_at = self.ends_at();
             if let Some(ends_at) = ends_at.filter(|ends_at| *ends_at < self.sleep.deadline()) {

@@ -1,11 +1,12 @@
-//! Heads that do not end: long ones, that is. A short one costs no more than its connection; the long ones together may take so many bytes,
-//! and over it the one is hung up on that has been coming for longest.
+//! Heads that do not end: long ones, that is. A short one costs no more than its connection; the
+//! long ones together may take so many bytes, and over it the one is hung up on that has been
+//! coming for longest.
 
 use std::sync::Arc;
 
 use super::activity::{Activity, Phase};
 use super::budget::{Budget, Holder, Holding};
-use super::connection::Order;
+use super::connection::ConnectionSignal;
 use super::limits::{LONG_HEAD_BYTES, MAX_HEAD_BYTES};
 
 /// A connection whose head is coming.
@@ -19,14 +20,16 @@ impl Holder for Head {
     }
 
     fn cut(&self) -> bool {
-        self.0.tell(Order::Cut)
+        self.0.signal(ConnectionSignal::Cut)
     }
 }
 
 /// Counts a head that is long and not whole yet, as long as it is.
 pub fn count(heads: &Arc<Heads>, activity: &Arc<Activity>, counted: &mut Option<Holding<Head>>) {
     match activity.phase() == Phase::Head && activity.came() > LONG_HEAD_BYTES {
-        true if counted.is_none() => *counted = Some(heads.hold(Arc::new(Head(activity.clone())), MAX_HEAD_BYTES, true)),
+        true if counted.is_none() => {
+            *counted = Some(heads.hold(Arc::new(Head(activity.clone())), MAX_HEAD_BYTES, true))
+        }
         true => {}
         false => *counted = None,
     }

@@ -1,6 +1,8 @@
-//! A listener on a socket of a name: for programs of the same user, and of root, on the same machine.
+//! A listener on a socket of a name: for programs of the same user, and of root, on the same
+//! machine.
 //!
-//! What it answers is what the listener of the same routes answers. Its bounds are few, as other users are hung up on.
+//! What it answers is what the listener of the same routes answers. Its bounds are few, as other
+//! users are hung up on.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,9 +23,9 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::House;
 use super::activity::Activity;
-use super::exchange::{Routes, exchange};
+use super::hijack::Handover;
 use super::limits::{DRAIN_AT_MOST, LOCAL_CONNECTIONS, Limits, MAX_HEAD_BYTES};
-use super::takeover::Handover;
+use super::service::{Routes, exchange};
 
 /// The wait after a failed `accept`.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
@@ -40,7 +42,11 @@ pub struct LocalServer {
 }
 
 /// Serves a socket at a path; one that begins with a NUL is a name without a file.
-pub fn serve_local(path: &Path, routes: impl Routes + 'static, limits: Limits) -> io::Result<LocalServer> {
+pub fn serve_local(
+    path: &Path,
+    routes: impl Routes + 'static,
+    limits: Limits,
+) -> io::Result<LocalServer> {
     let own_user = own_user()?;
     let listener = UnixListener::bind(path)?;
     let (stop, stopped) = watch::channel(false);
@@ -62,12 +68,20 @@ impl LocalServer {
     }
 }
 
-async fn accept(listener: UnixListener, house: Arc<House>, own_user: u32, mut stopped: watch::Receiver<bool>) {
+async fn accept(
+    listener: UnixListener,
+    house: Arc<House>,
+    own_user: u32,
+    mut stopped: watch::Receiver<bool>,
+) {
     let (seats, graceful) = (Arc::new(Semaphore::new(LOCAL_CONNECTIONS)), GracefulShutdown::new());
     let accepting = async {
         while let Ok(seat) = seats.clone().acquire_owned().await {
             match listener.accept().await {
-                Ok((stream, _)) if !stream.peer_cred().is_ok_and(|peer| [own_user, ROOT].contains(&peer.uid())) => {}
+                Ok((stream, _))
+                    if !stream
+                        .peer_cred()
+                        .is_ok_and(|peer| [own_user, ROOT].contains(&peer.uid())) => {}
                 Ok((stream, _)) => admit(stream, seat, &house, &graceful),
                 Err(_) => sleep(ACCEPT_RETRY).await,
             }
@@ -81,7 +95,12 @@ async fn accept(listener: UnixListener, house: Arc<House>, own_user: u32, mut st
     let _ = timeout(DRAIN_AT_MOST, graceful.shutdown()).await;
 }
 
-fn admit(stream: UnixStream, seat: OwnedSemaphorePermit, house: &Arc<House>, graceful: &GracefulShutdown) {
+fn admit(
+    stream: UnixStream,
+    seat: OwnedSemaphorePermit,
+    house: &Arc<House>,
+    graceful: &GracefulShutdown,
+) {
     let (activity, told) = Activity::new(Instant::now());
     let activity = Arc::new(activity);
     let service = exchange(house.clone(), HERE, activity.clone(), Handover::default());
@@ -116,7 +135,11 @@ struct Unstuck {
 }
 
 impl Unstuck {
-    fn poll_taken<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn poll_taken<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         self.activity.wrote(written.is_ready());
         if written.is_ready() {
             self.stuck = None;
@@ -129,7 +152,11 @@ impl Unstuck {
 }
 
 impl AsyncRead for Unstuck {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
@@ -140,7 +167,11 @@ impl AsyncRead for Unstuck {
 }
 
 impl AsyncWrite for Unstuck {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.poll_taken(cx, written)
     }

@@ -1,18 +1,19 @@
 //! The accept loop: a listener that is already bound, served until it is told to stop.
 //!
-//! It decides who gets in (`seats.rs`). What happens on a connection is left to `connection.rs`, which keeps time with what `wire.rs` and
-//! `exchange.rs` note in `activity.rs`; the bounds of it all stand in `limits.rs`.
+//! It decides who gets in (`seats.rs`). What happens on a connection is left to `connection.rs`,
+//! which keeps time with what `wire.rs` and `exchange.rs` note in `activity.rs`; the bounds of it
+//! all stand in `limits.rs`.
 
 mod activity;
+mod admission;
 mod budget;
 mod connection;
-mod exchange;
 mod heads;
+mod hijack;
 mod limits;
 mod local;
-mod seats;
-mod takeover;
-mod wire;
+mod service;
+mod tracked_stream;
 
 use std::fmt;
 use std::io;
@@ -27,14 +28,17 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub use activity::Activity;
 pub use budget::{Budget, Holder, Holding};
-pub use exchange::{Answering, Routes, TooSlow, Weight, by_router};
+pub use hijack::{Client, DrainSignal, Hijack, HijackedConnection, Run};
 pub use limits::{Limits, MAX_HEAD_BYTES};
 pub use local::{LocalServer, serve_local};
-pub use takeover::{Client, Leave, Run, TakeOver, Taken};
+pub use service::{ResponseFuture, Routes, TooSlow, Weight, by_router};
 
+use admission::Admission;
 use heads::Heads;
-use limits::{ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, MAX_LONG_HEADS_BYTES, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
-use seats::Seats;
+use limits::{
+    ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, MAX_LONG_HEADS_BYTES, RECEIVE_BUFFER_BYTES,
+    SEND_BUFFER_BYTES,
+};
 
 /// The wait after a failed `accept`, which mostly means that there is no descriptor left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
@@ -43,7 +47,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 pub struct Server {
     address: SocketAddr,
     connections: Box<dyn Fn() -> usize + Send + Sync>,
-    held: Held,
+    held: ListenerMemory,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -53,15 +57,18 @@ pub type Unread = Budget<Activity>;
 
 /// What the clients of a listener make it hold, for whoever counts.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct ListenerMemory {
     unread: Arc<Unread>,
     heads: Arc<Heads>,
 }
 
-impl Held {
+impl ListenerMemory {
     /// By the name of the bound: how many bytes are held, and how many clients were cut for it.
     pub fn rows(&self) -> [(&'static str, usize, u64); 2] {
-        [("unread-answers", self.unread.bytes(), self.unread.cut()), ("long-heads", self.heads.bytes(), self.heads.cut())]
+        [
+            ("unread-answers", self.unread.bytes(), self.unread.cut()),
+            ("long-heads", self.heads.bytes(), self.heads.cut()),
+        ]
     }
 }
 
@@ -78,14 +85,19 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves a bound listener.
-pub fn serve(listener: TcpListener, routes: impl Routes + 'static, limits: Limits) -> io::Result<Server> {
+pub fn serve(
+    listener: TcpListener,
+    routes: impl Routes + 'static,
+    limits: Limits,
+) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let seats = Seats::new(limits.connections);
+    let seats = Admission::new(limits.connections);
     let connections = Box::new(seats.taken());
     let house = Arc::new(House::new(Box::new(routes), limits));
-    let held = Held { unread: house.unread.clone(), heads: house.heads.clone() };
-    let task = tokio::spawn(accept(listener, Lobby { house, seats, opened: Instant::now() }, stopped));
+    let held = ListenerMemory { unread: house.unread.clone(), heads: house.heads.clone() };
+    let task =
+        tokio::spawn(accept(listener, Acceptor { house, seats, opened: Instant::now() }, stopped));
     Ok(Server { address, connections, held, stop, task })
 }
 
@@ -100,11 +112,12 @@ impl Server {
     }
 
     /// What its clients make it hold.
-    pub fn held(&self) -> &Held {
+    pub fn held(&self) -> &ListenerMemory {
         &self.held
     }
 
-    /// Accepts nothing more, closes what is idle, lets requests under way end, and returns after 5 s at the latest.
+    /// Accepts nothing more, closes what is idle, lets requests under way end, and returns after 5
+    /// s at the latest.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let _ = self.task.await;
@@ -113,11 +126,14 @@ impl Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).field("connections", &self.connections()).finish()
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("connections", &self.connections())
+            .finish()
     }
 }
 
-async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, mut lobby: Acceptor, mut stopped: watch::Receiver<bool>) {
     let accepting = async {
         let mut admitted: usize = 0;
         loop {
@@ -130,7 +146,11 @@ async fn accept(listener: TcpListener, mut lobby: Lobby, mut stopped: watch::Rec
                     }
                 }
                 // Its client has gone already.
-                Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                    ) => {}
                 Err(_) => {
                     lobby.seats.send_one_away();
                     sleep(ACCEPT_RETRY).await;
@@ -165,13 +185,13 @@ impl House {
 }
 
 /// Where connections wait for a seat.
-struct Lobby {
+struct Acceptor {
     house: Arc<House>,
-    seats: Seats,
+    seats: Admission,
     opened: Instant,
 }
 
-impl Lobby {
+impl Acceptor {
     async fn admit(&mut self, stream: TcpStream, peer: IpAddr) {
         let Some(permit) = self.seats.room().await else { return };
         let (activity, told) = Activity::new(self.opened);

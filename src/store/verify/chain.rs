@@ -1,5 +1,5 @@
-//! Every revision and its changes against its hash and the row before, from the first to the head. An altered row is named; one bad row is
-//! one fault.
+//! Every revision and its changes against its hash and the row before, from the first to the head.
+//! An altered row is named; one bad row is one fault.
 
 use std::collections::VecDeque;
 
@@ -7,24 +7,33 @@ use sqlx::sqlite::SqliteRow;
 
 use super::super::chain::{hashed, number, stated, text};
 use super::super::reader::Reader;
-use super::super::{Kept, StoreError, row};
-use super::{End, Faults};
-use crate::truth::{ContentId, Head};
+use super::super::{ExpectedHistory, StoreError, rows};
+use super::{Faults, HistoryHead};
+use crate::ledger::{ContentHash, Head};
 
 const REVISIONS_A_PAGE: i64 = 200;
 const CHANGES_A_PAGE: i64 = 200;
 
 /// Checks them all and says how many revisions were read.
-pub async fn check(reader: &Reader, end: &End, kept: &Kept, faults: &mut Faults) -> Result<u64, StoreError> {
+pub async fn check(
+    reader: &Reader,
+    end: &HistoryHead,
+    kept: &ExpectedHistory,
+    faults: &mut Faults,
+) -> Result<u64, StoreError> {
     const PAGE: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision \
         WHERE r.revision > $1 AND r.revision <= $2 ORDER BY r.revision LIMIT $3";
-    let mut changes = Changes { read: VecDeque::new(), last: None, end: end.revision, are_all_read: false };
+    let mut changes =
+        Changes { read: VecDeque::new(), last: None, end: end.revision, are_all_read: false };
     let mut last = Last { revision: 0, hash: Some(Head::none().hash), committed_at_ms: 0 };
     let (mut read, mut after) = (0, i64::MIN);
     while !faults.are_enough() {
         let query = sqlx::query(PAGE).bind(after).bind(end.revision).bind(REVISIONS_A_PAGE);
-        let page = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+        let page = query
+            .fetch_all(&mut *reader.lock().await)
+            .await
+            .map_err(StoreError::doing("read the history"))?;
         if page.is_empty() {
             break;
         }
@@ -46,7 +55,7 @@ pub async fn check(reader: &Reader, end: &End, kept: &Kept, faults: &mut Faults)
 struct Last {
     revision: i64,
     /// `None` where its row states none: then the next cannot be told by it.
-    hash: Option<ContentId>,
+    hash: Option<ContentHash>,
     committed_at_ms: i64,
 }
 
@@ -56,7 +65,7 @@ fn check_row(
     changes: &[SqliteRow],
     misplaced: bool,
     last: &mut Last,
-    kept: &Kept,
+    kept: &ExpectedHistory,
     faults: &mut Faults,
 ) {
     match revision.saturating_sub(last.revision) {
@@ -70,31 +79,41 @@ fn check_row(
     let kept_hash = kept.head.filter(|head| head.revision as i64 == revision).map(|head| head.hash);
     let covered = hashed(row, changes).zip(hash);
     match (covered, last.hash) {
-        (None, _) => faults.add(format!("revision {revision} was altered: its row, or one of its changes, does not read")),
+        (None, _) => faults.add(format!(
+            "revision {revision} was altered: its row, or one of its changes, does not read"
+        )),
         (Some((covered, hash)), Some(before)) if follows && !covered.holds(before, hash) => {
             faults.add(format!("revision {revision} was altered: it is not what its hash says"));
         }
-        _ if misplaced => faults.add(format!("revision {revision} was altered: its changes are not numbered from 0")),
+        _ if misplaced => faults
+            .add(format!("revision {revision} was altered: its changes are not numbered from 0")),
         _ if committed_at_ms < last.committed_at_ms => {
             faults.add(format!("revision {revision} was committed before the one before it"));
         }
         _ if kept_hash.is_some_and(|kept| Some(kept) != hash) => {
-            faults.add(format!("revision {revision} is not the one this node saw: the history was written anew"));
+            faults.add(format!(
+                "revision {revision} is not the one this node saw: the history was written anew"
+            ));
         }
         _ => {}
     }
     *last = Last { revision, hash, committed_at_ms };
 }
 
-fn check_head(end: &End, last: &Last, kept: &Kept, faults: &mut Faults) {
+fn check_head(end: &HistoryHead, last: &Last, kept: &ExpectedHistory, faults: &mut Faults) {
     match end.heads.as_slice() {
-        [row] => match row::head(row) {
+        [row] => match rows::head(row) {
             Ok((epoch, head)) => {
                 if (head.revision as i64, Some(head.hash)) != (last.revision, last.hash) {
                     let (head, last) = (head.revision, last.revision);
-                    faults.add(format!("the head says revision {head}, the newest row is revision {last}"));
+                    faults.add(format!(
+                        "the head says revision {head}, the newest row is revision {last}"
+                    ));
                 } else if head.committed_at_ms != last.committed_at_ms {
-                    faults.add("the head was altered: it states another time than the newest revision".to_owned());
+                    faults.add(
+                        "the head was altered: it states another time than the newest revision"
+                            .to_owned(),
+                    );
                 }
                 if kept.epoch.as_ref().is_some_and(|known| *known != epoch) {
                     faults.add("the head was altered: the database calls itself otherwise than this node knew it".to_owned());
@@ -121,8 +140,14 @@ struct Changes {
 }
 
 impl Changes {
-    /// Those of a revision, and whether they are numbered otherwise than from 0 on. Any before it belong to none.
-    async fn of(&mut self, reader: &Reader, revision: i64, faults: &mut Faults) -> Result<(Vec<SqliteRow>, bool), StoreError> {
+    /// Those of a revision, and whether they are numbered otherwise than from 0 on. Any before it
+    /// belong to none.
+    async fn of(
+        &mut self,
+        reader: &Reader,
+        revision: i64,
+        faults: &mut Faults,
+    ) -> Result<(Vec<SqliteRow>, bool), StoreError> {
         let (mut found, mut misplaced) = (Vec::new(), false);
         loop {
             if self.read.is_empty() && !self.are_all_read {
@@ -150,10 +175,17 @@ impl Changes {
         const PAGE: &str = "SELECT * FROM changes WHERE (revision, place) > ($1, $2) AND revision <= $3 \
             ORDER BY revision, place LIMIT $4";
         let (revision, place) = self.last.unwrap_or((i64::MIN, i64::MIN));
-        let query = sqlx::query(PAGE).bind(revision).bind(place).bind(self.end).bind(CHANGES_A_PAGE);
-        let page = query.fetch_all(&mut *reader.lock().await).await.map_err(StoreError::doing("read the history"))?;
+        let query =
+            sqlx::query(PAGE).bind(revision).bind(place).bind(self.end).bind(CHANGES_A_PAGE);
+        let page = query
+            .fetch_all(&mut *reader.lock().await)
+            .await
+            .map_err(StoreError::doing("read the history"))?;
         self.are_all_read = (page.len() as i64) < CHANGES_A_PAGE;
-        self.last = page.last().and_then(|row| Some((number(row, "revision")?, number(row, "place")?))).or(self.last);
+        self.last = page
+            .last()
+            .and_then(|row| Some((number(row, "revision")?, number(row, "place")?)))
+            .or(self.last);
         self.read.extend(page);
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! Every text against its name, and against the records that name it: none altered, none missing, none that belongs to nothing. One that is
-//! staged belongs to a revision that is still to come; nothing is known of it but that no revision names it yet.
+//! Every text against its name, and against the records that name it: none altered, none missing,
+//! none that belongs to nothing. One that is staged belongs to a revision that is still to come;
+//! nothing is known of it but that no revision names it yet.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +8,30 @@ use sqlx::Row;
 
 use super::super::chain::{number, text};
 use super::super::reader::Reader;
-use super::super::{StoreError, schema, texts};
-use super::{End, Faults};
-use crate::truth::{ContentId, texts_named_in};
+use super::super::{StoreError, blobs, schema};
+use super::{Faults, HistoryHead};
+use crate::ledger::{ContentHash, texts_named_in};
 
-/// So many texts are compared with the whole history at once: each more takes memory, and each pass takes time.
+/// So many texts are compared with the whole history at once: each more takes memory, and each pass
+/// takes time.
 const TEXTS_A_PASS: usize = 100_000;
 const TEXTS_A_PAGE: i64 = 1000;
 const CHANGES_A_PAGE: i64 = 200;
 
 /// What is known of a text before its pass ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum SubjectState {
     NotNamedYet,
     /// Named by a revision, or told of as a fault already.
     Settled,
     Staged,
 }
 
-pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
+pub async fn check(
+    reader: &Reader,
+    end: &HistoryHead,
+    faults: &mut Faults,
+) -> Result<(), StoreError> {
     let stages = schema::has_table(&mut *reader.lock().await, "staged_texts").await?;
     if stages {
         check_marks(reader, faults).await?;
@@ -42,7 +48,8 @@ pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<()
             return Ok(());
         }
         let until = (!is_last).then(|| after.clone());
-        let is_of_pass = |id: &str| id > first.as_str() && until.as_deref().is_none_or(|until| id <= until);
+        let is_of_pass =
+            |id: &str| id > first.as_str() && until.as_deref().is_none_or(|until| id <= until);
         compare_with_history(reader, end, &mut pass, is_of_pass, faults).await?;
         if is_last {
             return Ok(());
@@ -52,22 +59,24 @@ pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<()
 
 /// A text is marked as it begins, with its first part, and the mark goes with the last.
 async fn check_marks(reader: &Reader, faults: &mut Faults) -> Result<(), StoreError> {
-    const STRAY: &str =
-        "SELECT id FROM staged_texts AS s WHERE NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = s.id) LIMIT 1";
-    let stray =
-        sqlx::query(STRAY).fetch_optional(&mut *reader.lock().await).await.map_err(StoreError::doing("read definitions"))?;
+    const STRAY: &str = "SELECT id FROM staged_texts AS s WHERE NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = s.id) LIMIT 1";
+    let stray = sqlx::query(STRAY)
+        .fetch_optional(&mut *reader.lock().await)
+        .await
+        .map_err(StoreError::doing("read definitions"))?;
     if let Some(id) = stray.as_ref().and_then(|row| text(row, "id")) {
         faults.add(format!("the text {id} is marked as one to come, and none of it is there"));
     }
     Ok(())
 }
 
-/// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether they were the last.
+/// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether
+/// they were the last.
 async fn next_texts(
     reader: &Reader,
     stages: bool,
     after: &mut String,
-    pass: &mut BTreeMap<ContentId, Standing>,
+    pass: &mut BTreeMap<ContentHash, SubjectState>,
     faults: &mut Faults,
 ) -> Result<bool, StoreError> {
     const PAGE: &str = "SELECT id, count(*) AS parts, min(part) AS first, max(part) AS last, \
@@ -88,12 +97,16 @@ async fn next_texts(
         };
         let parts = [number(row, "first"), number(row, "last")];
         let are_in_order = parts == [Some(0), number(row, "parts").map(|parts| parts - 1)];
-        match name.parse::<ContentId>() {
-            Ok(id) if number(row, "staged") == Some(1) => drop(pass.insert(id, Standing::Staged)),
-            Ok(id) if are_in_order && texts::stands(reader, id).await? => drop(pass.insert(id, Standing::NotNamedYet)),
+        match name.parse::<ContentHash>() {
+            Ok(id) if number(row, "staged") == Some(1) => {
+                pass.insert(id, SubjectState::Staged);
+            }
+            Ok(id) if are_in_order && blobs::stands(reader, id).await? => {
+                pass.insert(id, SubjectState::NotNamedYet);
+            }
             Ok(id) => {
                 faults.add(format!("the text {name} is not what its name says"));
-                pass.insert(id, Standing::Settled);
+                pass.insert(id, SubjectState::Settled);
             }
             Err(_) => faults.add(format!("the text {name} is not what its name says")),
         }
@@ -104,19 +117,25 @@ async fn next_texts(
 
 async fn compare_with_history(
     reader: &Reader,
-    end: &End,
-    pass: &mut BTreeMap<ContentId, Standing>,
+    end: &HistoryHead,
+    pass: &mut BTreeMap<ContentHash, SubjectState>,
     is_of_pass: impl Fn(&str) -> bool,
     faults: &mut Faults,
 ) -> Result<(), StoreError> {
     const PAGE: &str = "SELECT rowid AS row, revision, record_after AS record FROM changes \
         WHERE rowid > $1 ORDER BY rowid LIMIT $2";
-    // A revision that was committed meanwhile may name a text of this pass too. What it names besides was not looked for.
-    let newest = sqlx::query("SELECT max(rowid) FROM changes").fetch_one(&mut *reader.lock().await).await;
+    // A revision that was committed meanwhile may name a text of this pass too. What it names
+    // besides was not looked for.
+    let newest =
+        sqlx::query("SELECT max(rowid) FROM changes").fetch_one(&mut *reader.lock().await).await;
     let newest: Option<i64> = newest.map_err(StoreError::doing("read the history"))?.get(0);
     let mut after = i64::MIN;
     while newest.is_some_and(|newest| after < newest) {
-        let page = sqlx::query(PAGE).bind(after).bind(CHANGES_A_PAGE).fetch_all(&mut *reader.lock().await).await;
+        let page = sqlx::query(PAGE)
+            .bind(after)
+            .bind(CHANGES_A_PAGE)
+            .fetch_all(&mut *reader.lock().await)
+            .await;
         let page = page.map_err(StoreError::doing("read the history"))?;
         for row in &page {
             after = number(row, "row").unwrap_or(i64::MAX);
@@ -125,14 +144,16 @@ async fn compare_with_history(
             for id in text(row, "record").iter().flat_map(|record| texts_named_in(record)) {
                 match pass.get_mut(&id) {
                     Some(standing) => {
-                        if *standing == Standing::Staged && is_verified {
+                        if *standing == SubjectState::Staged && is_verified {
                             faults.add(format!("the text {id} is marked as one to come, and revision {revision} names it"));
                         }
-                        *standing = Standing::Settled;
+                        *standing = SubjectState::Settled;
                     }
                     None if is_verified && is_of_pass(&id.to_string()) => {
-                        faults.add(format!("the text {id}, named by revision {revision}, is missing"));
-                        pass.insert(id, Standing::Settled);
+                        faults.add(format!(
+                            "the text {id}, named by revision {revision}, is missing"
+                        ));
+                        pass.insert(id, SubjectState::Settled);
                     }
                     None => {}
                 }
@@ -142,7 +163,11 @@ async fn compare_with_history(
             break;
         }
     }
-    for id in pass.iter().filter(|(_, standing)| **standing == Standing::NotNamedYet).map(|(id, _)| id) {
+    for id in pass
+        .iter()
+        .filter(|(_, standing)| **standing == SubjectState::NotNamedYet)
+        .map(|(id, _)| id)
+    {
         faults.add(format!("the text {id} was added: no revision names it"));
     }
     Ok(())

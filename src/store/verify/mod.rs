@@ -1,10 +1,12 @@
 //! Whether the database is what was written: nothing altered, nothing missing, nothing added.
 //!
-//! The chain of hashes covers every revision with its changes and its request; all else is compared with those, in both directions. Rows
-//! are read in pages, as they stand: a kind of subject that this build does not know is verified like any other.
+//! The chain of hashes covers every revision with its changes and its request; all else is compared
+//! with those, in both directions. Rows are read in pages, as they stand: a kind of subject that
+//! this build does not know is verified like any other.
 //!
-//! Each page is a reading of its own, so that the log can be taken over into the database file meanwhile, however long it takes. What is
-//! verified ends where the history ended when it began ([`End`]): up to there no row changes any more.
+//! Each page is a reading of its own, so that the log can be taken over into the database file
+//! meanwhile, however long it takes. What is verified ends where the history ended when it began
+//! ([`End`]): up to there no row changes any more.
 //!
 //! | file | what it looks at |
 //! |---|---|
@@ -22,43 +24,53 @@ use sqlx::{Connection, Row};
 
 use super::chain::{number, text};
 use super::reader::Reader;
-use super::{Kept, MAX_FAULTS, StoreError, Verdict, schema};
+use super::{ExpectedHistory, MAX_FAULTS, StoreError, VerifyReport, schema};
 
-pub async fn verify(reader: &Reader, kept: &Kept) -> Result<Verdict, StoreError> {
+pub async fn verify(reader: &Reader, kept: &ExpectedHistory) -> Result<VerifyReport, StoreError> {
     let mut faults = Faults::default();
     for stranger in schema::strangers(&mut *reader.lock().await).await? {
         faults.add(stranger);
     }
-    let end = End::now(reader, &mut faults).await?;
+    let end = HistoryHead::now(reader, &mut faults).await?;
     let revisions = chain::check(reader, &end, kept, &mut faults).await?;
     state::check(reader, &end, &mut faults).await?;
     content::check(reader, &end, &mut faults).await?;
-    Ok(Verdict { revisions, faults: faults.found })
+    Ok(VerifyReport { revisions, faults: faults.found })
 }
 
 /// Where the history ended when a verification began.
-struct End {
+struct HistoryHead {
     /// The newest row of it.
     revision: i64,
     /// What `head` said at that moment.
     heads: Vec<SqliteRow>,
 }
 
-impl End {
+impl HistoryHead {
     /// What lies beyond the newest revision belongs to none, and is said so.
-    async fn now(reader: &Reader, faults: &mut Faults) -> Result<End, StoreError> {
+    async fn now(reader: &Reader, faults: &mut Faults) -> Result<HistoryHead, StoreError> {
         const BEYOND: &str = "SELECT revision, subject FROM changes WHERE revision > $1 ORDER BY revision, place LIMIT $2";
         let read = StoreError::doing("read the history");
         let mut reader = reader.lock().await;
         let mut reading = reader.begin().await.map_err(&read)?;
-        let heads = sqlx::query("SELECT * FROM head").fetch_all(&mut *reading).await.map_err(&read)?;
-        let newest = sqlx::query("SELECT coalesce(max(revision), 0) FROM revisions").fetch_one(&mut *reading).await;
+        let heads =
+            sqlx::query("SELECT * FROM head").fetch_all(&mut *reading).await.map_err(&read)?;
+        let newest = sqlx::query("SELECT coalesce(max(revision), 0) FROM revisions")
+            .fetch_one(&mut *reading)
+            .await;
         let revision: i64 = newest.map_err(&read)?.get(0);
-        let beyond = sqlx::query(BEYOND).bind(revision).bind(MAX_FAULTS as i64).fetch_all(&mut *reading).await;
+        let beyond = sqlx::query(BEYOND)
+            .bind(revision)
+            .bind(MAX_FAULTS as i64)
+            .fetch_all(&mut *reading)
+            .await;
         for row in &beyond.map_err(&read)? {
-            faults.add_stray_change(number(row, "revision").unwrap_or_default(), &text(row, "subject").unwrap_or_default());
+            faults.add_stray_change(
+                number(row, "revision").unwrap_or_default(),
+                &text(row, "subject").unwrap_or_default(),
+            );
         }
-        Ok(End { revision, heads })
+        Ok(HistoryHead { revision, heads })
     }
 }
 
@@ -78,7 +90,9 @@ impl Faults {
     }
 
     fn add_stray_change(&mut self, revision: i64, name: &str) {
-        self.add(format!("a change of {name} was added: there is no revision {revision} that it belongs to"));
+        self.add(format!(
+            "a change of {name} was added: there is no revision {revision} that it belongs to"
+        ));
     }
 
     fn are_enough(&self) -> bool {

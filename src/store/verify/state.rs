@@ -1,5 +1,5 @@
-//! What follows from the history, compared with it in both directions: how each subject stands, what each idempotency key stands for, and
-//! how far readers have come.
+//! What follows from the history, compared with it in both directions: how each subject stands,
+//! what each idempotency key stands for, and how far readers have come.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::super::chain::{number, text};
 use super::super::reader::Reader;
 use super::super::{MAX_FAULTS, StoreError, subjects};
-use super::{End, Faults};
+use super::{Faults, HistoryHead};
 
 /// So many rows are compared at once.
 const ROWS_A_PAGE: i64 = 5000;
@@ -42,7 +42,8 @@ const OF_LONG_TABLES: [Comparison; 2] = [
 const OF_SHORT_TABLES: [(&str, &str); 2] = [
     (
         "the credential {name} was added beside the history",
-        // The table of older builds; the cursor `tokens` stands there while they are being brought over.
+        // The table of older builds; the cursor `tokens` stands there while they are being brought
+        // over.
         "SELECT 0 AS revision, id AS name FROM tokens WHERE NOT EXISTS (SELECT 1 FROM cursors WHERE reader = 'tokens')",
     ),
     (
@@ -52,8 +53,12 @@ const OF_SHORT_TABLES: [(&str, &str); 2] = [
     ),
 ];
 
-pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
-    for name in subjects::astray(&mut *reader.lock().await, MAX_FAULTS).await? {
+pub async fn check(
+    reader: &Reader,
+    end: &HistoryHead,
+    faults: &mut Faults,
+) -> Result<(), StoreError> {
+    for name in subjects::orphan_subjects(&mut *reader.lock().await, MAX_FAULTS).await? {
         faults.add(format!("{name} does not stand as its last revision left it"));
     }
     check_continuity(reader, end, faults).await?;
@@ -61,15 +66,20 @@ pub async fn check(reader: &Reader, end: &End, faults: &mut Faults) -> Result<()
         compare(reader, &comparison, faults).await?;
     }
     for (fault, query) in OF_SHORT_TABLES {
-        let wrong = sqlx::query(query).fetch_all(&mut *reader.lock().await).await.map_err(compared())?;
+        let wrong =
+            sqlx::query(query).fetch_all(&mut *reader.lock().await).await.map_err(compared())?;
         name_each(&wrong, fault, faults);
     }
     Ok(())
 }
 
-/// Each change of a subject goes on from where the one before it left it. By the index: its history passes one change at a time, and each page
-/// begins with the last of the page before.
-async fn check_continuity(reader: &Reader, end: &End, faults: &mut Faults) -> Result<(), StoreError> {
+/// Each change of a subject goes on from where the one before it left it. By the index: its history
+/// passes one change at a time, and each page begins with the last of the page before.
+async fn check_continuity(
+    reader: &Reader,
+    end: &HistoryHead,
+    faults: &mut Faults,
+) -> Result<(), StoreError> {
     const PAGE: &str = "SELECT revision, kind, subject, kind || ' ' || subject AS name, row, record_before IS NOT \
             LAG(record_after) OVER (PARTITION BY kind, subject ORDER BY revision, row) AS breaks \
         FROM (SELECT *, rowid AS row FROM changes WHERE (kind, subject, revision, rowid) >= ($1, $2, $3, $4) AND revision <= $5 \
@@ -77,12 +87,31 @@ async fn check_continuity(reader: &Reader, end: &End, faults: &mut Faults) -> Re
     let mut last = (String::new(), String::new(), i64::MIN, i64::MIN);
     while !faults.are_enough() {
         let (kind, subject, revision, row) = last.clone();
-        let query = sqlx::query(PAGE).bind(kind).bind(subject).bind(revision).bind(row).bind(end.revision).bind(ROWS_A_PAGE);
+        let query = sqlx::query(PAGE)
+            .bind(kind)
+            .bind(subject)
+            .bind(revision)
+            .bind(row)
+            .bind(end.revision)
+            .bind(ROWS_A_PAGE);
         let page = query.fetch_all(&mut *reader.lock().await).await.map_err(compared())?;
-        let breaks = |found: &&SqliteRow| number(found, "breaks") == Some(1) && number(found, "row") != Some(row);
+        let breaks = |found: &&SqliteRow| {
+            number(found, "breaks") == Some(1) && number(found, "row") != Some(row)
+        };
         let broken: Vec<_> = page.iter().filter(breaks).collect();
-        name_each(broken, "revision {revision} does not go on from where the one before it left {name}", faults);
-        let place = |row| Some((text(row, "kind")?, text(row, "subject")?, number(row, "revision")?, number(row, "row")?));
+        name_each(
+            broken,
+            "revision {revision} does not go on from where the one before it left {name}",
+            faults,
+        );
+        let place = |row| {
+            Some((
+                text(row, "kind")?,
+                text(row, "subject")?,
+                number(row, "revision")?,
+                number(row, "row")?,
+            ))
+        };
         match page.last().and_then(place) {
             Some(place) if (page.len() as i64) == ROWS_A_PAGE && place != last => last = place,
             _ => break,
@@ -91,12 +120,24 @@ async fn check_continuity(reader: &Reader, end: &End, faults: &mut Faults) -> Re
     Ok(())
 }
 
-async fn compare(reader: &Reader, comparison: &Comparison, faults: &mut Faults) -> Result<(), StoreError> {
+async fn compare(
+    reader: &Reader,
+    comparison: &Comparison,
+    faults: &mut Faults,
+) -> Result<(), StoreError> {
     let mut after = i64::MIN;
     while !faults.are_enough() {
-        let next = sqlx::query(comparison.next).bind(after).bind(ROWS_A_PAGE).fetch_one(&mut *reader.lock().await).await;
+        let next = sqlx::query(comparison.next)
+            .bind(after)
+            .bind(ROWS_A_PAGE)
+            .fetch_one(&mut *reader.lock().await)
+            .await;
         let Some(next) = next.map_err(compared())?.get::<Option<i64>, _>(0) else { break };
-        let wrong = sqlx::query(comparison.wrong).bind(after).bind(next).fetch_all(&mut *reader.lock().await).await;
+        let wrong = sqlx::query(comparison.wrong)
+            .bind(after)
+            .bind(next)
+            .fetch_all(&mut *reader.lock().await)
+            .await;
         name_each(&wrong.map_err(compared())?, comparison.fault, faults);
         after = next;
     }
@@ -105,7 +146,8 @@ async fn compare(reader: &Reader, comparison: &Comparison, faults: &mut Faults) 
 
 fn name_each<'r>(rows: impl IntoIterator<Item = &'r SqliteRow>, fault: &str, faults: &mut Faults) {
     for row in rows.into_iter().take(MAX_FAULTS) {
-        let revision = number(row, "revision").map_or_else(|| "?".to_owned(), |revision| revision.to_string());
+        let revision =
+            number(row, "revision").map_or_else(|| "?".to_owned(), |revision| revision.to_string());
         let name = text(row, "name").unwrap_or_else(|| "a subject".to_owned());
         faults.add(fault.replace("{revision}", &revision).replace("{name}", &name));
     }

@@ -1,5 +1,5 @@
-//! What the admin listener refuses of a body, a header or an address: nothing it does not understand is guessed at, nothing that was sent
-//! comes back, and nothing is changed by it.
+//! What the admin listener refuses of a body, a header or an address: nothing it does not
+//! understand is guessed at, nothing that was sent comes back, and nothing is changed by it.
 
 use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
@@ -10,20 +10,39 @@ struct Bench(Service);
 
 impl Bench {
     async fn start() -> Bench {
-        Bench(Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await)
+        Bench(
+            Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await,
+        )
     }
 
     /// Sends it and looks how it is refused.
-    async fn check(&self, path: &str, key: Option<&[u8]>, body: impl Into<Vec<u8>>, status: u16, code: &str) {
+    async fn check(
+        &self,
+        path: &str,
+        key: Option<&[u8]>,
+        body: impl Into<Vec<u8>>,
+        status: u16,
+        code: &str,
+    ) {
         let body = body.into();
-        let shown =
-            format!("{path} {:?} {}", key.map(String::from_utf8_lossy), String::from_utf8_lossy(&body[..body.len().min(120)]));
-        let before = (self.0.revision(), self.0.app.coordinator().credentials().borrow().all().len());
-        let request = self.0.client.post(self.0.admin_url(path)).bearer_auth(self.0.token()).body(body);
+        let shown = format!(
+            "{path} {:?} {}",
+            key.map(String::from_utf8_lossy),
+            String::from_utf8_lossy(&body[..body.len().min(120)])
+        );
+        let before =
+            (self.0.revision(), self.0.app.coordinator().credentials().borrow().all().len());
+        let request =
+            self.0.client.post(self.0.admin_url(path)).bearer_auth(self.0.token()).body(body);
         let value = |key: &[u8]| reqwest::header::HeaderValue::from_bytes(key).unwrap();
-        let request = key.into_iter().fold(request, |request, key| request.header("idempotency-key", value(key)));
+        let request = key
+            .into_iter()
+            .fold(request, |request, key| request.header("idempotency-key", value(key)));
         let answer = request.send().await.unwrap();
-        let (told, kind) = (answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap().to_owned());
+        let (told, kind) = (
+            answer.status().as_u16(),
+            answer.headers()["content-type"].to_str().unwrap().to_owned(),
+        );
         let text = answer.text().await.unwrap();
         let problem: Json = serde_json::from_str(&text).unwrap();
         assert_eq!((told, kind.as_str()), (status, "application/problem+json"), "{shown}: {text}");
@@ -48,7 +67,8 @@ async fn a_body_is_json_with_known_members() {
     let bench = Bench::start().await;
     let long = "x".repeat(70_000);
     let deep = format!("{{\"reason\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
-    let verbs = ["set", "unset", "stop", "resume", "rollback"].map(|verb| format!("/v1/flags/chat/{verb}"));
+    let verbs =
+        ["set", "unset", "stop", "resume", "rollback"].map(|verb| format!("/v1/flags/chat/{verb}"));
     for path in verbs.iter().map(String::as_str).chain(["/v1/stop", "/v1/tokens"]) {
         for body in [
             &b"{"[..],
@@ -139,8 +159,20 @@ async fn each_member_is_what_it_has_to_be() {
         bench.check(set, None, body.to_string(), 400, "bad-order").await;
     }
     // One line, which reads from left to right and ends nowhere before its end.
-    let breaks =
-        ["\0", "\n", "\r", "\t", "\u{1b}[2J", "\u{7f}", "\u{85}", "\u{9b}", "\u{2028}", "\u{2029}", "\u{202e}", "\u{2066}"];
+    let breaks = [
+        "\0",
+        "\n",
+        "\r",
+        "\t",
+        "\u{1b}[2J",
+        "\u{7f}",
+        "\u{85}",
+        "\u{9b}",
+        "\u{2028}",
+        "\u{2029}",
+        "\u{202e}",
+        "\u{2066}",
+    ];
     for bad in breaks {
         let text = format!("before{bad}after");
         for (path, body) in [
@@ -154,16 +186,31 @@ async fn each_member_is_what_it_has_to_be() {
     }
     bench.check("/v1/flags/chat/rollback", None, r#"{"to":-1}"#, 400, "bad-order").await;
     bench.check("/v1/flags/chat/rollback", None, r#"{"to":"1"}"#, 400, "bad-order").await;
-    bench.check("/v1/flags/chat/rollback", None, r#"{"to":18446744073709551615}"#, 422, "no-such-revision").await;
+    bench
+        .check(
+            "/v1/flags/chat/rollback",
+            None,
+            r#"{"to":18446744073709551615}"#,
+            422,
+            "no-such-revision",
+        )
+        .await;
     bench.check("/v1/flags/chat/resume", None, r#"{"at":5}"#, 400, "bad-order").await;
-    for (key, fine) in [(&b""[..], false), (b"a\tb", false), (b"\xc3\xa9", false), (&[b'k'; 129], false), (&[b'k'; 128], true)]
-    {
+    for (key, fine) in [
+        (&b""[..], false),
+        (b"a\tb", false),
+        (b"\xc3\xa9", false),
+        (&[b'k'; 129], false),
+        (&[b'k'; 128], true),
+    ] {
         if !fine {
             bench.check("/v1/flags/chat/stop", Some(key), "", 400, "bad-order").await;
         }
     }
-    let two = bench.0.client.post(bench.0.admin_url("/v1/flags/chat/stop")).bearer_auth(bench.0.token());
-    let two = two.header("idempotency-key", "one").header("idempotency-key", "two").send().await.unwrap();
+    let two =
+        bench.0.client.post(bench.0.admin_url("/v1/flags/chat/stop")).bearer_auth(bench.0.token());
+    let two =
+        two.header("idempotency-key", "one").header("idempotency-key", "two").send().await.unwrap();
     assert_eq!(two.status(), 400);
     // The bounds themselves are taken.
     for body in [
@@ -174,8 +221,13 @@ async fn each_member_is_what_it_has_to_be() {
     ] {
         bench.takes(set, body).await;
     }
-    let empty = bench.0.client.post(bench.0.admin_url("/v1/flags/chat/stop")).bearer_auth(bench.0.token());
-    assert_eq!(empty.header("idempotency-key", "k".repeat(128)).send().await.unwrap().status(), 200, "no body at all");
+    let empty =
+        bench.0.client.post(bench.0.admin_url("/v1/flags/chat/stop")).bearer_auth(bench.0.token());
+    assert_eq!(
+        empty.header("idempotency-key", "k".repeat(128)).send().await.unwrap().status(),
+        200,
+        "no body at all"
+    );
 }
 
 #[tokio::test]

@@ -5,21 +5,30 @@ use serde_json::Value as Json;
 
 #[tokio::test]
 async fn problems_are_listed_with_their_places() {
-    let service =
-        Service::start(&[("chat.yaml", "version: 1\nflag: chat\nenabled: yes\n"), ("good.yaml", &flag("good", ""))]).await;
+    let service = Service::start(&[
+        ("chat.yaml", "version: 1\nflag: chat\nenabled: yes\n"),
+        ("good.yaml", &flag("good", "")),
+    ])
+    .await;
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
     assert_eq!(told["watch"], "events");
     let problems = told["problems"].as_array().unwrap();
     assert_eq!(problems.len(), 3);
     let wrong_type = problems.iter().find(|problem| problem["code"] == "wrong-type").unwrap();
-    assert_eq!((&wrong_type["file"], &wrong_type["line"], &wrong_type["column"]), (&"chat.yaml".into(), &3.into(), &10.into()));
+    assert_eq!(
+        (&wrong_type["file"], &wrong_type["line"], &wrong_type["column"]),
+        (&"chat.yaml".into(), &3.into(), &10.into())
+    );
     assert!(wrong_type["hint"].as_str().unwrap().contains("`true`"));
 }
 
 #[tokio::test]
 async fn metrics_count_outcomes_and_name_nobody() {
-    let service =
-        Service::start(&[("chat.yaml", &flag("chat", "allow: [{ users: [sentinel-1], strategy: realtime-v2 }]"))]).await;
+    let service = Service::start(&[(
+        "chat.yaml",
+        &flag("chat", "allow: [{ users: [sentinel-1], strategy: realtime-v2 }]"),
+    )])
+    .await;
     for user in ["sentinel-1", "sentinel-2", "sentinel-3"] {
         service.strategy("chat", user).await;
     }
@@ -31,7 +40,12 @@ async fn metrics_count_outcomes_and_name_nobody() {
     service.strategy("chat", "sentinel-1").await;
 
     let response = service.admin("/metrics").await;
-    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("application/openmetrics-text"));
+    assert!(
+        response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("application/openmetrics-text")
+    );
     let text = response.text().await.unwrap();
     for line in [
         r#"turnout_evaluations_total{flag="chat",strategy="realtime-v2",rule="allow"} 1"#,
@@ -60,12 +74,32 @@ async fn it_answers_loopback_names_only_and_takes_nothing_it_does_not_know() {
         ("127.0.0.1.attacker.example", 403),
     ] {
         for path in ["/metrics", "/v1/problems"] {
-            let response =
-                service.client.get(url(path)).bearer_auth(service.token()).header("host", host).send().await.unwrap();
+            let response = service
+                .client
+                .get(url(path))
+                .bearer_auth(service.token())
+                .header("host", host)
+                .send()
+                .await
+                .unwrap();
             assert_eq!(response.status().as_u16(), status, "{host} {path}");
         }
     }
     assert_eq!(service.admin("/v1/strategy/chat").await.status(), 404);
-    assert_eq!(service.client.post(url("/metrics")).bearer_auth(service.token()).send().await.unwrap().status(), 405);
-    assert_eq!(service.client.get(service.url("/metrics")).send().await.unwrap().status(), 404, "not on the public listener");
+    assert_eq!(
+        service
+            .client
+            .post(url("/metrics"))
+            .bearer_auth(service.token())
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        405
+    );
+    assert_eq!(
+        service.client.get(service.url("/metrics")).send().await.unwrap().status(),
+        404,
+        "not on the public listener"
+    );
 }

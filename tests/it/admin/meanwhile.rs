@@ -1,4 +1,5 @@
-//! What happens while something else happens: orders that meet leave a history in which every revision begins where the one before ended.
+//! What happens while something else happens: orders that meet leave a history in which every
+//! revision begins where the one before ended.
 
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use serde_json::{Value as Json, json};
 async fn a_revision_says_what_the_one_before_it_left() {
     let rollout = "rollout: { realtime-v2: 10% }";
     let files = [("lane.yaml", flag("lane", rollout)), ("other.yaml", flag("other", rollout))];
-    let service = Service::start(&files.each_ref().map(|(name, text)| (*name, text.as_str()))).await;
+    let service =
+        Service::start(&files.each_ref().map(|(name, text)| (*name, text.as_str()))).await;
     let mut steps: Vec<Json> = Vec::new();
     for round in 0..100_u64 {
         let share = json!({ "realtime-v2": format!("{}%", 1 + round % 90), "reason": "test" });
@@ -25,7 +27,12 @@ async fn a_revision_says_what_the_one_before_it_left() {
         tokio::join!(service.order("/v1/flags/other/set", other), rollback, stop);
         service.order("/v1/flags/lane/resume", json!({ "reason": "test" })).await;
         let after = steps.last().map_or(0, |step| step["revision"].as_u64().unwrap());
-        let page: Json = service.admin(&format!("/v1/history?flag=lane&after={after}")).await.json().await.unwrap();
+        let page: Json = service
+            .admin(&format!("/v1/history?flag=lane&after={after}"))
+            .await
+            .json()
+            .await
+            .unwrap();
         steps.extend(page["revisions"].as_array().unwrap().iter().rev().cloned());
     }
     assert!(steps.len() > 300, "orders did not meet: {} revisions", steps.len());
@@ -38,25 +45,45 @@ async fn a_revision_says_what_the_one_before_it_left() {
 /// The second may look its name up before the first is committed, and come to its turn after that.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_ordered_twice_at_once_under_one_name_is_done_once() {
-    let service = Service::start(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 50% }"))]).await;
+    let service =
+        Service::start(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 50% }"))]).await;
     for round in 0..60 {
         let lower = async |after: u64| {
             tokio::time::sleep(Duration::from_micros(after)).await;
-            let request = service.client.post(service.admin_url("/v1/flags/lane/set")).bearer_auth(service.token());
+            let request = service
+                .client
+                .post(service.admin_url("/v1/flags/lane/set"))
+                .bearer_auth(service.token());
             let request = request.header("idempotency-key", format!("round-{round}"));
-            let answer = request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap();
-            // Whoever comes second is told what came of the first, and never that there was nothing to do.
+            let answer =
+                request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap();
+            // Whoever comes second is told what came of the first, and never that there was nothing
+            // to do.
             let told: Json = answer.json().await.unwrap();
             assert_ne!(told["outcome"], "unchanged", "round {round}");
         };
         let raise = async |after: u64| {
             tokio::time::sleep(Duration::from_micros(after)).await;
-            service.order("/v1/flags/lane/set", json!({ "realtime-v2": "50%", "reason": "test" })).await;
+            service
+                .order("/v1/flags/lane/set", json!({ "realtime-v2": "50%", "reason": "test" }))
+                .await;
         };
         let (before, offset) = (service.revision(), round as u64 * 97);
-        tokio::join!(lower(0), lower(0), lower(offset % 1_500), raise(offset % 2_100), lower(offset % 2_500), raise(3_000));
+        tokio::join!(
+            lower(0),
+            lower(0),
+            lower(offset % 1_500),
+            raise(offset % 2_100),
+            lower(offset % 2_500),
+            raise(3_000)
+        );
         raise(0).await;
-        let page: Json = service.admin(&format!("/v1/history?flag=lane&after={before}&limit=200")).await.json().await.unwrap();
+        let page: Json = service
+            .admin(&format!("/v1/history?flag=lane&after={before}&limit=200"))
+            .await
+            .json()
+            .await
+            .unwrap();
         let lowered = |step: &&Json| step["changes"][0]["is"] == "realtime-v2 10%";
         let count = page["revisions"].as_array().unwrap().iter().filter(lowered).count();
         assert_eq!(count, 1, "round {round}: {page}");

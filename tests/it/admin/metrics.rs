@@ -5,10 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::json;
-use turnout::config::{Access, WhoMayAsk};
+use turnout::auth::SigningKey;
+use turnout::config::{AuthArgs, AuthConfig};
 use turnout::telemetry::metrics::{ALL, Kind, MAX_FLAGS};
-use turnout::token::SigningKey;
-use turnout::webhook::{Hook, Reach, Target};
+use turnout::webhook::{AddressPolicy, Target, WebhookConfig};
 
 use crate::support::{Service, flag};
 
@@ -16,13 +16,15 @@ const SPLIT: &str = "rollout: { realtime-v2: 12.5%, disabled: 5% }";
 
 #[test]
 fn the_table_of_metrics_is_the_registry() {
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/METRICS.md")).unwrap();
+    let docs =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/METRICS.md")).unwrap();
     let table: Vec<&str> = docs.lines().filter(|line| line.starts_with("| `turnout_")).collect();
     let registered: Vec<String> = ALL
         .iter()
         .map(|metric| {
             let kind = if metric.kind == Kind::Counter { "counter" } else { "gauge" };
-            let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+            let labels: Vec<String> =
+                metric.labels.iter().map(|label| format!("`{label}`")).collect();
             format!("| `{}` | {kind} | {} | {} |", metric.shown(), labels.join(", "), metric.help)
         })
         .collect();
@@ -39,8 +41,10 @@ fn read(page: &str) -> BTreeMap<String, BTreeSet<String>> {
     for line in page.lines().filter(|line| !line.starts_with('#')) {
         let (row, number) = line.rsplit_once(' ').unwrap();
         assert!(number.parse::<f64>().is_ok(), "{line}");
-        let (name, labels) = row.strip_suffix('}').map_or((row, ""), |row| row.split_once('{').unwrap());
-        let labels = labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
+        let (name, labels) =
+            row.strip_suffix('}').map_or((row, ""), |row| row.split_once('{').unwrap());
+        let labels =
+            labels.split("\",").filter_map(|label| Some(label.split_once('=')?.0.to_owned()));
         names.entry(name.to_owned()).or_default().extend(labels);
     }
     names
@@ -48,29 +52,43 @@ fn read(page: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test]
 async fn every_registered_metric_is_on_the_page_and_no_other() {
-    let target = Target::parse("http://127.0.0.1:1/", Reach::Anywhere).unwrap();
-    let hook = Hook { target, key: SigningKey::of(&[b'k'; 32]).unwrap() };
+    let target = Target::parse("http://127.0.0.1:1/", AddressPolicy::Anywhere).unwrap();
+    let hook = WebhookConfig { target, key: SigningKey::of(&[b'k'; 32]).unwrap() };
     let service = Service::start_telling(&[("chat.yaml", &flag("chat", SPLIT))], hook).await;
     service.strategy("chat", "u-1").await;
-    let made = service.order("/v1/tokens", json!({ "name": "viewer", "role": "viewer", "expiresAfterMs": 86_400_000 })).await;
+    let made = service
+        .order(
+            "/v1/tokens",
+            json!({ "name": "viewer", "role": "viewer", "expiresAfterMs": 86_400_000 }),
+        )
+        .await;
     assert!(made.status().is_success(), "{}", made.text().await.unwrap());
     // Of the page that is written, the request is counted when it is answered.
     page(&service).await;
     let page = page(&service).await;
     assert!(page.ends_with("# EOF\n"));
-    let expected: BTreeMap<String, BTreeSet<String>> =
-        ALL.iter().map(|metric| (metric.shown(), metric.labels.iter().map(|label| (*label).to_owned()).collect())).collect();
+    let expected: BTreeMap<String, BTreeSet<String>> = ALL
+        .iter()
+        .map(|metric| {
+            (metric.shown(), metric.labels.iter().map(|label| (*label).to_owned()).collect())
+        })
+        .collect();
     assert_eq!(read(&page), expected, "{page}");
-    for line in page.lines().filter(|line| line.starts_with("# TYPE ") || line.starts_with("# HELP ")) {
+    for line in
+        page.lines().filter(|line| line.starts_with("# TYPE ") || line.starts_with("# HELP "))
+    {
         let name = line.split(' ').nth(2).unwrap();
-        let is_registered = |metric: &&turnout::telemetry::metrics::Metric| metric.shown().trim_end_matches("_total") == name;
+        let is_registered = |metric: &&turnout::telemetry::metrics::Metric| {
+            metric.shown().trim_end_matches("_total") == name
+        };
         assert!(ALL.iter().find(is_registered).is_some(), "{line}");
     }
 }
 
 #[tokio::test]
 async fn a_flags_revision_share_and_stop_are_told() {
-    let off = flag("off", "rollout: { realtime-v2: 40% }").replace("default: polling", "default: disabled");
+    let off = flag("off", "rollout: { realtime-v2: 40% }")
+        .replace("default: polling", "default: disabled");
     let service = Service::start(&[("chat.yaml", &flag("chat", SPLIT)), ("off.yaml", &off)]).await;
     let has = async |lines: &[&str]| {
         let page = page(&service).await;
@@ -90,7 +108,10 @@ async fn a_flags_revision_share_and_stop_are_told() {
         "turnout_flags_left_out 0",
     ])
     .await;
-    assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": "2%" })).await.status(), 200);
+    assert_eq!(
+        service.order("/v1/flags/chat/set", json!({ "realtime-v2": "2%" })).await.status(),
+        200
+    );
     assert_eq!(service.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
     has(&[
         r#"turnout_flag_revision{flag="chat"} 3"#,
@@ -101,30 +122,45 @@ async fn a_flags_revision_share_and_stop_are_told() {
     ])
     .await;
     let page = page(&service).await;
-    let number = |name: &str| page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap();
-    assert_eq!(number("turnout_database_bytes"), fs::metadata(service.data.join("turnout.db")).unwrap().len());
+    let number = |name: &str| {
+        page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u64>().ok()).unwrap()
+    };
+    assert_eq!(
+        number("turnout_database_bytes"),
+        fs::metadata(service.data.join("turnout.db")).unwrap().len()
+    );
     assert!(number("turnout_database_wal_bytes") > 0 && number("turnout_disk_free_bytes") > 0);
 }
 
 #[tokio::test]
 async fn at_most_a_thousand_flags_have_rows() {
-    let files: Vec<(String, String)> =
-        (0..MAX_FLAGS + 3).map(|n| (format!("f{n:04}.yaml"), flag(&format!("f{n:04}"), SPLIT))).collect();
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let files: Vec<(String, String)> = (0..MAX_FLAGS + 3)
+        .map(|n| (format!("f{n:04}.yaml"), flag(&format!("f{n:04}"), SPLIT)))
+        .collect();
+    let files: Vec<(&str, &str)> =
+        files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let service = Service::start(&files).await;
     let page = page(&service).await;
-    let rows = |name: &str| page.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
+    let rows =
+        |name: &str| page.lines().filter(|line| line.starts_with(&format!("{name}{{"))).count();
     assert_eq!(rows("turnout_flag_revision"), MAX_FLAGS);
     assert_eq!(rows("turnout_flag_stopped"), MAX_FLAGS);
     assert_eq!(rows("turnout_flag_share"), 3 * MAX_FLAGS);
-    assert!(page.contains("\nturnout_flags_left_out 3\n") && page.contains("\nturnout_flags 1003\n"));
+    assert!(
+        page.contains("\nturnout_flags_left_out 3\n") && page.contains("\nturnout_flags 1003\n")
+    );
 }
 
-/// Whichever way an answer is made: past the router, by it, by a layer before it, for another page, or for nothing at all.
+/// Whichever way an answer is made: past the router, by it, by a layer before it, for another page,
+/// or for nothing at all.
 #[tokio::test]
 async fn every_request_of_both_listeners_is_counted_by_route() {
-    let origins = WhoMayAsk { cors_origins: "https://app.example.com".to_owned(), ..WhoMayAsk::default() };
-    let access = Access { cors_origins: origins.check(None).unwrap().cors_origins, ..Access::default() };
+    let origins =
+        AuthArgs { cors_origins: "https://app.example.com".to_owned(), ..AuthArgs::default() };
+    let access = AuthConfig {
+        cors_origins: origins.check(None).unwrap().cors_origins,
+        ..AuthConfig::default()
+    };
     let service = Service::start_guarded(&[("chat.yaml", &flag("chat", SPLIT))], access).await;
     service.strategy("chat", "u-1").await;
     service.post("/v1/strategy/ch%61t", "{}").await;
@@ -133,24 +169,38 @@ async fn every_request_of_both_listeners_is_counted_by_route() {
     for path in ["/v1/nowhere", "/v1/strategy/chat/", "/secret-4711"] {
         service.client.get(service.url(path)).send().await.unwrap();
     }
-    let preflight = service.client.request(reqwest::Method::OPTIONS, service.url("/v1/strategy/chat"));
-    let preflight = preflight.header("origin", "https://app.example.com").header("access-control-request-method", "POST");
+    let preflight =
+        service.client.request(reqwest::Method::OPTIONS, service.url("/v1/strategy/chat"));
+    let preflight = preflight
+        .header("origin", "https://app.example.com")
+        .header("access-control-request-method", "POST");
     assert_eq!(preflight.send().await.unwrap().status(), 204);
     let stream = service.post("/v1/strategy/chat/watch", r#"{"targetingKey":"u-1"}"#).await;
     assert_eq!(stream.status(), 200);
-    let asked = service.client.get(service.url("/healthz")).header("host", "a,b").send().await.unwrap();
+    let asked =
+        service.client.get(service.url("/healthz")).header("host", "a,b").send().await.unwrap();
     assert_eq!(asked.status(), 400);
     // Without a token, with one, to no route, and for another host.
-    assert_eq!(service.client.get(service.admin_url("/v1/status")).send().await.unwrap().status(), 401);
+    assert_eq!(
+        service.client.get(service.admin_url("/v1/status")).send().await.unwrap().status(),
+        401
+    );
     assert_eq!(service.admin("/v1/flags/chat").await.status(), 200);
     assert_eq!(service.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
     assert_eq!(service.admin("/v1/nowhere").await.status(), 404);
-    let elsewhere = service.client.get(service.admin_url("/healthz")).header("host", "attacker.example").send().await.unwrap();
+    let elsewhere = service
+        .client
+        .get(service.admin_url("/healthz"))
+        .header("host", "attacker.example")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(elsewhere.status(), 403);
 
     let page = page(&service).await;
     let prefix = "turnout_http_requests_total";
-    let counted: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix(prefix)).collect();
+    let counted: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix(prefix)).collect();
     let expected: BTreeSet<&str> = [
         r#"{listener="public",route="/v1/strategy/{flag}",status="2xx"} 3"#,
         r#"{listener="public",route="/v1/strategy/{flag}",status="4xx"} 1"#,

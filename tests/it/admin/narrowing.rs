@@ -1,4 +1,5 @@
-//! What a stopper may order where splits have ends, over HTTP: judged by every later moment, not by the split of now.
+//! What a stopper may order where splits have ends, over HTTP: judged by every later moment, not by
+//! the split of now.
 
 use std::fs;
 
@@ -13,8 +14,8 @@ fn half(rollout: &str) -> String {
     flag("chat", &format!("rollout: {{ realtime-v2: {rollout} }}"))
 }
 
-/// Orders by an operator, then one that may only narrow: by a stopper, and by an admin with `Turnout-Narrow-Only`. Each sees the status and
-/// the code or outcome that is wanted.
+/// Orders by an operator, then one that may only narrow: by a stopper, and by an admin with
+/// `Turnout-Narrow-Only`. Each sees the status and the code or outcome that is wanted.
 async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
     for narrow_only in [false, true] {
         let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
@@ -26,8 +27,12 @@ async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
             true => service.token(),
             false => service.make_token("pager", "stopper", json!({})).await.secret,
         };
-        let request = service.client.post(service.admin_url(&format!("/v1/flags/chat/{order}"))).bearer_auth(secret);
-        let request = if narrow_only { request.header("turnout-narrow-only", "1") } else { request };
+        let request = service
+            .client
+            .post(service.admin_url(&format!("/v1/flags/chat/{order}")))
+            .bearer_auth(secret);
+        let request =
+            if narrow_only { request.header("turnout-narrow-only", "1") } else { request };
         let answer = request.body(body.to_string()).send().await.unwrap();
         let (status, answer) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
         let word = answer["code"].as_str().or(answer["outcome"].as_str()).unwrap();
@@ -82,16 +87,26 @@ async fn an_end_that_lowers_further_stays_and_is_told() {
     let secret = service.make_token("pager", "stopper", json!({})).await.secret;
     let end = |state: &Json| state["held"]["ends"]["split"]["realtime-v2"].clone();
     service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
-    let (status, answer) = service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "40%" })).await;
-    assert_eq!((status, &answer["flag"]["live"], end(&answer["flag"])), (200, &json!("realtime-v2 40%"), json!("20%")));
+    let (status, answer) =
+        service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "40%" })).await;
+    assert_eq!(
+        (status, &answer["flag"]["live"], end(&answer["flag"])),
+        (200, &json!("realtime-v2 40%"), json!("20%"))
+    );
     let note = answer["notes"][0].as_str().unwrap_or_else(|| panic!("it says nothing: {answer}"));
     assert!(note.contains("its end stays: realtime-v2 20%"), "{note}");
     // Lower than what was to come: there is nothing left to come.
-    let (_, answer) = service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "15%" })).await;
-    assert_eq!((&answer["flag"]["held"]["ends"], &answer["notes"]), (&Json::Null, &json!([])), "{answer}");
+    let (_, answer) =
+        service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "15%" })).await;
+    assert_eq!(
+        (&answer["flag"]["held"]["ends"], &answer["notes"]),
+        (&Json::Null, &json!([])),
+        "{answer}"
+    );
     // Taking it away is widening: it needs an operator and a reason, and then nothing is to come.
     service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
-    let (status, answer) = service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "60%" })).await;
+    let (status, answer) =
+        service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "60%" })).await;
     assert_eq!((status, answer["code"].as_str()), (422, Some("reason-needed")), "{answer}");
     let (status, answer) = service.ordered("/v1/flags/chat/set", set("60%")).await;
     assert_eq!((status, &answer["flag"]["held"]["ends"]), (200, &Json::Null), "{answer}");

@@ -1,19 +1,22 @@
-//! What operators order of a real service over HTTP, and what comes of it: outcomes, what is live, notes, and the way back.
+//! What operators order of a real service over HTTP, and what comes of it: outcomes, what is live,
+//! notes, and the way back.
 
 use std::fs;
 
 use crate::support::{Service, flag, wait_until};
 use serde_json::{Value as Json, json};
 
-/// One step of a story: `set`, `unset`, `stop`, `resume`, `rollback` of the flag `chat`; `all` for `stop --all`; `file` for an edit.
+/// One step of a story: `set`, `unset`, `stop`, `resume`, `rollback` of the flag `chat`; `all` for
+/// `stop --all`; `file` for an edit.
 type Step = (&'static str, Json, Json);
 
 fn half(rollout: &str) -> String {
     flag("chat", &format!("rollout: {{ realtime-v2: {rollout} }}"))
 }
 
-/// Walks through a story. Of each answer the named members are compared: `live`, `state`, `drift`, `held`, `pin` are the flag's, `wanted`,
-/// `action` and `backTo` the first change's, `status` is 200 unless it is named.
+/// Walks through a story. Of each answer the named members are compared: `live`, `state`, `drift`,
+/// `held`, `pin` are the flag's, `wanted`, `action` and `backTo` the first change's, `status` is
+/// 200 unless it is named.
 async fn check(name: &str, file: &str, steps: Vec<Step>) {
     let service = Service::start(&[("chat.yaml", file)]).await;
     for (number, (order, body, expected)) in steps.into_iter().enumerate() {
@@ -28,7 +31,11 @@ async fn check(name: &str, file: &str, steps: Vec<Step>) {
             "all" => service.ordered("/v1/stop", body).await,
             verb => service.ordered(&format!("/v1/flags/chat/{verb}"), body).await,
         };
-        assert_eq!(json!(status), *expected.get("status").unwrap_or(&json!(200)), "{shown}: {answer}");
+        assert_eq!(
+            json!(status),
+            *expected.get("status").unwrap_or(&json!(200)),
+            "{shown}: {answer}"
+        );
         for (member, wanted) in expected.as_object().unwrap() {
             let told = match member.as_str() {
                 "status" => continue,
@@ -70,19 +77,42 @@ async fn what_widens_needs_a_reason_and_what_narrows_does_not() {
         (
             "set",
             because("25%"),
-            and(ok("realtime-v2 25%"), json!({ "undo": "turnout rollback chat", "notes": [], "drift": true, "revision": 2 })),
+            and(
+                ok("realtime-v2 25%"),
+                json!({ "undo": "turnout rollback chat", "notes": [], "drift": true, "revision": 2 }),
+            ),
         ),
-        ("set", because("25%"), json!({ "outcome": "unchanged", "revision": null, "undo": null, "changes": [] })),
-        ("set", json!({ "realtime-v2": "5%" }), and(ok("realtime-v2 5%"), json!({ "action": "set", "revision": 3 }))),
+        (
+            "set",
+            because("25%"),
+            json!({ "outcome": "unchanged", "revision": null, "undo": null, "changes": [] }),
+        ),
+        (
+            "set",
+            json!({ "realtime-v2": "5%" }),
+            and(ok("realtime-v2 5%"), json!({ "action": "set", "revision": 3 })),
+        ),
         ("set", json!({ "disabled": "10%" }), ok("realtime-v2 5%, disabled 10%")),
         ("set", json!({ "disabled": "5%" }), no(422, "reason-needed")),
         ("set", because("95%"), no(422, "does-not-fit")),
-        ("set", json!({ "realtime-v2": "0%", "disabled": "100%" }), ok("realtime-v2 0%, disabled 100%")),
+        (
+            "set",
+            json!({ "realtime-v2": "0%", "disabled": "100%" }),
+            ok("realtime-v2 0%, disabled 100%"),
+        ),
         ("unset", json!({}), no(422, "reason-needed")),
-        ("unset", json!({ "reason": "done" }), and(ok("realtime-v2 10%"), json!({ "drift": false, "held": false }))),
+        (
+            "unset",
+            json!({ "reason": "done" }),
+            and(ok("realtime-v2 10%"), json!({ "drift": false, "held": false })),
+        ),
         ("unset", json!({}), json!({ "outcome": "unchanged", "live": "realtime-v2 10%" })),
         // What the file says already can be held; that widens nothing.
-        ("set", json!({ "realtime-v2": "10%" }), and(ok("realtime-v2 10%"), json!({ "drift": false, "held": true }))),
+        (
+            "set",
+            json!({ "realtime-v2": "10%" }),
+            and(ok("realtime-v2 10%"), json!({ "drift": false, "held": true })),
+        ),
     ];
     check("reasons", &half("10%"), steps).await;
     let disabled = half("10%").replace("default: polling", "default: disabled");
@@ -96,7 +126,8 @@ async fn what_widens_needs_a_reason_and_what_narrows_does_not() {
 #[tokio::test]
 async fn a_stop_stays_until_it_is_resumed() {
     let not_live = "saved, NOT live: stopped by local-admin (incident 4711)";
-    let told = |member: Json| and(json!({ "state": "stopped", "live": "STOPPED -> polling" }), member);
+    let told =
+        |member: Json| and(json!({ "state": "stopped", "live": "STOPPED -> polling" }), member);
     let steps = vec![
         (
             "stop",
@@ -106,7 +137,11 @@ async fn a_stop_stays_until_it_is_resumed() {
             ),
         ),
         ("stop", json!({}), told(json!({ "outcome": "unchanged", "undo": null }))),
-        ("all", json!({}), json!({ "outcome": "unchanged", "changes": [], "flag": null, "undo": null })),
+        (
+            "all",
+            json!({}),
+            json!({ "outcome": "unchanged", "changes": [], "flag": null, "undo": null }),
+        ),
         ("set", json!({ "realtime-v2": "50%" }), no(422, "reason-needed")),
         (
             "set",
@@ -114,7 +149,11 @@ async fn a_stop_stays_until_it_is_resumed() {
             told(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
         ),
         ("rollback", json!({}), told(json!({ "wanted": "realtime-v2 10%", "notes": [not_live] }))),
-        ("rollback", json!({ "to": 3, "reason": "again" }), told(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] }))),
+        (
+            "rollback",
+            json!({ "to": 3, "reason": "again" }),
+            told(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
+        ),
         ("unset", json!({}), told(json!({ "notes": [not_live], "held": false }))),
         ("file", json!(half("20%")), told(json!({}))),
         ("file", json!(half("20%").replace("enabled: true", "enabled: false")), told(json!({}))),
@@ -143,13 +182,19 @@ async fn a_stop_stays_until_it_is_resumed() {
 #[tokio::test]
 async fn a_rollback_walks_further_back_each_time() {
     let to = |share: &str| json!({ "realtime-v2": share, "reason": "next" });
-    let back = |live: &str, back_to: u64| and(ok(live), json!({ "action": "rollback", "backTo": back_to }));
+    let back = |live: &str, back_to: u64| {
+        and(ok(live), json!({ "action": "rollback", "backTo": back_to }))
+    };
     let steps = vec![
         ("set", to("20%"), ok("realtime-v2 20%")),
         ("set", to("30%"), ok("realtime-v2 30%")),
         ("stop", json!({}), json!({ "state": "stopped" })),
         ("resume", json!({ "reason": "ok" }), ok("realtime-v2 30%")),
-        ("rollback", json!({}), and(back("realtime-v2 20%", 2), json!({ "undo": "turnout rollback chat --to 5" }))),
+        (
+            "rollback",
+            json!({}),
+            and(back("realtime-v2 20%", 2), json!({ "undo": "turnout rollback chat --to 5" })),
+        ),
         ("rollback", json!({}), and(back("realtime-v2 10%", 1), json!({ "drift": false }))),
         ("rollback", json!({}), no(422, "nothing-to-roll-back")),
         // The undo that was told for the first of them.
@@ -168,14 +213,30 @@ async fn a_rollback_walks_further_back_each_time() {
     let more = format!("{}allow: [{{ users: [u-1], strategy: realtime-v2 }}]\n", half("40%"));
     let steps = vec![
         ("file", json!(half("40%")), json!({ "live": "realtime-v2 40%" })),
-        ("rollback", json!({}), and(back("realtime-v2 10%", 1), json!({ "held": true, "pin": false, "drift": true }))),
+        (
+            "rollback",
+            json!({}),
+            and(back("realtime-v2 10%", 1), json!({ "held": true, "pin": false, "drift": true })),
+        ),
         ("unset", json!({ "reason": "as written" }), ok("realtime-v2 40%")),
         ("file", json!(more), json!({ "live": "realtime-v2 40%" })),
         ("rollback", json!({}), no(422, "reason-needed")),
-        ("rollback", json!({ "reason": "who is u-1?" }), and(ok("realtime-v2 40%"), json!({ "held": false, "pin": true }))),
+        (
+            "rollback",
+            json!({ "reason": "who is u-1?" }),
+            and(ok("realtime-v2 40%"), json!({ "held": false, "pin": true })),
+        ),
         // The file may go on meanwhile; what is pinned holds.
-        ("file", json!(more.replace("40%", "60%")), json!({ "live": "realtime-v2 40%", "pin": true })),
-        ("unset", json!({ "reason": "known now" }), and(ok("realtime-v2 60%"), json!({ "pin": false }))),
+        (
+            "file",
+            json!(more.replace("40%", "60%")),
+            json!({ "live": "realtime-v2 40%", "pin": true }),
+        ),
+        (
+            "unset",
+            json!({ "reason": "known now" }),
+            and(ok("realtime-v2 60%"), json!({ "pin": false })),
+        ),
     ];
     check("over edits of the file", &half("10%"), steps).await;
 }
@@ -185,7 +246,11 @@ async fn a_flag_without_a_good_definition_can_be_stopped() {
     let steps = vec![
         ("set", json!({ "realtime-v2": "5%", "reason": "try" }), no(422, "no-definition")),
         ("rollback", json!({ "reason": "try" }), no(422, "nothing-to-roll-back")),
-        ("stop", json!({}), json!({ "outcome": "committed", "state": "stopped", "live": "STOPPED -> polling" })),
+        (
+            "stop",
+            json!({}),
+            json!({ "outcome": "committed", "state": "stopped", "live": "STOPPED -> polling" }),
+        ),
         ("file", json!(half("10%")), json!({ "state": "stopped" })),
         ("rollback", json!({ "to": 1, "reason": "try" }), no(422, "nothing-then")),
         ("resume", json!({ "reason": "good now" }), ok("realtime-v2 10%")),
@@ -197,7 +262,11 @@ async fn a_flag_without_a_good_definition_can_be_stopped() {
             let body = json!({ "reason": "x" });
             let body = if verb == "set" { and(body, json!({ "realtime-v2": "1%" })) } else { body };
             let (status, answer) = service.ordered(&format!("/v1/flags/{key}/{verb}"), body).await;
-            assert_eq!((status, answer["code"].as_str()), (404, Some("flag-not-found")), "{verb} {key}");
+            assert_eq!(
+                (status, answer["code"].as_str()),
+                (404, Some("flag-not-found")),
+                "{verb} {key}"
+            );
         }
         assert_eq!(service.admin(&format!("/v1/flags/{key}")).await.status(), 404);
     }
@@ -208,20 +277,32 @@ async fn a_flag_without_a_good_definition_can_be_stopped() {
 #[tokio::test]
 async fn stop_all_stops_each_and_says_so_to_everybody() {
     let everybody = |key: &str| flag(key, "rollout: { realtime-v2: 100% }");
-    let service =
-        Service::start(&[("a.yaml", &everybody("a")), ("b.yaml", &everybody("b")), ("c.yaml", "version: 1\nflag: c\n")]).await;
+    let service = Service::start(&[
+        ("a.yaml", &everybody("a")),
+        ("b.yaml", &everybody("b")),
+        ("c.yaml", "version: 1\nflag: c\n"),
+    ])
+    .await;
     service.ordered("/v1/flags/b/stop", json!({})).await;
     assert_eq!(
         (service.strategy("a", "u-1").await.as_str(), service.strategy("b", "u-1").await.as_str()),
         ("realtime-v2", "polling")
     );
-    let (status, answer) = service.ordered("/v1/stop", json!({ "reason": "the feed is down" })).await;
-    let stopped: Vec<&str> =
-        answer["changes"].as_array().unwrap().iter().map(|change| change["flag"].as_str().unwrap()).collect();
+    let (status, answer) =
+        service.ordered("/v1/stop", json!({ "reason": "the feed is down" })).await;
+    let stopped: Vec<&str> = answer["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["flag"].as_str().unwrap())
+        .collect();
     assert_eq!((status, stopped), (200, vec!["a", "c"]));
     assert_eq!(service.strategy("a", "u-1").await, "polling");
     let states: Json = service.admin("/v1/status").await.json().await.unwrap();
-    assert!(states["flags"].as_array().unwrap().iter().all(|flag| flag["state"] == "stopped"), "{states}");
+    assert!(
+        states["flags"].as_array().unwrap().iter().all(|flag| flag["state"] == "stopped"),
+        "{states}"
+    );
     assert_eq!(states["flags"][0]["stop"]["reason"], "the feed is down");
 }
 
@@ -241,7 +322,8 @@ async fn a_stopper_may_only_narrow() {
         ("resume", json!({ "reason": "back" }), 403, "not-permitted"),
         ("stop", json!({}), 200, "unchanged"),
     ] {
-        let (told, answer) = service.order_as(&secret, &format!("/v1/flags/chat/{order}"), body.clone()).await;
+        let (told, answer) =
+            service.order_as(&secret, &format!("/v1/flags/chat/{order}"), body.clone()).await;
         let word = answer["code"].as_str().or(answer["outcome"].as_str());
         assert_eq!((told, word), (status, Some(code)), "{order} {body}");
     }
@@ -251,7 +333,10 @@ async fn a_stopper_may_only_narrow() {
 
 #[tokio::test]
 async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
-    let chat = flag("chat", "allow: [{ segment: staff, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }");
+    let chat = flag(
+        "chat",
+        "allow: [{ segment: staff, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }",
+    );
     let staff = |user: &str| format!("version: 1\nsegment: staff\nusers: [{user}]\n");
     let service = Service::start(&[
         ("chat.yaml", &chat),
@@ -270,10 +355,16 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     let (status, answer) = service.ordered("/v1/flags/chat/set", widen("30%", looked)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("moved")));
     let since = answer["since"].as_array().unwrap();
-    assert_eq!((since.len(), &since[0]["revision"], &since[0]["actor"]), (1, &json!(after), &json!("local-admin")));
+    assert_eq!(
+        (since.len(), &since[0]["revision"], &since[0]["actor"]),
+        (1, &json!(after), &json!("local-admin"))
+    );
     // A segment it names does too.
     fs::write(service.flags.join("segments/staff.yaml"), staff("u-2")).unwrap();
-    wait_until("the segment", async || service.state("chat").await["revision"].as_u64() > Some(after)).await;
+    wait_until("the segment", async || {
+        service.state("chat").await["revision"].as_u64() > Some(after)
+    })
+    .await;
     let (status, answer) = service.ordered("/v1/flags/chat/set", widen("30%", after)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("moved")));
     let change = &answer["since"][0]["changes"][0];
@@ -281,7 +372,11 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     for verb in ["unset", "rollback"] {
         let body = json!({ "expectedRevision": 0, "reason": "x", });
         service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "1%" })).await;
-        assert_eq!(service.ordered(&format!("/v1/flags/chat/{verb}"), body).await.0, 409, "{verb} would widen");
+        assert_eq!(
+            service.ordered(&format!("/v1/flags/chat/{verb}"), body).await.0,
+            409,
+            "{verb} would widen"
+        );
         let back = json!({ "realtime-v2": "20%", "reason": "back" });
         assert_eq!(service.ordered("/v1/flags/chat/set", back).await.0, 200);
     }
@@ -300,14 +395,20 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     assert_eq!(service.ordered("/v1/flags/chat/resume", resume(current)).await.0, 200);
 }
 
-/// An order of before that is sent again under its key: whether it is so now, in the answer and in its notes.
+/// An order of before that is sent again under its key: whether it is so now, in the answer and in
+/// its notes.
 #[tokio::test]
 async fn what_is_repeated_says_whether_it_still_is_so() {
     for (path, body, back, undo) in [
         ("chat/stop", json!({}), "chat/resume", json!({ "reason": "x" })),
         ("chat/resume", json!({ "reason": "x" }), "chat/stop", json!({})),
         ("chat/set", json!({ "realtime-v2": "10%" }), "chat/set", json!({ "realtime-v2": "9%" })),
-        ("chat/set", json!({ "realtime-v2": "10%", "disabled": "5%" }), "chat/set", json!({ "disabled": "6%" })),
+        (
+            "chat/set",
+            json!({ "realtime-v2": "10%", "disabled": "5%" }),
+            "chat/set",
+            json!({ "disabled": "6%" }),
+        ),
         ("chat/set", json!({ "realtime-v2": "10%" }), "chat/unset", json!({ "reason": "x" })),
         ("chat/unset", json!({ "reason": "x" }), "chat/set", json!({ "realtime-v2": "9%" })),
         ("chat/rollback", json!({ "reason": "x" }), "chat/set", json!({ "realtime-v2": "9%" })),
@@ -316,9 +417,16 @@ async fn what_is_repeated_says_whether_it_still_is_so() {
         let other = flag("other", "rollout: { realtime-v2: 50% }");
         let service = Service::start(&[("chat.yaml", &half("50%")), ("other.yaml", &other)]).await;
         let order = async || {
-            let path = if path == "*" { "/v1/stop".to_owned() } else { format!("/v1/flags/{path}") };
-            let request = service.client.post(service.admin_url(&path)).bearer_auth(service.token());
-            let sent = request.header("idempotency-key", "once").body(body.to_string()).send().await.unwrap();
+            let path =
+                if path == "*" { "/v1/stop".to_owned() } else { format!("/v1/flags/{path}") };
+            let request =
+                service.client.post(service.admin_url(&path)).bearer_auth(service.token());
+            let sent = request
+                .header("idempotency-key", "once")
+                .body(body.to_string())
+                .send()
+                .await
+                .unwrap();
             (sent.status().as_u16(), sent.json::<Json>().await.unwrap())
         };
         if path == "chat/resume" {
@@ -328,22 +436,32 @@ async fn what_is_repeated_says_whether_it_still_is_so() {
         }
         for outcome in ["committed", "repeated"] {
             let (status, told) = order().await;
-            assert_eq!((status, &told["outcome"], &told["inForce"]), (200, &json!(outcome), &json!(true)), "{path}: {told}");
+            assert_eq!(
+                (status, &told["outcome"], &told["inForce"]),
+                (200, &json!(outcome), &json!(true)),
+                "{path}: {told}"
+            );
             assert!(!told["notes"].to_string().contains("NOT so now"), "{path}: {told}");
         }
         assert_eq!(service.ordered(&format!("/v1/flags/{back}"), undo).await.0, 200, "{back}");
         let (status, told) = order().await;
-        assert_eq!((status, &told["outcome"], &told["inForce"]), (200, &json!("repeated"), &json!(false)), "{path}: {told}");
+        assert_eq!(
+            (status, &told["outcome"], &told["inForce"]),
+            (200, &json!("repeated"), &json!(false)),
+            "{path}: {told}"
+        );
         assert!(told["notes"][0].as_str().unwrap().starts_with("NOT so now"), "{path}: {told}");
     }
 }
 
-/// A key is its caller's own: another one's order under it is refused, and never taken for done. With the first one's order saved, pending, and
-/// after a kill; of a caller with the same name too, and of the data folder's own.
+/// A key is its caller's own: another one's order under it is refused, and never taken for done.
+/// With the first one's order saved, pending, and after a kill; of a caller with the same name too,
+/// and of the data folder's own.
 #[tokio::test]
 async fn a_key_is_its_callers_own() {
     for saved in [true, false] {
-        let mut service = Service::start(&[("chat.yaml", &half("50%")), ("feed.yaml", &flag("feed", ""))]).await;
+        let mut service =
+            Service::start(&[("chat.yaml", &half("50%")), ("feed.yaml", &flag("feed", ""))]).await;
         let first = service.make_token("pager", "stopper", json!({})).await;
         let other = service.make_token("oncall", "operator", json!({})).await;
         let order = async |service: &Service, secret: &str, key: &str, path: &str| {
@@ -359,7 +477,10 @@ async fn a_key_is_its_callers_own() {
         assert_eq!(told["outcome"], if saved { "committed" } else { "pending" }, "{told}");
         let same_name = match saved {
             true => {
-                assert_eq!(service.ordered("/v1/flags/chat/resume", json!({ "reason": "over" })).await.0, 200);
+                assert_eq!(
+                    service.ordered("/v1/flags/chat/resume", json!({ "reason": "over" })).await.0,
+                    200
+                );
                 assert_eq!(service.ordered("/v1/tokens/pager/revoke", json!({})).await.0, 200);
                 service.make_token("pager", "stopper", json!({})).await.secret
             }
@@ -372,12 +493,24 @@ async fn a_key_is_its_callers_own() {
             }
             for secret in [&other.secret, &same_name, &service.token()] {
                 let (status, told) = order(&service, secret, "incident-1", stop).await;
-                assert_eq!((status, told["code"].as_str()), (422, Some("key-reused")), "{saved} {restarts}: {told}");
-                assert!(told["detail"].as_str().unwrap().contains("under a key of its own"), "{told}");
+                assert_eq!(
+                    (status, told["code"].as_str()),
+                    (422, Some("key-reused")),
+                    "{saved} {restarts}: {told}"
+                );
+                assert!(
+                    told["detail"].as_str().unwrap().contains("under a key of its own"),
+                    "{told}"
+                );
             }
-            // What the message says to do works; who sent it first is told of what was done, as far as it may ask.
+            // What the message says to do works; who sent it first is told of what was done, as far
+            // as it may ask.
             let (_, told) = order(&service, &other.secret, &format!("own-{restarts}"), stop).await;
-            assert_eq!((&told["inForce"], &told["flag"]["state"]), (&json!(true), &json!("stopped")), "{told}");
+            assert_eq!(
+                (&told["inForce"], &told["flag"]["state"]),
+                (&json!(true), &json!("stopped")),
+                "{told}"
+            );
             let (_, told) = order(&service, &first.secret, "incident-1", stop).await;
             let expected = if saved { json!("unauthenticated") } else { json!("pending") };
             assert!([&told["code"], &told["outcome"]].contains(&&expected), "{told}");
@@ -387,11 +520,15 @@ async fn a_key_is_its_callers_own() {
 
 #[tokio::test]
 async fn under_one_key_a_thing_is_done_once() {
-    let service =
-        Service::start(&[("chat.yaml", &half("50%")), ("feed.yaml", &flag("feed", "rollout: { realtime-v2: 50% }"))]).await;
+    let service = Service::start(&[
+        ("chat.yaml", &half("50%")),
+        ("feed.yaml", &flag("feed", "rollout: { realtime-v2: 50% }")),
+    ])
+    .await;
     let order = async |key: &str, path: &str, body: &Json| {
         let request = service.client.post(service.admin_url(path)).bearer_auth(service.token());
-        let sent = request.header("idempotency-key", key).body(body.to_string()).send().await.unwrap();
+        let sent =
+            request.header("idempotency-key", key).body(body.to_string()).send().await.unwrap();
         (sent.status().as_u16(), sent.json::<Json>().await.unwrap())
     };
     let (stop, empty) = ("/v1/flags/chat/stop", json!({}));
@@ -402,7 +539,12 @@ async fn under_one_key_a_thing_is_done_once() {
             json!({ "realtime-v2": "60%", "reason": "x" }),
             json!({ "realtime-v2": "60%", "reason": "y" }),
         ),
-        ("narrow", "/v1/flags/chat/set", json!({ "realtime-v2": "40%" }), json!({ "realtime-v2": "41%" })),
+        (
+            "narrow",
+            "/v1/flags/chat/set",
+            json!({ "realtime-v2": "40%" }),
+            json!({ "realtime-v2": "41%" }),
+        ),
         ("stop", stop, empty.clone(), json!({ "reason": "why" })),
         ("resume", "/v1/flags/chat/resume", json!({ "reason": "x" }), json!({ "reason": "y" })),
         ("all", "/v1/stop", empty.clone(), json!({ "reason": "why" })),
@@ -413,18 +555,34 @@ async fn under_one_key_a_thing_is_done_once() {
         assert_eq!(first["revision"], revision);
         for _ in 0..2 {
             let (status, again) = order(key, path, &body).await;
-            assert_eq!((status, &again["outcome"], &again["revision"]), (200, &json!("repeated"), &json!(revision)), "{key}");
+            assert_eq!(
+                (status, &again["outcome"], &again["revision"]),
+                (200, &json!("repeated"), &json!(revision)),
+                "{key}"
+            );
         }
-        for (path, body) in [(path, &other), (stop, &json!({ "reason": "of another" })), ("/v1/flags/feed/stop", &empty)] {
+        for (path, body) in [
+            (path, &other),
+            (stop, &json!({ "reason": "of another" })),
+            ("/v1/flags/feed/stop", &empty),
+        ] {
             let (status, answer) = order(key, path, body).await;
-            assert_eq!((status, answer["code"].as_str()), (422, Some("key-reused")), "{key} {path}: {answer}");
+            assert_eq!(
+                (status, answer["code"].as_str()),
+                (422, Some("key-reused")),
+                "{key} {path}: {answer}"
+            );
         }
         assert_eq!(service.revision(), revision, "{key}: nothing more was done");
     }
     // Once it was resumed, the stop of before does not come back under its key.
     service.ordered("/v1/flags/chat/resume", json!({ "reason": "x" })).await;
     let again = order("stop", stop, &empty).await.1;
-    assert_eq!((&again["outcome"], &again["inForce"]), (&json!("repeated"), &json!(false)), "{again}");
+    assert_eq!(
+        (&again["outcome"], &again["inForce"]),
+        (&json!("repeated"), &json!(false)),
+        "{again}"
+    );
     assert_eq!(service.state("chat").await["state"], "rollout");
     // Many at once under one key are one.
     let revision = service.revision();
@@ -438,7 +596,9 @@ async fn under_one_key_a_thing_is_done_once() {
     // Two flags at once under one key: whichever is told that it was stopped, is.
     service.ordered("/v1/flags/chat/resume", json!({ "reason": "x" })).await;
     service.ordered("/v1/flags/feed/resume", json!({ "reason": "x" })).await;
-    let both = join_all(vec![order("two", stop, &empty), order("two", "/v1/flags/feed/stop", &empty)]).await;
+    let both =
+        join_all(vec![order("two", stop, &empty), order("two", "/v1/flags/feed/stop", &empty)])
+            .await;
     for (flag, (status, answer)) in ["chat", "feed"].into_iter().zip(both) {
         let stopped = service.state(flag).await["state"] == "stopped";
         assert_eq!(stopped, status == 200, "{flag}: {status} {answer}");
@@ -455,7 +615,11 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
                 *done = Some(output);
             }
         }
-        if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if done.iter().all(Option::is_some) {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
     done.into_iter().map(Option::unwrap).collect()
@@ -473,7 +637,10 @@ async fn what_is_held_for_a_time_ends() {
     // A widening that ends goes back to the split before it, by itself.
     set(json!({ "realtime-v2": "20%", "reason": "for good" })).await;
     let answer = set(json!({ "realtime-v2": "50%", "reason": "trial", "forMs": 100 })).await;
-    assert_eq!((&answer["flag"]["held"]["ends"]["split"]["realtime-v2"], &answer["notes"]), (&json!("20%"), &json!([])));
+    assert_eq!(
+        (&answer["flag"]["held"]["ends"]["split"]["realtime-v2"], &answer["notes"]),
+        (&json!("20%"), &json!([]))
+    );
     wait_until("the end of the trial", async || live().await == "realtime-v2 20%").await;
     let history: Json = service.admin("/v1/history?limit=1").await.json().await.unwrap();
     let last = &history["revisions"][0];
@@ -483,35 +650,57 @@ async fn what_is_held_for_a_time_ends() {
     );
     // An end that would widen and was not named does not happen, and becomes a problem.
     let answer = set(json!({ "realtime-v2": "5%", "forMs": 1 })).await;
-    assert!(answer["notes"][0].as_str().unwrap().contains("at its end nothing happens"), "{answer}");
+    assert!(
+        answer["notes"][0].as_str().unwrap().contains("at its end nothing happens"),
+        "{answer}"
+    );
     let kinds = async || {
         let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
         let problems = told["problems"].as_array().unwrap().clone();
-        problems.iter().map(|problem| (problem["code"].clone(), problem["subject"].clone())).collect::<Vec<_>>()
+        problems
+            .iter()
+            .map(|problem| (problem["code"].clone(), problem["subject"].clone()))
+            .collect::<Vec<_>>()
     };
-    wait_until("the problem", async || kinds().await == [(json!("expiry-would-widen"), json!("chat"))]).await;
+    wait_until("the problem", async || {
+        kinds().await == [(json!("expiry-would-widen"), json!("chat"))]
+    })
+    .await;
     assert_eq!(live().await, "realtime-v2 5%");
     // Set by hand, the problem is over.
     set(json!({ "realtime-v2": "4%" })).await;
     wait_until("no problem", async || kinds().await.is_empty()).await;
     // Named, it happens; and as it opens more than there is now, it wants a reason.
-    let (status, answer) =
-        service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%" })).await;
+    let (status, answer) = service
+        .ordered("/v1/flags/chat/set", json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%" }))
+        .await;
     assert_eq!((status, answer["code"].as_str()), (422, Some("reason-needed")), "{answer}");
     set(json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%", "reason": "a pause" })).await;
     wait_until("what was named", async || live().await == "realtime-v2 15%").await;
     // A stop holds over the end of what is below it.
     set(json!({ "realtime-v2": "30%", "reason": "trial", "forMs": 300 })).await;
     service.ordered("/v1/flags/chat/stop", json!({})).await;
-    wait_until("the end below the stop", async || service.state("chat").await["held"]["ends"].is_null()).await;
+    wait_until("the end below the stop", async || {
+        service.state("chat").await["held"]["ends"].is_null()
+    })
+    .await;
     let state = service.state("chat").await;
-    assert_eq!((&state["state"], &state["split"]["realtime-v2"]), (&json!("stopped"), &json!("15%")));
+    assert_eq!(
+        (&state["state"], &state["split"]["realtime-v2"]),
+        (&json!("stopped"), &json!("15%"))
+    );
 }
 
 #[tokio::test]
 async fn what_operators_hold_is_seen() {
-    let service = Service::start(&[("chat.yaml", &half("10%")), ("feed.yaml", &flag("feed", "owner: team-a"))]).await;
-    service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "5%", "reason": "incident 4711" })).await;
+    let service = Service::start(&[
+        ("chat.yaml", &half("10%")),
+        ("feed.yaml", &flag("feed", "owner: team-a")),
+    ])
+    .await;
+    service
+        .ordered("/v1/flags/chat/set", json!({ "realtime-v2": "5%", "reason": "incident 4711" }))
+        .await;
     fs::write(service.flags.join("chat.yaml"), half("50%")).unwrap();
     service.reach(3).await;
     let status: Json = service.admin("/v1/status").await.json().await.unwrap();
@@ -520,7 +709,13 @@ async fn what_operators_hold_is_seen() {
         (&chat["live"], &chat["file"], &chat["drift"]),
         (&json!("realtime-v2 5%"), &json!("realtime-v2 50%"), &json!(true))
     );
-    assert_eq!((&chat["held"]["by"], &chat["held"]["reason"]), (&json!("local-admin"), &json!("incident 4711")));
-    assert_eq!((&feed["live"], &feed["drift"], &feed["owner"]), (&json!("polling"), &json!(false), &json!("team-a")));
+    assert_eq!(
+        (&chat["held"]["by"], &chat["held"]["reason"]),
+        (&json!("local-admin"), &json!("incident 4711"))
+    );
+    assert_eq!(
+        (&feed["live"], &feed["drift"], &feed["owner"]),
+        (&json!("polling"), &json!(false), &json!("team-a"))
+    );
     assert_eq!((&status["revision"], &status["database"]["state"]), (&json!(3), &json!("up")));
 }

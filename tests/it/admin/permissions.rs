@@ -1,4 +1,5 @@
-//! Who may make which call of the admin listener: every route by every method with every kind of credential, against the one table.
+//! Who may make which call of the admin listener: every route by every method with every kind of
+//! credential, against the one table.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,8 @@ use reqwest::{Method, Response};
 use serde_json::{Value as Json, json};
 use turnout::http::permissions;
 
-/// What each kind of credential may; an unknown one, nothing. What is `own` is asked for another's credential here, which takes an admin.
+/// What each kind of credential may; an unknown one, nothing. What is `own` is asked for another's
+/// credential here, which takes an admin.
 const MAY: [(&str, &[&str]); 9] = [
     ("no token", &["anyone"]),
     ("wrong", &["anyone"]),
@@ -22,21 +24,28 @@ const MAY: [(&str, &[&str]); 9] = [
 ];
 const STRANGERS: [&str; 4] = ["no token", "wrong", "expired", "revoked"];
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-const UNKNOWN: [&str; 6] = ["/", "/v1", "/v1/flags", "/v1/flags/chat/burn", "/v1/status/", "/v1/tokens/x"];
+const UNKNOWN: [&str; 6] =
+    ["/", "/v1", "/v1/flags", "/v1/flags/chat/burn", "/v1/status/", "/v1/tokens/x"];
 
 /// The permission a call takes; none is declared for most.
 fn declared(method: &str, path: &str) -> Option<&'static str> {
     let method = if method == "HEAD" { "GET" } else { method };
-    let declared = permissions().into_iter().find(|(known, at, _)| known.eq_ignore_ascii_case(method) && *at == path);
+    let declared = permissions()
+        .into_iter()
+        .find(|(known, at, _)| known.eq_ignore_ascii_case(method) && *at == path);
     declared.map(|(.., permission)| permission)
 }
 
 async fn secrets(service: &Service) -> BTreeMap<&'static str, Option<String>> {
-    let mut secrets = BTreeMap::from([("no token", None), ("wrong", Some("turnout-admin-wrong".to_owned()))]);
+    let mut secrets =
+        BTreeMap::from([("no token", None), ("wrong", Some("turnout-admin-wrong".to_owned()))]);
     secrets.insert("expired", Some(service.expired_token("admin").await.secret));
     secrets.insert("revoked", Some(service.revoked_token("admin").await.secret));
     for role in ["server", "viewer", "stopper", "operator", "admin"] {
-        secrets.insert(role, Some(service.make_token(&format!("a-{role}"), role, json!({})).await.secret));
+        secrets.insert(
+            role,
+            Some(service.make_token(&format!("a-{role}"), role, json!({})).await.secret),
+        );
     }
     secrets
 }
@@ -44,17 +53,30 @@ async fn secrets(service: &Service) -> BTreeMap<&'static str, Option<String>> {
 /// A refusal is whole: problem details, and how to say who one is.
 async fn check_refusal(shown: &str, response: Response, status: u16, code: &str) {
     assert_eq!(response.status(), status, "{shown}");
-    let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let header =
+        |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     assert_eq!(header("content-type").as_deref(), Some("application/problem+json"), "{shown}");
-    assert_eq!(header("www-authenticate").as_deref(), (status == 401).then_some("Bearer"), "{shown}");
-    assert_eq!(header("allow").is_some(), status == 405, "{shown}: the methods of an address are told to those who may look");
+    assert_eq!(
+        header("www-authenticate").as_deref(),
+        (status == 401).then_some("Bearer"),
+        "{shown}"
+    );
+    assert_eq!(
+        header("allow").is_some(),
+        status == 405,
+        "{shown}: the methods of an address are told to those who may look"
+    );
     let text = response.text().await.unwrap();
     if shown.starts_with("HEAD") {
         assert_eq!(text, "", "{shown}");
         return;
     }
     let problem: Json = serde_json::from_str(&text).unwrap();
-    assert_eq!((problem["status"].as_u64(), problem["code"].as_str()), (Some(status.into()), Some(code)), "{shown}");
+    assert_eq!(
+        (problem["status"].as_u64(), problem["code"].as_str()),
+        (Some(status.into()), Some(code)),
+        "{shown}"
+    );
     for member in ["title", "detail"] {
         assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{shown}: {member}");
     }
@@ -65,7 +87,8 @@ async fn check_refusal(shown: &str, response: Response, status: u16, code: &str)
 #[tokio::test]
 async fn every_call_takes_its_permission_and_what_is_not_declared_is_denied() {
     for database in Database::ALL {
-        let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+        let mut service =
+            Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
         service.copy_database("backup").await;
         let secrets = secrets(&service).await;
         service.bring_database(database, "backup").await;
@@ -73,7 +96,11 @@ async fn every_call_takes_its_permission_and_what_is_not_declared_is_denied() {
     }
 }
 
-async fn walk(service: &Service, secrets: &BTreeMap<&'static str, Option<String>>, database: Database) {
+async fn walk(
+    service: &Service,
+    secrets: &BTreeMap<&'static str, Option<String>>,
+    database: Database,
+) {
     let mut paths: Vec<&str> = permissions().into_iter().map(|(_, path, _)| path).collect();
     paths.sort_unstable();
     paths.dedup();
@@ -90,15 +117,24 @@ async fn walk(service: &Service, secrets: &BTreeMap<&'static str, Option<String>
                 seen += 1;
                 match declared(method, path) {
                     Some(permission) if may.contains(&permission) => {
-                        // It got past: what is wrong with it then is no matter of permission, but for a split that widens.
-                        let problem: Json = serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default();
-                        let denied = status == 401 || (status == 403 && problem["code"] != "may-only-narrow");
+                        // It got past: what is wrong with it then is no matter of permission, but
+                        // for a split that widens.
+                        let problem: Json = serde_json::from_str(&response.text().await.unwrap())
+                            .unwrap_or_default();
+                        let denied = status == 401
+                            || (status == 403 && problem["code"] != "may-only-narrow");
                         assert!(!denied, "{shown}: {status} {problem}");
                     }
-                    _ if STRANGERS.contains(&who) => check_refusal(&shown, response, 401, "unauthenticated").await,
-                    None if who == "server" => check_refusal(&shown, response, 403, "not-permitted").await,
+                    _ if STRANGERS.contains(&who) => {
+                        check_refusal(&shown, response, 401, "unauthenticated").await
+                    }
+                    None if who == "server" => {
+                        check_refusal(&shown, response, 403, "not-permitted").await
+                    }
                     Some(_) => check_refusal(&shown, response, 403, "not-permitted").await,
-                    None if is_known => check_refusal(&shown, response, 405, "no-such-method").await,
+                    None if is_known => {
+                        check_refusal(&shown, response, 405, "no-such-method").await
+                    }
                     None => check_refusal(&shown, response, 404, "no-such-route").await,
                 }
             }
@@ -112,14 +148,23 @@ async fn walk(service: &Service, secrets: &BTreeMap<&'static str, Option<String>
 async fn a_stranger_learns_nothing_of_what_there_is() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let mut known = None;
-    for path in
-        ["/v1/nowhere", "/v1/status", "/v1/flags/chat", "/v1/flags/none", "/v1/flags/chat/stop", "/v1/tokens", "/metrics"]
-    {
+    for path in [
+        "/v1/nowhere",
+        "/v1/status",
+        "/v1/flags/chat",
+        "/v1/flags/none",
+        "/v1/flags/chat/stop",
+        "/v1/tokens",
+        "/metrics",
+    ] {
         for method in METHODS {
             for secret in [None, Some("wrong"), Some("")] {
                 let response = service.call(method.parse().unwrap(), path, secret).await;
-                let mut headers: Vec<_> =
-                    response.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+                let mut headers: Vec<_> = response
+                    .headers()
+                    .iter()
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect();
                 headers.retain(|(name, _)| name != "date");
                 headers.sort_by_key(|(name, _)| name.to_string());
                 let status = response.status();
@@ -158,19 +203,24 @@ async fn one_bearer_token_in_one_header() {
     ] {
         let request = service.client.get(service.admin_url("/v1/status"));
         let shown: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+        let request =
+            headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         assert_eq!(request.send().await.unwrap().status(), status, "{shown:?}");
     }
-    let in_address = service.call(Method::GET, &format!("/v1/status?access_token={secret}"), None).await;
+    let in_address =
+        service.call(Method::GET, &format!("/v1/status?access_token={secret}"), None).await;
     assert_eq!(in_address.status(), 401);
 }
 
 #[tokio::test]
 async fn a_token_reaches_the_flags_it_is_limited_to() {
     let half = |key: &str| flag(key, "rollout: { realtime-v2: 50% }");
-    let service = Service::start(&[("chat.yaml", &half("chat")), ("feed.yaml", &half("feed"))]).await;
+    let service =
+        Service::start(&[("chat.yaml", &half("chat")), ("feed.yaml", &half("feed"))]).await;
     for role in ["stopper", "operator"] {
-        let token = service.make_token(&format!("limited-{role}"), role, json!({ "flags": ["chat"] })).await;
+        let token = service
+            .make_token(&format!("limited-{role}"), role, json!({ "flags": ["chat"] }))
+            .await;
         let orders = [
             ("set", json!({ "realtime-v2": "10%" })),
             ("unset", json!({})),
@@ -182,24 +232,41 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
             if (role, verb) == ("stopper", "resume") {
                 continue;
             }
-            let (status, answer) = service.order_as(&token.secret, &format!("/v1/flags/feed/{verb}"), body.clone()).await;
-            assert_eq!((status, answer["code"].as_str()), (403, Some("other-flags")), "{role} {verb}");
-            let (_, answer) = service.order_as(&token.secret, &format!("/v1/flags/chat/{verb}"), body).await;
+            let (status, answer) = service
+                .order_as(&token.secret, &format!("/v1/flags/feed/{verb}"), body.clone())
+                .await;
+            assert_eq!(
+                (status, answer["code"].as_str()),
+                (403, Some("other-flags")),
+                "{role} {verb}"
+            );
+            let (_, answer) =
+                service.order_as(&token.secret, &format!("/v1/flags/chat/{verb}"), body).await;
             assert_ne!(answer["code"], "other-flags", "{role} {verb}");
             // A flag that is not there is not told from one it does not reach.
-            let (status, answer) = service.order_as(&token.secret, &format!("/v1/flags/none/{verb}"), json!({})).await;
-            assert_eq!((status, answer["code"].as_str()), (403, Some("other-flags")), "{role} {verb}");
+            let (status, answer) =
+                service.order_as(&token.secret, &format!("/v1/flags/none/{verb}"), json!({})).await;
+            assert_eq!(
+                (status, answer["code"].as_str()),
+                (403, Some("other-flags")),
+                "{role} {verb}"
+            );
         }
         let (status, answer) = service.order_as(&token.secret, "/v1/stop", json!({})).await;
-        assert_eq!((status, answer["code"].as_str()), (403, Some("other-flags")), "{role} stop --all");
+        assert_eq!(
+            (status, answer["code"].as_str()),
+            (403, Some("other-flags")),
+            "{role} stop --all"
+        );
         assert_eq!(service.state("feed").await["state"], "rollout");
         service.ordered("/v1/flags/chat/resume", json!({ "reason": "again" })).await;
         service.ordered("/v1/flags/chat/unset", json!({ "reason": "again" })).await;
     }
     // Limits nothing would heed are not taken.
     for role in ["viewer", "admin", "server"] {
-        let (status, answer) =
-            service.ordered("/v1/tokens", json!({ "name": "limited", "role": role, "flags": ["chat"] })).await;
+        let (status, answer) = service
+            .ordered("/v1/tokens", json!({ "name": "limited", "role": role, "flags": ["chat"] }))
+            .await;
         assert_eq!((status, answer["code"].as_str()), (400, Some("bad-order")), "{role}");
     }
 }
@@ -207,12 +274,24 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
 #[tokio::test]
 async fn server_tokens_ask_and_operators_do_not() {
     let a = flag("a", "allow: [{ emails: [ops@example.com], strategy: realtime-v2 }]");
-    let access = turnout::config::Access { unverified: turnout::token::Unverified::Deny, ..Default::default() };
+    let access = turnout::config::AuthConfig {
+        unverified: turnout::auth::AnonymousAccess::Deny,
+        ..Default::default()
+    };
     let service = Service::start_guarded(&[("a.yaml", &a)], access).await;
-    let body = json!({ "targetingKey": "u-1", "attributes": { "email": "ops@example.com" } }).to_string();
+    let body =
+        json!({ "targetingKey": "u-1", "attributes": { "email": "ops@example.com" } }).to_string();
     let ask = async |secret: &str| {
-        let bearer = service.client.post(service.url("/v1/strategy/a")).bearer_auth(secret).body(body.clone());
-        let key = service.client.post(service.url("/v1/strategy/a")).header("x-api-key", secret).body(body.clone());
+        let bearer = service
+            .client
+            .post(service.url("/v1/strategy/a"))
+            .bearer_auth(secret)
+            .body(body.clone());
+        let key = service
+            .client
+            .post(service.url("/v1/strategy/a"))
+            .header("x-api-key", secret)
+            .body(body.clone());
         let (bearer, key) = (bearer.send().await.unwrap(), key.send().await.unwrap());
         assert_eq!(bearer.status(), key.status());
         let answer: Json = bearer.json().await.unwrap();
@@ -232,7 +311,10 @@ async fn server_tokens_ask_and_operators_do_not() {
     assert_eq!(ask(&service.expired_token("server").await.secret).await, "unauthenticated");
     assert_eq!(ask(&service.revoked_token("server").await.secret).await, "unauthenticated");
     // Revoked at once, also on a connection that is open already.
-    assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", server.id), json!({})).await.status(), 200);
+    assert_eq!(
+        service.order(&format!("/v1/tokens/{}/revoke", server.id), json!({})).await.status(),
+        200
+    );
     assert_eq!(ask(&server.secret).await, "unauthenticated");
 }
 
@@ -241,16 +323,30 @@ async fn a_revoked_token_is_refused_at_once_and_once_is_enough() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     for role in ["viewer", "stopper", "operator", "admin"] {
         let token = service.make_token("short", role, json!({})).await;
-        assert_eq!(service.call(Method::GET, "/v1/status", Some(&token.secret)).await.status(), 200, "{role}");
+        assert_eq!(
+            service.call(Method::GET, "/v1/status", Some(&token.secret)).await.status(),
+            200,
+            "{role}"
+        );
         let path = format!("/v1/tokens/{}/revoke", token.id);
         assert_eq!(service.order(&path, json!({})).await.status(), 200, "{role}");
-        assert_eq!(service.call(Method::GET, "/v1/status", Some(&token.secret)).await.status(), 401, "{role}");
+        assert_eq!(
+            service.call(Method::GET, "/v1/status", Some(&token.secret)).await.status(),
+            401,
+            "{role}"
+        );
         let (status, again) = service.ordered(&path, json!({})).await;
         assert_eq!((status, again["code"].as_str()), (404, Some("no-such-token")), "{role}");
     }
     // An admin may take back its own, and a path that is no text names nobody.
     let admin = service.make_token("mine", "admin", json!({})).await;
-    assert_eq!(service.order_as(&admin.secret, &format!("/v1/tokens/{}/revoke", admin.id), json!({})).await.0, 200);
+    assert_eq!(
+        service
+            .order_as(&admin.secret, &format!("/v1/tokens/{}/revoke", admin.id), json!({}))
+            .await
+            .0,
+        200
+    );
     let (status, answer) = service.ordered("/v1/tokens/%ff%fe/revoke", json!({})).await;
     assert_eq!((status, answer["code"].as_str()), (404, Some("no-such-token")));
     // Tokens outlive their service.

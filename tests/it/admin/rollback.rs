@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 use turnout::flag::FlagKey;
+use turnout::ledger::{Action, Attribution, Blobs, Change, ChangeSource, FlagRecord, Revision};
 use turnout::store::{Commit, Store};
-use turnout::truth::{Action, Change, FlagRecord, Mark, Origin, Revision, Texts};
 
 use crate::support::{Service, flag};
 
@@ -18,7 +18,8 @@ async fn flap(service: &Service, times: usize) {
     let (mut record, _) = store.flag_at("chat", head.revision).await.unwrap().unwrap();
     for index in 0..2 * times {
         let before = record.clone();
-        let stop = Mark { by: "alert".into(), at_ms: 1, reason: None, unknown: Default::default() };
+        let stop =
+            Attribution { by: "alert".into(), at_ms: 1, reason: None, unknown: Default::default() };
         record = FlagRecord { stop: (index % 2 == 0).then_some(stop), ..record };
         let action = if record.stop.is_some() { Action::Stop } else { Action::Resume };
         let revision = Revision {
@@ -26,30 +27,37 @@ async fn flap(service: &Service, times: usize) {
             committed_at_ms: head.committed_at_ms,
             effective_at_ms: head.committed_at_ms,
             actor: "alert".into(),
-            origin: Origin::Api,
+            origin: ChangeSource::Api,
             reason: None,
             idempotency_key: None,
             changes: vec![Change::of_flag(&key, action, Some(before), Some(record.clone()))],
         };
-        let commit = Commit { revision: &revision, after: &head, texts: &Texts::new(), request: None };
+        let commit =
+            Commit { revision: &revision, after: &head, texts: &Blobs::new(), request: None };
         store.commit(commit).await.unwrap();
         head = store.head().await.unwrap().1;
     }
     store.close().await;
 }
 
-/// More steps than a page of the history holds lie between the change and the rollback that undoes it.
+/// More steps than a page of the history holds lie between the change and the rollback that undoes
+/// it.
 #[tokio::test]
 async fn a_rollback_goes_back_past_a_thousand_steps() {
-    let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
-    let (status, _) = service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "50%", "reason": "the change" })).await;
+    let mut service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let (status, _) = service
+        .ordered("/v1/flags/chat/set", json!({ "realtime-v2": "50%", "reason": "the change" }))
+        .await;
     assert_eq!(status, 200);
     service.stop().await;
     flap(&service, 1_050).await;
     service.restart().await;
-    let (status, told) = service.ordered("/v1/flags/chat/rollback", json!({ "reason": "undo the change" })).await;
+    let (status, told) =
+        service.ordered("/v1/flags/chat/rollback", json!({ "reason": "undo the change" })).await;
     assert_eq!(status, 200, "{told}");
     assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
-    let (status, told) = service.ordered("/v1/flags/chat/rollback", json!({ "reason": "no further" })).await;
+    let (status, told) =
+        service.ordered("/v1/flags/chat/rollback", json!({ "reason": "no further" })).await;
     assert_eq!((status, &told["code"]), (422, &json!("nothing-to-roll-back")), "{told}");
 }

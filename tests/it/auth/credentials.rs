@@ -1,14 +1,15 @@
-//! A credential ends when it ends: revoked or expired while an order's body arrives, or because its file was deleted.
+//! A credential ends when it ends: revoked or expired while an order's body arrives, or because its
+//! file was deleted.
 
 use std::fs;
 
 use reqwest::Method;
 use serde_json::json;
+use turnout::auth::{Algorithm, AnonymousAccess};
 use turnout::http::permissions;
-use turnout::token::{Algorithm, Unverified};
 
 use crate::support::databases::Database;
-use crate::support::guarded::{Guarded, SERVER_KEY};
+use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use crate::support::raw::Raw;
 use crate::support::{Service, flag, wait_until};
@@ -17,37 +18,54 @@ async fn status_of(service: &Service, secret: &str) -> u16 {
     service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
 }
 
-/// Every call of the admin listener that takes a body, by a credential that ends between the request's head and its body; with the
-/// database there, away, and held.
+/// Every call of the admin listener that takes a body, by a credential that ends between the
+/// request's head and its body; with the database there, away, and held.
 #[tokio::test]
 async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
-    let takes_one = |(method, _, permission): &(&str, &str, &str)| *method == "post" && *permission != "anyone";
-    let calls: Vec<_> = permissions().into_iter().filter(takes_one).map(|(_, path, _)| path).collect();
+    let takes_one =
+        |(method, _, permission): &(&str, &str, &str)| *method == "post" && *permission != "anyone";
+    let calls: Vec<_> =
+        permissions().into_iter().filter(takes_one).map(|(_, path, _)| path).collect();
     assert!(calls.len() >= 9, "{calls:?}");
     let body = json!({ "reason": "before I go" }).to_string();
     for database in Database::ALL {
-        let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+        let mut service =
+            Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
         service.copy_database("backup").await;
         let revoked = service.make_token("revoked", "admin", json!({})).await;
         let good = service.make_token("good", "admin", json!({})).await;
         // Long enough for a busy machine to bring the database into its state.
-        let expired = service.make_token("expired", "admin", json!({ "expiresAfterMs": 8000 })).await;
+        let expired =
+            service.make_token("expired", "admin", json!({ "expiresAfterMs": 8000 })).await;
         service.bring_database(database, "backup").await;
         for (kind, token) in [("expired", expired), ("revoked", revoked), ("good", good)] {
             let bearer = format!("Bearer {}", token.secret);
             let mut waiting = Vec::new();
             for path in &calls {
-                let request = format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "nobody"));
+                let request =
+                    format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "nobody"));
                 let headers = [("authorization", &*bearer)];
-                let raw = Raw::that_sent_its_head(service.app.admin_address(), &request, &headers, body.len()).await;
+                let raw = Raw::that_sent_its_head(
+                    service.app.admin_address(),
+                    &request,
+                    &headers,
+                    body.len(),
+                )
+                .await;
                 waiting.push((format!("{request} with the database {database:?}"), raw));
             }
             match kind {
                 "revoked" => {
-                    let done = service.order(&format!("/v1/tokens/{}/revoke", token.id), json!({})).await.status();
+                    let done = service
+                        .order(&format!("/v1/tokens/{}/revoke", token.id), json!({}))
+                        .await
+                        .status();
                     assert_eq!(done, if database == Database::There { 200 } else { 202 });
                 }
-                "expired" => wait_until("its end", async || status_of(&service, &token.secret).await == 401).await,
+                "expired" => {
+                    wait_until("its end", async || status_of(&service, &token.secret).await == 401)
+                        .await
+                }
                 _ => {}
             }
             let position = service.app.coordinator().live().current().position();
@@ -55,24 +73,38 @@ async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
                 raw.send(body.as_bytes()).await;
                 let answer = raw.answer().await.unwrap();
                 match kind {
-                    "good" => assert!(!answer.starts_with("401"), "{request} by a {kind} token: {answer}"),
-                    _ => assert_eq!(answer, "401 unauthenticated", "{request} by a token that was {kind} meanwhile"),
+                    "good" => {
+                        assert!(!answer.starts_with("401"), "{request} by a {kind} token: {answer}")
+                    }
+                    _ => assert_eq!(
+                        answer, "401 unauthenticated",
+                        "{request} by a token that was {kind} meanwhile"
+                    ),
                 }
             }
-            let (now, state) = (service.app.coordinator().live().current().position(), service.state("chat").await);
+            let (now, state) = (
+                service.app.coordinator().live().current().position(),
+                service.state("chat").await,
+            );
             match kind {
                 "good" => assert_eq!(state["state"], "stopped", "{state}"),
-                _ => assert_eq!((state["state"].as_str(), now), (Some("rollout"), position), "{kind}: {state}"),
+                _ => assert_eq!(
+                    (state["state"].as_str(), now),
+                    (Some("rollout"), position),
+                    "{kind}: {state}"
+                ),
             }
         }
     }
 }
 
-/// Every question that has a body, by a server and by a user whose credentials end between its head and its body.
+/// Every question that has a body, by a server and by a user whose credentials end between its head
+/// and its body.
 #[tokio::test]
 async fn a_question_is_judged_by_its_credential_when_it_is_whole() {
     let issuer = Issuer::new(Algorithm::Es256, "k1");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
     let service = &guarded.service;
     let server = service.make_token("shop", "server", json!({})).await;
     let user = issuer.token("u-1");
@@ -95,25 +127,41 @@ async fn a_question_is_judged_by_its_credential_when_it_is_whole() {
         let mut waiting = Vec::new();
         for (request, body) in routes {
             let headers = [(header.0, &*header.1)];
-            let raw = Raw::that_sent_its_head(service.app.address(), request, &headers, body.len()).await;
+            let raw =
+                Raw::that_sent_its_head(service.app.address(), request, &headers, body.len()).await;
             waiting.push((request, body, raw));
         }
         let headers: Vec<(&str, &[u8])> = vec![(header.0, header.1.as_bytes())];
         match who {
             "a server token" => {
-                assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", server.id), json!({})).await.status(), 200);
+                assert_eq!(
+                    service
+                        .order(&format!("/v1/tokens/{}/revoke", server.id), json!({}))
+                        .await
+                        .status(),
+                    200
+                );
             }
             "a server key" => fs::write(guarded.home.path().join("servers"), "").unwrap(),
-            _ => fs::write(guarded.home.path().join("keys"), Issuer::new(Algorithm::Es256, "k1").jwks()).unwrap(),
+            _ => fs::write(
+                guarded.home.path().join("keys"),
+                Issuer::new(Algorithm::Es256, "k1").jwks(),
+            )
+            .unwrap(),
         }
         wait_until("its end", async || {
-            guarded.ask("POST /v1/strategy/a", &headers, json!({ "targetingKey": "u-1" })).await.status() == 401
+            guarded
+                .ask("POST /v1/strategy/a", &headers, json!({ "targetingKey": "u-1" }))
+                .await
+                .status()
+                == 401
         })
         .await;
         for (request, body, raw) in &mut waiting {
             raw.send(body.as_bytes()).await;
             let answer = raw.answer().await.unwrap();
-            let expected = if request.contains("/ofrep") { "401 GENERAL" } else { "401 unauthenticated" };
+            let expected =
+                if request.contains("/ofrep") { "401 GENERAL" } else { "401 unauthenticated" };
             assert_eq!(answer, expected, "{request} by {who} that ended meanwhile");
         }
     }
@@ -126,7 +174,8 @@ async fn the_data_folders_own_token_ends_with_its_file() {
     let path = service.data.join("admin.token");
     let old = service.token();
     fs::remove_file(&path).unwrap();
-    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401).await;
+    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401)
+        .await;
     wait_until("a new one", async || path.exists()).await;
     let new = service.token();
     assert_ne!(new, old);
@@ -134,12 +183,16 @@ async fn the_data_folders_own_token_ends_with_its_file() {
 
     // Another one in its place, by hand.
     fs::write(&path, "chosen-by-hand\n").unwrap();
-    wait_until("the end of the replaced token", async || status_of(&service, &new).await == 401).await;
+    wait_until("the end of the replaced token", async || status_of(&service, &new).await == 401)
+        .await;
     assert_eq!(status_of(&service, "chosen-by-hand").await, 200);
 
     // What holds no token is told of and not written over.
     fs::write(&path, [0xff; 40]).unwrap();
-    wait_until("the end of the spoiled token", async || status_of(&service, "chosen-by-hand").await == 401).await;
+    wait_until("the end of the spoiled token", async || {
+        status_of(&service, "chosen-by-hand").await == 401
+    })
+    .await;
     service.reach_problems(|count| count == 1).await;
     assert_eq!(fs::read(&path).unwrap(), [0xff; 40]);
     fs::remove_file(&path).unwrap();
@@ -147,7 +200,8 @@ async fn the_data_folders_own_token_ends_with_its_file() {
     assert_eq!(status_of(&service, &service.token()).await, 200);
 }
 
-/// Without room for a new token the old one ends all the same; without a look at the folder nothing is known, and it stays.
+/// Without room for a new token the old one ends all the same; without a look at the folder nothing
+/// is known, and it stays.
 #[tokio::test]
 async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
@@ -157,7 +211,8 @@ async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
     let beside = path.with_extension("new");
     fs::create_dir(&beside).unwrap();
     fs::remove_file(&path).unwrap();
-    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401).await;
+    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401)
+        .await;
     service.reach_problems(|count| count == 1).await;
     fs::remove_dir(&beside).unwrap();
     wait_until("a new one", async || path.exists()).await;
@@ -175,12 +230,19 @@ async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
     .await;
     fs::rename(&away, &service.data).unwrap();
     wait_until("no such problem", async || {
-        !service.call(Method::GET, "/v1/problems", Some(&new)).await.text().await.unwrap().contains("admin-token")
+        !service
+            .call(Method::GET, "/v1/problems", Some(&new))
+            .await
+            .text()
+            .await
+            .unwrap()
+            .contains("admin-token")
     })
     .await;
     assert_eq!(status_of(&service, &new).await, 200);
 
-    // The whole folder is deleted: nobody meant the token, and whoever holds it may have to stop a flag just then.
+    // The whole folder is deleted: nobody meant the token, and whoever holds it may have to stop a
+    // flag just then.
     fs::remove_dir_all(&service.data).unwrap();
     wait_until("the same token in the folder that took its place", async || {
         fs::read_to_string(&path).is_ok_and(|token| token.trim() == new)
@@ -189,5 +251,6 @@ async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
     assert_eq!(status_of(&service, &new).await, 200);
     // There it is deleted like any other.
     fs::remove_file(&path).unwrap();
-    wait_until("the end of the deleted token", async || status_of(&service, &new).await == 401).await;
+    wait_until("the end of the deleted token", async || status_of(&service, &new).await == 401)
+        .await;
 }

@@ -1,14 +1,17 @@
-//! Keys: what counts as one, how they are rotated under load of requests, and that the last good ones stay.
+//! Keys: what counts as one, how they are rotated under load of requests, and that the last good
+//! ones stay.
 
 use std::sync::{Arc, mpsc};
 use std::time::SystemTime;
 
-use crate::support::guarded::{Guarded, SERVER_KEY, sha256};
+use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY, sha256};
 use crate::support::issuer::{Issuer, base64, pins, with};
 use crate::support::{PATIENCE, wait_until};
 use serde_json::json;
 use tempfile::TempDir;
-use turnout::token::{Algorithm, Fresh, Outcome, ServerKeys, Sessions, Source, Unverified};
+use turnout::auth::{
+    Algorithm, AnonymousAccess, KeyRefresher, Outcome, ServerKeys, Sessions, Source,
+};
 
 #[test]
 fn what_is_a_key_and_what_is_not() {
@@ -19,17 +22,22 @@ fn what_is_a_key_and_what_is_not() {
         Issuer::new(Algorithm::EdDsa, "ed"),
     );
     let all = json!({ "keys": [hs.jwk, rs.jwk, es.jwk, ed.jwk, { "kty": "new" }, 7] }).to_string();
-    let for_use = |purpose: &str| json!({ "keys": [with(&es.jwk, "use", purpose.into())] }).to_string();
+    let for_use =
+        |purpose: &str| json!({ "keys": [with(&es.jwk, "use", purpose.into())] }).to_string();
     let (encrypts, signs) = (for_use("enc"), for_use("sig"));
     let p384 = std::process::Command::new("sh")
-        .args(["-c", "openssl ecparam -name secp384r1 -genkey -noout | openssl ec -pubout 2>/dev/null"])
+        .args([
+            "-c",
+            "openssl ecparam -name secp384r1 -genkey -noout | openssl ec -pubout 2>/dev/null",
+        ])
         .output()
         .map(|output| String::from_utf8(output.stdout).unwrap())
         .unwrap_or_default();
     let two = format!("{}{}", es.pem, Issuer::new(Algorithm::Es256, "x").pem);
     let many = json!({ "keys": vec![es.jwk.clone(); 33] }).to_string();
     let secret = "0123456789abcdef0123456789abcdef\n";
-    let (private, off_curve) = (es.pem.replace("PUBLIC", "PRIVATE"), with(&es.jwk, "y", es.jwk["x"].clone()));
+    let (private, off_curve) =
+        (es.pem.replace("PUBLIC", "PRIVATE"), with(&es.jwk, "y", es.jwk["x"].clone()));
     let off_curve = json!({ "keys": [off_curve] }).to_string();
     let short_rsa = json!({ "keys": [with(&rs.jwk, "n", base64([0xff; 128]).into())] }).to_string();
     let table: Vec<(&str, &str, Algorithm, Result<usize, &str>)> = vec![
@@ -42,12 +50,22 @@ fn what_is_a_key_and_what_is_not() {
         ("PEM, EdDSA", &ed.pem, Algorithm::EdDsa, Ok(1)),
         ("two PEM blocks", &two, Algorithm::Es256, Ok(2)),
         ("a secret", secret, Algorithm::Hs256, Ok(1)),
-        ("a short secret", "0123456789abcdef0123456789abcde\n", Algorithm::Hs256, Err("at least 32 bytes")),
+        (
+            "a short secret",
+            "0123456789abcdef0123456789abcde\n",
+            Algorithm::Hs256,
+            Err("at least 32 bytes"),
+        ),
         ("a public key as secret", &rs.pem, Algorithm::Hs256, Err("must never be the secret")),
         ("a private key", &private, Algorithm::Es256, Err("private")),
         ("a private key as secret", &private, Algorithm::Hs256, Err("private")),
         ("PEM of another kind", &rs.pem, Algorithm::Es256, Err("no key for ES256")),
-        ("PEM of another curve", &p384, Algorithm::Es256, Err(if p384.is_empty() { "neither" } else { "no key for ES256" })),
+        (
+            "PEM of another curve",
+            &p384,
+            Algorithm::Es256,
+            Err(if p384.is_empty() { "neither" } else { "no key for ES256" }),
+        ),
         ("a set for encrypting", &encrypts, Algorithm::Es256, Err("no key for ES256")),
         ("a set for signing", &signs, Algorithm::Es256, Ok(1)),
         ("a point off the curve", &off_curve, Algorithm::Es256, Err("no key for ES256")),
@@ -60,7 +78,9 @@ fn what_is_a_key_and_what_is_not() {
         let taken = Sessions::new(pins(algorithm)).take(text.as_bytes());
         match (taken, expected) {
             (Ok(count), Ok(wanted)) => assert_eq!(count, wanted, "{name}"),
-            (Err(fault), Err(words)) => assert!(fault.to_string().contains(words), "{name}: {fault}"),
+            (Err(fault), Err(words)) => {
+                assert!(fault.to_string().contains(words), "{name}: {fault}")
+            }
             (taken, _) => panic!("{name}: {taken:?}"),
         }
     }
@@ -89,10 +109,15 @@ fn what_is_a_key_and_what_is_not() {
 #[tokio::test]
 async fn keys_are_rotated_while_serving() {
     let (old, new) = (Issuer::new(Algorithm::Es256, "old"), Issuer::new(Algorithm::Es256, "new"));
-    let guarded = Guarded::start(&old.jwks(), Algorithm::Es256, Unverified::Allow).await;
+    let guarded =
+        ProtectedEndpoint::start(&old.jwks(), Algorithm::Es256, AnonymousAccess::Allow).await;
     let ask = async |token: &str| {
         let bearer = format!("Bearer {token}");
-        guarded.ask("GET /v1/strategy/a", &[("authorization", bearer.as_bytes())], json!({})).await.status().as_u16()
+        guarded
+            .ask("GET /v1/strategy/a", &[("authorization", bearer.as_bytes())], json!({}))
+            .await
+            .status()
+            .as_u16()
     };
     let (old_token, new_token) = (old.token("u-1"), new.token("u-1"));
     assert_eq!((ask(&old_token).await, ask(&new_token).await), (200, 401));
@@ -102,8 +127,10 @@ async fn keys_are_rotated_while_serving() {
 
     std::fs::write(guarded.home.path().join("servers"), "").unwrap();
     let server: &[(&str, &[u8])] = &[("x-api-key", SERVER_KEY.as_bytes())];
-    wait_until("the server key's end", async || guarded.ask("POST /v1/strategy/a", server, json!({})).await.status() == 401)
-        .await;
+    wait_until("the server key's end", async || {
+        guarded.ask("POST /v1/strategy/a", server, json!({})).await.status() == 401
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -113,10 +140,11 @@ async fn what_cannot_be_read_changes_nothing() {
     let path = home.path().join("keys.json");
     let sessions = Arc::new(Sessions::new(pins(Algorithm::EdDsa)));
     let (tell, told) = mpsc::channel();
-    let _fresh = Fresh::sessions(sessions.clone(), &Source::File(path.clone()), move |report| {
-        let _ = tell.send(report.outcome);
-    })
-    .await;
+    let _fresh =
+        KeyRefresher::sessions(sessions.clone(), &Source::File(path.clone()), move |report| {
+            let _ = tell.send(report.outcome);
+        })
+        .await;
     let next = async || {
         let mut outcome = None;
         wait_until("a report", async || {
@@ -153,7 +181,7 @@ async fn keys_are_fetched_and_fetched_again() {
     let source = Source::parse(&format!("http://{address}/jwks.json?key=sentinel")).unwrap();
     assert!(!source.to_string().contains("sentinel"));
     let (tell, told) = mpsc::channel();
-    let _fresh = Fresh::sessions(sessions.clone(), &source, move |report| {
+    let _fresh = KeyRefresher::sessions(sessions.clone(), &source, move |report| {
         let _ = tell.send(format!("{report:?}"));
     })
     .await;
@@ -165,11 +193,17 @@ async fn keys_are_fetched_and_fetched_again() {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 4096]).await;
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", jwks.len());
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                jwks.len()
+            );
             let _ = stream.write_all(format!("{head}{jwks}").as_bytes()).await;
         }
     });
-    wait_until("the issuer's keys", async || sessions.verify(&issuer.token("u-1"), SystemTime::now()).is_ok()).await;
+    wait_until("the issuer's keys", async || {
+        sessions.verify(&issuer.token("u-1"), SystemTime::now()).is_ok()
+    })
+    .await;
 
     for (text, good) in [
         ("https://issuer.example.com/jwks", true),

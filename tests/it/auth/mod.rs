@@ -1,4 +1,5 @@
-//! Credentials: session tokens, server keys, and the keys they are checked with; tokens of operators, and how they end.
+//! Credentials: session tokens, server keys, and the keys they are checked with; tokens of
+//! operators, and how they end.
 
 mod credentials;
 mod key_problems;

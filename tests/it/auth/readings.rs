@@ -1,4 +1,5 @@
-//! What is shown to a credential ends with it: while a reading waits for its turn, works, or is written.
+//! What is shown to a credential ends with it: while a reading waits for its turn, works, or is
+//! written.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -8,7 +9,7 @@ use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 use turnout::clock::Clock;
 use turnout::http::{Source, Verified, permissions};
-use turnout::store::Verdict;
+use turnout::store::VerifyReport;
 
 use crate::support::operators::Token;
 use crate::support::readings::AT_ONCE;
@@ -31,7 +32,9 @@ async fn with_token(end: End) -> (Service, Token, impl AsyncFn()) {
     let (clock, set_by_ms) = Clock::that_can_be_set();
     let chat = flag("chat", "rollout: { realtime-v2: 50% }");
     // Much to show, so that it is not written at once.
-    let others = (0..LONG.0).map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), &format!("owner: {}", "o".repeat(LONG.1)))));
+    let others = (0..LONG.0).map(|n| {
+        (format!("f{n}.yaml"), flag(&format!("f{n}"), &format!("owner: {}", "o".repeat(LONG.1))))
+    });
     let files: Vec<_> = others.chain([("chat.yaml".to_owned(), chat)]).collect();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let service = Service::start_by(clock, &files).await;
@@ -40,7 +43,8 @@ async fn with_token(end: End) -> (Service, Token, impl AsyncFn()) {
     let (client, shown) = (service.client.clone(), token.clone());
     let ends = async move || match end {
         End::Revoked => {
-            let revoke = client.post(format!("{admin}/v1/tokens/{}/revoke", shown.id)).bearer_auth(&secret);
+            let revoke =
+                client.post(format!("{admin}/v1/tokens/{}/revoke", shown.id)).bearer_auth(&secret);
             assert_eq!(revoke.body("{}").send().await.unwrap().status(), 200);
         }
         End::Expired => set_by_ms.store(HOUR, Relaxed),
@@ -62,27 +66,41 @@ async fn a_reading_that_waits_is_judged_again_when_its_turn_comes() {
         let verifying = tokio::spawn(async move {
             let begin = || async move {
                 drop(is_let_go.await);
-                Verified { verdict: Ok(Verdict { revisions: 1, faults: Vec::new() }), compared_with: None }
+                Verified {
+                    verdict: Ok(VerifyReport { revisions: 1, faults: Vec::new() }),
+                    compared_with: None,
+                }
             };
             readings.verify(begin).await.unwrap();
         });
         wait_until("a verification", async || service.app.readings().verifications() > begun).await;
-        let looks = |(_, path, takes): &(&str, &str, &str)| *takes == "look" || *path == "/v1/tokens";
-        let calls: Vec<_> =
-            permissions().into_iter().filter(looks).filter(|call| call.0 == "get" || call.2 == "look").collect();
+        let looks =
+            |(_, path, takes): &(&str, &str, &str)| *takes == "look" || *path == "/v1/tokens";
+        let calls: Vec<_> = permissions()
+            .into_iter()
+            .filter(looks)
+            .filter(|call| call.0 == "get" || call.2 == "look")
+            .collect();
         assert!(calls.len() >= 11, "{calls:?}");
         let mut asked = JoinSet::new();
         for (method, path, _) in &calls {
-            let (method, path) = (method.to_uppercase().parse::<Method>().unwrap(), path.replace("{flag}", "chat"));
-            let request = service.client.request(method, service.admin_url(&path)).bearer_auth(&token.secret);
-            let request = if path.ends_with("/explain") { request.body(r#"{"targetingKey":"u-1"}"#) } else { request };
+            let (method, path) =
+                (method.to_uppercase().parse::<Method>().unwrap(), path.replace("{flag}", "chat"));
+            let request =
+                service.client.request(method, service.admin_url(&path)).bearer_auth(&token.secret);
+            let request = if path.ends_with("/explain") {
+                request.body(r#"{"targetingKey":"u-1"}"#)
+            } else {
+                request
+            };
             asked.spawn(async move {
                 let answer = request.send().await.unwrap();
                 (path, answer.status().as_u16(), answer.text().await.unwrap())
             });
         }
         // All but the verification, which has its place on the listener's thread.
-        wait_until("all to wait", async || service.app.readings().waiting() == calls.len() - 1).await;
+        wait_until("all to wait", async || service.app.readings().waiting() == calls.len() - 1)
+            .await;
         ends().await;
         assert!(let_go.send(()).is_ok());
         verifying.await.unwrap();
@@ -91,13 +109,17 @@ async fn a_reading_that_waits_is_judged_again_when_its_turn_comes() {
         for (path, status, told) in asked.join_all().await {
             match end {
                 End::Not => assert_eq!(status, 200, "{path}: {told}"),
-                _ => assert!(status == 401 && told.contains("unauthenticated"), "{end:?} {path}: {status} {told}"),
+                _ => assert!(
+                    status == 401 && told.contains("unauthenticated"),
+                    "{end:?} {path}: {status} {told}"
+                ),
             }
         }
     }
 }
 
-/// A viewer who takes an answer slowly: after the end nothing more of it is written than was on its way.
+/// A viewer who takes an answer slowly: after the end nothing more of it is written than was on its
+/// way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_answer_breaks_off_when_its_credential_ends() {
     for end in [End::Revoked, End::Expired, End::Not] {

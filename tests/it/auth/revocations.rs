@@ -1,4 +1,5 @@
-//! Making and revoking credentials are revisions: told, chained, and never undone by an older state of the database.
+//! Making and revoking credentials are revisions: told, chained, and never undone by an older state
+//! of the database.
 
 use std::fs;
 
@@ -52,9 +53,11 @@ async fn kept_in_last_good(service: &Service, token: &Token) {
     wait_until("the revocation in the last good state", async || {
         let kept = fs::read(service.data.join("last-good")).unwrap_or_default();
         let kept = String::from_utf8_lossy(&kept).into_owned();
-        kept.split(&id)
-            .skip(1)
-            .any(|rest| rest.split("revokedAtMs\":").nth(1).is_some_and(|at| at.starts_with(|c: char| c.is_ascii_digit())))
+        kept.split(&id).skip(1).any(|rest| {
+            rest.split("revokedAtMs\":")
+                .nth(1)
+                .is_some_and(|at| at.starts_with(|c: char| c.is_ascii_digit()))
+        })
     })
     .await;
 }
@@ -63,11 +66,17 @@ async fn kept_in_last_good(service: &Service, token: &Token) {
 async fn making_and_revoking_stand_in_the_history() {
     let service = start().await;
     let admin = service.make_token("mallory", "admin", json!({ "reason": "new colleague" })).await;
-    let (status, made) =
-        service.order_as(&admin.secret, "/v1/tokens", json!({ "name": "oncall", "role": "stopper", "flags": ["chat"] })).await;
+    let (status, made) = service
+        .order_as(
+            &admin.secret,
+            "/v1/tokens",
+            json!({ "name": "oncall", "role": "stopper", "flags": ["chat"] }),
+        )
+        .await;
     assert_eq!(status, 201, "{made}");
     let path = format!("/v1/tokens/{}/revoke", made["id"].as_str().unwrap());
-    let (status, revoked) = service.order_as(&admin.secret, &path, json!({ "reason": "leaked" })).await;
+    let (status, revoked) =
+        service.order_as(&admin.secret, &path, json!({ "reason": "leaked" })).await;
     assert_eq!(
         (status, revoked["outcome"].as_str(), revoked["survivesRestart"].as_bool()),
         (200, Some("committed"), Some(true))
@@ -76,7 +85,9 @@ async fn making_and_revoking_stand_in_the_history() {
     let told = history(&service).await;
     let row = |index: usize| {
         let (revision, change) = (&told[index], &told[index]["changes"][0]);
-        let words = |member: &str| change[member].as_str().map(|words| words.split(", until").next().unwrap().to_owned());
+        let words = |member: &str| {
+            change[member].as_str().map(|words| words.split(", until").next().unwrap().to_owned())
+        };
         (
             revision["actor"].clone(),
             revision["actorId"].clone(),
@@ -102,15 +113,29 @@ async fn making_and_revoking_stand_in_the_history() {
     assert_eq!(row(1), (json!("mallory"), by, Json::Null, json!("create"), None, stopper));
     assert_eq!(
         row(2),
-        (json!("local-admin"), Json::Null, json!("new colleague"), json!("create"), None, Some("mallory: admin".to_owned()))
+        (
+            json!("local-admin"),
+            Json::Null,
+            json!("new colleague"),
+            json!("create"),
+            None,
+            Some("mallory: admin".to_owned())
+        )
     );
     for revision in &told[..2] {
         let change = &revision["changes"][0];
-        assert_eq!((change["kind"].as_str(), &change["key"]), (Some("credential"), &made["id"]), "{revision}");
+        assert_eq!(
+            (change["kind"].as_str(), &change["key"]),
+            (Some("credential"), &made["id"]),
+            "{revision}"
+        );
     }
     let whole = json!(told).to_string();
     for secret in [&admin.secret, made["secret"].as_str().unwrap()] {
-        assert!(!whole.contains(secret) && !whole.contains(&crate::support::guarded::sha256(secret)), "{whole}");
+        assert!(
+            !whole.contains(secret) && !whole.contains(&crate::support::guarded::sha256(secret)),
+            "{whole}"
+        );
     }
     assert_sound(&service).await;
     let listed = list(&service).await;
@@ -119,17 +144,23 @@ async fn making_and_revoking_stand_in_the_history() {
         (Some("revoked"), Some("mallory")),
         "{listed:?}"
     );
-    assert_eq!((&listed[1]["revokedById"], &listed[1]["createdById"]), (&json!(admin.id), &json!(admin.id)));
+    assert_eq!(
+        (&listed[1]["revokedById"], &listed[1]["createdById"]),
+        (&json!(admin.id), &json!(admin.id))
+    );
 }
 
-/// Two credentials of one name, one after the other: what each did is told apart, in the history and on the flag.
+/// Two credentials of one name, one after the other: what each did is told apart, in the history
+/// and on the flag.
 #[tokio::test]
 async fn the_history_knows_who_did_it_by_the_credential() {
     let service = start().await;
     let mut ids = Vec::new();
     for share in ["40%", "30%"] {
         let alice = service.make_token("alice", "operator", json!({})).await;
-        let (status, done) = service.order_as(&alice.secret, "/v1/flags/chat/set", json!({ "realtime-v2": share })).await;
+        let (status, done) = service
+            .order_as(&alice.secret, "/v1/flags/chat/set", json!({ "realtime-v2": share }))
+            .await;
         assert_eq!(status, 200, "{done}");
         let held = &service.state("chat").await["held"];
         assert_eq!((&held["by"], &held["byId"]), (&json!("alice"), &json!(alice.id)), "{held}");
@@ -138,8 +169,13 @@ async fn the_history_knows_who_did_it_by_the_credential() {
         ids.push(alice.id);
     }
     let told = history(&service).await;
-    let set: Vec<&Json> = told.iter().filter(|revision| revision["changes"][0]["action"] == "set").collect();
-    assert_eq!((&set[0]["actorId"], &set[1]["actorId"]), (&json!(ids[1]), &json!(ids[0])), "{set:?}");
+    let set: Vec<&Json> =
+        told.iter().filter(|revision| revision["changes"][0]["action"] == "set").collect();
+    assert_eq!(
+        (&set[0]["actorId"], &set[1]["actorId"]),
+        (&json!(ids[1]), &json!(ids[0])),
+        "{set:?}"
+    );
     assert_sound(&service).await;
 }
 
@@ -149,7 +185,8 @@ async fn a_living_name_is_one_tokens_alone() {
     let first = service.make_token("alice", "viewer", json!({})).await;
     service.make_token("on-call", "viewer", json!({})).await;
     for name in ["alice", "Alice", "ALICE", "on_call", "On.Call"] {
-        let (status, told) = service.ordered("/v1/tokens", json!({ "name": name, "role": "viewer" })).await;
+        let (status, told) =
+            service.ordered("/v1/tokens", json!({ "name": name, "role": "viewer" })).await;
         assert_eq!((status, told["code"].as_str()), (422, Some("name-taken")), "{name}: {told}");
     }
     // By a name only a living one is meant; by an id, that one.
@@ -169,28 +206,47 @@ async fn everybody_may_revoke_the_credential_they_show() {
         let limits = if role == "stopper" { json!({ "flags": ["chat"] }) } else { json!({}) };
         for by_id in [false, true] {
             let token = service.make_token(&format!("{role}-{by_id}"), role, limits.clone()).await;
-            for others in [&*other.id, "other", "nobody", "local-admin"].into_iter().filter(|_| role != "admin") {
-                let (status, told) = service.order_as(&token.secret, &format!("/v1/tokens/{others}/revoke"), json!({})).await;
-                assert_eq!((status, told["code"].as_str()), (403, Some("not-permitted")), "{role}: {others}");
+            for others in [&*other.id, "other", "nobody", "local-admin"]
+                .into_iter()
+                .filter(|_| role != "admin")
+            {
+                let (status, told) = service
+                    .order_as(&token.secret, &format!("/v1/tokens/{others}/revoke"), json!({}))
+                    .await;
+                assert_eq!(
+                    (status, told["code"].as_str()),
+                    (403, Some("not-permitted")),
+                    "{role}: {others}"
+                );
             }
             let which = if by_id { &*token.id } else { "self" };
-            let (status, told) = service.order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
+            let (status, told) = service
+                .order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({}))
+                .await;
             assert_eq!((status, &told["revoked"]), (200, &json!(token.id)), "{role}: {told}");
-            let (status, _) = service.order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
+            let (status, _) = service
+                .order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({}))
+                .await;
             assert_eq!(status, 401, "{role}");
         }
     }
     assert_eq!(status_of(&service, &other.secret).await, 200);
 }
 
-/// The data folder's own, by whoever shows it and by another admin: it ends at once, and the file holds another one.
+/// The data folder's own, by whoever shows it and by another admin: it ends at once, and the file
+/// holds another one.
 #[tokio::test]
 async fn the_data_folders_own_token_can_be_revoked() {
     let mut service = start().await;
     for (which, by_another) in [("self", false), ("local-admin", false), ("LOCAL-ADMIN", true)] {
         let (old, revisions) = (service.token(), history(&service).await.len());
-        let by = if by_another { service.make_token("other", "admin", json!({})).await.secret } else { old.clone() };
-        let (status, told) = service.order_as(&by, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
+        let by = if by_another {
+            service.make_token("other", "admin", json!({})).await.secret
+        } else {
+            old.clone()
+        };
+        let (status, told) =
+            service.order_as(&by, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
         assert_eq!((status, told["revoked"].as_str()), (200, Some("local-admin")), "{told}");
         assert_eq!(status_of(&service, &old).await, 401, "{which}");
         assert_ne!(service.token(), old);
@@ -198,7 +254,8 @@ async fn the_data_folders_own_token_can_be_revoked() {
         // It is its node's alone, and stands in no revision.
         assert_eq!(history(&service).await.len(), revisions + usize::from(by_another));
     }
-    // No room for a new one, and a file that will not go: it is ended for as long as this process runs, and that is said.
+    // No room for a new one, and a file that will not go: it is ended for as long as this process
+    // runs, and that is said.
     let (old, path) = (service.token(), service.data.join("admin.token"));
     let other = service.make_token("another", "admin", json!({})).await.secret;
     fs::create_dir(path.with_extension("new")).unwrap();
@@ -211,13 +268,19 @@ async fn the_data_folders_own_token_can_be_revoked() {
     fs::remove_dir_all(&path).unwrap();
     fs::write(&path, &old).unwrap();
     fs::remove_dir(path.with_extension("new")).unwrap();
-    wait_until("another token", async || fs::read_to_string(&path).is_ok_and(|token| !token.is_empty() && token.trim() != old))
-        .await;
-    assert_eq!((status_of(&service, &old).await, status_of(&service, &service.token()).await), (401, 200));
+    wait_until("another token", async || {
+        fs::read_to_string(&path).is_ok_and(|token| !token.is_empty() && token.trim() != old)
+    })
+    .await;
+    assert_eq!(
+        (status_of(&service, &old).await, status_of(&service, &service.token()).await),
+        (401, 200)
+    );
     service.stop().await;
 }
 
-/// A leaked token is ended at once, whatever the database does, and stays so over a kill and when the database is back.
+/// A leaked token is ended at once, whatever the database does, and stays so over a kill and when
+/// the database is back.
 #[tokio::test]
 async fn a_revocation_needs_no_database() {
     for database in [Database::Away, Database::Held] {
@@ -233,7 +296,8 @@ async fn a_revocation_needs_no_database() {
             "{told}"
         );
         assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}");
-        let (status, stop) = service.order_as(&token.secret, "/v1/flags/chat/stop", json!({})).await;
+        let (status, stop) =
+            service.order_as(&token.secret, "/v1/flags/chat/stop", json!({})).await;
         assert_eq!(status, 401, "{database:?}: {stop}");
         service.crash().await;
         service.restart().await;
@@ -245,23 +309,30 @@ async fn a_revocation_needs_no_database() {
                 service.accept_database().await;
             }
         }
-        assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}, with the database back");
+        assert_eq!(
+            status_of(&service, &token.secret).await,
+            401,
+            "{database:?}, with the database back"
+        );
         wait_until("the revocation in the history", async || {
             history(&service).await.iter().any(|revision| {
                 let mut changes = revision["changes"].as_array().unwrap().iter();
-                changes.any(|change| change["action"] == "revoke" && change["key"] == json!(token.id))
+                changes
+                    .any(|change| change["action"] == "revoke" && change["key"] == json!(token.id))
             })
         })
         .await;
         assert_sound(&service).await;
         // Making one widens: it waits for the database.
         service.take_database_away().await;
-        let (status, told) = service.ordered("/v1/tokens", json!({ "name": "another", "role": "viewer" })).await;
+        let (status, told) =
+            service.ordered("/v1/tokens", json!({ "name": "another", "role": "viewer" })).await;
         assert_eq!((status, told["code"].as_str()), (503, Some("database-down")), "{told}");
     }
 }
 
-/// Whatever state of the database is brought back, and accepted: what was revoked stays revoked, and the history says so.
+/// Whatever state of the database is brought back, and accepted: what was revoked stays revoked,
+/// and the history says so.
 #[tokio::test]
 async fn a_restored_backup_revives_no_credential() {
     for with_the_token in [true, false] {
@@ -277,7 +348,11 @@ async fn a_restored_backup_revives_no_credential() {
         service.put_back_database(if with_the_token { "with-the-token" } else { "before" }).await;
         service.restart().await;
         assert_eq!(service.database_state().await, "held");
-        assert_eq!((status_of(&service, &token.secret).await, status_of(&service, &kept.secret).await), (401, 200), "held");
+        assert_eq!(
+            (status_of(&service, &token.secret).await, status_of(&service, &kept.secret).await),
+            (401, 200),
+            "held"
+        );
         service.stop().await;
         service.accept_database().await;
         assert_eq!(service.database_state().await, "up");
@@ -309,26 +384,31 @@ async fn a_restored_backup_revives_no_credential() {
 async fn a_row_put_in_by_hand_is_not_a_credential() {
     let mut service = start().await;
     service.stop().await;
-    let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
+    let mut database =
+        SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
     let hash = crate::support::guarded::sha256("put-in-by-hand");
-    sqlx::query("INSERT INTO tokens VALUES ('abc', 'ghost', 'admin', NULL, $1, 0, 'x', NULL, NULL)")
-        .bind(hash)
-        .execute(&mut database)
-        .await
-        .unwrap();
+    sqlx::query(
+        "INSERT INTO tokens VALUES ('abc', 'ghost', 'admin', NULL, $1, 0, 'x', NULL, NULL)",
+    )
+    .bind(hash)
+    .execute(&mut database)
+    .await
+    .unwrap();
     database.close().await.unwrap();
     service.restart().await;
     assert_eq!(status_of(&service, "put-in-by-hand").await, 401);
     assert!(list(&service).await.is_empty());
 }
 
-/// The tables of a build before credentials were revisions: its tokens are good from the first start on, and what it had revoked is not.
+/// The tables of a build before credentials were revisions: its tokens are good from the first
+/// start on, and what it had revoked is not.
 #[tokio::test]
 async fn tokens_of_an_older_build_are_brought_over() {
     let mut service = start().await;
     service.stop().await;
     fs::remove_file(service.data.join("last-good")).unwrap();
-    let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
+    let mut database =
+        SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
     for statement in [
         "ALTER TABLE revisions DROP COLUMN actor_id",
         "DROP TABLE formats",
@@ -364,7 +444,8 @@ async fn tokens_of_an_older_build_are_brought_over() {
         let told = history(&service).await;
         assert_eq!(told.len(), 2, "{told:?}");
         let changes = told[0]["changes"].as_array().unwrap();
-        let keys: Vec<&str> = changes.iter().map(|change| change["key"].as_str().unwrap()).collect();
+        let keys: Vec<&str> =
+            changes.iter().map(|change| change["key"].as_str().unwrap()).collect();
         assert_eq!(
             (told[0]["actor"].as_str(), told[0]["origin"].as_str(), keys),
             (Some("turnout"), Some("upgrade"), vec!["01", "03"])
@@ -386,12 +467,21 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
     let first = stream.next().await;
     let all = async || {
         let headers = |response: reqwest::Response| {
-            let of = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+            let of = |name: &str| {
+                response.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+            };
             (of("etag"), of("turnout-flag-revision"))
         };
-        let one = headers(service.post("/v1/strategy/chat", json!({ "targetingKey": "u-1" }).to_string()).await);
+        let one = headers(
+            service.post("/v1/strategy/chat", json!({ "targetingKey": "u-1" }).to_string()).await,
+        );
         let bulk = headers(
-            service.post("/ofrep/v1/evaluate/flags", json!({ "context": { "targetingKey": "u-1" } }).to_string()).await,
+            service
+                .post(
+                    "/ofrep/v1/evaluate/flags",
+                    json!({ "context": { "targetingKey": "u-1" } }).to_string(),
+                )
+                .await,
         );
         (one, bulk, service.state("chat").await["revision"].clone())
     };
@@ -402,11 +492,16 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
     // The configuration is the one OFREP's clients know, for who asks and for who begins to listen.
     let (_, (tag, _), _) = before;
     let known = service.client.post(service.url("/ofrep/v1/evaluate/flags?flagConfigEtag=r1"));
-    let known = known.header("if-none-match", tag.unwrap()).body(json!({ "context": { "targetingKey": "u-1" } }).to_string());
+    let known = known
+        .header("if-none-match", tag.unwrap())
+        .body(json!({ "context": { "targetingKey": "u-1" } }).to_string());
     assert_eq!(known.send().await.unwrap().status(), 304);
-    let mut events = Watcher::of(service.client.get(service.url("/ofrep/v1/events")).send().await.unwrap());
+    let mut events =
+        Watcher::of(service.client.get(service.url("/ofrep/v1/events")).send().await.unwrap());
     assert_eq!(events.next().await.data["etag"], "r1");
-    let told = service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%", "expectedRevision": 1 })).await;
+    let told = service
+        .order("/v1/flags/chat/set", json!({ "realtime-v2": "0%", "expectedRevision": 1 }))
+        .await;
     assert_eq!(told.status(), 200);
     // The first thing the stream hears is the flag's own change.
     let next = stream.next_state().await;
@@ -419,12 +514,18 @@ async fn a_token_that_ends_soon_is_a_problem() {
     let service = start().await;
     let problems = async || {
         let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-        let of_kind = told["problems"].as_array().unwrap().iter().filter(|problem| problem["code"] == "token-ends").cloned();
+        let of_kind = told["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|problem| problem["code"] == "token-ends")
+            .cloned();
         of_kind.map(|problem| problem["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let metric = async || {
         let text = service.admin("/metrics").await.text().await.unwrap();
-        let line = text.lines().find(|line| line.starts_with("turnout_token_expires_timestamp_seconds "));
+        let line =
+            text.lines().find(|line| line.starts_with("turnout_token_expires_timestamp_seconds "));
         line.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as i64)
     };
     assert_eq!((problems().await.len(), metric().await), (0, None));
@@ -432,17 +533,26 @@ async fn a_token_that_ends_soon_is_a_problem() {
     service.make_token("far", "viewer", json!({ "expiresAfterMs": 15 * day })).await;
     assert_eq!(problems().await.len(), 0);
     let far = metric().await.unwrap();
-    let soon = service.make_token("alert-hook", "stopper", json!({ "expiresAfterMs": 13 * day })).await;
+    let soon =
+        service.make_token("alert-hook", "stopper", json!({ "expiresAfterMs": 13 * day })).await;
     assert!(metric().await.unwrap() < far);
     let told = problems().await;
-    assert!(told.len() == 1 && told[0].contains("`alert-hook` (stopper, ") && told[0].contains("ends: 2"), "{told:?}");
+    assert!(
+        told.len() == 1
+            && told[0].contains("`alert-hook` (stopper, ")
+            && told[0].contains("ends: 2"),
+        "{told:?}"
+    );
     assert_eq!(revoke(&service, &soon.id).await.0, 200);
     assert_eq!((problems().await.len(), metric().await), (0, Some(far)));
     // One that has ended stays a problem until another one of its name is there.
     let gone = service.make_token("hook", "stopper", json!({ "expiresAfterMs": 1 })).await;
     wait_until("its end", async || status_of(&service, &gone.secret).await == 401).await;
     wait_until("the problem", async || {
-        problems().await.iter().any(|message| message.contains("`hook`") && message.contains("has ended"))
+        problems()
+            .await
+            .iter()
+            .any(|message| message.contains("`hook`") && message.contains("has ended"))
     })
     .await;
     service.make_token("hook", "stopper", json!({})).await;

@@ -1,32 +1,44 @@
-//! Session tokens and server keys: what is forged is refused, always the same way; what is good opens exactly what it proves.
+//! Session tokens and server keys: what is forged is refused, always the same way; what is good
+//! opens exactly what it proves.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::support::forgery::{forgeries, good_ones};
-use crate::support::guarded::{Guarded, ROUTES, SERVER_KEY};
+use crate::support::guarded::{ProtectedEndpoint, ROUTES, SERVER_KEY};
 use crate::support::issuer::{Issuer, claims, pins, with, without};
 use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
-use turnout::token::{Algorithm, Sessions, Unverified};
+use turnout::auth::{Algorithm, AnonymousAccess, Sessions};
 
 /// Runs every forgery against every route: the same status, the same body, whatever was wrong.
 async fn check(algorithm: Algorithm) {
     let (ours, theirs) = (Issuer::new(algorithm, "our-key"), Issuer::new(algorithm, "their-key"));
     let both = json!({ "keys": [ours.jwk, Issuer::new(algorithm, "our-other-key").jwk] });
-    let guarded = Guarded::start(&both.to_string(), algorithm, Unverified::Allow).await;
+    let guarded =
+        ProtectedEndpoint::start(&both.to_string(), algorithm, AnonymousAccess::Allow).await;
     let body = json!({ "targetingKey": "u-sub" });
     let table = forgeries(&ours, &theirs);
     assert!(table.len() >= 80, "{} forgeries", table.len());
     for route in ROUTES {
         let mut refusal: Option<String> = None;
         for (name, headers) in &table {
-            let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, &**value)).collect();
+            let headers: Vec<(&str, &[u8])> =
+                headers.iter().map(|(name, value)| (*name, &**value)).collect();
             let answer = guarded.ask(route, &headers, body.clone()).await;
-            assert_eq!(answer.status(), 401, "{} accepts a forgery at {route}: {name}", algorithm.as_str());
+            assert_eq!(
+                answer.status(),
+                401,
+                "{} accepts a forgery at {route}: {name}",
+                algorithm.as_str()
+            );
             assert_eq!(answer.headers()["www-authenticate"], "Bearer");
             let text = answer.text().await.unwrap();
-            assert_eq!(refusal.get_or_insert_with(|| text.clone()), &text, "{route}: {name} is told apart");
+            assert_eq!(
+                refusal.get_or_insert_with(|| text.clone()),
+                &text,
+                "{route}: {name} is told apart"
+            );
         }
         let refusal: Json = serde_json::from_str(&refusal.unwrap()).unwrap();
         match route.contains("ofrep") {
@@ -41,7 +53,9 @@ async fn check(algorithm: Algorithm) {
     }
     for (name, header, claims) in good_ones(&ours) {
         let token = format!("bEaReR {}", ours.sign(&header, &claims));
-        let answer = guarded.ask("GET /v1/strategy/a", &[("authorization", token.as_bytes())], json!({})).await;
+        let answer = guarded
+            .ask("GET /v1/strategy/a", &[("authorization", token.as_bytes())], json!({}))
+            .await;
         assert_eq!(answer.status(), 200, "{} refuses a good token: {name}", algorithm.as_str());
     }
 }
@@ -69,7 +83,8 @@ async fn forged_eddsa_tokens_are_refused() {
 #[tokio::test]
 async fn only_a_proved_address_opens() {
     let issuer = Issuer::new(Algorithm::Es256, "our-key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Allow).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Allow).await;
     let bearer = |more: Json| {
         let mut claims = claims("u-1");
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -82,11 +97,26 @@ async fn only_a_proved_address_opens() {
     // (who, credential, body, strategy)
     let table: Vec<(&str, Option<String>, Json, &str)> = vec![
         ("plain", None, says(ops), "polling"),
-        ("plain, calling itself verified", None, json!({ "attributes": { "email": ops, "email_verified": true } }), "polling"),
+        (
+            "plain, calling itself verified",
+            None,
+            json!({ "attributes": { "email": ops, "email_verified": true } }),
+            "polling",
+        ),
         ("plain, denied by an unproved address", None, says(out), "disabled"),
         ("a claim", claim(ops), json!({}), "realtime-v2"),
-        ("a claim, and its own key in the body", claim(ops), json!({ "targetingKey": "u-1" }), "realtime-v2"),
-        ("a claim, and another address in the body", claim(ops), says("x@example.com"), "realtime-v2"),
+        (
+            "a claim, and its own key in the body",
+            claim(ops),
+            json!({ "targetingKey": "u-1" }),
+            "realtime-v2",
+        ),
+        (
+            "a claim, and another address in the body",
+            claim(ops),
+            says("x@example.com"),
+            "realtime-v2",
+        ),
         ("a claim, and a denied address in the body", claim(ops), says(out), "realtime-v2"),
         ("a token, the address in the body only", Some(bearer(json!({}))), says(ops), "polling"),
         (
@@ -101,16 +131,36 @@ async fn only_a_proved_address_opens() {
             says(ops),
             "polling",
         ),
-        ("a token, a denied address in the body only", Some(bearer(json!({}))), says(out), "disabled"),
-        ("an unproved claim", Some(bearer(json!({ "email": ops, "email_verified": false }))), json!({}), "polling"),
+        (
+            "a token, a denied address in the body only",
+            Some(bearer(json!({}))),
+            says(out),
+            "disabled",
+        ),
+        (
+            "an unproved claim",
+            Some(bearer(json!({ "email": ops, "email_verified": false }))),
+            json!({}),
+            "polling",
+        ),
         (
             "an unproved claim, the body vouching",
             Some(bearer(json!({ "email": ops, "email_verified": false }))),
             json!({ "attributes": { "email_verified": true } }),
             "polling",
         ),
-        ("a claim, the body denying it", claim(ops), json!({ "attributes": { "email_verified": false } }), "realtime-v2"),
-        ("an empty claim hides the body's", Some(bearer(json!({ "email": null }))), says(out), "polling"),
+        (
+            "a claim, the body denying it",
+            claim(ops),
+            json!({ "attributes": { "email_verified": false } }),
+            "realtime-v2",
+        ),
+        (
+            "an empty claim hides the body's",
+            Some(bearer(json!({ "email": null }))),
+            says(out),
+            "polling",
+        ),
         ("a claim of a rule", Some(bearer(json!({ "plan": "paid" }))), json!({}), "realtime-v2"),
         (
             "a claim wins over the body",
@@ -118,7 +168,12 @@ async fn only_a_proved_address_opens() {
             json!({ "attributes": { "plan": "paid" } }),
             "polling",
         ),
-        ("the body beside a token", Some(bearer(json!({}))), json!({ "attributes": { "plan": "paid" } }), "realtime-v2"),
+        (
+            "the body beside a token",
+            Some(bearer(json!({}))),
+            json!({ "attributes": { "plan": "paid" } }),
+            "realtime-v2",
+        ),
         ("a server", server_bearer.clone(), says(ops), "realtime-v2"),
         (
             "a server that has not proved it",
@@ -135,7 +190,9 @@ async fn only_a_proved_address_opens() {
 
     let good = claim(ops).unwrap();
     for route in ROUTES.into_iter().filter(|route| route.starts_with("POST")) {
-        let answer = guarded.ask(route, &[("authorization", good.as_bytes())], json!({ "targetingKey": "u-2" })).await;
+        let answer = guarded
+            .ask(route, &[("authorization", good.as_bytes())], json!({ "targetingKey": "u-2" }))
+            .await;
         assert_eq!(answer.status(), 403, "{route}: a token speaks for its own subject only");
         let answer: Json = answer.json().await.unwrap();
         assert!(answer["code"] == "wrong-subject" || answer["errorCode"] == "GENERAL", "{answer}");
@@ -146,15 +203,24 @@ async fn only_a_proved_address_opens() {
 #[tokio::test]
 async fn get_answers_for_the_tokens_user() {
     let issuer = Issuer::new(Algorithm::EdDsa, "our-key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::EdDsa, Unverified::Allow).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::EdDsa, AnonymousAccess::Allow).await;
     let bearer = format!("Bearer {}", issuer.token("u-sub"));
     let authorised: (&str, &[u8]) = ("authorization", bearer.as_bytes());
     let first = guarded.ask("GET /v1/strategy/a", &[authorised], json!({})).await;
-    assert_eq!((first.status().as_u16(), &first.headers()["vary"]), (200, &"authorization, x-api-key".parse().unwrap()));
+    assert_eq!(
+        (first.status().as_u16(), &first.headers()["vary"]),
+        (200, &"authorization, x-api-key".parse().unwrap())
+    );
     let tag = first.headers()["etag"].as_bytes().to_vec();
-    let again = guarded.ask("GET /v1/strategy/a", &[authorised, ("if-none-match", &tag)], json!({})).await;
-    assert_eq!((again.status().as_u16(), &again.headers()["vary"]), (304, &"authorization, x-api-key".parse().unwrap()));
-    let posted = guarded.ask("POST /v1/strategy/a", &[authorised, ("if-none-match", &tag)], json!({})).await;
+    let again =
+        guarded.ask("GET /v1/strategy/a", &[authorised, ("if-none-match", &tag)], json!({})).await;
+    assert_eq!(
+        (again.status().as_u16(), &again.headers()["vary"]),
+        (304, &"authorization, x-api-key".parse().unwrap())
+    );
+    let posted =
+        guarded.ask("POST /v1/strategy/a", &[authorised, ("if-none-match", &tag)], json!({})).await;
     assert_eq!(posted.status(), 304, "the same document");
     for (route, headers, status, code) in [
         ("GET /v1/strategy/a", vec![], 401, "unauthenticated"),
@@ -173,11 +239,20 @@ async fn get_answers_for_the_tokens_user() {
 #[tokio::test]
 async fn strangers_may_be_kept_out() {
     let issuer = Issuer::new(Algorithm::EdDsa, "our-key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::EdDsa, Unverified::Deny).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::EdDsa, AnonymousAccess::Deny).await;
     for route in ROUTES {
-        assert_eq!(guarded.ask(route, &[], json!({ "targetingKey": "u-1" })).await.status(), 401, "{route}");
+        assert_eq!(
+            guarded.ask(route, &[], json!({ "targetingKey": "u-1" })).await.status(),
+            401,
+            "{route}"
+        );
         let bearer = format!("Bearer {}", issuer.token("u-1"));
-        assert_eq!(guarded.ask(route, &[("authorization", bearer.as_bytes())], json!({})).await.status(), 200, "{route}");
+        assert_eq!(
+            guarded.ask(route, &[("authorization", bearer.as_bytes())], json!({})).await.status(),
+            200,
+            "{route}"
+        );
     }
     assert_eq!(guarded.ask("GET /healthz", &[], json!({})).await.status(), 200);
     assert_eq!(guarded.ask("GET /readyz", &[], json!({})).await.status(), 200);
@@ -186,8 +261,11 @@ async fn strangers_may_be_kept_out() {
 #[tokio::test]
 async fn a_credential_nobody_configured_is_never_taken_for_none() {
     let service = Service::start(&[("a.yaml", &flag("a", ""))]).await;
-    for (name, value) in [("authorization", "Bearer a.b.c"), ("authorization", "Bearer x"), ("x-api-key", "x")] {
-        let request = service.client.post(service.url("/v1/strategy/a")).header(name, value).body("{}");
+    for (name, value) in
+        [("authorization", "Bearer a.b.c"), ("authorization", "Bearer x"), ("x-api-key", "x")]
+    {
+        let request =
+            service.client.post(service.url("/v1/strategy/a")).header(name, value).body("{}");
         assert_eq!(request.send().await.unwrap().status(), 401, "{name}: {value}");
     }
 }
@@ -199,21 +277,36 @@ fn a_token_lives_as_long_as_it_says() {
     for algorithm in Algorithm::ALL {
         let issuer = Issuer::new(algorithm, "our-key");
         let sessions = Sessions::new(pins(algorithm));
-        let token = issuer.sign(&issuer.header(), &with(&with(&claims("u-1"), "nbf", 2_000.into()), "exp", 3_000.into()));
+        let token = issuer.sign(
+            &issuer.header(),
+            &with(&with(&claims("u-1"), "nbf", 2_000.into()), "exp", 3_000.into()),
+        );
         assert!(sessions.verify(&token, at(2_500)).is_err(), "no keys yet");
         sessions.take(issuer.jwks().as_bytes()).unwrap();
         // `iat` is now, long after this token's end.
         assert!(sessions.verify(&token, at(2_500)).is_err());
-        let claims = without(&with(&with(&claims("u-1"), "nbf", 2_000.into()), "exp", 3_000.into()), "iat");
+        let claims =
+            without(&with(&with(&claims("u-1"), "nbf", 2_000.into()), "exp", 3_000.into()), "iat");
         let token = issuer.sign(&issuer.header(), &claims);
-        for (seconds, good) in [(1_994, false), (1_995, true), (2_000, true), (3_004, true), (3_005, false), (9_000, false)] {
+        for (seconds, good) in [
+            (1_994, false),
+            (1_995, true),
+            (2_000, true),
+            (3_004, true),
+            (3_005, false),
+            (9_000, false),
+        ] {
             let fresh = Sessions::new(pins(algorithm));
             fresh.take(issuer.jwks().as_bytes()).unwrap();
             assert_eq!(fresh.verify(&token, at(seconds)).is_ok(), good, "at {seconds}");
             // A token seen before ends at the same second.
             sessions.verify(&token, at(2_000)).unwrap();
             if seconds >= 2_000 {
-                assert_eq!(sessions.verify(&token, at(seconds)).is_ok(), good, "seen before, at {seconds}");
+                assert_eq!(
+                    sessions.verify(&token, at(seconds)).is_ok(),
+                    good,
+                    "seen before, at {seconds}"
+                );
             }
         }
     }
@@ -235,7 +328,10 @@ fn a_token_seen_before_is_not_checked_again() {
         assert!(sessions.verify(&token, SystemTime::now()).is_ok(), "the last good keys stay");
     }
     sessions.take(Issuer::new(Algorithm::Es256, "our-key").jwks().as_bytes()).unwrap();
-    assert!(sessions.verify(&token, SystemTime::now()).is_err(), "a key that is rotated out takes its tokens with it");
+    assert!(
+        sessions.verify(&token, SystemTime::now()).is_err(),
+        "a key that is rotated out takes its tokens with it"
+    );
     assert!(!format!("{sessions:?} {first:?}").contains("u-1"));
 }
 
@@ -246,7 +342,8 @@ fn tokens_that_drive_each_other_out_stay_good() {
     let sessions = Sessions::new(pins(Algorithm::Hs256));
     sessions.take(issuer.jwks().as_bytes()).unwrap();
     for user in 0..20_000 {
-        let session = sessions.verify(&issuer.token(&format!("u-{user}")), SystemTime::now()).unwrap();
+        let session =
+            sessions.verify(&issuer.token(&format!("u-{user}")), SystemTime::now()).unwrap();
         assert_eq!(session.subject().unwrap().as_str(), format!("u-{user}"));
     }
 }

@@ -8,14 +8,16 @@ use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 fn turnout(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
     command.args(arguments).current_dir(ROOT);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+    for (name, _) in std::env::vars()
+        .filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS")
+    {
         command.env_remove(name);
     }
     command
@@ -51,7 +53,8 @@ impl Served {
         }
         all.extend(arguments);
         let data = TempDir::new().unwrap();
-        let mut child = turnout(&all).env("TURNOUT_DATA", data.path()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            turnout(&all).env("TURNOUT_DATA", data.path()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let mut said = Vec::new();
         for line in lines.by_ref() {
@@ -77,7 +80,8 @@ impl Served {
     }
 
     fn stop(mut self) -> i32 {
-        let signalled = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        let signalled =
+            Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(signalled.success());
         self.child.wait().unwrap().code().unwrap()
     }
@@ -86,20 +90,31 @@ impl Served {
 /// The printed calls, typed into a shell as printed, answer what the vectors have for them.
 #[test]
 fn the_printed_calls_answer_what_the_vectors_say() {
-    let vectors: Json =
-        serde_json::from_slice(&fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap()).unwrap();
+    let vectors: Json = serde_json::from_slice(
+        &fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap(),
+    )
+    .unwrap();
     let served = Served::start(&[]);
-    let names: BTreeMap<&str, &str> =
-        [("allowed", "allowed"), ("denied", "denied"), ("inside the rollout", "inside"), ("outside of it", "outside")].into();
+    let names: BTreeMap<&str, &str> = [
+        ("allowed", "allowed"),
+        ("denied", "denied"),
+        ("inside the rollout", "inside"),
+        ("outside of it", "outside"),
+    ]
+    .into();
     let calls: Vec<&String> = served.said.iter().filter(|line| line.contains("curl")).collect();
     assert_eq!(calls.len(), 4, "{:?}", served.said);
     for call in calls {
         let line = &call[call.find("curl").unwrap()..];
         let what = line.rsplit("# ").next().unwrap();
         let name = format!("shipped: {}", names[what]);
-        let case = vectors["cases"].as_array().unwrap().iter().find(|case| case["name"] == *name).unwrap();
+        let case =
+            vectors["cases"].as_array().unwrap().iter().find(|case| case["name"] == *name).unwrap();
         let user = case["context"]["targetingKey"].as_str().unwrap();
-        assert!(line.contains(&format!("\"{user}\"")), "{line} asks for another user than the vector {name}");
+        assert!(
+            line.contains(&format!("\"{user}\"")),
+            "{line} asks for another user than the vector {name}"
+        );
         let answer = Command::new("sh").args(["-c", line]).output().unwrap();
         assert!(answer.status.success(), "{line}: {}", String::from_utf8_lossy(&answer.stderr));
         let answer: Json = serde_json::from_slice(&answer.stdout).unwrap();
@@ -115,11 +130,17 @@ fn a_taken_port_is_one_clear_line_and_exit_4() {
     let first = Served::start(&[]);
     let Addresses { public, admin } = first.addresses();
     let [public, admin] = [&public, &admin].map(|url| url.strip_prefix("http://").unwrap());
-    assert!(first.said.iter().any(|line| line.contains(public)) && first.said.iter().any(|line| line.contains(admin)));
-    for (taken, listen, admin_listen) in [(public, public, "127.0.0.1:0"), (admin, "127.0.0.1:0", admin)] {
+    assert!(
+        first.said.iter().any(|line| line.contains(public))
+            && first.said.iter().any(|line| line.contains(admin))
+    );
+    for (taken, listen, admin_listen) in
+        [(public, public, "127.0.0.1:0"), (admin, "127.0.0.1:0", admin)]
+    {
         let data = TempDir::new().unwrap();
         let data = data.path().to_str().unwrap();
-        let (exit, stdout, stderr) = run(&["serve", "--data", data, "--listen", listen, "--admin-listen", admin_listen]);
+        let (exit, stdout, stderr) =
+            run(&["serve", "--data", data, "--listen", listen, "--admin-listen", admin_listen]);
         assert_eq!((exit, stdout.as_str(), stderr.lines().count()), (4, "", 1), "{stderr}");
         assert!(stderr.contains(taken) && stderr.contains("listen"), "{stderr}");
     }
@@ -131,7 +152,11 @@ fn no_flags_folder_is_named_and_waited_for() {
     let home = TempDir::new().unwrap();
     let flags = home.path().join("not-there");
     let served = Served::start(&["--flags", flags.to_str().unwrap()]);
-    assert!(served.said.iter().any(|line| line.contains("waiting for") && line.contains("not-there")), "{:?}", served.said);
+    assert!(
+        served.said.iter().any(|line| line.contains("waiting for") && line.contains("not-there")),
+        "{:?}",
+        served.said
+    );
     assert_eq!(served.stop(), 0);
 }
 
@@ -145,19 +170,26 @@ fn problems_tells_what_is_wrong_with_a_running_server() {
     let (exit, stdout, _) = run(&["problems", "--server", &admin, "--data", served.data()]);
     assert_eq!(exit, 1);
     assert!(
-        ["chat.yaml:3:10", "wrong-type", "write `true`", "by events"].iter().all(|wanted| stdout.contains(wanted)),
+        ["chat.yaml:3:10", "wrong-type", "write `true`", "by events"]
+            .iter()
+            .all(|wanted| stdout.contains(wanted)),
         "{stdout}"
     );
-    let (exit, stdout, _) = run(&["problems", "--json", "--server", &admin, "--data", served.data()]);
+    let (exit, stdout, _) =
+        run(&["problems", "--json", "--server", &admin, "--data", served.data()]);
     let told: Json = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((exit, &told["problems"][0]["code"], &told["watch"]), (1, &"wrong-type".into(), &"events".into()));
+    assert_eq!(
+        (exit, &told["problems"][0]["code"], &told["watch"]),
+        (1, &"wrong-type".into(), &"events".into())
+    );
     served.stop();
     let (exit, stdout, stderr) = run(&["problems", "--server", &admin]);
     assert!(exit == 4 && stdout.is_empty() && stderr.contains("is it running"), "{stderr}");
 
     fs::write(home.path().join("chat.yaml"), good).unwrap();
     let served = Served::start(&["--flags", home.path().to_str().unwrap()]);
-    let (exit, stdout, _) = run(&["problems", "--server", &served.addresses().admin, "--data", served.data()]);
+    let (exit, stdout, _) =
+        run(&["problems", "--server", &served.addresses().admin, "--data", served.data()]);
     assert!(exit == 0 && stdout.contains("no problems"), "{stdout}");
     served.stop();
 }
@@ -178,10 +210,21 @@ fn the_table_of_open_files_has_room_for_all_connections_from_the_start() {
 
 #[test]
 fn settings_are_all_checked_before_anything_is_bound() {
-    let (exit, _, stderr) =
-        run(&["--listen", "nowhere", "--enable-server-auth", "perhaps", "--feature-client-supabase", "maybe"]);
+    let (exit, _, stderr) = run(&[
+        "--listen",
+        "nowhere",
+        "--enable-server-auth",
+        "perhaps",
+        "--feature-client-supabase",
+        "maybe",
+    ]);
     assert_eq!((exit, stderr.lines().count()), (2, 3), "{stderr}");
-    assert!(["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE"].iter().all(|name| stderr.contains(name)), "{stderr}");
+    assert!(
+        ["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE"]
+            .iter()
+            .all(|name| stderr.contains(name)),
+        "{stderr}"
+    );
     assert_eq!(run(&["--no-such-flag"]).0, 2);
     let (exit, _, stderr) = run(&[
         "--max-connections",
@@ -196,7 +239,9 @@ fn settings_are_all_checked_before_anything_is_bound() {
         "31d",
     ]);
     assert_eq!((exit, stderr.lines().count()), (2, 5), "{stderr}");
-    for name in ["MAX_CONNECTIONS", "HEADER_TIMEOUT", "BODY_TIMEOUT", "WRITE_TIMEOUT", "IDLE_TIMEOUT"] {
+    for name in
+        ["MAX_CONNECTIONS", "HEADER_TIMEOUT", "BODY_TIMEOUT", "WRITE_TIMEOUT", "IDLE_TIMEOUT"]
+    {
         assert!(stderr.contains(&format!("TURNOUT_{name}: `")), "{stderr}");
     }
 }
@@ -204,25 +249,61 @@ fn settings_are_all_checked_before_anything_is_bound() {
 /// Who may ask is said in full, or not at all; every fault is named at once.
 #[test]
 fn settings_about_who_may_ask_are_checked_together() {
-    let session = ["--session-keys", "k", "--session-algorithm", "ES256", "--session-issuer", "i", "--session-audience", "a"];
+    let session = [
+        "--session-keys",
+        "k",
+        "--session-algorithm",
+        "ES256",
+        "--session-issuer",
+        "i",
+        "--session-audience",
+        "a",
+    ];
     // (arguments, what the lines say, one each)
     let table: [(&[&str], &[&str]); 8] = [
-        (&["--listen", "0.0.0.0:0"], &["TURNOUT_UNVERIFIED: 0.0.0.0:0 can be reached from other machines"]),
+        (
+            &["--listen", "0.0.0.0:0"],
+            &["TURNOUT_UNVERIFIED: 0.0.0.0:0 can be reached from other machines"],
+        ),
         (&["--listen", "[::]:0"], &["TURNOUT_UNVERIFIED"]),
         (&["--unverified", "perhaps"], &["neither allow nor deny"]),
-        (&session[..2], &["TURNOUT_SESSION_KEYS: session tokens also need TURNOUT_SESSION_ALGORITHM, TURNOUT_SESSION_ISSUER"]),
-        (&session[2..4], &["TURNOUT_SESSION_ALGORITHM: session tokens also need TURNOUT_SESSION_KEYS"]),
+        (
+            &session[..2],
+            &[
+                "TURNOUT_SESSION_KEYS: session tokens also need TURNOUT_SESSION_ALGORITHM, TURNOUT_SESSION_ISSUER",
+            ],
+        ),
+        (
+            &session[2..4],
+            &["TURNOUT_SESSION_ALGORITHM: session tokens also need TURNOUT_SESSION_KEYS"],
+        ),
         (&["--session-algorithm", "none"], &["also need", "`none`: an algorithm is HS256"]),
         (&["--session-keys", "http://issuer.example.com/jwks"], &["also need", "write https://"]),
         (
-            &["--listen", "nowhere", "--unverified", "x", "--cors-origins", "*,null", "--enable-server-auth", "perhaps"],
+            &[
+                "--listen",
+                "nowhere",
+                "--unverified",
+                "x",
+                "--cors-origins",
+                "*,null",
+                "--enable-server-auth",
+                "perhaps",
+            ],
             &["--listen", "neither allow nor deny", "`*`", "`null`", "ENABLE_SERVER_AUTH"],
         ),
     ];
     for (arguments, words) in table {
         let (exit, stdout, stderr) = run(arguments);
-        assert_eq!((exit, &*stdout, stderr.lines().count()), (2, "", words.len()), "{arguments:?}: {stderr}");
-        assert!(stderr.lines().zip(words).all(|(line, words)| line.contains(words)), "{arguments:?}: {stderr}");
+        assert_eq!(
+            (exit, &*stdout, stderr.lines().count()),
+            (2, "", words.len()),
+            "{arguments:?}: {stderr}"
+        );
+        assert!(
+            stderr.lines().zip(words).all(|(line, words)| line.contains(words)),
+            "{arguments:?}: {stderr}"
+        );
     }
     let open = Served::start(&["--listen", "0.0.0.0:0", "--unverified", "allow"]);
     assert_eq!(open.stop(), 0);
@@ -232,9 +313,10 @@ fn settings_about_who_may_ask_are_checked_together() {
 #[test]
 fn the_limits_shown_are_the_limits_kept() {
     use clap::{Args, Command, FromArgMatches};
-    use turnout::config::Limiting;
-    let told_nothing = Limiting::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
-    let limits = Limiting::from_arg_matches(&told_nothing).unwrap().check().unwrap();
+    use turnout::config::LimitArgs;
+    let told_nothing =
+        LimitArgs::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
+    let limits = LimitArgs::from_arg_matches(&told_nothing).unwrap().check().unwrap();
     assert_eq!(limits, (turnout::http::Limits::default(), turnout::http::StreamLimits::default()));
 }
 
@@ -253,7 +335,8 @@ fn the_docs_list_every_setting() {
 
 #[test]
 fn check_says_all_that_is_wrong_and_where() {
-    let (exit, stdout, _) = run(&["check", "flags", "flags/examples/week-0", "flags/segments/internal.yaml"]);
+    let (exit, stdout, _) =
+        run(&["check", "flags", "flags/examples/week-0", "flags/segments/internal.yaml"]);
     assert_eq!(exit, 0, "{stdout}");
     assert!(stdout.contains("1 flag, 1 segment") && stdout.contains("all good"), "{stdout}");
 
@@ -262,7 +345,15 @@ fn check_says_all_that_is_wrong_and_where() {
     fs::write(home.path().join("chat.yaml"), text).unwrap();
     let (exit, stdout, _) = run(&["check", home.path().to_str().unwrap()]);
     assert_eq!(exit, 1);
-    for wanted in ["chat.yaml:3:10", "wrong-type", "write `true`", "chat.yaml:6:25", "bad-share", "write 10%", "2 errors"] {
+    for wanted in [
+        "chat.yaml:3:10",
+        "wrong-type",
+        "write `true`",
+        "chat.yaml:6:25",
+        "bad-share",
+        "write 10%",
+        "2 errors",
+    ] {
         assert!(stdout.contains(wanted), "no {wanted} in:\n{stdout}");
     }
     assert!(stdout.contains("3 | enabled: yes"), "the line itself is shown:\n{stdout}");
@@ -274,7 +365,9 @@ fn check_says_all_that_is_wrong_and_where() {
     .unwrap();
     let (exit, stdout, _) = run(&["check", home.path().to_str().unwrap()]);
     assert!(
-        exit == 1 && stdout.contains("expected disabled, got polling by no-unit") && stdout.contains("1 failed test"),
+        exit == 1
+            && stdout.contains("expected disabled, got polling by no-unit")
+            && stdout.contains("1 failed test"),
         "{stdout}"
     );
     assert_eq!(run(&["check", "no/such/folder"]).0, 2);
@@ -284,17 +377,22 @@ fn check_says_all_that_is_wrong_and_where() {
 
 #[test]
 fn explain_tells_the_same_story_as_the_vectors() {
-    let vectors: Json =
-        serde_json::from_slice(&fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap()).unwrap();
+    let vectors: Json = serde_json::from_slice(
+        &fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap(),
+    )
+    .unwrap();
     let cases = vectors["cases"].as_array().unwrap();
-    for case in
-        cases.iter().filter(|case| case["folder"] == "shipped" && case["name"].as_str().unwrap().starts_with("shipped: "))
-    {
+    for case in cases.iter().filter(|case| {
+        case["folder"] == "shipped" && case["name"].as_str().unwrap().starts_with("shipped: ")
+    }) {
         let identity = case["context"]["identity"].as_str().unwrap();
-        let mut arguments = vec!["explain", "build-events", "--files", "flags", "--json", "--identity", identity];
+        let mut arguments =
+            vec!["explain", "build-events", "--files", "flags", "--json", "--identity", identity];
         let user = case["context"]["targetingKey"].as_str().unwrap_or_default();
         arguments.extend(["--user", user]);
-        let has_attributes = case["context"]["attributes"].as_object().is_some_and(|attributes| !attributes.is_empty());
+        let has_attributes = case["context"]["attributes"]
+            .as_object()
+            .is_some_and(|attributes| !attributes.is_empty());
         if has_attributes || case["stopped"] == true || case["serverAuth"] == true {
             continue;
         }
@@ -310,14 +408,20 @@ fn explain_tells_the_same_story_as_the_vectors() {
 
 #[test]
 fn explain_reads_attributes_by_their_declared_type() {
-    let explain = |more: &[&str]| {
-        let (exit, stdout, stderr) = run(&[&["explain", "build-events", "--files", "flags", "--user", "u-0"], more].concat());
-        (exit, stdout + &stderr)
-    };
+    let explain =
+        |more: &[&str]| {
+            let (exit, stdout, stderr) =
+                run(&[&["explain", "build-events", "--files", "flags", "--user", "u-0"], more]
+                    .concat());
+            (exit, stdout + &stderr)
+        };
     let (_, story) = explain(&["--attr", "platform=ios", "--attr", "app_version=2.9"]);
     assert!(story.starts_with("polling   rule deny"), "{story}");
     let (_, story) = explain(&["--attr", "platform=ios", "--attr", "app_version=latest"]);
-    assert!(story.contains("rule error") && story.contains("`app_version` is of another type"), "{story}");
+    assert!(
+        story.contains("rule error") && story.contains("`app_version` is of another type"),
+        "{story}"
+    );
     let (_, story) = explain(&["--attr", "email=a@example.com"]);
     assert!(story.contains("rule allow"), "{story}");
     let (_, story) = explain(&["--attr", "email=a@example.com", "--identity", "plain"]);
@@ -335,12 +439,18 @@ fn explain_reads_attributes_by_their_declared_type() {
 /// The folder `shipped` of the vectors is what ships, told in JSON.
 #[test]
 fn the_vectors_hold_the_shipped_flags() {
-    use turnout::definition::{Contents, Library};
+    use turnout::definition::{DefinitionSet, FlagFiles};
     use turnout::flag::Segments;
     let read = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
     let read_folder = |flag: &str, segment: &str| {
-        let mut library = Library::default();
-        assert_eq!(library.update(&Contents::of([("build-events.yaml", flag), ("segments/internal.yaml", segment)])), []);
+        let mut library = DefinitionSet::default();
+        assert_eq!(
+            library.update(&FlagFiles::of([
+                ("build-events.yaml", flag),
+                ("segments/internal.yaml", segment)
+            ])),
+            []
+        );
         library.flags().next().unwrap().1.unwrap()
     };
     let vectors: Json = serde_json::from_str(&read("tests/vectors/evaluations.json")).unwrap();
@@ -352,8 +462,12 @@ fn the_vectors_hold_the_shipped_flags() {
         format!("{head}\ntests:{tests}")
     };
     let ships = read_folder(&without_transports, &read("flags/segments/internal.yaml"));
-    let told = read_folder(&shipped["flags"]["build-events"].to_string(), &shipped["segments"]["internal"].to_string());
-    // Transports take no part in a decision; with them the shipped file is another definition, without them the same.
+    let told = read_folder(
+        &shipped["flags"]["build-events"].to_string(),
+        &shipped["segments"]["internal"].to_string(),
+    );
+    // Transports take no part in a decision; with them the shipped file is another definition,
+    // without them the same.
     assert_eq!(ships.0, told.0);
     match (&ships.1, &told.1) {
         (Segments::Known(ships), Segments::Known(told)) => {

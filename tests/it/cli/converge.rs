@@ -1,4 +1,5 @@
-//! `-w`: a change is watched as it lands, by the real binary, a real server and real clients (`turnout ask -w`), of which one may hang.
+//! `-w`: a change is watched as it lands, by the real binary, a real server and real clients
+//! (`turnout ask -w`), of which one may hang.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -27,29 +28,42 @@ impl Drop for Client {
 
 impl Client {
     fn start(server: &Server, line: &str) -> Client {
-        let mut child = server.command(line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            server.command(line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (put, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
-        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| put.send(line)));
+        std::thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| put.send(line))
+        });
         Client { child, lines }
     }
 
     #[track_caller]
     fn hears(&self, wanted: &str) {
-        let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("never heard: {wanted}"));
+        let line =
+            self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("never heard: {wanted}"));
         assert!(line.contains(wanted), "no `{wanted}` in {line}");
     }
 
     fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([signal, &self.child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
 /// Three clients of `chat` at 100 %, all of whom have said that they hold it.
 fn clients(server: &Server) -> Vec<Client> {
     server.check(("set chat 100% --reason x", 0, &["revision 2"], &[]));
-    let clients = ["u-2", "u-3", "u-4"].map(|user| Client::start(server, &format!("ask chat --user {user} -w")));
-    clients.iter().for_each(|client| client.hears("realtime-v2  rule rollout   enter realtime within 5000 ms by chance"));
+    let clients = ["u-2", "u-3", "u-4"]
+        .map(|user| Client::start(server, &format!("ask chat --user {user} -w")));
+    clients.iter().for_each(|client| {
+        client.hears("realtime-v2  rule rollout   enter realtime within 5000 ms by chance")
+    });
     server.check(("status -w", 0, &["REV  CLIENTS", "   done\n"], &[]));
     clients.into()
 }
@@ -64,26 +78,47 @@ fn a_change_is_watched_until_every_client_holds_it() {
     assert_eq!(exit, 0, "{stdout}{stderr}");
     let lines: Vec<&str> = stdout.lines().collect();
     assert_eq!(lines[0], "revision 3   chat   realtime-v2 100% -> 10%   back to revision 1");
-    let times = ["clients 50% ", " · 90% ", " · 99% "].iter().all(|wanted| lines[1].contains(wanted));
+    let times =
+        ["clients 50% ", " · 90% ", " · 99% "].iter().all(|wanted| lines[1].contains(wanted));
     assert!(lines.len() == 2 && times && lines[1].ends_with("   done"), "{stdout}");
-    assert!(stderr.starts_with("undo: turnout rollback chat") && stderr.contains(" of 3: "), "{stderr}");
+    assert!(
+        stderr.starts_with("undo: turnout rollback chat") && stderr.contains(" of 3: "),
+        "{stderr}"
+    );
     assert!(!stderr.contains('\x1b'), "nothing is drawn where there is no terminal: {stderr:?}");
-    clients
-        .iter()
-        .for_each(|client| client.hears("polling      rule rollout   leave realtime at once; first poll within 5000 ms"));
-    server.check(("status chat", 0, &["  clients  3 streams: 3 confirmed, 0 not needed, 0 told, 0 missing\n"], &[]));
+    clients.iter().for_each(|client| {
+        client
+            .hears("polling      rule rollout   leave realtime at once; first poll within 5000 ms")
+    });
+    server.check((
+        "status chat",
+        0,
+        &["  clients  3 streams: 3 confirmed, 0 not needed, 0 told, 0 missing\n"],
+        &[],
+    ));
 
     server.check(("set chat 5% -w", 0, &["realtime-v2 10% -> 5%", "done\n"], &[]));
     server.check(("stop --all -w", 0, &["search", "done\n"], &[]));
     clients.iter().for_each(|client| client.hears("polling      rule stop      go on as before"));
-    server.check(("set chat 100% -w --reason x", 0, &["saved: realtime-v2 100%", "done\n"], &["saved, NOT live"]));
+    server.check((
+        "set chat 100% -w --reason x",
+        0,
+        &["saved: realtime-v2 100%", "done\n"],
+        &["saved, NOT live"],
+    ));
     server.check(("resume chat -w --reason x", 0, &["done\n"], &["undo"]));
-    clients.iter().for_each(|client| client.hears("poll on; enter realtime within 5000 ms by chance"));
+    clients
+        .iter()
+        .for_each(|client| client.hears("poll on; enter realtime within 5000 ms by chance"));
     server.check(("unset chat -w --reason x", 0, &["done\n"], &[]));
 
     for mut client in clients {
         client.signal("-INT");
-        assert_eq!(client.child.wait().unwrap().code(), Some(0), "a client that is ended by hand ends well");
+        assert_eq!(
+            client.child.wait().unwrap().code(),
+            Some(0),
+            "a client that is ended by hand ends well"
+        );
     }
 }
 
@@ -103,17 +138,27 @@ fn a_client_that_hangs_is_missing_until_it_goes_on() {
     server.check(("status", 0, &["  66.6% of 3, 1 missing\n"], &[]));
     server.check(("status chat", 0, &["2 confirmed, 0 not needed, 0 told, 1 missing\n"], &[]));
     server.check(("status chat -w --limit 300ms", 1, &[missing, again], &[]));
-    server.check(("status -w --limit 300ms", 1, &[missing, "; turnout status -w goes on looking\n"], &[]));
+    server.check((
+        "status -w --limit 300ms",
+        1,
+        &[missing, "; turnout status -w goes on looking\n"],
+        &[],
+    ));
 
     // It goes on, and another change comes, while somebody looks.
-    let mut looking =
-        server.command("status chat -w --limit 60s").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut looking = server
+        .command("status chat -w --limit 60s")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut talk = BufReader::new(looking.stderr.take().unwrap());
     let mut said = String::new();
     talk.read_line(&mut said).unwrap();
     server.check(("stop chat", 0, &["STOPPED"], &[]));
     // (As it is seen just then: in the journal, or committed already.)
-    let meanwhile = |position| format!("position {position} went live meanwhile; looking on at that\n");
+    let meanwhile =
+        |position| format!("position {position} went live meanwhile; looking on at that\n");
     while !["3+1", "4"].iter().any(|position| said.contains(&meanwhile(position))) {
         assert!(talk.read_line(&mut said).unwrap() > 0, "{said}");
     }
@@ -135,13 +180,23 @@ fn programs_get_every_state_as_the_server_says_it() {
     let _clients = clients(&server);
     let told = lines("rollback chat -w --json");
     assert_eq!((&told[0]["outcome"], &told[0]["revision"]), (&"committed".into(), &3.into()));
-    assert!(told.len() >= 2 && told[1..].iter().all(|told| told["flag"] == "chat" && told["streams"]["open"] == 3), "{told:?}");
+    assert!(
+        told.len() >= 2
+            && told[1..].iter().all(|told| told["flag"] == "chat" && told["streams"]["open"] == 3),
+        "{told:?}"
+    );
     let last = told.last().unwrap();
     assert_eq!(last["streams"]["missing"], 0);
     assert!(last["reached"]["p99Ms"].is_u64() && last["missingSinceMs"].is_null(), "{last}");
-    assert!(told.iter().zip(&told[1..]).all(|(one, next)| one != next), "what did not change is not said again: {told:?}");
+    assert!(
+        told.iter().zip(&told[1..]).all(|(one, next)| one != next),
+        "what did not change is not said again: {told:?}"
+    );
     let told = lines("status -w --json");
-    assert_eq!((told.len(), &told[0]["flag"], &told[0]["streams"]["confirmed"]), (1, &Json::Null, &3.into()));
+    assert_eq!(
+        (told.len(), &told[0]["flag"], &told[0]["streams"]["confirmed"]),
+        (1, &Json::Null, &3.into())
+    );
     let told = lines("status chat -w --json");
     assert_eq!((told.len(), &told[0]["flag"]), (1, &"chat".into()));
 }
@@ -167,7 +222,12 @@ fn with_no_stream_there_is_nobody_to_wait_for() {
     server.check(("stop chat -w --limit soon", 2, &[], &["30m, 2h or 7d"]));
     server.check(("stop chta -w", 1, &[], &["did you mean `chat`?"]));
     server.check(("status -w --server http://127.0.0.1:1", 4, &[], &["is it running?"]));
-    server.check(("status -w --json --limit 100ms --server http://127.0.0.1:1", 4, &[], &["is it running?"]));
+    server.check((
+        "status -w --json --limit 100ms --server http://127.0.0.1:1",
+        4,
+        &[],
+        &["is it running?"],
+    ));
 }
 
 /// Whoever reads a stream and never acknowledges is told, and of that no more is said.
@@ -176,7 +236,12 @@ fn who_cannot_acknowledge_is_said_apart() {
     let server = Server::start_with(&["--max-streams", "1"]);
     let mut stream = TcpStream::connect(server.public.trim_start_matches("http://")).unwrap();
     let body = r#"{"targetingKey":"u-1"}"#;
-    write!(stream, "POST /v1/strategy/chat/watch HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    write!(
+        stream,
+        "POST /v1/strategy/chat/watch HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     while !line.starts_with("data: ") {
@@ -184,7 +249,12 @@ fn who_cannot_acknowledge_is_said_apart() {
         assert!(reader.read_line(&mut line).unwrap() > 0, "the stream ended");
     }
     std::thread::spawn(move || reader.read_to_end(&mut Vec::new()));
-    server.check(("status", 0, &["streams FULL: 1 of 1; who comes now polls until one ends", "  0% of 1, 1 told\n"], &[]));
+    server.check((
+        "status",
+        0,
+        &["streams FULL: 1 of 1; who comes now polls until one ends", "  0% of 1, 1 told\n"],
+        &[],
+    ));
     server.check(("stop chat -w", 0, &["clients   1 told, cannot acknowledge   done\n"], &[]));
 
     // And who finds no room polls.

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::definition::{Contents, Library};
+use turnout::definition::{DefinitionSet, FlagFiles};
 use turnout::flag::{
-    Bucket, Context, Definition, Flag, Identity, Moves, Segments, ServerAuth, Step, Strategy as Answer, TargetingKey, Truth,
-    Witness, differences, evaluate_before, moves,
+    Bucket, Context, Definition, EvaluationTracer, Flag, Identity, MatchResult, Moves, Segments,
+    ServerAuth, Step, Strategy as Answer, TargetingKey, differences, evaluate_traced, moves,
 };
 
 const FLAG: &str = r#"version: 1
@@ -64,7 +64,8 @@ fn check(changes: &[(&str, &str)], wanted: &[&str]) {
     let old = folder(&[("f.yaml", FLAG), ("segments/staff.yaml", STAFF)]);
     let new = folder(&[("f.yaml", &with(changes)), ("segments/staff.yaml", STAFF)]);
     let (exit, stdout, stderr) = diff(&old, &new, &[]);
-    let lines: Vec<&str> = stdout.lines().filter(|line| line.starts_with("    ")).map(str::trim).collect();
+    let lines: Vec<&str> =
+        stdout.lines().filter(|line| line.starts_with("    ")).map(str::trim).collect();
     assert_eq!((lines.as_slice(), stderr.as_str()), (wanted, ""), "{changes:?}");
     assert_eq!(exit, i32::from(!wanted.is_empty()), "{changes:?}: {stdout}");
     assert!(["u-1", "u-2", "u-9", "b.c", "y.z"].iter().all(|id| !stdout.contains(id)), "{stdout}");
@@ -73,15 +74,27 @@ fn check(changes: &[(&str, &str)], wanted: &[&str]) {
 #[test]
 fn a_flag_differs_by_what_it_means() {
     // Another text, the same meaning.
-    check(&[("[u-1, u-2]", "[u-2, u-1, u-1]"), ("enabled: true", "enabled: true  # a comment")], &[]);
+    check(
+        &[("[u-1, u-2]", "[u-2, u-1, u-1]"), ("enabled: true", "enabled: true  # a comment")],
+        &[],
+    );
     check(&[("os: [ios, web], seats: number", "seats: number, os: [web, ios]")], &[]);
-    check(&[("seats: { at_least: 5 }, plan: [team, gold]", "plan: [gold, team], seats: { at_least: 5.0 }")], &[]);
+    check(
+        &[(
+            "seats: { at_least: 5 }, plan: [team, gold]",
+            "plan: [gold, team], seats: { at_least: 5.0 }",
+        )],
+        &[],
+    );
     check(&[("flag: f\n", "flag: f\nsalt: f\n")], &[]);
     check(&[("realtime-v2: 10%", "realtime-v2: 10.000%")], &[]);
 
     check(
         &[("realtime-v2: 10%", "realtime-v2: 50%")],
-        &["rollout.realtime-v2 10% -> 50%", "buckets 10000..49999 move polling -> realtime-v2 (40%)"],
+        &[
+            "rollout.realtime-v2 10% -> 50%",
+            "buckets 10000..49999 move polling -> realtime-v2 (40%)",
+        ],
     );
     check(
         &[("realtime-v2: 10%", "realtime-v2: 5%\n  disabled: 2.5%")],
@@ -105,10 +118,16 @@ fn a_flag_differs_by_what_it_means() {
             "buckets 10000..99999 move polling -> disabled (90%)",
         ],
     );
-    check(&[("when_stopped: polling", "when_stopped: disabled")], &["when_stopped polling -> disabled"]);
+    check(
+        &[("when_stopped: polling", "when_stopped: disabled")],
+        &["when_stopped polling -> disabled"],
+    );
     check(
         &[("flag: f\n", "flag: f\nsalt: other\n")],
-        &["salt f -> other", "every user is drawn anew: about 18% of those in the rollout get another strategy"],
+        &[
+            "salt f -> other",
+            "every user is drawn anew: about 18% of those in the rollout get another strategy",
+        ],
     );
     check(
         &[("rollout:\n  realtime-v2: 10%\n", "salt: g\n")],
@@ -122,15 +141,24 @@ fn a_flag_differs_by_what_it_means() {
     check(&[("[u-1, u-2]", "[u-2, u-8, u-9]")], &["deny 1 users 2 -> 3 (2 new, 1 gone)"]);
     check(
         &[("users: [u-1, u-2]", "when: { os: web }")],
-        &["deny 1 is for those it lists -> everybody", "deny 1 users 2 -> none", "deny 1 when none -> os in [\"web\"]"],
+        &[
+            "deny 1 is for those it lists -> everybody",
+            "deny 1 users 2 -> none",
+            "deny 1 when none -> os in [\"web\"]",
+        ],
     );
     check(&[("  - { users: [u-1, u-2] }\n", "")], &["deny 1 2 users serves polling -> none"]);
     check(
         &[("x@y.z", "w@y.z")],
-        &["allow 1 when not (email in [1 addresses]) -> not (email in [1 addresses]) (other addresses)"],
+        &[
+            "allow 1 when not (email in [1 addresses]) -> not (email in [1 addresses]) (other addresses)",
+        ],
     );
     check(&[("os: ios }", "os: web }")], &["deny 2 when os in [\"ios\"] -> os in [\"web\"]"]);
-    check(&[("os: [ios, web]", "os: [ios, web, tv]")], &["attributes.os [ios, web] -> [ios, tv, web]"]);
+    check(
+        &[("os: [ios, web]", "os: [ios, web, tv]")],
+        &["attributes.os [ios, web] -> [ios, tv, web]"],
+    );
     check(
         &[("at_least: 5", "at_least: 6")],
         &[
@@ -138,7 +166,10 @@ fn a_flag_differs_by_what_it_means() {
         ],
     );
     check(
-        &[("  - { name: big", "  - { name: first, when: { segment: staff }, strategy: polling }\n  - { name: big")],
+        &[(
+            "  - { name: big",
+            "  - { name: first, when: { segment: staff }, strategy: polling }\n  - { name: big",
+        )],
         &["rule first none -> number 1: segment in [staff] serves polling"],
     );
     check(
@@ -169,8 +200,11 @@ fn a_flag_differs_by_what_it_means() {
 
 #[test]
 fn folders_differ_by_flags_and_segments() {
-    let old =
-        folder(&[("f.yaml", FLAG), ("gone.yaml", &FLAG.replace("flag: f", "flag: gone")), ("segments/staff.yaml", STAFF)]);
+    let old = folder(&[
+        ("f.yaml", FLAG),
+        ("gone.yaml", &FLAG.replace("flag: f", "flag: gone")),
+        ("segments/staff.yaml", STAFF),
+    ]);
     let new = folder(&[
         ("f.yaml", FLAG),
         ("new.yaml", &FLAG.replace("flag: f", "flag: new")),
@@ -221,41 +255,59 @@ fn what_cannot_be_compared_is_exit_4() {
     fs::remove_dir(gone.path()).unwrap();
     let (exit, _, stderr) = diff(&good, &gone, &[]);
     assert!(exit == 4 && stderr.contains("does not exist"), "{stderr}");
-    assert_eq!(Command::new(env!("CARGO_BIN_EXE_turnout")).arg("diff").output().unwrap().status.code(), Some(2));
+    assert_eq!(
+        Command::new(env!("CARGO_BIN_EXE_turnout")).arg("diff").output().unwrap().status.code(),
+        Some(2)
+    );
 }
 
 fn read(text: &str) -> Arc<Definition> {
-    let mut library = Library::default();
-    assert_eq!(library.update(&Contents::of([("f.yaml", text)])), []);
+    let mut library = DefinitionSet::default();
+    assert_eq!(library.update(&FlagFiles::of([("f.yaml", text)])), []);
     library.flags().next().unwrap().1.unwrap().0
 }
 
 /// A definition made of what moves buckets.
 fn definitions() -> impl Strategy<Value = Arc<Definition>> {
-    let share = prop_oneof![Just(0_u32), Just(100_000), 0..=100_000_u32, (0..=20_u32).prop_map(|n| n * 5_000)];
-    (any::<[bool; 4]>(), share.clone(), share).prop_map(|([enabled, polls, stopped_polls, rolls], a, d)| {
-        let word = |polls| if polls { "polling" } else { "disabled" };
-        let percent = |n: u32| format!("{}.{:03}%", n / 1000, n % 1000);
-        let disabled = if polls { format!("disabled: {}", percent(d.min(100_000 - a))) } else { String::new() };
-        let rollout = if rolls { format!("rollout: {{ realtime-v2: {}, {disabled} }}\n", percent(a)) } else { String::new() };
-        read(&format!(
-            "version: 1\nflag: f\nenabled: {enabled}\ndefault: {}\nwhen_stopped: {}\n{rollout}",
-            word(polls),
-            word(stopped_polls)
-        ))
-    })
+    let share = prop_oneof![
+        Just(0_u32),
+        Just(100_000),
+        0..=100_000_u32,
+        (0..=20_u32).prop_map(|n| n * 5_000)
+    ];
+    (any::<[bool; 4]>(), share.clone(), share).prop_map(
+        |([enabled, polls, stopped_polls, rolls], a, d)| {
+            let word = |polls| if polls { "polling" } else { "disabled" };
+            let percent = |n: u32| format!("{}.{:03}%", n / 1000, n % 1000);
+            let disabled = if polls {
+                format!("disabled: {}", percent(d.min(100_000 - a)))
+            } else {
+                String::new()
+            };
+            let rollout = if rolls {
+                format!("rollout: {{ realtime-v2: {}, {disabled} }}\n", percent(a))
+            } else {
+                String::new()
+            };
+            read(&format!(
+                "version: 1\nflag: f\nenabled: {enabled}\ndefault: {}\nwhen_stopped: {}\n{rollout}",
+                word(polls),
+                word(stopped_polls)
+            ))
+        },
+    )
 }
 
 struct Nobody;
 
-impl Witness for Nobody {
-    fn saw(&mut self, _: Step, _: Option<usize>, _: Truth) {}
+impl EvaluationTracer for Nobody {
+    fn record(&mut self, _: Step, _: Option<usize>, _: MatchResult) {}
 }
 
 fn answer(definition: &Arc<Definition>, bucket: u32) -> Answer {
     let flag = Flag::as_written(definition.clone(), Segments::Known(Vec::new()));
     let context = Context::new(Identity::Plain, TargetingKey::parse("x").unwrap(), &[]);
-    evaluate_before(&flag, &context, ServerAuth::Off, Bucket::new(bucket), &mut Nobody).strategy
+    evaluate_traced(&flag, &context, ServerAuth::Off, Bucket::new(bucket), &mut Nobody).strategy
 }
 
 proptest! {

@@ -7,11 +7,14 @@ use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use turnout::definition::Code;
 
-/// A folder with findings of each kind: with and without a place, with a hint, a failed test, an awkward name.
+/// A folder with findings of each kind: with and without a place, with a hint, a failed test, an
+/// awkward name.
 fn folder() -> TempDir {
     let home = TempDir::new().unwrap();
     let flag = |key: &str, more: &str| {
-        format!("version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}")
+        format!(
+            "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}"
+        )
     };
     let write = |name: &str, text: String| fs::write(home.path().join(name), text).unwrap();
     write("good.yaml", flag("good", ""));
@@ -41,8 +44,15 @@ fn json_is_one_object() {
     let whole: Json = serde_json::from_str(&stdout).unwrap();
     assert_eq!(exit, 1);
     assert_eq!(whole["files"].as_array().unwrap().len(), 5);
-    let finding =
-        |file: &str| whole["findings"].as_array().unwrap().iter().find(|finding| finding["file"] == file).cloned().unwrap();
+    let finding = |file: &str| {
+        whole["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|finding| finding["file"] == file)
+            .cloned()
+            .unwrap()
+    };
     assert_eq!(
         finding("./share.yaml"),
         json!({
@@ -51,7 +61,10 @@ fn json_is_one_object() {
         })
     );
     let empty = finding("./empty.yaml");
-    assert_eq!((&empty["code"], &empty["line"], &empty["column"]), (&json!("empty"), &Json::Null, &Json::Null));
+    assert_eq!(
+        (&empty["code"], &empty["line"], &empty["column"]),
+        (&json!("empty"), &Json::Null, &Json::Null)
+    );
     assert_eq!(
         whole["summary"],
         json!({ "good": false, "flags": 4, "segments": 0, "tests": 1, "errors": 3, "failedTests": 1 })
@@ -60,7 +73,10 @@ fn json_is_one_object() {
 
     let (exit, stdout) = check(&home, "json", "good.yaml");
     let whole: Json = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((exit, &whole["files"], &whole["findings"]), (0, &json!(["./good.yaml"]), &json!([])));
+    assert_eq!(
+        (exit, &whole["files"], &whole["findings"]),
+        (0, &json!(["./good.yaml"]), &json!([]))
+    );
 }
 
 #[test]
@@ -72,7 +88,9 @@ fn sarif_names_every_rule_and_place() {
     let run = &whole["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), Code::ALL.len());
-    assert!(rules.iter().all(|rule| !rule["shortDescription"]["text"].as_str().unwrap().is_empty()));
+    assert!(
+        rules.iter().all(|rule| !rule["shortDescription"]["text"].as_str().unwrap().is_empty())
+    );
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), 4);
     for result in results {
@@ -88,7 +106,10 @@ fn sarif_names_every_rule_and_place() {
         json!({ "artifactLocation": { "uri": "share.yaml" }, "region": { "startLine": 6, "startColumn": 25 } })
     );
     assert_eq!(location("empty"), json!({ "artifactLocation": { "uri": "empty.yaml" } }));
-    assert_eq!(location("bad-file-name"), json!({ "artifactLocation": { "uri": "50%25%2C%20odd%3A%20name.yaml" } }));
+    assert_eq!(
+        location("bad-file-name"),
+        json!({ "artifactLocation": { "uri": "50%25%2C%20odd%3A%20name.yaml" } })
+    );
 
     fs::create_dir(home.path().join("segments")).unwrap();
     fs::write(home.path().join("segments/s.yaml"), "version: 1\n").unwrap();
@@ -121,9 +142,14 @@ fn github_gets_a_command_a_line() {
 #[test]
 fn shells_complete() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_turnout")).args(["completions", shell]).output().unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_turnout"))
+            .args(["completions", shell])
+            .output()
+            .unwrap();
         let script = String::from_utf8(output.stdout).unwrap();
-        let known = ["explain", "format", "ask", "bearer-file", "watch"].iter().all(|word| script.contains(word));
+        let known = ["explain", "format", "ask", "bearer-file", "watch"]
+            .iter()
+            .all(|word| script.contains(word));
         assert!(output.status.success() && known, "{shell}");
     }
 }

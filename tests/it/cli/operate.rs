@@ -1,4 +1,5 @@
-//! The operator's verbs as people type them: the real binary against a real server, its output and its exit codes.
+//! The operator's verbs as people type them: the real binary against a real server, its output and
+//! its exit codes.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,7 +14,11 @@ fn an_operators_day() {
         (
             "status",
             0,
-            &["revision 1 is live and saved\nFLAG", "HELD BY  REV", "chat    realtime-v2 10%  =     -        1"],
+            &[
+                "revision 1 is live and saved\nFLAG",
+                "HELD BY  REV",
+                "chat    realtime-v2 10%  =     -        1",
+            ],
             &[],
         ),
         ("set chat 25%", 3, &[], &["needs a reason; say --reason"]),
@@ -38,25 +43,65 @@ fn an_operators_day() {
             &[],
         ),
         ("set chat realtime-v2=20% disabled=5%", 0, &["realtime-v2 25% -> 20%, disabled 5%"], &[]),
-        ("set chat disabled=0% --reason x --for 1h --then 30%", 0, &["realtime-v2 20%, disabled 5% -> 20%"], &[]),
+        (
+            "set chat disabled=0% --reason x --for 1h --then 30%",
+            0,
+            &["realtime-v2 20%, disabled 5% -> 20%"],
+            &[],
+        ),
         ("status chat", 0, &[": then realtime-v2 30%, disabled 5%\n"], &[]),
-        ("rollback chat", 0, &["revision 5", "back to revision 3"], &["undo: turnout rollback chat --to "]),
+        (
+            "rollback chat",
+            0,
+            &["revision 5", "back to revision 3"],
+            &["undo: turnout rollback chat --to "],
+        ),
         ("undo chat --reason further", 0, &["revision 6", "back to revision 2"], &[]),
         ("rollback chat --to 99", 3, &[], &["there is no revision 99; turnout history lists them"]),
-        ("kill chat", 0, &["revision 7   chat   realtime-v2 25% -> STOPPED (polling)"], &["undo: turnout resume chat"]),
+        (
+            "kill chat",
+            0,
+            &["revision 7   chat   realtime-v2 25% -> STOPPED (polling)"],
+            &["undo: turnout resume chat"],
+        ),
         ("stop chat", 0, &["nothing to change: chat   STOPPED -> polling"], &[]),
-        ("set chat 5%", 0, &["saved: realtime-v2 5%"], &["saved, NOT live: stopped by local-admin"]),
+        (
+            "set chat 5%",
+            0,
+            &["saved: realtime-v2 5%"],
+            &["saved, NOT live: stopped by local-admin"],
+        ),
         ("status chat", 0, &["stopped  by local-admin at "], &[]),
         ("resume chat", 3, &[], &["needs a reason"]),
-        ("resume chat --at 1% --reason mended", 0, &["STOPPED -> realtime-v2 1%"], &["undo: turnout stop chat"]),
+        (
+            "resume chat --at 1% --reason mended",
+            0,
+            &["STOPPED -> realtime-v2 1%"],
+            &["undo: turnout stop chat"],
+        ),
         ("resume chat --at 1% --reason again", 3, &[], &["`chat` is not stopped"]),
-        ("unset chat --reason 'the file is right'", 0, &["revision 10   chat   realtime-v2 1% -> 10%"], &[]),
-        ("stop --all --reason drill", 0, &["revision 11   chat   ", "revision 11   search   "], &[]),
+        (
+            "unset chat --reason 'the file is right'",
+            0,
+            &["revision 10   chat   realtime-v2 1% -> 10%"],
+            &[],
+        ),
+        (
+            "stop --all --reason drill",
+            0,
+            &["revision 11   chat   ", "revision 11   search   "],
+            &[],
+        ),
         ("stop --all", 0, &["nothing to change: every flag is stopped already"], &[]),
         (
             "history --limit 3",
             0,
-            &["REV", "stop search realtime-v2 10% -> STOPPED (polling)", "drill", "the file is right"],
+            &[
+                "REV",
+                "stop search realtime-v2 10% -> STOPPED (polling)",
+                "drill",
+                "the file is right",
+            ],
             &["older ones: turnout history --before 9"],
         ),
         ("history search", 0, &["define search realtime-v2 10%"], &[]),
@@ -73,7 +118,12 @@ fn what_is_typed_wrong_is_told_with_the_mend() {
         ("status chta", 1, &[], &["did you mean `chat`?"]),
         ("history chta", 1, &[], &["did you mean `chat`?"]),
         ("explain chta", 1, &[], &["did you mean `chat`?"]),
-        ("stop nothing-like-it", 1, &[], &["no flag `nothing-like-it`; turnout status lists the flags"]),
+        (
+            "stop nothing-like-it",
+            1,
+            &[],
+            &["no flag `nothing-like-it`; turnout status lists the flags"],
+        ),
         ("set chat 25", 2, &[], &["write 25%"]),
         ("set chat 101%", 2, &[], &["at most 100%"]),
         ("set chat 12.3456%", 2, &[], &["three decimals"]),
@@ -97,7 +147,12 @@ fn what_is_typed_wrong_is_told_with_the_mend() {
         ("token revoke 0123456789ab", 1, &[], &["no such token", "turnout token list"]),
         ("explain chat --attr platform", 2, &[], &["NAME=VALUE"]),
         ("explain chat --bucket 100000", 2, &[], &["0 to 99999"]),
-        ("status --token-file /not/there", 3, &[], &["no token could be read from /not/there (No such file", "--data"]),
+        (
+            "status --token-file /not/there",
+            3,
+            &[],
+            &["no token could be read from /not/there (No such file", "--data"],
+        ),
         ("status --token-file /dev/null", 3, &[], &["/dev/null holds no token"]),
         ("status --server nowhere", 4, &[], &["write http://HOST:PORT"]),
         ("status --server http://127.0.0.1:1", 4, &[], &["is it running?"]),
@@ -105,7 +160,12 @@ fn what_is_typed_wrong_is_told_with_the_mend() {
     table.iter().for_each(|row| server.check(*row));
     let wrong = server.home.path().join("wrong.token");
     fs::write(&wrong, "turnout-admin-wrong\n").unwrap();
-    server.check((&format!("stop chat --token-file {}", wrong.display()), 3, &[], &["does not accept this token"]));
+    server.check((
+        &format!("stop chat --token-file {}", wrong.display()),
+        3,
+        &[],
+        &["does not accept this token"],
+    ));
     assert_eq!(server.json("status --json")["revision"], 1, "nothing of all this changed anything");
 }
 
@@ -124,23 +184,45 @@ fn every_verb_speaks_json() {
     assert_eq!(server.json("explain chat --user u-1 --json")["revision"], "6");
     assert_eq!(server.json("token list --json")["tokens"].as_array().unwrap().len(), 0);
     let made = server.json("token create ops --role viewer --json");
-    assert_eq!(server.json(&format!("token revoke {} --json", made["id"].as_str().unwrap()))["revoked"], made["id"]);
+    assert_eq!(
+        server.json(&format!("token revoke {} --json", made["id"].as_str().unwrap()))["revoked"],
+        made["id"]
+    );
 }
 
 #[test]
 fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
     let server = Server::start();
-    let (exit, secret, talk) = server.run("token create oncall --role stopper --flag chat --expires 90d");
-    assert!(exit == 0 && secret.starts_with("turnout-stopper-") && secret.lines().count() == 1, "{secret}{talk}");
+    let (exit, secret, talk) =
+        server.run("token create oncall --role stopper --flag chat --expires 90d");
+    assert!(
+        exit == 0 && secret.starts_with("turnout-stopper-") && secret.lines().count() == 1,
+        "{secret}{talk}"
+    );
     assert!(talk.contains("stopper chat, until") && !talk.contains(secret.trim()), "{talk}");
     let path = server.home.path().join("oncall.token");
     fs::write(&path, &secret).unwrap();
     let file = format!("--token-file {}", path.display());
-    server.check((&format!("set chat 50% --reason x {file}"), 3, &[], &["only narrowing is permitted", "operator or admin"]));
-    server.check((&format!("stop search {file}"), 3, &[], &["this token reaches other flags only"]));
+    server.check((
+        &format!("set chat 50% --reason x {file}"),
+        3,
+        &[],
+        &["only narrowing is permitted", "operator or admin"],
+    ));
+    server.check((
+        &format!("stop search {file}"),
+        3,
+        &[],
+        &["this token reaches other flags only"],
+    ));
     server.check((&format!("stop chat {file}"), 0, &["STOPPED (polling)", "revision 3"], &[]));
     server.check((&format!("token list {file}"), 3, &[], &["a stopper may not do this"]));
-    server.check(("token list", 0, &["CREATED", "ENDS", "STATE", "oncall", "stopper", "chat", "good"], &[]));
+    server.check((
+        "token list",
+        0,
+        &["CREATED", "ENDS", "STATE", "oncall", "stopper", "chat", "good"],
+        &[],
+    ));
     let listed = server.run("token list").1;
     assert!(listed.lines().all(|line| line.len() <= 80), "{listed}");
     let id = talk.split(':').next().unwrap();
@@ -151,7 +233,10 @@ fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
     server.check((
         "history",
         0,
-        &[&format!("create {id} oncall: stopper, flags chat"), &format!("revoke {id} oncall: stopper, flags chat")],
+        &[
+            &format!("create {id} oncall: stopper, flags chat"),
+            &format!("revoke {id} oncall: stopper, flags chat"),
+        ],
         &[],
     ));
 
@@ -165,7 +250,12 @@ fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
     server.check(("token create OnCall --role viewer", 3, &[], &["a living token of the name"]));
     server.check(("token revoke oncall --reason leaked", 0, &["revoked"], &[]));
     server.check(("token revoke oncall", 1, &[], &["no such token"]));
-    server.check(("token revoke local-admin", 0, &["revoked local-admin"], &["admin.token", "holds a new one"]));
+    server.check((
+        "token revoke local-admin",
+        0,
+        &["revoked local-admin"],
+        &["admin.token", "holds a new one"],
+    ));
     server.check(("token list", 0, &["oncall"], &[]));
 }
 
@@ -216,24 +306,37 @@ fn the_undo_line_undoes() {
         server.run(prepare);
         let before = server.json("status chat --json")["live"].clone();
         let (_, _, talk) = server.run(line);
-        let undo =
-            talk.lines().find_map(|line| line.strip_prefix("undo: turnout ")).unwrap_or_else(|| panic!("{line}: {talk}"));
-        let (exit, _, talk) = server.run(&format!("{undo} {}", if undo.starts_with("stop") { "" } else { "--reason back" }));
-        assert_eq!((exit, &server.json("status chat --json")["live"]), (0, &before), "{line}, then {undo}: {talk}");
+        let undo = talk
+            .lines()
+            .find_map(|line| line.strip_prefix("undo: turnout "))
+            .unwrap_or_else(|| panic!("{line}: {talk}"));
+        let (exit, _, talk) = server.run(&format!(
+            "{undo} {}",
+            if undo.starts_with("stop") { "" } else { "--reason back" }
+        ));
+        assert_eq!(
+            (exit, &server.json("status chat --json")["live"]),
+            (0, &before),
+            "{line}, then {undo}: {talk}"
+        );
     }
 }
 
-/// A connection that breaks before the answer: the same order goes out once more, under the same name. A token is never asked for twice.
+/// A connection that breaks before the answer: the same order goes out once more, under the same
+/// name. A token is never asked for twice.
 #[test]
 fn a_lost_connection_is_tried_once_more_under_the_same_name() {
     let key = |head: &str| {
-        let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with("idempotency-key: "));
+        let line =
+            head.lines().find(|line| line.to_ascii_lowercase().starts_with("idempotency-key: "));
         line.map(|line| line.split_once(": ").unwrap().1.to_owned())
     };
     let heads_of = |line: &str, answered: usize| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut command = turnout();
-        command.args(words(line)).env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
+        command
+            .args(words(line))
+            .env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
         let server = std::thread::spawn(move || {
             let mut heads = Vec::new();
             for _ in 0..answered {
@@ -243,7 +346,12 @@ fn a_lost_connection_is_tried_once_more_under_the_same_name() {
                 heads.push(String::from_utf8_lossy(&bytes[..read]).into_owned());
                 if heads.len() == 2 {
                     let body = r#"{"outcome":"unchanged","flag":{"flag":"chat","live":"STOPPED -> polling"}}"#;
-                    write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+                    write!(
+                        stream,
+                        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                        body.len()
+                    )
+                    .unwrap();
                 }
             }
             heads
@@ -252,17 +360,23 @@ fn a_lost_connection_is_tried_once_more_under_the_same_name() {
     };
     let ((exit, stdout, stderr), heads) = heads_of("stop chat", 2);
     assert_eq!((exit, &*stdout), (0, "nothing to change: chat   STOPPED -> polling\n"), "{stderr}");
-    assert!(key(&heads[0]).is_some_and(|key| key.len() == 32) && key(&heads[0]) == key(&heads[1]), "{heads:?}");
+    assert!(
+        key(&heads[0]).is_some_and(|key| key.len() == 32) && key(&heads[0]) == key(&heads[1]),
+        "{heads:?}"
+    );
     let ((exit, _, stderr), _) = heads_of("token create ops --role viewer", 1);
     assert!(exit == 4 && stderr.contains("the connection broke"), "{stderr}");
 }
 
-/// A verification that takes longer than an answer may: it is waited for as long as the server answers anything else meanwhile.
+/// A verification that takes longer than an answer may: it is waited for as long as the server
+/// answers anything else meanwhile.
 #[test]
 fn a_long_verification_is_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut command = turnout();
-    command.args(words("history --verify")).env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
+    command
+        .args(words("history --verify"))
+        .env("TURNOUT_SERVER", format!("http://{}", listener.local_addr().unwrap()));
     let verdict = r#"{"sound":true,"revisions":7,"faults":[],"comparedWithRevision":7}"#;
     let server = std::thread::spawn(move || {
         let mut asked = Vec::new();
@@ -272,10 +386,20 @@ fn a_long_verification_is_waited_for() {
             let (mut stream, _) = listener.accept().unwrap();
             let mut bytes = [0; 4096];
             let read = stream.read(&mut bytes).unwrap();
-            asked.push(String::from_utf8_lossy(&bytes[..read]).split(' ').nth(1).unwrap_or_default().to_owned());
+            asked.push(
+                String::from_utf8_lossy(&bytes[..read])
+                    .split(' ')
+                    .nth(1)
+                    .unwrap_or_default()
+                    .to_owned(),
+            );
             if let Some(body) = answer {
                 let length = body.len();
-                write!(stream, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+                )
+                .unwrap();
             }
             open.push(stream);
         }

@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use crate::support::program::Program;
 use crate::support::{Service, flag};
 
-/// Every kind of character that does something to a terminal, and a line that a runner takes for a command.
+/// Every kind of character that does something to a terminal, and a line that a runner takes for a
+/// command.
 const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[31m\n::error::forged\r\u{85}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}::set-env\u{2029}\u{7f}\u{8}\u{fe0f}\u{3164}\u{2800}\u{34f}\u{e0101}\u{1d173}";
 /// The same as YAML writes it.
 const WRITTEN: &str = r"\e]0;pwned\a\e[31m\n::error::forged\r\N\x9b2J\u202e\u2066\u200f\u061c\u200b\u2028::set-env\u2029\x7f\b\ufe0f\u3164\u2800\u034f\U000e0101\U0001d173";
@@ -23,7 +24,9 @@ const WRITTEN: &str = r"\e]0;pwned\a\e[31m\n::error::forged\r\N\x9b2J\u202e\u206
 fn turnout(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
     command.args(arguments).stdin(Stdio::null());
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS") {
+    for (name, _) in std::env::vars()
+        .filter(|(name, _)| name.starts_with("TURNOUT_") || name == "INTERNAL_USER_IDS")
+    {
         command.env_remove(name);
     }
     command
@@ -37,21 +40,27 @@ async fn typed(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(text).expect("what is printed is UTF-8"))
 }
 
-/// What must never be printed, said here once more: the list of the program itself may have lost one.
+/// What must never be printed, said here once more: the list of the program itself may have lost
+/// one.
 fn is_hidden(character: char) -> bool {
     EVIL.contains(character) && !matches!(character, ' '..='~' | '\n')
         || character.is_control() && !matches!(character, '\n' | '\t')
 }
 
-/// Nothing hidden but breaks of lines and tabs, and no line that was not meant as a command of a runner.
+/// Nothing hidden but breaks of lines and tabs, and no line that was not meant as a command of a
+/// runner.
 fn check(what: &[&str], printed: &str) {
     assert!(!printed.contains("panicked"), "{what:?}: {printed}");
     let found: String = printed.chars().filter(|character| is_hidden(*character)).collect();
     assert!(found.is_empty(), "{what:?} prints {found:?}: {printed:?}");
-    let begins = |line: &&str| line.trim_start().starts_with("::") || line.trim_start().starts_with("##[");
+    let begins =
+        |line: &&str| line.trim_start().starts_with("::") || line.trim_start().starts_with("##[");
     let commands: Vec<&str> = printed.lines().filter(begins).collect();
     let meant = what.contains(&"github");
-    assert!(commands.iter().all(|line| meant && line.starts_with("::error file=")), "{what:?} prints commands: {commands:?}");
+    assert!(
+        commands.iter().all(|line| meant && line.starts_with("::error file=")),
+        "{what:?} prints commands: {commands:?}"
+    );
 }
 
 /// A folder in which everything that a file may say says it.
@@ -70,15 +79,23 @@ fn evil_folder(home: &TempDir, name: &str, owner: &str) -> String {
          rollout: {{ realtime-v2: \"10{w}\" }}\nattributes: {{ \"a{w}\": \"k{w}\" }}\n\
          allow: [{{ segment: \"s{w}\", strategy: \"z{w}\" }}]\nsalt: \"{w}\"\n"
     );
-    let table = format!("flag: chat\ncases:\n  - {{ name: \"n{w}\", expect: realtime-v2, bucket: 0, user: \"u{w}\" }}\n");
+    let table = format!(
+        "flag: chat\ncases:\n  - {{ name: \"n{w}\", expect: realtime-v2, bucket: 0, user: \"u{w}\" }}\n"
+    );
     for (file, text) in [
         ("chat.yaml".to_owned(), flag("chat", &good)),
         ("bad.yaml".to_owned(), bad),
-        ("rule.yaml".to_owned(), flag("rule", &format!("rules: [{{ name: \"r{w}\", when: {{}}, strategy: polling }}]"))),
+        (
+            "rule.yaml".to_owned(),
+            flag("rule", &format!("rules: [{{ name: \"r{w}\", when: {{}}, strategy: polling }}]")),
+        ),
         (format!("evil{}.yaml", EVIL.replace('/', "")), "x: [".to_owned()),
         ("::error::file.yaml".to_owned(), format!("x: [ # {EVIL}")),
         ("raw.yaml".to_owned(), format!("version: 1\nowner: {}\n", EVIL.replace('\n', " "))),
-        ("marks.yaml".to_owned(), "version: 1\nflag: marks # \u{202e}\u{2066}\nowner: [\u{202e}\u{200b}\n".to_owned()),
+        (
+            "marks.yaml".to_owned(),
+            "version: 1\nflag: marks # \u{202e}\u{2066}\nowner: [\u{202e}\u{200b}\n".to_owned(),
+        ),
         ("segments/s.yaml".to_owned(), format!("version: 1\nsegment: s\nusers_file: \"f{w}\"\n")),
         ("tests/chat.yaml".to_owned(), table),
     ] {
@@ -96,7 +113,8 @@ async fn files_and_those_who_ask_put_nothing_hidden_into_what_is_printed() {
         fs::create_dir(home.path().join(to)).unwrap();
         fs::copy(format!("{from}/chat.yaml"), home.path().join(to).join("chat.yaml")).unwrap();
     }
-    let good = ["good-old", "good-new"].map(|name| home.path().join(name).to_str().unwrap().to_owned());
+    let good =
+        ["good-old", "good-new"].map(|name| home.path().join(name).to_str().unwrap().to_owned());
     let user = format!("u{}", EVIL.replace('\0', ""));
     let attribute = format!("plan={user}");
     let odd = format!("{}{user}", home.path().display());
@@ -136,7 +154,10 @@ async fn files_and_those_who_ask_put_nothing_hidden_into_what_is_printed() {
     let (_, told) = typed(&["check", "--format", "json", &old]).await;
     let told: Json = serde_json::from_str(&told).unwrap();
     let files = told["files"].as_array().unwrap();
-    assert!(files.iter().any(|file| file.as_str().unwrap().contains("::error::forged\r")), "a program reads the name as it is");
+    assert!(
+        files.iter().any(|file| file.as_str().unwrap().contains("::error::forged\r")),
+        "a program reads the name as it is"
+    );
 }
 
 #[tokio::test]
@@ -145,8 +166,10 @@ async fn files_put_nothing_hidden_into_the_log() {
         let home = TempDir::new().unwrap();
         evil_folder(&home, "flags", "team");
         let odd = format!("{EVIL}x");
-        let settings = [("TURNOUT_LOG_FORMAT", format), ("TURNOUT_LOG", "debug"), ("TURNOUT_ODD", &*odd)];
-        let mut program = Program::start(home, &settings.map(|(name, value)| (name, value.trim_matches('\0'))));
+        let settings =
+            [("TURNOUT_LOG_FORMAT", format), ("TURNOUT_LOG", "debug"), ("TURNOUT_ODD", &*odd)];
+        let mut program =
+            Program::start(home, &settings.map(|(name, value)| (name, value.trim_matches('\0'))));
         program.says("problems in the flags folder").await;
         program.says("try next").await;
         program.signal("TERM");
@@ -154,9 +177,14 @@ async fn files_put_nothing_hidden_into_the_log() {
         program.says("stopped").await;
         let said = program.said();
         assert!(said.contains("pwned") && said.contains(r"\u202e"), "{said}");
-        assert!(said.contains("no setting has this name, so it does nothing: TURNOUT_ODD"), "{said}");
+        assert!(
+            said.contains("no setting has this name, so it does nothing: TURNOUT_ODD"),
+            "{said}"
+        );
         check(&[format], &said);
-        let one = |line: &str| if format == "json" { line.starts_with('{') } else { line.starts_with("20") };
+        let one = |line: &str| {
+            if format == "json" { line.starts_with('{') } else { line.starts_with("20") }
+        };
         assert!(said.lines().all(one), "each event is one line: {said}");
     }
 }
@@ -176,7 +204,12 @@ impl Relay {
     async fn start(to: String, made: fn(&str) -> String, key: Option<&'static str>) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(pass_on).with_state(Relay { to, client: reqwest::Client::new(), made, key });
+        let router = Router::new().fallback(pass_on).with_state(Relay {
+            to,
+            client: reqwest::Client::new(),
+            made,
+            key,
+        });
         tokio::spawn(async move { axum::serve(listener, router).await });
         address
     }
@@ -203,7 +236,8 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response<Body>
     }
     // Of a stream, its first event: then it breaks.
     let stream = answer.headers()["content-type"] == "text/event-stream";
-    let bytes = if stream { answer.chunk().await.unwrap().unwrap() } else { answer.bytes().await.unwrap() };
+    let bytes =
+        if stream { answer.chunk().await.unwrap().unwrap() } else { answer.bytes().await.unwrap() };
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     // It is evil once it was believed: by passing on the proof of a server that knows the token.
     if head.uri.path() == "/v1/hello" {
@@ -231,8 +265,10 @@ fn with_evil_texts(json: &str) -> String {
 
 /// The same but for the words that decide what is printed.
 fn with_evil_words(json: &str) -> String {
-    const DECIDING: [&str; 12] =
-        ["outcome", "state", "kind", "action", "type", "code", "strategy", "rule", "reason", "step", "identity", "is"];
+    const DECIDING: [&str; 12] = [
+        "outcome", "state", "kind", "action", "type", "code", "strategy", "rule", "reason", "step",
+        "identity", "is",
+    ];
     changed(json, |name, value| match value {
         Json::String(text) if !DECIDING.contains(&name) => text.push_str(EVIL),
         _ => {}
@@ -261,7 +297,9 @@ fn changed(json: &str, change: impl Fn(&str, &mut Json) + Copy) -> String {
     fn walk(name: &str, json: &mut Json, change: impl Fn(&str, &mut Json) + Copy) {
         match json {
             Json::Array(items) => items.iter_mut().for_each(|item| walk(name, item, change)),
-            Json::Object(members) => members.iter_mut().for_each(|(name, value)| walk(name, value, change)),
+            Json::Object(members) => {
+                members.iter_mut().for_each(|(name, value)| walk(name, value, change))
+            }
             value => change(name, value),
         }
     }
@@ -289,16 +327,21 @@ async fn a_secret_in_a_url_is_refused_and_not_printed() {
             &["ask", "chat", "-w", "--url", url],
         ] {
             let (code, printed) = typed(what).await;
-            assert!(code == 4 && printed.contains("a token goes into a file"), "{what:?}: {code} {printed}");
+            assert!(
+                code == 4 && printed.contains("a token goes into a file"),
+                "{what:?}: {code} {printed}"
+            );
             assert!(!printed.contains("sentinel"), "{what:?}: {printed}");
         }
     }
 }
 
-/// A stop that is sent again under its key, after it was lifted, stops nothing: nobody may read it as if it did.
+/// A stop that is sent again under its key, after it was lifted, stops nothing: nobody may read it
+/// as if it did.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_was_taken_back_since_is_no_success() {
-    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
     let token_file = service.data.join("admin.token").to_str().unwrap().to_owned();
     for (verb, undo) in [
         (&["stop", "chat"][..], ("resume", json!({ "reason": "over" }))),
@@ -306,7 +349,8 @@ async fn an_order_that_was_taken_back_since_is_no_success() {
         (&["set", "chat", "5%"], ("set", json!({ "realtime-v2": "4%" }))),
         (&["set", "chat", "3%", "--json"], ("set", json!({ "realtime-v2": "2%" }))),
     ] {
-        let server = Relay::start(service.admin_url(""), str::to_owned, Some(verb.join(" ").leak())).await;
+        let server =
+            Relay::start(service.admin_url(""), str::to_owned, Some(verb.join(" ").leak())).await;
         let what = [verb, &["--server", &server, "--token-file", &token_file]].concat();
         for _ in 0..2 {
             let (code, printed) = typed(&what).await;
@@ -316,8 +360,14 @@ async fn an_order_that_was_taken_back_since_is_no_success() {
         let live = service.state("chat").await["live"].as_str().unwrap().to_owned();
         let (code, printed) = typed(&what).await;
         assert_eq!(code, 1, "{verb:?}: {printed}");
-        assert!(printed.contains("nothing was done") && !printed.to_lowercase().contains("stopped"), "{verb:?}: {printed}");
-        assert!(verb.contains(&"--all") || printed.contains(&live), "{verb:?} says what is live, {live}: {printed}");
+        assert!(
+            printed.contains("nothing was done") && !printed.to_lowercase().contains("stopped"),
+            "{verb:?}: {printed}"
+        );
+        assert!(
+            verb.contains(&"--all") || printed.contains(&live),
+            "{verb:?} says what is live, {live}: {printed}"
+        );
     }
 }
 
@@ -375,7 +425,10 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
     for (verb, more) in table {
         let what = [verb, *more, remote].concat();
         let (_, printed) = typed(&what).await;
-        assert!(!printed.is_empty() && !printed.contains("the token was not sent"), "{what:?}: {printed}");
+        assert!(
+            !printed.is_empty() && !printed.contains("the token was not sent"),
+            "{what:?}: {printed}"
+        );
         check(&what, &printed);
         // A text of a server is a part of a line and begins none, made harmless or not.
         let forged = printed.lines().find(|line| line.starts_with(r"\u003a:error::forged"));
@@ -409,7 +462,8 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
 
 /// A verb that goes on, and what it prints.
 fn follower(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
-    let mut child = turnout(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        turnout(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let out = BufReader::new(child.stdout.take().unwrap());
     (child, out)
 }
@@ -446,7 +500,8 @@ fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> 
 
 #[tokio::test]
 async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
-    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
     let (admin, data) = (service.admin_url(""), service.data.to_str().unwrap().to_owned());
     let (flags, public) = (service.flags.to_str().unwrap().to_owned(), service.url(""));
     let mut table = printing(&["--server", &admin, "--data", &data], &flags);
@@ -456,19 +511,28 @@ async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
         let end = async |stdout: Stdio| {
             let mut command = turnout(&what);
             command.stdout(stdout).stderr(Stdio::piped());
-            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            let output =
+                tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             if what[0] == "token" {
                 // What it says to do about a secret that is nowhere can be done.
-                let id = said.split("turnout token revoke ").nth(1).unwrap_or_else(|| panic!("{said}"));
+                let id =
+                    said.split("turnout token revoke ").nth(1).unwrap_or_else(|| panic!("{said}"));
                 let id = id.split_whitespace().next().unwrap();
-                assert_eq!(service.order(&format!("/v1/tokens/{id}/revoke"), json!({})).await.status(), 200, "{said}");
+                assert_eq!(
+                    service.order(&format!("/v1/tokens/{id}/revoke"), json!({})).await.status(),
+                    200,
+                    "{said}"
+                );
             }
             (output.status.code().unwrap(), said)
         };
         // A full disk; a file that may only be read.
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        for (stdout, why) in [(Stdio::from(full), "No space left"), (fs::File::open("/dev/null").unwrap().into(), "Bad file")] {
+        for (stdout, why) in [
+            (Stdio::from(full), "No space left"),
+            (fs::File::open("/dev/null").unwrap().into(), "Bad file"),
+        ] {
             let (ended, said) = end(stdout).await;
             assert_eq!(ended, 4, "{what:?}: {said}");
             assert!(said.contains(why) && said.contains("lost"), "{what:?}: {said}");
@@ -483,7 +547,8 @@ async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_whose_reader_left_ends() {
-    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
     let (admin, data) = (service.admin_url(""), service.data.to_str().unwrap().to_owned());
     let public = service.url("");
     // A client that never acknowledges keeps -w looking on.
@@ -504,7 +569,8 @@ async fn a_follower_whose_reader_left_ends() {
             talk.read_to_string(&mut said).unwrap();
             (child.wait().unwrap().code(), said)
         });
-        let (code, said) = tokio::time::timeout(crate::support::PATIENCE, ended).await.expect("it ends").unwrap();
+        let (code, said) =
+            tokio::time::timeout(crate::support::PATIENCE, ended).await.expect("it ends").unwrap();
         assert_eq!(code, Some(0), "{what:?}: {said}");
         assert!(!said.contains("lost"), "{said}");
     }

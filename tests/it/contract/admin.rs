@@ -1,5 +1,5 @@
-//! The admin listener's OpenAPI document promises what is served: every answer seen is documented in status, headers and shape, and
-//! nearly every documented one is seen.
+//! The admin listener's OpenAPI document promises what is served: every answer seen is documented
+//! in status, headers and shape, and nearly every documented one is seen.
 
 use std::collections::BTreeSet;
 
@@ -10,14 +10,15 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use turnout::auth::TokenId;
 use turnout::http::{Source, admin_document};
-use turnout::token::TokenId;
-use turnout::truth::ContentId;
+use turnout::ledger::ContentHash;
 
 /// What takes ten seconds, a full disk or a database that does not even read.
 fn not_seen(operation: &str, status: &str) -> bool {
     let reads = ["history", "verifyHistory"].contains(&operation);
-    matches!(status, "408" | "507") || (status == "503" && (reads || operation == "stop" || operation == "stopAll"))
+    matches!(status, "408" | "507")
+        || (status == "503" && (reads || operation == "stop" || operation == "stopAll"))
 }
 
 /// One service, asked as one of its operators.
@@ -37,10 +38,18 @@ impl Bench {
     }
 
     async fn order(&mut self, verb: &str, body: Json) -> Json {
-        self.post(&format!("/v1/flags/{{flag}}/{verb}"), &format!("/v1/flags/chat/{verb}"), body).await
+        self.post(&format!("/v1/flags/{{flag}}/{verb}"), &format!("/v1/flags/chat/{verb}"), body)
+            .await
     }
 
-    async fn ask(&mut self, method: Method, template: &str, target: &str, body: &str, key: Option<&str>) -> Json {
+    async fn ask(
+        &mut self,
+        method: Method,
+        template: &str,
+        target: &str,
+        body: &str,
+        key: Option<&str>,
+    ) -> Json {
         let bearer = format!("Bearer {}", self.secret);
         let mut headers = vec![("authorization", bearer.as_str())];
         headers.extend(key.map(|key| ("idempotency-key", key)));
@@ -50,7 +59,10 @@ impl Bench {
 
 #[tokio::test]
 async fn every_answer_is_as_it_is_documented() {
-    let chat = flag("chat", "owner: team-a\nallow: [{ segment: staff, strategy: realtime-v2 }]\nrollout: { realtime-v2: 50% }");
+    let chat = flag(
+        "chat",
+        "owner: team-a\nallow: [{ segment: staff, strategy: realtime-v2 }]\nrollout: { realtime-v2: 50% }",
+    );
     let service = Service::start(&[
         ("chat.yaml", &chat),
         ("off.yaml", &flag("off", "").replace("enabled: true", "enabled: false")),
@@ -62,27 +74,39 @@ async fn every_answer_is_as_it_is_documented() {
     let contract = Contract::of(closed(admin_document()), Service::admin_url);
     let own = service.token();
     let mut bench = Bench { secret: own.clone(), service, contract };
-    let paths: Vec<(String, Json)> = bench.contract.document["paths"].as_object().unwrap().clone().into_iter().collect();
+    let paths: Vec<(String, Json)> =
+        bench.contract.document["paths"].as_object().unwrap().clone().into_iter().collect();
 
     // Who may not, and how not.
     let server = bench.service.make_token("shop", "server", json!({})).await.secret;
-    let limited = bench.service.make_token("limited", "operator", json!({ "flags": ["off"] })).await.secret;
+    let limited =
+        bench.service.make_token("limited", "operator", json!({ "flags": ["off"] })).await.secret;
     let stopper = bench.service.make_token("pager", "stopper", json!({})).await.secret;
     for (path, methods) in &paths {
         let target = path.replace("{flag}", "chat").replace("{id}", "nobody");
         for (method, operation) in methods.as_object().unwrap() {
-            let (method, id) = (method.to_uppercase().parse::<Method>().unwrap(), operation["operationId"].as_str().unwrap());
+            let (method, id) = (
+                method.to_uppercase().parse::<Method>().unwrap(),
+                operation["operationId"].as_str().unwrap(),
+            );
             for secret in ["nobody", &server] {
                 bench.secret = secret.to_owned();
                 bench.ask(method.clone(), path, &target, "", None).await;
             }
-            if (path.contains("{flag}/") && method == Method::POST && !path.ends_with("/explain")) || path == "/v1/stop" {
+            if (path.contains("{flag}/") && method == Method::POST && !path.ends_with("/explain"))
+                || path == "/v1/stop"
+            {
                 bench.secret = limited.clone();
-                assert_eq!(bench.ask(method.clone(), path, &target, "", None).await["code"], "other-flags");
+                assert_eq!(
+                    bench.ask(method.clone(), path, &target, "", None).await["code"],
+                    "other-flags"
+                );
             }
             bench.secret = own.clone();
-            let headers = [("host", "attacker.example"), ("authorization", &*format!("Bearer {own}"))];
-            let told = bench.contract.check_as(&bench.service, method, path, &target, "", &headers).await;
+            let headers =
+                [("host", "attacker.example"), ("authorization", &*format!("Bearer {own}"))];
+            let told =
+                bench.contract.check_as(&bench.service, method, path, &target, "", &headers).await;
             assert_eq!(told["code"], "wrong-host");
             let denied = bench.service.call(Method::PATCH, &target, Some(&own)).await;
             assert_eq!(denied.status(), 405);
@@ -100,9 +124,15 @@ async fn every_answer_is_as_it_is_documented() {
 
     // What there is to see, before and after there is much of it.
     for round in 0..2 {
-        for path in
-            ["/healthz", "/metrics", "/v1/problems", "/v1/status", "/v1/convergence", "/v1/tokens", "/v1/history/verify"]
-        {
+        for path in [
+            "/healthz",
+            "/metrics",
+            "/v1/problems",
+            "/v1/status",
+            "/v1/convergence",
+            "/v1/tokens",
+            "/v1/history/verify",
+        ] {
             bench.get(path, path).await;
         }
         for query in ["", "?limit=1", "?flag=chat&before=5&after=1", "?limit=0", "?nothing"] {
@@ -110,7 +140,9 @@ async fn every_answer_is_as_it_is_documented() {
         }
         for key in ["chat", "off", "white", "broken", "none"] {
             bench.get("/v1/flags/{flag}", &format!("/v1/flags/{key}")).await;
-            bench.get("/v1/flags/{flag}/convergence", &format!("/v1/flags/{key}/convergence")).await;
+            bench
+                .get("/v1/flags/{flag}/convergence", &format!("/v1/flags/{key}/convergence"))
+                .await;
         }
         if round == 0 {
             change_much(&mut bench).await;
@@ -121,7 +153,9 @@ async fn every_answer_is_as_it_is_documented() {
         bench.post("/v1/flags/{flag}/explain", &format!("/v1/flags/{key}/explain"), question).await;
     }
     let hanging = bench.service.hang_readings(Source::Memory, AT_ONCE + WAITING_OF_CALLER).await;
-    for path in ["/metrics", "/openapi.json", "/v1/problems", "/v1/status", "/v1/convergence", "/v1/tokens"] {
+    for path in
+        ["/metrics", "/openapi.json", "/v1/problems", "/v1/status", "/v1/convergence", "/v1/tokens"]
+    {
         assert_eq!(bench.get(path, path).await["code"], "busy", "{path}");
     }
     bench.get("/v1/flags/{flag}", "/v1/flags/chat").await;
@@ -129,14 +163,23 @@ async fn every_answer_is_as_it_is_documented() {
     bench.post("/v1/flags/{flag}/explain", "/v1/flags/chat/explain", json!({})).await;
     hanging.let_go().await;
     for secret in [&*own, "another"] {
-        let token = TokenId::of(ContentId::of(secret.as_bytes()));
-        bench.post("/v1/hello", "/v1/hello", json!({ "nonce": "n".repeat(32), "token": token.to_string() })).await;
+        let token = TokenId::of(ContentHash::of(secret.as_bytes()));
+        bench
+            .post(
+                "/v1/hello",
+                "/v1/hello",
+                json!({ "nonce": "n".repeat(32), "token": token.to_string() }),
+            )
+            .await;
     }
     let served = bench.get("/openapi.json", "/openapi.json").await;
     assert_eq!(served, admin_document());
 
     let gone = bench.contract.promised();
-    let missing: BTreeSet<_> = gone.difference(&bench.contract.seen).filter(|(id, status)| !not_seen(id, status)).collect();
+    let missing: BTreeSet<_> = gone
+        .difference(&bench.contract.seen)
+        .filter(|(id, status)| !not_seen(id, status))
+        .collect();
     assert!(missing.is_empty(), "promised and never seen: {missing:?}");
 }
 
@@ -150,11 +193,22 @@ async fn change_much(bench: &mut Bench) {
             bench.post(&template, &format!("/v1/flags/{key}/{verb}"), body.clone()).await;
         }
     }
-    bench.post("/v1/flags/{flag}/set", "/v1/flags/white/set", json!({ "disabled": "1%", "reason": "x" })).await;
+    bench
+        .post(
+            "/v1/flags/{flag}/set",
+            "/v1/flags/white/set",
+            json!({ "disabled": "1%", "reason": "x" }),
+        )
+        .await;
     bench.order("set", json!({ "realtime-v2": "60%" })).await;
     bench.order("set", json!({ "realtime-v2": "60%", "disabled": "60%", "reason": "x" })).await;
     bench.order("set", json!({ "realtime-v2": "60%", "reason": "x", "forMs": 3_600_000 })).await;
-    bench.order("set", json!({ "realtime-v2": "70%", "reason": "x", "forMs": 3_600_000, "then": "5%" })).await;
+    bench
+        .order(
+            "set",
+            json!({ "realtime-v2": "70%", "reason": "x", "forMs": 3_600_000, "then": "5%" }),
+        )
+        .await;
     for (verb, body) in [("set", set("99%")), ("unset", json!({})), ("rollback", json!({}))] {
         let stale = |mut body: Json| {
             (body["expectedRevision"], body["reason"]) = (json!(0), json!("x"));
@@ -169,8 +223,11 @@ async fn change_much(bench: &mut Bench) {
     // A definition of before, pinned.
     let text = std::fs::read_to_string(bench.service.flags.join("chat.yaml")).unwrap();
     let revision = bench.service.revision();
-    std::fs::write(bench.service.flags.join("chat.yaml"), text.replace("team-a", "team-b") + "deny: [{ users: [u-9] }]\n")
-        .unwrap();
+    std::fs::write(
+        bench.service.flags.join("chat.yaml"),
+        text.replace("team-a", "team-b") + "deny: [{ users: [u-9] }]\n",
+    )
+    .unwrap();
     bench.service.reach(revision + 1).await;
     let pinned = bench.order("rollback", json!({ "reason": "x" })).await;
     assert!(pinned["flag"]["pin"].is_object(), "{pinned}");
@@ -180,24 +237,39 @@ async fn change_much(bench: &mut Bench) {
     bench.order("resume", json!({ "reason": "x", "expectedRevision": 0 })).await;
     bench.order("resume", json!({ "reason": "x", "at": "2%" })).await;
     bench.order("resume", json!({ "reason": "x", "at": "2%" })).await;
-    for (template, target) in
-        [("/v1/stop", "/v1/stop"), ("/v1/flags/{flag}/stop", "/v1/flags/chat/stop"), ("/v1/stop", "/v1/stop")]
-    {
+    for (template, target) in [
+        ("/v1/stop", "/v1/stop"),
+        ("/v1/flags/{flag}/stop", "/v1/flags/chat/stop"),
+        ("/v1/stop", "/v1/stop"),
+    ] {
         bench.ask(Method::POST, template, target, "", Some("key")).await;
         bench.ask(Method::POST, template, target, "{}", Some("key")).await;
     }
     bench.ask(Method::POST, "/v1/flags/{flag}/stop", "/v1/flags/off/stop", "{}", Some("key")).await;
     for key in ["chat", "off", "white", "broken"] {
-        bench.post("/v1/flags/{flag}/resume", &format!("/v1/flags/{key}/resume"), json!({ "reason": "x" })).await;
+        bench
+            .post(
+                "/v1/flags/{flag}/resume",
+                &format!("/v1/flags/{key}/resume"),
+                json!({ "reason": "x" }),
+            )
+            .await;
     }
-    let made = bench.post("/v1/tokens", "/v1/tokens", json!({ "name": "a", "role": "operator", "flags": ["chat"] })).await;
+    let made = bench
+        .post(
+            "/v1/tokens",
+            "/v1/tokens",
+            json!({ "name": "a", "role": "operator", "flags": ["chat"] }),
+        )
+        .await;
     let revoke = format!("/v1/tokens/{}/revoke", made["id"].as_str().unwrap());
     bench.post("/v1/tokens", "/v1/tokens", json!({ "name": "A", "role": "viewer" })).await;
     bench.post("/v1/tokens/{id}/revoke", &revoke, json!({ "reason": "leaked" })).await;
     bench.post("/v1/tokens/{id}/revoke", &revoke, json!({})).await;
     bench.post("/v1/tokens", "/v1/tokens", json!({ "name": "late", "role": "viewer" })).await;
 
-    // Another program holds the database: what narrows is live all the same, what widens is not done.
+    // Another program holds the database: what narrows is live all the same, what widens is not
+    // done.
     bench.order("unset", json!({ "reason": "x" })).await;
     bench.order("set", set("55%")).await;
     bench.order("set", set("60%")).await;
@@ -205,18 +277,30 @@ async fn change_much(bench: &mut Bench) {
     let mut other = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let pending = bench.order("rollback", json!({})).await;
-    assert_eq!((&pending["outcome"], &pending["flag"]["split"]["realtime-v2"]), (&json!("pending"), &json!("55%")));
-    for (verb, body) in [("unset", json!({})), ("set", json!({ "realtime-v2": "40%" })), ("stop", json!({}))] {
+    assert_eq!(
+        (&pending["outcome"], &pending["flag"]["split"]["realtime-v2"]),
+        (&json!("pending"), &json!("55%"))
+    );
+    for (verb, body) in
+        [("unset", json!({})), ("set", json!({ "realtime-v2": "40%" })), ("stop", json!({}))]
+    {
         bench.order(verb, body).await;
     }
     bench.post("/v1/stop", "/v1/stop", json!({})).await;
-    for (verb, body) in [("set", set("99%")), ("unset", json!({ "reason": "x" })), ("resume", json!({ "reason": "x" }))] {
+    for (verb, body) in [
+        ("set", set("99%")),
+        ("unset", json!({ "reason": "x" })),
+        ("resume", json!({ "reason": "x" })),
+    ] {
         bench.order(verb, body).await;
     }
     bench.order("rollback", json!({ "to": 1, "reason": "x" })).await;
     bench.post("/v1/tokens", "/v1/tokens", json!({ "name": "b", "role": "viewer" })).await;
     bench.post("/v1/tokens/{id}/revoke", "/v1/tokens/any/revoke", json!({})).await;
-    assert_eq!(bench.post("/v1/tokens/{id}/revoke", "/v1/tokens/late/revoke", json!({})).await["outcome"], "pending");
+    assert_eq!(
+        bench.post("/v1/tokens/{id}/revoke", "/v1/tokens/late/revoke", json!({})).await["outcome"],
+        "pending"
+    );
     bench.get("/v1/status", "/v1/status").await;
     sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();

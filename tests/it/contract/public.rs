@@ -1,24 +1,26 @@
-//! The OpenAPI document promises what is served: every documented answer is seen, and every answer seen is documented.
+//! The OpenAPI document promises what is served: every documented answer is seen, and every answer
+//! seen is documented.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::support::contract::{Contract, closed};
-use crate::support::guarded::{Guarded, SERVER_KEY};
+use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use crate::support::watcher::Watcher;
 use crate::support::{Service, flag};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use turnout::auth::{Algorithm, AnonymousAccess};
 use turnout::http::{Limits, admin_document, permissions, public_document};
-use turnout::token::{Algorithm, Unverified};
 
 #[tokio::test]
 async fn every_documented_answer_is_served_and_no_other() {
     let document = closed(public_document());
     let mut contract = Contract::of(document, Service::url);
-    let transports = "transports: { polling: { url: /feed }, realtime-v2: { url: /live, kind: websocket } }";
+    let transports =
+        "transports: { polling: { url: /feed }, realtime-v2: { url: /live, kind: websocket } }";
     let rules = "attributes: { seats: number }\nrules: [{ name: big, when: { seats: { at_least: 9 } }, strategy: disabled }]";
     let service = Service::start(&[
         ("all.yaml", &flag("all", &format!("rollout: {{ realtime-v2: 100% }}\n{transports}"))),
@@ -38,21 +40,31 @@ async fn every_documented_answer_is_served_and_no_other() {
     ] {
         for key in ["all", "half", "ruled", "broken", "unknown", "NOT-A-KEY"] {
             let target = template.replace("{flag}", key).replace("{key}", key);
-            for attributes in ["{}", r#"{"seats":9}"#, r#"{"seats":"nine"}"#, "[]", &format!("{{{many}\"b\":1}}")] {
+            for attributes in
+                ["{}", r#"{"seats":9}"#, r#"{"seats":"nine"}"#, "[]", &format!("{{{many}\"b\":1}}")]
+            {
                 let body = format!(r#"{{"{wrapper}":{attributes}}}"#);
                 for tag in [None, Some("*")] {
                     contract.check(&service, Method::POST, template, &target, &body, tag).await;
                 }
             }
-            for body in ["", "{", "[]", r#"{"targetingKey":5,"context":{"targetingKey":5}}"#, r#"{"targetingKey":"u-1"}"#] {
+            for body in [
+                "",
+                "{",
+                "[]",
+                r#"{"targetingKey":5,"context":{"targetingKey":5}}"#,
+                r#"{"targetingKey":"u-1"}"#,
+            ] {
                 contract.check(&service, Method::POST, template, &target, body, None).await;
             }
         }
     }
-    let paths: Vec<String> = contract.document["paths"].as_object().unwrap().keys().cloned().collect();
+    let paths: Vec<String> =
+        contract.document["paths"].as_object().unwrap().keys().cloned().collect();
     for template in paths {
         let target = template.replace("{flag}", "half").replace("{key}", "half");
-        for operation in contract.document["paths"][&template].as_object().unwrap().clone().values() {
+        for operation in contract.document["paths"][&template].as_object().unwrap().clone().values()
+        {
             // A method the path does not take is promised at every one it takes.
             let id = operation["operationId"].as_str().unwrap().to_owned();
             let response = service.client.delete(service.url(&target)).send().await.unwrap();
@@ -64,7 +76,8 @@ async fn every_documented_answer_is_served_and_no_other() {
             contract.check(&service, Method::GET, &template, &target, "", None).await;
         }
     }
-    let served = contract.check(&service, Method::GET, "/openapi.json", "/openapi.json", "", None).await;
+    let served =
+        contract.check(&service, Method::GET, "/openapi.json", "/openapi.json", "", None).await;
     assert_eq!(served, public_document());
     contract.check(&service, Method::GET, "/openapi.json", "/openapi.json", "", Some("*")).await;
 
@@ -81,8 +94,10 @@ async fn every_documented_answer_is_served_and_no_other() {
     }
 
     let issuer = Issuer::new(Algorithm::Es256, "key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
-    let (token, bearer) = (format!("Bearer {}", issuer.token("u-sub")), format!("Bearer {SERVER_KEY}"));
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
+    let (token, bearer) =
+        (format!("Bearer {}", issuer.token("u-sub")), format!("Bearer {SERVER_KEY}"));
     for (template, wrapper) in [
         ("/v1/strategy/{flag}", None),
         ("/v1/strategy", None),
@@ -94,14 +109,18 @@ async fn every_documented_answer_is_served_and_no_other() {
         let target = template.replace("{flag}", "a").replace("{key}", "a");
         for user in ["u-sub", "u-other"] {
             let question = json!({ "targetingKey": user });
-            let body = wrapper.map_or(question.clone(), |wrapper| json!({ wrapper: question })).to_string();
+            let body = wrapper
+                .map_or(question.clone(), |wrapper| json!({ wrapper: question }))
+                .to_string();
             for headers in [
                 &[][..],
                 &[("authorization", "Bearer no")],
                 &[("authorization", token.as_str())],
                 &[("authorization", bearer.as_str())],
             ] {
-                contract.check_as(&guarded.service, Method::POST, template, &target, &body, headers).await;
+                contract
+                    .check_as(&guarded.service, Method::POST, template, &target, &body, headers)
+                    .await;
             }
         }
     }
@@ -136,27 +155,52 @@ async fn every_documented_answer_is_served_and_no_other() {
     ] {
         let target = template.replace("{flag}", "half").replace("{key}", "half");
         let mut stream = tokio::net::TcpStream::connect(hurried.app.address()).await.unwrap();
-        stream.write_all(format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{{").as_bytes()).await.unwrap();
+        stream
+            .write_all(
+                format!("POST {target} HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{{")
+                    .as_bytes(),
+            )
+            .await
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let operation = &contract.document["paths"][template]["post"];
-        let content = operation["responses"]["408"]["content"].as_object().unwrap().keys().next().unwrap().clone();
-        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains(&content), "{target}: {answer}");
-        contract.seen.insert((operation["operationId"].as_str().unwrap().to_owned(), "408".to_owned()));
+        let content = operation["responses"]["408"]["content"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .next()
+            .unwrap()
+            .clone();
+        assert!(
+            answer.starts_with("HTTP/1.1 408 ") && answer.contains(&content),
+            "{target}: {answer}"
+        );
+        contract
+            .seen
+            .insert((operation["operationId"].as_str().unwrap().to_owned(), "408".to_owned()));
     }
 
     check_acknowledgements(&mut contract, &service).await;
     let crowded = Service::start_crowded(&[("half.yaml", &flag("half", ""))]).await;
     let (one, all) = ("/v1/strategy/{flag}/watch", "/v1/watch");
-    for (method, template) in [(Method::POST, one), (Method::POST, all), (Method::GET, "/ofrep/v1/events")] {
-        contract.check(&crowded, method, template, &template.replace("{flag}", "half"), "{}", None).await;
+    for (method, template) in
+        [(Method::POST, one), (Method::POST, all), (Method::GET, "/ofrep/v1/events")]
+    {
+        contract
+            .check(&crowded, method, template, &template.replace("{flag}", "half"), "{}", None)
+            .await;
     }
     // With the gate of the others, and room for nobody.
     for id in ["watchMine", "watchAllMine"] {
         contract.seen.insert((id.to_owned(), "503".to_owned()));
     }
 
-    assert_eq!(contract.promised(), contract.seen, "promised and never seen, or the other way round");
+    assert_eq!(
+        contract.promised(),
+        contract.seen,
+        "promised and never seen, or the other way round"
+    );
 }
 
 async fn check_acknowledgements(contract: &mut Contract, service: &Service) {
@@ -170,7 +214,9 @@ async fn check_acknowledgements(contract: &mut Contract, service: &Service) {
         json!({ "ackId": name }),
         json!(" ".repeat(70_000)),
     ] {
-        contract.check(service, Method::POST, "/v1/watch/ack", "/v1/watch/ack", &body.to_string(), None).await;
+        contract
+            .check(service, Method::POST, "/v1/watch/ack", "/v1/watch/ack", &body.to_string(), None)
+            .await;
     }
     contract.check(service, Method::POST, "/v1/watch/ack", "/v1/watch/ack", "{", None).await;
 }
@@ -182,33 +228,51 @@ fn the_documents_are_complete() {
 }
 
 fn check_document(document: &Json) {
-    assert_eq!(document["info"]["license"], json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" }));
+    assert_eq!(
+        document["info"]["license"],
+        json!({ "name": "Apache-2.0", "identifier": "Apache-2.0" })
+    );
     assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
     let mut ids = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for operation in methods.as_object().unwrap().values() {
-            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{path}: an id twice");
+            assert!(
+                ids.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{path}: an id twice"
+            );
             assert!(!operation["summary"].as_str().unwrap().is_empty(), "{path}");
             for (status, response) in operation["responses"].as_object().unwrap() {
                 assert!(!response["description"].as_str().unwrap().is_empty(), "{path} {status}");
                 let headers = response["headers"].as_object().unwrap();
-                assert!(headers.values().all(|header| header["description"] != ""), "{path} {status}: an unknown header");
+                assert!(
+                    headers.values().all(|header| header["description"] != ""),
+                    "{path} {status}: an unknown header"
+                );
             }
         }
     }
     let text = document.to_string();
     for schema in document["components"]["schemas"].as_object().unwrap().keys() {
-        assert!(text.contains(&format!("\"#/components/schemas/{schema}\"")), "{schema} is not needed");
+        assert!(
+            text.contains(&format!("\"#/components/schemas/{schema}\"")),
+            "{schema} is not needed"
+        );
     }
-    for reference in text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-        assert!(document["components"]["schemas"].get(reference).is_some(), "{reference} is not there");
+    for reference in
+        text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap())
+    {
+        assert!(
+            document["components"]["schemas"].get(reference).is_some(),
+            "{reference} is not there"
+        );
     }
 }
 
 /// Every code and call of `docs/HTTP.md` stands in the document.
 #[test]
 fn the_docs_say_the_same() {
-    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/HTTP.md")).unwrap();
+    let docs =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/HTTP.md")).unwrap();
     for path in public_document()["paths"].as_object().unwrap().keys() {
         assert!(docs.contains(path.as_str()), "docs/HTTP.md does not name {path}");
     }
@@ -229,7 +293,8 @@ fn the_docs_say_the_same() {
 fn codes_of(json: &Json, codes: &mut BTreeSet<String>) {
     match json {
         Json::Object(members) => {
-            let named = members.get("code").and_then(|code| code["enum"].as_array()).into_iter().flatten();
+            let named =
+                members.get("code").and_then(|code| code["enum"].as_array()).into_iter().flatten();
             codes.extend(named.map(|code| code.as_str().unwrap().to_owned()));
             members.values().for_each(|member| codes_of(member, codes));
         }

@@ -6,7 +6,8 @@ use turnout::flag::ServerAuth;
 
 use crate::support::{Service, flag, wait_until};
 
-const NAMES_INTERNAL: &str = "rollout: { realtime-v2: 0% }\nallow:\n  - { segment: internal, strategy: realtime-v2 }";
+const NAMES_INTERNAL: &str =
+    "rollout: { realtime-v2: 0% }\nallow:\n  - { segment: internal, strategy: realtime-v2 }";
 const FILE: &str = "version: 1\nsegment: internal\nusers: [u-file]\n";
 
 async fn start(file: Option<&str>, ids: &[&str]) -> Service {
@@ -43,23 +44,32 @@ async fn ids_leave_with_the_environment() {
     assert!(let_in(&service).await.is_empty());
     // The segment is known and empty: the flag is live as its file says, edits too.
     service.reach_problems(|count| count == 0).await;
-    fs::write(service.flags.join("chat.yaml"), flag("chat", &NAMES_INTERNAL.replace("0%", "100%"))).unwrap();
-    wait_until("the edit", async || service.strategy("chat", "u-gone").await == "realtime-v2").await;
+    fs::write(service.flags.join("chat.yaml"), flag("chat", &NAMES_INTERNAL.replace("0%", "100%")))
+        .unwrap();
+    wait_until("the edit", async || service.strategy("chat", "u-gone").await == "realtime-v2")
+        .await;
     assert_eq!(service.ask("chat", "u-gone").await["rule"], "rollout");
     // It comes back with the environment too.
     restart(&mut service, &["u-gone"]).await;
     assert_eq!(service.ask("chat", "u-gone").await["rule"], "allow");
 }
 
-/// The ids go although the file that stands beside them cannot be had just now; what the file lists stays.
+/// The ids go although the file that stands beside them cannot be had just now; what the file lists
+/// stays.
 #[tokio::test]
 async fn ids_leave_beside_a_file_that_cannot_be_read() {
     type Harm = fn(&Service);
     let harms: [(&str, Harm); 4] = [
         ("the file is there", |_| {}),
-        ("the file is gone", |service| fs::remove_file(service.flags.join("segments/internal.yaml")).unwrap()),
-        ("the file is broken", |service| fs::write(service.flags.join("segments/internal.yaml"), "version: 1\nsegm").unwrap()),
-        ("the folder is gone", |service| fs::rename(&service.flags, service.flags.with_extension("away")).unwrap()),
+        ("the file is gone", |service| {
+            fs::remove_file(service.flags.join("segments/internal.yaml")).unwrap()
+        }),
+        ("the file is broken", |service| {
+            fs::write(service.flags.join("segments/internal.yaml"), "version: 1\nsegm").unwrap()
+        }),
+        ("the folder is gone", |service| {
+            fs::rename(&service.flags, service.flags.with_extension("away")).unwrap()
+        }),
     ];
     for (what, harm) in harms {
         let mut service = start(Some(FILE), &["u-gone", "u-stays"]).await;

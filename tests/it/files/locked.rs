@@ -1,4 +1,5 @@
-//! Files are saved while another program holds the database: what they say is live as soon as it can be, and nothing of it is lost.
+//! Files are saved while another program holds the database: what they say is live as soon as it
+//! can be, and nothing of it is lost.
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ fn chat(share: &str) -> String {
     flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"))
 }
 
-/// Files that were served before they could be recorded are recorded once they can be, without another save.
+/// Files that were served before they could be recorded are recorded once they can be, without
+/// another save.
 #[tokio::test]
 async fn the_first_files_are_recorded_when_the_database_can_be_written() {
     let home = TempDir::new().unwrap();
@@ -44,7 +46,8 @@ async fn the_first_files_are_recorded_when_the_database_can_be_written() {
     assert_eq!(service.strategy("chat", "u-1").await, "realtime-v2");
 }
 
-/// A save that lowers while one that raised is being committed: the last one counts, however the two meet.
+/// A save that lowers while one that raised is being committed: the last one counts, however the
+/// two meet.
 #[tokio::test]
 async fn a_save_that_lowers_beside_a_commit_is_not_lost() {
     let service = Service::start(&[("chat.yaml", &chat("10%"))]).await;
@@ -64,13 +67,21 @@ async fn a_save_that_lowers_beside_a_commit_is_not_lost() {
         })
         .await;
         // It stays so, with nothing left to come.
-        Save::Rename.save(&service.flags.join("other.yaml"), &flag("other", &format!("rollout: {{ realtime-v2: {round}% }}")));
+        Save::Rename.save(
+            &service.flags.join("other.yaml"),
+            &flag("other", &format!("rollout: {{ realtime-v2: {round}% }}")),
+        );
         wait_until("a later save", async || {
-            service.state("other").await["live"].as_str().is_some_and(|live| live.contains(&round.to_string()))
+            service.state("other").await["live"]
+                .as_str()
+                .is_some_and(|live| live.contains(&round.to_string()))
         })
         .await;
         assert_eq!(service.state("chat").await["live"], "realtime-v2 5%", "round {round}");
         Save::Rename.save(&service.flags.join("chat.yaml"), &chat("10%"));
-        wait_until("as at first", async || service.state("chat").await["live"] == "realtime-v2 10%").await;
+        wait_until("as at first", async || {
+            service.state("chat").await["live"] == "realtime-v2 10%"
+        })
+        .await;
     }
 }

@@ -31,28 +31,37 @@ fn broken(number: usize) -> String {
 async fn strategies(service: &Service) -> Vec<bool> {
     let mut realtime = Vec::new();
     for user in 0..USERS {
-        realtime.push(service.strategy("build-events", &format!("u-{user}")).await == "realtime-v2");
+        realtime
+            .push(service.strategy("build-events", &format!("u-{user}")).await == "realtime-v2");
     }
     realtime
 }
 
 fn expected(share: u32) -> Vec<bool> {
     let salt = "build-events".parse().unwrap();
-    (0..USERS).map(|user| bucket(hash(&salt, Unit::new(&format!("u-{user}")).unwrap())).number() < share).collect()
+    (0..USERS)
+        .map(|user| bucket(hash(&salt, Unit::new(&format!("u-{user}")).unwrap())).number() < share)
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_way_of_saving_goes_live_and_broken_saves_change_nothing() {
     let service = Arc::new(Service::start(&[("build-events.yaml", &at("10%"))]).await);
     let path = service.flags.join("build-events.yaml");
-    let (asked, refused, done) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let (asked, refused, done) = (
+        Arc::new(AtomicU32::new(0)),
+        Arc::new(AtomicU32::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let load = tokio::spawn({
-        let (service, asked, refused, done) = (service.clone(), asked.clone(), refused.clone(), done.clone());
+        let (service, asked, refused, done) =
+            (service.clone(), asked.clone(), refused.clone(), done.clone());
         async move {
             let mut tick = tokio::time::interval(Duration::from_millis(5));
             while !done.load(Ordering::Relaxed) {
                 tick.tick().await;
-                let response = service.post("/v1/strategy/build-events", r#"{"targetingKey":"u-1"}"#).await;
+                let response =
+                    service.post("/v1/strategy/build-events", r#"{"targetingKey":"u-1"}"#).await;
                 asked.fetch_add(1, Ordering::Relaxed);
                 refused.fetch_add(u32::from(response.status() != 200), Ordering::Relaxed);
             }
@@ -73,7 +82,11 @@ async fn every_way_of_saving_goes_live_and_broken_saves_change_nothing() {
                 if broken_saves % 10 == 0 {
                     service.reach_problems(|count| count > 0).await;
                 }
-                assert_eq!(strategies(&service).await, expected(buckets), "{way:?}, broken save {broken_saves}");
+                assert_eq!(
+                    strategies(&service).await,
+                    expected(buckets),
+                    "{way:?}, broken save {broken_saves}"
+                );
                 assert_eq!(service.revision(), revision, "{way:?}, broken save {broken_saves}");
                 broken_saves += 1;
             }
@@ -90,8 +103,9 @@ async fn every_way_of_saving_goes_live_and_broken_saves_change_nothing() {
 fn ten_to_fifty_per_cent_moves_exactly_the_buckets_between() {
     let salt = "build-events".parse().unwrap();
     let forms = ["10%", "50%"].map(|share| {
-        let mut library = turnout::definition::Library::default();
-        let findings = library.update(&turnout::definition::Contents::of([("build-events.yaml", &*at(share))]));
+        let mut library = turnout::definition::DefinitionSet::default();
+        let findings = library
+            .update(&turnout::definition::FlagFiles::of([("build-events.yaml", &*at(share))]));
         assert_eq!(findings, []);
         let (_, form) = library.flags().next().unwrap();
         let (definition, segments) = form.unwrap();
@@ -102,7 +116,9 @@ fn ten_to_fifty_per_cent_moves_exactly_the_buckets_between() {
         let user = format!("u-{number}");
         let key = turnout::flag::TargetingKey::parse(&user).unwrap();
         let context = turnout::flag::Context::new(turnout::flag::Identity::Plain, key, &[]);
-        let [before, after] = forms.each_ref().map(|flag| turnout::flag::evaluate(flag, &context, Default::default()).strategy);
+        let [before, after] = forms
+            .each_ref()
+            .map(|flag| turnout::flag::evaluate(flag, &context, Default::default()).strategy);
         let bucket = bucket(hash(&salt, Unit::new(&user).unwrap())).number();
         assert_eq!(before != after, (10_000..50_000).contains(&bucket), "{user}");
         moved += u32::from(before != after);
@@ -127,7 +143,9 @@ async fn a_folder_that_comes_later_is_found() {
 
 #[tokio::test]
 async fn a_vanished_file_or_folder_takes_nothing_with_it() {
-    let service = Service::start(&[("build-events.yaml", &at("100%")), ("chat.yaml", &flag("chat", ""))]).await;
+    let service =
+        Service::start(&[("build-events.yaml", &at("100%")), ("chat.yaml", &flag("chat", ""))])
+            .await;
     std::fs::remove_file(service.flags.join("build-events.yaml")).unwrap();
     service.reach_problems(|count| count == 1).await;
     assert_eq!(service.strategy("build-events", "u-1").await, "realtime-v2");
@@ -156,10 +174,15 @@ async fn one_bad_file_never_holds_back_another() {
     ])
     .await;
     std::fs::write(service.flags.join("a.yaml"), "version: 1\nflag: a\n").unwrap();
-    std::fs::write(service.flags.join("segments/staff.yaml"), "version: 1\nsegment: staff\nusers: u-1\n").unwrap();
+    std::fs::write(
+        service.flags.join("segments/staff.yaml"),
+        "version: 1\nsegment: staff\nusers: u-1\n",
+    )
+    .unwrap();
     service.reach_problems(|count| count > 0).await;
     let revision = service.revision();
-    std::fs::write(service.flags.join("b.yaml"), flag("b", "rollout: { realtime-v2: 100% }")).unwrap();
+    std::fs::write(service.flags.join("b.yaml"), flag("b", "rollout: { realtime-v2: 100% }"))
+        .unwrap();
     service.reach(revision + 1).await;
     assert_eq!(service.strategy("b", "u-1").await, "realtime-v2");
     assert_eq!(service.strategy("a", "u-1").await, "realtime-v2", "both last good forms stay");
@@ -167,22 +190,35 @@ async fn one_bad_file_never_holds_back_another() {
     let revision = service.revision();
     std::fs::write(service.flags.join("segments/staff.yaml"), members("u-2")).unwrap();
     service.reach(revision + 1).await;
-    assert_eq!(service.strategy("a", "u-1").await, "polling", "the mended segment is live, the bad flag's old form names it");
+    assert_eq!(
+        service.strategy("a", "u-1").await,
+        "polling",
+        "the mended segment is live, the bad flag's old form names it"
+    );
 }
 
 #[tokio::test]
 async fn a_users_file_is_part_of_its_segment() {
     let service = Service::start(&[
         ("a.yaml", &flag("a", "allow: [{ segment: staff, strategy: realtime-v2 }]")),
-        ("segments/staff.yaml", "version: 1\nsegment: staff\nusers: [u-0]\nusers_file: lists/staff.txt\n"),
+        (
+            "segments/staff.yaml",
+            "version: 1\nsegment: staff\nusers: [u-0]\nusers_file: lists/staff.txt\n",
+        ),
     ])
     .await;
-    assert_eq!(service.ask("a", "u-1").await["rule"], "error", "no form of its segment is good yet");
+    assert_eq!(
+        service.ask("a", "u-1").await["rule"],
+        "error",
+        "no form of its segment is good yet"
+    );
     std::fs::create_dir(service.flags.join("lists")).unwrap();
     let revision = service.revision();
     std::fs::write(service.flags.join("lists/staff.txt"), "u-1\r\n\nu-2\n").unwrap();
     service.reach(revision + 1).await;
-    for (user, strategy) in [("u-0", "realtime-v2"), ("u-1", "realtime-v2"), ("u-2", "realtime-v2"), ("u-3", "polling")] {
+    for (user, strategy) in
+        [("u-0", "realtime-v2"), ("u-1", "realtime-v2"), ("u-2", "realtime-v2"), ("u-3", "polling")]
+    {
         assert_eq!(service.strategy("a", user).await, strategy, "{user}");
     }
     let revision = service.revision();

@@ -1,7 +1,8 @@
-//! Every way a folder changes under a service, again and again: the newest content always goes live, nothing is reloaded while nothing changes, and a
-//! storm of saves coalesces.
+//! Every way a folder changes under a service, again and again: the newest content always goes
+//! live, nothing is reloaded while nothing changes, and a storm of saves coalesces.
 //!
-//! `TURNOUT_ROUNDS=1000 cargo test --release --test it files::reload_ways::` is the long form; `scripts/reload` runs it.
+//! `TURNOUT_ROUNDS=1000 cargo test --release --test it files::reload_ways::` is the long form;
+//! `scripts/reload` runs it.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::support::{PATIENCE, Save, flag, rounds};
 use tempfile::TempDir;
-use turnout::definition::{Contents, Text};
-use turnout::folder::Folder;
-use turnout::watch::Watch;
+use turnout::definition::{FlagFiles, Text};
+use turnout::flag_files::FlagsDir;
+use turnout::flag_files::Watch;
 
 /// A content of its own for each round; nothing is removed from one to the next.
 fn content(round: usize) -> String {
@@ -23,7 +24,7 @@ fn content(round: usize) -> String {
 struct Watched {
     home: TempDir,
     watch: Watch,
-    delivered: Receiver<Contents>,
+    delivered: Receiver<FlagFiles>,
 }
 
 impl Watched {
@@ -31,10 +32,11 @@ impl Watched {
     fn over(prepare: impl FnOnce(&Path)) -> Watched {
         let home = TempDir::new().unwrap();
         prepare(home.path());
-        let mut folder = Folder::new(home.path().join("flags"), Vec::new());
+        let mut folder = FlagsDir::new(home.path().join("flags"), Vec::new());
         let first = folder.read();
         let (deliver, delivered) = channel();
-        let watch = Watch::start(folder, first, move |contents| drop(deliver.send(contents))).unwrap();
+        let watch =
+            Watch::start(folder, first, move |contents| drop(deliver.send(contents))).unwrap();
         Watched { home, watch, delivered }
     }
 
@@ -47,8 +49,10 @@ impl Watched {
         let start = Instant::now();
         let wanted = Text::new(text.to_owned());
         loop {
-            let left = PATIENCE.checked_sub(start.elapsed()).expect("the newest content never came");
-            let contents = self.delivered.recv_timeout(left).expect("the newest content never came");
+            let left =
+                PATIENCE.checked_sub(start.elapsed()).expect("the newest content never came");
+            let contents =
+                self.delivered.recv_timeout(left).expect("the newest content never came");
             if contents.text("chat.yaml") == Some(&wanted) {
                 return start.elapsed();
             }
@@ -84,13 +88,20 @@ fn check(way: &str, furnish: fn(&Path), change: impl Fn(&Watched, usize, &str)) 
     }
     let extra = watched.idle_deliveries();
     assert!(extra == 0, "{way}: {extra} reloads while nothing changed");
-    println!("{way}: {} rounds, watch by {}, slowest {} ms", rounds(), watched.watch.mode().as_str(), slowest.as_millis());
+    println!(
+        "{way}: {} rounds, watch by {}, slowest {} ms",
+        rounds(),
+        watched.watch.mode().as_str(),
+        slowest.as_millis()
+    );
 }
 
 #[test]
 fn saves_of_a_file() {
     for way in Save::ALL {
-        check(&format!("{way:?}"), furnish_plain, |watched, _, text| way.save(&watched.path("flags/chat.yaml"), text));
+        check(&format!("{way:?}"), furnish_plain, |watched, _, text| {
+            way.save(&watched.path("flags/chat.yaml"), text)
+        });
     }
 }
 

@@ -24,7 +24,12 @@ const HARMS: [(&str, &str, Harm); 4] = [
 async fn problems(service: &Service) -> Vec<(String, String)> {
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
     let text = |problem: &Json, name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-    told["problems"].as_array().unwrap().iter().map(|problem| (text(problem, "file"), text(problem, "message"))).collect()
+    told["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|problem| (text(problem, "file"), text(problem, "message")))
+        .collect()
 }
 
 fn share(share: &str) -> String {
@@ -50,22 +55,35 @@ async fn at_a_start_all_else_is_live() {
 #[tokio::test]
 async fn while_it_runs_edits_elsewhere_go_live_and_what_is_known_stays() {
     for (what, folder, harm) in HARMS {
-        let wide = flag("wide", "rollout: { realtime-v2: 0% }\nallow:\n  - { segment: staff, strategy: realtime-v2 }");
-        let service =
-            Service::start(&[("chat.yaml", &share("100%")), ("wide.yaml", &wide), ("segments/staff.yaml", STAFF)]).await;
+        let wide = flag(
+            "wide",
+            "rollout: { realtime-v2: 0% }\nallow:\n  - { segment: staff, strategy: realtime-v2 }",
+        );
+        let service = Service::start(&[
+            ("chat.yaml", &share("100%")),
+            ("wide.yaml", &wide),
+            ("segments/staff.yaml", STAFF),
+        ])
+        .await;
         let (path, away) = (service.flags.join(folder), service.flags.join("away"));
         harm(&away);
-        // In one step: a reading in between would find no folder there, and rightly say that its files are gone.
+        // In one step: a reading in between would find no folder there, and rightly say that its
+        // files are gone.
         match path.exists() {
             true => renameat_with(CWD, &path, CWD, &away, RenameFlags::EXCHANGE).unwrap(),
             false => fs::rename(&away, &path).unwrap(),
         }
-        wait_until(what, async || problems(&service).await.iter().any(|(file, _)| file == folder)).await;
+        wait_until(what, async || problems(&service).await.iter().any(|(file, _)| file == folder))
+            .await;
         let found = problems(&service).await;
         assert_eq!(found.len(), 1, "{what}: nothing is said to be gone: {found:?}");
         fs::write(service.flags.join("chat.yaml"), share("0%")).unwrap();
         wait_until(what, async || service.strategy("chat", "u-1").await == "polling").await;
-        assert_eq!(service.strategy("wide", "u-1").await, "realtime-v2", "{what}: the segment stays as it was");
+        assert_eq!(
+            service.strategy("wide", "u-1").await,
+            "realtime-v2",
+            "{what}: the segment stays as it was"
+        );
 
         // It heals when the folder is one again.
         fs::remove_file(&path).unwrap();

@@ -1,9 +1,10 @@
-//! Tables of tests beside flags: each flag waits for its own tests, and no save waits for those of another flag.
+//! Tables of tests beside flags: each flag waits for its own tests, and no save waits for those of
+//! another flag.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use turnout::definition::Contents;
+use turnout::definition::FlagFiles;
 
 use crate::support::{Save, Service, flag, wait_until};
 
@@ -13,10 +14,18 @@ const TABLES: usize = 12;
 /// A flag whose tests go through a thousand rules.
 fn slow(share: &str) -> String {
     let value = "x".repeat(200);
-    let rule =
-        |n| format!("  - {{ name: r{n}, when: {{ plan: {{ starts_with: \"{value}{n:03}\" }} }}, strategy: realtime-v2 }}\n");
+    let rule = |n| {
+        format!(
+            "  - {{ name: r{n}, when: {{ plan: {{ starts_with: \"{value}{n:03}\" }} }}, strategy: realtime-v2 }}\n"
+        )
+    };
     let rules: String = (0..RULES).map(rule).collect();
-    flag("slow", &format!("attributes: {{ plan: text }}\nrollout: {{ realtime-v2: {share} }}\nrules:\n{rules}"))
+    flag(
+        "slow",
+        &format!(
+            "attributes: {{ plan: text }}\nrollout: {{ realtime-v2: {share} }}\nrules:\n{rules}"
+        ),
+    )
 }
 
 /// A table that takes a debug build about a second. Where it fails, it does so in its last case.
@@ -25,68 +34,100 @@ fn table(passes: bool) -> String {
     let plans: Vec<String> = (0..4_500).map(|n| format!("\"{value}z{n}\"")).collect();
     let last = if passes { "" } else { "  - { user: u, bucket: 99999, expect: disabled }\n" };
     let plans = plans.join(", ");
-    format!("flag: slow\ncases:\n  - {{ user: u, bucket: 99999, expect: polling, each: {{ plan: [{plans}] }} }}\n{last}")
+    format!(
+        "flag: slow\ncases:\n  - {{ user: u, bucket: 99999, expect: polling, each: {{ plan: [{plans}] }} }}\n{last}"
+    )
 }
 
 fn fast(enabled: bool, share: &str) -> String {
-    flag("fast", &format!("rollout: {{ realtime-v2: {share} }}")).replace("enabled: true", &format!("enabled: {enabled}"))
+    flag("fast", &format!("rollout: {{ realtime-v2: {share} }}"))
+        .replace("enabled: true", &format!("enabled: {enabled}"))
 }
 
 /// What is told of tests that run, and of those that failed.
 async fn told(service: &Service) -> Vec<String> {
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
     let problems = told["problems"].as_array().unwrap().iter();
-    problems.map(|problem| format!("{}: {}", problem["code"].as_str().unwrap(), problem["message"].as_str().unwrap())).collect()
+    problems
+        .map(|problem| {
+            format!(
+                "{}: {}",
+                problem["code"].as_str().unwrap(),
+                problem["message"].as_str().unwrap()
+            )
+        })
+        .collect()
 }
 
 async fn waits(service: &Service) -> bool {
-    told(service)
-        .await
-        .iter()
-        .any(|told| told.starts_with("tests-run: ") && told.contains(&format!("of {TABLES} tables are done")))
+    told(service).await.iter().any(|told| {
+        told.starts_with("tests-run: ") && told.contains(&format!("of {TABLES} tables are done"))
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_save_waits_for_the_tests_of_another_flag() {
-    let service = Service::start(&[("slow.yaml", &slow("0%")), ("fast.yaml", &fast(true, "100%"))]).await;
+    let service =
+        Service::start(&[("slow.yaml", &slow("0%")), ("fast.yaml", &fast(true, "100%"))]).await;
     std::fs::create_dir(service.flags.join("tests")).unwrap();
     for n in 0..TABLES {
         Save::InPlace.save(&service.flags.join(format!("tests/t{n:02}.yaml")), &table(true));
     }
     Save::InPlace.save(&service.flags.join("slow.yaml"), &slow("99%"));
-    wait_until("the new form of the slow flag waits for its tests", async || waits(&service).await).await;
+    wait_until("the new form of the slow flag waits for its tests", async || waits(&service).await)
+        .await;
 
     // What narrows, what widens, and a new file.
     let began = Instant::now();
     Save::InPlace.save(&service.flags.join("fast.yaml"), &fast(false, "100%"));
     wait_until("switched off", async || service.strategy("fast", "u-1").await == "polling").await;
     Save::InPlace.save(&service.flags.join("fast.yaml"), &fast(true, "100%"));
-    wait_until("switched on", async || service.strategy("fast", "u-1").await == "realtime-v2").await;
-    Save::InPlace.save(&service.flags.join("new.yaml"), &flag("new", "rollout: { realtime-v2: 100% }"));
-    wait_until("made", async || service.post("/v1/strategy/new", r#"{"targetingKey":"u"}"#).await.status() == 200).await;
+    wait_until("switched on", async || service.strategy("fast", "u-1").await == "realtime-v2")
+        .await;
+    Save::InPlace
+        .save(&service.flags.join("new.yaml"), &flag("new", "rollout: { realtime-v2: 100% }"));
+    wait_until("made", async || {
+        service.post("/v1/strategy/new", r#"{"targetingKey":"u"}"#).await.status() == 200
+    })
+    .await;
     let took = began.elapsed();
     assert!(waits(&service).await, "the slow flag still waits, so nothing waited for it");
     assert!(took < Duration::from_secs(3), "three saves took {took:?}");
-    assert_eq!(service.strategy("slow", "u-1").await, "polling", "a form goes live once its tests have passed");
+    assert_eq!(
+        service.strategy("slow", "u-1").await,
+        "polling",
+        "a form goes live once its tests have passed"
+    );
 
     // Tables that are removed while they run are waited for no longer.
     std::fs::remove_dir_all(service.flags.join("tests")).unwrap();
-    wait_until("live without them", async || service.strategy("slow", "u-1").await == "realtime-v2").await;
+    wait_until("live without them", async || {
+        service.strategy("slow", "u-1").await == "realtime-v2"
+    })
+    .await;
     wait_until("nothing waits", async || told(&service).await.is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_table_that_fails_does_the_same_at_start_and_later() {
     let failing = table(false);
-    let mut service = Service::start(&[("slow.yaml", &slow("0%")), ("fast.yaml", &fast(true, "100%"))]).await;
+    let mut service =
+        Service::start(&[("slow.yaml", &slow("0%")), ("fast.yaml", &fast(true, "100%"))]).await;
     std::fs::create_dir(service.flags.join("tests")).unwrap();
     Save::InPlace.save(&service.flags.join("tests/slow.yaml"), &failing);
-    let failed = async |service: &Service| told(service).await.iter().any(|told| told.starts_with("failed-test: "));
+    let failed = async |service: &Service| {
+        told(service).await.iter().any(|told| told.starts_with("failed-test: "))
+    };
     wait_until("the live form fails it", async || failed(&service).await).await;
     Save::InPlace.save(&service.flags.join("slow.yaml"), &slow("99%"));
-    wait_until("the new form was read", async || told(&service).await.iter().any(|told| told.starts_with("tests-run: "))).await;
-    wait_until("the new form fails it", async || !told(&service).await.iter().any(|told| told.starts_with("tests-run: ")))
-        .await;
+    wait_until("the new form was read", async || {
+        told(&service).await.iter().any(|told| told.starts_with("tests-run: "))
+    })
+    .await;
+    wait_until("the new form fails it", async || {
+        !told(&service).await.iter().any(|told| told.starts_with("tests-run: "))
+    })
+    .await;
     assert!(failed(&service).await);
     assert_eq!(service.strategy("slow", "u-1").await, "polling");
 
@@ -114,17 +155,36 @@ async fn a_save_is_compared_once() {
     const FLAGS: usize = 1_000;
     let keys: Vec<String> = (0..FLAGS).map(|n| format!("f{n:04}")).collect();
     let paths: Vec<String> = keys.iter().map(|key| format!("{key}.yaml")).collect();
-    let mut texts: Vec<String> = keys.iter().map(|key| flag(key, "rollout: { realtime-v2: 10% }")).collect();
+    let mut texts: Vec<String> =
+        keys.iter().map(|key| flag(key, "rollout: { realtime-v2: 10% }")).collect();
     let service = Service::start(&[]).await;
-    let files = |texts: &[String]| Contents::of(paths.iter().zip(texts).map(|(path, text)| (&**path, &**text)));
-    let taken = service.app.coordinator().take_in(&files(&texts)).await;
-    assert!(taken.compared <= 2 * FLAGS, "all that is new, and again before it is committed: {}", taken.compared);
-    for (what, share) in [("nothing", "10%"), ("one that widens", "50%"), ("one that narrows", "5%")] {
+    let files = |texts: &[String]| {
+        FlagFiles::of(paths.iter().zip(texts).map(|(path, text)| (&**path, &**text)))
+    };
+    let taken = service.app.coordinator().ingest(&files(&texts)).await;
+    assert!(
+        taken.compared <= 2 * FLAGS,
+        "all that is new, and again before it is committed: {}",
+        taken.compared
+    );
+    for (what, share) in
+        [("nothing", "10%"), ("one that widens", "50%"), ("one that narrows", "5%")]
+    {
         texts[7] = flag(&keys[7], &format!("rollout: {{ realtime-v2: {share} }}"));
         let changed = usize::from(share != "10%");
-        let taken = service.app.coordinator().take_in(&files(&texts)).await;
-        assert!(taken.compared >= FLAGS && taken.compared <= FLAGS + changed, "{what}: {}", taken.compared);
+        let taken = service.app.coordinator().ingest(&files(&texts)).await;
+        assert!(
+            taken.compared >= FLAGS && taken.compared <= FLAGS + changed,
+            "{what}: {}",
+            taken.compared
+        );
         let live = service.app.coordinator().live().current().flag(&keys[7]).is_some();
-        assert!(live && !service.app.coordinator().problems().has(turnout::control::ProblemKind::FilesWait));
+        assert!(
+            live && !service
+                .app
+                .coordinator()
+                .problems()
+                .has(turnout::control::ProblemKind::FilesWait)
+        );
     }
 }

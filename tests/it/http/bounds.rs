@@ -1,5 +1,6 @@
-//! What clients make the server hold, and that it is bounded in bytes: answers nobody takes, questions that do not end. Over a bound it is
-//! the one that has been silent for longest who goes, and nobody honest.
+//! What clients make the server hold, and that it is bounded in bytes: answers nobody takes,
+//! questions that do not end. Over a bound it is the one that has been silent for longest who goes,
+//! and nobody honest.
 
 use std::io;
 use std::time::Duration;
@@ -7,17 +8,18 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
+use turnout::auth::{Algorithm, AnonymousAccess};
 use turnout::http::Limits;
-use turnout::token::{Algorithm, Unverified};
 
-use crate::support::guarded::Guarded;
+use crate::support::guarded::ProtectedEndpoint;
 use crate::support::issuer::{Issuer, claims, with};
 use crate::support::raw::{GET, Raw, ask};
 use crate::support::{PATIENCE, Service, flag, wait_until};
 
 /// More flags than are decided in a row.
 const FLAGS: usize = 300;
-/// So many that an answer for all of them is more than the system takes in for a client that reads nothing.
+/// So many that an answer for all of them is more than the system takes in for a client that reads
+/// nothing.
 const MANY_FLAGS: usize = 800;
 /// Who has taken nothing for longer is the first to leave.
 const TAKES_NOTHING: Duration = Duration::from_millis(1_050);
@@ -26,7 +28,10 @@ const NEVER: Duration = Duration::from_secs(3_600);
 
 fn files(count: usize) -> Vec<(String, String)> {
     let text = |key: &str| flag(key, "rollout: { realtime-v2: 50% }");
-    (0..count).map(|number| format!("f{number:04}")).map(|key| (format!("{key}.yaml"), text(&key))).collect()
+    (0..count)
+        .map(|number| format!("f{number:04}"))
+        .map(|key| (format!("{key}.yaml"), text(&key)))
+        .collect()
 }
 
 async fn service(flags: usize, limits: Limits) -> Service {
@@ -106,7 +111,8 @@ async fn nothing_is_begun_beyond_what_is_taken() {
     let service = service(1, Limits { write: NEVER, ..Limits::default() }).await;
     let stream = connect(&service).await;
     // Answers without a body: nothing but their heads tells that they are not taken.
-    let requests = "GET /openapi.json HTTP/1.1\r\nhost: t\r\nif-none-match: *\r\n\r\n".repeat(1_000);
+    let requests =
+        "GET /openapi.json HTTP/1.1\r\nhost: t\r\nif-none-match: *\r\n\r\n".repeat(1_000);
     let (most, mut sent) = (64 * 1024 * 1024, 0);
     while sent < most && timeout(Duration::from_secs(2), stream.writable()).await.is_ok() {
         match stream.try_write(requests.as_bytes()) {
@@ -120,7 +126,8 @@ async fn nothing_is_begun_beyond_what_is_taken() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_wait_to_be_taken_have_a_budget() {
     let most = 1024 * 1024;
-    let limits = Limits { write: NEVER, unread: most, unread_of_strangers: most / 2, ..Limits::default() };
+    let limits =
+        Limits { write: NEVER, unread: most, unread_of_strangers: most / 2, ..Limits::default() };
     let service = service(MANY_FLAGS, limits).await;
     let mut stuck = Vec::new();
     for number in 0..100 {
@@ -128,12 +135,20 @@ async fn answers_that_wait_to_be_taken_have_a_budget() {
         send(&stream, all_of(&format!("u-{number}")).as_bytes()).await;
         stuck.push(stream);
     }
-    wait_until("the budget is reached", async || reached(&service, "unread-answers").await > 0).await;
-    assert!(held(&service, "unread-answers").await <= most as u64 / 2, "strangers have their share, and no more");
+    wait_until("the budget is reached", async || reached(&service, "unread-answers").await > 0)
+        .await;
+    assert!(
+        held(&service, "unread-answers").await <= most as u64 / 2,
+        "strangers have their share, and no more"
+    );
     // Whoever reads gets the whole answer.
     for user in ["u-1", "u-2", "u-3"] {
-        let answer: Json =
-            service.post("/v1/strategy", json!({ "targetingKey": user }).to_string()).await.json().await.unwrap();
+        let answer: Json = service
+            .post("/v1/strategy", json!({ "targetingKey": user }).to_string())
+            .await
+            .json()
+            .await
+            .unwrap();
         assert_eq!(answer["flags"].as_array().unwrap().len(), MANY_FLAGS);
     }
     // The first to be cut was the first who took nothing.
@@ -161,18 +176,33 @@ async fn all_flags_are_the_documents_of_each() {
     let service = service(FLAGS, Limits::default()).await;
     let body = json!({ "targetingKey": "u-1" }).to_string();
     let answer = service.post("/v1/strategy", body.clone()).await;
-    let (tag, length) = (answer.headers()["etag"].clone(), answer.headers()["content-length"].clone());
+    let (tag, length) =
+        (answer.headers()["etag"].clone(), answer.headers()["content-length"].clone());
     let text = answer.text().await.unwrap();
     assert_eq!(length, text.len().to_string().as_str());
     let mut expected = Vec::new();
     for number in 0..FLAGS {
-        expected.push(service.post(&format!("/v1/strategy/f{number:04}"), body.clone()).await.text().await.unwrap());
+        expected.push(
+            service
+                .post(&format!("/v1/strategy/f{number:04}"), body.clone())
+                .await
+                .text()
+                .await
+                .unwrap(),
+        );
     }
     assert_eq!(text, format!("{{\"flags\":[{}]}}", expected.join(",")));
 
     let again = async |tag: &str| {
         let url = service.url("/v1/strategy");
-        service.client.post(url).header("if-none-match", tag).body(body.clone()).send().await.unwrap()
+        service
+            .client
+            .post(url)
+            .header("if-none-match", tag)
+            .body(body.clone())
+            .send()
+            .await
+            .unwrap()
     };
     assert_eq!(again(tag.to_str().unwrap()).await.status(), 304);
     service.order("/v1/flags/f0007/stop", json!({})).await;
@@ -180,12 +210,21 @@ async fn all_flags_are_the_documents_of_each() {
     assert_eq!(other.status(), 200);
     assert_ne!(other.headers()["etag"], tag);
     service.order("/v1/flags/f0007/resume", json!({ "reason": "test" })).await;
-    assert_eq!(again(tag.to_str().unwrap()).await.status(), 304, "the same documents have the same tag");
+    assert_eq!(
+        again(tag.to_str().unwrap()).await.status(),
+        304,
+        "the same documents have the same tag"
+    );
 
     let ofrep = async |tag: Option<&str>| {
         let request = service.client.post(service.url("/ofrep/v1/evaluate/flags"));
-        let request = tag.into_iter().fold(request, |request, tag| request.header("if-none-match", tag));
-        request.body(json!({ "context": { "targetingKey": "u-1" } }).to_string()).send().await.unwrap()
+        let request =
+            tag.into_iter().fold(request, |request, tag| request.header("if-none-match", tag));
+        request
+            .body(json!({ "context": { "targetingKey": "u-1" } }).to_string())
+            .send()
+            .await
+            .unwrap()
     };
     let first = ofrep(None).await;
     let ofrep_tag = first.headers()["etag"].to_str().unwrap().to_owned();
@@ -197,7 +236,8 @@ async fn all_flags_are_the_documents_of_each() {
 /// Begins a body of 60,000 bytes and does not end it.
 async fn begin(service: &Service, more: &str) -> Raw {
     let mut raw = Raw::connect(service).await;
-    raw.send(ask(&format!("content-length: 64000\r\n{more}")).replace("chat", "f0000").as_bytes()).await;
+    raw.send(ask(&format!("content-length: 64000\r\n{more}")).replace("chat", "f0000").as_bytes())
+        .await;
     raw.send(format!("{{\"targetingKey\":\"{}", "u".repeat(60_000)).as_bytes()).await;
     raw
 }
@@ -209,8 +249,13 @@ async fn bodies_that_do_not_end_have_a_budget() {
     for _ in 0..300 {
         strangers.push(begin(&service, "").await);
     }
-    wait_until("the budget is reached", async || reached(&service, "arriving-questions").await > 0).await;
-    assert_eq!(strangers[0].answer().await.as_deref(), Some("408 timeout"), "the first that began is cut, and hears why");
+    wait_until("the budget is reached", async || reached(&service, "arriving-questions").await > 0)
+        .await;
+    assert_eq!(
+        strangers[0].answer().await.as_deref(),
+        Some("408 timeout"),
+        "the first that began is cut, and hears why"
+    );
     assert!(held(&service, "arriving-questions").await <= 32 * 1024 * 1024);
     // Whoever asks at once never meets it.
     assert_eq!(service.ask("f0000", "u-1").await["flag"], "f0000");
@@ -242,17 +287,23 @@ async fn long_heads_that_do_not_end_have_a_budget() {
 #[tokio::test]
 async fn remembered_tokens_of_one_user_are_bounded() {
     let issuer = Issuer::new(Algorithm::Es256, "key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
     let ask = async |token: &str| {
         let url = guarded.service.url("/v1/strategy/a");
         guarded.service.client.get(url).bearer_auth(token).send().await.unwrap().status()
     };
-    let token = |number: usize| issuer.sign(&issuer.header(), &with(&claims("u-1"), "jti", json!(number)));
+    let token =
+        |number: usize| issuer.sign(&issuer.header(), &with(&claims("u-1"), "jti", json!(number)));
     let first = token(0);
     for number in 0..100 {
         assert_eq!(ask(&token(number)).await, 200);
     }
-    assert_eq!(reached(&guarded.service, "remembered-tokens").await, 100 - 64, "a user has 64 places");
+    assert_eq!(
+        reached(&guarded.service, "remembered-tokens").await,
+        100 - 64,
+        "a user has 64 places"
+    );
     assert!((1..512 * 1024).contains(&held(&guarded.service, "remembered-tokens").await));
     assert_eq!(ask(&first).await, 200, "one that was forgotten is checked anew");
 }

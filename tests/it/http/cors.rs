@@ -2,19 +2,29 @@
 
 use crate::support::{Service, flag};
 use serde_json::Value as Json;
-use turnout::config::{Access, WhoMayAsk};
+use turnout::config::{AuthArgs, AuthConfig};
 
 const LISTED: &str = "https://app.example.com";
 
 async fn service(origins: &str) -> Service {
-    let settings = WhoMayAsk { cors_origins: origins.to_owned(), ..WhoMayAsk::default() };
-    let access: Access = settings.check(None).unwrap();
+    let settings = AuthArgs { cors_origins: origins.to_owned(), ..AuthArgs::default() };
+    let access: AuthConfig = settings.check(None).unwrap();
     Service::start_guarded(&[("a.yaml", &flag("a", ""))], access).await
 }
 
-async fn ask(service: &Service, method: &str, path: &str, headers: &[(&str, &str)]) -> reqwest::Response {
+async fn ask(
+    service: &Service,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> reqwest::Response {
     let request = service.client.request(method.parse().unwrap(), service.url(path)).body("{}");
-    headers.iter().fold(request, |request, (name, value)| request.header(*name, *value)).send().await.unwrap()
+    headers
+        .iter()
+        .fold(request, |request, (name, value)| request.header(*name, *value))
+        .send()
+        .await
+        .unwrap()
 }
 
 fn header<'r>(response: &'r reqwest::Response, name: &str) -> &'r str {
@@ -28,9 +38,19 @@ async fn a_listed_origin_asks_and_reads() {
         let before = [
             ("origin", origin),
             ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "authorization,content-type,if-none-match,last-event-id"),
+            (
+                "access-control-request-headers",
+                "authorization,content-type,if-none-match,last-event-id",
+            ),
         ];
-        for path in ["/v1/strategy/a", "/v1/strategy", "/v1/watch", "/v1/watch/ack", "/ofrep/v1/evaluate/flags", "/readyz"] {
+        for path in [
+            "/v1/strategy/a",
+            "/v1/strategy",
+            "/v1/watch",
+            "/v1/watch/ack",
+            "/ofrep/v1/evaluate/flags",
+            "/readyz",
+        ] {
             let preflight = ask(&service, "OPTIONS", path, &before).await;
             assert_eq!(
                 (preflight.status().as_u16(), header(&preflight, "access-control-allow-origin")),
@@ -39,7 +59,9 @@ async fn a_listed_origin_asks_and_reads() {
             );
             assert_eq!(header(&preflight, "access-control-allow-methods"), "GET, POST");
             let allowed = header(&preflight, "access-control-allow-headers");
-            for name in ["content-type", "if-none-match", "authorization", "x-api-key", "last-event-id"] {
+            for name in
+                ["content-type", "if-none-match", "authorization", "x-api-key", "last-event-id"]
+            {
                 assert!(allowed.split(", ").any(|one| one == name), "{allowed}");
             }
             assert!(header(&preflight, "access-control-max-age").parse::<u32>().unwrap() > 0);
@@ -53,19 +75,43 @@ async fn a_listed_origin_asks_and_reads() {
             ("PUT", "/v1/strategy/a", 405),
         ] {
             let answer = ask(&service, method, path, &[("origin", origin)]).await;
-            assert_eq!((answer.status().as_u16(), header(&answer, "access-control-allow-origin")), (status, origin), "{path}");
+            assert_eq!(
+                (answer.status().as_u16(), header(&answer, "access-control-allow-origin")),
+                (status, origin),
+                "{path}"
+            );
             let exposed = header(&answer, "access-control-expose-headers");
-            for name in ["ETag", "Retry-After", "Turnout-Revision", "Turnout-Flag-Revision", "Turnout-Stale"] {
+            for name in [
+                "ETag",
+                "Retry-After",
+                "Turnout-Revision",
+                "Turnout-Flag-Revision",
+                "Turnout-Stale",
+            ] {
                 assert!(exposed.split(", ").any(|one| one == name), "{exposed}");
             }
-            let varies: Vec<&str> = answer.headers().get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+            let varies: Vec<&str> = answer
+                .headers()
+                .get_all("vary")
+                .iter()
+                .map(|value| value.to_str().unwrap())
+                .collect();
             assert!(varies.join(", ").contains("origin"), "{varies:?}");
-            assert_eq!(header(&answer, "access-control-allow-credentials"), "", "nothing here goes by cookies");
+            assert_eq!(
+                header(&answer, "access-control-allow-credentials"),
+                "",
+                "nothing here goes by cookies"
+            );
         }
         let first = ask(&service, "POST", "/v1/strategy/a", &[("origin", origin)]).await;
         let tag = header(&first, "etag").to_owned();
-        let again = ask(&service, "POST", "/v1/strategy/a", &[("origin", origin), ("if-none-match", &tag)]).await;
-        assert_eq!((again.status().as_u16(), header(&again, "access-control-allow-origin")), (304, origin));
+        let again =
+            ask(&service, "POST", "/v1/strategy/a", &[("origin", origin), ("if-none-match", &tag)])
+                .await;
+        assert_eq!(
+            (again.status().as_u16(), header(&again, "access-control-allow-origin")),
+            (304, origin)
+        );
     }
 }
 
@@ -82,13 +128,21 @@ async fn an_unlisted_origin_gets_nothing() {
         ("", LISTED),
     ] {
         let service = service(origins).await;
-        let preflight =
-            ask(&service, "OPTIONS", "/v1/strategy/a", &[("origin", origin), ("access-control-request-method", "POST")]).await;
+        let preflight = ask(
+            &service,
+            "OPTIONS",
+            "/v1/strategy/a",
+            &[("origin", origin), ("access-control-request-method", "POST")],
+        )
+        .await;
         let status = preflight.status().as_u16();
         assert!(status == if origins.is_empty() { 405 } else { 403 }, "{origin}: {status}");
         let answer = ask(&service, "POST", "/v1/strategy/a", &[("origin", origin)]).await;
         for response in [&preflight, &answer] {
-            assert!(!response.headers().keys().any(|name| name.as_str().starts_with("access-control-")), "{origin}");
+            assert!(
+                !response.headers().keys().any(|name| name.as_str().starts_with("access-control-")),
+                "{origin}"
+            );
         }
         if !origins.is_empty() {
             assert_eq!(preflight.json::<Json>().await.unwrap()["code"], "origin-not-listed");
@@ -106,10 +160,12 @@ async fn who_names_no_origin_is_served_as_ever() {
 
 #[test]
 fn origins_are_written_as_browsers_send_them() {
-    for (text, good) in
-        [("https://app.example.com", 1), ("https://app.example.com,http://localhost:5173 , capacitor://localhost", 3), ("", 0)]
-    {
-        let settings = WhoMayAsk { cors_origins: text.to_owned(), ..WhoMayAsk::default() };
+    for (text, good) in [
+        ("https://app.example.com", 1),
+        ("https://app.example.com,http://localhost:5173 , capacitor://localhost", 3),
+        ("", 0),
+    ] {
+        let settings = AuthArgs { cors_origins: text.to_owned(), ..AuthArgs::default() };
         assert_eq!(settings.check(None).unwrap().cors_origins.len(), good, "{text}");
     }
     for text in [
@@ -125,7 +181,7 @@ fn origins_are_written_as_browsers_send_them() {
         "https://",
         "https://a b",
     ] {
-        let settings = WhoMayAsk { cors_origins: text.to_owned(), ..WhoMayAsk::default() };
+        let settings = AuthArgs { cors_origins: text.to_owned(), ..AuthArgs::default() };
         let fault = settings.check(None).unwrap_err().to_string();
         assert!(fault.contains("TURNOUT_CORS_ORIGINS"), "{text}: {fault}");
     }

@@ -1,18 +1,25 @@
-//! A plain question goes past the router (decision 0022). What it is answered is what the router answers to the same, written so that it is not
-//! plain any more: with a letter of its key encoded.
+//! A plain question goes past the router (decision 0022). What it is answered is what the router
+//! answers to the same, written so that it is not plain any more: with a letter of its key encoded.
 
-use crate::support::guarded::{Guarded, SERVER_KEY};
+use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use serde_json::{Value as Json, json};
-use turnout::token::{Algorithm, Unverified};
+use turnout::auth::{Algorithm, AnonymousAccess};
 
 /// Status, headers without the date, and body.
 type Seen = (u16, Vec<(String, String)>, String);
 
-async fn seen(guarded: &Guarded, route: &str, headers: &[(&str, &[u8])], body: &Json) -> Seen {
+async fn seen(
+    guarded: &ProtectedEndpoint,
+    route: &str,
+    headers: &[(&str, &[u8])],
+    body: &Json,
+) -> Seen {
     let answer = guarded.ask(route, headers, body.clone()).await;
     let status = answer.status().as_u16();
-    let text = |value: &reqwest::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let text = |value: &reqwest::header::HeaderValue| {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    };
     let mut headers: Vec<(String, String)> = answer
         .headers()
         .iter()
@@ -23,12 +30,21 @@ async fn seen(guarded: &Guarded, route: &str, headers: &[(&str, &[u8])], body: &
     (status, headers, answer.text().await.unwrap())
 }
 
-/// Every way of asking, under what is and is not a flag; the number of different statuses that were seen.
-async fn check(unverified: Unverified) -> usize {
+/// Every way of asking, under what is and is not a flag; the number of different statuses that were
+/// seen.
+async fn check(unverified: AnonymousAccess) -> usize {
     let issuer = Issuer::new(Algorithm::Hs256, "our-key");
-    let guarded = Guarded::start(&json!({ "keys": [issuer.jwk] }).to_string(), Algorithm::Hs256, unverified).await;
+    let guarded = ProtectedEndpoint::start(
+        &json!({ "keys": [issuer.jwk] }).to_string(),
+        Algorithm::Hs256,
+        unverified,
+    )
+    .await;
     let token = format!("Bearer {}", issuer.token("u-sub"));
-    let tag = seen(&guarded, "POST /v1/strategy/a", &[("x-api-key", SERVER_KEY.as_bytes())], &json!({})).await.1;
+    let tag =
+        seen(&guarded, "POST /v1/strategy/a", &[("x-api-key", SERVER_KEY.as_bytes())], &json!({}))
+            .await
+            .1;
     let tag = tag.iter().find(|(name, _)| name == "etag").map(|(_, tag)| tag.clone()).unwrap();
     let askers: [&[(&str, &[u8])]; 7] = [
         &[],
@@ -49,11 +65,16 @@ async fn check(unverified: Unverified) -> usize {
     ];
     let mut statuses = Vec::new();
     for method in ["POST", "GET", "HEAD", "PUT", "OPTIONS", "DELETE"] {
-        for (plain, encoded) in [("a", "%61"), ("unknown", "%75nknown"), ("a?flag=b", "%61?flag=b")] {
+        for (plain, encoded) in [("a", "%61"), ("unknown", "%75nknown"), ("a?flag=b", "%61?flag=b")]
+        {
             for headers in askers {
                 for body in &bodies {
-                    let plainly = seen(&guarded, &format!("{method} /v1/strategy/{plain}"), headers, body).await;
-                    let router = seen(&guarded, &format!("{method} /v1/strategy/{encoded}"), headers, body).await;
+                    let plainly =
+                        seen(&guarded, &format!("{method} /v1/strategy/{plain}"), headers, body)
+                            .await;
+                    let router =
+                        seen(&guarded, &format!("{method} /v1/strategy/{encoded}"), headers, body)
+                            .await;
                     assert_eq!(plainly, router, "{method} {plain} {headers:?} {body}");
                     statuses.push(plainly.0);
                 }
@@ -68,10 +89,10 @@ async fn check(unverified: Unverified) -> usize {
 #[tokio::test]
 async fn a_plain_question_is_answered_as_the_router_answers_it() {
     // 200, 304, 400, 401, 403, 404, 405, 413.
-    assert_eq!(check(Unverified::Allow).await, 8);
+    assert_eq!(check(AnonymousAccess::Allow).await, 8);
 }
 
 #[tokio::test]
 async fn so_it_is_where_nobody_may_ask_without_a_credential() {
-    assert_eq!(check(Unverified::Deny).await, 8);
+    assert_eq!(check(AnonymousAccess::Deny).await, 8);
 }

@@ -1,4 +1,5 @@
-//! The public listener: answers, pages that may ask, broken and hostile callers, and the end of a server.
+//! The public listener: answers, pages that may ask, broken and hostile callers, and the end of a
+//! server.
 
 mod attacks;
 mod bounds;

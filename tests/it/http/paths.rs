@@ -1,4 +1,5 @@
-//! Questions, orders and streams as they come through the proxies, tracers and half-closed connections that people really have.
+//! Questions, orders and streams as they come through the proxies, tracers and half-closed
+//! connections that people really have.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use sqlx::{ConnectOptions, query};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use turnout::config::{Access, WhoMayAsk};
+use turnout::config::{AuthArgs, AuthConfig};
 use turnout::http::StreamLimits;
 
 use crate::support::raw::Raw;
@@ -22,11 +23,15 @@ async fn service() -> Service {
 }
 
 fn post(path: &str, more: &str, body: &str) -> [String; 2] {
-    let head = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{more}content-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{more}content-length: {}\r\n\r\n",
+        body.len()
+    );
     [head, body.to_owned()]
 }
 
-/// Sends pieces a moment apart, says that this was all, and reads until the other side has said so too.
+/// Sends pieces a moment apart, says that this was all, and reads until the other side has said so
+/// too.
 async fn half_closed(address: std::net::SocketAddr, pieces: &[&str]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     for (index, piece) in pieces.iter().enumerate() {
@@ -37,7 +42,10 @@ async fn half_closed(address: std::net::SocketAddr, pieces: &[&str]) -> String {
     }
     stream.shutdown().await.unwrap();
     let mut answer = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("neither an answer nor an end").unwrap();
+    timeout(PATIENCE, stream.read_to_string(&mut answer))
+        .await
+        .expect("neither an answer nor an end")
+        .unwrap();
     answer
 }
 
@@ -61,12 +69,21 @@ async fn a_client_that_sends_nothing_more_gets_its_answer() {
             (admin, &[&stop, &nothing], 1),
         ] {
             let heard = half_closed(address, pieces).await;
-            assert_eq!(heard.matches("HTTP/1.1 200 OK\r\n").count(), answers, "{pieces:?}: {heard}");
+            assert_eq!(
+                heard.matches("HTTP/1.1 200 OK\r\n").count(),
+                answers,
+                "{pieces:?}: {heard}"
+            );
         }
     }
 
-    // One that takes its time: somebody else writes to the database, so the stop is live and its commit is waited for.
-    let mut other = SqliteConnectOptions::new().filename(service.data.join("turnout.db")).connect().await.unwrap();
+    // One that takes its time: somebody else writes to the database, so the stop is live and its
+    // commit is waited for.
+    let mut other = SqliteConnectOptions::new()
+        .filename(service.data.join("turnout.db"))
+        .connect()
+        .await
+        .unwrap();
     service.order("/v1/flags/chat/resume", json!({ "reason": "another stop" })).await;
     query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
     let heard = half_closed(admin, &[&stop, &nothing]).await;
@@ -97,13 +114,18 @@ async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_
     let service = Service::start_streaming(&[("chat.yaml", &chat)], limits).await;
     let events = "GET /ofrep/v1/events HTTP/1.1\r\nhost: x\r\n\r\n".to_owned();
     let mut streams = Vec::new();
-    for request in [post("/v1/strategy/chat/watch", "", QUESTION).concat(), post("/v1/watch", "", QUESTION).concat(), events] {
+    for request in [
+        post("/v1/strategy/chat/watch", "", QUESTION).concat(),
+        post("/v1/watch", "", QUESTION).concat(),
+        events,
+    ] {
         let mut stream = TcpStream::connect(service.app.address()).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
         streams.push((stream, String::new()));
     }
-    // Each is told its state, and what comes of a stop long after the server knows that nothing more comes from it.
+    // Each is told its state, and what comes of a stop long after the server knows that nothing
+    // more comes from it.
     for (stream, heard) in &mut streams {
         read_until(stream, heard, "id: ").await;
     }
@@ -116,7 +138,10 @@ async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_
     }
     // Who has gone is noticed without anything to tell it.
     drop(streams);
-    wait_until("the streams of clients that left to end", async || open_streams(&service).await == 0).await;
+    wait_until("the streams of clients that left to end", async || {
+        open_streams(&service).await == 0
+    })
+    .await;
     // And one that has never sent an end before it left.
     let mut stream = TcpStream::connect(service.app.address()).await.unwrap();
     stream.write_all(post("/v1/watch", "", QUESTION).concat().as_bytes()).await.unwrap();
@@ -140,10 +165,19 @@ async fn read_until(stream: &mut TcpStream, heard: &mut String, wanted: &str) {
 #[tokio::test]
 async fn every_stream_forbids_proxies_to_transform_it() {
     let service = service().await;
-    for (method, path) in
-        [("POST", "/v1/strategy/chat/watch"), ("POST", "/v1/watch"), ("GET", "/ofrep/v1/events"), ("HEAD", "/ofrep/v1/events")]
-    {
-        let response = service.client.request(method.parse().unwrap(), service.url(path)).body(QUESTION).send().await.unwrap();
+    for (method, path) in [
+        ("POST", "/v1/strategy/chat/watch"),
+        ("POST", "/v1/watch"),
+        ("GET", "/ofrep/v1/events"),
+        ("HEAD", "/ofrep/v1/events"),
+    ] {
+        let response = service
+            .client
+            .request(method.parse().unwrap(), service.url(path))
+            .body(QUESTION)
+            .send()
+            .await
+            .unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream", "{path}");
         assert_eq!(response.headers()["cache-control"], "no-store, no-transform", "{path}");
     }
@@ -171,19 +205,25 @@ async fn a_request_names_its_host_once() {
         for (version, lines, good) in table {
             for path in ["/healthz", "/v1/nowhere"] {
                 let credential = format!("authorization: Bearer {}\r\n", service.token());
-                let request = format!("GET {path} HTTP/{version}\r\n{lines}{credential}connection: close\r\n\r\n");
+                let request = format!(
+                    "GET {path} HTTP/{version}\r\n{lines}{credential}connection: close\r\n\r\n"
+                );
                 let heard = half_closed(address, &[&request]).await;
-                let wanted = if good { if path == "/healthz" { "200" } else { "404" } } else { "400" };
+                let wanted =
+                    if good { if path == "/healthz" { "200" } else { "404" } } else { "400" };
                 assert_eq!(heard.split(' ').nth(1), Some(wanted), "{address} {request}: {heard}");
                 assert!(good || heard.contains(r#""code":"bad-host""#), "{heard}");
             }
         }
     }
-    // A proxy that speaks HTTP/1.0 may say none: the public listener does not care which name it has.
+    // A proxy that speaks HTTP/1.0 may say none: the public listener does not care which name it
+    // has.
     let heard = half_closed(service.app.address(), &["GET /healthz HTTP/1.0\r\n\r\n"]).await;
     assert!(heard.contains(" 200 OK"), "{heard}");
     // OFREP's calls are refused in OFREP's shape.
-    let heard = half_closed(service.app.address(), &["POST /ofrep/v1/evaluate/flags HTTP/1.1\r\n\r\n"]).await;
+    let heard =
+        half_closed(service.app.address(), &["POST /ofrep/v1/evaluate/flags HTTP/1.1\r\n\r\n"])
+            .await;
     assert!(heard.contains(" 400 ") && heard.contains(r#""errorCode":"GENERAL""#), "{heard}");
     // The connection goes on behind a refusal.
     let mut raw = Raw::connect(&service).await;
@@ -196,16 +236,32 @@ async fn a_request_names_its_host_once() {
 async fn a_doubled_slash_is_said() {
     let service = service().await;
     for (base, paths) in [
-        (service.url(""), &["//v1/strategy/chat", "/v1/strategy//chat", "/v1/strategy/chat//watch", "//healthz", "//"][..]),
+        (
+            service.url(""),
+            &[
+                "//v1/strategy/chat",
+                "/v1/strategy//chat",
+                "/v1/strategy/chat//watch",
+                "//healthz",
+                "//",
+            ][..],
+        ),
         (service.admin_url(""), &["//v1/status", "/v1//status", "//healthz"]),
     ] {
         for path in paths {
-            let asked = service.client.post(format!("{base}{path}")).bearer_auth(service.token()).body(QUESTION);
+            let asked = service
+                .client
+                .post(format!("{base}{path}"))
+                .bearer_auth(service.token())
+                .body(QUESTION);
             let response = asked.send().await.unwrap();
             assert_eq!(response.status(), 404, "{path}");
             let problem: Json = response.json().await.unwrap();
             assert_eq!(problem["code"], "no-such-route");
-            assert!(problem["detail"].as_str().unwrap().contains("without a slash at its end"), "{path}: {problem}");
+            assert!(
+                problem["detail"].as_str().unwrap().contains("without a slash at its end"),
+                "{path}: {problem}"
+            );
         }
     }
     let failed: Json = service.post("//ofrep/v1/evaluate/flags", "{}").await.json().await.unwrap();
@@ -216,46 +272,79 @@ async fn a_doubled_slash_is_said() {
 
 #[tokio::test]
 async fn a_listed_page_may_send_the_headers_its_tracing_adds() {
-    let settings = WhoMayAsk { cors_origins: "https://app.example.com".to_owned(), ..WhoMayAsk::default() };
-    let access: Access = settings.check(None).unwrap();
+    let settings =
+        AuthArgs { cors_origins: "https://app.example.com".to_owned(), ..AuthArgs::default() };
+    let access: AuthConfig = settings.check(None).unwrap();
     let service = Service::start_guarded(&[("chat.yaml", &flag("chat", ""))], access).await;
     let many: Vec<String> = (0..200).map(|number| format!("x-{number}")).collect();
     let long = format!("x-{}", "a".repeat(3_000));
     // (what is asked for, what of it is allowed, what of it is not)
     for (asked, allowed, not) in [
-        ("content-type,traceparent,tracestate,baggage", &["content-type", "traceparent", "tracestate", "baggage"][..], &[][..]),
-        ("sentry-trace, X-Request-Id,x-datadog-trace-id", &["sentry-trace", "x-request-id", "x-datadog-trace-id"], &[]),
+        (
+            "content-type,traceparent,tracestate,baggage",
+            &["content-type", "traceparent", "tracestate", "baggage"][..],
+            &[][..],
+        ),
+        (
+            "sentry-trace, X-Request-Id,x-datadog-trace-id",
+            &["sentry-trace", "x-request-id", "x-datadog-trace-id"],
+            &[],
+        ),
         ("cache-control , x-requested-with,,", &["cache-control", "x-requested-with"], &[]),
         ("x-good,b ad,x:y,\"q\"", &["x-good"], &["b ad", "x:y", "\"q\""]),
         (&many.join(","), &["x-0", "x-63"], &["x-64", "x-199"]),
         (&format!("x-before,{long}"), &["x-before"], &[&*long]),
         ("", &["authorization"], &[]),
     ] {
-        let preflight = service.client.request("OPTIONS".parse().unwrap(), service.url("/v1/strategy/chat"));
-        let preflight = preflight.header("origin", "https://app.example.com").header("access-control-request-method", "POST");
-        let answer = preflight.header("access-control-request-headers", asked).send().await.unwrap();
+        let preflight =
+            service.client.request("OPTIONS".parse().unwrap(), service.url("/v1/strategy/chat"));
+        let preflight = preflight
+            .header("origin", "https://app.example.com")
+            .header("access-control-request-method", "POST");
+        let answer =
+            preflight.header("access-control-request-headers", asked).send().await.unwrap();
         assert_eq!(answer.status(), 204, "{asked}");
-        let header =
-            |name: &str| answer.headers().get_all(name).iter().map(|value| value.to_str().unwrap()).collect::<Vec<_>>();
+        let header = |name: &str| {
+            answer
+                .headers()
+                .get_all(name)
+                .iter()
+                .map(|value| value.to_str().unwrap())
+                .collect::<Vec<_>>()
+        };
         let may = header("access-control-allow-headers").join(", ");
         let may: Vec<&str> = may.split(", ").collect();
-        for name in ["content-type", "if-none-match", "authorization", "x-api-key", "last-event-id"].iter().chain(allowed) {
+        for name in ["content-type", "if-none-match", "authorization", "x-api-key", "last-event-id"]
+            .iter()
+            .chain(allowed)
+        {
             assert_eq!(may.iter().filter(|one| one == &name).count(), 1, "{asked}: {may:?}");
         }
         assert!(not.iter().all(|name| !may.contains(name)), "{asked}: {may:?}");
         assert!(header("vary").join(", ").contains("access-control-request-headers"));
-        assert!(header("access-control-allow-credentials").is_empty(), "nothing here goes by cookies");
+        assert!(
+            header("access-control-allow-credentials").is_empty(),
+            "nothing here goes by cookies"
+        );
     }
-    let unlisted = service.client.request("OPTIONS".parse().unwrap(), service.url("/v1/strategy/chat"));
-    let unlisted = unlisted.header("origin", "https://evil.example.com").header("access-control-request-method", "POST");
-    let answer = unlisted.header("access-control-request-headers", "traceparent").send().await.unwrap();
-    assert!(answer.status() == 403 && !answer.headers().contains_key("access-control-allow-headers"));
+    let unlisted =
+        service.client.request("OPTIONS".parse().unwrap(), service.url("/v1/strategy/chat"));
+    let unlisted = unlisted
+        .header("origin", "https://evil.example.com")
+        .header("access-control-request-method", "POST");
+    let answer =
+        unlisted.header("access-control-request-headers", "traceparent").send().await.unwrap();
+    assert!(
+        answer.status() == 403 && !answer.headers().contains_key("access-control-allow-headers")
+    );
 }
 
 /// Every text of an answer that reads like an address.
 fn addresses(json: &Json, into: &mut Vec<String>) {
     match json {
-        Json::String(text) if text.contains("/v1/") || text.starts_with('/') => into.push(text.clone()),
+        Json::String(text) if text.contains("/v1/") || text.starts_with('/') => {
+            into.push(text.clone())
+        }
         Json::Array(items) => items.iter().for_each(|item| addresses(item, into)),
         Json::Object(members) => members.values().for_each(|member| addresses(member, into)),
         _ => {}
@@ -271,7 +360,10 @@ async fn every_address_carries_the_public_path_and_leads_back() {
         ("chat.yaml", flag("chat", WITH_ADDRESSES)),
         (
             "own.yaml",
-            flag("own", "transports: { polling: { url: /api/feed }, realtime-v2: { url: \"https://app.example/v1/x\" } }"),
+            flag(
+                "own",
+                "transports: { polling: { url: /api/feed }, realtime-v2: { url: \"https://app.example/v1/x\" } }",
+            ),
         ),
     ];
     let files = [(files[0].0, &*files[0].1), (files[1].0, &*files[1].1)];
@@ -297,16 +389,25 @@ async fn every_address_carries_the_public_path_and_leads_back() {
         assert_eq!(told[0], told[1], "{path}");
         let mut named = Vec::new();
         addresses(&serde_json::from_str(&told[0]).unwrap(), &mut named);
-        let (ours, others): (Vec<_>, Vec<_>) = named.into_iter().partition(|address| address.starts_with("/turnout/"));
+        let (ours, others): (Vec<_>, Vec<_>) =
+            named.into_iter().partition(|address| address.starts_with("/turnout/"));
         assert_eq!(ours.len(), count, "{path}: {ours:?}, {others:?}");
-        assert!(others.iter().all(|other| ["/api/feed", "https://app.example/v1/x"].contains(&&**other)), "{path}: {others:?}");
+        assert!(
+            others
+                .iter()
+                .all(|other| ["/api/feed", "https://app.example/v1/x"].contains(&&**other)),
+            "{path}: {others:?}"
+        );
         let plain = at_root.post(path, body).await.text().await.unwrap();
         assert_eq!(plain, told[0].replace("/turnout/", "/"), "{path}");
     }
-    let tag = async |service: &Service| service.post("/v1/strategy/chat", QUESTION).await.headers()["etag"].clone();
+    let tag = async |service: &Service| {
+        service.post("/v1/strategy/chat", QUESTION).await.headers()["etag"].clone()
+    };
     assert_ne!(tag(&below).await, tag(&at_root).await, "another document has another tag");
     for service in [&below, &cold] {
-        let document: Json = service.post("/turnout/v1/strategy/chat", QUESTION).await.json().await.unwrap();
+        let document: Json =
+            service.post("/turnout/v1/strategy/chat", QUESTION).await.json().await.unwrap();
         let watched = document["watch"]["url"].as_str().unwrap().to_owned();
         assert_eq!(watched, "/turnout/v1/strategy/chat/watch");
         let mut watcher = Watcher::open(service, &watched, QUESTION).await;

@@ -26,13 +26,16 @@ async fn bodies_have_their_documented_answers() {
     let long_in_bytes = json!({ "targetingKey": "🚦".repeat(65) }).to_string();
     let longest_in_bytes = json!({ "targetingKey": "🚦".repeat(64) }).to_string();
     let many = |count: usize| {
-        let attributes: serde_json::Map<String, Json> = (0..count).map(|i| (format!("a{i}"), Json::Null)).collect();
+        let attributes: serde_json::Map<String, Json> =
+            (0..count).map(|i| (format!("a{i}"), Json::Null)).collect();
         json!({ "attributes": attributes }).to_string()
     };
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let deep_attribute = format!(r#"{{"attributes":{{"a":{}{}}}}}"#, "[".repeat(100), "]".repeat(100));
+    let deep_attribute =
+        format!(r#"{{"attributes":{{"a":{}{}}}}}"#, "[".repeat(100), "]".repeat(100));
     let (many_good, many_bad) = (many(256), many(257));
-    let big = format!(r#"{{"targetingKey":"u","attributes":{{"a":"{}"}}}}"#, "x".repeat(10_000_000));
+    let big =
+        format!(r#"{{"targetingKey":"u","attributes":{{"a":"{}"}}}}"#, "x".repeat(10_000_000));
     // (body, status, code or rule)
     let table: &[(&str, u16, &str)] = &[
         (r#"{"targetingKey":"u-1"}"#, 200, "rollout"),
@@ -79,7 +82,11 @@ async fn bodies_have_their_documented_answers() {
         let response = service.post("/v1/strategy/half", (*body).to_owned()).await;
         assert_eq!(response.status().as_u16(), *status, "{shown}");
         let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
-        assert_eq!(kind, if *status == 200 { "application/json" } else { "application/problem+json" }, "{shown}");
+        assert_eq!(
+            kind,
+            if *status == 200 { "application/json" } else { "application/problem+json" },
+            "{shown}"
+        );
         assert_eq!(response.headers()["cache-control"], "private, no-cache");
         assert_eq!(response.headers()["turnout-revision"], "1");
         let answer: Json = response.json().await.unwrap();
@@ -99,7 +106,12 @@ async fn no_error_repeats_what_a_user_sent() {
         r#"{"attributes":"sentinel-4711"}"#,
         r#"{"context":{"targetingKey":["sentinel-4711"]}}"#,
     ] {
-        for path in ["/v1/strategy/half", "/v1/strategy", "/ofrep/v1/evaluate/flags/half", "/ofrep/v1/evaluate/flags"] {
+        for path in [
+            "/v1/strategy/half",
+            "/v1/strategy",
+            "/ofrep/v1/evaluate/flags/half",
+            "/ofrep/v1/evaluate/flags",
+        ] {
             let text = service.post(path, body.to_owned()).await.text().await.unwrap();
             assert!(!text.contains("sentinel"), "{path}: {text}");
         }
@@ -127,9 +139,15 @@ async fn unknown_flags_routes_and_methods() {
 async fn a_head_of_a_stream_opens_none() {
     let service = service().await;
     let head = service.client.head(service.url("/ofrep/v1/events")).send().await.unwrap();
-    assert_eq!((head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()), (200, "text/event-stream"));
+    assert_eq!(
+        (head.status().as_u16(), head.headers()["content-type"].to_str().unwrap()),
+        (200, "text/event-stream")
+    );
     for name in ["content-length", "connection"] {
-        assert!(!head.headers().contains_key(name), "{name}: nothing follows, and the connection stays");
+        assert!(
+            !head.headers().contains_key(name),
+            "{name}: nothing follows, and the connection stays"
+        );
     }
     let status: Json = service.admin("/v1/status").await.json().await.unwrap();
     assert_eq!(status["streams"]["open"], 0);
@@ -166,12 +184,26 @@ async fn tags_follow_the_body_and_nothing_else() {
         let (inside, outside) = (r#"{"targetingKey":"u-4"}"#, r#"{"targetingKey":"u-0"}"#);
         let first = ask(path, inside, None).await;
         let tag = first.headers()["etag"].to_str().unwrap().to_owned();
-        assert!(tag.starts_with('"') && tag.ends_with('"') && !first.bytes().await.unwrap().is_empty());
-        for held in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), tag.trim_matches('"').to_owned(), "*".to_owned()]
-        {
+        assert!(
+            tag.starts_with('"') && tag.ends_with('"') && !first.bytes().await.unwrap().is_empty()
+        );
+        for held in [
+            tag.clone(),
+            format!("W/{tag}"),
+            format!("\"x\", {tag}"),
+            tag.trim_matches('"').to_owned(),
+            "*".to_owned(),
+        ] {
             let again = ask(path, inside, Some(&held)).await;
-            assert_eq!((again.status().as_u16(), again.headers()["etag"].to_str().unwrap()), (304, &*tag), "{path} {held}");
-            assert!(again.headers().contains_key("turnout-revision") && again.bytes().await.unwrap().is_empty());
+            assert_eq!(
+                (again.status().as_u16(), again.headers()["etag"].to_str().unwrap()),
+                (304, &*tag),
+                "{path} {held}"
+            );
+            assert!(
+                again.headers().contains_key("turnout-revision")
+                    && again.bytes().await.unwrap().is_empty()
+            );
         }
         let other = ask(path, outside, Some(&tag)).await;
         assert_eq!(other.status(), 200, "{path}: another user's document is another body");
@@ -179,10 +211,15 @@ async fn tags_follow_the_body_and_nothing_else() {
     }
 
     let before = ask("/v1/strategy/half", r#"{"targetingKey":"u-4"}"#, None).await;
-    std::fs::write(service.flags.join("all.yaml"), flag("all", "rollout: { realtime-v2: 0% }")).unwrap();
+    std::fs::write(service.flags.join("all.yaml"), flag("all", "rollout: { realtime-v2: 0% }"))
+        .unwrap();
     service.reach(2).await;
     let after = ask("/v1/strategy/half", r#"{"targetingKey":"u-4"}"#, None).await;
-    assert_eq!(before.headers()["etag"], after.headers()["etag"], "a flip of another flag changes no document of this one");
+    assert_eq!(
+        before.headers()["etag"],
+        after.headers()["etag"],
+        "a flip of another flag changes no document of this one"
+    );
     assert_eq!(
         (&after.headers()["turnout-revision"], &after.headers()["turnout-flag-revision"]),
         (&"2".parse().unwrap(), &"1".parse().unwrap())
@@ -202,8 +239,18 @@ async fn the_strategy_document_says_what_the_design_says() {
         "polling": polling, "realtime": realtime,
     });
     assert_eq!(service.ask("all", "u-1").await, document);
-    let all = service.post("/v1/strategy", r#"{"targetingKey":"u-1"}"#).await.json::<Json>().await.unwrap();
-    let keys: Vec<&str> = all["flags"].as_array().unwrap().iter().map(|flag| flag["flag"].as_str().unwrap()).collect();
+    let all = service
+        .post("/v1/strategy", r#"{"targetingKey":"u-1"}"#)
+        .await
+        .json::<Json>()
+        .await
+        .unwrap();
+    let keys: Vec<&str> = all["flags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|flag| flag["flag"].as_str().unwrap())
+        .collect();
     assert_eq!(keys, ["all", "broken", "half", "nobody", "plans"]);
     assert_eq!(all["flags"][0], document, "one evaluator, one document");
 }
@@ -221,13 +268,25 @@ async fn server_auth_mode_answers_polling_for_realtime() {
 
 #[tokio::test]
 async fn an_address_in_a_plain_body_opens_nothing() {
-    let internal = "version: 1\nsegment: internal\nemails: [ops@example.com]\ndomains: [example.org]\n";
+    let internal =
+        "version: 1\nsegment: internal\nemails: [ops@example.com]\ndomains: [example.org]\n";
     let opened = flag("a", "allow: [{ segment: internal, strategy: realtime-v2 }]");
-    let service =
-        Service::start_with(&[("a.yaml", &opened), ("segments/internal.yaml", internal)], ServerAuth::Off, &["u-env"]).await;
+    let service = Service::start_with(
+        &[("a.yaml", &opened), ("segments/internal.yaml", internal)],
+        ServerAuth::Off,
+        &["u-env"],
+    )
+    .await;
     let body = r#"{"targetingKey":"u-1","attributes":{"email":"ops@example.com"}}"#;
-    assert_eq!(service.post("/v1/strategy/a", body).await.json::<Json>().await.unwrap()["strategy"], "polling");
-    assert_eq!(service.strategy("a", "u-env").await, "realtime-v2", "INTERNAL_USER_IDS adds to the segment");
+    assert_eq!(
+        service.post("/v1/strategy/a", body).await.json::<Json>().await.unwrap()["strategy"],
+        "polling"
+    );
+    assert_eq!(
+        service.strategy("a", "u-env").await,
+        "realtime-v2",
+        "INTERNAL_USER_IDS adds to the segment"
+    );
 }
 
 #[tokio::test]
@@ -239,18 +298,31 @@ async fn ofrep_answers_to_the_letter() {
         assert_eq!(response.headers()["content-type"], "application/json");
         (response.status().as_u16(), response.json::<Json>().await.unwrap())
     };
-    let (status, answer) = ask("all", json!({ "targetingKey": "u-1", "anything": { "deep": [1] } })).await;
+    let (status, answer) =
+        ask("all", json!({ "targetingKey": "u-1", "anything": { "deep": [1] } })).await;
     assert_eq!(
         (status, &answer["key"], &answer["value"], &answer["variant"]),
         (200, &"all".into(), &"realtime-v2".into(), &"realtime-v2".into())
     );
     assert_eq!(answer["reason"], "STATIC");
-    assert_eq!((&answer["metadata"]["polling.startMs"], &answer["metadata"]["rule"]), (&4000.into(), &"rollout".into()));
-    assert!(answer["metadata"].as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array()));
+    assert_eq!(
+        (&answer["metadata"]["polling.startMs"], &answer["metadata"]["rule"]),
+        (&4000.into(), &"rollout".into())
+    );
+    assert!(
+        answer["metadata"]
+            .as_object()
+            .unwrap()
+            .values()
+            .all(|value| !value.is_object() && !value.is_array())
+    );
 
     // `disabled` is a value, never the reason.
     let (status, answer) = ask("nobody", json!({})).await;
-    assert_eq!((status, &answer["value"], &answer["reason"]), (200, &"disabled".into(), &"STATIC".into()));
+    assert_eq!(
+        (status, &answer["value"], &answer["reason"]),
+        (200, &"disabled".into(), &"STATIC".into())
+    );
 
     for (key, context, status, code) in [
         ("half", json!({}), 400, "TARGETING_KEY_MISSING"),
@@ -262,10 +334,19 @@ async fn ofrep_answers_to_the_letter() {
         ("half", json!([]), 400, "INVALID_CONTEXT"),
     ] {
         let (got, answer) = ask(key, context).await;
-        assert_eq!((got, &answer["errorCode"], &answer["key"]), (status, &code.into(), &key.into()), "{answer}");
+        assert_eq!(
+            (got, &answer["errorCode"], &answer["key"]),
+            (status, &code.into(), &key.into()),
+            "{answer}"
+        );
         assert!(answer["errorDetails"].is_string());
     }
-    for (body, code) in [("", "PARSE_ERROR"), ("{", "PARSE_ERROR"), ("{}", "INVALID_CONTEXT"), ("[]", "INVALID_CONTEXT")] {
+    for (body, code) in [
+        ("", "PARSE_ERROR"),
+        ("{", "PARSE_ERROR"),
+        ("{}", "INVALID_CONTEXT"),
+        ("[]", "INVALID_CONTEXT"),
+    ] {
         for path in ["/ofrep/v1/evaluate/flags/half", "/ofrep/v1/evaluate/flags"] {
             let response = service.post(path, body).await;
             assert_eq!(response.status(), 400);
@@ -274,7 +355,12 @@ async fn ofrep_answers_to_the_letter() {
     }
     let nowhere = service.post("/ofrep/v2/x", "{}").await;
     assert_eq!(nowhere.status(), 404);
-    assert!(nowhere.json::<Json>().await.unwrap()["errorDetails"].as_str().unwrap().contains("nothing at this address"));
+    assert!(
+        nowhere.json::<Json>().await.unwrap()["errorDetails"]
+            .as_str()
+            .unwrap()
+            .contains("nothing at this address")
+    );
 }
 
 #[tokio::test]
@@ -283,17 +369,26 @@ async fn ofrep_bulk_fails_flag_by_flag_and_tags_the_body() {
     let ask = async |query: &str, context: Json, tag: Option<&str>| {
         let url = service.url(&format!("/ofrep/v1/evaluate/flags{query}"));
         let request = service.client.post(url).body(json!({ "context": context }).to_string());
-        tag.into_iter().fold(request, |request, tag| request.header("if-none-match", tag)).send().await.unwrap()
+        tag.into_iter()
+            .fold(request, |request, tag| request.header("if-none-match", tag))
+            .send()
+            .await
+            .unwrap()
     };
     let first = ask("", json!({}), None).await;
     assert_eq!(first.status(), 200);
     let tag = first.headers()["etag"].to_str().unwrap().to_owned();
     let bulk: Json = first.json().await.unwrap();
-    let codes: Vec<Option<&str>> = bulk["flags"].as_array().unwrap().iter().map(|flag| flag["errorCode"].as_str()).collect();
+    let codes: Vec<Option<&str>> =
+        bulk["flags"].as_array().unwrap().iter().map(|flag| flag["errorCode"].as_str()).collect();
     assert_eq!(codes, [None, Some("GENERAL"), Some("TARGETING_KEY_MISSING"), None, None]);
 
     assert_eq!(ask("", json!({}), Some(&tag)).await.status(), 304);
-    assert_eq!(ask("", json!({ "other": 1 }), Some(&tag)).await.status(), 304, "what changes no answer changes no tag");
+    assert_eq!(
+        ask("", json!({ "other": 1 }), Some(&tag)).await.status(),
+        304,
+        "what changes no answer changes no tag"
+    );
     assert_eq!(
         ask("", json!({ "plan": "paid" }), Some(&tag)).await.status(),
         200,
@@ -314,7 +409,9 @@ async fn ofrep_bulk_fails_flag_by_flag_and_tags_the_body() {
 #[tokio::test]
 async fn before_anything_is_known() {
     let service = Service::start_without_folder().await;
-    let single = service.post("/ofrep/v1/evaluate/flags/any-key", r#"{"context":{"targetingKey":"u-1"}}"#).await;
+    let single = service
+        .post("/ofrep/v1/evaluate/flags/any-key", r#"{"context":{"targetingKey":"u-1"}}"#)
+        .await;
     assert_eq!(single.status(), 200);
     let single: Json = single.json().await.unwrap();
     assert_eq!(

@@ -1,4 +1,5 @@
-//! What clients see of a server that stops: nobody's answer is cut, nobody is waited for without end, and nothing is left.
+//! What clients see of a server that stops: nobody's answer is cut, nobody is waited for without
+//! end, and nothing is left.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -13,7 +14,8 @@ use turnout::http::Limits;
 const SHORT: Duration = Duration::from_millis(200);
 
 async fn service(limits: Limits) -> Service {
-    Service::start_limited(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))], limits).await
+    Service::start_limited(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))], limits)
+        .await
 }
 
 #[tokio::test]

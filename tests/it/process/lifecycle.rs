@@ -1,4 +1,5 @@
-//! Start, reload and end of the program: signals are heard all along, and what may hang is left behind.
+//! Start, reload and end of the program: signals are heard all along, and what may hang is left
+//! behind.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -31,16 +32,23 @@ fn key_line(key: &str) -> String {
 }
 
 async fn status_with_key(program: &Program, key: &str) -> u16 {
-    let asked = program.client.post(program.url("/v1/strategy/chat")).header("x-api-key", key).body("{}");
+    let asked =
+        program.client.post(program.url("/v1/strategy/chat")).header("x-api-key", key).body("{}");
     asked.send().await.unwrap().status().as_u16()
 }
 
 /// Wherever a file may be named or looked for, a pipe stands there, which nobody writes to.
 #[tokio::test]
 async fn a_pipe_in_the_place_of_a_file_holds_up_nothing() {
-    for name in
-        ["keys", "session", "flags/feed.yaml", "data/admin.token", "data/last-good", "data/pending.journal", "data/lock"]
-    {
+    for name in [
+        "keys",
+        "session",
+        "flags/feed.yaml",
+        "data/admin.token",
+        "data/last-good",
+        "data/pending.journal",
+        "data/lock",
+    ] {
         let home = one_flag();
         fs::create_dir(home.path().join("data")).unwrap();
         let path = home.path().join(name);
@@ -58,7 +66,11 @@ async fn a_pipe_in_the_place_of_a_file_holds_up_nothing() {
         if setting.is_some() || name.starts_with("flags/") {
             program.says("not a regular file").await;
         }
-        assert_eq!(program.client.get(program.url("/healthz")).send().await.unwrap().status(), 200, "{path}");
+        assert_eq!(
+            program.client.get(program.url("/healthz")).send().await.unwrap().status(),
+            200,
+            "{path}"
+        );
         program.signal("TERM");
         assert_eq!(program.exit().await, Some(0), "{path}: {}", program.said());
     }
@@ -79,7 +91,10 @@ async fn keys_are_read_again_after_a_pipe_stood_in_their_place() {
     fs::remove_file(&keys).unwrap();
     fs::write(&keys, key_line("two")).unwrap();
     program.says("is good again: 1 key").await;
-    assert_eq!((status_with_key(&program, "one").await, status_with_key(&program, "two").await), (401, 200));
+    assert_eq!(
+        (status_with_key(&program, "one").await, status_with_key(&program, "two").await),
+        (401, 200)
+    );
 }
 
 #[test]
@@ -88,7 +103,9 @@ fn a_webhook_secret_that_is_not_a_file_is_refused_before_anything_starts() {
     let secret = home.path().join("secret");
     make_fifo(&secret);
     let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
-    command.env("TURNOUT_WEBHOOK_URL", "https://hooks.example.com/").env("TURNOUT_WEBHOOK_SECRET_FILE", &secret);
+    command
+        .env("TURNOUT_WEBHOOK_URL", "https://hooks.example.com/")
+        .env("TURNOUT_WEBHOOK_SECRET_FILE", &secret);
     let output = command.current_dir(home.path()).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
@@ -136,7 +153,10 @@ async fn a_hang_up_reloads_keys_and_flags() {
     // What came of it is said, also where nothing is new.
     program.says_times("1 key from", 2).await;
     fs::write(&keys, key_line("two")).unwrap();
-    Save::Rename.save(&program.path("flags/chat.yaml"), &flag("chat", OPEN).replace("enabled: true", "enabled: false"));
+    Save::Rename.save(
+        &program.path("flags/chat.yaml"),
+        &flag("chat", OPEN).replace("enabled: true", "enabled: false"),
+    );
     program.signal("HUP");
     wait_until("the new key", async || status_with_key(&program, "two").await == 200).await;
     wait_until("the save", async || program.strategy("chat", "u-1").await == "polling").await;

@@ -1,4 +1,5 @@
-//! What the program says on stderr: it holds up nothing, has two forms, and is filtered by its own targets.
+//! What the program says on stderr: it holds up nothing, has two forms, and is filtered by its own
+//! targets.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::process::Command;
@@ -18,7 +19,11 @@ fn two_flags() -> tempfile::TempDir {
 #[tokio::test]
 async fn a_log_that_is_not_read_holds_up_nothing() {
     let (reader, mut writer) = std::io::pipe().unwrap();
-    let mut program = Program::start_unread(two_flags(), &[("TURNOUT_LOG", "trace")], writer.try_clone().unwrap());
+    let mut program = Program::start_unread(
+        two_flags(),
+        &[("TURNOUT_LOG", "trace")],
+        writer.try_clone().unwrap(),
+    );
     let mut lines = BufReader::new(reader).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("then change")));
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
@@ -36,14 +41,16 @@ async fn a_log_that_is_not_read_holds_up_nothing() {
     assert_eq!(program.strategy("chat", "u-1").await, "polling");
     let narrower = flag("feed", OPEN).replace("enabled: true", "enabled: false");
     Save::Rename.save(&program.path("flags/feed.yaml"), &narrower);
-    wait_until("the save to be live", async || program.strategy("feed", "u-1").await == "polling").await;
+    wait_until("the save to be live", async || program.strategy("feed", "u-1").await == "polling")
+        .await;
     program.signal("TERM");
     assert_eq!(program.exit().await, Some(0));
 }
 
 #[tokio::test]
 async fn each_line_is_an_object_where_json_is_asked_for() {
-    let mut program = Program::start(two_flags(), &[("TURNOUT_LOG", "debug"), ("TURNOUT_LOG_FORMAT", "json")]);
+    let mut program =
+        Program::start(two_flags(), &[("TURNOUT_LOG", "debug"), ("TURNOUT_LOG_FORMAT", "json")]);
     program.says("then change").await;
     assert_eq!(program.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
     program.signal("TERM");
@@ -52,11 +59,17 @@ async fn each_line_is_an_object_where_json_is_asked_for() {
     let said = program.said();
     let lines: Vec<Json> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for line in &lines {
-        assert!(["timestamp", "level", "target", "message"].iter().all(|name| line[name].is_string()), "{line}");
+        assert!(
+            ["timestamp", "level", "target", "message"].iter().all(|name| line[name].is_string()),
+            "{line}"
+        );
         assert!(line["target"].as_str().unwrap().starts_with("turnout::"), "{line}");
         assert!(line["feature_flag.context.id"].is_null(), "{line}");
     }
-    assert!(lines.iter().any(|line| line["level"] == "DEBUG" && line["feature_flag.key"] == "chat"), "{said}");
+    assert!(
+        lines.iter().any(|line| line["level"] == "DEBUG" && line["feature_flag.key"] == "chat"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -77,9 +90,18 @@ async fn text_begins_with_time_and_level_and_keeps_to_its_filter() {
 #[test]
 fn what_is_not_a_filter_or_a_format_is_named_before_anything_starts() {
     for (settings, says) in [
-        ([("TURNOUT_LOG", "loud"), ("TURNOUT_LOG_FORMAT", "")], "TURNOUT_LOG: `loud` is not a level"),
-        ([("TURNOUT_LOG", "hyper=trace"), ("TURNOUT_LOG_FORMAT", "")], "TURNOUT_LOG: `hyper` is not a target of this service"),
-        ([("TURNOUT_LOG", ""), ("TURNOUT_LOG_FORMAT", "xml")], "TURNOUT_LOG_FORMAT: `xml` is not a format"),
+        (
+            [("TURNOUT_LOG", "loud"), ("TURNOUT_LOG_FORMAT", "")],
+            "TURNOUT_LOG: `loud` is not a level",
+        ),
+        (
+            [("TURNOUT_LOG", "hyper=trace"), ("TURNOUT_LOG_FORMAT", "")],
+            "TURNOUT_LOG: `hyper` is not a target of this service",
+        ),
+        (
+            [("TURNOUT_LOG", ""), ("TURNOUT_LOG_FORMAT", "xml")],
+            "TURNOUT_LOG_FORMAT: `xml` is not a format",
+        ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_turnout")).envs(settings).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();

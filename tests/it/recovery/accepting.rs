@@ -1,4 +1,5 @@
-//! What a person accepts: nothing that was stopped opens by it, no share rises, and every number that was seen before stays behind.
+//! What a person accepts: nothing that was stopped opens by it, no share rises, and every number
+//! that was seen before stays behind.
 
 use std::fs;
 
@@ -28,13 +29,34 @@ async fn what_was_known_here_goes_into_the_database_first() {
     for Mix { left, live, aside } in [
         Mix { left: (Older, Good, Good), live: [STOPPED, TEN, ALL, STOPPED], aside: &[] },
         Mix { left: (Absent, Good, Good), live: [STOPPED, TEN, ALL, STOPPED], aside: &[] },
-        Mix { left: (Damaged, Good, Good), live: [STOPPED, TEN, ALL, STOPPED], aside: &["turnout.db.damaged"] },
+        Mix {
+            left: (Damaged, Good, Good),
+            live: [STOPPED, TEN, ALL, STOPPED],
+            aside: &["turnout.db.damaged"],
+        },
         // The state before the last one: it knows of no stop.
-        Mix { left: (Absent, Damaged, Good), live: [ALL, TEN, ALL, STOPPED], aside: &["last-good.damaged"] },
-        Mix { left: (Good, Good, Damaged), live: [STOPPED, TEN, ALL, ALL], aside: &["pending.journal.damaged"] },
-        Mix { left: (Good, Good, OfNewerBuild), live: [STOPPED, TEN, ALL, ALL], aside: &["pending.journal.newer"] },
-        Mix { left: (Good, OfNewerBuild, Absent), live: [STOPPED, TEN, ALL, ALL], aside: &["last-good.newer"] },
-        // Nothing of it reads: the files go live, and what was stopped while the database was away stays so.
+        Mix {
+            left: (Absent, Damaged, Good),
+            live: [ALL, TEN, ALL, STOPPED],
+            aside: &["last-good.damaged"],
+        },
+        Mix {
+            left: (Good, Good, Damaged),
+            live: [STOPPED, TEN, ALL, ALL],
+            aside: &["pending.journal.damaged"],
+        },
+        Mix {
+            left: (Good, Good, OfNewerBuild),
+            live: [STOPPED, TEN, ALL, ALL],
+            aside: &["pending.journal.newer"],
+        },
+        Mix {
+            left: (Good, OfNewerBuild, Absent),
+            live: [STOPPED, TEN, ALL, ALL],
+            aside: &["last-good.newer"],
+        },
+        // Nothing of it reads: the files go live, and what was stopped while the database was away
+        // stays so.
         Mix { left: (Absent, Absent, Good), live: [ALL, ALL, ALL, STOPPED], aside: &[] },
     ] {
         let home = template.leave(left.0, left.1, left.2).await;
@@ -47,7 +69,11 @@ async fn what_was_known_here_goes_into_the_database_first() {
         for round in 0..2 {
             assert_eq!(service.database_state().await, "up", "{left:?}");
             for (key, live) in ["halted", "held", "open", "journaled"].into_iter().zip(live) {
-                assert_eq!(service.state(key).await["live"], live, "{key} of {left:?}, round {round}");
+                assert_eq!(
+                    service.state(key).await["live"],
+                    live,
+                    "{key} of {left:?}, round {round}"
+                );
             }
             let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
             assert_eq!(verdict["sound"], true, "{left:?}: {verdict}");
@@ -72,16 +98,21 @@ async fn a_newer_builds_database_is_never_accepted() {
     let template = Template::make().await;
     let home = template.leave(OfNewerBuild, Good, Good).await;
     let before = fs::read(home.path().join("data/turnout.db")).unwrap();
-    let refused = App::start(Config { accept_database: true, ..config(home.path()) }).await.err().unwrap();
+    let refused =
+        App::start(Config { accept_database: true, ..config(home.path()) }).await.err().unwrap();
     assert!(refused.to_string().contains("newer build"), "{refused}");
-    assert!(before == fs::read(home.path().join("data/turnout.db")).unwrap(), "it is left as it is");
+    assert!(
+        before == fs::read(home.path().join("data/turnout.db")).unwrap(),
+        "it is left as it is"
+    );
 }
 
 #[tokio::test]
 async fn an_empty_folder_is_refused_where_it_must_not_be() {
     let template = Template::make().await;
     let home = template.leave(Absent, Absent, Absent).await;
-    let refused = App::start(Config { may_be_new: false, ..config(home.path()) }).await.err().unwrap();
+    let refused =
+        App::start(Config { may_be_new: false, ..config(home.path()) }).await.err().unwrap();
     assert!(refused.to_string().contains("TURNOUT_NEW_DATA"), "{refused}");
     assert!(!home.path().join("data/turnout.db").exists());
     let home = template.leave(Good, Good, Good).await;
@@ -94,7 +125,12 @@ async fn an_empty_folder_is_refused_where_it_must_not_be() {
 async fn the_right_database_is_believed_without_a_restart() {
     let template = Template::make().await;
     let right = template.leave(Good, Good, Good).await;
-    for left in [(Older, Good, Good), (Absent, Good, Good), (Damaged, Damaged, Good), (Absent, Absent, Good)] {
+    for left in [
+        (Older, Good, Good),
+        (Absent, Good, Good),
+        (Damaged, Damaged, Good),
+        (Absent, Absent, Good),
+    ] {
         let service = Service::start_in(template.leave(left.0, left.1, left.2).await).await;
         assert_eq!(service.database_state().await, "held", "{left:?}");
         let beside = service.data.join("right.db");
@@ -104,7 +140,9 @@ async fn the_right_database_is_believed_without_a_restart() {
         }
         fs::rename(&beside, service.database()).unwrap();
         service.reach_database_state("up").await;
-        for (key, live) in ["halted", "held", "open", "journaled"].into_iter().zip([STOPPED, TEN, ALL, STOPPED]) {
+        for (key, live) in
+            ["halted", "held", "open", "journaled"].into_iter().zip([STOPPED, TEN, ALL, STOPPED])
+        {
             assert_eq!(service.state(key).await["live"], live, "{key} of {left:?}");
         }
         service.app.stop().await;

@@ -1,10 +1,11 @@
-//! "Saved" is said only of files that are still at their paths, and one server alone uses a data folder, whatever is deleted in it.
+//! "Saved" is said only of files that are still at their paths, and one server alone uses a data
+//! folder, whatever is deleted in it.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use turnout::data::DataFolder;
+use turnout::data_dir::DataDir;
 
 use crate::support::{Service, flag, wait_until};
 
@@ -23,56 +24,79 @@ async fn live(service: &Service) -> Json {
 #[tokio::test]
 async fn a_deleted_lock_lets_no_second_server_in() {
     let service = one_flag().await;
-    let is_refused = || DataFolder::open(&service.data).unwrap_err().to_string().contains("another turnout is using");
+    let is_refused = || {
+        DataDir::open(&service.data).unwrap_err().to_string().contains("another turnout is using")
+    };
     assert!(is_refused());
     fs::remove_file(service.data.join("lock")).unwrap();
     assert!(is_refused(), "the folder itself is locked");
     // Builds that look at the file alone find it locked again.
     let locked = |path: &Path| fs::File::open(path).is_ok_and(|file| file.try_lock().is_err());
-    wait_until("the file `lock` to be held again", async || locked(&service.data.join("lock"))).await;
+    wait_until("the file `lock` to be held again", async || locked(&service.data.join("lock")))
+        .await;
 }
 
-/// However a file of the database goes while the server runs, what was said to be saved is there after a crash.
+/// However a file of the database goes while the server runs, what was said to be saved is there
+/// after a crash.
 #[tokio::test]
 async fn what_is_committed_beside_a_deleted_companion_is_not_lost() {
     for name in ["turnout.db-wal", "turnout.db-shm"] {
         let mut service = one_flag().await;
-        assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": "80%" })).await.status(), 200);
+        assert_eq!(
+            service.order("/v1/flags/chat/set", json!({ "realtime-v2": "80%" })).await.status(),
+            200
+        );
         fs::remove_file(service.data.join(name)).unwrap();
         let stop = service.order("/v1/flags/chat/stop", json!({})).await;
         let told: Json = stop.json().await.unwrap();
         assert_eq!(told["survivesRestart"], true, "{name}: {told}");
         wait_until("the database to be up again", async || {
-            database(&service).await["state"] == "up" && service.app.coordinator().truth().pending().is_empty()
+            database(&service).await["state"] == "up"
+                && service.app.coordinator().truth().pending().is_empty()
         })
         .await;
         service.crash().await;
         service.restart().await;
         assert_eq!(live(&service).await, "STOPPED -> polling", "{name}");
         let sound: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
-        assert_eq!((&sound["sound"], &sound["revisions"]), (&true.into(), &3.into()), "{name}: {sound}");
+        assert_eq!(
+            (&sound["sound"], &sound["revisions"]),
+            (&true.into(), &3.into()),
+            "{name}: {sound}"
+        );
         let resumed = service.order("/v1/flags/chat/resume", json!({ "reason": "test" })).await;
-        assert_eq!(resumed.json::<Json>().await.unwrap()["flag"]["live"], "realtime-v2 80%", "{name}");
+        assert_eq!(
+            resumed.json::<Json>().await.unwrap()["flag"]["live"],
+            "realtime-v2 80%",
+            "{name}"
+        );
     }
 }
 
-/// A folder that is deleted, or that another one takes the place of, is seen; the one at the path is held and what is live is kept in it.
+/// A folder that is deleted, or that another one takes the place of, is seen; the one at the path
+/// is held and what is live is kept in it.
 #[tokio::test]
 async fn a_folder_in_the_place_of_another_is_held_and_written_to() {
     let service = one_flag().await;
     fs::rename(&service.data, service.data.with_extension("moved")).unwrap();
-    wait_until("what is live to be kept in a new folder", async || service.data.join("last-good").exists()).await;
-    assert!(DataFolder::open(&service.data).unwrap_err().to_string().contains("another turnout is using"));
+    wait_until("what is live to be kept in a new folder", async || {
+        service.data.join("last-good").exists()
+    })
+    .await;
+    assert!(
+        DataDir::open(&service.data).unwrap_err().to_string().contains("another turnout is using")
+    );
     let problems = service.app.coordinator().problems().troubles();
     assert!(problems.iter().any(|problem| problem.kind.as_str() == "data-folder"), "{problems:?}");
     // An earlier server's folder may be used by another one now, and is given back by it.
-    assert!(DataFolder::open(&service.data.with_extension("moved")).is_ok());
+    assert!(DataDir::open(&service.data.with_extension("moved")).is_ok());
 }
 
 /// What becomes of a file under a running server.
 type Hurt = fn(&Path);
 
-/// What is said to survive a restart is written to the file at the journal's path, whatever became of the one that was opened.
+/// What is said to survive a restart is written to the file at the journal's path, whatever became
+/// of the one that was opened.
 #[tokio::test]
 async fn a_stop_goes_into_the_journal_that_a_start_finds() {
     let ways: [(&str, Hurt); 3] = [
@@ -88,7 +112,8 @@ async fn a_stop_goes_into_the_journal_that_a_start_finds() {
         let mut service = one_flag().await;
         wait_until("the state to be kept", async || service.data.join("last-good").exists()).await;
         fs::rename(service.data.join("turnout.db"), service.data.join("away")).unwrap();
-        wait_until("the database to be missed", async || database(&service).await["state"] != "up").await;
+        wait_until("the database to be missed", async || database(&service).await["state"] != "up")
+            .await;
         hurt(&service.data.join("pending.journal"));
         let stop = service.order("/v1/flags/chat/stop", json!({})).await;
         assert_eq!(stop.status(), 202, "{way}");

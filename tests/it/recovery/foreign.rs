@@ -1,5 +1,6 @@
-//! A last good state of another installation, or of a copy of this one that went on elsewhere, lies in the data folder: it is never served as
-//! it is, lifts nothing, and lets nobody in. Where database and journal agree, they are served.
+//! A last good state of another installation, or of a copy of this one that went on elsewhere, lies
+//! in the data folder: it is never served as it is, lifts nothing, and lets nobody in. Where
+//! database and journal agree, they are served.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,9 +73,11 @@ impl Foreign {
 async fn a_foreign_last_good_state_opens_nothing() {
     let template = &Template::make().await;
     let foreign = &Foreign::make(template).await;
-    let pairs = State::ALL.into_iter().flat_map(|database| State::ALL.map(|journal| (database, journal)));
+    let pairs =
+        State::ALL.into_iter().flat_map(|database| State::ALL.map(|journal| (database, journal)));
     let mixes = pairs.flat_map(|(database, journal)| ALL.map(|of| (database, journal, of)));
-    // Without a journal, a copy of this folder that went on is told from it by a database that reads and has come as far.
+    // Without a journal, a copy of this folder that went on is told from it by a database that
+    // reads and has come as far.
     let is_told = |database: State, journal: State, of: Of| {
         let has_come_as_far = database == State::Good && of != Of::LaterTwin;
         match of {
@@ -113,18 +116,23 @@ async fn check(home: TempDir, mix: (State, State, Of), foreign: &Foreign) {
     // Database and journal agree, and name the newest state: they are served, without a person.
     let is_served = (database, journal) == (State::Good, State::Good) && of != Of::LaterTwin;
     if is_served {
-        wait_until(&format!("{mix:?} to be up"), async || service.database_state().await == "up").await;
+        wait_until(&format!("{mix:?} to be up"), async || service.database_state().await == "up")
+            .await;
         let told = answers().await;
         assert_eq!(told["open"]["strategy"], "realtime-v2", "{mix:?}: {told}");
         let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
         assert!(told.to_string().contains("last-good.damaged"), "{mix:?}: {told}");
-        assert!(is_same(&service.data.join("last-good.damaged"), &foreign.file(of)), "{mix:?}: it is kept aside");
+        assert!(
+            is_same(&service.data.join("last-good.damaged"), &foreign.file(of)),
+            "{mix:?}: it is kept aside"
+        );
     } else if matches!(database, State::Good) && journal == State::Good {
         assert_eq!(service.database_state().await, "held", "{mix:?}");
     }
     no_wider(&answers().await);
     // By who came with it, nobody is let in.
-    let status = service.call(reqwest::Method::GET, "/v1/status", Some(&foreign.secret)).await.status();
+    let status =
+        service.call(reqwest::Method::GET, "/v1/status", Some(&foreign.secret)).await.status();
     assert_eq!(status, 401, "{mix:?}");
     service.app.stop().await;
 }
@@ -143,9 +151,15 @@ async fn a_foreign_last_good_state_is_gone_with_the_next() {
     let mut service = Service::start_in(home).await;
     wait_until("it to be up", async || service.database_state().await == "up").await;
     for share in ["9%", "8%"] {
-        assert_eq!(service.order("/v1/flags/held/set", json!({ "realtime-v2": share })).await.status(), 200);
+        assert_eq!(
+            service.order("/v1/flags/held/set", json!({ "realtime-v2": share })).await.status(),
+            200
+        );
         service.stop().await;
-        assert!(!is_same(&service.data.join("last-good.1"), &foreign.file(Of::AnotherInstallation)));
+        assert!(!is_same(
+            &service.data.join("last-good.1"),
+            &foreign.file(Of::AnotherInstallation)
+        ));
         service.restart().await;
         wait_until("it to be up again", async || service.database_state().await == "up").await;
     }

@@ -1,4 +1,5 @@
-//! A part of the journal that reads as zeros loses no stop that was acknowledged, whichever part it is.
+//! A part of the journal that reads as zeros loses no stop that was acknowledged, whichever part it
+//! is.
 
 use std::fs;
 
@@ -13,8 +14,10 @@ async fn no_range_of_zeros_lifts_an_acknowledged_stop() {
     let ranges = [0..SLOT, SLOT..2 * SLOT, SLOT..3 * SLOT, 2 * SLOT..3 * SLOT, 0..3 * SLOT];
     for (stops, range) in (1..=2).flat_map(|stops| ranges.clone().map(|range| (stops, range))) {
         let keys = ["one", "two"];
-        let files = keys.map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 100% }")));
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let files =
+            keys.map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 100% }")));
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(name, text)| (&**name, &**text)).collect();
         let mut service = Service::start(&files).await;
         service.take_database_away().await;
         for key in &keys[..stops] {
@@ -28,7 +31,11 @@ async fn no_range_of_zeros_lifts_an_acknowledged_stop() {
         fs::write(&path, bytes).unwrap();
         service.restart().await;
         for key in &keys[..stops] {
-            assert_eq!(service.strategy(key, "u-1").await, "polling", "{stops} stops, zeros at {range:?}");
+            assert_eq!(
+                service.strategy(key, "u-1").await,
+                "polling",
+                "{stops} stops, zeros at {range:?}"
+            );
         }
         service.app.stop().await;
     }

@@ -1,5 +1,5 @@
-//! What may be left in a data folder: each of the database, the last good state and the journal, as it was, damaged, older or of a newer
-//! build, and every mix of them.
+//! What may be left in a data folder: each of the database, the last good state and the journal, as
+//! it was, damaged, older or of a newer build, and every mix of them.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,8 @@ use tempfile::TempDir;
 use crate::support::{Service, flag, wait_until};
 
 const ALL: &str = "rollout: { realtime-v2: 100% }";
-/// Stopped by an operator; held at 10 %; as its file says; stopped while the database was away, and so in the journal alone.
+/// Stopped by an operator; held at 10 %; as its file says; stopped while the database was away, and
+/// so in the journal alone.
 pub const FLAGS: [&str; 4] = ["halted", "held", "open", "journaled"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +29,8 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [State; 5] = [State::Absent, State::Good, State::Damaged, State::Older, State::OfNewerBuild];
+    pub const ALL: [State; 5] =
+        [State::Absent, State::Good, State::Damaged, State::Older, State::OfNewerBuild];
 }
 
 /// One data folder at two moments.
@@ -38,18 +40,27 @@ impl Template {
     pub async fn make() -> Template {
         let template = Template(TempDir::new().unwrap());
         let files = FLAGS.map(|key| (format!("{key}.yaml"), flag(key, ALL)));
-        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(name, text)| (&**name, &**text)).collect();
         let mut service = Service::start(&files).await;
         copy(&service.flags, &template.0.path().join("flags"));
         service.stop().await;
         copy(&service.data, &template.0.path().join("older"));
         service.restart().await;
-        for (path, body) in [("held/set", json!({ "realtime-v2": "10%" })), ("halted/stop", json!({ "reason": "incident" }))] {
+        for (path, body) in [
+            ("held/set", json!({ "realtime-v2": "10%" })),
+            ("halted/stop", json!({ "reason": "incident" })),
+        ] {
             assert_eq!(service.order(&format!("/v1/flags/{path}"), body).await.status(), 200);
             // Each is a state of its own, so that the one before the last is there too.
             let revision = service.revision();
             wait_until("it to be kept", async || {
-                service.app.coordinator().store_status().kept.is_some_and(|head| head.revision == revision)
+                service
+                    .app
+                    .coordinator()
+                    .store_status()
+                    .kept
+                    .is_some_and(|head| head.revision == revision)
             })
             .await;
         }
@@ -65,7 +76,8 @@ impl Template {
         template
     }
 
-    /// A home with a flags folder, and with a data folder in this state. With nothing left, that one is empty.
+    /// A home with a flags folder, and with a data folder in this state. With nothing left, that
+    /// one is empty.
     pub async fn leave(&self, database: State, last_good: State, journal: State) -> TempDir {
         let home = TempDir::new().unwrap();
         copy(&self.0.path().join("flags"), &home.path().join("flags"));
@@ -90,14 +102,17 @@ impl Template {
         }
         match database {
             State::Damaged => overwrite(&data.join("turnout.db"), 0, &[0; 4096]),
-            State::OfNewerBuild => sql(&data.join("turnout.db"), "UPDATE formats SET format = 9, min_reader = 9").await,
+            State::OfNewerBuild => {
+                sql(&data.join("turnout.db"), "UPDATE formats SET format = 9, min_reader = 9").await
+            }
             _ => {}
         }
         match last_good {
             State::Damaged => flip(&data.join("last-good"), |bytes| bytes.len() / 2),
             State::OfNewerBuild => {
                 let text = fs::read(data.join("last-good")).unwrap();
-                let text = [b"turnout-last-good-9.9,", &text[b"turnout-last-good-3.3,".len()..]].concat();
+                let text =
+                    [b"turnout-last-good-9.9,", &text[b"turnout-last-good-3.3,".len()..]].concat();
                 fs::write(data.join("last-good"), text).unwrap();
             }
             _ => {}
@@ -161,8 +176,12 @@ fn overwrite(path: &Path, at: usize, with: &[u8]) {
 }
 
 async fn sql(path: &Path, statement: &'static str) {
-    let mut connection: SqliteConnection =
-        SqliteConnectOptions::new().filename(path).busy_timeout(Duration::from_secs(5)).connect().await.unwrap();
+    let mut connection: SqliteConnection = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(5))
+        .connect()
+        .await
+        .unwrap();
     sqlx::query(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }

@@ -1,4 +1,5 @@
-//! What is served after a start, whatever is left in the data folder, and what happens to a folder under a running server.
+//! What is served after a start, whatever is left in the data folder, and what happens to a folder
+//! under a running server.
 
 mod accepting;
 mod files_in_place;

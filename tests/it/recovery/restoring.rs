@@ -11,15 +11,17 @@ use super::left::copy;
 use crate::support::{Service, flag, wait_until};
 
 async fn service() -> Service {
-    let files: Vec<(String, String)> =
-        (0..40).map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "rollout: { realtime-v2: 100% }"))).collect();
+    let files: Vec<(String, String)> = (0..40)
+        .map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "rollout: { realtime-v2: 100% }")))
+        .collect();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
     Service::start(&files).await
 }
 
 /// As OPERATIONS says: while it runs, into one file.
 async fn back_up(service: &Service, to: &Path) {
-    let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
+    let mut database =
+        SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
     let into = AssertSqlSafe(format!("VACUUM INTO '{}'", to.display()));
     sqlx::query(into).execute(&mut database).await.unwrap();
     database.close().await.unwrap();
@@ -35,7 +37,8 @@ async fn change(service: &Service, numbers: std::ops::Range<usize>) {
 
 /// Page by page as they are, so that a later `-wal` fits most of them.
 async fn copy_pages(service: &Service, to: &Path) {
-    let mut database = SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
+    let mut database =
+        SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
     sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut database).await.unwrap();
     fs::copy(service.database(), to).unwrap();
     database.close().await.unwrap();
@@ -74,7 +77,10 @@ async fn a_backup_is_restored_by_the_steps() {
     assert_eq!(service.database_state().await, "held");
     assert_eq!(stops(&service).await, 1);
     let restored = fs::read(service.database()).unwrap();
-    assert!(restored == fs::read(&backup).unwrap(), "nothing is written to it before it is accepted");
+    assert!(
+        restored == fs::read(&backup).unwrap(),
+        "nothing is written to it before it is accepted"
+    );
     service.stop().await;
     service.accept_database().await;
     assert_eq!(service.database_state().await, "up");
@@ -101,14 +107,19 @@ async fn a_copy_of_the_whole_folder_is_one_state() {
     assert_eq!(service.revision(), 6);
 }
 
-/// A `-wal` of later that was left beside a backup is replayed over it by SQLite. What comes of it is either the newest state itself, or it
-/// is not believed: it never opens what was stopped.
+/// A `-wal` of later that was left beside a backup is replayed over it by SQLite. What comes of it
+/// is either the newest state itself, or it is not believed: it never opens what was stopped.
 #[tokio::test]
 async fn a_wal_that_was_left_beside_a_backup_is_not_served_as_healthy() {
     let mut held = 0;
-    for (before, after, page_by_page) in
-        [(10, 300, false), (200, 40, false), (10, 60, true), (10, 300, true), (200, 900, true), (10, 1500, true)]
-    {
+    for (before, after, page_by_page) in [
+        (10, 300, false),
+        (200, 40, false),
+        (10, 60, true),
+        (10, 300, true),
+        (200, 900, true),
+        (10, 1500, true),
+    ] {
         let mut service = service().await;
         change(&service, 0..before).await;
         let backup = service.data.with_extension("backup");
@@ -118,11 +129,15 @@ async fn a_wal_that_was_left_beside_a_backup_is_not_served_as_healthy() {
         }
         // Checkpoints come in between: the `-wal` begins after some of what the backup lacks.
         for key in 0..20 {
-            assert_eq!(service.order(&format!("/v1/flags/f{key}/stop"), json!({})).await.status(), 200);
+            assert_eq!(
+                service.order(&format!("/v1/flags/f{key}/stop"), json!({})).await.status(),
+                200
+            );
         }
         let widening = |number: usize| 20 + number % 20;
         for number in 0..after {
-            let body = json!({ "realtime-v2": format!("{}%", number % 90), "reason": "r".repeat(300) });
+            let body =
+                json!({ "realtime-v2": format!("{}%", number % 90), "reason": "r".repeat(300) });
             let path = format!("/v1/flags/f{}/set", widening(number));
             assert_eq!(service.order(&path, body).await.status(), 200);
         }

@@ -1,5 +1,6 @@
-//! A row of the database that is wrong never opens anything: what stands for it is no wider than any of its witnesses, which are the row,
-//! what its newest revision left, the last good state, and memory. Whatever was done to one flag, the others are served as they were.
+//! A row of the database that is wrong never opens anything: what stands for it is no wider than
+//! any of its witnesses, which are the row, what its newest revision left, the last good state, and
+//! memory. Whatever was done to one flag, the others are served as they were.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +28,8 @@ enum Altered {
 
 use Altered::{WhileAway, WithLastGood, WithoutLastGood};
 
-/// `low` was lowered to 1 %, `halted` stopped, `off` disabled by its file; `open` changed last, and is open for all.
+/// `low` was lowered to 1 %, `halted` stopped, `off` disabled by its file; `open` changed last, and
+/// is open for all.
 const LOWERED: [&str; 3] = ["low", "halted", "off"];
 
 async fn service() -> Service {
@@ -37,7 +39,11 @@ async fn service() -> Service {
     let service = Service::start(&files).await;
     assert_eq!(service.ordered("/v1/flags/low/set", json!({ "realtime-v2": "1%" })).await.0, 200);
     assert_eq!(service.ordered("/v1/flags/halted/stop", json!({})).await.0, 200);
-    fs::write(service.flags.join("off.yaml"), flag("off", OPEN).replace("enabled: true", "enabled: false")).unwrap();
+    fs::write(
+        service.flags.join("off.yaml"),
+        flag("off", OPEN).replace("enabled: true", "enabled: false"),
+    )
+    .unwrap();
     wait_until("it to be off", async || service.ask("off", "u-1").await["rule"] == "off").await;
     service.ordered("/v1/flags/open/set", json!({ "realtime-v2": "99%" })).await;
     service.ordered("/v1/flags/open/set", json!({ "realtime-v2": "100%", "reason": "more" })).await;
@@ -78,8 +84,10 @@ async fn alter(service: &mut Service, how: Altered, statements: &str) {
     service.restart().await;
 }
 
-const NEWEST: &str = "subject = '{key}' AND revision = (SELECT max(revision) FROM changes WHERE subject = '{key}')";
-const FIRST: &str = "(SELECT record_after FROM changes WHERE subject = '{key}' ORDER BY revision LIMIT 1)";
+const NEWEST: &str =
+    "subject = '{key}' AND revision = (SELECT max(revision) FROM changes WHERE subject = '{key}')";
+const FIRST: &str =
+    "(SELECT record_after FROM changes WHERE subject = '{key}' ORDER BY revision LIMIT 1)";
 
 /// What is done, and whether the last good state is the only file that knows better.
 fn damages() -> Vec<(String, bool)> {
@@ -93,34 +101,69 @@ fn damages() -> Vec<(String, bool)> {
         (newest(&format!("record_after = {FIRST}")), false),
         (row(&format!("record = {FIRST}")), false),
         // Row and change alike.
-        (format!("{}; {}", row(&format!("record = {FIRST}")), newest(&format!("record_after = {FIRST}"))), false),
-        // The row as it was before, and the change that says otherwise called another's: it does not go on from anything of that one.
-        (format!("{}; {}", row(&format!("record = {FIRST}, changed_at = 1")), newest("subject = 'lost'")), false),
-        (format!("{}; DELETE FROM changes WHERE {NEWEST}", row(&format!("record = {FIRST}, changed_at = 1"))), true),
-        (format!("DELETE FROM subjects WHERE subject = '{{key}}'; {}", newest("record_after = NULL")), false),
+        (
+            format!(
+                "{}; {}",
+                row(&format!("record = {FIRST}")),
+                newest(&format!("record_after = {FIRST}"))
+            ),
+            false,
+        ),
+        // The row as it was before, and the change that says otherwise called another's: it does
+        // not go on from anything of that one.
+        (
+            format!(
+                "{}; {}",
+                row(&format!("record = {FIRST}, changed_at = 1")),
+                newest("subject = 'lost'")
+            ),
+            false,
+        ),
+        (
+            format!(
+                "{}; DELETE FROM changes WHERE {NEWEST}",
+                row(&format!("record = {FIRST}, changed_at = 1"))
+            ),
+            true,
+        ),
+        (
+            format!(
+                "DELETE FROM subjects WHERE subject = '{{key}}'; {}",
+                newest("record_after = NULL")
+            ),
+            false,
+        ),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_stands_is_no_wider_than_any_witness() {
     let ways = [WithLastGood, WithoutLastGood, WhileAway].into_iter();
-    let cases = ways.flat_map(|how| damages().into_iter().map(move |(statement, only_kept)| (how, statement, only_kept)));
+    let cases = ways.flat_map(|how| {
+        damages().into_iter().map(move |(statement, only_kept)| (how, statement, only_kept))
+    });
     // Without the last good state, no file may be left that knows better.
     let cases = cases.filter(|(how, _, only_kept)| *how != WithoutLastGood || !only_kept);
-    let checked: Vec<()> =
-        stream::iter(cases).map(|(how, statement, _)| check(how, statement)).buffer_unordered(TOGETHER).collect().await;
+    let checked: Vec<()> = stream::iter(cases)
+        .map(|(how, statement, _)| check(how, statement))
+        .buffer_unordered(TOGETHER)
+        .collect()
+        .await;
     assert_eq!(checked.len(), 29);
 }
 
 async fn check(how: Altered, statement: String) {
     let mut service = service().await;
-    let statements: Vec<String> = LOWERED.iter().map(|key| statement.replace("{key}", key)).collect();
+    let statements: Vec<String> =
+        LOWERED.iter().map(|key| statement.replace("{key}", key)).collect();
     let statements = statements.join(";").replace("'lost'", "'lost-' || revision");
     alter(&mut service, how, &statements).await;
     let case = format!("{how:?}: {statement}");
     no_wider(&service, &case).await;
     // Also after a change of another flag, and at the next start.
-    service.ordered("/v1/flags/open/set", json!({ "realtime-v2": "100%", "reason": "again" })).await;
+    service
+        .ordered("/v1/flags/open/set", json!({ "realtime-v2": "100%", "reason": "again" }))
+        .await;
     no_wider(&service, &case).await;
     kept(&service).await;
     service.stop().await;
@@ -135,7 +178,8 @@ async fn no_wider(service: &Service, case: &str) {
         assert_eq!(service.strategy(key, "u-2").await, "polling", "{case}: {state}");
         // What operators are told is what is answered.
         let live = state["live"].as_str().unwrap();
-        let is_low = live == "realtime-v2 1%" || live.starts_with("STOPPED") || live.starts_with("off");
+        let is_low =
+            live == "realtime-v2 1%" || live.starts_with("STOPPED") || live.starts_with("off");
         assert!(is_low, "{case}: {state}");
     }
     let told = service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string();
@@ -147,7 +191,8 @@ async fn no_wider(service: &Service, case: &str) {
 async fn other_flags_are_served_as_they_were() {
     for how in [WithLastGood, WithoutLastGood, WhileAway] {
         let mut service = service().await;
-        alter(&mut service, how, "DELETE FROM changes WHERE subject = 'low' AND revision > 1").await;
+        alter(&mut service, how, "DELETE FROM changes WHERE subject = 'low' AND revision > 1")
+            .await;
         no_wider_but_open(&service, &format!("{how:?}")).await;
     }
 }
@@ -157,13 +202,22 @@ async fn no_wider_but_open(service: &Service, case: &str) {
     assert_eq!(service.strategy("low", "u-2").await, "polling", "{case}");
 }
 
-/// Row and revision altered alike: what this node knows says otherwise, or the hash of the revision does.
+/// Row and revision altered alike: what this node knows says otherwise, or the hash of the revision
+/// does.
 #[tokio::test]
 async fn a_credential_is_no_stronger_than_any_witness() {
     for how in [WithLastGood, WithoutLastGood, WhileAway] {
-        for (what, with) in [("role", "'admin'"), ("flags", "NULL"), ("expiresAtMs", "4102444800000")] {
+        for (what, with) in
+            [("role", "'admin'"), ("flags", "NULL"), ("expiresAtMs", "4102444800000")]
+        {
             let mut service = service().await;
-            let weak = service.make_token("weak", "stopper", json!({ "flags": ["open"], "expiresAfterMs": 600_000 })).await;
+            let weak = service
+                .make_token(
+                    "weak",
+                    "stopper",
+                    json!({ "flags": ["open"], "expiresAfterMs": 600_000 }),
+                )
+                .await;
             kept(&service).await;
             let set = |column: &str| format!("{column} = json_set({column}, '$.{what}', {with})");
             let done = format!(
@@ -173,13 +227,16 @@ async fn a_credential_is_no_stronger_than_any_witness() {
             );
             alter(&mut service, how, &done).await;
             let case = format!("{how:?}: {what}");
-            let resume = service.order_as(&weak.secret, "/v1/flags/halted/resume", json!({ "reason": "r" })).await;
+            let resume = service
+                .order_as(&weak.secret, "/v1/flags/halted/resume", json!({ "reason": "r" }))
+                .await;
             assert!(matches!(resume.0, 401 | 403), "{case}: {resume:?}");
             let stop = service.order_as(&weak.secret, "/v1/flags/low/stop", json!({})).await;
             assert!(matches!(stop.0, 401 | 403), "{case}: {stop:?}");
             let told = service.admin("/v1/tokens").await.json::<Json>().await.unwrap().to_string();
             assert!(!told.contains("4102444800000"), "{case}: {told}");
-            let told = service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string();
+            let told =
+                service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string();
             assert!(told.contains("poison-row"), "{case}: {told}");
         }
     }

@@ -1,4 +1,5 @@
-//! What the environment names (proxies, CA certificates) stands nowhere between a machine and itself.
+//! What the environment names (proxies, CA certificates) stands nowhere between a machine and
+//! itself.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -20,7 +21,8 @@ struct Listening {
 impl Listening {
     fn start(address: &str, body: String) -> Option<Listening> {
         let listener = TcpListener::bind((address, 0)).ok()?;
-        let (port, heads) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Vec::new())));
+        let (port, heads) =
+            (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(Vec::new())));
         let kept = heads.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -29,7 +31,10 @@ impl Listening {
                 let read = stream.read(&mut head).unwrap_or_default();
                 kept.lock().unwrap().push(String::from_utf8_lossy(&head[..read]).into_owned());
                 let length = body.len();
-                let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                );
             }
         });
         Some(Listening { port, heads })
@@ -43,7 +48,8 @@ impl Listening {
 /// An environment of proxies, without a single certificate.
 fn hostile(command: &mut Command, proxy: &Listening) {
     let at = format!("http://127.0.0.1:{}", proxy.port);
-    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"] {
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"]
+    {
         command.env(name, &at);
     }
     for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
@@ -56,19 +62,34 @@ fn hostile(command: &mut Command, proxy: &Listening) {
 fn keys_of_this_machine_come_by_no_proxy_and_need_no_certificates() {
     let jwks = json!({ "keys": [{ "kty": "oct", "k": "a".repeat(43), "kid": "k" }] }).to_string();
     let proxy = Listening::start("127.0.0.1", jwks.clone()).unwrap();
-    for (bound, host) in [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "localhost"), ("127.0.0.1", "127.0.0.2"), ("::1", "[::1]")]
-    {
+    for (bound, host) in [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.0.0.1", "localhost"),
+        ("127.0.0.1", "127.0.0.2"),
+        ("::1", "[::1]"),
+    ] {
         let bound = if host == "127.0.0.2" { host } else { bound };
         // A machine may have no IPv6.
         let Some(issuer) = Listening::start(bound, jwks.clone()) else { continue };
         let keys = format!("http://{host}:{}/jwks", issuer.port);
-        let more =
-            ["--session-keys", &keys, "--session-algorithm", "HS256", "--session-issuer", "i", "--session-audience", "a"];
+        let more = [
+            "--session-keys",
+            &keys,
+            "--session-algorithm",
+            "HS256",
+            "--session-issuer",
+            "i",
+            "--session-audience",
+            "a",
+        ];
         let _server = Server::start_as(&more, |command| hostile(command, &proxy));
         let began = Instant::now();
         while issuer.heads().is_empty() {
             let by_proxy = proxy.heads();
-            assert!(by_proxy.is_empty() && began.elapsed() < PATIENCE, "{host}: its keys were not asked for; {by_proxy:?}");
+            assert!(
+                by_proxy.is_empty() && began.elapsed() < PATIENCE,
+                "{host}: its keys were not asked for; {by_proxy:?}"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(proxy.heads(), Vec::<String>::new(), "{host}");
@@ -79,13 +100,23 @@ fn keys_of_this_machine_come_by_no_proxy_and_need_no_certificates() {
 fn commands_ask_no_proxy_and_need_no_certificates() {
     let server = Server::start();
     let proxy = Listening::start("127.0.0.1", "{}".to_owned()).unwrap();
-    let verbs = ["status", "problems", "history", "explain chat --user u", "ask chat --user u", "set chat 5%", "stop chat"];
+    let verbs = [
+        "status",
+        "problems",
+        "history",
+        "explain chat --user u",
+        "ask chat --user u",
+        "set chat 5%",
+        "stop chat",
+    ];
     for host in ["127.0.0.1", "localhost"] {
         for verb in verbs {
             let mut command = server.command(verb);
             hostile(&mut command, &proxy);
             let elsewhere = |url: &str| url.replace("127.0.0.1", host);
-            command.env("TURNOUT_SERVER", elsewhere(&server.admin)).env("TURNOUT_URL", elsewhere(&server.public));
+            command
+                .env("TURNOUT_SERVER", elsewhere(&server.admin))
+                .env("TURNOUT_URL", elsewhere(&server.public));
             let (exit, stdout, stderr) = output(&mut command);
             assert_eq!(exit, 0, "{verb} at {host}: {stdout}{stderr}");
         }

@@ -1,4 +1,5 @@
-//! The command line and its own server: asked by the socket that the data folder names, and sent no token before it showed that it is the server.
+//! The command line and its own server: asked by the socket that the data folder names, and sent no
+//! token before it showed that it is the server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -65,7 +66,8 @@ fn relay(to: String) -> impl Fn(&[u8]) -> Vec<u8> {
     }
 }
 
-/// Verbs at a place, with the token of a data folder; none of them may tell that token to the thief.
+/// Verbs at a place, with the token of a data folder; none of them may tell that token to the
+/// thief.
 fn check(thief: &Thief, data: &Path, environment: &[(&str, &str)]) {
     let token = fs::read_to_string(data.join("admin.token")).unwrap();
     for verb in ["status", "stop chat", "token list", "explain chat --user u"] {
@@ -76,7 +78,11 @@ fn check(thief: &Thief, data: &Path, environment: &[(&str, &str)]) {
         assert!(!stderr.contains(token.trim()), "{verb}: {stderr}");
     }
     let heard = thief.heard();
-    assert!(heard.contains("/v1/hello") && !heard.contains(token.trim()), "{}", heard.replace(token.trim(), "<admin.token>"));
+    assert!(
+        heard.contains("/v1/hello") && !heard.contains(token.trim()),
+        "{}",
+        heard.replace(token.trim(), "<admin.token>")
+    );
 }
 
 #[test]
@@ -90,7 +96,10 @@ fn a_program_that_took_the_port_is_sent_no_token() {
     let answers = [
         answer("503 Service Unavailable", "{}"),
         answer("200 OK", "{}"),
-        answer("200 OK", &format!(r#"{{"address":"127.0.0.1:{port}","proof":"{}"}}"#, "0".repeat(64))),
+        answer(
+            "200 OK",
+            &format!(r#"{{"address":"127.0.0.1:{port}","proof":"{}"}}"#, "0".repeat(64)),
+        ),
         answer("401 Unauthorized", r#"{"code":"unauthenticated"}"#),
         answer("200 OK", &"x".repeat(60_000)),
         b"hello?\r\n\r\n".to_vec(),
@@ -99,7 +108,10 @@ fn a_program_that_took_the_port_is_sent_no_token() {
     let current = Arc::new(Mutex::new(Vec::new()));
     let turn = current.clone();
     let thief = Thief::on(port, move |_| turn.lock().unwrap().clone());
-    let (localhost, named) = (server.admin.replace("127.0.0.1", "localhost"), data.join("admin.token").display().to_string());
+    let (localhost, named) = (
+        server.admin.replace("127.0.0.1", "localhost"),
+        data.join("admin.token").display().to_string(),
+    );
     for answer in answers {
         *current.lock().unwrap() = answer;
         check(&thief, &data, &[]);
@@ -144,7 +156,9 @@ fn commands_ask_by_the_socket_that_the_data_folder_names() {
     let addresses = fs::read_to_string(data.join("addresses.json")).unwrap();
     let lost = addresses.replace(&server.admin, "http://127.0.0.1:1");
     fs::write(data.join("addresses.json"), lost).unwrap();
-    for line in ["status", "set chat 5%", "explain chat --user u", "history", "stop chat", "problems"] {
+    for line in
+        ["status", "set chat 5%", "explain chat --user u", "history", "stop chat", "problems"]
+    {
         let (exit, stdout, stderr) = typed(line, &[]);
         assert_eq!(exit, 0, "{line}: {stdout}{stderr}");
     }
@@ -157,7 +171,8 @@ fn commands_ask_by_the_socket_that_the_data_folder_names() {
     assert!(exit == 0 && stdout.contains("stopped"), "{stdout}{stderr}");
 }
 
-/// A copy of the folder names the same server, and every tool can make one: in it are files and nothing else.
+/// A copy of the folder names the same server, and every tool can make one: in it are files and
+/// nothing else.
 #[test]
 fn the_folder_of_a_running_server_can_be_copied() {
     let server = Server::start();
@@ -184,7 +199,11 @@ fn a_socket_that_another_user_named_is_not_used() {
     }
     // Without the socket there is an address to ask, where nothing listens.
     let addresses = fs::read_to_string(data.join("addresses.json")).unwrap();
-    fs::write(theirs.join("addresses.json"), addresses.replace(&server.admin, "http://127.0.0.1:1")).unwrap();
+    fs::write(
+        theirs.join("addresses.json"),
+        addresses.replace(&server.admin, "http://127.0.0.1:1"),
+    )
+    .unwrap();
     let status = || output(turnout().args(["status"]).env("TURNOUT_DATA", &theirs)).0;
     assert_eq!(status(), 0);
     // Only root can give a file away.
@@ -202,12 +221,27 @@ async fn the_socket_stands_while_the_server_does() {
         reqwest::ClientBuilder::new().unix_socket(Path::new(&name)).build().unwrap()
     };
     let first = client();
-    let status = async || first.get("http://localhost/v1/status").bearer_auth(service.token()).send().await.unwrap().status();
+    let status = async || {
+        first
+            .get("http://localhost/v1/status")
+            .bearer_auth(service.token())
+            .send()
+            .await
+            .unwrap()
+            .status()
+    };
     assert_eq!(status().await, 200);
-    assert_eq!(first.get("http://localhost/v1/status").send().await.unwrap().status(), 401, "it takes the same token");
+    assert_eq!(
+        first.get("http://localhost/v1/status").send().await.unwrap().status(),
+        401,
+        "it takes the same token"
+    );
     service.crash().await;
     assert!(file.exists(), "a killed server cannot remove the name");
-    assert!(first.get("http://localhost/healthz").send().await.is_err(), "and nothing listens there");
+    assert!(
+        first.get("http://localhost/healthz").send().await.is_err(),
+        "and nothing listens there"
+    );
     service.restart().await;
     assert_eq!(client().get("http://localhost/healthz").send().await.unwrap().status(), 200);
     service.stop().await;

@@ -1,5 +1,6 @@
-//! The secret of a token is said once, when it is made, and kept nowhere: not in an answer, a log, a metric, the database, the journal
-//! or the last good file. The real binary is used with unmistakable ones, rightly and wrongly.
+//! The secret of a token is said once, when it is made, and kept nowhere: not in an answer, a log,
+//! a metric, the database, the journal or the last good file. The real binary is used with
+//! unmistakable ones, rightly and wrongly.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use crate::support::{announced, flag};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 /// A process that does not outlive its test.
 struct Running(Child);
@@ -66,7 +67,9 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     let log = Arc::new(Mutex::new(String::new()));
     let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
     let writing = log.clone();
-    let reading = std::thread::spawn(move || lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n")));
+    let reading = std::thread::spawn(move || {
+        lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n"))
+    });
     let Addresses { public, admin } =
         announced::wait(&home.path().join("data"), &mut child.0, || log.lock().unwrap().to_owned());
     let own = std::fs::read_to_string(path("data/admin.token")).unwrap().trim().to_owned();
@@ -81,24 +84,59 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     let mut secrets = vec![own.clone()];
     for role in ["viewer", "stopper", "operator", "admin", "server"] {
         let body = json!({ "name": format!("a-{role}"), "role": role }).to_string();
-        let made = client.post(format!("{admin}/v1/tokens")).bearer_auth(&own).body(body).send().await.unwrap();
+        let made = client
+            .post(format!("{admin}/v1/tokens"))
+            .bearer_auth(&own)
+            .body(body)
+            .send()
+            .await
+            .unwrap();
         let made: Json = made.json().await.unwrap();
         let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
         assert!(secret.starts_with(&format!("turnout-{role}-")), "told apart at sight");
-        for secret in [secret, &secret[..secret.len() - 2], &format!("{secret}.{secret}.{secret}")] {
-            for path in ["v1/status", "v1/tokens", "v1/history", "v1/problems", "metrics", "v1/nowhere"] {
-                take(client.get(format!("{admin}/{path}?token={secret}")).bearer_auth(secret)).await;
+        for secret in [secret, &secret[..secret.len() - 2], &format!("{secret}.{secret}.{secret}")]
+        {
+            for path in
+                ["v1/status", "v1/tokens", "v1/history", "v1/problems", "metrics", "v1/nowhere"]
+            {
+                take(client.get(format!("{admin}/{path}?token={secret}")).bearer_auth(secret))
+                    .await;
             }
             for verb in ["stop", "set", "resume", secret] {
                 let body = json!({ "reason": "why", secret: secret }).to_string();
-                take(client.post(format!("{admin}/v1/flags/a/{verb}")).bearer_auth(secret).body(body)).await;
+                take(
+                    client
+                        .post(format!("{admin}/v1/flags/a/{verb}"))
+                        .bearer_auth(secret)
+                        .body(body),
+                )
+                .await;
                 take(client.post(format!("{admin}/v1/flags/a/{verb}")).bearer_auth(secret)).await;
                 let body = json!({ "realtime-v2": secret, "reason": 5 }).to_string();
-                take(client.post(format!("{admin}/v1/flags/{secret}/{verb}")).bearer_auth(&own).body(body)).await;
+                take(
+                    client
+                        .post(format!("{admin}/v1/flags/{secret}/{verb}"))
+                        .bearer_auth(&own)
+                        .body(body),
+                )
+                .await;
             }
-            take(client.post(format!("{admin}/v1/tokens")).bearer_auth(&own).body(json!({ "role": secret }).to_string())).await;
-            take(client.post(format!("{public}/v1/strategy/a")).bearer_auth(secret).body("{}")).await;
-            take(client.post(format!("{public}/v1/strategy/a")).header("x-api-key", secret).body("{}")).await;
+            take(
+                client
+                    .post(format!("{admin}/v1/tokens"))
+                    .bearer_auth(&own)
+                    .body(json!({ "role": secret }).to_string()),
+            )
+            .await;
+            take(client.post(format!("{public}/v1/strategy/a")).bearer_auth(secret).body("{}"))
+                .await;
+            take(
+                client
+                    .post(format!("{public}/v1/strategy/a"))
+                    .header("x-api-key", secret)
+                    .body("{}"),
+            )
+            .await;
         }
         take(client.post(format!("{admin}/v1/tokens/{id}/revoke")).bearer_auth(&own)).await;
         take(client.get(format!("{admin}/v1/status")).bearer_auth(secret)).await;
@@ -106,17 +144,26 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     }
     take(client.get(format!("{admin}/v1/tokens")).bearer_auth(&own)).await;
     take(client.get(format!("{admin}/v1/history?limit=200")).bearer_auth(&own)).await;
-    assert!(Command::new("kill").args(["-TERM", &child.0.id().to_string()]).status().unwrap().success());
+    assert!(
+        Command::new("kill").args(["-TERM", &child.0.id().to_string()]).status().unwrap().success()
+    );
     assert!(child.0.wait().unwrap().success());
     reading.join().unwrap();
 
     let kept = bytes_of(&home.path().join("data"), &["admin.token"]);
-    assert!(holds(&kept, "turnout-last-good-3") && holds(&kept, "SQLite format 3"), "both were looked through");
+    assert!(
+        holds(&kept, "turnout-last-good-3") && holds(&kept, "SQLite format 3"),
+        "both were looked through"
+    );
     let log = log.lock().unwrap();
     for secret in &secrets {
         // Any long part of it: what comes after its role is what nobody can guess.
         let part = &secret[secret.len() - 20..secret.len() - 2];
-        for (what, bytes) in [("an answer", answers.as_bytes()), ("the log", log.as_bytes()), ("the data folder", &*kept)] {
+        for (what, bytes) in [
+            ("an answer", answers.as_bytes()),
+            ("the log", log.as_bytes()),
+            ("the data folder", &*kept),
+        ] {
             assert!(!holds(bytes, part), "{what} holds a secret");
         }
     }

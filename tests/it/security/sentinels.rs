@@ -1,5 +1,5 @@
-//! Ids, addresses, tokens and keys leave no trace: the real binary is asked with unmistakable ones, rightly and wrongly, and neither
-//! what it says nor any of its answers repeats one.
+//! Ids, addresses, tokens and keys leave no trace: the real binary is asked with unmistakable ones,
+//! rightly and wrongly, and neither what it says nor any of its answers repeats one.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -10,8 +10,8 @@ use crate::support::{announced, flag, wait_until};
 use aws_lc_rs::digest;
 use serde_json::json;
 use tempfile::TempDir;
-use turnout::data::Addresses;
-use turnout::token::Algorithm;
+use turnout::auth::Algorithm;
+use turnout::data_dir::Addresses;
 
 const USER: &str = "sentinel-user-4711";
 const EMAIL: &str = "sentinel-mail-4711@example.com";
@@ -21,7 +21,10 @@ const SERVER_KEY: &str = "sentinel-server-key-4711-0123456789abcdef";
 async fn sentinels_appear_nowhere() {
     let home = TempDir::new().unwrap();
     let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
-    let (ours, theirs) = (Issuer::new(Algorithm::Es256, "our-key"), Issuer::new(Algorithm::Es256, "sentinel-key-id-4711"));
+    let (ours, theirs) = (
+        Issuer::new(Algorithm::Es256, "our-key"),
+        Issuer::new(Algorithm::Es256, "sentinel-key-id-4711"),
+    );
     let hash = digest::digest(&digest::SHA256, SERVER_KEY.as_bytes());
     let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     std::fs::create_dir(path("flags")).unwrap();
@@ -57,10 +60,15 @@ async fn sentinels_appear_nowhere() {
     let stderr = Arc::new(Mutex::new(String::new()));
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let writing = stderr.clone();
-    let reading = std::thread::spawn(move || lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n")));
-    let said = |words: &str| stderr.lock().unwrap().lines().filter(|line| line.contains(words)).count();
+    let reading = std::thread::spawn(move || {
+        lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n"))
+    });
+    let said =
+        |words: &str| stderr.lock().unwrap().lines().filter(|line| line.contains(words)).count();
     let Addresses { public, admin } =
-        announced::wait(&home.path().join("data"), &mut child, || stderr.lock().unwrap().to_owned());
+        announced::wait(&home.path().join("data"), &mut child, || {
+            stderr.lock().unwrap().to_owned()
+        });
 
     let mut told = claims(USER);
     told["email"] = EMAIL.into();
@@ -73,12 +81,16 @@ async fn sentinels_appear_nowhere() {
         theirs.sign(&theirs.header(), &told),
         good[..good.len() - 4].to_owned(),
         format!("{good}{good}"),
-        ours.sign_text(r#"{"alg":"ES256","kid":"our-key","crit":["sentinel-4711"]}"#, told.to_string()),
+        ours.sign_text(
+            r#"{"alg":"ES256","kid":"our-key","crit":["sentinel-4711"]}"#,
+            told.to_string(),
+        ),
         "sentinel-bearer-4711".to_owned(),
         SERVER_KEY.to_owned(),
     ];
     // What of a token must not be seen: any of its long parts.
-    let mut sentinels: Vec<String> = tokens.iter().flat_map(|token| token.split('.')).map(str::to_owned).collect();
+    let mut sentinels: Vec<String> =
+        tokens.iter().flat_map(|token| token.split('.')).map(str::to_owned).collect();
     sentinels.retain(|part| part.len() > 12);
     sentinels.extend([USER, EMAIL, SERVER_KEY, &hex, "sentinel"].map(str::to_owned));
 
@@ -100,7 +112,13 @@ async fn sentinels_appear_nowhere() {
         answers.push_str(&format!("{:?}\n", answer.headers()));
         answers.push_str(&answer.text().await.unwrap());
     };
-    for path in ["v1/strategy/a", "v1/strategy", "ofrep/v1/evaluate/flags/a", "ofrep/v1/evaluate/flags", "v1/nowhere"] {
+    for path in [
+        "v1/strategy/a",
+        "v1/strategy",
+        "ofrep/v1/evaluate/flags/a",
+        "ofrep/v1/evaluate/flags",
+        "v1/nowhere",
+    ] {
         let url = format!("{public}/{path}");
         for body in &bodies {
             take(client.post(&url).body(body.clone())).await;
@@ -112,7 +130,13 @@ async fn sentinels_appear_nowhere() {
         for token in &tokens {
             take(client.get(&url).bearer_auth(token)).await;
             take(client.get(format!("{url}?access_token={token}&user={USER}"))).await;
-            take(client.put(&url).bearer_auth(token).header("origin", format!("https://{USER}.example.com"))).await;
+            take(
+                client
+                    .put(&url)
+                    .bearer_auth(token)
+                    .header("origin", format!("https://{USER}.example.com")),
+            )
+            .await;
         }
         take(client.get(format!("{public}/healthz?{USER}"))).await;
         take(client.get(format!("{public}/readyz?{USER}")).bearer_auth(&good)).await;
@@ -125,9 +149,18 @@ async fn sentinels_appear_nowhere() {
     // A broken keys file is spoken of, and nothing of it.
     std::fs::write(path("servers"), format!("sentinel-server-name {hex} {SERVER_KEY}\n")).unwrap();
     std::fs::write(path("keys.json"), format!("sentinel {}", ours.jwks())).unwrap();
-    std::fs::write(path("flags/a.yaml"), flag("a", &format!("deny: [{{ users: [{USER}, [5]] }}]\n"))).unwrap();
-    wait_until("all three to be spoken of", async || said("the last good keys stay") == 2 && said("problem: ") > 0).await;
-    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    std::fs::write(
+        path("flags/a.yaml"),
+        flag("a", &format!("deny: [{{ users: [{USER}, [5]] }}]\n")),
+    )
+    .unwrap();
+    wait_until("all three to be spoken of", async || {
+        said("the last good keys stay") == 2 && said("problem: ") > 0
+    })
+    .await;
+    assert!(
+        Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success()
+    );
     let mut stdout = String::new();
     child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
     assert!(child.wait().unwrap().success());
@@ -135,7 +168,9 @@ async fn sentinels_appear_nowhere() {
     let stderr = stderr.lock().unwrap();
     for sentinel in &sentinels {
         for (what, text) in [("an answer", &answers), ("stderr", &*stderr), ("stdout", &stdout)] {
-            let found = text.find(sentinel.as_str()).map(|at| &text[at.saturating_sub(80)..(at + 60).min(text.len())]);
+            let found = text
+                .find(sentinel.as_str())
+                .map(|at| &text[at.saturating_sub(80)..(at + 60).min(text.len())]);
             assert!(found.is_none(), "{what} repeats a sentinel: {found:?}");
         }
     }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 use turnout::app::App;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 use crate::support::typed::{Server, output, turnout};
 use crate::support::{Service, announced, config, flag};
@@ -59,12 +59,13 @@ async fn addresses_of_listeners_on_every_address_can_be_connected_to() {
     app.stop().await;
 }
 
-/// A data folder that takes no new file keeps nothing from being served; it is said. The path of the file is taken by a folder here, which
-/// also stops root.
+/// A data folder that takes no new file keeps nothing from being served; it is said. The path of
+/// the file is taken by a folder here, which also stops root.
 #[test]
 fn addresses_that_cannot_be_written_keep_nothing_from_being_served() {
     let home = TempDir::new().unwrap();
-    let (flags, data, log) = (home.path().join("flags"), home.path().join("data"), home.path().join("log"));
+    let (flags, data, log) =
+        (home.path().join("flags"), home.path().join("data"), home.path().join("log"));
     fs::create_dir(&flags).unwrap();
     fs::create_dir_all(data.join("addresses.json/taken")).unwrap();
     let mut server = turnout()
@@ -82,34 +83,57 @@ fn addresses_that_cannot_be_written_keep_nothing_from_being_served() {
     }
     let text = fs::read_to_string(&log).unwrap();
     let told = text.lines().filter(|line| line.contains("addresses.json")).collect::<Vec<_>>();
-    assert!(told.len() == 2 && told[0].contains("cannot remove") && told[1].contains("cannot write"), "{text}");
-    assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
+    assert!(
+        told.len() == 2 && told[0].contains("cannot remove") && told[1].contains("cannot write"),
+        "{text}"
+    );
+    assert!(
+        Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success()
+    );
     assert!(server.wait().unwrap().success());
 }
 
-/// A command needs no address: the data folder says it. What is said wins; where nothing runs, the default address is asked.
+/// A command needs no address: the data folder says it. What is said wins; where nothing runs, the
+/// default address is asked.
 #[test]
 fn commands_find_the_server_by_its_data_folder() {
     let server = Server::start();
     let data = server.home.path().join("data");
     let command = |line: &str, data: &Path, more: &[(&str, &str)]| {
         let mut command = turnout();
-        command.args(line.split(' ')).env("TURNOUT_DATA", data).envs(more.iter().copied()).stdout(Stdio::piped());
+        command
+            .args(line.split(' '))
+            .env("TURNOUT_DATA", data)
+            .envs(more.iter().copied())
+            .stdout(Stdio::piped());
         output(&mut command)
     };
-    for line in ["status chat", "ask chat --user u-1", "history --limit 1", "problems", "explain chat --user u-1"] {
+    for line in [
+        "status chat",
+        "ask chat --user u-1",
+        "history --limit 1",
+        "problems",
+        "explain chat --user u-1",
+    ] {
         let (exit, stdout, stderr) = command(line, &data, &[]);
         assert!(exit == 0 && !stdout.is_empty(), "{line}: {exit} {stderr}");
-        let (exit, ..) = command(&format!("{line} --data {}", data.display()), Path::new("elsewhere"), &[]);
+        let (exit, ..) =
+            command(&format!("{line} --data {}", data.display()), Path::new("elsewhere"), &[]);
         assert_eq!(exit, 0, "{line}");
         // An empty value is one that is not set.
-        let (exit, _, stderr) = command(line, &data, &[("TURNOUT_SERVER", ""), ("TURNOUT_URL", "")]);
+        let (exit, _, stderr) =
+            command(line, &data, &[("TURNOUT_SERVER", ""), ("TURNOUT_URL", "")]);
         assert_eq!(exit, 0, "{line}: {stderr}");
     }
     let nowhere = "http://127.0.0.1:1";
-    for (line, name, option) in [("status chat", "TURNOUT_SERVER", "--server"), ("ask chat", "TURNOUT_URL", "--url")] {
+    for (line, name, option) in
+        [("status chat", "TURNOUT_SERVER", "--server"), ("ask chat", "TURNOUT_URL", "--url")]
+    {
         let (exit, _, stderr) = command(line, &data, &[(name, nowhere)]);
-        assert!(exit == 4 && stderr.contains(nowhere) && stderr.contains("is it running?"), "{stderr}");
+        assert!(
+            exit == 4 && stderr.contains(nowhere) && stderr.contains("is it running?"),
+            "{stderr}"
+        );
         let (exit, _, stderr) = command(&format!("{line} {option} {nowhere}"), &data, &[]);
         assert!(exit == 4 && stderr.contains(nowhere), "{stderr}");
     }
@@ -121,12 +145,18 @@ fn commands_find_the_server_by_its_data_folder() {
     fs::write(&file, stale()).unwrap();
     for line in ["status", "ask chat"] {
         let (exit, _, stderr) = command(line, other.path(), &[]);
-        assert!(exit == 4 && stderr.contains(nowhere) && stderr.contains("is it running?"), "{stderr}");
+        assert!(
+            exit == 4 && stderr.contains(nowhere) && stderr.contains("is it running?"),
+            "{stderr}"
+        );
     }
     fs::write(&file, "{\"public\":").unwrap();
     for (line, option) in [("status", "--server"), ("ask chat", "--url")] {
         let (exit, _, stderr) = command(line, other.path(), &[]);
-        assert!(exit == 4 && stderr.contains("addresses.json") && stderr.contains(option), "{stderr}");
+        assert!(
+            exit == 4 && stderr.contains("addresses.json") && stderr.contains(option),
+            "{stderr}"
+        );
     }
     announced::forget(other.path());
     assert_eq!(Addresses::read(other.path()).unwrap(), None);

@@ -1,4 +1,5 @@
-//! What was changed stands in the history page by page, and a row that was edited behind the service's back is named.
+//! What was changed stands in the history page by page, and a row that was edited behind the
+//! service's back is named.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -7,13 +8,17 @@ use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
-use turnout::truth::{Head, Origin, Revision};
+use turnout::ledger::{ChangeSource, Head, Revision};
 
 async fn page(service: &Service, query: &str) -> (Vec<u64>, bool) {
     let response = service.admin(&format!("/v1/history{query}")).await;
     assert_eq!(response.status(), 200, "{query}");
     let told: Json = response.json().await.unwrap();
-    let numbers = told["revisions"].as_array().unwrap().iter().map(|revision| revision["revision"].as_u64().unwrap());
+    let numbers = told["revisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|revision| revision["revision"].as_u64().unwrap());
     (numbers.collect(), told["more"].as_bool().unwrap())
 }
 
@@ -92,7 +97,10 @@ async fn an_edited_row_is_named() {
     let options = SqliteConnectOptions::new().filename(service.data.join("turnout.db"));
     let verdict = async || service.admin("/v1/history/verify").await.json::<Json>().await.unwrap();
     let sound = verdict().await;
-    assert_eq!((&sound["sound"], &sound["revisions"], &sound["faults"]), (&json!(true), &json!(9), &json!([])));
+    assert_eq!(
+        (&sound["sound"], &sound["revisions"], &sound["faults"]),
+        (&json!(true), &json!(9), &json!([]))
+    );
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();
     for (edit, undo, named) in [
         (
@@ -135,7 +143,10 @@ async fn an_edited_row_is_named() {
         let told = verdict().await;
         assert_eq!(told["sound"], false, "{edit}");
         let faults = told["faults"].as_array().unwrap();
-        assert!(faults.iter().any(|fault| fault.as_str().unwrap().contains(named)), "{edit}: {faults:?}");
+        assert!(
+            faults.iter().any(|fault| fault.as_str().unwrap().contains(named)),
+            "{edit}: {faults:?}"
+        );
         sqlx::query(undo).execute(&mut database).await.unwrap();
         assert_eq!(verdict().await["sound"], true, "{undo}");
     }
@@ -145,14 +156,19 @@ async fn an_edited_row_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_verification_holds_up_nobody() {
-    let mut service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+    let mut service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
     service.stop().await;
     lengthen(&service.data.join("turnout.db"), 40_000).await;
     service.restart().await;
     let began = Instant::now();
     let verify = async {
         let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
-        assert_eq!((&verdict["sound"], &verdict["revisions"]), (&true.into(), &40_001.into()), "{verdict}");
+        assert_eq!(
+            (&verdict["sound"], &verdict["revisions"]),
+            (&true.into(), &40_001.into()),
+            "{verdict}"
+        );
         began.elapsed()
     };
     let look = async {
@@ -168,23 +184,35 @@ async fn a_long_verification_holds_up_nobody() {
 async fn lengthen(database: &Path, count: u64) {
     let mut database = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     let mut adding = database.begin().await.unwrap();
-    let (hash, at): (String, i64) =
-        sqlx::query_as("SELECT hash, committed_at_ms FROM head").fetch_one(&mut *adding).await.unwrap();
+    let (hash, at): (String, i64) = sqlx::query_as("SELECT hash, committed_at_ms FROM head")
+        .fetch_one(&mut *adding)
+        .await
+        .unwrap();
     let mut head = Head { revision: 1, hash: hash.parse().unwrap(), committed_at_ms: at };
     for number in 2..=count + 1 {
-        let (actor, origin) = ("test".into(), Origin::Api);
+        let (actor, origin) = ("test".into(), ChangeSource::Api);
         let (committed_at_ms, effective_at_ms) = (at, at);
         let (reason, idempotency_key, changes) = (None, None, Vec::new());
-        let revision =
-            Revision { revision: number, committed_at_ms, effective_at_ms, actor, origin, reason, idempotency_key, changes };
+        let revision = Revision {
+            revision: number,
+            committed_at_ms,
+            effective_at_ms,
+            actor,
+            origin,
+            reason,
+            idempotency_key,
+            changes,
+        };
         head = revision.head(&head, None);
-        sqlx::query("INSERT INTO revisions VALUES ($1, $2, $2, 'test', 'api', NULL, NULL, $3, NULL)")
-            .bind(number as i64)
-            .bind(at)
-            .bind(head.hash.to_string())
-            .execute(&mut *adding)
-            .await
-            .unwrap();
+        sqlx::query(
+            "INSERT INTO revisions VALUES ($1, $2, $2, 'test', 'api', NULL, NULL, $3, NULL)",
+        )
+        .bind(number as i64)
+        .bind(at)
+        .bind(head.hash.to_string())
+        .execute(&mut *adding)
+        .await
+        .unwrap();
     }
     sqlx::query("UPDATE head SET revision = $1, hash = $2")
         .bind(head.revision as i64)

@@ -1,4 +1,5 @@
-//! A long list is read once, whoever else has it: what is at hand is shared, what is not is read, and what is damaged is told of.
+//! A long list is read once, whoever else has it: what is at hand is shared, what is not is read,
+//! and what is damaged is told of.
 
 use std::fs;
 
@@ -17,14 +18,20 @@ fn ids() -> String {
 
 async fn service() -> Service {
     let (ids, chat) = (ids(), flag("chat", RULES));
-    let service = Service::start(&[("ids.txt", &*ids), ("segments/staff.yaml", SEGMENT), ("chat.yaml", &*chat)]).await;
+    let service = Service::start(&[
+        ("ids.txt", &*ids),
+        ("segments/staff.yaml", SEGMENT),
+        ("chat.yaml", &*chat),
+    ])
+    .await;
     wait_until("the last good state", async || service.data.join("last-good").exists()).await;
     service
 }
 
 async fn rules(service: &Service) -> Vec<Json> {
     let mut rules = Vec::new();
-    for user in ["listed-0000000", "listed-0059999", "one-more", "listed-0060000", "listed-000000"] {
+    for user in ["listed-0000000", "listed-0059999", "one-more", "listed-0060000", "listed-000000"]
+    {
         rules.push(service.ask("chat", user).await["rule"].clone());
     }
     rules
@@ -51,7 +58,11 @@ async fn the_last_good_state_has_the_whole_list() {
     kept[last] ^= 1;
     fs::write(service.data.join("last-good"), kept).unwrap();
     service.restart().await;
-    assert_eq!(service.ask("chat", "one-more").await["rule"], "cold-start", "what is damaged is not served");
+    assert_eq!(
+        service.ask("chat", "one-more").await["rule"],
+        "cold-start",
+        "what is damaged is not served"
+    );
 }
 
 #[tokio::test]
@@ -77,7 +88,11 @@ async fn a_damaged_list_is_told_of_though_the_folder_has_a_good_one() {
         fs::remove_file(service.data.join("last-good")).unwrap();
         let options = SqliteConnectOptions::new().filename(service.data.join("turnout.db"));
         let mut database = options.connect().await.unwrap();
-        assert_eq!(sqlx::query(damage).execute(&mut database).await.unwrap().rows_affected(), 1, "{damage}");
+        assert_eq!(
+            sqlx::query(damage).execute(&mut database).await.unwrap().rows_affected(),
+            1,
+            "{damage}"
+        );
         database.close().await.unwrap();
         service.restart().await;
         let problems: Json = service.admin("/v1/problems").await.json().await.unwrap();

@@ -1,13 +1,13 @@
-//! What reads for long holds up neither other readings nor the log, and is right about what is committed meanwhile. A page of the history is
-//! bounded, however large its revisions are.
+//! What reads for long holds up neither other readings nor the log, and is right about what is
+//! committed meanwhile. A page of the history is bounded, however large its revisions are.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use turnout::store::{Kept, Page, Store, StoreError};
-use turnout::truth::{Change, Texts};
+use turnout::ledger::{Blobs, Change};
+use turnout::store::{ExpectedHistory, HistoryQuery, Store, StoreError};
 
 use super::written::{SILENCE, Written, defined, stopped};
 use crate::support::{Service, flag, wait_until};
@@ -18,26 +18,29 @@ const MIB: u64 = 1024 * 1024;
 async fn commit_until(written: &mut Written, is_over: &AtomicBool, revisions: &AtomicU64) -> u64 {
     let mut longest = 0;
     while !is_over.load(Relaxed) {
-        let (change, id, text) = defined(&format!("meanwhile-{}", revisions.load(Relaxed)), 900_000);
-        written.commit(vec![change], &Texts::from([(id, text)])).await;
+        let (change, id, text) =
+            defined(&format!("meanwhile-{}", revisions.load(Relaxed)), 900_000);
+        written.commit(vec![change], &Blobs::from([(id, text)])).await;
         longest = longest.max(fs::metadata(written.path().with_extension("db-wal")).unwrap().len());
         revisions.fetch_add(1, Relaxed);
     }
     longest
 }
 
-/// A verification takes many times as long as the log may stay: were it one transaction, the log would hold all that is committed meanwhile.
+/// A verification takes many times as long as the log may stay: were it one transaction, the log
+/// would hold all that is committed meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_is_taken_over_while_a_long_history_is_verified() {
     let mut written = Written::new().await;
     let texts: Vec<_> = (0..60).map(|index| defined(&format!("f{index}"), 500_000)).collect();
-    let all: Texts = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
     written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
     let other = written.again().await;
     let (is_over, revisions) = (AtomicBool::new(false), AtomicU64::new(0));
-    let kept = Kept { epoch: Some("test".to_owned()), head: Some(written.head) };
+    let kept = ExpectedHistory { epoch: Some("test".to_owned()), head: Some(written.head) };
     let verify = async {
-        // However slow the machine is: enough is committed meanwhile for a log that is not taken over to become long.
+        // However slow the machine is: enough is committed meanwhile for a log that is not taken
+        // over to become long.
         while revisions.load(Relaxed) < 30 {
             let verdict = other.verify(&kept, SILENCE).await.unwrap();
             assert_eq!(verdict.faults, [""; 0], "nothing was done but committing");
@@ -45,7 +48,10 @@ async fn a_log_is_taken_over_while_a_long_history_is_verified() {
         is_over.store(true, Relaxed);
     };
     let (longest, ()) = tokio::join!(commit_until(&mut written, &is_over, &revisions), verify);
-    assert!(longest < 8 * MIB, "the log was of {longest} bytes after {revisions:?} revisions of 900 kB");
+    assert!(
+        longest < 8 * MIB,
+        "the log was of {longest} bytes after {revisions:?} revisions of 900 kB"
+    );
     assert_eq!(written.faults().await, [""; 0]);
 }
 
@@ -53,13 +59,17 @@ async fn a_log_is_taken_over_while_a_long_history_is_verified() {
 #[tokio::test]
 async fn a_verification_takes_as_long_as_it_goes_on() {
     let mut written = Written::new().await;
-    let kept = |written: &Written| Kept { epoch: Some("test".to_owned()), head: Some(written.head) };
+    let kept = |written: &Written| ExpectedHistory {
+        epoch: Some("test".to_owned()),
+        head: Some(written.head),
+    };
     // However quick the machine is: long enough that what is silent for a fourth of it has stopped.
     let mut took = Duration::ZERO;
     while took < Duration::from_secs(2) {
         let count = written.head.revision;
-        let texts: Vec<_> = (0..40).map(|index| defined(&format!("f{count}-{index}"), 500_000)).collect();
-        let all: Texts = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+        let texts: Vec<_> =
+            (0..40).map(|index| defined(&format!("f{count}-{index}"), 500_000)).collect();
+        let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
         written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
         let began = Instant::now();
         written.store.verify(&kept(&written), SILENCE).await.unwrap();
@@ -76,12 +86,12 @@ async fn a_verification_takes_as_long_as_it_goes_on() {
 async fn a_load_holds_up_no_other_reading() {
     let mut written = Written::new().await;
     let texts: Vec<_> = (0..40).map(|index| defined(&format!("f{index}"), 1_000_000)).collect();
-    let all: Texts = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
     written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
     let store: &Store = &written.store;
     let is_over = AtomicBool::new(false);
     let load = async {
-        let loaded = store.load(&Texts::new()).await.unwrap();
+        let loaded = store.load(&Blobs::new()).await.unwrap();
         is_over.store(true, Relaxed);
         loaded.texts.len()
     };
@@ -103,41 +113,72 @@ async fn a_load_holds_up_no_other_reading() {
 async fn a_page_of_the_history_is_bounded_in_its_changes() {
     let mut written = Written::new().await;
     let all: Vec<_> = (0..1500).map(|index| defined(&format!("f{index:04}"), 10)).collect();
-    let texts: Texts = all.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    let texts: Blobs = all.iter().map(|(_, id, text)| (*id, text.clone())).collect();
     let changes: Vec<Change> = all.into_iter().map(|(change, ..)| change).collect();
     written.commit(changes.clone(), &texts).await;
     for index in 0..30 {
         let stops = changes.iter().map(stopped).collect::<Vec<_>>();
-        let resumes =
-            stops.iter().map(|stop| Change { before: stop.after.clone(), after: stop.before.clone(), ..stop.clone() });
-        written.commit(if index % 2 == 0 { stops.clone() } else { resumes.collect() }, &Texts::new()).await;
+        let resumes = stops.iter().map(|stop| Change {
+            before: stop.after.clone(),
+            after: stop.before.clone(),
+            ..stop.clone()
+        });
+        written
+            .commit(if index % 2 == 0 { stops.clone() } else { resumes.collect() }, &Blobs::new())
+            .await;
     }
-    let page = |flag: Option<&str>, whole| Page { flag: flag.map(str::to_owned), limit: 200, whole, ..Page::default() };
+    let page = |flag: Option<&str>, whole| HistoryQuery {
+        flag: flag.map(str::to_owned),
+        limit: 200,
+        whole,
+        ..HistoryQuery::default()
+    };
     let found = written.store.history(&page(None, false)).await.unwrap();
     assert_eq!(found.len(), 31);
     let told: usize = found.iter().map(|stored| stored.revision.changes.len()).sum();
     assert!((1000..2100).contains(&told), "{told} changes");
-    assert!(found.iter().all(|stored| stored.revision.changes.len() as u64 + stored.more_changes == 1500));
-    assert!(found.iter().all(|stored| !stored.revision.changes.is_empty()), "each shows what it was about");
+    assert!(
+        found
+            .iter()
+            .all(|stored| stored.revision.changes.len() as u64 + stored.more_changes == 1500)
+    );
+    assert!(
+        found.iter().all(|stored| !stored.revision.changes.is_empty()),
+        "each shows what it was about"
+    );
     for stored in written.store.history(&page(Some("f1400"), false)).await.unwrap() {
         assert!(stored.revision.changes.iter().any(|change| change.subject.key() == "f1400"));
     }
     let whole = written.store.history(&page(None, true)).await.unwrap();
-    assert!(whole.iter().all(|stored| stored.more_changes == 0 && stored.revision.changes.len() == 1500));
+    assert!(
+        whole
+            .iter()
+            .all(|stored| stored.more_changes == 0 && stored.revision.changes.len() == 1500)
+    );
 }
 
 /// On the wire: a first import of many flags.
 #[tokio::test]
 async fn the_history_counts_what_it_does_not_show() {
-    let files: Vec<_> = (0..150).map(|index| (format!("f{index:03}.yaml"), flag(&format!("f{index:03}"), ""))).collect();
+    let files: Vec<_> = (0..150)
+        .map(|index| (format!("f{index:03}.yaml"), flag(&format!("f{index:03}"), "")))
+        .collect();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let service = Service::start(&files).await;
-    let history = async |query: &str| service.admin(&format!("/v1/history{query}")).await.json::<Json>().await.unwrap();
+    let history = async |query: &str| {
+        service.admin(&format!("/v1/history{query}")).await.json::<Json>().await.unwrap()
+    };
     wait_until("the import", async || history("").await["revisions"][0]["revision"] == 1).await;
     let first = &history("").await["revisions"][0];
-    assert_eq!((first["changes"].as_array().unwrap().len(), &first["moreChanges"]), (100, &json!(50)));
+    assert_eq!(
+        (first["changes"].as_array().unwrap().len(), &first["moreChanges"]),
+        (100, &json!(50))
+    );
     let of_flag = &history("?flag=f140").await["revisions"][0];
-    assert_eq!((of_flag["changes"].as_array().unwrap().len(), &of_flag["moreChanges"]), (101, &json!(49)));
+    assert_eq!(
+        (of_flag["changes"].as_array().unwrap().len(), &of_flag["moreChanges"]),
+        (101, &json!(49))
+    );
     assert_eq!(of_flag["changes"][100]["key"], "f140");
     assert_eq!(service.ordered("/v1/flags/f140/stop", json!({})).await.0, 200);
     assert_eq!(history("").await["revisions"][0].get("moreChanges"), None);

@@ -1,4 +1,5 @@
-//! What docs/OPERATIONS.md claims: the tests it names are there, and those about dying and coming back are here.
+//! What docs/OPERATIONS.md claims: the tests it names are there, and those about dying and coming
+//! back are here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,15 +14,19 @@ const SPLIT: &str = "rollout: { realtime-v2: 100% }";
 #[test]
 fn every_claim_names_a_test_that_is_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let claims = ["docs/OPERATIONS.md", "docs/METRICS.md"].map(|page| fs::read_to_string(root.join(page)).unwrap()).concat();
+    let claims = ["docs/OPERATIONS.md", "docs/METRICS.md"]
+        .map(|page| fs::read_to_string(root.join(page)).unwrap())
+        .concat();
     let mut named = BTreeSet::new();
     for rest in claims.split("[`").skip(1) {
         named.insert(rest.split("`]").next().unwrap().to_owned());
     }
     assert!(named.len() >= 10, "{named:?}");
-    let files = ["tests/it", "tests/logic"].iter().flat_map(|folder| files_below(&root.join(folder), "rs"));
+    let files =
+        ["tests/it", "tests/logic"].iter().flat_map(|folder| files_below(&root.join(folder), "rs"));
     let tests: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
-    let missing: Vec<&String> = named.iter().filter(|name| !tests.contains(&format!("fn {name}("))).collect();
+    let missing: Vec<&String> =
+        named.iter().filter(|name| !tests.contains(&format!("fn {name}("))).collect();
     assert!(missing.is_empty(), "no such tests: {missing:?}");
 }
 
@@ -36,7 +41,10 @@ fn every_test_file_that_documents_name_is_there() {
         let text = fs::read_to_string(&document).unwrap();
         for words in text.split('`').skip(1).step_by(2) {
             let path = words.split([' ', ':']).next().unwrap();
-            if ["tests/", "scripts/", "examples/", "benches/"].iter().any(|folder| path.starts_with(folder)) {
+            if ["tests/", "scripts/", "examples/", "benches/"]
+                .iter()
+                .any(|folder| path.starts_with(folder))
+            {
                 named += 1;
                 if !root.join(path).exists() {
                     missing.push(format!("{}: {path}", document.display()));
@@ -75,7 +83,8 @@ async fn state(service: &Service) -> String {
 }
 
 async fn sql(path: &Path, statement: &'static str) {
-    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let mut connection =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     sqlx::query(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
@@ -83,7 +92,7 @@ async fn sql(path: &Path, statement: &'static str) {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_says_so() {
     let service = one_flag().await;
-    let fault = turnout::data::DataFolder::open(&service.data).unwrap_err();
+    let fault = turnout::data_dir::DataDir::open(&service.data).unwrap_err();
     assert!(fault.to_string().contains("another turnout is using"), "{fault}");
 }
 
@@ -105,14 +114,21 @@ async fn a_stop_is_taken_with_the_database_away() {
     let away = service.data.join("away");
     fs::rename(database(&service), &away).unwrap();
     let wider = service
-        .order("/v1/flags/chat/set", json!({ "realtime-v2": "100%", "disabled": "0%", "reason": "r", "forMs": 1000 }))
+        .order(
+            "/v1/flags/chat/set",
+            json!({ "realtime-v2": "100%", "disabled": "0%", "reason": "r", "forMs": 1000 }),
+        )
         .await;
     // The first to need the database finds that it is gone.
     assert!(wider.status() == 503 || wider.status() == 202, "{}", wider.status());
     let stop = service.order("/v1/flags/chat/stop", json!({})).await;
     assert_eq!(stop.status(), 202);
     let told: Json = stop.json().await.unwrap();
-    assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{told}");
+    assert_eq!(
+        (&told["outcome"], &told["survivesRestart"]),
+        (&"pending".into(), &true.into()),
+        "{told}"
+    );
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
     assert_eq!(state(&service).await, "down");
     let refused = service.order("/v1/flags/chat/resume", json!({ "reason": "r" })).await;
@@ -125,7 +141,12 @@ async fn a_stop_is_taken_with_the_database_away() {
     })
     .await;
     let history: Json = service.admin("/v1/history?flag=chat").await.json().await.unwrap();
-    let stops = history["revisions"].as_array().unwrap().iter().filter(|row| row["changes"][0]["action"] == "stop").count();
+    let stops = history["revisions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|row| row["changes"][0]["action"] == "stop")
+        .count();
     assert_eq!(stops, 1, "{history}");
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
 }
@@ -133,13 +154,27 @@ async fn a_stop_is_taken_with_the_database_away() {
 #[tokio::test]
 async fn a_stop_is_never_stale() {
     let service = one_flag().await;
-    assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": "50%" })).await.status(), 200);
-    let wider =
-        service.order("/v1/flags/chat/set", json!({ "realtime-v2": "60%", "reason": "r", "expectedRevision": 1 })).await;
+    assert_eq!(
+        service.order("/v1/flags/chat/set", json!({ "realtime-v2": "50%" })).await.status(),
+        200
+    );
+    let wider = service
+        .order(
+            "/v1/flags/chat/set",
+            json!({ "realtime-v2": "60%", "reason": "r", "expectedRevision": 1 }),
+        )
+        .await;
     assert_eq!(wider.status(), 409);
     let told: Json = wider.json().await.unwrap();
-    assert_eq!((&told["code"], &told["since"][0]["revision"]), (&"moved".into(), &2.into()), "{told}");
-    assert_eq!(service.order("/v1/flags/chat/stop", json!({ "expectedRevision": 1 })).await.status(), 200);
+    assert_eq!(
+        (&told["code"], &told["since"][0]["revision"]),
+        (&"moved".into(), &2.into()),
+        "{told}"
+    );
+    assert_eq!(
+        service.order("/v1/flags/chat/stop", json!({ "expectedRevision": 1 })).await.status(),
+        200
+    );
 }
 
 #[tokio::test]
@@ -161,7 +196,10 @@ async fn with_an_older_database() -> Service {
     service.stop().await;
     fs::copy(database(&service), service.data.join("backup")).unwrap();
     service.restart().await;
-    assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": "40%" })).await.status(), 200);
+    assert_eq!(
+        service.order("/v1/flags/chat/set", json!({ "realtime-v2": "40%" })).await.status(),
+        200
+    );
     assert_eq!(service.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
     service.stop().await;
     for name in ["turnout.db-wal", "turnout.db-shm"] {
@@ -179,8 +217,14 @@ async fn an_older_database_is_held_until_it_is_accepted() {
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop", "the last good state is served");
     let status: Json = service.admin("/v1/status").await.json().await.unwrap();
     assert_eq!(status["flags"][0]["split"]["realtime-v2"], "40%");
-    assert_eq!(service.order("/v1/flags/chat/resume", json!({ "reason": "r" })).await.status(), 503);
-    assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": "10%" })).await.status(), 202);
+    assert_eq!(
+        service.order("/v1/flags/chat/resume", json!({ "reason": "r" })).await.status(),
+        503
+    );
+    assert_eq!(
+        service.order("/v1/flags/chat/set", json!({ "realtime-v2": "10%" })).await.status(),
+        202
+    );
     let problems: Json = service.admin("/v1/problems").await.json().await.unwrap();
     assert!(problems.to_string().contains("--accept-database"), "{problems}");
 }
@@ -193,7 +237,10 @@ async fn accepting_a_database_lifts_no_stop() {
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
     let status: Json = service.admin("/v1/status").await.json().await.unwrap();
     assert_eq!(status["flags"][0]["split"]["realtime-v2"], "40%", "no share rises by it");
-    assert_eq!(service.order("/v1/flags/chat/resume", json!({ "reason": "r" })).await.status(), 200);
+    assert_eq!(
+        service.order("/v1/flags/chat/resume", json!({ "reason": "r" })).await.status(),
+        200
+    );
 }
 
 #[tokio::test]
@@ -205,8 +252,15 @@ async fn a_poisoned_row_is_set_aside() {
         "UPDATE texts SET bytes = x'00' WHERE id IN (SELECT json_extract(record, '$.definition') FROM subjects WHERE subject = 'chat')",
         "INSERT INTO subjects VALUES ('thing', 'x', 1, '{}')",
     ] {
-        let mut service = Service::start(&[("chat.yaml", &flag("chat", SPLIT)), ("feed.yaml", &flag("feed", SPLIT))]).await;
-        assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await.status(), 200);
+        let mut service = Service::start(&[
+            ("chat.yaml", &flag("chat", SPLIT)),
+            ("feed.yaml", &flag("feed", SPLIT)),
+        ])
+        .await;
+        assert_eq!(
+            service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await.status(),
+            200
+        );
         service.stop().await;
         fs::remove_file(service.data.join("last-good")).unwrap();
         sql(&database(&service), poison).await;
@@ -223,20 +277,32 @@ async fn a_poisoned_row_is_set_aside() {
 async fn an_altered_row_is_named() {
     let mut service = one_flag().await;
     for share in ["80%", "60%", "40%"] {
-        assert_eq!(service.order("/v1/flags/chat/set", json!({ "realtime-v2": share })).await.status(), 200);
+        assert_eq!(
+            service.order("/v1/flags/chat/set", json!({ "realtime-v2": share })).await.status(),
+            200
+        );
     }
     service.stop().await;
     service.restart().await;
     let sound: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
     assert_eq!((&sound["sound"], &sound["revisions"]), (&true.into(), &4.into()), "{sound}");
     for (tamper, named) in [
-        ("UPDATE revisions SET actor = 'somebody else' WHERE revision = 2", "revision 2 was altered"),
-        ("UPDATE changes SET record_after = replace(record_after, '60%', '61%') WHERE revision = 3", "revision 3 was altered"),
+        (
+            "UPDATE revisions SET actor = 'somebody else' WHERE revision = 2",
+            "revision 2 was altered",
+        ),
+        (
+            "UPDATE changes SET record_after = replace(record_after, '60%', '61%') WHERE revision = 3",
+            "revision 3 was altered",
+        ),
         ("DELETE FROM revisions WHERE revision = 4", "revision 4 was there"),
     ] {
         sql(&database(&service), tamper).await;
         let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
-        assert!(verdict["sound"] == false && verdict["faults"].to_string().contains(named), "{tamper}: {verdict}");
+        assert!(
+            verdict["sound"] == false && verdict["faults"].to_string().contains(named),
+            "{tamper}: {verdict}"
+        );
     }
 }
 

@@ -1,13 +1,16 @@
-//! What is pending while the database is away: a state of each flag, which a kill does not lose, and which is saved when the database is
-//! back. However many requests made it, the journal has room for the next stop.
+//! What is pending while the database is away: a state of each flag, which a kill does not lose,
+//! and which is saved when the database is back. However many requests made it, the journal has
+//! room for the next stop.
 
 use std::fs;
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::data::{FoundJournal, Journal};
-use turnout::truth::{Action, Doubt, Mark, Narrowed, Op, Origin, Pending, Unknown};
+use turnout::data_dir::{FoundJournal, Journal};
+use turnout::ledger::{
+    Action, Attribution, ChangeSource, Doubt, Overlay, PendingChange, PendingEntry, Unknown,
+};
 
 use crate::support::{Service, flag, wait_until};
 
@@ -27,8 +30,12 @@ async fn problems(service: &Service) -> String {
 
 /// An order under a key, and what came of it.
 async fn order(service: &Service, key: &str, verb: &str, body: &Json) -> Json {
-    let request = service.client.post(service.admin_url(&format!("/v1/flags/{verb}"))).bearer_auth(service.token());
-    let answer = request.header("idempotency-key", key).body(body.to_string()).send().await.unwrap();
+    let request = service
+        .client
+        .post(service.admin_url(&format!("/v1/flags/{verb}")))
+        .bearer_auth(service.token());
+    let answer =
+        request.header("idempotency-key", key).body(body.to_string()).send().await.unwrap();
     answer.json().await.unwrap()
 }
 
@@ -38,26 +45,38 @@ fn share(thousandths: u32) -> Json {
 
 /// Three flags whose files say 10 %, and which are held at 50 %.
 async fn three_flags() -> Service {
-    let files = ["a", "b", "c"].map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 10% }")));
-    let service = Service::start(&files.each_ref().map(|(name, text)| (name.as_str(), text.as_str()))).await;
+    let files = ["a", "b", "c"]
+        .map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 10% }")));
+    let service =
+        Service::start(&files.each_ref().map(|(name, text)| (name.as_str(), text.as_str()))).await;
     for key in ["a", "b", "c"] {
-        assert_eq!(service.order(&format!("/v1/flags/{key}/set"), share(50_000)).await.status(), 200);
+        assert_eq!(
+            service.order(&format!("/v1/flags/{key}/set"), share(50_000)).await.status(),
+            200
+        );
     }
     service
 }
 
-/// Each line: the orders with the database away, how many are pending then, and what each flag serves then, after a kill, and once all is saved.
+/// Each line: the orders with the database away, how many are pending then, and what each flag
+/// serves then, after a kill, and once all is saved.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pending_is_a_state_of_each_flag() {
     async fn check(what: &str, orders: Vec<(&str, Json)>, expected: u64, serves: [&str; 3]) {
         let mut service = three_flags().await;
         service.take_database_away().await;
         for (verb, body) in orders {
-            let told: Json = service.order(&format!("/v1/flags/{verb}"), body).await.json().await.unwrap();
-            assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{what}: {told}");
+            let told: Json =
+                service.order(&format!("/v1/flags/{verb}"), body).await.json().await.unwrap();
+            assert_eq!(
+                (&told["outcome"], &told["survivesRestart"]),
+                (&"pending".into(), &true.into()),
+                "{what}: {told}"
+            );
         }
         let holds = async |service: &Service, when: &str| {
-            let found = [live(service, "a").await, live(service, "b").await, live(service, "c").await];
+            let found =
+                [live(service, "a").await, live(service, "b").await, live(service, "c").await];
             assert_eq!(found, serves, "{what}, {when}");
         };
         assert_eq!(pending(&service).await, expected, "{what}");
@@ -79,19 +98,30 @@ async fn what_is_pending_is_a_state_of_each_flag() {
     let held = |for_ms: u64| json!({ "realtime-v2": "50%", "forMs": for_ms, "reason": "incident" });
     let ends = (0..40).map(|step| ("a/set", held(86_400_000 + step))).collect();
     check("the same share with another end", ends, 1, [fifty; 3]).await;
-    let back_and_forth =
-        vec![("a/set", share(40_000)), ("a/unset", json!({})), ("a/set", share(10_000)), ("a/unset", json!({}))];
+    let back_and_forth = vec![
+        ("a/set", share(40_000)),
+        ("a/unset", json!({})),
+        ("a/set", share(10_000)),
+        ("a/unset", json!({})),
+    ];
     check("set and unset", back_and_forth, 1, [ten, fifty, fifty]).await;
-    let by_turns = (0..40).map(|step| (["a/set", "b/set", "c/set"][step % 3], share(50_000 - 1 - step as u32))).collect();
+    let by_turns = (0..40)
+        .map(|step| (["a/set", "b/set", "c/set"][step % 3], share(50_000 - 1 - step as u32)))
+        .collect();
     let lowest = ["realtime-v2 49.96%", "realtime-v2 49.962%", "realtime-v2 49.961%"];
     check("three flags by turns", by_turns, 3, lowest).await;
     let stop = json!({ "reason": "incident" });
-    let stopped = vec![("a/set", share(40_000)), ("a/stop", stop), ("a/set", share(30_000)), ("a/set", share(20_000))];
+    let stopped = vec![
+        ("a/set", share(40_000)),
+        ("a/stop", stop),
+        ("a/set", share(30_000)),
+        ("a/set", share(20_000)),
+    ];
     check("a stop between", stopped, 2, ["STOPPED -> polling", fifty, fifty]).await;
 }
 
-/// A request that another one took the place of is told the same when it is asked for again: while both are pending, after a kill, and once
-/// they are saved. It is never done a second time.
+/// A request that another one took the place of is told the same when it is asked for again: while
+/// both are pending, after a kill, and once they are saved. It is never done a second time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_was_taken_the_place_of_is_done_once() {
     let mut service = three_flags().await;
@@ -102,8 +132,13 @@ async fn a_request_that_was_taken_the_place_of_is_done_once() {
     for when in ["before a kill", "after it"] {
         assert_eq!(pending(&service).await, 1, "{when}");
         for step in [0, 10, 19] {
-            let told = order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
-            assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{when}: {told}");
+            let told =
+                order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
+            assert_eq!(
+                (&told["outcome"], &told["survivesRestart"]),
+                (&"pending".into(), &true.into()),
+                "{when}: {told}"
+            );
         }
         let told = order(&service, "step-10", "a/set", &share(1)).await;
         assert_eq!(told["code"], "key-reused", "{when}: {told}");
@@ -118,18 +153,27 @@ async fn a_request_that_was_taken_the_place_of_is_done_once() {
     assert_eq!(live(&service, "a").await, "realtime-v2 39.981%");
 }
 
-/// While the database takes changes none takes the place of another: the history has each with its change, under the key it was asked for by.
+/// While the database takes changes none takes the place of another: the history has each with its
+/// change, under the key it was asked for by.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_that_is_committed_at_once_is_a_revision_of_its_own() {
     let service = three_flags().await;
     let lower = async |step: u32| {
-        let told = order(&service, &format!("step-{step}"), "a/set", &share(50_000 - 1 - step)).await;
+        let told =
+            order(&service, &format!("step-{step}"), "a/set", &share(50_000 - 1 - step)).await;
         (format!("step-{step}"), told["outcome"].clone(), told["revision"].as_u64())
     };
     let mut all = Vec::new();
     for round in 0..30_u32 {
         let step = |place: u32| round * 8 + place;
-        let told = tokio::join!(lower(step(0)), lower(step(1)), lower(step(2)), lower(step(3)), lower(step(4)), lower(step(5)));
+        let told = tokio::join!(
+            lower(step(0)),
+            lower(step(1)),
+            lower(step(2)),
+            lower(step(3)),
+            lower(step(4)),
+            lower(step(5))
+        );
         for (key, outcome, revision) in [told.0, told.1, told.2, told.3, told.4, told.5] {
             // One that came after a lower one raises, and is an order like any other.
             assert!(outcome == "committed" && revision.is_some(), "{outcome} {revision:?}");
@@ -141,12 +185,17 @@ async fn an_order_that_is_committed_at_once_is_a_revision_of_its_own() {
     let revisions = history["revisions"].as_array().unwrap();
     for (revision, key) in all {
         let of_key = revisions.iter().find(|revision| revision["idempotencyKey"] == *key).unwrap();
-        assert_eq!((of_key["revision"].as_u64(), of_key["changes"].as_array().unwrap().len()), (revision, 1), "{of_key}");
+        assert_eq!(
+            (of_key["revision"].as_u64(), of_key["changes"].as_array().unwrap().len()),
+            (revision, 1),
+            "{of_key}"
+        );
     }
 }
 
-/// A disk on which the journal cannot be made anew: one caller's orders fill what is not for stops, and nobody's stop is lost by that. With
-/// room on the disk the journal holds what is pending, and no more.
+/// A disk on which the journal cannot be made anew: one caller's orders fill what is not for stops,
+/// and nobody's stop is lost by that. With room on the disk the journal holds what is pending, and
+/// no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_callers_orders_take_no_stop_its_room() {
     let mut service = three_flags().await;
@@ -163,7 +212,8 @@ async fn one_callers_orders_take_no_stop_its_room() {
     // To the last place that is shorter than a stop.
     while lower(&service, &long).await {}
     while lower(&service, "x").await {}
-    wait_until("the problem", async || problems(&service).await.contains("the journal is full")).await;
+    wait_until("the problem", async || problems(&service).await.contains("the journal is full"))
+        .await;
     for key in ["b", "c"] {
         let told = order(&service, key, &format!("{key}/stop"), &json!({ "reason": long })).await;
         assert_eq!(told["survivesRestart"], true, "{told}");
@@ -177,7 +227,10 @@ async fn one_callers_orders_take_no_stop_its_room() {
     for _ in 0..4_000 {
         assert!(lower(&service, &long).await);
     }
-    wait_until("no such problem", async || !problems(&service).await.contains("the journal is full")).await;
+    wait_until("no such problem", async || {
+        !problems(&service).await.contains("the journal is full")
+    })
+    .await;
     let size = fs::metadata(service.data.join("pending.journal")).unwrap().len();
     assert_eq!(size, 4 * 1024 * 1024, "what is pending takes little");
     service.crash().await;
@@ -192,12 +245,17 @@ fn a_journal_grows_with_what_is_pending() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("pending.journal");
     let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
-    let mut pending: Vec<Pending> = Vec::new();
+    let mut pending: Vec<PendingEntry> = Vec::new();
     for number in 0..400 {
-        let mark = Mark { by: "x".into(), at_ms: 1, reason: Some("r".repeat(20_000)), unknown: Unknown::default() };
-        let op = Op::Split { requested: None, held: None, mark, unknown: Unknown::default() };
+        let mark = Attribution {
+            by: "x".into(),
+            at_ms: 1,
+            reason: Some("r".repeat(20_000)),
+            unknown: Unknown::default(),
+        };
+        let op = Overlay::Split { requested: None, held: None, mark, unknown: Unknown::default() };
         let (flag, action) = (format!("f{number}").parse().unwrap(), Action::Unset);
-        let narrowed = vec![Narrowed { flag, action, op, unknown: Unknown::default() }];
+        let narrowed = vec![PendingChange { flag, action, op, unknown: Unknown::default() }];
         pending.push(entry(&format!("id-{number}"), "x", None, narrowed));
         if journal.append(&pending[number]).is_err() {
             journal.compact(&pending, &Doubt::None).unwrap();
@@ -208,33 +266,49 @@ fn a_journal_grows_with_what_is_pending() {
     assert!(fs::metadata(&path).unwrap().len() > 8 * 1024 * 1024);
 }
 
-/// A stop of all flags there may be, with the longest keys and the longest reason, is one entry that fits.
+/// A stop of all flags there may be, with the longest keys and the longest reason, is one entry
+/// that fits.
 #[test]
 fn a_stop_of_every_flag_fits() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("pending.journal");
     let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
     let reason = Some("r".repeat(500));
-    let mark = Arc::new(Mark { by: "oncall".into(), at_ms: 1, reason: reason.clone(), unknown: Unknown::default() });
-    let stop = |number| Narrowed {
+    let mark = Arc::new(Attribution {
+        by: "oncall".into(),
+        at_ms: 1,
+        reason: reason.clone(),
+        unknown: Unknown::default(),
+    });
+    let stop = |number| PendingChange {
         flag: format!("{number:064}").parse().unwrap(),
         action: Action::Stop,
-        op: Op::Stop(mark.clone()),
+        op: Overlay::Stop(mark.clone()),
         unknown: Unknown::default(),
     };
     journal.append(&entry("all", "oncall", reason, (0..20_000).map(stop).collect())).unwrap();
     assert!(journal.used() < 2 * 1024 * 1024, "{} bytes", journal.used());
     let FoundJournal::Good(contents) = Journal::look(&path) else { panic!("it is good") };
     let stopped = &contents.entries[0].narrowed;
-    assert!(stopped.len() == 20_000 && stopped.iter().all(|stopped| matches!(&stopped.op, Op::Stop(read) if *read == mark)));
+    assert!(
+        stopped.len() == 20_000
+            && stopped
+                .iter()
+                .all(|stopped| matches!(&stopped.op, Overlay::Stop(read) if *read == mark))
+    );
 }
 
-fn entry(id: &str, actor: &str, reason: Option<String>, narrowed: Vec<Narrowed>) -> Pending {
-    Pending {
+fn entry(
+    id: &str,
+    actor: &str,
+    reason: Option<String>,
+    narrowed: Vec<PendingChange>,
+) -> PendingEntry {
+    PendingEntry {
         id: id.to_owned(),
         at_ms: 1,
         actor: actor.into(),
-        origin: Origin::Api,
+        origin: ChangeSource::Api,
         reason,
         request: None,
         narrowed,
@@ -249,12 +323,19 @@ fn entry(id: &str, actor: &str, reason: Option<String>, narrowed: Vec<Narrowed>)
 async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() {
     for restarts in [false, true] {
         let mut service = three_flags().await;
-        assert_eq!(order(&service, "alert-1", "b/stop", &json!({})).await["outcome"].as_str(), Some("committed"));
+        assert_eq!(
+            order(&service, "alert-1", "b/stop", &json!({})).await["outcome"].as_str(),
+            Some("committed")
+        );
         let away = service.data.join("away");
         fs::rename(service.database(), &away).unwrap();
         service.reach_database_state("down").await;
         let told = order(&service, "alert-1", "a/stop", &json!({})).await;
-        assert_eq!((&told["outcome"], &told["survivesRestart"]), (&"pending".into(), &true.into()), "{told}");
+        assert_eq!(
+            (&told["outcome"], &told["survivesRestart"]),
+            (&"pending".into(), &true.into()),
+            "{told}"
+        );
         // Sent again, it says as much.
         let again = order(&service, "alert-1", "a/stop", &json!({})).await;
         assert_eq!(again["survivesRestart"], true, "{again}");
@@ -265,8 +346,10 @@ async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() 
         if restarts {
             service.restart().await;
         }
-        wait_until("nothing to be pending", async || service.database_state().await == "up" && pending(&service).await == 0)
-            .await;
+        wait_until("nothing to be pending", async || {
+            service.database_state().await == "up" && pending(&service).await == 0
+        })
+        .await;
         // Whatever else changes, and after a restart.
         assert_eq!(service.order("/v1/flags/c/stop", json!({})).await.status(), 200);
         assert_eq!(live(&service, "a").await, "STOPPED -> polling");
@@ -276,8 +359,8 @@ async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() 
     }
 }
 
-/// A stop that was saved and lifted, and is sent again under its key with the database away: it is acknowledged, so it holds, whatever stands
-/// under that key in the database.
+/// A stop that was saved and lifted, and is sent again under its key with the database away: it is
+/// acknowledged, so it holds, whatever stands under that key in the database.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_that_is_sent_again_after_it_was_lifted_is_not_forgotten() {
     for restarts in [false, true] {
@@ -290,7 +373,11 @@ async fn a_stop_that_is_sent_again_after_it_was_lifted_is_not_forgotten() {
         service.reach_database_state("down").await;
         for _ in 0..2 {
             let told = stop(&service).await;
-            assert_eq!((&told["outcome"], &told["inForce"]), (&"pending".into(), &true.into()), "{told}");
+            assert_eq!(
+                (&told["outcome"], &told["inForce"]),
+                (&"pending".into(), &true.into()),
+                "{told}"
+            );
         }
         if restarts {
             service.crash().await;
@@ -299,11 +386,16 @@ async fn a_stop_that_is_sent_again_after_it_was_lifted_is_not_forgotten() {
         if restarts {
             service.restart().await;
         }
-        wait_until("nothing to be pending", async || service.database_state().await == "up" && pending(&service).await == 0)
-            .await;
+        wait_until("nothing to be pending", async || {
+            service.database_state().await == "up" && pending(&service).await == 0
+        })
+        .await;
         assert_eq!(live(&service, "a").await, "STOPPED -> polling", "restarts: {restarts}");
         // It is one stop: what comes later lifts it for good.
-        assert_eq!(service.ordered("/v1/flags/a/resume", json!({ "reason": "over again" })).await.0, 200);
+        assert_eq!(
+            service.ordered("/v1/flags/a/resume", json!({ "reason": "over again" })).await.0,
+            200
+        );
         service.crash().await;
         service.restart().await;
         assert_eq!(live(&service, "a").await, "realtime-v2 50%", "restarts: {restarts}");

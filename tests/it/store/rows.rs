@@ -1,4 +1,5 @@
-//! No row that is altered, gone or called otherwise lifts a stop or opens anything: what the history and the last good state say stands.
+//! No row that is altered, gone or called otherwise lifts a stop or opens anything: what the
+//! history and the last good state say stands.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -31,7 +32,10 @@ async fn stopped() -> Service {
     ])
     .await;
     assert_eq!(service.ordered("/v1/flags/feed/set", json!({ "realtime-v2": "0%" })).await.0, 200);
-    assert_eq!(service.ordered("/v1/flags/chat/stop", json!({ "reason": "incident" })).await.0, 200);
+    assert_eq!(
+        service.ordered("/v1/flags/chat/stop", json!({ "reason": "incident" })).await.0,
+        200
+    );
     service
 }
 
@@ -78,15 +82,21 @@ async fn no_row_lifts_a_stop() {
             assert_eq!(state["state"], "stopped", "{done}, last good: {with_last_good}: {state}");
             assert_eq!(service.strategy("chat", "u-1").await, "polling", "{done}");
             assert_eq!(service.strategy("feed", "u-1").await, "polling", "{done}");
-            // Where what the newest revision changed is gone, the database is not of one moment: it is held, and without the last good
-            // state every flag is under doubt.
+            // Where what the newest revision changed is gone, the database is not of one moment: it
+            // is held, and without the last good state every flag is under doubt.
             let is_held = done.contains("DELETE FROM changes");
-            // So is every flag whose newest revision is not what its hash says: which of its changes were altered cannot be told.
-            let is_unproven = done.contains("SET subject = 'chat2' WHERE subject = 'chat'") && done.contains("changes");
-            let other = if (is_held || is_unproven) && !with_last_good { "polling" } else { "realtime-v2" };
+            // So is every flag whose newest revision is not what its hash says: which of its
+            // changes were altered cannot be told.
+            let is_unproven = done.contains("SET subject = 'chat2' WHERE subject = 'chat'")
+                && done.contains("changes");
+            let other =
+                if (is_held || is_unproven) && !with_last_good { "polling" } else { "realtime-v2" };
             assert_eq!(service.strategy("other", "u-1").await, other, "{done}");
             let problem = if is_held { "\"database\"" } else { "poison-row" };
-            assert!(problems(&service).await.contains(problem), "{done}, last good: {with_last_good}");
+            assert!(
+                problems(&service).await.contains(problem),
+                "{done}, last good: {with_last_good}"
+            );
         }
     }
 }
@@ -103,8 +113,10 @@ async fn no_row_revives_a_credential_or_raises_its_role() {
         "DELETE FROM changes WHERE kind = 'credential' AND action = 'revoke'",
     ] {
         let mut service = stopped().await;
-        let (_, dead) = service.ordered("/v1/tokens", json!({ "name": "dead", "role": "operator" })).await;
-        let (_, living) = service.ordered("/v1/tokens", json!({ "name": "living", "role": "viewer" })).await;
+        let (_, dead) =
+            service.ordered("/v1/tokens", json!({ "name": "dead", "role": "operator" })).await;
+        let (_, living) =
+            service.ordered("/v1/tokens", json!({ "name": "living", "role": "viewer" })).await;
         let path = format!("/v1/tokens/{}/revoke", dead["id"].as_str().unwrap());
         assert_eq!(service.ordered(&path, json!({})).await.0, 200);
         service.stop().await;
@@ -112,7 +124,10 @@ async fn no_row_revives_a_credential_or_raises_its_role() {
         sql(&service, done).await;
         service.restart().await;
         let ask = async |token: &Json, path: &str| {
-            let order = service.client.post(service.admin_url(path)).bearer_auth(token["secret"].as_str().unwrap());
+            let order = service
+                .client
+                .post(service.admin_url(path))
+                .bearer_auth(token["secret"].as_str().unwrap());
             order.body("{}").send().await.unwrap().status().as_u16()
         };
         assert_eq!(ask(&dead, "/v1/flags/other/stop").await, 401, "{done}");

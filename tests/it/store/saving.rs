@@ -6,12 +6,13 @@ use std::process::{Child, Command};
 
 use serde_json::Value as Json;
 use tempfile::TempDir;
-use turnout::data::Addresses;
+use turnout::data_dir::Addresses;
 
 use crate::support::typed::turnout;
 use crate::support::{announced, flag, wait_until};
 
-/// A server that may write no more than so many KiB to a file, as if that were all the room there is.
+/// A server that may write no more than so many KiB to a file, as if that were all the room there
+/// is.
 struct Limited {
     home: TempDir,
     child: Child,
@@ -27,15 +28,21 @@ impl Drop for Limited {
 
 impl Limited {
     fn start(home: TempDir, kib: Option<u64>) -> Limited {
-        let (flags, data, log) = (home.path().join("flags"), home.path().join("data"), home.path().join("log"));
+        let (flags, data, log) =
+            (home.path().join("flags"), home.path().join("data"), home.path().join("log"));
         fs::create_dir_all(flags.join("segments")).unwrap();
         // Of a server that was killed.
         let _ = fs::remove_file(data.join("addresses.json"));
         // Bash counts in KiB.
         let limit = kib.map_or_else(|| "unlimited".to_owned(), |kib| kib.to_string());
         let mut command = Command::new("bash");
-        command.args(["-c", "ulimit -f \"$0\"; exec \"$@\"", &limit]).arg(turnout().get_program()).env_clear();
-        command.args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"]).arg(&flags);
+        command
+            .args(["-c", "ulimit -f \"$0\"; exec \"$@\"", &limit])
+            .arg(turnout().get_program())
+            .env_clear();
+        command
+            .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
+            .arg(&flags);
         command.arg("--data").arg(&data).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
         let addresses = announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
@@ -48,7 +55,11 @@ impl Limited {
 
     async fn problems(&self) -> Vec<Json> {
         let client = reqwest::Client::new();
-        let asked = client.get(format!("{}/v1/problems", self.addresses.admin)).bearer_auth(self.token()).send().await;
+        let asked = client
+            .get(format!("{}/v1/problems", self.addresses.admin))
+            .bearer_auth(self.token())
+            .send()
+            .await;
         let told: Json = asked.unwrap().json().await.unwrap();
         told["problems"].as_array().unwrap().clone()
     }
@@ -59,28 +70,34 @@ impl Limited {
 
     async fn order(&self, path: &str, body: &str) -> u16 {
         let client = reqwest::Client::new();
-        let order = client.post(format!("{}{path}", self.addresses.admin)).bearer_auth(self.token()).body(body.to_owned());
+        let order = client
+            .post(format!("{}{path}", self.addresses.admin))
+            .bearer_auth(self.token())
+            .body(body.to_owned());
         order.send().await.unwrap().status().as_u16()
     }
 }
 
-/// The limit is that of a full disk: nothing ends the server, stops are taken, the problem says why and since when, and it is over when
-/// there is room.
+/// The limit is that of a full disk: nothing ends the server, stops are taken, the problem says why
+/// and since when, and it is over when there is room.
 #[tokio::test]
 async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
     let home = TempDir::new().unwrap();
     fs::create_dir(home.path().join("flags")).unwrap();
-    fs::write(home.path().join("flags/chat.yaml"), flag("chat", "rollout: { realtime-v2: 50% }")).unwrap();
+    fs::write(home.path().join("flags/chat.yaml"), flag("chat", "rollout: { realtime-v2: 50% }"))
+        .unwrap();
     // Room for the journal, and for little else.
     let mut server = Limited::start(home, Some(5 * 1024));
     let reason = "x".repeat(480);
-    // More than the log and the database file may hold together: it is written a mebibyte at a time.
+    // More than the log and the database file may hold together: it is written a mebibyte at a
+    // time.
     let ids: String = (0..1_000_000).map(|id| format!("user-{id}\n")).collect();
     fs::write(server.home.path().join("flags/ids.txt"), ids).unwrap();
     let segment = "version: 1\nsegment: many\nusers_file: ids.txt\n";
     fs::write(server.home.path().join("flags/segments/many.yaml"), segment).unwrap();
     wait_until("the problem", async || server.has("unsaved").await).await;
-    let problem = server.problems().await.into_iter().find(|problem| problem["code"] == "unsaved").unwrap();
+    let problem =
+        server.problems().await.into_iter().find(|problem| problem["code"] == "unsaved").unwrap();
     assert!(problem["message"].as_str().unwrap().contains("the disk is full"), "{problem}");
     let since = problem["sinceMs"].as_i64().unwrap();
     let log = fs::read_to_string(server.home.path().join("log")).unwrap();
@@ -99,7 +116,8 @@ async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
     let server = Limited::start(home, None);
     wait_until("no problem", async || server.problems().await.is_empty()).await;
     let ask = reqwest::Client::new().post(format!("{}/v1/strategy/chat", server.addresses.public));
-    let answer: Json = ask.body("{\"targetingKey\":\"u-1\"}").send().await.unwrap().json().await.unwrap();
+    let answer: Json =
+        ask.body("{\"targetingKey\":\"u-1\"}").send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["rule"], "stop");
 }
 
@@ -115,8 +133,18 @@ async fn the_disk_is_looked_at_while_it_runs() {
     wait_until("the owner's alone", async || mode() == 0o700).await;
     let client = reqwest::Client::new();
     let metric = async || {
-        let asked = client.get(format!("{}/metrics", server.addresses.admin)).bearer_auth(server.token()).send().await;
-        asked.unwrap().text().await.unwrap().lines().any(|line| line.starts_with("turnout_disk_free_bytes "))
+        let asked = client
+            .get(format!("{}/metrics", server.addresses.admin))
+            .bearer_auth(server.token())
+            .send()
+            .await;
+        asked
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .lines()
+            .any(|line| line.starts_with("turnout_disk_free_bytes "))
     };
     wait_until("the room that is left", metric).await;
 }

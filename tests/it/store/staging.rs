@@ -1,28 +1,29 @@
-//! Texts of any length are written before the revision that names them, a step at a time: other commits go between the steps, an end within
-//! them costs nothing, and what no revision comes to name does not stay.
+//! Blobs of any length are written before the revision that names them, a step at a time: other
+//! commits go between the steps, an end within them costs nothing, and what no revision comes to
+//! name does not stay.
 
 use std::fs;
 
 use bytes::Bytes;
 use turnout::flag::FlagKey;
+use turnout::ledger::{Action, Blobs, Change, ContentHash, FlagRecord};
 use turnout::store::{COMMIT_TEXT_BYTES, Commit, Loaded, STEP_BYTES, Store, StoreError};
-use turnout::truth::{Action, Change, ContentId, FlagRecord, Texts};
 
 use super::written::{Written, defined, stopped};
 
 const MIB: usize = 1024 * 1024;
 
 /// So many flags with definitions of so many bytes.
-fn large(name: &str, flags: usize, bytes: usize) -> (Vec<Change>, Texts) {
+fn large(name: &str, flags: usize, bytes: usize) -> (Vec<Change>, Blobs) {
     let all = (0..flags).map(|index| defined(&format!("{name}-{index}"), bytes));
     all.map(|(change, id, text)| (change, (id, text))).unzip()
 }
 
 async fn load(store: &Store) -> Loaded {
-    store.load(&Texts::new()).await.unwrap()
+    store.load(&Blobs::new()).await.unwrap()
 }
 
-async fn steps(store: &Store, texts: &Texts) -> usize {
+async fn steps(store: &Store, texts: &Blobs) -> usize {
     let mut staging = store.stage_texts(texts).await;
     let mut steps = 0;
     while !staging.is_done() {
@@ -52,7 +53,12 @@ async fn texts_of_any_length_are_written_a_mebibyte_at_a_time() {
             // Others commit in between, and whoever verifies finds nothing amiss.
             let (change, id, text) = defined(&format!("between-{steps}"), 10);
             let revision = written.next(vec![change]);
-            let commit = Commit { revision: &revision, after: &head, texts: &Texts::from([(id, text)]), request: None };
+            let commit = Commit {
+                revision: &revision,
+                after: &head,
+                texts: &Blobs::from([(id, text)]),
+                request: None,
+            };
             written.store.commit(commit).await.unwrap();
             head = revision.head(&head, None);
             written.head = head;
@@ -80,7 +86,8 @@ async fn a_revision_whose_texts_were_not_staged_is_refused_whole() {
     let mut written = Written::new().await;
     let (changes, texts) = large("f", 3, COMMIT_TEXT_BYTES / 2);
     let revision = written.next(changes.clone());
-    let commit = || Commit { revision: &revision, after: &written.head, texts: &texts, request: None };
+    let commit =
+        || Commit { revision: &revision, after: &written.head, texts: &texts, request: None };
     assert!(matches!(written.store.commit(commit()).await.unwrap_err(), StoreError::NotStaged));
     assert_eq!(written.store.head().await.unwrap().1, written.head);
     // As they are, whatever else lacks is few enough to go with the revision.
@@ -136,13 +143,14 @@ async fn what_no_revision_names_is_removed_by_the_next_staging() {
     steps(&written.store, &given_up).await;
     let (changes, named) = large("named", 3, 2 * MIB);
     steps(&written.store, &named).await;
-    let ids: Vec<ContentId> = given_up.keys().copied().collect();
+    let ids: Vec<ContentHash> = given_up.keys().copied().collect();
     assert!(written.store.texts(&ids).await.unwrap().is_empty());
     written.commit(changes.clone(), &named).await;
-    // A build before this one commits a revision that names what this one staged: it is not removed either.
+    // A build before this one commits a revision that names what this one staged: it is not removed
+    // either.
     let (by_another, others) = large("by-another", 2, 2 * MIB);
     steps(&written.store, &others).await;
-    written.commit(by_another, &Texts::new()).await;
+    written.commit(by_another, &Blobs::new()).await;
     steps(&written.store, &given_up).await;
     let (changes, texts) = large("last", 1, 2 * MIB);
     steps(&written.store, &texts).await;
@@ -154,11 +162,14 @@ async fn what_no_revision_names_is_removed_by_the_next_staging() {
 #[tokio::test]
 async fn texts_of_every_length_read_as_they_were_written() {
     let part = 64 * 1024;
-    let lengths = [0, 1, 2, part - 1, part, part + 1, 2 * part, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB + 7];
-    let text = |length: usize| Bytes::from((0..length).map(|index| (index * 31 % 251) as u8).collect::<Vec<u8>>());
-    let texts: Texts = lengths.map(|length| (ContentId::of(&text(length)), text(length))).into();
+    let lengths =
+        [0, 1, 2, part - 1, part, part + 1, 2 * part, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB + 7];
+    let text = |length: usize| {
+        Bytes::from((0..length).map(|index| (index * 31 % 251) as u8).collect::<Vec<u8>>())
+    };
+    let texts: Blobs = lengths.map(|length| (ContentHash::of(&text(length)), text(length))).into();
     let mut written = Written::new().await;
-    let define = |(index, id): (usize, &ContentId)| {
+    let define = |(index, id): (usize, &ContentHash)| {
         let key: FlagKey = format!("f{index}").parse().unwrap();
         let record = FlagRecord { definition: Some(*id), ..FlagRecord::default() };
         Change::of_flag(&key, Action::Define, None, Some(record))
@@ -168,8 +179,8 @@ async fn texts_of_every_length_read_as_they_were_written() {
     assert_eq!(load(&written.store).await.texts, texts);
     assert_eq!(written.faults().await, [""; 0]);
     // And those that go with the revision itself: a few, and each alone.
-    let small: Texts = texts.into_iter().filter(|(_, text)| text.len() <= part + 1).collect();
-    let alone = small.iter().map(|(id, text)| Texts::from([(*id, text.clone())]));
+    let small: Blobs = texts.into_iter().filter(|(_, text)| text.len() <= part + 1).collect();
+    let alone = small.iter().map(|(id, text)| Blobs::from([(*id, text.clone())]));
     for texts in alone.chain([small.clone()]) {
         let mut written = Written::new().await;
         written.commit(texts.keys().enumerate().map(define).collect(), &texts).await;
@@ -177,24 +188,36 @@ async fn texts_of_every_length_read_as_they_were_written() {
     }
 }
 
-/// Some hundred changes go into a statement, and what each subject comes to is what its last change left.
+/// Some hundred changes go into a statement, and what each subject comes to is what its last change
+/// left.
 #[tokio::test]
 async fn a_revision_of_many_changes_is_what_its_changes_say() {
     let mut written = Written::new().await;
     let odd = "\"quoted\" \\ \u{1F600} \u{7f} \n \u{0} é";
     let (mut changes, texts) = large("f", 1203, 10);
     for change in &mut changes {
-        let Some(turnout::truth::Record::Flag(record)) = &mut change.after else { panic!("not a flag's") };
+        let Some(turnout::ledger::Record::Flag(record)) = &mut change.after else {
+            panic!("not a flag's")
+        };
         let reason = Some(odd.to_owned());
-        record.stop = Some(turnout::truth::Mark { by: "oncall".into(), at_ms: 1, reason, unknown: Default::default() });
+        record.stop = Some(turnout::ledger::Attribution {
+            by: "oncall".into(),
+            at_ms: 1,
+            reason,
+            unknown: Default::default(),
+        });
     }
     written.commit(changes.clone(), &texts).await;
-    let removed =
-        |change: &Change| Change { action: Action::Remove, before: change.after.clone(), after: None, ..change.clone() };
-    written.commit(changes.iter().map(removed).collect(), &Texts::new()).await;
+    let removed = |change: &Change| Change {
+        action: Action::Remove,
+        before: change.after.clone(),
+        after: None,
+        ..change.clone()
+    };
+    written.commit(changes.iter().map(removed).collect(), &Blobs::new()).await;
     assert!(load(&written.store).await.subjects.is_empty());
     let back = |change: &Change| Change { action: Action::Rollback { to: 1 }, ..change.clone() };
-    written.commit(changes.iter().map(back).collect(), &Texts::new()).await;
+    written.commit(changes.iter().map(back).collect(), &Blobs::new()).await;
     let loaded = load(&written.store).await;
     assert_eq!((loaded.subjects.len(), loaded.poison.len()), (1203, 0));
     for row in loaded.subjects {
@@ -202,9 +225,13 @@ async fn a_revision_of_many_changes_is_what_its_changes_say() {
         assert_eq!((Some(row.record), row.changed_at), (change.after.clone(), 3));
     }
     assert_eq!(written.faults().await, [""; 0]);
-    let found = written.store.revisions_after(&turnout::truth::Head::none(), 10, &Texts::new()).await.unwrap();
+    let found = written
+        .store
+        .revisions_after(&turnout::ledger::Head::none(), 10, &Blobs::new())
+        .await
+        .unwrap();
     assert_eq!(found[2].revision.changes, changes.iter().map(back).collect::<Vec<_>>());
     let stops = changes.iter().map(stopped).collect();
-    written.commit(stops, &Texts::new()).await;
+    written.commit(stops, &Blobs::new()).await;
     assert_eq!(load(&written.store).await.subjects.len(), 1203);
 }

@@ -1,4 +1,5 @@
-//! `history --verify` names whatever was done to the database behind the service's back: any row, in any table, altered, removed or added.
+//! `history --verify` names whatever was done to the database behind the service's back: any row,
+//! in any table, altered, removed or added.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use sha2::{Digest, Sha256};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
-use turnout::store::{Kept, Store};
+use turnout::store::{ExpectedHistory, Store};
 
 use super::written::SILENCE;
 use crate::support::{Service, flag};
@@ -18,9 +19,12 @@ fn times() -> usize {
 }
 
 /// A database with some of everything in it, closed, and what the node knew of it.
-async fn with_a_past() -> (Service, Kept) {
+async fn with_a_past() -> (Service, ExpectedHistory) {
     let segment = "version: 1\nsegment: staff\nusers: [u-1]\nusers_file: ids.txt\n";
-    let chat = flag("chat", "rollout: { realtime-v2: 50% }\nallow:\n  - { segment: staff, strategy: realtime-v2 }");
+    let chat = flag(
+        "chat",
+        "rollout: { realtime-v2: 50% }\nallow:\n  - { segment: staff, strategy: realtime-v2 }",
+    );
     let mut service = Service::start(&[
         ("chat.yaml", &chat),
         ("feed.yaml", &flag("feed", "rollout: { realtime-v2: 50% }")),
@@ -31,7 +35,10 @@ async fn with_a_past() -> (Service, Kept) {
     .await;
     for index in 0..24 {
         let (path, body) = match index % 6 {
-            0 => ("/v1/flags/chat/set", json!({ "realtime-v2": format!("{index}%"), "reason": "more" })),
+            0 => (
+                "/v1/flags/chat/set",
+                json!({ "realtime-v2": format!("{index}%"), "reason": "more" }),
+            ),
             1 => ("/v1/flags/chat/stop", json!({ "reason": "incident" })),
             2 => ("/v1/flags/chat/resume", json!({ "reason": "fixed" })),
             3 => ("/v1/flags/feed/set", json!({ "realtime-v2": format!("{}%", 50 - index) })),
@@ -39,20 +46,25 @@ async fn with_a_past() -> (Service, Kept) {
             _ => ("/v1/flags/feed/unset", json!({ "reason": "as the file says" })),
         };
         let order = service.client.post(service.admin_url(path)).bearer_auth(service.token());
-        let order = if index % 2 == 0 { order.header("Idempotency-Key", format!("key-{index}")) } else { order };
+        let order = if index % 2 == 0 {
+            order.header("Idempotency-Key", format!("key-{index}"))
+        } else {
+            order
+        };
         let answer = order.body(body.to_string()).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}: {}", answer.text().await.unwrap());
     }
     // Credentials are subjects too: two are made, and one is revoked.
     for name in ["pager", "night"] {
-        let (status, told) = service.ordered("/v1/tokens", json!({ "name": name, "role": "stopper" })).await;
+        let (status, told) =
+            service.ordered("/v1/tokens", json!({ "name": name, "role": "stopper" })).await;
         assert_eq!(status, 201, "{told}");
         if name == "pager" {
             let path = format!("/v1/tokens/{}/revoke", told["id"].as_str().unwrap());
             assert_eq!(service.ordered(&path, json!({})).await.0, 200);
         }
     }
-    let kept = service.app.coordinator().kept();
+    let kept = service.app.coordinator().last_known();
     service.stop().await;
     (service, kept)
 }
@@ -72,7 +84,13 @@ async fn random_tamperings_are_named() {
             passed_over.push(format!("{index}: {done}"));
         }
     }
-    assert!(passed_over.is_empty(), "{} of {} are not named:\n{}", passed_over.len(), times(), passed_over.join("\n"));
+    assert!(
+        passed_over.is_empty(),
+        "{} of {} are not named:\n{}",
+        passed_over.len(),
+        times(),
+        passed_over.join("\n")
+    );
 }
 
 /// Triggers change what is written, and views what is read.
@@ -83,8 +101,14 @@ async fn what_acts_by_itself_in_the_database_is_named() {
     let (original, copy) = (service.data.join("turnout.db"), home.path().join("turnout.db"));
     for (done, named) in [
         ("CREATE TABLE extra (x)", None),
-        ("CREATE TRIGGER t AFTER INSERT ON cursors BEGIN SELECT 1; END", Some("trigger t on cursors")),
-        ("CREATE TRIGGER t BEFORE INSERT ON changes BEGIN SELECT RAISE(IGNORE); END", Some("trigger t on changes")),
+        (
+            "CREATE TRIGGER t AFTER INSERT ON cursors BEGIN SELECT 1; END",
+            Some("trigger t on cursors"),
+        ),
+        (
+            "CREATE TRIGGER t BEFORE INSERT ON changes BEGIN SELECT RAISE(IGNORE); END",
+            Some("trigger t on changes"),
+        ),
         ("CREATE VIEW v AS SELECT * FROM subjects", Some("view v on v")),
         (
             "DROP TRIGGER named_texts_are_not_staged; CREATE TRIGGER named_texts_are_not_staged AFTER INSERT ON changes \
@@ -105,7 +129,7 @@ async fn what_acts_by_itself_in_the_database_is_named() {
     }
 }
 
-async fn verify(database: &Path, kept: &Kept) -> Vec<String> {
+async fn verify(database: &Path, kept: &ExpectedHistory) -> Vec<String> {
     let store = Store::open_sqlite(database).await.unwrap();
     let verdict = store.verify(kept, SILENCE).await.unwrap();
     store.close().await;
@@ -131,20 +155,49 @@ async fn tamper(original: &Path, copy: &PathBuf, random: &mut fastrand::Rng) -> 
     }
 }
 
-async fn statement(database: &mut SqliteConnection, random: &mut fastrand::Rng) -> (&'static str, String) {
+async fn statement(
+    database: &mut SqliteConnection,
+    random: &mut fastrand::Rng,
+) -> (&'static str, String) {
     let table = *random
-        .choice(&["revisions", "changes", "subjects", "texts", "staged_texts", "idempotency", "head", "cursors"])
+        .choice(&[
+            "revisions",
+            "changes",
+            "subjects",
+            "texts",
+            "staged_texts",
+            "idempotency",
+            "head",
+            "cursors",
+        ])
         .unwrap();
     if table == "staged_texts" {
-        // A text of the history that is marked as one to come, or a mark of a text that is not there.
-        let ids = ["(SELECT id FROM texts ORDER BY random() LIMIT 1)", "lower(hex(randomblob(32)))", "'x'"];
-        return (table, format!("INSERT INTO staged_texts VALUES ({})", random.choice(ids).unwrap()));
+        // A text of the history that is marked as one to come, or a mark of a text that is not
+        // there.
+        let ids = [
+            "(SELECT id FROM texts ORDER BY random() LIMIT 1)",
+            "lower(hex(randomblob(32)))",
+            "'x'",
+        ];
+        return (
+            table,
+            format!("INSERT INTO staged_texts VALUES ({})", random.choice(ids).unwrap()),
+        );
     }
-    let rows = sqlx::query(AssertSqlSafe(format!("SELECT rowid FROM {table}"))).fetch_all(&mut *database).await.unwrap();
+    let rows = sqlx::query(AssertSqlSafe(format!("SELECT rowid FROM {table}")))
+        .fetch_all(&mut *database)
+        .await
+        .unwrap();
     let Some(row) = random.choice(&rows).map(|row: &SqliteRow| row.get::<i64, _>(0)) else {
-        return (table, format!("INSERT INTO {table} VALUES ('webhook', {})", 1000 + random.u32(..)));
+        return (
+            table,
+            format!("INSERT INTO {table} VALUES ('webhook', {})", 1000 + random.u32(..)),
+        );
     };
-    let columns = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})"))).fetch_all(database).await.unwrap();
+    let columns = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})")))
+        .fetch_all(database)
+        .await
+        .unwrap();
     let column = random.choice(&columns).unwrap();
     let (name, kind): (String, String) = (column.get("name"), column.get("type"));
     let number = random.i32(-3..100);
@@ -160,11 +213,14 @@ async fn statement(database: &mut SqliteConnection, random: &mut fastrand::Rng) 
             random.i32(-1..40)
         ),
         (1, "subjects") => {
-            format!("INSERT INTO subjects SELECT kind, subject || 'x', changed_at, record FROM subjects WHERE rowid = {row}")
+            format!(
+                "INSERT INTO subjects SELECT kind, subject || 'x', changed_at, record FROM subjects WHERE rowid = {row}"
+            )
         }
         (1, "texts") => {
             let text = format!("text {number}");
-            let digest: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
+            let digest: String =
+                Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect();
             format!("INSERT INTO texts VALUES ('{digest}', 0, CAST('{text}' AS BLOB))")
         }
         (1, "idempotency") => {
@@ -178,8 +234,14 @@ async fn statement(database: &mut SqliteConnection, random: &mut fastrand::Rng) 
                 (_, 0) => "NULL".to_owned(),
                 ("BLOB", _) => format!("substr({name}, 1, {})", number.max(0)),
                 (_, 1) => format!("coalesce({name}, '') || 'x'"),
-                (_, 2) => format!("replace({name}, '{}', 'b')", random.choice(["a", "1", "0", "e"]).unwrap()),
-                _ => format!("(SELECT {name} FROM {table} ORDER BY rowid LIMIT 1 OFFSET {})", number.max(0) % 20),
+                (_, 2) => format!(
+                    "replace({name}, '{}', 'b')",
+                    random.choice(["a", "1", "0", "e"]).unwrap()
+                ),
+                _ => format!(
+                    "(SELECT {name} FROM {table} ORDER BY rowid LIMIT 1 OFFSET {})",
+                    number.max(0) % 20
+                ),
             };
             format!("UPDATE {table} SET {name} = {value} WHERE rowid = {row}")
         }
@@ -189,8 +251,14 @@ async fn statement(database: &mut SqliteConnection, random: &mut fastrand::Rng) 
 
 /// All of a table as text.
 async fn contents(database: &mut SqliteConnection, table: &str) -> Vec<String> {
-    let columns = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})"))).fetch_all(&mut *database).await.unwrap();
-    let quoted = columns.iter().map(|column| format!("quote({})", column.get::<String, _>("name"))).collect::<Vec<_>>();
+    let columns = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})")))
+        .fetch_all(&mut *database)
+        .await
+        .unwrap();
+    let quoted = columns
+        .iter()
+        .map(|column| format!("quote({})", column.get::<String, _>("name")))
+        .collect::<Vec<_>>();
     let query = format!("SELECT {} FROM {table} ORDER BY rowid", quoted.join(" || ',' || "));
     let rows = sqlx::query(AssertSqlSafe(query)).fetch_all(database).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()

@@ -1,12 +1,13 @@
-//! Two processes write to one SQLite file: neither loses a revision of the other, and neither takes the other's for a lost database.
+//! Two processes write to one SQLite file: neither loses a revision of the other, and neither takes
+//! the other's for a lost database.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::{Value as Json, json};
+use turnout::ledger::{Blobs, Change, ChangeSource, Revision};
 use turnout::store::{Commit, Store, StoreError};
-use turnout::truth::{Change, Origin, Revision, Texts};
 
 use super::written::defined;
 use crate::support::typed::Server;
@@ -18,8 +19,9 @@ const EACH: u64 = 3;
 /// The other program's name in the history.
 const OTHER: &str = "another-program";
 
-/// Commits as another program would: where the server was faster, it looks at the head and tries again.
-async fn commit(store: &Store, changes: &[Change], texts: &Texts) -> u64 {
+/// Commits as another program would: where the server was faster, it looks at the head and tries
+/// again.
+async fn commit(store: &Store, changes: &[Change], texts: &Blobs) -> u64 {
     loop {
         let (_, head) = store.head().await.unwrap();
         let revision = Revision {
@@ -27,12 +29,13 @@ async fn commit(store: &Store, changes: &[Change], texts: &Texts) -> u64 {
             committed_at_ms: head.committed_at_ms,
             effective_at_ms: head.committed_at_ms,
             actor: OTHER.into(),
-            origin: Origin::Api,
+            origin: ChangeSource::Api,
             reason: None,
             idempotency_key: None,
             changes: changes.to_vec(),
         };
-        match store.commit(Commit { revision: &revision, after: &head, texts, request: None }).await {
+        match store.commit(Commit { revision: &revision, after: &head, texts, request: None }).await
+        {
             Ok(()) => return revision.revision,
             Err(StoreError::Moved) => {}
             Err(error) => panic!("{}", error.chain()),
@@ -53,15 +56,18 @@ fn command(step: u64) -> (&'static str, Json) {
 #[tokio::test]
 async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one() {
     let server = Server::start();
-    let token = fs::read_to_string(server.home.path().join("data/admin.token")).unwrap().trim().to_owned();
+    let token =
+        fs::read_to_string(server.home.path().join("data/admin.token")).unwrap().trim().to_owned();
     let client = reqwest::Client::new();
     let get = async |path: &str| {
-        let asked = client.get(format!("{}{path}", server.admin)).bearer_auth(&token).send().await.unwrap();
+        let asked =
+            client.get(format!("{}{path}", server.admin)).bearer_auth(&token).send().await.unwrap();
         asked.error_for_status().unwrap().json::<Json>().await.unwrap()
     };
     let store = Store::open_sqlite(&server.home.path().join("data/turnout.db")).await.unwrap();
 
-    // How many commands were answered: the other program is never far ahead, so that the two meet all the time.
+    // How many commands were answered: the other program is never far ahead, so that the two meet
+    // all the time.
     let answered = Cell::new(0);
     let by_the_other = async {
         let mut revisions = BTreeSet::new();
@@ -70,7 +76,7 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
                 tokio::task::yield_now().await;
             }
             let (change, id, text) = defined(&format!("other-{index}"), 10);
-            revisions.insert(commit(&store, &[change], &Texts::from([(id, text)])).await);
+            revisions.insert(commit(&store, &[change], &Blobs::from([(id, text)])).await);
         }
         revisions
     };
@@ -78,7 +84,8 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
         let mut revisions = BTreeSet::new();
         for step in 0..COMMANDS {
             let (verb, body) = command(step);
-            let order = client.post(format!("{}/v1/flags/chat/{verb}", server.admin)).bearer_auth(&token);
+            let order =
+                client.post(format!("{}/v1/flags/chat/{verb}", server.admin)).bearer_auth(&token);
             let answer = order.body(body.to_string()).send().await.unwrap();
             let (status, told) = (answer.status(), answer.text().await.unwrap());
             assert!(status == 200 || status == 202, "{verb}: {status} {told}");
@@ -89,15 +96,18 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
         revisions
     };
     let (others, ours) = tokio::join!(by_the_other, by_the_server);
-    // Each of the server's commits that comes after one of these loses its first race: it did not know of them.
+    // Each of the server's commits that comes after one of these loses its first race: it did not
+    // know of them.
     assert!(others.first() < ours.last() && ours.first() < others.last(), "the two never met");
     assert_eq!(others.len() as u64, COMMANDS * EACH);
     assert!(others.is_disjoint(&ours));
 
-    // What the other one wrote is live in the server, and the server's own orders are in the history beside it.
+    // What the other one wrote is live in the server, and the server's own orders are in the
+    // history beside it.
     let last = format!("/v1/flags/other-{}", COMMANDS * EACH - 1);
     wait_until("the other program's last flag is live", async || {
-        let flag = client.get(format!("{}{last}", server.admin)).bearer_auth(&token).send().await.unwrap();
+        let flag =
+            client.get(format!("{}{last}", server.admin)).bearer_auth(&token).send().await.unwrap();
         flag.status() == 200
     })
     .await;
@@ -106,7 +116,10 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
     loop {
         let page = get(&format!("/v1/history?limit=100{before}")).await;
         let revisions = page["revisions"].as_array().unwrap().clone();
-        let Some(oldest) = revisions.last().and_then(|revision| revision["revision"].as_u64()) else { break };
+        let Some(oldest) = revisions.last().and_then(|revision| revision["revision"].as_u64())
+        else {
+            break;
+        };
         known.extend(revisions);
         before = format!("&before={oldest}");
     }

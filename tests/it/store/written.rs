@@ -8,8 +8,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
 use turnout::flag::FlagKey;
-use turnout::store::{Commit, Kept, Store};
-use turnout::truth::{Action, Change, ContentId, FlagRecord, Head, Mark, Origin, Revision, Texts};
+use turnout::ledger::{
+    Action, Attribution, Blobs, Change, ChangeSource, ContentHash, FlagRecord, Head, Revision,
+};
+use turnout::store::{Commit, ExpectedHistory, Store};
 
 /// How long a verification may read nothing.
 pub const SILENCE: Duration = Duration::from_secs(60);
@@ -45,14 +47,14 @@ impl Written {
             committed_at_ms: self.head.committed_at_ms + 1,
             effective_at_ms: self.head.committed_at_ms + 1,
             actor: "test".into(),
-            origin: Origin::Api,
+            origin: ChangeSource::Api,
             reason: None,
             idempotency_key: None,
             changes,
         }
     }
 
-    pub async fn commit(&mut self, changes: Vec<Change>, texts: &Texts) {
+    pub async fn commit(&mut self, changes: Vec<Change>, texts: &Blobs) {
         let revision = self.next(changes);
         let mut staging = self.store.stage_texts(texts).await;
         while !staging.is_done() {
@@ -65,21 +67,26 @@ impl Written {
     }
 
     pub async fn sql(&self, statements: &str) {
-        let mut database = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
+        let mut database =
+            SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut database).await.unwrap();
         database.close().await.unwrap();
     }
 
     pub async fn faults(&self) -> Vec<String> {
-        let kept = Kept { epoch: Some("test".to_owned()), head: Some(self.head) };
+        let kept = ExpectedHistory { epoch: Some("test".to_owned()), head: Some(self.head) };
         self.store.verify(&kept, SILENCE).await.unwrap().faults
     }
 }
 
 /// A flag that is given its definition, and the text of that: of so many bytes at least.
-pub fn defined(key: &str, bytes: usize) -> (Change, ContentId, Bytes) {
-    let text = Bytes::from(format!("# {}\n{}", "x".repeat(bytes), crate::support::flag(key, "rollout: { realtime-v2: 10% }")));
-    let id = ContentId::of(&text);
+pub fn defined(key: &str, bytes: usize) -> (Change, ContentHash, Bytes) {
+    let text = Bytes::from(format!(
+        "# {}\n{}",
+        "x".repeat(bytes),
+        crate::support::flag(key, "rollout: { realtime-v2: 10% }")
+    ));
+    let id = ContentHash::of(&text);
     let record = FlagRecord { definition: Some(id), ..FlagRecord::default() };
     let key: FlagKey = key.parse().unwrap();
     (Change::of_flag(&key, Action::Define, None, Some(record)), id, text)
@@ -87,8 +94,20 @@ pub fn defined(key: &str, bytes: usize) -> (Change, ContentId, Bytes) {
 
 /// The stop of a flag that a change defined.
 pub fn stopped(change: &Change) -> Change {
-    let Some(turnout::truth::Record::Flag(before)) = change.after.clone() else { panic!("not a flag's") };
-    let turnout::truth::Subject::Flag(key) = &change.subject else { panic!("not a flag") };
-    let stop = Mark { by: "oncall".into(), at_ms: 1, reason: Some("incident".to_owned()), unknown: Default::default() };
-    Change::of_flag(key, Action::Stop, Some(before.clone()), Some(FlagRecord { stop: Some(stop), ..before }))
+    let Some(turnout::ledger::Record::Flag(before)) = change.after.clone() else {
+        panic!("not a flag's")
+    };
+    let turnout::ledger::Subject::Flag(key) = &change.subject else { panic!("not a flag") };
+    let stop = Attribution {
+        by: "oncall".into(),
+        at_ms: 1,
+        reason: Some("incident".to_owned()),
+        unknown: Default::default(),
+    };
+    Change::of_flag(
+        key,
+        Action::Stop,
+        Some(before.clone()),
+        Some(FlagRecord { stop: Some(stop), ..before }),
+    )
 }

@@ -1,11 +1,12 @@
-//! What streams may take: places and bytes, of all, of strangers and of each caller; and what a flip beside them costs.
+//! What streams may take: places and bytes, of all, of strangers and of each caller; and what a
+//! flip beside them costs.
 
 use serde_json::{Value as Json, json};
-use turnout::config::Access;
+use turnout::auth::{Algorithm, AnonymousAccess};
+use turnout::config::AuthConfig;
 use turnout::http::{Proxies, StreamLimits};
-use turnout::token::{Algorithm, Unverified};
 
-use crate::support::guarded::{Guarded, SERVER_KEY};
+use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use crate::support::watcher::Watcher;
 use crate::support::{Service, flag, wait_until};
@@ -17,10 +18,19 @@ async fn row(service: &Service, start: &str) -> u64 {
 }
 
 /// Opens a stream, or says why that is refused.
-async fn open(service: &Service, path: &str, headers: &[(&str, &str)]) -> Result<reqwest::Response, String> {
+async fn open(
+    service: &Service,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<reqwest::Response, String> {
     let get = path.starts_with("/ofrep");
-    let request = if get { service.client.get(service.url(path)) } else { service.client.post(service.url(path)) };
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request = if get {
+        service.client.get(service.url(path))
+    } else {
+        service.client.post(service.url(path))
+    };
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     let body = if get { String::new() } else { json!({ "targetingKey": "u-1" }).to_string() };
     let response = request.body(body).send().await.unwrap();
     if response.status() == 200 {
@@ -34,7 +44,9 @@ async fn open(service: &Service, path: &str, headers: &[(&str, &str)]) -> Result
 #[tokio::test]
 async fn strangers_have_a_share_of_streams_and_leave_the_rest() {
     let limits = StreamLimits { streams: 10, ..StreamLimits::default() };
-    let guarded = Guarded::start_streaming("", Algorithm::Hs256, Unverified::Deny, limits).await;
+    let guarded =
+        ProtectedEndpoint::start_streaming("", Algorithm::Hs256, AnonymousAccess::Deny, limits)
+            .await;
     let service = &guarded.service;
     let mut held = Vec::new();
     let refused = loop {
@@ -46,35 +58,58 @@ async fn strangers_have_a_share_of_streams_and_leave_the_rest() {
     assert_eq!(held.len(), 5, "half of all");
     assert!(refused.contains("without a credential"), "{refused}");
     for _ in 0..5 {
-        held.push(open(service, "/v1/strategy/a/watch", &[("x-api-key", SERVER_KEY)]).await.expect("there is room"));
+        held.push(
+            open(service, "/v1/strategy/a/watch", &[("x-api-key", SERVER_KEY)])
+                .await
+                .expect("there is room"),
+        );
     }
-    let refused = open(service, "/v1/strategy/a/watch", &[("x-api-key", SERVER_KEY)]).await.unwrap_err();
+    let refused =
+        open(service, "/v1/strategy/a/watch", &[("x-api-key", SERVER_KEY)]).await.unwrap_err();
     assert!(refused.contains("as many streams as there may be"), "{refused}");
-    assert_eq!(row(service, "turnout_bound_reached_total{bound=\"streams-of-strangers\"} ").await, 1);
+    assert_eq!(
+        row(service, "turnout_bound_reached_total{bound=\"streams-of-strangers\"} ").await,
+        1
+    );
 }
 
 #[tokio::test]
 async fn strangers_of_one_address_have_a_share() {
-    let access = Access { trusted_proxies: Proxies::new(vec!["127.0.0.0/8".parse().unwrap()]), ..Access::default() };
+    let access = AuthConfig {
+        trusted_proxies: Proxies::new(vec!["127.0.0.0/8".parse().unwrap()]),
+        ..AuthConfig::default()
+    };
     let limits = StreamLimits { streams: 40, ..StreamLimits::default() };
-    let service = Service::start_streaming_guarded(&[("a.yaml", &flag("a", ""))], limits, access).await;
+    let service =
+        Service::start_streaming_guarded(&[("a.yaml", &flag("a", ""))], limits, access).await;
     let mut held = Vec::new();
     let refused = loop {
-        match open(&service, "/v1/strategy/a/watch", &[("x-forwarded-for", "203.0.113.9, 198.51.100.7")]).await {
+        match open(
+            &service,
+            "/v1/strategy/a/watch",
+            &[("x-forwarded-for", "203.0.113.9, 198.51.100.7")],
+        )
+        .await
+        {
             Ok(stream) => held.push(stream),
             Err(said) => break said,
         }
     };
     assert_eq!(held.len(), 10, "a quarter of all");
     assert!(refused.contains("TURNOUT_TRUSTED_PROXIES"), "{refused}");
-    held.push(open(&service, "/v1/watch", &[("x-forwarded-for", "203.0.113.9")]).await.expect("another address"));
+    held.push(
+        open(&service, "/v1/watch", &[("x-forwarded-for", "203.0.113.9")])
+            .await
+            .expect("another address"),
+    );
     held.push(open(&service, "/ofrep/v1/events", &[]).await.expect("this machine itself"));
 }
 
 #[tokio::test]
 async fn a_stream_keeps_what_its_flags_ask_for() {
     let text = "attributes: { plan: text }\nrules: [{ name: paid, when: { plan: paid }, strategy: realtime-v2 }]";
-    let mut service = Service::start_streaming(&[("a.yaml", &flag("a", text))], StreamLimits::default()).await;
+    let mut service =
+        Service::start_streaming(&[("a.yaml", &flag("a", text))], StreamLimits::default()).await;
     let long = "x".repeat(40_000);
     let body = json!({ "targetingKey": "u-1", "attributes": { "plan": "paid", "country": "de", "long": long } }).to_string();
     let mut one = Watcher::open(&service, "/v1/strategy/a/watch", &body).await;
@@ -111,7 +146,13 @@ async fn a_stream_keeps_what_its_flags_ask_for() {
 async fn one_user_has_a_share_of_streams() {
     let issuer = Issuer::new(Algorithm::Es256, "k-1");
     let limits = StreamLimits { streams: 40, ..StreamLimits::default() };
-    let guarded = Guarded::start_streaming(&issuer.jwks(), Algorithm::Es256, Unverified::Deny, limits).await;
+    let guarded = ProtectedEndpoint::start_streaming(
+        &issuer.jwks(),
+        Algorithm::Es256,
+        AnonymousAccess::Deny,
+        limits,
+    )
+    .await;
     let service = &guarded.service;
     let token = |user: &str| format!("Bearer {}", issuer.token(user));
     let mut held = Vec::new();
@@ -146,15 +187,25 @@ async fn a_flip_beside_streams_of_all_flags_decides_that_flag_alone() {
     service.order("/v1/flags/f007/stop", json!({})).await;
     service.order("/v1/flags/f007/resume", json!({ "reason": "test" })).await;
     let both = 2 * STREAMS as u64;
-    wait_until("all have looked", async || row(&service, "turnout_stream_decisions_total ").await >= before + STREAMS as u64)
-        .await;
+    wait_until("all have looked", async || {
+        row(&service, "turnout_stream_decisions_total ").await >= before + STREAMS as u64
+    })
+    .await;
     let decided = row(&service, "turnout_stream_decisions_total ").await - before;
-    assert!(decided <= 2 * both, "{decided} flags were decided for two changes and {STREAMS} streams");
+    assert!(
+        decided <= 2 * both,
+        "{decided} flags were decided for two changes and {STREAMS} streams"
+    );
 
-    // What a stream says is what a question is answered, tag and all, whatever changes: also when flags come and go.
-    std::fs::write(service.flags.join("new.yaml"), flag("new", "rollout: { realtime-v2: 100% }")).unwrap();
+    // What a stream says is what a question is answered, tag and all, whatever changes: also when
+    // flags come and go.
+    std::fs::write(service.flags.join("new.yaml"), flag("new", "rollout: { realtime-v2: 100% }"))
+        .unwrap();
     service.order("/v1/flags/f100/set", json!({ "realtime-v2": "0%", "reason": "test" })).await;
-    wait_until("the new flag is there", async || service.app.coordinator().live().current().flag("new").is_some()).await;
+    wait_until("the new flag is there", async || {
+        service.app.coordinator().live().current().flag("new").is_some()
+    })
+    .await;
     for (user, stream) in streams.iter_mut().enumerate() {
         let answer = service.post("/v1/strategy", body(user)).await;
         let tag = answer.headers()["etag"].to_str().unwrap().to_owned();

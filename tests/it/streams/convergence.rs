@@ -1,4 +1,5 @@
-//! What streams prove of a change: a table of what may happen to one, and the counts on the real service.
+//! What streams prove of a change: a table of what may happen to one, and the counts on the real
+//! service.
 
 use std::time::Duration;
 
@@ -6,7 +7,8 @@ use crate::support::watcher::Watcher;
 use crate::support::{Service, flag, wait_until};
 use serde_json::{Value as Json, json};
 use turnout::convergence::{
-    ANSWERS_WITHIN_MS, Amount, Follows, NoRoom, Opener, Pollers, PollersSeen, Progress, Streams, Verdict,
+    ANSWERS_WITHIN_MS, Amount, DeliveryState, Opener, Pollers, PollersSeen, Progress, Streams,
+    Subscription, TooManyStreams,
 };
 use turnout::http::StreamLimits;
 use turnout::snapshot::Position;
@@ -34,7 +36,7 @@ fn at(revision: u64) -> Position {
     Position { revision, pending: 0 }
 }
 
-fn check(target: u64, history: &[Happens], verdict: Verdict, settled_at_ms: Option<u64>) {
+fn check(target: u64, history: &[Happens], verdict: DeliveryState, settled_at_ms: Option<u64>) {
     use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
     let (mut progress, mut now_ms) = (Progress::default(), 0);
     for happens in history {
@@ -42,17 +44,19 @@ fn check(target: u64, history: &[Happens], verdict: Verdict, settled_at_ms: Opti
         match *happens {
             Same(position) => progress.unchanged(at(position), now_ms),
             Told(position) => {
-                progress.telling(at(position), at(position));
-                progress.told(now_ms);
+                progress.sending(at(position), at(position));
+                progress.sent(now_ms);
             }
             ToldLater(position, looked_at) => {
-                progress.telling(at(position), at(looked_at));
-                progress.told(now_ms);
+                progress.sending(at(position), at(looked_at));
+                progress.sent(now_ms);
             }
-            Telling(position) => progress.telling(at(position), at(position)),
-            Heartbeat => progress.reminded(now_ms),
+            Telling(position) => progress.sending(at(position), at(position)),
+            Heartbeat => progress.heartbeat_sent(now_ms),
             Ack(position) => assert!(progress.acknowledged(at(position), now_ms), "{history:?}"),
-            BadAck(position) => assert!(!progress.acknowledged(at(position), now_ms), "{history:?}"),
+            BadAck(position) => {
+                assert!(!progress.acknowledged(at(position), now_ms), "{history:?}")
+            }
             Wait(ms) => now_ms += ms,
         }
     }
@@ -62,17 +66,17 @@ fn check(target: u64, history: &[Happens], verdict: Verdict, settled_at_ms: Opti
 
 #[test]
 fn no_verdict_is_given_for_another() {
+    use DeliveryState::{Confirmed, Missing, NotNeeded};
     use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
-    use Verdict::{Confirmed, Missing, NotNeeded};
     const LONG: Happens = Wait(ANSWERS_WITHIN_MS + 1);
-    let table: [(u64, &[Happens], Verdict, Option<u64>); 26] = [
+    let table: [(u64, &[Happens], DeliveryState, Option<u64>); 26] = [
         (5, &[], Missing, None),
         (5, &[Telling(5)], Missing, None),
         // Never acknowledged anything: it was told, and that is all there is to say.
-        (5, &[Told(5)], Verdict::Told, None),
+        (5, &[Told(5)], DeliveryState::Told, None),
         (5, &[Told(4)], Missing, None),
-        (5, &[Told(4), Same(5)], Verdict::Told, None),
-        (5, &[Told(5), LONG], Verdict::Told, None),
+        (5, &[Told(4), Same(5)], DeliveryState::Told, None),
+        (5, &[Told(5), LONG], DeliveryState::Told, None),
         // Acknowledged.
         (5, &[Told(4), Ack(4), Told(5), Ack(5)], Confirmed, Some(4)),
         (5, &[Told(5), Ack(5), Told(6)], Confirmed, Some(3)),
@@ -98,7 +102,7 @@ fn no_verdict_is_given_for_another() {
         (5, &[Told(4), Ack(4), Told(5), LONG], Missing, None),
         // What it was never told proves nothing.
         (5, &[Told(4), BadAck(5)], Missing, None),
-        (5, &[BadAck(5), Told(5)], Verdict::Told, None),
+        (5, &[BadAck(5), Told(5)], DeliveryState::Told, None),
         (5, &[Told(4), Ack(4), Same(5), BadAck(6)], NotNeeded, Some(3)),
     ];
     for (target, history, verdict, settled_at_ms) in table {
@@ -109,28 +113,37 @@ fn no_verdict_is_given_for_another() {
 #[test]
 fn an_answer_that_overtakes_the_note_of_its_event_counts() {
     let mut progress = Progress::default();
-    progress.telling(at(5), at(5));
+    progress.sending(at(5), at(5));
     assert!(progress.acknowledged(at(5), 1));
-    progress.told(2);
-    assert_eq!((progress.verdict(at(5), 3), progress.settled_at_ms(at(5), 3)), (Verdict::Confirmed, Some(2)));
+    progress.sent(2);
+    assert_eq!(
+        (progress.verdict(at(5), 3), progress.settled_at_ms(at(5), 3)),
+        (DeliveryState::Confirmed, Some(2))
+    );
 }
 
 #[test]
 fn a_name_belongs_to_one_stream() {
     let streams = std::sync::Arc::new(Streams::new(Amount { streams: 2, bytes: 100 }));
-    let first = streams.open(Follows::All, Opener::default(), 7, 0).unwrap();
+    let first = streams.open(Subscription::All, Opener::default(), 7, 0).unwrap();
     let name = first.name();
     assert_eq!(name.to_string().parse(), Ok(name));
     for wrong in ["", "-", "0", "0-", "zz-1", "ffffffffffffffffff-1"] {
         assert!(wrong.parse::<turnout::convergence::AckId>().is_err(), "{wrong}");
     }
-    let _second = streams.open(Follows::All, Opener::default(), 8, 0).unwrap();
-    assert!(streams.open(Follows::All, Opener::default(), 9, 0).is_err(), "there is no room for a third");
+    let _second = streams.open(Subscription::All, Opener::default(), 8, 0).unwrap();
+    assert!(
+        streams.open(Subscription::All, Opener::default(), 9, 0).is_err(),
+        "there is no room for a third"
+    );
     drop(first);
     // The next one has its place, and another name.
-    let next = streams.open(Follows::All, Opener::default(), 9, 0).unwrap();
+    let next = streams.open(Subscription::All, Opener::default(), 9, 0).unwrap();
     assert!(next.name() != name && streams.acknowledge(name, at(0), 0).is_err());
-    assert_eq!((streams.count(), streams.opened(), streams.refused().next()), (2, 3, Some((NoRoom::Streams, 1))));
+    assert_eq!(
+        (streams.count(), streams.opened(), streams.refused().next()),
+        (2, 3, Some((TooManyStreams::Streams, 1)))
+    );
 }
 
 #[test]
@@ -138,7 +151,7 @@ fn pollers_are_counted_by_when_they_asked() {
     let pollers = Pollers::default();
     let ask = |now_ms: u64, flag: &str, users: std::ops::Range<u32>| {
         pollers.tick(now_ms);
-        users.for_each(|user| pollers.asked(flag, &format!("u-{user}")));
+        users.for_each(|user| pollers.record(flag, &format!("u-{user}")));
     };
     ask(1_000, "a", 0..100);
     ask(1_000, "b", 0..50);
@@ -171,15 +184,25 @@ async fn counts(service: &Service, path: &str) -> Json {
 async fn a_rollback_is_seen_to_land() {
     let limits = StreamLimits { heartbeat: Duration::from_millis(700), ..StreamLimits::default() };
     let files = [
-        ("chat.yaml", &*flag("chat", "allow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 100% }")),
+        (
+            "chat.yaml",
+            &*flag(
+                "chat",
+                "allow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 100% }",
+            ),
+        ),
         ("other.yaml", &*flag("other", "")),
     ];
     let service = Service::start_streaming(&files, limits).await;
     let path = "/v1/flags/chat/convergence";
     let before = counts(&service, path).await;
-    assert_eq!((&before["position"], &before["liveAtMs"], &before["streams"]["open"]), (&json!("1"), &json!(null), &json!(0)));
+    assert_eq!(
+        (&before["position"], &before["liveAtMs"], &before["streams"]["open"]),
+        (&json!("1"), &json!(null), &json!(0))
+    );
 
-    // One that answers, one to whom the change is nothing, one that never answers, and one that does no more.
+    // One that answers, one to whom the change is nothing, one that never answers, and one that
+    // does no more.
     let mut answers = Watcher::of_user(&service, "chat", "u-1").await;
     let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
     let mut silent = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-3"}"#).await;
@@ -196,7 +219,11 @@ async fn a_rollback_is_seen_to_land() {
     service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await;
     assert_eq!(answers.next_state().await.strategy(), "polling");
     let told = counts(&service, path).await;
-    assert_eq!(told["streams"], json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2 }), "{told}");
+    assert_eq!(
+        told["streams"],
+        json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2 }),
+        "{told}"
+    );
     assert_eq!(told["missingSinceMs"], told["liveAtMs"]);
     let body = json!({ "ackId": names[0], "position": "2" }).to_string();
     let taken = service.post("/v1/watch/ack", body).await.status();
@@ -205,13 +232,20 @@ async fn a_rollback_is_seen_to_land() {
         acknowledge(&service, &mut answers, &names[0]).await;
     }
     let confirmed = counts(&service, path).await;
-    assert_eq!(confirmed["streams"], json!({ "open": 4, "confirmed": 1, "notNeeded": 1, "told": 1, "missing": 1 }));
-    assert_eq!((confirmed["reached"]["p50Ms"].is_u64(), &confirmed["reached"]["p90Ms"]), (true, &json!(null)));
+    assert_eq!(
+        confirmed["streams"],
+        json!({ "open": 4, "confirmed": 1, "notNeeded": 1, "told": 1, "missing": 1 })
+    );
+    assert_eq!(
+        (confirmed["reached"]["p50Ms"].is_u64(), &confirmed["reached"]["p90Ms"]),
+        (true, &json!(null))
+    );
 
     // The other one answers its heartbeats, or is missing too.
     wait_until("a heartbeat that nobody answers is missed", async || {
         acknowledge(&service, &mut answers, &names[0]).await;
-        counts(&service, path).await["streams"] == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2 })
+        counts(&service, path).await["streams"]
+            == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2 })
     })
     .await;
     wait_until("the one to whom it is nothing answers", async || {
@@ -229,21 +263,27 @@ async fn a_rollback_is_seen_to_land() {
     // A table of all says the same, and all at once is the newest of all.
     let status = counts(&service, "/v1/status").await;
     assert_eq!(status["flags"][0]["clients"], counts(&service, path).await["streams"]);
-    assert_eq!((&status["streams"]["open"], &status["flags"][1]["clients"]["open"]), (&json!(5), &json!(2)));
+    assert_eq!(
+        (&status["streams"]["open"], &status["flags"][1]["clients"]["open"]),
+        (&json!(5), &json!(2))
+    );
     assert_eq!(counts(&service, "/v1/convergence").await["streams"]["open"], 5);
     assert_eq!(service.admin("/v1/flags/none/convergence").await.status(), 404);
 }
 
 #[tokio::test]
 async fn who_polls_is_seen_to_ask_again() {
-    let service = Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 100% }"))]).await;
+    let service =
+        Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 100% }"))]).await;
     for user in 0..20 {
         service.ask("chat", &format!("u-{user}")).await;
     }
     tokio::time::sleep(Duration::from_millis(600)).await; // two ticks: what was before is before
     service.order("/v1/flags/chat/stop", json!({})).await;
     tokio::time::sleep(Duration::from_millis(600)).await;
-    let seen = |json: Json| (json["pollers"]["seen"].as_u64().unwrap(), json["pollers"]["askedSince"].as_u64().unwrap());
+    let seen = |json: Json| {
+        (json["pollers"]["seen"].as_u64().unwrap(), json["pollers"]["askedSince"].as_u64().unwrap())
+    };
     assert_eq!(seen(counts(&service, "/v1/flags/chat/convergence").await), (20, 0));
     for user in 0..5 {
         service.ask("chat", &format!("u-{user}")).await;

@@ -1,7 +1,9 @@
-//! Every stream under flips, restarts and lag: positions never fall within one, every state told is the one that held for that user at that
-//! position, and whatever happened on the way, each ends on the state of now.
+//! Every stream under flips, restarts and lag: positions never fall within one, every state told is
+//! the one that held for that user at that position, and whatever happened on the way, each ends on
+//! the state of now.
 //!
-//! Heartbeats are an hour apart here, so that nothing heals by itself: a stream that misses a change stays behind, and is found.
+//! Heartbeats are an hour apart here, so that nothing heals by itself: a stream that misses a
+//! change stays behind, and is found.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +28,8 @@ struct Who {
     user: usize,
 }
 
-/// What was heard: a position and the state that held from it on. A stream's end is a line of its own.
+/// What was heard: a position and the state that held from it on. A stream's end is a line of its
+/// own.
 type Heard = Arc<Mutex<Vec<Option<(Position, Json)>>>>;
 
 impl Who {
@@ -76,14 +79,18 @@ impl Who {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
     let limits = StreamLimits { heartbeat: Duration::from_secs(3_600), ..StreamLimits::default() };
-    let files = FLAGS.map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 50% }")));
+    let files =
+        FLAGS.map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 50% }")));
     let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
     let mut service = Service::start_streaming(&files, limits).await;
     let address = Arc::new(Mutex::new(service.url("")));
-    let watchers: Vec<(Who, Heard)> = Who::everybody().into_iter().map(|who| (who, Heard::default())).collect();
+    let watchers: Vec<(Who, Heard)> =
+        Who::everybody().into_iter().map(|who| (who, Heard::default())).collect();
     let tasks: Vec<_> = watchers
         .iter()
-        .map(|(who, heard)| tokio::spawn(who.watch(address.clone(), service.client.clone(), heard.clone())))
+        .map(|(who, heard)| {
+            tokio::spawn(who.watch(address.clone(), service.client.clone(), heard.clone()))
+        })
         .collect();
 
     // What held for everybody, and up to which position.
@@ -108,7 +115,9 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
     }
 
     let (_, now) = held.last().unwrap();
-    let newest = |heard: &Heard| heard.lock().unwrap().iter().flatten().next_back().map(|(_, state)| state.clone());
+    let newest = |heard: &Heard| {
+        heard.lock().unwrap().iter().flatten().next_back().map(|(_, state)| state.clone())
+    };
     wait_until("every stream on the state of now", async || {
         watchers.iter().zip(now).all(|((_, heard), now)| newest(heard).as_ref() == Some(now))
     })
@@ -124,10 +133,15 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
             };
             assert!(last.is_none_or(|last| *position > last), "{who:?}: {position} after {last:?}");
             last = Some(*position);
-            // A question is asked when a flip is done: what holds after the one before it holds up to its position.
+            // A question is asked when a flip is done: what holds after the one before it holds up
+            // to its position.
             let then = held.iter().find(|(until, _)| position <= until);
             if position.revision > 1 {
-                assert_eq!(Some(state), then.map(|(_, answers)| &answers[index]), "{who:?} at {position}");
+                assert_eq!(
+                    Some(state),
+                    then.map(|(_, answers)| &answers[index]),
+                    "{who:?} at {position}"
+                );
             }
             events += 1;
         }
@@ -142,7 +156,9 @@ async fn turn(service: &Service, random: &mut Random) {
         0 => ("stop", json!({})),
         1 | 2 => ("resume", json!({ "reason": "test" })),
         3 => ("rollback", json!({ "reason": "test" })),
-        share => ("set", json!({ "realtime-v2": format!("{}%", (share - 4) * 33), "reason": "test" })),
+        share => {
+            ("set", json!({ "realtime-v2": format!("{}%", (share - 4) * 33), "reason": "test" }))
+        }
     };
     service.order(&format!("/v1/flags/{flag}/{verb}"), body).await;
 }

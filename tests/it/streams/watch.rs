@@ -1,22 +1,29 @@
-//! Streams, on the real service: whoever watches is told the state that holds for them, and nothing else, in the order of positions.
+//! Streams, on the real service: whoever watches is told the state that holds for them, and nothing
+//! else, in the order of positions.
 
 use std::time::Duration;
 
-use crate::support::guarded::{Guarded, SERVER_KEY};
+use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::{Issuer, claims, now, with};
 use crate::support::watcher::Watcher;
 use crate::support::{Service, flag, wait_until};
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use turnout::auth::{Algorithm, AnonymousAccess};
 use turnout::http::{Limits, StreamLimits};
-use turnout::token::{Algorithm, Unverified};
 
 /// `u-4` has bucket 13: it is inside of 1 %; `u-0` has a high one.
 async fn service() -> Service {
-    let chat =
-        flag("chat", "salt: build-events\nallow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }");
-    Service::start(&[("chat.yaml", &chat), ("other.yaml", &flag("other", "rollout: { realtime-v2: 50% }"))]).await
+    let chat = flag(
+        "chat",
+        "salt: build-events\nallow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }",
+    );
+    Service::start(&[
+        ("chat.yaml", &chat),
+        ("other.yaml", &flag("other", "rollout: { realtime-v2: 50% }")),
+    ])
+    .await
 }
 
 async fn set(service: &Service, flag: &str, share: &str) -> Json {
@@ -28,24 +35,38 @@ async fn set(service: &Service, flag: &str, share: &str) -> Json {
 async fn the_state_comes_first_and_then_every_change_of_it() {
     let service = service().await;
     let mut stream = Watcher::of_user(&service, "chat", "u-1").await;
-    for (name, value) in [("cache-control", "no-store, no-transform"), ("x-accel-buffering", "no"), ("turnout-revision", "1")] {
+    for (name, value) in [
+        ("cache-control", "no-store, no-transform"),
+        ("x-accel-buffering", "no"),
+        ("turnout-revision", "1"),
+    ] {
         assert_eq!(stream.response.headers()[name], value);
     }
     assert!(!stream.response.headers().contains_key("content-length"));
     let asked = service.post("/v1/strategy/chat", r#"{"targetingKey":"u-1"}"#).await;
-    let (tag, document) = (asked.headers()["etag"].to_str().unwrap().to_owned(), asked.json::<Json>().await.unwrap());
+    let (tag, document) =
+        (asked.headers()["etag"].to_str().unwrap().to_owned(), asked.json::<Json>().await.unwrap());
     let first = stream.next().await;
     assert_eq!((first.kind(), first.id.as_deref()), ("strategy", Some("1")));
-    assert_eq!((&first.data["document"], first.data["etag"].as_str()), (&document, Some(&*tag)), "the answer, word for word");
+    assert_eq!(
+        (&first.data["document"], first.data["etag"].as_str()),
+        (&document, Some(&*tag)),
+        "the answer, word for word"
+    );
     assert!(first.data["ackId"].is_string() && (1_000..=5_000).contains(&first.retry.unwrap()));
 
-    for (position, share, strategy) in [("2", "100%", "realtime-v2"), ("3", "0%", "polling"), ("4", "100%", "realtime-v2")] {
+    for (position, share, strategy) in
+        [("2", "100%", "realtime-v2"), ("3", "0%", "polling"), ("4", "100%", "realtime-v2")]
+    {
         set(&service, "chat", share).await;
         let event = stream.next_state().await;
         // What narrows is live before it has its number.
         let id = event.id.as_deref().unwrap();
         assert!(id == position || share == "0%" && id == "2+1", "{id}");
-        assert_eq!((event.strategy(), event.retry, event.data.get("ackId")), (strategy, None, None));
+        assert_eq!(
+            (event.strategy(), event.retry, event.data.get("ackId")),
+            (strategy, None, None)
+        );
     }
 }
 
@@ -54,24 +75,45 @@ async fn what_is_nothing_to_a_user_is_not_told() {
     let service = service().await;
     let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
     let mut all = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-vip"}"#).await;
-    let mut changes = Watcher::of(service.client.get(service.url("/ofrep/v1/events")).send().await.unwrap());
-    assert_eq!((vip.next().await.strategy(), changes.next().await.data), ("realtime-v2", refetch("1")));
+    let mut changes =
+        Watcher::of(service.client.get(service.url("/ofrep/v1/events")).send().await.unwrap());
+    assert_eq!(
+        (vip.next().await.strategy(), changes.next().await.data),
+        ("realtime-v2", refetch("1"))
+    );
     let documents = all.next().await.data["documents"].clone();
-    assert_eq!(documents, service.post("/v1/strategy", r#"{"targetingKey":"u-vip"}"#).await.json::<Json>().await.unwrap());
+    assert_eq!(
+        documents,
+        service
+            .post("/v1/strategy", r#"{"targetingKey":"u-vip"}"#)
+            .await
+            .json::<Json>()
+            .await
+            .unwrap()
+    );
 
     set(&service, "chat", "20%").await; // not to somebody on the list
     set(&service, "other", "100%").await;
     set(&service, "other", "100%").await; // nothing changes
     service.order("/v1/flags/chat/stop", json!({})).await;
     let stopped = vip.next_state().await;
-    assert_eq!((stopped.strategy(), stopped.data["document"]["rule"].as_str()), ("polling", Some("stop")));
+    assert_eq!(
+        (stopped.strategy(), stopped.data["document"]["rule"].as_str()),
+        ("polling", Some("stop"))
+    );
     let mut told = Vec::new();
     while told.last().is_none_or(|rule| rule != "stop") {
-        told.push(all.next_state().await.data["documents"]["flags"][0]["rule"].as_str().unwrap().to_owned());
+        told.push(
+            all.next_state().await.data["documents"]["flags"][0]["rule"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
     }
     assert!(told.len() <= 2, "{told:?}");
     let mut heard = Vec::new();
-    // What narrows is live before it has its number; who looks a little later hears of the number alone.
+    // What narrows is live before it has its number; who looks a little later hears of the number
+    // alone.
     while heard.last().is_none_or(|id| id != "3+1" && id != "4") {
         let event = changes.next().await;
         assert_eq!(event.data, refetch(event.id.as_deref().unwrap()));
@@ -87,9 +129,19 @@ fn refetch(position: &str) -> Json {
 #[tokio::test]
 async fn a_client_of_changes_that_comes_back_is_sent_to_ask() {
     let service = service().await;
-    let came_back = service.client.get(service.url("/ofrep/v1/events")).header("last-event-id", "1").send().await.unwrap();
+    let came_back = service
+        .client
+        .get(service.url("/ofrep/v1/events"))
+        .header("last-event-id", "1")
+        .send()
+        .await
+        .unwrap();
     let mut changes = Watcher::of(came_back);
-    assert_eq!(changes.next().await.data, refetch("1"), "it knows the position, and perhaps never got the answer");
+    assert_eq!(
+        changes.next().await.data,
+        refetch("1"),
+        "it knows the position, and perhaps never got the answer"
+    );
     set(&service, "chat", "20%").await;
     assert_eq!(changes.next().await.id.as_deref(), Some("2"));
 }
@@ -97,20 +149,32 @@ async fn a_client_of_changes_that_comes_back_is_sent_to_ask() {
 #[tokio::test]
 async fn who_asks_is_checked_before_anything_is_told() {
     let issuer = Issuer::new(Algorithm::Es256, "key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
     let service = &guarded.service;
     let token = issuer.token("u-sub");
     for path in ["/v1/strategy/a/watch", "/v1/watch"] {
         let mut mine = Watcher::open_as(service, path, &token).await;
         assert!(mine.next().await.data["ackId"].is_string());
-        let as_server = service.client.post(service.url(path)).bearer_auth(SERVER_KEY).body(r#"{"targetingKey":"u-1"}"#);
+        let as_server = service
+            .client
+            .post(service.url(path))
+            .bearer_auth(SERVER_KEY)
+            .body(r#"{"targetingKey":"u-1"}"#);
         Watcher::of(as_server.send().await.unwrap()).next().await;
         for (request, status) in [
             (service.client.get(service.url(path)), 401),
             (service.client.get(service.url(path)).bearer_auth(SERVER_KEY), 400),
             (service.client.post(service.url(path)).body("{}"), 401),
             (service.client.post(service.url(path)).bearer_auth("nobody").body("{}"), 401),
-            (service.client.post(service.url(path)).bearer_auth(&token).body(r#"{"targetingKey":"u-other"}"#), 403),
+            (
+                service
+                    .client
+                    .post(service.url(path))
+                    .bearer_auth(&token)
+                    .body(r#"{"targetingKey":"u-other"}"#),
+                403,
+            ),
             (service.client.post(service.url(path)).bearer_auth(&token).body("["), 400),
         ] {
             assert_eq!(request.send().await.unwrap().status(), status, "{path}");
@@ -126,7 +190,8 @@ async fn who_asks_is_checked_before_anything_is_told() {
 #[tokio::test]
 async fn a_stream_ends_with_its_token() {
     let issuer = Issuer::new(Algorithm::Es256, "key");
-    let guarded = Guarded::start(&issuer.jwks(), Algorithm::Es256, Unverified::Deny).await;
+    let guarded =
+        ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
     let token = issuer.sign(&issuer.header(), &with(&claims("u-sub"), "exp", json!(now() + 2)));
     let mut stream = Watcher::open_as(&guarded.service, "/v1/strategy/a/watch", &token).await;
     assert_eq!(stream.next().await.kind(), "strategy");
@@ -140,7 +205,7 @@ async fn a_stream_ends_with_its_token() {
 async fn a_stream_ends_when_its_credential_is_believed_no_more() {
     let (old, new) = (Issuer::new(Algorithm::Es256, "old"), Issuer::new(Algorithm::Es256, "new"));
     let both = json!({ "keys": [old.jwk, new.jwk] }).to_string();
-    let guarded = Guarded::start(&both, Algorithm::Es256, Unverified::Deny).await;
+    let guarded = ProtectedEndpoint::start(&both, Algorithm::Es256, AnonymousAccess::Deny).await;
     let service = &guarded.service;
     let shop = service.make_token("shop", "server", json!({})).await;
     let office = service.make_token("office", "server", json!({})).await;
@@ -153,23 +218,34 @@ async fn a_stream_ends_when_its_credential_is_believed_no_more() {
         }
         streams
     };
-    let believe = |file: &str, text: &str| std::fs::write(guarded.home.path().join(file), text).unwrap();
+    let believe =
+        |file: &str, text: &str| std::fs::write(guarded.home.path().join(file), text).unwrap();
     let mut ending = [
         ("an issuer's old key", streams_of(&old.token("u-1"), false).await),
         ("a server's key", streams_of(SERVER_KEY, true).await),
         ("a server's token", streams_of(&shop.secret, true).await),
     ];
-    let mut lasting = [streams_of(&new.token("u-1"), false).await, streams_of(&office.secret, true).await];
-    for stream in ending.iter_mut().flat_map(|(_, streams)| streams).chain(lasting.iter_mut().flatten()) {
+    let mut lasting =
+        [streams_of(&new.token("u-1"), false).await, streams_of(&office.secret, true).await];
+    for stream in
+        ending.iter_mut().flat_map(|(_, streams)| streams).chain(lasting.iter_mut().flatten())
+    {
         stream.next().await;
     }
     believe("keys", &new.jwks());
     believe("servers", "");
-    assert_eq!(service.order(&format!("/v1/tokens/{}/revoke", shop.id), json!({})).await.status(), 200);
+    assert_eq!(
+        service.order(&format!("/v1/tokens/{}/revoke", shop.id), json!({})).await.status(),
+        200
+    );
     for (whose, streams) in &mut ending {
         for stream in streams {
             let goodbye = stream.next_state().await;
-            assert_eq!((goodbye.kind(), goodbye.data["reason"].as_str()), ("goodbye", Some("expired")), "{whose}");
+            assert_eq!(
+                (goodbye.kind(), goodbye.data["reason"].as_str()),
+                ("goodbye", Some("expired")),
+                "{whose}"
+            );
             assert!(stream.maybe_next().await.is_none(), "{whose}");
         }
     }
@@ -182,9 +258,20 @@ async fn a_stream_ends_when_its_credential_is_believed_no_more() {
 
 #[tokio::test]
 async fn a_stream_ends_with_a_servers_token() {
-    let guarded = Guarded::start(&Issuer::new(Algorithm::Es256, "key").jwks(), Algorithm::Es256, Unverified::Deny).await;
-    let token = guarded.service.make_token("shop", "server", json!({ "expiresAfterMs": 2_000 })).await;
-    let request = guarded.service.client.post(guarded.service.url("/v1/watch")).bearer_auth(&token.secret).body("{}");
+    let guarded = ProtectedEndpoint::start(
+        &Issuer::new(Algorithm::Es256, "key").jwks(),
+        Algorithm::Es256,
+        AnonymousAccess::Deny,
+    )
+    .await;
+    let token =
+        guarded.service.make_token("shop", "server", json!({ "expiresAfterMs": 2_000 })).await;
+    let request = guarded
+        .service
+        .client
+        .post(guarded.service.url("/v1/watch"))
+        .bearer_auth(&token.secret)
+        .body("{}");
     let mut stream = Watcher::of(request.send().await.unwrap());
     stream.next().await;
     assert_eq!(stream.next_state().await.data["reason"], "expired");
@@ -194,19 +281,29 @@ async fn a_stream_ends_with_a_servers_token() {
 #[tokio::test]
 async fn a_heartbeat_says_which_document_its_client_holds_by_now() {
     let limits = StreamLimits { heartbeat: Duration::from_millis(300), ..StreamLimits::default() };
-    let service = Service::start_streaming(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))], limits).await;
+    let service = Service::start_streaming(
+        &[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))],
+        limits,
+    )
+    .await;
     let mut stream = Watcher::of_user(&service, "chat", "u-1").await;
     let mut held = stream.next().await.data["etag"].clone();
     for _ in 0..3 {
         let event = stream.next().await;
-        assert_eq!((event.kind(), event.id.as_deref(), &event.data["etag"]), ("heartbeat", Some("1"), &held));
+        assert_eq!(
+            (event.kind(), event.id.as_deref(), &event.data["etag"]),
+            ("heartbeat", Some("1"), &held)
+        );
     }
     set(&service, "chat", "100%").await;
     let changed = stream.next_state().await;
     assert_ne!(changed.data["etag"], held);
     held = changed.data["etag"].clone();
     let event = stream.next().await;
-    assert_eq!((event.kind(), event.id.as_deref(), &event.data["etag"]), ("heartbeat", Some("2"), &held));
+    assert_eq!(
+        (event.kind(), event.id.as_deref(), &event.data["etag"]),
+        ("heartbeat", Some("2"), &held)
+    );
 }
 
 #[tokio::test]
@@ -217,7 +314,10 @@ async fn streams_end_with_a_goodbye() {
     old.next().await;
     let goodbye = old.next_state().await;
     assert_eq!((goodbye.kind(), goodbye.data["reason"].as_str()), ("goodbye", Some("age")));
-    assert_eq!((goodbye.retry, goodbye.data["afterMs"].is_u64()), (goodbye.data["afterMs"].as_u64(), true));
+    assert_eq!(
+        (goodbye.retry, goodbye.data["afterMs"].is_u64()),
+        (goodbye.data["afterMs"].as_u64(), true)
+    );
     assert!(old.maybe_next().await.is_none());
     aged.stop().await;
 
@@ -232,7 +332,10 @@ async fn streams_end_with_a_goodbye() {
     service.stop().await;
     for stream in &mut streams {
         let goodbye = stream.next_state().await;
-        assert_eq!((goodbye.kind(), goodbye.data["reason"].as_str()), ("goodbye", Some("stopping")));
+        assert_eq!(
+            (goodbye.kind(), goodbye.data["reason"].as_str()),
+            ("goodbye", Some("stopping"))
+        );
         assert!(stream.maybe_next().await.is_none());
     }
 }
@@ -245,11 +348,16 @@ async fn streams_are_refused_where_questions_are_not() {
     let _second = Watcher::of_user(&service, "chat", "u-2").await;
     let refused = service.post("/v1/strategy/chat/watch", "{}").await;
     assert_eq!(refused.status(), 503);
-    assert!((1..=60).contains(&refused.headers()["retry-after"].to_str().unwrap().parse().unwrap()));
+    assert!(
+        (1..=60).contains(&refused.headers()["retry-after"].to_str().unwrap().parse().unwrap())
+    );
     assert_eq!(refused.json::<Json>().await.unwrap()["code"], "too-many-streams");
     assert_eq!(service.ask("chat", "u-3").await["strategy"], "polling");
     drop(first);
-    wait_until("room for the next", async || service.post("/v1/strategy/chat/watch", "{}").await.status() == 200).await;
+    wait_until("room for the next", async || {
+        service.post("/v1/strategy/chat/watch", "{}").await.status() == 200
+    })
+    .await;
 }
 
 /// Asks for a stream on a raw socket, with a small buffer to take it with.
@@ -257,7 +365,9 @@ async fn raw(service: &Service, flag: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
     let mut stream = socket.connect(service.app.address()).await.unwrap();
-    let request = format!("POST /v1/strategy/{flag}/watch HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}");
+    let request = format!(
+        "POST /v1/strategy/{flag}/watch HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{{}}"
+    );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
 }
@@ -266,7 +376,8 @@ async fn raw(service: &Service, flag: &str) -> TcpStream {
 async fn a_reader_that_takes_nothing_is_cut_and_costs_nobody_else() {
     let limits = Limits { write: Duration::from_millis(400), ..Limits::default() };
     let long: String = format!("transports: {{ polling: {{ url: \"/{}\" }} }}", "x".repeat(1_900));
-    let files = [("chat.yaml", &*flag("chat", &format!("rollout: {{ realtime-v2: 100% }}\n{long}")))];
+    let files =
+        [("chat.yaml", &*flag("chat", &format!("rollout: {{ realtime-v2: 100% }}\n{long}")))];
     let service = Service::start_limited(&files, limits).await;
     let mut stuck = raw(&service, "chat").await;
     let mut reader = Watcher::of_user(&service, "chat", "u-1").await;
@@ -276,7 +387,10 @@ async fn a_reader_that_takes_nothing_is_cut_and_costs_nobody_else() {
     while streams(&service).await == 2 {
         set(&service, "chat", if flips % 2 == 0 { "0%" } else { "100%" }).await;
         flips += 1;
-        assert_eq!(reader.next_state().await.strategy(), if flips % 2 == 1 { "polling" } else { "realtime-v2" });
+        assert_eq!(
+            reader.next_state().await.strategy(),
+            if flips % 2 == 1 { "polling" } else { "realtime-v2" }
+        );
         assert!(flips < 2_000, "never cut");
     }
     // What was sent is there; then it ends.
@@ -286,7 +400,9 @@ async fn a_reader_that_takes_nothing_is_cut_and_costs_nobody_else() {
 }
 
 async fn streams(service: &Service) -> u64 {
-    service.admin("/v1/status").await.json::<Json>().await.unwrap()["streams"]["open"].as_u64().unwrap()
+    service.admin("/v1/status").await.json::<Json>().await.unwrap()["streams"]["open"]
+        .as_u64()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -301,7 +417,8 @@ async fn a_client_that_leaves_or_talks_is_let_go() {
     wait_until("no stream", async || streams(&service).await == 0).await;
 }
 
-/// Two requests in one packet: the first is answered whole before the second takes the connection over.
+/// Two requests in one packet: the first is answered whole before the second takes the connection
+/// over.
 #[tokio::test]
 async fn a_stream_that_was_asked_for_ahead_comes_after_the_answer_before_it() {
     let service = service().await;
@@ -316,7 +433,8 @@ async fn a_stream_that_was_asked_for_ahead_comes_after_the_answer_before_it() {
     })
     .await;
     let read = String::from_utf8(read).unwrap();
-    let (answer, stream) = read.split_once("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream").expect("two heads");
+    let (answer, stream) =
+        read.split_once("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream").expect("two heads");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with('}'), "{answer}");
     assert!(stream.contains("\r\n\r\nretry: ") && stream.contains("connection: close"), "{stream}");
 }
@@ -328,12 +446,20 @@ async fn before_anything_is_known_and_when_it_is() {
     let mut unknown = Watcher::of_user(&service, "nothing", "u-1").await;
     for stream in [&mut known, &mut unknown] {
         let first = stream.next().await;
-        assert_eq!((first.strategy(), first.data["document"]["rule"].as_str()), ("polling", Some("cold-start")));
+        assert_eq!(
+            (first.strategy(), first.data["document"]["rule"].as_str()),
+            ("polling", Some("cold-start"))
+        );
     }
     assert_eq!(service.post("/v1/strategy/NOT-A-KEY/watch", "{}").await.status(), 404);
     std::fs::create_dir_all(&service.flags).unwrap();
-    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 100% }")).unwrap();
+    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 100% }"))
+        .unwrap();
     assert_eq!(known.next_state().await.strategy(), "realtime-v2");
     drop(unknown);
-    assert_eq!(service.post("/v1/strategy/nothing/watch", "{}").await.status(), 404, "now it is known that there is none");
+    assert_eq!(
+        service.post("/v1/strategy/nothing/watch", "{}").await.status(),
+        404,
+        "now it is known that there is none"
+    );
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use turnout::token::SigningKey;
-use turnout::webhook::{Failure, Hook, NotPublic, Outcome, Postman, PublicOnly, Reach, Target, is_public};
+use turnout::auth::SigningKey;
+use turnout::webhook::{
+    AddressPolicy, Failure, NotPublic, Outcome, PublicOnly, Sender, Target, WebhookConfig,
+    is_public,
+};
 
 use super::receiver::{Answer, Receiver, SECRET};
 
@@ -204,8 +207,11 @@ const OUTSIDE: [&str; 27] = [
     "3ffe::1",
 ];
 
-fn hook(url: &str, reach: Reach) -> Hook {
-    Hook { target: Target::parse(url, reach).unwrap(), key: SigningKey::of(SECRET.as_bytes()).unwrap() }
+fn hook(url: &str, reach: AddressPolicy) -> WebhookConfig {
+    WebhookConfig {
+        target: Target::parse(url, reach).unwrap(),
+        key: SigningKey::of(SECRET.as_bytes()).unwrap(),
+    }
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -233,7 +239,9 @@ impl Resolve for Leads {
     fn resolve(&self, _: Name) -> Resolving {
         let asked = self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answers[asked.min(self.answers.len() - 1)].clone();
-        Box::pin(async move { Ok(Box::new(answer.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs) })
+        Box::pin(async move {
+            Ok(Box::new(answer.into_iter().map(|ip| SocketAddr::new(ip, 0))) as Addrs)
+        })
     }
 }
 
@@ -247,17 +255,25 @@ async fn resolve(names: &impl Resolve) -> Result<Vec<IpAddr>, NotPublic> {
 #[test]
 fn no_spelling_of_an_ip_address_is_a_receiver() {
     for host in HOSTS {
-        for url in [format!("https://{host}/hook"), format!("https://{host}:8443"), format!(" https:\\\\{host}\\ ")] {
-            let fault = Target::parse(&url, Reach::Public).expect_err(&url);
+        for url in [
+            format!("https://{host}/hook"),
+            format!("https://{host}:8443"),
+            format!(" https:\\\\{host}\\ "),
+        ] {
+            let fault = Target::parse(&url, AddressPolicy::Public).expect_err(&url);
             assert_eq!(fault.to_string(), "write the receiver's name, not an IP address", "{url}");
         }
     }
     for url in URLS {
-        let fault = Target::parse(url, Reach::Public).expect_err(url).to_string();
+        let fault = Target::parse(url, AddressPolicy::Public).expect_err(url).to_string();
         assert!(!fault.contains("//hooks.example.com@") && !fault.contains("pw"), "{fault}");
     }
-    for url in ["https://hooks.example.com", "https://xn--bcher-kva.example:8443/a?b=c", "https://1.2.3.4.example.com/"] {
-        assert!(Target::parse(url, Reach::Public).is_ok(), "{url}");
+    for url in [
+        "https://hooks.example.com",
+        "https://xn--bcher-kva.example:8443/a?b=c",
+        "https://1.2.3.4.example.com/",
+    ] {
+        assert!(Target::parse(url, AddressPolicy::Public).is_ok(), "{url}");
     }
 }
 
@@ -267,7 +283,9 @@ async fn no_name_leads_inside() {
         assert!(!is_public(inside), "{inside}");
         // Alone, and hidden on either side of a public one.
         let public = ip("93.184.215.14");
-        for answer in [vec![inside], vec![public, inside], vec![inside, public], vec![public, public, inside]] {
+        for answer in
+            [vec![inside], vec![public, inside], vec![inside, public], vec![public, public, inside]]
+        {
             let names = PublicOnly(Leads::to(vec![answer.clone()]));
             assert_eq!(resolve(&names).await, Err(NotPublic(inside)), "{answer:?}");
         }
@@ -291,10 +309,16 @@ async fn a_name_that_changes_its_mind_reaches_nobody() {
     ] {
         let names = Leads::to(answers);
         assert_eq!(resolve(&PublicOnly(names.clone())).await, Ok(vec![public]), "the first look");
-        let mut postman = Postman::new(hook(&format!("https://hooks.example.com:{port}/"), Reach::Public), names.clone());
+        let mut postman = Sender::new(
+            hook(&format!("https://hooks.example.com:{port}/"), AddressPolicy::Public),
+            names.clone(),
+        );
         for tries in 1..4 {
             let failure = postman.post("a/1", "{}".into()).await.unwrap_err();
-            assert!(matches!(failure, Failure::NotPublic(_)) && failure.outcome() == Outcome::NotPublic, "{failure:?}");
+            assert!(
+                matches!(failure, Failure::NotPublic(_)) && failure.outcome() == Outcome::NotPublic,
+                "{failure:?}"
+            );
             assert_eq!(names.asked(), 1 + tries, "it is asked at every connection");
         }
         assert!(failure_says_where(&mut postman).await);
@@ -302,13 +326,15 @@ async fn a_name_that_changes_its_mind_reaches_nobody() {
     assert!(receiver.came().is_empty() && receiver.connections() == 0);
 
     // The same names do lead there, where nobody looks.
-    let mut postman =
-        Postman::new(hook(&format!("http://hooks.example.com:{port}/"), Reach::Anywhere), Leads::to(vec![vec![inside]]));
+    let mut postman = Sender::new(
+        hook(&format!("http://hooks.example.com:{port}/"), AddressPolicy::Anywhere),
+        Leads::to(vec![vec![inside]]),
+    );
     postman.post("a/1", "{}".into()).await.unwrap();
     assert_eq!((receiver.came().len(), receiver.connections()), (1, 1));
 }
 
-async fn failure_says_where(postman: &mut Postman<Leads>) -> bool {
+async fn failure_says_where(postman: &mut Sender<Leads>) -> bool {
     let failure = postman.post("a/1", "{}".into()).await.unwrap_err().to_string();
     failure.starts_with("its name leads to ") && failure.ends_with("which is not a public address")
 }

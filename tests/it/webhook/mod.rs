@@ -1,4 +1,5 @@
-//! The webhook: every change arrives, in order and signed, whatever the receiver does; and it never reaches inside.
+//! The webhook: every change arrives, in order and signed, whatever the receiver does; and it never
+//! reaches inside.
 
 mod addresses;
 mod outside;
@@ -22,10 +23,20 @@ struct Seen {
 
 async fn seen(service: &Service) -> Seen {
     let metrics = service.admin("/metrics").await.text().await.unwrap();
-    let behind = metrics.lines().find_map(|line| line.strip_prefix("turnout_webhook_behind ")).unwrap().parse().unwrap();
+    let behind = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("turnout_webhook_behind "))
+        .unwrap()
+        .parse()
+        .unwrap();
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-    let problems = told["problems"].as_array().unwrap().iter().filter(|problem| problem["code"] == "webhook");
-    Seen { behind, problems: problems.map(|problem| problem["message"].as_str().unwrap().to_owned()).collect(), metrics }
+    let problems =
+        told["problems"].as_array().unwrap().iter().filter(|problem| problem["code"] == "webhook");
+    Seen {
+        behind,
+        problems: problems.map(|problem| problem["message"].as_str().unwrap().to_owned()).collect(),
+        metrics,
+    }
 }
 
 impl Seen {
@@ -43,9 +54,13 @@ async fn all_told(service: &Service) -> Seen {
 /// Which is taken whatever the one before left.
 async fn flip(service: &Service) -> u64 {
     let stopped = service.order("/v1/flags/chat/stop", json!({})).await;
-    let verb =
-        if stopped.json::<Json>().await.unwrap()["outcome"] == "unchanged" { "resume" } else { return service.revision() };
-    let order = service.order(&format!("/v1/flags/chat/{verb}"), json!({ "reason": "again" })).await;
+    let verb = if stopped.json::<Json>().await.unwrap()["outcome"] == "unchanged" {
+        "resume"
+    } else {
+        return service.revision();
+    };
+    let order =
+        service.order(&format!("/v1/flags/chat/{verb}"), json!({ "reason": "again" })).await;
     assert_eq!(order.status(), 200);
     service.revision()
 }
@@ -62,7 +77,11 @@ fn chat() -> String {
 #[tokio::test]
 async fn every_kind_of_change_arrives_once_in_order_and_signed() {
     let receiver = Receiver::start(Answer::Status(204)).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat()), ("other.yaml", &flag("other", ""))], receiver.hook()).await;
+    let service = Service::start_telling(
+        &[("chat.yaml", &chat()), ("other.yaml", &flag("other", ""))],
+        receiver.hook(),
+    )
+    .await;
     let file = |name: &str, text: &str| std::fs::write(service.flags.join(name), text).unwrap();
     let next = || service.revision() + 1;
 
@@ -78,14 +97,20 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
         assert_eq!(order.status(), 200, "{verb}: {}", order.text().await.unwrap());
     }
     assert_eq!(service.order("/v1/stop", json!({})).await.status(), 200);
-    assert_eq!(service.order("/v1/flags/chat/resume", json!({ "reason": "mended" })).await.status(), 200);
+    assert_eq!(
+        service.order("/v1/flags/chat/resume", json!({ "reason": "mended" })).await.status(),
+        200
+    );
     let held = json!({ "realtime-v2": "70%", "forMs": 1, "reason": "for a moment" });
     let before = next();
     assert_eq!(service.order("/v1/flags/chat/set", held).await.status(), 200);
     service.reach(before + 1).await;
     for (name, text) in [
         ("chat.yaml", flag("chat", "rollout: { realtime-v2: 80% }")),
-        ("segments/inner.yaml", "version: 1\nsegment: inner\nusers: [sentinel-user-4711]\n".to_owned()),
+        (
+            "segments/inner.yaml",
+            "version: 1\nsegment: inner\nusers: [sentinel-user-4711]\n".to_owned(),
+        ),
         ("new.yaml", flag("new", "allow: [{ segment: inner, strategy: realtime-v2 }]")),
         ("broken.yaml", "version: 1\nflag: broken\n".to_owned()),
     ] {
@@ -111,7 +136,11 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
     let epoch = service.app.coordinator().store_status().epoch.unwrap();
     for post in &received {
         let revision = post.json()["revision"].as_u64().unwrap();
-        assert!(post.is_signed_with(SECRET) && !post.is_signed_with("another-secret"), "{}", post.head);
+        assert!(
+            post.is_signed_with(SECRET) && !post.is_signed_with("another-secret"),
+            "{}",
+            post.head
+        );
         assert_eq!(post.header("turnout-webhook-id"), format!("{epoch}/{revision}"));
         assert!(post.header("turnout-webhook-timestamp").parse::<i64>().unwrap() > 1_700_000_000);
         assert_eq!(post.header("content-type"), "application/json");
@@ -126,7 +155,10 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
         .collect();
     actions.sort_unstable();
     actions.dedup();
-    assert_eq!(actions, ["define", "expire", "remove", "resume", "rollback", "set", "stop", "unset"]);
+    assert_eq!(
+        actions,
+        ["define", "expire", "remove", "resume", "rollback", "set", "stop", "unset"]
+    );
 }
 
 #[tokio::test]
@@ -153,14 +185,19 @@ async fn a_receiver_that_fails_is_tried_until_it_takes_it_and_holds_up_nothing()
         receiver.answer(answer.clone());
         let before = seen(&service).await.count(outcome);
         let first = flip(&service).await;
-        wait_until("the problem is shown", async || !seen(&service).await.problems.is_empty()).await;
+        wait_until("the problem is shown", async || !seen(&service).await.problems.is_empty())
+            .await;
         // Acknowledged while the receiver has not taken the one before.
         let second = flip(&service).await;
         let failing = seen(&service).await;
         assert_eq!((failing.behind, second), (2, first + 1), "{answer:?}");
         let problem = &failing.problems[0];
         assert!(problem.contains(says), "{answer:?}: {problem}");
-        assert!(problem.contains(&format!("http://{}", receiver.address)) && problem.contains(" since 2"), "{problem}");
+        assert!(
+            problem.contains(&format!("http://{}", receiver.address))
+                && problem.contains(" since 2"),
+            "{problem}"
+        );
         assert!(!problem.contains("sentinel") && failing.problems.len() == 1, "{problem}");
         assert!(failing.count(outcome) > before, "{answer:?}: {}", failing.metrics);
         assert!(!failing.metrics.contains("sentinel"));
@@ -170,8 +207,15 @@ async fn a_receiver_that_fails_is_tried_until_it_takes_it_and_holds_up_nothing()
         assert!(told.problems.is_empty(), "{answer:?}: {:?}", told.problems);
     }
     let revisions = receiver.revisions();
-    assert_eq!(revisions, (2..2 + revisions.len() as u64).collect::<Vec<_>>(), "each once and in order");
-    assert!(receiver.came().iter().all(|post| post.is_signed_with(SECRET)), "every try is signed anew");
+    assert_eq!(
+        revisions,
+        (2..2 + revisions.len() as u64).collect::<Vec<_>>(),
+        "each once and in order"
+    );
+    assert!(
+        receiver.came().iter().all(|post| post.is_signed_with(SECRET)),
+        "every try is signed anew"
+    );
     assert!(elsewhere.came().is_empty(), "nothing went where a redirect pointed");
 }
 
@@ -194,7 +238,8 @@ async fn while_the_receiver_hangs_every_order_and_every_save_goes_through() {
     for _ in 0..20 {
         flip(&service).await;
     }
-    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }")).unwrap();
+    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }"))
+        .unwrap();
     service.reach(23).await;
     assert!(receiver.received().is_empty(), "it still hangs");
     receiver.answer(Answer::Status(200));
@@ -221,14 +266,19 @@ async fn a_restart_goes_on_where_it_was() {
     assert!(!service.admin("/metrics").await.text().await.unwrap().contains("turnout_webhook"));
     service.stop().await;
 
-    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }")).unwrap();
+    std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }"))
+        .unwrap();
     receiver.answer(Answer::Status(200));
     service.config.webhook = hook;
     service.restart().await;
     flip(&service).await;
     all_told(&service).await;
     assert_eq!(receiver.revisions(), [2, 3, 4, 5, 6, 7]);
-    let ids: Vec<String> = receiver.received().iter().map(|post| post.header("turnout-webhook-id").to_owned()).collect();
+    let ids: Vec<String> = receiver
+        .received()
+        .iter()
+        .map(|post| post.header("turnout-webhook-id").to_owned())
+        .collect();
     let epoch = service.app.coordinator().store_status().epoch.unwrap();
     assert!(ids.iter().all(|id| id.starts_with(&epoch)), "{ids:?}");
 }
@@ -267,7 +317,10 @@ async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     }
     let database = database(&service.data);
     let mut connection = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
-    for altering in ["UPDATE changes SET action = 'conjure' WHERE revision = 3", "DELETE FROM revisions WHERE revision = 4"] {
+    for altering in [
+        "UPDATE changes SET action = 'conjure' WHERE revision = 3",
+        "DELETE FROM revisions WHERE revision = 4",
+    ] {
         sqlx::query(altering).execute(&mut connection).await.unwrap();
     }
     connection.close().await.unwrap();
@@ -275,5 +328,9 @@ async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
     receiver.answer(Answer::Status(200));
     let told = all_told(&service).await;
     assert_eq!((receiver.revisions(), told.count("skipped")), (vec![2, 5], 2));
-    assert!(told.problems.len() == 1 && told.problems[0].contains("was not told of revision 4"), "{:?}", told.problems);
+    assert!(
+        told.problems.len() == 1 && told.problems[0].contains("was not told of revision 4"),
+        "{:?}",
+        told.problems
+    );
 }

@@ -38,9 +38,11 @@ fn no_proxy_of_the_environment_is_asked_and_no_secret_is_said() {
         "--data",
         &path("data"),
     ]);
-    command.env("TURNOUT_WEBHOOK_URL", "https://hooks.invalid/sentinel-path-4711?sentinel-query=4711");
+    command
+        .env("TURNOUT_WEBHOOK_URL", "https://hooks.invalid/sentinel-path-4711?sentinel-query=4711");
     command.env("TURNOUT_WEBHOOK_SECRET_FILE", path("secret"));
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"] {
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+    {
         command.env(name, &proxied);
     }
     let mut served = Served(command.stderr(Stdio::piped()).spawn().unwrap());
@@ -48,9 +50,11 @@ fn no_proxy_of_the_environment_is_asked_and_no_secret_is_said() {
     for line in BufReader::new(served.0.stderr.take().unwrap()).lines() {
         let line = line.unwrap();
         if line.contains("then change") {
-            std::fs::write(path("flags/chat.yaml"), flag("chat", "rollout: { realtime-v2: 1% }")).unwrap();
+            std::fs::write(path("flags/chat.yaml"), flag("chat", "rollout: { realtime-v2: 1% }"))
+                .unwrap();
         }
-        let last = line.contains("problem: the webhook https://hooks.invalid has not taken revision 2 since");
+        let last = line
+            .contains("problem: the webhook https://hooks.invalid has not taken revision 2 since");
         said.push(line);
         if last {
             break;

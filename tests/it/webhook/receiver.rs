@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use turnout::token::SigningKey;
-use turnout::webhook::{Hook, Reach, Target};
+use turnout::auth::SigningKey;
+use turnout::webhook::{AddressPolicy, Target, WebhookConfig};
 
 pub const SECRET: &str = "sentinel-secret-4711-0123456789abcdef0123456789abcdef";
 pub const PATH: &str = "/sentinel-path-4711?sentinel-query=4711";
@@ -76,9 +76,11 @@ impl Receiver {
         *self.answer.lock().unwrap() = answer;
     }
 
-    pub fn hook(&self) -> Hook {
-        let target = Target::parse(&format!("http://{}{PATH}", self.address), Reach::Anywhere).unwrap();
-        Hook { target, key: SigningKey::of(SECRET.as_bytes()).unwrap() }
+    pub fn hook(&self) -> WebhookConfig {
+        let target =
+            Target::parse(&format!("http://{}{PATH}", self.address), AddressPolicy::Anywhere)
+                .unwrap();
+        WebhookConfig { target, key: SigningKey::of(SECRET.as_bytes()).unwrap() }
     }
 
     pub fn connections(&self) -> usize {
@@ -92,7 +94,13 @@ impl Receiver {
 
     /// What it said it received.
     pub fn received(&self) -> Vec<Post> {
-        self.came.lock().unwrap().iter().filter(|(_, taken)| *taken).map(|(post, _)| post.clone()).collect()
+        self.came
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(_, taken)| *taken)
+            .map(|(post, _)| post.clone())
+            .collect()
     }
 
     pub fn revisions(&self) -> Vec<u64> {
@@ -102,8 +110,13 @@ impl Receiver {
 
 impl Post {
     pub fn header(&self, name: &str) -> &str {
-        let line = self.head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:")));
-        line.unwrap_or_else(|| panic!("no {name} in {}", self.head)).split_once(':').unwrap().1.trim()
+        let line =
+            self.head.lines().find(|line| line.to_lowercase().starts_with(&format!("{name}:")));
+        line.unwrap_or_else(|| panic!("no {name} in {}", self.head))
+            .split_once(':')
+            .unwrap()
+            .1
+            .trim()
     }
 
     pub fn json(&self) -> Json {
@@ -112,21 +125,29 @@ impl Post {
 
     /// Whether it is signed with a secret, by this file's own reckoning.
     pub fn is_signed_with(&self, secret: &str) -> bool {
-        let (id, timestamp) = (self.header("turnout-webhook-id"), self.header("turnout-webhook-timestamp"));
+        let (id, timestamp) =
+            (self.header("turnout-webhook-id"), self.header("turnout-webhook-timestamp"));
         let signed = [format!("{id}.{timestamp}.").as_bytes(), &self.body].concat();
-        self.header("turnout-webhook-signature") == format!("v1={}", hmac(secret.as_bytes(), &signed))
+        self.header("turnout-webhook-signature")
+            == format!("v1={}", hmac(secret.as_bytes(), &signed))
     }
 }
 
 /// RFC 2104 over SHA-256, for keys of at most 64 bytes.
 pub fn hmac(key: &[u8], message: &[u8]) -> String {
-    let pad = |byte: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ byte).collect() };
+    let pad = |byte: u8| -> Vec<u8> {
+        (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ byte).collect()
+    };
     let inner = Sha256::digest([&pad(0x36), message].concat());
     let outer = Sha256::digest([&pad(0x5c)[..], &inner].concat());
     outer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, came: Arc<Mutex<Vec<(Post, bool)>>>) {
+async fn serve(
+    mut stream: TcpStream,
+    answer: Arc<Mutex<Answer>>,
+    came: Arc<Mutex<Vec<(Post, bool)>>>,
+) {
     if matches!(*answer.lock().unwrap(), Answer::Reset) {
         stream.set_zero_linger().unwrap();
         return;
@@ -137,7 +158,9 @@ async fn serve(mut stream: TcpStream, answer: Arc<Mutex<Answer>>, came: Arc<Mute
     came.lock().unwrap().push((post, taken));
     let text = match answer {
         Answer::Status(status) => format!("HTTP/1.1 {status} As Told\r\ncontent-length: 0\r\n\r\n"),
-        Answer::Redirect(status, to) => format!("HTTP/1.1 {status} Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n"),
+        Answer::Redirect(status, to) => {
+            format!("HTTP/1.1 {status} Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
+        }
         Answer::HangUp | Answer::Reset => return,
         Answer::Half => "HTTP/1.1 200 OK\r\ncontent-le".to_owned(),
         Answer::NoBody => "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_owned(),

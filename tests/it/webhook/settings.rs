@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use turnout::clock::utc;
-use turnout::config::Telling;
+use turnout::config::WebhookArgs;
 use turnout::webhook::{longest_wait, wait};
 
 #[test]
@@ -14,8 +14,12 @@ fn an_address_and_a_secret_go_together() {
         std::fs::write(home.path().join(name), text).unwrap();
         home.path().join(name).to_str().unwrap().to_owned()
     };
-    let (good, url) = (file("good", &format!("  {}\n", "s".repeat(32))), "https://hooks.example.com/sentinel-path");
-    let (short, long) = (file("short", &format!("{} \n\n", "s".repeat(31))), file("long", &"s".repeat(4097)));
+    let (good, url) = (
+        file("good", &format!("  {}\n", "s".repeat(32))),
+        "https://hooks.example.com/sentinel-path",
+    );
+    let (short, long) =
+        (file("short", &format!("{} \n\n", "s".repeat(31))), file("long", &"s".repeat(4097)));
     // (address, file, what the lines say, one each)
     let table: [(&str, &str, &[&str]); 9] = [
         ("", "", &[]),
@@ -26,19 +30,33 @@ fn an_address_and_a_secret_go_together() {
         (url, &short, &["short: it has fewer than 32 bytes; make one with: openssl rand -hex 32"]),
         (url, &long, &["long: it has more than 4096 bytes"]),
         (url, "/not/there", &["/not/there: cannot read it"]),
-        ("http://sentinel@127.0.0.1", &short, &["TURNOUT_WEBHOOK_URL: ", "TURNOUT_WEBHOOK_SECRET_FILE: "]),
+        (
+            "http://sentinel@127.0.0.1",
+            &short,
+            &["TURNOUT_WEBHOOK_URL: ", "TURNOUT_WEBHOOK_SECRET_FILE: "],
+        ),
     ];
     for (url, file, words) in table {
-        let told = Telling { webhook_url: url.to_owned(), webhook_secret_file: file.to_owned() }.check();
+        let told =
+            WebhookArgs { webhook_url: url.to_owned(), webhook_secret_file: file.to_owned() }
+                .check();
         match told {
             Ok(hook) => {
                 assert!(words.is_empty() && hook.is_some() != url.is_empty(), "{url} {file}");
                 let shown = format!("{hook:?}");
-                assert!(!shown.contains("sentinel") && !shown.contains("ssss") && !shown.contains("a=b"), "{shown}");
+                assert!(
+                    !shown.contains("sentinel")
+                        && !shown.contains("ssss")
+                        && !shown.contains("a=b"),
+                    "{shown}"
+                );
             }
             Err(faults) => {
                 assert_eq!(faults.0.len(), words.len(), "{url} {file}: {faults}");
-                assert!(faults.0.iter().zip(words).all(|(fault, words)| fault.contains(words)), "{url} {file}: {faults}");
+                assert!(
+                    faults.0.iter().zip(words).all(|(fault, words)| fault.contains(words)),
+                    "{url} {file}: {faults}"
+                );
                 assert!(!faults.to_string().contains("sentinel"), "{faults}");
             }
         }
@@ -47,13 +65,19 @@ fn an_address_and_a_secret_go_together() {
 
 #[test]
 fn waits_double_up_to_a_minute_and_are_spread() {
-    for (failures, seconds) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (8, 60), (33, 60), (u32::MAX, 60)] {
+    for (failures, seconds) in
+        [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (8, 60), (33, 60), (u32::MAX, 60)]
+    {
         let longest = Duration::from_secs(seconds);
         assert_eq!(longest_wait(failures), longest, "after {failures}");
         let waits: Vec<Duration> = (0..200).map(|_| wait(failures)).collect();
         assert!(waits.iter().all(|wait| *wait < longest), "{waits:?}");
         // The odds against either are 2 to the 200th.
-        assert!(waits.iter().any(|wait| *wait < longest / 2) && waits.iter().any(|wait| *wait > longest / 2), "{waits:?}");
+        assert!(
+            waits.iter().any(|wait| *wait < longest / 2)
+                && waits.iter().any(|wait| *wait > longest / 2),
+            "{waits:?}"
+        );
     }
 }
 

@@ -7,25 +7,45 @@ use super::harness::{Case, Expected, SEGMENT, SEGMENT_HEAD, flag};
 /// A rule that asks for attributes declared on line 6. The condition starts on line 8, in column 9.
 fn when(name: &str, condition: &str, expect: &[Expected]) -> Case {
     let declared = "attributes: {platform: [ios, android, web], app: version, plan: text, age: number, beta: boolean}";
-    flag(name, &format!("{declared}\nrules: [{{name: a, strategy: polling,\n  when: {condition}}}]"), expect)
-        .with(SEGMENT, SEGMENT_HEAD)
+    flag(
+        name,
+        &format!("{declared}\nrules: [{{name: a, strategy: polling,\n  when: {condition}}}]"),
+        expect,
+    )
+    .with(SEGMENT, SEGMENT_HEAD)
 }
 
 pub fn conditions() -> Vec<Case> {
-    [attributes(), words(), texts(), versions(), numbers(), booleans(), segments_and_not(), several_at_once()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        attributes(),
+        words(),
+        texts(),
+        versions(),
+        numbers(),
+        booleans(),
+        segments_and_not(),
+        several_at_once(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn attributes() -> Vec<Case> {
     vec![
         when("an empty condition", "{}", &[(EmptyEntry, 8, 9)]).hint("or remove it"),
-        when("a mistyped attribute", "{platfrom: ios}", &[(UnknownAttribute, 8, 10)]).hint("did you mean `platform`?"),
-        when("an undeclared attribute", "{country: de}", &[(UnknownAttribute, 8, 10)]).hint("attributes: { country: text }"),
-        when("an attribute in another case", "{Plan: a}", &[(UnknownAttribute, 8, 10)]).hint("did you mean `plan`?"),
+        when("a mistyped attribute", "{platfrom: ios}", &[(UnknownAttribute, 8, 10)])
+            .hint("did you mean `platform`?"),
+        when("an undeclared attribute", "{country: de}", &[(UnknownAttribute, 8, 10)])
+            .hint("attributes: { country: text }"),
+        when("an attribute in another case", "{Plan: a}", &[(UnknownAttribute, 8, 10)])
+            .hint("did you mean `plan`?"),
         when("users in a condition", "{users: [a]}", &[(UnknownAttribute, 8, 10)]),
-        when("whether the address is verified", "{email_verified: true}", &[(UnknownAttribute, 8, 10)]),
+        when(
+            "whether the address is verified",
+            "{email_verified: true}",
+            &[(UnknownAttribute, 8, 10)],
+        ),
         when("a wished-for `or`", "{or: [a, b]}", &[(UnknownAttribute, 8, 10)]),
         when("an attribute without a name", "{\"\": a}", &[(UnknownAttribute, 8, 10)]),
         when("a decimal comma", "{age: 1,5}", &[(UnknownAttribute, 8, 17)]),
@@ -34,8 +54,12 @@ fn attributes() -> Vec<Case> {
         when("the address needs no declaring", "{email: {ends_with: \"@example.com\"}}", &[]),
         flag("nothing is declared", "deny: [{when: {plan: a}}]", &[(UnknownAttribute, 6, 16)]),
         // The attribute is declared, if badly: one mistake, one finding.
-        flag("a badly declared attribute", "attributes: {plan: texxt}\ndeny: [{when: {plan: a}}]", &[(WrongType, 6, 20)])
-            .hint("did you mean `text`?"),
+        flag(
+            "a badly declared attribute",
+            "attributes: {plan: texxt}\ndeny: [{when: {plan: a}}]",
+            &[(WrongType, 6, 20)],
+        )
+        .hint("did you mean `text`?"),
         flag(
             "an attribute declared without values",
             "attributes: {plan: []}\ndeny: [{when: {plan: a}}]",
@@ -46,14 +70,24 @@ fn attributes() -> Vec<Case> {
 
 fn words() -> Vec<Case> {
     vec![
-        when("a mistyped word", "{platform: andriod}", &[(UnknownWord, 8, 20)]).hint("did you mean `android`?"),
+        when("a mistyped word", "{platform: andriod}", &[(UnknownWord, 8, 20)])
+            .hint("did you mean `android`?"),
         when("an undeclared word", "{platform: windows}", &[(UnknownWord, 8, 20)])
             .hint("declared are `ios`, `android` and `web`"),
         when("a word in another case", "{platform: iOS}", &[(UnknownWord, 8, 20)]),
-        when("a word with a blank behind it", "{platform: \"ios \"}", &[(UnknownWord, 8, 20)]).hint("did you mean `ios`?"),
-        when("undeclared words in a list", "{platform: [ios, ipad, mac]}", &[(UnknownWord, 8, 26), (UnknownWord, 8, 32)]),
+        when("a word with a blank behind it", "{platform: \"ios \"}", &[(UnknownWord, 8, 20)])
+            .hint("did you mean `ios`?"),
+        when(
+            "undeclared words in a list",
+            "{platform: [ios, ipad, mac]}",
+            &[(UnknownWord, 8, 26), (UnknownWord, 8, 32)],
+        ),
         when("an undeclared word under not", "{platform: {not: mac}}", &[(UnknownWord, 8, 26)]),
-        when("an undeclared word under not not", "{platform: {not: {not: [ios, mac]}}}", &[(UnknownWord, 8, 38)]),
+        when(
+            "an undeclared word under not not",
+            "{platform: {not: {not: [ios, mac]}}}",
+            &[(UnknownWord, 8, 38)],
+        ),
         when("a list in a list", "{platform: [[ios]]}", &[(WrongType, 8, 21)]),
         when("compared with nothing", "{platform: {}}", &[(EmptyEntry, 8, 20)]),
         when("a word below another", "{platform: {below: ios}}", &[(WrongComparison, 8, 28)]),
@@ -66,10 +100,12 @@ fn words() -> Vec<Case> {
 
 fn texts() -> Vec<Case> {
     vec![
-        when("a text below another", "{plan: {below: a}}", &[(WrongComparison, 8, 24)]).hint("for numbers and versions"),
+        when("a text below another", "{plan: {below: a}}", &[(WrongComparison, 8, 24)])
+            .hint("for numbers and versions"),
         when("a text of at least another", "{plan: {at_least: a}}", &[(WrongComparison, 8, 27)]),
         when("an address below another", "{email: {below: a}}", &[(WrongComparison, 8, 25)]),
-        when("starts with nothing", "{plan: {starts_with: \"\"}}", &[(BadText, 8, 30)]).hint("at least one character"),
+        when("starts with nothing", "{plan: {starts_with: \"\"}}", &[(BadText, 8, 30)])
+            .hint("at least one character"),
         when("ends with nothing", "{email: {ends_with: ''}}", &[(BadText, 8, 29)]),
         when("ends with a list", "{plan: {ends_with: [a, b]}}", &[(WrongType, 8, 28)]),
         when("starts with a map", "{plan: {starts_with: {not: a}}}", &[(WrongType, 8, 30)]),
@@ -77,7 +113,11 @@ fn texts() -> Vec<Case> {
         when("a text compared with nothing", "{plan: {}}", &[(EmptyEntry, 8, 16)]),
         when("a text compared with not nothing", "{plan: {not: {}}}", &[(EmptyEntry, 8, 22)]),
         when("no text", "{plan: ~}", &[(WrongType, 8, 16)]),
-        when("no text in a list", "{plan: [a, ~, null]}", &[(WrongType, 8, 20), (WrongType, 8, 23)]),
+        when(
+            "no text in a list",
+            "{plan: [a, ~, null]}",
+            &[(WrongType, 8, 20), (WrongType, 8, 23)],
+        ),
         when("an empty text is a text", "{plan: \"\"}", &[]),
     ]
 }
@@ -94,8 +134,16 @@ fn versions() -> Vec<Case> {
         when("a version below zero", "{app: {below: -1}}", &[(BadVersion, 8, 23)]),
         when("a pre-release without a name", "{app: 2.1-}", &[(BadVersion, 8, 15)]),
         when("an empty version", "{app: \"\"}", &[(BadVersion, 8, 15)]),
-        when("a version too long", &format!("{{app: {}}}", "1".repeat(129)), &[(BadVersion, 8, 15)]),
-        when("bad versions in a list", "{app: [1, two, 3, four]}", &[(BadVersion, 8, 19), (BadVersion, 8, 27)]),
+        when(
+            "a version too long",
+            &format!("{{app: {}}}", "1".repeat(129)),
+            &[(BadVersion, 8, 15)],
+        ),
+        when(
+            "bad versions in a list",
+            "{app: [1, two, 3, four]}",
+            &[(BadVersion, 8, 19), (BadVersion, 8, 27)],
+        ),
         when("below a list of versions", "{app: {below: [2, 3]}}", &[(WrongType, 8, 23)]),
         when("the start of a version", "{app: {starts_with: 2}}", &[(WrongComparison, 8, 29)]),
         when("between two versions", "{app: {at_least: 2.10, below: 3.0.0-beta.1}}", &[]),
@@ -114,8 +162,16 @@ fn numbers() -> Vec<Case> {
         when("a number without its decimals", "{age: 5.}", &[(BadNumber, 8, 15)]),
         when("not a number", "{age: .nan}", &[(BadNumber, 8, 15)]),
         when("an infinity", "{age: {below: .inf}}", &[(BadNumber, 8, 23)]),
-        when("a number as good as infinite", &format!("{{age: {}}}", "9".repeat(400)), &[(BadNumber, 8, 15)]),
-        when("bad numbers in a list", "{age: [1, two, 3, iv]}", &[(BadNumber, 8, 19), (BadNumber, 8, 27)]),
+        when(
+            "a number as good as infinite",
+            &format!("{{age: {}}}", "9".repeat(400)),
+            &[(BadNumber, 8, 15)],
+        ),
+        when(
+            "bad numbers in a list",
+            "{age: [1, two, 3, iv]}",
+            &[(BadNumber, 8, 19), (BadNumber, 8, 27)],
+        ),
         when("below a list of numbers", "{age: {below: [1]}}", &[(WrongType, 8, 23)]),
         when("the end of a number", "{age: {ends_with: 1}}", &[(WrongComparison, 8, 27)]),
         when("no number", "{age: }", &[(WrongType, 8, 13)]),
@@ -143,13 +199,19 @@ fn segments_and_not() -> Vec<Case> {
         when("not not nothing", "{not: {not: {}}}", &[(EmptyEntry, 8, 21)]),
         when("a mistyped attribute under not", "{not: {plann: a}}", &[(UnknownAttribute, 8, 16)]),
         when("not in capitals", "{NOT: {plan: a}}", &[(UnknownAttribute, 8, 10)]),
-        when("segments", "{segments: internal}", &[(UnknownAttribute, 8, 10)]).hint("did you mean `segment`?"),
+        when("segments", "{segments: internal}", &[(UnknownAttribute, 8, 10)])
+            .hint("did you mean `segment`?"),
         when("a segment's name in capitals", "{segment: Internal}", &[(BadName, 8, 19)]),
         // Everything that is wrong is reported at once.
-        when("two bad names among segments", "{segment: [internal, A, B]}", &[(BadName, 8, 30), (BadName, 8, 33)]),
+        when(
+            "two bad names among segments",
+            "{segment: [internal, A, B]}",
+            &[(BadName, 8, 30), (BadName, 8, 33)],
+        ),
         when("a map of segments", "{segment: {not: internal}}", &[(WrongType, 8, 19)]),
         when("no segment", "{segment: ~}", &[(WrongType, 8, 19)]),
-        when("an unknown segment", "{segment: staff}", &[(UnknownSegment, 8, 19)]).hint("no file segments/staff.yaml"),
+        when("an unknown segment", "{segment: staff}", &[(UnknownSegment, 8, 19)])
+            .hint("no file segments/staff.yaml"),
     ]
 }
 
@@ -170,6 +232,10 @@ fn several_at_once() -> Vec<Case> {
             "deny: [{when: {a: 1}}]\nallow: [{when: {b: 1}, strategy: polling}]\nrules: [{name: c, strategy: polling, when: {c: 1}}]",
             &[(UnknownAttribute, 6, 16), (UnknownAttribute, 7, 17), (UnknownAttribute, 8, 45)],
         ),
-        when("two bad bounds", "{age: {at_least: x, not: {below: y}}}", &[(BadNumber, 8, 26), (BadNumber, 8, 42)]),
+        when(
+            "two bad bounds",
+            "{age: {at_least: x, not: {below: y}}}",
+            &[(BadNumber, 8, 26), (BadNumber, 8, 42)],
+        ),
     ]
 }

@@ -8,11 +8,15 @@ use super::shipped::{BUILD_EVENTS, FLAG, INTERNAL, SEGMENT, Shipped, file};
 /// Saves other bytes. Whatever is wrong is wrong with them.
 fn save(shipped: &mut Shipped, path: &str, bytes: &[u8], what: &str) -> bool {
     let findings = shipped.save(path, bytes, what);
-    assert!(findings.iter().all(|finding| *finding.file == *path), "{what}: it breaks another file: {findings:?}");
+    assert!(
+        findings.iter().all(|finding| *finding.file == *path),
+        "{what}: it breaks another file: {findings:?}"
+    );
     findings.is_empty()
 }
 
-/// No reader can tell that a file cut at a line's end lacks its rest: then whoever watches must wait for it.
+/// No reader can tell that a file cut at a line's end lacks its rest: then whoever watches must
+/// wait for it.
 #[test]
 fn a_file_cut_anywhere_is_refused_or_seen_to_be_half_written() {
     let mut taken_for_whole = Vec::new();
@@ -23,20 +27,32 @@ fn a_file_cut_anywhere_is_refused_or_seen_to_be_half_written() {
             let what = format!("{path} cut to {end} bytes");
             let accepted = save(&mut shipped, path, &whole[..end], &what);
             if accepted && !may_be_half_written(path, Some(&old), Some(&file(&whole[..end]))) {
-                let last = String::from_utf8_lossy(&whole[..end]).lines().last().unwrap_or_default().to_owned();
+                let last = String::from_utf8_lossy(&whole[..end])
+                    .lines()
+                    .last()
+                    .unwrap_or_default()
+                    .to_owned();
                 taken_for_whole.push(format!("{what}, after `{}`", last.trim()));
             }
         }
         assert!(save(&mut shipped, path, whole, "the whole"));
     }
-    assert!(taken_for_whole.is_empty(), "nobody waits for the rest:\n{}", taken_for_whole.join("\n"));
+    assert!(
+        taken_for_whole.is_empty(),
+        "nobody waits for the rest:\n{}",
+        taken_for_whole.join("\n")
+    );
 }
 
 /// Entries that look like others are entries all the same.
 #[test]
 fn an_entry_cut_off_the_end_of_a_list_is_seen_to_be_missing() {
     let lists = [
-        ("rules:", "- {name: a, when: {plan: x}, strategy: polling}", "- {name: b, when: {plan: y}, strategy: polling}"),
+        (
+            "rules:",
+            "- {name: a, when: {plan: x}, strategy: polling}",
+            "- {name: b, when: {plan: y}, strategy: polling}",
+        ),
         ("deny:", "- {users: [u-1]}", "- {users: [u-2]}"),
         ("deny:", "- {segment: a}", "- {segment: b}"),
         ("deny:", "- {when: {plan: x}}", "- {when: {plan: y}}"),
@@ -49,7 +65,11 @@ fn an_entry_cut_off_the_end_of_a_list_is_seen_to_be_missing() {
         .filter(|(list, first, second)| {
             let whole = format!("{HEAD}{list}\n{first}\n{second}\n");
             let cut = format!("{HEAD}{list}\n{first}\n");
-            !may_be_half_written("chat.yaml", Some(&file(whole.as_bytes())), Some(&file(cut.as_bytes())))
+            !may_be_half_written(
+                "chat.yaml",
+                Some(&file(whole.as_bytes())),
+                Some(&file(cut.as_bytes())),
+            )
         })
         .collect();
     assert!(missed.is_empty(), "nobody waits for the second entry of {missed:#?}");
@@ -115,6 +135,11 @@ fn a_flag_with_any_byte_missing_or_doubled_is_refused_or_valid() {
     for at in 0..BUILD_EVENTS.len() {
         let (before, after) = BUILD_EVENTS.split_at(at);
         save(&mut shipped, FLAG, &[before, &after[1..]].concat(), &format!("without byte {at}"));
-        save(&mut shipped, FLAG, &[before, &after[..1], after].concat(), &format!("with byte {at} twice"));
+        save(
+            &mut shipped,
+            FLAG,
+            &[before, &after[..1], after].concat(),
+            &format!("with byte {at} twice"),
+        );
     }
 }

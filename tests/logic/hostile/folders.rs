@@ -1,7 +1,8 @@
-//! The folder itself: files that are called wrongly, cannot be read or are gone, and the variable beside them.
+//! The folder itself: files that are called wrongly, cannot be read or are gone, and the variable
+//! beside them.
 
 use turnout::definition::Code::*;
-use turnout::definition::{Contents, File, Library};
+use turnout::definition::{DefinitionSet, File, FlagFiles};
 
 use super::harness::{Case, FLAG, HEAD, SEGMENT, SEGMENT_HEAD, whole};
 use super::shipped::form;
@@ -9,7 +10,8 @@ use super::shipped::form;
 pub fn folders() -> Vec<Case> {
     let called = |file: &str| {
         let stem = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".yaml");
-        whole(&format!("called {file}"), HEAD.replace("chat", stem), &[(BadFileName, 0, 0)]).called(file)
+        whole(&format!("called {file}"), HEAD.replace("chat", stem), &[(BadFileName, 0, 0)])
+            .called(file)
     };
     let unreadable = |why: &str| File::Unreadable { why: why.to_owned() };
     let long = "a".repeat(65) + ".yaml";
@@ -38,10 +40,16 @@ pub fn folders() -> Vec<Case> {
         Case::new("a segment that cannot be read", SEGMENT, b"", &[(UnreadableFile, 0, 0)])
             .with_file(SEGMENT, unreadable("is no folder")),
         whole("a flag that is gone", "", &[]).without_file().later(&[(VanishedFile, 0, 0)]),
-        Case::new("a segment that is gone", SEGMENT, b"", &[]).without_file().later(&[(VanishedFile, 0, 0)]),
+        Case::new("a segment that is gone", SEGMENT, b"", &[]).without_file().later(&[(
+            VanishedFile,
+            0,
+            0,
+        )]),
         whole("a folder that is gone", "", &[]).without_file().without_folder(),
         whole("a folder that is gone, whatever it held", HEAD, &[]).without_folder(),
-        whole("a bad file beside a good one", HEAD, &[]).with("other.yaml", "version: [").and("other.yaml", &[(Syntax, 1, 10)]),
+        whole("a bad file beside a good one", HEAD, &[])
+            .with("other.yaml", "version: [")
+            .and("other.yaml", &[(Syntax, 1, 10)]),
         whole("files that mean nothing", HEAD, &[])
             .with("README.md", "# Flags")
             .with("notes/chat.yaml", "version: [")
@@ -66,12 +74,14 @@ impl Case {
 /// `INTERNAL_USER_IDS` makes the segment where no file does: then no file of it can be gone.
 #[test]
 fn a_segment_made_by_the_variable_has_no_file_to_miss() {
-    let folder = |ids: &[&str]| Contents {
+    let folder = |ids: &[&str]| FlagFiles {
         internal_user_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
-        ..Contents::of([(FLAG, HEAD)])
+        ..FlagFiles::of([(FLAG, HEAD)])
     };
-    let has = |library: &Library, id| library.segments().any(|segment| segment.members.users.contains(id));
-    let mut library = Library::default();
+    let has = |library: &DefinitionSet, id| {
+        library.segments().any(|segment| segment.members.users.contains(id))
+    };
+    let mut library = DefinitionSet::default();
     assert_eq!(library.update(&folder(&["u-1"])), []);
     assert!(has(&library, "u-1"));
     assert_eq!(library.update(&folder(&["u-1"])), [], "the same again");
@@ -81,9 +91,15 @@ fn a_segment_made_by_the_variable_has_no_file_to_miss() {
 
 #[test]
 fn a_broken_internal_segment_is_not_replaced_by_the_variable() {
-    let good = Contents { internal_user_ids: vec!["u-1".into()], ..Contents::of([(SEGMENT, SEGMENT_HEAD)]) };
-    let broken = Contents { internal_user_ids: vec!["u-1".into()], ..Contents::of([(SEGMENT, "version: [")]) };
-    let mut library = Library::default();
+    let good = FlagFiles {
+        internal_user_ids: vec!["u-1".into()],
+        ..FlagFiles::of([(SEGMENT, SEGMENT_HEAD)])
+    };
+    let broken = FlagFiles {
+        internal_user_ids: vec!["u-1".into()],
+        ..FlagFiles::of([(SEGMENT, "version: [")])
+    };
+    let mut library = DefinitionSet::default();
     library.update(&good);
     let before = form(&library, SEGMENT);
     assert_eq!(library.update(&broken).len(), 1);

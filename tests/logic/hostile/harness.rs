@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use turnout::definition::{Code, Contents, File, Finding, Library, Subject, Text, render};
+use turnout::definition::{Code, DefinitionSet, File, Finding, FlagFiles, Subject, Text, render};
 
 use super::shipped::{check_place, form};
 
 /// The valid head of a flag; the lines of a case start below it, on line 6.
-pub const HEAD: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
+pub const HEAD: &str =
+    "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
 pub const FLAG: &str = "chat.yaml";
 
 /// The valid head of a segment; the lines of a case start below it, on line 3.
@@ -21,7 +22,7 @@ pub struct Case {
     pub name: String,
     /// The path of the flag's or segment's file.
     pub file: String,
-    pub contents: Contents,
+    pub contents: FlagFiles,
     expect: Vec<(String, Expected)>,
     /// Whether something outside its file spoils it.
     spoiled: bool,
@@ -52,7 +53,7 @@ impl Case {
         Case {
             name: name.to_owned(),
             file: file.to_owned(),
-            contents: Contents::default(),
+            contents: FlagFiles::default(),
             expect: Vec::new(),
             spoiled: false,
             expect_later: None,
@@ -70,7 +71,10 @@ impl Case {
         if let Some(text) = self.contents.files.remove(&old) {
             self.contents.files.insert(file.to_owned(), text);
         }
-        self.expect.iter_mut().filter(|(of, _)| *of == old).for_each(|(of, _)| *of = file.to_owned());
+        self.expect
+            .iter_mut()
+            .filter(|(of, _)| *of == old)
+            .for_each(|(of, _)| *of = file.to_owned());
         self
     }
 
@@ -104,7 +108,8 @@ impl Case {
 
     /// What a library with a good form says instead.
     pub fn later(mut self, expect: &[Expected]) -> Case {
-        self.expect_later = Some(expect.iter().map(|expected| (self.file.clone(), *expected)).collect());
+        self.expect_later =
+            Some(expect.iter().map(|expected| (self.file.clone(), *expected)).collect());
         self
     }
 
@@ -127,26 +132,39 @@ impl Case {
     }
 
     pub fn codes(&self) -> Vec<Code> {
-        self.expect.iter().chain(self.expect_later.iter().flatten()).map(|(_, (code, ..))| *code).collect()
+        self.expect
+            .iter()
+            .chain(self.expect_later.iter().flatten())
+            .map(|(_, (code, ..))| *code)
+            .collect()
     }
 }
 
 /// Checks all the cases and shows every one that fails.
 pub fn check_all(cases: Vec<Case>) {
     let failures: Vec<String> = cases.iter().filter_map(|case| check(case).err()).collect();
-    assert!(failures.is_empty(), "{} of {} cases fail:\n\n{}", failures.len(), cases.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases fail:\n\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n\n")
+    );
 }
 
 pub fn check(case: &Case) -> Result<(), String> {
     let judged = catch_unwind(AssertUnwindSafe(|| judge(case))).unwrap_or_else(|panic| {
-        let message = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        let message = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or(panic.downcast_ref::<&str>().copied());
         Err(format!("it panics: {}", message.unwrap_or("?")))
     });
     judged.map_err(|fault| format!("`{}`: {fault}", case.name))
 }
 
 fn judge(case: &Case) -> Result<(), String> {
-    let mut fresh = Library::default();
+    let mut fresh = DefinitionSet::default();
     let findings = fresh.update(&case.contents);
     compare(&findings, &case.expect)?;
     check_words(case, &findings)?;
@@ -157,11 +175,14 @@ fn judge(case: &Case) -> Result<(), String> {
     }
     let good = form(&fresh, &case.file);
     if good.is_some() != case.is_good() {
-        return Err(format!("a fresh library has {} good form of it", if good.is_some() { "a" } else { "no" }));
+        return Err(format!(
+            "a fresh library has {} good form of it",
+            if good.is_some() { "a" } else { "no" }
+        ));
     }
 
     let Some(before) = case.good_version() else { return Ok(()) };
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     let findings = library.update(&before);
     let stray = findings.iter().find(|finding| *finding.file == *case.file);
     let Some(kept) = form(&library, &case.file).filter(|_| stray.is_none()) else {
@@ -186,17 +207,17 @@ impl Case {
     }
 
     /// The same folder with a good version of the subject, if it can have one.
-    fn good_version(&self) -> Option<Contents> {
-        let text = if let Some(Subject::Flag(key)) = Contents::subject(&self.file) {
+    fn good_version(&self) -> Option<FlagFiles> {
+        let text = if let Some(Subject::Flag(key)) = FlagFiles::subject(&self.file) {
             key.parse::<turnout::flag::FlagKey>().ok()?;
             format!("description: the good one\n{}", HEAD.replace("chat", key))
-        } else if let Some(Subject::Segment(key)) = Contents::subject(&self.file) {
+        } else if let Some(Subject::Segment(key)) = FlagFiles::subject(&self.file) {
             key.parse::<turnout::flag::SegmentKey>().ok()?;
             format!("version: 1\nsegment: {key}\nusers: [the-good-one]\n")
         } else {
             return None;
         };
-        let mut contents = Contents { unreadable: None, ..self.contents.clone() };
+        let mut contents = FlagFiles { unreadable: None, ..self.contents.clone() };
         // A table that fails now would have failed before.
         contents.files.retain(|path, _| !path.starts_with("tests/"));
         contents.files.insert(self.file.clone(), File::Text(Text::new(text.into_bytes())));
@@ -211,16 +232,21 @@ fn compare(findings: &[Finding], expect: &[(String, Expected)]) -> Result<(), St
         (finding.file.to_string(), (line, column), finding.code)
     };
     let got: Vec<_> = findings.iter().map(key).collect();
-    let by_place = |a: &(String, (u32, u32), Code), b: &(String, (u32, u32), Code)| (&a.0, a.1) <= (&b.0, b.1);
+    let by_place =
+        |a: &(String, (u32, u32), Code), b: &(String, (u32, u32), Code)| (&a.0, a.1) <= (&b.0, b.1);
     let mut sorted = got.clone();
     sorted.sort();
-    let mut wanted: Vec<_> =
-        expect.iter().map(|(file, (code, line, column))| (file.clone(), (*line, *column), *code)).collect();
+    let mut wanted: Vec<_> = expect
+        .iter()
+        .map(|(file, (code, line, column))| (file.clone(), (*line, *column), *code))
+        .collect();
     wanted.sort();
     if sorted == wanted && got.is_sorted_by(by_place) {
         return Ok(());
     }
-    let wanted = wanted.iter().map(|(file, (line, column), code)| format!("  wanted {file} ({code:?}, {line}, {column})"));
+    let wanted = wanted.iter().map(|(file, (line, column), code)| {
+        format!("  wanted {file} ({code:?}, {line}, {column})")
+    });
     let got = findings.iter().zip(&got).map(|(finding, (file, (line, column), code))| {
         format!("  got    {file} ({code:?}, {line}, {column}): {:.200}", finding.message)
     });
@@ -234,11 +260,16 @@ fn check_words(case: &Case, findings: &[Finding]) -> Result<(), String> {
     if let Some(part) = case.hints.iter().find(|part| !hints().any(|hint| hint.contains(**part))) {
         return Err(format!("no hint says `{part}`: {:?}", hints().collect::<Vec<_>>()));
     }
-    if let Some(part) = case.messages.iter().find(|part| !messages().any(|message| message.contains(**part))) {
+    if let Some(part) =
+        case.messages.iter().find(|part| !messages().any(|message| message.contains(**part)))
+    {
         return Err(format!("no message says `{part}`: {:?}", messages().collect::<Vec<_>>()));
     }
-    match case.never.iter().find(|part| hints().chain(messages()).any(|text| text.contains(**part))) {
-        Some(part) => Err(format!("it says `{part}`: {:?}", messages().chain(hints()).collect::<Vec<_>>())),
+    match case.never.iter().find(|part| hints().chain(messages()).any(|text| text.contains(**part)))
+    {
+        Some(part) => {
+            Err(format!("it says `{part}`: {:?}", messages().chain(hints()).collect::<Vec<_>>()))
+        }
         None => Ok(()),
     }
 }

@@ -1,11 +1,12 @@
-//! A folder of good files, one of which is saved with other bytes again and again: what must hold whatever the bytes are.
+//! A folder of good files, one of which is saved with other bytes again and again: what must hold
+//! whatever the bytes are.
 //!
 //! The tests of bad YAML and those of arbitrary bytes share it, and so do the fuzzers.
 #![allow(dead_code)] // Each uses its own part.
 
 use std::sync::Arc;
 
-use turnout::definition::{Contents, File, Finding, Library, Subject, Text};
+use turnout::definition::{DefinitionSet, File, Finding, FlagFiles, Subject, Text};
 use turnout::flag::{Definition, Segment};
 
 pub const FLAG: &str = "build-events.yaml";
@@ -19,49 +20,53 @@ pub fn file(bytes: &[u8]) -> File {
 
 /// A library that has read a folder without a fault.
 pub struct Shipped {
-    library: Library,
-    folder: Contents,
+    library: DefinitionSet,
+    folder: FlagFiles,
     good: Vec<Form>,
 }
 
 impl Shipped {
     /// The shipped files and some more.
     pub fn with(more: &[(&str, &[u8])]) -> Shipped {
-        let mut folder = Contents::default();
+        let mut folder = FlagFiles::default();
         for (path, bytes) in [(FLAG, BUILD_EVENTS), (SEGMENT, INTERNAL)].iter().chain(more) {
             folder.files.insert((*path).to_owned(), file(bytes));
         }
-        let mut library = Library::default();
+        let mut library = DefinitionSet::default();
         assert_eq!(library.update(&folder), []);
         let good = forms(&library);
         Shipped { library, folder, good }
     }
 
-    /// Saves one file with other bytes, beside the good others: what was good stays, or a completely valid new form is in force.
+    /// Saves one file with other bytes, beside the good others: what was good stays, or a
+    /// completely valid new form is in force.
     pub fn save(&mut self, path: &str, bytes: &[u8], what: &str) -> Vec<Finding> {
         let mut contents = self.folder.clone();
         contents.files.insert(path.to_owned(), file(bytes));
         let findings = self.library.update(&contents);
         let now = forms(&self.library);
         if findings.is_empty() {
-            let mut fresh = Library::default();
+            let mut fresh = DefinitionSet::default();
             assert_eq!(fresh.update(&contents), [], "{what}: a fresh library refuses it");
             assert_eq!(now, forms(&fresh), "{what}: the new form depends on the old one");
             self.good = now;
             return findings;
         }
-        let kept = now.len() == self.good.len() && now.iter().zip(&self.good).all(|(now, good)| now.is(good));
+        let kept = now.len() == self.good.len()
+            && now.iter().zip(&self.good).all(|(now, good)| now.is(good));
         assert!(kept, "{what}: it was refused, and yet something else is in force");
         for finding in &findings {
-            check_place(finding, &contents).unwrap_or_else(|fault| panic!("{what}: {fault}\n{}", bytes.escape_ascii()));
+            check_place(finding, &contents)
+                .unwrap_or_else(|fault| panic!("{what}: {fault}\n{}", bytes.escape_ascii()));
         }
         findings
     }
 }
 
 /// Every form that is in force.
-fn forms(library: &Library) -> Vec<Form> {
-    let flags = library.flags().filter_map(|(_, form)| form).map(|(definition, _)| Form::Flag(definition));
+fn forms(library: &DefinitionSet) -> Vec<Form> {
+    let flags =
+        library.flags().filter_map(|(_, form)| form).map(|(definition, _)| Form::Flag(definition));
     flags.chain(library.segments().cloned().map(Form::Segment)).collect()
 }
 
@@ -82,20 +87,23 @@ impl Form {
     }
 }
 
-pub fn form(library: &Library, file: &str) -> Option<Form> {
-    if let Some(Subject::Flag(stem)) = Contents::subject(file) {
+pub fn form(library: &DefinitionSet, file: &str) -> Option<Form> {
+    if let Some(Subject::Flag(stem)) = FlagFiles::subject(file) {
         let (_, form) = library.flags().find(|(key, _)| key.as_str() == stem)?;
         form.map(|(definition, _)| Form::Flag(definition))
-    } else if let Some(Subject::Segment(stem)) = Contents::subject(file) {
+    } else if let Some(Subject::Segment(stem)) = FlagFiles::subject(file) {
         library.segments().find(|segment| segment.key.as_str() == stem).cloned().map(Form::Segment)
     } else {
         None
     }
 }
 
-/// The bytes a finding covers lie in its file and start at its line and column: it is drawn by the one and named by the other.
-pub fn check_place(finding: &Finding, contents: &Contents) -> Result<(), String> {
-    let (Some(place), Some(text)) = (finding.place, contents.text(&finding.file)) else { return Ok(()) };
+/// The bytes a finding covers lie in its file and start at its line and column: it is drawn by the
+/// one and named by the other.
+pub fn check_place(finding: &Finding, contents: &FlagFiles) -> Result<(), String> {
+    let (Some(place), Some(text)) = (finding.place, contents.text(&finding.file)) else {
+        return Ok(());
+    };
     if place.end as usize > text.bytes.len() || place.line == 0 || place.column == 0 {
         return Err(format!("{:?} stands outside its file: {place:?}", finding.code));
     }
@@ -106,19 +114,21 @@ pub fn check_place(finding: &Finding, contents: &Contents) -> Result<(), String>
         return Err(format!("{:?} covers the impossible bytes {start}..{end}", finding.code));
     }
     // A list of ids has lines, YAML has what it takes for their ends.
-    let is_yaml = Contents::subject(&finding.file).is_some();
+    let is_yaml = FlagFiles::subject(&finding.file).is_some();
     let (mut line, mut column) = (1, 1);
     let mut before = text[..start].chars().peekable();
     while let Some(c) = before.next() {
         let ends_line = c == '\n' || (is_yaml && c == '\r' && before.peek() != Some(&'\n'));
         (line, column) = if ends_line { (line + 1, 1) } else { (line, column + 1) };
     }
-    // Another byte order mark further on is a character or nothing, as the grammar has it where it stands; nobody sees it.
+    // Another byte order mark further on is a character or nothing, as the grammar has it where it
+    // stands; nobody sees it.
     let column = if text[..start].contains('\u{feff}') { place.column } else { column };
     match (line, column) == (place.line, place.column) {
         true => Ok(()),
-        false => {
-            Err(format!("{:?} stands at {}:{} and covers bytes from {line}:{column}", finding.code, place.line, place.column))
-        }
+        false => Err(format!(
+            "{:?} stands at {}:{} and covers bytes from {line}:{column}",
+            finding.code, place.line, place.column
+        )),
     }
 }

@@ -1,8 +1,9 @@
-//! How long a hostile file may take, beside an honest one of the largest size there is, read in the same run.
+//! How long a hostile file may take, beside an honest one of the largest size there is, read in the
+//! same run.
 
 use std::time::{Duration, Instant};
 
-use turnout::definition::{Contents, Library};
+use turnout::definition::{DefinitionSet, FlagFiles};
 
 use super::harness::{FLAG, HEAD};
 
@@ -23,15 +24,27 @@ fn hostile_files() -> Vec<(&'static str, String)> {
     vec![
         (
             "5,000 unknown words of 5,000",
-            format!("attributes: {{a: [{}]}}\n{}", numbered("v", 5_000), rule(&format!("a: [{}]", numbered("w", 5_000)))),
+            format!(
+                "attributes: {{a: [{}]}}\n{}",
+                numbered("v", 5_000),
+                rule(&format!("a: [{}]", numbered("w", 5_000)))
+            ),
         ),
         (
             "20,000 known words of 20,000",
-            format!("attributes: {{a: [{}]}}\n{}", numbered("w", 20_000), rule(&format!("a: [{}]", numbered("w", 20_000)))),
+            format!(
+                "attributes: {{a: [{}]}}\n{}",
+                numbered("w", 20_000),
+                rule(&format!("a: [{}]", numbered("w", 20_000)))
+            ),
         ),
         (
             "one long unknown word of 20 long ones",
-            format!("attributes: {{a: [{}]}}\n{}", [long.as_str(); 20].join(","), rule(&format!("a: {}", "y".repeat(20_000)))),
+            format!(
+                "attributes: {{a: [{}]}}\n{}",
+                [long.as_str(); 20].join(","),
+                rule(&format!("a: {}", "y".repeat(20_000)))
+            ),
         ),
         ("20,000 unknown segments", rule(&format!("segment: [{}]", numbered("s", 20_000)))),
         (
@@ -51,12 +64,14 @@ fn hostile_files() -> Vec<(&'static str, String)> {
             ),
         ),
         ("1,000 tests by nobody of 300 rules", {
-            let rules: String =
-                (0..300).map(|n| format!("\n- {{name: r{n:050}, strategy: polling, when: {{email: a}}}}")).collect();
+            let rules: String = (0..300)
+                .map(|n| format!("\n- {{name: r{n:050}, strategy: polling, when: {{email: a}}}}"))
+                .collect();
             format!("rules:{rules}\ntests:{}", "\n- {expect: polling, by: nobody}".repeat(1_000))
         }),
         ("100,000 segments in tests of 100", {
-            let test = format!("\n- {{expect: polling, user: u, segments: [{}]}}", numbered("t", 100));
+            let test =
+                format!("\n- {{expect: polling, user: u, segments: [{}]}}", numbered("t", 100));
             format!("deny: [{{segment: [{}]}}]\ntests:{}", numbered("s", 100), test.repeat(200))
         }),
         ("50,000 unknown keys", (0..50_000).map(|n| format!("k{n}:\n")).collect()),
@@ -74,28 +89,42 @@ fn hostile_files() -> Vec<(&'static str, String)> {
 fn hostile_table() -> (String, String) {
     let attributes = numbered("a", 60);
     let flag = format!("{HEAD}attributes: {{{}: text}}\n", attributes.replace(',', ": text, "));
-    (flag, format!("flag: chat\ncases: [{{expect: polling, each: {{{}: [b, c]}}}}]\n", attributes.replace(',', ": [b, c], ")))
+    (
+        flag,
+        format!(
+            "flag: chat\ncases: [{{expect: polling, each: {{{}: [b, c]}}}}]\n",
+            attributes.replace(',', ": [b, c], ")
+        ),
+    )
 }
 
-fn time_to_read(contents: &Contents) -> Duration {
+fn time_to_read(contents: &FlagFiles) -> Duration {
     let start = Instant::now();
-    Library::default().update(contents);
+    DefinitionSet::default().update(contents);
     start.elapsed()
 }
 
 #[test]
 fn a_hostile_file_costs_no_more_than_a_few_honest_ones() {
     let honest = format!("{HEAD}deny: [{{users: [{}]}}]\n", numbered("somebody-", 70_000));
-    let honest = time_to_read(&Contents::of([(FLAG, honest.as_str())]));
+    let honest = time_to_read(&FlagFiles::of([(FLAG, honest.as_str())]));
     let (flag, table) = hostile_table();
-    let files = hostile_files().into_iter().map(|(name, more)| (name, format!("{HEAD}{more}\n"), String::new()));
+    let files = hostile_files()
+        .into_iter()
+        .map(|(name, more)| (name, format!("{HEAD}{more}\n"), String::new()));
     let mut slow = Vec::new();
-    for (name, text, table) in files.chain([("2 values of 60 attributes in a table", flag, table)]) {
+    for (name, text, table) in files.chain([("2 values of 60 attributes in a table", flag, table)])
+    {
         let beside = (!table.is_empty()).then_some(("tests/chat.yaml", table.as_str()));
-        let took = time_to_read(&Contents::of([(FLAG, text.as_str())].into_iter().chain(beside)));
+        let took = time_to_read(&FlagFiles::of([(FLAG, text.as_str())].into_iter().chain(beside)));
         if took > honest * MOST {
             slow.push(format!("{name}: {} bytes, {took:?}", text.len() + table.len()));
         }
     }
-    assert!(slow.is_empty(), "{} files take more than {MOST} times {honest:?}:\n{}", slow.len(), slow.join("\n"));
+    assert!(
+        slow.is_empty(),
+        "{} files take more than {MOST} times {honest:?}:\n{}",
+        slow.len(),
+        slow.join("\n")
+    );
 }

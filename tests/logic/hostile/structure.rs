@@ -9,32 +9,66 @@ pub fn documents_and_directives() -> Vec<Case> {
         whole("a marker at the start", format!("---\n{HEAD}"), &[]),
         whole("a marker at the start, comments around it", format!("# a\n---\n# b\n{HEAD}"), &[]),
         whole("an end marker", format!("{HEAD}...\n"), &[]),
-        whole("a marker at the end", format!("{HEAD}---\n"), &[(SeveralDocuments, 6, 4)]).hint("remove the `---`"),
+        whole("a marker at the end", format!("{HEAD}---\n"), &[(SeveralDocuments, 6, 4)])
+            .hint("remove the `---`"),
         whole("a second document", format!("{HEAD}---\nowner: a\n"), &[(SeveralDocuments, 7, 1)]),
-        whole("the same flag twice", format!("---\n{HEAD}---\n{HEAD}"), &[(SeveralDocuments, 8, 1)]),
-        whole("a second document of a comment", format!("{HEAD}---\n# a\n"), &[(SeveralDocuments, 6, 4)]),
-        whole("a second document of nothing", format!("{HEAD}---\n~\n"), &[(SeveralDocuments, 7, 1)]),
-        whole("a second document on the marker's line", format!("{HEAD}--- {{}}\n"), &[(SeveralDocuments, 6, 5)]),
-        whole("a second document after an end marker", format!("{HEAD}...\nowner: a\n"), &[(SeveralDocuments, 7, 1)]),
+        whole(
+            "the same flag twice",
+            format!("---\n{HEAD}---\n{HEAD}"),
+            &[(SeveralDocuments, 8, 1)],
+        ),
+        whole(
+            "a second document of a comment",
+            format!("{HEAD}---\n# a\n"),
+            &[(SeveralDocuments, 6, 4)],
+        ),
+        whole(
+            "a second document of nothing",
+            format!("{HEAD}---\n~\n"),
+            &[(SeveralDocuments, 7, 1)],
+        ),
+        whole(
+            "a second document on the marker's line",
+            format!("{HEAD}--- {{}}\n"),
+            &[(SeveralDocuments, 6, 5)],
+        ),
+        whole(
+            "a second document after an end marker",
+            format!("{HEAD}...\nowner: a\n"),
+            &[(SeveralDocuments, 7, 1)],
+        ),
         whole("an empty first document", format!("---\n---\n{HEAD}"), &[(SeveralDocuments, 3, 1)]),
         whole("a hundred documents", "---\n".repeat(100), &[(SeveralDocuments, 2, 4)]),
         whole("a second document that is broken", format!("{HEAD}---\n["), &[(Syntax, 7, 1)]),
         whole("a document on the marker's line", "--- version: 1\n", &[(Syntax, 1, 12)]),
         flag("a marker that is none", "---a", &[(Syntax, 6, 1)]),
-        whole("a version directive", format!("%YAML 1.2\n---\n{HEAD}"), &[(Syntax, 1, 1)]).says("directives"),
+        whole("a version directive", format!("%YAML 1.2\n---\n{HEAD}"), &[(Syntax, 1, 1)])
+            .says("directives"),
         whole("a version from the future", format!("%YAML 3.0\n---\n{HEAD}"), &[(Syntax, 1, 1)]),
         whole("a tag directive", format!("%TAG ! tag:a,2000:\n---\n{HEAD}"), &[(Syntax, 1, 1)]),
         whole("an unknown directive", format!("%FLAG on\n---\n{HEAD}"), &[(Syntax, 1, 1)]),
         whole("a directive after the marker", format!("---\n%YAML 1.2\n{HEAD}"), &[(Syntax, 2, 1)]),
-        whole("a directive before a second document", format!("{HEAD}...\n%YAML 1.2\n---\na\n"), &[(Syntax, 7, 1)]),
-        Case::new("two segments", SEGMENT, b"version: 1\nsegment: internal\n---\nversion: 1\n", &[(SeveralDocuments, 4, 1)]),
+        whole(
+            "a directive before a second document",
+            format!("{HEAD}...\n%YAML 1.2\n---\na\n"),
+            &[(Syntax, 7, 1)],
+        ),
+        Case::new(
+            "two segments",
+            SEGMENT,
+            b"version: 1\nsegment: internal\n---\nversion: 1\n",
+            &[(SeveralDocuments, 4, 1)],
+        ),
     ]
 }
 
 /// The place is the anchor's, not that of what it is on: that may be a line further down.
 pub fn anchors_aliases_and_merges() -> Vec<Case> {
-    let laughs: String =
-        ('b'..='i').map(|c| format!("{c}: &{c} [{}]\n", vec![format!("*{}", (c as u8 - 1) as char); 9].join(","))).collect();
+    let laughs: String = ('b'..='i')
+        .map(|c| {
+            format!("{c}: &{c} [{}]\n", vec![format!("*{}", (c as u8 - 1) as char); 9].join(","))
+        })
+        .collect();
     vec![
         flag("an anchor", "owner: &a team", &[(Alias, 6, 8)]).hint("write the value out"),
         flag("an anchor on nothing", "owner: &a", &[(Alias, 6, 8)]),
@@ -53,14 +87,32 @@ pub fn anchors_aliases_and_merges() -> Vec<Case> {
         flag("a star for everybody", "deny: [{users: [*]}]", &[(Syntax, 6, 17)]),
         flag("an anchor without a name", "owner: & team", &[(Syntax, 6, 8)]),
         whole("an alias of itself", "a: &a [*a]\n", &[(Alias, 1, 4)]),
-        whole("a billion laughs", format!("a: &a [ha,ha,ha,ha,ha,ha,ha,ha,ha]\n{laughs}"), &[(Alias, 1, 4)]),
-        whole("a billion laughs below a good head", format!("{HEAD}a: &a [ha]\n{laughs}"), &[(Alias, 6, 4)]),
-        whole("a hundred thousand aliases", format!("{HEAD}deny: [{}]\n", "*a, ".repeat(100_000)), &[(Alias, 6, 8)]),
-        flag("a merge key", "<<: {owner: team}", &[(Alias, 6, 1)]).says("merge keys").hint("write the keys out"),
+        whole(
+            "a billion laughs",
+            format!("a: &a [ha,ha,ha,ha,ha,ha,ha,ha,ha]\n{laughs}"),
+            &[(Alias, 1, 4)],
+        ),
+        whole(
+            "a billion laughs below a good head",
+            format!("{HEAD}a: &a [ha]\n{laughs}"),
+            &[(Alias, 6, 4)],
+        ),
+        whole(
+            "a hundred thousand aliases",
+            format!("{HEAD}deny: [{}]\n", "*a, ".repeat(100_000)),
+            &[(Alias, 6, 8)],
+        ),
+        flag("a merge key", "<<: {owner: team}", &[(Alias, 6, 1)])
+            .says("merge keys")
+            .hint("write the keys out"),
         flag("a merge of an alias", "<<: *a", &[(Alias, 6, 1)]),
         flag("a merge of several", "rollout: {<<: [*a, *b]}", &[(Alias, 6, 11)]),
         flag("a merge of nothing", "<<: ~", &[(Alias, 6, 1)]),
-        flag("a merge key in quotes is a key like any", "'<<': {owner: team}", &[(UnknownKey, 6, 1)]),
+        flag(
+            "a merge key in quotes is a key like any",
+            "'<<': {owner: team}",
+            &[(UnknownKey, 6, 1)],
+        ),
         flag("stars and ampersands inside a text", "owner: a*b&c\ndescription: \"*a &b\"", &[]),
         segment("an alias in a segment", "users: &a [u]\nemails: *a", &[(Alias, 3, 8)]),
     ]
@@ -107,18 +159,55 @@ pub fn duplicate_keys() -> Vec<Case> {
         flag("of an unknown key", "a: b\na: b", &[(DuplicateKey, 7, 1)]),
         flag("of a number", "1: a\n1: b", &[(DuplicateKey, 7, 1)]),
         flag("of an empty key", "\"\": a\n\"\": b", &[(DuplicateKey, 7, 1)]),
-        flag("of a whole block", "rollout: {realtime-v2: 1%}\nrollout: {realtime-v2: 1%}", &[(DuplicateKey, 7, 1)]),
-        flag("in a map on one line", "rollout: {realtime-v2: 1%, realtime-v2: 2%}", &[(DuplicateKey, 6, 28)]),
-        flag("in a map on several lines", "rollout:\n  realtime-v2: 1%\n  \"realtime-v2\": 2%", &[(DuplicateKey, 8, 3)]),
-        flag("of an attribute", "attributes: {a: text, b: text, a: number}", &[(DuplicateKey, 6, 32)]),
+        flag(
+            "of a whole block",
+            "rollout: {realtime-v2: 1%}\nrollout: {realtime-v2: 1%}",
+            &[(DuplicateKey, 7, 1)],
+        ),
+        flag(
+            "in a map on one line",
+            "rollout: {realtime-v2: 1%, realtime-v2: 2%}",
+            &[(DuplicateKey, 6, 28)],
+        ),
+        flag(
+            "in a map on several lines",
+            "rollout:\n  realtime-v2: 1%\n  \"realtime-v2\": 2%",
+            &[(DuplicateKey, 8, 3)],
+        ),
+        flag(
+            "of an attribute",
+            "attributes: {a: text, b: text, a: number}",
+            &[(DuplicateKey, 6, 32)],
+        ),
         flag("in an entry", "deny: [{users: [a], users: [b]}]", &[(DuplicateKey, 6, 21)]),
-        flag("in a condition", "rules: [{name: a, strategy: polling, when: {b: 1, b: 2}}]", &[(DuplicateKey, 6, 51)]),
-        flag("in a comparison", "deny: [{when: {a: {below: 1, below: 2}}}]", &[(DuplicateKey, 6, 30)]),
+        flag(
+            "in a condition",
+            "rules: [{name: a, strategy: polling, when: {b: 1, b: 2}}]",
+            &[(DuplicateKey, 6, 51)],
+        ),
+        flag(
+            "in a comparison",
+            "deny: [{when: {a: {below: 1, below: 2}}}]",
+            &[(DuplicateKey, 6, 30)],
+        ),
         flag("of a transport", "transports: {polling: {}, polling: {}}", &[(DuplicateKey, 6, 27)]),
-        flag("in the client's part", "client: {valid_for: 1s, valid_for: 2s}", &[(DuplicateKey, 6, 25)]),
-        flag("in a test", "tests: [{expect: polling, with: {a: 1, a: 2}}]", &[(DuplicateKey, 6, 40)]),
-        flag("the reader stops at the first", "owner: a\nowner: b\nowner: c\nenabled: no", &[(DuplicateKey, 7, 1)]),
-        flag("in another case it is another key", "owner: a\nOwner: b", &[(UnknownKey, 7, 1)]).hint("did you mean `owner`?"),
+        flag(
+            "in the client's part",
+            "client: {valid_for: 1s, valid_for: 2s}",
+            &[(DuplicateKey, 6, 25)],
+        ),
+        flag(
+            "in a test",
+            "tests: [{expect: polling, with: {a: 1, a: 2}}]",
+            &[(DuplicateKey, 6, 40)],
+        ),
+        flag(
+            "the reader stops at the first",
+            "owner: a\nowner: b\nowner: c\nenabled: no",
+            &[(DuplicateKey, 7, 1)],
+        ),
+        flag("in another case it is another key", "owner: a\nOwner: b", &[(UnknownKey, 7, 1)])
+            .hint("did you mean `owner`?"),
         flag(
             "in another normal form it is another key",
             "caf\u{e9}: a\ncafe\u{301}: b",

@@ -13,7 +13,8 @@ pub fn not_text() -> Vec<Case> {
     let bytes = |more: &[u8]| [HEAD.as_bytes(), more].concat();
     vec![
         whole("an ELF program", b"\x7fELF\x02\x01\x01\0\0\0", &[(Binary, 1, 1)]),
-        whole("a PNG image", b"\x89PNG\r\n\x1a\n\0\0", &[(NotUtf8, 1, 1)]).hint("save the file as UTF-8"),
+        whole("a PNG image", b"\x89PNG\r\n\x1a\n\0\0", &[(NotUtf8, 1, 1)])
+            .hint("save the file as UTF-8"),
         whole("a ZIP archive", b"PK\x03\x04\x14\0", &[(Binary, 1, 3)]),
         whole("a gzip file", b"\x1f\x8b\x08\0", &[(NotUtf8, 1, 2)]),
         whole("NULs where blocks were never written", bytes(&[0; 4096]), &[(Binary, 6, 1)]),
@@ -36,26 +37,66 @@ pub fn not_text() -> Vec<Case> {
         whole("UTF-16 without a mark", utf16(HEAD), &[(Binary, 1, 2)]),
         whole("UTF-32", marked(b"\0\0\xfe\xff", b"\0\0\0v"), &[(NotUtf8, 1, 3)]),
         whole("a byte order mark", marked(b"\xef\xbb\xbf", HEAD.as_bytes()), &[]),
-        whole("a byte order mark and a typo", marked(b"\xef\xbb\xbf", b"verison: 1"), &MISSING_ALL_AND_UNKNOWN),
-        whole("a byte order mark and a control character", b"\xef\xbb\xbfversion: \x01", &[(Binary, 1, 10)]),
-        whole("a byte order mark and a bad byte", b"\xef\xbb\xbfversion: \xff", &[(NotUtf8, 1, 10)]),
-        whole("a byte order mark in the middle", bytes("\u{feff}owner: a\n".as_bytes()), &[(Syntax, 6, 1)]),
+        whole(
+            "a byte order mark and a typo",
+            marked(b"\xef\xbb\xbf", b"verison: 1"),
+            &MISSING_ALL_AND_UNKNOWN,
+        ),
+        whole(
+            "a byte order mark and a control character",
+            b"\xef\xbb\xbfversion: \x01",
+            &[(Binary, 1, 10)],
+        ),
+        whole(
+            "a byte order mark and a bad byte",
+            b"\xef\xbb\xbfversion: \xff",
+            &[(NotUtf8, 1, 10)],
+        ),
+        whole(
+            "a byte order mark in the middle",
+            bytes("\u{feff}owner: a\n".as_bytes()),
+            &[(Syntax, 6, 1)],
+        ),
         flag("a byte order mark before a value", "owner: \u{feff}a", &[(Syntax, 6, 8)]),
         flag("a noncharacter", "owner: \u{fffe}", &[(Syntax, 6, 8)]),
-        whole("Windows line ends", HEAD.replace('\n', "\r\n") + "ownr: a\r\n", &[(UnknownKey, 6, 1)]),
-        whole("old Macintosh line ends", HEAD.replace('\n', "\r") + "ownr: a\r", &[(UnknownKey, 6, 1)]),
-        whole("old Macintosh line ends and a NUL", HEAD.replace('\n', "\r") + "owner: \0", &[(Binary, 6, 8)]),
+        whole(
+            "Windows line ends",
+            HEAD.replace('\n', "\r\n") + "ownr: a\r\n",
+            &[(UnknownKey, 6, 1)],
+        ),
+        whole(
+            "old Macintosh line ends",
+            HEAD.replace('\n', "\r") + "ownr: a\r",
+            &[(UnknownKey, 6, 1)],
+        ),
+        whole(
+            "old Macintosh line ends and a NUL",
+            HEAD.replace('\n', "\r") + "owner: \0",
+            &[(Binary, 6, 8)],
+        ),
         flag("look-alike line ends inside a value", "owner: a\u{85}b\u{2028}c", &[]),
         whole("a web page", "<html><body>502 Bad Gateway</body></html>\n", &[(WrongType, 1, 1)]),
         Case::new("a segment that is no text", SEGMENT, b"version: 1\n\0", &[(Binary, 2, 1)]),
-        Case::new("a segment in Latin-1", SEGMENT, b"version: 1\nsegment: internal\nowner: \xe9\n", &[(NotUtf8, 3, 8)]),
+        Case::new(
+            "a segment in Latin-1",
+            SEGMENT,
+            b"version: 1\nsegment: internal\nowner: \xe9\n",
+            &[(NotUtf8, 3, 8)],
+        ),
     ]
 }
 
-const MISSING_ALL_AND_UNKNOWN: [Expected; 6] =
-    [(MissingKey, 1, 1), (MissingKey, 1, 1), (MissingKey, 1, 1), (MissingKey, 1, 1), (MissingKey, 1, 1), (UnknownKey, 1, 1)];
+const MISSING_ALL_AND_UNKNOWN: [Expected; 6] = [
+    (MissingKey, 1, 1),
+    (MissingKey, 1, 1),
+    (MissingKey, 1, 1),
+    (MissingKey, 1, 1),
+    (MissingKey, 1, 1),
+    (UnknownKey, 1, 1),
+];
 
-/// A shipped file up to and with some text of it. Findings stand where their text does; `""` is the whole file.
+/// A shipped file up to and with some text of it. Findings stand where their text does; `""` is the
+/// whole file.
 fn cut(file: &str, end: &str, expect: &[(turnout::definition::Code, &str)]) -> Case {
     let text = if file == SEGMENT { INTERNAL } else { BUILD_EVENTS };
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{file} has no `{part}`"));
@@ -64,11 +105,20 @@ fn cut(file: &str, end: &str, expect: &[(turnout::definition::Code, &str)]) -> C
         part => {
             let before = &text[..at(part)];
             let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            (before.matches('\n').count() as u32 + 1, before[line_start..].chars().count() as u32 + 1)
+            (
+                before.matches('\n').count() as u32 + 1,
+                before[line_start..].chars().count() as u32 + 1,
+            )
         }
     };
-    let expect: Vec<Expected> = expect.iter().map(|(code, part)| (*code, place(part).0, place(part).1)).collect();
-    let case = Case::new(&format!("{file} cut after `{end}`"), file, &text.as_bytes()[..at(end) + end.len()], &expect);
+    let expect: Vec<Expected> =
+        expect.iter().map(|(code, part)| (*code, place(part).0, place(part).1)).collect();
+    let case = Case::new(
+        &format!("{file} cut after `{end}`"),
+        file,
+        &text.as_bytes()[..at(end) + end.len()],
+        &expect,
+    );
     if file == SEGMENT { case } else { case.called("build-events.yaml").with(SEGMENT, INTERNAL) }
 }
 
@@ -94,7 +144,10 @@ pub fn empty_and_truncated() -> Vec<Case> {
         build_events("versi", &[(WrongType, "version")]),
         build_events("version: 1\n", &missing(4)),
         build_events("flag: build-events ", &missing(3)),
-        build_events("flag: build-e", &[missing(3), vec![(NameMismatch, "build-events ")]].concat()),
+        build_events(
+            "flag: build-e",
+            &[missing(3), vec![(NameMismatch, "build-events ")]].concat(),
+        ),
         build_events("owner: realtime-team\nsal", &[(Syntax, "salt:")]),
         build_events("salt: build", &missing(3)),
         build_events("attributes: {", &[(Syntax, "{ platform")]),
@@ -125,7 +178,8 @@ pub fn syntax() -> Vec<Case> {
     vec![
         flag("a list that never ends", "owner: [a", &[(Syntax, 6, 8)]).says("unclosed bracket"),
         flag("a map that never ends", "rollout: {realtime-v2: 1%", &[(Syntax, 6, 10)]),
-        flag("a text that never ends", "owner: \"a\nsalt: b", &[(Syntax, 6, 8)]).says("unclosed quote"),
+        flag("a text that never ends", "owner: \"a\nsalt: b", &[(Syntax, 6, 8)])
+            .says("unclosed quote"),
         flag("a quote too many", "owner: 'it's'", &[(Syntax, 6, 12)]),
         flag("quotes inside quotes", "owner: \"say \"hi\"\"", &[(Syntax, 6, 14)]),
         flag("two texts beside each other", "owner: 'a' 'b'", &[(Syntax, 6, 12)]),
@@ -139,7 +193,11 @@ pub fn syntax() -> Vec<Case> {
         flag("no comma in a map", "rollout: {realtime-v2: 1% disabled: 0%}", &[(Syntax, 6, 35)]),
         flag("two commas in a list", "deny: [a,,b]", &[(Syntax, 6, 10)]),
         flag("a line indented too far", " owner: a", &[(Syntax, 6, 7)]),
-        flag("an entry indented too far", "deny:\n- {users: [a]}\n - {users: [b]}", &[(Syntax, 8, 2)]),
+        flag(
+            "an entry indented too far",
+            "deny:\n- {users: [a]}\n - {users: [b]}",
+            &[(Syntax, 8, 2)],
+        ),
         flag("a key indented too little", "deny:\n  - a\n owner: b", &[(Syntax, 8, 2)]),
         flag("keys under a text", "owner: a\n  salt: b", &[(Syntax, 7, 7)]),
         flag("a tab after a colon", "owner:\ta", &[]),
@@ -155,13 +213,25 @@ pub fn syntax() -> Vec<Case> {
         flag("an escape beyond Unicode", "owner: \"\\U00110000\"", &[(Syntax, 6, 8)]),
         flag("a block text with a wrong mark", "owner: >x\n  a", &[(Syntax, 6, 8)]),
         flag("a block text indented too little", "owner: |5\n  a", &[(Syntax, 7, 3)]),
-        flag("marks of a merge", "<<<<<<< HEAD\nowner: a\n=======\nowner: b\n>>>>>>> b", &[(Syntax, 6, 1)]),
+        flag(
+            "marks of a merge",
+            "<<<<<<< HEAD\nowner: a\n=======\nowner: b\n>>>>>>> b",
+            &[(Syntax, 6, 1)],
+        ),
         flag("a template never filled in", "owner: {{ .Values.owner }}", &[(WrongType, 6, 9)])
             .says("a key must be a single word"),
         flag("a list as a key", "? [a]\n: b", &[(WrongType, 6, 3)]),
         flag("a map as a key", "{a: b}: c", &[(WrongType, 6, 1)]),
-        whole("a list of flags", format!("- {}", HEAD.trim_end().replace('\n', "\n  ")), &[(WrongType, 1, 1)]),
-        whole("JSON", r#"{"version":1,"flag":"chat","enabled":true,"default":"polling","when_stopped":"polling"}"#, &[]),
+        whole(
+            "a list of flags",
+            format!("- {}", HEAD.trim_end().replace('\n', "\n  ")),
+            &[(WrongType, 1, 1)],
+        ),
+        whole(
+            "JSON",
+            r#"{"version":1,"flag":"chat","enabled":true,"default":"polling","when_stopped":"polling"}"#,
+            &[],
+        ),
         whole("JSON with a comma too many", "{\"version\": 1,}", &MISSING_ALL_AND_UNKNOWN[..4]),
         whole("JSON that never ends", "{\"version\": 1, \"flag\": \"chat\"", &[(Syntax, 1, 1)]),
         segment("an entry on the key's line", "users: - a", &[(Syntax, 3, 8)]),

@@ -9,7 +9,8 @@ pub fn wrong_types() -> Vec<Case> {
 }
 
 fn of_the_head() -> Vec<Case> {
-    let enabled = |name: &str, value: &str| whole(name, HEAD.replace("true", value), &[(WrongType, 3, 10)]);
+    let enabled =
+        |name: &str, value: &str| whole(name, HEAD.replace("true", value), &[(WrongType, 3, 10)]);
     let version = |name: &str, value: &str| {
         let text = HEAD.replace("version: 1", &format!("version: {value}"));
         whole(name, text, &[(UnsupportedVersion, 1, 10)]).hint("write `version: 1`")
@@ -30,7 +31,8 @@ fn of_the_head() -> Vec<Case> {
         enabled("enabled: a list", "[true]"),
         enabled("enabled: a map", "{chat: true}"),
         enabled("enabled: null", "null"),
-        whole("enabled: nothing", HEAD.replace(" true", ""), &[(WrongType, 3, 8)]).says("here is nothing"),
+        whole("enabled: nothing", HEAD.replace(" true", ""), &[(WrongType, 3, 8)])
+            .says("here is nothing"),
         version("a version in quotes", "\"1\""),
         version("a version with a decimal", "1.0"),
         version("a version in hexadecimal", "0x1"),
@@ -41,15 +43,32 @@ fn of_the_head() -> Vec<Case> {
         version("a list of versions", "[1]"),
         whole("a list for the key", HEAD.replace("chat", "[chat]"), &[(WrongType, 2, 7)]),
         whole("a null for the key", HEAD.replace("chat", "~"), &[(WrongType, 2, 7)]),
-        whole("a list for the default", HEAD.replace("default: polling", "default: [polling]"), &[(WrongType, 4, 10)]),
-        whole("a map for the default", HEAD.replace("default: polling", "default: {polling: 1}"), &[(WrongType, 4, 10)]),
-        whole("nothing for the default", HEAD.replace("default: polling", "default:"), &[(WrongType, 4, 8)]),
+        whole(
+            "a list for the default",
+            HEAD.replace("default: polling", "default: [polling]"),
+            &[(WrongType, 4, 10)],
+        ),
+        whole(
+            "a map for the default",
+            HEAD.replace("default: polling", "default: {polling: 1}"),
+            &[(WrongType, 4, 10)],
+        ),
+        whole(
+            "nothing for the default",
+            HEAD.replace("default: polling", "default:"),
+            &[(WrongType, 4, 8)],
+        ),
         whole("every one of them", HEAD.replace(": ", ": !x ").replace("!x ", "~ #"), &ALL_NULL),
     ]
 }
 
-const ALL_NULL: [super::harness::Expected; 5] =
-    [(UnsupportedVersion, 1, 10), (WrongType, 2, 7), (WrongType, 3, 10), (WrongType, 4, 10), (WrongType, 5, 15)];
+const ALL_NULL: [super::harness::Expected; 5] = [
+    (UnsupportedVersion, 1, 10),
+    (WrongType, 2, 7),
+    (WrongType, 3, 10),
+    (WrongType, 4, 10),
+    (WrongType, 5, 15),
+];
 
 fn of_the_rest() -> Vec<Case> {
     vec![
@@ -62,11 +81,20 @@ fn of_the_rest() -> Vec<Case> {
         flag("a list of attributes", "attributes: [a]", &[(WrongType, 6, 13)]),
         flag("a null for an attribute", "attributes: {a: ~}", &[(WrongType, 6, 17)]),
         flag("a map for an attribute", "attributes: {a: {b: c}}", &[(WrongType, 6, 17)]),
-        flag("an attribute's type mistyped", "attributes: {a: txt}", &[(WrongType, 6, 17)]).hint("did you mean `text`?"),
-        flag("an attribute's type of another language", "attributes: {a: bool}", &[(WrongType, 6, 17)])
-            .hint("did you mean `boolean`?"),
+        flag("an attribute's type mistyped", "attributes: {a: txt}", &[(WrongType, 6, 17)])
+            .hint("did you mean `text`?"),
+        flag(
+            "an attribute's type of another language",
+            "attributes: {a: bool}",
+            &[(WrongType, 6, 17)],
+        )
+        .hint("did you mean `boolean`?"),
         flag("an attribute's type nobody knows", "attributes: {a: string}", &[(WrongType, 6, 17)]),
-        flag("a list among an attribute's values", "attributes: {a: [b, [c]]}", &[(WrongType, 6, 21)]),
+        flag(
+            "a list among an attribute's values",
+            "attributes: {a: [b, [c]]}",
+            &[(WrongType, 6, 21)],
+        ),
         flag("a map for deny", "deny: {users: [a]}", &[(WrongType, 6, 7)]),
         flag("a null for deny", "deny: ~", &[(WrongType, 6, 7)]),
         flag("a word in deny", "deny: [a]", &[(WrongType, 6, 8)]),
@@ -77,7 +105,11 @@ fn of_the_rest() -> Vec<Case> {
         flag("one address", "deny: [{emails: a@example.com}]", &[(WrongType, 6, 17)]),
         flag("one domain", "deny: [{domains: example.com}]", &[(WrongType, 6, 18)]),
         flag("a map for a condition in deny", "deny: [{when: []}]", &[(WrongType, 6, 15)]),
-        flag("a map of rules", "rules: {a: {when: {email: b}, strategy: polling}}", &[(WrongType, 6, 8)]),
+        flag(
+            "a map of rules",
+            "rules: {a: {when: {email: b}, strategy: polling}}",
+            &[(WrongType, 6, 8)],
+        ),
         flag(
             "lists in a rule",
             "rules: [{name: [a], when: {email: b}, strategy: [polling]}]",

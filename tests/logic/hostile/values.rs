@@ -1,11 +1,14 @@
-//! Values of the right type that say something wrong: shares, strategies, names, numbers and durations.
+//! Values of the right type that say something wrong: shares, strategies, names, numbers and
+//! durations.
 
 use turnout::definition::Code::*;
 
 use super::harness::{Case, Expected, HEAD, SEGMENT, flag, whole};
 
 pub fn shares() -> Vec<Case> {
-    let share = |name: &str, text: &str| flag(name, &format!("rollout:\n  realtime-v2: {text}"), &[(BadShare, 7, 16)]);
+    let share = |name: &str, text: &str| {
+        flag(name, &format!("rollout:\n  realtime-v2: {text}"), &[(BadShare, 7, 16)])
+    };
     vec![
         share("no per cent sign", "10").hint("write 10%"),
         share("no per cent sign, with decimals", "10.5").hint("write 10.5%"),
@@ -38,11 +41,27 @@ pub fn shares() -> Vec<Case> {
         share("a wide per cent sign", "10％"),
         share("an empty text", "''"),
         flag("a sign alone", "rollout:\n  realtime-v2: %", &[(Syntax, 7, 16)]),
-        flag("more than a hundred together", "rollout: {realtime-v2: 60%, disabled: 50%}", &[(BadShare, 6, 10)])
-            .says("60% and 50% together are over 100%"),
-        flag("just more together", "rollout: {realtime-v2: 100%, disabled: 0.001%}", &[(BadShare, 6, 10)]),
-        flag("both over a hundred", "rollout: {disabled: 101%, realtime-v2: 101%}", &[(BadShare, 6, 21), (BadShare, 6, 40)]),
-        flag("a hundred together, in quotes", "rollout: {realtime-v2: \"99.999%\", disabled: '0.001%'}", &[]),
+        flag(
+            "more than a hundred together",
+            "rollout: {realtime-v2: 60%, disabled: 50%}",
+            &[(BadShare, 6, 10)],
+        )
+        .says("60% and 50% together are over 100%"),
+        flag(
+            "just more together",
+            "rollout: {realtime-v2: 100%, disabled: 0.001%}",
+            &[(BadShare, 6, 10)],
+        ),
+        flag(
+            "both over a hundred",
+            "rollout: {disabled: 101%, realtime-v2: 101%}",
+            &[(BadShare, 6, 21), (BadShare, 6, 40)],
+        ),
+        flag(
+            "a hundred together, in quotes",
+            "rollout: {realtime-v2: \"99.999%\", disabled: '0.001%'}",
+            &[],
+        ),
     ]
 }
 
@@ -50,61 +69,138 @@ pub fn strategies_and_baselines() -> Vec<Case> {
     let default = |name: &str, value: &str, more: &str, expect: &[Expected]| {
         whole(name, HEAD.replace("default: polling", &format!("default: {value}")) + more, expect)
     };
-    let head = |of: &str, value: &str| HEAD.replace(&format!("{of}: polling"), &format!("{of}: {value}"));
+    let head =
+        |of: &str, value: &str| HEAD.replace(&format!("{of}: polling"), &format!("{of}: {value}"));
     let rule = |name: &str, strategy: &str, expect: &[Expected]| {
-        flag(name, &format!("rules:\n- {{name: a, when: {{email: b}}, strategy: {strategy}}}"), expect)
+        flag(
+            name,
+            &format!("rules:\n- {{name: a, when: {{email: b}}, strategy: {strategy}}}"),
+            expect,
+        )
     };
     vec![
         default("realtime-v2 by default", "realtime-v2", "", &[(BadStrategy, 4, 10)])
             .hint("`allow`, `rules` and `rollout` only"),
-        whole("realtime-v2 when stopped", head("when_stopped", "realtime-v2"), &[(BadStrategy, 5, 15)]),
-        default("a mistyped default", "poling", "", &[(BadStrategy, 4, 10)]).hint("did you mean `polling`?"),
+        whole(
+            "realtime-v2 when stopped",
+            head("when_stopped", "realtime-v2"),
+            &[(BadStrategy, 5, 15)],
+        ),
+        default("a mistyped default", "poling", "", &[(BadStrategy, 4, 10)])
+            .hint("did you mean `polling`?"),
         default("a default in capitals", "Polling", "", &[(BadStrategy, 4, 10)]),
         default("a default with a blank behind it", "\"polling \"", "", &[(BadStrategy, 4, 10)]),
         default("a default of off", "off", "", &[(BadStrategy, 4, 10)]),
         default("a default of a boolean", "true", "", &[(BadStrategy, 4, 10)]),
         default("an empty default", "\"\"", "", &[(BadStrategy, 4, 10)]),
         // Whoever followed that hint would be refused again.
-        default("a default of an old name", "realtime", "", &[(BadStrategy, 4, 10)]).never_says("did you mean `realtime-v2`?"),
+        default("a default of an old name", "realtime", "", &[(BadStrategy, 4, 10)])
+            .never_says("did you mean `realtime-v2`?"),
         whole("when stopped, nonsense", head("when_stopped", "stopped"), &[(BadStrategy, 5, 15)])
             .never_says("one of `polling`, `realtime-v2` and `disabled`"),
-        whole("both wrong", HEAD.replace("polling", "realtime-v2"), &[(BadStrategy, 4, 10), (BadStrategy, 5, 15)]),
-        flag("polling in the rollout", "rollout: {polling: 50%}", &[(BadStrategy, 6, 11)]).hint("what the others leave over"),
-        flag("polling beside the others", "rollout: {realtime-v2: 10%, polling: 90%}", &[(BadStrategy, 6, 29)]),
-        default("polling beside disabled by default", "disabled", "rollout: {polling: 5%}\n", &[(BadStrategy, 6, 11)]),
-        default("disabled beside disabled by default", "disabled", "rollout: {disabled: 5%}\n", &[(BadStrategy, 6, 21)])
-            .hint("what `realtime-v2` leaves over"),
-        default("0% disabled beside disabled by default", "disabled", "rollout: {disabled: 0%}\n", &[(BadStrategy, 6, 21)]),
-        default("realtime-v2 beside disabled by default", "disabled", "rollout: {realtime-v2: 5%}\n", &[]),
-        default("an unknown default beside a rollout", "x", "rollout: {disabled: 5%}\n", &[(BadStrategy, 4, 10)]),
-        flag("realtime-v2 for the denied", "deny: [{users: [a], strategy: realtime-v2}]", &[(BadStrategy, 6, 31)])
-            .says("what `deny` serves"),
-        flag("nonsense for the denied", "deny: [{users: [a], strategy: x}]", &[(BadStrategy, 6, 31)]),
+        whole(
+            "both wrong",
+            HEAD.replace("polling", "realtime-v2"),
+            &[(BadStrategy, 4, 10), (BadStrategy, 5, 15)],
+        ),
+        flag("polling in the rollout", "rollout: {polling: 50%}", &[(BadStrategy, 6, 11)])
+            .hint("what the others leave over"),
+        flag(
+            "polling beside the others",
+            "rollout: {realtime-v2: 10%, polling: 90%}",
+            &[(BadStrategy, 6, 29)],
+        ),
+        default(
+            "polling beside disabled by default",
+            "disabled",
+            "rollout: {polling: 5%}\n",
+            &[(BadStrategy, 6, 11)],
+        ),
+        default(
+            "disabled beside disabled by default",
+            "disabled",
+            "rollout: {disabled: 5%}\n",
+            &[(BadStrategy, 6, 21)],
+        )
+        .hint("what `realtime-v2` leaves over"),
+        default(
+            "0% disabled beside disabled by default",
+            "disabled",
+            "rollout: {disabled: 0%}\n",
+            &[(BadStrategy, 6, 21)],
+        ),
+        default(
+            "realtime-v2 beside disabled by default",
+            "disabled",
+            "rollout: {realtime-v2: 5%}\n",
+            &[],
+        ),
+        default(
+            "an unknown default beside a rollout",
+            "x",
+            "rollout: {disabled: 5%}\n",
+            &[(BadStrategy, 4, 10)],
+        ),
+        flag(
+            "realtime-v2 for the denied",
+            "deny: [{users: [a], strategy: realtime-v2}]",
+            &[(BadStrategy, 6, 31)],
+        )
+        .says("what `deny` serves"),
+        flag(
+            "nonsense for the denied",
+            "deny: [{users: [a], strategy: x}]",
+            &[(BadStrategy, 6, 31)],
+        ),
         flag("nothing for the denied", "deny: [{users: [a], strategy: ~}]", &[(WrongType, 6, 31)]),
-        flag("a protocol for the allowed", "allow: [{users: [a], strategy: sse}]", &[(BadStrategy, 6, 32)]),
-        flag("the default for the allowed", "allow: [{users: [a], strategy: default}]", &[(BadStrategy, 6, 32)]),
-        rule("a rule's old name", "realtime", &[(BadStrategy, 7, 41)]).hint("did you mean `realtime-v2`?"),
-        rule("a rule's name to come", "realtime-v3", &[(BadStrategy, 7, 41)]).hint("did you mean `realtime-v2`?"),
+        flag(
+            "a protocol for the allowed",
+            "allow: [{users: [a], strategy: sse}]",
+            &[(BadStrategy, 6, 32)],
+        ),
+        flag(
+            "the default for the allowed",
+            "allow: [{users: [a], strategy: default}]",
+            &[(BadStrategy, 6, 32)],
+        ),
+        rule("a rule's old name", "realtime", &[(BadStrategy, 7, 41)])
+            .hint("did you mean `realtime-v2`?"),
+        rule("a rule's name to come", "realtime-v3", &[(BadStrategy, 7, 41)])
+            .hint("did you mean `realtime-v2`?"),
         rule("a rule's underscore", "realtime_v2", &[(BadStrategy, 7, 41)]),
         rule("a rule's look-alike hyphen", "realtime\u{2011}v2", &[(BadStrategy, 7, 41)]),
-        rule("a rule's look-alike letter", "pоlling", &[(BadStrategy, 7, 41)]).hint("did you mean `polling`?"),
+        rule("a rule's look-alike letter", "pоlling", &[(BadStrategy, 7, 41)])
+            .hint("did you mean `polling`?"),
         rule("a rule's number", "2", &[(BadStrategy, 7, 41)]),
         flag("a test's old name", "tests: [{expect: realtime}]", &[(BadStrategy, 6, 18)]),
     ]
 }
 
 pub fn names() -> Vec<Case> {
-    let key = |name: &str, value: &str, code| whole(name, HEAD.replace("chat", value), &[(code, 2, 7)]);
+    let key =
+        |name: &str, value: &str, code| whole(name, HEAD.replace("chat", value), &[(code, 2, 7)]);
     let salt = |name: &str, value: &str| flag(name, &format!("salt: {value}"), &[(BadName, 6, 7)]);
     let rule = |name: &str, value: &str| {
-        flag(name, &format!("rules: [{{name: {value}, when: {{email: a}}, strategy: polling}}]"), &[(BadName, 6, 16)])
+        flag(
+            name,
+            &format!("rules: [{{name: {value}, when: {{email: a}}, strategy: polling}}]"),
+            &[(BadName, 6, 16)],
+        )
     };
-    let attribute = |name: &str, value: &str| flag(name, &format!("attributes: {{{value}: text}}"), &[(BadName, 6, 14)]);
+    let attribute = |name: &str, value: &str| {
+        flag(name, &format!("attributes: {{{value}: text}}"), &[(BadName, 6, 14)])
+    };
     let segment = |name: &str, value: &str, code| {
-        Case::new(name, SEGMENT, format!("version: 1\nsegment: {value}\n").as_bytes(), &[(code, 2, 10)])
+        Case::new(
+            name,
+            SEGMENT,
+            format!("version: 1\nsegment: {value}\n").as_bytes(),
+            &[(code, 2, 10)],
+        )
     };
     vec![
-        key("another flag's key", "chats", NameMismatch).hint("write `flag: chat`, or rename the file"),
+        key("another flag's key", "chats", NameMismatch)
+            .hint("write `flag: chat`, or rename the file"),
         key("a number for a key", "1", NameMismatch),
         key("a key in capitals", "Chat", BadName).says("[a-z0-9][a-z0-9._-]{0,63}"),
         key("a key with a blank", "\"chat \"", BadName),
@@ -128,8 +224,17 @@ pub fn names() -> Vec<Case> {
         rule("a rule with a blank", "a b"),
         rule("a rule without a name", "\"\""),
         rule("a rule's name too long", &"a".repeat(65)),
-        flag("two rules of one name", &rules(&["{email: a}", "{email: b}"]), &[(DuplicateName, 8, 10)]).says("called `a`"),
-        flag("three rules of one name", &rules(&["{email: a}"; 3]), &[(DuplicateName, 8, 10), (DuplicateName, 9, 10)]),
+        flag(
+            "two rules of one name",
+            &rules(&["{email: a}", "{email: b}"]),
+            &[(DuplicateName, 8, 10)],
+        )
+        .says("called `a`"),
+        flag(
+            "three rules of one name",
+            &rules(&["{email: a}"; 3]),
+            &[(DuplicateName, 8, 10), (DuplicateName, 9, 10)],
+        ),
         // Everything that is wrong is reported at once.
         flag(
             "two rules of one name, the first broken",
@@ -144,18 +249,25 @@ pub fn names() -> Vec<Case> {
         attribute("an attribute with an accent", "é"),
         attribute("an attribute without a name", "\"\""),
         attribute("an attribute's name too long", &"a".repeat(65)),
-        flag("the address as a number", "attributes: {email: number}", &[(WrongType, 6, 21)]).hint("needs no declaring"),
+        flag("the address as a number", "attributes: {email: number}", &[(WrongType, 6, 21)])
+            .hint("needs no declaring"),
         flag("the address as words", "attributes: {email: [a]}", &[(WrongType, 6, 21)]),
         flag(
             "several attributes",
             "attributes: {a: text, b: nope, not: [c], 1: text}",
             &[(WrongType, 6, 26), (BadName, 6, 32), (BadName, 6, 42)],
         ),
-        flag("an undeclared unit", "bucket_by: account", &[(UnknownAttribute, 6, 12)]).hint("attributes: { account: text }"),
-        flag("a number for a unit", "attributes: {account: number}\nbucket_by: account", &[(UnknownAttribute, 7, 12)]),
+        flag("an undeclared unit", "bucket_by: account", &[(UnknownAttribute, 6, 12)])
+            .hint("attributes: { account: text }"),
+        flag(
+            "a number for a unit",
+            "attributes: {account: number}\nbucket_by: account",
+            &[(UnknownAttribute, 7, 12)],
+        ),
         flag("the undeclared address for a unit", "bucket_by: email", &[(UnknownAttribute, 6, 12)]),
         flag("a unit that is no name", "bucket_by: \"a b\"", &[(BadName, 6, 12)]),
-        segment("another segment's key", "intern", NameMismatch).hint("write `segment: internal`, or rename the file"),
+        segment("another segment's key", "intern", NameMismatch)
+            .hint("write `segment: internal`, or rename the file"),
         segment("a segment's key in capitals", "Internal", BadName),
         segment("an empty segment's key", "\"\"", BadName),
         segment("a segment's key that starts with a dot", ".internal", BadName),
@@ -164,20 +276,29 @@ pub fn names() -> Vec<Case> {
 
 /// Rules called `a`, one a line from line 7.
 fn rules(conditions: &[&str]) -> String {
-    let rules = conditions.iter().map(|when| format!("\n- {{name: a, when: {when}, strategy: polling}}"));
+    let rules =
+        conditions.iter().map(|when| format!("\n- {{name: a, when: {when}, strategy: polling}}"));
     format!("rules:{}", rules.collect::<String>())
 }
 
 pub fn numbers_and_durations() -> Vec<Case> {
     let start = |name: &str, text: &str| {
-        flag(name, &format!("transports: {{polling: {{max: 30d, start: {text}}}}}"), &[(BadDuration, 6, 41)])
+        flag(
+            name,
+            &format!("transports: {{polling: {{max: 30d, start: {text}}}}}"),
+            &[(BadDuration, 6, 41)],
+        )
     };
-    let polling =
-        |name: &str, text: &str, expect: &[Expected]| flag(name, &format!("transports:\n  polling: {{{text}}}"), expect);
-    let realtime =
-        |name: &str, text: &str, expect: &[Expected]| flag(name, &format!("transports:\n  realtime-v2: {{{text}}}"), expect);
-    let factor = |name: &str, text: &str| polling(name, &format!("factor: {text}"), &[(BadNumber, 7, 21)]);
-    let limit = |name: &str, text: &str| polling(name, &format!("limit: {text}"), &[(BadNumber, 7, 20)]);
+    let polling = |name: &str, text: &str, expect: &[Expected]| {
+        flag(name, &format!("transports:\n  polling: {{{text}}}"), expect)
+    };
+    let realtime = |name: &str, text: &str, expect: &[Expected]| {
+        flag(name, &format!("transports:\n  realtime-v2: {{{text}}}"), expect)
+    };
+    let factor =
+        |name: &str, text: &str| polling(name, &format!("factor: {text}"), &[(BadNumber, 7, 21)]);
+    let limit =
+        |name: &str, text: &str| polling(name, &format!("limit: {text}"), &[(BadNumber, 7, 20)]);
     vec![
         start("a duration without a unit", "4").hint("like 500ms, 4s, 10m, 2h or 1d"),
         start("a duration with a blank", "4 s"),
@@ -199,14 +320,19 @@ pub fn numbers_and_durations() -> Vec<Case> {
         start("a duration whose milliseconds are over every number", "18446744073709551615d"),
         polling("a null for a duration", "start: ~", &[(WrongType, 7, 20)]),
         polling("a list for a duration", "start: [4s]", &[(WrongType, 7, 20)]),
-        polling("a start below the least", "start: 2s", &[(BadDuration, 7, 12)]).says("out of order"),
+        polling("a start below the least", "start: 2s", &[(BadDuration, 7, 12)])
+            .says("out of order"),
         polling("a start over the most", "start: 16s", &[(BadDuration, 7, 12)]),
         polling("a least of nothing", "min: 0s", &[(BadDuration, 7, 12)]),
         polling("a most below the least", "min: 10s, start: 10s, max: 1s", &[(BadDuration, 7, 12)]),
         // Of an unreadable start no order follows.
         polling("an unreadable start and a least", "min: 5s, start: x", &[(BadDuration, 7, 29)]),
         polling("an unreadable dedupe", "dedupe: 2", &[(BadDuration, 7, 21)]),
-        polling("in order", "min: 1ms, start: \"1ms\", max: 30d, dedupe: 0s, factor: 10, limit: 1000", &[]),
+        polling(
+            "in order",
+            "min: 1ms, start: \"1ms\", max: 30d, dedupe: 0s, factor: 10, limit: 1000",
+            &[],
+        ),
         factor("a factor below one", "0.999"),
         factor("a factor over ten", "10.001"),
         factor("a factor with four decimals", "1.5555"),
@@ -226,9 +352,14 @@ pub fn numbers_and_durations() -> Vec<Case> {
         limit("a limit with an underscore", "1_0"),
         limit("a limit in quotes", "\"50\""),
         limit("a limit over every number", "4294967296"),
-        realtime("bad waits", "retry: [2s, x, 3s, 31d]", &[(BadDuration, 7, 29), (BadDuration, 7, 36)]),
+        realtime(
+            "bad waits",
+            "retry: [2s, x, 3s, 31d]",
+            &[(BadDuration, 7, 29), (BadDuration, 7, 36)],
+        ),
         realtime("a null among waits", "retry: [~]", &[(WrongType, 7, 25)]),
-        realtime("an unknown kind", "kind: http", &[(BadText, 7, 23)]).says("`sse` and `websocket`"),
+        realtime("an unknown kind", "kind: http", &[(BadText, 7, 23)])
+            .says("`sse` and `websocket`"),
         realtime("a kind in capitals", "kind: SSE", &[(BadText, 7, 23)]),
         realtime("a token for ever", "token_ttl: never", &[(BadDuration, 7, 28)]),
         realtime("a template without quotes", "url: /a/{b}", &[(Syntax, 7, 25)]),

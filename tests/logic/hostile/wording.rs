@@ -1,16 +1,17 @@
 //! What findings say: never who is in a list, and always in one line of bounded length.
 
-use turnout::definition::{Contents, Finding, Library};
+use turnout::definition::{DefinitionSet, Finding, FlagFiles};
 
 use super::harness::{FLAG, HEAD, SEGMENT, SEGMENT_HEAD};
 
 const SENTINEL: &str = "sentinel-4711-secret";
 
 fn findings_of(files: &[(&str, &str)]) -> Vec<Finding> {
-    Library::default().update(&Contents::of(files.iter().copied()))
+    DefinitionSet::default().update(&FlagFiles::of(files.iter().copied()))
 }
 
-/// Files whose lists hold the sentinel, each of them wrong in some way: lines under the head of a flag, or of a segment.
+/// Files whose lists hold the sentinel, each of them wrong in some way: lines under the head of a
+/// flag, or of a segment.
 const IN_FLAGS: &[&str] = &[
     "deny: [{users: sentinel-4711-secret}]",
     "deny: [{users: [sentinel-4711-secret, '']}]",
@@ -81,20 +82,34 @@ fn no_finding_names_who_is_in_a_list() {
     for more in IN_SEGMENTS {
         folders.push(vec![(SEGMENT, format!("{SEGMENT_HEAD}{more}\n"))]);
     }
-    let lines = [format!(" {SENTINEL}\n"), format!("{SENTINEL}\t\n"), format!("{SENTINEL}\0\n"), format!("{long}\n")];
+    let lines = [
+        format!(" {SENTINEL}\n"),
+        format!("{SENTINEL}\t\n"),
+        format!("{SENTINEL}\0\n"),
+        format!("{long}\n"),
+    ];
     for ids in lines {
-        folders.push(vec![(SEGMENT, format!("{SEGMENT_HEAD}users_file: ids.txt\n")), ("ids.txt", ids)]);
+        folders.push(vec![
+            (SEGMENT, format!("{SEGMENT_HEAD}users_file: ids.txt\n")),
+            ("ids.txt", ids),
+        ]);
     }
 
     let mut telling = Vec::new();
     for folder in &folders {
-        let files: Vec<(&str, &str)> = folder.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let files: Vec<(&str, &str)> =
+            folder.iter().map(|(path, text)| (*path, text.as_str())).collect();
         let findings = findings_of(&files);
         assert_ne!(findings, [], "nothing is wrong with {files:?}");
         let of_finding = |finding: &Finding| format!("{} {finding:?}", finding.line(str::to_owned));
         telling.extend(findings.iter().map(of_finding).filter(|text| text.contains(SENTINEL)));
     }
-    assert!(telling.is_empty(), "{} findings tell who it is:\n{}", telling.len(), telling.join("\n"));
+    assert!(
+        telling.is_empty(),
+        "{} findings tell who it is:\n{}",
+        telling.len(),
+        telling.join("\n")
+    );
 }
 
 /// A log line is one line, and no file can paint a terminal or fill a disk with it.
@@ -102,8 +117,9 @@ fn no_finding_names_who_is_in_a_list() {
 fn every_finding_is_one_line_of_bounded_length() {
     let long = "x".repeat(100_000);
     let words: Vec<String> = (0..20_000).map(|n| format!("w{n}")).collect();
-    let rules: String =
-        (0..1_000).map(|n| format!("- {{name: {:x<60}{n}, when: {{email: a}}, strategy: polling}}\n", "r")).collect();
+    let rules: String = (0..1_000)
+        .map(|n| format!("- {{name: {:x<60}{n}, when: {{email: a}}, strategy: polling}}\n", "r"))
+        .collect();
     let flags = [
         "\"a\\nb\": c".to_owned(),
         "\"\\e[2J\": a".to_owned(),
@@ -138,24 +154,42 @@ fn every_finding_is_one_line_of_bounded_length() {
         let findings = findings_of(&[(path, &text)]);
         assert_ne!(findings, [], "nothing is wrong with {text:.200}");
         for line in findings.iter().map(|finding| finding.line(str::to_owned)) {
-            if line.len() > 2_000 || line.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')) {
-                bad.push(format!("{} bytes: {:?}", line.len(), line.chars().take(160).collect::<String>()));
+            if line.len() > 2_000
+                || line.contains(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
+            {
+                bad.push(format!(
+                    "{} bytes: {:?}",
+                    line.len(),
+                    line.chars().take(160).collect::<String>()
+                ));
             }
         }
     }
-    assert!(bad.is_empty(), "{} lines of a log are no lines or endless:\n{}", bad.len(), bad.join("\n"));
+    assert!(
+        bad.is_empty(),
+        "{} lines of a log are no lines or endless:\n{}",
+        bad.len(),
+        bad.join("\n")
+    );
 }
 
 /// As a log or a panic would print them.
 #[test]
 fn what_is_printed_for_developers_names_nobody_either() {
-    let flag =
-        format!("{HEAD}deny: [{{users: [{SENTINEL}]}}, {{segment: staff}}]\ntests: [{{user: {SENTINEL}, expect: polling}}]\n");
+    let flag = format!(
+        "{HEAD}deny: [{{users: [{SENTINEL}]}}, {{segment: staff}}]\ntests: [{{user: {SENTINEL}, expect: polling}}]\n"
+    );
     let segment = format!("{SEGMENT_HEAD}users: [{SENTINEL}]\nemails: [{SENTINEL}@example.com]\n");
-    let mut contents = Contents::of([(FLAG, flag.as_str()), (SEGMENT, segment.as_str())]);
+    let mut contents = FlagFiles::of([(FLAG, flag.as_str()), (SEGMENT, segment.as_str())]);
     contents.internal_user_ids = vec![SENTINEL.to_owned()];
-    let mut library = Library::default();
+    let mut library = DefinitionSet::default();
     library.update(&contents);
-    assert!(!format!("{contents:?}").contains(SENTINEL), "the contents of a folder tell who is internal");
-    assert!(!format!("{library:?}").contains(SENTINEL), "a library tells who is internal or in a test");
+    assert!(
+        !format!("{contents:?}").contains(SENTINEL),
+        "the contents of a folder tell who is internal"
+    );
+    assert!(
+        !format!("{library:?}").contains(SENTINEL),
+        "a library tells who is internal or in a test"
+    );
 }

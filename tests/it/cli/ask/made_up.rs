@@ -30,7 +30,10 @@ impl Answering {
     }
 
     pub fn answer(&mut self, status: &str, head: &str, body: &str) {
-        self.put(&format!("HTTP/1.1 {status}\r\n{head}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()));
+        self.put(&format!(
+            "HTTP/1.1 {status}\r\n{head}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        ));
     }
 
     /// Until its client goes.
@@ -39,14 +42,17 @@ impl Answering {
     }
 }
 
-/// A server of which every answer is made up: by the request, and how many came for the same path before.
+/// A server of which every answer is made up: by the request, and how many came for the same path
+/// before.
 pub struct Fake {
     pub url: String,
     pub requests: Receiver<Request>,
 }
 
 impl Fake {
-    pub fn start(script: impl Fn(&Request, usize, &mut Answering) + Send + Sync + Clone + 'static) -> Fake {
+    pub fn start(
+        script: impl Fn(&Request, usize, &mut Answering) + Send + Sync + Clone + 'static,
+    ) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (put, requests): (Sender<Request>, _) = channel();
@@ -54,11 +60,19 @@ impl Fake {
             let mut paths: Vec<String> = Vec::new();
             for stream in listener.incoming().map_while(Result::ok) {
                 let Some(request) = read(&stream) else { continue };
-                assert!(!request.path.contains("u-1"), "a user's id in an address: {}", request.path);
+                assert!(
+                    !request.path.contains("u-1"),
+                    "a user's id in an address: {}",
+                    request.path
+                );
                 let count = paths.iter().filter(|path| **path == request.path).count();
                 paths.push(request.path.clone());
                 let (script, mut stream) = (script.clone(), Answering(stream));
-                let seen = Request { path: request.path.clone(), body: request.body.clone(), at: request.at };
+                let seen = Request {
+                    path: request.path.clone(),
+                    body: request.body.clone(),
+                    at: request.at,
+                };
                 if put.send(seen).is_err() {
                     return;
                 }
@@ -71,7 +85,10 @@ impl Fake {
     /// The next request for a path; those for others are passed over.
     pub fn next(&self, path: &str) -> Request {
         loop {
-            let request = self.requests.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nobody asked for {path}"));
+            let request = self
+                .requests
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("nobody asked for {path}"));
             if request.path == path {
                 return request;
             }
@@ -98,5 +115,9 @@ fn read(stream: &TcpStream) -> Option<Request> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { path: first.split(' ').nth(1)?.to_owned(), body: String::from_utf8(body).ok()?, at })
+    Some(Request {
+        path: first.split(' ').nth(1)?.to_owned(),
+        body: String::from_utf8(body).ok()?,
+        at,
+    })
 }

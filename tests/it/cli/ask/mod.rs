@@ -1,5 +1,6 @@
-//! `turnout ask`, the small client: what it prints, how it fails, and how it follows a server that stumbles. The servers that stumble are
-//! made up here, so that each of its answers and delays is known.
+//! `turnout ask`, the small client: what it prints, how it fails, and how it follows a server that
+//! stumbles. The servers that stumble are made up here, so that each of its answers and delays is
+//! known.
 
 mod made_up;
 
@@ -16,7 +17,7 @@ use crate::support::issuer::{AUDIENCE, ISSUER, Issuer, claims, now, with};
 use crate::support::typed::{Row, Server, turnout, words};
 use made_up::Fake;
 use serde_json::Value as Json;
-use turnout::token::Algorithm;
+use turnout::auth::Algorithm;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,16 +30,31 @@ fn a_question_is_answered_in_one_line() {
         ("ask chat", 0, &["polling   rule no-unit\n"], &[]),
         ("ask chat --user u-1 --attr platform=ios", 0, &["polling   rule deny\n"], &[]),
         ("ask chat --user u-1 --attr platform:=\"ios\"", 0, &["polling   rule deny\n"], &[]),
-        ("ask chat --user u-1 --attr platform:=5", 0, &["polling   rule error\n"], &["write NAME:=5"]),
+        (
+            "ask chat --user u-1 --attr platform:=5",
+            0,
+            &["polling   rule error\n"],
+            &["write NAME:=5"],
+        ),
         ("ask chat --attr platform", 2, &[], &["write NAME=VALUE"]),
         ("ask chat --attr seats:=many", 2, &[], &["`many` is no JSON; write seats=many"]),
         ("ask chta --user u-2", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
         ("ask chta --user u-2 -w", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
         ("ask nothing-like-it", 1, &[], &["no flag `nothing-like-it`\n"]),
         ("ask ../chat", 2, &[], &["must match"]),
-        ("ask chat --bearer-file /not/there", 3, &[], &["no token could be read from /not/there (No such file"]),
+        (
+            "ask chat --bearer-file /not/there",
+            3,
+            &[],
+            &["no token could be read from /not/there (No such file"],
+        ),
         ("ask chat --url nowhere", 4, &[], &["write http://HOST:PORT"]),
-        ("ask chat --url http://127.0.0.1:1", 4, &[], &["nobody answers there; is it running? --url says where to ask"]),
+        (
+            "ask chat --url http://127.0.0.1:1",
+            4,
+            &[],
+            &["nobody answers there; is it running? --url says where to ask"],
+        ),
     ];
     table.iter().for_each(|row| server.check(*row));
     let told = server.json("ask chat --user u-1 --json");
@@ -46,7 +62,12 @@ fn a_question_is_answered_in_one_line() {
         (&told["flag"], &told["strategy"], &told["validForMs"]),
         (&"chat".into(), &"realtime-v2".into(), &60_000.into())
     );
-    server.check((&format!("ask chat --url {}", server.admin), 3, &[], &["a token is needed here"]));
+    server.check((
+        &format!("ask chat --url {}", server.admin),
+        3,
+        &[],
+        &["a token is needed here"],
+    ));
 
     let wrong = server.home.path().join("wrong");
     fs::write(&wrong, "not-a-key\n").unwrap();
@@ -60,7 +81,9 @@ fn a_question_is_answered_in_one_line() {
     server.check((&file.replace(" --user u-2", ""), 2, &[], &["a server key names no user"]));
     assert!(!secret.is_empty() && server.run(&file).2.is_empty(), "no secret is shown");
 
-    let kill = |signal: &str| Command::new("kill").args([signal, &server.child.id().to_string()]).status().unwrap();
+    let kill = |signal: &str| {
+        Command::new("kill").args([signal, &server.child.id().to_string()]).status().unwrap()
+    };
     assert!(kill("-STOP").success());
     server.check(("ask chat --user u-2", 4, &[], &["it did not answer in time"]));
     assert!(kill("-CONT").success());
@@ -74,7 +97,10 @@ fn strangers_are_told_what_they_lack() {
             line,
             3,
             &[],
-            &["a session token or a server key is needed here", "--bearer-file names a file with one"],
+            &[
+                "a session token or a server key is needed here",
+                "--bearer-file names a file with one",
+            ],
         ));
     }
 }
@@ -88,8 +114,17 @@ fn the_user_of_a_session_token_is_followed() {
     fs::write(&keys, issuer.jwks()).unwrap();
     fs::write(&token, issuer.token("u-1")).unwrap();
     let keys = keys.to_str().unwrap();
-    let session = ["--session-algorithm", "ES256", "--session-issuer", ISSUER, "--session-audience", AUDIENCE];
-    let server = Server::start_with(&[&["--unverified", "deny", "--session-keys", keys], &session[..]].concat());
+    let session = [
+        "--session-algorithm",
+        "ES256",
+        "--session-issuer",
+        ISSUER,
+        "--session-audience",
+        AUDIENCE,
+    ];
+    let server = Server::start_with(
+        &[&["--unverified", "deny", "--session-keys", keys], &session[..]].concat(),
+    );
     let line = format!("ask chat --bearer-file {}", token.display());
     server.check((&line, 0, &["realtime-v2   rule rollout\n"], &[]));
     server.check((&format!("{line} --attr platform=ios"), 0, &["polling   rule deny\n"], &[]));
@@ -108,7 +143,12 @@ fn the_user_of_a_session_token_is_followed() {
 #[test]
 fn a_client_that_nobody_reads_ends() {
     let server = Server::start();
-    let mut child = server.command("ask chat --user u-1 -w").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = server
+        .command("ask chat --user u-1 -w")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     stdout.read_line(&mut String::new()).unwrap();
     drop(stdout);
@@ -126,49 +166,73 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     client.says("nobody answers there; is it running?");
     let (_home, _server) = {
         let home = tempfile::TempDir::new().unwrap();
-        let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
+        let chat =
+            "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
         fs::write(home.path().join("chat.yaml"), chat).unwrap();
         let mut server = turnout();
-        server.args(["--listen", &address.to_string(), "--admin-listen", "127.0.0.1:0", "--flags"]).arg(home.path());
+        server
+            .args(["--listen", &address.to_string(), "--admin-listen", "127.0.0.1:0", "--flags"])
+            .arg(home.path());
         server.arg("--data").arg(home.path().join("data")).stderr(Stdio::null());
         (home, Ended(server.spawn().unwrap()))
     };
     client.prints("polling      rule default   first poll within 4000 ms");
 }
 
-/// A heartbeat that names another document than the one held: it asks, and acknowledges only what it holds.
+/// A heartbeat that names another document than the one held: it asks, and acknowledges only what
+/// it holds.
 #[test]
 fn a_client_heals_itself() {
     let fake = Fake::start(|request, count, stream| match &*request.path {
         "/v1/strategy/chat/watch" if count == 0 => {
             stream.head();
-            stream.put(&format!("retry: 1000\n{}", state("5", "a", ",\"ackId\":\"0-7\"", "realtime-v2", "stop")));
+            stream.put(&format!(
+                "retry: 1000\n{}",
+                state("5", "a", ",\"ackId\":\"0-7\"", "realtime-v2", "stop")
+            ));
             stream.put("id: 6\ndata: {\"type\":\"news\",\"etag\":\"x\"}\n\n");
             stream.put("id: 7\ndata: {\"type\":\"heartbeat\",\"etag\":\"\\\"b\\\"\"}\n\n");
             stream.hold();
         }
-        "/v1/strategy/chat" => {
-            stream.answer("200 OK", "etag: \"b\"\r\nturnout-revision: 7\r\n", &document("polling", "rollout"))
-        }
+        "/v1/strategy/chat" => stream.answer(
+            "200 OK",
+            "etag: \"b\"\r\nturnout-revision: 7\r\n",
+            &document("polling", "rollout"),
+        ),
         _ => stream.answer("204 No Content", "", ""),
     });
     let client = Client::start(&fake.url, "ask chat --user u-1 -w --json");
     let (first, second) = (client.json(), client.json());
-    assert_eq!((&first["strategy"], &first["position"], &first["by"]), (&"realtime-v2".into(), &"5".into(), &"stream".into()));
-    assert_eq!((&second["strategy"], &second["position"], &second["by"]), (&"polling".into(), &"7".into(), &"asking".into()));
+    assert_eq!(
+        (&first["strategy"], &first["position"], &first["by"]),
+        (&"realtime-v2".into(), &"5".into(), &"stream".into())
+    );
+    assert_eq!(
+        (&second["strategy"], &second["position"], &second["by"]),
+        (&"polling".into(), &"7".into(), &"asking".into())
+    );
     assert_eq!(second["client"], "leave realtime at once; first poll within 5000 ms");
     assert_eq!(second["document"]["rule"], "rollout");
     let acknowledged = fake.next("/v1/watch/ack");
     let acknowledged: Json = serde_json::from_str(&acknowledged.body).unwrap();
-    assert_eq!(acknowledged, serde_json::json!({ "ackId": "0-7", "position": "7" }), "of several within the delay, the last");
+    assert_eq!(
+        acknowledged,
+        serde_json::json!({ "ackId": "0-7", "position": "7" }),
+        "of several within the delay, the last"
+    );
 }
 
-/// Goodbyes, refusals and broken streams: it comes back when it was told to, asks meanwhile, and no user's id stands in an address.
+/// Goodbyes, refusals and broken streams: it comes back when it was told to, asks meanwhile, and no
+/// user's id stands in an address.
 #[test]
 fn a_client_comes_back_when_it_is_told_to() {
-    // What holds now: whoever asks is never told less than a stream has said, however late they ask.
-    const STATES: [[&str; 4]; 3] =
-        [["5", "a", "polling", "rollout"], ["6", "b", "disabled", "deny"], ["8", "c", "realtime-v2", "allow"]];
+    // What holds now: whoever asks is never told less than a stream has said, however late they
+    // ask.
+    const STATES: [[&str; 4]; 3] = [
+        ["5", "a", "polling", "rollout"],
+        ["6", "b", "disabled", "deny"],
+        ["8", "c", "realtime-v2", "allow"],
+    ];
     let holds = Arc::new(AtomicUsize::new(0));
     let fake = Fake::start(move |request, count, stream| {
         let say = |now: usize, more: &str| {
@@ -191,15 +255,22 @@ fn a_client_comes_back_when_it_is_told_to() {
                 2 => {
                     stream.head();
                     // In pieces, with CRLF, and broken off in the middle of the second event.
-                    for piece in say(1, ",\"ackId\":\"0-8\"").replace('\n', "\r\n").as_bytes().chunks(7) {
+                    for piece in
+                        say(1, ",\"ackId\":\"0-8\"").replace('\n', "\r\n").as_bytes().chunks(7)
+                    {
                         stream.bytes(piece);
                     }
                     stream.put("retry: 300\nid: 7\ndata: {\"type\":\"stra");
                 }
                 3 => {
                     stream.head();
-                    // Together: an acknowledgement, by chance sent at once, would end the stream between them.
-                    stream.put(&format!("retry: 500\n{}{}", say(1, ",\"ackId\":\"0-9\""), say(2, "")));
+                    // Together: an acknowledgement, by chance sent at once, would end the stream
+                    // between them.
+                    stream.put(&format!(
+                        "retry: 500\n{}{}",
+                        say(1, ",\"ackId\":\"0-9\""),
+                        say(2, "")
+                    ));
                     stream.hold();
                 }
                 // The server does not know a stream that it holds open: it was lost on the way.
@@ -231,13 +302,25 @@ fn a_client_comes_back_when_it_is_told_to() {
     }
     let gaps: Vec<u128> = watched.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
     // (at the least; at the most, with much room for a busy machine)
-    for (gap, least, most) in [(gaps[0], 900, 9_000), (gaps[1], 2_000, 9_000), (gaps[2], 150, 9_000), (gaps[3], 250, 9_000)] {
+    for (gap, least, most) in [
+        (gaps[0], 900, 9_000),
+        (gaps[1], 2_000, 9_000),
+        (gaps[2], 150, 9_000),
+        (gaps[3], 250, 9_000),
+    ] {
         assert!((least..most).contains(&gap), "{gaps:?}");
     }
     // A document is valid for 700 ms here, and for three seconds there was no stream.
     let without_stream = asked.iter().filter(|at| (watched[0]..watched[2]).contains(*at)).count();
-    assert!((2..=9).contains(&without_stream), "{without_stream} questions while there was no stream");
-    for why in ["the server stops; asking every 0.7 s", "full; asking every", "the stream broke; asking every"] {
+    assert!(
+        (2..=9).contains(&without_stream),
+        "{without_stream} questions while there was no stream"
+    );
+    for why in [
+        "the server stops; asking every 0.7 s",
+        "full; asking every",
+        "the stream broke; asking every",
+    ] {
         client.says(why);
     }
 }
@@ -250,7 +333,9 @@ fn document(strategy: &str, rule: &str) -> String {
 
 fn state(position: &str, etag: &str, more: &str, strategy: &str, rule: &str) -> String {
     let document = document(strategy, rule);
-    format!("id: {position}\ndata: {{\"type\":\"strategy\",\"etag\":\"\\\"{etag}\\\"\"{more},\"document\":{document}}}\n\n")
+    format!(
+        "id: {position}\ndata: {{\"type\":\"strategy\",\"etag\":\"\\\"{etag}\\\"\"{more},\"document\":{document}}}\n\n"
+    )
 }
 
 /// A process that is ended with the test.
@@ -272,7 +357,11 @@ struct Client {
 impl Client {
     fn start(url: &str, line: &str) -> Client {
         let mut command = turnout();
-        command.args(words(line)).env("TURNOUT_URL", url).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(words(line))
+            .env("TURNOUT_URL", url)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let stdout = lines(child.stdout.take().unwrap());
         let stderr = lines(child.stderr.take().unwrap());
@@ -308,6 +397,8 @@ impl Client {
 
 fn lines(reader: impl Read + Send + 'static) -> Receiver<String> {
     let (put, lines) = channel();
-    std::thread::spawn(move || BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| put.send(line)));
+    std::thread::spawn(move || {
+        BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| put.send(line))
+    });
     lines
 }

@@ -1,5 +1,5 @@
-//! Bytes made of other bytes, by a script that is itself nothing but bytes: whoever can make bytes up, a property test or a fuzzer, can
-//! bend real inputs.
+//! Bytes made of other bytes, by a script that is itself nothing but bytes: whoever can make bytes
+//! up, a property test or a fuzzer, can bend real inputs.
 
 /// The most bends of one script.
 const BENDS: usize = 16;
@@ -42,7 +42,8 @@ const TROUBLE: [&[u8]; 32] = [
     b"Transfer-Encoding: chunked\r\n",
 ];
 
-/// The first byte chooses one of the originals, to be bent by the rest; or none of them, and the rest is all there is.
+/// The first byte chooses one of the originals, to be bent by the rest; or none of them, and the
+/// rest is all there is.
 pub fn made_of(originals: &[&[u8]], input: &[u8]) -> Vec<u8> {
     let Some((choice, script)) = input.split_first() else { return Vec::new() };
     match originals.get(usize::from(*choice) % (originals.len() + 1)) {
@@ -55,10 +56,12 @@ fn bend(original: &[u8], originals: &[&[u8]], script: &[u8]) -> Vec<u8> {
     let mut bytes = original.to_vec();
     for step in script.chunks_exact(STEP).take(BENDS) {
         let [kind, at_high, at_low, length, value] = *step else { continue };
-        let place = |length: usize| (length * usize::from(u16::from_be_bytes([at_high, at_low]))) >> 16;
+        let place =
+            |length: usize| (length * usize::from(u16::from_be_bytes([at_high, at_low]))) >> 16;
         let at = place(bytes.len() + 1);
         let end = bytes.len().min(at + usize::from(length));
-        let insert = |bytes: &mut Vec<u8>, more: &[u8]| drop(bytes.splice(at..at, more.iter().copied()));
+        let insert =
+            |bytes: &mut Vec<u8>, more: &[u8]| drop(bytes.splice(at..at, more.iter().copied()));
         match kind % 9 {
             0 if at < bytes.len() => bytes[at] ^= 1 << (value % 8),
             1 if at < bytes.len() => bytes[at] = value,

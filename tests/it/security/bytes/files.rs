@@ -1,4 +1,5 @@
-//! Any bytes as a file of the flags folder: no panic, a place inside the file for whatever is wrong, and what was good stays.
+//! Any bytes as a file of the flags folder: no panic, a place inside the file for whatever is
+//! wrong, and what was good stays.
 
 #[path = "../../../logic/hostile/shipped.rs"]
 mod shipped;
@@ -39,11 +40,13 @@ impl Files {
         Files(Shipped::with(&FILES))
     }
 
-    /// The first byte chooses the file, the rest says what to make of it. Then the good file comes back.
+    /// The first byte chooses the file, the rest says what to make of it. Then the good file comes
+    /// back.
     pub fn save(&mut self, input: &[u8]) {
         let Some((choice, input)) = input.split_first() else { return };
         let (path, good) = FILES[usize::from(*choice) % FILES.len()];
-        let originals: Vec<&[u8]> = [good].into_iter().chain(FILES.map(|(_, bytes)| bytes)).collect();
+        let originals: Vec<&[u8]> =
+            [good].into_iter().chain(FILES.map(|(_, bytes)| bytes)).collect();
         let bytes = made_of(&originals, input);
         self.0.save(path, &bytes, path);
         // The watcher asks this of every save, and of its opposite.

@@ -1,7 +1,8 @@
-//! Arbitrary bytes, and real inputs bent at random, wherever bytes come in: files, bodies, tokens, connections.
+//! Arbitrary bytes, and real inputs bent at random, wherever bytes come in: files, bodies, tokens,
+//! connections.
 //!
-//! `PROPTEST_CASES=100000 cargo test --test it security::bytes::` looks for longer; `fuzz/` has the same checks for a fuzzer that watches what the
-//! bytes reach.
+//! `PROPTEST_CASES=100000 cargo test --test it security::bytes::` looks for longer; `fuzz/` has the
+//! same checks for a fuzzer that watches what the bytes reach.
 
 mod bend;
 mod files;

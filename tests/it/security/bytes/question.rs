@@ -1,4 +1,5 @@
-//! Any bytes as the body of a question, asked of the real routes: an answer that is documented, in JSON, and never a fault of ours.
+//! Any bytes as the body of a question, asked of the real routes: an answer that is documented, in
+//! JSON, and never a fault of ours.
 
 use std::sync::Arc;
 
@@ -7,14 +8,16 @@ use axum::http::{Request, StatusCode};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
+use turnout::auth::Authenticator;
 use turnout::clock::Clock;
 use turnout::control::{Coordinator, OpenOptions};
-use turnout::data::DataFolder;
-use turnout::definition::Contents;
+use turnout::data_dir::DataDir;
+use turnout::definition::FlagFiles;
 use turnout::flag::ServerAuth;
-use turnout::http::{Front, Proxies, Routes, StreamLimits, Surface, public_document, routes};
+use turnout::http::{
+    Proxies, PublicService, PublicState, Routes, StreamLimits, public_document, routes,
+};
 use turnout::public_path::PublicPath;
-use turnout::token::Gate;
 
 use super::bend::made_of;
 
@@ -49,7 +52,7 @@ const CHAT: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhe
 /// The routes of a service with one flag.
 pub struct Questions {
     _home: TempDir,
-    routes: Front,
+    routes: PublicService,
     documented: Json,
     runtime: Runtime,
 }
@@ -58,10 +61,10 @@ impl Questions {
     pub fn new() -> Questions {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let home = TempDir::new().unwrap();
-        let data = Arc::new(DataFolder::open(home.path()).unwrap());
+        let data = Arc::new(DataDir::open(home.path()).unwrap());
         let opening = OpenOptions {
             data,
-            contents: Contents::default(),
+            contents: FlagFiles::default(),
             server_auth: ServerAuth::Off,
             public_path: PublicPath::default(),
             clock: Clock::default(),
@@ -71,9 +74,17 @@ impl Questions {
         };
         let routes = runtime.block_on(async {
             let coordinator = Coordinator::open(opening).await.unwrap();
-            coordinator.take_in(&Contents::of([("chat.yaml", CHAT)])).await;
+            coordinator.ingest(&FlagFiles::of([("chat.yaml", CHAT)])).await;
             assert!(coordinator.live().current().flag("chat").is_some());
-            routes::<&str>(Surface::of(&coordinator, StreamLimits::default(), Gate::default(), Proxies::default()), &[])
+            routes::<&str>(
+                PublicState::of(
+                    &coordinator,
+                    StreamLimits::default(),
+                    Authenticator::default(),
+                    Proxies::default(),
+                ),
+                &[],
+            )
         });
         Questions { _home: home, routes, documented: public_document(), runtime }
     }
@@ -87,7 +98,10 @@ impl Questions {
         let promises = &self.documented["paths"][template]["post"]["responses"];
         assert!(promises.get(status.as_str()).is_some(), "{path}: {status} is not documented");
         assert!(!status.is_server_error(), "{path}: {status}");
-        assert!(matches!(&*kind, "application/json" | "application/problem+json"), "{path}: {kind}");
+        assert!(
+            matches!(&*kind, "application/json" | "application/problem+json"),
+            "{path}: {kind}"
+        );
         let answer: Json = serde_json::from_slice(&answer).unwrap();
         if status.is_success() {
             let ours = serde_json::from_slice::<&serde_json::value::RawValue>(&body).is_ok();

@@ -1,9 +1,10 @@
-//! Any bytes as a bearer's token: accepted only as it was signed, and only if it says what a good one says.
+//! Any bytes as a bearer's token: accepted only as it was signed, and only if it says what a good
+//! one says.
 
 use std::time::SystemTime;
 
 use serde_json::{Value as Json, json};
-use turnout::token::{Algorithm, Gate, Sessions, Unverified};
+use turnout::auth::{Algorithm, AnonymousAccess, Authenticator, Sessions};
 
 use super::bend::made_of;
 use super::issuer::{AUDIENCE, ISSUER, Issuer, claims, now, pins, with};
@@ -13,7 +14,7 @@ pub struct Tokens(Vec<Believed>);
 
 struct Believed {
     issuer: Issuer,
-    gate: Gate,
+    gate: Authenticator,
     good: Vec<String>,
 }
 
@@ -22,7 +23,8 @@ impl Tokens {
         Tokens(Algorithm::ALL.into_iter().map(Believed::new).collect())
     }
 
-    /// The first byte chooses the algorithm, the second whether a token is bent or made anew and signed.
+    /// The first byte chooses the algorithm, the second whether a token is bent or made anew and
+    /// signed.
     pub fn present(&self, input: &[u8]) {
         let [algorithm, kind, input @ ..] = input else { return };
         let believed = &self.0[usize::from(*algorithm) % self.0.len()];
@@ -39,7 +41,11 @@ impl Believed {
         let issuer = Issuer::new(algorithm, "our-key");
         let sessions = Sessions::new(pins(algorithm));
         sessions.take(issuer.jwks().as_bytes()).unwrap();
-        let gate = Gate { sessions: Some(sessions.into()), unverified: Unverified::Deny, ..Gate::default() };
+        let gate = Authenticator {
+            sessions: Some(sessions.into()),
+            unverified: AnonymousAccess::Deny,
+            ..Authenticator::default()
+        };
         let long = with(&claims("u-1"), "more", "x".repeat(500).into());
         let good = vec![issuer.token("u-1"), issuer.sign(&issuer.header(), &long)];
         let believed = Believed { issuer, gate, good };
@@ -70,24 +76,32 @@ impl Believed {
             assert_eq!(claims["iss"], ISSUER);
             let audience = &claims["aud"];
             assert!(
-                *audience == AUDIENCE || audience.as_array().is_some_and(|all| all.contains(&AUDIENCE.into())),
+                *audience == AUDIENCE
+                    || audience.as_array().is_some_and(|all| all.contains(&AUDIENCE.into())),
                 "{audience}"
             );
             assert!(claims["exp"].as_f64().unwrap() > now() as f64 - 10.0, "{claims}");
-            assert!(claims["sub"].as_str().is_some_and(|subject| (1..=256).contains(&subject.len())), "{claims}");
+            assert!(
+                claims["sub"].as_str().is_some_and(|subject| (1..=256).contains(&subject.len())),
+                "{claims}"
+            );
         }
     }
 
     /// A true signature under any header.
     fn signed_header(&self, input: &[u8]) {
         let good = self.issuer.header().to_string();
-        let strange = with(&self.issuer.header(), "jku", "https://evil.example.com/".into()).to_string();
+        let strange =
+            with(&self.issuer.header(), "jku", "https://evil.example.com/".into()).to_string();
         let header = made_of(&[good.as_bytes(), strange.as_bytes()], input);
         if self.accepts(&self.issuer.sign_text(&header, claims("u-1").to_string())) {
             let header: Json = serde_json::from_slice(&header).unwrap();
             assert_eq!(header["alg"], self.issuer.algorithm.as_str());
             assert_eq!(header["kid"], self.issuer.key_id, "{header}");
-            assert!(["crit", "b64", "zip", "enc", "cty"].iter().all(|name| header.get(name).is_none()), "{header}");
+            assert!(
+                ["crit", "b64", "zip", "enc", "cty"].iter().all(|name| header.get(name).is_none()),
+                "{header}"
+            );
         }
     }
 }

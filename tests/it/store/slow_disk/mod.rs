@@ -1,4 +1,5 @@
-//! What is within the documented limits is saved, however slow the disk is: the time a write takes is limited by silence, and not by its length.
+//! What is within the documented limits is saved, however slow the disk is: the time a write takes
+//! is limited by silence, and not by its length.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,38 +21,75 @@ struct Size {
     within: Duration,
 }
 
-const SHORT: Size =
-    Size { flags: 600, ids: 100_000, bytes_of_an_id: 64, kilobytes_a_second: 3000, within: Duration::from_secs(60) };
-const LONG: Size =
-    Size { flags: 20_000, ids: 1_000_000, bytes_of_an_id: 256, kilobytes_a_second: 20_000, within: Duration::from_secs(300) };
+const SHORT: Size = Size {
+    flags: 600,
+    ids: 100_000,
+    bytes_of_an_id: 64,
+    kilobytes_a_second: 3000,
+    within: Duration::from_secs(60),
+};
+const LONG: Size = Size {
+    flags: 20_000,
+    ids: 1_000_000,
+    bytes_of_an_id: 256,
+    kilobytes_a_second: 20_000,
+    within: Duration::from_secs(300),
+};
 
 /// The library that slows the disk down: compiled by what compiled this test.
 fn slowing_library(folder: &TempDir) -> PathBuf {
-    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/store/slow_disk/preloaded.rs");
+    let source =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/store/slow_disk/preloaded.rs");
     let made = folder.path().join("slow_disk.so");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let mut command = Command::new(&rustc);
-    command.args(["--edition", "2024", "--crate-type", "cdylib", "-C", "panic=abort", "-o"]).arg(&made).arg(source);
-    let output = command.output().unwrap_or_else(|error| panic!("this test needs {rustc} to slow a disk down: {error}"));
+    command
+        .args(["--edition", "2024", "--crate-type", "cdylib", "-C", "panic=abort", "-o"])
+        .arg(&made)
+        .arg(source);
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("this test needs {rustc} to slow a disk down: {error}"));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     made
 }
 
 async fn status(program: &Program) -> Json {
-    let asked = program.client.get(program.admin_url("/v1/status")).bearer_auth(program.token()).send().await.unwrap();
+    let asked = program
+        .client
+        .get(program.admin_url("/v1/status"))
+        .bearer_auth(program.token())
+        .send()
+        .await
+        .unwrap();
     asked.json().await.unwrap()
 }
 
 /// Waits for it, and wants the database to be taken for up all the while.
-async fn reach(what: &str, within: Duration, program: &Program, is_there: impl AsyncFn(&Json) -> bool) -> Duration {
+async fn reach(
+    what: &str,
+    within: Duration,
+    program: &Program,
+    is_there: impl AsyncFn(&Json) -> bool,
+) -> Duration {
     let begun = Instant::now();
     loop {
         let status = status(program).await;
-        assert_eq!(status["database"]["state"], "up", "{what}, after {:?}: {status}\n{}", begun.elapsed(), program.said());
+        assert_eq!(
+            status["database"]["state"],
+            "up",
+            "{what}, after {:?}: {status}\n{}",
+            begun.elapsed(),
+            program.said()
+        );
         if is_there(&status).await {
             return begun.elapsed();
         }
-        assert!(begun.elapsed() < within, "{what} did not come within {within:?}: {status}\n{}", program.said());
+        assert!(
+            begun.elapsed() < within,
+            "{what} did not come within {within:?}: {status}\n{}",
+            program.said()
+        );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
@@ -59,26 +97,41 @@ async fn reach(what: &str, within: Duration, program: &Program, is_there: impl A
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_within_the_limits_is_saved_on_a_slow_disk() {
     let long = std::env::var("TURNOUT_SLOW_DISK").is_ok_and(|form| form == "long");
-    let Size { flags, ids, bytes_of_an_id, kilobytes_a_second, within } = if long { LONG } else { SHORT };
+    let Size { flags, ids, bytes_of_an_id, kilobytes_a_second, within } =
+        if long { LONG } else { SHORT };
     let files: Vec<_> = (0..flags).map(|index| format!("f{index:05}")).collect();
-    let files: Vec<_> = files.iter().map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 100% }"))).collect();
-    let home = home(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
+    let files: Vec<_> = files
+        .iter()
+        .map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 100% }")))
+        .collect();
+    let home =
+        home(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
     let library = TempDir::new().unwrap();
     let (preload, speed) = (slowing_library(&library), kilobytes_a_second.to_string());
-    let settings = [("LD_PRELOAD", preload.to_str().unwrap()), ("SLOW_KB", &speed), ("SLOW_SYNC_MS", "20")];
+    let settings =
+        [("LD_PRELOAD", preload.to_str().unwrap()), ("SLOW_KB", &speed), ("SLOW_SYNC_MS", "20")];
     let program = Program::start(home, &settings);
     program.serves().await;
     reach("the first reading", within, &program, async |status| status["revision"] != "0").await;
 
     // A list that takes several times as long as one answer of the database may.
     fs::create_dir_all(program.path("flags/segments")).unwrap();
-    let list: String = (0..ids).map(|id| format!("{id:0width$}\n", width = bytes_of_an_id)).collect();
+    let list: String =
+        (0..ids).map(|id| format!("{id:0width$}\n", width = bytes_of_an_id)).collect();
     fs::write(program.path("flags/segments/many.txt"), &list).unwrap();
-    fs::write(program.path("flags/segments/many.yaml"), "version: 1\nsegment: many\nusers_file: segments/many.txt\n").unwrap();
+    fs::write(
+        program.path("flags/segments/many.yaml"),
+        "version: 1\nsegment: many\nusers_file: segments/many.txt\n",
+    )
+    .unwrap();
     let before = status(&program).await["revision"].clone();
-    let saved = reach("the list", within, &program, async |status| status["revision"] != before).await;
+    let saved =
+        reach("the list", within, &program, async |status| status["revision"] != before).await;
     let least = Duration::from_millis((list.len() / kilobytes_a_second) as u64);
-    assert!(saved > least, "it was saved after {saved:?}, and its bytes alone take {least:?}: the disk was not slow");
+    assert!(
+        saved > least,
+        "it was saved after {saved:?}, and its bytes alone take {least:?}: the disk was not slow"
+    );
 
     let stopped = program.order("/v1/stop", json!({ "reason": "incident" })).await;
     assert!([200, 202].contains(&stopped.status().as_u16()), "{}", stopped.status());
@@ -87,7 +140,12 @@ async fn what_is_within_the_limits_is_saved_on_a_slow_disk() {
     assert_eq!(resumed.status(), 200, "{}", resumed.text().await.unwrap());
     assert_eq!(program.strategy("f00001", "u-1").await, "realtime-v2");
     assert_eq!(program.strategy("f00002", "u-1").await, "polling");
-    let verified = program.client.get(program.admin_url("/v1/history/verify")).bearer_auth(program.token()).send().await;
+    let verified = program
+        .client
+        .get(program.admin_url("/v1/history/verify"))
+        .bearer_auth(program.token())
+        .send()
+        .await;
     let verified: Json = verified.unwrap().json().await.unwrap();
     assert_eq!(verified["sound"], true, "{verified}");
 }

@@ -1,5 +1,6 @@
-//! Preloaded before a program (`LD_PRELOAD`): what it writes to files called `turnout.db…` takes as long as on a disk of SLOW_KB kilobytes a
-//! second, and each sync of them SLOW_SYNC_MS longer. The test beside this compiles it with rustc.
+//! Preloaded before a program (`LD_PRELOAD`): what it writes to files called `turnout.db…` takes as
+//! long as on a disk of SLOW_KB kilobytes a second, and each sync of them SLOW_SYNC_MS longer. The
+//! test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -42,7 +43,8 @@ unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at
     if is_slow(file) {
         pay_for(count);
     }
-    // SAFETY: the function of that name in the C library has this type, and its arguments are passed on as they came.
+    // SAFETY: the function of that name in the C library has this type, and its arguments are
+    // passed on as they came.
     unsafe { std::mem::transmute::<*mut c_void, Write>(dlsym(NEXT, name.as_ptr()))(file, bytes, count, at) }
 }
 

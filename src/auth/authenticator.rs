@@ -1,0 +1,158 @@
+//! The gate: which credentials are configured, and what each lets one ask. It is told what was
+//! presented, not how.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::InvalidCredential;
+use super::admin_credentials::{AdminCredentials, MAX_BYTES};
+use super::server_key::ServerKeys;
+use super::session::{self, Fingerprint, KeyRing, Session, Sessions, fingerprint};
+use crate::ledger::ContentHash;
+use crate::moment::{Deadline, Moment};
+
+/// Whether one may ask without a credential.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnonymousAccess {
+    #[default]
+    Allow,
+    Deny,
+}
+
+/// Judges credentials. The default knows none, and lets anyone ask plainly.
+#[derive(Clone, Debug, Default)]
+pub struct Authenticator {
+    pub sessions: Option<Arc<Sessions>>,
+    pub server_keys: Option<Arc<ServerKeys>>,
+    /// Tokens of the role `server`.
+    pub operators: Option<AdminCredentials>,
+    pub unverified: AnonymousAccess,
+}
+
+/// Who was let in by a bearer credential.
+#[derive(Debug)]
+pub enum Principal {
+    User(Arc<Session>),
+    Server(ServerPrincipal),
+}
+
+/// What a server was let in by: enough to ask again whether it still would be, and nothing it could
+/// be let in with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerPrincipal {
+    fingerprint: Fingerprint,
+    ends: Option<Deadline>,
+}
+
+/// What a gate believed at one time.
+pub struct CredentialVersion {
+    sessions: Option<Arc<KeyRing>>,
+    server_keys: Option<Arc<Vec<Fingerprint>>>,
+    servers_lost: Option<u64>,
+}
+
+impl Authenticator {
+    /// A bearer credential's user, or a server, which may ask for anyone. A token of three parts is
+    /// a session's.
+    pub fn bearer(&self, credential: &str, now: Moment) -> Result<Principal, InvalidCredential> {
+        let looks_like_a_token =
+            credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
+        match looks_like_a_token {
+            true => self
+                .sessions
+                .as_ref()
+                .ok_or(InvalidCredential)?
+                .verify(credential, now)
+                .map(Principal::User),
+            false => self.server(credential, now).map(Principal::Server),
+        }
+    }
+
+    /// A server's key.
+    pub fn server(&self, key: &str, now: Moment) -> Result<ServerPrincipal, InvalidCredential> {
+        if key.is_empty() || key.len() > MAX_BYTES {
+            return Err(InvalidCredential);
+        }
+        self.server_of(fingerprint(key.as_bytes()), now)
+    }
+
+    /// Whether a server would be let in again.
+    pub fn still_lets_server(&self, pass: &ServerPrincipal, now: Moment) -> bool {
+        self.server_of(pass.fingerprint, now).is_ok()
+    }
+
+    /// Whether a user would be let in again.
+    pub fn still_lets_user(&self, session: &Session, now: Moment) -> bool {
+        self.sessions.as_ref().is_some_and(|sessions| sessions.still_accept(session, now))
+    }
+
+    /// What is believed now. While it is the same, whoever was let in still would be, until the
+    /// credential ends.
+    pub fn belief(&self) -> CredentialVersion {
+        CredentialVersion {
+            sessions: self.sessions.as_ref().map(|sessions| sessions.current()),
+            server_keys: self.server_keys.as_ref().map(|keys| keys.current()),
+            servers_lost: self.operators.as_ref().map(AdminCredentials::servers_lost),
+        }
+    }
+
+    fn server_of(
+        &self,
+        fingerprint: Fingerprint,
+        now: Moment,
+    ) -> Result<ServerPrincipal, InvalidCredential> {
+        if self.server_keys.as_ref().is_some_and(|keys| keys.contains(&fingerprint)) {
+            return Ok(ServerPrincipal { fingerprint, ends: None });
+        }
+        let operators = self.operators.as_ref().ok_or(InvalidCredential)?;
+        let ends = operators.server(ContentHash::from(fingerprint), now)?;
+        Ok(ServerPrincipal { fingerprint, ends })
+    }
+
+    /// Whether anybody can have a credential to ask with.
+    pub fn knows_credentials(&self) -> bool {
+        let of_role = || self.operators.as_ref().is_some_and(AdminCredentials::have_a_server);
+        self.sessions.is_some() || self.server_keys.is_some() || of_role()
+    }
+
+    /// No credential at all.
+    pub fn anonymous(&self) -> Result<(), InvalidCredential> {
+        if self.unverified == AnonymousAccess::Allow { Ok(()) } else { Err(InvalidCredential) }
+    }
+}
+
+impl ServerPrincipal {
+    /// What tells it from others.
+    pub fn fingerprint(&self) -> &[u8] {
+        &self.fingerprint
+    }
+
+    /// How long its credential is still good, if it ends.
+    pub fn lives_for(&self, now: Moment) -> Option<Duration> {
+        self.ends.map(|end| Duration::from_millis(end.left_ms(now).unsigned_abs()))
+    }
+}
+
+impl fmt::Debug for ServerPrincipal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ServerPass(redacted)")
+    }
+}
+
+impl PartialEq for CredentialVersion {
+    /// Whether nothing was taken in between the two. Each holds what it saw, so that none of it can
+    /// come again as something else.
+    fn eq(&self, other: &CredentialVersion) -> bool {
+        fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
+            match (one, other) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (None, None) => true,
+                _ => false,
+            }
+        }
+        same(&self.sessions, &other.sessions)
+            && same(&self.server_keys, &other.server_keys)
+            && self.servers_lost == other.servers_lost
+    }
+}

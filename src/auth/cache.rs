@@ -1,0 +1,203 @@
+//! Verified tokens, found again by their fingerprint until they expire.
+//!
+//! A table of fixed size in which a token has a few places it may stand in: readers take no lock,
+//! and a newcomer drives out what ends first among those places. What it costs to be driven out is
+//! one more signature check. How many bytes all of them take is bounded, and so is what one user
+//! may take of that: whoever renews a token again and again drives out only their own.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
+
+use super::session::{Fingerprint, Session};
+use crate::moment::Moment;
+
+/// The most verified tokens that are remembered.
+pub const MAX_VERIFIED: usize = 65_536;
+/// The most bytes they take.
+pub const MAX_VERIFIED_BYTES: usize = 32 * 1024 * 1024;
+/// The most tokens of one user that are remembered, and the most bytes these take.
+pub const MAX_VERIFIED_OF_USER: usize = 64;
+pub const MAX_VERIFIED_BYTES_OF_USER: usize = 512 * 1024;
+/// The places a token may stand in.
+const PLACES: usize = 4;
+
+pub struct Cache {
+    slots: Box<[ArcSwapOption<Session>]>,
+    /// Held by whoever puts a token in.
+    ledger: Mutex<Ledger>,
+    seed: RandomState,
+}
+
+/// What the tokens take.
+#[derive(Default)]
+struct Ledger {
+    bytes: usize,
+    /// By a number that tells users apart.
+    of_user: HashMap<u64, OfUser>,
+    /// The place from which room is made next.
+    hand: usize,
+}
+
+/// What one user's tokens take, and where they stand, the oldest first.
+#[derive(Default)]
+struct OfUser {
+    bytes: usize,
+    places: VecDeque<usize>,
+}
+
+impl OfUser {
+    fn has_too_much(&self) -> bool {
+        self.places.len() > 1
+            && (self.places.len() > MAX_VERIFIED_OF_USER || self.bytes > MAX_VERIFIED_BYTES_OF_USER)
+    }
+}
+
+impl Cache {
+    pub fn new() -> Cache {
+        Cache {
+            slots: (0..MAX_VERIFIED).map(|_| ArcSwapOption::empty()).collect(),
+            ledger: Mutex::default(),
+            seed: RandomState::default(),
+        }
+    }
+
+    pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Session>> {
+        self.slots[row(fingerprint)..][..PLACES].iter().find_map(|slot| {
+            let held = slot.load();
+            held.as_ref().filter(|session| session.fingerprint() == fingerprint).cloned()
+        })
+    }
+
+    /// Remembers a token. How many were driven out for it by a bound in bytes, or of a user.
+    pub fn put(&self, session: Arc<Session>, now: Moment) -> usize {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = |place: &usize| match &*self.slots[*place].load() {
+            Some(held) if held.fingerprint() == session.fingerprint() => f64::NEG_INFINITY,
+            Some(held) if held.is_live(now) => held.expires(),
+            _ => 0.0,
+        };
+        let row = row(session.fingerprint());
+        let Some(place) =
+            (row..row + PLACES).min_by(|one, other| ends(one).total_cmp(&ends(other)))
+        else {
+            return 0;
+        };
+        self.take_out(&mut ledger, place);
+        let (user, bytes) = (self.user(&session), session.bytes());
+        self.slots[place].store(Some(session));
+        ledger.bytes += bytes;
+        let mut driven_out = 0;
+        let of_user = ledger.of_user.entry(user).or_default();
+        of_user.bytes += bytes;
+        of_user.places.push_back(place);
+        while let Some(oldest) = ledger
+            .of_user
+            .get(&user)
+            .filter(|of| of.has_too_much())
+            .and_then(|of| of.places.front().copied())
+        {
+            driven_out += usize::from(self.take_out(&mut ledger, oldest));
+        }
+        while ledger.bytes > MAX_VERIFIED_BYTES {
+            let next = ledger.hand;
+            ledger.hand = (next + 1) % MAX_VERIFIED;
+            if next != place {
+                driven_out += usize::from(self.take_out(&mut ledger, next));
+            }
+        }
+        driven_out
+    }
+
+    /// How many bytes the tokens take.
+    pub fn bytes(&self) -> usize {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Forgets what stands in a place; false if that is nothing.
+    fn take_out(&self, ledger: &mut Ledger, place: usize) -> bool {
+        let Some(session) = self.slots[place].swap(None) else { return false };
+        let (user, bytes) = (self.user(&session), session.bytes());
+        ledger.bytes -= bytes;
+        if let Some(of_user) = ledger.of_user.get_mut(&user) {
+            of_user.bytes -= bytes;
+            of_user.places.retain(|other| *other != place);
+            if of_user.places.is_empty() {
+                ledger.of_user.remove(&user);
+            }
+        }
+        true
+    }
+
+    fn user(&self, session: &Session) -> u64 {
+        self.seed.hash_one(session.subject().map(|subject| subject.as_str()))
+    }
+}
+
+/// The first of the places a token may stand in.
+fn row(fingerprint: &Fingerprint) -> usize {
+    let [a, b, c, d, ..] = *fingerprint;
+    u32::from_le_bytes([a, b, c, d]) as usize % (MAX_VERIFIED / PLACES) * PLACES
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cache({MAX_VERIFIED} places, {MAX_VERIFIED_BYTES} bytes)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Puts in so many tokens, each of a user and with claims of so many bytes; how many are found
+    /// again, and of the newest whether it is.
+    fn check(
+        what: &str,
+        count: u32,
+        user: impl Fn(u32) -> String,
+        claim_bytes: usize,
+        expected: std::ops::RangeInclusive<usize>,
+    ) {
+        let cache = Cache::new();
+        let token = |number: u32| {
+            let mut fingerprint = [0; 32];
+            fingerprint[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_le_bytes());
+            fingerprint
+        };
+        let mut driven_out = 0;
+        for number in 0..count {
+            driven_out += cache.put(
+                Arc::new(Session::made_up(token(number), &user(number), "c".repeat(claim_bytes))),
+                Moment::default(),
+            );
+            assert!(cache.get(&token(number)).is_some(), "{what}: the newest is there");
+        }
+        let found = (0..count).filter(|number| cache.get(&token(*number)).is_some()).count();
+        assert!(expected.contains(&found), "{what}: {found} are found again");
+        assert!(cache.bytes() <= MAX_VERIFIED_BYTES, "{what}");
+        let gone = count as usize - found;
+        assert!(
+            driven_out <= gone && (gone == 0 || driven_out > 0),
+            "{what}: {driven_out} were driven out"
+        );
+    }
+
+    #[test]
+    fn bytes_and_what_one_user_takes_are_bounded() {
+        check("few", 10, |n| n.to_string(), 100, 10..=10);
+        check(
+            "many of one user",
+            1_000,
+            |_| "u-1".to_owned(),
+            10,
+            MAX_VERIFIED_OF_USER..=MAX_VERIFIED_OF_USER,
+        );
+        check("large ones of one user", 200, |_| "u-1".to_owned(), 16_000, 30..=32);
+        check("large ones of many users", 5_000, |n| n.to_string(), 16_000, 1_900..=2_100);
+    }
+}

@@ -1,0 +1,128 @@
+//! What a signed token says: its JSON read without leniency, and the claims that make it good or
+//! not at a moment.
+//!
+//! Signatures are for `keys`. Here a claim that is missing, of another type or out of range refuses
+//! the token.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde::de::{Error, MapAccess, Visitor};
+use serde_json::Value as Json;
+
+use super::InvalidCredential;
+use super::session::ExpectedClaims;
+use crate::flag::{MAX_ATTRIBUTES, TargetingKey, Value};
+
+/// How far clocks may differ, in seconds.
+pub const LEEWAY_SECONDS: f64 = 5.0;
+/// The end of the year 9999: a later date is no date.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+
+/// A JSON object without repeated names.
+pub struct Members(Vec<(String, Json)>);
+
+/// Claims that hold.
+pub struct Claims {
+    pub subject: Box<str>,
+    /// In seconds since 1970.
+    pub expires: f64,
+    pub attributes: Vec<(Cow<'static, str>, Value<'static>)>,
+}
+
+impl Claims {
+    /// Reads and judges the second part of a token whose signature is good.
+    pub fn read(part: &str, pins: &ExpectedClaims, now: f64) -> Result<Claims, InvalidCredential> {
+        let members = Members::decode(part)?;
+        let expires = members.date("exp")?.ok_or(InvalidCredential)?;
+        let not_before = members.date("nbf")?.unwrap_or(0.0);
+        let issued = members.date("iat")?.unwrap_or(0.0);
+        let meant_for_us = match members.get("aud").ok_or(InvalidCredential)? {
+            Json::String(audience) => *audience == pins.audience,
+            Json::Array(audiences) => {
+                audiences.iter().all(Json::is_string)
+                    && audiences.iter().any(|audience| *audience == *pins.audience)
+            }
+            _ => false,
+        };
+        let subject = members.get("sub").and_then(Json::as_str).ok_or(InvalidCredential)?;
+        let good = now < expires + LEEWAY_SECONDS
+            && not_before <= now + LEEWAY_SECONDS
+            && issued <= expires
+            && meant_for_us
+            && members.get("iss").is_some_and(|issuer| *issuer == *pins.issuer)
+            && matches!(TargetingKey::parse(subject), Ok(Some(_)))
+            && members.0.len() <= MAX_ATTRIBUTES;
+        if !good {
+            return Err(InvalidCredential);
+        }
+        let (subject, mut attributes) = (subject.into(), Vec::with_capacity(members.0.len()));
+        // Into a list of their own: one that is collected in place of the other would be as large
+        // as that.
+        attributes.extend(members.0.into_iter().map(attribute));
+        Ok(Claims { subject, expires, attributes })
+    }
+}
+
+/// Lists and objects are values no rule can ask for.
+fn attribute((name, value): (String, Json)) -> (Cow<'static, str>, Value<'static>) {
+    let value = match value {
+        Json::Null => Value::Null,
+        Json::Bool(is) => Value::Bool(is),
+        Json::Number(number) => number.as_f64().map_or(Value::Other, Value::Number),
+        Json::String(text) => Value::Text(text.into()),
+        Json::Array(_) | Json::Object(_) => Value::Other,
+    };
+    (name.into(), value)
+}
+
+impl Members {
+    /// From one part of a token: base64url without padding, holding one JSON object.
+    pub fn decode(part: &str) -> Result<Members, InvalidCredential> {
+        let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidCredential)?;
+        serde_json::from_slice(&json).map_err(|_| InvalidCredential)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Json> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    fn date(&self, name: &str) -> Result<Option<f64>, InvalidCredential> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let seconds = value.as_f64().ok_or(InvalidCredential)?;
+        if (0.0..=LAST_SECOND).contains(&seconds) {
+            Ok(Some(seconds))
+        } else {
+            Err(InvalidCredential)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Members, D::Error> {
+        struct Read;
+        impl<'de> Visitor<'de> for Read {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members: Vec<(String, Json)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Json>()? {
+                    // Two readers of one token must not see two different claims.
+                    if members.iter().any(|(other, _)| *other == name) {
+                        return Err(A::Error::custom("a member twice"));
+                    }
+                    members.push((name, value));
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Read)
+    }
+}

@@ -1,0 +1,43 @@
+//! The first part of a token, of which only what names its algorithm and its key is used.
+//!
+//! Keys and addresses of keys that a token brings along (`jwk`, `jku`, `x5c`, `x5u`) are never
+//! read.
+
+use serde_json::Value as Json;
+
+use super::InvalidCredential;
+use super::claims::Members;
+use super::keys::Algorithm;
+
+/// The longest key id that is looked up, in bytes.
+const MAX_KEY_ID_BYTES: usize = 256;
+
+/// The kinds of token that speak for a user; a logout token or a proof of possession signed by the
+/// same key does not (RFC 8725 §3.11).
+const KINDS: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
+
+/// A header that fits the pinned algorithm.
+pub struct Header {
+    pub key_id: Option<String>,
+}
+
+impl Header {
+    pub fn read(part: &str, algorithm: Algorithm) -> Result<Header, InvalidCredential> {
+        let members = Members::decode(part)?;
+        let named = members.get("alg").is_some_and(|named| *named == *algorithm.as_str());
+        let kind = match members.get("typ") {
+            None => true,
+            Some(Json::String(kind)) => KINDS.contains(&&*kind.to_ascii_lowercase()),
+            Some(_) => false,
+        };
+        // What must be understood is not; and what is wrapped or packed is no claims.
+        let plain =
+            ["crit", "b64", "cty", "enc", "zip"].iter().all(|name| members.get(name).is_none());
+        let key_id = match members.get("kid") {
+            None => None,
+            Some(Json::String(id)) if id.len() <= MAX_KEY_ID_BYTES => Some(id.clone()),
+            Some(_) => return Err(InvalidCredential),
+        };
+        if named && kind && plain { Ok(Header { key_id }) } else { Err(InvalidCredential) }
+    }
+}

@@ -1,0 +1,251 @@
+//! Keeps keys fresh beside the requests, never on their path: looks at a source again and again,
+//! and hands on what is new there.
+//!
+//! What cannot be read or used changes nothing: the last good keys stay for as long as it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::server_key::ServerKeys;
+use super::session::{Fingerprint, Sessions, fingerprint};
+use super::source::{ReadError, Reader, Source};
+
+/// How often a file is looked at.
+const FILE_EVERY: Duration = Duration::from_secs(1);
+/// How often an address is asked while all is well, and at most after failures.
+const URL_EVERY: Duration = Duration::from_secs(300);
+/// The wait after a first failure, doubled with each more.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// The shortest wait between two questions: strangers must not be able to make us ask an issuer
+/// more often.
+const URL_AT_MOST_EVERY: Duration = Duration::from_secs(10);
+
+/// What came of looking at a source, told when it differs from what was told last.
+#[derive(Debug)]
+pub struct Report {
+    /// The setting that names the source.
+    pub setting: &'static str,
+    pub source: String,
+    pub outcome: Outcome,
+    /// Whether the source was at fault before this.
+    pub is_good_again: bool,
+    /// Whether a person wanted it looked at now.
+    pub was_asked_for: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// These many keys are believed.
+    Believed(usize),
+    /// Nothing changed, because of this; so many good keys stay from before.
+    Kept { fault: String, keys: usize },
+}
+
+impl Report {
+    /// What is wrong with the source and what to do, each in a line; `None` while all is well.
+    pub fn fault(&self) -> Option<(String, &'static str)> {
+        let Report { setting, source, outcome, .. } = self;
+        match outcome {
+            Outcome::Believed(0) => Some((
+                format!("{setting}: {source} holds no key, so none of its credentials is accepted"),
+                "write a key into it, or leave the setting out",
+            )),
+            Outcome::Believed(_) => None,
+            Outcome::Kept { fault, keys: 0 } => Some((
+                format!("{setting}: {source}: {fault}; none of its credentials is accepted"),
+                "fix the source, or leave the setting out; it is read again by itself",
+            )),
+            Outcome::Kept { fault, keys } => Some((
+                format!("{setting}: {source}: {fault}; the last good keys stay ({keys})"),
+                "fix the source before its keys are changed; it is read again by itself",
+            )),
+        }
+    }
+}
+
+/// Looks at a source until it is dropped.
+#[derive(Debug)]
+pub struct KeyRefresher {
+    looking: JoinHandle<()>,
+    asked: Arc<Notify>,
+}
+
+impl Drop for KeyRefresher {
+    fn drop(&mut self) {
+        self.looking.abort();
+    }
+}
+
+/// Who wants the keys.
+enum KeySink {
+    Sessions(Arc<Sessions>),
+    ServerKeys(Arc<ServerKeys>),
+}
+
+impl KeyRefresher {
+    /// Looks for session keys, once before it returns.
+    pub async fn sessions(
+        sessions: Arc<Sessions>,
+        source: &Source,
+        tell: impl Fn(Report) + Send + 'static,
+    ) -> KeyRefresher {
+        KeyRefresher::start("TURNOUT_SESSION_KEYS", KeySink::Sessions(sessions), source, tell).await
+    }
+
+    /// Looks for server keys, once before it returns.
+    pub async fn server_keys(
+        keys: Arc<ServerKeys>,
+        source: &Source,
+        tell: impl Fn(Report) + Send + 'static,
+    ) -> KeyRefresher {
+        KeyRefresher::start("TURNOUT_SERVER_KEYS_FILE", KeySink::ServerKeys(keys), source, tell)
+            .await
+    }
+
+    async fn start(
+        setting: &'static str,
+        wanting: KeySink,
+        source: &Source,
+        tell: impl Fn(Report) + Send + 'static,
+    ) -> KeyRefresher {
+        let shown = source.to_string();
+        let tell = move |outcome: Outcome, is_good_again: bool, was_asked_for: bool| {
+            tell(Report { setting, source: shown.clone(), outcome, is_good_again, was_asked_for })
+        };
+        let asked = Arc::new(Notify::new());
+        let mut look = RefreshLoop {
+            reader: Reader::of(source),
+            wanting,
+            believed: None,
+            seen: None,
+            told: None,
+            tell,
+            was_asked_for: false,
+            asked: asked.clone(),
+        };
+        let well = look.once(true).await;
+        let looking = tokio::spawn(async move { look.for_ever(well).await });
+        KeyRefresher { looking, asked }
+    }
+
+    /// Has the source looked at now and believed as it stands, and what came of it told, also where
+    /// that is nothing new.
+    pub fn look_now(&self) {
+        self.asked.notify_one();
+    }
+}
+
+struct RefreshLoop<T> {
+    reader: Result<Reader, ReadError>,
+    wanting: KeySink,
+    /// The content that is believed, and how many keys it has.
+    believed: Option<(Fingerprint, usize)>,
+    /// What the last look saw: a file must look the same twice, or it may be half written.
+    seen: Option<Fingerprint>,
+    told: Option<Outcome>,
+    tell: T,
+    was_asked_for: bool,
+    /// Told when a person wants it looked at now.
+    asked: Arc<Notify>,
+}
+
+impl<T: FnMut(Outcome, bool, bool)> RefreshLoop<T> {
+    async fn for_ever(&mut self, mut well: bool) {
+        let mut retry = RETRY_FIRST;
+        loop {
+            let asked = self.asked.clone();
+            let at_once = tokio::select! {
+                () = wait(&self.reader, &self.wanting, well, retry) => false,
+                () = asked.notified() => true,
+            };
+            retry = if well { RETRY_FIRST } else { (2 * retry).min(URL_EVERY) };
+            self.was_asked_for = at_once;
+            well = self.once(at_once).await;
+        }
+    }
+
+    /// Whether the source is well. What a person wants looked at, as at a start, is taken without a
+    /// second look.
+    async fn once(&mut self, first: bool) -> bool {
+        let read = match &self.reader {
+            Ok(reader) => reader.read().await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(fault) => {
+                self.record_fault(fault);
+                return false;
+            }
+        };
+        let content = fingerprint(&bytes);
+        let settled =
+            first || matches!(self.reader, Ok(Reader::Url(..))) || self.seen == Some(content);
+        self.seen = Some(content);
+        match self.believed {
+            Some((believed, count)) if believed == content => self.report(Outcome::Believed(count)),
+            _ if settled => match self.wanting.take(&bytes) {
+                Ok(count) => {
+                    self.believed = Some((content, count));
+                    self.report(Outcome::Believed(count));
+                }
+                Err(fault) => {
+                    self.record_fault(fault);
+                    return false;
+                }
+            },
+            _ => {}
+        }
+        true
+    }
+
+    fn record_fault(&mut self, fault: String) {
+        let keys = self.believed.map_or(0, |(_, count)| count);
+        self.report(Outcome::Kept { fault, keys });
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        let was_asked_for = std::mem::take(&mut self.was_asked_for);
+        if was_asked_for || self.told.as_ref() != Some(&outcome) {
+            let before = self.told.replace(outcome.clone());
+            let was_at_fault = matches!(before, Some(Outcome::Kept { .. }));
+            let is_good_again = was_at_fault && matches!(outcome, Outcome::Believed(_));
+            (self.tell)(outcome, is_good_again, was_asked_for);
+        }
+    }
+}
+
+/// Waits until it is time to look again.
+async fn wait(reader: &Result<Reader, ReadError>, wanting: &KeySink, well: bool, retry: Duration) {
+    match reader {
+        Ok(Reader::File(_)) => sleep(FILE_EVERY).await,
+        Ok(Reader::Url(..)) if well => {
+            sleep(URL_AT_MOST_EVERY).await;
+            // A token that names a strange key shortens the wait; otherwise it ends by itself.
+            let _ = timeout(URL_EVERY - URL_AT_MOST_EVERY, wanting.unknown_key_id()).await;
+        }
+        Ok(Reader::Url(..)) => sleep(retry).await,
+        // Nothing here would ever be otherwise.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+impl KeySink {
+    fn take(&self, bytes: &[u8]) -> Result<usize, String> {
+        match self {
+            KeySink::Sessions(sessions) => sessions.take(bytes).map_err(|fault| fault.to_string()),
+            KeySink::ServerKeys(keys) => keys.take(bytes).map_err(|fault| fault.to_string()),
+        }
+    }
+
+    async fn unknown_key_id(&self) {
+        match self {
+            KeySink::Sessions(sessions) => sessions.unknown_key_id().await,
+            KeySink::ServerKeys(_) => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Who asks: session tokens of the application and keys of its servers, checked against keys that
+//! stay fresh by themselves; and how others know us, by a signature. Floor 2.
+//!
+//! It decides whether a credential is good and what it proves, and leaves headers and statuses to
+//! `http`, words to `telemetry`. Whatever is wrong with a credential, it is [`InvalidCredential`], and
+//! nothing says why: the difference would only help a forger.
+
+mod admin_credentials;
+mod authenticator;
+mod cache;
+mod claims;
+mod credentials;
+mod file_reader;
+mod header;
+mod key_refresh;
+mod keys;
+mod random;
+mod server_key;
+mod server_proof;
+mod session;
+mod source;
+pub mod token_names;
+mod webhook_signature;
+
+pub use admin_credentials::{AdminCredentials, Caller, LOCAL_ADMIN, LocalAdmin};
+pub use authenticator::{
+    AnonymousAccess, Authenticator, CredentialVersion, Principal, ServerPrincipal,
+};
+pub use credentials::Credentials;
+pub use key_refresh::{KeyRefresher, Outcome, Report};
+pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
+pub use random::{random_name, random_number, random_secret};
+pub use server_key::ServerKeys;
+pub use server_proof::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, ServerProof, TokenId};
+pub use session::{ExpectedClaims, Session, Sessions};
+pub use source::{BadSource, ReadError, Source};
+pub use webhook_signature::{BadSigningKey, SigningKey};
+
+/// The credential is not good enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the credential is missing or not accepted")]
+pub struct InvalidCredential;

@@ -1,0 +1,26 @@
+//! What nobody can guess: asked of the system, which has it at once; the cryptography library
+//! gathers its own for 45 ms first.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// Text of 256 random bits, safe in a header; `None` if the system gives none.
+pub fn random_secret() -> Option<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// A name of 128 random bits, in hex.
+pub fn random_name() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A number, any of them as likely as any other.
+pub fn random_number() -> Option<u64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(u64::from_be_bytes(bytes))
+}

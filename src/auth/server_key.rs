@@ -1,0 +1,95 @@
+//! Server keys: who may ask for anyone. A file holds a name and the SHA-256 of each key, so that
+//! reading it gives no key away.
+//!
+//! ```text
+//! # name   sha256 of the key, in hex
+//! checkout 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+//! ```
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+
+use super::session::Fingerprint;
+
+/// The most keys a file holds.
+pub const MAX_SERVER_KEYS: usize = 256;
+
+/// The keys of servers, as hashes. No name and no hash stands in its `Debug`.
+#[derive(Default)]
+pub struct ServerKeys(ArcSwap<Vec<Fingerprint>>);
+
+/// A line that is no key; the first one, as a file of hashes is written by a program.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadServerKeys {
+    #[error(
+        "line {0} is not `name sha256`: a name, a blank, and 64 hex digits (printf %s \"$KEY\" | sha256sum)"
+    )]
+    Line(usize),
+    #[error("line {0} has the hash of no key at all: was $KEY empty?")]
+    HashOfNothing(usize),
+    #[error("it has more than {MAX_SERVER_KEYS} keys")]
+    TooMany,
+}
+
+impl ServerKeys {
+    /// Believes the keys of a file, from now on these alone. Returns how many; bad ones change
+    /// nothing.
+    pub fn take(&self, bytes: &[u8]) -> Result<usize, BadServerKeys> {
+        let hashes = read(bytes)?;
+        let count = hashes.len();
+        self.0.store(Arc::new(hashes));
+        Ok(count)
+    }
+
+    /// Whether a key of this fingerprint is one of them. Every hash is compared, whole, whichever
+    /// fits.
+    pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
+        let same = |hash: &Fingerprint| verify_slices_are_equal(hash, fingerprint).is_ok();
+        self.0.load().iter().fold(false, |known, hash| known | same(hash))
+    }
+
+    /// What is believed now; another one where that may be something else.
+    pub(super) fn current(&self) -> Arc<Vec<Fingerprint>> {
+        self.0.load_full()
+    }
+}
+
+impl std::fmt::Debug for ServerKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} server keys", self.0.load().len())
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<Fingerprint>, BadServerKeys> {
+    let nothing = digest(&SHA256, b"");
+    let mut hashes = Vec::new();
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let number = index + 1;
+        let line = std::str::from_utf8(line).map_err(|_| BadServerKeys::Line(number))?.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let mut words = line.split_ascii_whitespace();
+        let (Some(_name), Some(hex), None) = (words.next(), words.next(), words.next()) else {
+            return Err(BadServerKeys::Line(number));
+        };
+        let hash = of_hex(hex).ok_or(BadServerKeys::Line(number))?;
+        if hash == *nothing.as_ref() {
+            return Err(BadServerKeys::HashOfNothing(number));
+        }
+        hashes.push(hash);
+    }
+    if hashes.len() > MAX_SERVER_KEYS { Err(BadServerKeys::TooMany) } else { Ok(hashes) }
+}
+
+fn of_hex(text: &str) -> Option<Fingerprint> {
+    let digits: Vec<u8> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).map(|digit| digit as u8))
+        .collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+    if digits.len() == 2 * SHA256_OUTPUT_LEN { bytes.try_into().ok() } else { None }
+}

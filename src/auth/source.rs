@@ -1,0 +1,133 @@
+//! Where keys come from: a file, or one fixed address. How often to look is for `fresh`.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url};
+
+use crate::http_client::{client_for, is_loopback};
+
+use super::file_reader::{FILE_AT_MOST, FileReader};
+
+/// The most bytes a source may hold.
+pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
+/// How long an issuer may take to answer.
+const ANSWER_AT_MOST: Duration = Duration::from_secs(5);
+
+/// A place that holds keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    File(PathBuf),
+    /// `https`, or `http` on this machine itself.
+    Url(Url),
+}
+
+/// The text names no place to read keys from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSource {
+    #[error("keys fetched over http could be anybody's; write https://…")]
+    NotHttps,
+    #[error("an address of keys holds no user and no password")]
+    Credentials,
+    #[error("this is no address; write a file's path or https://…")]
+    NoUrl,
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("cannot read it: {0}")]
+    File(#[source] io::Error),
+    #[error("it was not read within {} s; see to the disk or mount it lies on", FILE_AT_MOST.as_secs())]
+    Silent,
+    #[error("cannot fetch it: {0}")]
+    Fetch(String),
+    #[error("the answer was {0}, not 200")]
+    Status(StatusCode),
+    #[error("it has more than {MAX_SOURCE_BYTES} bytes")]
+    TooLarge,
+}
+
+impl Source {
+    /// A path, or an address if it begins like one.
+    pub fn parse(text: &str) -> Result<Source, BadSource> {
+        let lower = text.to_ascii_lowercase();
+        if !lower.starts_with("https:") && !lower.starts_with("http:") {
+            return Ok(Source::File(text.into()));
+        }
+        let url = Url::parse(text).map_err(|_| BadSource::NoUrl)?;
+        match url.scheme() {
+            _ if !url.username().is_empty() || url.password().is_some() => {
+                Err(BadSource::Credentials)
+            }
+            "http" if !is_loopback(&url) => Err(BadSource::NotHttps),
+            _ => Ok(Source::Url(url)),
+        }
+    }
+}
+
+/// Without the query of an address, in which some services want a key.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => path.display().fmt(f),
+            Source::Url(url) => {
+                write!(f, "{}{}", url.origin().ascii_serialization(), url.path())
+            }
+        }
+    }
+}
+
+/// Reads one source again and again.
+pub enum Reader {
+    File(FileReader),
+    Url(Client, Url),
+}
+
+impl Reader {
+    pub fn of(source: &Source) -> Result<Reader, ReadError> {
+        match source {
+            Source::File(path) => Ok(Reader::File(FileReader::of(path))),
+            Source::Url(url) => {
+                let client = client_for(url)
+                    .timeout(ANSWER_AT_MOST)
+                    .user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
+                Ok(Reader::Url(client.build().map_err(why)?, url.clone()))
+            }
+        }
+    }
+
+    pub async fn read(&self) -> Result<Vec<u8>, ReadError> {
+        match self {
+            Reader::File(file) => file.read().await,
+            Reader::Url(client, url) => fetch(client, url).await,
+        }
+    }
+}
+
+async fn fetch(client: &Client, url: &Url) -> Result<Vec<u8>, ReadError> {
+    let mut response = client.get(url.clone()).send().await.map_err(why)?;
+    if response.status() != StatusCode::OK {
+        return Err(ReadError::Status(response.status()));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(why)? {
+        if bytes.len() + chunk.len() > MAX_SOURCE_BYTES {
+            return Err(ReadError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The innermost cause, without the address: it stands beside it already, less its query.
+fn why(error: reqwest::Error) -> ReadError {
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    ReadError::Fetch(cause.to_string())
+}

@@ -1,0 +1,256 @@
+//! What every changing verb does: ask a person before anything widens, send the order, and tell
+//! what is live after it.
+//!
+//! Whether an order widens is decided by the server: on a terminal it is first sent as one that may
+//! only narrow. If that is refused for widening, the person is asked, and the order goes out with
+//! the revision that was shown then.
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+
+use super::converge::WatchArgs;
+use super::http_client::CliError;
+use super::remote::{ChangeMode, ServerArgs, arrow, text, text_of};
+use super::{Exit, output, print, print_error, print_note, time};
+use crate::flag::FlagKey;
+
+/// What every changing verb may be told.
+#[derive(Debug, Args)]
+pub struct ChangeArgs {
+    /// Why; it stands in the history. What widens needs one
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+
+    /// What the server says, as JSON
+    #[arg(long)]
+    pub json: bool,
+
+    #[command(flatten)]
+    pub watching: WatchArgs,
+
+    #[command(flatten)]
+    pub remote: ServerArgs,
+}
+
+/// What a verb that may widen is told beside.
+#[derive(Debug, Args)]
+pub struct ConfirmArgs {
+    /// Do not ask before it widens
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// One order about one flag.
+pub struct ChangeRequest<'a> {
+    pub verb: &'static str,
+    pub flag: &'a FlagKey,
+    pub body: Json,
+    /// What will be live, in the words of a question, from the flag as it stands.
+    pub question: &'a dyn Fn(&Json) -> String,
+}
+
+impl ChangeArgs {
+    /// Sends an order that may widen.
+    pub fn run_change(&self, asking: &ConfirmArgs, order: ChangeRequest<'_>) -> Exit {
+        self.try_to(asking, order).unwrap_or_else(|CliError { exit, message, .. }| {
+            print_error(&message);
+            exit
+        })
+    }
+
+    /// Sends an order that is never asked about, of one flag or of all.
+    pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: Json) -> Exit {
+        self.give_reason(&mut body, self.reason.clone());
+        match self.remote.change(path, &body, ChangeMode::Anyway) {
+            Ok((_, told)) => self.report_outcome(&told, flag),
+            Err(CliError { exit, message, .. }) => {
+                print_error(&message);
+                exit
+            }
+        }
+    }
+
+    fn try_to(&self, asking: &ConfirmArgs, order: ChangeRequest<'_>) -> Result<Exit, CliError> {
+        let path = format!("/v1/flags/{}/{}", order.flag, order.verb);
+        let mut body = order.body;
+        self.give_reason(&mut body, self.reason.clone());
+        let asks = !asking.yes && output::can_ask();
+        if !asks {
+            return Ok(self.report_outcome(
+                &self.remote.change(&path, &body, ChangeMode::Anyway)?.1,
+                Some(order.flag),
+            ));
+        }
+        let fault = |(exit, message)| CliError { exit, message, code: String::new() };
+        let shown = self.remote.get("/v1/status").map_err(fault)?;
+        match self.remote.change(&path, &body, ChangeMode::OnlyNarrowing) {
+            Ok((_, told)) => return Ok(self.report_outcome(&told, Some(order.flag))),
+            Err(refused) if refused.code == "may-only-narrow" => {}
+            Err(refused) => return Err(refused),
+        }
+        let flags = shown["flags"].as_array().map_or(&[][..], Vec::as_slice);
+        let flag = flags
+            .iter()
+            .find(|flag| flag["flag"] == order.flag.as_str())
+            .cloned()
+            .unwrap_or_default();
+        if !confirmed(&(order.question)(&flag)) {
+            print_note("nothing was changed");
+            return Ok(Exit::No);
+        }
+        body["expectedRevision"] = shown["revision"].clone();
+        if self.reason.is_none() {
+            self.give_reason(&mut body, Some(asked_for("reason: ")));
+        }
+        Ok(self.report_outcome(
+            &self.remote.change(&path, &body, ChangeMode::Anyway)?.1,
+            Some(order.flag),
+        ))
+    }
+
+    fn give_reason(&self, body: &mut Json, reason: Option<String>) {
+        if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
+            body["reason"] = reason.into();
+        }
+    }
+
+    /// Tells what came of an order, and how it lands, if that is wanted.
+    fn report_outcome(&self, told: &Json, flag: Option<&FlagKey>) -> Exit {
+        if self.json {
+            print(&format!("{told}\n"))
+        } else {
+            tell_in_words(told)
+        }
+        if told["inForce"] == false && told["outcome"] == "repeated" {
+            print_error(
+                "nothing was done: this was done before and was taken back since; type it again",
+            );
+            return Exit::No;
+        }
+        self.watching.follow(&self.remote, flag, self.json)
+    }
+}
+
+fn tell_in_words(told: &Json) {
+    print(&live(told));
+    let notes = told["notes"].as_array().into_iter().flatten().map(text_of);
+    notes.for_each(|note| print_note(&note));
+    if told["outcome"] == "pending" {
+        let survives = if told["survivesRestart"] == true {
+            "survives a restart"
+        } else {
+            "does NOT survive a restart"
+        };
+        print_note(&format!(
+            "live here, not yet saved: it is saved when the database answers again; {survives}"
+        ));
+    }
+    // It is typed as it stands, so a server that is not ours may put nothing else into it.
+    if let Some(undo) = text(&told["undo"]).filter(|undo| is_own_command(undo)) {
+        print_note(&format!("undo: {undo}"));
+    }
+}
+
+/// Whether a shell makes one command of this program of it, and no more.
+fn is_own_command(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-%".contains(&byte);
+    text.starts_with("turnout ") && text.bytes().all(is_plain)
+}
+
+/// What is live after an order, a line for each flag.
+fn live(told: &Json) -> String {
+    let revision = match told["revision"].as_u64() {
+        Some(revision) => format!("revision {revision}"),
+        None => format!("position {}", text_of(&told["position"])),
+    };
+    let flag = &told["flag"];
+    let now = || format!("{}   {}{}", text_of(&flag["flag"]), text_of(&flag["live"]), held(flag));
+    let changes = told["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    match &*text_of(&told["outcome"]) {
+        "unchanged" if flag.is_null() => {
+            "nothing to change: every flag is stopped already\n".to_owned()
+        }
+        "unchanged" => format!("nothing to change: {}\n", now()),
+        // One that was not told of its parts was heard of before.
+        "repeated" | "pending" if changes.is_empty() => {
+            let now = if flag.is_null() { String::new() } else { format!("; now {}", now()) };
+            format!("{revision}   was done before under the same name{now}\n")
+        }
+        _ => changes.iter().map(|change| line(&revision, change, flag)).collect(),
+    }
+}
+
+fn line(revision: &str, change: &Json, flag: &Json) -> String {
+    let [was, wanted, live] = ["was", "wanted", "live"].map(|member| text_of(&change[member]));
+    let back_to =
+        change["backTo"].as_u64().map(|to| format!("   back to revision {to}")).unwrap_or_default();
+    let saved = match live == wanted || change["action"] == "stop" {
+        true => String::new(),
+        false => format!("   saved: {wanted}"),
+    };
+    // Of a stopped flag it matters who holds the split that is saved, not that one is held.
+    let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };
+    format!(
+        "{revision}   {}   {}{saved}{back_to}{held}\n",
+        text_of(&change["flag"]),
+        arrow(&was, &live)
+    )
+}
+
+/// `   held by oncall until 16:02`.
+pub fn held(flag: &Json) -> String {
+    let held = &flag["held"];
+    if held.is_null() {
+        return String::new();
+    }
+    let until = held["ends"]["atMs"]
+        .as_i64()
+        .map(|ms| format!(" until {}", time::at(ms)))
+        .unwrap_or_default();
+    format!("   held by {}{until}", text_of(&held["by"]))
+}
+
+/// A split in words: `realtime-v2 10%, disabled 5%`.
+pub fn split(split: &Json) -> String {
+    match (text(&split["realtime-v2"]), text(&split["disabled"]).as_deref()) {
+        (None, _) => "what the file says".to_owned(),
+        (Some(realtime), None | Some("0%")) => format!("realtime-v2 {realtime}"),
+        (Some(realtime), Some(disabled)) => format!("realtime-v2 {realtime}, disabled {disabled}"),
+    }
+}
+
+/// Whether a person on a terminal says yes.
+fn confirmed(question: &str) -> bool {
+    let answer = asked_for(&format!("{question}? [y/N] "));
+    matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+}
+
+fn asked_for(what: &str) -> String {
+    output::ask(what)
+}
+
+/// No members yet.
+pub fn empty_body() -> Json {
+    json!({})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_command_of_this_program_is_shown_to_be_typed() {
+        for (text, shown) in [
+            ("turnout resume build-events", true),
+            ("turnout rollback a.b_c --to 12", true),
+            ("curl evil.example", false),
+            ("turnout resume a; rm x", false),
+            ("turnout resume $(x)", false),
+            ("turnout resume a\nrm x", false),
+            ("turnout resume a > /etc/x", false),
+            ("turnoutx", false),
+        ] {
+            assert_eq!(is_own_command(text), shown, "{text}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Calls of a listener: where it is, and what becomes of a call that is not answered as hoped,
+//! which is an exit code and a message that says what to do. With which credential it is asked is
+//! left to others.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use reqwest::{Client, Response, StatusCode, Url};
+use serde_json::Value as Json;
+use tokio::runtime::Runtime;
+
+use super::Exit;
+use super::connection::CONNECT_PATIENCE;
+use crate::display_text;
+use crate::http_client::{LOOPBACK, client_for, is_loopback};
+
+/// What a server said that does not do as asked, or that it said nothing.
+#[derive(Clone, Debug)]
+pub struct CliError {
+    pub exit: Exit,
+    pub message: String,
+    /// The stable code of its problem details.
+    pub code: String,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// What was named is not a URL to ask.
+    NoUrl,
+    NotReached,
+    TimedOut,
+    Broken,
+}
+
+/// Where to ask: an http or https URL.
+#[derive(Clone, Debug)]
+pub struct Target(Url);
+
+impl CliError {
+    /// It could not be done.
+    pub fn failed(message: impl Into<String>) -> CliError {
+        CliError { exit: Exit::Failed, message: message.into(), code: String::new() }
+    }
+
+    /// What a listener refuses, with the message it deserves.
+    pub fn refused(status: StatusCode, code: String, message: String) -> CliError {
+        let exit = match status.as_u16() {
+            401 | 403 | 409 | 422 => Exit::Refused,
+            400 | 413 => Exit::Usage,
+            404 if code != "no-such-route" && !code.is_empty() => Exit::No,
+            _ => Exit::Failed,
+        };
+        CliError { exit, message, code }
+    }
+
+    /// Nobody answered at `url`; `option` says where else to ask, `then` what to do after a call of
+    /// which it is not known whether it was heard.
+    pub fn unreachable(url: &str, silence: Silence, option: &str, then: &str) -> CliError {
+        let why = match silence {
+            Silence::NoUrl => "that is no URL; write http://HOST:PORT".to_owned(),
+            Silence::NotReached => {
+                format!("nobody answers there; is it running? {option} says where to ask")
+            }
+            Silence::TimedOut => format!("it did not answer in time{then}"),
+            Silence::Broken => format!("the connection broke{then}"),
+        };
+        CliError::failed(format!("{url}: {why}"))
+    }
+}
+
+impl From<CliError> for (Exit, String) {
+    fn from(fault: CliError) -> (Exit, String) {
+        (fault.exit, fault.message)
+    }
+}
+
+impl From<&reqwest::Error> for Silence {
+    fn from(error: &reqwest::Error) -> Silence {
+        match () {
+            () if error.is_builder() => Silence::NoUrl,
+            () if error.is_connect() => Silence::NotReached,
+            () if error.is_timeout() => Silence::TimedOut,
+            () => Silence::Broken,
+        }
+    }
+}
+
+impl Target {
+    /// Where to ask: a scheme, a host, perhaps a port and a path. Messages show it, so nothing
+    /// secret may stand in it.
+    pub fn parse(text: &str) -> Result<Target, CliError> {
+        let url = text
+            .parse::<Url>()
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let is_plain = |url: &Url| {
+            url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none()
+        };
+        match url {
+            Some(url) if is_plain(&url) => Ok(Target(url)),
+            None if !text.contains(['@', '?', '#']) => {
+                Err(CliError::unreachable(text, Silence::NoUrl, "", ""))
+            }
+            _ => Err(CliError::failed(
+                "the URL of the server has no user, password, query or fragment: messages show it; write http://HOST:PORT, and a token goes into a file",
+            )),
+        }
+    }
+
+    /// Something to ask with; how long an answer may take is said with each question.
+    pub fn client(&self) -> Result<Client, CliError> {
+        client_for(&self.0).connect_timeout(CONNECT_PATIENCE).build().map_err(|error| {
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(next) = cause.source() {
+                cause = next;
+            }
+            CliError::failed(format!(
+                "{}: cannot speak https: {cause}; SSL_CERT_FILE names CA certificates",
+                self.0
+            ))
+        })
+    }
+
+    pub fn speaks_tls(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
+    }
+
+    /// As a `Host` header has it.
+    pub fn authority(&self) -> String {
+        self.0.authority().rsplit('@').next().unwrap_or_default().to_owned()
+    }
+
+    /// The addresses of this machine, where it is named.
+    pub fn loopback(&self) -> Option<Vec<SocketAddr>> {
+        let named = self.host().parse().map(|ip| vec![ip]);
+        let addresses = named
+            .unwrap_or_else(|_| LOOPBACK.to_vec())
+            .into_iter()
+            .map(|ip| SocketAddr::new(ip, self.port()));
+        is_loopback(&self.0).then(|| addresses.collect())
+    }
+
+    /// The path of a call, behind that of the URL.
+    pub fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.0.path().trim_end_matches('/'))
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}://{}{}", self.0.scheme(), self.authority(), self.path(path))
+    }
+}
+
+/// Something to wait on.
+pub fn runtime() -> Result<Runtime, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CliError::failed(format!("cannot start: {error}")))
+}
+
+/// The status and, if it is JSON, the body.
+pub async fn read(
+    response: Result<Response, reqwest::Error>,
+) -> Result<(StatusCode, Option<Json>), Silence> {
+    let response = response.map_err(|error| Silence::from(&error))?;
+    let (status, bytes) =
+        (response.status(), response.bytes().await.map_err(|error| Silence::from(&error))?);
+    Ok((status, serde_json::from_slice(&bytes).ok()))
+}
+
+/// A credential from its file, or why there is none; `say` names what else may be done.
+pub fn credential(path: &Path, say: &str) -> Result<String, String> {
+    let read = std::fs::read_to_string(path).map_err(|error| {
+        let why = error.to_string();
+        let why = why.split(" (os error").next().unwrap_or_default().to_owned();
+        format!("no token could be read from {} ({why}); {say}", display_text::path(path))
+    })?;
+    let token = read.trim();
+    match !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(token.to_owned()),
+        false => Err(format!("{} holds no token; {say}", display_text::path(path))),
+    }
+}

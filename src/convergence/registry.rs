@@ -1,0 +1,288 @@
+//! The streams that are open: who follows what, who is woken by a change, and whose client
+//! acknowledges.
+//!
+//! One lock holds the list of them, taken for moments: to open and close one, to find one by its
+//! name, and to go through all. What is known of a stream stands behind a lock of its own.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::Progress;
+use super::shares::{Amount, Opener, StreamShare, TooManyStreams};
+use crate::flag::FlagKey;
+use crate::snapshot::Position;
+
+/// What a stream is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subscription {
+    Flag(FlagKey),
+    All,
+    /// Of no user: that anything changed.
+    Changes,
+}
+
+impl Subscription {
+    /// Whether any of these flags concerns it.
+    pub fn covers(&self, flags: &HashSet<FlagKey>) -> bool {
+        match self {
+            Subscription::Flag(key) => flags.contains(key),
+            Subscription::All | Subscription::Changes => !flags.is_empty(),
+        }
+    }
+}
+
+/// The streams there are, and how many there may be.
+#[derive(Debug)]
+pub struct Streams {
+    most: Amount,
+    slots: Mutex<Slots>,
+    opened: AtomicU64,
+    /// By the bound that left no room.
+    refused: [AtomicU64; TooManyStreams::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct Slots {
+    taken: StreamShare,
+    streams: Vec<Option<Arc<Stream>>>,
+    free: Vec<usize>,
+}
+
+/// One open stream. It leaves the list when it is dropped by whoever serves it.
+#[derive(Debug)]
+pub struct Stream {
+    name: AckId,
+    follows: Subscription,
+    opener: Opener,
+    opened_at_ms: u64,
+    progress: Mutex<Progress>,
+    waker: Mutex<Option<Waker>>,
+    /// When it has something to do by itself.
+    due_at_ms: AtomicU64,
+}
+
+/// Why an acknowledgement counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadAck {
+    /// The stream has ended.
+    NoSuchStream,
+    /// It was never told of that position.
+    NeverTold,
+}
+
+/// Under which name a stream is acknowledged: its place, and a number nobody guesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AckId {
+    place: usize,
+    secret: u64,
+}
+
+impl Streams {
+    pub fn new(most: Amount) -> Streams {
+        Streams {
+            most,
+            slots: Mutex::default(),
+            opened: AtomicU64::new(0),
+            refused: Default::default(),
+        }
+    }
+
+    /// Opens a stream; `secret` is a random number.
+    pub fn open(
+        self: &Arc<Self>,
+        follows: Subscription,
+        opener: Opener,
+        secret: u64,
+        now_ms: u64,
+    ) -> Result<StreamHandle, TooManyStreams> {
+        let mut slots = lock(&self.slots);
+        if let Err(no_room) = slots.taken.take(&opener, self.most) {
+            self.count_refused(no_room);
+            return Err(no_room);
+        }
+        let place = slots.free.pop().unwrap_or(slots.streams.len());
+        let stream = Arc::new(Stream {
+            name: AckId { place, secret },
+            follows,
+            opener,
+            opened_at_ms: now_ms,
+            progress: Mutex::default(),
+            waker: Mutex::default(),
+            due_at_ms: AtomicU64::new(0),
+        });
+        match slots.streams.get_mut(place) {
+            Some(slot) => *slot = Some(stream.clone()),
+            None => slots.streams.push(Some(stream.clone())),
+        }
+        drop(slots);
+        self.opened.fetch_add(1, Relaxed);
+        Ok(StreamHandle { stream, list: self.clone() })
+    }
+
+    /// Whether there is room for one more, for whoever has work to do before it opens it.
+    pub fn check(&self, opener: &Opener) -> Result<(), TooManyStreams> {
+        let room = lock(&self.slots).taken.check(opener, self.most);
+        room.inspect_err(|bound| self.count_refused(*bound))
+    }
+
+    fn count_refused(&self, bound: TooManyStreams) {
+        self.refused[bound as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        lock(&self.slots).taken.all().streams
+    }
+
+    /// How many are open and what is kept for them, of all and of strangers.
+    pub fn taken(&self) -> (Amount, Amount) {
+        let taken = &lock(&self.slots).taken;
+        (taken.all(), taken.of_strangers())
+    }
+
+    /// How many may be open.
+    pub fn most(&self) -> usize {
+        self.most.streams
+    }
+
+    /// How many were ever opened.
+    pub fn opened(&self) -> u64 {
+        self.opened.load(Relaxed)
+    }
+
+    /// How many found no room, by the bound.
+    pub fn refused(&self) -> impl Iterator<Item = (TooManyStreams, u64)> {
+        TooManyStreams::ALL
+            .into_iter()
+            .map(|bound| (bound, self.refused[bound as usize].load(Relaxed)))
+    }
+
+    /// A client says which position it holds.
+    pub fn acknowledge(&self, name: AckId, position: Position, now_ms: u64) -> Result<(), BadAck> {
+        let stream = lock(&self.slots).streams.get(name.place).cloned().flatten();
+        let stream = stream.filter(|stream| stream.name == name).ok_or(BadAck::NoSuchStream)?;
+        let known = stream.progress().acknowledged(position, now_ms);
+        if known { Ok(()) } else { Err(BadAck::NeverTold) }
+    }
+
+    /// Wakes so many of those of which that holds, from a place in the list on. The place from
+    /// which the next are to be woken, if that was not all.
+    pub fn wake(
+        &self,
+        from: usize,
+        at_most: usize,
+        which: impl Fn(&Stream) -> bool,
+    ) -> Option<usize> {
+        let slots = lock(&self.slots);
+        let mut woken = 0;
+        for (place, stream) in slots.streams.iter().enumerate().skip(from) {
+            let Some(stream) = stream.as_deref().filter(|stream| which(stream)) else { continue };
+            stream.wake();
+            woken += 1;
+            if woken == at_most {
+                return Some(place + 1);
+            }
+        }
+        None
+    }
+
+    /// Goes through all that are open.
+    pub fn each(&self, mut visit: impl FnMut(&Stream)) {
+        lock(&self.slots).streams.iter().flatten().for_each(|stream| visit(stream));
+    }
+}
+
+/// A stream, for whoever serves it; it is closed when this is dropped.
+#[derive(Debug)]
+pub struct StreamHandle {
+    stream: Arc<Stream>,
+    list: Arc<Streams>,
+}
+
+impl std::ops::Deref for StreamHandle {
+    type Target = Stream;
+
+    fn deref(&self) -> &Stream {
+        &self.stream
+    }
+}
+
+impl Drop for StreamHandle {
+    fn drop(&mut self) {
+        let mut slots = lock(&self.list.slots);
+        let place = self.stream.name.place;
+        slots.taken.give_back(&self.stream.opener);
+        if let Some(slot) = slots.streams.get_mut(place) {
+            *slot = None;
+            slots.free.push(place);
+        }
+    }
+}
+
+impl Stream {
+    pub fn name(&self) -> AckId {
+        self.name
+    }
+
+    pub fn follows(&self) -> &Subscription {
+        &self.follows
+    }
+
+    pub fn opened_at_ms(&self) -> u64 {
+        self.opened_at_ms
+    }
+
+    /// What is known of it; held for moments.
+    pub fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.progress)
+    }
+
+    /// Whom to wake from now on.
+    pub fn set_waker(&self, waker: &Waker) {
+        let mut known = lock(&self.waker);
+        if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            *known = Some(waker.clone());
+        }
+    }
+
+    /// When it has something to do by itself, if nothing happens until then.
+    pub fn schedule_at(&self, at_ms: u64) {
+        self.due_at_ms.store(at_ms, Relaxed);
+    }
+
+    /// Whether it has something to do by itself by now.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        self.due_at_ms.load(Relaxed) <= now_ms
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*lock(&self.waker) {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl fmt::Display for AckId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{:016x}", self.place, self.secret)
+    }
+}
+
+impl FromStr for AckId {
+    type Err = BadAck;
+
+    fn from_str(text: &str) -> Result<AckId, BadAck> {
+        let (place, secret) = text.split_once('-').ok_or(BadAck::NoSuchStream)?;
+        let place = usize::from_str_radix(place, 16).map_err(|_| BadAck::NoSuchStream)?;
+        let secret = u64::from_str_radix(secret, 16).map_err(|_| BadAck::NoSuchStream)?;
+        Ok(AckId { place, secret })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

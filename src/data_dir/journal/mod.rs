@@ -1,0 +1,478 @@
+//! Narrowing changes, durable before they are live. The file has all its bytes from the start, so
+//! that a full disk does not stop a stop. When it is full it is made anew with what is pending
+//! then, and larger where that is needed.
+//!
+//! | file | what it decides |
+//! |---|---|
+//! | `header` | up to which entry all are committed, and the newest state that is known |
+//! | `entry` | how an entry stands in the file, and what still reads of a damaged one |
+//! | `scan` | which entries count |
+//! | `room` | how large the file is, and who may use how much of it |
+//! | `old` | the format of the builds before |
+
+mod entry;
+mod header;
+mod old;
+mod room;
+mod scan;
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use header::Header;
+use scan::Reading;
+
+use super::in_place::FileId;
+use super::set_aside;
+use crate::ledger::{Doubt, KnownHead, PendingEntry};
+use crate::regular_file;
+
+/// So many appends find the file full before it is tried again to make it anew, where that failed.
+const TRIED_AGAIN: u32 = 16;
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    id: FileId,
+    /// How many bytes the file has.
+    size: usize,
+    /// How many appends found it full since it was last tried to make it anew.
+    refused: u32,
+    /// What did not fit when it was made.
+    left_out: BTreeSet<String>,
+    /// As it was written last.
+    header: Header,
+    /// The number of the newest entry.
+    last: u64,
+    /// Where the next entry goes.
+    used: usize,
+    /// Where the bytes of an entry end whose write failed.
+    dirty: usize,
+}
+
+/// What a journal holds.
+#[derive(Clone, Debug, Default)]
+pub struct JournalEntries {
+    /// The entries that are not known to be committed, in their order.
+    pub entries: Vec<PendingEntry>,
+    /// Flags whose entries do not read.
+    pub doubt: Doubt,
+    pub known: Option<KnownHead>,
+    /// Whether a newer build wrote one of the entries.
+    pub of_newer_build: bool,
+    /// Whether part of the doubt is about damage that was found just now.
+    is_damaged: bool,
+    last: u64,
+    used: usize,
+    /// Where what was ever written behind the entries ends.
+    dirty: usize,
+    header: Header,
+}
+
+/// What is found where the journal should be.
+#[derive(Debug)]
+pub enum JournalContents {
+    Absent,
+    Good(JournalEntries),
+    /// Of the format before this one, without a header; a file of zeros is one too.
+    Old(JournalEntries),
+    /// What still reads of it, with the doubt about the rest.
+    Damaged {
+        contents: JournalEntries,
+        why: String,
+    },
+    /// Of a format that this build must not read: it is left as it is.
+    OfNewerBuild {
+        format: u16,
+    },
+}
+
+impl JournalEntries {
+    /// The same, with doubt about every flag.
+    pub fn in_doubt(self) -> JournalEntries {
+        JournalEntries { doubt: Doubt::All, is_damaged: true, ..self }
+    }
+
+    /// Whether it was made just now, before anything was known: nothing was ever written to it.
+    pub fn is_fresh(&self) -> bool {
+        self.known.is_none() && self.entries.is_empty() && self.doubt.is_none() && self.last == 0
+    }
+}
+
+impl JournalContents {
+    fn of(bytes: &[u8]) -> JournalContents {
+        match scan::read(bytes) {
+            Reading::OfNewerBuild { format } => JournalContents::OfNewerBuild { format },
+            Reading::Damaged(contents) => {
+                JournalContents::Damaged { contents, why: "has no header that reads".to_owned() }
+            }
+            Reading::Old(contents) | Reading::Read(contents) if contents.is_damaged => {
+                JournalContents::Damaged {
+                    contents,
+                    why: "holds an entry, or half a header, that does not read".to_owned(),
+                }
+            }
+            Reading::Old(contents) => JournalContents::Old(contents),
+            Reading::Read(contents) => JournalContents::Good(contents),
+        }
+    }
+
+    /// What still reads of it.
+    pub fn contents(&self) -> Option<&JournalEntries> {
+        match self {
+            JournalContents::Good(contents)
+            | JournalContents::Old(contents)
+            | JournalContents::Damaged { contents, .. } => Some(contents),
+            JournalContents::Absent | JournalContents::OfNewerBuild { .. } => None,
+        }
+    }
+}
+
+/// Why an entry is not durable.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(
+        "the journal is full: it has {size} bytes of {}, a quarter of them for stops and revocations alone",
+        room::MOST
+    )]
+    Full { size: usize },
+    #[error("the file is not the one at its path any more, or lost its content")]
+    NotInPlace,
+    #[error("a newer build wrote it (format {0}), and it is left as it is")]
+    OfNewerBuild(u16),
+}
+
+impl Journal {
+    /// Reads what is there and changes nothing.
+    pub fn look(path: &Path) -> JournalContents {
+        let read = regular_file::open(path).and_then(|file| {
+            let mut bytes =
+                Vec::with_capacity(file.metadata()?.len().min(room::MOST as u64) as usize);
+            file.take(room::MOST as u64).read_to_end(&mut bytes).map(|_| bytes)
+        });
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return JournalContents::Absent;
+            }
+            Err(error) => {
+                let contents = JournalEntries {
+                    doubt: Doubt::All,
+                    is_damaged: true,
+                    ..JournalEntries::default()
+                };
+                return JournalContents::Damaged {
+                    contents,
+                    why: format!("cannot be read: {error}"),
+                };
+            }
+        };
+        JournalContents::of(&bytes)
+    }
+
+    /// Makes a new journal of these entries and this doubt, whole or not at all, in the place of
+    /// what is there.
+    pub fn make(
+        path: &Path,
+        known: Option<KnownHead>,
+        entries: &[PendingEntry],
+        doubt: &Doubt,
+    ) -> Result<Journal, JournalError> {
+        let (fitting, bytes) = room::fitting(sized(entries));
+        let make = |size| Journal::make_of(size, path, known.clone(), &fitting, doubt);
+        // A disk that has no room for more may have room for as much as now.
+        let (wanted, least) = (room::size_for(bytes), room::least_for(bytes));
+        let made =
+            make(wanted).or_else(|error| if least < wanted { make(least) } else { Err(error) })?;
+        let fitting: BTreeSet<&String> = fitting.iter().map(|entry| &entry.id).collect();
+        let left_out = entries
+            .iter()
+            .map(|entry| &entry.id)
+            .filter(|id| !fitting.contains(id))
+            .cloned()
+            .collect();
+        Ok(Journal { left_out, ..made })
+    }
+
+    fn make_of(
+        size: usize,
+        path: &Path,
+        known: Option<KnownHead>,
+        entries: &[&PendingEntry],
+        doubt: &Doubt,
+    ) -> Result<Journal, JournalError> {
+        let beside = path.with_extension("journal.new");
+        let file = regular_file::open_own(
+            OpenOptions::new().create(true).truncate(true).read(true).write(true),
+            &beside,
+        )?;
+        let made = fill(size, &file, known, entries, doubt).and_then(|(header, used)| {
+            file.sync_all()?;
+            let last = header.acknowledged;
+            let (id, path_of) = (FileId::of(&file)?, path.to_owned());
+            let (refused, left_out) = (0, BTreeSet::new());
+            let journal = Journal {
+                path: path_of,
+                file,
+                id,
+                size,
+                refused,
+                left_out,
+                header,
+                last,
+                used,
+                dirty: used,
+            };
+            fs::rename(&beside, path)?;
+            File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+            Ok(journal)
+        });
+        if made.is_err() {
+            let _ = fs::remove_file(&beside);
+        }
+        made
+    }
+
+    /// Makes a new journal of these entries beside whatever is at the path, and returns what else
+    /// was pending there. A damaged file is kept aside, and one of a newer build is left as it is.
+    pub fn remake(
+        path: &Path,
+        known: Option<KnownHead>,
+        entries: &[PendingEntry],
+        doubt: &Doubt,
+    ) -> Result<(Journal, Vec<PendingEntry>), JournalError> {
+        let found = Journal::look(path);
+        match &found {
+            JournalContents::OfNewerBuild { format } => {
+                return Err(JournalError::OfNewerBuild(*format));
+            }
+            JournalContents::Damaged { .. } => set_aside(path, "damaged")?,
+            JournalContents::Absent | JournalContents::Good(_) | JournalContents::Old(_) => {}
+        }
+        let superseded =
+            entries.iter().flat_map(|entry| &entry.superseded).map(|superseded| &superseded.id);
+        let known_ids: BTreeSet<&String> =
+            entries.iter().map(|entry| &entry.id).chain(superseded).collect();
+        let is_new = |entry: &&PendingEntry| !known_ids.contains(&entry.id);
+        let there = found.contents().map_or(&[][..], |contents| &contents.entries);
+        let more: Vec<PendingEntry> = there.iter().filter(is_new).cloned().collect();
+        let all: Vec<PendingEntry> = entries.iter().chain(&more).cloned().collect();
+        Ok((Journal::make(path, known, &all, doubt)?, more))
+    }
+
+    /// Goes on with a good one that was looked at.
+    pub fn open(path: &Path, contents: &JournalEntries) -> Result<Journal, JournalError> {
+        let file = regular_file::open_own(OpenOptions::new().read(true).write(true), path)?;
+        let length = file.metadata()?.len() as usize;
+        if length < room::LEAST {
+            // Written, not merely claimed: a hole takes its room when it is too late.
+            file.write_all_at(&vec![0; room::LEAST - length], length as u64)?;
+            file.sync_all()?;
+        }
+        let size = length.clamp(room::LEAST, room::MOST);
+        let JournalEntries { last, used, dirty, header, .. } = contents;
+        let (last, used, dirty) = (*last, *used, *dirty);
+        let id = FileId::of(&file)?;
+        let (path, header) = (path.to_owned(), header.clone());
+        let (refused, left_out) = (0, BTreeSet::new());
+        let mut journal =
+            Journal { path, file, id, size, refused, left_out, header, last, used, dirty };
+        journal.wipe()?;
+        // A build before wrote one slot at a time.
+        journal.write_both(journal.header.clone())?;
+        Ok(journal)
+    }
+
+    /// Adds an entry; when this returns, a start finds it at the path.
+    pub fn append(&mut self, entry: &PendingEntry) -> Result<(), JournalError> {
+        let number = self.last + 1;
+        let mut bytes = entry::pending(number, entry);
+        let end = self.used + bytes.len();
+        if end > room::limit(self.size, entry.is_stop()) {
+            self.refused = self.refused.wrapping_add(1);
+            return Err(JournalError::Full { size: self.size });
+        }
+        // Over what is left of an entry whose write failed.
+        bytes.resize(bytes.len().max(self.dirty.saturating_sub(self.used)), 0);
+        self.dirty = self.dirty.max(end);
+        self.file.write_all_at(&bytes, (header::BYTES + self.used) as u64)?;
+        self.file.sync_data()?;
+        self.check()?;
+        (self.last, self.used, self.dirty) = (number, end, end);
+        // Not synced: an entry that is whole counts without it, and one that is damaged is told
+        // from a write that was cut short.
+        self.write_both(Header { acknowledged: number, ..self.header.clone() })
+    }
+
+    /// Makes it anew with these entries alone, and larger where they need it. Where that fails it
+    /// stays as it is.
+    pub fn compact(&mut self, entries: &[PendingEntry], doubt: &Doubt) -> Result<(), JournalError> {
+        self.check()?;
+        let made = Journal::make(&self.path, self.header.known.clone(), entries, doubt)?;
+        let refused = if made.left_out.is_empty() { 0 } else { self.refused };
+        *self = Journal { refused, ..made };
+        Ok(())
+    }
+
+    /// That it was found full, and was not made anew since; or, that whatever is pending did not
+    /// fit then.
+    pub fn is_full(&self) -> Option<JournalError> {
+        (self.refused > 0).then_some(JournalError::Full { size: self.size })
+    }
+
+    /// Whether to make it anew for the entry that found it full. Where that failed it is not tried
+    /// for each.
+    pub fn compacts_for_entry(&self) -> bool {
+        self.refused % TRIED_AGAIN == 1
+    }
+
+    /// Whether it is full, and everything pending may fit once it is made anew.
+    pub fn wants_room(&self) -> bool {
+        self.refused > 0 && self.left_out.is_empty()
+    }
+
+    /// Whether an entry did not fit when the file was made.
+    pub fn leaves_out(&self, id: &str) -> bool {
+        self.left_out.contains(id)
+    }
+
+    /// Keeps the newest state that is known, durably.
+    pub fn note_known(&mut self, known: &KnownHead) -> Result<(), JournalError> {
+        if self.header.known.as_ref() != Some(known) {
+            self.write_both(Header { known: Some(known.clone()), ..self.header.clone() })?;
+            self.file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// Forgets every entry: all are committed. Both slots say so, durably, before their room is
+    /// used again.
+    pub fn forget_all(&mut self) -> Result<(), JournalError> {
+        if self.used == 0 {
+            return Ok(());
+        }
+        for _ in 0..2 {
+            self.write_header(Header {
+                done: self.last,
+                acknowledged: self.last,
+                ..self.header.clone()
+            })?;
+            self.file.sync_data()?;
+        }
+        self.dirty = self.dirty.max(self.used);
+        (self.used, self.refused) = (0, 0);
+        self.wipe()?;
+        self.shrink()
+    }
+
+    /// Gives back what it took beyond the least.
+    fn shrink(&mut self) -> Result<(), JournalError> {
+        if self.size == room::LEAST {
+            return Ok(());
+        }
+        self.file.set_len(room::LEAST as u64)?;
+        self.size = room::LEAST;
+        // Neither slot says any more that it is a large one.
+        self.write_both(self.header.clone())?;
+        Ok(self.file.sync_all()?)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.used == 0
+    }
+
+    /// How many bytes its entries take.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    pub fn is_half_full(&self) -> bool {
+        self.used > room::limit(self.size, false) / 2
+    }
+
+    /// Whether the file is the one at its path and still says what was written last.
+    pub fn check(&self) -> Result<(), JournalError> {
+        let length = self.file.metadata()?.len();
+        let mut bytes = vec![0; header::SLOT];
+        let is_whole = length >= self.size as u64
+            && self.file.read_exact_at(&mut bytes, self.header.offset() as u64).is_ok()
+            && bytes == self.header.bytes(self.size);
+        match is_whole && FileId::at(&self.path) == Some(self.id) {
+            true => Ok(()),
+            false => Err(JournalError::NotInPlace),
+        }
+    }
+
+    /// Zeros, durably, from the end of the entries to the end of what was ever written behind them.
+    fn wipe(&mut self) -> Result<(), JournalError> {
+        if self.dirty > self.used {
+            self.file.write_all_at(
+                &vec![0; self.dirty - self.used],
+                (header::BYTES + self.used) as u64,
+            )?;
+            self.file.sync_data()?;
+            self.dirty = self.used;
+        }
+        Ok(())
+    }
+
+    /// Both slots say the same: should one be lost, the other still says how many entries were
+    /// acknowledged, and a lost one is missed.
+    fn write_both(&mut self, header: Header) -> Result<(), JournalError> {
+        self.write_header(header.clone())?;
+        self.write_header(header)
+    }
+
+    fn write_header(&mut self, header: Header) -> Result<(), JournalError> {
+        let header = Header { sequence: self.header.sequence + 1, twofold: true, ..header };
+        self.file.write_all_at(&header.bytes(self.size), header.offset() as u64)?;
+        self.header = header;
+        Ok(())
+    }
+}
+
+/// Entries, and the room each takes.
+fn sized(entries: &[PendingEntry]) -> Vec<(&PendingEntry, usize)> {
+    entries.iter().map(|pending| (pending, entry::pending(0, pending).len())).collect()
+}
+
+/// Writes a whole journal, all its room included, and says where the next entry goes.
+fn fill(
+    size: usize,
+    file: &File,
+    known: Option<KnownHead>,
+    entries: &[&PendingEntry],
+    doubt: &Doubt,
+) -> Result<(Header, usize), JournalError> {
+    let mut bytes = vec![0; header::BYTES];
+    let of_doubt = entry::doubt(1, doubt);
+    let first = 1 + of_doubt.is_some() as u64;
+    bytes.extend(of_doubt.unwrap_or_default());
+    for (number, entry) in (first..).zip(entries) {
+        bytes.extend(entry::pending(number, entry));
+    }
+    let used = bytes.len() - header::BYTES;
+    if bytes.len() > size {
+        return Err(JournalError::Full { size });
+    }
+    bytes.resize(size, 0);
+    let acknowledged = first + entries.len() as u64 - 1;
+    let mut header = Header { sequence: 0, done: 0, acknowledged, known, twofold: true };
+    for sequence in 1..=2 {
+        header.sequence = sequence;
+        let at = header.offset();
+        bytes[at..at + header::SLOT].copy_from_slice(&header.bytes(size));
+    }
+    file.write_all_at(&bytes, 0)?;
+    Ok((header, used))
+}

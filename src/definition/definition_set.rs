@@ -1,0 +1,439 @@
+//! Every definition known, and the last good form of each.
+//!
+//! Fed with what the folder holds, it decides per subject, whole or not at all (law 6): a sound
+//! file replaces what was, a broken one leaves it, a vanished one takes nothing with it. One bad
+//! file never holds back another that does not name it. Which tests a new form has still to pass is
+//! said in `testing`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::decode::similar;
+use super::files::{File, FlagFiles, Subject, Text};
+use super::finding::{Code, Finding, SourceSpan};
+use super::flag_file::read_flag;
+use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_TABLES, MAX_YAML_BYTES};
+use super::segment::{INTERNAL, internal_segment, read_segment, users_file_of};
+use super::source::{Source, TrackedSource};
+use super::test_table::{Table, read_table};
+use super::testing::Candidate;
+use super::trial::Trial;
+use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
+
+/// The definitions in force, and what is wrong with the files they came from.
+///
+/// ```
+/// use turnout::definition::{DefinitionSet, FlagFiles};
+///
+/// let mut set = DefinitionSet::default();
+/// let good = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
+/// assert!(set.update(&FlagFiles::of([("chat.yaml", good)])).is_empty());
+///
+/// let findings = set.update(&FlagFiles::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]));
+/// assert_eq!(findings[0].place.unwrap().line, 1);
+/// assert!(set.flags().any(|(key, form)| key.as_str() == "chat" && form.is_some()), "the last good form stays");
+/// ```
+#[derive(Default)]
+pub struct DefinitionSet {
+    pub(super) flags: BTreeMap<FlagKey, TrackedSource<Candidate, Definition>>,
+    segments: BTreeMap<SegmentKey, TrackedSource<(), Segment>>,
+    /// By path.
+    pub(super) tables: BTreeMap<Arc<str>, TrackedSource<(), Table>>,
+    /// The paths of each flag's tables.
+    pub(super) tables_of: BTreeMap<FlagKey, Vec<Arc<str>>>,
+    /// What tests say of the forms in force.
+    pub(super) live: BTreeMap<FlagKey, Trial>,
+    /// Findings of files that are no subject's.
+    astray: Vec<Finding>,
+    folder: Option<Finding>,
+    /// The folders inside it that cannot be read.
+    folders: BTreeMap<String, Finding>,
+    /// Whether the folder could ever be read: until then nothing is missing in it.
+    was_read: bool,
+    internal_user_ids: Vec<String>,
+    /// Whether the segment `internal` was ever recorded: then it is known with nothing in it too.
+    knows_internal: bool,
+}
+
+/// Counts and never prints: definitions and their tests name users.
+impl std::fmt::Debug for DefinitionSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Library({} flags, {} segments)", self.flags.len(), self.segments.len())
+    }
+}
+
+/// A flag as the folder has it.
+#[derive(Clone, Copy, Debug)]
+pub struct WrittenFlag<'a> {
+    pub form: &'a Arc<Definition>,
+    pub text: &'a Text,
+}
+
+/// A segment as the folder and `INTERNAL_USER_IDS` have it.
+#[derive(Clone, Copy)]
+pub struct WrittenSegment<'a> {
+    pub form: &'a Arc<Segment>,
+    pub file: Option<&'a Text>,
+    /// With its path inside the folder.
+    pub users_file: Option<(&'a str, &'a Text)>,
+    pub internal_user_ids: &'a [String],
+}
+
+/// The form of a flag that is in force: `None` while no good one is known.
+pub type Form = Option<(Arc<Definition>, Segments)>;
+
+impl DefinitionSet {
+    /// Takes in what the folder holds, runs all tests of it, and returns everything that is wrong
+    /// with it.
+    pub fn update(&mut self, contents: &FlagFiles) -> Vec<Finding> {
+        self.read(contents, u64::MAX);
+        self.findings()
+    }
+
+    /// Takes in what the folder holds. Tests are run here while they cost no more than so many
+    /// checks in all, the cheapest first; what waits for others is in
+    /// [`pending_tests`](DefinitionSet::pending_tests).
+    pub fn read(&mut self, contents: &FlagFiles, checks_at_once: u64) {
+        self.folder = contents.unreadable.as_ref().map(|why| {
+            Finding::of_file("", Code::FolderMissing, why.clone()).with_hint(
+                "make it, or name another with --flags; it is read as soon as it is there, and what is live stays live",
+            )
+        });
+        self.internal_user_ids.clone_from(&contents.internal_user_ids);
+        if self.folder.is_none() {
+            self.was_read = true;
+            self.folders = contents
+                .unreadable_folders
+                .iter()
+                .map(|(folder, why)| (folder.clone(), unreadable(folder, why)))
+                .collect();
+            self.read_files(contents);
+            self.link_flags();
+            self.sort_tables();
+            self.test_at_once(checks_at_once);
+        }
+    }
+
+    /// Whether the folder could ever be read. Until then what it does not hold says nothing.
+    pub fn was_read(&self) -> bool {
+        self.was_read
+    }
+
+    /// Whether a folder inside it can be read: of one that cannot, what it does not hold says
+    /// nothing.
+    pub fn can_read(&self, folder: &str) -> bool {
+        !self.folders.contains_key(folder)
+    }
+
+    /// From the next reading on the segment `internal` is known, whether or not anything is in it.
+    pub fn know_internal(&mut self) {
+        self.knows_internal = true;
+    }
+
+    /// What `INTERNAL_USER_IDS` gives now, also while no file can be read.
+    pub fn internal_user_ids(&self) -> &[String] {
+        &self.internal_user_ids
+    }
+
+    /// Every flag with its form in force, in the order of keys.
+    pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, Form)> {
+        self.flags.iter().map(|(key, slot)| {
+            (
+                key,
+                slot.good
+                    .as_ref()
+                    .map(|definition| (definition.clone(), self.segments_of(definition))),
+            )
+        })
+    }
+
+    /// Every flag with what its last good form was made from.
+    pub fn written_flags(&self) -> impl Iterator<Item = (&FlagKey, Option<WrittenFlag<'_>>)> {
+        self.flags.iter().map(|(key, slot)| (key, written_flag(slot)))
+    }
+
+    /// Every segment with what its last good form was made from.
+    pub fn written_segments(
+        &self,
+    ) -> impl Iterator<Item = (&SegmentKey, Option<WrittenSegment<'_>>)> {
+        self.segments.iter().map(|(key, slot)| (key, written_segment(slot)))
+    }
+
+    /// A flag with what its last good form was made from; the outer `None` where there is no file
+    /// of it.
+    pub fn written_flag(&self, key: &FlagKey) -> Option<Option<WrittenFlag<'_>>> {
+        self.flags.get(key).map(written_flag)
+    }
+
+    /// The same of a segment.
+    pub fn written_segment(&self, key: &SegmentKey) -> Option<Option<WrittenSegment<'_>>> {
+        self.segments.get(key).map(written_segment)
+    }
+
+    /// Every segment with a good form.
+    pub fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.segments.values().filter_map(|slot| slot.good.as_ref())
+    }
+
+    /// Everything that is wrong with the folder, as far as its tests have run.
+    pub fn findings(&self) -> Vec<Finding> {
+        let of_segments = self
+            .segments
+            .iter()
+            .flat_map(|(key, slot)| slot.all_findings("segments/", key.as_str(), "segment"));
+        let of_flags =
+            self.flags.iter().flat_map(|(key, slot)| slot.all_findings("", key.as_str(), "flag"));
+        let of_files = of_flags
+            .chain(of_segments)
+            .chain(self.findings_of_tests())
+            .chain(self.astray.iter().cloned());
+        let mut all: Vec<Finding> = of_files.chain(self.folders.values().cloned()).collect();
+        all.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
+        // A table may refuse a new form and fail the live one with the same words.
+        all.dedup();
+        bound_each_file(&mut all);
+        self.folder.iter().cloned().chain(all).collect()
+    }
+
+    fn read_files(&mut self, contents: &FlagFiles) {
+        self.astray.clear();
+        self.flags.values_mut().for_each(|slot| slot.present = false);
+        self.segments.values_mut().for_each(|slot| slot.present = false);
+        self.tables.values_mut().for_each(|slot| slot.present = false);
+        for (path, file) in &contents.files {
+            match FlagFiles::subject(path) {
+                Some(Subject::Flag(stem)) => self.read_flag_file(path, stem, file),
+                Some(Subject::Segment(stem)) => self.read_segment_file(path, stem, file, contents),
+                Some(Subject::Tests(_)) => self.read_table_file(path, file),
+                None => self.note_stray(path),
+            }
+        }
+        self.read_internal_user_ids(contents);
+        // What waits for tests goes with its file.
+        for slot in self.flags.values_mut().filter(|slot| !slot.present) {
+            if slot.candidate.take().is_some() {
+                (slot.source, slot.findings) = Default::default();
+            }
+        }
+        // A subject that was never good leaves with its file; a live one stays.
+        self.flags.retain(|_, slot| slot.present || slot.good.is_some());
+        self.segments.retain(|_, slot| slot.present || slot.good.is_some());
+        self.tables.retain(|_, slot| slot.present);
+    }
+
+    fn read_flag_file(&mut self, path: &str, stem: &str, file: &File) {
+        let Some(key) = self.admit::<FlagKey>(path, stem, |library| {
+            (library.flags.len(), MAX_FLAGS, library.flags.contains_key(stem))
+        }) else {
+            return;
+        };
+        let live = self.live.get(&key);
+        let slot = self.flags.entry(key).or_insert_with(TrackedSource::new);
+        slot.present = true;
+        let source = Source { file: Some(file.clone()), ..Source::default() };
+        if slot.source == source {
+            return;
+        }
+        slot.source = source;
+        (slot.candidate, slot.findings) =
+            match yaml_bytes(path, file).and_then(|bytes| read_flag(path, stem, bytes)) {
+                Ok(read) => (Some(Candidate::new(read, live)), Vec::new()),
+                Err(findings) => (None, findings),
+            };
+    }
+
+    fn read_segment_file(&mut self, path: &str, stem: &str, file: &File, contents: &FlagFiles) {
+        let count = |library: &DefinitionSet| {
+            (library.segments.len(), MAX_SEGMENTS, library.segments.contains_key(stem))
+        };
+        let Some(key) = self.admit::<SegmentKey>(path, stem, count) else { return };
+        let slot = self.segments.entry(key).or_insert_with(TrackedSource::new);
+        slot.present = true;
+        let users_file = match file {
+            File::Text(text) => users_file_of(&text.bytes).map(|path| {
+                let file = contents.files.get(&path).cloned();
+                (path, file)
+            }),
+            _ => None,
+        };
+        let internal_user_ids =
+            if stem == INTERNAL { contents.internal_user_ids.clone() } else { Vec::new() };
+        let source = Source { file: Some(file.clone()), users_file, internal_user_ids };
+        if slot.source == source {
+            return;
+        }
+        slot.source = source;
+        match yaml_bytes(path, file).and_then(|bytes| read_segment(path, stem, bytes, contents)) {
+            Ok(segment) => {
+                slot.findings = Vec::new();
+                slot.promote(Arc::new(segment));
+            }
+            Err(findings) => slot.findings = findings,
+        }
+    }
+
+    fn read_table_file(&mut self, path: &str, file: &File) {
+        if self.tables.len() >= MAX_TABLES && !self.tables.contains_key(path) {
+            let message =
+                format!("there are {MAX_TABLES} tables of tests already, the most there may be");
+            self.astray.push(Finding::of_file(path, Code::TooMany, message));
+            return;
+        }
+        let slot = self.tables.entry(path.into()).or_insert_with(TrackedSource::new);
+        slot.present = true;
+        let source = Source { file: Some(file.clone()), ..Source::default() };
+        if slot.source == source {
+            return;
+        }
+        slot.source = source;
+        match yaml_bytes(path, file).and_then(|bytes| read_table(path, bytes)) {
+            Ok(table) => (slot.good, slot.findings) = (Some(Arc::new(table)), Vec::new()),
+            Err(findings) => slot.findings = findings,
+        }
+    }
+
+    /// `INTERNAL_USER_IDS` makes the segment where no file does. One that was known stays known
+    /// when the variable gives nothing more: a flag that names it must not be an error for that.
+    fn read_internal_user_ids(&mut self, contents: &FlagFiles) {
+        let Ok(key) = INTERNAL.parse::<SegmentKey>() else { return };
+        let slot = self.segments.get(&key);
+        let has_file = slot.is_some_and(|slot| slot.source.file.is_some());
+        let is_known = slot.is_some() || self.knows_internal;
+        if has_file || contents.internal_user_ids.is_empty() && !is_known {
+            return;
+        }
+        let slot = self.segments.entry(key.clone()).or_insert_with(TrackedSource::new);
+        slot.present = true;
+        let source =
+            Source { internal_user_ids: contents.internal_user_ids.clone(), ..Source::default() };
+        if slot.good.is_none() || slot.source != source {
+            slot.source = source;
+            slot.promote(Arc::new(internal_segment(key, contents)));
+        }
+    }
+
+    /// The key of a file's subject, if it has a valid one and there is room for it.
+    fn admit<Key>(
+        &mut self,
+        path: &str,
+        stem: &str,
+        count: impl Fn(&DefinitionSet) -> (usize, usize, bool),
+    ) -> Option<Key>
+    where
+        Key: std::str::FromStr<Err = crate::flag::BadName>,
+    {
+        let (known, most, is_known) = count(self);
+        match stem.parse() {
+            Ok(_) if known >= most && !is_known => {
+                let message = format!("there are {most} already, the most there may be");
+                self.astray.push(Finding::of_file(path, Code::TooMany, message));
+                None
+            }
+            Ok(key) => Some(key),
+            Err(bad) => {
+                let message = format!("the file's name is the key, which {bad}");
+                self.astray.push(
+                    Finding::of_file(path, Code::BadFileName, message).with_hint("rename the file"),
+                );
+                None
+            }
+        }
+    }
+
+    /// A `.yml` where a `.yaml` is meant would be silently without effect.
+    fn note_stray(&mut self, path: &str) {
+        let folder = path.strip_prefix("segments/").unwrap_or(path);
+        if folder.ends_with(".yml") && !folder.contains('/') {
+            let finding =
+                Finding::of_file(path, Code::BadFileName, "only files called `….yaml` are read");
+            self.astray.push(finding.with_hint("rename the file"));
+        }
+    }
+
+    /// Looks whether the segments that a candidate names exist. One whose do not is kept: the
+    /// segment's file may come with the next save.
+    fn link_flags(&mut self) {
+        for (key, slot) in &mut self.flags {
+            let Some(candidate) = &mut slot.candidate else { continue };
+            let unknown = candidate
+                .segment_uses
+                .iter()
+                .filter(|(segment, _)| !self.segments.contains_key(segment));
+            let finding = |(segment, place): &(SegmentKey, SourceSpan)| {
+                let hint =
+                    match similar(segment.as_str(), self.segments.keys().map(SegmentKey::as_str)) {
+                        Some(meant) => format!("a segment with a similar name exists: `{meant}`"),
+                        None => format!("no file segments/{segment}.yaml"),
+                    };
+                let path = format!("{key}.yaml");
+                let finding = Finding::of_file(
+                    &path,
+                    Code::UnknownSegment,
+                    format!("unknown segment `{segment}`"),
+                );
+                Finding { place: Some(*place), ..finding.with_hint(hint) }
+            };
+            slot.findings = unknown.take(MAX_FINDINGS).map(finding).collect();
+            candidate.is_linked = slot.findings.is_empty();
+        }
+    }
+
+    fn segments_of(&self, definition: &Definition) -> Segments {
+        let segment = |key| self.segments.get(key).and_then(|slot| slot.good.clone());
+        definition
+            .segments
+            .iter()
+            .map(segment)
+            .collect::<Option<_>>()
+            .map_or(Segments::Unusable, Segments::Known)
+    }
+}
+
+fn written_flag<Candidate>(slot: &TrackedSource<Candidate, Definition>) -> Option<WrittenFlag<'_>> {
+    let text = slot.good_source.file.as_ref().and_then(File::text);
+    slot.good.as_ref().zip(text).map(|(form, text)| WrittenFlag { form, text })
+}
+
+fn written_segment(slot: &TrackedSource<(), Segment>) -> Option<WrittenSegment<'_>> {
+    let Source { file, users_file, internal_user_ids } = &slot.good_source;
+    let users_file =
+        users_file.as_ref().and_then(|(path, file)| Some((&**path, file.as_ref()?.text()?)));
+    let file = file.as_ref().and_then(File::text);
+    slot.good.as_ref().map(|form| WrittenSegment { form, file, users_file, internal_user_ids })
+}
+
+fn unreadable(folder: &str, why: &str) -> Finding {
+    let message = format!("the folder cannot be read: {why}");
+    let hint = "make it a folder that this user may read; what is known of its files stays, and everything else is read";
+    Finding::of_file(folder, Code::UnreadableFile, message).with_hint(hint)
+}
+
+/// Keeps the first of each file's findings, which stand together.
+fn bound_each_file(findings: &mut Vec<Finding>) {
+    let mut of_file: (Arc<str>, usize) = ("".into(), 0);
+    findings.retain(|finding| {
+        let count = if of_file.0 == finding.file { of_file.1 + 1 } else { 1 };
+        of_file = (finding.file.clone(), count);
+        count <= MAX_FINDINGS
+    });
+}
+
+fn yaml_bytes<'a>(path: &str, file: &'a File) -> Result<&'a [u8], Vec<Finding>> {
+    match file {
+        File::Text(text) => Ok(&text.bytes),
+        File::TooLarge { bytes } => {
+            let message = format!("{bytes} bytes; a YAML file may have {MAX_YAML_BYTES}");
+            Err(vec![
+                Finding::of_file(path, Code::TooLarge, message)
+                    .with_hint("put long id lists into a `users_file`"),
+            ])
+        }
+        File::Unreadable { why } => {
+            let message = format!("cannot be read: {why}");
+            Err(vec![
+                Finding::of_file(path, Code::UnreadableFile, message)
+                    .with_hint("check its permissions"),
+            ])
+        }
+    }
+}

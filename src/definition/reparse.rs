@@ -1,0 +1,34 @@
+//! Reads definitions back from texts that were recorded. They were found good when they were; one
+//! that no longer reads is said so.
+
+use std::sync::Arc;
+
+use super::files::{File, FlagFiles, Text};
+use super::finding::Finding;
+use super::flag_file::read_flag;
+use super::segment::{internal_segment, read_segment};
+use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
+
+/// A flag's recorded text. Its tests are not run again: they stood against other segments, and
+/// nothing may refuse what was in force.
+pub fn parse_flag(key: &FlagKey, text: &[u8]) -> Result<Arc<Definition>, Vec<Finding>> {
+    read_flag(&format!("{key}.yaml"), key.as_str(), text).map(|read| read.definition)
+}
+
+/// A segment's recorded parts: its file, the list that names (by the path in the file), and the ids
+/// added to it.
+pub fn parse_segment(
+    key: &SegmentKey,
+    file: Option<&[u8]>,
+    users_file: Option<(&str, Text)>,
+    internal_user_ids: Vec<String>,
+) -> Result<Arc<Segment>, Vec<Finding>> {
+    let files =
+        users_file.map(|(path, text)| (path.to_owned(), File::Text(text))).into_iter().collect();
+    let contents = FlagFiles { files, internal_user_ids, ..FlagFiles::default() };
+    let segment = match file {
+        Some(text) => read_segment(&format!("segments/{key}.yaml"), key.as_str(), text, &contents)?,
+        None => internal_segment(key.clone(), &contents),
+    };
+    Ok(Arc::new(segment))
+}

@@ -1,0 +1,96 @@
+//! What the maps of a file may hold, said once: the reader refuses by these tables, and the JSON
+//! Schema is made from them.
+//!
+//! A key that stands in no table is refused, so none can be read and be missing in the schema. How
+//! a value is read, and what it must have to do with other values, is decided where it is read.
+
+use super::limits::MAX_TEXT_BYTES;
+use crate::flag::{Baseline, MAX_ID_BYTES, Strategy};
+
+/// The keys a map may have.
+pub struct MapSchema {
+    /// What the map is, for messages: "a flag".
+    pub what: &'static str,
+    pub keys: &'static [Key],
+    pub least: MinKeys,
+}
+
+/// One key of a map.
+pub struct Key {
+    pub name: &'static str,
+    pub required: bool,
+    pub holds: ValueKind,
+    /// One line for whoever hovers over it in an editor.
+    pub says: &'static str,
+}
+
+/// What a map must hold beside its required keys.
+pub enum MinKeys {
+    Nothing,
+    /// Any key.
+    AKey,
+    OneOf(&'static [&'static str]),
+}
+
+/// The kind of a value, as far as it can be told without looking at others.
+pub enum ValueKind {
+    /// The one version of the format there is.
+    Version,
+    Boolean,
+    /// A single value as the text it was written in, with its length in bytes.
+    Text(usize, usize),
+    /// A text that fits a pattern of our own.
+    Pattern(&'static str),
+    /// One of a few words.
+    Words(fn() -> Vec<&'static str>),
+    Whole(u32, u32),
+    /// A decimal number.
+    Number(u32, u32),
+    Record(&'static MapSchema),
+    /// A list of at most so many.
+    List(&'static ValueKind, usize),
+    /// One, or a list of them.
+    OneOrMore(&'static ValueKind),
+    /// `attributes`: names and their types.
+    Declarations,
+    /// `each`: names and lists of single values.
+    Choices,
+    /// `with`: names and single values.
+    Attributes,
+    /// A `when`.
+    Condition,
+    /// A key that is known and refused.
+    NotYet,
+}
+
+pub const TEXT: ValueKind = ValueKind::Text(0, MAX_TEXT_BYTES);
+pub const ID: ValueKind = ValueKind::Text(1, MAX_ID_BYTES);
+pub const STRATEGY: ValueKind = ValueKind::Words(|| Strategy::ALL.map(Strategy::as_str).to_vec());
+pub const BASELINE: ValueKind = ValueKind::Words(|| {
+    Strategy::ALL
+        .into_iter()
+        .filter(|strategy| Baseline::try_from(*strategy).is_ok())
+        .map(Strategy::as_str)
+        .collect()
+});
+pub const SHARE: ValueKind =
+    ValueKind::Pattern(r"((0|[1-9][0-9]?)(\.[0-9]{1,3})?|100(\.0{1,3})?)%");
+pub const DURATION: ValueKind = ValueKind::Pattern("[0-9]+(ms|s|m|h|d)");
+
+pub const fn required(name: &'static str, holds: ValueKind, says: &'static str) -> Key {
+    Key { name, required: true, holds, says }
+}
+
+pub const fn optional(name: &'static str, holds: ValueKind, says: &'static str) -> Key {
+    Key { name, required: false, holds, says }
+}
+
+impl MapSchema {
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().map(|key| key.name)
+    }
+
+    pub fn required(&self) -> impl Iterator<Item = &'static str> {
+        self.keys.iter().filter(|key| key.required).map(|key| key.name)
+    }
+}

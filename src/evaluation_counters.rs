@@ -1,0 +1,50 @@
+//! How often each outcome was answered. Floor 1.
+//!
+//! A flag's outcomes find their counters when the snapshot is built, so answering costs one
+//! addition; counters outlive the snapshots, so that they only rise. Nothing of a user is counted
+//! but that there was one.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::flag::{FlagKey, Resolution};
+
+/// One counter.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicU64>);
+
+impl Count {
+    pub fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The counters of every outcome a flag has had: bounded by the flags there may be.
+#[derive(Debug, Default)]
+pub struct EvaluationCounters(Mutex<BTreeMap<Row, Count>>);
+
+/// Flag, strategy, rule.
+pub type Row = (FlagKey, &'static str, &'static str);
+
+impl EvaluationCounters {
+    /// The counter of one outcome of a flag; the same for as long as the process lives.
+    pub fn count(&self, key: &FlagKey, outcome: Resolution) -> Count {
+        let row = (key.clone(), outcome.strategy.as_str(), outcome.step.as_str());
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(row).or_default().clone()
+    }
+
+    /// How often each outcome was answered: of as many rows as `most`, those that come after one of
+    /// them, or the first.
+    pub fn rows_after(&self, last: Option<&Row>, most: usize) -> Vec<(Row, u64)> {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begin = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let after = rows.range::<Row, _>((begin, Bound::Unbounded));
+        after.take(most).map(|(row, count)| (row.clone(), count.get())).collect()
+    }
+}

@@ -1,0 +1,59 @@
+//! How many files this process may have open, which bounds how many connections it can hold, and
+//! whether they may grow. Floor 2: asks the system, and decides only what to leave for other files.
+
+use std::io;
+use std::sync::OnceLock;
+
+/// More than any server of ours needs; some systems allow a billion, and keep tables for as many.
+const ENOUGH: u64 = 1 << 20;
+/// Kept for everything that is no connection: flag files, logs, and a listener's own.
+const KEPT: u64 = 128;
+/// The signal that says that a file may not grow any more; a process that does not listen to it is
+/// killed by it.
+pub const TOO_LARGE: i32 = rustix::process::Signal::XFSZ.as_raw();
+
+/// The limit as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenFiles {
+    pub limit: u64,
+    /// What it was when the process started.
+    pub at_start: u64,
+}
+
+/// Raises the limit as far as the system lets a process raise it by itself; once, and tells the
+/// same ever after. Where it does not say, it is taken to be what it always was.
+pub fn raise() -> OpenFiles {
+    static RAISED: OnceLock<OpenFiles> = OnceLock::new();
+    *RAISED.get_or_init(|| {
+        let at_start = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
+        let limit = rlimit::increase_nofile_limit(ENOUGH).unwrap_or(at_start).max(at_start);
+        OpenFiles { limit, at_start }
+    })
+}
+
+/// Whether the system limits how large a file of this process may be (`ulimit -f`, LimitFSIZE).
+pub fn have_a_size_limit() -> bool {
+    rlimit::Resource::FSIZE.get_soft().is_ok_and(|limit| limit != rlimit::INFINITY)
+}
+
+impl OpenFiles {
+    /// How many connections fit.
+    pub fn connections(self) -> usize {
+        usize::try_from(self.limit.saturating_sub(KEPT).max(self.limit / 2))
+            .unwrap_or(usize::MAX)
+            .max(1)
+    }
+
+    /// Lets the system make its table of this process's files as long as it will have to be for so
+    /// many connections; best before there is a second thread. Linux doubles that table when it is
+    /// full, and then lets whoever accepts a connection wait until no core can be reading the old
+    /// one (`synchronize_rcu` in `expand_fdtable` of fs/file.c): 5 to 20 ms at 256 connections, at
+    /// 512, and so on, for everybody that thread would have answered. A table for 50,000 takes 512
+    /// KiB of the system's memory.
+    pub fn make_room_for(self, connections: usize) {
+        let files = (connections as u64).saturating_add(KEPT).min(self.limit);
+        let last = i32::try_from(files).unwrap_or(i32::MAX).saturating_sub(1);
+        // Where the system refuses, the table grows as it always did.
+        drop(rustix::io::fcntl_dupfd_cloexec(io::stdin(), last));
+    }
+}

@@ -1,0 +1,422 @@
+//! Reads a flags folder from disk into [`Contents`]. Floor 2.
+//!
+//! It reads `*.yaml` of the folder, of `segments/` and of `tests/`, and the `users_file`s those
+//! name; nothing else in it matters. What has not changed since the last reading, going by its
+//! metadata, is not read again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, SystemTime};
+
+use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
+use crate::definition::{File, FlagFiles, Subject, Text, users_file_of};
+use crate::regular_file;
+
+/// The folders inside the folder that hold YAML of ours.
+const SUBFOLDERS: [&str; 2] = ["segments", "tests"];
+
+/// A file of so many bytes is long: it is compared piece by piece.
+const LONG_BYTES: usize = 512 * 1024;
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Reads one folder, again and again.
+#[derive(Debug)]
+pub struct FlagsDir {
+    root: PathBuf,
+    internal_user_ids: Vec<String>,
+    known: HashMap<String, CachedFile>,
+    /// The folders inside it that could not be read the last time.
+    unreadable: BTreeMap<String, String>,
+    pulse: Pulse,
+}
+
+/// Whether a folder is being read, and whether that goes on: a disk or mount may hang.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<Beats>);
+
+#[derive(Debug, Default)]
+struct Beats {
+    is_reading: AtomicBool,
+    /// Rises with every file, and with every piece of a long one.
+    count: AtomicU64,
+}
+
+impl Pulse {
+    /// How far the reading has come that is under way.
+    pub fn of_reading(&self) -> Option<u64> {
+        self.0.is_reading.load(Relaxed).then(|| self.0.count.load(Relaxed))
+    }
+
+    fn beat(&self) {
+        self.0.count.fetch_add(1, Relaxed);
+    }
+}
+
+#[derive(Clone, Debug)]
+struct CachedFile {
+    fingerprint: Fingerprint,
+    file: File,
+    /// The `users_file` a segment names.
+    users_file: Option<String>,
+    is_users_file: bool,
+    is_link: bool,
+}
+
+/// By their names, and why.
+type UnreadableFolders = BTreeMap<String, String>;
+
+/// What the system says of a file without reading it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Fingerprint {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FlagsDir {
+    pub fn new(root: impl Into<PathBuf>, internal_user_ids: Vec<String>) -> FlagsDir {
+        FlagsDir {
+            root: root.into(),
+            internal_user_ids,
+            known: HashMap::new(),
+            unreadable: BTreeMap::new(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Tells how reading goes on, while it does.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What the folder holds now.
+    pub fn read(&mut self) -> FlagFiles {
+        self.pulse.0.is_reading.store(true, Relaxed);
+        let contents = self.read_all();
+        self.pulse.0.is_reading.store(false, Relaxed);
+        contents
+    }
+
+    fn read_all(&mut self) -> FlagFiles {
+        let mut contents =
+            FlagFiles { internal_user_ids: self.internal_user_ids.clone(), ..FlagFiles::default() };
+        match self.list() {
+            Ok((paths, unreadable)) => self.read_listed(paths, unreadable, &mut contents),
+            Err(error) => {
+                contents.unreadable = Some(format!("{} {}", self.root.display(), why(&error)))
+            }
+        }
+        self.known.retain(|path, _| contents.files.contains_key(path));
+        contents
+    }
+
+    fn read_listed(
+        &mut self,
+        paths: Vec<(String, bool)>,
+        mut unreadable: UnreadableFolders,
+        contents: &mut FlagFiles,
+    ) {
+        let mut users_files = Vec::new();
+        for (path, is_link) in paths {
+            let before = path.contains('/').then(|| self.known.get(&path).cloned());
+            let is_unreadable =
+                matches!(self.file(&path, MAX_YAML_BYTES).file, File::Unreadable { .. });
+            if let Some((folder, why)) = is_unreadable.then(|| self.lost_folder(&path)).flatten() {
+                // The folder was replaced after it was listed: that says nothing of the file.
+                match before.flatten() {
+                    Some(before) => drop(self.known.insert(path, before)),
+                    None => drop(self.known.remove(&path)),
+                }
+                unreadable.insert(folder, why);
+                continue;
+            }
+            let known = self.known.entry(path.clone()).or_insert(CachedFile::NOTHING);
+            known.is_link = is_link;
+            users_files.extend(known.users_file.clone());
+            contents.files.insert(path, known.file.clone());
+        }
+        for (path, known) in &self.known {
+            // One folder that cannot be read says nothing of its files, and nothing at all of
+            // others.
+            let is_inside = |folder: &String| {
+                path.strip_prefix(&**folder).is_some_and(|rest| rest.starts_with('/'))
+            };
+            if !known.is_users_file && unreadable.keys().any(is_inside) {
+                users_files.extend(known.users_file.clone());
+                contents.files.insert(path.clone(), known.file.clone());
+            }
+        }
+        for path in users_files {
+            let is_there = fs::metadata(self.root.join(&path))
+                .map_or_else(|error| !is_absent(&error), |_| true);
+            if is_there {
+                let known = self.file(&path, MAX_USERS_FILE_BYTES);
+                known.is_users_file = true;
+                contents.files.insert(path, known.file.clone());
+            }
+        }
+        contents.unreadable_folders.clone_from(&unreadable);
+        self.unreadable = unreadable;
+    }
+
+    /// The folder inside that a file is in, and why it cannot be read, where that is so now.
+    fn lost_folder(&self, path: &str) -> Option<(String, String)> {
+        let (folder, _) = path.split_once('/')?;
+        match fs::read_dir(self.root.join(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Some((folder.to_owned(), why(&error)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The folders whose changes could change what [`read`](FlagsDir::read) finds, after it was
+    /// called.
+    pub fn folders_that_matter(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.root.clone()];
+        // One that cannot be read cannot be watched; when that changes it shows in the folder
+        // above.
+        let readable = SUBFOLDERS.iter().filter(|folder| !self.unreadable.contains_key(**folder));
+        folders.extend(readable.map(|folder| self.root.join(folder)));
+        let parent = |path: &Path| path.parent().map(Path::to_owned);
+        for (path, known) in &self.known {
+            if known.is_users_file {
+                folders.extend(parent(&self.root.join(path)));
+            }
+            // A link's target may be rewritten where it lies.
+            if known.is_link || known.is_users_file {
+                folders.extend(
+                    fs::canonicalize(self.root.join(path)).ok().as_deref().and_then(parent),
+                );
+            }
+        }
+        folders
+    }
+
+    /// The paths of YAML files, also of those that only look as if they were meant to be ours, and
+    /// whether they are links; and the folders inside that cannot be read.
+    fn list(&self) -> io::Result<(Vec<(String, bool)>, UnreadableFolders)> {
+        let mut paths = yaml_files(&self.root, "")?;
+        let mut unreadable = BTreeMap::new();
+        for folder in SUBFOLDERS {
+            match yaml_files(&self.root.join(folder), &format!("{folder}/")) {
+                Ok(files) => paths.extend(files),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => drop(unreadable.insert(folder.to_owned(), why(&error))),
+            }
+        }
+        Ok((paths, unreadable))
+    }
+
+    fn file(&mut self, path: &str, most: usize) -> &mut CachedFile {
+        self.pulse.beat();
+        let full = self.root.join(path);
+        let metadata = fs::metadata(&full);
+        let fingerprint = metadata.as_ref().ok().map(Fingerprint::of);
+        let known = self.known.entry(path.to_owned()).or_insert(CachedFile::NOTHING);
+        if fingerprint
+            .is_none_or(|fingerprint| known.fingerprint != fingerprint || !fingerprint.is_old())
+        {
+            let file = metadata.and_then(|metadata| match &known.file {
+                File::Text(text) if is_still(&full, &metadata, text, &self.pulse)? => {
+                    Ok(known.file.clone())
+                }
+                _ => read_file(&full, &metadata, most, &self.pulse),
+            });
+            let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
+            // The same content keeps its bytes: whoever holds them shares them.
+            if known.file != file {
+                known.users_file = match (&file, FlagFiles::subject(path)) {
+                    (File::Text(text), Some(Subject::Segment(_))) => users_file_of(&text.bytes),
+                    _ => None,
+                };
+                known.file = file;
+            }
+            known.fingerprint = fingerprint.unwrap_or(Fingerprint::NONE);
+        }
+        known
+    }
+}
+
+impl CachedFile {
+    const NOTHING: CachedFile = CachedFile {
+        fingerprint: Fingerprint::NONE,
+        file: File::TooLarge { bytes: 0 },
+        users_file: None,
+        is_users_file: false,
+        is_link: false,
+    };
+}
+
+/// `*.yaml` and `*.yml`; hidden files and editors' leavings are none of ours.
+fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let wanted = !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml"));
+        if !wanted {
+            continue;
+        }
+        let (is_folder, is_link) = match entry.file_type() {
+            Ok(kind) if kind.is_symlink() => (entry.path().is_dir(), true),
+            Ok(kind) => (kind.is_dir(), false),
+            Err(error) if is_absent(&error) => continue,
+            // What is wrong with it is found when it is read.
+            Err(_) => (false, false),
+        };
+        if !is_folder {
+            paths.push((format!("{prefix}{name}"), is_link));
+        }
+    }
+    Ok(paths)
+}
+
+fn read_file(path: &Path, metadata: &Metadata, most: usize, pulse: &Pulse) -> io::Result<File> {
+    let file = regular_file::open(path)?;
+    let mut bytes = Vec::with_capacity(metadata.len().min(most as u64) as usize);
+    Beating(file.take(most as u64 + 1), pulse).read_to_end(&mut bytes)?;
+    match bytes.len() > most {
+        true => Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) }),
+        false => Ok(File::Text(Text::new(bytes))),
+    }
+}
+
+/// Whether a long file holds what it held. Compared as it passes: read into memory for that, it
+/// would be there twice.
+fn is_still(path: &Path, metadata: &Metadata, text: &Text, pulse: &Pulse) -> io::Result<bool> {
+    if text.bytes.len() < LONG_BYTES
+        || metadata.len() != text.bytes.len() as u64
+        || !metadata.is_file()
+    {
+        return Ok(false);
+    }
+    let (mut file, mut rest, mut buffer) =
+        (regular_file::open(path)?, &text.bytes[..], vec![0; PIECE_BYTES]);
+    loop {
+        let read = file.read(&mut buffer)?;
+        pulse.beat();
+        match rest.split_at_checked(read) {
+            Some((same, after)) if read > 0 && same == &buffer[..read] => rest = after,
+            _ => return Ok(read == 0 && rest.is_empty()),
+        }
+    }
+}
+
+/// Whether nothing is at a path, as far as the system knows.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// Shows that a reading goes on.
+struct Beating<'a, R>(R, &'a Pulse);
+
+impl<R: Read> Read for Beating<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.1.beat();
+        self.0.read(buffer)
+    }
+}
+
+/// The system's words, without its numbers.
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        io::ErrorKind::NotADirectory => "is no folder".to_owned(),
+        _ => {
+            let text = error.to_string();
+            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        }
+    }
+}
+
+impl Fingerprint {
+    const NONE: Fingerprint =
+        Fingerprint { device: 0, inode: 0, bytes: 0, modified: (0, 0), changed: (0, 0) };
+
+    fn of(metadata: &Metadata) -> Fingerprint {
+        Fingerprint {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether a further save would surely show: time stamps are coarse, so of a fresh one nothing
+    /// follows.
+    fn is_old(&self) -> bool {
+        let changed = SystemTime::UNIX_EPOCH
+            + Duration::new(self.changed.0.max(0) as u64, self.changed.1.max(0) as u32);
+        crate::clock::wall().duration_since(changed).is_ok_and(|age| age > Duration::from_secs(2))
+    }
+}
+
+/// Files by path, for whoever compares two readings.
+pub fn changed_paths<'a>(
+    old: &'a BTreeMap<String, File>,
+    new: &'a BTreeMap<String, File>,
+) -> Vec<&'a str> {
+    let mut paths: Vec<&str> = old
+        .keys()
+        .chain(new.keys())
+        .map(String::as_str)
+        .filter(|path| old.get(*path) != new.get(*path))
+        .collect();
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// A folder may become something else between the moment it is listed and the moment its files
+    /// are read.
+    #[test]
+    fn what_was_read_of_a_folder_stays_when_it_is_replaced_while_it_is_read() {
+        let root = tempfile::tempdir().unwrap();
+        let segments = root.path().join("segments");
+        fs::create_dir(&segments).unwrap();
+        fs::write(
+            segments.join("staff.yaml"),
+            "version: 1\nsegment: staff\nusers_file: staff.txt\n",
+        )
+        .unwrap();
+        let mut folder = FlagsDir::new(root.path(), Vec::new());
+        let before = folder.read();
+        fs::write(segments.join("new.yaml"), "version: 1\nsegment: new\n").unwrap();
+        let (paths, unreadable) = folder.list().unwrap();
+        assert_eq!((paths.len(), unreadable.len()), (2, 0));
+        fs::rename(&segments, root.path().join("away")).unwrap();
+        symlink("segments", &segments).unwrap();
+        let mut torn = FlagFiles::default();
+        folder.read_listed(paths, unreadable, &mut torn);
+        for (what, contents) in [("the reading itself", torn), ("the one after it", folder.read())]
+        {
+            assert!(contents.files == before.files, "{what}: {contents:?}");
+            assert_eq!(
+                contents.unreadable_folders.keys().collect::<Vec<_>>(),
+                ["segments"],
+                "{what}"
+            );
+        }
+    }
+}

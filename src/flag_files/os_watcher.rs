@@ -1,0 +1,107 @@
+//! The system's watches on the folders that matter, kept pointed at what now stands there.
+//!
+//! A watch belongs to a directory, not to its path: one that is replaced or reached through a moved
+//! link leaves its watch behind, so each path's directory is compared at every reading. Where a
+//! watch cannot be had, it says so and tries again.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::watch::Signal;
+
+pub struct OsWatcher {
+    root: PathBuf,
+    poke: Sender<Signal>,
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeMap<PathBuf, Identity>,
+    /// No watch could be had for some folder: only reading tells.
+    are_deaf: bool,
+}
+
+/// Which directory a path leads to at the moment: device and inode.
+type Identity = (u64, u64);
+
+impl OsWatcher {
+    pub fn new(root: &Path, poke: Sender<Signal>) -> OsWatcher {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
+        OsWatcher { root, poke, watcher: None, watched: BTreeMap::new(), are_deaf: false }
+    }
+
+    pub fn is_degraded(&self) -> bool {
+        self.are_deaf
+    }
+
+    /// Watches these folders, and above them whatever exists, so that one that is missing is seen
+    /// to come. True if a folder is watched that was not before: what happened in it until now went
+    /// unheard.
+    pub fn rewatch(&mut self, folders: Vec<PathBuf>) -> bool {
+        if self.watcher.is_none() {
+            self.watcher = watcher(&self.root, self.poke.clone());
+        }
+        let Some(watcher) = &mut self.watcher else {
+            self.are_deaf = true;
+            return false;
+        };
+        let above =
+            self.root.ancestors().skip(1).map(Path::to_owned).find(|folder| folder.is_dir());
+        let wanted: BTreeMap<PathBuf, Identity> = folders
+            .into_iter()
+            .chain(above)
+            .filter_map(|folder| {
+                let folder = std::path::absolute(folder).ok()?;
+                let metadata =
+                    std::fs::metadata(&folder).ok().filter(|metadata| metadata.is_dir())?;
+                Some((folder, (metadata.dev(), metadata.ino())))
+            })
+            .collect();
+        self.watched.retain(|folder, identity| {
+            let stays = wanted.get(folder) == Some(identity);
+            if !stays {
+                // The watch may be gone with its folder.
+                let _ = watcher.unwatch(folder);
+            }
+            stays
+        });
+        self.are_deaf = false;
+        let mut armed = false;
+        for (folder, identity) in wanted {
+            if let Entry::Vacant(place) = self.watched.entry(folder) {
+                match watcher.watch(place.key(), RecursiveMode::NonRecursive) {
+                    Ok(()) => {
+                        place.insert(identity);
+                        armed = true;
+                    }
+                    Err(_) => self.are_deaf = true,
+                }
+            }
+        }
+        armed
+    }
+}
+
+/// A watcher that pokes at every change; `None` if the system gives none.
+fn watcher(root: &Path, poke: Sender<Signal>) -> Option<RecommendedWatcher> {
+    let (name, parent) =
+        (root.file_name().map(ToOwned::to_owned), root.parent().map(Path::to_owned));
+    // Beside the folder lie things that are none of ours.
+    let matters = move |path: &PathBuf| {
+        path.parent() != parent.as_deref() || path.file_name() == name.as_deref()
+    };
+    let hear = move |event: notify::Result<notify::Event>| {
+        let is_change = match &event {
+            // Our own readings are events too; acting on them would never end.
+            Ok(event) if matches!(event.kind, EventKind::Access(_)) => false,
+            Ok(event) => event.paths.is_empty() || event.paths.iter().any(&matters),
+            Err(_) => true,
+        };
+        if is_change {
+            let _ = poke.send(Signal::Changed);
+        }
+    };
+    notify::recommended_watcher(hear).ok()
+}

@@ -1,0 +1,346 @@
+//! The verbs that change something. Each becomes an order for the coordinator; what came of it is
+//! told with what is live then.
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Response, StatusCode};
+use serde_json::{Value as Json, json};
+use tokio::task::spawn_blocking;
+
+use super::AdminState;
+use super::answer::{json as answer, refuse};
+use super::body::{Members, bad_order};
+use super::flags::of_flag;
+use super::in_force::{is_in_force, lifted_since};
+use super::permissions::Permission;
+use super::view;
+use crate::auth::Caller;
+use crate::clock;
+use crate::control::{CommandOutcome, CommandRejected, CommandRequest};
+use crate::flag::{FlagKey, Share};
+use crate::http::error::ApiError;
+use crate::http::request::{FlagPath, body as read_body, key};
+use crate::ledger::{
+    Action, Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, PlannedChange,
+    SplitOverride,
+};
+use crate::telemetry::ago;
+
+/// The longest reason, in bytes.
+pub const MAX_REASON_BYTES: usize = 500;
+/// The longest idempotency key, in bytes.
+pub const MAX_KEY_BYTES: usize = 128;
+/// A header of any value: what would widen is refused, whatever the role. Whoever wants to ask a
+/// person first learns so whether to.
+pub const NARROW_ONLY: &str = "turnout-narrow-only";
+/// What came of an order in more parts than these is not told by the listener's own thread.
+const MANY_PARTS: usize = 64;
+/// The longest a split is held before its end.
+pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
+
+/// What a verb may be told beside `reason` and `expectedRevision`, and the wish it makes.
+struct Verb {
+    name: &'static str,
+    takes: &'static [&'static str],
+    wish: fn(FlagKey, &mut Members) -> Result<Command, ApiError>,
+}
+
+const SET: Verb =
+    Verb { name: "set", takes: &["realtime-v2", "disabled", "forMs", "then"], wish: read_set };
+const UNSET: Verb = Verb { name: "unset", takes: &[], wish: |flag, _| Ok(Command::Unset { flag }) };
+const STOP: Verb = Verb { name: "stop", takes: &[], wish: |flag, _| Ok(Command::Stop { flag }) };
+const RESUME: Verb = Verb {
+    name: "resume",
+    takes: &["at"],
+    wish: |flag, told| Ok(Command::Resume { flag, at: share(told, "at")? }),
+};
+const ROLLBACK: Verb = Verb {
+    name: "rollback",
+    takes: &["to"],
+    wish: |flag, told| {
+        Ok(Command::Rollback { flag, to: told.take("to", "the number of a revision")? })
+    },
+};
+
+/// A request as it came.
+struct Asked {
+    surface: AdminState,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Body,
+}
+
+pub async fn set(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    path: FlagPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    Asked { surface, caller, headers, body }.execute(&SET, key(&path)).await
+}
+
+pub async fn unset(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    path: FlagPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    Asked { surface, caller, headers, body }.execute(&UNSET, key(&path)).await
+}
+
+pub async fn stop(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    path: FlagPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    Asked { surface, caller, headers, body }.execute(&STOP, key(&path)).await
+}
+
+pub async fn resume(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    path: FlagPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    Asked { surface, caller, headers, body }.execute(&RESUME, key(&path)).await
+}
+
+pub async fn rollback(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    path: FlagPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    Asked { surface, caller, headers, body }.execute(&ROLLBACK, key(&path)).await
+}
+
+pub async fn stop_all(
+    State(surface): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response<Body> {
+    let asked = Asked { surface, caller, headers, body };
+    let surface = asked.surface.clone();
+    if asked.caller.flags.is_some() {
+        return refuse(&surface, &ApiError::OtherFlags);
+    }
+    match asked.order("stop --all", &[], |_| Ok(Command::StopAll)).await {
+        Ok(order) => carried_out(&surface, order).await,
+        Err(refusal) => refuse(&surface, &refusal),
+    }
+}
+
+impl Asked {
+    async fn execute(self, verb: &Verb, key: &str) -> Response<Body> {
+        let surface = self.surface.clone();
+        let Ok(flag) = key.parse::<FlagKey>() else {
+            return refuse(&surface, &ApiError::UnknownFlag);
+        };
+        if !self.caller.reaches(flag.as_str()) {
+            return refuse(&surface, &ApiError::OtherFlags);
+        }
+        let name = format!("{} {flag}", verb.name);
+        match self.order(&name, verb.takes, |told| (verb.wish)(flag, told)).await {
+            Ok(order) => carried_out(&surface, order).await,
+            Err(refusal) => refuse(&surface, &refusal),
+        }
+    }
+
+    /// The order a request makes. An empty body asks for nothing particular.
+    async fn order(
+        self,
+        name: &str,
+        takes: &[&str],
+        wish: impl FnOnce(&mut Members) -> Result<Command, ApiError>,
+    ) -> Result<CommandRequest, ApiError> {
+        let Asked { surface, caller, headers, body, .. } = self;
+        let key = idempotency_key(&headers)?;
+        let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
+        let mut told = Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
+        let reason = told.line("reason", MAX_REASON_BYTES)?;
+        let expected = told.take("expectedRevision", "the number of a revision")?;
+        let wish = wish(&mut told)?;
+        let key = key.map(|key| (key, what_a_key_stands_for(&caller, name, &bytes)));
+        let may_widen =
+            Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
+        Ok(CommandRequest { wish, actor: caller.actor(), reason, key, expected, may_widen })
+    }
+}
+
+fn read_set(flag: FlagKey, told: &mut Members) -> Result<Command, ApiError> {
+    let (realtime, disabled) = (share(told, "realtime-v2")?, share(told, "disabled")?);
+    let for_ms = told.take("forMs", "a time in milliseconds")?;
+    let ends = match (for_ms, share(told, "then")?) {
+        (None, Some(_)) => {
+            return Err(bad_order("`then` says what comes after `forMs`, which is missing"));
+        }
+        (None, None) => None,
+        (Some(after_ms), then) if (1..=MAX_HELD_MS).contains(&after_ms) => {
+            Some(ExpiryRequest { after_ms, then })
+        }
+        (Some(_), _) => return Err(bad_order("`forMs` is a time from 1 ms to a year")),
+    };
+    match (realtime, disabled) {
+        (None, None) => Err(bad_order("name a share: {\"realtime-v2\": \"25%\"}")),
+        _ => Ok(Command::Set { flag, realtime, disabled, ends }),
+    }
+}
+
+fn share(told: &mut Members, name: &str) -> Result<Option<Share>, ApiError> {
+    let text: Option<String> =
+        told.take(name, "a share as text, with a per cent sign: \"12.5%\"")?;
+    text.map(|text| text.parse().map_err(|fault| bad_order(format!("`{name}`: {fault}"))))
+        .transpose()
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let is_plain =
+        |key: &&str| (1..=MAX_KEY_BYTES).contains(&key.len()) && !key.contains(char::is_control);
+    match (value.to_str().ok().filter(is_plain), values.next()) {
+        (Some(key), None) => Ok(Some(key.to_owned())),
+        _ => Err(bad_order(format!(
+            "there is one Idempotency-Key, of 1 to {MAX_KEY_BYTES} printable ASCII characters"
+        ))),
+    }
+}
+
+/// Who asked for what. A key is its caller's own: used by another one it stands for nothing that
+/// was done, or a stop would be taken for repeated that was never made.
+fn what_a_key_stands_for(caller: &Caller, verb: &str, body: &[u8]) -> ContentHash {
+    let who = caller.id.as_ref().map_or(&*caller.name, CredentialId::as_str);
+    ContentHash::of(&[who.as_bytes(), b"\0", verb.as_bytes(), b"\0", body].concat())
+}
+
+async fn carried_out(surface: &AdminState, order: CommandRequest) -> Response<Body> {
+    let (wish, coordinator) = (order.wish.clone(), surface.coordinator.clone());
+    let done = surface.order(async move { coordinator.execute(order).await }).await;
+    match done.unwrap_or(Err(CommandRejected::Unknown)) {
+        Ok(done) => {
+            let status = if matches!(done, CommandOutcome::Pending { .. }) {
+                StatusCode::ACCEPTED
+            } else {
+                StatusCode::OK
+            };
+            let told = match parts_of(&done).len() {
+                ..=MANY_PARTS => outcome_json(surface, &wish, &done),
+                // The answer to `stop --all` is a long one, and other orders come by this thread.
+                _ => {
+                    let surface = surface.clone();
+                    spawn_blocking(move || outcome_json(&surface, &wish, &done))
+                        .await
+                        .unwrap_or_default()
+                }
+            };
+            answer(surface, status, &told)
+        }
+        Err(rejected) => refuse(surface, &rejected.into()),
+    }
+}
+
+fn parts_of(done: &CommandOutcome) -> &[PlannedChange] {
+    match done {
+        CommandOutcome::Committed { parts, .. } | CommandOutcome::Pending { parts, .. } => parts,
+        CommandOutcome::Unchanged | CommandOutcome::Repeated { .. } => &[],
+    }
+}
+
+/// What came of it, what is live now, and how to undo it.
+fn outcome_json(surface: &AdminState, wish: &Command, done: &CommandOutcome) -> Json {
+    let truth = surface.coordinator.truth();
+    let truth: &EffectiveState = &truth;
+    let (outcome, revision, survives) = match done {
+        CommandOutcome::Committed { revision, .. } => ("committed", Some(*revision), true),
+        CommandOutcome::Pending { survives_restart, .. } => ("pending", None, *survives_restart),
+        CommandOutcome::Unchanged => ("unchanged", None, true),
+        CommandOutcome::Repeated { revision } => ("repeated", Some(*revision), true),
+    };
+    let parts = parts_of(done);
+    let is_in_force = is_in_force(truth, wish, revision);
+    let mut notes = notes(truth, wish, parts);
+    if let (CommandOutcome::Repeated { revision }, false) = (done, is_in_force) {
+        notes.insert(0, lifted_since(*revision));
+    }
+    let part = |part: &PlannedChange| {
+        json!({
+            "flag": part.flag,
+            "action": part.action.as_str(),
+            "backTo": part.action.target_revision(),
+            "was": part.before.as_ref().map(view::serves),
+            "wanted": view::rollout(part.after.split(), view::default(&part.after)),
+            "live": truth.flag(part.flag.as_str()).map(|entry| view::serves(&entry)),
+        })
+    };
+    json!({
+        "outcome": outcome,
+        "revision": revision,
+        "position": truth.position().to_string(),
+        "survivesRestart": survives,
+        "inForce": is_in_force,
+        "changes": parts.iter().map(part).collect::<Vec<_>>(),
+        "flag": wish.flag().and_then(|flag| of_flag(surface, truth, flag.as_str())),
+        "notes": notes,
+        "undo": parts.first().and_then(|part| undo(wish, part)),
+    })
+}
+
+/// What an operator must not overlook.
+fn notes(truth: &EffectiveState, wish: &Command, parts: &[PlannedChange]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Some(entry) = wish.flag().and_then(|flag| truth.flag(flag.as_str())) else { return notes };
+    if let (Some(stop), false) = (&entry.record.stop, matches!(wish, Command::Stop { .. })) {
+        let reason = stop.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        notes.push(format!("saved, NOT live: stopped by {}{reason}", stop.by));
+    } else if view::state(&entry) == "off" {
+        notes.push("saved, NOT live: its file says `enabled: false`".to_owned());
+    }
+    if let (Command::Set { ends, .. }, Some(held), false) =
+        (wish, &entry.record.split, parts.is_empty())
+    {
+        notes.extend(note_of_end(held, ends.is_none()));
+    }
+    notes
+}
+
+/// What comes of a split's end where that is not what was asked for.
+fn note_of_end(held: &SplitOverride, kept: bool) -> Option<String> {
+    let ends = held.ends.as_ref()?;
+    match held.expiry() {
+        None => {
+            let back = ends.split.unwrap_or_default();
+            Some(format!(
+                "at its end nothing happens: going back to {back} would widen, and was not named with --then"
+            ))
+        }
+        Some((at_ms, split)) if kept => {
+            let left = ago(at_ms - clock::wall_ms());
+            Some(format!(
+                "its end stays: realtime-v2 {split} in {left}; set again with a reason, it has none"
+            ))
+        }
+        Some(_) => None,
+    }
+}
+
+fn undo(wish: &Command, part: &PlannedChange) -> Option<String> {
+    let flag = &part.flag;
+    match (wish, part.action) {
+        (Command::StopAll, _) => None,
+        (_, Action::Stop) => Some(format!("turnout resume {flag}")),
+        (_, Action::Resume) => Some(format!("turnout stop {flag}")),
+        (_, Action::Rollback { .. }) => {
+            let before = part.before.as_ref().map(|entry| entry.changed_at)?;
+            Some(format!("turnout rollback {flag} --to {before}"))
+        }
+        _ => Some(format!("turnout rollback {flag}")),
+    }
+}

@@ -1,0 +1,168 @@
+//! What the coordinator may reject, as answers: the one table from each to its status, its code and
+//! what it stands for.
+
+use axum::http::StatusCode;
+use serde_json::Value as Json;
+
+use super::history::revisions;
+use crate::control::CommandRejected;
+use crate::flag::{FlagKey, Share};
+use crate::http::error::ApiError;
+use crate::ledger::CommandError;
+
+impl From<CommandRejected> for ApiError {
+    fn from(rejected: CommandRejected) -> ApiError {
+        let since = match &rejected {
+            CommandRejected::Moved { since, .. } => Some(Box::new(revisions(since))),
+            _ => None,
+        };
+        let (status, code, says) = status_code_and_title(&rejected);
+        ApiError::Order { row: (status, code), says, detail: rejected.to_string(), since }
+    }
+}
+
+fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, &'static str, &'static str) {
+    use StatusCode as S;
+    match rejected {
+        CommandRejected::Refused(refused) => row_of_refused(refused),
+        CommandRejected::NoSuchRevision(_) => {
+            (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision")
+        }
+        CommandRejected::ReasonNeeded => {
+            (S::UNPROCESSABLE_ENTITY, "reason-needed", "what widens needs a reason")
+        }
+        CommandRejected::KeyReused => (
+            S::UNPROCESSABLE_ENTITY,
+            "key-reused",
+            "the idempotency key was used for another request, or by another caller",
+        ),
+        CommandRejected::MayOnlyNarrow => {
+            (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only")
+        }
+        CommandRejected::Moved { .. } => (
+            S::CONFLICT,
+            "moved",
+            "the flag, or a segment it names, changed since the caller looked; `since` says how",
+        ),
+        CommandRejected::NameTaken(_) => (
+            S::UNPROCESSABLE_ENTITY,
+            "name-taken",
+            "a living token has this name, or one that is hard to tell from it",
+        ),
+        CommandRejected::TooManyCredentials { .. } => {
+            (S::UNPROCESSABLE_ENTITY, "too-many-tokens", "there are as many tokens as there may be")
+        }
+        CommandRejected::Down(_) => {
+            (S::SERVICE_UNAVAILABLE, "database-down", "the database is out of reach")
+        }
+        CommandRejected::NoSpace => (S::INSUFFICIENT_STORAGE, "disk-full", "the disk is full"),
+        CommandRejected::Unknown => (
+            S::SERVICE_UNAVAILABLE,
+            "outcome-unknown",
+            "the database did not say in time whether it is saved",
+        ),
+    }
+}
+
+fn row_of_refused(refused: &CommandError) -> (StatusCode, &'static str, &'static str) {
+    let not_so = StatusCode::UNPROCESSABLE_ENTITY;
+    match refused {
+        CommandError::UnknownFlag { .. } => {
+            (StatusCode::NOT_FOUND, "flag-not-found", "there is no flag of this name")
+        }
+        CommandError::NoDefinition(_) => {
+            (not_so, "no-definition", "the flag has no good definition")
+        }
+        CommandError::DoesNotFit { .. } => {
+            (not_so, "does-not-fit", "the shares exceed 100% together")
+        }
+        CommandError::DisabledIsDefault(_) => {
+            (not_so, "disabled-is-default", "the flag's default is `disabled` already")
+        }
+        CommandError::NotStopped(_) => (not_so, "not-stopped", "the flag is not stopped"),
+        CommandError::NothingToRollBack(_) => {
+            (not_so, "nothing-to-roll-back", "no change is left to roll back")
+        }
+        CommandError::NothingThen { .. } => {
+            (not_so, "nothing-then", "the flag had no good definition at that revision")
+        }
+    }
+}
+
+/// What one verb may be rejected for beside what any is, for the contract.
+pub struct ErrorProfile {
+    /// It changes a split.
+    pub split: bool,
+    /// It may open `realtime-v2` to more users.
+    pub widen: bool,
+    pub resume: bool,
+    pub roll_back: bool,
+}
+
+impl ErrorProfile {
+    pub const ONLY_NARROW: ErrorProfile =
+        ErrorProfile { split: false, widen: false, resume: false, roll_back: false };
+
+    /// The refusals, each made of an example.
+    pub fn be_rejected(&self, of_one_flag: bool) -> Vec<ApiError> {
+        let Ok(flag) = "flag".parse::<FlagKey>() else { return Vec::new() };
+        let refused = |refused: CommandError| CommandRejected::Refused(refused);
+        let mut rejected = vec![
+            CommandRejected::KeyReused,
+            CommandRejected::Down(String::new()),
+            CommandRejected::NoSpace,
+            CommandRejected::Unknown,
+        ];
+        if of_one_flag {
+            rejected.push(refused(CommandError::UnknownFlag { flag: flag.clone(), similar: None }));
+        }
+        if self.split {
+            let (realtime, disabled) = (Share::NOBODY, Share::NOBODY);
+            rejected.push(refused(CommandError::NoDefinition(flag.clone())));
+            rejected.push(refused(CommandError::DoesNotFit { realtime, disabled }));
+            rejected.push(refused(CommandError::DisabledIsDefault(flag.clone())));
+        }
+        if self.widen {
+            rejected.extend([CommandRejected::ReasonNeeded, CommandRejected::MayOnlyNarrow]);
+            rejected.push(CommandRejected::Moved {
+                flag: flag.clone(),
+                changed_at: 0,
+                since: Vec::new(),
+            });
+        }
+        if self.resume {
+            rejected.push(refused(CommandError::NotStopped(flag.clone())));
+        }
+        if self.roll_back {
+            rejected.push(CommandRejected::NoSuchRevision(0));
+            rejected.push(refused(CommandError::NothingToRollBack(flag.clone())));
+            rejected.push(refused(CommandError::NothingThen { flag, revision: 0 }));
+        }
+        rejected.into_iter().map(ApiError::from).collect()
+    }
+}
+
+/// What changes nothing of a flag may still find the database away.
+pub fn without_a_database() -> Vec<ApiError> {
+    vec![
+        CommandRejected::Down(String::new()).into(),
+        CommandRejected::NoSpace.into(),
+        CommandRejected::Unknown.into(),
+    ]
+}
+
+/// Why there is no room for another token.
+pub fn no_room_for_a_token() -> Vec<ApiError> {
+    vec![
+        CommandRejected::NameTaken(String::new()).into(),
+        CommandRejected::TooManyCredentials { what: "", limit: 0 }.into(),
+    ]
+}
+
+/// What was changed meanwhile, where that is why.
+pub fn since(refusal: &ApiError) -> Option<&Json> {
+    match refusal {
+        ApiError::Order { since, .. } => since.as_deref(),
+        _ => None,
+    }
+}

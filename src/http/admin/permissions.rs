@@ -1,0 +1,270 @@
+//! Who may make which call. Whatever is not declared is denied, in the same shape as everything
+//! else that is refused.
+
+use std::net::IpAddr;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, AUTHORIZATION, HOST};
+use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use axum::middleware::{Next, from_fn};
+
+use super::AdminState;
+use super::answer::refuse;
+use super::readings::Source;
+use super::while_good::Shown;
+use crate::auth::Caller;
+use crate::http::error::ApiError;
+use crate::http::openapi_model::Endpoint;
+use crate::http::request::body as read_body;
+use crate::ledger::{ContentHash, Role};
+
+/// What a call takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// No credential at all.
+    Anyone,
+    /// Any good credential: what is done to the one that is shown.
+    Own,
+    Look,
+    /// Stop and lower; what turns out to widen takes `Change`.
+    Narrow,
+    Change,
+    Administer,
+}
+
+impl Permission {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Permission::Anyone => "anyone",
+            Permission::Own => "own",
+            Permission::Look => "look",
+            Permission::Narrow => "narrow",
+            Permission::Change => "change",
+            Permission::Administer => "administer",
+        }
+    }
+
+    /// The one table of who may do what.
+    pub fn is_given_to(self, role: Role) -> bool {
+        match (self, role) {
+            (Permission::Anyone | Permission::Own, _) => true,
+            // A server asks for users, on the other listener.
+            (_, Role::Server) => false,
+            (Permission::Look, _) => true,
+            (Permission::Narrow, Role::Stopper | Role::Operator | Role::Admin) => true,
+            (Permission::Change, Role::Operator | Role::Admin) => true,
+            (Permission::Administer, Role::Admin) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Where a call is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunsOn {
+    /// On the thread of the listener, which must have it off its hands in a moment: orders come by
+    /// there.
+    Listener,
+    /// Among the readings, in turn.
+    Readings(Source),
+}
+
+/// A call with its permission.
+pub struct ProtectedEndpoint {
+    permission: Permission,
+    place: RunsOn,
+    endpoint: Endpoint<AdminState>,
+}
+
+impl ProtectedEndpoint {
+    pub fn new(permission: Permission, endpoint: Endpoint<AdminState>) -> ProtectedEndpoint {
+        // What only looks is a reading, unless its row says otherwise.
+        let is_reading = permission == Permission::Look;
+        let place = if is_reading { RunsOn::Readings(Source::Memory) } else { RunsOn::Listener };
+        ProtectedEndpoint { permission, place, endpoint }
+    }
+
+    /// The same call, answered elsewhere.
+    pub fn at(self, place: RunsOn) -> ProtectedEndpoint {
+        ProtectedEndpoint { place, ..self }
+    }
+
+    pub fn row(&self) -> (&'static str, &'static str, &'static str) {
+        let (method, path) = self.endpoint.address();
+        (method, path, self.permission.as_str())
+    }
+
+    /// The call as it is served: nobody gets past its permission.
+    pub fn into_checked(self) -> Endpoint<AdminState> {
+        let (permission, place) = (self.permission, self.place);
+        self.endpoint.with_layer(from_fn(move |request: Request, next: Next| {
+            check(permission, place, request, next)
+        }))
+    }
+
+    /// The call as it is described.
+    pub fn into_described(self) -> Endpoint<AdminState> {
+        self.endpoint
+    }
+}
+
+/// Who calls; `None` for nobody known.
+#[derive(Clone)]
+pub struct Identified {
+    shown: Option<Shown>,
+    surface: AdminState,
+}
+
+/// Finds out who calls, before anything else is looked at.
+pub async fn identify(
+    State(surface): State<AdminState>,
+    mut request: Request,
+    next: Next,
+) -> Response<Body> {
+    if surface.on_loopback && !asks_for_loopback(request.headers()) {
+        return refuse(&surface, &ApiError::WrongHost);
+    }
+    let shown = authenticate(&surface, request.headers());
+    if let Some(Shown { caller, .. }) = &shown {
+        request.extensions_mut().insert(caller.clone());
+    }
+    request.extensions_mut().insert(Identified { shown, surface });
+    next.run(request).await
+}
+
+/// The router tells of the methods of every address there is, also to strangers: it stays between
+/// those who may look.
+pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
+    let mut response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().remove(ALLOW);
+    }
+    response
+}
+
+async fn check(
+    permission: Permission,
+    place: RunsOn,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let Some(Identified { shown, surface }) = request.extensions().get().cloned() else {
+        // Without `identify` before it nobody is known, so nobody gets past.
+        let mut nobody = Response::default();
+        *nobody.status_mut() = StatusCode::UNAUTHORIZED;
+        return nobody;
+    };
+    match (permission, shown) {
+        (Permission::Anyone, _) => next.run(request).await,
+        (_, None) => refuse(&surface, &ApiError::NoToken),
+        // Whoever makes credentials makes them for every flag.
+        (
+            Permission::Administer,
+            Some(Shown { caller: Caller { role: Role::Admin, flags: Some(_), .. }, .. }),
+        ) => refuse(&surface, &ApiError::OtherFlags),
+        (permission, Some(shown)) if permission.is_given_to(shown.caller.role) => {
+            match when_whole(&surface, &shown, request).await {
+                Ok(request) if permission == Permission::Look || place != RunsOn::Listener => {
+                    look(surface, shown, place, request, next).await
+                }
+                // What was ordered is done, and its caller hears so.
+                Ok(request) => next.run(request).await,
+                Err(refusal) => refuse(&surface, &refusal),
+            }
+        }
+        (_, Some(shown)) => refuse(&surface, &ApiError::NotPermitted(shown.caller.role)),
+    }
+}
+
+/// The request once its body has arrived, if its credential is still what it was when the head
+/// came: a token that was revoked or has expired meanwhile orders nothing. What has no body was
+/// judged whole.
+async fn when_whole(
+    surface: &AdminState,
+    shown: &Shown,
+    request: Request,
+) -> Result<Request, ApiError> {
+    if request.method() != Method::POST {
+        return Ok(request);
+    }
+    let (head, body) = request.into_parts();
+    let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
+    match shown.is_still_good(surface) {
+        true => Ok(Request::from_parts(head, Body::from(bytes))),
+        false => Err(ApiError::NoToken),
+    }
+}
+
+/// A call that looks. It may wait for its turn, work, and be written for long: its credential is
+/// judged after each.
+async fn look(
+    surface: AdminState,
+    shown: Shown,
+    place: RunsOn,
+    request: Request,
+    next: Next,
+) -> Response<Body> {
+    let answered = match place {
+        RunsOn::Listener => next.run(request).await,
+        RunsOn::Readings(source) => {
+            let (reader, waiting, of) = (shown.caller.id.clone(), shown.clone(), surface.clone());
+            let work = async move {
+                match waiting.is_still_good(&of) {
+                    true => next.run(request).await,
+                    false => refuse(&of, &ApiError::NoToken),
+                }
+            };
+            match surface.readings.answer(source, reader, work).await {
+                Ok(answered) => answered,
+                Err(_) => refuse(&surface, &ApiError::Busy),
+            }
+        }
+    };
+    shown.only_while_good(&surface, answered)
+}
+
+/// Whose credential these headers show, as it is now.
+fn authenticate(surface: &AdminState, headers: &HeaderMap) -> Option<Shown> {
+    let secret = bearer(headers)?;
+    let caller = surface.operators.authenticate(secret, surface.coordinator.clock().now()).ok()?;
+    Some(Shown { hash: ContentHash::of(secret.as_bytes()), caller })
+}
+
+pub async fn no_such_route(
+    Extension(identified): Extension<Identified>,
+    uri: Uri,
+) -> Response<Body> {
+    nothing_here(&identified, ApiError::of_no_route(&uri))
+}
+
+pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Response<Body> {
+    nothing_here(&identified, ApiError::NoSuchMethod)
+}
+
+/// Strangers do not learn what there is.
+fn nothing_here(Identified { shown, surface }: &Identified, refusal: ApiError) -> Response<Body> {
+    match shown.as_ref().map(|shown| &shown.caller) {
+        None => refuse(surface, &ApiError::NoToken),
+        Some(caller) if !Permission::Look.is_given_to(caller.role) => {
+            refuse(surface, &ApiError::NotPermitted(caller.role))
+        }
+        Some(_) => refuse(surface, &refusal),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (scheme, secret) = values.next()?.to_str().ok()?.split_once(' ')?;
+    (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| secret.trim())
+}
+
+fn asks_for_loopback(headers: &HeaderMap) -> bool {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host
+        .rsplit_once(':')
+        .map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    name == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,105 @@
+//! Who asks, to be kept for longer than a question takes: no more of it than flags ask for, and how
+//! many bytes that is.
+
+use crate::flag::{Attributes, Context, ContextNeeds, Value};
+
+use super::auth::Caller;
+use super::request::EvaluationRequest;
+
+/// What a listener costs beside the texts it holds.
+const LISTENER_BYTES: usize = 256;
+/// What an attribute costs beside its texts: its places in a list, and what the allocator adds.
+const ATTRIBUTE_BYTES: usize = 96;
+
+/// Who is answered later, or again and again.
+#[derive(Debug)]
+pub struct KeptContext {
+    question: EvaluationRequest<'static>,
+    asker: Caller,
+    dropped: Dropped,
+}
+
+/// Names of attributes that were said and not kept. A name that is not among them was never said;
+/// of one that is, that is likely.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Dropped(u64);
+
+impl KeptContext {
+    /// Keeps what is asked for.
+    pub fn of(
+        question: EvaluationRequest<'_>,
+        asker: &Caller,
+        asked: &ContextNeeds,
+    ) -> KeptContext {
+        let mut dropped = Dropped::default();
+        let claims = asker.claims().iter();
+        claims
+            .chain(question.attributes())
+            .filter(|(name, _)| !asked.wants(name))
+            .for_each(|(name, _)| dropped.add(name));
+        let wants = |name: &str| asked.wants(name);
+        KeptContext { asker: asker.keeping(wants), question: question.keeping(wants), dropped }
+    }
+
+    pub fn asker(&self) -> &Caller {
+        &self.asker
+    }
+
+    /// The context to evaluate; it was checked when it was whole.
+    pub fn context(&self) -> Option<Context<'_>> {
+        self.question.context(&self.asker).ok()
+    }
+
+    /// Keeps all that was said: where nothing is known of the flags yet, they may ask for anything.
+    pub fn whole(question: EvaluationRequest<'_>, asker: &Caller) -> KeptContext {
+        KeptContext {
+            asker: asker.clone(),
+            question: question.keeping(|_| true),
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// Whether anything was said that is not kept.
+    pub fn lacks_any(&self) -> bool {
+        self.dropped != Dropped::default()
+    }
+
+    /// Whether something is asked for now that may have been said and was not kept.
+    pub fn lacks(&self, asked: &ContextNeeds) -> bool {
+        self.lacks_any() && asked.names().any(|name| self.dropped.may_have(name) && !self.has(name))
+    }
+
+    /// What it takes of memory, about.
+    pub fn bytes(&self) -> usize {
+        let key = self.question.targeting_key().map_or(0, str::len);
+        LISTENER_BYTES + key + bytes(self.question.attributes()) + bytes(self.asker.claims())
+    }
+
+    fn has(&self, name: &str) -> bool {
+        let named = |attributes: &Attributes<'_>| attributes.iter().any(|(other, _)| other == name);
+        named(self.question.attributes()) || named(self.asker.claims())
+    }
+}
+
+fn bytes(attributes: &Attributes<'_>) -> usize {
+    let value = |value: &Value<'_>| if let Value::Text(text) = value { text.len() } else { 0 };
+    attributes.iter().map(|(name, said)| ATTRIBUTE_BYTES + name.len() + value(said)).sum()
+}
+
+impl Dropped {
+    fn add(&mut self, name: &str) {
+        self.0 |= bit(name);
+    }
+
+    fn may_have(self, name: &str) -> bool {
+        self.0 & bit(name) != 0
+    }
+}
+
+/// One of 64 bits, by a name (FNV-1a).
+fn bit(name: &str) -> u64 {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    });
+    1 << (hash >> 58)
+}

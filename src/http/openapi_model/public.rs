@@ -1,0 +1,314 @@
+//! What the public listener promises, call by call.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::{ALWAYS, Operation, RequestBody, ResponseSpec, failures, problems, schema_ref};
+use crate::convergence::TooManyStreams;
+use crate::http::error::ApiError;
+use crate::http::request::BadRequest;
+use crate::http::server::TooSlow;
+
+pub const TITLE: &str = "Turnout";
+pub const SAYS: &str = "Asks which transport a client uses for live updates of a feature: `polling`, `realtime-v2` or \
+    `disabled`. Durations end in `Ms`. User ids never stand in a URL. Whatever the answer, a client that knows nothing else polls.";
+
+pub fn strategy_of_one() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
+    let mut answers = vec![
+        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION]),
+        not_modified(&[TAG, FLAG_REVISION]),
+    ];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "askOne",
+        summary: "The strategy of one flag",
+        says: "A question without a targeting key is answered too: the default, by `no-unit`, where a bucket was needed.",
+        parameters: vec![flag_in_path("flag"), if_none_match()],
+        takes: RequestBody::Body(schema_ref("Question")),
+        answers,
+    }
+}
+
+pub fn strategy_of_mine() -> Operation {
+    let refusals = [
+        ApiError::Unauthenticated,
+        ApiError::NoSubject,
+        ApiError::UnknownFlag,
+        ApiError::NoSuchMethod,
+    ];
+    let mut answers = vec![
+        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION]),
+        not_modified(&[TAG, FLAG_REVISION]),
+    ];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "askMine",
+        summary: "The strategy of one flag for the user of a session token",
+        says: "Who asks is what the token says; there is no body.",
+        parameters: vec![flag_in_path("flag"), if_none_match()],
+        takes: RequestBody::Nothing,
+        answers,
+    }
+}
+
+pub fn strategy_of_all() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.push(ApiError::NoSuchMethod);
+    let mut answers = vec![
+        found("The strategy documents of all flags.", "StrategyDocuments", &[TAG]),
+        not_modified(&[TAG]),
+    ];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "askAll",
+        summary: "The strategies of all flags",
+        says: "One body and one tag for all flags.",
+        parameters: vec![if_none_match()],
+        takes: RequestBody::Body(schema_ref("Question")),
+        answers,
+    }
+}
+
+pub fn watch_one() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
+    watch(
+        "watchOne",
+        "The strategy of one flag, now and whenever it is another",
+        vec![flag_in_path("flag")],
+        refusals,
+    )
+    .taking(schema_ref("Question"))
+}
+
+pub fn watch_mine() -> Operation {
+    let refusals = vec![
+        ApiError::Unauthenticated,
+        ApiError::NoSubject,
+        ApiError::UnknownFlag,
+        ApiError::NoSuchMethod,
+    ];
+    watch(
+        "watchMine",
+        "The same for the user of a session token",
+        vec![flag_in_path("flag")],
+        refusals,
+    )
+}
+
+pub fn watch_all() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.push(ApiError::NoSuchMethod);
+    watch(
+        "watchAll",
+        "The strategies of all flags, now and whenever one is another",
+        Vec::new(),
+        refusals,
+    )
+    .taking(schema_ref("Question"))
+}
+
+pub fn watch_all_mine() -> Operation {
+    let refusals = vec![ApiError::Unauthenticated, ApiError::NoSubject, ApiError::NoSuchMethod];
+    watch("watchAllMine", "The same for the user of a session token", Vec::new(), refusals)
+}
+
+/// A call whose answer is a stream.
+fn watch(
+    id: &'static str,
+    summary: &'static str,
+    parameters: Vec<Json>,
+    mut refusals: Vec<ApiError>,
+) -> Operation {
+    refusals.extend([TOO_MANY, ApiError::NoRandomness]);
+    let mut answers = vec![stream("The state, now and whenever it is another.", "WatchEvent")];
+    answers.extend(problems(&refusals));
+    Operation {
+        id,
+        summary,
+        says: "Server-sent events, without an end. The id of an event is a position; the first one carries an `ackId`. A client posts to \
+            `/v1/watch/ack` after each, up to 500 ms later by chance.",
+        parameters,
+        takes: RequestBody::Nothing,
+        answers,
+    }
+}
+
+pub fn acknowledge() -> Operation {
+    let mut refusals = bad_questions();
+    refusals
+        .retain(|refusal| !matches!(refusal, ApiError::Unauthenticated | ApiError::WrongSubject));
+    refusals.extend([ApiError::NoSuchStream, ApiError::NoSuchMethod]);
+    let mut answers =
+        vec![ResponseSpec { status: 204, content: None, ..found("Taken note of.", "", &[]) }];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "acknowledge",
+        summary: "Which position the client of a stream holds",
+        says: "The name of a stream is all it takes; it is known to its client alone.",
+        parameters: Vec::new(),
+        takes: RequestBody::Body(schema_ref("Acknowledgement")),
+        answers,
+    }
+}
+
+pub fn changes() -> Operation {
+    let mut answers = vec![stream("That something changed, once at first.", "OfrepEvent")];
+    answers.extend(failures(&[TOO_MANY, ApiError::NoRandomness, ApiError::NoSuchMethod], false));
+    Operation {
+        id: "ofrepEvents",
+        summary: "When to ask again, by the OpenFeature Remote Evaluation Protocol 0.3",
+        says: "Server-sent events, without an end. They say nothing of users or values, and take no credential.",
+        parameters: Vec::new(),
+        takes: RequestBody::Nothing,
+        answers,
+    }
+}
+
+const TOO_MANY: ApiError =
+    ApiError::TooManyStreams { bound: TooManyStreams::Streams, retry_after_seconds: 0 };
+
+fn stream(says: &str, event: &str) -> ResponseSpec {
+    let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": schema_ref(event) });
+    let schema = json!({ "type": "object", "description": "An event.", "properties": { "id": { "type": "string" }, "data": data } });
+    let schema = json!({ "type": "string", "contentMediaType": "text/event-stream", "contentSchema": schema });
+    ResponseSpec { content: Some(("text/event-stream", schema)), ..found(says, "", &[]) }
+}
+
+pub fn ofrep_of_one() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
+    let mut answers = vec![found("The flag's value.", "OfrepSuccess", &[FLAG_REVISION])];
+    answers.extend(failures(&refusals, true));
+    // A known flag may fail for this context; it has the same status as a bad question.
+    for bad in answers.iter_mut().filter(|answers| answers.status == 400) {
+        bad.says =
+            "The body cannot be read, or the flag cannot be evaluated for this context.".to_owned();
+        bad.headers.push(FLAG_REVISION);
+        bad.content = Some(("application/json", schema_ref("OfrepFailure")));
+    }
+    Operation {
+        id: "ofrepEvaluateOne",
+        summary: "One flag, by the OpenFeature Remote Evaluation Protocol 0.3",
+        says: "`disabled` is a value like any other. The protocol has no tag here.",
+        parameters: vec![flag_in_path("key")],
+        takes: RequestBody::Body(schema_ref("OfrepRequest")),
+        answers,
+    }
+}
+
+pub fn ofrep_of_all() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.push(ApiError::NoSuchMethod);
+    // Before any flag is known there is nothing to tag.
+    let tag = (TAG.0, false);
+    let mut answers =
+        vec![found("The values of all flags.", "OfrepBulk", &[tag]), not_modified(&[TAG])];
+    answers.extend(failures(&refusals, false));
+    Operation {
+        id: "ofrepEvaluateAll",
+        summary: "All flags, by the OpenFeature Remote Evaluation Protocol 0.3",
+        says: "Told of another configuration by `flagConfigEtag`, it answers with what it has and never with 304.",
+        parameters: vec![
+            if_none_match(),
+            in_query("flagConfigEtag", "The tag of the configuration that an event told of."),
+            in_query("flagConfigLastModified", "The time of it; not needed here."),
+        ],
+        takes: RequestBody::Body(schema_ref("OfrepRequest")),
+        answers,
+    }
+}
+
+pub fn alive() -> Operation {
+    probe("healthz", "It runs", vec![found("The process answers.", "Health", &[])])
+}
+
+pub fn ready() -> Operation {
+    let cold = ResponseSpec {
+        status: 503,
+        ..found("No flag is known yet; every valid name is answered `polling`.", "Readiness", &[])
+    };
+    probe(
+        "readyz",
+        "It knows what to answer",
+        vec![found("At least one flag is known.", "Readiness", &[]), cold],
+    )
+}
+
+pub fn openapi() -> Operation {
+    let mut answers = vec![ResponseSpec {
+        content: Some(("application/json", json!({ "type": "object" }))),
+        ..found("The document.", "", &[TAG])
+    }];
+    answers.push(not_modified(&[TAG]));
+    answers.extend(problems(&[ApiError::NoSuchMethod]));
+    Operation {
+        id: "openapi",
+        summary: "This document",
+        says: "Made from the table that the router is made from.",
+        parameters: vec![if_none_match()],
+        takes: RequestBody::Nothing,
+        answers,
+    }
+}
+
+fn probe(id: &'static str, summary: &'static str, mut answers: Vec<ResponseSpec>) -> Operation {
+    answers.extend(problems(&[ApiError::NoSuchMethod]));
+    Operation {
+        id,
+        summary,
+        says: "Status and counts only.",
+        parameters: Vec::new(),
+        takes: RequestBody::Nothing,
+        answers,
+    }
+}
+
+const TAG: (&str, bool) = ("ETag", true);
+/// A flag of which nothing is known yet has not changed.
+const FLAG_REVISION: (&str, bool) = ("Turnout-Flag-Revision", false);
+
+/// Everything that can be wrong with a body.
+fn bad_questions() -> Vec<ApiError> {
+    vec![
+        BadRequest::Incomplete.into(),
+        BadRequest::Shape(String::new()).into(),
+        BadRequest::TooLarge(String::new()).into(),
+        BadRequest::TooSlow(TooSlow(Duration::ZERO)).into(),
+        ApiError::Unauthenticated,
+        ApiError::WrongSubject,
+    ]
+}
+
+fn found(says: &str, name: &str, more_headers: &[(&'static str, bool)]) -> ResponseSpec {
+    ResponseSpec {
+        status: 200,
+        says: says.to_owned(),
+        headers: [&ALWAYS, more_headers].concat(),
+        content: Some(("application/json", schema_ref(name))),
+    }
+}
+
+fn not_modified(more_headers: &[(&'static str, bool)]) -> ResponseSpec {
+    ResponseSpec {
+        status: 304,
+        content: None,
+        ..found("The asker holds this answer already.", "", more_headers)
+    }
+}
+
+fn flag_in_path(name: &str) -> Json {
+    json!({ "name": name, "in": "path", "required": true, "description": "The flag's key.", "schema": schema_ref("FlagKey") })
+}
+
+fn if_none_match() -> Json {
+    let says = "Tags of answers already held, weak or strong, alone or in a list.";
+    json!({ "name": "If-None-Match", "in": "header", "required": false, "description": says, "schema": { "type": "string" } })
+}
+
+fn in_query(name: &str, says: &str) -> Json {
+    json!({ "name": name, "in": "query", "required": false, "description": says, "schema": { "type": "string" } })
+}

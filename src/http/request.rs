@@ -1,0 +1,270 @@
+//! From a request's bytes to who asks. Every fault of a body has its documented answer, and none
+//! repeats what a user sent.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::future::poll_fn;
+use std::iter::successors;
+use std::pin::Pin;
+use std::task::Poll;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use bytes::BytesMut;
+use hyper::body::Frame;
+use tokio::task::yield_now;
+
+use super::MAX_BODY_BYTES;
+use super::auth::Caller;
+use super::error::ApiError;
+use super::incoming_bodies::{Coming, IncomingBody};
+use super::json::{Json, Members, parse};
+use super::server::TooSlow;
+use crate::document::Form;
+use crate::flag::{
+    Attributes, Context, Identity, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey, Value,
+};
+
+/// What is wrong with a body.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    #[error("the body is not JSON (line {line}, column {column})")]
+    NotJson { line: usize, column: usize },
+    #[error("the body ended before it was whole")]
+    Incomplete,
+    #[error("{0}")]
+    Shape(String),
+    #[error("{0}")]
+    TooLarge(String),
+    #[error("{0}; send the whole of it at once")]
+    TooSlow(TooSlow),
+    #[error(
+        "too many requests are on their way, and this one has been for longest; send the whole of it at once, and try again"
+    )]
+    Crowded,
+}
+
+/// What is longer takes its time to read, which others on the same thread wait for: those who asked
+/// meanwhile come first.
+const QUICK_BYTES: usize = 4 * 1024;
+
+/// A body as it was read.
+#[derive(Debug)]
+pub struct EvaluationRequest<'a> {
+    targeting_key: Option<Cow<'a, str>>,
+    attributes: Vec<(Cow<'a, str>, Value<'a>)>,
+}
+
+/// The flag a path names, decoded; one that is not UTF-8 names none.
+pub type FlagPath = Result<Path<String>, PathRejection>;
+
+/// The key in a path.
+pub fn key(path: &FlagPath) -> &str {
+    path.as_ref().map_or("", |Path(key)| key)
+}
+
+/// Reads a body of at most [`MAX_BODY_BYTES`]. One that comes in pieces is copied together as it
+/// comes: a client that sends it byte by byte costs no more than its bytes, and is counted among
+/// those on their way.
+pub async fn body(
+    arriving: &IncomingBody,
+    stranger: bool,
+    mut body: Body,
+) -> Result<Bytes, BadRequest> {
+    let too_large =
+        || BadRequest::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes"));
+    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+        return Err(too_large());
+    }
+    let mut coming: Option<Coming> = None;
+    let mut whole = Bytes::new();
+    let mut pieces = BytesMut::new();
+    while let Some(frame) = next(&mut body, &mut coming, arriving, stranger).await? {
+        let Ok(piece) = frame.into_data() else { continue };
+        if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        match whole.is_empty() && pieces.is_empty() {
+            true => whole = piece,
+            false => {
+                pieces.extend_from_slice(&std::mem::take(&mut whole));
+                pieces.extend_from_slice(&piece);
+            }
+        }
+        if let Some(coming) = &coming {
+            coming.has(whole.len() + pieces.len());
+        }
+    }
+    let whole = if pieces.is_empty() { whole } else { pieces.freeze() };
+    if whole.len() > QUICK_BYTES {
+        yield_now().await;
+    }
+    Ok(whole)
+}
+
+/// The next piece of a body. One that has to be waited for makes it one that comes in pieces.
+async fn next(
+    body: &mut Body,
+    coming: &mut Option<Coming>,
+    arriving: &IncomingBody,
+    stranger: bool,
+) -> Result<Option<Frame<Bytes>>, BadRequest> {
+    poll_fn(|cx| {
+        let frame = Pin::new(&mut *body).poll_frame(cx);
+        if frame.is_pending()
+            && coming.get_or_insert_with(|| arriving.in_pieces(stranger)).poll_cut(cx).is_ready()
+        {
+            return Poll::Ready(Err(BadRequest::Crowded));
+        }
+        frame.map(|frame| frame.transpose().map_err(|error| fault(&error)))
+    })
+    .await
+}
+
+impl From<serde_json::Error> for BadRequest {
+    fn from(error: serde_json::Error) -> BadRequest {
+        BadRequest::NotJson { line: error.line(), column: error.column() }
+    }
+}
+
+fn fault(error: &(dyn Error + 'static)) -> BadRequest {
+    let mut causes = successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source());
+    let too_slow = causes.find_map(|cause| cause.downcast_ref().copied());
+    too_slow.map_or(BadRequest::Incomplete, BadRequest::TooSlow)
+}
+
+impl<'a> EvaluationRequest<'a> {
+    /// A body as whoever wants this form of the answer sends it.
+    pub fn read(form: Form, bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
+        match form {
+            Form::Strategy => EvaluationRequest::native(bytes),
+            Form::Ofrep => EvaluationRequest::ofrep(bytes),
+        }
+    }
+
+    /// `{"targetingKey": "u-1", "attributes": {…}}`.
+    pub fn native(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
+        let (mut key, mut attributes) = (None, Vec::new());
+        for (name, value) in object(parse(bytes)?, "the body")? {
+            match &*name {
+                "targetingKey" => key = targeting_key(value)?,
+                "attributes" if value == Json::Value(Value::Null) => {}
+                "attributes" => attributes = plain(object(value, "`attributes`")?),
+                _ => {
+                    return Err(invalid_body(
+                        "the body has the members `targetingKey` and `attributes`, and here is another",
+                    ));
+                }
+            }
+        }
+        EvaluationRequest { targeting_key: key, attributes }.checked()
+    }
+
+    /// `{"context": {"targetingKey": "u-1", …}}`; what else the body holds is for later versions of
+    /// the protocol.
+    pub fn ofrep(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
+        let mut members = object(parse(bytes)?, "the body")?;
+        let context = members
+            .iter()
+            .position(|(name, _)| name == "context")
+            .map(|index| members.swap_remove(index).1);
+        let mut members = object(
+            context.ok_or_else(|| invalid_body("the body needs a `context`"))?,
+            "`context`",
+        )?;
+        let key = members
+            .iter()
+            .position(|(name, _)| name == "targetingKey")
+            .map(|index| members.swap_remove(index).1);
+        let key = key.map(targeting_key).transpose()?.flatten();
+        EvaluationRequest { targeting_key: key, attributes: plain(members) }.checked()
+    }
+
+    /// What of it was said under a name that is wanted, with nothing left of the bytes it was read
+    /// from.
+    pub fn keeping(self, wants: impl Fn(&str) -> bool) -> EvaluationRequest<'static> {
+        let EvaluationRequest { targeting_key, attributes } = self;
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let wanted = attributes.into_iter().filter(|(name, _)| wants(name));
+        let mut attributes: Vec<_> =
+            wanted.map(|(name, value)| (owned(name), value.into_owned())).collect();
+        attributes.shrink_to_fit();
+        EvaluationRequest { targeting_key: targeting_key.map(owned), attributes }
+    }
+
+    pub fn attributes(&self) -> &Attributes<'_> {
+        &self.attributes
+    }
+
+    pub fn targeting_key(&self) -> Option<&str> {
+        self.targeting_key.as_deref()
+    }
+
+    /// What a request without a body asks.
+    pub fn empty() -> EvaluationRequest<'static> {
+        EvaluationRequest { targeting_key: None, attributes: Vec::new() }
+    }
+
+    /// The context to evaluate: the asker's standing decides who vouches for what the body says.
+    pub fn context<'c>(&'c self, asker: &'c Caller) -> Result<Context<'c>, ApiError> {
+        // A key that is too long was refused with the body.
+        let key =
+            self.targeting_key.as_deref().and_then(|key| TargetingKey::parse(key).ok().flatten());
+        match asker {
+            Caller::Plain => Ok(Context::new(Identity::Plain, key, &self.attributes)),
+            Caller::Server(_) => Ok(Context::new(Identity::Server, key, &self.attributes)),
+            Caller::User(session) if key.is_some() && key != session.subject() => {
+                Err(ApiError::WrongSubject)
+            }
+            Caller::User(session) => {
+                Ok(Context::new(Identity::Verified, session.subject(), session.attributes())
+                    .with_unverified(&self.attributes))
+            }
+        }
+    }
+
+    fn checked(self) -> Result<EvaluationRequest<'a>, BadRequest> {
+        if self.attributes.len() > MAX_ATTRIBUTES {
+            return Err(BadRequest::TooLarge(format!(
+                "a context has at most {MAX_ATTRIBUTES} attributes"
+            )));
+        }
+        if self.targeting_key.as_deref().is_some_and(|key| TargetingKey::parse(key).is_err()) {
+            return Err(invalid_body(format!(
+                "`targetingKey` has more than {MAX_UNIT_BYTES} bytes"
+            )));
+        }
+        Ok(self)
+    }
+}
+
+fn invalid_body(fault: impl Into<String>) -> BadRequest {
+    BadRequest::Shape(fault.into())
+}
+
+/// A missing key may be left out, null or empty.
+fn targeting_key<'a>(value: Json<'a>) -> Result<Option<Cow<'a, str>>, BadRequest> {
+    match value {
+        Json::Value(Value::Text(key)) => Ok(Some(key)),
+        Json::Value(Value::Null) => Ok(None),
+        _ => Err(invalid_body("`targetingKey` is a string")),
+    }
+}
+
+fn object<'a>(json: Json<'a>, what: &str) -> Result<Members<'a>, BadRequest> {
+    match json {
+        Json::Object { twice: true, .. } => Err(invalid_body(format!("{what} has a member twice"))),
+        Json::Object { members, .. } => Ok(members),
+        Json::Value(_) => Err(invalid_body(format!("{what} is a JSON object"))),
+    }
+}
+
+/// Lists and objects are values no rule can ask for.
+fn plain(members: Members<'_>) -> Vec<(Cow<'_, str>, Value<'_>)> {
+    let value = |json| match json {
+        Json::Value(value) => value,
+        Json::Object { .. } => Value::Other,
+    };
+    members.into_iter().map(|(name, json)| (name, value(json))).collect()
+}

@@ -1,0 +1,277 @@
+//! One request and its answer, as they pass: notes how far they are, and gives up on a body that
+//! does not come.
+//!
+//! The routes see a body that fails with [`TooSlow`], and answer that as any other fault of a body.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body as AnyBody, Bytes};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap};
+use hyper::service::{HttpService, service_fn};
+use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use tokio::task::yield_now;
+use tokio::time::{Sleep, sleep};
+use tower_service::Service;
+use tracing::{Level, debug};
+
+use super::House;
+use super::activity::{Activity, Phase};
+use super::budget::Holding;
+use super::hijack::{Handover, Hijack};
+use super::limits::UNCOUNTED_BYTES;
+use crate::http::requests::RequestCounts;
+use crate::telemetry::target;
+
+/// A body took longer than a body may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the body did not arrive within {} ms", .0.as_millis())]
+pub struct TooSlow(pub Duration);
+
+/// What answers the requests of a listener.
+pub trait Routes: Send + Sync {
+    /// Where the requests of this listener are counted.
+    fn counts(&self) -> &RequestCounts;
+
+    /// The path that a request is for.
+    fn path<'u>(&self, uri: &'u Uri) -> &'u str {
+        uri.path()
+    }
+
+    /// `peer` is the other end of the connection.
+    fn answer(&self, request: Request<AnyBody>, peer: IpAddr) -> ResponseFuture;
+
+    /// What a request gets that does not say which host it is for, or says so more than once.
+    fn refuse_host(&self, _uri: &Uri) -> Response<AnyBody> {
+        let mut response = Response::new(AnyBody::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
+    }
+}
+
+/// An extension of a response: what it takes of memory while it waits to be taken, where that is
+/// not its length, and who it waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub bytes: usize,
+    pub stranger: bool,
+}
+
+/// An answer in the making.
+pub type ResponseFuture = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
+
+/// A router's answer.
+pub fn by_router(router: &Router, request: Request<AnyBody>) -> ResponseFuture {
+    let answer = router.clone().call(request);
+    Box::pin(async move {
+        let Ok(response) = answer.await;
+        response
+    })
+}
+
+/// The routes, for one connection.
+pub fn exchange(
+    house: Arc<House>,
+    peer: IpAddr,
+    activity: Arc<Activity>,
+    handover: Handover,
+) -> impl HttpService<Incoming, ResBody = ResponseBody, Error = Infallible, Future: Send> {
+    service_fn(move |request: Request<Incoming>| {
+        let head_only = request.method() == Method::HEAD;
+        // Nothing was heard since the last answer, so it came together with the request before.
+        let ahead = activity.phase() == Phase::Idle;
+        let (body_time, routes) = (house.limits.body, &house.routes);
+        let route = routes.counts().find(routes.path(request.uri()));
+        let method =
+            tracing::enabled!(target: target::HTTP, Level::DEBUG).then(|| request.method().clone());
+        let answer = match names_one_host(request.version(), request.headers()) {
+            true => routes.answer(request.map(|body| arriving(body, &activity, body_time)), peer),
+            false => Box::pin(std::future::ready(routes.refuse_host(request.uri()))),
+        };
+        let (activity, handover, house) = (activity.clone(), handover.clone(), house.clone());
+        async move {
+            // Whoever sends many at once has them answered between those of others, and not all
+            // before them.
+            if ahead {
+                yield_now().await;
+            }
+            let mut response = answer.await;
+            activity.answering();
+            house.routes.counts().count(route, response.status());
+            if let Some(method) = method {
+                say(&method, house.routes.counts().template(route), response.status());
+            }
+            if let Some(take_over) = response.extensions_mut().remove::<Hijack>() {
+                if head_only {
+                    // What it would have been; nothing has begun.
+                    response.headers_mut().remove(CONTENT_LENGTH);
+                    return Ok(response.map(|body| ResponseBody {
+                        body,
+                        activity,
+                        _holding: None,
+                    }));
+                }
+                handover.leave(&response, take_over);
+                // Nothing more comes from here: the connection is taken from under it.
+                return std::future::pending().await;
+            }
+            let holding = weight(&response)
+                .map(|weight| house.unread.hold(activity.clone(), weight.bytes, weight.stranger));
+            Ok(response.map(|body| ResponseBody { body, activity, _holding: holding }))
+        }
+    })
+}
+
+/// One event a request, without what its path or its query says.
+fn say(method: &Method, route: &str, status: StatusCode) {
+    let (method, code) = (method.as_str(), status.as_u16());
+    debug!(
+        target: target::HTTP,
+        { http.request.method = method, http.route = route, http.response.status_code = code },
+        "{method} {route}: {code}"
+    );
+}
+
+/// Whether a request says which host it is for as RFC 9112 §3.2 wants it: once at most, in HTTP/1.1
+/// at least once, and in the letters of a host. Where two are named, a proxy and this server could
+/// each believe another one.
+fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST) else { return version != Version::HTTP_11 };
+    // Hardly ever does any header stand twice, and then this needs no second look for the host's.
+    let once = headers.len() == headers.keys_len() || headers.get_all(HOST).iter().nth(1).is_none();
+    once && host.as_bytes().iter().all(|byte| IN_A_HOST[usize::from(*byte)])
+}
+
+/// What may stand in a host and its port; a comma may not, as with it two lines are joined to one.
+const IN_A_HOST: [bool; 256] = {
+    let mut may = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        may[byte] = matches!(byte as u8, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9')
+            || matches!(
+                byte as u8,
+                b'.' | b'-'
+                    | b':'
+                    | b'['
+                    | b']'
+                    | b'_'
+                    | b'~'
+                    | b'%'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b';'
+                    | b'='
+            );
+        byte += 1;
+    }
+    may
+};
+
+/// What an answer takes of memory until it is taken, if that is worth counting.
+fn weight(response: &Response<AnyBody>) -> Option<Weight> {
+    if let Some(weight) = response.extensions().get::<Weight>() {
+        return Some(*weight);
+    }
+    let bytes = response.body().size_hint().lower();
+    (bytes > UNCOUNTED_BYTES)
+        .then(|| Weight { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), stranger: true })
+}
+
+fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody {
+    if body.is_end_stream() {
+        activity.answering();
+        return AnyBody::empty();
+    }
+    activity.request_head_read();
+    AnyBody::new(RequestBody { body, activity: activity.clone(), time, patience: None })
+}
+
+/// A request's body, against the clock.
+struct RequestBody {
+    body: Incoming,
+    activity: Arc<Activity>,
+    time: Duration,
+    /// Only bodies that do not come with their head cost a timer.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        // First, so that one who drips without end is heard out no longer than one who is silent.
+        if self.patience.as_mut().is_some_and(|patience| patience.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(Some(Err(TooSlow(self.time).into())));
+        }
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending() && self.patience.is_none() {
+            let time = self.time;
+            let patience = self.patience.insert(Box::pin(sleep(time)));
+            // It is asked once, or it would wake nobody.
+            if patience.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Some(Err(TooSlow(time).into())));
+            }
+        }
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.activity.answering();
+        }
+        frame.map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer's body; dropped when its last byte was handed over.
+pub struct ResponseBody {
+    body: AnyBody,
+    activity: Arc<Activity>,
+    _holding: Option<Holding<Activity>>,
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        self.activity.answered();
+    }
+}

@@ -1,0 +1,102 @@
+//! A socket that notes what its client does: whether it sends, and whether it takes what is sent.
+//! It judges nothing.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::activity::Activity;
+use super::limits::LINGER_BYTES;
+
+/// What nobody wants is read in pieces of this size: as few as may be, on the stack.
+const SCRAP_BYTES: usize = 16 * 1024;
+
+pub struct TrackedStream {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    /// What may still be thrown away after the last answer.
+    linger_bytes: usize,
+}
+
+impl TrackedStream {
+    pub fn new(stream: TcpStream, activity: Arc<Activity>) -> TrackedStream {
+        TrackedStream { stream, activity, linger_bytes: LINGER_BYTES }
+    }
+
+    pub fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Reads what nobody wants, until the client has heard that this is the end.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut scrap = [MaybeUninit::uninit(); SCRAP_BYTES];
+        while self.linger_bytes > 0 {
+            let mut scrap = ReadBuf::uninit(&mut scrap);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut scrap))?;
+            match scrap.filled().len() {
+                0 => break,
+                read => self.linger_bytes = self.linger_bytes.saturating_sub(read),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for TrackedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let came = buffer.filled().len() - before;
+        if came > 0 {
+            self.activity.heard(came);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for TrackedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.activity.wrote(written.is_ready());
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.activity.wrote(written.is_ready());
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Says goodbye, and hears the client out for a while: closing a socket with unread bytes
+    /// resets it, and takes back the last answer.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+        self.activity.lingering();
+        self.poll_linger(cx)
+    }
+}

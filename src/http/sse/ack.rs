@@ -1,0 +1,55 @@
+//! `POST /v1/watch/ack`: a client says which position it holds. Nobody can say so for another: the
+//! name of a stream is known to its client alone.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde_json::Value as Json;
+
+use crate::convergence::{AckId, BadAck};
+use crate::http::PublicState;
+use crate::http::error::ApiError;
+use crate::http::request::{BadRequest, body};
+use crate::http::response::ResponseBuilder;
+use crate::snapshot::Position;
+
+pub async fn acknowledge(State(surface): State<PublicState>, request: Request) -> Response<Body> {
+    match take(&surface, request.into_body()).await {
+        Ok(()) => ResponseBuilder {
+            surface: &surface,
+            snapshot: &surface.live.current(),
+            flag_changed_at: None,
+        }
+        .no_content(),
+        Err(refusal) => refusal.problem(&surface),
+    }
+}
+
+async fn take(surface: &PublicState, request: Body) -> Result<(), ApiError> {
+    let bytes = body(&surface.arriving, true, request).await?;
+    let said: Json = serde_json::from_slice(&bytes)
+        .map_err(|error| BadRequest::NotJson { line: error.line(), column: error.column() })?;
+    let members = said.as_object().filter(|members| members.len() == 2);
+    let text = |name: &str| members.and_then(|members| members.get(name)?.as_str());
+    let (Some(name), Some(position)) = (text("ackId"), text("position")) else {
+        return Err(invalid_body("the body is {\"ackId\": \"…\", \"position\": \"…\"}"));
+    };
+    let position: Position = position
+        .parse()
+        .map_err(|_| invalid_body("`position` is the id of an event, like 213 or 213+2"))?;
+    let name: AckId = name.parse()?;
+    Ok(surface.hub.streams().acknowledge(name, position, surface.hub.now_ms())?)
+}
+
+fn invalid_body(fault: &str) -> ApiError {
+    BadRequest::Shape(fault.to_owned()).into()
+}
+
+impl From<BadAck> for ApiError {
+    fn from(bad: BadAck) -> ApiError {
+        match bad {
+            BadAck::NoSuchStream => ApiError::NoSuchStream,
+            BadAck::NeverTold => invalid_body("this stream was never told of that position"),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What an event looks like (WHATWG HTML §9.2, server-sent events): one line of JSON, told apart by
+//! its `type`, as a browser's `EventSource` hands all of the default name to one function. Its id
+//! is a position.
+
+use std::io::Write;
+
+use bytes::Bytes;
+
+use crate::snapshot::Position;
+
+/// What the first event of a stream says beside its state.
+pub struct StreamHello {
+    /// Under which name the stream is acknowledged.
+    pub ack_id: String,
+    /// Between two signs of life.
+    pub heartbeat_ms: u64,
+    /// What a client waits before it comes back after the stream broke.
+    pub retry_ms: u64,
+}
+
+/// Why a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    Stopping,
+    Age,
+    Expired,
+    UnknownFlag,
+    /// A flag asks for more of its client than was kept: it has to say it again.
+    AsksMore,
+}
+
+impl CloseReason {
+    pub const ALL: [CloseReason; 5] = [
+        CloseReason::Stopping,
+        CloseReason::Age,
+        CloseReason::Expired,
+        CloseReason::UnknownFlag,
+        CloseReason::AsksMore,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CloseReason::Stopping => "stopping",
+            CloseReason::Age => "age",
+            CloseReason::Expired => "expired",
+            CloseReason::UnknownFlag => "unknown-flag",
+            CloseReason::AsksMore => "asks-more",
+        }
+    }
+}
+
+/// What comes before the state of all flags; [`END`] comes behind it.
+pub fn head(
+    kind: &str,
+    member: &str,
+    position: Position,
+    etag: &Bytes,
+    first: Option<&StreamHello>,
+) -> Bytes {
+    let mut event = Vec::with_capacity(192);
+    open(&mut event, kind, position, etag, first);
+    write(&mut event, format_args!(",\"{member}\":"));
+    event.into()
+}
+
+/// The end of an event.
+pub const END: Bytes = Bytes::from_static(b"}\n\n");
+
+/// The state of one flag.
+pub fn state(
+    kind: &str,
+    member: &str,
+    position: Position,
+    etag: &Bytes,
+    state: &[u8],
+    first: Option<&StreamHello>,
+) -> Bytes {
+    let mut event = Vec::with_capacity(state.len() + 192);
+    open(&mut event, kind, position, etag, first);
+    write(&mut event, format_args!(",\"{member}\":"));
+    event.extend_from_slice(state);
+    event.extend_from_slice(b"}\n\n");
+    event.into()
+}
+
+/// An event without a state: a sign of life, or that there is a state to ask for. It tells the tag
+/// that the client must hold by now.
+pub fn tag(kind: &str, position: Position, etag: &Bytes, first: Option<&StreamHello>) -> Bytes {
+    let mut event = Vec::with_capacity(128);
+    open(&mut event, kind, position, etag, first);
+    event.extend_from_slice(b"}\n\n");
+    event.into()
+}
+
+/// What OFREP's clients are told (ADR 8): to ask again.
+pub fn refetch(position: Position, retry_ms: Option<u64>) -> Bytes {
+    let mut event = Vec::with_capacity(96);
+    if let Some(retry_ms) = retry_ms {
+        write(&mut event, format_args!("retry: {retry_ms}\n"));
+    }
+    write(
+        &mut event,
+        format_args!(
+            "id: {position}\ndata: {{\"type\":\"refetchEvaluation\",\"etag\":\"r{position}\"}}\n\n"
+        ),
+    );
+    event.into()
+}
+
+/// A sign of life that no client sees.
+pub const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// The last event.
+pub fn goodbye(goodbye: CloseReason, after_ms: u64) -> Bytes {
+    let reason = goodbye.as_str();
+    let data = format!("{{\"type\":\"goodbye\",\"reason\":\"{reason}\",\"afterMs\":{after_ms}}}");
+    format!("retry: {after_ms}\ndata: {data}\n\n").into()
+}
+
+fn open(
+    event: &mut Vec<u8>,
+    kind: &str,
+    position: Position,
+    etag: &Bytes,
+    first: Option<&StreamHello>,
+) {
+    if let Some(StreamHello { retry_ms, .. }) = first {
+        write(event, format_args!("retry: {retry_ms}\n"));
+    }
+    write(event, format_args!("id: {position}\ndata: {{\"type\":\"{kind}\",\"etag\":\"\\\""));
+    // A tag is quoted hex; as a text of JSON its quotes are escaped.
+    event.extend_from_slice(
+        etag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or_default(),
+    );
+    event.extend_from_slice(b"\\\"\"");
+    if let Some(StreamHello { ack_id, heartbeat_ms, .. }) = first {
+        write(event, format_args!(",\"ackId\":\"{ack_id}\",\"heartbeatMs\":{heartbeat_ms}"));
+    }
+}
+
+/// Writing to a vector does not fail.
+fn write(event: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    let _ = event.write_fmt(text);
+}

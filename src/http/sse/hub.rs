@@ -1,0 +1,241 @@
+//! Who is woken, and when: those that follow a flag when it has changed, and each of them when its
+//! time has come. One task does the first, one ticker the second, for all streams there are.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
+
+use super::limits::{NO_ROOM_SECONDS, StreamLimits, TICK};
+use super::wake_batch::WakeBatcher;
+use crate::auth::{Authenticator, random_number};
+use crate::clock::{self, Clock};
+use crate::convergence::{
+    ConvergenceTracker, Opener, Pollers, Stream, StreamHandle, Streams, Subscription,
+    TooManyStreams,
+};
+use crate::flag::{Context, FlagKey};
+use crate::http::auth::Caller;
+use crate::http::error::ApiError;
+use crate::live::Live;
+use crate::moment::{LeapWatch, Moment};
+use crate::snapshot::Position;
+
+/// What streams share.
+#[derive(Debug)]
+pub struct Hub {
+    live: Arc<Live>,
+    streams: Arc<Streams>,
+    landed: ConvergenceTracker,
+    pollers: Pollers,
+    limits: StreamLimits,
+    opened: Instant,
+    pace: WakeBatcher,
+    gate: Arc<Authenticator>,
+    clock: Clock,
+    /// How often other credentials were believed than before, or another time.
+    beliefs: AtomicU64,
+    /// So that callers are told apart by numbers that none of them can choose.
+    seed: RandomState,
+}
+
+impl Hub {
+    /// Its tasks live on the runtime this is called on, for as long as it does.
+    pub fn start(
+        live: Arc<Live>,
+        limits: StreamLimits,
+        gate: Arc<Authenticator>,
+        clock: Clock,
+    ) -> Arc<Hub> {
+        let positions = live.positions();
+        let hub = Arc::new(Hub {
+            landed: ConvergenceTracker::from(&live.current()),
+            live,
+            streams: Arc::new(Streams::new(limits.all())),
+            pollers: Pollers::default(),
+            limits,
+            opened: Instant::now(),
+            pace: WakeBatcher::default(),
+            gate,
+            clock,
+            beliefs: AtomicU64::new(1),
+            seed: RandomState::default(),
+        });
+        tokio::spawn(announce(Arc::downgrade(&hub), positions));
+        tokio::spawn(tick(Arc::downgrade(&hub)));
+        hub
+    }
+
+    /// Opens a stream, if there is room for one.
+    pub(super) fn open(
+        &self,
+        follows: Subscription,
+        opener: Opener,
+    ) -> Result<StreamHandle, ApiError> {
+        let secret = random_number().ok_or(ApiError::NoRandomness)?;
+        self.streams
+            .open(follows, opener, secret, self.now_ms())
+            .map_err(|bound| no_room(bound, secret))
+    }
+
+    /// Whether there is room for one more.
+    pub(super) fn check(&self, opener: &Opener) -> Result<(), ApiError> {
+        self.streams
+            .check(opener)
+            .map_err(|bound| no_room(bound, random_number().unwrap_or_default()))
+    }
+
+    /// Who opens a stream, as far as its bounds go: a user, a server, or strangers of one address,
+    /// where that is known.
+    pub(super) fn opener(&self, asker: &Caller, address: Option<IpAddr>, bytes: usize) -> Opener {
+        let number = |kind: u8, who: &[u8]| {
+            let mut hasher = self.seed.build_hasher();
+            hasher.write_u8(kind);
+            hasher.write(who);
+            hasher.finish()
+        };
+        let caller = match asker {
+            Caller::User(session) => {
+                let subject = session.subject();
+                subject.map(|subject| {
+                    (number(0, subject.as_str().as_bytes()), self.limits.of_caller())
+                })
+            }
+            Caller::Server(pass) => Some((number(1, pass.fingerprint()), self.limits.of_server())),
+            Caller::Plain => address.map(|address| {
+                let number = match address {
+                    IpAddr::V4(address) => number(2, &address.octets()),
+                    // A network of this size is one customer's.
+                    IpAddr::V6(address) => number(3, &address.octets()[..8]),
+                };
+                (number, self.limits.of_caller())
+            }),
+        };
+        // Where nobody can have a credential, nothing is kept free for those who have one.
+        let of_strangers = || {
+            if self.gate.knows_credentials() {
+                self.limits.of_strangers()
+            } else {
+                self.limits.all()
+            }
+        };
+        Opener { stranger: asker.is_stranger().then(of_strangers), caller, bytes }
+    }
+
+    /// Somebody asked without a stream.
+    pub fn record_poller(&self, flag: &str, context: &Context<'_>) {
+        if let Some(user) = context.targeting_key() {
+            self.pollers.record(flag, user.as_str());
+        }
+    }
+
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    pub fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    pub fn landed(&self) -> &ConvergenceTracker {
+        &self.landed
+    }
+
+    pub fn pollers(&self) -> &Pollers {
+        &self.pollers
+    }
+
+    pub fn limits(&self) -> StreamLimits {
+        self.limits
+    }
+
+    /// Milliseconds since it was started.
+    pub fn now_ms(&self) -> u64 {
+        self.opened.elapsed().as_millis() as u64
+    }
+
+    /// The flags that have changed.
+    fn note(&self) -> HashSet<FlagKey> {
+        self.landed.note(&self.live.current().clone(), self.now_ms(), clock::wall_ms())
+    }
+
+    /// What becomes of the streams that are woken.
+    pub(super) fn pace(&self) -> &WakeBatcher {
+        &self.pace
+    }
+
+    /// How many flags were ever decided for streams.
+    pub fn decisions(&self) -> u64 {
+        self.pace.ever_decided() as u64
+    }
+
+    /// Now, as credentials go by it.
+    pub(super) fn moment(&self) -> Moment {
+        self.clock.now()
+    }
+
+    pub(super) fn gate(&self) -> &Authenticator {
+        &self.gate
+    }
+
+    /// Another number when other credentials are believed than before; never 0.
+    pub(super) fn beliefs(&self) -> u64 {
+        self.beliefs.load(Relaxed)
+    }
+
+    /// Wakes streams, not all in one go.
+    async fn wake(&self, which: impl Fn(&Stream) -> bool) {
+        let (mut turns, mut from) = (self.pace.turns(), 0);
+        while let Some(next) = self.streams.wake(from, turns.next(), &which) {
+            from = next;
+            yield_now().await;
+        }
+    }
+}
+
+fn no_room(bound: TooManyStreams, chance: u64) -> ApiError {
+    let (least, most) = NO_ROOM_SECONDS;
+    ApiError::TooManyStreams { bound, retry_after_seconds: least + chance % (most - least + 1) }
+}
+
+/// Tells the streams of every position that goes live; of several at once, of the last.
+async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
+    while positions.changed().await.is_ok() {
+        let Some(hub) = hub.upgrade() else { return };
+        let changed = hub.note();
+        if !changed.is_empty() {
+            hub.wake(|stream| stream.follows().covers(&changed)).await;
+        }
+    }
+}
+
+async fn tick(hub: Weak<Hub>) {
+    let begin = hub.upgrade().map(|hub| (hub.gate.belief(), LeapWatch::new(hub.clock.now())));
+    let Some((mut believed, mut leaps)) = begin else { return };
+    loop {
+        sleep(TICK).await;
+        let Some(hub) = hub.upgrade() else { return };
+        let belief = hub.gate.belief();
+        // A clock that leapt forward may have come to the end of credentials.
+        if belief != believed || leaps.look(hub.clock.now()) {
+            believed = belief;
+            hub.beliefs.fetch_add(1, Relaxed);
+            hub.wake(|_| true).await;
+        }
+        let now_ms = hub.now_ms();
+        hub.pollers.tick(now_ms);
+        hub.wake(|stream| stream.is_due(now_ms)).await;
+    }
+}
+
+/// A time as this module counts it.
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

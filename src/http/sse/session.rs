@@ -1,0 +1,242 @@
+//! The life of one stream: its head and first state, then whatever changes, a heartbeat now and
+//! then, and a goodbye.
+//!
+//! It is woken by the hub when a flag it follows has changed or its time has come, and by its
+//! socket. Whenever it is, it looks at what is live then: what it missed meanwhile is nothing to
+//! anybody.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+
+use super::event::{CloseReason, StreamHello, goodbye};
+use super::hub::{Hub, ms};
+use super::limits::{HALF_CLOSED_LOOK, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED};
+use super::subscriber::{Subscriber, Update};
+use super::writer::{Event, SseWriter};
+use crate::auth::random_number;
+use crate::convergence::StreamHandle;
+use crate::http::server::{DrainSignal, HijackedConnection};
+
+pub struct StreamSession {
+    leave: DrainSignal,
+    /// How long its client may take nothing.
+    write_ms: u64,
+    outlet: SseWriter,
+    stream: StreamHandle,
+    view: Subscriber,
+    hub: Arc<Hub>,
+    next_beat_ms: u64,
+    /// When it is looked whether a client that sends nothing more has gone.
+    looks_ms: Option<u64>,
+    ends: (u64, CloseReason),
+    writing: Writing,
+    /// Which of the gate's beliefs let its client in.
+    let_in_by: u64,
+    chance: u64,
+}
+
+/// What is being written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writing {
+    Nothing,
+    State,
+    Heartbeat,
+    Goodbye,
+}
+
+impl StreamSession {
+    pub fn new(
+        taken: HijackedConnection,
+        stream: StreamHandle,
+        view: Subscriber,
+        hub: Arc<Hub>,
+    ) -> StreamSession {
+        let HijackedConnection { socket, head, write, leave, client } = taken;
+        // What a client that vanished does not acknowledge is not waited for.
+        let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let now_ms = hub.now_ms();
+        let chance = random_number().unwrap_or_default();
+        let limits = hub.limits();
+        // So that those who came together are neither reminded nor sent away together.
+        let next_beat_ms = now_ms + 1 + share(chance, ms(limits.heartbeat));
+        let max_age_ms = ms(limits.max_age);
+        let age = (
+            now_ms + max_age_ms - max_age_ms / 5
+                + share(chance.rotate_left(16), max_age_ms * 2 / 5),
+            CloseReason::Age,
+        );
+        let expiry = view.asker().and_then(|asker| asker.lives_for(hub.moment()));
+        let expiry =
+            expiry.map(|lives_for| (now_ms.saturating_add(ms(lives_for)), CloseReason::Expired));
+        let ends = expiry.filter(|expiry| expiry.0 < age.0).unwrap_or(age);
+        StreamSession {
+            leave,
+            write_ms: ms(write),
+            outlet: SseWriter::new(socket, client, head),
+            stream,
+            view,
+            hub,
+            next_beat_ms,
+            looks_ms: None,
+            ends,
+            writing: Writing::Nothing,
+            // What is believed may have changed since its client was let in.
+            let_in_by: 0,
+            chance,
+        }
+    }
+
+    /// Until its client goes, its time is over or the server stops; the socket is still to be
+    /// closed.
+    pub async fn run(mut self) -> TcpStream {
+        poll_fn(|cx| self.poll(cx)).await;
+        self.outlet.into_socket()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // First of all, so that no change is missed between looking and waiting.
+        self.stream.set_waker(cx.waker());
+        if self.outlet.poll_closed(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        loop {
+            let now_ms = self.hub.now_ms();
+            match self.outlet.poll_flush(cx, now_ms) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return self.poll_stuck(cx, now_ms),
+            }
+            match std::mem::replace(&mut self.writing, Writing::Nothing) {
+                Writing::Goodbye => {
+                    self.writing = Writing::Goodbye;
+                    ready!(self.outlet.poll_end(cx));
+                    return Poll::Ready(());
+                }
+                Writing::State => self.stream.progress().sent(now_ms),
+                Writing::Heartbeat if self.view.is_acknowledged() => {
+                    self.stream.progress().heartbeat_sent(now_ms)
+                }
+                Writing::Heartbeat | Writing::Nothing => {}
+            }
+            self.probe(now_ms);
+            if !self.write_next(cx, now_ms) {
+                let next_ms = self.next_beat_ms.min(self.ends.0);
+                self.stream
+                    .schedule_at(self.looks_ms.map_or(next_ms, |looks_ms| next_ms.min(looks_ms)));
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Finds out whether a client that sends nothing more still reads: where it does not, its
+    /// system refuses a sign of life, and that is looked for a moment later and then every second.
+    fn probe(&mut self, now_ms: u64) {
+        match self.looks_ms {
+            None if self.outlet.is_half_closed() => {
+                self.next_beat_ms = now_ms;
+                self.looks_ms = Some(now_ms + ms(TICK));
+            }
+            Some(looks_ms) if looks_ms <= now_ms => {
+                self.looks_ms = Some(now_ms + ms(HALF_CLOSED_LOOK))
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether there is something to write now; then it is handed to the outlet.
+    fn write_next(&mut self, cx: &mut Context<'_>, now_ms: u64) -> bool {
+        if self.leave.poll(cx).is_ready() {
+            return self.say_goodbye(CloseReason::Stopping);
+        }
+        let beliefs = self.hub.beliefs();
+        if self.let_in_by != beliefs {
+            if self
+                .view
+                .asker()
+                .is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), || self.hub.moment()))
+            {
+                return self.say_goodbye(CloseReason::Expired);
+            }
+            self.let_in_by = beliefs;
+        }
+        let snapshot = self.hub.live().current();
+        if !self.view.has_seen(&snapshot) {
+            let snapshot = snapshot.clone();
+            let looked_at = snapshot.position();
+            let look = self.view.look(&snapshot, &self.first());
+            self.hub.pace().decided(self.view.take_decided());
+            match look {
+                Update::Tell(position, event) => {
+                    self.hub.pace().count_event();
+                    self.stream.progress().sending(position, looked_at);
+                    self.outlet.queue(event);
+                    self.writing = Writing::State;
+                    return true;
+                }
+                Update::Same => {
+                    self.hub.pace().unchanged();
+                    self.stream.progress().unchanged(looked_at, now_ms);
+                }
+                Update::Gone => return self.say_goodbye(CloseReason::UnknownFlag),
+                Update::AsksMore => return self.say_goodbye(CloseReason::AsksMore),
+            }
+        }
+        if now_ms >= self.ends.0 {
+            return self.say_goodbye(self.ends.1);
+        }
+        if now_ms >= self.next_beat_ms {
+            self.next_beat_ms = now_ms + ms(self.hub.limits().heartbeat);
+            self.outlet.queue(Event::ready(self.view.heartbeat()));
+            self.writing = Writing::Heartbeat;
+            return true;
+        }
+        false
+    }
+
+    /// A client that takes nothing is waited for, but not for ever, and not when the server stops.
+    fn poll_stuck(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<()> {
+        let given_up_ms = self.outlet.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
+        if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.stream.schedule_at(given_up_ms);
+        Poll::Pending
+    }
+
+    fn say_goodbye(&mut self, why: CloseReason) -> bool {
+        let after_ms = match why {
+            CloseReason::AsksMore => {
+                share(self.chance, self.hub.streams().count() as u64 * 1_000 / RETURN_A_SECOND)
+            }
+            CloseReason::Stopping => {
+                250 + share(
+                    self.chance,
+                    1_000 + self.hub.streams().count() as u64 * 1_000 / RETURN_A_SECOND,
+                )
+            }
+            CloseReason::Age | CloseReason::Expired => share(self.chance, 1_000),
+            CloseReason::UnknownFlag => RETRY_MS.1,
+        };
+        self.outlet.queue(Event::ready(goodbye(why, after_ms)));
+        self.writing = Writing::Goodbye;
+        true
+    }
+
+    fn first(&self) -> StreamHello {
+        let (least, most) = RETRY_MS;
+        StreamHello {
+            ack_id: self.stream.name().to_string(),
+            heartbeat_ms: ms(self.hub.limits().heartbeat),
+            retry_ms: least + share(self.chance.rotate_left(32), most - least),
+        }
+    }
+}
+
+/// A part of `of`, by chance: the low bits of a random number as a fraction of it.
+fn share(chance: u64, of: u64) -> u64 {
+    ((u128::from(chance as u32) * u128::from(of)) >> 32) as u64
+}

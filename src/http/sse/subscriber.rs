@@ -1,0 +1,260 @@
+//! What one client is to be told of a snapshot: the state that holds for it, if that is another
+//! than it was told.
+//!
+//! Only flags with other documents than before are decided again, for a stream of all flags too,
+//! and an event that many are told is made once. Of who listens no more is kept than flags ask for;
+//! when one asks for more, its client has to say it again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::event::{self, StreamHello};
+use super::limits::MAX_EVENT_BYTES;
+use super::writer::Event;
+use crate::document::Document;
+use crate::flag::{ContextNeeds, FlagKey};
+use crate::http::all_flags::Every;
+use crate::http::auth::Caller;
+use crate::http::kept_context::KeptContext;
+use crate::snapshot::{FlagSnapshot, Position, Snapshot};
+
+/// What a client has been told so far.
+pub struct Subscriber {
+    of: Of,
+    /// The newest position that was looked at.
+    seen: Option<Position>,
+    /// The tag of the state that was told.
+    etag: Bytes,
+    /// How many flags were decided since that was last asked.
+    decided: usize,
+}
+
+enum Of {
+    Flag {
+        key: FlagKey,
+        kept: KeptContext,
+        entry: Option<Arc<FlagSnapshot>>,
+    },
+    All(Box<All>),
+    /// That anything changed.
+    Changes(Arc<[Arc<FlagSnapshot>]>),
+}
+
+/// A stream of all flags.
+struct All {
+    kept: KeptContext,
+    /// What the flags asked for when that was last looked at.
+    asked: Arc<ContextNeeds>,
+    every: Arc<Every>,
+    /// The position they were decided at.
+    decided_at: Position,
+}
+
+/// What comes of looking at a snapshot.
+pub enum Update {
+    /// What was told holds.
+    Same,
+    /// Something else holds from this position on.
+    Tell(Position, Event),
+    /// There is no such flag.
+    Gone,
+    /// A flag asks for something that was not kept.
+    AsksMore,
+}
+
+impl Subscriber {
+    pub fn of_flag(key: FlagKey, kept: KeptContext) -> Subscriber {
+        Subscriber::new(Of::Flag { key, kept, entry: None })
+    }
+
+    /// `every` was decided at this snapshot.
+    pub fn of_all(kept: KeptContext, mut every: Every, snapshot: &Snapshot) -> Subscriber {
+        if every.len() > MAX_EVENT_BYTES {
+            every.forget_picks();
+        }
+        let (asked, decided_at) = (snapshot.context_needs().clone(), snapshot.position());
+        Subscriber::new(Of::All(Box::new(All { kept, asked, every: Arc::new(every), decided_at })))
+    }
+
+    pub fn of_changes(snapshot: &Snapshot) -> Subscriber {
+        Subscriber::new(Of::Changes(snapshot.shared_flags().clone()))
+    }
+
+    fn new(of: Of) -> Subscriber {
+        Subscriber { of, seen: None, etag: Bytes::new(), decided: 0 }
+    }
+
+    /// What is kept for it, about.
+    pub fn bytes(&self) -> usize {
+        match &self.of {
+            Of::Flag { kept, .. } => kept.bytes(),
+            Of::All(all) => all.kept.bytes() + all.every.picked_bytes(),
+            Of::Changes(_) => 0,
+        }
+    }
+
+    /// The position that was looked at last.
+    pub fn position(&self) -> Position {
+        self.seen.unwrap_or_default()
+    }
+
+    pub fn has_seen(&self, snapshot: &Snapshot) -> bool {
+        self.seen == Some(snapshot.position())
+    }
+
+    /// How many flags were decided for it since this was last asked.
+    pub fn take_decided(&mut self) -> usize {
+        std::mem::take(&mut self.decided)
+    }
+
+    /// Who it was let in as, if anybody asks.
+    pub fn asker(&self) -> Option<&Caller> {
+        match &self.of {
+            Of::Flag { kept, .. } => Some(kept.asker()),
+            Of::All(all) => Some(all.kept.asker()),
+            Of::Changes(_) => None,
+        }
+    }
+
+    /// Whether its client can acknowledge.
+    pub fn is_acknowledged(&self) -> bool {
+        !matches!(self.of, Of::Changes(_))
+    }
+
+    /// Looks at a newer snapshot. The first time there is always something to tell.
+    pub fn look(&mut self, snapshot: &Snapshot, first: &StreamHello) -> Update {
+        let seen = self.seen.replace(snapshot.position());
+        let first = seen.is_none().then_some(first);
+        match &mut self.of {
+            Of::Flag { key, kept, entry } => {
+                look_at_one(snapshot, key, kept, entry, (&mut self.etag, &mut self.decided), first)
+            }
+            Of::All(all) => all.look(snapshot, (&mut self.etag, &mut self.decided), first),
+            Of::Changes(entries) => {
+                let same = seen.is_some_and(|seen| match snapshot.changed_since(seen) {
+                    Some(places) => places.is_empty(),
+                    None => are_the_same(entries, snapshot.flags()),
+                });
+                *entries = snapshot.shared_flags().clone();
+                if same {
+                    return Update::Same;
+                }
+                // Also to a client that has heard of this position: whether it then got an answer,
+                // nobody knows.
+                let event =
+                    event::refetch(snapshot.configured_at(), first.map(|first| first.retry_ms));
+                Update::Tell(snapshot.position(), Event::ready(event))
+            }
+        }
+    }
+
+    /// A sign of life.
+    pub fn heartbeat(&self) -> Bytes {
+        match self.of {
+            Of::Changes(_) => event::COMMENT,
+            Of::Flag { .. } | Of::All(_) => {
+                event::tag("heartbeat", self.position(), &self.etag, None)
+            }
+        }
+    }
+}
+
+fn look_at_one(
+    snapshot: &Snapshot,
+    key: &FlagKey,
+    kept: &KeptContext,
+    seen: &mut Option<Arc<FlagSnapshot>>,
+    (etag, decided): (&mut Bytes, &mut usize),
+    first: Option<&StreamHello>,
+) -> Update {
+    let (entry, context) = match (snapshot.flag(key.as_str()), kept.context()) {
+        (Some(entry), Some(context)) => (entry, context),
+        (None, Some(_)) if snapshot.is_cold() => {
+            let document = Document::cold_start(key.as_str(), snapshot.public_path());
+            let event = of_document(&document, snapshot.position(), first);
+            *etag = document.etag;
+            return Update::Tell(snapshot.position(), Event::ready(event));
+        }
+        _ => return Update::Gone,
+    };
+    let before = seen.replace(entry.clone());
+    if before.is_some_and(|before| before.shares_documents_with(entry)) {
+        return Update::Same;
+    }
+    if kept.lacks_any() && entry.flag().is_some_and(|flag| kept.lacks(&ContextNeeds::by(flag))) {
+        return Update::AsksMore;
+    }
+    *decided += 1;
+    let pick = entry.pick(snapshot.evaluate(entry, &context));
+    let Some(document) =
+        entry.picked(pick).filter(|document| first.is_some() || document.etag != *etag)
+    else {
+        return Update::Same;
+    };
+    entry.answered(pick);
+    *etag = document.etag.clone();
+    match first {
+        Some(_) => Update::Tell(
+            snapshot.position(),
+            Event::ready(of_document(document, snapshot.position(), first)),
+        ),
+        // All whose document this is are told it in the same words: it went live at one position.
+        None => {
+            let position = entry.live_since();
+            let event = document.sse_event(|document| of_document(document, position, None));
+            Update::Tell(position, Event::ready(event))
+        }
+    }
+}
+
+impl All {
+    fn look(
+        &mut self,
+        snapshot: &Snapshot,
+        (etag, decided): (&mut Bytes, &mut usize),
+        first: Option<&StreamHello>,
+    ) -> Update {
+        if self.kept.lacks_any() && !Arc::ptr_eq(&self.asked, snapshot.context_needs()) {
+            self.asked = snapshot.context_needs().clone();
+            if self.kept.lacks(&self.asked) {
+                return Update::AsksMore;
+            }
+        }
+        let Some(context) = self.kept.context() else { return Update::Gone };
+        let every = Arc::make_mut(&mut self.every);
+        let (differs, anew) = every.go_on_to(snapshot, self.decided_at, &context);
+        *decided += anew;
+        self.decided_at = snapshot.position();
+        if !differs && first.is_none() {
+            return Update::Same;
+        }
+        let position = snapshot.position();
+        *etag = every.etag();
+        if every.len() > MAX_EVENT_BYTES {
+            every.forget_picks();
+            return Update::Tell(
+                position,
+                Event::ready(event::tag("refetch", position, etag, first)),
+            );
+        }
+        *decided += every.know_picks(snapshot.server_auth(), &context);
+        every.answered();
+        let bytes = event::head("strategies", "documents", position, etag, first);
+        let stranger = self.kept.asker().is_stranger();
+        Update::Tell(position, Event { bytes, state: Some(self.every.clone().windows()), stranger })
+    }
+}
+
+fn of_document(document: &Document, position: Position, first: Option<&StreamHello>) -> Bytes {
+    event::state("strategy", "document", position, &document.etag, &document.strategy, first)
+}
+
+/// Whether both serve the same documents.
+fn are_the_same(before: &[Arc<FlagSnapshot>], now: &[Arc<FlagSnapshot>]) -> bool {
+    before.len() == now.len()
+        && before
+            .iter()
+            .zip(now)
+            .all(|(old, new)| old.key() == new.key() && old.shares_documents_with(new))
+}

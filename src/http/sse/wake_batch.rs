@@ -1,0 +1,107 @@
+//! How many streams are woken before whoever asks meanwhile has a turn. Woken all at once they
+//! would stand before every question: ten thousand of them for tens of milliseconds.
+//!
+//! A stream that is told something is work for the system, one whose document is the same is next
+//! to none. So where most of the last ones had nothing to tell, more go at once: each turn costs a
+//! thread that runs dry and another that is woken.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+/// While many are told something. Well below the 61 tasks that tokio runs between two looks at the
+/// sockets: else the woken pile up.
+const FEW: usize = 32;
+/// While few are.
+const MANY: usize = 256;
+/// Fewer than so many say nothing of the others.
+const ENOUGH: usize = FEW / 4;
+
+/// What became of the streams that were woken, of all there ever were.
+#[derive(Debug, Default)]
+pub struct WakeBatcher {
+    told: AtomicUsize,
+    unchanged: AtomicUsize,
+    /// Flags that were decided for them.
+    decided: AtomicUsize,
+}
+
+/// The turns of one change.
+pub struct Turns<'a> {
+    pace: &'a WakeBatcher,
+    told: usize,
+    unchanged: usize,
+    at_once: usize,
+}
+
+impl WakeBatcher {
+    /// A stream had something to tell.
+    pub fn count_event(&self) {
+        self.told.fetch_add(1, Relaxed);
+    }
+
+    /// What a stream was told holds.
+    pub fn unchanged(&self) {
+        self.unchanged.fetch_add(1, Relaxed);
+    }
+
+    /// So many flags were decided for a stream.
+    pub fn decided(&self, flags: usize) {
+        self.decided.fetch_add(flags, Relaxed);
+    }
+
+    /// How many flags were ever decided for streams.
+    pub fn ever_decided(&self) -> usize {
+        self.decided.load(Relaxed)
+    }
+
+    pub fn turns(&self) -> Turns<'_> {
+        Turns {
+            pace: self,
+            told: self.told.load(Relaxed),
+            unchanged: self.unchanged.load(Relaxed),
+            at_once: FEW,
+        }
+    }
+}
+
+impl Turns<'_> {
+    /// How many are woken in the next turn, by what became of those before.
+    pub fn next(&mut self) -> usize {
+        let (told, unchanged) = (self.pace.told.load(Relaxed), self.pace.unchanged.load(Relaxed));
+        let (of_them_told, of_them_unchanged) =
+            (told.wrapping_sub(self.told), unchanged.wrapping_sub(self.unchanged));
+        if of_them_told + of_them_unchanged >= ENOUGH {
+            self.at_once = if of_them_told * 3 < of_them_unchanged { MANY } else { FEW };
+            (self.told, self.unchanged) = (told, unchanged);
+        }
+        self.at_once
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What became of those of each turn: how many were told, how many had nothing to tell.
+    fn check(what: &str, turns: &[(usize, usize)], expected: usize) {
+        let pace = WakeBatcher::default();
+        // Those of an earlier change do not count.
+        pace.unchanged.fetch_add(1_000, Relaxed);
+        let mut change = pace.turns();
+        for (told, unchanged) in turns {
+            change.next();
+            pace.told.fetch_add(*told, Relaxed);
+            pace.unchanged.fetch_add(*unchanged, Relaxed);
+        }
+        assert_eq!(change.next(), expected, "{what}");
+    }
+
+    #[test]
+    fn more_go_at_once_where_few_are_told() {
+        check("at first", &[], FEW);
+        check("all are told", &[(32, 0), (32, 0)], FEW);
+        check("a tenth is told", &[(3, 29)], MANY);
+        check("half are told", &[(16, 16)], FEW);
+        check("too few have had their turn to tell", &[(0, 7)], FEW);
+        check("few were told, and then all", &[(3, 29), (200, 0)], FEW);
+    }
+}

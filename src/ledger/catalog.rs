@@ -1,0 +1,253 @@
+//! Every subject at the newest revision known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::blob::{Blobs, ContentHash};
+use super::change::{Change, Subject};
+use super::content_cache::ContentCache;
+use super::credential::{Credential, CredentialId, CredentialRecord};
+use super::record::{FlagRecord, Record, SegmentRecord};
+use super::revision::Head;
+use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Split};
+
+/// The subjects, and the texts their records speak of.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    pub head: Head,
+    flags: BTreeMap<FlagKey, FlagEntry>,
+    segments: BTreeMap<SegmentKey, SegmentEntry>,
+    credentials: Arc<Credentials>,
+    texts: Blobs,
+}
+
+/// The credentials of a book, by their ids.
+pub type Credentials = BTreeMap<CredentialId, CredentialRecord>;
+
+/// A flag's record and what it means.
+#[derive(Clone, Debug, Default)]
+pub struct FlagEntry {
+    pub record: FlagRecord,
+    /// The revision at which it last changed.
+    pub changed_at: u64,
+    pub definition: Option<Arc<Definition>>,
+    pub pinned: Option<Arc<Definition>>,
+}
+
+/// A segment's record and what it means.
+#[derive(Clone, Debug, Default)]
+pub struct SegmentEntry {
+    pub record: SegmentRecord,
+    pub changed_at: u64,
+    pub form: Option<Arc<Segment>>,
+}
+
+impl FlagEntry {
+    /// The definition in force: the pinned one, or the one last given.
+    pub fn in_force(&self) -> Option<&Arc<Definition>> {
+        match self.record.pin {
+            Some(_) => self.pinned.as_ref(),
+            None => self.definition.as_ref(),
+        }
+    }
+
+    /// The split in force: an operator's, or the definition's own.
+    pub fn split(&self) -> Option<Split> {
+        let held = self.record.split.as_ref().map(|held| held.split);
+        held.or_else(|| self.in_force().and_then(|definition| definition.rollout))
+    }
+
+    /// The same flag with another record that speaks of no new text.
+    pub fn with(&self, record: FlagRecord) -> FlagEntry {
+        let mut entry = FlagEntry { changed_at: self.changed_at, ..FlagEntry::default() };
+        entry.definition = record.definition.and_then(|id| self.meaning(id));
+        entry.pinned = record.pin.as_ref().and_then(|pin| self.meaning(pin.definition));
+        FlagEntry { record, ..entry }
+    }
+
+    fn meaning(&self, id: ContentHash) -> Option<Arc<Definition>> {
+        match &self.record.pin {
+            _ if self.record.definition == Some(id) => self.definition.clone(),
+            Some(pin) if pin.definition == id => self.pinned.clone(),
+            _ => None,
+        }
+    }
+}
+
+impl Catalog {
+    /// Before anything is known.
+    pub fn empty() -> Catalog {
+        Catalog {
+            head: Head::none(),
+            flags: BTreeMap::new(),
+            segments: BTreeMap::new(),
+            credentials: Arc::default(),
+            texts: Blobs::new(),
+        }
+    }
+
+    /// A book of records as they were kept. A record that means nothing stands as one without a
+    /// good form.
+    pub fn of(
+        head: Head,
+        flags: impl IntoIterator<Item = (FlagKey, FlagRecord, u64)>,
+        segments: impl IntoIterator<Item = (SegmentKey, SegmentRecord, u64)>,
+        forms: ContentCache,
+    ) -> Catalog {
+        let mut book = Catalog { head, ..Catalog::empty() };
+        for (key, record, changed_at) in flags {
+            book.put_flag(&key, record, changed_at, &forms);
+        }
+        for (key, record, changed_at) in segments {
+            book.put_segment(&key, record, changed_at, &forms);
+        }
+        book.texts = forms.texts;
+        book.drop_unused_texts();
+        book
+    }
+
+    /// The same book, and these credentials in it.
+    pub fn and_credentials(mut self, credentials: impl IntoIterator<Item = Credential>) -> Catalog {
+        let all = Arc::make_mut(&mut self.credentials);
+        all.extend(credentials.into_iter().map(|Credential { id, record }| (id, record)));
+        self
+    }
+
+    /// The same book, and no credential in it.
+    pub fn without_credentials(self) -> Catalog {
+        Catalog { credentials: Arc::default(), ..self }
+    }
+
+    pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, &FlagEntry)> {
+        self.flags.iter()
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = (&SegmentKey, &SegmentEntry)> {
+        self.segments.iter()
+    }
+
+    pub fn flag(&self, key: &str) -> Option<&FlagEntry> {
+        self.flags.get(key)
+    }
+
+    pub fn segment(&self, key: &str) -> Option<&SegmentEntry> {
+        self.segments.get(key)
+    }
+
+    /// The credentials; another one where they may be other ones.
+    pub fn credentials(&self) -> &Arc<Credentials> {
+        &self.credentials
+    }
+
+    pub fn credential(&self, id: &CredentialId) -> Option<&CredentialRecord> {
+        self.credentials.get(id)
+    }
+
+    /// Lets go of credentials that ended long ago.
+    pub(super) fn forget_dead_credentials(&mut self, now_ms: i64) {
+        if self.credentials.values().any(|record| !record.is_needed(now_ms)) {
+            Arc::make_mut(&mut self.credentials).retain(|_, record| record.is_needed(now_ms));
+        }
+    }
+
+    /// The texts its records speak of.
+    pub fn texts(&self) -> &Blobs {
+        &self.texts
+    }
+
+    /// What its records mean, for a book that is to take them in.
+    pub fn forms(&self) -> ContentCache {
+        let mut forms = ContentCache { texts: self.texts.clone(), ..ContentCache::default() };
+        for FlagEntry { record, definition, pinned, .. } in self.flags.values() {
+            forms.definitions.extend(record.definition.zip(definition.clone()));
+            forms
+                .definitions
+                .extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
+        }
+        let segments = self
+            .segments
+            .iter()
+            .filter_map(|(key, entry)| Some((key.clone(), entry.form.clone()?)));
+        forms.segments.extend(segments);
+        forms
+    }
+
+    /// Takes in the changes of one revision.
+    pub fn apply(&mut self, head: Head, changes: &[Change], forms: &ContentCache) {
+        self.head = head;
+        for Change { subject, after, .. } in changes {
+            match (subject, after) {
+                (Subject::Flag(key), Some(Record::Flag(record))) => {
+                    self.put_flag(key, record.clone(), head.revision, forms)
+                }
+                (Subject::Segment(key), Some(Record::Segment(record))) => {
+                    self.put_segment(key, record.clone(), head.revision, forms);
+                }
+                (Subject::Credential(id), Some(Record::Credential(record))) => {
+                    Arc::make_mut(&mut self.credentials).insert(id.clone(), record.clone());
+                }
+                (Subject::Credential(id), _) => {
+                    drop(Arc::make_mut(&mut self.credentials).remove(id))
+                }
+                (Subject::Flag(key), _) => drop(self.flags.remove(key)),
+                (Subject::Segment(key), _) => drop(self.segments.remove(key)),
+            }
+        }
+        if !forms.texts.is_empty() {
+            self.texts.extend(forms.texts.iter().map(|(id, text)| (*id, text.clone())));
+            self.drop_unused_texts();
+        }
+    }
+
+    /// Shares a segment's lists with whoever holds the same, so that a long one is in memory once.
+    pub fn intern(&mut self, segment: &Arc<Segment>, users_file: Option<(ContentHash, &Bytes)>) {
+        let Some(entry) = self.segments.get_mut(&segment.key) else { return };
+        let Some(mine) =
+            entry.form.as_mut().filter(|mine| !Arc::ptr_eq(mine, segment) && *mine == segment)
+        else {
+            return;
+        };
+        *mine = segment.clone();
+        if let Some((id, text)) = users_file
+            && let Some(mine) = self.texts.get_mut(&id)
+        {
+            *mine = text.clone();
+        }
+    }
+
+    fn put_flag(
+        &mut self,
+        key: &FlagKey,
+        record: FlagRecord,
+        changed_at: u64,
+        forms: &ContentCache,
+    ) {
+        let old = self.flags.get(key);
+        let meaning = |id: ContentHash| {
+            old.and_then(|old| old.meaning(id)).or_else(|| forms.definitions.get(&id).cloned())
+        };
+        let definition = record.definition.and_then(meaning);
+        let pinned = record.pin.as_ref().and_then(|pin| meaning(pin.definition));
+        self.flags.insert(key.clone(), FlagEntry { record, changed_at, definition, pinned });
+    }
+
+    fn put_segment(
+        &mut self,
+        key: &SegmentKey,
+        record: SegmentRecord,
+        changed_at: u64,
+        forms: &ContentCache,
+    ) {
+        let form = forms.segments.get(key).cloned().filter(|_| !record.is_empty());
+        self.segments.insert(key.clone(), SegmentEntry { record, changed_at, form });
+    }
+
+    fn drop_unused_texts(&mut self) {
+        let of_flags = self.flags.values().flat_map(|entry| entry.record.texts());
+        let used: BTreeSet<ContentHash> =
+            of_flags.chain(self.segments.values().flat_map(|entry| entry.record.texts())).collect();
+        self.texts.retain(|id, _| used.contains(id));
+    }
+}

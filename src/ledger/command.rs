@@ -1,0 +1,346 @@
+//! What an operator wants of a flag, and what comes of it.
+
+use std::sync::Arc;
+
+use super::catalog::FlagEntry;
+use super::change::{Action, Change};
+use super::content_cache::ContentCache;
+use super::effective::EffectiveState;
+use super::narrowing::is_narrowing;
+use super::pending::{Overlay, PendingChange};
+use super::record::{Attribution, Expiry, FlagRecord, SplitOverride};
+use super::rollback::FlagAsOf;
+use super::unknown::Unknown;
+use crate::definition::similar;
+use crate::flag::{Baseline, FlagKey, Share, Split, Strategy};
+
+/// What an operator may want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Shares that are not named stay as they are in force.
+    Set {
+        flag: FlagKey,
+        realtime: Option<Share>,
+        disabled: Option<Share>,
+        ends: Option<ExpiryRequest>,
+    },
+    /// Back to what the file says; a stop stays.
+    Unset {
+        flag: FlagKey,
+    },
+    Stop {
+        flag: FlagKey,
+    },
+    StopAll,
+    Resume {
+        flag: FlagKey,
+        at: Option<Share>,
+    },
+    /// `None` undoes the newest change.
+    Rollback {
+        flag: FlagKey,
+        to: Option<u64>,
+    },
+}
+
+/// For how long, and what then; without a name the split in force returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpiryRequest {
+    pub after_ms: i64,
+    pub then: Option<Share>,
+}
+
+/// Why a wish cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("there is no flag `{flag}`{}", .similar.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
+    UnknownFlag { flag: FlagKey, similar: Option<String> },
+    #[error(
+        "`{0}` has no good definition, so it has no rollout to change; mend its file (turnout problems)"
+    )]
+    NoDefinition(FlagKey),
+    #[error("realtime-v2 {realtime} and disabled {disabled} exceed 100% together")]
+    DoesNotFit { realtime: Share, disabled: Share },
+    #[error(
+        "`{0}` serves `disabled` to whoever is left over, so its rollout names `realtime-v2` alone"
+    )]
+    DisabledIsDefault(FlagKey),
+    #[error("`{0}` is not stopped; `turnout set {0} …` changes its rollout")]
+    NotStopped(FlagKey),
+    #[error("there is no change of `{0}` left to roll back")]
+    NothingToRollBack(FlagKey),
+    #[error("`{flag}` had no good definition at revision {revision}")]
+    NothingThen { flag: FlagKey, revision: u64 },
+}
+
+impl CommandError {
+    /// There is no such flag, and perhaps one of nearly the same name.
+    pub fn unknown(truth: &EffectiveState, flag: &FlagKey) -> CommandError {
+        let similar = similar(flag.as_str(), truth.book.flags().map(|(key, _)| key.as_str()))
+            .map(str::to_owned);
+        CommandError::UnknownFlag { flag: flag.clone(), similar }
+    }
+}
+
+/// One flag's part in what was decided.
+#[derive(Clone, Debug)]
+pub struct PlannedChange {
+    pub flag: FlagKey,
+    pub action: Action,
+    pub before: Option<FlagEntry>,
+    pub after: FlagEntry,
+}
+
+/// What is to change; nothing, if all is as it was wanted already.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    pub parts: Vec<PlannedChange>,
+    pub forms: ContentCache,
+}
+
+impl Command {
+    /// The flag it is about; `None` for all of them.
+    pub fn flag(&self) -> Option<&FlagKey> {
+        match self {
+            Command::Set { flag, .. }
+            | Command::Unset { flag }
+            | Command::Stop { flag }
+            | Command::Resume { flag, .. }
+            | Command::Rollback { flag, .. } => Some(flag),
+            Command::StopAll => None,
+        }
+    }
+
+    /// What comes of it as things stand. A rollback needs to know what was in force `then`.
+    pub fn decide(
+        &self,
+        truth: &EffectiveState,
+        then: Option<&FlagAsOf>,
+        mark: &Attribution,
+    ) -> Result<Decision, CommandError> {
+        if let Command::StopAll = self {
+            return Ok(stop_all(truth, mark));
+        }
+        let Some(flag) = self.flag() else { return Ok(Decision::default()) };
+        let current = match self {
+            // A flag that is served as stopped out of doubt may be stopped for good.
+            Command::Stop { .. } => truth.flag_as_known(flag.as_str()),
+            _ => truth.flag(flag.as_str()),
+        };
+        // Before anything is known, any flag may be stopped: it stays so when it becomes known.
+        if current.is_none() && !(truth.is_cold() && matches!(self, Command::Stop { .. })) {
+            return Err(CommandError::unknown(truth, flag));
+        }
+        let old = current.clone().unwrap_or_default();
+        let with = |record: FlagRecord| old.with(record);
+        let (action, after) = match self {
+            Command::Set { realtime, disabled, ends, .. } => {
+                (Action::Set, with(set(flag, &old, (*realtime, *disabled), *ends, mark)?))
+            }
+            Command::Unset { .. } => {
+                (Action::Unset, with(FlagRecord { pin: None, split: None, ..old.record.clone() }))
+            }
+            Command::Stop { .. } => (Action::Stop, with(stopped(&old, mark))),
+            Command::Resume { at, .. } => (Action::Resume, with(resumed(flag, &old, *at, mark)?)),
+            Command::Rollback { .. } => {
+                let then = then.ok_or_else(|| CommandError::NothingToRollBack(flag.clone()))?;
+                (Action::Rollback { to: then.revision }, then.restore_onto(&old, mark.clone()))
+            }
+            Command::StopAll => return Ok(Decision::default()),
+        };
+        let mut decided = Decision::default();
+        if current.is_none() || differs(&old.record, &after.record) {
+            decided.parts.push(PlannedChange {
+                flag: flag.clone(),
+                action,
+                before: current,
+                after,
+            });
+        }
+        Ok(decided)
+    }
+}
+
+impl Decision {
+    /// Whether every part narrows.
+    pub fn is_narrowing(&self) -> bool {
+        self.parts
+            .iter()
+            .all(|part| is_narrowing(&part.before.clone().unwrap_or_default(), &part.after))
+    }
+
+    /// Whether a held split or a pin is taken away. What the file says is in force from then on,
+    /// also where it says more tomorrow or waits to be committed: so it is not for those who may
+    /// only narrow, however low the file is now.
+    pub fn releases(&self) -> bool {
+        self.parts.iter().any(|part| {
+            let old = part.before.as_ref().map(|entry| &entry.record);
+            let new = &part.after.record;
+            old.is_some_and(|old| {
+                (old.split.is_some() && new.split.is_none())
+                    || (old.pin.is_some() && new.pin.is_none())
+            })
+        })
+    }
+
+    /// What may be live at once: all of it, or nothing where one part is more than a stop or a
+    /// split.
+    pub fn narrowed(&self, mark: &Attribution) -> Option<Vec<PendingChange>> {
+        let mark = Arc::new(mark.clone());
+        self.parts.iter().map(|part| part.narrowed(&mark)).collect()
+    }
+
+    pub fn changes(&self) -> Vec<Change> {
+        let change = |part: &PlannedChange| {
+            let before = part.before.as_ref().map(|entry| entry.record.clone());
+            Change::of_flag(&part.flag, part.action, before, Some(part.after.record.clone()))
+        };
+        self.parts.iter().map(change).collect()
+    }
+}
+
+impl PlannedChange {
+    fn narrowed(&self, mark: &Arc<Attribution>) -> Option<PendingChange> {
+        let before = self.before.clone().unwrap_or_default();
+        if !is_narrowing(&before, &self.after) {
+            return None;
+        }
+        let (old, new) = (&before.record, &self.after.record);
+        let op = match (&old.stop, &new.stop) {
+            (None, Some(stop)) if *stop == **mark => Overlay::Stop(Arc::clone(mark)),
+            (None, Some(stop)) => Overlay::Stop(Arc::new(stop.clone())),
+            _ if (old.definition, &old.pin) == (new.definition, &new.pin) => Overlay::Split {
+                requested: self.after.split(),
+                held: new.split.clone(),
+                mark: Attribution::clone(mark),
+                unknown: Unknown::default(),
+            },
+            _ => return None,
+        };
+        Some(PendingChange {
+            flag: self.flag.clone(),
+            action: self.action,
+            op,
+            unknown: Unknown::default(),
+        })
+    }
+}
+
+/// Whether more differs than who said it and when.
+fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
+    let split =
+        |record: &FlagRecord| record.split.as_ref().map(|held| (held.split, held.ends.clone()));
+    let pin = |record: &FlagRecord| record.pin.as_ref().map(|pin| pin.definition);
+    (old.definition, pin(old), split(old), old.stop.is_some())
+        != (new.definition, pin(new), split(new), new.stop.is_some())
+}
+
+fn stop_all(truth: &EffectiveState, mark: &Attribution) -> Decision {
+    let running =
+        truth.book.flags().filter_map(|(key, _)| Some((key, truth.flag_as_known(key.as_str())?)));
+    let running = running.filter(|(_, entry)| entry.record.stop.is_none());
+    let part = |(key, entry): (&FlagKey, FlagEntry)| {
+        let after = entry.with(stopped(&entry, mark));
+        PlannedChange { flag: key.clone(), action: Action::Stop, before: Some(entry), after }
+    };
+    Decision { parts: running.map(part).collect(), forms: ContentCache::default() }
+}
+
+fn stopped(old: &FlagEntry, mark: &Attribution) -> FlagRecord {
+    let stop = old.record.stop.clone().or_else(|| Some(mark.clone()));
+    FlagRecord { stop, ..old.record.clone() }
+}
+
+fn set(
+    flag: &FlagKey,
+    old: &FlagEntry,
+    (realtime, disabled): (Option<Share>, Option<Share>),
+    ends: Option<ExpiryRequest>,
+    mark: &Attribution,
+) -> Result<FlagRecord, CommandError> {
+    let now = old.split();
+    let split = split_of(flag, old, realtime, disabled)?;
+    let ends = match ends {
+        None => kept_end(old, split),
+        Some(ExpiryRequest { after_ms, then }) => {
+            let named = then.map(|share| split_of(flag, old, Some(share), None)).transpose()?;
+            let at_ms = mark.at_ms.saturating_add(after_ms);
+            Some(Expiry {
+                at_ms,
+                split: named.or(now),
+                named: named.is_some(),
+                unknown: Unknown::default(),
+            })
+        }
+    };
+    let held = SplitOverride { split, mark: mark.clone(), ends, unknown: Unknown::default() };
+    Ok(FlagRecord { split: Some(held), ..old.record.clone() })
+}
+
+/// What is left of the end held so far once a lower split is set that names none: an end that
+/// lowers further stays, as far as it does. Who sets the same split or a higher one without an end
+/// takes the end away.
+fn kept_end(old: &FlagEntry, split: Split) -> Option<Expiry> {
+    let named = old.record.split.as_ref()?.ends.as_ref()?.named;
+    let before = old.timeline();
+    let lowers = split != before.now && split.narrows(before.now);
+    let (at_ms, then) = before.later.filter(|_| lowers)?;
+    let then = then.narrowest(split);
+    (then != split).then_some(Expiry {
+        at_ms,
+        split: Some(then),
+        named,
+        unknown: Unknown::default(),
+    })
+}
+
+fn resumed(
+    flag: &FlagKey,
+    old: &FlagEntry,
+    at: Option<Share>,
+    mark: &Attribution,
+) -> Result<FlagRecord, CommandError> {
+    let Some(_) = &old.record.stop else {
+        return if at.is_some() {
+            Err(CommandError::NotStopped(flag.clone()))
+        } else {
+            Ok(old.record.clone())
+        };
+    };
+    let split = match at {
+        None => old.record.split.clone(),
+        Some(share) => Some(SplitOverride {
+            split: split_of(flag, old, Some(share), None)?,
+            mark: mark.clone(),
+            ends: None,
+            unknown: Unknown::default(),
+        }),
+    };
+    Ok(FlagRecord { stop: None, split, ..old.record.clone() })
+}
+
+/// A whole split: what is not named stays as it is in force.
+fn split_of(
+    flag: &FlagKey,
+    old: &FlagEntry,
+    realtime: Option<Share>,
+    disabled: Option<Share>,
+) -> Result<Split, CommandError> {
+    let definition = old.in_force().ok_or_else(|| CommandError::NoDefinition(flag.clone()))?;
+    let now = old.split().unwrap_or_default();
+    if definition.default == Baseline::Disabled
+        && disabled.is_some_and(|share| share != Share::NOBODY)
+    {
+        return Err(CommandError::DisabledIsDefault(flag.clone()));
+    }
+    let (realtime, disabled) =
+        (realtime.unwrap_or(now.realtime()), disabled.unwrap_or(now.disabled()));
+    Split::new(realtime, disabled).ok_or(CommandError::DoesNotFit { realtime, disabled })
+}
+
+impl FlagEntry {
+    /// What everybody gets while it is stopped or off.
+    pub fn when_stopped(&self) -> Strategy {
+        self.in_force().map_or(Strategy::Polling, |definition| definition.when_stopped.into())
+    }
+}

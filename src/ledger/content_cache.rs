@@ -1,0 +1,121 @@
+//! What recorded texts mean, once they are read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::blob::{Blobs, ContentHash};
+use super::catalog::{Catalog, FlagEntry, SegmentEntry};
+use super::record::{FlagRecord, SegmentRecord};
+use crate::definition::{DefinitionSet, Finding, Text, WrittenFlag, parse_flag, parse_segment};
+use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
+
+/// Blobs and their meanings, beside the records that speak of them.
+#[derive(Clone, Default)]
+pub struct ContentCache {
+    pub texts: Blobs,
+    pub definitions: BTreeMap<ContentHash, Arc<Definition>>,
+    pub segments: BTreeMap<SegmentKey, Arc<Segment>>,
+    /// Segments that were read before, with the records they were read from: a long list is not
+    /// read twice.
+    pub known_segments: BTreeMap<SegmentKey, (SegmentRecord, Arc<Segment>)>,
+}
+
+/// Counts and never prints: texts name users.
+impl std::fmt::Debug for ContentCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Forms({} texts)", self.texts.len())
+    }
+}
+
+/// Why a record has no meaning.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    #[error("its text {0} is not there")]
+    Missing(ContentHash),
+    #[error("its text does not read: {0}")]
+    Bad(String),
+}
+
+impl ContentCache {
+    /// What the folder and the book hold, for whoever reads records that may speak of the same.
+    pub fn cached(library: &DefinitionSet, book: &Catalog) -> ContentCache {
+        let mut forms = ContentCache::default();
+        for (_, written) in library.written_flags() {
+            let Some(WrittenFlag { form, text }) = written else { continue };
+            forms.texts.insert(text.digest.into(), text.bytes.clone());
+            forms.definitions.insert(text.digest.into(), form.clone());
+        }
+        for (key, written) in library.written_segments() {
+            let Some(written) = written else { continue };
+            let record = SegmentRecord::of(&written, &mut forms.texts);
+            forms.known_segments.insert(key.clone(), (record, written.form.clone()));
+        }
+        for (_, FlagEntry { record, definition, pinned, .. }) in book.flags() {
+            forms.definitions.extend(record.definition.zip(definition.clone()));
+            forms
+                .definitions
+                .extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
+        }
+        for (key, SegmentEntry { record, form, .. }) in book.segments() {
+            forms
+                .known_segments
+                .extend(form.clone().map(|form| (key.clone(), (record.clone(), form))));
+        }
+        forms.texts.extend(book.texts().iter().map(|(id, text)| (*id, text.clone())));
+        forms
+    }
+
+    /// Reads the definitions a flag's record speaks of.
+    pub fn read_flag(&mut self, key: &FlagKey, record: &FlagRecord) -> Result<(), Unreadable> {
+        for id in record.texts() {
+            // Also of a known one: a text that is not there is said so.
+            let text = self.texts.get(&id).ok_or(Unreadable::Missing(id))?;
+            if self.definitions.get(&id).is_none_or(|known| known.key != *key) {
+                self.definitions.insert(id, parse_flag(key, text).map_err(bad)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A flag's record and what it means, as far as that was read.
+    pub fn entry(&self, record: FlagRecord) -> FlagEntry {
+        let meaning = |id: ContentHash| self.definitions.get(&id).cloned();
+        let definition = record.definition.and_then(meaning);
+        let pinned = record.pin.as_ref().and_then(|pin| meaning(pin.definition));
+        FlagEntry { record, changed_at: 0, definition, pinned }
+    }
+
+    /// Reads what a segment's record speaks of.
+    pub fn read_segment(
+        &mut self,
+        key: &SegmentKey,
+        record: &SegmentRecord,
+    ) -> Result<(), Unreadable> {
+        if record.is_empty() {
+            return Ok(());
+        }
+        let text = |id: ContentHash| self.texts.get(&id).ok_or(Unreadable::Missing(id));
+        record.texts().try_for_each(|id| text(id).map(drop))?;
+        if let Some((_, known)) = self.known_segments.get(key).filter(|(known, _)| known == record)
+        {
+            self.segments.insert(key.clone(), known.clone());
+            return Ok(());
+        }
+        let file = record.file.map(text).transpose()?;
+        let users_file = record.users_file.as_ref();
+        let users_file = users_file
+            .map(|list| Ok((&*list.path, Text::new(text(list.content)?.clone()))))
+            .transpose()?;
+        let ids = record.internal_user_ids.map(text).transpose()?;
+        let ids = ids
+            .map(|ids| String::from_utf8_lossy(ids).lines().map(str::to_owned).collect())
+            .unwrap_or_default();
+        let segment = parse_segment(key, file.map(|file| &**file), users_file, ids).map_err(bad)?;
+        self.segments.insert(key.clone(), segment);
+        Ok(())
+    }
+}
+
+fn bad(findings: Vec<Finding>) -> Unreadable {
+    Unreadable::Bad(findings.first().map(|finding| finding.message.clone()).unwrap_or_default())
+}

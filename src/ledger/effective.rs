@@ -1,0 +1,356 @@
+//! How every flag stands: the book, with the pending entries laid over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Credentials, FlagEntry};
+use super::credential::{Credential, CredentialId};
+use super::doubt::Doubt;
+use super::pending::PendingEntry;
+use super::pending_set::PendingSet;
+use crate::flag::{Definition, Flag, FlagKey, Segments};
+use crate::snapshot::{EffectiveFlag, Position, State};
+
+/// The store's revision and the pending entries.
+#[derive(Clone, Debug)]
+pub struct EffectiveState {
+    pub book: Catalog,
+    pending: Arc<PendingSet>,
+    /// The names of entries that a commit was begun of, here or before a start: the store may have
+    /// them.
+    tried: BTreeSet<String>,
+    /// What was revoked before, as far as a state that was kept elsewhere knows: it holds over
+    /// whatever the store says.
+    revoked_before: Arc<Credentials>,
+    /// The names of entries that were committed before they came.
+    early: Vec<String>,
+    /// How often files were served that no store recorded.
+    unrecorded: u32,
+    /// The highest position there was: one only rises.
+    floor: Position,
+    doubt: Doubt,
+    /// Since when, in milliseconds since 1970.
+    doubted_since_ms: i64,
+}
+
+/// Told apart by what it holds: while this is held, none of it can come again as something else.
+#[derive(Clone, Debug)]
+pub struct CredentialsBasis {
+    book: Arc<Credentials>,
+    revoked_before: Arc<Credentials>,
+    pending: Vec<String>,
+}
+
+impl PartialEq for CredentialsBasis {
+    fn eq(&self, other: &CredentialsBasis) -> bool {
+        Arc::ptr_eq(&self.book, &other.book)
+            && Arc::ptr_eq(&self.revoked_before, &other.revoked_before)
+            && self.pending == other.pending
+    }
+}
+
+impl EffectiveState {
+    /// `pending` is from a journal: whether any of it was committed is not known here.
+    pub fn of(book: Catalog, mut pending: Vec<PendingEntry>) -> EffectiveState {
+        pending.iter_mut().for_each(PendingEntry::read);
+        let tried = pending.iter().map(|pending| pending.id.clone()).collect();
+        EffectiveState {
+            book,
+            pending: Arc::new(pending.into_iter().collect()),
+            tried,
+            revoked_before: Arc::default(),
+            early: Vec::new(),
+            unrecorded: 0,
+            floor: Position::default(),
+            doubt: Doubt::None,
+            doubted_since_ms: 0,
+        }
+    }
+
+    pub fn position(&self) -> Position {
+        let now = Position {
+            revision: self.book.head.revision,
+            pending: self.pending.len() as u32 + self.unrecorded,
+        };
+        now.max(self.floor)
+    }
+
+    /// Whether nothing was ever known here.
+    pub fn is_cold(&self) -> bool {
+        self.book.head.revision == 0 && self.unrecorded == 0
+    }
+
+    /// Which flags are served as stopped, as their state may be lost.
+    pub fn doubt(&self) -> &Doubt {
+        &self.doubt
+    }
+
+    /// Serves these flags as stopped from now on, and those no more that were before.
+    pub fn set_doubt(&mut self, doubt: Doubt, now_ms: i64) {
+        (self.doubt, self.doubted_since_ms) = (doubt, now_ms);
+    }
+
+    /// Knows of revocations that the store may not know: an older state of it that is brought back
+    /// revives nobody.
+    pub fn know_revoked(&mut self, credentials: impl IntoIterator<Item = Credential>) {
+        let revoked =
+            credentials.into_iter().filter(|credential| credential.record.revoked_at_ms.is_some());
+        self.revoked_before =
+            Arc::new(revoked.map(|Credential { id, record }| (id, record)).collect());
+    }
+
+    /// The revocations that the store does not know and nothing pending will bring there.
+    pub fn revocations_to_carry(&self, now_ms: i64) -> Vec<Credential> {
+        let is_recorded = |id: &CredentialId| {
+            self.book.credential(id).is_some_and(|record| record.revoked_at_ms.is_some())
+        };
+        let pending: BTreeSet<&CredentialId> =
+            self.pending.revoked().map(|revoked| &revoked.id).collect();
+        let needed = self.revoked_before.iter().filter(|(_, record)| record.is_needed(now_ms));
+        let missing = needed.filter(|(id, _)| !is_recorded(id) && !pending.contains(id));
+        missing.map(|(id, record)| Credential { id: id.clone(), record: record.clone() }).collect()
+    }
+
+    /// Lets go of credentials that ended long ago. The history keeps them.
+    pub fn forget_dead_credentials(&mut self, now_ms: i64) {
+        self.book.forget_dead_credentials(now_ms);
+        if self.revoked_before.values().any(|record| !record.is_needed(now_ms)) {
+            Arc::make_mut(&mut self.revoked_before).retain(|_, record| record.is_needed(now_ms));
+        }
+    }
+
+    /// Every credential as it stands: revoked, if the store, a pending entry or a state that was
+    /// kept says so.
+    pub fn credentials(&self) -> Credentials {
+        let mut credentials = (**self.book.credentials()).clone();
+        let pending = self.pending.revoked().map(|revoked| (&revoked.id, &revoked.record));
+        for (id, revoked) in self.revoked_before.iter().chain(pending) {
+            match credentials.get_mut(id) {
+                Some(record) if record.revoked_at_ms.is_some() => {}
+                Some(record) => {
+                    record.revoked_at_ms = revoked.revoked_at_ms;
+                    (record.revoked_by, record.revoked_by_id) =
+                        (revoked.revoked_by.clone(), revoked.revoked_by_id.clone());
+                }
+                None => drop(credentials.insert(id.clone(), revoked.clone())),
+            }
+        }
+        credentials
+    }
+
+    /// What [`credentials`](EffectiveState::credentials) is made of: it may be something else only where
+    /// this is.
+    pub fn credentials_basis(&self) -> CredentialsBasis {
+        CredentialsBasis {
+            book: self.book.credentials().clone(),
+            revoked_before: self.revoked_before.clone(),
+            pending: self.pending.revoking().map(|pending| pending.id.clone()).collect(),
+        }
+    }
+
+    /// Whether no flag and no segment is known.
+    pub fn has_no_flags(&self) -> bool {
+        self.book.flags().next().is_none()
+            && self.book.segments().next().is_none()
+            && self.pending.flags().next().is_none()
+    }
+
+    pub fn pending(&self) -> &PendingSet {
+        &self.pending
+    }
+
+    /// The oldest pending entry, for its commit: from here on none takes its place.
+    pub fn claim_first(&mut self) -> Option<PendingEntry> {
+        let pending = self.pending.first()?.clone();
+        self.claim(&pending.id);
+        Some(pending)
+    }
+
+    /// Notes that the commit of an entry begins. It may still come.
+    pub fn claim(&mut self, id: &str) {
+        self.tried.insert(id.to_owned());
+    }
+
+    /// An entry as it is to be journaled before it is pushed: it names those whose place it takes,
+    /// and a start leaves them out.
+    pub fn to_journal(&self, pending: &PendingEntry) -> PendingEntry {
+        let mut written = pending.clone();
+        let superseded =
+            self.pending.superseded_by(&mut written, |older| !self.tried.contains(&older.id));
+        written.superseded.extend(
+            superseded.into_iter().rev().filter_map(|order| Some(self.pending.get(order)?.name())),
+        );
+        written
+    }
+
+    /// Lays an entry over what is known, in the place of those that it alone comes to the same as;
+    /// the position rises by it, or it would not be swapped in. Not so with one that was forgotten
+    /// before it came, which is in the book already.
+    pub fn apply_pending(&mut self, pending: PendingEntry) -> bool {
+        self.push_over(pending, |_| true)
+    }
+
+    /// The same, in the place of those alone that `may_go`. One that a start finds must not, unless
+    /// it finds this one too: it would come back, and nothing would say that it was committed as
+    /// part of this one.
+    pub fn push_over(
+        &mut self,
+        mut pending: PendingEntry,
+        may_go: impl Fn(&PendingEntry) -> bool,
+    ) -> bool {
+        if let Some(index) = self.early.iter().position(|id| *id == pending.id) {
+            self.early.swap_remove(index);
+            return false;
+        }
+        pending.read();
+        let before = self.position();
+        let superseded = self
+            .pending
+            .superseded_by(&mut pending, |older| !self.tried.contains(&older.id) && may_go(older));
+        let set = Arc::make_mut(&mut self.pending);
+        let order = set.put(pending, &superseded);
+        if self.position() <= before {
+            self.floor = Position { pending: before.pending + 1, ..before };
+        }
+        let position = self.position();
+        Arc::make_mut(&mut self.pending).came_at(order, position);
+        true
+    }
+
+    /// Forgets an entry that was committed or read back from the store. Should that be of an older
+    /// revision, the position stays where it was.
+    pub fn forget(&mut self, id: &str) {
+        self.floor = self.position();
+        self.tried.remove(id);
+        if Arc::make_mut(&mut self.pending).remove(id).is_none() {
+            self.early.push(id.to_owned());
+        }
+    }
+
+    /// Forgets entries that turned out to be committed, before anybody saw them pending.
+    pub fn forget_unseen(&mut self, ids: &[String]) {
+        let pending = Arc::make_mut(&mut self.pending);
+        for id in ids {
+            self.tried.remove(id);
+            pending.remove(id);
+        }
+    }
+
+    /// Takes in a book that no store has recorded.
+    pub fn serve_unrecorded(&mut self, book: Catalog) {
+        (self.book, self.unrecorded) = (book, self.unrecorded + 1);
+    }
+
+    /// Takes in what the store says.
+    pub fn serve_recorded(&mut self, book: Catalog) {
+        (self.book, self.unrecorded) = (book, 0);
+    }
+
+    /// Whether what is known is what a store says.
+    pub fn is_recorded(&self) -> bool {
+        self.unrecorded == 0
+    }
+
+    /// Moves the position above another one, as what is known is not what it was there.
+    pub fn rise_above(&mut self, position: Position) {
+        if self.position() <= position {
+            self.floor = Position { pending: position.pending + 1, ..position };
+        }
+    }
+
+    /// A flag as it stands.
+    pub fn flag(&self, key: &str) -> Option<FlagEntry> {
+        self.flag_as_known(key).map(|entry| self.doubt.over(key, entry, self.doubted_since_ms))
+    }
+
+    /// A flag as all that reads says: not stopped for the doubt about what does not.
+    pub fn flag_as_known(&self, key: &str) -> Option<FlagEntry> {
+        let ops = self.pending.ops_of(key);
+        ops.fold(self.book.flag(key).cloned(), |entry, op| op.apply_to(entry.as_ref()).or(entry))
+    }
+
+    /// The revision at which a flag, or a segment it names, last changed.
+    pub fn changed_at(&self, key: &str) -> u64 {
+        let Some(entry) = self.book.flag(key) else { return 0 };
+        self.segments_changed_after(key, entry.changed_at)
+            .into_iter()
+            .fold(entry.changed_at, u64::max)
+    }
+
+    /// The revisions after another one at which segments that a flag names last changed.
+    pub fn segments_changed_after(&self, key: &str, revision: u64) -> Vec<u64> {
+        let definition = self.book.flag(key).and_then(|entry| entry.in_force());
+        let segments = definition.into_iter().flat_map(|definition| &definition.segments);
+        let changed_at = segments
+            .filter_map(|segment| self.book.segment(segment.as_str()))
+            .map(|segment| segment.changed_at);
+        changed_at.filter(|changed_at| *changed_at > revision).collect()
+    }
+
+    /// Every flag as it is to stand in a snapshot, in the order of keys.
+    pub fn effective_flags(&self) -> Vec<EffectiveFlag<'_>> {
+        let positions = self.pending.positions(self.book.head.revision);
+        let mut keys: Vec<&FlagKey> =
+            self.book.flags().map(|(key, _)| key).chain(self.pending.flags()).collect();
+        // Two runs that are in order already.
+        keys.sort();
+        keys.dedup();
+        keys.into_iter().filter_map(|key| self.standing(key, &positions)).collect()
+    }
+
+    fn standing<'a>(
+        &'a self,
+        key: &'a FlagKey,
+        positions: &BTreeMap<u64, Position>,
+    ) -> Option<EffectiveFlag<'a>> {
+        let entry = self.book.flag(key.as_str());
+        let mut changed_at = Position { revision: self.changed_at(key.as_str()), pending: 0 };
+        let mut laid = None;
+        for (order, op) in self.pending.ordered_ops_of(key.as_str()) {
+            if let Some(after) = op.apply_to(laid.as_ref().or(entry)) {
+                laid = Some(after);
+                changed_at = positions.get(&order).copied().unwrap_or_default();
+            }
+        }
+        let entry = laid.as_ref().or(entry)?;
+        let doubted = self
+            .doubt
+            .covers(key.as_str())
+            .then(|| self.doubt.over(key.as_str(), entry.clone(), self.doubted_since_ms));
+        let entry = doubted.as_ref().unwrap_or(entry);
+        if self.unrecorded > 0 {
+            changed_at = changed_at.max(self.position());
+        }
+        Some(EffectiveFlag { key, state: self.state(entry), changed_at })
+    }
+
+    fn state(&self, entry: &FlagEntry) -> State {
+        match self.in_force(entry) {
+            Some(flag) => State::Usable(flag),
+            None => State::Unusable { stopped: entry.record.stop.is_some() },
+        }
+    }
+
+    /// The flag that evaluates; `None` while no good form is known.
+    pub fn in_force(&self, entry: &FlagEntry) -> Option<Flag> {
+        let definition = entry.in_force()?;
+        Some(Flag {
+            definition: Arc::clone(definition),
+            segments: self.segments_of(definition),
+            rollout: entry.split(),
+            stopped: entry.record.stop.is_some(),
+        })
+    }
+
+    fn segments_of(&self, definition: &Definition) -> Segments {
+        let segment = |key: &crate::flag::SegmentKey| {
+            self.book.segment(key.as_str()).and_then(|entry| entry.form.clone())
+        };
+        definition
+            .segments
+            .iter()
+            .map(segment)
+            .collect::<Option<_>>()
+            .map_or(Segments::Unusable, Segments::Known)
+    }
+}

@@ -1,0 +1,113 @@
+//! Held splits that reach their end.
+
+use std::collections::BTreeSet;
+
+use super::catalog::FlagEntry;
+use super::change::Action;
+use super::command::{Decision, PlannedChange};
+use super::effective::EffectiveState;
+use super::pending::Overlay;
+use super::record::{Attribution, Expiry, FlagRecord, SplitOverride};
+use super::unknown::Unknown;
+use crate::flag::FlagKey;
+use crate::moment::Due;
+
+/// What ends, and what may not end by itself.
+#[derive(Debug, Default)]
+pub struct DueExpiries {
+    pub decided: Decision,
+    /// Splits whose end would widen without having been named: they stay.
+    pub refused: Vec<FlagKey>,
+    /// In how many milliseconds a clock comes to the next one.
+    pub next_in_ms: Option<i64>,
+}
+
+/// What ends now; `due` says which clocks have come to the end of a flag's split. An end that
+/// narrows goes by the first of them, one that widens by both.
+pub fn expire(
+    truth: &EffectiveState,
+    now_ms: i64,
+    due: impl Fn(&FlagKey, &Expiry) -> Due,
+) -> DueExpiries {
+    let mut expiry = DueExpiries::default();
+    for key in may_end(truth) {
+        let Some(current) = truth.flag(key.as_str()) else { continue };
+        let Some(held) = &current.record.split else { continue };
+        let Some(ends) = &held.ends else { continue };
+        match due(key, ends) {
+            Due::Not { in_ms } => expiry.comes_in(in_ms),
+            Due::ByOne { in_ms } if !first_step_narrows(held, ends) => expiry.comes_in(in_ms),
+            _ if held.expiry().is_none() => expiry.refused.push(key.clone()),
+            Due::ByOne { .. } | Due::ByBoth => {
+                let Some(after) = ended(&current, held, ends, now_ms) else { continue };
+                let part = PlannedChange {
+                    flag: key.clone(),
+                    action: Action::Expire,
+                    before: Some(current),
+                    after,
+                };
+                expiry.decided.parts.push(part);
+            }
+        }
+    }
+    expiry
+}
+
+impl DueExpiries {
+    fn comes_in(&mut self, in_ms: i64) {
+        self.next_in_ms = Some(self.next_in_ms.map_or(in_ms, |next| next.min(in_ms)));
+    }
+}
+
+/// Whether what an end does first opens nothing.
+fn first_step_narrows(held: &SplitOverride, ends: &Expiry) -> bool {
+    let wanted = ends.split.unwrap_or_default();
+    held.split.narrowest(wanted) != held.split || wanted == held.split
+}
+
+/// The flags that may hold a split with an end: as the store has them, and as what is pending may
+/// have them.
+fn may_end(truth: &EffectiveState) -> BTreeSet<&FlagKey> {
+    let has_end =
+        |held: &Option<SplitOverride>| held.as_ref().is_some_and(|held| held.ends.is_some());
+    let in_book =
+        truth.book.flags().filter(|(_, entry)| has_end(&entry.record.split)).map(|(key, _)| key);
+    let brings_end = |op: &Overlay| matches!(op, Overlay::Split { held, .. } if has_end(held));
+    let pending = truth
+        .pending()
+        .flags()
+        .filter(|flag| truth.pending().ops_of(flag.as_str()).any(brings_end));
+    in_book.chain(pending).collect()
+}
+
+/// The flag at its end. One that lowers in part and raises in part takes two steps: what lowers
+/// does not wait for what needs the database.
+fn ended(
+    current: &FlagEntry,
+    held: &SplitOverride,
+    ends: &Expiry,
+    now_ms: i64,
+) -> Option<FlagEntry> {
+    let own = current.in_force()?.rollout;
+    let mark = Attribution {
+        by: "expiry".into(),
+        at_ms: now_ms,
+        reason: held.mark.reason.clone(),
+        unknown: Unknown::default(),
+    };
+    let wanted = ends.split.unwrap_or_default();
+    let lower = held.split.narrowest(wanted);
+    let split = match () {
+        () if lower != held.split && lower != wanted => Some(SplitOverride {
+            split: lower,
+            mark,
+            ends: Some(ends.clone()),
+            unknown: Unknown::default(),
+        }),
+        () if own != ends.split => {
+            Some(SplitOverride { split: wanted, mark, ends: None, unknown: Unknown::default() })
+        }
+        () => None,
+    };
+    Some(current.with(FlagRecord { split, ..current.record.clone() }))
+}

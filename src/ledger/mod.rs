@@ -1,0 +1,62 @@
+//! What was decided, and what follows from it. Floor 1: no disk, no clock; who loads and commits it
+//! stands above.
+//!
+//! A [`Catalog`] holds every subject at the newest revision known; [`EffectiveState`] lays the pending entries
+//! over it and tells how each flag stands. An operator's [`Command`] and a reading of the folder
+//! become [`Change`]s here, and a set of changes becomes a [`Revision`], chained to the one before.
+
+mod actor;
+mod blob;
+mod blob_references;
+mod catalog;
+mod change;
+mod command;
+mod command_path;
+mod content_cache;
+mod credential;
+mod doubt;
+mod effective;
+mod expiry;
+mod narrowest;
+mod narrowing;
+mod pending;
+mod pending_format;
+mod pending_set;
+mod reconcile;
+mod record;
+mod revision;
+mod revision_json;
+mod rollback;
+mod superseding;
+mod timeline;
+mod unknown;
+
+pub use actor::Actor;
+pub use blob::{Blobs, ContentHash};
+pub use blob_references::texts_named_in;
+pub use catalog::{Catalog, Credentials, FlagEntry, SegmentEntry};
+pub use change::{Action, Change, Subject};
+pub use command::{Command, CommandError, Decision, ExpiryRequest, PlannedChange};
+pub use command_path::CommandPath;
+pub use content_cache::ContentCache;
+pub use credential::{
+    BadCredentialId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role,
+};
+pub use doubt::Doubt;
+pub use effective::{CredentialsBasis, EffectiveState};
+pub use expiry::{DueExpiries, expire};
+pub use narrowing::is_narrowing;
+pub use pending::{Overlay, PendingChange, PendingEntry};
+pub use pending_set::PendingSet;
+pub use reconcile::{
+    Reconciliation, reconcile, reconcile_for_revision, reconcile_only, still_narrowing,
+};
+pub use record::{
+    Attribution, Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile,
+};
+pub use revision::{ChangeSource, HashedChange, HashedRevision, Head, KnownHead, Revision};
+pub use revision_json::{referenced_blobs, revision_json, rollout_in_words};
+pub use rollback::{FlagAsOf, HistoryStep as PastStep, UndoSearch};
+pub use superseding::{Superseded, without_superseded};
+pub use timeline::Timeline;
+pub use unknown::Unknown;

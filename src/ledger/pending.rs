@@ -1,0 +1,246 @@
+//! Narrowing changes that are live before they are committed.
+//!
+//! Each is kept as what it does, not as what came of it: laid over whatever the store says, again
+//! and again, until it is read back from there. So a stop holds over a change that was committed
+//! meanwhile, and of two splits the narrower one holds, at every later moment.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::actor::Actor;
+use super::blob::ContentHash;
+use super::catalog::{Catalog, FlagEntry};
+use super::change::{Action, Change};
+use super::content_cache::ContentCache;
+use super::credential::Credential;
+use super::record::{Attribution, Expiry, FlagRecord, SplitOverride};
+use super::revision::ChangeSource;
+use super::superseding::{Superseded, requested_timeline};
+use super::unknown::Unknown;
+use crate::flag::{FlagKey, Split};
+
+/// One narrowing request. How it stands in the journal is decided in `pending_form`.
+#[derive(Clone, Debug)]
+pub struct PendingEntry {
+    /// Names the request in the store, so that it is committed once however often it is replayed.
+    pub id: String,
+    pub at_ms: i64,
+    pub actor: Actor,
+    pub origin: ChangeSource,
+    pub reason: Option<String>,
+    /// What the caller's idempotency key stands for.
+    pub request: Option<ContentHash>,
+    pub narrowed: Vec<PendingChange>,
+    /// Credentials that end with it, each as it is once it is revoked.
+    pub revoked: Vec<Credential>,
+    /// The requests whose place it took, the oldest first.
+    pub superseded: Vec<Superseded>,
+    pub unknown: Unknown,
+}
+
+/// What it does to one flag.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingChange {
+    pub flag: FlagKey,
+    pub action: Action,
+    pub op: Overlay,
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Overlay {
+    /// One mark for all flags that one request stops.
+    Stop(#[serde(with = "shared")] Arc<Attribution>),
+    /// The split that is to be in force, and the slot that makes it so over what was known.
+    Split {
+        requested: Option<Split>,
+        held: Option<SplitOverride>,
+        mark: Attribution,
+        #[serde(flatten)]
+        unknown: Unknown,
+    },
+    /// A definition that narrows the one it replaces.
+    Define {
+        before: Option<ContentHash>,
+        after: ContentHash,
+        text: String,
+        #[serde(skip)]
+        forms: ContentCache,
+        #[serde(flatten)]
+        unknown: Unknown,
+    },
+}
+
+impl PendingEntry {
+    /// Reads the definitions it holds; one that no longer reads does nothing.
+    pub fn read(&mut self) {
+        for PendingChange { flag, op, .. } in &mut self.narrowed {
+            if let Overlay::Define { after, text, forms, .. } = op {
+                let record = FlagRecord { definition: Some(*after), ..FlagRecord::default() };
+                forms.texts.insert(*after, text.clone().into());
+                let _ = forms.read_flag(flag, &record);
+            }
+        }
+    }
+
+    /// What its name stands for in the database: the request that was made under it, or the name
+    /// itself where none was.
+    pub fn stands_for(&self) -> ContentHash {
+        self.request.unwrap_or_else(|| ContentHash::of(self.id.as_bytes()))
+    }
+
+    /// The name it is committed under where its own stands for something else: the same after a
+    /// crash, so that it is found again.
+    pub fn second_name(&self) -> String {
+        ContentHash::of(format!("{}\0{}\0{}", self.id, self.at_ms, self.stands_for()).as_bytes())
+            .to_string()
+    }
+
+    /// Whether a newer build wrote it, with members that this one does not know: it may do more
+    /// than is read of it.
+    pub fn is_of_newer_build(&self) -> bool {
+        let of_op = |op: &Overlay| match op {
+            Overlay::Stop(mark) => mark.is_of_newer_build(),
+            Overlay::Split { held, mark, unknown, .. } => {
+                let of_held = held.as_ref().is_some_and(SplitOverride::is_of_newer_build);
+                of_held || mark.is_of_newer_build() || !unknown.is_empty()
+            }
+            Overlay::Define { unknown, .. } => !unknown.is_empty(),
+        };
+        let of_narrowed =
+            |narrowed: &PendingChange| !narrowed.unknown.is_empty() || of_op(&narrowed.op);
+        !self.unknown.is_empty() || self.narrowed.iter().any(of_narrowed)
+    }
+
+    /// Whether it only stops flags or ends credentials: such an entry has room of its own in the
+    /// journal.
+    pub fn is_stop(&self) -> bool {
+        self.narrowed.iter().all(|narrowed| matches!(narrowed.op, Overlay::Stop(_)))
+    }
+
+    /// The flags it is about.
+    pub fn flags(&self) -> impl Iterator<Item = &FlagKey> {
+        self.narrowed.iter().map(|narrowed| &narrowed.flag)
+    }
+
+    /// What it changes in the flags as the store has them now. May be nothing: it makes a revision
+    /// all the same.
+    pub fn changes<'a>(
+        &self,
+        flag: impl Fn(&FlagKey) -> Option<&'a FlagEntry>,
+    ) -> (Vec<Change>, ContentCache) {
+        let mut all = ContentCache::default();
+        let changes =
+            self.narrowed.iter().filter_map(|PendingChange { flag: key, action, op, .. }| {
+                let before = flag(key);
+                let after = op.apply_to(before)?;
+                // Where another definition came meanwhile this one is in force nowhere, and nothing
+                // names its text.
+                if let Overlay::Define { after: id, forms, .. } = op
+                    && after.record.definition == Some(*id)
+                {
+                    all.texts.extend(forms.texts.clone());
+                    all.definitions.extend(forms.definitions.clone());
+                }
+                Some(Change::of_flag(
+                    key,
+                    *action,
+                    before.map(|entry| entry.record.clone()),
+                    Some(after.record),
+                ))
+            });
+        (changes.collect(), all)
+    }
+
+    /// What it changes in the credentials as the store has them now.
+    pub fn revocations(&self, book: &Catalog) -> Vec<Change> {
+        self.revoked
+            .iter()
+            .map(|credential| credential.revoked_over(book.credential(&credential.id)))
+            .collect()
+    }
+}
+
+impl Overlay {
+    /// The flag with this laid over it; `None` where it says nothing of a flag that is not there.
+    pub fn apply_to(&self, entry: Option<&FlagEntry>) -> Option<FlagEntry> {
+        match (self, entry) {
+            (Overlay::Stop(mark), entry) => {
+                let mut entry = entry.cloned().unwrap_or_default();
+                entry.record.stop.get_or_insert_with(|| Attribution::clone(mark));
+                Some(entry)
+            }
+            (Overlay::Split { requested, held, mark, .. }, Some(entry)) => {
+                Some(lay_split(entry, *requested, held, mark))
+            }
+            (Overlay::Define { before, after, forms, .. }, Some(entry)) => {
+                let known = forms.definitions.get(after);
+                let mut entry = entry.clone();
+                if let (true, Some(definition)) = (entry.record.definition == *before, known) {
+                    entry.record.definition = Some(*after);
+                    entry.definition = Some(Arc::clone(definition));
+                }
+                Some(entry)
+            }
+            (Overlay::Split { .. } | Overlay::Define { .. }, None) => None,
+        }
+    }
+}
+
+/// The lower `realtime-v2` and the higher `disabled` of what is in force and what was asked for,
+/// now and at every later moment: no end of either is lost that lowers, and none happens that
+/// widens.
+fn lay_split(
+    entry: &FlagEntry,
+    requested: Option<Split>,
+    held: &Option<SplitOverride>,
+    mark: &Attribution,
+) -> FlagEntry {
+    let current = entry.timeline();
+    let asked = requested_timeline(requested, held);
+    let narrower = current.narrowest(asked);
+    let as_asked = entry.with(FlagRecord { split: held.clone(), ..entry.record.clone() });
+    if as_asked.timeline() == narrower {
+        return as_asked;
+    }
+    if current == narrower {
+        return entry.clone();
+    }
+    let named = [&entry.record.split, held]
+        .into_iter()
+        .flatten()
+        .any(|held| held.ends.as_ref().is_some_and(|end| end.named));
+    let ends = narrower.later.map(|(at_ms, split)| Expiry {
+        at_ms,
+        split: Some(split),
+        named,
+        unknown: Unknown::default(),
+    });
+    let held = SplitOverride {
+        split: narrower.now,
+        mark: mark.clone(),
+        ends,
+        unknown: Unknown::default(),
+    };
+    entry.with(FlagRecord { split: Some(held), ..entry.record.clone() })
+}
+
+mod shared {
+    use serde::{Deserializer, Serializer};
+
+    use super::*;
+
+    pub fn serialize<S: Serializer>(mark: &Attribution, serializer: S) -> Result<S::Ok, S::Error> {
+        mark.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<Attribution>, D::Error> {
+        Attribution::deserialize(deserializer).map(Arc::new)
+    }
+}

@@ -1,0 +1,337 @@
+//! What a reading of the folder changes: a definition is recorded if it means something else than
+//! the one recorded last.
+//!
+//! A file owns its definition and nothing an operator laid over it, so overrides pass through
+//! untouched (law 8).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::blob::{Blobs, ContentHash};
+use super::catalog::FlagEntry;
+use super::change::{Action, Change, Subject};
+use super::content_cache::ContentCache;
+use super::effective::EffectiveState;
+use super::narrowing::is_narrowing;
+use super::pending::{Overlay, PendingChange};
+use super::record::{FlagRecord, SegmentRecord, UsersFile};
+use super::unknown::Unknown;
+use crate::definition::{DefinitionSet, INTERNAL, WrittenFlag, WrittenSegment};
+use crate::flag::{Definition, FlagKey, SegmentKey};
+
+/// The longest definition that is journaled; a longer one waits for its commit like any other
+/// change.
+const MAX_JOURNALED_BYTES: usize = 64 * 1024;
+
+/// How the folder differs from how things stand.
+#[derive(Debug, Default)]
+pub struct Reconciliation {
+    /// What may be live at once.
+    pub narrowed: Vec<PendingChange>,
+    pub changes: Vec<Change>,
+    /// What the changes speak of.
+    pub forms: ContentCache,
+    /// How many subjects were compared for it.
+    pub compared: usize,
+}
+
+/// Compares all that the folder says with how things stand.
+pub fn reconcile(truth: &EffectiveState, library: &DefinitionSet) -> Reconciliation {
+    let mut reconciler = Reconciler::new(truth, library, true);
+    let internal = reconciler.internal_without_a_file();
+    if !library.was_read() {
+        return reconciler.found;
+    }
+    for (key, written) in
+        library.written_segments().filter(|(key, _)| internal.as_ref() != Some(*key))
+    {
+        reconciler.segment(key, written);
+    }
+    for (key, written) in library.written_flags() {
+        reconciler.flag(key, written);
+    }
+    for (key, _) in truth.book.flags() {
+        reconciler.never_good(key);
+    }
+    reconciler.found
+}
+
+/// Compares these subjects alone.
+pub fn reconcile_only<'a>(
+    truth: &EffectiveState,
+    library: &DefinitionSet,
+    subjects: impl IntoIterator<Item = &'a Subject>,
+) -> Reconciliation {
+    of_subjects(Reconciler::new(truth, library, true), subjects)
+}
+
+/// Compares these subjects alone, for a revision: nothing of it is to be live before it is
+/// committed.
+pub fn reconcile_for_revision<'a>(
+    truth: &EffectiveState,
+    library: &DefinitionSet,
+    subjects: impl IntoIterator<Item = &'a Subject>,
+) -> Reconciliation {
+    of_subjects(Reconciler::new(truth, library, false), subjects)
+}
+
+fn of_subjects<'a>(
+    mut reconciler: Reconciler<'_>,
+    subjects: impl IntoIterator<Item = &'a Subject>,
+) -> Reconciliation {
+    let library = reconciler.library;
+    let (mut flags, mut segments) = (BTreeSet::new(), BTreeSet::new());
+    for subject in subjects {
+        match subject {
+            Subject::Flag(key) => drop(flags.insert(key)),
+            Subject::Segment(key) => drop(segments.insert(key)),
+            Subject::Credential(_) => {}
+        }
+    }
+    let internal = match segments.iter().any(|key| key.as_str() == INTERNAL) {
+        true => reconciler.internal_without_a_file(),
+        false => None,
+    };
+    if !library.was_read() {
+        return reconciler.found;
+    }
+    for key in segments.into_iter().filter(|key| internal.as_ref() != Some(*key)) {
+        if let Some(written) = library.written_segment(key) {
+            reconciler.segment(key, written);
+        }
+    }
+    for key in flags {
+        match library.written_flag(key) {
+            Some(written) => reconciler.flag(key, written),
+            None => reconciler.never_good(key),
+        }
+    }
+    reconciler.found
+}
+
+/// Looks again at what was to be live at once: what still narrows how things stand now, and what is
+/// to be committed first after all.
+pub fn still_narrowing(
+    truth: &EffectiveState,
+    narrowed: Vec<PendingChange>,
+) -> (Vec<PendingChange>, Vec<Subject>) {
+    let (mut narrows, mut waits) = (Vec::new(), Vec::new());
+    for narrowed in narrowed {
+        let Overlay::Define { after, forms, .. } = &narrowed.op else { continue };
+        let Some(definition) = forms.definitions.get(after) else { continue };
+        let current = truth.flag(narrowed.flag.as_str()).unwrap_or_default();
+        if current.definition.as_ref().is_some_and(|known| same(known, definition)) {
+            continue;
+        }
+        if !is_narrowing(&current, &redefined(&current, *after, definition)) {
+            waits.push(Subject::Flag(narrowed.flag));
+            continue;
+        }
+        let mut narrowed = narrowed;
+        if let Overlay::Define { before, .. } = &mut narrowed.op {
+            *before = current.record.definition;
+        }
+        narrows.push(narrowed);
+    }
+    (narrows, waits)
+}
+
+/// A flag with another definition. What an operator laid over it stays.
+fn redefined(old: &FlagEntry, id: ContentHash, definition: &Arc<Definition>) -> FlagEntry {
+    let record = FlagRecord { definition: Some(id), ..old.record.clone() };
+    FlagEntry { definition: Some(definition.clone()), ..old.with(record) }
+}
+
+struct Reconciler<'a> {
+    truth: &'a EffectiveState,
+    library: &'a DefinitionSet,
+    /// Whether what narrows may be live before it is committed.
+    narrows_at_once: bool,
+    found: Reconciliation,
+}
+
+impl<'a> Reconciler<'a> {
+    fn new(
+        truth: &'a EffectiveState,
+        library: &'a DefinitionSet,
+        narrows_at_once: bool,
+    ) -> Reconciler<'a> {
+        Reconciler { truth, library, narrows_at_once, found: Reconciliation::default() }
+    }
+
+    /// Compares a flag with its file. Nothing is copied of one that is as its file says.
+    fn flag(&mut self, key: &FlagKey, written: Option<WrittenFlag<'_>>) {
+        self.found.compared += 1;
+        let is_pending = self.truth.pending().ops_of(key.as_str()).next().is_some();
+        let recorded = self.truth.book.flag(key.as_str()).filter(|_| !is_pending);
+        let is_as_written = |current: &FlagEntry| match written {
+            Some(WrittenFlag { form, .. }) => {
+                current.definition.as_ref().is_some_and(|known| same(known, form))
+            }
+            None => true,
+        };
+        if recorded.is_some_and(is_as_written) {
+            return;
+        }
+        let current = self.truth.flag(key.as_str());
+        if current.as_ref().is_some_and(is_as_written) {
+            return;
+        }
+        let Some(WrittenFlag { form, text }) = written else {
+            self.found.changes.push(Change::of_flag(
+                key,
+                Action::Define,
+                None,
+                Some(FlagRecord::default()),
+            ));
+            return;
+        };
+        let id = ContentHash::from(text.digest);
+        let old = current.clone().unwrap_or_default();
+        let new = redefined(&old, id, form);
+        let mut forms = ContentCache::default();
+        forms.texts.insert(id, text.bytes.clone());
+        forms.definitions.insert(id, form.clone());
+        if self.narrows_at_once
+            && is_narrowing(&old, &new)
+            && text.bytes.len() <= MAX_JOURNALED_BYTES
+        {
+            let text = String::from_utf8_lossy(&text.bytes).into_owned();
+            let op = Overlay::Define {
+                before: old.record.definition,
+                after: id,
+                text,
+                forms,
+                unknown: Unknown::default(),
+            };
+            self.found.narrowed.push(PendingChange {
+                flag: key.clone(),
+                action: Action::Define,
+                op,
+                unknown: Unknown::default(),
+            });
+        } else {
+            let before = current.map(|current| current.record);
+            self.found.changes.push(Change::of_flag(key, Action::Define, before, Some(new.record)));
+            self.found.forms.texts.extend(forms.texts);
+            self.found.forms.definitions.extend(forms.definitions);
+        }
+    }
+
+    /// A flag that never had a good form goes with its file.
+    fn never_good(&mut self, key: &FlagKey) {
+        let entry = self
+            .truth
+            .book
+            .flag(key.as_str())
+            .filter(|entry| entry.record == FlagRecord::default());
+        if let Some(entry) = entry.filter(|_| self.library.written_flag(key).is_none()) {
+            self.found.changes.push(Change::of_flag(
+                key,
+                Action::Remove,
+                Some(entry.record.clone()),
+                None,
+            ));
+        }
+    }
+
+    /// Compares the segment `internal` where it has a record and the folder has no good file of it:
+    /// it keeps its file as that was last, and has the ids that the environment gives now. What the
+    /// environment gave it takes back, whatever became of the file.
+    fn internal_without_a_file(&mut self) -> Option<SegmentKey> {
+        let key: SegmentKey = INTERNAL.parse().ok()?;
+        let written = self.library.written_segment(&key).flatten();
+        let current = self.truth.book.segment(INTERNAL)?;
+        if written.is_some_and(|written| written.file.is_some()) || current.record.is_empty() {
+            return None;
+        }
+        self.found.compared += 1;
+        let ids =
+            internal_user_ids(self.library.internal_user_ids(), current.record.file.is_some());
+        let ids = ids.map(|ids| (ContentHash::of(ids.as_bytes()), Bytes::from(ids)));
+        let record = SegmentRecord {
+            internal_user_ids: ids.as_ref().map(|(id, _)| *id),
+            ..current.record.clone()
+        };
+        let known = self.truth.book.texts();
+        let texts = record.texts().filter_map(|id| Some((id, known.get(&id)?.clone()))).chain(ids);
+        let mut forms = ContentCache { texts: texts.collect(), ..ContentCache::default() };
+        // A form that does not read any more is for whoever reads the database to say.
+        if current.record != record && forms.read_segment(&key, &record).is_ok() {
+            self.found.forms.texts.extend(forms.texts);
+            self.found.forms.segments.extend(forms.segments);
+            self.found.changes.push(Change::of_segment(
+                &key,
+                Action::Define,
+                Some(current.record.clone()),
+                Some(record),
+            ));
+        }
+        Some(key)
+    }
+
+    fn segment(&mut self, key: &SegmentKey, written: Option<WrittenSegment<'_>>) {
+        self.found.compared += 1;
+        let current = self.truth.book.segment(key.as_str());
+        let Some(written) = written else {
+            if current.is_none() {
+                let change =
+                    Change::of_segment(key, Action::Define, None, Some(SegmentRecord::default()));
+                self.found.changes.push(change);
+            }
+            return;
+        };
+        if current.is_some_and(|current| {
+            current.form.as_ref().is_some_and(|known| same(known, written.form))
+        }) {
+            return;
+        }
+        let record = SegmentRecord::of(&written, &mut self.found.forms.texts);
+        self.found.forms.segments.insert(key.clone(), written.form.clone());
+        let before = current.map(|current| current.record.clone());
+        self.found.changes.push(Change::of_segment(key, Action::Define, before, Some(record)));
+    }
+}
+
+impl Reconciliation {
+    pub fn is_empty(&self) -> bool {
+        self.narrowed.is_empty() && self.changes.is_empty()
+    }
+
+    /// What it is about.
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        let narrowed = self.narrowed.iter().map(|narrowed| Subject::Flag(narrowed.flag.clone()));
+        self.changes.iter().map(|change| change.subject.clone()).chain(narrowed)
+    }
+}
+
+/// The ids of the environment as a text, one a line. Where there is nothing else an empty text says
+/// that the segment is known and has no users.
+fn internal_user_ids(ids: &[String], has_file: bool) -> Option<String> {
+    (!ids.is_empty() || !has_file).then(|| ids.join("\n"))
+}
+
+impl SegmentRecord {
+    /// The record of a segment as the folder has it; its texts are added to `texts`.
+    pub fn of(written: &WrittenSegment<'_>, texts: &mut Blobs) -> SegmentRecord {
+        let mut keep = |id: ContentHash, bytes: &Bytes| {
+            texts.insert(id, bytes.clone());
+            id
+        };
+        let file = written.file.map(|text| keep(text.digest.into(), &text.bytes));
+        let users_file = written.users_file.map(|(path, text)| {
+            let content = keep(text.digest.into(), &text.bytes);
+            UsersFile { path: path.to_owned(), content, unknown: Unknown::default() }
+        });
+        let ids = internal_user_ids(written.internal_user_ids, written.file.is_some());
+        let internal_user_ids = ids.map(|ids| keep(ContentHash::of(ids.as_bytes()), &ids.into()));
+        SegmentRecord { file, users_file, internal_user_ids, unknown: Unknown::default() }
+    }
+}
+
+/// Whether two forms mean the same. The very same one does, however long its lists are.
+fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
+}

@@ -1,0 +1,111 @@
+//! A revision as it is told to people and programs: in the history, and by the webhook.
+
+use serde_json::{Value as Json, json};
+
+use super::blob::ContentHash;
+use super::change::{Change, Subject};
+use super::content_cache::ContentCache;
+use super::credential::CredentialRecord;
+use super::record::{FlagRecord, Record};
+use super::revision::Revision;
+use crate::clock;
+use crate::flag::{FlagKey, Split, Strategy};
+
+/// A revision and the hash its row states. What a text meant then is told as far as `forms` has it.
+pub fn revision_json(revision: &Revision, hash: ContentHash, forms: &mut ContentCache) -> Json {
+    let mut change = |change: &Change| {
+        json!({
+            "kind": change.subject.kind(),
+            "key": change.subject.key(),
+            "action": change.action.as_str(),
+            "backTo": change.action.target_revision(),
+            "was": meaning(&change.subject, change.before.as_ref(), forms),
+            "is": meaning(&change.subject, change.after.as_ref(), forms),
+        })
+    };
+    json!({
+        "revision": revision.revision,
+        "committedAtMs": revision.committed_at_ms,
+        "effectiveAtMs": revision.effective_at_ms,
+        "actor": revision.actor.name,
+        "actorId": revision.actor.id,
+        "origin": revision.origin.as_str(),
+        "reason": revision.reason,
+        "idempotencyKey": revision.idempotency_key,
+        "changes": revision.changes.iter().map(&mut change).collect::<Vec<_>>(),
+        "hash": hash,
+    })
+}
+
+/// The texts that [`revision_json`] reads to say what a revision's changes meant.
+pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
+    let records =
+        revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
+    let texts = records.map(|record| match record {
+        Record::Flag(record) => record.texts().collect(),
+        Record::Segment(_) | Record::Credential(_) => Vec::new(),
+    });
+    texts.collect::<Vec<_>>().concat()
+}
+
+/// A split in words.
+pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
+    match split {
+        None => default.to_string(),
+        Some(split) => format!("realtime-v2 {split}"),
+    }
+}
+
+/// What a record meant, in a few words; `None` where that cannot be told.
+fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut ContentCache) -> Option<String> {
+    match (subject, record?) {
+        (Subject::Flag(key), Record::Flag(record)) => serving(key, record, forms),
+        (_, Record::Credential(record)) => Some(credential_in_words(record)),
+        _ => None,
+    }
+}
+
+/// `oncall: stopper, flags build-events, until 2027-02-25T08:00:00Z`. Nothing of it helps to guess
+/// a secret.
+fn credential_in_words(record: &CredentialRecord) -> String {
+    let flags = record
+        .flags
+        .as_ref()
+        .map(|flags| format!(", flags {}", flags.join(" ")))
+        .unwrap_or_default();
+    let ends = match (record.revoked_at_ms, record.expires_at_ms) {
+        (Some(_), _) => ", REVOKED".to_owned(),
+        (None, Some(at)) => format!(", until {}", clock::utc(at)),
+        (None, None) => String::new(),
+    };
+    format!("{}: {}{flags}{ends}", record.name, record.role)
+}
+
+/// What a flag served by this record.
+fn serving(key: &FlagKey, record: &FlagRecord, forms: &mut ContentCache) -> Option<String> {
+    let _ = forms.read_flag(key, record);
+    let FlagRecord { definition, pin, split, stop, .. } = record;
+    let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
+    let definition = id.and_then(|id| forms.definitions.get(&id));
+    match (stop, definition) {
+        (Some(_), Some(definition)) => {
+            Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped)))
+        }
+        (Some(_), None) => Some("STOPPED".to_owned()),
+        (None, Some(definition)) if !definition.enabled => {
+            Some(format!("off -> {}", Strategy::from(definition.when_stopped)))
+        }
+        (None, definition) => {
+            let held = split.as_ref().map(|held| held.split);
+            let split = held.or(definition.and_then(|definition| definition.rollout));
+            match (split, definition) {
+                (None, None) => None,
+                (split, definition) => {
+                    let default = definition
+                        .map_or(Strategy::Polling, |definition| definition.default.into());
+                    Some(rollout_in_words(split, default))
+                }
+            }
+        }
+    }
+}

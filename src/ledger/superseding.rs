@@ -1,0 +1,189 @@
+//! Which pending entries a newer one takes the place of: what is pending is a state of each flag,
+//! and no log of the requests for it.
+//!
+//! A split is taken in because it narrows what was in force, with every older pending split in it.
+//! So at every moment it is at most what each of those asked for, and laid over anything it alone
+//! gives what all of them give one after the other. The same holds for a definition that a file
+//! brings over one that it brought before. A stop, a revocation and whatever a commit was begun of
+//! stay.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::actor::{self, Actor};
+use super::blob::ContentHash;
+use super::pending::{Overlay, PendingChange, PendingEntry};
+use super::pending_set::PendingSet;
+use super::record::SplitOverride;
+use super::timeline::Timeline;
+use crate::flag::{FlagKey, Split};
+
+/// The most requests that an entry remembers to have taken the place of: the newest ones.
+pub(super) const MAX_SUPERSEDED: usize = 32;
+/// The most that all entries remember together.
+pub(super) const MAX_SUPERSEDED_IN_ALL: usize = 8192;
+
+/// A request whose entry a newer one took the place of, before it was committed: asked for again,
+/// it is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Superseded {
+    pub id: String,
+    pub at_ms: i64,
+    #[serde(flatten, with = "actor::actor")]
+    pub actor: Actor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<ContentHash>,
+}
+
+/// Leaves out what later entries say that they took the place of, and lets those know its names.
+/// The order is that of the journal.
+pub fn without_superseded(entries: Vec<PendingEntry>) -> Vec<PendingEntry> {
+    let mut order: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept: Vec<Option<PendingEntry>> = Vec::with_capacity(entries.len());
+    for mut pending in entries {
+        let places = pending.superseded.iter().filter_map(|superseded| order.get(&superseded.id));
+        let places: BTreeSet<usize> = places.copied().collect();
+        let mut before: Vec<Superseded> = Vec::new();
+        for older in places.into_iter().filter_map(|place| kept[place].take()) {
+            before.extend(older.superseded);
+        }
+        let known: BTreeSet<&str> =
+            pending.superseded.iter().map(|superseded| superseded.id.as_str()).collect();
+        before.retain(|superseded| !known.contains(superseded.id.as_str()));
+        before.append(&mut pending.superseded);
+        before.drain(..before.len().saturating_sub(MAX_SUPERSEDED));
+        pending.superseded = before;
+        order.insert(pending.id.clone(), kept.len());
+        kept.push(Some(pending));
+    }
+    kept.into_iter().flatten().collect()
+}
+
+impl PendingEntry {
+    /// What is remembered of it once another took its place.
+    pub(super) fn name(&self) -> Superseded {
+        Superseded {
+            id: self.id.clone(),
+            at_ms: self.at_ms,
+            actor: self.actor.clone(),
+            request: self.request,
+        }
+    }
+}
+
+impl PendingSet {
+    /// The orders of the entries that this one alone comes to the same as, the newest first, out of
+    /// those that `may_go`. A definition among its parts is then one over what theirs were over.
+    pub(super) fn superseded_by(
+        &self,
+        pending: &mut PendingEntry,
+        may_go: impl Fn(&PendingEntry) -> bool,
+    ) -> Vec<u64> {
+        if !pending.revoked.is_empty() {
+            return Vec::new();
+        }
+        let own = pending.narrowed.iter().enumerate().filter(|(_, narrowed)| !is_stop(narrowed));
+        let mut parts: BTreeMap<&FlagKey, PassedChange<'_>> = own
+            .map(|(place, narrowed)| (&narrowed.flag, PassedChange::of(place, &narrowed.op)))
+            .collect();
+        let places = parts.keys().flat_map(|flag| self.places_of(flag.as_str()));
+        let orders: BTreeSet<u64> = places.map(|(order, _)| *order).collect();
+        let mut superseded = Vec::new();
+        for order in orders.into_iter().rev() {
+            let Some(older) = self.get(order) else { continue };
+            let is_taken_over = |PendingChange { flag, op, .. }: &PendingChange| {
+                parts.get(flag).is_some_and(|newer| newer.takes_over(op))
+            };
+            let fits = older.narrowed.len() <= parts.len()
+                && older.revoked.is_empty()
+                && !older.is_of_newer_build();
+            let goes = fits && may_go(older) && older.narrowed.iter().all(is_taken_over);
+            if goes {
+                superseded.push(order);
+            }
+            let moving = older.narrowed.iter().filter(|narrowed| !is_stop(narrowed));
+            if older.narrowed.len() <= parts.len() {
+                for PendingChange { flag, op, .. } in moving {
+                    parts.entry(flag).and_modify(|newer| newer.passes(op, goes));
+                }
+            } else {
+                for (flag, newer) in &mut parts {
+                    let places =
+                        self.places_of(flag.as_str()).iter().filter(|(of, _)| *of == order);
+                    let ops = places
+                        .filter_map(|(_, place)| older.narrowed.get(*place))
+                        .filter(|narrowed| !is_stop(narrowed));
+                    ops.for_each(|narrowed| newer.passes(&narrowed.op, goes));
+                }
+            }
+        }
+        let before: Vec<(usize, Option<ContentHash>)> =
+            parts.into_values().filter_map(|part| Some((part.place, part.before?))).collect();
+        for (place, first) in before {
+            if let Some(PendingChange { op: Overlay::Define { before, .. }, .. }) =
+                pending.narrowed.get_mut(place)
+            {
+                *before = first;
+            }
+        }
+        superseded
+    }
+}
+
+/// One part of the newer entry, on its way back through the older ones.
+struct PassedChange<'a> {
+    place: usize,
+    op: &'a Overlay,
+    /// What a definition is laid over, so far.
+    before: Option<Option<ContentHash>>,
+    /// Whether something of the flag that is newer than what comes next stays.
+    is_closed: bool,
+}
+
+impl<'a> PassedChange<'a> {
+    fn of(place: usize, op: &'a Overlay) -> PassedChange<'a> {
+        let before = match op {
+            Overlay::Define { before, .. } => Some(*before),
+            Overlay::Split { .. } | Overlay::Stop(_) => None,
+        };
+        PassedChange { place, op, before, is_closed: false }
+    }
+
+    /// Whether this, taken in over the older one, comes alone to the same as both.
+    fn takes_over(&self, older: &Overlay) -> bool {
+        match (self.op, older) {
+            _ if self.is_closed => false,
+            (
+                Overlay::Split { requested, held, .. },
+                Overlay::Split { requested: older, held: older_held, .. },
+            ) => {
+                requested_timeline(*requested, held).narrows(requested_timeline(*older, older_held))
+            }
+            (Overlay::Define { .. }, Overlay::Define { after, .. }) => {
+                self.before == Some(Some(*after))
+            }
+            _ => false,
+        }
+    }
+
+    fn passes(&mut self, older: &Overlay, goes: bool) {
+        match older {
+            Overlay::Define { before, .. } if goes => self.before = Some(*before),
+            _ => self.is_closed |= !goes,
+        }
+    }
+}
+
+fn is_stop(narrowed: &PendingChange) -> bool {
+    matches!(narrowed.op, Overlay::Stop(_))
+}
+
+/// The split that was asked for, at every moment.
+pub(super) fn requested_timeline(
+    requested: Option<Split>,
+    held: &Option<SplitOverride>,
+) -> Timeline {
+    held.as_ref().map_or_else(|| Timeline::constant(requested), Timeline::of_held)
+}

@@ -1,0 +1,86 @@
+//! Which split a flag has at every later moment, if nothing more is ordered: the one of now, and
+//! from its end on what that end brings.
+//!
+//! Narrowing is judged over this, not over the split of now alone: an order that lowers today and
+//! opens everything in five minutes opens everything.
+
+use super::catalog::FlagEntry;
+use super::record::SplitOverride;
+use crate::flag::Split;
+
+/// A split for each moment; it changes at most once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    pub now: Split,
+    /// Another split from this moment on, in milliseconds since 1970. It may be past: then it comes
+    /// as soon as it can.
+    pub later: Option<(i64, Split)>,
+}
+
+impl Timeline {
+    /// The same split for good; none is one that opens nothing.
+    pub fn constant(split: Option<Split>) -> Timeline {
+        Timeline { now: split.unwrap_or_default(), later: None }
+    }
+
+    pub fn of_held(held: &SplitOverride) -> Timeline {
+        Timeline::with(held.split, held.expiry())
+    }
+
+    /// The split at a moment.
+    pub fn at(self, at_ms: i64) -> Split {
+        self.later.filter(|(from_ms, _)| *from_ms <= at_ms).map_or(self.now, |(_, split)| split)
+    }
+
+    /// Whether `realtime-v2` does not rise and `disabled` does not fall from `before` to this, at
+    /// any moment.
+    pub fn narrows(self, before: Timeline) -> bool {
+        // The split changes at these moments alone, and an end that is past may still be due.
+        let changes = [self.later, before.later].into_iter().flatten().map(|(at_ms, _)| at_ms);
+        [i64::MIN].into_iter().chain(changes).all(|at_ms| self.at(at_ms).narrows(before.at(at_ms)))
+    }
+
+    /// The lower `realtime-v2` and the higher `disabled` of both, at every moment. Where that would
+    /// change twice, one change is left out by being narrower for a while: exact now, and never
+    /// wider than either.
+    pub fn narrowest(self, other: Timeline) -> Timeline {
+        let at = |at_ms: i64| self.at(at_ms).narrowest(other.at(at_ms));
+        let now = at(i64::MIN);
+        let mut changes: Vec<i64> =
+            [self.later, other.later].into_iter().flatten().map(|(at_ms, _)| at_ms).collect();
+        changes.sort_unstable();
+        let later = match changes[..] {
+            [] => None,
+            [only] => Some((only, at(only))),
+            [first, last, ..] if at(first) == at(last) => Some((first, at(last))),
+            // What opens at the first change waits for the second; what closes does not.
+            [_, last] if now.narrows(at(changes[0])) => Some((last, at(last))),
+            [first, last, ..] => Some((first, at(first).narrowest(at(last)))),
+        };
+        Timeline::with(now, later)
+    }
+
+    fn with(now: Split, later: Option<(i64, Split)>) -> Timeline {
+        Timeline { now, later: later.filter(|(_, split)| *split != now) }
+    }
+}
+
+impl SplitOverride {
+    /// What its end brings, and when; `None` where it has no end, or one that does not happen: it
+    /// would widen, and was not named.
+    pub fn expiry(&self) -> Option<(i64, Split)> {
+        let end = self.ends.as_ref()?;
+        let split = end.split.unwrap_or_default();
+        (end.named || split.narrows(self.split)).then_some((end.at_ms, split))
+    }
+}
+
+impl FlagEntry {
+    /// The split it has at every later moment, if nothing more is ordered; a stop is not looked at.
+    pub fn timeline(&self) -> Timeline {
+        self.record
+            .split
+            .as_ref()
+            .map_or_else(|| Timeline::constant(self.split()), Timeline::of_held)
+    }
+}

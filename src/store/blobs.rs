@@ -1,0 +1,142 @@
+//! Blobs in their parts. A long one passes a part at a time, and one that is at hand already is
+//! checked against its name and not kept twice: a list of a million ids is in memory once, also
+//! while it is read. What is once there never changes: so each page is read by itself, and other
+//! readings go between.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use super::StoreError;
+use super::reader::Reader;
+use crate::ledger::{Blobs, ContentHash};
+
+/// So many texts are asked for at once.
+const TOGETHER: usize = 64;
+
+/// Blobs go in parts of this. Larger ones would be large blocks of memory while they pass, and room
+/// that was given up in large blocks is not all given back.
+pub const PART_BYTES: usize = 64 * 1024;
+/// These texts, as far as they are there and are what their names say. Of one that is `at_hand`
+/// those bytes are returned.
+pub async fn read(
+    reader: &Reader,
+    ids: &[ContentHash],
+    at_hand: &Blobs,
+) -> Result<Blobs, StoreError> {
+    let mut texts = Blobs::new();
+    for ids in ids.chunks(TOGETHER) {
+        read_some(reader, ids, at_hand, &mut texts)
+            .await
+            .map_err(StoreError::doing("read definitions"))?;
+    }
+    Ok(texts)
+}
+
+/// As many of these texts as there are in so many bytes, the first ones first.
+pub async fn read_up_to(
+    reader: &Reader,
+    ids: &[ContentHash],
+    bytes: usize,
+) -> Result<Blobs, StoreError> {
+    let (mut texts, mut room) = (Blobs::new(), bytes as i64);
+    for id in ids {
+        if texts.contains_key(id) {
+            continue;
+        }
+        let query = sqlx::query("SELECT coalesce(sum(length(bytes)), 0) FROM texts WHERE id = $1")
+            .bind(id.to_string());
+        let length = query
+            .fetch_one(&mut *reader.lock().await)
+            .await
+            .and_then(|row| row.try_get::<i64, _>(0));
+        room -= length.map_err(StoreError::doing("read definitions"))?;
+        if room < 0 {
+            break;
+        }
+        texts.extend(read(reader, &[*id], &Blobs::new()).await?);
+    }
+    Ok(texts)
+}
+
+/// Whether a text is there and is what its name says.
+pub async fn stands(reader: &Reader, id: ContentHash) -> Result<bool, StoreError> {
+    // As if it were at hand: then none of it is kept.
+    Ok(!read(reader, &[id], &Blobs::from([(id, Bytes::new())])).await?.is_empty())
+}
+
+async fn read_some(
+    reader: &Reader,
+    ids: &[ContentHash],
+    at_hand: &Blobs,
+    texts: &mut Blobs,
+) -> Result<(), sqlx::Error> {
+    // A text of one part comes with the row that names it. The length of a row is known without
+    // reading it.
+    const ROWS: &str = "SELECT id, part, length(bytes), CASE WHEN part = 0 AND length(bytes) < $2 THEN bytes END FROM texts \
+        WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, part";
+    let query = sqlx::query(ROWS).bind(serde_json::json!(ids).to_string()).bind(PART_BYTES as i64);
+    let mut found: BTreeMap<ContentHash, Vec<BlobRow>> = BTreeMap::new();
+    let rows = query.fetch_all(&mut *reader.lock().await).await?;
+    for row in rows {
+        // An id that is none is no text of ours.
+        if let Ok(id) = row.try_get::<String, _>(0)?.parse() {
+            let part = BlobRow {
+                number: row.try_get(1)?,
+                length: row.try_get(2)?,
+                bytes: row.try_get(3)?,
+            };
+            found.entry(id).or_default().push(part);
+        }
+    }
+    for (id, parts) in found {
+        if let Some(bytes) = join(reader, id, parts, at_hand.get(&id)).await? {
+            texts.insert(id, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// A row of a text; a long one without its bytes.
+struct BlobRow {
+    number: i64,
+    length: i64,
+    bytes: Option<Vec<u8>>,
+}
+
+/// The text of these parts, `at_hand` or made of them. One that is not what its name says is as
+/// good as missing.
+async fn join(
+    reader: &Reader,
+    id: ContentHash,
+    parts: Vec<BlobRow>,
+    at_hand: Option<&Bytes>,
+) -> Result<Option<Bytes>, sqlx::Error> {
+    const BYTES: &str = "SELECT bytes FROM texts WHERE id = $1 AND part = $2";
+    let length = parts.iter().map(|part| usize::try_from(part.length).unwrap_or_default()).sum();
+    let mut joined = Vec::with_capacity(if at_hand.is_some() { 0 } else { length });
+    let mut sum = Sha256::new();
+    let mut pass = |bytes: &[u8]| {
+        sum.update(bytes);
+        if at_hand.is_none() {
+            joined.extend_from_slice(bytes);
+        }
+    };
+    for part in parts {
+        match part.bytes {
+            Some(bytes) => pass(&bytes),
+            None => {
+                let row = sqlx::query(BYTES)
+                    .bind(id.to_string())
+                    .bind(part.number)
+                    .fetch_one(&mut *reader.lock().await)
+                    .await?;
+                pass(row.try_get(0)?);
+            }
+        }
+    }
+    let digest: [u8; 32] = sum.finalize().into();
+    Ok((id == digest.into()).then(|| at_hand.cloned().unwrap_or_else(|| joined.into())))
+}
