@@ -123,7 +123,7 @@ impl Explain {
             written.insert(name.to_owned(), text.into());
         }
         let asked = json!({
-            "targetingKey": self.user, "written": written, "identity": self.identity.as_str(), "bucket": self.bucket,
+            "targetingKey": self.user, "textAttributes": written, "identity": self.identity.as_str(), "bucket": self.bucket,
         });
         let told = self.remote.post(&format!("/v1/flags/{}/explain", self.flag), &asked)?;
         if self.json {
@@ -197,7 +197,7 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
 
 /// The revision the story is of, and whose hand is in it.
 fn held(told: &Json) -> String {
-    let mut text = format!("revision {}", text_of(&told["revision"]));
+    let mut text = format!("revision {}", text_of(&told["position"]));
     for (slot, what) in
         [("stop", "stopped"), ("held", "rollout held"), ("pin", "earlier definition held")]
     {

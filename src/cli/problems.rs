@@ -65,7 +65,7 @@ fn text(told: &Json, problems: &[Json]) -> String {
     };
     text.push_str(&format!(
         "{verdict}; revision {} is live, {flags} is watched by {}\n",
-        text_of(&told["revision"]),
+        text_of(&told["position"]),
         text_of(&told["watch"])
     ));
     text

@@ -213,8 +213,8 @@ impl AdminConnection {
 /// What to do about it, where the server's words do not say.
 fn hint(code: &str) -> &'static str {
     match code {
-        "reason-needed" => "; say --reason \"…\"",
-        "moved" => "; look again (turnout status) and ask again. Meanwhile:",
+        "reason-required" => "; say --reason \"…\"",
+        "revision-conflict" => "; look again (turnout status) and ask again. Meanwhile:",
         "no-such-token" => "; turnout token list shows them",
         "disk-full" => "; make room in the data folder",
         "may-only-narrow" => "; ask somebody with the role operator or admin",

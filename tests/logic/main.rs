@@ -7,6 +7,7 @@ mod floors;
 mod hostile;
 mod laws;
 mod model;
+mod names;
 mod narrowing_law;
 mod pending;
 #[path = "../support/random.rs"]

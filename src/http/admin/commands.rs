@@ -170,7 +170,7 @@ impl Asked {
         let wish = wish(&mut told)?;
         let key = key.map(|key| (key, what_a_key_stands_for(&caller, name, &bytes)));
         let may_widen =
-            Permission::Change.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
+            Permission::Write.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
         Ok(CommandRequest { wish, actor: caller.actor(), reason, key, expected, may_widen })
     }
 }

@@ -141,7 +141,7 @@ pub fn explain() -> Operation {
         "properties": {
             "targetingKey": { "type": ["string", "null"], "maxLength": MAX_UNIT_BYTES },
             "attributes": { "type": ["object", "null"], "description": "As a client sends them." },
-            "written": {
+            "textAttributes": {
                 "type": ["object", "null"], "additionalProperties": { "type": "string" },
                 "description": "Attributes as texts, read as the types the flag declares.",
             },

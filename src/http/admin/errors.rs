@@ -29,7 +29,7 @@ fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, &'static st
             (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision")
         }
         CommandRejected::ReasonNeeded => {
-            (S::UNPROCESSABLE_ENTITY, "reason-needed", "what widens needs a reason")
+            (S::UNPROCESSABLE_ENTITY, "reason-required", "what widens needs a reason")
         }
         CommandRejected::KeyReused => (
             S::UNPROCESSABLE_ENTITY,
@@ -41,7 +41,7 @@ fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, &'static st
         }
         CommandRejected::Moved { .. } => (
             S::CONFLICT,
-            "moved",
+            "revision-conflict",
             "the flag, or a segment it names, changed since the caller looked; `since` says how",
         ),
         CommandRejected::NameTaken(_) => (
@@ -74,7 +74,7 @@ fn row_of_refused(refused: &CommandError) -> (StatusCode, &'static str, &'static
             (not_so, "no-definition", "the flag has no good definition")
         }
         CommandError::DoesNotFit { .. } => {
-            (not_so, "does-not-fit", "the shares exceed 100% together")
+            (not_so, "shares-exceed-100", "the shares exceed 100% together")
         }
         CommandError::DisabledIsDefault(_) => {
             (not_so, "disabled-is-default", "the flag's default is `disabled` already")
@@ -83,9 +83,11 @@ fn row_of_refused(refused: &CommandError) -> (StatusCode, &'static str, &'static
         CommandError::NothingToRollBack(_) => {
             (not_so, "nothing-to-roll-back", "no change is left to roll back")
         }
-        CommandError::NothingThen { .. } => {
-            (not_so, "nothing-then", "the flag had no good definition at that revision")
-        }
+        CommandError::NothingThen { .. } => (
+            not_so,
+            "no-definition-at-revision",
+            "the flag had no good definition at that revision",
+        ),
     }
 }
 

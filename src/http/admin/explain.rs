@@ -69,12 +69,12 @@ pub async fn explain(
 
 async fn read(surface: &AdminState, body: Body) -> Result<Asked, ApiError> {
     let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
-    let names = ["targetingKey", "attributes", "written", "identity", "bucket"];
+    let names = ["targetingKey", "attributes", "textAttributes", "identity", "bucket"];
     let mut members = Members::read(&bytes, &names)?;
     let asked = Asked {
         targeting_key: members.take("targetingKey", "a text")?,
         attributes: members.take("attributes", "an object")?,
-        written: members.take("written", "an object of texts")?,
+        written: members.take("textAttributes", "an object of texts")?,
         identity: members.take("identity", "verified, server or plain")?.unwrap_or_default(),
         bucket: members.take("bucket", "a number from 0 to 99999")?,
     };
@@ -113,7 +113,7 @@ fn explanation_json(surface: &AdminState, key: &str, asked: &Asked) -> Result<Js
         ),
     };
     let mut body = json!(story);
-    body["revision"] = snapshot.position().to_string().into();
+    body["position"] = snapshot.position().to_string().into();
     let standing = truth.flag(key);
     let slots = json!(standing.as_ref().map(SlotsView::of));
     for slot in ["stop", "held", "pin"] {

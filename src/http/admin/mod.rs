@@ -98,7 +98,7 @@ pub fn request_counts() -> Arc<RequestCounts> {
 
 /// Every call, and who may make it.
 fn calls() -> Vec<ProtectedEndpoint> {
-    use Permission::{Administer, Anyone, Change, Look, Narrow, Own};
+    use Permission::{Admin, Anyone, Narrow, Own, Read, Write};
     vec![
         ProtectedEndpoint::new(
             Anyone,
@@ -109,27 +109,27 @@ fn calls() -> Vec<ProtectedEndpoint> {
             Endpoint::post("/v1/hello", hello::hello, contract::hello()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/openapi.json", problems::openapi, contract::openapi()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/metrics", metrics::metrics, contract::metrics()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/v1/problems", problems::problems, contract::problems_there_are()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/v1/status", flags::status, contract::status()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/v1/flags/{flag}", flags::one, contract::flag()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get(
                 "/v1/flags/{flag}/convergence",
                 convergence::of_flag,
@@ -137,11 +137,11 @@ fn calls() -> Vec<ProtectedEndpoint> {
             ),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/v1/convergence", convergence::of_all, contract::convergence_of_all()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::post("/v1/flags/{flag}/explain", explain::explain, contract::explain()),
         ),
         ProtectedEndpoint::new(
@@ -157,7 +157,7 @@ fn calls() -> Vec<ProtectedEndpoint> {
             Endpoint::post("/v1/flags/{flag}/stop", commands::stop, contract::stop()),
         ),
         ProtectedEndpoint::new(
-            Change,
+            Write,
             Endpoint::post("/v1/flags/{flag}/resume", commands::resume, contract::resume()),
         ),
         ProtectedEndpoint::new(
@@ -169,23 +169,23 @@ fn calls() -> Vec<ProtectedEndpoint> {
             Endpoint::post("/v1/stop", commands::stop_all, contract::stop_all()),
         ),
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/v1/history", history::history, contract::history()),
         )
         .at(RunsOn::Readings(Source::Database)),
         // It waits there for the one verification that runs elsewhere.
         ProtectedEndpoint::new(
-            Look,
+            Read,
             Endpoint::get("/v1/history/verify", history::verify, contract::verify()),
         )
         .at(RunsOn::Listener),
         ProtectedEndpoint::new(
-            Administer,
+            Admin,
             Endpoint::get("/v1/tokens", tokens::list, contract::tokens()),
         )
         .at(RunsOn::Readings(Source::Memory)),
         ProtectedEndpoint::new(
-            Administer,
+            Admin,
             Endpoint::post("/v1/tokens", tokens::create, contract::create_token()),
         ),
         ProtectedEndpoint::new(

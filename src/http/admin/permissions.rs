@@ -27,11 +27,11 @@ pub enum Permission {
     Anyone,
     /// Any good credential: what is done to the one that is shown.
     Own,
-    Look,
-    /// Stop and lower; what turns out to widen takes `Change`.
+    Read,
+    /// Stop and lower; what turns out to widen takes `Write`.
     Narrow,
-    Change,
-    Administer,
+    Write,
+    Admin,
 }
 
 impl Permission {
@@ -39,10 +39,10 @@ impl Permission {
         match self {
             Permission::Anyone => "anyone",
             Permission::Own => "own",
-            Permission::Look => "look",
+            Permission::Read => "read",
             Permission::Narrow => "narrow",
-            Permission::Change => "change",
-            Permission::Administer => "administer",
+            Permission::Write => "write",
+            Permission::Admin => "admin",
         }
     }
 
@@ -52,10 +52,10 @@ impl Permission {
             (Permission::Anyone | Permission::Own, _) => true,
             // A server asks for users, on the other listener.
             (_, Role::Server) => false,
-            (Permission::Look, _) => true,
+            (Permission::Read, _) => true,
             (Permission::Narrow, Role::Stopper | Role::Operator | Role::Admin) => true,
-            (Permission::Change, Role::Operator | Role::Admin) => true,
-            (Permission::Administer, Role::Admin) => true,
+            (Permission::Write, Role::Operator | Role::Admin) => true,
+            (Permission::Admin, Role::Admin) => true,
             _ => false,
         }
     }
@@ -81,7 +81,7 @@ pub struct ProtectedEndpoint {
 impl ProtectedEndpoint {
     pub fn new(permission: Permission, endpoint: Endpoint<AdminState>) -> ProtectedEndpoint {
         // What only looks is a reading, unless its row says otherwise.
-        let is_reading = permission == Permission::Look;
+        let is_reading = permission == Permission::Read;
         let place = if is_reading { RunsOn::Readings(Source::Memory) } else { RunsOn::Listener };
         ProtectedEndpoint { permission, place, endpoint }
     }
@@ -161,12 +161,12 @@ async fn check(
         (_, None) => refuse(&surface, &ApiError::NoToken),
         // Whoever makes credentials makes them for every flag.
         (
-            Permission::Administer,
+            Permission::Admin,
             Some(Shown { caller: Caller { role: Role::Admin, flags: Some(_), .. }, .. }),
         ) => refuse(&surface, &ApiError::OtherFlags),
         (permission, Some(shown)) if permission.is_given_to(shown.caller.role) => {
             match when_whole(&surface, &shown, request).await {
-                Ok(request) if permission == Permission::Look || place != RunsOn::Listener => {
+                Ok(request) if permission == Permission::Read || place != RunsOn::Listener => {
                     look(surface, shown, place, request, next).await
                 }
                 // What was ordered is done, and its caller hears so.
@@ -247,7 +247,7 @@ pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Res
 fn nothing_here(Identified { shown, surface }: &Identified, refusal: ApiError) -> Response<Body> {
     match shown.as_ref().map(|shown| &shown.caller) {
         None => refuse(surface, &ApiError::NoToken),
-        Some(caller) if !Permission::Look.is_given_to(caller.role) => {
+        Some(caller) if !Permission::Read.is_given_to(caller.role) => {
             refuse(surface, &ApiError::NotPermitted(caller.role))
         }
         Some(_) => refuse(surface, &refusal),

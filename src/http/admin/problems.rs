@@ -31,7 +31,7 @@ pub async fn problems(State(surface): State<AdminState>) -> Response<Body> {
     let body = json!({
         "flags": surface.flags,
         "watch": surface.watch.as_str(),
-        "revision": surface.public.live.current().position().to_string(),
+        "position": surface.public.live.current().position().to_string(),
         "problems": all,
     });
     answer(&surface, StatusCode::OK, &body)

@@ -80,7 +80,7 @@ pub fn shapes() -> Json {
         "Problems": object(json!({
             "flags": { "description": "The flags folder, as it was named.", "type": "string" },
             "watch": { "type": "string", "enum": ["events", "polling"] },
-            "revision": position(),
+            "position": position(),
             "problems": { "type": "array", "items": object(json!({
                 "code": { "description": "Stable; go by this.", "type": "string" },
                 "file": maybe("string"),
@@ -197,7 +197,7 @@ fn story() -> Json {
             "attributes": { "type": "array", "items": { "type": "string" } },
             "decided": { "description": "Whether the answer is this step's.", "type": "boolean" },
         })) },
-        "revision": position(),
+        "position": position(),
         "stop": { "description": "Who stopped it." },
         "held": { "description": "Who holds its split." },
         "pin": { "description": "Who pinned its definition." },

@@ -93,7 +93,7 @@ fn find(surface: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch
         return Ok(caller.id.clone().map_or(TokenMatch::LocalAdmin, TokenMatch::Credential));
     }
     // Whoever may not is told the same of every name there may be.
-    if !Permission::Administer.is_given_to(caller.role) {
+    if !Permission::Admin.is_given_to(caller.role) {
         return Err(ApiError::NotPermitted(caller.role));
     }
     if caller.flags.is_some() {

@@ -93,7 +93,7 @@ async fn a_body_is_json_with_known_members() {
             b"{\"__proto__\":{}}",
             deep.as_bytes(),
         ] {
-            bench.check(path, None, body, 400, "bad-order").await;
+            bench.check(path, None, body, 400, "invalid-request").await;
         }
         bench.check(path, None, format!("{{\"reason\":\"{long}\"}}"), 413, "too-large").await;
         bench.check(path, None, " ".repeat(70_000), 413, "too-large").await;
@@ -110,9 +110,9 @@ async fn a_body_is_json_with_known_members() {
         ("rollback", r#"{"forMs":1000}"#),
         ("set", r#"{"polling":"1%"}"#),
     ] {
-        bench.check(&format!("/v1/flags/chat/{verb}"), None, member, 400, "bad-order").await;
+        bench.check(&format!("/v1/flags/chat/{verb}"), None, member, 400, "invalid-request").await;
     }
-    bench.check("/v1/stop", None, r#"{"flag":"chat"}"#, 400, "bad-order").await;
+    bench.check("/v1/stop", None, r#"{"flag":"chat"}"#, 400, "invalid-request").await;
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn each_member_is_what_it_has_to_be() {
         json!({ "realtime-v2": "1%", "reason": "é".repeat(251) }),
     ];
     for body in refused {
-        bench.check(set, None, body.to_string(), 400, "bad-order").await;
+        bench.check(set, None, body.to_string(), 400, "invalid-request").await;
     }
     // One line, which reads from left to right and ends nowhere before its end.
     let breaks = [
@@ -181,11 +181,11 @@ async fn each_member_is_what_it_has_to_be() {
             ("/v1/stop", json!({ "reason": text })),
             ("/v1/tokens", json!({ "name": text, "role": "viewer" })),
         ] {
-            bench.check(path, None, body.to_string(), 400, "bad-order").await;
+            bench.check(path, None, body.to_string(), 400, "invalid-request").await;
         }
     }
-    bench.check("/v1/flags/chat/rollback", None, r#"{"to":-1}"#, 400, "bad-order").await;
-    bench.check("/v1/flags/chat/rollback", None, r#"{"to":"1"}"#, 400, "bad-order").await;
+    bench.check("/v1/flags/chat/rollback", None, r#"{"to":-1}"#, 400, "invalid-request").await;
+    bench.check("/v1/flags/chat/rollback", None, r#"{"to":"1"}"#, 400, "invalid-request").await;
     bench
         .check(
             "/v1/flags/chat/rollback",
@@ -195,7 +195,7 @@ async fn each_member_is_what_it_has_to_be() {
             "no-such-revision",
         )
         .await;
-    bench.check("/v1/flags/chat/resume", None, r#"{"at":5}"#, 400, "bad-order").await;
+    bench.check("/v1/flags/chat/resume", None, r#"{"at":5}"#, 400, "invalid-request").await;
     for (key, fine) in [
         (&b""[..], false),
         (b"a\tb", false),
@@ -204,7 +204,7 @@ async fn each_member_is_what_it_has_to_be() {
         (&[b'k'; 128], true),
     ] {
         if !fine {
-            bench.check("/v1/flags/chat/stop", Some(key), "", 400, "bad-order").await;
+            bench.check("/v1/flags/chat/stop", Some(key), "", 400, "invalid-request").await;
         }
     }
     let two =
@@ -271,9 +271,9 @@ async fn a_token_is_asked_for_as_it_has_to_be() {
         json!({ "name": "expiry", "role": "viewer" }),
     ];
     for body in refused {
-        bench.check("/v1/tokens", None, body.to_string(), 400, "bad-order").await;
+        bench.check("/v1/tokens", None, body.to_string(), 400, "invalid-request").await;
     }
-    bench.check("/v1/tokens", None, "", 400, "bad-order").await;
+    bench.check("/v1/tokens", None, "", 400, "invalid-request").await;
     for body in [
         json!({ "name": "x".repeat(64), "role": "viewer", "flags": null, "expiresAfterMs": null }),
         json!({ "name": "joerg.m-2_x", "role": "operator", "flags": ["not-there-yet"], "expiresAfterMs": 3_660 * 86_400_000_i64 }),

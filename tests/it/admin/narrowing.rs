@@ -107,7 +107,7 @@ async fn an_end_that_lowers_further_stays_and_is_told() {
     service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
     let (status, answer) =
         service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "60%" })).await;
-    assert_eq!((status, answer["code"].as_str()), (422, Some("reason-needed")), "{answer}");
+    assert_eq!((status, answer["code"].as_str()), (422, Some("reason-required")), "{answer}");
     let (status, answer) = service.ordered("/v1/flags/chat/set", set("60%")).await;
     assert_eq!((status, &answer["flag"]["held"]["ends"]), (200, &Json::Null), "{answer}");
 }

@@ -72,8 +72,8 @@ fn and(mut one: Json, other: Json) -> Json {
 async fn what_widens_needs_a_reason_and_what_narrows_does_not() {
     let because = |share: &str| json!({ "realtime-v2": share, "reason": "week 2" });
     let steps = vec![
-        ("set", json!({ "realtime-v2": "25%" }), no(422, "reason-needed")),
-        ("set", json!({ "realtime-v2": "25%", "reason": "  " }), no(422, "reason-needed")),
+        ("set", json!({ "realtime-v2": "25%" }), no(422, "reason-required")),
+        ("set", json!({ "realtime-v2": "25%", "reason": "  " }), no(422, "reason-required")),
         (
             "set",
             because("25%"),
@@ -93,14 +93,14 @@ async fn what_widens_needs_a_reason_and_what_narrows_does_not() {
             and(ok("realtime-v2 5%"), json!({ "action": "set", "revision": 3 })),
         ),
         ("set", json!({ "disabled": "10%" }), ok("realtime-v2 5%, disabled 10%")),
-        ("set", json!({ "disabled": "5%" }), no(422, "reason-needed")),
-        ("set", because("95%"), no(422, "does-not-fit")),
+        ("set", json!({ "disabled": "5%" }), no(422, "reason-required")),
+        ("set", because("95%"), no(422, "shares-exceed-100")),
         (
             "set",
             json!({ "realtime-v2": "0%", "disabled": "100%" }),
             ok("realtime-v2 0%, disabled 100%"),
         ),
-        ("unset", json!({}), no(422, "reason-needed")),
+        ("unset", json!({}), no(422, "reason-required")),
         (
             "unset",
             json!({ "reason": "done" }),
@@ -142,7 +142,7 @@ async fn a_stop_stays_until_it_is_resumed() {
             json!({}),
             json!({ "outcome": "unchanged", "changes": [], "flag": null, "undo": null }),
         ),
-        ("set", json!({ "realtime-v2": "50%" }), no(422, "reason-needed")),
+        ("set", json!({ "realtime-v2": "50%" }), no(422, "reason-required")),
         (
             "set",
             json!({ "realtime-v2": "50%", "reason": "later" }),
@@ -158,7 +158,7 @@ async fn a_stop_stays_until_it_is_resumed() {
         ("file", json!(half("20%")), told(json!({}))),
         ("file", json!(half("20%").replace("enabled: true", "enabled: false")), told(json!({}))),
         ("file", json!(half("20%")), told(json!({}))),
-        ("resume", json!({}), no(422, "reason-needed")),
+        ("resume", json!({}), no(422, "reason-required")),
         (
             "resume",
             json!({ "reason": "mended" }),
@@ -198,11 +198,11 @@ async fn a_rollback_walks_further_back_each_time() {
         ("rollback", json!({}), and(back("realtime-v2 10%", 1), json!({ "drift": false }))),
         ("rollback", json!({}), no(422, "nothing-to-roll-back")),
         // The undo that was told for the first of them.
-        ("rollback", json!({ "to": 5 }), no(422, "reason-needed")),
+        ("rollback", json!({ "to": 5 }), no(422, "reason-required")),
         ("rollback", json!({ "to": 5, "reason": "no" }), back("realtime-v2 30%", 5)),
         ("rollback", json!({}), back("realtime-v2 20%", 2)),
         ("set", json!({ "realtime-v2": "5%" }), ok("realtime-v2 5%")),
-        ("rollback", json!({}), no(422, "reason-needed")),
+        ("rollback", json!({}), no(422, "reason-required")),
         ("rollback", json!({ "reason": "too far" }), ok("realtime-v2 20%")),
         ("rollback", json!({ "to": 99 }), no(422, "no-such-revision")),
         ("rollback", json!({ "to": 0 }), no(422, "no-such-revision")),
@@ -220,7 +220,7 @@ async fn a_rollback_walks_further_back_each_time() {
         ),
         ("unset", json!({ "reason": "as written" }), ok("realtime-v2 40%")),
         ("file", json!(more), json!({ "live": "realtime-v2 40%" })),
-        ("rollback", json!({}), no(422, "reason-needed")),
+        ("rollback", json!({}), no(422, "reason-required")),
         (
             "rollback",
             json!({ "reason": "who is u-1?" }),
@@ -252,7 +252,7 @@ async fn a_flag_without_a_good_definition_can_be_stopped() {
             json!({ "outcome": "committed", "state": "stopped", "live": "STOPPED -> polling" }),
         ),
         ("file", json!(half("10%")), json!({ "state": "stopped" })),
-        ("rollback", json!({ "to": 1, "reason": "try" }), no(422, "nothing-then")),
+        ("rollback", json!({ "to": 1, "reason": "try" }), no(422, "no-definition-at-revision")),
         ("resume", json!({ "reason": "good now" }), ok("realtime-v2 10%")),
     ];
     check("broken", "version: 1\nflag: chat\n", steps).await;
@@ -353,7 +353,7 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     let after = answer["revision"].as_u64().unwrap();
     // This one does, and it is told what happened.
     let (status, answer) = service.ordered("/v1/flags/chat/set", widen("30%", looked)).await;
-    assert_eq!((status, answer["code"].as_str()), (409, Some("moved")));
+    assert_eq!((status, answer["code"].as_str()), (409, Some("revision-conflict")));
     let since = answer["since"].as_array().unwrap();
     assert_eq!(
         (since.len(), &since[0]["revision"], &since[0]["actor"]),
@@ -366,7 +366,7 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     })
     .await;
     let (status, answer) = service.ordered("/v1/flags/chat/set", widen("30%", after)).await;
-    assert_eq!((status, answer["code"].as_str()), (409, Some("moved")));
+    assert_eq!((status, answer["code"].as_str()), (409, Some("revision-conflict")));
     let change = &answer["since"][0]["changes"][0];
     assert_eq!((&change["kind"], &change["key"]), (&json!("segment"), &json!("staff")), "{answer}");
     for verb in ["unset", "rollback"] {
@@ -674,7 +674,7 @@ async fn what_is_held_for_a_time_ends() {
     let (status, answer) = service
         .ordered("/v1/flags/chat/set", json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%" }))
         .await;
-    assert_eq!((status, answer["code"].as_str()), (422, Some("reason-needed")), "{answer}");
+    assert_eq!((status, answer["code"].as_str()), (422, Some("reason-required")), "{answer}");
     set(json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%", "reason": "a pause" })).await;
     wait_until("what was named", async || live().await == "realtime-v2 15%").await;
     // A stop holds over the end of what is below it.

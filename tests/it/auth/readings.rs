@@ -75,11 +75,11 @@ async fn a_reading_that_waits_is_judged_again_when_its_turn_comes() {
         });
         wait_until("a verification", async || service.app.readings().verifications() > begun).await;
         let looks =
-            |(_, path, takes): &(&str, &str, &str)| *takes == "look" || *path == "/v1/tokens";
+            |(_, path, takes): &(&str, &str, &str)| *takes == "read" || *path == "/v1/tokens";
         let calls: Vec<_> = permissions()
             .into_iter()
             .filter(looks)
-            .filter(|call| call.0 == "get" || call.2 == "look")
+            .filter(|call| call.0 == "get" || call.2 == "read")
             .collect();
         assert!(calls.len() >= 11, "{calls:?}");
         let mut asked = JoinSet::new();

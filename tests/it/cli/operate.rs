@@ -181,7 +181,7 @@ fn every_verb_speaks_json() {
     assert_eq!(server.json("status chat --json")["live"], "realtime-v2 5%");
     assert_eq!(server.json("history --json --limit 1")["revisions"].as_array().unwrap().len(), 1);
     assert_eq!(server.json("history --verify --json")["sound"], true);
-    assert_eq!(server.json("explain chat --user u-1 --json")["revision"], "6");
+    assert_eq!(server.json("explain chat --user u-1 --json")["position"], "6");
     assert_eq!(server.json("token list --json")["tokens"].as_array().unwrap().len(), 0);
     let made = server.json("token create ops --role viewer --json");
     assert_eq!(

@@ -99,7 +99,7 @@ async fn every_answer_is_as_it_is_documented() {
                 bench.secret = limited.clone();
                 assert_eq!(
                     bench.ask(method.clone(), path, &target, "", None).await["code"],
-                    "other-flags"
+                    "flag-not-permitted"
                 );
             }
             bench.secret = own.clone();
@@ -215,7 +215,7 @@ async fn change_much(bench: &mut Bench) {
             body
         };
         bench.order("set", set("1%")).await;
-        assert_eq!(bench.order(verb, stale(body)).await["code"], "moved", "{verb}");
+        assert_eq!(bench.order(verb, stale(body)).await["code"], "revision-conflict", "{verb}");
     }
     let unset = |reason: Json| json!({ "reason": reason });
     bench.order("unset", unset(json!(null))).await;

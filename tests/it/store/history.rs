@@ -76,7 +76,7 @@ async fn the_history_comes_in_pages() {
     ] {
         let response = service.admin(&format!("/v1/history{query}")).await;
         assert_eq!(response.status(), 400, "{query}");
-        assert_eq!(response.json::<Json>().await.unwrap()["code"], "bad-order", "{query}");
+        assert_eq!(response.json::<Json>().await.unwrap()["code"], "invalid-request", "{query}");
     }
     let told: Json = service.admin("/v1/history?limit=1").await.json().await.unwrap();
     let newest = &told["revisions"][0];

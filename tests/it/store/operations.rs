@@ -168,7 +168,7 @@ async fn a_stop_is_never_stale() {
     let told: Json = wider.json().await.unwrap();
     assert_eq!(
         (&told["code"], &told["since"][0]["revision"]),
-        (&"moved".into(), &2.into()),
+        (&"revision-conflict".into(), &2.into()),
         "{told}"
     );
     assert_eq!(
