@@ -175,7 +175,7 @@ import json, sys
 problem = json.load(sys.stdin)
 for since in problem["since"]:
     print(problem["code"], since["revision"], since["actor"], since["reason"], since["changes"][0]["is"])')"
-same "and hears what changed" "moved 11 local-admin first realtime-v2 60%" "$told"
+same "and hears what changed" "revision-conflict 11 local-admin first realtime-v2 60%" "$told"
 same "a stop is never refused" 200 "$(order /v1/flags/build-events/stop '{"expectedRevision":1}' | tail -1)"
 typed "resume build-events --reason drill" 0 <<'OUT'
 revision 13   build-events   STOPPED -> realtime-v2 60%   held by local-admin
