@@ -123,6 +123,11 @@ impl Service {
         Service::configured(home, config).await
     }
 
+    /// A service over the folders of `home`, with these settings.
+    pub async fn start_as(home: TempDir, config: Config) -> Service {
+        Service::configured(home, config).await
+    }
+
     async fn configured(home: TempDir, config: Config) -> Service {
         let (flags, data) = (config.flags.clone(), config.data.clone());
         let app = App::start(config.clone()).await.unwrap();
