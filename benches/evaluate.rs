@@ -1,5 +1,5 @@
-//! One evaluation, an allowlist of 100,000 missed and then a 10 % rollout, beside the floor of what
-//! it must do: one probe of a hash set and one murmur3.
+//! Times one evaluation: a miss in an allowlist of 100,000, then a 10 % rollout. Beside it the
+//! floor of that work is timed: one probe of a hash set and one murmur3.
 
 use std::collections::HashSet;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use turnout::flag::{
 };
 
 const LISTED: usize = 100_000;
-/// Askers in turn, none of them listed.
+/// Users evaluated in turn; the allowlist names none of them.
 const ASKERS: usize = 1_000;
 
 fn listed() -> impl Iterator<Item = String> {

@@ -1,8 +1,8 @@
 //! Wiring, and the order of start and stop. Floor 4.
 //!
-//! Start: hold the data folder, bind, read the flags folder, make what it says live, and only then
-//! accept and watch: a taken port is said at once, and the first answer is already the right one.
-//! `addresses.json` stands only while both listeners accept.
+//! Start: lock the data folder, bind, read the flags folder, make its content live, and only then
+//! accept connections and watch the folder. So a taken port is reported at once, and the first
+//! answer is already the right one. `addresses.json` exists only while both listeners accept.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -29,24 +29,25 @@ use crate::telemetry;
 use crate::thread_runtime::{ORDERS, ThreadRuntime};
 use crate::webhook::WebhookWorker;
 
-/// How long a server that ends may take to let go of its data folder.
+/// How long to wait for a previous server that is ending to release the data folder.
 const LEAVING: Duration = Duration::from_secs(1);
-/// How long a thread with a runtime of its own may take to end.
+/// The longest wait for a thread with its own runtime to end.
 const THREAD_AT_MOST: Duration = Duration::from_secs(2);
-/// How long the system may take for one thing at the end: the file of addresses, the flags folder.
+/// The longest wait at the end for one file operation: the file of addresses, the flags folder.
 const LAST_LOOK: Duration = Duration::from_secs(1);
-/// How long a listener may take at the end: it has a limit of its own, unless the system holds up
-/// its thread.
+/// The longest wait for a listener to end. A listener has a limit of its own; this one counts when
+/// the system holds up the listener's thread.
 const LISTENER_AT_MOST: Duration = Duration::from_secs(6);
-/// How long the last good state and the database may take at the end.
+/// The longest wait at the end for the last good state and the database.
 const CLOSE_AT_MOST: Duration = Duration::from_secs(3);
-/// How long the flags folder may be silent at a start before the service starts without it.
+/// How long the flags folder may not answer at a start before the service starts without it.
 const FOLDER_SILENT: Duration = Duration::from_secs(5);
-/// How long it may be silent later before that is a problem, and how often that is looked at.
+/// How long the flags folder may not answer later before that is a problem, and how often the
+/// service checks.
 const FOLDER_HANGS: Duration = Duration::from_secs(10);
 const FOLDER_LOOK: Duration = Duration::from_secs(2);
 
-/// Where a start is, in words that go after "still starting: ".
+/// The step a start has reached, in words that follow "still starting: ".
 pub type StartupPhase = watch::Sender<&'static str>;
 
 /// A running service.
@@ -56,21 +57,21 @@ pub struct App {
     server: Server,
     watch: Watch,
     admin: Server,
-    /// The same by a socket that the data folder names, where there can be one.
+    /// The admin listener on the socket that the data folder names, where a socket is possible.
     admin_socket: Option<(LocalServer, SocketName)>,
-    /// Carries out orders, ends and what is tried again: nothing that reads runs there, and it
-    /// serves no connection.
+    /// Runs commands, expiries and retries. No reads run on this thread and it serves no
+    /// connection.
     orders: ThreadRuntime,
-    /// Serves the admin listener: takes requests, hands them on and writes answers.
+    /// Serves the admin listener: reads requests, passes them on and writes responses.
     admin_thread: ThreadRuntime,
     readings: Arc<Readings>,
     webhook: Option<(WebhookWorker, ThreadRuntime)>,
-    /// The data folder and what it says of where this service listens.
+    /// The data folder, and the addresses written there.
     announced: (Arc<DataDir>, Addresses),
     fresh: Vec<KeyRefresher>,
 }
 
-/// Why the service could not start.
+/// Why the service did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error("cannot listen on {address}")]
@@ -84,7 +85,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What to do about it.
+    /// What the operator can do about the error.
     pub fn hint(&self) -> String {
         match self {
             StartError::Listen { source, flag, .. } => match source.kind() {
@@ -104,7 +105,7 @@ impl StartError {
                 "stop it, or choose another folder with --data".to_owned()
             }
             StartError::Data(_) => {
-                "mend its rights, or choose another folder with --data".to_owned()
+                "fix its permissions, or choose another folder with --data".to_owned()
             }
             StartError::Coordinator(StartupError::NothingToAccept(_)) => {
                 "bring the database back first, or start without --accept-database".to_owned()
@@ -126,13 +127,13 @@ impl App {
         App::start_in_steps(config, StartupPhase::new("")).await
     }
 
-    /// Starts, and says where it is meanwhile. What the disk or a mount could hold up runs on other
-    /// threads than this one.
+    /// Starts the service and reports each step to `step`. Work that a disk or mount could block
+    /// runs on other threads than this one.
     pub async fn start_in_steps(config: Config, step: StartupPhase) -> Result<App, StartError> {
         App::start_by(Clock::default(), config, step).await
     }
 
-    /// The same with clocks of one's own choice.
+    /// Like `start_in_steps`, with the given clocks.
     pub async fn start_by(
         clock: Clock,
         config: Config,
@@ -149,7 +150,7 @@ impl App {
             flag: "--admin-listen",
             source,
         };
-        // It is served by a runtime of its own.
+        // The admin listener runs on its own runtime.
         let admin_listener = http::bind(config.admin_listen)
             .and_then(|bound| bound.into_std())
             .map_err(listen_admin)?;
@@ -183,7 +184,7 @@ impl App {
         step.send_replace("finding the place of the webhook");
         let (webhook, deliveries) = match config.webhook {
             Some(hook) => {
-                // It reads revisions of any size, so it has a thread of its own.
+                // The webhook reads revisions of any size, so it has its own thread.
                 let thread = ThreadRuntime::start("webhook").map_err(StartError::Thread)?;
                 let (follower, deliveries) =
                     thread.run(WebhookWorker::start(coordinator.clone(), hook)).await;
@@ -207,8 +208,8 @@ impl App {
         let server = http::serve(listener, routes, limits).map_err(listen)?;
 
         let flags = config.flags.display().to_string();
-        // The newest reading takes the place of one that was not taken in yet: it holds all that
-        // one did.
+        // A newer reading replaces an older one that was not ingested yet: each reading holds the
+        // whole folder.
         let (newest, contents_read) = watch::channel(Arc::new(contents.clone()));
         let report = move |findings: &[Finding], contents: &FlagFiles| {
             telemetry::problems(findings, contents, &config.flags)
@@ -261,17 +262,17 @@ impl App {
         })
     }
 
-    /// Where clients ask.
+    /// The address of the public listener.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Where operators ask.
+    /// The address of the admin listener.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin.address()
     }
 
-    /// How many connections clients have open.
+    /// How many client connections are open.
     pub fn connections(&self) -> usize {
         self.server.connections()
     }
@@ -280,17 +281,17 @@ impl App {
         &self.coordinator
     }
 
-    /// What is read by operators and for them.
+    /// The values that operators read, such as metrics and status.
     pub fn readings(&self) -> &Arc<Readings> {
         &self.readings
     }
 
-    /// How changes of the flags folder are noticed.
+    /// How the service notices changes of the flags folder.
     pub fn watch_mode(&self) -> Mode {
         self.watch.mode()
     }
 
-    /// Ends at once, as a kill would: nothing more is written.
+    /// Ends at once, like a kill: nothing more is written.
     pub async fn abandon(self) {
         let App {
             coordinator, server, watch, admin, orders, admin_thread, readings, webhook, ..
@@ -306,15 +307,14 @@ impl App {
         drop((server, admin));
     }
 
-    /// Looks at the flags folder and at the files and addresses of keys now, and says what came of
-    /// the keys.
+    /// Reads the flags folder and the key files and key URLs now, and logs what came of the keys.
     pub fn reload(&self) {
         self.watch.look_now();
         self.fresh.iter().for_each(KeyRefresher::look_now);
     }
 
-    /// Lets requests under way end, for 5 s at most. Whatever hangs is left behind after a limit of
-    /// its own: 18 s at most for all of it.
+    /// Lets running requests finish, for at most 5 s. Parts that hang are left behind, each after a
+    /// limit of its own; the whole stop takes at most 18 s.
     pub async fn stop(self) {
         let App {
             coordinator,
@@ -340,7 +340,7 @@ impl App {
         let _ = timeout(LAST_LOOK, blocking(forget)).await;
         let _ = timeout(2 * LAST_LOOK, blocking(move || drop(watch))).await;
         let _ = timeout(LISTENER_AT_MOST, server.stop()).await;
-        // It answers until the last client was served.
+        // The socket answers until the last client was served.
         let stop_socket = async move {
             if let Some(socket) = socket {
                 socket.stop().await;
@@ -349,7 +349,7 @@ impl App {
         let stop_admin = async move { tokio::join!(admin.stop(), stop_socket) };
         let _ = timeout(LISTENER_AT_MOST, admin_thread.run(stop_admin)).await;
         readings.close();
-        // What was not delivered yet is, after the next start.
+        // Changes that were not delivered yet are delivered after the next start.
         let (follower, webhook) = webhook.unzip();
         drop(follower);
         let _ = timeout(CLOSE_AT_MOST, orders.run(async move { coordinator.close().await })).await;
@@ -367,17 +367,17 @@ impl App {
     }
 }
 
-/// Does what may wait for a disk or mount where nothing else waits for it.
+/// Runs work that may wait for a disk or mount on a thread where nothing else waits for it.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
-        // Nothing aborts it, so it panicked: that is told here.
+        // Nothing aborts the task, so it panicked: the panic goes on here.
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
 fn open_data(path: &Path) -> Result<DataDir, DataError> {
-    // The server before may be on its way out.
+    // The previous server may be ending.
     let end = Instant::now() + LEAVING;
     let data = loop {
         match DataDir::open(path) {
@@ -393,8 +393,9 @@ fn open_data(path: &Path) -> Result<DataDir, DataError> {
     Ok(data)
 }
 
-/// What the flags folder holds. A folder that is silent is waited for no longer: its files go live
-/// when it answers, and what is known from before is served until then.
+/// Reads the flags folder for the first time. After `FOLDER_START_TIMEOUT` the service starts
+/// without the folder: its files go live when it answers, and the last known state is served until
+/// then.
 async fn read_first(config: &Config) -> (FlagsDir, FlagFiles) {
     let anew = || FlagsDir::new(&config.flags, config.internal_user_ids.clone());
     let mut folder = anew();
@@ -421,7 +422,7 @@ async fn read_first(config: &Config) -> (FlagsDir, FlagFiles) {
     }
 }
 
-/// Makes a problem of a flags folder whose disk or mount hangs.
+/// Reports a problem while the disk or mount of the flags folder hangs.
 async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
     let (mut seen, mut since) = (None, tokio::time::Instant::now());
     loop {
@@ -443,7 +444,8 @@ async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
     }
 }
 
-/// Lets programs on this machine find both listeners. A full disk keeps nothing from being served.
+/// Writes both addresses where programs on this machine find them. A full disk does not keep the
+/// service from serving.
 async fn announce(
     data: Arc<DataDir>,
     addresses: Addresses,
@@ -466,14 +468,14 @@ fn serve_admin(listener: TcpListener, surface: AdminState) -> io::Result<Server>
     )
 }
 
-/// Nobody is answered at length there without a credential.
+/// Without a credential the admin listener returns only short answers.
 fn admin_limits() -> Limits {
     let limits = Limits::default();
     Limits { unread_of_strangers: limits.unread, ..limits }
 }
 
-/// Serves by a socket of a name, too, and writes that down. Where that cannot be, commands ask by
-/// the address.
+/// Serves the admin listener also on a named socket, and writes down its name. Where no socket is
+/// possible, commands use the address.
 async fn serve_admin_socket(
     data: Arc<DataDir>,
     surface: AdminState,
@@ -499,8 +501,8 @@ async fn serve_admin_socket(
     served.ok()
 }
 
-/// Reads what credentials are checked with, and keeps it fresh. Without good keys the gate opens
-/// for none of their credentials.
+/// Reads the session keys and server keys, and keeps them fresh. Without good keys the
+/// authenticator accepts none of the credentials they would check.
 async fn open_gate(
     access: &AuthConfig,
     operators: AdminCredentials,
@@ -539,7 +541,8 @@ async fn open_gate(
     (gate, fresh)
 }
 
-/// What cannot be read or used is a problem until it can be; what is believed is a line.
+/// A key source that cannot be read or used is a problem until it can be; accepted keys are a line
+/// in the log.
 fn note_keys(
     coordinator: &Coordinator,
     kind: ProblemKind,
@@ -560,7 +563,7 @@ fn note_keys(
     }
 }
 
-/// Makes a reading of the folder live and says what came of it.
+/// Makes a reading of the folder live and logs the result.
 async fn ingest_folder(coordinator: &Coordinator, flags: &Path, contents: &FlagFiles) {
     let taken_in = coordinator.ingest(contents).await;
     if taken_in.findings_changed {

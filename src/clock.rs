@@ -1,4 +1,4 @@
-//! The only reader of the clocks.
+//! The only module that reads the clocks.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
@@ -6,31 +6,31 @@ use std::time::{Instant, SystemTime};
 
 use crate::moment::Moment;
 
-/// Where steady time counts from.
+/// The zero point of steady time.
 static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Where times come from that decide whether something has ended: the system's clocks, or for tests
-/// these with the wall clock set.
+/// The clocks that decide whether something has ended: the system's clocks, or in tests the same
+/// with the wall clock set.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
-    /// By how much the wall clock is set forward.
+    /// By how many milliseconds the wall clock is set forward.
     set_by_ms: Option<Arc<AtomicI64>>,
 }
 
 impl Clock {
-    /// A clock whose wall clock can be set, and by how much it is.
+    /// A clock whose wall clock can be set, and the offset that sets it.
     pub fn that_can_be_set() -> (Clock, Arc<AtomicI64>) {
         let set_by_ms = Arc::new(AtomicI64::new(0));
         (Clock { set_by_ms: Some(set_by_ms.clone()) }, set_by_ms)
     }
 
-    /// Now, by both clocks.
+    /// The current time of both clocks.
     pub fn now(&self) -> Moment {
         let steady_ms = i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX);
         Moment { wall_ms: self.wall_ms(), steady_ms }
     }
 
-    /// Now, in milliseconds since 1970.
+    /// The current wall time, in milliseconds since 1970.
     pub fn wall_ms(&self) -> i64 {
         let set_by_ms = self.set_by_ms.as_ref().map_or(0, |by| by.load(Relaxed));
         wall_ms().saturating_add(set_by_ms)
@@ -38,35 +38,36 @@ impl Clock {
 }
 
 impl From<SystemTime> for Moment {
-    /// A moment of which only the wall clock's time is known: the steady one is taken to run with
-    /// it.
+    /// A moment of which only the wall time is known. The steady time is computed as if both clocks
+    /// ran alike.
     fn from(wall: SystemTime) -> Moment {
         let ms = unix_ms(wall);
         Moment { wall_ms: ms, steady_ms: ms }
     }
 }
 
-/// Now. Nothing that decides a strategy may ask.
+/// The current wall time. Code that decides a strategy must not call this.
 pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
-/// Now, in milliseconds since 1970.
+/// The current wall time, in milliseconds since 1970.
 pub fn wall_ms() -> i64 {
     unix_ms(wall())
 }
 
-/// A time in milliseconds since 1970; one before is 0.
+/// A time in milliseconds since 1970; an earlier time gives 0.
 pub fn unix_ms(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis().min(i64::MAX as u128) as i64)
 }
 
-/// A time as people and programs write it: `2026-11-23T08:15:00Z`.
+/// A time in RFC 3339, such as `2026-11-23T08:15:00Z`.
 pub fn utc(milliseconds: i64) -> String {
     let seconds = milliseconds.div_euclid(1000);
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Years that begin in March have their leap day at the end; 400 of them have 146,097 days.
+    // Years that begin in March have their leap day at the end; 400 of these years have 146,097
+    // days.
     let days = days + 719_468;
     let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

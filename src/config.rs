@@ -1,5 +1,5 @@
-//! Settings: checked once, all faults at once, before anything is bound. Floor 0, beside the words
-//! it needs.
+//! Settings, checked once before anything is bound; all faults are reported together. Floor 0,
+//! beside the words it needs.
 
 mod auth;
 mod logging;
@@ -24,10 +24,10 @@ use crate::public_path::PublicPath;
 use crate::time_limit::within;
 use crate::webhook::WebhookConfig;
 
-/// How long a name to listen on may take to be looked up.
+/// The longest wait for the name of a listen address to resolve.
 const LOOK_UP_AT_MOST: Duration = Duration::from_secs(5);
 
-/// What `turnout serve` is told, by flags or by the environment, as text.
+/// The arguments of `turnout serve`, from flags or the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct ServeArgs {
     /// The folder of flag definitions
@@ -86,7 +86,7 @@ pub struct ServeArgs {
     pub logging: Logging,
 }
 
-/// The settings that take part in an answer.
+/// The settings that take part in an evaluation.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct EvaluationArgs {
     /// Users of the segment `internal`, comma separated, beside those its file lists
@@ -109,7 +109,7 @@ pub struct EvaluationArgs {
     pub feature_client_supabase: String,
 }
 
-/// What a client may take of the server's room and time.
+/// How much room and time a client may take.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct LimitArgs {
     /// Connections at once, as far as the limit of open files allows; then the longest idle one
@@ -146,7 +146,7 @@ pub struct LimitArgs {
     pub stream_max_age: String,
 }
 
-/// Settings that hold together.
+/// Checked settings that fit together.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub flags: PathBuf,
@@ -156,14 +156,14 @@ pub struct Config {
     pub may_be_new: bool,
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
-    /// Where a proxy serves the public listener.
+    /// The path under which a proxy serves the public listener.
     pub public_path: PublicPath,
     pub internal_user_ids: Vec<String>,
     pub server_auth: ServerAuth,
     pub access: AuthConfig,
     pub limits: Limits,
     pub streams: StreamLimits,
-    /// Who is told of every change.
+    /// Where the webhook sends every change.
     pub webhook: Option<WebhookConfig>,
 }
 
@@ -180,7 +180,7 @@ impl ServeArgs {
                 return Some(address);
             }
             let name = text.to_owned();
-            // A name server can be silent.
+            // A name server may not answer.
             let found = within(LOOK_UP_AT_MOST, move || {
                 name.to_socket_addrs().ok().and_then(|mut found| found.next())
             });
@@ -305,7 +305,7 @@ impl LimitArgs {
     }
 }
 
-/// Deployments write their booleans in many ways, and these two names are older than Turnout.
+/// Deployments write booleans in many ways, and these two variables are older than Turnout.
 fn boolean(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" => Some(true),

@@ -1,22 +1,21 @@
-//! What others wrote, made fit to be shown. Floor 0, pure.
+//! Makes text of unknown origin safe to show. Floor 0, pure.
 //!
-//! Names, reasons, file names and messages come from whoever may write a file, hold a token or run
-//! a server. On a terminal a control character among them moves the cursor or rewrites the title, a
-//! mark of direction turns a name around, a break of the line begins a line of its own; in a
-//! runner's log a line that begins with `::` is a command. Whatever is hidden is written as JSON
-//! would escape it, so one way is right in text and inside a string of JSON.
+//! Names, reasons, file names and messages come from everyone who may write a file, hold a token or
+//! run a server. On a terminal a control character in them moves the cursor or rewrites the title,
+//! a direction mark reverses a name, and a line break begins a line of its own; in the log of a CI
+//! runner a line that begins with `::` is a command. Hidden characters are written as JSON escapes,
+//! so one form is right in plain text and inside a JSON string.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Beginnings of lines that runners of builds take for commands (GitHub's, old and new, and
-/// Azure's).
+/// Beginnings of lines that CI runners take for commands (GitHub's, old and new, and Azure's).
 const COMMANDS: [&str; 3] = ["::", "##[", "##vso["];
 
 /// Characters that a program may draw as nothing: the property Default_Ignorable_Code_Point of
-/// Unicode 16.0 (<https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>). Characters
-/// that are assigned later stand in its ranges already.
+/// Unicode 16.0 (<https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt>). Its ranges
+/// already contain characters that are assigned later.
 const IGNORABLE: [(char, char); 17] = [
     ('\u{ad}', '\u{ad}'),       // soft hyphen
     ('\u{34f}', '\u{34f}'),     // combining grapheme joiner
@@ -37,7 +36,7 @@ const IGNORABLE: [(char, char); 17] = [
     ('\u{e0000}', '\u{e0fff}'), // tags, further variation selectors
 ];
 
-/// What is drawn as nothing, or breaks or reorders a line, without that property.
+/// Characters without that property that are drawn as nothing, or break or reorder a line.
 const BLANK: [(char, char); 6] = [
     ('\u{2028}', '\u{2029}'),   // separators of lines and paragraphs
     ('\u{2800}', '\u{2800}'),   // blank pattern of Braille
@@ -47,17 +46,18 @@ const BLANK: [(char, char); 6] = [
     ('\u{1d159}', '\u{1d159}'), // null notehead
 ];
 
-/// Characters that a reader does not see and that change what is seen, or let one text look like
-/// another: controls, marks of direction, separators of lines, and what is drawn as nothing. The
-/// selector in an emoji is one of them; it is shown escaped behind its emoji.
+/// Whether a reader does not see the character although it changes what is shown, or makes two
+/// different texts look alike: controls, direction marks, line separators, and what is drawn as
+/// nothing. The variation selector in an emoji is one of them; it is shown escaped behind its
+/// emoji.
 pub fn is_hidden(character: char) -> bool {
     let is_in = |(first, last): &(char, char)| (*first..=*last).contains(&character);
-    // Hardly any text has another one.
+    // Most texts consist of these.
     !matches!(character, ' '..='~')
         && (character.is_control() || IGNORABLE.iter().chain(&BLANK).any(is_in))
 }
 
-/// A text as a part of one line.
+/// A text as part of one line.
 ///
 /// ```
 /// assert_eq!(turnout::display_text::line("a\n\u{202e}b"), r"a\u000a\u202eb");
@@ -66,8 +66,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, is_hidden)
 }
 
-/// A text of several lines: breaks of lines and tabs stay, and no line reads as a command of a
-/// runner.
+/// A text of several lines: line breaks and tabs stay, and no line reads as a runner's command.
 pub fn lines(text: &str) -> Cow<'_, str> {
     let text = characters(text);
     if !text.lines().any(is_command) {
@@ -87,12 +86,12 @@ pub fn lines(text: &str) -> Cow<'_, str> {
     plain.into()
 }
 
-/// The same for what may hold commands of its own.
+/// Escapes hidden characters only, for a text that may contain commands of its own.
 pub fn characters(text: &str) -> Cow<'_, str> {
     escaped(text, |character| is_hidden(character) && !matches!(character, '\n' | '\t'))
 }
 
-/// A picture whose colours stay: of sequences of the terminal, only those that choose a colour or a
+/// A drawing whose colours stay: of the terminal sequences, only those that choose a colour or a
 /// weight.
 pub fn styled(text: &str) -> String {
     let mut pieces = text.split("\u{1b}[");
@@ -118,15 +117,15 @@ pub fn styled(text: &str) -> String {
     plain
 }
 
-/// A path as a part of a line. One that would read as a command begins with `./`.
+/// A path as part of a line. One that would read as a command gets `./` before it.
 pub fn path(path: &Path) -> String {
     let shown = path.display().to_string();
     let shown = line(&shown);
     if is_command(&shown) { format!("./{shown}") } else { shown.into_owned() }
 }
 
-/// A text of as many bytes in which nothing is hidden but breaks of lines and tabs, so that places
-/// in it stay where they are.
+/// A text of the same number of bytes in which nothing is hidden but line breaks and tabs, so that
+/// positions in it stay valid.
 pub fn of_same_length(text: &str) -> Cow<'_, str> {
     let is_bad = |character: char| is_hidden(character) && !matches!(character, '\n' | '\t' | '\r');
     if !text.contains(is_bad) {
@@ -153,10 +152,10 @@ fn escaped(text: &str, is_bad: impl Fn(char) -> bool) -> Cow<'_, str> {
     plain.into()
 }
 
-/// As JSON escapes it, in one piece or in two.
+/// Escapes a character as JSON does, in one unit or in two.
 fn push_escape(into: &mut String, character: char) {
     for unit in character.encode_utf16(&mut [0; 2]) {
-        // Writing to a text does not fail.
+        // Writing to a `String` does not fail.
         let _ = write!(into, "\\u{unit:04x}");
     }
 }
@@ -193,8 +192,8 @@ mod tests {
         }
     }
 
-    /// Each range of the property by its ends, as the Unicode Character Database has them, and what
-    /// lies beside it.
+    /// Each range of the property by its ends, as in the Unicode Character Database, and the
+    /// characters next to it.
     #[test]
     fn whatever_unicode_lets_vanish_is_hidden() {
         for (range, beside) in [
@@ -239,7 +238,7 @@ mod tests {
                 assert!(!is_hidden(shown), "U+{:04X}", u32::from(shown));
             }
         }
-        // An emoji is still one; what chooses its form is shown beside it.
+        // An emoji stays an emoji; the character that selects its form is shown next to it.
         assert_eq!(line("\u{2764}\u{fe0f} 🙂"), "\u{2764}\\ufe0f 🙂");
         assert_eq!(line("a\u{e0101}b"), r"a\udb40\udd01b");
     }

@@ -1,8 +1,8 @@
-//! The answers of one flag as ready bytes. Floor 1.
+//! The answers of one flag as prepared bytes. Floor 1.
 //!
-//! Nothing in a body is particular to the user, to the moment or to the revision, so each outcome
-//! of a flag has one body, made when it is first asked for and kept as long as the flag does not
-//! change. The strong entity tag is a hash of the body.
+//! No body depends on the user, the moment or the revision, so each outcome of a flag has one body,
+//! made at its first use and kept as long as the flag does not change. The strong entity tag is a
+//! hash of the body.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::flag::{
 };
 use crate::public_path::PublicPath;
 
-/// One outcome of a flag in the forms it is asked for.
+/// One outcome of a flag in each form that a client can ask for.
 #[derive(Debug)]
 pub struct Document {
     /// The strategy document.
@@ -27,22 +27,22 @@ pub struct Document {
     pub etag: Bytes,
     /// The OFREP answer: a success, or for `no-unit` and `error` a failure.
     pub ofrep: Bytes,
-    /// What each form adds to the tag of an answer for all flags.
+    /// The contribution of each form to the tag of an answer for all flags.
     marks: [PositionStamp; 2],
-    /// What streams say of it.
+    /// The stream event for it.
     event: OnceLock<Bytes>,
 }
 
-/// The forms in which a document is asked for.
+/// The forms in which a client can ask for a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Strategy,
     Ofrep,
 }
 
-/// What the tag of several documents is made from: the sum of a hash of each. A document that is
-/// replaced is taken out of the sum and the new one put in, so the tag of ten thousand costs no
-/// look at the others (decision 0040).
+/// The basis for the tag of several documents: the sum of a hash of each. When a document is
+/// replaced, its hash is subtracted and the new one added, so the tag of ten thousand documents
+/// needs no look at the others (decision 0040).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PositionStamp(u128);
 
@@ -61,24 +61,24 @@ impl PositionStamp {
         PositionStamp(self.0.wrapping_sub(other.0))
     }
 
-    /// The strong entity tag of `count` documents, and what else stands in the body beside them.
+    /// The strong entity tag of `count` documents, and of `beside`, the rest of the body.
     pub fn etag(self, count: usize, beside: &[u8]) -> Bytes {
         etag([&self.0.to_be_bytes()[..], &(count as u64).to_be_bytes(), beside])
     }
 }
 
-/// Which of a flag's outcomes: its place among them. A flag has far fewer than 256, whatever its
-/// file says: they are told apart by strategy, step and reason alone.
+/// The index of one of a flag's outcomes. A flag has far fewer than 256, whatever its file says:
+/// outcomes differ by strategy, step and reason alone.
 pub type Pick = u8;
 
-/// The documents of one flag, made as they are asked for.
+/// The documents of one flag, made at their first use.
 #[derive(Debug)]
 pub struct Documents {
     key: FlagKey,
     transports: Transports,
-    /// What stands before the addresses.
+    /// The prefix of every address.
     public_path: PublicPath,
-    /// What `error` means in OFREP's terms.
+    /// The OFREP error code that `error` maps to.
     error_code: &'static str,
     outcomes: Vec<Outcome>,
 }
@@ -115,12 +115,12 @@ impl Documents {
         }
     }
 
-    /// The document of one outcome, which is counted as answered.
+    /// Passes on the document of one outcome, and counts it as answered.
     pub fn with<R>(&self, resolution: Resolution, use_it: impl FnOnce(&Document) -> R) -> R {
         self.find(resolution, |outcome| outcome.answered.add_one(), use_it)
     }
 
-    /// The document of one outcome, for whoever only compares.
+    /// Passes on the document of one outcome without counting it, for comparisons.
     pub fn document_uncounted<R>(
         &self,
         resolution: Resolution,
@@ -129,7 +129,7 @@ impl Documents {
         self.find(resolution, |_| (), use_it)
     }
 
-    /// Which outcome a resolution is, for whoever looks at many flags first and takes their
+    /// The index of a resolution's outcome, for callers that evaluate many flags first and take the
     /// documents later.
     pub fn pick(&self, resolution: Resolution) -> Pick {
         let place = self.outcomes.iter().position(|outcome| outcome.resolution == resolution);
@@ -145,7 +145,7 @@ impl Documents {
         Some(outcome.document.get_or_init(|| self.make(outcome.resolution)))
     }
 
-    /// Counts an outcome that was picked before as answered.
+    /// Counts a picked outcome as answered.
     pub fn answered(&self, pick: Pick) {
         if let Some(outcome) = self.outcomes.get(usize::from(pick)) {
             outcome.answered.add_one();
@@ -162,7 +162,7 @@ impl Documents {
         )
     }
 
-    /// All outcomes that can occur are prepared; another would be made again at each call.
+    /// All possible outcomes are prepared; any other would be made again at each call.
     fn find<R>(
         &self,
         resolution: Resolution,
@@ -181,7 +181,7 @@ impl Documents {
 }
 
 impl Document {
-    /// What is answered for `key`, of which nothing is known yet.
+    /// The answer for `key` while nothing is known yet.
     pub fn cold_start(key: &str, public_path: &PublicPath) -> Document {
         Document::new(key, &Transports::default(), public_path, Resolution::COLD_START, "GENERAL")
     }
@@ -212,7 +212,7 @@ impl Document {
         self.marks[form as usize]
     }
 
-    /// The event that tells of it, made by whoever is the first to tell.
+    /// The stream event of this document; its first user makes it.
     pub fn sse_event(&self, frame: impl FnOnce(&Document) -> Bytes) -> Bytes {
         self.event.get_or_init(|| frame(self)).clone()
     }
@@ -226,7 +226,7 @@ pub fn etag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Bytes {
     format!("\"{hex}\"").into()
 }
 
-/// Every resolution `evaluate` can come to for a flag.
+/// Every resolution that `evaluate` can return for a flag.
 fn outcomes(flag: Option<&Flag>, server_auth: ServerAuth) -> Vec<Resolution> {
     let Some(flag) = flag else { return vec![Resolution::ERROR, Resolution::STOPPED_UNKNOWN] };
     let definition = &*flag.definition;
@@ -280,7 +280,7 @@ struct StrategyDocument<'a> {
     realtime: Option<RealtimeDocument>,
 }
 
-/// Where a client hears that this document is another.
+/// Where a client learns that this document changed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WatchDocument {
@@ -398,8 +398,8 @@ fn ofrep(document: &StrategyDocument<'_>, resolution: Resolution, error_code: &s
     }
 }
 
-/// `polling.startMs: 4000`; a list becomes text, as metadata holds texts, numbers and booleans
-/// only.
+/// `polling.startMs: 4000`; a list becomes text, as metadata can only contain texts, numbers and
+/// booleans.
 fn flatten(name: &str, value: &Json, into: &mut Map<String, Json>) {
     match value {
         Json::Object(members) => members
@@ -420,7 +420,7 @@ fn ms(duration: Duration) -> u64 {
     duration.as_millis() as u64
 }
 
-// Neither can fail for these types: their keys are texts and their numbers finite.
+// Serialising these types cannot fail: their keys are texts and their numbers finite.
 fn to_bytes(value: &impl Serialize) -> Bytes {
     serde_json::to_vec(value).unwrap_or_default().into()
 }

@@ -1,8 +1,8 @@
-//! How often each outcome was answered. Floor 1.
+//! Counts how often each outcome was answered. Floor 1.
 //!
-//! A flag's outcomes find their counters when the snapshot is built, so answering costs one
-//! addition; counters outlive the snapshots, so that they only rise. Nothing of a user is counted
-//! but that there was one.
+//! A flag's outcomes get their counters when the snapshot is built, so answering costs one
+//! addition. Counters outlive the snapshots, so that they only rise. Nothing about a user is
+//! counted except that there was one.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -25,22 +25,22 @@ impl Count {
     }
 }
 
-/// The counters of every outcome a flag has had: bounded by the flags there may be.
+/// The counters of every outcome a flag has had; bounded by the number of flags.
 #[derive(Debug, Default)]
 pub struct EvaluationCounters(Mutex<BTreeMap<Row, Count>>);
 
-/// Flag, strategy, rule.
+/// Flag, strategy and rule.
 pub type Row = (FlagKey, &'static str, &'static str);
 
 impl EvaluationCounters {
-    /// The counter of one outcome of a flag; the same for as long as the process lives.
+    /// The counter of one outcome of a flag; the same one for as long as the process lives.
     pub fn count(&self, key: &FlagKey, outcome: Resolution) -> Count {
         let row = (key.clone(), outcome.strategy.as_str(), outcome.step.as_str());
         self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(row).or_default().clone()
     }
 
-    /// How often each outcome was answered: of as many rows as `most`, those that come after one of
-    /// them, or the first.
+    /// How often each outcome was answered: at most `most` rows, those after `last`, or the first
+    /// ones.
     pub fn rows_after(&self, last: Option<&Row>, most: usize) -> Vec<(Row, u64)> {
         let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let begin = last.map_or(Bound::Unbounded, Bound::Excluded);

@@ -1,5 +1,5 @@
-//! The story of one answer, told by the code that serves: every step that was looked at, and the
-//! one that decided. Floor 1, pure, so that the command line and a server tell the same.
+//! Explains one evaluation, reported by the code that serves: every step that was evaluated, and
+//! the one that decided. Floor 1, pure, so that the command line and a server print the same.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::flag::{
     evaluate_traced,
 };
 
-/// A story, as it is sent and printed.
+/// An explanation, as it is sent and printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     pub flag: String,
@@ -28,18 +28,18 @@ pub struct Explanation {
     pub steps: Vec<TraceStep>,
 }
 
-/// One step that was looked at.
+/// One step that was evaluated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceStep {
     pub step: String,
-    /// Which entry of a list, from 1.
+    /// The number of the list's entry, from 1.
     pub entry: Option<usize>,
     /// A rule's name.
     pub name: Option<String>,
     pub result: Outcome,
     /// The attributes that were missing, or of another type than declared.
     pub attributes: Vec<String>,
-    /// Whether the answer is this step's.
+    /// Whether this step decided.
     pub decided: bool,
 }
 
@@ -64,7 +64,8 @@ impl From<MatchResult> for Outcome {
 }
 
 impl Explanation {
-    /// What this flag answers to this asker, and why; for a pretended bucket, if one is given.
+    /// What this flag answers to this caller, and why; for the bucket in `pretend`, if one is
+    /// given.
     pub fn of(
         flag: &Flag,
         context: &Context<'_>,
@@ -77,7 +78,7 @@ impl Explanation {
             Some(bucket) => Some(Placement { hash: None, bucket }),
             None => bucket_for(&flag.definition, context),
         };
-        // The clamp is part of the story only where it can act.
+        // The clamp is listed only where it can take effect.
         let clamps = server_auth == ServerAuth::WithoutHandOff;
         let told = witnessed.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
         let seen = |(step, index, truth): (Step, Option<usize>, MatchResult)| TraceStep {
@@ -101,7 +102,7 @@ impl Explanation {
         }
     }
 
-    /// Of a flag that has no good form.
+    /// Explains a flag that has no good form.
     pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Explanation {
         Explanation {
             flag: flag.to_string(),
@@ -117,7 +118,7 @@ impl Explanation {
         }
     }
 
-    /// For people, one step a line.
+    /// The explanation as text for people, one step a line.
     pub fn text(&self) -> String {
         let answer = format!("{}   rule {}, reason {}", self.strategy, self.rule, self.reason);
         let mut text = format!("{}\n", display_text::line(&answer));

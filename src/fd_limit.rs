@@ -1,27 +1,27 @@
-//! How many files this process may have open, which bounds how many connections it can hold, and
-//! whether they may grow. Floor 2: asks the system, and decides only what to leave for other files.
+//! How many files this process may have open, which bounds its connections, and whether its files
+//! may grow. Floor 2: asks the system, and decides only how many to reserve for other files.
 
 use std::io;
 use std::sync::OnceLock;
 
-/// More than any server of ours needs; some systems allow a billion, and keep tables for as many.
+/// More than any Turnout server needs; some systems allow a billion, and keep tables for as many.
 const ENOUGH: u64 = 1 << 20;
-/// Kept for everything that is no connection: flag files, logs, and a listener's own.
+/// Reserved for files that are not connections: flag files, logs, and a listener's own.
 const KEPT: u64 = 128;
-/// The signal that says that a file may not grow any more; a process that does not listen to it is
-/// killed by it.
+/// The signal that reports that a file may not grow any more; it kills a process that does not
+/// handle it.
 pub const TOO_LARGE: i32 = rustix::process::Signal::XFSZ.as_raw();
 
-/// The limit as it stands.
+/// The present limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenFiles {
     pub limit: u64,
-    /// What it was when the process started.
+    /// The limit when the process started.
     pub at_start: u64,
 }
 
-/// Raises the limit as far as the system lets a process raise it by itself; once, and tells the
-/// same ever after. Where it does not say, it is taken to be what it always was.
+/// Raises the limit as far as the system lets a process raise it by itself. Works once and returns
+/// the same later. Where the system does not answer, a customary limit is assumed.
 pub fn raise() -> OpenFiles {
     static RAISED: OnceLock<OpenFiles> = OnceLock::new();
     *RAISED.get_or_init(|| {
@@ -44,12 +44,12 @@ impl OpenFiles {
             .max(1)
     }
 
-    /// Lets the system make its table of this process's files as long as it will have to be for so
-    /// many connections; best before there is a second thread. Linux doubles that table when it is
-    /// full, and then lets whoever accepts a connection wait until no core can be reading the old
-    /// one (`synchronize_rcu` in `expand_fdtable` of fs/file.c): 5 to 20 ms at 256 connections, at
-    /// 512, and so on, for everybody that thread would have answered. A table for 50,000 takes 512
-    /// KiB of the system's memory.
+    /// Lets the system make its table of this process's files as long as this many connections will
+    /// need; best before there is a second thread. Linux doubles that table when it is full, and
+    /// then the thread that accepts a connection waits until no core can be reading the old table
+    /// (`synchronize_rcu` in `expand_fdtable` of fs/file.c): 5 to 20 ms at 256 connections, at 512,
+    /// and so on, for every client of that thread. A table for 50,000 takes 512 KiB of the system's
+    /// memory.
     pub fn make_room_for(self, connections: usize) {
         let files = (connections as u64).saturating_add(KEPT).min(self.limit);
         let last = i32::try_from(files).unwrap_or(i32::MAX).saturating_sub(1);

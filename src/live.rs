@@ -1,4 +1,4 @@
-//! The current snapshot. Floor 1: readers never wait for a writer, nor a writer for them.
+//! The current snapshot. Floor 1: readers never wait for a writer, nor a writer for readers.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::snapshot::{Position, Snapshot};
 
-/// Where the newest snapshot is found, and where news of it is heard.
+/// The newest snapshot, and the announcement of each new one.
 #[derive(Debug)]
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
@@ -25,7 +25,8 @@ impl Live {
         self.snapshot.load()
     }
 
-    /// Swaps a snapshot in if it is newer, and only then announces it (law 7). Says whether it was.
+    /// Swaps a snapshot in if it is newer, and only then announces it (law 7). Returns whether it
+    /// was newer.
     pub fn publish(&self, snapshot: Snapshot) -> bool {
         let position = snapshot.position();
         let new = Arc::new(snapshot);
@@ -39,7 +40,7 @@ impl Live {
         newer
     }
 
-    /// Hears of every position from now on; a slow listener hears the latest.
+    /// Every position from now on; a slow receiver sees the latest.
     pub fn positions(&self) -> watch::Receiver<Position> {
         self.positions.subscribe()
     }

@@ -1,4 +1,4 @@
-//! The `turnout` command; all it does is in the library, where tests reach it.
+//! The `turnout` command. Everything is in the library, where tests reach it.
 
 fn main() -> std::process::ExitCode {
     turnout::cli::run()

@@ -1,40 +1,42 @@
-//! Times by two clocks. Floor 0, pure: `clock.rs` reads them.
+//! Times by two clocks. Floor 0, pure: `clock.rs` reads the clocks.
 //!
-//! The wall clock says which day it is, and can be set: by a person, by a time service, by a
-//! machine that wakes. The steady clock cannot, and starts anywhere. What ends at a time of the
-//! wall clock is known by both from the moment it is learned: so a wall clock that is set back
-//! prolongs nothing, and one that is set forward opens nothing early.
+//! The wall clock knows the date, and can be set: by a person, by a time service, by a machine that
+//! wakes. The steady clock cannot be set, and has an arbitrary zero point. A deadline in wall time
+//! is noted by both clocks from the moment it is known: so a wall clock that is set back prolongs
+//! nothing, and one that is set forward opens nothing early.
 
-/// How far the wall clock may move against the steady one before that is a leap. Time services set
-/// it by small steps all the time.
+/// How far the wall clock may move against the steady one before that counts as a leap, in
+/// milliseconds. Time services set it by small steps all the time.
 const LEAP_MS: i64 = 5_000;
-/// How long both have to run side by side after a leap until it is no problem any more.
+/// How long both clocks must run evenly after a leap until it is no longer a problem, in
+/// milliseconds.
 pub const LEAP_HEALS_MS: i64 = 60 * 60 * 1_000;
 
-/// One look at both clocks, in milliseconds.
+/// A reading of both clocks, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// Since 1970, as far as anybody knows.
+    /// Since 1970, by the wall clock.
     pub wall_ms: i64,
-    /// Since some moment that stays the same.
+    /// Since an arbitrary fixed moment.
     pub steady_ms: i64,
 }
 
-/// A time of the wall clock as both clocks have it.
+/// A moment of wall time, by both clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     wall_ms: i64,
     steady_ms: i64,
 }
 
-/// Which of the clocks have come to a deadline.
+/// Which of the clocks have reached a deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
-    /// Neither; the first is there in so many milliseconds.
+    /// Neither; the first will reach it in this many milliseconds.
     Not {
         in_ms: i64,
     },
-    /// One of them, which is enough for what narrows; the other is there in so many milliseconds.
+    /// One clock, which is enough for what narrows; the other will reach it in this many
+    /// milliseconds.
     ByOne {
         in_ms: i64,
     },
@@ -42,18 +44,18 @@ pub enum Due {
 }
 
 impl Deadline {
-    /// A time of the wall clock, learned at a moment.
+    /// A moment of wall time that became known at `learned`.
     pub fn at(wall_ms: i64, learned: Moment) -> Deadline {
         let steady_ms = learned.steady_ms.saturating_add(wall_ms.saturating_sub(learned.wall_ms));
         Deadline { wall_ms, steady_ms }
     }
 
-    /// Whether either clock has come to it: the end of what opens doors.
+    /// Whether either clock has reached it: the rule for what grants access.
     pub fn is_over(self, now: Moment) -> bool {
         self.wall_ms <= now.wall_ms || self.steady_ms <= now.steady_ms
     }
 
-    /// How long it is until then.
+    /// How many milliseconds are left.
     pub fn left_ms(self, now: Moment) -> i64 {
         self.by_wall(now).min(self.by_steady(now)).max(0)
     }
@@ -82,16 +84,16 @@ impl Deadline {
 /// A leap of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leap {
-    /// By how much, forward or back.
+    /// How far, in milliseconds; positive if forward.
     pub by_ms: i64,
     /// When it was noticed.
     pub at: Moment,
 }
 
-/// Notices that the wall clock leaps.
+/// Detects leaps of the wall clock.
 #[derive(Clone, Copy, Debug)]
 pub struct LeapWatch {
-    /// The wall clock less the steady one, as it is believed.
+    /// The wall clock minus the steady one, as last accepted.
     apart_ms: i64,
     leap: Option<Leap>,
 }
@@ -101,20 +103,20 @@ impl LeapWatch {
         LeapWatch { apart_ms: apart(now), leap: None }
     }
 
-    /// Begins with what is known of an earlier run: it can not have been later than this then.
+    /// Begins with a moment known from an earlier run, which cannot be later than now.
     pub fn after(known_ms: i64, now: Moment) -> LeapWatch {
         let by_ms = now.wall_ms.saturating_sub(known_ms);
         let leap = (by_ms < -LEAP_MS).then_some(Leap { by_ms, at: now });
         LeapWatch { apart_ms: apart(now), leap }
     }
 
-    /// Looks again; says whether it leapt since the last look.
+    /// Reads the clocks again. Returns whether the wall clock leapt since the last reading.
     pub fn look(&mut self, now: Moment) -> bool {
         let moved = apart(now).saturating_sub(self.apart_ms);
         if moved.saturating_abs() > LEAP_MS {
             let by_ms = self.leap.map_or(0, |leap| leap.by_ms).saturating_add(moved);
             self.apart_ms = apart(now);
-            // What is taken back never happened.
+            // A leap that is undone never happened.
             self.leap = (by_ms.saturating_abs() > LEAP_MS).then_some(Leap { by_ms, at: now });
             return true;
         }
@@ -169,7 +171,7 @@ mod tests {
             assert_eq!((end.is_over(now), end.due(now)), (over, due), "{what}");
             assert_eq!(end.left_ms(now) == 0, over, "{what}");
         }
-        // Learned after its time, and at the edges of what numbers hold.
+        // Learned after its time, and at the limits of the numbers.
         assert_eq!(Deadline::at(10, moment(20, 0)).due(moment(20, 0)), Due::ByBoth);
         assert!(
             !Deadline::at(i64::MAX, moment(0, i64::MAX))
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_leap_is_noticed_and_heals() {
-        // (the wall clock, the steady one, whether it leapt now, by how much it stands as a
+        // (the wall clock, the steady clock, whether it leapt now, the size of the leap that is a
         // problem)
         for (what, looks) in [
             (

@@ -1,8 +1,8 @@
-//! Where a proxy serves the public listener: the path that stands before every address an answer
-//! names. Floor 0.
+//! Where a proxy serves the public listener: the path prefix of every address in an answer. Floor
+//! 0.
 //!
-//! The listener itself serves at `/`, and the proxy takes the path away; for one that cannot, the
-//! listener does it itself (`http/front.rs`).
+//! The listener itself serves at `/`, and the proxy removes the prefix; where the proxy cannot, the
+//! listener removes it (`http/front.rs`).
 
 use std::fmt;
 use std::sync::Arc;
@@ -49,13 +49,13 @@ impl PublicPath {
         Address { before: &self.0, path }
     }
 
-    /// An address of a flag file as clients reach it: ours begin with `/v1/`, every other one is
-    /// the application's own.
+    /// An address from a flag file as clients reach it. Turnout's own begin with `/v1/`; every
+    /// other address belongs to the application.
     pub fn address_of_file<'a>(&'a self, address: &'a str) -> impl fmt::Display + 'a {
         Address { before: if address.starts_with("/v1/") { &self.0 } else { "" }, path: address }
     }
 
-    /// The path behind this one, if it stands there.
+    /// The path without this prefix, if it has it.
     pub fn strip<'p>(&self, path: &'p str) -> Option<&'p str> {
         path.strip_prefix(&*self.0).filter(|rest| rest.starts_with('/'))
     }
@@ -106,7 +106,7 @@ impl fmt::Display for Address<'_> {
     }
 }
 
-/// Whether a part of a path is written in unreserved letters and encoded bytes (RFC 3986 §2).
+/// Whether a part of a path consists of unreserved characters and encoded bytes (RFC 3986 §2).
 fn is_plain(part: &str) -> bool {
     let mut pieces = part.split('%');
     let unreserved = |text: &str| {

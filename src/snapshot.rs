@@ -1,7 +1,7 @@
 //! Every effective flag at one position, immutable. Floor 1.
 //!
-//! A request reads one snapshot and nothing else (law 5). The next one shares with it every flag
-//! that did not change.
+//! A request reads one snapshot and nothing else (law 5). The next snapshot shares every flag that
+//! did not change.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::flag::{
 };
 use crate::public_path::PublicPath;
 
-/// `213`, or `213+2` with two pending entries applied; orders by revision, then count.
+/// `213`, or `213+2` with two pending entries applied; ordered by revision, then count.
 ///
 /// ```
 /// use turnout::snapshot::Position;
@@ -40,7 +40,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// The text is no position.
+/// The text is not a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a position is a revision, or a revision and a count: 213, 213+2")]
 pub struct BadPosition;
@@ -58,7 +58,7 @@ impl FromStr for Position {
     }
 }
 
-/// The flags in force.
+/// The flags in force at one position.
 #[derive(Debug, Default)]
 pub struct Snapshot {
     position: Position,
@@ -68,25 +68,25 @@ pub struct Snapshot {
     server_auth: ServerAuth,
     public_path: PublicPath,
     tally: Arc<EvaluationCounters>,
-    /// In the order of keys. Whoever needs no more than these holds them and not the snapshot.
+    /// Ordered by key. Code that needs only the flags keeps these and not the snapshot.
     entries: Arc<[Arc<FlagSnapshot>]>,
     index: HashMap<FlagKey, usize, RandomState>,
-    /// What the last steps to here changed, the newest last.
+    /// What the last steps to this snapshot changed, newest last.
     steps: Vec<SnapshotDelta>,
-    /// What any flag asks for, once that was wanted to be known.
+    /// What any flag needs from a context; computed at its first use.
     asked: OnceLock<Arc<ContextNeeds>>,
 }
 
-/// The way from one snapshot to the next, if both have the same keys.
+/// The step from one snapshot to the next, if both have the same keys.
 #[derive(Clone, Debug)]
 struct SnapshotDelta {
     from: Position,
-    /// The places of the flags whose documents are other ones.
+    /// The indices of the flags whose documents changed.
     changed: Arc<[usize]>,
 }
 
-/// The most steps, and the most changes in all of them, that a snapshot remembers. Whoever has seen
-/// only what was before compares.
+/// The most steps, and the most changes in all of them, that a snapshot remembers. A reader of an
+/// older snapshot compares all flags.
 const MAX_STEPS: usize = 64;
 const MAX_STEP_CHANGES: usize = 4096;
 
@@ -101,7 +101,7 @@ pub struct FlagSnapshot {
     documents: Arc<Documents>,
 }
 
-/// What is known of one flag.
+/// The known form of one flag.
 #[derive(Clone, Debug)]
 pub enum State {
     Usable(Flag),
@@ -111,7 +111,7 @@ pub enum State {
     },
 }
 
-/// One flag as it is to stand in a snapshot.
+/// The input of one flag for a snapshot.
 #[derive(Debug)]
 pub struct EffectiveFlag<'a> {
     pub key: &'a FlagKey,
@@ -121,7 +121,7 @@ pub struct EffectiveFlag<'a> {
 }
 
 impl Snapshot {
-    /// What is known before anything is: no flag, at position 0.
+    /// The snapshot before anything is known: no flag, at position 0.
     pub fn cold(server_auth: ServerAuth, public_path: PublicPath) -> Snapshot {
         Snapshot {
             position_text: Position::default().to_string().into(),
@@ -131,8 +131,8 @@ impl Snapshot {
         }
     }
 
-    /// A snapshot at another position, with the keys of the flags that are not what they were. What
-    /// stayed is shared.
+    /// A snapshot at another position, and the keys of the flags that changed. Unchanged flags are
+    /// shared.
     pub fn next<'a>(
         &self,
         position: Position,
@@ -173,8 +173,7 @@ impl Snapshot {
             (self.server_auth, self.public_path.clone(), self.tally.clone());
         let position_text = Bytes::from(position.to_string());
         let asked = OnceLock::new();
-        // Few changes make flags ask for anything else: then whoever compares has nothing to
-        // compare.
+        // Few changes alter what flags need. An `Arc` that is shared needs no comparison.
         if changed.iter().all(|key| {
             asks_the_same(self.flag(key.as_str()), index.get(key).map(|place| &entries[*place]))
         }) {
@@ -197,7 +196,7 @@ impl Snapshot {
         )
     }
 
-    /// What any flag asks for.
+    /// What any flag needs from a context.
     pub fn context_needs(&self) -> &Arc<ContextNeeds> {
         self.asked.get_or_init(|| {
             let mut asked = ContextNeeds::default();
@@ -206,7 +205,7 @@ impl Snapshot {
         })
     }
 
-    /// The steps to here and the one from here.
+    /// The steps to this snapshot and the one to the next.
     fn steps_and(&self, changed: Arc<[usize]>) -> Vec<SnapshotDelta> {
         let mut room = MAX_STEP_CHANGES;
         let newest = SnapshotDelta { from: self.position, changed };
@@ -224,8 +223,8 @@ impl Snapshot {
         steps
     }
 
-    /// The places of the flags that have other documents than at a position somebody looked at;
-    /// `None` where that is not known, or flags came or went.
+    /// The indices of the flags whose documents changed since a position; `None` if that is not
+    /// known, or flags were added or removed.
     pub fn changed_since(&self, position: Position) -> Option<Vec<usize>> {
         if position == self.position {
             return Some(Vec::new());
@@ -242,19 +241,19 @@ impl Snapshot {
         self.position
     }
 
-    /// The newest position at which any flag changed, or a segment that one names.
+    /// The newest position at which any flag, or a segment that a flag names, changed.
     pub fn configured_at(&self) -> Position {
         self.configured_at
     }
 
-    /// The position as it stands in a header.
+    /// The position as a header value.
     pub fn position_text(&self) -> &Bytes {
         &self.position_text
     }
 
     /// Whether nothing is known yet.
     pub fn is_cold(&self) -> bool {
-        // Flags that were stopped before any of them is known are all that may stand here.
+        // Only flags that were stopped before they are known can be in it.
         self.position.revision == 0
             && self
                 .entries
@@ -266,7 +265,7 @@ impl Snapshot {
         self.server_auth
     }
 
-    /// What stands before the addresses that answers name.
+    /// The prefix of every address in an answer.
     pub fn public_path(&self) -> &PublicPath {
         &self.public_path
     }
@@ -280,17 +279,17 @@ impl Snapshot {
         self.index.get(key).map(|index| &self.entries[*index])
     }
 
-    /// Every flag, in the order of keys.
+    /// Every flag, ordered by key.
     pub fn flags(&self) -> &[Arc<FlagSnapshot>] {
         &self.entries
     }
 
-    /// The same, to be held for longer than the snapshot.
+    /// Every flag, for callers that keep them longer than the snapshot.
     pub fn shared_flags(&self) -> &Arc<[Arc<FlagSnapshot>]> {
         &self.entries
     }
 
-    /// One asker's answer for one of this snapshot's flags.
+    /// The answer of one of this snapshot's flags for one user.
     pub fn evaluate(&self, entry: &FlagSnapshot, context: &Context<'_>) -> Resolution {
         entry.evaluate(self.server_auth, context)
     }
@@ -326,7 +325,8 @@ impl FlagSnapshot {
         }
     }
 
-    /// The same at another position: a pending change that was committed is the same change.
+    /// The same flag at another position: a pending change that is then committed is the same
+    /// change.
     fn renumbered(&self, changed_at: Position) -> FlagSnapshot {
         let (key, state, documents) =
             (self.key.clone(), self.state.clone(), self.documents.clone());
@@ -357,13 +357,13 @@ impl FlagSnapshot {
         }
     }
 
-    /// The position at which this flag last changed, as it stands in a header.
+    /// The position at which this flag last changed, as a header value.
     pub fn changed_at(&self) -> &Bytes {
         &self.changed_at_text
     }
 
-    /// The position at which these documents first went live here. A pending change that is
-    /// committed keeps it: nobody is told twice.
+    /// The position at which these documents first went live here. Committing a pending change does
+    /// not alter it, so that no client is notified twice.
     pub fn live_since(&self) -> Position {
         self.live_since
     }
@@ -373,7 +373,7 @@ impl FlagSnapshot {
         self.documents.with(resolution, use_it)
     }
 
-    /// The document of one outcome, for whoever only compares.
+    /// The document of one outcome, for comparing without counting.
     pub fn document_uncounted<R>(
         &self,
         resolution: Resolution,
@@ -382,7 +382,7 @@ impl FlagSnapshot {
         self.documents.document_uncounted(resolution, use_it)
     }
 
-    /// One asker's answer.
+    /// The answer for one user.
     pub fn evaluate(&self, server_auth: ServerAuth, context: &Context<'_>) -> Resolution {
         match &self.state {
             State::Usable(flag) => evaluate(flag, context, server_auth),
@@ -391,7 +391,7 @@ impl FlagSnapshot {
         }
     }
 
-    /// Which outcome a resolution is; [`FlagSnapshot::picked`] has its document.
+    /// The index of a resolution's outcome; [`FlagSnapshot::picked`] returns its document.
     pub fn pick(&self, resolution: Resolution) -> Pick {
         self.documents.pick(resolution)
     }
@@ -400,17 +400,17 @@ impl FlagSnapshot {
         self.documents.picked(pick)
     }
 
-    /// Counts what was picked as answered.
+    /// Counts a picked outcome as answered.
     pub fn answered(&self, pick: Pick) {
         self.documents.answered(pick);
     }
 
-    /// Whether both serve the same documents, to the same users.
+    /// Whether both serve the same documents to the same users.
     pub fn shares_documents_with(&self, other: &FlagSnapshot) -> bool {
         Arc::ptr_eq(&self.documents, &other.documents)
     }
 
-    /// The flag, if a good form of it is known.
+    /// The flag, if a good form is known.
     pub fn flag(&self) -> Option<&Flag> {
         match &self.state {
             State::Usable(flag) => Some(flag),

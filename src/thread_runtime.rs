@@ -1,5 +1,5 @@
-//! A thread with an async runtime of its own. Floor 2: what runs on one such thread never waits for
-//! what runs on another.
+//! A thread with its own async runtime. Floor 2: work on one such thread never waits for work on
+//! another.
 
 use std::io;
 use std::thread::{self, JoinHandle};
@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// The name of the thread that carries out orders, ends and everything else that changes what is
+/// The name of the thread that runs commands, expiries and everything else that changes what is
 /// live.
 pub const ORDERS: &str = "orders";
 
-/// How long a runtime may take for what its tasks have begun, when it is closed.
+/// How long a closing runtime waits for work that its tasks have begun.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running thread with its runtime.
@@ -30,7 +30,7 @@ impl ThreadRuntime {
         let (stop, stopped) = oneshot::channel();
         let run = move || {
             let _ = runtime.block_on(stopped);
-            // A look-up of a name that hangs holds up no stop.
+            // A name look-up that hangs does not delay the stop.
             runtime.shutdown_timeout(LAST_WORDS);
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
@@ -41,26 +41,26 @@ impl ThreadRuntime {
         &self.handle
     }
 
-    /// Runs something there and waits for it here.
+    /// Runs a future on that thread and waits for its result here.
     pub async fn run<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> T {
         match self.handle.spawn(task).await {
             Ok(done) => done,
-            // Nothing aborts it, so it panicked: that is told here.
+            // Nothing aborts the task, so it panicked: the panic goes on here.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
-    /// Ends it, and waits until its thread has ended.
+    /// Closes the runtime, and waits until its thread has ended.
     pub async fn close(self) {
         let _ = self.stop.send(());
         let _ = tokio::task::spawn_blocking(|| self.thread.join()).await;
     }
 }
 
-/// Whether this is the thread that carries out orders.
+/// Whether this is the thread that runs commands.
 pub fn is_thread_of_orders() -> bool {
     thread::current().name() == Some(ORDERS)
 }

@@ -1,5 +1,5 @@
-//! Work that may never return, like a look at a mount that hangs or a question to a silent name
-//! server: done on a thread of its own, which is left behind when its time is over. Floor 2.
+//! Runs work that may never return, such as reading a mount that hangs or asking a silent name
+//! server. It runs on its own thread, which is left behind when the time is over. Floor 2.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -9,22 +9,22 @@ use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
-/// What the work came to; `None` if it did not end within `limit`, or could not begin.
+/// The result of the work; `None` if it did not end within `limit`, or could not be started.
 pub fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     let (done, result) = channel();
     let run = move || {
-        // Where it comes too late nobody listens.
+        // If it is too late, no receiver is left.
         let _ = done.send(work());
     };
     thread::Builder::new().name("limited".to_owned()).spawn(run).ok()?;
     result.recv_timeout(limit).ok()
 }
 
-/// Work that is done again and again. Where it hangs it is not begun anew: a disk that hangs for a
-/// day costs one thread.
+/// Work that is repeated. While one run hangs no other is started: a disk that hangs for a day
+/// costs one thread.
 #[derive(Debug)]
 pub struct OneAtATime<T>(Mutex<Option<JoinHandle<T>>>);
 
@@ -35,8 +35,8 @@ impl<T> Default for OneAtATime<T> {
 }
 
 impl<T: Send + 'static> OneAtATime<T> {
-    /// What the work came to; where an earlier one still hangs, that one is waited for. `None`
-    /// after `limit`, or if it panicked.
+    /// The result of the work; if an earlier run still hangs, waits for that one. `None` after
+    /// `limit`, or if the work panicked.
     pub async fn within(
         &self,
         limit: Duration,

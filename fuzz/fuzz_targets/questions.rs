@@ -1,4 +1,4 @@
-//! Bodies of questions, asked of the real routes.
+//! Bodies of evaluation requests, sent to the real routes.
 #![no_main]
 
 use std::cell::RefCell;

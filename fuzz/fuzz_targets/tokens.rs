@@ -1,4 +1,4 @@
-//! Session tokens: bent ones, and true signatures under anything.
+//! Session tokens: altered tokens, and valid signatures over arbitrary bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

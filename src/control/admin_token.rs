@@ -1,6 +1,6 @@
-//! `admin.token` is its node's alone and stands in no revision. Deleting the file ends the token it
-//! held, within two seconds, and a new one is made; so does revoking it, which needs neither the
-//! database nor room on the disk.
+//! `admin.token` belongs to its node alone and is part of no revision. When the file is deleted,
+//! its token ends within two seconds and a new one is made. Revoking the token does the same, and
+//! needs neither the database nor room on the disk.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -12,29 +12,30 @@ use crate::auth::{LocalAdmin, random_secret};
 use crate::data_dir::{AdminTokenFile, FileId};
 use crate::ledger::ContentHash;
 
-/// How often the file is looked at.
+/// How often the file is read.
 const EVERY: Duration = Duration::from_secs(1);
-/// How soon again where it is not what it was: a file that is being written looks like another one
-/// for a moment.
+/// How soon the file is read again after a change: a file that is being written looks like another
+/// one for a moment.
 const AGAIN: Duration = Duration::from_millis(250);
 
-/// The file and what is believed of it; held by whoever looks at it or ends it.
+/// The file and the token that is accepted; locked while the file is read or the token is ended.
 #[derive(Debug, Default)]
 pub(super) struct AdminToken {
-    /// The file with the token that is believed, and the folder it was last seen in.
+    /// The file with the accepted token, and the folder where it was last seen.
     seen: Option<(AdminTokenFile, Option<FileId>)>,
-    /// What the last look found, if that was not what is believed.
+    /// What the last reading found, if that was not the accepted token.
     doubted: Option<AdminTokenFile>,
-    /// A token that was revoked, while the file that holds it could not be replaced.
+    /// A revoked token whose file could not be replaced.
     revoked: Option<ContentHash>,
 }
 
-/// What became of the file of a token that was revoked.
+/// What became of the file of a revoked token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdminTokenEnd {
-    /// It is gone from the file, and another token stands there or will.
+    /// The file no longer holds it; another token stands there or will.
     Replaced,
-    /// The file still holds it: this process accepts it no more, and one that starts later would.
+    /// The file still holds it: this process no longer accepts it, but a process that starts later
+    /// would.
     InMemory,
 }
 
@@ -45,22 +46,22 @@ impl AdminToken {
 }
 
 impl Coordinator {
-    /// The credential of whoever may read the data folder, as it is believed from now on.
+    /// The credential for users who can read the data folder, as accepted from now on.
     pub fn local_admin(&self) -> &LocalAdmin {
         &self.0.local_admin
     }
 
-    /// Ends the token that `admin.token` holds, and puts a new one in its place.
+    /// Ends the token in `admin.token`, and writes a new one in its place.
     pub async fn end_admin_token(&self) -> Result<AdminTokenEnd, CommandRejected> {
         let inner = self.0.clone();
-        // Carried to its end also when whoever asked goes away.
+        // A task of its own, so that it finishes also when the caller goes away.
         tokio::spawn(async move { inner.end_admin_token().await })
             .await
             .map_err(|_| CommandRejected::Unknown)
     }
 }
 
-/// Looks at the file until the coordinator is gone.
+/// Reads the file regularly until the coordinator is dropped.
 pub(super) async fn watch(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
@@ -71,15 +72,15 @@ pub(super) async fn watch(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Believes what the file holds at a start, or makes one. A server without it serves all the
-    /// same.
+    /// Accepts the token in the file at a start, or makes one. Without a token the server still
+    /// serves.
     pub(super) async fn open_admin_token(self: &Arc<Self>) {
         let mut admin_token = self.admin_token.lock().await;
         let (found, folder) = self.read_admin_token().await;
         self.take_admin_token(&mut admin_token, found, folder).await;
     }
 
-    /// Whether the file is what it was, or what became of it is settled.
+    /// Reads the file. Returns whether it is unchanged or its change is dealt with.
     async fn look_at_admin_token(self: &Arc<Self>) -> bool {
         let mut admin_token = self.admin_token.lock().await;
         let (found, folder) = self.read_admin_token().await;
@@ -90,8 +91,8 @@ impl Inner {
             self.trouble(ProblemKind::AdminToken, Vec::new());
             return true;
         }
-        // An editor that saves it, or a copy that is put in its place, is not an end: two looks
-        // have to agree.
+        // An editor that saves the file, or a copy put in its place, does not end the token: two
+        // readings must agree.
         if admin_token.doubted.as_ref() != Some(&found) {
             admin_token.doubted = Some(found);
             return false;
@@ -100,7 +101,7 @@ impl Inner {
         true
     }
 
-    /// Believes what was found in the place of what was.
+    /// Replaces the accepted token by what was found.
     async fn take_admin_token(
         self: &Arc<Self>,
         admin_token: &mut AdminToken,
@@ -124,8 +125,8 @@ impl Inner {
                     ));
                 }
             }
-            // Nobody deleted the file: the whole folder went, and what is live is kept in the one
-            // that took its place.
+            // The file was not deleted: the whole folder went. The live token is written to the
+            // folder that took its place.
             AdminTokenFile::Gone if had_one && admin_token.is_of_another_folder(folder) => {
                 self.keep_admin_token(admin_token, folder).await;
             }
@@ -144,8 +145,8 @@ impl Inner {
                     "does not hold one token, so this node has no token of its own".to_owned();
                 self.admin_token_trouble(what, "delete it, and a new one is made");
             }
-            // What cannot be looked at is not gone: a disk that fails must not take the stop from
-            // whoever holds the token.
+            // An unreadable file is not a deleted one: a failing disk must not take the ability to
+            // stop from an operator who holds the token.
             AdminTokenFile::Unreadable(why) => {
                 let what = match had_one {
                     true => format!("cannot be read: {why}; its token is accepted as before"),
@@ -159,7 +160,7 @@ impl Inner {
         }
     }
 
-    /// Writes the token that is believed into the folder that is there now.
+    /// Writes the accepted token into the folder that is there now.
     async fn keep_admin_token(&self, admin_token: &mut AdminToken, folder: Option<FileId>) {
         let Some((AdminTokenFile::Token(token), seen_in)) = &mut admin_token.seen else { return };
         let (data, secret) = (self.data.clone(), token.clone());
@@ -197,12 +198,13 @@ impl Inner {
         }
     }
 
-    /// Makes a new token, and says whether the file holds it.
+    /// Makes a new token, and returns whether the file holds it.
     async fn replace_admin_token(self: &Arc<Self>, admin_token: &mut AdminToken) -> bool {
         let written = match random_secret() {
             None => Err("the system gives no randomness".to_owned()),
             Some(secret) => {
-                // Accepted first, so that nobody reads a token from the file that is not.
+                // Accepted before it is written, so that the file never holds a token that is
+                // refused.
                 self.local_admin.accept_secret(&secret);
                 let data = self.data.clone();
                 match tokio::task::spawn_blocking(move || data.write_admin_token(&secret)).await {

@@ -1,4 +1,4 @@
-//! A flag as it was at the revision that a rollback goes back to.
+//! Finds a flag as it was at the revision that a rollback goes back to.
 
 use super::{CommandRejected, Inner};
 use crate::flag::FlagKey;
@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 pub(super) type AsOf = (FlagAsOf, ContentCache);
 
 impl Inner {
-    /// What was in force at the revision a rollback goes back to.
+    /// Reads what was in force at the revision a rollback goes back to.
     pub(super) async fn as_of(
         &self,
         store: &Store,
@@ -57,8 +57,8 @@ impl Inner {
     }
 }
 
-/// The revision of a flag's newest change that a rollback undoes. However long its history is, one
-/// page of it is in memory.
+/// The revision of a flag's newest change that a rollback undoes. Only one page of the history is
+/// in memory at a time, however long the history is.
 async fn change_to_undo(store: &Store, flag: &FlagKey) -> Result<Option<u64>, StoreError> {
     let mut undoing = UndoSearch::default();
     loop {

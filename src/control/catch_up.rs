@@ -1,5 +1,5 @@
-//! Takes in what other programs committed to the same database. That is an everyday event, and no
-//! lost database.
+//! Catches up with what other programs committed to the same database. That is an everyday event,
+//! and does not mean that the database is lost.
 
 use tokio::time::timeout;
 
@@ -8,24 +8,24 @@ use super::commit::{CommitError, Committer, READ};
 use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
 use crate::store::{Store, StoreError, StoredWithTexts};
 
-/// The most revisions that are read at once.
+/// The most revisions that are read in one step.
 const AT_ONCE: u32 = 64;
 
-/// What was caught up with.
+/// What catching up found.
 #[derive(Debug, Default)]
 pub(super) struct CaughtUp {
-    /// The heads of the revisions, the oldest first.
+    /// The heads of the revisions, oldest first.
     pub heads: Vec<Head>,
-    /// The names of the pending entries that were among them.
+    /// The names of this node's pending entries among them.
     pub entries: Vec<String>,
 }
 
 impl Inner {
-    /// Makes every revision live that is in the database and not here, the oldest first, and says
-    /// which.
+    /// Publishes every revision that is in the database and not known here, oldest first, and
+    /// returns their heads.
     ///
-    /// A database that does not continue what is known here is lost: maintenance opens it again and
-    /// decides what it is.
+    /// A database that does not continue the history known here counts as lost: maintenance opens
+    /// it again and decides what it is.
     pub(super) async fn catch_up(
         &self,
         committer: &mut Committer,
@@ -64,7 +64,7 @@ impl Inner {
         let StoredWithTexts { revision, head, request, texts } = committed;
         let mut forms = ContentCache { texts, ..ContentCache::default() };
         for change in &revision.changes {
-            // A definition that does not read here has no good form: its flag answers `polling`
+            // A definition that this build cannot read has no good form: its flag answers `polling`
             // with `error`.
             let _ = match (&change.subject, change.after.as_ref()) {
                 (Subject::Flag(key), Some(Record::Flag(record))) => forms.read_flag(key, record),
@@ -78,7 +78,7 @@ impl Inner {
             .idempotency_key
             .as_ref()
             .and_then(|id| self.state().pending().named(id).cloned());
-        // Under the same name the other program may have done something else.
+        // The other program may have used the same name for something else.
         let is_it = |pending: &PendingEntry| {
             Some(&pending.id) == revision.idempotency_key.as_ref()
                 && request == Some(pending.stands_for().to_string())

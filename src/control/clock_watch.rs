@@ -1,4 +1,4 @@
-//! Whether the clock can be believed: one that leapt is a problem until it has run evenly for a
+//! Whether the clock can be trusted: a clock that leapt is a problem until it has run evenly for a
 //! while.
 
 use super::{Inner, Problem, ProblemKind};
@@ -6,7 +6,7 @@ use crate::clock;
 use crate::moment::{LEAP_HEALS_MS, Leap, LeapWatch};
 
 impl Inner {
-    /// Begins to watch it. It cannot be earlier than when the newest revision was committed.
+    /// Begins to watch the clock. The time cannot be earlier than the newest commit.
     pub(super) fn watch_clock(&self) -> LeapWatch {
         LeapWatch::after(self.state().book.head.committed_at_ms, self.clock.now())
     }
@@ -15,8 +15,8 @@ impl Inner {
         leaps.look(self.clock.now());
         let trouble = leaps.leap().map(|Leap { by_ms, at }| {
             let way = if by_ms > 0 { "forward" } else { "back" };
-            // To the nearest second: the two clocks are read one after the other, and drift by
-            // parts of one.
+            // Rounded to a second: the two clocks are read one after the other, and drift by
+            // fractions of a second.
             let by_s = (by_ms.unsigned_abs() + 500) / 1_000;
             Problem {
                 kind: ProblemKind::Clock,

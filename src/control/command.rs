@@ -1,39 +1,40 @@
-//! An operator's order, and what came of it.
+//! An operator's command, and its outcome.
 
 use crate::flag::FlagKey;
 use crate::ledger::{Actor, Command, CommandError, ContentHash, PlannedChange};
 use crate::snapshot::Position;
 use crate::store::StoredRevision;
 
-/// A wish, and who has it.
+/// A command, and who sent it.
 #[derive(Clone, Debug)]
 pub struct CommandRequest {
     pub wish: Command,
     pub actor: Actor,
     pub reason: Option<String>,
-    /// A name the caller gave it, and the hash of who asked what under it: asked again, it is done
-    /// once.
+    /// The caller's idempotency key, and the hash of the caller and the request: a request sent
+    /// again under its key is done once.
     pub key: Option<(String, ContentHash)>,
-    /// The revision the caller looked at.
+    /// The revision the caller has seen.
     pub expected: Option<u64>,
-    /// Whether the caller may do what opens `realtime-v2` to more users.
+    /// Whether the caller may open `realtime-v2` to more users.
     pub may_widen: bool,
 }
 
-/// What came of it. Each holds once it is said.
+/// The outcome of a command. It holds once it is returned.
 #[derive(Clone, Debug)]
 pub enum CommandOutcome {
     /// Durable and live.
     Committed { revision: u64, parts: Vec<PlannedChange> },
-    /// Live, and not known to be in the database.
+    /// Live, but not known to be in the database.
     Pending { position: Position, survives_restart: bool, parts: Vec<PlannedChange> },
-    /// All is as it was wanted already.
+    /// The state already was as the command wants it.
     Unchanged,
-    /// The same was done before, under the same name.
+    /// The same command was done before, under the same key.
     Repeated { revision: u64 },
 }
 
-/// Why it is not said to be done. All but `Unknown` mean that nothing was.
+/// Why a command was not reported as done. Every variant but `Unknown` means that nothing was
+/// changed.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandRejected {
     #[error(transparent)]

@@ -1,9 +1,10 @@
 //! Commits, one revision at a time.
 //!
-//! The holder of the [`Committer`] commits. A commit is believed only when the database confirmed
-//! it, or when its head shows it afterwards: an error does not mean that nothing was saved. Other
-//! programs may write to the same database: a commit that lost the race against one of them is a
-//! [`CommitError::Conflict`], and what that one wrote has been caught up with.
+//! The task that holds the [`Committer`] commits. A commit counts only when the database confirmed
+//! it, or when the database's head shows it afterwards: an error does not mean that nothing was
+//! saved. Other programs may write to the same database. A commit that lost the race against one of
+//! them returns [`CommitError::Conflict`], and what the other program wrote has been caught up with
+//! by then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,22 +18,22 @@ use crate::ledger::{
 };
 use crate::store::{Commit, Store, StoreError};
 
-/// How long a reading may take.
+/// The longest wait for a read from the database.
 pub(super) const READ: Duration = Duration::from_millis(700);
 /// How often a change is decided again after another writer was faster.
 pub(super) const TRIES: usize = 16;
 
-/// What only the one that commits needs.
+/// State that only the holder of the commit lock needs.
 #[derive(Debug, Default)]
 pub(super) struct Committer {
-    /// The database that was lost last: it must be released before its files are opened again.
+    /// The database that was lost last: its files must be released before they are opened again.
     pub lost: Option<Arc<Store>>,
     /// Credentials that the database has in the form of older builds and not yet in a revision;
-    /// `None` where that is done.
+    /// `None` once they are all brought over.
     pub old_tokens: Option<Vec<Credential>>,
 }
 
-/// A revision to be, before it has a number.
+/// A revision before it has a number.
 #[derive(Debug)]
 pub(super) struct Proposal {
     pub actor: Actor,
@@ -53,13 +54,13 @@ pub(super) enum CommitError {
     NoSpace,
     #[error("the database did not say in time")]
     Unknown,
-    /// Decide again: what the other one wrote is live.
+    /// Decide again: what the other program wrote is live.
     #[error("another program wrote to the database at the same moment")]
     Conflict,
 }
 
 impl Inner {
-    /// Commits a proposal, makes it live and returns its number.
+    /// Commits a proposal, publishes it and returns its revision number.
     pub(super) async fn commit(
         &self,
         committer: &mut Committer,
@@ -81,7 +82,8 @@ impl Inner {
         let head = self.state().book.head;
         let Proposal { actor, origin, reason, effective_at_ms, key, changes, forms } = proposal;
         let now_ms = self.clock.wall_ms();
-        // It never falls, also where the clock is set back. The true time stands in the other one.
+        // The commit time never falls, also when the clock is set back; `effective_at_ms` has the
+        // true time.
         let committed_at_ms = now_ms.max(head.committed_at_ms);
         let (idempotency_key, request) = key.unzip();
         let effective_at_ms = effective_at_ms.unwrap_or(now_ms).min(committed_at_ms);
@@ -109,7 +111,7 @@ impl Inner {
             Err(error) => error,
         };
         match error {
-            // Seen before anything was written.
+            // Noticed before anything was written.
             Some(error @ StoreError::Gone) => {
                 let why = error.to_string();
                 self.lose(committer, &why);
@@ -123,7 +125,7 @@ impl Inner {
         }
     }
 
-    /// What became of a commit that was not confirmed: the database's head says it.
+    /// Finds out from the database's head what became of a commit that was not confirmed.
     async fn settle_commit(
         &self,
         committer: &mut Committer,
@@ -142,7 +144,7 @@ impl Inner {
                 false => CommitError::Down(error.chain()),
             }),
             (Some(known), _) if known.revision >= after.revision => {
-                // It is there, whatever reading it comes to.
+                // The revision is in the database, even if it cannot be read here.
                 let caught_up =
                     self.catch_up(committer, store).await.map_err(|_| CommitError::Unknown)?;
                 if !caught_up.heads.contains(&after) {
@@ -153,7 +155,7 @@ impl Inner {
                 }
                 Ok(after.revision)
             }
-            // It may still be committed: what is there is read anew.
+            // The commit may still succeed, so the database's content is read anew.
             (_, error) => {
                 let why = error
                     .map_or_else(|| "it does not answer in time".to_owned(), |error| error.chain());
@@ -163,7 +165,7 @@ impl Inner {
         }
     }
 
-    /// Forgets an entry that is committed, unless catching up has done so.
+    /// Forgets a committed entry, unless catching up has already done so.
     pub(super) fn forget_entry(&self, id: &str, caught_up: &CaughtUp) {
         if caught_up.entries.iter().all(|known| known != id) {
             let mut state = self.state();
@@ -172,7 +174,7 @@ impl Inner {
         }
     }
 
-    /// Makes a committed revision live.
+    /// Publishes a committed revision.
     pub(super) fn publish_revision(
         &self,
         head: Head,
@@ -182,7 +184,7 @@ impl Inner {
     ) {
         {
             let mut state = self.state();
-            // Forgotten first: between the two nothing is read.
+            // Forgotten first; no reader sees the state between the two.
             if let Some(id) = of_entry {
                 state.forget(id);
             }
@@ -195,12 +197,12 @@ impl Inner {
         self.changed.notify_one();
     }
 
-    /// The database is out of reach from here on, until maintenance has it again.
+    /// Marks the database as out of reach, until maintenance opens it again.
     pub(super) fn lose(&self, committer: &mut Committer, why: &str) {
         if let Some(lost) = self.store.take() {
             committer.lost = Some(lost);
         }
-        // Who waits for a commit hears that there is none yet.
+        // Callers that wait for a commit learn that there is none yet.
         self.fast_path.dismiss_waiters();
         self.set_database(Database::Down { why: why.to_owned(), since_ms: self.clock.wall_ms() });
     }

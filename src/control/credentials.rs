@@ -1,6 +1,6 @@
-//! Credentials as changes: committed first like anything that widens, revoked at once like a stop.
-//! A revocation is known as long as any state of this node knows it: the database, the last good
-//! state, or the journal.
+//! Changes of credentials. Making one is committed first, like every widening; revoking one takes
+//! effect at once, like a stop. A revocation holds as long as any state of this node has it: the
+//! database, the last good state, or the journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,42 +17,42 @@ use crate::ledger::{
     Unknown,
 };
 
-/// The most living credentials there may be.
+/// The most living credentials.
 pub const MAX_CREDENTIALS: usize = 10_000;
-/// The most dead ones that are remembered, because they were revoked before their own end. Over it
-/// none is made; revoking goes on.
+/// The most credentials that are remembered because they were revoked before their expiry. Above it
+/// no credential can be made; revoking still works.
 pub const MAX_REVOKED: usize = 100_000;
-/// How long before its end a credential is a problem, and for how long after it.
+/// How long before its expiry a credential is reported as a problem, and for how long after it.
 const ENDS_SOON_MS: i64 = 14 * 86_400_000;
 const ENDED_LATELY_MS: i64 = 3 * 86_400_000;
-/// The most of them that are named one by one.
+/// The most credentials that a problem names one by one.
 const NAMED: usize = 20;
-/// How long making one may wait for those before it.
+/// The longest wait of a new credential for the commits before it.
 const QUEUE: Duration = Duration::from_millis(1200);
-/// So many of the older form are brought over with one revision.
+/// The most credentials of the older form that one revision brings over.
 const TOGETHER: usize = 500;
 
 impl Coordinator {
-    /// The credentials as they stand, now and later.
+    /// The current credentials, and each later state.
     pub fn credentials(&self) -> watch::Receiver<Arc<Credentials>> {
         self.0.publisher.credentials.subscribe()
     }
 
-    /// Makes a credential good from now on, and says with which revision. Its name must not be
-    /// another living one's.
+    /// Makes a credential valid from now on, and returns its revision. Its name must differ from
+    /// those of all living credentials.
     pub async fn make_credential(
         &self,
         credential: Credential,
         reason: Option<String>,
     ) -> Result<u64, CommandRejected> {
         let inner = self.0.clone();
-        // Carried to its end also when whoever asked goes away.
+        // A task of its own, so that it finishes also when the caller goes away.
         let making = tokio::spawn(async move { inner.make_credential(credential, reason).await });
         making.await.unwrap_or(Err(CommandRejected::Unknown))
     }
 
-    /// Ends a credential at once, also with the database away. `None` if there is none of this id
-    /// that is still good.
+    /// Ends a credential at once, also without the database. Returns `None` if no valid credential
+    /// has this id.
     pub async fn revoke_credential(
         &self,
         id: &CredentialId,
@@ -75,8 +75,8 @@ impl Inner {
         let mut committer = committer
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
         loop {
-            // What narrowed meanwhile is committed first: a revision says what the one before it
-            // left, and nothing that is only pending.
+            // Narrowing changes that came meanwhile are committed first: a revision states what the
+            // one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
             self.store.open()?;
             if self.state().pending().is_empty() {
@@ -150,22 +150,22 @@ impl Inner {
         Some(self.await_commit(began, pushed, Vec::new()).await)
     }
 
-    /// Brings into the database what it does not know of credentials: those it has in the form of
-    /// older builds, and revocations that only the last good state knew. What cannot be written now
-    /// holds all the same, and is tried again.
+    /// Writes to the database what it lacks: credentials it has in the form of older builds, and
+    /// revocations that only the last good state knew. What cannot be written now is in force all
+    /// the same, and is tried again.
     pub(super) async fn settle_credentials(&self, committer: &mut Committer) {
         if self.store.is_open() && self.bring_old_tokens_over(committer).await {
             self.carry_revocations(committer).await;
         }
     }
 
-    /// Whether all of them are subjects of revisions.
+    /// Returns whether all of them are subjects of revisions.
     async fn bring_old_tokens_over(&self, committer: &mut Committer) -> bool {
         let Some(old) = committer.old_tokens.take() else { return true };
         for (done, together) in old.chunks(TOGETHER).enumerate() {
             let changes: Vec<Change> = {
                 let truth = self.state();
-                // As it stands by now: it may have been revoked meanwhile.
+                // The current state: the credential may have been revoked meanwhile.
                 let now = |id: &CredentialId| truth.book.credential(id).cloned();
                 let credential = |Credential { id, record }: &Credential| Credential {
                     id: id.clone(),
@@ -195,8 +195,8 @@ impl Inner {
         forgotten
     }
 
-    /// Says which credentials end soon, and which have ended and were not replaced: a hook that
-    /// stops flags must not find out by being refused.
+    /// Reports which credentials expire soon, and which have expired without a replacement: a hook
+    /// that stops flags must not find out by being refused.
     pub(super) fn look_at_ends(&self, credentials: &Credentials) {
         let now = self.clock.wall_ms();
         let replaced = |name: &str| credentials.living_named(name, now).next().is_some();
@@ -213,9 +213,8 @@ impl Inner {
             kind: ProblemKind::TokenEnds,
             subject,
             message,
-            hint:
-                "make another one (turnout token create) for whoever uses it, and revoke this one"
-                    .to_owned(),
+            hint: "make another one (turnout token create) for its user, and revoke this one"
+                .to_owned(),
         };
         let mut troubles: Vec<Problem> = Vec::new();
         for (end, Credential { id, record }) in ends.iter().take(NAMED) {

@@ -1,4 +1,5 @@
-//! Which way a command takes: the fast path if it narrows, else the committer, past every gate.
+//! Decides which way a command takes: the fast path if it narrows, else the committer, past every
+//! gate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +18,18 @@ use crate::ledger::{
 use crate::snapshot::Position;
 use crate::store::{HistoryQuery, Store, StoreError, StoredRevision};
 
-/// How long a command may take until its caller gets an answer. It is carried out all the same.
+/// How long a caller waits for the outcome. The command is carried out all the same.
 const ANSWER: Duration = Duration::from_millis(2500);
-/// How long a command may wait for the commits before it.
+/// The longest wait of a command for the commits before it.
 const QUEUE: Duration = Duration::from_millis(1200);
-/// How long a rollback may look for what it goes back to while nothing else is committed.
+/// How long a rollback may search the history while no other commit can run.
 const AS_OF: Duration = Duration::from_secs(2);
-/// The most revisions that a caller hears of who looked at an older one.
+/// The most revisions that are listed for a caller that saw an older one.
 const SINCE: u32 = 20;
 
 impl Coordinator {
-    /// Carries a command out. Once it is said to be done it holds; a command whose caller went away
-    /// is carried out all the same.
+    /// Carries a command out. An outcome that is returned as done holds; a command whose caller
+    /// went away is carried out all the same.
     pub async fn execute(
         &self,
         request: CommandRequest,
@@ -104,7 +105,7 @@ impl Inner {
         Ok((state.position(), request.wish.decide(&state, as_of.map(|(then, _)| then), mark)?))
     }
 
-    /// Commits what was decided before it is live. It is decided again only where the state moved
+    /// Commits a change before it is live. The command is decided again only if the state changed
     /// meanwhile.
     async fn execute_by_commit(
         self: &Arc<Self>,
@@ -118,12 +119,12 @@ impl Inner {
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
         let mut conflicts = 0;
         while conflicts < TRIES {
-            // What narrowed meanwhile is committed first: a revision says what the one before it
-            // left, and nothing that is only pending.
+            // Narrowing changes that came meanwhile are committed first: a revision states what the
+            // one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
             let store = self.store.open()?;
             let late = |_| CommandRejected::Down("it does not answer in time".to_owned());
-            // What came meanwhile may have come under the same key.
+            // A change that came meanwhile may bear the same key.
             if matches!(key, KeyState::NotSaid) || self.state().position() != position {
                 if let Some(outcome) =
                     timeout(READ, look_up(&store, &request)).await.map_err(late)??
@@ -167,7 +168,7 @@ impl Inner {
                 forms,
             };
             match self.commit(&mut committer, proposal, None).await {
-                // The other program may have done the same under the same key.
+                // The other program may have done the same command under the same key.
                 Err(CommitError::Conflict) => (conflicts, key) = (conflicts + 1, KeyState::NotSaid),
                 Err(error) => return Err(error.into()),
                 Ok(revision) => {
@@ -179,7 +180,7 @@ impl Inner {
         Err(CommitError::Conflict.into())
     }
 
-    /// Refused only if this flag, or a segment it names, changed since the caller looked.
+    /// Refuses only if this flag, or a segment it names, changed since the revision the caller saw.
     async fn check_expected(
         &self,
         store: &Store,
@@ -200,8 +201,8 @@ impl Inner {
         Err(CommandRejected::Moved { flag: flag.clone(), changed_at, since })
     }
 
-    /// What changed a flag after a revision, and what last changed each segment it names; the
-    /// newest first.
+    /// The changes of a flag after a revision, and the last change of each segment it names; newest
+    /// first.
     async fn since(
         &self,
         store: &Store,
@@ -232,7 +233,7 @@ impl Inner {
     }
 }
 
-/// Who may only narrow takes no held split and no pin away.
+/// A caller that may only narrow cannot remove a held split or a pin.
 fn check_release(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
     match !request.may_widen && decided.releases() {
         true => Err(CommandRejected::MayOnlyNarrow),
@@ -261,8 +262,8 @@ fn pending(
 ) -> PendingEntry {
     let (id, hash) = request.key.clone().unzip();
     PendingEntry {
-        // Without randomness two orders of one millisecond by one operator would be one; the system
-        // gives it, or nothing works.
+        // Without randomness two commands of one operator in one millisecond would have the same
+        // name. The system gives randomness, or nothing works.
         id: id.or_else(random_name).unwrap_or_else(|| format!("{}-{}", mark.at_ms, mark.by)),
         at_ms: mark.at_ms,
         actor: request.actor.clone(),

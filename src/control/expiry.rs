@@ -1,4 +1,5 @@
-//! Held splits reach their end: at once where that narrows, else by a commit like any other change.
+//! Ends held splits at their expiry: at once where that narrows, else by a commit like any other
+//! change.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,15 +17,16 @@ use crate::ledger::{
 use crate::moment::Deadline;
 
 const ACTOR: &str = "expiry";
-/// The wait before the next look after something ended: that may have brought the next end nearer.
+/// The wait before the next check after something expired: that may have brought the next expiry
+/// nearer.
 const AT_ONCE: Duration = Duration::from_millis(50);
-/// The wait where the database is out of reach.
+/// The wait before the next try while the database is out of reach.
 const TRIED_AGAIN: Duration = Duration::from_secs(2);
-/// The most ends that are one entry of the journal.
+/// The most expiries that are one entry of the journal.
 const TOGETHER: usize = 1000;
 
 impl Inner {
-    /// Makes what ends now end, and says how long to wait before the next look.
+    /// Applies the expiries that are due, and returns how long to wait before the next check.
     pub(super) async fn expire(self: &Arc<Self>) -> Option<Duration> {
         let now = self.clock.wall_ms();
         let expiry = self.ends_now();
@@ -58,7 +60,7 @@ impl Inner {
         Some(if done { AT_ONCE } else { TRIED_AGAIN })
     }
 
-    /// Makes ends live that narrow, in one step.
+    /// Publishes the narrowing expiries, in one step.
     async fn expire_at_once(self: &Arc<Self>, narrowed: Vec<PendingChange>, now: i64) {
         let turn = self.fast_path.turn().await;
         let pending = PendingEntry {
@@ -77,8 +79,8 @@ impl Inner {
         self.leave(&pushed);
     }
 
-    /// Notes when the ends of these flags come by the steady clock, before anything is answered:
-    /// the wall clock may be set right after. The caller holds the state.
+    /// Notes by the steady clock when these flags' splits expire, before the command is answered:
+    /// the wall clock may be set right after. The caller holds the state lock.
     pub(super) fn learn_ends(&self, state: &EffectiveState, flags: &[FlagKey]) {
         let has_end = |held: &SplitOverride| held.ends.is_some();
         let may_end = |flag: &&FlagKey| {
@@ -104,8 +106,8 @@ impl Inner {
         }
     }
 
-    /// What ends by what both clocks say now. Each end is known by the steady clock from the first
-    /// look at it.
+    /// The expiries that are due by both clocks. The first look at an expiry notes when the steady
+    /// clock reaches it.
     fn ends_now(&self) -> DueExpiries {
         let (truth, now) = (self.state(), self.clock.now());
         let known = std::mem::take(&mut *self.ends.lock());

@@ -1,5 +1,5 @@
-//! The fast path of narrowing changes: the journal is written and the commit runs beside each
-//! other, and the change is live with the first of them.
+//! Fast path for narrowing changes: the journal append and the commit run concurrently, and the
+//! change goes live when the first of them is durable.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::{CommandOutcome, Inner};
 use crate::data_dir::Journal;
 use crate::ledger::{PendingEntry, PlannedChange};
 
-/// How long the answer may wait for the commit.
+/// The longest wait of a response for the commit.
 const WAIT: Duration = Duration::from_millis(900);
 
-/// Owns what is live before it is committed.
+/// Owns the changes that are live before they are committed.
 #[derive(Debug)]
 pub(super) struct FastPath {
     /// One narrowing change at a time.
@@ -25,20 +25,20 @@ pub(super) struct FastPath {
     pub journal: AsyncLock<Option<Journal>>,
     /// The names of pending entries that a start would find in the journal.
     pub journaled: Lock<HashSet<String>>,
-    /// Entries that are committed and may still stand in the journal.
+    /// Entries that are committed and may still be in the journal.
     pub committed: Lock<BTreeSet<String>>,
-    /// The newest revision that was made of an entry.
+    /// The newest revision that was made from an entry.
     newest: AtomicU64,
-    /// Pending entries that were named here and never sent to a database: none can know them.
+    /// Pending entries named here and never sent to a database, so that no database can know them.
     never_sent: Lock<HashSet<String>>,
-    /// Who waits for the commit of a pending entry, by its name.
+    /// The waiters for commits, by the name of the pending entry.
     waiters: Lock<HashMap<String, oneshot::Sender<u64>>>,
 }
 
 /// A narrowing change that is live.
 pub(super) struct Pushed {
     id: String,
-    /// Hears of the commit.
+    /// Receives the revision of the commit.
     committed: oneshot::Receiver<u64>,
     is_journaled: bool,
 }
@@ -58,7 +58,7 @@ impl Default for FastPath {
 }
 
 impl FastPath {
-    /// Waits until no other change is on this path.
+    /// Waits until no other change is on the fast path.
     pub async fn turn(&self) -> AsyncLocked<()> {
         self.turn.lock().await
     }
@@ -75,8 +75,8 @@ impl FastPath {
         self.never_sent.lock().remove(id)
     }
 
-    /// Notes that an entry is committed, and tells its waiter and those of the entries that it took
-    /// the place of.
+    /// Notes that an entry is committed, and notifies its waiter and the waiters of the entries
+    /// that it superseded.
     pub fn note_committed(&self, entry: &PendingEntry, revision: u64) {
         self.newest.fetch_max(revision, Ordering::Relaxed);
         self.committed.lock().insert(entry.id.clone());
@@ -84,7 +84,7 @@ impl FastPath {
         superseded.chain([&entry.id]).for_each(|id| self.answer_waiter(id, revision));
     }
 
-    /// Tells who waits for this entry which revision it became.
+    /// Sends the waiter of this entry the revision that it became.
     pub fn answer_waiter(&self, id: &str, revision: u64) {
         let waiter = self.waiters.lock().remove(id);
         if let Some(waiter) = waiter {
@@ -92,19 +92,19 @@ impl FastPath {
         }
     }
 
-    /// Nobody waits for this entry any more.
+    /// Drops the waiter of this entry.
     pub fn dismiss_waiter(&self, id: &str) {
         self.waiters.lock().remove(id);
     }
 
-    /// All who wait hear that there is no commit yet.
+    /// Drops all waiters: they learn that there is no commit yet.
     pub fn dismiss_waiters(&self) {
         self.waiters.lock().clear();
     }
 }
 
 impl Inner {
-    /// Makes a narrowing entry live; the caller holds the turn.
+    /// Makes a narrowing entry live. The caller holds the turn.
     pub(super) async fn apply_pending(
         self: &Arc<Self>,
         _turn: &AsyncLocked<()>,
@@ -115,15 +115,15 @@ impl Inner {
             self.fast_path.never_sent.lock().insert(id.clone());
         }
         let (waiter, committed) = oneshot::channel();
-        // With the database away nothing is waited for: the answer says that the change is not
+        // Without a database there is no commit to wait for: the answer says that the change is not
         // saved yet.
         let is_up = self.store.is_up();
         if is_up {
             self.fast_path.waiters.lock().insert(id.clone(), waiter);
         }
         self.spawn_commit(&pending);
-        // A database that takes changes gets each as a revision of its own. Only what waits for one
-        // is a state of each flag.
+        // A working database gets each change as a revision of its own. Only entries that wait for
+        // a database are merged to one state of each flag.
         let must_wait = !is_up || self.is_refused();
         let written = if must_wait { self.state().to_journal(&pending) } else { pending.clone() };
         for superseded in &written.superseded {
@@ -143,8 +143,8 @@ impl Inner {
         Pushed { id, committed, is_journaled }
     }
 
-    /// Begins the commit while the entry is being journaled, if no other commit is under way:
-    /// neither sync waits for the other.
+    /// Starts the commit while the entry is being journaled, if no other commit runs: neither sync
+    /// waits for the other.
     fn spawn_commit(self: &Arc<Self>, pending: &PendingEntry) {
         let Some(committer) = self.committer.try_lock() else { return };
         if !self.store.is_open() || !self.state().pending().is_empty() {
@@ -157,13 +157,14 @@ impl Inner {
         tokio::spawn(async move {
             let id = pending.id.clone();
             if inner.commit_entry(&mut committer, pending).await.is_err() {
-                // Maintenance tries it again; the waiter hears that it is not saved yet.
+                // Maintenance tries the commit again; the waiter learns that the change is not
+                // saved yet.
                 inner.fast_path.dismiss_waiter(&id);
             }
         });
     }
 
-    /// Waits for the commit for as long as an answer may take.
+    /// Waits for the commit for as long as a response may take.
     pub(super) async fn await_commit(
         self: &Arc<Self>,
         began: Instant,
@@ -174,10 +175,10 @@ impl Inner {
         match timeout_at(began + WAIT, &mut committed).await {
             Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },
             _ => {
-                // The file may have gone since it was written.
+                // The file may have been deleted since it was written.
                 let survives_restart = is_journaled && self.survives(&id).await;
                 self.fast_path.dismiss_waiter(&id);
-                // Committed meanwhile, it is in the journal no longer.
+                // If it was committed meanwhile, the journal no longer holds it.
                 if let Ok(revision) = committed.try_recv() {
                     return CommandOutcome::Committed { revision, parts };
                 }
@@ -187,7 +188,7 @@ impl Inner {
         }
     }
 
-    /// Waits for nothing.
+    /// Returns without waiting for the commit.
     pub(super) fn leave(&self, pushed: &Pushed) {
         self.fast_path.dismiss_waiter(&pushed.id);
     }

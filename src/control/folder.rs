@@ -1,7 +1,7 @@
-//! Whether the data folder that is held is still the one at its path.
+//! Checks whether the locked data folder is still the one at its path.
 //!
-//! Were it deleted, moved or replaced, everything would go on being written where no start looks.
-//! So what is at the path is held instead, and what must survive is written there anew.
+//! If the folder was deleted, moved or replaced, every write would go where no start looks. So the
+//! folder now at the path is locked instead, and the data that must survive is written there anew.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,27 +12,26 @@ use tokio::time::timeout;
 use super::{Inner, Problem, ProblemKind};
 use crate::data_dir::FolderAtPath;
 
-/// How long looking at it may take.
+/// The longest wait for this check.
 const LOOK: Duration = Duration::from_millis(700);
 
 impl Inner {
-    /// Holds the folder at the path; an error says why it must not be written to.
+    /// Locks the folder at the path. An error says why the folder must not be written to.
     pub(super) async fn look_at_folder(self: &Arc<Self>) -> Result<(), String> {
         let inner = self.clone();
         match timeout(LOOK, tokio::task::spawn_blocking(move || inner.hold_folder())).await {
             Ok(Ok(held)) => held,
-            // Nothing is known of a disk that does not answer: what is written to it fails by
-            // itself.
+            // A disk that does not answer reveals nothing; writes to it fail by themselves.
             Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 
-    /// The same, on a thread that may wait for the disk.
+    /// Like `look_at_folder`, on a thread that may wait for the disk.
     pub(super) fn hold_folder(&self) -> Result<(), String> {
         let path = self.data.path().display();
         match self.data.hold().map_err(|error| error.to_string()) {
             Ok(FolderAtPath::Same) => {
-                // Told until everything is in the other folder, its database too.
+                // Reported until everything is in the other folder, with its database.
                 let is_believed =
                     self.witnesses.adopted_in.load(Ordering::Relaxed) == self.data.number();
                 if is_believed && self.store.is_up() {

@@ -10,11 +10,11 @@ use super::lock_order::{AsyncLock, AsyncLocked, Lock, Rank};
 use super::{CommandOutcome, CommandRejected, CommandRequest, Inner};
 use crate::store::Store;
 
-/// How long looking a key up may hold up what narrows.
+/// How long the look-up of a key may delay a narrowing change.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// The idempotency keys of the commands under way: of several under one key, one at a time. So each
-/// looks its key up once, and finds what the one before it did.
+/// The idempotency keys of the running commands. Of several commands under one key, one runs at a
+/// time. So each looks its key up once, and finds what the one before it did.
 #[derive(Debug, Default)]
 pub(super) struct KeyTurns(Lock<HashMap<String, AsyncLock<()>>>);
 
@@ -24,12 +24,12 @@ pub(super) enum KeyState {
     Known(CommandOutcome),
     /// Neither the database nor what is pending has it.
     New,
-    /// The database did not say.
+    /// The database did not answer.
     NotSaid,
 }
 
 impl KeyTurns {
-    /// Waits until no other command is under way under this key.
+    /// Waits until no other command runs under this key.
     pub async fn take(&self, key: &str) -> AsyncLocked<()> {
         let turn = self
             .0
@@ -40,7 +40,7 @@ impl KeyTurns {
         turn.lock().await
     }
 
-    /// Lets go of a turn, and of its key if no other command waits for it.
+    /// Releases a turn, and the key if no other command waits for it.
     pub fn give_back(&self, key: &str, turn: AsyncLocked<()>) {
         drop(turn);
         let mut turns = self.0.lock();
@@ -51,8 +51,8 @@ impl KeyTurns {
 }
 
 impl Inner {
-    /// What the key of a request stands for. The database is asked for no longer than a stop can
-    /// wait.
+    /// Looks up what the key of a request stands for. It waits for the database no longer than a
+    /// stop can wait.
     pub(super) async fn look_up(
         self: &Arc<Self>,
         request: &CommandRequest,
@@ -72,7 +72,7 @@ impl Inner {
         }
     }
 
-    /// A command that is live and not yet committed.
+    /// Looks among the commands that are live and not yet committed.
     async fn look_up_pending(
         self: &Arc<Self>,
         request: &CommandRequest,
@@ -91,7 +91,7 @@ impl Inner {
     }
 }
 
-/// What a command that was carried out before came to.
+/// The outcome of a command that was carried out before.
 pub(super) async fn look_up(
     store: &Store,
     request: &CommandRequest,

@@ -1,7 +1,7 @@
-//! What is written to the journal, and whether a start would find it.
+//! Writes to the journal, and checks whether a start would find what was written.
 //!
-//! The file is checked after each write to be the one at its path. Where it is not, a new one is
-//! made there with everything that is pending, before anything is said to survive a restart.
+//! After each write the journal is checked to be the file at its path. If it is not, a new file is
+//! made there with everything that is pending, before any change is reported to survive a restart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +14,12 @@ use super::{Inner, Problem, ProblemKind};
 use crate::data_dir::{Journal, JournalError};
 use crate::ledger::{PendingEntry, without_superseded};
 
-/// How long the journal may take before the change lives in memory alone.
+/// The longest wait for the journal before the change lives in memory alone.
 const JOURNAL: Duration = Duration::from_millis(300);
 
 impl Inner {
-    /// Whether an entry is durable. A disk that hangs holds nothing up for long.
+    /// Journals an entry and returns whether it is durable. A disk that hangs does not delay the
+    /// caller for long.
     pub(super) async fn journal(self: &Arc<Self>, pending: PendingEntry) -> bool {
         let inner = self.clone();
         let append = async move {
@@ -35,10 +36,10 @@ impl Inner {
         journaled
     }
 
-    /// Whether a start would find this entry, which is pending: looked up now, and written again
-    /// where it would not.
+    /// Whether a start would find this pending entry. The journal is checked now, and written again
+    /// if the entry is missing.
     pub(super) async fn survives(self: &Arc<Self>, id: &str) -> bool {
-        // It may be the one that took its place that counts by now.
+        // Another entry may have superseded it, and then that one counts.
         let pending = self.state().pending().named(id).cloned();
         let id = pending.as_ref().map_or(id, |pending| &pending.id);
         if !self.fast_path.journaled.lock().contains(id) {
@@ -50,7 +51,7 @@ impl Inner {
         self.look_at_journal().await && self.fast_path.journaled.lock().contains(id)
     }
 
-    /// Whether the journal is at its path with all that is pending; it is made anew where it is
+    /// Checks that the journal is at its path with every pending entry, and makes it anew if it is
     /// not.
     pub(super) async fn look_at_journal(self: &Arc<Self>) -> bool {
         let inner = self.clone();
@@ -68,12 +69,12 @@ impl Inner {
                 self.tell_journal(looked.err().or(full.map(|full| full.to_string())));
                 is_there
             }
-            // Nothing new is known of it.
+            // The disk did not answer.
             Ok(Err(_)) | Err(_) => false,
         }
     }
 
-    /// Adds an entry, or looks whether all is there.
+    /// Adds an entry, or checks that every entry is there.
     fn write_to_journal(
         &self,
         journal: &mut AsyncLocked<Option<Journal>>,
@@ -98,7 +99,7 @@ impl Inner {
         }
         self.fast_path.journaled.lock().clear();
         **journal = None;
-        // What another server writes to is left alone.
+        // A file that another server writes to is left alone.
         self.hold_folder()?;
         let (mut entries, doubt) = {
             let truth = self.state();
@@ -125,7 +126,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Makes a full journal anew with what is pending now, so that an entry fits.
+    /// Rewrites a full journal with what is pending now, so that an entry fits.
     fn compact_journal(
         &self,
         journal: &mut Journal,
@@ -150,8 +151,8 @@ impl Inner {
         }
     }
 
-    /// Keeps the newest known state in the journal too: before the last good state is written, so
-    /// that it names no older one.
+    /// Writes the newest known head to the journal too. This comes before the last good state is
+    /// written, so that the journal never names an older head.
     pub(super) async fn note_known(self: &Arc<Self>) {
         let Some(known) = self.witnesses.known.lock().clone() else { return };
         let mut journal = self.fast_path.journal.lock().await.handed_over();
@@ -159,17 +160,17 @@ impl Inner {
             .await;
     }
 
-    /// Empties the journal once what is in it is committed, and kept in the last good state too: a
-    /// stop must stand at a start that finds no database. What stays in it is known by its name
-    /// when it is read again.
+    /// Empties the journal once its entries are committed and also in the last good state: a stop
+    /// must be in force at a start that finds no database. Entries that stay are recognised by
+    /// their names when the journal is read again.
     pub(super) async fn settle_journal(self: &Arc<Self>) {
-        // Held where a disk hangs in the middle of an entry: then it is not waited for, as the next
-        // stop would wait too.
+        // The journal is locked while a disk hangs in the middle of an entry. Then this function
+        // does not wait, as the next stop would have to wait too.
         let Some(journal) = self.fast_path.journal.try_lock() else { return };
         let mut journal = journal.handed_over();
         let (is_settled, committed) = {
-            // An order that narrows just now may have journaled what is not in the truth yet; one
-            // that comes waits for the journal.
+            // A narrowing command may just now have journaled an entry that is not in the state
+            // yet; a later one waits for the journal.
             let Some(_turn) = self.fast_path.try_turn() else { return };
             let is_up = self.store.is_up();
             let truth = self.state();
@@ -192,7 +193,8 @@ impl Inner {
         }
         let is_kept = self.store.status().kept.map_or(0, |kept| kept.revision)
             >= self.fast_path.newest_replayed();
-        // The last good state may not come for a long time: then room goes first.
+        // The last good state may not be written for a long time: then room in the journal matters
+        // more.
         let may_forget = |journal: &Journal| {
             is_settled && !journal.is_empty() && (is_kept || journal.is_half_full())
         };
@@ -213,7 +215,7 @@ impl Inner {
         }
     }
 
-    /// What is wrong with the journal now, beside what was found at the start.
+    /// Reports what is wrong with the journal now, together with what was found at the start.
     pub(super) fn tell_journal(&self, fault: Option<String>) {
         let path = self.data.journal();
         let trouble = |why: String| {

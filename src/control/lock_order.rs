@@ -1,9 +1,8 @@
-//! The order in which the locks of the write path are taken, written once and checked in debug
-//! builds.
+//! The order in which the write path takes its locks, stated once and checked in debug builds.
 //!
-//! A lock is taken only while no lock at or after it in [`Rank`] is held, so that two tasks never
-//! wait for each other. `try_lock` waits for nothing and is not checked, nor is what was handed
-//! over to another task, nor what the task holds that waits for a blocking thread.
+//! A task takes a lock only while it holds no lock at or after it in [`Rank`], so that two tasks
+//! never wait for each other. `try_lock` never waits and is not checked. Locks handed over to
+//! another task, and locks of the task that waits for a blocking thread, are not checked either.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,9 +12,9 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 /// The locks, first to last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// The file `admin.token`: one look at it at a time.
+    /// The file `admin.token`: one check of it at a time.
     AdminToken,
-    /// Who may take in a reading of the flags folder.
+    /// Who may ingest a reading of the flags folder.
     Reconciling,
     /// One request under an idempotency key at a time.
     Key,
@@ -31,20 +30,21 @@ pub(super) enum Rank {
     KnownHead,
     /// What the flags folder says.
     Library,
-    /// What is known.
+    /// The effective state.
     State,
-    /// A value of its own, such as a problem or a waiter: nothing else is locked while it is held.
+    /// A value of its own, such as a problem or a waiter: no other lock is taken while it is
+    /// locked.
     Leaf,
 }
 
-/// A lock that is held for moments, never across an `await`.
+/// A lock that is held briefly, never across an `await`.
 #[derive(Debug)]
 pub(super) struct Lock<T> {
     rank: Rank,
     inner: Mutex<T>,
 }
 
-/// What a [`Lock`] guards, until it is dropped.
+/// The value that a [`Lock`] guards; dropping it unlocks.
 #[derive(Debug)]
 pub(super) struct Locked<'a, T> {
     guard: MutexGuard<'a, T>,
@@ -56,8 +56,8 @@ impl<T> Lock<T> {
         Lock { rank, inner: Mutex::new(value) }
     }
 
-    /// A panic of another holder leaves the value between two changes at worst: the next change is
-    /// laid over it all the same.
+    /// A holder that panicked leaves the value between two changes at worst: the next change still
+    /// applies.
     pub fn lock(&self) -> Locked<'_, T> {
         let held = held::Held::of_thread(self.rank);
         Locked { guard: self.inner.lock().unwrap_or_else(PoisonError::into_inner), _held: held }
@@ -92,7 +92,8 @@ pub(super) struct AsyncLock<T> {
     inner: Arc<AsyncMutex<T>>,
 }
 
-/// What an [`AsyncLock`] guards, until it is dropped. It may move to another task or thread.
+/// The value that an [`AsyncLock`] guards; dropping it unlocks. It may move to another task or
+/// thread.
 #[derive(Debug)]
 pub(super) struct AsyncLocked<T> {
     guard: OwnedMutexGuard<T>,
@@ -104,14 +105,14 @@ impl<T> AsyncLock<T> {
         AsyncLock { rank, inner: Arc::new(AsyncMutex::new(value)) }
     }
 
-    /// Waits in the order in which they came.
+    /// Waits in the order of the calls.
     pub async fn lock(&self) -> AsyncLocked<T> {
         held::check(self.rank);
         let guard = self.inner.clone().lock_owned().await;
         AsyncLocked { guard, _held: held::Held::of_task(self.rank) }
     }
 
-    /// Whether another task holds it or waits for it.
+    /// Whether another task holds the lock or waits for it.
     pub fn is_awaited(&self) -> bool {
         Arc::strong_count(&self.inner) > 1
     }
@@ -123,8 +124,8 @@ impl<T> AsyncLock<T> {
 }
 
 impl<T> AsyncLocked<T> {
-    /// The same for another task or thread that it moves to. The task that took it holds nothing of
-    /// it from here on.
+    /// The same guard, for another task or thread. From here on it no longer counts as held by the
+    /// task that took it.
     pub fn handed_over(self) -> AsyncLocked<T> {
         AsyncLocked { guard: self.guard, _held: self._held.handed_over() }
     }
@@ -168,7 +169,7 @@ mod held {
     pub fn check(_: Rank) {}
 }
 
-/// What each task and thread holds.
+/// The locks that each task and thread holds.
 #[cfg(debug_assertions)]
 mod held {
     use std::cell::RefCell;
@@ -185,7 +186,7 @@ mod held {
         static OF_THREAD: RefCell<Vec<Rank>> = const { RefCell::new(Vec::new()) };
     }
 
-    /// Stands in the list of its holder until it is dropped, wherever that is.
+    /// An entry in its holder's list until it is dropped, wherever that happens.
     #[derive(Debug)]
     pub struct Held {
         holder: Holder,
@@ -196,8 +197,8 @@ mod held {
     enum Holder {
         Thread,
         Task(task::Id),
-        /// No task, as outside of one the thread is shared with tasks that hold nothing of it; or
-        /// another one than took it.
+        /// No task (outside of one, the thread may be shared with tasks that hold nothing), or
+        /// another task than the one that took the lock.
         Unknown,
     }
 
@@ -209,7 +210,7 @@ mod held {
             Held { holder: Holder::Thread, rank }
         }
 
-        /// Notes a lock that stays with this task, or moves on from it.
+        /// Notes a lock that stays with this task, or is handed over by it.
         pub fn of_task(rank: Rank) -> Held {
             let Some(id) = task::try_id() else { return Held { holder: Holder::Unknown, rank } };
             OF_TASKS
@@ -272,7 +273,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether the second may be taken while the first is held.
+    /// Whether the second lock may be taken while the first is held.
     fn may(first: Rank, second: Rank) -> bool {
         let (one, other) = (Lock::new(first, ()), Lock::new(second, ()));
         let held = one.lock();

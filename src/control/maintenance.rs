@@ -1,5 +1,5 @@
-//! What is tried again, for as long as it takes: a lost database, pending changes, ends, the last
-//! good state.
+//! Retries for as long as it takes: opening a lost database, committing pending changes, expiries,
+//! saving the last good state.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -17,18 +17,18 @@ use crate::ledger::{Credential, KnownHead};
 use crate::moment::LeapWatch;
 use crate::store::{Store, StoreError};
 
-/// How often the database's head is looked at, and how often a lost one is tried.
+/// How often the database's head is checked, and how often a lost database is tried.
 const EVERY: Duration = Duration::from_secs(2);
-/// How long a lost database may take to open.
+/// The longest wait for a lost database to open.
 const OPEN: Duration = Duration::from_millis(1500);
-/// How much of that the check of its pages may take.
+/// The part of that time that the check of its pages may take.
 const PAGES: Duration = Duration::from_millis(700);
-/// How long until the pages of a database that was damaged are checked again.
+/// How long until the pages of a damaged database are checked again.
 const PAGES_AGAIN: Duration = Duration::from_secs(30);
-/// Changes of this time are kept as one.
+/// Changes within this time are saved together.
 const COALESCE: Duration = Duration::from_millis(250);
 
-/// Looks after the database until the coordinator is gone.
+/// Maintains the database until the coordinator is dropped.
 pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
     let mut until_end: Option<Duration> = None;
     loop {
@@ -42,12 +42,12 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         let mut committer = strong.committer.lock().await;
         match folder {
             Ok(()) => strong.look(&mut committer, woken).await,
-            // What another server uses is not touched.
+            // A database that another server uses is not touched.
             Err(why) => strong.lose(&mut committer, &why),
         }
         strong.settle_credentials(&mut committer).await;
         if strong.replay(&mut committer).await.is_err() {
-            // Whoever waits for a commit is told that there is none yet.
+            // Callers that wait for a commit learn that there is none yet.
             strong.fast_path.dismiss_waiters();
         }
         strong.look_at_saving().await;
@@ -64,11 +64,11 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
     }
 }
 
-/// Keeps the last good state on disk.
+/// Saves the last good state to disk after each change.
 pub(super) async fn save_last_good_loop(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
-        // Looked at again now and then, so that a coordinator that was dropped is let go.
+        // The wait has a limit, so that a coordinator that was dropped is released.
         if timeout(EVERY, strong.changed.notified()).await.is_ok() {
             sleep(COALESCE).await;
             if !strong.save_last_good().await {
@@ -84,7 +84,7 @@ async fn check_pages(path: &Path) -> Result<(), StoreError> {
 }
 
 impl Inner {
-    /// Looks whether the database is still there, or is back.
+    /// Checks whether the database is still there, or is back.
     async fn look(self: &Arc<Self>, committer: &mut Committer, woken: bool) {
         match self.store.get() {
             Some(_) if woken => {}
@@ -94,8 +94,8 @@ impl Inner {
                     if head != self.state().book.head
                         && self.catch_up(committer, &store).await.is_err()
                     {
-                        // It does not continue what is known here: what it is now is looked at
-                        // anew.
+                        // The database does not continue the history known here: it is opened and
+                        // judged anew.
                         Box::pin(self.look(committer, false)).await;
                     }
                 }
@@ -111,7 +111,7 @@ impl Inner {
             return;
         }
         let mut copies = self.copies();
-        // Neither of them ends by the database.
+        // The database can end neither of these two.
         if !copies.journal.doubt.is_none() || self.witnesses.is_unsound.load(Ordering::Relaxed) {
             return;
         }
@@ -140,7 +140,7 @@ impl Inner {
                     self.await_pages(store, pages);
                 }
                 let recording = self.clone();
-                // Files that waited; after the committer is free.
+                // Ingests the files that waited, after the committer is free.
                 tokio::spawn(async move { recording.record().await });
             }
             Some(Err(why)) => self.set_database(Database::Down { why, since_ms }),
@@ -155,12 +155,12 @@ impl Inner {
         }
     }
 
-    /// Whether a person must decide before anything widens or a file is taken in.
+    /// Whether a person must decide before any widening change or any file is taken in.
     pub(super) fn is_held(&self) -> bool {
         self.store.is_held()
     }
 
-    /// Holds a database after all whose pages turn out to be damaged, until they are sound.
+    /// Stops using a database whose pages turn out to be damaged, until they are sound.
     pub(super) fn await_pages(
         self: &Arc<Self>,
         store: Arc<Store>,
@@ -193,12 +193,12 @@ impl Inner {
         }
     }
 
-    /// Whether nothing holds the files of the database that was lost any more.
+    /// Whether the files of the lost database are released.
     async fn let_go_of_lost(&self, committer: &mut Committer) -> bool {
         let Some(lost) = committer.lost.take() else { return true };
         match Arc::try_unwrap(lost) {
             Ok(store) => {
-                // A disk that hangs is waited for by its own thread.
+                // The thread of a disk that hangs waits for it alone.
                 let _ = timeout(OPEN, store.release()).await;
                 true
             }
@@ -209,27 +209,27 @@ impl Inner {
         }
     }
 
-    /// Whether what is live is on disk.
+    /// Saves the last good state, and returns whether what is live is on disk.
     pub(super) async fn save_last_good(self: &Arc<Self>) -> bool {
         let standing = self.store.status();
         let Some(epoch) = standing.epoch else { return true };
         if matches!(standing.database, Database::Held { .. }) {
-            // What is kept is what is held against the database.
+            // The saved state is the one that the database is compared with.
             return true;
         }
         let now = self.clock.wall_ms();
-        // Looked up before the book is: what is committed by now is in it.
+        // Read before the catalog is: so the catalog holds everything that is listed here.
         let committed = self.fast_path.committed.lock().iter().cloned().collect();
         let (book, credentials) = {
             let mut truth = self.state();
             truth.forget_dead_credentials(now);
             (truth.book.clone(), truth.credentials())
         };
-        // First in the journal: it names each state before the last good one does, so a start knows
-        // a last good state that is not of here.
+        // The journal is written first: it names each state before the last good state does, so
+        // that a start recognises a last good state of another data folder.
         {
             let mut known = self.witnesses.known.lock();
-            // Of two savings at once the later one must not put an older head back.
+            // Of two concurrent saves the later one must not put an older head back.
             if known.as_ref().is_none_or(|known| {
                 known.epoch != epoch || known.head.revision <= book.head.revision
             }) {
@@ -266,7 +266,8 @@ impl Inner {
         saved
     }
 
-    /// What is wrong with the last good state now, beside what was found at the start.
+    /// Reports what is wrong with the last good state now, together with what was found at the
+    /// start.
     pub(super) fn tell_last_good(&self, fault: Option<String>) {
         let path = self.data.last_good();
         let trouble = |why: String| Problem {

@@ -1,31 +1,34 @@
 //! The write path: every change goes through the [`Coordinator`]. Floor 3.
 //!
-//! A file edit, an operator's command and the end of a held split become changes here. They are
+//! A file edit, an operator's command and the expiry of a held split become changes here. They are
 //! committed, swapped in, announced and only then acknowledged (law 7). A narrowing change is
-//! journaled and swapped in first, and committed beside that.
+//! journaled and swapped in first, and committed concurrently.
 //!
 //! | owner | what it owns | file |
 //! |---|---|---|
-//! | `Publisher` | what is known, and what is live | `publisher` |
-//! | `StoreHandle` | the database that is served, for reading and for the committer | `store_handle` |
-//! | `Committer` | who may commit: one revision at a time | `commit`, `replay`, `catch_up` |
-//! | `FastPath` | narrowing changes until they are committed: the journal and who waits | `fast_path`, `journal` |
-//! | `Witnesses` | what is kept beside the database, and what that said at the start | `witnesses` |
+//! | `Publisher` | the effective state, and the live snapshot | `publisher` |
+//! | `StoreHandle` | the database in use, for reads and for the committer | `store_handle` |
+//! | `Committer` | the right to commit: one revision at a time | `commit`, `replay`, `catch_up` |
+//! | `FastPath` | narrowing changes until they are committed: the journal and the waiters |
+//! `fast_path`, `journal` |
+//! | `Witnesses` | the copies beside the database, and what they held at the start | `witnesses` |
 //!
-//! The order in which their locks are taken stands in `lock_order`.
+//! `lock_order` states the order in which their locks are taken.
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `command` | what an operator can ask for, and what can come of it |
+//! | `command` | what an operator can ask for, and the possible outcomes |
 //! | `execute` | which way a command takes: the fast path if it narrows, else the committer |
 //! | `idempotency`, `as_of` | what a command under the same key did before, and what a rollback goes back to |
 //! | `reconcile`, `test_queue` | what a reading of the flags folder changes, and which tests of flags are run next |
 //! | `expiry` | what a held split becomes at its end |
 //! | `credentials`, `admin_token` | which credentials are accepted |
 //! | `startup`, `recovery` | what a start serves, however little is left |
-//! | `adopt`, `known_states`, `quarantine`, `stand_in` | from when on a database is served, which of its rows are right, and what stands for the others |
+//! | `adopt`, `known_states`, `quarantine`, `stand_in` | from when on a database is used, which of
+//! its rows are right, and what replaces the others |
 //! | `maintenance` | what is tried again until it succeeds |
-//! | `saving`, `folder`, `clock_watch`, `staleness`, `problems` | what is wrong at the moment, and since when |
+//! | `saving`, `folder`, `clock_watch`, `staleness`, `problems` | what is wrong now, and since when
+//! |
 
 mod admin_token;
 mod adopt;
@@ -101,42 +104,43 @@ struct Inner {
     committer: AsyncLock<Committer>,
     fast_path: FastPath,
     witnesses: Witnesses,
-    /// What the flags folder says.
+    /// The definitions in the flags folder.
     library: Lock<DefinitionSet>,
-    /// Who may take in a reading of the folder.
+    /// Who may ingest a reading of the folder.
     reconciling: AsyncLock<()>,
     /// One request under an idempotency key at a time.
     keys: idempotency::KeyTurns,
     local_admin: LocalAdmin,
-    /// One look at `admin.token` at a time, and one end of what it holds.
+    /// One check of `admin.token` at a time, and one revocation of its token.
     admin_token: AsyncLock<admin_token::AdminToken>,
-    /// The ends of held splits, each with the wall-clock time that it was first seen by.
+    /// When held splits expire, by both clocks; the number tells one expiry of a flag from the
+    /// next.
     ends: Lock<HashMap<FlagKey, (i64, Deadline)>>,
     problems: Arc<Problems>,
     saving: saving::Saving,
-    /// Told when something is pending, or an end comes nearer.
+    /// Notified when an entry is pending, or an expiry comes nearer.
     wake: Notify,
-    /// Told when the last good state is another.
+    /// Notified when the last good state changes.
     changed: Notify,
     data: Arc<DataDir>,
     clock: Clock,
     observer: fn(&ControlEvent),
 }
 
-/// What is worth a line in the log.
+/// An event that gets a line in the log.
 #[derive(Debug)]
 pub enum ControlEvent {
     /// A position went live; these flags changed with it.
     Live { position: Position, changed: Vec<FlagKey> },
-    /// Nothing was ever known in this data folder.
+    /// This data folder holds no earlier state.
     FirstStart { data: String },
-    /// Something went wrong, and what to do.
+    /// A new problem, and what to do about it.
     Problem(Problem),
     /// What became of `admin.token`.
     AdminToken(&'static str),
-    /// The database answers again; how many pending changes are to be saved.
+    /// The database answers again; `pending` changes are about to be saved.
     Back { pending: usize },
-    /// A file says something else than what an operator holds.
+    /// A file says something else than an operator's override.
     Drift {
         flag: FlagKey,
         file: String,
@@ -156,7 +160,7 @@ impl Coordinator {
         &self.0.problems
     }
 
-    /// What ends and credentials go by.
+    /// The clock for expiries and credentials.
     pub fn clock(&self) -> &Clock {
         &self.0.clock
     }
@@ -165,14 +169,14 @@ impl Coordinator {
         &self.0.store.staleness
     }
 
-    /// What is known at this moment, to be shown. Nothing is copied, and what changes later does
-    /// not show in it.
+    /// The effective state at this moment, for display. Nothing is copied, and later changes do not
+    /// show in it.
     pub fn truth(&self) -> Arc<EffectiveState> {
         self.0.publisher.shown()
     }
 
-    /// How many bytes of the journal pending changes take; `None` while it is being written to, or
-    /// there is none.
+    /// How many bytes of the journal are in use by pending changes; `None` while it is being
+    /// written, or where there is no journal.
     pub fn journal_used(&self) -> Option<usize> {
         self.0.fast_path.journal.try_lock()?.as_ref().map(Journal::used)
     }
@@ -186,8 +190,8 @@ impl Coordinator {
         self.0.store.status()
     }
 
-    /// What is known here of the database, whatever it says itself: what `history --verify`
-    /// compares with.
+    /// What this node knows of the database's history, independent of what the database says:
+    /// `history --verify` compares with it.
     pub fn last_known(&self) -> ExpectedHistory {
         let StoreStatus { epoch, kept, .. } = self.store_status();
         let served = Some(self.0.state().book.head).filter(|head| head.revision > 0);
@@ -195,22 +199,23 @@ impl Coordinator {
         ExpectedHistory { epoch, head: newest }
     }
 
-    /// The database, for reading the past; `None` while it is out of reach. It waits for no commit.
+    /// The database, for reading history; `None` while it is out of reach. Never waits for a
+    /// commit.
     pub fn store(&self) -> Option<Arc<Store>> {
         self.0.store.get()
     }
 
-    /// Has a lost database tried at once, not at the next turn.
+    /// Tries a lost database at once, not only at the next interval.
     pub fn look_again(&self) {
         self.0.wake.notify_one();
     }
 
-    /// Every revision committed from now on; a slow listener hears the latest.
+    /// The number of every revision committed from now on; a slow receiver sees the latest.
     pub fn revisions(&self) -> watch::Receiver<u64> {
         self.0.publisher.revisions.subscribe()
     }
 
-    /// For whoever follows the revisions: what is wrong with that now, in the place of what was.
+    /// Replaces the problems of this kind. For the parts that follow the revisions.
     pub fn report(&self, kind: ProblemKind, troubles: Vec<Problem>) {
         self.0.trouble(kind, troubles);
     }

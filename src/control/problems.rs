@@ -1,4 +1,4 @@
-//! What is wrong at the moment, for whoever asks: with the files, and with everything else.
+//! What is wrong now: with the files, and with everything else.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -11,27 +11,26 @@ use super::lock_order::Lock;
 use crate::clock;
 use crate::definition::Finding;
 
-/// The findings of the last reading, and the troubles there are.
+/// The findings of the last reading, and the current problems.
 #[derive(Debug, Default)]
 pub struct Problems {
     findings: ArcSwap<Vec<Finding>>,
-    /// Since when there is each of the findings, in their order.
+    /// When each finding first appeared, in the order of the findings.
     found_at_ms: ArcSwap<Vec<i64>>,
     troubles: ArcSwap<Vec<StandingProblem>>,
-    /// Whoever holds it may change them: they come from several threads, and none may undo
-    /// another's.
+    /// Locked by each writer: changes come from several threads, and none may undo another's.
     setting: Lock<()>,
 }
 
-/// A trouble there is at the moment.
+/// A problem that is current.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandingProblem {
     pub trouble: Problem,
-    /// Since when its kind has been wrong with its subject, in milliseconds since 1970.
+    /// Since when its subject has had a problem of this kind, in milliseconds since 1970.
     pub since_ms: i64,
 }
 
-/// Something wrong that is no file's fault.
+/// A fault that no file causes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Problem {
     pub kind: ProblemKind,
@@ -49,7 +48,7 @@ impl Deref for StandingProblem {
     }
 }
 
-/// Each kind comes and goes as one.
+/// The kinds of problems. All problems of one kind are replaced together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ProblemKind {
     Database,
@@ -58,7 +57,7 @@ pub enum ProblemKind {
     LastGood,
     PoisonRow,
     FilesWait,
-    /// A new form of a flag waits for its tests.
+    /// A flag's new form waits for its tests.
     TestsRun,
     MissingFile,
     /// The disk or mount of the flags folder does not answer.
@@ -67,15 +66,15 @@ pub enum ProblemKind {
     AdminToken,
     TokenEnds,
     Webhook,
-    /// Changes that are live and not saved, or were refused since they could not be saved.
+    /// Changes that are live and not saved, or that were refused because they could not be saved.
     Unsaved,
-    /// The data folder's disk has little room left.
+    /// The data folder's disk is nearly full.
     DiskSpace,
-    /// Others than the owner may write to the data folder.
+    /// Other users than the owner may write to the data folder.
     FolderRights,
     SessionKeys,
     ServerKeys,
-    /// The wall clock was set by more than a little.
+    /// The wall clock was changed by more than a little.
     Clock,
 }
 
@@ -106,22 +105,22 @@ impl ProblemKind {
 }
 
 impl Problems {
-    /// What is wrong with the files.
+    /// The current findings of files.
     pub fn current(&self) -> Arc<Vec<Finding>> {
         self.findings.load_full()
     }
 
-    /// What else is wrong.
+    /// The current problems.
     pub fn troubles(&self) -> Arc<Vec<StandingProblem>> {
         self.troubles.load_full()
     }
 
-    /// Whether anything of this kind is wrong.
+    /// Whether there is a problem of this kind.
     pub fn has(&self, kind: ProblemKind) -> bool {
         self.troubles.load().iter().any(|standing| standing.trouble.kind == kind)
     }
 
-    /// The findings with the time since when there is each.
+    /// Each finding, with the time since when it has been there.
     pub fn found(&self) -> Vec<(Finding, i64)> {
         let (findings, found_at_ms) = {
             let _setting = self.setting.lock();
@@ -134,7 +133,7 @@ impl Problems {
         self.findings.load().len() + self.troubles.load().len()
     }
 
-    /// Puts new findings in place of the old, and says whether they differ.
+    /// Replaces the findings, and returns whether they differ from the old ones.
     pub(super) fn replace(&self, findings: Vec<Finding>) -> bool {
         let _setting = self.setting.lock();
         let old = self.findings.load_full();
@@ -154,7 +153,7 @@ impl Problems {
         true
     }
 
-    /// Puts the troubles of one kind in place of those of before, and returns those that are new.
+    /// Replaces the problems of one kind, and returns those that are new.
     pub(super) fn set(&self, kind: ProblemKind, new: Vec<Problem>) -> Vec<Problem> {
         let _setting = self.setting.lock();
         let old = self.troubles.load_full();
@@ -181,8 +180,8 @@ impl Problems {
     }
 }
 
-/// Those that are not known, each of them looked up and not compared with all: there may be one for
-/// each flag.
+/// The items of one list that are not in the other. Each is looked up in a set, as there may be one
+/// for each flag.
 fn not_among<'a, T: Clone + Eq + Hash + 'a>(
     new: &[T],
     known: impl Iterator<Item = &'a T>,
@@ -191,7 +190,7 @@ fn not_among<'a, T: Clone + Eq + Hash + 'a>(
     new.iter().filter(|new| !known.contains(new)).cloned().collect()
 }
 
-/// What a finding is called from one reading to the next: its place moves as the file is edited.
+/// The identity of a finding from one reading to the next: its place moves as the file is edited.
 fn name(finding: &Finding) -> (&str, &str) {
     (&finding.file, finding.code.as_str())
 }

@@ -1,4 +1,4 @@
-//! What is known, and what is live. State enters here and nowhere else: what is known becomes a
+//! The effective state and the live snapshot. State enters here and nowhere else: it becomes a
 //! snapshot, which is swapped in and then announced (law 7).
 
 use std::ops::{Deref, DerefMut};
@@ -15,7 +15,7 @@ use crate::live::Live;
 use crate::moment::Moment;
 use crate::snapshot::Position;
 
-/// Owns what is known and publishes it.
+/// Owns the effective state and publishes it.
 #[derive(Debug)]
 pub(super) struct Publisher {
     pub live: Arc<Live>,
@@ -25,11 +25,12 @@ pub(super) struct Publisher {
     pub revisions: watch::Sender<u64>,
 }
 
-/// What is known, for reading and changing. What readers hold meanwhile stays as it was.
+/// The effective state, locked for reading and changing. Copies that readers have stay as they
+/// were.
 #[derive(Debug)]
 pub(super) struct State<'a>(Locked<'a, Arc<EffectiveState>>);
 
-/// What became other than it was.
+/// What a publication changed.
 struct Published {
     credentials: Option<Arc<Credentials>>,
     live: Option<(Position, Vec<FlagKey>)>,
@@ -63,7 +64,7 @@ impl Publisher {
         State(self.state.lock())
     }
 
-    /// What is known at this moment. Nothing is copied.
+    /// The effective state at this moment. Nothing is copied.
     pub fn shown(&self) -> Arc<EffectiveState> {
         self.state.lock().clone()
     }
@@ -92,7 +93,7 @@ impl Inner {
         self.publisher.state()
     }
 
-    /// Makes what is known now live.
+    /// Publishes the present state.
     pub(super) fn refresh(&self, state: &EffectiveState) {
         let Published { credentials, live } = self.publisher.publish(state, self.clock.now());
         if let Some(credentials) = credentials {

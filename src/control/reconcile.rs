@@ -1,9 +1,9 @@
-//! Makes what the flags folder says live. A reading is compared with how things stand once; what
-//! only narrows is live at once, and the rest is committed first, or waits.
+//! Makes the content of the flags folder live. Each reading is compared once with the effective
+//! state. What only narrows is live at once, and the rest is committed first, or waits.
 //!
-//! Three things happen beside each other, so that no file holds up another: readings are taken in,
-//! what widens is committed, and tests are run. Each flag waits for its own tests and its own
-//! commit alone.
+//! Three things happen concurrently, so that no file delays another: readings are ingested,
+//! widening changes are committed, and tests are run. Each flag waits only for its own tests and
+//! its own commit.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,27 +27,27 @@ use crate::ledger::{
 };
 
 const ACTOR: &str = "file";
-/// How long a reading waits for the changes before it.
+/// The longest wait of a reading for the changes before it.
 const QUEUE: Duration = Duration::from_secs(5);
-/// Of so many subjects it is told that they wait.
+/// The most subjects that are listed as waiting.
 const TOLD: usize = 10;
 
-/// What came of a reading.
+/// The result of ingesting a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ingested {
-    /// Whether the findings are others than before.
+    /// Whether the findings differ from those before.
     pub findings_changed: bool,
-    /// How many subjects were compared with how things stand, until what it says was live or
+    /// How many subjects were compared with the effective state until the reading was live or
     /// waited.
     pub compared: usize,
 }
 
 impl Coordinator {
-    /// Takes in what the folder holds. When this returns it is live, or waits for the database or
-    /// for its tests, which [`follow_folder`](Coordinator::follow_folder) runs.
+    /// Ingests the content of the folder. When this returns, the content is live, or waits for the
+    /// database or for its tests, which [`follow_folder`](Coordinator::follow_folder) runs.
     pub async fn ingest(&self, contents: &FlagFiles) -> Ingested {
         let (inner, contents) = (self.0.clone(), Arc::new(contents.clone()));
-        // Carried to its end also when whoever read the folder goes away.
+        // A task of its own, so that it finishes also when the caller goes away.
         let taken_in = tokio::spawn(async move {
             let ingested = inner.ingest(contents).await;
             let compared =
@@ -57,9 +57,8 @@ impl Coordinator {
         taken_in.await.unwrap_or(Ingested { findings_changed: true, compared: 0 })
     }
 
-    /// Takes in one reading after another, always the newest, until there will be no more, and runs
-    /// tests meanwhile. What is wrong with the files is given to `report` whenever it is something
-    /// else than before.
+    /// Ingests one reading after another, always the newest, until the sender is dropped; runs
+    /// tests meanwhile. `report` is called with the findings whenever they change.
     pub async fn follow_folder(
         self,
         mut readings: watch::Receiver<Arc<FlagFiles>>,
@@ -92,12 +91,12 @@ impl Coordinator {
             if ingested.findings_changed {
                 let (report, findings, contents) =
                     (report.clone(), inner.problems.current(), contents.clone());
-                // Drawing them takes time.
+                // Drawing the findings takes time.
                 let _ = spawn_blocking(move || report(&findings, &contents)).await;
             }
             tests.renew(ingested.tests);
             if ingested.is_whole && ingested.to_commit.is_empty() && !commits.is_running() {
-                // What waited is as it was before.
+                // The subjects that waited are unchanged.
                 inner.trouble(ProblemKind::FilesWait, Vec::new());
             }
             commits.add(ingested.to_commit, ingested.is_whole);
@@ -110,16 +109,16 @@ impl Coordinator {
 struct Applied {
     findings_changed: bool,
     compared: usize,
-    /// What is live and being saved.
+    /// The narrowing changes that are live and being saved.
     narrowed: Option<JoinHandle<()>>,
     to_commit: BTreeSet<Subject>,
-    /// Whether all that the folder says was compared, and not one flag alone.
+    /// Whether everything in the folder was compared, and not only one flag.
     is_whole: bool,
-    /// What is still to be run.
+    /// The tests that are still to be run.
     tests: Vec<TestRun>,
 }
 
-/// What is seen under the lock of the set.
+/// What a comparison under the lock of the definitions found.
 struct FolderChange {
     findings: Vec<Finding>,
     reconciliation: Reconciliation,
@@ -129,7 +128,7 @@ struct FolderChange {
     tests: Vec<TestRun>,
 }
 
-/// The commits of what files say, one after another, beside everything else.
+/// The commits of file changes, one after another, concurrent with everything else.
 #[derive(Default)]
 struct Commits {
     running: Option<JoinHandle<usize>>,
@@ -137,8 +136,7 @@ struct Commits {
 }
 
 impl Commits {
-    /// Adds what is to be committed next. What a whole reading says stands in the place of all
-    /// before it.
+    /// Adds subjects to the next commit. A whole reading replaces everything before it.
     fn add(&mut self, subjects: BTreeSet<Subject>, is_whole: bool) {
         if is_whole {
             self.next.clear();
@@ -150,7 +148,7 @@ impl Commits {
         self.running.is_some()
     }
 
-    /// Begins the next commit, if there is something for it and none runs.
+    /// Starts the next commit, if there is something to commit and no commit runs.
     fn go_on(&mut self, inner: &Arc<Inner>) {
         if self.running.is_none() && !self.next.is_empty() {
             let (inner, subjects) = (inner.clone(), std::mem::take(&mut self.next));
@@ -159,7 +157,7 @@ impl Commits {
         }
     }
 
-    /// Returns when the one that runs is done; never where none does.
+    /// Returns when the running commit is done; never returns when none runs.
     async fn done(&mut self) {
         match &mut self.running {
             Some(running) => drop(running.await),
@@ -170,7 +168,7 @@ impl Commits {
 }
 
 impl Inner {
-    /// Reads a reading into the library, and makes what only narrows live.
+    /// Updates the definitions from a reading, and publishes what only narrows.
     async fn ingest(self: &Arc<Self>, contents: Arc<FlagFiles>) -> Applied {
         self.reconcile_by(move |inner, library| {
             if inner.state().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty()) {
@@ -181,7 +179,7 @@ impl Inner {
         .await
     }
 
-    /// Looks again at what the folder said last, and records what the store does not say.
+    /// Compares the last reading again, and commits what the database does not have.
     pub(super) async fn record(self: &Arc<Self>) {
         let ingested = self.reconcile_by(|_, _| {}).await;
         self.settle(ingested.narrowed, ingested.to_commit).await;
@@ -192,15 +190,16 @@ impl Inner {
         self.problems.has(ProblemKind::FilesWait)
     }
 
-    /// Changes the library, and compares all that it says then with how things stand.
+    /// Changes the definitions, and compares all of them with the effective state.
     async fn reconcile_by(
         self: &Arc<Self>,
         change: impl FnOnce(&Inner, &mut DefinitionSet) + Send + 'static,
     ) -> Applied {
-        // Of two at once neither makes live what the other has found to be older.
+        // Of two concurrent callers, neither publishes what the other has found to be older.
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
-        // Reading YAML and comparing thousands of flags takes time, which is nobody else's.
+        // Reading YAML and comparing thousands of flags takes time, so it runs on a thread of its
+        // own.
         let look = spawn_blocking(move || {
             let mut library = inner.library.lock();
             change(&inner, &mut library);
@@ -213,8 +212,8 @@ impl Inner {
         }
     }
 
-    /// Takes back what came of tests. `None` where more are to be run before anything follows from
-    /// it.
+    /// Takes the result of a test run. Returns `None` where more tests must run before anything
+    /// follows from it.
     async fn take_tests(self: &Arc<Self>, run: TestRun) -> Option<Applied> {
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
@@ -242,7 +241,7 @@ impl Inner {
         spawn_blocking(move || inner.library.lock().pending_tests()).await.unwrap_or_default()
     }
 
-    /// Compares what the library says with how things stand, on a thread that may wait for it.
+    /// Compares the definitions with the effective state, on a thread that may wait for the locks.
     async fn compare<T: Send + 'static>(
         self: &Arc<Self>,
         compare: impl FnOnce(&EffectiveState, &DefinitionSet) -> T + Send + 'static,
@@ -255,7 +254,7 @@ impl Inner {
         compared.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
-    /// Compares once what the library says with how things stand.
+    /// Compares the definitions with the effective state once.
     fn see(&self, library: &DefinitionSet, only: Option<&Subject>) -> FolderChange {
         let (reconciliation, missing) = {
             let truth = self.state();
@@ -275,7 +274,7 @@ impl Inner {
         }
     }
 
-    /// The new forms of flags that wait for their tests. One that is recorded already does not.
+    /// The flags whose new form waits for tests. A form that is recorded already does not wait.
     fn waiting(&self, library: &DefinitionSet) -> Vec<(FlagKey, Progress)> {
         let truth = self.state();
         let is_recorded = |flag: &FlagKey, definition| {
@@ -316,8 +315,8 @@ impl Inner {
         Applied { findings_changed, compared, narrowed, to_commit, is_whole, tests }
     }
 
-    /// Waits until what narrows is saved, 0.9 s at most, and commits the rest. Says how many
-    /// subjects were compared for that.
+    /// Waits up to 0.9 s until the narrowing changes are saved, and commits the rest. Returns how
+    /// many subjects were compared for that.
     async fn settle(
         self: &Arc<Self>,
         narrowed: Option<JoinHandle<()>>,
@@ -332,8 +331,8 @@ impl Inner {
         self.commit_files(to_commit).await
     }
 
-    /// Makes live what only narrows. What does not any more, as somebody changed the flag
-    /// meanwhile, is returned.
+    /// Publishes changes that only narrow. Returns those that no longer narrow, because the flag
+    /// changed meanwhile.
     async fn narrow_by_file(
         self: &Arc<Self>,
         narrowed: Vec<PendingChange>,
@@ -370,8 +369,8 @@ impl Inner {
         let saved = tokio::spawn(async move {
             inner.await_commit(began, pushed, Vec::new()).await;
             flags.iter().for_each(|flag| inner.tell_drift(flag.as_str()));
-            // A form that was being committed meanwhile may have taken the place of the one that
-            // this narrows.
+            // A form that was being committed meanwhile may have replaced the one that this change
+            // narrows.
             let is_saved = !inner.state().pending().flags().any(|flag| flags.contains(flag));
             if is_saved && inner.store.is_open() {
                 inner.commit_files(flags.into_iter().map(Subject::Flag).collect()).await;
@@ -380,8 +379,8 @@ impl Inner {
         (Some(saved), wider)
     }
 
-    /// Commits what files say of these subjects, as far as it is still something else than what is
-    /// recorded, and of all where some wait from before. Says how many were compared.
+    /// Commits what the files say of these subjects, as far as it still differs from what is
+    /// recorded; of all subjects where some wait from before. Returns how many were compared.
     async fn commit_files(self: &Arc<Self>, mut subjects: BTreeSet<Subject>) -> usize {
         let mut compared = 0;
         if self.files_wait() {
@@ -419,16 +418,16 @@ impl Inner {
                     self.trouble(ProblemKind::FilesWait, Vec::new());
                     subjects.iter().for_each(|subject| self.tell_drift(subject.key()));
                 }
-                // Another program was faster: what is left of it is seen anew.
+                // Another program was faster: the remaining changes are computed anew.
                 Err(CommitError::Conflict) if tries < TRIES => {
                     tries += 1;
                     continue;
                 }
-                // Nothing was ever recorded here: the files are all there is.
+                // No revision exists yet: the files are the only source.
                 Err(not) if self.state().book.head.revision == 0 => {
                     self.serve_unrecorded(&changes, &forms);
-                    // Later readings find nothing new in them. They are recorded when the database
-                    // was opened again.
+                    // Later readings find nothing new in these files. They are recorded when the
+                    // database was opened again.
                     if self.store.is_open() {
                         self.lose(&mut committer, &not.to_string());
                     }
@@ -439,8 +438,8 @@ impl Inner {
         }
     }
 
-    /// Commits what is pending and then compares what files say of these subjects with how things
-    /// stand. A revision says what the one before it left, and nothing that is only pending.
+    /// Commits what is pending, and then compares the files of these subjects with the state. A
+    /// revision states what the one before it left, and nothing that is only pending.
     async fn reconcile_settled(
         self: &Arc<Self>,
         committer: &mut Committer,
@@ -479,7 +478,8 @@ impl Inner {
         self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
     }
 
-    /// A held state takes in no file: which of the two is the older is not known.
+    /// While a database is held for a person's decision, no file is taken in: it is not known which
+    /// of the two is older.
     fn wait_for_a_person(&self, subjects: &BTreeSet<Subject>) {
         let waiting = |subject: &Subject| Problem {
             kind: ProblemKind::FilesWait,
@@ -491,7 +491,7 @@ impl Inner {
         self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
     }
 
-    /// Says so where an operator holds what a file now says otherwise.
+    /// Reports where a file differs from what an operator holds.
     fn tell_drift(&self, flag: &str) {
         let Some(entry) = self.state().flag(flag) else { return };
         let (Some(held), Some(written), Ok(flag)) =
@@ -514,8 +514,8 @@ impl Inner {
         }
     }
 
-    /// Says which new forms wait for their tests, and how far those are. The log is told when that
-    /// begins, not of every step.
+    /// Reports which new forms wait for their tests, and how far the tests are. The log gets a line
+    /// when that begins, not for every step.
     fn tell_tests(&self, waiting: Vec<(FlagKey, Progress)>) {
         let known: Vec<Option<String>> = self
             .problems
@@ -545,7 +545,8 @@ impl Inner {
             .for_each(|trouble| (self.observer)(&ControlEvent::Problem(trouble)));
     }
 
-    /// A long list that both the folder and the book hold is held once.
+    /// Shares a long list that both the definitions and the catalog have, so that it is in memory
+    /// once.
     fn intern_lists(&self, library: &DefinitionSet) {
         let mut truth = self.state();
         for (_, written) in library.written_segments() {
@@ -568,7 +569,7 @@ fn by_file(changes: &[Change], forms: &ContentCache) -> Proposal {
     }
 }
 
-/// Flags and segments whose files went while the service did not run.
+/// Flags and segments whose files were removed while the service did not run.
 fn find_missing_files(truth: &EffectiveState, library: &DefinitionSet) -> Vec<Problem> {
     if !library.was_read() {
         return Vec::new();
@@ -584,7 +585,7 @@ fn find_missing_files(truth: &EffectiveState, library: &DefinitionSet) -> Vec<Pr
         .flags()
         .filter(|(key, entry)| entry.definition.is_some() && library.written_flag(key).is_none());
     let flags = flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
-    // What the environment makes is no file.
+    // A segment made from the environment has no file.
     let has_no_file = |key| {
         library
             .written_segment(key)

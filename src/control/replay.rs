@@ -1,4 +1,4 @@
-//! Commits what is pending: each entry once, under its name, however often it is tried.
+//! Commits pending entries: each once, under its name, however often it is tried.
 
 use tokio::time::timeout;
 
@@ -9,7 +9,7 @@ use crate::ledger::{ChangeSource, ContentCache, ContentHash, PendingEntry, Super
 use crate::store::{KnownKey, Store};
 
 impl Inner {
-    /// Commits what is pending, the oldest first.
+    /// Commits all pending entries, oldest first.
     pub(super) async fn replay(&self, committer: &mut Committer) -> Result<(), CommitError> {
         loop {
             if self.state().pending().is_empty() {
@@ -22,8 +22,8 @@ impl Inner {
         Ok(())
     }
 
-    /// What is decided once nothing is pending; `decide` returns `None` where something is. A
-    /// revision says what the one before it left, and nothing that is only pending.
+    /// Decides once nothing is pending; `decide` returns `None` while something is. A revision
+    /// states what the one before it left, and nothing that is only pending.
     pub(super) async fn decide_settled<T>(
         &self,
         committer: &mut Committer,
@@ -37,7 +37,7 @@ impl Inner {
         }
     }
 
-    /// Commits a pending entry under its name, once however often it is tried, and tells its
+    /// Commits a pending entry once under its name, however often it is tried, and notifies its
     /// waiter.
     pub(super) async fn commit_entry(
         &self,
@@ -59,19 +59,20 @@ impl Inner {
             };
             let (name, known) = match known {
                 // Another request took the name between the look-up of this one and its entry, or
-                // the same one was made long before and taken back since. What was acknowledged is
-                // not lost.
+                // the same one was made long before and taken back since. The acknowledged change
+                // is not lost.
                 Some(other) if !other.is_entry(&pending) => {
                     let name = pending.second_name();
                     let known = self.look_up_entry(committer, &store, &name).await?;
-                    // It names the entry's moment too, so nothing else was committed under it.
+                    // The name contains the entry's moment too, so nothing else was committed under
+                    // it.
                     (name, known.map(|known| known.revision))
                 }
                 known => (pending.id.clone(), known.map(|known| known.revision)),
             };
             let committed = match known {
                 // Committed before a crash, or by another program, whose revision may not be in the
-                // book yet.
+                // catalog yet.
                 Some(revision) => {
                     let is_new = self.state().book.head.revision < revision;
                     let caught_up = match is_new {
@@ -90,8 +91,8 @@ impl Inner {
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error),
                 Ok(revision) => {
-                    // What they asked for is saved by this one alone; the revision that bears the
-                    // name of each is its own.
+                    // This commit alone saves what the superseded entries asked for; the revision
+                    // that bears each of their names is their own.
                     for (id, revision) in superseded {
                         self.fast_path.answer_waiter(id, revision);
                     }
@@ -103,8 +104,8 @@ impl Inner {
         Err(CommitError::Conflict)
     }
 
-    /// Commits the name of a request whose entry another one took the place of, before that one:
-    /// asked for again under its key, it is known. Says which revision bears the name.
+    /// Commits the name of a superseded entry before the entry that replaced it: a request that is
+    /// sent again under this key is then recognised. Returns which revision bears the name.
     async fn commit_superseded<'a>(
         &self,
         committer: &mut Committer,
@@ -115,7 +116,7 @@ impl Inner {
         let Some(request) = superseded.request else { return Ok(None) };
         for _ in 0..TRIES {
             if let Some(known) = self.look_up_entry(committer, store, &superseded.id).await? {
-                // A name that stands for another request says nothing of this one.
+                // A name that stands for another request says nothing about this one.
                 return Ok(known.is_of(request).then_some((&superseded.id, known.revision)));
             }
             let proposal = Proposal {
@@ -151,7 +152,7 @@ impl Inner {
         }
     }
 
-    /// What the name of a pending entry stands for in the database.
+    /// Looks up what the name of a pending entry stands for in the database.
     async fn look_up_entry(
         &self,
         committer: &mut Committer,

@@ -1,4 +1,4 @@
-//! Whether what is live can be saved: a commit that was refused, a change that has been pending for
+//! Watches whether what is live can be saved: a refused commit, a change that has been pending for
 //! long, a disk that is nearly full. Each is a problem with its cause until it is over, however
 //! long that takes.
 
@@ -15,23 +15,24 @@ use crate::clock;
 use crate::data_dir::{DiskSpace, keep_to_owner};
 use crate::time_limit::OneAtATime;
 
-/// What is pending for longer is a problem: the database takes most changes within milliseconds.
+/// A change that is pending for longer is a problem: the database takes most changes within
+/// milliseconds.
 const PENDING_MS: i64 = 3_000;
-/// How often the disk is looked at.
+/// How often the disk is checked.
 const DISK_EVERY: Duration = Duration::from_secs(3);
-/// How long it may take to answer.
+/// The longest wait for the disk's answer.
 const DISK_AT_MOST: Duration = Duration::from_secs(2);
 
-/// What is known of saving.
+/// What is known about saving.
 #[derive(Debug, Default)]
 pub(super) struct Saving {
     /// Why the last commit was refused, until one is taken.
     refused: Lock<Option<String>>,
-    /// One look at the disk at a time: it may hang.
+    /// One check of the disk at a time: it may hang.
     looking: OneAtATime<(io::Result<DiskSpace>, io::Result<Option<String>>)>,
 }
 
-/// Looks at the room of the disk and the rights of the folder until the coordinator is gone.
+/// Checks the disk's free space and the folder's permissions until the coordinator is dropped.
 pub(super) async fn watch_disk(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
@@ -42,7 +43,7 @@ pub(super) async fn watch_disk(inner: Weak<Inner>) {
 }
 
 impl Inner {
-    /// Notes what came of a commit. With the database out of reach that is the problem already.
+    /// Notes the result of a commit. A database out of reach is a problem of its own.
     pub(super) fn note_commit(&self, done: &Result<u64, CommitError>) {
         match done {
             Ok(_) => *self.saving.refused.lock() = None,
@@ -59,8 +60,8 @@ impl Inner {
         self.saving.refused.lock().is_some()
     }
 
-    /// Tries whether the database takes anything, where it refused the last commit and nothing
-    /// waits that is tried again anyway.
+    /// Tries whether the database accepts a write, where it refused the last commit and nothing is
+    /// pending that is tried anyway.
     pub(super) async fn look_at_saving(&self) {
         let was_refused = self.saving.refused.lock().is_some();
         let waits = self.files_wait() || !self.state().pending().is_empty();
@@ -106,7 +107,7 @@ impl Inner {
     async fn look_at_disk(&self) {
         let data = self.data.clone();
         let look = move || (DiskSpace::of(data.path()), keep_to_owner(data.path()));
-        // A disk that does not answer is told of by those who write to it.
+        // A disk that does not answer is reported by the parts that write to it.
         let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else {
             return;
         };
@@ -128,7 +129,7 @@ impl Inner {
             Problem {
             kind: ProblemKind::DiskSpace,
             subject: None,
-            // Without the number of now: it would be said again each time.
+            // Without the current number: the message would be new each time.
             message: format!(
                 "the disk of {} is nearly full: less than {} is free",
                 self.data.path().display(),

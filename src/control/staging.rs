@@ -1,4 +1,4 @@
-//! How long the database may be silent: what is written is limited by nothing but the disk.
+//! How long the database may not answer: the size of a write is limited by nothing but the disk.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use crate::ledger::Blobs;
 use crate::store::{Commit, SLOWEST_DISK_BYTES_A_SECOND, STEP_BYTES, Store, StoreError};
 
-/// How long it may take to answer, beside what the disk needs.
+/// How long the database may take to answer, beside what the disk needs.
 const SILENCE: Duration = Duration::from_millis(1500);
 
 /// How long a commit may take.
@@ -15,8 +15,8 @@ pub(super) fn limit_of(commit: &Commit<'_>) -> Duration {
     SILENCE + time_to_write(commit.bytes())
 }
 
-/// Writes the texts of a revision before it, step by step. An error is the database's, or `None`
-/// where it was silent.
+/// Writes the blobs of a revision before the revision, step by step. An error is the database's, or
+/// `None` where the database did not answer.
 pub(super) async fn stage(store: &Store, texts: &Blobs) -> Result<(), Option<StoreError>> {
     let mut staging = store.stage_texts(texts).await;
     while !staging.is_done() {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Tells the seconds since the source was last read; 0 while it can be.
+/// Counts the seconds since the source was last read; 0 while it can be read.
 #[derive(Debug)]
 pub struct Staleness {
     start: Instant,

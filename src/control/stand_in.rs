@@ -1,10 +1,10 @@
-//! What stands for a row of the database that is wrong: never anything wider than what any of its
-//! witnesses says, now or later.
+//! Replaces a wrong row of the database: by nothing wider than what any of its witnesses says, now
+//! or later.
 //!
-//! Its witnesses are the row itself, what its newest revision left, and what this node knows beside
-//! the database: memory, and the last good states that the database goes back to. Certain are those
-//! that this node knows, and the newest revision that is what its hash says. Where nothing is
-//! certain, a flag is stopped. A stop that any of them shows stands.
+//! The witnesses of a row are the row itself, what its newest revision left, and what this node
+//! knows beside the database: memory, and the last good states that the database goes back to.
+//! Certain are the witnesses that this node knows, and the newest revision if its hash is right.
+//! Where nothing is certain, a flag is stopped. A stop that any witness shows stays in force.
 
 use super::known_states::KnownStates;
 use super::quarantine::UNREADABLE_TEXT;
@@ -16,7 +16,7 @@ use crate::ledger::{
 };
 use crate::store::{Poison, Store, record};
 
-/// What rows are compared with, and what they mean.
+/// What rows are compared with, and how their content is read.
 pub(super) struct StandIn<'a> {
     pub store: &'a Store,
     pub known: &'a KnownStates<'a>,
@@ -24,7 +24,7 @@ pub(super) struct StandIn<'a> {
 }
 
 impl StandIn<'_> {
-    /// The record that stands for a row, and what is told of it.
+    /// The record that replaces a row, and what is reported of it.
     pub async fn stand_for(
         &mut self,
         poison: &Poison,
@@ -42,7 +42,7 @@ impl StandIn<'_> {
         for record in certain.iter().chain(&doubtful_records) {
             self.fetch_texts(record).await;
         }
-        // Each is read, so that all are compared by what they mean.
+        // Each is parsed, so that all are compared by their meaning.
         let are_readable: Vec<bool> =
             certain.iter().map(|record| self.read(subject, record).is_ok()).collect();
         doubtful_records.iter().for_each(|record| drop(self.read(subject, record)));
@@ -55,8 +55,8 @@ impl StandIn<'_> {
                 let what = match (&base, readable) {
                     (None, _) => "it is stopped until `turnout resume`",
                     (Some(_), Some(_)) => "the narrowest of what is known of it is served",
-                    // What it says is certain, and what that means is not: it has no good form
-                    // until its file is read again.
+                    // The record is certain, but its content cannot be read: the flag has no good
+                    // form until its file is read again.
                     (Some(_), None) => "it answers `polling` until its file can be read",
                 };
                 let (base, is_certain) = match base {
@@ -85,7 +85,7 @@ impl StandIn<'_> {
                 let weakest = witnesses
                     .filter_map(as_credential)
                     .try_fold(base, CredentialRecord::no_stronger_than);
-                // A revocation that any of them shows stands, too.
+                // A revocation that any witness shows holds, too.
                 let revoked = || doubtful.iter().find_map(|json| revoked_in(json));
                 let record = weakest.map(|record| CredentialRecord {
                     revoked_at_ms: record.revoked_at_ms.or_else(revoked),
@@ -103,7 +103,7 @@ impl StandIn<'_> {
         (record, row_problem(Some(subject), why, what))
     }
 
-    /// No wider than any of these.
+    /// A record no wider than any of these.
     fn narrowest<'b>(
         &self,
         base: FlagRecord,
@@ -116,7 +116,7 @@ impl StandIn<'_> {
         entry.record
     }
 
-    /// The newest record of a flag that reads: of these, else of its history.
+    /// A flag's newest readable record: among these, else in its history.
     async fn newest_readable_record(
         &mut self,
         subject: &Subject,
@@ -135,7 +135,7 @@ impl StandIn<'_> {
         FlagRecord::default()
     }
 
-    /// The texts a record speaks of, from wherever they are.
+    /// Fetches the blobs a record refers to, wherever they are.
     async fn fetch_texts(&mut self, record: &Record) {
         let ids = record.texts();
         let kept = self.known.texts(&ids, &self.forms.texts);
@@ -145,7 +145,7 @@ impl StandIn<'_> {
         }
     }
 
-    /// Reads what a record speaks of.
+    /// Parses what a record refers to.
     pub fn read(&mut self, subject: &Subject, record: &Record) -> Result<(), String> {
         let read = match (subject, record) {
             (Subject::Flag(key), Record::Flag(record)) => self.forms.read_flag(key, record),
@@ -173,7 +173,7 @@ pub(super) fn row_problem(subject: Option<&Subject>, why: &str, what: &str) -> P
     }
 }
 
-/// The stop that a stored record shows, however little of the rest reads.
+/// The stop in a stored record, however little of the rest can be read.
 fn stop_in(json: &str) -> Option<Attribution> {
     let Ok(record) = serde_json::from_str::<serde_json::Value>(json) else {
         return json.contains("\"stop\"").then(by_turnout);

@@ -1,5 +1,5 @@
-//! The database that is served. Reading it waits for no commit; only the holder of the committer
-//! opens and loses it.
+//! The database in use. Reading it waits for no commit; only the holder of the committer opens and
+//! loses it.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::{ControlEvent, Inner, Problem, ProblemKind, Staleness};
 use crate::ledger::Head;
 use crate::store::Store;
 
-/// Which database there is, and what is known of it.
+/// Which database is in use, and its status.
 #[derive(Debug)]
 pub(super) struct StoreHandle {
-    /// `None` while it is out of reach or not to be written.
+    /// `None` while it is out of reach or must not be written.
     current: ArcSwapOption<Store>,
     status: Lock<StoreStatus>,
     pub staleness: Arc<Staleness>,
@@ -24,9 +24,9 @@ pub(super) struct StoreHandle {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreStatus {
     pub database: Database,
-    /// The database's name for itself, once it is known.
+    /// The database's own name, once it is known.
     pub epoch: Option<String>,
-    /// The newest head that was kept on disk: what `history --verify` compares with.
+    /// The newest head saved on disk: `history --verify` compares with it.
     pub kept: Option<Head>,
 }
 
@@ -34,12 +34,12 @@ pub struct StoreStatus {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     Up,
-    /// Out of reach since then.
+    /// Out of reach since this time.
     Down {
         why: String,
         since_ms: i64,
     },
-    /// Another one than before, or an older state of it: a person must decide.
+    /// Another database than before, or an older state of it: a person must decide.
     Held {
         why: String,
         since_ms: i64,
@@ -105,12 +105,12 @@ impl StoreHandle {
         self.status.lock().kept = Some(head);
     }
 
-    /// What was kept is of another history.
+    /// The saved head belongs to another history.
     pub fn forget_kept(&self) {
         self.status.lock().kept = None;
     }
 
-    /// Notes a state and returns the one before. Of one outage the beginning is kept.
+    /// Notes a state and returns the one before. Of one outage the first moment is kept.
     fn set(&self, new: Database) -> Database {
         let mut status = self.status.lock();
         let since = match &status.database {
@@ -131,7 +131,7 @@ impl StoreHandle {
 }
 
 impl Inner {
-    /// Notes whether the database can be used, and makes a problem of it where it cannot.
+    /// Notes whether the database can be used, and reports a problem where it cannot.
     pub(super) fn set_database(&self, new: Database) {
         let old = self.store.set(new.clone());
         self.store.staleness.note(new == Database::Up);

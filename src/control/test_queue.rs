@@ -1,14 +1,13 @@
-//! Which tests of flags are run next, and where: bit by bit, on a thread that nothing waits for.
+//! Which tests of flags run next, and where: in small steps, on a thread that nothing waits for.
 //!
-//! After each bit the run that has the least left is taken up, so that a flag with few tests does
-//! not wait for one with many. What is not wanted any more, as its flag or table was saved again,
-//! is dropped.
+//! After each step, the run with the least work left goes on, so that a flag with few tests does
+//! not wait for one with many. A run is dropped when its flag or table was saved again.
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::definition::TestRun;
 
-/// How many checks are run at once: some milliseconds.
+/// How many checks run in one step: some milliseconds.
 const CHECKS: u64 = 100_000;
 
 /// Tests that are to be run.
@@ -27,7 +26,7 @@ struct Running {
 }
 
 impl TestQueue {
-    /// Takes these in the place of all before; what of them has begun goes on where it was.
+    /// Replaces all runs by these. A run that has begun already goes on where it was.
     pub fn renew(&mut self, wanted: Vec<TestRun>) {
         let mut begun = std::mem::take(&mut self.waiting);
         begun.retain(TestRun::has_begun);
@@ -44,12 +43,12 @@ impl TestQueue {
                 None => self.waiting.push(run),
             }
         }
-        // The one with the least left is the last.
+        // The run with the least left comes last.
         self.waiting.sort_by_key(|run| std::cmp::Reverse(run.checks_left()));
     }
 
-    /// Runs tests until a run is done; never returns where none is to be run. Loses nothing when it
-    /// is dropped.
+    /// Runs tests until a run is done; never returns when the queue is empty. Dropping the future
+    /// loses nothing.
     pub async fn next(&mut self) -> TestRun {
         loop {
             if self.running.is_none()

@@ -9,10 +9,10 @@ use crate::flag::{
     Predicate, TextPredicate, Version, VersionPredicate,
 };
 
-/// The keys of a condition that are no attributes; no attribute may be declared by these names.
+/// The keys of a condition that are not attributes; no attribute may be declared under these names.
 pub const RESERVED: [&str; 2] = ["segment", "not"];
 
-/// What a flag declares, as far as conditions need it.
+/// A flag's declarations, as far as conditions need them.
 pub struct Declared<'a> {
     pub attributes: &'a [(AttributeName, AttributeType)],
 }
@@ -73,7 +73,7 @@ pub fn condition(
         };
         parts.push(part);
     }
-    // A part that could not be read was reported; without all of them there is no condition.
+    // Each part that could not be read was reported. Unless all were read there is no condition.
     parts.into_iter().collect::<Option<Vec<Clause>>>().map(|parts| Condition { parts })
 }
 
@@ -84,7 +84,7 @@ fn comparison(
     kind: &AttributeType,
 ) -> Option<Comparison> {
     match kind {
-        // Its declaration could not be read, which was said there.
+        // The declaration could not be read, which was reported at the declaration.
         AttributeType::Words(words) if words.is_empty() => None,
         AttributeType::Words(words) => {
             test(d, node, name, &mut |d, operator, value| match operator {
@@ -148,7 +148,7 @@ fn comparison(
     }
 }
 
-/// The address needs no declaring; it is compared in ASCII lower case.
+/// The address needs no declaration; it is compared in ASCII lower case.
 fn email(d: &mut Decoder, node: &Node) -> Option<Comparison> {
     let folded = |test| match test {
         TextPredicate::AnyOf(any) => {
@@ -220,7 +220,7 @@ fn version(d: &mut Decoder, node: &Node, name: &str) -> Option<Box<str>> {
     Some(text.into())
 }
 
-/// A word a rule asks for must be one that is declared; a typo would match nobody in silence.
+/// Checks that a word in a rule is a declared one; a typo would silently match no user.
 fn check_words(d: &mut Decoder, value: Operand, name: &str, words: &[String]) {
     for node in value.nodes() {
         let Kind::Scalar { text, .. } = &node.kind else { continue };
@@ -256,7 +256,7 @@ pub const OPERATORS: [(&str, Operator); 4] = [
     ("ends_with", Operator::EndsWith),
 ];
 
-/// What stands behind an operator: a single value or a list of them.
+/// The value of an operator: a single value or a list.
 #[derive(Clone, Copy)]
 struct Operand<'n>(&'n Node);
 
@@ -273,7 +273,7 @@ impl<'n> Operand<'n> {
     }
 }
 
-/// A value, a list, or a map of operators; `leaf` reads what stands behind one operator.
+/// A value, a list, or a map of operators; `leaf` reads the value of one operator.
 fn test<T>(
     d: &mut Decoder,
     node: &Node,

@@ -1,7 +1,7 @@
-//! From nodes to checked values, collecting every finding on the way.
+//! From nodes to checked values; collects every finding on the way.
 //!
 //! A [`Decoder`] method returns `None` only after it has reported why, so a file's reader can go on
-//! and find the next thing that is wrong. Which keys a map may have is said in [`Shape`] tables.
+//! and find the next fault. [`MapSchema`] tables list which keys a map may have.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::schema_model::{MapSchema, MinKeys};
 use super::tree::{Kind, Name, Node};
 use crate::flag::{Baseline, Share, Strategy};
 
-/// A map whose keys were checked against its [`Shape`].
+/// A map whose keys were checked against its [`MapSchema`].
 #[derive(Clone, Copy)]
 pub struct Mapping<'n> {
     pub place: SourceSpan,
@@ -23,7 +23,7 @@ impl<'n> Mapping<'n> {
         self.entries.iter().find(|(name, _)| &*name.text == key).map(|(_, value)| value)
     }
 
-    /// Whether it holds the least its shape asks for.
+    /// Whether the map has the minimum of keys that its schema requires.
     pub fn says_enough(&self, shape: &MapSchema) -> bool {
         match shape.least {
             MinKeys::Nothing => true,
@@ -67,17 +67,17 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Whether no more findings are listed; then looking for hints would be for nothing.
+    /// Whether no more findings will be listed, so that hints are no longer needed.
     fn is_full(&self) -> bool {
         self.findings.len() >= MAX_FINDINGS
     }
 
-    /// How much was found so far.
+    /// How many findings there are so far.
     pub fn count(&self) -> usize {
         self.findings.len()
     }
 
-    /// The candidate a mistyped word was most likely meant to be.
+    /// The candidate that a mistyped word most likely stands for.
     pub fn similar<'c>(
         &self,
         text: &str,
@@ -86,7 +86,7 @@ impl<'a> Decoder<'a> {
         if self.is_full() { None } else { similar(text, candidates) }
     }
 
-    /// A map with exactly the keys of a shape.
+    /// A map with exactly the keys of a schema.
     pub fn record<'n>(&mut self, node: &'n Node, shape: &MapSchema) -> Option<Mapping<'n>> {
         let record = self.map(node, shape.what)?;
         for (name, _) in record.entries {
@@ -166,7 +166,7 @@ impl<'a> Decoder<'a> {
         None
     }
 
-    /// Free text of a bounded length.
+    /// Text of any content and a bounded length.
     pub fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.scalar(node, what)?;
         if text.len() > MAX_TEXT_BYTES {
@@ -181,7 +181,7 @@ impl<'a> Decoder<'a> {
         Some(text.to_owned())
     }
 
-    /// `true` or `false`, without quotes: nothing else is a boolean.
+    /// `true` or `false`, without quotes: no other value is a boolean.
     pub fn boolean(&mut self, node: &Node, what: &str) -> Option<bool> {
         match &node.kind {
             Kind::Scalar { text, plain: true } if &**text == "true" => Some(true),
@@ -308,7 +308,7 @@ impl<'a> Decoder<'a> {
         number
     }
 
-    /// A plain decimal number, as a double.
+    /// A plain decimal number, as an `f64`.
     pub fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
         let text = self.scalar(node, what)?;
         let plain = matches!(node.kind, Kind::Scalar { plain: true, .. });
@@ -326,8 +326,8 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// `-12.5`: digits with perhaps a sign before and decimals after. No exponents, no hex, no
-/// infinities.
+/// `-12.5`: digits, perhaps with a sign before and decimals after. Exponents, hex and infinities
+/// are refused.
 pub fn decimal(text: &str) -> Option<f64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, decimals) = digits.split_once('.').map_or((digits, "0"), |parts| parts);
@@ -353,8 +353,8 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     (duration <= Duration::from_secs(MAX_DURATION_DAYS * 86_400)).then_some(duration)
 }
 
-/// The candidate a mistyped word was most likely meant to be; a text no word is as long as was
-/// meant to be none.
+/// The candidate that a mistyped word most likely stands for. A text that is longer than every word
+/// stands for none.
 pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     candidates
         .filter(|candidate| text.len() <= 64 && candidate.len() <= 64)
@@ -364,7 +364,7 @@ pub fn similar<'c>(text: &str, candidates: impl Iterator<Item = &'c str>) -> Opt
         .map(|(_, candidate)| candidate)
 }
 
-/// `` `a`, `b` and `c` ``; of very many, the first few.
+/// `` `a`, `b` and `c` ``; the first few of a long list.
 pub fn list<'c>(words: impl Iterator<Item = &'c str>) -> String {
     const FEW: usize = 12;
     let mut words = words;

@@ -1,9 +1,9 @@
-//! Every definition known, and the last good form of each.
+//! Every known definition, with its last good form.
 //!
-//! Fed with what the folder holds, it decides per subject, whole or not at all (law 6): a sound
-//! file replaces what was, a broken one leaves it, a vanished one takes nothing with it. One bad
-//! file never holds back another that does not name it. Which tests a new form has still to pass is
-//! said in `testing`.
+//! Given the content of the folder, it decides per subject, whole or not at all (law 6): a sound
+//! file replaces the old form, a broken file leaves it, and a vanished file takes nothing with it.
+//! One bad file never holds back another that does not name it. `testing` decides which tests a new
+//! form still has to pass.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::testing::Candidate;
 use super::trial::Trial;
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Segments};
 
-/// The definitions in force, and what is wrong with the files they came from.
+/// The definitions in force, and the findings of their files.
 ///
 /// ```
 /// use turnout::definition::{DefinitionSet, FlagFiles};
@@ -39,60 +39,59 @@ pub struct DefinitionSet {
     segments: BTreeMap<SegmentKey, TrackedSource<(), Segment>>,
     /// By path.
     pub(super) tables: BTreeMap<Arc<str>, TrackedSource<(), Table>>,
-    /// The paths of each flag's tables.
+    /// The paths of each flag's test tables.
     pub(super) tables_of: BTreeMap<FlagKey, Vec<Arc<str>>>,
-    /// What tests say of the forms in force.
+    /// The test results of the forms in force.
     pub(super) live: BTreeMap<FlagKey, Trial>,
-    /// Findings of files that are no subject's.
+    /// Findings of files that belong to no subject.
     astray: Vec<Finding>,
     folder: Option<Finding>,
-    /// The folders inside it that cannot be read.
+    /// The subfolders that cannot be read.
     folders: BTreeMap<String, Finding>,
-    /// Whether the folder could ever be read: until then nothing is missing in it.
+    /// Whether the folder was ever readable: until then nothing counts as missing.
     was_read: bool,
     internal_user_ids: Vec<String>,
-    /// Whether the segment `internal` was ever recorded: then it is known with nothing in it too.
+    /// Whether the segment `internal` was ever recorded: then it is known even when it is empty.
     knows_internal: bool,
 }
 
-/// Counts and never prints: definitions and their tests name users.
+/// Prints counts, never content: definitions and their tests name users.
 impl std::fmt::Debug for DefinitionSet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Library({} flags, {} segments)", self.flags.len(), self.segments.len())
     }
 }
 
-/// A flag as the folder has it.
+/// A flag as its file says.
 #[derive(Clone, Copy, Debug)]
 pub struct WrittenFlag<'a> {
     pub form: &'a Arc<Definition>,
     pub text: &'a Text,
 }
 
-/// A segment as the folder and `INTERNAL_USER_IDS` have it.
+/// A segment as its file and `INTERNAL_USER_IDS` say.
 #[derive(Clone, Copy)]
 pub struct WrittenSegment<'a> {
     pub form: &'a Arc<Segment>,
     pub file: Option<&'a Text>,
-    /// With its path inside the folder.
+    /// With the list's path inside the folder.
     pub users_file: Option<(&'a str, &'a Text)>,
     pub internal_user_ids: &'a [String],
 }
 
-/// The form of a flag that is in force: `None` while no good one is known.
+/// The form of a flag that is in force; `None` while no good one is known.
 pub type Form = Option<(Arc<Definition>, Segments)>;
 
 impl DefinitionSet {
-    /// Takes in what the folder holds, runs all tests of it, and returns everything that is wrong
-    /// with it.
+    /// Takes in the content of the folder, runs all its tests, and returns every finding.
     pub fn update(&mut self, contents: &FlagFiles) -> Vec<Finding> {
         self.read(contents, u64::MAX);
         self.findings()
     }
 
-    /// Takes in what the folder holds. Tests are run here while they cost no more than so many
-    /// checks in all, the cheapest first; what waits for others is in
-    /// [`pending_tests`](DefinitionSet::pending_tests).
+    /// Takes in the content of the folder. Tests are run here as long as they cost at most
+    /// `checks_at_once` checks in all, the cheapest first.
+    /// [`pending_tests`](DefinitionSet::pending_tests) returns the others.
     pub fn read(&mut self, contents: &FlagFiles, checks_at_once: u64) {
         self.folder = contents.unreadable.as_ref().map(|why| {
             Finding::of_file("", Code::FolderMissing, why.clone()).with_hint(
@@ -114,28 +113,27 @@ impl DefinitionSet {
         }
     }
 
-    /// Whether the folder could ever be read. Until then what it does not hold says nothing.
+    /// Whether the folder was ever readable. Until then a missing file means nothing.
     pub fn was_read(&self) -> bool {
         self.was_read
     }
 
-    /// Whether a folder inside it can be read: of one that cannot, what it does not hold says
-    /// nothing.
+    /// Whether a subfolder can be read. In one that cannot, a missing file means nothing.
     pub fn can_read(&self, folder: &str) -> bool {
         !self.folders.contains_key(folder)
     }
 
-    /// From the next reading on the segment `internal` is known, whether or not anything is in it.
+    /// From the next reading on, the segment `internal` is known even when it is empty.
     pub fn know_internal(&mut self) {
         self.knows_internal = true;
     }
 
-    /// What `INTERNAL_USER_IDS` gives now, also while no file can be read.
+    /// The present value of `INTERNAL_USER_IDS`, also while no file can be read.
     pub fn internal_user_ids(&self) -> &[String] {
         &self.internal_user_ids
     }
 
-    /// Every flag with its form in force, in the order of keys.
+    /// Every flag with its form in force, ordered by key.
     pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, Form)> {
         self.flags.iter().map(|(key, slot)| {
             (
@@ -147,25 +145,26 @@ impl DefinitionSet {
         })
     }
 
-    /// Every flag with what its last good form was made from.
+    /// Every flag with the source of its last good form.
     pub fn written_flags(&self) -> impl Iterator<Item = (&FlagKey, Option<WrittenFlag<'_>>)> {
         self.flags.iter().map(|(key, slot)| (key, written_flag(slot)))
     }
 
-    /// Every segment with what its last good form was made from.
+    /// Every segment with the source of its last good form.
     pub fn written_segments(
         &self,
     ) -> impl Iterator<Item = (&SegmentKey, Option<WrittenSegment<'_>>)> {
         self.segments.iter().map(|(key, slot)| (key, written_segment(slot)))
     }
 
-    /// A flag with what its last good form was made from; the outer `None` where there is no file
-    /// of it.
+    /// A flag with the source of its last good form; the outer `None` where there is no file for
+    /// it.
     pub fn written_flag(&self, key: &FlagKey) -> Option<Option<WrittenFlag<'_>>> {
         self.flags.get(key).map(written_flag)
     }
 
-    /// The same of a segment.
+    /// A segment with the source of its last good form; the outer `None` where there is no file for
+    /// it.
     pub fn written_segment(&self, key: &SegmentKey) -> Option<Option<WrittenSegment<'_>>> {
         self.segments.get(key).map(written_segment)
     }
@@ -175,7 +174,7 @@ impl DefinitionSet {
         self.segments.values().filter_map(|slot| slot.good.as_ref())
     }
 
-    /// Everything that is wrong with the folder, as far as its tests have run.
+    /// Every finding of the folder, as far as its tests have run.
     pub fn findings(&self) -> Vec<Finding> {
         let of_segments = self
             .segments
@@ -209,13 +208,13 @@ impl DefinitionSet {
             }
         }
         self.read_internal_user_ids(contents);
-        // What waits for tests goes with its file.
+        // A form that waits for tests goes away with its file.
         for slot in self.flags.values_mut().filter(|slot| !slot.present) {
             if slot.candidate.take().is_some() {
                 (slot.source, slot.findings) = Default::default();
             }
         }
-        // A subject that was never good leaves with its file; a live one stays.
+        // A subject that was never good goes away with its file; a live one stays.
         self.flags.retain(|_, slot| slot.present || slot.good.is_some());
         self.segments.retain(|_, slot| slot.present || slot.good.is_some());
         self.tables.retain(|_, slot| slot.present);
@@ -292,8 +291,8 @@ impl DefinitionSet {
         }
     }
 
-    /// `INTERNAL_USER_IDS` makes the segment where no file does. One that was known stays known
-    /// when the variable gives nothing more: a flag that names it must not be an error for that.
+    /// `INTERNAL_USER_IDS` makes the segment where no file does. Once known, the segment stays
+    /// known when the variable is empty: a flag that names it must not fail for that.
     fn read_internal_user_ids(&mut self, contents: &FlagFiles) {
         let Ok(key) = INTERNAL.parse::<SegmentKey>() else { return };
         let slot = self.segments.get(&key);
@@ -340,7 +339,7 @@ impl DefinitionSet {
         }
     }
 
-    /// A `.yml` where a `.yaml` is meant would be silently without effect.
+    /// A `.yml` in the place of a `.yaml` would silently have no effect.
     fn note_stray(&mut self, path: &str) {
         let folder = path.strip_prefix("segments/").unwrap_or(path);
         if folder.ends_with(".yml") && !folder.contains('/') {
@@ -350,8 +349,8 @@ impl DefinitionSet {
         }
     }
 
-    /// Looks whether the segments that a candidate names exist. One whose do not is kept: the
-    /// segment's file may come with the next save.
+    /// Checks whether the segments that a candidate names exist. A candidate whose segments are
+    /// missing is kept: the segment's file may come with the next save.
     fn link_flags(&mut self) {
         for (key, slot) in &mut self.flags {
             let Some(candidate) = &mut slot.candidate else { continue };
@@ -408,7 +407,7 @@ fn unreadable(folder: &str, why: &str) -> Finding {
     Finding::of_file(folder, Code::UnreadableFile, message).with_hint(hint)
 }
 
-/// Keeps the first of each file's findings, which stand together.
+/// Keeps the first findings of each file; a file's findings are adjacent.
 fn bound_each_file(findings: &mut Vec<Finding>) {
     let mut of_file: (Arc<str>, usize) = ("".into(), 0);
     findings.retain(|finding| {

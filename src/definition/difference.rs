@@ -1,5 +1,5 @@
-//! What differs between two folders of flags: flags and segments that come, go or change. How they
-//! differ is `flag`'s to say.
+//! Compares two folders of flags: flags and segments that are added, removed or changed. `flag`
+//! decides how two forms differ.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use crate::flag::{
     moves, segment_differences, shares,
 };
 
-/// All that differs, in the order of keys.
+/// Every difference, ordered by key.
 #[derive(Debug, PartialEq, Eq)]
 pub struct FolderDifference {
     pub flags: Vec<(FlagKey, Changed<FlagChange>)>,
     pub segments: Vec<(SegmentKey, Changed<SegmentChange>)>,
 }
 
-/// How something is not what it was.
+/// How a subject changed.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Changed<T> {
-    /// With what each strategy has of the buckets, for a flag.
+    /// Added; for a flag, with the share of buckets of each strategy.
     Added(Vec<(Strategy, Share)>),
     Removed,
     Otherwise(T),
@@ -35,12 +35,12 @@ pub struct FlagChange {
 #[derive(Debug, PartialEq, Eq)]
 pub struct SegmentChange {
     pub differences: Vec<Difference>,
-    /// The flags that name it, as they are afterwards.
+    /// The flags that name the segment, in the new folder.
     pub named_by: Vec<FlagKey>,
 }
 
 impl FolderDifference {
-    /// From one library to another, both without findings.
+    /// Compares two sets of definitions that both have no findings.
     pub fn between(old: &DefinitionSet, new: &DefinitionSet) -> FolderDifference {
         FolderDifference {
             flags: flags(&definitions(old), &definitions(new)),

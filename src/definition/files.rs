@@ -1,4 +1,4 @@
-//! What a flags folder held at one moment, as data: so that reading it can be tested without a
+//! The content of a flags folder at one moment, as data, so that reading it can be tested without a
 //! disk.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-/// The files that matter, by their path inside the folder with `/` between its parts.
+/// The files that matter, by their path inside the folder, with `/` between its parts.
 #[derive(Clone, Default, PartialEq)]
 pub struct FlagFiles {
     pub files: BTreeMap<String, File>,
@@ -14,8 +14,8 @@ pub struct FlagFiles {
     pub internal_user_ids: Vec<String>,
     /// Why the folder itself could not be read; then `files` says nothing.
     pub unreadable: Option<String>,
-    /// The folders inside it that could not be read, and why. Of each, `files` holds what was last
-    /// read of it.
+    /// The subfolders that could not be read, and why. For each, `files` has what was last read
+    /// there.
     pub unreadable_folders: BTreeMap<String, String>,
 }
 
@@ -23,7 +23,7 @@ pub struct FlagFiles {
 #[derive(Clone, Debug, PartialEq)]
 pub enum File {
     Text(Text),
-    /// Larger than any file of its kind may be, so it was not read.
+    /// Larger than a file of its kind may be, so it was not read.
     TooLarge {
         bytes: u64,
     },
@@ -33,7 +33,7 @@ pub enum File {
 }
 
 impl File {
-    /// Its text, if it could be read.
+    /// The file's text, if it could be read.
     pub fn text(&self) -> Option<&Text> {
         match self {
             File::Text(text) => Some(text),
@@ -42,7 +42,7 @@ impl File {
     }
 }
 
-/// A file's bytes, told apart by their hash: what is compared is content, never a time stamp.
+/// A file's bytes, identified by their hash: content is compared, never a time stamp.
 #[derive(Clone)]
 pub struct Text {
     pub bytes: Bytes,
@@ -62,14 +62,14 @@ impl PartialEq for Text {
     }
 }
 
-/// Counts and never prints: files hold user ids.
+/// Prints counts, never content: files contain user ids.
 impl std::fmt::Debug for Text {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Text({} bytes)", self.bytes.len())
     }
 }
 
-/// Names files and counts ids: the ids themselves are personal.
+/// Prints file names and the number of ids: the ids themselves are personal.
 impl std::fmt::Debug for FlagFiles {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids = self.internal_user_ids.len();
@@ -82,14 +82,14 @@ impl std::fmt::Debug for FlagFiles {
 }
 
 impl FlagFiles {
-    /// A folder with just these files.
+    /// A folder with exactly these files.
     pub fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> FlagFiles {
         let file =
             |(path, text): (&str, &str)| (path.to_owned(), File::Text(Text::new(text.to_owned())));
         FlagFiles { files: files.into_iter().map(file).collect(), ..FlagFiles::default() }
     }
 
-    /// What kind of file a path is; `None` for one that means nothing to us.
+    /// The subject of a path; `None` for a file that Turnout does not read.
     pub fn subject(path: &str) -> Option<Subject<'_>> {
         let stem = |name: &'_ str| name.strip_suffix(".yaml").map(str::len);
         match path.split_once('/') {
@@ -110,7 +110,7 @@ impl FlagFiles {
     }
 }
 
-/// What a file is about, by the stem of its name, which is not yet known to be a valid key.
+/// What a file is about. The stem of its name is not yet known to be a valid key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject<'a> {
     Flag(&'a str),

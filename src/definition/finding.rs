@@ -1,13 +1,13 @@
-//! What is wrong with a file, where, and how to mend it.
+//! What is wrong with a file, where, and how to fix it.
 //!
-//! A finding is data: the command line draws it with its source, the server logs it as one line.
+//! A finding is data: the command line prints it with its source, the server logs it as one line.
 //! Its message never quotes an entry of an id list: user ids are personal.
 
 use std::sync::Arc;
 
 use crate::display_text;
 
-/// A spot in a file: 1-based line and column (in characters), and the bytes it covers.
+/// A place in a file: 1-based line and column (in characters), and the bytes it covers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SourceSpan {
     pub line: u32,
@@ -24,7 +24,7 @@ pub struct Finding {
     pub file: Arc<str>,
     pub place: Option<SourceSpan>,
     pub message: String,
-    /// How to mend it.
+    /// How to fix it.
     pub hint: Option<String>,
 }
 
@@ -46,8 +46,8 @@ impl Finding {
 }
 
 impl Finding {
-    /// One line for a log: no source, as its lines may hold user ids. `shown` turns a path inside
-    /// the folder into the one to print.
+    /// One line for a log, without the source, as source lines may contain user ids. `shown` turns
+    /// a path inside the folder into the one to print.
     pub fn line(&self, shown: impl Fn(&str) -> String) -> String {
         let place = match (&*self.file, self.place) {
             ("", _) => String::new(),
@@ -74,7 +74,7 @@ macro_rules! codes {
                 match self { $(Code::$code => $text,)* }
             }
 
-            /// What it stands for, in a line.
+            /// The meaning of the code, in one line.
             pub const fn says(self) -> &'static str {
                 match self { $(Code::$code => $says,)* }
             }
@@ -125,10 +125,10 @@ codes! {
     SelfTest = "self-test", "This machine does not hash as it must.";
 }
 
-/// The longest message or hint, in characters: what a file holds may be quoted in it.
+/// The longest message or hint, in characters: it may quote the content of a file.
 const MAX_WORDS: usize = 300;
 
-/// A text that stays one line of bounded length whatever was quoted in it.
+/// The text as one line of bounded length, whatever is quoted in it.
 fn one_line(text: String) -> String {
     match text.char_indices().nth(MAX_WORDS) {
         None => display_text::line(&text).into_owned(),
@@ -136,8 +136,8 @@ fn one_line(text: String) -> String {
     }
 }
 
-/// A name as it stands in a message: quoted if it can be a name. Where a list of ids was meant, ids
-/// may stand in a name's place.
+/// A name as it appears in a message: quoted if it is a valid name. Where a list of ids was meant,
+/// an id may stand in the place of a name.
 pub fn quoted(text: &str) -> String {
     let is_name = text.len() <= 64
         && text

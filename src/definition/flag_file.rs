@@ -1,7 +1,7 @@
 //! Reads a flag file: from its tree to a checked [`Definition`] with its tests.
 //!
-//! All that is wrong with what the file says is reported at once. Whether the segments it names
-//! exist is for the [`DefinitionSet`](super::Library) to say, which knows them.
+//! Every fault of the file is reported at once. Whether the segments it names exist is decided by
+//! the [`DefinitionSet`](super::DefinitionSet), which knows them.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::flag::{
     RuleName, SegmentKey, Share, Split, Step, Strategy, self_test,
 };
 
-/// A flag file that is sound in itself.
+/// A flag file that is sound by itself.
 #[derive(Debug)]
 pub struct FlagFile {
     pub definition: Arc<Definition>,
@@ -46,7 +46,7 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
         d.report(plan.place, Code::NotYet, "plans are not supported yet", Some(hint));
     }
 
-    // Everything is read before anything is given up, so that one look shows all that is wrong.
+    // Everything is read before the file is refused, so that all faults show at once.
     let key = check_key::<FlagKey>(d, record, "flag", stem);
     let description = record.get("description").and_then(|node| d.text(node, "`description`"));
     let owner = record.get("owner").and_then(|node| d.text(node, "`owner`"));
@@ -112,7 +112,7 @@ pub fn check_version(d: &mut Decoder, record: Mapping) {
     }
 }
 
-/// The key a file states must be the one its name has: a copied file must not answer for another
+/// Checks that the key in a file is the one of its name: a copied file must not answer for another
 /// flag.
 pub fn check_key<T>(d: &mut Decoder, record: Mapping, what: &str, stem: &str) -> Option<T>
 where
@@ -155,15 +155,15 @@ fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType
             let hint = "remove it; `email` needs no declaring".to_owned();
             d.report(node.place, Code::WrongType, "`email` is always text", Some(hint));
         } else if let Some(name) = d.parsed_name(&name.text, name.place, "an attribute's name") {
-            // What could not be read is kept as a list of no words, so that its uses are not
-            // reported as well.
+            // An unreadable type is kept as a list of no words, so that its uses are not reported
+            // as well.
             attributes.push((name, kind.unwrap_or(AttributeType::Words(Vec::new()))));
         }
     }
     attributes
 }
 
-/// The types that have a name; the other is a list of words.
+/// The types that have a name; every other type is a list of words.
 pub const TYPES: [(&str, AttributeType); 4] = [
     ("text", AttributeType::Text),
     ("number", AttributeType::Number),
@@ -273,7 +273,7 @@ fn rules(
         let name = record.get("name").and_then(|node| rule_name(d, node, &rules));
         let when = record.get("when").and_then(|node| condition(d, node, declared, segments));
         let strategy = record.get("strategy").and_then(|node| d.strategy(node, "a strategy"));
-        // A rule that is not whole refuses the file, but its name is taken: by a second one, or by
+        // A rule with a fault refuses the file, but its name still counts: for a duplicate, or for
         // a test that names it.
         if let Some(name) = name {
             rules.push(Rule {
@@ -328,7 +328,7 @@ fn rollout(d: &mut Decoder, node: &Node, default: Baseline) -> Option<Split> {
     let mut share = |key: &str| {
         record
             .get(key)
-            .map_or(Some(Share::NOBODY), |node| d.share(node, &format!("the share of `{key}`")))
+            .map_or(Some(Share::NONE), |node| d.share(node, &format!("the share of `{key}`")))
     };
     let (realtime, disabled) = (share("realtime-v2"), share("disabled"));
     let (realtime, disabled) = (realtime?, disabled?);

@@ -1,5 +1,5 @@
-//! The keys of a flag file, from the file itself down to its rollout: what the reader in
-//! `flag_file` goes by, and the schema.
+//! The keys of a flag file, from the file itself down to its rollout. The reader in `flag_file` and
+//! the JSON Schema both follow these tables.
 
 use super::limits::{MAX_CASES, MAX_ENTRIES, MAX_NODES};
 use super::schema_model::{

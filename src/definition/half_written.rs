@@ -1,8 +1,8 @@
-//! Whether a save may be only half done.
+//! Detects whether a save may be unfinished.
 //!
 //! A file that is being written looks like a shorter file: keys, list entries or lines are missing
-//! from its end. No reader can tell that from a deliberate removal, so whoever watches the folder
-//! gives such a save a second of quiet to become whole.
+//! from its end. No reader can tell that from a deliberate removal, so the folder's watcher waits
+//! for a second of quiet after such a save.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use super::files::{File, FlagFiles};
 use super::segment::lines;
 use super::tree::{self, Kind, Node};
 
-/// Whether `new` could be an unfinished version of a save over `old`: it is gone or unreadable,
-/// does not end its last line, or lacks something `old` has.
+/// Whether `new` could be an unfinished save over `old`: the file is missing or unreadable, does
+/// not end its last line, or lacks something that `old` has.
 pub fn may_be_half_written(path: &str, old: Option<&File>, new: Option<&File>) -> bool {
     let Some(File::Text(new)) = new else { return true };
     let old = match old {
@@ -36,7 +36,7 @@ fn removes_lines(old: &[u8], new: &[u8]) -> bool {
     lines(old).any(|line| !kept.contains(&old[line]))
 }
 
-/// Whether a key or list entry of `old` is missing from `new`. A changed value removes nothing.
+/// Whether `new` lacks a key or list entry of `old`. A changed value removes nothing.
 fn removes(old: &Node, new: &Node) -> bool {
     match (&old.kind, &new.kind) {
         (Kind::Map(old), Kind::Map(new)) => old.iter().any(|(name, old)| {
@@ -48,7 +48,7 @@ fn removes(old: &Node, new: &Node) -> bool {
             let words: HashSet<&str> = new.iter().filter_map(scalar).collect();
             old.iter().enumerate().any(|(index, old)| match scalar(old) {
                 Some(text) => !words.contains(text),
-                // An entry mostly stays where it was; else it may have moved.
+                // An entry mostly stays where it was; otherwise it may have moved.
                 None => {
                     let same_place = new.get(index).is_some_and(|new| !removes(old, new));
                     !same_place

@@ -1,5 +1,5 @@
-//! Every bound on what the flags folder may hold, by name (law 10). Over one of them, the newcomer
-//! is refused with a finding that says the bound; what is live stays.
+//! Every bound on the content of the flags folder, by name (law 10). What exceeds a bound is
+//! refused with a finding that states the bound; what is live stays.
 
 /// Flags in a folder.
 pub const MAX_FLAGS: usize = 20_000;
@@ -25,10 +25,11 @@ pub const MAX_CASES: usize = 10_000;
 pub const MAX_TABLES: usize = MAX_FLAGS;
 /// Tables of tests of one flag that are run.
 pub const MAX_TABLES_OF_FLAG: usize = 100;
-/// Checks that all tests of a flag may come to: one for each case and each thing the flag compares
-/// with. About two seconds of one core.
+/// The most checks of all tests of a flag: one for each case and each value the flag compares with.
+/// About two seconds of one core.
 pub const MAX_CHECKS: u64 = 100_000_000;
-/// Checks that are run while a reading of the folder is taken in; what costs more is run beside it.
+/// Checks that are run while a reading of the folder is taken in; longer test runs go on in the
+/// background.
 pub const CHECKS_AT_ONCE: u64 = 500_000;
 /// Bytes of a description, an owner or a URL template.
 pub const MAX_TEXT_BYTES: usize = 2_000;

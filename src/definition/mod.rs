@@ -1,9 +1,9 @@
 //! From YAML to definitions. Floor 0: bytes in, definitions and findings out; no disk, no clock.
 //!
-//! A file's way: `tree` makes nodes of its bytes, `flag_file` or `segment` makes a checked form of
-//! them, and the [`DefinitionSet`] links flags to segments and keeps the last good form of each. What
-//! tests a new form must pass it gives out as work (`test_run`) and takes back what came of it
-//! (`trial`), so that a flag with many tests holds up no other.
+//! The way of a file: `tree` makes nodes of its bytes, `flag_file` or `segment` makes a checked
+//! form of them, and the [`DefinitionSet`] links flags to segments and keeps the last good form of
+//! each. It hands out the tests that a new form must pass as work (`test_run`) and takes back their
+//! results (`trial`), so that a flag with many tests delays no other.
 
 mod condition;
 mod decode;

@@ -1,6 +1,6 @@
-//! Draws findings for a person at a terminal: the place, the line it is on, and the mend.
+//! Draws findings for a person at a terminal: the place, the line of the file, and the fix.
 //!
-//! Only for whoever holds the files anyway: a line of a flag file may name users, so a log gets
+//! Only for users who have the files anyway: a line of a flag file may name users, so a log gets
 //! [`Finding`]'s one line instead.
 
 use std::path::Path;
@@ -42,11 +42,11 @@ pub fn render(
 fn source(finding: &Finding, contents: &FlagFiles) -> Option<String> {
     FlagFiles::subject(&finding.file)?;
     let text = std::str::from_utf8(&contents.text(&finding.file)?.bytes).ok()?;
-    // A carriage return would break the drawing; places count characters before it.
+    // A carriage return would break the drawing; columns count the characters before it.
     Some(display_text::of_same_length(text.strip_prefix('\u{feff}').unwrap_or(text)).into_owned())
 }
 
-/// What to underline: the place as far as its first line goes, and at least one character.
+/// The range to underline: the finding's span within its first line, and at least one character.
 fn span(source: &str, place: SourceSpan) -> std::ops::Range<usize> {
     let start = (place.start as usize).min(source.len());
     let line_end = source[start..].find(['\r', '\n']).map_or(source.len(), |at| start + at);

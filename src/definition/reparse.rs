@@ -1,5 +1,5 @@
-//! Reads definitions back from texts that were recorded. They were found good when they were; one
-//! that no longer reads is said so.
+//! Parses recorded definitions again. They were good when they were recorded; one that this build
+//! cannot read is reported.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use super::flag_file::read_flag;
 use super::segment::{internal_segment, read_segment};
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
 
-/// A flag's recorded text. Its tests are not run again: they stood against other segments, and
+/// Parses a flag's recorded text. Its tests are not run again: they ran with other segments, and
 /// nothing may refuse what was in force.
 pub fn parse_flag(key: &FlagKey, text: &[u8]) -> Result<Arc<Definition>, Vec<Finding>> {
     read_flag(&format!("{key}.yaml"), key.as_str(), text).map(|read| read.definition)
 }
 
-/// A segment's recorded parts: its file, the list that names (by the path in the file), and the ids
-/// added to it.
+/// Parses a segment's recorded parts: its file, the list it names (by the path in the file), and
+/// the ids added to it.
 pub fn parse_segment(
     key: &SegmentKey,
     file: Option<&[u8]>,

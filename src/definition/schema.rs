@@ -1,10 +1,10 @@
-//! The JSON Schemas of flag and segment files, for editors: made from the tables the reader goes
-//! by.
+//! The JSON Schemas of flag and segment files, for editors: made from the tables that the reader
+//! follows.
 //!
-//! Draft-07, which editors' language servers know best. The schema never refuses what the reader
-//! accepts; what one value has to do with another (declared attributes, the order of intervals,
-//! names that must exist) only the reader says. Lengths are bytes to the reader and characters
-//! here, so they are upper bounds.
+//! Draft-07, which editors' language servers support best. The schema never refuses what the reader
+//! accepts. Only the reader checks how values depend on each other (declared attributes, the order
+//! of intervals, names that must exist). The reader counts lengths in bytes and a schema in
+//! characters, so here they are upper bounds.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -94,14 +94,14 @@ fn value(holds: &ValueKind) -> Json {
             let values = json!({ "type": "array", "items": { "type": ["string", "number", "boolean", "null"] }, "minItems": 1 });
             json!({ "type": "object", "additionalProperties": values })
         }
-        // In draft-07 what stands beside a `$ref` is ignored, and a description should not be.
+        // In draft-07 the siblings of a `$ref` are ignored, and a description should not be.
         ValueKind::Condition => json!({ "allOf": [{ "$ref": CONDITION }] }),
         ValueKind::NotYet => json!({ "not": {} }),
     }
 }
 
-/// A single value is the text it was written in, so `users: [4711]` lists the id `4711`; what it
-/// says of texts binds texts alone.
+/// A single value is the text it was written in, so `users: [4711]` lists the id `4711`; `of_texts`
+/// therefore constrains texts only.
 fn scalar(of_texts: Json) -> Json {
     let mut schema = json!({ "type": ["string", "number", "boolean"] });
     merge(&mut schema, of_texts);
@@ -127,7 +127,7 @@ fn declarations() -> Json {
     })
 }
 
-/// A map whose parts must all hold: attributes with a comparison, segments, and what must not be.
+/// A map whose parts must all hold: attributes with a comparison, `segment`, and `not`.
 fn condition() -> Json {
     let [segment, not] = RESERVED;
     json!({
@@ -143,7 +143,7 @@ fn condition() -> Json {
     })
 }
 
-/// A value, a list of values to be any of, or a map of operators that must all hold.
+/// A value, a list of alternative values, or a map of operators that must all hold.
 fn comparison() -> Json {
     let operand = |operator: &Operator| match operator {
         Operator::StartsWith | Operator::EndsWith => scalar(json!({ "minLength": 1 })),
@@ -162,7 +162,7 @@ fn comparison() -> Json {
     })
 }
 
-/// Our patterns describe a whole text, a schema's any part of one.
+/// A pattern here describes a whole text; a schema's pattern matches any part of one.
 fn whole(pattern: &str) -> String {
     format!("^({pattern})$")
 }

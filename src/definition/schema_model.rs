@@ -1,8 +1,8 @@
-//! What the maps of a file may hold, said once: the reader refuses by these tables, and the JSON
-//! Schema is made from them.
+//! What the maps of a file may contain, stated once: the reader refuses by these tables, and the
+//! JSON Schema is made from them.
 //!
-//! A key that stands in no table is refused, so none can be read and be missing in the schema. How
-//! a value is read, and what it must have to do with other values, is decided where it is read.
+//! A key that is in no table is refused, so no key can be read and be missing in the schema. The
+//! code that reads a value decides how it is read and how it depends on other values.
 
 use super::limits::MAX_TEXT_BYTES;
 use crate::flag::{Baseline, MAX_ID_BYTES, Strategy};
@@ -20,11 +20,11 @@ pub struct Key {
     pub name: &'static str,
     pub required: bool,
     pub holds: ValueKind,
-    /// One line for whoever hovers over it in an editor.
+    /// One line, shown in an editor on hover.
     pub says: &'static str,
 }
 
-/// What a map must hold beside its required keys.
+/// What a map must contain besides its required keys.
 pub enum MinKeys {
     Nothing,
     /// Any key.
@@ -32,14 +32,14 @@ pub enum MinKeys {
     OneOf(&'static [&'static str]),
 }
 
-/// The kind of a value, as far as it can be told without looking at others.
+/// The kind of a value, as far as it is known without other values.
 pub enum ValueKind {
-    /// The one version of the format there is.
+    /// The only version of the format.
     Version,
     Boolean,
-    /// A single value as the text it was written in, with its length in bytes.
+    /// A single value as the text it was written in, with its shortest and longest length in bytes.
     Text(usize, usize),
-    /// A text that fits a pattern of our own.
+    /// A text that matches a pattern of Turnout's own syntax.
     Pattern(&'static str),
     /// One of a few words.
     Words(fn() -> Vec<&'static str>),
@@ -47,9 +47,9 @@ pub enum ValueKind {
     /// A decimal number.
     Number(u32, u32),
     Record(&'static MapSchema),
-    /// A list of at most so many.
+    /// A list, and the most entries it may have.
     List(&'static ValueKind, usize),
-    /// One, or a list of them.
+    /// A single value, or a list of them.
     OneOrMore(&'static ValueKind),
     /// `attributes`: names and their types.
     Declarations,
@@ -59,7 +59,7 @@ pub enum ValueKind {
     Attributes,
     /// A `when`.
     Condition,
-    /// A key that is known and refused.
+    /// A key that is known and refused for now.
     NotYet,
 }
 

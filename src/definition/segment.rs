@@ -47,7 +47,7 @@ pub const SEGMENT: MapSchema = MapSchema {
     ],
     least: MinKeys::Nothing,
 };
-/// Addresses and domains as far as a pattern can say; the reader knows more about blanks.
+/// Addresses and domains as far as a pattern can check; the reader checks blanks too.
 pub const EMAIL: ValueKind = ValueKind::Pattern(r"[\s\S]+@[^@ *.][^@ *]*");
 pub const DOMAIN: ValueKind = ValueKind::Pattern("[^@ *.][^@ *]*");
 
@@ -70,7 +70,7 @@ pub fn read_segment(
     segment.filter(|_| findings.is_empty()).ok_or(findings)
 }
 
-/// The `users_file` a segment file names, as far as it can be read.
+/// The `users_file` that a segment file names, as far as the file can be read.
 pub fn users_file_of(bytes: &[u8]) -> Option<String> {
     let Kind::Map(entries) = tree::read("", bytes).ok()?.kind else { return None };
     entries.iter().find_map(|(name, node)| match &node.kind {
@@ -108,7 +108,7 @@ fn segment(
     Some(Segment { key: key?, members: lists.members(listed.flatten()) })
 }
 
-/// The lists a record names, as texts.
+/// The lists in a record, as texts.
 #[derive(Default)]
 pub struct Lists<'n> {
     users: Vec<&'n str>,
@@ -174,8 +174,8 @@ struct BadId {
     hint: &'static str,
 }
 
-/// What no list may hold, in YAML or in a `users_file`. Blanks around an id are for whoever reads
-/// the list to judge.
+/// What no list may contain, in YAML or in a `users_file`. The caller decides about blanks around
+/// an id.
 fn bad_id(text: &str) -> Option<BadId> {
     if !(1..=MAX_ID_BYTES).contains(&text.len()) {
         let message = format!("an id has 1 to {MAX_ID_BYTES} bytes, this one {}", text.len());
@@ -187,8 +187,8 @@ fn bad_id(text: &str) -> Option<BadId> {
     })
 }
 
-/// A line of a `users_file`. Here nobody sees blanks around an id; in YAML they stand in quotes,
-/// and are meant.
+/// Checks a line of a `users_file`. Blanks around an id are invisible here, and refused; in YAML
+/// they stand in quotes, and are meant.
 fn bad_line(text: &str) -> Option<BadId> {
     bad_id(text).or_else(|| {
         (text.trim() != text).then(|| BadId {
@@ -221,8 +221,8 @@ fn address(
     Some(text.to_ascii_lowercase())
 }
 
-/// Sets hold [`MAX_ID_BYTES`] for each entry, which no real address exceeds. A name may hold an `@`
-/// of its own, in quotes (RFC 5321).
+/// A set stores up to [`MAX_ID_BYTES`] bytes of each entry, which no real address exceeds. A local
+/// part may contain an `@` of its own, in quotes (RFC 5321).
 fn is_address(text: &str) -> bool {
     let (name, domain) = text.rsplit_once('@').unwrap_or_default();
     let is_name = !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control());
@@ -234,7 +234,7 @@ fn is_domain(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len()) && is_text && !means_subdomains(text)
 }
 
-/// Domains match exactly, so one that asks for those below it would match nobody.
+/// Domains match exactly, so a pattern for subdomains would match no user.
 fn means_subdomains(text: &str) -> bool {
     text.starts_with('.') || text.contains('*')
 }
@@ -293,7 +293,7 @@ fn is_inside(path: &str) -> bool {
 }
 
 fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
-    // As everywhere, places count from behind a byte order mark.
+    // As everywhere, positions count from behind a byte order mark.
     let text_starts = text_start(bytes);
     let mut report = |start: usize, line: usize, code, message: String, hint: &str| {
         let start = start.saturating_sub(text_starts) as u32;
@@ -350,13 +350,13 @@ fn check_lines(path: &str, bytes: &[u8], findings: &mut Vec<Finding>) {
     }
 }
 
-/// Where a text begins: behind its byte order mark, if it has one.
+/// The offset of a text's first character: behind its byte order mark, if it has one.
 fn text_start(bytes: &[u8]) -> usize {
     if bytes.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }
 }
 
-/// The ranges of the ids in a `users_file`: its lines without their ends; empty lines and a byte
-/// order mark mean nothing.
+/// The ranges of the ids in a `users_file`: its lines without their ends. Empty lines and a byte
+/// order mark are skipped.
 pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
     let mut start = text_start(bytes);
     std::iter::from_fn(move || {
@@ -377,7 +377,7 @@ pub fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + Clone {
     })
 }
 
-/// The segments a flag names, each once, in the order of first use.
+/// The segments a flag names, without repetition, in the order of first use.
 #[derive(Default)]
 pub struct SegmentNames {
     pub uses: Vec<(SegmentKey, SourceSpan)>,
@@ -385,7 +385,7 @@ pub struct SegmentNames {
 }
 
 impl SegmentNames {
-    /// One name.
+    /// Reads one name.
     pub fn read(&mut self, d: &mut Decoder, node: &Node) -> Option<SegmentIndex> {
         let key: SegmentKey = d.name(node, "a segment's key")?;
         if let Some(index) = self.index.get(&key) {
@@ -405,7 +405,7 @@ impl SegmentNames {
         Some(self.uses.len() - 1)
     }
 
-    /// One name or a list of them.
+    /// Reads one name or a list of names.
     pub fn read_any(&mut self, d: &mut Decoder, node: &Node) -> Option<Vec<SegmentIndex>> {
         match &node.kind {
             Kind::List(items) => {

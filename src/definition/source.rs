@@ -1,27 +1,27 @@
-//! One subject of the library: its file as last read, what is wrong with it, and the last good form
-//! made from it. When a form is good is for the library to decide.
+//! One subject of the definition set: its file as last read, the findings of that file, and the
+//! last good form made from it. The definition set decides when a form is good.
 
 use std::sync::Arc;
 
 use super::files::File;
 use super::finding::{Code, Finding};
 
-/// One subject: the file as last read, and the last good form made from it.
+/// A subject: its file as last read, and the last good form made from it.
 #[derive(Debug)]
 pub struct TrackedSource<Candidate, Form> {
-    /// What the file held when it was read; the same content is not read again.
+    /// The content when it was last read; the same content is not read again.
     pub source: Source,
     pub present: bool,
     /// Read, but not yet linked and tested.
     pub candidate: Option<Candidate>,
-    /// What is wrong with the file itself.
+    /// The findings of the file itself.
     pub findings: Vec<Finding>,
     pub good: Option<Arc<Form>>,
-    /// What the last good form was made from.
+    /// The source of the last good form.
     pub good_source: Source,
 }
 
-/// The files a subject is made from.
+/// The files that a subject is made from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Source {
     pub file: Option<File>,
@@ -41,7 +41,7 @@ impl<Candidate, Form> TrackedSource<Candidate, Form> {
         }
     }
 
-    /// A subject's, whose file stands in that folder.
+    /// The findings of a subject whose file is in this folder.
     pub fn all_findings(&self, folder: &str, key: &str, what: &str) -> Vec<Finding> {
         if self.present {
             return self.findings.clone();
@@ -55,7 +55,8 @@ impl<Candidate, Form> TrackedSource<Candidate, Form> {
 }
 
 impl<Candidate, Form: PartialEq> TrackedSource<Candidate, Form> {
-    /// A save that means the same, say one that only adds a comment, changes nothing.
+    /// Makes `new` the form in force. A save with the same meaning, for example a new comment,
+    /// changes nothing.
     pub fn promote(&mut self, new: Arc<Form>) {
         if self.good.as_ref() != Some(&new) {
             (self.good, self.good_source) = (Some(new), self.source.clone());

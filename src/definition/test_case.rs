@@ -1,8 +1,8 @@
-//! The tests of a flag, in its file or in tables beside it: cases it must answer before it goes
-//! live.
+//! The tests of a flag, in its file or in separate tables: cases it must pass before it goes live.
 //!
-//! They run against the definition alone: no override, no clamp, and membership only as the case
-//! says it, so that neither an operator nor a segment's edit can fail them.
+//! Tests run against the definition alone: without an override, without the server-auth clamp, and
+//! with only the segments that the case names. So neither an operator nor an edit of a segment can
+//! make them fail.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub const CASE_OF_TABLE: MapSchema = MapSchema {
 const IDENTITIES: [(&str, Identity); 3] =
     [("verified", Identity::Verified), ("server", Identity::Server), ("plain", Identity::Plain)];
 
-/// What a case may speak of: the parts of the flag it is about.
+/// What a case may refer to: the parts of the flag it tests.
 #[derive(Clone, Copy)]
 pub struct Tested<'a> {
     pub attributes: &'a [(AttributeName, AttributeType)],
@@ -76,10 +76,10 @@ impl Tested<'_> {
 #[derive(Debug)]
 pub struct Case {
     place: SourceSpan,
-    /// What a table calls it.
+    /// The case's name in a table.
     name: Option<String>,
     user: Option<String>,
-    /// Pretend the asker falls into this bucket.
+    /// The bucket to use in the place of the hash.
     bucket: Option<Bucket>,
     segments: Vec<SegmentKey>,
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
@@ -88,7 +88,7 @@ pub struct Case {
     by: Option<By>,
 }
 
-/// Who must have decided.
+/// The step that must have decided.
 #[derive(Debug, PartialEq)]
 enum By {
     Step(Step),
@@ -133,7 +133,7 @@ pub fn read_cases(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<Case> {
 
 type OwnedAttributes = Vec<(Cow<'static, str>, Value<'static>)>;
 
-/// Every combination of the values given for attributes.
+/// Every combination of the values given for the attributes.
 fn each(d: &mut Decoder, node: &Node, tested: Tested) -> Vec<OwnedAttributes> {
     let mut combinations = vec![Vec::new()];
     for (name, node) in d.map(node, "`each`").map(|record| record.entries).unwrap_or_default() {
@@ -179,7 +179,7 @@ fn case(
     }
     let mut attributes =
         record.get("with").map(|node| attributes(d, node, tested)).unwrap_or_default();
-    // `each` speaks last: what `with` says of the same attribute is the rule it varies.
+    // `each` comes last: it replaces the value that `with` gives for the same attribute.
     attributes.retain(|(name, _)| each.iter().all(|(other, _)| other != name));
     attributes.extend(each.iter().cloned());
     Some(Case {
@@ -237,7 +237,7 @@ fn identity(d: &mut Decoder, node: &Node) -> Option<Identity> {
 
 fn by(d: &mut Decoder, node: &Node, rules: &[Rule]) -> Option<By> {
     let text = d.scalar(node, "`by`")?;
-    // What a definition alone cannot come to is no step of a test.
+    // A step that a definition alone cannot reach is not allowed in a test.
     let steps = || {
         Step::ALL
             .into_iter()
@@ -266,8 +266,8 @@ fn attributes(d: &mut Decoder, node: &Node, tested: Tested) -> OwnedAttributes {
     entries.iter().filter_map(|(name, value)| attribute(d, name, value, tested)).collect()
 }
 
-/// An attribute as a caller would send it, in the JSON type the declaration asks for. A text that
-/// does not fit its type stays a text, so that a test can ask what becomes of it.
+/// An attribute as a caller would send it, in the JSON type of its declaration. A text that does
+/// not fit its type stays a text, so that a test can check what happens then.
 fn attribute(
     d: &mut Decoder,
     name: &Name,
@@ -298,7 +298,7 @@ fn attribute(
     Some((Cow::Owned(name.text.to_string()), value))
 }
 
-/// A text as the JSON value its declared type asks for, or as a text where it does not fit.
+/// A text as the JSON value of its declared type, or as a text where it does not fit.
 pub fn typed_value(
     text: &str,
     plain: bool,
@@ -320,7 +320,7 @@ pub fn typed_value(
 }
 
 impl Case {
-    /// The finding of a case that fails. `empty` are the definition's segments with nobody in them.
+    /// The finding of a case that fails. `empty` are the definition's segments without members.
     pub fn run(
         &self,
         file: &str,
@@ -328,7 +328,7 @@ impl Case {
         empty: &[Arc<Segment>],
     ) -> Option<Finding> {
         let flag = Flag::as_written(definition.clone(), self.pretended_segments(empty));
-        // A key that is too long was refused with the file.
+        // A key that is too long was refused when the file was read.
         let user = self.user.as_deref().and_then(|user| TargetingKey::parse(user).ok().flatten());
         let context = Context::new(self.identity, user, &self.attributes);
         let mut matched = MatchedRule(None);
@@ -367,17 +367,17 @@ impl Case {
         Finding { place: Some(self.place), ..Finding::of_file(file, Code::FailedTest, message) }
     }
 
-    /// Each segment holds the case's user or nobody.
+    /// Segments that contain the case's user where the case says so, and are empty otherwise.
     fn pretended_segments(&self, empty: &[Arc<Segment>]) -> Segments {
         let Some(user) = self.user.as_deref().filter(|_| !self.segments.is_empty()) else {
             return Segments::Known(empty.to_vec());
         };
-        let segment = |nobody: &Arc<Segment>| match self.segments.contains(&nobody.key) {
+        let segment = |empty: &Arc<Segment>| match self.segments.contains(&empty.key) {
             true => Arc::new(Segment {
-                key: nobody.key.clone(),
+                key: empty.key.clone(),
                 members: Members { users: IdSet::from_iter([user]), ..Members::default() },
             }),
-            false => nobody.clone(),
+            false => empty.clone(),
         };
         Segments::Known(empty.iter().map(segment).collect())
     }

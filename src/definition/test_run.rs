@@ -1,8 +1,8 @@
-//! One part of a flag's tests as work to be done: the tests of its own file, or one table, against
+//! One part of a flag's tests as a unit of work: the tests of its own file, or one table, against
 //! one form of the flag.
 //!
-//! It is done in steps of bounded size by whoever has a thread for it, so nothing here waits, and a
-//! run that nobody wants any more is simply dropped between two steps.
+//! The caller runs it in steps of bounded size on a thread of its choice, so nothing here waits,
+//! and a run that is no longer wanted is dropped between two steps.
 
 use std::sync::Arc;
 
@@ -15,17 +15,17 @@ use crate::flag::{
     Segment, SegmentKey, TextPredicate, VersionPredicate,
 };
 
-/// Tests to run, or run in part.
+/// Tests that are to be run, or are partly run.
 pub struct TestRun {
     definition: Arc<Definition>,
     tests: Tests,
-    /// What one case costs at most.
+    /// The most checks that one case costs.
     checks_a_case: u64,
-    /// Once it has begun.
+    /// `None` before the first step.
     begun: Option<Begun>,
 }
 
-/// Where the cases stand.
+/// Where the cases are written.
 #[derive(Clone)]
 pub enum Tests {
     /// In the flag's own file.
@@ -40,20 +40,20 @@ struct Begun {
     cases: Arc<[Case]>,
     next: usize,
     failures: usize,
-    /// What is wrong with the cases, and then what they failed.
+    /// The findings of the cases themselves, and then of cases that failed.
     findings: Vec<Finding>,
-    /// The definition's segments, with nobody in them.
+    /// The definition's segments without members.
     empty: Vec<Arc<Segment>>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     pub cases: usize,
     pub findings: Vec<Finding>,
 }
 
-/// Names and counts: cases name users.
+/// Prints names and counts: cases name users.
 impl std::fmt::Debug for TestRun {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "TestRun({}, {}, {} checks left)", self.flag(), self.file(), self.checks_left())
@@ -78,7 +78,7 @@ impl TestRun {
         &self.tests
     }
 
-    /// How many checks are left at most: one for each case and each thing that the flag compares.
+    /// The most checks that are left: one for each case and each value the flag compares with.
     pub fn checks_left(&self) -> u64 {
         let cases = match &self.begun {
             Some(begun) => begun.cases.len() - begun.next,
@@ -101,12 +101,12 @@ impl TestRun {
         self.begun.is_some()
     }
 
-    /// Whether both are the same work, however far each is.
+    /// Whether both are the same work, whatever the progress of each.
     pub fn is_same(&self, other: &TestRun) -> bool {
         Arc::ptr_eq(&self.definition, &other.definition) && self.tests.are(&other.tests)
     }
 
-    /// Whether it is about the tests of the flag's own file, and not about a table.
+    /// Whether these are the tests of the flag's own file, and not of a table.
     pub fn is_of_the_flags_file(&self) -> bool {
         matches!(self.tests, Tests::Own(_))
     }
@@ -115,7 +115,7 @@ impl TestRun {
         self.begun.as_ref().is_some_and(Begun::is_done)
     }
 
-    /// Runs about so many checks, one case at least.
+    /// Runs about this many checks, and at least one case.
     pub fn step(&mut self, checks: u64) {
         let (file, definition) = (self.file(), self.definition.clone());
         let begun = self.begun.get_or_insert_with(|| Begun::new(&self.tests, &definition));
@@ -132,13 +132,13 @@ impl TestRun {
         }
     }
 
-    /// What came of it; `None` before it is done.
+    /// The result; `None` before the run is done.
     pub fn outcome(&self) -> Option<Outcome> {
         let begun = self.begun.as_ref().filter(|begun| begun.is_done())?;
         Some(Outcome { cases: begun.cases.len(), findings: begun.findings.clone() })
     }
 
-    /// The file whose tests they are.
+    /// The file that contains the tests.
     pub fn file(&self) -> Arc<str> {
         match &self.tests {
             Tests::Own(_) => format!("{}.yaml", self.flag()).into(),
@@ -175,24 +175,24 @@ impl Begun {
                 (cases.into(), findings)
             }
         };
-        let nobody =
+        let without_members =
             |key: &SegmentKey| Arc::new(Segment { key: key.clone(), members: Members::default() });
         Begun {
             cases,
             next: 0,
             failures: 0,
             findings,
-            empty: definition.segments.iter().map(nobody).collect(),
+            empty: definition.segments.iter().map(without_members).collect(),
         }
     }
 
-    /// Of a table that fails in all its cases the first are told, and no more are run.
+    /// When many cases of a table fail, the first are reported and no more are run.
     fn is_done(&self) -> bool {
         self.next == self.cases.len() || self.failures == MAX_FINDINGS
     }
 }
 
-/// What one case costs at most: everything that the flag may compare with.
+/// The most checks that one case costs: every value that the flag may compare with.
 pub fn checks_a_case(definition: &Definition) -> u64 {
     let of_entry = |entry: &Entry| {
         1 + entry.who.as_ref().map_or(0, |who| who.segments.len() as u64)

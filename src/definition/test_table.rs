@@ -1,6 +1,6 @@
-//! Tables of tests in `flags/tests/`: for more cases than a flag's own file should carry.
+//! Tables of tests in `flags/tests/`, for more cases than a flag's own file should contain.
 //!
-//! A table is read against the flag it is about, so it is kept as a tree until it runs. A case that
+//! A table is read against the flag it tests, so it is kept as a tree until it runs. A case that
 //! fails refuses a new form of the flag; a table that cannot be read refuses nothing and is
 //! reported.
 
@@ -26,7 +26,7 @@ pub const TABLE: MapSchema = MapSchema {
     least: MinKeys::Nothing,
 };
 
-/// A table that is sound as far as can be said without its flag.
+/// A table that is sound as far as it can be checked without its flag.
 #[derive(Debug, PartialEq)]
 pub struct Table {
     flag: FlagKey,
@@ -56,18 +56,18 @@ impl Table {
         &self.flag
     }
 
-    /// Where it names its flag.
+    /// Where the table names its flag.
     pub fn place(&self) -> SourceSpan {
         self.flag_place
     }
 
-    /// How many cases it has at most: counted without its flag, so that what a run costs is known
-    /// before it begins.
+    /// The most cases the table can have, counted without its flag, so that the cost of a run is
+    /// known before it begins.
     pub fn cases(&self) -> usize {
         self.cases
     }
 
-    /// Its cases as they are about this definition, and what is wrong with them.
+    /// The table's cases, read against this definition, and the findings of the table.
     pub fn read(&self, file: &str, definition: &Definition) -> (Vec<Case>, Vec<Finding>) {
         let mut d = Decoder::new(file);
         let tested = Tested {
@@ -80,7 +80,7 @@ impl Table {
         (cases, d.finish())
     }
 
-    /// The finding of a table whose flag there is not.
+    /// The finding of a table whose flag does not exist.
     pub fn without_flag(&self, file: &str) -> Finding {
         let message = format!("there is no flag `{}` to test", self.flag);
         Finding {
@@ -91,7 +91,7 @@ impl Table {
     }
 }
 
-/// `each` makes a case for every combination. Reading ends soon after [`MAX_CASES`], so counting
+/// `each` makes a case for every combination. Reading stops soon after [`MAX_CASES`], so counting
 /// does too.
 fn count_cases(root: &Node) -> usize {
     let Some(Kind::List(items)) = member(root, "cases").map(|node| &node.kind) else { return 0 };

@@ -1,8 +1,8 @@
-//! How a library tests its flags: which tests are still to be run, what came of them, and what is
-//! promoted by that.
+//! How a definition set tests its flags: which tests are still to be run, what their results are,
+//! and what is promoted by them.
 //!
-//! A new form goes live when its own tests and all tables about its flag have passed, and other
-//! flags do not wait for it. A form that is live stays live whatever a changed table says of it.
+//! A new form goes live when its own tests and all tables about its flag have passed; other flags
+//! do not wait for it. A live form stays live whatever a changed table says about it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::flag::{Definition, FlagKey, SegmentKey};
 pub struct Candidate {
     /// Where each of the definition's segments is first named.
     pub segment_uses: Vec<(SegmentKey, SourceSpan)>,
-    /// Whether all of them exist.
+    /// Whether all of these segments exist.
     pub is_linked: bool,
     pub trial: Trial,
 }
@@ -43,14 +43,14 @@ impl Candidate {
 }
 
 impl DefinitionSet {
-    /// The tests that are still to be run, of new forms and of those in force. Each is given back
-    /// with [`take_tests`](DefinitionSet::take_tests).
+    /// The tests that are still to be run, of new forms and of forms in force. The caller returns
+    /// each with [`take_tests`](DefinitionSet::take_tests).
     pub fn pending_tests(&self) -> Vec<TestRun> {
         let live = self.tables_of.keys().filter_map(|key| self.live.get(key));
         let mut runs: Vec<TestRun> =
             live.flat_map(|trial| trial.missing(&self.tables_about(trial.flag()))).collect();
         for (key, trial) in self.candidates() {
-            // What tables say of a form that means the same as the live one, they say of both.
+            // If a new form means the same as the live one, the result of a table holds for both.
             let is_shared = self
                 .live
                 .get(key)
@@ -61,9 +61,9 @@ impl DefinitionSet {
         runs
     }
 
-    /// Takes in what came of a run. Says whether all tests of the flag have run by that, so that it
-    /// may have gone live and what is wrong with it is known. What nobody waits for any more
-    /// changes nothing.
+    /// Takes the result of a run. Returns whether all tests of the flag have now run, so that a new
+    /// form may have gone live and its findings are known. A run that is no longer wanted changes
+    /// nothing.
     pub fn take_tests(&mut self, run: &TestRun) -> bool {
         let key = run.flag();
         let of_live = self.live.get_mut(key).is_some_and(|live| live.take(run));
@@ -97,7 +97,7 @@ impl DefinitionSet {
         newest.map_or(0, Trial::own_cases) + live.map_or(0, Trial::cases_of_tables)
     }
 
-    /// Sorts the tables by their flags, and forgets what tables said that are not there any more.
+    /// Sorts the tables by their flags, and forgets results of tables that no longer exist.
     pub(super) fn sort_tables(&mut self) {
         self.tables_of.clear();
         for (path, table) in &self.tables {
@@ -110,8 +110,8 @@ impl DefinitionSet {
         self.live = live;
     }
 
-    /// Runs what costs no more than so many checks in all, the cheapest first, and promotes what
-    /// has passed.
+    /// Runs the cheapest tests first while all together cost at most `checks` checks, and promotes
+    /// the forms that passed.
     pub(super) fn test_at_once(&mut self, mut checks: u64) {
         let mut runs = self.pending_tests();
         runs.sort_by_key(TestRun::checks_left);
@@ -121,14 +121,14 @@ impl DefinitionSet {
             run.step(u64::MAX);
             self.take_tests(&run);
         }
-        // Those without a test too.
+        // Flags without a test too.
         let candidates: Vec<FlagKey> = self.candidates().map(|(key, _)| key.clone()).collect();
         for key in &candidates {
             self.settle(key);
         }
     }
 
-    /// What is wrong with tables, and with new forms that were tested.
+    /// The findings of tables, and of new forms that were tested.
     pub(super) fn findings_of_tests(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (key, trial) in self.candidates() {
@@ -147,7 +147,7 @@ impl DefinitionSet {
             );
         }
         for (key, trial) in self.live.iter().filter(|(key, _)| self.tables_of.contains_key(*key)) {
-            // What is wrong with a table's file is told, and nothing of what the table said before.
+            // The findings of a table's file are reported, and not its earlier results.
             let is_sound =
                 |path: &str| self.tables.get(path).is_some_and(|slot| slot.findings.is_empty());
             let of_tables = trial.findings_of_tables(&self.tables_about(key)).into_iter();
@@ -156,7 +156,8 @@ impl DefinitionSet {
         findings
     }
 
-    /// Promotes a flag's new form once all its tests have passed. Says whether none is left to run.
+    /// Promotes a flag's new form once all its tests have passed. Returns whether none is left to
+    /// run.
     fn settle(&mut self, key: &FlagKey) -> bool {
         let tables = self.tables_about(key);
         let is_tested = |trial: &Trial| trial.missing(&tables).is_empty();
@@ -181,7 +182,7 @@ impl DefinitionSet {
 
     fn promote(&mut self, key: &FlagKey) {
         let Some(slot) = self.flags.get_mut(key) else { return };
-        // One that is refused is kept: the table that refuses it may be mended.
+        // A refused form is kept: the table that refuses it may be fixed.
         let Some(Candidate { trial, .. }) = slot.candidate.take() else { return };
         slot.promote(trial.definition().clone());
         self.live.insert(key.clone(), trial.passed());

@@ -1,4 +1,4 @@
-//! Reads `transports:` and `client:`: what a client is told beside the strategy's name.
+//! Reads `transports:` and `client:`: what a client gets besides the strategy's name.
 
 use super::decode::{Decoder, Mapping, list};
 use super::finding::Code;
@@ -70,7 +70,7 @@ pub const CLIENT: MapSchema = MapSchema {
     ],
     least: MinKeys::Nothing,
 };
-/// The most events a flag may let an answer carry.
+/// The largest `limit`: how many events one poll may return.
 const MAX_EVENTS: u32 = 1_000;
 
 pub fn read_transports(
@@ -106,7 +106,8 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
             .and_then(|node| d.integer(node, "`limit`", 1..=MAX_EVENTS))
             .unwrap_or(usual.limit),
     };
-    // An interval that could not be read stands for its default here; of that nothing follows.
+    // For an interval that could not be read the default stands here, and nothing is concluded from
+    // it.
     let sound = d.count() == found;
     if sound
         && (polling.min.is_zero() || polling.min > polling.start || polling.start > polling.max)
@@ -165,7 +166,7 @@ fn kind(d: &mut Decoder, node: &Node) -> Option<RealtimeKind> {
     kind
 }
 
-/// `1.5`, held in thousandths; from 1 to 10.
+/// `1.5`, stored in thousandths; from 1 to 10.
 fn factor(d: &mut Decoder, node: &Node) -> Option<u32> {
     let Kind::Scalar { text, plain: true } = &node.kind else {
         return d.wrong_type(node, "`factor` is a number");

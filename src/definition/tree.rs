@@ -1,9 +1,9 @@
-//! YAML bytes to a tree of nodes that know their place.
+//! YAML bytes to a tree of nodes that know their position.
 //!
-//! The grammar is `granit-parser`'s; what a flag file may use of it is decided here: one document,
-//! no anchors, aliases, merge keys or tags, no key twice, and the bounds of
+//! `granit-parser` implements the grammar; this module decides what a flag file may use of it: one
+//! document, no anchors, aliases, merge keys or tags, no duplicate key, and the bounds of
 //! [`limits`](super::limits). Scalars stay the text they were written as, so `2.10` is never the
-//! number 2.1 and `NO` never a boolean; what a text means is decided where its type is known.
+//! number 2.1 and `NO` never a boolean; the meaning of a text is decided where its type is known.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle, ScanError, S
 use super::finding::{Code, Finding, SourceSpan};
 use super::limits::{MAX_DEPTH, MAX_NODES, MAX_YAML_BYTES};
 
-/// A node and where it stands.
+/// A node and its position.
 #[derive(Debug, PartialEq)]
 pub struct Node {
     pub place: SourceSpan,
@@ -21,7 +21,7 @@ pub struct Node {
 
 #[derive(Debug, PartialEq)]
 pub enum Kind {
-    /// The text after escapes; `plain` if it stood without quotes.
+    /// The text after escapes; `plain` if it was written without quotes.
     Scalar {
         text: Box<str>,
         plain: bool,
@@ -38,7 +38,7 @@ pub struct Name {
 }
 
 impl Node {
-    /// What it is, for messages.
+    /// The kind of the node, for messages.
     pub fn describe(&self) -> &'static str {
         match &self.kind {
             Kind::Scalar { .. } if self.is_null() => "nothing",
@@ -48,7 +48,7 @@ impl Node {
         }
     }
 
-    /// Written as nothing at all, `~` or `null`.
+    /// Written as an empty value, `~` or `null`.
     pub fn is_null(&self) -> bool {
         matches!(&self.kind, Kind::Scalar { text, plain: true } if matches!(&**text, "" | "~" | "null" | "Null" | "NULL"))
     }
@@ -129,9 +129,9 @@ impl<'a> Builder<'a> {
         let options: Options = options! {
             disallow_directives: true,
             emit_comments: false,
-            // So that an anchor is reported where it stands.
+            // So that an anchor is reported at its position.
             emit_anchor_events: true,
-            // One more than we allow, so that our own message is the one that is read.
+            // One more than allowed, so that Turnout's own message is reported.
             flow_nesting_limit: MAX_DEPTH + 1,
             block_nesting_limit: MAX_DEPTH + 1,
         };
@@ -258,7 +258,7 @@ impl<'a> Builder<'a> {
                 ));
             }
             if !seen.insert(text.clone()) {
-                // Not quoted: where a list of ids was meant, it may be one.
+                // The key is not quoted: where a list of ids was meant, it may be an id.
                 let message = "this key stands here a second time";
                 return Err(finding_at(
                     self.file,

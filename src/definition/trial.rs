@@ -1,8 +1,8 @@
-//! One form of a flag, and what its tests have said of it so far.
+//! One form of a flag, and the results of its tests so far.
 //!
-//! A test is run once: when it, or the form it is about, is another one than before. What came of
-//! it is kept until then. A budget bounds what the tests of one flag may cost in all; what is over
-//! it is not run, and counts as failed.
+//! A test runs once, until the test or the form it is about changes. Its result is kept until then.
+//! A budget bounds the cost of all tests of one flag; tests above it are not run, and count as
+//! failed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use super::test_run::{Outcome, TestRun, Tests, checks_a_case};
 use super::test_table::Table;
 use crate::flag::{Definition, FlagKey};
 
-/// The tables about one flag, in the order of their paths.
+/// The tables about one flag, ordered by path.
 pub struct Tables<'a> {
-    /// Those that may be run: at most [`MAX_TABLES_OF_FLAG`].
+    /// The tables that may be run: at most [`MAX_TABLES_OF_FLAG`].
     pub first: Vec<(Arc<str>, &'a Arc<Table>)>,
     /// The paths of all others.
     pub beyond: &'a [Arc<str>],
 }
 
-/// A form of a flag under test, or tested.
+/// A form of a flag during its tests, or after them.
 pub struct Trial {
     definition: Arc<Definition>,
-    /// Those of the flag's own file; let go of once they have passed.
+    /// The tests of the flag's own file; released once they have passed.
     tests: Arc<[Case]>,
     own_cases: usize,
     own: Option<Outcome>,
@@ -39,7 +39,7 @@ pub struct Progress {
     pub tables: usize,
 }
 
-/// Counts and never prints: cases name users.
+/// Prints counts, never content: cases name users.
 impl std::fmt::Debug for Trial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Trial({}, {} tables run)", self.definition.key, self.of_tables.len())
@@ -65,28 +65,28 @@ impl Trial {
         &self.definition
     }
 
-    /// How many tests it has in its own file.
+    /// How many tests the flag's own file has.
     pub fn own_cases(&self) -> usize {
         self.own_cases
     }
 
-    /// How many cases its tables came to.
+    /// How many cases its tables have.
     pub fn cases_of_tables(&self) -> usize {
         self.of_tables.values().map(|(_, outcome)| outcome.cases).sum()
     }
 
-    /// Of a form that means the same, tables have said all they have to say.
+    /// Takes over the table results of a form with the same meaning.
     pub fn take_over(&mut self, same: &Trial) {
         self.definition = same.definition.clone();
         self.of_tables.clone_from(&same.of_tables);
     }
 
-    /// The form is live from here on: its own tests are not run again.
+    /// Marks the form as live: its own tests are not run again.
     pub fn passed(self) -> Trial {
         Trial { tests: Arc::new([]), ..self }
     }
 
-    /// What is still to be run.
+    /// The tests that are still to be run.
     pub fn missing(&self, tables: &Tables<'_>) -> Vec<TestRun> {
         let budget = self.budget(tables);
         let own =
@@ -107,7 +107,7 @@ impl Trial {
         Progress { tables_done: done.count(), tables: within.len() }
     }
 
-    /// Keeps what came of a run, if it was about this form.
+    /// Keeps the result of a run, if the run was about this form.
     pub fn take(&mut self, run: &TestRun) -> bool {
         let Some(outcome) =
             run.outcome().filter(|_| Arc::ptr_eq(run.definition(), &self.definition))
@@ -124,15 +124,15 @@ impl Trial {
         true
     }
 
-    /// Forgets what tables said that are not there any more.
+    /// Forgets the results of tables that no longer exist.
     pub fn forget_other_tables(&mut self, tables: &Tables<'_>) {
         self.of_tables.retain(|path, (table, _)| {
             tables.first.iter().any(|(known, same)| known == path && Arc::ptr_eq(same, table))
         });
     }
 
-    /// Why it must not go live. A table that cannot be read is the table's own fault and refuses
-    /// nothing.
+    /// Why the form must not go live. A table that cannot be read is the table's own fault and
+    /// refuses nothing.
     pub fn refusals(&self, tables: &Tables<'_>) -> Vec<Finding> {
         let budget = self.budget(tables);
         let own = self.own.iter().flat_map(|outcome| &outcome.findings);
@@ -152,7 +152,7 @@ impl Trial {
             .collect()
     }
 
-    /// What is wrong with the tables, or with what they got.
+    /// The findings of the tables, and of their failed cases.
     pub fn findings_of_tables(&self, tables: &Tables<'_>) -> Vec<Finding> {
         let budget = self.budget(tables);
         let run = budget.within.iter().filter_map(|(path, table)| self.outcome_of(path, table));
@@ -160,7 +160,7 @@ impl Trial {
         run.chain(budget.over).chain(self.beyond(tables)).collect()
     }
 
-    /// A finding for each table that is one too many.
+    /// A finding for each table above the limit.
     fn beyond(&self, tables: &Tables<'_>) -> impl Iterator<Item = Finding> {
         let (flag, count) = (&self.definition.key, tables.first.len() + tables.beyond.len());
         tables.beyond.iter().map(move |path| {
@@ -176,8 +176,8 @@ impl Trial {
             .map(|(_, outcome)| outcome)
     }
 
-    /// Which tests are run: the flag's own, then its tables in the order of their paths, while
-    /// there is room for them.
+    /// Decides which tests are run: the flag's own, then its tables ordered by path, while the
+    /// budget lasts.
     fn budget<'t>(&self, tables: &'t Tables<'t>) -> Budget<'t> {
         let flag = &self.definition.key;
         let a_case = checks_a_case(&self.definition);
@@ -218,6 +218,6 @@ struct Budget<'t> {
     /// Why the tests of the flag's own file are not run.
     own: Option<Finding>,
     within: Vec<(Arc<str>, &'t Arc<Table>)>,
-    /// Why some tables are not.
+    /// Why some tables are not run.
     over: Vec<Finding>,
 }

@@ -1,8 +1,7 @@
 //! The frozen hash `m3x32-v1` (law 3): from a salt and a unit to one of 100,000 buckets.
 //!
 //! Integers only, no modulo, no normalising of the unit. Nothing here may ever change: a different
-//! rule is a scheme of another name. The vectors in `tests/vectors/` hold it in place for every
-//! language.
+//! rule is a scheme with another name. The vectors in `tests/vectors/` fix it for every language.
 
 use super::key::Salt;
 use super::share::{BUCKETS, Share};
@@ -27,7 +26,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// A place on the ring of 100,000, `0..=99999`.
+/// A number on the ring of 100,000, `0..=99999`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bucket(u32);
 
@@ -41,12 +40,12 @@ impl Bucket {
         self.0
     }
 
-    /// `0..share` counted from the bottom: nobody at 0, everybody at 100 %.
+    /// Whether the bucket is in `0..share`: in none at 0 %, in all at 100 %.
     pub fn is_in_lowest(self, share: Share) -> bool {
         self.0 < share.millipercent()
     }
 
-    /// The `share` buckets counted from the top.
+    /// Whether the bucket is among the `share` highest.
     pub fn is_in_highest(self, share: Share) -> bool {
         self.0 >= BUCKETS - share.millipercent()
     }
@@ -75,8 +74,8 @@ pub fn bucket(hash: u32) -> Bucket {
     Bucket(((u64::from(hash) * u64::from(BUCKETS)) >> 32) as u32)
 }
 
-/// Whether this machine hashes as the `murmur3` crate does, on fixed probes under `salt`. Run
-/// before a flag goes live.
+/// Whether this machine hashes like the `murmur3` crate, on fixed probes under `salt`. Runs before
+/// a flag goes live.
 pub fn self_test(salt: &Salt) -> bool {
     ["u", "u-1", "u-4711", "é", "00000000-0000-4000-8000-000000000000"].into_iter().all(|probe| {
         let text = format!("{salt}:{probe}");
@@ -86,7 +85,7 @@ pub fn self_test(salt: &Salt) -> bool {
 }
 
 /// MurmurHash3 x86 32-bit with seed 0 (Austin Appleby, public domain algorithm), over a slice: four
-/// times as fast as the `murmur3` crate's form over `Read`, which stays the judge in [`self_test`].
+/// times as fast as the `murmur3` crate's form over `Read`, which checks it in [`self_test`].
 fn murmur3_x86_32(bytes: &[u8]) -> u32 {
     const C1: u32 = 0xcc9e_2d51;
     const C2: u32 = 0x1b87_3593;

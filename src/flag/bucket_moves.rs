@@ -1,7 +1,7 @@
-//! Who moves when a flag changes, told in buckets: exact, and without knowing a single user.
+//! Which buckets change their strategy when a flag changes: exact, and without knowing any user.
 //!
-//! Only about those who reach the rollout (or what stands in its place); what `deny`, `allow` and
-//! `rules` take out before is told by their own differences.
+//! Covers only the users who reach the rollout (or what replaces it); the differences of `deny`,
+//! `allow` and `rules` are reported separately.
 
 use std::ops::RangeInclusive;
 
@@ -10,17 +10,17 @@ use super::model::Definition;
 use super::share::{BUCKETS, Share};
 use super::strategy::Strategy;
 
-/// How the change of a flag moves its buckets.
+/// How a change of a flag moves its buckets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moves {
-    /// These ranges, in order; the others stay.
+    /// These ranges, in order; all other buckets stay.
     Buckets(Vec<Move>),
-    /// Another salt or unit draws every user's bucket anew; this share of them can be expected to
-    /// get another strategy.
+    /// Another salt or unit gives every user a new bucket; this share of users is expected to get
+    /// another strategy.
     Reshuffled(Share),
 }
 
-/// Neighbouring buckets that move alike.
+/// Adjacent buckets that move alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Move {
     pub buckets: RangeInclusive<u32>,
@@ -31,11 +31,11 @@ pub struct Move {
 impl Move {
     pub fn share(&self) -> Share {
         let count = self.buckets.end() + 1 - self.buckets.start();
-        Share::from_millipercent(count).unwrap_or(Share::EVERYBODY)
+        Share::from_millipercent(count).unwrap_or(Share::ALL)
     }
 }
 
-/// What moves from one definition of a flag to another.
+/// The buckets that move between two definitions of a flag.
 ///
 /// ```
 /// # use turnout::definition::{DefinitionSet, FlagFiles};
@@ -80,12 +80,12 @@ pub fn moves(old: &Definition, new: &Definition) -> Moves {
     Moves::Buckets(moved)
 }
 
-/// The share of buckets that each strategy has, leaving out those with none.
+/// The share of each strategy, without those at 0 %.
 pub fn shares(definition: &Definition) -> Vec<(Strategy, Share)> {
     let share =
         |strategy| Share::from_millipercent(share(definition, strategy) as u32).unwrap_or_default();
     let all = Strategy::ALL.into_iter().map(|strategy| (strategy, share(strategy)));
-    all.filter(|(_, share)| *share != Share::NOBODY).collect()
+    all.filter(|(_, share)| *share != Share::NONE).collect()
 }
 
 fn share(definition: &Definition, strategy: Strategy) -> u64 {
@@ -96,7 +96,8 @@ fn share(definition: &Definition, strategy: Strategy) -> u64 {
     of_strategy.map(|(start, end)| u64::from(end - start)).sum()
 }
 
-/// The buckets at which the strategy may change: one for a flag that serves everybody alike.
+/// The buckets at which the strategy may change; a single one for a flag with one strategy for all
+/// users.
 fn edges(definition: &Definition) -> Vec<u32> {
     let mut edges = vec![0];
     if let Some(split) = definition.rollout.filter(|_| definition.enabled) {

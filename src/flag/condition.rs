@@ -1,8 +1,8 @@
-//! What a rule's `when` asks, and its answer in four values.
+//! The conditions of a rule's `when`, with four possible results.
 //!
 //! A missing attribute must make a comparison false under `not` as well, so conditions are true,
-//! false, *missing* or *error* until the rule asks whether they hold. The order of parts never
-//! matters: false beats error, error beats missing.
+//! false, *missing* or *error* until the rule is decided. The order of parts never matters: false
+//! beats error, error beats missing.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use super::key::AttributeName;
 use super::segment::{Segment, Trust};
 use super::version::Version;
 
-/// The answer of a condition; see `docs/EVALUATION.md`.
+/// The result of a condition; see `docs/EVALUATION.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MatchResult {
-    // In this order `min` is "and".
+    // In this order `min` means "and".
     False,
     Error,
     Missing,
@@ -50,26 +50,27 @@ pub enum Clause {
         name: AttributeName,
         comparison: Comparison,
     },
-    /// Indices into the flag's list of segments: in any of them.
+    /// Indices into the flag's list of segments: true for a member of any of them.
     Segment(Vec<SegmentIndex>),
     Not(Condition),
 }
 
-/// The place of a segment in [`Definition::segments`](super::Definition::segments).
+/// The index of a segment in [`Definition::segments`](super::Definition::segments).
 pub type SegmentIndex = usize;
 
-/// What an attribute is compared with. The values have the attribute's declared type.
+/// The values an attribute is compared with. They have the attribute's declared type.
 #[derive(Debug, PartialEq)]
 pub enum Comparison {
     Text(Predicate<TextPredicate>),
-    /// As `Text`, folded to ASCII lower case on both sides, and missing unless the address counts.
+    /// Like `Text`, folded to ASCII lower case on both sides, and missing unless the address
+    /// counts.
     Email(Predicate<TextPredicate>),
     Number(Predicate<NumberPredicate>),
     Version(Predicate<VersionPredicate>),
     Boolean(Predicate<BooleanPredicate>),
 }
 
-/// Tests that must all hold, some of them turned round.
+/// Tests that must all hold, some of them negated.
 #[derive(Debug, PartialEq)]
 pub enum Predicate<T> {
     One(T),
@@ -105,7 +106,7 @@ pub enum BooleanPredicate {
 }
 
 impl Condition {
-    /// The truth of the condition for one asker. `segments` are the flag's, `trust` says which
+    /// The result of the condition for one user. `segments` are the flag's, `trust` decides which
     /// addresses count.
     pub fn truth(
         &self,
@@ -195,7 +196,7 @@ impl NumberPredicate {
 
 impl VersionPredicate {
     fn holds(&self, version: Version<'_>) -> bool {
-        // Unreadable limits are refused with the file; if one got here it would match nobody.
+        // Unreadable limits are refused with the file; one that got here would match no user.
         let compare = |limit: &str, wanted: fn(std::cmp::Ordering) -> bool| {
             Version::new(limit).is_some_and(|limit| wanted(version.cmp(&limit)))
         };

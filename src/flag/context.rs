@@ -1,8 +1,7 @@
-//! Who asks, and what is known of them.
+//! The user of an evaluation, and what is known of them.
 //!
-//! A [`Context`] borrows everything, so making one costs nothing. It carries how far the asker is
-//! trusted: an address counts as proof of who somebody is only when a token or a server's key stood
-//! behind it.
+//! A [`Context`] borrows everything, so making one costs nothing. It carries how far the caller is
+//! trusted: an address proves who a user is only when a session token or a server's key backs it.
 
 use std::borrow::Cow;
 
@@ -14,18 +13,19 @@ pub const MAX_ATTRIBUTES: usize = 256;
 /// The longest address that is looked up, in bytes (RFC 5321: 64 + 1 + 255).
 pub const MAX_ADDRESS_BYTES: usize = 320;
 
-/// How the asker's identity was established.
+/// How the user's identity was established.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Identity {
     /// A session token was checked: `sub` is the targeting key, its claims are the attributes.
     Verified,
-    /// A server key was checked: it may ask for anyone, and what it says counts as verified.
+    /// A server key was checked: the server may ask for any user, and its attributes count as
+    /// verified.
     Server,
-    /// Neither: what the body says is taken as said, not as proved.
+    /// Neither: the body's values are used as claims, not as proof.
     Plain,
 }
 
-/// The value of an attribute. Lists and objects are [`Value::Other`]: no rule can ask for them.
+/// The value of an attribute. Lists and objects are [`Value::Other`]: no rule can compare them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
     Null,
@@ -36,7 +36,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// The same, borrowing nothing.
+    /// The same value without borrows.
     pub fn into_owned(self) -> Value<'static> {
         match self {
             Value::Null => Value::Null,
@@ -54,7 +54,7 @@ impl<'a> From<&'a str> for Value<'a> {
     }
 }
 
-/// Attributes by name; the bound on their number is kept by whoever reads them.
+/// Attributes by name. The code that reads a request bounds their number.
 pub type Attributes<'a> = [(Cow<'a, str>, Value<'a>)];
 
 /// A targeting key: 1 to 256 bytes of UTF-8, taken as given.
@@ -81,7 +81,7 @@ impl<'a> TargetingKey<'a> {
     }
 }
 
-/// An evaluation context: everything about the asker that an answer may depend on.
+/// An evaluation context: everything about the user that an answer may depend on.
 ///
 /// ```
 /// use turnout::flag::{Context, Identity, TargetingKey};
@@ -95,12 +95,12 @@ pub struct Context<'a> {
     identity: Identity,
     targeting_key: Option<TargetingKey<'a>>,
     attributes: &'a Attributes<'a>,
-    /// What is only said, beside attributes that are proved.
+    /// Claimed attributes, beside the proved ones.
     said: &'a Attributes<'a>,
 }
 
 impl<'a> Context<'a> {
-    /// Whoever vouches for the identity vouches for the attributes.
+    /// A context whose attributes are as trusted as its identity.
     pub fn new(
         identity: Identity,
         targeting_key: Option<TargetingKey<'a>>,
@@ -109,8 +109,8 @@ impl<'a> Context<'a> {
         Context { identity, targeting_key, attributes, said: &[] }
     }
 
-    /// Adds attributes nobody vouches for, as a body's beside a token. One of the same name never
-    /// hides a proved one.
+    /// Adds attributes without proof, such as a body's beside a token. They never hide a proved
+    /// attribute of the same name.
     pub fn with_unverified(self, said: &'a Attributes<'a>) -> Context<'a> {
         Context { said, ..self }
     }
@@ -135,8 +135,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether the attribute `email` is proof of who the asker is. What is only said proves nothing
-    /// and takes no proof away.
+    /// Whether the attribute `email` proves who the user is. Claimed attributes prove nothing and
+    /// take no proof away.
     pub fn email_is_verified(&self) -> bool {
         let claim = match named(self.attributes, "email_verified") {
             None | Some(Value::Null | Value::Bool(true)) => true,
@@ -170,8 +170,8 @@ impl Address<'_> {
         let bytes = &mut bytes[..self.text.len()];
         bytes.copy_from_slice(self.text.as_bytes());
         bytes.make_ascii_lowercase();
-        // Lowering ASCII letters leaves UTF-8 valid; the fallback is only there because the type
-        // cannot say so.
+        // Lowering ASCII letters leaves UTF-8 valid; the type cannot express that, hence the
+        // fallback.
         with(std::str::from_utf8(bytes).unwrap_or(self.text))
     }
 }

@@ -1,5 +1,5 @@
-//! What a flag's answers can depend on, beside the targeting key: whoever keeps a context for
-//! longer than a question keeps no more of it than this.
+//! What a flag's answers can depend on besides the targeting key. Code that keeps a context longer
+//! than one request keeps only this part of it.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::key::AttributeName;
 use super::model::{Definition, Entry, Flag, Segments};
 use super::segment::Members;
 
-/// The attributes that are asked for.
+/// The attributes that rules compare.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContextNeeds {
     names: BTreeSet<AttributeName>,
@@ -23,7 +23,7 @@ impl ContextNeeds {
         asked
     }
 
-    /// What this flag asks for, beside what others do.
+    /// Adds what this flag needs.
     pub fn add(&mut self, flag: &Flag) {
         let definition = &*flag.definition;
         let declared = definition.attributes.iter().map(|(name, _)| name);
@@ -39,14 +39,14 @@ impl ContextNeeds {
         self.names.contains(name) || self.address && matches!(name, "email" | "email_verified")
     }
 
-    /// Every name that is asked for.
+    /// The name of every needed attribute.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let address: &[&str] = if self.address { &["email", "email_verified"] } else { &[] };
         self.names.iter().map(AttributeName::as_str).chain(address.iter().copied())
     }
 
     fn add_name(&mut self, name: &AttributeName) {
-        // Most flags ask for what others do.
+        // Most flags need what other flags need.
         if !self.names.contains(name) {
             self.names.insert(name.clone());
         }
@@ -75,7 +75,7 @@ fn ask(members: &Members) -> bool {
     !members.emails.is_empty() || !members.domains.is_empty()
 }
 
-/// One without a good form may list addresses once it has one.
+/// A segment without a good form may list addresses once it has one.
 fn segments_ask(definition: &Definition, segments: &Segments) -> bool {
     match segments {
         Segments::Known(segments) => segments.iter().any(|segment| ask(&segment.members)),

@@ -11,7 +11,7 @@ use super::transport::{CachePolicy, Polling, Realtime, Transports};
 /// One thing that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    /// Its place in the file: `rollout.realtime-v2`, `deny 2 users`.
+    /// The place in the file: `rollout.realtime-v2`, `deny 2 users`.
     pub what: String,
     /// `None` where there was nothing.
     pub before: Option<String>,
@@ -79,7 +79,7 @@ pub fn segment_differences(old: &Segment, new: &Segment) -> Vec<Difference> {
     found.0
 }
 
-/// What a client is told.
+/// The settings that a client gets.
 fn diff_transports(found: &mut DiffBuilder, old: &Transports, new: &Transports) {
     let Transports { validity, polling, realtime } = old;
     let Polling { url, start, min, max, factor_thousandths, dedupe, limit } = polling;
@@ -127,7 +127,7 @@ fn diff_transports(found: &mut DiffBuilder, old: &Transports, new: &Transports) 
     );
 }
 
-/// Collects what differs.
+/// Collects the differences.
 #[derive(Default)]
 pub(super) struct DiffBuilder(Vec<Difference>);
 
@@ -138,7 +138,7 @@ impl DiffBuilder {
         }
     }
 
-    /// Lists of people, by how many come and go.
+    /// Lists of users, by how many are added and removed.
     pub fn members(&mut self, at: &str, old: &Members, new: &Members) {
         let Members { users, emails, domains } = old;
         for (what, old, new) in [

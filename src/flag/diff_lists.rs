@@ -1,5 +1,5 @@
-//! What differs between two lists of a flag: entries, which have no names and so are told by their
-//! place, and rules, which have.
+//! Compares two lists of a flag: entries, which have no names and are reported by their position,
+//! and rules, which are reported by their names.
 
 use super::condition::Condition;
 use super::diff::DiffBuilder;
@@ -11,8 +11,8 @@ use super::segment::Members;
 /// A list and the segments its indices mean.
 type Listed<'a, T> = (&'a [T], &'a [SegmentKey]);
 
-/// Entries of `deny` or `allow`. What stands alike at both ends is left out; the rest is compared
-/// place by place.
+/// Entries of `deny` or `allow`. Equal entries at both ends are left out; the rest is compared
+/// position by position.
 pub fn entries(
     found: &mut DiffBuilder,
     list: &str,
@@ -38,7 +38,7 @@ pub fn entries(
     }
 }
 
-/// Rules by their names, and their order.
+/// Rules by name, and their order.
 pub fn rules(
     found: &mut DiffBuilder,
     (old, old_segments): Listed<Rule>,
@@ -85,14 +85,14 @@ fn entry(
     (old, old_segments): (&Entry, &[SegmentKey]),
     (new, new_segments): (&Entry, &[SegmentKey]),
 ) {
-    let nobody = Members::default();
-    // An empty list is for nobody, no list for whomever `when` fits.
+    let no_members = Members::default();
+    // An empty list matches no user; a missing list matches every user that `when` fits.
     let whom = |entry: &Entry| {
         Some(if entry.who.is_some() { "those it lists" } else { "everybody" }.to_owned())
     };
     found.one(&format!("{at} is for"), whom(old), whom(new));
-    let before = old.who.as_ref().map_or(&nobody, |who| &who.members);
-    let after = new.who.as_ref().map_or(&nobody, |who| &who.members);
+    let before = old.who.as_ref().map_or(&no_members, |who| &who.members);
+    let after = new.who.as_ref().map_or(&no_members, |who| &who.members);
     found.members(&format!("{at} "), before, after);
     found.one(&format!("{at} segment"), named(old, old_segments), named(new, new_segments));
     let before = old.when.as_ref().map(|when| (when, old_segments));
@@ -105,7 +105,7 @@ fn entry(
     );
 }
 
-/// Conditions differ by what they compare with; addresses among that are not shown.
+/// Conditions are compared with their addresses, and shown without them.
 fn when(
     found: &mut DiffBuilder,
     at: &str,
@@ -161,7 +161,7 @@ fn entry_in_words(entry: &Entry, segments: &[SegmentKey]) -> String {
         );
         parts.extend(named(entry, segments).map(|names| format!("segment in {names}")));
         if parts.is_empty() {
-            parts.push("nobody".to_owned());
+            parts.push("no users".to_owned());
         }
     }
     parts.extend(

@@ -1,8 +1,8 @@
 //! Parts of a definition as text, in one order whatever order they were written in: equal texts
 //! mean the same.
 //!
-//! For comparing and for showing. Lists of people are never text; what a condition compares an
-//! address with is text only for comparing.
+//! For comparing and for display. Lists of users are never printed; the addresses in a condition
+//! are printed only for comparing.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use super::model::AttributeType;
 /// Whether addresses are written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addresses {
-    /// To compare.
+    /// For comparing.
     Written,
-    /// To show.
+    /// For display.
     Counted,
 }
 
@@ -93,7 +93,7 @@ fn comparison(name: &str, comparison: &Comparison, addresses: Addresses) -> Stri
     }
 }
 
-/// Values are quoted, so that no value can look like two.
+/// Values are quoted, so that one value can never look like two.
 fn text(test: &TextPredicate) -> String {
     match test {
         TextPredicate::AnyOf(any) => {

@@ -1,7 +1,8 @@
-//! The ladder (law 4): the one place where a strategy is decided.
+//! The precedence of law 4: the one place where a strategy is decided.
 //!
-//! It reads a flag and a context and nothing else: no clock, no randomness, no allocation. A
-//! [`Witness`] is told of every step, so `explain` tells its story from the very code that serves.
+//! It reads a flag and a context and nothing else: no clock, no randomness, no allocation. Every
+//! step is reported to an [`EvaluationTracer`], so `explain` reports from the very code that
+//! serves.
 
 use std::sync::Arc;
 
@@ -13,8 +14,7 @@ use super::resolution::{Reason, Resolution, Step};
 use super::segment::{Segment, Trust};
 use super::strategy::Strategy;
 
-/// Whether `realtime-v2` can be handed out at all: in server-auth mode without a token hand-off it
-/// cannot.
+/// Whether `realtime-v2` can be served: not in server-auth mode without a token hand-off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ServerAuth {
     #[default]
@@ -22,9 +22,9 @@ pub enum ServerAuth {
     WithoutHandOff,
 }
 
-/// Hears what each step came to. `()` hears nothing and costs nothing.
+/// Receives the result of each step. `()` ignores them at no cost.
 pub trait EvaluationTracer {
-    /// `index` is the entry's or rule's place in its list.
+    /// `index` is the position of the entry or rule in its list.
     fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult);
 }
 
@@ -36,12 +36,12 @@ impl EvaluationTracer for () {
 /// Where the hash of a flag's unit falls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement {
-    /// `None` for a bucket that was pretended.
+    /// `None` for a bucket that the caller chose.
     pub hash: Option<u32>,
     pub bucket: Bucket,
 }
 
-/// The strategy of one asker, and why.
+/// The strategy of one user, and why.
 ///
 /// ```
 /// use turnout::definition::{DefinitionSet, FlagFiles};
@@ -61,22 +61,22 @@ pub fn evaluate(flag: &Flag, context: &Context<'_>, server_auth: ServerAuth) -> 
     evaluate_traced(flag, context, server_auth, None, &mut ())
 }
 
-/// As [`evaluate`], before a witness, and with a pretended bucket if one is given.
+/// Like [`evaluate`], reporting each step to `tracer`; `bucket` overrides the hash.
 pub fn evaluate_traced(
     flag: &Flag,
     context: &Context<'_>,
     server_auth: ServerAuth,
-    pretend: Option<Bucket>,
-    witness: &mut impl EvaluationTracer,
+    bucket: Option<Bucket>,
+    tracer: &mut impl EvaluationTracer,
 ) -> Resolution {
-    let answer = evaluate_steps(flag, context, pretend, witness);
+    let answer = evaluate_steps(flag, context, bucket, tracer);
     let clamped =
         server_auth == ServerAuth::WithoutHandOff && answer.strategy == Strategy::RealtimeV2;
-    witness.record(Step::ServerAuth, None, clamped.into());
+    tracer.record(Step::ServerAuth, None, clamped.into());
     if clamped { Resolution::fixed(Strategy::Polling, Step::ServerAuth) } else { answer }
 }
 
-/// Where the asker falls in the flag's buckets; `None` without a usable unit.
+/// The bucket of the user for this flag; `None` without a usable unit.
 pub fn bucket_for(definition: &Definition, context: &Context<'_>) -> Option<Placement> {
     let hash = hash(&definition.salt, unit(definition, context)?);
     Some(Placement { hash: Some(hash), bucket: bucket(hash) })
@@ -85,21 +85,21 @@ pub fn bucket_for(definition: &Definition, context: &Context<'_>) -> Option<Plac
 fn evaluate_steps(
     flag: &Flag,
     context: &Context<'_>,
-    pretend: Option<Bucket>,
-    witness: &mut impl EvaluationTracer,
+    bucket: Option<Bucket>,
+    tracer: &mut impl EvaluationTracer,
 ) -> Resolution {
     let definition = &*flag.definition;
 
-    witness.record(Step::Stop, None, flag.stopped.into());
+    tracer.record(Step::Stop, None, flag.stopped.into());
     if flag.stopped {
         return Resolution::fixed(definition.when_stopped, Step::Stop);
     }
-    witness.record(Step::Off, None, (!definition.enabled).into());
+    tracer.record(Step::Off, None, (!definition.enabled).into());
     if !definition.enabled {
         return Resolution::fixed(definition.when_stopped, Step::Off);
     }
     let Segments::Known(segments) = &flag.segments else {
-        witness.record(Step::Error, None, MatchResult::Error);
+        tracer.record(Step::Error, None, MatchResult::Error);
         return Resolution::ERROR;
     };
 
@@ -109,7 +109,7 @@ fn evaluate_steps(
     ] {
         for (index, entry) in entries.iter().enumerate() {
             let truth = entry_truth(entry, context, segments, trust);
-            witness.record(step, Some(index), truth);
+            tracer.record(step, Some(index), truth);
             match truth {
                 MatchResult::True => return Resolution::targeted(entry.strategy, step),
                 MatchResult::Error => return Resolution::ERROR,
@@ -119,43 +119,42 @@ fn evaluate_steps(
     }
     for (index, rule) in definition.rules.iter().enumerate() {
         let truth = rule.when.truth(context, segments, Trust::Verified);
-        witness.record(Step::Rule, Some(index), truth);
+        tracer.record(Step::Rule, Some(index), truth);
         match truth {
             MatchResult::True => return Resolution::targeted(rule.strategy, Step::Rule),
             MatchResult::Error => return Resolution::ERROR,
             MatchResult::False | MatchResult::Missing => {}
         }
     }
-    evaluate_rollout(flag, context, pretend, witness)
+    evaluate_rollout(flag, context, bucket, tracer)
 }
 
-/// What deny, allow and rules left over.
+/// Evaluates the rollout, which serves everything that deny, allow and rules left over.
 fn evaluate_rollout(
     flag: &Flag,
     context: &Context<'_>,
-    pretend: Option<Bucket>,
-    witness: &mut impl EvaluationTracer,
+    bucket: Option<Bucket>,
+    tracer: &mut impl EvaluationTracer,
 ) -> Resolution {
     let definition = &*flag.definition;
     let Some(split) = flag.rollout else {
-        witness.record(Step::Default, None, MatchResult::True);
+        tracer.record(Step::Default, None, MatchResult::True);
         return Resolution::fixed(definition.default, Step::Default);
     };
     if let Some(sole) = split.single_strategy(definition.default) {
-        witness.record(Step::Rollout, None, MatchResult::True);
+        tracer.record(Step::Rollout, None, MatchResult::True);
         return Resolution::fixed(sole, Step::Rollout);
     }
-    let Some(bucket) =
-        pretend.or_else(|| bucket_for(definition, context).map(|place| place.bucket))
+    let Some(bucket) = bucket.or_else(|| bucket_for(definition, context).map(|place| place.bucket))
     else {
-        witness.record(Step::NoUnit, None, MatchResult::True);
+        tracer.record(Step::NoUnit, None, MatchResult::True);
         return Resolution {
             strategy: definition.default.into(),
             step: Step::NoUnit,
             reason: Reason::Default,
         };
     };
-    witness.record(Step::Rollout, None, MatchResult::True);
+    tracer.record(Step::Rollout, None, MatchResult::True);
     Resolution {
         strategy: split.strategy(bucket, definition.default),
         step: Step::Rollout,

@@ -1,7 +1,8 @@
 //! A compact, exact set of texts: the ids, addresses or domains a list names.
 //!
-//! The texts lie in two buffers, one shared (for a `users_file`, the file's own bytes) and one of
-//! its own; the table holds five bytes for each. A million ids cost no more to ask than ten.
+//! The texts are in two buffers, one shared (for a `users_file`, the file's own bytes) and one of
+//! its own; the table uses five bytes for each text. A look-up among a million ids costs no more
+//! than one among ten.
 
 use std::fmt;
 use std::hash::BuildHasher;
@@ -27,14 +28,14 @@ pub struct IdSet {
     hasher: RandomState,
 }
 
-/// What the texts lie in, as if it were one after the other: a long list is not copied for the few
-/// ids that are added to it.
+/// The bytes of the texts, addressed as one buffer: a long list is not copied for the few ids that
+/// are added to it.
 struct Buffers {
     shared: Bytes,
     own: Box<[u8]>,
 }
 
-/// Where a text lies: its offset in four bytes, its length less one in the fifth.
+/// The position of a text: its offset in four bytes, its length minus one in the fifth.
 #[derive(Clone, Copy)]
 struct Slice([u8; 5]);
 
@@ -57,9 +58,9 @@ impl Buffers {
 }
 
 impl IdSet {
-    /// The set of the given ranges of a shared buffer, and of some texts more. What is empty,
-    /// longer than [`MAX_ID_BYTES`] or past the first 4 GiB is left out; whoever reads a list
-    /// refuses those before.
+    /// The set of the given ranges of a shared buffer, and of some more texts. Texts that are
+    /// empty, longer than [`MAX_ID_BYTES`] or past the first 4 GiB are left out; the code that
+    /// reads a list refuses them before.
     pub fn over<'a>(
         shared: Bytes,
         ranges: impl Iterator<Item = Range<usize>> + Clone,
@@ -72,7 +73,7 @@ impl IdSet {
             own_ranges.push(start..start + id.len());
         }
         let (buffers, hasher) = (Buffers { shared, own: own.into() }, RandomState::default());
-        // Counted first: a table that grows leaves memory behind that is never given back.
+        // Counted first: a table that grows leaves memory behind that is never released.
         let mut table = HashTable::with_capacity(ranges.clone().count() + own_ranges.len());
         for range in ranges.chain(own_ranges) {
             let Some(slice) = Slice::new(range.start, range.len()) else { continue };
@@ -91,7 +92,7 @@ impl IdSet {
         !self.table.is_empty() && self.find(id)
     }
 
-    /// How many of its texts another set lacks.
+    /// How many texts of this set are not in `other`.
     pub fn missing_in(&self, other: &IdSet) -> usize {
         self.table.iter().filter(|slice| !other.find(self.buffers.text(**slice))).count()
     }
@@ -100,7 +101,7 @@ impl IdSet {
         self.table.find(self.hasher.hash_one(id), |slice| self.buffers.text(*slice) == id).is_some()
     }
 
-    /// How many different texts it holds.
+    /// How many different texts the set has.
     pub fn len(&self) -> usize {
         self.table.len()
     }
@@ -128,7 +129,7 @@ impl PartialEq for IdSet {
     }
 }
 
-/// Counts and never prints: user ids are personal.
+/// Prints counts, never content: user ids are personal.
 impl fmt::Debug for IdSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "IdSet({} ids)", self.len())

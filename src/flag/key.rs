@@ -1,7 +1,7 @@
 //! The names of things, checked once and then trusted.
 //!
-//! Each kind of name is its own type, so that a segment's key cannot be handed where a flag's is
-//! asked for.
+//! Each kind of name has its own type, so that a segment's key cannot be passed where a flag's is
+//! needed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ macro_rules! name {
                 &self.0
             }
 
-            /// Whether `text` would be accepted, without making one.
+            /// Whether `text` is a valid name of this kind.
             pub fn accepts(text: &str) -> bool {
                 let accepts: fn(&str) -> bool = $accepts;
                 accepts(text)

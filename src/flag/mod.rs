@@ -1,5 +1,5 @@
-//! What a flag means. Floor 0: no IO, no async, no clock, no randomness, and nothing of ours but
-//! itself.
+//! What a flag means. Floor 0: no IO, no async, no clock, no randomness, and no other module of
+//! Turnout.
 //!
 //! Read [`evaluate`](evaluate()) first; everything else is what it needs. `docs/EVALUATION.md` says
 //! the same in prose, and `tests/vectors/` in cases.

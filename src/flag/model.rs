@@ -1,4 +1,4 @@
-//! A checked flag: what its file says once every part of it is known to be sound, and what is in
+//! A checked flag: the content of its file once every part is known to be sound, and the state in
 //! force.
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::segment::{Members, Segment};
 use super::strategy::{Baseline, Strategy};
 use super::transport::Transports;
 
-/// A flag as written, checked.
+/// A flag as its file says, checked.
 #[derive(Debug, PartialEq)]
 pub struct Definition {
     pub key: FlagKey,
@@ -28,14 +28,14 @@ pub struct Definition {
     pub rules: Vec<Rule>,
     pub rollout: Option<Split>,
     pub transports: Transports,
-    /// The segments that entries and conditions name by their index here.
+    /// The segments, which entries and conditions name by their index here.
     pub segments: Vec<SegmentKey>,
 }
 
-/// What a rule may ask of an attribute.
+/// The type of an attribute that rules may compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeType {
-    /// One of these words; another word simply differs.
+    /// One of these words; any other word differs from all of them.
     Words(Vec<String>),
     Text,
     Number,
@@ -51,7 +51,7 @@ pub struct Entry {
     pub strategy: Strategy,
 }
 
-/// Matching any of these is enough.
+/// The users an entry lists; one match is enough.
 #[derive(Debug, Default, PartialEq)]
 pub struct Audience {
     pub members: Members,
@@ -66,7 +66,7 @@ pub struct Rule {
     pub strategy: Strategy,
 }
 
-/// What is in force: a definition, the segments it names, and what an operator laid over it.
+/// A flag in force: a definition, the segments it names, and an operator's overrides.
 #[derive(Clone, Debug)]
 pub struct Flag {
     pub definition: Arc<Definition>,
@@ -80,12 +80,12 @@ pub struct Flag {
 #[derive(Clone, Debug)]
 pub enum Segments {
     Known(Vec<Arc<Segment>>),
-    /// At least one has no good form: no answer that needs a segment can be trusted.
+    /// At least one has no good form, so no answer that needs a segment can be trusted.
     Unusable,
 }
 
 impl Segments {
-    /// Whether these are the very same segments, not merely equal ones.
+    /// Whether these are the same segments in memory, not only equal ones.
     fn is(&self, other: &Segments) -> bool {
         match (self, other) {
             (Segments::Known(mine), Segments::Known(theirs)) => {
@@ -99,12 +99,12 @@ impl Segments {
 }
 
 impl Flag {
-    /// A flag as written, with nothing laid over it.
+    /// A flag as its file says, without overrides.
     pub fn as_written(definition: Arc<Definition>, segments: Segments) -> Flag {
         Flag { rollout: definition.rollout, definition, segments, stopped: false }
     }
 
-    /// Whether this is the very same flag: nothing about it changed.
+    /// Whether this is the same flag in memory: nothing about it changed.
     pub fn is(&self, other: &Flag) -> bool {
         Arc::ptr_eq(&self.definition, &other.definition)
             && self.segments.is(&other.segments)

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::strategy::Strategy;
 
-/// A step of the ladder (law 4); its code is the answer's `rule`.
+/// A step of the evaluation (law 4); its code is the answer's `rule`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     Stop,
@@ -59,8 +59,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// OpenFeature's resolution reasons, as far as they are ever given: never DISABLED, CACHED or
-/// STALE.
+/// OpenFeature's resolution reasons that Turnout uses: never DISABLED, CACHED or STALE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     Static,
@@ -112,11 +111,11 @@ impl Resolution {
     pub const ERROR: Resolution =
         Resolution { strategy: Strategy::Polling, step: Step::Error, reason: Reason::Error };
 
-    /// Nothing is known yet.
+    /// The answer while nothing is known yet.
     pub const COLD_START: Resolution =
         Resolution { strategy: Strategy::Polling, step: Step::ColdStart, reason: Reason::Error };
 
-    /// A stop on a flag of which no good form, and so no `when_stopped`, is known.
+    /// A stop on a flag without a known good form, and so without a known `when_stopped`.
     pub const STOPPED_UNKNOWN: Resolution =
         Resolution { strategy: Strategy::Polling, step: Step::Stop, reason: Reason::Static };
 }

@@ -11,7 +11,7 @@ use super::bucket::Bucket;
 use super::share::{BUCKETS, Share};
 use super::strategy::{Baseline, Strategy};
 
-/// Shares of `realtime-v2` and `disabled` that fit beside each other.
+/// Shares of `realtime-v2` and `disabled` that together are at most 100 %.
 ///
 /// ```
 /// use turnout::flag::{Baseline, Bucket, Split, Strategy};
@@ -33,9 +33,9 @@ impl Split {
             .then_some(Split { realtime, disabled })
     }
 
-    /// The one that gives `realtime-v2` to fewer and `disabled` to more: what holds when two were
-    /// asked for. The two always fit, as neither share is larger than beside the other it came
-    /// with.
+    /// The smaller `realtime-v2` and the larger `disabled` of both: the result when two narrowings
+    /// were commanded. The two always fit, as neither share is larger than in the split it came
+    /// from.
     pub fn narrowest(self, other: Split) -> Split {
         Split {
             realtime: self.realtime.min(other.realtime),
@@ -56,12 +56,12 @@ impl Split {
         self.disabled
     }
 
-    /// What each strategy has of the buckets.
+    /// The share of each strategy.
     pub fn shares(self, default: Baseline) -> [(Strategy, Share); 3] {
-        let rest = Share::EVERYBODY.without(self.realtime).without(self.disabled);
+        let rest = Share::ALL.without(self.realtime).without(self.disabled);
         let (polling, disabled) = match default {
             Baseline::Polling => (rest, self.disabled),
-            Baseline::Disabled => (Share::NOBODY, Share::EVERYBODY.without(self.realtime)),
+            Baseline::Disabled => (Share::NONE, Share::ALL.without(self.realtime)),
         };
         [
             (Strategy::RealtimeV2, self.realtime),
@@ -81,8 +81,8 @@ impl Split {
         }
     }
 
-    /// The strategy everybody has, if one has all the buckets; `None` for a real split, where a
-    /// bucket is needed.
+    /// The strategy of all users, if one strategy has all the buckets; `None` for a real split,
+    /// where a bucket is needed.
     pub fn single_strategy(self, default: Baseline) -> Option<Strategy> {
         let rest = BUCKETS - self.realtime.millipercent() - self.disabled.millipercent();
         match (self.realtime.millipercent(), self.disabled.millipercent(), rest) {
@@ -99,7 +99,7 @@ impl Split {
 impl std::fmt::Display for Split {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.disabled {
-            Share::NOBODY => write!(f, "{}", self.realtime),
+            Share::NONE => write!(f, "{}", self.realtime),
             disabled => write!(f, "{}, disabled {disabled}", self.realtime),
         }
     }

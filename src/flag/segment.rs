@@ -1,7 +1,6 @@
-//! Named sets of users, and the one rule for being in one.
+//! Named sets of users, and the one rule for membership.
 //!
-//! A segment's lists and the lists an entry of `deny` or `allow` carries itself are the same
-//! [`Members`].
+//! A segment's lists and the lists in an entry of `deny` or `allow` are the same [`Members`].
 
 use super::context::{Address, Context, domain_of};
 use super::id_set::IdSet;
@@ -10,9 +9,9 @@ use super::key::SegmentKey;
 /// Which addresses may match a list of e-mails or domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Only a verified one: what an address opens must be proved.
+    /// Only a verified address: whatever an address opens must be proved.
     Verified,
-    /// Any: in `deny`, a claim is enough to be kept out.
+    /// Any address: in `deny`, a claim is enough to be excluded.
     Any,
 }
 
@@ -28,7 +27,7 @@ pub struct Members {
 }
 
 impl Members {
-    /// Whether any list names the asker.
+    /// Whether any list names the user.
     pub fn contain(&self, context: &Context<'_>, trust: Trust) -> bool {
         context.targeting_key().is_some_and(|key| self.users.contains(key.as_str()))
             || self.contain_address(context, trust)

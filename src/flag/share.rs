@@ -1,14 +1,14 @@
-//! A share of the buckets, held exactly.
+//! A share of the buckets, stored exactly.
 //!
-//! Shares are read as decimal text into integer thousandths of a per cent: no float ever touches
-//! one, and what cannot be held exactly is refused rather than rounded (law 3).
+//! Shares are parsed from decimal text into integer thousandths of a per cent. No float is ever
+//! used, and a share that cannot be stored exactly is refused rather than rounded (law 3).
 
 use std::fmt;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How many buckets there are; also the share that means everybody.
+/// The number of buckets, and so the largest share in thousandths of a per cent.
 pub const BUCKETS: u32 = 100_000;
 
 /// An integer number of thousandths of a per cent, `0..=100000`.
@@ -24,20 +24,20 @@ pub const BUCKETS: u32 = 100_000;
 pub struct Share(u32);
 
 impl Share {
-    pub const NOBODY: Share = Share(0);
-    pub const EVERYBODY: Share = Share(BUCKETS);
+    pub const NONE: Share = Share(0);
+    pub const ALL: Share = Share(BUCKETS);
 
     /// `None` above 100 % (`100000`).
     pub const fn from_millipercent(millipercent: u32) -> Option<Share> {
         if millipercent <= BUCKETS { Some(Share(millipercent)) } else { None }
     }
 
-    /// What is left of this when the other is taken from it.
+    /// This share minus the other, at least 0.
     pub const fn without(self, other: Share) -> Share {
         Share(self.0.saturating_sub(other.0))
     }
 
-    /// From 0 to 1, to be shown; nothing is decided by it.
+    /// The share from 0 to 1, for display only; no decision uses it.
     pub fn ratio(self) -> f64 {
         f64::from(self.0) / f64::from(BUCKETS)
     }
@@ -48,7 +48,7 @@ impl Share {
     }
 }
 
-/// Why a text is no share.
+/// Why a text is not a share.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShareError {
     #[error("a share is written with a per cent sign")]

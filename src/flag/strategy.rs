@@ -1,6 +1,6 @@
-//! The three answers there are, and the two a flag may fall back to.
+//! The three strategies, and the two that a flag may fall back to.
 //!
-//! This module only names them; which one a user gets is decided in [`evaluate`](super::evaluate).
+//! This module only names them; [`evaluate`](super::evaluate) decides which one a user gets.
 
 use std::fmt;
 
@@ -64,7 +64,7 @@ impl TryFrom<Strategy> for Baseline {
 #[error("`realtime-v2` is not a baseline: `polling` and `disabled` are")]
 pub struct NotABaseline;
 
-/// The text names no strategy.
+/// The text is not the name of a strategy.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a strategy: `polling`, `realtime-v2` and `disabled` are")]
 pub struct UnknownStrategy;

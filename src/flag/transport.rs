@@ -1,13 +1,13 @@
-//! What a client is told beside the strategy's name: where the tracks are and how to ride them.
+//! What a client gets besides the strategy's name: where to connect, and how.
 //!
-//! Nothing here takes part in the decision.
+//! No part of this affects the decision.
 
 use std::time::Duration;
 
 /// How a client polls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polling {
-    /// A template, or an address of the application's own; `None` if the flag names none.
+    /// A template, or an address of the application; `None` if the flag has none.
     pub url: Option<String>,
     pub start: Duration,
     pub min: Duration,
@@ -16,7 +16,7 @@ pub struct Polling {
     pub factor_thousandths: u32,
     /// How long an event's id is remembered to drop repeats.
     pub dedupe: Duration,
-    /// Events an answer carries at most.
+    /// The most events in one answer.
     pub limit: u32,
 }
 
@@ -55,7 +55,7 @@ impl Default for Realtime {
     }
 }
 
-/// The protocols a realtime track may speak.
+/// The protocols of a realtime connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RealtimeKind {
     Sse,
@@ -73,7 +73,7 @@ impl RealtimeKind {
     }
 }
 
-/// How long a client may go by an answer.
+/// How long a client may use an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CachePolicy {
     /// Ask again after this long.
@@ -94,7 +94,7 @@ impl Default for CachePolicy {
     }
 }
 
-/// Everything a client is told about a flag's tracks.
+/// All transport settings that a client gets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Transports {
     pub validity: CachePolicy,

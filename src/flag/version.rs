@@ -1,7 +1,7 @@
 //! Dotted versions, compared as `docs/EVALUATION.md` says.
 //!
-//! A version is kept as the text it was written in; comparing walks two texts side by side, so
-//! nothing is allocated and numbers of any length compare rightly.
+//! A version is kept as the text it was written in. A comparison walks both texts, so nothing is
+//! allocated and numbers of any length compare correctly.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub struct Version<'a> {
 }
 
 impl<'a> Version<'a> {
-    /// `None` if the text is no version.
+    /// `None` if the text is not a version.
     pub fn new(text: &'a str) -> Option<Version<'a>> {
         if text.len() > MAX_VERSION_BYTES {
             return None;
@@ -79,7 +79,7 @@ fn compare_pre_releases(a: Option<&str>, b: Option<&str>) -> Ordering {
     }
 }
 
-/// Digits-only parts are numbers and stand below all others, which compare by bytes.
+/// Parts of digits are numbers and come before all other parts, which compare by bytes.
 struct PreReleasePart<'a>(&'a str);
 
 impl Ord for PreReleasePart<'_> {

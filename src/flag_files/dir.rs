@@ -1,8 +1,8 @@
-//! Reads a flags folder from disk into [`Contents`]. Floor 2.
+//! Reads a flags folder from disk into [`FlagFiles`]. Floor 2.
 //!
-//! It reads `*.yaml` of the folder, of `segments/` and of `tests/`, and the `users_file`s those
-//! name; nothing else in it matters. What has not changed since the last reading, going by its
-//! metadata, is not read again.
+//! It reads `*.yaml` in the folder, in `segments/` and in `tests/`, and each `users_file` that a
+//! segment names; nothing else in it matters. A file whose metadata did not change since the last
+//! reading is not read again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, Metadata};
@@ -17,25 +17,26 @@ use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
 use crate::definition::{File, FlagFiles, Subject, Text, users_file_of};
 use crate::regular_file;
 
-/// The folders inside the folder that hold YAML of ours.
+/// The subfolders with YAML files of Turnout.
 const SUBFOLDERS: [&str; 2] = ["segments", "tests"];
 
-/// A file of so many bytes is long: it is compared piece by piece.
+/// From this size on a file is long: it is compared piece by piece.
 const LONG_BYTES: usize = 512 * 1024;
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Reads one folder, again and again.
+/// Reads one folder repeatedly.
 #[derive(Debug)]
 pub struct FlagsDir {
     root: PathBuf,
     internal_user_ids: Vec<String>,
     known: HashMap<String, CachedFile>,
-    /// The folders inside it that could not be read the last time.
+    /// The subfolders that could not be read the last time.
     unreadable: BTreeMap<String, String>,
     pulse: Pulse,
 }
 
-/// Whether a folder is being read, and whether that goes on: a disk or mount may hang.
+/// Whether a folder is being read, and whether the reading makes progress: a disk or mount may
+/// hang.
 #[derive(Clone, Debug, Default)]
 pub struct Pulse(Arc<Beats>);
 
@@ -47,7 +48,7 @@ struct Beats {
 }
 
 impl Pulse {
-    /// How far the reading has come that is under way.
+    /// The progress of the current reading; `None` while none runs.
     pub fn of_reading(&self) -> Option<u64> {
         self.0.is_reading.load(Relaxed).then(|| self.0.count.load(Relaxed))
     }
@@ -67,10 +68,10 @@ struct CachedFile {
     is_link: bool,
 }
 
-/// By their names, and why.
+/// The subfolders' names, and why they cannot be read.
 type UnreadableFolders = BTreeMap<String, String>;
 
-/// What the system says of a file without reading it.
+/// What the system reports of a file without reading it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Fingerprint {
     device: u64,
@@ -91,7 +92,7 @@ impl FlagsDir {
         }
     }
 
-    /// Tells how reading goes on, while it does.
+    /// Reports the progress of readings.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
@@ -100,7 +101,7 @@ impl FlagsDir {
         &self.root
     }
 
-    /// What the folder holds now.
+    /// The present content of the folder.
     pub fn read(&mut self) -> FlagFiles {
         self.pulse.0.is_reading.store(true, Relaxed);
         let contents = self.read_all();
@@ -133,7 +134,8 @@ impl FlagsDir {
             let is_unreadable =
                 matches!(self.file(&path, MAX_YAML_BYTES).file, File::Unreadable { .. });
             if let Some((folder, why)) = is_unreadable.then(|| self.lost_folder(&path)).flatten() {
-                // The folder was replaced after it was listed: that says nothing of the file.
+                // The folder was replaced after it was listed, so the error says nothing about the
+                // file.
                 match before.flatten() {
                     Some(before) => drop(self.known.insert(path, before)),
                     None => drop(self.known.remove(&path)),
@@ -147,7 +149,7 @@ impl FlagsDir {
             contents.files.insert(path, known.file.clone());
         }
         for (path, known) in &self.known {
-            // One folder that cannot be read says nothing of its files, and nothing at all of
+            // An unreadable subfolder says nothing about its files, and nothing at all about
             // others.
             let is_inside = |folder: &String| {
                 path.strip_prefix(&**folder).is_some_and(|rest| rest.starts_with('/'))
@@ -170,7 +172,7 @@ impl FlagsDir {
         self.unreadable = unreadable;
     }
 
-    /// The folder inside that a file is in, and why it cannot be read, where that is so now.
+    /// The subfolder of a file and the error, if that subfolder cannot be read now.
     fn lost_folder(&self, path: &str) -> Option<(String, String)> {
         let (folder, _) = path.split_once('/')?;
         match fs::read_dir(self.root.join(folder)) {
@@ -181,12 +183,11 @@ impl FlagsDir {
         }
     }
 
-    /// The folders whose changes could change what [`read`](FlagsDir::read) finds, after it was
-    /// called.
+    /// The folders in which a change could alter the result of [`read`](FlagsDir::read), as of its
+    /// last call.
     pub fn folders_that_matter(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.root.clone()];
-        // One that cannot be read cannot be watched; when that changes it shows in the folder
-        // above.
+        // An unreadable folder cannot be watched; when that changes it shows in the folder above.
         let readable = SUBFOLDERS.iter().filter(|folder| !self.unreadable.contains_key(**folder));
         folders.extend(readable.map(|folder| self.root.join(folder)));
         let parent = |path: &Path| path.parent().map(Path::to_owned);
@@ -194,7 +195,7 @@ impl FlagsDir {
             if known.is_users_file {
                 folders.extend(parent(&self.root.join(path)));
             }
-            // A link's target may be rewritten where it lies.
+            // The target of a link may be rewritten in place.
             if known.is_link || known.is_users_file {
                 folders.extend(
                     fs::canonicalize(self.root.join(path)).ok().as_deref().and_then(parent),
@@ -204,8 +205,8 @@ impl FlagsDir {
         folders
     }
 
-    /// The paths of YAML files, also of those that only look as if they were meant to be ours, and
-    /// whether they are links; and the folders inside that cannot be read.
+    /// The paths of YAML files, also of those that only look like YAML files of Turnout, and
+    /// whether they are links; and the subfolders that cannot be read.
     fn list(&self) -> io::Result<(Vec<(String, bool)>, UnreadableFolders)> {
         let mut paths = yaml_files(&self.root, "")?;
         let mut unreadable = BTreeMap::new();
@@ -235,7 +236,7 @@ impl FlagsDir {
                 _ => read_file(&full, &metadata, most, &self.pulse),
             });
             let file = file.unwrap_or_else(|error| File::Unreadable { why: why(&error) });
-            // The same content keeps its bytes: whoever holds them shares them.
+            // The same content keeps its bytes, which are shared with earlier readings.
             if known.file != file {
                 known.users_file = match (&file, FlagFiles::subject(path)) {
                     (File::Text(text), Some(Subject::Segment(_))) => users_file_of(&text.bytes),
@@ -259,7 +260,7 @@ impl CachedFile {
     };
 }
 
-/// `*.yaml` and `*.yml`; hidden files and editors' leavings are none of ours.
+/// `*.yaml` and `*.yml`; hidden files and editors' temporary files are skipped.
 fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -273,7 +274,7 @@ fn yaml_files(folder: &Path, prefix: &str) -> io::Result<Vec<(String, bool)>> {
             Ok(kind) if kind.is_symlink() => (entry.path().is_dir(), true),
             Ok(kind) => (kind.is_dir(), false),
             Err(error) if is_absent(&error) => continue,
-            // What is wrong with it is found when it is read.
+            // A fault of the file shows when it is read.
             Err(_) => (false, false),
         };
         if !is_folder {
@@ -293,8 +294,8 @@ fn read_file(path: &Path, metadata: &Metadata, most: usize, pulse: &Pulse) -> io
     }
 }
 
-/// Whether a long file holds what it held. Compared as it passes: read into memory for that, it
-/// would be there twice.
+/// Whether a long file is unchanged. It is compared while it is read: read into memory, it would be
+/// there twice.
 fn is_still(path: &Path, metadata: &Metadata, text: &Text, pulse: &Pulse) -> io::Result<bool> {
     if text.bytes.len() < LONG_BYTES
         || metadata.len() != text.bytes.len() as u64
@@ -314,12 +315,12 @@ fn is_still(path: &Path, metadata: &Metadata, text: &Text, pulse: &Pulse) -> io:
     }
 }
 
-/// Whether nothing is at a path, as far as the system knows.
+/// Whether the error means that nothing is at the path.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// Shows that a reading goes on.
+/// Reports progress while it is read.
 struct Beating<'a, R>(R, &'a Pulse);
 
 impl<R: Read> Read for Beating<'_, R> {
@@ -329,7 +330,7 @@ impl<R: Read> Read for Beating<'_, R> {
     }
 }
 
-/// The system's words, without its numbers.
+/// The system's message, without its error number.
 fn why(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
@@ -356,8 +357,8 @@ impl Fingerprint {
         }
     }
 
-    /// Whether a further save would surely show: time stamps are coarse, so of a fresh one nothing
-    /// follows.
+    /// Whether a later save would surely show: time stamps are coarse, so a fresh one proves
+    /// nothing.
     fn is_old(&self) -> bool {
         let changed = SystemTime::UNIX_EPOCH
             + Duration::new(self.changed.0.max(0) as u64, self.changed.1.max(0) as u32);
@@ -365,7 +366,7 @@ impl Fingerprint {
     }
 }
 
-/// Files by path, for whoever compares two readings.
+/// The paths of the files that differ between two readings.
 pub fn changed_paths<'a>(
     old: &'a BTreeMap<String, File>,
     new: &'a BTreeMap<String, File>,
@@ -388,8 +389,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder may become something else between the moment it is listed and the moment its files
-    /// are read.
+    /// A folder may be replaced between the moment it is listed and the moment its files are read.
     #[test]
     fn what_was_read_of_a_folder_stays_when_it_is_replaced_while_it_is_read() {
         let root = tempfile::tempdir().unwrap();

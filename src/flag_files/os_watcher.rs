@@ -1,8 +1,9 @@
-//! The system's watches on the folders that matter, kept pointed at what now stands there.
+//! The system's watches on the folders that matter, kept on the directories that are now at their
+//! paths.
 //!
-//! A watch belongs to a directory, not to its path: one that is replaced or reached through a moved
-//! link leaves its watch behind, so each path's directory is compared at every reading. Where a
-//! watch cannot be had, it says so and tries again.
+//! A watch belongs to a directory, not to its path: a directory that is replaced, or reached
+//! through a moved link, leaves its watch behind. So each path's directory is compared at every
+//! reading. Where a watch cannot be set, the module reports that and tries again.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,11 +20,11 @@ pub struct OsWatcher {
     poke: Sender<Signal>,
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
-    /// No watch could be had for some folder: only reading tells.
+    /// Some folder has no watch: changes are found only by reading.
     are_deaf: bool,
 }
 
-/// Which directory a path leads to at the moment: device and inode.
+/// The directory at a path now: device and inode.
 type Identity = (u64, u64);
 
 impl OsWatcher {
@@ -36,9 +37,9 @@ impl OsWatcher {
         self.are_deaf
     }
 
-    /// Watches these folders, and above them whatever exists, so that one that is missing is seen
-    /// to come. True if a folder is watched that was not before: what happened in it until now went
-    /// unheard.
+    /// Watches these folders, and the nearest existing folder above each, so that a missing one is
+    /// noticed when it appears. Returns true if a folder is watched that was not before: earlier
+    /// changes in it were missed.
     pub fn rewatch(&mut self, folders: Vec<PathBuf>) -> bool {
         if self.watcher.is_none() {
             self.watcher = watcher(&self.root, self.poke.clone());
@@ -84,17 +85,17 @@ impl OsWatcher {
     }
 }
 
-/// A watcher that pokes at every change; `None` if the system gives none.
+/// A watcher that signals every change; `None` if the system has none.
 fn watcher(root: &Path, poke: Sender<Signal>) -> Option<RecommendedWatcher> {
     let (name, parent) =
         (root.file_name().map(ToOwned::to_owned), root.parent().map(Path::to_owned));
-    // Beside the folder lie things that are none of ours.
+    // The parent folder contains other things than flag files.
     let matters = move |path: &PathBuf| {
         path.parent() != parent.as_deref() || path.file_name() == name.as_deref()
     };
     let hear = move |event: notify::Result<notify::Event>| {
         let is_change = match &event {
-            // Our own readings are events too; acting on them would never end.
+            // Reading the files causes events too; acting on them would never end.
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => false,
             Ok(event) => event.paths.is_empty() || event.paths.iter().any(&matters),
             Err(_) => true,

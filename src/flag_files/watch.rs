@@ -1,9 +1,9 @@
-//! Watches a flags folder and hands on what it holds once saves have settled. Floor 2.
+//! Watches a flags folder and delivers its content once saves have settled. Floor 2.
 //!
-//! Folders are watched, never files, as every way of saving shows there; where the system cannot
-//! watch, the folder is read twice a second and two equal readings count. What is compared is
-//! content. A burst settles after 20 ms of quiet or 200 ms in all; a file that may be only half
-//! written, after one second without a change to it.
+//! Folders are watched, never files, because every way of saving shows in the folder. Where the
+//! system cannot watch, the folder is read twice a second and two equal readings count. Content is
+//! compared, never time stamps. A burst settles after 20 ms of quiet or 200 ms in all; a file that
+//! may be half written, after one second without a change to it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -20,17 +20,17 @@ use crate::definition::{File, FlagFiles, may_be_half_written};
 const QUIET: Duration = Duration::from_millis(20);
 const BURST_AT_MOST: Duration = Duration::from_millis(200);
 const HALF_WRITTEN_QUIET: Duration = Duration::from_secs(1);
-/// How often the folder is read although nothing was heard: some file systems tell nothing.
+/// How often the folder is read although no event came: some file systems send none.
 const NET: Duration = Duration::from_secs(2);
-/// The time between two such readings is at least this many times what the last one took: ten
-/// thousand files cost something.
+/// The time between two such readings is at least this many times the duration of the last one:
+/// reading ten thousand files takes time.
 const NET_SHARE: u32 = 200;
 const POLL: Duration = Duration::from_millis(500);
-/// At most this many changes are handed on within [`STORM_WINDOW`], however often the folder is
+/// The most changes that are delivered within [`STORM_WINDOW`], however often the folder is
 /// written.
 const STORM_AT_MOST: usize = 5;
 const STORM_WINDOW: Duration = Duration::from_secs(1);
-/// How long a reading under way may take at the end; one that hangs is left behind.
+/// The longest wait at the end for a running reading; one that hangs is left behind.
 const END_AT_MOST: Duration = Duration::from_secs(1);
 const END_LOOK: Duration = Duration::from_millis(1);
 
@@ -48,7 +48,7 @@ pub(super) enum Signal {
     Stop,
 }
 
-/// How changes are noticed at the moment.
+/// How changes are noticed now.
 #[derive(Clone, Debug, Default)]
 pub struct Mode(Arc<AtomicBool>);
 
@@ -59,7 +59,7 @@ impl Mode {
 }
 
 impl Watch {
-    /// Hands every settled change after `delivered` to `deliver`, on a thread of its own.
+    /// Delivers every settled change after `delivered` to `deliver`, on its own thread.
     pub fn start(
         folder: FlagsDir,
         delivered: FlagFiles,
@@ -86,12 +86,12 @@ impl Watch {
         Ok(Watch { poke, thread: Some(thread), polling, pulse })
     }
 
-    /// Has the folder read now, as after a change of which nothing was heard.
+    /// Reads the folder now, as if an event had come.
     pub fn look_now(&self) {
         let _ = self.poke.send(Signal::Changed);
     }
 
-    /// Tells how reading goes on, while it does.
+    /// Reports the progress of readings.
     pub fn pulse(&self) -> Pulse {
         self.pulse.clone()
     }
@@ -115,22 +115,23 @@ impl Drop for Watch {
     }
 }
 
-/// Decides when what was read is handed on.
+/// Decides when the content of a reading is delivered.
 struct Debouncer<Deliver> {
     folder: FlagsDir,
     arms: OsWatcher,
     polling: Arc<AtomicBool>,
-    /// Files that differ from what was handed on last.
+    /// Files that differ from what was last delivered.
     pending: HashMap<String, UnsettledFile>,
     /// Since when the folder itself cannot be read.
     lost_since: Option<Instant>,
-    /// The folders inside it that cannot be read, where that is new, and since when.
+    /// The subfolders that cannot be read, where that is new, and since when.
     folders_lost: Option<(BTreeMap<String, String>, Instant)>,
     delivered: FlagFiles,
-    /// The last content of each file that was whole: what a half-written save is told by.
+    /// The last complete content of each file: half-written saves are detected by comparing with
+    /// it.
     baseline: BTreeMap<String, File>,
     reading_took: Duration,
-    /// When the last few changes were handed on.
+    /// When the last few changes were delivered.
     handed_on: VecDeque<Instant>,
     deliver: Deliver,
 }
@@ -143,7 +144,7 @@ struct UnsettledFile {
 }
 
 impl UnsettledFile {
-    /// When this content is handed on, unless it changes before.
+    /// When this content is delivered, unless it changes before.
     fn due(&self, polling: bool) -> Instant {
         let patience = match (self.half_written, polling) {
             (true, _) => HALF_WRITTEN_QUIET,
@@ -154,7 +155,7 @@ impl UnsettledFile {
     }
 }
 
-/// A burst of events: its first and its last.
+/// A burst of events: the first and the last.
 #[derive(Clone, Copy)]
 struct Burst {
     first: Instant,
@@ -164,8 +165,8 @@ struct Burst {
 impl<Deliver: FnMut(FlagFiles)> Debouncer<Deliver> {
     fn run(mut self, poked: &Receiver<Signal>) {
         let mut last_read = Instant::now();
-        // Whatever changed between the first reading and the arming of the watch is found by this
-        // one.
+        // This reading finds every change between the first reading and the moment the watch was
+        // set.
         let mut burst = self.read(last_read);
         loop {
             let due = self.due(burst, last_read);
@@ -186,7 +187,7 @@ impl<Deliver: FnMut(FlagFiles)> Debouncer<Deliver> {
         }
     }
 
-    /// When the folder is to be read next.
+    /// When the folder is read next.
     fn due(&self, burst: Option<Burst>, last_read: Instant) -> Instant {
         let polling = self.arms.is_degraded();
         let idle = last_read + if polling { POLL } else { NET.max(self.reading_took * NET_SHARE) };
@@ -212,8 +213,8 @@ impl<Deliver: FnMut(FlagFiles)> Debouncer<Deliver> {
         }
     }
 
-    /// Reads the folder and hands on what has settled. If a folder came to be watched only after it
-    /// was read, a burst is returned: it has to be read again.
+    /// Reads the folder and delivers what has settled. If a folder was first watched only after it
+    /// was read, a burst is returned: the folder must be read again.
     fn read(&mut self, now: Instant) -> Option<Burst> {
         let read = self.folder.read();
         let armed = self.arms.rewatch(self.folder.folders_that_matter());
@@ -232,7 +233,7 @@ impl<Deliver: FnMut(FlagFiles)> Debouncer<Deliver> {
     fn note_lost_folder(&mut self, why: String, now: Instant) {
         self.pending.clear();
         let since = *self.lost_since.get_or_insert(now);
-        // A folder that is replaced is away for a moment, too.
+        // A folder that is being replaced is missing for a moment, too.
         if self.delivered.unreadable.is_none() && now >= since + HALF_WRITTEN_QUIET {
             self.deliver(FlagFiles { unreadable: Some(why), ..self.delivered.clone() }, now);
         }
@@ -266,8 +267,8 @@ impl<Deliver: FnMut(FlagFiles)> Debouncer<Deliver> {
         }
     }
 
-    /// The folders inside that cannot be read, once that has been so for a moment: one that is
-    /// replaced is away, too.
+    /// The subfolders that cannot be read, once that has lasted a moment: a folder that is being
+    /// replaced is missing, too.
     fn settled_folders(&mut self, read: &FlagFiles, now: Instant) -> BTreeMap<String, String> {
         let (old, new) = (&self.delivered.unreadable_folders, &read.unreadable_folders);
         if new.keys().all(|folder| old.contains_key(folder)) {
@@ -312,8 +313,7 @@ mod tests {
             let _ = reached.send(());
             std::thread::park();
         };
-        // A folder that is not there differs from one that is empty, so there is something to hand
-        // on.
+        // A missing folder differs from an empty one, so there is something to deliver.
         let watch =
             Watch::start(FlagsDir::new("/nowhere/at/all", Vec::new()), FlagFiles::default(), hang)
                 .unwrap();

@@ -1,15 +1,15 @@
-//! Who did something: a name that people know, and the credential it was done with.
+//! Who did something: a name that people know, and the credential that was used.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A name, and the id of a credential where one was shown. Names are labels: two credentials may
-/// have had the same one after each other, and only their ids tell them apart.
+/// A name, and the id of the credential if one was used. Names are labels: two credentials may have
+/// had the same name one after the other, and only their ids tell them apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     pub name: String,
-    /// `None` for what this service does by itself, and for the data folder's own credential.
+    /// `None` for the service itself, and for the data folder's own credential.
     pub id: Option<String>,
 }
 
@@ -26,8 +26,8 @@ impl fmt::Display for Actor {
     }
 }
 
-/// An actor as two members of the record it stands in. The id came later than the name, so it is
-/// left out where there is none.
+/// Writes an actor as two members of its record. The id is newer than the name, so it is left out
+/// where there is none.
 macro_rules! as_members {
     ($module:ident, $name:literal, $id:literal) => {
         pub mod $module {

@@ -1,4 +1,4 @@
-//! Blobs that are kept once, by their hash: definitions and long lists.
+//! Blobs, stored once under their hash: definitions and long lists.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// The texts that records speak of.
+/// The blobs that records refer to.
 pub type Blobs = BTreeMap<ContentHash, Bytes>;
 
-/// The SHA-256 of a text; in hex wherever it is written.
+/// The SHA-256 of a blob; written in hex.
 ///
 /// ```
 /// use turnout::ledger::ContentHash;
@@ -22,7 +22,7 @@ pub type Blobs = BTreeMap<ContentHash, Bytes>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash([u8; 32]);
 
-/// A text that is no SHA-256 in hex.
+/// The text is not a SHA-256 in hex.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("is no SHA-256 in 64 lower-case hex digits")]
 pub struct InvalidContentHash;

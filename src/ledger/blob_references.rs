@@ -1,14 +1,14 @@
-//! Which texts a stored record names, whatever subject it is of and whichever build wrote it.
+//! Which blobs a stored record names, whatever its kind and whichever build wrote it.
 
 use serde_json::Value as Json;
 
 use super::blob::ContentHash;
 
-/// The members of records that name a text (`record`). Another member may hold a SHA-256 too, and
-/// is a hash of something else.
+/// The members of a record that name a blob (see `record`). Another member may contain a SHA-256
+/// too, which is the hash of something else.
 const NAMES: [&str; 4] = ["definition", "file", "content", "internalUserIds"];
 
-/// The texts named in a record as it is stored; none where it does not read.
+/// The blobs named in a stored record; none if the record cannot be read.
 ///
 /// ```
 /// use turnout::ledger::{ContentHash, texts_named_in};

@@ -13,7 +13,7 @@ use super::record::{FlagRecord, Record, SegmentRecord};
 use super::revision::Head;
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey, Split};
 
-/// The subjects, and the texts their records speak of.
+/// The subjects, and the blobs their records refer to.
 #[derive(Clone, Debug)]
 pub struct Catalog {
     pub head: Head,
@@ -23,20 +23,20 @@ pub struct Catalog {
     texts: Blobs,
 }
 
-/// The credentials of a book, by their ids.
+/// The credentials of a catalog, by id.
 pub type Credentials = BTreeMap<CredentialId, CredentialRecord>;
 
-/// A flag's record and what it means.
+/// A flag's record and its parsed form.
 #[derive(Clone, Debug, Default)]
 pub struct FlagEntry {
     pub record: FlagRecord,
-    /// The revision at which it last changed.
+    /// The revision of its last change.
     pub changed_at: u64,
     pub definition: Option<Arc<Definition>>,
     pub pinned: Option<Arc<Definition>>,
 }
 
-/// A segment's record and what it means.
+/// A segment's record and its parsed form.
 #[derive(Clone, Debug, Default)]
 pub struct SegmentEntry {
     pub record: SegmentRecord,
@@ -45,7 +45,7 @@ pub struct SegmentEntry {
 }
 
 impl FlagEntry {
-    /// The definition in force: the pinned one, or the one last given.
+    /// The definition in force: the pinned one, or the latest one.
     pub fn in_force(&self) -> Option<&Arc<Definition>> {
         match self.record.pin {
             Some(_) => self.pinned.as_ref(),
@@ -53,13 +53,13 @@ impl FlagEntry {
         }
     }
 
-    /// The split in force: an operator's, or the definition's own.
+    /// The split in force: an operator's, or the definition's.
     pub fn split(&self) -> Option<Split> {
         let held = self.record.split.as_ref().map(|held| held.split);
         held.or_else(|| self.in_force().and_then(|definition| definition.rollout))
     }
 
-    /// The same flag with another record that speaks of no new text.
+    /// The same flag with another record that refers to no new blob.
     pub fn with(&self, record: FlagRecord) -> FlagEntry {
         let mut entry = FlagEntry { changed_at: self.changed_at, ..FlagEntry::default() };
         entry.definition = record.definition.and_then(|id| self.meaning(id));
@@ -77,7 +77,7 @@ impl FlagEntry {
 }
 
 impl Catalog {
-    /// Before anything is known.
+    /// The catalog before anything is known.
     pub fn empty() -> Catalog {
         Catalog {
             head: Head::none(),
@@ -88,8 +88,8 @@ impl Catalog {
         }
     }
 
-    /// A book of records as they were kept. A record that means nothing stands as one without a
-    /// good form.
+    /// A catalog of stored records. A record that cannot be parsed is kept as one without a good
+    /// form.
     pub fn of(
         head: Head,
         flags: impl IntoIterator<Item = (FlagKey, FlagRecord, u64)>,
@@ -108,14 +108,14 @@ impl Catalog {
         book
     }
 
-    /// The same book, and these credentials in it.
+    /// The same catalog with these credentials.
     pub fn and_credentials(mut self, credentials: impl IntoIterator<Item = Credential>) -> Catalog {
         let all = Arc::make_mut(&mut self.credentials);
         all.extend(credentials.into_iter().map(|Credential { id, record }| (id, record)));
         self
     }
 
-    /// The same book, and no credential in it.
+    /// The same catalog without credentials.
     pub fn without_credentials(self) -> Catalog {
         Catalog { credentials: Arc::default(), ..self }
     }
@@ -136,7 +136,7 @@ impl Catalog {
         self.segments.get(key)
     }
 
-    /// The credentials; another one where they may be other ones.
+    /// The credentials. A different `Arc` may have different content; the same `Arc` never has.
     pub fn credentials(&self) -> &Arc<Credentials> {
         &self.credentials
     }
@@ -145,19 +145,19 @@ impl Catalog {
         self.credentials.get(id)
     }
 
-    /// Lets go of credentials that ended long ago.
+    /// Removes credentials that ended long ago.
     pub(super) fn forget_dead_credentials(&mut self, now_ms: i64) {
         if self.credentials.values().any(|record| !record.is_needed(now_ms)) {
             Arc::make_mut(&mut self.credentials).retain(|_, record| record.is_needed(now_ms));
         }
     }
 
-    /// The texts its records speak of.
+    /// The blobs its records refer to.
     pub fn texts(&self) -> &Blobs {
         &self.texts
     }
 
-    /// What its records mean, for a book that is to take them in.
+    /// The parsed forms of its records, for a catalog that will take the records over.
     pub fn forms(&self) -> ContentCache {
         let mut forms = ContentCache { texts: self.texts.clone(), ..ContentCache::default() };
         for FlagEntry { record, definition, pinned, .. } in self.flags.values() {
@@ -174,7 +174,7 @@ impl Catalog {
         forms
     }
 
-    /// Takes in the changes of one revision.
+    /// Applies the changes of one revision.
     pub fn apply(&mut self, head: Head, changes: &[Change], forms: &ContentCache) {
         self.head = head;
         for Change { subject, after, .. } in changes {
@@ -201,7 +201,7 @@ impl Catalog {
         }
     }
 
-    /// Shares a segment's lists with whoever holds the same, so that a long one is in memory once.
+    /// Shares a segment's equal lists with `segment`, so that a long list is in memory once.
     pub fn intern(&mut self, segment: &Arc<Segment>, users_file: Option<(ContentHash, &Bytes)>) {
         let Some(entry) = self.segments.get_mut(&segment.key) else { return };
         let Some(mine) =

@@ -1,4 +1,4 @@
-//! One subject's part in a revision.
+//! The change of one subject in a revision.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl Subject {
         }
     }
 
-    /// `None` for a kind or key that is none.
+    /// `None` if the kind or the key is not valid.
     pub fn parse(kind: &str, key: &str) -> Option<Subject> {
         match kind {
             "flag" => key.parse().ok().map(Subject::Flag),
@@ -51,27 +51,27 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What was done to it.
+/// How the subject was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// Its definition was given, or given anew.
+    /// Its definition was recorded, for the first time or anew.
     Define,
     Set,
     Unset,
     Stop,
     Resume,
-    /// What was in force at this revision was brought back.
+    /// The state that was in force at this revision was restored.
     Rollback {
         to: u64,
     },
-    /// A held split reached its end.
+    /// A held split expired.
     Expire,
     /// It never had a good form, and its file is gone.
     Remove,
     /// A credential was made.
     Create,
-    /// A credential was ended before its own end.
+    /// A credential was revoked before its expiry.
     Revoke,
 }
 
@@ -116,12 +116,12 @@ impl Action {
     }
 }
 
-/// One subject, before and after.
+/// One subject, before and after the change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub subject: Subject,
     pub action: Action,
-    /// `None` where there was nothing.
+    /// `None` where there was no record.
     pub before: Option<Record>,
     pub after: Option<Record>,
 }

@@ -1,4 +1,4 @@
-//! What an operator wants of a flag, and what comes of it.
+//! Decides what an operator's command on a flag changes.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use super::unknown::Unknown;
 use crate::definition::similar;
 use crate::flag::{Baseline, FlagKey, Share, Split, Strategy};
 
-/// What an operator may want.
+/// What an operator can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Shares that are not named stay as they are in force.
+    /// Shares that are not given stay as they are in force.
     Set {
         flag: FlagKey,
         realtime: Option<Share>,
         disabled: Option<Share>,
         ends: Option<ExpiryRequest>,
     },
-    /// Back to what the file says; a stop stays.
+    /// Returns to what the file says; a stop stays.
     Unset {
         flag: FlagKey,
     },
@@ -43,27 +43,26 @@ pub enum Command {
     },
 }
 
-/// For how long, and what then; without a name the split in force returns.
+/// How long a split holds, and what comes then; without a split given, the one now in force
+/// returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExpiryRequest {
     pub after_ms: i64,
     pub then: Option<Share>,
 }
 
-/// Why a wish cannot be had.
+/// Why a command cannot be carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {
     #[error("there is no flag `{flag}`{}", .similar.as_ref().map(|key| format!("; did you mean `{key}`?")).unwrap_or_default())]
     UnknownFlag { flag: FlagKey, similar: Option<String> },
     #[error(
-        "`{0}` has no good definition, so it has no rollout to change; mend its file (turnout problems)"
+        "`{0}` has no good definition, so it has no rollout to change; fix its file (turnout problems)"
     )]
     NoDefinition(FlagKey),
     #[error("realtime-v2 {realtime} and disabled {disabled} exceed 100% together")]
     DoesNotFit { realtime: Share, disabled: Share },
-    #[error(
-        "`{0}` serves `disabled` to whoever is left over, so its rollout names `realtime-v2` alone"
-    )]
+    #[error("`{0}` serves `disabled` to all other users, so its rollout names `realtime-v2` alone")]
     DisabledIsDefault(FlagKey),
     #[error("`{0}` is not stopped; `turnout set {0} …` changes its rollout")]
     NotStopped(FlagKey),
@@ -74,7 +73,7 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// There is no such flag, and perhaps one of nearly the same name.
+    /// The error for an unknown flag, with a known flag of a similar name if there is one.
     pub fn unknown(truth: &EffectiveState, flag: &FlagKey) -> CommandError {
         let similar = similar(flag.as_str(), truth.book.flags().map(|(key, _)| key.as_str()))
             .map(str::to_owned);
@@ -82,7 +81,7 @@ impl CommandError {
     }
 }
 
-/// One flag's part in what was decided.
+/// The planned change of one flag.
 #[derive(Clone, Debug)]
 pub struct PlannedChange {
     pub flag: FlagKey,
@@ -91,7 +90,7 @@ pub struct PlannedChange {
     pub after: FlagEntry,
 }
 
-/// What is to change; nothing, if all is as it was wanted already.
+/// The changes that a command needs; none if the state already is as commanded.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     pub parts: Vec<PlannedChange>,
@@ -99,7 +98,7 @@ pub struct Decision {
 }
 
 impl Command {
-    /// The flag it is about; `None` for all of them.
+    /// The flag that the command is about; `None` for all flags.
     pub fn flag(&self) -> Option<&FlagKey> {
         match self {
             Command::Set { flag, .. }
@@ -111,7 +110,8 @@ impl Command {
         }
     }
 
-    /// What comes of it as things stand. A rollback needs to know what was in force `then`.
+    /// Decides the changes in the present state. A rollback also needs the flag as of the revision
+    /// it goes back to (`then`).
     pub fn decide(
         &self,
         truth: &EffectiveState,
@@ -123,11 +123,12 @@ impl Command {
         }
         let Some(flag) = self.flag() else { return Ok(Decision::default()) };
         let current = match self {
-            // A flag that is served as stopped out of doubt may be stopped for good.
+            // A flag that is served as stopped because its state is in doubt can be stopped for
+            // good.
             Command::Stop { .. } => truth.flag_as_known(flag.as_str()),
             _ => truth.flag(flag.as_str()),
         };
-        // Before anything is known, any flag may be stopped: it stays so when it becomes known.
+        // Before anything is known, any flag can be stopped: the stop holds once the flag is known.
         if current.is_none() && !(truth.is_cold() && matches!(self, Command::Stop { .. })) {
             return Err(CommandError::unknown(truth, flag));
         }
@@ -169,9 +170,9 @@ impl Decision {
             .all(|part| is_narrowing(&part.before.clone().unwrap_or_default(), &part.after))
     }
 
-    /// Whether a held split or a pin is taken away. What the file says is in force from then on,
-    /// also where it says more tomorrow or waits to be committed: so it is not for those who may
-    /// only narrow, however low the file is now.
+    /// Whether a held split or a pin is removed. From then on what the file says is in force, also
+    /// when the file widens tomorrow or already waits to be committed. So a caller that may only
+    /// narrow cannot do that, however low the file is now.
     pub fn releases(&self) -> bool {
         self.parts.iter().any(|part| {
             let old = part.before.as_ref().map(|entry| &entry.record);
@@ -183,8 +184,8 @@ impl Decision {
         })
     }
 
-    /// What may be live at once: all of it, or nothing where one part is more than a stop or a
-    /// split.
+    /// The changes that may be live at once: all of them, or none if one part is more than a stop
+    /// or a split.
     pub fn narrowed(&self, mark: &Attribution) -> Option<Vec<PendingChange>> {
         let mark = Arc::new(mark.clone());
         self.parts.iter().map(|part| part.narrowed(&mark)).collect()
@@ -226,7 +227,7 @@ impl PlannedChange {
     }
 }
 
-/// Whether more differs than who said it and when.
+/// Whether the records differ in more than who made the change, when and why.
 fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
     let split =
         |record: &FlagRecord| record.split.as_ref().map(|held| (held.split, held.ends.clone()));
@@ -277,9 +278,9 @@ fn set(
     Ok(FlagRecord { split: Some(held), ..old.record.clone() })
 }
 
-/// What is left of the end held so far once a lower split is set that names none: an end that
-/// lowers further stays, as far as it does. Who sets the same split or a higher one without an end
-/// takes the end away.
+/// What remains of the present expiry after a command sets a lower split without an expiry of its
+/// own: an expiry that lowers further stays, as far as it lowers. Setting the same split or a
+/// higher one without an expiry removes the expiry.
 fn kept_end(old: &FlagEntry, split: Split) -> Option<Expiry> {
     let named = old.record.split.as_ref()?.ends.as_ref()?.named;
     let before = old.timeline();
@@ -319,7 +320,7 @@ fn resumed(
     Ok(FlagRecord { stop: None, split, ..old.record.clone() })
 }
 
-/// A whole split: what is not named stays as it is in force.
+/// A whole split: a share that is not given stays as it is in force.
 fn split_of(
     flag: &FlagKey,
     old: &FlagEntry,
@@ -329,7 +330,7 @@ fn split_of(
     let definition = old.in_force().ok_or_else(|| CommandError::NoDefinition(flag.clone()))?;
     let now = old.split().unwrap_or_default();
     if definition.default == Baseline::Disabled
-        && disabled.is_some_and(|share| share != Share::NOBODY)
+        && disabled.is_some_and(|share| share != Share::NONE)
     {
         return Err(CommandError::DisabledIsDefault(flag.clone()));
     }
@@ -339,7 +340,7 @@ fn split_of(
 }
 
 impl FlagEntry {
-    /// What everybody gets while it is stopped or off.
+    /// The strategy of all users while the flag is stopped or off.
     pub fn when_stopped(&self) -> Strategy {
         self.in_force().map_or(Strategy::Polling, |definition| definition.when_stopped.into())
     }

@@ -1,4 +1,4 @@
-//! What recorded texts mean, once they are read.
+//! The parsed forms of recorded blobs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,25 +9,25 @@ use super::record::{FlagRecord, SegmentRecord};
 use crate::definition::{DefinitionSet, Finding, Text, WrittenFlag, parse_flag, parse_segment};
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
 
-/// Blobs and their meanings, beside the records that speak of them.
+/// Blobs and their parsed forms, for the records that refer to them.
 #[derive(Clone, Default)]
 pub struct ContentCache {
     pub texts: Blobs,
     pub definitions: BTreeMap<ContentHash, Arc<Definition>>,
     pub segments: BTreeMap<SegmentKey, Arc<Segment>>,
-    /// Segments that were read before, with the records they were read from: a long list is not
-    /// read twice.
+    /// Segments that were parsed before, with the records they were parsed from: a long list is not
+    /// parsed twice.
     pub known_segments: BTreeMap<SegmentKey, (SegmentRecord, Arc<Segment>)>,
 }
 
-/// Counts and never prints: texts name users.
+/// Prints counts, never content: blobs name users.
 impl std::fmt::Debug for ContentCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Forms({} texts)", self.texts.len())
     }
 }
 
-/// Why a record has no meaning.
+/// Why a record cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     #[error("its text {0} is not there")]
@@ -37,7 +37,8 @@ pub enum Unreadable {
 }
 
 impl ContentCache {
-    /// What the folder and the book hold, for whoever reads records that may speak of the same.
+    /// The content that the definitions and the catalog have already, for records that may refer to
+    /// it.
     pub fn cached(library: &DefinitionSet, book: &Catalog) -> ContentCache {
         let mut forms = ContentCache::default();
         for (_, written) in library.written_flags() {
@@ -65,10 +66,10 @@ impl ContentCache {
         forms
     }
 
-    /// Reads the definitions a flag's record speaks of.
+    /// Parses the definitions that a flag's record refers to.
     pub fn read_flag(&mut self, key: &FlagKey, record: &FlagRecord) -> Result<(), Unreadable> {
         for id in record.texts() {
-            // Also of a known one: a text that is not there is said so.
+            // Also for a definition that is parsed already: a missing blob is an error.
             let text = self.texts.get(&id).ok_or(Unreadable::Missing(id))?;
             if self.definitions.get(&id).is_none_or(|known| known.key != *key) {
                 self.definitions.insert(id, parse_flag(key, text).map_err(bad)?);
@@ -77,7 +78,7 @@ impl ContentCache {
         Ok(())
     }
 
-    /// A flag's record and what it means, as far as that was read.
+    /// A flag's record with its parsed form, as far as it was parsed.
     pub fn entry(&self, record: FlagRecord) -> FlagEntry {
         let meaning = |id: ContentHash| self.definitions.get(&id).cloned();
         let definition = record.definition.and_then(meaning);
@@ -85,7 +86,7 @@ impl ContentCache {
         FlagEntry { record, changed_at: 0, definition, pinned }
     }
 
-    /// Reads what a segment's record speaks of.
+    /// Parses what a segment's record refers to.
     pub fn read_segment(
         &mut self,
         key: &SegmentKey,

@@ -1,5 +1,5 @@
-//! A credential: who may do what until when, kept by the hash of its secret. Making and revoking
-//! one are changes like any other.
+//! A credential: who may do what until when, stored with the hash of its secret. Making and
+//! revoking credentials are changes like all others.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use super::change::{Action, Change, Subject};
 use super::record::{Attribution, Record};
 use super::unknown::Unknown;
 
-/// A dead credential is shown for so long.
+/// How long a dead credential is shown.
 pub const SHOWN_AFTER_DEATH_MS: i64 = 30 * 86_400_000;
 /// The longest name, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
@@ -21,20 +21,20 @@ pub const MAX_NAME_BYTES: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Looks.
+    /// Reads.
     Viewer,
-    /// Looks, stops and lowers: for people on call and for alerts.
+    /// Reads, stops and lowers: for people on call and for alerts.
     Stopper,
     /// Changes flags.
     Operator,
     /// Changes flags and credentials.
     Admin,
-    /// A server of the application: asks for anyone on the public listener, and has no business on
-    /// the admin one.
+    /// A server of the application: asks for any user on the public listener, and cannot use the
+    /// admin listener.
     Server,
 }
 
-/// Names a credential for ever.
+/// The id of a credential; never used again for another.
 ///
 /// ```
 /// use turnout::ledger::CredentialId;
@@ -45,26 +45,26 @@ pub enum Role {
 #[serde(try_from = "String", into = "String")]
 pub struct CredentialId(String);
 
-/// The text cannot be a credential's id.
+/// The text is not a credential's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a credential's id has 1 to 64 letters and digits")]
 pub struct BadCredentialId;
 
-/// What is stored of a credential.
+/// The stored data of a credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialRecord {
-    /// A label: only a living one is unique.
+    /// A label; unique only among living credentials.
     pub name: String,
     pub role: Role,
-    /// The flags it may change; `None` is all of them.
+    /// The flags it may change; `None` means all flags.
     pub flags: Option<Vec<String>>,
     /// The hash of its secret.
     pub hash: ContentHash,
     pub created_at_ms: i64,
     #[serde(flatten, with = "actor::created_by")]
     pub created_by: Actor,
-    /// `None` never expires.
+    /// `None` if it never expires.
     pub expires_at_ms: Option<i64>,
     pub revoked_at_ms: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -145,7 +145,7 @@ impl fmt::Display for CredentialId {
 }
 
 impl CredentialRecord {
-    /// Since when it is no longer accepted; `None` for one that never ends.
+    /// When it stops being accepted; `None` if it never does.
     pub fn ends_at_ms(&self) -> Option<i64> {
         match (self.revoked_at_ms, self.expires_at_ms) {
             (Some(revoked), Some(expires)) => Some(revoked.min(expires)),
@@ -153,24 +153,24 @@ impl CredentialRecord {
         }
     }
 
-    /// Whether it is accepted. One that was revoked never is, whatever the clock says.
+    /// Whether it is accepted. A revoked one never is, whatever the clock says.
     pub fn is_good(&self, now_ms: i64) -> bool {
         self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|end| now_ms < end)
     }
 
-    /// Whether it is still to be shown.
+    /// Whether it is still shown.
     pub fn is_shown(&self, now_ms: i64) -> bool {
         self.is_good(now_ms)
             || self.ends_at_ms().is_none_or(|end| now_ms < end.saturating_add(SHOWN_AFTER_DEATH_MS))
     }
 
-    /// Whether anything is lost with it: what is shown, and a revocation before the credential's
-    /// own end, without which a backup would revive it.
+    /// Whether it must be kept: it is shown, or it was revoked before its expiry and an old backup
+    /// would revive it.
     pub fn is_needed(&self, now_ms: i64) -> bool {
         self.is_shown(now_ms) || self.expires_at_ms.is_none_or(|end| now_ms < end)
     }
 
-    /// The same, revoked. It was revoked once: a later mark changes nothing.
+    /// The same credential, revoked. The first revocation counts: a later mark changes nothing.
     pub fn revoked(&self, mark: &Attribution) -> CredentialRecord {
         if self.revoked_at_ms.is_some() {
             return self.clone();
@@ -186,12 +186,12 @@ impl CredentialRecord {
 }
 
 impl Credential {
-    /// What making it changes.
+    /// The change that makes it.
     pub fn made(&self) -> Change {
         self.change(Action::Create, None, self.record.clone())
     }
 
-    /// What its revocation changes, of which this is the outcome, where a state has it as `before`.
+    /// The change that revokes it over `before`, the present state of its record.
     pub fn revoked_over(&self, before: Option<&CredentialRecord>) -> Change {
         let after = match before {
             Some(before) if before.revoked_at_ms.is_some() => before.clone(),

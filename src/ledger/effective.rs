@@ -1,4 +1,4 @@
-//! How every flag stands: the book, with the pending entries laid over it.
+//! The effective state of every flag: the catalog with the pending entries laid over it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,29 +11,29 @@ use super::pending_set::PendingSet;
 use crate::flag::{Definition, Flag, FlagKey, Segments};
 use crate::snapshot::{EffectiveFlag, Position, State};
 
-/// The store's revision and the pending entries.
+/// The database's revision and the pending entries.
 #[derive(Clone, Debug)]
 pub struct EffectiveState {
     pub book: Catalog,
     pending: Arc<PendingSet>,
-    /// The names of entries that a commit was begun of, here or before a start: the store may have
+    /// The names of entries whose commit was begun, here or before a start: the database may have
     /// them.
     tried: BTreeSet<String>,
-    /// What was revoked before, as far as a state that was kept elsewhere knows: it holds over
-    /// whatever the store says.
+    /// Revocations known from a state that was kept elsewhere: they hold whatever the database
+    /// says.
     revoked_before: Arc<Credentials>,
-    /// The names of entries that were committed before they came.
+    /// The names of entries that were committed before they were pushed.
     early: Vec<String>,
-    /// How often files were served that no store recorded.
+    /// How often files were served that no database recorded.
     unrecorded: u32,
-    /// The highest position there was: one only rises.
+    /// The highest position so far: a position only rises.
     floor: Position,
     doubt: Doubt,
-    /// Since when, in milliseconds since 1970.
+    /// Since when flags are in doubt, in milliseconds since 1970.
     doubted_since_ms: i64,
 }
 
-/// Told apart by what it holds: while this is held, none of it can come again as something else.
+/// Compared by identity: while this value exists, none of its parts can be reused for another.
 #[derive(Clone, Debug)]
 pub struct CredentialsBasis {
     book: Arc<Credentials>,
@@ -50,7 +50,7 @@ impl PartialEq for CredentialsBasis {
 }
 
 impl EffectiveState {
-    /// `pending` is from a journal: whether any of it was committed is not known here.
+    /// `pending` comes from a journal: whether any entry was committed is not known here.
     pub fn of(book: Catalog, mut pending: Vec<PendingEntry>) -> EffectiveState {
         pending.iter_mut().for_each(PendingEntry::read);
         let tried = pending.iter().map(|pending| pending.id.clone()).collect();
@@ -80,18 +80,18 @@ impl EffectiveState {
         self.book.head.revision == 0 && self.unrecorded == 0
     }
 
-    /// Which flags are served as stopped, as their state may be lost.
+    /// The flags that are served as stopped because their state may be lost.
     pub fn doubt(&self) -> &Doubt {
         &self.doubt
     }
 
-    /// Serves these flags as stopped from now on, and those no more that were before.
+    /// From now on serves exactly these flags as stopped for doubt.
     pub fn set_doubt(&mut self, doubt: Doubt, now_ms: i64) {
         (self.doubt, self.doubted_since_ms) = (doubt, now_ms);
     }
 
-    /// Knows of revocations that the store may not know: an older state of it that is brought back
-    /// revives nobody.
+    /// Adds revocations that the database may not know: an older state of it that is restored must
+    /// not revive a credential.
     pub fn know_revoked(&mut self, credentials: impl IntoIterator<Item = Credential>) {
         let revoked =
             credentials.into_iter().filter(|credential| credential.record.revoked_at_ms.is_some());
@@ -99,7 +99,7 @@ impl EffectiveState {
             Arc::new(revoked.map(|Credential { id, record }| (id, record)).collect());
     }
 
-    /// The revocations that the store does not know and nothing pending will bring there.
+    /// The revocations that neither the database nor a pending entry has.
     pub fn revocations_to_carry(&self, now_ms: i64) -> Vec<Credential> {
         let is_recorded = |id: &CredentialId| {
             self.book.credential(id).is_some_and(|record| record.revoked_at_ms.is_some())
@@ -111,7 +111,7 @@ impl EffectiveState {
         missing.map(|(id, record)| Credential { id: id.clone(), record: record.clone() }).collect()
     }
 
-    /// Lets go of credentials that ended long ago. The history keeps them.
+    /// Removes credentials that ended long ago. The history keeps them.
     pub fn forget_dead_credentials(&mut self, now_ms: i64) {
         self.book.forget_dead_credentials(now_ms);
         if self.revoked_before.values().any(|record| !record.is_needed(now_ms)) {
@@ -119,8 +119,8 @@ impl EffectiveState {
         }
     }
 
-    /// Every credential as it stands: revoked, if the store, a pending entry or a state that was
-    /// kept says so.
+    /// Every credential in its present state: revoked, if the database, a pending entry or a kept
+    /// state says so.
     pub fn credentials(&self) -> Credentials {
         let mut credentials = (**self.book.credentials()).clone();
         let pending = self.pending.revoked().map(|revoked| (&revoked.id, &revoked.record));
@@ -138,8 +138,8 @@ impl EffectiveState {
         credentials
     }
 
-    /// What [`credentials`](EffectiveState::credentials) is made of: it may be something else only where
-    /// this is.
+    /// The basis of [`credentials`](EffectiveState::credentials): while it is the same, they are
+    /// the same.
     pub fn credentials_basis(&self) -> CredentialsBasis {
         CredentialsBasis {
             book: self.book.credentials().clone(),
@@ -159,20 +159,20 @@ impl EffectiveState {
         &self.pending
     }
 
-    /// The oldest pending entry, for its commit: from here on none takes its place.
+    /// The oldest pending entry, for its commit: from here on no other entry supersedes it.
     pub fn claim_first(&mut self) -> Option<PendingEntry> {
         let pending = self.pending.first()?.clone();
         self.claim(&pending.id);
         Some(pending)
     }
 
-    /// Notes that the commit of an entry begins. It may still come.
+    /// Notes that the commit of an entry begins. From now on the database may have it.
     pub fn claim(&mut self, id: &str) {
         self.tried.insert(id.to_owned());
     }
 
-    /// An entry as it is to be journaled before it is pushed: it names those whose place it takes,
-    /// and a start leaves them out.
+    /// An entry as it is journaled before it is pushed: it names the entries it supersedes, and a
+    /// start leaves those out.
     pub fn to_journal(&self, pending: &PendingEntry) -> PendingEntry {
         let mut written = pending.clone();
         let superseded =
@@ -183,16 +183,16 @@ impl EffectiveState {
         written
     }
 
-    /// Lays an entry over what is known, in the place of those that it alone comes to the same as;
-    /// the position rises by it, or it would not be swapped in. Not so with one that was forgotten
-    /// before it came, which is in the book already.
+    /// Adds a pending entry, and removes the entries it supersedes. The position rises, as the new
+    /// state would otherwise not be swapped in. An entry that was forgotten before it came is
+    /// ignored, as the catalog has it already; then this returns false.
     pub fn apply_pending(&mut self, pending: PendingEntry) -> bool {
         self.push_over(pending, |_| true)
     }
 
-    /// The same, in the place of those alone that `may_go`. One that a start finds must not, unless
-    /// it finds this one too: it would come back, and nothing would say that it was committed as
-    /// part of this one.
+    /// The same, but removes only superseded entries that `may_go`. An entry that a start finds in
+    /// the journal must stay unless the start finds the new one too: it would come back, and
+    /// nothing would say that it was committed as part of the new one.
     pub fn push_over(
         &mut self,
         mut pending: PendingEntry,
@@ -217,8 +217,8 @@ impl EffectiveState {
         true
     }
 
-    /// Forgets an entry that was committed or read back from the store. Should that be of an older
-    /// revision, the position stays where it was.
+    /// Forgets an entry that was committed or read back from the database. If its revision is an
+    /// older one, the position stays as it was.
     pub fn forget(&mut self, id: &str) {
         self.floor = self.position();
         self.tried.remove(id);
@@ -227,7 +227,7 @@ impl EffectiveState {
         }
     }
 
-    /// Forgets entries that turned out to be committed, before anybody saw them pending.
+    /// Forgets entries that turned out to be committed, before they were visible as pending.
     pub fn forget_unseen(&mut self, ids: &[String]) {
         let pending = Arc::make_mut(&mut self.pending);
         for id in ids {
@@ -236,40 +236,40 @@ impl EffectiveState {
         }
     }
 
-    /// Takes in a book that no store has recorded.
+    /// Replaces the catalog by one that no database has recorded.
     pub fn serve_unrecorded(&mut self, book: Catalog) {
         (self.book, self.unrecorded) = (book, self.unrecorded + 1);
     }
 
-    /// Takes in what the store says.
+    /// Replaces the catalog by the database's.
     pub fn serve_recorded(&mut self, book: Catalog) {
         (self.book, self.unrecorded) = (book, 0);
     }
 
-    /// Whether what is known is what a store says.
+    /// Whether the catalog is the database's.
     pub fn is_recorded(&self) -> bool {
         self.unrecorded == 0
     }
 
-    /// Moves the position above another one, as what is known is not what it was there.
+    /// Moves the position above another one, because the state differs from the one it had there.
     pub fn rise_above(&mut self, position: Position) {
         if self.position() <= position {
             self.floor = Position { pending: position.pending + 1, ..position };
         }
     }
 
-    /// A flag as it stands.
+    /// A flag in its effective state.
     pub fn flag(&self, key: &str) -> Option<FlagEntry> {
         self.flag_as_known(key).map(|entry| self.doubt.over(key, entry, self.doubted_since_ms))
     }
 
-    /// A flag as all that reads says: not stopped for the doubt about what does not.
+    /// A flag as its readable parts say, without the stop for doubt.
     pub fn flag_as_known(&self, key: &str) -> Option<FlagEntry> {
         let ops = self.pending.ops_of(key);
         ops.fold(self.book.flag(key).cloned(), |entry, op| op.apply_to(entry.as_ref()).or(entry))
     }
 
-    /// The revision at which a flag, or a segment it names, last changed.
+    /// The revision of the last change of a flag or of a segment it names.
     pub fn changed_at(&self, key: &str) -> u64 {
         let Some(entry) = self.book.flag(key) else { return 0 };
         self.segments_changed_after(key, entry.changed_at)
@@ -277,7 +277,7 @@ impl EffectiveState {
             .fold(entry.changed_at, u64::max)
     }
 
-    /// The revisions after another one at which segments that a flag names last changed.
+    /// The revisions after `revision` in which segments of a flag last changed.
     pub fn segments_changed_after(&self, key: &str, revision: u64) -> Vec<u64> {
         let definition = self.book.flag(key).and_then(|entry| entry.in_force());
         let segments = definition.into_iter().flat_map(|definition| &definition.segments);
@@ -287,12 +287,12 @@ impl EffectiveState {
         changed_at.filter(|changed_at| *changed_at > revision).collect()
     }
 
-    /// Every flag as it is to stand in a snapshot, in the order of keys.
+    /// Every flag for a snapshot, ordered by key.
     pub fn effective_flags(&self) -> Vec<EffectiveFlag<'_>> {
         let positions = self.pending.positions(self.book.head.revision);
         let mut keys: Vec<&FlagKey> =
             self.book.flags().map(|(key, _)| key).chain(self.pending.flags()).collect();
-        // Two runs that are in order already.
+        // Two runs that are sorted already.
         keys.sort();
         keys.dedup();
         keys.into_iter().filter_map(|key| self.standing(key, &positions)).collect()
@@ -331,7 +331,7 @@ impl EffectiveState {
         }
     }
 
-    /// The flag that evaluates; `None` while no good form is known.
+    /// The flag that is evaluated; `None` while no good form is known.
     pub fn in_force(&self, entry: &FlagEntry) -> Option<Flag> {
         let definition = entry.in_force()?;
         Some(Flag {

@@ -1,4 +1,4 @@
-//! Held splits that reach their end.
+//! The expiry of held splits.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ use super::unknown::Unknown;
 use crate::flag::FlagKey;
 use crate::moment::Due;
 
-/// What ends, and what may not end by itself.
+/// The splits that expire now, and those that may not.
 #[derive(Debug, Default)]
 pub struct DueExpiries {
     pub decided: Decision,
-    /// Splits whose end would widen without having been named: they stay.
+    /// Splits whose expiry would widen although the operator did not name what follows: they stay.
     pub refused: Vec<FlagKey>,
-    /// In how many milliseconds a clock comes to the next one.
+    /// How many milliseconds until a clock reaches the next expiry.
     pub next_in_ms: Option<i64>,
 }
 
-/// What ends now; `due` says which clocks have come to the end of a flag's split. An end that
-/// narrows goes by the first of them, one that widens by both.
+/// The splits that expire now; `due` returns which clocks have reached the expiry of a flag's
+/// split. An expiry that narrows needs one clock, an expiry that widens needs both.
 pub fn expire(
     truth: &EffectiveState,
     now_ms: i64,
@@ -59,14 +59,13 @@ impl DueExpiries {
     }
 }
 
-/// Whether what an end does first opens nothing.
+/// Whether the first step of an expiry only narrows.
 fn first_step_narrows(held: &SplitOverride, ends: &Expiry) -> bool {
     let wanted = ends.split.unwrap_or_default();
     held.split.narrowest(wanted) != held.split || wanted == held.split
 }
 
-/// The flags that may hold a split with an end: as the store has them, and as what is pending may
-/// have them.
+/// The flags that may hold a split with an expiry: in the database's state, and in the pending one.
 fn may_end(truth: &EffectiveState) -> BTreeSet<&FlagKey> {
     let has_end =
         |held: &Option<SplitOverride>| held.as_ref().is_some_and(|held| held.ends.is_some());
@@ -80,8 +79,8 @@ fn may_end(truth: &EffectiveState) -> BTreeSet<&FlagKey> {
     in_book.chain(pending).collect()
 }
 
-/// The flag at its end. One that lowers in part and raises in part takes two steps: what lowers
-/// does not wait for what needs the database.
+/// The flag after its expiry. An expiry that lowers one share and raises another takes two steps:
+/// the lowering does not wait for what needs the database.
 fn ended(
     current: &FlagEntry,
     held: &SplitOverride,

@@ -1,9 +1,9 @@
-//! What was decided, and what follows from it. Floor 1: no disk, no clock; who loads and commits it
-//! stands above.
+//! Decisions and what follows from them. Floor 1: no disk, no clock; modules above load and commit.
 //!
-//! A [`Catalog`] holds every subject at the newest revision known; [`EffectiveState`] lays the pending entries
-//! over it and tells how each flag stands. An operator's [`Command`] and a reading of the folder
-//! become [`Change`]s here, and a set of changes becomes a [`Revision`], chained to the one before.
+//! A [`Catalog`] contains every subject at the newest known revision; [`EffectiveState`] lays the
+//! pending entries over it and gives each flag's effective state. An operator's [`Command`] and a
+//! reading of the folder become [`Change`]s here, and a set of changes becomes a [`Revision`],
+//! chained to the one before.
 
 mod actor;
 mod blob;

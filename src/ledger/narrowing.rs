@@ -1,16 +1,16 @@
-//! Whether a change narrows: told by its shape alone, and in doubt it does not.
+//! Whether a change narrows: decided by its shape alone, and in doubt it does not.
 //!
-//! What narrows may be live before it is committed, and skips every gate. So it must be sure to
-//! open `realtime-v2` to nobody, now or at any end it brings, moves or takes away.
+//! A narrowing change may be live before it is committed, and skips every gate. So it must never
+//! open `realtime-v2` to more users, now or at any expiry it brings, moves or removes.
 
 use std::sync::Arc;
 
 use super::catalog::FlagEntry;
 use crate::flag::{Definition, Split, differences};
 
-/// A stop, whatever ends are held; a split over the same definition in which `realtime-v2` does not
-/// rise and `disabled` does not fall, at this and every later moment; a definition that differs in
-/// its rollout in that way, or only in `enabled: false`.
+/// True for a stop, whatever expiries are held; for a split over the same definition in which
+/// `realtime-v2` does not rise and `disabled` does not fall, at this and every later moment; for a
+/// definition that differs in its rollout in that way, or only in `enabled: false`.
 pub fn is_narrowing(before: &FlagEntry, after: &FlagEntry) -> bool {
     let mut stopped = before.record.clone();
     stopped.stop = after.record.stop.clone();

@@ -1,8 +1,8 @@
 //! Narrowing changes that are live before they are committed.
 //!
-//! Each is kept as what it does, not as what came of it: laid over whatever the store says, again
-//! and again, until it is read back from there. So a stop holds over a change that was committed
-//! meanwhile, and of two splits the narrower one holds, at every later moment.
+//! Each entry is kept as an operation, not as its result. The operation is laid over whatever the
+//! database says, each time, until it is read back from there. So a stop holds over a change that
+//! was committed meanwhile, and of two splits the narrower one holds, at every later moment.
 
 use std::sync::Arc;
 
@@ -20,26 +20,27 @@ use super::superseding::{Superseded, requested_timeline};
 use super::unknown::Unknown;
 use crate::flag::{FlagKey, Split};
 
-/// One narrowing request. How it stands in the journal is decided in `pending_form`.
+/// One narrowing request. `pending_format` decides its form in the journal.
 #[derive(Clone, Debug)]
 pub struct PendingEntry {
-    /// Names the request in the store, so that it is committed once however often it is replayed.
+    /// The request's name in the database, so that it is committed once however often it is
+    /// replayed.
     pub id: String,
     pub at_ms: i64,
     pub actor: Actor,
     pub origin: ChangeSource,
     pub reason: Option<String>,
-    /// What the caller's idempotency key stands for.
+    /// The request that the caller's idempotency key stands for.
     pub request: Option<ContentHash>,
     pub narrowed: Vec<PendingChange>,
-    /// Credentials that end with it, each as it is once it is revoked.
+    /// The credentials it revokes, each in its revoked form.
     pub revoked: Vec<Credential>,
-    /// The requests whose place it took, the oldest first.
+    /// The requests it superseded, oldest first.
     pub superseded: Vec<Superseded>,
     pub unknown: Unknown,
 }
 
-/// What it does to one flag.
+/// The operation on one flag.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingChange {
@@ -55,7 +56,8 @@ pub struct PendingChange {
 pub enum Overlay {
     /// One mark for all flags that one request stops.
     Stop(#[serde(with = "shared")] Arc<Attribution>),
-    /// The split that is to be in force, and the slot that makes it so over what was known.
+    /// The split that is to be in force, and the override that brings it about over the known
+    /// state.
     Split {
         requested: Option<Split>,
         held: Option<SplitOverride>,
@@ -76,7 +78,7 @@ pub enum Overlay {
 }
 
 impl PendingEntry {
-    /// Reads the definitions it holds; one that no longer reads does nothing.
+    /// Parses the definitions in it; one that this build cannot read has no effect.
     pub fn read(&mut self) {
         for PendingChange { flag, op, .. } in &mut self.narrowed {
             if let Overlay::Define { after, text, forms, .. } = op {
@@ -88,20 +90,20 @@ impl PendingEntry {
     }
 
     /// What its name stands for in the database: the request that was made under it, or the name
-    /// itself where none was.
+    /// itself where there was none.
     pub fn stands_for(&self) -> ContentHash {
         self.request.unwrap_or_else(|| ContentHash::of(self.id.as_bytes()))
     }
 
-    /// The name it is committed under where its own stands for something else: the same after a
-    /// crash, so that it is found again.
+    /// The name it is committed under if its own name stands for something else. It is the same
+    /// after a crash, so that the commit is found again.
     pub fn second_name(&self) -> String {
         ContentHash::of(format!("{}\0{}\0{}", self.id, self.at_ms, self.stands_for()).as_bytes())
             .to_string()
     }
 
-    /// Whether a newer build wrote it, with members that this one does not know: it may do more
-    /// than is read of it.
+    /// Whether a newer build wrote it, with members unknown to this build: it may do more than this
+    /// build can read.
     pub fn is_of_newer_build(&self) -> bool {
         let of_op = |op: &Overlay| match op {
             Overlay::Stop(mark) => mark.is_of_newer_build(),
@@ -116,19 +118,19 @@ impl PendingEntry {
         !self.unknown.is_empty() || self.narrowed.iter().any(of_narrowed)
     }
 
-    /// Whether it only stops flags or ends credentials: such an entry has room of its own in the
-    /// journal.
+    /// Whether it only stops flags or revokes credentials: the journal reserves room for such
+    /// entries.
     pub fn is_stop(&self) -> bool {
         self.narrowed.iter().all(|narrowed| matches!(narrowed.op, Overlay::Stop(_)))
     }
 
-    /// The flags it is about.
+    /// The flags that it changes.
     pub fn flags(&self) -> impl Iterator<Item = &FlagKey> {
         self.narrowed.iter().map(|narrowed| &narrowed.flag)
     }
 
-    /// What it changes in the flags as the store has them now. May be nothing: it makes a revision
-    /// all the same.
+    /// Its changes of the flags in the database's present state. There may be none; it makes a
+    /// revision all the same.
     pub fn changes<'a>(
         &self,
         flag: impl Fn(&FlagKey) -> Option<&'a FlagEntry>,
@@ -138,8 +140,8 @@ impl PendingEntry {
             self.narrowed.iter().filter_map(|PendingChange { flag: key, action, op, .. }| {
                 let before = flag(key);
                 let after = op.apply_to(before)?;
-                // Where another definition came meanwhile this one is in force nowhere, and nothing
-                // names its text.
+                // If another definition came meanwhile, this one is in force nowhere, and no record
+                // names its blob.
                 if let Overlay::Define { after: id, forms, .. } = op
                     && after.record.definition == Some(*id)
                 {
@@ -156,7 +158,7 @@ impl PendingEntry {
         (changes.collect(), all)
     }
 
-    /// What it changes in the credentials as the store has them now.
+    /// Its changes of the credentials in the database's present state.
     pub fn revocations(&self, book: &Catalog) -> Vec<Change> {
         self.revoked
             .iter()
@@ -166,7 +168,8 @@ impl PendingEntry {
 }
 
 impl Overlay {
-    /// The flag with this laid over it; `None` where it says nothing of a flag that is not there.
+    /// The flag with this operation applied; `None` if it does not apply because the flag is
+    /// unknown.
     pub fn apply_to(&self, entry: Option<&FlagEntry>) -> Option<FlagEntry> {
         match (self, entry) {
             (Overlay::Stop(mark), entry) => {
@@ -191,9 +194,9 @@ impl Overlay {
     }
 }
 
-/// The lower `realtime-v2` and the higher `disabled` of what is in force and what was asked for,
-/// now and at every later moment: no end of either is lost that lowers, and none happens that
-/// widens.
+/// The lower `realtime-v2` and the higher `disabled` of the split in force and the requested one,
+/// now and at every later moment: an expiry of either that lowers is kept, and one that widens does
+/// not happen.
 fn lay_split(
     entry: &FlagEntry,
     requested: Option<Split>,

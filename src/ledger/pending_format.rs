@@ -1,7 +1,7 @@
-//! How an entry stands in the journal: what one request stops is a list of flags, and its actor,
-//! time and reason stand there once.
+//! The form of an entry in the journal: the flags that one request stops are a list, with its
+//! actor, time and reason written once.
 //!
-//! An entry that stops one flag keeps the form of the builds before. What is longer they read as
+//! An entry that stops one flag keeps the form of earlier builds. Those builds read a longer one as
 //! far as they know it: they stop its flags.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::superseding::Superseded;
 use super::unknown::Unknown;
 use crate::flag::FlagKey;
 
-/// The members as they are written.
+/// The members of an entry, for writing.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
@@ -43,7 +43,7 @@ struct Written<'a> {
     unknown: &'a Unknown,
 }
 
-/// The members as they are read.
+/// The members of an entry, for reading.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Read {
@@ -54,7 +54,7 @@ struct Read {
     origin: ChangeSource,
     #[serde(default)]
     reason: Option<String>,
-    /// What the caller's idempotency key stands for.
+    /// The request that the caller's idempotency key stands for.
     #[serde(default)]
     request: Option<ContentHash>,
     narrowed: Vec<PendingChange>,

@@ -1,5 +1,5 @@
-//! The pending entries in the order in which they came, and found by their flags and names: what
-//! one flag is costs its own entries alone.
+//! The pending entries in the order of their arrival, indexed by flag and name: the state of one
+//! flag costs only that flag's entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,26 +10,27 @@ use super::superseding::{MAX_SUPERSEDED, MAX_SUPERSEDED_IN_ALL, Superseded};
 use crate::flag::FlagKey;
 use crate::snapshot::Position;
 
-/// See the module's documentation. An order is a number that rises with each entry.
+/// The pending entries; see the module's documentation. An order is a number that rises with each
+/// entry.
 #[derive(Clone, Debug, Default)]
 pub struct PendingSet {
     entries: BTreeMap<u64, Laid>,
     /// The order of the next entry.
     next: u64,
-    /// Entries by their names and by those of the requests whose place they took.
+    /// Entries by their names and by the names of the requests they superseded.
     by_name: BTreeMap<String, u64>,
-    /// Where the parts about each flag stand: the entry's order, and the place in it.
+    /// The changes of each flag: the entry's order, and the index in it.
     by_flag: BTreeMap<FlagKey, Vec<(u64, usize)>>,
-    /// Those that end credentials.
+    /// The entries that revoke credentials.
     revoking: BTreeSet<u64>,
-    /// How many superseded requests all of them remember.
+    /// The number of superseded requests that all entries remember.
     superseded: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Laid {
     pending: Arc<PendingEntry>,
-    /// The position that it made when it came.
+    /// The position that resulted from the entry when it came.
     came_at: Position,
 }
 
@@ -42,12 +43,12 @@ impl PendingSet {
         self.entries.is_empty()
     }
 
-    /// The oldest.
+    /// The oldest entry.
     pub fn first(&self) -> Option<&PendingEntry> {
         self.entries.first_key_value().map(|(_, laid)| &*laid.pending)
     }
 
-    /// The oldest first.
+    /// All entries, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &PendingEntry> {
         self.entries.values().map(|laid| &*laid.pending)
     }
@@ -56,12 +57,12 @@ impl PendingSet {
         self.iter().cloned().collect()
     }
 
-    /// The entry of this name, or the one that took the place of a request of this name.
+    /// The entry of this name, or the one that superseded the request of this name.
     pub fn named(&self, name: &str) -> Option<&PendingEntry> {
         self.get(*self.by_name.get(name)?)
     }
 
-    /// What the caller's key of this name stands for: `None` if nothing of this name is pending.
+    /// What the caller's key of this name stands for; `None` if nothing with this name is pending.
     pub fn request_of(&self, name: &str) -> Option<Option<super::ContentHash>> {
         let pending = self.named(name)?;
         if pending.id == name {
@@ -75,12 +76,12 @@ impl PendingSet {
             .map(|superseded| superseded.request)
     }
 
-    /// The flags that something is pending of, in the order of keys.
+    /// The flags with pending changes, ordered by key.
     pub fn flags(&self) -> impl Iterator<Item = &FlagKey> {
         self.by_flag.keys()
     }
 
-    /// What is pending of one flag, the oldest first.
+    /// The pending operations on one flag, oldest first.
     pub fn ops_of(&self, flag: &str) -> impl Iterator<Item = &Overlay> {
         self.ordered_ops_of(flag).map(|(_, op)| op)
     }
@@ -92,12 +93,12 @@ impl PendingSet {
         })
     }
 
-    /// The entries that end credentials.
+    /// The entries that revoke credentials.
     pub(super) fn revoking(&self) -> impl Iterator<Item = &PendingEntry> {
         self.revoking.iter().filter_map(|order| self.get(*order))
     }
 
-    /// Each credential that ends, as it is then.
+    /// Each credential that is revoked, in its revoked form.
     pub(super) fn revoked(&self) -> impl Iterator<Item = &Credential> {
         self.revoking().flat_map(|pending| &pending.revoked)
     }
@@ -106,8 +107,8 @@ impl PendingSet {
         self.entries.get(&order).map(|laid| &*laid.pending)
     }
 
-    /// The position at which each entry changed its flags: the one it made, or its count once there
-    /// is a newer revision.
+    /// The position at which each entry changed its flags: the one that resulted from it, or its
+    /// count once there is a newer revision.
     pub(super) fn positions(&self, revision: u64) -> BTreeMap<u64, Position> {
         let counted = self.entries.iter().zip(1..).map(|((order, laid), pending)| {
             let counted = Position { revision, pending };
@@ -119,7 +120,7 @@ impl PendingSet {
         counted.collect()
     }
 
-    /// Adds an entry in the place of others, and says its order.
+    /// Adds an entry, removes the ones it supersedes, and returns its order.
     pub(super) fn put(&mut self, mut pending: PendingEntry, in_place_of: &[u64]) -> u64 {
         let order = self.next;
         self.next += 1;
@@ -153,7 +154,7 @@ impl PendingSet {
         }
     }
 
-    /// Takes out the entry of this name.
+    /// Removes the entry of this name.
     pub(super) fn remove(&mut self, id: &str) -> Option<Arc<PendingEntry>> {
         let order = *self.by_name.get(id)?;
         let is_own = self.get(order).is_some_and(|pending| pending.id == id);
@@ -180,7 +181,7 @@ impl PendingSet {
         Some(pending)
     }
 
-    /// Where the parts about a flag stand: the entry's order, and the place in it.
+    /// The changes of a flag: the entry's order, and the index in it.
     pub(super) fn places_of(&self, flag: &str) -> &[(u64, usize)] {
         self.by_flag.get(flag).map_or(&[], Vec::as_slice)
     }

@@ -1,8 +1,8 @@
-//! What a reading of the folder changes: a definition is recorded if it means something else than
-//! the one recorded last.
+//! Compares a reading of the folder with the state: a definition is recorded if its meaning differs
+//! from the one recorded last.
 //!
-//! A file owns its definition and nothing an operator laid over it, so overrides pass through
-//! untouched (law 8).
+//! A file owns its definition and no override of an operator, so overrides pass through unchanged
+//! (law 8).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,23 +21,23 @@ use super::unknown::Unknown;
 use crate::definition::{DefinitionSet, INTERNAL, WrittenFlag, WrittenSegment};
 use crate::flag::{Definition, FlagKey, SegmentKey};
 
-/// The longest definition that is journaled; a longer one waits for its commit like any other
-/// change.
+/// The longest definition that is journaled, in bytes; a longer one waits for its commit like all
+/// other changes.
 const MAX_JOURNALED_BYTES: usize = 64 * 1024;
 
-/// How the folder differs from how things stand.
+/// How the folder differs from the state.
 #[derive(Debug, Default)]
 pub struct Reconciliation {
-    /// What may be live at once.
+    /// The changes that may be live at once.
     pub narrowed: Vec<PendingChange>,
     pub changes: Vec<Change>,
-    /// What the changes speak of.
+    /// The content that the changes refer to.
     pub forms: ContentCache,
-    /// How many subjects were compared for it.
+    /// How many subjects were compared.
     pub compared: usize,
 }
 
-/// Compares all that the folder says with how things stand.
+/// Compares the whole folder with the state.
 pub fn reconcile(truth: &EffectiveState, library: &DefinitionSet) -> Reconciliation {
     let mut reconciler = Reconciler::new(truth, library, true);
     let internal = reconciler.internal_without_a_file();
@@ -58,7 +58,7 @@ pub fn reconcile(truth: &EffectiveState, library: &DefinitionSet) -> Reconciliat
     reconciler.found
 }
 
-/// Compares these subjects alone.
+/// Compares only these subjects.
 pub fn reconcile_only<'a>(
     truth: &EffectiveState,
     library: &DefinitionSet,
@@ -67,8 +67,7 @@ pub fn reconcile_only<'a>(
     of_subjects(Reconciler::new(truth, library, true), subjects)
 }
 
-/// Compares these subjects alone, for a revision: nothing of it is to be live before it is
-/// committed.
+/// Compares only these subjects, for a revision: nothing is to be live before it is committed.
 pub fn reconcile_for_revision<'a>(
     truth: &EffectiveState,
     library: &DefinitionSet,
@@ -111,8 +110,8 @@ fn of_subjects<'a>(
     reconciler.found
 }
 
-/// Looks again at what was to be live at once: what still narrows how things stand now, and what is
-/// to be committed first after all.
+/// Checks the changes that were to be live at once again. Returns those that still narrow the
+/// present state, and those that must be committed first after all.
 pub fn still_narrowing(
     truth: &EffectiveState,
     narrowed: Vec<PendingChange>,
@@ -138,7 +137,7 @@ pub fn still_narrowing(
     (narrows, waits)
 }
 
-/// A flag with another definition. What an operator laid over it stays.
+/// A flag with another definition. An operator's overrides stay.
 fn redefined(old: &FlagEntry, id: ContentHash, definition: &Arc<Definition>) -> FlagEntry {
     let record = FlagRecord { definition: Some(id), ..old.record.clone() };
     FlagEntry { definition: Some(definition.clone()), ..old.with(record) }
@@ -147,7 +146,7 @@ fn redefined(old: &FlagEntry, id: ContentHash, definition: &Arc<Definition>) -> 
 struct Reconciler<'a> {
     truth: &'a EffectiveState,
     library: &'a DefinitionSet,
-    /// Whether what narrows may be live before it is committed.
+    /// Whether narrowing changes may be live before they are committed.
     narrows_at_once: bool,
     found: Reconciliation,
 }
@@ -161,7 +160,7 @@ impl<'a> Reconciler<'a> {
         Reconciler { truth, library, narrows_at_once, found: Reconciliation::default() }
     }
 
-    /// Compares a flag with its file. Nothing is copied of one that is as its file says.
+    /// Compares a flag with its file. Nothing is copied if the flag is as its file says.
     fn flag(&mut self, key: &FlagKey, written: Option<WrittenFlag<'_>>) {
         self.found.compared += 1;
         let is_pending = self.truth.pending().ops_of(key.as_str()).next().is_some();
@@ -220,7 +219,7 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// A flag that never had a good form goes with its file.
+    /// A flag that never had a good form is removed with its file.
     fn never_good(&mut self, key: &FlagKey) {
         let entry = self
             .truth
@@ -237,9 +236,9 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// Compares the segment `internal` where it has a record and the folder has no good file of it:
-    /// it keeps its file as that was last, and has the ids that the environment gives now. What the
-    /// environment gave it takes back, whatever became of the file.
+    /// Compares the segment `internal` where it has a record and the folder has no good file for
+    /// it: it keeps the file it had last, and gets the ids that the environment gives now. Ids from
+    /// the environment are removed with the variable, whatever became of the file.
     fn internal_without_a_file(&mut self) -> Option<SegmentKey> {
         let key: SegmentKey = INTERNAL.parse().ok()?;
         let written = self.library.written_segment(&key).flatten();
@@ -258,7 +257,7 @@ impl<'a> Reconciler<'a> {
         let known = self.truth.book.texts();
         let texts = record.texts().filter_map(|id| Some((id, known.get(&id)?.clone()))).chain(ids);
         let mut forms = ContentCache { texts: texts.collect(), ..ContentCache::default() };
-        // A form that does not read any more is for whoever reads the database to say.
+        // A form that cannot be read any more is reported by the code that reads the database.
         if current.record != record && forms.read_segment(&key, &record).is_ok() {
             self.found.forms.texts.extend(forms.texts);
             self.found.forms.segments.extend(forms.segments);
@@ -300,21 +299,21 @@ impl Reconciliation {
         self.narrowed.is_empty() && self.changes.is_empty()
     }
 
-    /// What it is about.
+    /// The subjects of the changes.
     pub fn subjects(&self) -> impl Iterator<Item = Subject> {
         let narrowed = self.narrowed.iter().map(|narrowed| Subject::Flag(narrowed.flag.clone()));
         self.changes.iter().map(|change| change.subject.clone()).chain(narrowed)
     }
 }
 
-/// The ids of the environment as a text, one a line. Where there is nothing else an empty text says
-/// that the segment is known and has no users.
+/// The ids of the environment as a text, one a line. If a segment has nothing else, an empty text
+/// means that it is known and has no users.
 fn internal_user_ids(ids: &[String], has_file: bool) -> Option<String> {
     (!ids.is_empty() || !has_file).then(|| ids.join("\n"))
 }
 
 impl SegmentRecord {
-    /// The record of a segment as the folder has it; its texts are added to `texts`.
+    /// The record of a segment as its file says; its blobs are added to `texts`.
     pub fn of(written: &WrittenSegment<'_>, texts: &mut Blobs) -> SegmentRecord {
         let mut keep = |id: ContentHash, bytes: &Bytes| {
             texts.insert(id, bytes.clone());
@@ -331,7 +330,7 @@ impl SegmentRecord {
     }
 }
 
-/// Whether two forms mean the same. The very same one does, however long its lists are.
+/// Whether two forms have the same meaning. The same `Arc` has, without comparing long lists.
 fn same<T: PartialEq>(one: &Arc<T>, other: &Arc<T>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }

@@ -1,9 +1,9 @@
-//! What is stored of a subject: which texts define it, and what operators laid over it in three
+//! The stored data of a subject: the blobs that define it, and an operator's overrides in three
 //! slots (pin, split, stop).
 //!
-//! These shapes stand in the database, in the journal and in the last good file. A member is only
-//! ever added, after those there are, and may then be absent. Members of a newer build are kept as
-//! they came (`unknown`), so a build before it serves and writes the same records.
+//! These forms are stored in the database, in the journal and in the last good file. New members
+//! are only added, after the present ones, and may be absent. Members from a newer build are kept
+//! unchanged (`unknown`), so that an older build serves and writes the same records.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -19,9 +19,9 @@ use crate::flag::Split;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlagRecord {
-    /// The YAML it was last given; `None` while no good one is known.
+    /// The YAML of its last good file; `None` while none is known.
     pub definition: Option<ContentHash>,
-    /// An earlier definition in its place.
+    /// An earlier definition that is in force in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<Pin>,
     /// A whole split in the place of the definition's.
@@ -53,7 +53,7 @@ pub struct Attribution {
 #[serde(rename_all = "camelCase")]
 pub struct Pin {
     pub definition: ContentHash,
-    /// The revision it was brought back from.
+    /// The revision that it was restored from.
     pub of: u64,
     pub mark: Attribution,
     #[serde(flatten)]
@@ -72,14 +72,15 @@ pub struct SplitOverride {
     pub unknown: Unknown,
 }
 
-/// When a held split ends, and what is then.
+/// When a held split expires, and what follows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Expiry {
     pub at_ms: i64,
-    /// The split that was in force when it was set, or the one named; `None` for none at all.
+    /// The split that was in force when the expiry was set, or the one the operator named; `None`
+    /// for none at all.
     pub split: Option<Split>,
-    /// Whether the operator named it: only then may it widen.
+    /// Whether the operator named the split: only then may it widen.
     pub named: bool,
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -111,7 +112,7 @@ pub struct UsersFile {
     pub unknown: Unknown,
 }
 
-/// Of any kind.
+/// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     Flag(FlagRecord),
@@ -120,9 +121,9 @@ pub enum Record {
 }
 
 impl Record {
-    /// As it is stored.
+    /// The record in its stored form.
     pub fn json(&self) -> String {
-        // Cannot fail for these types: their keys are texts.
+        // Serialising these types cannot fail: their keys are texts.
         match self {
             Record::Flag(record) => serde_json::to_string(record),
             Record::Segment(record) => serde_json::to_string(record),
@@ -133,7 +134,7 @@ impl Record {
 }
 
 impl Attribution {
-    /// By this service itself, where it stops what it cannot read.
+    /// The mark of the service itself, where it stops what it cannot read.
     pub fn of_turnout(at_ms: i64, reason: &str) -> Attribution {
         Attribution {
             by: "turnout".into(),
@@ -156,7 +157,7 @@ impl SplitOverride {
 }
 
 impl Record {
-    /// The texts it speaks of.
+    /// The blobs it refers to.
     pub fn texts(&self) -> Vec<ContentHash> {
         match self {
             Record::Flag(record) => record.texts().collect(),
@@ -167,9 +168,9 @@ impl Record {
 }
 
 impl FlagRecord {
-    /// As far as a stored record reads, and whether all of it does. Whatever else does not read, a
-    /// stop does; where that cannot be told, the flag is stopped: it must not open by being
-    /// misread.
+    /// Reads a stored record as far as it can be read, and returns whether all of it was. If only
+    /// the stop can be read, the flag is stopped; if even that is unclear, the flag is stopped too:
+    /// a misread record must never open a flag.
     pub fn as_far_as_it_reads(json: &Json, now_ms: i64) -> (FlagRecord, bool) {
         if let Ok(record) = FlagRecord::deserialize(json) {
             return (record, true);
@@ -188,20 +189,20 @@ impl FlagRecord {
         (record, false)
     }
 
-    /// The texts it speaks of.
+    /// The blobs it refers to.
     pub fn texts(&self) -> impl Iterator<Item = ContentHash> {
         self.definition.into_iter().chain(self.pin.as_ref().map(|pin| pin.definition))
     }
 }
 
 impl SegmentRecord {
-    /// The texts it speaks of.
+    /// The blobs it refers to.
     pub fn texts(&self) -> impl Iterator<Item = ContentHash> {
         let users_file = self.users_file.as_ref().map(|list| list.content);
         self.file.into_iter().chain(users_file).chain(self.internal_user_ids)
     }
 
-    /// Whether nothing good is known of it.
+    /// Whether no good form of it is known.
     pub fn is_empty(&self) -> bool {
         *self == SegmentRecord::default()
     }
@@ -212,7 +213,7 @@ impl SegmentRecord {
 mod tests {
     use super::*;
 
-    /// What a newer build may have written into each kind of record, after the members this build
+    /// Members that a newer build may write into each kind of record, after the members this build
     /// knows.
     #[test]
     fn members_of_a_newer_build_are_written_back_as_they_came() {

@@ -1,4 +1,4 @@
-//! One accepted, atomic set of changes, and the chain that shows an edited one.
+//! One accepted, atomic set of changes, and the hash chain that reveals an edited one.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::actor::Actor;
 use super::blob::ContentHash;
 use super::change::Change;
 
-/// Where the newest revision stands.
+/// The position of the newest revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Head {
@@ -20,22 +20,22 @@ pub struct Head {
 }
 
 impl Head {
-    /// Before any revision.
+    /// The head before the first revision.
     pub fn none() -> Head {
         Head { revision: 0, hash: ContentHash::from([0; 32]), committed_at_ms: 0 }
     }
 }
 
-/// A state that a data folder was known to have: which database, and how far it had come.
+/// A state that a data folder is known to have had: which database, at which revision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KnownHead {
-    /// The database's name for itself.
+    /// The database's own name.
     pub epoch: String,
     pub head: Head,
 }
 
-/// Through which door a change came.
+/// Where a change came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeSource {
@@ -44,7 +44,7 @@ pub enum ChangeSource {
     Expire,
     /// A database was accepted in the place of the one known before.
     Accept,
-    /// A newer build brought over what stood in another form.
+    /// A newer build converted what was stored in another form.
     Upgrade,
 }
 
@@ -83,7 +83,7 @@ pub struct Revision {
     pub revision: u64,
     /// Milliseconds since 1970; never falls from one revision to the next.
     pub committed_at_ms: i64,
-    /// When it was first live: earlier than committed for a change that was journaled first.
+    /// When it was first live: before the commit for a change that was journaled first.
     pub effective_at_ms: i64,
     pub actor: Actor,
     pub origin: ChangeSource,
@@ -93,7 +93,7 @@ pub struct Revision {
 }
 
 impl Revision {
-    /// The hash of this row after the row before, and of what its idempotency key stands for.
+    /// The hash over this row, the hash of the row before, and what its idempotency key stands for.
     pub fn hash(&self, before: ContentHash, request: Option<ContentHash>) -> ContentHash {
         let change = |change: &Change| HashedChange {
             kind: change.subject.kind().to_owned(),
@@ -128,15 +128,15 @@ impl Revision {
     }
 }
 
-/// A revision as its hash covers it: the texts as they stand in the database, whatever a build
-/// knows of them.
+/// A revision as its hash covers it: the texts as the database has them, whether or not this build
+/// knows their meaning.
 #[derive(Clone, Debug)]
 pub struct HashedRevision {
     pub revision: i64,
     pub committed_at_ms: i64,
     pub effective_at_ms: i64,
     pub actor: String,
-    /// The credential it was made with.
+    /// The id of the credential that was used.
     pub actor_id: Option<String>,
     pub origin: String,
     pub reason: Option<String>,
@@ -158,8 +158,8 @@ pub struct HashedChange {
 }
 
 impl HashedRevision {
-    /// SHA-256 over every field as text, each with its length before it, so that no two rows read
-    /// the same. Rows without what builds added later read as they did then.
+    /// SHA-256 over every field as text, each preceded by its length, so that no two rows give the
+    /// same bytes. Rows without the fields of later builds hash as they always did.
     pub fn hash(&self, before: ContentHash) -> ContentHash {
         let version = match (&self.actor_id, &self.request) {
             (None, None) => "turnout-revision-1",
@@ -192,8 +192,8 @@ impl HashedRevision {
         digest.into()
     }
 
-    /// Whether this is what its row states after the row before. Rows of builds before the request
-    /// was covered read as they did then.
+    /// Whether the hash that the row states is right, given the row before. Rows from before the
+    /// request was covered hash as they did then.
     pub fn holds(&self, before: ContentHash, stated: ContentHash) -> bool {
         let as_then = || HashedRevision { request: None, ..self.clone() };
         self.hash(before) == stated || self.request.is_some() && as_then().hash(before) == stated
@@ -208,7 +208,7 @@ impl Fields {
         self.0.update(text);
     }
 
-    /// An absent field is told from an empty one.
+    /// An absent field differs from an empty one.
     fn maybe(&mut self, text: Option<&str>) {
         match text {
             Some(text) => {

@@ -1,4 +1,4 @@
-//! A revision as it is told to people and programs: in the history, and by the webhook.
+//! The JSON of a revision for people and programs: in the history, and for the webhook.
 
 use serde_json::{Value as Json, json};
 
@@ -11,7 +11,7 @@ use super::revision::Revision;
 use crate::clock;
 use crate::flag::{FlagKey, Split, Strategy};
 
-/// A revision and the hash its row states. What a text meant then is told as far as `forms` has it.
+/// A revision and the hash in its row. The meaning of blobs is included as far as `forms` has them.
 pub fn revision_json(revision: &Revision, hash: ContentHash, forms: &mut ContentCache) -> Json {
     let mut change = |change: &Change| {
         json!({
@@ -37,7 +37,7 @@ pub fn revision_json(revision: &Revision, hash: ContentHash, forms: &mut Content
     })
 }
 
-/// The texts that [`revision_json`] reads to say what a revision's changes meant.
+/// The blobs that [`revision_json`] needs to describe a revision's changes.
 pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
     let records =
         revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
@@ -56,7 +56,7 @@ pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
     }
 }
 
-/// What a record meant, in a few words; `None` where that cannot be told.
+/// The meaning of a record in a few words; `None` where it cannot be described.
 fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut ContentCache) -> Option<String> {
     match (subject, record?) {
         (Subject::Flag(key), Record::Flag(record)) => serving(key, record, forms),
@@ -65,7 +65,7 @@ fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut ContentCache)
     }
 }
 
-/// `oncall: stopper, flags build-events, until 2027-02-25T08:00:00Z`. Nothing of it helps to guess
+/// `oncall: stopper, flags build-events, until 2027-02-25T08:00:00Z`. No part of it helps to guess
 /// a secret.
 fn credential_in_words(record: &CredentialRecord) -> String {
     let flags = record
@@ -81,7 +81,7 @@ fn credential_in_words(record: &CredentialRecord) -> String {
     format!("{}: {}{flags}{ends}", record.name, record.role)
 }
 
-/// What a flag served by this record.
+/// What a flag with this record served.
 fn serving(key: &FlagKey, record: &FlagRecord, forms: &mut ContentCache) -> Option<String> {
     let _ = forms.read_flag(key, record);
     let FlagRecord { definition, pin, split, stop, .. } = record;

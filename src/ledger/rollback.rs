@@ -1,4 +1,4 @@
-//! Which change a rollback undoes, and what it brings back.
+//! Which change a rollback undoes, and what it restores.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ pub struct HistoryStep {
     pub action: Action,
 }
 
-/// Walks back through a flag's steps, page by page, to the newest change that is not a stop, a
-/// resume, a rollback or already rolled back.
+/// Walks back through a flag's history, page by page, to the newest change that is not a stop, a
+/// resume or a rollback, and was not rolled back already.
 ///
 /// ```
 /// use turnout::ledger::{Action, PastStep, UndoSearch};
@@ -47,7 +47,7 @@ impl UndoSearch {
         self.before
     }
 
-    /// The change to undo, if it is among these steps, the newest first.
+    /// The change to undo, if it is among `steps`, which come newest first.
     pub fn find(&mut self, steps: impl IntoIterator<Item = HistoryStep>) -> Option<u64> {
         for HistoryStep { revision, action } in steps {
             if revision >= self.before {
@@ -69,7 +69,7 @@ impl UndoSearch {
     }
 }
 
-/// What was in force at a revision.
+/// A flag's state in force at a revision.
 #[derive(Clone, Debug)]
 pub struct FlagAsOf {
     pub revision: u64,
@@ -79,17 +79,17 @@ pub struct FlagAsOf {
 }
 
 impl FlagAsOf {
-    /// The flag with what was in force then. A stop stays; a definition is pinned only where the
-    /// file has moved on in more than its rollout, so that later edits of the rest are not kept out
-    /// for nothing.
+    /// The flag with the restored state. A stop stays. A definition is pinned only if the file has
+    /// changed in more than its rollout, so that later edits of the rest are not blocked without
+    /// need.
     pub fn restore_onto(&self, current: &FlagEntry, mark: Attribution) -> FlagEntry {
         let (id, then) = &self.definition;
         let only_rollout = |now: &Arc<Definition>| {
             differences(then, now).iter().all(|found| found.what.starts_with("rollout."))
         };
         let base = current.definition.as_ref().filter(|now| only_rollout(now));
-        // What is pinned already stays as it is: then this is a change of the split alone, and may
-        // be live before it is committed.
+        // A definition that is pinned already stays as it is: then this changes only the split, and
+        // may be live before it is committed.
         let pinned = current.record.pin.clone().filter(|pin| pin.definition == *id);
         let fresh = || Pin {
             definition: *id,

@@ -1,11 +1,11 @@
-//! Which pending entries a newer one takes the place of: what is pending is a state of each flag,
-//! and no log of the requests for it.
+//! Which pending entries a newer one supersedes: the pending entries are a state of each flag, not
+//! a log of requests.
 //!
-//! A split is taken in because it narrows what was in force, with every older pending split in it.
-//! So at every moment it is at most what each of those asked for, and laid over anything it alone
-//! gives what all of them give one after the other. The same holds for a definition that a file
-//! brings over one that it brought before. A stop, a revocation and whatever a commit was begun of
-//! stay.
+//! A split is accepted because it narrows the one in force, which includes every older pending
+//! split. So at every moment it is at most what each of those asked for, and applied alone it gives
+//! the same result as all of them in turn. The same holds for a definition that a file brings over
+//! one that it brought before. Stops, revocations and entries whose commit was begun are never
+//! superseded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +19,13 @@ use super::record::SplitOverride;
 use super::timeline::Timeline;
 use crate::flag::{FlagKey, Split};
 
-/// The most requests that an entry remembers to have taken the place of: the newest ones.
+/// The most superseded requests that one entry remembers: the newest ones.
 pub(super) const MAX_SUPERSEDED: usize = 32;
-/// The most that all entries remember together.
+/// The most superseded requests that all entries remember together.
 pub(super) const MAX_SUPERSEDED_IN_ALL: usize = 8192;
 
-/// A request whose entry a newer one took the place of, before it was committed: asked for again,
-/// it is known.
+/// A request whose entry was superseded before it was committed: when it is sent again, it is
+/// recognised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Superseded {
@@ -37,8 +37,8 @@ pub struct Superseded {
     pub request: Option<ContentHash>,
 }
 
-/// Leaves out what later entries say that they took the place of, and lets those know its names.
-/// The order is that of the journal.
+/// Removes the entries that later ones superseded, and adds their names to those. The order is that
+/// of the journal.
 pub fn without_superseded(entries: Vec<PendingEntry>) -> Vec<PendingEntry> {
     let mut order: BTreeMap<String, usize> = BTreeMap::new();
     let mut kept: Vec<Option<PendingEntry>> = Vec::with_capacity(entries.len());
@@ -62,7 +62,7 @@ pub fn without_superseded(entries: Vec<PendingEntry>) -> Vec<PendingEntry> {
 }
 
 impl PendingEntry {
-    /// What is remembered of it once another took its place.
+    /// What is remembered of an entry once it is superseded.
     pub(super) fn name(&self) -> Superseded {
         Superseded {
             id: self.id.clone(),
@@ -74,8 +74,8 @@ impl PendingEntry {
 }
 
 impl PendingSet {
-    /// The orders of the entries that this one alone comes to the same as, the newest first, out of
-    /// those that `may_go`. A definition among its parts is then one over what theirs were over.
+    /// The orders of the entries that this one supersedes, newest first, among those that `may_go`.
+    /// A definition among its parts then replaces what the superseded ones replaced.
     pub(super) fn superseded_by(
         &self,
         pending: &mut PendingEntry,
@@ -132,13 +132,13 @@ impl PendingSet {
     }
 }
 
-/// One part of the newer entry, on its way back through the older ones.
+/// One part of the newer entry, compared with older entries from new to old.
 struct PassedChange<'a> {
     place: usize,
     op: &'a Overlay,
-    /// What a definition is laid over, so far.
+    /// What a definition replaces, so far.
     before: Option<Option<ContentHash>>,
-    /// Whether something of the flag that is newer than what comes next stays.
+    /// Whether a newer entry of the flag, before the next older one, stays.
     is_closed: bool,
 }
 
@@ -151,7 +151,7 @@ impl<'a> PassedChange<'a> {
         PassedChange { place, op, before, is_closed: false }
     }
 
-    /// Whether this, taken in over the older one, comes alone to the same as both.
+    /// Whether this operation alone gives the same as the older one followed by it.
     fn takes_over(&self, older: &Overlay) -> bool {
         match (self.op, older) {
             _ if self.is_closed => false,

@@ -1,8 +1,8 @@
-//! Which split a flag has at every later moment, if nothing more is ordered: the one of now, and
-//! from its end on what that end brings.
+//! The split of a flag at every later moment if no further command comes: the present one, and
+//! after its expiry the one that follows.
 //!
-//! Narrowing is judged over this, not over the split of now alone: an order that lowers today and
-//! opens everything in five minutes opens everything.
+//! Narrowing is judged over the timeline, not over the present split alone: a command that lowers
+//! today and opens everything in five minutes opens everything.
 
 use super::catalog::FlagEntry;
 use super::record::SplitOverride;
@@ -12,13 +12,13 @@ use crate::flag::Split;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeline {
     pub now: Split,
-    /// Another split from this moment on, in milliseconds since 1970. It may be past: then it comes
-    /// as soon as it can.
+    /// The split from this moment on, in milliseconds since 1970. The moment may be past: then the
+    /// change is due as soon as possible.
     pub later: Option<(i64, Split)>,
 }
 
 impl Timeline {
-    /// The same split for good; none is one that opens nothing.
+    /// The same split for ever; `None` means a split that opens nothing.
     pub fn constant(split: Option<Split>) -> Timeline {
         Timeline { now: split.unwrap_or_default(), later: None }
     }
@@ -35,14 +35,14 @@ impl Timeline {
     /// Whether `realtime-v2` does not rise and `disabled` does not fall from `before` to this, at
     /// any moment.
     pub fn narrows(self, before: Timeline) -> bool {
-        // The split changes at these moments alone, and an end that is past may still be due.
+        // The splits change only at these moments, and an expiry that is past may still be due.
         let changes = [self.later, before.later].into_iter().flatten().map(|(at_ms, _)| at_ms);
         [i64::MIN].into_iter().chain(changes).all(|at_ms| self.at(at_ms).narrows(before.at(at_ms)))
     }
 
-    /// The lower `realtime-v2` and the higher `disabled` of both, at every moment. Where that would
-    /// change twice, one change is left out by being narrower for a while: exact now, and never
-    /// wider than either.
+    /// The lower `realtime-v2` and the higher `disabled` of both, at every moment. If the result
+    /// would change twice, one change is left out by being narrower for a while: it is exact now,
+    /// and never wider than either.
     pub fn narrowest(self, other: Timeline) -> Timeline {
         let at = |at_ms: i64| self.at(at_ms).narrowest(other.at(at_ms));
         let now = at(i64::MIN);
@@ -53,7 +53,8 @@ impl Timeline {
             [] => None,
             [only] => Some((only, at(only))),
             [first, last, ..] if at(first) == at(last) => Some((first, at(last))),
-            // What opens at the first change waits for the second; what closes does not.
+            // A change that opens waits from the first moment to the second; a change that closes
+            // does not.
             [_, last] if now.narrows(at(changes[0])) => Some((last, at(last))),
             [first, last, ..] => Some((first, at(first).narrowest(at(last)))),
         };
@@ -66,8 +67,8 @@ impl Timeline {
 }
 
 impl SplitOverride {
-    /// What its end brings, and when; `None` where it has no end, or one that does not happen: it
-    /// would widen, and was not named.
+    /// The split after the expiry, and when; `None` without an expiry, or for one that does not
+    /// happen because it would widen and was not named.
     pub fn expiry(&self) -> Option<(i64, Split)> {
         let end = self.ends.as_ref()?;
         let split = end.split.unwrap_or_default();
@@ -76,7 +77,7 @@ impl SplitOverride {
 }
 
 impl FlagEntry {
-    /// The split it has at every later moment, if nothing more is ordered; a stop is not looked at.
+    /// The split at every later moment if no further command comes; stops are ignored.
     pub fn timeline(&self) -> Timeline {
         self.record
             .split

@@ -5,10 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value as Json};
 
-/// The members of a record that this build does not know: they are written back as they came.
+/// The members of a record that this build does not know: they are written back unchanged.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Unknown(
-    /// Mostly there are none, and then they take no room.
+    /// Mostly there are none, and then this takes no memory.
     Option<Box<Map<String, Json>>>,
 );
 
@@ -31,7 +31,7 @@ impl<'de> Deserialize<'de> for Unknown {
     }
 }
 
-/// Counts and never prints: what they hold is not known.
+/// Prints counts, never content: the content is not known.
 impl fmt::Debug for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Unknown({})", self.0.as_ref().map_or(0, |members| members.len()))

@@ -1,4 +1,4 @@
-//! Blobs on their way into the database: in parts, and so many parts to a statement that no
+//! Writes blobs to the database in parts. A statement carries a bounded number of parts, so that no
 //! statement is large.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,15 +11,15 @@ use sqlx::sqlite::SqliteConnection;
 use super::blobs::PART_BYTES;
 use crate::ledger::{Blobs, ContentHash};
 
-/// So many bytes go into one statement, and so many parts: there are short texts too.
+/// The most bytes, and the most parts, of one statement: there are short blobs too.
 pub const BATCH_BYTES: usize = 1024 * 1024;
 const BATCH_PARTS: usize = 512;
-/// So many texts are asked for at once.
+/// The most blobs that one query asks for.
 pub const TOGETHER: usize = 256;
 
-/// Writes the parts that are not there; of an empty text SQLite makes NULL. What is staged is made
-/// to be as it is here; what a revision names already and was altered is not written over: `history
-/// --verify` is to name it.
+/// Writes the parts that are missing; an empty blob becomes NULL in SQLite. A staged blob is
+/// corrected to the bytes given here. A blob that a revision names already and that was altered is
+/// not overwritten: `history --verify` is to report it.
 macro_rules! write_parts {
     () => {
         "INSERT INTO texts (id, part, bytes) \
@@ -33,21 +33,21 @@ macro_rules! write_parts {
 }
 pub(super) use write_parts;
 
-/// Blobs that wait to be written, the first of them from some part on.
+/// Blobs that are still to be written; the first of them from some part on.
 #[derive(Default)]
 pub struct Waiting {
     texts: VecDeque<(ContentHash, Bytes)>,
     next_part: usize,
 }
 
-/// The next parts of them.
+/// The next parts.
 #[derive(Default)]
 pub struct Batch {
-    /// Where each part lies in `bytes`: its text's id, its number, its first byte from 1 on, its
-    /// length.
+    /// The position of each part in `bytes`: its blob's id, its number, its first byte counted from
+    /// 1, its length.
     parts: Vec<Json>,
     pub bytes: Vec<u8>,
-    /// The texts that end with this batch, and of how many parts they are.
+    /// The blobs that this batch completes, and their numbers of parts.
     whole: Vec<Json>,
     next_part: usize,
 }
@@ -61,8 +61,8 @@ impl Waiting {
         self.texts.is_empty()
     }
 
-    /// The next parts; they wait until [`were_written`](Waiting::were_written) says that they need
-    /// not.
+    /// The next parts. They stay in the queue until [`were_written`](Waiting::were_written) removes
+    /// them.
     pub fn next(&self) -> Batch {
         let mut batch = Batch::default();
         for (index, (id, text)) in self.texts.iter().enumerate() {
@@ -87,12 +87,12 @@ impl Waiting {
 }
 
 impl Batch {
-    /// What is bound as the first and the third.
+    /// The first and the third bound value.
     pub fn places(&self) -> (String, String) {
         (json!(self.parts).to_string(), json!(self.whole).to_string())
     }
 
-    /// Whether there was room for it.
+    /// Adds a part; returns whether it fitted.
     fn add(&mut self, id: &str, part: usize, bytes: &[u8]) -> bool {
         let is_full =
             self.parts.len() == BATCH_PARTS || self.bytes.len() + bytes.len() > BATCH_BYTES;
@@ -105,7 +105,7 @@ impl Batch {
     }
 }
 
-/// Writes all that waits within the transaction that there is.
+/// Writes everything in the queue within the current transaction.
 pub async fn write(
     connection: &mut SqliteConnection,
     mut waiting: Waiting,
@@ -123,8 +123,8 @@ pub async fn write(
     Ok(())
 }
 
-/// Which of these texts are not there in all their parts, or by their length: builds before had
-/// parts of another size. A staged text has both.
+/// The blobs among `ids` that are incomplete, by their parts or by their length: earlier builds
+/// wrote parts of another size. A staged blob has both.
 pub async fn lacking<'t>(
     connection: &mut SqliteConnection,
     texts: impl IntoIterator<Item = (&'t ContentHash, &'t Bytes)>,
@@ -160,7 +160,7 @@ pub fn bytes_of(texts: &Blobs) -> usize {
     texts.values().map(|text| text.len()).sum()
 }
 
-/// At least one, so that an empty text is there too.
+/// At least one, so that an empty blob has a row too.
 fn parts_of(text: &[u8]) -> usize {
     text.len().div_ceil(PART_BYTES).max(1)
 }

@@ -1,7 +1,7 @@
-//! Blobs in their parts. A long one passes a part at a time, and one that is at hand already is
-//! checked against its name and not kept twice: a list of a million ids is in memory once, also
-//! while it is read. What is once there never changes: so each page is read by itself, and other
-//! readings go between.
+//! Reads blobs in their parts. A long one is read a part at a time, and a cached one is checked
+//! against its hash and not stored twice: a list of a million ids is in memory once, also while it
+//! is read. A stored blob never changes, so each page is read by itself, and other readers run in
+//! between.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use super::StoreError;
 use super::reader::Reader;
 use crate::ledger::{Blobs, ContentHash};
 
-/// So many texts are asked for at once.
+/// The most blobs that one query asks for.
 const TOGETHER: usize = 64;
 
-/// Blobs go in parts of this. Larger ones would be large blocks of memory while they pass, and room
-/// that was given up in large blocks is not all given back.
+/// The size of a part. Larger parts would be large blocks of memory while they are read, and memory
+/// that was released in large blocks is not all returned to the system.
 pub const PART_BYTES: usize = 64 * 1024;
-/// These texts, as far as they are there and are what their names say. Of one that is `at_hand`
-/// those bytes are returned.
+/// Reads these blobs, as far as they exist and match their hashes. For a cached blob (`at_hand`)
+/// the cached bytes are returned.
 pub async fn read(
     reader: &Reader,
     ids: &[ContentHash],
@@ -35,7 +35,7 @@ pub async fn read(
     Ok(texts)
 }
 
-/// As many of these texts as there are in so many bytes, the first ones first.
+/// Reads the first of these blobs, as many as fit into so many bytes.
 pub async fn read_up_to(
     reader: &Reader,
     ids: &[ContentHash],
@@ -61,9 +61,9 @@ pub async fn read_up_to(
     Ok(texts)
 }
 
-/// Whether a text is there and is what its name says.
+/// Whether a blob exists and matches its hash.
 pub async fn stands(reader: &Reader, id: ContentHash) -> Result<bool, StoreError> {
-    // As if it were at hand: then none of it is kept.
+    // An empty entry in the cache means that the bytes are not kept.
     Ok(!read(reader, &[id], &Blobs::from([(id, Bytes::new())])).await?.is_empty())
 }
 
@@ -73,15 +73,15 @@ async fn read_some(
     at_hand: &Blobs,
     texts: &mut Blobs,
 ) -> Result<(), sqlx::Error> {
-    // A text of one part comes with the row that names it. The length of a row is known without
-    // reading it.
+    // A blob of one part is read with the row that names it. The length of a row is known without
+    // reading its bytes.
     const ROWS: &str = "SELECT id, part, length(bytes), CASE WHEN part = 0 AND length(bytes) < $2 THEN bytes END FROM texts \
         WHERE id IN (SELECT value FROM json_each($1)) ORDER BY id, part";
     let query = sqlx::query(ROWS).bind(serde_json::json!(ids).to_string()).bind(PART_BYTES as i64);
     let mut found: BTreeMap<ContentHash, Vec<BlobRow>> = BTreeMap::new();
     let rows = query.fetch_all(&mut *reader.lock().await).await?;
     for row in rows {
-        // An id that is none is no text of ours.
+        // An id that is not a hash belongs to no blob of Turnout.
         if let Ok(id) = row.try_get::<String, _>(0)?.parse() {
             let part = BlobRow {
                 number: row.try_get(1)?,
@@ -99,15 +99,15 @@ async fn read_some(
     Ok(())
 }
 
-/// A row of a text; a long one without its bytes.
+/// A row of a blob; without its bytes if it is long.
 struct BlobRow {
     number: i64,
     length: i64,
     bytes: Option<Vec<u8>>,
 }
 
-/// The text of these parts, `at_hand` or made of them. One that is not what its name says is as
-/// good as missing.
+/// The blob of these parts, from the cache or joined. One that does not match its hash counts as
+/// missing.
 async fn join(
     reader: &Reader,
     id: ContentHash,

@@ -1,5 +1,5 @@
-//! Whether one revision is what its hash says, over the texts as they stand: what this build knows
-//! of them plays no part.
+//! Whether a revision matches its hash, over the texts as stored; what this build knows of their
+//! meaning plays no part.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -10,8 +10,8 @@ use super::StoreError;
 use super::reader::Reader;
 use crate::ledger::{ContentHash, HashedChange, HashedRevision, Head};
 
-/// A row of `revisions`, with `request` beside it, and its changes in their order; `None` if one of
-/// them does not read.
+/// A row of `revisions`, joined with `request`, and its changes in order; `None` if a change cannot
+/// be read.
 pub fn hashed<'a>(
     row: &SqliteRow,
     changes: impl IntoIterator<Item = &'a SqliteRow>,
@@ -21,7 +21,7 @@ pub fn hashed<'a>(
         committed_at_ms: number(row, "committed_at_ms")?,
         effective_at_ms: number(row, "effective_at_ms")?,
         actor: text(row, "actor")?,
-        // A database of the builds before has no ids of actors.
+        // A database of earlier builds has no ids of actors.
         actor_id: maybe(row, "actor_id").flatten(),
         origin: text(row, "origin")?,
         reason: maybe(row, "reason")?,
@@ -31,12 +31,12 @@ pub fn hashed<'a>(
     })
 }
 
-/// Its own hash, as its row states it.
+/// The hash that its row states.
 pub fn stated(row: &SqliteRow) -> Option<ContentHash> {
     text(row, "hash")?.parse().ok()
 }
 
-/// Whether a revision is there and is what its hash says after the row before.
+/// Whether a revision exists and matches its hash, given the row before it.
 pub async fn stands(connection: &mut SqliteConnection, revision: u64) -> Result<bool, StoreError> {
     const ROW: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision WHERE r.revision = $1";
@@ -65,11 +65,11 @@ pub async fn stands(connection: &mut SqliteConnection, revision: u64) -> Result<
     Ok(holds().unwrap_or(false))
 }
 
-/// So many revisions are checked with one reading.
+/// The most revisions that one page checks.
 const REVISIONS_A_PAGE: usize = 500;
 
-/// Those of these revisions that are there and are what their hashes say, each after the row before
-/// it: some hundred with one reading.
+/// The revisions among these that exist and match their hashes, each given the row before it; some
+/// hundred are read at once.
 pub async fn that_stand(
     reader: &Reader,
     revisions: &BTreeSet<u64>,
@@ -127,7 +127,7 @@ fn change(row: &SqliteRow) -> Option<HashedChange> {
     })
 }
 
-/// `None` also where there is none: SQLite would read a NULL as 0 or as an empty text.
+/// `None` for NULL too: SQLite would read it as 0 or as an empty text.
 pub fn number(row: &SqliteRow, column: &str) -> Option<i64> {
     row.try_get::<Option<i64>, _>(column).ok().flatten()
 }
@@ -136,7 +136,7 @@ pub fn text(row: &SqliteRow, column: &str) -> Option<String> {
     maybe(row, column).flatten()
 }
 
-/// `None` where it does not read, `Some(None)` where there is none.
+/// `None` if it cannot be read, `Some(None)` if it is NULL.
 pub fn maybe(row: &SqliteRow, column: &str) -> Option<Option<String>> {
     row.try_get(column).ok()
 }

@@ -1,4 +1,4 @@
-//! The changes of a large revision, some hundred to a statement.
+//! Writes the changes of a large revision, some hundred in one statement.
 
 use std::collections::BTreeSet;
 
@@ -7,13 +7,13 @@ use serde_json::json;
 use super::Commit;
 use crate::ledger::{Change, Record};
 
-/// So many changes go into one statement, and so many bytes of them.
+/// The most changes, and the most bytes of changes, in one statement.
 const TOGETHER: usize = 500;
 const TOGETHER_BYTES: usize = 1024 * 1024;
-/// What a page of the database is.
+/// The size of a database page.
 const PAGE_BYTES: usize = 4096;
 
-/// Binds a revision and what [`chunks`] made of its changes. No subject is in a chunk twice.
+/// Binds a revision and one of its [`chunks`]. No subject is in a chunk twice.
 pub const CHANGES: &str = "INSERT INTO changes (revision, place, kind, subject, action, back_to, record_before, record_after) \
     SELECT $1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 FROM json_each($2); \
     DELETE FROM subjects WHERE (kind, subject) IN \
@@ -22,7 +22,7 @@ pub const CHANGES: &str = "INSERT INTO changes (revision, place, kind, subject, 
     SELECT value ->> 1, value ->> 2, $1, value ->> 6 FROM json_each($2) WHERE value ->> 6 IS NOT NULL \
     ON CONFLICT (kind, subject) DO UPDATE SET changed_at = excluded.changed_at, record = excluded.record";
 
-/// The changes in their order: place, kind, key, action, where it goes back to, record before,
+/// The changes in order: place, kind, key, action, the revision it goes back to, record before,
 /// record after.
 pub fn chunks(changes: &[Change]) -> impl Iterator<Item = String> {
     let mut rest = changes.iter().enumerate().peekable();
@@ -59,9 +59,9 @@ pub fn chunks(changes: &[Change]) -> impl Iterator<Item = String> {
 }
 
 impl Commit<'_> {
-    /// What it writes at most: each record goes into the history and into the state of its subject,
-    /// each in a page that may be its own, and all of it into the log first and from there into the
-    /// database file.
+    /// The most bytes it writes: each record goes into the history and into its subject's state,
+    /// each perhaps on a page of its own, and everything goes first into the log and from there
+    /// into the database file.
     pub fn bytes(&self) -> u64 {
         let length =
             |record: &Option<Record>| record.as_ref().map_or(0, |record| record.json().len());

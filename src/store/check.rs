@@ -1,9 +1,9 @@
-//! Whether a database may be believed at a start: its pages are sound, and its history is whole at
-//! both ends and is the one known here.
+//! Whether a database can be trusted at a start: its pages are sound, and its history is complete
+//! at both ends and is the one known here.
 //!
-//! `verify` reads every row and takes as long as it takes. This looks at what goes wrong when files
-//! of different moments come together, like a restored database file beside a `-wal` of later:
-//! pages that do not fit, revisions missing in between, a head without its row.
+//! `verify` reads every row and takes as long as that needs. This check looks for what goes wrong
+//! when files of different moments are combined, such as a restored database file and a later
+//! `-wal`: pages that do not fit, missing revisions in between, a head without its row.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -11,20 +11,20 @@ use sqlx::sqlite::SqliteConnection;
 use super::{StoreError, chain, rows, schema};
 use crate::ledger::{ContentHash, Head, KnownHead};
 
-/// What a database says of itself before any of it is served.
+/// What a database says about itself before it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub known: KnownHead,
-    /// Which of the states asked for are part of its history, in their order.
+    /// Which of the given states are part of its history, in their order.
     pub holds: Vec<bool>,
     /// Why its files are not of one moment.
     pub fault: Option<String>,
-    /// Whether a build wrote it that knew no formats.
+    /// Whether it was written by a build from before formats existed.
     pub is_of_format_before: bool,
 }
 
-/// Who it is and whether its history is whole: a reading of the newest rows, and of the numbers of
-/// all.
+/// Reads the database's identity and whether its history is complete: from the newest rows, and
+/// from the numbers of all revisions.
 pub async fn identify(
     connection: &mut SqliteConnection,
     from: &[&KnownHead],
@@ -39,7 +39,7 @@ pub async fn identify(
     Ok(Identity { known: KnownHead { epoch, head }, holds, fault, is_of_format_before })
 }
 
-/// Whether this is the database of a known state, and that state is part of its history.
+/// Whether this is the database of a known state, and the state is part of its history.
 pub async fn holds(
     connection: &mut SqliteConnection,
     known: &KnownHead,
@@ -63,7 +63,7 @@ async fn is_part(
         && (head.revision == 0 || hash_of(connection, head.revision).await? == Some(head.hash)))
 }
 
-/// Every page, as far as SQLite checks them quickly.
+/// Checks every page, as far as SQLite's quick check does.
 pub async fn check_pages(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let rows = sqlx::query("PRAGMA quick_check(3)")
         .fetch_all(connection)
@@ -74,8 +74,8 @@ pub async fn check_pages(connection: &mut SqliteConnection) -> Result<(), StoreE
     if found.is_empty() { Ok(()) } else { Err(StoreError::Damaged(found.join("; "))) }
 }
 
-/// What of its history shows that its files are of different moments. A row that was altered is not
-/// such: `verify` names it.
+/// A fault of the history that shows that its files are of different moments. An altered row is not
+/// such a fault: `verify` reports it.
 async fn fault_of_history(
     connection: &mut SqliteConnection,
     head: Head,
@@ -104,7 +104,7 @@ async fn fault_of_history(
     if !is_head {
         return Ok(Some(format!("its head is not the row of revision {last}")));
     }
-    // A revision may change nothing; then it stands without changes.
+    // A revision may have no changes.
     if changed != last && !chain::stands(connection, last).await? {
         return Ok(Some(format!(
             "the newest changes are of revision {changed}, and the newest revision is {last}"

@@ -1,13 +1,13 @@
-//! What can go wrong with a database, as far as anybody does something else about it.
+//! The errors of a database, as far as callers handle them differently.
 
 use std::time::Duration;
 
 use crate::fd_limit;
 
-/// SQLite's `SQLITE_IOERR_WRITE`: what it says where a file may not grow, too.
+/// SQLite's `SQLITE_IOERR_WRITE`, also returned where a file may not grow.
 const IOERR_WRITE: &str = "778";
 
-/// Named by what was being done; the cause is its source.
+/// Each variant names what was being done; the cause is its source.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     #[error("cannot {doing}")]
@@ -43,12 +43,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Names what failed, for `map_err`.
+    /// Adds what was being done, for `map_err`.
     pub(super) fn doing(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
         move |source| StoreError::Database { doing, source }
     }
 
-    /// Whether the disk has no room left, or this process has written as much to a file as it may.
+    /// Whether the disk is full, or this process has reached its limit on file size.
     pub fn is_full(&self) -> bool {
         match self {
             StoreError::Database { source: sqlx::Error::Database(error), .. } => {
@@ -60,8 +60,8 @@ impl StoreError {
         }
     }
 
-    /// Whether it is about what the database holds, and not about getting to it: trying again does
-    /// not help.
+    /// Whether the content of the database is at fault, and not the access to it: a retry does not
+    /// help.
     pub fn is_damage(&self) -> bool {
         match self {
             StoreError::Damaged(_) | StoreError::Unreadable { .. } | StoreError::Migrate(_) => true,
@@ -69,8 +69,8 @@ impl StoreError {
                 source: sqlx::Error::RowNotFound | sqlx::Error::ColumnNotFound(_),
                 ..
             } => true,
-            // SQLITE_ERROR is a table that is not there; the others are SQLITE_CORRUPT and
-            // SQLITE_NOTADB. The low byte is the kind.
+            // SQLITE_ERROR means a missing table; the others are SQLITE_CORRUPT and SQLITE_NOTADB.
+            // The low byte is the kind.
             StoreError::Database { source: sqlx::Error::Database(error), .. } => {
                 let code = error.code().and_then(|code| code.parse::<u32>().ok());
                 code.is_some_and(|code| matches!(code & 0xff, 1 | 11 | 26))
@@ -79,13 +79,13 @@ impl StoreError {
         }
     }
 
-    /// With all its causes, on one line.
+    /// The error with all its causes, on one line.
     pub fn chain(&self) -> String {
         let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
         let mut line = self.to_string();
         let mut last = String::new();
         for cause in causes.map(ToString::to_string) {
-            // Some causes repeat the words of their own cause.
+            // Some errors repeat the words of their cause.
             if !line.ends_with(&cause) && cause != last {
                 line.push_str(&format!(": {cause}"));
             }

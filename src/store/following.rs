@@ -1,8 +1,8 @@
-//! The revisions after a known head, for a node beside others: what another writer committed,
-//! proved to follow from what this node has.
+//! Reads the revisions after a known head, for a node that shares the database: what another writer
+//! committed, proved to follow from what this node has.
 //!
 //! Rows of the history never change, so it is read page by page: no transaction lasts while a large
-//! revision comes over.
+//! revision is read.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use super::reader::Reader;
 use super::{MAX_PAGE, StoreError, blobs, chain, rows};
 use crate::ledger::{Blobs, Change, ContentHash, Head, Revision};
 
-/// Once so many bytes were read, a call ends: the caller takes them in and asks for the next. A
-/// larger revision comes alone.
+/// A call ends once it has read this many bytes: the caller takes the revisions over and calls
+/// again. A larger revision comes alone.
 const BYTES_A_CALL: usize = 4 * 1024 * 1024;
-/// So many changes are read at once.
+/// The most changes of one page.
 const CHANGES_A_PAGE: i64 = 500;
 
-/// A revision with what it takes to take it in.
+/// A revision with everything needed to take it over.
 #[derive(Clone)]
 pub struct StoredWithTexts {
     pub revision: Revision,
@@ -27,21 +27,19 @@ pub struct StoredWithTexts {
     pub head: Head,
     /// What its idempotency key stands for.
     pub request: Option<String>,
-    /// The texts that its changes name, as far as they are there and are what their names say.
-    /// Those that were at hand, or came with a revision before it, are the same bytes and were not
-    /// read again.
+    /// The blobs that its changes name, as far as they exist and match their hashes. Blobs that
+    /// were cached, or came with an earlier revision, share their bytes and were not read again.
     pub texts: Blobs,
 }
 
-/// Counts and never prints: texts name users.
+/// Prints counts, never content: blobs name users.
 impl fmt::Debug for StoredWithTexts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StoredWithTexts({:?}, {} texts)", self.head, self.texts.len())
     }
 }
 
-/// The revisions after `after`, the oldest first. Each is what its hash says after the one before
-/// it.
+/// The revisions after `after`, oldest first. Each matches its hash, given the one before it.
 pub async fn revisions_after(
     reader: &Reader,
     after: &Head,
@@ -69,7 +67,7 @@ pub async fn revisions_after(
     Ok(found)
 }
 
-/// Refused where the database's history does not hold the head it is to go on from.
+/// Fails if the database's history does not contain the given head.
 async fn check_lineage(reader: &Reader, after: &Head) -> Result<(), StoreError> {
     if after.revision == 0 {
         return Ok(());
@@ -126,7 +124,7 @@ async fn next_revision(
     Ok(StoredWithTexts { revision, head, request: chain::text(row, "request"), texts })
 }
 
-/// The rows of a revision's changes, in their order.
+/// The rows of a revision's changes, in order.
 async fn changes_of(reader: &Reader, revision: u64) -> Result<Vec<SqliteRow>, StoreError> {
     const PAGE: &str =
         "SELECT * FROM changes WHERE revision = $1 AND place > $2 ORDER BY place LIMIT $3";

@@ -1,5 +1,5 @@
-//! A page of the history, bounded in what it reads: a first import of thousands of flags is one
-//! revision, and each page that shows it would read it all.
+//! A page of the history, with a bound on what is read: the first import of thousands of flags is
+//! one revision, and each page that shows it would read it all.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::reader::Reader;
 use super::{HistoryQuery, MAX_PAGE, StoreError, StoredRevision, rows};
 use crate::ledger::Change;
 
-/// So many changes of a revision stand in a page. The others are counted.
+/// The most changes of a revision on a page. The others are counted.
 pub const CHANGES_OF_A_REVISION: u32 = 100;
-/// Once a page has so many, the first change of each further revision stands for all of them.
+/// Once a page has this many changes, each further revision is shown with its first change only.
 const CHANGES_A_PAGE: usize = 1000;
-/// So many revisions are read at once.
+/// The most revisions that one query reads.
 const TOGETHER: usize = 10;
 
 pub async fn read(reader: &Reader, page: &HistoryQuery) -> Result<Vec<StoredRevision>, StoreError> {
@@ -56,8 +56,8 @@ pub async fn read(reader: &Reader, page: &HistoryQuery) -> Result<Vec<StoredRevi
     Ok(found)
 }
 
-/// The first changes of each of these revisions, and whatever it did to the flag that is asked
-/// about; one that does not read is told apart.
+/// The first changes of each of these revisions, and every change of the given flag; a change that
+/// cannot be read is returned as such.
 async fn read_changes(
     reader: &Reader,
     revisions: &[u64],

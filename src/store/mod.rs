@@ -1,8 +1,8 @@
-//! Durable truth. Floor 2: rows in and out, one transaction to a revision; what a change means is
-//! not its business.
+//! Durable state. Floor 2: rows in and out, one transaction for each revision; the meaning of a
+//! change is decided elsewhere.
 //!
-//! One enum over the databases there are. Every call may take as long as the database likes:
-//! whoever calls sets the time.
+//! One enum over the supported databases. A call may take as long as the database needs: the caller
+//! sets the time limit.
 
 mod batch;
 mod blobs;
@@ -41,9 +41,9 @@ use crate::ledger::{
 /// The most revisions one page of the history holds.
 pub const MAX_PAGE: u32 = 1000;
 
-/// So many bytes of texts a commit writes by itself. More are staged before it.
+/// The most bytes of blobs that a commit writes by itself. More are staged before it.
 pub const COMMIT_TEXT_BYTES: usize = 1024 * 1024;
-/// The slowest disk on which all that is within the limits is saved.
+/// The slowest disk on which everything within the limits is saved.
 pub const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4_000_000;
 
 /// An open database.
@@ -56,59 +56,58 @@ pub enum Store {
 #[derive(Debug)]
 pub struct Commit<'a> {
     pub revision: &'a Revision,
-    /// The head it was made against: another one in the database refuses it.
+    /// The head it was made for: the commit fails if the database has another one.
     pub after: &'a Head,
-    /// The texts its records speak of and the database may lack. More than [`COMMIT_TEXT_BYTES`] of
-    /// them were staged.
+    /// The blobs that its records refer to and the database may lack. If they exceed
+    /// [`COMMIT_TEXT_BYTES`], they were staged.
     pub texts: &'a Blobs,
     /// What its idempotency key stands for.
     pub request: Option<ContentHash>,
 }
 
-/// Which revisions to show, the newest first.
+/// Which revisions to show, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct HistoryQuery {
-    /// Only those that changed this flag.
+    /// Only revisions that changed this flag.
     pub flag: Option<String>,
-    /// Only older ones than this.
+    /// Only revisions before this one.
     pub before: Option<u64>,
-    /// Only newer ones than this.
+    /// Only revisions after this one.
     pub after: Option<u64>,
     /// At most [`MAX_PAGE`].
     pub limit: u32,
-    /// With every change of each revision, however many they are; else the first hundred, and what
-    /// was done to `flag`.
+    /// With all changes of each revision; otherwise the first hundred, and the changes of `flag`.
     pub whole: bool,
 }
 
-/// A revision as it is stored, with the hash its row states.
+/// A stored revision, with the hash in its row.
 #[derive(Clone, Debug)]
 pub struct StoredRevision {
     pub revision: Revision,
     pub hash: ContentHash,
-    /// How many changes it has beside those that were read.
+    /// How many more changes it has than were read.
     pub more_changes: u64,
 }
 
-/// What this node knows of the database beside it: a history that was written anew as a whole is
-/// told by nothing else.
+/// What this node knows about the database from other sources: only this reveals a history that was
+/// rewritten as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct ExpectedHistory {
-    /// The database's name for itself.
+    /// The database's own name.
     pub epoch: Option<String>,
     pub head: Option<Head>,
 }
 
-/// What checking every row came to.
+/// The result of checking every row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyReport {
     /// How many revisions were read.
     pub revisions: u64,
-    /// What is wrong, the oldest first; at most [`MAX_FAULTS`].
+    /// The faults found, oldest first; at most [`MAX_FAULTS`].
     pub faults: Vec<String>,
 }
 
-/// The most faults a verdict names.
+/// The most faults that a report lists.
 pub const MAX_FAULTS: usize = 20;
 
 macro_rules! each {
@@ -120,13 +119,13 @@ macro_rules! each {
 }
 
 impl Store {
-    /// Opens the database file of a data folder and brings its tables up to date.
+    /// Opens the database file of a data folder and migrates its tables.
     pub async fn open_sqlite(path: &Path) -> Result<Store, StoreError> {
         Ok(Store::Sqlite(sqlite::Sqlite::open(path).await?))
     }
 
-    /// Opens the database file of a data folder to look at it; nothing in it is changed, nor may
-    /// be.
+    /// Opens the database file of a data folder for reading only; its content cannot be changed
+    /// through it.
     pub async fn open_sqlite_to_read(path: &Path) -> Result<Store, StoreError> {
         Ok(Store::Sqlite(sqlite::Sqlite::open_to_read(path).await?))
     }
@@ -136,74 +135,75 @@ impl Store {
         sqlite::Sqlite::make(path, epoch).await
     }
 
-    /// Keeps a database that does not read, with what belongs to it, beside its path.
+    /// Moves an unreadable database and its companion files aside, next to its path.
     pub fn set_sqlite_aside(path: &Path) -> std::io::Result<()> {
         files::set_aside(path)
     }
 
-    /// Whether any file of a database lies at this path.
+    /// Whether any file of a database is at this path.
     pub fn leaves_sqlite(path: &Path) -> bool {
         files::are_any(path)
     }
 
-    /// Which database it is and how far it has come, whether its history is whole, and which of
-    /// these known states are part of it.
+    /// The database's identity and head, whether its history is complete, and which of the known
+    /// states `from` are part of it.
     pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {
         each!(self, store => store.identify(from).await)
     }
 
-    /// Checks every page of it; a large one takes seconds.
+    /// Checks every page; a large database takes seconds.
     pub async fn check_pages(&self) -> Result<(), StoreError> {
         each!(self, store => store.check_pages().await)
     }
 
-    /// A name that a database keeps for life, and where its newest revision stands.
+    /// The name that a database keeps for life, and its head.
     pub async fn head(&self) -> Result<(String, Head), StoreError> {
         each!(self, store => store.head().await)
     }
 
-    /// Every subject as it stands, the texts they speak of. A text that is `at_hand` is checked,
-    /// and not read into memory again.
+    /// Every subject in its present state, with the blobs they refer to. A cached blob (`at_hand`)
+    /// is checked, and not read into memory again.
     pub async fn load(&self, at_hand: &Blobs) -> Result<Loaded, StoreError> {
         each!(self, store => store.load(at_hand).await)
     }
 
-    /// Begins to write the texts of a revision before it; the caller takes step by step until
-    /// [`Staging::is_done`], then commits. Nothing is to be done for texts that are few or there.
+    /// Begins to write the blobs of a revision before it. The caller runs steps until
+    /// [`Staging::is_done`], then commits. There is nothing to do if the blobs are few or already
+    /// stored.
     pub async fn stage_texts(&self, texts: &Blobs) -> Staging<'_> {
         each!(self, store => store.stage_texts(texts).await)
     }
 
-    /// Makes a revision durable, whole or not at all. An error of the database leaves it unknown
-    /// whether it did: read the head.
+    /// Makes a revision durable, whole or not at all. After an error it is unknown whether the
+    /// commit succeeded: read the head.
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
         each!(self, store => store.commit(commit).await)
     }
 
-    /// Takes every number up to this one that no revision has, with a revision like `like` that
-    /// changes nothing; all of them or none. Says whether there was any.
+    /// Fills every unused number up to `up_to` with a revision like `like` that changes nothing;
+    /// all of them or none. Returns whether there was any.
     pub async fn pass_over(&self, up_to: u64, like: &Revision) -> Result<bool, StoreError> {
         each!(self, store => store.pass_over(up_to, like).await)
     }
 
-    /// Whether anything can be written just now: writes what is there already.
+    /// Tests whether the database can be written now, by writing what is there already.
     pub async fn try_writing(&self) -> Result<(), StoreError> {
         each!(self, store => store.try_writing().await)
     }
 
-    /// What an idempotency key was used for, and the revision that made.
+    /// What an idempotency key was used for, and the resulting revision.
     pub async fn by_idempotency_key(&self, key: &str) -> Result<Option<KnownKey>, StoreError> {
         each!(self, store => store.by_idempotency_key(key).await)
     }
 
-    /// Revisions, the newest first.
+    /// Revisions, newest first.
     pub async fn history(&self, page: &HistoryQuery) -> Result<Vec<StoredRevision>, StoreError> {
         each!(self, store => store.history(page).await)
     }
 
-    /// The revisions after a known head, the oldest first, proved as a chain from there; at most
-    /// `limit`, and fewer where they are large. None are left once it is empty. Each comes with the
-    /// texts that its changes name; one that is `at_hand` is not read again.
+    /// The revisions after a known head, oldest first, proved to form a chain from there; at most
+    /// `limit`, and fewer if they are large. An empty result means that none are left. Each comes
+    /// with the blobs that its changes name; a cached one (`at_hand`) is not read again.
     pub async fn revisions_after(
         &self,
         head: &Head,
@@ -213,12 +213,12 @@ impl Store {
         each!(self, store => store.revisions_after(head, limit, at_hand).await)
     }
 
-    /// What was done to a flag, the newest first, at most [`MAX_PAGE`] steps before `before`.
+    /// The changes of a flag, newest first, at most [`MAX_PAGE`] steps before `before`.
     pub async fn flag_actions(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
         each!(self, store => store.flag_actions(flag, before).await)
     }
 
-    /// A flag's record at a revision, with the texts it speaks of.
+    /// A flag's record at a revision, with the blobs it refers to.
     pub async fn flag_at(
         &self,
         flag: &str,
@@ -227,33 +227,32 @@ impl Store {
         each!(self, store => store.flag_at(flag, revision).await)
     }
 
-    /// Whether a revision is there and is what its hash says after the row before.
+    /// Whether a revision exists and matches its hash, given the row before it.
     pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
         each!(self, store => store.stands(revision).await)
     }
 
-    /// Those of these revisions that are there and are what their hashes say, each after the row
-    /// before it.
+    /// The revisions among these that exist and match their hashes, each given the row before it.
     pub async fn that_stand(&self, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
         each!(self, store => store.that_stand(revisions).await)
     }
 
-    /// Whether this is the database of a known state, and that state is part of its history.
+    /// Whether this is the database of a known state, and the state is part of its history.
     pub async fn holds(&self, known: &KnownHead) -> Result<bool, StoreError> {
         each!(self, store => store.holds(known).await)
     }
 
-    /// Recorded forms of a subject from before, the newest first, as they stand in the database.
+    /// A subject's earlier records, newest first, as stored.
     pub async fn previous_records(&self, subject: &Subject) -> Result<Vec<String>, StoreError> {
         each!(self, store => store.previous_records(subject).await)
     }
 
-    /// These texts, as far as they are there.
+    /// These blobs, as far as they exist.
     pub async fn texts(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
         each!(self, store => store.texts(ids).await)
     }
 
-    /// As many of these texts as there are in so many bytes, the first ones first.
+    /// The first of these blobs, as many as fit into so many bytes.
     pub async fn texts_up_to(
         &self,
         ids: &[ContentHash],
@@ -262,8 +261,8 @@ impl Store {
         each!(self, store => store.texts_up_to(ids, bytes).await)
     }
 
-    /// Whether the database is what was written, and what this node kept of it elsewhere. It takes
-    /// as long as it goes on: it ends once no page was read for so long.
+    /// Checks that the database holds what was written, and what this node kept of it elsewhere. It
+    /// may take as long as it makes progress: it stops after a time without reading a page.
     pub async fn verify(
         &self,
         kept: &ExpectedHistory,
@@ -272,8 +271,8 @@ impl Store {
         each!(self, store => store.verify(kept, silence).await)
     }
 
-    /// What a long reading of this database comes to, a load or the revisions after a head, however
-    /// long it takes; `None` once no page was read for so long.
+    /// Runs a long reading of this database (a load, or the revisions after a head), however long
+    /// it takes. Returns `None` after a time without reading a page.
     pub async fn unless_silent<T>(
         &self,
         silence: Duration,
@@ -282,12 +281,12 @@ impl Store {
         each!(self, store => store.unless_silent(silence, reading).await)
     }
 
-    /// All credentials of the older form were brought over: none of them is read again.
+    /// Notes that all credentials of the older form were brought over: they are not read again.
     pub async fn forget_old_tokens(&self) -> Result<(), StoreError> {
         each!(self, store => store.forget_old_tokens().await)
     }
 
-    /// How far a reader of the revisions has come.
+    /// The last revision that a reader has processed.
     pub async fn cursor(&self, reader: &str) -> Result<Option<u64>, StoreError> {
         each!(self, store => store.cursor(reader).await)
     }
@@ -296,13 +295,13 @@ impl Store {
         each!(self, store => store.move_cursor(reader, revision).await)
     }
 
-    /// Lets go of every file of the database and waits for it. Until then another opening of the
-    /// same files must not begin: it would share their locks and not their contents.
+    /// Closes every file of the database and waits for it. Until then the same files must not be
+    /// opened again: both openings would share their locks but not their contents.
     pub async fn release(self) {
         each!(self, store => store.release().await);
     }
 
-    /// Lets go of the database in good order.
+    /// Closes the database cleanly.
     pub async fn close(&self) {
         each!(self, store => store.close().await);
     }

@@ -1,5 +1,5 @@
-//! The connection that reads, one page at a time: whoever else reads goes between, and whoever
-//! waits for a long reading sees that it goes on.
+//! The connection for reads, one page at a time: other readers run in between, and a caller of a
+//! long reading sees its progress.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-/// How many pages were read, by readers that count together.
+/// The number of pages read, shared by readers whose progress counts together.
 pub type Pages = Arc<AtomicU64>;
 
 #[derive(Debug)]
@@ -25,8 +25,8 @@ impl Reader {
         Reader { connection: Mutex::new(connection), pages }
     }
 
-    /// The connection for one page: a reading of milliseconds. That it is had at all says that the
-    /// page before it was read.
+    /// The connection for one page, which takes milliseconds to read. Each call shows that the page
+    /// before it was read.
     pub async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
         let connection = self.connection.lock().await;
         self.pages.fetch_add(1, Relaxed);
@@ -42,8 +42,8 @@ impl Reader {
     }
 }
 
-/// What a long reading comes to; `None` once no page was read for so long. A reading that goes on
-/// may take as long as it takes.
+/// Runs a long reading; `None` after a time without reading a page. A reading that makes progress
+/// may take as long as it needs.
 pub async fn unless_silent<T>(
     pages: &AtomicU64,
     silence: Duration,

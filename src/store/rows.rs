@@ -1,5 +1,4 @@
-//! From rows to what they say. A row that says nothing sound is told of, never trusted and never
-//! fatal.
+//! Converts rows to values. A row with invalid content is reported, never trusted and never fatal.
 
 use std::collections::BTreeMap;
 
@@ -12,25 +11,25 @@ use crate::ledger::{
     PastStep, Record, Revision, Role, SegmentRecord, Subject,
 };
 
-/// A database's content at its head.
+/// The content of a database at its head.
 #[derive(Debug)]
 pub struct Loaded {
     pub epoch: String,
     pub head: Head,
     pub subjects: Vec<SubjectRow>,
-    /// Subjects that were removed, and when.
+    /// Removed subjects, and the revision of their removal.
     pub removed: BTreeMap<Subject, u64>,
     pub texts: Blobs,
-    /// Credentials in the form of older builds that are still to be brought over; `None` once they
-    /// were.
+    /// Credentials in the form of older builds that are still to be converted; `None` once they
+    /// are.
     pub old_tokens: Option<Vec<Credential>>,
     pub poison: Vec<Poison>,
-    /// The newest revision of which a change may have been another subject's: any that did not
-    /// change since may have lost it.
+    /// The newest revision with a change that may belong to another subject: any subject that did
+    /// not change since may have lost it.
     pub strayed: Option<u64>,
 }
 
-/// How the subjects stand.
+/// The present state of the subjects.
 #[derive(Debug, Default)]
 pub struct Subjects {
     pub subjects: Vec<SubjectRow>,
@@ -39,7 +38,7 @@ pub struct Subjects {
     pub strayed: Option<u64>,
 }
 
-/// A subject as it stands.
+/// The present state of a subject.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubjectRow {
     pub subject: Subject,
@@ -47,22 +46,22 @@ pub struct SubjectRow {
     pub changed_at: u64,
 }
 
-/// A subject whose row does not read, or is not what its newest change left.
+/// A subject whose row cannot be read, or differs from what its newest change left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Poison {
-    /// The subject, if that much could be read.
+    /// The subject, if it could be read.
     pub subject: Option<Subject>,
     pub changed_at: u64,
     pub why: String,
-    /// The record its newest change left, where that revision is what its hash says and no later
-    /// one is known to have changed it.
+    /// The record that its newest change left, if that revision matches its hash and no later one
+    /// is known to have changed the subject.
     pub believed: Option<String>,
-    /// What else is said of it, and may have been altered.
+    /// Other records found for it, which may have been altered.
     pub doubtful: Vec<String>,
 }
 
 impl Poison {
-    /// One that the database knows nothing of.
+    /// A subject that the database does not know.
     pub fn missing(subject: Subject, changed_at: u64) -> Poison {
         Poison {
             subject: Some(subject),
@@ -73,8 +72,8 @@ impl Poison {
         }
     }
 
-    /// A row that agrees with its newest change, and yet is not to be served as it is. `is_proven`:
-    /// that change is what its hash says.
+    /// A row that agrees with its newest change, but must not be used as it is. `is_proven`: that
+    /// change matches its hash.
     pub fn of_row(row: &SubjectRow, is_proven: bool, why: &str) -> Poison {
         let json = Some(row.record.json());
         let (believed, doubtful) = if is_proven { (json, None) } else { (None, json) };
@@ -89,7 +88,7 @@ impl Poison {
     }
 }
 
-/// A record of the kind of its subject.
+/// A record of the subject's kind.
 pub fn record(subject: &Subject, json: &str) -> Result<Record, String> {
     let read = match subject {
         Subject::Flag(_) => serde_json::from_str::<FlagRecord>(json).map(Record::Flag),
@@ -112,7 +111,7 @@ pub fn head(row: &SqliteRow) -> Result<(String, Head), StoreError> {
     read().map_err(|why| StoreError::Unreadable { what: "`head`".to_owned(), why })
 }
 
-/// A credential as builds before credentials were revisions wrote it.
+/// A credential as written by builds before credentials were revisions.
 pub fn old_token(row: &SqliteRow) -> Result<Credential, String> {
     let text = |column| row.try_get::<String, _>(column).map_err(|error| error.to_string());
     let time = |column| row.try_get::<Option<i64>, _>(column).map_err(|error| error.to_string());
@@ -136,7 +135,7 @@ pub fn old_token(row: &SqliteRow) -> Result<Credential, String> {
     Ok(Credential { id: text("id")?.parse().map_err(|error| format!("{error}"))?, record })
 }
 
-/// A revision without its changes, with the hash it states.
+/// A revision without its changes, with the hash in its row.
 pub fn revision(row: &SqliteRow) -> Result<StoredRevision, StoreError> {
     let number = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
     let read = || -> Result<StoredRevision, String> {
@@ -163,7 +162,7 @@ pub fn revision(row: &SqliteRow) -> Result<StoredRevision, StoreError> {
     read().map_err(|why| StoreError::Unreadable { what: format!("{number} of `revisions`"), why })
 }
 
-/// A change without what it changed.
+/// A change without its records.
 pub fn step(row: &SqliteRow) -> Result<PastStep, StoreError> {
     let revision = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
     let read = || -> Result<PastStep, String> {
@@ -177,7 +176,7 @@ pub fn step(row: &SqliteRow) -> Result<PastStep, StoreError> {
     read().map_err(|why| StoreError::Unreadable { what: format!("{revision} of `changes`"), why })
 }
 
-/// A change and the revision it belongs to.
+/// A change and its revision.
 pub fn change(row: &SqliteRow) -> (u64, Result<Change, StoreError>) {
     let number = row.try_get::<i64, _>("revision").unwrap_or_default().max(0) as u64;
     let read = || -> Result<Change, String> {

@@ -1,4 +1,5 @@
-//! The tables of the embedded database, which builds may open it, and whether its SQLite is safe.
+//! The tables of the embedded database, which builds may open it, and whether its SQLite is safe to
+//! use.
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -11,8 +12,8 @@ const SAFE_VERSION: [u32; 3] = [3, 51, 3];
 /// The format this build reads and writes (`migrations/sqlite/0004_formats.sql`).
 const FORMAT: i64 = 3;
 
-/// The tables, version by version. What a newer build added besides is left alone, as far as
-/// `formats` permits.
+/// The migrations of the tables. Additions of a newer build are left alone, as far as `formats`
+/// permits.
 pub fn migrator() -> Migrator {
     let migration = |version, name: &'static str, sql: &'static str| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
@@ -27,7 +28,7 @@ pub fn migrator() -> Migrator {
     migrator
 }
 
-/// A database of the builds before has no formats: it is of the first one.
+/// Checks the format. A database of earlier builds has no `formats` table: it has the first format.
 pub async fn check_format(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let read = StoreError::doing("read the format");
     if !has_table(connection, "formats").await? {
@@ -53,11 +54,12 @@ pub async fn check_version(connection: &mut SqliteConnection) -> Result<(), Stor
     }
 }
 
-/// What migrations made and acts by itself.
+/// The trigger that the migrations create.
 const OUR_TRIGGER: &str = "named_texts_are_not_staged";
 
-/// Triggers and views that none of our migrations made, or that were altered: they change what is
-/// written, or what is read. Of a newer format it is not known which there are.
+/// Triggers and views that the migrations did not create, or that were altered: they change what is
+/// written, or what is read. Which ones a newer format has is not known, so none is reported for
+/// it.
 pub async fn strangers(connection: &mut SqliteConnection) -> Result<Vec<String>, StoreError> {
     const ALL: &str = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE type IN ('trigger', 'view') \
         AND NOT EXISTS (SELECT 1 FROM formats WHERE format > $1) ORDER BY type, name";
@@ -86,7 +88,7 @@ pub async fn strangers(connection: &mut SqliteConnection) -> Result<Vec<String>,
     Ok(rows.iter().filter(|row| !is_ours(row)).map(named).collect())
 }
 
-/// One that is only read may be of a build that had fewer tables.
+/// A database that is opened for reading only may come from a build with fewer tables.
 pub async fn has_table(
     connection: &mut SqliteConnection,
     table: &'static str,

@@ -24,27 +24,27 @@ use crate::ledger::{
     Revision, Subject,
 };
 
-/// How long a commit waits for another program that holds the file.
+/// The longest wait of a commit for another program that has locked the file.
 const BUSY: Duration = Duration::from_millis(800);
-/// A WAL that one large change made longer than this is cut back to it once it was taken over into
-/// the database file.
+/// The WAL is cut back to this size in bytes after a large change was copied to the database file.
 const WAL_BYTES: &str = "67108864";
 
-/// A connection that writes and one that reads beside it.
+/// A connection for writing and one for reading.
 #[derive(Debug)]
 pub struct Sqlite {
     options: SqliteConnectOptions,
-    /// Which files there were when they were opened: a deleted one would take every write and lose
+    /// The files as they were when they were opened: a deleted file would take every write and lose
     /// it.
     files: Files,
     pub(super) writer: Writer,
     pub(super) reader: Reader,
-    /// Held while texts are staged: what an earlier staging left and no revision names is removed.
+    /// Locked while blobs are staged: blobs that an earlier staging left, and no revision names,
+    /// are removed.
     staging: Mutex<()>,
 }
 
 impl Sqlite {
-    /// Opens a database that is there and brings its tables up to date.
+    /// Opens an existing database and migrates its tables.
     pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
         let mut database =
             Sqlite::open_with(path, options(path).journal_mode(SqliteJournalMode::Wal)).await?;
@@ -58,7 +58,7 @@ impl Sqlite {
             .await
             .map_err(StoreError::Migrate)?;
         database.writer = Writer::new(database.options.clone(), Some(writer));
-        // The companions are there from the first writing on.
+        // The companion files exist from the first write on.
         let io = |source| StoreError::Database {
             doing: "open the database file",
             source: sqlx::Error::Io(source),
@@ -67,8 +67,8 @@ impl Sqlite {
         Ok(database)
     }
 
-    /// Opens a database that is there and changes nothing in it: what stands in `-wal` is read, and
-    /// stays there.
+    /// Opens an existing database without changing it: the content of `-wal` is read, and stays
+    /// there.
     pub async fn open_to_read(path: &Path) -> Result<Sqlite, StoreError> {
         Sqlite::open_with(path, options(path).read_only(true)).await
     }
@@ -103,7 +103,7 @@ impl Sqlite {
         })
     }
 
-    /// Makes a database where there is none, whole or not at all.
+    /// Makes a new database, whole or not at all.
     pub async fn make(path: &Path, epoch: &str) -> Result<(), StoreError> {
         let io = |source| StoreError::Database {
             doing: "make the database file",
@@ -111,7 +111,7 @@ impl Sqlite {
         };
         let beside = path.with_extension("db.new");
         files::remove(&beside).map_err(io)?;
-        // Before SQLite would, to be its owner's alone.
+        // Created before SQLite would create it, so that only its owner can read it.
         std::fs::OpenOptions::new()
             .create_new(true)
             .write(true)
@@ -132,7 +132,7 @@ impl Sqlite {
             .execute(&mut connection)
             .await
             .map_err(StoreError::doing("name the database"))?;
-        // Closed, everything is in the one file.
+        // Once closed, everything is in the one file.
         connection.close().await.map_err(StoreError::doing("make the database file"))?;
         files::put_in_place(&beside, path).map_err(io)
     }
@@ -145,7 +145,8 @@ impl Sqlite {
     }
 
     pub async fn check_pages(&self) -> Result<(), StoreError> {
-        // A large file takes seconds: what else is read goes on beside it.
+        // A large file takes seconds, so it is checked on its own connection while other reads go
+        // on.
         let mut reader = connect_reader(&self.options).await?;
         let checked = check::check_pages(&mut reader).await;
         let _ = reader.close().await;
@@ -167,7 +168,7 @@ impl Sqlite {
             let (epoch, head) = rows::head(&head.map_err(StoreError::doing("read the head"))?)?;
             (epoch, head, subjects::load(&mut reading).await?, read_old_tokens(&mut reading).await?)
         };
-        // What these records name is there from then on.
+        // The blobs that these records name exist from then on.
         let Subjects { subjects, removed, poison, strayed } = standing;
         let ids: Vec<ContentHash> = subjects.iter().flat_map(|row| row.record.texts()).collect();
         let texts = blobs::read(&self.reader, &ids, at_hand).await?;
@@ -304,12 +305,12 @@ impl Sqlite {
         silence: Duration,
     ) -> Result<VerifyReport, StoreError> {
         self.check_file()?;
-        // Pages of its own: that others read what is at hand does not say that this reading goes
-        // on.
+        // With its own page counter: reads of other callers do not prove that this reading makes
+        // progress.
         let pages = Pages::default();
         let reading = async {
-            // A long history takes seconds, and whoever asks for the head meanwhile must not take
-            // the database for lost.
+            // A long history takes seconds, and a caller that reads the head meanwhile must not
+            // take the database for lost.
             let reader = Reader::new(connect_reader(&self.options).await?, pages.clone());
             let verdict = verify::verify(&reader, kept).await;
             reader.close().await;
@@ -359,7 +360,7 @@ impl Sqlite {
     }
 
     pub async fn close(&self) {
-        // The last words to a file: what was committed is durable already.
+        // Errors of the last writes are ignored: every commit is durable already.
         if let Ok(mut taken) = self.writer.take().await
             && sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
                 .execute(&mut taken.connection)
@@ -370,8 +371,8 @@ impl Sqlite {
         }
     }
 
-    /// Closes both connections and waits for it: what stands in a companion that was deleted is
-    /// written into the database file by that.
+    /// Closes both connections and waits for it: that copies the content of a deleted companion
+    /// file into the database file.
     pub async fn release(self) {
         let Sqlite { writer, reader, .. } = self;
         reader.close().await;
@@ -393,7 +394,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// What is still to be brought over of the table that older builds kept credentials in.
+/// The credentials that are still to be converted from the table of older builds.
 async fn read_old_tokens(
     connection: &mut SqliteConnection,
 ) -> Result<Option<Vec<Credential>>, StoreError> {
@@ -405,15 +406,14 @@ async fn read_old_tokens(
     let rows =
         sqlx::query("SELECT * FROM tokens ORDER BY created_at_ms, id").fetch_all(connection).await;
     let rows = rows.map_err(StoreError::doing("read the credentials"))?;
-    // A row that does not read is a credential that is not accepted.
+    // A row that cannot be read is a credential that is not accepted.
     Ok(Some(rows.iter().filter_map(|row| rows::old_token(row).ok()).collect()))
 }
 
 async fn connect_reader(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
     let mut reader =
         options.connect().await.map_err(StoreError::doing("open the database file"))?;
-    // What it read stays in memory as far as this goes; the system keeps the pages of the file
-    // anyway.
+    // SQLite keeps this much of what it read in memory; the system caches the file's pages anyway.
     let sized = sqlx::query("PRAGMA cache_size = -256").execute(&mut reader).await;
     sized.map_err(StoreError::doing("open the database file"))?;
     Ok(reader)

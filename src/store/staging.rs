@@ -1,7 +1,7 @@
-//! Blobs that are written before the revision that names them, a step at a time: a list of a
-//! million ids is as long as the disk needs, and other commits go between its steps.
+//! Writes blobs before the revision that names them, a step at a time: a list of a million ids
+//! takes as long as the disk needs, and other commits run between the steps.
 //!
-//! They are marked (`staged_texts`) until a revision names them. One that never is named stays
+//! They are marked (`staged_texts`) until a revision names them. A blob that is never named stays
 //! until the next staging, which removes it.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -16,20 +16,20 @@ use super::sqlite::Sqlite;
 use super::{COMMIT_TEXT_BYTES, StoreError};
 use crate::ledger::{Blobs, ContentHash};
 
-/// What one step writes at most: its own bytes, and what the database takes over from its log by
-/// the way (4 MiB and a step more).
+/// The most bytes that one step writes: its own, and what the database copies from its log
+/// meanwhile (4 MiB and one step more).
 pub const STEP_BYTES: usize = 2 * BATCH_BYTES + 4 * 1024 * 1024;
 
-/// How far a staging is.
+/// The progress of a staging.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Those that were there before count as done.
+    /// Blobs that were stored before count as done.
     pub done_bytes: u64,
     pub total_bytes: u64,
 }
 
-/// Blobs on their way into the database. There is one at a time: another one waits for its end. It
-/// may be dropped between steps and within one; the next goes on where it ended.
+/// The staging of blobs. Only one runs at a time: the next waits for its end. It may be dropped
+/// between steps and within one; the next staging goes on where it stopped.
 pub struct Staging<'a> {
     sqlite: &'a Sqlite,
     _alone: MutexGuard<'a, ()>,
@@ -41,7 +41,7 @@ pub struct Staging<'a> {
 
 /// Blobs of an earlier staging that no revision names.
 enum Leftovers {
-    /// Not looked for yet, after this id.
+    /// Still to be searched for, after this id.
     After(String),
     Found {
         ids: Vec<String>,
@@ -53,7 +53,7 @@ enum Leftovers {
 impl<'a> Staging<'a> {
     pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, texts: &Blobs) -> Staging<'a> {
         let total_bytes = batch::bytes_of(texts) as u64;
-        // What a commit writes by itself is not staged.
+        // Blobs that a commit writes by itself are not staged.
         let is_small = total_bytes as usize <= COMMIT_TEXT_BYTES;
         let done_bytes = if is_small { total_bytes } else { 0 };
         Staging {
@@ -80,8 +80,7 @@ impl<'a> Staging<'a> {
             && self.waiting.is_empty()
     }
 
-    /// Goes on by at most [`STEP_BYTES`], in a transaction of its own. A commit that runs is waited
-    /// for.
+    /// Writes at most [`STEP_BYTES`], in its own transaction. Waits for a running commit.
     pub async fn step(&mut self) -> Result<Progress, StoreError> {
         self.sqlite.check_file()?;
         if !matches!(self.leftovers, Leftovers::None) {
@@ -111,8 +110,8 @@ impl<'a> Staging<'a> {
     }
 
     async fn write_next(&mut self) -> Result<(), StoreError> {
-        // A text that is there in part, and of no staging, is one that a revision names: it is made
-        // whole, and not marked.
+        // An incomplete blob that is not marked as staged is one that a revision names: it is
+        // completed, and not marked.
         const STEP: &str = concat!(
             "BEGIN IMMEDIATE; \
              INSERT INTO staged_texts (id) SELECT DISTINCT value ->> 0 FROM json_each($1) \
@@ -166,9 +165,9 @@ async fn find(
     Ok(Leftovers::Found { ids: ids.into_iter().filter(|id| !own.contains(id)).collect(), last })
 }
 
-/// Says how many rows went.
+/// Removes some rows and returns how many.
 async fn remove_some(sqlite: &Sqlite, ids: &[String]) -> Result<u64, StoreError> {
-    // Only those that are marked at this moment: one that a revision came to name is not.
+    // Only blobs that are still marked: one that a revision has named since is not.
     const REMOVE: &str = "BEGIN IMMEDIATE; \
         DELETE FROM texts WHERE rowid IN (SELECT t.rowid FROM json_each($1) AS leftover \
             JOIN staged_texts AS s ON s.id = leftover.value JOIN texts AS t ON t.id = s.id LIMIT 64); \

@@ -1,8 +1,8 @@
-//! How each subject stands: the row of it, which must be what its newest change left.
+//! The present state of each subject: its row, which must be what its newest change left.
 //!
-//! `subjects` is there for a quick start and says nothing of its own. A row that is missing,
-//! altered or called otherwise would lift what an operator laid over a flag, so it is compared with
-//! the history at each load.
+//! `subjects` exists for a quick start and is no source of its own. A missing, altered or renamed
+//! row would lift an operator's override of a flag, so the rows are compared with the history at
+//! each load.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use super::rows::{Poison, SubjectRow, Subjects, record};
 use super::{StoreError, chain};
 use crate::ledger::Subject;
 
-/// A row for each subject that the history or the table knows; `stands` is 1 where they agree. The
-/// names in the history are found by one step of the index each, however long it is.
+/// A row for each subject that the history or the table knows; `stands` is 1 where they agree. Each
+/// name in the history is found with one step of the index, however long the history is.
 macro_rules! standing {
     () => {
         "WITH RECURSIVE names (kind, subject) AS ( \
@@ -40,14 +40,14 @@ macro_rules! standing {
     };
 }
 
-/// Those that are there, and those that were removed.
+/// Present and removed subjects.
 const ALL: &str = concat!(standing!(), "SELECT * FROM standing");
 const ASTRAY: &str = concat!(
     standing!(),
     "SELECT kind, subject FROM standing WHERE stands = 0 ORDER BY kind, subject LIMIT $1"
 );
 
-/// The subjects that stand as their newest change left them, and what is known of the others.
+/// The subjects whose rows agree with their newest change, and what is known of the others.
 pub async fn load(connection: &mut SqliteConnection) -> Result<Subjects, StoreError> {
     let rows = sqlx::query(ALL)
         .fetch_all(&mut *connection)
@@ -85,7 +85,7 @@ pub async fn load(connection: &mut SqliteConnection) -> Result<Subjects, StoreEr
             standing.strayed = standing.strayed.max(Some(revision));
         }
         let row_at = chain::number(row, "changed_at").map(|at| at.max(0) as u64);
-        // What an earlier revision left is not what stands.
+        // The record that an earlier revision left is not the present one.
         let is_newest = revision >= row_at;
         let (believed, newest) = if holds && is_newest { (newest, None) } else { (None, newest) };
         standing.poison.push(Poison {
@@ -112,8 +112,9 @@ async fn stands(
     Ok(stands)
 }
 
-/// Whether the newest change of a subject goes on from something else than what the one before it
-/// left, though that one is right. Then it may have been another subject's, which lost it.
+/// Whether the newest change of a subject starts from another record than the change before it
+/// left, although that one is right. Then the newest change may belong to another subject, which
+/// lost it.
 async fn strays(
     connection: &mut SqliteConnection,
     row: &SqliteRow,
@@ -129,7 +130,7 @@ async fn strays(
         && stands(connection, revision, as_written).await?)
 }
 
-/// The names of subjects that do not stand as their newest change left them, at most so many.
+/// The names of subjects whose rows differ from their newest change, at most `most`.
 pub async fn orphan_subjects(
     connection: &mut SqliteConnection,
     most: usize,
@@ -141,7 +142,7 @@ pub async fn orphan_subjects(
     Ok(rows.iter().map(|row| name(row).unwrap_or_else(|| "a subject".to_owned())).collect())
 }
 
-/// `None` for one that was removed.
+/// `None` for a subject that was removed.
 fn read(row: &SqliteRow) -> Result<Option<SubjectRow>, (Option<Subject>, String)> {
     let named = || Subject::parse(&chain::text(row, "kind")?, &chain::text(row, "subject")?);
     let is_removed =

@@ -1,9 +1,8 @@
-//! The connection that writes, and a revision on its way into the database.
+//! The connection for writes, and how a revision is written to the database.
 //!
-//! Each word with SQLite wakes a thread and is waited for, which takes longer than what it does: so
-//! a revision of one change goes in two, one that begins and says where the head stands, and one
-//! that writes everything and commits. One of many changes takes one more for each few hundred of
-//! them.
+//! Each call of SQLite wakes a thread and waits for it, which takes longer than the work itself. So
+//! a revision of one change takes two calls: one begins and reads the head, the other writes
+//! everything and commits. A revision of many changes takes one more for each few hundred of them.
 
 use serde_json::json;
 use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
@@ -16,23 +15,23 @@ use super::changes::{self, CHANGES};
 use super::{COMMIT_TEXT_BYTES, Commit, StoreError, rows};
 use crate::ledger::{Blobs, Change, Record, Revision};
 
-/// The one connection that writes.
+/// The only connection that writes.
 #[derive(Debug)]
 pub struct Writer {
     options: SqliteConnectOptions,
-    /// Empty while it is in the middle of something: one that an error or a timeout leaves there is
-    /// not used again, and what it began goes with it.
+    /// `None` while the connection is in use: one that an error or a timeout leaves in the middle
+    /// of a transaction is not used again, and the transaction is lost with it.
     place: Mutex<Option<SqliteConnection>>,
 }
 
-/// The connection, out of its place until it is put back.
+/// The connection, taken out until it is put back.
 pub struct WriterGuard<'a> {
     place: MutexGuard<'a, Option<SqliteConnection>>,
     pub connection: SqliteConnection,
 }
 
 impl WriterGuard<'_> {
-    /// It is in the middle of nothing.
+    /// Puts the connection back; no transaction is open.
     pub fn release(self) {
         let WriterGuard { mut place, connection } = self;
         *place = Some(connection);
@@ -59,8 +58,8 @@ macro_rules! revision {
     };
 }
 
-/// At once for writing: a transaction that reads first and writes later fails when another wrote in
-/// between.
+/// Begins for writing at once: a transaction that reads first and writes later fails when another
+/// wrote in between.
 const BEGIN: &str = "BEGIN IMMEDIATE; SELECT * FROM head";
 const REVISION: &str = revision!();
 const CHANGE_AND_REVISION: &str = concat!(change!(), revision!());
@@ -150,7 +149,7 @@ impl Writer {
     }
 }
 
-/// Short ones are written with the revision; of others most are there already.
+/// Short blobs are written with the revision; most of the others are stored already.
 async fn write_texts(connection: &mut SqliteConnection, texts: &Blobs) -> Result<(), StoreError> {
     let mut waiting = Waiting::default();
     let are_short = texts.values().all(|text| text.len() <= PART_BYTES);
@@ -203,7 +202,7 @@ async fn write(connection: &mut SqliteConnection, commit: &Commit<'_>) -> Result
 
 type Binding<'q> = Query<'q, sqlx::Sqlite, SqliteArguments>;
 
-/// The second to the eighth of what is bound.
+/// Binds the second to the eighth value.
 fn bind_change<'q>(query: Binding<'q>, change: Option<&Change>) -> Binding<'q> {
     query
         .bind(0)

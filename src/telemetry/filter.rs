@@ -1,6 +1,7 @@
-//! Which events become lines: a level for the service, and others for parts of it by their targets.
+//! Which events become log lines: a level for the service, and others for parts of it by their
+//! targets.
 //!
-//! Foreign crates are heard from `warn` up and never below: what they say at other levels repeats
+//! Foreign crates log from `warn` up and never below: their messages at other levels repeat
 //! addresses, statements and headers.
 
 use std::str::FromStr;
@@ -17,7 +18,7 @@ pub struct LogFilter {
     parts: Vec<(&'static str, LevelFilter)>,
 }
 
-/// Why a text names no filter.
+/// Why a text is not a log filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLogFilter {
     #[error(
@@ -75,7 +76,7 @@ fn level_of(text: &str) -> Result<LevelFilter, BadLogFilter> {
 }
 
 impl LogFilter {
-    /// As `tracing` takes it.
+    /// The filter in the form that `tracing` takes.
     pub(super) fn targets(&self) -> Targets {
         Targets::new()
             .with_default(self.service.min(LevelFilter::WARN))

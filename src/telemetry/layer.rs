@@ -1,4 +1,4 @@
-//! From an event to a line in the queue.
+//! Turns an event into a line in the queue.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::queue::LogQueue;
 use super::record::{LogEvent, LogFormat};
 use crate::clock;
 
-/// Hands each event on as a line.
+/// Passes each event on as a line.
 pub struct LogLayer {
     pub queue: Arc<LogQueue>,
     pub format: LogFormat,
@@ -35,7 +35,7 @@ impl<S: Subscriber> Layer<S> for LogLayer {
     }
 }
 
-/// What an event consists of.
+/// The parts of an event.
 #[derive(Default)]
 struct Parts {
     message: String,
@@ -51,7 +51,7 @@ impl Parts {
 impl Visit for Parts {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         if field.name() == "message" {
-            // Writing to a string does not fail.
+            // Writing to a `String` does not fail.
             let _ = write!(self.message, "{value:?}");
         } else {
             self.add(field, format!("{value:?}"));

@@ -1,4 +1,4 @@
-//! The words of every line.
+//! The wording of every log line.
 
 use std::io::{self, IsTerminal};
 use std::ops::Not;
@@ -15,10 +15,10 @@ use crate::display_text;
 use crate::fd_limit::OpenFiles;
 use crate::flag::Resolution;
 
-/// The most keys a line names.
+/// The most keys that a line names.
 const KEYS_AT_MOST: usize = 10;
 
-/// What the coordinator has to tell.
+/// Logs an event of the coordinator.
 pub fn news(news: &ControlEvent) {
     match news {
         ControlEvent::Live { changed, .. } if changed.is_empty() => {}
@@ -66,7 +66,7 @@ pub fn news(news: &ControlEvent) {
     }
 }
 
-/// What takes the durability of a change away is an error, all else a warning.
+/// A problem that affects durability is an error, all others are warnings.
 fn say_trouble(Problem { kind, subject, message, hint }: &Problem) {
     let (code, about, line) =
         (kind.as_str(), subject.as_deref(), format!("problem: {message} (help: {hint})"));
@@ -93,14 +93,14 @@ pub fn ago(milliseconds: i64) -> String {
     }
 }
 
-/// How many clients there is room for, and why no more.
+/// Logs how many clients there is room for, and what limits the number.
 pub fn capacity(connections: usize, files: OpenFiles) {
     let OpenFiles { limit, at_start } = files;
     let raised = if at_start < limit { format!(", raised from {at_start}") } else { String::new() };
     info!(target: target::APP, "room for {connections} connections: {limit} files may be open{raised}");
 }
 
-/// The problems there are now. A terminal gets them drawn; a log gets one line each without source,
+/// Logs the present problems. A terminal gets them drawn; a log gets one line each without source,
 /// as the lines of a flag file may name users.
 pub fn problems(findings: &[Finding], contents: &FlagFiles, flags: &Path) {
     let shown = |file: &str| flags.join(file).to_string_lossy().into_owned();
@@ -120,7 +120,7 @@ pub fn problems(findings: &[Finding], contents: &FlagFiles, flags: &Path) {
     }
 }
 
-/// One answer for one flag: what it was, and never for whom. The names are those of OpenTelemetry's
+/// Logs the answer of one flag, never for whom it was. The names are those of OpenTelemetry's
 /// feature flags.
 pub fn evaluation(flag: &str, answer: Resolution) {
     if tracing::enabled!(target: target::EVALUATION, Level::TRACE) {
@@ -139,8 +139,8 @@ pub fn evaluation(flag: &str, answer: Resolution) {
     }
 }
 
-/// How many keys are believed. What is wrong with a source of keys is a problem, and said as one;
-/// where a person asked, it is said again.
+/// Logs how many keys are accepted. A fault of a key source is reported as a problem; it is logged
+/// again if a person asked for the reload.
 pub fn keys(report: &Report) {
     let Report { setting, source, outcome, is_good_again, was_asked_for } = report;
     match outcome {
@@ -160,7 +160,7 @@ pub fn keys(report: &Report) {
     }
 }
 
-/// That programs on this machine cannot look up where the service listens.
+/// Logs that programs on this machine cannot look up the service's addresses.
 pub fn addresses_not_written(data: &Path, error: &io::Error) {
     let data = display_text::path(data);
     warn!(
@@ -169,13 +169,13 @@ pub fn addresses_not_written(data: &Path, error: &io::Error) {
     );
 }
 
-/// That commands on this machine have no socket to ask by.
+/// Logs that commands on this machine have no socket to use.
 pub fn no_admin_socket(data: &Path, error: &io::Error) {
     let data = display_text::path(data);
     warn!(target: target::APP, "no socket for commands of {data}: {error}; they ask by the admin listener's address instead");
 }
 
-/// That `addresses.json` names a server that runs no more.
+/// Logs that `addresses.json` names a server that no longer runs.
 pub fn stale_addresses(data: &Path, error: &io::Error) {
     let data = display_text::path(data);
     warn!(target: target::APP, "cannot remove the stale {data}/addresses.json: {error}; make the data folder writable");
@@ -186,14 +186,14 @@ pub fn no_colour() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-/// The names in the environment that have a value, without it.
+/// The names of environment variables that are set, without their values.
 pub fn environment() -> impl Iterator<Item = String> {
     std::env::vars_os()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, _)| name.to_string_lossy().into_owned())
 }
 
-/// What the process says of itself.
+/// Logs a line of the process itself.
 pub fn say(line: &str) {
     info!(target: target::APP, "{line}");
 }

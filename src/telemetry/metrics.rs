@@ -1,8 +1,8 @@
-//! The one registry of metrics: every name with its kind, its labels and its help.
-//! `docs/METRICS.md` says the same, and a test compares them.
+//! The registry of metrics: every name with its kind, its labels and its help. `docs/METRICS.md`
+//! lists the same, and a test compares them.
 //!
-//! A metric counts where the thing happens; what collects them hands the numbers to a [`MetricsPage`]. No
-//! user id and no unbounded key is a label.
+//! A metric is counted where the thing happens; a collector writes the numbers to a
+//! [`MetricsPage`]. No label is a user id or an unbounded key.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ use prometheus_client::registry::Registry;
 /// The media type of a page.
 pub const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// How many flags have rows of their own; `turnout_flags_left_out` says how many have none.
+/// The most flags with rows of their own; `turnout_flags_left_out` counts the others.
 pub const MAX_FLAGS: usize = 1000;
 
-/// What a number does.
+/// How a number changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// It only rises while the process lives; its name gets `_total` on the page.
@@ -28,7 +28,7 @@ pub enum Kind {
     Gauge,
 }
 
-/// A metric as it is registered.
+/// A registered metric.
 #[derive(Debug)]
 pub struct Metric {
     name: &'static str,
@@ -38,7 +38,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// Its name as it stands on the page.
+    /// Its name as shown on the page.
     pub fn shown(&self) -> String {
         match self.kind {
             Kind::Counter => format!("{}_total", self.name),
@@ -50,7 +50,7 @@ impl Metric {
 macro_rules! registry {
     ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
         $(pub const $constant: Metric = Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
-        /// Every metric there is.
+        /// Every metric.
         pub const ALL: &[Metric] = &[$($constant),*];
     };
 }
@@ -112,21 +112,21 @@ impl From<bool> for Number {
     }
 }
 
-/// The text of a page, filled by what knows the numbers.
+/// The text of a page; `fill` writes the numbers.
 pub fn page(fill: impl Fn(&mut MetricsPage<'_>) -> fmt::Result + Send + Sync + 'static) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Fill(fill)));
     let mut text = String::new();
-    // Writing to a string does not fail.
+    // Writing to a `String` does not fail.
     let _ = encode(&mut text, &registry);
     text
 }
 
-/// Where numbers are written, a metric at a time.
+/// Writes numbers, one metric at a time.
 pub struct MetricsPage<'a>(DescriptorEncoder<'a>);
 
 impl MetricsPage<'_> {
-    /// A metric without labels.
+    /// Writes a metric without labels.
     pub fn one(&mut self, metric: &Metric, number: impl Into<Number>) -> fmt::Result {
         debug_assert!(metric.labels.is_empty(), "{} has labels", metric.name);
         let encoder =
@@ -134,7 +134,7 @@ impl MetricsPage<'_> {
         metric.kind.write(number.into(), encoder)
     }
 
-    /// A metric with labels, row by row.
+    /// Begins a metric with labels, to which rows are added.
     pub fn family<'p, const LABELS: usize>(
         &'p mut self,
         metric: &'p Metric,
@@ -145,7 +145,7 @@ impl MetricsPage<'_> {
         Ok(Family { metric, encoder })
     }
 
-    /// A metric with labels and all its rows.
+    /// Writes a metric with labels and all its rows.
     pub fn rows<'r, const LABELS: usize, N: Into<Number>>(
         &mut self,
         metric: &Metric,
@@ -163,7 +163,7 @@ pub struct Family<'p, const LABELS: usize> {
 }
 
 impl<const LABELS: usize> Family<'_, LABELS> {
-    /// A row; the values of its labels are in the order in which they are registered.
+    /// Adds a row; the values of its labels are in the order of registration.
     pub fn row(&mut self, values: [&str; LABELS], number: impl Into<Number>) -> fmt::Result {
         let mut labels = [("", ""); LABELS];
         for (label, pair) in labels.iter_mut().zip(self.metric.labels.iter().copied().zip(values)) {

@@ -1,15 +1,15 @@
-//! Everything the service says, in one place. Floor 3. User ids never stand in a line.
+//! All output of the service, in one place. Floor 3. User ids never appear in a line.
 //!
-//! An event of `tracing` becomes a line, and a thread of its own writes it: nothing that decides,
-//! stops or answers waits for stderr.
+//! A `tracing` event becomes a line, and a separate thread writes it: code that decides, stops or
+//! answers never waits for stderr.
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `lines` | the words of every line |
-//! | `target` | which parts of the service speak |
+//! | `lines` | the wording of every line |
+//! | `target` | which parts of the service log |
 //! | `filter` | which events become lines (`TURNOUT_LOG`) |
-//! | `layer`, `record` | what a line looks like (`TURNOUT_LOG_FORMAT`) |
-//! | `queue` | how many lines may wait, and what becomes of the others |
+//! | `layer`, `record` | the format of a line (`TURNOUT_LOG_FORMAT`) |
+//! | `queue` | how many lines may wait, and what happens to the others |
 //! | `writer` | when they are written |
 //! | `metrics` | the registry: every metric by name |
 
@@ -37,10 +37,10 @@ use crate::display_text;
 use layer::LogLayer;
 use queue::LogQueue;
 
-/// Where the lines of this process wait, once it logs.
+/// The queue of this process's lines, once logging has started.
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// What is said, and how.
+/// What is logged, and in which format.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSettings {
     pub filter: LogFilter,
@@ -53,7 +53,7 @@ struct Log {
     format: LogFormat,
 }
 
-/// Makes lines of this process's events from here on. Once; the first settings count.
+/// Turns this process's events into lines from here on. Only the first call counts.
 pub fn start(settings: &LogSettings) -> io::Result<()> {
     let queue = Arc::new(LogQueue::default());
     let log = Log { queue: queue.clone(), format: settings.format };
@@ -64,25 +64,25 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
     let subscriber = tracing_subscriber::registry()
         .with(settings.filter.targets())
         .with(LogLayer { queue, format: settings.format });
-    // Fails only where another subscriber is set, and the one place that sets one is this.
+    // Fails only where another subscriber is set, and no other code sets one.
     let _ = tracing::subscriber::set_global_default(subscriber);
     std::panic::set_hook(Box::new(say_panic));
     Ok(())
 }
 
-/// Waits until what was said is written, `limit` at most.
+/// Waits until all lines are written, at most `limit`.
 pub fn flush(limit: Duration) {
     if let Some(Log { queue, .. }) = LOG.get() {
         queue.flush(limit);
     }
 }
 
-/// How many lines reached no reader.
+/// How many lines were dropped.
 pub fn log_lines_dropped() -> u64 {
     LOG.get().map_or(0, |log| log.queue.dropped())
 }
 
-/// Puts a picture into the log, if that is text; says whether it is.
+/// Writes a drawing to the log if the log is text; returns whether it is.
 fn draw(picture: impl FnOnce() -> String) -> bool {
     let log = LOG.get().filter(|log| log.format == LogFormat::Text);
     if let Some(Log { queue, .. }) = log {
@@ -91,8 +91,8 @@ fn draw(picture: impl FnOnce() -> String) -> bool {
     log.is_some()
 }
 
-/// Where it happened. What a panic says may quote a user's input, so only a text that is part of
-/// the program is repeated.
+/// Logs where a panic happened. A panic's message may quote a user's input, so only a text that is
+/// part of the program is repeated.
 fn say_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic
         .location()

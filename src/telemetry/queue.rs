@@ -1,23 +1,24 @@
-//! Lines on their way to stderr. A thread that adds a line never waits for a reader: a line that
-//! finds no room is dropped and counted.
+//! The queue of lines for stderr. A thread that adds a line never waits for a reader: a line
+//! without room is dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The most that waits. A reader that is away for long loses lines; the service loses nothing.
+/// The most lines in the queue. A reader that is away for long loses lines; the service is not
+/// affected.
 pub const MAX_LINES: usize = 16 * 1024;
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// The most bytes that one write carries.
+/// The most bytes of one write.
 const BATCH_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub struct LogQueue {
     waiting: Mutex<Waiting>,
-    /// Told when a line was added.
+    /// Notified when a line was added.
     added: Condvar,
-    /// Told when a batch was written.
+    /// Notified when a batch was written.
     written: Condvar,
     dropped: AtomicU64,
 }
@@ -26,7 +27,7 @@ pub struct LogQueue {
 struct Waiting {
     lines: VecDeque<String>,
     bytes: usize,
-    /// How many lines were ever added, and how many of those are out.
+    /// How many lines were ever added, and how many of them are written.
     added: u64,
     done: u64,
 }
@@ -52,17 +53,17 @@ impl LogQueue {
         self.added.notify_one();
     }
 
-    /// Counts lines that reach no reader.
+    /// Counts lines that were dropped elsewhere.
     pub fn drop_lines(&self, lines: u64) {
         self.dropped.fetch_add(lines, Ordering::Relaxed);
     }
 
-    /// How many lines were ever dropped.
+    /// How many lines were dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits for lines and takes as many as one write carries. They count as waiting until
+    /// Waits for lines and takes as many as fit into one write. They count as waiting until
     /// [`finish`](LogQueue::finish).
     pub fn take(&self) -> Batch {
         let waiting = self.added.wait_while(self.lock(), |waiting| waiting.lines.is_empty());
@@ -79,14 +80,13 @@ impl LogQueue {
         batch
     }
 
-    /// Notes that a batch has been dealt with.
+    /// Notes that a batch is done.
     pub fn finish(&self, batch: &Batch) {
         self.lock().done += batch.lines;
         self.written.notify_all();
     }
 
-    /// Waits until every line added so far has been dealt with, `limit` at most. Says whether that
-    /// is so.
+    /// Waits until every line added so far is done, at most `limit`. Returns whether it is.
     pub fn flush(&self, limit: Duration) -> bool {
         let waiting = self.lock();
         let added = waiting.added;

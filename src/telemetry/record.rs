@@ -1,4 +1,4 @@
-//! What a line looks like: text for people, or one JSON object a line for programs.
+//! The format of a line: text for people, or one JSON object a line for programs.
 
 use serde_json::{Map, Value as Json};
 use tracing::Level;
@@ -11,14 +11,14 @@ use crate::display_text;
 const MAX_MESSAGE_BYTES: usize = 8 * 1024;
 const MAX_FIELD_BYTES: usize = 1024;
 
-/// How lines are written.
+/// The format of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// Time, level, target and message. The messages of this service are complete without their
     /// fields.
     #[default]
     Text,
-    /// The same and the fields, as one object.
+    /// The same with the fields, as one object.
     Json,
 }
 
@@ -33,7 +33,7 @@ pub struct LogEvent<'a> {
 }
 
 impl LogEvent<'_> {
-    /// One line with its end, whatever characters the event holds.
+    /// One complete line, whatever characters the event contains.
     pub fn line(mut self, format: LogFormat) -> String {
         shorten(&mut self.message, MAX_MESSAGE_BYTES);
         for value in self.fields.values_mut() {
@@ -63,7 +63,7 @@ impl LogEvent<'_> {
         object.insert("target".to_owned(), self.target.into());
         object.insert("message".to_owned(), self.message.into());
         object.extend(self.fields);
-        // Inside a string, as no such character stands anywhere else in JSON on one line.
+        // Escaped as inside a string: one-line JSON has no such character anywhere else.
         format!("{}\n", display_text::line(&Json::Object(object).to_string()))
     }
 }

@@ -1,19 +1,19 @@
-//! The parts of the service that speak. `TURNOUT_LOG` names them.
+//! The parts of the service that log. `TURNOUT_LOG` names them.
 
-/// What all of them begin with.
+/// The prefix of all targets.
 pub const SERVICE: &str = "turnout";
 
-/// Start, stop, and what a person asked the process for.
+/// Start, stop, and actions that a person asked the process for.
 pub const APP: &str = "turnout::app";
-/// Changes, the database, and what is wrong with either.
+/// Changes, the database, and the problems of both.
 pub const CONTROL: &str = "turnout::control";
-/// One event an answer, at `trace`.
+/// One event for each answer, at `trace`.
 pub const EVALUATION: &str = "turnout::evaluation";
 /// The folder of flags.
 pub const FLAGS: &str = "turnout::flags";
-/// One event a request, at `debug`.
+/// One event for each request, at `debug`.
 pub const HTTP: &str = "turnout::http";
-/// What credentials are checked with.
+/// The keys that credentials are checked with.
 pub const KEYS: &str = "turnout::keys";
 /// The log itself.
 pub const LOG: &str = "turnout::log";

@@ -1,4 +1,4 @@
-//! The one thread that writes lines. It alone waits for whoever reads stderr.
+//! The only thread that writes lines. It alone waits for the reader of stderr.
 
 use std::io;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use super::record::{LogEvent, LogFormat};
 use super::target;
 use crate::clock;
 
-/// The wait before an end of a pipe that does not block is written to again.
+/// The wait before the next write to a non-blocking pipe that is full.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// Writes what comes, for as long as the process lives.
+/// Writes the lines in the queue, for as long as the process lives.
 pub fn start(queue: Arc<LogQueue>, format: LogFormat) -> io::Result<()> {
     let run = move || {
         let mut told = 0;
@@ -25,8 +25,8 @@ pub fn start(queue: Arc<LogQueue>, format: LogFormat) -> io::Result<()> {
     std::thread::Builder::new().name("log".to_owned()).spawn(run).map(drop)
 }
 
-/// Writes the next lines, and says how many were dropped where that is more than was `told` before.
-/// Returns how many that are.
+/// Writes the next lines, and how many were dropped if that is more than `told`. Returns the number
+/// of dropped lines.
 fn write_next(
     queue: &LogQueue,
     format: LogFormat,
@@ -58,8 +58,8 @@ fn lost(lines: u64) -> LogEvent<'static> {
     LogEvent { at_ms: clock::wall_ms(), level: Level::WARN, target: target::LOG, message, fields }
 }
 
-/// Past the lock of the standard library: a thread that holds it while a pipe is full would hold up
-/// each panic.
+/// Bypasses the lock of the standard library: a thread that holds it while a pipe is full would
+/// block every panic.
 fn write_to_stderr(mut bytes: &[u8]) -> io::Result<()> {
     let stderr = io::stderr();
     while !bytes.is_empty() {

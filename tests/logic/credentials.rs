@@ -20,8 +20,8 @@ fn record(expires_at_ms: Option<i64>, revoked_at_ms: Option<i64>) -> CredentialR
     }
 }
 
-/// A dead one leaves the list after 30 days, and memory too unless it was revoked and its own end
-/// has not come.
+/// A dead credential leaves the list after 30 days, and memory too unless it was revoked and has
+/// not reached its expiry.
 #[test]
 fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end() {
     for (expires, revoked, now, good, shown, needed) in [
@@ -35,10 +35,10 @@ fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end
         (Some(90), Some(10), 40, false, false, true),
         (Some(90), Some(10), 89, false, false, true),
         (Some(90), Some(10), 90, false, false, false),
-        // Revoked after it had ended.
+        // Revoked after it had expired.
         (Some(10), Some(80), 39, false, true, true),
         (Some(10), Some(80), 40, false, false, false),
-        // Without an end of its own its revocation is remembered for ever.
+        // Without an expiry its revocation is remembered for ever.
         (None, None, 100_000, true, true, true),
         (None, Some(1), 100_000, false, false, true),
     ] {
@@ -53,8 +53,8 @@ fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end
     }
 }
 
-/// A record is read as it was written, by builds from before and after: what came later is left out
-/// where it is not needed.
+/// A record reads back as it was written, by older and newer builds: newer members are left out
+/// where they are not needed.
 #[test]
 fn a_record_keeps_its_form() {
     let living = record(Some(5), None);

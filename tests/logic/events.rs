@@ -1,5 +1,5 @@
-//! The reader of server-sent events, held against the rules of the standard and against every way
-//! of cutting bytes into pieces.
+//! The reader of server-sent events, compared with the rules of the standard and with every way of
+//! cutting bytes into pieces.
 
 use proptest::prelude::*;
 use turnout::cli::events::{Event, Events, MOST_BYTES, TooLong};
@@ -12,7 +12,7 @@ fn read(text: &str) -> Vec<Event> {
     Events::default().feed(text.as_bytes()).unwrap()
 }
 
-/// (what comes, the events in it)
+/// (the bytes, the events in them)
 #[test]
 fn lines_mean_what_the_standard_says() {
     let table: &[(&str, &[Event])] = &[
@@ -87,7 +87,7 @@ fn what_has_no_end_is_given_up() {
 }
 
 proptest! {
-    /// However the bytes are cut, the same events are read.
+    /// The same events are read however the bytes are cut.
     #[test]
     fn cuts_change_nothing(
         lines in prop::collection::vec(prop_oneof![

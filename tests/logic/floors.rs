@@ -1,11 +1,11 @@
-//! The house keeps its floors: a module imports only from floors below its own, and each outside
-//! crate stays in its room.
+//! The layers hold: a module imports only from floors below its own, and each foreign crate is used
+//! only in its room.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the ground up; within a floor, a module may import those written before it and joined to it
-/// by [`STAIRS`].
+/// From the ground up. Within a floor, a module may import those before it that [`STAIRS`] connects
+/// it to.
 const FLOORS: [&[&str]; 5] = [
     &["flag", "definition", "moment", "clock", "public_path", "display_text"],
     &["evaluation_counters", "document", "snapshot", "live", "ledger", "explain"],
@@ -25,7 +25,7 @@ const FLOORS: [&[&str]; 5] = [
     &["config", "http", "app", "cli"],
 ];
 
-/// Who may import whom on the same floor.
+/// Imports that are allowed on the same floor.
 const STAIRS: [(&str, &str); 23] = [
     ("auth", "http_client"),
     ("definition", "flag"),
@@ -44,7 +44,7 @@ const STAIRS: [(&str, &str); 23] = [
     ("data_dir", "regular_file"),
     ("auth", "time_limit"),
     ("telemetry", "control"),
-    // It reads what is committed, and tells what is wrong with telling it.
+    // It reads what is committed, and reports problems with its deliveries.
     ("webhook", "control"),
     ("config", "http"),
     ("app", "config"),
@@ -65,7 +65,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("aws_lc_rs", &["auth"]),
     ("base64", &["auth"]),
     ("reqwest", &["http_client", "auth", "webhook", "cli"]),
-    // Elsewhere a client would go by the environment's proxies and certificates.
+    // Elsewhere a client would follow the environment's proxies and certificates.
     ("Client::builder", &["http_client"]),
     ("Client::new", &["http_client"]),
     ("reqwest::get", &[]),
@@ -128,7 +128,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The code lines of every module, with the module's name and a place to name.
+/// The code lines of every module, with the module's name and a position to report.
 fn lines() -> Vec<(String, String, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut lines = Vec::new();
@@ -206,8 +206,8 @@ fn the_core_awaits_nothing() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-/// One place prints and one logs: there nothing that others wrote gets out as it is, and a new verb
-/// cannot forget it.
+/// One place prints and one logs: there text of unknown origin is made safe, and a new verb cannot
+/// forget that.
 #[test]
 fn text_leaves_at_two_places_alone() {
     let ways = ["println!", "print!(", "eprint", "io::stdout", "io::stderr", "write_all(", "dbg!"];
@@ -216,7 +216,7 @@ fn text_leaves_at_two_places_alone() {
             || place.starts_with("src/telemetry/")
             || !place.starts_with("src/cli/")
     };
-    // What is written elsewhere goes to files and sockets.
+    // Output elsewhere goes to files and sockets.
     let everywhere = ["println!", "eprint", "io::stdout", "dbg!"];
     let broken: Vec<String> = lines()
         .into_iter()
@@ -230,7 +230,7 @@ fn text_leaves_at_two_places_alone() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-/// A path may hold anything; the command line shows none as it is.
+/// A path may contain anything; the command line prints none unchanged.
 #[test]
 fn the_command_line_shows_paths_by_one_function() {
     let shows = |place: &str| {

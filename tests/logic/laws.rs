@@ -1,5 +1,5 @@
 //! The laws as properties. Each test is named after its law; `scripts/prove-tests` breaks every law
-//! once and sees its test go red.
+//! once and checks that its test fails.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +22,7 @@ fn flag_file(key: &str, more: &str) -> String {
     )
 }
 
-/// The flag a definition becomes, read anew.
+/// The flag of a definition, parsed again.
 fn read(more: &str) -> Flag {
     let mut library = DefinitionSet::default();
     let findings = library.update(&FlagFiles::of([("chat.yaml", &*flag_file("chat", more))]));
@@ -49,7 +49,7 @@ fn split(realtime: u32, disabled: u32) -> Flag {
     ))
 }
 
-/// Two shares that fit beside each other, and a larger first one.
+/// Two shares that fit together, and a larger first one.
 fn shares() -> impl Strategy<Value = (u32, u32, u32)> {
     (0..=100_000u32).prop_flat_map(|disabled| {
         (0..=100_000 - disabled)
@@ -60,7 +60,8 @@ fn shares() -> impl Strategy<Value = (u32, u32, u32)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
-    /// Same snapshot, same context, same answer, however often it is asked and whoever built it.
+    /// Same snapshot, same context, same answer, however often it is asked and however the snapshot
+    /// was built.
     #[test]
     fn law_1_deterministic((low, _, disabled) in shares(), users in prop::collection::vec("\\PC{1,64}", 1..20)) {
         let (one, other) = (split(low, disabled), split(low, disabled));
@@ -82,7 +83,7 @@ proptest! {
         }
     }
 
-    /// Raising `disabled` takes from the default alone, too.
+    /// Raising `disabled` takes only from the default, too.
     #[test]
     fn law_2_monotone_at_the_other_end((low, high, realtime) in shares(), users in prop::collection::vec("[a-z0-9-]{1,40}", 1..60)) {
         let (before, after) = (split(realtime, low), split(realtime, high));
@@ -92,7 +93,7 @@ proptest! {
         }
     }
 
-    /// The slice form of the hash is the `murmur3` crate's, and `bucket < share` is the whole
+    /// The hash over a slice equals the `murmur3` crate's, and `bucket < share` is the whole
     /// comparison.
     #[test]
     fn law_3_frozen_hash(salt in "[a-z0-9._-]{1,64}", unit in "\\PC{1,64}", share in 0..=100_000u32) {
@@ -105,8 +106,8 @@ proptest! {
         prop_assert_eq!(bucket.is_in_lowest(Share::from_millipercent(share).unwrap()), expected < u64::from(share));
     }
 
-    /// Per subject whole or not at all: after any saves, what is live is the last good form of
-    /// each, whatever became of the others.
+    /// Per subject whole or not at all: after any saves, the last good form of each is live,
+    /// whatever happened to the others.
     #[test]
     fn law_6_whole_or_not_at_all(saves in prop::collection::vec((0..3usize, 0..8usize), 1..30)) {
         let mut library = DefinitionSet::default();
@@ -187,7 +188,7 @@ proptest! {
     }
 }
 
-/// The ladder of law 4: whoever stands higher decides, with the reason of the table.
+/// The precedence of law 4: the earlier step decides, with the reason of the table.
 #[test]
 fn law_4_precedence() {
     let full = |off: &str| {
@@ -257,8 +258,8 @@ fn law_4_precedence() {
     );
 }
 
-/// Doubt means baseline: what cannot be decided is `polling`, a missing unit the default, and no
-/// file can make a fallback of `realtime-v2`.
+/// Doubt means baseline: an evaluation that cannot be made gives `polling`, a missing unit the
+/// default, and no file can make `realtime-v2` a fallback.
 #[test]
 fn law_9_doubt_means_baseline() {
     assert_eq!(Resolution::ERROR.strategy, Answer::Polling);
@@ -294,7 +295,7 @@ fn law_9_doubt_means_baseline() {
     }
 }
 
-/// Everything that grows has a named bound, and the finding says it.
+/// Everything that grows has a named bound, and the finding states it.
 #[test]
 fn law_10_bounded() {
     let repeat = |count: usize, item: &str| vec![item; count].join(", ");

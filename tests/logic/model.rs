@@ -1,6 +1,6 @@
-//! Random lives of a service against a model that knows nothing of revisions, journals or rows:
-//! edits, orders, ends, restarts and a database that comes and goes. No stop is undone, no
-//! acknowledged change is lost, positions only rise.
+//! Random lives of a service, compared with a model that knows nothing of revisions, journals or
+//! rows: edits, commands, expiries, restarts and a database that goes away and comes back. No stop
+//! is undone, no acknowledged change is lost, positions only rise.
 //!
 //! `TURNOUT_SEQUENCES=100000 cargo test --release --test logic model::` for a long run; a failing
 //! seed is printed, and `TURNOUT_SEED` repeats it.
@@ -28,28 +28,28 @@ const FLAGS: [&str; 2] = ["chat", "feed"];
 const STEPS: usize = 14;
 const HOUR: i64 = 3_600_000;
 
-/// What the model knows of a flag.
+/// The model of a flag.
 #[derive(Clone, Debug, Default)]
 struct Model {
-    /// As its file says: a share of realtime-v2, and which text around it.
+    /// What its file says: a share of realtime-v2, and the text around it.
     file: Form,
-    /// The definition in force where it is not the file's.
+    /// The definition in force if it is not the file's.
     pin: Option<Form>,
     held: Option<Hold>,
     stopped: bool,
-    /// What was recorded, the oldest first: what kind of change, and what was in force after it.
+    /// The recorded changes, oldest first: the kind of change, and what was in force after it.
     past: Vec<(Kind, Form, Option<End>)>,
 }
 
-/// A share that an operator holds, and what comes of it at its end.
+/// A share that an operator holds, and what follows its expiry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Hold {
     share: u32,
     end: Option<End>,
 }
 
-/// Ends are hours away, so that none comes by itself; of two, the one with the higher rank comes
-/// later.
+/// Expiries are hours away, so that none comes by itself; of two, the one with the higher rank
+/// comes later.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct End {
     rank: u64,
@@ -65,9 +65,9 @@ struct Form {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
-    /// May be rolled back.
+    /// Can be rolled back.
     Change,
-    /// To the entry at this index.
+    /// Went back to the entry at this index.
     Rollback(usize),
     Other,
 }
@@ -78,13 +78,13 @@ impl Model {
         Form { share: self.held.map_or(base.share, |held| held.share), ..base }
     }
 
-    /// The end that happens: one that widens must have been named.
+    /// The expiry that happens: one that widens must have been named.
     fn end(&self) -> Option<End> {
         let held = self.held?;
         held.end.filter(|end| end.named || end.share <= held.share)
     }
 
-    /// The share at a moment, which is the rank of an end.
+    /// The share at a moment, given as the rank of an expiry.
     fn share_at(&self, rank: u64) -> u32 {
         self.end().filter(|end| end.rank <= rank).map_or(self.in_force().share, |end| end.share)
     }
@@ -99,7 +99,7 @@ impl Model {
             && (self.stopped || !before.stopped)
     }
 
-    /// Holds a share. A lower one keeps an end that lowers further, unless it names its own.
+    /// Holds a share. A lower share keeps an expiry that lowers further, unless it names its own.
     fn hold(&mut self, share: u32, named: Option<End>) {
         let kept = self.end().filter(|end| share < self.in_force().share && end.share < share);
         self.held = Some(Hold { share, end: named.or(kept) });
@@ -125,7 +125,7 @@ impl Model {
 
     fn bring_back(&mut self, to: usize) {
         let (_, then, end) = self.past[to];
-        // One that is over does not come back.
+        // An expiry that is over does not come back.
         let end = end.filter(|end| end.rank > HOUR as u64 * 1000);
         self.pin = (then.text != self.file.text).then_some(then);
         let own = self.pin.unwrap_or(self.file).share;
@@ -134,20 +134,20 @@ impl Model {
     }
 }
 
-/// One life of one folder.
+/// The life of one folder.
 struct Life {
     home: PathBuf,
     runtime: Option<Runtime>,
     coordinator: Option<Coordinator>,
     models: [Model; 2],
-    /// What the folder says; it may wait for the database.
+    /// The content of the folder, which may wait for the database.
     folder: [Form; 2],
     position: Position,
     database_is_there: bool,
     /// Whether it was started without its database.
     is_held: bool,
     random: Random,
-    /// How many ends there were: one that was set later comes later, of as many hours.
+    /// How many expiries were set: one that was set later comes later among those of equal hours.
     ends: u64,
     story: Vec<String>,
 }
@@ -250,7 +250,7 @@ impl Life {
         self.check();
     }
 
-    /// A split that ends at once: back to what was in force, or to what was named.
+    /// A split that expires at once: back to what was in force, or to what was named.
     fn hold_for_a_moment(&mut self, which: usize, asked: u32) {
         if !self.database_is_there {
             return;
@@ -316,7 +316,7 @@ impl Life {
             }
             let mut after = model.clone();
             after.file = file;
-            // By shape: only its share, not more of it, and not more live.
+            // By its shape: only the share differs, and it does not rise, nor does what is live.
             let same_text = model.file.text == file.text;
             let narrows =
                 known && same_text && file.share <= model.file.share && after.narrows(model);
@@ -332,11 +332,11 @@ impl Life {
         self.order_as(may_widen, which, wish);
     }
 
-    /// An order by an operator, or by one who may only narrow.
+    /// A command of an operator, or of a caller that may only narrow.
     fn order_as(&mut self, may_widen: bool, which: usize, wish: Command) {
         let order = CommandRequest {
             wish: wish.clone(),
-            actor: "somebody".into(),
+            actor: "operator".into(),
             reason: Some("because".to_owned()),
             key: None,
             expected: None,
@@ -360,16 +360,16 @@ impl Life {
             return;
         };
         let narrows = after.narrows(&self.models[which]);
-        // Who may only narrow takes no hold and no pin away.
+        // A caller that may only narrow removes no held split and no pin.
         let before = &self.models[which];
         let (held, pin) = (
             before.held.is_some() && after.held.is_none(),
             before.pin.is_some() && after.pin.is_none(),
         );
-        // What a pin brings back is a part of it here, and held beside it there.
+        // In this model a restored definition is part of the pin; the service holds it separately.
         let (may_release, releases) = (held || pin, pin || held && after.pin.is_none());
-        // What a rollback brings back is read from the database; and a text that comes back is in
-        // doubt no narrowing.
+        // The content that a rollback restores is read from the database; and a text that comes
+        // back is in doubt not a narrowing.
         let is_plain = !matches!(wish, Command::Rollback { .. });
         match done {
             Ok(CommandOutcome::Unchanged) => {}
@@ -397,7 +397,7 @@ impl Life {
         }
     }
 
-    /// The flag once the wish is carried out; `None` where there is nothing to roll back.
+    /// The flag after the command; `None` where there is nothing to roll back.
     fn wanted(&mut self, which: usize, wish: &Command) -> Option<(Kind, Model)> {
         let mut after = self.models[which].clone();
         let per_cent = |share: Share| share.millipercent() / 1000;
@@ -434,8 +434,8 @@ impl Life {
         Some((kind, after))
     }
 
-    /// A crash while the database is there; with it away, an orderly end, as what was committed
-    /// last may be nowhere else.
+    /// A crash while the database is there; without it an orderly stop, as the last commit may
+    /// exist nowhere else.
     fn restart(&mut self) {
         self.story.push("restart".to_owned());
         if !self.database_is_there {
@@ -445,7 +445,7 @@ impl Life {
         self.runtime = None;
         self.position = Position { pending: 0, ..self.position };
         self.open();
-        // A state without its database takes in no file: a person decides.
+        // Without its database the node takes in no file: a person decides.
         self.is_held = !self.database_is_there;
         self.take_in();
     }
@@ -453,7 +453,7 @@ impl Life {
     fn cut(&mut self) {
         if self.database_is_there {
             self.story.push("the database goes".to_owned());
-            // What is committed is kept beside it before it goes.
+            // What is committed is saved beside the database before the database goes away.
             self.run(self.coordinator().close());
             self.coordinator = None;
             self.runtime = None;
@@ -528,7 +528,7 @@ fn every_life_goes_as_the_model_says() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let sequences = number("TURNOUT_SEQUENCES").unwrap_or(2_000);
     let first = number("TURNOUT_SEED");
-    // Memory, where there is such a folder: what is asked here is order, not durability.
+    // In memory, where there is such a folder: these tests are about order, not durability.
     let place = ["/dev/shm", "/tmp"].into_iter().find(|place| Path::new(place).is_dir()).unwrap();
     for index in 0..first.map_or(sequences, |_| 1) {
         let seed = first.unwrap_or(index);

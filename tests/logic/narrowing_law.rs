@@ -1,6 +1,7 @@
-//! The law of narrowing: for any record, any order by a stopper and any later moment, `realtime-v2`
-//! is not higher and `disabled` not lower than without the order. Ends are carried out here as the
-//! service does it, with its database and without; nothing here knows how an order was judged.
+//! The law of narrowing: for any record, any command by a stopper and any later moment,
+//! `realtime-v2` is not higher and `disabled` not lower than without the command. Expiries are
+//! carried out here as the service does it, with its database and without; this test does not know
+//! how a command was judged.
 //!
 //! `TURNOUT_LAW_CASES=100000 cargo test --test logic narrowing_law::` for a long run.
 
@@ -18,11 +19,11 @@ use turnout::ledger::{
 };
 use turnout::moment::Deadline;
 
-/// The moment of every order; ends lie a few steps before or after it.
+/// The moment of every command; expiries are a few steps before or after it.
 const NOW: i64 = 1_000;
 const LAST: i64 = NOW + 6;
 
-/// What a flag's definitions may be: another rollout, switched off, or another text.
+/// The possible definitions of a flag: another rollout, switched off, or another text.
 const TEXTS: [&str; 5] = [
     "enabled: true\nrollout: { realtime-v2: 10% }",
     "enabled: true\nrollout: { realtime-v2: 60%, disabled: 10% }",
@@ -35,7 +36,7 @@ fn key() -> FlagKey {
     "chat".parse().unwrap()
 }
 
-/// The definitions, ready to be spoken of.
+/// The definitions, parsed.
 struct Shelf {
     forms: ContentCache,
     ids: Vec<ContentHash>,
@@ -91,7 +92,7 @@ fn mark(by: &str) -> Attribution {
     Attribution { by: by.into(), at_ms: NOW, reason: None, unknown: Default::default() }
 }
 
-/// How a flag stands, drawn by lot.
+/// A random state of a flag.
 #[derive(Clone, Debug)]
 struct Drawn {
     file: usize,
@@ -100,7 +101,7 @@ struct Drawn {
     stopped: bool,
 }
 
-/// An order, drawn by lot; a rollback with what was in force then.
+/// A random command; a rollback comes with the state it goes back to.
 #[derive(Clone, Debug)]
 enum Drawing {
     Wish(Command),
@@ -169,7 +170,8 @@ fn order() -> impl Strategy<Value = Drawing> {
     prop_oneof![6 => wish.prop_map(Drawing::Wish), 1 => rollback]
 }
 
-/// What everybody has at a moment: who reaches the rollout, and whether it is reached at all.
+/// The strategies of all users at a moment: those who reach the rollout, and whether it is reached
+/// at all.
 #[derive(Clone, Debug, PartialEq)]
 struct Moment {
     split: Split,
@@ -190,7 +192,7 @@ impl Moment {
         }
     }
 
-    /// Whether this opens nothing that `other` does not open. What stands below a stop counts too:
+    /// Whether this opens nothing that `other` does not open. The state below a stop counts too:
     /// the stop may be lifted.
     fn opens_no_more_than(&self, other: &Moment) -> bool {
         let (mine, theirs) = (self.split, other.split);
@@ -199,14 +201,14 @@ impl Moment {
     }
 }
 
-/// Whether the database takes what is committed.
+/// Whether the database accepts commits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Store {
     There,
     Away,
 }
 
-/// One line of what happens.
+/// One sequence of events.
 struct Line<'a> {
     truth: EffectiveState,
     store: Store,
@@ -239,7 +241,7 @@ impl Line<'_> {
         }
     }
 
-    /// Commits what is pending, the oldest first.
+    /// Commits what is pending, oldest first.
     fn replay(&mut self) {
         while let Some(pending) = self.truth.pending().first().cloned() {
             let (changes, _) = pending.changes(|key| self.truth.book.flag(key.as_str()));
@@ -248,7 +250,7 @@ impl Line<'_> {
         }
     }
 
-    /// How the flag stands at each moment from now on; the database comes back at the last.
+    /// The state of the flag at each moment from now on; the database comes back at the last one.
     fn future(mut self) -> BTreeMap<i64, Moment> {
         let mut moments = BTreeMap::new();
         for now_ms in NOW..=LAST {
@@ -256,7 +258,7 @@ impl Line<'_> {
                 self.store = Store::There;
                 self.replay();
             }
-            // One end takes two steps at most.
+            // One expiry takes two steps at most.
             for _ in 0..2 {
                 let now = turnout::moment::Moment { wall_ms: now_ms, steady_ms: now_ms };
                 let due = |_: &FlagKey, end: &Expiry| Deadline::at(end.at_ms, now).due(now);
@@ -285,7 +287,7 @@ fn ops(narrowed: &[PendingChange]) -> Vec<&Overlay> {
     narrowed.iter().map(|narrowed| &narrowed.op).collect()
 }
 
-/// The split that was asked for, held.
+/// The requested split, held.
 fn asked(requested: Option<Split>, held: &Option<SplitOverride>) -> SplitOverride {
     let split = requested.unwrap_or_default();
     held.clone().unwrap_or(SplitOverride {
@@ -343,8 +345,8 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
         };
         if !decided.is_narrowing() {
             refused.set(refused.get() + 1);
-            // A stop is never refused; and what is refused over the same definition does open more
-            // at some moment.
+            // A stop is never refused; and a command that is refused over the same definition does
+            // open more at some moment.
             prop_assert!(
                 !matches!(wish, Command::Stop { .. } | Command::StopAll),
                 "a stop is refused"
@@ -378,8 +380,8 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
                 "journaled, {:?}",
                 store
             );
-            // Laid over another state than it was judged by: never more than that state opens, nor
-            // than was asked for.
+            // Applied to another state than it was judged by: never more than that state opens, nor
+            // than was requested.
             let found = shelf.truth(&other);
             let mut over = line(&found, store);
             over.push(narrowed.clone());
@@ -413,13 +415,13 @@ fn no_order_of_a_stopper_opens_more_at_any_moment() {
     );
 }
 
-/// A step of a life with the database away: an order of a stopper, or a file that is saved.
+/// A step of a life with the database away: a command of a stopper, or a saved file.
 fn step() -> impl Strategy<Value = Option<Drawing>> {
     prop::option::weighted(0.8, order())
 }
 
-/// What takes the place of older entries comes to the same as all of them one after the other, at
-/// every moment; and over another state it opens no more than any of them asked for.
+/// An entry that supersedes older ones gives the same as all of them in turn, at every moment; and
+/// applied to another state it opens no more than any of them asked for.
 #[test]
 fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
     let shelf = Shelf::new();
@@ -440,7 +442,7 @@ fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
             };
             let Some(narrowed) = narrowed else { continue };
             one.push(narrowed.clone());
-            // A commit that was begun keeps an entry in its place.
+            // An entry whose commit was begun stays.
             all.push(narrowed.clone());
             let newest = all.truth.pending().iter().last().unwrap().id.clone();
             all.truth.claim(&newest);
@@ -485,7 +487,7 @@ fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
     assert!(folded.get() > 100, "the lots show little: {}", folded.get());
 }
 
-/// What a file brings that is saved with this text, if it narrows.
+/// The change that a saved file with this text brings, if it narrows.
 fn save(shelf: &Shelf, truth: &EffectiveState, text: usize) -> Option<PendingChange> {
     let before = truth.flag("chat")?;
     let (after, definition) = shelf.definition(text);

@@ -1,5 +1,5 @@
-//! What is pending: a state of each flag, bounded by the flags and not by the requests, and found
-//! without looking through all of it.
+//! The pending entries: a state of each flag, bounded by the number of flags and not of requests,
+//! and found without a search through all entries.
 
 use std::time::{Duration, Instant};
 
@@ -42,11 +42,11 @@ fn stop(flag: &str) -> PendingChange {
     narrowed(flag, Action::Stop, Overlay::Stop(mark(1).into()))
 }
 
-/// A split that is held at so many thousandths of a per cent.
+/// A split of so many thousandths of a per cent, held.
 fn set(flag: &str, share: u32) -> PendingChange {
     let split = Split::new(
         turnout::flag::Share::from_millipercent(share).unwrap(),
-        turnout::flag::Share::NOBODY,
+        turnout::flag::Share::NONE,
     )
     .unwrap();
     let held = SplitOverride { split, mark: mark(1), ends: None, unknown: Unknown::default() };
@@ -59,7 +59,7 @@ fn set(flag: &str, share: u32) -> PendingChange {
     narrowed(flag, Action::Set, op)
 }
 
-/// Flags at 100 %, and nothing pending.
+/// Flags at 100 %, and no pending entry.
 fn truth(flags: usize) -> EffectiveState {
     let mut forms = ContentCache::default();
     let records: Vec<_> = (0..flags)
@@ -85,7 +85,7 @@ fn names(truth: &EffectiveState) -> Vec<&str> {
     truth.pending().iter().map(|pending| pending.id.as_str()).collect()
 }
 
-/// Each line: what comes one after the other, and what is pending then.
+/// Each line: the entries in order, and what is pending afterwards.
 #[test]
 fn what_is_pending_is_a_state_of_each_flag() {
     fn check(what: &str, steps: Vec<Vec<PendingChange>>, pending: &[&str]) {
@@ -143,14 +143,14 @@ fn what_a_commit_was_begun_of_stays() {
     assert_eq!(names(&truth), ["1", "3"]);
     truth.forget("1");
     assert_eq!(names(&truth), ["3"]);
-    // What a start reads may be committed: whether it is, the store says.
+    // The entries that a start reads may be committed: only the database can tell.
     let read = EffectiveState::of(truth.book.clone(), truth.pending().to_vec());
     let mut again = read;
     again.apply_pending(entry("4", vec![set("f00000", 6_000)]));
     assert_eq!(names(&again), ["3", "4"]);
 }
 
-/// What a start would find stays until it finds what takes its place.
+/// An entry that a start would find stays until the start would find the one that supersedes it.
 #[test]
 fn what_is_durable_stays_until_what_takes_its_place_is() {
     let mut truth = truth(1);
@@ -171,8 +171,8 @@ fn what_is_durable_stays_until_what_takes_its_place_is() {
     assert_eq!(names(&truth), ["durable too"]);
 }
 
-/// A request is known by its name for as long as its entry, or one that took its place, is pending:
-/// in memory, and to a start.
+/// A request is recognised by its name for as long as its entry, or one that superseded it, is
+/// pending: in memory, and at a start.
 #[test]
 fn a_superseded_request_is_known_by_its_name() {
     let mut truth = truth(1);
@@ -202,8 +202,8 @@ fn a_superseded_request_is_known_by_its_name() {
     }
 }
 
-/// Everything that asks every flag, over as many entries as there are flags and over one that stops
-/// them all. Looking through all of what is pending for each flag takes minutes.
+/// Everything that visits each flag, over as many entries as there are flags and over one that
+/// stops them all. A search through all entries for each flag would take minutes.
 #[test]
 fn asking_every_flag_costs_no_more_with_all_of_them_pending() {
     const FLAGS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! The JSON Schemas of flag and segment files say what the reader says, as far as a schema can.
+//! The JSON Schemas of flag and segment files agree with the reader, as far as a schema can.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn validator(schema: &Json) -> Validator {
     jsonschema::draft7::new(schema).unwrap()
 }
 
-/// What the reader says of a flag called `f` that may name the segment `s`.
+/// The reader's findings for a flag called `f` that may name the segment `s`.
 fn read_flag(flag: &Json) -> Vec<Finding> {
     let segment = "version: 1\nsegment: s\nusers: [u-1]\n";
     DefinitionSet::default().update(&FlagFiles::of([
@@ -30,7 +30,7 @@ fn read_segment(segment: &Json) -> Vec<Finding> {
     ]))
 }
 
-/// Every key there is, once.
+/// Every key, once.
 fn whole_flag() -> Json {
     json!({
         "version": 1, "flag": "f", "description": "text", "owner": "us", "salt": "f", "enabled": true, "when_stopped": "polling",
@@ -72,7 +72,7 @@ fn whole_segment() -> Json {
     })
 }
 
-/// The places of a document, deepest last.
+/// The positions in a document, deepest last.
 fn places(json: &Json, at: &str, into: &mut Vec<String>) {
     let escaped = |key: &str| key.replace('~', "~0").replace('/', "~1");
     into.push(at.to_owned());
@@ -88,8 +88,8 @@ fn places(json: &Json, at: &str, into: &mut Vec<String>) {
     }
 }
 
-/// Puts odd values in every place: what the reader accepts the schema must accept, and in each
-/// place both refuse something.
+/// Puts odd values in every position: the schema must accept what the reader accepts, and in each
+/// position both refuse something.
 fn compare(whole: &Json, schema: &Json, read: impl Fn(&Json) -> Vec<Finding>) {
     let odd = [
         json!(null),
@@ -159,7 +159,7 @@ fn compare(whole: &Json, schema: &Json, read: impl Fn(&Json) -> Vec<Finding>) {
             let mut changed = whole.clone();
             *changed.pointer_mut(place).unwrap() = odd.clone();
             let findings = read(&changed);
-            // These are about more than the shape.
+            // These depend on more than the shape.
             let accepted = findings
                 .iter()
                 .all(|finding| matches!(finding.code, Code::FailedTest | Code::UnknownSegment));
@@ -180,7 +180,7 @@ fn the_schema_never_refuses_what_the_reader_accepts() {
     compare(&whole_segment(), &segment_schema(), read_segment);
 }
 
-/// The documents above hold every key the schema knows, so that none goes uncompared.
+/// The documents above contain every key of the schema, so that each is compared.
 #[test]
 fn every_key_is_compared() {
     fn uncovered(schema: &Json, samples: &[&Json], at: &str, missing: &mut Vec<String>) {
@@ -255,7 +255,7 @@ fn both_refuse_what_is_wrong() {
     }
 }
 
-/// What the vectors hold is read without findings, so the schemas must take it too.
+/// The reader accepts the vectors without findings, so the schemas must accept them too.
 #[test]
 fn the_vectors_fit_the_schemas() {
     let vectors =
@@ -295,7 +295,7 @@ fn the_committed_schemas_are_current() {
     }
 }
 
-/// Every shipped file names its schema for editors, by a path that is right from where it lies.
+/// Every shipped file names its schema for editors, by a path that is right relative to the file.
 #[test]
 fn shipped_files_name_their_schema() {
     fn yaml_files(folder: &Path, into: &mut Vec<PathBuf>) {

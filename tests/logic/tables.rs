@@ -40,7 +40,7 @@ fn cases_run_and_each_makes_one_for_every_value() {
 
 #[test]
 fn what_is_wrong_with_a_table_is_said_with_its_place() {
-    check("flag: chat\ncases: [{ expect: polling, by: nobody }]\n", &[(Code::BadCase, 2)]);
+    check("flag: chat\ncases: [{ expect: polling, by: nosuch }]\n", &[(Code::BadCase, 2)]);
     check(
         "flag: chat\ncases:\n  - { each: { colour: [a] }, expect: polling }\n",
         &[(Code::UnknownAttribute, 3)],
@@ -92,7 +92,7 @@ fn a_failing_table_refuses_a_new_form_and_leaves_the_live_one() {
     assert_eq!(
         update(&tenth, &table("9999")),
         (vec![], Some("10%".to_owned())),
-        "a mended table lets it in"
+        "a fixed table lets it in"
     );
     assert_eq!(
         update(&tenth, &table("10000")),
@@ -107,7 +107,7 @@ fn a_failing_table_refuses_a_new_form_and_leaves_the_live_one() {
     );
 }
 
-/// [`FLAG`] with so many rules, of which each case must go through all.
+/// [`FLAG`] with so many rules, all of which each case must evaluate.
 fn with_rules(count: usize, share: &str) -> String {
     let rule = |n: usize| {
         format!("  - {{ name: r{n}, when: {{ app_version: '{n}.0' }}, strategy: realtime-v2 }}\n")
@@ -116,7 +116,7 @@ fn with_rules(count: usize, share: &str) -> String {
     format!("{}rules:\n{rules}", FLAG.replace("50%", share))
 }
 
-/// A table of so many cases, all of which pass or none.
+/// A table of so many cases, which all pass or all fail.
 fn table_of(count: usize, passes: bool) -> String {
     let versions: Vec<String> = (0..count).map(|n| format!("'9.{n}'")).collect();
     let expect = if passes { "polling" } else { "realtime-v2" };
@@ -141,7 +141,7 @@ fn pending(library: &DefinitionSet) -> Vec<String> {
     library.pending_tests().iter().map(|run| run.file().to_string()).collect()
 }
 
-/// Runs the first that are to be run, in steps of this size.
+/// Runs the first pending tests, in steps of this size.
 fn run(library: &mut DefinitionSet, count: usize, checks: u64) {
     for mut run in library.pending_tests().into_iter().take(count) {
         while !run.is_done() {
@@ -220,7 +220,7 @@ fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
         .collect();
     assert_eq!(shares, ["50%", "70%"], "the other flag is live");
 
-    // Another save while the tests of this one run: what they say then is about nothing.
+    // Another save while the tests of this one run: their result is then about nothing.
     let mut begun = library.pending_tests();
     begun.iter_mut().for_each(|run| run.step(2));
     read(&mut library, &FLAG.replace("50%", "65%"), &other, &tests);
@@ -349,7 +349,8 @@ fn what_tests_may_cost_has_a_bound_that_is_said() {
         (vec![], String::new(), Some("50%".to_owned()))
     );
 
-    // One table too dear, beside one that is not: cases times what the flag compares with.
+    // One table that is too expensive, next to one that is not: the cost is cases times compared
+    // values.
     let (chat, dear, cheap) = (with_rules(999, "50%"), table_of(10_000, true), table_of(2, true));
     let paths: Vec<String> = (0..11).map(|n| format!("tests/t{n:02}.yaml")).collect();
     let mut files = vec![("chat.yaml", &*chat)];

@@ -49,7 +49,7 @@ fn law_2_every_split_is_the_published_one() {
     let vectors = vectors("split");
     for case in list(&vectors, "cases") {
         let share =
-            |key: &str| case[key].as_str().map_or(Share::NOBODY, |text| text.parse().unwrap());
+            |key: &str| case[key].as_str().map_or(Share::NONE, |text| text.parse().unwrap());
         let split = Split::new(share("realtime-v2"), share("disabled")).unwrap();
         let default =
             Baseline::try_from(text(case, "default").parse::<Strategy>().unwrap()).unwrap();
@@ -98,8 +98,8 @@ fn versions_are_ordered_as_published() {
     }
 }
 
-/// A folder of the vectors as the folder it stands for: JSON is YAML, so definitions go the way
-/// every file goes.
+/// A folder of the vectors as a flags folder: JSON is YAML, so definitions are read like every
+/// file.
 fn contents(folder: &Json) -> FlagFiles {
     let mut files = BTreeMap::new();
     let mut add =

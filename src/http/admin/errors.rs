@@ -119,7 +119,7 @@ impl ErrorProfile {
             rejected.push(refused(CommandError::UnknownFlag { flag: flag.clone(), similar: None }));
         }
         if self.split {
-            let (realtime, disabled) = (Share::NOBODY, Share::NOBODY);
+            let (realtime, disabled) = (Share::NONE, Share::NONE);
             rejected.push(refused(CommandError::NoDefinition(flag.clone())));
             rejected.push(refused(CommandError::DoesNotFit { realtime, disabled }));
             rejected.push(refused(CommandError::DisabledIsDefault(flag.clone())));

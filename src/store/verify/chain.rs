@@ -1,5 +1,5 @@
-//! Every revision and its changes against its hash and the row before, from the first to the head.
-//! An altered row is named; one bad row is one fault.
+//! Checks every revision and its changes against its hash and the row before, from the first to the
+//! head. An altered row is named; one bad row is one fault.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use crate::ledger::{ContentHash, Head};
 const REVISIONS_A_PAGE: i64 = 200;
 const CHANGES_A_PAGE: i64 = 200;
 
-/// Checks them all and says how many revisions were read.
+/// Checks all of them and returns how many revisions were read.
 pub async fn check(
     reader: &Reader,
     end: &HistoryHead,
@@ -51,10 +51,10 @@ pub async fn check(
     Ok(read)
 }
 
-/// Where the row before stands.
+/// The hash of the row before.
 struct Last {
     revision: i64,
-    /// `None` where its row states none: then the next cannot be told by it.
+    /// `None` if its row states none: then the next row cannot be checked against it.
     hash: Option<ContentHash>,
     committed_at_ms: i64,
 }
@@ -129,10 +129,10 @@ fn check_head(end: &HistoryHead, last: &Last, kept: &ExpectedHistory, faults: &m
     }
 }
 
-/// The changes, in the order of their revisions, a page at a time.
+/// The changes ordered by revision, read a page at a time.
 struct Changes {
     read: VecDeque<SqliteRow>,
-    /// The last that was read; nothing before the first page.
+    /// The last one that was read; `None` before the first page.
     last: Option<(i64, i64)>,
     /// The newest revision.
     end: i64,
@@ -140,8 +140,8 @@ struct Changes {
 }
 
 impl Changes {
-    /// Those of a revision, and whether they are numbered otherwise than from 0 on. Any before it
-    /// belong to none.
+    /// The changes of a revision, and whether their numbers are not 0 and up. Changes before it
+    /// belong to no revision.
     async fn of(
         &mut self,
         reader: &Reader,

@@ -1,6 +1,6 @@
-//! Every text against its name, and against the records that name it: none altered, none missing,
-//! none that belongs to nothing. One that is staged belongs to a revision that is still to come;
-//! nothing is known of it but that no revision names it yet.
+//! Checks every blob against its hash, and against the records that name it: none altered, none
+//! missing, none unused. A staged blob belongs to a revision that is still to come; all that can be
+//! checked is that no revision names it yet.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use super::super::{StoreError, blobs, schema};
 use super::{Faults, HistoryHead};
 use crate::ledger::{ContentHash, texts_named_in};
 
-/// So many texts are compared with the whole history at once: each more takes memory, and each pass
-/// takes time.
+/// The most blobs that one pass compares with the whole history: more blobs take more memory, and
+/// more passes take more time.
 const TEXTS_A_PASS: usize = 100_000;
 const TEXTS_A_PAGE: i64 = 1000;
 const CHANGES_A_PAGE: i64 = 200;
 
-/// What is known of a text before its pass ends.
+/// What is known about a blob before its pass ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SubjectState {
     NotNamedYet,
-    /// Named by a revision, or told of as a fault already.
+    /// A revision names it, or a fault was already reported for it.
     Settled,
     Staged,
 }
@@ -57,7 +57,7 @@ pub async fn check(
     }
 }
 
-/// A text is marked as it begins, with its first part, and the mark goes with the last.
+/// A blob is marked when its first part is written, and the mark is removed after the last.
 async fn check_marks(reader: &Reader, faults: &mut Faults) -> Result<(), StoreError> {
     const STRAY: &str = "SELECT id FROM staged_texts AS s WHERE NOT EXISTS (SELECT 1 FROM texts AS t WHERE t.id = s.id) LIMIT 1";
     let stray = sqlx::query(STRAY)
@@ -70,8 +70,8 @@ async fn check_marks(reader: &Reader, faults: &mut Faults) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Checks a page of texts by themselves, adds them to `pass` as not named yet, and says whether
-/// they were the last.
+/// Checks the blobs of a page by themselves, adds them to `pass` as not yet named, and returns
+/// whether they were the last.
 async fn next_texts(
     reader: &Reader,
     stages: bool,
@@ -124,8 +124,8 @@ async fn compare_with_history(
 ) -> Result<(), StoreError> {
     const PAGE: &str = "SELECT rowid AS row, revision, record_after AS record FROM changes \
         WHERE rowid > $1 ORDER BY rowid LIMIT $2";
-    // A revision that was committed meanwhile may name a text of this pass too. What it names
-    // besides was not looked for.
+    // A revision that was committed meanwhile may name a blob of this pass. Its other blobs were
+    // not looked for.
     let newest =
         sqlx::query("SELECT max(rowid) FROM changes").fetch_one(&mut *reader.lock().await).await;
     let newest: Option<i64> = newest.map_err(StoreError::doing("read the history"))?.get(0);

@@ -1,19 +1,18 @@
-//! Whether the database is what was written: nothing altered, nothing missing, nothing added.
+//! Checks that the database is what was written: nothing altered, nothing missing, nothing added.
 //!
-//! The chain of hashes covers every revision with its changes and its request; all else is compared
-//! with those, in both directions. Rows are read in pages, as they stand: a kind of subject that
-//! this build does not know is verified like any other.
+//! The hash chain covers every revision with its changes and its request; everything else is
+//! compared with these, in both directions. Rows are read in pages, as stored: a kind of subject
+//! unknown to this build is verified like all others.
 //!
-//! Each page is a reading of its own, so that the log can be taken over into the database file
-//! meanwhile, however long it takes. What is verified ends where the history ended when it began
-//! ([`End`]): up to there no row changes any more.
+//! Each page is its own read transaction, so that the log can be copied into the database file
+//! meanwhile, however long the check takes. The check covers the history up to its end when the
+//! check began ([`HistoryHead`]): no row before that changes any more.
 //!
-//! | file | what it looks at |
-//! |---|---|
+//! | file | what it checks | |---|---|
 //! | `super::schema` | triggers and views, which change what is written and read |
 //! | `chain` | the head, and every revision and change |
-//! | `state` | what follows from them: subjects, idempotency keys, cursors |
-//! | `content` | texts, and the records that name them |
+//! | `state` | what results from them: subjects, idempotency keys, cursors |
+//! | `content` | blobs, and the records that name them |
 
 mod chain;
 mod content;
@@ -38,16 +37,16 @@ pub async fn verify(reader: &Reader, kept: &ExpectedHistory) -> Result<VerifyRep
     Ok(VerifyReport { revisions, faults: faults.found })
 }
 
-/// Where the history ended when a verification began.
+/// The end of the history when a verification began.
 struct HistoryHead {
-    /// The newest row of it.
+    /// Its newest revision.
     revision: i64,
-    /// What `head` said at that moment.
+    /// The rows of `head` at that moment.
     heads: Vec<SqliteRow>,
 }
 
 impl HistoryHead {
-    /// What lies beyond the newest revision belongs to none, and is said so.
+    /// Anything beyond the newest revision belongs to none, and is reported.
     async fn now(reader: &Reader, faults: &mut Faults) -> Result<HistoryHead, StoreError> {
         const BEYOND: &str = "SELECT revision, subject FROM changes WHERE revision > $1 ORDER BY revision, place LIMIT $2";
         let read = StoreError::doing("read the history");
@@ -74,7 +73,7 @@ impl HistoryHead {
     }
 }
 
-/// What is wrong; no more than a verdict names.
+/// The faults found; at most [`MAX_FAULTS`](super::MAX_FAULTS).
 #[derive(Debug, Default)]
 struct Faults {
     found: Vec<String>,

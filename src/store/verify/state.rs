@@ -1,5 +1,5 @@
-//! What follows from the history, compared with it in both directions: how each subject stands,
-//! what each idempotency key stands for, and how far readers have come.
+//! Compares everything that results from the history with it, in both directions: the state of each
+//! subject, what each idempotency key stands for, and the positions of readers.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -9,16 +9,16 @@ use super::super::reader::Reader;
 use super::super::{MAX_FAULTS, StoreError, subjects};
 use super::{Faults, HistoryHead};
 
-/// So many rows are compared at once.
+/// The most rows that are compared at once.
 const ROWS_A_PAGE: i64 = 5000;
 
-/// A comparison of each row of a long table, some thousand of them at once.
+/// A query that checks each row of a long table, some thousand rows at once.
 struct Comparison {
-    /// What is wrong, in `{revision}` and `{name}` as far as `wrong` tells them.
+    /// The fault, with `{revision}` and `{name}` as far as `wrong` returns them.
     fault: &'static str,
-    /// Up to which row the next page goes.
+    /// Selects the last row of the next page.
     next: &'static str,
-    /// The rows of a page that are wrong.
+    /// Selects the faulty rows of a page.
     wrong: &'static str,
 }
 
@@ -38,12 +38,11 @@ const OF_LONG_TABLES: [Comparison; 2] = [
     },
 ];
 
-/// What is wrong in tables of a few rows.
+/// The faults of short tables.
 const OF_SHORT_TABLES: [(&str, &str); 2] = [
     (
         "the credential {name} was added beside the history",
-        // The table of older builds; the cursor `tokens` stands there while they are being brought
-        // over.
+        // The table of older builds; the cursor `tokens` exists while its rows are being converted.
         "SELECT 0 AS revision, id AS name FROM tokens WHERE NOT EXISTS (SELECT 1 FROM cursors WHERE reader = 'tokens')",
     ),
     (
@@ -73,8 +72,9 @@ pub async fn check(
     Ok(())
 }
 
-/// Each change of a subject goes on from where the one before it left it. By the index: its history
-/// passes one change at a time, and each page begins with the last of the page before.
+/// Checks that each change of a subject starts from the record that the change before it left. It
+/// follows the index: its history is read one change at a time, and each page begins with the last
+/// change of the page before.
 async fn check_continuity(
     reader: &Reader,
     end: &HistoryHead,

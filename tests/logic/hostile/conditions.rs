@@ -1,10 +1,10 @@
-//! What a `when:` asks: attributes, words, comparisons, versions and numbers.
+//! The parts of a `when:`: attributes, words, comparisons, versions and numbers.
 
 use turnout::definition::Code::*;
 
 use super::harness::{Case, Expected, SEGMENT, SEGMENT_HEAD, flag};
 
-/// A rule that asks for attributes declared on line 6. The condition starts on line 8, in column 9.
+/// A rule over attributes declared on line 6. The condition starts on line 8, in column 9.
 fn when(name: &str, condition: &str, expect: &[Expected]) -> Case {
     let declared = "attributes: {platform: [ios, android, web], app: version, plan: text, age: number, beta: boolean}";
     flag(
@@ -53,7 +53,7 @@ fn attributes() -> Vec<Case> {
         when("an attribute alone", "plan", &[(WrongType, 8, 9)]),
         when("the address needs no declaring", "{email: {ends_with: \"@example.com\"}}", &[]),
         flag("nothing is declared", "deny: [{when: {plan: a}}]", &[(UnknownAttribute, 6, 16)]),
-        // The attribute is declared, if badly: one mistake, one finding.
+        // The attribute is declared, with a fault: one mistake, one finding.
         flag(
             "a badly declared attribute",
             "attributes: {plan: texxt}\ndeny: [{when: {plan: a}}]",
@@ -202,7 +202,7 @@ fn segments_and_not() -> Vec<Case> {
         when("segments", "{segments: internal}", &[(UnknownAttribute, 8, 10)])
             .hint("did you mean `segment`?"),
         when("a segment's name in capitals", "{segment: Internal}", &[(BadName, 8, 19)]),
-        // Everything that is wrong is reported at once.
+        // All faults are reported together.
         when(
             "two bad names among segments",
             "{segment: [internal, A, B]}",

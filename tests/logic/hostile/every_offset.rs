@@ -1,11 +1,11 @@
-//! The shipped files, cut and bent at every byte.
+//! The shipped files, cut and altered at every byte.
 
 use turnout::definition::may_be_half_written;
 
 use super::harness::HEAD;
 use super::shipped::{BUILD_EVENTS, FLAG, INTERNAL, SEGMENT, Shipped, file};
 
-/// Saves other bytes. Whatever is wrong is wrong with them.
+/// Saves other bytes, and checks that every finding is about them.
 fn save(shipped: &mut Shipped, path: &str, bytes: &[u8], what: &str) -> bool {
     let findings = shipped.save(path, bytes, what);
     assert!(
@@ -15,8 +15,8 @@ fn save(shipped: &mut Shipped, path: &str, bytes: &[u8], what: &str) -> bool {
     findings.is_empty()
 }
 
-/// No reader can tell that a file cut at a line's end lacks its rest: then whoever watches must
-/// wait for it.
+/// No reader can tell that a file cut at a line's end lacks its rest: then the watcher must wait
+/// for it.
 #[test]
 fn a_file_cut_anywhere_is_refused_or_seen_to_be_half_written() {
     let mut taken_for_whole = Vec::new();
@@ -39,12 +39,12 @@ fn a_file_cut_anywhere_is_refused_or_seen_to_be_half_written() {
     }
     assert!(
         taken_for_whole.is_empty(),
-        "nobody waits for the rest:\n{}",
+        "the watcher does not wait for the rest:\n{}",
         taken_for_whole.join("\n")
     );
 }
 
-/// Entries that look like others are entries all the same.
+/// Entries that equal others count as entries too.
 #[test]
 fn an_entry_cut_off_the_end_of_a_list_is_seen_to_be_missing() {
     let lists = [
@@ -72,14 +72,14 @@ fn an_entry_cut_off_the_end_of_a_list_is_seen_to_be_missing() {
             )
         })
         .collect();
-    assert!(missed.is_empty(), "nobody waits for the second entry of {missed:#?}");
+    assert!(missed.is_empty(), "the watcher does not wait for the second entry of {missed:#?}");
 }
 
 #[test]
 fn a_file_that_lacks_its_start_is_refused() {
     for (path, whole) in [(FLAG, BUILD_EVENTS), (SEGMENT, INTERNAL)] {
         let mut shipped = Shipped::with(&[]);
-        // Without the head there is no version and no key; the comment before it may go.
+        // Without the head there is no version and no key; the comment before it may be cut.
         let text = std::str::from_utf8(whole).unwrap();
         for start in text.find("version").unwrap() + 1..whole.len() {
             let what = format!("{path} from byte {start}");

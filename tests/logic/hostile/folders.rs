@@ -1,5 +1,4 @@
-//! The folder itself: files that are called wrongly, cannot be read or are gone, and the variable
-//! beside them.
+//! The folder itself: files with wrong names, unreadable or missing files, and `INTERNAL_USER_IDS`.
 
 use turnout::definition::Code::*;
 use turnout::definition::{DefinitionSet, File, FlagFiles};
@@ -71,7 +70,7 @@ impl Case {
     }
 }
 
-/// `INTERNAL_USER_IDS` makes the segment where no file does: then no file of it can be gone.
+/// `INTERNAL_USER_IDS` makes the segment where no file does: then its file cannot be missing.
 #[test]
 fn a_segment_made_by_the_variable_has_no_file_to_miss() {
     let folder = |ids: &[&str]| FlagFiles {

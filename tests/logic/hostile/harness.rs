@@ -1,4 +1,4 @@
-//! A case, how to write one, and what must hold of it.
+//! A case, how to write one, and what must hold for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -24,26 +24,26 @@ pub struct Case {
     pub file: String,
     pub contents: FlagFiles,
     expect: Vec<(String, Expected)>,
-    /// Whether something outside its file spoils it.
+    /// Whether a fault outside its file makes it bad.
     spoiled: bool,
-    /// What the library with a good form says, where that is something else.
+    /// The findings of a definition set that has a good form, if they differ.
     expect_later: Option<Vec<(String, Expected)>>,
     hints: Vec<&'static str>,
     messages: Vec<&'static str>,
     never: Vec<&'static str>,
 }
 
-/// A flag file with just this text.
+/// A flag file with exactly this text.
 pub fn whole(name: &str, text: impl AsRef<[u8]>, expect: &[Expected]) -> Case {
     Case::new(name, FLAG, text.as_ref(), expect)
 }
 
-/// A good flag with some lines more.
+/// A good flag with more lines.
 pub fn flag(name: &str, more: &str, expect: &[Expected]) -> Case {
     whole(name, format!("{HEAD}{more}\n"), expect)
 }
 
-/// A good segment with some lines more.
+/// A good segment with more lines.
 pub fn segment(name: &str, more: &str, expect: &[Expected]) -> Case {
     Case::new(name, SEGMENT, format!("{SEGMENT_HEAD}{more}\n").as_bytes(), expect)
 }
@@ -93,39 +93,39 @@ impl Case {
         self
     }
 
-    /// Findings in another file.
+    /// Expects findings in another file.
     pub fn and(mut self, file: &str, expect: &[Expected]) -> Case {
         self.expect.extend(expect.iter().map(|expected| (file.to_owned(), *expected)));
         self.expect.sort_by(|a, b| a.0.cmp(&b.0));
         self
     }
 
-    /// The subject comes out bad, although its own file is good.
+    /// The subject must be bad, although its own file is good.
     pub fn spoiled(mut self) -> Case {
         self.spoiled = true;
         self
     }
 
-    /// What a library with a good form says instead.
+    /// The findings of a definition set that has a good form.
     pub fn later(mut self, expect: &[Expected]) -> Case {
         self.expect_later =
             Some(expect.iter().map(|expected| (self.file.clone(), *expected)).collect());
         self
     }
 
-    /// A part of a hint.
+    /// Expects a part of a hint.
     pub fn hint(mut self, part: &'static str) -> Case {
         self.hints.push(part);
         self
     }
 
-    /// A part of a message.
+    /// Expects a part of a message.
     pub fn says(mut self, part: &'static str) -> Case {
         self.messages.push(part);
         self
     }
 
-    /// What no message or hint may say.
+    /// A text that no message or hint may contain.
     pub fn never_says(mut self, part: &'static str) -> Case {
         self.never.push(part);
         self
@@ -200,7 +200,7 @@ fn judge(case: &Case) -> Result<(), String> {
 }
 
 impl Case {
-    /// Whether its subject comes out good.
+    /// Whether its subject must be good.
     fn is_good(&self) -> bool {
         let faultless = self.expect.iter().all(|(file, _)| *file != self.file);
         faultless && !self.spoiled && self.contents.files.contains_key(&self.file)
@@ -225,7 +225,7 @@ impl Case {
     }
 }
 
-/// The same findings, in the order of the file; those of one place in any order.
+/// Compares the findings in the order of the file; those of one place in any order.
 fn compare(findings: &[Finding], expect: &[(String, Expected)]) -> Result<(), String> {
     let key = |finding: &Finding| {
         let (line, column) = finding.place.map_or((0, 0), |place| (place.line, place.column));

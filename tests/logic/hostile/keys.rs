@@ -1,4 +1,4 @@
-//! Keys that are not known, at each level, and keys that are not there.
+//! Unknown keys and missing keys, at each level.
 
 use turnout::definition::Code::*;
 
@@ -129,9 +129,9 @@ pub fn missing_keys() -> Vec<Case> {
             "allow:\n  - {}",
             &[(MissingKey, 7, 5), (EmptyEntry, 7, 5)],
         ),
-        flag("nobody in allow", "allow: [{strategy: polling}]", &[(EmptyEntry, 6, 9)])
+        flag("no users in allow", "allow: [{strategy: polling}]", &[(EmptyEntry, 6, 9)])
             .hint("add `users`"),
-        flag("nobody in deny", "deny: [{strategy: polling}]", &[(EmptyEntry, 6, 8)]),
+        flag("no users in deny", "deny: [{strategy: polling}]", &[(EmptyEntry, 6, 8)]),
         flag("an empty entry of deny", "deny: [{}]", &[(EmptyEntry, 6, 8)]),
         flag("an empty rule", "rules: [{}]", &[(MissingKey, 6, 9); 3]),
         flag(
@@ -153,11 +153,15 @@ pub fn missing_keys() -> Vec<Case> {
         flag("an empty rollout", "rollout: {}", &[(EmptyEntry, 6, 10)]).hint("or remove it"),
         flag("an attribute without values", "attributes: {a: []}", &[(EmptyEntry, 6, 17)]),
         flag(
-            "empty lists are nobody",
+            "empty lists match no user",
             "attributes: {}\ndeny: []\nallow: []\nrules: []\ntests: []\ntransports: {}\nclient: {}",
             &[],
         ),
-        flag("an empty list of users is nobody", "deny: [{users: [], when: {email: []}}]", &[]),
+        flag(
+            "an empty list of users matches no user",
+            "deny: [{users: [], when: {email: []}}]",
+            &[],
+        ),
         Case::new("an empty map for a segment", SEGMENT, b"{}", &five[..2]),
         Case::new("a segment without a version", SEGMENT, b"segment: internal\n", &five[..1]),
         Case::new("a segment without a key", SEGMENT, b"version: 1\nusers: [a]\n", &five[..1])

@@ -15,7 +15,7 @@ fn depth() -> Vec<Case> {
     let maps =
         |depth: usize| (0..depth).map(|level| " ".repeat(level) + "a:\n").collect::<String>();
     let nots = |depth: usize| "{not: ".repeat(depth) + "{email: a}" + &"}".repeat(depth);
-    // The file, the list of rules, the rule, then one condition in the other.
+    // The file, the list of rules, the rule, then nested conditions.
     let conditions = |depth: usize| {
         format!("rules:\n- {{name: a, strategy: polling,\n  when: {}}}", nots(depth - 4))
     };
@@ -181,7 +181,7 @@ fn counts() -> Vec<Case> {
 }
 
 impl Case {
-    /// So many flags or segments; the last of them is one too many.
+    /// A number of flags or segments; the last of them is one too many.
     fn with_many(mut self, prefix: &str, count: usize, text: impl Fn(&str) -> String) -> Case {
         let path = |number: usize| format!("{prefix}{number:05}.yaml");
         for number in 0..count {
@@ -195,7 +195,7 @@ impl Case {
     }
 }
 
-/// A file has at most a hundred findings, whatever finds them.
+/// A file has at most a hundred findings, whatever they are.
 fn findings() -> Vec<Case> {
     let most: Vec<u32> = (0..MAX_FINDINGS as u32).collect();
     let lines = |first: u32, code, column| {

@@ -1,9 +1,9 @@
 //! Hostile flag and segment files: every class of bad YAML, each case with all the findings it must
 //! give, in order, with their exact line and column.
 //!
-//! For each case a fresh library must report just these findings and have no good form of the
-//! subject; a library that had a good form first must keep that very one and report the same. A
-//! case that expects nothing is one that only looks hostile.
+//! For each case a new definition set must report exactly these findings and have no good form of
+//! the subject; a definition set that had a good form first must keep exactly that form and report
+//! the same. A case that expects nothing only looks hostile.
 
 mod conditions;
 mod every_offset;
@@ -79,7 +79,7 @@ fn every_class_has_at_least_ten_cases_with_names_of_their_own() {
 fn every_code_is_expected_by_a_case() {
     let hit: BTreeSet<Code> =
         CLASSES.iter().flat_map(|(_, cases)| cases()).flat_map(|case| case.codes()).collect();
-    // It would take a machine that hashes wrongly.
+    // Only a machine that hashes wrongly gives this code.
     let never: Vec<&Code> =
         Code::ALL.iter().filter(|code| !hit.contains(code) && **code != Code::SelfTest).collect();
     assert!(never.is_empty(), "no case expects {never:?}");

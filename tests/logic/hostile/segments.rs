@@ -1,4 +1,4 @@
-//! Segments: the ids and addresses in them, the files of ids they name, and flags that name them.
+//! Segments: their ids and addresses, the files of ids they name, and flags that name segments.
 
 use turnout::definition::Code::*;
 use turnout::definition::File;
@@ -23,8 +23,8 @@ pub fn segment_files() -> Vec<Case> {
         segment("an id too long", &format!("users: [{}]", "é".repeat(129)), &[(BadId, 3, 9)])
             .says("this one 258"),
         segment("the longest id", &format!("users: [{}]", "é".repeat(128)), &[]),
-        // In quotes they are meant, as the published vectors have it; in a `users_file` nobody
-        // would see them.
+        // In quotes the blanks are meant, as in the published vectors; in a `users_file` they would
+        // be invisible.
         segment("blanks around ids", "users: [\"u-1 \", ' u-2', u 3]", &[]),
         // The same is refused in a `users_file`.
         segment("a NUL in an id", "users: [\"u\\0-1\"]", &[(BadId, 3, 9)])
@@ -39,7 +39,7 @@ pub fn segment_files() -> Vec<Case> {
         email("a blank behind it", "\"ops@example.com \""),
         email("a control character", "\"ops@example.com\\0\""),
         email("an address too long", &format!("{}@example.com", "a".repeat(245))).never_says("320"),
-        // None of these would ever match anybody.
+        // None of these would ever match an address.
         email("a blank before it", "\" ops@example.com\""),
         email("a blank in the name", "o ps@example.com"),
         email("a name before the address", "\"Ops <ops@example.com>\""),
@@ -80,7 +80,7 @@ pub fn segment_files() -> Vec<Case> {
     ]
 }
 
-/// A segment that names `ids.txt`, and what that holds.
+/// A segment that names `ids.txt`, and the content of that file.
 fn ids(name: &str, bytes: &[u8], expect: &[Expected]) -> Case {
     let case =
         segment(name, "users_file: ids.txt", &[]).with("ids.txt", bytes).and("ids.txt", expect);
@@ -206,7 +206,7 @@ pub fn named_segments() -> Vec<Case> {
         ),
         unknown("in capitals", "deny: [{segment: Internal}]", &[(BadName, 6, 18)]),
         unknown("as a path", "deny: [{segment: segments/internal.yaml}]", &[(BadName, 6, 18)]),
-        // Everything that is wrong is reported at once, and `internal` is named nevertheless.
+        // All faults are reported together, and `internal` counts as named nevertheless.
         unknown(
             "two bad names",
             "deny: [{segment: [A, B, internal]}]\ntests: [{user: u, segments: [internal], expect: polling}]",
@@ -215,7 +215,7 @@ pub fn named_segments() -> Vec<Case> {
         unknown("an empty name", "deny: [{segment: \"\"}]", &[(BadName, 6, 18)]),
         unknown("no name", "deny: [{segment: }]", &[(WrongType, 6, 16)]),
         unknown("a list in a list", "deny: [{segment: [[internal]]}]", &[(WrongType, 6, 19)]),
-        unknown("an empty list is nobody", "deny: [{segment: []}]", &[]),
+        unknown("an empty list matches no user", "deny: [{segment: []}]", &[]),
         flag("no segments at all", "deny: [{segment: internal}]", &[(UnknownSegment, 6, 18)]),
         flag(
             "only under the other ending",

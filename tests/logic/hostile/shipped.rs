@@ -1,7 +1,7 @@
-//! A folder of good files, one of which is saved with other bytes again and again: what must hold
-//! whatever the bytes are.
+//! A folder of good files, one of which is saved with other bytes again and again: properties that
+//! must hold for any bytes.
 //!
-//! The tests of bad YAML and those of arbitrary bytes share it, and so do the fuzzers.
+//! The tests of bad YAML, those of arbitrary bytes and the fuzzers share it.
 #![allow(dead_code)] // Each uses its own part.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub fn file(bytes: &[u8]) -> File {
     File::Text(Text::new(bytes.to_vec()))
 }
 
-/// A library that has read a folder without a fault.
+/// A definition set that has read a folder without a fault.
 pub struct Shipped {
     library: DefinitionSet,
     folder: FlagFiles,
@@ -38,7 +38,7 @@ impl Shipped {
         Shipped { library, folder, good }
     }
 
-    /// Saves one file with other bytes, beside the good others: what was good stays, or a
+    /// Saves one file with other bytes, next to the good others: the good form stays, or a
     /// completely valid new form is in force.
     pub fn save(&mut self, path: &str, bytes: &[u8], what: &str) -> Vec<Finding> {
         let mut contents = self.folder.clone();
@@ -98,8 +98,8 @@ pub fn form(library: &DefinitionSet, file: &str) -> Option<Form> {
     }
 }
 
-/// The bytes a finding covers lie in its file and start at its line and column: it is drawn by the
-/// one and named by the other.
+/// The bytes of a finding are in its file and start at its line and column: the bytes are used for
+/// drawing, the line and column for naming.
 pub fn check_place(finding: &Finding, contents: &FlagFiles) -> Result<(), String> {
     let (Some(place), Some(text)) = (finding.place, contents.text(&finding.file)) else {
         return Ok(());
@@ -113,7 +113,7 @@ pub fn check_place(finding: &Finding, contents: &FlagFiles) -> Result<(), String
     if start > end || !text.is_char_boundary(start) || !text.is_char_boundary(end) {
         return Err(format!("{:?} covers the impossible bytes {start}..{end}", finding.code));
     }
-    // A list of ids has lines, YAML has what it takes for their ends.
+    // A list of ids has lines; YAML has its own line ends.
     let is_yaml = FlagFiles::subject(&finding.file).is_some();
     let (mut line, mut column) = (1, 1);
     let mut before = text[..start].chars().peekable();
@@ -121,8 +121,8 @@ pub fn check_place(finding: &Finding, contents: &FlagFiles) -> Result<(), String
         let ends_line = c == '\n' || (is_yaml && c == '\r' && before.peek() != Some(&'\n'));
         (line, column) = if ends_line { (line + 1, 1) } else { (line, column + 1) };
     }
-    // Another byte order mark further on is a character or nothing, as the grammar has it where it
-    // stands; nobody sees it.
+    // Another byte order mark further on is a character or nothing, as the grammar has it there; it
+    // is invisible.
     let column = if text[..start].contains('\u{feff}') { place.column } else { column };
     match (line, column) == (place.line, place.column) {
         true => Ok(()),

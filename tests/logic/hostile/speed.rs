@@ -1,5 +1,4 @@
-//! How long a hostile file may take, beside an honest one of the largest size there is, read in the
-//! same run.
+//! How long a hostile file may take, compared with the largest honest file, read in the same run.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +6,7 @@ use turnout::definition::{DefinitionSet, FlagFiles};
 
 use super::harness::{FLAG, HEAD};
 
-/// How many times what the honest file takes.
+/// The most time, as a multiple of the honest file's.
 const MOST: u32 = 10;
 
 fn numbered(prefix: &str, count: usize) -> String {
@@ -63,11 +62,11 @@ fn hostile_files() -> Vec<(&'static str, String)> {
                 rule(&(numbered("a", 10_000).replace(',', ": 1,") + ": 1"))
             ),
         ),
-        ("1,000 tests by nobody of 300 rules", {
+        ("1,000 tests by an unknown step of 300 rules", {
             let rules: String = (0..300)
                 .map(|n| format!("\n- {{name: r{n:050}, strategy: polling, when: {{email: a}}}}"))
                 .collect();
-            format!("rules:{rules}\ntests:{}", "\n- {expect: polling, by: nobody}".repeat(1_000))
+            format!("rules:{rules}\ntests:{}", "\n- {expect: polling, by: nosuch}".repeat(1_000))
         }),
         ("100,000 segments in tests of 100", {
             let test =
@@ -106,7 +105,7 @@ fn time_to_read(contents: &FlagFiles) -> Duration {
 
 #[test]
 fn a_hostile_file_costs_no_more_than_a_few_honest_ones() {
-    let honest = format!("{HEAD}deny: [{{users: [{}]}}]\n", numbered("somebody-", 70_000));
+    let honest = format!("{HEAD}deny: [{{users: [{}]}}]\n", numbered("personal-", 70_000));
     let honest = time_to_read(&FlagFiles::of([(FLAG, honest.as_str())]));
     let (flag, table) = hostile_table();
     let files = hostile_files()

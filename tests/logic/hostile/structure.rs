@@ -62,7 +62,7 @@ pub fn documents_and_directives() -> Vec<Case> {
     ]
 }
 
-/// The place is the anchor's, not that of what it is on: that may be a line further down.
+/// The finding is at the anchor, not at its value, which may be a line further down.
 pub fn anchors_aliases_and_merges() -> Vec<Case> {
     let laughs: String = ('b'..='i')
         .map(|c| {
@@ -118,11 +118,11 @@ pub fn anchors_aliases_and_merges() -> Vec<Case> {
     ]
 }
 
-/// The place is the tag's, not that of what it is on.
+/// The finding is at the tag, not at its value.
 pub fn tags() -> Vec<Case> {
     vec![
         flag("a text by tag", "owner: !!str team", &[(Tag, 6, 8)]).hint("remove the `!…`"),
-        flag("a tag of somebody's", "owner: !team a", &[(Tag, 6, 8)]),
+        flag("a custom tag", "owner: !team a", &[(Tag, 6, 8)]),
         flag("a tag without a name", "owner: ! a", &[(Tag, 6, 8)]),
         flag("a tag with nothing behind it", "owner: !", &[(Tag, 6, 8)]),
         flag("a verbatim tag", "owner: !<tag:yaml.org,2002:str> a", &[(Tag, 6, 8)]),
@@ -140,7 +140,7 @@ pub fn tags() -> Vec<Case> {
         flag("a variable by tag", "owner: !env HOME", &[(Tag, 6, 8)]),
         whole("the whole file by tag", format!("!!map\n{HEAD}"), &[(Tag, 1, 1)]),
         whole("the whole file by tag after a marker", format!("--- !flag\n{HEAD}"), &[(Tag, 1, 5)]),
-        flag("a handle nobody declared", "owner: !a!b c", &[(Syntax, 6, 8)]),
+        flag("an undeclared handle", "owner: !a!b c", &[(Syntax, 6, 8)]),
         flag("a verbatim tag that never ends", "owner: !<a", &[(Syntax, 6, 8)]),
         flag("exclamation marks inside a text", "owner: a !b\ndescription: \"!c\"", &[]),
         segment("a tag in a segment", "users: [!!str u]", &[(Tag, 3, 9)]),

@@ -1,5 +1,5 @@
-//! Tables of tests beside a flag: one that cannot be read refuses nothing, a case that fails
-//! refuses a new form of the flag.
+//! Tables of tests for a flag: an unreadable table refuses nothing, a failing case refuses a new
+//! form of the flag.
 
 use turnout::definition::Code::*;
 use turnout::definition::limits::MAX_CASES;
@@ -8,7 +8,7 @@ use super::harness::{Case, Expected, HEAD, flag, whole};
 
 const TABLE: &str = "tests/chat.yaml";
 
-/// A table that is no good beside a flag that is.
+/// A faulty table for a good flag.
 fn table(name: &str, text: &str, expect: &[Expected]) -> Case {
     flag(name, "attributes: {plan: text}", &[]).with(TABLE, text).and(TABLE, expect)
 }
@@ -49,7 +49,7 @@ pub fn tables() -> Vec<Case> {
         cases("an alias among cases", "- *a", &[(Alias, 3, 3)]),
         cases("a word for a case", "- a", &[(WrongType, 3, 3)]),
         cases("a case that expects nothing", "- {name: a}", &[(MissingKey, 3, 3)]),
-        cases("a case that expects nonsense", "- {expect: nobody}", &[(BadStrategy, 3, 12)]),
+        cases("a case that expects nonsense", "- {expect: nosuch}", &[(BadStrategy, 3, 12)]),
         cases(
             "a case with a key too many",
             "- {expect: polling, users: a}",
@@ -63,7 +63,7 @@ pub fn tables() -> Vec<Case> {
         ),
         cases("a list for each", "- {each: [plan], expect: polling}", &[(WrongType, 3, 10)]),
         cases("one value in each", "- {each: {plan: a}, expect: polling}", &[(WrongType, 3, 17)]),
-        // No case would be run, and the table would pass.
+        // No case would run, and the table would pass.
         cases("nothing in each", "- {each: {email: []}, expect: disabled}", &[(EmptyEntry, 3, 18)])
             .hint("at least one value"),
         cases(
@@ -73,7 +73,7 @@ pub fn tables() -> Vec<Case> {
         ),
         cases(
             "a fault in a case of many is one fault",
-            "- {each: {plan: [a, b, c]}, expect: nobody}",
+            "- {each: {plan: [a, b, c]}, expect: nosuch}",
             &[(BadStrategy, 3, 37)],
         ),
         cases(

@@ -51,7 +51,7 @@ fn bad_cases() -> Vec<Case> {
             .says("`verified`, `server` or `plain`"),
         test("an identity in capitals", "expect: polling, identity: Plain", &[(BadCase, 11, 33)]),
         test("a null identity", "expect: polling, identity: ~", &[(WrongType, 11, 33)]),
-        test("by nobody", "expect: polling, by: nobody", &[(BadCase, 11, 27)])
+        test("by an unknown step", "expect: polling, by: nosuch", &[(BadCase, 11, 27)])
             .says("`error` and `big`"),
         test("by a mistyped step", "expect: polling, by: rolout", &[(BadCase, 11, 27)])
             .hint("did you mean `rollout`?"),
@@ -105,7 +105,7 @@ fn bad_cases() -> Vec<Case> {
         test("a list of attributes", "expect: polling, with: [plan]", &[(WrongType, 11, 29)]),
         test(
             "everything at once",
-            "expect: sse, by: nobody, user: [], bucket: x, identity: y, with: z, segments: w",
+            "expect: sse, by: nosuch, user: [], bucket: x, identity: y, with: z, segments: w",
             &[
                 (BadStrategy, 11, 14),
                 (BadCase, 11, 23),
@@ -116,7 +116,7 @@ fn bad_cases() -> Vec<Case> {
                 (WrongType, 11, 84),
             ],
         ),
-        // The rule is there, if broken: one mistake, one finding.
+        // The rule exists, with a fault: one mistake, one finding.
         flag(
             "by a rule that is broken",
             "rules: [{name: a, when: {}, strategy: polling}]\ntests: [{expect: polling, by: a}]",
@@ -164,7 +164,7 @@ fn failed_tests() -> Vec<Case> {
         )
         .with(SEGMENT, format!("{SEGMENT_HEAD}users: [u]\n")),
         test(
-            "a wrong type nobody compares",
+            "a wrong type that is never compared",
             "expect: polling, with: {age: old}, by: error",
             &[(FailedTest, 11, 5)],
         ),

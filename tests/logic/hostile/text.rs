@@ -1,4 +1,4 @@
-//! Files that are no text, no whole text, or no YAML.
+//! Files that are not text, not complete, or not YAML.
 
 use turnout::definition::Code::*;
 
@@ -95,8 +95,8 @@ const MISSING_ALL_AND_UNKNOWN: [Expected; 6] = [
     (UnknownKey, 1, 1),
 ];
 
-/// A shipped file up to and with some text of it. Findings stand where their text does; `""` is the
-/// whole file.
+/// A shipped file up to and including some text of it. The findings are at these texts; `""` means
+/// the whole file.
 fn cut(file: &str, end: &str, expect: &[(turnout::definition::Code, &str)]) -> Case {
     let text = if file == SEGMENT { INTERNAL } else { BUILD_EVENTS };
     let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{file} has no `{part}`"));
@@ -140,7 +140,7 @@ pub fn empty_and_truncated() -> Vec<Case> {
         whole("an empty map", "{}\n", &MISSING_ALL_AND_UNKNOWN[..5]),
         whole("a key and no more", "version", &[(WrongType, 1, 1)]),
         Case::new("an empty segment", SEGMENT, b"", &[(Empty, 0, 0)]),
-        Case::new("a segment of comments", SEGMENT, b"# nobody\n", &[(Empty, 0, 0)]),
+        Case::new("a segment of comments", SEGMENT, b"# nosuch\n", &[(Empty, 0, 0)]),
         build_events("versi", &[(WrongType, "version")]),
         build_events("version: 1\n", &missing(4)),
         build_events("flag: build-events ", &missing(3)),

@@ -89,7 +89,7 @@ fn of_the_rest() -> Vec<Case> {
             &[(WrongType, 6, 17)],
         )
         .hint("did you mean `boolean`?"),
-        flag("an attribute's type nobody knows", "attributes: {a: string}", &[(WrongType, 6, 17)]),
+        flag("an attribute of unknown type", "attributes: {a: string}", &[(WrongType, 6, 17)]),
         flag(
             "a list among an attribute's values",
             "attributes: {a: [b, [c]]}",

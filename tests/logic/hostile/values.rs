@@ -1,5 +1,4 @@
-//! Values of the right type that say something wrong: shares, strategies, names, numbers and
-//! durations.
+//! Values of the right type with wrong content: shares, strategies, names, numbers and durations.
 
 use turnout::definition::Code::*;
 
@@ -93,7 +92,7 @@ pub fn strategies_and_baselines() -> Vec<Case> {
         default("a default of off", "off", "", &[(BadStrategy, 4, 10)]),
         default("a default of a boolean", "true", "", &[(BadStrategy, 4, 10)]),
         default("an empty default", "\"\"", "", &[(BadStrategy, 4, 10)]),
-        // Whoever followed that hint would be refused again.
+        // That hint would lead to the next refusal.
         default("a default of an old name", "realtime", "", &[(BadStrategy, 4, 10)])
             .never_says("did you mean `realtime-v2`?"),
         whole("when stopped, nonsense", head("when_stopped", "stopped"), &[(BadStrategy, 5, 15)])
@@ -235,7 +234,7 @@ pub fn names() -> Vec<Case> {
             &rules(&["{email: a}"; 3]),
             &[(DuplicateName, 8, 10), (DuplicateName, 9, 10)],
         ),
-        // Everything that is wrong is reported at once.
+        // All faults are reported together.
         flag(
             "two rules of one name, the first broken",
             &rules(&["{}", "{email: b}"]),
@@ -325,7 +324,7 @@ pub fn numbers_and_durations() -> Vec<Case> {
         polling("a start over the most", "start: 16s", &[(BadDuration, 7, 12)]),
         polling("a least of nothing", "min: 0s", &[(BadDuration, 7, 12)]),
         polling("a most below the least", "min: 10s, start: 10s, max: 1s", &[(BadDuration, 7, 12)]),
-        // Of an unreadable start no order follows.
+        // An unreadable start has no order.
         polling("an unreadable start and a least", "min: 5s, start: x", &[(BadDuration, 7, 29)]),
         polling("an unreadable dedupe", "dedupe: 2", &[(BadDuration, 7, 21)]),
         polling(

@@ -1,4 +1,4 @@
-//! What findings say: never who is in a list, and always in one line of bounded length.
+//! The wording of findings: never an entry of a list, and always one line of bounded length.
 
 use turnout::definition::{DefinitionSet, Finding, FlagFiles};
 
@@ -10,8 +10,8 @@ fn findings_of(files: &[(&str, &str)]) -> Vec<Finding> {
     DefinitionSet::default().update(&FlagFiles::of(files.iter().copied()))
 }
 
-/// Files whose lists hold the sentinel, each of them wrong in some way: lines under the head of a
-/// flag, or of a segment.
+/// Files with the sentinel in their lists, each with some fault: lines below the head of a flag, or
+/// of a segment.
 const IN_FLAGS: &[&str] = &[
     "deny: [{users: sentinel-4711-secret}]",
     "deny: [{users: [sentinel-4711-secret, '']}]",
@@ -40,13 +40,13 @@ const IN_FLAGS: &[&str] = &[
     "deny: [{emails: ['@sentinel-4711-secret']}]",
     "deny: [{domains: [a@sentinel-4711-secret]}]",
     "deny: [{domains: ['sentinel-4711-secret ']}]",
-    "allow: [{users: [sentinel-4711-secret], strategy: nobody}]",
+    "allow: [{users: [sentinel-4711-secret], strategy: nosuch}]",
     "allow: [{users: [sentinel-4711-secret]}]",
     "deny: [{users: [sentinel-4711-secret], when: {plan: a}, segment: b}]",
     "tests: [{user: [sentinel-4711-secret], expect: polling}]",
     "tests: [{user: sentinel-4711-secret, expect: disabled}]",
     "tests: [{user: sentinel-4711-secret, expect: polling, by: deny}]",
-    "tests: [{user: sentinel-4711-secret, expect: nobody}]",
+    "tests: [{user: sentinel-4711-secret, expect: nosuch}]",
     "tests: [{user: sentinel-4711-secret, segments: [a], expect: polling}]",
     "tests: [{user: sentinel-4711-secret, with: {email: [sentinel-4711-secret]}, expect: polling}]",
     "tests: [{with: {email: sentinel-4711-secret@example.com}, expect: disabled}]",
@@ -112,7 +112,7 @@ fn no_finding_names_who_is_in_a_list() {
     );
 }
 
-/// A log line is one line, and no file can paint a terminal or fill a disk with it.
+/// A log line is one line, and no file can alter a terminal or fill a disk with it.
 #[test]
 fn every_finding_is_one_line_of_bounded_length() {
     let long = "x".repeat(100_000);
@@ -137,7 +137,7 @@ fn every_finding_is_one_line_of_bounded_length() {
         format!("attributes: {{a: [b]}}\ndeny: [{{when: {{a: {long}}}}}]"),
         format!("attributes: {{a: [{}]}}\ndeny: [{{when: {{a: b}}}}]", words.join(",")),
         format!("rollout: {{realtime-v2: {}}}", "1".repeat(100_000)),
-        format!("rules:\n{rules}tests: [{{expect: polling, by: nobody}}]"),
+        format!("rules:\n{rules}tests: [{{expect: polling, by: nosuch}}]"),
     ];
     let segments = [
         "users_file: \"a\\nb\"".to_owned(),
@@ -175,7 +175,7 @@ fn every_finding_is_one_line_of_bounded_length() {
 
 /// As a log or a panic would print them.
 #[test]
-fn what_is_printed_for_developers_names_nobody_either() {
+fn what_is_printed_for_developers_names_no_user_either() {
     let flag = format!(
         "{HEAD}deny: [{{users: [{SENTINEL}]}}, {{segment: staff}}]\ntests: [{{user: {SENTINEL}, expect: polling}}]\n"
     );
