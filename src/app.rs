@@ -26,26 +26,26 @@ use crate::flag_files::{FlagsDir, Pulse};
 use crate::flag_files::{Mode, Watch};
 use crate::http::{self, AdminState, Limits, LocalServer, PublicState, Readings, Server};
 use crate::telemetry;
-use crate::thread_runtime::{ORDERS, ThreadRuntime};
+use crate::thread_runtime::{COMMAND_THREAD, ThreadRuntime};
 use crate::webhook::WebhookWorker;
 
 /// How long to wait for a previous server that is ending to release the data folder.
-const LEAVING: Duration = Duration::from_secs(1);
+const DATA_DIR_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest wait for a thread with its own runtime to end.
-const THREAD_AT_MOST: Duration = Duration::from_secs(2);
+const THREAD_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest wait at the end for one file operation: the file of addresses, the flags folder.
-const LAST_LOOK: Duration = Duration::from_secs(1);
+const STOP_IO_TIMEOUT: Duration = Duration::from_secs(1);
 /// The longest wait for a listener to end. A listener has a limit of its own; this one counts when
 /// the system holds up the listener's thread.
-const LISTENER_AT_MOST: Duration = Duration::from_secs(6);
+const LISTENER_STOP_TIMEOUT: Duration = Duration::from_secs(6);
 /// The longest wait at the end for the last good state and the database.
-const CLOSE_AT_MOST: Duration = Duration::from_secs(3);
+const COORDINATOR_CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the flags folder may not answer at a start before the service starts without it.
-const FOLDER_SILENT: Duration = Duration::from_secs(5);
+const FOLDER_START_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the flags folder may not answer later before that is a problem, and how often the
 /// service checks.
-const FOLDER_HANGS: Duration = Duration::from_secs(10);
-const FOLDER_LOOK: Duration = Duration::from_secs(2);
+const FOLDER_HANG_TIMEOUT: Duration = Duration::from_secs(10);
+const FOLDER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The step a start has reached, in words that follow "still starting: ".
 pub type StartupPhase = watch::Sender<&'static str>;
@@ -161,7 +161,7 @@ impl App {
         };
         telemetry::capacity(limits.connections, files);
 
-        let orders = ThreadRuntime::start(ORDERS).map_err(StartError::Thread)?;
+        let orders = ThreadRuntime::start(COMMAND_THREAD).map_err(StartError::Thread)?;
         let admin_thread = ThreadRuntime::start("admin").map_err(StartError::Thread)?;
         step.send_replace("reading the flags folder");
         let (folder, contents) = read_first(&config).await;
@@ -337,9 +337,9 @@ impl App {
                 name.map(|name| data.remove_own_admin_socket(&name)),
             )
         };
-        let _ = timeout(LAST_LOOK, blocking(forget)).await;
-        let _ = timeout(2 * LAST_LOOK, blocking(move || drop(watch))).await;
-        let _ = timeout(LISTENER_AT_MOST, server.stop()).await;
+        let _ = timeout(STOP_IO_TIMEOUT, blocking(forget)).await;
+        let _ = timeout(2 * STOP_IO_TIMEOUT, blocking(move || drop(watch))).await;
+        let _ = timeout(LISTENER_STOP_TIMEOUT, server.stop()).await;
         // The socket answers until the last client was served.
         let stop_socket = async move {
             if let Some(socket) = socket {
@@ -347,12 +347,16 @@ impl App {
             }
         };
         let stop_admin = async move { tokio::join!(admin.stop(), stop_socket) };
-        let _ = timeout(LISTENER_AT_MOST, admin_thread.run(stop_admin)).await;
+        let _ = timeout(LISTENER_STOP_TIMEOUT, admin_thread.run(stop_admin)).await;
         readings.close();
         // Changes that were not delivered yet are delivered after the next start.
         let (follower, webhook) = webhook.unzip();
         drop(follower);
-        let _ = timeout(CLOSE_AT_MOST, orders.run(async move { coordinator.close().await })).await;
+        let _ = timeout(
+            COORDINATOR_CLOSE_TIMEOUT,
+            orders.run(async move { coordinator.close().await }),
+        )
+        .await;
         let threads = [Some(orders), Some(admin_thread), webhook]
             .into_iter()
             .flatten()
@@ -363,7 +367,7 @@ impl App {
                 let _ = thread.await;
             }
         };
-        let _ = timeout(THREAD_AT_MOST, closed).await;
+        let _ = timeout(THREAD_STOP_TIMEOUT, closed).await;
     }
 }
 
@@ -378,7 +382,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn open_data(path: &Path) -> Result<DataDir, DataError> {
     // The previous server may be ending.
-    let end = Instant::now() + LEAVING;
+    let end = Instant::now() + DATA_DIR_LOCK_TIMEOUT;
     let data = loop {
         match DataDir::open(path) {
             Err(DataError::InUse(_)) if Instant::now() < end => {
@@ -406,7 +410,7 @@ async fn read_first(config: &Config) -> (FlagsDir, FlagFiles) {
     });
     let mut seen = pulse.of_reading();
     loop {
-        match timeout(FOLDER_SILENT, &mut reading).await {
+        match timeout(FOLDER_START_TIMEOUT, &mut reading).await {
             Ok(Ok(read)) => return read,
             Ok(Err(error)) => std::panic::resume_unwind(error.into_panic()),
             Err(_) if pulse.of_reading() != seen => seen = pulse.of_reading(),
@@ -426,7 +430,7 @@ async fn read_first(config: &Config) -> (FlagsDir, FlagFiles) {
 async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
     let (mut seen, mut since) = (None, tokio::time::Instant::now());
     loop {
-        tokio::time::sleep(FOLDER_LOOK).await;
+        tokio::time::sleep(FOLDER_CHECK_INTERVAL).await;
         let now = pulse.of_reading();
         if now.is_none() || now != seen {
             (seen, since) = (now, tokio::time::Instant::now());
@@ -439,7 +443,7 @@ async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
             hint: "see to the disk or mount it lies on; what is live stays live, and operators' changes work".to_owned(),
         }
         };
-        let hangs = since.elapsed() >= FOLDER_HANGS && now.is_some();
+        let hangs = since.elapsed() >= FOLDER_HANG_TIMEOUT && now.is_some();
         coordinator.report(ProblemKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
     }
 }

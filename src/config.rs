@@ -25,7 +25,7 @@ use crate::time_limit::within;
 use crate::webhook::WebhookConfig;
 
 /// The longest wait for the name of a listen address to resolve.
-const LOOK_UP_AT_MOST: Duration = Duration::from_secs(5);
+const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The arguments of `turnout serve`, from flags or the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -181,13 +181,13 @@ impl ServeArgs {
             }
             let name = text.to_owned();
             // A name server may not answer.
-            let found = within(LOOK_UP_AT_MOST, move || {
+            let found = within(LOOK_UP_TIMEOUT, move || {
                 name.to_socket_addrs().ok().and_then(|mut found| found.next())
             });
             match found {
                 None => faults.push(format!(
                     "{flag}: looking up `{text}` took longer than {} s; write an IP address, or see to the name server",
-                    LOOK_UP_AT_MOST.as_secs()
+                    LOOK_UP_TIMEOUT.as_secs()
                 )),
                 Some(None) => {
                     faults.push(format!("{flag}: `{text}` is no address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))

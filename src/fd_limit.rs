@@ -5,12 +5,12 @@ use std::io;
 use std::sync::OnceLock;
 
 /// More than any Turnout server needs; some systems allow a billion, and keep tables for as many.
-const ENOUGH: u64 = 1 << 20;
+const MAX_OPEN_FILES: u64 = 1 << 20;
 /// Reserved for files that are not connections: flag files, logs, and a listener's own.
-const KEPT: u64 = 128;
+const RESERVED_FILES: u64 = 128;
 /// The signal that reports that a file may not grow any more; it kills a process that does not
 /// handle it.
-pub const TOO_LARGE: i32 = rustix::process::Signal::XFSZ.as_raw();
+pub const FILE_TOO_LARGE_SIGNAL: i32 = rustix::process::Signal::XFSZ.as_raw();
 
 /// The present limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub fn raise() -> OpenFiles {
     static RAISED: OnceLock<OpenFiles> = OnceLock::new();
     *RAISED.get_or_init(|| {
         let at_start = rlimit::Resource::NOFILE.get_soft().unwrap_or(1024);
-        let limit = rlimit::increase_nofile_limit(ENOUGH).unwrap_or(at_start).max(at_start);
+        let limit = rlimit::increase_nofile_limit(MAX_OPEN_FILES).unwrap_or(at_start).max(at_start);
         OpenFiles { limit, at_start }
     })
 }
@@ -39,7 +39,7 @@ pub fn have_a_size_limit() -> bool {
 impl OpenFiles {
     /// How many connections fit.
     pub fn connections(self) -> usize {
-        usize::try_from(self.limit.saturating_sub(KEPT).max(self.limit / 2))
+        usize::try_from(self.limit.saturating_sub(RESERVED_FILES).max(self.limit / 2))
             .unwrap_or(usize::MAX)
             .max(1)
     }
@@ -51,7 +51,7 @@ impl OpenFiles {
     /// and so on, for every client of that thread. A table for 50,000 takes 512 KiB of the system's
     /// memory.
     pub fn make_room_for(self, connections: usize) {
-        let files = (connections as u64).saturating_add(KEPT).min(self.limit);
+        let files = (connections as u64).saturating_add(RESERVED_FILES).min(self.limit);
         let last = i32::try_from(files).unwrap_or(i32::MAX).saturating_sub(1);
         // Where the system refuses, the table grows as it always did.
         drop(rustix::io::fcntl_dupfd_cloexec(io::stdin(), last));

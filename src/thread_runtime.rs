@@ -10,10 +10,10 @@ use tokio::sync::oneshot;
 
 /// The name of the thread that runs commands, expiries and everything else that changes what is
 /// live.
-pub const ORDERS: &str = "orders";
+pub const COMMAND_THREAD: &str = "orders";
 
 /// How long a closing runtime waits for work that its tasks have begun.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A running thread with its runtime.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl ThreadRuntime {
         let run = move || {
             let _ = runtime.block_on(stopped);
             // A name look-up that hangs does not delay the stop.
-            runtime.shutdown_timeout(LAST_WORDS);
+            runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run)?;
         Ok(ThreadRuntime { handle, stop, thread })
@@ -61,6 +61,6 @@ impl ThreadRuntime {
 }
 
 /// Whether this is the thread that runs commands.
-pub fn is_thread_of_orders() -> bool {
-    thread::current().name() == Some(ORDERS)
+pub fn is_command_thread() -> bool {
+    thread::current().name() == Some(COMMAND_THREAD)
 }

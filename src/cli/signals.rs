@@ -30,7 +30,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
-            _file_too_large: signal(SignalKind::from_raw(fd_limit::TOO_LARGE))?,
+            _file_too_large: signal(SignalKind::from_raw(fd_limit::FILE_TOO_LARGE_SIGNAL))?,
         })
     }
 

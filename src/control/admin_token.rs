@@ -13,10 +13,10 @@ use crate::data_dir::{AdminTokenFile, FileId};
 use crate::ledger::ContentHash;
 
 /// How often the file is read.
-const EVERY: Duration = Duration::from_secs(1);
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 /// How soon the file is read again after a change: a file that is being written looks like another
 /// one for a moment.
-const AGAIN: Duration = Duration::from_millis(250);
+const REREAD_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The file and the token that is accepted; locked while the file is read or the token is ended.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ pub(super) async fn watch(inner: Weak<Inner>) {
         let Some(strong) = inner.upgrade() else { return };
         let settled = strong.look_at_admin_token().await;
         drop(strong);
-        sleep(if settled { EVERY } else { AGAIN }).await;
+        sleep(if settled { READ_INTERVAL } else { REREAD_INTERVAL }).await;
     }
 }
 

@@ -137,7 +137,7 @@ impl Inner {
         let mut known = Vec::new();
         for entry in entries {
             let look_up = async |name: &str| {
-                timeout(super::commit::READ, store.by_idempotency_key(name)).await
+                timeout(super::commit::READ_TIMEOUT, store.by_idempotency_key(name)).await
             };
             let Ok(Ok(Some(stored))) = look_up(&entry.id).await else { continue };
             if stored.is_entry(&entry)

@@ -4,12 +4,12 @@
 use tokio::time::timeout;
 
 use super::Inner;
-use super::commit::{CommitError, Committer, READ};
+use super::commit::{CommitError, Committer, READ_TIMEOUT};
 use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
 use crate::store::{Store, StoreError, StoredWithTexts};
 
 /// The most revisions that are read in one step.
-const AT_ONCE: u32 = 64;
+const MAX_REVISIONS_PER_READ: u32 = 64;
 
 /// What catching up found.
 #[derive(Debug, Default)]
@@ -37,7 +37,12 @@ impl Inner {
                 let state = self.state();
                 (state.book.head, state.book.texts().clone())
             };
-            let page = match timeout(READ, store.revisions_after(&head, AT_ONCE, &at_hand)).await {
+            let page = match timeout(
+                READ_TIMEOUT,
+                store.revisions_after(&head, MAX_REVISIONS_PER_READ, &at_hand),
+            )
+            .await
+            {
                 Ok(Ok(page)) => page,
                 Ok(Err(error)) => return Err(self.cannot_catch_up(committer, error)),
                 Err(_) => {

@@ -19,9 +19,9 @@ use crate::ledger::{
 use crate::store::{Commit, Store, StoreError};
 
 /// The longest wait for a read from the database.
-pub(super) const READ: Duration = Duration::from_millis(700);
+pub(super) const READ_TIMEOUT: Duration = Duration::from_millis(700);
 /// How often a change is decided again after another writer was faster.
-pub(super) const TRIES: usize = 16;
+pub(super) const MAX_TRIES: usize = 16;
 
 /// State that only the holder of the commit lock needs.
 #[derive(Debug, Default)]
@@ -134,7 +134,7 @@ impl Inner {
         error: Option<StoreError>,
         of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
-        let known = match timeout(READ, store.head()).await {
+        let known = match timeout(READ_TIMEOUT, store.head()).await {
             Ok(Ok((_, known))) => Some(known),
             Ok(Err(_)) | Err(_) => None,
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::commit::{Committer, Proposal, READ};
+use super::commit::{Committer, Proposal, READ_TIMEOUT};
 use super::{CommandOutcome, CommandRejected, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::{Credentials, random_name};
 use crate::clock;
@@ -26,11 +26,11 @@ pub const MAX_REVOKED: usize = 100_000;
 const ENDS_SOON_MS: i64 = 14 * 86_400_000;
 const ENDED_LATELY_MS: i64 = 3 * 86_400_000;
 /// The most credentials that a problem names one by one.
-const NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 /// The longest wait of a new credential for the commits before it.
-const QUEUE: Duration = Duration::from_millis(1200);
-/// The most credentials of the older form that one revision brings over.
-const TOGETHER: usize = 500;
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(1200);
+/// The most credentials that one revision brings over.
+const MAX_CHANGES_PER_REVISION: usize = 500;
 
 impl Coordinator {
     /// The current credentials, and each later state.
@@ -71,7 +71,7 @@ impl Inner {
         credential: Credential,
         reason: Option<String>,
     ) -> Result<u64, CommandRejected> {
-        let committer = timeout(QUEUE, self.committer.lock()).await;
+        let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
         let mut committer = committer
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
         loop {
@@ -162,7 +162,7 @@ impl Inner {
     /// Returns whether all of them are subjects of revisions.
     async fn bring_old_tokens_over(&self, committer: &mut Committer) -> bool {
         let Some(old) = committer.old_tokens.take() else { return true };
-        for (done, together) in old.chunks(TOGETHER).enumerate() {
+        for (done, together) in old.chunks(MAX_CHANGES_PER_REVISION).enumerate() {
             let changes: Vec<Change> = {
                 let truth = self.state();
                 // The current state: the credential may have been revoked meanwhile.
@@ -183,12 +183,14 @@ impl Inner {
                 .await
                 .is_err()
             {
-                committer.old_tokens = Some(old[done * TOGETHER..].to_vec());
+                committer.old_tokens = Some(old[done * MAX_CHANGES_PER_REVISION..].to_vec());
                 return false;
             }
         }
         let forgotten = match self.store.get() {
-            Some(store) => matches!(timeout(READ, store.forget_old_tokens()).await, Ok(Ok(()))),
+            Some(store) => {
+                matches!(timeout(READ_TIMEOUT, store.forget_old_tokens()).await, Ok(Ok(())))
+            }
             None => false,
         };
         committer.old_tokens = (!forgotten).then(Vec::new);
@@ -217,7 +219,7 @@ impl Inner {
                 .to_owned(),
         };
         let mut troubles: Vec<Problem> = Vec::new();
-        for (end, Credential { id, record }) in ends.iter().take(NAMED) {
+        for (end, Credential { id, record }) in ends.iter().take(MAX_NAMED) {
             let (name, role, at) = (&record.name, record.role, clock::utc(*end));
             let ends = if *end > now { "ends" } else { "has ended" };
             troubles.push(trouble(
@@ -225,10 +227,10 @@ impl Inner {
                 format!("the token `{name}` ({role}, {id}) {ends}: {at}"),
             ));
         }
-        if ends.len() > NAMED {
+        if ends.len() > MAX_NAMED {
             troubles.push(trouble(
                 None,
-                format!("{} more tokens end soon or have ended", ends.len() - NAMED),
+                format!("{} more tokens end soon or have ended", ends.len() - MAX_NAMED),
             ));
         }
         self.trouble(ProblemKind::TokenEnds, troubles);
@@ -243,7 +245,7 @@ impl Inner {
                 .map(|credential| credential.revoked_over(truth.book.credential(&credential.id)))
                 .collect()
         };
-        for together in changes.chunks(TOGETHER) {
+        for together in changes.chunks(MAX_CHANGES_PER_REVISION) {
             let reason = Some("revocations of the state before".to_owned());
             let draft =
                 draft("accept-database".into(), ChangeSource::Accept, reason, together.to_vec());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::as_of::AsOf;
-use super::commit::{CommitError, Proposal, READ, TRIES};
+use super::commit::{CommitError, MAX_TRIES, Proposal, READ_TIMEOUT};
 use super::idempotency::{KeyState, look_up};
 use super::{CommandOutcome, CommandRejected, CommandRequest, Coordinator, Inner};
 use crate::auth::random_name;
@@ -19,13 +19,13 @@ use crate::snapshot::Position;
 use crate::store::{HistoryQuery, Store, StoreError, StoredRevision};
 
 /// How long a caller waits for the outcome. The command is carried out all the same.
-const ANSWER: Duration = Duration::from_millis(2500);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(2500);
 /// The longest wait of a command for the commits before it.
-const QUEUE: Duration = Duration::from_millis(1200);
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(1200);
 /// How long a rollback may search the history while no other commit can run.
-const AS_OF: Duration = Duration::from_secs(2);
+const AS_OF_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most revisions that are listed for a caller that saw an older one.
-const SINCE: u32 = 20;
+const MAX_REVISIONS_LISTED: u32 = 20;
 
 impl Coordinator {
     /// Carries a command out. An outcome that is returned as done holds; a command whose caller
@@ -35,7 +35,9 @@ impl Coordinator {
         request: CommandRequest,
     ) -> Result<CommandOutcome, CommandRejected> {
         let inner = self.0.clone();
-        match timeout(ANSWER, tokio::spawn(async move { inner.execute(request).await })).await {
+        match timeout(ANSWER_TIMEOUT, tokio::spawn(async move { inner.execute(request).await }))
+            .await
+        {
             Ok(Ok(done)) => done,
             Ok(Err(_)) | Err(_) => Err(CommandRejected::Unknown),
         }
@@ -114,11 +116,11 @@ impl Inner {
         (mut position, mut decided, mut as_of): (Position, Decision, Option<AsOf>),
         mut key: KeyState,
     ) -> Result<CommandOutcome, CommandRejected> {
-        let committer = timeout(QUEUE, self.committer.lock()).await;
+        let committer = timeout(QUEUE_TIMEOUT, self.committer.lock()).await;
         let mut committer = committer
             .map_err(|_| CommandRejected::Down("it does not answer in time".to_owned()))?;
         let mut conflicts = 0;
-        while conflicts < TRIES {
+        while conflicts < MAX_TRIES {
             // Narrowing changes that came meanwhile are committed first: a revision states what the
             // one before it left, and nothing that is only pending.
             self.replay(&mut committer).await?;
@@ -127,7 +129,7 @@ impl Inner {
             // A change that came meanwhile may bear the same key.
             if matches!(key, KeyState::NotSaid) || self.state().position() != position {
                 if let Some(outcome) =
-                    timeout(READ, look_up(&store, &request)).await.map_err(late)??
+                    timeout(READ_TIMEOUT, look_up(&store, &request)).await.map_err(late)??
                 {
                     return Ok(outcome);
                 }
@@ -135,8 +137,11 @@ impl Inner {
             }
             let now = self.state().position();
             if now != position && as_of.is_some() {
-                as_of =
-                    Some(timeout(AS_OF, self.as_of(&store, &request.wish)).await.map_err(late)??);
+                as_of = Some(
+                    timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.wish))
+                        .await
+                        .map_err(late)??,
+                );
             }
             {
                 let state = self.state();
@@ -193,7 +198,7 @@ impl Inner {
         if changed_at <= expected {
             return Ok(());
         }
-        let since = timeout(READ, self.since(store, flag, expected))
+        let since = timeout(READ_TIMEOUT, self.since(store, flag, expected))
             .await
             .ok()
             .and_then(Result::ok)
@@ -213,11 +218,11 @@ impl Inner {
         let page = HistoryQuery {
             flag: Some(flag.to_string()),
             after: Some(expected),
-            limit: SINCE,
+            limit: MAX_REVISIONS_LISTED,
             ..HistoryQuery::default()
         };
         let mut since = store.history(&page).await?;
-        for revision in of_segments.into_iter().take(SINCE as usize) {
+        for revision in of_segments.into_iter().take(MAX_REVISIONS_LISTED as usize) {
             let page = HistoryQuery {
                 after: Some(revision - 1),
                 before: Some(revision + 1),
@@ -228,7 +233,7 @@ impl Inner {
         }
         since.sort_by_key(|stored| std::cmp::Reverse(stored.revision.revision));
         since.dedup_by_key(|stored| stored.revision.revision);
-        since.truncate(SINCE as usize);
+        since.truncate(MAX_REVISIONS_LISTED as usize);
         Ok(since)
     }
 }

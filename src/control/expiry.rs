@@ -19,11 +19,11 @@ use crate::moment::Deadline;
 const ACTOR: &str = "expiry";
 /// The wait before the next check after something expired: that may have brought the next expiry
 /// nearer.
-const AT_ONCE: Duration = Duration::from_millis(50);
+const RECHECK_DELAY: Duration = Duration::from_millis(50);
 /// The wait before the next try while the database is out of reach.
-const TRIED_AGAIN: Duration = Duration::from_secs(2);
+const RETRY_DELAY: Duration = Duration::from_secs(2);
 /// The most expiries that are one entry of the journal.
-const TOGETHER: usize = 1000;
+const MAX_EXPIRIES_PER_ENTRY: usize = 1000;
 
 impl Inner {
     /// Applies the expiries that are due, and returns how long to wait before the next check.
@@ -53,11 +53,11 @@ impl Inner {
         let narrowed: Vec<PendingChange> =
             each.filter_map(|decided| decided.narrowed(&mark)).flatten().collect();
         let widens = narrowed.len() < all;
-        for together in narrowed.chunks(TOGETHER) {
+        for together in narrowed.chunks(MAX_EXPIRIES_PER_ENTRY) {
             self.expire_at_once(together.to_vec(), now).await;
         }
         let done = !widens || self.commit_expiries().await;
-        Some(if done { AT_ONCE } else { TRIED_AGAIN })
+        Some(if done { RECHECK_DELAY } else { RETRY_DELAY })
     }
 
     /// Publishes the narrowing expiries, in one step.

@@ -15,7 +15,7 @@ use crate::data_dir::Journal;
 use crate::ledger::{PendingEntry, PlannedChange};
 
 /// The longest wait of a response for the commit.
-const WAIT: Duration = Duration::from_millis(900);
+const COMMIT_WAIT_TIMEOUT: Duration = Duration::from_millis(900);
 
 /// Owns the changes that are live before they are committed.
 #[derive(Debug)]
@@ -172,7 +172,7 @@ impl Inner {
         parts: Vec<PlannedChange>,
     ) -> CommandOutcome {
         let Pushed { id, mut committed, is_journaled } = pushed;
-        match timeout_at(began + WAIT, &mut committed).await {
+        match timeout_at(began + COMMIT_WAIT_TIMEOUT, &mut committed).await {
             Ok(Ok(revision)) => CommandOutcome::Committed { revision, parts },
             _ => {
                 // The file may have been deleted since it was written.

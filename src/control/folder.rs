@@ -13,13 +13,14 @@ use super::{Inner, Problem, ProblemKind};
 use crate::data_dir::FolderAtPath;
 
 /// The longest wait for this check.
-const LOOK: Duration = Duration::from_millis(700);
+const CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 
 impl Inner {
     /// Locks the folder at the path. An error says why the folder must not be written to.
     pub(super) async fn look_at_folder(self: &Arc<Self>) -> Result<(), String> {
         let inner = self.clone();
-        match timeout(LOOK, tokio::task::spawn_blocking(move || inner.hold_folder())).await {
+        match timeout(CHECK_TIMEOUT, tokio::task::spawn_blocking(move || inner.hold_folder())).await
+        {
             Ok(Ok(held)) => held,
             // A disk that does not answer reveals nothing; writes to it fail by themselves.
             Ok(Err(_)) | Err(_) => Ok(()),

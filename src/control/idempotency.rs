@@ -11,7 +11,7 @@ use super::{CommandOutcome, CommandRejected, CommandRequest, Inner};
 use crate::store::Store;
 
 /// How long the look-up of a key may delay a narrowing change.
-const LOOK_UP: Duration = Duration::from_millis(200);
+const LOOK_UP_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The idempotency keys of the running commands. Of several commands under one key, one runs at a
 /// time. So each looks its key up once, and finds what the one before it did.
@@ -64,7 +64,7 @@ impl Inner {
             return Ok(KeyState::Known(outcome));
         }
         let Some(store) = self.store.get() else { return Ok(KeyState::NotSaid) };
-        match timeout(LOOK_UP, look_up(&store, request)).await {
+        match timeout(LOOK_UP_TIMEOUT, look_up(&store, request)).await {
             Ok(Ok(Some(outcome))) => Ok(KeyState::Known(outcome)),
             Ok(Ok(None)) => Ok(KeyState::New),
             Ok(Err(CommandRejected::KeyReused)) => Err(CommandRejected::KeyReused),

@@ -15,7 +15,7 @@ use crate::data_dir::{Journal, JournalError};
 use crate::ledger::{PendingEntry, without_superseded};
 
 /// The longest wait for the journal before the change lives in memory alone.
-const JOURNAL: Duration = Duration::from_millis(300);
+const JOURNAL_TIMEOUT: Duration = Duration::from_millis(300);
 
 impl Inner {
     /// Journals an entry and returns whether it is durable. A disk that hangs does not delay the
@@ -26,7 +26,7 @@ impl Inner {
             let mut journal = inner.fast_path.journal.lock().await.handed_over();
             spawn_blocking(move || inner.write_to_journal(&mut journal, Some(&pending))).await
         };
-        let written = match timeout(JOURNAL, append).await {
+        let written = match timeout(JOURNAL_TIMEOUT, append).await {
             Ok(Ok(written)) => written,
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("it does not answer in time".to_owned()),
@@ -63,7 +63,7 @@ impl Inner {
             };
             spawn_blocking(look).await
         };
-        match timeout(JOURNAL, look).await {
+        match timeout(JOURNAL_TIMEOUT, look).await {
             Ok(Ok((looked, full))) => {
                 let is_there = looked.is_ok();
                 self.tell_journal(looked.err().or(full.map(|full| full.to_string())));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::commit::{Committer, READ};
+use super::commit::{Committer, READ_TIMEOUT};
 use super::recovery::{DatabaseFound, Decision, Foreign, decide, look_at_database, why_held};
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::data_dir::Beside;
@@ -18,15 +18,15 @@ use crate::moment::LeapWatch;
 use crate::store::{Store, StoreError};
 
 /// How often the database's head is checked, and how often a lost database is tried.
-const EVERY: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// The longest wait for a lost database to open.
-const OPEN: Duration = Duration::from_millis(1500);
+const OPEN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The part of that time that the check of its pages may take.
-const PAGES: Duration = Duration::from_millis(700);
+const PAGE_CHECK_TIMEOUT: Duration = Duration::from_millis(700);
 /// How long until the pages of a damaged database are checked again.
-const PAGES_AGAIN: Duration = Duration::from_secs(30);
+const PAGE_CHECK_INTERVAL: Duration = Duration::from_secs(30);
 /// Changes within this time are saved together.
-const COALESCE: Duration = Duration::from_millis(250);
+const COALESCE_DELAY: Duration = Duration::from_millis(250);
 
 /// Maintains the database until the coordinator is dropped.
 pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
@@ -35,7 +35,7 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         let Some(strong) = inner.upgrade() else { return };
         let woken = tokio::select! {
             () = strong.wake.notified() => true,
-            () = sleep(until_end.unwrap_or(EVERY).min(EVERY)) => false,
+            () = sleep(until_end.unwrap_or(CHECK_INTERVAL).min(CHECK_INTERVAL)) => false,
         };
         strong.look_at_clock(&mut leaps);
         let folder = strong.look_at_folder().await;
@@ -69,11 +69,11 @@ pub(super) async fn save_last_good_loop(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
         // The wait has a limit, so that a coordinator that was dropped is released.
-        if timeout(EVERY, strong.changed.notified()).await.is_ok() {
-            sleep(COALESCE).await;
+        if timeout(CHECK_INTERVAL, strong.changed.notified()).await.is_ok() {
+            sleep(COALESCE_DELAY).await;
             if !strong.save_last_good().await {
                 strong.changed.notify_one();
-                sleep(EVERY).await;
+                sleep(CHECK_INTERVAL).await;
             }
         }
     }
@@ -88,7 +88,7 @@ impl Inner {
     async fn look(self: &Arc<Self>, committer: &mut Committer, woken: bool) {
         match self.store.get() {
             Some(_) if woken => {}
-            Some(store) => match timeout(READ, store.head()).await {
+            Some(store) => match timeout(READ_TIMEOUT, store.head()).await {
                 Ok(Ok((_, head))) => {
                     self.store.staleness.note(true);
                     if head != self.state().book.head
@@ -116,9 +116,9 @@ impl Inner {
             return;
         }
         let path = self.data.database();
-        let looking = look_at_database(&path, &copies, PAGES);
+        let looking = look_at_database(&path, &copies, PAGE_CHECK_TIMEOUT);
         let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
-        let found = timeout(OPEN, looking).await.unwrap_or_else(late);
+        let found = timeout(OPEN_TIMEOUT, looking).await.unwrap_or_else(late);
         let since_ms = self.clock.wall_ms();
         let (without_foreign, foreign) = copies.without_foreign(&found.witness());
         if foreign != Foreign::default() {
@@ -127,8 +127,8 @@ impl Inner {
         }
         let decision = decide(&found.witness(), &copies);
         let opened = match &decision {
-            Decision::Serve => Some(timeout(OPEN, self.open_store()).await),
-            Decision::First => Some(timeout(OPEN, self.make_store()).await),
+            Decision::Serve => Some(timeout(OPEN_TIMEOUT, self.open_store()).await),
+            Decision::First => Some(timeout(OPEN_TIMEOUT, self.make_store()).await),
             Decision::Hold { .. } => None,
         };
         match opened
@@ -175,7 +175,7 @@ impl Inner {
                 inner.distrust(error.chain()).await;
                 let path = inner.data.database();
                 drop(inner);
-                sleep(PAGES_AGAIN).await;
+                sleep(PAGE_CHECK_INTERVAL).await;
                 fault = check_pages(&path).await.err();
             }
             if let Some(inner) = inner.upgrade() {
@@ -199,7 +199,7 @@ impl Inner {
         match Arc::try_unwrap(lost) {
             Ok(store) => {
                 // The thread of a disk that hangs waits for it alone.
-                let _ = timeout(OPEN, store.release()).await;
+                let _ = timeout(OPEN_TIMEOUT, store.release()).await;
                 true
             }
             Err(in_use) => {

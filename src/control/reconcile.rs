@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
-use super::commit::{CommitError, Committer, Proposal, TRIES};
+use super::commit::{CommitError, Committer, MAX_TRIES, Proposal};
 use super::test_queue::TestQueue;
 use super::{ControlEvent, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::random_name;
@@ -28,9 +28,9 @@ use crate::ledger::{
 
 const ACTOR: &str = "file";
 /// The longest wait of a reading for the changes before it.
-const QUEUE: Duration = Duration::from_secs(5);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most subjects that are listed as waiting.
-const TOLD: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// The result of ingesting a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -392,7 +392,7 @@ impl Inner {
             self.trouble(ProblemKind::FilesWait, Vec::new());
             return compared;
         }
-        let Ok(mut committer) = timeout(QUEUE, self.committer.lock()).await else {
+        let Ok(mut committer) = timeout(QUEUE_TIMEOUT, self.committer.lock()).await else {
             self.wait_for_the_database(&subjects, &CommitError::Unknown);
             return compared;
         };
@@ -419,7 +419,7 @@ impl Inner {
                     subjects.iter().for_each(|subject| self.tell_drift(subject.key()));
                 }
                 // Another program was faster: the remaining changes are computed anew.
-                Err(CommitError::Conflict) if tries < TRIES => {
+                Err(CommitError::Conflict) if tries < MAX_TRIES => {
                     tries += 1;
                     continue;
                 }
@@ -475,7 +475,10 @@ impl Inner {
             hint: "it goes live by itself when the database answers; what lowers or switches off is live at once".to_owned(),
         }
         };
-        self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
+        self.trouble(
+            ProblemKind::FilesWait,
+            subjects.iter().take(MAX_LISTED).map(waiting).collect(),
+        );
     }
 
     /// While a database is held for a person's decision, no file is taken in: it is not known which
@@ -488,7 +491,10 @@ impl Inner {
             hint: "it goes live when the right database is back, or is accepted (turnout problems)"
                 .to_owned(),
         };
-        self.trouble(ProblemKind::FilesWait, subjects.iter().take(TOLD).map(waiting).collect());
+        self.trouble(
+            ProblemKind::FilesWait,
+            subjects.iter().take(MAX_LISTED).map(waiting).collect(),
+        );
     }
 
     /// Reports where a file differs from what an operator holds.
@@ -537,9 +543,10 @@ impl Inner {
             hint: "it goes live by itself when they have passed; no other flag waits for them, and no order".to_owned(),
         }
         };
-        let told = self
-            .problems
-            .set(ProblemKind::TestsRun, waiting.into_iter().take(TOLD).map(trouble).collect());
+        let told = self.problems.set(
+            ProblemKind::TestsRun,
+            waiting.into_iter().take(MAX_LISTED).map(trouble).collect(),
+        );
         told.into_iter()
             .filter(|trouble| !known.contains(&trouble.subject))
             .for_each(|trouble| (self.observer)(&ControlEvent::Problem(trouble)));

@@ -4,7 +4,7 @@ use tokio::time::timeout;
 
 use super::Inner;
 use super::catch_up::CaughtUp;
-use super::commit::{CommitError, Committer, Proposal, READ, TRIES};
+use super::commit::{CommitError, Committer, MAX_TRIES, Proposal, READ_TIMEOUT};
 use crate::ledger::{ChangeSource, ContentCache, ContentHash, PendingEntry, Superseded};
 use crate::store::{KnownKey, Store};
 
@@ -52,7 +52,7 @@ impl Inner {
         }
         let mut is_known_unsent = self.fast_path.take_never_sent(&pending.id);
         let request = pending.stands_for();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             let known = match std::mem::take(&mut is_known_unsent) {
                 true => None,
                 false => self.look_up_entry(committer, &store, &pending.id).await?,
@@ -114,7 +114,7 @@ impl Inner {
         origin: ChangeSource,
     ) -> Result<Option<(&'a str, u64)>, CommitError> {
         let Some(request) = superseded.request else { return Ok(None) };
-        for _ in 0..TRIES {
+        for _ in 0..MAX_TRIES {
             if let Some(known) = self.look_up_entry(committer, store, &superseded.id).await? {
                 // A name that stands for another request says nothing about this one.
                 return Ok(known.is_of(request).then_some((&superseded.id, known.revision)));
@@ -159,7 +159,7 @@ impl Inner {
         store: &Store,
         id: &str,
     ) -> Result<Option<KnownKey>, CommitError> {
-        match timeout(READ, store.by_idempotency_key(id)).await {
+        match timeout(READ_TIMEOUT, store.by_idempotency_key(id)).await {
             Ok(Ok(known)) => Ok(known),
             Ok(Err(error)) => {
                 self.lose(committer, &error.chain());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::commit::{CommitError, READ};
+use super::commit::{CommitError, READ_TIMEOUT};
 use super::lock_order::Lock;
 use super::{Database, Inner, Problem, ProblemKind};
 use crate::clock;
@@ -17,11 +17,11 @@ use crate::time_limit::OneAtATime;
 
 /// A change that is pending for longer is a problem: the database takes most changes within
 /// milliseconds.
-const PENDING_MS: i64 = 3_000;
+const PENDING_TOO_LONG_MS: i64 = 3_000;
 /// How often the disk is checked.
-const DISK_EVERY: Duration = Duration::from_secs(3);
+const DISK_CHECK_INTERVAL: Duration = Duration::from_secs(3);
 /// The longest wait for the disk's answer.
-const DISK_AT_MOST: Duration = Duration::from_secs(2);
+const DISK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known about saving.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) async fn watch_disk(inner: Weak<Inner>) {
         let Some(strong) = inner.upgrade() else { return };
         strong.look_at_disk().await;
         drop(strong);
-        sleep(DISK_EVERY).await;
+        sleep(DISK_CHECK_INTERVAL).await;
     }
 }
 
@@ -66,7 +66,7 @@ impl Inner {
         let was_refused = self.saving.refused.lock().is_some();
         let waits = self.files_wait() || !self.state().pending().is_empty();
         if let Some(store) = self.store.get().filter(|_| was_refused && !waits)
-            && let Ok(Ok(())) = timeout(READ, store.try_writing()).await
+            && let Ok(Ok(())) = timeout(READ_TIMEOUT, store.try_writing()).await
         {
             *self.saving.refused.lock() = None;
         }
@@ -76,7 +76,7 @@ impl Inner {
     fn tell_unsaved(&self) {
         let refused = self.saving.refused.lock().clone();
         let since = self.state().pending().first().map(|pending| pending.at_ms);
-        let is_late = since.is_some_and(|since| clock::wall_ms() - since > PENDING_MS);
+        let is_late = since.is_some_and(|since| clock::wall_ms() - since > PENDING_TOO_LONG_MS);
         let out_of_reach = || match self.store.database() {
             Database::Down { why, .. } | Database::Held { why, .. } => why,
             Database::Up => "the database has not taken it in time".to_owned(),
@@ -108,7 +108,7 @@ impl Inner {
         let data = self.data.clone();
         let look = move || (DiskSpace::of(data.path()), keep_to_owner(data.path()));
         // A disk that does not answer is reported by the parts that write to it.
-        let Some((space, rights)) = self.saving.looking.within(DISK_AT_MOST, look).await else {
+        let Some((space, rights)) = self.saving.looking.within(DISK_TIMEOUT, look).await else {
             return;
         };
         if let Ok(rights) = rights {

@@ -8,11 +8,11 @@ use crate::ledger::Blobs;
 use crate::store::{Commit, SLOWEST_DISK_BYTES_A_SECOND, STEP_BYTES, Store, StoreError};
 
 /// How long the database may take to answer, beside what the disk needs.
-const SILENCE: Duration = Duration::from_millis(1500);
+const SILENCE_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// How long a commit may take.
 pub(super) fn limit_of(commit: &Commit<'_>) -> Duration {
-    SILENCE + time_to_write(commit.bytes())
+    SILENCE_TIMEOUT + time_to_write(commit.bytes())
 }
 
 /// Writes the blobs of a revision before the revision, step by step. An error is the database's, or
@@ -20,7 +20,7 @@ pub(super) fn limit_of(commit: &Commit<'_>) -> Duration {
 pub(super) async fn stage(store: &Store, texts: &Blobs) -> Result<(), Option<StoreError>> {
     let mut staging = store.stage_texts(texts).await;
     while !staging.is_done() {
-        timeout(SILENCE + time_to_write(STEP_BYTES as u64), staging.step())
+        timeout(SILENCE_TIMEOUT + time_to_write(STEP_BYTES as u64), staging.step())
             .await
             .map_err(|_| None)??;
     }

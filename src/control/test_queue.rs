@@ -8,7 +8,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::definition::TestRun;
 
 /// How many checks run in one step: some milliseconds.
-const CHECKS: u64 = 100_000;
+const CHECKS_PER_STEP: u64 = 100_000;
 
 /// Tests that are to be run.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl TestQueue {
             {
                 let what = run.anew();
                 let task = spawn_blocking(move || {
-                    run.step(CHECKS);
+                    run.step(CHECKS_PER_STEP);
                     run
                 });
                 self.running = Some(Running { task, what, is_wanted: true });

@@ -1,5 +1,6 @@
 //! The folder of flag files: reads all files, and reports every settled change of them. Floor 2.
 
+mod debounce;
 mod dir;
 mod os_watcher;
 mod watch;

@@ -13,39 +13,43 @@ use std::sync::mpsc::Sender;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::watch::Signal;
+/// A message to the thread that reads the folder.
+pub(super) enum Signal {
+    Changed,
+    Stop,
+}
 
 pub struct OsWatcher {
     root: PathBuf,
-    poke: Sender<Signal>,
+    signals: Sender<Signal>,
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Identity>,
     /// Some folder has no watch: changes are found only by reading.
-    are_deaf: bool,
+    is_degraded: bool,
 }
 
 /// The directory at a path now: device and inode.
 type Identity = (u64, u64);
 
 impl OsWatcher {
-    pub fn new(root: &Path, poke: Sender<Signal>) -> OsWatcher {
+    pub fn new(root: &Path, signals: Sender<Signal>) -> OsWatcher {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        OsWatcher { root, poke, watcher: None, watched: BTreeMap::new(), are_deaf: false }
+        OsWatcher { root, signals, watcher: None, watched: BTreeMap::new(), is_degraded: false }
     }
 
     pub fn is_degraded(&self) -> bool {
-        self.are_deaf
+        self.is_degraded
     }
 
-    /// Watches these folders, and the nearest existing folder above each, so that a missing one is
+    /// Watches these folders, and the nearest existing folder above the root, so that a missing one is
     /// noticed when it appears. Returns true if a folder is watched that was not before: earlier
     /// changes in it were missed.
     pub fn rewatch(&mut self, folders: Vec<PathBuf>) -> bool {
         if self.watcher.is_none() {
-            self.watcher = watcher(&self.root, self.poke.clone());
+            self.watcher = watcher(&self.root, self.signals.clone());
         }
         let Some(watcher) = &mut self.watcher else {
-            self.are_deaf = true;
+            self.is_degraded = true;
             return false;
         };
         let above =
@@ -68,7 +72,7 @@ impl OsWatcher {
             }
             stays
         });
-        self.are_deaf = false;
+        self.is_degraded = false;
         let mut armed = false;
         for (folder, identity) in wanted {
             if let Entry::Vacant(place) = self.watched.entry(folder) {
@@ -77,7 +81,7 @@ impl OsWatcher {
                         place.insert(identity);
                         armed = true;
                     }
-                    Err(_) => self.are_deaf = true,
+                    Err(_) => self.is_degraded = true,
                 }
             }
         }
@@ -86,14 +90,14 @@ impl OsWatcher {
 }
 
 /// A watcher that signals every change; `None` if the system has none.
-fn watcher(root: &Path, poke: Sender<Signal>) -> Option<RecommendedWatcher> {
+fn watcher(root: &Path, signals: Sender<Signal>) -> Option<RecommendedWatcher> {
     let (name, parent) =
         (root.file_name().map(ToOwned::to_owned), root.parent().map(Path::to_owned));
     // The parent folder contains other things than flag files.
     let matters = move |path: &PathBuf| {
         path.parent() != parent.as_deref() || path.file_name() == name.as_deref()
     };
-    let hear = move |event: notify::Result<notify::Event>| {
+    let on_event = move |event: notify::Result<notify::Event>| {
         let is_change = match &event {
             // Reading the files causes events too; acting on them would never end.
             Ok(event) if matches!(event.kind, EventKind::Access(_)) => false,
@@ -101,8 +105,8 @@ fn watcher(root: &Path, poke: Sender<Signal>) -> Option<RecommendedWatcher> {
             Err(_) => true,
         };
         if is_change {
-            let _ = poke.send(Signal::Changed);
+            let _ = signals.send(Signal::Changed);
         }
     };
-    notify::recommended_watcher(hear).ok()
+    notify::recommended_watcher(on_event).ok()
 }

@@ -15,7 +15,7 @@ use crate::ledger::{Blobs, ContentHash};
 pub const BATCH_BYTES: usize = 1024 * 1024;
 const BATCH_PARTS: usize = 512;
 /// The most blobs that one query asks for.
-pub const TOGETHER: usize = 256;
+pub const MAX_BLOBS_PER_QUERY: usize = 256;
 
 /// Writes the parts that are missing; an empty blob becomes NULL in SQLite. A staged blob is
 /// corrected to the bytes given here. A blob that a revision names already and that was altered is

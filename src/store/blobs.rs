@@ -14,7 +14,7 @@ use super::reader::Reader;
 use crate::ledger::{Blobs, ContentHash};
 
 /// The most blobs that one query asks for.
-const TOGETHER: usize = 64;
+const MAX_BLOBS_PER_QUERY: usize = 64;
 
 /// The size of a part. Larger parts would be large blocks of memory while they are read, and memory
 /// that was released in large blocks is not all returned to the system.
@@ -27,7 +27,7 @@ pub async fn read(
     at_hand: &Blobs,
 ) -> Result<Blobs, StoreError> {
     let mut texts = Blobs::new();
-    for ids in ids.chunks(TOGETHER) {
+    for ids in ids.chunks(MAX_BLOBS_PER_QUERY) {
         read_some(reader, ids, at_hand, &mut texts)
             .await
             .map_err(StoreError::doing("read definitions"))?;

@@ -8,7 +8,7 @@ use super::Commit;
 use crate::ledger::{Change, Record};
 
 /// The most changes, and the most bytes of changes, in one statement.
-const TOGETHER: usize = 500;
+const MAX_CHANGES_PER_STATEMENT: usize = 500;
 const TOGETHER_BYTES: usize = 1024 * 1024;
 /// The size of a database page.
 const PAGE_BYTES: usize = 4096;
@@ -30,7 +30,7 @@ pub fn chunks(changes: &[Change]) -> impl Iterator<Item = String> {
         let (mut chunk, mut subjects) = (String::from("["), BTreeSet::new());
         while let Some((place, change)) = rest.peek() {
             let subject = (change.subject.kind(), change.subject.key());
-            if subjects.len() == TOGETHER
+            if subjects.len() == MAX_CHANGES_PER_STATEMENT
                 || chunk.len() > TOGETHER_BYTES
                 || !subjects.insert(subject)
             {

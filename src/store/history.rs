@@ -15,7 +15,7 @@ pub const CHANGES_OF_A_REVISION: u32 = 100;
 /// Once a page has this many changes, each further revision is shown with its first change only.
 const CHANGES_A_PAGE: usize = 1000;
 /// The most revisions that one query reads.
-const TOGETHER: usize = 10;
+const MAX_REVISIONS_PER_QUERY: usize = 10;
 
 pub async fn read(reader: &Reader, page: &HistoryQuery) -> Result<Vec<StoredRevision>, StoreError> {
     const ALL: &str = "SELECT * FROM revisions WHERE revision < $1 AND revision > $2 ORDER BY revision DESC LIMIT $3";
@@ -37,7 +37,7 @@ pub async fn read(reader: &Reader, page: &HistoryQuery) -> Result<Vec<StoredRevi
     let mut found: Vec<StoredRevision> =
         rows.iter().map(rows::revision).collect::<Result<_, _>>()?;
     let mut shown = 0;
-    for some in found.chunks_mut(TOGETHER) {
+    for some in found.chunks_mut(MAX_REVISIONS_PER_QUERY) {
         let most = match shown {
             _ if page.whole => u32::MAX,
             ..CHANGES_A_PAGE => CHANGES_OF_A_REVISION,

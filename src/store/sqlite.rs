@@ -25,9 +25,9 @@ use crate::ledger::{
 };
 
 /// The longest wait of a commit for another program that has locked the file.
-const BUSY: Duration = Duration::from_millis(800);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(800);
 /// The WAL is cut back to this size in bytes after a large change was copied to the database file.
-const WAL_BYTES: &str = "67108864";
+const WAL_LIMIT_BYTES: &str = "67108864";
 
 /// A connection for writing and one for reading.
 #[derive(Debug)]
@@ -389,8 +389,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(BUSY)
-        .pragma("journal_size_limit", WAL_BYTES)
+        .busy_timeout(BUSY_TIMEOUT)
+        .pragma("journal_size_limit", WAL_LIMIT_BYTES)
         .disable_statement_logging()
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use sqlx::Row;
 use tokio::sync::MutexGuard;
 
-use super::batch::{self, BATCH_BYTES, TOGETHER, Waiting, write_parts};
+use super::batch::{self, BATCH_BYTES, MAX_BLOBS_PER_QUERY, Waiting, write_parts};
 use super::sqlite::Sqlite;
 use super::{COMMIT_TEXT_BYTES, StoreError};
 use crate::ledger::{Blobs, ContentHash};
@@ -98,7 +98,7 @@ impl<'a> Staging<'a> {
     }
 
     async fn look_for_next(&mut self) -> Result<(), StoreError> {
-        let next = self.unseen.len().min(TOGETHER);
+        let next = self.unseen.len().min(MAX_BLOBS_PER_QUERY);
         let texts = self.unseen.range(..next).map(|(id, text)| (id, text));
         let lacking = batch::lacking(&mut *self.sqlite.reader.lock().await, texts).await;
         let lacking = lacking.map_err(StoreError::doing("look for definitions"))?;
@@ -155,7 +155,7 @@ async fn find(
     own: &BTreeSet<String>,
 ) -> Result<Leftovers, StoreError> {
     const MARKED: &str = "SELECT id FROM staged_texts WHERE id > $1 ORDER BY id LIMIT $2";
-    let query = sqlx::query(MARKED).bind(after.to_owned()).bind(TOGETHER as i64);
+    let query = sqlx::query(MARKED).bind(after.to_owned()).bind(MAX_BLOBS_PER_QUERY as i64);
     let rows = query
         .fetch_all(&mut *sqlite.reader.lock().await)
         .await

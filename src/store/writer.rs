@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, query::Query};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::batch::{self, TOGETHER, Waiting};
+use super::batch::{self, MAX_BLOBS_PER_QUERY, Waiting};
 use super::blobs::PART_BYTES;
 use super::changes::{self, CHANGES};
 use super::{COMMIT_TEXT_BYTES, Commit, StoreError, rows};
@@ -157,7 +157,7 @@ async fn write_texts(connection: &mut SqliteConnection, texts: &Blobs) -> Result
         texts.iter().for_each(|(id, text)| waiting.push(*id, text.clone()));
     } else {
         let (all, mut bytes) = (texts.iter().collect::<Vec<_>>(), 0);
-        for some in all.chunks(TOGETHER) {
+        for some in all.chunks(MAX_BLOBS_PER_QUERY) {
             let lacking = batch::lacking(connection, some.iter().copied()).await;
             for (id, text) in lacking.map_err(StoreError::doing("look for definitions"))? {
                 bytes += text.len();

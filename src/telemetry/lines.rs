@@ -16,7 +16,7 @@ use crate::fd_limit::OpenFiles;
 use crate::flag::Resolution;
 
 /// The most keys that a line names.
-const KEYS_AT_MOST: usize = 10;
+const MAX_KEYS: usize = 10;
 
 /// Logs an event of the coordinator.
 pub fn news(news: &ControlEvent) {
@@ -24,9 +24,9 @@ pub fn news(news: &ControlEvent) {
         ControlEvent::Live { changed, .. } if changed.is_empty() => {}
         ControlEvent::Live { position, changed } => {
             let mut keys: Vec<&str> =
-                changed.iter().take(KEYS_AT_MOST).map(|key| key.as_str()).collect();
-            let more = format!("{} more", changed.len().saturating_sub(KEYS_AT_MOST));
-            if changed.len() > KEYS_AT_MOST {
+                changed.iter().take(MAX_KEYS).map(|key| key.as_str()).collect();
+            let more = format!("{} more", changed.len().saturating_sub(MAX_KEYS));
+            if changed.len() > MAX_KEYS {
                 keys.push(&more);
             }
             let (revision, flags) = (position.revision, changed.len());

@@ -12,7 +12,7 @@ use super::target;
 use crate::clock;
 
 /// The wait before the next write to a non-blocking pipe that is full.
-const RETRY: Duration = Duration::from_millis(20);
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 /// Writes the lines in the queue, for as long as the process lives.
 pub fn start(queue: Arc<LogQueue>, format: LogFormat) -> io::Result<()> {
@@ -67,7 +67,7 @@ fn write_to_stderr(mut bytes: &[u8]) -> io::Result<()> {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(RETRY),
+            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(RETRY_DELAY),
             Err(error) => return Err(error.into()),
         }
     }

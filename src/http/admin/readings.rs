@@ -18,7 +18,7 @@ use super::turns::{Busy, Turns};
 use crate::control::CommandRejected;
 use crate::ledger::CredentialId;
 use crate::store::VerifyReport;
-use crate::thread_runtime::is_thread_of_orders;
+use crate::thread_runtime::is_command_thread;
 
 /// How many readings work at once, of those in memory and of those of the database each.
 const AT_ONCE: usize = 2;
@@ -185,9 +185,9 @@ impl Readings {
 impl Counts {
     fn note_thread(&self) {
         self.begun.fetch_add(1, Relaxed);
-        if is_thread_of_orders() {
+        if is_command_thread() {
             self.on_thread_of_orders.fetch_add(1, Relaxed);
         }
-        debug_assert!(!is_thread_of_orders(), "nothing that reads runs on the thread of orders");
+        debug_assert!(!is_command_thread(), "nothing that reads runs on the thread of orders");
     }
 }
