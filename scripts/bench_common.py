@@ -1,5 +1,5 @@
 """What the measuring scripts share: a server in a process of its own, rows with their bars, and the pages of docs/BENCHMARKS.md, of which
-each mode of `scripts/bench` rewrites its own section and leaves the others alone."""
+each mode of `scripts/bench.py` rewrites its own section and leaves the others alone."""
 import json
 import os
 import pathlib
@@ -119,13 +119,13 @@ class Report:
 def build(profile="release"):
     """Builds the program and what measures it; a folder of them."""
     options = ["--release"] if profile == "release" else []
-    subprocess.run(["cargo", "build", "--locked", *options, "--quiet", "--bins", "--examples"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--locked", *options, "--quiet", "--workspace", "--bins"], cwd=ROOT, check=True)
     return ROOT / "target" / profile
 
 
 def machine():
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    memory = int(re.search(r"MemTotal:\s+(\d+)", open("/proc/meminfo").read()).group(1)) // 1024 // 1024
+    cpu = next((line.split(":")[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "unknown")
+    memory = int(re.search(r"MemTotal:\s+(\d+)", pathlib.Path("/proc/meminfo").read_text()).group(1)) // 1024 // 1024
     return f"{os.cpu_count()} cores ({cpu}), {memory} GiB, {platform.system()} {platform.release()}"
 
 

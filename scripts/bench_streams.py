@@ -1,8 +1,8 @@
-"""`scripts/bench streams`: what watching clients wait for and cost, beside bare axum that sends the same message to as many.
+"""`scripts/bench.py streams`: what watching clients wait for and cost, beside bare axum that sends the same message to as many.
 
-Both sides are measured alike: `examples/crowd` sends the call that changes something and takes the time from just before it is sent until
+Both sides are measured alike: `tools/crowd` sends the call that changes something and takes the time from just before it is sent until
 the last stream that is told has read its event; server and crowd share the machine. On the service that call is an operator's `set` on the
-admin listener, on `examples/bare_streams` it is `POST /publish`. A narrowing `set` is live once it is journaled, before its commit; a widening
+admin listener, on `tools/bare_streams` it is `POST /publish`. A narrowing `set` is live once it is journaled, before its commit; a widening
 one after its commit; both have a disk's sync in them. The bars are on the narrowing one, which is what a rollback is.
 """
 import http.client
@@ -78,12 +78,12 @@ class Line:
 
 
 class Crowd:
-    """`examples/crowd`, steered."""
+    """`tools/crowd`, steered."""
 
     def __init__(self, server, address, *arguments, apart=False, built=RELEASE):
         self.server = server
         # Apart: only where nobody else wants to run, as if on a machine of its own (docs/decisions/0017).
-        command = [*(["chrt", "--idle", "0"] if apart else []), str(built / "examples/crowd"), address, *arguments]
+        command = [*(["chrt", "--idle", "0"] if apart else []), str(built / "crowd"), address, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def say(self, *words):
@@ -136,7 +136,7 @@ def measure(report, home, options):
 def fan_out(report, service, streams, options):
     """A flip, beside one message of bare axum; and what the streams cost at rest."""
     document = service.server.ask()[2].decode()
-    bare = Server([str(RELEASE / "examples/bare_streams"), document])
+    bare = Server([str(RELEASE / "bare_streams"), document])
     bare_address = bare.address.removeprefix("http://")
     memory = [service.server.resident_mib()]
     crowd, beside = Crowd(service.server, service.ports[0]), Crowd(bare, bare_address)
@@ -329,7 +329,7 @@ def write(report, options):
 
     opened = ", ".join(f"{ms / 1000:.1f} s ({name})" for name, ms in report.opened.items())
     write_section("Streams", [
-        f"Made by `scripts/bench streams` on {time.strftime('%Y-%m-%d')}: {options.rounds} rounds, {report.streams:,} streams unless said, `examples/crowd` on the same machine,",
+        f"Made by `scripts/bench.py streams` on {time.strftime('%Y-%m-%d')}: {options.rounds} rounds, {report.streams:,} streams unless said, `tools/crowd` on the same machine,",
         f"{machine()}. Ratios are medians over rounds in which both",
         "servers were measured in turn; the range is that of the rounds. A flip is a `set` on the admin listener; its time has a disk's sync in it, that of bare axum has none.", "",
         *report.table(), "",

@@ -4,7 +4,7 @@
 #   tests/walk.sh            builds what it needs
 #   TURNOUT=path walk.sh     walks with that binary
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 
 if [ -z "${TURNOUT:-}" ]; then
   cargo build --locked --quiet || exit 1
@@ -29,7 +29,8 @@ step() { printf '\n== %s\n' "$*"; }
 good() { passed=$((passed + 1)); printf 'ok    %s\n' "$1"; }
 bad() { # what, what was wanted, what came
   failed=$((failed + 1))
-  printf 'FAIL  %s\n  wanted:\n%s\n  came:\n%s\n' "$1" "$(sed 's/^/    /' <<<"$2")" "$(sed 's/^/    /' <<<"$3")"
+  local indent=$'\n    '
+  printf 'FAIL  %s\n  wanted:\n    %s\n  came:\n    %s\n' "$1" "${2//$'\n'/$indent}" "${3//$'\n'/$indent}"
 }
 same() { if [ "$2" = "$3" ]; then good "$1"; else bad "$@"; fi; } # what, wanted, came
 
@@ -58,10 +59,10 @@ await() { # what, a pattern, a command whose output comes to match it
 listens() { # a file, a listener: its URL
   python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$@" 2>/dev/null
 }
-start() { # more arguments
+start() {
   local addresses="$TURNOUT_DATA/addresses.json"
   rm -f "$addresses"
-  "$TURNOUT" serve --flags "$home/flags" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 "$@" 2>"$home/log" &
+  "$TURNOUT" serve --flags "$home/flags" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 2>"$home/log" &
   server=$!
   for _ in $(seq 1200); do
     if [ -f "$addresses" ] || ! kill -0 "$server" 2>/dev/null; then break; fi

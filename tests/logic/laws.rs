@@ -1,4 +1,4 @@
-//! The laws as properties. Each test is named after its law; `scripts/prove-tests` breaks every law
+//! The laws as properties. Each test is named after its law; `scripts/prove-tests.sh` breaks every law
 //! once and checks that its test fails.
 
 use std::collections::{BTreeMap, BTreeSet};

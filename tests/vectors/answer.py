@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 
 STRATEGIES = ("polling", "realtime-v2", "disabled")
-STEPS = "stop off deny allow rule rollout default no-unit server-auth error cold-start".split()
+STEPS = (
+    "stop", "off", "deny", "allow", "rule", "rollout", "default", "no-unit", "server-auth", "error", "cold-start",
+)
 KEY, SALT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}"), re.compile(r"[a-z0-9._-]{1,64}")
 SHARE = re.compile(r"(0|[1-9][0-9]{0,2})(?:\.([0-9]{1,3}))?%")
 PARTS = r"[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*"

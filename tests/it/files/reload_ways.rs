@@ -2,7 +2,7 @@
 //! live, nothing is reloaded while nothing changes, and a storm of saves coalesces.
 //!
 //! `TURNOUT_ROUNDS=1000 cargo test --release --test it files::reload_ways::` is the long form;
-//! `scripts/reload` runs it.
+//! `scripts/reload.sh` runs it.
 
 use std::fs;
 use std::os::unix::fs::symlink;

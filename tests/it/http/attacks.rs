@@ -1,5 +1,5 @@
 //! What hostile or broken clients send, byte by byte, and what exactly they get; and that it costs
-//! the others nothing. `scripts/attack` has the long form.
+//! the others nothing. `scripts/attack.sh` has the long form.
 
 use std::io;
 use std::time::Duration;

@@ -41,7 +41,7 @@ fn every_test_file_that_documents_name_is_there() {
         let text = fs::read_to_string(&document).unwrap();
         for words in text.split('`').skip(1).step_by(2) {
             let path = words.split([' ', ':']).next().unwrap();
-            if ["tests/", "scripts/", "examples/", "benches/"]
+            if ["tests/", "scripts/", "tools/", "examples/", "benches/"]
                 .iter()
                 .any(|folder| path.starts_with(folder))
             {

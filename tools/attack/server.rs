@@ -40,7 +40,7 @@ impl Server {
     /// Waits until it serves.
     fn start(mut command: Command, data: &Path, flags: TempDir) -> Server {
         let child =
-            command.stderr(Stdio::null()).spawn().expect("build it first: scripts/attack does");
+            command.stderr(Stdio::null()).spawn().expect("build it first: scripts/attack.sh does");
         let mut server = Server { child, address: ([127, 0, 0, 1], 0).into(), _flags: flags };
         server.address = loop {
             if let Some(Addresses { public, .. }) = Addresses::read(data).unwrap() {
@@ -77,12 +77,12 @@ impl Server {
         Server::start(command, &data, flags)
     }
 
-    /// The least a server can do that has the same bounds (`examples/bare_axum.rs`).
+    /// The least a server can do that has the same bounds (`tools/bare_axum.rs`).
     pub fn bare() -> Server {
-        let mut command = Command::new(built().join("examples/bare_axum"));
+        let mut command = Command::new(built().join("bare_axum"));
         command.arg("bounded");
         let mut child =
-            command.stderr(Stdio::piped()).spawn().expect("build it first: scripts/attack does");
+            command.stderr(Stdio::piped()).spawn().expect("build it first: scripts/attack.sh does");
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let address = lines
             .by_ref()
@@ -133,5 +133,5 @@ pub fn rss_kib(process: u32) -> u64 {
 /// `target/release`.
 fn built() -> PathBuf {
     let here = std::env::current_exe().unwrap();
-    here.parent().and_then(Path::parent).unwrap().to_owned()
+    here.parent().unwrap().to_owned()
 }

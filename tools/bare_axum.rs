@@ -1,6 +1,6 @@
-//! The limit `scripts/bench` measures against: the least an axum server can do with the same
+//! The limit `scripts/bench.py` measures against: the least an axum server can do with the same
 //! bodies. It parses the question and answers ready bytes of the same size, and knows nothing of
-//! flags. As `bare_axum bounded` it is what `scripts/attack` measures against: the same with the
+//! flags. As `bare_axum bounded` it is what `scripts/attack.sh` measures against: the same with the
 //! bounds that hyper and axum have ready. Nothing of it stands in the server itself.
 
 use std::collections::HashMap;

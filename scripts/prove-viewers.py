@@ -5,9 +5,9 @@ known to be away; of 100 stops 98 are answered within 200 ms and all within 1 s.
 The viewer runs at the lowest priority, as it would be on another machine. Which thread of the server had how much of the cores meanwhile is
 stated by the name of the thread: `orders` carries out orders, `admin` takes requests and writes answers, `tokio-rt-worker` reads.
 
-    scripts/prove-viewers            10,000 flags, on the release build
-    scripts/prove-viewers --short    500 flags, on the debug build; times are stated and not judged
-    scripts/prove-viewers --keep docs/results/viewers.json
+    scripts/prove-viewers.py            10,000 flags, on the release build
+    scripts/prove-viewers.py --short    500 flags, on the debug build; times are stated and not judged
+    scripts/prove-viewers.py --keep docs/results/viewers.json
 """
 import argparse
 import http.client

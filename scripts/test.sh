@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every check there is. What this machine lacks is named as NOT CHECKED; with CI=true it is a failure.
-#   scripts/test           everything
-#   scripts/test --quick   without the slow ones (prove-tests)
+#   scripts/test.sh           everything
+#   scripts/test.sh --quick   without the slow ones (prove-tests)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ lacks() { # what is not checked, and why
 
 step "dependencies"
 judged=0
-scripts/dependencies || judged=$?
+scripts/dependencies.sh || judged=$?
 case "$judged" in
   0) ;;
   3) lacks "dependencies (cargo install --locked cargo-deny)" ;;
@@ -26,13 +26,27 @@ case "$judged" in
 esac
 
 step "format"
-if cargo fmt --version >/dev/null 2>&1; then cargo fmt --check; else lacks "formatting (rustup component add rustfmt)"; fi
+if cargo fmt --version >/dev/null 2>&1; then cargo fmt --all --check; else lacks "formatting (rustup component add rustfmt)"; fi
 
 step "lints"
 if cargo clippy --version >/dev/null 2>&1; then
-  cargo clippy --locked --all-targets -- -D warnings
+  cargo clippy --locked --workspace --all-targets -- -D warnings
 else
   lacks "lints (rustup component add clippy)"
+fi
+
+step "scripts"
+if command -v shellcheck >/dev/null; then
+  git ls-files -z '*.sh' .ci/run | xargs -0 shellcheck
+else
+  lacks "scripts in bash (apt-get install shellcheck)"
+fi
+if python3 -c 'import ensurepip, venv' 2>/dev/null; then
+  python3 -m venv target/ruff
+  target/ruff/bin/pip install --quiet --disable-pip-version-check -r scripts/requirements.txt
+  target/ruff/bin/ruff check --quiet
+else
+  lacks "scripts in Python (needs python3 with venv)"
 fi
 
 step "documentation"
@@ -76,9 +90,9 @@ fi
 
 step "the contract, fuzzed"
 if python3 -c 'import ensurepip, venv' 2>/dev/null && command -v curl >/dev/null; then
-  scripts/schemathesis
+  scripts/schemathesis.sh
 else
-  lacks "scripts/schemathesis (needs python3 with venv, and curl)"
+  lacks "scripts/schemathesis.sh (needs python3 with venv, and curl)"
 fi
 
 step "a real browser on another origin"
@@ -103,21 +117,21 @@ fi
 
 if ! $quick; then
   step "every law has a test that goes red when it is broken"
-  scripts/prove-tests --short
+  scripts/prove-tests.sh --short
 fi
 
 step "the reliability proofs, in short"
 proofs=0
-scripts/prove --short > target/proofs.txt || proofs=$?
+scripts/prove.sh --short > target/proofs.txt || proofs=$?
 grep -v '^{' target/proofs.txt || true
 if [ "$proofs" -ne 0 ]; then cat target/proofs.txt; exit 1; fi
 while read -r line; do missing+=("$line"); done < <(grep -h '^NOT CHECKED: syncs' target/proofs.txt | sed 's/^NOT CHECKED: //')
 
 step "what bad readers of streams leave behind, in short"
-if command -v python3 >/dev/null && command -v chrt >/dev/null; then scripts/prove-streams --short; else lacks "scripts/prove-streams (needs python3, and chrt of util-linux)"; fi
+if command -v python3 >/dev/null && command -v chrt >/dev/null; then scripts/prove-streams.py --short; else lacks "scripts/prove-streams.py (needs python3, and chrt of util-linux)"; fi
 
 step "what clients without a credential can make the server hold, in short"
-scripts/attack strangers --sockets 900 --seconds 9 --flags 1000
+scripts/attack.sh strangers --sockets 900 --seconds 9 --flags 1000
 
 step "tests"
 cargo test --locked --no-fail-fast
@@ -127,4 +141,4 @@ if [ "${#missing[@]}" -gt 0 ]; then
   printf '  %s\n' "${missing[@]}"
   if [ "$ci" = "true" ]; then echo "with CI=true, that is a failure"; exit 1; fi
 fi
-printf '\nscripts/test: all green\n'
+printf '\nscripts/test.sh: all green\n'

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Shows that the tests of the laws can fail: applies each patch of tests/broken/ to a copy of the sources, and wants the test named in its
 # first line (`Test: FILE NAME`) to go red. A patch that does not apply or does not compile is a failure, as is a test that stays green.
-#   scripts/prove-tests            all of them
-#   scripts/prove-tests law-2      those whose name starts so
-#   scripts/prove-tests --short    those of the laws, of streams and of who may ask; of all others, that they apply and their test is there
+#   scripts/prove-tests.sh            all of them
+#   scripts/prove-tests.sh law-2      those whose name starts so
+#   scripts/prove-tests.sh --short    those of the laws, of streams and of who may ask; of all others, that they apply and their test is there
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 # Libraries are those that the tests have built; programs go elsewhere, so that no broken one stands where a good one is looked for.
 export CARGO_BUILD_BUILD_DIR="$target" CARGO_TARGET_DIR="$target/broken"

@@ -1,4 +1,4 @@
-//! The long form of `tests/it/http/attacks.rs`, run by hand through `scripts/attack`: a real server
+//! The long form of `tests/it/http/attacks.rs`, run by hand through `scripts/attack.sh`: a real server
 //! in a process of its own, attackers in others, and honest callers at a fixed rate whose waits are
 //! measured before, during and after each attack. One JSON line on stdout; exit code 1 if an honest
 //! caller got no answer, the server died, or a bar does not hold. Loopback only.

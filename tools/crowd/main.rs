@@ -1,5 +1,5 @@
 //! A crowd of clients that watch: thousands of streams in one process and on one thread, each of
-//! which notes what it is told and when, and comes back when its stream ends. `scripts/bench
+//! which notes what it is told and when, and comes back when its stream ends. `scripts/bench.py
 //! streams` and `prove streams` steer it; by hand it is as good as them.
 //!
 //! `crowd [ADDRESS] [--path P] [--keys PREFIX] [--at-once N] [--rude PERCENT] [--reading

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes a real server by its own /openapi.json: no 5xx, no status, header or shape that is not documented.
-#   scripts/schemathesis           about 2,000 requests, and 500 of the admin listener
-#   scripts/schemathesis 100000    about so many, and a quarter of that; SEED=n asks others than the usual ones
+#   scripts/schemathesis.sh           about 2,000 requests, and 500 of the admin listener
+#   scripts/schemathesis.sh 100000    about so many, and a quarter of that; SEED=n asks others than the usual ones
 set -euo pipefail
 cd "$(dirname "$0")/.."
 requests="${1:-2000}"

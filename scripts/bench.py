@@ -5,10 +5,10 @@ Every ratio compares two servers in the same run, taken in turn round by round: 
 seconds, so rounds are short and many. Absolute figures are reported with the machine they were taken on. Needs wrk (Debian package
 `wrk`) and a Rust toolchain.
 
-    scripts/bench             questions and answers: all rows, 21 rounds of a second
-    scripts/bench --rounds 9 --seconds 4
-    scripts/bench streams     watching clients (scripts/bench_streams.py): 7 rounds; needs no wrk
-    scripts/bench streams --short       500 streams and few rounds: says whether it runs, and judges nothing
+    scripts/bench.py             questions and answers: all rows, 21 rounds of a second
+    scripts/bench.py --rounds 9 --seconds 4
+    scripts/bench.py streams     watching clients (scripts/bench_streams.py): 7 rounds; needs no wrk
+    scripts/bench.py streams --short       500 streams and few rounds: says whether it runs, and judges nothing
 """
 import argparse
 import base64
@@ -52,7 +52,7 @@ def turnout(flags, **environment):
 
 
 def bare():
-    return Server([str(ROOT / "target/release/examples/bare_axum")])
+    return Server([str(ROOT / "target/release/bare_axum")])
 
 
 def load(server, seconds, script, path="/v1/strategy/build-events", headers=()):
@@ -255,7 +255,7 @@ def measure(report, home, script, options):
 def write(report, options):
     figures = {name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in report.results.items()}
     write_section("Requests", [
-        f"Made by `scripts/bench` on {time.strftime('%Y-%m-%d')}: {options.rounds} rounds of {options.seconds} s, wrk with 64 connections on the same machine,",
+        f"Made by `scripts/bench.py` on {time.strftime('%Y-%m-%d')}: {options.rounds} rounds of {options.seconds} s, wrk with 64 connections on the same machine,",
         f"{machine()}. Ratios are medians over rounds in which both",
         "servers were measured in turn; the range is that of the rounds.", "",
         *report.table(), "",

@@ -1,4 +1,4 @@
-//! The limit `scripts/bench streams` measures against: the least that axum can do for the same
+//! The limit `scripts/bench.py streams` measures against: the least that axum can do for the same
 //! streams. Whoever watches gets the newest message at once, and each one that is published after
 //! it; a message is framed once, when it is published, and every stream gets those bytes. It knows
 //! nothing of flags or users, and acknowledges nothing.

@@ -52,11 +52,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// The one beside this example.
+    /// The one beside this program.
     pub fn beside() -> Program {
         let here = std::env::current_exe().expect("this program has a path");
-        let target = here.parent().and_then(Path::parent).expect("target/PROFILE/examples/prove");
-        Program { path: target.join("turnout") }
+        Program { path: here.with_file_name("turnout") }
     }
 
     pub fn command(&self, home: &Home) -> Command {

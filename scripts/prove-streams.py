@@ -12,9 +12,9 @@ What is compared is what bad readers leave behind each time they come, and not w
 keeps some of that for the next ones. So before the first look, flips fill the database's cache of pages, and each kind of bad reader comes and
 goes once, half as many again; what that added is stated (`memoryAtFirstKiB`, `memoryKiB`), and not judged. The watchers are the same throughout.
 
-    scripts/prove-streams            1,000 bad readers of each kind, 100,000 that come and go
-    scripts/prove-streams --short    200, and 2,000, on the debug build; what others wait is stated and not judged
-    scripts/prove-streams --keep docs/proof/streams.json
+    scripts/prove-streams.py            1,000 bad readers of each kind, 100,000 that come and go
+    scripts/prove-streams.py --short    200, and 2,000, on the debug build; what others wait is stated and not judged
+    scripts/prove-streams.py --keep docs/proof/streams.json
 """
 import argparse
 import http.client

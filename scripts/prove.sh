@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Proves what the service promises of its reliability, each promise on the real program in a process of its own.
+#   scripts/prove.sh kills 10000 --lanes 2   nothing acknowledged is lost, doubled or halved by kill -9
+#   scripts/prove.sh syncs                   every answer comes after a sync (needs strace)
+#   scripts/prove.sh mixes                   a stop holds within a second in every mix of what can go wrong (root also fills a disk)
+#   scripts/prove.sh starts                  the right answers whatever is left at a start
+#   scripts/prove.sh flips                   durable flips a second beside a bare loop of insert and commit
+#   scripts/prove.sh answers                 every answer is right for the position it states
+#   scripts/prove.sh --short                 the short forms of all of them, as CI runs them
+# With --release first, the release build is proved. --seed N repeats a run; --keep FILE keeps its raw result (docs/proof).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+profile=debug
+build=(cargo build --locked --quiet)
+if [ "${1:-}" = "--release" ]; then profile=release; build+=(--release); shift; fi
+"${build[@]}" --package turnout --package turnout-tools --bin turnout --bin prove
+prove="target/$profile/prove"
+
+if [ "${1:-}" != "--short" ]; then exec "$prove" "$@"; fi
+failed=0
+for proof in kills syncs mixes starts flips answers; do
+  "$prove" "$proof" --short || failed=1
+done
+exit "$failed"
