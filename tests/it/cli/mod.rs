@@ -4,6 +4,7 @@ mod ask;
 mod commands;
 mod converge;
 mod diff;
+mod examples;
 mod formats;
 mod operate;
 mod printed;
