@@ -103,6 +103,11 @@ pub enum Exit {
     Failed = 4,
 }
 
+/// Every command, and the settings it takes.
+pub fn command_line() -> clap::Command {
+    Cli::command()
+}
+
 /// Runs the command this process was started with.
 pub fn run() -> ExitCode {
     let parsed = without_empty_variables(Cli::command())

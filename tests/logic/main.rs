@@ -2,6 +2,7 @@
 //! write path against a model. `docs/TESTING.md` says which question is answered where.
 
 mod credentials;
+mod docs;
 mod events;
 mod floors;
 mod hostile;

@@ -320,19 +320,6 @@ fn the_limits_shown_are_the_limits_kept() {
     assert_eq!(limits, (turnout::http::Limits::default(), turnout::http::StreamLimits::default()));
 }
 
-/// Every setting that `--help` knows stands in the table of settings.
-#[test]
-fn the_docs_list_every_setting() {
-    let docs = fs::read_to_string(Path::new(ROOT).join("docs/SETTINGS.md")).unwrap();
-    let help = ["serve", "status", "ask"].map(|verb| run(&[verb, "--help"]).1).concat();
-    let mut settings = 0;
-    for name in help.split("[env: ").skip(1).map(|rest| rest.split(['=', ']']).next().unwrap()) {
-        assert!(docs.contains(&format!("`{name}`")), "docs/SETTINGS.md does not list {name}");
-        settings += 1;
-    }
-    assert!(settings >= 5, "{help}");
-}
-
 #[test]
 fn check_says_all_that_is_wrong_and_where() {
     let (exit, stdout, _) =
