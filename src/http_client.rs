@@ -1,22 +1,22 @@
 //! The one place where HTTP clients are made. Floor 2.
 //!
 //! What the environment names (proxies, CA certificates, a resolver) is for the way to other
-//! machines. Between a machine and itself it stands nowhere: else whoever sets a proxy reads a
-//! token that never had to leave, or hands in keys of his own.
+//! machines. It is not used between a machine and itself: otherwise a person who sets a proxy could
+//! read a token that never had to leave the machine, or supply session keys of their own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::{Client, ClientBuilder, Url, redirect};
 
-/// Where the names of this machine lead.
+/// The addresses that the names of this machine resolve to.
 pub const LOOPBACK: [IpAddr; 2] =
     [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-/// A client for one address, to be completed. It follows no redirect: where one leads was never
-/// checked.
+/// A builder of a client for one address, to be completed. The client follows no redirect: where
+/// one leads was never checked.
 ///
-/// Over plain http it asks no proxy, and needs no CA certificates: there is no TLS to check. The
-/// names of this machine lead to this machine, whatever a resolver says.
+/// Over plain http the client asks no proxy, and needs no CA certificates: there is no TLS to
+/// check. The names of this machine lead to this machine, whatever a resolver says.
 pub fn client_for(url: &Url) -> ClientBuilder {
     let client = Client::builder().redirect(redirect::Policy::none());
     let client =
@@ -24,7 +24,7 @@ pub fn client_for(url: &Url) -> ClientBuilder {
     if !is_loopback(url) {
         return client;
     }
-    // The port is the address's own.
+    // Port 0 means the port of the URL.
     let here = LOOPBACK.map(|ip| SocketAddr::new(ip, 0));
     client.no_proxy().resolve_to_addrs(url.host_str().unwrap_or_default(), &here)
 }

@@ -1,9 +1,8 @@
-//! How far a change has landed: what each open stream was told, and what its client said it holds.
-//! Floor 2.
+//! How far a change has landed: what each open stream was sent, and which position its client
+//! acknowledged. Floor 2.
 //!
-//! It decides from positions and times that are handed in. It opens no socket, reads no clock and
-//! makes no document: that is left to `http`, which tells it what was written and what was
-//! acknowledged.
+//! This module decides from positions and times that callers pass in. It opens no socket, reads no
+//! clock and builds no document: `http` does that, and reports what was written and acknowledged.
 
 mod pollers;
 mod progress;

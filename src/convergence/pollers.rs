@@ -1,36 +1,36 @@
 //! Users who ask without a stream: how many there are, and how many of them have asked since a
 //! change.
 //!
-//! It is an estimate that costs an asker one store and no lock. A user has a place in a table by a
-//! hash of its key and flag; what stands there is the flag and the time of the last question. Two
-//! users of one place count as one, so with far more users than places it is a sample of them.
-//! Nothing of a user can be read from it.
+//! The numbers are estimates. Recording a request costs one atomic store and no lock. The hash of a
+//! user's key and the flag picks a slot in a table; the slot keeps a tag of the flag and the time
+//! of the last request. Two users in one slot count as one, so with far more users than slots the
+//! table is a sample. No user can be read from it.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use foldhash::fast::RandomState;
 
-/// The table takes a quarter of a megabyte.
+/// Number of slots. The table takes a quarter of a megabyte.
 const PLACES: usize = 1 << 15;
-/// Whoever has not asked for this long polls no more: more than the longest wait a client has,
-/// `validForMs` twice.
+/// A user who has not asked for this long no longer counts as polling. It is twice `validForMs`,
+/// which is more than the longest wait of a client.
 const LATELY_MS: u64 = 120_000;
-/// The low bits of a place tell the flag, the high ones the time.
+/// The low bits of a slot hold the flag's tag, the high bits the time.
 const FLAG_BITS: u32 = 20;
 
-/// Asked for by whoever asks for all at once; no flag has this key.
+/// Stands for a request for all flags; no flag has this key.
 pub const EVERY_FLAG: &str = "";
 
 #[derive(Debug)]
 pub struct Pollers {
     table: Box<[AtomicU64]>,
     seed: RandomState,
-    /// The time, as whoever keeps it last said.
+    /// The time in milliseconds, as the last `tick` set it.
     now_ms: AtomicU64,
 }
 
-/// How many users asked lately, and how many of these since a moment.
+/// How many users asked lately, and how many of them since a given moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PollersSeen {
     pub seen: usize,
@@ -45,28 +45,29 @@ impl Default for Pollers {
 }
 
 impl Pollers {
-    /// Tells the time from now on.
+    /// Sets the current time.
     pub fn tick(&self, now_ms: u64) {
         self.now_ms.store(now_ms, Relaxed);
     }
 
-    /// Somebody asked for a flag.
+    /// Records that `user` asked for `flag`.
     pub fn record(&self, flag: &str, user: &str) {
         let mut hasher = self.seed.build_hasher();
         hasher.write(user.as_bytes());
         hasher.write(flag.as_bytes());
         let place = hasher.finish() as usize % PLACES;
-        // One that asked in the first millisecond counts from the second on.
+        // A request in the first millisecond counts from the second one, since 0 marks an empty
+        // slot.
         let asked = self.now_ms.load(Relaxed).max(1) << FLAG_BITS | self.tag(flag);
         self.table[place].store(asked, Relaxed);
     }
 
-    /// Who asked for a flag, or for every flag, lately, and since a moment; without a flag, for
-    /// any.
+    /// Users who asked for `flag` (or for every flag) lately, and those who asked since `since_ms`.
+    /// Without a flag, users of any flag.
     pub fn seen(&self, flag: Option<&str>, since_ms: u64) -> PollersSeen {
         let now_ms = self.now_ms.load(Relaxed);
-        // Before a change of late, who asked then is who has to ask again; of an older one
-        // everybody who still asks has heard.
+        // After a recent change, the users who asked shortly before it are those who have to ask
+        // again. A change older than that has reached everyone who still asks.
         let from_ms =
             if since_ms + LATELY_MS > now_ms { since_ms } else { now_ms }.saturating_sub(LATELY_MS);
         let tags = flag.map(|flag| [self.tag(flag), self.tag(EVERY_FLAG)]);

@@ -1,8 +1,8 @@
-//! The streams that are open: who follows what, who is woken by a change, and whose client
+//! The open streams: which flags each follows, which are woken by a change, and which client
 //! acknowledges.
 //!
-//! One lock holds the list of them, taken for moments: to open and close one, to find one by its
-//! name, and to go through all. What is known of a stream stands behind a lock of its own.
+//! One lock guards the list of streams. It is taken for moments: to open or close a stream, to find
+//! one by its name, and to go through all. The progress of each stream has a lock of its own.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -16,17 +16,17 @@ use super::shares::{Amount, Opener, StreamShare, TooManyStreams};
 use crate::flag::FlagKey;
 use crate::snapshot::Position;
 
-/// What a stream is about.
+/// What a stream follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subscription {
     Flag(FlagKey),
     All,
-    /// Of no user: that anything changed.
+    /// Follows no user: reports only that anything changed.
     Changes,
 }
 
 impl Subscription {
-    /// Whether any of these flags concerns it.
+    /// Whether a change of any of these flags concerns this stream.
     pub fn covers(&self, flags: &HashSet<FlagKey>) -> bool {
         match self {
             Subscription::Flag(key) => flags.contains(key),
@@ -35,13 +35,13 @@ impl Subscription {
     }
 }
 
-/// The streams there are, and how many there may be.
+/// The open streams, and how many there may be.
 #[derive(Debug)]
 pub struct Streams {
     most: Amount,
     slots: Mutex<Slots>,
     opened: AtomicU64,
-    /// By the bound that left no room.
+    /// How many were refused, by the bound that left no room.
     refused: [AtomicU64; TooManyStreams::ALL.len()],
 }
 
@@ -52,7 +52,7 @@ struct Slots {
     free: Vec<usize>,
 }
 
-/// One open stream. It leaves the list when it is dropped by whoever serves it.
+/// One open stream. It leaves the list when its `StreamHandle` is dropped.
 #[derive(Debug)]
 pub struct Stream {
     name: AckId,
@@ -61,20 +61,20 @@ pub struct Stream {
     opened_at_ms: u64,
     progress: Mutex<Progress>,
     waker: Mutex<Option<Waker>>,
-    /// When it has something to do by itself.
+    /// When the stream next has something to do by itself.
     due_at_ms: AtomicU64,
 }
 
-/// Why an acknowledgement counts for nothing.
+/// Why an acknowledgement does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadAck {
     /// The stream has ended.
     NoSuchStream,
-    /// It was never told of that position.
+    /// The position was never sent on this stream.
     NeverTold,
 }
 
-/// Under which name a stream is acknowledged: its place, and a number nobody guesses.
+/// The name under which a stream is acknowledged: its slot, and a number that cannot be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckId {
     place: usize,
@@ -123,7 +123,8 @@ impl Streams {
         Ok(StreamHandle { stream, list: self.clone() })
     }
 
-    /// Whether there is room for one more, for whoever has work to do before it opens it.
+    /// Whether there is room for one more stream, for callers that have work to do before they open
+    /// it.
     pub fn check(&self, opener: &Opener) -> Result<(), TooManyStreams> {
         let room = lock(&self.slots).taken.check(opener, self.most);
         room.inspect_err(|bound| self.count_refused(*bound))
@@ -133,35 +134,35 @@ impl Streams {
         self.refused[bound as usize].fetch_add(1, Relaxed);
     }
 
-    /// How many are open.
+    /// How many streams are open.
     pub fn count(&self) -> usize {
         lock(&self.slots).taken.all().streams
     }
 
-    /// How many are open and what is kept for them, of all and of strangers.
+    /// How many streams are open and the bytes kept for them: of all callers, and of strangers.
     pub fn taken(&self) -> (Amount, Amount) {
         let taken = &lock(&self.slots).taken;
         (taken.all(), taken.of_strangers())
     }
 
-    /// How many may be open.
+    /// The most streams that may be open.
     pub fn most(&self) -> usize {
         self.most.streams
     }
 
-    /// How many were ever opened.
+    /// How many streams were ever opened.
     pub fn opened(&self) -> u64 {
         self.opened.load(Relaxed)
     }
 
-    /// How many found no room, by the bound.
+    /// How many streams were refused for lack of room, by the bound.
     pub fn refused(&self) -> impl Iterator<Item = (TooManyStreams, u64)> {
         TooManyStreams::ALL
             .into_iter()
             .map(|bound| (bound, self.refused[bound as usize].load(Relaxed)))
     }
 
-    /// A client says which position it holds.
+    /// Records that a client says which position it holds.
     pub fn acknowledge(&self, name: AckId, position: Position, now_ms: u64) -> Result<(), BadAck> {
         let stream = lock(&self.slots).streams.get(name.place).cloned().flatten();
         let stream = stream.filter(|stream| stream.name == name).ok_or(BadAck::NoSuchStream)?;
@@ -169,8 +170,8 @@ impl Streams {
         if known { Ok(()) } else { Err(BadAck::NeverTold) }
     }
 
-    /// Wakes so many of those of which that holds, from a place in the list on. The place from
-    /// which the next are to be woken, if that was not all.
+    /// Wakes up to `at_most` streams that match `which`, starting at slot `from`. Returns the next
+    /// slot to scan, or `None` at the end.
     pub fn wake(
         &self,
         from: usize,
@@ -190,13 +191,13 @@ impl Streams {
         None
     }
 
-    /// Goes through all that are open.
+    /// Calls `visit` for every open stream.
     pub fn each(&self, mut visit: impl FnMut(&Stream)) {
         lock(&self.slots).streams.iter().flatten().for_each(|stream| visit(stream));
     }
 }
 
-/// A stream, for whoever serves it; it is closed when this is dropped.
+/// A stream, as the task that serves it holds it. Dropping the handle closes the stream.
 #[derive(Debug)]
 pub struct StreamHandle {
     stream: Arc<Stream>,
@@ -236,12 +237,12 @@ impl Stream {
         self.opened_at_ms
     }
 
-    /// What is known of it; held for moments.
+    /// What is known of the stream. Hold the guard for moments only.
     pub fn progress(&self) -> MutexGuard<'_, Progress> {
         lock(&self.progress)
     }
 
-    /// Whom to wake from now on.
+    /// Sets whom to wake from now on.
     pub fn set_waker(&self, waker: &Waker) {
         let mut known = lock(&self.waker);
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
@@ -249,12 +250,12 @@ impl Stream {
         }
     }
 
-    /// When it has something to do by itself, if nothing happens until then.
+    /// Sets when the stream has something to do by itself, if nothing happens until then.
     pub fn schedule_at(&self, at_ms: u64) {
         self.due_at_ms.store(at_ms, Relaxed);
     }
 
-    /// Whether it has something to do by itself by now.
+    /// Whether the stream's scheduled time has come.
     pub fn is_due(&self, now_ms: u64) -> bool {
         self.due_at_ms.load(Relaxed) <= now_ms
     }

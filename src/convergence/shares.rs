@@ -1,10 +1,10 @@
-//! Who may have how much of what there is for streams: places, and bytes of what is kept of their
-//! callers. Strangers have a share of their own, and so has each caller that can be told from
-//! others.
+//! How much of the room for streams each caller may take: slots, and bytes of what is kept of the
+//! callers. Strangers have a share of their own, and so has each caller that can be distinguished
+//! from others.
 
 use std::collections::HashMap;
 
-/// How much there is.
+/// A number of streams and a number of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
     pub streams: usize,
@@ -14,12 +14,12 @@ pub struct Amount {
 /// Who opens a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Opener {
-    /// What all strangers may have, if it is one.
+    /// If the opener is a stranger: what all strangers together may take.
     pub stranger: Option<Amount>,
-    /// A number that tells callers apart, and what one of its kind may have; `None` where callers
-    /// cannot be told apart.
+    /// A number that distinguishes callers, and what one caller of this kind may take; `None` where
+    /// callers cannot be distinguished.
     pub caller: Option<(u64, Amount)>,
-    /// What is kept of it.
+    /// Bytes kept of this caller.
     pub bytes: usize,
 }
 
@@ -44,7 +44,7 @@ impl TooManyStreams {
         TooManyStreams::BytesOfCaller,
     ];
 
-    /// The name of the bound, as counters have it.
+    /// The name of the bound, as counters show it.
     pub const fn as_str(self) -> &'static str {
         match self {
             TooManyStreams::Streams => "streams",
@@ -57,7 +57,7 @@ impl TooManyStreams {
     }
 }
 
-/// What is taken, by whom.
+/// What is taken, and by whom.
 #[derive(Debug, Default)]
 pub struct StreamShare {
     all: Amount,
@@ -66,7 +66,7 @@ pub struct StreamShare {
 }
 
 impl StreamShare {
-    /// Takes a place for a stream, of all there is.
+    /// Takes a slot for a stream, out of `most` in total.
     pub fn take(&mut self, opener: &Opener, most: Amount) -> Result<(), TooManyStreams> {
         self.check(opener, most)?;
         self.all.add(opener.bytes);
@@ -79,7 +79,7 @@ impl StreamShare {
         Ok(())
     }
 
-    /// Whether there is a place.
+    /// Whether there is a slot free.
     pub fn check(&self, opener: &Opener, most: Amount) -> Result<(), TooManyStreams> {
         let fits = |taken: Amount, most: Amount, streams: TooManyStreams, bytes: TooManyStreams| {
             match () {
@@ -104,7 +104,7 @@ impl StreamShare {
         Ok(())
     }
 
-    /// Gives a place back.
+    /// Gives a slot back.
     pub fn give_back(&mut self, opener: &Opener) {
         self.all.remove(opener.bytes);
         if opener.stranger.is_some() {

@@ -1,8 +1,8 @@
-//! When what is live went live, and by how many streams it is held.
+//! When the live state went live, and how many streams hold it.
 //!
-//! The target of a flag is the position at which its documents first went live: a stop that is
-//! committed later keeps the position at which it took effect, so nobody has to be told of it
-//! twice.
+//! The target of a flag is the position at which its documents first went live. A stop that is
+//! committed later keeps the position at which it took effect, so no client has to be sent the same
+//! state twice.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use super::{DeliveryState, Progress, Streams, Subscription};
 use crate::flag::FlagKey;
 use crate::snapshot::{Position, Snapshot};
 
-/// When the state of each flag went live; one entry a flag.
+/// When the state of each flag went live; one entry per flag.
 #[derive(Debug, Default)]
 pub struct ConvergenceTracker {
     known: Mutex<Changes>,
@@ -19,7 +19,7 @@ pub struct ConvergenceTracker {
 
 #[derive(Debug, Default)]
 struct Changes {
-    /// The newest position that was looked at.
+    /// The newest position that was seen.
     seen: Position,
     flags: HashMap<FlagKey, ChangeProgress>,
 }
@@ -33,8 +33,8 @@ struct ChangeProgress {
     reached: Percentiles,
 }
 
-/// How long after a change so many held it of the streams that were open then, in milliseconds;
-/// once known it stays.
+/// How long after a change that part of the streams open then held it, in milliseconds. A number
+/// that is known stays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Percentiles {
     pub p50_ms: Option<u64>,
@@ -42,7 +42,7 @@ pub struct Percentiles {
     pub p99_ms: Option<u64>,
 }
 
-/// How many open streams prove what, of a change.
+/// How many open streams are in which delivery state for a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub open: usize,
@@ -52,26 +52,26 @@ pub struct Counts {
     pub missing: usize,
 }
 
-/// How far the newest change of a flag, or of all, has landed.
+/// How far the newest change of a flag, or of all flags, has landed.
 #[derive(Clone, Copy, Debug)]
 pub struct Report {
     pub position: Position,
-    /// When it went live, as the wall clock and as this process counts; `None` if it was so at the
-    /// start.
+    /// When the change went live, by the wall clock and by this process's clock; `None` if it was
+    /// live at the start.
     pub live_at: Option<(i64, u64)>,
     pub counts: Counts,
     pub reached: Percentiles,
 }
 
 impl ConvergenceTracker {
-    /// From a snapshot that was live before any stream was.
+    /// Starts from a snapshot that was live before any stream was open.
     pub fn from(snapshot: &Snapshot) -> ConvergenceTracker {
         ConvergenceTracker {
             known: Mutex::new(Changes { seen: snapshot.position(), flags: HashMap::new() }),
         }
     }
 
-    /// Takes note of a snapshot that is live now, and says which flags have changed with it.
+    /// Records the snapshot that is live now, and returns the flags that changed with it.
     pub fn note(&self, snapshot: &Snapshot, now_ms: u64, wall_ms: i64) -> HashSet<FlagKey> {
         let mut known = self.known();
         let seen = std::mem::replace(&mut known.seen, snapshot.position());
@@ -90,7 +90,7 @@ impl ConvergenceTracker {
         changed.into_iter().map(|(flag, _)| flag).collect()
     }
 
-    /// How far a flag's newest change has landed; `None` for one that is not there.
+    /// How far a flag's newest change has landed; `None` for an unknown flag.
     pub fn of_flag(
         &self,
         snapshot: &Snapshot,
@@ -133,8 +133,8 @@ impl ConvergenceTracker {
 }
 
 impl Counts {
-    /// Of every flag at once: one pass over the streams, and one judgement of those that follow all
-    /// for each distinct position.
+    /// The counts of every flag at once: one pass over the streams, and one judgement of those that
+    /// follow all flags for each distinct position.
     pub fn of_every_flag(
         snapshot: &Snapshot,
         streams: &Streams,
@@ -183,7 +183,7 @@ impl Counts {
     }
 }
 
-/// The streams by what they prove; and of each, since when it is open, and since when it holds the
+/// The streams by delivery state; and for each, since when it is open and since when it holds the
 /// change.
 struct Settled {
     counts: Counts,
@@ -212,7 +212,7 @@ fn report(position: Position, landing: Option<&mut ChangeProgress>, settled: Set
     let Some(landing) = landing else {
         return Report { position, live_at: None, counts, reached: Percentiles::default() };
     };
-    // Who came after it never held anything else, and had nothing to wait for.
+    // Streams opened after the change never held anything else, and had nothing to wait for.
     let were_open: Vec<Option<u64>> = at_ms
         .into_iter()
         .filter(|(opened_ms, _)| *opened_ms <= landing.at_ms)

@@ -1,6 +1,6 @@
-//! One user's answers for every flag, without a copy of them: which outcome each flag has, and the
-//! documents that all users share. Their tag is made from the tag of each, and their bytes are put
-//! together a window at a time, as the client takes them.
+//! One user's documents for every flag, without copying them: which outcome each flag has, and the
+//! documents that all users share. The response's tag is made from the tag of each document, and
+//! its bytes are put together one window at a time, as the client takes them.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -29,13 +29,13 @@ use crate::snapshot::{FlagSnapshot, Position, Snapshot};
 
 /// How many bytes are put together at a time.
 pub const WINDOW_BYTES: usize = 8 * 1024;
-/// How many flags are decided in a row before others have a turn.
+/// How many flags are evaluated in a row before other tasks have a turn.
 const IN_A_ROW: usize = 256;
-/// How many such answers of strangers are decided at once; those with a credential have as many
-/// again.
+/// How many such responses to strangers are evaluated at once; callers with a credential have as
+/// many again.
 const AT_ONCE: usize = 1;
-/// What an answer that waits costs for each flag: its outcome, and its place in a list that may be
-/// of the past.
+/// Memory that a waiting response takes per flag: its outcome, and its entry in a list that may
+/// belong to an older snapshot.
 const WAITING_BYTES_A_FLAG: usize = size_of::<Pick>() + size_of::<Arc<FlagSnapshot>>();
 
 const OPEN: &[u8] = br#"{"flags":["#;
@@ -46,17 +46,17 @@ const END: &[u8] = b"}";
 #[derive(Clone, Debug)]
 pub struct Every {
     entries: Arc<[Arc<FlagSnapshot>]>,
-    /// In the order of the entries; none while they are not needed again.
+    /// In the order of the entries; empty while they are not needed again.
     picks: Vec<Pick>,
     form: Form,
-    /// What stands in the body beside the flags.
+    /// Bytes that stand in the body besides the flags.
     beside: Bytes,
     mark: PositionStamp,
     documents_bytes: usize,
 }
 
-/// Who decides every flag at once: a few at a time, strangers apart from those with a credential,
-/// so that a question for one flag never stands behind thousands.
+/// Who evaluates every flag at once: a few callers at a time, strangers apart from those with a
+/// credential, so that a question for one flag never waits behind thousands.
 #[derive(Debug)]
 pub struct Turns {
     strangers: Semaphore,
@@ -70,15 +70,15 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn. It never fails, as they are never closed.
+    /// Waits for a turn. It never fails, as the semaphores are never closed.
     async fn next(&self, stranger: bool) -> Result<SemaphorePermit<'_>, AcquireError> {
         if stranger { self.strangers.acquire().await } else { self.others.acquire().await }
     }
 }
 
 impl PublicState {
-    /// Decides every flag for whoever sent a body. With many flags that waits for a turn, and of
-    /// the question only that is kept meanwhile which flags ask for.
+    /// Evaluates every flag for the sender of a body. With many flags that waits for a turn, and
+    /// meanwhile only the part of the question that flags need is kept.
     pub async fn decide_every(
         &self,
         form: Form,
@@ -102,8 +102,8 @@ impl PublicState {
         self.decide_for(snapshot, &kept, form, beside).await
     }
 
-    /// Decides every flag for whoever is kept, by what is live when it is their turn. Until then
-    /// they are on their way.
+    /// Evaluates every flag for a kept context, by the snapshot that is live when its turn comes.
+    /// Until then the question counts among the incoming bodies.
     pub async fn decide_for(
         &self,
         kept_at: Arc<Snapshot>,
@@ -116,7 +116,7 @@ impl PublicState {
         let decide = async {
             let _turn = self.turns.next(stranger).await;
             let now = self.live.current().clone();
-            // What was kept is enough for the flags of then.
+            // What was kept is enough for the flags of that snapshot.
             let snapshot = if kept.lacks(now.context_needs()) { kept_at } else { now };
             let mut every = Every::of(&snapshot, form, beside);
             if let Some(context) = kept.context() {
@@ -138,7 +138,7 @@ impl PublicState {
 struct Asks<'a> {
     server_auth: ServerAuth,
     context: &'a Context<'a>,
-    /// How many flags were decided.
+    /// How many flags were evaluated.
     decided: Cell<usize>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Asks<'a> {
         Asks { server_auth, context, decided: Cell::new(0) }
     }
 
-    /// Which outcome a flag has, and its document; `known` is one that was decided before.
+    /// Which outcome a flag has, and its document; `known` is an outcome that was evaluated before.
     fn picked<'e>(
         &self,
         entry: &'e FlagSnapshot,
@@ -162,7 +162,7 @@ impl<'a> Asks<'a> {
 }
 
 impl Every {
-    /// Every flag of a snapshot, none of them decided yet.
+    /// Every flag of a snapshot, none of them evaluated yet.
     pub fn of(snapshot: &Snapshot, form: Form, beside: Bytes) -> Every {
         let entries = snapshot.shared_flags().clone();
         Every {
@@ -175,7 +175,7 @@ impl Every {
         }
     }
 
-    /// Decides so many more; true once all are.
+    /// Evaluates up to so many further flags; true once all are evaluated.
     fn decide_some(
         &mut self,
         server_auth: ServerAuth,
@@ -193,7 +193,7 @@ impl Every {
         self.picks.len() == self.entries.len()
     }
 
-    /// A document that took another's place, came or went.
+    /// Counts a document that replaced another one, was added or was removed.
     fn count(&mut self, was: Option<&Document>, is: Option<&Document>) {
         if let Some(is) = is {
             self.mark = self.mark.with(is.mark(self.form));
@@ -205,8 +205,9 @@ impl Every {
         }
     }
 
-    /// Goes on to a newer snapshot than the one at `seen`: decides anew what changed between the
-    /// two, and nothing else. Whether any flag has another document, and how many were decided.
+    /// Goes on to a newer snapshot than the one at `seen`: evaluates anew what changed between the
+    /// two, and nothing else. Returns whether any flag has another document, and how many were
+    /// evaluated.
     pub fn go_on_to(
         &mut self,
         snapshot: &Snapshot,
@@ -231,7 +232,7 @@ impl Every {
         (before != (self.mark, self.entries.len()), asks.decided.get())
     }
 
-    /// Goes through the flags of before and of now, both in the order of their keys.
+    /// Compares the flags of before and of now, both in the order of their keys.
     fn compare(&mut self, old: &[Arc<FlagSnapshot>], new: &[Arc<FlagSnapshot>], asks: &Asks<'_>) {
         let known = std::mem::take(&mut self.picks);
         let mut picks = Vec::with_capacity(if known.is_empty() { 0 } else { new.len() });
@@ -262,12 +263,12 @@ impl Every {
         self.picks = picks;
     }
 
-    /// Forgets which outcome each flag has: whoever needs them again decides them again.
+    /// Forgets which outcome each flag has; a later caller evaluates them again.
     pub fn forget_picks(&mut self) {
         self.picks = Vec::new();
     }
 
-    /// Knows which outcome each flag has. How many were decided for it.
+    /// Makes sure that the outcome of each flag is known. Returns how many were evaluated for it.
     pub fn know_picks(&mut self, server_auth: ServerAuth, context: &Context<'_>) -> usize {
         if !self.picks.is_empty() {
             return 0;
@@ -294,33 +295,33 @@ impl Every {
         self.mark.etag(self.entries.len(), &self.beside)
     }
 
-    /// How long the body is.
+    /// The length of the body in bytes.
     pub fn len(&self) -> usize {
         let commas = self.entries.len().saturating_sub(1);
         OPEN.len() + self.documents_bytes + commas + CLOSE.len() + self.beside.len() + END.len()
     }
 
-    /// Counts each as answered.
+    /// Counts each flag as answered.
     pub fn answered(&self) {
         self.entries.iter().zip(&self.picks).for_each(|(entry, pick)| entry.answered(*pick));
     }
 
-    /// What it takes of memory while it waits to be taken.
+    /// Memory it takes while it waits to be taken.
     pub fn waiting_bytes(&self) -> usize {
         2 * WINDOW_BYTES + WAITING_BYTES_A_FLAG * self.picks.len()
     }
 
-    /// What the outcomes take of memory.
+    /// Memory the outcomes take.
     pub fn picked_bytes(&self) -> usize {
         size_of::<Every>() + self.picks.capacity() * size_of::<Pick>()
     }
 
-    /// The body, a window at a time.
+    /// The body, one window at a time.
     pub fn windows(self: Arc<Every>) -> Windows {
         Windows { left: self.len(), every: self, next: 0 }
     }
 
-    /// The answer to whoever asked for every flag.
+    /// The response to a caller who asked for every flag.
     pub fn answer(
         self,
         answer: &ResponseBuilder<'_>,
@@ -345,17 +346,17 @@ impl Every {
     }
 }
 
-/// Whether an answer has a tag.
+/// Whether a response has a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tagged {
     Never,
-    /// And whoever holds it already gets it again.
+    /// With a tag; a client that holds this tag already gets the body again.
     Always,
-    /// And whoever holds it already hears only that.
+    /// With a tag; a client that holds this tag already gets a 304.
     AndCompared,
 }
 
-/// The body of an answer for every flag.
+/// The body of a response for every flag.
 #[derive(Debug)]
 pub struct Windows {
     every: Arc<Every>,
@@ -364,7 +365,7 @@ pub struct Windows {
 }
 
 impl Windows {
-    /// What they take of memory until they are taken, if that is more than one.
+    /// Memory the windows take until they are taken, if that is more than one window.
     pub fn weight(&self, stranger: bool) -> Option<Weight> {
         (self.left > WINDOW_BYTES).then(|| Weight { bytes: self.every.waiting_bytes(), stranger })
     }
@@ -378,7 +379,7 @@ impl Iterator for Windows {
             return None;
         }
         let Every { entries, picks, form, beside, .. } = &*self.every;
-        // The last document goes over the edge: few have more than a kilobyte.
+        // The last document exceeds the window: few have more than a kilobyte.
         let mut window = Vec::with_capacity(self.left.min(WINDOW_BYTES + 1024));
         if self.next == 0 {
             window.extend_from_slice(OPEN);

@@ -1,7 +1,8 @@
 //! Who asks, from a request's headers, before its body is looked at.
 //!
-//! It decides what was presented and leaves the judging to [`Gate`](crate::auth::Gate). One
-//! credential at most; one that is not understood is never taken for none.
+//! This module finds the credential that was presented and leaves the judging to
+//! [`Authenticator`](crate::auth::Authenticator). A request may carry one credential at most; a
+//! credential that cannot be understood is never treated as absent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,14 +20,14 @@ use crate::moment::Moment;
 
 pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Who asks, and how far they are trusted.
+/// Who asks, and how far the caller is trusted.
 #[derive(Clone, Debug)]
 pub enum Caller {
-    /// A user whose session token was checked.
+    /// A user whose session token was verified.
     User(Arc<Session>),
-    /// A server, for anyone.
+    /// A server, which may ask for any user.
     Server(ServerPrincipal),
-    /// Somebody.
+    /// A caller without a credential.
     Plain,
 }
 
@@ -43,15 +44,15 @@ fn asker(surface: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError>
             .map_err(|_| InvalidCredential)
             .and_then(|key| gate.server(key, surface.clock.now()))
             .map(Caller::Server),
-        // Which of the two was meant?
+        // Two credentials: it is not clear which one is meant.
         (Some(_), Some(_)) => Err(InvalidCredential),
     };
     Ok(judged?)
 }
 
-/// Who sends a request with these headers, and the whole of its body. A credential is judged twice:
-/// by the head, so that no stranger's body is read, and again when the body is whole, as the
-/// credential may have ended while it arrived.
+/// Who sends a request with these headers, and its whole body. The credential is judged twice: by
+/// the head, so that no stranger's body is read, and again when the body is whole, as the
+/// credential may have ended while the body arrived.
 pub async fn asker_of_whole(
     surface: &PublicState,
     headers: &HeaderMap,
@@ -66,7 +67,7 @@ pub async fn asker_of_whole(
     }
 }
 
-/// The user a session token speaks for; whoever asks without a body must have one.
+/// The user a session token speaks for; a request without a body must have one.
 pub fn user(surface: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     match asker(surface, headers)? {
         Caller::Plain => Err(ApiError::Unauthenticated),
@@ -76,12 +77,12 @@ pub fn user(surface: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiErr
 }
 
 impl Caller {
-    /// Whether nothing proves who it is: strangers have shares of their own of what there is.
+    /// Whether nothing proves who the caller is: strangers have shares of their own of each bound.
     pub fn is_stranger(&self) -> bool {
         matches!(self, Caller::Plain)
     }
 
-    /// What its credential says of it.
+    /// What its credential says about the user.
     pub fn claims(&self) -> &Attributes<'_> {
         match self {
             Caller::User(session) => session.attributes(),
@@ -89,7 +90,7 @@ impl Caller {
         }
     }
 
-    /// The same, with only what its credential says under a name that is wanted.
+    /// The same caller, with only the claims whose names are wanted.
     pub fn keeping(&self, wants: impl Fn(&str) -> bool) -> Caller {
         match self {
             Caller::User(session) => Caller::User(Arc::new(session.keeping(wants))),
@@ -133,7 +134,7 @@ impl From<InvalidCredential> for ApiError {
     }
 }
 
-/// The header's value; two of them are as good as none that can be understood.
+/// The header's only value; two values count as one that cannot be understood.
 fn only<'h>(
     headers: &'h HeaderMap,
     name: &HeaderName,

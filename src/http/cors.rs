@@ -1,8 +1,8 @@
-//! Lets pages of listed origins ask and read the answers (CORS, the Fetch standard §3.2).
+//! Lets pages of listed origins ask and read the responses (CORS, the Fetch standard §3.2).
 //!
-//! Without origins nothing stands in a request's way; with them, a request that names no origin
-//! pays one look at its headers. An unlisted origin gets no header, so its browser keeps the answer
-//! from it, and its preflight is refused.
+//! Without configured origins nothing is added to a request's way; with them, a request that names
+//! no origin costs one header look-up. An unlisted origin gets no header, so its browser keeps the
+//! response from the page, and its preflight is refused.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -18,19 +18,19 @@ use super::error::{ApiError, for_route};
 use super::server::ResponseFuture;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
-/// What a script may always send; `last-event-id` because readers of streams add it by themselves
-/// when they come back.
+/// What a script may always send; `last-event-id` because readers of streams add that header by
+/// themselves when they reconnect.
 const HEADERS: &str = "content-type, if-none-match, authorization, x-api-key, last-event-id";
-/// The most names of headers that a preflight gets allowed beside those: what a page's tracing or
-/// its service worker adds to each request.
+/// The most header names that a preflight gets allowed besides those: what a page's tracing or its
+/// service worker adds to each request.
 const MAX_ASKED_HEADERS: usize = 64;
 /// The most bytes these names may have together.
 const MAX_ASKED_BYTES: usize = 2 * 1024;
-/// What a script may read beside the few headers it always may.
+/// Headers a script may read besides the few it always may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag, Retry-After, Turnout-Revision, Turnout-Flag-Revision, Turnout-Stale",
 );
-/// How long a browser may remember a preflight: two hours, the most that browsers take.
+/// How long a browser may remember a preflight: two hours, the most that browsers accept.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
 /// The origins whose pages may ask.
@@ -42,7 +42,7 @@ impl Origins {
         Origins(listed.iter().map(|origin| origin.as_ref().into()).collect())
     }
 
-    /// A request and its answer, as they pass.
+    /// Passes a request on and adds the CORS headers to its response.
     pub fn pass(
         &self,
         request: Request,
@@ -69,8 +69,8 @@ impl Origins {
     }
 }
 
-/// The answer to a preflight: whatever headers a listed origin asks for are allowed, as no answer
-/// hangs on one that is not ours.
+/// The response to a preflight: whatever headers a listed origin asks for are allowed, as no
+/// response depends on a header that is not ours.
 fn allowed(asked: &HeaderMap) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -82,8 +82,8 @@ fn allowed(asked: &HeaderMap) -> Response<Body> {
     response
 }
 
-/// The headers a script may send: ours, and those that it asks for, as far as they are names of
-/// headers and within the bounds.
+/// The headers a script may send: ours, and those it asks for, as far as they are valid header
+/// names and within the bounds.
 fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
     let names = asked
         .get_all(ACCESS_CONTROL_REQUEST_HEADERS)
@@ -104,12 +104,12 @@ fn allowed_headers(asked: &HeaderMap) -> HeaderValue {
         allowed.push_str(", ");
         allowed.push_str(name.as_str());
     }
-    // Names of headers are plain ASCII.
+    // Header names are plain ASCII.
     HeaderValue::try_from(allowed).unwrap_or_else(|_| HeaderValue::from_static(HEADERS))
 }
 
-/// Says who may read an answer, and that this depends on who asked, so that no cache hands it to
-/// another.
+/// Adds who may read a response, and that the response depends on the origin, so that no cache
+/// passes it to another one.
 fn opened(mut response: Response<Body>, listed: Option<HeaderValue>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("origin"));

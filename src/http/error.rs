@@ -1,4 +1,4 @@
-//! The only table from errors to statuses, in the two shapes errors have: problem details (RFC
+//! The only table from errors to statuses, in both shapes that errors have: problem details (RFC
 //! 9457) and OFREP's.
 
 use axum::body::Body;
@@ -13,7 +13,7 @@ use super::response::ResponseBuilder;
 use crate::convergence::TooManyStreams;
 use crate::ledger::Role;
 
-/// What cannot be answered.
+/// Why a request cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
     #[error(transparent)]
@@ -64,7 +64,7 @@ pub enum ApiError {
     NoRandomness,
     #[error("as many calls that only look wait here as may; try again in 1 s")]
     Busy,
-    /// What the coordinator did not do.
+    /// A command that the coordinator did not execute.
     #[error("{detail}")]
     Order {
         row: (StatusCode, &'static str),
@@ -75,7 +75,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Its status and its stable code.
+    /// The error's status and its stable code.
     pub fn status_and_code(&self) -> (StatusCode, &'static str) {
         match self {
             ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
@@ -116,7 +116,7 @@ impl ApiError {
         }
     }
 
-    /// OFREP's word for it.
+    /// OFREP's code for it.
     pub fn ofrep_code(&self) -> &'static str {
         match self.status_and_code().1 {
             "parse-error" => "PARSE_ERROR",
@@ -130,13 +130,13 @@ impl ApiError {
     pub const OFREP_CODES: [&str; 5] =
         ["PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL", "TARGETING_KEY_MISSING"];
 
-    /// What an address gets at which there is nothing. A client that puts paths behind a base URL
-    /// which ends in a slash asks for `//`.
+    /// The error for an address with no route. A client that puts paths behind a base URL which
+    /// ends in a slash asks for `//`.
     pub fn of_no_route(uri: &Uri) -> ApiError {
         if uri.path().contains("//") { ApiError::DoubleSlash } else { ApiError::NoSuchRoute }
     }
 
-    /// What its kind stands for, for the contract.
+    /// What this kind of error means, for the OpenAPI document.
     pub fn summary(&self) -> &'static str {
         match self {
             ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
@@ -176,7 +176,7 @@ impl ApiError {
         }
     }
 
-    /// As problem details.
+    /// The error as problem details.
     pub fn problem(&self, surface: &PublicState) -> Response<Body> {
         let (status, code) = self.status_and_code();
         let body = json!({
@@ -188,7 +188,7 @@ impl ApiError {
         self.with_retry(respond(surface, status, "application/problem+json", &body))
     }
 
-    /// As an OFREP failure: of one flag where `key` is given, else of the whole request.
+    /// The error as an OFREP failure: of one flag where `key` is given, else of the whole request.
     pub fn ofrep(&self, surface: &PublicState, key: Option<&str>) -> Response<Body> {
         let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
         if let Some(key) = key {
@@ -197,7 +197,7 @@ impl ApiError {
         self.with_retry(respond(surface, self.status_and_code().0, "application/json", &body))
     }
 
-    /// Says when to come back, in whole seconds, which every client reads.
+    /// Adds when to come back, in whole seconds, which every client reads.
     fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
         if let ApiError::TooManyStreams { retry_after_seconds, .. } = self {
             response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
@@ -226,13 +226,13 @@ fn no_room(bound: TooManyStreams) -> &'static str {
     }
 }
 
-/// The rest of the request may still come, and is no request; a next one sent after it would be
-/// lost with it, so it is said.
+/// Whether the response ends the connection. The rest of such a request may still arrive, and is
+/// not a new request; a request sent after it would be lost, so the response says so.
 pub fn ends_the_connection(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
 }
 
-/// An error's body has no tag, and the same headers as any other answer.
+/// An error's body has no tag; its other headers are those of any response.
 fn respond(
     surface: &PublicState,
     status: StatusCode,

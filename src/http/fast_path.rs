@@ -1,9 +1,9 @@
-//! The way into the public listener: a plain question for one flag goes straight to its answer,
-//! everything else by the router.
+//! The entry to the public listener: a plain question for one flag goes straight to its handler,
+//! everything else goes through the router.
 //!
-//! Nearly all that is asked is that one question, and a router that can do anything costs a fifth
-//! of an answer (decision 0022). What is not plain, in its method or its path, is left to the
-//! router, so that there is one place that says what it is.
+//! Nearly all requests are that one question, and a router that can do anything costs a fifth of a
+//! response (decision 0022). A request whose method or path is not plain is left to the router, so
+//! that only one place defines what it means.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use super::server::{ResponseFuture, Routes, by_router};
 use super::strategy::{ONE_PATH, evaluate_own, evaluate_posted};
 use crate::public_path::PublicPath;
 
-/// An extension of a request that goes by the router: the other end of its connection.
+/// An extension of a request that goes through the router: the other end of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
 
@@ -33,7 +33,7 @@ pub struct PublicService {
 }
 
 impl PublicService {
-    /// A front that answers as `router` does, and lets pages of these origins ask.
+    /// A service that answers as `router` does, and lets pages of these origins ask.
     pub(super) fn of(router: Router, surface: PublicState, origins: Origins) -> PublicService {
         PublicService { surface, router, origins }
     }
@@ -81,9 +81,9 @@ impl Routes for PublicService {
     }
 }
 
-/// Takes the public path away that a proxy should have taken away and did not, as not all of them
-/// can. What is behind it must be an address of ours: a public path of `/v1` leaves `/v1/strategy`
-/// as it is.
+/// Removes the public path where a proxy should have removed it and did not, as not all proxies
+/// can. What follows it must be an address of ours: a public path of `/v1` leaves `/v1/strategy` as
+/// it is.
 fn take_away(public_path: &PublicPath, uri: &mut Uri) {
     let Some(path) = without_prefix(public_path, uri) else { return };
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -92,7 +92,7 @@ fn take_away(public_path: &PublicPath, uri: &mut Uri) {
     }
 }
 
-/// The address of ours behind the public path, if there is one.
+/// Our address behind the public path, if there is one.
 fn without_prefix<'u>(public_path: &PublicPath, uri: &'u Uri) -> Option<&'u str> {
     let is_ours = |path: &str| {
         ["/v1/", "/ofrep/"].iter().any(|folder| path.starts_with(folder))
@@ -101,8 +101,7 @@ fn without_prefix<'u>(public_path: &PublicPath, uri: &'u Uri) -> Option<&'u str>
     public_path.strip(uri.path()).filter(|path| is_ours(path))
 }
 
-/// The flag a path asks for, if its key stands there as it is: nothing encoded, and nothing after
-/// it.
+/// The flag a path asks for, if its key stands there unencoded, with nothing after it.
 fn plain_key(path: &str) -> Option<&str> {
     let key = path.strip_prefix(ONE_PATH.strip_suffix("{flag}")?)?;
     let plain = !key.is_empty() && !key.bytes().any(|byte| matches!(byte, b'/' | b'%'));

@@ -20,8 +20,8 @@ pub async fn alive(State(surface): State<PublicState>) -> Response<Body> {
     )
 }
 
-/// It knows what to answer. Problems are counted and never make it unready: what was good still
-/// serves.
+/// The server has a state to answer from. Problems are counted and never make it unready: what was
+/// good still serves.
 pub async fn ready(State(surface): State<PublicState>) -> Response<Body> {
     let snapshot = surface.live.current();
     let (status, word) = match snapshot.is_cold() {

@@ -1,6 +1,7 @@
-//! Questions on their way: bodies that come in pieces, and whole ones that wait until it is their
-//! turn. All of them together may take so many bytes; over it the one goes that has been on its way
-//! for longest, strangers first. Whoever sends a question at once never meets this.
+//! Questions that are still arriving or waiting: bodies that come in pieces, and whole ones that
+//! wait for their turn. All of them together may take a bounded number of bytes; over the bound,
+//! the one that has taken longest is cut, strangers first. A client that sends its question at once
+//! never meets this bound.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -10,32 +11,31 @@ use tokio::time::Instant;
 
 use super::server::{Budget, Holder, Holding};
 
-/// The most bytes that questions on their way may take, and how many of these those of strangers
-/// may.
+/// The most bytes that incoming questions may take, and how many of these may be strangers'.
 pub const MAX_ARRIVING_BYTES: usize = 64 * 1024 * 1024;
 pub const MAX_ARRIVING_BYTES_OF_STRANGERS: usize = 32 * 1024 * 1024;
-/// What a body costs that comes in pieces, beside what came of it: the parser's buffer.
+/// What a body that comes in pieces costs besides its bytes: the parser's buffer.
 const PARSER_BYTES: usize = 8 * 1024;
-/// What a question costs that waits for its turn, beside what is kept of it: its connection, with
-/// parser and buffers, and the answer in the making.
+/// What a question that waits for its turn costs besides what is kept of it: its connection, with
+/// parser and buffers, and the response in the making.
 const WAITING_BYTES: usize = 24 * 1024;
-/// A buffer that grows is up to so many times as large as what is in it.
+/// A growing buffer is up to this many times as large as its content.
 const GROWTH: usize = 2;
 
-/// All questions on their way.
+/// All incoming questions.
 #[derive(Debug)]
 pub struct IncomingBody {
     budget: Arc<Budget<Sender>>,
     opened: Instant,
 }
 
-/// Whoever sends one.
+/// The sender of one question.
 struct Sender {
     since_ms: u64,
     cut: Mutex<Option<oneshot::Sender<()>>>,
 }
 
-/// One question on its way.
+/// One incoming question.
 pub struct Coming {
     holding: Holding<Sender>,
     told: oneshot::Receiver<()>,
@@ -51,12 +51,12 @@ impl Default for IncomingBody {
 }
 
 impl IncomingBody {
-    /// A body that comes in pieces.
+    /// Registers a body that comes in pieces.
     pub fn in_pieces(&self, stranger: bool) -> Coming {
         self.enter(PARSER_BYTES, stranger)
     }
 
-    /// A question that waits for its turn, of which so many bytes are kept.
+    /// Registers a question that waits for its turn, of which so many bytes are kept.
     pub fn in_line(&self, bytes: usize, stranger: bool) -> Coming {
         self.enter(WAITING_BYTES + bytes, stranger)
     }
@@ -68,7 +68,7 @@ impl IncomingBody {
         Coming { holding: self.budget.hold(Arc::new(sender), bytes, stranger), told }
     }
 
-    /// How many bytes are on their way.
+    /// How many bytes incoming questions take.
     pub fn bytes(&self) -> usize {
         self.budget.bytes()
     }
@@ -91,17 +91,17 @@ impl Holder for Sender {
 }
 
 impl Coming {
-    /// So many bytes of the body have come.
+    /// Records how many bytes of the body have arrived.
     pub fn has(&self, bytes: usize) {
         self.holding.resize(PARSER_BYTES + GROWTH * bytes);
     }
 
-    /// Ready when it has to make room.
+    /// Ready when this question has to make room.
     pub fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         std::pin::Pin::new(&mut self.told).poll(cx).map(drop)
     }
 
-    /// Comes back when it has to make room.
+    /// Returns when this question has to make room.
     pub async fn cut(&mut self) {
         std::future::poll_fn(|cx| self.poll_cut(cx)).await;
     }

@@ -1,5 +1,5 @@
-//! JSON as far down as anything is asked of it, borrowed from its bytes. What it means is
-//! `question.rs`'s.
+//! JSON, parsed only as deep as its values matter, borrowed from its bytes. `request.rs` decides
+//! what it means.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,32 +10,33 @@ use serde_json::value::RawValue;
 
 use crate::flag::{MAX_ATTRIBUTES, Value};
 
-/// What stands in an object, in its order.
+/// The members of an object, in their order.
 pub type Members<'a> = Vec<(Cow<'a, str>, Json<'a>)>;
 
-/// A value. Below the depth that matters, and where it is a list, it is `Value::Other`.
+/// A value. Lists, and values below the depth that matters, are `Json::Other`.
 #[derive(Debug, PartialEq)]
 pub enum Json<'a> {
     Value(Value<'a>),
     Object { members: Members<'a>, twice: bool },
 }
 
-/// Reads a body; what is wrong with it is only ever that it is no JSON.
+/// Parses a body; the only error is that it is not JSON.
 pub fn parse(bytes: &[u8]) -> Result<Json<'_>, serde_json::Error> {
-    // No list is a question. What is in it, and how deep it goes, is not worth finding out.
+    // A list is not a question. Its content and depth are not worth parsing.
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Ok(Json::Value(Value::Other));
     }
     parse_at(Depth(0), bytes).or_else(|error| {
-        // JavaScript that cuts a text inside an emoji sends half of one, which is JSON but no text
-        // of ours. It must not cost the user every answer, only what compares that attribute.
+        // JavaScript that cuts a string inside an emoji sends half of one, which is valid JSON but
+        // not valid UTF-8 text. It must not cost the user every evaluation, only a comparison of
+        // that attribute.
         let whole = serde_json::from_slice::<&RawValue>(bytes).map_err(|_| error)?;
         Ok(parse_around_bad_texts(Depth(0), whole))
     })
 }
 
 fn parse_at<'a>(depth: Depth, bytes: &'a [u8]) -> Result<Json<'a>, serde_json::Error> {
-    // Looked through once, a whole body costs less than each of its texts for itself.
+    // Validating a whole body at once costs less than validating each of its strings.
     match std::str::from_utf8(bytes) {
         Ok(text) => read_at(depth, serde_json::Deserializer::from_str(text)),
         Err(_) => read_at(depth, serde_json::Deserializer::from_slice(bytes)),
@@ -50,7 +51,7 @@ fn read_at<'a, R: serde_json::de::Read<'a>>(
     json.end().map(|()| value)
 }
 
-/// Reads what can be read; a text that is none becomes a value no rule can ask for.
+/// Parses what can be parsed; an invalid string becomes a value that no rule can compare.
 fn parse_around_bad_texts<'a>(depth: Depth, raw: &'a RawValue) -> Json<'a> {
     let whole = parse_at(depth, raw.get().as_bytes());
     whole.unwrap_or_else(|_| match serde_json::from_str::<RawMembers>(raw.get()) {
@@ -64,8 +65,8 @@ fn parse_around_bad_texts<'a>(depth: Depth, raw: &'a RawValue) -> Json<'a> {
     })
 }
 
-/// Whether a name stands twice. Past the bound the body is refused anyway; looking for repeats
-/// among thousands is what the bound is for.
+/// Whether a name appears twice. Beyond the bound the body is refused anyway; not looking for
+/// duplicates among thousands is what the bound is for.
 fn has_twice(members: &Members) -> bool {
     let within = &members[..members.len().min(MAX_ATTRIBUTES + 1)];
     within
@@ -74,7 +75,7 @@ fn has_twice(members: &Members) -> bool {
         .any(|(index, (name, _))| within[..index].iter().any(|(other, _)| other == name))
 }
 
-/// An object's members, their values unread.
+/// An object's members, their values unparsed.
 struct RawMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for RawMembers<'de> {
@@ -103,7 +104,7 @@ impl<'de> Deserialize<'de> for RawMembers<'de> {
 /// the deepest that matter.
 const DEEPEST: u8 = 2;
 
-/// Reads one value at a depth.
+/// Parses one value at a depth.
 #[derive(Clone, Copy)]
 struct Depth(u8);
 

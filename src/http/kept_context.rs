@@ -1,17 +1,17 @@
-//! Who asks, to be kept for longer than a question takes: no more of it than flags ask for, and how
-//! many bytes that is.
+//! The context of a user, kept for longer than a question takes: no more of it than flags need, and
+//! how many bytes that is.
 
 use crate::flag::{Attributes, Context, ContextNeeds, Value};
 
 use super::auth::Caller;
 use super::request::EvaluationRequest;
 
-/// What a listener costs beside the texts it holds.
+/// What a listener costs besides the strings it holds.
 const LISTENER_BYTES: usize = 256;
-/// What an attribute costs beside its texts: its places in a list, and what the allocator adds.
+/// What an attribute costs besides its strings: its entry in a list, and the allocator's overhead.
 const ATTRIBUTE_BYTES: usize = 96;
 
-/// Who is answered later, or again and again.
+/// A caller who is answered later, or again and again.
 #[derive(Debug)]
 pub struct KeptContext {
     question: EvaluationRequest<'static>,
@@ -19,13 +19,13 @@ pub struct KeptContext {
     dropped: Dropped,
 }
 
-/// Names of attributes that were said and not kept. A name that is not among them was never said;
-/// of one that is, that is likely.
+/// Names of attributes that were sent and not kept, as a filter of 64 bits. A name that is not in
+/// it was never sent; a name that is in it probably was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Dropped(u64);
 
 impl KeptContext {
-    /// Keeps what is asked for.
+    /// Keeps what the flags need.
     pub fn of(
         question: EvaluationRequest<'_>,
         asker: &Caller,
@@ -50,7 +50,7 @@ impl KeptContext {
         self.question.context(&self.asker).ok()
     }
 
-    /// Keeps all that was said: where nothing is known of the flags yet, they may ask for anything.
+    /// Keeps everything that was sent: before the flags are known, they may need anything.
     pub fn whole(question: EvaluationRequest<'_>, asker: &Caller) -> KeptContext {
         KeptContext {
             asker: asker.clone(),
@@ -59,17 +59,17 @@ impl KeptContext {
         }
     }
 
-    /// Whether anything was said that is not kept.
+    /// Whether anything was sent that is not kept.
     pub fn lacks_any(&self) -> bool {
         self.dropped != Dropped::default()
     }
 
-    /// Whether something is asked for now that may have been said and was not kept.
+    /// Whether the flags now need something that may have been sent and was not kept.
     pub fn lacks(&self, asked: &ContextNeeds) -> bool {
         self.lacks_any() && asked.names().any(|name| self.dropped.may_have(name) && !self.has(name))
     }
 
-    /// What it takes of memory, about.
+    /// The memory it takes in bytes, about.
     pub fn bytes(&self) -> usize {
         let key = self.question.targeting_key().map_or(0, str::len);
         LISTENER_BYTES + key + bytes(self.question.attributes()) + bytes(self.asker.claims())
@@ -96,7 +96,7 @@ impl Dropped {
     }
 }
 
-/// One of 64 bits, by a name (FNV-1a).
+/// One of 64 bits, by a hash of the name (FNV-1a).
 fn bit(name: &str) -> u64 {
     let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)

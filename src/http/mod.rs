@@ -1,5 +1,5 @@
-//! The public listener. Floor 4: a thin surface that reads a question, asks the snapshot, and
-//! writes the answer.
+//! The public listener. Floor 4: a thin layer that reads a question, evaluates the snapshot, and
+//! writes the response.
 
 mod admin;
 mod all_flags;
@@ -55,12 +55,12 @@ use sse::Hub;
 /// The most bytes a request's body may have.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What handlers need. The router clones it a few times with every request, and all cores count its
-/// clones at the same place: so it is one reference, and not one to each part.
+/// What handlers need. The router clones it a few times per request, and all cores count the clones
+/// at the same memory address: so it is one reference, not one to each part.
 #[derive(Clone, Debug)]
 pub struct PublicState(Arc<Parts>);
 
-/// What a surface refers to.
+/// The parts of the public listener's state.
 #[derive(Debug)]
 pub struct Parts {
     live: Arc<Live>,
@@ -69,13 +69,13 @@ pub struct Parts {
     requests: RequestCounts,
     gate: Arc<Authenticator>,
     hub: Arc<Hub>,
-    /// What credentials go by.
+    /// The clock that credentials are judged by.
     clock: Clock,
-    /// Where a proxy serves this listener.
+    /// The path below which a proxy serves this listener.
     public_path: PublicPath,
-    /// What the bulk answer of OFREP ends with.
+    /// The `eventStreams` member that ends OFREP's bulk response.
     event_streams: Bytes,
-    /// The contract and its tag.
+    /// The OpenAPI document and its tag.
     contract: OnceLock<(Bytes, Bytes)>,
     turns: Turns,
     proxies: Proxies,
@@ -85,8 +85,8 @@ pub struct Parts {
 }
 
 impl PublicState {
-    /// Lets in only whom the gate lets in, and believes these proxies. Its streams live on the
-    /// runtime this is called on.
+    /// Builds the state. It lets in only callers that the authenticator accepts, and trusts these
+    /// proxies. Its streams run on the runtime that calls this.
     pub fn of(
         coordinator: &Coordinator,
         streams: StreamLimits,
@@ -130,7 +130,7 @@ impl Deref for PublicState {
     }
 }
 
-/// Every public call, for the router and for the contract, the most asked for first.
+/// Every public call, for the router and for the OpenAPI document, the most frequent first.
 fn endpoints() -> Vec<Endpoint<PublicState>> {
     vec![
         Endpoint::post(strategy::ONE_PATH, strategy::one, public::strategy_of_one()),

@@ -1,7 +1,7 @@
 //! The OpenFeature Remote Evaluation Protocol 0.3: one flag, or all of them with a tag.
 //!
-//! The single call has neither tag nor 304 in the protocol; the bulk one has both, and a failure of
-//! one flag never fails the others.
+//! In the protocol the single call has neither tag nor 304; the bulk call has both, and a failure
+//! of one flag never fails the others.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -85,19 +85,19 @@ async fn answer_all(surface: &PublicState, request: Request) -> Result<Response<
     Ok(every.answer(&answer, &head.headers, tagged, &asker))
 }
 
-/// The member of the bulk answer that says where to hear of changes (ADR 8): an address without a
-/// host, as it is behind whatever proxy the asker came through.
+/// The member of the bulk response that says where to hear of changes (ADR 8): an address without a
+/// host, as the caller may have come through any proxy.
 pub fn event_streams(public_path: &PublicPath) -> String {
     let address = public_path.address(CHANGES_PATH);
     format!(r#","eventStreams":[{{"type":"sse","endpoint":{{"requestUri":"{address}"}}}}]"#)
 }
 
-/// Whether an event told the asker of a configuration that is not this node's: then it must get
-/// what we have, never a 304 (ADR 8).
+/// Whether an event announced a configuration to the caller that is not this node's: then the
+/// caller must get this node's state, never a 304 (ADR 8).
 fn awaits_another_configuration(uri: &Uri, position: Position) -> bool {
     let own = format!("r{position}");
-    // `+` stands for a blank in a query, so a position with pending entries comes as `%2B`, or raw
-    // from careless clients.
+    // `+` stands for a blank in a query, so a position with pending entries arrives as `%2B`, or
+    // raw from careless clients.
     let decoded = |value: &str| {
         value.replace("%2B", "+").replace("%2b", "+").replace("%22", "").replace('"', "")
     };

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the contract, made once from the table of calls.
+//! `GET /openapi.json`: the OpenAPI document, made once from the table of calls.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,7 +17,7 @@ pub fn public_document() -> Json {
     document_at(&PublicPath::default())
 }
 
-/// The same where a proxy serves it below a path.
+/// The same document where a proxy serves the listener below a path.
 fn document_at(public_path: &PublicPath) -> Json {
     let mut document =
         openapi_model::document(public::TITLE, public::SAYS, &endpoints(), json!({}));

@@ -1,6 +1,6 @@
-//! Which address a request comes from, for bounds alone: that of its connection, or behind proxies
-//! that are trusted the last one in `X-Forwarded-For` that is not a proxy's. Nobody is let in or
-//! kept out by it.
+//! Which address a request comes from, for bounds alone: that of its connection, or behind trusted
+//! proxies the last address in `X-Forwarded-For` that is not a proxy's. This address never lets a
+//! caller in or keeps a caller out.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The networks of proxies whose word is taken for where a request comes from.
+/// The networks of proxies that are trusted to say where a request comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies(Vec<IpNet>);
 
@@ -18,16 +18,16 @@ impl Proxies {
         Proxies(networks)
     }
 
-    /// The address that bounds go by; `None` where there is none to go by: on this machine, or for
-    /// the proxies themselves.
+    /// The address that bounds apply to; `None` where there is none: on this machine, or for the
+    /// proxies themselves.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         let address = if self.trust(peer) { self.forwarded_for(headers)? } else { peer };
         (!address.is_loopback()).then_some(address)
     }
 
-    /// Each proxy adds the address it was called from at the end. What stands before the last
-    /// foreign one may be made up.
+    /// Each proxy appends the address it was called from. Anything before the last foreign address
+    /// may be made up.
     fn forwarded_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let lines: Vec<&str> = headers
             .get_all(FORWARDED_FOR)

@@ -1,5 +1,5 @@
-//! From a request's bytes to who asks. Every fault of a body has its documented answer, and none
-//! repeats what a user sent.
+//! From a request's bytes to the caller and its context. Every error of a body has its documented
+//! response, and none repeats what a user sent.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -45,8 +45,8 @@ pub enum BadRequest {
     Crowded,
 }
 
-/// What is longer takes its time to read, which others on the same thread wait for: those who asked
-/// meanwhile come first.
+/// A longer body takes time to read, for which others on the same thread wait: requests that
+/// arrived meanwhile come first.
 const QUICK_BYTES: usize = 4 * 1024;
 
 /// A body as it was read.
@@ -56,7 +56,7 @@ pub struct EvaluationRequest<'a> {
     attributes: Vec<(Cow<'a, str>, Value<'a>)>,
 }
 
-/// The flag a path names, decoded; one that is not UTF-8 names none.
+/// The flag a path names, decoded; a path that is not UTF-8 names none.
 pub type FlagPath = Result<Path<String>, PathRejection>;
 
 /// The key in a path.
@@ -64,9 +64,9 @@ pub fn key(path: &FlagPath) -> &str {
     path.as_ref().map_or("", |Path(key)| key)
 }
 
-/// Reads a body of at most [`MAX_BODY_BYTES`]. One that comes in pieces is copied together as it
-/// comes: a client that sends it byte by byte costs no more than its bytes, and is counted among
-/// those on their way.
+/// Reads a body of at most [`MAX_BODY_BYTES`]. A body that comes in pieces is copied together as it
+/// arrives: a client that sends it byte by byte costs no more than its bytes, and is counted among
+/// the incoming bodies.
 pub async fn body(
     arriving: &IncomingBody,
     stranger: bool,
@@ -103,7 +103,8 @@ pub async fn body(
     Ok(whole)
 }
 
-/// The next piece of a body. One that has to be waited for makes it one that comes in pieces.
+/// The next piece of a body. If it has to be waited for, the body counts as one that comes in
+/// pieces.
 async fn next(
     body: &mut Body,
     coming: &mut Option<Coming>,
@@ -135,7 +136,7 @@ fn fault(error: &(dyn Error + 'static)) -> BadRequest {
 }
 
 impl<'a> EvaluationRequest<'a> {
-    /// A body as whoever wants this form of the answer sends it.
+    /// Reads a body in the form that this form of response is asked with.
     pub fn read(form: Form, bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
         match form {
             Form::Strategy => EvaluationRequest::native(bytes),
@@ -161,8 +162,8 @@ impl<'a> EvaluationRequest<'a> {
         EvaluationRequest { targeting_key: key, attributes }.checked()
     }
 
-    /// `{"context": {"targetingKey": "u-1", …}}`; what else the body holds is for later versions of
-    /// the protocol.
+    /// `{"context": {"targetingKey": "u-1", …}}`; other members of the body are for later versions
+    /// of the protocol.
     pub fn ofrep(bytes: &'a [u8]) -> Result<EvaluationRequest<'a>, BadRequest> {
         let mut members = object(parse(bytes)?, "the body")?;
         let context = members
@@ -181,8 +182,7 @@ impl<'a> EvaluationRequest<'a> {
         EvaluationRequest { targeting_key: key, attributes: plain(members) }.checked()
     }
 
-    /// What of it was said under a name that is wanted, with nothing left of the bytes it was read
-    /// from.
+    /// The members whose names are wanted, without borrowing from the bytes they were read from.
     pub fn keeping(self, wants: impl Fn(&str) -> bool) -> EvaluationRequest<'static> {
         let EvaluationRequest { targeting_key, attributes } = self;
         let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -206,7 +206,7 @@ impl<'a> EvaluationRequest<'a> {
         EvaluationRequest { targeting_key: None, attributes: Vec::new() }
     }
 
-    /// The context to evaluate: the asker's standing decides who vouches for what the body says.
+    /// The context to evaluate: the kind of caller decides who vouches for what the body says.
     pub fn context<'c>(&'c self, asker: &'c Caller) -> Result<Context<'c>, ApiError> {
         // A key that is too long was refused with the body.
         let key =
@@ -260,7 +260,7 @@ fn object<'a>(json: Json<'a>, what: &str) -> Result<Members<'a>, BadRequest> {
     }
 }
 
-/// Lists and objects are values no rule can ask for.
+/// Lists and objects are values no rule can compare.
 fn plain(members: Members<'_>) -> Vec<(Cow<'_, str>, Value<'_>)> {
     let value = |json| match json {
         Json::Value(value) => value,

@@ -1,12 +1,12 @@
 //! How many requests each listener answered, by the template of the route and the class of the
-//! status. Counted in one place for every way an answer is made (`server/exchange.rs`): one search
-//! over the templates, one addition, no lock.
+//! status. They are counted in one place for every kind of response (`server/service.rs`): one
+//! search over the templates, one addition, no lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use axum::http::StatusCode;
 
-/// What has no route here, in the place of its path: strangers choose that.
+/// Stands for a path without a route: clients choose such paths, so they are not shown.
 const NO_ROUTE: &str = "other";
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -20,12 +20,12 @@ pub struct RequestCounts {
 #[derive(Debug)]
 struct Route {
     template: &'static str,
-    /// What stands before the first parameter.
+    /// The part before the first parameter.
     begin: &'static str,
-    /// The byte behind the first `/`, where one stands before the first parameter: it tells most
-    /// routes apart without comparing texts.
+    /// The byte behind the first `/`, where there is one before the first parameter: it
+    /// distinguishes most routes without comparing strings.
     second: Option<u8>,
-    /// What follows it; `None` where there is no parameter.
+    /// The part after the first parameter; `None` where there is no parameter.
     rest: Option<&'static str>,
     counts: [AtomicU64; CLASSES.len()],
 }
@@ -35,7 +35,7 @@ struct Route {
 pub struct RouteId(usize);
 
 impl RequestCounts {
-    /// Counters for these templates; those that are asked for most often should come first.
+    /// Counters for these templates; the most frequent ones should come first.
     pub fn of(
         listener: &'static str,
         templates: impl IntoIterator<Item = &'static str>,
@@ -108,7 +108,7 @@ impl Route {
     }
 }
 
-/// Whether a text is a parameter, which is not empty and has no `/`, and then `rest`.
+/// Whether `text` is a non-empty parameter without `/`, followed by `rest`.
 fn matches_parameter(text: &str, rest: &str) -> bool {
     let end = text.bytes().position(|byte| byte == b'/').unwrap_or(text.len());
     let (parameter, behind) = text.split_at(end);

@@ -1,4 +1,4 @@
-//! How answers look on the wire: their headers, and when there is nothing new to say.
+//! How responses look on the wire: their headers, and when there is nothing new to send.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
@@ -12,11 +12,11 @@ pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
 pub const FLAG_REVISION: HeaderName = HeaderName::from_static("turnout-flag-revision");
 pub const STALE: HeaderName = HeaderName::from_static("turnout-stale");
 
-/// How many an answer to a plain question has. Room for one more would be twice as large, and too
-/// large for what glibc keeps at hand.
+/// The number of headers of a plain response. Room for one more would be twice as large, and too
+/// large for the sizes that glibc caches.
 const HEADERS: usize = 6;
 
-/// An answer made from one snapshot.
+/// Builds a response from one snapshot.
 pub struct ResponseBuilder<'s> {
     pub surface: &'s PublicState,
     pub snapshot: &'s Snapshot,
@@ -25,7 +25,7 @@ pub struct ResponseBuilder<'s> {
 }
 
 impl ResponseBuilder<'_> {
-    /// A JSON body. With a tag that the asker already holds, 304 and no body.
+    /// A JSON body; 304 without a body if the caller already holds the tag.
     pub fn json(
         &self,
         status: StatusCode,
@@ -52,7 +52,7 @@ impl ResponseBuilder<'_> {
         response
     }
 
-    /// Taken note of, and nothing to say.
+    /// A response with 204 and no body.
     pub fn no_content(&self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -61,7 +61,7 @@ impl ResponseBuilder<'_> {
         response
     }
 
-    /// Says from what the answer was made.
+    /// Adds the headers that say from which state the response was made.
     pub fn describe(&self, headers: &mut HeaderMap) {
         insert(headers, REVISION, self.snapshot.position_text());
         if let Some(changed_at) = self.flag_changed_at {
@@ -76,15 +76,15 @@ impl ResponseBuilder<'_> {
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &[u8]) {
-    // Positions and tags are plain ASCII; so short that a copy costs less than a place at which all
-    // cores count who holds it.
+    // Positions and tags are plain ASCII, and so short that a copy costs less than a reference
+    // count that all cores share.
     if let Ok(value) = HeaderValue::from_bytes(value) {
         headers.insert(name, value);
     }
 }
 
-/// Whether the asker already holds the body of this tag: compared weakly over a list, as RFC 9110
-/// §13.1.2 has it, since compressing proxies weaken tags.
+/// Whether the caller already holds the body of this tag. Tags are compared weakly over a list, as
+/// RFC 9110 §13.1.2 has it, since compressing proxies weaken tags.
 pub fn if_none_match(headers: &HeaderMap, etag: &[u8]) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_owned();
     let Ok(etag) = std::str::from_utf8(etag) else { return false };

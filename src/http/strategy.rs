@@ -1,5 +1,5 @@
-//! `POST /v1/strategy/{flag}` and `POST /v1/strategy`: the strategy document of one flag, or of
-//! all; `GET /v1/strategy/{flag}`: the same for the user of a session token.
+//! `POST /v1/strategy/{flag}` and `POST /v1/strategy`: the strategy document of one flag, or of all
+//! flags; `GET /v1/strategy/{flag}`: the same for the user of a session token.
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -17,7 +17,7 @@ use crate::document::{Document, Form};
 use crate::flag::FlagKey;
 use crate::telemetry;
 
-/// Where one flag is asked for.
+/// The path on which one flag is asked for.
 pub const ONE_PATH: &str = "/v1/strategy/{flag}";
 
 pub async fn one(
@@ -37,7 +37,7 @@ pub async fn get_own(
     evaluate_own(&surface, key(&path), &headers)
 }
 
-/// Of whom the body says.
+/// Evaluates for the user that the body names.
 pub async fn evaluate_posted(
     surface: &PublicState,
     key: &str,
@@ -51,8 +51,8 @@ pub async fn evaluate_posted(
     answer.await.unwrap_or_else(|refusal| refusal.problem(surface))
 }
 
-/// The user a session token speaks for asks without a body, so that the answer has an address of
-/// its own.
+/// Evaluates for the user that a session token speaks for. It has no body, so the response has an
+/// address of its own.
 pub fn evaluate_own(surface: &PublicState, key: &str, headers: &HeaderMap) -> Response<Body> {
     let answer = auth::user(surface, headers)
         .and_then(|asker| answer_one(surface, key, headers, &EvaluationRequest::empty(), &asker));

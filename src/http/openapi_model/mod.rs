@@ -1,9 +1,9 @@
 //! The calls of a listener in one table, from which its router and its OpenAPI document are both
 //! made.
 //!
-//! An [`Endpoint`] cannot be made without the [`Operation`] that describes it, so no route is
-//! missing in the document. What the public listener promises call by call stands in `public`, the
-//! shapes in `schemas`; the statuses of errors come from [`Refusal`]'s own table.
+//! An [`Endpoint`] cannot be made without the [`Operation`] that describes it, so the document
+//! lacks no route. What the public listener promises for each call stands in `public`, the schemas
+//! in `schemas`; the statuses of errors come from [`ApiError`]'s own table.
 
 pub mod public;
 pub mod schemas;
@@ -23,7 +23,7 @@ use super::error::ApiError;
 
 use schemas::schemas;
 
-/// A call: where it is, what answers it, and what is promised of it.
+/// A call: its address, its handler, and its description.
 pub struct Endpoint<S> {
     method: &'static str,
     path: &'static str,
@@ -58,7 +58,7 @@ where
         (self.method, self.path)
     }
 
-    /// The same behind a layer that every request passes first.
+    /// The same call behind a layer that every request passes first.
     pub fn with_layer<L>(self, layer: L) -> Endpoint<S>
     where
         L: Layer<Route> + Clone + Send + Sync + 'static,
@@ -78,7 +78,7 @@ pub fn router<S: Clone + Send + Sync + 'static>(endpoints: Vec<Endpoint<S>>) -> 
         .fold(Router::new(), |router, endpoint| router.route(endpoint.path, endpoint.handler))
 }
 
-/// The OpenAPI document of a table, with shapes of its listener's own beside those that all share.
+/// The OpenAPI document of a table, with the listener's own schemas besides the shared ones.
 pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>], own_shapes: Json) -> Json {
     let mut paths = Map::new();
     for Endpoint { method, path, operation, .. } in endpoints {
@@ -99,7 +99,7 @@ pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>], own_shape
     })
 }
 
-/// The shapes a document refers to, and those they refer to: each listener shows its own.
+/// The schemas a document refers to, and those they refer to: each listener shows only its own.
 fn needed(document: &Json, schemas: [Json; 2]) -> Map<String, Json> {
     let [Json::Object(mut others), Json::Object(own)] = schemas else { return Map::new() };
     others.extend(own);
@@ -130,22 +130,22 @@ pub struct Operation {
 pub enum RequestBody {
     Nothing,
     Body(Json),
-    /// None is as good as an empty one.
+    /// The body may be left out; that counts as an empty one.
     PerhapsBody(Json),
 }
 
-/// The answers of one status.
+/// The responses of one status.
 pub struct ResponseSpec {
     pub status: u16,
     pub says: String,
-    /// Names and whether each is always there.
+    /// The header names, and whether each is always present.
     pub headers: Vec<(&'static str, bool)>,
-    /// Its media type and schema.
+    /// The media type and schema.
     pub content: Option<(&'static str, Json)>,
 }
 
 impl Operation {
-    /// The same with a body.
+    /// The same operation with a body.
     pub fn taking(self, schema: Json) -> Operation {
         Operation { takes: RequestBody::Body(schema), ..self }
     }
@@ -198,7 +198,7 @@ pub fn schema_ref(name: &str) -> Json {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// The answers of these refusals as problem details, one for each status.
+/// The responses of these refusals as problem details, one for each status.
 pub fn problems(refusals: &[ApiError]) -> Vec<ResponseSpec> {
     by_status(refusals, "application/problem+json", |of_status| {
         let codes: Vec<&str> =
@@ -209,7 +209,7 @@ pub fn problems(refusals: &[ApiError]) -> Vec<ResponseSpec> {
     })
 }
 
-/// The answers of these refusals on the admin listener.
+/// The responses of these refusals on the admin listener.
 pub fn of_refusals(refusals: &[ApiError]) -> Vec<ResponseSpec> {
     let mut answers = problems(refusals);
     answers
@@ -218,11 +218,12 @@ pub fn of_refusals(refusals: &[ApiError]) -> Vec<ResponseSpec> {
     answers
 }
 
-/// The answers of these refusals in OFREP's shape: a failure of one flag, or of the whole request.
+/// The responses of these refusals in OFREP's shape: a failure of one flag, or of the whole
+/// request.
 pub fn failures(refusals: &[ApiError], of_one_flag: bool) -> Vec<ResponseSpec> {
     by_status(refusals, "application/json", |of_status| {
         let codes: Vec<&str> = of_status.iter().map(|refusal| refusal.ofrep_code()).collect();
-        // An address that does not take a method has not read which flag it names.
+        // A response to an unsupported method cannot name the flag: the path was not read.
         let named = of_one_flag && !of_status.contains(&&ApiError::NoSuchMethod);
         let failure = schema_ref(if named { "OfrepFailure" } else { "OfrepRequestFailure" });
         json!({ "allOf": [failure, { "properties": { "errorCode": { "enum": distinct(codes) } } }] })
@@ -262,7 +263,7 @@ fn by_status(
     statuses.into_iter().map(answers).collect()
 }
 
-/// The headers of every answer.
+/// The headers of every response.
 pub const ALWAYS: [(&str, bool); 2] = [("Turnout-Revision", true), ("Turnout-Stale", true)];
 
 fn distinct(mut words: Vec<&str>) -> Vec<&str> {

@@ -116,7 +116,7 @@ pub fn watch_all_mine() -> Operation {
     watch("watchAllMine", "The same for the user of a session token", Vec::new(), refusals)
 }
 
-/// A call whose answer is a stream.
+/// A call whose response is a stream.
 fn watch(
     id: &'static str,
     summary: &'static str,
@@ -183,7 +183,7 @@ pub fn ofrep_of_one() -> Operation {
     refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
     let mut answers = vec![found("The flag's value.", "OfrepSuccess", &[FLAG_REVISION])];
     answers.extend(failures(&refusals, true));
-    // A known flag may fail for this context; it has the same status as a bad question.
+    // A known flag may fail for this context; that has the same status as a bad question.
     for bad in answers.iter_mut().filter(|answers| answers.status == 400) {
         bad.says =
             "The body cannot be read, or the flag cannot be evaluated for this context.".to_owned();
@@ -271,7 +271,7 @@ const TAG: (&str, bool) = ("ETag", true);
 /// A flag of which nothing is known yet has not changed.
 const FLAG_REVISION: (&str, bool) = ("Turnout-Flag-Revision", false);
 
-/// Everything that can be wrong with a body.
+/// Every error a body can have.
 fn bad_questions() -> Vec<ApiError> {
     vec![
         BadRequest::Incomplete.into(),

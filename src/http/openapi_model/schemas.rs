@@ -1,4 +1,4 @@
-//! The shapes of bodies and headers, from the constants the code goes by.
+//! The schemas of bodies and headers, from the constants the code uses.
 
 use serde_json::{Value as Json, json};
 
@@ -36,7 +36,7 @@ pub fn header(name: &str) -> (&'static str, Json) {
     }
 }
 
-/// Every shape by its name.
+/// Every schema by its name.
 pub fn schemas() -> Json {
     json!({
         "FlagKey": { "type": "string", "pattern": format!("^{}$", FlagKey::PATTERN), "examples": ["build-events"] },

@@ -1,6 +1,6 @@
-//! What a connection is doing and since when. Its own task writes it; the accept loop reads it when
-//! it needs room. Two atomics and no lock, as every request passes here four times. The lock there
-//! is is only for telling it to leave.
+//! What a connection is doing and since when. The connection's own task writes it; the accept loop
+//! reads it when it needs room. It is two atomics without a lock, as every request passes here four
+//! times. The one lock is only for signalling the connection to leave.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -13,32 +13,32 @@ use super::budget::Holder;
 use super::connection::ConnectionSignal;
 use super::limits::{LINGER_AT_MOST, Limits, TAKES_NOTHING};
 
-/// The steps of a request, and the rest between two of them.
+/// The steps of a request, and the idle time between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing is asked.
+    /// No request has begun.
     Idle,
-    /// A part of a head is there.
+    /// A part of a head has arrived.
     Head,
-    /// The head is there, its body is not yet.
+    /// The head has arrived, its body has not.
     Body,
-    /// The request is whole; the answer is being made or sent.
+    /// The request has arrived whole; the response is being made or sent.
     Answering,
-    /// The last answer is out; what still comes is thrown away.
+    /// The last response is written; what still arrives is thrown away.
     Lingering,
 }
 
 #[derive(Debug)]
 pub struct Activity {
-    /// Times here are milliseconds after it.
+    /// Times here are milliseconds after this instant.
     opened: Instant,
-    /// The phase, how bytes came, and when the phase began.
+    /// The phase, how bytes arrived, and when the phase began.
     state: AtomicU64,
-    /// Bytes that came of the head that is coming.
+    /// Bytes that arrived of the head that is being read.
     came: AtomicUsize,
     /// When the client stopped taking bytes, plus one; 0 while it takes them.
     stuck: AtomicU64,
-    /// Tells it to leave; `None` once it was told.
+    /// Signals the connection to leave; `None` once it was signalled.
     order: Mutex<Option<oneshot::Sender<ConnectionSignal>>>,
 }
 
@@ -46,16 +46,17 @@ const PHASES: [Phase; 5] =
     [Phase::Idle, Phase::Head, Phase::Body, Phase::Answering, Phase::Lingering];
 /// The lowest bits are the phase.
 const PHASE: u64 = AHEAD - 1;
-/// Bytes came ahead of their turn.
+/// Bytes arrived ahead of their turn.
 const AHEAD: u64 = 1 << 3;
-/// A request did not come whole; its rest did not come at once either.
+/// A request did not arrive whole, and its rest did not follow at once.
 const REST: u64 = 1 << 4;
 const IN_PIECES: u64 = 1 << 5;
 const SINCE: u32 = 6;
 
 impl Activity {
-    /// Of a connection that was just accepted, and where it hears that it is to leave. All of a
-    /// server's count from the same instant.
+    /// The activity of a connection that was just accepted, and the receiver on which the
+    /// connection learns that it is to leave. All connections of a server count from the same
+    /// instant.
     pub fn new(opened: Instant) -> (Activity, oneshot::Receiver<ConnectionSignal>) {
         let (order, told) = oneshot::channel();
         let order = Mutex::new(Some(order));
@@ -70,13 +71,13 @@ impl Activity {
         (activity, told)
     }
 
-    /// Tells it to leave; false if it was told before, or has gone.
+    /// Signals the connection to leave; false if it was signalled before, or has gone.
     pub fn signal(&self, order: ConnectionSignal) -> bool {
         let sender = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
         sender.is_some_and(|sender| sender.send(order).is_ok())
     }
 
-    /// Whether it can be told nothing more.
+    /// Whether the connection can no longer be signalled.
     pub fn is_leaving(&self) -> bool {
         self.order
             .lock()
@@ -89,7 +90,7 @@ impl Activity {
         PHASES.get((self.state.load(Relaxed) & PHASE) as usize).copied().unwrap_or(Phase::Idle)
     }
 
-    /// So many bytes came from the client.
+    /// Records bytes that arrived from the client.
     pub fn heard(&self, bytes: usize) {
         let before = if self.phase() == Phase::Head { self.came() } else { 0 };
         self.came.store(before + bytes, Relaxed);
@@ -103,28 +104,28 @@ impl Activity {
         }
     }
 
-    /// Whether a request is coming bit by bit. Many a client sends its head and its body apart:
-    /// that is not meant.
+    /// Whether a request arrives in pieces. A client that sends its head and its body apart, as
+    /// many do, does not count.
     pub fn is_coming_in_pieces(&self) -> bool {
         self.is_marked(IN_PIECES) && matches!(self.phase(), Phase::Head | Phase::Body)
     }
 
-    /// How many bytes came of the head that is coming.
+    /// How many bytes arrived of the head that is being read.
     pub fn came(&self) -> usize {
         self.came.load(Relaxed)
     }
 
-    /// A head is whole. How long its request has been coming counts on.
+    /// Records that a head is whole. The time its request has been arriving counts on.
     pub fn request_head_read(&self) {
         self.go_on_to(Phase::Body);
     }
 
-    /// A request is whole, or its body matters no more.
+    /// Records that a request is whole, or that its body no longer matters.
     pub fn answering(&self) {
         self.go_on_to(Phase::Answering);
     }
 
-    /// An answer was handed over, to the last byte.
+    /// Records that a response was handed over, to the last byte.
     pub fn answered(&self) {
         self.enter(if self.is_marked(AHEAD) { Phase::Head } else { Phase::Idle });
     }
@@ -135,12 +136,12 @@ impl Activity {
         }
     }
 
-    /// The client took bytes, or took none.
+    /// Records that the client took bytes, or took none.
     pub fn wrote(&self, some: bool) {
         match (some, self.stuck.load(Relaxed)) {
             (true, 1..) => {
                 self.stuck.store(0, Relaxed);
-                // Meanwhile it could not be heard either.
+                // While it took nothing, it could not be heard either.
                 if let phase @ (Phase::Idle | Phase::Head) = self.phase() {
                     self.enter(phase);
                 }
@@ -160,26 +161,26 @@ impl Activity {
         self.stuck.load(Relaxed).checked_sub(1)
     }
 
-    /// Whether that is so long that it leaves before anybody else does (law 9).
+    /// Whether that has lasted so long that this connection leaves before any other (law 9).
     pub fn takes_nothing(&self) -> bool {
         let long = TAKES_NOTHING.as_millis() as u64;
         self.stuck_since().is_some_and(|since| since + long <= self.now())
     }
 
-    /// Since when this connection owes its client nothing: a time to order by, or none while it is
-    /// answering.
+    /// Since when this connection owes its client nothing: a time to order by, or `None` while it
+    /// is answering.
     pub fn idle_since(&self) -> Option<u64> {
         let answering = self.phase() == Phase::Answering || self.is_stuck();
         (!answering).then(|| self.since())
     }
 
-    /// Whether nothing is asked and nothing is waiting to be taken.
+    /// Whether no request has begun and nothing waits to be taken.
     pub fn is_idle(&self) -> bool {
         self.phase() == Phase::Idle && !self.is_stuck()
     }
 
-    /// When its patience ends, if nothing happens until then. The body has a clock of its own,
-    /// which gets the client an answer.
+    /// When the connection's time limit ends, if nothing happens until then. The body has a timer
+    /// of its own, so that its client gets an error response.
     pub fn ends_at(&self, limits: &Limits, resting: bool) -> Option<Instant> {
         if let Some(since) = self.stuck_since() {
             return Some(self.at(since) + limits.write);
@@ -194,12 +195,12 @@ impl Activity {
         Some(self.at(self.since()) + patience)
     }
 
-    /// A time to order by.
+    /// The current time, to order by.
     pub fn now(&self) -> u64 {
         u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX >> SINCE)
     }
 
-    /// Since when it does what it does.
+    /// Since when the connection is in its current phase.
     pub fn since(&self) -> u64 {
         self.state.load(Relaxed) >> SINCE
     }
@@ -212,7 +213,7 @@ impl Activity {
         self.state.store(self.now() << SINCE | phase as u64, Relaxed);
     }
 
-    /// Keeps the time and how bytes came.
+    /// Enters a phase, keeping the time and how bytes arrived.
     fn go_on_to(&self, phase: Phase) {
         self.state.store(self.state.load(Relaxed) & !PHASE | phase as u64, Relaxed);
     }

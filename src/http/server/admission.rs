@@ -1,10 +1,10 @@
-//! How many connections there are, and which one leaves when there is no room for the next: the one
-//! that has taken nothing of a waiting answer for longest, if for a second at least; else the one
-//! that has owed its client nothing for longest. Never one that takes its answer.
+//! How many connections are open, and which one leaves when there is no room for the next: the one
+//! that has taken nothing of a waiting response for longest, if for at least a second; else the one
+//! that has owed its client nothing for longest. Never a connection that takes its response.
 //!
-//! Only the accept loop holds this, so nothing here is locked. A connection's time in the queue is
-//! the one it had when it was last looked at. As that time only rises, the first in the queue whose
-//! time is still true is the longest idle of all; the others go back in with their new time.
+//! Only the accept loop holds this, so nothing here is locked. A connection is queued by the time
+//! it had when it was last looked at. As that time only rises, the first in the queue whose time is
+//! still true is the longest idle of all; the others are queued again by their new time.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -17,15 +17,15 @@ use tokio::time::timeout;
 use super::activity::Activity;
 use super::connection::ConnectionSignal;
 
-/// How many connections are looked at to find one that can leave. Where so many were all busy of
-/// late, the longest idle of these does.
+/// The most connections that are looked at to find one that can leave. If all of them were busy
+/// recently, the longest idle of these leaves.
 const LOOKED_AT_MOST: usize = 64;
-/// How long one that was told to leave may take before the next is told.
+/// How long a connection that was signalled may take to leave before the next one is signalled.
 const LEAVES_WITHIN: Duration = Duration::from_millis(25);
-/// One that has just come, or has just been answered, is about to ask. Whoever finds only such
-/// waits.
+/// A connection that has just been opened or answered is about to send a request. If only such
+/// connections are found, the newcomer waits.
 const ABOUT_TO_ASK_MS: u64 = 100;
-/// How often at most all seats are looked through for those that take nothing.
+/// The least time between two scans of all seats for clients that take nothing.
 const LOOKS_EVERY_MS: u64 = 100;
 /// A queue this short is never swept.
 const NOT_WORTH_SWEEPING: usize = 64;
@@ -34,7 +34,7 @@ pub struct Admission {
     free: Arc<Semaphore>,
     count: usize,
     queue: BinaryHeap<Reverse<Seat>>,
-    /// Those that took nothing when all were looked through, the longest last.
+    /// Seats whose clients took nothing at the last scan, the longest stuck last.
     stuck: Vec<Seat>,
     looked_through_at: Option<u64>,
 }
@@ -57,14 +57,14 @@ impl Admission {
         }
     }
 
-    /// Counts the connections that are open.
+    /// A function that returns the number of open connections.
     pub fn taken(&self) -> impl Fn() -> usize + Send + Sync + use<> {
         let (free, count) = (self.free.clone(), self.count);
         move || count - free.available_permits()
     }
 
-    /// Waits for room, and makes some if there is none. Whoever comes is let in at last: nobody is
-    /// refused for load.
+    /// Waits for room, and makes some if there is none. Every newcomer is let in at last: no
+    /// connection is refused for load.
     pub async fn room(&mut self) -> Option<OwnedSemaphorePermit> {
         loop {
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
@@ -85,14 +85,14 @@ impl Admission {
         }
     }
 
-    /// Tells one connection to leave, if any can.
+    /// Signals one connection to leave, if any can.
     pub fn send_one_away(&mut self) {
         if !self.send_away_longest_stuck() {
             self.evict_longest_idle();
         }
     }
 
-    /// Tells the one to leave that has taken nothing for longest, if there is one.
+    /// Signals the connection to leave that has taken nothing for longest, if there is one.
     fn send_away_longest_stuck(&mut self) -> bool {
         if self.stuck.is_empty() {
             self.look_through();
@@ -125,7 +125,7 @@ impl Admission {
         self.stuck = stuck;
     }
 
-    /// Tells the longest idle connection to leave, if any of those looked at can.
+    /// Signals the longest idle connection to leave, if any of those looked at can.
     fn evict_longest_idle(&mut self) {
         let mut others: Vec<Seat> = Vec::new();
         let mut longest: Option<Seat> = None;
@@ -164,7 +164,7 @@ impl Admission {
         self.queue.extend(others.into_iter().map(Reverse));
     }
 
-    /// Tells everybody that the server stops, and waits until they have gone.
+    /// Signals every connection that the server stops, and waits until all have gone.
     pub async fn clear(self) {
         for seat in self.queue.into_iter().map(|Reverse(seat)| seat).chain(self.stuck) {
             seat.activity.signal(ConnectionSignal::Stop);

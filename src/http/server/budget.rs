@@ -1,31 +1,31 @@
-//! A budget in bytes for what clients make the server hold: who holds how much of it, and who is
-//! cut when it is spent. Strangers have a share of their own, so that they take nothing of those
-//! with a credential.
+//! A budget in bytes for what clients make the server hold: who holds how many bytes, and who is
+//! cut when the budget is spent. Strangers have a share of their own, so that they take nothing
+//! from callers with a credential.
 //!
-//! One lock stands around it, taken for moments, and never for an answer that is small and taken at
-//! once.
+//! One lock guards the budget. It is taken for moments, and never for a response that is small and
+//! taken at once.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Something that holds bytes for a client, and can be told to let go of them.
+/// Something that holds bytes for a client, and can be made to release them.
 pub trait Holder: Send + Sync {
-    /// Since when its client has done nothing about it: a time to order by. `None` while it does
-    /// something.
+    /// Since when its client has done nothing about it: a time to order by. `None` while the client
+    /// does something.
     fn waits_since(&self) -> Option<u64>;
 
-    /// Tells it to let go; false if it was told before.
+    /// Makes it release its bytes; false if it was cut before.
     fn cut(&self) -> bool;
 }
 
-/// So many bytes, and who holds them.
+/// How many bytes may be held, and who holds them.
 pub struct Budget<H> {
     most: usize,
     most_of_strangers: usize,
     held: Mutex<Holders<H>>,
-    /// How many were cut.
+    /// How many holders were cut.
     cut: AtomicU64,
 }
 
@@ -42,7 +42,7 @@ struct Share<H> {
     holder: Arc<H>,
 }
 
-/// What one holder holds; given back when it is dropped.
+/// The bytes of one holder; given back when this is dropped.
 pub struct Holding<H: Holder> {
     budget: Arc<Budget<H>>,
     number: u64,
@@ -59,7 +59,8 @@ impl<H: Holder> Budget<H> {
         }
     }
 
-    /// Lets somebody hold so many bytes; over the budget, those go who have waited for longest.
+    /// Records that `holder` holds so many bytes; over the budget, those who have waited longest
+    /// are cut.
     pub fn hold(self: &Arc<Self>, holder: Arc<H>, bytes: usize, stranger: bool) -> Holding<H> {
         let mut held = self.held();
         let number = held.next;
@@ -77,13 +78,13 @@ impl<H: Holder> Budget<H> {
         held.of_strangers + held.of_others
     }
 
-    /// How many were ever cut.
+    /// How many holders were ever cut.
     pub fn cut(&self) -> u64 {
         self.cut.load(Relaxed)
     }
 
-    /// Strangers make room first, among themselves; the others only when there is none of them left
-    /// to do so.
+    /// Strangers make room first, among themselves; other callers only when no stranger is left to
+    /// cut.
     fn make_room(&self, held: &mut Holders<H>) {
         if held.of_strangers > self.most_of_strangers {
             self.cut_down(held, |held| held.of_strangers, self.most_of_strangers, true);
@@ -100,8 +101,8 @@ impl<H: Holder> Budget<H> {
         }
     }
 
-    /// Cuts those who have waited for longest. A little more than needed, so that not every
-    /// newcomer looks through all of them.
+    /// Cuts those who have waited longest. It cuts slightly more than needed, so that not every
+    /// newcomer scans all of them.
     fn cut_down(
         &self,
         held: &mut Holders<H>,
@@ -145,7 +146,7 @@ impl<H> Holders<H> {
 }
 
 impl<H: Holder> Holding<H> {
-    /// It holds so many bytes from now on.
+    /// Sets how many bytes are held from now on.
     pub fn resize(&self, bytes: usize) {
         let mut held = self.budget.held();
         let Some(share) = held.holders.get_mut(&self.number) else { return };
@@ -191,8 +192,8 @@ mod tests {
         }
     }
 
-    /// Holds by since when, how much and whether by a stranger; of a budget of 800 with 400 for
-    /// strangers. Who is cut?
+    /// Each client: since when it waits, how many bytes it holds, and whether it is a stranger. The
+    /// budget is 800 bytes, 400 of them for strangers. `expected` lists who is cut.
     fn check(what: &str, clients: &[(Option<u64>, usize, bool)], expected: &[usize]) {
         let budget = Arc::new(Budget::new(800, 400));
         let all: Vec<(Arc<Client>, Holding<Client>)> = clients

@@ -1,11 +1,11 @@
-//! One connection, from its first byte to its last: speaks HTTP/1.1 on it until its client goes,
-//! its patience ends, or it is told to leave. What it is doing stands in its `Activity`; how long
-//! each thing may take in `Limits`.
+//! One connection, from its first byte to its last: speaks HTTP/1.1 on it until its client goes, a
+//! time limit ends, or it is signalled to leave. What the connection is doing stands in its
+//! `Activity`; how long each step may take stands in `Limits`.
 //!
-//! There is one timer to a connection, set for the earliest moment at which something could be
-//! over. A request sets nothing: when the timer rings too early, because something happened
-//! meanwhile, it is set anew. hyper's own timer for heads is off, as it also runs while nothing is
-//! asked, and would cut an idle client after seconds.
+//! Each connection has one timer, set for the earliest moment at which a limit could be over. A
+//! request sets no timer: when the timer fires too early, because something happened meanwhile, it
+//! is set anew. hyper's own timer for heads is off, as that one also runs while no request has
+//! begun, and would cut an idle client after seconds.
 
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -30,14 +30,14 @@ use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
 use super::service::exchange;
 use super::tracked_stream::TrackedStream;
 
-/// What a connection is told.
+/// What a connection is signalled to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionSignal {
-    /// Leave, unless an answer is under way that is being taken.
+    /// Leave, unless a response is under way that the client takes.
     MakeRoom,
-    /// Finish what was asked, then leave.
+    /// Finish the current request, then leave.
     Stop,
-    /// Leave at once: what it does not take is needed for others.
+    /// Leave at once: the memory it holds is needed for others.
     Cut,
 }
 
@@ -49,7 +49,7 @@ pub async fn run(
     mut told: oneshot::Receiver<ConnectionSignal>,
 ) {
     let House { limits, exit, .. } = &*house;
-    // Answers are small and wait for nothing.
+    // Responses are small and must not wait to be joined with others.
     let _ = stream.set_nodelay(true);
     let mut clock = Deadline::of(&activity, *limits);
     while await_request(&stream, &mut clock, &mut told).await {
@@ -58,7 +58,7 @@ pub async fn run(
         let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
         let serving = http1::Builder::new()
             .header_read_timeout(None)
-            // A client that says at once that it sends nothing more still wants its answer (RFC
+            // A client that says at once that it sends nothing more still wants its response (RFC
             // 9112 §9.6).
             .half_close(true)
             .max_buf_size(MAX_HEAD_BYTES)
@@ -68,7 +68,7 @@ pub async fn run(
         let end =
             serve(&mut *serving, &house.heads, &activity, &mut clock, &mut told, &handover).await;
         if end == Served::Closed {
-            // It can be told nothing more, so nobody counts on it to make room.
+            // It can no longer be signalled, so the accept loop does not count on it to make room.
             drop(told);
             return leave(serving, exit).await;
         }
@@ -77,7 +77,7 @@ pub async fn run(
             (end, handover.take())
         {
             let socket = parts.io.into_inner().into_stream();
-            // What is not needed any more goes first: a stream may last for hours.
+            // What is no longer needed is dropped first: a stream may last for hours.
             drop((parts.read_buf, parts.service, clock));
             let leave_when = DrainSignal { told: (!told_to_leave).then_some(told) };
             let unread = house.unread.clone();
@@ -93,7 +93,8 @@ pub async fn run(
             }
             return;
         }
-        // A head that was begun in the same packet as the request before it, and never ended.
+        // The beginning of a head that came in the same packet as the request before it, and never
+        // ended.
         if !parts.read_buf.is_empty() {
             return;
         }
@@ -104,15 +105,15 @@ pub async fn run(
 }
 
 /// Closes a connection when its turn comes. Closing is work for the system, done on the threads
-/// that answer: when thousands are hung up on at once they leave one by one, and whoever still asks
-/// comes in between instead of behind them all.
+/// that answer: when thousands are closed at once, they leave one by one, so that requests which
+/// arrive meanwhile are answered in between and not behind all of them.
 async fn leave<Connection>(connection: Connection, exit: &Semaphore) {
     let _turn = exit.acquire().await;
     drop(connection);
 }
 
-/// Waits until something is asked; false if that is never. A connection that rests costs little: no
-/// parser, no buffer.
+/// Waits until a request begins; false if that never happens. An idle connection costs little: no
+/// parser and no buffer.
 async fn await_request(
     stream: &TcpStream,
     clock: &mut Deadline<'_>,
@@ -131,9 +132,9 @@ async fn await_request(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Served {
     Closed,
-    /// For now: nothing is asked.
+    /// For now: no request has begun.
     Idle,
-    /// An answer has it for itself from here on.
+    /// A response has taken the connection over.
     TakenOver {
         told_to_leave: bool,
     },
@@ -151,21 +152,21 @@ async fn serve<C: GracefulConnection + Unpin>(
     let (mut leaving, mut stepped_back) = (false, false);
     let mut long_head = None;
     poll_fn(|cx| {
-        // Whoever sends a request in pieces has each of them read when those who asked meanwhile
-        // have had their turn.
+        // A client that sends a request in pieces has each piece read after the others had their
+        // turn.
         stepped_back = !stepped_back && clock.activity.is_coming_in_pieces();
         if stepped_back {
             let _woken_again = pin!(yield_now()).poll(cx);
             return Poll::Pending;
         }
         loop {
-            // A connection that breaks is its client's affair.
+            // A connection that breaks needs no report: its client broke it.
             if Pin::new(&mut *serving).poll(cx).is_ready() {
                 return Poll::Ready(Served::Closed);
             }
             heads::count(heads, activity, &mut long_head);
-            // Only when every byte of the answers before it is out: what the parser holds would be
-            // lost with it.
+            // Only when every byte of the responses before it is written: bytes in the parser would
+            // be lost with it.
             if handover.is_left() && !clock.activity.is_stuck() {
                 return Poll::Ready(Served::TakenOver { told_to_leave: leaving });
             }
@@ -194,12 +195,12 @@ async fn serve<C: GracefulConnection + Unpin>(
     .await
 }
 
-/// Rings when a connection's patience ends.
+/// Fires when one of a connection's time limits ends.
 struct Deadline<'a> {
     activity: &'a Activity,
     limits: Limits,
-    /// A connection that is served is idle only for as long as a head may take, and rests from then
-    /// on.
+    /// While a connection is being served, it counts as idle only for as long as a head may take;
+    /// then it goes to rest.
     resting: bool,
     at_the_latest: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
@@ -229,7 +230,7 @@ impl<'a> Deadline<'a> {
             match ends_at {
                 Some(ends_at) if ends_at <= now => return Poll::Ready(()),
                 Some(ends_at) => self.sleep.as_mut().reset(ends_at),
-                // Nothing can be over while an answer is being made; look again later.
+                // No limit can end while a response is being made; look again later.
                 None => {
                     let later = now + self.limits.idle;
                     self.sleep.as_mut().reset(later);

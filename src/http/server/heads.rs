@@ -1,6 +1,6 @@
-//! Heads that do not end: long ones, that is. A short one costs no more than its connection; the
-//! long ones together may take so many bytes, and over it the one is hung up on that has been
-//! coming for longest.
+//! Request heads that are long and not whole yet. A short head costs no more than its connection.
+//! Long heads together may take a bounded number of bytes; over the bound, the connection whose
+//! head has been arriving for longest is closed.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::budget::{Budget, Holder, Holding};
 use super::connection::ConnectionSignal;
 use super::limits::{LONG_HEAD_BYTES, MAX_HEAD_BYTES};
 
-/// A connection whose head is coming.
+/// A connection whose head is arriving.
 pub struct Head(Arc<Activity>);
 
 pub type Heads = Budget<Head>;
@@ -24,7 +24,7 @@ impl Holder for Head {
     }
 }
 
-/// Counts a head that is long and not whole yet, as long as it is.
+/// Counts a head that is long and not whole yet, until it is whole.
 pub fn count(heads: &Arc<Heads>, activity: &Arc<Activity>, counted: &mut Option<Holding<Head>>) {
     match activity.phase() == Phase::Head && activity.came() > LONG_HEAD_BYTES {
         true if counted.is_none() => {

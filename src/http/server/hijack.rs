@@ -1,10 +1,10 @@
-//! How an answer takes its connection over: the head is written as any other, and from then on the
-//! socket is the answer's own.
+//! How a response takes its connection over: the head is written as any other, and from then on the
+//! socket belongs to the response.
 //!
-//! An answer that lasts for hours needs no parser, no buffers and no turns of a state machine for
-//! requests that never come: without them a stream costs a tenth of the memory, and a message is
-//! one write. It is asked for by an extension of the response, so that layers around the routes add
-//! their headers as they always do.
+//! A response that lasts for hours needs no parser, no buffers and no state machine for requests
+//! that never come: without them a stream costs a tenth of the memory, and a message is one write.
+//! A route asks for it by an extension of the response, so that layers around the routes add their
+//! headers as they always do.
 
 use std::fmt;
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use super::connection::ConnectionSignal;
 use super::service::Weight;
 use crate::clock;
 
-/// What happens on a connection that was taken over, until it ends; the socket comes back, to be
+/// What happens on a connection that was taken over, until it ends. It returns the socket, which is
 /// closed when its turn comes.
 pub type Run = Pin<Box<dyn Future<Output = TcpStream> + Send>>;
 
@@ -38,7 +38,7 @@ type Begin = Box<dyn FnOnce(HijackedConnection) -> Run + Send>;
 /// A connection that was taken over.
 pub struct HijackedConnection {
     pub socket: TcpStream,
-    /// The head of the answer, to be written before anything else.
+    /// The head of the response, to be written before anything else.
     pub head: Bytes,
     /// How long a client may take nothing of what waits for it.
     pub write: Duration,
@@ -46,20 +46,19 @@ pub struct HijackedConnection {
     pub client: Client,
 }
 
-/// Where it is noted whether the client of a connection that was taken over takes what is sent to
-/// it.
+/// Records whether the client of a connection that was taken over takes what is sent to it.
 pub struct Client {
     pub(super) activity: Arc<Activity>,
     pub(super) unread: Arc<Unread>,
 }
 
-/// Tells a connection that it is to leave.
+/// Receives the signal that a connection is to leave.
 pub struct DrainSignal {
-    /// `None` once it was told.
+    /// `None` once it was signalled.
     pub(super) told: Option<oneshot::Receiver<ConnectionSignal>>,
 }
 
-/// Where the exchange leaves an answer that takes over, and the connection finds it.
+/// Where the service leaves a response that takes the connection over, and the connection finds it.
 #[derive(Clone, Default)]
 pub struct Handover(Arc<Mutex<Option<(Bytes, Hijack)>>>);
 
@@ -75,20 +74,20 @@ impl Hijack {
 }
 
 impl Client {
-    /// It took bytes, or took none.
+    /// Records that the client took bytes, or took none.
     pub fn wrote(&self, some: bool) {
         self.activity.wrote(some);
     }
 
-    /// So many bytes wait for it, for as long as this is held.
+    /// Counts bytes that wait for the client, until the returned value is dropped.
     pub fn holds(&self, Weight { bytes, stranger }: Weight) -> Holding<Activity> {
         self.unread.hold(self.activity.clone(), bytes, stranger)
     }
 }
 
 impl DrainSignal {
-    /// Ready when it is to leave: at a stop, or because its client takes nothing. Whoever takes
-    /// what a stream says makes room for nobody.
+    /// Ready when the connection is to leave: at a stop, or because its client takes nothing. A
+    /// client that takes what its stream sends is never cut to make room.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(told) = &mut self.told else { return Poll::Ready(()) };
         ready!(Pin::new(told).poll(cx)).ok();
@@ -117,8 +116,8 @@ impl fmt::Debug for Hijack {
     }
 }
 
-/// A response's first line and headers (RFC 9112 §4, §5). Without a length or an encoding its body
-/// is all that comes until the end (§6.3).
+/// A response's first line and headers (RFC 9112 §4, §5). Without a length or an encoding the body
+/// lasts until the connection ends (§6.3).
 fn head<B>(response: &Response<B>) -> Bytes {
     let status = response.status();
     let mut head = format!(
@@ -133,7 +132,7 @@ fn head<B>(response: &Response<B>) -> Bytes {
         head.extend_from_slice(value);
         head.extend_from_slice(b"\r\n");
     };
-    // The routes add the length of the body they know of, which is none.
+    // The routes add the length of the body they know of, which is empty.
     for (name, value) in response.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH) {
         line(name.as_str(), value.as_bytes());
     }

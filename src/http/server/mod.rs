@@ -1,8 +1,8 @@
-//! The accept loop: a listener that is already bound, served until it is told to stop.
+//! The accept loop: serves a listener that is already bound, until it is signalled to stop.
 //!
-//! It decides who gets in (`seats.rs`). What happens on a connection is left to `connection.rs`,
-//! which keeps time with what `wire.rs` and `exchange.rs` note in `activity.rs`; the bounds of it
-//! all stand in `limits.rs`.
+//! The loop decides who gets in (`admission.rs`). What happens on a connection is left to
+//! `connection.rs`, which keeps time by what `tracked_stream.rs` and `service.rs` record in
+//! `activity.rs`; all bounds stand in `limits.rs`.
 
 mod activity;
 mod admission;
@@ -40,7 +40,7 @@ use limits::{
     SEND_BUFFER_BYTES,
 };
 
-/// The wait after a failed `accept`, which mostly means that there is no descriptor left.
+/// The wait after a failed `accept`, which mostly means that no file descriptor is left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// A listener that is being served.
@@ -52,10 +52,10 @@ pub struct Server {
     task: JoinHandle<()>,
 }
 
-/// Answers that wait to be taken.
+/// Responses that wait to be taken.
 pub type Unread = Budget<Activity>;
 
-/// What the clients of a listener make it hold, for whoever counts.
+/// What the clients of a listener make it hold, for metrics.
 #[derive(Clone, Debug)]
 pub struct ListenerMemory {
     unread: Arc<Unread>,
@@ -63,7 +63,7 @@ pub struct ListenerMemory {
 }
 
 impl ListenerMemory {
-    /// By the name of the bound: how many bytes are held, and how many clients were cut for it.
+    /// For each bound, by name: how many bytes are held, and how many clients were cut for it.
     pub fn rows(&self) -> [(&'static str, usize, u64); 2] {
         [
             ("unread-answers", self.unread.bytes(), self.unread.cut()),
@@ -72,12 +72,13 @@ impl ListenerMemory {
     }
 }
 
-/// Takes an address, without answering on it yet.
+/// Binds an address, without answering on it yet.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart need not wait until the system has forgotten the connections of the process before.
+    // A restart need not wait until the system has forgotten the connections of the previous
+    // process.
     socket.set_reuseaddr(true)?;
-    // Each connection inherits them.
+    // Each connection inherits the buffer sizes.
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind(address)?;
@@ -111,13 +112,13 @@ impl Server {
         (self.connections)()
     }
 
-    /// What its clients make it hold.
+    /// What the listener's clients make it hold.
     pub fn held(&self) -> &ListenerMemory {
         &self.held
     }
 
-    /// Accepts nothing more, closes what is idle, lets requests under way end, and returns after 5
-    /// s at the latest.
+    /// Accepts nothing more, closes idle connections, lets requests under way end, and returns
+    /// after 5 s at the latest.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         let _ = self.task.await;
@@ -145,7 +146,7 @@ async fn accept(listener: TcpListener, mut lobby: Acceptor, mut stopped: watch::
                         yield_now().await;
                     }
                 }
-                // Its client has gone already.
+                // The client has gone already.
                 Err(error)
                     if matches!(
                         error.kind(),
@@ -172,7 +173,7 @@ pub struct House {
     pub limits: Limits,
     pub unread: Arc<Unread>,
     pub heads: Arc<Heads>,
-    /// One leaves at a time.
+    /// Connections are closed one at a time.
     pub exit: Semaphore,
 }
 

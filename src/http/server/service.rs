@@ -1,7 +1,7 @@
-//! One request and its answer, as they pass: notes how far they are, and gives up on a body that
-//! does not come.
+//! One request and its response, as they pass: records how far they are, and gives up on a body
+//! that does not arrive.
 //!
-//! The routes see a body that fails with [`TooSlow`], and answer that as any other fault of a body.
+//! The routes see a body that fails with [`TooSlow`], and answer that as any other error of a body.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ use super::limits::UNCOUNTED_BYTES;
 use crate::http::requests::RequestCounts;
 use crate::telemetry::target;
 
-/// A body took longer than a body may.
+/// The body took longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body did not arrive within {} ms", .0.as_millis())]
 pub struct TooSlow(pub Duration);
@@ -44,10 +44,10 @@ pub trait Routes: Send + Sync {
         uri.path()
     }
 
-    /// `peer` is the other end of the connection.
+    /// Answers a request; `peer` is the other end of the connection.
     fn answer(&self, request: Request<AnyBody>, peer: IpAddr) -> ResponseFuture;
 
-    /// What a request gets that does not say which host it is for, or says so more than once.
+    /// The response to a request that does not say which host it is for, or says so more than once.
     fn refuse_host(&self, _uri: &Uri) -> Response<AnyBody> {
         let mut response = Response::new(AnyBody::empty());
         *response.status_mut() = StatusCode::BAD_REQUEST;
@@ -55,18 +55,18 @@ pub trait Routes: Send + Sync {
     }
 }
 
-/// An extension of a response: what it takes of memory while it waits to be taken, where that is
-/// not its length, and who it waits for.
+/// An extension of a response: the memory it takes while it waits to be taken, where that differs
+/// from its length, and whether it waits for a stranger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weight {
     pub bytes: usize,
     pub stranger: bool,
 }
 
-/// An answer in the making.
+/// A response in the making.
 pub type ResponseFuture = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
 
-/// A router's answer.
+/// The response of a router.
 pub fn by_router(router: &Router, request: Request<AnyBody>) -> ResponseFuture {
     let answer = router.clone().call(request);
     Box::pin(async move {
@@ -75,7 +75,7 @@ pub fn by_router(router: &Router, request: Request<AnyBody>) -> ResponseFuture {
     })
 }
 
-/// The routes, for one connection.
+/// The service of one connection.
 pub fn exchange(
     house: Arc<House>,
     peer: IpAddr,
@@ -84,7 +84,8 @@ pub fn exchange(
 ) -> impl HttpService<Incoming, ResBody = ResponseBody, Error = Infallible, Future: Send> {
     service_fn(move |request: Request<Incoming>| {
         let head_only = request.method() == Method::HEAD;
-        // Nothing was heard since the last answer, so it came together with the request before.
+        // Nothing arrived since the last response, so this request came together with the one
+        // before.
         let ahead = activity.phase() == Phase::Idle;
         let (body_time, routes) = (house.limits.body, &house.routes);
         let route = routes.counts().find(routes.path(request.uri()));
@@ -96,8 +97,8 @@ pub fn exchange(
         };
         let (activity, handover, house) = (activity.clone(), handover.clone(), house.clone());
         async move {
-            // Whoever sends many at once has them answered between those of others, and not all
-            // before them.
+            // A client that sends many requests at once has them answered between those of others,
+            // and not all before them.
             if ahead {
                 yield_now().await;
             }
@@ -109,7 +110,7 @@ pub fn exchange(
             }
             if let Some(take_over) = response.extensions_mut().remove::<Hijack>() {
                 if head_only {
-                    // What it would have been; nothing has begun.
+                    // A HEAD request: the stream has no length, and none has begun.
                     response.headers_mut().remove(CONTENT_LENGTH);
                     return Ok(response.map(|body| ResponseBody {
                         body,
@@ -118,7 +119,7 @@ pub fn exchange(
                     }));
                 }
                 handover.leave(&response, take_over);
-                // Nothing more comes from here: the connection is taken from under it.
+                // Nothing more comes from here: the response takes the connection over.
                 return std::future::pending().await;
             }
             let holding = weight(&response)
@@ -128,7 +129,7 @@ pub fn exchange(
     })
 }
 
-/// One event a request, without what its path or its query says.
+/// Logs one event per request, without the values of its path and its query.
 fn say(method: &Method, route: &str, status: StatusCode) {
     let (method, code) = (method.as_str(), status.as_u16());
     debug!(
@@ -138,17 +139,18 @@ fn say(method: &Method, route: &str, status: StatusCode) {
     );
 }
 
-/// Whether a request says which host it is for as RFC 9112 §3.2 wants it: once at most, in HTTP/1.1
-/// at least once, and in the letters of a host. Where two are named, a proxy and this server could
-/// each believe another one.
+/// Whether a request says which host it is for as RFC 9112 §3.2 wants it: at most once, in HTTP/1.1
+/// at least once, and in the characters of a host. Where two hosts are named, a proxy and this
+/// server could each believe a different one.
 fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST) else { return version != Version::HTTP_11 };
-    // Hardly ever does any header stand twice, and then this needs no second look for the host's.
+    // Headers hardly ever repeat, and then this needs no second look-up of the host.
     let once = headers.len() == headers.keys_len() || headers.get_all(HOST).iter().nth(1).is_none();
     once && host.as_bytes().iter().all(|byte| IN_A_HOST[usize::from(*byte)])
 }
 
-/// What may stand in a host and its port; a comma may not, as with it two lines are joined to one.
+/// The bytes that may stand in a host and its port. A comma may not: intermediaries join two header
+/// lines into one with it.
 const IN_A_HOST: [bool; 256] = {
     let mut may = [false; 256];
     let mut byte = 0;
@@ -179,7 +181,7 @@ const IN_A_HOST: [bool; 256] = {
     may
 };
 
-/// What an answer takes of memory until it is taken, if that is worth counting.
+/// The memory a response takes until it is taken, if that is worth counting.
 fn weight(response: &Response<AnyBody>) -> Option<Weight> {
     if let Some(weight) = response.extensions().get::<Weight>() {
         return Some(*weight);
@@ -198,12 +200,12 @@ fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody
     AnyBody::new(RequestBody { body, activity: activity.clone(), time, patience: None })
 }
 
-/// A request's body, against the clock.
+/// A request's body, with a time limit.
 struct RequestBody {
     body: Incoming,
     activity: Arc<Activity>,
     time: Duration,
-    /// Only bodies that do not come with their head cost a timer.
+    /// Only bodies that do not arrive with their head cost a timer.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
@@ -215,7 +217,8 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        // First, so that one who drips without end is heard out no longer than one who is silent.
+        // Checked first, so that a client that drips bytes without end is cut as soon as a silent
+        // one.
         if self.patience.as_mut().is_some_and(|patience| patience.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Some(Err(TooSlow(self.time).into())));
         }
@@ -223,7 +226,7 @@ impl Body for RequestBody {
         if frame.is_pending() && self.patience.is_none() {
             let time = self.time;
             let patience = self.patience.insert(Box::pin(sleep(time)));
-            // It is asked once, or it would wake nobody.
+            // The timer has to be polled once, or it would not wake this task.
             if patience.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Some(Err(TooSlow(time).into())));
             }
@@ -243,7 +246,7 @@ impl Body for RequestBody {
     }
 }
 
-/// An answer's body; dropped when its last byte was handed over.
+/// A response's body; dropped when its last byte was handed over.
 pub struct ResponseBody {
     body: AnyBody,
     activity: Arc<Activity>,

@@ -1,5 +1,5 @@
-//! A socket that notes what its client does: whether it sends, and whether it takes what is sent.
-//! It judges nothing.
+//! A socket that records what its client does: whether it sends, and whether it takes what is sent.
+//! It decides nothing.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -13,13 +13,13 @@ use tokio::net::TcpStream;
 use super::activity::Activity;
 use super::limits::LINGER_BYTES;
 
-/// What nobody wants is read in pieces of this size: as few as may be, on the stack.
+/// Unwanted bytes are read in pieces of this size: as few as may be, on the stack.
 const SCRAP_BYTES: usize = 16 * 1024;
 
 pub struct TrackedStream {
     stream: TcpStream,
     activity: Arc<Activity>,
-    /// What may still be thrown away after the last answer.
+    /// How many bytes may still be thrown away after the last response.
     linger_bytes: usize,
 }
 
@@ -32,7 +32,7 @@ impl TrackedStream {
         self.stream
     }
 
-    /// Reads what nobody wants, until the client has heard that this is the end.
+    /// Reads and discards bytes, until the client has noticed that this is the end.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scrap = [MaybeUninit::uninit(); SCRAP_BYTES];
         while self.linger_bytes > 0 {
@@ -92,8 +92,8 @@ impl AsyncWrite for TrackedStream {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Says goodbye, and hears the client out for a while: closing a socket with unread bytes
-    /// resets it, and takes back the last answer.
+    /// Closes the write side, and reads on for a while: closing a socket with unread bytes resets
+    /// it, and takes back the last response.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
         self.activity.lingering();

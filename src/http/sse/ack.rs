@@ -1,5 +1,5 @@
-//! `POST /v1/watch/ack`: a client says which position it holds. Nobody can say so for another: the
-//! name of a stream is known to its client alone.
+//! `POST /v1/watch/ack`: a client says which position it holds. No client can say so for another:
+//! only a stream's own client knows its name.
 
 use axum::body::Body;
 use axum::extract::{Request, State};

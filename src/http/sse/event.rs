@@ -1,6 +1,6 @@
-//! What an event looks like (WHATWG HTML §9.2, server-sent events): one line of JSON, told apart by
-//! its `type`, as a browser's `EventSource` hands all of the default name to one function. Its id
-//! is a position.
+//! The text of an event (WHATWG HTML §9.2, server-sent events): one line of JSON. Events are
+//! distinguished by their `type` member, as a browser's `EventSource` passes all events of the
+//! default name to one function. The event's id is a position.
 
 use std::io::Write;
 
@@ -8,13 +8,13 @@ use bytes::Bytes;
 
 use crate::snapshot::Position;
 
-/// What the first event of a stream says beside its state.
+/// What the first event of a stream says besides its state.
 pub struct StreamHello {
-    /// Under which name the stream is acknowledged.
+    /// The name under which the stream is acknowledged.
     pub ack_id: String,
-    /// Between two signs of life.
+    /// Milliseconds between two heartbeats.
     pub heartbeat_ms: u64,
-    /// What a client waits before it comes back after the stream broke.
+    /// How long a client waits before it reconnects after the stream broke, in milliseconds.
     pub retry_ms: u64,
 }
 
@@ -25,7 +25,7 @@ pub enum CloseReason {
     Age,
     Expired,
     UnknownFlag,
-    /// A flag asks for more of its client than was kept: it has to say it again.
+    /// A flag needs more of the client's context than was kept: the client has to send it again.
     AsksMore,
 }
 
@@ -49,7 +49,7 @@ impl CloseReason {
     }
 }
 
-/// What comes before the state of all flags; [`END`] comes behind it.
+/// What precedes the state of all flags; [`END`] follows it.
 pub fn head(
     kind: &str,
     member: &str,
@@ -83,8 +83,8 @@ pub fn state(
     event.into()
 }
 
-/// An event without a state: a sign of life, or that there is a state to ask for. It tells the tag
-/// that the client must hold by now.
+/// An event without a state: a heartbeat, or a notice that there is a state to ask for. It carries
+/// the tag that the client must hold by now.
 pub fn tag(kind: &str, position: Position, etag: &Bytes, first: Option<&StreamHello>) -> Bytes {
     let mut event = Vec::with_capacity(128);
     open(&mut event, kind, position, etag, first);
@@ -92,7 +92,7 @@ pub fn tag(kind: &str, position: Position, etag: &Bytes, first: Option<&StreamHe
     event.into()
 }
 
-/// What OFREP's clients are told (ADR 8): to ask again.
+/// What OFREP's clients are sent (ADR 8): ask again.
 pub fn refetch(position: Position, retry_ms: Option<u64>) -> Bytes {
     let mut event = Vec::with_capacity(96);
     if let Some(retry_ms) = retry_ms {
@@ -107,7 +107,7 @@ pub fn refetch(position: Position, retry_ms: Option<u64>) -> Bytes {
     event.into()
 }
 
-/// A sign of life that no client sees.
+/// A heartbeat that client code does not see.
 pub const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// The last event.
@@ -128,7 +128,7 @@ fn open(
         write(event, format_args!("retry: {retry_ms}\n"));
     }
     write(event, format_args!("id: {position}\ndata: {{\"type\":\"{kind}\",\"etag\":\"\\\""));
-    // A tag is quoted hex; as a text of JSON its quotes are escaped.
+    // A tag is quoted hex; inside a JSON string its quotes are escaped.
     event.extend_from_slice(
         etag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or_default(),
     );
@@ -138,7 +138,7 @@ fn open(
     }
 }
 
-/// Writing to a vector does not fail.
+/// Appends to `event`; writing to a vector does not fail.
 fn write(event: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let _ = event.write_fmt(text);
 }

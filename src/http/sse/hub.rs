@@ -1,5 +1,5 @@
-//! Who is woken, and when: those that follow a flag when it has changed, and each of them when its
-//! time has come. One task does the first, one ticker the second, for all streams there are.
+//! Which streams are woken, and when: those that follow a flag when the flag changed, and each one
+//! when its time has come. One task does the first and one ticker the second, for all streams.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
@@ -28,7 +28,7 @@ use crate::live::Live;
 use crate::moment::{LeapWatch, Moment};
 use crate::snapshot::Position;
 
-/// What streams share.
+/// What all streams share.
 #[derive(Debug)]
 pub struct Hub {
     live: Arc<Live>,
@@ -40,14 +40,15 @@ pub struct Hub {
     pace: WakeBatcher,
     gate: Arc<Authenticator>,
     clock: Clock,
-    /// How often other credentials were believed than before, or another time.
+    /// How often the accepted credentials changed, or the clock leapt.
     beliefs: AtomicU64,
-    /// So that callers are told apart by numbers that none of them can choose.
+    /// A random seed, so that callers are distinguished by numbers that none of them can choose.
     seed: RandomState,
 }
 
 impl Hub {
-    /// Its tasks live on the runtime this is called on, for as long as it does.
+    /// Starts the hub. Its tasks run on the runtime that calls this, for as long as that runtime
+    /// does.
     pub fn start(
         live: Arc<Live>,
         limits: StreamLimits,
@@ -85,15 +86,15 @@ impl Hub {
             .map_err(|bound| no_room(bound, secret))
     }
 
-    /// Whether there is room for one more.
+    /// Whether there is room for one more stream.
     pub(super) fn check(&self, opener: &Opener) -> Result<(), ApiError> {
         self.streams
             .check(opener)
             .map_err(|bound| no_room(bound, random_number().unwrap_or_default()))
     }
 
-    /// Who opens a stream, as far as its bounds go: a user, a server, or strangers of one address,
-    /// where that is known.
+    /// Who opens a stream, as far as bounds are concerned: a user, a server, or strangers of one
+    /// address where that is known.
     pub(super) fn opener(&self, asker: &Caller, address: Option<IpAddr>, bytes: usize) -> Opener {
         let number = |kind: u8, who: &[u8]| {
             let mut hasher = self.seed.build_hasher();
@@ -112,13 +113,13 @@ impl Hub {
             Caller::Plain => address.map(|address| {
                 let number = match address {
                     IpAddr::V4(address) => number(2, &address.octets()),
-                    // A network of this size is one customer's.
+                    // A network of this size belongs to one customer.
                     IpAddr::V6(address) => number(3, &address.octets()[..8]),
                 };
                 (number, self.limits.of_caller())
             }),
         };
-        // Where nobody can have a credential, nothing is kept free for those who have one.
+        // Where no caller can have a credential, nothing is kept free for callers with one.
         let of_strangers = || {
             if self.gate.knows_credentials() {
                 self.limits.of_strangers()
@@ -129,7 +130,7 @@ impl Hub {
         Opener { stranger: asker.is_stranger().then(of_strangers), caller, bytes }
     }
 
-    /// Somebody asked without a stream.
+    /// Records a request that came without a stream.
     pub fn record_poller(&self, flag: &str, context: &Context<'_>) {
         if let Some(user) = context.targeting_key() {
             self.pollers.record(flag, user.as_str());
@@ -156,27 +157,27 @@ impl Hub {
         self.limits
     }
 
-    /// Milliseconds since it was started.
+    /// Milliseconds since the hub was started.
     pub fn now_ms(&self) -> u64 {
         self.opened.elapsed().as_millis() as u64
     }
 
-    /// The flags that have changed.
+    /// Records the live snapshot and returns the flags that changed.
     fn note(&self) -> HashSet<FlagKey> {
         self.landed.note(&self.live.current().clone(), self.now_ms(), clock::wall_ms())
     }
 
-    /// What becomes of the streams that are woken.
+    /// Counts what became of the streams that are woken.
     pub(super) fn pace(&self) -> &WakeBatcher {
         &self.pace
     }
 
-    /// How many flags were ever decided for streams.
+    /// How many flags were ever evaluated for streams.
     pub fn decisions(&self) -> u64 {
         self.pace.ever_decided() as u64
     }
 
-    /// Now, as credentials go by it.
+    /// The current moment, as credentials count time.
     pub(super) fn moment(&self) -> Moment {
         self.clock.now()
     }
@@ -185,12 +186,12 @@ impl Hub {
         &self.gate
     }
 
-    /// Another number when other credentials are believed than before; never 0.
+    /// A number that changes when the accepted credentials change; never 0.
     pub(super) fn beliefs(&self) -> u64 {
         self.beliefs.load(Relaxed)
     }
 
-    /// Wakes streams, not all in one go.
+    /// Wakes the streams that match `which`, in batches.
     async fn wake(&self, which: impl Fn(&Stream) -> bool) {
         let (mut turns, mut from) = (self.pace.turns(), 0);
         while let Some(next) = self.streams.wake(from, turns.next(), &which) {
@@ -205,7 +206,7 @@ fn no_room(bound: TooManyStreams, chance: u64) -> ApiError {
     ApiError::TooManyStreams { bound, retry_after_seconds: least + chance % (most - least + 1) }
 }
 
-/// Tells the streams of every position that goes live; of several at once, of the last.
+/// Announces every position that goes live; of several at once, only the last.
 async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
     while positions.changed().await.is_ok() {
         let Some(hub) = hub.upgrade() else { return };
@@ -223,7 +224,7 @@ async fn tick(hub: Weak<Hub>) {
         sleep(TICK).await;
         let Some(hub) = hub.upgrade() else { return };
         let belief = hub.gate.belief();
-        // A clock that leapt forward may have come to the end of credentials.
+        // A clock that leapt forward may have passed the end of some credentials.
         if belief != believed || leaps.look(hub.clock.now()) {
             believed = belief;
             hub.beliefs.fetch_add(1, Relaxed);
@@ -235,7 +236,7 @@ async fn tick(hub: Weak<Hub>) {
     }
 }
 
-/// A time as this module counts it.
+/// A duration in whole milliseconds.
 pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

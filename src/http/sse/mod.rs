@@ -1,18 +1,18 @@
-//! Streams: whoever watches is told the state that holds for them at once, and again whenever that
-//! is another.
+//! Streams: a client that watches is sent its current state at once, and again whenever its state
+//! changes.
 //!
-//! Events are states and never deltas, so a newer one replaces an older one that was not written
-//! yet, and nothing has to be kept for anybody. An answer that becomes a stream takes its
-//! connection over (`server/takeover.rs`).
+//! Events are states and never deltas, so a newer event replaces an older one that was not written
+//! yet, and nothing has to be kept per client for replay. A response that becomes a stream takes
+//! over its connection (`server/hijack.rs`).
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `hub` | who is woken, and when |
-//! | `pace` | how many are woken before others have a turn |
-//! | `view` | what a client is to be told of a snapshot |
-//! | `follow` | the life of one stream |
-//! | `outlet` | how its bytes get out, and when a reader has been stuck for too long |
-//! | `frame` | what an event looks like |
+//! | `hub` | which streams are woken, and when |
+//! | `wake_batch` | how many are woken before other requests have a turn |
+//! | `subscriber` | what a client is to be sent for a snapshot |
+//! | `session` | the life of one stream |
+//! | `writer` | how its bytes are written, and when a reader has been stuck for too long |
+//! | `event` | the text of an event |
 //! | `ack` | what an acknowledgement is |
 
 mod ack;
@@ -57,7 +57,7 @@ use subscriber::Subscriber;
 /// Where OFREP's clients hear that something changed.
 pub const CHANGES_PATH: &str = "/ofrep/v1/events";
 
-/// Proxies that collect an answer before they pass it on are told not to (nginx's own header).
+/// Asks proxies that buffer a response before they pass it on not to do so (nginx's own header).
 const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// `POST /v1/strategy/{flag}/watch`.
@@ -115,8 +115,8 @@ pub async fn all_mine(State(surface): State<PublicState>, request: Request) -> R
     of_the_caller(opened.await.unwrap_or_else(|refusal| refusal.problem(&surface)))
 }
 
-/// `GET /ofrep/v1/events`: that something changed, for whoever asks. It says nothing of users or
-/// values, as a browser's `EventSource` has no way of saying who it is.
+/// `GET /ofrep/v1/events`: that something changed, for any caller. The events name no users and no
+/// values, as a browser's `EventSource` cannot send a credential.
 pub async fn changes(State(surface): State<PublicState>, request: Request) -> Response<Body> {
     let (head, _) = request.into_parts();
     let view = Subscriber::of_changes(&surface.live.current());
@@ -124,7 +124,7 @@ pub async fn changes(State(surface): State<PublicState>, request: Request) -> Re
     opened.unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
 }
 
-/// A flag that is known, or may be once anything is.
+/// A flag that is known, or that may turn out to be once a snapshot exists.
 fn flag(surface: &PublicState, key: &str) -> Result<FlagKey, ApiError> {
     let snapshot = surface.live.current();
     match snapshot.flag(key) {
@@ -134,8 +134,8 @@ fn flag(surface: &PublicState, key: &str) -> Result<FlagKey, ApiError> {
     }
 }
 
-/// Who listens; no more is kept than is asked for, as far as that is known. Whatever is wrong with
-/// who asks is said now, and not in a stream.
+/// Builds the context to keep for a stream. No more is kept than flags need, as far as that is
+/// known. A mistake in the request is answered now, not on the stream.
 fn keep(
     surface: &PublicState,
     question: EvaluationRequest<'_>,
@@ -176,7 +176,7 @@ async fn open_all(
     head: &Parts,
     kept: KeptContext,
 ) -> Result<Response<Body>, ApiError> {
-    // Nothing is decided for whoever finds no room.
+    // Checks for room first, so that nothing is evaluated for a caller that finds none.
     surface.hub.check(&surface.hub.opener(kept.asker(), address(surface, head), kept.bytes()))?;
     let snapshot = surface.live.current().clone();
     let (snapshot, every) =
@@ -199,8 +199,8 @@ fn take_over(
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    // A proxy that compresses keeps an event until its window is full, unless it is told to leave
-    // the answer as it is (RFC 9111 §5.2.2.6).
+    // A proxy that compresses holds an event back until its window is full, unless it is asked to
+    // leave the response as it is (RFC 9111 §5.2.2.6).
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     ResponseBuilder { surface, snapshot: &surface.live.current(), flag_changed_at: None }
@@ -212,13 +212,13 @@ fn take_over(
     Ok(response)
 }
 
-/// The address that bounds go by.
+/// The client address that bounds are applied to.
 fn address(surface: &PublicState, head: &Parts) -> Option<IpAddr> {
     let Peer(peer) = head.extensions.get::<Peer>()?;
     surface.proxies.client(*peer, &head.headers)
 }
 
-/// Says that the answer depends on who asked.
+/// Marks the response as depending on the caller.
 fn of_the_caller(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));
     response

@@ -1,9 +1,9 @@
-//! The life of one stream: its head and first state, then whatever changes, a heartbeat now and
-//! then, and a goodbye.
+//! The life of one stream: its head and first state, then every change, a heartbeat now and then,
+//! and a goodbye.
 //!
-//! It is woken by the hub when a flag it follows has changed or its time has come, and by its
-//! socket. Whenever it is, it looks at what is live then: what it missed meanwhile is nothing to
-//! anybody.
+//! The session is woken by the hub, when a flag it follows has changed or its time has come, and by
+//! its socket. On each wake it looks at the live snapshot: changes it missed in between do not
+//! matter to its client.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ use crate::http::server::{DrainSignal, HijackedConnection};
 
 pub struct StreamSession {
     leave: DrainSignal,
-    /// How long its client may take nothing.
+    /// How long the client may take nothing, in milliseconds.
     write_ms: u64,
     outlet: SseWriter,
     stream: StreamHandle,
     view: Subscriber,
     hub: Arc<Hub>,
     next_beat_ms: u64,
-    /// When it is looked whether a client that sends nothing more has gone.
+    /// When to check next whether a client that sends nothing more has gone.
     looks_ms: Option<u64>,
     ends: (u64, CloseReason),
     writing: Writing,
-    /// Which of the gate's beliefs let its client in.
+    /// The credential version under which the client was let in.
     let_in_by: u64,
     chance: u64,
 }
@@ -56,12 +56,13 @@ impl StreamSession {
         hub: Arc<Hub>,
     ) -> StreamSession {
         let HijackedConnection { socket, head, write, leave, client } = taken;
-        // What a client that vanished does not acknowledge is not waited for.
+        // A client that vanished does not acknowledge; its bytes are not waited for.
         let _ = SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
         let now_ms = hub.now_ms();
         let chance = random_number().unwrap_or_default();
         let limits = hub.limits();
-        // So that those who came together are neither reminded nor sent away together.
+        // A random part of the interval, so that streams opened together neither beat nor end
+        // together.
         let next_beat_ms = now_ms + 1 + share(chance, ms(limits.heartbeat));
         let max_age_ms = ms(limits.max_age);
         let age = (
@@ -84,21 +85,21 @@ impl StreamSession {
             looks_ms: None,
             ends,
             writing: Writing::Nothing,
-            // What is believed may have changed since its client was let in.
+            // The accepted credentials may have changed since the client was let in.
             let_in_by: 0,
             chance,
         }
     }
 
-    /// Until its client goes, its time is over or the server stops; the socket is still to be
-    /// closed.
+    /// Runs until the client goes, the stream's time is over or the server stops. Returns the
+    /// socket, which is still to be closed.
     pub async fn run(mut self) -> TcpStream {
         poll_fn(|cx| self.poll(cx)).await;
         self.outlet.into_socket()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // First of all, so that no change is missed between looking and waiting.
+        // The first thing each time, so that no change is missed between looking and waiting.
         self.stream.set_waker(cx.waker());
         if self.outlet.poll_closed(cx).is_ready() {
             return Poll::Ready(());
@@ -132,8 +133,8 @@ impl StreamSession {
         }
     }
 
-    /// Finds out whether a client that sends nothing more still reads: where it does not, its
-    /// system refuses a sign of life, and that is looked for a moment later and then every second.
+    /// Finds out whether a client that sends nothing more still reads: if it does not, its system
+    /// refuses a heartbeat. That is checked for a moment later and then every second.
     fn probe(&mut self, now_ms: u64) {
         match self.looks_ms {
             None if self.outlet.is_half_closed() => {
@@ -147,7 +148,7 @@ impl StreamSession {
         }
     }
 
-    /// Whether there is something to write now; then it is handed to the outlet.
+    /// Whether there is something to write now; if so, it is passed to the writer.
     fn write_next(&mut self, cx: &mut Context<'_>, now_ms: u64) -> bool {
         if self.leave.poll(cx).is_ready() {
             return self.say_goodbye(CloseReason::Stopping);
@@ -197,7 +198,7 @@ impl StreamSession {
         false
     }
 
-    /// A client that takes nothing is waited for, but not for ever, and not when the server stops.
+    /// Waits for a client that takes nothing, but not for ever, and not when the server stops.
     fn poll_stuck(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<()> {
         let given_up_ms = self.outlet.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
         if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() {
@@ -236,7 +237,7 @@ impl StreamSession {
     }
 }
 
-/// A part of `of`, by chance: the low bits of a random number as a fraction of it.
+/// A random part of `of`: the low bits of `chance` as a fraction of it.
 fn share(chance: u64, of: u64) -> u64 {
     ((u128::from(chance as u32) * u128::from(of)) >> 32) as u64
 }

@@ -1,9 +1,9 @@
-//! What one client is to be told of a snapshot: the state that holds for it, if that is another
-//! than it was told.
+//! What one client is to be sent for a snapshot: its current state, if that differs from what it
+//! was sent before.
 //!
-//! Only flags with other documents than before are decided again, for a stream of all flags too,
-//! and an event that many are told is made once. Of who listens no more is kept than flags ask for;
-//! when one asks for more, its client has to say it again.
+//! Only flags whose documents changed are evaluated again, also for a stream of all flags, and an
+//! event that goes to many clients is built once. No more of the context is kept than flags need;
+//! when a flag needs more, the client has to send it again.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use crate::http::auth::Caller;
 use crate::http::kept_context::KeptContext;
 use crate::snapshot::{FlagSnapshot, Position, Snapshot};
 
-/// What a client has been told so far.
+/// What a client has been sent so far.
 pub struct Subscriber {
     of: Of,
     /// The newest position that was looked at.
     seen: Option<Position>,
-    /// The tag of the state that was told.
+    /// The tag of the state that was sent.
     etag: Bytes,
-    /// How many flags were decided since that was last asked.
+    /// How many flags were evaluated since `take_decided` was last called.
     decided: usize,
 }
 
@@ -37,29 +37,29 @@ enum Of {
         entry: Option<Arc<FlagSnapshot>>,
     },
     All(Box<All>),
-    /// That anything changed.
+    /// Follows that anything changed.
     Changes(Arc<[Arc<FlagSnapshot>]>),
 }
 
 /// A stream of all flags.
 struct All {
     kept: KeptContext,
-    /// What the flags asked for when that was last looked at.
+    /// What the flags needed of a context when that was last looked at.
     asked: Arc<ContextNeeds>,
     every: Arc<Every>,
-    /// The position they were decided at.
+    /// The position the flags were evaluated at.
     decided_at: Position,
 }
 
-/// What comes of looking at a snapshot.
+/// The result of looking at a snapshot.
 pub enum Update {
-    /// What was told holds.
+    /// The state that was sent still holds.
     Same,
-    /// Something else holds from this position on.
+    /// Another state holds from this position on.
     Tell(Position, Event),
-    /// There is no such flag.
+    /// The flag does not exist.
     Gone,
-    /// A flag asks for something that was not kept.
+    /// A flag needs a part of the context that was not kept.
     AsksMore,
 }
 
@@ -68,7 +68,7 @@ impl Subscriber {
         Subscriber::new(Of::Flag { key, kept, entry: None })
     }
 
-    /// `every` was decided at this snapshot.
+    /// A stream of all flags; `every` was evaluated at this snapshot.
     pub fn of_all(kept: KeptContext, mut every: Every, snapshot: &Snapshot) -> Subscriber {
         if every.len() > MAX_EVENT_BYTES {
             every.forget_picks();
@@ -85,7 +85,7 @@ impl Subscriber {
         Subscriber { of, seen: None, etag: Bytes::new(), decided: 0 }
     }
 
-    /// What is kept for it, about.
+    /// Bytes kept for it, about.
     pub fn bytes(&self) -> usize {
         match &self.of {
             Of::Flag { kept, .. } => kept.bytes(),
@@ -103,12 +103,12 @@ impl Subscriber {
         self.seen == Some(snapshot.position())
     }
 
-    /// How many flags were decided for it since this was last asked.
+    /// How many flags were evaluated for it since the last call.
     pub fn take_decided(&mut self) -> usize {
         std::mem::take(&mut self.decided)
     }
 
-    /// Who it was let in as, if anybody asks.
+    /// The caller it was let in as; `None` where the stream follows no user.
     pub fn asker(&self) -> Option<&Caller> {
         match &self.of {
             Of::Flag { kept, .. } => Some(kept.asker()),
@@ -122,7 +122,7 @@ impl Subscriber {
         !matches!(self.of, Of::Changes(_))
     }
 
-    /// Looks at a newer snapshot. The first time there is always something to tell.
+    /// Looks at a newer snapshot. The first time there is always something to send.
     pub fn look(&mut self, snapshot: &Snapshot, first: &StreamHello) -> Update {
         let seen = self.seen.replace(snapshot.position());
         let first = seen.is_none().then_some(first);
@@ -140,8 +140,8 @@ impl Subscriber {
                 if same {
                     return Update::Same;
                 }
-                // Also to a client that has heard of this position: whether it then got an answer,
-                // nobody knows.
+                // Also to a client that has seen this position: it is unknown whether that client
+                // then got an answer.
                 let event =
                     event::refetch(snapshot.configured_at(), first.map(|first| first.retry_ms));
                 Update::Tell(snapshot.position(), Event::ready(event))
@@ -149,7 +149,7 @@ impl Subscriber {
         }
     }
 
-    /// A sign of life.
+    /// A heartbeat.
     pub fn heartbeat(&self) -> Bytes {
         match self.of {
             Of::Changes(_) => event::COMMENT,
@@ -199,7 +199,7 @@ fn look_at_one(
             snapshot.position(),
             Event::ready(of_document(document, snapshot.position(), first)),
         ),
-        // All whose document this is are told it in the same words: it went live at one position.
+        // All clients with this document get the same event: it went live at one position.
         None => {
             let position = entry.live_since();
             let event = document.sse_event(|document| of_document(document, position, None));
@@ -250,7 +250,7 @@ fn of_document(document: &Document, position: Position, first: Option<&StreamHel
     event::state("strategy", "document", position, &document.etag, &document.strategy, first)
 }
 
-/// Whether both serve the same documents.
+/// Whether both lists serve the same documents.
 fn are_the_same(before: &[Arc<FlagSnapshot>], now: &[Arc<FlagSnapshot>]) -> bool {
     before.len() == now.len()
         && before

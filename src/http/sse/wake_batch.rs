@@ -1,26 +1,26 @@
-//! How many streams are woken before whoever asks meanwhile has a turn. Woken all at once they
-//! would stand before every question: ten thousand of them for tens of milliseconds.
+//! How many streams are woken before other requests have a turn. Woken all at once, ten thousand
+//! streams would delay every question by tens of milliseconds.
 //!
-//! A stream that is told something is work for the system, one whose document is the same is next
-//! to none. So where most of the last ones had nothing to tell, more go at once: each turn costs a
-//! thread that runs dry and another that is woken.
+//! A stream that is sent an event is work for the system; one whose document is unchanged is next
+//! to none. So where most of the last ones had nothing to send, more are woken at once: each turn
+//! costs a thread that runs dry and another that is woken.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// While many are told something. Well below the 61 tasks that tokio runs between two looks at the
-/// sockets: else the woken pile up.
+/// Batch size while many are sent something. Well below the 61 tasks that tokio runs between two
+/// looks at the sockets: else the woken tasks pile up.
 const FEW: usize = 32;
-/// While few are.
+/// Batch size while few are.
 const MANY: usize = 256;
-/// Fewer than so many say nothing of the others.
+/// Fewer results than this say nothing about the others.
 const ENOUGH: usize = FEW / 4;
 
-/// What became of the streams that were woken, of all there ever were.
+/// Counts what became of the streams that were woken, since the start.
 #[derive(Debug, Default)]
 pub struct WakeBatcher {
     told: AtomicUsize,
     unchanged: AtomicUsize,
-    /// Flags that were decided for them.
+    /// Flags that were evaluated for them.
     decided: AtomicUsize,
 }
 
@@ -33,22 +33,22 @@ pub struct Turns<'a> {
 }
 
 impl WakeBatcher {
-    /// A stream had something to tell.
+    /// Counts a stream that had something to send.
     pub fn count_event(&self) {
         self.told.fetch_add(1, Relaxed);
     }
 
-    /// What a stream was told holds.
+    /// Counts a stream whose state was unchanged.
     pub fn unchanged(&self) {
         self.unchanged.fetch_add(1, Relaxed);
     }
 
-    /// So many flags were decided for a stream.
+    /// Counts flags that were evaluated for a stream.
     pub fn decided(&self, flags: usize) {
         self.decided.fetch_add(flags, Relaxed);
     }
 
-    /// How many flags were ever decided for streams.
+    /// How many flags were ever evaluated for streams.
     pub fn ever_decided(&self) -> usize {
         self.decided.load(Relaxed)
     }
@@ -64,7 +64,7 @@ impl WakeBatcher {
 }
 
 impl Turns<'_> {
-    /// How many are woken in the next turn, by what became of those before.
+    /// How many streams to wake in the next turn, by what became of those before.
     pub fn next(&mut self) -> usize {
         let (told, unchanged) = (self.pace.told.load(Relaxed), self.pace.unchanged.load(Relaxed));
         let (of_them_told, of_them_unchanged) =
@@ -81,10 +81,10 @@ impl Turns<'_> {
 mod tests {
     use super::*;
 
-    /// What became of those of each turn: how many were told, how many had nothing to tell.
+    /// For each turn: how many streams had something to send, and how many had nothing.
     fn check(what: &str, turns: &[(usize, usize)], expected: usize) {
         let pace = WakeBatcher::default();
-        // Those of an earlier change do not count.
+        // Counts of an earlier change do not matter.
         pace.unchanged.fetch_add(1_000, Relaxed);
         let mut change = pace.turns();
         for (told, unchanged) in turns {

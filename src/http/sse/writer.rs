@@ -1,7 +1,7 @@
-//! How the bytes of a stream get out: one event at a time, and nothing behind it. The state of all
-//! flags is put together a window at a time, as it is taken; what waits is counted with all else
-//! that waits. A client that takes nothing is given up after a while, or sooner where there is no
-//! room.
+//! How the bytes of a stream are written: one event at a time, with none queued behind it. The
+//! state of all flags is put together one window at a time, as the client takes it; what waits is
+//! counted with everything else that waits. A client that takes nothing is given up after a while,
+//! or sooner where there is no room.
 
 use std::io;
 use std::pin::Pin;
@@ -20,15 +20,15 @@ use crate::http::server::{Activity, Client, Holding};
 pub struct SseWriter {
     socket: TcpStream,
     client: Client,
-    /// What goes out with the first piece, in one packet.
+    /// The response head; it is sent with the first piece, in one packet.
     head: Bytes,
     rest: Bytes,
-    /// What comes behind the rest.
+    /// The state of all flags, sent after `rest`.
     state: Option<State>,
     /// Since when the client has taken nothing.
     stuck_since_ms: Option<u64>,
     heard: usize,
-    /// Its client said that it sends nothing more. It may be gone altogether, or still read: the
+    /// The client said that it sends nothing more. It may be gone altogether, or still read: the
     /// two look the same until something is written.
     half_closed: bool,
 }
@@ -41,10 +41,10 @@ pub struct Event {
     pub stranger: bool,
 }
 
-/// The state of all flags on its way out.
+/// The state of all flags while it is being written.
 struct State {
     windows: Windows,
-    /// It waits to be taken.
+    /// Counts the state while it waits to be taken.
     _holding: Option<Holding<Activity>>,
 }
 
@@ -68,7 +68,7 @@ impl SseWriter {
         }
     }
 
-    /// What is to be written next; whatever was before it is out.
+    /// Sets what is to be written next; everything before it is written.
     pub fn queue(&mut self, event: Event) {
         debug_assert!(self.rest.is_empty() && self.state.is_none(), "one event at a time");
         self.rest = match std::mem::take(&mut self.head) {
@@ -81,12 +81,12 @@ impl SseWriter {
         });
     }
 
-    /// Whether the client takes nothing, and since when.
+    /// Since when the client has taken nothing; `None` while it takes bytes.
     pub fn stuck_since_ms(&self) -> Option<u64> {
         self.stuck_since_ms
     }
 
-    /// Writes what there is to write.
+    /// Writes what is queued.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<io::Result<()>> {
         while self.has_more() {
             match Pin::new(&mut self.socket).poll_write(cx, &self.rest) {
@@ -107,7 +107,7 @@ impl SseWriter {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether anything is left to write. What is out is let go of: it may be shared.
+    /// Whether anything is left to write. Bytes that are written are released: they may be shared.
     fn has_more(&mut self) -> bool {
         if self.rest.is_empty() {
             self.rest = match self.state.as_mut().map(|state| state.windows.next()) {
@@ -122,7 +122,7 @@ impl SseWriter {
         !self.rest.is_empty()
     }
 
-    /// Ready when the client has gone, or says more than anybody has to say here.
+    /// Ready when the client has gone, or sends more than a client of a stream may.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut scrap = [0; 512];
         while !self.half_closed && self.heard <= MAX_HEARD_BYTES {
@@ -139,13 +139,14 @@ impl SseWriter {
         }
     }
 
-    /// Whether the client sends nothing more. From then on no reading wakes the stream: it has to
-    /// look by itself.
+    /// Whether the client sends nothing more. From then on the socket never becomes readable again:
+    /// the stream has to check by itself.
     pub fn is_half_closed(&self) -> bool {
         self.half_closed
     }
 
-    /// Whether the client's system refused something that was written: nobody reads there any more.
+    /// Whether the client's system refused something that was written: no client reads there any
+    /// more.
     fn is_reset(&self) -> bool {
         !matches!(SockRef::from(&self.socket).take_error(), Ok(None))
     }
@@ -154,7 +155,7 @@ impl SseWriter {
         self.socket
     }
 
-    /// Says that this was all.
+    /// Ends the response.
     pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(&mut self.socket).poll_shutdown(cx).map(drop)
     }
