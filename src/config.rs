@@ -190,7 +190,7 @@ impl ServeArgs {
                     LOOK_UP_TIMEOUT.as_secs()
                 )),
                 Some(None) => {
-                    faults.push(format!("{flag}: `{text}` is no address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))
+                    faults.push(format!("{flag}: `{text}` is not an address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))
                 }
                 Some(Some(_)) => {}
             }
@@ -271,7 +271,7 @@ impl LimitArgs {
         let mut count = |name: &str, text: &str, of: &str, like: usize| {
             text.parse().ok().filter(|count| *count > 0).unwrap_or_else(|| {
                 faults.push(format!(
-                    "{name}: `{text}` is no number of {of}; write one from 1, like {like}"
+                    "{name}: `{text}` is not a number of {of}; write one from 1, like {like}"
                 ));
                 0
             })
@@ -282,7 +282,7 @@ impl LimitArgs {
         let mut time = |name: &str, text: &str| {
             parse_duration(text).filter(|time| !time.is_zero()).unwrap_or_else(|| {
                 faults.push(format!(
-                    "{name}: `{text}` is no time to wait; write a number above 0 with its unit, like 5s or 500ms"
+                    "{name}: `{text}` is not a time to wait; write a number above 0 with its unit, like 5s or 500ms"
                 ));
                 Duration::ZERO
             })

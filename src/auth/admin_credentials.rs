@@ -10,13 +10,13 @@ use super::{InvalidCredential, ServerProof, TokenId};
 use crate::ledger::{Actor, ContentHash, CredentialId, Role};
 use crate::moment::{Deadline, Moment};
 
-/// The longest credential that is looked at, in bytes; a server's key is one too.
+/// The longest credential that is looked at, in bytes; also for a server's key.
 pub(super) const MAX_BYTES: usize = 512;
 
-/// Somebody whose credential is good.
+/// A caller whose credential is good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    /// `None` for the data folder's own.
+    /// `None` for the data folder's own credential.
     pub id: Option<CredentialId>,
     pub name: String,
     pub role: Role,
@@ -26,7 +26,7 @@ pub struct Caller {
 /// The name by which the data folder's own credential stands in the history.
 pub const LOCAL_ADMIN: &str = "local-admin";
 
-/// The data folder's own credential, as it is believed now; there may be none.
+/// The data folder's own credential, as it is accepted now; there may be none.
 #[derive(Clone, Debug, Default)]
 pub struct LocalAdmin(Arc<ArcSwapOption<ContentHash>>);
 
@@ -55,7 +55,7 @@ impl LocalAdmin {
     }
 }
 
-/// The credentials there are. The data folder's own is good whatever the database says.
+/// All credentials. The data folder's own is good whatever the database says.
 #[derive(Clone, Debug)]
 pub struct AdminCredentials {
     local: LocalAdmin,
@@ -67,8 +67,8 @@ impl AdminCredentials {
         AdminCredentials { local, known }
     }
 
-    /// Whose credential this is. Hashes of secrets nobody can guess are looked up as they are: how
-    /// long that takes tells nothing of them.
+    /// Whose credential this is. Hashes of secrets that cannot be guessed are compared directly:
+    /// how long that takes reveals nothing about them.
     pub fn authenticate(&self, secret: &str, now: Moment) -> Result<Caller, InvalidCredential> {
         if secret.is_empty() || secret.len() > MAX_BYTES {
             return Err(InvalidCredential);
@@ -76,7 +76,7 @@ impl AdminCredentials {
         self.judge_hash(ContentHash::of(secret.as_bytes()), now)
     }
 
-    /// The same for one that was shown before, of which the hash was kept.
+    /// The same for a credential that was shown before, whose hash was kept.
     pub fn judge_hash(&self, hash: ContentHash, now: Moment) -> Result<Caller, InvalidCredential> {
         if self.local.is(hash) {
             return Ok(Caller {
@@ -93,7 +93,8 @@ impl AdminCredentials {
         Ok(Caller { id: Some(credential.id.clone()), name, role: record.role, flags })
     }
 
-    /// The proof that the credential so named is known here; `None` where none that is good is.
+    /// The proof that this node knows the credential with this id; `None` where it knows no such
+    /// good credential.
     pub fn prove(
         &self,
         token: TokenId,
@@ -130,19 +131,19 @@ impl AdminCredentials {
         })
     }
 
-    /// Another number where a server that was let in may not be let in again.
+    /// A number that changes where a server that was let in may no longer be.
     pub(super) fn servers_lost(&self) -> u64 {
         self.known.borrow().servers_lost()
     }
 }
 
 impl Caller {
-    /// As it stands in the history.
+    /// The actor that stands in the history.
     pub fn actor(&self) -> Actor {
         Actor { name: self.name.clone(), id: self.id.as_ref().map(ToString::to_string) }
     }
 
-    /// Whether its credential reaches this flag.
+    /// Whether the credential reaches this flag.
     pub fn reaches(&self, flag: &str) -> bool {
         self.flags.as_ref().is_none_or(|flags| flags.iter().any(|known| known == flag))
     }

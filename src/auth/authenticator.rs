@@ -1,5 +1,5 @@
-//! The gate: which credentials are configured, and what each lets one ask. It is told what was
-//! presented, not how.
+//! Which credentials are configured, and what each lets a caller ask. The authenticator gets the
+//! credential itself, not the header that carried it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::session::{self, Fingerprint, KeyRing, Session, Sessions, fingerprint}
 use crate::ledger::ContentHash;
 use crate::moment::{Deadline, Moment};
 
-/// Whether one may ask without a credential.
+/// Whether a caller may ask without a credential.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AnonymousAccess {
     #[default]
@@ -20,7 +20,7 @@ pub enum AnonymousAccess {
     Deny,
 }
 
-/// Judges credentials. The default knows none, and lets anyone ask plainly.
+/// Judges credentials. The default knows none, and lets any caller ask without one.
 #[derive(Clone, Debug, Default)]
 pub struct Authenticator {
     pub sessions: Option<Arc<Sessions>>,
@@ -37,15 +37,15 @@ pub enum Principal {
     Server(ServerPrincipal),
 }
 
-/// What a server was let in by: enough to ask again whether it still would be, and nothing it could
-/// be let in with.
+/// The credential a server was let in by: enough to check again whether it still would be, but not
+/// enough to be let in with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerPrincipal {
     fingerprint: Fingerprint,
     ends: Option<Deadline>,
 }
 
-/// What a gate believed at one time.
+/// What an authenticator accepted at one time.
 pub struct CredentialVersion {
     sessions: Option<Arc<KeyRing>>,
     server_keys: Option<Arc<Vec<Fingerprint>>>,
@@ -53,8 +53,8 @@ pub struct CredentialVersion {
 }
 
 impl Authenticator {
-    /// A bearer credential's user, or a server, which may ask for anyone. A token of three parts is
-    /// a session's.
+    /// The user of a bearer credential, or a server, which may ask for any user. A token of three
+    /// parts is a session's.
     pub fn bearer(&self, credential: &str, now: Moment) -> Result<Principal, InvalidCredential> {
         let looks_like_a_token =
             credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
@@ -69,7 +69,7 @@ impl Authenticator {
         }
     }
 
-    /// A server's key.
+    /// The server of a server key.
     pub fn server(&self, key: &str, now: Moment) -> Result<ServerPrincipal, InvalidCredential> {
         if key.is_empty() || key.len() > MAX_BYTES {
             return Err(InvalidCredential);
@@ -87,8 +87,8 @@ impl Authenticator {
         self.sessions.as_ref().is_some_and(|sessions| sessions.still_accept(session, now))
     }
 
-    /// What is believed now. While it is the same, whoever was let in still would be, until the
-    /// credential ends.
+    /// What is accepted now. While this is the same, every caller that was let in still would be,
+    /// until the credential ends.
     pub fn belief(&self) -> CredentialVersion {
         CredentialVersion {
             sessions: self.sessions.as_ref().map(|sessions| sessions.current()),
@@ -110,20 +110,20 @@ impl Authenticator {
         Ok(ServerPrincipal { fingerprint, ends })
     }
 
-    /// Whether anybody can have a credential to ask with.
+    /// Whether any caller can have a credential to ask with.
     pub fn knows_credentials(&self) -> bool {
         let of_role = || self.operators.as_ref().is_some_and(AdminCredentials::have_a_server);
         self.sessions.is_some() || self.server_keys.is_some() || of_role()
     }
 
-    /// No credential at all.
+    /// Judges a request without any credential.
     pub fn anonymous(&self) -> Result<(), InvalidCredential> {
         if self.unverified == AnonymousAccess::Allow { Ok(()) } else { Err(InvalidCredential) }
     }
 }
 
 impl ServerPrincipal {
-    /// What tells it from others.
+    /// What distinguishes this server from others.
     pub fn fingerprint(&self) -> &[u8] {
         &self.fingerprint
     }
@@ -141,8 +141,8 @@ impl fmt::Debug for ServerPrincipal {
 }
 
 impl PartialEq for CredentialVersion {
-    /// Whether nothing was taken in between the two. Each holds what it saw, so that none of it can
-    /// come again as something else.
+    /// Whether no keys were replaced between the two versions. Each keeps what it saw alive, so
+    /// that a new value cannot appear at the same address.
     fn eq(&self, other: &CredentialVersion) -> bool {
         fn same<T>(one: &Option<Arc<T>>, other: &Option<Arc<T>>) -> bool {
             match (one, other) {

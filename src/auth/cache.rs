@@ -1,9 +1,9 @@
 //! Verified tokens, found again by their fingerprint until they expire.
 //!
-//! A table of fixed size in which a token has a few places it may stand in: readers take no lock,
-//! and a newcomer drives out what ends first among those places. What it costs to be driven out is
-//! one more signature check. How many bytes all of them take is bounded, and so is what one user
-//! may take of that: whoever renews a token again and again drives out only their own.
+//! A table of fixed size in which each token may stand in a few places: readers take no lock, and a
+//! newcomer evicts the token that ends first among its places. An eviction costs one more signature
+//! check. The bytes of all tokens are bounded, and so is each user's part of them: a caller who
+//! renews a token again and again evicts only their own.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -28,22 +28,22 @@ const PLACES: usize = 4;
 
 pub struct Cache {
     slots: Box<[ArcSwapOption<Session>]>,
-    /// Held by whoever puts a token in.
+    /// Locked while a token is put in.
     ledger: Mutex<Ledger>,
     seed: RandomState,
 }
 
-/// What the tokens take.
+/// The bytes that the tokens take.
 #[derive(Default)]
 struct Ledger {
     bytes: usize,
-    /// By a number that tells users apart.
+    /// By a number that distinguishes users.
     of_user: HashMap<u64, OfUser>,
     /// The place from which room is made next.
     hand: usize,
 }
 
-/// What one user's tokens take, and where they stand, the oldest first.
+/// The bytes of one user's tokens, and where they stand, the oldest first.
 #[derive(Default)]
 struct OfUser {
     bytes: usize,
@@ -73,7 +73,8 @@ impl Cache {
         })
     }
 
-    /// Remembers a token. How many were driven out for it by a bound in bytes, or of a user.
+    /// Remembers a token. Returns how many were evicted for it by a bound in bytes, or a user's
+    /// bound.
     pub fn put(&self, session: Arc<Session>, now: Moment) -> usize {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = |place: &usize| match &*self.slots[*place].load() {
@@ -118,7 +119,7 @@ impl Cache {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).bytes
     }
 
-    /// Forgets what stands in a place; false if that is nothing.
+    /// Forgets the token in a place; false if the place is empty.
     fn take_out(&self, ledger: &mut Ledger, place: usize) -> bool {
         let Some(session) = self.slots[place].swap(None) else { return false };
         let (user, bytes) = (self.user(&session), session.bytes());
@@ -154,8 +155,8 @@ impl fmt::Debug for Cache {
 mod tests {
     use super::*;
 
-    /// Puts in so many tokens, each of a user and with claims of so many bytes; how many are found
-    /// again, and of the newest whether it is.
+    /// Puts in tokens, each of a user and with claims of so many bytes. Checks how many are found
+    /// again, and whether the newest one is.
     fn check(
         what: &str,
         count: u32,

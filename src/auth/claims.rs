@@ -1,8 +1,8 @@
-//! What a signed token says: its JSON read without leniency, and the claims that make it good or
-//! not at a moment.
+//! What a signed token says: its JSON, parsed strictly, and the claims that decide whether the
+//! token is good at a moment.
 //!
-//! Signatures are for `keys`. Here a claim that is missing, of another type or out of range refuses
-//! the token.
+//! Signatures are checked in `keys`. Here a claim that is missing, of another type or out of range
+//! refuses the token.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +19,7 @@ use crate::flag::{MAX_ATTRIBUTES, TargetingKey, Value};
 
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_SECONDS: f64 = 5.0;
-/// The end of the year 9999: a later date is no date.
+/// The end of the year 9999: a later date is not accepted as a date.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
 /// A JSON object without repeated names.
@@ -60,14 +60,13 @@ impl Claims {
             return Err(InvalidCredential);
         }
         let (subject, mut attributes) = (subject.into(), Vec::with_capacity(members.0.len()));
-        // Into a list of their own: one that is collected in place of the other would be as large
-        // as that.
+        // Collected into a new list: one collected in place would keep the larger allocation.
         attributes.extend(members.0.into_iter().map(attribute));
         Ok(Claims { subject, expires, attributes })
     }
 }
 
-/// Lists and objects are values no rule can ask for.
+/// Lists and objects are values that no rule can compare.
 fn attribute((name, value): (String, Json)) -> (Cow<'static, str>, Value<'static>) {
     let value = match value {
         Json::Null => Value::Null,
@@ -80,7 +79,7 @@ fn attribute((name, value): (String, Json)) -> (Cow<'static, str>, Value<'static
 }
 
 impl Members {
-    /// From one part of a token: base64url without padding, holding one JSON object.
+    /// Reads one part of a token: base64url without padding, holding one JSON object.
     pub fn decode(part: &str) -> Result<Members, InvalidCredential> {
         let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidCredential)?;
         serde_json::from_slice(&json).map_err(|_| InvalidCredential)

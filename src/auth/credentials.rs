@@ -1,4 +1,4 @@
-//! Every credential there is, found by the hash of its secret.
+//! All credentials, found by the hash of the secret.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,14 +9,14 @@ use crate::ledger::{
 };
 use crate::moment::{Deadline, Moment};
 
-/// The credentials of one state. Never a secret, only hashes.
+/// The credentials of one state. It holds hashes only, never a secret.
 #[derive(Debug, Default)]
 pub struct Credentials {
     /// In the order in which they were made.
     all: Vec<Credential>,
     /// Those that were not revoked.
     by_hash: HashMap<ContentHash, usize>,
-    /// When those end that do, as it was learned.
+    /// When a credential ends, for those that do, as the clock stood when that was learned.
     ends: HashMap<ContentHash, (i64, Deadline)>,
     /// How often a server's credential was taken back: its streams have to be looked at then.
     servers_lost: u64,
@@ -24,7 +24,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// The credentials of another state, if they may be other ones.
+    /// The credentials of another state; `None` if they cannot differ.
     pub fn next(&self, truth: &EffectiveState, now: Moment) -> Option<Credentials> {
         let basis = truth.credentials_basis();
         if self.basis.as_ref() == Some(&basis) {
@@ -63,8 +63,8 @@ impl Credentials {
         Credentials { all, by_hash, ends, servers_lost, basis: None }
     }
 
-    /// The credential whose secret has this hash, if it is accepted. It ends with the first clock
-    /// that comes to its end.
+    /// The credential whose secret has this hash, if it is accepted. It ends as soon as either
+    /// clock reaches its end.
     pub fn good(&self, hash: ContentHash, now: Moment) -> Result<&Credential, InvalidCredential> {
         let credential =
             self.by_hash.get(&hash).map(|index| &self.all[*index]).ok_or(InvalidCredential)?;
@@ -76,7 +76,7 @@ impl Credentials {
         }
     }
 
-    /// When the credential ends whose secret has this hash, if it does.
+    /// When the credential whose secret has this hash ends, if it does.
     pub fn deadline(&self, hash: ContentHash) -> Option<Deadline> {
         self.ends.get(&hash).map(|(_, deadline)| *deadline)
     }
@@ -95,12 +95,12 @@ impl Credentials {
         self.all.iter().filter(move |credential| credential.record.is_good(now_ms))
     }
 
-    /// Those that are accepted and have a name that is hard to tell from this one.
+    /// Those that are accepted and have a name that is hard to distinguish from this one.
     pub fn living_alike(&self, name: &str, now_ms: i64) -> impl Iterator<Item = &Credential> {
         self.living(now_ms).filter(move |credential| are_alike(&credential.record.name, name))
     }
 
-    /// Those that are accepted and have this name, in whatever case.
+    /// Those that are accepted and have this name, in any case.
     pub fn living_named(&self, name: &str, now_ms: i64) -> impl Iterator<Item = &Credential> {
         self.living(now_ms)
             .filter(move |credential| credential.record.name.eq_ignore_ascii_case(name))
@@ -119,7 +119,7 @@ fn is_revoked(credential: &Credential) -> bool {
 mod tests {
     use super::*;
 
-    /// Each with its id, which is its secret too up to a last `x`.
+    /// Each with its id, which is also its secret, less a final `x`.
     fn state(all: &[(&str, Role, Option<i64>)]) -> Vec<Credential> {
         let record = |id: &str, role, revoked_at_ms| CredentialRecord {
             name: "name".to_owned(),
@@ -145,7 +145,7 @@ mod tests {
         Moment { wall_ms: ms, steady_ms: ms }
     }
 
-    /// A clock that is set back prolongs nothing, also where other credentials come and go
+    /// A clock that is set back prolongs no credential, also where other credentials come and go
     /// meanwhile.
     #[test]
     fn a_credential_ends_with_the_first_clock() {
@@ -161,7 +161,7 @@ mod tests {
             ("a", -951, 99, true),
             ("a", -950, 100, false),
             ("a", 100, 60, false),
-            // Learned by the clock that was set back, this one goes by it from there on.
+            // Learned by the clock that was set back, this one counts from there on.
             ("b", -950, 100, true),
             ("b", 99, 1_149, true),
             ("b", 99, 1_150, false),
@@ -194,7 +194,7 @@ mod tests {
         assert!(twice.good(ContentHash::of(b"b"), at(0)).is_err());
     }
 
-    /// Streams are looked at when a server's credential is gone, and for nothing else.
+    /// Streams are looked at when a server's credential is gone, and for no other reason.
     #[test]
     fn only_a_server_that_is_gone_counts() {
         let (s, t, o) =

@@ -30,7 +30,8 @@ impl Header {
             Some(Json::String(kind)) => KINDS.contains(&&*kind.to_ascii_lowercase()),
             Some(_) => false,
         };
-        // What must be understood is not; and what is wrapped or packed is no claims.
+        // Critical extensions are not understood, and a wrapped or compressed payload does not hold
+        // claims.
         let plain =
             ["crit", "b64", "cty", "enc", "zip"].iter().all(|name| members.get(name).is_none());
         let key_id = match members.get("kid") {

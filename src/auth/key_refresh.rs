@@ -1,7 +1,8 @@
-//! Keeps keys fresh beside the requests, never on their path: looks at a source again and again,
-//! and hands on what is new there.
+//! Keeps keys fresh apart from the requests, never on their path: reads a source again and again,
+//! and passes on new content.
 //!
-//! What cannot be read or used changes nothing: the last good keys stay for as long as it takes.
+//! A source that cannot be read or used changes nothing: the last good keys stay for as long as it
+//! takes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +15,17 @@ use super::server_key::ServerKeys;
 use super::session::{Fingerprint, Sessions, fingerprint};
 use super::source::{ReadError, Reader, Source};
 
-/// How often a file is looked at.
+/// How often a file is read.
 const FILE_EVERY: Duration = Duration::from_secs(1);
 /// How often an address is asked while all is well, and at most after failures.
 const URL_EVERY: Duration = Duration::from_secs(300);
-/// The wait after a first failure, doubled with each more.
+/// The wait after a first failure, doubled with each further one.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-/// The shortest wait between two questions: strangers must not be able to make us ask an issuer
-/// more often.
+/// The shortest wait between two requests: strangers must not be able to make us ask an issuer more
+/// often.
 const URL_AT_MOST_EVERY: Duration = Duration::from_secs(10);
 
-/// What came of looking at a source, told when it differs from what was told last.
+/// The result of reading a source, reported when it differs from the last report.
 #[derive(Debug)]
 pub struct Report {
     /// The setting that names the source.
@@ -33,20 +34,20 @@ pub struct Report {
     pub outcome: Outcome,
     /// Whether the source was at fault before this.
     pub is_good_again: bool,
-    /// Whether a person wanted it looked at now.
+    /// Whether a person asked for it to be read now.
     pub was_asked_for: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// These many keys are believed.
+    /// This many keys are accepted.
     Believed(usize),
-    /// Nothing changed, because of this; so many good keys stay from before.
+    /// Nothing changed, for this reason; this many good keys stay from before.
     Kept { fault: String, keys: usize },
 }
 
 impl Report {
-    /// What is wrong with the source and what to do, each in a line; `None` while all is well.
+    /// What is wrong with the source and how to fix it, one line each; `None` while all is well.
     pub fn fault(&self) -> Option<(String, &'static str)> {
         let Report { setting, source, outcome, .. } = self;
         match outcome {
@@ -67,7 +68,7 @@ impl Report {
     }
 }
 
-/// Looks at a source until it is dropped.
+/// Reads a source again and again until this is dropped.
 #[derive(Debug)]
 pub struct KeyRefresher {
     looking: JoinHandle<()>,
@@ -80,14 +81,14 @@ impl Drop for KeyRefresher {
     }
 }
 
-/// Who wants the keys.
+/// Where the keys go.
 enum KeySink {
     Sessions(Arc<Sessions>),
     ServerKeys(Arc<ServerKeys>),
 }
 
 impl KeyRefresher {
-    /// Looks for session keys, once before it returns.
+    /// Refreshes session keys. The source is read once before this returns.
     pub async fn sessions(
         sessions: Arc<Sessions>,
         source: &Source,
@@ -96,7 +97,7 @@ impl KeyRefresher {
         KeyRefresher::start("TURNOUT_SESSION_KEYS", KeySink::Sessions(sessions), source, tell).await
     }
 
-    /// Looks for server keys, once before it returns.
+    /// Refreshes server keys. The source is read once before this returns.
     pub async fn server_keys(
         keys: Arc<ServerKeys>,
         source: &Source,
@@ -132,8 +133,8 @@ impl KeyRefresher {
         KeyRefresher { looking, asked }
     }
 
-    /// Has the source looked at now and believed as it stands, and what came of it told, also where
-    /// that is nothing new.
+    /// Has the source read now and accepted as it stands, and the result reported, also where it is
+    /// not new.
     pub fn look_now(&self) {
         self.asked.notify_one();
     }
@@ -142,14 +143,14 @@ impl KeyRefresher {
 struct RefreshLoop<T> {
     reader: Result<Reader, ReadError>,
     wanting: KeySink,
-    /// The content that is believed, and how many keys it has.
+    /// The content that is accepted, and how many keys it has.
     believed: Option<(Fingerprint, usize)>,
-    /// What the last look saw: a file must look the same twice, or it may be half written.
+    /// What the last reading saw: a file must read the same twice, or it may be half written.
     seen: Option<Fingerprint>,
     told: Option<Outcome>,
     tell: T,
     was_asked_for: bool,
-    /// Told when a person wants it looked at now.
+    /// Notified when a person asks for a reading now.
     asked: Arc<Notify>,
 }
 
@@ -168,8 +169,8 @@ impl<T: FnMut(Outcome, bool, bool)> RefreshLoop<T> {
         }
     }
 
-    /// Whether the source is well. What a person wants looked at, as at a start, is taken without a
-    /// second look.
+    /// Reads once; returns whether the source is well. What a person asks for, like the first
+    /// reading at a start, is accepted without a second reading.
     async fn once(&mut self, first: bool) -> bool {
         let read = match &self.reader {
             Ok(reader) => reader.read().await.map_err(|error| error.to_string()),
@@ -219,17 +220,17 @@ impl<T: FnMut(Outcome, bool, bool)> RefreshLoop<T> {
     }
 }
 
-/// Waits until it is time to look again.
+/// Waits until it is time to read again.
 async fn wait(reader: &Result<Reader, ReadError>, wanting: &KeySink, well: bool, retry: Duration) {
     match reader {
         Ok(Reader::File(_)) => sleep(FILE_EVERY).await,
         Ok(Reader::Url(..)) if well => {
             sleep(URL_AT_MOST_EVERY).await;
-            // A token that names a strange key shortens the wait; otherwise it ends by itself.
+            // A token that names an unknown key shortens the wait; otherwise it ends by itself.
             let _ = timeout(URL_EVERY - URL_AT_MOST_EVERY, wanting.unknown_key_id()).await;
         }
         Ok(Reader::Url(..)) => sleep(retry).await,
-        // Nothing here would ever be otherwise.
+        // The result could never change.
         Err(_) => std::future::pending().await,
     }
 }

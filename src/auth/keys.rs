@@ -1,8 +1,8 @@
 //! The keys that session tokens are checked with: read from PEM, a JWKS or a shared secret, all for
 //! one pinned algorithm.
 //!
-//! A key that does not fit the algorithm is no key, so a token cannot choose how it is checked.
-//! Which tokens to believe beyond their signature is for `session`.
+//! A key that does not fit the algorithm is ignored, so a token cannot choose how it is checked.
+//! `session` decides which tokens to accept beyond their signature.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,7 +32,7 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// Not the name of an algorithm we check.
+/// Not the name of an algorithm that is supported.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an algorithm is HS256, RS256, ES256 or EdDSA")]
 pub struct UnknownAlgorithm;
@@ -41,7 +41,7 @@ impl Algorithm {
     pub const ALL: [Algorithm; 4] =
         [Algorithm::Hs256, Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
 
-    /// Its registered name, in whose case it must be written.
+    /// The registered name, which must be written in this case.
     pub fn as_str(self) -> &'static str {
         match self {
             Algorithm::Hs256 => "HS256",
@@ -72,7 +72,7 @@ impl FromStr for Algorithm {
     }
 }
 
-/// Why a source's text gives no keys. Nothing of the text stands in it.
+/// Why a source's text gives no keys. The error repeats nothing of the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadKeys {
     #[error("it holds a private key; give Turnout the public one (openssl pkey -pubout)")]
@@ -91,7 +91,7 @@ pub enum BadKeys {
     TooMany,
 }
 
-/// Keys for one algorithm; never none, except before the first were read.
+/// Keys for one algorithm; never empty, except before the first were read.
 #[derive(PartialEq)]
 pub struct Keys {
     algorithm: Algorithm,
@@ -100,7 +100,7 @@ pub struct Keys {
 
 #[derive(PartialEq)]
 pub struct Key {
-    /// A key with an id serves only tokens that name it; one without serves any.
+    /// A key with an id serves only tokens that name it; one without an id serves any token.
     id: Option<Box<str>>,
     key: SameKey,
 }
@@ -109,7 +109,7 @@ pub struct Key {
 struct SameKey(DecodingKey);
 
 impl Keys {
-    /// Before any were read: no token is good.
+    /// The state before any keys were read: no token is good.
     pub fn none(algorithm: Algorithm) -> Keys {
         Keys { algorithm, keys: Vec::new() }
     }
@@ -159,7 +159,7 @@ impl Keys {
         })
     }
 
-    /// Whether this one is among them.
+    /// Whether this key is among them.
     pub fn hold(&self, key: &Key) -> bool {
         self.keys.iter().any(|held| **held == *key)
     }
@@ -191,7 +191,7 @@ impl PartialEq for SameKey {
     }
 }
 
-/// The whole text but for the end of its line.
+/// The whole text except for a line end at its end.
 fn secret(text: &str) -> Result<Key, BadKeys> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     let text = text.strip_suffix('\r').unwrap_or(text);
@@ -235,8 +235,8 @@ struct Jwks {
     keys: Vec<serde_json::Value>,
 }
 
-/// The keys of a set that are for this algorithm and for checking; a set may hold others, of kinds
-/// nobody here knows.
+/// The keys of a set that are for this algorithm and for checking; a set may hold others, of
+/// unknown kinds.
 fn of_jwks(text: &str, algorithm: Algorithm) -> Result<Vec<Key>, BadKeys> {
     let set: Jwks = serde_json::from_str(text).map_err(|_| BadKeys::Unreadable)?;
     let meant = |jwk: &Jwk| {
@@ -265,7 +265,7 @@ fn of_jwks(text: &str, algorithm: Algorithm) -> Result<Vec<Key>, BadKeys> {
     Ok(jwks.filter_map(key).collect())
 }
 
-/// Whether a key is one of the algorithm, on its curve and of a size that holds.
+/// Whether a key is for the algorithm, on its curve and of an allowed size.
 fn fits(key: &DecodingKey, algorithm: Algorithm) -> bool {
     fn reads(verification: &'static impl VerificationAlgorithm, bytes: &[u8]) -> bool {
         ParsedPublicKey::new(verification, bytes).is_ok()

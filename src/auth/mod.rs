@@ -1,9 +1,9 @@
 //! Who asks: session tokens of the application and keys of its servers, checked against keys that
-//! stay fresh by themselves; and how others know us, by a signature. Floor 2.
+//! refresh by themselves; and how receivers recognise us, by a signature. Floor 2.
 //!
-//! It decides whether a credential is good and what it proves, and leaves headers and statuses to
-//! `http`, words to `telemetry`. Whatever is wrong with a credential, it is [`InvalidCredential`], and
-//! nothing says why: the difference would only help a forger.
+//! This module decides whether a credential is good and what it proves, and leaves headers and
+//! statuses to `http`, log lines to `telemetry`. Whatever is wrong with a credential, the error is
+//! [`InvalidCredential`] without a reason: the difference would only help a forger.
 
 mod admin_credentials;
 mod authenticator;

@@ -1,10 +1,10 @@
-//! What nobody can guess: asked of the system, which has it at once; the cryptography library
-//! gathers its own for 45 ms first.
+//! Values that cannot be guessed, from the operating system, which has random bytes at once; the
+//! cryptography library first gathers its own for 45 ms.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Text of 256 random bits, safe in a header; `None` if the system gives none.
+/// Text of 256 random bits, safe in a header; `None` if the system provides none.
 pub fn random_secret() -> Option<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).ok()?;
@@ -18,7 +18,7 @@ pub fn random_name() -> Option<String> {
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A number, any of them as likely as any other.
+/// A uniformly distributed number.
 pub fn random_number() -> Option<u64> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).ok()?;

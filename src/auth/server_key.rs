@@ -17,11 +17,11 @@ use super::session::Fingerprint;
 /// The most keys a file holds.
 pub const MAX_SERVER_KEYS: usize = 256;
 
-/// The keys of servers, as hashes. No name and no hash stands in its `Debug`.
+/// The keys of servers, as hashes. Its `Debug` shows no name and no hash.
 #[derive(Default)]
 pub struct ServerKeys(ArcSwap<Vec<Fingerprint>>);
 
-/// A line that is no key; the first one, as a file of hashes is written by a program.
+/// A line that is not a key; only the first one, as a file of hashes is written by a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadServerKeys {
     #[error(
@@ -35,8 +35,8 @@ pub enum BadServerKeys {
 }
 
 impl ServerKeys {
-    /// Believes the keys of a file, from now on these alone. Returns how many; bad ones change
-    /// nothing.
+    /// Accepts the keys of a file, from now on these alone. Returns how many there are; a bad file
+    /// changes nothing.
     pub fn take(&self, bytes: &[u8]) -> Result<usize, BadServerKeys> {
         let hashes = read(bytes)?;
         let count = hashes.len();
@@ -44,14 +44,14 @@ impl ServerKeys {
         Ok(count)
     }
 
-    /// Whether a key of this fingerprint is one of them. Every hash is compared, whole, whichever
-    /// fits.
+    /// Whether a key of this fingerprint is one of them. Every hash is compared in full, whichever
+    /// matches.
     pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
         let same = |hash: &Fingerprint| verify_slices_are_equal(hash, fingerprint).is_ok();
         self.0.load().iter().fold(false, |known, hash| known | same(hash))
     }
 
-    /// What is believed now; another one where that may be something else.
+    /// What is accepted now; a different value where the keys may differ.
     pub(super) fn current(&self) -> Arc<Vec<Fingerprint>> {
         self.0.load_full()
     }

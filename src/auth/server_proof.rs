@@ -1,8 +1,8 @@
-//! How a server shows that it is the one a token is for, before the token is sent to it: it knows
+//! How a server proves that it is the one a token is for, before the token is sent to it: it knows
 //! the token's hash. A program that took the port of a server that is down does not.
 //!
 //! The proof covers the address the server listens on, so that a program on another port cannot
-//! pass the question on and the answer back.
+//! relay the question and the answer.
 
 use std::fmt;
 
@@ -11,16 +11,15 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use super::SigningKey;
 use crate::ledger::ContentHash;
 
-/// The shortest question, in bytes: too long for the answers to all questions to be collected.
+/// The shortest nonce, in bytes: too long for the answers to all nonces to be collected.
 pub const MIN_NONCE_BYTES: usize = 32;
 pub const MAX_NONCE_BYTES: usize = 128;
 
-/// What the answer to one question has to be.
+/// The expected answer to one nonce.
 #[derive(Clone, Debug)]
 pub struct ServerProof(String);
 
-/// Which token is meant: a part of its hash, which tells too little of it to answer by. Written in
-/// hex.
+/// Which token is meant: a part of its hash, too short to compute the proof from. Written in hex.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenId(u64);
 

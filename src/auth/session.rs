@@ -1,5 +1,5 @@
-//! Session tokens: from a token's text to a verified user, at the cost of one signature for the
-//! whole life of the token.
+//! Session tokens: from a token's text to a verified user, at the cost of one signature check for
+//! the whole life of the token.
 //!
 //! Verified tokens are remembered with the keys that verified them, so a key that is rotated out
 //! takes its tokens with it.
@@ -25,7 +25,7 @@ use crate::moment::{Deadline, Moment};
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// What the allocator adds to a text, about.
+/// What the allocator adds to a string, about.
 const ALLOCATION_BYTES: usize = 16;
 
 /// What every token must carry.
@@ -41,7 +41,7 @@ pub struct ExpectedClaims {
 pub struct Sessions {
     pins: ExpectedClaims,
     current: ArcSwap<KeyRing>,
-    /// Rung when a token names a key that is not there: the issuer may have a new one.
+    /// Notified when a token names an unknown key: the issuer may have a new one.
     strange_key: Notify,
     driven_out: AtomicU64,
 }
@@ -54,7 +54,7 @@ pub struct KeyRing {
 }
 
 impl Sessions {
-    /// Without keys yet: every token is refused until [`Sessions::take`] has some.
+    /// Starts without keys: every token is refused until [`Sessions::take`] has some.
     pub fn new(pins: ExpectedClaims) -> Sessions {
         let keys = Keys::none(pins.algorithm);
         Sessions {
@@ -65,14 +65,14 @@ impl Sessions {
         }
     }
 
-    /// How many bytes verified tokens take, and how many were driven out by a bound in bytes or of
-    /// a user.
+    /// How many bytes verified tokens take, and how many were evicted by a bound in bytes or a
+    /// user's bound.
     pub fn remembered(&self) -> (usize, u64) {
         (self.current.load().verified.bytes(), self.driven_out.load(Relaxed))
     }
 
-    /// Believes the keys that a source holds, from now on these alone. Returns how many; bad ones
-    /// change nothing.
+    /// Accepts the keys that a source holds, from now on these alone. Returns how many there are;
+    /// bad ones change nothing.
     pub fn take(&self, bytes: &[u8]) -> Result<usize, BadKeys> {
         let keys = Keys::read(bytes, self.pins.algorithm)?;
         let count = keys.len();
@@ -82,7 +82,7 @@ impl Sessions {
         Ok(count)
     }
 
-    /// Whom a token speaks for.
+    /// The user a token speaks for.
     pub fn verify(
         &self,
         token: &str,
@@ -103,17 +103,17 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Whether a session's token has not ended, and the key that signed it is still believed.
+    /// Whether a session's token has not ended, and the key that signed it is still accepted.
     pub fn still_accept(&self, session: &Session, now: Moment) -> bool {
         session.is_live(now) && self.current.load().keys.hold(&session.key)
     }
 
-    /// What is believed now; another one where that is something else.
+    /// What is accepted now; a different value where the keys differ.
     pub(super) fn current(&self) -> Arc<KeyRing> {
         self.current.load_full()
     }
 
-    /// Waits until a token named a key that is not there.
+    /// Waits until a token names an unknown key.
     pub async fn unknown_key_id(&self) {
         self.strange_key.notified().await;
     }
@@ -163,18 +163,18 @@ pub struct Session {
     fingerprint: Fingerprint,
     subject: Box<str>,
     expires: f64,
-    /// When it is accepted no more, as it was learned: a clock that is set back prolongs no token
-    /// that was seen.
+    /// When the token ends, as the clock stood when it was learned: a clock that is set back
+    /// prolongs no token that was seen.
     ends: Deadline,
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
-    /// The one that signed its token.
+    /// The key that signed its token.
     key: Arc<Key>,
 }
 
 impl Session {
     /// The targeting key: `sub`.
     pub fn subject(&self) -> Option<TargetingKey<'_>> {
-        // A `sub` that is no key was refused with its token.
+        // A `sub` that is not a valid key was refused with its token.
         TargetingKey::parse(&self.subject).ok().flatten()
     }
 
@@ -197,7 +197,7 @@ impl Session {
         }
     }
 
-    /// What it takes of memory, about.
+    /// The memory it takes in bytes, about.
     pub(super) fn bytes(&self) -> usize {
         let list = self.attributes.capacity() * size_of::<(Cow<'static, str>, Value<'static>)>();
         let text = |text: &str| if text.is_empty() { 0 } else { text.len() + ALLOCATION_BYTES };
@@ -236,8 +236,8 @@ impl Session {
     }
 }
 
-/// When a token is accepted no more that ends so many seconds after 1970. A number too large for
-/// this is as good as never.
+/// The deadline of a token that ends so many seconds after 1970. A number too large for a deadline
+/// counts as never.
 fn ends(expires: f64, now: Moment) -> Deadline {
     Deadline::at(((expires + LEEWAY_SECONDS) * 1_000.0).ceil() as i64, now)
 }

@@ -1,4 +1,4 @@
-//! Where keys come from: a file, or one fixed address. How often to look is for `fresh`.
+//! Where keys come from: a file, or one fixed address. `key_refresh` decides how often to read.
 
 use std::fmt;
 use std::io;
@@ -24,14 +24,14 @@ pub enum Source {
     Url(Url),
 }
 
-/// The text names no place to read keys from.
+/// The text does not name a source of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadSource {
     #[error("keys fetched over http could be anybody's; write https://…")]
     NotHttps,
     #[error("an address of keys holds no user and no password")]
     Credentials,
-    #[error("this is no address; write a file's path or https://…")]
+    #[error("this is not an address; write a file's path or https://…")]
     NoUrl,
 }
 
@@ -51,7 +51,7 @@ pub enum ReadError {
 }
 
 impl Source {
-    /// A path, or an address if it begins like one.
+    /// A path, or an address if the text begins like one.
     pub fn parse(text: &str) -> Result<Source, BadSource> {
         let lower = text.to_ascii_lowercase();
         if !lower.starts_with("https:") && !lower.starts_with("http:") {
@@ -68,7 +68,7 @@ impl Source {
     }
 }
 
-/// Without the query of an address, in which some services want a key.
+/// Shows an address without its query, in which some services expect a key.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -122,7 +122,7 @@ async fn fetch(client: &Client, url: &Url) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-/// The innermost cause, without the address: it stands beside it already, less its query.
+/// The innermost cause, without the address: that is shown besides already, without its query.
 fn why(error: reqwest::Error) -> ReadError {
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;

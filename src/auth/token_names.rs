@@ -1,10 +1,10 @@
-//! Which names of tokens would be taken for another's: the history shows names, and people read
-//! them at a glance.
+//! Which token names could be mistaken for another: the history shows names, and people read them
+//! at a glance.
 
 use super::LOCAL_ADMIN;
 
-/// Names for who is not a credential: who Turnout itself acts as, now or in what is to come, and
-/// parts of it. `self` is the token that is shown.
+/// Names for actors that are not credentials: those that Turnout itself acts as, now or in future,
+/// and parts of it. `self` is the token that is shown.
 const RESERVED: [&str; 29] = [
     LOCAL_ADMIN,
     "local",
@@ -50,14 +50,14 @@ pub fn reserved(name: &str) -> Option<&'static str> {
     RESERVED.into_iter().find(|own| skeleton(own) == read)
 }
 
-/// Whether two names are hard to tell apart: they differ in case, or in which separators stand
+/// Whether two names are hard to distinguish: they differ only in case, or in the separators
 /// between their parts.
 pub fn are_alike(one: &str, other: &str) -> bool {
     let shown = |byte: u8| if is_separator(byte) { b'-' } else { byte.to_ascii_lowercase() };
     one.len() == other.len() && one.bytes().map(shown).eq(other.bytes().map(shown))
 }
 
-/// What is left of a name for a reader in a hurry.
+/// What a reader in a hurry sees of a name.
 fn skeleton(name: &str) -> Vec<u8> {
     let shape = |byte: u8| match byte.to_ascii_lowercase() {
         b'0' => b'o',

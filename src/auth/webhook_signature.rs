@@ -1,5 +1,5 @@
-//! How others know that something came from here and is whole: HMAC-SHA256 with a secret that both
-//! sides have.
+//! How receivers know that a message came from here and is whole: HMAC-SHA256 with a secret that
+//! both sides have.
 
 use std::io;
 use std::path::Path;
@@ -10,17 +10,17 @@ use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use crate::regular_file;
 use crate::time_limit::within;
 
-/// What is shorter than the hash could be guessed more easily than the hash.
+/// A secret shorter than the hash could be guessed more easily than the hash.
 pub const MIN_SECRET_BYTES: usize = 32;
 const MAX_SECRET_BYTES: usize = 4096;
 /// How long the disk or mount that holds the file may take.
 const READ_AT_MOST: Duration = Duration::from_secs(5);
 
-/// A secret to sign with; it stands in no `Debug`.
+/// A secret to sign with; its `Debug` does not show it.
 #[derive(Clone)]
 pub struct SigningKey(Key);
 
-/// The file holds no secret to sign with.
+/// The file does not hold a secret to sign with.
 #[derive(Debug, thiserror::Error)]
 pub enum BadSigningKey {
     #[error("cannot read it: {0}")]
@@ -34,7 +34,7 @@ pub enum BadSigningKey {
 }
 
 impl SigningKey {
-    /// The content of a file, without the white space around it.
+    /// The content of a file, without surrounding white space.
     pub fn read(path: &Path) -> Result<SigningKey, BadSigningKey> {
         let path = path.to_owned();
         let read = within(READ_AT_MOST, move || regular_file::read(&path, MAX_SECRET_BYTES))
@@ -50,7 +50,7 @@ impl SigningKey {
         }
     }
 
-    /// The signature of these parts one after the other, in hex.
+    /// The signature of the concatenated parts, in hex.
     pub fn sign(&self, parts: &[&[u8]]) -> String {
         let mut signing = Context::with_key(&self.0);
         parts.iter().for_each(|part| signing.update(part));

@@ -1,9 +1,10 @@
-//! How a call of the admin listener gets there, and that its token reaches nobody else.
+//! How a call of the admin listener reaches the server without showing the token to any other
+//! program.
 //!
-//! On its own machine a server is asked by the socket that its data folder names, where it can be.
-//! Over plain http it first shows that it knows the token, on the very connection that the token
-//! then goes over: another program may have taken the port of a server that is down. Over https its
-//! certificate shows who it is.
+//! On its own machine a server is asked through the socket that its data folder names, where that
+//! is possible. Over plain http the server first proves that it knows the token, on the very
+//! connection that the token then goes over: another program may have taken the port of a server
+//! that is down. Over https the server's certificate proves who it is.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -22,14 +23,14 @@ use super::http_client::{self, Silence, Target};
 use crate::auth::{ServerProof, TokenId, random_secret};
 use crate::ledger::ContentHash;
 
-/// The most bytes in which a server shows who it is, or says why not.
+/// The most bytes of the response in which a server proves who it is, or says why not.
 const MAX_HELLO_BYTES: usize = 16 * 1024;
 
-/// A token, and whose it is.
+/// A token, and where it is valid.
 #[derive(Clone)]
 pub struct Token {
     pub secret: String,
-    /// It is the data folder's own, and so for the server on this machine alone.
+    /// Whether it is the data folder's own token, and so only for the server on this machine.
     pub is_local: bool,
 }
 
@@ -42,16 +43,16 @@ pub struct Call {
     pub patience: Duration,
 }
 
-/// Why a call got no answer of the server's.
+/// Why a call got no response from the server.
 #[derive(Clone, Debug)]
 pub enum NoAnswer {
     Silence(Silence),
     /// The server does not know the token, or says why it does not look at it: the token was not
     /// sent.
     Refused(StatusCode, Json),
-    /// What answers there did not show that it is the server: the token was not sent.
+    /// The program that answers did not prove that it is the server: the token was not sent.
     Unproven,
-    /// It is the server, but on another address than the one that was asked.
+    /// The program is the server, but on another address than the one that was asked.
     Elsewhere(String),
 }
 
@@ -66,7 +67,7 @@ pub struct AdminClient {
 
 enum Way {
     Tls(Client),
-    /// The connection of the call before: the program it led to has shown that it is the server.
+    /// The connection of the previous call: the program it led to has proved that it is the server.
     Plain(RefCell<Option<Connection>>),
 }
 
@@ -77,7 +78,8 @@ impl From<Silence> for NoAnswer {
 }
 
 impl NoAnswer {
-    /// Whether the call may be lost on its way, or its answer: asked again it may be heard.
+    /// Whether the request or its response may have been lost on the way: asked again it may
+    /// succeed.
     pub fn may_be_lost(&self) -> bool {
         matches!(self, NoAnswer::Silence(Silence::NotReached | Silence::Broken))
     }
@@ -147,7 +149,7 @@ impl AdminClient {
         Ok(request)
     }
 
-    /// A connection over which the token may go.
+    /// A connection over which the token may be sent.
     async fn connect(&self) -> Result<Connection, NoAnswer> {
         if let Some(data) = &self.data
             && let Some(connection) = Connection::by_socket(data).await
@@ -161,7 +163,7 @@ impl AdminClient {
         Ok(connection)
     }
 
-    /// Has the server show that it knows the token.
+    /// Has the server prove that it knows the token.
     async fn prove(&self, connection: &mut Connection, token: &Token) -> Result<(), NoAnswer> {
         let hash = ContentHash::of(token.secret.as_bytes());
         let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
@@ -184,7 +186,7 @@ impl AdminClient {
             Some(proof) if proof.is(answered) => {}
             _ => return Err(NoAnswer::Unproven),
         }
-        // A token that is meant for other machines too may come by a tunnel.
+        // A token that is meant for other machines too may be sent through a tunnel.
         let is_here = connection.peer().is_some_and(|peer| listens_on(address, peer));
         if token.is_local && !is_here {
             Err(NoAnswer::Elsewhere(address.to_owned()))
@@ -194,7 +196,7 @@ impl AdminClient {
     }
 }
 
-/// Whether a listener of this address is what was connected to.
+/// Whether the peer of the connection is a listener of this address.
 fn listens_on(address: &str, peer: SocketAddr) -> bool {
     let same = |own: SocketAddr| {
         own.ip().to_canonical() == peer.ip().to_canonical() || own.ip().is_unspecified()

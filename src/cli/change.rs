@@ -1,9 +1,9 @@
-//! What every changing verb does: ask a person before anything widens, send the order, and tell
+//! What every changing verb does: ask a person before anything widens, send the command, and print
 //! what is live after it.
 //!
-//! Whether an order widens is decided by the server: on a terminal it is first sent as one that may
-//! only narrow. If that is refused for widening, the person is asked, and the order goes out with
-//! the revision that was shown then.
+//! The server decides whether a command widens: on a terminal the command is first sent as one that
+//! may only narrow. If that is refused for widening, the person is asked, and the command is sent
+//! with the revision that was shown then.
 
 use clap::Args;
 use serde_json::{Value as Json, json};
@@ -14,7 +14,7 @@ use super::remote::{ChangeMode, ServerArgs, arrow, text, text_of};
 use super::{Exit, output, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
-/// What every changing verb may be told.
+/// Options of every changing verb.
 #[derive(Debug, Args)]
 pub struct ChangeArgs {
     /// Why; it stands in the history. What widens needs one
@@ -32,7 +32,7 @@ pub struct ChangeArgs {
     pub remote: ServerArgs,
 }
 
-/// What a verb that may widen is told beside.
+/// Further options of a verb that may widen.
 #[derive(Debug, Args)]
 pub struct ConfirmArgs {
     /// Do not ask before it widens
@@ -40,17 +40,17 @@ pub struct ConfirmArgs {
     pub yes: bool,
 }
 
-/// One order about one flag.
+/// One command about one flag.
 pub struct ChangeRequest<'a> {
     pub verb: &'static str,
     pub flag: &'a FlagKey,
     pub body: Json,
-    /// What will be live, in the words of a question, from the flag as it stands.
+    /// What will be live, as a question, from the flag's current state.
     pub question: &'a dyn Fn(&Json) -> String,
 }
 
 impl ChangeArgs {
-    /// Sends an order that may widen.
+    /// Sends a command that may widen.
     pub fn run_change(&self, asking: &ConfirmArgs, order: ChangeRequest<'_>) -> Exit {
         self.try_to(asking, order).unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
@@ -58,7 +58,7 @@ impl ChangeArgs {
         })
     }
 
-    /// Sends an order that is never asked about, of one flag or of all.
+    /// Sends a command that needs no confirmation, for one flag or for all.
     pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: Json) -> Exit {
         self.give_reason(&mut body, self.reason.clone());
         match self.remote.change(path, &body, ChangeMode::Anyway) {
@@ -114,7 +114,7 @@ impl ChangeArgs {
         }
     }
 
-    /// Tells what came of an order, and how it lands, if that is wanted.
+    /// Prints the outcome of a command, and how it converges if that is wanted.
     fn report_outcome(&self, told: &Json, flag: Option<&FlagKey>) -> Exit {
         if self.json {
             print(&format!("{told}\n"))
@@ -145,19 +145,20 @@ fn tell_in_words(told: &Json) {
             "live here, not yet saved: it is saved when the database answers again; {survives}"
         ));
     }
-    // It is typed as it stands, so a server that is not ours may put nothing else into it.
+    // A person types it as it is printed, so a foreign server must not be able to put anything else
+    // into it.
     if let Some(undo) = text(&told["undo"]).filter(|undo| is_own_command(undo)) {
         print_note(&format!("undo: {undo}"));
     }
 }
 
-/// Whether a shell makes one command of this program of it, and no more.
+/// Whether a shell reads it as one command of this program, and no more.
 fn is_own_command(text: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" ._-%".contains(&byte);
     text.starts_with("turnout ") && text.bytes().all(is_plain)
 }
 
-/// What is live after an order, a line for each flag.
+/// What is live after a command, one line per flag.
 fn live(told: &Json) -> String {
     let revision = match told["revision"].as_u64() {
         Some(revision) => format!("revision {revision}"),
@@ -171,7 +172,7 @@ fn live(told: &Json) -> String {
             "nothing to change: every flag is stopped already\n".to_owned()
         }
         "unchanged" => format!("nothing to change: {}\n", now()),
-        // One that was not told of its parts was heard of before.
+        // A repeated command whose parts are not reported was answered before.
         "repeated" | "pending" if changes.is_empty() => {
             let now = if flag.is_null() { String::new() } else { format!("; now {}", now()) };
             format!("{revision}   was done before under the same name{now}\n")
@@ -229,7 +230,7 @@ fn asked_for(what: &str) -> String {
     output::ask(what)
 }
 
-/// No members yet.
+/// A body without members.
 pub fn empty_body() -> Json {
     json!({})
 }

@@ -1,4 +1,4 @@
-//! `turnout check`: lints flag folders and runs their tests, by the reader the server has.
+//! `turnout check`: lints flag folders and runs their tests, with the reader that the server uses.
 
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,7 @@ impl Checked {
         }
     }
 
-    /// A path inside the folder as one from where the command runs, for programs.
+    /// A path inside the folder, relative to where the command runs, for programs.
     pub fn path_of(&self, file: &str) -> String {
         let path = if file.is_empty() { self.root.clone() } else { self.root.join(file) };
         path.to_string_lossy().into_owned()
@@ -117,7 +117,7 @@ impl Checked {
         self.findings.iter().filter(|finding| finding.code == Code::FailedTest).count()
     }
 
-    /// A folder without any flag is a wrong path more often than a wish.
+    /// A folder without any flag is more often a wrong path than intended.
     pub fn is_good(&self) -> bool {
         self.findings.is_empty() && self.flags > 0
     }
@@ -148,7 +148,7 @@ impl Checked {
         format!("{what}: {verdict}")
     }
 
-    /// Each finding with its source, and the verdict.
+    /// Prints each finding with its source, and the verdict.
     fn print(&self) {
         let colour = output::prints_to_a_terminal() && !no_colour();
         let drawn = |finding| {

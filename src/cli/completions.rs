@@ -1,4 +1,4 @@
-//! `turnout completions` and `turnout schema`: what others build on, printed from the code.
+//! `turnout completions` and `turnout schema`: files for other tools, printed from the code.
 
 use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;

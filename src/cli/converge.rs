@@ -1,9 +1,8 @@
-//! `-w`: looks on until every client with an open stream holds what is live, or until a limit is
-//! over.
+//! `-w`: watches until every client with an open stream holds what is live, or until a time limit.
 //!
-//! How it goes is talk: on a terminal one line that is drawn again, elsewhere a line whenever
-//! something has changed. How it ended is data. It is a look at the server and no more: what was
-//! ordered is done, whether somebody looks on or not.
+//! Progress goes to stderr: on a terminal one line that is redrawn, elsewhere a line whenever
+//! something changed. The result is data and goes to stdout. Watching only reads from the server:
+//! the command is executed whether the caller watches or not.
 
 use std::time::Duration;
 
@@ -19,11 +18,11 @@ use crate::clock;
 use crate::convergence::ANSWERS_WITHIN_MS;
 use crate::flag::FlagKey;
 
-/// Between two looks.
+/// Time between two requests.
 const PAUSE: Duration = Duration::from_millis(150);
-/// By then a client has acknowledged that can.
+/// By then a client that can acknowledge has done so.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(ANSWERS_WITHIN_MS);
-/// Between two lines of a log.
+/// Time between two lines of a log.
 const BETWEEN_LINES: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Args)]
@@ -39,7 +38,7 @@ pub struct WatchArgs {
 }
 
 impl WatchArgs {
-    /// Looks on at one flag, or at all, if that is wanted.
+    /// Watches one flag, or all of them, if that is wanted.
     pub fn follow(&self, remote: &ServerArgs, flag: Option<&FlagKey>, json: bool) -> Exit {
         if !self.watch {
             return Exit::Yes;
@@ -81,7 +80,7 @@ impl WatchArgs {
                     }
                     position = Some(landing.position.clone());
                     screen.show(&told.to_string(), &landing);
-                    // Whoever has just come may be on the way to acknowledge.
+                    // A client that has just connected may be about to acknowledge.
                     if landing.is_held()
                         || landing.is_told() && (over || started.elapsed() >= ANSWERS_WITHIN)
                     {
@@ -95,7 +94,7 @@ impl WatchArgs {
                         return Ok(Exit::No);
                     }
                 }
-                // It may be restarted just now.
+                // The server may be restarting just now.
                 Err(fault) if fault.exit == Exit::Failed && !over => screen.say(&fault.message),
                 Err(fault) => return Err(fault),
             }
@@ -107,7 +106,7 @@ impl WatchArgs {
     }
 }
 
-/// Where people and programs look.
+/// Where progress is shown to people and programs.
 struct Screen {
     kind: Kind,
     shown: String,
@@ -117,9 +116,9 @@ struct Screen {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Every state as the server says it, on stdout.
+    /// Every state as the server sent it, on stdout.
     Json,
-    /// One line that is drawn again.
+    /// One line that is redrawn.
     Terminal,
     Log,
 }
@@ -134,14 +133,14 @@ impl Screen {
         Screen { kind, shown: String::new(), said: String::new(), next_line: Instant::now() }
     }
 
-    /// How it stands.
+    /// Shows the current state.
     fn show(&mut self, told: &str, landing: &Convergence) {
         let line = match self.kind {
             Kind::Json => told.to_owned(),
             Kind::Terminal => landing.drawn(),
             Kind::Log => landing.line(),
         };
-        // The last line of a log says what this one would.
+        // The last line of a log would repeat this one.
         let waits =
             self.kind == Kind::Log && (landing.is_held() || Instant::now() < self.next_line);
         if line == self.shown || waits {
@@ -156,7 +155,7 @@ impl Screen {
         self.next_line = Instant::now() + BETWEEN_LINES;
     }
 
-    /// Something beside, once.
+    /// Prints a note besides the progress, once.
     fn say(&mut self, message: &str) {
         if self.said == message {
             return;

@@ -1,8 +1,8 @@
-//! How far a change has landed, in words: what the server counted, as a cell of a table, a bar, a
-//! line that goes on and a line that ends.
+//! How far a change has landed, in words: the server's counts as a cell of a table, a bar, a
+//! progress line and a final line.
 //!
-//! A share is rounded down, so that 100% is never said of less. Clients that cannot acknowledge are
-//! said apart: of them it is known that they were told, and no more.
+//! A share is rounded down, so that 100% is never printed for less. Clients that cannot acknowledge
+//! are shown apart: it is known only that they were sent the change.
 
 use serde_json::Value as Json;
 
@@ -10,7 +10,7 @@ use super::remote::text_of;
 use super::time;
 use crate::telemetry::ago;
 
-/// The open streams, by what they prove of a change.
+/// The open streams by their delivery state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {
     open: u64,
@@ -20,7 +20,7 @@ pub struct Counts {
     missing: u64,
 }
 
-/// What a server says of the newest change of a flag, or of all.
+/// What a server reports about the newest change of a flag, or of all flags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Convergence {
     pub position: String,
@@ -44,7 +44,7 @@ impl Counts {
         }
     }
 
-    /// `98.2% of 1000, 8 told, 10 missing`; `-` where nobody has a stream.
+    /// `98.2% of 1000, 8 told, 10 missing`; `-` where no client has a stream.
     pub fn cell(&self) -> String {
         if self.open == 0 {
             return "-".to_owned();
@@ -75,7 +75,7 @@ impl Counts {
         self.confirmed.saturating_add(self.not_needed)
     }
 
-    /// How much of `whole` is held, whatever a server counted.
+    /// How much of `whole` is held, limited to `whole` whatever a server counted.
     fn of_all(&self, whole: u64) -> u64 {
         (u128::from(self.held().min(self.open)) * u128::from(whole) / u128::from(self.open.max(1)))
             as u64
@@ -110,22 +110,23 @@ impl Convergence {
         }
     }
 
-    /// Whether nobody is left to wait for, but those that were told and may still acknowledge.
+    /// Whether no client is missing, except those that were sent the change and may still
+    /// acknowledge.
     pub fn is_told(&self) -> bool {
         self.counts.missing == 0
     }
 
-    /// Whether nobody is left to wait for.
+    /// Whether no client is missing.
     pub fn is_held(&self) -> bool {
         self.is_told() && self.counts.told == 0
     }
 
-    /// On the way, for a terminal: what may be cut off stands last.
+    /// Progress, for a terminal: what may be cut off stands last.
     pub fn drawn(&self) -> String {
         format!("{} {:>5}  {}", self.counts.bar(), self.counts.share(), self.on_the_way())
     }
 
-    /// On the way, for a log.
+    /// Progress, for a log.
     pub fn line(&self) -> String {
         format!("{} of {}: {}", self.counts.share(), self.counts.open, self.on_the_way())
     }
@@ -134,8 +135,8 @@ impl Convergence {
         joined("  ", [self.counts.four(), self.times(), self.query()])
     }
 
-    /// `clients 50% 0.3 s · 90% 1.1 s · 99% 2.4 s   done`. What went live before `started_ms` was
-    /// not our doing, so since when is said.
+    /// `clients 50% 0.3 s · 90% 1.1 s · 99% 2.4 s   done`. A change that went live before
+    /// `started_ms` was made by another caller, so the line says since when it is live.
     pub fn done(&self, started_ms: i64) -> String {
         let Counts { open, told, .. } = self.counts;
         let clients = match (open, self.times()) {
@@ -154,7 +155,7 @@ impl Convergence {
         };
         let asked =
             if self.pollers > 0 { format!("{}{waits}", self.query()) } else { String::new() };
-        // Two machines' clocks differ by as much as this.
+        // Two machines' clocks may differ by as much as this.
         const APART_MS: i64 = 5_000;
         let since = match self.live_at_ms {
             Some(ms) if ms < started_ms.saturating_sub(APART_MS) => {
@@ -178,7 +179,7 @@ impl Convergence {
         )
     }
 
-    /// `50% 0.3 s · 90% 1.1 s`: as far as it came.
+    /// `50% 0.3 s · 90% 1.1 s`: the percentiles that were reached.
     fn times(&self) -> String {
         let named = ["50%", "90%", "99%"].iter().zip(self.reached);
         let times = named.filter_map(|(share, ms)| ms.map(|ms| format!("{share} {}", seconds(ms))));

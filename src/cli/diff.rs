@@ -55,7 +55,8 @@ impl Diff {
     }
 }
 
-/// A folder without errors; others cannot be compared, and are named.
+/// Reads a folder without errors; a folder with errors cannot be compared, and its errors are
+/// printed.
 fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
     let contents = FlagsDir::new(folder, internal_user_ids.to_vec()).read();
     if let Some(why) = &contents.unreadable {
@@ -69,7 +70,7 @@ fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
     if !findings.is_empty() {
         let errors = count(findings.len(), "error");
         print_error(&format!(
-            "{} has {errors}; mend them first (turnout check {0})",
+            "{} has {errors}; fix them first (turnout check {0})",
             display_text::path(folder)
         ));
         return None;

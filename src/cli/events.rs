@@ -1,6 +1,6 @@
-//! Reads server-sent events (WHATWG HTML §9.2.6) from bytes in whatever pieces they come. It
-//! decides where an event ends and what stands in it, and leaves what that means to others. Nothing
-//! grows without a bound.
+//! Parses server-sent events (WHATWG HTML §9.2.6) from bytes in pieces of any size. This module
+//! decides where an event ends and what stands in it; callers decide what that means. Nothing grows
+//! without a bound.
 
 /// The most bytes of one line and of one event: four times what the server sends.
 pub const MOST_BYTES: usize = 1024 * 1024;
@@ -10,23 +10,23 @@ pub const MOST_BYTES: usize = 1024 * 1024;
 pub struct Event {
     /// The lines of its data, joined.
     pub data: String,
-    /// The id in force, of this event or of the last one that had any.
+    /// The current id, from this event or from the last one that had any.
     pub id: String,
     /// The event's name; empty for the default one.
     pub name: String,
 }
 
-/// An event of which there is no end.
+/// An event that exceeds the bound without an end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
 
-/// What has been read so far.
+/// The state of the parser.
 #[derive(Clone, Debug, Default)]
 pub struct Events {
     line: Vec<u8>,
     /// A line ended by CR, whose LF may still come.
     after_cr: bool,
-    /// The first line was read, before which a byte order mark may stand.
+    /// The first line was read, which a byte order mark may precede.
     begun: bool,
     event: Event,
     has_data: bool,
@@ -34,7 +34,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// Takes the next piece and hands out the events that end in it.
+    /// Takes the next piece and returns the events that end in it.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Vec<Event>, TooLong> {
         let mut events = Vec::new();
         for byte in bytes {
@@ -52,7 +52,7 @@ impl Events {
         Ok(events)
     }
 
-    /// What a client is to wait before it comes back, as it was said last.
+    /// How long a client is to wait before it reconnects, as the last `retry` field said.
     pub fn retry_ms(&self) -> Option<u64> {
         self.retry_ms
     }
@@ -85,7 +85,7 @@ impl Events {
             "retry" if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) => {
                 self.retry_ms = value.parse().ok().or(self.retry_ms);
             }
-            // A comment, or a field that is not known.
+            // A comment, or an unknown field.
             _ => {}
         }
         Ok(None)

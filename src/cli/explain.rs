@@ -1,4 +1,5 @@
-//! `turnout explain`: the story of one answer, told by the running server, or offline from files.
+//! `turnout explain`: the explanation of one evaluation, by the running server, or offline from
+//! files.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub struct Explain {
     /// The flag
     flag: FlagKey,
 
-    /// The targeting key; left out, the story of somebody without one
+    /// The targeting key; left out, the story of a user without one
     #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
     user: String,
 
@@ -60,7 +61,7 @@ enum IdentityName {
     Verified,
     /// A server key
     Server,
-    /// Nobody: a plain body
+    /// No credential: a plain body
     Plain,
 }
 
@@ -195,7 +196,7 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
     Ok(Flag::as_written(definition, segments))
 }
 
-/// The revision the story is of, and whose hand is in it.
+/// The revision the explanation is of, and who holds an override.
 fn held(told: &Json) -> String {
     let mut text = format!("revision {}", text_of(&told["position"]));
     for (slot, what) in

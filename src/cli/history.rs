@@ -45,7 +45,7 @@ impl History {
     fn show(&self) -> Result<Exit, (Exit, String)> {
         let mut path = format!("/v1/history?limit={}", self.limit);
         if let Some(flag) = &self.flag {
-            // Somebody who mistypes a flag wants to hear that, not that nothing happened to it.
+            // A mistyped flag is reported as such, not as a flag to which nothing happened.
             self.remote.get(&format!("/v1/flags/{flag}"))?;
             path.push_str(&format!("&flag={flag}"));
         }
@@ -90,7 +90,7 @@ impl History {
     }
 }
 
-/// A row for each change; a revision's own columns stand in its first.
+/// A row for each change; the revision's own columns stand in its first row.
 fn rows(revision: &Json) -> Vec<[String; 5]> {
     const MOST: usize = 12;
     let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);

@@ -1,6 +1,5 @@
-//! Calls of a listener: where it is, and what becomes of a call that is not answered as hoped,
-//! which is an exit code and a message that says what to do. With which credential it is asked is
-//! left to others.
+//! Calls of a listener: its address, and how a failed call becomes an exit code and a message that
+//! says what to do. Callers choose the credential.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +13,7 @@ use super::connection::CONNECT_PATIENCE;
 use crate::display_text;
 use crate::http_client::{LOOPBACK, client_for, is_loopback};
 
-/// What a server said that does not do as asked, or that it said nothing.
+/// A response from a server that did not do what was asked, or the lack of a response.
 #[derive(Clone, Debug)]
 pub struct CliError {
     pub exit: Exit,
@@ -23,10 +22,10 @@ pub struct CliError {
     pub code: String,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// What was named is not a URL to ask.
+    /// The text that was given is not a URL.
     NoUrl,
     NotReached,
     TimedOut,
@@ -38,12 +37,12 @@ pub enum Silence {
 pub struct Target(Url);
 
 impl CliError {
-    /// It could not be done.
+    /// The call could not be made.
     pub fn failed(message: impl Into<String>) -> CliError {
         CliError { exit: Exit::Failed, message: message.into(), code: String::new() }
     }
 
-    /// What a listener refuses, with the message it deserves.
+    /// A refusal by a listener, with the exit code that fits its status.
     pub fn refused(status: StatusCode, code: String, message: String) -> CliError {
         let exit = match status.as_u16() {
             401 | 403 | 409 | 422 => Exit::Refused,
@@ -54,13 +53,13 @@ impl CliError {
         CliError { exit, message, code }
     }
 
-    /// Nobody answered at `url`; `option` says where else to ask, `then` what to do after a call of
-    /// which it is not known whether it was heard.
+    /// No program answered at `url`; `option` says where else to ask, `then` what to do after a
+    /// call that may or may not have arrived.
     pub fn unreachable(url: &str, silence: Silence, option: &str, then: &str) -> CliError {
         let why = match silence {
-            Silence::NoUrl => "that is no URL; write http://HOST:PORT".to_owned(),
+            Silence::NoUrl => "that is not a URL; write http://HOST:PORT".to_owned(),
             Silence::NotReached => {
-                format!("nobody answers there; is it running? {option} says where to ask")
+                format!("no server answers there; is it running? {option} says where to ask")
             }
             Silence::TimedOut => format!("it did not answer in time{then}"),
             Silence::Broken => format!("the connection broke{then}"),
@@ -87,8 +86,8 @@ impl From<&reqwest::Error> for Silence {
 }
 
 impl Target {
-    /// Where to ask: a scheme, a host, perhaps a port and a path. Messages show it, so nothing
-    /// secret may stand in it.
+    /// Where to ask: a scheme, a host, perhaps a port and a path. Messages show it, so it must not
+    /// hold a secret.
     pub fn parse(text: &str) -> Result<Target, CliError> {
         let url = text
             .parse::<Url>()
@@ -111,7 +110,7 @@ impl Target {
         }
     }
 
-    /// Something to ask with; how long an answer may take is said with each question.
+    /// An HTTP client; the timeout is set with each request.
     pub fn client(&self) -> Result<Client, CliError> {
         client_for(&self.0).connect_timeout(CONNECT_PATIENCE).build().map_err(|error| {
             let mut cause: &dyn std::error::Error = &error;
@@ -137,12 +136,12 @@ impl Target {
         self.0.port_or_known_default().unwrap_or_default()
     }
 
-    /// As a `Host` header has it.
+    /// The value of the `Host` header.
     pub fn authority(&self) -> String {
         self.0.authority().rsplit('@').next().unwrap_or_default().to_owned()
     }
 
-    /// The addresses of this machine, where it is named.
+    /// The addresses of this machine, where the URL names it.
     pub fn loopback(&self) -> Option<Vec<SocketAddr>> {
         let named = self.host().parse().map(|ip| vec![ip]);
         let addresses = named
@@ -162,7 +161,7 @@ impl Target {
     }
 }
 
-/// Something to wait on.
+/// A runtime to wait on.
 pub fn runtime() -> Result<Runtime, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| CliError::failed(format!("cannot start: {error}")))

@@ -1,5 +1,5 @@
-//! Finds a server that runs on this machine: what was said, else `addresses.json` of its data
-//! folder, else the default address.
+//! Finds a server that runs on this machine: by what the command line or the environment names,
+//! else by `addresses.json` of its data folder, else at the default address.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ pub enum Listener {
     Admin,
 }
 
-/// The URL to ask; `said` is what the command line or the environment names, and an empty text
-/// names nothing.
+/// The URL to ask. `said` is what the command line or the environment names; an empty text counts
+/// as absent.
 pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String, CliError> {
     if let Some(said) = said.filter(|said| !said.is_empty()) {
         return Ok(said.to_owned());
@@ -33,8 +33,8 @@ pub fn url(said: Option<&str>, data: &Path, listener: Listener) -> Result<String
     })
 }
 
-/// Whether the server to ask is the one of this data folder: nothing else was said, or its own
-/// address.
+/// Whether the server to ask is the one of this data folder: no other was named, or its own address
+/// was.
 pub fn is_of(data: &Path, server: &str, said: Option<&str>) -> bool {
     let own = || Addresses::read(data).ok().flatten().map(|addresses| addresses.admin);
     said.is_none_or(str::is_empty) || own().is_some_and(|own| own == server.trim_end_matches('/'))

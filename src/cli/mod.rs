@@ -1,4 +1,4 @@
-//! The command line. Floor 4: data on stdout, talk on stderr, exit codes that mean something.
+//! The command line. Floor 4: data on stdout, messages on stderr, exit codes that mean something.
 
 mod admin_client;
 mod ask;
@@ -78,7 +78,7 @@ enum Verb {
     History(history::History),
     /// Make, list and revoke credentials
     Token(token::Token),
-    /// What is wrong at the moment, and the mend
+    /// What is wrong at the moment, and the fix
     Problems(problems::Problems),
     /// What changes in meaning from one folder of flags to another, and which buckets move
     Diff(diff::Diff),
@@ -94,12 +94,12 @@ enum Verb {
 #[repr(u8)]
 pub enum Exit {
     Yes = 0,
-    /// The answer is no: errors found, another than asked for.
+    /// A negative result: errors found, or a result other than the one asked for.
     No = 1,
     Usage = 2,
     /// Refused: not permitted, changed meanwhile, or nothing that can be done.
     Refused = 3,
-    /// Could not: a port taken, a server unreachable.
+    /// Could not run: a port taken, a server unreachable.
     Failed = 4,
 }
 
@@ -139,7 +139,7 @@ pub fn run() -> ExitCode {
     ExitCode::from(output::end(exit) as u8)
 }
 
-/// Every name in the environment that a command or one below it reads.
+/// Every name in the environment that a command or one of its subcommands reads.
 fn environment_names(command: &clap::Command) -> Vec<String> {
     let own = command
         .get_arguments()
@@ -148,7 +148,7 @@ fn environment_names(command: &clap::Command) -> Vec<String> {
     own.chain(command.get_subcommands().flat_map(environment_names)).collect()
 }
 
-/// What was asked of the command line itself, or what is wrong with it.
+/// The exit code of a usage message, or of a usage error.
 fn usage_exit(told: &clap::Error) -> Exit {
     let (coloured, plain) = (told.render().ansi().to_string(), told.render().to_string());
     match told.use_stderr() {

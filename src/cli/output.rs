@@ -1,5 +1,6 @@
-//! Where text leaves the command line: data on stdout, talk on stderr. Nothing that others wrote
-//! leaves as it is (`display_text.rs`), and data that could not be written is no success.
+//! Where text leaves the command line: data on stdout, messages on stderr. Text that others wrote
+//! is escaped before it leaves (`display_text.rs`), and data that could not be written is not a
+//! success.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use rustix::io::Errno;
 use super::Exit;
 use crate::display_text;
 
-/// How often it is looked whether anybody still reads, while there is nothing to write.
+/// How often to check whether the reader is still there, while there is nothing to write.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// Why data was lost, once any was; the first reason counts.
@@ -23,7 +24,7 @@ pub fn print(text: &str) {
     printed(text);
 }
 
-/// Writes data, and says whether it was taken.
+/// Writes data, and returns whether it was written.
 pub fn printed(text: &str) -> bool {
     write_out(&display_text::lines(text))
 }
@@ -38,23 +39,23 @@ pub fn print_styled(text: &str) {
     write_out(&display_text::styled(text));
 }
 
-/// Says why a command cannot be done.
+/// Prints why a command cannot be done.
 pub fn print_error(message: &str) {
     print_note(&format!("turnout: {message}"));
 }
 
-/// Says something beside the data. There is nowhere to say that it could not be said.
+/// Prints a note besides the data. If that fails, there is nowhere to report it.
 pub fn print_note(message: &str) {
     write_talk(&format!("{}\n", display_text::lines(message)));
 }
 
-/// Says something with colours in it.
+/// Prints a note with colours in it.
 pub fn talk_styled(message: &str) {
     write_talk(&display_text::styled(message));
 }
 
-/// Draws a line over the one before. What does not fit is cut off at the edge (autowrap is off
-/// meanwhile), as a line that wraps could not be drawn over.
+/// Draws a line over the one before. A line that is too long is cut off at the edge (autowrap is
+/// off meanwhile), as a line that wraps could not be redrawn.
 pub fn draw(line: &str) {
     write_talk(&format!("\r\x1b[2K\x1b[?7l{}\x1b[?7h", display_text::line(line)));
 }
@@ -80,8 +81,8 @@ pub fn talks_to_a_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// Whether whoever read stdout has left: a pipe or socket whose other end is closed. Of files and
-/// terminals nobody leaves.
+/// Whether the reader of stdout has left: a pipe or socket whose other end is closed. A file or a
+/// terminal never counts as left.
 pub fn has_reader_left() -> bool {
     let stdout = io::stdout();
     let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
@@ -90,15 +91,15 @@ pub fn has_reader_left() -> bool {
         && fds[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
-/// Waits until whoever read stdout has left.
+/// Waits until the reader of stdout has left.
 pub async fn reader_left() {
     while !has_reader_left() {
         tokio::time::sleep(LOOK).await;
     }
 }
 
-/// How a command ends that would end so: a reader that left, as `| head` does, wanted no more, but
-/// data that was lost otherwise is told of.
+/// The final exit code: a reader that left, as with `| head`, wanted no more, but data that was
+/// lost otherwise is an error.
 pub fn end(exit: Exit) -> Exit {
     match *LOST.lock().unwrap_or_else(PoisonError::into_inner) {
         None | Some(Errno::PIPE) => exit,
@@ -118,7 +119,7 @@ fn reason(why: Errno) -> String {
     why.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Past the standard library, which takes a closed stdout for one that takes everything.
+/// Bypasses the standard library, which treats a closed stdout as one that takes everything.
 fn write_out(text: &str) -> bool {
     let written = write_all(&io::stdout(), text.as_bytes());
     if let Err(why) = written {
@@ -138,7 +139,7 @@ fn write_all(to: &io::Stdout, mut bytes: &[u8]) -> Result<(), Errno> {
             Ok(0) => return Err(Errno::IO),
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(Errno::INTR) => {}
-            // The other end made it one that does not block.
+            // The other end made the descriptor non-blocking.
             Err(Errno::AGAIN) => {
                 let mut fds = [PollFd::new(to, PollFlags::OUT)];
                 poll(&mut fds, None)?;

@@ -1,4 +1,4 @@
-//! `turnout problems`: what is wrong with a running server, and the mend.
+//! `turnout problems`: what is wrong with a running server, and the fix.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! Speaks to the admin listener of a running server, with the token of whoever may read it. What a
-//! server refuses becomes an exit code and a message that says what to do.
+//! Calls the admin listener of a running server, with the token in the file that the caller may
+//! read. A server's refusal becomes an exit code and a message that says what to do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::{Exit, time};
 use crate::auth::random_name;
 use crate::display_text;
 
-/// Longer than any call takes by the server's own bounds but one.
+/// Longer than any call but one takes by the server's own bounds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How to find the server.
@@ -37,27 +37,27 @@ pub struct ServerArgs {
     data: PathBuf,
 }
 
-/// The admin listener with a client to ask it, for as many questions as there are.
+/// The admin listener with a client for any number of calls.
 pub struct AdminConnection {
     server: String,
     runtime: Runtime,
     client: AdminClient,
-    /// Why there is no token. Without one the server is asked all the same: whether it runs is the
-    /// better question.
+    /// Why there is no token. Without one the server is called all the same: whether it runs is the
+    /// more important question.
     no_token: Option<String>,
 }
 
-/// Whether asking twice does no more than asking once.
+/// Whether sending a request twice does no more than sending it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Idempotency {
     Harmless,
     Harmful,
 }
 
-/// How a change is asked for.
+/// How a change is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeMode {
-    /// Only if nobody gets `realtime-v2` who does not have it.
+    /// Only if `realtime-v2` opens to no further user.
     OnlyNarrowing,
     Anyway,
 }
@@ -68,13 +68,13 @@ impl ServerArgs {
         Ok(self.open()?.get(path)?)
     }
 
-    /// The same for a question that has a body.
+    /// The same for a call that has a body.
     pub fn post(&self, path: &str, body: &Json) -> Result<Json, (Exit, String)> {
         Ok(self.open()?.ask(call(Method::POST, path, Some(body)), Idempotency::Harmful)?.1)
     }
 
-    /// Asks for a change. It has a name of its own, so that asking again after a lost connection
-    /// changes nothing twice.
+    /// Requests a change. The request has an idempotency key, so that sending it again after a lost
+    /// connection changes nothing twice.
     pub fn change(
         &self,
         path: &str,
@@ -91,7 +91,7 @@ impl ServerArgs {
         self.open()?.ask(call, Idempotency::Harmless)
     }
 
-    /// For more than one question.
+    /// Opens a connection for more than one call.
     pub fn open(&self) -> Result<AdminConnection, CliError> {
         let server = listener::url(self.server.as_deref(), &self.data, Listener::Admin)?;
         let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
@@ -127,8 +127,8 @@ impl AdminConnection {
         Ok(self.ask(call(Method::GET, path, None), Idempotency::Harmless)?.1)
     }
 
-    /// A document that the server may work on for long: asked again, it goes on with what it does.
-    /// It is waited for as long as the server answers other questions meanwhile.
+    /// A document that the server may work on for long: asked again, the server goes on with the
+    /// same work. The call waits for as long as the server answers other calls meanwhile.
     pub fn get_when_done(&self, path: &str) -> Result<Json, CliError> {
         let (asked, alive) = (call(Method::GET, path, None), call(Method::GET, "/v1/status", None));
         let is_going_on = || self.runtime.block_on(self.client.ask(&alive)).is_ok();
@@ -217,7 +217,7 @@ fn hint(code: &str) -> &'static str {
         "revision-conflict" => "; look again (turnout status) and ask again. Meanwhile:",
         "no-such-token" => "; turnout token list shows them",
         "disk-full" => "; make room in the data folder",
-        "may-only-narrow" => "; ask somebody with the role operator or admin",
+        "may-only-narrow" => "; ask a person with the role operator or admin",
         "no-such-revision" => "; turnout history lists them",
         _ => "",
     }
@@ -241,7 +241,7 @@ fn meanwhile(since: &Json) -> String {
 pub fn change(change: &Json) -> String {
     let (was, is) = (text_of(&change["was"]), text_of(&change["is"]));
     if change["kind"] == "credential" {
-        // Whose it is and what it may; until when stands in the list.
+        // Whose credential it is and what it may do; its expiry stands in the list.
         let words = if is.is_empty() { was } else { is };
         let whose =
             words.split(", until ").next().unwrap_or_default().trim_end_matches(", REVOKED");
@@ -256,7 +256,8 @@ pub fn change(change: &Json) -> String {
     format!("{} {}{back_to}{moved}", text_of(&change["action"]), text_of(&change["key"]))
 }
 
-/// `realtime-v2 10% -> 25%`, `STOPPED -> realtime-v2 1%`: one arrow, and what stays is said once.
+/// `realtime-v2 10% -> 25%`, `STOPPED -> realtime-v2 1%`: one arrow; a part that stays is printed
+/// once.
 pub fn arrow(was: &str, is: &str) -> String {
     const SHARE: &str = "realtime-v2 ";
     const SERVES: &str = " -> ";
@@ -272,12 +273,12 @@ pub fn arrow(was: &str, is: &str) -> String {
     }
 }
 
-/// A text of an answer as a part of a line; empty where there is none.
+/// A text of a response as a part of a line; empty where there is none.
 pub fn text_of(json: &Json) -> String {
     text(json).unwrap_or_default()
 }
 
-/// The same, if there is one. Who wrote it may have meant more than a part of a line.
+/// The same, if there is one. Its writer may have meant more than a part of a line.
 pub fn text(json: &Json) -> Option<String> {
     json.as_str().map(|text| display_text::line(text).into_owned())
 }

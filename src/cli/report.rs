@@ -38,7 +38,7 @@ pub fn json(checked: &[Checked]) -> String {
     format!("{whole:#}\n")
 }
 
-/// One run, with every code there is as a rule.
+/// One run, with every code as a rule.
 pub fn sarif(checked: &[Checked]) -> String {
     let rule =
         |code: &Code| json!({ "id": code.as_str(), "shortDescription": { "text": code.says() } });
@@ -73,7 +73,7 @@ pub fn sarif(checked: &[Checked]) -> String {
     format!("{whole:#}\n")
 }
 
-/// A line for each finding that GitHub shows beside the changed line, and the verdicts, which it
+/// One line per finding, which GitHub shows beside the changed line, and the verdicts, which GitHub
 /// shows in its log.
 pub fn github(checked: &[Checked]) -> String {
     let command = |(checked, finding): (&Checked, &Finding)| {
@@ -102,7 +102,7 @@ fn with_hint(finding: &Finding) -> String {
     format!("{}{hint}", finding.message)
 }
 
-/// Annotations know a file by its path from the root of the repository, without a `./`.
+/// Annotations identify a file by its path from the root of the repository, without a `./`.
 fn within(path: &str) -> &str {
     path.strip_prefix("./").unwrap_or(path)
 }
@@ -118,12 +118,12 @@ fn uri(path: &str) -> String {
     format!("{scheme}{}", path.bytes().map(encode).collect::<String>())
 }
 
-/// The text of a workflow command.
+/// The text of a workflow command, escaped.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A property of a workflow command.
+/// A property of a workflow command, escaped.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,5 +1,5 @@
-//! `turnout serve`: starts the service, reloads it when the terminal or a person says so, and stops
-//! it on the first signal.
+//! `turnout serve`: starts the service, reloads it when the terminal closes or a person asks for
+//! it, and stops it on the first signal.
 
 use std::error::Error;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::display_text;
 use crate::fd_limit;
 use crate::telemetry::{self, say, target};
 
-/// How long the last lines may take to be written.
+/// How long writing the last log lines may take.
 const LAST_LINES: Duration = Duration::from_millis(500);
-/// How often a start that takes long says where it is.
+/// How often a long start reports where it is.
 const STILL_STARTING: Duration = Duration::from_secs(5);
-/// How long a start under way may go on when it is to end.
+/// How long a start under way may go on once it is to end.
 const START_ENDS_WITHIN: Duration = Duration::from_millis(800);
 /// The longest that a stop takes, whatever hangs.
 const STOP_AT_MOST: Duration = Duration::from_secs(20);
@@ -55,7 +55,7 @@ pub fn run(settings: &ServeArgs, known: &[String]) -> Exit {
         warn!(target: target::APP, "{line}");
     }
     let exit = runtime.block_on(serve(config));
-    // What hangs by now ends with the process.
+    // What still hangs ends with the process.
     runtime.shutdown_background();
     telemetry::flush(LAST_LINES);
     exit
@@ -95,7 +95,7 @@ async fn start(
         tokio::select! {
             started = &mut starting => return serving(started),
             sign = signals.next() => match sign {
-                // All is read anew in a moment.
+                // Everything is read anew in a moment.
                 Sign::Reload => {}
                 Sign::Stop => return Err(give_up(starting, signals).await),
             },
@@ -112,12 +112,12 @@ fn serving(started: Result<Result<App, StartError>, tokio::task::JoinError>) -> 
             error!(target: target::APP, "{error}{cause}; {}", error.hint());
             Err(Exit::Failed)
         }
-        // It panicked, and that was said.
+        // The task panicked, and the panic was reported.
         Err(_) => Err(Exit::Failed),
     }
 }
 
-/// Ends a start that is under way. Nothing is answered yet, so there is nothing to finish.
+/// Ends a start that is under way. No request is being answered yet, so there is nothing to finish.
 async fn give_up(mut starting: Starting, signals: &mut Signals) -> Exit {
     say("stopping before the start is complete");
     match timeout(START_ENDS_WITHIN, &mut starting).await {
@@ -133,7 +133,7 @@ async fn give_up(mut starting: Starting, signals: &mut Signals) -> Exit {
     }
 }
 
-/// Stops in order, at a second signal at once, and after a limit whatever hangs.
+/// Stops in order; at a second signal at once; and after a limit whatever hangs.
 async fn stop(app: App, signals: &mut Signals) -> Exit {
     let again = async { while signals.next().await == Sign::Reload {} };
     tokio::select! {

@@ -64,7 +64,8 @@ impl Set {
 }
 
 impl Set {
-    /// What comes after, in words: what is asked for, or that what was to come does not.
+    /// What comes after it, in words: the split that was asked for, or that an earlier end does not
+    /// happen.
     fn end(&self, flag: &Json) -> String {
         let until = self.held_for.map(|ms| time::at(clock::wall_ms().saturating_add(ms)));
         let ends = &flag["held"]["ends"];
@@ -97,7 +98,7 @@ fn moved(flag: &Json, wanted: &Json) -> String {
     arrow(&text_of(&flag["live"]), &format!("realtime-v2 {}{disabled}", after("realtime-v2")))
 }
 
-/// The members that shares, as they were typed, stand for.
+/// The members that the typed shares stand for.
 fn shares(typed: &[String]) -> Result<Json, String> {
     let mut body = change::empty_body();
     for text in typed {

@@ -1,5 +1,5 @@
-//! What a running service is told by the system: to end, or to look at its files again. Heard from
-//! before the start on.
+//! Signals to a running service: to end, or to read its files again. They are received from before
+//! the start on.
 
 use std::io;
 
@@ -19,8 +19,8 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
-    /// Listened to and never heard: by itself the system would kill a process that writes more than
-    /// it may (`ulimit -f`, LimitFSIZE). So the writing fails like on a full disk.
+    /// Received and ignored: by default the system would kill a process that writes more than it
+    /// may (`ulimit -f`, LimitFSIZE). So the write fails as on a full disk.
     _file_too_large: Signal,
 }
 
@@ -34,7 +34,7 @@ impl Signals {
         })
     }
 
-    /// The next one; an end before anything else.
+    /// The next signal; an end before any other.
     pub async fn next(&mut self) -> Sign {
         tokio::select! {
             biased;

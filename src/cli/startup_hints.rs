@@ -1,8 +1,8 @@
-//! What to try next, printed at start: calls that work as printed, found by asking the live
+//! What to try next, printed at start: calls that work as printed, found by evaluating the live
 //! snapshot.
 //!
-//! The ids are made up (`u-0`, `u-1`, …), never taken from the files: lists of users belong in no
-//! output.
+//! The ids are made up (`u-0`, `u-1`, …), never taken from the files: lists of users must not
+//! appear in any output.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use crate::flag::{Context, Identity, Resolution, Step, Strategy, TargetingKey};
 use crate::snapshot::{FlagSnapshot, Snapshot};
 use crate::telemetry::say;
 
-/// How many made-up users are asked for.
+/// How many made-up users are tried.
 const CANDIDATES: u32 = 10_000;
 
 type Wanted = fn(Resolution) -> bool;

@@ -64,7 +64,7 @@ impl Status {
             }
         }
         if told["problems"].as_u64().unwrap_or_default() > 0 {
-            print_note("turnout problems says what is wrong, and the mend");
+            print_note("turnout problems says what is wrong, and the fix");
         }
         Ok(())
     }
@@ -158,7 +158,7 @@ fn row(flag: &Json) -> [String; 6] {
     ]
 }
 
-/// A reason that fits a table.
+/// A reason that fits into a table.
 fn shortened(reason: &str) -> String {
     const MOST: usize = 40;
     match reason.chars().count() > MOST {

@@ -1,4 +1,4 @@
-//! `turnout stop`: the emergency stop. It never asks and needs no reason.
+//! `turnout stop`: the emergency stop. It never asks for confirmation and needs no reason.
 
 use clap::{ArgGroup, Args};
 

@@ -1,6 +1,6 @@
 //! Aligned columns.
 
-/// Rows under a head, as wide as their widest cell; the last column is as long as it likes.
+/// Rows under a head, as wide as their widest cell; the last column has no fixed width.
 pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
     let head = head.map(str::to_owned);
     let all = || std::iter::once(&head).chain(rows);

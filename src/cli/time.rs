@@ -22,12 +22,12 @@ pub fn day(ms: i64) -> String {
     moment.map_or_else(|| format!("{ms} ms"), |moment| moment.strftime("%Y-%m-%d").to_string())
 }
 
-/// The same for what happened lately: `14:03:12`.
+/// The same for recent events: `14:03:12`.
 pub fn to_the_second(ms: i64) -> String {
     shown(ms, "%H:%M:%S")
 }
 
-/// The same for what follows closely: `14:03:12.345`.
+/// The same for events that follow closely: `14:03:12.345`.
 pub fn to_the_millisecond(ms: i64) -> String {
     shown(ms, "%H:%M:%S%.3f")
 }
@@ -46,7 +46,7 @@ fn shown(ms: i64, time: &str) -> String {
     then.strftime(&format!("{day}{time}")).to_string()
 }
 
-/// The moment a member of an answer holds.
+/// The moment that a member of a response holds.
 pub fn of(ms: &Json) -> String {
     ms.as_i64().map(at).unwrap_or_default()
 }
@@ -57,12 +57,14 @@ pub fn mark(mark: &Json) -> String {
     format!("{} at {}{reason}", text_of(&mark["by"]), of(&mark["atMs"]))
 }
 
-/// `2h`, `30m`, `90d`, as milliseconds: as in flag files, and in days for as long as one likes.
+/// `2h`, `30m`, `90d`, as milliseconds: as in flag files, and in days without an upper limit.
 pub fn parse(text: &str) -> Result<i64, String> {
     let days = || text.strip_suffix('d')?.parse::<u32>().ok().map(|days| i64::from(days) * DAY_MS);
     let short = || i64::try_from(parse_duration(text)?.as_millis()).ok();
     let wrong = || {
-        format!("`{text}` is no length of time; write a number with its unit, like 30m, 2h or 7d")
+        format!(
+            "`{text}` is not a length of time; write a number with its unit, like 30m, 2h or 7d"
+        )
     };
     short().or_else(days).filter(|ms| *ms > 0).ok_or_else(wrong)
 }

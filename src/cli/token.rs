@@ -1,5 +1,5 @@
-//! `turnout token`: credentials for people and programs. The secret alone goes to stdout, so that
-//! it can be caught in a file.
+//! `turnout token`: credentials for people and programs. Only the secret goes to stdout, so that it
+//! can be written to a file.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value as Json, json};
@@ -12,7 +12,7 @@ use crate::clock;
 use crate::flag::FlagKey;
 use crate::ledger::CredentialId;
 
-/// As long before its end the server names a token among the problems.
+/// How long before its end the server names a token among the problems.
 const SOON_MS: i64 = 14 * 86_400_000;
 
 #[derive(Debug, Args)]
@@ -133,7 +133,7 @@ impl Create {
             body["flags"] = json!(self.flags);
         }
         let told = self.asked.remote.post("/v1/tokens", &body)?;
-        // It is typed as it stands to revoke it.
+        // A person types it as it is printed to revoke the token.
         let id = told["id"]
             .as_str()
             .filter(|id| id.parse::<CredentialId>().is_ok())
@@ -142,7 +142,7 @@ impl Create {
         let expires = time::of(&told["expiresAtMs"]);
         let lost = || {
             format!(
-                "nobody has the secret of {id}, as it could not be printed; turnout token revoke {id}"
+                "no one has the secret of {id}, as it could not be printed; turnout token revoke {id}"
             )
         };
         if self.asked.json {

@@ -1,4 +1,4 @@
-//! `turnout resume`, `turnout unset` and `turnout rollback`: what takes something back.
+//! `turnout resume`, `turnout unset` and `turnout rollback`: what takes a change back.
 
 use clap::Args;
 use serde_json::Value as Json;

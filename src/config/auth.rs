@@ -9,7 +9,7 @@ use super::BadSettings;
 use crate::auth::{Algorithm, AnonymousAccess, ExpectedClaims, Source};
 use crate::http::Proxies;
 
-/// As text, from flags or the environment. An empty one is one that is not set.
+/// As text, from flags or the environment. An empty value counts as not set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AuthArgs {
     /// Keys that session tokens are checked with: a file (PEM, JWKS, or the secret of HS256) or the
@@ -137,7 +137,7 @@ impl AuthArgs {
         if faults.is_empty() { Ok(access) } else { Err(BadSettings(faults)) }
     }
 
-    /// All four or none: keys without a pinned algorithm, issuer and audience would believe tokens
+    /// All four or none: keys without a pinned algorithm, issuer and audience would accept tokens
     /// meant for others.
     fn session_keys(&self, faults: &mut Vec<String>) -> Option<SessionKeys> {
         let settings = [
@@ -196,7 +196,7 @@ impl AuthArgs {
     fn trusted_proxies(&self, faults: &mut Vec<String>) -> Proxies {
         let texts = self.trusted_proxies.split(',').map(str::trim).filter(|text| !text.is_empty());
         let networks = texts.filter_map(|text| {
-            // A network of one may be written as its address.
+            // A network of one address may be written as that address.
             let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
             let told =
                 || format!("TURNOUT_TRUSTED_PROXIES: `{text}` is not a network; write it like 10.0.0.0/8 or 2001:db8::/32");
@@ -210,14 +210,15 @@ impl AuthArgs {
         for text in self.cors_origins.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match origin(text) {
                 Ok(origin) => origins.push(origin),
-                Err(mend) => faults.push(format!("TURNOUT_CORS_ORIGINS: `{text}`: {mend}")),
+                Err(hint) => faults.push(format!("TURNOUT_CORS_ORIGINS: `{text}`: {hint}")),
             }
         }
         origins
     }
 }
 
-/// Compared byte for byte with what browsers send, so what they would never send is a mistake.
+/// Origins are compared byte for byte with what browsers send, so a text that browsers never send
+/// is a mistake.
 fn origin(text: &str) -> Result<BrowserOrigin, &'static str> {
     let Some((scheme, host)) = text.split_once("://") else {
         return Err("origins are listed one by one, like https://app.example.com");

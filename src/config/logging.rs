@@ -3,7 +3,7 @@
 use super::BadSettings;
 use crate::telemetry::{LogFilter, LogFormat, LogSettings};
 
-/// As text, from flags or the environment. An empty one is one that is not set.
+/// As text, from flags or the environment. An empty value counts as not set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Logging {
     /// What is said on stderr: off, error, warn, info, debug or trace, and TARGET=LEVEL for parts

@@ -1,14 +1,14 @@
-//! Names in the environment that look like a setting and are none: most often a typing mistake,
-//! which nothing else would tell.
+//! Names in the environment that look like a setting but are not one: most often a typing mistake,
+//! which would otherwise go unnoticed.
 
 use crate::definition::similar;
 
-/// What all our names begin with.
+/// The prefix of all our names.
 const OURS: &str = "TURNOUT_";
-/// The most names that are told.
+/// The most names that are listed.
 const MOST: usize = 10;
 
-/// Says which names of the environment are no settings, in one line; nothing where all are known.
+/// Lists in one line which names of the environment are not settings; `None` where all are known.
 pub fn unknown_names(names: impl Iterator<Item = String>, known: &[String]) -> Option<String> {
     let strange = |name: &String| {
         name.starts_with(OURS) && !known.contains(name) && !is_made_by_a_cluster(name)
@@ -20,7 +20,7 @@ pub fn unknown_names(names: impl Iterator<Item = String>, known: &[String]) -> O
         more => format!(" and {more} more"),
     };
     names.truncate(MOST);
-    // What all have in common makes none of them alike.
+    // The common prefix makes no two names alike.
     let own = |name: &'_ str| name.strip_prefix(OURS).unwrap_or(name).to_owned();
     let known: Vec<String> = known.iter().map(|name| own(name)).collect();
     let told = |name: &String| match similar(&own(name), known.iter().map(String::as_str)) {

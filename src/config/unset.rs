@@ -1,13 +1,13 @@
-//! An empty value in the environment is a setting that is not set, for every setting alike: compose
-//! files, Helm charts and `.env` files write `NAME=` where they have no value.
+//! An empty value in the environment counts as not set, for every setting alike: compose files,
+//! Helm charts and `.env` files write `NAME=` where they have no value.
 
 use std::ffi::OsStr;
 
 use clap::builder::Resettable;
 use clap::{Arg, Command};
 
-/// The same command, and its subcommands, without the variables that are empty just now. On the
-/// command line an empty value stays one.
+/// The same command and its subcommands, without the variables that are empty now. On the command
+/// line an empty value stays an empty value.
 pub fn without_empty_variables(command: Command) -> Command {
     command.mut_args(unless_empty).mut_subcommands(without_empty_variables)
 }

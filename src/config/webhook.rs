@@ -1,10 +1,10 @@
-//! Settings about who is told of changes.
+//! Settings about who is sent every change.
 
 use super::BadSettings;
 use crate::auth::SigningKey;
 use crate::webhook::{AddressPolicy, Target, WebhookConfig};
 
-/// As text, from flags or the environment. An empty one is one that is not set.
+/// As text, from flags or the environment. An empty value counts as not set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct WebhookArgs {
     /// The https address every change is posted to, signed; goes with --webhook-secret-file
@@ -31,7 +31,7 @@ pub struct WebhookArgs {
 }
 
 impl WebhookArgs {
-    /// Both or neither: a receiver cannot believe what is not signed.
+    /// Both or neither: a receiver cannot trust what is not signed.
     pub fn check(&self) -> Result<Option<WebhookConfig>, BadSettings> {
         let mut faults = Vec::new();
         let (url, file) = (&self.webhook_url, &self.webhook_secret_file);

@@ -190,7 +190,7 @@ mod tests {
             stranger,
             Err(TooManyStreams::StreamsOfStrangers),
         );
-        check("whoever has a credential finds room then", &[stranger; 3], server, Ok(()));
+        check("a caller with a credential finds room then", &[stranger; 3], server, Ok(()));
         check("everything is taken", &[server; 6], server, Err(TooManyStreams::Streams));
         check(
             "a caller with as many as one may have",

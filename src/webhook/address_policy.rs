@@ -1,5 +1,5 @@
-//! Which IP addresses belong to everybody. What the registries keep for special purposes is
-//! refused, and so is whatever carries an IPv4 address inside: it may lead back in.
+//! Which IP addresses are public. Addresses that the registries keep for special purposes are
+//! refused, and so is every address that carries an IPv4 address inside: it may lead back in.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,7 +26,7 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 14] = [
 /// are outside.
 const PUBLIC_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// Special inside of it: <https://www.iana.org/assignments/iana-ipv6-special-registry>.
+/// Special inside that range: <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocols: Teredo, benchmarks, ORCHID
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
@@ -34,7 +34,7 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20), // documentation
 ];
 
-/// Whether an address can be somebody's on the internet.
+/// Whether an address can be a host on the internet.
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => {

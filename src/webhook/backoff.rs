@@ -1,5 +1,5 @@
-//! When a delivery that failed is tried again: after any time up to a bound that doubles, so that
-//! many who wait do not come back at once.
+//! When a failed delivery is tried again: after a random time up to a bound that doubles, so that
+//! many waiting senders do not come back at once.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ pub fn longest_wait(failures: u32) -> Duration {
     FIRST.saturating_mul(doubled).min(MOST)
 }
 
-/// A wait after so many failures in a row.
+/// A random wait after so many failures in a row.
 pub fn wait(failures: u32) -> Duration {
     let longest = longest_wait(failures);
-    // Without randomness it is the longest.
+    // If the system provides no randomness, the wait is the longest.
     let share = random_number().unwrap_or(u64::MAX);
     Duration::from_nanos(((longest.as_nanos() * u128::from(share)) >> 64) as u64)
 }

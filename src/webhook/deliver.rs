@@ -1,6 +1,6 @@
 //! How one revision is sent, and what counts as received: a 2xx in time and nothing else. No
-//! redirect is followed and no proxy asked, as nobody checked where those lead; every delivery
-//! looks its name up anew.
+//! redirect is followed and no proxy is used, as where those lead was never checked; every delivery
+//! looks its host name up anew.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ const ANSWER_AT_MOST: Duration = Duration::from_secs(5);
 pub struct Sender<N> {
     hook: WebhookConfig,
     names: N,
-    /// Made when it is first needed, and looked for again until it can be.
+    /// Made when it is first needed, and tried again until it can be made.
     client: Option<Client>,
 }
 
@@ -69,7 +69,7 @@ impl<N: Resolve + Clone + 'static> Sender<N> {
             .header("turnout-webhook-timestamp", timestamp)
             .header("turnout-webhook-signature", format!("v1={signature}"))
             .body(body);
-        // What it says beside the status is not read.
+        // Only the status of the response is read.
         match request.send().await.map_err(why)?.status() {
             status if status.is_success() => Ok(()),
             status if status.is_redirection() => Err(Failure::Redirected(status)),
@@ -86,7 +86,7 @@ impl<N: Resolve + Clone + 'static> Sender<N> {
             .referer(false)
             .no_proxy()
             .http1_only()
-            // A connection that is kept would outlive what its name says.
+            // A kept connection would outlive what its host name resolves to.
             .pool_max_idle_per_host(0)
             .timeout(ANSWER_AT_MOST)
             .user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
@@ -101,7 +101,7 @@ impl<N: Resolve + Clone + 'static> Sender<N> {
     }
 }
 
-/// The kind, or the innermost cause.
+/// The kind of error, or the innermost cause.
 fn why(error: reqwest::Error) -> Failure {
     let error = error.without_url();
     let (timed_out, mut cause): (bool, &(dyn Error + 'static)) = (error.is_timeout(), &error);

@@ -1,19 +1,19 @@
-//! What is counted of deliveries, for the metrics.
+//! The counters of deliveries, for the metrics.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-/// What came of trying to deliver a revision.
+/// The result of trying to deliver a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Delivered,
-    /// With another status than 2xx.
+    /// Answered with another status than 2xx.
     Answered,
     TimedOut,
     NotPublic,
     NotReached,
-    /// Its row does not read: nothing was sent.
+    /// The revision's row is unreadable: nothing was sent.
     Skipped,
 }
 
@@ -43,7 +43,7 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Deliveries {
     counts: [AtomicU64; Outcome::ALL.len()],
-    /// The newest revision that was told; the largest number until it is known.
+    /// The newest revision that was sent; the largest number until it is known.
     told: AtomicU64,
     newest: watch::Receiver<u64>,
 }
@@ -59,7 +59,7 @@ impl Deliveries {
         })
     }
 
-    /// How many committed revisions were not told yet.
+    /// How many committed revisions were not sent yet.
     pub fn lag(&self) -> u64 {
         self.newest.borrow().saturating_sub(self.told.load(Ordering::Relaxed))
     }

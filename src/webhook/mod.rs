@@ -1,17 +1,17 @@
-//! Tells a receiver of every committed revision, signed, at least once and in order. Floor 3.
+//! Sends every committed revision to a receiver, signed, at least once and in order. Floor 3.
 //!
-//! It reads what is committed and holds up nothing: a receiver that is slow, broken or gone only
-//! makes itself fall behind. Where it may reach is decided here too, at start by what its address
-//! looks like, and at every connection by where its name leads.
+//! The webhook reads what is committed and delays nothing: a receiver that is slow, broken or gone
+//! only falls behind itself. This module also decides which addresses it may reach, at start by the
+//! form of the address, and at every connection by what its host name resolves to.
 //!
 //! | file | what it decides |
 //! |---|---|
 //! | `target` | which addresses may be configured |
-//! | `public` | which IP addresses belong to everybody |
-//! | `names` | what a name may lead to |
-//! | `post` | how one revision is sent, and what counts as received |
-//! | `pace` | when it is tried again |
-//! | `follow` | which revision is next |
+//! | `address_policy` | which IP addresses are public |
+//! | `resolver` | what a host name may resolve to |
+//! | `deliver` | how one revision is sent, and what counts as received |
+//! | `backoff` | when a delivery is tried again |
+//! | `worker` | which revision is next |
 //! | `deliveries` | what is counted |
 
 mod address_policy;
@@ -32,7 +32,7 @@ pub use worker::WebhookWorker;
 
 use crate::auth::SigningKey;
 
-/// Whom to tell, and how they know us.
+/// Where to send revisions, and the key that signs them.
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
     pub target: Target,

@@ -1,11 +1,11 @@
-//! What a name may lead to. It is asked at every connection, and what it answers is what is
-//! connected to: a name that was public a moment ago and leads inside now gets nobody in.
+//! What a host name may resolve to. It is resolved at every connection, and the result is what is
+//! connected to: a name that was public a moment ago and leads inside now does not get in.
 
 use std::net::{IpAddr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// The system's own names.
+/// The system's own resolver.
 #[derive(Clone, Copy, Debug)]
 pub struct System;
 
@@ -13,7 +13,7 @@ pub struct System;
 #[derive(Clone, Copy, Debug)]
 pub struct PublicOnly<N>(pub N);
 
-/// A name led somewhere it must not.
+/// A name resolved to an address that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("its name leads to {0}, which is not a public address")]
 pub struct NotPublic(pub IpAddr);
@@ -21,7 +21,7 @@ pub struct NotPublic(pub IpAddr);
 impl Resolve for System {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // The port is the address's own.
+            // Port 0 means the port of the URL.
             let found: Vec<SocketAddr> =
                 tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             Ok(Box::new(found.into_iter()) as Addrs)

@@ -1,11 +1,11 @@
-//! Which addresses may be configured: a name, over https. An IP address in whatever spelling is
-//! none; where a name leads is looked at when it is connected to.
+//! Which addresses may be configured: a host name, over https. An IP address is refused in any
+//! spelling; where a name leads is checked when it is connected to.
 
 use std::fmt;
 
 use reqwest::Url;
 
-/// How far out a webhook may reach. No setting says so: a service reaches what is public.
+/// How far out a webhook may reach. This is not a setting: a service reaches public addresses only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressPolicy {
     Public,
@@ -13,7 +13,7 @@ pub enum AddressPolicy {
     Anywhere,
 }
 
-/// Where revisions are posted to. Its path and query stand in no text: some services keep a secret
+/// Where revisions are posted to. Its path and query are never shown: some services keep a secret
 /// there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target {
@@ -21,10 +21,10 @@ pub struct Target {
     reach: AddressPolicy,
 }
 
-/// The text is no address to post to. It is not repeated, as it may hold a secret.
+/// Why a text is not an address to post to. The text is not repeated, as it may hold a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTarget {
-    #[error("this is no address; write one like https://hooks.example.com/turnout")]
+    #[error("this is not an address; write one like https://hooks.example.com/turnout")]
     NoUrl,
     #[error(
         "what is sent over anything but https could be read and altered on its way; write https://…"
@@ -52,8 +52,8 @@ impl Target {
 
     fn check(&self) -> Result<(), BadTarget> {
         let url = &self.url;
-        // Whatever spelling of an IP address a connection would understand, `Url` has understood
-        // before.
+        // `Url` has already recognised every spelling of an IP address that a connection would
+        // understand.
         let name = url.domain().map(|name| name.trim_end_matches('.'));
         match name {
             _ if url.scheme() != "https" => Err(BadTarget::NotHttps),

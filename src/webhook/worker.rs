@@ -1,6 +1,6 @@
-//! Which revision is next. How far the receiver has come stands in the database itself, and is
-//! moved only after a delivery: a revision may come twice, and none is left out. The first time, it
-//! begins after what is there.
+//! Which revision is next. The receiver's cursor is stored in the database itself, and advances
+//! only after a delivery: a revision may be sent twice, and none is left out. The first time,
+//! delivery begins after the newest revision.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::control::{Coordinator, Problem, ProblemKind};
 use crate::ledger::{ContentCache, referenced_blobs, revision_json};
 use crate::store::{HistoryQuery, Store, StoreError, StoredRevision};
 
-/// The name of its place in the database.
+/// The name of the cursor in the database.
 const READER: &str = "webhook";
-/// How long the database may take for one thing.
+/// How long the database may take for one operation.
 const READ: Duration = Duration::from_secs(2);
-/// How often a database that is out of reach is asked for again, if nobody says that it is back.
+/// How often a database that is out of reach is tried again, unless it is announced to be back.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Follows the revisions until it is dropped.
@@ -34,7 +34,8 @@ impl Drop for WebhookWorker {
 }
 
 impl WebhookWorker {
-    /// Looks for its place once before it returns: what is committed from then on is told.
+    /// Starts the worker. It finds its cursor once before this returns: what is committed from then
+    /// on is sent.
     pub async fn start(
         coordinator: Coordinator,
         hook: WebhookConfig,
@@ -50,7 +51,7 @@ impl WebhookWorker {
             place: None,
             skipped: None,
         };
-        // A database that hangs holds up no start.
+        // A database that hangs does not delay the start.
         let _ = timeout(READ, follow.find_place()).await;
         (WebhookWorker(tokio::spawn(follow.for_ever())), deliveries)
     }
@@ -63,17 +64,17 @@ struct Follow {
     /// The receiver, as far as it may be shown.
     shown: String,
     deliveries: Arc<Deliveries>,
-    /// The revision that was known at the start.
+    /// The newest revision that was known at the start.
     began_at: u64,
     place: Option<Cursor>,
     skipped: Option<Problem>,
 }
 
-/// How far the receiver of one database has come.
+/// How far the receiver has come in one database.
 struct Cursor {
     epoch: String,
     told: u64,
-    /// What stands in the database.
+    /// The value in the database.
     saved: Option<u64>,
 }
 
@@ -83,7 +84,7 @@ struct OutOfReach;
 impl Follow {
     async fn for_ever(mut self) {
         loop {
-            // Whatever is committed after this look wakes it again.
+            // Anything committed after this look wakes it again.
             self.revisions.borrow_and_update();
             let all_told = match self.step().await {
                 Ok(true) => continue,
@@ -101,7 +102,7 @@ impl Follow {
         }
     }
 
-    /// Tells the next revision; `false` if there is none.
+    /// Sends the next revision; `false` if there is none.
     async fn step(&mut self) -> Result<bool, OutOfReach> {
         let (store, newest) = self.find_place().await?;
         let Some(Cursor { epoch, told, .. }) = &self.place else { return Err(OutOfReach) };
@@ -110,7 +111,7 @@ impl Follow {
         }
         let (next, id) = (told + 1, format!("{epoch}/{}", told + 1));
         let body = read(&store, next).await;
-        // A database that is opened anew meanwhile is not kept from it.
+        // Dropped, so that a database that is opened anew meanwhile is not blocked.
         drop(store);
         match body {
             Ok(body) => self.deliver(next, &id, body).await,
@@ -124,8 +125,8 @@ impl Follow {
         Ok(true)
     }
 
-    /// Knows where to go on in the database there is, and has it written there. Returns the
-    /// database and its newest revision.
+    /// Finds where to go on in the current database, and stores it there. Returns the database and
+    /// its newest revision.
     async fn find_place(&mut self) -> Result<(Arc<Store>, u64), OutOfReach> {
         let store = self.coordinator.store().ok_or(OutOfReach)?;
         let (epoch, head) = in_time(store.head()).await?;
@@ -147,7 +148,7 @@ impl Follow {
         Ok((store, head.revision))
     }
 
-    /// Tries until it is received.
+    /// Tries until the revision is received.
     async fn deliver(&mut self, revision: u64, id: &str, body: Bytes) {
         let mut failures = 0;
         let began_ms = clock::wall_ms();
@@ -196,11 +197,11 @@ impl Follow {
 /// Why a revision could not be read.
 enum Unread {
     Now,
-    /// Its row is gone or says nothing sound.
+    /// Its row is gone or unreadable.
     Never(String),
 }
 
-/// A revision as it is told.
+/// A revision as it is sent.
 async fn read(store: &Store, number: u64) -> Result<Bytes, Unread> {
     let page = HistoryQuery {
         flag: None,
@@ -221,7 +222,7 @@ async fn read(store: &Store, number: u64) -> Result<Bytes, Unread> {
     let texts = in_time(store.texts(&referenced_blobs(&revision)))
         .await
         .map_err(|OutOfReach| Unread::Now)?;
-    // Thousands of definitions may have to be read for it, and orders are carried out on this
+    // Thousands of definitions may have to be read for it, and commands are executed on this
     // thread.
     let body = tokio::task::spawn_blocking(move || {
         let mut forms = ContentCache { texts, ..ContentCache::default() };

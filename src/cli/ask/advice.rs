@@ -1,12 +1,12 @@
-//! What a client does when its document is another (docs/HTTP.md): leaving realtime is never
-//! delayed; entering it, and the first poll after it, are spread over a while, so that not all come
-//! at once.
+//! What a client does when its document changed (docs/HTTP.md): leaving realtime is never delayed;
+//! entering it, and the first poll after leaving it, are spread over a while, so that not all
+//! clients come at once.
 
 use serde_json::Value as Json;
 
 use crate::cli::remote::text_of;
 
-/// In words, from the document before, if there was any, and the one that holds now.
+/// The advice in words, from the document before, if there was any, and the current one.
 pub fn advice(before: Option<&Json>, now: &Json) -> String {
     let was = before.map(|before| text_of(&before["strategy"]));
     let enters = || format!("enter realtime within {} ms by chance", now["enterSpreadMs"]);
@@ -21,8 +21,8 @@ pub fn advice(before: Option<&Json>, now: &Json) -> String {
         (Some("realtime-v2"), _) => {
             format!("leave realtime at once; {}", polls(&now["enterSpreadMs"]))
         }
-        // Whatever else it is, a client polls; those that were told together do not all come
-        // together.
+        // In every other case a client polls; clients that got the change together must not all
+        // come together.
         (Some(_), _) => polls(&now["enterSpreadMs"]),
         (None, _) => polls(&now["polling"]["startMs"]),
     }

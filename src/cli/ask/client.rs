@@ -1,5 +1,5 @@
-//! How a question is put to the public listener, and who is said to ask. A user's id stands in a
-//! body and in no address.
+//! How a question is sent to the public listener, and for which user. A user's id stands in a body
+//! and never in an address.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,11 +15,11 @@ use crate::definition::similar;
 use crate::display_text;
 use crate::flag::FlagKey;
 
-/// Longer than a server takes that is well.
+/// Longer than a healthy server takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
 
-/// Who asks, whom, and what.
+/// Whom to ask, for which flag, and as whom.
 pub struct StrategyClient {
     pub client: Client,
     pub url: String,
@@ -29,14 +29,14 @@ pub struct StrategyClient {
     pub bearer_file: Option<PathBuf>,
 }
 
-/// A document, and what its answer's head says of it.
+/// A document, and what the head of its response says about it.
 pub struct StrategyAnswer {
     pub document: Json,
     pub etag: String,
     pub position: String,
 }
 
-/// Why there is no answer, and how long to wait for one if that was said.
+/// Why there is no answer, and how long to wait for one if the server said so.
 pub struct AskError {
     pub fault: CliError,
     pub retry_after: Option<Duration>,
@@ -46,7 +46,7 @@ pub struct AskError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acknowledged {
     Yes,
-    /// The server has no such stream any more.
+    /// The server no longer has the stream.
     NoSuchStream,
     /// It may be tried again.
     Lost,
@@ -67,7 +67,7 @@ impl StrategyClient {
                 Ok(StrategyAnswer { document, etag, position })
             }
             _ => Err(CliError::failed(format!(
-                "{}: that is no strategy; is it the public listener?",
+                "{}: that is not a strategy; is it the public listener?",
                 self.url
             ))
             .into()),
@@ -80,7 +80,7 @@ impl StrategyClient {
         self.send(|method| self.put(method, &path)).await
     }
 
-    /// Says which position is held.
+    /// Acknowledges the position that is held.
     pub async fn acknowledge(&self, ack_id: &str, position: &str) -> Acknowledged {
         let request = self
             .client
@@ -91,13 +91,13 @@ impl StrategyClient {
             .map(|sent| sent.map(|response| response.status()))
         {
             Ok(Ok(StatusCode::NOT_FOUND)) => Acknowledged::NoSuchStream,
-            // Whatever else it says, it would say again.
+            // The server would answer the same again.
             Ok(Ok(status)) if !status.is_server_error() => Acknowledged::Yes,
             _ => Acknowledged::Lost,
         }
     }
 
-    /// A flag that is not there may be meant to be another.
+    /// Adds the flag that may have been meant where the flag does not exist.
     pub async fn with_hint(&self, fault: CliError) -> CliError {
         if fault.code != "flag-not-found" {
             return fault;
@@ -147,7 +147,7 @@ impl StrategyClient {
         Ok(request.bearer_auth(token))
     }
 
-    /// Sends a request; the answer's head is waited for, and its body left to others.
+    /// Sends a request and waits for the head of the response; the caller reads the body.
     async fn send(
         &self,
         request: impl FnOnce(Method) -> Result<RequestBuilder, CliError>,

@@ -1,8 +1,8 @@
-//! Follows what holds for one user: by a stream, and by asking as long as there is none. It comes
-//! back by itself, and never ends but by its reader.
+//! Follows what holds for one user: by a stream, and by polling while there is none. It reconnects
+//! by itself, and ends only when its reader leaves.
 //!
-//! What was answered once holds until something else is answered. Only what cannot be mended by
-//! waiting, found at the very first question, ends it.
+//! A document holds until another one is received. Only an error that waiting cannot fix, found at
+//! the very first question, ends it.
 
 use std::time::Duration;
 
@@ -17,20 +17,20 @@ use crate::cli::remote::text_of;
 use crate::cli::{Exit, print_note, printed, time};
 use crate::clock;
 
-/// How long a document is valid that does not say.
+/// How long a document that does not say is valid.
 const VALID_FOR: Duration = Duration::from_secs(60);
-/// What a client waits for a stream if nobody said, and at the most.
+/// How long a client waits for a stream by default, and at most.
 const RETRY: Duration = Duration::from_secs(2);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// Nothing that a server says makes a client wait for longer.
+/// No value from a server makes a client wait for longer.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A time that a server says, as far as a client goes by it.
+/// A duration that a server sent, limited to what a client accepts.
 pub fn at_most_a_day(ms: u64) -> Duration {
     Duration::from_millis(ms).min(DAY)
 }
 
-/// Nobody reads any more, or there is no use in going on.
+/// The reader has left, or there is no use in going on.
 pub enum Gone {
     Reader,
     Hopeless(CliError),
@@ -48,7 +48,7 @@ pub struct StrategyFollower<'a> {
     asker: &'a StrategyClient,
     json: bool,
     held: Option<StrategyAnswer>,
-    /// When it was last known that this holds.
+    /// When it was last known that the document holds.
     known_at: Instant,
     /// How often in a row there was no stream.
     failures: u32,
@@ -69,7 +69,7 @@ impl<'a> StrategyFollower<'a> {
         }
     }
 
-    /// Until nobody reads what it prints.
+    /// Runs until the reader of the output leaves.
     pub async fn run(mut self) -> Result<(), CliError> {
         loop {
             match self.turn().await {
@@ -96,18 +96,18 @@ impl<'a> StrategyFollower<'a> {
                 self.failures = self.failures.saturating_add(1);
                 self.is_hopeful(&fault)?;
                 let back = match (retry_after, fault.exit) {
-                    // Whole seconds, which many were told.
+                    // Whole seconds, which many clients were sent alike.
                     (Some(after), _) => {
                         Back::After(after.min(DAY) + jitter(Duration::from_secs(1)))
                     }
                     (None, Exit::Failed) => Back::About(None),
-                    // Waiting mends it seldom, so it is asked no more often than for news.
+                    // Waiting seldom fixes it, so it is asked no more often than for news.
                     (None, _) => Back::After(self.valid_for()),
                 };
                 (fault.code, fault.message, self.pause(back))
             }
         };
-        // A refusal may have other words each time, and is said once.
+        // A refusal may be worded differently each time, and is reported once.
         let what = if what.is_empty() { why.clone() } else { what };
         if self.said != what {
             let every = self.valid_for().as_secs_f64();
@@ -136,7 +136,7 @@ impl<'a> StrategyFollower<'a> {
         }
     }
 
-    /// Asks what holds now; whether that was answered.
+    /// Asks what holds now; returns whether that was answered.
     pub async fn resync(&mut self) -> Result<bool, Gone> {
         match self.asker.ask().await {
             Ok(answer) => self.take(answer, Source::Asking).map(|()| true),
@@ -148,7 +148,7 @@ impl<'a> StrategyFollower<'a> {
         }
     }
 
-    /// Takes what holds now, and shows it if it is another than before.
+    /// Takes the document that holds now, and shows it if it differs from the one before.
     pub fn take(&mut self, answer: StrategyAnswer, source: Source) -> Result<(), Gone> {
         self.known_at = Instant::now();
         if self.still_holds(&json!(answer.etag)) {
@@ -159,7 +159,7 @@ impl<'a> StrategyFollower<'a> {
         if printed(&line) { Ok(()) } else { Err(Gone::Reader) }
     }
 
-    /// Whether this is the tag of what is held.
+    /// Whether this is the tag of the document that is held.
     pub fn still_holds(&mut self, etag: &Json) -> bool {
         let same = self.held.as_ref().is_some_and(|held| etag.as_str() == Some(&held.etag));
         if same {
@@ -172,7 +172,7 @@ impl<'a> StrategyFollower<'a> {
         self.asker
     }
 
-    /// How long what is held needs no other proof.
+    /// How long the document that is held needs no other proof.
     pub fn valid_for(&self) -> Duration {
         let ms = self
             .held
@@ -205,7 +205,7 @@ impl<'a> StrategyFollower<'a> {
         )
     }
 
-    /// Whether waiting may mend it; what once worked may work again.
+    /// Whether waiting may fix it; what once worked may work again.
     fn is_hopeful(&self, fault: &CliError) -> Result<(), Gone> {
         match self.held.is_some() || fault.exit == Exit::Failed {
             true => Ok(()),
@@ -213,8 +213,8 @@ impl<'a> StrategyFollower<'a> {
         }
     }
 
-    /// How long to wait for the next stream: as it was said, or longer each time, and never all at
-    /// once.
+    /// How long to wait for the next stream: as the server said, or longer each time, and never all
+    /// at once.
     fn pause(&mut self, back: Back) -> Duration {
         match back {
             Back::After(after) => after.min(DAY),
@@ -227,7 +227,7 @@ impl<'a> StrategyFollower<'a> {
         }
     }
 
-    /// Something beside what is printed, once.
+    /// Prints a note besides the data, once.
     fn say(&mut self, message: &str) {
         if self.said != message {
             print_note(message);

@@ -3,10 +3,10 @@
 //!
 //! | file | what it decides |
 //! |---|---|
-//! | `asker` | how a question is put, and who is said to ask |
-//! | `follow` | when a stream is opened, when is polled instead, what is shown |
+//! | `client` | how a question is sent, and for which user |
+//! | `follow` | when a stream is opened, when the client polls instead, what is shown |
 //! | `stream` | what the events of one stream mean, and what is acknowledged |
-//! | `advice` | what a client does when its document is another |
+//! | `advice` | what a client does when its document changed |
 
 mod advice;
 mod client;
@@ -38,7 +38,7 @@ pub struct Ask {
     /// The flag
     flag: FlagKey,
 
-    /// The targeting key; left out, the user of a session token, or somebody without a key
+    /// The targeting key; left out, the user of a session token, or a user without a key
     #[arg(long, value_name = "KEY")]
     user: Option<String>,
 
@@ -105,13 +105,13 @@ impl Ask {
         }
         if told["rule"] == "error" && !self.attributes.is_empty() {
             print_note(
-                "an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is no text",
+                "an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is not a text",
             );
         }
         Ok(Exit::Yes)
     }
 
-    /// Until somebody ends it, or nobody reads any more.
+    /// Runs until a person ends it, or the reader of the output leaves.
     async fn follow(&self, asker: StrategyClient) -> Result<Exit, CliError> {
         let (Ok(mut terminate), Ok(mut interrupt)) =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -126,7 +126,7 @@ impl Ask {
         }
     }
 
-    /// The body to ask with; nothing, where the token says who asks.
+    /// The body to ask with; `None` where the token says who asks.
     fn question(&self) -> Option<Json> {
         if self.user.is_none() && self.attributes.is_empty() && self.bearer_file.is_some() {
             return None;
@@ -152,7 +152,7 @@ fn attribute(text: &str) -> Result<(String, Json), String> {
         None => Ok((name.to_owned(), value.into())),
         Some(name) => match serde_json::from_str(value) {
             Ok(value) => Ok((name.to_owned(), value)),
-            Err(_) => Err(format!("`{value}` is no JSON; write {name}={value} for a text")),
+            Err(_) => Err(format!("`{value}` is not JSON; write {name}={value} for a text")),
         },
     }
 }

@@ -1,8 +1,8 @@
 //! The life of one stream, from its client's side: what its events mean, and what is acknowledged.
 //!
-//! After every event the client says which position it holds, after a random delay so that not all
-//! say it at once; of several events within the delay, it says the last. What it does not hold it
-//! does not acknowledge.
+//! After every event the client acknowledges the position it holds, after a random delay so that
+//! not all clients do so at once; of several events within the delay it acknowledges the last. A
+//! state that the client does not hold is not acknowledged.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,22 +20,22 @@ use crate::cli::remote::text_of;
 
 /// The longest an acknowledgement waits.
 const ACK_WITHIN: Duration = Duration::from_millis(500);
-/// How often one is sent that gets lost.
+/// How often an acknowledgement that gets lost is sent.
 const TRIES: usize = 3;
-/// Without any event for this long there is no stream any more, where it was not said how often one
-/// comes.
+/// Without any event for this long the stream counts as lost, where the server did not say how
+/// often one comes.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// Why a stream ended, and how long a client is to wait before it comes back, if that was said.
+/// Why a stream ended, and how long a client is to wait before it reconnects, if that was said.
 pub struct Ended {
     pub why: String,
     pub back_in: Back,
 }
 
-/// When a client comes back.
+/// When a client reconnects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Back {
-    /// As a goodbye said.
+    /// After exactly this, as a goodbye said.
     After(Duration),
     /// After about this, chosen by the client.
     About(Option<Duration>),
@@ -74,14 +74,14 @@ pub async fn read(
             let Ok(told) = serde_json::from_str::<Json>(&event.data) else { continue };
             if let Some(ack_id) = told["ackId"].as_str() {
                 name = ack_id.to_owned();
-                // Two may be late before a stream is given up.
+                // Two heartbeats may be late before a stream is given up.
                 let every = told["heartbeatMs"].as_u64().filter(|ms| *ms > 0).map(at_most_a_day);
                 silence = every.map_or(SILENCE, |every| every * 5 / 2);
             }
             match &*text_of(&told["type"]) {
                 "goodbye" => return Ok(goodbye(&told)),
                 "strategy" => follower.take(answer(&told, &event), Source::Stream)?,
-                // What the server says we hold, and what we hold: two things.
+                // The state the server expects here, and the state this client holds: two things.
                 "heartbeat" if !follower.still_holds(&told["etag"]) => {
                     match follower.resync().await? {
                         true => {}
@@ -116,7 +116,7 @@ fn goodbye(told: &Json) -> Ended {
     Ended { why, back_in: after.map_or(Back::About(None), Back::After) }
 }
 
-/// Acknowledges whatever is the newest, until there is nothing to acknowledge it to.
+/// Acknowledges the newest position, until the stream it belongs to is gone.
 async fn acknowledge(asker: &StrategyClient, mut newest: watch::Receiver<Held>) {
     while newest.changed().await.is_ok() {
         for _ in 0..TRIES {
@@ -132,7 +132,7 @@ async fn acknowledge(asker: &StrategyClient, mut newest: watch::Receiver<Held>) 
     std::future::pending().await
 }
 
-/// A part of a time.
+/// A random part of a duration.
 pub fn jitter(time: Duration) -> Duration {
     let chance = random_number().unwrap_or(u64::MAX) >> 32;
     time.mul_f64(chance as f64 / f64::from(u32::MAX))

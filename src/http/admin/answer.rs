@@ -1,4 +1,4 @@
-//! How the admin listener's answers look.
+//! How the admin listener's responses look.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -13,8 +13,7 @@ use super::pieces::in_pieces;
 use crate::http::error::{ApiError, ends_the_connection};
 use crate::http::response::REVISION;
 
-/// A body is written once, whatever it is made of. It is data of our own, so that writing it does
-/// not fail.
+/// Serialises the body once. The body is data of our own, so serialising cannot fail.
 pub fn json(surface: &AdminState, status: StatusCode, body: &impl Serialize) -> Response<Body> {
     respond(surface, status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }

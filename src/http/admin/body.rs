@@ -1,5 +1,5 @@
-//! The body of an order: a JSON object whose members are known by name. Each is read as what it has
-//! to be, and no fault repeats what was sent.
+//! The body of a command: a JSON object whose members are known by name. Each member is read as the
+//! type it must have, and no error repeats what was sent.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use serde_json::{Error, Value as Json};
 
 use crate::http::error::ApiError;
 
-/// What a body holds; each member is taken out as it is read.
+/// The members of a body; each is removed as it is read.
 #[derive(Debug, Default)]
 pub struct Members(Vec<(String, Json)>);
 
 impl Members {
-    /// An empty body has no members. One that is not known, or stands twice, is refused: whoever
-    /// sent it meant something by it.
+    /// Reads a body; an empty one has no members. A member that is unknown or stands twice is
+    /// refused: the sender meant something by it.
     pub fn read(body: &[u8], known: &[&str]) -> Result<Members, ApiError> {
         if body.is_empty() {
             return Ok(Members::default());
@@ -33,7 +33,7 @@ impl Members {
         }
     }
 
-    /// A member, which is `what` it has to be; `null` is as good as none.
+    /// Takes a member, which must be `what`; `null` counts as absent.
     pub fn take<T: DeserializeOwned>(
         &mut self,
         name: &str,
@@ -52,7 +52,7 @@ impl Members {
         }
     }
 
-    /// A member that is one line of text.
+    /// Takes a member that is one line of text.
     pub fn line(&mut self, name: &str, at_most: usize) -> Result<Option<String>, ApiError> {
         let what = format!("one line of text of at most {at_most} bytes");
         let line: Option<String> = self.take(name, &what)?;
@@ -69,7 +69,7 @@ pub fn bad_order(fault: impl Into<String>) -> ApiError {
     ApiError::BadOrder(fault.into())
 }
 
-/// What would end a line in a log or on a terminal, or turn around how it reads.
+/// Whether a character would end a line in a log or on a terminal, or reverse how it reads.
 fn breaks_a_line(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

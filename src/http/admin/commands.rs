@@ -1,5 +1,5 @@
-//! The verbs that change something. Each becomes an order for the coordinator; what came of it is
-//! told with what is live then.
+//! The verbs that change something. Each becomes a command for the coordinator; the response holds
+//! the outcome and what is live then.
 
 use axum::Extension;
 use axum::body::Body;
@@ -31,15 +31,15 @@ use crate::telemetry::ago;
 pub const MAX_REASON_BYTES: usize = 500;
 /// The longest idempotency key, in bytes.
 pub const MAX_KEY_BYTES: usize = 128;
-/// A header of any value: what would widen is refused, whatever the role. Whoever wants to ask a
-/// person first learns so whether to.
+/// A header of any value: a command that would widen is refused, whatever the role. A client that
+/// asks a person first learns by it whether to ask.
 pub const NARROW_ONLY: &str = "turnout-narrow-only";
-/// What came of an order in more parts than these is not told by the listener's own thread.
+/// The outcome of a command with more parts than these is not written by the listener's own thread.
 const MANY_PARTS: usize = 64;
-/// The longest a split is held before its end.
+/// The longest a split may be held before its end.
 pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
 
-/// What a verb may be told beside `reason` and `expectedRevision`, and the wish it makes.
+/// The members a verb may have besides `reason` and `expectedRevision`, and the command it makes.
 struct Verb {
     name: &'static str,
     takes: &'static [&'static str],
@@ -63,7 +63,7 @@ const ROLLBACK: Verb = Verb {
     },
 };
 
-/// A request as it came.
+/// A request as it arrived.
 struct Asked {
     surface: AdminState,
     caller: Caller,
@@ -154,7 +154,7 @@ impl Asked {
         }
     }
 
-    /// The order a request makes. An empty body asks for nothing particular.
+    /// Executes the command a request makes. An empty body asks for nothing in particular.
     async fn order(
         self,
         name: &str,
@@ -214,8 +214,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     }
 }
 
-/// Who asked for what. A key is its caller's own: used by another one it stands for nothing that
-/// was done, or a stop would be taken for repeated that was never made.
+/// A hash of who asked for what. An idempotency key belongs to its caller: with another caller's
+/// key a stop would count as repeated though it was never made.
 fn what_a_key_stands_for(caller: &Caller, verb: &str, body: &[u8]) -> ContentHash {
     let who = caller.id.as_ref().map_or(&*caller.name, CredentialId::as_str);
     ContentHash::of(&[who.as_bytes(), b"\0", verb.as_bytes(), b"\0", body].concat())
@@ -233,7 +233,7 @@ async fn carried_out(surface: &AdminState, order: CommandRequest) -> Response<Bo
             };
             let told = match parts_of(&done).len() {
                 ..=MANY_PARTS => outcome_json(surface, &wish, &done),
-                // The answer to `stop --all` is a long one, and other orders come by this thread.
+                // The response to `stop --all` is long, and other commands go through this thread.
                 _ => {
                     let surface = surface.clone();
                     spawn_blocking(move || outcome_json(&surface, &wish, &done))
@@ -254,7 +254,7 @@ fn parts_of(done: &CommandOutcome) -> &[PlannedChange] {
     }
 }
 
-/// What came of it, what is live now, and how to undo it.
+/// The outcome, what is live now, and how to undo it.
 fn outcome_json(surface: &AdminState, wish: &Command, done: &CommandOutcome) -> Json {
     let truth = surface.coordinator.truth();
     let truth: &EffectiveState = &truth;
@@ -311,7 +311,7 @@ fn notes(truth: &EffectiveState, wish: &Command, parts: &[PlannedChange]) -> Vec
     notes
 }
 
-/// What comes of a split's end where that is not what was asked for.
+/// What a split's end does, where that is not what was asked for.
 fn note_of_end(held: &SplitOverride, kept: bool) -> Option<String> {
     let ends = held.ends.as_ref()?;
     match held.expiry() {

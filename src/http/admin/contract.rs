@@ -18,9 +18,9 @@ use crate::ledger::{MAX_NAME_BYTES, Role};
 
 pub const TITLE: &str = "Turnout, for operators";
 pub const SAYS: &str = "Shows and changes what is live. Every call but `/healthz` and `/v1/hello` takes `Authorization: Bearer` with a token whose role \
-    permits it. What stops or lowers is never refused for what somebody else changed meanwhile.";
+    permits it. What stops or lowers is never refused for what another caller changed meanwhile.";
 
-/// How one says who one is.
+/// How a caller authenticates.
 pub fn credentials() -> Json {
     json!({ "token": { "type": "http", "scheme": "bearer", "description": "A token of `turnout token create`, or the data folder's own." } })
 }
@@ -80,7 +80,7 @@ pub fn metrics() -> Operation {
 pub fn problems_there_are() -> Operation {
     reading(
         "problems",
-        "What is wrong at the moment, and the mend",
+        "What is wrong at the moment, and the fix",
         found("The problems; none is an empty list.", "Problems"),
         vec![],
     )
@@ -184,7 +184,7 @@ pub fn stop() -> Operation {
 pub fn resume() -> Operation {
     let may = ErrorProfile { split: true, widen: true, resume: true, ..ErrorProfile::ONLY_NARROW };
     let mut operation = verb("resume", "Lift a stop", json!({ "at": share() }), may);
-    // Nothing is resumed before it is saved.
+    // A resume is never pending: it takes effect only once it is saved.
     operation.answers.retain(|answers| answers.status != 202);
     operation
 }
@@ -298,7 +298,7 @@ pub fn revoke_token() -> Operation {
     operation
 }
 
-/// A call, with its one good answer.
+/// A call, with its one successful response.
 fn call(
     id: &'static str,
     summary: &'static str,
@@ -334,7 +334,7 @@ fn look(
     call(id, summary, good, refusals)
 }
 
-/// A call that waits for its turn among those that only look.
+/// A call that waits for its turn among those that only read.
 fn reading(
     id: &'static str,
     summary: &'static str,
@@ -393,7 +393,7 @@ fn change(
     operation
 }
 
-/// What any body may be refused for.
+/// What any call with a body may be refused for.
 fn with_a_body() -> Vec<ApiError> {
     vec![
         bad_order(),
@@ -428,7 +428,7 @@ fn in_query(name: &str, says: &str, schema: Json) -> Json {
     json!({ "name": name, "in": "query", "required": false, "description": says, "schema": schema })
 }
 
-/// One line of text; it is counted in bytes, of which a schema knows nothing.
+/// One line of text; its length is counted in bytes, which a JSON Schema cannot express.
 fn line(kind: Json, at_least: usize, at_most: usize) -> Json {
     let says = format!("One line of at most {at_most} bytes of UTF-8.");
     json!({ "description": says, "type": kind, "minLength": at_least, "maxLength": at_most })

@@ -1,4 +1,4 @@
-//! How far a change has landed: by flag, and of all at once.
+//! How far a change has landed: for one flag, and for all of them.
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! What the coordinator may reject, as answers: the one table from each to its status, its code and
-//! what it stands for.
+//! The coordinator's rejections as responses: the one table from each to its status, its code and
+//! its meaning.
 
 use axum::http::StatusCode;
 use serde_json::Value as Json;
@@ -91,11 +91,11 @@ fn row_of_refused(refused: &CommandError) -> (StatusCode, &'static str, &'static
     }
 }
 
-/// What one verb may be rejected for beside what any is, for the contract.
+/// What one verb may be rejected for besides what every verb is, for the OpenAPI document.
 pub struct ErrorProfile {
-    /// It changes a split.
+    /// The verb changes a split.
     pub split: bool,
-    /// It may open `realtime-v2` to more users.
+    /// The verb may open `realtime-v2` to more users.
     pub widen: bool,
     pub resume: bool,
     pub roll_back: bool,
@@ -105,7 +105,7 @@ impl ErrorProfile {
     pub const ONLY_NARROW: ErrorProfile =
         ErrorProfile { split: false, widen: false, resume: false, roll_back: false };
 
-    /// The refusals, each made of an example.
+    /// The refusals, each made from an example.
     pub fn be_rejected(&self, of_one_flag: bool) -> Vec<ApiError> {
         let Ok(flag) = "flag".parse::<FlagKey>() else { return Vec::new() };
         let refused = |refused: CommandError| CommandRejected::Refused(refused);
@@ -144,7 +144,7 @@ impl ErrorProfile {
     }
 }
 
-/// What changes nothing of a flag may still find the database away.
+/// A call that changes no flag may still find the database out of reach.
 pub fn without_a_database() -> Vec<ApiError> {
     vec![
         CommandRejected::Down(String::new()).into(),
@@ -161,7 +161,7 @@ pub fn no_room_for_a_token() -> Vec<ApiError> {
     ]
 }
 
-/// What was changed meanwhile, where that is why.
+/// What was changed meanwhile, where that is the reason.
 pub fn since(refusal: &ApiError) -> Option<&Json> {
     match refusal {
         ApiError::Order { since, .. } => since.as_deref(),

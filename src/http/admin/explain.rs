@@ -1,4 +1,4 @@
-//! Why somebody gets what they get: the story of one answer, from the snapshot that serves.
+//! Why a user gets what they get: the explanation of one evaluation, from the snapshot that serves.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::flag::{Bucket, Context, Definition, Identity, MAX_ATTRIBUTES, Targeti
 use crate::http::error::ApiError;
 use crate::http::request::{FlagPath, body as read_body, key};
 
-/// Who is asked about.
+/// The user to explain.
 #[derive(Debug)]
 struct Asked {
     targeting_key: Option<String>,

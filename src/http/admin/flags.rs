@@ -1,4 +1,4 @@
-//! How it stands: the database first, then every flag.
+//! The status: the database first, then every flag.
 
 use std::collections::HashMap;
 
@@ -20,8 +20,8 @@ use crate::http::error::ApiError;
 use crate::http::request::{FlagPath, key};
 use crate::ledger::{CommandError, EffectiveState};
 
-/// How everything stands. It is written flag by flag: of a state of any size no copy is made, nor a
-/// tree of values.
+/// The whole status. It is serialised flag by flag: neither a copy of the state nor a tree of
+/// values is built, whatever its size.
 #[derive(Serialize)]
 struct Status<'a> {
     revision: u64,
@@ -65,7 +65,7 @@ impl Serialize for Flags<'_> {
     }
 }
 
-/// Every flag there is, also those that are only pending, in the order of their keys.
+/// Every flag, also those that are only pending, in the order of their keys.
 fn keys(truth: &EffectiveState) -> Vec<&FlagKey> {
     let mut keys: Vec<&FlagKey> = truth.book.flags().map(|(key, _)| key).collect();
     let recorded = keys.len();
@@ -104,14 +104,14 @@ pub async fn one(State(surface): State<AdminState>, path: FlagPath) -> Response<
     }
 }
 
-/// There is no such flag, but perhaps one that was meant.
+/// The error for an unknown flag, with a flag that may have been meant.
 pub fn unknown(truth: &EffectiveState, key: &str) -> ApiError {
     let Ok(flag) = key.parse() else { return ApiError::UnknownFlag };
     let similar = similar(key, truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
     CommandRejected::Refused(CommandError::UnknownFlag { flag, similar }).into()
 }
 
-/// A flag as it stands.
+/// The status of one flag.
 pub fn of_flag(surface: &AdminState, truth: &EffectiveState, key: &str) -> Option<Json> {
     let entry = truth.flag(key)?;
     let key: FlagKey = key.parse().ok()?;

@@ -1,4 +1,4 @@
-//! A server shows that it is the one a token is for, to a caller that has not sent the token yet.
+//! A server proves that it is the one a token is for, to a caller that has not sent the token yet.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -39,7 +39,7 @@ async fn prove(surface: &AdminState, body: Body) -> Result<String, ApiError> {
         &surface.address.to_string(),
         surface.coordinator.clock().now(),
     );
-    // The answer to a token that is not good: guessing here tells no more than trying the token
+    // The same response as to a bad token: guessing here reveals no more than trying the token
     // would.
     proof.map(|proof| proof.as_str().to_owned()).ok_or(ApiError::NoToken)
 }

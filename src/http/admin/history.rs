@@ -1,4 +1,4 @@
-//! What was changed, by whom and why; and whether anybody tampered with it.
+//! What was changed, by whom and why; and whether any row was tampered with.
 
 use std::time::Duration;
 
@@ -18,15 +18,14 @@ use crate::http::error::ApiError;
 use crate::ledger::{ContentCache, referenced_blobs, revision_json};
 use crate::store::{HistoryQuery, StoredRevision};
 
-/// How many revisions a page has unless another number is asked for, and at most.
+/// How many revisions a page has by default, and at most.
 const PAGE: u32 = 20;
 pub const MAX_PAGE: u32 = 200;
-/// So many bytes of definitions are read to say what the changes of a page meant; what they do not
-/// suffice for is `null`.
+/// The most bytes of definitions that are read to say what the changes of a page meant; a meaning
+/// beyond that is `null`.
 const TEXT_BYTES: usize = 16 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
-/// A verification that reads nothing more for so long is ended; one that goes on takes as long as
-/// it takes.
+/// A verification that reads nothing more for this long is ended; one that goes on has no limit.
 const SILENCE: Duration = Duration::from_secs(60);
 pub const SLOW: &str = "it does not answer in time";
 
@@ -53,7 +52,7 @@ pub async fn history(
         return refuse(&surface, &ApiError::BadOrder(fault));
     };
     let limit = which.limit.unwrap_or(PAGE);
-    // One more than is shown tells whether there are more.
+    // One row more than is shown, to know whether there are more.
     let flag = which.flag.map(|flag| flag.to_string());
     let page = HistoryQuery {
         flag,
@@ -69,7 +68,7 @@ pub async fn history(
             store.history(&page).await.map_err(|error| CommandRejected::Down(error.chain()))?;
         let ids: Vec<_> =
             found.iter().flat_map(|stored| referenced_blobs(&stored.revision)).collect();
-        // What a text meant then is told as far as it can be read.
+        // What a definition meant then is said as far as it can be read.
         let texts = store.texts_up_to(&ids, TEXT_BYTES).await.unwrap_or_default();
         Ok((found, ContentCache { texts, ..ContentCache::default() }))
     };
@@ -116,7 +115,7 @@ async fn verify_database(surface: AdminState) -> Verified {
     Verified { verdict, compared_with: kept.head.map(|head| head.revision) }
 }
 
-/// Revisions as they stand in an answer; also of those that made an order stale.
+/// Revisions as they stand in a response; also those that made a command stale.
 pub fn revisions(found: &[StoredRevision]) -> Json {
     let mut forms = ContentCache::default();
     found.iter().map(|stored| revision(stored, &mut forms)).collect()

@@ -1,11 +1,12 @@
-//! Whether what an order asked for is so now. An order that is sent again under its key is done
-//! once: what it did may have been lifted since, and its answer must not be read as if it stood.
+//! Whether what a command asked for is in force now. A command that is sent again under its
+//! idempotency key is done once: its effect may have been lifted since, and the response must not
+//! read as if it were still in force.
 
 use crate::ledger::{Command, EffectiveState, FlagEntry};
 
-/// Whether it is so in this state; `revision` is the one it made, where it is saved.
+/// Whether the command is in force in this state; `revision` is the one it made, where it is saved.
 pub fn is_in_force(truth: &EffectiveState, wish: &Command, revision: Option<u64>) -> bool {
-    // A flag that is served as stopped for doubt alone is not stopped by an order.
+    // A flag that is served as stopped because its state is in doubt was not stopped by a command.
     let is = |flag: &str, test: &dyn Fn(&FlagEntry) -> bool| {
         truth.flag_as_known(flag).as_ref().is_some_and(test)
     };
@@ -24,14 +25,14 @@ pub fn is_in_force(truth: &EffectiveState, wish: &Command, revision: Option<u64>
                     && disabled.is_none_or(|share| share == held.disabled())
             })
         }),
-        // What it went back to is told by its revision alone.
+        // What the rollback went back to is only known from its revision.
         Command::Rollback { flag, .. } => {
             is(flag.as_str(), &|entry| revision.is_none_or(|revision| entry.changed_at <= revision))
         }
     }
 }
 
-/// What an operator must hear of an order that was done before and is not so now.
+/// What an operator must learn of a command that was done before and is no longer in force.
 pub fn lifted_since(revision: u64) -> String {
     format!(
         "NOT so now: revision {revision} did this under the same key, and it was taken back since; send it again under a new key"

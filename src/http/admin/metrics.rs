@@ -1,6 +1,7 @@
-//! `GET /metrics`: what is counted, collected from where it is counted.
+//! `GET /metrics`: all counters, collected from where they are counted.
 //!
-//! It copies no state: flags are read from the live snapshot, and evaluations a part at a time.
+//! Collecting copies no state: flags are read from the live snapshot, and evaluations one part at a
+//! time.
 
 use std::fmt;
 use std::time::Duration;
@@ -24,10 +25,10 @@ use crate::time_limit::OneAtATime;
 
 /// How many outcomes are read in one go.
 const OUTCOMES_AT_ONCE: usize = 256;
-/// How long the disk may take to say what is on it; a page comes without that.
+/// How long the disk may take to report what is on it; after that the page is sent without it.
 const DISK_AT_MOST: Duration = Duration::from_millis(250);
 
-/// What is looked up for pages once, however many are written.
+/// What is looked up once for all pages, however many are written.
 #[derive(Debug, Default)]
 pub struct Scrapes {
     disk: OneAtATime<DiskUsage>,
@@ -41,7 +42,7 @@ pub async fn metrics(State(surface): State<AdminState>) -> Response<Body> {
     respond(&surface, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
 }
 
-/// A bound by its name, how many bytes are held if it is one in bytes, and how often it left no
+/// A bound by its name, how many bytes are held if it is a bound in bytes, and how often it left no
 /// room.
 type Bound = (&'static str, Option<usize>, u64);
 
@@ -168,7 +169,8 @@ fn collect_flags(page: &mut MetricsPage<'_>, snapshot: &Snapshot) -> fmt::Result
     page.rows(&registry::FLAG_SHARE, flags.iter().flat_map(|flag| shares(flag)))
 }
 
-/// What each strategy has of a flag's buckets; nothing where no good form of the flag is known.
+/// What share of a flag's buckets each strategy has; nothing where no good form of the flag is
+/// known.
 fn shares(entry: &FlagSnapshot) -> impl Iterator<Item = ([&str; 2], Number)> {
     let shares =
         entry.flag().map(|flag| flag.rollout.unwrap_or_default().shares(flag.definition.default));
@@ -178,7 +180,7 @@ fn shares(entry: &FlagSnapshot) -> impl Iterator<Item = ([&str; 2], Number)> {
     shares.into_iter().flatten().map(row)
 }
 
-/// A part at a time, so that no snapshot that is made meanwhile waits for the page.
+/// One part at a time, so that no snapshot built meanwhile waits for the page.
 fn collect_evaluations(page: &mut MetricsPage<'_>, snapshot: &Snapshot) -> fmt::Result {
     let mut family = page.family(&registry::EVALUATIONS)?;
     let mut last = None;

@@ -1,8 +1,8 @@
-//! The admin listener: what operators ask and order. Floor 4.
+//! The admin listener: what operators ask and command. Floor 4.
 //!
-//! Every call stands in one table with the permission it takes; a call without one cannot be
-//! written down. On loopback it answers only to somebody who asked for a loopback name: a page in a
-//! browser that had its own name pointed here gets nothing.
+//! Every call stands in one table with the permission it takes; a call cannot be written down
+//! without one. On loopback the listener answers only requests for a loopback host name: a page in
+//! a browser whose own name was pointed here gets nothing.
 
 mod answer;
 mod body;
@@ -51,34 +51,34 @@ use crate::control::Coordinator;
 use crate::flag_files::Mode;
 use crate::webhook::Deliveries;
 
-/// What the admin listener tells of, and acts on.
+/// What the admin listener reports on, and acts on.
 #[derive(Clone, Debug)]
 pub struct AdminState {
     pub public: PublicState,
     pub coordinator: Coordinator,
-    /// Where orders are carried out: nothing else runs there.
+    /// The runtime where commands are executed: nothing else runs there.
     pub orders: Handle,
     pub readings: Arc<Readings>,
     pub operators: AdminCredentials,
     pub watch: Mode,
-    /// What a webhook came to, if there is one.
+    /// The results of webhook deliveries, if a webhook is configured.
     pub deliveries: Option<Arc<Deliveries>>,
-    /// The flags folder, as it was named.
+    /// The flags folder, as it was configured.
     pub flags: String,
-    /// Where it listens.
+    /// The address this listener listens on.
     pub address: SocketAddr,
-    /// Whether only this machine can reach it.
+    /// Whether only this machine can reach the listener.
     pub on_loopback: bool,
     /// What clients make the public listener hold.
     pub held: ListenerMemory,
-    /// What this listener was asked.
+    /// The counters of this listener's requests.
     pub requests: Arc<RequestCounts>,
     pub scrapes: Arc<Scrapes>,
 }
 
 impl AdminState {
-    /// Has something done on the thread of orders, to its end even if its caller hangs up; `None`
-    /// if the service ends before that.
+    /// Runs work on the thread of commands, to its end even if its caller hangs up; `None` if the
+    /// service ends before that.
     async fn order<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -195,7 +195,7 @@ fn calls() -> Vec<ProtectedEndpoint> {
     ]
 }
 
-/// Method, path and permission of every call, for whoever checks them all.
+/// Method, path and permission of every call, for tests that check all of them.
 pub fn permissions() -> Vec<(&'static str, &'static str, &'static str)> {
     calls().iter().map(ProtectedEndpoint::row).collect()
 }
@@ -248,6 +248,6 @@ fn router_of(surface: AdminState) -> Router {
         .method_not_allowed_fallback(permissions::no_such_method)
         .layer(from_fn_with_state(surface.clone(), permissions::identify))
         .with_state(surface);
-    // Around the whole of it: what its router adds comes after its layers.
+    // Around the whole router: what the router adds comes after its own layers.
     Router::new().fallback_service(calls).layer(from_fn(permissions::hide_methods))
 }

@@ -1,5 +1,5 @@
-//! Who may make which call. Whatever is not declared is denied, in the same shape as everything
-//! else that is refused.
+//! Who may make which call. What is not declared is denied, in the same shape as everything else
+//! that is refused.
 
 use std::net::IpAddr;
 
@@ -25,10 +25,10 @@ use crate::ledger::{ContentHash, Role};
 pub enum Permission {
     /// No credential at all.
     Anyone,
-    /// Any good credential: what is done to the one that is shown.
+    /// Any good credential, for what is done to the credential that is shown.
     Own,
     Read,
-    /// Stop and lower; what turns out to widen takes `Write`.
+    /// Stop and lower; a command that turns out to widen takes `Write`.
     Narrow,
     Write,
     Admin,
@@ -64,8 +64,7 @@ impl Permission {
 /// Where a call is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunsOn {
-    /// On the thread of the listener, which must have it off its hands in a moment: orders come by
-    /// there.
+    /// On the listener's own thread, which must be done in a moment: commands go through it.
     Listener,
     /// Among the readings, in turn.
     Readings(Source),
@@ -80,7 +79,7 @@ pub struct ProtectedEndpoint {
 
 impl ProtectedEndpoint {
     pub fn new(permission: Permission, endpoint: Endpoint<AdminState>) -> ProtectedEndpoint {
-        // What only looks is a reading, unless its row says otherwise.
+        // A call that only looks is a reading, unless its row says otherwise.
         let is_reading = permission == Permission::Read;
         let place = if is_reading { RunsOn::Readings(Source::Memory) } else { RunsOn::Listener };
         ProtectedEndpoint { permission, place, endpoint }
@@ -96,7 +95,7 @@ impl ProtectedEndpoint {
         (method, path, self.permission.as_str())
     }
 
-    /// The call as it is served: nobody gets past its permission.
+    /// The call as it is served, behind a check of its permission.
     pub fn into_checked(self) -> Endpoint<AdminState> {
         let (permission, place) = (self.permission, self.place);
         self.endpoint.with_layer(from_fn(move |request: Request, next: Next| {
@@ -110,14 +109,14 @@ impl ProtectedEndpoint {
     }
 }
 
-/// Who calls; `None` for nobody known.
+/// Who calls; `None` for an unknown caller.
 #[derive(Clone)]
 pub struct Identified {
     shown: Option<Shown>,
     surface: AdminState,
 }
 
-/// Finds out who calls, before anything else is looked at.
+/// Identifies the caller, before anything else is looked at.
 pub async fn identify(
     State(surface): State<AdminState>,
     mut request: Request,
@@ -134,8 +133,8 @@ pub async fn identify(
     next.run(request).await
 }
 
-/// The router tells of the methods of every address there is, also to strangers: it stays between
-/// those who may look.
+/// The router reveals the methods of every address there is, also to strangers: this hides them
+/// from callers who may not read.
 pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
     let mut response = next.run(request).await;
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
@@ -151,15 +150,15 @@ async fn check(
     next: Next,
 ) -> Response<Body> {
     let Some(Identified { shown, surface }) = request.extensions().get().cloned() else {
-        // Without `identify` before it nobody is known, so nobody gets past.
-        let mut nobody = Response::default();
-        *nobody.status_mut() = StatusCode::UNAUTHORIZED;
-        return nobody;
+        // Without `identify` before it the caller is unknown, so no request passes.
+        let mut refused = Response::default();
+        *refused.status_mut() = StatusCode::UNAUTHORIZED;
+        return refused;
     };
     match (permission, shown) {
         (Permission::Anyone, _) => next.run(request).await,
         (_, None) => refuse(&surface, &ApiError::NoToken),
-        // Whoever makes credentials makes them for every flag.
+        // A caller who makes credentials makes them for every flag.
         (
             Permission::Admin,
             Some(Shown { caller: Caller { role: Role::Admin, flags: Some(_), .. }, .. }),
@@ -169,7 +168,7 @@ async fn check(
                 Ok(request) if permission == Permission::Read || place != RunsOn::Listener => {
                     look(surface, shown, place, request, next).await
                 }
-                // What was ordered is done, and its caller hears so.
+                // The command is executed, and its caller gets the response.
                 Ok(request) => next.run(request).await,
                 Err(refusal) => refuse(&surface, &refusal),
             }
@@ -179,8 +178,8 @@ async fn check(
 }
 
 /// The request once its body has arrived, if its credential is still what it was when the head
-/// came: a token that was revoked or has expired meanwhile orders nothing. What has no body was
-/// judged whole.
+/// arrived: a token that was revoked or has expired meanwhile commands nothing. A request without a
+/// body was judged whole.
 async fn when_whole(
     surface: &AdminState,
     shown: &Shown,
@@ -197,8 +196,8 @@ async fn when_whole(
     }
 }
 
-/// A call that looks. It may wait for its turn, work, and be written for long: its credential is
-/// judged after each.
+/// A call that reads. It may wait for its turn, work, and be written for long: its credential is
+/// judged after each of these.
 async fn look(
     surface: AdminState,
     shown: Shown,
@@ -243,7 +242,7 @@ pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Res
     nothing_here(&identified, ApiError::NoSuchMethod)
 }
 
-/// Strangers do not learn what there is.
+/// Strangers do not learn what exists.
 fn nothing_here(Identified { shown, surface }: &Identified, refusal: ApiError) -> Response<Body> {
     match shown.as_ref().map(|shown| &shown.caller) {
         None => refuse(surface, &ApiError::NoToken),

@@ -1,5 +1,5 @@
-//! A long answer is written a piece at a time: between two pieces every other connection that is
-//! ready has its turn, an order above all.
+//! A long response is written one piece at a time: between two pieces every other connection that
+//! is ready has its turn, a command above all.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use axum::body::Body as AnyBody;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// What is written at once. A copy of so much takes some ten microseconds.
+/// How many bytes are written at once. Copying them takes some ten microseconds.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// A body of these bytes.
@@ -23,7 +23,7 @@ pub fn in_pieces(bytes: Bytes) -> AnyBody {
 
 struct Pieces {
     rest: Bytes,
-    /// The others have their turn before the next.
+    /// Whether a piece was just given: the other tasks have their turn before the next.
     gave_one: bool,
 }
 

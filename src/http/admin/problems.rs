@@ -1,4 +1,4 @@
-//! Whether it runs, what is wrong at the moment, and the contract.
+//! Whether the service runs, what is wrong at the moment, and the OpenAPI document.
 
 use std::sync::OnceLock;
 

@@ -1,9 +1,9 @@
-//! Where calls that only look are answered: on threads of their own, so that no order waits for
+//! Where calls that only read are answered: on threads of their own, so that no command waits for
 //! one.
 //!
-//! So many are answered at once, of those that read what is in memory and of those that read the
+//! A bounded number is answered at once, of those that read memory and of those that read the
 //! database each; the others wait for their turn (`turns`). The database is verified once for all
-//! who ask meanwhile.
+//! callers that ask meanwhile.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -23,7 +23,7 @@ use crate::thread_runtime::is_command_thread;
 /// How many readings work at once, of those in memory and of those of the database each.
 const AT_ONCE: usize = 2;
 
-/// What a reading reads. Each has turns of its own: a database that is slow holds up no look at
+/// What a reading reads. Each source has turns of its own: a slow database does not delay a look at
 /// what is live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -41,14 +41,14 @@ pub struct Readings {
     counts: Arc<Counts>,
 }
 
-/// Who reads: a credential, or the data folder's own.
+/// Who reads: the id of a credential, or `None` for the data folder's own.
 pub type Reader = Option<CredentialId>;
 
-/// What verifying the database came to.
+/// The result of verifying the database.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub verdict: Result<VerifyReport, String>,
-    /// The revision that this node knows to have been there.
+    /// The revision that this node knows to have existed.
     pub compared_with: Option<u64>,
 }
 
@@ -93,15 +93,15 @@ impl Readings {
         self.work(working).await.ok_or(Busy)
     }
 
-    /// What verifying the database comes to. One verification runs at a time, and all who ask
-    /// meanwhile are told its verdict.
+    /// Verifies the database. One verification runs at a time, and all callers that ask meanwhile
+    /// get its result.
     pub async fn verify<W>(&self, begin: impl FnOnce() -> W) -> Result<Verified, CommandRejected>
     where
         W: Future<Output = Verified> + Send + 'static,
     {
         let mut told = {
             let mut verifying = self.verifying.lock().unwrap_or_else(PoisonError::into_inner);
-            // What has ended, or was cut off, is not told to those who ask later.
+            // A result that has ended, or was cut off, is not given to later callers.
             let running = verifying
                 .as_ref()
                 .filter(|told| told.has_changed().is_ok() && told.borrow().is_none());
@@ -124,8 +124,7 @@ impl Readings {
         verified.ok_or_else(|| CommandRejected::Down(SLOW.to_owned()))
     }
 
-    /// Does some work on a thread that has nothing else to do; `None` if the service ends before it
-    /// is done.
+    /// Runs blocking work on a thread of its own; `None` if the service ends before it is done.
     fn work<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
@@ -151,12 +150,12 @@ impl Readings {
         }
     }
 
-    /// Ends what is being read: the runtime whose clocks it goes by is about to end.
+    /// Ends what is being read: the runtime whose clocks it uses is about to end.
     pub fn close(&self) {
         self.closed.send_replace(true);
     }
 
-    /// How many calls found as many waiting as may.
+    /// How many calls were refused because too many waited.
     pub fn refused(&self) -> u64 {
         self.of_memory.refused() + self.of_database.refused()
     }
@@ -171,12 +170,12 @@ impl Readings {
         self.counts.begun.load(Relaxed)
     }
 
-    /// How often the database was verified, however many asked.
+    /// How often the database was verified, however many callers asked.
     pub fn verifications(&self) -> u64 {
         self.counts.verifications.load(Relaxed)
     }
 
-    /// How many of them ran on the thread of orders: always none.
+    /// How many of them ran on the thread of commands: always 0.
     pub fn on_thread_of_orders(&self) -> u64 {
         self.counts.on_thread_of_orders.load(Relaxed)
     }

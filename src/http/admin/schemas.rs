@@ -1,4 +1,4 @@
-//! The shapes of the admin listener's answers.
+//! The schemas of the admin listener's responses.
 
 use serde_json::{Value as Json, json};
 
@@ -7,7 +7,7 @@ use crate::http::openapi_model::schema_ref;
 use crate::http::openapi_model::schemas::count;
 use crate::ledger::Role;
 
-/// Every shape by its name. What may be missing is `null`, never left out.
+/// Every schema by its name. A member that may be missing is `null`, never left out.
 pub fn shapes() -> Json {
     json!({
         "Share": { "description": "A share of the buckets.", "type": "string", "examples": ["12.5%"] },
@@ -232,7 +232,7 @@ fn new_token() -> Json {
     object(members)
 }
 
-/// Actions of revisions; more may come.
+/// Actions of revisions; more may be added.
 fn action() -> Json {
     json!({ "description": "`set`, `unset`, `stop`, `resume`, `rollback`, `define`, `expire`, `remove`, `create` or `revoke`.", "type": "string" })
 }

@@ -21,11 +21,11 @@ use crate::ledger::{
 };
 
 const DAY_MS: i64 = 86_400_000;
-/// Unless another time is asked for.
+/// The default lifetime.
 const EXPIRES_AFTER_MS: i64 = 90 * DAY_MS;
 /// The longest a credential may live.
 pub const MAX_EXPIRES_AFTER_MS: i64 = 3_660 * DAY_MS;
-/// So many hexadecimal digits are an id.
+/// The number of hexadecimal digits of an id.
 const ID_DIGITS: usize = 12;
 
 struct Wanted {
@@ -58,8 +58,8 @@ pub async fn create(
     }
 }
 
-/// Ends a credential. Everybody may end the one they show; those of others are for whoever
-/// administers.
+/// Revokes a credential. Every caller may revoke the one they show; those of others take the
+/// permission to administer.
 pub async fn revoke(
     State(surface): State<AdminState>,
     Extension(caller): Extension<Caller>,
@@ -80,19 +80,19 @@ pub async fn revoke(
     }
 }
 
-/// Whose end is asked for.
+/// Which credential is to be revoked.
 enum TokenMatch {
     LocalAdmin,
     Credential(CredentialId),
 }
 
-/// By an id, by the name of a living one, or `self`.
+/// Finds a credential by its id, by the name of a living one, or by `self`.
 fn find(surface: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, ApiError> {
     let own = caller.id.as_ref().map(ToString::to_string);
     if named == "self" || own.as_deref() == Some(named) {
         return Ok(caller.id.clone().map_or(TokenMatch::LocalAdmin, TokenMatch::Credential));
     }
-    // Whoever may not is told the same of every name there may be.
+    // A caller without permission gets the same error for every possible name.
     if !Permission::Admin.is_given_to(caller.role) {
         return Err(ApiError::NotPermitted(caller.role));
     }
@@ -147,7 +147,7 @@ fn revoked(surface: &AdminState, id: &str, done: &CommandOutcome) -> Response<Bo
     answer(surface, status, &body)
 }
 
-/// It stands in no revision: the file is its node's alone.
+/// Ends the data folder's own token. No revision records that: the file is its node's alone.
 async fn end_admin_token(surface: &AdminState) -> Response<Body> {
     let coordinator = surface.coordinator.clone();
     let ended = surface.order(async move { coordinator.end_admin_token().await }).await;
@@ -190,7 +190,7 @@ fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
     })
 }
 
-/// What the history shows must not be taken for another's, however it is written.
+/// Checks that a name cannot be mistaken for another one in the history, however it is written.
 fn check_name(name: &str) -> Result<(), ApiError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_plain) {
@@ -215,7 +215,7 @@ async fn make(surface: &AdminState, caller: &Caller, wanted: Wanted) -> Response
     let (Some(id), Some(secret)) = (id, secret) else {
         return refuse(surface, &ApiError::NoRandomness);
     };
-    // Told apart at sight from every other secret somebody may have at hand.
+    // A prefix that distinguishes the secret at sight from every other secret a person may have.
     let secret = format!("turnout-{}-{secret}", wanted.role);
     let now = surface.coordinator.clock().wall_ms();
     let record = CredentialRecord {

@@ -1,5 +1,6 @@
-//! Whose turn it is: so many work at once, and the others wait. Callers take turns: one that asks
-//! fifty times has fifty that wait, and another one's single request comes next all the same.
+//! A fixed number of requests work at once, and the others wait. Callers take turns: of a caller
+//! that sends fifty requests fifty wait, and the single request of another caller comes next all
+//! the same.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,7 +30,7 @@ struct Queue<C: PartialEq> {
 
 type Waiting<C> = oneshot::Sender<Turn<C>>;
 
-/// A turn; the next one has it when this is dropped.
+/// A turn; the next request has it when this is dropped.
 #[derive(Debug)]
 pub struct Turn<C: PartialEq>(Option<Arc<Turns<C>>>);
 
@@ -57,11 +58,11 @@ impl<C: PartialEq> Turns<C> {
             }
             entered?
         };
-        // Turns are handed on for as long as anyone waits.
+        // Turns are passed on for as long as any request waits.
         told.await.map_err(|_| Busy)
     }
 
-    /// How many requests found as many waiting as may.
+    /// How many requests were refused because too many waited.
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)
     }
@@ -111,7 +112,7 @@ impl<C: PartialEq> Queue<C> {
     }
 
     /// The oldest request of the caller whose turn it is; that caller then comes after all others.
-    /// Where none waits the turn is free.
+    /// If no request waits, the turn is free.
     fn next(&mut self) -> Option<Waiting<C>> {
         let Some((caller, mut waiting)) = self.callers.pop_front() else {
             self.free += 1;
@@ -131,7 +132,7 @@ impl<C: PartialEq> Drop for Turn<C> {
         let mut turn = Turn(Some(turns.clone()));
         loop {
             let Some(next) = turns.queue().next() else {
-                // It is free, and nothing is handed on when this one is dropped.
+                // The turn is free, and is not passed on when this one is dropped.
                 turn.0 = None;
                 return;
             };
@@ -152,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Whose request has its turn by now; a request is polled as its caller would.
+    /// Whether a request has its turn by now; the request is polled as its caller would.
     fn poll<F: Future>(request: std::pin::Pin<&mut F>) -> Poll<F::Output> {
         request.poll(&mut Context::from_waker(Waker::noop()))
     }
@@ -209,7 +210,7 @@ mod tests {
         }
         assert!(take(1_000_000), "all have as many as there may be");
         assert_eq!(turns.refused(), 2);
-        // Those who hang up make room.
+        // Requests whose callers hang up make room.
         waiting.clear();
         let mut request = pin!(turns.take(0));
         assert!(poll(request.as_mut()).is_pending());

@@ -1,4 +1,4 @@
-//! A flag as operators see it: what is live, what its file says, and who holds what.
+//! A flag as operators see it: what is live, what its file says, and which overrides are held.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ use crate::flag::{FlagKey, Split, Strategy};
 pub use crate::ledger::rollout_in_words as rollout;
 use crate::ledger::{Attribution, EffectiveState, Expiry, FlagEntry, Pin, SplitOverride};
 
-/// One flag, as it is written into an answer.
+/// One flag, as it is written into a response.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FlagView<'a> {
@@ -20,7 +20,7 @@ pub struct FlagView<'a> {
     split: Option<Split>,
     file_split: Option<Split>,
     owner: Option<&'a str>,
-    /// The streams that follow it.
+    /// The streams that follow the flag.
     clients: Option<CountsView>,
     stop: Option<MarkView<'a>>,
     held: Option<HeldView<'a>>,
@@ -67,7 +67,7 @@ struct PinView<'a> {
     mark: MarkView<'a>,
 }
 
-/// Open streams by what they prove.
+/// Open streams by their delivery state.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CountsView {
@@ -171,7 +171,7 @@ fn as_written(entry: &FlagEntry) -> String {
     }
 }
 
-/// Whether an operator holds something the file says otherwise.
+/// Whether an operator's override differs from the file.
 pub fn drifts(entry: &FlagEntry) -> bool {
     let own = entry.definition.as_ref().map(|definition| definition.rollout);
     entry.record.stop.is_some()

@@ -1,5 +1,5 @@
-//! What is shown to a credential is shown for as long as it is good: one that was revoked or has
-//! expired while its reading waited, worked or was written learns nothing more.
+//! A response is shown to a credential only for as long as the credential is good: one that was
+//! revoked or has expired while its reading waited, worked or was written learns nothing more.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,7 +15,7 @@ use crate::auth::Caller;
 use crate::http::error::ApiError;
 use crate::ledger::ContentHash;
 
-/// A credential that was good when the head of a request came.
+/// A credential that was good when the head of a request arrived.
 #[derive(Clone)]
 pub struct Shown {
     /// The hash of its secret.
@@ -23,13 +23,13 @@ pub struct Shown {
     pub caller: Caller,
 }
 
-/// The credential of an answer ended before all of it was written.
+/// The credential of a response ended before all of it was written.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the credential ended before the whole answer was written")]
 struct Ended;
 
 impl Shown {
-    /// Whether it still is what it was.
+    /// Whether the credential still is what it was.
     pub fn is_still_good(&self, surface: &AdminState) -> bool {
         surface
             .operators
@@ -37,7 +37,7 @@ impl Shown {
             .is_ok_and(|now| now == self.caller)
     }
 
-    /// An answer to it, of which nothing more is written once it has ended.
+    /// A response to this credential, of which nothing more is written once it has ended.
     pub fn only_while_good(
         self,
         surface: &AdminState,
@@ -53,7 +53,7 @@ impl Shown {
     }
 }
 
-/// A body that breaks off once it is no longer to be read.
+/// A body that breaks off once its credential has ended.
 struct WhileGood<F> {
     body: AnyBody,
     is_good: F,

@@ -37,7 +37,7 @@ fn a_question_is_answered_in_one_line() {
             &["write NAME:=5"],
         ),
         ("ask chat --attr platform", 2, &[], &["write NAME=VALUE"]),
-        ("ask chat --attr seats:=many", 2, &[], &["`many` is no JSON; write seats=many"]),
+        ("ask chat --attr seats:=many", 2, &[], &["`many` is not JSON; write seats=many"]),
         ("ask chta --user u-2", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
         ("ask chta --user u-2 -w", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
         ("ask nothing-like-it", 1, &[], &["no flag `nothing-like-it`\n"]),
@@ -53,7 +53,7 @@ fn a_question_is_answered_in_one_line() {
             "ask chat --url http://127.0.0.1:1",
             4,
             &[],
-            &["nobody answers there; is it running? --url says where to ask"],
+            &["no server answers there; is it running? --url says where to ask"],
         ),
     ];
     table.iter().for_each(|row| server.check(*row));
@@ -163,7 +163,7 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let client = Client::start(&format!("http://{address}"), "ask chat --user u-1 -w");
-    client.says("nobody answers there; is it running?");
+    client.says("no server answers there; is it running?");
     let (_home, _server) = {
         let home = tempfile::TempDir::new().unwrap();
         let chat =
