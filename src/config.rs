@@ -174,7 +174,7 @@ pub struct BadSettings(pub Vec<String>);
 
 impl ServeArgs {
     pub fn check(&self) -> Result<Config, BadSettings> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut address = |flag: &str, text: &str, port: u16| {
             if let Ok(address) = text.parse() {
                 return Some(address);
@@ -185,12 +185,12 @@ impl ServeArgs {
                 name.to_socket_addrs().ok().and_then(|mut found| found.next())
             });
             match found {
-                None => faults.push(format!(
+                None => errors.push(format!(
                     "{flag}: looking up `{text}` took longer than {} s; write an IP address, or see to the name server",
                     LOOK_UP_TIMEOUT.as_secs()
                 )),
                 Some(None) => {
-                    faults.push(format!("{flag}: `{text}` is not an address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))
+                    errors.push(format!("{flag}: `{text}` is not an address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))
                 }
                 Some(Some(_)) => {}
             }
@@ -200,18 +200,18 @@ impl ServeArgs {
         let admin_listen = address("--admin-listen", &self.admin_listen, 7071);
         let public_path = match &*self.public_path {
             "" => PublicPath::default(),
-            text => text.parse().unwrap_or_else(|fault| {
-                faults.push(format!("TURNOUT_PUBLIC_PATH: `{text}`: {fault}"));
+            text => text.parse().unwrap_or_else(|error| {
+                errors.push(format!("TURNOUT_PUBLIC_PATH: `{text}`: {error}"));
                 PublicPath::default()
             }),
         };
         if !matches!(&*self.new_data, "" | "allow" | "deny") {
-            faults.push(format!(
+            errors.push(format!(
                 "TURNOUT_NEW_DATA: `{}` is neither `allow` nor `deny`",
                 self.new_data
             ));
         }
-        let mut take = |BadSettings(more): BadSettings| faults.extend(more);
+        let mut take = |BadSettings(more): BadSettings| errors.extend(more);
         let access = self.who_may_ask.check(listen).map_err(&mut take);
         let deciding = self.deciding.check().map_err(&mut take);
         let limits = self.limiting.check().map_err(&mut take);
@@ -225,7 +225,7 @@ impl ServeArgs {
                 Ok((internal_user_ids, server_auth)),
                 Ok((limits, streams)),
                 Ok(webhook),
-            ) if faults.is_empty() => Ok(Config {
+            ) if errors.is_empty() => Ok(Config {
                 flags: self.flags.clone(),
                 data: self.data.clone(),
                 accept_database: self.accept_database,
@@ -240,24 +240,24 @@ impl ServeArgs {
                 streams,
                 webhook,
             }),
-            _ => Err(BadSettings(faults)),
+            _ => Err(BadSettings(errors)),
         }
     }
 }
 
 impl EvaluationArgs {
     pub fn check(&self) -> Result<(Vec<String>, ServerAuth), BadSettings> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut read = |name: &str, text: &str| {
             boolean(text).unwrap_or_else(|| {
-                faults.push(format!("{name}: `{text}` is neither true nor false"));
+                errors.push(format!("{name}: `{text}` is neither true nor false"));
                 false
             })
         };
         let server_auth = read("ENABLE_SERVER_AUTH", &self.enable_server_auth);
         let hand_off = read("FEATURE_CLIENT_SUPABASE", &self.feature_client_supabase);
-        if !faults.is_empty() {
-            return Err(BadSettings(faults));
+        if !errors.is_empty() {
+            return Err(BadSettings(errors));
         }
         let mode =
             if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
@@ -267,10 +267,10 @@ impl EvaluationArgs {
 
 impl LimitArgs {
     pub fn check(&self) -> Result<(Limits, StreamLimits), BadSettings> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut count = |name: &str, text: &str, of: &str, like: usize| {
             text.parse().ok().filter(|count| *count > 0).unwrap_or_else(|| {
-                faults.push(format!(
+                errors.push(format!(
                     "{name}: `{text}` is not a number of {of}; write one from 1, like {like}"
                 ));
                 0
@@ -281,7 +281,7 @@ impl LimitArgs {
         let streams = count("TURNOUT_MAX_STREAMS", &self.max_streams, "streams", 20_000);
         let mut time = |name: &str, text: &str| {
             parse_duration(text).filter(|time| !time.is_zero()).unwrap_or_else(|| {
-                faults.push(format!(
+                errors.push(format!(
                     "{name}: `{text}` is not a time to wait; write a number above 0 with its unit, like 5s or 500ms"
                 ));
                 Duration::ZERO
@@ -301,7 +301,7 @@ impl LimitArgs {
             max_age: time("TURNOUT_STREAM_MAX_AGE", &self.stream_max_age),
             ..StreamLimits::default()
         };
-        if faults.is_empty() { Ok((limits, streams)) } else { Err(BadSettings(faults)) }
+        if errors.is_empty() { Ok((limits, streams)) } else { Err(BadSettings(errors)) }
     }
 }
 

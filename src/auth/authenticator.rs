@@ -89,7 +89,7 @@ impl Authenticator {
 
     /// What is accepted now. While this is the same, every caller that was let in still would be,
     /// until the credential ends.
-    pub fn belief(&self) -> CredentialVersion {
+    pub fn credential_version(&self) -> CredentialVersion {
         CredentialVersion {
             sessions: self.sessions.as_ref().map(|sessions| sessions.current()),
             server_keys: self.server_keys.as_ref().map(|keys| keys.current()),

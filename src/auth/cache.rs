@@ -92,7 +92,7 @@ impl Cache {
         let (user, bytes) = (self.user(&session), session.bytes());
         self.slots[place].store(Some(session));
         ledger.bytes += bytes;
-        let mut driven_out = 0;
+        let mut evicted = 0;
         let of_user = ledger.of_user.entry(user).or_default();
         of_user.bytes += bytes;
         of_user.places.push_back(place);
@@ -102,16 +102,16 @@ impl Cache {
             .filter(|of| of.has_too_much())
             .and_then(|of| of.places.front().copied())
         {
-            driven_out += usize::from(self.take_out(&mut ledger, oldest));
+            evicted += usize::from(self.take_out(&mut ledger, oldest));
         }
         while ledger.bytes > MAX_VERIFIED_BYTES {
             let next = ledger.hand;
             ledger.hand = (next + 1) % MAX_VERIFIED;
             if next != place {
-                driven_out += usize::from(self.take_out(&mut ledger, next));
+                evicted += usize::from(self.take_out(&mut ledger, next));
             }
         }
-        driven_out
+        evicted
     }
 
     /// How many bytes the tokens take.
@@ -170,9 +170,9 @@ mod tests {
             fingerprint[..4].copy_from_slice(&number.wrapping_mul(2_654_435_761).to_le_bytes());
             fingerprint
         };
-        let mut driven_out = 0;
+        let mut evicted = 0;
         for number in 0..count {
-            driven_out += cache.put(
+            evicted += cache.put(
                 Arc::new(Session::made_up(token(number), &user(number), "c".repeat(claim_bytes))),
                 Moment::default(),
             );
@@ -182,14 +182,11 @@ mod tests {
         assert!(expected.contains(&found), "{what}: {found} are found again");
         assert!(cache.bytes() <= MAX_VERIFIED_BYTES, "{what}");
         let gone = count as usize - found;
-        assert!(
-            driven_out <= gone && (gone == 0 || driven_out > 0),
-            "{what}: {driven_out} were driven out"
-        );
+        assert!(evicted <= gone && (gone == 0 || evicted > 0), "{what}: {evicted} were driven out");
     }
 
     #[test]
-    fn bytes_and_what_one_user_takes_are_bounded() {
+    fn bytes_in_total_and_per_user_are_bounded() {
         check("few", 10, |n| n.to_string(), 100, 10..=10);
         check(
             "many of one user",

@@ -196,7 +196,7 @@ mod tests {
 
     /// Streams are looked at when a server's credential is gone, and for no other reason.
     #[test]
-    fn only_a_server_that_is_gone_counts() {
+    fn only_a_lost_server_credential_counts() {
         let (s, t, o) =
             (("s", Role::Server, None), ("t", Role::Server, None), ("o", Role::Operator, None));
         let mut now = Credentials::default().replaced_by(state(&[s]), at(0));

@@ -43,7 +43,7 @@ pub enum Outcome {
     /// This many keys are accepted.
     Believed(usize),
     /// Nothing changed, for this reason; this many good keys stay from before.
-    Kept { fault: String, keys: usize },
+    Kept { error: String, keys: usize },
 }
 
 impl Report {
@@ -56,12 +56,12 @@ impl Report {
                 "write a key into it, or leave the setting out",
             )),
             Outcome::Believed(_) => None,
-            Outcome::Kept { fault, keys: 0 } => Some((
-                format!("{setting}: {source}: {fault}; none of its credentials is accepted"),
+            Outcome::Kept { error, keys: 0 } => Some((
+                format!("{setting}: {source}: {error}; none of its credentials is accepted"),
                 "fix the source, or leave the setting out; it is read again by itself",
             )),
-            Outcome::Kept { fault, keys } => Some((
-                format!("{setting}: {source}: {fault}; the last good keys stay ({keys})"),
+            Outcome::Kept { error, keys } => Some((
+                format!("{setting}: {source}: {error}; the last good keys stay ({keys})"),
                 "fix the source before its keys are changed; it is read again by itself",
             )),
         }
@@ -121,9 +121,9 @@ impl KeyRefresher {
         let mut look = RefreshLoop {
             reader: Reader::of(source),
             wanting,
-            believed: None,
+            accepted: None,
             seen: None,
-            told: None,
+            reported: None,
             tell,
             was_asked_for: false,
             asked: asked.clone(),
@@ -144,10 +144,10 @@ struct RefreshLoop<T> {
     reader: Result<Reader, ReadError>,
     wanting: KeySink,
     /// The content that is accepted, and how many keys it has.
-    believed: Option<(Fingerprint, usize)>,
+    accepted: Option<(Fingerprint, usize)>,
     /// What the last reading saw: a file must read the same twice, or it may be half written.
     seen: Option<Fingerprint>,
-    told: Option<Outcome>,
+    reported: Option<Outcome>,
     tell: T,
     was_asked_for: bool,
     /// Notified when a person asks for a reading now.
@@ -178,8 +178,8 @@ impl<T: FnMut(Outcome, bool, bool)> RefreshLoop<T> {
         };
         let bytes = match read {
             Ok(bytes) => bytes,
-            Err(fault) => {
-                self.record_fault(fault);
+            Err(error) => {
+                self.record_error(error);
                 return false;
             }
         };
@@ -187,15 +187,15 @@ impl<T: FnMut(Outcome, bool, bool)> RefreshLoop<T> {
         let settled =
             first || matches!(self.reader, Ok(Reader::Url(..))) || self.seen == Some(content);
         self.seen = Some(content);
-        match self.believed {
-            Some((believed, count)) if believed == content => self.report(Outcome::Believed(count)),
+        match self.accepted {
+            Some((accepted, count)) if accepted == content => self.report(Outcome::Believed(count)),
             _ if settled => match self.wanting.take(&bytes) {
                 Ok(count) => {
-                    self.believed = Some((content, count));
+                    self.accepted = Some((content, count));
                     self.report(Outcome::Believed(count));
                 }
-                Err(fault) => {
-                    self.record_fault(fault);
+                Err(error) => {
+                    self.record_error(error);
                     return false;
                 }
             },
@@ -204,17 +204,17 @@ impl<T: FnMut(Outcome, bool, bool)> RefreshLoop<T> {
         true
     }
 
-    fn record_fault(&mut self, fault: String) {
-        let keys = self.believed.map_or(0, |(_, count)| count);
-        self.report(Outcome::Kept { fault, keys });
+    fn record_error(&mut self, error: String) {
+        let keys = self.accepted.map_or(0, |(_, count)| count);
+        self.report(Outcome::Kept { error, keys });
     }
 
     fn report(&mut self, outcome: Outcome) {
         let was_asked_for = std::mem::take(&mut self.was_asked_for);
-        if was_asked_for || self.told.as_ref() != Some(&outcome) {
-            let before = self.told.replace(outcome.clone());
-            let was_at_fault = matches!(before, Some(Outcome::Kept { .. }));
-            let is_good_again = was_at_fault && matches!(outcome, Outcome::Believed(_));
+        if was_asked_for || self.reported.as_ref() != Some(&outcome) {
+            let before = self.reported.replace(outcome.clone());
+            let had_error = matches!(before, Some(Outcome::Kept { .. }));
+            let is_good_again = had_error && matches!(outcome, Outcome::Believed(_));
             (self.tell)(outcome, is_good_again, was_asked_for);
         }
     }
@@ -238,8 +238,8 @@ async fn wait(reader: &Result<Reader, ReadError>, wanting: &KeySink, well: bool,
 impl KeySink {
     fn take(&self, bytes: &[u8]) -> Result<usize, String> {
         match self {
-            KeySink::Sessions(sessions) => sessions.take(bytes).map_err(|fault| fault.to_string()),
-            KeySink::ServerKeys(keys) => keys.take(bytes).map_err(|fault| fault.to_string()),
+            KeySink::Sessions(sessions) => sessions.take(bytes).map_err(|error| error.to_string()),
+            KeySink::ServerKeys(keys) => keys.take(bytes).map_err(|error| error.to_string()),
         }
     }
 

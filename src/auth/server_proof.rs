@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proof_is_of_one_token_one_question_and_one_address() {
+    fn a_proof_is_valid_for_one_token_one_nonce_and_one_address() {
         let hash = ContentHash::of(b"secret");
         let is = |other_hash: ContentHash, nonce: &str, address: &str| {
             let proof = ServerProof::of(hash, "nonce", "127.0.0.1:7071");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_named_by_the_begin_of_its_hash() {
+    fn a_token_is_named_by_the_beginning_of_its_hash() {
         let hash = ContentHash::of(b"secret");
         let id = TokenId::of(hash);
         assert!(

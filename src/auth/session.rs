@@ -43,7 +43,7 @@ pub struct Sessions {
     current: ArcSwap<KeyRing>,
     /// Notified when a token names an unknown key: the issuer may have a new one.
     strange_key: Notify,
-    driven_out: AtomicU64,
+    evicted: AtomicU64,
 }
 
 /// Keys, and the tokens they verified.
@@ -61,14 +61,14 @@ impl Sessions {
             pins,
             current: ArcSwap::from_pointee(KeyRing::of(keys)),
             strange_key: Notify::new(),
-            driven_out: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
         }
     }
 
     /// How many bytes verified tokens take, and how many were evicted by a bound in bytes or a
     /// user's bound.
     pub fn remembered(&self) -> (usize, u64) {
-        (self.current.load().verified.bytes(), self.driven_out.load(Relaxed))
+        (self.current.load().verified.bytes(), self.evicted.load(Relaxed))
     }
 
     /// Accepts the keys that a source holds, from now on these alone. Returns how many there are;
@@ -93,13 +93,13 @@ impl Sessions {
         }
         let now = now.into();
         let fingerprint = fingerprint(token.as_bytes());
-        let ring = self.current.load();
-        if let Some(session) = ring.verified.get(&fingerprint) {
+        let key_ring = self.current.load();
+        if let Some(session) = key_ring.verified.get(&fingerprint) {
             return if session.is_live(now) { Ok(session) } else { Err(InvalidCredential) };
         }
-        let session = Arc::new(self.verify_anew(&ring.keys, token, fingerprint, now)?);
-        let driven_out = ring.verified.put(session.clone(), now);
-        self.driven_out.fetch_add(driven_out as u64, Relaxed);
+        let session = Arc::new(self.verify_anew(&key_ring.keys, token, fingerprint, now)?);
+        let evicted = key_ring.verified.put(session.clone(), now);
+        self.evicted.fetch_add(evicted as u64, Relaxed);
         Ok(session)
     }
 

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_reads_as_a_name_of_turnouts_own_is_reserved() {
+    fn names_that_read_as_turnouts_own_are_reserved() {
         for own in RESERVED {
             let ways: [String; 6] = [
                 own.to_owned(),

@@ -174,13 +174,13 @@ impl AdminClient {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (status, bytes) =
             connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
-        let told: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+        let reply: Json = serde_json::from_slice(&bytes).unwrap_or_default();
         if status != StatusCode::OK {
-            return Err(NoAnswer::Refused(status, told));
+            return Err(NoAnswer::Refused(status, reply));
         }
         let (address, answered) = (
-            told["address"].as_str().unwrap_or_default(),
-            told["proof"].as_str().unwrap_or_default(),
+            reply["address"].as_str().unwrap_or_default(),
+            reply["proof"].as_str().unwrap_or_default(),
         );
         match ServerProof::of(hash, &nonce, address) {
             Some(proof) if proof.is(answered) => {}

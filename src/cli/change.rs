@@ -51,8 +51,8 @@ pub struct ChangeRequest<'a> {
 
 impl ChangeArgs {
     /// Sends a command that may widen.
-    pub fn run_change(&self, asking: &ConfirmArgs, order: ChangeRequest<'_>) -> Exit {
-        self.try_to(asking, order).unwrap_or_else(|CliError { exit, message, .. }| {
+    pub fn run_change(&self, asking: &ConfirmArgs, request: ChangeRequest<'_>) -> Exit {
+        self.try_to(asking, request).unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
         })
@@ -62,7 +62,7 @@ impl ChangeArgs {
     pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: Json) -> Exit {
         self.give_reason(&mut body, self.reason.clone());
         match self.remote.change(path, &body, ChangeMode::Anyway) {
-            Ok((_, told)) => self.report_outcome(&told, flag),
+            Ok((_, reply)) => self.report_outcome(&reply, flag),
             Err(CliError { exit, message, .. }) => {
                 print_error(&message);
                 exit
@@ -70,31 +70,31 @@ impl ChangeArgs {
         }
     }
 
-    fn try_to(&self, asking: &ConfirmArgs, order: ChangeRequest<'_>) -> Result<Exit, CliError> {
-        let path = format!("/v1/flags/{}/{}", order.flag, order.verb);
-        let mut body = order.body;
+    fn try_to(&self, asking: &ConfirmArgs, request: ChangeRequest<'_>) -> Result<Exit, CliError> {
+        let path = format!("/v1/flags/{}/{}", request.flag, request.verb);
+        let mut body = request.body;
         self.give_reason(&mut body, self.reason.clone());
         let asks = !asking.yes && output::can_ask();
         if !asks {
             return Ok(self.report_outcome(
                 &self.remote.change(&path, &body, ChangeMode::Anyway)?.1,
-                Some(order.flag),
+                Some(request.flag),
             ));
         }
-        let fault = |(exit, message)| CliError { exit, message, code: String::new() };
-        let shown = self.remote.get("/v1/status").map_err(fault)?;
+        let error = |(exit, message)| CliError { exit, message, code: String::new() };
+        let shown = self.remote.get("/v1/status").map_err(error)?;
         match self.remote.change(&path, &body, ChangeMode::OnlyNarrowing) {
-            Ok((_, told)) => return Ok(self.report_outcome(&told, Some(order.flag))),
+            Ok((_, reply)) => return Ok(self.report_outcome(&reply, Some(request.flag))),
             Err(refused) if refused.code == "may-only-narrow" => {}
             Err(refused) => return Err(refused),
         }
         let flags = shown["flags"].as_array().map_or(&[][..], Vec::as_slice);
         let flag = flags
             .iter()
-            .find(|flag| flag["flag"] == order.flag.as_str())
+            .find(|flag| flag["flag"] == request.flag.as_str())
             .cloned()
             .unwrap_or_default();
-        if !confirmed(&(order.question)(&flag)) {
+        if !confirmed(&(request.question)(&flag)) {
             print_note("nothing was changed");
             return Ok(Exit::No);
         }
@@ -104,7 +104,7 @@ impl ChangeArgs {
         }
         Ok(self.report_outcome(
             &self.remote.change(&path, &body, ChangeMode::Anyway)?.1,
-            Some(order.flag),
+            Some(request.flag),
         ))
     }
 
@@ -115,13 +115,13 @@ impl ChangeArgs {
     }
 
     /// Prints the outcome of a command, and how it converges if that is wanted.
-    fn report_outcome(&self, told: &Json, flag: Option<&FlagKey>) -> Exit {
+    fn report_outcome(&self, reply: &Json, flag: Option<&FlagKey>) -> Exit {
         if self.json {
-            print(&format!("{told}\n"))
+            print(&format!("{reply}\n"))
         } else {
-            tell_in_words(told)
+            tell_in_words(reply)
         }
-        if told["inForce"] == false && told["outcome"] == "repeated" {
+        if reply["inForce"] == false && reply["outcome"] == "repeated" {
             print_error(
                 "nothing was done: this was done before and was taken back since; type it again",
             );
@@ -131,12 +131,12 @@ impl ChangeArgs {
     }
 }
 
-fn tell_in_words(told: &Json) {
-    print(&live(told));
-    let notes = told["notes"].as_array().into_iter().flatten().map(text_of);
+fn tell_in_words(reply: &Json) {
+    print(&live(reply));
+    let notes = reply["notes"].as_array().into_iter().flatten().map(text_of);
     notes.for_each(|note| print_note(&note));
-    if told["outcome"] == "pending" {
-        let survives = if told["survivesRestart"] == true {
+    if reply["outcome"] == "pending" {
+        let survives = if reply["survivesRestart"] == true {
             "survives a restart"
         } else {
             "does NOT survive a restart"
@@ -147,7 +147,7 @@ fn tell_in_words(told: &Json) {
     }
     // A person types it as it is printed, so a foreign server must not be able to put anything else
     // into it.
-    if let Some(undo) = text(&told["undo"]).filter(|undo| is_own_command(undo)) {
+    if let Some(undo) = text(&reply["undo"]).filter(|undo| is_own_command(undo)) {
         print_note(&format!("undo: {undo}"));
     }
 }
@@ -159,15 +159,15 @@ fn is_own_command(text: &str) -> bool {
 }
 
 /// What is live after a command, one line per flag.
-fn live(told: &Json) -> String {
-    let revision = match told["revision"].as_u64() {
+fn live(reply: &Json) -> String {
+    let revision = match reply["revision"].as_u64() {
         Some(revision) => format!("revision {revision}"),
-        None => format!("position {}", text_of(&told["position"])),
+        None => format!("position {}", text_of(&reply["position"])),
     };
-    let flag = &told["flag"];
+    let flag = &reply["flag"];
     let now = || format!("{}   {}{}", text_of(&flag["flag"]), text_of(&flag["live"]), held(flag));
-    let changes = told["changes"].as_array().map_or(&[][..], Vec::as_slice);
-    match &*text_of(&told["outcome"]) {
+    let changes = reply["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    match &*text_of(&reply["outcome"]) {
         "unchanged" if flag.is_null() => {
             "nothing to change: every flag is stopped already\n".to_owned()
         }

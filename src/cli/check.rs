@@ -39,8 +39,8 @@ impl Check {
     pub fn run(&self) -> Exit {
         let internal_user_ids = match self.deciding.check() {
             Ok((ids, _)) => ids,
-            Err(faults) => {
-                faults.0.iter().for_each(|fault| print_error(&display_text::line(fault)));
+            Err(errors) => {
+                errors.0.iter().for_each(|error| print_error(&display_text::line(error)));
                 return Exit::Usage;
             }
         };

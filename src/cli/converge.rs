@@ -70,33 +70,33 @@ impl WatchArgs {
         loop {
             let over = started.elapsed() >= limit;
             match line.get(&path) {
-                Ok(told) => {
-                    let landing = Convergence::of(&told);
-                    if position.as_ref().is_some_and(|position| *position != landing.position) {
+                Ok(reply) => {
+                    let convergence = Convergence::of(&reply);
+                    if position.as_ref().is_some_and(|position| *position != convergence.position) {
                         screen.say(&format!(
                             "position {} went live meanwhile; looking on at that",
-                            landing.position
+                            convergence.position
                         ));
                     }
-                    position = Some(landing.position.clone());
-                    screen.show(&told.to_string(), &landing);
+                    position = Some(convergence.position.clone());
+                    screen.show(&reply.to_string(), &convergence);
                     // A client that has just connected may be about to acknowledge.
-                    if landing.is_held()
-                        || landing.is_told() && (over || started.elapsed() >= ANSWERS_WITHIN)
+                    if convergence.is_held()
+                        || convergence.is_told() && (over || started.elapsed() >= ANSWERS_WITHIN)
                     {
-                        screen.end(&landing.done(started_ms));
+                        screen.end(&convergence.done(started_ms));
                         return Ok(Exit::Yes);
                     }
                     if over {
                         let again = flag.map(|flag| format!(" {flag}")).unwrap_or_default();
-                        let missing = landing.missing(clock::wall_ms());
+                        let missing = convergence.missing(clock::wall_ms());
                         screen.end(&format!("{missing}; turnout status{again} -w goes on looking"));
                         return Ok(Exit::No);
                     }
                 }
                 // The server may be restarting just now.
-                Err(fault) if fault.exit == Exit::Failed && !over => screen.say(&fault.message),
-                Err(fault) => return Err(fault),
+                Err(error) if error.exit == Exit::Failed && !over => screen.say(&error.message),
+                Err(error) => return Err(error),
             }
             if output::has_reader_left() {
                 return Ok(Exit::Yes);
@@ -134,15 +134,15 @@ impl Screen {
     }
 
     /// Shows the current state.
-    fn show(&mut self, told: &str, landing: &Convergence) {
+    fn show(&mut self, reply: &str, convergence: &Convergence) {
         let line = match self.kind {
-            Kind::Json => told.to_owned(),
-            Kind::Terminal => landing.drawn(),
-            Kind::Log => landing.line(),
+            Kind::Json => reply.to_owned(),
+            Kind::Terminal => convergence.drawn(),
+            Kind::Log => convergence.line(),
         };
         // The last line of a log would repeat this one.
         let waits =
-            self.kind == Kind::Log && (landing.is_held() || Instant::now() < self.next_line);
+            self.kind == Kind::Log && (convergence.is_held() || Instant::now() < self.next_line);
         if line == self.shown || waits {
             return;
         }

@@ -97,14 +97,14 @@ impl Counts {
 }
 
 impl Convergence {
-    pub fn of(told: &Json) -> Convergence {
-        let (reached, pollers) = (&told["reached"], &told["pollers"]);
+    pub fn of(reply: &Json) -> Convergence {
+        let (reached, pollers) = (&reply["reached"], &reply["pollers"]);
         Convergence {
-            position: text_of(&told["position"]),
-            live_at_ms: told["liveAtMs"].as_i64(),
-            counts: Counts::of(&told["streams"]),
+            position: text_of(&reply["position"]),
+            live_at_ms: reply["liveAtMs"].as_i64(),
+            counts: Counts::of(&reply["streams"]),
             reached: ["p50Ms", "p90Ms", "p99Ms"].map(|name| reached[name].as_u64()),
-            missing_since_ms: told["missingSinceMs"].as_i64(),
+            missing_since_ms: reply["missingSinceMs"].as_i64(),
             pollers: pollers["seen"].as_u64().unwrap_or_default(),
             asked_since: pollers["askedSince"].as_u64().unwrap_or_default(),
         }

@@ -38,8 +38,8 @@ impl Diff {
     pub fn run(&self) -> Exit {
         let internal_user_ids = match self.deciding.check() {
             Ok((ids, _)) => ids,
-            Err(faults) => {
-                faults.0.iter().for_each(|fault| print_error(&display_text::line(fault)));
+            Err(errors) => {
+                errors.0.iter().for_each(|error| print_error(&display_text::line(error)));
                 return Exit::Usage;
             }
         };
@@ -167,14 +167,14 @@ fn json(difference: &FolderDifference) -> Json {
         }
         Changed::Removed => json!({ "flag": key_text(key), "change": "removed" }),
         Changed::Otherwise(change) => {
-            let mut told = json!({
+            let mut json = json!({
                 "flag": key_text(key), "change": "changed", "differences": differences(&change.differences),
             });
             match &change.moves {
-                Moves::Buckets(moves) => told["moves"] = moves.iter().map(moved).collect(),
-                Moves::Reshuffled(share) => told["reshuffled"] = share.to_string().into(),
+                Moves::Buckets(moves) => json["moves"] = moves.iter().map(moved).collect(),
+                Moves::Reshuffled(share) => json["reshuffled"] = share.to_string().into(),
             }
-            told
+            json
         }
     };
     let segment = |(key, changed): &(_, Changed<SegmentChange>)| match changed {

@@ -108,7 +108,7 @@ impl Explain {
         let (internal_user_ids, server_auth) = self
             .deciding
             .check()
-            .map_err(|faults| usage(display_text::line(&faults.0.join("; ")).into_owned()))?;
+            .map_err(|errors| usage(display_text::line(&errors.0.join("; ")).into_owned()))?;
         let flag = load(files, self.flag.as_str(), internal_user_ids)?;
         let attributes = self.read_attributes(&flag.definition).map_err(usage)?;
         let context = Context::new(self.identity.into(), key, &attributes);
@@ -126,9 +126,9 @@ impl Explain {
         let asked = json!({
             "targetingKey": self.user, "textAttributes": written, "identity": self.identity.as_str(), "bucket": self.bucket,
         });
-        let told = self.remote.post(&format!("/v1/flags/{}/explain", self.flag), &asked)?;
+        let reply = self.remote.post(&format!("/v1/flags/{}/explain", self.flag), &asked)?;
         if self.json {
-            print(&format!("{told}\n"));
+            print(&format!("{reply}\n"));
             return Ok(Exit::Yes);
         }
         let strange = |_| {
@@ -137,8 +137,8 @@ impl Explain {
                 "the server tells the story in another way; is it of the same version?".to_owned(),
             )
         };
-        let story: Explanation = serde_json::from_value(told.clone()).map_err(strange)?;
-        print(&format!("{}{}", story.text(), held(&told)));
+        let story: Explanation = serde_json::from_value(reply.clone()).map_err(strange)?;
+        print(&format!("{}{}", story.text(), held(&reply)));
         Ok(Exit::Yes)
     }
 
@@ -197,13 +197,13 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
 }
 
 /// The revision the explanation is of, and who holds an override.
-fn held(told: &Json) -> String {
-    let mut text = format!("revision {}", text_of(&told["position"]));
+fn held(reply: &Json) -> String {
+    let mut text = format!("revision {}", text_of(&reply["position"]));
     for (slot, what) in
         [("stop", "stopped"), ("held", "rollout held"), ("pin", "earlier definition held")]
     {
-        if !told[slot].is_null() {
-            text.push_str(&format!("; {what} by {}", time::mark(&told[slot])));
+        if !reply[slot].is_null() {
+            text.push_str(&format!("; {what} by {}", time::mark(&reply[slot])));
         }
     }
     text.push('\n');

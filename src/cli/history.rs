@@ -52,17 +52,17 @@ impl History {
         if let Some(before) = self.before {
             path.push_str(&format!("&before={before}"));
         }
-        let told = self.remote.get(&path)?;
-        let revisions = told["revisions"].as_array().map_or(&[][..], Vec::as_slice);
+        let reply = self.remote.get(&path)?;
+        let revisions = reply["revisions"].as_array().map_or(&[][..], Vec::as_slice);
         match (self.json, revisions) {
-            (true, _) => print(&format!("{told}\n")),
+            (true, _) => print(&format!("{reply}\n")),
             (false, []) => print_note("no revision"),
             (false, revisions) => {
                 let rows: Vec<[String; 5]> = revisions.iter().flat_map(rows).collect();
                 print(&table(["REV", "WHEN", "WHO", "CHANGE", "REASON"], &rows));
             }
         }
-        if let (true, Some(last)) = (told["more"] == true && !self.json, revisions.last()) {
+        if let (true, Some(last)) = (reply["more"] == true && !self.json, revisions.last()) {
             let flag = self.flag.as_ref().map(|flag| format!(" {flag}")).unwrap_or_default();
             print_note(&format!("older ones: turnout history{flag} --before {}", last["revision"]));
         }
@@ -70,23 +70,23 @@ impl History {
     }
 
     fn verify(&self) -> Result<Exit, (Exit, String)> {
-        let told = self.remote.open()?.get_when_done("/v1/history/verify")?;
-        let faults = told["faults"].as_array().map_or(&[][..], Vec::as_slice);
-        let read = count(told["revisions"].as_u64().unwrap_or_default() as usize, "revision");
-        let compared = match told["comparedWithRevision"].as_u64() {
+        let reply = self.remote.open()?.get_when_done("/v1/history/verify")?;
+        let errors = reply["faults"].as_array().map_or(&[][..], Vec::as_slice);
+        let read = count(reply["revisions"].as_u64().unwrap_or_default() as usize, "revision");
+        let compared = match reply["comparedWithRevision"].as_u64() {
             Some(revision) => format!("compared with revision {revision} as this server saw it"),
             None => "this server has not saved a revision yet to compare with".to_owned(),
         };
         if self.json {
-            print(&format!("{told}\n"));
-        } else if faults.is_empty() {
+            print(&format!("{reply}\n"));
+        } else if errors.is_empty() {
             print(&format!("sound: {read} read, each is what its hash says; {compared}\n"));
         } else {
-            let faults: String =
-                faults.iter().map(|fault| format!("  {}\n", text_of(fault))).collect();
-            print(&format!("NOT SOUND: {read} read; {compared}\n{faults}"));
+            let errors: String =
+                errors.iter().map(|error| format!("  {}\n", text_of(error))).collect();
+            print(&format!("NOT SOUND: {read} read; {compared}\n{errors}"));
         }
-        Ok(if told["sound"] == true { Exit::Yes } else { Exit::No })
+        Ok(if reply["sound"] == true { Exit::Yes } else { Exit::No })
     }
 }
 
@@ -94,16 +94,16 @@ impl History {
 fn rows(revision: &Json) -> Vec<[String; 5]> {
     const MOST: usize = 12;
     let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut told: Vec<String> = changes.iter().take(MOST).map(change).collect();
+    let mut lines: Vec<String> = changes.iter().take(MOST).map(change).collect();
     let more = revision["moreChanges"]
         .as_u64()
         .unwrap_or_default()
         .saturating_add(changes.len().saturating_sub(MOST) as u64);
     if more > 0 {
-        told.push(format!("and {more} more"));
+        lines.push(format!("and {more} more"));
     }
-    if told.is_empty() {
-        told.push("nothing".to_owned());
+    if lines.is_empty() {
+        lines.push("nothing".to_owned());
     }
     let own = |index: usize, text: String| if index == 0 { text } else { String::new() };
     let row = |(index, change): (usize, String)| {
@@ -115,5 +115,5 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
             own(index, text_of(&revision["reason"])),
         ]
     };
-    told.into_iter().enumerate().map(row).collect()
+    lines.into_iter().enumerate().map(row).collect()
 }

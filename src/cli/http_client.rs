@@ -69,8 +69,8 @@ impl CliError {
 }
 
 impl From<CliError> for (Exit, String) {
-    fn from(fault: CliError) -> (Exit, String) {
-        (fault.exit, fault.message)
+    fn from(error: CliError) -> (Exit, String) {
+        (error.exit, error.message)
     }
 }
 

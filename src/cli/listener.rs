@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_address_is_asked_where_nothing_is_said() {
+    fn the_default_address_is_used_where_none_is_named() {
         for (listener, default) in [
             (Listener::Public, "http://127.0.0.1:7070"),
             (Listener::Admin, "http://127.0.0.1:7071"),

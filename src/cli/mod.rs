@@ -115,7 +115,7 @@ pub fn run() -> ExitCode {
         .and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(told) => return ExitCode::from(output::end(usage_exit(&told)) as u8),
+        Err(error) => return ExitCode::from(output::end(usage_exit(&error)) as u8),
     };
     let exit = match cli.verb {
         None => serve::run(&cli.settings, &environment_names(&Cli::command())),
@@ -149,15 +149,15 @@ fn environment_names(command: &clap::Command) -> Vec<String> {
 }
 
 /// The exit code of a usage message, or of a usage error.
-fn usage_exit(told: &clap::Error) -> Exit {
-    let (coloured, plain) = (told.render().ansi().to_string(), told.render().to_string());
-    match told.use_stderr() {
+fn usage_exit(error: &clap::Error) -> Exit {
+    let (coloured, plain) = (error.render().ansi().to_string(), error.render().to_string());
+    match error.use_stderr() {
         true if output::talks_to_a_terminal() && !no_colour() => output::talk_styled(&coloured),
         true => output::print_note(plain.trim_end()),
         false if output::prints_to_a_terminal() && !no_colour() => output::print_styled(&coloured),
         false => output::print(&plain),
     }
-    if told.use_stderr() { Exit::Usage } else { Exit::Yes }
+    if error.use_stderr() { Exit::Usage } else { Exit::Yes }
 }
 
 /// `1 flag`, `2 flags`.

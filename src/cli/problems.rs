@@ -22,21 +22,21 @@ pub struct Problems {
 impl Problems {
     /// Exit 1 while there are problems.
     pub fn run(&self) -> Exit {
-        let told = match self.remote.get("/v1/problems") {
-            Ok(told) => told,
+        let reply = match self.remote.get("/v1/problems") {
+            Ok(reply) => reply,
             Err((exit, message)) => {
                 print_error(&message);
                 return exit;
             }
         };
-        let problems = told["problems"].as_array().map_or(&[][..], Vec::as_slice);
-        print(&if self.json { format!("{told}\n") } else { text(&told, problems) });
+        let problems = reply["problems"].as_array().map_or(&[][..], Vec::as_slice);
+        print(&if self.json { format!("{reply}\n") } else { text(&reply, problems) });
         if problems.is_empty() { Exit::Yes } else { Exit::No }
     }
 }
 
-fn text(told: &Json, problems: &[Json]) -> String {
-    let flags = text_of(&told["flags"]);
+fn text(reply: &Json, problems: &[Json]) -> String {
+    let flags = text_of(&reply["flags"]);
     let mut text = String::new();
     for problem in problems {
         let file = text_of(&problem["file"]);
@@ -65,8 +65,8 @@ fn text(told: &Json, problems: &[Json]) -> String {
     };
     text.push_str(&format!(
         "{verdict}; revision {} is live, {flags} is watched by {}\n",
-        text_of(&told["position"]),
-        text_of(&told["watch"])
+        text_of(&reply["position"]),
+        text_of(&reply["watch"])
     ));
     text
 }

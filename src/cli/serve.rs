@@ -33,8 +33,8 @@ pub fn run(settings: &ServeArgs, known: &[String]) -> Exit {
     let (config, logging) =
         match settings.check().and_then(|config| Ok((config, settings.logging.check()?))) {
             Ok(settings) => settings,
-            Err(faults) => {
-                faults.0.iter().for_each(|fault| print_error(&display_text::line(fault)));
+            Err(errors) => {
+                errors.0.iter().for_each(|error| print_error(&display_text::line(error)));
                 return Exit::Usage;
             }
         };

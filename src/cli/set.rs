@@ -32,7 +32,7 @@ pub struct Set {
     then: Option<Share>,
 
     #[command(flatten)]
-    told: ChangeArgs,
+    args: ChangeArgs,
 
     #[command(flatten)]
     asking: ConfirmArgs,
@@ -42,8 +42,8 @@ impl Set {
     pub fn run(&self) -> Exit {
         let mut body = match shares(&self.shares) {
             Ok(body) => body,
-            Err(fault) => {
-                print_error(&fault);
+            Err(error) => {
+                print_error(&error);
                 return Exit::Usage;
             }
         };
@@ -56,7 +56,7 @@ impl Set {
         }
         let question =
             |flag: &Json| format!("{}{} on {}", moved(flag, &wanted), self.end(flag), self.flag);
-        self.told.run_change(
+        self.args.run_change(
             &self.asking,
             ChangeRequest { verb: "set", flag: &self.flag, body, question: &question },
         )

@@ -47,23 +47,23 @@ impl Status {
     }
 
     fn show(&self) -> Result<(), (Exit, String)> {
-        let told = match (&self.flag, self.json) {
+        let reply = match (&self.flag, self.json) {
             (Some(flag), true) => self.remote.get(&format!("/v1/flags/{flag}"))?,
             _ => self.remote.get("/v1/status")?,
         };
         if self.json {
-            print(&format!("{told}\n"));
+            print(&format!("{reply}\n"));
             return Ok(());
         }
-        let first = format!("{}\n{}", first_line(&told), streams(&told["streams"]));
+        let first = format!("{}\n{}", first_line(&reply), streams(&reply["streams"]));
         match &self.flag {
-            None => print(&format!("{first}{}", flags(&told))),
+            None => print(&format!("{first}{}", flags(&reply))),
             Some(flag) => {
                 let flag = self.remote.get(&format!("/v1/flags/{flag}"))?;
                 print(&format!("{first}{}", details(&flag)));
             }
         }
-        if told["problems"].as_u64().unwrap_or_default() > 0 {
+        if reply["problems"].as_u64().unwrap_or_default() > 0 {
             print_note("turnout problems says what is wrong, and the fix");
         }
         Ok(())
@@ -72,8 +72,8 @@ impl Status {
 
 /// `database DOWN since 02:41, serving revision 214 from memory; stopping and lowering work; 1
 /// change not yet saved`.
-fn first_line(told: &Json) -> String {
-    let (database, revision) = (&told["database"], &told["revision"]);
+fn first_line(reply: &Json) -> String {
+    let (database, revision) = (&reply["database"], &reply["revision"]);
     let since = || time::of(&database["sinceMs"]);
     let mut line = match &*text_of(&database["state"]) {
         "up" => format!("revision {revision} is live and saved"),
@@ -92,11 +92,11 @@ fn first_line(told: &Json) -> String {
             )
         }
     };
-    match told["pending"].as_u64().unwrap_or_default() as usize {
+    match reply["pending"].as_u64().unwrap_or_default() as usize {
         0 => {}
         pending => line.push_str(&format!("; {} not yet saved", count(pending, "change"))),
     }
-    match told["problems"].as_u64().unwrap_or_default() as usize {
+    match reply["problems"].as_u64().unwrap_or_default() as usize {
         0 => {}
         problems => line.push_str(&format!("; {}", count(problems, "problem"))),
     }
@@ -104,8 +104,8 @@ fn first_line(told: &Json) -> String {
 }
 
 /// A line, if there is hardly room for another stream.
-fn streams(told: &Json) -> String {
-    let [open, limit] = ["open", "limit"].map(|name| told[name].as_u64().unwrap_or_default());
+fn streams(reply: &Json) -> String {
+    let [open, limit] = ["open", "limit"].map(|name| reply[name].as_u64().unwrap_or_default());
     match open {
         open if open >= limit && limit > 0 => {
             format!(
@@ -121,8 +121,8 @@ fn streams(told: &Json) -> String {
     }
 }
 
-fn flags(told: &Json) -> String {
-    let flags = told["flags"].as_array().map_or(&[][..], Vec::as_slice);
+fn flags(reply: &Json) -> String {
+    let flags = reply["flags"].as_array().map_or(&[][..], Vec::as_slice);
     if flags.is_empty() {
         return "no flag is known\n".to_owned();
     }

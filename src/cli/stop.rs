@@ -21,7 +21,7 @@ pub struct Stop {
     all: bool,
 
     #[command(flatten)]
-    told: ChangeArgs,
+    args: ChangeArgs,
 }
 
 impl Stop {
@@ -30,6 +30,6 @@ impl Stop {
             .flag
             .as_ref()
             .map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
-        self.told.at_once(&path, self.flag.as_ref(), empty_body())
+        self.args.at_once(&path, self.flag.as_ref(), empty_body())
     }
 }

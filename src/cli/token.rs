@@ -132,27 +132,27 @@ impl Create {
         if !self.flags.is_empty() {
             body["flags"] = json!(self.flags);
         }
-        let told = self.asked.remote.post("/v1/tokens", &body)?;
+        let reply = self.asked.remote.post("/v1/tokens", &body)?;
         // A person types it as it is printed to revoke the token.
-        let id = told["id"]
+        let id = reply["id"]
             .as_str()
             .filter(|id| id.parse::<CredentialId>().is_ok())
             .unwrap_or("ID")
             .to_owned();
-        let expires = time::of(&told["expiresAtMs"]);
+        let expires = time::of(&reply["expiresAtMs"]);
         let lost = || {
             format!(
                 "no one has the secret of {id}, as it could not be printed; turnout token revoke {id}"
             )
         };
         if self.asked.json {
-            return if printed(&format!("{told}\n")) { Ok(()) } else { Err((Exit::Yes, lost())) };
+            return if printed(&format!("{reply}\n")) { Ok(()) } else { Err((Exit::Yes, lost())) };
         }
         print_note(&format!(
             "{id}: {role} {}, until {expires}; this is the only time its secret is shown",
-            reach(&told)
+            reach(&reply)
         ));
-        if !printed(&format!("{}\n", text_of(&told["secret"]))) {
+        if !printed(&format!("{}\n", text_of(&reply["secret"]))) {
             return Err((Exit::Yes, lost()));
         }
         print_note(&format!("undo: turnout token revoke {id}"));
@@ -162,10 +162,10 @@ impl Create {
 
 impl List {
     fn run(&self) -> Result<(), (Exit, String)> {
-        let told = self.asked.remote.get("/v1/tokens")?;
-        let tokens = told["tokens"].as_array().map_or(&[][..], Vec::as_slice);
+        let reply = self.asked.remote.get("/v1/tokens")?;
+        let tokens = reply["tokens"].as_array().map_or(&[][..], Vec::as_slice);
         match (self.asked.json, tokens) {
-            (true, _) => print(&format!("{told}\n")),
+            (true, _) => print(&format!("{reply}\n")),
             (false, []) => {
                 print_note("no token but the server's own (admin.token in its data folder)")
             }
@@ -190,14 +190,14 @@ impl Revoke {
         }
         let body =
             self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
-        let told = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.which), &body)?;
+        let reply = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.which), &body)?;
         print(&if self.asked.json {
-            format!("{told}\n")
+            format!("{reply}\n")
         } else {
-            format!("revoked {}\n", text_of(&told["revoked"]))
+            format!("revoked {}\n", text_of(&reply["revoked"]))
         });
-        if told["outcome"] == "pending" {
-            let survives = if told["survivesRestart"] == true {
+        if reply["outcome"] == "pending" {
+            let survives = if reply["survivesRestart"] == true {
                 "it survives a restart"
             } else {
                 "a restart would forget it"
@@ -206,7 +206,7 @@ impl Revoke {
                 "it is no longer accepted, and that is not yet saved in the database; {survives}"
             ));
         }
-        if told["revoked"] == LOCAL_ADMIN && told["survivesRestart"] == true {
+        if reply["revoked"] == LOCAL_ADMIN && reply["survivesRestart"] == true {
             print_note("admin.token in the server's data folder holds a new one");
         }
         Ok(())

@@ -24,7 +24,7 @@ pub struct Resume {
     at: Option<Share>,
 
     #[command(flatten)]
-    told: ChangeArgs,
+    args: ChangeArgs,
 
     #[command(flatten)]
     asking: ConfirmArgs,
@@ -42,7 +42,7 @@ impl Resume {
                 self.flag
             )
         };
-        self.told.run_change(
+        self.args.run_change(
             &self.asking,
             ChangeRequest { verb: "resume", flag: &self.flag, body, question: &question },
         )
@@ -58,7 +58,7 @@ pub struct Unset {
     flag: FlagKey,
 
     #[command(flatten)]
-    told: ChangeArgs,
+    args: ChangeArgs,
 
     #[command(flatten)]
     asking: ConfirmArgs,
@@ -69,7 +69,7 @@ impl Unset {
         let question = |flag: &Json| {
             format!("{} on {}", arrow(&text_of(&flag["live"]), &text_of(&flag["file"])), self.flag)
         };
-        self.told.run_change(
+        self.args.run_change(
             &self.asking,
             ChangeRequest {
                 verb: "unset",
@@ -95,7 +95,7 @@ pub struct Rollback {
     to: Option<u64>,
 
     #[command(flatten)]
-    told: ChangeArgs,
+    args: ChangeArgs,
 
     #[command(flatten)]
     asking: ConfirmArgs,
@@ -115,7 +115,7 @@ impl Rollback {
                 self.flag
             )
         };
-        self.told.run_change(
+        self.args.run_change(
             &self.asking,
             ChangeRequest { verb: "rollback", flag: &self.flag, body, question: &question },
         )

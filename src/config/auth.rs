@@ -125,21 +125,21 @@ impl AsRef<str> for BrowserOrigin {
 impl AuthArgs {
     /// `listen` is where clients will ask, if that is known.
     pub fn check(&self, listen: Option<SocketAddr>) -> Result<AuthConfig, BadSettings> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let access = AuthConfig {
-            session_keys: self.session_keys(&mut faults),
+            session_keys: self.session_keys(&mut errors),
             server_keys: (!self.server_keys_file.is_empty())
                 .then(|| Source::File((&self.server_keys_file).into())),
-            unverified: self.unverified(listen, &mut faults),
-            cors_origins: self.cors_origins(&mut faults),
-            trusted_proxies: self.trusted_proxies(&mut faults),
+            unverified: self.unverified(listen, &mut errors),
+            cors_origins: self.cors_origins(&mut errors),
+            trusted_proxies: self.trusted_proxies(&mut errors),
         };
-        if faults.is_empty() { Ok(access) } else { Err(BadSettings(faults)) }
+        if errors.is_empty() { Ok(access) } else { Err(BadSettings(errors)) }
     }
 
     /// All four or none: keys without a pinned algorithm, issuer and audience would accept tokens
     /// meant for others.
-    fn session_keys(&self, faults: &mut Vec<String>) -> Option<SessionKeys> {
+    fn session_keys(&self, errors: &mut Vec<String>) -> Option<SessionKeys> {
         let settings = [
             ("TURNOUT_SESSION_KEYS", &self.session_keys),
             ("TURNOUT_SESSION_ALGORITHM", &self.session_algorithm),
@@ -153,23 +153,23 @@ impl AuthArgs {
             return None;
         }
         if !missing.is_empty() {
-            faults.push(format!("{set}: session tokens also need {missing}"));
+            errors.push(format!("{set}: session tokens also need {missing}"));
         }
         let algorithm = (!self.session_algorithm.is_empty())
             .then(|| self.session_algorithm.parse::<Algorithm>());
         let algorithm = algorithm.and_then(|algorithm| match algorithm {
             Ok(algorithm) => Some(algorithm),
-            Err(fault) => {
-                faults.push(format!(
-                    "TURNOUT_SESSION_ALGORITHM: `{}`: {fault}",
+            Err(error) => {
+                errors.push(format!(
+                    "TURNOUT_SESSION_ALGORITHM: `{}`: {error}",
                     self.session_algorithm
                 ));
                 None
             }
         });
         let source = Source::parse(&self.session_keys);
-        if let Err(fault) = source {
-            faults.push(format!("TURNOUT_SESSION_KEYS: {fault}"));
+        if let Err(error) = source {
+            errors.push(format!("TURNOUT_SESSION_KEYS: {error}"));
         }
         let (issuer, audience) = (self.session_issuer.clone(), self.session_audience.clone());
         Some(SessionKeys {
@@ -178,39 +178,39 @@ impl AuthArgs {
         })
     }
 
-    fn unverified(&self, listen: Option<SocketAddr>, faults: &mut Vec<String>) -> AnonymousAccess {
+    fn unverified(&self, listen: Option<SocketAddr>, errors: &mut Vec<String>) -> AnonymousAccess {
         match &*self.unverified {
             "allow" => return AnonymousAccess::Allow,
             "deny" => {}
             "" => match listen {
-                Some(address) if !address.ip().is_loopback() => faults.push(format!(
+                Some(address) if !address.ip().is_loopback() => errors.push(format!(
                     "TURNOUT_UNVERIFIED: {address} can be reached from other machines; say whether strangers may ask without a credential: allow or deny"
                 )),
                 _ => return AnonymousAccess::Allow,
             },
-            other => faults.push(format!("TURNOUT_UNVERIFIED: `{other}` is neither allow nor deny")),
+            other => errors.push(format!("TURNOUT_UNVERIFIED: `{other}` is neither allow nor deny")),
         }
         AnonymousAccess::Deny
     }
 
-    fn trusted_proxies(&self, faults: &mut Vec<String>) -> Proxies {
+    fn trusted_proxies(&self, errors: &mut Vec<String>) -> Proxies {
         let texts = self.trusted_proxies.split(',').map(str::trim).filter(|text| !text.is_empty());
         let networks = texts.filter_map(|text| {
             // A network of one address may be written as that address.
             let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-            let told =
+            let message =
                 || format!("TURNOUT_TRUSTED_PROXIES: `{text}` is not a network; write it like 10.0.0.0/8 or 2001:db8::/32");
-            network.map_err(|_| faults.push(told())).ok()
+            network.map_err(|_| errors.push(message())).ok()
         });
         Proxies::new(networks.collect())
     }
 
-    fn cors_origins(&self, faults: &mut Vec<String>) -> Vec<BrowserOrigin> {
+    fn cors_origins(&self, errors: &mut Vec<String>) -> Vec<BrowserOrigin> {
         let mut origins = Vec::new();
         for text in self.cors_origins.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             match origin(text) {
                 Ok(origin) => origins.push(origin),
-                Err(hint) => faults.push(format!("TURNOUT_CORS_ORIGINS: `{text}`: {hint}")),
+                Err(hint) => errors.push(format!("TURNOUT_CORS_ORIGINS: `{text}`: {hint}")),
             }
         }
         origins

@@ -23,11 +23,11 @@ pub struct Logging {
 
 impl Logging {
     pub fn check(&self) -> Result<LogSettings, BadSettings> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let filter = match &*self.filter {
             "" => LogFilter::default(),
-            text => text.parse().unwrap_or_else(|fault| {
-                faults.push(format!("TURNOUT_LOG: {fault}"));
+            text => text.parse().unwrap_or_else(|error| {
+                errors.push(format!("TURNOUT_LOG: {error}"));
                 LogFilter::default()
             }),
         };
@@ -35,16 +35,16 @@ impl Logging {
             "" | "text" => LogFormat::Text,
             "json" => LogFormat::Json,
             other => {
-                faults.push(format!(
+                errors.push(format!(
                     "TURNOUT_LOG_FORMAT: `{other}` is not a format; use text or json"
                 ));
                 LogFormat::Text
             }
         };
-        if faults.is_empty() {
+        if errors.is_empty() {
             Ok(LogSettings { filter, format })
         } else {
-            Err(BadSettings(faults))
+            Err(BadSettings(errors))
         }
     }
 }

@@ -23,13 +23,14 @@ pub fn unknown_names(names: impl Iterator<Item = String>, known: &[String]) -> O
     // The common prefix makes no two names alike.
     let own = |name: &'_ str| name.strip_prefix(OURS).unwrap_or(name).to_owned();
     let known: Vec<String> = known.iter().map(|name| own(name)).collect();
-    let told = |name: &String| match similar(&own(name), known.iter().map(String::as_str)) {
+    let described = |name: &String| match similar(&own(name), known.iter().map(String::as_str)) {
         Some(meant) => format!("{name} (did you mean {OURS}{meant}?)"),
         None => name.clone(),
     };
-    let told: Vec<String> = names.iter().map(told).collect();
-    (!told.is_empty())
-        .then(|| format!("no setting has this name, so it does nothing: {}{more}", told.join(", ")))
+    let described: Vec<String> = names.iter().map(described).collect();
+    (!described.is_empty()).then(|| {
+        format!("no setting has this name, so it does nothing: {}{more}", described.join(", "))
+    })
 }
 
 /// What Kubernetes puts into every container for a service named `turnout` or `turnout-…`: its
@@ -51,9 +52,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_no_settings_are_told_but_not_those_of_a_cluster() {
+    fn unknown_names_are_listed_except_those_of_a_cluster() {
         let known = ["TURNOUT_LISTEN", "TURNOUT_FLAGS"].map(str::to_owned);
-        let told =
+        let unknown =
             |names: &[&str]| unknown_names(names.iter().map(|name| (*name).to_owned()), &known);
         for fine in [
             "TURNOUT_LISTEN",
@@ -71,10 +72,10 @@ mod tests {
             "TURNOUT_ADMIN_SERVICE_HOST",
             "TURNOUT_ADMIN_PORT_7071_UDP_ADDR",
         ] {
-            assert_eq!(told(&[fine]), None, "{fine}");
+            assert_eq!(unknown(&[fine]), None, "{fine}");
         }
         let line =
-            told(&["TURNOUT_LISTN", "TURNOUT_PORT_HTTP", "TURNOUT_FLAGS", "TURNOUT_PORT_7070"])
+            unknown(&["TURNOUT_LISTN", "TURNOUT_PORT_HTTP", "TURNOUT_FLAGS", "TURNOUT_PORT_7070"])
                 .unwrap_or_default();
         assert_eq!(
             line,

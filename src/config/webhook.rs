@@ -33,34 +33,34 @@ pub struct WebhookArgs {
 impl WebhookArgs {
     /// Both or neither: a receiver cannot trust what is not signed.
     pub fn check(&self) -> Result<Option<WebhookConfig>, BadSettings> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let (url, file) = (&self.webhook_url, &self.webhook_secret_file);
         match (url.is_empty(), file.is_empty()) {
             (true, true) => return Ok(None),
-            (false, true) => faults.push(
+            (false, true) => errors.push(
                 "TURNOUT_WEBHOOK_URL: a webhook also needs TURNOUT_WEBHOOK_SECRET_FILE".to_owned(),
             ),
-            (true, false) => faults.push(
+            (true, false) => errors.push(
                 "TURNOUT_WEBHOOK_SECRET_FILE: a webhook also needs TURNOUT_WEBHOOK_URL".to_owned(),
             ),
             (false, false) => {}
         }
         let target = (!url.is_empty()).then(|| Target::parse(url, AddressPolicy::Public));
         let target = target.and_then(|target| {
-            target.map_err(|fault| faults.push(format!("TURNOUT_WEBHOOK_URL: {fault}"))).ok()
+            target.map_err(|error| errors.push(format!("TURNOUT_WEBHOOK_URL: {error}"))).ok()
         });
         let key = (!file.is_empty()).then(|| SigningKey::read(file.as_ref()));
         let key = key.and_then(|key| {
-            key.map_err(|fault| {
-                faults.push(format!("TURNOUT_WEBHOOK_SECRET_FILE: {file}: {fault}"))
+            key.map_err(|error| {
+                errors.push(format!("TURNOUT_WEBHOOK_SECRET_FILE: {file}: {error}"))
             })
             .ok()
         });
         match (target, key) {
-            (Some(target), Some(key)) if faults.is_empty() => {
+            (Some(target), Some(key)) if errors.is_empty() => {
                 Ok(Some(WebhookConfig { target, key }))
             }
-            _ => Err(BadSettings(faults)),
+            _ => Err(BadSettings(errors)),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use foldhash::fast::RandomState;
 
 /// Number of slots. The table takes a quarter of a megabyte.
-const PLACES: usize = 1 << 15;
+const SLOTS: usize = 1 << 15;
 /// A user who has not asked for this long no longer counts as polling. It is twice `validForMs`,
 /// which is more than the longest wait of a client.
 const LATELY_MS: u64 = 120_000;
@@ -39,7 +39,7 @@ pub struct PollersSeen {
 
 impl Default for Pollers {
     fn default() -> Pollers {
-        let table = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
+        let table = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
         Pollers { table, seed: RandomState::default(), now_ms: AtomicU64::new(0) }
     }
 }
@@ -55,11 +55,11 @@ impl Pollers {
         let mut hasher = self.seed.build_hasher();
         hasher.write(user.as_bytes());
         hasher.write(flag.as_bytes());
-        let place = hasher.finish() as usize % PLACES;
+        let slot = hasher.finish() as usize % SLOTS;
         // A request in the first millisecond counts from the second one, since 0 marks an empty
         // slot.
         let asked = self.now_ms.load(Relaxed).max(1) << FLAG_BITS | self.tag(flag);
-        self.table[place].store(asked, Relaxed);
+        self.table[slot].store(asked, Relaxed);
     }
 
     /// Users who asked for `flag` (or for every flag) lately, and those who asked since `since_ms`.
@@ -72,8 +72,8 @@ impl Pollers {
             if since_ms + LATELY_MS > now_ms { since_ms } else { now_ms }.saturating_sub(LATELY_MS);
         let tags = flag.map(|flag| [self.tag(flag), self.tag(EVERY_FLAG)]);
         let mut seen = PollersSeen::default();
-        for place in &self.table {
-            let asked = place.load(Relaxed);
+        for slot in &self.table {
+            let asked = slot.load(Relaxed);
             let at_ms = asked >> FLAG_BITS;
             let of_flag = tags.is_none_or(|tags| tags.contains(&(asked & ((1 << FLAG_BITS) - 1))));
             if asked != 0 && of_flag && at_ms >= from_ms {

@@ -18,9 +18,9 @@ pub struct Progress {
     evaluated: Option<Evaluated>,
     /// The document whose writing began last. A client may acknowledge it before the writer has
     /// recorded that it is written.
-    telling: Option<Sending>,
+    sending: Option<Sending>,
     /// The newest position whose document was written to its last byte.
-    told: Option<Position>,
+    sent: Option<Position>,
     /// The newest position the client acknowledged.
     acknowledged: Option<Position>,
     /// When the newest document was first acknowledged.
@@ -67,14 +67,14 @@ impl Progress {
     /// Records that a document is about to be written, as an event of `position`. The document
     /// holds at `looked_at`, which may be a later position.
     pub fn sending(&mut self, position: Position, looked_at: Position) {
-        self.telling = Some(Sending { position, looked_at });
+        self.sending = Some(Sending { position, looked_at });
     }
 
     /// Records that the document passed to `sending` is written.
     pub fn sent(&mut self, now_ms: u64) {
-        let Some(Sending { position, looked_at }) = self.telling else { return };
+        let Some(Sending { position, looked_at }) = self.sending else { return };
         self.unchanged(looked_at, now_ms);
-        self.told = Some(position);
+        self.sent = Some(position);
         let answered = self.acknowledged >= Some(position);
         self.confirmed_at_ms = answered.then_some(now_ms);
         if !answered {
@@ -91,12 +91,12 @@ impl Progress {
     /// Records which position the client says it holds. Returns false if that position was never
     /// sent to the client.
     pub fn acknowledged(&mut self, position: Position, now_ms: u64) -> bool {
-        let telling = self.telling.map(|telling| telling.position);
-        let newest = telling.max(self.evaluated.map(|evaluated| evaluated.position));
+        let sending = self.sending.map(|sending| sending.position);
+        let newest = sending.max(self.evaluated.map(|evaluated| evaluated.position));
         if Some(position) > newest {
             return false;
         }
-        if self.told.is_some_and(|told| position >= told) {
+        if self.sent.is_some_and(|sent| position >= sent) {
             self.confirmed_at_ms.get_or_insert(now_ms);
             self.unanswered_since_ms = None;
         }
@@ -109,7 +109,7 @@ impl Progress {
         if self.evaluated.is_none_or(|evaluated| evaluated.position < target) {
             return DeliveryState::Missing;
         }
-        let needed = self.told.is_some_and(|told| told >= target);
+        let needed = self.sent.is_some_and(|sent| sent >= target);
         match self.acknowledged {
             None => DeliveryState::Told,
             Some(held) if held >= target && needed => DeliveryState::Confirmed,

@@ -77,7 +77,7 @@ pub enum BadAck {
 /// The name under which a stream is acknowledged: its slot, and a number that cannot be guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AckId {
-    place: usize,
+    index: usize,
     secret: u64,
 }
 
@@ -104,9 +104,9 @@ impl Streams {
             self.count_refused(no_room);
             return Err(no_room);
         }
-        let place = slots.free.pop().unwrap_or(slots.streams.len());
+        let index = slots.free.pop().unwrap_or(slots.streams.len());
         let stream = Arc::new(Stream {
-            name: AckId { place, secret },
+            name: AckId { index, secret },
             follows,
             opener,
             opened_at_ms: now_ms,
@@ -114,7 +114,7 @@ impl Streams {
             waker: Mutex::default(),
             due_at_ms: AtomicU64::new(0),
         });
-        match slots.streams.get_mut(place) {
+        match slots.streams.get_mut(index) {
             Some(slot) => *slot = Some(stream.clone()),
             None => slots.streams.push(Some(stream.clone())),
         }
@@ -164,7 +164,7 @@ impl Streams {
 
     /// Records that a client says which position it holds.
     pub fn acknowledge(&self, name: AckId, position: Position, now_ms: u64) -> Result<(), BadAck> {
-        let stream = lock(&self.slots).streams.get(name.place).cloned().flatten();
+        let stream = lock(&self.slots).streams.get(name.index).cloned().flatten();
         let stream = stream.filter(|stream| stream.name == name).ok_or(BadAck::NoSuchStream)?;
         let known = stream.progress().acknowledged(position, now_ms);
         if known { Ok(()) } else { Err(BadAck::NeverTold) }
@@ -180,12 +180,12 @@ impl Streams {
     ) -> Option<usize> {
         let slots = lock(&self.slots);
         let mut woken = 0;
-        for (place, stream) in slots.streams.iter().enumerate().skip(from) {
+        for (index, stream) in slots.streams.iter().enumerate().skip(from) {
             let Some(stream) = stream.as_deref().filter(|stream| which(stream)) else { continue };
             stream.wake();
             woken += 1;
             if woken == at_most {
-                return Some(place + 1);
+                return Some(index + 1);
             }
         }
         None
@@ -215,11 +215,11 @@ impl std::ops::Deref for StreamHandle {
 impl Drop for StreamHandle {
     fn drop(&mut self) {
         let mut slots = lock(&self.list.slots);
-        let place = self.stream.name.place;
+        let index = self.stream.name.index;
         slots.taken.give_back(&self.stream.opener);
-        if let Some(slot) = slots.streams.get_mut(place) {
+        if let Some(slot) = slots.streams.get_mut(index) {
             *slot = None;
-            slots.free.push(place);
+            slots.free.push(index);
         }
     }
 }
@@ -269,7 +269,7 @@ impl Stream {
 
 impl fmt::Display for AckId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{:016x}", self.place, self.secret)
+        write!(f, "{:x}-{:016x}", self.index, self.secret)
     }
 }
 
@@ -277,10 +277,10 @@ impl FromStr for AckId {
     type Err = BadAck;
 
     fn from_str(text: &str) -> Result<AckId, BadAck> {
-        let (place, secret) = text.split_once('-').ok_or(BadAck::NoSuchStream)?;
-        let place = usize::from_str_radix(place, 16).map_err(|_| BadAck::NoSuchStream)?;
+        let (index, secret) = text.split_once('-').ok_or(BadAck::NoSuchStream)?;
+        let index = usize::from_str_radix(index, 16).map_err(|_| BadAck::NoSuchStream)?;
         let secret = u64::from_str_radix(secret, 16).map_err(|_| BadAck::NoSuchStream)?;
-        Ok(AckId { place, secret })
+        Ok(AckId { index, secret })
     }
 }
 

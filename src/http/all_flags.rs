@@ -83,20 +83,20 @@ impl PublicState {
         &self,
         form: Form,
         body: Bytes,
-        asker: &Caller,
+        caller: &Caller,
         beside: Bytes,
     ) -> Result<(Arc<Snapshot>, Every), ApiError> {
         let snapshot = self.live.current().clone();
         let kept = {
             let question = EvaluationRequest::read(form, &body)?;
-            let context = question.context(asker)?;
+            let context = question.context(caller)?;
             self.hub.record_poller(EVERY_FLAG, &context);
             if snapshot.flags().len() <= IN_A_ROW {
                 let mut every = Every::of(&snapshot, form, beside);
                 every.decide_some(snapshot.server_auth(), &context, IN_A_ROW);
                 return Ok((snapshot, every));
             }
-            KeptContext::of(question, asker, snapshot.context_needs())
+            KeptContext::of(question, caller, snapshot.context_needs())
         };
         drop(body);
         self.decide_for(snapshot, &kept, form, beside).await
@@ -111,7 +111,7 @@ impl PublicState {
         form: Form,
         beside: Bytes,
     ) -> Result<(Arc<Snapshot>, Every), ApiError> {
-        let stranger = kept.asker().is_stranger();
+        let stranger = kept.caller().is_stranger();
         let mut coming = self.arriving.in_line(kept.bytes(), stranger);
         let decide = async {
             let _turn = self.turns.next(stranger).await;
@@ -218,12 +218,12 @@ impl Every {
         let (old, new) = (self.entries.clone(), snapshot.shared_flags().clone());
         let asks = Asks::new(snapshot.server_auth(), context);
         match snapshot.changed_since(seen) {
-            Some(places) => {
-                for place in places {
-                    let (_, was) = asks.picked(&old[place], self.picks.get(place).copied());
-                    let (pick, is) = asks.picked(&new[place], None);
+            Some(indices) => {
+                for index in indices {
+                    let (_, was) = asks.picked(&old[index], self.picks.get(index).copied());
+                    let (pick, is) = asks.picked(&new[index], None);
                     self.count(was, is);
-                    self.picks.get_mut(place).into_iter().for_each(|known| *known = pick);
+                    self.picks.get_mut(index).into_iter().for_each(|known| *known = pick);
                 }
             }
             None => self.compare(&old, &new, &asks),
@@ -238,16 +238,16 @@ impl Every {
         let mut picks = Vec::with_capacity(if known.is_empty() { 0 } else { new.len() });
         let mut rest = old.iter().enumerate().peekable();
         for is in new {
-            while let Some((place, gone)) = rest.next_if(|(_, old)| old.key() < is.key()) {
-                self.count(asks.picked(gone, known.get(place).copied()).1, None);
+            while let Some((index, gone)) = rest.next_if(|(_, old)| old.key() < is.key()) {
+                self.count(asks.picked(gone, known.get(index).copied()).1, None);
             }
             let was = rest.next_if(|(_, old)| old.key() == is.key());
-            let kept = was.filter(|(_, was)| was.shares_documents_with(is)).map(|(place, _)| place);
+            let kept = was.filter(|(_, was)| was.shares_documents_with(is)).map(|(index, _)| index);
             let pick = match kept {
-                Some(place) => known.get(place).copied(),
+                Some(index) => known.get(index).copied(),
                 None => {
                     let was =
-                        was.and_then(|(place, was)| asks.picked(was, known.get(place).copied()).1);
+                        was.and_then(|(index, was)| asks.picked(was, known.get(index).copied()).1);
                     let (pick, is) = asks.picked(is, None);
                     self.count(was, is);
                     Some(pick)
@@ -257,8 +257,8 @@ impl Every {
                 picks.extend(pick);
             }
         }
-        for (place, gone) in rest {
-            self.count(asks.picked(gone, known.get(place).copied()).1, None);
+        for (index, gone) in rest {
+            self.count(asks.picked(gone, known.get(index).copied()).1, None);
         }
         self.picks = picks;
     }
@@ -327,10 +327,10 @@ impl Every {
         answer: &ResponseBuilder<'_>,
         headers: &HeaderMap,
         tagged: Tagged,
-        asker: &Caller,
+        caller: &Caller,
     ) -> Response<Body> {
         self.answered();
-        let stranger = asker.is_stranger();
+        let stranger = caller.is_stranger();
         let tag = (tagged != Tagged::Never).then(|| self.etag());
         let matched = tagged == Tagged::AndCompared
             && tag.as_ref().is_some_and(|tag| if_none_match(headers, tag));

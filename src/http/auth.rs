@@ -32,17 +32,17 @@ pub enum Caller {
 }
 
 /// Who sends a request with these headers.
-fn asker(surface: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let gate = &surface.gate;
+fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let gate = &state.gate;
     let judged = match (only(headers, &AUTHORIZATION)?, only(headers, &API_KEY)?) {
         (None, None) => gate.anonymous().map(|()| Caller::Plain),
         (Some(authorization), None) => gate
-            .bearer(bearer(authorization).ok_or(InvalidCredential)?, surface.clock.now())
+            .bearer(bearer(authorization).ok_or(InvalidCredential)?, state.clock.now())
             .map(Caller::from),
         (None, Some(key)) => key
             .to_str()
             .map_err(|_| InvalidCredential)
-            .and_then(|key| gate.server(key, surface.clock.now()))
+            .and_then(|key| gate.server(key, state.clock.now()))
             .map(Caller::Server),
         // Two credentials: it is not clear which one is meant.
         (Some(_), Some(_)) => Err(InvalidCredential),
@@ -53,23 +53,23 @@ fn asker(surface: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError>
 /// Who sends a request with these headers, and its whole body. The credential is judged twice: by
 /// the head, so that no stranger's body is read, and again when the body is whole, as the
 /// credential may have ended while the body arrived.
-pub async fn asker_of_whole(
-    surface: &PublicState,
+pub async fn caller_with_body(
+    state: &PublicState,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Caller, Bytes), ApiError> {
-    let asker = asker(surface, headers)?;
-    let bytes = request::body(&surface.arriving, asker.is_stranger(), body).await?;
-    if asker.is_still_let_in(&surface.gate, || surface.clock.now()) {
-        Ok((asker, bytes))
+    let caller = caller(state, headers)?;
+    let bytes = request::body(&state.arriving, caller.is_stranger(), body).await?;
+    if caller.is_still_let_in(&state.gate, || state.clock.now()) {
+        Ok((caller, bytes))
     } else {
         Err(InvalidCredential.into())
     }
 }
 
 /// The user a session token speaks for; a request without a body must have one.
-pub fn user(surface: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    match asker(surface, headers)? {
+pub fn user(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    match caller(state, headers)? {
         Caller::Plain => Err(ApiError::Unauthenticated),
         Caller::Server(_) => Err(ApiError::NoSubject),
         user => Ok(user),

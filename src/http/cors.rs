@@ -46,7 +46,7 @@ impl Origins {
     pub fn pass(
         &self,
         request: Request,
-        surface: &PublicState,
+        state: &PublicState,
         answer: impl FnOnce(Request) -> ResponseFuture,
     ) -> ResponseFuture {
         if self.0.is_empty() {
@@ -60,7 +60,7 @@ impl Origins {
         if asks_before {
             let answer = match &listed {
                 Some(_) => allowed(request.headers()),
-                None => for_route(&ApiError::UnlistedOrigin, surface, request.uri()),
+                None => for_route(&ApiError::UnlistedOrigin, state, request.uri()),
             };
             return Box::pin(std::future::ready(opened(answer, listed)));
         }

@@ -177,7 +177,7 @@ impl ApiError {
     }
 
     /// The error as problem details.
-    pub fn problem(&self, surface: &PublicState) -> Response<Body> {
+    pub fn problem(&self, state: &PublicState) -> Response<Body> {
         let (status, code) = self.status_and_code();
         let body = json!({
             "title": status.canonical_reason().unwrap_or_default(),
@@ -185,16 +185,16 @@ impl ApiError {
             "code": code,
             "detail": self.to_string(),
         });
-        self.with_retry(respond(surface, status, "application/problem+json", &body))
+        self.with_retry(respond(state, status, "application/problem+json", &body))
     }
 
     /// The error as an OFREP failure: of one flag where `key` is given, else of the whole request.
-    pub fn ofrep(&self, surface: &PublicState, key: Option<&str>) -> Response<Body> {
+    pub fn ofrep(&self, state: &PublicState, key: Option<&str>) -> Response<Body> {
         let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
         if let Some(key) = key {
             body["key"] = key.into();
         }
-        self.with_retry(respond(surface, self.status_and_code().0, "application/json", &body))
+        self.with_retry(respond(state, self.status_and_code().0, "application/json", &body))
     }
 
     /// Adds when to come back, in whole seconds, which every client reads.
@@ -234,7 +234,7 @@ pub fn ends_the_connection(status: StatusCode) -> bool {
 
 /// An error's body has no tag; its other headers are those of any response.
 fn respond(
-    surface: &PublicState,
+    state: &PublicState,
     status: StatusCode,
     content_type: &'static str,
     body: &Json,
@@ -250,23 +250,23 @@ fn respond(
     if ends_the_connection(status) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    ResponseBuilder { surface, snapshot: &surface.live.current(), flag_changed_at: None }
+    ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None }
         .describe(headers);
     response
 }
 
-pub async fn no_such_route(State(surface): State<PublicState>, uri: Uri) -> Response<Body> {
-    for_route(&ApiError::of_no_route(&uri), &surface, &uri)
+pub async fn no_such_route(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
+    for_route(&ApiError::of_no_route(&uri), &state, &uri)
 }
 
-pub async fn no_such_method(State(surface): State<PublicState>, uri: Uri) -> Response<Body> {
-    for_route(&ApiError::NoSuchMethod, &surface, &uri)
+pub async fn no_such_method(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
+    for_route(&ApiError::NoSuchMethod, &state, &uri)
 }
 
 /// A refusal in the shape of its route.
-pub fn for_route(refusal: &ApiError, surface: &PublicState, uri: &Uri) -> Response<Body> {
+pub fn for_route(refusal: &ApiError, state: &PublicState, uri: &Uri) -> Response<Body> {
     match uri.path().starts_with("/ofrep/") {
-        true => refusal.ofrep(surface, None),
-        false => refusal.problem(surface),
+        true => refusal.ofrep(state, None),
+        false => refusal.problem(state),
     }
 }

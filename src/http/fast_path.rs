@@ -27,15 +27,15 @@ pub struct Peer(pub IpAddr);
 /// What answers the public listener's requests.
 #[derive(Debug)]
 pub struct PublicService {
-    surface: PublicState,
+    state: PublicState,
     router: Router,
     origins: Origins,
 }
 
 impl PublicService {
     /// A service that answers as `router` does, and lets pages of these origins ask.
-    pub(super) fn of(router: Router, surface: PublicState, origins: Origins) -> PublicService {
-        PublicService { surface, router, origins }
+    pub(super) fn of(router: Router, state: PublicState, origins: Origins) -> PublicService {
+        PublicService { state, router, origins }
     }
 
     fn answer_anyone(&self, mut request: Request, peer: IpAddr) -> ResponseFuture {
@@ -45,14 +45,14 @@ impl PublicService {
             request.extensions_mut().insert(Peer(peer));
             return by_router(&self.router, request);
         };
-        let surface = self.surface.clone();
+        let state = self.state.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let path = head.uri.path();
             let key = path.get(path.len() - key..).unwrap_or_default();
             match head.method {
-                Method::POST => evaluate_posted(&surface, key, &head.headers, body).await,
-                _ => evaluate_own(&surface, key, &head.headers),
+                Method::POST => evaluate_posted(&state, key, &head.headers, body).await,
+                _ => evaluate_own(&state, key, &head.headers),
             }
         })
     }
@@ -60,24 +60,24 @@ impl PublicService {
 
 impl Routes for PublicService {
     fn counts(&self) -> &RequestCounts {
-        &self.surface.requests
+        &self.state.requests
     }
 
     fn path<'u>(&self, uri: &'u Uri) -> &'u str {
-        let public_path = &self.surface.public_path;
+        let public_path = &self.state.public_path;
         let behind = if public_path.is_root() { None } else { without_prefix(public_path, uri) };
         behind.unwrap_or_else(|| uri.path())
     }
 
     fn answer(&self, mut request: Request, peer: IpAddr) -> ResponseFuture {
-        if !self.surface.public_path.is_root() {
-            take_away(&self.surface.public_path, request.uri_mut());
+        if !self.state.public_path.is_root() {
+            take_away(&self.state.public_path, request.uri_mut());
         }
-        self.origins.pass(request, &self.surface, |request| self.answer_anyone(request, peer))
+        self.origins.pass(request, &self.state, |request| self.answer_anyone(request, peer))
     }
 
     fn refuse_host(&self, uri: &Uri) -> Response<Body> {
-        for_route(&ApiError::BadHost, &self.surface, uri)
+        for_route(&ApiError::BadHost, &self.state, uri)
     }
 }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_key_that_stands_there_as_it_is_goes_straight() {
+    fn only_an_unencoded_key_takes_the_fast_path() {
         for (path, key) in [
             ("/v1/strategy/build-events", Some("build-events")),
             ("/v1/strategy/No_Such.Flag", Some("No_Such.Flag")),

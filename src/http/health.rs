@@ -10,10 +10,10 @@ use super::PublicState;
 use super::response::ResponseBuilder;
 
 /// The process answers.
-pub async fn alive(State(surface): State<PublicState>) -> Response<Body> {
-    let snapshot = surface.live.current();
+pub async fn alive(State(state): State<PublicState>) -> Response<Body> {
+    let snapshot = state.live.current();
     let body = Bytes::from_static(br#"{"status":"ok"}"#);
-    ResponseBuilder { surface: &surface, snapshot: &snapshot, flag_changed_at: None }.json(
+    ResponseBuilder { state: &state, snapshot: &snapshot, flag_changed_at: None }.json(
         StatusCode::OK,
         body,
         None,
@@ -22,8 +22,8 @@ pub async fn alive(State(surface): State<PublicState>) -> Response<Body> {
 
 /// The server has a state to answer from. Problems are counted and never make it unready: what was
 /// good still serves.
-pub async fn ready(State(surface): State<PublicState>) -> Response<Body> {
-    let snapshot = surface.live.current();
+pub async fn ready(State(state): State<PublicState>) -> Response<Body> {
+    let snapshot = state.live.current();
     let (status, word) = match snapshot.is_cold() {
         true => (StatusCode::SERVICE_UNAVAILABLE, "cold-start"),
         false => (StatusCode::OK, "ready"),
@@ -32,8 +32,8 @@ pub async fn ready(State(surface): State<PublicState>) -> Response<Body> {
         "status": word,
         "revision": snapshot.position().to_string(),
         "flags": snapshot.flags().len(),
-        "problems": surface.problems.count(),
+        "problems": state.problems.count(),
     });
-    let answer = ResponseBuilder { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
+    let answer = ResponseBuilder { state: &state, snapshot: &snapshot, flag_changed_at: None };
     answer.json(status, body.to_string(), None)
 }

@@ -38,7 +38,7 @@ struct Sender {
 /// One incoming question.
 pub struct Coming {
     holding: Holding<Sender>,
-    told: oneshot::Receiver<()>,
+    cut_signal: oneshot::Receiver<()>,
 }
 
 impl Default for IncomingBody {
@@ -62,10 +62,10 @@ impl IncomingBody {
     }
 
     fn enter(&self, bytes: usize, stranger: bool) -> Coming {
-        let (cut, told) = oneshot::channel();
+        let (cut, cut_signal) = oneshot::channel();
         let since_ms = self.opened.elapsed().as_millis() as u64;
         let sender = Sender { since_ms, cut: Mutex::new(Some(cut)) };
-        Coming { holding: self.budget.hold(Arc::new(sender), bytes, stranger), told }
+        Coming { holding: self.budget.hold(Arc::new(sender), bytes, stranger), cut_signal }
     }
 
     /// How many bytes incoming questions take.
@@ -98,7 +98,7 @@ impl Coming {
 
     /// Ready when this question has to make room.
     pub fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        std::pin::Pin::new(&mut self.told).poll(cx).map(drop)
+        std::pin::Pin::new(&mut self.cut_signal).poll(cx).map(drop)
     }
 
     /// Returns when this question has to make room.

@@ -15,7 +15,7 @@ const ATTRIBUTE_BYTES: usize = 96;
 #[derive(Debug)]
 pub struct KeptContext {
     question: EvaluationRequest<'static>,
-    asker: Caller,
+    caller: Caller,
     dropped: Dropped,
 }
 
@@ -28,32 +28,32 @@ impl KeptContext {
     /// Keeps what the flags need.
     pub fn of(
         question: EvaluationRequest<'_>,
-        asker: &Caller,
+        caller: &Caller,
         asked: &ContextNeeds,
     ) -> KeptContext {
         let mut dropped = Dropped::default();
-        let claims = asker.claims().iter();
+        let claims = caller.claims().iter();
         claims
             .chain(question.attributes())
             .filter(|(name, _)| !asked.wants(name))
             .for_each(|(name, _)| dropped.add(name));
         let wants = |name: &str| asked.wants(name);
-        KeptContext { asker: asker.keeping(wants), question: question.keeping(wants), dropped }
+        KeptContext { caller: caller.keeping(wants), question: question.keeping(wants), dropped }
     }
 
-    pub fn asker(&self) -> &Caller {
-        &self.asker
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// The context to evaluate; it was checked when it was whole.
     pub fn context(&self) -> Option<Context<'_>> {
-        self.question.context(&self.asker).ok()
+        self.question.context(&self.caller).ok()
     }
 
     /// Keeps everything that was sent: before the flags are known, they may need anything.
-    pub fn whole(question: EvaluationRequest<'_>, asker: &Caller) -> KeptContext {
+    pub fn whole(question: EvaluationRequest<'_>, caller: &Caller) -> KeptContext {
         KeptContext {
-            asker: asker.clone(),
+            caller: caller.clone(),
             question: question.keeping(|_| true),
             dropped: Dropped::default(),
         }
@@ -72,12 +72,12 @@ impl KeptContext {
     /// The memory it takes in bytes, about.
     pub fn bytes(&self) -> usize {
         let key = self.question.targeting_key().map_or(0, str::len);
-        LISTENER_BYTES + key + bytes(self.question.attributes()) + bytes(self.asker.claims())
+        LISTENER_BYTES + key + bytes(self.question.attributes()) + bytes(self.caller.claims())
     }
 
     fn has(&self, name: &str) -> bool {
         let named = |attributes: &Attributes<'_>| attributes.iter().any(|(other, _)| other == name);
-        named(self.question.attributes()) || named(self.asker.claims())
+        named(self.question.attributes()) || named(self.caller.claims())
     }
 }
 

@@ -151,10 +151,10 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
 }
 
 /// Every public route, open to pages of these origins.
-pub fn routes<O: AsRef<str>>(surface: PublicState, origins: &[O]) -> PublicService {
+pub fn routes<O: AsRef<str>>(state: PublicState, origins: &[O]) -> PublicService {
     let router = openapi_model::router(endpoints())
         .fallback(error::no_such_route)
         .method_not_allowed_fallback(error::no_such_method)
-        .with_state(surface.clone());
-    PublicService::of(router, surface, Origins::new(origins))
+        .with_state(state.clone());
+    PublicService::of(router, state, Origins::new(origins))
 }

@@ -21,27 +21,27 @@ use crate::snapshot::Position;
 use crate::telemetry;
 
 pub async fn one(
-    State(surface): State<PublicState>,
+    State(state): State<PublicState>,
     path: FlagPath,
     request: Request,
 ) -> Response<Body> {
-    answer_one(&surface, key(&path), request)
+    answer_one(&state, key(&path), request)
         .await
-        .unwrap_or_else(|refusal| refusal.ofrep(&surface, Some(key(&path))))
+        .unwrap_or_else(|refusal| refusal.ofrep(&state, Some(key(&path))))
 }
 
 async fn answer_one(
-    surface: &PublicState,
+    state: &PublicState,
     key: &str,
     request: Request,
 ) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
-    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
+    let (caller, bytes) = auth::caller_with_body(state, &head.headers, request_body).await?;
     let question = EvaluationRequest::ofrep(&bytes)?;
-    let context = question.context(&asker)?;
-    let snapshot = surface.live.current();
+    let context = question.context(&caller)?;
+    let snapshot = state.live.current();
     let respond = |status, document: &Document, flag_changed_at| {
-        ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at }.json(
+        ResponseBuilder { state, snapshot: &snapshot, flag_changed_at }.json(
             status,
             document.ofrep.clone(),
             None,
@@ -49,7 +49,7 @@ async fn answer_one(
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            surface.hub.record_poller(key, &context);
+            state.hub.record_poller(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             telemetry::evaluation(key, resolution);
             let status = match resolution.step {
@@ -67,22 +67,22 @@ async fn answer_one(
     }
 }
 
-pub async fn all(State(surface): State<PublicState>, request: Request) -> Response<Body> {
-    answer_all(&surface, request).await.unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
+pub async fn all(State(state): State<PublicState>, request: Request) -> Response<Body> {
+    answer_all(&state, request).await.unwrap_or_else(|refusal| refusal.ofrep(&state, None))
 }
 
-async fn answer_all(surface: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
+async fn answer_all(state: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
-    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
+    let (caller, bytes) = auth::caller_with_body(state, &head.headers, request_body).await?;
     let (snapshot, every) =
-        surface.decide_every(Form::Ofrep, bytes, &asker, surface.event_streams.clone()).await?;
+        state.decide_every(Form::Ofrep, bytes, &caller, state.event_streams.clone()).await?;
     let tagged = match () {
         () if snapshot.is_cold() => Tagged::Never,
         () if awaits_another_configuration(&head.uri, snapshot.configured_at()) => Tagged::Always,
         () => Tagged::AndCompared,
     };
-    let answer = ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at: None };
-    Ok(every.answer(&answer, &head.headers, tagged, &asker))
+    let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at: None };
+    Ok(every.answer(&answer, &head.headers, tagged, &caller))
 }
 
 /// The member of the bulk response that says where to hear of changes (ADR 8): an address without a

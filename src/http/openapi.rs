@@ -25,13 +25,13 @@ fn document_at(public_path: &PublicPath) -> Json {
     document
 }
 
-pub async fn public(State(surface): State<PublicState>, headers: HeaderMap) -> Response<Body> {
-    let (body, tag) = surface.contract.get_or_init(|| {
-        let body = Bytes::from(document_at(&surface.public_path).to_string());
+pub async fn public(State(state): State<PublicState>, headers: HeaderMap) -> Response<Body> {
+    let (body, tag) = state.contract.get_or_init(|| {
+        let body = Bytes::from(document_at(&state.public_path).to_string());
         let tag = etag([&*body]);
         (body, tag)
     });
-    let snapshot = surface.live.current();
-    let answer = ResponseBuilder { surface: &surface, snapshot: &snapshot, flag_changed_at: None };
+    let snapshot = state.live.current();
+    let answer = ResponseBuilder { state: &state, snapshot: &snapshot, flag_changed_at: None };
     answer.json(StatusCode::OK, body.clone(), Some((tag, if_none_match(&headers, tag))))
 }

@@ -118,7 +118,7 @@ async fn next(
         {
             return Poll::Ready(Err(BadRequest::Crowded));
         }
-        frame.map(|frame| frame.transpose().map_err(|error| fault(&error)))
+        frame.map(|frame| frame.transpose().map_err(|error| body_error(&error)))
     })
     .await
 }
@@ -129,7 +129,7 @@ impl From<serde_json::Error> for BadRequest {
     }
 }
 
-fn fault(error: &(dyn Error + 'static)) -> BadRequest {
+fn body_error(error: &(dyn Error + 'static)) -> BadRequest {
     let mut causes = successors(Some(error), |cause: &&(dyn Error + 'static)| (*cause).source());
     let too_slow = causes.find_map(|cause| cause.downcast_ref().copied());
     too_slow.map_or(BadRequest::Incomplete, BadRequest::TooSlow)
@@ -207,11 +207,11 @@ impl<'a> EvaluationRequest<'a> {
     }
 
     /// The context to evaluate: the kind of caller decides who vouches for what the body says.
-    pub fn context<'c>(&'c self, asker: &'c Caller) -> Result<Context<'c>, ApiError> {
+    pub fn context<'c>(&'c self, caller: &'c Caller) -> Result<Context<'c>, ApiError> {
         // A key that is too long was refused with the body.
         let key =
             self.targeting_key.as_deref().and_then(|key| TargetingKey::parse(key).ok().flatten());
-        match asker {
+        match caller {
             Caller::Plain => Ok(Context::new(Identity::Plain, key, &self.attributes)),
             Caller::Server(_) => Ok(Context::new(Identity::Server, key, &self.attributes)),
             Caller::User(session) if key.is_some() && key != session.subject() => {
@@ -239,8 +239,8 @@ impl<'a> EvaluationRequest<'a> {
     }
 }
 
-fn invalid_body(fault: impl Into<String>) -> BadRequest {
-    BadRequest::Shape(fault.into())
+fn invalid_body(message: impl Into<String>) -> BadRequest {
+    BadRequest::Shape(message.into())
 }
 
 /// A missing key may be left out, null or empty.

@@ -60,13 +60,13 @@ impl RequestCounts {
         RouteId(self.routes[..last].iter().position(is_it).unwrap_or(last))
     }
 
-    pub fn template(&self, RouteId(place): RouteId) -> &'static str {
-        self.routes[place].template
+    pub fn template(&self, RouteId(index): RouteId) -> &'static str {
+        self.routes[index].template
     }
 
-    pub fn count(&self, RouteId(place): RouteId, status: StatusCode) {
+    pub fn count(&self, RouteId(index): RouteId, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        self.routes[place].counts[class].fetch_add(1, Relaxed);
+        self.routes[index].counts[class].fetch_add(1, Relaxed);
     }
 
     /// What was answered at least once: listener, route, class and how often.

@@ -18,7 +18,7 @@ const HEADERS: usize = 6;
 
 /// Builds a response from one snapshot.
 pub struct ResponseBuilder<'s> {
-    pub surface: &'s PublicState,
+    pub state: &'s PublicState,
     pub snapshot: &'s Snapshot,
     /// The position at which the one flag that was asked for last changed.
     pub flag_changed_at: Option<&'s Bytes>,
@@ -67,7 +67,7 @@ impl ResponseBuilder<'_> {
         if let Some(changed_at) = self.flag_changed_at {
             insert(headers, FLAG_REVISION, changed_at);
         }
-        let stale = match self.surface.staleness.stale_seconds() {
+        let stale = match self.state.staleness.stale_seconds() {
             0 => HeaderValue::from_static("0"),
             seconds => seconds.into(),
         };

@@ -21,63 +21,63 @@ use crate::telemetry;
 pub const ONE_PATH: &str = "/v1/strategy/{flag}";
 
 pub async fn one(
-    State(surface): State<PublicState>,
+    State(state): State<PublicState>,
     path: FlagPath,
     request: Request,
 ) -> Response<Body> {
     let (head, body) = request.into_parts();
-    evaluate_posted(&surface, key(&path), &head.headers, body).await
+    evaluate_posted(&state, key(&path), &head.headers, body).await
 }
 
 pub async fn get_own(
-    State(surface): State<PublicState>,
+    State(state): State<PublicState>,
     path: FlagPath,
     headers: HeaderMap,
 ) -> Response<Body> {
-    evaluate_own(&surface, key(&path), &headers)
+    evaluate_own(&state, key(&path), &headers)
 }
 
 /// Evaluates for the user that the body names.
 pub async fn evaluate_posted(
-    surface: &PublicState,
+    state: &PublicState,
     key: &str,
     headers: &HeaderMap,
     request_body: Body,
 ) -> Response<Body> {
     let answer = async {
-        let (asker, bytes) = auth::asker_of_whole(surface, headers, request_body).await?;
-        answer_one(surface, key, headers, &EvaluationRequest::native(&bytes)?, &asker)
+        let (caller, bytes) = auth::caller_with_body(state, headers, request_body).await?;
+        answer_one(state, key, headers, &EvaluationRequest::native(&bytes)?, &caller)
     };
-    answer.await.unwrap_or_else(|refusal| refusal.problem(surface))
+    answer.await.unwrap_or_else(|refusal| refusal.problem(state))
 }
 
 /// Evaluates for the user that a session token speaks for. It has no body, so the response has an
 /// address of its own.
-pub fn evaluate_own(surface: &PublicState, key: &str, headers: &HeaderMap) -> Response<Body> {
-    let answer = auth::user(surface, headers)
-        .and_then(|asker| answer_one(surface, key, headers, &EvaluationRequest::empty(), &asker));
-    let mut response = answer.unwrap_or_else(|refusal| refusal.problem(surface));
+pub fn evaluate_own(state: &PublicState, key: &str, headers: &HeaderMap) -> Response<Body> {
+    let answer = auth::user(state, headers)
+        .and_then(|caller| answer_one(state, key, headers, &EvaluationRequest::empty(), &caller));
+    let mut response = answer.unwrap_or_else(|refusal| refusal.problem(state));
     response.headers_mut().append(VARY, HeaderValue::from_static("authorization, x-api-key"));
     response
 }
 
 fn answer_one(
-    surface: &PublicState,
+    state: &PublicState,
     key: &str,
     headers: &HeaderMap,
     question: &EvaluationRequest<'_>,
-    asker: &Caller,
+    caller: &Caller,
 ) -> Result<Response<Body>, ApiError> {
-    let context = question.context(asker)?;
-    let snapshot = surface.live.current();
+    let context = question.context(caller)?;
+    let snapshot = state.live.current();
     let respond = |document: &Document, flag_changed_at| {
         let matched = if_none_match(headers, &document.etag);
-        let answer = ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at };
+        let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at };
         answer.json(StatusCode::OK, document.strategy.clone(), Some((&document.etag, matched)))
     };
     match snapshot.flag(key) {
         Some(entry) => {
-            surface.hub.record_poller(key, &context);
+            state.hub.record_poller(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             telemetry::evaluation(key, resolution);
             Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
@@ -89,15 +89,15 @@ fn answer_one(
     }
 }
 
-pub async fn all(State(surface): State<PublicState>, request: Request) -> Response<Body> {
-    answer_all(&surface, request).await.unwrap_or_else(|refusal| refusal.problem(&surface))
+pub async fn all(State(state): State<PublicState>, request: Request) -> Response<Body> {
+    answer_all(&state, request).await.unwrap_or_else(|refusal| refusal.problem(&state))
 }
 
-async fn answer_all(surface: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
+async fn answer_all(state: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
-    let (asker, bytes) = auth::asker_of_whole(surface, &head.headers, request_body).await?;
+    let (caller, bytes) = auth::caller_with_body(state, &head.headers, request_body).await?;
     let (snapshot, every) =
-        surface.decide_every(Form::Strategy, bytes, &asker, Bytes::new()).await?;
-    let answer = ResponseBuilder { surface, snapshot: &snapshot, flag_changed_at: None };
-    Ok(every.answer(&answer, &head.headers, Tagged::AndCompared, &asker))
+        state.decide_every(Form::Strategy, bytes, &caller, Bytes::new()).await?;
+    let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at: None };
+    Ok(every.answer(&answer, &head.headers, Tagged::AndCompared, &caller))
 }

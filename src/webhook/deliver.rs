@@ -20,7 +20,7 @@ const ANSWER_AT_MOST: Duration = Duration::from_secs(5);
 
 /// Posts to one receiver.
 pub struct Sender<N> {
-    hook: WebhookConfig,
+    config: WebhookConfig,
     names: N,
     /// Made when it is first needed, and tried again until it can be made.
     client: Option<Client>,
@@ -53,17 +53,17 @@ impl Failure {
 }
 
 impl<N: Resolve + Clone + 'static> Sender<N> {
-    pub fn new(hook: WebhookConfig, names: N) -> Sender<N> {
-        Sender { hook, names, client: None }
+    pub fn new(config: WebhookConfig, names: N) -> Sender<N> {
+        Sender { config, names, client: None }
     }
 
     pub async fn post(&mut self, id: &str, body: Bytes) -> Result<(), Failure> {
         let client = self.client()?;
         let timestamp = (clock::wall_ms() / 1000).to_string();
         let signature =
-            self.hook.key.sign(&[id.as_bytes(), b".", timestamp.as_bytes(), b".", &body]);
+            self.config.key.sign(&[id.as_bytes(), b".", timestamp.as_bytes(), b".", &body]);
         let request = client
-            .post(self.hook.target.url().clone())
+            .post(self.config.target.url().clone())
             .header(CONTENT_TYPE, "application/json")
             .header("turnout-webhook-id", id)
             .header("turnout-webhook-timestamp", timestamp)
@@ -81,7 +81,7 @@ impl<N: Resolve + Clone + 'static> Sender<N> {
         if let Some(client) = &self.client {
             return Ok(client.clone());
         }
-        let builder = client_for(self.hook.target.url())
+        let builder = client_for(self.config.target.url())
             .retry(reqwest::retry::never())
             .referer(false)
             .no_proxy()
@@ -90,7 +90,7 @@ impl<N: Resolve + Clone + 'static> Sender<N> {
             .pool_max_idle_per_host(0)
             .timeout(ANSWER_AT_MOST)
             .user_agent(concat!("turnout/", env!("CARGO_PKG_VERSION")));
-        let builder = match self.hook.target.reach() {
+        let builder = match self.config.target.reach() {
             AddressPolicy::Public => {
                 builder.https_only(true).dns_resolver(Arc::new(PublicOnly(self.names.clone())))
             }

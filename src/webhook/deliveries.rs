@@ -44,13 +44,13 @@ impl Outcome {
 pub struct Deliveries {
     counts: [AtomicU64; Outcome::ALL.len()],
     /// The newest revision that was sent; the largest number until it is known.
-    told: AtomicU64,
+    delivered: AtomicU64,
     newest: watch::Receiver<u64>,
 }
 
 impl Deliveries {
     pub(super) fn new(newest: watch::Receiver<u64>) -> Deliveries {
-        Deliveries { counts: Default::default(), told: AtomicU64::new(u64::MAX), newest }
+        Deliveries { counts: Default::default(), delivered: AtomicU64::new(u64::MAX), newest }
     }
 
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -61,7 +61,7 @@ impl Deliveries {
 
     /// How many committed revisions were not sent yet.
     pub fn lag(&self) -> u64 {
-        self.newest.borrow().saturating_sub(self.told.load(Ordering::Relaxed))
+        self.newest.borrow().saturating_sub(self.delivered.load(Ordering::Relaxed))
     }
 
     pub(super) fn count(&self, outcome: Outcome) {
@@ -69,6 +69,6 @@ impl Deliveries {
     }
 
     pub(super) fn record_delivered(&self, revision: u64) {
-        self.told.store(revision, Ordering::Relaxed);
+        self.delivered.store(revision, Ordering::Relaxed);
     }
 }

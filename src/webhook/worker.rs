@@ -38,21 +38,21 @@ impl WebhookWorker {
     /// on is sent.
     pub async fn start(
         coordinator: Coordinator,
-        hook: WebhookConfig,
+        config: WebhookConfig,
     ) -> (WebhookWorker, Arc<Deliveries>) {
         let deliveries = Arc::new(Deliveries::new(coordinator.revisions()));
         let mut follow = Follow {
-            shown: hook.target.to_string(),
-            postman: Sender::new(hook, System),
+            shown: config.target.to_string(),
+            sender: Sender::new(config, System),
             deliveries: deliveries.clone(),
             revisions: coordinator.revisions(),
             began_at: coordinator.truth().book.head.revision,
             coordinator,
-            place: None,
+            cursor: None,
             skipped: None,
         };
         // A database that hangs does not delay the start.
-        let _ = timeout(READ, follow.find_place()).await;
+        let _ = timeout(READ, follow.find_cursor()).await;
         (WebhookWorker(tokio::spawn(follow.for_ever())), deliveries)
     }
 }
@@ -60,20 +60,20 @@ impl WebhookWorker {
 struct Follow {
     coordinator: Coordinator,
     revisions: watch::Receiver<u64>,
-    postman: Sender<System>,
+    sender: Sender<System>,
     /// The receiver, as far as it may be shown.
     shown: String,
     deliveries: Arc<Deliveries>,
     /// The newest revision that was known at the start.
     began_at: u64,
-    place: Option<Cursor>,
+    cursor: Option<Cursor>,
     skipped: Option<Problem>,
 }
 
 /// How far the receiver has come in one database.
 struct Cursor {
     epoch: String,
-    told: u64,
+    delivered: u64,
     /// The value in the database.
     saved: Option<u64>,
 }
@@ -104,12 +104,12 @@ impl Follow {
 
     /// Sends the next revision; `false` if there is none.
     async fn step(&mut self) -> Result<bool, OutOfReach> {
-        let (store, newest) = self.find_place().await?;
-        let Some(Cursor { epoch, told, .. }) = &self.place else { return Err(OutOfReach) };
-        if *told >= newest {
+        let (store, newest) = self.find_cursor().await?;
+        let Some(Cursor { epoch, delivered, .. }) = &self.cursor else { return Err(OutOfReach) };
+        if *delivered >= newest {
             return Ok(false);
         }
-        let (next, id) = (told + 1, format!("{epoch}/{}", told + 1));
+        let (next, id) = (delivered + 1, format!("{epoch}/{}", delivered + 1));
         let body = read(&store, next).await;
         // Dropped, so that a database that is opened anew meanwhile is not blocked.
         drop(store);
@@ -118,8 +118,8 @@ impl Follow {
             Err(Unread::Never(why)) => self.skip(next, &why),
             Err(Unread::Now) => return Err(OutOfReach),
         }
-        if let Some(place) = &mut self.place {
-            place.told = next;
+        if let Some(cursor) = &mut self.cursor {
+            cursor.delivered = next;
         }
         self.deliveries.record_delivered(next);
         Ok(true)
@@ -127,23 +127,23 @@ impl Follow {
 
     /// Finds where to go on in the current database, and stores it there. Returns the database and
     /// its newest revision.
-    async fn find_place(&mut self) -> Result<(Arc<Store>, u64), OutOfReach> {
+    async fn find_cursor(&mut self) -> Result<(Arc<Store>, u64), OutOfReach> {
         let store = self.coordinator.store().ok_or(OutOfReach)?;
         let (epoch, head) = in_time(store.head()).await?;
-        let place = match self.place.take().filter(|place| place.epoch == epoch) {
-            Some(place) => place,
+        let cursor = match self.cursor.take().filter(|cursor| cursor.epoch == epoch) {
+            Some(cursor) => cursor,
             None => {
                 let saved = in_time(store.cursor(READER)).await?;
                 let began_at = if self.began_at == 0 { head.revision } else { self.began_at };
-                let told = saved.unwrap_or(began_at).min(head.revision);
-                self.deliveries.record_delivered(told);
-                Cursor { epoch, told, saved }
+                let delivered = saved.unwrap_or(began_at).min(head.revision);
+                self.deliveries.record_delivered(delivered);
+                Cursor { epoch, delivered, saved }
             }
         };
-        let place = self.place.insert(place);
-        if place.saved != Some(place.told) {
-            in_time(store.move_cursor(READER, place.told)).await?;
-            place.saved = Some(place.told);
+        let cursor = self.cursor.insert(cursor);
+        if cursor.saved != Some(cursor.delivered) {
+            in_time(store.move_cursor(READER, cursor.delivered)).await?;
+            cursor.saved = Some(cursor.delivered);
         }
         Ok((store, head.revision))
     }
@@ -152,7 +152,7 @@ impl Follow {
     async fn deliver(&mut self, revision: u64, id: &str, body: Bytes) {
         let mut failures = 0;
         let began_ms = clock::wall_ms();
-        while let Err(failure) = self.postman.post(id, body.clone()).await {
+        while let Err(failure) = self.sender.post(id, body.clone()).await {
             failures += 1;
             self.deliveries.count(failure.outcome());
             self.report(Some(self.failing(revision, began_ms, &failure)));

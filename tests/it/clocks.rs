@@ -1,5 +1,5 @@
-//! The wall clock is set while things end: nothing is prolonged, nothing opens early, and it is
-//! said.
+//! The wall clock is set while credentials and splits expire: nothing is prolonged, nothing opens
+//! early, and the change of the clock is reported.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -17,7 +17,7 @@ use crate::support::{Service, flag, wait_until};
 
 const HOUR: i64 = 3_600_000;
 
-/// A service, and by how much its wall clock is set forward.
+/// A service, and a handle that sets its wall clock forward by this much.
 async fn service(share: &str) -> (Service, Arc<AtomicI64>) {
     let (clock, set_by_ms) = Clock::that_can_be_set();
     let chat = flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"));
@@ -72,7 +72,7 @@ async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
             ),
         }
         assert_eq!(status_with(&service, &lasting.secret).await, 200, "others live on");
-        // One that is made by the clock as it is now goes by that.
+        // A credential that is made by the changed clock goes by that clock.
         let later =
             service.make_token("later", "viewer", json!({ "expiresAfterMs": HOUR / 2 })).await;
         assert_eq!(status_with(&service, &later.secret).await, 200);
@@ -80,7 +80,7 @@ async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
 }
 
 #[tokio::test]
-async fn an_end_that_narrows_comes_in_time_with_the_clock_set_back() {
+async fn a_narrowing_expiry_happens_in_time_with_the_clock_set_back() {
     let (service, set_by_ms) = service("10%").await;
     let order = json!({ "realtime-v2": "50%", "forMs": 1_500, "reason": "a trial" });
     assert_eq!(service.ordered("/v1/flags/chat/set", order).await.0, 200);
@@ -94,12 +94,12 @@ async fn an_end_that_narrows_comes_in_time_with_the_clock_set_back() {
 }
 
 #[tokio::test]
-async fn an_end_that_widens_does_not_come_early_with_the_clock_set_forward() {
+async fn a_widening_expiry_does_not_happen_early_with_the_clock_set_forward() {
     let (service, set_by_ms) = service("50%").await;
     let order = json!({ "realtime-v2": "5%", "forMs": 4_000, "then": "50%", "reason": "a pause" });
     let held = Instant::now();
     assert_eq!(service.ordered("/v1/flags/chat/set", order).await.0, 200);
-    // Known by both clocks from the first look at it: whoever sees another's end has seen this one.
+    // Known by both clocks from its first sighting: if another's end was seen, so was this one.
     service
         .ordered(
             "/v1/flags/other/set",
@@ -117,7 +117,7 @@ async fn an_end_that_widens_does_not_come_early_with_the_clock_set_forward() {
 }
 
 #[tokio::test]
-async fn a_leap_is_a_problem_until_it_is_taken_back() {
+async fn a_clock_leap_is_a_problem_until_it_is_corrected() {
     let (service, set_by_ms) = service("10%").await;
     assert_eq!(problem(&service).await, None);
     for (by, says) in [(HOUR, "leapt 3600 s forward"), (-HOUR, "leapt 3600 s back")] {
@@ -132,7 +132,7 @@ async fn a_leap_is_a_problem_until_it_is_taken_back() {
 }
 
 #[tokio::test]
-async fn times_of_commits_never_fall_and_the_true_ones_stand_beside_them() {
+async fn commit_times_never_fall_and_the_true_times_are_kept_beside_them() {
     let (service, set_by_ms) = service("10%").await;
     let before = turnout::clock::wall_ms();
     assert_eq!(service.ordered("/v1/flags/chat/stop", json!({})).await.0, 200);
@@ -150,9 +150,9 @@ async fn times_of_commits_never_fall_and_the_true_ones_stand_beside_them() {
     assert_eq!(sound["sound"], true);
 }
 
-/// Times are handed in: no waiting for a token to end.
+/// Times are passed in: the test does not wait for a token to end.
 #[test]
-fn a_session_token_that_was_seen_ends_with_the_first_clock() {
+fn a_verified_session_token_ends_with_the_first_clock() {
     let issuer = Issuer::new(Algorithm::Es256, "key");
     let token =
         issuer.sign(&issuer.header(), &without(&with(&claims("u-1"), "exp", 3_000.into()), "iat"));
@@ -177,9 +177,9 @@ fn a_session_token_that_was_seen_ends_with_the_first_clock() {
     }
 }
 
-/// Ends that come at one moment are one step: one revision, and one snapshot for all.
+/// Expiries at one moment are one step: one revision, and one snapshot for all.
 #[tokio::test]
-async fn ends_that_come_together_are_one_revision() {
+async fn expiries_at_one_time_are_one_revision() {
     let (clock, set_by_ms) = Clock::that_can_be_set();
     let files: Vec<_> = (0..20)
         .map(|n| (format!("f{n}.yaml"), flag(&format!("f{n}"), "rollout: { realtime-v2: 10% }")))

@@ -1,5 +1,5 @@
-//! Nothing that reads is in a stop's way: who looks, however often and at however much, holds up no
-//! order.
+//! Nothing that reads gets in a stop's way: no reader, however often and however much it reads,
+//! delays a command.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ async fn service(flags: usize) -> Service {
     Service::start(&files).await
 }
 
-/// A connection that asks for one thing after the other until it is told to end. Says what it was
-/// answered that it may not be.
+/// A connection that asks for one thing after the other until it is ended. Returns the responses
+/// that it must not have got.
 async fn look(
     (url, secret): (String, String),
     first: usize,
@@ -68,7 +68,7 @@ async fn look(
             .unwrap();
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap();
-        // Those who ask for a verification share one.
+        // Callers that ask for a verification share one.
         answered.fetch_add(usize::from(path != "/v1/history/verify"), Relaxed);
         let may_be = status == 200 || (path.contains("history") && body.contains("database-down"));
         if !may_be {
@@ -79,7 +79,7 @@ async fn look(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_viewer_who_reads_the_worst_there_is_holds_up_no_stop() {
+async fn a_viewer_with_the_most_expensive_readings_delays_no_stop() {
     let service = service(FLAGS).await;
     let viewer = service.make_token("viewer", "viewer", json!({})).await;
     service.take_database_away().await;
@@ -115,7 +115,7 @@ async fn a_viewer_who_reads_the_worst_there_is_holds_up_no_stop() {
 }
 
 #[tokio::test]
-async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
+async fn hanging_readings_delay_no_command_and_waiting_ones_are_bounded() {
     let service = service(2).await;
     let viewer = service.make_token("viewer", "viewer", json!({})).await;
     let of_database = service.hang_readings(Source::Database, AT_ONCE).await;
@@ -138,7 +138,8 @@ async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
     assert_eq!(busy.json::<Json>().await.unwrap()["code"], "busy");
     assert_eq!(service.app.readings().refused(), 1);
 
-    // What does not read is answered all the same: orders, and whether the service runs.
+    // Calls that are not readings are answered all the same: commands, and whether the service
+    // runs.
     let (status, told) = service.ordered("/v1/flags/f0001/stop", json!({})).await;
     assert_eq!((status, told["outcome"].as_str()), (200, Some("committed")), "{told}");
     let (status, _) =
@@ -157,7 +158,7 @@ async fn readings_that_hang_hold_up_no_order_and_those_that_wait_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_database_that_hangs_holds_up_no_look_at_what_is_live() {
+async fn a_hanging_database_delays_no_reading_of_the_live_state() {
     let service = service(2).await;
     let hanging = service.hang_readings(Source::Database, AT_ONCE).await;
     for path in [
@@ -174,7 +175,7 @@ async fn a_database_that_hangs_holds_up_no_look_at_what_is_live() {
 }
 
 #[tokio::test]
-async fn one_verification_is_shared_by_all_who_ask_meanwhile() {
+async fn concurrent_verify_calls_share_one_verification() {
     let readings = Arc::new(Readings::default());
     let let_go = watch::Sender::new(false);
     let verify = || {
@@ -200,7 +201,7 @@ async fn one_verification_is_shared_by_all_who_ask_meanwhile() {
         assert_eq!(asked.await, 7);
     }
     assert_eq!(readings.verifications(), 1);
-    // Who asks later is told of what is there then.
+    // A later caller gets the then current result.
     assert_eq!(verify().await, 7);
     assert_eq!(readings.verifications(), 2);
 }
@@ -221,7 +222,7 @@ async fn a_verification_outlives_the_caller_that_began_it() {
 }
 
 #[tokio::test]
-async fn a_look_shares_the_state_and_copies_none_of_it() {
+async fn a_reading_shares_the_state_without_copying_it() {
     let service = service(2).await;
     let looks = [service.app.coordinator().truth(), service.app.coordinator().truth()];
     assert!(Arc::ptr_eq(&looks[0], &looks[1]));

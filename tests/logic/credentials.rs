@@ -23,7 +23,7 @@ fn record(expires_at_ms: Option<i64>, revoked_at_ms: Option<i64>) -> CredentialR
 /// A dead credential leaves the list after 30 days, and memory too unless it was revoked and has
 /// not reached its expiry.
 #[test]
-fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end() {
+fn a_dead_credential_is_listed_for_30_days_and_a_revocation_kept_until_its_end() {
     for (expires, revoked, now, good, shown, needed) in [
         (Some(90), None, 0, true, true, true),
         (Some(90), None, 89, true, true, true),
@@ -56,7 +56,7 @@ fn a_dead_credential_is_shown_for_30_days_and_a_revocation_remembered_to_its_end
 /// A record reads back as it was written, by older and newer builds: newer members are left out
 /// where they are not needed.
 #[test]
-fn a_record_keeps_its_form() {
+fn a_credential_record_keeps_its_format() {
     let living = record(Some(5), None);
     let text = r#"{"name":"ci","role":"viewer","flags":null,"hash":"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b","createdAtMs":0,"createdBy":"local-admin","expiresAtMs":5,"revokedAtMs":null}"#;
     assert_eq!(serde_json::to_string(&living).unwrap(), text);

@@ -14,7 +14,7 @@ fn read(text: &str) -> Vec<Event> {
 
 /// (the bytes, the events in them)
 #[test]
-fn lines_mean_what_the_standard_says() {
+fn event_lines_are_parsed_as_the_standard_says() {
     let table: &[(&str, &[Event])] = &[
         ("data: a\n\n", &[event("a", "", "")]),
         ("data: a\r\n\r\n", &[event("a", "", "")]),
@@ -43,7 +43,7 @@ fn lines_mean_what_the_standard_says() {
 }
 
 #[test]
-fn what_a_client_is_to_wait_is_kept() {
+fn the_retry_time_of_a_stream_is_kept() {
     let retry = |text: &str| {
         let mut events = Events::default();
         events.feed(text.as_bytes()).unwrap();
@@ -63,7 +63,7 @@ fn what_a_client_is_to_wait_is_kept() {
 }
 
 #[test]
-fn what_has_no_end_is_given_up() {
+fn an_event_without_an_end_is_given_up() {
     fn feed(mut pieces: impl Iterator<Item = Vec<u8>>) -> Result<(), TooLong> {
         let mut events = Events::default();
         pieces.try_for_each(|piece| events.feed(&piece).map(drop))
@@ -89,7 +89,7 @@ fn what_has_no_end_is_given_up() {
 proptest! {
     /// The same events are read however the bytes are cut.
     #[test]
-    fn cuts_change_nothing(
+    fn event_parsing_does_not_depend_on_where_the_bytes_are_cut(
         lines in prop::collection::vec(prop_oneof![
             "data: ?[a-zäöü€ :]{0,6}", "id: [0-9+]{0,3}", "event: [a-z]{0,3}", ":[ a-z]{0,3}", "retry: [0-9a]{0,3}", Just(String::new()),
         ], 0..24),

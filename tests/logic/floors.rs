@@ -177,7 +177,7 @@ fn a_module_imports_only_from_floors_below() {
 }
 
 #[test]
-fn each_crate_stays_in_its_room() {
+fn each_crate_is_used_only_in_its_modules() {
     let mut broken = Vec::new();
     for (module, place, line) in lines() {
         for (name, allowed) in ROOMS {
@@ -209,7 +209,7 @@ fn the_core_awaits_nothing() {
 /// One place prints and one logs: there text of unknown origin is made safe, and a new verb cannot
 /// forget that.
 #[test]
-fn text_leaves_at_two_places_alone() {
+fn text_is_printed_and_logged_in_one_place_each() {
     let ways = ["println!", "print!(", "eprint", "io::stdout", "io::stderr", "write_all(", "dbg!"];
     let allowed = |place: &str| {
         place.starts_with("src/cli/output.rs:")

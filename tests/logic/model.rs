@@ -524,7 +524,7 @@ impl Life {
 }
 
 #[test]
-fn every_life_goes_as_the_model_says() {
+fn every_random_history_agrees_with_the_model() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let sequences = number("TURNOUT_SEQUENCES").unwrap_or(2_000);
     let first = number("TURNOUT_SEED");

@@ -311,7 +311,7 @@ fn runner() -> TestRunner {
 }
 
 #[test]
-fn no_order_of_a_stopper_opens_more_at_any_moment() {
+fn no_command_of_a_stopper_opens_more_at_any_moment() {
     let shelf = Shelf::new();
     let (accepted, refused) = (Cell::new(0u32), Cell::new(0u32));
     let law = |(drawn, other, order): (Drawn, Drawn, Drawing)| {
@@ -423,7 +423,7 @@ fn step() -> impl Strategy<Value = Option<Drawing>> {
 /// An entry that supersedes older ones gives the same as all of them in turn, at every moment; and
 /// applied to another state it opens no more than any of them asked for.
 #[test]
-fn an_entry_that_takes_the_place_of_others_comes_to_the_same() {
+fn a_superseding_entry_has_the_same_effect_as_those_it_replaces() {
     let shelf = Shelf::new();
     let folded = Cell::new(0);
     let law = |(drawn, other, steps): (Drawn, Drawn, Vec<(Option<Drawing>, usize)>)| {

@@ -134,7 +134,7 @@ fn what_is_pending_is_a_state_of_each_flag() {
 }
 
 #[test]
-fn what_a_commit_was_begun_of_stays() {
+fn an_entry_whose_commit_has_begun_stays() {
     let mut truth = truth(1);
     truth.apply_pending(entry("1", vec![set("f00000", 9_000)]));
     assert_eq!(truth.claim_first().map(|pending| pending.id), Some("1".to_owned()));
@@ -152,7 +152,7 @@ fn what_a_commit_was_begun_of_stays() {
 
 /// An entry that a start would find stays until the start would find the one that supersedes it.
 #[test]
-fn what_is_durable_stays_until_what_takes_its_place_is() {
+fn a_durable_entry_stays_until_its_replacement_is_durable() {
     let mut truth = truth(1);
     truth.apply_pending(entry("durable", vec![set("f00000", 9_000)]));
     let may_go = |older: &PendingEntry| older.id != "durable";
@@ -174,7 +174,7 @@ fn what_is_durable_stays_until_what_takes_its_place_is() {
 /// A request is recognised by its name for as long as its entry, or one that superseded it, is
 /// pending: in memory, and at a start.
 #[test]
-fn a_superseded_request_is_known_by_its_name() {
+fn a_superseded_request_is_known_by_its_idempotency_key() {
     let mut truth = truth(1);
     let mut journal: Vec<PendingEntry> = Vec::new();
     for number in 0..100 {

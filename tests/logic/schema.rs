@@ -205,7 +205,7 @@ fn every_key_is_compared() {
 }
 
 #[test]
-fn both_refuse_what_is_wrong() {
+fn the_schema_and_the_reader_refuse_wrong_files() {
     let with = |place: &str, value: Json| {
         let mut flag = whole_flag();
         let (parent, key) = place.rsplit_once('/').unwrap();

@@ -21,7 +21,7 @@ fn check(table: &str, expected: &[(Code, u32)]) -> DefinitionSet {
 }
 
 #[test]
-fn cases_run_and_each_makes_one_for_every_value() {
+fn test_cases_run_and_each_expands_to_one_per_value() {
     let library = check(
         "flag: chat\ncases:\n\
          \x20 - { name: first bucket out, user: x, bucket: 50000, expect: polling, by: rollout }\n\
@@ -56,7 +56,7 @@ fn what_is_wrong_with_a_table_is_said_with_its_place() {
 }
 
 #[test]
-fn a_failing_table_refuses_a_new_form_and_leaves_the_live_one() {
+fn a_failing_test_table_refuses_the_new_definition_and_keeps_the_live_one() {
     let table = |share: &str| {
         format!(
             "flag: chat\ncases: [{{ name: mine, user: x, bucket: {share}, expect: realtime-v2 }}]\n"
@@ -152,7 +152,7 @@ fn run(library: &mut DefinitionSet, count: usize, checks: u64) {
 }
 
 #[test]
-fn a_test_runs_when_it_or_its_flag_changed_and_never_otherwise() {
+fn a_test_runs_only_when_it_or_its_flag_changed() {
     let mut library = DefinitionSet::default();
     let (half, other) = (FLAG.to_owned(), FLAG.replace("chat", "other"));
     let (one, two) = (table_of(3, true), table_of(4, true));
@@ -183,7 +183,7 @@ fn a_test_runs_when_it_or_its_flag_changed_and_never_otherwise() {
 }
 
 #[test]
-fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
+fn a_new_definition_waits_only_for_its_own_tests() {
     let mut library = DefinitionSet::default();
     let tests =
         ["tests/a.yaml", "tests/b.yaml", "tests/c.yaml"].map(|path| (path, table_of(5, true)));
@@ -246,7 +246,7 @@ fn a_new_form_waits_for_its_own_tests_and_no_other_flag_does() {
 }
 
 #[test]
-fn a_form_that_waits_for_its_tests_goes_with_its_file() {
+fn a_definition_that_waits_for_its_tests_is_dropped_with_its_file() {
     let mut library = DefinitionSet::default();
     let table = table_of(3, true);
     library.read(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)]), 0);
@@ -262,7 +262,7 @@ fn a_form_that_waits_for_its_tests_goes_with_its_file() {
 }
 
 #[test]
-fn tests_say_the_same_in_one_go_and_bit_by_bit() {
+fn tests_have_the_same_result_in_one_go_and_in_steps() {
     let flag = FLAG.to_owned()
         + "tests: [{ user: x, bucket: 0, expect: polling }, { user: x, bucket: 1, expect: polling }]\n";
     for (good, bad) in [(3, 2), (0, 150), (120, 120)] {
@@ -303,7 +303,7 @@ fn tests_say_the_same_in_one_go_and_bit_by_bit() {
 }
 
 #[test]
-fn what_is_cheap_is_tested_at_once_and_waits_for_nothing_that_is_not() {
+fn cheap_tests_run_at_once_and_do_not_wait_for_expensive_ones() {
     let mut library = DefinitionSet::default();
     let (heavy, cheap) = (table_of(1_000, true), table_of(2, true).replace("chat", "other"));
     let chat = with_rules(100, "50%");
@@ -319,7 +319,7 @@ fn what_is_cheap_is_tested_at_once_and_waits_for_nothing_that_is_not() {
 }
 
 #[test]
-fn what_tests_may_cost_has_a_bound_that_is_said() {
+fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
     let found = |files: &[(&str, &str)]| {
         let mut library = DefinitionSet::default();
         let findings = library.update(&contents(files));
@@ -381,7 +381,7 @@ fn what_tests_may_cost_has_a_bound_that_is_said() {
 }
 
 #[test]
-fn a_table_over_the_number_is_refused_and_the_others_are_not() {
+fn a_test_table_over_the_bound_is_refused_and_others_are_not() {
     let tables =
         (0..=MAX_TABLES).map(|n| (format!("tests/t{n:05}.yaml"), "flag: chat\ncases: []\n"));
     let files: Vec<(String, &str)> =

@@ -38,7 +38,7 @@ pub struct StrategyAnswer {
 
 /// Why there is no answer, and how long to wait for one if the server said so.
 pub struct AskError {
-    pub fault: CliError,
+    pub error: CliError,
     pub retry_after: Option<Duration>,
 }
 
@@ -61,8 +61,8 @@ impl StrategyClient {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let (etag, position) = (header(ETAG), header(REVISION));
-        let told = timeout(PATIENCE, response.json::<Json>()).await.ok().and_then(Result::ok);
-        match (told, etag, position) {
+        let reply = timeout(PATIENCE, response.json::<Json>()).await.ok().and_then(Result::ok);
+        match (reply, etag, position) {
             (Some(document), Some(etag), Some(position)) if document["strategy"].is_string() => {
                 Ok(StrategyAnswer { document, etag, position })
             }
@@ -98,16 +98,16 @@ impl StrategyClient {
     }
 
     /// Adds the flag that may have been meant where the flag does not exist.
-    pub async fn with_hint(&self, fault: CliError) -> CliError {
-        if fault.code != "flag-not-found" {
-            return fault;
+    pub async fn with_hint(&self, error: CliError) -> CliError {
+        if error.code != "flag-not-found" {
+            return error;
         }
         let everything = |_| {
             Ok(self
                 .request(Method::POST, "/v1/strategy")?
                 .json(self.question.as_ref().unwrap_or(&json!({}))))
         };
-        let told = match self.send(everything).await {
+        let reply = match self.send(everything).await {
             Ok(response) => timeout(PATIENCE, response.json::<Json>())
                 .await
                 .ok()
@@ -115,7 +115,7 @@ impl StrategyClient {
                 .unwrap_or_default(),
             Err(_) => Json::Null,
         };
-        let known: Vec<String> = told["flags"]
+        let known: Vec<String> = reply["flags"]
             .as_array()
             .into_iter()
             .flatten()
@@ -125,7 +125,7 @@ impl StrategyClient {
             Some(meant) => format!("no flag `{}`; did you mean `{meant}`?", self.flag),
             None => format!("no flag `{}`", self.flag),
         };
-        CliError { message, ..fault }
+        CliError { message, ..error }
     }
 
     fn put(&self, method: Method, path: &str) -> Result<RequestBuilder, CliError> {
@@ -183,14 +183,14 @@ impl StrategyClient {
             _ => detail,
         };
         Err(AskError {
-            fault: CliError::refused(status, code, message),
+            error: CliError::refused(status, code, message),
             retry_after: seconds.map(Duration::from_secs),
         })
     }
 }
 
 impl From<CliError> for AskError {
-    fn from(fault: CliError) -> AskError {
-        AskError { fault, retry_after: None }
+    fn from(error: CliError) -> AskError {
+        AskError { error, retry_after: None }
     }
 }

@@ -45,7 +45,7 @@ pub enum Source {
 
 /// A client of one flag.
 pub struct StrategyFollower<'a> {
-    asker: &'a StrategyClient,
+    client: &'a StrategyClient,
     json: bool,
     held: Option<StrategyAnswer>,
     /// When it was last known that the document holds.
@@ -57,9 +57,9 @@ pub struct StrategyFollower<'a> {
 }
 
 impl<'a> StrategyFollower<'a> {
-    pub fn new(asker: &'a StrategyClient, json: bool) -> StrategyFollower<'a> {
+    pub fn new(client: &'a StrategyClient, json: bool) -> StrategyFollower<'a> {
         StrategyFollower {
-            asker,
+            client,
             json,
             held: None,
             known_at: Instant::now(),
@@ -75,27 +75,27 @@ impl<'a> StrategyFollower<'a> {
             match self.turn().await {
                 Ok(()) => {}
                 Err(Gone::Reader) => return Ok(()),
-                Err(Gone::Hopeless(fault)) => return Err(self.asker.with_hint(fault).await),
+                Err(Gone::Hopeless(error)) => return Err(self.client.with_hint(error).await),
             }
         }
     }
 
     /// A stream, for as long as there is one, and then the wait for the next.
     async fn turn(&mut self) -> Result<(), Gone> {
-        let (what, why, pause) = match self.asker.open().await {
+        let (what, why, pause) = match self.client.open().await {
             Ok(response) => {
                 self.failures = 0;
                 self.say(&format!(
                     "watching {} at {}; Ctrl-C ends it",
-                    self.asker.flag, self.asker.url
+                    self.client.flag, self.client.url
                 ));
                 let Ended { why, back_in } = stream::read(self, response).await?;
                 (String::new(), why, self.pause(back_in))
             }
-            Err(AskError { fault, retry_after }) => {
+            Err(AskError { error, retry_after }) => {
                 self.failures = self.failures.saturating_add(1);
-                self.is_hopeful(&fault)?;
-                let back = match (retry_after, fault.exit) {
+                self.is_hopeful(&error)?;
+                let back = match (retry_after, error.exit) {
                     // Whole seconds, which many clients were sent alike.
                     (Some(after), _) => {
                         Back::After(after.min(DAY) + jitter(Duration::from_secs(1)))
@@ -104,7 +104,7 @@ impl<'a> StrategyFollower<'a> {
                     // Waiting seldom fixes it, so it is asked no more often than for news.
                     (None, _) => Back::After(self.valid_for()),
                 };
-                (fault.code, fault.message, self.pause(back))
+                (error.code, error.message, self.pause(back))
             }
         };
         // A refusal may be worded differently each time, and is reported once.
@@ -138,11 +138,11 @@ impl<'a> StrategyFollower<'a> {
 
     /// Asks what holds now; returns whether that was answered.
     pub async fn resync(&mut self) -> Result<bool, Gone> {
-        match self.asker.ask().await {
+        match self.client.ask().await {
             Ok(answer) => self.take(answer, Source::Asking).map(|()| true),
-            Err(AskError { fault, .. }) => {
-                self.is_hopeful(&fault)?;
-                self.say(&fault.message);
+            Err(AskError { error, .. }) => {
+                self.is_hopeful(&error)?;
+                self.say(&error.message);
                 Ok(false)
             }
         }
@@ -168,8 +168,8 @@ impl<'a> StrategyFollower<'a> {
         same
     }
 
-    pub fn asker(&self) -> &'a StrategyClient {
-        self.asker
+    pub fn client(&self) -> &'a StrategyClient {
+        self.client
     }
 
     /// How long the document that is held needs no other proof.
@@ -192,11 +192,11 @@ impl<'a> StrategyFollower<'a> {
                 Source::Stream => "stream",
                 Source::Asking => "asking",
             };
-            let told = json!({
+            let line = json!({
                 "atMs": now, "position": position, "etag": etag, "strategy": strategy, "rule": rule, "by": by, "client": does,
                 "document": document,
             });
-            return format!("{told}\n");
+            return format!("{line}\n");
         }
         let by = if source == Source::Asking { " (by asking)" } else { "" };
         format!(
@@ -206,10 +206,10 @@ impl<'a> StrategyFollower<'a> {
     }
 
     /// Whether waiting may fix it; what once worked may work again.
-    fn is_hopeful(&self, fault: &CliError) -> Result<(), Gone> {
-        match self.held.is_some() || fault.exit == Exit::Failed {
+    fn is_hopeful(&self, error: &CliError) -> Result<(), Gone> {
+        match self.held.is_some() || error.exit == Exit::Failed {
             true => Ok(()),
-            false => Err(Gone::Hopeless(fault.clone())),
+            false => Err(Gone::Hopeless(error.clone())),
         }
     }
 

@@ -80,7 +80,7 @@ impl Ask {
     fn try_run(&self) -> Result<Exit, CliError> {
         let runtime = http_client::runtime()?;
         let url = listener::url(self.url.as_deref(), &self.data, Listener::Public)?;
-        let asker = StrategyClient {
+        let client = StrategyClient {
             client: Target::parse(&url)?.client()?,
             url: url.trim_end_matches('/').to_owned(),
             flag: self.flag.clone(),
@@ -88,22 +88,22 @@ impl Ask {
             bearer_file: self.bearer_file.clone(),
         };
         match self.watch {
-            true => runtime.block_on(self.follow(asker)),
-            false => runtime.block_on(self.once(asker)),
+            true => runtime.block_on(self.follow(client)),
+            false => runtime.block_on(self.once(client)),
         }
     }
 
-    async fn once(&self, asker: StrategyClient) -> Result<Exit, CliError> {
-        let told = match asker.ask().await {
+    async fn once(&self, client: StrategyClient) -> Result<Exit, CliError> {
+        let reply = match client.ask().await {
             Ok(answer) => answer.document,
-            Err(refused) => return Err(asker.with_hint(refused.fault).await),
+            Err(refused) => return Err(client.with_hint(refused.error).await),
         };
         if self.json {
-            print(&format!("{told}\n"));
+            print(&format!("{reply}\n"));
         } else {
-            print(&format!("{}   rule {}\n", text_of(&told["strategy"]), text_of(&told["rule"])));
+            print(&format!("{}   rule {}\n", text_of(&reply["strategy"]), text_of(&reply["rule"])));
         }
-        if told["rule"] == "error" && !self.attributes.is_empty() {
+        if reply["rule"] == "error" && !self.attributes.is_empty() {
             print_note(
                 "an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is not a text",
             );
@@ -112,14 +112,14 @@ impl Ask {
     }
 
     /// Runs until a person ends it, or the reader of the output leaves.
-    async fn follow(&self, asker: StrategyClient) -> Result<Exit, CliError> {
+    async fn follow(&self, client: StrategyClient) -> Result<Exit, CliError> {
         let (Ok(mut terminate), Ok(mut interrupt)) =
             (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
         else {
             return Err(CliError::failed("cannot listen for signals"));
         };
         tokio::select! {
-            ended = StrategyFollower::new(&asker, self.json).run() => ended.map(|()| Exit::Yes),
+            ended = StrategyFollower::new(&client, self.json).run() => ended.map(|()| Exit::Yes),
             _ = terminate.recv() => Ok(Exit::Yes),
             _ = interrupt.recv() => Ok(Exit::Yes),
             () = output::reader_left() => Ok(Exit::Yes),

@@ -51,7 +51,7 @@ pub async fn read(
 ) -> Result<Ended, Gone> {
     let mut events = Events::default();
     let (held, newest) = watch::channel(None);
-    let mut acknowledging = pin!(acknowledge(follower.asker(), newest));
+    let mut acknowledging = pin!(acknowledge(follower.client(), newest));
     let (mut name, mut silence) = (String::new(), SILENCE);
     loop {
         let broken = |events: &Events, why: &str| {
@@ -71,18 +71,18 @@ pub async fn read(
         };
         let Ok(whole) = events.feed(&piece) else { return broken(&events, "an event had no end") };
         for event in whole {
-            let Ok(told) = serde_json::from_str::<Json>(&event.data) else { continue };
-            if let Some(ack_id) = told["ackId"].as_str() {
+            let Ok(state) = serde_json::from_str::<Json>(&event.data) else { continue };
+            if let Some(ack_id) = state["ackId"].as_str() {
                 name = ack_id.to_owned();
                 // Two heartbeats may be late before a stream is given up.
-                let every = told["heartbeatMs"].as_u64().filter(|ms| *ms > 0).map(at_most_a_day);
+                let every = state["heartbeatMs"].as_u64().filter(|ms| *ms > 0).map(at_most_a_day);
                 silence = every.map_or(SILENCE, |every| every * 5 / 2);
             }
-            match &*text_of(&told["type"]) {
-                "goodbye" => return Ok(goodbye(&told)),
-                "strategy" => follower.take(answer(&told, &event), Source::Stream)?,
+            match &*text_of(&state["type"]) {
+                "goodbye" => return Ok(goodbye(&state)),
+                "strategy" => follower.take(answer(&state, &event), Source::Stream)?,
                 // The state the server expects here, and the state this client holds: two things.
-                "heartbeat" if !follower.still_holds(&told["etag"]) => {
+                "heartbeat" if !follower.still_holds(&state["etag"]) => {
                     match follower.resync().await? {
                         true => {}
                         false => continue,
@@ -96,33 +96,33 @@ pub async fn read(
     }
 }
 
-fn answer(told: &Json, event: &Event) -> StrategyAnswer {
+fn answer(state: &Json, event: &Event) -> StrategyAnswer {
     StrategyAnswer {
-        document: told["document"].clone(),
-        etag: text_of(&told["etag"]),
+        document: state["document"].clone(),
+        etag: text_of(&state["etag"]),
         position: event.id.clone(),
     }
 }
 
-fn goodbye(told: &Json) -> Ended {
-    let why = match &*text_of(&told["reason"]) {
+fn goodbye(state: &Json) -> Ended {
+    let why = match &*text_of(&state["reason"]) {
         "stopping" => "the server stops".to_owned(),
         "age" => "the stream was old enough".to_owned(),
         "expired" => "the token's time is over".to_owned(),
         "unknown-flag" => "there is no such flag any more".to_owned(),
         reason => format!("the server says goodbye ({reason})"),
     };
-    let after = told["afterMs"].as_u64().map(at_most_a_day);
+    let after = state["afterMs"].as_u64().map(at_most_a_day);
     Ended { why, back_in: after.map_or(Back::About(None), Back::After) }
 }
 
 /// Acknowledges the newest position, until the stream it belongs to is gone.
-async fn acknowledge(asker: &StrategyClient, mut newest: watch::Receiver<Held>) {
+async fn acknowledge(client: &StrategyClient, mut newest: watch::Receiver<Held>) {
     while newest.changed().await.is_ok() {
         for _ in 0..TRIES {
             sleep(jitter(ACK_WITHIN)).await;
             let Some((name, position)) = newest.borrow_and_update().clone() else { break };
-            match asker.acknowledge(&name, &position).await {
+            match client.acknowledge(&name, &position).await {
                 Acknowledged::Yes => break,
                 Acknowledged::NoSuchStream => return,
                 Acknowledged::Lost => {}

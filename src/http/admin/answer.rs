@@ -14,11 +14,11 @@ use crate::http::error::{ApiError, ends_the_connection};
 use crate::http::response::REVISION;
 
 /// Serialises the body once. The body is data of our own, so serialising cannot fail.
-pub fn json(surface: &AdminState, status: StatusCode, body: &impl Serialize) -> Response<Body> {
-    respond(surface, status, "application/json", serde_json::to_vec(body).unwrap_or_default())
+pub fn json(state: &AdminState, status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    respond(state, status, "application/json", serde_json::to_vec(body).unwrap_or_default())
 }
 
-pub fn refuse(surface: &AdminState, refusal: &ApiError) -> Response<Body> {
+pub fn refuse(state: &AdminState, refusal: &ApiError) -> Response<Body> {
     let (status, code) = refusal.status_and_code();
     let mut body = json!({
         "title": status.canonical_reason().unwrap_or_default(),
@@ -29,7 +29,7 @@ pub fn refuse(surface: &AdminState, refusal: &ApiError) -> Response<Body> {
     if let Some(more) = since(refusal) {
         body["since"] = more.clone();
     }
-    let mut response = respond(surface, status, "application/problem+json", body.to_string());
+    let mut response = respond(state, status, "application/problem+json", body.to_string());
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -43,7 +43,7 @@ pub fn refuse(surface: &AdminState, refusal: &ApiError) -> Response<Body> {
 }
 
 pub fn respond(
-    surface: &AdminState,
+    state: &AdminState,
     status: StatusCode,
     content_type: &'static str,
     body: impl Into<Bytes>,
@@ -54,7 +54,7 @@ pub fn respond(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(position) =
-        HeaderValue::from_maybe_shared(surface.public.live.current().position_text().clone())
+        HeaderValue::from_maybe_shared(state.public.live.current().position_text().clone())
     {
         headers.insert(REVISION, position);
     }

@@ -65,8 +65,8 @@ impl Members {
     }
 }
 
-pub fn bad_order(fault: impl Into<String>) -> ApiError {
-    ApiError::BadOrder(fault.into())
+pub fn bad_order(message: impl Into<String>) -> ApiError {
+    ApiError::BadOrder(message.into())
 }
 
 /// Whether a character would end a line in a log or on a terminal, or reverse how it reads.

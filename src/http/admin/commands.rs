@@ -43,142 +43,151 @@ pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
 struct Verb {
     name: &'static str,
     takes: &'static [&'static str],
-    wish: fn(FlagKey, &mut Members) -> Result<Command, ApiError>,
+    command: fn(FlagKey, &mut Members) -> Result<Command, ApiError>,
 }
 
 const SET: Verb =
-    Verb { name: "set", takes: &["realtime-v2", "disabled", "forMs", "then"], wish: read_set };
-const UNSET: Verb = Verb { name: "unset", takes: &[], wish: |flag, _| Ok(Command::Unset { flag }) };
-const STOP: Verb = Verb { name: "stop", takes: &[], wish: |flag, _| Ok(Command::Stop { flag }) };
+    Verb { name: "set", takes: &["realtime-v2", "disabled", "forMs", "then"], command: read_set };
+const UNSET: Verb =
+    Verb { name: "unset", takes: &[], command: |flag, _| Ok(Command::Unset { flag }) };
+const STOP: Verb = Verb { name: "stop", takes: &[], command: |flag, _| Ok(Command::Stop { flag }) };
 const RESUME: Verb = Verb {
     name: "resume",
     takes: &["at"],
-    wish: |flag, told| Ok(Command::Resume { flag, at: share(told, "at")? }),
+    command: |flag, members| Ok(Command::Resume { flag, at: share(members, "at")? }),
 };
 const ROLLBACK: Verb = Verb {
     name: "rollback",
     takes: &["to"],
-    wish: |flag, told| {
-        Ok(Command::Rollback { flag, to: told.take("to", "the number of a revision")? })
+    command: |flag, members| {
+        Ok(Command::Rollback { flag, to: members.take("to", "the number of a revision")? })
     },
 };
 
 /// A request as it arrived.
 struct Asked {
-    surface: AdminState,
+    state: AdminState,
     caller: Caller,
     headers: HeaderMap,
     body: Body,
 }
 
 pub async fn set(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: FlagPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.execute(&SET, key(&path)).await
+    Asked { state, caller, headers, body }.execute(&SET, key(&path)).await
 }
 
 pub async fn unset(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: FlagPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.execute(&UNSET, key(&path)).await
+    Asked { state, caller, headers, body }.execute(&UNSET, key(&path)).await
 }
 
 pub async fn stop(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: FlagPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.execute(&STOP, key(&path)).await
+    Asked { state, caller, headers, body }.execute(&STOP, key(&path)).await
 }
 
 pub async fn resume(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: FlagPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.execute(&RESUME, key(&path)).await
+    Asked { state, caller, headers, body }.execute(&RESUME, key(&path)).await
 }
 
 pub async fn rollback(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: FlagPath,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    Asked { surface, caller, headers, body }.execute(&ROLLBACK, key(&path)).await
+    Asked { state, caller, headers, body }.execute(&ROLLBACK, key(&path)).await
 }
 
 pub async fn stop_all(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
     body: Body,
 ) -> Response<Body> {
-    let asked = Asked { surface, caller, headers, body };
-    let surface = asked.surface.clone();
+    let asked = Asked { state, caller, headers, body };
+    let state = asked.state.clone();
     if asked.caller.flags.is_some() {
-        return refuse(&surface, &ApiError::OtherFlags);
+        return refuse(&state, &ApiError::OtherFlags);
     }
-    match asked.order("stop --all", &[], |_| Ok(Command::StopAll)).await {
-        Ok(order) => carried_out(&surface, order).await,
-        Err(refusal) => refuse(&surface, &refusal),
+    match asked.read_command("stop --all", &[], |_| Ok(Command::StopAll)).await {
+        Ok(request) => carried_out(&state, request).await,
+        Err(refusal) => refuse(&state, &refusal),
     }
 }
 
 impl Asked {
     async fn execute(self, verb: &Verb, key: &str) -> Response<Body> {
-        let surface = self.surface.clone();
+        let state = self.state.clone();
         let Ok(flag) = key.parse::<FlagKey>() else {
-            return refuse(&surface, &ApiError::UnknownFlag);
+            return refuse(&state, &ApiError::UnknownFlag);
         };
         if !self.caller.reaches(flag.as_str()) {
-            return refuse(&surface, &ApiError::OtherFlags);
+            return refuse(&state, &ApiError::OtherFlags);
         }
         let name = format!("{} {flag}", verb.name);
-        match self.order(&name, verb.takes, |told| (verb.wish)(flag, told)).await {
-            Ok(order) => carried_out(&surface, order).await,
-            Err(refusal) => refuse(&surface, &refusal),
+        match self.read_command(&name, verb.takes, |members| (verb.command)(flag, members)).await {
+            Ok(request) => carried_out(&state, request).await,
+            Err(refusal) => refuse(&state, &refusal),
         }
     }
 
     /// Executes the command a request makes. An empty body asks for nothing in particular.
-    async fn order(
+    async fn read_command(
         self,
         name: &str,
         takes: &[&str],
-        wish: impl FnOnce(&mut Members) -> Result<Command, ApiError>,
+        command: impl FnOnce(&mut Members) -> Result<Command, ApiError>,
     ) -> Result<CommandRequest, ApiError> {
-        let Asked { surface, caller, headers, body, .. } = self;
+        let Asked { state, caller, headers, body, .. } = self;
         let key = idempotency_key(&headers)?;
-        let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
-        let mut told = Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
-        let reason = told.line("reason", MAX_REASON_BYTES)?;
-        let expected = told.take("expectedRevision", "the number of a revision")?;
-        let wish = wish(&mut told)?;
+        let bytes = read_body(&state.public.arriving_orders, false, body).await?;
+        let mut members =
+            Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
+        let reason = members.line("reason", MAX_REASON_BYTES)?;
+        let expected = members.take("expectedRevision", "the number of a revision")?;
+        let command = command(&mut members)?;
         let key = key.map(|key| (key, what_a_key_stands_for(&caller, name, &bytes)));
         let may_widen =
             Permission::Write.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
-        Ok(CommandRequest { wish, actor: caller.actor(), reason, key, expected, may_widen })
+        Ok(CommandRequest {
+            wish: command,
+            actor: caller.actor(),
+            reason,
+            key,
+            expected,
+            may_widen,
+        })
     }
 }
 
-fn read_set(flag: FlagKey, told: &mut Members) -> Result<Command, ApiError> {
-    let (realtime, disabled) = (share(told, "realtime-v2")?, share(told, "disabled")?);
-    let for_ms = told.take("forMs", "a time in milliseconds")?;
-    let ends = match (for_ms, share(told, "then")?) {
+fn read_set(flag: FlagKey, members: &mut Members) -> Result<Command, ApiError> {
+    let (realtime, disabled) = (share(members, "realtime-v2")?, share(members, "disabled")?);
+    let for_ms = members.take("forMs", "a time in milliseconds")?;
+    let ends = match (for_ms, share(members, "then")?) {
         (None, Some(_)) => {
             return Err(bad_order("`then` says what comes after `forMs`, which is missing"));
         }
@@ -194,10 +203,10 @@ fn read_set(flag: FlagKey, told: &mut Members) -> Result<Command, ApiError> {
     }
 }
 
-fn share(told: &mut Members, name: &str) -> Result<Option<Share>, ApiError> {
+fn share(members: &mut Members, name: &str) -> Result<Option<Share>, ApiError> {
     let text: Option<String> =
-        told.take(name, "a share as text, with a per cent sign: \"12.5%\"")?;
-    text.map(|text| text.parse().map_err(|fault| bad_order(format!("`{name}`: {fault}"))))
+        members.take(name, "a share as text, with a per cent sign: \"12.5%\"")?;
+    text.map(|text| text.parse().map_err(|error| bad_order(format!("`{name}`: {error}"))))
         .transpose()
 }
 
@@ -221,9 +230,9 @@ fn what_a_key_stands_for(caller: &Caller, verb: &str, body: &[u8]) -> ContentHas
     ContentHash::of(&[who.as_bytes(), b"\0", verb.as_bytes(), b"\0", body].concat())
 }
 
-async fn carried_out(surface: &AdminState, order: CommandRequest) -> Response<Body> {
-    let (wish, coordinator) = (order.wish.clone(), surface.coordinator.clone());
-    let done = surface.order(async move { coordinator.execute(order).await }).await;
+async fn carried_out(state: &AdminState, request: CommandRequest) -> Response<Body> {
+    let (command, coordinator) = (request.wish.clone(), state.coordinator.clone());
+    let done = state.order(async move { coordinator.execute(request).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(done) => {
             let status = if matches!(done, CommandOutcome::Pending { .. }) {
@@ -231,19 +240,19 @@ async fn carried_out(surface: &AdminState, order: CommandRequest) -> Response<Bo
             } else {
                 StatusCode::OK
             };
-            let told = match parts_of(&done).len() {
-                ..=MANY_PARTS => outcome_json(surface, &wish, &done),
+            let outcome = match parts_of(&done).len() {
+                ..=MANY_PARTS => outcome_json(state, &command, &done),
                 // The response to `stop --all` is long, and other commands go through this thread.
                 _ => {
-                    let surface = surface.clone();
-                    spawn_blocking(move || outcome_json(&surface, &wish, &done))
+                    let state = state.clone();
+                    spawn_blocking(move || outcome_json(&state, &command, &done))
                         .await
                         .unwrap_or_default()
                 }
             };
-            answer(surface, status, &told)
+            answer(state, status, &outcome)
         }
-        Err(rejected) => refuse(surface, &rejected.into()),
+        Err(rejected) => refuse(state, &rejected.into()),
     }
 }
 
@@ -255,9 +264,9 @@ fn parts_of(done: &CommandOutcome) -> &[PlannedChange] {
 }
 
 /// The outcome, what is live now, and how to undo it.
-fn outcome_json(surface: &AdminState, wish: &Command, done: &CommandOutcome) -> Json {
-    let truth = surface.coordinator.truth();
-    let truth: &EffectiveState = &truth;
+fn outcome_json(state: &AdminState, command: &Command, done: &CommandOutcome) -> Json {
+    let effective = state.coordinator.truth();
+    let effective: &EffectiveState = &effective;
     let (outcome, revision, survives) = match done {
         CommandOutcome::Committed { revision, .. } => ("committed", Some(*revision), true),
         CommandOutcome::Pending { survives_restart, .. } => ("pending", None, *survives_restart),
@@ -265,8 +274,8 @@ fn outcome_json(surface: &AdminState, wish: &Command, done: &CommandOutcome) -> 
         CommandOutcome::Repeated { revision } => ("repeated", Some(*revision), true),
     };
     let parts = parts_of(done);
-    let is_in_force = is_in_force(truth, wish, revision);
-    let mut notes = notes(truth, wish, parts);
+    let is_in_force = is_in_force(effective, command, revision);
+    let mut notes = notes(effective, command, parts);
     if let (CommandOutcome::Repeated { revision }, false) = (done, is_in_force) {
         notes.insert(0, lifted_since(*revision));
     }
@@ -277,34 +286,36 @@ fn outcome_json(surface: &AdminState, wish: &Command, done: &CommandOutcome) -> 
             "backTo": part.action.target_revision(),
             "was": part.before.as_ref().map(view::serves),
             "wanted": view::rollout(part.after.split(), view::default(&part.after)),
-            "live": truth.flag(part.flag.as_str()).map(|entry| view::serves(&entry)),
+            "live": effective.flag(part.flag.as_str()).map(|entry| view::serves(&entry)),
         })
     };
     json!({
         "outcome": outcome,
         "revision": revision,
-        "position": truth.position().to_string(),
+        "position": effective.position().to_string(),
         "survivesRestart": survives,
         "inForce": is_in_force,
         "changes": parts.iter().map(part).collect::<Vec<_>>(),
-        "flag": wish.flag().and_then(|flag| of_flag(surface, truth, flag.as_str())),
+        "flag": command.flag().and_then(|flag| of_flag(state, effective, flag.as_str())),
         "notes": notes,
-        "undo": parts.first().and_then(|part| undo(wish, part)),
+        "undo": parts.first().and_then(|part| undo(command, part)),
     })
 }
 
 /// What an operator must not overlook.
-fn notes(truth: &EffectiveState, wish: &Command, parts: &[PlannedChange]) -> Vec<String> {
+fn notes(effective: &EffectiveState, command: &Command, parts: &[PlannedChange]) -> Vec<String> {
     let mut notes = Vec::new();
-    let Some(entry) = wish.flag().and_then(|flag| truth.flag(flag.as_str())) else { return notes };
-    if let (Some(stop), false) = (&entry.record.stop, matches!(wish, Command::Stop { .. })) {
+    let Some(entry) = command.flag().and_then(|flag| effective.flag(flag.as_str())) else {
+        return notes;
+    };
+    if let (Some(stop), false) = (&entry.record.stop, matches!(command, Command::Stop { .. })) {
         let reason = stop.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         notes.push(format!("saved, NOT live: stopped by {}{reason}", stop.by));
     } else if view::state(&entry) == "off" {
         notes.push("saved, NOT live: its file says `enabled: false`".to_owned());
     }
     if let (Command::Set { ends, .. }, Some(held), false) =
-        (wish, &entry.record.split, parts.is_empty())
+        (command, &entry.record.split, parts.is_empty())
     {
         notes.extend(note_of_end(held, ends.is_none()));
     }
@@ -331,9 +342,9 @@ fn note_of_end(held: &SplitOverride, kept: bool) -> Option<String> {
     }
 }
 
-fn undo(wish: &Command, part: &PlannedChange) -> Option<String> {
+fn undo(command: &Command, part: &PlannedChange) -> Option<String> {
     let flag = &part.flag;
-    match (wish, part.action) {
+    match (command, part.action) {
         (Command::StopAll, _) => None,
         (_, Action::Stop) => Some(format!("turnout resume {flag}")),
         (_, Action::Resume) => Some(format!("turnout stop {flag}")),

@@ -12,31 +12,29 @@ use super::view::CountsView;
 use crate::convergence::{Percentiles, PollersSeen, Report};
 use crate::http::request::{FlagPath, key};
 
-pub async fn of_flag(State(surface): State<AdminState>, path: FlagPath) -> Response<Body> {
+pub async fn of_flag(State(state): State<AdminState>, path: FlagPath) -> Response<Body> {
     let flag = key(&path);
-    let hub = &surface.public.hub;
+    let hub = &state.public.hub;
     let report =
-        hub.landed().of_flag(&surface.public.live.current(), flag, hub.streams(), hub.now_ms());
+        hub.landed().of_flag(&state.public.live.current(), flag, hub.streams(), hub.now_ms());
     match report {
-        Some(report) => {
-            answer(&surface, StatusCode::OK, &report_json(&surface, Some(flag), &report))
-        }
-        None => refuse(&surface, &unknown(&surface.coordinator.truth(), flag)),
+        Some(report) => answer(&state, StatusCode::OK, &report_json(&state, Some(flag), &report)),
+        None => refuse(&state, &unknown(&state.coordinator.truth(), flag)),
     }
 }
 
-pub async fn of_all(State(surface): State<AdminState>) -> Response<Body> {
-    let hub = &surface.public.hub;
-    let report = hub.landed().of_all(&surface.public.live.current(), hub.streams(), hub.now_ms());
-    answer(&surface, StatusCode::OK, &report_json(&surface, None, &report))
+pub async fn of_all(State(state): State<AdminState>) -> Response<Body> {
+    let hub = &state.public.hub;
+    let report = hub.landed().of_all(&state.public.live.current(), hub.streams(), hub.now_ms());
+    answer(&state, StatusCode::OK, &report_json(&state, None, &report))
 }
 
-fn report_json(surface: &AdminState, flag: Option<&str>, report: &Report) -> Json {
+fn report_json(state: &AdminState, flag: Option<&str>, report: &Report) -> Json {
     let Report { position, live_at, counts: of_streams, reached } = report;
     let Percentiles { p50_ms, p90_ms, p99_ms } = reached;
     let (wall_ms, at_ms) = live_at.unzip();
     let PollersSeen { seen, asked_since } =
-        surface.public.hub.pollers().seen(flag, at_ms.unwrap_or_default());
+        state.public.hub.pollers().seen(flag, at_ms.unwrap_or_default());
     json!({
         "flag": flag,
         "position": position.to_string(),

@@ -53,22 +53,22 @@ impl From<Vouched> for Identity {
 }
 
 pub async fn explain(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     path: FlagPath,
     body: Body,
 ) -> Response<Body> {
-    let asked = match read(&surface, body).await {
+    let asked = match read(&state, body).await {
         Ok(asked) => asked,
-        Err(refusal) => return refuse(&surface, &refusal),
+        Err(refusal) => return refuse(&state, &refusal),
     };
-    match explanation_json(&surface, key(&path), &asked) {
-        Ok(body) => answer(&surface, StatusCode::OK, &body),
-        Err(refusal) => refuse(&surface, &refusal),
+    match explanation_json(&state, key(&path), &asked) {
+        Ok(body) => answer(&state, StatusCode::OK, &body),
+        Err(refusal) => refuse(&state, &refusal),
     }
 }
 
-async fn read(surface: &AdminState, body: Body) -> Result<Asked, ApiError> {
-    let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
+async fn read(state: &AdminState, body: Body) -> Result<Asked, ApiError> {
+    let bytes = read_body(&state.public.arriving_orders, false, body).await?;
     let names = ["targetingKey", "attributes", "textAttributes", "identity", "bucket"];
     let mut members = Members::read(&bytes, &names)?;
     let asked = Asked {
@@ -88,8 +88,8 @@ async fn read(surface: &AdminState, body: Body) -> Result<Asked, ApiError> {
     }
 }
 
-fn explanation_json(surface: &AdminState, key: &str, asked: &Asked) -> Result<Json, ApiError> {
-    let bad = |fault: String| ApiError::BadOrder(fault);
+fn explanation_json(state: &AdminState, key: &str, asked: &Asked) -> Result<Json, ApiError> {
+    let bad = |error: String| ApiError::BadOrder(error);
     let user = TargetingKey::parse(asked.targeting_key.as_deref().unwrap_or_default());
     let user = user.map_err(|error| bad(format!("`targetingKey`: {error}")))?;
     let pretend = match asked.bucket {
@@ -98,9 +98,9 @@ fn explanation_json(surface: &AdminState, key: &str, asked: &Asked) -> Result<Js
         }
         None => None,
     };
-    let truth = surface.coordinator.truth();
-    let snapshot = surface.public.live.current();
-    let entry = snapshot.flag(key).ok_or_else(|| unknown(&truth, key))?;
+    let effective = state.coordinator.truth();
+    let snapshot = state.public.live.current();
+    let entry = snapshot.flag(key).ok_or_else(|| unknown(&effective, key))?;
     let story = match entry.flag() {
         Some(flag) => {
             let attributes = attributes(asked, &flag.definition);
@@ -114,7 +114,7 @@ fn explanation_json(surface: &AdminState, key: &str, asked: &Asked) -> Result<Js
     };
     let mut body = json!(story);
     body["position"] = snapshot.position().to_string().into();
-    let standing = truth.flag(key);
+    let standing = effective.flag(key);
     let slots = json!(standing.as_ref().map(SlotsView::of));
     for slot in ["stop", "held", "pin"] {
         body[slot] = slots[slot].clone();

@@ -48,17 +48,17 @@ struct StreamsView {
 }
 
 struct Flags<'a> {
-    truth: &'a EffectiveState,
+    effective: &'a EffectiveState,
     clients: HashMap<FlagKey, Counts>,
 }
 
 impl Serialize for Flags<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut flags = serializer.serialize_seq(None)?;
-        for key in keys(self.truth) {
-            if let Some(entry) = self.truth.flag(key.as_str()) {
+        for key in keys(self.effective) {
+            if let Some(entry) = self.effective.flag(key.as_str()) {
                 let clients = self.clients.get(key).copied();
-                flags.serialize_element(&FlagView::of(self.truth, key, &entry, clients))?;
+                flags.serialize_element(&FlagView::of(self.effective, key, &entry, clients))?;
             }
         }
         flags.end()
@@ -66,11 +66,11 @@ impl Serialize for Flags<'_> {
 }
 
 /// Every flag, also those that are only pending, in the order of their keys.
-fn keys(truth: &EffectiveState) -> Vec<&FlagKey> {
-    let mut keys: Vec<&FlagKey> = truth.book.flags().map(|(key, _)| key).collect();
+fn keys(effective: &EffectiveState) -> Vec<&FlagKey> {
+    let mut keys: Vec<&FlagKey> = effective.book.flags().map(|(key, _)| key).collect();
     let recorded = keys.len();
-    let pending = truth.pending().flags();
-    keys.extend(pending.filter(|key| truth.book.flag(key.as_str()).is_none()));
+    let pending = effective.pending().flags();
+    keys.extend(pending.filter(|key| effective.book.flag(key.as_str()).is_none()));
     if keys.len() > recorded {
         keys.sort_unstable();
         keys.dedup();
@@ -78,55 +78,55 @@ fn keys(truth: &EffectiveState) -> Vec<&FlagKey> {
     keys
 }
 
-pub async fn status(State(surface): State<AdminState>) -> Response<Body> {
-    let truth = surface.coordinator.truth();
-    let truth: &EffectiveState = &truth;
-    let hub = &surface.public.hub;
-    let clients =
-        Counts::of_every_flag(&surface.public.live.current(), hub.streams(), hub.now_ms());
+pub async fn status(State(state): State<AdminState>) -> Response<Body> {
+    let effective = state.coordinator.truth();
+    let effective: &EffectiveState = &effective;
+    let hub = &state.public.hub;
+    let clients = Counts::of_every_flag(&state.public.live.current(), hub.streams(), hub.now_ms());
     let status = Status {
-        revision: truth.book.head.revision,
-        position: truth.position().to_string(),
-        pending: truth.pending().len(),
-        database: database(&surface),
-        problems: surface.public.problems.count(),
+        revision: effective.book.head.revision,
+        position: effective.position().to_string(),
+        pending: effective.pending().len(),
+        database: database(&state),
+        problems: state.public.problems.count(),
         streams: StreamsView { open: hub.streams().count(), limit: hub.streams().most() },
-        flags: Flags { truth, clients },
+        flags: Flags { effective, clients },
     };
-    answer(&surface, StatusCode::OK, &status)
+    answer(&state, StatusCode::OK, &status)
 }
 
-pub async fn one(State(surface): State<AdminState>, path: FlagPath) -> Response<Body> {
-    let truth = surface.coordinator.truth();
-    match of_flag(&surface, &truth, key(&path)) {
-        Some(flag) => answer(&surface, StatusCode::OK, &flag),
-        None => refuse(&surface, &unknown(&truth, key(&path))),
+pub async fn one(State(state): State<AdminState>, path: FlagPath) -> Response<Body> {
+    let effective = state.coordinator.truth();
+    match of_flag(&state, &effective, key(&path)) {
+        Some(flag) => answer(&state, StatusCode::OK, &flag),
+        None => refuse(&state, &unknown(&effective, key(&path))),
     }
 }
 
 /// The error for an unknown flag, with a flag that may have been meant.
-pub fn unknown(truth: &EffectiveState, key: &str) -> ApiError {
+pub fn unknown(effective: &EffectiveState, key: &str) -> ApiError {
     let Ok(flag) = key.parse() else { return ApiError::UnknownFlag };
-    let similar = similar(key, truth.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
+    let similar =
+        similar(key, effective.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
     CommandRejected::Refused(CommandError::UnknownFlag { flag, similar }).into()
 }
 
 /// The status of one flag.
-pub fn of_flag(surface: &AdminState, truth: &EffectiveState, key: &str) -> Option<Json> {
-    let entry = truth.flag(key)?;
+pub fn of_flag(state: &AdminState, effective: &EffectiveState, key: &str) -> Option<Json> {
+    let entry = effective.flag(key)?;
     let key: FlagKey = key.parse().ok()?;
-    let hub = &surface.public.hub;
+    let hub = &state.public.hub;
     let report = hub.landed().of_flag(
-        &surface.public.live.current(),
+        &state.public.live.current(),
         key.as_str(),
         hub.streams(),
         hub.now_ms(),
     );
-    Some(json!(FlagView::of(truth, &key, &entry, report.map(|report| report.counts))))
+    Some(json!(FlagView::of(effective, &key, &entry, report.map(|report| report.counts))))
 }
 
-fn database(surface: &AdminState) -> DatabaseView {
-    let (state, why, since_ms) = match surface.coordinator.store_status().database {
+fn database(state: &AdminState) -> DatabaseView {
+    let (state, why, since_ms) = match state.coordinator.store_status().database {
         Database::Up => ("up", None, None),
         Database::Down { why, since_ms } => ("down", Some(why), Some(since_ms)),
         Database::Held { why, since_ms } => ("held", Some(why), Some(since_ms)),

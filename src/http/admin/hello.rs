@@ -12,32 +12,33 @@ use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::http::error::ApiError;
 use crate::http::request::body as read_body;
 
-pub async fn hello(State(surface): State<AdminState>, body: Body) -> Response<Body> {
-    match prove(&surface, body).await {
+pub async fn hello(State(state): State<AdminState>, body: Body) -> Response<Body> {
+    match prove(&state, body).await {
         Ok(proof) => answer(
-            &surface,
+            &state,
             StatusCode::OK,
-            &json!({ "address": surface.address.to_string(), "proof": proof }),
+            &json!({ "address": state.address.to_string(), "proof": proof }),
         ),
-        Err(refusal) => refuse(&surface, &refusal),
+        Err(refusal) => refuse(&state, &refusal),
     }
 }
 
-async fn prove(surface: &AdminState, body: Body) -> Result<String, ApiError> {
-    let bytes = read_body(&surface.public.arriving_orders, true, body).await?;
-    let mut told = Members::read(&bytes, &["nonce", "token"])?;
-    let nonce = told.line("nonce", MAX_NONCE_BYTES)?.filter(|nonce| nonce.len() >= MIN_NONCE_BYTES);
+async fn prove(state: &AdminState, body: Body) -> Result<String, ApiError> {
+    let bytes = read_body(&state.public.arriving_orders, true, body).await?;
+    let mut members = Members::read(&bytes, &["nonce", "token"])?;
+    let nonce =
+        members.line("nonce", MAX_NONCE_BYTES)?.filter(|nonce| nonce.len() >= MIN_NONCE_BYTES);
     let nonce = nonce.ok_or_else(|| {
         bad_order(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes"))
     })?;
-    let token = told.line("token", TokenId::DIGITS)?.as_deref().and_then(TokenId::parse);
+    let token = members.line("token", TokenId::DIGITS)?.as_deref().and_then(TokenId::parse);
     let token =
         token.ok_or_else(|| bad_order(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
-    let proof = surface.operators.prove(
+    let proof = state.operators.prove(
         token,
         &nonce,
-        &surface.address.to_string(),
-        surface.coordinator.clock().now(),
+        &state.address.to_string(),
+        state.coordinator.clock().now(),
     );
     // The same response as to a bad token: guessing here reveals no more than trying the token
     // would.

@@ -39,7 +39,7 @@ pub struct Which {
 }
 
 pub async fn history(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     which: Result<Query<Which>, axum::extract::rejection::QueryRejection>,
 ) -> Response<Body> {
     let Some(which) = which
@@ -47,9 +47,9 @@ pub async fn history(
         .map(|Query(which)| which)
         .filter(|which| which.limit.is_none_or(|limit| (1..=MAX_PAGE).contains(&limit)))
     else {
-        let fault =
+        let error =
             format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
-        return refuse(&surface, &ApiError::BadOrder(fault));
+        return refuse(&state, &ApiError::BadOrder(error));
     };
     let limit = which.limit.unwrap_or(PAGE);
     // One row more than is shown, to know whether there are more.
@@ -63,7 +63,7 @@ pub async fn history(
     };
     let read = async {
         let store =
-            surface.coordinator.store().ok_or_else(|| CommandRejected::Down(why_down(&surface)))?;
+            state.coordinator.store().ok_or_else(|| CommandRejected::Down(why_down(&state)))?;
         let found =
             store.history(&page).await.map_err(|error| CommandRejected::Down(error.chain()))?;
         let ids: Vec<_> =
@@ -80,14 +80,14 @@ pub async fn history(
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
             let revisions: Vec<Json> = shown.map(|stored| revision(stored, &mut forms)).collect();
-            answer(&surface, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
+            answer(&state, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
         }
-        Err(rejected) => refuse(&surface, &rejected.into()),
+        Err(rejected) => refuse(&state, &rejected.into()),
     }
 }
 
-pub async fn verify(State(surface): State<AdminState>) -> Response<Body> {
-    let (readings, verified) = (surface.readings.clone(), surface.clone());
+pub async fn verify(State(state): State<AdminState>) -> Response<Body> {
+    let (readings, verified) = (state.readings.clone(), state.clone());
     match readings.verify(|| verify_database(verified)).await {
         Ok(Verified { verdict: Ok(verdict), compared_with }) => {
             let body = json!({
@@ -96,21 +96,21 @@ pub async fn verify(State(surface): State<AdminState>) -> Response<Body> {
                 "faults": verdict.faults,
                 "comparedWithRevision": compared_with,
             });
-            answer(&surface, StatusCode::OK, &body)
+            answer(&state, StatusCode::OK, &body)
         }
         Ok(Verified { verdict: Err(why), .. }) => {
-            refuse(&surface, &CommandRejected::Down(why).into())
+            refuse(&state, &CommandRejected::Down(why).into())
         }
-        Err(rejected) => refuse(&surface, &rejected.into()),
+        Err(rejected) => refuse(&state, &rejected.into()),
     }
 }
 
-async fn verify_database(surface: AdminState) -> Verified {
-    let kept = surface.coordinator.last_known();
-    let store = surface.coordinator.store();
+async fn verify_database(state: AdminState) -> Verified {
+    let kept = state.coordinator.last_known();
+    let store = state.coordinator.store();
     let verdict = match store {
         Some(store) => store.verify(&kept, SILENCE).await.map_err(|error| error.chain()),
-        None => Err(why_down(&surface)),
+        None => Err(why_down(&state)),
     };
     Verified { verdict, compared_with: kept.head.map(|head| head.revision) }
 }
@@ -122,15 +122,15 @@ pub fn revisions(found: &[StoredRevision]) -> Json {
 }
 
 fn revision(stored: &StoredRevision, forms: &mut ContentCache) -> Json {
-    let mut told = revision_json(&stored.revision, stored.hash, forms);
+    let mut shown = revision_json(&stored.revision, stored.hash, forms);
     if stored.more_changes > 0 {
-        told["moreChanges"] = stored.more_changes.into();
+        shown["moreChanges"] = stored.more_changes.into();
     }
-    told
+    shown
 }
 
-fn why_down(surface: &AdminState) -> String {
-    match surface.coordinator.store_status().database {
+fn why_down(state: &AdminState) -> String {
+    match state.coordinator.store_status().database {
         Database::Up => SLOW.to_owned(),
         Database::Down { why, .. } | Database::Held { why, .. } => why,
     }

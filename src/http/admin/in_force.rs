@@ -5,14 +5,14 @@
 use crate::ledger::{Command, EffectiveState, FlagEntry};
 
 /// Whether the command is in force in this state; `revision` is the one it made, where it is saved.
-pub fn is_in_force(truth: &EffectiveState, wish: &Command, revision: Option<u64>) -> bool {
+pub fn is_in_force(effective: &EffectiveState, command: &Command, revision: Option<u64>) -> bool {
     // A flag that is served as stopped because its state is in doubt was not stopped by a command.
     let is = |flag: &str, test: &dyn Fn(&FlagEntry) -> bool| {
-        truth.flag_as_known(flag).as_ref().is_some_and(test)
+        effective.flag_as_known(flag).as_ref().is_some_and(test)
     };
     let is_stopped = |flag: &str| is(flag, &|entry| entry.record.stop.is_some());
-    match wish {
-        Command::StopAll => truth.book.flags().all(|(flag, _)| is_stopped(flag.as_str())),
+    match command {
+        Command::StopAll => effective.book.flags().all(|(flag, _)| is_stopped(flag.as_str())),
         Command::Stop { flag } => is_stopped(flag.as_str()),
         Command::Resume { flag, .. } => !is_stopped(flag.as_str()),
         Command::Unset { flag } => {

@@ -34,12 +34,12 @@ pub struct Scrapes {
     disk: OneAtATime<DiskUsage>,
 }
 
-pub async fn metrics(State(surface): State<AdminState>) -> Response<Body> {
-    let data = surface.coordinator.data().clone();
+pub async fn metrics(State(state): State<AdminState>) -> Response<Body> {
+    let data = state.coordinator.data().clone();
     let disk =
-        surface.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
-    let collected = surface.clone();
-    respond(&surface, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
+        state.scrapes.disk.within(DISK_AT_MOST, move || data.usage()).await.unwrap_or_default();
+    let collected = state.clone();
+    respond(&state, StatusCode::OK, OPENMETRICS, page(move |page| collected.collect(page, disk)))
 }
 
 /// A bound by its name, how many bytes are held if it is a bound in bytes, and how often it left no
@@ -49,32 +49,28 @@ type Bound = (&'static str, Option<usize>, u64);
 impl AdminState {
     /// Every bound on what callers make the server hold.
     fn bounds(&self) -> Vec<Bound> {
-        let surface = &self.public;
-        let streams = surface.hub.streams();
+        let state = &self.public;
+        let streams = state.hub.streams();
         let (all, strangers) = streams.taken();
         let held_of = |bound| match bound {
             TooManyStreams::Bytes => Some(all.bytes),
             TooManyStreams::BytesOfStrangers => Some(strangers.bytes),
             _ => None,
         };
-        let (remembered, driven_out) = surface
-            .gate
-            .sessions
-            .as_ref()
-            .map(|sessions| sessions.remembered())
-            .unwrap_or_default();
+        let (remembered, evicted) =
+            state.gate.sessions.as_ref().map(|sessions| sessions.remembered()).unwrap_or_default();
         let mut bounds: Vec<Bound> = streams
             .refused()
             .map(|(bound, count)| (bound.as_str(), held_of(bound), count))
             .collect();
         bounds.extend(self.held.rows().map(|(bound, bytes, count)| (bound, Some(bytes), count)));
-        bounds.push(("arriving-questions", Some(surface.arriving.bytes()), surface.arriving.cut()));
+        bounds.push(("arriving-questions", Some(state.arriving.bytes()), state.arriving.cut()));
         bounds.push((
             "arriving-orders",
-            Some(surface.arriving_orders.bytes()),
-            surface.arriving_orders.cut(),
+            Some(state.arriving_orders.bytes()),
+            state.arriving_orders.cut(),
         ));
-        bounds.push(("remembered-tokens", Some(remembered), driven_out));
+        bounds.push(("remembered-tokens", Some(remembered), evicted));
         bounds.push(("waiting-readings", None, self.readings.refused()));
         bounds
     }
@@ -102,9 +98,9 @@ impl AdminState {
         snapshot: &Snapshot,
         disk: DiskUsage,
     ) -> fmt::Result {
-        let surface = &self.public;
-        page.one(&registry::PROBLEMS, surface.problems.count())?;
-        page.one(&registry::STALE, surface.staleness.stale_seconds())?;
+        let state = &self.public;
+        page.one(&registry::PROBLEMS, state.problems.count())?;
+        page.one(&registry::STALE, state.staleness.stale_seconds())?;
         page.one(&registry::DATABASE_UP, self.coordinator.store_status().database == Database::Up)?;
         page.one(&registry::PENDING, u64::from(snapshot.position().pending))?;
         page.one(&registry::WATCH_POLLING, self.watch.as_str() == "polling")?;

@@ -219,13 +219,13 @@ pub fn admin_document() -> Json {
 
 /// What answers the admin listener's requests.
 struct AdminRoutes {
-    surface: AdminState,
+    state: AdminState,
     router: Router,
 }
 
 impl Routes for AdminRoutes {
     fn counts(&self) -> &RequestCounts {
-        &self.surface.requests
+        &self.state.requests
     }
 
     fn answer(&self, request: Request, _peer: IpAddr) -> ResponseFuture {
@@ -233,21 +233,21 @@ impl Routes for AdminRoutes {
     }
 
     fn refuse_host(&self, _uri: &Uri) -> Response<Body> {
-        answer::refuse(&self.surface, &ApiError::BadHost)
+        answer::refuse(&self.state, &ApiError::BadHost)
     }
 }
 
-pub fn routes(surface: AdminState) -> impl Routes {
-    let router = router_of(surface.clone());
-    AdminRoutes { surface, router }
+pub fn routes(state: AdminState) -> impl Routes {
+    let router = router_of(state.clone());
+    AdminRoutes { state, router }
 }
 
-fn router_of(surface: AdminState) -> Router {
+fn router_of(state: AdminState) -> Router {
     let calls = router(calls().into_iter().map(ProtectedEndpoint::into_checked).collect())
         .fallback(permissions::no_such_route)
         .method_not_allowed_fallback(permissions::no_such_method)
-        .layer(from_fn_with_state(surface.clone(), permissions::identify))
-        .with_state(surface);
+        .layer(from_fn_with_state(state.clone(), permissions::identify))
+        .with_state(state);
     // Around the whole router: what the router adds comes after its own layers.
     Router::new().fallback_service(calls).layer(from_fn(permissions::hide_methods))
 }

@@ -73,7 +73,7 @@ pub enum RunsOn {
 /// A call with its permission.
 pub struct ProtectedEndpoint {
     permission: Permission,
-    place: RunsOn,
+    runs_on: RunsOn,
     endpoint: Endpoint<AdminState>,
 }
 
@@ -81,13 +81,13 @@ impl ProtectedEndpoint {
     pub fn new(permission: Permission, endpoint: Endpoint<AdminState>) -> ProtectedEndpoint {
         // A call that only looks is a reading, unless its row says otherwise.
         let is_reading = permission == Permission::Read;
-        let place = if is_reading { RunsOn::Readings(Source::Memory) } else { RunsOn::Listener };
-        ProtectedEndpoint { permission, place, endpoint }
+        let runs_on = if is_reading { RunsOn::Readings(Source::Memory) } else { RunsOn::Listener };
+        ProtectedEndpoint { permission, runs_on, endpoint }
     }
 
     /// The same call, answered elsewhere.
-    pub fn at(self, place: RunsOn) -> ProtectedEndpoint {
-        ProtectedEndpoint { place, ..self }
+    pub fn at(self, runs_on: RunsOn) -> ProtectedEndpoint {
+        ProtectedEndpoint { runs_on, ..self }
     }
 
     pub fn row(&self) -> (&'static str, &'static str, &'static str) {
@@ -97,9 +97,9 @@ impl ProtectedEndpoint {
 
     /// The call as it is served, behind a check of its permission.
     pub fn into_checked(self) -> Endpoint<AdminState> {
-        let (permission, place) = (self.permission, self.place);
+        let (permission, runs_on) = (self.permission, self.runs_on);
         self.endpoint.with_layer(from_fn(move |request: Request, next: Next| {
-            check(permission, place, request, next)
+            check(permission, runs_on, request, next)
         }))
     }
 
@@ -113,23 +113,23 @@ impl ProtectedEndpoint {
 #[derive(Clone)]
 pub struct Identified {
     shown: Option<Shown>,
-    surface: AdminState,
+    state: AdminState,
 }
 
 /// Identifies the caller, before anything else is looked at.
 pub async fn identify(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     mut request: Request,
     next: Next,
 ) -> Response<Body> {
-    if surface.on_loopback && !asks_for_loopback(request.headers()) {
-        return refuse(&surface, &ApiError::WrongHost);
+    if state.on_loopback && !asks_for_loopback(request.headers()) {
+        return refuse(&state, &ApiError::WrongHost);
     }
-    let shown = authenticate(&surface, request.headers());
+    let shown = authenticate(&state, request.headers());
     if let Some(Shown { caller, .. }) = &shown {
         request.extensions_mut().insert(caller.clone());
     }
-    request.extensions_mut().insert(Identified { shown, surface });
+    request.extensions_mut().insert(Identified { shown, state });
     next.run(request).await
 }
 
@@ -145,11 +145,11 @@ pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
 
 async fn check(
     permission: Permission,
-    place: RunsOn,
+    runs_on: RunsOn,
     request: Request,
     next: Next,
 ) -> Response<Body> {
-    let Some(Identified { shown, surface }) = request.extensions().get().cloned() else {
+    let Some(Identified { shown, state }) = request.extensions().get().cloned() else {
         // Without `identify` before it the caller is unknown, so no request passes.
         let mut refused = Response::default();
         *refused.status_mut() = StatusCode::UNAUTHORIZED;
@@ -157,23 +157,23 @@ async fn check(
     };
     match (permission, shown) {
         (Permission::Anyone, _) => next.run(request).await,
-        (_, None) => refuse(&surface, &ApiError::NoToken),
+        (_, None) => refuse(&state, &ApiError::NoToken),
         // A caller who makes credentials makes them for every flag.
         (
             Permission::Admin,
             Some(Shown { caller: Caller { role: Role::Admin, flags: Some(_), .. }, .. }),
-        ) => refuse(&surface, &ApiError::OtherFlags),
+        ) => refuse(&state, &ApiError::OtherFlags),
         (permission, Some(shown)) if permission.is_given_to(shown.caller.role) => {
-            match when_whole(&surface, &shown, request).await {
-                Ok(request) if permission == Permission::Read || place != RunsOn::Listener => {
-                    look(surface, shown, place, request, next).await
+            match when_whole(&state, &shown, request).await {
+                Ok(request) if permission == Permission::Read || runs_on != RunsOn::Listener => {
+                    look(state, shown, runs_on, request, next).await
                 }
                 // The command is executed, and its caller gets the response.
                 Ok(request) => next.run(request).await,
-                Err(refusal) => refuse(&surface, &refusal),
+                Err(refusal) => refuse(&state, &refusal),
             }
         }
-        (_, Some(shown)) => refuse(&surface, &ApiError::NotPermitted(shown.caller.role)),
+        (_, Some(shown)) => refuse(&state, &ApiError::NotPermitted(shown.caller.role)),
     }
 }
 
@@ -181,7 +181,7 @@ async fn check(
 /// arrived: a token that was revoked or has expired meanwhile commands nothing. A request without a
 /// body was judged whole.
 async fn when_whole(
-    surface: &AdminState,
+    state: &AdminState,
     shown: &Shown,
     request: Request,
 ) -> Result<Request, ApiError> {
@@ -189,8 +189,8 @@ async fn when_whole(
         return Ok(request);
     }
     let (head, body) = request.into_parts();
-    let bytes = read_body(&surface.public.arriving_orders, false, body).await?;
-    match shown.is_still_good(surface) {
+    let bytes = read_body(&state.public.arriving_orders, false, body).await?;
+    match shown.is_still_good(state) {
         true => Ok(Request::from_parts(head, Body::from(bytes))),
         false => Err(ApiError::NoToken),
     }
@@ -199,35 +199,35 @@ async fn when_whole(
 /// A call that reads. It may wait for its turn, work, and be written for long: its credential is
 /// judged after each of these.
 async fn look(
-    surface: AdminState,
+    state: AdminState,
     shown: Shown,
-    place: RunsOn,
+    runs_on: RunsOn,
     request: Request,
     next: Next,
 ) -> Response<Body> {
-    let answered = match place {
+    let answered = match runs_on {
         RunsOn::Listener => next.run(request).await,
         RunsOn::Readings(source) => {
-            let (reader, waiting, of) = (shown.caller.id.clone(), shown.clone(), surface.clone());
+            let (reader, waiting, of) = (shown.caller.id.clone(), shown.clone(), state.clone());
             let work = async move {
                 match waiting.is_still_good(&of) {
                     true => next.run(request).await,
                     false => refuse(&of, &ApiError::NoToken),
                 }
             };
-            match surface.readings.answer(source, reader, work).await {
+            match state.readings.answer(source, reader, work).await {
                 Ok(answered) => answered,
-                Err(_) => refuse(&surface, &ApiError::Busy),
+                Err(_) => refuse(&state, &ApiError::Busy),
             }
         }
     };
-    shown.only_while_good(&surface, answered)
+    shown.only_while_good(&state, answered)
 }
 
 /// Whose credential these headers show, as it is now.
-fn authenticate(surface: &AdminState, headers: &HeaderMap) -> Option<Shown> {
+fn authenticate(state: &AdminState, headers: &HeaderMap) -> Option<Shown> {
     let secret = bearer(headers)?;
-    let caller = surface.operators.authenticate(secret, surface.coordinator.clock().now()).ok()?;
+    let caller = state.operators.authenticate(secret, state.coordinator.clock().now()).ok()?;
     Some(Shown { hash: ContentHash::of(secret.as_bytes()), caller })
 }
 
@@ -243,13 +243,13 @@ pub async fn no_such_method(Extension(identified): Extension<Identified>) -> Res
 }
 
 /// Strangers do not learn what exists.
-fn nothing_here(Identified { shown, surface }: &Identified, refusal: ApiError) -> Response<Body> {
+fn nothing_here(Identified { shown, state }: &Identified, refusal: ApiError) -> Response<Body> {
     match shown.as_ref().map(|shown| &shown.caller) {
-        None => refuse(surface, &ApiError::NoToken),
+        None => refuse(state, &ApiError::NoToken),
         Some(caller) if !Permission::Read.is_given_to(caller.role) => {
-            refuse(surface, &ApiError::NotPermitted(caller.role))
+            refuse(state, &ApiError::NotPermitted(caller.role))
         }
-        Some(_) => refuse(surface, &refusal),
+        Some(_) => refuse(state, &refusal),
     }
 }
 

@@ -12,29 +12,29 @@ use super::{AdminState, admin_document};
 use crate::control::StandingProblem;
 use crate::definition::Finding;
 
-pub async fn alive(State(surface): State<AdminState>) -> Response<Body> {
-    answer(&surface, StatusCode::OK, &json!({ "status": "ok" }))
+pub async fn alive(State(state): State<AdminState>) -> Response<Body> {
+    answer(&state, StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-pub async fn openapi(State(surface): State<AdminState>) -> Response<Body> {
+pub async fn openapi(State(state): State<AdminState>) -> Response<Body> {
     static DOCUMENT: OnceLock<Json> = OnceLock::new();
-    answer(&surface, StatusCode::OK, DOCUMENT.get_or_init(admin_document))
+    answer(&state, StatusCode::OK, DOCUMENT.get_or_init(admin_document))
 }
 
 /// What is wrong with the files and with everything else, and how changes of the folder are
 /// noticed.
-pub async fn problems(State(surface): State<AdminState>) -> Response<Body> {
-    let found = &surface.public.problems;
+pub async fn problems(State(state): State<AdminState>) -> Response<Body> {
+    let found = &state.public.problems;
     let (findings, troubles) = (found.found(), found.troubles());
     let all: Vec<Json> =
         findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
     let body = json!({
-        "flags": surface.flags,
-        "watch": surface.watch.as_str(),
-        "position": surface.public.live.current().position().to_string(),
+        "flags": state.flags,
+        "watch": state.watch.as_str(),
+        "position": state.public.live.current().position().to_string(),
         "problems": all,
     });
-    answer(&surface, StatusCode::OK, &body)
+    answer(&state, StatusCode::OK, &body)
 }
 
 fn of_a_file((finding, since_ms): &(Finding, i64)) -> Json {

@@ -99,28 +99,28 @@ impl Readings {
     where
         W: Future<Output = Verified> + Send + 'static,
     {
-        let mut told = {
+        let mut receiver = {
             let mut verifying = self.verifying.lock().unwrap_or_else(PoisonError::into_inner);
             // A result that has ended, or was cut off, is not given to later callers.
             let running = verifying
                 .as_ref()
-                .filter(|told| told.has_changed().is_ok() && told.borrow().is_none());
+                .filter(|receiver| receiver.has_changed().is_ok() && receiver.borrow().is_none());
             match running {
-                Some(told) => told.clone(),
+                Some(receiver) => receiver.clone(),
                 None => {
-                    let (teller, told) = watch::channel(None);
-                    *verifying = Some(told.clone());
+                    let (sender, receiver) = watch::channel(None);
+                    *verifying = Some(receiver.clone());
                     self.counts.verifications.fetch_add(1, Relaxed);
                     let work = self.work(begin());
                     tokio::spawn(async move {
-                        work.await.map(|verified| teller.send_replace(Some(verified)))
+                        work.await.map(|verified| sender.send_replace(Some(verified)))
                     });
-                    told
+                    receiver
                 }
             }
         };
         let verified =
-            told.wait_for(Option::is_some).await.ok().and_then(|verified| verified.clone());
+            receiver.wait_for(Option::is_some).await.ok().and_then(|verified| verified.clone());
         verified.ok_or_else(|| CommandRejected::Down(SLOW.to_owned()))
     }
 

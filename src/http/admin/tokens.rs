@@ -36,47 +36,47 @@ struct Wanted {
     reason: Option<String>,
 }
 
-pub async fn list(State(surface): State<AdminState>) -> Response<Body> {
+pub async fn list(State(state): State<AdminState>) -> Response<Body> {
     let (known, now) =
-        (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
+        (state.coordinator.credentials().borrow().clone(), state.coordinator.clock().wall_ms());
     let shown = known.all().iter().filter(|credential| credential.record.is_shown(now));
     answer(
-        &surface,
+        &state,
         StatusCode::OK,
         &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }),
     )
 }
 
 pub async fn create(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Response<Body> {
     match wanted(&body) {
-        Ok(wanted) => make(&surface, &caller, wanted).await,
-        Err(refusal) => refuse(&surface, &refusal),
+        Ok(wanted) => make(&state, &caller, wanted).await,
+        Err(refusal) => refuse(&state, &refusal),
     }
 }
 
 /// Revokes a credential. Every caller may revoke the one they show; those of others take the
 /// permission to administer.
 pub async fn revoke(
-    State(surface): State<AdminState>,
+    State(state): State<AdminState>,
     Extension(caller): Extension<Caller>,
     path: Result<Path<String>, PathRejection>,
     body: Bytes,
 ) -> Response<Body> {
     let reason = Members::read(&body, &["reason"])
-        .and_then(|mut told| told.line("reason", MAX_REASON_BYTES));
+        .and_then(|mut members| members.line("reason", MAX_REASON_BYTES));
     let reason = match reason {
         Ok(reason) => reason,
-        Err(refusal) => return refuse(&surface, &refusal),
+        Err(refusal) => return refuse(&state, &refusal),
     };
     let named = path.map(|Path(named)| named).unwrap_or_default();
-    match find(&surface, &caller, &named) {
-        Ok(TokenMatch::LocalAdmin) => end_admin_token(&surface).await,
-        Ok(TokenMatch::Credential(id)) => end_credential(&surface, id, &caller, reason).await,
-        Err(refusal) => refuse(&surface, &refusal),
+    match find(&state, &caller, &named) {
+        Ok(TokenMatch::LocalAdmin) => end_admin_token(&state).await,
+        Ok(TokenMatch::Credential(id)) => end_credential(&state, id, &caller, reason).await,
+        Err(refusal) => refuse(&state, &refusal),
     }
 }
 
@@ -87,7 +87,7 @@ enum TokenMatch {
 }
 
 /// Finds a credential by its id, by the name of a living one, or by `self`.
-fn find(surface: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, ApiError> {
+fn find(state: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, ApiError> {
     let own = caller.id.as_ref().map(ToString::to_string);
     if named == "self" || own.as_deref() == Some(named) {
         return Ok(caller.id.clone().map_or(TokenMatch::LocalAdmin, TokenMatch::Credential));
@@ -103,7 +103,7 @@ fn find(surface: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch
         return Ok(TokenMatch::LocalAdmin);
     }
     let (known, now) =
-        (surface.coordinator.credentials().borrow().clone(), surface.coordinator.clock().wall_ms());
+        (state.coordinator.credentials().borrow().clone(), state.coordinator.clock().wall_ms());
     if let Some(id) = named.parse().ok().filter(|id| known.get(id).is_some()) {
         return Ok(TokenMatch::Credential(id));
     }
@@ -118,22 +118,22 @@ fn find(surface: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch
 }
 
 async fn end_credential(
-    surface: &AdminState,
+    state: &AdminState,
     id: CredentialId,
     caller: &Caller,
     reason: Option<String>,
 ) -> Response<Body> {
-    let (coordinator, by, ended) = (surface.coordinator.clone(), caller.actor(), id.clone());
+    let (coordinator, by, ended) = (state.coordinator.clone(), caller.actor(), id.clone());
     let done =
-        surface.order(async move { coordinator.revoke_credential(&ended, by, reason).await }).await;
+        state.order(async move { coordinator.revoke_credential(&ended, by, reason).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
-        Ok(Some(done)) => revoked(surface, id.as_str(), &done),
-        Ok(None) => refuse(surface, &ApiError::UnknownToken),
-        Err(rejected) => refuse(surface, &rejected.into()),
+        Ok(Some(done)) => revoked(state, id.as_str(), &done),
+        Ok(None) => refuse(state, &ApiError::UnknownToken),
+        Err(rejected) => refuse(state, &rejected.into()),
     }
 }
 
-fn revoked(surface: &AdminState, id: &str, done: &CommandOutcome) -> Response<Body> {
+fn revoked(state: &AdminState, id: &str, done: &CommandOutcome) -> Response<Body> {
     let (status, outcome, revision, survives) = match done {
         CommandOutcome::Committed { revision, .. } | CommandOutcome::Repeated { revision } => {
             (StatusCode::OK, "committed", Some(*revision), true)
@@ -144,40 +144,40 @@ fn revoked(surface: &AdminState, id: &str, done: &CommandOutcome) -> Response<Bo
         CommandOutcome::Unchanged => (StatusCode::OK, "unchanged", None, true),
     };
     let body = json!({ "revoked": id, "outcome": outcome, "revision": revision, "survivesRestart": survives });
-    answer(surface, status, &body)
+    answer(state, status, &body)
 }
 
 /// Ends the data folder's own token. No revision records that: the file is its node's alone.
-async fn end_admin_token(surface: &AdminState) -> Response<Body> {
-    let coordinator = surface.coordinator.clone();
-    let ended = surface.order(async move { coordinator.end_admin_token().await }).await;
+async fn end_admin_token(state: &AdminState) -> Response<Body> {
+    let coordinator = state.coordinator.clone();
+    let ended = state.order(async move { coordinator.end_admin_token().await }).await;
     let (status, survives) = match ended.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(AdminTokenEnd::Replaced) => (StatusCode::OK, true),
         Ok(AdminTokenEnd::InMemory) => (StatusCode::ACCEPTED, false),
-        Err(rejected) => return refuse(surface, &rejected.into()),
+        Err(rejected) => return refuse(state, &rejected.into()),
     };
     let outcome = if survives { "committed" } else { "pending" };
     let body = json!({ "revoked": LOCAL_ADMIN, "outcome": outcome, "revision": null, "survivesRestart": survives });
-    answer(surface, status, &body)
+    answer(state, status, &body)
 }
 
 fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
-    let mut told = Members::read(body, &["name", "role", "flags", "expiresAfterMs", "reason"])?;
-    let name: Option<String> = told.take("name", "a text")?;
+    let mut members = Members::read(body, &["name", "role", "flags", "expiresAfterMs", "reason"])?;
+    let name: Option<String> = members.take("name", "a text")?;
     let name =
         name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
     check_name(&name)?;
     let roles = Role::ALL.map(Role::as_str).join(", ");
-    let role = told.take("role", &format!("one of {roles}"))?;
+    let role = members.take("role", &format!("one of {roles}"))?;
     let role = role.ok_or_else(|| bad_order(format!("a token needs a `role`: one of {roles}")))?;
-    let flags = told.take("flags", "a list of flags' keys")?;
+    let flags = members.take("flags", "a list of flags' keys")?;
     if flags.is_some() && !matches!(role, Role::Stopper | Role::Operator) {
         return Err(bad_order(
             "`flags` limits what a stopper or an operator may change; the other roles cannot be limited",
         ));
     }
     let expires_after_ms =
-        told.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
+        members.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
     if !(1..=MAX_EXPIRES_AFTER_MS).contains(&expires_after_ms) {
         return Err(bad_order("`expiresAfterMs` is a time from 1 ms to ten years"));
     }
@@ -186,7 +186,7 @@ fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
         role,
         flags,
         expires_after_ms,
-        reason: told.line("reason", MAX_REASON_BYTES)?,
+        reason: members.line("reason", MAX_REASON_BYTES)?,
     })
 }
 
@@ -209,15 +209,15 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-async fn make(surface: &AdminState, caller: &Caller, wanted: Wanted) -> Response<Body> {
+async fn make(state: &AdminState, caller: &Caller, wanted: Wanted) -> Response<Body> {
     let secret = random_secret();
     let id = random_name().and_then(|name| name.get(..ID_DIGITS)?.parse::<CredentialId>().ok());
     let (Some(id), Some(secret)) = (id, secret) else {
-        return refuse(surface, &ApiError::NoRandomness);
+        return refuse(state, &ApiError::NoRandomness);
     };
     // A prefix that distinguishes the secret at sight from every other secret a person may have.
     let secret = format!("turnout-{}-{secret}", wanted.role);
-    let now = surface.coordinator.clock().wall_ms();
+    let now = state.coordinator.clock().wall_ms();
     let record = CredentialRecord {
         name: wanted.name,
         role: wanted.role,
@@ -232,16 +232,16 @@ async fn make(surface: &AdminState, caller: &Caller, wanted: Wanted) -> Response
         unknown: Default::default(),
     };
     let credential = Credential { id, record };
-    let (coordinator, made) = (surface.coordinator.clone(), credential.clone());
+    let (coordinator, made) = (state.coordinator.clone(), credential.clone());
     let done =
-        surface.order(async move { coordinator.make_credential(made, wanted.reason).await }).await;
+        state.order(async move { coordinator.make_credential(made, wanted.reason).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(revision) => {
             let mut body = shown_at(now)(&credential);
             (body["secret"], body["revision"]) = (secret.into(), revision.into());
-            answer(surface, StatusCode::CREATED, &body)
+            answer(state, StatusCode::CREATED, &body)
         }
-        Err(rejected) => refuse(surface, &rejected.into()),
+        Err(rejected) => refuse(state, &rejected.into()),
     }
 }
 

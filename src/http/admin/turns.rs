@@ -46,7 +46,7 @@ impl<C: PartialEq> Turns<C> {
 
     /// Waits for a turn.
     pub async fn take(self: &Arc<Self>, caller: C) -> Result<Turn<C>, Busy> {
-        let told = {
+        let receiver = {
             let mut queue = self.queue();
             if queue.free > 0 {
                 queue.free -= 1;
@@ -59,7 +59,7 @@ impl<C: PartialEq> Turns<C> {
             entered?
         };
         // Turns are passed on for as long as any request waits.
-        told.await.map_err(|_| Busy)
+        receiver.await.map_err(|_| Busy)
     }
 
     /// How many requests were refused because too many waited.
@@ -85,12 +85,12 @@ impl<C: PartialEq> Queue<C> {
                 return Err(Busy);
             }
         }
-        let (sender, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         match self.callers.iter_mut().find(|(known, _)| *known == caller) {
             Some((_, waiting)) => waiting.push_back(sender),
             None => self.callers.push_back((caller, VecDeque::from([sender]))),
         }
-        Ok(told)
+        Ok(receiver)
     }
 
     fn is_full_for(&self, caller: &C) -> bool {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_may_wait_of_one_caller_and_of_all() {
+    fn waiting_requests_of_one_caller_and_of_all_are_bounded() {
         let turns = Turns::new(1);
         let mut first = pin!(turns.take(0));
         let Poll::Ready(Ok(_turn)) = poll(first.as_mut()) else {

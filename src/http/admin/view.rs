@@ -80,7 +80,7 @@ pub struct CountsView {
 
 impl<'a> FlagView<'a> {
     pub fn of(
-        truth: &EffectiveState,
+        effective: &EffectiveState,
         flag: &'a FlagKey,
         entry: &'a FlagEntry,
         clients: Option<Counts>,
@@ -89,7 +89,7 @@ impl<'a> FlagView<'a> {
         let SlotsView { stop, held, pin } = SlotsView::of(entry);
         FlagView {
             flag,
-            revision: truth.changed_at(flag.as_str()),
+            revision: effective.changed_at(flag.as_str()),
             state: state(entry),
             live: serves(entry),
             file: written.map(|_| as_written(entry)),

@@ -30,25 +30,25 @@ struct Ended;
 
 impl Shown {
     /// Whether the credential still is what it was.
-    pub fn is_still_good(&self, surface: &AdminState) -> bool {
-        surface
+    pub fn is_still_good(&self, state: &AdminState) -> bool {
+        state
             .operators
-            .judge_hash(self.hash, surface.coordinator.clock().now())
+            .judge_hash(self.hash, state.coordinator.clock().now())
             .is_ok_and(|now| now == self.caller)
     }
 
     /// A response to this credential, of which nothing more is written once it has ended.
     pub fn only_while_good(
         self,
-        surface: &AdminState,
+        state: &AdminState,
         answer: Response<AnyBody>,
     ) -> Response<AnyBody> {
-        if !self.is_still_good(surface) {
-            return refuse(surface, &ApiError::NoToken);
+        if !self.is_still_good(state) {
+            return refuse(state, &ApiError::NoToken);
         }
-        let surface = surface.clone();
+        let state = state.clone();
         answer.map(|body| {
-            AnyBody::new(WhileGood { body, is_good: move || self.is_still_good(&surface) })
+            AnyBody::new(WhileGood { body, is_good: move || self.is_still_good(&state) })
         })
     }
 }

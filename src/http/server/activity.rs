@@ -39,7 +39,7 @@ pub struct Activity {
     /// When the client stopped taking bytes, plus one; 0 while it takes them.
     stuck: AtomicU64,
     /// Signals the connection to leave; `None` once it was signalled.
-    order: Mutex<Option<oneshot::Sender<ConnectionSignal>>>,
+    signal: Mutex<Option<oneshot::Sender<ConnectionSignal>>>,
 }
 
 const PHASES: [Phase; 5] =
@@ -58,28 +58,28 @@ impl Activity {
     /// connection learns that it is to leave. All connections of a server count from the same
     /// instant.
     pub fn new(opened: Instant) -> (Activity, oneshot::Receiver<ConnectionSignal>) {
-        let (order, told) = oneshot::channel();
-        let order = Mutex::new(Some(order));
+        let (sender, receiver) = oneshot::channel();
+        let signal = Mutex::new(Some(sender));
         let activity = Activity {
             opened,
             state: AtomicU64::new(0),
             came: AtomicUsize::new(0),
             stuck: AtomicU64::new(0),
-            order,
+            signal,
         };
         activity.enter(Phase::Idle);
-        (activity, told)
+        (activity, receiver)
     }
 
     /// Signals the connection to leave; false if it was signalled before, or has gone.
-    pub fn signal(&self, order: ConnectionSignal) -> bool {
-        let sender = self.order.lock().unwrap_or_else(PoisonError::into_inner).take();
-        sender.is_some_and(|sender| sender.send(order).is_ok())
+    pub fn signal(&self, signal: ConnectionSignal) -> bool {
+        let sender = self.signal.lock().unwrap_or_else(PoisonError::into_inner).take();
+        sender.is_some_and(|sender| sender.send(signal).is_ok())
     }
 
     /// Whether the connection can no longer be signalled.
     pub fn is_leaving(&self) -> bool {
-        self.order
+        self.signal
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .as_ref()

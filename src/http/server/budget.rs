@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_waited_for_longest_is_cut_and_strangers_make_room_among_themselves() {
+    fn the_longest_waiting_is_cut_and_strangers_make_room_among_themselves() {
         check("there is room", &[(Some(1), 400, true), (Some(2), 400, false)], &[]);
         check(
             "one stranger too many",
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_counts() {
+    fn a_resized_holding_counts() {
         let budget = Arc::new(Budget::new(800, 400));
         let client = |since| Arc::new(Client { since: Some(since), cut: AtomicBool::new(false) });
         let (old, new) = (client(1), client(2));

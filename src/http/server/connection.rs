@@ -46,13 +46,13 @@ pub async fn run(
     peer: IpAddr,
     house: Arc<House>,
     activity: Arc<Activity>,
-    mut told: oneshot::Receiver<ConnectionSignal>,
+    mut signalled: oneshot::Receiver<ConnectionSignal>,
 ) {
     let House { limits, exit, .. } = &*house;
     // Responses are small and must not wait to be joined with others.
     let _ = stream.set_nodelay(true);
     let mut clock = Deadline::of(&activity, *limits);
-    while await_request(&stream, &mut clock, &mut told).await {
+    while await_request(&stream, &mut clock, &mut signalled).await {
         let handover = Handover::default();
         let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
         let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
@@ -66,20 +66,21 @@ pub async fn run(
             .serve_connection(wire, service);
         let mut serving = Box::new(serving);
         let end =
-            serve(&mut *serving, &house.heads, &activity, &mut clock, &mut told, &handover).await;
+            serve(&mut *serving, &house.heads, &activity, &mut clock, &mut signalled, &handover)
+                .await;
         if end == Served::Closed {
             // It can no longer be signalled, so the accept loop does not count on it to make room.
-            drop(told);
+            drop(signalled);
             return leave(serving, exit).await;
         }
         let parts = serving.into_parts();
-        if let (Served::TakenOver { told_to_leave }, Some((head, take_over))) =
+        if let (Served::TakenOver { was_signalled }, Some((head, take_over))) =
             (end, handover.take())
         {
             let socket = parts.io.into_inner().into_stream();
             // What is no longer needed is dropped first: a stream may last for hours.
             drop((parts.read_buf, parts.service, clock));
-            let leave_when = DrainSignal { told: (!told_to_leave).then_some(told) };
+            let leave_when = DrainSignal { signal: (!was_signalled).then_some(signalled) };
             let unread = house.unread.clone();
             let taken = HijackedConnection {
                 socket,
@@ -100,7 +101,7 @@ pub async fn run(
         }
         stream = parts.io.into_inner().into_stream();
     }
-    drop(told);
+    drop(signalled);
     leave(stream, exit).await;
 }
 
@@ -117,12 +118,12 @@ async fn leave<Connection>(connection: Connection, exit: &Semaphore) {
 async fn await_request(
     stream: &TcpStream,
     clock: &mut Deadline<'_>,
-    told: &mut oneshot::Receiver<ConnectionSignal>,
+    signalled: &mut oneshot::Receiver<ConnectionSignal>,
 ) -> bool {
     clock.resting = true;
     let asked = poll_fn(|cx| match stream.poll_peek(cx, &mut ReadBuf::new(&mut [0])) {
         Poll::Ready(seen) => Poll::Ready(seen.is_ok_and(|bytes| bytes > 0)),
-        Poll::Pending if Pin::new(&mut *told).poll(cx).is_ready() => Poll::Ready(false),
+        Poll::Pending if Pin::new(&mut *signalled).poll(cx).is_ready() => Poll::Ready(false),
         Poll::Pending => clock.poll_expired(cx).map(|()| false),
     });
     asked.await
@@ -136,7 +137,7 @@ enum Served {
     Idle,
     /// A response has taken the connection over.
     TakenOver {
-        told_to_leave: bool,
+        was_signalled: bool,
     },
 }
 
@@ -145,7 +146,7 @@ async fn serve<C: GracefulConnection + Unpin>(
     heads: &Arc<Heads>,
     activity: &Arc<Activity>,
     clock: &mut Deadline<'_>,
-    told: &mut oneshot::Receiver<ConnectionSignal>,
+    signalled: &mut oneshot::Receiver<ConnectionSignal>,
     handover: &Handover,
 ) -> Served {
     clock.resting = false;
@@ -168,10 +169,10 @@ async fn serve<C: GracefulConnection + Unpin>(
             // Only when every byte of the responses before it is written: bytes in the parser would
             // be lost with it.
             if handover.is_left() && !clock.activity.is_stuck() {
-                return Poll::Ready(Served::TakenOver { told_to_leave: leaving });
+                return Poll::Ready(Served::TakenOver { was_signalled: leaving });
             }
-            if !leaving && let Poll::Ready(order) = Pin::new(&mut *told).poll(cx) {
-                let at_once = match order {
+            if !leaving && let Poll::Ready(signal) = Pin::new(&mut *signalled).poll(cx) {
+                let at_once = match signal {
                     Ok(ConnectionSignal::MakeRoom) => {
                         clock.activity.idle_since().is_some() || clock.activity.takes_nothing()
                     }

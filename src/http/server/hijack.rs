@@ -55,7 +55,7 @@ pub struct Client {
 /// Receives the signal that a connection is to leave.
 pub struct DrainSignal {
     /// `None` once it was signalled.
-    pub(super) told: Option<oneshot::Receiver<ConnectionSignal>>,
+    pub(super) signal: Option<oneshot::Receiver<ConnectionSignal>>,
 }
 
 /// Where the service leaves a response that takes the connection over, and the connection finds it.
@@ -89,9 +89,9 @@ impl DrainSignal {
     /// Ready when the connection is to leave: at a stop, or because its client takes nothing. A
     /// client that takes what its stream sends is never cut to make room.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(told) = &mut self.told else { return Poll::Ready(()) };
-        ready!(Pin::new(told).poll(cx)).ok();
-        self.told = None;
+        let Some(signal) = &mut self.signal else { return Poll::Ready(()) };
+        ready!(Pin::new(signal).poll(cx)).ok();
+        self.signal = None;
         Poll::Ready(())
     }
 }

@@ -93,12 +93,15 @@ pub fn serve(
 ) -> io::Result<Server> {
     let address = listener.local_addr()?;
     let (stop, stopped) = watch::channel(false);
-    let seats = Admission::new(limits.connections);
-    let connections = Box::new(seats.taken());
+    let admission = Admission::new(limits.connections);
+    let connections = Box::new(admission.taken());
     let house = Arc::new(House::new(Box::new(routes), limits));
     let held = ListenerMemory { unread: house.unread.clone(), heads: house.heads.clone() };
-    let task =
-        tokio::spawn(accept(listener, Acceptor { house, seats, opened: Instant::now() }, stopped));
+    let task = tokio::spawn(accept(
+        listener,
+        Acceptor { house, admission, opened: Instant::now() },
+        stopped,
+    ));
     Ok(Server { address, connections, held, stop, task })
 }
 
@@ -134,13 +137,13 @@ impl fmt::Debug for Server {
     }
 }
 
-async fn accept(listener: TcpListener, mut lobby: Acceptor, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, mut acceptor: Acceptor, mut stopped: watch::Receiver<bool>) {
     let accepting = async {
         let mut admitted: usize = 0;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    lobby.admit(stream, peer.ip()).await;
+                    acceptor.admit(stream, peer.ip()).await;
                     admitted = admitted.wrapping_add(1);
                     if admitted.is_multiple_of(ADMITTED_AT_ONCE) {
                         yield_now().await;
@@ -153,7 +156,7 @@ async fn accept(listener: TcpListener, mut lobby: Acceptor, mut stopped: watch::
                         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
                     ) => {}
                 Err(_) => {
-                    lobby.seats.send_one_away();
+                    acceptor.admission.send_one_away();
                     sleep(ACCEPT_RETRY).await;
                 }
             }
@@ -164,7 +167,7 @@ async fn accept(listener: TcpListener, mut lobby: Acceptor, mut stopped: watch::
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
     drop(listener);
-    let _ = timeout(DRAIN_AT_MOST, lobby.seats.clear()).await;
+    let _ = timeout(DRAIN_AT_MOST, acceptor.admission.clear()).await;
 }
 
 /// What all connections of a listener share.
@@ -188,17 +191,17 @@ impl House {
 /// Where connections wait for a seat.
 struct Acceptor {
     house: Arc<House>,
-    seats: Admission,
+    admission: Admission,
     opened: Instant,
 }
 
 impl Acceptor {
     async fn admit(&mut self, stream: TcpStream, peer: IpAddr) {
-        let Some(permit) = self.seats.room().await else { return };
-        let (activity, told) = Activity::new(self.opened);
+        let Some(permit) = self.admission.room().await else { return };
+        let (activity, signalled) = Activity::new(self.opened);
         let activity = Arc::new(activity);
-        self.seats.take(activity.clone());
-        let connection = connection::run(stream, peer, self.house.clone(), activity, told);
+        self.admission.take(activity.clone());
+        let connection = connection::run(stream, peer, self.house.clone(), activity, signalled);
         tokio::spawn(async move {
             connection.await;
             drop(permit);

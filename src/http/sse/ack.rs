@@ -13,20 +13,20 @@ use crate::http::request::{BadRequest, body};
 use crate::http::response::ResponseBuilder;
 use crate::snapshot::Position;
 
-pub async fn acknowledge(State(surface): State<PublicState>, request: Request) -> Response<Body> {
-    match take(&surface, request.into_body()).await {
+pub async fn acknowledge(State(state): State<PublicState>, request: Request) -> Response<Body> {
+    match take(&state, request.into_body()).await {
         Ok(()) => ResponseBuilder {
-            surface: &surface,
-            snapshot: &surface.live.current(),
+            state: &state,
+            snapshot: &state.live.current(),
             flag_changed_at: None,
         }
         .no_content(),
-        Err(refusal) => refusal.problem(&surface),
+        Err(refusal) => refusal.problem(&state),
     }
 }
 
-async fn take(surface: &PublicState, request: Body) -> Result<(), ApiError> {
-    let bytes = body(&surface.arriving, true, request).await?;
+async fn take(state: &PublicState, request: Body) -> Result<(), ApiError> {
+    let bytes = body(&state.arriving, true, request).await?;
     let said: Json = serde_json::from_slice(&bytes)
         .map_err(|error| BadRequest::NotJson { line: error.line(), column: error.column() })?;
     let members = said.as_object().filter(|members| members.len() == 2);
@@ -38,11 +38,11 @@ async fn take(surface: &PublicState, request: Body) -> Result<(), ApiError> {
         .parse()
         .map_err(|_| invalid_body("`position` is the id of an event, like 213 or 213+2"))?;
     let name: AckId = name.parse()?;
-    Ok(surface.hub.streams().acknowledge(name, position, surface.hub.now_ms())?)
+    Ok(state.hub.streams().acknowledge(name, position, state.hub.now_ms())?)
 }
 
-fn invalid_body(fault: &str) -> ApiError {
-    BadRequest::Shape(fault.to_owned()).into()
+fn invalid_body(message: &str) -> ApiError {
+    BadRequest::Shape(message.to_owned()).into()
 }
 
 impl From<BadAck> for ApiError {

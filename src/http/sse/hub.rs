@@ -37,11 +37,11 @@ pub struct Hub {
     pollers: Pollers,
     limits: StreamLimits,
     opened: Instant,
-    pace: WakeBatcher,
+    wake_batcher: WakeBatcher,
     gate: Arc<Authenticator>,
     clock: Clock,
     /// How often the accepted credentials changed, or the clock leapt.
-    beliefs: AtomicU64,
+    credential_version: AtomicU64,
     /// A random seed, so that callers are distinguished by numbers that none of them can choose.
     seed: RandomState,
 }
@@ -63,10 +63,10 @@ impl Hub {
             pollers: Pollers::default(),
             limits,
             opened: Instant::now(),
-            pace: WakeBatcher::default(),
+            wake_batcher: WakeBatcher::default(),
             gate,
             clock,
-            beliefs: AtomicU64::new(1),
+            credential_version: AtomicU64::new(1),
             seed: RandomState::default(),
         });
         tokio::spawn(announce(Arc::downgrade(&hub), positions));
@@ -95,14 +95,14 @@ impl Hub {
 
     /// Who opens a stream, as far as bounds are concerned: a user, a server, or strangers of one
     /// address where that is known.
-    pub(super) fn opener(&self, asker: &Caller, address: Option<IpAddr>, bytes: usize) -> Opener {
+    pub(super) fn opener(&self, caller: &Caller, address: Option<IpAddr>, bytes: usize) -> Opener {
         let number = |kind: u8, who: &[u8]| {
             let mut hasher = self.seed.build_hasher();
             hasher.write_u8(kind);
             hasher.write(who);
             hasher.finish()
         };
-        let caller = match asker {
+        let caller_share = match caller {
             Caller::User(session) => {
                 let subject = session.subject();
                 subject.map(|subject| {
@@ -127,7 +127,7 @@ impl Hub {
                 self.limits.all()
             }
         };
-        Opener { stranger: asker.is_stranger().then(of_strangers), caller, bytes }
+        Opener { stranger: caller.is_stranger().then(of_strangers), caller: caller_share, bytes }
     }
 
     /// Records a request that came without a stream.
@@ -168,13 +168,13 @@ impl Hub {
     }
 
     /// Counts what became of the streams that are woken.
-    pub(super) fn pace(&self) -> &WakeBatcher {
-        &self.pace
+    pub(super) fn wake_batcher(&self) -> &WakeBatcher {
+        &self.wake_batcher
     }
 
     /// How many flags were ever evaluated for streams.
     pub fn decisions(&self) -> u64 {
-        self.pace.ever_decided() as u64
+        self.wake_batcher.ever_decided() as u64
     }
 
     /// The current moment, as credentials count time.
@@ -187,13 +187,13 @@ impl Hub {
     }
 
     /// A number that changes when the accepted credentials change; never 0.
-    pub(super) fn beliefs(&self) -> u64 {
-        self.beliefs.load(Relaxed)
+    pub(super) fn credential_version(&self) -> u64 {
+        self.credential_version.load(Relaxed)
     }
 
     /// Wakes the streams that match `which`, in batches.
     async fn wake(&self, which: impl Fn(&Stream) -> bool) {
-        let (mut turns, mut from) = (self.pace.turns(), 0);
+        let (mut turns, mut from) = (self.wake_batcher.turns(), 0);
         while let Some(next) = self.streams.wake(from, turns.next(), &which) {
             from = next;
             yield_now().await;
@@ -218,16 +218,17 @@ async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
 }
 
 async fn tick(hub: Weak<Hub>) {
-    let begin = hub.upgrade().map(|hub| (hub.gate.belief(), LeapWatch::new(hub.clock.now())));
-    let Some((mut believed, mut leaps)) = begin else { return };
+    let begin =
+        hub.upgrade().map(|hub| (hub.gate.credential_version(), LeapWatch::new(hub.clock.now())));
+    let Some((mut seen, mut leaps)) = begin else { return };
     loop {
         sleep(TICK).await;
         let Some(hub) = hub.upgrade() else { return };
-        let belief = hub.gate.belief();
+        let version = hub.gate.credential_version();
         // A clock that leapt forward may have passed the end of some credentials.
-        if belief != believed || leaps.look(hub.clock.now()) {
-            believed = belief;
-            hub.beliefs.fetch_add(1, Relaxed);
+        if version != seen || leaps.look(hub.clock.now()) {
+            seen = version;
+            hub.credential_version.fetch_add(1, Relaxed);
             hub.wake(|_| true).await;
         }
         let now_ms = hub.now_ms();

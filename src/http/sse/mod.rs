@@ -62,71 +62,71 @@ const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering")
 
 /// `POST /v1/strategy/{flag}/watch`.
 pub async fn one(
-    State(surface): State<PublicState>,
+    State(state): State<PublicState>,
     path: FlagPath,
     request: Request,
 ) -> Response<Body> {
     let opened = async {
-        let flag = flag(&surface, key(&path))?;
+        let flag = flag(&state, key(&path))?;
         let (head, request_body) = request.into_parts();
-        let (asker, bytes) = auth::asker_of_whole(&surface, &head.headers, request_body).await?;
-        open_one(&surface, &head, flag, EvaluationRequest::native(&bytes)?, &asker)
+        let (caller, bytes) = auth::caller_with_body(&state, &head.headers, request_body).await?;
+        open_one(&state, &head, flag, EvaluationRequest::native(&bytes)?, &caller)
     };
-    opened.await.unwrap_or_else(|refusal| refusal.problem(&surface))
+    opened.await.unwrap_or_else(|refusal| refusal.problem(&state))
 }
 
 /// `GET /v1/strategy/{flag}/watch`, for the user of a session token.
 pub async fn watch_own(
-    State(surface): State<PublicState>,
+    State(state): State<PublicState>,
     path: FlagPath,
     request: Request,
 ) -> Response<Body> {
     let (head, _) = request.into_parts();
-    let opened = auth::user(&surface, &head.headers).and_then(|asker| {
-        open_one(&surface, &head, flag(&surface, key(&path))?, EvaluationRequest::empty(), &asker)
+    let opened = auth::user(&state, &head.headers).and_then(|caller| {
+        open_one(&state, &head, flag(&state, key(&path))?, EvaluationRequest::empty(), &caller)
     });
-    of_the_caller(opened.unwrap_or_else(|refusal| refusal.problem(&surface)))
+    of_the_caller(opened.unwrap_or_else(|refusal| refusal.problem(&state)))
 }
 
 /// `POST /v1/watch`.
-pub async fn all(State(surface): State<PublicState>, request: Request) -> Response<Body> {
+pub async fn all(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let opened = async {
         let (head, request_body) = request.into_parts();
-        let (asker, bytes) = auth::asker_of_whole(&surface, &head.headers, request_body).await?;
-        let listener = keep(&surface, EvaluationRequest::native(&bytes)?, &asker, |snapshot| {
+        let (caller, bytes) = auth::caller_with_body(&state, &head.headers, request_body).await?;
+        let listener = keep(&state, EvaluationRequest::native(&bytes)?, &caller, |snapshot| {
             snapshot.context_needs().clone()
         })?;
         drop(bytes);
-        open_all(&surface, &head, listener).await
+        open_all(&state, &head, listener).await
     };
-    opened.await.unwrap_or_else(|refusal| refusal.problem(&surface))
+    opened.await.unwrap_or_else(|refusal| refusal.problem(&state))
 }
 
 /// `GET /v1/watch`, for the user of a session token.
-pub async fn all_mine(State(surface): State<PublicState>, request: Request) -> Response<Body> {
+pub async fn all_mine(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let opened = async {
         let (head, _) = request.into_parts();
-        let asker = auth::user(&surface, &head.headers)?;
-        let listener = keep(&surface, EvaluationRequest::empty(), &asker, |snapshot| {
+        let caller = auth::user(&state, &head.headers)?;
+        let listener = keep(&state, EvaluationRequest::empty(), &caller, |snapshot| {
             snapshot.context_needs().clone()
         })?;
-        open_all(&surface, &head, listener).await
+        open_all(&state, &head, listener).await
     };
-    of_the_caller(opened.await.unwrap_or_else(|refusal| refusal.problem(&surface)))
+    of_the_caller(opened.await.unwrap_or_else(|refusal| refusal.problem(&state)))
 }
 
 /// `GET /ofrep/v1/events`: that something changed, for any caller. The events name no users and no
 /// values, as a browser's `EventSource` cannot send a credential.
-pub async fn changes(State(surface): State<PublicState>, request: Request) -> Response<Body> {
+pub async fn changes(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let (head, _) = request.into_parts();
-    let view = Subscriber::of_changes(&surface.live.current());
-    let opened = take_over(&surface, &head, Subscription::Changes, &Caller::Plain, view);
-    opened.unwrap_or_else(|refusal| refusal.ofrep(&surface, None))
+    let subscriber = Subscriber::of_changes(&state.live.current());
+    let opened = take_over(&state, &head, Subscription::Changes, &Caller::Plain, subscriber);
+    opened.unwrap_or_else(|refusal| refusal.ofrep(&state, None))
 }
 
 /// A flag that is known, or that may turn out to be once a snapshot exists.
-fn flag(surface: &PublicState, key: &str) -> Result<FlagKey, ApiError> {
-    let snapshot = surface.live.current();
+fn flag(state: &PublicState, key: &str) -> Result<FlagKey, ApiError> {
+    let snapshot = state.live.current();
     match snapshot.flag(key) {
         Some(entry) => Ok(entry.key().clone()),
         None if snapshot.is_cold() => key.parse().map_err(|_| ApiError::UnknownFlag),
@@ -137,65 +137,64 @@ fn flag(surface: &PublicState, key: &str) -> Result<FlagKey, ApiError> {
 /// Builds the context to keep for a stream. No more is kept than flags need, as far as that is
 /// known. A mistake in the request is answered now, not on the stream.
 fn keep(
-    surface: &PublicState,
+    state: &PublicState,
     question: EvaluationRequest<'_>,
-    asker: &Caller,
+    caller: &Caller,
     asked: impl FnOnce(&Snapshot) -> Arc<ContextNeeds>,
 ) -> Result<KeptContext, ApiError> {
-    question.context(asker)?;
-    let snapshot = surface.live.current();
+    question.context(caller)?;
+    let snapshot = state.live.current();
     Ok(match snapshot.is_cold() {
-        true => KeptContext::whole(question, asker),
-        false => KeptContext::of(question, asker, &asked(&snapshot)),
+        true => KeptContext::whole(question, caller),
+        false => KeptContext::of(question, caller, &asked(&snapshot)),
     })
 }
 
 fn open_one(
-    surface: &PublicState,
+    state: &PublicState,
     head: &Parts,
     flag: FlagKey,
     question: EvaluationRequest<'_>,
-    asker: &Caller,
+    caller: &Caller,
 ) -> Result<Response<Body>, ApiError> {
     let asked = |snapshot: &Snapshot| {
         let of = snapshot.flag(flag.as_str()).and_then(|entry| entry.flag());
         Arc::new(of.map(ContextNeeds::by).unwrap_or_default())
     };
-    let kept = keep(surface, question, asker, asked)?;
+    let kept = keep(state, question, caller, asked)?;
     take_over(
-        surface,
+        state,
         head,
         Subscription::Flag(flag.clone()),
-        asker,
+        caller,
         Subscriber::of_flag(flag, kept),
     )
 }
 
 async fn open_all(
-    surface: &PublicState,
+    state: &PublicState,
     head: &Parts,
     kept: KeptContext,
 ) -> Result<Response<Body>, ApiError> {
     // Checks for room first, so that nothing is evaluated for a caller that finds none.
-    surface.hub.check(&surface.hub.opener(kept.asker(), address(surface, head), kept.bytes()))?;
-    let snapshot = surface.live.current().clone();
-    let (snapshot, every) =
-        surface.decide_for(snapshot, &kept, Form::Strategy, Bytes::new()).await?;
-    let asker = kept.asker().clone();
-    take_over(surface, head, Subscription::All, &asker, Subscriber::of_all(kept, every, &snapshot))
+    state.hub.check(&state.hub.opener(kept.caller(), address(state, head), kept.bytes()))?;
+    let snapshot = state.live.current().clone();
+    let (snapshot, every) = state.decide_for(snapshot, &kept, Form::Strategy, Bytes::new()).await?;
+    let caller = kept.caller().clone();
+    take_over(state, head, Subscription::All, &caller, Subscriber::of_all(kept, every, &snapshot))
 }
 
 fn take_over(
-    surface: &PublicState,
+    state: &PublicState,
     head: &Parts,
     follows: Subscription,
-    asker: &Caller,
-    view: Subscriber,
+    caller: &Caller,
+    subscriber: Subscriber,
 ) -> Result<Response<Body>, ApiError> {
-    let stream = surface
+    let stream = state
         .hub
-        .open(follows, surface.hub.opener(asker, address(surface, head), view.bytes()))?;
-    let hub = surface.hub.clone();
+        .open(follows, state.hub.opener(caller, address(state, head), subscriber.bytes()))?;
+    let hub = state.hub.clone();
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -203,19 +202,19 @@ fn take_over(
     // leave the response as it is (RFC 9111 §5.2.2.6).
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    ResponseBuilder { surface, snapshot: &surface.live.current(), flag_changed_at: None }
+    ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None }
         .describe(headers);
     let run = move |taken| -> super::server::Run {
-        Box::pin(StreamSession::new(taken, stream, view, hub).run())
+        Box::pin(StreamSession::new(taken, stream, subscriber, hub).run())
     };
     response.extensions_mut().insert(Hijack::new(run));
     Ok(response)
 }
 
 /// The client address that bounds are applied to.
-fn address(surface: &PublicState, head: &Parts) -> Option<IpAddr> {
+fn address(state: &PublicState, head: &Parts) -> Option<IpAddr> {
     let Peer(peer) = head.extensions.get::<Peer>()?;
-    surface.proxies.client(*peer, &head.headers)
+    state.proxies.client(*peer, &head.headers)
 }
 
 /// Marks the response as depending on the caller.

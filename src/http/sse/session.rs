@@ -25,9 +25,9 @@ pub struct StreamSession {
     leave: DrainSignal,
     /// How long the client may take nothing, in milliseconds.
     write_ms: u64,
-    outlet: SseWriter,
+    writer: SseWriter,
     stream: StreamHandle,
-    view: Subscriber,
+    subscriber: Subscriber,
     hub: Arc<Hub>,
     next_beat_ms: u64,
     /// When to check next whether a client that sends nothing more has gone.
@@ -35,7 +35,7 @@ pub struct StreamSession {
     ends: (u64, CloseReason),
     writing: Writing,
     /// The credential version under which the client was let in.
-    let_in_by: u64,
+    credential_version: u64,
     chance: u64,
 }
 
@@ -52,7 +52,7 @@ impl StreamSession {
     pub fn new(
         taken: HijackedConnection,
         stream: StreamHandle,
-        view: Subscriber,
+        subscriber: Subscriber,
         hub: Arc<Hub>,
     ) -> StreamSession {
         let HijackedConnection { socket, head, write, leave, client } = taken;
@@ -70,23 +70,23 @@ impl StreamSession {
                 + share(chance.rotate_left(16), max_age_ms * 2 / 5),
             CloseReason::Age,
         );
-        let expiry = view.asker().and_then(|asker| asker.lives_for(hub.moment()));
+        let expiry = subscriber.caller().and_then(|caller| caller.lives_for(hub.moment()));
         let expiry =
             expiry.map(|lives_for| (now_ms.saturating_add(ms(lives_for)), CloseReason::Expired));
         let ends = expiry.filter(|expiry| expiry.0 < age.0).unwrap_or(age);
         StreamSession {
             leave,
             write_ms: ms(write),
-            outlet: SseWriter::new(socket, client, head),
+            writer: SseWriter::new(socket, client, head),
             stream,
-            view,
+            subscriber,
             hub,
             next_beat_ms,
             looks_ms: None,
             ends,
             writing: Writing::Nothing,
             // The accepted credentials may have changed since the client was let in.
-            let_in_by: 0,
+            credential_version: 0,
             chance,
         }
     }
@@ -95,18 +95,18 @@ impl StreamSession {
     /// socket, which is still to be closed.
     pub async fn run(mut self) -> TcpStream {
         poll_fn(|cx| self.poll(cx)).await;
-        self.outlet.into_socket()
+        self.writer.into_socket()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // The first thing each time, so that no change is missed between looking and waiting.
         self.stream.set_waker(cx.waker());
-        if self.outlet.poll_closed(cx).is_ready() {
+        if self.writer.poll_closed(cx).is_ready() {
             return Poll::Ready(());
         }
         loop {
             let now_ms = self.hub.now_ms();
-            match self.outlet.poll_flush(cx, now_ms) {
+            match self.writer.poll_flush(cx, now_ms) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Pending => return self.poll_stuck(cx, now_ms),
@@ -114,11 +114,11 @@ impl StreamSession {
             match std::mem::replace(&mut self.writing, Writing::Nothing) {
                 Writing::Goodbye => {
                     self.writing = Writing::Goodbye;
-                    ready!(self.outlet.poll_end(cx));
+                    ready!(self.writer.poll_end(cx));
                     return Poll::Ready(());
                 }
                 Writing::State => self.stream.progress().sent(now_ms),
-                Writing::Heartbeat if self.view.is_acknowledged() => {
+                Writing::Heartbeat if self.subscriber.is_acknowledged() => {
                     self.stream.progress().heartbeat_sent(now_ms)
                 }
                 Writing::Heartbeat | Writing::Nothing => {}
@@ -137,7 +137,7 @@ impl StreamSession {
     /// refuses a heartbeat. That is checked for a moment later and then every second.
     fn probe(&mut self, now_ms: u64) {
         match self.looks_ms {
-            None if self.outlet.is_half_closed() => {
+            None if self.writer.is_half_closed() => {
                 self.next_beat_ms = now_ms;
                 self.looks_ms = Some(now_ms + ms(TICK));
             }
@@ -153,33 +153,31 @@ impl StreamSession {
         if self.leave.poll(cx).is_ready() {
             return self.say_goodbye(CloseReason::Stopping);
         }
-        let beliefs = self.hub.beliefs();
-        if self.let_in_by != beliefs {
-            if self
-                .view
-                .asker()
-                .is_some_and(|asker| !asker.is_still_let_in(self.hub.gate(), || self.hub.moment()))
-            {
+        let version = self.hub.credential_version();
+        if self.credential_version != version {
+            if self.subscriber.caller().is_some_and(|caller| {
+                !caller.is_still_let_in(self.hub.gate(), || self.hub.moment())
+            }) {
                 return self.say_goodbye(CloseReason::Expired);
             }
-            self.let_in_by = beliefs;
+            self.credential_version = version;
         }
         let snapshot = self.hub.live().current();
-        if !self.view.has_seen(&snapshot) {
+        if !self.subscriber.has_seen(&snapshot) {
             let snapshot = snapshot.clone();
             let looked_at = snapshot.position();
-            let look = self.view.look(&snapshot, &self.first());
-            self.hub.pace().decided(self.view.take_decided());
+            let look = self.subscriber.look(&snapshot, &self.first());
+            self.hub.wake_batcher().decided(self.subscriber.take_decided());
             match look {
                 Update::Tell(position, event) => {
-                    self.hub.pace().count_event();
+                    self.hub.wake_batcher().count_event();
                     self.stream.progress().sending(position, looked_at);
-                    self.outlet.queue(event);
+                    self.writer.queue(event);
                     self.writing = Writing::State;
                     return true;
                 }
                 Update::Same => {
-                    self.hub.pace().unchanged();
+                    self.hub.wake_batcher().unchanged();
                     self.stream.progress().unchanged(looked_at, now_ms);
                 }
                 Update::Gone => return self.say_goodbye(CloseReason::UnknownFlag),
@@ -191,7 +189,7 @@ impl StreamSession {
         }
         if now_ms >= self.next_beat_ms {
             self.next_beat_ms = now_ms + ms(self.hub.limits().heartbeat);
-            self.outlet.queue(Event::ready(self.view.heartbeat()));
+            self.writer.queue(Event::ready(self.subscriber.heartbeat()));
             self.writing = Writing::Heartbeat;
             return true;
         }
@@ -200,7 +198,7 @@ impl StreamSession {
 
     /// Waits for a client that takes nothing, but not for ever, and not when the server stops.
     fn poll_stuck(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<()> {
-        let given_up_ms = self.outlet.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
+        let given_up_ms = self.writer.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
         if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -222,7 +220,7 @@ impl StreamSession {
             CloseReason::Age | CloseReason::Expired => share(self.chance, 1_000),
             CloseReason::UnknownFlag => RETRY_MS.1,
         };
-        self.outlet.queue(Event::ready(goodbye(why, after_ms)));
+        self.writer.queue(Event::ready(goodbye(why, after_ms)));
         self.writing = Writing::Goodbye;
         true
     }

@@ -109,10 +109,10 @@ impl Subscriber {
     }
 
     /// The caller it was let in as; `None` where the stream follows no user.
-    pub fn asker(&self) -> Option<&Caller> {
+    pub fn caller(&self) -> Option<&Caller> {
         match &self.of {
-            Of::Flag { kept, .. } => Some(kept.asker()),
-            Of::All(all) => Some(all.kept.asker()),
+            Of::Flag { kept, .. } => Some(kept.caller()),
+            Of::All(all) => Some(all.kept.caller()),
             Of::Changes(_) => None,
         }
     }
@@ -241,7 +241,7 @@ impl All {
         *decided += every.know_picks(snapshot.server_auth(), &context);
         every.answered();
         let bytes = event::head("strategies", "documents", position, etag, first);
-        let stranger = self.kept.asker().is_stranger();
+        let stranger = self.kept.caller().is_stranger();
         Update::Tell(position, Event { bytes, state: Some(self.every.clone().windows()), stranger })
     }
 }

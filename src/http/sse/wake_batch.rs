@@ -18,7 +18,7 @@ const ENOUGH: usize = FEW / 4;
 /// Counts what became of the streams that were woken, since the start.
 #[derive(Debug, Default)]
 pub struct WakeBatcher {
-    told: AtomicUsize,
+    sent: AtomicUsize,
     unchanged: AtomicUsize,
     /// Flags that were evaluated for them.
     decided: AtomicUsize,
@@ -26,8 +26,8 @@ pub struct WakeBatcher {
 
 /// The turns of one change.
 pub struct Turns<'a> {
-    pace: &'a WakeBatcher,
-    told: usize,
+    batcher: &'a WakeBatcher,
+    sent: usize,
     unchanged: usize,
     at_once: usize,
 }
@@ -35,7 +35,7 @@ pub struct Turns<'a> {
 impl WakeBatcher {
     /// Counts a stream that had something to send.
     pub fn count_event(&self) {
-        self.told.fetch_add(1, Relaxed);
+        self.sent.fetch_add(1, Relaxed);
     }
 
     /// Counts a stream whose state was unchanged.
@@ -55,8 +55,8 @@ impl WakeBatcher {
 
     pub fn turns(&self) -> Turns<'_> {
         Turns {
-            pace: self,
-            told: self.told.load(Relaxed),
+            batcher: self,
+            sent: self.sent.load(Relaxed),
             unchanged: self.unchanged.load(Relaxed),
             at_once: FEW,
         }
@@ -66,12 +66,13 @@ impl WakeBatcher {
 impl Turns<'_> {
     /// How many streams to wake in the next turn, by what became of those before.
     pub fn next(&mut self) -> usize {
-        let (told, unchanged) = (self.pace.told.load(Relaxed), self.pace.unchanged.load(Relaxed));
+        let (sent, unchanged) =
+            (self.batcher.sent.load(Relaxed), self.batcher.unchanged.load(Relaxed));
         let (of_them_told, of_them_unchanged) =
-            (told.wrapping_sub(self.told), unchanged.wrapping_sub(self.unchanged));
+            (sent.wrapping_sub(self.sent), unchanged.wrapping_sub(self.unchanged));
         if of_them_told + of_them_unchanged >= ENOUGH {
             self.at_once = if of_them_told * 3 < of_them_unchanged { MANY } else { FEW };
-            (self.told, self.unchanged) = (told, unchanged);
+            (self.sent, self.unchanged) = (sent, unchanged);
         }
         self.at_once
     }
@@ -83,25 +84,25 @@ mod tests {
 
     /// For each turn: how many streams had something to send, and how many had nothing.
     fn check(what: &str, turns: &[(usize, usize)], expected: usize) {
-        let pace = WakeBatcher::default();
+        let batcher = WakeBatcher::default();
         // Counts of an earlier change do not matter.
-        pace.unchanged.fetch_add(1_000, Relaxed);
-        let mut change = pace.turns();
-        for (told, unchanged) in turns {
+        batcher.unchanged.fetch_add(1_000, Relaxed);
+        let mut change = batcher.turns();
+        for (sent, unchanged) in turns {
             change.next();
-            pace.told.fetch_add(*told, Relaxed);
-            pace.unchanged.fetch_add(*unchanged, Relaxed);
+            batcher.sent.fetch_add(*sent, Relaxed);
+            batcher.unchanged.fetch_add(*unchanged, Relaxed);
         }
         assert_eq!(change.next(), expected, "{what}");
     }
 
     #[test]
-    fn more_go_at_once_where_few_are_told() {
+    fn more_are_woken_at_once_where_few_are_sent_an_event() {
         check("at first", &[], FEW);
-        check("all are told", &[(32, 0), (32, 0)], FEW);
-        check("a tenth is told", &[(3, 29)], MANY);
-        check("half are told", &[(16, 16)], FEW);
+        check("all are sent an event", &[(32, 0), (32, 0)], FEW);
+        check("a tenth is sent an event", &[(3, 29)], MANY);
+        check("half are sent an event", &[(16, 16)], FEW);
         check("too few have had their turn to tell", &[(0, 7)], FEW);
-        check("few were told, and then all", &[(3, 29), (200, 0)], FEW);
+        check("few were sent an event, and then all", &[(3, 29), (200, 0)], FEW);
     }
 }

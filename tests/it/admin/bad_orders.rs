@@ -1,5 +1,5 @@
-//! What the admin listener refuses of a body, a header or an address: nothing it does not
-//! understand is guessed at, nothing that was sent comes back, and nothing is changed by it.
+//! Bodies, headers and addresses that the admin listener refuses: it guesses at nothing it does not
+//! understand, repeats nothing that was sent, and changes nothing.
 
 use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
@@ -15,7 +15,7 @@ impl Bench {
         )
     }
 
-    /// Sends it and looks how it is refused.
+    /// Sends a request and checks how it is refused.
     async fn check(
         &self,
         path: &str,
@@ -63,7 +63,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn a_body_is_json_with_known_members() {
+async fn a_command_body_must_be_json_with_known_members() {
     let bench = Bench::start().await;
     let long = "x".repeat(70_000);
     let deep = format!("{{\"reason\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
@@ -76,7 +76,7 @@ async fn a_body_is_json_with_known_members() {
             b"5",
             b"\"sentinel-4711\"",
             b"[]",
-            // Not by their places either.
+            // Values are not matched to members by position either.
             b"[\"sentinel-4711\",1,\"10%\"]",
             b"{\"reason\":\"a\"}{}",
             b"{\"reason\":\"a\",}",
@@ -99,7 +99,7 @@ async fn a_body_is_json_with_known_members() {
         bench.check(path, None, " ".repeat(70_000), 413, "too-large").await;
         bench.check(path, None, long.clone(), 413, "too-large").await;
     }
-    // A member of another verb means something that would not happen.
+    // A member that belongs to another verb asks for something that would not happen.
     for (verb, member) in [
         ("stop", r#"{"forMs":1000}"#),
         ("stop", r#"{"at":"1%"}"#),
@@ -116,7 +116,7 @@ async fn a_body_is_json_with_known_members() {
 }
 
 #[tokio::test]
-async fn each_member_is_what_it_has_to_be() {
+async fn a_body_member_of_a_wrong_type_is_refused() {
     let bench = Bench::start().await;
     let set = "/v1/flags/chat/set";
     let refused = [
@@ -158,7 +158,7 @@ async fn each_member_is_what_it_has_to_be() {
     for body in refused {
         bench.check(set, None, body.to_string(), 400, "invalid-request").await;
     }
-    // One line, which reads from left to right and ends nowhere before its end.
+    // A value must be one line that reads from left to right, without a line break.
     let breaks = [
         "\0",
         "\n",
@@ -212,7 +212,7 @@ async fn each_member_is_what_it_has_to_be() {
     let two =
         two.header("idempotency-key", "one").header("idempotency-key", "two").send().await.unwrap();
     assert_eq!(two.status(), 400);
-    // The bounds themselves are taken.
+    // Values at the bounds are accepted.
     for body in [
         json!({ "realtime-v2": "49.999%", "reason": "x".repeat(500), "expectedRevision": u64::MAX }),
         json!({ "realtime-v2": "49%", "reason": null, "forMs": 366 * 86_400_000_i64, "then": "0%" }),
@@ -231,7 +231,7 @@ async fn each_member_is_what_it_has_to_be() {
 }
 
 #[tokio::test]
-async fn a_token_is_asked_for_as_it_has_to_be() {
+async fn a_token_request_with_a_wrong_member_is_refused() {
     let bench = Bench::start().await;
     let refused = [
         json!({}),

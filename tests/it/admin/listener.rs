@@ -1,4 +1,4 @@
-//! The admin listener: metrics, problems, and whom it answers.
+//! The admin listener: metrics, problems, and which requests it answers.
 
 use crate::support::{Service, flag};
 use serde_json::Value as Json;
@@ -23,7 +23,7 @@ async fn problems_are_listed_with_their_places() {
 }
 
 #[tokio::test]
-async fn metrics_count_outcomes_and_name_nobody() {
+async fn metrics_count_outcomes_and_name_no_user() {
     let service = Service::start(&[(
         "chat.yaml",
         &flag("chat", "allow: [{ users: [sentinel-1], strategy: realtime-v2 }]"),
@@ -34,7 +34,7 @@ async fn metrics_count_outcomes_and_name_nobody() {
     }
     service.post("/v1/strategy/chat", "not json").await;
     service.post("/v1/strategy/sentinel-unknown", "{}").await;
-    // A change of the flag must not set its counters back.
+    // A change of the flag must not reset its counters.
     std::fs::write(service.flags.join("chat.yaml"), flag("chat", "description: another")).unwrap();
     service.reach(2).await;
     service.strategy("chat", "sentinel-1").await;
@@ -63,7 +63,7 @@ async fn metrics_count_outcomes_and_name_nobody() {
 }
 
 #[tokio::test]
-async fn it_answers_loopback_names_only_and_takes_nothing_it_does_not_know() {
+async fn the_admin_listener_answers_loopback_names_only_and_refuses_unknown_requests() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let url = |path: &str| format!("http://{}{path}", service.app.admin_address());
     for (host, status) in [

@@ -1,5 +1,4 @@
-//! What happens while something else happens: orders that meet leave a history in which every
-//! revision begins where the one before ended.
+//! Concurrent commands: when commands meet, every revision begins where the one before it ended.
 
 use std::time::Duration;
 
@@ -7,7 +6,7 @@ use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revision_says_what_the_one_before_it_left() {
+async fn every_revision_begins_where_the_one_before_ended() {
     let rollout = "rollout: { realtime-v2: 10% }";
     let files = [("lane.yaml", flag("lane", rollout)), ("other.yaml", flag("other", rollout))];
     let service =
@@ -17,11 +16,11 @@ async fn a_revision_says_what_the_one_before_it_left() {
         let share = json!({ "realtime-v2": format!("{}%", 1 + round % 90), "reason": "test" });
         service.order("/v1/flags/lane/set", share).await;
         let stop = async {
-            // At another moment of the rollback each time.
+            // At another moment of the rollback in each round.
             tokio::time::sleep(Duration::from_micros(round * 797 % 12_000)).await;
             service.order("/v1/flags/lane/stop", json!({})).await
         };
-        // The rollback waits for a commit, while the stop is journaled beside it.
+        // The rollback waits for a commit while the stop is journaled concurrently.
         let other = json!({ "realtime-v2": format!("{}%", 1 + round % 90), "reason": "test" });
         let rollback = service.order("/v1/flags/lane/rollback", json!({ "reason": "test" }));
         tokio::join!(service.order("/v1/flags/other/set", other), rollback, stop);
@@ -42,9 +41,10 @@ async fn a_revision_says_what_the_one_before_it_left() {
     }
 }
 
-/// The second may look its name up before the first is committed, and come to its turn after that.
+/// The second request may look its key up before the first is committed, and get its turn after
+/// that.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_ordered_twice_at_once_under_one_name_is_done_once() {
+async fn concurrent_requests_with_one_idempotency_key_commit_once() {
     let service =
         Service::start(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 50% }"))]).await;
     for round in 0..60 {
@@ -57,8 +57,8 @@ async fn what_is_ordered_twice_at_once_under_one_name_is_done_once() {
             let request = request.header("idempotency-key", format!("round-{round}"));
             let answer =
                 request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap();
-            // Whoever comes second is told what came of the first, and never that there was nothing
-            // to do.
+            // The second request gets the outcome of the first, and never that there was nothing to
+            // do.
             let told: Json = answer.json().await.unwrap();
             assert_ne!(told["outcome"], "unchanged", "round {round}");
         };

@@ -1,4 +1,5 @@
-//! What `/metrics` says: every name that is registered and no other, and what each number counts.
+//! `/metrics`: the page has every registered name and no other, and each number counts what it
+//! should.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -63,7 +64,7 @@ async fn every_registered_metric_is_on_the_page_and_no_other() {
         )
         .await;
     assert!(made.status().is_success(), "{}", made.text().await.unwrap());
-    // Of the page that is written, the request is counted when it is answered.
+    // A page does not count its own request: a request is counted when it is answered.
     page(&service).await;
     let page = page(&service).await;
     assert!(page.ends_with("# EOF\n"));
@@ -86,7 +87,7 @@ async fn every_registered_metric_is_on_the_page_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_flags_revision_share_and_stop_are_told() {
+async fn metrics_show_a_flags_revision_share_and_stop() {
     let off = flag("off", "rollout: { realtime-v2: 40% }")
         .replace("default: polling", "default: disabled");
     let service = Service::start(&[("chat.yaml", &flag("chat", SPLIT)), ("off.yaml", &off)]).await;
@@ -151,8 +152,8 @@ async fn at_most_a_thousand_flags_have_rows() {
     );
 }
 
-/// Whichever way an answer is made: past the router, by it, by a layer before it, for another page,
-/// or for nothing at all.
+/// However a response is made: by the fast path, by the router, by a layer before the router, for a
+/// foreign page, or for no route.
 #[tokio::test]
 async fn every_request_of_both_listeners_is_counted_by_route() {
     let origins =

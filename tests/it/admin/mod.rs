@@ -1,4 +1,4 @@
-//! The admin listener: what operators order, who may, and what is refused.
+//! The admin listener: which commands operators may give, who may give them, and what is refused.
 
 mod bad_orders;
 mod listener;

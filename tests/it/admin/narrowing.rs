@@ -1,5 +1,5 @@
-//! What a stopper may order where splits have ends, over HTTP: judged by every later moment, not by
-//! the split of now.
+//! What a stopper may change over HTTP where splits have an expiry: commands are judged by every
+//! later moment, not by the current split alone.
 
 use std::fs;
 
@@ -7,15 +7,15 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{Service, flag, wait_until};
 
-/// Far enough away that no end comes while a test looks on.
+/// Far enough away that no expiry happens while a test runs.
 const HOUR: u64 = 3_600_000;
 
 fn half(rollout: &str) -> String {
     flag("chat", &format!("rollout: {{ realtime-v2: {rollout} }}"))
 }
 
-/// Orders by an operator, then one that may only narrow: by a stopper, and by an admin with
-/// `Turnout-Narrow-Only`. Each sees the status and the code or outcome that is wanted.
+/// Runs commands of an operator, then one command that may only narrow: by a stopper, and by an
+/// admin with `Turnout-Narrow-Only`. Both must get `wanted`: the status and the code or outcome.
 async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
     for narrow_only in [false, true] {
         let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
@@ -49,24 +49,24 @@ fn set(share: &str) -> Json {
 }
 
 #[tokio::test]
-async fn who_may_only_narrow_widens_at_no_end() {
+async fn a_narrow_only_caller_cannot_set_an_expiry_that_widens() {
     const NO: (u16, &str) = (403, "may-only-narrow");
     const YES: (u16, &str) = (200, "committed");
-    // An end that is brought.
+    // The command brings an expiry.
     check(&[], "set", held("10%", 1, "100%"), NO).await;
     check(&[], "set", held("5%", 1, "11%"), NO).await;
     check(&[], "set", held("5%", 1, "10%"), YES).await;
     check(&[], "set", json!({ "realtime-v2": "5%", "forMs": HOUR }), YES).await;
     check(&[set("20%")], "set", held("10%", 1, "20%"), YES).await;
-    // An end that is moved.
+    // The command moves an expiry.
     let two_hours = [held("60%", 2, "20%")];
     check(&two_hours, "set", held("60%", 1, "20%"), YES).await;
     check(&two_hours, "set", held("60%", 3, "20%"), NO).await;
     check(&two_hours, "set", held("40%", 3, "20%"), NO).await;
     check(&two_hours, "set", held("20%", 3, "15%"), YES).await;
-    // An end that is taken away.
+    // The command takes an expiry away.
     check(&two_hours, "set", set("60%"), NO).await;
-    // A hold that is taken away: the file may say more tomorrow.
+    // The command takes a held split away: the file may allow more tomorrow.
     check(&two_hours, "unset", json!({}), NO).await;
     check(&[set("10%")], "unset", json!({}), NO).await;
     check(&[set("50%")], "rollback", json!({ "to": 1 }), NO).await;
@@ -74,15 +74,15 @@ async fn who_may_only_narrow_widens_at_no_end() {
     check(&[held("60%", 2, "5%")], "rollback", json!({}), NO).await;
     check(&[held("5%", 2, "90%")], "set", set("5%"), YES).await;
     check(&[held("5%", 2, "90%")], "unset", json!({}), NO).await;
-    // An end that is brought back.
+    // The command brings an earlier expiry back.
     check(&[held("1%", 2, "90%"), set("5%")], "rollback", json!({ "to": 2 }), NO).await;
     check(&[held("1%", 2, "3%"), set("5%")], "rollback", json!({ "to": 2 }), YES).await;
-    // A stop narrows whatever the ends are.
+    // A stop narrows whatever the expiries are.
     check(&[held("1%", 2, "90%")], "stop", json!({}), YES).await;
 }
 
 #[tokio::test]
-async fn an_end_that_lowers_further_stays_and_is_told() {
+async fn an_expiry_that_lowers_further_is_kept_and_reported() {
     let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
     let secret = service.make_token("pager", "stopper", json!({})).await.secret;
     let end = |state: &Json| state["held"]["ends"]["split"]["realtime-v2"].clone();
@@ -95,7 +95,7 @@ async fn an_end_that_lowers_further_stays_and_is_told() {
     );
     let note = answer["notes"][0].as_str().unwrap_or_else(|| panic!("it says nothing: {answer}"));
     assert!(note.contains("its end stays: realtime-v2 20%"), "{note}");
-    // Lower than what was to come: there is nothing left to come.
+    // Lower than the expiry would set: no expiry remains.
     let (_, answer) =
         service.order_as(&secret, "/v1/flags/chat/set", json!({ "realtime-v2": "15%" })).await;
     assert_eq!(
@@ -103,7 +103,7 @@ async fn an_end_that_lowers_further_stays_and_is_told() {
         (&Json::Null, &json!([])),
         "{answer}"
     );
-    // Taking it away is widening: it needs an operator and a reason, and then nothing is to come.
+    // Taking the expiry away widens: it needs an operator and a reason, and then no expiry remains.
     service.ordered("/v1/flags/chat/set", held("60%", 2, "20%")).await;
     let (status, answer) =
         service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "60%" })).await;
@@ -113,7 +113,7 @@ async fn an_end_that_lowers_further_stays_and_is_told() {
 }
 
 #[tokio::test]
-async fn an_end_comes_also_where_nothing_was_saved() {
+async fn an_expiry_happens_while_the_database_is_away() {
     let service = Service::start(&[("chat.yaml", &half("60%"))]).await;
     fs::rename(service.data.join("turnout.db"), service.data.join("away")).unwrap();
     let lower = json!({ "realtime-v2": "40%", "forMs": 50, "then": "5%" });

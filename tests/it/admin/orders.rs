@@ -1,5 +1,5 @@
-//! What operators order of a real service over HTTP, and what comes of it: outcomes, what is live,
-//! notes, and the way back.
+//! Commands of operators over HTTP on a real service, and their results: outcomes, what is live,
+//! notes, and the undo command.
 
 use std::fs;
 
@@ -14,8 +14,8 @@ fn half(rollout: &str) -> String {
     flag("chat", &format!("rollout: {{ realtime-v2: {rollout} }}"))
 }
 
-/// Walks through a story. Of each answer the named members are compared: `live`, `state`, `drift`,
-/// `held`, `pin` are the flag's, `wanted`, `action` and `backTo` the first change's, `status` is
+/// Runs a story. The named members of each response are compared: `live`, `state`, `drift`, `held`
+/// and `pin` are the flag's; `wanted`, `action` and `backTo` are the first change's; `status` is
 /// 200 unless it is named.
 async fn check(name: &str, file: &str, steps: Vec<Step>) {
     let service = Service::start(&[("chat.yaml", file)]).await;
@@ -46,7 +46,7 @@ async fn check(name: &str, file: &str, steps: Vec<Step>) {
             };
             assert_eq!(told, wanted, "{shown}: {member} of {answer:#}");
         }
-        // What an answer says of the flag is what is live for everybody.
+        // What a response says of the flag is what is live for every user.
         if answer["flag"].is_object() {
             assert_eq!(answer["flag"], service.state("chat").await, "{shown}");
             let live: Json = service.admin("/v1/status").await.json().await.unwrap();
@@ -69,7 +69,7 @@ fn and(mut one: Json, other: Json) -> Json {
 }
 
 #[tokio::test]
-async fn what_widens_needs_a_reason_and_what_narrows_does_not() {
+async fn widening_needs_a_reason_and_narrowing_does_not() {
     let because = |share: &str| json!({ "realtime-v2": share, "reason": "week 2" });
     let steps = vec![
         ("set", json!({ "realtime-v2": "25%" }), no(422, "reason-required")),
@@ -107,7 +107,7 @@ async fn what_widens_needs_a_reason_and_what_narrows_does_not() {
             and(ok("realtime-v2 10%"), json!({ "drift": false, "held": false })),
         ),
         ("unset", json!({}), json!({ "outcome": "unchanged", "live": "realtime-v2 10%" })),
-        // What the file says already can be held; that widens nothing.
+        // A split that the file already has can be held; that does not widen.
         (
             "set",
             json!({ "realtime-v2": "10%" }),
@@ -197,7 +197,7 @@ async fn a_rollback_walks_further_back_each_time() {
         ),
         ("rollback", json!({}), and(back("realtime-v2 10%", 1), json!({ "drift": false }))),
         ("rollback", json!({}), no(422, "nothing-to-roll-back")),
-        // The undo that was told for the first of them.
+        // The undo command that was returned for the first of them.
         ("rollback", json!({ "to": 5 }), no(422, "reason-required")),
         ("rollback", json!({ "to": 5, "reason": "no" }), back("realtime-v2 30%", 5)),
         ("rollback", json!({}), back("realtime-v2 20%", 2)),
@@ -226,7 +226,7 @@ async fn a_rollback_walks_further_back_each_time() {
             json!({ "reason": "who is u-1?" }),
             and(ok("realtime-v2 40%"), json!({ "held": false, "pin": true })),
         ),
-        // The file may go on meanwhile; what is pinned holds.
+        // The file may change meanwhile; the pin stays in force.
         (
             "file",
             json!(more.replace("40%", "60%")),
@@ -275,7 +275,7 @@ async fn a_flag_without_a_good_definition_can_be_stopped() {
 }
 
 #[tokio::test]
-async fn stop_all_stops_each_and_says_so_to_everybody() {
+async fn stop_all_stops_every_flag_and_reaches_every_stream() {
     let everybody = |key: &str| flag(key, "rollout: { realtime-v2: 100% }");
     let service = Service::start(&[
         ("a.yaml", &everybody("a")),
@@ -332,7 +332,7 @@ async fn a_stopper_may_only_narrow() {
 }
 
 #[tokio::test]
-async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
+async fn a_command_is_stale_only_if_its_flag_or_its_segments_changed() {
     let chat = flag(
         "chat",
         "allow: [{ segment: staff, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }",
@@ -346,12 +346,12 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     .await;
     let looked = service.state("chat").await["revision"].as_u64().unwrap();
     let widen = |share: &str, expected: u64| json!({ "realtime-v2": share, "reason": "x", "expectedRevision": expected });
-    // Another flag does not matter.
+    // A change of another flag does not matter.
     assert_eq!(service.ordered("/v1/flags/feed/set", json!({ "realtime-v2": "20%" })).await.0, 200);
     let (status, answer) = service.ordered("/v1/flags/chat/set", widen("20%", looked)).await;
     assert_eq!(status, 200, "{answer}");
     let after = answer["revision"].as_u64().unwrap();
-    // This one does, and it is told what happened.
+    // A change of this flag matters, and the response says what changed.
     let (status, answer) = service.ordered("/v1/flags/chat/set", widen("30%", looked)).await;
     assert_eq!((status, answer["code"].as_str()), (409, Some("revision-conflict")));
     let since = answer["since"].as_array().unwrap();
@@ -359,7 +359,7 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
         (since.len(), &since[0]["revision"], &since[0]["actor"]),
         (1, &json!(after), &json!("local-admin"))
     );
-    // A segment it names does too.
+    // A change of a segment that the flag names matters too.
     fs::write(service.flags.join("segments/staff.yaml"), staff("u-2")).unwrap();
     wait_until("the segment", async || {
         service.state("chat").await["revision"].as_u64() > Some(after)
@@ -380,7 +380,7 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
         let back = json!({ "realtime-v2": "20%", "reason": "back" });
         assert_eq!(service.ordered("/v1/flags/chat/set", back).await.0, 200);
     }
-    // What narrows is taken whatever the caller looked at.
+    // A narrowing command is accepted whatever revision the caller looked at.
     for (verb, body) in [
         ("set", json!({ "realtime-v2": "15%", "expectedRevision": 0 })),
         ("unset", json!({ "expectedRevision": 0 })),
@@ -395,10 +395,10 @@ async fn only_what_changed_this_flag_or_its_segments_makes_an_order_stale() {
     assert_eq!(service.ordered("/v1/flags/chat/resume", resume(current)).await.0, 200);
 }
 
-/// An order of before that is sent again under its key: whether it is so now, in the answer and in
-/// its notes.
+/// An earlier command that is sent again under its key: the response and its notes say whether it
+/// is still in force.
 #[tokio::test]
-async fn what_is_repeated_says_whether_it_still_is_so() {
+async fn a_repeated_command_says_whether_it_is_still_in_force() {
     for (path, body, back, undo) in [
         ("chat/stop", json!({}), "chat/resume", json!({ "reason": "x" })),
         ("chat/resume", json!({ "reason": "x" }), "chat/stop", json!({})),
@@ -454,11 +454,11 @@ async fn what_is_repeated_says_whether_it_still_is_so() {
     }
 }
 
-/// A key is its caller's own: another one's order under it is refused, and never taken for done.
-/// With the first one's order saved, pending, and after a kill; of a caller with the same name too,
-/// and of the data folder's own.
+/// An idempotency key belongs to its caller: another caller's command under it is refused, and
+/// never counted as done. Checked with the first caller's command saved, pending, and after a kill;
+/// also for a caller of the same name, and for the data folder's own token.
 #[tokio::test]
-async fn a_key_is_its_callers_own() {
+async fn an_idempotency_key_belongs_to_its_caller() {
     for saved in [true, false] {
         let mut service =
             Service::start(&[("chat.yaml", &half("50%")), ("feed.yaml", &flag("feed", ""))]).await;
@@ -503,8 +503,8 @@ async fn a_key_is_its_callers_own() {
                     "{told}"
                 );
             }
-            // What the message says to do works; who sent it first is told of what was done, as far
-            // as it may ask.
+            // The advice in the message works; the first sender gets the outcome of the command, as
+            // far as its permissions reach.
             let (_, told) = order(&service, &other.secret, &format!("own-{restarts}"), stop).await;
             assert_eq!(
                 (&told["inForce"], &told["flag"]["state"]),
@@ -519,7 +519,7 @@ async fn a_key_is_its_callers_own() {
 }
 
 #[tokio::test]
-async fn under_one_key_a_thing_is_done_once() {
+async fn a_request_with_a_known_idempotency_key_is_not_done_again() {
     let service = Service::start(&[
         ("chat.yaml", &half("50%")),
         ("feed.yaml", &flag("feed", "rollout: { realtime-v2: 50% }")),
@@ -575,7 +575,7 @@ async fn under_one_key_a_thing_is_done_once() {
         }
         assert_eq!(service.revision(), revision, "{key}: nothing more was done");
     }
-    // Once it was resumed, the stop of before does not come back under its key.
+    // After a resume, the earlier stop does not come back under its key.
     service.ordered("/v1/flags/chat/resume", json!({ "reason": "x" })).await;
     let again = order("stop", stop, &empty).await.1;
     assert_eq!(
@@ -584,7 +584,7 @@ async fn under_one_key_a_thing_is_done_once() {
         "{again}"
     );
     assert_eq!(service.state("chat").await["state"], "rollout");
-    // Many at once under one key are one.
+    // Many concurrent requests under one key are one command.
     let revision = service.revision();
     let many: Vec<_> = (0..8).map(|_| order("at once", stop, &empty)).collect();
     let mut outcomes = std::collections::BTreeMap::new();
@@ -593,7 +593,8 @@ async fn under_one_key_a_thing_is_done_once() {
         *outcomes.entry(answer["outcome"].as_str().unwrap().to_owned()).or_insert(0) += 1;
     }
     assert_eq!((outcomes["committed"], service.revision()), (1, revision + 1), "{outcomes:?}");
-    // Two flags at once under one key: whichever is told that it was stopped, is.
+    // Two flags concurrently under one key: the flag whose caller was told that it was stopped is
+    // stopped.
     service.ordered("/v1/flags/chat/resume", json!({ "reason": "x" })).await;
     service.ordered("/v1/flags/feed/resume", json!({ "reason": "x" })).await;
     let both =
@@ -605,7 +606,7 @@ async fn under_one_key_a_thing_is_done_once() {
     }
 }
 
-/// All of them at the same time, in order.
+/// Runs all futures concurrently; the results keep their order.
 async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut futures: Vec<_> = futures.into_iter().map(Box::pin).collect();
     let mut done: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
@@ -626,7 +627,7 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
 }
 
 #[tokio::test]
-async fn what_is_held_for_a_time_ends() {
+async fn a_split_held_for_a_time_ends() {
     let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
     let live = async || service.state("chat").await["live"].as_str().unwrap().to_owned();
     let set = async |body: Json| {
@@ -634,7 +635,7 @@ async fn what_is_held_for_a_time_ends() {
         assert_eq!((status, &answer["outcome"]), (200, &json!("committed")), "{answer}");
         answer
     };
-    // A widening that ends goes back to the split before it, by itself.
+    // A widening that expires goes back to the split before it, by itself.
     set(json!({ "realtime-v2": "20%", "reason": "for good" })).await;
     let answer = set(json!({ "realtime-v2": "50%", "reason": "trial", "forMs": 100 })).await;
     assert_eq!(
@@ -648,7 +649,7 @@ async fn what_is_held_for_a_time_ends() {
         (&last["origin"], &last["actor"], &last["changes"][0]["action"]),
         (&json!("expire"), &json!("expiry"), &json!("expire"))
     );
-    // An end that would widen and was not named does not happen, and becomes a problem.
+    // An expiry that would widen and was not named does not happen, and becomes a problem.
     let answer = set(json!({ "realtime-v2": "5%", "forMs": 1 })).await;
     assert!(
         answer["notes"][0].as_str().unwrap().contains("at its end nothing happens"),
@@ -667,17 +668,17 @@ async fn what_is_held_for_a_time_ends() {
     })
     .await;
     assert_eq!(live().await, "realtime-v2 5%");
-    // Set by hand, the problem is over.
+    // Once the split is set by hand, the problem is over.
     set(json!({ "realtime-v2": "4%" })).await;
     wait_until("no problem", async || kinds().await.is_empty()).await;
-    // Named, it happens; and as it opens more than there is now, it wants a reason.
+    // A named expiry happens; and as it opens more than the current split, it needs a reason.
     let (status, answer) = service
         .ordered("/v1/flags/chat/set", json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%" }))
         .await;
     assert_eq!((status, answer["code"].as_str()), (422, Some("reason-required")), "{answer}");
     set(json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%", "reason": "a pause" })).await;
     wait_until("what was named", async || live().await == "realtime-v2 15%").await;
-    // A stop holds over the end of what is below it.
+    // A stop stays when the split below it expires.
     set(json!({ "realtime-v2": "30%", "reason": "trial", "forMs": 300 })).await;
     service.ordered("/v1/flags/chat/stop", json!({})).await;
     wait_until("the end below the stop", async || {
@@ -692,7 +693,7 @@ async fn what_is_held_for_a_time_ends() {
 }
 
 #[tokio::test]
-async fn what_operators_hold_is_seen() {
+async fn overrides_and_drift_are_shown_in_the_status() {
     let service = Service::start(&[
         ("chat.yaml", &half("10%")),
         ("feed.yaml", &flag("feed", "owner: team-a")),

@@ -1,4 +1,4 @@
-//! Who may make which call of the admin listener: every route by every method with every kind of
+//! Who may make which call of the admin listener: every route, by every method, with every kind of
 //! credential, against the one table.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,8 @@ use reqwest::{Method, Response};
 use serde_json::{Value as Json, json};
 use turnout::http::permissions;
 
-/// What each kind of credential may; an unknown one, nothing. What is `own` is asked for another's
-/// credential here, which takes an admin.
+/// What each kind of credential may do; an unknown credential may do nothing. Calls with permission
+/// `own` are made for another's credential here, which takes an admin.
 const MAY: [(&str, &[&str]); 9] = [
     ("no token", &["anyone"]),
     ("wrong", &["anyone"]),
@@ -27,7 +27,7 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 const UNKNOWN: [&str; 6] =
     ["/", "/v1", "/v1/flags", "/v1/flags/chat/burn", "/v1/status/", "/v1/tokens/x"];
 
-/// The permission a call takes; none is declared for most.
+/// The permission a call takes; most combinations have none declared.
 fn declared(method: &str, path: &str) -> Option<&'static str> {
     let method = if method == "HEAD" { "GET" } else { method };
     let declared = permissions()
@@ -50,7 +50,7 @@ async fn secrets(service: &Service) -> BTreeMap<&'static str, Option<String>> {
     secrets
 }
 
-/// A refusal is whole: problem details, and how to say who one is.
+/// A refusal is complete: problem details, and how to authenticate.
 async fn check_refusal(shown: &str, response: Response, status: u16, code: &str) {
     assert_eq!(response.status(), status, "{shown}");
     let header =
@@ -83,9 +83,9 @@ async fn check_refusal(shown: &str, response: Response, status: u16, code: &str)
     assert_eq!(problem.as_object().unwrap().len(), 4, "{shown}");
 }
 
-/// Also with the database away, and with one that is held: then nobody may more, and nobody less.
+/// Also with the database away, and with a held database: permissions are the same then.
 #[tokio::test]
-async fn every_call_takes_its_permission_and_what_is_not_declared_is_denied() {
+async fn every_call_needs_its_permission_and_undeclared_calls_are_denied() {
     for database in Database::ALL {
         let mut service =
             Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
@@ -117,8 +117,8 @@ async fn walk(
                 seen += 1;
                 match declared(method, path) {
                     Some(permission) if may.contains(&permission) => {
-                        // It got past: what is wrong with it then is no matter of permission, but
-                        // for a split that widens.
+                        // The request passed the permission check: other errors do not matter here,
+                        // except that a split would widen.
                         let problem: Json = serde_json::from_str(&response.text().await.unwrap())
                             .unwrap_or_default();
                         let denied = status == 401
@@ -143,9 +143,9 @@ async fn walk(
     assert_eq!(seen, (paths.len() + UNKNOWN.len()) * METHODS.len() * MAY.len());
 }
 
-/// Byte for byte, and in every header but the time.
+/// Byte for byte, and in every header except the date.
 #[tokio::test]
-async fn a_stranger_learns_nothing_of_what_there_is() {
+async fn a_stranger_learns_nothing_about_what_exists() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let mut known = None;
     for path in [
@@ -179,9 +179,9 @@ async fn a_stranger_learns_nothing_of_what_there_is() {
     }
 }
 
-/// Which of the ways to present a good token are understood.
+/// Which ways of presenting a good token are accepted.
 #[tokio::test]
-async fn one_bearer_token_in_one_header() {
+async fn exactly_one_bearer_token_in_one_header_is_accepted() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let secret = service.token();
     let basic = format!("Basic {secret}");
@@ -243,7 +243,7 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
             let (_, answer) =
                 service.order_as(&token.secret, &format!("/v1/flags/chat/{verb}"), body).await;
             assert_ne!(answer["code"], "flag-not-permitted", "{role} {verb}");
-            // A flag that is not there is not told from one it does not reach.
+            // A flag that does not exist cannot be distinguished from one the token does not reach.
             let (status, answer) =
                 service.order_as(&token.secret, &format!("/v1/flags/none/{verb}"), json!({})).await;
             assert_eq!(
@@ -262,7 +262,7 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
         service.ordered("/v1/flags/chat/resume", json!({ "reason": "again" })).await;
         service.ordered("/v1/flags/chat/unset", json!({ "reason": "again" })).await;
     }
-    // Limits nothing would heed are not taken.
+    // Limits that would have no effect are refused.
     for role in ["viewer", "admin", "server"] {
         let (status, answer) = service
             .ordered("/v1/tokens", json!({ "name": "limited", "role": role, "flags": ["chat"] }))
@@ -272,7 +272,7 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
 }
 
 #[tokio::test]
-async fn server_tokens_ask_and_operators_do_not() {
+async fn server_tokens_ask_questions_and_operator_tokens_do_not() {
     let a = flag("a", "allow: [{ emails: [ops@example.com], strategy: realtime-v2 }]");
     let access = turnout::config::AuthConfig {
         unverified: turnout::auth::AnonymousAccess::Deny,
@@ -298,7 +298,7 @@ async fn server_tokens_ask_and_operators_do_not() {
         answer["strategy"].as_str().or(answer["code"].as_str()).unwrap().to_owned()
     };
     let server = service.make_token("shop", "server", json!({})).await;
-    // Its attributes count as proved.
+    // A server's attributes count as verified.
     assert_eq!(ask(&server.secret).await, "realtime-v2");
     for role in ["viewer", "stopper", "operator", "admin"] {
         assert_eq!(
@@ -310,7 +310,7 @@ async fn server_tokens_ask_and_operators_do_not() {
     assert_eq!(ask(&service.token()).await, "unauthenticated", "the data folder's own");
     assert_eq!(ask(&service.expired_token("server").await.secret).await, "unauthenticated");
     assert_eq!(ask(&service.revoked_token("server").await.secret).await, "unauthenticated");
-    // Revoked at once, also on a connection that is open already.
+    // Revoked at once, also on a connection that is already open.
     assert_eq!(
         service.order(&format!("/v1/tokens/{}/revoke", server.id), json!({})).await.status(),
         200
@@ -319,7 +319,7 @@ async fn server_tokens_ask_and_operators_do_not() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_refused_at_once_and_once_is_enough() {
+async fn a_revoked_token_is_refused_at_once_and_revoking_again_changes_nothing() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     for role in ["viewer", "stopper", "operator", "admin"] {
         let token = service.make_token("short", role, json!({})).await;
@@ -338,7 +338,7 @@ async fn a_revoked_token_is_refused_at_once_and_once_is_enough() {
         let (status, again) = service.ordered(&path, json!({})).await;
         assert_eq!((status, again["code"].as_str()), (404, Some("no-such-token")), "{role}");
     }
-    // An admin may take back its own, and a path that is no text names nobody.
+    // An admin may revoke its own token, and a path that is not valid text names no token.
     let admin = service.make_token("mine", "admin", json!({})).await;
     assert_eq!(
         service
@@ -349,7 +349,7 @@ async fn a_revoked_token_is_refused_at_once_and_once_is_enough() {
     );
     let (status, answer) = service.ordered("/v1/tokens/%ff%fe/revoke", json!({})).await;
     assert_eq!((status, answer["code"].as_str()), (404, Some("no-such-token")));
-    // Tokens outlive their service.
+    // Tokens survive a restart of the service.
     let listed: Json = service.admin("/v1/tokens").await.json().await.unwrap();
     assert_eq!(listed["tokens"].as_array().unwrap().len(), 5);
 }

@@ -1,4 +1,4 @@
-//! Rolling back goes as far as the history goes.
+//! A rollback can go back through the whole history.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use turnout::store::{Commit, Store};
 
 use crate::support::{Service, flag};
 
-/// Adds a stop and a resume of `chat` so many times, each a revision of its own.
+/// Adds a stop and a resume of `chat` this many times, each a revision of its own.
 async fn flap(service: &Service, times: usize) {
     let store = Store::open_sqlite(&service.data.join("turnout.db")).await.unwrap();
     let store = Arc::new(store);
@@ -40,8 +40,8 @@ async fn flap(service: &Service, times: usize) {
     store.close().await;
 }
 
-/// More steps than a page of the history holds lie between the change and the rollback that undoes
-/// it.
+/// More revisions than a page of the history holds lie between the change and the rollback that
+/// undoes it.
 #[tokio::test]
 async fn a_rollback_goes_back_past_a_thousand_steps() {
     let mut service =

@@ -1,4 +1,4 @@
-//! A credential ends when it ends: revoked or expired while an order's body arrives, or because its
+//! When a credential ends: revoked or expired while the body of a command arrives, or because its
 //! file was deleted.
 
 use std::fs;
@@ -18,10 +18,10 @@ async fn status_of(service: &Service, secret: &str) -> u16 {
     service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
 }
 
-/// Every call of the admin listener that takes a body, by a credential that ends between the
-/// request's head and its body; with the database there, away, and held.
+/// Every call of the admin listener that takes a body, with a credential that ends between the head
+/// and the body of the request; with the database up, away, and held.
 #[tokio::test]
-async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
+async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
     let takes_one =
         |(method, _, permission): &(&str, &str, &str)| *method == "post" && *permission != "anyone";
     let calls: Vec<_> =
@@ -101,7 +101,7 @@ async fn an_order_is_judged_by_its_credential_when_it_is_whole() {
 /// Every question that has a body, by a server and by a user whose credentials end between its head
 /// and its body.
 #[tokio::test]
-async fn a_question_is_judged_by_its_credential_when_it_is_whole() {
+async fn a_question_is_judged_by_its_credential_again_once_its_body_is_whole() {
     let issuer = Issuer::new(Algorithm::Es256, "k1");
     let guarded =
         ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
@@ -167,7 +167,7 @@ async fn a_question_is_judged_by_its_credential_when_it_is_whole() {
     }
 }
 
-/// What `admin.token` becomes, and whether the token it held and the one it holds are accepted.
+/// Changes of `admin.token`, and whether the token it held and the one it holds are accepted.
 #[tokio::test]
 async fn the_data_folders_own_token_ends_with_its_file() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
@@ -181,13 +181,13 @@ async fn the_data_folders_own_token_ends_with_its_file() {
     assert_ne!(new, old);
     assert_eq!(status_of(&service, &new).await, 200);
 
-    // Another one in its place, by hand.
+    // Another token is put in its place by hand.
     fs::write(&path, "chosen-by-hand\n").unwrap();
     wait_until("the end of the replaced token", async || status_of(&service, &new).await == 401)
         .await;
     assert_eq!(status_of(&service, "chosen-by-hand").await, 200);
 
-    // What holds no token is told of and not written over.
+    // Content that is not a token is reported and not overwritten.
     fs::write(&path, [0xff; 40]).unwrap();
     wait_until("the end of the spoiled token", async || {
         status_of(&service, "chosen-by-hand").await == 401
@@ -200,14 +200,14 @@ async fn the_data_folders_own_token_ends_with_its_file() {
     assert_eq!(status_of(&service, &service.token()).await, 200);
 }
 
-/// Without room for a new token the old one ends all the same; without a look at the folder nothing
-/// is known, and it stays.
+/// Without room for a new token the old one ends all the same; while the folder cannot be read its
+/// state is unknown, and the token stays.
 #[tokio::test]
-async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
+async fn a_deleted_token_ends_even_if_no_new_one_can_be_made() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let path = service.data.join("admin.token");
     let old = service.token();
-    // The new one is written beside it first: there is no room for that.
+    // The new token is first written to a file beside it: there is no room for that.
     let beside = path.with_extension("new");
     fs::create_dir(&beside).unwrap();
     fs::remove_file(&path).unwrap();
@@ -241,15 +241,15 @@ async fn a_token_that_cannot_be_made_anew_ends_all_the_same() {
     .await;
     assert_eq!(status_of(&service, &new).await, 200);
 
-    // The whole folder is deleted: nobody meant the token, and whoever holds it may have to stop a
-    // flag just then.
+    // The whole folder is deleted: that was not meant to end the token, and its holder may have to
+    // stop a flag just then.
     fs::remove_dir_all(&service.data).unwrap();
     wait_until("the same token in the folder that took its place", async || {
         fs::read_to_string(&path).is_ok_and(|token| token.trim() == new)
     })
     .await;
     assert_eq!(status_of(&service, &new).await, 200);
-    // There it is deleted like any other.
+    // In the new folder it can be deleted like any other.
     fs::remove_file(&path).unwrap();
     wait_until("the end of the deleted token", async || status_of(&service, &new).await == 401)
         .await;

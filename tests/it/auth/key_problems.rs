@@ -1,4 +1,4 @@
-//! A source of keys that holds no good one is a problem, counted and told of, until it does.
+//! A key source without a good key is a problem, counted and reported, until it has one.
 
 use std::fs;
 

@@ -1,5 +1,4 @@
-//! Keys: what counts as one, how they are rotated under load of requests, and that the last good
-//! ones stay.
+//! Keys: what counts as a key, how keys are rotated under load, and that the last good ones stay.
 
 use std::sync::{Arc, mpsc};
 use std::time::SystemTime;
@@ -14,7 +13,7 @@ use turnout::auth::{
 };
 
 #[test]
-fn what_is_a_key_and_what_is_not() {
+fn valid_and_invalid_keys_are_distinguished() {
     let (hs, rs, es, ed) = (
         Issuer::new(Algorithm::Hs256, "hs"),
         Issuer::new(Algorithm::Rs256, "rs"),
@@ -84,7 +83,7 @@ fn what_is_a_key_and_what_is_not() {
             (taken, _) => panic!("{name}: {taken:?}"),
         }
     }
-    // Keys without an id serve any token of theirs; a token's own id does not matter.
+    // A key without an id serves any token signed by it; the token's own key id does not matter.
     let sessions = Sessions::new(pins(Algorithm::Es256));
     sessions.take(es.pem.as_bytes()).unwrap();
     assert!(sessions.verify(&es.token("u-1"), SystemTime::now()).is_ok());
@@ -134,7 +133,7 @@ async fn keys_are_rotated_while_serving() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_changes_nothing() {
+async fn an_unreadable_key_source_changes_nothing() {
     let issuer = Issuer::new(Algorithm::EdDsa, "our-key");
     let home = TempDir::new().unwrap();
     let path = home.path().join("keys.json");
@@ -170,9 +169,9 @@ async fn what_cannot_be_read_changes_nothing() {
     assert_eq!(next().await, Outcome::Believed(1), "mended, and said");
 }
 
-/// An issuer that is away when we start, comes, and goes again.
+/// An issuer that is away at the start, comes up, and goes away again.
 #[tokio::test]
-async fn keys_are_fetched_and_fetched_again() {
+async fn keys_are_fetched_from_an_issuer_that_comes_and_goes() {
     let issuer = Issuer::new(Algorithm::Rs256, "our-key");
     let sessions = Arc::new(Sessions::new(pins(Algorithm::Rs256)));
     let reserved = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,5 +1,5 @@
-//! What is shown to a credential ends with it: while a reading waits for its turn, works, or is
-//! written.
+//! A response to a credential ends with the credential: while its reading waits for its turn,
+//! works, or is written.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -16,7 +16,7 @@ use crate::support::readings::AT_ONCE;
 use crate::support::{Service, flag, wait_until};
 
 const HOUR: i64 = 3_600_000;
-/// So many flags, with an owner of so many bytes each.
+/// The number of flags, and the length of each flag's owner in bytes.
 const LONG: (usize, usize) = (400, 2_000);
 
 /// How a credential ends.
@@ -27,11 +27,11 @@ enum End {
     Not,
 }
 
-/// A service, a credential, and what ends it.
+/// A service, a credential, and a function that ends the credential.
 async fn with_token(end: End) -> (Service, Token, impl AsyncFn()) {
     let (clock, set_by_ms) = Clock::that_can_be_set();
     let chat = flag("chat", "rollout: { realtime-v2: 50% }");
-    // Much to show, so that it is not written at once.
+    // Many flags, so that the response is not written at once.
     let others = (0..LONG.0).map(|n| {
         (format!("f{n}.yaml"), flag(&format!("f{n}"), &format!("owner: {}", "o".repeat(LONG.1))))
     });
@@ -54,12 +54,12 @@ async fn with_token(end: End) -> (Service, Token, impl AsyncFn()) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reading_that_waits_is_judged_again_when_its_turn_comes() {
+async fn a_waiting_reading_is_judged_again_when_its_turn_comes() {
     for end in [End::Revoked, End::Expired, End::Not] {
         let (service, token, ends) = with_token(end).await;
         let of_database = service.hang_readings(Source::Database, AT_ONCE).await;
         let of_memory = service.hang_readings(Source::Memory, AT_ONCE).await;
-        // A verification waits for no turn, but for the one that runs.
+        // A verification does not wait for a turn, but for the verification that runs.
         let (let_go, is_let_go) = tokio::sync::oneshot::channel::<()>();
         let readings = service.app.readings().clone();
         let begun = readings.verifications();
@@ -98,7 +98,7 @@ async fn a_reading_that_waits_is_judged_again_when_its_turn_comes() {
                 (path, answer.status().as_u16(), answer.text().await.unwrap())
             });
         }
-        // All but the verification, which has its place on the listener's thread.
+        // All but the verification, which waits on the listener's thread.
         wait_until("all to wait", async || service.app.readings().waiting() == calls.len() - 1)
             .await;
         ends().await;
@@ -118,8 +118,8 @@ async fn a_reading_that_waits_is_judged_again_when_its_turn_comes() {
     }
 }
 
-/// A viewer who takes an answer slowly: after the end nothing more of it is written than was on its
-/// way.
+/// A viewer who takes a response slowly: after the credential ended nothing more is written than
+/// was already on its way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_long_answer_breaks_off_when_its_credential_ends() {
     for end in [End::Revoked, End::Expired, End::Not] {

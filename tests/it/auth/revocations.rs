@@ -1,5 +1,5 @@
-//! Making and revoking credentials are revisions: told, chained, and never undone by an older state
-//! of the database.
+//! Creating and revoking credentials makes revisions: reported, chained, and never undone by an
+//! older state of the database.
 
 use std::fs;
 
@@ -39,7 +39,8 @@ async fn history(service: &Service) -> Vec<Json> {
     told["revisions"].as_array().unwrap().clone()
 }
 
-/// Sound against the head that this node keeps, which follows an accepted database within moments.
+/// The history is sound against the head that this node keeps, which follows an accepted database
+/// within moments.
 async fn assert_sound(service: &Service) {
     wait_until("a sound history", async || {
         let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
@@ -63,7 +64,7 @@ async fn kept_in_last_good(service: &Service, token: &Token) {
 }
 
 #[tokio::test]
-async fn making_and_revoking_stand_in_the_history() {
+async fn creating_and_revoking_tokens_is_recorded_in_the_history() {
     let service = start().await;
     let admin = service.make_token("mallory", "admin", json!({ "reason": "new colleague" })).await;
     let (status, made) = service
@@ -150,10 +151,10 @@ async fn making_and_revoking_stand_in_the_history() {
     );
 }
 
-/// Two credentials of one name, one after the other: what each did is told apart, in the history
-/// and on the flag.
+/// Two credentials with one name, one after the other: the history and the flag distinguish what
+/// each of them did.
 #[tokio::test]
-async fn the_history_knows_who_did_it_by_the_credential() {
+async fn the_history_names_the_credential_that_acted() {
     let service = start().await;
     let mut ids = Vec::new();
     for share in ["40%", "30%"] {
@@ -180,7 +181,7 @@ async fn the_history_knows_who_did_it_by_the_credential() {
 }
 
 #[tokio::test]
-async fn a_living_name_is_one_tokens_alone() {
+async fn two_living_tokens_cannot_have_one_name() {
     let service = start().await;
     let first = service.make_token("alice", "viewer", json!({})).await;
     service.make_token("on-call", "viewer", json!({})).await;
@@ -189,7 +190,7 @@ async fn a_living_name_is_one_tokens_alone() {
             service.ordered("/v1/tokens", json!({ "name": name, "role": "viewer" })).await;
         assert_eq!((status, told["code"].as_str()), (422, Some("name-taken")), "{name}: {told}");
     }
-    // By a name only a living one is meant; by an id, that one.
+    // A name means only a living credential; an id means exactly that one.
     assert_eq!(revoke(&service, "Alice").await.1["revoked"], json!(first.id));
     let second = service.make_token("alice", "viewer", json!({})).await;
     assert_eq!(revoke(&service, &first.id).await.0, 404);
@@ -197,9 +198,9 @@ async fn a_living_name_is_one_tokens_alone() {
     assert_eq!(revoke(&service, "alice").await.1["code"], "no-such-token");
 }
 
-/// Everybody may end the credential they show, and nobody but an admin that of another.
+/// Every caller may end the credential they show; only an admin may end another's.
 #[tokio::test]
-async fn everybody_may_revoke_the_credential_they_show() {
+async fn every_caller_may_revoke_their_own_credential() {
     let service = start().await;
     let other = service.make_token("other", "viewer", json!({})).await;
     for role in ["server", "viewer", "stopper", "operator", "admin"] {
@@ -233,8 +234,8 @@ async fn everybody_may_revoke_the_credential_they_show() {
     assert_eq!(status_of(&service, &other.secret).await, 200);
 }
 
-/// The data folder's own, by whoever shows it and by another admin: it ends at once, and the file
-/// holds another one.
+/// The data folder's own token, revoked by its holder and by another admin: it ends at once, and
+/// the file holds another one.
 #[tokio::test]
 async fn the_data_folders_own_token_can_be_revoked() {
     let mut service = start().await;
@@ -251,11 +252,11 @@ async fn the_data_folders_own_token_can_be_revoked() {
         assert_eq!(status_of(&service, &old).await, 401, "{which}");
         assert_ne!(service.token(), old);
         assert_eq!(status_of(&service, &service.token()).await, 200, "{which}");
-        // It is its node's alone, and stands in no revision.
+        // The token is its node's alone, and stands in no revision.
         assert_eq!(history(&service).await.len(), revisions + usize::from(by_another));
     }
-    // No room for a new one, and a file that will not go: it is ended for as long as this process
-    // runs, and that is said.
+    // No room for a new token, and a file that cannot be removed: the token is ended for as long as
+    // this process runs, and the response says so.
     let (old, path) = (service.token(), service.data.join("admin.token"));
     let other = service.make_token("another", "admin", json!({})).await.secret;
     fs::create_dir(path.with_extension("new")).unwrap();
@@ -264,7 +265,7 @@ async fn the_data_folders_own_token_can_be_revoked() {
     let (status, told) = service.order_as(&other, "/v1/tokens/local-admin/revoke", json!({})).await;
     assert_eq!((status, told["survivesRestart"].as_bool()), (202, Some(false)), "{told}");
     assert_eq!(status_of(&service, &old).await, 401);
-    // Whoever puts the ended one back gets nowhere.
+    // Putting the ended token back has no effect.
     fs::remove_dir_all(&path).unwrap();
     fs::write(&path, &old).unwrap();
     fs::remove_dir(path.with_extension("new")).unwrap();
@@ -279,8 +280,8 @@ async fn the_data_folders_own_token_can_be_revoked() {
     service.stop().await;
 }
 
-/// A leaked token is ended at once, whatever the database does, and stays so over a kill and when
-/// the database is back.
+/// A leaked token is ended at once, whatever state the database is in, and stays so over a kill and
+/// when the database is back.
 #[tokio::test]
 async fn a_revocation_needs_no_database() {
     for database in [Database::Away, Database::Held] {
@@ -323,7 +324,7 @@ async fn a_revocation_needs_no_database() {
         })
         .await;
         assert_sound(&service).await;
-        // Making one widens: it waits for the database.
+        // Creating a token widens: it waits for the database.
         service.take_database_away().await;
         let (status, told) =
             service.ordered("/v1/tokens", json!({ "name": "another", "role": "viewer" })).await;
@@ -331,8 +332,8 @@ async fn a_revocation_needs_no_database() {
     }
 }
 
-/// Whatever state of the database is brought back, and accepted: what was revoked stays revoked,
-/// and the history says so.
+/// Whatever state of the database is restored and accepted: what was revoked stays revoked, and the
+/// history says so.
 #[tokio::test]
 async fn a_restored_backup_revives_no_credential() {
     for with_the_token in [true, false] {
@@ -370,7 +371,7 @@ async fn a_restored_backup_revives_no_credential() {
             "{carried}"
         );
         assert_sound(&service).await;
-        // Nor does a state from between the two, that is newer than what was accepted.
+        // Nor does a state from between the two, which is newer than what was accepted.
         if !with_the_token {
             service.put_back_database("with-the-token").await;
             service.accept_database().await;
@@ -379,7 +380,7 @@ async fn a_restored_backup_revives_no_credential() {
     }
 }
 
-/// A row that is put into the database by hand is good for nothing, in whichever table.
+/// A row that is put into the database by hand is not accepted as a credential, in whichever table.
 #[tokio::test]
 async fn a_row_put_in_by_hand_is_not_a_credential() {
     let mut service = start().await;
@@ -400,10 +401,10 @@ async fn a_row_put_in_by_hand_is_not_a_credential() {
     assert!(list(&service).await.is_empty());
 }
 
-/// The tables of a build before credentials were revisions: its tokens are good from the first
-/// start on, and what it had revoked is not.
+/// The tables of a build in which credentials were not revisions yet: its tokens are good from the
+/// first start on, and those it had revoked are not.
 #[tokio::test]
-async fn tokens_of_an_older_build_are_brought_over() {
+async fn tokens_of_an_older_build_are_migrated() {
     let mut service = start().await;
     service.stop().await;
     fs::remove_file(service.data.join("last-good")).unwrap();
@@ -459,7 +460,7 @@ async fn tokens_of_an_older_build_are_brought_over() {
     assert_sound(&service).await;
 }
 
-/// Flags, their documents and those who follow them hear nothing of credentials.
+/// Flags, their documents and their streams are not affected by credentials.
 #[tokio::test]
 async fn a_revision_of_credentials_alone_changes_no_flag() {
     let service = start().await;
@@ -489,7 +490,7 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
     let token = service.make_token("oncall", "stopper", json!({})).await;
     assert_eq!(revoke(&service, &token.id).await.0, 200);
     assert_eq!(all().await, before);
-    // The configuration is the one OFREP's clients know, for who asks and for who begins to listen.
+    // The OFREP configuration tag is unchanged, for a question and for a new stream.
     let (_, (tag, _), _) = before;
     let known = service.client.post(service.url("/ofrep/v1/evaluate/flags?flagConfigEtag=r1"));
     let known = known
@@ -503,12 +504,12 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
         .order("/v1/flags/chat/set", json!({ "realtime-v2": "0%", "expectedRevision": 1 }))
         .await;
     assert_eq!(told.status(), 200);
-    // The first thing the stream hears is the flag's own change.
+    // The first event of the stream is the flag's own change.
     let next = stream.next_state().await;
     assert_ne!(next.data["etag"], first.data["etag"]);
 }
 
-/// A hook that stops flags must not find out by being refused.
+/// A hook that stops flags must not notice its end only by being refused.
 #[tokio::test]
 async fn a_token_that_ends_soon_is_a_problem() {
     let service = start().await;
@@ -545,7 +546,7 @@ async fn a_token_that_ends_soon_is_a_problem() {
     );
     assert_eq!(revoke(&service, &soon.id).await.0, 200);
     assert_eq!((problems().await.len(), metric().await), (0, Some(far)));
-    // One that has ended stays a problem until another one of its name is there.
+    // A token that has ended stays a problem until there is another one with its name.
     let gone = service.make_token("hook", "stopper", json!({ "expiresAfterMs": 1 })).await;
     wait_until("its end", async || status_of(&service, &gone.secret).await == 401).await;
     wait_until("the problem", async || {

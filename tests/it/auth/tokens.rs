@@ -1,4 +1,4 @@
-//! Session tokens and server keys: what is forged is refused, always the same way; what is good
+//! Session tokens and server keys: a forged one is refused, always in the same way; a good one
 //! opens exactly what it proves.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
 use turnout::auth::{Algorithm, AnonymousAccess, Sessions};
 
-/// Runs every forgery against every route: the same status, the same body, whatever was wrong.
+/// Runs every forgery against every route: the same status and the same body, whatever was wrong.
 async fn check(algorithm: Algorithm) {
     let (ours, theirs) = (Issuer::new(algorithm, "our-key"), Issuer::new(algorithm, "their-key"));
     let both = json!({ "keys": [ours.jwk, Issuer::new(algorithm, "our-other-key").jwk] });
@@ -45,7 +45,7 @@ async fn check(algorithm: Algorithm) {
             true => assert_eq!(refusal["errorCode"], "GENERAL"),
             false => assert_eq!(refusal["code"], "unauthenticated"),
         }
-        // After all this, a good one is still good.
+        // After all this, a good token is still accepted.
         let good = format!("Bearer {}", ours.token("u-sub"));
         let answer = guarded.ask(route, &[("authorization", good.as_bytes())], body.clone()).await;
         assert_eq!(answer.status(), 200, "{route} refuses a good token");
@@ -81,7 +81,7 @@ async fn forged_eddsa_tokens_are_refused() {
 }
 
 #[tokio::test]
-async fn only_a_proved_address_opens() {
+async fn only_a_verified_email_address_opens_a_flag() {
     let issuer = Issuer::new(Algorithm::Es256, "our-key");
     let guarded =
         ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Allow).await;
@@ -237,7 +237,7 @@ async fn get_answers_for_the_tokens_user() {
 }
 
 #[tokio::test]
-async fn strangers_may_be_kept_out() {
+async fn callers_without_a_credential_can_be_denied() {
     let issuer = Issuer::new(Algorithm::EdDsa, "our-key");
     let guarded =
         ProtectedEndpoint::start(&issuer.jwks(), Algorithm::EdDsa, AnonymousAccess::Deny).await;
@@ -259,7 +259,7 @@ async fn strangers_may_be_kept_out() {
 }
 
 #[tokio::test]
-async fn a_credential_nobody_configured_is_never_taken_for_none() {
+async fn an_unconfigured_credential_is_never_treated_as_absent() {
     let service = Service::start(&[("a.yaml", &flag("a", ""))]).await;
     for (name, value) in
         [("authorization", "Bearer a.b.c"), ("authorization", "Bearer x"), ("x-api-key", "x")]
@@ -270,9 +270,9 @@ async fn a_credential_nobody_configured_is_never_taken_for_none() {
     }
 }
 
-/// Time is handed in: no waiting for a token to end.
+/// The time is passed in: the test does not wait for a token to end.
 #[test]
-fn a_token_lives_as_long_as_it_says() {
+fn a_session_token_is_accepted_until_its_expiry() {
     let at = |seconds: i64| UNIX_EPOCH + Duration::from_secs(seconds as u64);
     for algorithm in Algorithm::ALL {
         let issuer = Issuer::new(algorithm, "our-key");
@@ -299,7 +299,7 @@ fn a_token_lives_as_long_as_it_says() {
             let fresh = Sessions::new(pins(algorithm));
             fresh.take(issuer.jwks().as_bytes()).unwrap();
             assert_eq!(fresh.verify(&token, at(seconds)).is_ok(), good, "at {seconds}");
-            // A token seen before ends at the same second.
+            // A token that was seen before ends at the same second.
             sessions.verify(&token, at(2_000)).unwrap();
             if seconds >= 2_000 {
                 assert_eq!(
@@ -313,14 +313,14 @@ fn a_token_lives_as_long_as_it_says() {
 }
 
 #[test]
-fn a_token_seen_before_is_not_checked_again() {
+fn a_verified_token_is_not_verified_again() {
     let issuer = Issuer::new(Algorithm::Es256, "our-key");
     let sessions = Sessions::new(pins(Algorithm::Es256));
     sessions.take(issuer.jwks().as_bytes()).unwrap();
     let token = issuer.token("u-1");
     let first = sessions.verify(&token, SystemTime::now()).unwrap();
     assert!(Arc::ptr_eq(&first, &sessions.verify(&token, SystemTime::now()).unwrap()));
-    // The same keys again: nothing is forgotten. Other keys: everything.
+    // The same keys again: no token is forgotten. Other keys: all are.
     sessions.take(issuer.jwks().replace("{\"keys\"", "{ \"keys\"").as_bytes()).unwrap();
     assert!(Arc::ptr_eq(&first, &sessions.verify(&token, SystemTime::now()).unwrap()));
     for bad in ["", "{}", "rubbish", "{\"keys\":[]}", "{\"keys\":[{\"kty\":\"unheard-of\"}]}"] {
@@ -337,7 +337,7 @@ fn a_token_seen_before_is_not_checked_again() {
 
 /// 20,000 tokens over 16,384 rows of four places: some rows overflow.
 #[test]
-fn tokens_that_drive_each_other_out_stay_good() {
+fn evicted_tokens_are_verified_again_and_stay_good() {
     let issuer = Issuer::new(Algorithm::Hs256, "our-key");
     let sessions = Sessions::new(pins(Algorithm::Hs256));
     sessions.take(issuer.jwks().as_bytes()).unwrap();

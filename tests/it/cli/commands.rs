@@ -1,4 +1,4 @@
-//! The command line as people meet it: the real binary, its output and its exit codes.
+//! The command line as people use it: the real binary, its output and its exit codes.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -32,11 +32,11 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 struct Served {
     child: Child,
     data: TempDir,
-    /// What it said until it had nothing more to say at start.
+    /// The lines it printed at its start.
     said: Vec<String>,
 }
 
-/// A test that fails leaves no server behind.
+/// A failing test leaves no server behind.
 impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -65,12 +65,12 @@ impl Served {
                 break;
             }
         }
-        // Whatever is said later is read, so that the process never waits for us.
+        // Later lines are read too, so that the process never blocks on its output.
         std::thread::spawn(move || lines.for_each(drop));
         Served { child, data, said }
     }
 
-    /// Where it listens, as programs look it up.
+    /// The addresses it listens on, as programs look them up.
     fn addresses(&self) -> Addresses {
         Addresses::read(self.data.path()).unwrap().unwrap()
     }
@@ -87,7 +87,7 @@ impl Served {
     }
 }
 
-/// The printed calls, typed into a shell as printed, answer what the vectors have for them.
+/// The printed calls, typed into a shell as printed, have the results that the vectors state.
 #[test]
 fn the_printed_calls_answer_what_the_vectors_say() {
     let vectors: Json = serde_json::from_slice(
@@ -148,7 +148,7 @@ fn a_taken_port_is_one_clear_line_and_exit_4() {
 }
 
 #[test]
-fn no_flags_folder_is_named_and_waited_for() {
+fn a_missing_flags_folder_is_reported_and_waited_for() {
     let home = TempDir::new().unwrap();
     let flags = home.path().join("not-there");
     let served = Served::start(&["--flags", flags.to_str().unwrap()]);
@@ -161,7 +161,7 @@ fn no_flags_folder_is_named_and_waited_for() {
 }
 
 #[test]
-fn problems_tells_what_is_wrong_with_a_running_server() {
+fn problems_lists_what_is_wrong_with_a_running_server() {
     let home = TempDir::new().unwrap();
     let good = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
     fs::write(home.path().join("chat.yaml"), good.replace("true", "yes")).unwrap();
@@ -194,7 +194,8 @@ fn problems_tells_what_is_wrong_with_a_running_server() {
     served.stop();
 }
 
-/// As long as it will have to be, so that nobody waits while it grows (docs/decisions/0021).
+/// The table has its final size from the start, so that no request waits while it grows
+/// (docs/decisions/0021).
 #[cfg(target_os = "linux")]
 #[test]
 fn the_table_of_open_files_has_room_for_all_connections_from_the_start() {
@@ -203,7 +204,7 @@ fn the_table_of_open_files_has_room_for_all_connections_from_the_start() {
         let status = fs::read_to_string(format!("/proc/{}/status", served.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("FDSize:")).unwrap();
         let table: u64 = line.trim().parse().unwrap();
-        // The system keeps it in powers of two.
+        // The system sizes the table in powers of two.
         assert!((room..room * 2).contains(&table), "{table} for {connections} connections");
     }
 }
@@ -246,7 +247,8 @@ fn settings_are_all_checked_before_anything_is_bound() {
     }
 }
 
-/// Who may ask is said in full, or not at all; every fault is named at once.
+/// The settings about who may ask are given completely or not at all; every error is reported at
+/// once.
 #[test]
 fn settings_about_who_may_ask_are_checked_together() {
     let session = [
@@ -309,9 +311,9 @@ fn settings_about_who_may_ask_are_checked_together() {
     assert_eq!(open.stop(), 0);
 }
 
-/// What `--help` shows as defaults is what the listener takes when it is told nothing.
+/// The defaults in `--help` are those the listener uses without settings.
 #[test]
-fn the_limits_shown_are_the_limits_kept() {
+fn the_default_limits_of_the_command_line_are_those_of_the_server() {
     use clap::{Args, Command, FromArgMatches};
     use turnout::config::LimitArgs;
     let told_nothing =
@@ -321,7 +323,7 @@ fn the_limits_shown_are_the_limits_kept() {
 }
 
 #[test]
-fn check_says_all_that_is_wrong_and_where() {
+fn check_reports_every_error_with_its_place() {
     let (exit, stdout, _) =
         run(&["check", "flags", "flags/examples/week-0", "flags/segments/internal.yaml"]);
     assert_eq!(exit, 0, "{stdout}");
@@ -363,7 +365,7 @@ fn check_says_all_that_is_wrong_and_where() {
 }
 
 #[test]
-fn explain_tells_the_same_story_as_the_vectors() {
+fn explain_agrees_with_the_published_vectors() {
     let vectors: Json = serde_json::from_slice(
         &fs::read(Path::new(ROOT).join("tests/vectors/evaluations.json")).unwrap(),
     )
@@ -423,7 +425,7 @@ fn explain_reads_attributes_by_their_declared_type() {
     assert_eq!(run(&["explain", "build-events", "--files", "nowhere"]).0, 2);
 }
 
-/// The folder `shipped` of the vectors is what ships, told in JSON.
+/// The folder `shipped` of the vectors is what ships, as JSON.
 #[test]
 fn the_vectors_hold_the_shipped_flags() {
     use turnout::definition::{DefinitionSet, FlagFiles};
@@ -453,7 +455,7 @@ fn the_vectors_hold_the_shipped_flags() {
         &shipped["flags"]["build-events"].to_string(),
         &shipped["segments"]["internal"].to_string(),
     );
-    // Transports take no part in a decision; with them the shipped file is another definition,
+    // Transports take no part in an evaluation; with them the shipped file is another definition,
     // without them the same.
     assert_eq!(ships.0, told.0);
     match (&ships.1, &told.1) {

@@ -1,4 +1,4 @@
-//! `-w`: a change is watched as it lands, by the real binary, a real server and real clients
+//! `-w`: a change is watched as it converges, by the real binary, a real server and real clients
 //! (`turnout ask -w`), of which one may hang.
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -56,7 +56,7 @@ impl Client {
     }
 }
 
-/// Three clients of `chat` at 100 %, all of whom have said that they hold it.
+/// Three clients of `chat` at 100 %, all of which have acknowledged the state.
 fn clients(server: &Server) -> Vec<Client> {
     server.check(("set chat 100% --reason x", 0, &["revision 2"], &[]));
     let clients = ["u-2", "u-3", "u-4"]
@@ -145,7 +145,7 @@ fn a_client_that_hangs_is_missing_until_it_goes_on() {
         &[],
     ));
 
-    // It goes on, and another change comes, while somebody looks.
+    // The hanging client goes on, and another change comes while the command watches.
     let mut looking = server
         .command("status chat -w --limit 60s")
         .stdout(Stdio::piped())
@@ -156,7 +156,7 @@ fn a_client_that_hangs_is_missing_until_it_goes_on() {
     let mut said = String::new();
     talk.read_line(&mut said).unwrap();
     server.check(("stop chat", 0, &["STOPPED"], &[]));
-    // (As it is seen just then: in the journal, or committed already.)
+    // (As it is seen at that moment: in the journal, or already committed.)
     let meanwhile =
         |position| format!("position {position} went live meanwhile; looking on at that\n");
     while !["3+1", "4"].iter().any(|position| said.contains(&meanwhile(position))) {
@@ -170,7 +170,7 @@ fn a_client_that_hangs_is_missing_until_it_goes_on() {
 }
 
 #[test]
-fn programs_get_every_state_as_the_server_says_it() {
+fn watching_with_json_prints_every_state_of_the_server() {
     let server = Server::start();
     let lines = |line: &str| {
         let (exit, stdout, stderr) = server.run(line);
@@ -202,7 +202,7 @@ fn programs_get_every_state_as_the_server_says_it() {
 }
 
 #[test]
-fn with_no_stream_there_is_nobody_to_wait_for() {
+fn watching_ends_at_once_when_there_are_no_streams() {
     let server = Server::start();
     let none = "clients: no stream is open   done\n";
     server.check(("set chat 5% -w", 0, &["realtime-v2 10% -> 5%", none], &["undo"]));
@@ -210,7 +210,7 @@ fn with_no_stream_there_is_nobody_to_wait_for() {
     for user in ["u-2", "u-3"] {
         server.check((&format!("ask chat --user {user}"), 0, &["polling   rule rollout\n"], &[]));
     }
-    // So that they asked before it, as the server counts time.
+    // So that they asked before the change, as the server counts time.
     std::thread::sleep(Duration::from_secs(1));
     let waits = "clients: no stream is open   pollers: 0 of 2 asked since; each hears it when it asks next   done\n";
     server.check(("stop chat -w", 0, &[waits], &[]));
@@ -230,9 +230,10 @@ fn with_no_stream_there_is_nobody_to_wait_for() {
     ));
 }
 
-/// Whoever reads a stream and never acknowledges is told, and of that no more is said.
+/// A client that reads a stream and never acknowledges counts as told, and nothing more is said of
+/// it.
 #[test]
-fn who_cannot_acknowledge_is_said_apart() {
+fn clients_that_cannot_acknowledge_are_shown_apart() {
     let server = Server::start_with(&["--max-streams", "1"]);
     let mut stream = TcpStream::connect(server.public.trim_start_matches("http://")).unwrap();
     let body = r#"{"targetingKey":"u-1"}"#;
@@ -257,7 +258,7 @@ fn who_cannot_acknowledge_is_said_apart() {
     ));
     server.check(("stop chat -w", 0, &["clients   1 told, cannot acknowledge   done\n"], &[]));
 
-    // And who finds no room polls.
+    // A client that finds no room polls.
     let client = Client::start(&server, "ask chat --user u-2 -w");
     client.hears("polling      rule stop      first poll within 4000 ms (by asking)");
     drop(stream);

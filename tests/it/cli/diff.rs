@@ -1,4 +1,4 @@
-//! What `turnout diff` tells: meaning and not text, exact buckets, no ids.
+//! `turnout diff`: it compares meaning and not text, names exact buckets, and prints no ids.
 
 use std::fs;
 use std::process::Command;
@@ -32,7 +32,7 @@ rollout:
 "#;
 const STAFF: &str = "version: 1\nsegment: staff\nusers: [u-7]\n";
 
-/// A flag's text with some texts replaced, each of which must be there.
+/// A flag's text with some parts replaced, each of which must occur.
 fn with(changes: &[(&str, &str)]) -> String {
     changes.iter().fold(FLAG.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "no {from}");
@@ -59,7 +59,7 @@ fn diff(old: &TempDir, new: &TempDir, more: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// What is said of a flag that changes so, line by line; nothing if it means the same.
+/// The lines printed for a flag with these changes; none if it means the same.
 fn check(changes: &[(&str, &str)], wanted: &[&str]) {
     let old = folder(&[("f.yaml", FLAG), ("segments/staff.yaml", STAFF)]);
     let new = folder(&[("f.yaml", &with(changes)), ("segments/staff.yaml", STAFF)]);
@@ -72,8 +72,8 @@ fn check(changes: &[(&str, &str)], wanted: &[&str]) {
 }
 
 #[test]
-fn a_flag_differs_by_what_it_means() {
-    // Another text, the same meaning.
+fn diff_compares_the_meaning_of_flags() {
+    // Other text with the same meaning.
     check(
         &[("[u-1, u-2]", "[u-2, u-1, u-1]"), ("enabled: true", "enabled: true  # a comment")],
         &[],
@@ -199,7 +199,7 @@ fn a_flag_differs_by_what_it_means() {
 }
 
 #[test]
-fn folders_differ_by_flags_and_segments() {
+fn diff_compares_flags_and_segments_of_folders() {
     let old = folder(&[
         ("f.yaml", FLAG),
         ("gone.yaml", &FLAG.replace("flag: f", "flag: gone")),
@@ -220,7 +220,7 @@ fn folders_differ_by_flags_and_segments() {
 }
 
 #[test]
-fn json_tells_the_same() {
+fn diff_as_json_says_the_same() {
     let old = folder(&[("f.yaml", FLAG), ("segments/staff.yaml", STAFF)]);
     let new = folder(&[("f.yaml", &with(&[("10%", "50%")])), ("segments/staff.yaml", STAFF)]);
     let (exit, stdout, _) = diff(&old, &new, &["--json"]);
@@ -245,7 +245,7 @@ fn json_tells_the_same() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_exit_4() {
+fn diff_of_folders_with_errors_exits_with_4() {
     let good = folder(&[("f.yaml", FLAG), ("segments/staff.yaml", STAFF)]);
     let bad = folder(&[("f.yaml", FLAG)]);
     let (exit, stdout, stderr) = diff(&good, &bad, &[]);
@@ -267,7 +267,7 @@ fn read(text: &str) -> Arc<Definition> {
     library.flags().next().unwrap().1.unwrap().0
 }
 
-/// A definition made of what moves buckets.
+/// A definition with everything that affects buckets.
 fn definitions() -> impl Strategy<Value = Arc<Definition>> {
     let share = prop_oneof![
         Just(0_u32),
@@ -313,9 +313,9 @@ fn answer(definition: &Arc<Definition>, bucket: u32) -> Answer {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// The ranges are those an evaluation of every bucket finds, and as few as can be.
+    /// The ranges are those that evaluating every bucket finds, and as few as possible.
     #[test]
-    fn moved_buckets_are_those_that_evaluate_otherwise(old in definitions(), new in definitions()) {
+    fn moved_buckets_are_those_that_evaluate_differently(old in definitions(), new in definitions()) {
         let Moves::Buckets(ranges) = moves(&old, &new) else { panic!("the salt is the same") };
         let mut told = vec![None; 100_000];
         for moved in &ranges {

@@ -38,7 +38,7 @@ fn check(home: &TempDir, format: &str, path: &str) -> (i32, String) {
 }
 
 #[test]
-fn json_is_one_object() {
+fn check_prints_one_json_object() {
     let home = folder();
     let (exit, stdout) = check(&home, "json", ".");
     let whole: Json = serde_json::from_str(&stdout).unwrap();
@@ -80,7 +80,7 @@ fn json_is_one_object() {
 }
 
 #[test]
-fn sarif_names_every_rule_and_place() {
+fn check_sarif_names_every_rule_and_place() {
     let home = folder();
     let (exit, stdout) = check(&home, "sarif", ".");
     let whole: Json = serde_json::from_str(&stdout).unwrap();
@@ -122,7 +122,7 @@ fn sarif_names_every_rule_and_place() {
 }
 
 #[test]
-fn github_gets_a_command_a_line() {
+fn check_github_prints_one_command_per_line() {
     let home = folder();
     let (exit, stdout) = check(&home, "github", ".");
     assert_eq!(exit, 1);
@@ -138,9 +138,9 @@ fn github_gets_a_command_a_line() {
     assert_eq!(check(&home, "github", "good.yaml"), (0, "good.yaml: all good\n".to_owned()));
 }
 
-/// Completions exist for the shells people have, and know the verbs.
+/// Completions exist for the common shells, and know the verbs.
 #[test]
-fn shells_complete() {
+fn completions_work_in_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = Command::new(env!("CARGO_BIN_EXE_turnout"))
             .args(["completions", shell])

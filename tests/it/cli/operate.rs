@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use crate::support::typed::{Row, Server, output, turnout, words};
 
 #[test]
-fn an_operators_day() {
+fn a_day_of_an_operators_commands() {
     let server = Server::start();
     let table: &[Row] = &[
         (
@@ -111,7 +111,7 @@ fn an_operators_day() {
 }
 
 #[test]
-fn what_is_typed_wrong_is_told_with_the_mend() {
+fn a_usage_error_is_printed_with_its_fix() {
     let server = Server::start();
     let table: &[Row] = &[
         ("set chta 25%", 1, &[], &["no flag `chta`; did you mean `chat`?"]),
@@ -170,7 +170,7 @@ fn what_is_typed_wrong_is_told_with_the_mend() {
 }
 
 #[test]
-fn every_verb_speaks_json() {
+fn every_verb_prints_json() {
     let server = Server::start();
     assert_eq!(server.json("set chat 5% --json")["changes"][0]["live"], "realtime-v2 5%");
     assert_eq!(server.json("unset chat --reason x --json")["outcome"], "committed");
@@ -191,7 +191,7 @@ fn every_verb_speaks_json() {
 }
 
 #[test]
-fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
+fn a_created_token_is_printed_on_stdout_and_has_its_role() {
     let server = Server::start();
     let (exit, secret, talk) =
         server.run("token create oncall --role stopper --flag chat --expires 90d");
@@ -240,7 +240,7 @@ fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
         &[],
     ));
 
-    // By the name of a living one, by whoever shows it, and the server's own.
+    // By the name of a living token, by the caller's own, and the server's own.
     let (_, secret, _) = server.run("token create oncall --role viewer --reason again");
     fs::write(&path, &secret).unwrap();
     server.check((&format!("token revoke other {file}"), 3, &[], &["a viewer may not do this"]));
@@ -259,9 +259,9 @@ fn a_token_is_caught_from_stdout_and_does_what_its_role_may() {
     server.check(("token list", 0, &["oncall"], &[]));
 }
 
-/// Offline from the files and from the server: one story, told by the same code.
+/// Offline from the files and from the server: one explanation, printed by the same code.
 #[test]
-fn explain_tells_one_story_with_and_without_a_server() {
+fn explain_prints_the_same_with_and_without_a_server() {
     let server = Server::start();
     let flags = server.home.path().join("flags");
     for who in [
@@ -291,11 +291,11 @@ fn explain_tells_one_story_with_and_without_a_server() {
     ));
 }
 
-/// What is printed as the way back is a way back.
+/// The command that is printed as the undo undoes the change.
 #[test]
-fn the_undo_line_undoes() {
+fn the_printed_undo_command_undoes_the_change() {
     let server = Server::start();
-    // (what goes before, what is undone)
+    // (the commands before, the command that is undone)
     for (prepare, line) in [
         ("status", "set chat 40% --reason x"),
         ("status", "set chat 3%"),
@@ -322,10 +322,10 @@ fn the_undo_line_undoes() {
     }
 }
 
-/// A connection that breaks before the answer: the same order goes out once more, under the same
-/// name. A token is never asked for twice.
+/// A connection that breaks before the response: the same command is sent once more, with the same
+/// idempotency key. A token is never requested twice.
 #[test]
-fn a_lost_connection_is_tried_once_more_under_the_same_name() {
+fn a_lost_request_is_sent_again_with_the_same_idempotency_key() {
     let key = |head: &str| {
         let line =
             head.lines().find(|line| line.to_ascii_lowercase().starts_with("idempotency-key: "));
@@ -368,8 +368,8 @@ fn a_lost_connection_is_tried_once_more_under_the_same_name() {
     assert!(exit == 4 && stderr.contains("the connection broke"), "{stderr}");
 }
 
-/// A verification that takes longer than an answer may: it is waited for as long as the server
-/// answers anything else meanwhile.
+/// A verification that takes longer than the usual time limit: the command waits for it as long as
+/// the server answers other calls meanwhile.
 #[test]
 fn a_long_verification_is_waited_for() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -380,7 +380,7 @@ fn a_long_verification_is_waited_for() {
     let verdict = r#"{"sound":true,"revisions":7,"faults":[],"comparedWithRevision":7}"#;
     let server = std::thread::spawn(move || {
         let mut asked = Vec::new();
-        // The first stays open, and is never answered.
+        // The first connection stays open, and is never answered.
         let mut open = Vec::new();
         for answer in [None, Some("{}"), Some(verdict)] {
             let (mut stream, _) = listener.accept().unwrap();

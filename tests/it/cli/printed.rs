@@ -1,4 +1,5 @@
-//! What the command line prints of others' texts, and what becomes of data that cannot be printed.
+//! How the command line prints text that others wrote, and what happens when data cannot be
+//! printed.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -15,10 +16,9 @@ use tokio::net::TcpListener;
 use crate::support::program::Program;
 use crate::support::{Service, flag};
 
-/// Every kind of character that does something to a terminal, and a line that a runner takes for a
-/// command.
+/// Every kind of character that affects a terminal, and a line that a runner takes for a command.
 const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[31m\n::error::forged\r\u{85}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\u{200b}\u{2028}::set-env\u{2029}\u{7f}\u{8}\u{fe0f}\u{3164}\u{2800}\u{34f}\u{e0101}\u{1d173}";
-/// The same as YAML writes it.
+/// The same, as YAML writes it.
 const WRITTEN: &str = r"\e]0;pwned\a\e[31m\n::error::forged\r\N\x9b2J\u202e\u2066\u200f\u061c\u200b\u2028::set-env\u2029\x7f\b\ufe0f\u3164\u2800\u034f\U000e0101\U0001d173";
 
 fn turnout(arguments: &[&str]) -> Command {
@@ -32,7 +32,7 @@ fn turnout(arguments: &[&str]) -> Command {
     command
 }
 
-/// What a verb printed, and its code.
+/// What a verb printed, and its exit code.
 async fn typed(arguments: &[&str]) -> (i32, String) {
     let mut command = turnout(arguments);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -40,15 +40,15 @@ async fn typed(arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(text).expect("what is printed is UTF-8"))
 }
 
-/// What must never be printed, said here once more: the list of the program itself may have lost
-/// one.
+/// Characters that must never be printed. The list is repeated here: the program's own list may
+/// have lost one.
 fn is_hidden(character: char) -> bool {
     EVIL.contains(character) && !matches!(character, ' '..='~' | '\n')
         || character.is_control() && !matches!(character, '\n' | '\t')
 }
 
-/// Nothing hidden but breaks of lines and tabs, and no line that was not meant as a command of a
-/// runner.
+/// Checks that the output has no hidden characters except line breaks and tabs, and no line that a
+/// runner could take for a command unless one was meant.
 fn check(what: &[&str], printed: &str) {
     assert!(!printed.contains("panicked"), "{what:?}: {printed}");
     let found: String = printed.chars().filter(|character| is_hidden(*character)).collect();
@@ -63,7 +63,7 @@ fn check(what: &[&str], printed: &str) {
     );
 }
 
-/// A folder in which everything that a file may say says it.
+/// A folder in which every text that a file may have contains the bad characters.
 fn evil_folder(home: &TempDir, name: &str, owner: &str) -> String {
     let folder = home.path().join(name);
     fs::create_dir_all(folder.join("segments")).unwrap();
@@ -105,10 +105,10 @@ fn evil_folder(home: &TempDir, name: &str, owner: &str) -> String {
 }
 
 #[tokio::test]
-async fn files_and_those_who_ask_put_nothing_hidden_into_what_is_printed() {
+async fn files_and_callers_cannot_put_hidden_characters_into_output() {
     let home = TempDir::new().unwrap();
     let (old, new) = (evil_folder(&home, "old", "team"), evil_folder(&home, "new", "tema"));
-    // Two folders without errors, so that their difference is told too.
+    // Two folders without errors, so that their difference is printed too.
     for (from, to) in [(&old, "good-old"), (&new, "good-new")] {
         fs::create_dir(home.path().join(to)).unwrap();
         fs::copy(format!("{from}/chat.yaml"), home.path().join(to).join("chat.yaml")).unwrap();
@@ -161,7 +161,7 @@ async fn files_and_those_who_ask_put_nothing_hidden_into_what_is_printed() {
 }
 
 #[tokio::test]
-async fn files_put_nothing_hidden_into_the_log() {
+async fn files_cannot_put_hidden_characters_into_the_log() {
     for format in ["text", "json"] {
         let home = TempDir::new().unwrap();
         evil_folder(&home, "flags", "team");
@@ -194,9 +194,9 @@ async fn files_put_nothing_hidden_into_the_log() {
 struct Relay {
     to: String,
     client: reqwest::Client,
-    /// What it makes of each answer.
+    /// Changes each response.
     made: fn(&str) -> String,
-    /// The idempotency key that it passes on, whatever was sent.
+    /// The idempotency key that it forwards, whatever was sent.
     key: Option<&'static str>,
 }
 
@@ -234,12 +234,12 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response<Body>
             response = response.header(name, value);
         }
     }
-    // Of a stream, its first event: then it breaks.
+    // Of a stream it forwards the first event: then the stream breaks.
     let stream = answer.headers()["content-type"] == "text/event-stream";
     let bytes =
         if stream { answer.chunk().await.unwrap().unwrap() } else { answer.bytes().await.unwrap() };
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    // It is evil once it was believed: by passing on the proof of a server that knows the token.
+    // It forwards the proof of a server that knows the token, and is evil from then on.
     if head.uri.path() == "/v1/hello" {
         return response.body(Body::from(text)).unwrap();
     }
@@ -254,7 +254,7 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response<Body>
     })
 }
 
-/// Every text says it all.
+/// Puts the bad characters into every text.
 fn with_evil_texts(json: &str) -> String {
     changed(json, |_, value| {
         if let Json::String(text) = value {
@@ -263,7 +263,7 @@ fn with_evil_texts(json: &str) -> String {
     })
 }
 
-/// The same but for the words that decide what is printed.
+/// The same, except for the words that decide what is printed.
 fn with_evil_words(json: &str) -> String {
     const DECIDING: [&str; 12] = [
         "outcome", "state", "kind", "action", "type", "code", "strategy", "rule", "reason", "step",
@@ -275,7 +275,7 @@ fn with_evil_words(json: &str) -> String {
     })
 }
 
-/// Each number as large as one can be, or as small.
+/// Makes each number as large or as small as possible.
 fn with_huge_numbers(json: &str) -> String {
     changed(json, |_, value| {
         if value.is_number() {
@@ -292,7 +292,7 @@ fn with_negative_numbers(json: &str) -> String {
     })
 }
 
-/// A document with each of its values changed; the name is that of the member it stands in.
+/// A document with each of its values changed; the name is that of the value's member.
 fn changed(json: &str, change: impl Fn(&str, &mut Json) + Copy) -> String {
     fn walk(name: &str, json: &mut Json, change: impl Fn(&str, &mut Json) + Copy) {
         match json {
@@ -336,10 +336,10 @@ async fn a_secret_in_a_url_is_refused_and_not_printed() {
     }
 }
 
-/// A stop that is sent again under its key, after it was lifted, stops nothing: nobody may read it
-/// as if it did.
+/// A stop that is sent again under its key, after it was lifted, stops nothing: the output must not
+/// read as if it did.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_was_taken_back_since_is_no_success() {
+async fn a_repeated_command_that_was_lifted_since_exits_with_an_error() {
     let service =
         Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
     let token_file = service.data.join("admin.token").to_str().unwrap().to_owned();
@@ -372,7 +372,7 @@ async fn an_order_that_was_taken_back_since_is_no_success() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_puts_nothing_hidden_into_what_is_printed() {
+async fn a_server_cannot_put_hidden_characters_into_output() {
     let service = Service::start(&[
         ("chat.yaml", &flag("chat", "owner: team\nattributes: { plan: text }\nrules: [{ name: paid, when: { plan: x }, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }")),
         ("broken.yaml", "version: 1\n"),
@@ -430,7 +430,7 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
             "{what:?}: {printed}"
         );
         check(&what, &printed);
-        // A text of a server is a part of a line and begins none, made harmless or not.
+        // A text of a server is a part of a line and never begins one, harmless or not.
         let forged = printed.lines().find(|line| line.starts_with(r"\u003a:error::forged"));
         assert!(forged.is_none(), "{what:?}: a text begins a line: {printed}");
     }
@@ -443,7 +443,7 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
         let what = [what, &["--url", &public]].concat();
         check(&what, &typed(&what).await.1);
     }
-    // A follower: what it prints of a stream, of its end, and of its questions meanwhile.
+    // A follower: what it prints of a stream, of the stream's end, and of its questions meanwhile.
     for json in [&[][..], &["--json"]] {
         let what = [&["ask", "chat", "--user", "u-1", "-w", "--url", &public], json].concat();
         let mut follower = follower(&what);
@@ -460,7 +460,7 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
     }
 }
 
-/// A verb that goes on, and what it prints.
+/// A verb that keeps running, and its output.
 fn follower(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child =
         turnout(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -468,7 +468,7 @@ fn follower(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>)
     (child, out)
 }
 
-/// Verbs that print data: what they are typed with, and the code they end with where that is read.
+/// Verbs that print data: their arguments, and their exit code when the output is read.
 fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> {
     let with_server: [(&[&str], i32); 9] = [
         (&["status"], 0),
@@ -499,7 +499,7 @@ fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> 
 }
 
 #[tokio::test]
-async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
+async fn lost_output_is_an_error_and_a_reader_that_left_is_not() {
     let service =
         Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
     let (admin, data) = (service.admin_url(""), service.data.to_str().unwrap().to_owned());
@@ -515,7 +515,7 @@ async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
                 tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             if what[0] == "token" {
-                // What it says to do about a secret that is nowhere can be done.
+                // The advice about a secret that was lost can be followed.
                 let id =
                     said.split("turnout token revoke ").nth(1).unwrap_or_else(|| panic!("{said}"));
                 let id = id.split_whitespace().next().unwrap();
@@ -527,7 +527,7 @@ async fn data_that_is_lost_is_told_and_a_reader_that_left_is_not() {
             }
             (output.status.code().unwrap(), said)
         };
-        // A full disk; a file that may only be read.
+        // A full disk; a file that is read-only.
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         for (stdout, why) in [
             (Stdio::from(full), "No space left"),
@@ -551,7 +551,7 @@ async fn a_follower_whose_reader_left_ends() {
         Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))]).await;
     let (admin, data) = (service.admin_url(""), service.data.to_str().unwrap().to_owned());
     let public = service.url("");
-    // A client that never acknowledges keeps -w looking on.
+    // A client that never acknowledges keeps -w watching.
     let watched = service.post("/v1/strategy/chat/watch", "{}").await;
     for what in [
         &["ask", "chat", "--user", "u", "-w", "--url", &public][..],
@@ -563,7 +563,7 @@ async fn a_follower_whose_reader_left_ends() {
         out.read_line(&mut String::new()).unwrap();
         let mut talk = child.stderr.take().unwrap();
         drop(out);
-        // Nothing happens that it could print: it finds out by itself.
+        // Nothing happens that it could print: it notices the closed output by itself.
         let ended = tokio::task::spawn_blocking(move || {
             let mut said = String::new();
             talk.read_to_string(&mut said).unwrap();

@@ -1,4 +1,4 @@
-//! Settings as the environment gives them.
+//! Settings from the environment.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ fn variables() -> Vec<String> {
     names.map(|name| name.to_str().unwrap().to_owned()).collect()
 }
 
-/// `NAME=`, as compose files write it, is a setting that is not set, whichever it is.
+/// `NAME=`, as compose files write it, counts as not set, for every setting.
 #[test]
 fn an_empty_variable_is_a_setting_that_is_not_set() {
     let variables = variables();
@@ -30,7 +30,7 @@ fn an_empty_variable_is_a_setting_that_is_not_set() {
         .current_dir(home.path());
     server.envs(variables.iter().map(|name| (name, ""))).stderr(fs::File::create(&log).unwrap());
     let mut child = server.spawn().unwrap();
-    // It serves ./flags and ./data, as if nothing had been said.
+    // It serves ./flags and ./data, as if the settings were absent.
     announced::wait(&home.path().join("data"), &mut child, || fs::read_to_string(&log).unwrap());
     child.kill().unwrap();
     child.wait().unwrap();
@@ -48,9 +48,9 @@ fn an_empty_variable_is_a_setting_that_is_not_set() {
 }
 
 /// The same for the commands that ask a server, and for `check`; on the command line an empty text
-/// is one.
+/// counts as a value.
 #[test]
-fn an_empty_variable_says_nothing_to_a_command() {
+fn an_empty_variable_does_not_affect_a_command() {
     let server = Server::start();
     let empty = ["TURNOUT_TOKEN_FILE", "TURNOUT_BEARER_FILE", "TURNOUT_FLAGS", "NO_COLOR"];
     let flags = server.home.path().join("flags");

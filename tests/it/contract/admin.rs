@@ -1,5 +1,5 @@
-//! The admin listener's OpenAPI document promises what is served: every answer seen is documented
-//! in status, headers and shape, and nearly every documented one is seen.
+//! The admin listener's OpenAPI document is true: every response seen is documented in status,
+//! headers and shape, and nearly every documented one is seen.
 
 use std::collections::BTreeSet;
 
@@ -14,14 +14,14 @@ use turnout::auth::TokenId;
 use turnout::http::{Source, admin_document};
 use turnout::ledger::ContentHash;
 
-/// What takes ten seconds, a full disk or a database that does not even read.
+/// Responses that would take ten seconds, a full disk or a database that is unreadable.
 fn not_seen(operation: &str, status: &str) -> bool {
     let reads = ["history", "verifyHistory"].contains(&operation);
     matches!(status, "408" | "507")
         || (status == "503" && (reads || operation == "stop" || operation == "stopAll"))
 }
 
-/// One service, asked as one of its operators.
+/// One service, called as one of its operators.
 struct Bench {
     service: Service,
     contract: Contract,
@@ -58,7 +58,7 @@ impl Bench {
 }
 
 #[tokio::test]
-async fn every_answer_is_as_it_is_documented() {
+async fn every_admin_response_matches_its_documentation() {
     let chat = flag(
         "chat",
         "owner: team-a\nallow: [{ segment: staff, strategy: realtime-v2 }]\nrollout: { realtime-v2: 50% }",
@@ -77,7 +77,7 @@ async fn every_answer_is_as_it_is_documented() {
     let paths: Vec<(String, Json)> =
         bench.contract.document["paths"].as_object().unwrap().clone().into_iter().collect();
 
-    // Who may not, and how not.
+    // Callers without permission, and how they are refused.
     let server = bench.service.make_token("shop", "server", json!({})).await.secret;
     let limited =
         bench.service.make_token("limited", "operator", json!({ "flags": ["off"] })).await.secret;
@@ -122,7 +122,7 @@ async fn every_answer_is_as_it_is_documented() {
     bench.order("set", json!({ "realtime-v2": "60%", "reason": "x" })).await;
     bench.secret = own.clone();
 
-    // What there is to see, before and after there is much of it.
+    // The responses before and after there is much to show.
     for round in 0..2 {
         for path in [
             "/healthz",
@@ -183,7 +183,7 @@ async fn every_answer_is_as_it_is_documented() {
     assert!(missing.is_empty(), "promised and never seen: {missing:?}");
 }
 
-/// Every verb to every outcome.
+/// Every verb, to each of its outcomes.
 async fn change_much(bench: &mut Bench) {
     let set = |share: &str| json!({ "realtime-v2": share, "reason": "x" });
     for verb in ["set", "unset", "stop", "resume", "rollback"] {
@@ -220,7 +220,7 @@ async fn change_much(bench: &mut Bench) {
     let unset = |reason: Json| json!({ "reason": reason });
     bench.order("unset", unset(json!(null))).await;
     bench.order("unset", unset(json!("x"))).await;
-    // A definition of before, pinned.
+    // An earlier definition, pinned.
     let text = std::fs::read_to_string(bench.service.flags.join("chat.yaml")).unwrap();
     let revision = bench.service.revision();
     std::fs::write(
@@ -268,8 +268,8 @@ async fn change_much(bench: &mut Bench) {
     bench.post("/v1/tokens/{id}/revoke", &revoke, json!({})).await;
     bench.post("/v1/tokens", "/v1/tokens", json!({ "name": "late", "role": "viewer" })).await;
 
-    // Another program holds the database: what narrows is live all the same, what widens is not
-    // done.
+    // Another program holds the database: a narrowing command is live all the same, a widening one
+    // is not done.
     bench.order("unset", json!({ "reason": "x" })).await;
     bench.order("set", set("55%")).await;
     bench.order("set", set("60%")).await;

@@ -1,4 +1,5 @@
-//! Both OpenAPI documents promise what is served, and nothing else is served; what the public listener answers is recorded.
+//! Both OpenAPI documents describe what is served, and nothing else is served. The responses of the
+//! public listener are recorded.
 
 mod admin;
 mod public;

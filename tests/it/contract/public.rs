@@ -1,5 +1,5 @@
-//! The OpenAPI document promises what is served: every documented answer is seen, and every answer
-//! seen is documented.
+//! The OpenAPI document is true: every documented response is seen, and every response seen is
+//! documented.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use turnout::auth::{Algorithm, AnonymousAccess};
 use turnout::http::{Limits, admin_document, public_document};
 
 #[tokio::test]
-async fn every_documented_answer_is_served_and_no_other() {
+async fn every_documented_response_is_served_and_no_other() {
     let document = closed(public_document());
     let mut contract = Contract::of(document, Service::url);
     let transports =
@@ -65,7 +65,7 @@ async fn every_documented_answer_is_served_and_no_other() {
         let target = template.replace("{flag}", "half").replace("{key}", "half");
         for operation in contract.document["paths"][&template].as_object().unwrap().clone().values()
         {
-            // A method the path does not take is promised at every one it takes.
+            // An unsupported method is documented at every method that the path supports.
             let id = operation["operationId"].as_str().unwrap().to_owned();
             let response = service.client.delete(service.url(&target)).send().await.unwrap();
             assert_eq!(response.status(), 405, "{template}");
@@ -141,7 +141,7 @@ async fn every_documented_answer_is_served_and_no_other() {
         }
     }
 
-    // A body that never comes: 408, and in the shape that is promised.
+    // A body that never arrives: 408, in the documented shape.
     let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };
     let hurried = Service::start_limited(&[("half.yaml", &flag("half", ""))], limits).await;
     for template in [
@@ -191,7 +191,7 @@ async fn every_documented_answer_is_served_and_no_other() {
             .check(&crowded, method, template, &template.replace("{flag}", "half"), "{}", None)
             .await;
     }
-    // With the gate of the others, and room for nobody.
+    // With the authenticator of the others, and no room for a stream.
     for id in ["watchMine", "watchAllMine"] {
         contract.seen.insert((id.to_owned(), "503".to_owned()));
     }
@@ -221,9 +221,9 @@ async fn check_acknowledgements(contract: &mut Contract, service: &Service) {
     contract.check(service, Method::POST, "/v1/watch/ack", "/v1/watch/ack", "{", None).await;
 }
 
-/// Strict validators and generated clients want these.
+/// Strict validators and generated clients need these.
 #[test]
-fn the_documents_are_complete() {
+fn the_openapi_documents_are_complete() {
     [public_document(), admin_document()].iter().for_each(check_document);
 }
 
@@ -270,7 +270,7 @@ fn check_document(document: &Json) {
 
 /// Every code that the documents promise is explained; the calls are `tests/logic/docs.rs`'s.
 #[test]
-fn the_docs_say_the_same() {
+fn the_docs_agree_with_the_openapi_documents() {
     let docs =
         std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/HTTP.md")).unwrap();
     let mut codes = BTreeSet::new();

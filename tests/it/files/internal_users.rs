@@ -1,4 +1,5 @@
-//! `INTERNAL_USER_IDS`: what the environment gave it takes back, whatever became of the file.
+//! `INTERNAL_USER_IDS`: users that the environment added leave with the environment, whatever
+//! happened to the file.
 
 use std::fs;
 
@@ -17,7 +18,7 @@ async fn start(file: Option<&str>, ids: &[&str]) -> Service {
     Service::start_with(&files, ServerAuth::Off, ids).await
 }
 
-/// Which of three users are let in, once all is taken in.
+/// Which of three users are let in, once everything is ingested.
 async fn let_in(service: &Service) -> Vec<&'static str> {
     let mut found = Vec::new();
     for user in ["u-gone", "u-stays", "u-file"] {
@@ -35,29 +36,29 @@ async fn restart(service: &mut Service, ids: &[&str]) {
 }
 
 #[tokio::test]
-async fn ids_leave_with_the_environment() {
+async fn internal_users_leave_with_the_environment_variable() {
     let mut service = start(None, &["u-gone", "u-stays"]).await;
     assert_eq!(let_in(&service).await, ["u-gone", "u-stays"]);
     restart(&mut service, &["u-stays"]).await;
     assert_eq!(let_in(&service).await, ["u-stays"]);
     restart(&mut service, &[]).await;
     assert!(let_in(&service).await.is_empty());
-    // The segment is known and empty: the flag is live as its file says, edits too.
+    // The segment is known and empty: the flag is live as its file says, later edits too.
     service.reach_problems(|count| count == 0).await;
     fs::write(service.flags.join("chat.yaml"), flag("chat", &NAMES_INTERNAL.replace("0%", "100%")))
         .unwrap();
     wait_until("the edit", async || service.strategy("chat", "u-gone").await == "realtime-v2")
         .await;
     assert_eq!(service.ask("chat", "u-gone").await["rule"], "rollout");
-    // It comes back with the environment too.
+    // The user comes back with the environment too.
     restart(&mut service, &["u-gone"]).await;
     assert_eq!(service.ask("chat", "u-gone").await["rule"], "allow");
 }
 
-/// The ids go although the file that stands beside them cannot be had just now; what the file lists
-/// stays.
+/// The users leave although the segment file beside them cannot be read just now; the users that
+/// the file lists stay.
 #[tokio::test]
-async fn ids_leave_beside_a_file_that_cannot_be_read() {
+async fn internal_users_leave_even_if_the_segment_file_is_unreadable() {
     type Harm = fn(&Service);
     let harms: [(&str, Harm); 4] = [
         ("the file is there", |_| {}),

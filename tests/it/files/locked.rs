@@ -1,5 +1,5 @@
-//! Files are saved while another program holds the database: what they say is live as soon as it
-//! can be, and nothing of it is lost.
+//! Files are saved while another program holds the database: their content is live as soon as
+//! possible, and nothing of it is lost.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn chat(share: &str) -> String {
     flag("chat", &format!("rollout: {{ realtime-v2: {share} }}"))
 }
 
-/// Files that were served before they could be recorded are recorded once they can be, without
+/// Files that were served before they could be recorded are recorded once that is possible, without
 /// another save.
 #[tokio::test]
 async fn the_first_files_are_recorded_when_the_database_can_be_written() {
@@ -49,12 +49,12 @@ async fn the_first_files_are_recorded_when_the_database_can_be_written() {
 /// A save that lowers while one that raised is being committed: the last one counts, however the
 /// two meet.
 #[tokio::test]
-async fn a_save_that_lowers_beside_a_commit_is_not_lost() {
+async fn a_lowering_save_during_a_commit_is_not_lost() {
     let service = Service::start(&[("chat.yaml", &chat("10%"))]).await;
     for round in 0..8 {
         let mut other = hold(&service.data.join("turnout.db")).await;
         Save::Rename.save(&service.flags.join("chat.yaml"), &chat("50%"));
-        // Long enough for the first to be on its way in some of the rounds.
+        // Long enough for the first save to be on its way in some of the rounds.
         tokio::time::sleep(Duration::from_millis(100 + 60 * round)).await;
         Save::Rename.save(&service.flags.join("chat.yaml"), &chat("5%"));
         tokio::time::sleep(Duration::from_millis(60 * round)).await;
@@ -66,7 +66,7 @@ async fn a_save_that_lowers_beside_a_commit_is_not_lost() {
             live && status["pending"] == 0 && status["database"]["state"] == "up"
         })
         .await;
-        // It stays so, with nothing left to come.
+        // It stays so, with no further change to come.
         Save::Rename.save(
             &service.flags.join("other.yaml"),
             &flag("other", &format!("rollout: {{ realtime-v2: {round}% }}")),

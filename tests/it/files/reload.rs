@@ -127,7 +127,7 @@ fn ten_to_fifty_per_cent_moves_exactly_the_buckets_between() {
 }
 
 #[tokio::test]
-async fn a_folder_that_comes_later_is_found() {
+async fn a_flags_folder_that_appears_later_is_found() {
     let service = Service::start_without_folder().await;
     let ready = service.client.get(service.url("/readyz")).send().await.unwrap();
     assert_eq!(ready.status(), 503);
@@ -142,7 +142,7 @@ async fn a_folder_that_comes_later_is_found() {
 }
 
 #[tokio::test]
-async fn a_vanished_file_or_folder_takes_nothing_with_it() {
+async fn a_vanished_file_or_folder_removes_no_live_flag() {
     let service =
         Service::start(&[("build-events.yaml", &at("100%")), ("chat.yaml", &flag("chat", ""))])
             .await;

@@ -16,7 +16,7 @@ use turnout::definition::{FlagFiles, Text};
 use turnout::flag_files::FlagsDir;
 use turnout::flag_files::Watch;
 
-/// A content of its own for each round; nothing is removed from one to the next.
+/// Distinct content for each round; no round removes anything.
 fn content(round: usize) -> String {
     flag("chat", &format!("description: round {round}"))
 }
@@ -28,7 +28,7 @@ struct Watched {
 }
 
 impl Watched {
-    /// Watches `flags` below a new home that `prepare` has furnished.
+    /// Watches `flags` below a new home that `prepare` has set up.
     fn over(prepare: impl FnOnce(&Path)) -> Watched {
         let home = TempDir::new().unwrap();
         prepare(home.path());
@@ -44,7 +44,7 @@ impl Watched {
         self.home.path().join(path)
     }
 
-    /// Waits until `text` is what the file holds, and says how long that took.
+    /// Waits until the file's known content is `text`, and returns how long that took.
     fn reach(&self, text: &str) -> Duration {
         let start = Instant::now();
         let wanted = Text::new(text.to_owned());
@@ -59,7 +59,8 @@ impl Watched {
         }
     }
 
-    /// How many changes are handed on while nothing changes, for longer than any reading is apart.
+    /// How many changes are delivered while nothing changes, for longer than the interval of
+    /// readings.
     fn idle_deliveries(&self) -> usize {
         let mut count = 0;
         loop {
@@ -77,7 +78,7 @@ fn furnish_plain(home: &Path) {
     fs::write(home.join("flags/chat.yaml"), content(0)).unwrap();
 }
 
-/// One way of changing a folder, many times; what is slowest is printed for whoever measures.
+/// One way of changing a folder, many times; the slowest round is printed for measurements.
 fn check(way: &str, furnish: fn(&Path), change: impl Fn(&Watched, usize, &str)) {
     let watched = Watched::over(furnish);
     let mut slowest = Duration::ZERO;
@@ -191,7 +192,7 @@ fn a_storm_of_saves_coalesces() {
     }
     let during = watched.delivered.try_iter().count();
     assert!(during <= 5 * (seconds as usize + 1), "{during} reloads in {seconds} s");
-    // Whatever the storm left unread, the newest content comes.
+    // Whatever the storm left unread, the newest content arrives.
     Save::Rename.save(&watched.path("flags/chat.yaml"), &content(saves + 1));
     watched.reach(&content(saves + 1));
     println!("a storm: {saves} saves in {seconds} s, {during} reloads");

@@ -1,4 +1,4 @@
-//! A folder inside the flags folder that cannot be read holds back only itself.
+//! A subfolder of the flags folder that cannot be read affects only itself.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ const STAFF: &str = "version: 1\nsegment: staff\nusers: [u-1]\n";
 
 type Harm = fn(&Path);
 
-/// Ways of not being a folder that hold for root too.
+/// Ways of not being a readable folder that also affect root.
 const HARMS: [(&str, &str, Harm); 4] = [
     ("tests is a file", "tests", |path| fs::write(path, "x").unwrap()),
     ("tests is a loop", "tests", |path| symlink("tests", path).unwrap()),
@@ -37,7 +37,7 @@ fn share(share: &str) -> String {
 }
 
 #[tokio::test]
-async fn at_a_start_all_else_is_live() {
+async fn at_a_start_files_outside_an_unreadable_subfolder_go_live() {
     for (what, folder, harm) in HARMS {
         let mut service = Service::start(&[]).await;
         service.stop().await;
@@ -53,7 +53,7 @@ async fn at_a_start_all_else_is_live() {
 }
 
 #[tokio::test]
-async fn while_it_runs_edits_elsewhere_go_live_and_what_is_known_stays() {
+async fn edits_outside_an_unreadable_subfolder_go_live_and_its_flags_stay() {
     for (what, folder, harm) in HARMS {
         let wide = flag(
             "wide",
@@ -67,8 +67,8 @@ async fn while_it_runs_edits_elsewhere_go_live_and_what_is_known_stays() {
         .await;
         let (path, away) = (service.flags.join(folder), service.flags.join("away"));
         harm(&away);
-        // In one step: a reading in between would find no folder there, and rightly say that its
-        // files are gone.
+        // In one step: a reading in between would find no folder there, and correctly report that
+        // its files are gone.
         match path.exists() {
             true => renameat_with(CWD, &path, CWD, &away, RenameFlags::EXCHANGE).unwrap(),
             false => fs::rename(&away, &path).unwrap(),
@@ -85,7 +85,7 @@ async fn while_it_runs_edits_elsewhere_go_live_and_what_is_known_stays() {
             "{what}: the segment stays as it was"
         );
 
-        // It heals when the folder is one again.
+        // It heals when the folder is readable again.
         fs::remove_file(&path).unwrap();
         let _ = fs::rename(&away, &path);
         wait_until(what, async || problems(&service).await.is_empty()).await;

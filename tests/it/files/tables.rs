@@ -1,5 +1,5 @@
-//! Tables of tests beside flags: each flag waits for its own tests, and no save waits for those of
-//! another flag.
+//! Test tables of flags: each flag waits for its own tests, and no save waits for those of another
+//! flag.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ fn slow(share: &str) -> String {
     )
 }
 
-/// A table that takes a debug build about a second. Where it fails, it does so in its last case.
+/// A table that takes a debug build about a second. If it fails, it fails in its last case.
 fn table(passes: bool) -> String {
     let value = "x".repeat(200);
     let plans: Vec<String> = (0..4_500).map(|n| format!("\"{value}z{n}\"")).collect();
@@ -44,7 +44,7 @@ fn fast(enabled: bool, share: &str) -> String {
         .replace("enabled: true", &format!("enabled: {enabled}"))
 }
 
-/// What is told of tests that run, and of those that failed.
+/// What is reported about tests that run, and about those that failed.
 async fn told(service: &Service) -> Vec<String> {
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
     let problems = told["problems"].as_array().unwrap().iter();
@@ -77,7 +77,7 @@ async fn no_save_waits_for_the_tests_of_another_flag() {
     wait_until("the new form of the slow flag waits for its tests", async || waits(&service).await)
         .await;
 
-    // What narrows, what widens, and a new file.
+    // A narrowing edit, a widening edit, and a new file.
     let began = Instant::now();
     Save::InPlace.save(&service.flags.join("fast.yaml"), &fast(false, "100%"));
     wait_until("switched off", async || service.strategy("fast", "u-1").await == "polling").await;
@@ -99,7 +99,7 @@ async fn no_save_waits_for_the_tests_of_another_flag() {
         "a form goes live once its tests have passed"
     );
 
-    // Tables that are removed while they run are waited for no longer.
+    // Tables that are removed while they run are no longer waited for.
     std::fs::remove_dir_all(service.flags.join("tests")).unwrap();
     wait_until("live without them", async || {
         service.strategy("slow", "u-1").await == "realtime-v2"
@@ -109,7 +109,7 @@ async fn no_save_waits_for_the_tests_of_another_flag() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_table_that_fails_does_the_same_at_start_and_later() {
+async fn a_failing_slow_test_table_has_the_same_effect_at_start_and_later() {
     let failing = table(false);
     let mut service =
         Service::start(&[("slow.yaml", &slow("0%")), ("fast.yaml", &fast(true, "100%"))]).await;
@@ -131,7 +131,7 @@ async fn a_slow_table_that_fails_does_the_same_at_start_and_later() {
     assert!(failed(&service).await);
     assert_eq!(service.strategy("slow", "u-1").await, "polling");
 
-    // What is known from before is served while tests run, and when they have failed.
+    // The known state is served while tests run, and after they have failed.
     service.stop().await;
     service.restart().await;
     assert_eq!(service.strategy("slow", "u-1").await, "polling");
@@ -139,7 +139,7 @@ async fn a_slow_table_that_fails_does_the_same_at_start_and_later() {
     wait_until("it fails again", async || failed(&service).await).await;
     assert_eq!(service.strategy("slow", "u-1").await, "polling");
 
-    // A start that knows nothing: other flags are live, and this one has no good form.
+    // A start without a known state: other flags are live, and this one has no good definition.
     service.stop().await;
     std::fs::remove_dir_all(&service.data).unwrap();
     service.restart().await;
@@ -151,7 +151,7 @@ async fn a_slow_table_that_fails_does_the_same_at_start_and_later() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_save_is_compared_once() {
+async fn a_save_is_compared_with_the_live_state_once() {
     const FLAGS: usize = 1_000;
     let keys: Vec<String> = (0..FLAGS).map(|n| format!("f{n:04}")).collect();
     let paths: Vec<String> = keys.iter().map(|key| format!("{key}.yaml")).collect();

@@ -8,8 +8,8 @@ use crate::support::raw::{GET, Raw, ask};
 use crate::support::{Service, flag, wait_until};
 use turnout::http::Limits;
 
-/// Short for what these tests wait for; the rest is as it is by default, in which nobody honest
-/// fails on a busy machine.
+/// Short for what these tests wait for; all other limits are the defaults, which no honest client
+/// exceeds on a busy machine.
 const SHORT: Duration = Duration::from_millis(200);
 
 async fn service(limits: Limits) -> Service {
@@ -17,8 +17,8 @@ async fn service(limits: Limits) -> Service {
         .await
 }
 
-/// Sends bytes on a connection of their own and wants exactly this: the answers in their order,
-/// then `open` or `closed`.
+/// Sends bytes on a connection of their own and expects exactly these responses in order, then
+/// `open` or `closed`.
 async fn check(service: &Service, name: &str, bytes: impl AsRef<[u8]>, expected: &str) {
     let mut raw = Raw::connect(service).await;
     raw.asks_for_heads = bytes.as_ref().starts_with(b"HEAD");
@@ -36,7 +36,7 @@ async fn check(service: &Service, name: &str, bytes: impl AsRef<[u8]>, expected:
 }
 
 #[tokio::test]
-async fn every_oddity_has_its_exact_answer() {
+async fn every_malformed_request_has_its_exact_response() {
     let service = service(Limits::default()).await;
     let chunked = |body: &str| ask("transfer-encoding: chunked\r\n") + body;
     let sized = |length: &str| ask(&format!("content-length: {length}\r\n")) + "{}";
@@ -52,7 +52,7 @@ async fn every_oddity_has_its_exact_answer() {
         "content-length: 6\r\ntransfer-encoding: chunked\r\n",
     );
     let table: &[(&str, String, &str)] = &[
-        // Where one request ends and the next begins. Two who disagree on that are how requests are
+        // Where one request ends and the next begins. Disagreement about that is how requests are
         // smuggled.
         ("a body", sized("2"), "200, open"),
         ("a chunked body", chunked("2\r\n{}\r\n0\r\n\r\n"), "200, open"),
@@ -235,7 +235,7 @@ async fn every_oddity_has_its_exact_answer() {
 }
 
 #[tokio::test]
-async fn what_stops_coming_is_waited_for_no_longer_than_the_limit() {
+async fn a_request_that_stops_arriving_ends_at_the_time_limit() {
     let service = service(Limits { header: SHORT, body: SHORT, ..Limits::default() }).await;
     let mut silent = Raw::connect(&service).await;
     let mut asked = Raw::connect(&service).await;
@@ -276,7 +276,7 @@ async fn what_stops_coming_is_waited_for_no_longer_than_the_limit() {
     ] {
         check(&service, name, bytes, expected).await;
     }
-    // Drip by drip is no better.
+    // Sending drop by drop is no better.
     for (start, drip, expected) in
         [(ask(""), "x", None), (ask("content-length: 60000\r\n"), " ", Some("408 timeout"))]
     {
@@ -294,12 +294,12 @@ async fn what_stops_coming_is_waited_for_no_longer_than_the_limit() {
         };
         assert_eq!(answer.as_deref(), expected);
     }
-    // All the while, whoever asks nothing is left alone: that is another limit.
+    // All the while, an idle connection is left alone: that is another limit.
     assert!(asked.answers().await && silent.answers().await);
 }
 
 #[tokio::test]
-async fn whoever_asks_nothing_for_long_is_let_go() {
+async fn an_idle_connection_is_closed_at_the_time_limit() {
     let service = service(Limits { idle: SHORT, ..Limits::default() }).await;
     let (mut silent, mut asked) = (Raw::connect(&service).await, Raw::connect(&service).await);
     asked.send(GET.as_bytes()).await;
@@ -309,7 +309,7 @@ async fn whoever_asks_nothing_for_long_is_let_go() {
 }
 
 #[tokio::test]
-async fn whoever_takes_no_answer_is_let_go() {
+async fn a_client_that_takes_no_response_is_closed_at_the_time_limit() {
     let service = service(Limits { write: SHORT, ..Limits::default() }).await;
     let stuck = Raw::that_never_reads(&service).await;
     wait_until("no connection left", async || service.app.connections() == 0).await;
@@ -317,7 +317,7 @@ async fn whoever_takes_no_answer_is_let_go() {
 }
 
 #[tokio::test]
-async fn at_the_limit_the_longest_idle_makes_room_and_nobody_is_refused() {
+async fn at_the_connection_limit_the_longest_idle_leaves_and_no_client_is_refused() {
     let service = service(Limits { connections: 3, ..Limits::default() }).await;
     let settle = || tokio::time::sleep(Duration::from_millis(5));
     let mut first = Raw::connect(&service).await;
@@ -334,7 +334,7 @@ async fn at_the_limit_the_longest_idle_makes_room_and_nobody_is_refused() {
     assert!(third.answers().await && first.answers().await && fourth.answers().await);
     assert_eq!(service.app.connections(), 3);
 
-    // However many come, each is answered.
+    // However many connect, each is answered.
     let mut many = tokio::task::JoinSet::new();
     for _ in 0..40 {
         let mut raw = Raw::connect(&service).await;
@@ -348,9 +348,9 @@ async fn at_the_limit_the_longest_idle_makes_room_and_nobody_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_is_being_answered_does_not_make_room_at_once() {
-    // A second later he would, as he takes nothing; on a busy machine that may be over before all
-    // have asked.
+async fn a_connection_that_is_being_answered_is_not_closed_to_make_room() {
+    // A second later this connection could be closed, as it takes nothing; on a busy machine that
+    // second may be over before all have asked.
     let mut tries = 0;
     loop {
         tries += 1;
@@ -380,11 +380,12 @@ async fn whoever_is_being_answered_does_not_make_room_at_once() {
 }
 
 #[tokio::test]
-async fn requests_sent_ahead_are_answered_between_those_of_others() {
+async fn pipelined_requests_are_answered_between_those_of_others() {
     let service = service(Limits::default()).await;
     let (mut many, mut one) = (Raw::connect(&service).await, Raw::connect(&service).await);
     assert!(many.answers().await && one.answers().await);
-    // All of it is there before the server, on the same thread as this, gets to read any.
+    // All of it has reached the server's socket before the server, on the same thread as this,
+    // reads any.
     many.stream.try_write(GET.repeat(50).as_bytes()).unwrap();
     one.stream.try_write(GET.as_bytes()).unwrap();
     assert_eq!(one.answer().await.as_deref(), Some("200"));

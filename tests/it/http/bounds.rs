@@ -1,6 +1,6 @@
-//! What clients make the server hold, and that it is bounded in bytes: answers nobody takes,
-//! questions that do not end. Over a bound it is the one that has been silent for longest who goes,
-//! and nobody honest.
+//! What clients make the server hold is bounded in bytes: responses they do not take, questions
+//! that do not end. Over a bound the client that has been silent for longest is cut, never an
+//! honest one.
 
 use std::io;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use crate::support::issuer::{Issuer, claims, with};
 use crate::support::raw::{GET, Raw, ask};
 use crate::support::{PATIENCE, Service, flag, wait_until};
 
-/// More flags than are decided in a row.
+/// More flags than are evaluated in a row.
 const FLAGS: usize = 300;
-/// So many that an answer for all of them is more than the system takes in for a client that reads
+/// So many that a response for all of them is more than the system buffers for a client that reads
 /// nothing.
 const MANY_FLAGS: usize = 800;
-/// Who has taken nothing for longer is the first to leave.
+/// A client that has taken nothing for longer than this is the first to leave.
 const TAKES_NOTHING: Duration = Duration::from_millis(1_050);
-/// Nobody is cut for taking nothing in the time a test takes.
+/// No client is cut for taking nothing in the time a test takes.
 const NEVER: Duration = Duration::from_secs(3_600);
 
 fn files(count: usize) -> Vec<(String, String)> {
@@ -45,7 +45,7 @@ async fn reached(service: &Service, bound: &str) -> u64 {
     row(service, &format!("turnout_bound_reached_total{{bound=\"{bound}\"}} ")).await
 }
 
-/// How many bytes are held of a bound.
+/// How many bytes are held against a bound.
 async fn held(service: &Service, bound: &str) -> u64 {
     row(service, &format!("turnout_held_bytes{{bound=\"{bound}\"}} ")).await
 }
@@ -56,7 +56,7 @@ async fn row(service: &Service, start: &str) -> u64 {
     row.unwrap_or_else(|| panic!("no row {start}in {text}")).parse().unwrap()
 }
 
-/// A client that has little room for answers.
+/// A client with a small receive buffer.
 async fn connect(service: &Service) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
@@ -80,7 +80,7 @@ async fn send(stream: &TcpStream, mut bytes: &[u8]) {
 }
 
 #[tokio::test]
-async fn whoever_takes_nothing_leaves_before_anybody_else() {
+async fn the_connection_that_takes_nothing_leaves_first() {
     let service = service(1, Limits { connections: 3, write: NEVER, ..Limits::default() }).await;
     let (mut first, mut second) = (Raw::connect(&service).await, Raw::connect(&service).await);
     assert!(first.answers().await && second.answers().await);
@@ -93,7 +93,7 @@ async fn whoever_takes_nothing_leaves_before_anybody_else() {
 }
 
 #[tokio::test]
-async fn seats_of_those_who_never_read_are_had_within_seconds() {
+async fn connections_of_clients_that_never_read_are_freed_within_seconds() {
     let service = service(1, Limits { connections: 4, write: NEVER, ..Limits::default() }).await;
     for _ in 0..3 {
         let mut stuck = Vec::new();
@@ -107,10 +107,10 @@ async fn seats_of_those_who_never_read_are_had_within_seconds() {
 }
 
 #[tokio::test]
-async fn nothing_is_begun_beyond_what_is_taken() {
+async fn no_response_is_begun_before_earlier_ones_are_taken() {
     let service = service(1, Limits { write: NEVER, ..Limits::default() }).await;
     let stream = connect(&service).await;
-    // Answers without a body: nothing but their heads tells that they are not taken.
+    // Responses without a body: only their heads show that they are not taken.
     let requests =
         "GET /openapi.json HTTP/1.1\r\nhost: t\r\nif-none-match: *\r\n\r\n".repeat(1_000);
     let (most, mut sent) = (64 * 1024 * 1024, 0);
@@ -124,7 +124,7 @@ async fn nothing_is_begun_beyond_what_is_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_wait_to_be_taken_have_a_budget() {
+async fn unread_responses_have_a_budget() {
     let most = 1024 * 1024;
     let limits =
         Limits { write: NEVER, unread: most, unread_of_strangers: most / 2, ..Limits::default() };
@@ -141,7 +141,7 @@ async fn answers_that_wait_to_be_taken_have_a_budget() {
         held(&service, "unread-answers").await <= most as u64 / 2,
         "strangers have their share, and no more"
     );
-    // Whoever reads gets the whole answer.
+    // A client that reads gets the whole response.
     for user in ["u-1", "u-2", "u-3"] {
         let answer: Json = service
             .post("/v1/strategy", json!({ "targetingKey": user }).to_string())
@@ -151,7 +151,7 @@ async fn answers_that_wait_to_be_taken_have_a_budget() {
             .unwrap();
         assert_eq!(answer["flags"].as_array().unwrap().len(), MANY_FLAGS);
     }
-    // The first to be cut was the first who took nothing.
+    // The first to be cut was the first that took nothing.
     let mut first = Vec::new();
     let end = timeout(PATIENCE, async {
         loop {
@@ -172,7 +172,7 @@ async fn answers_that_wait_to_be_taken_have_a_budget() {
 }
 
 #[tokio::test]
-async fn all_flags_are_the_documents_of_each() {
+async fn the_response_for_all_flags_consists_of_each_flags_document() {
     let service = service(FLAGS, Limits::default()).await;
     let body = json!({ "targetingKey": "u-1" }).to_string();
     let answer = service.post("/v1/strategy", body.clone()).await;
@@ -243,7 +243,7 @@ async fn begin(service: &Service, more: &str) -> Raw {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_that_do_not_end_have_a_budget() {
+async fn unending_bodies_have_a_budget() {
     let service = service(1, Limits { body: NEVER, ..Limits::default() }).await;
     let mut strangers = Vec::new();
     for _ in 0..300 {
@@ -257,14 +257,14 @@ async fn bodies_that_do_not_end_have_a_budget() {
         "the first that began is cut, and hears why"
     );
     assert!(held(&service, "arriving-questions").await <= 32 * 1024 * 1024);
-    // Whoever asks at once never meets it.
+    // A client that sends its question at once never meets the bound.
     assert_eq!(service.ask("f0000", "u-1").await["flag"], "f0000");
     drop(strangers);
     wait_until("all is given back", async || held(&service, "arriving-questions").await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn long_heads_that_do_not_end_have_a_budget() {
+async fn unending_long_heads_have_a_budget() {
     let service = service(1, Limits { header: NEVER, ..Limits::default() }).await;
     let head = format!("GET /healthz HTTP/1.1\r\nx-long: {}", "b".repeat(5_000));
     let mut heads = Vec::new();

@@ -1,4 +1,4 @@
-//! Which pages may ask, in headers; `tests/browser/` asks a real browser.
+//! Which pages may ask, by headers; `tests/browser/` asks with a real browser.
 
 use crate::support::{Service, flag};
 use serde_json::Value as Json;
@@ -66,7 +66,7 @@ async fn a_listed_origin_asks_and_reads() {
             }
             assert!(header(&preflight, "access-control-max-age").parse::<u32>().unwrap() > 0);
         }
-        // (path, method, status): errors too are read by the page.
+        // (path, method, status): the page must be able to read errors too.
         for (method, path, status) in [
             ("POST", "/v1/strategy/a", 200),
             ("GET", "/v1/strategy/a", 401),
@@ -151,7 +151,7 @@ async fn an_unlisted_origin_gets_nothing() {
 }
 
 #[tokio::test]
-async fn who_names_no_origin_is_served_as_ever() {
+async fn a_request_without_an_origin_is_served_without_cors_headers() {
     let service = service(LISTED).await;
     let answer = ask(&service, "POST", "/v1/strategy/a", &[]).await;
     assert_eq!((answer.status().as_u16(), header(&answer, "vary")), (200, "origin"));

@@ -1,5 +1,6 @@
-//! A plain question goes past the router (decision 0022). What it is answered is what the router
-//! answers to the same, written so that it is not plain any more: with a letter of its key encoded.
+//! A plain question bypasses the router (decision 0022). Its response must be the same as the
+//! router's to the same question, written so that it is not plain: with a letter of its key
+//! encoded.
 
 use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
@@ -30,8 +31,8 @@ async fn seen(
     (status, headers, answer.text().await.unwrap())
 }
 
-/// Every way of asking, under what is and is not a flag; the number of different statuses that were
-/// seen.
+/// Every kind of question, for keys that are and are not flags. Returns how many different statuses
+/// were seen.
 async fn check(unverified: AnonymousAccess) -> usize {
     let issuer = Issuer::new(Algorithm::Hs256, "our-key");
     let guarded = ProtectedEndpoint::start(
@@ -93,6 +94,6 @@ async fn a_plain_question_is_answered_as_the_router_answers_it() {
 }
 
 #[tokio::test]
-async fn so_it_is_where_nobody_may_ask_without_a_credential() {
+async fn a_plain_question_is_answered_as_by_the_router_where_a_credential_is_required() {
     assert_eq!(check(AnonymousAccess::Deny).await, 8);
 }

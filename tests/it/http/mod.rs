@@ -1,4 +1,4 @@
-//! The public listener: answers, pages that may ask, broken and hostile callers, and the end of a
+//! The public listener: responses, pages that may ask, broken and hostile callers, and the end of a
 //! server.
 
 mod attacks;

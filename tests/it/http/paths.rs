@@ -1,5 +1,5 @@
-//! Questions, orders and streams as they come through the proxies, tracers and half-closed
-//! connections that people really have.
+//! Questions, commands and streams through the proxies, tracers and half-closed connections of real
+//! deployments.
 
 use std::time::Duration;
 
@@ -30,8 +30,7 @@ fn post(path: &str, more: &str, body: &str) -> [String; 2] {
     [head, body.to_owned()]
 }
 
-/// Sends pieces a moment apart, says that this was all, and reads until the other side has said so
-/// too.
+/// Sends pieces a moment apart, closes the write side, and reads until the other side closes too.
 async fn half_closed(address: std::net::SocketAddr, pieces: &[&str]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     for (index, piece) in pieces.iter().enumerate() {
@@ -50,7 +49,7 @@ async fn half_closed(address: std::net::SocketAddr, pieces: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_nothing_more_gets_its_answer() {
+async fn a_half_closed_client_gets_its_response() {
     let service = service().await;
     let credential = format!("authorization: Bearer {}\r\n", service.token());
     let [head, body] = post("/v1/strategy/chat", "", QUESTION);
@@ -77,8 +76,8 @@ async fn a_client_that_sends_nothing_more_gets_its_answer() {
         }
     }
 
-    // One that takes its time: somebody else writes to the database, so the stop is live and its
-    // commit is waited for.
+    // A call that takes its time: another program writes to the database, so the stop is live and
+    // its commit is waited for.
     let mut other = SqliteConnectOptions::new()
         .filename(service.data.join("turnout.db"))
         .connect()
@@ -92,7 +91,7 @@ async fn a_client_that_sends_nothing_more_gets_its_answer() {
 }
 
 #[tokio::test]
-async fn half_a_request_and_an_end_is_answered_with_no_success() {
+async fn half_a_request_followed_by_eof_never_succeeds() {
     let service = service().await;
     let [head, body] = post("/v1/strategy/chat", "", QUESTION);
     for pieces in [&["GET /healthz HT"][..], &[&head], &[&head, &body[..5]]] {
@@ -107,8 +106,8 @@ async fn open_streams(service: &Service) -> u64 {
 }
 
 #[tokio::test]
-async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_that_left() {
-    // No heartbeat comes to find out who has left.
+async fn a_stream_goes_on_for_a_half_closed_client_and_ends_for_one_that_left() {
+    // No heartbeat comes that would find out who has left.
     let limits = StreamLimits { heartbeat: Duration::from_secs(3600), ..StreamLimits::default() };
     let chat = flag("chat", "rollout: { realtime-v2: 100% }");
     let service = Service::start_streaming(&[("chat.yaml", &chat)], limits).await;
@@ -124,8 +123,8 @@ async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_
         stream.shutdown().await.unwrap();
         streams.push((stream, String::new()));
     }
-    // Each is told its state, and what comes of a stop long after the server knows that nothing
-    // more comes from it.
+    // Each stream gets its state, and the effect of a stop long after its client has closed its
+    // write side.
     for (stream, heard) in &mut streams {
         read_until(stream, heard, "id: ").await;
     }
@@ -136,13 +135,13 @@ async fn a_stream_goes_on_for_a_client_that_sends_nothing_more_and_ends_for_one_
     for (stream, heard) in &mut streams {
         read_until(stream, heard, &position[..position.len() - 1]).await;
     }
-    // Who has gone is noticed without anything to tell it.
+    // A client that has gone is noticed without an event to send.
     drop(streams);
     wait_until("the streams of clients that left to end", async || {
         open_streams(&service).await == 0
     })
     .await;
-    // And one that has never sent an end before it left.
+    // So is one that never closed its write side before it left.
     let mut stream = TcpStream::connect(service.app.address()).await.unwrap();
     stream.write_all(post("/v1/watch", "", QUESTION).concat().as_bytes()).await.unwrap();
     wait_until("a stream", async || open_streams(&service).await == 1).await;
@@ -184,7 +183,7 @@ async fn every_stream_forbids_proxies_to_transform_it() {
 }
 
 #[tokio::test]
-async fn a_request_names_its_host_once() {
+async fn a_request_must_name_exactly_one_host() {
     let service = service().await;
     // (the version, its lines, whether it is answered)
     let table = [
@@ -216,8 +215,8 @@ async fn a_request_names_its_host_once() {
             }
         }
     }
-    // A proxy that speaks HTTP/1.0 may say none: the public listener does not care which name it
-    // has.
+    // A proxy that speaks HTTP/1.0 may name no host: the public listener does not care by which
+    // name it is reached.
     let heard = half_closed(service.app.address(), &["GET /healthz HTTP/1.0\r\n\r\n"]).await;
     assert!(heard.contains(" 200 OK"), "{heard}");
     // OFREP's calls are refused in OFREP's shape.
@@ -225,7 +224,7 @@ async fn a_request_names_its_host_once() {
         half_closed(service.app.address(), &["POST /ofrep/v1/evaluate/flags HTTP/1.1\r\n\r\n"])
             .await;
     assert!(heard.contains(" 400 ") && heard.contains(r#""errorCode":"GENERAL""#), "{heard}");
-    // The connection goes on behind a refusal.
+    // The connection goes on after a refusal.
     let mut raw = Raw::connect(&service).await;
     raw.send(b"GET /healthz HTTP/1.1\r\n\r\n").await;
     assert_eq!(raw.answer().await.as_deref(), Some("400 bad-host"));
@@ -233,7 +232,7 @@ async fn a_request_names_its_host_once() {
 }
 
 #[tokio::test]
-async fn a_doubled_slash_is_said() {
+async fn a_doubled_slash_is_named_in_the_error() {
     let service = service().await;
     for (base, paths) in [
         (
@@ -271,14 +270,14 @@ async fn a_doubled_slash_is_said() {
 }
 
 #[tokio::test]
-async fn a_listed_page_may_send_the_headers_its_tracing_adds() {
+async fn a_listed_origin_may_send_tracing_headers() {
     let settings =
         AuthArgs { cors_origins: "https://app.example.com".to_owned(), ..AuthArgs::default() };
     let access: AuthConfig = settings.check(None).unwrap();
     let service = Service::start_guarded(&[("chat.yaml", &flag("chat", ""))], access).await;
     let many: Vec<String> = (0..200).map(|number| format!("x-{number}")).collect();
     let long = format!("x-{}", "a".repeat(3_000));
-    // (what is asked for, what of it is allowed, what of it is not)
+    // (the headers asked for, those allowed, those not)
     for (asked, allowed, not) in [
         (
             "content-type,traceparent,tracestate,baggage",
@@ -339,7 +338,7 @@ async fn a_listed_page_may_send_the_headers_its_tracing_adds() {
     );
 }
 
-/// Every text of an answer that reads like an address.
+/// Every text of a response that reads like an address.
 fn addresses(json: &Json, into: &mut Vec<String>) {
     match json {
         Json::String(text) if text.contains("/v1/") || text.starts_with('/') => {
@@ -371,7 +370,7 @@ async fn every_address_carries_the_public_path_and_leads_back() {
     let at_root = Service::start_below("/", &files).await;
     let cold = Service::start_below("/turnout", &[]).await;
     let ofrep = r#"{"context":{"targetingKey":"u-1"}}"#;
-    // (the path, the body, how many addresses of ours its answer names)
+    // (the path, the body, how many of our addresses the response names)
     for (path, body, count) in [
         ("/v1/strategy/chat", QUESTION, 4),
         ("/v1/strategy/own", QUESTION, 2),
@@ -380,7 +379,7 @@ async fn every_address_carries_the_public_path_and_leads_back() {
         ("/ofrep/v1/evaluate/flags", ofrep, 7),
     ] {
         let mut told = Vec::new();
-        // As a proxy asks that takes the path away, and as one does that leaves it there.
+        // Through a proxy that removes the public path, and through one that leaves it.
         for asked in [path.to_owned(), format!("/turnout{path}")] {
             let response = below.post(&asked, body).await;
             assert_eq!(response.status(), 200, "{asked}");
@@ -421,12 +420,12 @@ async fn every_address_carries_the_public_path_and_leads_back() {
         let contract = service.client.get(service.url("/openapi.json")).send().await.unwrap();
         assert_eq!(contract.json::<Json>().await.unwrap()["servers"][0]["url"], path);
     }
-    // What is behind the path and is not ours stays as it was asked for.
+    // A path behind the public path that is not ours stays as it was asked for.
     for path in ["/turnout/nowhere", "/turnout", "/turnoutv1/strategy", "/turnout//v1/strategy"] {
         assert_eq!(below.post(path, QUESTION).await.status(), 404, "{path}");
     }
     assert_eq!(at_root.post("/turnout/v1/strategy/chat", QUESTION).await.status(), 404);
-    // A path like our own takes nothing of ours away.
+    // A public path that resembles one of our own hides none of ours.
     let odd = Service::start_below("/v1", &files).await;
     for path in ["/v1/strategy/chat", "/v1/v1/strategy/chat", "/v1/healthz"] {
         assert_ne!(odd.post(path, QUESTION).await.status(), 404, "{path}");

@@ -4,7 +4,7 @@ use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
 use turnout::flag::ServerAuth;
 
-/// A flag for each kind of answer, and one file that is broken.
+/// A flag for each kind of answer, and one broken file.
 async fn service() -> Service {
     let plans = "attributes: { plan: text }\nrules: [{ name: paid, when: { plan: paid }, strategy: realtime-v2 }]";
     Service::start(&[
@@ -18,7 +18,7 @@ async fn service() -> Service {
 }
 
 #[tokio::test]
-async fn bodies_have_their_documented_answers() {
+async fn every_kind_of_body_has_its_documented_response() {
     let service = service().await;
     let long = json!({ "targetingKey": "x".repeat(257) }).to_string();
     let longest = json!({ "targetingKey": "x".repeat(256) }).to_string();
@@ -61,7 +61,7 @@ async fn bodies_have_their_documented_answers() {
         (r#"{"targetingKey":"u-1","attributes":{"name":"\ud83d" "plan":"x"}}"#, 400, "parse-error"),
         (&deep, 400, "invalid-context"),
         ("[]", 400, "invalid-context"),
-        // Whatever is in it.
+        // Whatever the list contains.
         (" [1,", 400, "invalid-context"),
         ("null", 400, "invalid-context"),
         ("\"u-1\"", 400, "invalid-context"),
@@ -119,7 +119,7 @@ async fn no_error_repeats_what_a_user_sent() {
 }
 
 #[tokio::test]
-async fn unknown_flags_routes_and_methods() {
+async fn unknown_flags_routes_and_methods_have_their_errors() {
     let service = service().await;
     for (path, code) in [
         ("/v1/strategy/nothing", "flag-not-found"),
@@ -136,7 +136,7 @@ async fn unknown_flags_routes_and_methods() {
 }
 
 #[tokio::test]
-async fn a_head_of_a_stream_opens_none() {
+async fn a_head_request_opens_no_stream() {
     let service = service().await;
     let head = service.client.head(service.url("/ofrep/v1/events")).send().await.unwrap();
     assert_eq!(
@@ -154,7 +154,7 @@ async fn a_head_of_a_stream_opens_none() {
 }
 
 #[tokio::test]
-async fn a_broken_flag_polls_and_never_unreadies_the_rest() {
+async fn a_broken_flag_answers_polling_and_readyz_stays_ok() {
     let service = service().await;
     let answer = service.ask("broken", "u-1").await;
     assert_eq!(
@@ -171,7 +171,7 @@ async fn a_broken_flag_polls_and_never_unreadies_the_rest() {
 }
 
 #[tokio::test]
-async fn tags_follow_the_body_and_nothing_else() {
+async fn an_etag_depends_on_the_body_alone() {
     let service = service().await;
     let ask = async |path: &str, body: &str, tag: Option<&str>| {
         let mut request = service.client.post(service.url(path)).body(body.to_owned());
@@ -228,7 +228,7 @@ async fn tags_follow_the_body_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_strategy_document_says_what_the_design_says() {
+async fn the_strategy_document_has_exactly_the_designed_members() {
     let service = service().await;
     let polling = json!({ "startMs": 4000, "minMs": 3000, "maxMs": 15000, "factor": 1.5, "dedupeMs": 2000, "limit": 50 });
     let realtime = json!({ "kind": "sse", "tokenTtlMs": 600_000, "retryMs": [2000, 4000, 8000, 16000, 32000] });
@@ -267,7 +267,7 @@ async fn server_auth_mode_answers_polling_for_realtime() {
 }
 
 #[tokio::test]
-async fn an_address_in_a_plain_body_opens_nothing() {
+async fn an_email_address_in_a_plain_body_opens_nothing() {
     let internal =
         "version: 1\nsegment: internal\nemails: [ops@example.com]\ndomains: [example.org]\n";
     let opened = flag("a", "allow: [{ segment: internal, strategy: realtime-v2 }]");
@@ -290,7 +290,7 @@ async fn an_address_in_a_plain_body_opens_nothing() {
 }
 
 #[tokio::test]
-async fn ofrep_answers_to_the_letter() {
+async fn ofrep_responses_match_the_protocol_exactly() {
     let service = service().await;
     let ask = async |key: &str, context: Json| {
         let body = json!({ "context": context }).to_string();
@@ -407,7 +407,7 @@ async fn ofrep_bulk_fails_flag_by_flag_and_tags_the_body() {
 }
 
 #[tokio::test]
-async fn before_anything_is_known() {
+async fn questions_before_the_first_snapshot_get_cold_start() {
     let service = Service::start_without_folder().await;
     let single = service
         .post("/ofrep/v1/evaluate/flags/any-key", r#"{"context":{"targetingKey":"u-1"}}"#)
@@ -431,7 +431,7 @@ async fn before_anything_is_known() {
 }
 
 #[tokio::test]
-async fn a_stop_lets_requests_end_and_leaves_the_port() {
+async fn a_server_stop_lets_requests_end_and_frees_the_port() {
     let service = service().await;
     let address = service.app.address();
     assert_eq!(service.post("/v1/strategy/half", "{}").await.status(), 200);

@@ -1,5 +1,5 @@
-//! What clients see of a server that stops: nobody's answer is cut, nobody is waited for without
-//! end, and nothing is left.
+//! What clients see of a server that stops: no response is cut, no client is waited for without
+//! end, and nothing is left behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -10,7 +10,7 @@ use crate::support::{PATIENCE, Service, flag};
 use tokio::net::TcpStream;
 use turnout::http::Limits;
 
-/// Long enough for an answer to get stuck.
+/// Long enough for a response to get stuck.
 const SHORT: Duration = Duration::from_millis(200);
 
 async fn service(limits: Limits) -> Service {
@@ -19,7 +19,7 @@ async fn service(limits: Limits) -> Service {
 }
 
 #[tokio::test]
-async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
+async fn twenty_server_stops_under_load_cut_no_response_and_leave_nothing() {
     for _ in 0..20 {
         let service = service(Limits::default()).await;
         let address = service.app.address();
@@ -28,7 +28,7 @@ async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
         let mut under_way = Vec::new();
         for _ in 0..5 {
             let mut raw = Raw::connect(&service).await;
-            // Its answer tells that the server has the head; the body comes after the stop.
+            // The response shows that the server has the head; the body comes after the stop.
             raw.send(ask("expect: 100-continue\r\ncontent-length: 2\r\n").as_bytes()).await;
             assert_eq!(raw.answer().await.as_deref(), Some("100"));
             under_way.push(raw);
@@ -63,7 +63,7 @@ async fn twenty_stops_under_load_cut_no_answer_and_leave_nothing() {
 }
 
 #[tokio::test]
-async fn a_stop_cuts_no_answer_in_two() {
+async fn a_server_stop_cuts_no_response_in_two() {
     let service = service(Limits::default()).await;
     let mut slow = Raw::that_never_reads(&service).await;
     let stop = tokio::spawn(service.app.stop());
@@ -78,7 +78,7 @@ async fn a_stop_cuts_no_answer_in_two() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_nobody_for_ever() {
+async fn a_server_stop_waits_for_no_client_for_ever() {
     let service = service(Limits { body: PATIENCE * 2, ..Limits::default() }).await;
     let mut never = Raw::connect(&service).await;
     never.send(ask("expect: 100-continue\r\ncontent-length: 2\r\n").as_bytes()).await;

@@ -1,5 +1,5 @@
-//! Start, reload and end of the program: signals are heard all along, and what may hang is left
-//! behind.
+//! Start, reload and end of the program: signals are received all along, and work that may hang is
+//! left behind.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -37,9 +37,9 @@ async fn status_with_key(program: &Program, key: &str) -> u16 {
     asked.send().await.unwrap().status().as_u16()
 }
 
-/// Wherever a file may be named or looked for, a pipe stands there, which nobody writes to.
+/// Wherever a file may be named or looked for, a pipe without a writer stands.
 #[tokio::test]
-async fn a_pipe_in_the_place_of_a_file_holds_up_nothing() {
+async fn a_pipe_in_the_place_of_a_file_blocks_nothing() {
     for name in [
         "keys",
         "session",
@@ -77,7 +77,7 @@ async fn a_pipe_in_the_place_of_a_file_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn keys_are_read_again_after_a_pipe_stood_in_their_place() {
+async fn keys_are_read_again_after_a_pipe_replaced_their_file() {
     let home = one_flag();
     let keys = home.path().join("keys");
     fs::write(&keys, key_line("one")).unwrap();
@@ -112,9 +112,9 @@ fn a_webhook_secret_that_is_not_a_file_is_refused_before_anything_starts() {
     assert!(stderr.contains("not a regular file"), "{stderr}");
 }
 
-/// The issuer takes the question and never answers.
+/// The issuer accepts the request and never answers.
 #[tokio::test]
-async fn a_start_that_takes_long_ends_at_a_signal() {
+async fn a_slow_start_ends_at_a_signal() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/jwks.json", silent.local_addr().unwrap());
     for signal in ["TERM", "INT"] {
@@ -150,7 +150,7 @@ async fn a_hang_up_reloads_keys_and_flags() {
     assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
     program.says("then change").await;
     program.signal("HUP");
-    // What came of it is said, also where nothing is new.
+    // The result is logged, also where nothing is new.
     program.says_times("1 key from", 2).await;
     fs::write(&keys, key_line("two")).unwrap();
     Save::Rename.save(
@@ -169,7 +169,7 @@ async fn a_hang_up_reloads_keys_and_flags() {
     assert!(rest.contains("goodbye"), "the stream lived through both reloads: {rest}");
 }
 
-/// A request whose body does not come holds a stop up to its limit.
+/// A request whose body does not arrive delays a stop up to its limit.
 #[tokio::test]
 async fn a_second_signal_ends_a_stop_at_once() {
     for second in ["TERM", "INT"] {
@@ -178,7 +178,7 @@ async fn a_second_signal_ends_a_stop_at_once() {
         let mut asking = TcpStream::connect(program.url("").trim_start_matches("http://")).unwrap();
         write!(asking, "POST /v1/strategy/chat HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
             .unwrap();
-        // It has read the head, and waits for the body.
+        // The server has read the head, and waits for the body.
         assert!(asking.read(&mut [0; 64]).unwrap() > 0);
         program.signal("TERM");
         program.says("stopping: finishing what was asked").await;

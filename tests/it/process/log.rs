@@ -1,5 +1,4 @@
-//! What the program says on stderr: it holds up nothing, has two forms, and is filtered by its own
-//! targets.
+//! The log on stderr: it blocks nothing, has two formats, and is filtered by its own targets.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::process::Command;
@@ -17,7 +16,7 @@ fn two_flags() -> tempfile::TempDir {
 
 /// Stderr is a full pipe: stops, saves and the end of the process wait for no reader.
 #[tokio::test]
-async fn a_log_that_is_not_read_holds_up_nothing() {
+async fn an_unread_log_blocks_nothing() {
     let (reader, mut writer) = std::io::pipe().unwrap();
     let mut program = Program::start_unread(
         two_flags(),
@@ -48,7 +47,7 @@ async fn a_log_that_is_not_read_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn each_line_is_an_object_where_json_is_asked_for() {
+async fn with_the_json_format_each_log_line_is_an_object() {
     let mut program =
         Program::start(two_flags(), &[("TURNOUT_LOG", "debug"), ("TURNOUT_LOG_FORMAT", "json")]);
     program.says("then change").await;
@@ -73,7 +72,7 @@ async fn each_line_is_an_object_where_json_is_asked_for() {
 }
 
 #[tokio::test]
-async fn text_begins_with_time_and_level_and_keeps_to_its_filter() {
+async fn text_log_lines_begin_with_time_and_level_and_obey_the_filter() {
     let mut program = Program::start(two_flags(), &[("TURNOUT_LOG", "info,turnout::control=off")]);
     program.says("then change").await;
     assert_eq!(program.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
@@ -88,7 +87,7 @@ async fn text_begins_with_time_and_level_and_keeps_to_its_filter() {
 }
 
 #[test]
-fn what_is_not_a_filter_or_a_format_is_named_before_anything_starts() {
+fn a_bad_log_filter_or_format_is_reported_before_the_start() {
     for (settings, says) in [
         (
             [("TURNOUT_LOG", "loud"), ("TURNOUT_LOG_FORMAT", "")],

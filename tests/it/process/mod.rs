@@ -1,5 +1,5 @@
-//! The program as the system has it: what it says, which signals it hears, and that nothing which
-//! hangs holds it up.
+//! The program as the system sees it: what it logs, which signals it handles, and that nothing
+//! which hangs blocks it.
 
 mod lifecycle;
 mod log;

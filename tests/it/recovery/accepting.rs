@@ -1,5 +1,5 @@
-//! What a person accepts: nothing that was stopped opens by it, no share rises, and every number
-//! that was seen before stays behind.
+//! Accepting a database: a stopped flag does not open by it, no share rises, and every revision
+//! number that was seen before stays used.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ struct Mix {
     left: (State, State, State),
     /// What is live of `halted`, `held`, `open` and `journaled` afterwards.
     live: [&'static str; 4],
-    /// What is kept aside.
+    /// Files that are kept aside.
     aside: &'static [&'static str],
 }
 
@@ -24,7 +24,7 @@ const ALL: &str = "realtime-v2 100%";
 const TEN: &str = "realtime-v2 10%";
 
 #[tokio::test]
-async fn what_was_known_here_goes_into_the_database_first() {
+async fn accepting_a_database_first_writes_the_known_state_into_it() {
     let template = Template::make().await;
     for Mix { left, live, aside } in [
         Mix { left: (Older, Good, Good), live: [STOPPED, TEN, ALL, STOPPED], aside: &[] },
@@ -34,7 +34,7 @@ async fn what_was_known_here_goes_into_the_database_first() {
             live: [STOPPED, TEN, ALL, STOPPED],
             aside: &["turnout.db.damaged"],
         },
-        // The state before the last one: it knows of no stop.
+        // The state before the last one: it contains no stop.
         Mix {
             left: (Absent, Damaged, Good),
             live: [ALL, TEN, ALL, STOPPED],
@@ -55,8 +55,8 @@ async fn what_was_known_here_goes_into_the_database_first() {
             live: [STOPPED, TEN, ALL, ALL],
             aside: &["last-good.newer"],
         },
-        // Nothing of it reads: the files go live, and what was stopped while the database was away
-        // stays so.
+        // None of it is readable: the files go live, and a flag that was stopped while the database
+        // was away stays stopped.
         Mix { left: (Absent, Absent, Good), live: [ALL, ALL, ALL, STOPPED], aside: &[] },
     ] {
         let home = template.leave(left.0, left.1, left.2).await;
@@ -64,7 +64,7 @@ async fn what_was_known_here_goes_into_the_database_first() {
         let app = App::start(accepting).await.unwrap_or_else(|error| panic!("{left:?}: {error}"));
         let position = app.coordinator().live().current().position();
         app.stop().await;
-        // Everything is as it was accepted, without a person.
+        // After a restart everything is as it was accepted, without a person.
         let mut service = Service::start_in(home).await;
         for round in 0..2 {
             assert_eq!(service.database_state().await, "up", "{left:?}");
@@ -80,7 +80,7 @@ async fn what_was_known_here_goes_into_the_database_first() {
             service.stop().await;
             service.restart().await;
         }
-        // The newest revision that was known here was 3, where any file says so.
+        // The newest revision known here was 3, where any file says so.
         assert!(
             position.revision > 3 || left == (Good, OfNewerBuild, Absent) || position.revision == 3,
             "{left:?}: {position}"
@@ -108,7 +108,7 @@ async fn a_newer_builds_database_is_never_accepted() {
 }
 
 #[tokio::test]
-async fn an_empty_folder_is_refused_where_it_must_not_be() {
+async fn an_empty_data_folder_is_refused_where_new_data_is_denied() {
     let template = Template::make().await;
     let home = template.leave(Absent, Absent, Absent).await;
     let refused =
@@ -120,9 +120,9 @@ async fn an_empty_folder_is_refused_where_it_must_not_be() {
     app.stop().await;
 }
 
-/// A held database that is right again is believed by itself.
+/// A held database that is right again is accepted by itself.
 #[tokio::test]
-async fn the_right_database_is_believed_without_a_restart() {
+async fn the_right_database_is_accepted_without_a_restart() {
     let template = Template::make().await;
     let right = template.leave(Good, Good, Good).await;
     for left in [

@@ -1,4 +1,4 @@
-//! "Saved" is said only of files that are still at their paths, and one server alone uses a data
+//! "Saved" is reported only of files that are still at their paths, and only one server uses a data
 //! folder, whatever is deleted in it.
 
 use std::fs;
@@ -30,16 +30,16 @@ async fn a_deleted_lock_lets_no_second_server_in() {
     assert!(is_refused());
     fs::remove_file(service.data.join("lock")).unwrap();
     assert!(is_refused(), "the folder itself is locked");
-    // Builds that look at the file alone find it locked again.
+    // Builds that check only the file find it locked again.
     let locked = |path: &Path| fs::File::open(path).is_ok_and(|file| file.try_lock().is_err());
     wait_until("the file `lock` to be held again", async || locked(&service.data.join("lock")))
         .await;
 }
 
-/// However a file of the database goes while the server runs, what was said to be saved is there
-/// after a crash.
+/// Whichever file of the database is deleted while the server runs, a change that was reported as
+/// saved is there after a crash.
 #[tokio::test]
-async fn what_is_committed_beside_a_deleted_companion_is_not_lost() {
+async fn a_commit_after_a_wal_or_shm_file_was_deleted_is_not_lost() {
     for name in ["turnout.db-wal", "turnout.db-shm"] {
         let mut service = one_flag().await;
         assert_eq!(
@@ -73,10 +73,10 @@ async fn what_is_committed_beside_a_deleted_companion_is_not_lost() {
     }
 }
 
-/// A folder that is deleted, or that another one takes the place of, is seen; the one at the path
-/// is held and what is live is kept in it.
+/// A deleted or replaced folder is noticed; the folder at the path is locked, and the live state is
+/// kept in it.
 #[tokio::test]
-async fn a_folder_in_the_place_of_another_is_held_and_written_to() {
+async fn a_replaced_data_folder_is_locked_and_written_to() {
     let service = one_flag().await;
     fs::rename(&service.data, service.data.with_extension("moved")).unwrap();
     wait_until("what is live to be kept in a new folder", async || {
@@ -88,15 +88,15 @@ async fn a_folder_in_the_place_of_another_is_held_and_written_to() {
     );
     let problems = service.app.coordinator().problems().troubles();
     assert!(problems.iter().any(|problem| problem.kind.as_str() == "data-folder"), "{problems:?}");
-    // An earlier server's folder may be used by another one now, and is given back by it.
+    // Another server may use the moved folder now: it was released.
     assert!(DataDir::open(&service.data.with_extension("moved")).is_ok());
 }
 
-/// What becomes of a file under a running server.
+/// What happens to a file under a running server.
 type Hurt = fn(&Path);
 
-/// What is said to survive a restart is written to the file at the journal's path, whatever became
-/// of the one that was opened.
+/// A change that is reported to survive a restart is written to the file at the journal's path,
+/// whatever happened to the file that was opened.
 #[tokio::test]
 async fn a_stop_goes_into_the_journal_that_a_start_finds() {
     let ways: [(&str, Hurt); 3] = [

@@ -1,5 +1,5 @@
 //! A last good state of another installation, or of a copy of this one that went on elsewhere, lies
-//! in the data folder: it is never served as it is, lifts nothing, and lets nobody in. Where
+//! in the data folder: it is never served as it is, lifts no stop, and lets no caller in. Where
 //! database and journal agree, they are served.
 
 use std::fs;
@@ -18,17 +18,17 @@ const TOGETHER: usize = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     AnotherInstallation,
-    /// A copy of this folder that has come as far.
+    /// A copy of this folder at the same head.
     Twin,
-    /// One that has not come as far.
+    /// A copy at an earlier head.
     EarlierTwin,
-    /// One that went on further.
+    /// A copy at a later head.
     LaterTwin,
 }
 
 const ALL: [Of; 4] = [Of::AnotherInstallation, Of::Twin, Of::EarlierTwin, Of::LaterTwin];
 
-/// The files, and a token that is good where the first of them is from.
+/// The files, and a token that is good in the first of them.
 struct Foreign {
     home: TempDir,
     secret: String,
@@ -76,8 +76,8 @@ async fn a_foreign_last_good_state_opens_nothing() {
     let pairs =
         State::ALL.into_iter().flat_map(|database| State::ALL.map(|journal| (database, journal)));
     let mixes = pairs.flat_map(|(database, journal)| ALL.map(|of| (database, journal, of)));
-    // Without a journal, a copy of this folder that went on is told from it by a database that
-    // reads and has come as far.
+    // Without a journal, a copy of this folder that went on can only be distinguished by a database
+    // that is readable and has come as far.
     let is_told = |database: State, journal: State, of: Of| {
         let has_come_as_far = database == State::Good && of != Of::LaterTwin;
         match of {
@@ -130,7 +130,7 @@ async fn check(home: TempDir, mix: (State, State, Of), foreign: &Foreign) {
         assert_eq!(service.database_state().await, "held", "{mix:?}");
     }
     no_wider(&answers().await);
-    // By who came with it, nobody is let in.
+    // A token that came with the foreign state is refused.
     let status =
         service.call(reqwest::Method::GET, "/v1/status", Some(&foreign.secret)).await.status();
     assert_eq!(status, 401, "{mix:?}");
@@ -141,9 +141,10 @@ fn is_same(one: &Path, two: &Path) -> bool {
     fs::read(one).ok() == fs::read(two).ok()
 }
 
-/// It does not become the state before the last one, and the next start needs no person either.
+/// The foreign state does not become the state before the last one, and the next start needs no
+/// person either.
 #[tokio::test]
-async fn a_foreign_last_good_state_is_gone_with_the_next() {
+async fn a_foreign_last_good_state_is_replaced_by_the_next_save() {
     let template = Template::make().await;
     let foreign = Foreign::make(&template).await;
     let home = template.leave(State::Good, State::Good, State::Good).await;

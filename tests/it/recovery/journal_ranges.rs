@@ -1,5 +1,4 @@
-//! A part of the journal that reads as zeros loses no stop that was acknowledged, whichever part it
-//! is.
+//! A range of the journal that reads as zeros loses no acknowledged stop, whichever range it is.
 
 use std::fs;
 
@@ -10,7 +9,7 @@ use crate::support::{Service, flag};
 const SLOT: usize = 4096;
 
 #[tokio::test]
-async fn no_range_of_zeros_lifts_an_acknowledged_stop() {
+async fn zeroing_any_range_of_the_journal_lifts_no_acknowledged_stop() {
     let ranges = [0..SLOT, SLOT..2 * SLOT, SLOT..3 * SLOT, 2 * SLOT..3 * SLOT, 0..3 * SLOT];
     for (stops, range) in (1..=2).flat_map(|stops| ranges.clone().map(|range| (stops, range))) {
         let keys = ["one", "two"];

@@ -1,5 +1,5 @@
-//! What may be left in a data folder: each of the database, the last good state and the journal, as
-//! it was, damaged, older or of a newer build, and every mix of them.
+//! What may be left in a data folder: the database, the last good state and the journal, each
+//! intact, damaged, older or of a newer build, in every combination.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub enum State {
     Absent,
     Good,
     Damaged,
-    /// Of before anything was stopped or held.
+    /// From before any flag was stopped or held.
     Older,
     OfNewerBuild,
 }
@@ -52,7 +52,7 @@ impl Template {
             ("halted/stop", json!({ "reason": "incident" })),
         ] {
             assert_eq!(service.order(&format!("/v1/flags/{path}"), body).await.status(), 200);
-            // Each is a state of its own, so that the one before the last is there too.
+            // Each is a state of its own, so that the state before the last one exists too.
             let revision = service.revision();
             wait_until("it to be kept", async || {
                 service
@@ -76,8 +76,8 @@ impl Template {
         template
     }
 
-    /// A home with a flags folder, and with a data folder in this state. With nothing left, that
-    /// one is empty.
+    /// A home with a flags folder, and with a data folder in this state. If everything is absent,
+    /// the data folder is empty.
     pub async fn leave(&self, database: State, last_good: State, journal: State) -> TempDir {
         let home = TempDir::new().unwrap();
         copy(&self.0.path().join("flags"), &home.path().join("flags"));
@@ -86,7 +86,7 @@ impl Template {
         if [database, last_good, journal] == [State::Absent; 3] {
             return home;
         }
-        // What is no witness, and the state before the last good one, are always there.
+        // Files that are not witnesses, and the state before the last good one, are always there.
         for name in ["admin.token", "last-good.1"] {
             fs::copy(self.0.path().join("good").join(name), data.join(name)).unwrap();
         }
@@ -149,7 +149,7 @@ pub fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         if entry.file_type().unwrap().is_file() {
-            // What is written beside a file until it takes its place may be gone by now.
+            // A temporary file that replaces another one may be gone by now.
             match fs::copy(entry.path(), to.join(entry.file_name())) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 copied => drop(copied.unwrap()),

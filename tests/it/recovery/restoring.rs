@@ -1,4 +1,4 @@
-//! Backups that are put back: OPERATIONS' steps, and what comes of leaving some of them out.
+//! Restored backups: the steps of OPERATIONS, and what happens if some are left out.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ async fn service() -> Service {
     Service::start(&files).await
 }
 
-/// As OPERATIONS says: while it runs, into one file.
+/// As OPERATIONS says: while the server runs, into one file.
 async fn back_up(service: &Service, to: &Path) {
     let mut database =
         SqliteConnectOptions::new().filename(service.database()).connect().await.unwrap();
@@ -44,7 +44,7 @@ async fn copy_pages(service: &Service, to: &Path) {
     database.close().await.unwrap();
 }
 
-/// Waits until what is live is kept in the last good state.
+/// Waits until the live state is kept in the last good state.
 async fn kept(service: &Service) {
     let revision = service.revision();
     wait_until("it to be kept", async || {
@@ -89,7 +89,7 @@ async fn a_backup_is_restored_by_the_steps() {
     assert_eq!(verdict["sound"], true, "{verdict}");
 }
 
-/// All files of one moment together are that moment, whatever was later.
+/// All files of one moment together are the state of that moment, whatever happened later.
 #[tokio::test]
 async fn a_copy_of_the_whole_folder_is_one_state() {
     let mut service = service().await;
@@ -107,10 +107,10 @@ async fn a_copy_of_the_whole_folder_is_one_state() {
     assert_eq!(service.revision(), 6);
 }
 
-/// A `-wal` of later that was left beside a backup is replayed over it by SQLite. What comes of it
-/// is either the newest state itself, or it is not believed: it never opens what was stopped.
+/// A later `-wal` that was left beside a backup is replayed over it by SQLite. The result is either
+/// the newest state itself, or it is not trusted: it never opens a stopped flag.
 #[tokio::test]
-async fn a_wal_that_was_left_beside_a_backup_is_not_served_as_healthy() {
+async fn a_backup_restored_beside_a_later_wal_is_not_served_as_healthy() {
     let mut held = 0;
     for (before, after, page_by_page) in [
         (10, 300, false),
@@ -127,7 +127,7 @@ async fn a_wal_that_was_left_beside_a_backup_is_not_served_as_healthy() {
             true => copy_pages(&service, &backup).await,
             false => back_up(&service, &backup).await,
         }
-        // Checkpoints come in between: the `-wal` begins after some of what the backup lacks.
+        // Checkpoints happen in between: the `-wal` begins after some of what the backup lacks.
         for key in 0..20 {
             assert_eq!(
                 service.order(&format!("/v1/flags/f{key}/stop"), json!({})).await.status(),
@@ -142,7 +142,7 @@ async fn a_wal_that_was_left_beside_a_backup_is_not_served_as_healthy() {
             assert_eq!(service.order(&path, body).await.status(), 200);
         }
         kept(&service).await;
-        // As a kill would leave it: within this process it goes with its connections.
+        // As a kill would leave it: within this process the file goes with its connections.
         let wal = fs::read(service.data.join("turnout.db-wal")).unwrap();
         service.crash().await;
         fs::copy(&backup, service.database()).unwrap();

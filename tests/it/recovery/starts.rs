@@ -1,5 +1,5 @@
-//! All 125 mixes of what may be left: each start does what the table says, no stop is lifted and no
-//! share rises until a person accepts.
+//! All 125 combinations of what may be left: each start does what the table says, no stop is lifted
+//! and no share rises until a person accepts.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::left::{FLAGS, State, Template};
 use crate::support::{Service, wait_until};
 
-/// So many starts at once.
+/// The number of concurrent starts.
 const TOGETHER: usize = 6;
 
 /// What is served.
@@ -18,11 +18,11 @@ const TOGETHER: usize = 6;
 enum Served {
     /// The database.
     D,
-    /// Held: the last state that was known, as it is.
+    /// Held: the last known state, as it is.
     H1,
-    /// Held: every flag is under doubt.
+    /// Held: every flag is in doubt.
     H2,
-    /// Held: nothing is known.
+    /// Held: no state is known.
     C,
     /// A first start.
     F,
@@ -30,8 +30,8 @@ enum Served {
 
 use Served::{C, D, F, H1, H2};
 
-/// What the journal names no newer state than, by the state of the database and of the last good
-/// one, in the order of `State::ALL`: absent, good, damaged, older, of a newer build.
+/// With a journal that names no newer state, by the state of the database and of the last good one,
+/// in the order of `State::ALL`: absent, good, damaged, older, of a newer build.
 const WITH_JOURNAL: [[Served; 5]; 5] = [
     [C, H1, H2, H2, C],
     [D, D, D, D, D],
@@ -39,8 +39,8 @@ const WITH_JOURNAL: [[Served; 5]; 5] = [
     [H2, H1, H2, H2, H2],
     [C, H1, H2, H2, C],
 ];
-/// Without a journal that names the newest state. A last good state that does not read may then be
-/// later than the database.
+/// Without a journal that names the newest state. An unreadable last good state may then be later
+/// than the database.
 const WITHOUT: [[Served; 5]; 5] = [
     [C, H1, H2, H2, C],
     [D, D, H2, D, H2],
@@ -61,15 +61,15 @@ fn expected(database: State, last_good: State, journal: State) -> Served {
     match (table[place(database)][place(last_good)], journal) {
         // Its entries may be about any flag.
         (D | H1, State::OfNewerBuild) => H2,
-        // The journal names each state before the last good one does: one of them is not of this
-        // folder.
+        // The journal names each state before the last good one does: one of them does not belong
+        // to this folder.
         (H1, State::Older) => H2,
         (served, _) => served,
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_mix_is_served_as_the_table_says() {
+async fn every_combination_of_witnesses_is_served_as_the_table_says() {
     let template = &Template::make().await;
     let pairs = State::ALL
         .into_iter()
@@ -96,7 +96,7 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
     let before = ["turnout.db", "last-good", "pending.journal"].map(bytes);
     let service = Service::start_in(home).await;
     let wanted = expected(database, last_good, journal);
-    // The first answers, before anything else is waited for.
+    // The first responses, before anything else is waited for.
     let first = answers(&service).await;
     if wanted != F {
         let knows_of_journaled =
@@ -105,7 +105,7 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
         assert!(!lifted("halted") && !lifted("held"), "{mix:?}: {first}");
         assert!(!knows_of_journaled || !lifted("journaled"), "{mix:?}: {first}");
     }
-    // A database that was given up on a busy machine is believed a moment later.
+    // A database that was given up on a busy machine is trusted a moment later.
     let state = if matches!(wanted, D | F) && journal != State::Damaged { "up" } else { "held" };
     wait_until(&format!("{mix:?} to be {state}"), async || service.database_state().await == state)
         .await;
@@ -167,7 +167,7 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
     service.app.stop().await;
 }
 
-/// What may be done while it is held: nothing that widens, everything that narrows.
+/// What may be done while the database is held: nothing that widens, everything that narrows.
 async fn held(service: &Service, mix: (State, State, State)) {
     let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
     assert!(told.to_string().contains("--accept-database"), "{mix:?}: {told}");

@@ -1,4 +1,4 @@
-//! A row of the database that is wrong never opens anything: what stands for it is no wider than
+//! A wrong row of the database never opens a flag: what is served in its place is not wider than
 //! any of its witnesses, which are the row, what its newest revision left, the last good state, and
 //! memory. Whatever was done to one flag, the others are served as they were.
 
@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use crate::support::{Service, flag, wait_until};
 
-/// So many services at once.
+/// The number of concurrent services.
 const TOGETHER: usize = 6;
 const OPEN: &str = "rollout: { realtime-v2: 100% }";
 
@@ -51,7 +51,7 @@ async fn service() -> Service {
     service
 }
 
-/// Waits until what is live is kept in the last good state.
+/// Waits until the live state is kept in the last good state.
 async fn kept(service: &Service) {
     let revision = service.revision();
     wait_until("it to be kept", async || {
@@ -79,7 +79,7 @@ async fn alter(service: &mut Service, how: Altered, statements: &str) {
     if how == WithoutLastGood {
         let _ = ["last-good", "last-good.1"].map(|name| fs::remove_file(service.data.join(name)));
     }
-    // A file that says less than what was recorded would lower it by itself.
+    // A file that allows less than what was recorded would lower it by itself.
     let _ = fs::remove_file(service.flags.join("off.yaml"));
     service.restart().await;
 }
@@ -89,7 +89,7 @@ const NEWEST: &str =
 const FIRST: &str =
     "(SELECT record_after FROM changes WHERE subject = '{key}' ORDER BY revision LIMIT 1)";
 
-/// What is done, and whether the last good state is the only file that knows better.
+/// What is done, and whether the last good state is the only file with the true state.
 fn damages() -> Vec<(String, bool)> {
     let newest = |what: &str| format!("UPDATE changes SET {what} WHERE {NEWEST}");
     let row = |what: &str| format!("UPDATE subjects SET {what} WHERE subject = '{{key}}'");
@@ -109,8 +109,8 @@ fn damages() -> Vec<(String, bool)> {
             ),
             false,
         ),
-        // The row as it was before, and the change that says otherwise called another's: it does
-        // not go on from anything of that one.
+        // The row as it was before, and the change that says otherwise assigned to another flag:
+        // that change does not continue that flag's record.
         (
             format!(
                 "{}; {}",
@@ -137,12 +137,12 @@ fn damages() -> Vec<(String, bool)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn what_stands_is_no_wider_than_any_witness() {
+async fn the_served_state_is_not_wider_than_any_witness() {
     let ways = [WithLastGood, WithoutLastGood, WhileAway].into_iter();
     let cases = ways.flat_map(|how| {
         damages().into_iter().map(move |(statement, only_kept)| (how, statement, only_kept))
     });
-    // Without the last good state, no file may be left that knows better.
+    // Without the last good state, no other file may be left with the true state.
     let cases = cases.filter(|(how, _, only_kept)| *how != WithoutLastGood || !only_kept);
     let checked: Vec<()> = stream::iter(cases)
         .map(|(how, statement, _)| check(how, statement))
@@ -176,7 +176,7 @@ async fn no_wider(service: &Service, case: &str) {
     for key in LOWERED {
         let state = service.state(key).await;
         assert_eq!(service.strategy(key, "u-2").await, "polling", "{case}: {state}");
-        // What operators are told is what is answered.
+        // Operators see what is served.
         let live = state["live"].as_str().unwrap();
         let is_low =
             live == "realtime-v2 1%" || live.starts_with("STOPPED") || live.starts_with("off");
@@ -186,7 +186,7 @@ async fn no_wider(service: &Service, case: &str) {
     assert!(told.contains("poison-row"), "{case}: {told}");
 }
 
-/// A flag that nothing was done to is served as it was, where any state says so.
+/// A flag that was not altered is served as it was, where any state says so.
 #[tokio::test]
 async fn other_flags_are_served_as_they_were() {
     for how in [WithLastGood, WithoutLastGood, WhileAway] {
@@ -202,10 +202,10 @@ async fn no_wider_but_open(service: &Service, case: &str) {
     assert_eq!(service.strategy("low", "u-2").await, "polling", "{case}");
 }
 
-/// Row and revision altered alike: what this node knows says otherwise, or the hash of the revision
-/// does.
+/// Row and revision altered alike: what this node knows contradicts them, or the hash of the
+/// revision does.
 #[tokio::test]
-async fn a_credential_is_no_stronger_than_any_witness() {
+async fn a_credential_is_not_stronger_than_in_any_witness() {
     for how in [WithLastGood, WithoutLastGood, WhileAway] {
         for (what, with) in
             [("role", "'admin'"), ("flags", "NULL"), ("expiresAtMs", "4102444800000")]

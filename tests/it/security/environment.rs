@@ -1,5 +1,4 @@
-//! What the environment names (proxies, CA certificates) stands nowhere between a machine and
-//! itself.
+//! What the environment names (proxies, CA certificates) is not used between a machine and itself.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -12,7 +11,7 @@ use serde_json::json;
 use crate::support::PATIENCE;
 use crate::support::typed::{Server, output};
 
-/// A server that answers everything with one text, and keeps what it was asked for.
+/// A server that answers everything with one text, and keeps the requests.
 struct Listening {
     port: u16,
     heads: Arc<Mutex<Vec<String>>>,
@@ -59,7 +58,7 @@ fn hostile(command: &mut Command, proxy: &Listening) {
 }
 
 #[test]
-fn keys_of_this_machine_come_by_no_proxy_and_need_no_certificates() {
+fn keys_from_loopback_use_no_proxy_and_need_no_certificates() {
     let jwks = json!({ "keys": [{ "kty": "oct", "k": "a".repeat(43), "kid": "k" }] }).to_string();
     let proxy = Listening::start("127.0.0.1", jwks.clone()).unwrap();
     for (bound, host) in [
@@ -97,7 +96,7 @@ fn keys_of_this_machine_come_by_no_proxy_and_need_no_certificates() {
 }
 
 #[test]
-fn commands_ask_no_proxy_and_need_no_certificates() {
+fn commands_to_loopback_use_no_proxy_and_need_no_certificates() {
     let server = Server::start();
     let proxy = Listening::start("127.0.0.1", "{}".to_owned()).unwrap();
     let verbs = [

@@ -1,5 +1,5 @@
-//! The command line and its own server: asked by the socket that the data folder names, and sent no
-//! token before it showed that it is the server.
+//! The command line and its own server: called through the socket that the data folder names, and
+//! sent no token before it proved that it is the server.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -19,7 +19,7 @@ struct Thief {
 }
 
 impl Thief {
-    /// Answers every request with this, or as the server at an address answers it.
+    /// Answers every request with this text, or as the server at an address does.
     fn on(port: u16, answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> Thief {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let thief = Thief { port: listener.local_addr().unwrap().port(), heard: Arc::default() };
@@ -31,7 +31,7 @@ impl Thief {
                 while let Ok(read @ 1..) = stream.read(&mut bytes) {
                     heard.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
                     let answer = answer(&bytes[..read]);
-                    // Without an answer it hangs up.
+                    // Without a response it closes the connection.
                     if answer.is_empty() || stream.write_all(&answer).is_err() {
                         break;
                     }
@@ -54,7 +54,7 @@ fn answer(status: &str, body: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
 }
 
-/// As the server at an address answers.
+/// Answers as the server at an address does.
 fn relay(to: String) -> impl Fn(&[u8]) -> Vec<u8> {
     move |request| {
         let mut stream = TcpStream::connect(to.trim_start_matches("http://")).unwrap();
@@ -66,8 +66,8 @@ fn relay(to: String) -> impl Fn(&[u8]) -> Vec<u8> {
     }
 }
 
-/// Verbs at a place, with the token of a data folder; none of them may tell that token to the
-/// thief.
+/// Runs verbs against a place, with the token of a data folder; none of them may reveal that token
+/// to the thief.
 fn check(thief: &Thief, data: &Path, environment: &[(&str, &str)]) {
     let token = fs::read_to_string(data.join("admin.token")).unwrap();
     for verb in ["status", "stop chat", "token list", "explain chat --user u"] {
@@ -89,7 +89,7 @@ fn check(thief: &Thief, data: &Path, environment: &[(&str, &str)]) {
 fn a_program_that_took_the_port_is_sent_no_token() {
     let mut server = Server::start();
     let data = server.home.path().join("data");
-    // As a kill leaves it: the folder names an address and a socket where nobody listens.
+    // As a kill leaves it: the folder names an address and a socket where no program listens.
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     let port = server.admin.rsplit(':').next().unwrap().parse().unwrap();
@@ -120,18 +120,18 @@ fn a_program_that_took_the_port_is_sent_no_token() {
     }
 }
 
-/// The question is passed on to the real server, on another port, and its answer is passed back.
+/// The nonce is forwarded to the real server, on another port, and its proof is passed back.
 #[test]
-fn a_program_that_passes_the_question_on_is_sent_no_token() {
+fn a_program_that_relays_the_proof_is_sent_no_token() {
     let server = Server::start();
     let data = server.home.path().join("data");
     let thief = Thief::on(0, relay(server.admin.clone()));
     check(&thief, &data, &[("TURNOUT_SERVER", &thief.url())]);
 }
 
-/// A tunnel is a program that passes everything on; it takes a token that was named for it.
+/// A tunnel is a program that forwards everything; it gets a token that was named for it.
 #[test]
-fn a_token_that_is_named_goes_by_a_tunnel() {
+fn a_named_token_file_works_through_a_tunnel() {
     let server = Server::start();
     let named = server.home.path().join("data/admin.token").display().to_string();
     let tunnel = Thief::on(0, relay(server.admin.clone()));
@@ -142,7 +142,7 @@ fn a_token_that_is_named_goes_by_a_tunnel() {
 }
 
 #[test]
-fn commands_ask_by_the_socket_that_the_data_folder_names() {
+fn commands_use_the_socket_that_the_data_folder_names() {
     let server = Server::start();
     let data = server.home.path().join("data");
     let socket = data.join("admin.socket");
@@ -162,17 +162,17 @@ fn commands_ask_by_the_socket_that_the_data_folder_names() {
         let (exit, stdout, stderr) = typed(line, &[]);
         assert_eq!(exit, 0, "{line}: {stdout}{stderr}");
     }
-    // What is said is asked, not the socket.
+    // A named address is asked, not the socket.
     assert_eq!(typed("status", &[("TURNOUT_SERVER", "http://127.0.0.1:2")]).0, 4);
-    // Without a socket, by the address; the server shows there that it is the one.
+    // Without a socket, by the address; the server proves there that it is the one.
     fs::write(data.join("addresses.json"), addresses).unwrap();
     fs::remove_file(&socket).unwrap();
     let (exit, stdout, stderr) = typed("status chat", &[]);
     assert!(exit == 0 && stdout.contains("stopped"), "{stdout}{stderr}");
 }
 
-/// A copy of the folder names the same server, and every tool can make one: in it are files and
-/// nothing else.
+/// A copy of the folder names the same server, and every tool can make one: the folder contains
+/// only regular files.
 #[test]
 fn the_folder_of_a_running_server_can_be_copied() {
     let server = Server::start();
@@ -188,7 +188,7 @@ fn the_folder_of_a_running_server_can_be_copied() {
     assert_eq!(exit, 0, "{stdout}{stderr}");
 }
 
-/// A name that another user wrote is not gone by: that user's program may listen there.
+/// A name that another user wrote is not used: that user's program may listen there.
 #[test]
 fn a_socket_that_another_user_named_is_not_used() {
     let server = Server::start();
@@ -197,7 +197,7 @@ fn a_socket_that_another_user_named_is_not_used() {
     for name in ["admin.socket", "admin.token"] {
         fs::copy(data.join(name), theirs.join(name)).unwrap();
     }
-    // Without the socket there is an address to ask, where nothing listens.
+    // Without the socket there is an address to ask, where no program listens.
     let addresses = fs::read_to_string(data.join("addresses.json")).unwrap();
     fs::write(
         theirs.join("addresses.json"),
@@ -213,7 +213,7 @@ fn a_socket_that_another_user_named_is_not_used() {
 }
 
 #[tokio::test]
-async fn the_socket_stands_while_the_server_does() {
+async fn the_socket_exists_while_the_server_runs() {
     let mut service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let file = service.data.join("admin.socket");
     let client = || {

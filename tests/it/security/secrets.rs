@@ -1,6 +1,6 @@
-//! The secret of a token is said once, when it is made, and kept nowhere: not in an answer, a log,
-//! a metric, the database, the journal or the last good file. The real binary is used with
-//! unmistakable ones, rightly and wrongly.
+//! The secret of a token is printed once, when it is made, and stored nowhere: not in a response, a
+//! log, a metric, the database, the journal or the last good file. The real binary is used with
+//! unmistakable ones, correctly and incorrectly.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -22,7 +22,7 @@ impl Drop for Running {
     }
 }
 
-/// Every file below a folder but those named, as one run of bytes.
+/// The bytes of every file below a folder, except those named.
 fn bytes_of(folder: &Path, but: &[&str]) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -41,7 +41,7 @@ fn holds(all: &[u8], text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_secret_is_said_once_and_kept_nowhere() {
+async fn a_secret_is_printed_once_and_stored_nowhere() {
     let home = TempDir::new().unwrap();
     let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
     std::fs::create_dir(path("flags")).unwrap();
@@ -157,7 +157,7 @@ async fn a_secret_is_said_once_and_kept_nowhere() {
     );
     let log = log.lock().unwrap();
     for secret in &secrets {
-        // Any long part of it: what comes after its role is what nobody can guess.
+        // Any long part of it: what follows the role is what cannot be guessed.
         let part = &secret[secret.len() - 20..secret.len() - 2];
         for (what, bytes) in [
             ("an answer", answers.as_bytes()),

@@ -1,5 +1,5 @@
 //! Ids, addresses, tokens and keys leave no trace: the real binary is asked with unmistakable ones,
-//! rightly and wrongly, and neither what it says nor any of its answers repeats one.
+//! correctly and incorrectly, and neither its log nor any response repeats one.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -18,7 +18,7 @@ const EMAIL: &str = "sentinel-mail-4711@example.com";
 const SERVER_KEY: &str = "sentinel-server-key-4711-0123456789abcdef";
 
 #[tokio::test]
-async fn sentinels_appear_nowhere() {
+async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
     let home = TempDir::new().unwrap();
     let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
     let (ours, theirs) = (
@@ -88,7 +88,7 @@ async fn sentinels_appear_nowhere() {
         "sentinel-bearer-4711".to_owned(),
         SERVER_KEY.to_owned(),
     ];
-    // What of a token must not be seen: any of its long parts.
+    // The parts of a token that must not be seen: any of its long parts.
     let mut sentinels: Vec<String> =
         tokens.iter().flat_map(|token| token.split('.')).map(str::to_owned).collect();
     sentinels.retain(|part| part.len() > 12);
@@ -144,9 +144,9 @@ async fn sentinels_appear_nowhere() {
     for path in ["metrics", "v1/problems"] {
         take(client.get(format!("{admin}/{path}"))).await;
     }
-    // Every kind of answer was seen.
+    // Every kind of response was seen.
     assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 405]);
-    // A broken keys file is spoken of, and nothing of it.
+    // A broken keys file is reported without any of its content.
     std::fs::write(path("servers"), format!("sentinel-server-name {hex} {SERVER_KEY}\n")).unwrap();
     std::fs::write(path("keys.json"), format!("sentinel {}", ours.jwks())).unwrap();
     std::fs::write(

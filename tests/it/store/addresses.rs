@@ -17,9 +17,10 @@ fn stale() -> String {
     json!({ "public": "http://127.0.0.1:1", "admin": "http://127.0.0.1:1" }).to_string()
 }
 
-/// Both members are URLs that answer; the file is its owner's alone, and goes with an orderly stop.
+/// Both members are URLs that answer; the file belongs to its owner alone, and is removed at an
+/// orderly stop.
 #[tokio::test]
-async fn addresses_stand_while_the_server_listens() {
+async fn the_addresses_file_exists_while_the_server_listens() {
     let mut service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let file = service.data.join("addresses.json");
     let told: Json = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
@@ -32,7 +33,7 @@ async fn addresses_stand_while_the_server_listens() {
     service.restart().await;
     assert_eq!(Addresses::read(&service.data).unwrap().unwrap().public, service.url(""));
 
-    // What another server wrote meanwhile is not this one's to remove.
+    // A file that another server wrote meanwhile is not this one's to remove.
     fs::write(&file, stale()).unwrap();
     service.stop().await;
     assert_eq!(fs::read_to_string(&file).unwrap(), stale());
@@ -43,7 +44,7 @@ async fn addresses_stand_while_the_server_listens() {
 
 /// A listener on all addresses is named by one that a program on this machine can connect to.
 #[tokio::test]
-async fn addresses_of_listeners_on_every_address_can_be_connected_to() {
+async fn the_addresses_file_names_connectable_addresses_for_wildcard_listeners() {
     let home = TempDir::new().unwrap();
     let mut settings = config(home.path());
     fs::create_dir(&settings.flags).unwrap();
@@ -59,10 +60,10 @@ async fn addresses_of_listeners_on_every_address_can_be_connected_to() {
     app.stop().await;
 }
 
-/// A data folder that takes no new file keeps nothing from being served; it is said. The path of
-/// the file is taken by a folder here, which also stops root.
+/// A data folder that accepts no new file does not stop the service; the error is logged. A folder
+/// stands at the path of the file here, which also affects root.
 #[test]
-fn addresses_that_cannot_be_written_keep_nothing_from_being_served() {
+fn an_unwritable_addresses_file_does_not_stop_the_service() {
     let home = TempDir::new().unwrap();
     let (flags, data, log) =
         (home.path().join("flags"), home.path().join("data"), home.path().join("log"));
@@ -93,8 +94,8 @@ fn addresses_that_cannot_be_written_keep_nothing_from_being_served() {
     assert!(server.wait().unwrap().success());
 }
 
-/// A command needs no address: the data folder says it. What is said wins; where nothing runs, the
-/// default address is asked.
+/// A command needs no address: the data folder names it. An explicit address wins; where no server
+/// runs, the default address is asked.
 #[test]
 fn commands_find_the_server_by_its_data_folder() {
     let server = Server::start();
@@ -120,7 +121,7 @@ fn commands_find_the_server_by_its_data_folder() {
         let (exit, ..) =
             command(&format!("{line} --data {}", data.display()), Path::new("elsewhere"), &[]);
         assert_eq!(exit, 0, "{line}");
-        // An empty value is one that is not set.
+        // An empty value counts as not set.
         let (exit, _, stderr) =
             command(line, &data, &[("TURNOUT_SERVER", ""), ("TURNOUT_URL", "")]);
         assert_eq!(exit, 0, "{line}: {stderr}");
@@ -138,7 +139,7 @@ fn commands_find_the_server_by_its_data_folder() {
         assert!(exit == 4 && stderr.contains(nowhere), "{stderr}");
     }
 
-    // A copy of the folder of a server that runs no more, and a file that was damaged by hand.
+    // A copy of the folder of a server that no longer runs, and a file that was damaged by hand.
     let other = TempDir::new().unwrap();
     let file = other.path().join("addresses.json");
     symlink(data.join("admin.token"), other.path().join("admin.token")).unwrap();

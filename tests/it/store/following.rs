@@ -1,5 +1,5 @@
-//! What another writer commits to the same database is read after a known head: whole, in order,
-//! with its texts, and proved.
+//! Revisions that another writer commits to the same database are read after a known head: whole,
+//! in order, with their blobs, and verified.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use turnout::store::{Store, StoreError};
 
 use super::written::{Written, defined, stopped};
 
-/// A database with a flag of its own text in each of the first revisions, then a revision that
+/// A database with one flag of distinct text in each of its first revisions, then a revision that
 /// stops them all.
 async fn with_a_past(flags: usize, bytes: usize) -> Written {
     let mut written = Written::new().await;
@@ -22,7 +22,7 @@ async fn with_a_past(flags: usize, bytes: usize) -> Written {
     written
 }
 
-/// Follows to the end and says how many revisions each call brought.
+/// Follows to the end and returns how many revisions each call brought.
 async fn follow(
     store: &Store,
     mut head: Head,
@@ -65,18 +65,18 @@ async fn follow(
 }
 
 #[tokio::test]
-async fn what_another_writer_committed_is_read_after_a_known_head() {
+async fn revisions_of_another_writer_are_read_after_a_known_head() {
     let mut written = with_a_past(30, 10).await;
     let mut other = written.again().await;
     let mut texts = Blobs::new();
     let (head, calls) = follow(&other, Head::none(), 10, &mut texts).await;
     assert_eq!((head, calls), (written.head, vec![10, 10, 10, 1]));
     assert_eq!(texts.len(), 30);
-    // From there on only what is new comes.
+    // From there on only newer revisions come.
     let (change, id, text) = defined("later", 10);
     written.commit(vec![change], &Blobs::from([(id, text)])).await;
     assert_eq!(follow(&other, head, 10, &mut texts).await, (written.head, vec![1]));
-    // And in the other direction: whoever commits, the other one follows.
+    // And in the other direction: whichever commits, the other one follows.
     std::mem::swap(&mut written.store, &mut other);
     let (change, id, text) = defined("by-the-other", 10);
     let before = written.head;
@@ -86,7 +86,7 @@ async fn what_another_writer_committed_is_read_after_a_known_head() {
 }
 
 #[tokio::test]
-async fn a_call_ends_after_some_megabytes_and_a_large_revision_comes_alone() {
+async fn one_call_is_bounded_in_bytes_and_a_large_revision_comes_alone() {
     let mut written = with_a_past(12, 1_000_000).await;
     let (head, calls) = follow(&written.store, Head::none(), 1000, &mut Blobs::new()).await;
     assert_eq!(head, written.head);
@@ -107,7 +107,7 @@ async fn a_call_ends_after_some_megabytes_and_a_large_revision_comes_alone() {
 }
 
 #[tokio::test]
-async fn another_history_is_never_followed() {
+async fn a_database_with_another_history_is_never_followed() {
     let written = with_a_past(6, 10).await;
     let third = written
         .store
@@ -160,9 +160,9 @@ async fn another_history_is_never_followed() {
     }
 }
 
-/// A text that was altered does not come; whoever takes the revision in sees that it lacks one.
+/// A blob that was altered is not returned; the reader of the revision sees that one is missing.
 #[tokio::test]
-async fn a_text_that_is_not_what_its_name_says_does_not_come() {
+async fn a_blob_that_does_not_match_its_hash_is_not_returned() {
     let written = with_a_past(2, 10).await;
     let first = written
         .store

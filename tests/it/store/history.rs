@@ -1,5 +1,5 @@
-//! What was changed stands in the history page by page, and a row that was edited behind the
-//! service's back is named.
+//! The history shows every change page by page, and names a row that was edited behind the
+//! service's back.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ async fn the_history_comes_in_pages() {
 }
 
 #[tokio::test]
-async fn an_edited_row_is_named() {
+async fn verify_names_an_edited_row() {
     let service = with_a_past().await;
     let options = SqliteConnectOptions::new().filename(service.data.join("turnout.db"));
     let verdict = async || service.admin("/v1/history/verify").await.json::<Json>().await.unwrap();
@@ -150,12 +150,12 @@ async fn an_edited_row_is_named() {
         sqlx::query(undo).execute(&mut database).await.unwrap();
         assert_eq!(verdict().await["sound"], true, "{undo}");
     }
-    // What was live is live all the same.
+    // The live state is not affected.
     assert_eq!(service.state("feed").await["live"], "realtime-v2 5%");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_long_verification_holds_up_nobody() {
+async fn a_long_verification_delays_no_other_call() {
     let mut service =
         Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
     service.stop().await;
@@ -180,7 +180,7 @@ async fn a_long_verification_holds_up_nobody() {
     assert!(looked < verified, "a look took {looked:?} while all was verified in {verified:?}");
 }
 
-/// Adds revisions that change nothing, each well chained to the one before.
+/// Adds revisions that change nothing, each correctly chained to the one before.
 async fn lengthen(database: &Path, count: u64) {
     let mut database = SqliteConnectOptions::new().filename(database).connect().await.unwrap();
     let mut adding = database.begin().await.unwrap();

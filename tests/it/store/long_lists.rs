@@ -1,5 +1,5 @@
-//! A long list is read once, whoever else has it: what is at hand is shared, what is not is read,
-//! and what is damaged is told of.
+//! A long list is read once, however many need it: a cached list is shared, a missing one is read,
+//! and a damaged one is reported.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection};
 const SEGMENT: &str = "version: 1\nsegment: staff\nusers: [one-more]\nusers_file: ids.txt\n";
 const RULES: &str = "allow: [{ segment: staff, strategy: realtime-v2 }]";
 
-/// Longer than what is compared piece by piece, and many parts of a database's text.
+/// Longer than what is compared piece by piece, and many parts of a blob in the database.
 fn ids() -> String {
     (0..60_000).map(|number| format!("listed-{number:07}\n")).collect()
 }
@@ -52,7 +52,7 @@ async fn the_last_good_state_has_the_whole_list() {
     service.restart().await;
     assert_eq!(rules(&service).await, RIGHT, "with nothing else");
     service.stop().await;
-    // One byte of the list, far behind the line that says what is there.
+    // One byte of the list, far behind the line that describes the content.
     let mut kept = fs::read(service.data.join("last-good")).unwrap();
     let last = kept.len() - 1000;
     kept[last] ^= 1;
@@ -66,18 +66,18 @@ async fn the_last_good_state_has_the_whole_list() {
 }
 
 #[tokio::test]
-async fn a_list_the_folder_has_otherwise_is_read_from_the_database() {
+async fn a_list_that_differs_in_the_folder_is_read_from_the_database() {
     let mut service = service().await;
     service.stop().await;
     fs::remove_file(service.data.join("last-good")).unwrap();
-    // A file that is refused: what is recorded stays in force.
+    // A file that is refused: the recorded list stays in force.
     fs::write(service.flags.join("ids.txt"), "two words \n").unwrap();
     service.restart().await;
     assert_eq!(rules(&service).await, RIGHT);
 }
 
 #[tokio::test]
-async fn a_damaged_list_is_told_of_though_the_folder_has_a_good_one() {
+async fn a_damaged_list_in_the_database_is_reported_even_if_the_folder_has_a_good_one() {
     for damage in [
         "UPDATE texts SET bytes = zeroblob(length(bytes)) WHERE part = 3",
         "DELETE FROM texts WHERE part = 5",
@@ -97,7 +97,8 @@ async fn a_damaged_list_is_told_of_though_the_folder_has_a_good_one() {
         service.restart().await;
         let problems: Json = service.admin("/v1/problems").await.json().await.unwrap();
         assert!(problems.to_string().contains("poison-row"), "{damage}: {problems}");
-        // What was missing was recorded anew from the folder; what is there and wrong stays named.
+        // A missing list was recorded anew from the folder; a damaged one that is there stays
+        // named.
         let verdict: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
         let named = verdict["faults"].to_string().contains("is not what its name says");
         assert_eq!(named, damage.starts_with("UPDATE"), "{damage}: {verdict}");

@@ -1,5 +1,5 @@
-//! What reads for long holds up neither other readings nor the log, and is right about what is
-//! committed meanwhile. A page of the history is bounded, however large its revisions are.
+//! A long reading delays neither other readings nor the WAL's checkpoints, and is correct about
+//! what is committed meanwhile. A page of the history is bounded, however large its revisions are.
 
 use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -14,7 +14,7 @@ use crate::support::{Service, flag, wait_until};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Commits to a database without end, and says how long its log became.
+/// Commits to a database without end, and returns how long its WAL became.
 async fn commit_until(written: &mut Written, is_over: &AtomicBool, revisions: &AtomicU64) -> u64 {
     let mut longest = 0;
     while !is_over.load(Relaxed) {
@@ -27,10 +27,10 @@ async fn commit_until(written: &mut Written, is_over: &AtomicBool, revisions: &A
     longest
 }
 
-/// A verification takes many times as long as the log may stay: were it one transaction, the log
-/// would hold all that is committed meanwhile.
+/// A verification takes many times as long as the WAL may stay: in one transaction, the WAL would
+/// keep everything that is committed meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_is_taken_over_while_a_long_history_is_verified() {
+async fn the_wal_is_checkpointed_while_a_long_history_is_verified() {
     let mut written = Written::new().await;
     let texts: Vec<_> = (0..60).map(|index| defined(&format!("f{index}"), 500_000)).collect();
     let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
@@ -39,8 +39,8 @@ async fn a_log_is_taken_over_while_a_long_history_is_verified() {
     let (is_over, revisions) = (AtomicBool::new(false), AtomicU64::new(0));
     let kept = ExpectedHistory { epoch: Some("test".to_owned()), head: Some(written.head) };
     let verify = async {
-        // However slow the machine is: enough is committed meanwhile for a log that is not taken
-        // over to become long.
+        // However slow the machine is: enough is committed meanwhile for a WAL without checkpoints
+        // to become long.
         while revisions.load(Relaxed) < 30 {
             let verdict = other.verify(&kept, SILENCE).await.unwrap();
             assert_eq!(verdict.faults, [""; 0], "nothing was done but committing");
@@ -55,15 +55,16 @@ async fn a_log_is_taken_over_while_a_long_history_is_verified() {
     assert_eq!(written.faults().await, [""; 0]);
 }
 
-/// It is ended where it stands still, and not where it is long.
+/// A verification is ended when it makes no progress, not when it is long.
 #[tokio::test]
-async fn a_verification_takes_as_long_as_it_goes_on() {
+async fn a_verification_that_makes_progress_has_no_time_limit() {
     let mut written = Written::new().await;
     let kept = |written: &Written| ExpectedHistory {
         epoch: Some("test".to_owned()),
         head: Some(written.head),
     };
-    // However quick the machine is: long enough that what is silent for a fourth of it has stopped.
+    // However quick the machine is: long enough that a quarter of it without progress means it has
+    // stopped.
     let mut took = Duration::ZERO;
     while took < Duration::from_secs(2) {
         let count = written.head.revision;
@@ -81,9 +82,9 @@ async fn a_verification_takes_as_long_as_it_goes_on() {
     assert!(matches!(stands_still, StoreError::Silent(_)), "{stands_still}");
 }
 
-/// Whatever else is read of the database goes between the pages of a load.
+/// Other readings of the database go between the pages of a load.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_load_holds_up_no_other_reading() {
+async fn a_load_delays_no_other_reading() {
     let mut written = Written::new().await;
     let texts: Vec<_> = (0..40).map(|index| defined(&format!("f{index}"), 1_000_000)).collect();
     let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
@@ -108,7 +109,8 @@ async fn a_load_holds_up_no_other_reading() {
     assert!(read > 100, "the head was read {read} times while 40 MB were loaded");
 }
 
-/// What is told of a flag is there, also where thousands of others changed with it.
+/// The changes of the flag that is asked for are shown, also where thousands of others changed with
+/// it.
 #[tokio::test]
 async fn a_page_of_the_history_is_bounded_in_its_changes() {
     let mut written = Written::new().await;
@@ -157,9 +159,9 @@ async fn a_page_of_the_history_is_bounded_in_its_changes() {
     );
 }
 
-/// On the wire: a first import of many flags.
+/// Over HTTP: a first import of many flags.
 #[tokio::test]
-async fn the_history_counts_what_it_does_not_show() {
+async fn the_history_counts_changes_it_does_not_show() {
     let files: Vec<_> = (0..150)
         .map(|index| (format!("f{index:03}.yaml"), flag(&format!("f{index:03}"), "")))
         .collect();

@@ -1,4 +1,4 @@
-//! The data folder: what is durable, what is served without it, and what it says of the server.
+//! The data folder: what is durable, what is served without it, and what it says about the server.
 
 mod addresses;
 mod following;

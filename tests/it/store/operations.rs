@@ -1,5 +1,5 @@
-//! What docs/OPERATIONS.md claims: the tests it names are there, and those about dying and coming
-//! back are here.
+//! The claims of docs/OPERATIONS.md: the tests it names exist, and those about crashes and recovery
+//! are here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions, Connection};
 const SPLIT: &str = "rollout: { realtime-v2: 100% }";
 
 #[test]
-fn every_claim_names_a_test_that_is_there() {
+fn every_claim_in_the_docs_names_an_existing_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let claims = ["docs/OPERATIONS.md", "docs/METRICS.md"]
         .map(|page| fs::read_to_string(root.join(page)).unwrap())
@@ -30,9 +30,9 @@ fn every_claim_names_a_test_that_is_there() {
     assert!(missing.is_empty(), "no such tests: {missing:?}");
 }
 
-/// What the documents say of tests and scripts is found where they say.
+/// The tests and scripts that the documents name are found where they say.
 #[test]
-fn every_test_file_that_documents_name_is_there() {
+fn every_test_file_named_in_the_docs_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents = files_below(&root.join("docs"), "md");
     documents.push(root.join("README.md"));
@@ -97,7 +97,7 @@ async fn a_second_server_on_the_same_data_says_so() {
 }
 
 #[tokio::test]
-async fn the_data_folder_is_its_owners_alone() {
+async fn only_the_owner_can_read_the_data_folder() {
     use std::os::unix::fs::PermissionsExt;
     let service = one_flag().await;
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -109,7 +109,7 @@ async fn the_data_folder_is_its_owners_alone() {
 }
 
 #[tokio::test]
-async fn a_stop_is_taken_with_the_database_away() {
+async fn a_stop_works_without_the_database() {
     let service = one_flag().await;
     let away = service.data.join("away");
     fs::rename(database(&service), &away).unwrap();
@@ -119,7 +119,7 @@ async fn a_stop_is_taken_with_the_database_away() {
             json!({ "realtime-v2": "100%", "disabled": "0%", "reason": "r", "forMs": 1000 }),
         )
         .await;
-    // The first to need the database finds that it is gone.
+    // The first call that needs the database finds that it is gone.
     assert!(wider.status() == 503 || wider.status() == 202, "{}", wider.status());
     let stop = service.order("/v1/flags/chat/stop", json!({})).await;
     assert_eq!(stop.status(), 202);
@@ -152,7 +152,7 @@ async fn a_stop_is_taken_with_the_database_away() {
 }
 
 #[tokio::test]
-async fn a_stop_is_never_stale() {
+async fn a_stop_is_never_refused_as_stale() {
     let service = one_flag().await;
     assert_eq!(
         service.order("/v1/flags/chat/set", json!({ "realtime-v2": "50%" })).await.status(),
@@ -244,7 +244,7 @@ async fn accepting_a_database_lifts_no_stop() {
 }
 
 #[tokio::test]
-async fn a_poisoned_row_is_set_aside() {
+async fn an_unreadable_row_is_set_aside() {
     for poison in [
         "UPDATE subjects SET record = '{\"definition\":null,\"split\":\"newer\"}' WHERE subject = 'chat'",
         "UPDATE subjects SET record = '' WHERE subject = 'chat'",
@@ -274,7 +274,7 @@ async fn a_poisoned_row_is_set_aside() {
 }
 
 #[tokio::test]
-async fn an_altered_row_is_named() {
+async fn history_verify_names_an_altered_row() {
     let mut service = one_flag().await;
     for share in ["80%", "60%", "40%"] {
         assert_eq!(
@@ -307,7 +307,7 @@ async fn an_altered_row_is_named() {
 }
 
 #[tokio::test]
-async fn nothing_known_answers_polling() {
+async fn without_a_known_state_every_flag_answers_polling() {
     let service = Service::start_without_folder().await;
     let answer = service.ask("any-flag", "u-1").await;
     assert_eq!((&answer["strategy"], &answer["rule"]), (&"polling".into(), &"cold-start".into()));

@@ -1,6 +1,6 @@
-//! What is pending while the database is away: a state of each flag, which a kill does not lose,
-//! and which is saved when the database is back. However many requests made it, the journal has
-//! room for the next stop.
+//! Changes that are pending while the database is away: a state of each flag, which a kill does not
+//! lose, and which is saved when the database is back. However many requests made it, the journal
+//! has room for the next stop.
 
 use std::fs;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ async fn problems(service: &Service) -> String {
     service.admin("/v1/problems").await.text().await.unwrap()
 }
 
-/// An order under a key, and what came of it.
+/// A command under a key, and its response.
 async fn order(service: &Service, key: &str, verb: &str, body: &Json) -> Json {
     let request = service
         .client
@@ -58,8 +58,8 @@ async fn three_flags() -> Service {
     service
 }
 
-/// Each line: the orders with the database away, how many are pending then, and what each flag
-/// serves then, after a kill, and once all is saved.
+/// Each line: the commands with the database away, how many entries are pending then, and what each
+/// flag serves then, after a kill, and once all is saved.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_pending_is_a_state_of_each_flag() {
     async fn check(what: &str, orders: Vec<(&str, Json)>, expected: u64, serves: [&str; 3]) {
@@ -120,10 +120,10 @@ async fn what_is_pending_is_a_state_of_each_flag() {
     check("a stop between", stopped, 2, ["STOPPED -> polling", fifty, fifty]).await;
 }
 
-/// A request that another one took the place of is told the same when it is asked for again: while
-/// both are pending, after a kill, and once they are saved. It is never done a second time.
+/// A superseded request gets the same response when it is sent again: while both are pending, after
+/// a kill, and once they are saved. It is never done a second time.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_was_taken_the_place_of_is_done_once() {
+async fn a_superseded_request_is_committed_once() {
     let mut service = three_flags().await;
     service.take_database_away().await;
     for step in 0..20 {
@@ -153,10 +153,10 @@ async fn a_request_that_was_taken_the_place_of_is_done_once() {
     assert_eq!(live(&service, "a").await, "realtime-v2 39.981%");
 }
 
-/// While the database takes changes none takes the place of another: the history has each with its
-/// change, under the key it was asked for by.
+/// While the database is up no command supersedes another: the history has each with its change,
+/// under its own idempotency key.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_that_is_committed_at_once_is_a_revision_of_its_own() {
+async fn a_command_that_is_committed_at_once_is_its_own_revision() {
     let service = three_flags().await;
     let lower = async |step: u32| {
         let told =
@@ -175,7 +175,7 @@ async fn an_order_that_is_committed_at_once_is_a_revision_of_its_own() {
             lower(step(5))
         );
         for (key, outcome, revision) in [told.0, told.1, told.2, told.3, told.4, told.5] {
-            // One that came after a lower one raises, and is an order like any other.
+            // One that came after a lower one raises, and is a command like any other.
             assert!(outcome == "committed" && revision.is_some(), "{outcome} {revision:?}");
             all.push((revision, key));
         }
@@ -193,11 +193,11 @@ async fn an_order_that_is_committed_at_once_is_a_revision_of_its_own() {
     }
 }
 
-/// A disk on which the journal cannot be made anew: one caller's orders fill what is not for stops,
-/// and nobody's stop is lost by that. With room on the disk the journal holds what is pending, and
-/// no more.
+/// A disk on which the journal cannot be rewritten: the commands of one caller fill the room that
+/// is not reserved for stops, and no stop is lost by that. With room on the disk the journal holds
+/// the pending entries, and no more.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_callers_orders_take_no_stop_its_room() {
+async fn commands_of_one_caller_leave_room_for_stops() {
     let mut service = three_flags().await;
     service.take_database_away().await;
     let beside = service.data.join("pending.journal.new");
@@ -209,7 +209,7 @@ async fn one_callers_orders_take_no_stop_its_room() {
         let body = json!({ "realtime-v2": "50%", "forMs": 86_400_000 + step, "reason": reason });
         order(service, &format!("{step:0128}"), "a/set", &body).await["survivesRestart"] == true
     };
-    // To the last place that is shorter than a stop.
+    // To the last slot that is shorter than a stop.
     while lower(&service, &long).await {}
     while lower(&service, "x").await {}
     wait_until("the problem", async || problems(&service).await.contains("the journal is full"))
@@ -239,9 +239,9 @@ async fn one_callers_orders_take_no_stop_its_room() {
     assert!(pending(&service).await <= 4, "{}", pending(&service).await);
 }
 
-/// What is pending and does not fit has the journal grow.
+/// Pending entries that do not fit make the journal grow.
 #[test]
-fn a_journal_grows_with_what_is_pending() {
+fn the_journal_grows_with_its_pending_entries() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("pending.journal");
     let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
@@ -266,10 +266,10 @@ fn a_journal_grows_with_what_is_pending() {
     assert!(fs::metadata(&path).unwrap().len() > 8 * 1024 * 1024);
 }
 
-/// A stop of all flags there may be, with the longest keys and the longest reason, is one entry
-/// that fits.
+/// A stop of the most flags there may be, with the longest keys and the longest reason, is one
+/// entry that fits.
 #[test]
-fn a_stop_of_every_flag_fits() {
+fn a_stop_of_every_flag_fits_into_the_journal() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("pending.journal");
     let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
@@ -318,9 +318,10 @@ fn entry(
     }
 }
 
-/// A name that the database knows for another request is no proof that this one was committed.
+/// An idempotency key that the database knows for another request does not prove that this one was
+/// committed.
 #[tokio::test]
-async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() {
+async fn a_stop_with_an_idempotency_key_of_another_request_is_kept() {
     for restarts in [false, true] {
         let mut service = three_flags().await;
         assert_eq!(
@@ -336,7 +337,7 @@ async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() 
             (&"pending".into(), &true.into()),
             "{told}"
         );
-        // Sent again, it says as much.
+        // Sent again, it gets the same response.
         let again = order(&service, "alert-1", "a/stop", &json!({})).await;
         assert_eq!(again["survivesRestart"], true, "{again}");
         if restarts {
@@ -362,7 +363,7 @@ async fn a_stop_under_a_name_that_stands_for_another_request_is_not_forgotten() 
 /// A stop that was saved and lifted, and is sent again under its key with the database away: it is
 /// acknowledged, so it holds, whatever stands under that key in the database.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_that_is_sent_again_after_it_was_lifted_is_not_forgotten() {
+async fn a_stop_repeated_after_it_was_lifted_is_kept() {
     for restarts in [false, true] {
         let mut service = three_flags().await;
         let stop = async |service: &Service| order(service, "alert-1", "a/stop", &json!({})).await;
@@ -391,7 +392,7 @@ async fn a_stop_that_is_sent_again_after_it_was_lifted_is_not_forgotten() {
         })
         .await;
         assert_eq!(live(&service, "a").await, "STOPPED -> polling", "restarts: {restarts}");
-        // It is one stop: what comes later lifts it for good.
+        // It is one stop: a later resume lifts it for good.
         assert_eq!(
             service.ordered("/v1/flags/a/resume", json!({ "reason": "over again" })).await.0,
             200

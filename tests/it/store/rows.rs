@@ -1,5 +1,5 @@
-//! No row that is altered, gone or called otherwise lifts a stop or opens anything: what the
-//! history and the last good state say stands.
+//! No row that is altered, missing or renamed lifts a stop or opens a flag: what the history and
+//! the last good state say counts.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -43,7 +43,7 @@ const NO_STOP: &str = "json_remove(record, '$.stop')";
 
 /// Whatever one table says, with the last good state and without.
 #[tokio::test]
-async fn no_row_lifts_a_stop() {
+async fn no_altered_row_lifts_a_stop() {
     let both = format!(
         "UPDATE subjects SET record = {NO_STOP} WHERE subject = 'chat'; \
          UPDATE changes SET record_after = json_remove(record_after, '$.stop') WHERE subject = 'chat'"
@@ -82,11 +82,11 @@ async fn no_row_lifts_a_stop() {
             assert_eq!(state["state"], "stopped", "{done}, last good: {with_last_good}: {state}");
             assert_eq!(service.strategy("chat", "u-1").await, "polling", "{done}");
             assert_eq!(service.strategy("feed", "u-1").await, "polling", "{done}");
-            // Where what the newest revision changed is gone, the database is not of one moment: it
-            // is held, and without the last good state every flag is under doubt.
+            // Where a change of the newest revision is gone, the database is not the state of one
+            // moment: it is held, and without the last good state every flag is in doubt.
             let is_held = done.contains("DELETE FROM changes");
-            // So is every flag whose newest revision is not what its hash says: which of its
-            // changes were altered cannot be told.
+            // So is every flag whose newest revision does not match its hash: which of its changes
+            // were altered is unknown.
             let is_unproven = done.contains("SET subject = 'chat2' WHERE subject = 'chat'")
                 && done.contains("changes");
             let other =
@@ -101,9 +101,9 @@ async fn no_row_lifts_a_stop() {
     }
 }
 
-/// A credential is what the history says it is, too: none comes back or grows by a row.
+/// A credential, too, is what the history says it is: no row revives one or raises its role.
 #[tokio::test]
-async fn no_row_revives_a_credential_or_raises_its_role() {
+async fn no_altered_row_revives_a_credential_or_raises_its_role() {
     for done in [
         "UPDATE subjects SET record = json_set(record, '$.revokedAtMs', NULL) WHERE kind = 'credential'",
         "UPDATE subjects SET record = json_set(record, '$.role', 'admin') WHERE kind = 'credential'",
@@ -138,7 +138,7 @@ async fn no_row_revives_a_credential_or_raises_its_role() {
     }
 }
 
-/// A good row is written with the next change, and then the problem is over.
+/// The next change writes a good row, and then the problem is over.
 #[tokio::test]
 async fn the_next_change_writes_a_good_row() {
     let mut service = stopped().await;
@@ -154,9 +154,9 @@ async fn the_next_change_writes_a_good_row() {
     assert_eq!(verdict["sound"], true, "{verdict}");
 }
 
-/// Comparing each row with its history is one query: ten thousand flags are not felt at a start.
+/// Comparing each row with its history is one query: ten thousand flags do not slow a start down.
 #[tokio::test]
-async fn a_start_with_ten_thousand_flags_stays_quick() {
+async fn a_start_with_ten_thousand_flags_is_quick() {
     let mut service = stopped().await;
     service.stop().await;
     let many = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)";

@@ -1,4 +1,4 @@
-//! What cannot be saved is a problem with its cause, until it can be.
+//! A file that cannot be written is a problem with its cause, until it can be.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -11,8 +11,7 @@ use turnout::data_dir::Addresses;
 use crate::support::typed::turnout;
 use crate::support::{announced, flag, wait_until};
 
-/// A server that may write no more than so many KiB to a file, as if that were all the room there
-/// is.
+/// A server that may write at most this many KiB to a file, as if the disk were full then.
 struct Limited {
     home: TempDir,
     child: Child,
@@ -31,7 +30,7 @@ impl Limited {
         let (flags, data, log) =
             (home.path().join("flags"), home.path().join("data"), home.path().join("log"));
         fs::create_dir_all(flags.join("segments")).unwrap();
-        // Of a server that was killed.
+        // From a server that was killed.
         let _ = fs::remove_file(data.join("addresses.json"));
         // Bash counts in KiB.
         let limit = kib.map_or_else(|| "unlimited".to_owned(), |kib| kib.to_string());
@@ -78,10 +77,10 @@ impl Limited {
     }
 }
 
-/// The limit is that of a full disk: nothing ends the server, stops are taken, the problem says why
-/// and since when, and it is over when there is room.
+/// The limit acts like a full disk: it does not end the server, stops are accepted, the problem
+/// says why and since when, and is over when there is room.
 #[tokio::test]
-async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
+async fn a_file_at_its_size_limit_is_a_problem_and_does_not_end_the_process() {
     let home = TempDir::new().unwrap();
     fs::create_dir(home.path().join("flags")).unwrap();
     fs::write(home.path().join("flags/chat.yaml"), flag("chat", "rollout: { realtime-v2: 50% }"))
@@ -89,7 +88,7 @@ async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
     // Room for the journal, and for little else.
     let mut server = Limited::start(home, Some(5 * 1024));
     let reason = "x".repeat(480);
-    // More than the log and the database file may hold together: it is written a mebibyte at a
+    // More than the WAL and the database file may hold together: it is written one mebibyte at a
     // time.
     let ids: String = (0..1_000_000).map(|id| format!("user-{id}\n")).collect();
     fs::write(server.home.path().join("flags/ids.txt"), ids).unwrap();
@@ -109,7 +108,7 @@ async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
     let again = server.problems().await.into_iter().find(|problem| problem["code"] == "unsaved");
     assert!(again.is_none_or(|again| again["sinceMs"].as_i64().unwrap() >= since));
 
-    // With room again all of it is saved, and nothing is left of the problem.
+    // With room again all of it is saved, and the problem is over.
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     let home = std::mem::replace(&mut server.home, TempDir::new().unwrap());
@@ -121,9 +120,10 @@ async fn a_file_that_may_not_grow_is_a_problem_and_no_death() {
     assert_eq!(answer["rule"], "stop");
 }
 
-/// A data folder that another program made is its owner's alone from then on, and its room is told.
+/// The permissions of a data folder that another program made are restricted to its owner, and its
+/// free space is reported.
 #[tokio::test]
-async fn the_disk_is_looked_at_while_it_runs() {
+async fn the_data_folders_permissions_and_free_space_are_checked_at_run_time() {
     let home = TempDir::new().unwrap();
     let data = home.path().join("data");
     fs::create_dir(&data).unwrap();

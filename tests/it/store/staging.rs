@@ -1,6 +1,6 @@
-//! Blobs of any length are written before the revision that names them, a step at a time: other
-//! commits go between the steps, an end within them costs nothing, and what no revision comes to
-//! name does not stay.
+//! Blobs of any length are written before the revision that names them, one step at a time: other
+//! commits go between the steps, an interruption between them costs nothing, and blobs that no
+//! revision names are removed.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use super::written::{Written, defined, stopped};
 
 const MIB: usize = 1024 * 1024;
 
-/// So many flags with definitions of so many bytes.
+/// This many flags with definitions of this many bytes.
 fn large(name: &str, flags: usize, bytes: usize) -> (Vec<Change>, Blobs) {
     let all = (0..flags).map(|index| defined(&format!("{name}-{index}"), bytes));
     all.map(|(change, id, text)| (change, (id, text))).unzip()
@@ -38,7 +38,7 @@ async fn steps(store: &Store, texts: &Blobs) -> usize {
 }
 
 #[tokio::test]
-async fn texts_of_any_length_are_written_a_mebibyte_at_a_time() {
+async fn blobs_of_any_length_are_written_one_mebibyte_at_a_time() {
     let mut written = Written::new().await;
     let (changes, texts) = large("f", 40, 700_000);
     let wal = written.path().with_extension("db-wal");
@@ -50,7 +50,7 @@ async fn texts_of_any_length_are_written_a_mebibyte_at_a_time() {
         longest = longest.max(fs::metadata(&wal).unwrap().len());
         steps += 1;
         if steps % 10 == 0 {
-            // Others commit in between, and whoever verifies finds nothing amiss.
+            // Others commit in between, and a verification finds nothing wrong.
             let (change, id, text) = defined(&format!("between-{steps}"), 10);
             let revision = written.next(vec![change]);
             let commit = Commit {
@@ -77,12 +77,12 @@ async fn texts_of_any_length_are_written_a_mebibyte_at_a_time() {
     assert_eq!(written.faults().await, [""; 0]);
     let loaded = load(&written.again().await).await;
     assert!(texts.iter().all(|(id, text)| loaded.texts.get(id) == Some(text)));
-    // Once they are there, staging them again is nothing but a look.
+    // Once they are written, staging them again only looks them up.
     assert!(self::steps(&written.store, &texts).await <= 2);
 }
 
 #[tokio::test]
-async fn a_revision_whose_texts_were_not_staged_is_refused_whole() {
+async fn a_revision_with_unstaged_blobs_is_refused_whole() {
     let mut written = Written::new().await;
     let (changes, texts) = large("f", 3, COMMIT_TEXT_BYTES / 2);
     let revision = written.next(changes.clone());
@@ -90,7 +90,7 @@ async fn a_revision_whose_texts_were_not_staged_is_refused_whole() {
         || Commit { revision: &revision, after: &written.head, texts: &texts, request: None };
     assert!(matches!(written.store.commit(commit()).await.unwrap_err(), StoreError::NotStaged));
     assert_eq!(written.store.head().await.unwrap().1, written.head);
-    // As they are, whatever else lacks is few enough to go with the revision.
+    // With these staged, few enough are missing to be written with the revision.
     let first = texts.iter().take(2).map(|(id, text)| (*id, text.clone())).collect();
     let mut staging = written.store.stage_texts(&first).await;
     while !staging.is_done() {
@@ -103,9 +103,9 @@ async fn a_revision_whose_texts_were_not_staged_is_refused_whole() {
     assert_eq!(load(&written.store).await.texts, texts);
 }
 
-/// Whatever stands there of an earlier try, also parts that were altered, cut, or are too many.
+/// Whatever an earlier try left, also parts that were altered, cut, or are too many.
 #[tokio::test]
-async fn an_interrupted_staging_goes_on_where_it_ended() {
+async fn an_interrupted_staging_resumes_where_it_ended() {
     for done in [
         "",
         "UPDATE texts SET bytes = zeroblob(9) WHERE part = 1",
@@ -137,7 +137,7 @@ async fn an_interrupted_staging_goes_on_where_it_ended() {
 }
 
 #[tokio::test]
-async fn what_no_revision_names_is_removed_by_the_next_staging() {
+async fn unreferenced_blobs_are_removed_by_the_next_staging() {
     let mut written = Written::new().await;
     let (_, given_up) = large("given-up", 3, 2 * MIB);
     steps(&written.store, &given_up).await;
@@ -146,7 +146,7 @@ async fn what_no_revision_names_is_removed_by_the_next_staging() {
     let ids: Vec<ContentHash> = given_up.keys().copied().collect();
     assert!(written.store.texts(&ids).await.unwrap().is_empty());
     written.commit(changes.clone(), &named).await;
-    // A build before this one commits a revision that names what this one staged: it is not removed
+    // An older build commits a revision that names what this one staged: that is not removed
     // either.
     let (by_another, others) = large("by-another", 2, 2 * MIB);
     steps(&written.store, &others).await;
@@ -160,7 +160,7 @@ async fn what_no_revision_names_is_removed_by_the_next_staging() {
 }
 
 #[tokio::test]
-async fn texts_of_every_length_read_as_they_were_written() {
+async fn blobs_of_every_length_read_as_they_were_written() {
     let part = 64 * 1024;
     let lengths =
         [0, 1, 2, part - 1, part, part + 1, 2 * part, MIB - 1, MIB, MIB + 1, 2 * MIB, 3 * MIB + 7];
@@ -188,8 +188,7 @@ async fn texts_of_every_length_read_as_they_were_written() {
     }
 }
 
-/// Some hundred changes go into a statement, and what each subject comes to is what its last change
-/// left.
+/// Some hundred changes go into one statement, and each subject ends as its last change left it.
 #[tokio::test]
 async fn a_revision_of_many_changes_is_what_its_changes_say() {
     let mut written = Written::new().await;

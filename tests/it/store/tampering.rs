@@ -18,7 +18,7 @@ fn times() -> usize {
     std::env::var("TURNOUT_TAMPERINGS").ok().and_then(|times| times.parse().ok()).unwrap_or(200)
 }
 
-/// A database with some of everything in it, closed, and what the node knew of it.
+/// A closed database with some of everything in it, and what the node knew of it.
 async fn with_a_past() -> (Service, ExpectedHistory) {
     let segment = "version: 1\nsegment: staff\nusers: [u-1]\nusers_file: ids.txt\n";
     let chat = flag(
@@ -70,7 +70,7 @@ async fn with_a_past() -> (Service, ExpectedHistory) {
 }
 
 #[tokio::test]
-async fn random_tamperings_are_named() {
+async fn verify_names_random_tampering() {
     let (service, kept) = with_a_past().await;
     let home = TempDir::new().unwrap();
     let (original, copy) = (service.data.join("turnout.db"), home.path().join("turnout.db"));
@@ -95,7 +95,7 @@ async fn random_tamperings_are_named() {
 
 /// Triggers change what is written, and views what is read.
 #[tokio::test]
-async fn what_acts_by_itself_in_the_database_is_named() {
+async fn verify_names_triggers_and_views() {
     let (service, kept) = with_a_past().await;
     let home = TempDir::new().unwrap();
     let (original, copy) = (service.data.join("turnout.db"), home.path().join("turnout.db"));
@@ -136,7 +136,7 @@ async fn verify(database: &Path, kept: &ExpectedHistory) -> Vec<String> {
     verdict.faults
 }
 
-/// Changes one row of a copy, until it really is another database, and says how.
+/// Changes one row of a copy, until it really is another database, and returns a description.
 async fn tamper(original: &Path, copy: &PathBuf, random: &mut fastrand::Rng) -> String {
     loop {
         for beside in ["-wal", "-shm"] {
@@ -172,8 +172,7 @@ async fn statement(
         ])
         .unwrap();
     if table == "staged_texts" {
-        // A text of the history that is marked as one to come, or a mark of a text that is not
-        // there.
+        // A blob of the history that is marked as staged, or a mark of a blob that does not exist.
         let ids = [
             "(SELECT id FROM texts ORDER BY random() LIMIT 1)",
             "lower(hex(randomblob(32)))",
@@ -249,7 +248,7 @@ async fn statement(
     (table, statement)
 }
 
-/// All of a table as text.
+/// All rows of a table as text.
 async fn contents(database: &mut SqliteConnection, table: &str) -> Vec<String> {
     let columns = sqlx::query(AssertSqlSafe(format!("PRAGMA table_info({table})")))
         .fetch_all(&mut *database)

@@ -1,5 +1,5 @@
 //! Two processes write to one SQLite file: neither loses a revision of the other, and neither takes
-//! the other's for a lost database.
+//! the other's revision for a lost database.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ const EACH: u64 = 3;
 /// The other program's name in the history.
 const OTHER: &str = "another-program";
 
-/// Commits as another program would: where the server was faster, it looks at the head and tries
+/// Commits as another program would: if the server was faster, it looks at the head and tries
 /// again.
 async fn commit(store: &Store, changes: &[Change], texts: &Blobs) -> u64 {
     loop {
@@ -43,7 +43,7 @@ async fn commit(store: &Store, changes: &[Change], texts: &Blobs) -> u64 {
     }
 }
 
-/// Every way a command takes: what narrows, what widens, and a rollback.
+/// Every path a command takes: narrowing, widening, and a rollback.
 fn command(step: u64) -> (&'static str, Json) {
     match step % 4 {
         0 => ("stop", json!({ "reason": "incident" })),
@@ -96,13 +96,13 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
         revisions
     };
     let (others, ours) = tokio::join!(by_the_other, by_the_server);
-    // Each of the server's commits that comes after one of these loses its first race: it did not
-    // know of them.
+    // Each commit of the server after one of these loses its first race: the server did not know of
+    // them.
     assert!(others.first() < ours.last() && ours.first() < others.last(), "the two never met");
     assert_eq!(others.len() as u64, COMMANDS * EACH);
     assert!(others.is_disjoint(&ours));
 
-    // What the other one wrote is live in the server, and the server's own orders are in the
+    // What the other program wrote is live in the server, and the server's own commands are in the
     // history beside it.
     let last = format!("/v1/flags/other-{}", COMMANDS * EACH - 1);
     wait_until("the other program's last flag is live", async || {
@@ -131,7 +131,7 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
     assert!(ours.is_subset(&of(false)), "an acknowledged revision of the server is gone");
     assert_eq!(server.run("history --verify").0, 0);
 
-    // It was never told that the database is lost, and is not away now.
+    // The server never reported the database as lost, and it is not away now.
     let log = fs::read_to_string(server.home.path().join("log")).unwrap();
     assert!(!log.contains("out of reach") && !log.contains("is held"), "{log}");
     let problems = get("/v1/problems").await;

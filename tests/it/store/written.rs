@@ -1,4 +1,4 @@
-//! A database that a test writes by itself, without a service: as large and as odd as it likes.
+//! A database that a test writes by itself, without a service: as large and as odd as needed.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub const SILENCE: Duration = Duration::from_secs(60);
 
 pub struct Written {
     pub store: Store,
-    /// Where its history stands.
+    /// The head of its history.
     pub head: Head,
     home: TempDir,
 }
@@ -79,7 +79,7 @@ impl Written {
     }
 }
 
-/// A flag that is given its definition, and the text of that: of so many bytes at least.
+/// A flag that is given its definition, and the definition's text, of at least this many bytes.
 pub fn defined(key: &str, bytes: usize) -> (Change, ContentHash, Bytes) {
     let text = Bytes::from(format!(
         "# {}\n{}",

@@ -1,5 +1,5 @@
-//! What streams may take: places and bytes, of all, of strangers and of each caller; and what a
-//! flip beside them costs.
+//! What streams may take: slots and bytes, of all callers, of strangers and of each caller; and
+//! what a flip costs with many streams.
 
 use serde_json::{Value as Json, json};
 use turnout::auth::{Algorithm, AnonymousAccess};
@@ -17,7 +17,7 @@ async fn row(service: &Service, start: &str) -> u64 {
     row.unwrap_or_else(|| panic!("no row {start}in {text}")).parse().unwrap()
 }
 
-/// Opens a stream, or says why that is refused.
+/// Opens a stream, or returns why that is refused.
 async fn open(
     service: &Service,
     path: &str,
@@ -42,7 +42,7 @@ async fn open(
 }
 
 #[tokio::test]
-async fn strangers_have_a_share_of_streams_and_leave_the_rest() {
+async fn strangers_have_a_bounded_share_of_streams() {
     let limits = StreamLimits { streams: 10, ..StreamLimits::default() };
     let guarded =
         ProtectedEndpoint::start_streaming("", Algorithm::Hs256, AnonymousAccess::Deny, limits)
@@ -74,7 +74,7 @@ async fn strangers_have_a_share_of_streams_and_leave_the_rest() {
 }
 
 #[tokio::test]
-async fn strangers_of_one_address_have_a_share() {
+async fn strangers_of_one_address_have_a_bounded_share_of_streams() {
     let access = AuthConfig {
         trusted_proxies: Proxies::new(vec!["127.0.0.0/8".parse().unwrap()]),
         ..AuthConfig::default()
@@ -106,7 +106,7 @@ async fn strangers_of_one_address_have_a_share() {
 }
 
 #[tokio::test]
-async fn a_stream_keeps_what_its_flags_ask_for() {
+async fn a_stream_keeps_only_the_attributes_its_flags_need() {
     let text = "attributes: { plan: text }\nrules: [{ name: paid, when: { plan: paid }, strategy: realtime-v2 }]";
     let mut service =
         Service::start_streaming(&[("a.yaml", &flag("a", text))], StreamLimits::default()).await;
@@ -119,7 +119,8 @@ async fn a_stream_keeps_what_its_flags_ask_for() {
     let kept = row(&service, "turnout_held_bytes{bound=\"stream-bytes\"} ").await;
     assert!((1..4_096).contains(&kept), "{kept} bytes are kept");
 
-    // A flag that asks for more sends them to say it again, and only those who said it.
+    // A flag that needs more makes the server ask those clients again that sent the attribute, and
+    // no others.
     let mut other = Watcher::of_user(&service, "a", "u-2").await;
     assert_eq!(other.next_state().await.strategy(), "polling");
     let text = "attributes: { plan: text, country: text }\n\
@@ -143,7 +144,7 @@ async fn a_stream_keeps_what_its_flags_ask_for() {
 }
 
 #[tokio::test]
-async fn one_user_has_a_share_of_streams() {
+async fn one_user_has_a_bounded_share_of_streams() {
     let issuer = Issuer::new(Algorithm::Es256, "k-1");
     let limits = StreamLimits { streams: 40, ..StreamLimits::default() };
     let guarded = ProtectedEndpoint::start_streaming(
@@ -167,7 +168,7 @@ async fn one_user_has_a_share_of_streams() {
 }
 
 #[tokio::test]
-async fn a_flip_beside_streams_of_all_flags_decides_that_flag_alone() {
+async fn a_flip_reevaluates_only_its_flag_on_streams_of_all_flags() {
     const FLAGS: usize = 120;
     const STREAMS: usize = 10;
     let files: Vec<(String, String)> = (0..FLAGS)
@@ -197,8 +198,8 @@ async fn a_flip_beside_streams_of_all_flags_decides_that_flag_alone() {
         "{decided} flags were decided for two changes and {STREAMS} streams"
     );
 
-    // What a stream says is what a question is answered, tag and all, whatever changes: also when
-    // flags come and go.
+    // A stream sends what a question returns, tag and all, whatever changes: also when flags are
+    // added and removed.
     std::fs::write(service.flags.join("new.yaml"), flag("new", "rollout: { realtime-v2: 100% }"))
         .unwrap();
     service.order("/v1/flags/f100/set", json!({ "realtime-v2": "0%", "reason": "test" })).await;

@@ -1,5 +1,5 @@
-//! What streams prove of a change: a table of what may happen to one, and the counts on the real
-//! service.
+//! What streams prove about a change: a table of what may happen to one stream, and the counts on
+//! the real service.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ use turnout::snapshot::Position;
 /// What happens to one stream, one millisecond after the other.
 #[derive(Clone, Copy, Debug)]
 enum Happens {
-    /// A position was looked at, and nothing had to be said.
+    /// A position was evaluated, and nothing had to be sent.
     Same(u64),
     /// A document was written.
     Told(u64),
-    /// A document of the first position was written when the second was looked at.
+    /// A document of the first position was written when the second was evaluated.
     ToldLater(u64, u64),
-    /// A document was begun and is not out yet.
+    /// The writing of a document began and has not ended.
     Telling(u64),
     Heartbeat,
     /// The client acknowledged.
     Ack(u64),
-    /// The client acknowledged what it was never told.
+    /// The client acknowledged a position it was never sent.
     BadAck(u64),
     Wait(u64),
 }
@@ -65,14 +65,14 @@ fn check(target: u64, history: &[Happens], verdict: DeliveryState, settled_at_ms
 }
 
 #[test]
-fn no_verdict_is_given_for_another() {
+fn no_delivery_state_is_reported_for_another() {
     use DeliveryState::{Confirmed, Missing, NotNeeded};
     use Happens::{Ack, BadAck, Heartbeat, Same, Telling, Told, ToldLater, Wait};
     const LONG: Happens = Wait(ANSWERS_WITHIN_MS + 1);
     let table: [(u64, &[Happens], DeliveryState, Option<u64>); 26] = [
         (5, &[], Missing, None),
         (5, &[Telling(5)], Missing, None),
-        // Never acknowledged anything: it was told, and that is all there is to say.
+        // Never acknowledged anything: it was sent the change, and no more is known.
         (5, &[Told(5)], DeliveryState::Told, None),
         (5, &[Told(4)], Missing, None),
         (5, &[Told(4), Same(5)], DeliveryState::Told, None),
@@ -82,12 +82,12 @@ fn no_verdict_is_given_for_another() {
         (5, &[Told(5), Ack(5), Told(6)], Confirmed, Some(3)),
         (6, &[Told(5), Ack(5), Told(6)], Missing, None),
         (6, &[Told(5), Ack(5), Told(6), Ack(5)], Missing, None),
-        // Of the heartbeat after it, which carries the position that was looked at.
+        // The heartbeat after it, which carries the position that was evaluated.
         (5, &[Told(4), Ack(4), ToldLater(5, 6), Heartbeat, Ack(6)], Confirmed, Some(5)),
         (6, &[Told(4), Ack(4), ToldLater(5, 6), Heartbeat, BadAck(7)], NotNeeded, Some(3)),
-        // Sooner than whoever wrote it noted that it was out.
+        // The acknowledgement came before the writer had recorded that the event was written.
         (5, &[Told(4), Ack(4), Telling(5), Ack(5)], Missing, None),
-        // What is not needed.
+        // Not needed.
         (5, &[Told(4), Ack(4), Same(5)], NotNeeded, Some(3)),
         (5, &[Told(4), Ack(4)], Missing, None),
         (5, &[Told(4), Same(5), Ack(4)], NotNeeded, Some(2)),
@@ -98,9 +98,9 @@ fn no_verdict_is_given_for_another() {
         (5, &[Told(4), Ack(4), Heartbeat, LONG, Same(5)], Missing, None),
         (5, &[Told(4), Ack(4), Same(5), Heartbeat, LONG, Heartbeat], Missing, None),
         (5, &[Told(4), Ack(4), Same(5), Heartbeat, LONG, Ack(5)], NotNeeded, Some(3)),
-        // Frozen when the change came: what the system still takes for it proves nothing.
+        // Frozen when the change came: what its system still accepts for it proves nothing.
         (5, &[Told(4), Ack(4), Told(5), LONG], Missing, None),
-        // What it was never told proves nothing.
+        // A position it was never sent proves nothing.
         (5, &[Told(4), BadAck(5)], Missing, None),
         (5, &[BadAck(5), Told(5)], DeliveryState::Told, None),
         (5, &[Told(4), Ack(4), Same(5), BadAck(6)], NotNeeded, Some(3)),
@@ -111,7 +111,7 @@ fn no_verdict_is_given_for_another() {
 }
 
 #[test]
-fn an_answer_that_overtakes_the_note_of_its_event_counts() {
+fn an_acknowledgement_before_the_write_is_recorded_counts() {
     let mut progress = Progress::default();
     progress.sending(at(5), at(5));
     assert!(progress.acknowledged(at(5), 1));
@@ -123,7 +123,7 @@ fn an_answer_that_overtakes_the_note_of_its_event_counts() {
 }
 
 #[test]
-fn a_name_belongs_to_one_stream() {
+fn an_acknowledgement_name_belongs_to_one_stream() {
     let streams = std::sync::Arc::new(Streams::new(Amount { streams: 2, bytes: 100 }));
     let first = streams.open(Subscription::All, Opener::default(), 7, 0).unwrap();
     let name = first.name();
@@ -137,7 +137,7 @@ fn a_name_belongs_to_one_stream() {
         "there is no room for a third"
     );
     drop(first);
-    // The next one has its place, and another name.
+    // The next stream has the same slot, and another name.
     let next = streams.open(Subscription::All, Opener::default(), 9, 0).unwrap();
     assert!(next.name() != name && streams.acknowledge(name, at(0), 0).is_err());
     assert_eq!(
@@ -147,7 +147,7 @@ fn a_name_belongs_to_one_stream() {
 }
 
 #[test]
-fn pollers_are_counted_by_when_they_asked() {
+fn pollers_are_counted_by_their_last_request() {
     let pollers = Pollers::default();
     let ask = |now_ms: u64, flag: &str, users: std::ops::Range<u32>| {
         pollers.tick(now_ms);
@@ -162,13 +162,13 @@ fn pollers_are_counted_by_when_they_asked() {
     assert!(near(seen, 110) && near(asked_since, 30), "{seen} {asked_since}");
     let PollersSeen { seen, asked_since } = pollers.seen(None, 1_500);
     assert!(near(seen, 160) && near(asked_since, 40), "{seen} {asked_since}");
-    // Who has not asked for minutes polls no more.
+    // A user who has not asked for minutes no longer counts as polling.
     pollers.tick(125_000);
     let PollersSeen { seen, asked_since } = pollers.seen(Some("a"), 500);
     assert!(near(seen, 30) && near(asked_since, 30), "{seen} {asked_since}");
 }
 
-/// A client that answers everything it hears.
+/// A client that acknowledges every event.
 async fn acknowledge(service: &Service, stream: &mut Watcher, name: &Json) -> String {
     let position = stream.next().await.id.unwrap();
     let body = json!({ "ackId": name, "position": position }).to_string();
@@ -181,7 +181,7 @@ async fn counts(service: &Service, path: &str) -> Json {
 }
 
 #[tokio::test]
-async fn a_rollback_is_seen_to_land() {
+async fn convergence_shows_a_rollback_landing() {
     let limits = StreamLimits { heartbeat: Duration::from_millis(700), ..StreamLimits::default() };
     let files = [
         (
@@ -201,8 +201,8 @@ async fn a_rollback_is_seen_to_land() {
         (&json!("1"), &json!(null), &json!(0))
     );
 
-    // One that answers, one to whom the change is nothing, one that never answers, and one that
-    // does no more.
+    // One that acknowledges, one that the change does not affect, one that never acknowledges, and
+    // one that stops doing so.
     let mut answers = Watcher::of_user(&service, "chat", "u-1").await;
     let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
     let mut silent = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-3"}"#).await;
@@ -227,7 +227,7 @@ async fn a_rollback_is_seen_to_land() {
     assert_eq!(told["missingSinceMs"], told["liveAtMs"]);
     let body = json!({ "ackId": names[0], "position": "2" }).to_string();
     let taken = service.post("/v1/watch/ack", body).await.status();
-    // The stream may have been told at `1+1` only.
+    // The stream may only have been sent `1+1`.
     if taken != 204 {
         acknowledge(&service, &mut answers, &names[0]).await;
     }
@@ -260,7 +260,7 @@ async fn a_rollback_is_seen_to_land() {
     })
     .await;
 
-    // A table of all says the same, and all at once is the newest of all.
+    // The status of all flags says the same, and the total is the newest of all.
     let status = counts(&service, "/v1/status").await;
     assert_eq!(status["flags"][0]["clients"], counts(&service, path).await["streams"]);
     assert_eq!(
@@ -272,7 +272,7 @@ async fn a_rollback_is_seen_to_land() {
 }
 
 #[tokio::test]
-async fn who_polls_is_seen_to_ask_again() {
+async fn convergence_shows_pollers_asking_again() {
     let service =
         Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 100% }"))]).await;
     for user in 0..20 {

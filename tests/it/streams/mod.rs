@@ -1,4 +1,4 @@
-//! Streams: who is told what, when, and what that proves of a change.
+//! Streams: which client is sent what and when, and what that proves about a change.
 
 mod bounds;
 mod convergence;

@@ -1,8 +1,8 @@
-//! Every stream under flips, restarts and lag: positions never fall within one, every state told is
-//! the one that held for that user at that position, and whatever happened on the way, each ends on
-//! the state of now.
+//! Every stream under flips, restarts and lag: positions never fall within one stream, every state
+//! sent is the one that held for that user at that position, and whatever happened on the way, each
+//! stream ends on the current state.
 //!
-//! Heartbeats are an hour apart here, so that nothing heals by itself: a stream that misses a
+//! Heartbeats are an hour apart here, so that nothing recovers by itself: a stream that misses a
 //! change stays behind, and is found.
 
 use std::sync::{Arc, Mutex};
@@ -21,15 +21,15 @@ const USERS: usize = 8;
 const FLIPS: usize = 90;
 const FLIPS_A_LIFE: usize = 30;
 
-/// Who watches what; `None` for all flags.
+/// Which user watches which flag; `None` for all flags.
 #[derive(Clone, Copy, Debug)]
 struct Who {
     flag: Option<&'static str>,
     user: usize,
 }
 
-/// What was heard: a position and the state that held from it on. A stream's end is a line of its
-/// own.
+/// What was received: a position and the state that held from it on. A stream's end is a line of
+/// its own.
 type Heard = Arc<Mutex<Vec<Option<(Position, Json)>>>>;
 
 impl Who {
@@ -46,12 +46,12 @@ impl Who {
         json!({ "targetingKey": format!("u-{}", self.user) }).to_string()
     }
 
-    /// What a question is answered.
+    /// The answer to a question.
     async fn ask(&self, service: &Service) -> Json {
         service.post(&self.path("/v1/strategy"), self.body()).await.json().await.unwrap()
     }
 
-    /// Watches for ever, and comes back whenever a stream ends.
+    /// Watches for ever, and reconnects whenever a stream ends.
     async fn watch(self, address: Arc<Mutex<String>>, client: reqwest::Client, heard: Heard) {
         let path = self.flag.map_or("/v1/watch".to_owned(), |_| format!("{}/watch", self.path("")));
         loop {
@@ -77,7 +77,7 @@ impl Who {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
+async fn every_stream_ends_on_the_current_state_and_never_goes_back() {
     let limits = StreamLimits { heartbeat: Duration::from_secs(3_600), ..StreamLimits::default() };
     let files =
         FLAGS.map(|key| (format!("{key}.yaml"), flag(key, "rollout: { realtime-v2: 50% }")));
@@ -93,7 +93,7 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
         })
         .collect();
 
-    // What held for everybody, and up to which position.
+    // The state that held for each user, and up to which position.
     let mut held: Vec<(Position, Vec<Json>)> = Vec::new();
     let mut random = Random(20_261_125);
     for flip in 0..FLIPS {
@@ -133,7 +133,7 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
             };
             assert!(last.is_none_or(|last| *position > last), "{who:?}: {position} after {last:?}");
             last = Some(*position);
-            // A question is asked when a flip is done: what holds after the one before it holds up
+            // A question is asked when a flip is done: the state after the flip before it holds up
             // to its position.
             let then = held.iter().find(|(until, _)| position <= until);
             if position.revision > 1 {
@@ -149,7 +149,7 @@ async fn every_stream_ends_on_the_state_of_now_and_never_goes_back() {
     assert!(events > FLIPS, "{events} events: too few to prove anything");
 }
 
-/// One order, whatever comes of it.
+/// One random command, whatever its outcome.
 async fn turn(service: &Service, random: &mut Random) {
     let flag = FLAGS[random.below(FLAGS.len() as u64) as usize];
     let (verb, body) = match random.below(8) {

@@ -1,5 +1,5 @@
-//! Streams, on the real service: whoever watches is told the state that holds for them, and nothing
-//! else, in the order of positions.
+//! Streams, on the real service: each client is sent the state that holds for it, and nothing else,
+//! in the order of positions.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn the_state_comes_first_and_then_every_change_of_it() {
     {
         set(&service, "chat", share).await;
         let event = stream.next_state().await;
-        // What narrows is live before it has its number.
+        // A narrowing change is live before it has its revision number.
         let id = event.id.as_deref().unwrap();
         assert!(id == position || share == "0%" && id == "2+1", "{id}");
         assert_eq!(
@@ -71,7 +71,7 @@ async fn the_state_comes_first_and_then_every_change_of_it() {
 }
 
 #[tokio::test]
-async fn what_is_nothing_to_a_user_is_not_told() {
+async fn a_change_that_does_not_affect_a_user_is_not_sent() {
     let service = service().await;
     let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
     let mut all = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-vip"}"#).await;
@@ -112,8 +112,8 @@ async fn what_is_nothing_to_a_user_is_not_told() {
     }
     assert!(told.len() <= 2, "{told:?}");
     let mut heard = Vec::new();
-    // What narrows is live before it has its number; who looks a little later hears of the number
-    // alone.
+    // A narrowing change is live before it has its number; a stream that looks slightly later only
+    // sees the number.
     while heard.last().is_none_or(|id| id != "3+1" && id != "4") {
         let event = changes.next().await;
         assert_eq!(event.data, refetch(event.id.as_deref().unwrap()));
@@ -127,7 +127,7 @@ fn refetch(position: &str) -> Json {
 }
 
 #[tokio::test]
-async fn a_client_of_changes_that_comes_back_is_sent_to_ask() {
+async fn a_reconnecting_ofrep_client_is_sent_a_refetch() {
     let service = service().await;
     let came_back = service
         .client
@@ -147,7 +147,7 @@ async fn a_client_of_changes_that_comes_back_is_sent_to_ask() {
 }
 
 #[tokio::test]
-async fn who_asks_is_checked_before_anything_is_told() {
+async fn a_stream_checks_its_caller_before_it_sends_anything() {
     let issuer = Issuer::new(Algorithm::Es256, "key");
     let guarded =
         ProtectedEndpoint::start(&issuer.jwks(), Algorithm::Es256, AnonymousAccess::Deny).await;
@@ -200,9 +200,10 @@ async fn a_stream_ends_with_its_token() {
     assert!(stream.maybe_next().await.is_none());
 }
 
-/// Whoever would be let in no more is told no more (F38), and the others notice nothing.
+/// A client that would no longer be let in is sent nothing more (F38), and the others notice
+/// nothing.
 #[tokio::test]
-async fn a_stream_ends_when_its_credential_is_believed_no_more() {
+async fn a_stream_ends_when_its_credential_is_no_longer_accepted() {
     let (old, new) = (Issuer::new(Algorithm::Es256, "old"), Issuer::new(Algorithm::Es256, "new"));
     let both = json!({ "keys": [old.jwk, new.jwk] }).to_string();
     let guarded = ProtectedEndpoint::start(&both, Algorithm::Es256, AnonymousAccess::Deny).await;
@@ -249,7 +250,7 @@ async fn a_stream_ends_when_its_credential_is_believed_no_more() {
             assert!(stream.maybe_next().await.is_none(), "{whose}");
         }
     }
-    // The first thing these hear is the next change.
+    // The first event these get is the next change.
     set(service, "a", "100%").await;
     for stream in lasting.iter_mut().flatten() {
         assert_ne!(stream.next_state().await.kind(), "goodbye");
@@ -279,7 +280,7 @@ async fn a_stream_ends_with_a_servers_token() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_says_which_document_its_client_holds_by_now() {
+async fn a_heartbeat_carries_the_tag_its_client_must_hold() {
     let limits = StreamLimits { heartbeat: Duration::from_millis(300), ..StreamLimits::default() };
     let service = Service::start_streaming(
         &[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 10% }"))],
@@ -360,7 +361,7 @@ async fn streams_are_refused_where_questions_are_not() {
     .await;
 }
 
-/// Asks for a stream on a raw socket, with a small buffer to take it with.
+/// Asks for a stream on a raw socket, with a small receive buffer.
 async fn raw(service: &Service, flag: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 * 1024).unwrap();
@@ -373,7 +374,7 @@ async fn raw(service: &Service, flag: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_nothing_is_cut_and_costs_nobody_else() {
+async fn a_reader_that_takes_nothing_is_cut_without_cost_to_others() {
     let limits = Limits { write: Duration::from_millis(400), ..Limits::default() };
     let long: String = format!("transports: {{ polling: {{ url: \"/{}\" }} }}", "x".repeat(1_900));
     let files =
@@ -393,7 +394,7 @@ async fn a_reader_that_takes_nothing_is_cut_and_costs_nobody_else() {
         );
         assert!(flips < 2_000, "never cut");
     }
-    // What was sent is there; then it ends.
+    // What was sent is there; then the stream ends.
     let mut rest = Vec::new();
     let _ = stuck.read_to_end(&mut rest).await;
     assert!(rest.len() < 256 * 1024, "{} bytes were kept for it", rest.len());
@@ -406,7 +407,7 @@ async fn streams(service: &Service) -> u64 {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_or_talks_is_let_go() {
+async fn a_stream_ends_when_its_client_leaves_or_sends_data() {
     let service = service().await;
     let gone = raw(&service, "chat").await;
     let mut talks = raw(&service, "chat").await;
@@ -420,7 +421,7 @@ async fn a_client_that_leaves_or_talks_is_let_go() {
 /// Two requests in one packet: the first is answered whole before the second takes the connection
 /// over.
 #[tokio::test]
-async fn a_stream_that_was_asked_for_ahead_comes_after_the_answer_before_it() {
+async fn a_pipelined_stream_begins_after_the_response_before_it() {
     let service = service().await;
     let mut socket = TcpStream::connect(service.app.address()).await.unwrap();
     let ask = "POST /v1/strategy/chat HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}";
@@ -440,7 +441,7 @@ async fn a_stream_that_was_asked_for_ahead_comes_after_the_answer_before_it() {
 }
 
 #[tokio::test]
-async fn before_anything_is_known_and_when_it_is() {
+async fn a_stream_before_the_first_snapshot_gets_cold_start_and_then_the_state() {
     let service = Service::start_without_folder().await;
     let mut known = Watcher::of_user(&service, "chat", "u-1").await;
     let mut unknown = Watcher::of_user(&service, "nothing", "u-1").await;

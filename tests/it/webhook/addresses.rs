@@ -1,4 +1,5 @@
-//! Every way to write an address that is not public: in the setting, and as what a name leads to.
+//! Every way to write an address that is not public: in the setting, and as what a name resolves
+//! to.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use turnout::webhook::{
 
 use super::receiver::{Answer, Receiver, SECRET};
 
-/// Hosts that are no name to post to.
+/// Hosts that are not a host name to post to.
 const HOSTS: [&str; 50] = [
     // Loopback, as it is and in every spelling of IPv4.
     "127.0.0.1",
@@ -39,7 +40,7 @@ const HOSTS: [&str; 50] = [
     "0",
     "0.0.0.0",
     "0x0",
-    // Other networks nobody outside can be in.
+    // Other networks that no outside host can be in.
     "10.0.0.1",
     "10.1",
     "0xa000001",
@@ -55,7 +56,7 @@ const HOSTS: [&str; 50] = [
     "224.0.0.1",
     "255.255.255.255",
     "4294967295",
-    // A public address is a name's business too.
+    // A public address must be given by a name, too.
     "93.184.215.14",
     // IPv6, mapped and plain.
     "[::1]",
@@ -71,7 +72,7 @@ const HOSTS: [&str; 50] = [
     "[2606:2800:21f:cb07:6820:80da:af6b:8b2c]",
 ];
 
-/// Whole addresses that are refused for something else than an IP address.
+/// Whole addresses that are refused for another reason than an IP address.
 const URLS: [&str; 20] = [
     "",
     "hooks.example.com",
@@ -95,7 +96,7 @@ const URLS: [&str; 20] = [
     "https://127.0.0.1:443\\@hooks.example.com/",
 ];
 
-/// What a name must not lead to: first, last and something of each range.
+/// What a name must not resolve to: first, last and a middle address of each range.
 const INSIDE: [&str; 77] = [
     "0.0.0.0",
     "0.255.255.255",
@@ -176,7 +177,7 @@ const INSIDE: [&str; 77] = [
     "ff0e::1",
 ];
 
-/// Neighbours of those, which are anybody's.
+/// Neighbours of those, which are public.
 const OUTSIDE: [&str; 27] = [
     "1.0.0.0",
     "8.8.8.8",
@@ -218,7 +219,7 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap_or_else(|_| panic!("{text} is no address"))
 }
 
-/// Names that lead where a test wants: to each of its answers in turn, then to the last for ever.
+/// Names that resolve as a test wants: to each of its answers in turn, then to the last for ever.
 #[derive(Clone)]
 struct Leads {
     answers: Arc<Vec<Vec<IpAddr>>>,
@@ -253,7 +254,7 @@ async fn resolve(names: &impl Resolve) -> Result<Vec<IpAddr>, NotPublic> {
 }
 
 #[test]
-fn no_spelling_of_an_ip_address_is_a_receiver() {
+fn no_spelling_of_an_ip_address_is_accepted_as_a_webhook() {
     for host in HOSTS {
         for url in [
             format!("https://{host}/hook"),
@@ -278,7 +279,7 @@ fn no_spelling_of_an_ip_address_is_a_receiver() {
 }
 
 #[tokio::test]
-async fn no_name_leads_inside() {
+async fn no_host_name_leads_the_webhook_to_an_internal_address() {
     for inside in INSIDE.map(ip) {
         assert!(!is_public(inside), "{inside}");
         // Alone, and hidden on either side of a public one.
@@ -296,9 +297,9 @@ async fn no_name_leads_inside() {
     }
 }
 
-/// A name that is public when somebody looks, and leads inside when it is connected to.
+/// A name that is public when it is checked, and leads inside when it is connected to.
 #[tokio::test]
-async fn a_name_that_changes_its_mind_reaches_nobody() {
+async fn a_host_name_that_changes_its_address_reaches_no_internal_one() {
     let receiver = Receiver::start(Answer::Status(200)).await;
     let port = receiver.address.port();
     let (public, inside) = (ip("93.184.215.14"), ip("127.0.0.1"));
@@ -325,7 +326,7 @@ async fn a_name_that_changes_its_mind_reaches_nobody() {
     }
     assert!(receiver.came().is_empty() && receiver.connections() == 0);
 
-    // The same names do lead there, where nobody looks.
+    // Without the check the same names do lead there.
     let mut postman = Sender::new(
         hook(&format!("http://hooks.example.com:{port}/"), AddressPolicy::Anywhere),
         Leads::to(vec![vec![inside]]),

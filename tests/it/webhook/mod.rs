@@ -1,5 +1,5 @@
-//! The webhook: every change arrives, in order and signed, whatever the receiver does; and it never
-//! reaches inside.
+//! The webhook: every change arrives, in order and signed, whatever the receiver does; and the
+//! webhook never reaches inside.
 
 mod addresses;
 mod outside;
@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
 use receiver::{Answer, PATH, Receiver, SECRET};
 
-/// What the admin listener says about the webhook.
+/// What the admin listener reports about the webhook.
 struct Seen {
     behind: u64,
     problems: Vec<String>,
@@ -51,7 +51,7 @@ async fn all_told(service: &Service) -> Seen {
     seen(service).await
 }
 
-/// Which is taken whatever the one before left.
+/// A command that succeeds whatever the one before left.
 async fn flip(service: &Service) -> u64 {
     let stopped = service.order("/v1/flags/chat/stop", json!({})).await;
     let verb = if stopped.json::<Json>().await.unwrap()["outcome"] == "unchanged" {
@@ -162,7 +162,7 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_fails_is_tried_until_it_takes_it_and_holds_up_nothing() {
+async fn a_failing_receiver_is_retried_until_it_accepts_and_delays_nothing() {
     let elsewhere = Receiver::start(Answer::Status(200)).await;
     let receiver = Receiver::start(Answer::Status(200)).await;
     let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
@@ -220,7 +220,7 @@ async fn a_receiver_that_fails_is_tried_until_it_takes_it_and_holds_up_nothing()
 }
 
 #[tokio::test]
-async fn an_answer_whose_body_never_comes_is_an_answer() {
+async fn a_response_whose_body_never_arrives_counts_as_received() {
     let receiver = Receiver::start(Answer::NoBody).await;
     let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     flip(&service).await;
@@ -230,7 +230,7 @@ async fn an_answer_whose_body_never_comes_is_an_answer() {
 }
 
 #[tokio::test]
-async fn while_the_receiver_hangs_every_order_and_every_save_goes_through() {
+async fn a_hanging_receiver_delays_no_command_and_no_save() {
     let receiver = Receiver::start(Answer::Silence).await;
     let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     flip(&service).await;
@@ -248,7 +248,7 @@ async fn while_the_receiver_hangs_every_order_and_every_save_goes_through() {
 }
 
 #[tokio::test]
-async fn a_restart_goes_on_where_it_was() {
+async fn webhook_delivery_resumes_after_a_restart() {
     let receiver = Receiver::start(Answer::Status(200)).await;
     let mut service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     flip(&service).await;
@@ -284,12 +284,12 @@ async fn a_restart_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_was_done_without_the_database_is_told_when_it_is_back() {
+async fn changes_made_without_the_database_are_delivered_when_it_is_back() {
     let receiver = Receiver::start(Answer::Status(200)).await;
     let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     flip(&service).await;
     all_told(&service).await;
-    // Taken from the database before it is lost, and received after.
+    // Read from the database before it is lost, and received after.
     receiver.answer(Answer::Status(503));
     flip(&service).await;
     wait_until("it fails", async || !seen(&service).await.problems.is_empty()).await;
@@ -309,7 +309,7 @@ async fn what_was_done_without_the_database_is_told_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_row_that_does_not_read_is_told_of_and_passed_over() {
+async fn an_unreadable_revision_is_reported_and_skipped() {
     let receiver = Receiver::start(Answer::Status(503)).await;
     let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
     for _ in 0..4 {

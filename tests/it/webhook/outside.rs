@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::flag;
 
-/// A test that fails leaves no server behind.
+/// A failing test leaves no server behind.
 struct Served(Child);
 
 impl Drop for Served {
@@ -19,7 +19,7 @@ impl Drop for Served {
 }
 
 #[test]
-fn no_proxy_of_the_environment_is_asked_and_no_secret_is_said() {
+fn the_webhook_uses_no_proxy_and_prints_no_secret() {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxied = format!("http://{}", proxy.local_addr().unwrap());
     let home = TempDir::new().unwrap();

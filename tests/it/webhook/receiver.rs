@@ -1,4 +1,4 @@
-//! A receiver on this machine that answers as it is told, and checks signatures by itself.
+//! A receiver on this machine that answers as the test chooses, and checks signatures by itself.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,21 +19,21 @@ pub const PATH: &str = "/sentinel-path-4711?sentinel-query=4711";
 #[derive(Clone, Debug)]
 pub enum Answer {
     Status(u16),
-    /// To another address.
+    /// With a redirect to another address.
     Redirect(u16, String),
-    /// Takes the request, and hangs up without a word.
+    /// Takes the request, and closes the connection without a response.
     HangUp,
-    /// The connection is reset as soon as it is there.
+    /// Resets the connection as soon as it is open.
     Reset,
-    /// Begins an answer and never ends it.
+    /// Begins a response and never ends it.
     Half,
-    /// Says nothing and keeps the connection.
+    /// Sends nothing and keeps the connection open.
     Silence,
     /// A status line and headers, and a body that never comes.
     NoBody,
 }
 
-/// What came.
+/// One request that arrived.
 #[derive(Clone, Debug)]
 pub struct Post {
     pub head: String,
@@ -87,12 +87,12 @@ impl Receiver {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Everything that came, received or not.
+    /// All requests that arrived, received or not.
     pub fn came(&self) -> Vec<Post> {
         self.came.lock().unwrap().iter().map(|(post, _)| post.clone()).collect()
     }
 
-    /// What it said it received.
+    /// The requests it confirmed as received.
     pub fn received(&self) -> Vec<Post> {
         self.came
             .lock()
@@ -123,7 +123,7 @@ impl Post {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Whether it is signed with a secret, by this file's own reckoning.
+    /// Whether it is signed with a secret, computed independently in this file.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let (id, timestamp) =
             (self.header("turnout-webhook-id"), self.header("turnout-webhook-timestamp"));
@@ -167,7 +167,7 @@ async fn serve(
         Answer::Silence => String::new(),
     };
     let _ = stream.write_all(text.as_bytes()).await;
-    // Until the other side leaves.
+    // Until the other side closes.
     let _ = stream.read(&mut [0; 16]).await;
 }
 

@@ -1,4 +1,4 @@
-//! What may be configured, and when what failed is tried again.
+//! Which settings are accepted, and when a failed delivery is tried again.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use turnout::config::WebhookArgs;
 use turnout::webhook::{longest_wait, wait};
 
 #[test]
-fn an_address_and_a_secret_go_together() {
+fn a_webhook_needs_both_an_address_and_a_secret() {
     let home = TempDir::new().unwrap();
     let file = |name: &str, text: &str| {
         std::fs::write(home.path().join(name), text).unwrap();
@@ -64,7 +64,7 @@ fn an_address_and_a_secret_go_together() {
 }
 
 #[test]
-fn waits_double_up_to_a_minute_and_are_spread() {
+fn webhook_waits_double_up_to_a_minute_and_are_random() {
     for (failures, seconds) in
         [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (8, 60), (33, 60), (u32::MAX, 60)]
     {
@@ -82,7 +82,7 @@ fn waits_double_up_to_a_minute_and_are_spread() {
 }
 
 #[test]
-fn times_are_written_in_full() {
+fn webhook_times_are_written_in_full() {
     for (milliseconds, text) in [
         (0, "1970-01-01T00:00:00Z"),
         (-1, "1969-12-31T23:59:59Z"),

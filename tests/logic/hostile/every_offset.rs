@@ -101,7 +101,7 @@ fn bend(path: &'static str, whole: &[u8], bends: &[fn(u8) -> u8]) {
 }
 
 #[test]
-fn a_flag_with_any_byte_bent_is_refused_or_valid() {
+fn a_flag_with_any_byte_changed_is_refused_or_valid() {
     bend(FLAG, BUILD_EVENTS, &[|b| b ^ 0x01, |b| b ^ 0x20, |b| b ^ 0x80]);
 }
 
@@ -111,7 +111,7 @@ fn a_flag_with_any_byte_made_an_indicator_is_refused_or_valid() {
 }
 
 #[test]
-fn a_segment_with_any_byte_bent_is_refused_or_valid() {
+fn a_segment_with_any_byte_changed_is_refused_or_valid() {
     let bends: [fn(u8) -> u8; 12] = [
         |b| b ^ 0x01,
         |b| b ^ 0x02,

@@ -1,4 +1,4 @@
-//! A server of which every answer and delay is made up by the test.
+//! A fake server whose responses and delays the test chooses.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,7 +13,7 @@ pub struct Request {
     pub at: Instant,
 }
 
-/// A connection as a made-up server answers it.
+/// A connection as the fake server answers it.
 pub struct Answering(TcpStream);
 
 impl Answering {
@@ -36,13 +36,13 @@ impl Answering {
         ));
     }
 
-    /// Until its client goes.
+    /// Keeps the connection open until the client closes it.
     pub fn hold(&mut self) {
         let _ = self.0.read_to_end(&mut Vec::new());
     }
 }
 
-/// A server of which every answer is made up: by the request, and how many came for the same path
+/// A fake server that answers by the request, and by how many requests came for the same path
 /// before.
 pub struct Fake {
     pub url: String,
@@ -82,7 +82,7 @@ impl Fake {
         Fake { url, requests }
     }
 
-    /// The next request for a path; those for others are passed over.
+    /// The next request for a path; requests for other paths are skipped.
     pub fn next(&self, path: &str) -> Request {
         loop {
             let request = self

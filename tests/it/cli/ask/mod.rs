@@ -1,6 +1,5 @@
-//! `turnout ask`, the small client: what it prints, how it fails, and how it follows a server that
-//! stumbles. The servers that stumble are made up here, so that each of its answers and delays is
-//! known.
+//! `turnout ask`, the small client: what it prints, how it fails, and how it follows a server with
+//! broken streams. Those servers are fakes, so that each response and delay is known.
 
 mod made_up;
 
@@ -74,7 +73,7 @@ fn a_question_is_answered_in_one_line() {
     let file = format!("ask chat --user u-2 --bearer-file {}", wrong.display());
     server.check((&file, 3, &[], &["does not accept the token in /", "wrong"]));
     server.check((&format!("{file} -w"), 3, &[], &["does not accept the token in /"]));
-    // What operators make for servers is a server key.
+    // A token of the role `server` is accepted as a server key.
     let (_, secret, _) = server.run("token create shop --role server");
     fs::write(&wrong, &secret).unwrap();
     server.check((&file, 0, &["polling   rule rollout\n"], &[]));
@@ -90,7 +89,7 @@ fn a_question_is_answered_in_one_line() {
 }
 
 #[test]
-fn strangers_are_told_what_they_lack() {
+fn ask_says_which_credential_is_missing() {
     let server = Server::start_with(&["--unverified", "deny"]);
     for line in ["ask chat --user u-1", "ask chat --user u-1 -w"] {
         server.check((
@@ -107,7 +106,7 @@ fn strangers_are_told_what_they_lack() {
 
 /// The user of a session token needs no name; a token that ends is read anew from its file.
 #[test]
-fn the_user_of_a_session_token_is_followed() {
+fn ask_follows_the_user_of_a_session_token() {
     let issuer = Issuer::new(Algorithm::Es256, "k");
     let folder = tempfile::TempDir::new().unwrap();
     let (keys, token) = (folder.path().join("keys"), folder.path().join("token"));
@@ -141,7 +140,7 @@ fn the_user_of_a_session_token_is_followed() {
 }
 
 #[test]
-fn a_client_that_nobody_reads_ends() {
+fn ask_ends_when_its_reader_leaves() {
     let server = Server::start();
     let mut child = server
         .command("ask chat --user u-1 -w")
@@ -156,9 +155,9 @@ fn a_client_that_nobody_reads_ends() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
-/// A server that is gone is waited for; one that comes back is followed again.
+/// The client waits for a server that is gone, and follows it again when it is back.
 #[test]
-fn a_server_that_is_not_there_yet_is_waited_for() {
+fn ask_waits_for_a_server_that_is_not_up_yet() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -179,10 +178,10 @@ fn a_server_that_is_not_there_yet_is_waited_for() {
     client.prints("polling      rule default   first poll within 4000 ms");
 }
 
-/// A heartbeat that names another document than the one held: it asks, and acknowledges only what
-/// it holds.
+/// A heartbeat that names another document than the one held: the client asks, and acknowledges
+/// only what it holds.
 #[test]
-fn a_client_heals_itself() {
+fn ask_resyncs_when_a_heartbeat_names_another_document() {
     let fake = Fake::start(|request, count, stream| match &*request.path {
         "/v1/strategy/chat/watch" if count == 0 => {
             stream.head();
@@ -222,12 +221,12 @@ fn a_client_heals_itself() {
     );
 }
 
-/// Goodbyes, refusals and broken streams: it comes back when it was told to, asks meanwhile, and no
-/// user's id stands in an address.
+/// Goodbyes, refusals and broken streams: the client reconnects when it was told to, polls
+/// meanwhile, and puts no user's id into an address.
 #[test]
-fn a_client_comes_back_when_it_is_told_to() {
-    // What holds now: whoever asks is never told less than a stream has said, however late they
-    // ask.
+fn ask_reconnects_after_the_time_the_server_names() {
+    // The current state: a question never gets an older state than a stream has sent, however late
+    // it comes.
     const STATES: [[&str; 4]; 3] = [
         ["5", "a", "polling", "rollout"],
         ["6", "b", "disabled", "deny"],
@@ -264,8 +263,8 @@ fn a_client_comes_back_when_it_is_told_to() {
                 }
                 3 => {
                     stream.head();
-                    // Together: an acknowledgement, by chance sent at once, would end the stream
-                    // between them.
+                    // In one write: an acknowledgement that happened to be sent at once would end
+                    // the stream between them.
                     stream.put(&format!(
                         "retry: 500\n{}{}",
                         say(1, ",\"ackId\":\"0-9\""),
@@ -273,7 +272,8 @@ fn a_client_comes_back_when_it_is_told_to() {
                     ));
                     stream.hold();
                 }
-                // The server does not know a stream that it holds open: it was lost on the way.
+                // The server does not know a stream that it holds open: the stream was lost on the
+                // way.
                 _ => stream.hold(),
             },
             "/v1/watch/ack" if request.body.contains("0-9") => {
@@ -301,7 +301,7 @@ fn a_client_comes_back_when_it_is_told_to() {
         }
     }
     let gaps: Vec<u128> = watched.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
-    // (at the least; at the most, with much room for a busy machine)
+    // (at least; at most, with much room for a busy machine)
     for (gap, least, most) in [
         (gaps[0], 900, 9_000),
         (gaps[1], 2_000, 9_000),

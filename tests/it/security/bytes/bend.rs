@@ -1,12 +1,12 @@
-//! Bytes made of other bytes, by a script that is itself nothing but bytes: whoever can make bytes
-//! up, a property test or a fuzzer, can bend real inputs.
+//! Bytes mutated by a script that is itself nothing but bytes: any source of bytes, a property test
+//! or a fuzzer, can mutate real inputs.
 
-/// The most bends of one script.
+/// The most mutations of one script.
 const BENDS: usize = 16;
-/// The bytes that one bend takes from its script.
+/// The bytes that one mutation takes from its script.
 const STEP: usize = 5;
 
-/// What means something to a reader of YAML, JSON, HTTP or UTF-8.
+/// Bytes with a meaning to a reader of YAML, JSON, HTTP or UTF-8.
 const TROUBLE: [&[u8]; 32] = [
     b"\n",
     b"\r\n",
@@ -42,8 +42,8 @@ const TROUBLE: [&[u8]; 32] = [
     b"Transfer-Encoding: chunked\r\n",
 ];
 
-/// The first byte chooses one of the originals, to be bent by the rest; or none of them, and the
-/// rest is all there is.
+/// The first byte chooses one of the originals, to be mutated by the rest; or none of them, and the
+/// rest is the whole input.
 pub fn made_of(originals: &[&[u8]], input: &[u8]) -> Vec<u8> {
     let Some((choice, script)) = input.split_first() else { return Vec::new() };
     match originals.get(usize::from(*choice) % (originals.len() + 1)) {

@@ -1,5 +1,5 @@
-//! Any bytes as a file of the flags folder: no panic, a place inside the file for whatever is
-//! wrong, and what was good stays.
+//! Any bytes as a file of the flags folder: no panic, a place inside the file for every error, and
+//! the good state stays.
 
 #[path = "../../../logic/hostile/shipped.rs"]
 mod shipped;
@@ -13,7 +13,7 @@ const STAFF: &[u8] = b"version: 1\nsegment: staff\nusers_file: staff.txt\nusers:
 const IDS: &[u8] = "\u{feff}u-1\r\n\nu 2\n\u{e9}\u{301}\nu-3".as_bytes();
 const TABLE: &[u8] = b"flag: build-events\ncases:\n  - name: every platform\n    each: { platform: [web, android], plan: [team, enterprise] }\n    \
     user: x\n    bucket: 99999\n    expect: realtime-v2\n    by: enterprise\n  - { user: x, bucket: 0, with: { app_version: '2.10' }, expect: realtime-v2 }\n";
-/// What the format can hold beside what the shipped flag does.
+/// What the format can hold besides what the shipped flag uses.
 const WIDE: &[u8] = b"version: 1\nflag: wide\nenabled: true\nwhen_stopped: disabled\ndefault: disabled\nbucket_by: team\n\
     attributes: {team: text, seats: number, paid: boolean, app: version, os: [ios, web]}\n\
     deny: [{emails: [a@example.com], domains: [example.com], strategy: polling}]\n\
@@ -40,7 +40,7 @@ impl Files {
         Files(Shipped::with(&FILES))
     }
 
-    /// The first byte chooses the file, the rest says what to make of it. Then the good file comes
+    /// The first byte chooses the file, the rest says what to make of it. Then the good file is put
     /// back.
     pub fn save(&mut self, input: &[u8]) {
         let Some((choice, input)) = input.split_first() else { return };

@@ -1,5 +1,5 @@
-//! Arbitrary bytes, and real inputs bent at random, wherever bytes come in: files, bodies, tokens,
-//! connections.
+//! Arbitrary bytes, and real inputs mutated at random, wherever bytes come in: files, bodies,
+//! tokens, connections.
 //!
 //! `PROPTEST_CASES=100000 cargo test --test it security::bytes::` looks for longer; `fuzz/` has the
 //! same checks for a fuzzer that watches what the bytes reach.
@@ -19,15 +19,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::runtime::Builder;
 
-/// So many cases, unless `PROPTEST_CASES` says how many.
+/// This many cases, unless `PROPTEST_CASES` names a number.
 fn cases(few: u32) -> ProptestConfig {
     let told = std::env::var_os("PROPTEST_CASES").is_some();
     let config = if told { ProptestConfig::default() } else { ProptestConfig::with_cases(few) };
-    // What fails is shown whole; a mended input belongs into a table beside its kind.
+    // A failing input is shown whole; once fixed, it belongs into a table beside its kind.
     ProptestConfig { failure_persistence: None, ..config }
 }
 
-/// What the checks are fed: what to bend, and how.
+/// The inputs of the checks: what to mutate, and how.
 fn input() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..64)
 }
@@ -41,25 +41,25 @@ fn check(few: u32, holds: impl Fn(&[u8])) {
 }
 
 #[test]
-fn no_file_breaks_the_reader_or_what_was_good() {
+fn no_mutated_file_breaks_the_reader_or_the_live_state() {
     let files = RefCell::new(files::Files::new());
     check(2_000, |input| files.borrow_mut().save(input));
 }
 
 #[test]
-fn every_body_has_a_documented_answer() {
+fn every_mutated_body_has_a_documented_response() {
     let questions = RefCell::new(question::Questions::new());
     check(5_000, |input| questions.borrow_mut().ask(input));
 }
 
 #[test]
-fn no_token_is_accepted_but_as_it_was_signed() {
+fn no_altered_token_is_accepted() {
     let tokens = token::Tokens::new();
     check(2_000, |input| tokens.present(input));
 }
 
 #[test]
-fn no_head_disturbs_the_next_question() {
+fn no_malformed_head_disturbs_the_next_request() {
     const SERVICE: &str = "service";
     static PANICS: AtomicUsize = AtomicUsize::new(0);
     // A connection that panics only looks like one that is closed.

@@ -1,5 +1,5 @@
-//! Any bytes as the body of a question, asked of the real routes: an answer that is documented, in
-//! JSON, and never a fault of ours.
+//! Any bytes as the body of a question to the real routes: a documented response, in JSON, and
+//! never an internal error.
 
 use std::sync::Arc;
 

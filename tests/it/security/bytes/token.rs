@@ -1,5 +1,5 @@
-//! Any bytes as a bearer's token: accepted only as it was signed, and only if it says what a good
-//! one says.
+//! Any bytes as a bearer token: accepted only as it was signed, and only if it says what a good one
+//! says.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use turnout::auth::{Algorithm, AnonymousAccess, Authenticator, Sessions};
 use super::bend::made_of;
 use super::issuer::{AUDIENCE, ISSUER, Issuer, claims, now, pins, with};
 
-/// An issuer of each algorithm, and whoever believes it.
+/// An issuer of each algorithm, and an authenticator that trusts it.
 pub struct Tokens(Vec<Believed>);
 
 struct Believed {
@@ -23,7 +23,7 @@ impl Tokens {
         Tokens(Algorithm::ALL.into_iter().map(Believed::new).collect())
     }
 
-    /// The first byte chooses the algorithm, the second whether a token is bent or made anew and
+    /// The first byte chooses the algorithm, the second whether a token is mutated or made anew and
     /// signed.
     pub fn present(&self, input: &[u8]) {
         let [algorithm, kind, input @ ..] = input else { return };
@@ -57,7 +57,7 @@ impl Believed {
         self.gate.bearer(token, SystemTime::now().into()).is_ok()
     }
 
-    /// No other text than the one that was signed is worth anything.
+    /// Only the text that was signed is accepted.
     fn bent(&self, input: &[u8]) {
         let good: Vec<&[u8]> = self.good.iter().map(String::as_bytes).collect();
         let bytes = made_of(&good, input);
@@ -66,7 +66,7 @@ impl Believed {
         assert_eq!(self.accepts(token), as_signed, "{}: {token:?}", self.issuer.algorithm.as_str());
     }
 
-    /// A true signature under any claims.
+    /// A valid signature over any claims.
     fn signed_claims(&self, input: &[u8]) {
         let good = claims("u-1").to_string();
         let listed = with(&claims("u-2"), "aud", json!(["other", AUDIENCE])).to_string();
@@ -88,7 +88,7 @@ impl Believed {
         }
     }
 
-    /// A true signature under any header.
+    /// A valid signature over any header.
     fn signed_header(&self, input: &[u8]) {
         let good = self.issuer.header().to_string();
         let strange =

@@ -1,5 +1,5 @@
-//! Any bytes on a connection to a real service: an answer that is no fault of ours, or an end; and
-//! the next one is served.
+//! Any bytes on a connection to a real service: a response that is not an internal error, or the
+//! end of the connection; and the next request is served.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -24,8 +24,7 @@ const REQUESTS: [&[u8]; 6] = [
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x12\x04\0\0\0\0\0",
 ];
 
-/// Long enough for most answers. One that is late costs the check nothing but what it would have
-/// seen.
+/// Long enough for most responses. A late one costs the check only what it would have seen.
 const MOMENT: Duration = Duration::from_millis(10);
 
 /// A service and its clients.
@@ -44,12 +43,12 @@ impl Wire {
         assert!(["polling", "realtime-v2"].contains(&&*good), "{good}");
     }
 
-    /// What is said in return, until the service hangs up. One who says that nothing more is coming
-    /// is hung up on at once, so a whole question gets a moment to be answered first.
+    /// What the service sends until it closes the connection. A half-closed connection is closed at
+    /// once, so a whole question first gets a moment to be answered.
     async fn exchange(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.0.app.address()).await.unwrap();
         let mut heard = Vec::new();
-        // It may hang up before it has heard all.
+        // The service may close the connection before it has read everything.
         if stream.write_all(bytes).await.is_ok() {
             let _ = timeout(MOMENT, stream.readable()).await;
             let _ = stream.shutdown().await;

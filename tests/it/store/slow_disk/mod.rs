@@ -1,5 +1,5 @@
-//! What is within the documented limits is saved, however slow the disk is: the time a write takes
-//! is limited by silence, and not by its length.
+//! Everything within the documented limits is saved, however slow the disk is: a write is limited
+//! by silence, and not by its length.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use crate::support::flag;
 use crate::support::program::{Program, home};
 
-/// How large, and on which disk. The long form is that of the limits: `TURNOUT_SLOW_DISK=long`.
+/// How large, and on which disk. The long form uses the limits themselves:
+/// `TURNOUT_SLOW_DISK=long`.
 struct Size {
     flags: usize,
     ids: usize,
@@ -36,7 +37,7 @@ const LONG: Size = Size {
     within: Duration::from_secs(300),
 };
 
-/// The library that slows the disk down: compiled by what compiled this test.
+/// The library that slows the disk down: compiled by the compiler of this test.
 fn slowing_library(folder: &TempDir) -> PathBuf {
     let source =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/store/slow_disk/preloaded.rs");
@@ -65,7 +66,7 @@ async fn status(program: &Program) -> Json {
     asked.json().await.unwrap()
 }
 
-/// Waits for it, and wants the database to be taken for up all the while.
+/// Waits until the revision is saved, and checks that the database counts as up all the while.
 async fn reach(
     what: &str,
     within: Duration,
@@ -95,7 +96,7 @@ async fn reach(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_within_the_limits_is_saved_on_a_slow_disk() {
+async fn everything_within_the_limits_is_saved_on_a_slow_disk() {
     let long = std::env::var("TURNOUT_SLOW_DISK").is_ok_and(|form| form == "long");
     let Size { flags, ids, bytes_of_an_id, kilobytes_a_second, within } =
         if long { LONG } else { SHORT };
@@ -114,7 +115,7 @@ async fn what_is_within_the_limits_is_saved_on_a_slow_disk() {
     program.serves().await;
     reach("the first reading", within, &program, async |status| status["revision"] != "0").await;
 
-    // A list that takes several times as long as one answer of the database may.
+    // A list that takes several times as long as one operation of the database may.
     fs::create_dir_all(program.path("flags/segments")).unwrap();
     let list: String =
         (0..ids).map(|id| format!("{id:0width$}\n", width = bytes_of_an_id)).collect();

@@ -1,6 +1,6 @@
-//! Preloaded before a program (`LD_PRELOAD`): what it writes to files called `turnout.db…` takes as
-//! long as on a disk of SLOW_KB kilobytes a second, and each sync of them SLOW_SYNC_MS longer. The
-//! test beside this compiles it with rustc.
+//! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…` take as long
+//! as on a disk of SLOW_KB kilobytes a second, and each sync of them SLOW_SYNC_MS longer. The test
+//! beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -17,7 +17,7 @@ type Write = unsafe extern "C" fn(c_int, *const c_void, usize, i64) -> isize;
 type Sync = unsafe extern "C" fn(c_int) -> c_int;
 
 thread_local! {
-    /// Paid once it is long enough to sleep for.
+    /// Time to sleep, slept once it is long enough.
     static OWED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
