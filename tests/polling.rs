@@ -1,4 +1,4 @@
-//! Without inotify: every instance the system gives is taken first, so this test has a process of
+//! Without inotify: the test first takes every instance the system gives, so it has a process of
 //! its own.
 
 mod support;

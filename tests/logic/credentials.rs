@@ -1,4 +1,4 @@
-//! When a credential is accepted, shown, and remembered.
+//! When a credential is accepted, listed, and kept.
 
 use turnout::ledger::{Attribution, ContentHash, CredentialRecord, Role};
 

@@ -141,7 +141,7 @@ proptest! {
         }
     }
 
-    /// Nothing but `resume` lifts a stop.
+    /// Only `resume` lifts a stop.
     #[test]
     fn law_8_a_stop_stays(steps in prop::collection::vec(0..10usize, 1..40)) {
         let (mut truth, mut library) = (EffectiveState::of(Catalog::empty(), Vec::new()), DefinitionSet::default());

@@ -89,7 +89,7 @@ impl Model {
         self.end().filter(|end| end.rank <= rank).map_or(self.in_force().share, |end| end.share)
     }
 
-    /// Whether nothing opens from `before` to this, at any moment.
+    /// Whether the step from `before` to this opens nothing at any moment.
     fn narrows(&self, before: &Model) -> bool {
         let moments = [self.end(), before.end()].into_iter().flatten().map(|end| end.rank);
         let opens_nothing =
@@ -289,7 +289,7 @@ impl Life {
         }
     }
 
-    /// Reads the folder; what widens waits while the database is away.
+    /// Reads the folder; a widening edit waits while the database is away.
     fn contents(&self) -> FlagFiles {
         let text = |which: usize| {
             let Form { share, text } = self.folder[which];

@@ -1,4 +1,4 @@
-//! Tables of tests beside the flags: `flags/tests/*.yaml`.
+//! Test tables beside the flags: `flags/tests/*.yaml`.
 
 use turnout::definition::limits::{MAX_CHECKS, MAX_TABLES, MAX_TABLES_OF_FLAG};
 use turnout::definition::{Code, DefinitionSet, FlagFiles};
@@ -368,7 +368,7 @@ fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
     let left: u64 = library.pending_tests().iter().map(|run| run.checks_left()).sum();
     assert!((MAX_CHECKS * 9 / 10..=MAX_CHECKS).contains(&left), "{left}");
 
-    // The tests of the flag's own file count, too.
+    // The tests in the flag's own file count, too.
     let own = vec!["{ user: x, bucket: 99999, expect: polling }"; 10_000].join(",");
     let words: Vec<String> = (0..11_000).map(|n| format!("'{n}.0'")).collect();
     let chat = FLAG.to_owned()

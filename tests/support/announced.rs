@@ -1,4 +1,4 @@
-//! Where a server in a process of its own listens, as its data folder says.
+//! Where a server in a process of its own listens, read from its data folder.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub fn forget(data: &Path) {
     let _ = fs::remove_file(data.join("addresses.json"));
 }
 
-/// Waits until the server serves; `log` is what it said, shown when it does not.
+/// Waits until the server serves; `log` returns its output, shown if it does not.
 pub fn wait(data: &Path, child: &mut Child, log: impl Fn() -> String) -> Addresses {
     let began = Instant::now();
     loop {

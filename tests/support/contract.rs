@@ -1,4 +1,4 @@
-//! Answers, held against an OpenAPI document.
+//! Responses, checked against an OpenAPI document.
 
 use std::collections::BTreeSet;
 
@@ -27,10 +27,10 @@ pub fn closed(mut document: Json) -> Json {
     document
 }
 
-/// Checks answers against the document, and remembers which promises were seen kept.
+/// Checks responses against the document, and remembers which documented ones were seen.
 pub struct Contract {
     pub document: Json,
-    /// Where its listener is.
+    /// The address of its listener.
     at: fn(&Service, &str) -> String,
     pub seen: BTreeSet<(String, String)>,
 }
@@ -40,7 +40,7 @@ impl Contract {
         Contract { document, at, seen: BTreeSet::new() }
     }
 
-    /// Every operation and status there is a promise of.
+    /// Every documented operation and status.
     pub fn promised(&self) -> BTreeSet<(String, String)> {
         let paths = self.document["paths"].as_object().unwrap();
         let operations = paths.values().flat_map(|methods| methods.as_object().unwrap().values());
@@ -85,7 +85,7 @@ impl Contract {
             headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let response = request.send().await.unwrap();
         let operations = &self.document["paths"][template];
-        // A method it does not take is promised beside those it takes.
+        // An unsupported method is documented at the methods that the path supports.
         let operation = match operations.get(method.as_str().to_ascii_lowercase()) {
             Some(operation) => operation,
             None => operations.as_object().unwrap().values().next().unwrap(),

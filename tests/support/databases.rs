@@ -1,4 +1,4 @@
-//! A service whose database is away, or is an older one than the one it served.
+//! A service whose database is away, or is older than the one it served.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Service, wait_until};
 
-/// How it stands with a service's database.
+/// The state of a service's database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Database {
     There,
@@ -24,7 +24,7 @@ impl Service {
         self.data.join("turnout.db")
     }
 
-    /// As the admin listener tells it: `up`, `down` or `held`.
+    /// As the admin listener reports it: `up`, `down` or `held`.
     pub async fn database_state(&self) -> String {
         let status: Json = self.admin("/v1/status").await.json().await.unwrap();
         status["database"]["state"].as_str().unwrap().to_owned()
@@ -37,15 +37,15 @@ impl Service {
         .await;
     }
 
-    /// A copy of the database as it is now, for [`put_back_database`](Service::put_back_database);
-    /// the service is not running then.
+    /// Copies the current database, for [`put_back_database`](Service::put_back_database); the
+    /// service is not running then.
     pub async fn copy_database(&mut self, name: &str) {
         self.stop().await;
         fs::copy(self.database(), self.data.join(name)).unwrap();
         self.restart().await;
     }
 
-    /// Ends the service and puts a copy of its database in the place of the one it had.
+    /// Ends the service and replaces its database by a copy.
     pub async fn put_back_database(&mut self, name: &str) {
         self.stop().await;
         for ending in ["", "-wal", "-shm"] {
@@ -65,7 +65,7 @@ impl Service {
         self.reach_database_state("down").await;
     }
 
-    /// Brings it back, and waits until all is saved.
+    /// Brings the database back, and waits until all is saved.
     pub async fn bring_database_back(&self) {
         for ending in ["-wal", "-shm", ""] {
             let _ = fs::rename(

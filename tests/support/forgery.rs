@@ -1,4 +1,4 @@
-//! Session tokens that must be refused, and unusual ones that must not: one table for every
+//! Session tokens that must be refused, and unusual ones that must be accepted: one table for every
 //! algorithm.
 
 use aws_lc_rs::hmac;
@@ -11,7 +11,8 @@ use super::issuer::{AUDIENCE, ISSUER, Issuer, base64, claims, now, with, without
 /// A name and the request's headers.
 pub type Forgery = (String, Vec<(&'static str, Vec<u8>)>);
 
-/// Everything that must be refused. `theirs` is a key of the same kind that nobody here believes.
+/// Everything that must be refused. `theirs` is a key of the same kind that the service does not
+/// trust.
 pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     let (algorithm, good) = (ours.algorithm.as_str(), ours.token("u-sub"));
     let parts: Vec<&str> = good.split('.').collect();
@@ -21,7 +22,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         |name: &str, value: Vec<u8>| table.push((name.to_owned(), vec![("authorization", value)]));
     let mut bearer = |name: &str, token: String| raw(name, format!("Bearer {token}").into_bytes());
 
-    // Unsigned, or signed as the token wishes.
+    // Unsigned, or signed as the token says.
     for none in ["none", "None", "NONE", "nOnE", "", " "] {
         let head = base64(json!({ "alg": none, "typ": "JWT", "kid": ours.key_id }).to_string());
         bearer(&format!("alg {none:?} without signature"), format!("{head}.{payload}."));
@@ -39,7 +40,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
             &format!("HS256 with the public key as secret, form {index}"),
             format!("{message}.{}", base64(mac)),
         );
-        // And without owning up to it.
+        // And without naming that algorithm.
         let mac = hmac::sign(
             &hmac::Key::new(hmac::HMAC_SHA256, form),
             format!("{header}.{payload}").as_bytes(),
@@ -62,7 +63,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         bearer(&format!("signed as {sibling}"), format!("{message}.{signed}"));
         bearer(&format!("a {sibling} signature called {algorithm}"), {
             let signed = base64(ours.sibling(sibling, format!("{header}.{payload}").as_bytes()));
-            // Where the family has no other way, a signature over other bytes.
+            // Where the family has no other algorithm, a signature over other bytes.
             let changed = base64(claims("u-else").to_string());
             if matches!(ours.algorithm, Algorithm::Es256 | Algorithm::EdDsa) || sibling == "hs256" {
                 format!("{header}.{changed}.{signed}")
@@ -87,7 +88,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     }
     bearer("alg is missing", ours.sign(&without(&ours.header(), "alg"), &claims("u-sub")));
 
-    // Signed by a stranger who says which key to take.
+    // Signed by a stranger who names the key to use.
     bearer("a stranger's key under our id", {
         theirs.sign(&with(&ours.header(), "kid", ours.key_id.into()), &claims("u-sub"))
     });
@@ -103,7 +104,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         "https://evil.example.com/key",
         "our-key\u{0}",
         "OUR-KEY",
-        // One that is believed, and did not sign.
+        // A trusted key that did not sign.
         "our-other-key",
     ] {
         bearer(
@@ -138,7 +139,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         );
     }
 
-    // Headers that ask for what is not done here.
+    // Headers that ask for something unsupported.
     for (name, value) in [
         ("crit", json!(["exp"])),
         ("crit", json!([])),
@@ -160,7 +161,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         );
     }
 
-    // Claims that are missing, of another type, out of range, or another's.
+    // Claims that are missing, of another type, out of range, or of another service.
     for name in ["exp", "aud", "iss", "sub"] {
         bearer(
             &format!("{name} is missing"),
@@ -439,7 +440,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     table
 }
 
-/// Unusual, and yet right.
+/// Unusual, and yet valid.
 pub fn good_ones(ours: &Issuer) -> Vec<(&'static str, Json, Json)> {
     let (header, claims) = (ours.header(), claims("u-sub"));
     let exp = claims["exp"].as_i64().unwrap() as f64 + 0.5;

@@ -1,4 +1,4 @@
-//! A service that believes one issuer and one server, and every way of asking it.
+//! A service that trusts one issuer and one server, and every way of asking it.
 
 use aws_lc_rs::digest;
 use serde_json::{Value as Json, json};
@@ -19,8 +19,8 @@ pub const ROUTES: [&str; 5] = [
     "POST /ofrep/v1/evaluate/flags",
 ];
 
-/// A service that believes one issuer and one server, and opens `realtime-v2` for verified
-/// addresses of the segment `internal`.
+/// A service that trusts one issuer and one server, and opens `realtime-v2` for verified addresses
+/// of the segment `internal`.
 pub struct ProtectedEndpoint {
     pub service: Service,
     pub home: TempDir,
@@ -96,7 +96,7 @@ impl ProtectedEndpoint {
         let answer = self.ask("POST /v1/strategy/a", &headers, body.clone()).await;
         let strategy =
             answer.json::<Json>().await.unwrap()["strategy"].as_str().unwrap_or("none").to_owned();
-        // One evaluator: the other routes say the same.
+        // There is one evaluator: the other routes give the same.
         let ofrep = self
             .ask("POST /ofrep/v1/evaluate/flags", &headers, body.clone())
             .await

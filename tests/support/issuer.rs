@@ -1,4 +1,4 @@
-//! An application that signs session tokens: keys of its own, and tokens good, bad and strange.
+//! An application that signs session tokens: its keys, and tokens good, bad and strange.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,11 +22,11 @@ pub struct Issuer {
     pub algorithm: Algorithm,
     pub key_id: &'static str,
     signer: Signer,
-    /// The key that checks, as a JWK.
+    /// The public key, as a JWK.
     pub jwk: Json,
-    /// Everything anybody can know of it, in every form somebody might take for a secret.
+    /// Everything public about the key, in every form that could be mistaken for a secret.
     pub public_forms: Vec<Vec<u8>>,
-    /// PEM; a shared secret has none.
+    /// As PEM; empty for a shared secret.
     pub pem: String,
 }
 
@@ -131,7 +131,7 @@ impl Issuer {
         self.sign_text(header.to_string(), claims.to_string())
     }
 
-    /// Signs what is given, well formed or not.
+    /// Signs the given texts, well formed or not.
     pub fn sign_text(&self, header: impl AsRef<[u8]>, claims: impl AsRef<[u8]>) -> String {
         self.sign_parts(&base64(header), &base64(claims))
     }
@@ -154,8 +154,8 @@ impl Issuer {
         }
     }
 
-    /// A true signature by the same key, in a way of the same family that is not the pinned one;
-    /// none where there is no other.
+    /// A valid signature by the same key, with another algorithm of the family than the pinned one;
+    /// empty where there is none.
     pub fn sibling(&self, name: &str, message: &[u8]) -> Vec<u8> {
         use aws_lc_rs::signature::{RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256};
         match (&self.signer, name) {

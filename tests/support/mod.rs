@@ -55,7 +55,7 @@ impl Service {
             .await
     }
 
-    /// A service that knows credentials.
+    /// A service with credentials configured.
     pub async fn start_guarded(files: &[(&str, &str)], access: AuthConfig) -> Service {
         let (home, flags) = folder(files);
         Service::over(home, flags, ServerAuth::Off, &[], access, Limits::default()).await
@@ -66,7 +66,7 @@ impl Service {
         Service::over(home, flags, ServerAuth::Off, &[], AuthConfig::default(), limits).await
     }
 
-    /// A service whose folder is not there yet.
+    /// A service whose folder does not exist yet.
     pub async fn start_without_folder() -> Service {
         let home = TempDir::new().unwrap();
         let flags = home.path().join("flags");
@@ -88,7 +88,7 @@ impl Service {
         Service::configured(home, config).await
     }
 
-    /// A service that goes by this clock until it is started anew.
+    /// A service that uses this clock until it is restarted.
     pub async fn start_by(clock: Clock, files: &[(&str, &str)]) -> Service {
         let (home, flags) = folder(files);
         let config = config(home.path());
@@ -110,14 +110,14 @@ impl Service {
         Service::configured(home, config).await
     }
 
-    /// A service that tells somebody of its changes.
+    /// A service with a webhook.
     pub async fn start_telling(files: &[(&str, &str)], hook: WebhookConfig) -> Service {
         let (home, _) = folder(files);
         let config = Config { webhook: Some(hook), ..config(home.path()) };
         Service::configured(home, config).await
     }
 
-    /// A service over folders that are there already, in `flags` and `data`.
+    /// A service over existing folders, in `flags` and `data`.
     pub async fn start_in(home: TempDir) -> Service {
         let config = config(home.path());
         Service::configured(home, config).await
@@ -134,7 +134,7 @@ impl Service {
         Service { app, config, flags, data, client: reqwest::Client::new(), home }
     }
 
-    /// A service that has room for no stream.
+    /// A service without room for a stream.
     pub async fn start_crowded(files: &[(&str, &str)]) -> Service {
         Service::start_streaming(files, StreamLimits { streams: 0, ..StreamLimits::default() })
             .await
@@ -164,18 +164,18 @@ impl Service {
         self.end(false).await;
     }
 
-    /// Starts it anew on what it left.
+    /// Restarts it on what it left.
     pub async fn restart(&mut self) {
         self.app = App::start(self.config.clone()).await.unwrap();
     }
 
-    /// Starts it anew and believes the database it finds.
+    /// Restarts it and accepts the database it finds.
     pub async fn accept_database(&mut self) {
         self.app =
             App::start(Config { accept_database: true, ..self.config.clone() }).await.unwrap();
     }
 
-    /// Something must stand where the service was: one that knows nothing.
+    /// A service without any state must stand in the place of the old one.
     async fn end(&mut self, in_order: bool) {
         let nowhere = self.home.path().join(format!("nowhere-{}", self.app.address().port()));
         let config =
@@ -199,12 +199,12 @@ impl Service {
         format!("http://{}{path}", self.app.admin_address())
     }
 
-    /// The credential of whoever may read the data folder.
+    /// The data folder's own credential.
     pub fn token(&self) -> String {
         fs::read_to_string(self.data.join("admin.token")).unwrap().trim().to_owned()
     }
 
-    /// An order as an operator gives it.
+    /// A command as an operator gives it.
     pub async fn order(&self, path: &str, body: Json) -> reqwest::Response {
         self.client
             .post(self.admin_url(path))
@@ -283,7 +283,7 @@ fn folder(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
     (home, flags)
 }
 
-/// Long enough for a busy machine: reaching it means that the state never came.
+/// Long enough for a busy machine: when it is over, the state never came.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls for a state.
@@ -301,7 +301,7 @@ pub fn rounds() -> usize {
     std::env::var("TURNOUT_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(20)
 }
 
-/// A minimal flag with some lines more.
+/// A minimal flag with further lines.
 pub fn flag(key: &str, more: &str) -> String {
     format!(
         "version: 1\nflag: {key}\nenabled: true\ndefault: polling\nwhen_stopped: polling\n{more}\n"

@@ -1,4 +1,4 @@
-//! Tokens of every kind for a service, and calls of its admin listener by whoever holds them.
+//! Tokens of every kind for a service, and calls of its admin listener with them.
 
 use reqwest::{Method, Response};
 use serde_json::{Value as Json, json};
@@ -24,7 +24,7 @@ impl Service {
         Token { id: text("id"), secret: text("secret") }
     }
 
-    /// A token that was good once.
+    /// A token that has expired.
     pub async fn expired_token(&self, role: &str) -> Token {
         let token = self.make_token("gone", role, json!({ "expiresAfterMs": 1 })).await;
         wait_until("the token's end", async || {
@@ -51,7 +51,7 @@ impl Service {
         request.send().await.unwrap()
     }
 
-    /// An order by the holder of a token; its status and its answer.
+    /// A command with a token; its status and its response.
     pub async fn order_as(&self, secret: &str, path: &str, body: Json) -> (u16, Json) {
         let sent = self
             .client
@@ -64,7 +64,7 @@ impl Service {
         (sent.status().as_u16(), sent.json().await.unwrap())
     }
 
-    /// An order by the data folder's own token.
+    /// A command with the data folder's own token.
     pub async fn ordered(&self, path: &str, body: Json) -> (u16, Json) {
         self.order_as(&self.token(), path, body).await
     }

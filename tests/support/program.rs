@@ -1,4 +1,4 @@
-//! The real program over folders of its own, with its lines kept and its signals at hand.
+//! The real program over folders of its own, with its log lines and its signals.
 
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter};
@@ -31,7 +31,7 @@ pub fn home(files: &[(&str, &str)]) -> TempDir {
 }
 
 impl Program {
-    /// Starts it with its lines read all the time.
+    /// Starts it with its log read all the time.
     pub fn start(home: TempDir, settings: &[(&str, &str)]) -> Program {
         let (reader, writer) = std::io::pipe().unwrap();
         let program = Program::start_unread(home, settings, writer);
@@ -39,7 +39,7 @@ impl Program {
         program
     }
 
-    /// Starts it with an end of a pipe that the test reads or does not.
+    /// Starts it with a pipe as stderr that the test reads or does not.
     pub fn start_unread(home: TempDir, settings: &[(&str, &str)], stderr: PipeWriter) -> Program {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turnout"));
         for (name, _) in std::env::vars()
@@ -80,7 +80,7 @@ impl Program {
         self.home.path().join(name)
     }
 
-    /// Waits until it said this so many times.
+    /// Waits until it logged these words this many times.
     pub async fn says_times(&self, words: &str, times: usize) {
         wait_until(words, async || self.said().matches(words).count() >= times).await;
     }
@@ -123,7 +123,7 @@ impl Program {
         fs::read_to_string(self.path("data/admin.token")).unwrap().trim().to_owned()
     }
 
-    /// An order of the local admin.
+    /// A command of the local admin.
     pub async fn order(&self, path: &str, body: Json) -> reqwest::Response {
         self.client
             .post(self.admin_url(path))
@@ -146,7 +146,7 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end, and says with which code.
+    /// Waits for its end, and returns its exit code.
     pub async fn exit(&mut self) -> Option<i32> {
         wait_until("the end of the program", async || !self.is_running()).await;
         self.child.wait().unwrap().code()
@@ -160,7 +160,7 @@ impl Drop for Program {
     }
 }
 
-/// Makes a pipe by name, which blocks whoever opens it without care.
+/// Makes a named pipe, which blocks a program that opens it carelessly.
 pub fn make_fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }

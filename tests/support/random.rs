@@ -1,4 +1,4 @@
-//! Numbers by chance that a seed repeats.
+//! Random numbers that a seed repeats.
 
 /// SplitMix64.
 pub struct Random(pub u64);

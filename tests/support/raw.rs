@@ -1,4 +1,4 @@
-//! A client that speaks bytes, and hears exactly what is answered to them.
+//! A client that sends bytes, and reads exactly what is answered.
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,10 +9,10 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use super::{PATIENCE, Service};
 
-/// One that can send nothing for so long has sent all the server takes.
+/// A client that could send nothing for this long has sent all the server takes.
 const GIVEN_UP: Duration = Duration::from_millis(200);
 
-/// A client that speaks bytes.
+/// A client that sends bytes.
 pub struct Raw {
     pub stream: TcpStream,
     buffer: Vec<u8>,
@@ -33,7 +33,7 @@ impl Raw {
     }
 
     /// Sends the head of a request with a body of `length` bytes, and returns once the server waits
-    /// for the body: it has judged the head.
+    /// for the body: then it has judged the head.
     pub async fn that_sent_its_head(
         address: SocketAddr,
         request: &str,
@@ -51,7 +51,7 @@ impl Raw {
         raw
     }
 
-    /// Asks for answers and takes none, until it can send no more.
+    /// Asks for responses and takes none, until it can send no more.
     pub async fn that_never_reads(service: &Service) -> Raw {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -59,7 +59,7 @@ impl Raw {
         let stream = socket.connect(service.app.address()).await.unwrap();
         let questions = GET.repeat(1000);
         while tokio::time::timeout(GIVEN_UP, stream.writable()).await.is_ok() {
-            // The server may have had enough of it first.
+            // The server may close the connection first.
             if stream
                 .try_write(questions.as_bytes())
                 .is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock)
@@ -70,12 +70,12 @@ impl Raw {
         Raw { stream, buffer: Vec::new(), asks_for_heads: false }
     }
 
-    /// Sends what the server takes; it may have hung up before the end.
+    /// Sends what the server takes; it may close the connection before the end.
     pub async fn send(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes).await;
     }
 
-    /// More bytes, or none when the server has hung up.
+    /// More bytes, or none when the server has closed the connection.
     pub async fn more(&mut self) -> usize {
         let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await;
         match read.expect("neither an answer nor an end") {
@@ -85,8 +85,8 @@ impl Raw {
         }
     }
 
-    /// The status of the next answer with its code, if it has one; none when the server has hung
-    /// up.
+    /// The status of the next response with its code, if it has one; `None` when the server has
+    /// closed the connection.
     pub async fn answer(&mut self) -> Option<String> {
         loop {
             let text = String::from_utf8_lossy(&self.buffer).into_owned();
@@ -121,7 +121,7 @@ impl Raw {
         self.answer().await.is_some_and(|answer| answer == "200")
     }
 
-    /// Whether the server hangs up, without a word.
+    /// Whether the server closes the connection without a response.
     pub async fn is_closed(&mut self) -> bool {
         self.answer().await.is_none()
     }

@@ -1,4 +1,4 @@
-//! Readings that hang until they are let go, in the place of those that take their time.
+//! Readings that hang until they are released, in the place of slow ones.
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -6,7 +6,7 @@ use turnout::http::Source;
 
 use super::{Service, wait_until};
 
-/// How many readings of one source work at once, and how many wait of one credential.
+/// How many readings of one source work at once, and how many may wait per credential.
 pub const AT_ONCE: usize = 2;
 pub const WAITING_OF_CALLER: usize = 64;
 
@@ -17,8 +17,8 @@ pub struct Hanging {
 }
 
 impl Service {
-    /// Has so many readings of a source hang, asked for with the data folder's own credential;
-    /// those that work by now are there already.
+    /// Makes this many readings of a source hang, asked for with the data folder's own credential;
+    /// those that can work at once have begun.
     pub async fn hang_readings(&self, source: Source, count: usize) -> Hanging {
         let readings = self.app.readings();
         let (before, working) = (readings.begun(), count.min(AT_ONCE));

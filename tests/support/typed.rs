@@ -1,4 +1,4 @@
-//! The real binary as people type it: a server process, and verbs that ask it.
+//! The real binary as people type it: a server process, and verbs that call it.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Output, Stdio};
@@ -12,9 +12,9 @@ use super::announced;
 /// A server over a folder of its own, ended with the test.
 pub struct Server {
     pub child: Child,
-    /// Where clients ask.
+    /// The address for clients.
     pub public: String,
-    /// Where operators ask.
+    /// The address for operators.
     pub admin: String,
     pub home: TempDir,
 }
@@ -85,7 +85,7 @@ impl Server {
         serde_json::from_str(&stdout).unwrap_or_else(|error| panic!("{line}: {error} in {stdout}"))
     }
 
-    /// A row: what is typed, the exit code, what stands on stdout (nothing, if empty), what on
+    /// A row: what is typed, the exit code, texts on stdout (nothing printed, if empty), texts on
     /// stderr.
     #[track_caller]
     pub fn check(&self, (line, exit, on_stdout, on_stderr): Row) {

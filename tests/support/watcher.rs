@@ -53,7 +53,7 @@ impl Watcher {
         )
     }
 
-    /// Anybody, asked for by a server.
+    /// Any user, asked for by a server.
     pub async fn open_as_server(service: &Service, path: &str, key: &str) -> Watcher {
         let asked = service
             .client
@@ -80,7 +80,7 @@ impl Watcher {
         self.maybe_next().await.expect("the stream ended")
     }
 
-    /// The next event that is no heartbeat.
+    /// The next event that is not a heartbeat.
     pub async fn next_state(&mut self) -> Event {
         loop {
             let event = self.next().await;

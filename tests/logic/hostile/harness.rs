@@ -65,7 +65,7 @@ impl Case {
         .and(file, expect)
     }
 
-    /// The same text under another name.
+    /// The same text under another file name.
     pub fn called(mut self, file: &str) -> Case {
         let old = std::mem::replace(&mut self.file, file.to_owned());
         if let Some(text) = self.contents.files.remove(&old) {
@@ -140,7 +140,7 @@ impl Case {
     }
 }
 
-/// Checks all the cases and shows every one that fails.
+/// Checks all cases and shows every one that fails.
 pub fn check_all(cases: Vec<Case>) {
     let failures: Vec<String> = cases.iter().filter_map(|case| check(case).err()).collect();
     assert!(
@@ -206,7 +206,7 @@ impl Case {
         faultless && !self.spoiled && self.contents.files.contains_key(&self.file)
     }
 
-    /// The same folder with a good version of the subject, if it can have one.
+    /// The same folder with a good version of the subject, if the subject can have one.
     fn good_version(&self) -> Option<FlagFiles> {
         let text = if let Some(Subject::Flag(key)) = FlagFiles::subject(&self.file) {
             key.parse::<turnout::flag::FlagKey>().ok()?;

@@ -1,4 +1,4 @@
-//! One over each bound that is cheap to reach, and exactly at it where that matters.
+//! One over each bound that is cheap to reach, and exactly at the bound where that matters.
 
 use turnout::definition::Code::*;
 use turnout::definition::limits::*;

@@ -26,7 +26,7 @@ pub struct Shipped {
 }
 
 impl Shipped {
-    /// The shipped files and some more.
+    /// The shipped files and further ones.
     pub fn with(more: &[(&str, &[u8])]) -> Shipped {
         let mut folder = FlagFiles::default();
         for (path, bytes) in [(FLAG, BUILD_EVENTS), (SEGMENT, INTERNAL)].iter().chain(more) {
