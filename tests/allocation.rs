@@ -34,7 +34,7 @@ fn an_evaluation_allocates_nothing() {
         ("plan".into(), "c".into()),
         ("seats".into(), Value::Number(3.0)),
         ("beta".into(), Value::Bool(false)),
-        ("email".into(), "Somebody@Example.com".into()),
+        ("email".into(), "Person@Example.com".into()),
     ];
     for user in ["u-x", "u-7", "u-1", ""] {
         for identity in [Identity::Plain, Identity::Verified] {

@@ -157,7 +157,7 @@ revision 8   build-events   STOPPED (polling)   saved: realtime-v2 20%   held by
 saved, NOT live: stopped by local-admin
 undo: turnout rollback build-events
 OUT
-typed "resume build-events --at 1% --reason 'mended'" 0 <<'OUT'
+typed "resume build-events --at 1% --reason 'fixed'" 0 <<'OUT'
 revision 9   build-events   STOPPED -> realtime-v2 1%   held by local-admin
 undo: turnout stop build-events
 OUT
@@ -238,7 +238,7 @@ alter() { python3 -c '
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1], timeout=10) as database:
     database.execute("UPDATE revisions SET reason = ? WHERE revision = 3", (sys.argv[2],))' "$TURNOUT_DATA/turnout.db" "$1"; }
-alter "nobody said so"
+alter "forged"
 kept
 typed "history --verify" 1 <<'OUT'
 NOT SOUND: 17 revisions read; compared with revision N as this server saw it
@@ -283,7 +283,7 @@ step "a change is watched as it lands"
 "$TURNOUT" ask build-events --user u-1 -w --url "$public" >"$home/told" 2>/dev/null &
 follower=$!
 await "a client follows" 'polling +rule stop' cat "$home/told"
-typed "resume build-events --at 50% --reason mended -w 2>/dev/null" 0 <<'OUT'
+typed "resume build-events --at 50% --reason fixed -w 2>/dev/null" 0 <<'OUT'
 revision 19   build-events   STOPPED -> realtime-v2 50%   held by local-admin
 clients 50% TIME · 90% TIME · 99% TIME   done
 OUT

@@ -55,7 +55,7 @@ async function connect(page, baseUrl, headers) {
 
 test('the web provider hears of a flip by the event stream alone', async (t) => {
   const origin = await page_server(t);
-  // Nobody may ask without a credential here: the stream can take none, and opens all the same.
+  // A credential is required here: an EventSource cannot send one, and the stream opens all the same.
   const turnout = await serve(t, origin, FLAGS, { TURNOUT_UNVERIFIED: 'deny' });
   const page = await open(t, origin);
   const { bulk, streams } = record(page, turnout.url);
@@ -106,7 +106,7 @@ test('the web provider finds its stream again after a restart, and what was chan
   await turnout.save('build-events', ALLOWED);
   await turnout.again();
   await becomes('realtime-v2');
-  // Whoever asks for an event that the next has overtaken is answered whole (docs/HTTP.md), which may bring nothing new.
+  // A request for an event that a newer one has replaced gets the whole state (docs/HTTP.md), which may be nothing new.
   const news = (await changes()).filter((flags) => flags.length);
   assert.deepEqual(news, [['build-events'], ['build-events'], ['build-events']]);
   assert.ok(streams().length >= 4, 'one for each start');

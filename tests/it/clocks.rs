@@ -30,8 +30,8 @@ async fn share(service: &Service) -> Json {
 }
 
 async fn problem(service: &Service) -> Option<String> {
-    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-    let problems = told["problems"].as_array().unwrap();
+    let reply: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    let problems = reply["problems"].as_array().unwrap();
     problems
         .iter()
         .find(|problem| problem["code"] == "clock")
@@ -202,13 +202,13 @@ async fn expiries_at_one_time_are_one_revision() {
         status["pending"] == 0
     })
     .await;
-    let told: Json = service.admin("/v1/history?limit=5").await.json().await.unwrap();
-    let expired: Vec<_> = told["revisions"]
+    let reply: Json = service.admin("/v1/history?limit=5").await.json().await.unwrap();
+    let expired: Vec<_> = reply["revisions"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|row| row["origin"] == "expire")
         .collect();
-    assert_eq!(expired.len(), 1, "{told}");
+    assert_eq!(expired.len(), 1, "{reply}");
     assert_eq!(expired[0]["changes"].as_array().unwrap().len(), 20);
 }

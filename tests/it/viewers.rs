@@ -94,9 +94,9 @@ async fn a_viewer_with_the_most_expensive_readings_delays_no_stop() {
     let mut slowest = Duration::ZERO;
     for n in 0..STOPS {
         let began = Instant::now();
-        let (status, told) = service.ordered(&format!("/v1/flags/f{n:04}/stop"), json!({})).await;
+        let (status, reply) = service.ordered(&format!("/v1/flags/f{n:04}/stop"), json!({})).await;
         slowest = slowest.max(began.elapsed());
-        assert_eq!((status, told["outcome"].as_str()), (202, Some("pending")), "{told}");
+        assert_eq!((status, reply["outcome"].as_str()), (202, Some("pending")), "{reply}");
     }
     ends.store(true, Relaxed);
     let wrong = looking.join_all().await.concat();
@@ -140,8 +140,8 @@ async fn hanging_readings_delay_no_command_and_waiting_ones_are_bounded() {
 
     // Calls that are not readings are answered all the same: commands, and whether the service
     // runs.
-    let (status, told) = service.ordered("/v1/flags/f0001/stop", json!({})).await;
-    assert_eq!((status, told["outcome"].as_str()), (200, Some("committed")), "{told}");
+    let (status, reply) = service.ordered("/v1/flags/f0001/stop", json!({})).await;
+    assert_eq!((status, reply["outcome"].as_str()), (200, Some("committed")), "{reply}");
     let (status, _) =
         service.ordered("/v1/flags/f0001/resume", json!({ "reason": "it works" })).await;
     assert_eq!(status, 200);

@@ -502,7 +502,7 @@ impl Life {
         for (model, key) in self.models.iter().zip(FLAGS) {
             let entry =
                 truth.flag(key).unwrap_or_else(|| panic!("{key} is gone: {:#?}", self.story));
-            let told = |entry: &FlagEntry| {
+            let shown = |entry: &FlagEntry| {
                 let split = entry.split().unwrap_or_default().realtime().millipercent() / 1000;
                 let text = entry.in_force().unwrap().description.clone().unwrap();
                 let per_cent = |split: Split| split.realtime().millipercent() / 1000;
@@ -513,7 +513,7 @@ impl Life {
             let later = model.end().map(|end| end.share).filter(|later| *later != share);
             let expected = (share, later, format!("number {text}"), model.stopped);
             assert_eq!(
-                told(&entry),
+                shown(&entry),
                 expected,
                 "{key}: stop {:?}; {model:?} {:#?}",
                 entry.record.stop,

@@ -323,10 +323,10 @@ fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
     let found = |files: &[(&str, &str)]| {
         let mut library = DefinitionSet::default();
         let findings = library.update(&contents(files));
-        let told: Vec<(Code, String)> =
+        let codes: Vec<(Code, String)> =
             findings.iter().map(|finding| (finding.code, finding.file.to_string())).collect();
         (
-            told,
+            codes,
             findings.first().map(|finding| finding.message.clone()).unwrap_or_default(),
             live(&library),
         )
@@ -336,13 +336,13 @@ fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
     let table = table_of(1, true);
     let tables = paths.iter().map(|path| (&**path, &*table));
     let files: Vec<(&str, &str)> = [("chat.yaml", FLAG)].into_iter().chain(tables).collect();
-    let (told, message, live) = found(&files);
+    let (codes, message, live) = found(&files);
     assert_eq!(
-        (told.len(), live),
+        (codes.len(), live),
         (500 - MAX_TABLES_OF_FLAG, None),
         "what is over the budget counts as failed"
     );
-    assert_eq!(told[0], (Code::TooMany, format!("tests/t{MAX_TABLES_OF_FLAG}.yaml")));
+    assert_eq!(codes[0], (Code::TooMany, format!("tests/t{MAX_TABLES_OF_FLAG}.yaml")));
     assert!(message.contains("500 tables") && message.contains("100 may be run"), "{message}");
     assert_eq!(
         found(&files[..=MAX_TABLES_OF_FLAG]),
@@ -376,8 +376,12 @@ fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
             "rules: [{{ name: a, when: {{ app_version: [{}] }}, strategy: realtime-v2 }}]\ntests: [{own}]\n",
             words.join(",")
         );
-    let (told, message, live) = found(&[("chat.yaml", &chat)]);
-    assert_eq!((told, live), (vec![(Code::TooMany, "chat.yaml".to_owned())], None), "{message}");
+    let (codes, message, live) = found(&[("chat.yaml", &chat)]);
+    assert_eq!(
+        (findings, live),
+        (vec![(Code::TooMany, "chat.yaml".to_owned())], None),
+        "{message}"
+    );
 }
 
 #[test]
@@ -388,10 +392,11 @@ fn a_test_table_over_the_bound_is_refused_and_others_are_not() {
         [("chat.yaml".to_owned(), FLAG)].into_iter().chain(tables).collect();
     let mut library = DefinitionSet::default();
     library.read(&FlagFiles::of(files.iter().map(|(path, text)| (&**path, *text))), 0);
-    let told = library.findings();
+    let findings = library.findings();
     let last = format!("tests/t{MAX_TABLES:05}.yaml");
     assert_eq!(
-        told.iter()
+        findings
+            .iter()
             .filter(|finding| *finding.file == *last)
             .map(|finding| finding.code)
             .collect::<Vec<_>>(),

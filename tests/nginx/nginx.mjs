@@ -43,7 +43,7 @@ async function free_port() {
  */
 export async function in_front(t, upstream, { more = '', below = '', keeps = below === '' } = {}) {
   const home = await mkdtemp(join(tmpdir(), 'turnout-nginx-'));
-  // As root it hands requests to workers that are somebody else.
+  // As root it passes requests to workers of another user.
   await chmod(home, 0o755);
   const port = await free_port();
   await writeFile(join(home, 'conf'), configuration(home, port, upstream, { more, below, keeps }));

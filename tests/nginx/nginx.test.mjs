@@ -181,7 +181,7 @@ test('signs of life keep a stream, and without them nginx would cut it', options
   await assert.rejects(stream.next(), 'cut without a word');
 });
 
-test('a sign of life comes well before nginx loses patience, if nobody says otherwise', () => {
+test('by default a heartbeat comes well before nginx times out', () => {
   const PATIENCE_S = 60;
   const says = execFileSync(BINARY, ['--help'], { env: {}, encoding: 'utf8' });
   const seconds = Number(says.match(/--heartbeat .*\[default: (\d+)s\]/)[1]);
@@ -229,7 +229,7 @@ test('a server that stops says goodbye, and a client comes back to the next one'
     assert.equal(await stream.next(), undefined, 'and that was all');
   }
   const away = await fetch(`${url}/v1/strategy/build-events/watch`, { method: 'POST', body: '{}' });
-  assert.equal(away.status, 502, 'nginx says that nobody is there');
+  assert.equal(away.status, 502, 'nginx reports that no server is there');
   await turnout.again();
   const back = await watch(t, url);
   assert.equal((await back.event()).document.strategy, 'polling');

@@ -47,7 +47,7 @@ class Server:
             self.save(name, yaml)
         command = [BINARY, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags", self.flags]
         self.log = Path(self.home.name, "log")
-        # Neither the settings nor the folder of whoever runs the test may take part in the answers.
+        # Neither the settings nor the folder of the user who runs the test may affect the answers.
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=self.home.name, env={}, stdout=subprocess.DEVNULL, stderr=log)
 

@@ -449,7 +449,7 @@ pub fn good_ones(ours: &Issuer) -> Vec<(&'static str, Json, Json)> {
         ("no typ", without(&header, "typ"), claims.clone()),
         ("typ at+jwt", with(&header, "typ", "at+jwt".into()), claims.clone()),
         ("typ in lower case", with(&header, "typ", "jwt".into()), claims.clone()),
-        ("a header nobody knows", with(&header, "hint", 1.into()), claims.clone()),
+        ("an unknown header", with(&header, "hint", 1.into()), claims.clone()),
         ("several audiences", header.clone(), with(&claims, "aud", json!(["other", AUDIENCE]))),
         ("no iat", header.clone(), without(&claims, "iat")),
         ("nbf in the past", header.clone(), with(&claims, "nbf", json!(now() - 60))),

@@ -111,9 +111,9 @@ impl Service {
     }
 
     /// A service with a webhook.
-    pub async fn start_telling(files: &[(&str, &str)], hook: WebhookConfig) -> Service {
+    pub async fn start_telling(files: &[(&str, &str)], webhook: WebhookConfig) -> Service {
         let (home, _) = folder(files);
-        let config = Config { webhook: Some(hook), ..config(home.path()) };
+        let config = Config { webhook: Some(webhook), ..config(home.path()) };
         Service::configured(home, config).await
     }
 

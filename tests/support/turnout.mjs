@@ -51,7 +51,7 @@ export async function serve(files, { settings = {}, beside = {} } = {}) {
   async function start(listen) {
     // One that was killed leaves it behind.
     await rm(announced, { force: true });
-    // Neither the settings nor the folder of whoever runs the test may take part in the answers.
+    // Neither the settings nor the folder of the user who runs the test may affect the answers.
     const addresses = ['--listen', listen, '--admin-listen', '127.0.0.1:0'];
     const started = spawn(BINARY, [...addresses, '--flags', flags], { cwd: home, env: settings, stdio: ['ignore', 'ignore', 'pipe'] });
     const lines = [];

@@ -188,7 +188,7 @@ class Asker:
         return every(self.part(name, part) for name, part in when.items())
 
     def matches(self, entry):
-        """`when` is only compared if who matched, so a bad attribute harms nobody else."""
+        """`when` is only compared if who matched, so a bad attribute affects no other user."""
         if {"users", "emails", "domains", "segment"} & set(entry) and not self.who(entry):
             return False
         result = self.condition(entry.get("when", {}))

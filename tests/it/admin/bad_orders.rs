@@ -39,13 +39,13 @@ impl Bench {
             .into_iter()
             .fold(request, |request, key| request.header("idempotency-key", value(key)));
         let answer = request.send().await.unwrap();
-        let (told, kind) = (
+        let (reply, kind) = (
             answer.status().as_u16(),
             answer.headers()["content-type"].to_str().unwrap().to_owned(),
         );
         let text = answer.text().await.unwrap();
         let problem: Json = serde_json::from_str(&text).unwrap();
-        assert_eq!((told, kind.as_str()), (status, "application/problem+json"), "{shown}: {text}");
+        assert_eq!((reply, kind.as_str()), (status, "application/problem+json"), "{shown}: {text}");
         assert_eq!(problem["code"], code, "{shown}");
         assert!(!text.contains(SENT), "{shown}: {text}");
         assert!(!text.contains(|c: char| c.is_control()), "{shown}: {text}");
@@ -277,7 +277,7 @@ async fn a_token_request_with_a_wrong_member_is_refused() {
     for body in [
         json!({ "name": "x".repeat(64), "role": "viewer", "flags": null, "expiresAfterMs": null }),
         json!({ "name": "joerg.m-2_x", "role": "operator", "flags": ["not-there-yet"], "expiresAfterMs": 3_660 * 86_400_000_i64 }),
-        json!({ "name": "nobody", "role": "stopper", "flags": [] }),
+        json!({ "name": "no-flags", "role": "stopper", "flags": [] }),
     ] {
         bench.takes("/v1/tokens", body).await;
     }

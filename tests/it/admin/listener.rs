@@ -10,9 +10,9 @@ async fn problems_are_listed_with_their_places() {
         ("good.yaml", &flag("good", "")),
     ])
     .await;
-    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-    assert_eq!(told["watch"], "events");
-    let problems = told["problems"].as_array().unwrap();
+    let reply: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    assert_eq!(reply["watch"], "events");
+    let problems = reply["problems"].as_array().unwrap();
     assert_eq!(problems.len(), 3);
     let wrong_type = problems.iter().find(|problem| problem["code"] == "wrong-type").unwrap();
     assert_eq!(

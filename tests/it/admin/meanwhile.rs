@@ -59,8 +59,8 @@ async fn concurrent_requests_with_one_idempotency_key_commit_once() {
                 request.body(json!({ "realtime-v2": "10%" }).to_string()).send().await.unwrap();
             // The second request gets the outcome of the first, and never that there was nothing to
             // do.
-            let told: Json = answer.json().await.unwrap();
-            assert_ne!(told["outcome"], "unchanged", "round {round}");
+            let reply: Json = answer.json().await.unwrap();
+            assert_ne!(reply["outcome"], "unchanged", "round {round}");
         };
         let raise = async |after: u64| {
             tokio::time::sleep(Duration::from_micros(after)).await;

@@ -54,8 +54,8 @@ fn read(page: &str) -> BTreeMap<String, BTreeSet<String>> {
 #[tokio::test]
 async fn every_registered_metric_is_on_the_page_and_no_other() {
     let target = Target::parse("http://127.0.0.1:1/", AddressPolicy::Anywhere).unwrap();
-    let hook = WebhookConfig { target, key: SigningKey::of(&[b'k'; 32]).unwrap() };
-    let service = Service::start_telling(&[("chat.yaml", &flag("chat", SPLIT))], hook).await;
+    let webhook = WebhookConfig { target, key: SigningKey::of(&[b'k'; 32]).unwrap() };
+    let service = Service::start_telling(&[("chat.yaml", &flag("chat", SPLIT))], webhook).await;
     service.strategy("chat", "u-1").await;
     let made = service
         .order(

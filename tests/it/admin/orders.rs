@@ -37,14 +37,14 @@ async fn check(name: &str, file: &str, steps: Vec<Step>) {
             "{shown}: {answer}"
         );
         for (member, wanted) in expected.as_object().unwrap() {
-            let told = match member.as_str() {
+            let reply = match member.as_str() {
                 "status" => continue,
                 "live" | "state" | "drift" => &answer["flag"][member],
                 "held" | "pin" => &json!(!answer["flag"][member].is_null()),
                 "wanted" | "action" | "backTo" => &answer["changes"][0][member],
                 member => &answer[member],
             };
-            assert_eq!(told, wanted, "{shown}: {member} of {answer:#}");
+            assert_eq!(reply, wanted, "{shown}: {member} of {answer:#}");
         }
         // What a response says of the flag is what is live for every user.
         if answer["flag"].is_object() {
@@ -126,17 +126,17 @@ async fn widening_needs_a_reason_and_narrowing_does_not() {
 #[tokio::test]
 async fn a_stop_stays_until_it_is_resumed() {
     let not_live = "saved, NOT live: stopped by local-admin (incident 4711)";
-    let told =
+    let reply =
         |member: Json| and(json!({ "state": "stopped", "live": "STOPPED -> polling" }), member);
     let steps = vec![
         (
             "stop",
             json!({ "reason": "incident 4711" }),
-            told(
+            reply(
                 json!({ "outcome": "committed", "undo": "turnout resume chat", "action": "stop", "notes": [], "drift": true }),
             ),
         ),
-        ("stop", json!({}), told(json!({ "outcome": "unchanged", "undo": null }))),
+        ("stop", json!({}), reply(json!({ "outcome": "unchanged", "undo": null }))),
         (
             "all",
             json!({}),
@@ -146,26 +146,26 @@ async fn a_stop_stays_until_it_is_resumed() {
         (
             "set",
             json!({ "realtime-v2": "50%", "reason": "later" }),
-            told(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
+            reply(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
         ),
-        ("rollback", json!({}), told(json!({ "wanted": "realtime-v2 10%", "notes": [not_live] }))),
+        ("rollback", json!({}), reply(json!({ "wanted": "realtime-v2 10%", "notes": [not_live] }))),
         (
             "rollback",
             json!({ "to": 3, "reason": "again" }),
-            told(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
+            reply(json!({ "wanted": "realtime-v2 50%", "notes": [not_live] })),
         ),
-        ("unset", json!({}), told(json!({ "notes": [not_live], "held": false }))),
-        ("file", json!(half("20%")), told(json!({}))),
-        ("file", json!(half("20%").replace("enabled: true", "enabled: false")), told(json!({}))),
-        ("file", json!(half("20%")), told(json!({}))),
+        ("unset", json!({}), reply(json!({ "notes": [not_live], "held": false }))),
+        ("file", json!(half("20%")), reply(json!({}))),
+        ("file", json!(half("20%").replace("enabled: true", "enabled: false")), reply(json!({}))),
+        ("file", json!(half("20%")), reply(json!({}))),
         ("resume", json!({}), no(422, "reason-required")),
         (
             "resume",
-            json!({ "reason": "mended" }),
+            json!({ "reason": "fixed" }),
             and(ok("realtime-v2 20%"), json!({ "undo": "turnout stop chat", "notes": [] })),
         ),
-        ("resume", json!({ "reason": "mended" }), json!({ "outcome": "unchanged" })),
-        ("resume", json!({ "reason": "mended", "at": "1%" }), no(422, "not-stopped")),
+        ("resume", json!({ "reason": "fixed" }), json!({ "outcome": "unchanged" })),
+        ("resume", json!({ "reason": "fixed", "at": "1%" }), no(422, "not-stopped")),
         ("all", json!({}), json!({ "outcome": "committed", "undo": null, "action": "stop" })),
         ("resume", json!({ "reason": "slowly", "at": "1%" }), ok("realtime-v2 1%")),
     ];
@@ -322,10 +322,10 @@ async fn a_stopper_may_only_narrow() {
         ("resume", json!({ "reason": "back" }), 403, "not-permitted"),
         ("stop", json!({}), 200, "unchanged"),
     ] {
-        let (told, answer) =
+        let (reply, answer) =
             service.order_as(&secret, &format!("/v1/flags/chat/{order}"), body.clone()).await;
         let word = answer["code"].as_str().or(answer["outcome"].as_str());
-        assert_eq!((told, word), (status, Some(code)), "{order} {body}");
+        assert_eq!((reply, word), (status, Some(code)), "{order} {body}");
     }
     let state = service.state("chat").await;
     assert_eq!((&state["stop"]["by"], &state["held"]["by"]), (&json!("pager"), &json!("pager")));
@@ -435,22 +435,22 @@ async fn a_repeated_command_says_whether_it_is_still_in_force() {
             service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "20%" })).await;
         }
         for outcome in ["committed", "repeated"] {
-            let (status, told) = order().await;
+            let (status, reply) = order().await;
             assert_eq!(
-                (status, &told["outcome"], &told["inForce"]),
+                (status, &reply["outcome"], &reply["inForce"]),
                 (200, &json!(outcome), &json!(true)),
-                "{path}: {told}"
+                "{path}: {reply}"
             );
-            assert!(!told["notes"].to_string().contains("NOT so now"), "{path}: {told}");
+            assert!(!reply["notes"].to_string().contains("NOT so now"), "{path}: {reply}");
         }
         assert_eq!(service.ordered(&format!("/v1/flags/{back}"), undo).await.0, 200, "{back}");
-        let (status, told) = order().await;
+        let (status, reply) = order().await;
         assert_eq!(
-            (status, &told["outcome"], &told["inForce"]),
+            (status, &reply["outcome"], &reply["inForce"]),
             (200, &json!("repeated"), &json!(false)),
-            "{path}: {told}"
+            "{path}: {reply}"
         );
-        assert!(told["notes"][0].as_str().unwrap().starts_with("NOT so now"), "{path}: {told}");
+        assert!(reply["notes"][0].as_str().unwrap().starts_with("NOT so now"), "{path}: {reply}");
     }
 }
 
@@ -473,8 +473,8 @@ async fn an_idempotency_key_belongs_to_its_caller() {
         if !saved {
             service.take_database_away().await;
         }
-        let (_, told) = order(&service, &first.secret, "incident-1", stop).await;
-        assert_eq!(told["outcome"], if saved { "committed" } else { "pending" }, "{told}");
+        let (_, reply) = order(&service, &first.secret, "incident-1", stop).await;
+        assert_eq!(reply["outcome"], if saved { "committed" } else { "pending" }, "{reply}");
         let same_name = match saved {
             true => {
                 assert_eq!(
@@ -492,28 +492,28 @@ async fn an_idempotency_key_belongs_to_its_caller() {
                 service.restart().await;
             }
             for secret in [&other.secret, &same_name, &service.token()] {
-                let (status, told) = order(&service, secret, "incident-1", stop).await;
+                let (status, reply) = order(&service, secret, "incident-1", stop).await;
                 assert_eq!(
-                    (status, told["code"].as_str()),
+                    (status, reply["code"].as_str()),
                     (422, Some("key-reused")),
-                    "{saved} {restarts}: {told}"
+                    "{saved} {restarts}: {reply}"
                 );
                 assert!(
-                    told["detail"].as_str().unwrap().contains("under a key of its own"),
-                    "{told}"
+                    reply["detail"].as_str().unwrap().contains("under a key of its own"),
+                    "{reply}"
                 );
             }
             // The advice in the message works; the first sender gets the outcome of the command, as
             // far as its permissions reach.
-            let (_, told) = order(&service, &other.secret, &format!("own-{restarts}"), stop).await;
+            let (_, reply) = order(&service, &other.secret, &format!("own-{restarts}"), stop).await;
             assert_eq!(
-                (&told["inForce"], &told["flag"]["state"]),
+                (&reply["inForce"], &reply["flag"]["state"]),
                 (&json!(true), &json!("stopped")),
-                "{told}"
+                "{reply}"
             );
-            let (_, told) = order(&service, &first.secret, "incident-1", stop).await;
+            let (_, reply) = order(&service, &first.secret, "incident-1", stop).await;
             let expected = if saved { json!("unauthenticated") } else { json!("pending") };
-            assert!([&told["code"], &told["outcome"]].contains(&&expected), "{told}");
+            assert!([&reply["code"], &reply["outcome"]].contains(&&expected), "{reply}");
         }
     }
 }
@@ -656,8 +656,8 @@ async fn a_split_held_for_a_time_ends() {
         "{answer}"
     );
     let kinds = async || {
-        let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-        let problems = told["problems"].as_array().unwrap().clone();
+        let reply: Json = service.admin("/v1/problems").await.json().await.unwrap();
+        let problems = reply["problems"].as_array().unwrap().clone();
         problems
             .iter()
             .map(|problem| (problem["code"].clone(), problem["subject"].clone()))

@@ -107,7 +107,7 @@ async fn walk(
     let mut seen = 0;
     for path in paths.iter().chain(&UNKNOWN) {
         let is_known = paths.contains(path);
-        let target = path.replace("{flag}", "chat").replace("{id}", "nobody");
+        let target = path.replace("{flag}", "chat").replace("{id}", "unknown");
         for method in METHODS {
             for (who, may) in MAY {
                 let secret = secrets[who].as_deref();
@@ -170,9 +170,9 @@ async fn a_stranger_learns_nothing_about_what_exists() {
                 let status = response.status();
                 let body = response.text().await.unwrap();
                 let body = if method == "HEAD" { None } else { Some(body) };
-                let told = (status, headers, body.clone());
-                let first = known.get_or_insert_with(|| told.clone());
-                assert_eq!((&told.0, &told.1), (&first.0, &first.1), "{method} {path}");
+                let reply = (status, headers, body.clone());
+                let first = known.get_or_insert_with(|| reply.clone());
+                assert_eq!((&reply.0, &reply.1), (&first.0, &first.1), "{method} {path}");
                 assert!(body.is_none() || body == first.2, "{method} {path}");
             }
         }
@@ -196,7 +196,10 @@ async fn exactly_one_bearer_token_in_one_header_is_accepted() {
         (vec![("authorization", good[..good.len() - 1].to_owned())], 401),
         (vec![("authorization", format!("{good}, {good}"))], 401),
         (vec![("authorization", good.clone()), ("authorization", good.clone())], 401),
-        (vec![("authorization", "Bearer nobody".to_owned()), ("authorization", good.clone())], 401),
+        (
+            vec![("authorization", "Bearer unknown".to_owned()), ("authorization", good.clone())],
+            401,
+        ),
         (vec![("x-api-key", secret.clone())], 401),
         (vec![("cookie", format!("token={secret}"))], 401),
         (vec![("authorization", format!("Bearer {}", "a".repeat(4096)))], 401),
@@ -226,7 +229,7 @@ async fn a_token_reaches_the_flags_it_is_limited_to() {
             ("unset", json!({})),
             ("stop", json!({})),
             ("rollback", json!({})),
-            ("resume", json!({ "reason": "mended" })),
+            ("resume", json!({ "reason": "fixed" })),
         ];
         for (verb, body) in orders {
             if (role, verb) == ("stopper", "resume") {

@@ -53,11 +53,11 @@ async fn a_rollback_goes_back_past_a_thousand_steps() {
     service.stop().await;
     flap(&service, 1_050).await;
     service.restart().await;
-    let (status, told) =
+    let (status, reply) =
         service.ordered("/v1/flags/chat/rollback", json!({ "reason": "undo the change" })).await;
-    assert_eq!(status, 200, "{told}");
+    assert_eq!(status, 200, "{reply}");
     assert_eq!(service.state("chat").await["live"], "realtime-v2 10%");
-    let (status, told) =
+    let (status, reply) =
         service.ordered("/v1/flags/chat/rollback", json!({ "reason": "no further" })).await;
-    assert_eq!((status, &told["code"]), (422, &json!("nothing-to-roll-back")), "{told}");
+    assert_eq!((status, &reply["code"]), (422, &json!("nothing-to-roll-back")), "{reply}");
 }

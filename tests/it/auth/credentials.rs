@@ -43,7 +43,7 @@ async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
             let mut waiting = Vec::new();
             for path in &calls {
                 let request =
-                    format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "nobody"));
+                    format!("POST {}", path.replace("{flag}", "chat").replace("{id}", "unknown"));
                 let headers = [("authorization", &*bearer)];
                 let raw = Raw::that_sent_its_head(
                     service.app.admin_address(),
@@ -224,7 +224,7 @@ async fn a_deleted_token_ends_even_if_no_new_one_can_be_made() {
     fs::rename(&service.data, &away).unwrap();
     wait_until("the problem that names the file", async || {
         let problems = service.call(Method::GET, "/v1/problems", Some(&new)).await;
-        assert_eq!(problems.status(), 200, "whoever holds the token can still stop");
+        assert_eq!(problems.status(), 200, "the holder of the token can still stop");
         problems.text().await.unwrap().contains("admin-token")
     })
     .await;

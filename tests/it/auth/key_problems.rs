@@ -34,11 +34,11 @@ async fn a_source_without_a_good_key_is_a_problem_until_it_has_one() {
     let token = fs::read_to_string(data.join("admin.token")).unwrap();
     let problems = async || {
         let url = format!("http://{}/v1/problems", app.admin_address());
-        let told: Json =
+        let reply: Json =
             client.get(url).bearer_auth(token.trim()).send().await.unwrap().json().await.unwrap();
         let text =
             |problem: &Json, name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-        let all = told["problems"].as_array().unwrap().clone();
+        let all = reply["problems"].as_array().unwrap().clone();
         all.iter()
             .map(|problem| (text(problem, "code"), text(problem, "subject")))
             .collect::<Vec<_>>()

@@ -77,8 +77,8 @@ fn valid_and_invalid_keys_are_distinguished() {
         let taken = Sessions::new(pins(algorithm)).take(text.as_bytes());
         match (taken, expected) {
             (Ok(count), Ok(wanted)) => assert_eq!(count, wanted, "{name}"),
-            (Err(fault), Err(words)) => {
-                assert!(fault.to_string().contains(words), "{name}: {fault}")
+            (Err(error), Err(words)) => {
+                assert!(error.to_string().contains(words), "{name}: {error}")
             }
             (taken, _) => panic!("{name}: {taken:?}"),
         }
@@ -99,7 +99,7 @@ fn valid_and_invalid_keys_are_distinguished() {
     for (text, expected) in server_keys {
         match (ServerKeys::default().take(text.as_bytes()), expected) {
             (Ok(count), Ok(wanted)) => assert_eq!(count, wanted, "{text}"),
-            (Err(fault), Err(words)) => assert!(fault.to_string().contains(words), "{fault}"),
+            (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
             (taken, _) => panic!("{text}: {taken:?}"),
         }
     }
@@ -138,16 +138,16 @@ async fn an_unreadable_key_source_changes_nothing() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("keys.json");
     let sessions = Arc::new(Sessions::new(pins(Algorithm::EdDsa)));
-    let (tell, told) = mpsc::channel();
+    let (sender, reports) = mpsc::channel();
     let _fresh =
         KeyRefresher::sessions(sessions.clone(), &Source::File(path.clone()), move |report| {
-            let _ = tell.send(report.outcome);
+            let _ = sender.send(report.outcome);
         })
         .await;
     let next = async || {
         let mut outcome = None;
         wait_until("a report", async || {
-            outcome = told.try_recv().ok();
+            outcome = reports.try_recv().ok();
             outcome.is_some()
         })
         .await;
@@ -166,7 +166,7 @@ async fn an_unreadable_key_source_changes_nothing() {
     assert!(matches!(next().await, Outcome::Kept { keys: 1, .. }));
     assert!(good());
     std::fs::write(&path, issuer.jwks()).unwrap();
-    assert_eq!(next().await, Outcome::Believed(1), "mended, and said");
+    assert_eq!(next().await, Outcome::Believed(1), "fixed, and reported");
 }
 
 /// An issuer that is away at the start, comes up, and goes away again.
@@ -179,12 +179,12 @@ async fn keys_are_fetched_from_an_issuer_that_comes_and_goes() {
     drop(reserved);
     let source = Source::parse(&format!("http://{address}/jwks.json?key=sentinel")).unwrap();
     assert!(!source.to_string().contains("sentinel"));
-    let (tell, told) = mpsc::channel();
+    let (sender, reports) = mpsc::channel();
     let _fresh = KeyRefresher::sessions(sessions.clone(), &source, move |report| {
-        let _ = tell.send(format!("{report:?}"));
+        let _ = sender.send(format!("{report:?}"));
     })
     .await;
-    let first = told.recv_timeout(PATIENCE).unwrap();
+    let first = reports.recv_timeout(PATIENCE).unwrap();
     assert!(first.contains("Kept") && !first.contains("sentinel"), "{first}");
     let listener = tokio::net::TcpListener::bind(address).await.unwrap();
     let jwks = issuer.jwks();

@@ -106,12 +106,12 @@ async fn a_waiting_reading_is_judged_again_when_its_turn_comes() {
         verifying.await.unwrap();
         of_database.let_go().await;
         of_memory.let_go().await;
-        for (path, status, told) in asked.join_all().await {
+        for (path, status, reply) in asked.join_all().await {
             match end {
-                End::Not => assert_eq!(status, 200, "{path}: {told}"),
+                End::Not => assert_eq!(status, 200, "{path}: {reply}"),
                 _ => assert!(
-                    status == 401 && told.contains("unauthenticated"),
-                    "{end:?} {path}: {status} {told}"
+                    status == 401 && reply.contains("unauthenticated"),
+                    "{end:?} {path}: {status} {reply}"
                 ),
             }
         }

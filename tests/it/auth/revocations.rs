@@ -35,8 +35,8 @@ async fn list(service: &Service) -> Vec<Json> {
 
 /// Revisions, the newest first.
 async fn history(service: &Service) -> Vec<Json> {
-    let told: Json = service.admin("/v1/history?limit=200").await.json().await.unwrap();
-    told["revisions"].as_array().unwrap().clone()
+    let reply: Json = service.admin("/v1/history?limit=200").await.json().await.unwrap();
+    reply["revisions"].as_array().unwrap().clone()
 }
 
 /// The history is sound against the head that this node keeps, which follows an accepted database
@@ -83,9 +83,9 @@ async fn creating_and_revoking_tokens_is_recorded_in_the_history() {
         (200, Some("committed"), Some(true))
     );
 
-    let told = history(&service).await;
+    let reply = history(&service).await;
     let row = |index: usize| {
-        let (revision, change) = (&told[index], &told[index]["changes"][0]);
+        let (revision, change) = (&reply[index], &reply[index]["changes"][0]);
         let words = |member: &str| {
             change[member].as_str().map(|words| words.split(", until").next().unwrap().to_owned())
         };
@@ -123,7 +123,7 @@ async fn creating_and_revoking_tokens_is_recorded_in_the_history() {
             Some("mallory: admin".to_owned())
         )
     );
-    for revision in &told[..2] {
+    for revision in &reply[..2] {
         let change = &revision["changes"][0];
         assert_eq!(
             (change["kind"].as_str(), &change["key"]),
@@ -131,7 +131,7 @@ async fn creating_and_revoking_tokens_is_recorded_in_the_history() {
             "{revision}"
         );
     }
-    let whole = json!(told).to_string();
+    let whole = json!(reply).to_string();
     for secret in [&admin.secret, made["secret"].as_str().unwrap()] {
         assert!(
             !whole.contains(secret) && !whole.contains(&crate::support::guarded::sha256(secret)),
@@ -169,9 +169,9 @@ async fn the_history_names_the_credential_that_acted() {
         assert_eq!(revoke(&service, "alice").await.0, 200);
         ids.push(alice.id);
     }
-    let told = history(&service).await;
+    let reply = history(&service).await;
     let set: Vec<&Json> =
-        told.iter().filter(|revision| revision["changes"][0]["action"] == "set").collect();
+        reply.iter().filter(|revision| revision["changes"][0]["action"] == "set").collect();
     assert_eq!(
         (&set[0]["actorId"], &set[1]["actorId"]),
         (&json!(ids[1]), &json!(ids[0])),
@@ -186,9 +186,9 @@ async fn two_living_tokens_cannot_have_one_name() {
     let first = service.make_token("alice", "viewer", json!({})).await;
     service.make_token("on-call", "viewer", json!({})).await;
     for name in ["alice", "Alice", "ALICE", "on_call", "On.Call"] {
-        let (status, told) =
+        let (status, reply) =
             service.ordered("/v1/tokens", json!({ "name": name, "role": "viewer" })).await;
-        assert_eq!((status, told["code"].as_str()), (422, Some("name-taken")), "{name}: {told}");
+        assert_eq!((status, reply["code"].as_str()), (422, Some("name-taken")), "{name}: {reply}");
     }
     // A name means only a living credential; an id means exactly that one.
     assert_eq!(revoke(&service, "Alice").await.1["revoked"], json!(first.id));
@@ -207,24 +207,24 @@ async fn every_caller_may_revoke_their_own_credential() {
         let limits = if role == "stopper" { json!({ "flags": ["chat"] }) } else { json!({}) };
         for by_id in [false, true] {
             let token = service.make_token(&format!("{role}-{by_id}"), role, limits.clone()).await;
-            for others in [&*other.id, "other", "nobody", "local-admin"]
+            for others in [&*other.id, "other", "unknown", "local-admin"]
                 .into_iter()
                 .filter(|_| role != "admin")
             {
-                let (status, told) = service
+                let (status, reply) = service
                     .order_as(&token.secret, &format!("/v1/tokens/{others}/revoke"), json!({}))
                     .await;
                 assert_eq!(
-                    (status, told["code"].as_str()),
+                    (status, reply["code"].as_str()),
                     (403, Some("not-permitted")),
                     "{role}: {others}"
                 );
             }
             let which = if by_id { &*token.id } else { "self" };
-            let (status, told) = service
+            let (status, reply) = service
                 .order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({}))
                 .await;
-            assert_eq!((status, &told["revoked"]), (200, &json!(token.id)), "{role}: {told}");
+            assert_eq!((status, &reply["revoked"]), (200, &json!(token.id)), "{role}: {reply}");
             let (status, _) = service
                 .order_as(&token.secret, &format!("/v1/tokens/{which}/revoke"), json!({}))
                 .await;
@@ -246,9 +246,9 @@ async fn the_data_folders_own_token_can_be_revoked() {
         } else {
             old.clone()
         };
-        let (status, told) =
+        let (status, reply) =
             service.order_as(&by, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
-        assert_eq!((status, told["revoked"].as_str()), (200, Some("local-admin")), "{told}");
+        assert_eq!((status, reply["revoked"].as_str()), (200, Some("local-admin")), "{reply}");
         assert_eq!(status_of(&service, &old).await, 401, "{which}");
         assert_ne!(service.token(), old);
         assert_eq!(status_of(&service, &service.token()).await, 200, "{which}");
@@ -262,8 +262,9 @@ async fn the_data_folders_own_token_can_be_revoked() {
     fs::create_dir(path.with_extension("new")).unwrap();
     fs::remove_file(&path).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
-    let (status, told) = service.order_as(&other, "/v1/tokens/local-admin/revoke", json!({})).await;
-    assert_eq!((status, told["survivesRestart"].as_bool()), (202, Some(false)), "{told}");
+    let (status, reply) =
+        service.order_as(&other, "/v1/tokens/local-admin/revoke", json!({})).await;
+    assert_eq!((status, reply["survivesRestart"].as_bool()), (202, Some(false)), "{reply}");
     assert_eq!(status_of(&service, &old).await, 401);
     // Putting the ended token back has no effect.
     fs::remove_dir_all(&path).unwrap();
@@ -290,11 +291,11 @@ async fn a_revocation_needs_no_database() {
         let token = service.make_token("leaked", "stopper", json!({})).await;
         service.bring_database(database, "backup").await;
         assert_eq!(status_of(&service, &token.secret).await, 200, "{database:?}");
-        let (status, told) = revoke(&service, &token.id).await;
+        let (status, reply) = revoke(&service, &token.id).await;
         assert_eq!(
-            (status, told["outcome"].as_str(), told["survivesRestart"].as_bool()),
+            (status, reply["outcome"].as_str(), reply["survivesRestart"].as_bool()),
             (202, Some("pending"), Some(true)),
-            "{told}"
+            "{reply}"
         );
         assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}");
         let (status, stop) =
@@ -326,9 +327,9 @@ async fn a_revocation_needs_no_database() {
         assert_sound(&service).await;
         // Creating a token widens: it waits for the database.
         service.take_database_away().await;
-        let (status, told) =
+        let (status, reply) =
             service.ordered("/v1/tokens", json!({ "name": "another", "role": "viewer" })).await;
-        assert_eq!((status, told["code"].as_str()), (503, Some("database-down")), "{told}");
+        assert_eq!((status, reply["code"].as_str()), (503, Some("database-down")), "{reply}");
     }
 }
 
@@ -363,8 +364,8 @@ async fn a_restored_backup_revives_no_credential() {
             if with_the_token { 200 } else { 401 },
             "what else it says is believed"
         );
-        let told = history(&service).await;
-        let carried = told.iter().find(|revision| revision["origin"] == "accept").unwrap();
+        let reply = history(&service).await;
+        let carried = reply.iter().find(|revision| revision["origin"] == "accept").unwrap();
         assert_eq!(
             (&carried["changes"][0]["action"], &carried["changes"][0]["key"]),
             (&json!("revoke"), &json!(token.id)),
@@ -442,13 +443,13 @@ async fn tokens_of_an_older_build_are_migrated() {
         for (secret, status) in [("01", 200), ("02", 401), ("03", 401)] {
             assert_eq!(status_of(&service, secret).await, status, "{secret}, start {round}");
         }
-        let told = history(&service).await;
-        assert_eq!(told.len(), 2, "{told:?}");
-        let changes = told[0]["changes"].as_array().unwrap();
+        let reply = history(&service).await;
+        assert_eq!(reply.len(), 2, "{reply:?}");
+        let changes = reply[0]["changes"].as_array().unwrap();
         let keys: Vec<&str> =
             changes.iter().map(|change| change["key"].as_str().unwrap()).collect();
         assert_eq!(
-            (told[0]["actor"].as_str(), told[0]["origin"].as_str(), keys),
+            (reply[0]["actor"].as_str(), reply[0]["origin"].as_str(), keys),
             (Some("turnout"), Some("upgrade"), vec!["01", "03"])
         );
         assert_sound(&service).await;
@@ -500,10 +501,10 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
     let mut events =
         Watcher::of(service.client.get(service.url("/ofrep/v1/events")).send().await.unwrap());
     assert_eq!(events.next().await.data["etag"], "r1");
-    let told = service
+    let reply = service
         .order("/v1/flags/chat/set", json!({ "realtime-v2": "0%", "expectedRevision": 1 }))
         .await;
-    assert_eq!(told.status(), 200);
+    assert_eq!(reply.status(), 200);
     // The first event of the stream is the flag's own change.
     let next = stream.next_state().await;
     assert_ne!(next.data["etag"], first.data["etag"]);
@@ -514,8 +515,8 @@ async fn a_revision_of_credentials_alone_changes_no_flag() {
 async fn a_token_that_ends_soon_is_a_problem() {
     let service = start().await;
     let problems = async || {
-        let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-        let of_kind = told["problems"]
+        let reply: Json = service.admin("/v1/problems").await.json().await.unwrap();
+        let of_kind = reply["problems"]
             .as_array()
             .unwrap()
             .iter()
@@ -537,12 +538,12 @@ async fn a_token_that_ends_soon_is_a_problem() {
     let soon =
         service.make_token("alert-hook", "stopper", json!({ "expiresAfterMs": 13 * day })).await;
     assert!(metric().await.unwrap() < far);
-    let told = problems().await;
+    let reply = problems().await;
     assert!(
-        told.len() == 1
-            && told[0].contains("`alert-hook` (stopper, ")
-            && told[0].contains("ends: 2"),
-        "{told:?}"
+        reply.len() == 1
+            && reply[0].contains("`alert-hook` (stopper, ")
+            && reply[0].contains("ends: 2"),
+        "{reply:?}"
     );
     assert_eq!(revoke(&service, &soon.id).await.0, 200);
     assert_eq!((problems().await.len(), metric().await), (0, Some(far)));

@@ -177,9 +177,9 @@ fn problems_lists_what_is_wrong_with_a_running_server() {
     );
     let (exit, stdout, _) =
         run(&["problems", "--json", "--server", &admin, "--data", served.data()]);
-    let told: Json = serde_json::from_str(&stdout).unwrap();
+    let reply: Json = serde_json::from_str(&stdout).unwrap();
     assert_eq!(
-        (exit, &told["problems"][0]["code"], &told["watch"]),
+        (exit, &reply["problems"][0]["code"], &reply["watch"]),
         (1, &"wrong-type".into(), &"events".into())
     );
     served.stop();
@@ -316,9 +316,9 @@ fn settings_about_who_may_ask_are_checked_together() {
 fn the_default_limits_of_the_command_line_are_those_of_the_server() {
     use clap::{Args, Command, FromArgMatches};
     use turnout::config::LimitArgs;
-    let told_nothing =
+    let no_arguments =
         LimitArgs::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
-    let limits = LimitArgs::from_arg_matches(&told_nothing).unwrap().check().unwrap();
+    let limits = LimitArgs::from_arg_matches(&no_arguments).unwrap().check().unwrap();
     assert_eq!(limits, (turnout::http::Limits::default(), turnout::http::StreamLimits::default()));
 }
 
@@ -451,17 +451,17 @@ fn the_vectors_hold_the_shipped_flags() {
         format!("{head}\ntests:{tests}")
     };
     let ships = read_folder(&without_transports, &read("flags/segments/internal.yaml"));
-    let told = read_folder(
+    let reply = read_folder(
         &shipped["flags"]["build-events"].to_string(),
         &shipped["segments"]["internal"].to_string(),
     );
     // Transports take no part in an evaluation; with them the shipped file is another definition,
     // without them the same.
-    assert_eq!(ships.0, told.0);
-    match (&ships.1, &told.1) {
-        (Segments::Known(ships), Segments::Known(told)) => {
-            let (ships, told) = (&ships[0], &told[0]);
-            assert_eq!(ships.members, told.members);
+    assert_eq!(ships.0, reply.0);
+    match (&ships.1, &reply.1) {
+        (Segments::Known(ships), Segments::Known(reply)) => {
+            let (ships, reply) = (&ships[0], &reply[0]);
+            assert_eq!(ships.members, reply.members);
         }
         _ => panic!("the shipped segment has no good form"),
     }

@@ -178,27 +178,29 @@ fn watching_with_json_prints_every_state_of_the_server() {
         stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Json>>()
     };
     let _clients = clients(&server);
-    let told = lines("rollback chat -w --json");
-    assert_eq!((&told[0]["outcome"], &told[0]["revision"]), (&"committed".into(), &3.into()));
+    let states = lines("rollback chat -w --json");
+    assert_eq!((&states[0]["outcome"], &states[0]["revision"]), (&"committed".into(), &3.into()));
     assert!(
-        told.len() >= 2
-            && told[1..].iter().all(|told| told["flag"] == "chat" && told["streams"]["open"] == 3),
-        "{told:?}"
+        states.len() >= 2
+            && states[1..]
+                .iter()
+                .all(|states| states["flag"] == "chat" && states["streams"]["open"] == 3),
+        "{states:?}"
     );
-    let last = told.last().unwrap();
+    let last = states.last().unwrap();
     assert_eq!(last["streams"]["missing"], 0);
     assert!(last["reached"]["p99Ms"].is_u64() && last["missingSinceMs"].is_null(), "{last}");
     assert!(
-        told.iter().zip(&told[1..]).all(|(one, next)| one != next),
-        "what did not change is not said again: {told:?}"
+        states.iter().zip(&states[1..]).all(|(one, next)| one != next),
+        "what did not change is not said again: {states:?}"
     );
-    let told = lines("status -w --json");
+    let states = lines("status -w --json");
     assert_eq!(
-        (told.len(), &told[0]["flag"], &told[0]["streams"]["confirmed"]),
+        (states.len(), &states[0]["flag"], &states[0]["streams"]["confirmed"]),
         (1, &Json::Null, &3.into())
     );
-    let told = lines("status chat -w --json");
-    assert_eq!((told.len(), &told[0]["flag"]), (1, &"chat".into()));
+    let states = lines("status chat -w --json");
+    assert_eq!((states.len(), &states[0]["flag"]), (1, &"chat".into()));
 }
 
 #[test]

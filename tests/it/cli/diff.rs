@@ -225,7 +225,7 @@ fn diff_as_json_says_the_same() {
     let new = folder(&[("f.yaml", &with(&[("10%", "50%")])), ("segments/staff.yaml", STAFF)]);
     let (exit, stdout, _) = diff(&old, &new, &["--json"]);
     assert_eq!(exit, 1);
-    let told: Json = serde_json::from_str(&stdout).unwrap();
+    let reply: Json = serde_json::from_str(&stdout).unwrap();
     let wanted = json!({
         "same": false,
         "flags": [{
@@ -236,7 +236,7 @@ fn diff_as_json_says_the_same() {
         }],
         "segments": [],
     });
-    assert_eq!(told, wanted);
+    assert_eq!(reply, wanted);
     let (exit, stdout, _) = diff(&old, &old, &["--json"]);
     assert_eq!(
         (exit, serde_json::from_str::<Json>(&stdout).unwrap()),
@@ -298,16 +298,16 @@ fn definitions() -> impl Strategy<Value = Arc<Definition>> {
     )
 }
 
-struct Nobody;
+struct NoTracer;
 
-impl EvaluationTracer for Nobody {
+impl EvaluationTracer for NoTracer {
     fn record(&mut self, _: Step, _: Option<usize>, _: MatchResult) {}
 }
 
 fn answer(definition: &Arc<Definition>, bucket: u32) -> Answer {
     let flag = Flag::as_written(definition.clone(), Segments::Known(Vec::new()));
     let context = Context::new(Identity::Plain, TargetingKey::parse("x").unwrap(), &[]);
-    evaluate_traced(&flag, &context, ServerAuth::Off, Bucket::new(bucket), &mut Nobody).strategy
+    evaluate_traced(&flag, &context, ServerAuth::Off, Bucket::new(bucket), &mut NoTracer).strategy
 }
 
 proptest! {
@@ -317,16 +317,16 @@ proptest! {
     #[test]
     fn moved_buckets_are_those_that_evaluate_differently(old in definitions(), new in definitions()) {
         let Moves::Buckets(ranges) = moves(&old, &new) else { panic!("the salt is the same") };
-        let mut told = vec![None; 100_000];
+        let mut reply = vec![None; 100_000];
         for moved in &ranges {
             prop_assert!(moved.from != moved.to);
             for bucket in moved.buckets.clone() {
-                told[bucket as usize] = Some((moved.from, moved.to));
+                reply[bucket as usize] = Some((moved.from, moved.to));
             }
         }
         for bucket in 0..100_000 {
             let (from, to) = (answer(&old, bucket), answer(&new, bucket));
-            prop_assert_eq!(told[bucket as usize], (from != to).then_some((from, to)), "bucket {}", bucket);
+            prop_assert_eq!(reply[bucket as usize], (from != to).then_some((from, to)), "bucket {}", bucket);
         }
         for pair in ranges.windows(2) {
             let apart = *pair[0].buckets.end() + 1 < *pair[1].buckets.start();

@@ -74,7 +74,7 @@ fn a_day_of_an_operators_commands() {
         ("status chat", 0, &["stopped  by local-admin at "], &[]),
         ("resume chat", 3, &[], &["needs a reason"]),
         (
-            "resume chat --at 1% --reason mended",
+            "resume chat --at 1% --reason fixed",
             0,
             &["STOPPED -> realtime-v2 1%"],
             &["undo: turnout stop chat"],
@@ -273,8 +273,8 @@ fn explain_prints_the_same_with_and_without_a_server() {
         "",
     ] {
         let files = server.run(&format!("explain chat {who} --files {}", flags.display())).1;
-        let told = server.run(&format!("explain chat {who}")).1;
-        assert_eq!(told, format!("{files}revision 1\n"), "{who}");
+        let reply = server.run(&format!("explain chat {who}")).1;
+        assert_eq!(reply, format!("{files}revision 1\n"), "{who}");
     }
     server.run("stop chat --reason 'incident 4711'");
     server.run("set chat 5%");

@@ -151,9 +151,9 @@ async fn files_and_callers_cannot_put_hidden_characters_into_output() {
             assert!(json.is_ok(), "{what:?} prints JSON all the same: {printed}");
         }
     }
-    let (_, told) = typed(&["check", "--format", "json", &old]).await;
-    let told: Json = serde_json::from_str(&told).unwrap();
-    let files = told["files"].as_array().unwrap();
+    let (_, reply) = typed(&["check", "--format", "json", &old]).await;
+    let reply: Json = serde_json::from_str(&reply).unwrap();
+    let files = reply["files"].as_array().unwrap();
     assert!(
         files.iter().any(|file| file.as_str().unwrap().contains("::error::forged\r")),
         "a program reads the name as it is"
@@ -420,7 +420,7 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
         (&["token", "create", "another", "--role", "viewer"], &[]),
         (&["token", "create", "other", "--role", "viewer", "--json"], &[]),
         (&["token", "revoke", &token.id], &[]),
-        (&["token", "revoke", "nobody"], &[]),
+        (&["token", "revoke", "unknown"], &[]),
     ];
     for (verb, more) in table {
         let what = [verb, *more, remote].concat();

@@ -83,13 +83,13 @@ async fn every_admin_response_matches_its_documentation() {
         bench.service.make_token("limited", "operator", json!({ "flags": ["off"] })).await.secret;
     let stopper = bench.service.make_token("pager", "stopper", json!({})).await.secret;
     for (path, methods) in &paths {
-        let target = path.replace("{flag}", "chat").replace("{id}", "nobody");
+        let target = path.replace("{flag}", "chat").replace("{id}", "unknown");
         for (method, operation) in methods.as_object().unwrap() {
             let (method, id) = (
                 method.to_uppercase().parse::<Method>().unwrap(),
                 operation["operationId"].as_str().unwrap(),
             );
-            for secret in ["nobody", &server] {
+            for secret in ["unknown", &server] {
                 bench.secret = secret.to_owned();
                 bench.ask(method.clone(), path, &target, "", None).await;
             }
@@ -105,9 +105,9 @@ async fn every_admin_response_matches_its_documentation() {
             bench.secret = own.clone();
             let headers =
                 [("host", "attacker.example"), ("authorization", &*format!("Bearer {own}"))];
-            let told =
+            let reply =
                 bench.contract.check_as(&bench.service, method, path, &target, "", &headers).await;
-            assert_eq!(told["code"], "wrong-host");
+            assert_eq!(reply["code"], "wrong-host");
             let denied = bench.service.call(Method::PATCH, &target, Some(&own)).await;
             assert_eq!(denied.status(), 405);
             bench.contract.seen.insert((id.to_owned(), "405".to_owned()));

@@ -193,7 +193,7 @@ async fn one_bad_file_never_holds_back_another() {
     assert_eq!(
         service.strategy("a", "u-1").await,
         "polling",
-        "the mended segment is live, the bad flag's old form names it"
+        "the fixed segment is live, the bad flag's old form names it"
     );
 }
 

@@ -22,9 +22,9 @@ const HARMS: [(&str, &str, Harm); 4] = [
 ];
 
 async fn problems(service: &Service) -> Vec<(String, String)> {
-    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    let reply: Json = service.admin("/v1/problems").await.json().await.unwrap();
     let text = |problem: &Json, name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-    told["problems"]
+    reply["problems"]
         .as_array()
         .unwrap()
         .iter()

@@ -45,9 +45,9 @@ fn fast(enabled: bool, share: &str) -> String {
 }
 
 /// What is reported about tests that run, and about those that failed.
-async fn told(service: &Service) -> Vec<String> {
-    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-    let problems = told["problems"].as_array().unwrap().iter();
+async fn reported(service: &Service) -> Vec<String> {
+    let reported: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    let problems = reported["problems"].as_array().unwrap().iter();
     problems
         .map(|problem| {
             format!(
@@ -60,8 +60,9 @@ async fn told(service: &Service) -> Vec<String> {
 }
 
 async fn waits(service: &Service) -> bool {
-    told(service).await.iter().any(|told| {
-        told.starts_with("tests-run: ") && told.contains(&format!("of {TABLES} tables are done"))
+    reported(service).await.iter().any(|reported| {
+        reported.starts_with("tests-run: ")
+            && reported.contains(&format!("of {TABLES} tables are done"))
     })
 }
 
@@ -105,7 +106,7 @@ async fn no_save_waits_for_the_tests_of_another_flag() {
         service.strategy("slow", "u-1").await == "realtime-v2"
     })
     .await;
-    wait_until("nothing waits", async || told(&service).await.is_empty()).await;
+    wait_until("nothing waits", async || reported(&service).await.is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,16 +117,16 @@ async fn a_failing_slow_test_table_has_the_same_effect_at_start_and_later() {
     std::fs::create_dir(service.flags.join("tests")).unwrap();
     Save::InPlace.save(&service.flags.join("tests/slow.yaml"), &failing);
     let failed = async |service: &Service| {
-        told(service).await.iter().any(|told| told.starts_with("failed-test: "))
+        reported(service).await.iter().any(|reported| reported.starts_with("failed-test: "))
     };
     wait_until("the live form fails it", async || failed(&service).await).await;
     Save::InPlace.save(&service.flags.join("slow.yaml"), &slow("99%"));
     wait_until("the new form was read", async || {
-        told(&service).await.iter().any(|told| told.starts_with("tests-run: "))
+        reported(&service).await.iter().any(|reported| reported.starts_with("tests-run: "))
     })
     .await;
     wait_until("the new form fails it", async || {
-        !told(&service).await.iter().any(|told| told.starts_with("tests-run: "))
+        !reported(&service).await.iter().any(|reported| reported.starts_with("tests-run: "))
     })
     .await;
     assert!(failed(&service).await);

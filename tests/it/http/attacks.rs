@@ -146,7 +146,7 @@ async fn every_malformed_request_has_its_exact_response() {
             "200, open",
         ),
         (
-            "a body for nobody, not sent",
+            "a body for an unknown address, not sent",
             ask("content-length: 2\r\n").replace("chat", "chat/x"),
             "404 no-such-route, closed",
         ),

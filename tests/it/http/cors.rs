@@ -182,7 +182,7 @@ fn origins_are_written_as_browsers_send_them() {
         "https://a b",
     ] {
         let settings = AuthArgs { cors_origins: text.to_owned(), ..AuthArgs::default() };
-        let fault = settings.check(None).unwrap_err().to_string();
-        assert!(fault.contains("TURNOUT_CORS_ORIGINS"), "{text}: {fault}");
+        let error = settings.check(None).unwrap_err().to_string();
+        assert!(error.contains("TURNOUT_CORS_ORIGINS"), "{text}: {error}");
     }
 }

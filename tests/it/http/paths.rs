@@ -378,16 +378,16 @@ async fn every_address_carries_the_public_path_and_leads_back() {
         ("/ofrep/v1/evaluate/flags/chat", ofrep, 4),
         ("/ofrep/v1/evaluate/flags", ofrep, 7),
     ] {
-        let mut told = Vec::new();
+        let mut bodies_sent = Vec::new();
         // Through a proxy that removes the public path, and through one that leaves it.
         for asked in [path.to_owned(), format!("/turnout{path}")] {
             let response = below.post(&asked, body).await;
             assert_eq!(response.status(), 200, "{asked}");
-            told.push(response.text().await.unwrap());
+            bodies_sent.push(response.text().await.unwrap());
         }
-        assert_eq!(told[0], told[1], "{path}");
+        assert_eq!(bodies_sent[0], bodies_sent[1], "{path}");
         let mut named = Vec::new();
-        addresses(&serde_json::from_str(&told[0]).unwrap(), &mut named);
+        addresses(&serde_json::from_str(&bodies_sent[0]).unwrap(), &mut named);
         let (ours, others): (Vec<_>, Vec<_>) =
             named.into_iter().partition(|address| address.starts_with("/turnout/"));
         assert_eq!(ours.len(), count, "{path}: {ours:?}, {others:?}");
@@ -398,7 +398,7 @@ async fn every_address_carries_the_public_path_and_leads_back() {
             "{path}: {others:?}"
         );
         let plain = at_root.post(path, body).await.text().await.unwrap();
-        assert_eq!(plain, told[0].replace("/turnout/", "/"), "{path}");
+        assert_eq!(plain, bodies_sent[0].replace("/turnout/", "/"), "{path}");
     }
     let tag = async |service: &Service| {
         service.post("/v1/strategy/chat", QUESTION).await.headers()["etag"].clone()

@@ -11,7 +11,7 @@ async fn service() -> Service {
         ("half.yaml", &flag("half", "salt: build-events\nrollout: { realtime-v2: 50% }")),
         ("all.yaml", &flag("all", "rollout: { realtime-v2: 100% }")),
         ("plans.yaml", &flag("plans", plans)),
-        ("nobody.yaml", &flag("nobody", "").replace("default: polling", "default: disabled")),
+        ("none.yaml", &flag("none", "").replace("default: polling", "default: disabled")),
         ("broken.yaml", "version: 1\nflag: broken\n"),
     ])
     .await
@@ -251,7 +251,7 @@ async fn the_strategy_document_has_exactly_the_designed_members() {
         .iter()
         .map(|flag| flag["flag"].as_str().unwrap())
         .collect();
-    assert_eq!(keys, ["all", "broken", "half", "nobody", "plans"]);
+    assert_eq!(keys, ["all", "broken", "half", "none", "plans"]);
     assert_eq!(all["flags"][0], document, "one evaluator, one document");
 }
 
@@ -318,7 +318,7 @@ async fn ofrep_responses_match_the_protocol_exactly() {
     );
 
     // `disabled` is a value, never the reason.
-    let (status, answer) = ask("nobody", json!({})).await;
+    let (status, answer) = ask("none", json!({})).await;
     assert_eq!(
         (status, &answer["value"], &answer["reason"]),
         (200, &"disabled".into(), &"STATIC".into())

@@ -48,8 +48,8 @@ async fn a_commit_after_a_wal_or_shm_file_was_deleted_is_not_lost() {
         );
         fs::remove_file(service.data.join(name)).unwrap();
         let stop = service.order("/v1/flags/chat/stop", json!({})).await;
-        let told: Json = stop.json().await.unwrap();
-        assert_eq!(told["survivesRestart"], true, "{name}: {told}");
+        let reply: Json = stop.json().await.unwrap();
+        assert_eq!(reply["survivesRestart"], true, "{name}: {reply}");
         wait_until("the database to be up again", async || {
             database(&service).await["state"] == "up"
                 && service.app.coordinator().truth().pending().is_empty()

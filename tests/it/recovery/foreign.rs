@@ -107,10 +107,10 @@ async fn check(home: TempDir, mix: (State, State, Of), foreign: &Foreign) {
     };
     let knows_of_stop = matches!(database, State::Good) || journal != State::Older;
     let knows_of_journaled = matches!(journal, State::Good | State::Damaged | State::OfNewerBuild);
-    let no_wider = |told: &Json| {
-        let is_open = |key: &str| told[key]["strategy"] == "realtime-v2";
-        assert!(!is_open("held") && !is_open("halted") || !knows_of_stop, "{mix:?}: {told}");
-        assert!(!is_open("journaled") || !knows_of_journaled, "{mix:?}: {told}");
+    let no_wider = |answered: &Json| {
+        let is_open = |key: &str| answered[key]["strategy"] == "realtime-v2";
+        assert!(!is_open("held") && !is_open("halted") || !knows_of_stop, "{mix:?}: {answered}");
+        assert!(!is_open("journaled") || !knows_of_journaled, "{mix:?}: {answered}");
     };
     no_wider(&answers().await);
     // Database and journal agree, and name the newest state: they are served, without a person.
@@ -118,10 +118,10 @@ async fn check(home: TempDir, mix: (State, State, Of), foreign: &Foreign) {
     if is_served {
         wait_until(&format!("{mix:?} to be up"), async || service.database_state().await == "up")
             .await;
-        let told = answers().await;
-        assert_eq!(told["open"]["strategy"], "realtime-v2", "{mix:?}: {told}");
-        let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-        assert!(told.to_string().contains("last-good.damaged"), "{mix:?}: {told}");
+        let answered = answers().await;
+        assert_eq!(answered["open"]["strategy"], "realtime-v2", "{mix:?}: {answered}");
+        let answered: Json = service.admin("/v1/problems").await.json().await.unwrap();
+        assert!(answered.to_string().contains("last-good.damaged"), "{mix:?}: {answered}");
         assert!(
             is_same(&service.data.join("last-good.damaged"), &foreign.file(of)),
             "{mix:?}: it is kept aside"

@@ -20,8 +20,9 @@ async fn zeroing_any_range_of_the_journal_lifts_no_acknowledged_stop() {
         let mut service = Service::start(&files).await;
         service.take_database_away().await;
         for key in &keys[..stops] {
-            let (status, told) = service.ordered(&format!("/v1/flags/{key}/stop"), json!({})).await;
-            assert_eq!((status, &told["survivesRestart"]), (202, &json!(true)));
+            let (status, reply) =
+                service.ordered(&format!("/v1/flags/{key}/stop"), json!({})).await;
+            assert_eq!((status, &reply["survivesRestart"]), (202, &json!(true)));
         }
         service.crash().await;
         let path = service.data.join("pending.journal");

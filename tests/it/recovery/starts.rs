@@ -109,8 +109,8 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
     let state = if matches!(wanted, D | F) && journal != State::Damaged { "up" } else { "held" };
     wait_until(&format!("{mix:?} to be {state}"), async || service.database_state().await == state)
         .await;
-    let told = answers(&service).await;
-    let rules = FLAGS.map(|key| told[key]["rule"].as_str().unwrap().to_owned());
+    let answered = answers(&service).await;
+    let rules = FLAGS.map(|key| answered[key]["rule"].as_str().unwrap().to_owned());
     let stopped_if =
         |yes: bool, other: &str| if yes { "stop".to_owned() } else { other.to_owned() };
     let in_journal = matches!(journal, State::Good | State::Damaged);
@@ -128,9 +128,9 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
         }
         F => FLAGS.map(|_| "rollout".to_owned()),
     };
-    assert_eq!(rules, rules_wanted, "{mix:?}, {wanted:?}: {told}");
-    let open = told["open"]["strategy"] == "realtime-v2";
-    assert_eq!(open, matches!(wanted, D | H1 | F), "{mix:?}: {told}");
+    assert_eq!(rules, rules_wanted, "{mix:?}, {wanted:?}: {answered}");
+    let open = answered["open"]["strategy"] == "realtime-v2";
+    assert_eq!(open, matches!(wanted, D | H1 | F), "{mix:?}: {answered}");
     if matches!(wanted, H2) {
         let open = service.state("open").await;
         assert_eq!(
@@ -151,8 +151,11 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
         );
     }
     if journal == State::Absent && wanted != F {
-        let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-        assert!(told.to_string().contains("pending.journal was not there"), "{mix:?}: {told}");
+        let answered: Json = service.admin("/v1/problems").await.json().await.unwrap();
+        assert!(
+            answered.to_string().contains("pending.journal was not there"),
+            "{mix:?}: {answered}"
+        );
     }
     for (state, name, before) in
         [(last_good, "last-good", &before[1]), (journal, "pending.journal", &before[2])]
@@ -169,8 +172,8 @@ async fn check(home: tempfile::TempDir, mix: (State, State, State)) {
 
 /// What may be done while the database is held: nothing that widens, everything that narrows.
 async fn held(service: &Service, mix: (State, State, State)) {
-    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-    assert!(told.to_string().contains("--accept-database"), "{mix:?}: {told}");
+    let answered: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    assert!(answered.to_string().contains("--accept-database"), "{mix:?}: {answered}");
     let set = service.order(
         "/v1/flags/open/set",
         json!({ "realtime-v2": "100%", "disabled": "0%", "reason": "r", "forMs": 9 }),
@@ -180,9 +183,9 @@ async fn held(service: &Service, mix: (State, State, State)) {
     assert!(matches!(resume.status().as_u16(), 404 | 503), "{mix:?}: {}", resume.status());
     let stop = service.order("/v1/flags/open/stop", json!({})).await;
     assert_eq!(stop.status(), 202, "{mix:?}");
-    let told: Json = stop.json().await.unwrap();
+    let answered: Json = stop.json().await.unwrap();
     let can_be_written = mix.2 != State::OfNewerBuild;
-    assert_eq!(told["survivesRestart"], can_be_written, "{mix:?}: {told}");
+    assert_eq!(answered["survivesRestart"], can_be_written, "{mix:?}: {answered}");
     assert_eq!(service.ask("open", "u-1").await["rule"], "stop", "{mix:?}");
 }
 

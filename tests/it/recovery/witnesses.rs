@@ -182,8 +182,8 @@ async fn no_wider(service: &Service, case: &str) {
             live == "realtime-v2 1%" || live.starts_with("STOPPED") || live.starts_with("off");
         assert!(is_low, "{case}: {state}");
     }
-    let told = service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string();
-    assert!(told.contains("poison-row"), "{case}: {told}");
+    let body = service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string();
+    assert!(body.contains("poison-row"), "{case}: {body}");
 }
 
 /// A flag that was not altered is served as it was, where any state says so.
@@ -233,11 +233,11 @@ async fn a_credential_is_not_stronger_than_in_any_witness() {
             assert!(matches!(resume.0, 401 | 403), "{case}: {resume:?}");
             let stop = service.order_as(&weak.secret, "/v1/flags/low/stop", json!({})).await;
             assert!(matches!(stop.0, 401 | 403), "{case}: {stop:?}");
-            let told = service.admin("/v1/tokens").await.json::<Json>().await.unwrap().to_string();
-            assert!(!told.contains("4102444800000"), "{case}: {told}");
-            let told =
+            let body = service.admin("/v1/tokens").await.json::<Json>().await.unwrap().to_string();
+            assert!(!body.contains("4102444800000"), "{case}: {body}");
+            let body =
                 service.admin("/v1/problems").await.json::<Json>().await.unwrap().to_string();
-            assert!(told.contains("poison-row"), "{case}: {told}");
+            assert!(body.contains("poison-row"), "{case}: {body}");
         }
     }
 }

@@ -70,20 +70,20 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
             stderr.lock().unwrap().to_owned()
         });
 
-    let mut told = claims(USER);
-    told["email"] = EMAIL.into();
-    let good = ours.sign(&ours.header(), &told);
-    let mut expired = told.clone();
+    let mut ours_claims = claims(USER);
+    ours_claims["email"] = EMAIL.into();
+    let good = ours.sign(&ours.header(), &ours_claims);
+    let mut expired = ours_claims.clone();
     expired["exp"] = 1.into();
     let tokens = [
         good.clone(),
         ours.sign(&ours.header(), &expired),
-        theirs.sign(&theirs.header(), &told),
+        theirs.sign(&theirs.header(), &ours_claims),
         good[..good.len() - 4].to_owned(),
         format!("{good}{good}"),
         ours.sign_text(
             r#"{"alg":"ES256","kid":"our-key","crit":["sentinel-4711"]}"#,
-            told.to_string(),
+            ours_claims.to_string(),
         ),
         "sentinel-bearer-4711".to_owned(),
         SERVER_KEY.to_owned(),

@@ -23,9 +23,9 @@ fn stale() -> String {
 async fn the_addresses_file_exists_while_the_server_listens() {
     let mut service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let file = service.data.join("addresses.json");
-    let told: Json = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    let reply: Json = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     let [public, admin] = [service.url(""), service.admin_url("")];
-    assert_eq!(told, json!({ "public": public, "admin": admin }));
+    assert_eq!(reply, json!({ "public": public, "admin": admin }));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
 
     service.crash().await;
@@ -83,9 +83,9 @@ fn an_unwritable_addresses_file_does_not_stop_the_service() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let text = fs::read_to_string(&log).unwrap();
-    let told = text.lines().filter(|line| line.contains("addresses.json")).collect::<Vec<_>>();
+    let reply = text.lines().filter(|line| line.contains("addresses.json")).collect::<Vec<_>>();
     assert!(
-        told.len() == 2 && told[0].contains("cannot remove") && told[1].contains("cannot write"),
+        reply.len() == 2 && reply[0].contains("cannot remove") && reply[1].contains("cannot write"),
         "{text}"
     );
     assert!(

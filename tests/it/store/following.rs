@@ -123,10 +123,10 @@ async fn a_database_with_another_history_is_never_followed() {
         Head { revision: 100, ..third },
         Head { revision: u64::MAX, ..third },
     ] {
-        let told = written.store.revisions_after(&head, 10, &Blobs::new()).await.unwrap_err();
+        let error = written.store.revisions_after(&head, 10, &Blobs::new()).await.unwrap_err();
         assert!(
-            matches!(told, StoreError::AnotherLineage { revision } if revision == head.revision),
-            "{head:?}: {told}"
+            matches!(error, StoreError::AnotherLineage { revision } if revision == head.revision),
+            "{head:?}: {error}"
         );
     }
     for (done, fault) in [
@@ -155,8 +155,8 @@ async fn a_database_with_another_history_is_never_followed() {
             .unwrap()
             .head;
         written.sql(done).await;
-        let told = written.store.revisions_after(&third, 10, &Blobs::new()).await.unwrap_err();
-        assert!(told.is_damage() && told.to_string().contains(fault), "{done}: {told}");
+        let error = written.store.revisions_after(&third, 10, &Blobs::new()).await.unwrap_err();
+        assert!(error.is_damage() && error.to_string().contains(fault), "{done}: {error}");
     }
 }
 

@@ -13,13 +13,13 @@ use turnout::ledger::{ChangeSource, Head, Revision};
 async fn page(service: &Service, query: &str) -> (Vec<u64>, bool) {
     let response = service.admin(&format!("/v1/history{query}")).await;
     assert_eq!(response.status(), 200, "{query}");
-    let told: Json = response.json().await.unwrap();
-    let numbers = told["revisions"]
+    let reply: Json = response.json().await.unwrap();
+    let numbers = reply["revisions"]
         .as_array()
         .unwrap()
         .iter()
         .map(|revision| revision["revision"].as_u64().unwrap());
-    (numbers.collect(), told["more"].as_bool().unwrap())
+    (numbers.collect(), reply["more"].as_bool().unwrap())
 }
 
 async fn with_a_past() -> Service {
@@ -56,7 +56,7 @@ async fn the_history_comes_in_pages() {
         ("?flag=chat", &[8, 6, 4, 2, 1], false),
         ("?flag=feed&limit=2", &[9, 7], true),
         ("?flag=feed&limit=2&before=5", &[3, 1], false),
-        ("?flag=nobody", &[], false),
+        ("?flag=unknown", &[], false),
         ("?before=18446744073709551615", &all, false),
         ("?after=18446744073709551615", &[], false),
     ] {
@@ -78,8 +78,8 @@ async fn the_history_comes_in_pages() {
         assert_eq!(response.status(), 400, "{query}");
         assert_eq!(response.json::<Json>().await.unwrap()["code"], "invalid-request", "{query}");
     }
-    let told: Json = service.admin("/v1/history?limit=1").await.json().await.unwrap();
-    let newest = &told["revisions"][0];
+    let reply: Json = service.admin("/v1/history?limit=1").await.json().await.unwrap();
+    let newest = &reply["revisions"][0];
     let change = &newest["changes"][0];
     assert_eq!(
         (&newest["actor"], &newest["reason"], &newest["origin"]),
@@ -104,7 +104,7 @@ async fn verify_names_an_edited_row() {
     let mut database = SqliteConnection::connect_with(&options).await.unwrap();
     for (edit, undo, named) in [
         (
-            "UPDATE revisions SET actor = 'somebody' WHERE revision = 4",
+            "UPDATE revisions SET actor = 'another' WHERE revision = 4",
             "UPDATE revisions SET actor = 'local-admin' WHERE revision = 4",
             "revision 4",
         ),
@@ -140,9 +140,9 @@ async fn verify_names_an_edited_row() {
         ),
     ] {
         sqlx::query(edit).execute(&mut database).await.unwrap();
-        let told = verdict().await;
-        assert_eq!(told["sound"], false, "{edit}");
-        let faults = told["faults"].as_array().unwrap();
+        let reply = verdict().await;
+        assert_eq!(reply["sound"], false, "{edit}");
+        let faults = reply["faults"].as_array().unwrap();
         assert!(
             faults.iter().any(|fault| fault.as_str().unwrap().contains(named)),
             "{edit}: {faults:?}"

@@ -137,8 +137,8 @@ async fn a_page_of_the_history_is_bounded_in_its_changes() {
     };
     let found = written.store.history(&page(None, false)).await.unwrap();
     assert_eq!(found.len(), 31);
-    let told: usize = found.iter().map(|stored| stored.revision.changes.len()).sum();
-    assert!((1000..2100).contains(&told), "{told} changes");
+    let reply: usize = found.iter().map(|stored| stored.revision.changes.len()).sum();
+    assert!((1000..2100).contains(&reply), "{reply} changes");
     assert!(
         found
             .iter()

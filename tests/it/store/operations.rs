@@ -92,8 +92,8 @@ async fn sql(path: &Path, statement: &'static str) {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_says_so() {
     let service = one_flag().await;
-    let fault = turnout::data_dir::DataDir::open(&service.data).unwrap_err();
-    assert!(fault.to_string().contains("another turnout is using"), "{fault}");
+    let error = turnout::data_dir::DataDir::open(&service.data).unwrap_err();
+    assert!(error.to_string().contains("another turnout is using"), "{error}");
 }
 
 #[tokio::test]
@@ -123,11 +123,11 @@ async fn a_stop_works_without_the_database() {
     assert!(wider.status() == 503 || wider.status() == 202, "{}", wider.status());
     let stop = service.order("/v1/flags/chat/stop", json!({})).await;
     assert_eq!(stop.status(), 202);
-    let told: Json = stop.json().await.unwrap();
+    let reply: Json = stop.json().await.unwrap();
     assert_eq!(
-        (&told["outcome"], &told["survivesRestart"]),
+        (&reply["outcome"], &reply["survivesRestart"]),
         (&"pending".into(), &true.into()),
-        "{told}"
+        "{reply}"
     );
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
     assert_eq!(state(&service).await, "down");
@@ -165,11 +165,11 @@ async fn a_stop_is_never_refused_as_stale() {
         )
         .await;
     assert_eq!(wider.status(), 409);
-    let told: Json = wider.json().await.unwrap();
+    let reply: Json = wider.json().await.unwrap();
     assert_eq!(
-        (&told["code"], &told["since"][0]["revision"]),
+        (&reply["code"], &reply["since"][0]["revision"]),
         (&"revision-conflict".into(), &2.into()),
-        "{told}"
+        "{reply}"
     );
     assert_eq!(
         service.order("/v1/flags/chat/stop", json!({ "expectedRevision": 1 })).await.status(),
@@ -287,10 +287,7 @@ async fn history_verify_names_an_altered_row() {
     let sound: Json = service.admin("/v1/history/verify").await.json().await.unwrap();
     assert_eq!((&sound["sound"], &sound["revisions"]), (&true.into(), &4.into()), "{sound}");
     for (tamper, named) in [
-        (
-            "UPDATE revisions SET actor = 'somebody else' WHERE revision = 2",
-            "revision 2 was altered",
-        ),
+        ("UPDATE revisions SET actor = 'another' WHERE revision = 2", "revision 2 was altered"),
         (
             "UPDATE changes SET record_after = replace(record_after, '60%', '61%') WHERE revision = 3",
             "revision 3 was altered",

@@ -20,8 +20,8 @@ async fn pending(service: &Service) -> u64 {
 }
 
 async fn live(service: &Service, flag: &str) -> String {
-    let told: Json = service.admin(&format!("/v1/flags/{flag}")).await.json().await.unwrap();
-    told["live"].as_str().unwrap().to_owned()
+    let reply: Json = service.admin(&format!("/v1/flags/{flag}")).await.json().await.unwrap();
+    reply["live"].as_str().unwrap().to_owned()
 }
 
 async fn problems(service: &Service) -> String {
@@ -66,12 +66,12 @@ async fn what_is_pending_is_a_state_of_each_flag() {
         let mut service = three_flags().await;
         service.take_database_away().await;
         for (verb, body) in orders {
-            let told: Json =
+            let reply: Json =
                 service.order(&format!("/v1/flags/{verb}"), body).await.json().await.unwrap();
             assert_eq!(
-                (&told["outcome"], &told["survivesRestart"]),
+                (&reply["outcome"], &reply["survivesRestart"]),
                 (&"pending".into(), &true.into()),
-                "{what}: {told}"
+                "{what}: {reply}"
             );
         }
         let holds = async |service: &Service, when: &str| {
@@ -132,23 +132,23 @@ async fn a_superseded_request_is_committed_once() {
     for when in ["before a kill", "after it"] {
         assert_eq!(pending(&service).await, 1, "{when}");
         for step in [0, 10, 19] {
-            let told =
+            let reply =
                 order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
             assert_eq!(
-                (&told["outcome"], &told["survivesRestart"]),
+                (&reply["outcome"], &reply["survivesRestart"]),
                 (&"pending".into(), &true.into()),
-                "{when}: {told}"
+                "{when}: {reply}"
             );
         }
-        let told = order(&service, "step-10", "a/set", &share(1)).await;
-        assert_eq!(told["code"], "key-reused", "{when}: {told}");
+        let reply = order(&service, "step-10", "a/set", &share(1)).await;
+        assert_eq!(reply["code"], "key-reused", "{when}: {reply}");
         service.crash().await;
         service.restart().await;
     }
     service.bring_database_back().await;
     for step in [0, 10, 19] {
-        let told = order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
-        assert_eq!(told["outcome"], "repeated", "{told}");
+        let reply = order(&service, &format!("step-{step}"), "a/set", &share(40_000 - step)).await;
+        assert_eq!(reply["outcome"], "repeated", "{reply}");
     }
     assert_eq!(live(&service, "a").await, "realtime-v2 39.981%");
 }
@@ -159,14 +159,14 @@ async fn a_superseded_request_is_committed_once() {
 async fn a_command_that_is_committed_at_once_is_its_own_revision() {
     let service = three_flags().await;
     let lower = async |step: u32| {
-        let told =
+        let reply =
             order(&service, &format!("step-{step}"), "a/set", &share(50_000 - 1 - step)).await;
-        (format!("step-{step}"), told["outcome"].clone(), told["revision"].as_u64())
+        (format!("step-{step}"), reply["outcome"].clone(), reply["revision"].as_u64())
     };
     let mut all = Vec::new();
     for round in 0..30_u32 {
         let step = |place: u32| round * 8 + place;
-        let told = tokio::join!(
+        let reply = tokio::join!(
             lower(step(0)),
             lower(step(1)),
             lower(step(2)),
@@ -174,7 +174,7 @@ async fn a_command_that_is_committed_at_once_is_its_own_revision() {
             lower(step(4)),
             lower(step(5))
         );
-        for (key, outcome, revision) in [told.0, told.1, told.2, told.3, told.4, told.5] {
+        for (key, outcome, revision) in [reply.0, reply.1, reply.2, reply.3, reply.4, reply.5] {
             // One that came after a lower one raises, and is a command like any other.
             assert!(outcome == "committed" && revision.is_some(), "{outcome} {revision:?}");
             all.push((revision, key));
@@ -215,8 +215,8 @@ async fn commands_of_one_caller_leave_room_for_stops() {
     wait_until("the problem", async || problems(&service).await.contains("the journal is full"))
         .await;
     for key in ["b", "c"] {
-        let told = order(&service, key, &format!("{key}/stop"), &json!({ "reason": long })).await;
-        assert_eq!(told["survivesRestart"], true, "{told}");
+        let reply = order(&service, key, &format!("{key}/stop"), &json!({ "reason": long })).await;
+        assert_eq!(reply["survivesRestart"], true, "{reply}");
     }
     service.crash().await;
     service.restart().await;
@@ -331,11 +331,11 @@ async fn a_stop_with_an_idempotency_key_of_another_request_is_kept() {
         let away = service.data.join("away");
         fs::rename(service.database(), &away).unwrap();
         service.reach_database_state("down").await;
-        let told = order(&service, "alert-1", "a/stop", &json!({})).await;
+        let reply = order(&service, "alert-1", "a/stop", &json!({})).await;
         assert_eq!(
-            (&told["outcome"], &told["survivesRestart"]),
+            (&reply["outcome"], &reply["survivesRestart"]),
             (&"pending".into(), &true.into()),
-            "{told}"
+            "{reply}"
         );
         // Sent again, it gets the same response.
         let again = order(&service, "alert-1", "a/stop", &json!({})).await;
@@ -373,11 +373,11 @@ async fn a_stop_repeated_after_it_was_lifted_is_kept() {
         fs::rename(service.database(), &away).unwrap();
         service.reach_database_state("down").await;
         for _ in 0..2 {
-            let told = stop(&service).await;
+            let reply = stop(&service).await;
             assert_eq!(
-                (&told["outcome"], &told["inForce"]),
+                (&reply["outcome"], &reply["inForce"]),
                 (&"pending".into(), &true.into()),
-                "{told}"
+                "{reply}"
             );
         }
         if restarts {

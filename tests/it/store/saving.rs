@@ -59,8 +59,8 @@ impl Limited {
             .bearer_auth(self.token())
             .send()
             .await;
-        let told: Json = asked.unwrap().json().await.unwrap();
-        told["problems"].as_array().unwrap().clone()
+        let reply: Json = asked.unwrap().json().await.unwrap();
+        reply["problems"].as_array().unwrap().clone()
     }
 
     async fn has(&self, code: &str) -> bool {

@@ -56,11 +56,11 @@ async fn with_a_past() -> (Service, ExpectedHistory) {
     }
     // Credentials are subjects too: two are made, and one is revoked.
     for name in ["pager", "night"] {
-        let (status, told) =
+        let (status, reply) =
             service.ordered("/v1/tokens", json!({ "name": name, "role": "stopper" })).await;
-        assert_eq!(status, 201, "{told}");
+        assert_eq!(status, 201, "{reply}");
         if name == "pager" {
-            let path = format!("/v1/tokens/{}/revoke", told["id"].as_str().unwrap());
+            let path = format!("/v1/tokens/{}/revoke", reply["id"].as_str().unwrap());
             assert_eq!(service.ordered(&path, json!({})).await.0, 200);
         }
     }

@@ -87,10 +87,10 @@ async fn two_processes_on_one_database_lose_no_revision_and_report_no_lost_one()
             let order =
                 client.post(format!("{}/v1/flags/chat/{verb}", server.admin)).bearer_auth(&token);
             let answer = order.body(body.to_string()).send().await.unwrap();
-            let (status, told) = (answer.status(), answer.text().await.unwrap());
-            assert!(status == 200 || status == 202, "{verb}: {status} {told}");
-            let told: Json = serde_json::from_str(&told).unwrap();
-            revisions.extend(told["revision"].as_u64().filter(|_| status == 200));
+            let (status, reply) = (answer.status(), answer.text().await.unwrap());
+            assert!(status == 200 || status == 202, "{verb}: {status} {reply}");
+            let reply: Json = serde_json::from_str(&reply).unwrap();
+            revisions.extend(reply["revision"].as_u64().filter(|_| status == 200));
             answered.set(step + 1);
         }
         revisions

@@ -218,13 +218,13 @@ async fn convergence_shows_a_rollback_landing() {
     silent.next().await;
     service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await;
     assert_eq!(answers.next_state().await.strategy(), "polling");
-    let told = counts(&service, path).await;
+    let counted = counts(&service, path).await;
     assert_eq!(
-        told["streams"],
+        counted["streams"],
         json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2 }),
-        "{told}"
+        "{counted}"
     );
-    assert_eq!(told["missingSinceMs"], told["liveAtMs"]);
+    assert_eq!(counted["missingSinceMs"], counted["liveAtMs"]);
     let body = json!({ "ackId": names[0], "position": "2" }).to_string();
     let taken = service.post("/v1/watch/ack", body).await.status();
     // The stream may only have been sent `1+1`.
@@ -242,7 +242,7 @@ async fn convergence_shows_a_rollback_landing() {
     );
 
     // The other one answers its heartbeats, or is missing too.
-    wait_until("a heartbeat that nobody answers is missed", async || {
+    wait_until("an unanswered heartbeat is noticed", async || {
         acknowledge(&service, &mut answers, &names[0]).await;
         counts(&service, path).await["streams"]
             == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2 })

@@ -92,7 +92,7 @@ async fn a_change_that_does_not_affect_a_user_is_not_sent() {
             .unwrap()
     );
 
-    set(&service, "chat", "20%").await; // not to somebody on the list
+    set(&service, "chat", "20%").await; // not to a user on the list
     set(&service, "other", "100%").await;
     set(&service, "other", "100%").await; // nothing changes
     service.order("/v1/flags/chat/stop", json!({})).await;
@@ -101,16 +101,16 @@ async fn a_change_that_does_not_affect_a_user_is_not_sent() {
         (stopped.strategy(), stopped.data["document"]["rule"].as_str()),
         ("polling", Some("stop"))
     );
-    let mut told = Vec::new();
-    while told.last().is_none_or(|rule| rule != "stop") {
-        told.push(
+    let mut rules = Vec::new();
+    while rules.last().is_none_or(|rule| rule != "stop") {
+        rules.push(
             all.next_state().await.data["documents"]["flags"][0]["rule"]
                 .as_str()
                 .unwrap()
                 .to_owned(),
         );
     }
-    assert!(told.len() <= 2, "{told:?}");
+    assert!(rules.len() <= 2, "{rules:?}");
     let mut heard = Vec::new();
     // A narrowing change is live before it has its number; a stream that looks slightly later only
     // sees the number.
@@ -166,7 +166,7 @@ async fn a_stream_checks_its_caller_before_it_sends_anything() {
             (service.client.get(service.url(path)), 401),
             (service.client.get(service.url(path)).bearer_auth(SERVER_KEY), 400),
             (service.client.post(service.url(path)).body("{}"), 401),
-            (service.client.post(service.url(path)).bearer_auth("nobody").body("{}"), 401),
+            (service.client.post(service.url(path)).bearer_auth("unknown").body("{}"), 401),
             (
                 service
                     .client

@@ -208,7 +208,7 @@ const OUTSIDE: [&str; 27] = [
     "3ffe::1",
 ];
 
-fn hook(url: &str, reach: AddressPolicy) -> WebhookConfig {
+fn webhook_config(url: &str, reach: AddressPolicy) -> WebhookConfig {
     WebhookConfig {
         target: Target::parse(url, reach).unwrap(),
         key: SigningKey::of(SECRET.as_bytes()).unwrap(),
@@ -261,13 +261,13 @@ fn no_spelling_of_an_ip_address_is_accepted_as_a_webhook() {
             format!("https://{host}:8443"),
             format!(" https:\\\\{host}\\ "),
         ] {
-            let fault = Target::parse(&url, AddressPolicy::Public).expect_err(&url);
-            assert_eq!(fault.to_string(), "write the receiver's name, not an IP address", "{url}");
+            let error = Target::parse(&url, AddressPolicy::Public).expect_err(&url);
+            assert_eq!(error.to_string(), "write the receiver's name, not an IP address", "{url}");
         }
     }
     for url in URLS {
-        let fault = Target::parse(url, AddressPolicy::Public).expect_err(url).to_string();
-        assert!(!fault.contains("//hooks.example.com@") && !fault.contains("pw"), "{fault}");
+        let error = Target::parse(url, AddressPolicy::Public).expect_err(url).to_string();
+        assert!(!error.contains("//hooks.example.com@") && !error.contains("pw"), "{error}");
     }
     for url in [
         "https://hooks.example.com",
@@ -310,32 +310,32 @@ async fn a_host_name_that_changes_its_address_reaches_no_internal_one() {
     ] {
         let names = Leads::to(answers);
         assert_eq!(resolve(&PublicOnly(names.clone())).await, Ok(vec![public]), "the first look");
-        let mut postman = Sender::new(
-            hook(&format!("https://hooks.example.com:{port}/"), AddressPolicy::Public),
+        let mut sender = Sender::new(
+            webhook_config(&format!("https://hooks.example.com:{port}/"), AddressPolicy::Public),
             names.clone(),
         );
         for tries in 1..4 {
-            let failure = postman.post("a/1", "{}".into()).await.unwrap_err();
+            let failure = sender.post("a/1", "{}".into()).await.unwrap_err();
             assert!(
                 matches!(failure, Failure::NotPublic(_)) && failure.outcome() == Outcome::NotPublic,
                 "{failure:?}"
             );
             assert_eq!(names.asked(), 1 + tries, "it is asked at every connection");
         }
-        assert!(failure_says_where(&mut postman).await);
+        assert!(failure_says_where(&mut sender).await);
     }
     assert!(receiver.came().is_empty() && receiver.connections() == 0);
 
     // Without the check the same names do lead there.
-    let mut postman = Sender::new(
-        hook(&format!("http://hooks.example.com:{port}/"), AddressPolicy::Anywhere),
+    let mut sender = Sender::new(
+        webhook_config(&format!("http://hooks.example.com:{port}/"), AddressPolicy::Anywhere),
         Leads::to(vec![vec![inside]]),
     );
-    postman.post("a/1", "{}".into()).await.unwrap();
+    sender.post("a/1", "{}".into()).await.unwrap();
     assert_eq!((receiver.came().len(), receiver.connections()), (1, 1));
 }
 
-async fn failure_says_where(postman: &mut Sender<Leads>) -> bool {
-    let failure = postman.post("a/1", "{}".into()).await.unwrap_err().to_string();
+async fn failure_says_where(sender: &mut Sender<Leads>) -> bool {
+    let failure = sender.post("a/1", "{}".into()).await.unwrap_err().to_string();
     failure.starts_with("its name leads to ") && failure.ends_with("which is not a public address")
 }

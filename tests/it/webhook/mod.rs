@@ -29,9 +29,12 @@ async fn seen(service: &Service) -> Seen {
         .unwrap()
         .parse()
         .unwrap();
-    let told: Json = service.admin("/v1/problems").await.json().await.unwrap();
-    let problems =
-        told["problems"].as_array().unwrap().iter().filter(|problem| problem["code"] == "webhook");
+    let delivered: Json = service.admin("/v1/problems").await.json().await.unwrap();
+    let problems = delivered["problems"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|problem| problem["code"] == "webhook");
     Seen {
         behind,
         problems: problems.map(|problem| problem["message"].as_str().unwrap().to_owned()).collect(),
@@ -46,7 +49,7 @@ impl Seen {
     }
 }
 
-async fn all_told(service: &Service) -> Seen {
+async fn when_all_delivered(service: &Service) -> Seen {
     wait_until("everything is told", async || seen(service).await.behind == 0).await;
     seen(service).await
 }
@@ -79,7 +82,7 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
     let receiver = Receiver::start(Answer::Status(204)).await;
     let service = Service::start_telling(
         &[("chat.yaml", &chat()), ("other.yaml", &flag("other", ""))],
-        receiver.hook(),
+        receiver.webhook_config(),
     )
     .await;
     let file = |name: &str, text: &str| std::fs::write(service.flags.join(name), text).unwrap();
@@ -91,14 +94,14 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
         ("rollback", json!({ "reason": "back" })),
         ("unset", json!({ "reason": "as written" })),
         ("stop", json!({ "reason": "incident 4711" })),
-        ("resume", json!({ "reason": "mended" })),
+        ("resume", json!({ "reason": "fixed" })),
     ] {
         let order = service.order(&format!("/v1/flags/chat/{verb}"), body).await;
         assert_eq!(order.status(), 200, "{verb}: {}", order.text().await.unwrap());
     }
     assert_eq!(service.order("/v1/stop", json!({})).await.status(), 200);
     assert_eq!(
-        service.order("/v1/flags/chat/resume", json!({ "reason": "mended" })).await.status(),
+        service.order("/v1/flags/chat/resume", json!({ "reason": "fixed" })).await.status(),
         200
     );
     let held = json!({ "realtime-v2": "70%", "forMs": 1, "reason": "for a moment" });
@@ -122,8 +125,8 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
     std::fs::remove_file(service.flags.join("broken.yaml")).unwrap();
     service.reach(revision).await;
 
-    let told = all_told(&service).await;
-    assert!(told.problems.is_empty(), "{:?}", told.problems);
+    let delivered = when_all_delivered(&service).await;
+    assert!(delivered.problems.is_empty(), "{:?}", delivered.problems);
     let received = receiver.received();
     let history: Json = service.admin("/v1/history?limit=200").await.json().await.unwrap();
     let mut history = history["revisions"].as_array().unwrap().clone();
@@ -131,7 +134,7 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
     assert_eq!(history[0]["revision"], 1, "what was there when it began is not told");
     let bodies: Vec<Json> = received.iter().map(|post| post.json()).collect();
     assert_eq!(bodies, history[1..], "each once, in order, as the history has it");
-    assert_eq!(told.count("delivered"), bodies.len() as u64);
+    assert_eq!(delivered.count("delivered"), bodies.len() as u64);
 
     let epoch = service.app.coordinator().store_status().epoch.unwrap();
     for post in &received {
@@ -165,7 +168,8 @@ async fn every_kind_of_change_arrives_once_in_order_and_signed() {
 async fn a_failing_receiver_is_retried_until_it_accepts_and_delays_nothing() {
     let elsewhere = Receiver::start(Answer::Status(200)).await;
     let receiver = Receiver::start(Answer::Status(200)).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let service =
+        Service::start_telling(&[("chat.yaml", &chat())], receiver.webhook_config()).await;
     let to = format!("http://{}/", elsewhere.address);
     // (what the receiver does, what the problem says, how it is counted)
     let table = [
@@ -203,8 +207,8 @@ async fn a_failing_receiver_is_retried_until_it_accepts_and_delays_nothing() {
         assert!(!failing.metrics.contains("sentinel"));
 
         receiver.answer(Answer::Status(200));
-        let told = all_told(&service).await;
-        assert!(told.problems.is_empty(), "{answer:?}: {:?}", told.problems);
+        let delivered = when_all_delivered(&service).await;
+        assert!(delivered.problems.is_empty(), "{answer:?}: {:?}", delivered.problems);
     }
     let revisions = receiver.revisions();
     assert_eq!(
@@ -221,18 +225,20 @@ async fn a_failing_receiver_is_retried_until_it_accepts_and_delays_nothing() {
 
 #[tokio::test]
 async fn a_response_whose_body_never_arrives_counts_as_received() {
-    let receiver = Receiver::start(Answer::NoBody).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let receiver = Receiver::start(Answer::WithoutBody).await;
+    let service =
+        Service::start_telling(&[("chat.yaml", &chat())], receiver.webhook_config()).await;
     flip(&service).await;
     flip(&service).await;
-    all_told(&service).await;
+    when_all_delivered(&service).await;
     assert_eq!(receiver.revisions(), [2, 3]);
 }
 
 #[tokio::test]
 async fn a_hanging_receiver_delays_no_command_and_no_save() {
     let receiver = Receiver::start(Answer::Silence).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let service =
+        Service::start_telling(&[("chat.yaml", &chat())], receiver.webhook_config()).await;
     flip(&service).await;
     wait_until("the receiver hangs", async || !receiver.came().is_empty()).await;
     for _ in 0..20 {
@@ -243,16 +249,17 @@ async fn a_hanging_receiver_delays_no_command_and_no_save() {
     service.reach(23).await;
     assert!(receiver.received().is_empty(), "it still hangs");
     receiver.answer(Answer::Status(200));
-    all_told(&service).await;
+    when_all_delivered(&service).await;
     assert_eq!(receiver.revisions(), (2..=23).collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn webhook_delivery_resumes_after_a_restart() {
     let receiver = Receiver::start(Answer::Status(200)).await;
-    let mut service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let mut service =
+        Service::start_telling(&[("chat.yaml", &chat())], receiver.webhook_config()).await;
     flip(&service).await;
-    all_told(&service).await;
+    when_all_delivered(&service).await;
     receiver.answer(Answer::Status(503));
     flip(&service).await;
     flip(&service).await;
@@ -260,7 +267,7 @@ async fn webhook_delivery_resumes_after_a_restart() {
     service.stop().await;
 
     // Without a webhook nothing is sent, and nothing is forgotten.
-    let hook = service.config.webhook.take();
+    let webhook_config = service.config.webhook.take();
     service.restart().await;
     flip(&service).await;
     assert!(!service.admin("/metrics").await.text().await.unwrap().contains("turnout_webhook"));
@@ -269,10 +276,10 @@ async fn webhook_delivery_resumes_after_a_restart() {
     std::fs::write(service.flags.join("chat.yaml"), flag("chat", "rollout: { realtime-v2: 51% }"))
         .unwrap();
     receiver.answer(Answer::Status(200));
-    service.config.webhook = hook;
+    service.config.webhook = webhook_config;
     service.restart().await;
     flip(&service).await;
-    all_told(&service).await;
+    when_all_delivered(&service).await;
     assert_eq!(receiver.revisions(), [2, 3, 4, 5, 6, 7]);
     let ids: Vec<String> = receiver
         .received()
@@ -286,9 +293,10 @@ async fn webhook_delivery_resumes_after_a_restart() {
 #[tokio::test]
 async fn changes_made_without_the_database_are_delivered_when_it_is_back() {
     let receiver = Receiver::start(Answer::Status(200)).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let service =
+        Service::start_telling(&[("chat.yaml", &chat())], receiver.webhook_config()).await;
     flip(&service).await;
-    all_told(&service).await;
+    when_all_delivered(&service).await;
     // Read from the database before it is lost, and received after.
     receiver.answer(Answer::Status(503));
     flip(&service).await;
@@ -300,7 +308,10 @@ async fn changes_made_without_the_database_are_delivered_when_it_is_back() {
     wait_until("it takes what was read before", async || receiver.revisions() == [2, 3]).await;
     std::fs::rename(&away, &there).unwrap();
     wait_until("the stop is told", async || receiver.revisions().contains(&4)).await;
-    assert_eq!((receiver.revisions(), all_told(&service).await.problems.len()), (vec![2, 3, 4], 0));
+    assert_eq!(
+        (receiver.revisions(), when_all_delivered(&service).await.problems.len()),
+        (vec![2, 3, 4], 0)
+    );
     wait_until("its place is written down", async || {
         let store = service.app.coordinator().store().unwrap();
         store.cursor("webhook").await.unwrap() == Some(4)
@@ -311,7 +322,8 @@ async fn changes_made_without_the_database_are_delivered_when_it_is_back() {
 #[tokio::test]
 async fn an_unreadable_revision_is_reported_and_skipped() {
     let receiver = Receiver::start(Answer::Status(503)).await;
-    let service = Service::start_telling(&[("chat.yaml", &chat())], receiver.hook()).await;
+    let service =
+        Service::start_telling(&[("chat.yaml", &chat())], receiver.webhook_config()).await;
     for _ in 0..4 {
         flip(&service).await;
     }
@@ -326,11 +338,12 @@ async fn an_unreadable_revision_is_reported_and_skipped() {
     connection.close().await.unwrap();
 
     receiver.answer(Answer::Status(200));
-    let told = all_told(&service).await;
-    assert_eq!((receiver.revisions(), told.count("skipped")), (vec![2, 5], 2));
+    let delivered = when_all_delivered(&service).await;
+    assert_eq!((receiver.revisions(), delivered.count("skipped")), (vec![2, 5], 2));
     assert!(
-        told.problems.len() == 1 && told.problems[0].contains("was not told of revision 4"),
+        delivered.problems.len() == 1
+            && delivered.problems[0].contains("was not told of revision 4"),
         "{:?}",
-        told.problems
+        delivered.problems
     );
 }

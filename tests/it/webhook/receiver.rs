@@ -30,7 +30,7 @@ pub enum Answer {
     /// Sends nothing and keeps the connection open.
     Silence,
     /// A status line and headers, and a body that never comes.
-    NoBody,
+    WithoutBody,
 }
 
 /// One request that arrived.
@@ -76,7 +76,7 @@ impl Receiver {
         *self.answer.lock().unwrap() = answer;
     }
 
-    pub fn hook(&self) -> WebhookConfig {
+    pub fn webhook_config(&self) -> WebhookConfig {
         let target =
             Target::parse(&format!("http://{}{PATH}", self.address), AddressPolicy::Anywhere)
                 .unwrap();
@@ -154,7 +154,7 @@ async fn serve(
     }
     let Some(post) = read(&mut stream).await else { return };
     let answer = answer.lock().unwrap().clone();
-    let taken = matches!(answer, Answer::Status(200..300) | Answer::NoBody);
+    let taken = matches!(answer, Answer::Status(200..300) | Answer::WithoutBody);
     came.lock().unwrap().push((post, taken));
     let text = match answer {
         Answer::Status(status) => format!("HTTP/1.1 {status} As Told\r\ncontent-length: 0\r\n\r\n"),
@@ -163,7 +163,7 @@ async fn serve(
         }
         Answer::HangUp | Answer::Reset => return,
         Answer::Half => "HTTP/1.1 200 OK\r\ncontent-le".to_owned(),
-        Answer::NoBody => "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_owned(),
+        Answer::WithoutBody => "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n".to_owned(),
         Answer::Silence => String::new(),
     };
     let _ = stream.write_all(text.as_bytes()).await;

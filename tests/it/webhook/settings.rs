@@ -37,10 +37,10 @@ fn a_webhook_needs_both_an_address_and_a_secret() {
         ),
     ];
     for (url, file, words) in table {
-        let told =
+        let result =
             WebhookArgs { webhook_url: url.to_owned(), webhook_secret_file: file.to_owned() }
                 .check();
-        match told {
+        match result {
             Ok(hook) => {
                 assert!(words.is_empty() && hook.is_some() != url.is_empty(), "{url} {file}");
                 let shown = format!("{hook:?}");
@@ -51,13 +51,13 @@ fn a_webhook_needs_both_an_address_and_a_secret() {
                     "{shown}"
                 );
             }
-            Err(faults) => {
-                assert_eq!(faults.0.len(), words.len(), "{url} {file}: {faults}");
+            Err(errors) => {
+                assert_eq!(errors.0.len(), words.len(), "{url} {file}: {errors}");
                 assert!(
-                    faults.0.iter().zip(words).all(|(fault, words)| fault.contains(words)),
-                    "{url} {file}: {faults}"
+                    errors.0.iter().zip(words).all(|(error, words)| error.contains(words)),
+                    "{url} {file}: {errors}"
                 );
-                assert!(!faults.to_string().contains("sentinel"), "{faults}");
+                assert!(!errors.to_string().contains("sentinel"), "{errors}");
             }
         }
     }

@@ -88,7 +88,7 @@ impl Fake {
             let request = self
                 .requests
                 .recv_timeout(PATIENCE)
-                .unwrap_or_else(|_| panic!("nobody asked for {path}"));
+                .unwrap_or_else(|_| panic!("no request came for {path}"));
             if request.path == path {
                 return request;
             }

@@ -56,9 +56,9 @@ fn a_question_is_answered_in_one_line() {
         ),
     ];
     table.iter().for_each(|row| server.check(*row));
-    let told = server.json("ask chat --user u-1 --json");
+    let reply = server.json("ask chat --user u-1 --json");
     assert_eq!(
-        (&told["flag"], &told["strategy"], &told["validForMs"]),
+        (&reply["flag"], &reply["strategy"], &reply["validForMs"]),
         (&"chat".into(), &"realtime-v2".into(), &60_000.into())
     );
     server.check((

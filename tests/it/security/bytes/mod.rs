@@ -21,8 +21,8 @@ use tokio::runtime::Builder;
 
 /// This many cases, unless `PROPTEST_CASES` names a number.
 fn cases(few: u32) -> ProptestConfig {
-    let told = std::env::var_os("PROPTEST_CASES").is_some();
-    let config = if told { ProptestConfig::default() } else { ProptestConfig::with_cases(few) };
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
+    let config = if is_set { ProptestConfig::default() } else { ProptestConfig::with_cases(few) };
     // A failing input is shown whole; once fixed, it belongs into a table beside its kind.
     ProptestConfig { failure_persistence: None, ..config }
 }

@@ -10,9 +10,9 @@ use super::bend::made_of;
 use super::issuer::{AUDIENCE, ISSUER, Issuer, claims, now, pins, with};
 
 /// An issuer of each algorithm, and an authenticator that trusts it.
-pub struct Tokens(Vec<Believed>);
+pub struct Tokens(Vec<TrustedIssuer>);
 
-struct Believed {
+struct TrustedIssuer {
     issuer: Issuer,
     gate: Authenticator,
     good: Vec<String>,
@@ -20,24 +20,24 @@ struct Believed {
 
 impl Tokens {
     pub fn new() -> Tokens {
-        Tokens(Algorithm::ALL.into_iter().map(Believed::new).collect())
+        Tokens(Algorithm::ALL.into_iter().map(TrustedIssuer::new).collect())
     }
 
     /// The first byte chooses the algorithm, the second whether a token is mutated or made anew and
     /// signed.
     pub fn present(&self, input: &[u8]) {
         let [algorithm, kind, input @ ..] = input else { return };
-        let believed = &self.0[usize::from(*algorithm) % self.0.len()];
+        let trusted = &self.0[usize::from(*algorithm) % self.0.len()];
         match kind % 3 {
-            0 => believed.bent(input),
-            1 => believed.signed_claims(input),
-            _ => believed.signed_header(input),
+            0 => trusted.bent(input),
+            1 => trusted.signed_claims(input),
+            _ => trusted.signed_header(input),
         }
     }
 }
 
-impl Believed {
-    fn new(algorithm: Algorithm) -> Believed {
+impl TrustedIssuer {
+    fn new(algorithm: Algorithm) -> TrustedIssuer {
         let issuer = Issuer::new(algorithm, "our-key");
         let sessions = Sessions::new(pins(algorithm));
         sessions.take(issuer.jwks().as_bytes()).unwrap();
@@ -48,9 +48,9 @@ impl Believed {
         };
         let long = with(&claims("u-1"), "more", "x".repeat(500).into());
         let good = vec![issuer.token("u-1"), issuer.sign(&issuer.header(), &long)];
-        let believed = Believed { issuer, gate, good };
-        assert!(believed.good.iter().all(|token| believed.accepts(token)));
-        believed
+        let trusted = TrustedIssuer { issuer, gate, good };
+        assert!(trusted.good.iter().all(|token| trusted.accepts(token)));
+        trusted
     }
 
     fn accepts(&self, token: &str) -> bool {
