@@ -39,7 +39,7 @@ fn test_cases_run_and_each_expands_to_one_per_value() {
 }
 
 #[test]
-fn what_is_wrong_with_a_table_is_said_with_its_place() {
+fn an_error_in_a_test_table_is_reported_with_its_place() {
     check("flag: chat\ncases: [{ expect: polling, by: nosuch }]\n", &[(Code::BadCase, 2)]);
     check(
         "flag: chat\ncases:\n  - { each: { colour: [a] }, expect: polling }\n",
