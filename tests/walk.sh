@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An operator's day, typed into a shell: a server of its own, every verb, and what goes wrong (an altered history, a stale author, a
-# database that is gone, a full disk). What is printed is compared, without the times. Ends with `N passed, 0 failed`.
+# database that is gone, a full disk). The output is compared, without the times. Ends with `N passed, 0 failed`.
 #   tests/walk.sh            builds what it needs
 #   TURNOUT=path walk.sh     walks with that binary
 set -uo pipefail

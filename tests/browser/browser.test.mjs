@@ -1,5 +1,5 @@
-// A page of one origin asks Turnout on another, in a real browser: what CORS allows and keeps back is the browser's to decide, so
-// nothing less than one can show it.
+// A page of one origin asks Turnout on another, in a real browser: the browser decides what CORS allows and withholds, so only a real
+// one can show it.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -10,7 +10,7 @@ import { chromium } from 'playwright-core';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 
-/** What a page may import: the packages as npm has them, untouched by any bundler. */
+/** What a page may import: the packages as npm has them, without a bundler. */
 const MODULES = {
   '@openfeature/core': '/@openfeature/core/dist/esm/index.js',
   '@openfeature/web-sdk': '/@openfeature/web-sdk/dist/esm/index.js',
@@ -32,7 +32,7 @@ export async function page_server(t) {
   return `http://127.0.0.1:${server.address().port}`;
 }
 
-/** A page of `origin` in a browser that knows nothing yet. */
+/** A page of `origin` in a fresh browser. */
 export async function open(t, origin) {
   const profile = await mkdtemp(join(tmpdir(), 'turnout-profile-'));
   const browser = await chromium.launchPersistentContext(profile, {

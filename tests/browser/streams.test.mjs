@@ -17,7 +17,7 @@ const STREAM = '/ofrep/v1/events';
 const flip = (turnout, share) => turnout.order('/v1/flags/build-events/set', { 'realtime-v2': share, reason: 'a test' });
 const open_streams = async (turnout) => (await turnout.look('/v1/status')).streams.open;
 
-/** Everything a page asks of `url`, in order, each with its status once it is there. */
+/** All requests of a page to `url`, in order, each with its status once it has arrived. */
 function record(page, url) {
   const asked = [];
   page.on('request', (request) => {
@@ -35,7 +35,7 @@ function record(page, url) {
   };
 }
 
-/** OpenFeature's web SDK in a page, with its OFREP provider as it is when nothing is chosen. */
+/** OpenFeature's web SDK in a page, with its OFREP provider's default options. */
 async function connect(page, baseUrl, headers) {
   await page.evaluate(async ([baseUrl, headers]) => {
     const { ClientProviderEvents, OpenFeature } = await import('@openfeature/web-sdk');
@@ -62,7 +62,7 @@ test('the web provider hears of a flip by the event stream alone', async (t) => 
   const { value, becomes, changes } = await connect(page, turnout.url, [['authorization', `Bearer ${token({ sub: 'u-1' })}`]]);
   assert.equal(await value(), 'polling');
 
-  // The event on connect makes it ask once more, which is a 304 and tells the application nothing.
+  // The event on connect makes it ask once more; that is a 304, and the application gets no event.
   await until('the answer to the first event', () => bulk().length === 2);
   assert.deepEqual(bulk(), [[null, 200], ['r1', 304]]);
   await flip(turnout, '100%');
@@ -72,7 +72,7 @@ test('the web provider hears of a flip by the event stream alone', async (t) => 
 
   // The page knows before the record does.
   await until('all to be on record', () => bulk().length >= 4 && streams().every(({ status }) => status));
-  // What lowers is live before it is committed, so it is heard of as one or the other.
+  // A lowering change is live before it is committed, so its position is one or the other.
   const lowered = bulk().at(-1)[0] === 'r3' ? 'r3' : 'r2+1';
   assert.deepEqual(bulk(), [[null, 200], ['r1', 304], ['r2', 200], [lowered, 200]]);
   assert.deepEqual(await changes(), [['build-events'], ['build-events']]);
@@ -87,7 +87,7 @@ test('the web provider finds its stream again after a restart, and what was chan
   const { value, becomes, changes } = await connect(page, turnout.url);
   await until('the answer to the first event', () => bulk().length === 2);
 
-  // Nothing was changed: it costs a 304, and tells the application nothing.
+  // Nothing changed: a 304, and the application gets no event.
   await turnout.end();
   await turnout.again();
   await until('the answer to the first event', () => bulk().length === 3);
@@ -120,7 +120,7 @@ test('a flip whose answer was lost on the way is found when the stream comes bac
   const { value, becomes } = await connect(page, turnout.url);
   await until('the answer to the first event', () => bulk().length === 2);
 
-  // It hears of the flip, asks, and its question does not get through; it does not try again by itself.
+  // It gets the event of the flip and asks, and its question does not get through; it does not try again by itself.
   const questions = (url) => url.pathname === '/ofrep/v1/evaluate/flags';
   await page.route(questions, (route) => route.abort('connectionreset'));
   await flip(turnout, '100%');
@@ -190,7 +190,7 @@ test('where there is no room for a stream, a page can read when to come back', a
   assert.deepEqual(answer, [503, answer[1], 'too-many-streams']);
 });
 
-/** What becomes of an `EventSource`: its first event, or that it gave up. */
+/** The result of an `EventSource`: its first event, or that it gave up. */
 function event_source(page, url) {
   return page.evaluate((url) => new Promise((resolve) => {
     const source = new EventSource(url);

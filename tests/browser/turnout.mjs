@@ -1,4 +1,4 @@
-// Turnout as an application with pages on another origin runs it: it knows whose tokens to believe, and who else may ask for anyone.
+// Turnout as an application with pages on another origin runs it: with the keys of its session tokens, and a server key.
 
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 

@@ -1,5 +1,5 @@
-// nginx with a configuration that says where Turnout is and leaves everything else as it comes: answers are collected before they are
-// passed on, upstream is HTTP/1.0, silence ends a connection after 60 s.
+// nginx with a configuration that names Turnout's address and leaves everything else at its defaults: responses are buffered before
+// they are passed on, upstream is HTTP/1.0, silence ends a connection after 60 s.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { until } from '../support/turnout.mjs';
 
 const NGINX = process.env.NGINX ?? '/usr/sbin/nginx';
 
-// Where it may keep files is no behaviour, and elsewhere than in the test's own folder it may not.
+// Paths of its files do not change its behaviour, and only the test's own folder is writable.
 const configuration = (home, port, upstream, { more, below, keeps }) => `
 daemon off;
 pid ${home}/pid;
@@ -38,8 +38,8 @@ async function free_port() {
 }
 
 /**
- * Starts it in front of `upstream` until the test ends, perhaps with `more` said; gives its address. It serves `below` a path, which it
- * takes away unless it `keeps` it.
+ * Starts nginx in front of `upstream` until the test ends, with `more` configuration if given; returns its address. It serves `below` a
+ * path, which it removes unless it `keeps` it.
  */
 export async function in_front(t, upstream, { more = '', below = '', keeps = below === '' } = {}) {
   const home = await mkdtemp(join(tmpdir(), 'turnout-nginx-'));

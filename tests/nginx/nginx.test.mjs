@@ -1,4 +1,4 @@
-// Streams behind nginx as it comes, with nothing said but where Turnout is.
+// Streams behind nginx with its defaults, configured only with Turnout's address.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -37,7 +37,7 @@ async function open(t, url, options) {
   return {
     response,
     leave: () => leaving.abort(),
-    /** The next event or comment, as it came; nothing once the stream has ended. */
+    /** The next event or comment, as it arrived; undefined once the stream has ended. */
     async next() {
       for (;;) {
         const [event, ...others] = rest.split('\n\n');
@@ -59,7 +59,7 @@ async function open(t, url, options) {
 
 const watch = (t, url, path = '/v1/strategy/build-events/watch') => open(t, url + path, { method: 'POST', body: '{"targetingKey":"u-1"}' });
 
-// Each test ends when what it waits for has come, or here.
+// Each test ends when what it waits for has arrived, or at this limit.
 const options = { timeout: 60_000 };
 
 test('a client is told at once and of a flip, and its acknowledgements count', options, async (t) => {
@@ -85,7 +85,7 @@ test('OFREP clients are told to ask again', options, async (t) => {
   assert.deepEqual(await stream.event(), { id: '1', type: 'refetchEvaluation', etag: 'r1' });
   await flip('100%');
   assert.deepEqual(await stream.event(), { id: '2', type: 'refetchEvaluation', etag: 'r2' });
-  // Where it is stands in the bulk answer by its path alone, so it leads through the proxy.
+  // The bulk response names only the path of the stream, so it leads through the proxy.
   const bulk = await fetch(`${url}/ofrep/v1/evaluate/flags`, { method: 'POST', body: '{"context":{"targetingKey":"u-1"}}' });
   assert.deepEqual((await bulk.json()).eventStreams, [{ type: 'sse', endpoint: { requestUri: '/ofrep/v1/events' } }]);
 });
@@ -97,7 +97,7 @@ test('a flip is heard at once where nginx compresses', options, async (t) => {
   for (const stream of streams) await stream.event();
   await flip('100%');
   for (const stream of streams) assert.equal((await stream.event()).id, '2');
-  // Its answers to questions are compressed all right, and a weak tag still matches.
+  // Responses to questions are compressed, and a weak tag still matches.
   const ask = (headers) => fetch(`${url}/v1/strategy/build-events`, { method: 'POST', body: '{"targetingKey":"u-1"}', headers });
   const answer = await ask();
   assert.equal(answer.headers.get('content-encoding'), 'gzip');
@@ -106,7 +106,7 @@ test('a flip is heard at once where nginx compresses', options, async (t) => {
   assert.equal((await ask({ 'if-none-match': answer.headers.get('etag') })).status, 304);
 });
 
-/** A proxy that compresses as the middleware of many Node servers does: whatever does not forbid it, without ever flushing. */
+/** A proxy that compresses like the middleware of many Node servers: every response that does not forbid it, without ever flushing. */
 async function compressing(t, upstream) {
   const server = createServer((asked, answered) => {
     const passed = request(upstream + asked.url, { method: asked.method, headers: asked.headers }, (answer) => {
@@ -164,7 +164,7 @@ test('a state far larger than its buffers comes whole, and at once', options, as
 });
 
 test('signs of life keep a stream, and without them nginx would cut it', options, async (t) => {
-  // Its patience in short. Eight signs, half a second apart, last longer than that.
+  // Its time limit, shortened. Eight heartbeats, half a second apart, last longer than that.
   const more = 'proxy_read_timeout 2s;';
   const lively = await behind(t, { settings: { TURNOUT_HEARTBEAT: '500ms' }, more });
   const [watched, changes] = [await watch(t, lively.url), await open(t, `${lively.url}/ofrep/v1/events`)];

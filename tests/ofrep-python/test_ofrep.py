@@ -18,10 +18,10 @@ from openfeature.evaluation_context import EvaluationContext
 
 BINARY = Path(os.environ.get("TURNOUT_BIN") or Path(__file__).parents[2] / "target/debug/turnout").resolve()
 
-# The server is on this machine, so no proxy is to be asked, whatever the environment says.
+# The server is on this machine, so no proxy is used, whatever the environment says.
 os.environ["no_proxy"] = "127.0.0.1"
 
-# No test waits for time: this is only how long a state that must come may take on a slow machine.
+# No test waits for a fixed time: this is only how long an expected state may take on a slow machine.
 DEADLINE_S = 15
 
 CALLERS_DEFAULT = "none of the strategies"
@@ -55,7 +55,7 @@ class Server:
         (self.flags / f"{name}.yaml").write_text(yaml)
 
     def says(self, pattern):
-        """Waits until the log has said a line that matches."""
+        """Waits until the log has a line that matches."""
         deadline = time.monotonic() + DEADLINE_S
         while True:
             over = self.process.poll() is not None or time.monotonic() > deadline
@@ -128,7 +128,7 @@ class Ofrep(unittest.TestCase):
         self.answers("realtime-v2", "SPLIT", "build-events", "u-4711")
         self.answers("polling", "SPLIT", "build-events", "u-1")
         self.answers("polling", "STATIC", "banner", "u-1")
-        # This provider hands metadata on as it came.
+        # This provider passes metadata on unchanged.
         self.assertEqual(self.ask("allowed", "u-4711").flag_metadata, {
             "rule": "allow", "validForMs": 60_000, "staleIfErrorMs": 86_400_000, "enterSpreadMs": 5_000,
             "watch.kind": "sse", "watch.url": "/v1/strategy/allowed/watch", "watch.ackUrl": "/v1/watch/ack",

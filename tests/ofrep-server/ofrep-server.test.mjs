@@ -77,7 +77,7 @@ test('value, variant, reason and flat metadata arrive', async (t) => {
     'realtime.tokenTtlMs': 600_000,
     'realtime.retryMs': '2000,4000',
   });
-  // The provider drops what is not flat without a word, so only the wire tells that nothing was lost.
+  // The provider silently drops metadata that is not flat, so only the response shows that nothing was lost.
   assert.deepEqual(flagMetadata, JSON.parse(server.exchanges().at(-1).body).metadata);
 });
 

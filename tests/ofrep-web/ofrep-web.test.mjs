@@ -1,7 +1,7 @@
 // OpenFeature's web SDK and its OFREP provider, as npm has them, against the real binary: what a browser would see.
 //
 // Node has no `localStorage`, `document` or `EventSource`: the provider's own options switch the cache off and choose polling; it
-// looks for `document` itself. How it goes by its event stream, `tests/browser/` shows in a real browser.
+// looks for `document` itself. `tests/browser/` shows in a real browser how it uses its event stream.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -95,7 +95,7 @@ test('value, variant, reason and flat metadata arrive', async (t) => {
     'realtime.tokenTtlMs': 600_000,
     'realtime.retryMs': '2000,4000',
   });
-  // The provider drops what is not flat without a word, so only the wire tells that nothing was lost.
+  // The provider silently drops metadata that is not flat, so only the response shows that nothing was lost.
   for (const { key, metadata } of JSON.parse(server.exchanges()[0].body).flags) {
     assert.deepEqual(client.getStringDetails(key, '').flagMetadata, metadata);
   }
@@ -109,7 +109,7 @@ test('a poll with nothing new is a 304 and no event', async (t) => {
   const files = { 'build-events': SPLIT, banner: SAME_FOR_ALL };
   const { server, client, events, ask } = await connect(t, files, { targetingKey: 'u-4711' }, POLLING);
 
-  // A poll begins only when the one before it was dealt with, event and all: three of these four are done for certain.
+  // A poll begins only when the one before it is finished, with its event: three of these four are certainly done.
   await until('four polls', () => server.exchanges().length >= 5);
   const [first, ...polls] = server.exchanges();
   assert.deepEqual([first.ifNoneMatch, first.status], [null, 200]);
@@ -134,7 +134,7 @@ test('another attribute under the same targeting key is answered anew', async (t
   assert.notEqual(team.etag, free.etag);
   assert.deepEqual(ask('by-plan'), answer('realtime-v2', 'TARGETING_MATCH'));
 
-  // Another context with the same answers is nothing new.
+  // Another context with the same results makes no event.
   await become({ targetingKey: 'u-1', plan: 'enterprise' });
   const enterprise = server.exchanges().at(-1);
   assert.deepEqual([enterprise.ifNoneMatch, enterprise.status], [team.etag, 304]);
@@ -174,7 +174,7 @@ test('without a targeting key only the flags that need one fail, until login', a
   await become({ targetingKey: 'u-4711' });
   assert.deepEqual(ask('build-events'), answer('realtime-v2', 'SPLIT'));
 
-  // Logged out as some applications do it: an empty key is a missing one, not one more user.
+  // Some applications log out with an empty key: that is a missing key, not one more user.
   await become({ targetingKey: '' });
   assert.deepEqual(ask('build-events'), failure('TARGETING_KEY_MISSING'));
   assert.deepEqual(ask('banner'), answer('polling', 'STATIC'));

@@ -1,4 +1,4 @@
-// A turnout server, and what clients of it exchanged with it.
+// A turnout server, and what its clients exchanged with it.
 
 import { serve as start } from '../support/turnout.mjs';
 

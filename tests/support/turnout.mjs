@@ -1,5 +1,5 @@
-// The turnout binary as tests in JavaScript see it: a flags folder to save into, an address to ask, one to give orders at, and an end
-// to check.
+// The turnout binary for tests in JavaScript: a flags folder to save into, an address for questions, one for commands, and a checked
+// end.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,10 +18,10 @@ export const BINARY = process.env.TURNOUT_BIN
 // A test may put a recorder in its place.
 const { fetch } = globalThis;
 
-// No test waits for time: this is only how long a state that must come may take on a slow machine.
+// No test waits for a fixed time: this is only how long an expected state may take on a slow machine.
 const DEADLINE_MS = 15_000;
 
-/** Waits until `probe` gives something truthy, and gives it back. */
+/** Waits until `probe` returns something truthy, and returns it. */
 export async function until(what, probe) {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {
@@ -49,7 +49,7 @@ export async function serve(files, { settings = {}, beside = {} } = {}) {
   const announced = join(home, 'data', 'addresses.json');
 
   async function start(listen) {
-    // One that was killed leaves it behind.
+    // A server that was killed leaves it behind.
     await rm(announced, { force: true });
     // Neither the settings nor the folder of the user who runs the test may affect the answers.
     const addresses = ['--listen', listen, '--admin-listen', '127.0.0.1:0'];
@@ -92,18 +92,18 @@ export async function serve(files, { settings = {}, beside = {} } = {}) {
   return Object.assign(server, {
     home,
     save,
-    /** Resolves once the log has said a line that matches. */
+    /** Resolves once the log has a line that matches. */
     says: (pattern) => until(`the server to say ${pattern}`, () => said.find((line) => pattern.test(line))),
     /** What an operator sees. */
     look: (path) => asked(path),
-    /** What an operator orders. */
+    /** A command of an operator. */
     order: (path, body) => asked(path, { method: 'POST', body: JSON.stringify(body) }),
     end,
     /** Starts it again after its end, at the address where its clients look for it. */
     async again() {
       Object.assign(server, await start(new URL(server.url).host));
     },
-    /** Ends it and what it left, whether it has ended already or not. */
+    /** Ends it, if it has not ended, and removes what it left. */
     async stop() {
       if (child.exitCode === null && child.signalCode === null) await end();
       await rm(home, { recursive: true });

@@ -89,7 +89,7 @@ def side(a, d, default, bucket):
 
 
 def version(text):
-    """A key that Python orders as versions are ordered, or None if the text is no version."""
+    """A key that Python orders as versions are ordered, or None if the text is not a version."""
     found = VERSION.fullmatch(text)
     if not found or len(text) > 128:
         return None
@@ -109,7 +109,7 @@ def fold(text):
 
 
 def readable(kind, value):
-    """The value as it is compared, or None if its type asks for something else. In Python a bool is an int."""
+    """The value as it is compared, or None if it is of another type. In Python a bool is an int."""
     if kind == "boolean":
         return value if isinstance(value, bool) else None
     if kind == "number":
@@ -128,7 +128,7 @@ def opposite(result):
 
 
 def every(results):
-    """All parts are looked at, so the order in which they are written cannot matter."""
+    """All parts are compared, so their order cannot matter."""
     results = set(results)
     return next((result for result in (FALSE, ERROR, MISSING) if result in results), TRUE)
 
@@ -150,7 +150,7 @@ def compare(kind, comparison, value):
 
 
 class Asker:
-    """Puts the conditions of one flag to one context. In `deny` any address counts, elsewhere a verified one."""
+    """Compares the conditions of one flag with one context. In `deny` any address counts, elsewhere a verified one."""
 
     def __init__(self, flag, context, in_deny=False):
         self.kinds, self.segments = flag["kinds"], flag["segments"]
