@@ -160,7 +160,7 @@ impl Keys {
     }
 
     /// Whether this key is among them.
-    pub fn hold(&self, key: &Key) -> bool {
+    pub fn contains(&self, key: &Key) -> bool {
         self.keys.iter().any(|held| **held == *key)
     }
 

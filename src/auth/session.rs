@@ -105,7 +105,7 @@ impl Sessions {
 
     /// Whether a session's token has not ended, and the key that signed it is still accepted.
     pub fn still_accept(&self, session: &Session, now: Moment) -> bool {
-        session.is_live(now) && self.current.load().keys.hold(&session.key)
+        session.is_live(now) && self.current.load().keys.contains(&session.key)
     }
 
     /// What is accepted now; a different value where the keys differ.

@@ -119,7 +119,7 @@ impl ChangeArgs {
         if self.json {
             print(&format!("{reply}\n"))
         } else {
-            tell_in_words(reply)
+            print_in_words(reply)
         }
         if reply["inForce"] == false && reply["outcome"] == "repeated" {
             print_error(
@@ -131,7 +131,7 @@ impl ChangeArgs {
     }
 }
 
-fn tell_in_words(reply: &Json) {
+fn print_in_words(reply: &Json) {
     print(&live(reply));
     let notes = reply["notes"].as_array().into_iter().flatten().map(text_of);
     notes.for_each(|note| print_note(&note));

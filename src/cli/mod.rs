@@ -152,7 +152,9 @@ fn environment_names(command: &clap::Command) -> Vec<String> {
 fn usage_exit(error: &clap::Error) -> Exit {
     let (coloured, plain) = (error.render().ansi().to_string(), error.render().to_string());
     match error.use_stderr() {
-        true if output::talks_to_a_terminal() && !no_colour() => output::talk_styled(&coloured),
+        true if output::talks_to_a_terminal() && !no_colour() => {
+            output::print_note_styled(&coloured)
+        }
         true => output::print_note(plain.trim_end()),
         false if output::prints_to_a_terminal() && !no_colour() => output::print_styled(&coloured),
         false => output::print(&plain),

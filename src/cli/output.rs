@@ -46,23 +46,23 @@ pub fn print_error(message: &str) {
 
 /// Prints a note besides the data. If that fails, there is nowhere to report it.
 pub fn print_note(message: &str) {
-    write_talk(&format!("{}\n", display_text::lines(message)));
+    write_note(&format!("{}\n", display_text::lines(message)));
 }
 
 /// Prints a note with colours in it.
-pub fn talk_styled(message: &str) {
-    write_talk(&display_text::styled(message));
+pub fn print_note_styled(message: &str) {
+    write_note(&display_text::styled(message));
 }
 
 /// Draws a line over the one before. A line that is too long is cut off at the edge (autowrap is
 /// off meanwhile), as a line that wraps could not be redrawn.
 pub fn draw(line: &str) {
-    write_talk(&format!("\r\x1b[2K\x1b[?7l{}\x1b[?7h", display_text::line(line)));
+    write_note(&format!("\r\x1b[2K\x1b[?7l{}\x1b[?7h", display_text::line(line)));
 }
 
 /// What a person answers to a question.
 pub fn ask(question: &str) -> String {
-    write_talk(&display_text::line(question));
+    write_note(&display_text::line(question));
     let mut answer = String::new();
     let _ = io::stdin().lock().read_line(&mut answer);
     answer.trim().to_owned()
@@ -128,7 +128,7 @@ fn write_out(text: &str) -> bool {
     written.is_ok()
 }
 
-fn write_talk(text: &str) {
+fn write_note(text: &str) {
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
 }

@@ -112,7 +112,7 @@ impl PublicState {
         beside: Bytes,
     ) -> Result<(Arc<Snapshot>, Every), ApiError> {
         let stranger = kept.caller().is_stranger();
-        let mut coming = self.arriving.in_line(kept.bytes(), stranger);
+        let mut coming = self.incoming_questions.in_line(kept.bytes(), stranger);
         let decide = async {
             let _turn = self.turns.next(stranger).await;
             let now = self.live.current().clone();

@@ -33,16 +33,16 @@ pub enum Caller {
 
 /// Who sends a request with these headers.
 fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
-    let gate = &state.gate;
+    let authenticator = &state.authenticator;
     let judged = match (only(headers, &AUTHORIZATION)?, only(headers, &API_KEY)?) {
-        (None, None) => gate.anonymous().map(|()| Caller::Plain),
-        (Some(authorization), None) => gate
+        (None, None) => authenticator.anonymous().map(|()| Caller::Plain),
+        (Some(authorization), None) => authenticator
             .bearer(bearer(authorization).ok_or(InvalidCredential)?, state.clock.now())
             .map(Caller::from),
         (None, Some(key)) => key
             .to_str()
             .map_err(|_| InvalidCredential)
-            .and_then(|key| gate.server(key, state.clock.now()))
+            .and_then(|key| authenticator.server(key, state.clock.now()))
             .map(Caller::Server),
         // Two credentials: it is not clear which one is meant.
         (Some(_), Some(_)) => Err(InvalidCredential),
@@ -59,8 +59,8 @@ pub async fn caller_with_body(
     body: Body,
 ) -> Result<(Caller, Bytes), ApiError> {
     let caller = caller(state, headers)?;
-    let bytes = request::body(&state.arriving, caller.is_stranger(), body).await?;
-    if caller.is_still_let_in(&state.gate, || state.clock.now()) {
+    let bytes = request::body(&state.incoming_questions, caller.is_stranger(), body).await?;
+    if caller.is_still_let_in(&state.authenticator, || state.clock.now()) {
         Ok((caller, bytes))
     } else {
         Err(InvalidCredential.into())
@@ -101,10 +101,10 @@ impl Caller {
 
     /// Whether it would be let in again. The clock is read only for a credential that may have
     /// ended.
-    pub fn is_still_let_in(&self, gate: &Authenticator, now: impl Fn() -> Moment) -> bool {
+    pub fn is_still_let_in(&self, authenticator: &Authenticator, now: impl Fn() -> Moment) -> bool {
         match self {
-            Caller::User(session) => gate.still_lets_user(session, now()),
-            Caller::Server(pass) => gate.still_lets_server(pass, now()),
+            Caller::User(session) => authenticator.still_lets_user(session, now()),
+            Caller::Server(pass) => authenticator.still_lets_server(pass, now()),
             Caller::Plain => true,
         }
     }

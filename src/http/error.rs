@@ -59,7 +59,7 @@ pub enum ApiError {
     #[error("there is no such token that is still good")]
     UnknownToken,
     #[error("{0}")]
-    BadOrder(String),
+    InvalidRequest(String),
     #[error("the system gives no randomness")]
     NoRandomness,
     #[error("as many calls that only look wait here as may; try again in 1 s")]
@@ -109,7 +109,7 @@ impl ApiError {
             ApiError::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
             ApiError::OtherFlags => (StatusCode::FORBIDDEN, "flag-not-permitted"),
             ApiError::UnknownToken => (StatusCode::NOT_FOUND, "no-such-token"),
-            ApiError::BadOrder(_) => (StatusCode::BAD_REQUEST, "invalid-request"),
+            ApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid-request"),
             ApiError::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, "no-randomness"),
             ApiError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             ApiError::Order { row, .. } => *row,
@@ -169,7 +169,7 @@ impl ApiError {
             ApiError::NotPermitted(_) => "the token's role does not permit this",
             ApiError::OtherFlags => "the token reaches other flags only",
             ApiError::UnknownToken => "there is no such token that is still good",
-            ApiError::BadOrder(_) => "the body, the query or a header is not as it has to be",
+            ApiError::InvalidRequest(_) => "the body, the query or a header is not as it has to be",
             ApiError::NoRandomness => "the system gives no randomness",
             ApiError::Busy => "as many calls that only look wait as may",
             ApiError::Order { says, .. } => says,

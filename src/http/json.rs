@@ -58,7 +58,7 @@ fn parse_around_bad_texts<'a>(depth: Depth, raw: &'a RawValue) -> Json<'a> {
         Ok(RawMembers(members)) if depth.0 < DEEPEST => {
             let read = |(name, raw)| (name, parse_around_bad_texts(Depth(depth.0 + 1), raw));
             let members: Members = members.into_iter().map(read).collect();
-            let twice = has_twice(&members);
+            let twice = has_duplicate_names(&members);
             Json::Object { members, twice }
         }
         _ => Json::Value(Value::Other),
@@ -67,7 +67,7 @@ fn parse_around_bad_texts<'a>(depth: Depth, raw: &'a RawValue) -> Json<'a> {
 
 /// Whether a name appears twice. Beyond the bound the body is refused anyway; not looking for
 /// duplicates among thousands is what the bound is for.
-fn has_twice(members: &Members) -> bool {
+fn has_duplicate_names(members: &Members) -> bool {
     let within = &members[..members.len().min(MAX_ATTRIBUTES + 1)];
     within
         .iter()
@@ -165,7 +165,7 @@ impl<'de> Visitor<'de> for Depth {
         while let Some(name) = map.next_key_seed(Name)? {
             members.push((name, map.next_value_seed(Depth(self.0 + 1))?));
         }
-        let twice = has_twice(&members);
+        let twice = has_duplicate_names(&members);
         Ok(Json::Object { members, twice })
     }
 }

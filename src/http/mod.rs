@@ -67,7 +67,7 @@ pub struct Parts {
     problems: Arc<Problems>,
     staleness: Arc<Staleness>,
     requests: RequestCounts,
-    gate: Arc<Authenticator>,
+    authenticator: Arc<Authenticator>,
     hub: Arc<Hub>,
     /// The clock that credentials are judged by.
     clock: Clock,
@@ -79,9 +79,9 @@ pub struct Parts {
     contract: OnceLock<(Bytes, Bytes)>,
     turns: Turns,
     proxies: Proxies,
-    arriving: IncomingBody,
+    incoming_questions: IncomingBody,
     /// On the admin listener; strangers send nothing there.
-    arriving_orders: IncomingBody,
+    incoming_commands: IncomingBody,
 }
 
 impl PublicState {
@@ -90,10 +90,10 @@ impl PublicState {
     pub fn of(
         coordinator: &Coordinator,
         streams: StreamLimits,
-        gate: Authenticator,
+        authenticator: Authenticator,
         proxies: Proxies,
     ) -> PublicState {
-        let gate = Arc::new(gate);
+        let authenticator = Arc::new(authenticator);
         let public_path = coordinator.live().current().public_path().clone();
         PublicState(Arc::new(Parts {
             live: coordinator.live().clone(),
@@ -106,18 +106,18 @@ impl PublicState {
             hub: Hub::start(
                 coordinator.live().clone(),
                 streams,
-                gate.clone(),
+                authenticator.clone(),
                 coordinator.clock().clone(),
             ),
-            gate,
+            authenticator,
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
             public_path,
             contract: OnceLock::new(),
             turns: Turns::default(),
             proxies,
-            arriving: IncomingBody::default(),
-            arriving_orders: IncomingBody::default(),
+            incoming_questions: IncomingBody::default(),
+            incoming_commands: IncomingBody::default(),
         }))
     }
 }

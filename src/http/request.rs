@@ -68,7 +68,7 @@ pub fn key(path: &FlagPath) -> &str {
 /// arrives: a client that sends it byte by byte costs no more than its bytes, and is counted among
 /// the incoming bodies.
 pub async fn body(
-    arriving: &IncomingBody,
+    incoming_questions: &IncomingBody,
     stranger: bool,
     mut body: Body,
 ) -> Result<Bytes, BadRequest> {
@@ -80,7 +80,7 @@ pub async fn body(
     let mut coming: Option<Coming> = None;
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
-    while let Some(frame) = next(&mut body, &mut coming, arriving, stranger).await? {
+    while let Some(frame) = next(&mut body, &mut coming, incoming_questions, stranger).await? {
         let Ok(piece) = frame.into_data() else { continue };
         if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
             return Err(too_large());
@@ -108,13 +108,16 @@ pub async fn body(
 async fn next(
     body: &mut Body,
     coming: &mut Option<Coming>,
-    arriving: &IncomingBody,
+    incoming_questions: &IncomingBody,
     stranger: bool,
 ) -> Result<Option<Frame<Bytes>>, BadRequest> {
     poll_fn(|cx| {
         let frame = Pin::new(&mut *body).poll_frame(cx);
         if frame.is_pending()
-            && coming.get_or_insert_with(|| arriving.in_pieces(stranger)).poll_cut(cx).is_ready()
+            && coming
+                .get_or_insert_with(|| incoming_questions.in_pieces(stranger))
+                .poll_cut(cx)
+                .is_ready()
         {
             return Poll::Ready(Err(BadRequest::Crowded));
         }

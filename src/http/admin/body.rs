@@ -19,16 +19,16 @@ impl Members {
         if body.is_empty() {
             return Ok(Members::default());
         }
-        let Members(members) = parse(body).map_err(|error| bad_order(unread(&error)))?;
+        let Members(members) = parse(body).map_err(|error| invalid_request(unread(&error)))?;
         if members.iter().any(|(name, _)| !known.contains(&name.as_str())) {
-            return Err(bad_order(format!(
+            return Err(invalid_request(format!(
                 "the body has a member that is not known here; known are `{}`",
                 known.join("`, `")
             )));
         }
         let twice = |name: &str| members.iter().filter(|(other, _)| other == name).count() > 1;
         match known.iter().find(|name| twice(name)) {
-            Some(name) => Err(bad_order(format!("`{name}` stands twice"))),
+            Some(name) => Err(invalid_request(format!("`{name}` stands twice"))),
             None => Ok(Members(members)),
         }
     }
@@ -48,7 +48,7 @@ impl Members {
             None | Some(Json::Null) => Ok(None),
             Some(value) => serde_json::from_value(value)
                 .map(Some)
-                .map_err(|_| bad_order(format!("`{name}` is {what}"))),
+                .map_err(|_| invalid_request(format!("`{name}` is {what}"))),
         }
     }
 
@@ -58,15 +58,15 @@ impl Members {
         let line: Option<String> = self.take(name, &what)?;
         match line {
             Some(line) if line.len() > at_most || line.contains(breaks_a_line) => {
-                Err(bad_order(format!("`{name}` is {what}")))
+                Err(invalid_request(format!("`{name}` is {what}")))
             }
             line => Ok(line),
         }
     }
 }
 
-pub fn bad_order(message: impl Into<String>) -> ApiError {
-    ApiError::BadOrder(message.into())
+pub fn invalid_request(message: impl Into<String>) -> ApiError {
+    ApiError::InvalidRequest(message.into())
 }
 
 /// Whether a character would end a line in a log or on a terminal, or reverse how it reads.

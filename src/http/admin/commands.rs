@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use super::AdminState;
 use super::answer::{json as answer, refuse};
-use super::body::{Members, bad_order};
+use super::body::{Members, invalid_request};
 use super::flags::of_flag;
 use super::in_force::{is_in_force, lifted_since};
 use super::permissions::Permission;
@@ -134,7 +134,7 @@ pub async fn stop_all(
         return refuse(&state, &ApiError::OtherFlags);
     }
     match asked.read_command("stop --all", &[], |_| Ok(Command::StopAll)).await {
-        Ok(request) => carried_out(&state, request).await,
+        Ok(request) => execute_command(&state, request).await,
         Err(refusal) => refuse(&state, &refusal),
     }
 }
@@ -150,7 +150,7 @@ impl Asked {
         }
         let name = format!("{} {flag}", verb.name);
         match self.read_command(&name, verb.takes, |members| (verb.command)(flag, members)).await {
-            Ok(request) => carried_out(&state, request).await,
+            Ok(request) => execute_command(&state, request).await,
             Err(refusal) => refuse(&state, &refusal),
         }
     }
@@ -164,13 +164,13 @@ impl Asked {
     ) -> Result<CommandRequest, ApiError> {
         let Asked { state, caller, headers, body, .. } = self;
         let key = idempotency_key(&headers)?;
-        let bytes = read_body(&state.public.arriving_orders, false, body).await?;
+        let bytes = read_body(&state.public.incoming_commands, false, body).await?;
         let mut members =
             Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
         let reason = members.line("reason", MAX_REASON_BYTES)?;
         let expected = members.take("expectedRevision", "the number of a revision")?;
         let command = command(&mut members)?;
-        let key = key.map(|key| (key, what_a_key_stands_for(&caller, name, &bytes)));
+        let key = key.map(|key| (key, key_request_hash(&caller, name, &bytes)));
         let may_widen =
             Permission::Write.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
         Ok(CommandRequest {
@@ -189,16 +189,16 @@ fn read_set(flag: FlagKey, members: &mut Members) -> Result<Command, ApiError> {
     let for_ms = members.take("forMs", "a time in milliseconds")?;
     let ends = match (for_ms, share(members, "then")?) {
         (None, Some(_)) => {
-            return Err(bad_order("`then` says what comes after `forMs`, which is missing"));
+            return Err(invalid_request("`then` says what comes after `forMs`, which is missing"));
         }
         (None, None) => None,
         (Some(after_ms), then) if (1..=MAX_HELD_MS).contains(&after_ms) => {
             Some(ExpiryRequest { after_ms, then })
         }
-        (Some(_), _) => return Err(bad_order("`forMs` is a time from 1 ms to a year")),
+        (Some(_), _) => return Err(invalid_request("`forMs` is a time from 1 ms to a year")),
     };
     match (realtime, disabled) {
-        (None, None) => Err(bad_order("name a share: {\"realtime-v2\": \"25%\"}")),
+        (None, None) => Err(invalid_request("name a share: {\"realtime-v2\": \"25%\"}")),
         _ => Ok(Command::Set { flag, realtime, disabled, ends }),
     }
 }
@@ -206,7 +206,7 @@ fn read_set(flag: FlagKey, members: &mut Members) -> Result<Command, ApiError> {
 fn share(members: &mut Members, name: &str) -> Result<Option<Share>, ApiError> {
     let text: Option<String> =
         members.take(name, "a share as text, with a per cent sign: \"12.5%\"")?;
-    text.map(|text| text.parse().map_err(|error| bad_order(format!("`{name}`: {error}"))))
+    text.map(|text| text.parse().map_err(|error| invalid_request(format!("`{name}`: {error}"))))
         .transpose()
 }
 
@@ -217,7 +217,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
         |key: &&str| (1..=MAX_KEY_BYTES).contains(&key.len()) && !key.contains(char::is_control);
     match (value.to_str().ok().filter(is_plain), values.next()) {
         (Some(key), None) => Ok(Some(key.to_owned())),
-        _ => Err(bad_order(format!(
+        _ => Err(invalid_request(format!(
             "there is one Idempotency-Key, of 1 to {MAX_KEY_BYTES} printable ASCII characters"
         ))),
     }
@@ -225,14 +225,14 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
 
 /// A hash of who asked for what. An idempotency key belongs to its caller: with another caller's
 /// key a stop would count as repeated though it was never made.
-fn what_a_key_stands_for(caller: &Caller, verb: &str, body: &[u8]) -> ContentHash {
+fn key_request_hash(caller: &Caller, verb: &str, body: &[u8]) -> ContentHash {
     let who = caller.id.as_ref().map_or(&*caller.name, CredentialId::as_str);
     ContentHash::of(&[who.as_bytes(), b"\0", verb.as_bytes(), b"\0", body].concat())
 }
 
-async fn carried_out(state: &AdminState, request: CommandRequest) -> Response<Body> {
+async fn execute_command(state: &AdminState, request: CommandRequest) -> Response<Body> {
     let (command, coordinator) = (request.wish.clone(), state.coordinator.clone());
-    let done = state.order(async move { coordinator.execute(request).await }).await;
+    let done = state.on_command_thread(async move { coordinator.execute(request).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(done) => {
             let status = if matches!(done, CommandOutcome::Pending { .. }) {

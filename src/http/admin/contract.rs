@@ -212,7 +212,7 @@ pub fn history() -> Operation {
         }
         in_query(name, says, schema)
     };
-    let mut refusals = vec![bad_order()];
+    let mut refusals = vec![invalid_request()];
     refusals.extend(without_a_database());
     let mut operation = reading(
         "history",
@@ -396,14 +396,14 @@ fn change(
 /// What any call with a body may be refused for.
 fn with_a_body() -> Vec<ApiError> {
     vec![
-        bad_order(),
+        invalid_request(),
         BadRequest::TooLarge(String::new()).into(),
         BadRequest::TooSlow(TooSlow(Duration::ZERO)).into(),
     ]
 }
 
-fn bad_order() -> ApiError {
-    ApiError::BadOrder(String::new())
+fn invalid_request() -> ApiError {
+    ApiError::InvalidRequest(String::new())
 }
 
 fn found(says: &str, name: &str) -> ResponseSpec {

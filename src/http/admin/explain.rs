@@ -68,7 +68,7 @@ pub async fn explain(
 }
 
 async fn read(state: &AdminState, body: Body) -> Result<Asked, ApiError> {
-    let bytes = read_body(&state.public.arriving_orders, false, body).await?;
+    let bytes = read_body(&state.public.incoming_commands, false, body).await?;
     let names = ["targetingKey", "attributes", "textAttributes", "identity", "bucket"];
     let mut members = Members::read(&bytes, &names)?;
     let asked = Asked {
@@ -81,15 +81,15 @@ async fn read(state: &AdminState, body: Body) -> Result<Asked, ApiError> {
     let attributes = asked.attributes.as_ref().map_or(0, Map::len)
         + asked.written.as_ref().map_or(0, BTreeMap::len);
     match attributes > MAX_ATTRIBUTES {
-        true => {
-            Err(ApiError::BadOrder(format!("a context has at most {MAX_ATTRIBUTES} attributes")))
-        }
+        true => Err(ApiError::InvalidRequest(format!(
+            "a context has at most {MAX_ATTRIBUTES} attributes"
+        ))),
         false => Ok(asked),
     }
 }
 
 fn explanation_json(state: &AdminState, key: &str, asked: &Asked) -> Result<Json, ApiError> {
-    let bad = |error: String| ApiError::BadOrder(error);
+    let bad = |error: String| ApiError::InvalidRequest(error);
     let user = TargetingKey::parse(asked.targeting_key.as_deref().unwrap_or_default());
     let user = user.map_err(|error| bad(format!("`targetingKey`: {error}")))?;
     let pretend = match asked.bucket {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::AdminState;
 use super::answer::{json as answer, refuse};
-use super::body::{Members, bad_order};
+use super::body::{Members, invalid_request};
 use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::http::error::ApiError;
 use crate::http::request::body as read_body;
@@ -24,16 +24,16 @@ pub async fn hello(State(state): State<AdminState>, body: Body) -> Response<Body
 }
 
 async fn prove(state: &AdminState, body: Body) -> Result<String, ApiError> {
-    let bytes = read_body(&state.public.arriving_orders, true, body).await?;
+    let bytes = read_body(&state.public.incoming_commands, true, body).await?;
     let mut members = Members::read(&bytes, &["nonce", "token"])?;
     let nonce =
         members.line("nonce", MAX_NONCE_BYTES)?.filter(|nonce| nonce.len() >= MIN_NONCE_BYTES);
     let nonce = nonce.ok_or_else(|| {
-        bad_order(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes"))
+        invalid_request(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes"))
     })?;
     let token = members.line("token", TokenId::DIGITS)?.as_deref().and_then(TokenId::parse);
-    let token =
-        token.ok_or_else(|| bad_order(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
+    let token = token
+        .ok_or_else(|| invalid_request(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
     let proof = state.operators.prove(
         token,
         &nonce,

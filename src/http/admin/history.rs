@@ -49,7 +49,7 @@ pub async fn history(
     else {
         let error =
             format!("the query may have `flag`, `before`, `after` and `limit` (1 to {MAX_PAGE})");
-        return refuse(&state, &ApiError::BadOrder(error));
+        return refuse(&state, &ApiError::InvalidRequest(error));
     };
     let limit = which.limit.unwrap_or(PAGE);
     // One row more than is shown, to know whether there are more.

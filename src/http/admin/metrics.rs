@@ -57,18 +57,26 @@ impl AdminState {
             TooManyStreams::BytesOfStrangers => Some(strangers.bytes),
             _ => None,
         };
-        let (remembered, evicted) =
-            state.gate.sessions.as_ref().map(|sessions| sessions.remembered()).unwrap_or_default();
+        let (remembered, evicted) = state
+            .authenticator
+            .sessions
+            .as_ref()
+            .map(|sessions| sessions.remembered())
+            .unwrap_or_default();
         let mut bounds: Vec<Bound> = streams
             .refused()
             .map(|(bound, count)| (bound.as_str(), held_of(bound), count))
             .collect();
         bounds.extend(self.held.rows().map(|(bound, bytes, count)| (bound, Some(bytes), count)));
-        bounds.push(("arriving-questions", Some(state.arriving.bytes()), state.arriving.cut()));
+        bounds.push((
+            "arriving-questions",
+            Some(state.incoming_questions.bytes()),
+            state.incoming_questions.cut(),
+        ));
         bounds.push((
             "arriving-orders",
-            Some(state.arriving_orders.bytes()),
-            state.arriving_orders.cut(),
+            Some(state.incoming_commands.bytes()),
+            state.incoming_commands.cut(),
         ));
         bounds.push(("remembered-tokens", Some(remembered), evicted));
         bounds.push(("waiting-readings", None, self.readings.refused()));

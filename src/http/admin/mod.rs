@@ -79,7 +79,7 @@ pub struct AdminState {
 impl AdminState {
     /// Runs work on the thread of commands, to its end even if its caller hangs up; `None` if the
     /// service ends before that.
-    async fn order<T: Send + 'static>(
+    async fn on_command_thread<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {

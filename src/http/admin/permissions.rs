@@ -189,7 +189,7 @@ async fn when_whole(
         return Ok(request);
     }
     let (head, body) = request.into_parts();
-    let bytes = read_body(&state.public.arriving_orders, false, body).await?;
+    let bytes = read_body(&state.public.incoming_commands, false, body).await?;
     match shown.is_still_good(state) {
         true => Ok(Request::from_parts(head, Body::from(bytes))),
         false => Err(ApiError::NoToken),

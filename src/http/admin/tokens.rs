@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use super::AdminState;
 use super::answer::{json as answer, refuse};
-use super::body::{Members, bad_order};
+use super::body::{Members, invalid_request};
 use super::commands::MAX_REASON_BYTES;
 use super::permissions::Permission;
 use crate::auth::{Caller, LOCAL_ADMIN, random_name, random_secret, token_names};
@@ -112,7 +112,7 @@ fn find(state: &AdminState, caller: &Caller, named: &str) -> Result<TokenMatch, 
         (Some(credential), None) => Ok(TokenMatch::Credential(credential.id.clone())),
         (None, _) => Err(ApiError::UnknownToken),
         (Some(_), Some(_)) => {
-            Err(bad_order("several living tokens have this name; say which by its id"))
+            Err(invalid_request("several living tokens have this name; say which by its id"))
         }
     }
 }
@@ -124,8 +124,9 @@ async fn end_credential(
     reason: Option<String>,
 ) -> Response<Body> {
     let (coordinator, by, ended) = (state.coordinator.clone(), caller.actor(), id.clone());
-    let done =
-        state.order(async move { coordinator.revoke_credential(&ended, by, reason).await }).await;
+    let done = state
+        .on_command_thread(async move { coordinator.revoke_credential(&ended, by, reason).await })
+        .await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(Some(done)) => revoked(state, id.as_str(), &done),
         Ok(None) => refuse(state, &ApiError::UnknownToken),
@@ -150,7 +151,7 @@ fn revoked(state: &AdminState, id: &str, done: &CommandOutcome) -> Response<Body
 /// Ends the data folder's own token. No revision records that: the file is its node's alone.
 async fn end_admin_token(state: &AdminState) -> Response<Body> {
     let coordinator = state.coordinator.clone();
-    let ended = state.order(async move { coordinator.end_admin_token().await }).await;
+    let ended = state.on_command_thread(async move { coordinator.end_admin_token().await }).await;
     let (status, survives) = match ended.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(AdminTokenEnd::Replaced) => (StatusCode::OK, true),
         Ok(AdminTokenEnd::InMemory) => (StatusCode::ACCEPTED, false),
@@ -165,21 +166,22 @@ fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
     let mut members = Members::read(body, &["name", "role", "flags", "expiresAfterMs", "reason"])?;
     let name: Option<String> = members.take("name", "a text")?;
     let name =
-        name.ok_or_else(|| bad_order("a token needs a `name`, which the history will show"))?;
+        name.ok_or_else(|| invalid_request("a token needs a `name`, which the history will show"))?;
     check_name(&name)?;
     let roles = Role::ALL.map(Role::as_str).join(", ");
     let role = members.take("role", &format!("one of {roles}"))?;
-    let role = role.ok_or_else(|| bad_order(format!("a token needs a `role`: one of {roles}")))?;
+    let role =
+        role.ok_or_else(|| invalid_request(format!("a token needs a `role`: one of {roles}")))?;
     let flags = members.take("flags", "a list of flags' keys")?;
     if flags.is_some() && !matches!(role, Role::Stopper | Role::Operator) {
-        return Err(bad_order(
+        return Err(invalid_request(
             "`flags` limits what a stopper or an operator may change; the other roles cannot be limited",
         ));
     }
     let expires_after_ms =
         members.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
     if !(1..=MAX_EXPIRES_AFTER_MS).contains(&expires_after_ms) {
-        return Err(bad_order("`expiresAfterMs` is a time from 1 ms to ten years"));
+        return Err(invalid_request("`expiresAfterMs` is a time from 1 ms to ten years"));
     }
     Ok(Wanted {
         name,
@@ -194,17 +196,17 @@ fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
 fn check_name(name: &str) -> Result<(), ApiError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
     if !(1..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_plain) {
-        return Err(bad_order(format!(
+        return Err(invalid_request(format!(
             "`name` is 1 to {MAX_NAME_BYTES} of the letters a to z, digits and . - _"
         )));
     }
     if let Some(own) = token_names::reserved(name) {
-        return Err(bad_order(format!(
+        return Err(invalid_request(format!(
             "`{name}` reads as `{own}`, which the history shows for Turnout itself; choose another `name`, as of a person or a program"
         )));
     }
     if name.len() == ID_DIGITS && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Err(bad_order("this `name` looks like the id of a token; choose another"));
+        return Err(invalid_request("this `name` looks like the id of a token; choose another"));
     }
     Ok(())
 }
@@ -233,8 +235,9 @@ async fn make(state: &AdminState, caller: &Caller, wanted: Wanted) -> Response<B
     };
     let credential = Credential { id, record };
     let (coordinator, made) = (state.coordinator.clone(), credential.clone());
-    let done =
-        state.order(async move { coordinator.make_credential(made, wanted.reason).await }).await;
+    let done = state
+        .on_command_thread(async move { coordinator.make_credential(made, wanted.reason).await })
+        .await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(revision) => {
             let mut body = shown_at(now)(&credential);

@@ -70,7 +70,7 @@ impl Admission {
             if let Ok(permit) = self.free.clone().try_acquire_owned() {
                 return Some(permit);
             }
-            self.send_one_away();
+            self.evict_one();
             if let Ok(left) = timeout(LEAVES_WITHIN, self.free.clone().acquire_owned()).await {
                 return left.ok();
             }
@@ -86,14 +86,14 @@ impl Admission {
     }
 
     /// Signals one connection to leave, if any can.
-    pub fn send_one_away(&mut self) {
-        if !self.send_away_longest_stuck() {
+    pub fn evict_one(&mut self) {
+        if !self.evict_longest_stuck() {
             self.evict_longest_idle();
         }
     }
 
     /// Signals the connection to leave that has taken nothing for longest, if there is one.
-    fn send_away_longest_stuck(&mut self) -> bool {
+    fn evict_longest_stuck(&mut self) -> bool {
         if self.stuck.is_empty() {
             self.look_through();
         }

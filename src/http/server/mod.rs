@@ -156,7 +156,7 @@ async fn accept(listener: TcpListener, mut acceptor: Acceptor, mut stopped: watc
                         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
                     ) => {}
                 Err(_) => {
-                    acceptor.admission.send_one_away();
+                    acceptor.admission.evict_one();
                     sleep(ACCEPT_RETRY).await;
                 }
             }

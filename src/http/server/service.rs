@@ -92,7 +92,9 @@ pub fn exchange(
         let method =
             tracing::enabled!(target: target::HTTP, Level::DEBUG).then(|| request.method().clone());
         let answer = match names_one_host(request.version(), request.headers()) {
-            true => routes.answer(request.map(|body| arriving(body, &activity, body_time)), peer),
+            true => {
+                routes.answer(request.map(|body| with_time_limit(body, &activity, body_time)), peer)
+            }
             false => Box::pin(std::future::ready(routes.refuse_host(request.uri()))),
         };
         let (activity, handover, house) = (activity.clone(), handover.clone(), house.clone());
@@ -106,7 +108,7 @@ pub fn exchange(
             activity.answering();
             house.routes.counts().count(route, response.status());
             if let Some(method) = method {
-                say(&method, house.routes.counts().template(route), response.status());
+                log_request(&method, house.routes.counts().template(route), response.status());
             }
             if let Some(take_over) = response.extensions_mut().remove::<Hijack>() {
                 if head_only {
@@ -130,7 +132,7 @@ pub fn exchange(
 }
 
 /// Logs one event per request, without the values of its path and its query.
-fn say(method: &Method, route: &str, status: StatusCode) {
+fn log_request(method: &Method, route: &str, status: StatusCode) {
     let (method, code) = (method.as_str(), status.as_u16());
     debug!(
         target: target::HTTP,
@@ -191,7 +193,7 @@ fn weight(response: &Response<AnyBody>) -> Option<Weight> {
         .then(|| Weight { bytes: usize::try_from(bytes).unwrap_or(usize::MAX), stranger: true })
 }
 
-fn arriving(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody {
+fn with_time_limit(body: Incoming, activity: &Arc<Activity>, time: Duration) -> AnyBody {
     if body.is_end_stream() {
         activity.answering();
         return AnyBody::empty();

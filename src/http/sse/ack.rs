@@ -26,7 +26,7 @@ pub async fn acknowledge(State(state): State<PublicState>, request: Request) -> 
 }
 
 async fn take(state: &PublicState, request: Body) -> Result<(), ApiError> {
-    let bytes = body(&state.arriving, true, request).await?;
+    let bytes = body(&state.incoming_questions, true, request).await?;
     let said: Json = serde_json::from_slice(&bytes)
         .map_err(|error| BadRequest::NotJson { line: error.line(), column: error.column() })?;
     let members = said.as_object().filter(|members| members.len() == 2);

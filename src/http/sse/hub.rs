@@ -38,7 +38,7 @@ pub struct Hub {
     limits: StreamLimits,
     opened: Instant,
     wake_batcher: WakeBatcher,
-    gate: Arc<Authenticator>,
+    authenticator: Arc<Authenticator>,
     clock: Clock,
     /// How often the accepted credentials changed, or the clock leapt.
     credential_version: AtomicU64,
@@ -52,7 +52,7 @@ impl Hub {
     pub fn start(
         live: Arc<Live>,
         limits: StreamLimits,
-        gate: Arc<Authenticator>,
+        authenticator: Arc<Authenticator>,
         clock: Clock,
     ) -> Arc<Hub> {
         let positions = live.positions();
@@ -64,7 +64,7 @@ impl Hub {
             limits,
             opened: Instant::now(),
             wake_batcher: WakeBatcher::default(),
-            gate,
+            authenticator,
             clock,
             credential_version: AtomicU64::new(1),
             seed: RandomState::default(),
@@ -121,7 +121,7 @@ impl Hub {
         };
         // Where no caller can have a credential, nothing is kept free for callers with one.
         let of_strangers = || {
-            if self.gate.knows_credentials() {
+            if self.authenticator.knows_credentials() {
                 self.limits.of_strangers()
             } else {
                 self.limits.all()
@@ -182,8 +182,8 @@ impl Hub {
         self.clock.now()
     }
 
-    pub(super) fn gate(&self) -> &Authenticator {
-        &self.gate
+    pub(super) fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
     }
 
     /// A number that changes when the accepted credentials change; never 0.
@@ -218,13 +218,14 @@ async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
 }
 
 async fn tick(hub: Weak<Hub>) {
-    let begin =
-        hub.upgrade().map(|hub| (hub.gate.credential_version(), LeapWatch::new(hub.clock.now())));
+    let begin = hub
+        .upgrade()
+        .map(|hub| (hub.authenticator.credential_version(), LeapWatch::new(hub.clock.now())));
     let Some((mut seen, mut leaps)) = begin else { return };
     loop {
         sleep(TICK).await;
         let Some(hub) = hub.upgrade() else { return };
-        let version = hub.gate.credential_version();
+        let version = hub.authenticator.credential_version();
         // A clock that leapt forward may have passed the end of some credentials.
         if version != seen || leaps.look(hub.clock.now()) {
             seen = version;

@@ -156,7 +156,7 @@ impl StreamSession {
         let version = self.hub.credential_version();
         if self.credential_version != version {
             if self.subscriber.caller().is_some_and(|caller| {
-                !caller.is_still_let_in(self.hub.gate(), || self.hub.moment())
+                !caller.is_still_let_in(self.hub.authenticator(), || self.hub.moment())
             }) {
                 return self.say_goodbye(CloseReason::Expired);
             }
