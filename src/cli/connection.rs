@@ -1,5 +1,5 @@
-//! One connection over plain http to a server: by the socket that its data folder names, or by TCP.
-//! What is asked on it reaches the program that answered before on it, and no other.
+//! One connection over plain http to a server: through the socket that its data folder names, or by
+//! TCP. Every request on it reaches the program that answered the one before, and no other.
 
 use std::io;
 use std::path::Path;
@@ -18,23 +18,23 @@ use tokio::time::timeout;
 use super::http_client::{Silence, Target};
 use crate::data_dir::NamedSocket;
 
-/// How long it may take to get through to a server.
+/// How long connecting to a server may take.
 pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
-/// The most bytes of an answer.
+/// The most bytes of a response.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// An open connection.
 pub struct Connection {
     sender: SendRequest<Full<Bytes>>,
     host: String,
-    /// Where it led; `None` for a socket of a name.
+    /// The address it led to; `None` for an abstract socket.
     peer: Option<std::net::SocketAddr>,
 }
 
 impl Connection {
-    /// By the socket that a data folder names. `None` where it names none, where no program listens
-    /// any more, or where the program that listens is of another user than the one who wrote the
-    /// name.
+    /// Connects through the socket that a data folder names. `None` where the folder names none,
+    /// where no program listens any more, or where the listening program belongs to another user
+    /// than the one who wrote the name.
     pub async fn by_socket(data: &Path) -> Option<Connection> {
         let user = UnixStream::pair().ok()?.0.peer_cred().ok()?.uid();
         let NamedSocket { name, owner } = NamedSocket::read(data, user)?;
@@ -64,7 +64,7 @@ impl Connection {
     {
         let (sender, connection) =
             handshake(TokioIo::new(stream)).await.map_err(|_| Silence::Broken)?;
-        // Its end is seen by who sends next.
+        // The next sender notices the end of the connection.
         tokio::spawn(connection);
         Ok(Connection { sender, host, peer })
     }
@@ -77,7 +77,8 @@ impl Connection {
         !self.sender.is_closed()
     }
 
-    /// Asks, and reads the whole answer. `at_most` bounds it where a stranger may be answering.
+    /// Sends a request, and reads the whole response. `at_most` bounds the response where a
+    /// stranger may be answering.
     pub async fn ask(
         &mut self,
         mut request: Request<Full<Bytes>>,

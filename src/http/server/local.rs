@@ -1,8 +1,8 @@
-//! A listener on a socket of a name: for programs of the same user, and of root, on the same
+//! A listener on an abstract socket: for programs of the same user, and of root, on the same
 //! machine.
 //!
-//! What it answers is what the listener of the same routes answers. Its bounds are few, as other
-//! users are hung up on.
+//! It answers as the listener of the same routes does. It has few bounds, as connections of other
+//! users are closed.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -29,9 +29,9 @@ use super::service::{Routes, exchange};
 
 /// The wait after a failed `accept`.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
-/// Whose programs may do what they like anyway.
+/// The user whose programs may do anything anyway.
 const ROOT: u32 = 0;
-/// Where all come from who come by a name.
+/// The address of every client that comes through the socket.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// A socket that is being served.
@@ -41,7 +41,7 @@ pub struct LocalServer {
     task: JoinHandle<()>,
 }
 
-/// Serves a socket at a path; one that begins with a NUL is a name without a file.
+/// Serves a socket at a path; a path that begins with a NUL is a name without a file.
 pub fn serve_local(
     path: &Path,
     routes: impl Routes + 'static,
@@ -107,7 +107,7 @@ fn admit(
     let wire = Unstuck { stream, activity, patience: house.limits.write, stuck: None };
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        // From the answer before it to the end of a head.
+        // From the response before it to the end of a head.
         .header_read_timeout(house.limits.idle)
         .half_close(true)
         .max_buf_size(MAX_HEAD_BYTES)
@@ -116,21 +116,21 @@ fn admit(
     let serving = graceful.watch(serving);
     tokio::spawn(async move {
         tokio::select! {
-            // A connection that breaks is its client's affair.
+            // A connection that breaks needs no report: its client broke it.
             _ = serving => {}
-            // What it does not take is needed for others.
+            // The memory it holds is needed for others.
             Ok(_) = told => {}
         }
         drop(seat);
     });
 }
 
-/// A socket whose client takes what is sent, or loses it.
+/// A socket that is closed if its client does not take what is sent.
 struct Unstuck {
     stream: UnixStream,
     activity: Arc<Activity>,
     patience: Duration,
-    /// Rings when nothing was taken for too long.
+    /// Fires when nothing was taken for too long.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
