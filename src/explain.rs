@@ -53,8 +53,8 @@ pub enum Outcome {
 }
 
 impl From<MatchResult> for Outcome {
-    fn from(truth: MatchResult) -> Outcome {
-        match truth {
+    fn from(result: MatchResult) -> Outcome {
+        match result {
             MatchResult::True => Outcome::Yes,
             MatchResult::False => Outcome::No,
             MatchResult::Missing => Outcome::Missing,
@@ -64,32 +64,31 @@ impl From<MatchResult> for Outcome {
 }
 
 impl Explanation {
-    /// What this flag answers to this caller, and why; for the bucket in `pretend`, if one is
-    /// given.
+    /// What this flag answers to this user, and why; `bucket` overrides the hash.
     pub fn of(
         flag: &Flag,
         context: &Context<'_>,
         server_auth: ServerAuth,
-        pretend: Option<Bucket>,
+        bucket: Option<Bucket>,
     ) -> Explanation {
-        let mut witnessed = Witnessed::default();
-        let answer = evaluate_traced(flag, context, server_auth, pretend, &mut witnessed);
-        let placement = match pretend {
+        let mut trace = TraceRecorder::default();
+        let answer = evaluate_traced(flag, context, server_auth, bucket, &mut trace);
+        let placement = match bucket {
             Some(bucket) => Some(Placement { hash: None, bucket }),
             None => bucket_for(&flag.definition, context),
         };
         // The clamp is listed only where it can take effect.
         let clamps = server_auth == ServerAuth::WithoutHandOff;
-        let told = witnessed.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
-        let seen = |(step, index, truth): (Step, Option<usize>, MatchResult)| TraceStep {
+        let steps = trace.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
+        let seen = |(step, index, result): (Step, Option<usize>, MatchResult)| TraceStep {
             step: step.as_str().to_owned(),
             entry: index.map(|index| index + 1),
             name: index
                 .filter(|_| step == Step::Rule)
                 .and_then(|index| rule_name(&flag.definition, index)),
-            result: truth.into(),
-            attributes: attributes_at_fault(flag, context, step, index, truth),
-            decided: decided(answer, step, truth),
+            result: result.into(),
+            attributes: attributes_at_fault(flag, context, step, index, result),
+            decided: decided(answer, step, result),
         };
         Explanation {
             bucket: placement.map(|placement| placement.bucket.number()),
@@ -97,7 +96,7 @@ impl Explanation {
             salt: Some(flag.definition.salt.to_string()),
             rollout: flag.rollout,
             default: Some(Strategy::from(flag.definition.default).to_string()),
-            steps: told.map(seen).collect(),
+            steps: steps.map(seen).collect(),
             ..Explanation::without_steps(&flag.definition.key, answer)
         }
     }
@@ -175,16 +174,16 @@ impl Explanation {
 }
 
 #[derive(Debug, Default)]
-struct Witnessed(Vec<(Step, Option<usize>, MatchResult)>);
+struct TraceRecorder(Vec<(Step, Option<usize>, MatchResult)>);
 
-impl EvaluationTracer for Witnessed {
-    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult) {
-        self.0.push((step, index, truth));
+impl EvaluationTracer for TraceRecorder {
+    fn record(&mut self, step: Step, index: Option<usize>, result: MatchResult) {
+        self.0.push((step, index, result));
     }
 }
 
-fn decided(answer: Resolution, step: Step, truth: MatchResult) -> bool {
-    match truth {
+fn decided(answer: Resolution, step: Step, result: MatchResult) -> bool {
+    match result {
         MatchResult::True => step == answer.step,
         MatchResult::Error => answer.step == Step::Error,
         MatchResult::False | MatchResult::Missing => false,
@@ -201,10 +200,10 @@ fn attributes_at_fault(
     context: &Context<'_>,
     step: Step,
     index: Option<usize>,
-    truth: MatchResult,
+    result: MatchResult,
 ) -> Vec<String> {
     let definition = &*flag.definition;
-    let (Some(index), MatchResult::Missing | MatchResult::Error) = (index, truth) else {
+    let (Some(index), MatchResult::Missing | MatchResult::Error) = (index, result) else {
         return Vec::new();
     };
     let when = match step {
@@ -215,7 +214,7 @@ fn attributes_at_fault(
     let trust = if step == Step::Deny { Trust::Any } else { Trust::Verified };
     let mut names = Vec::new();
     if let Some(when) = when {
-        collect(flag, context, when, trust, truth, &mut names);
+        collect(flag, context, when, trust, result, &mut names);
     }
     names
 }
@@ -225,16 +224,16 @@ fn collect(
     context: &Context<'_>,
     when: &Condition,
     trust: Trust,
-    truth: MatchResult,
+    result: MatchResult,
     names: &mut Vec<String>,
 ) {
     let Segments::Known(segments) = &flag.segments else { return };
     for part in &when.parts {
         match part {
-            Clause::Attribute { name, .. } if part.truth(context, segments, trust) == truth => {
+            Clause::Attribute { name, .. } if part.evaluate(context, segments, trust) == result => {
                 names.push(name.to_string())
             }
-            Clause::Not(inner) => collect(flag, context, inner, trust, truth, names),
+            Clause::Not(inner) => collect(flag, context, inner, trust, result, names),
             Clause::Attribute { .. } | Clause::Segment(_) => {}
         }
     }

@@ -90,7 +90,7 @@ fn comparison(
             test(d, node, name, &mut |d, operator, value| match operator {
                 Operator::AnyOf => {
                     check_words(d, value, name, words);
-                    texts(d, value, name).map(TextPredicate::AnyOf)
+                    text_values(d, value, name).map(TextPredicate::AnyOf)
                 }
                 other => refuse(d, other, value, name, "a list of words"),
             })
@@ -174,20 +174,20 @@ fn text_test(
     name: &str,
 ) -> Option<TextPredicate> {
     match operator {
-        Operator::AnyOf => texts(d, value, name).map(TextPredicate::AnyOf),
+        Operator::AnyOf => text_values(d, value, name).map(TextPredicate::AnyOf),
         Operator::StartsWith => part_of_text(d, value, name).map(TextPredicate::StartsWith),
         Operator::EndsWith => part_of_text(d, value, name).map(TextPredicate::EndsWith),
         other => refuse(d, other, value, name, "text"),
     }
 }
 
-fn texts(d: &mut Decoder, value: Operand, name: &str) -> Option<Vec<Box<str>>> {
-    let texts: Vec<_> = value
+fn text_values(d: &mut Decoder, value: Operand, name: &str) -> Option<Vec<Box<str>>> {
+    let text_values: Vec<_> = value
         .nodes()
         .iter()
         .map(|node| d.scalar(node, &format!("`{name}`")).map(Box::from))
         .collect();
-    texts.into_iter().collect()
+    text_values.into_iter().collect()
 }
 
 fn part_of_text(d: &mut Decoder, value: Operand, name: &str) -> Option<Box<str>> {

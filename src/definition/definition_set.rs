@@ -44,7 +44,7 @@ pub struct DefinitionSet {
     /// The test results of the forms in force.
     pub(super) live: BTreeMap<FlagKey, Trial>,
     /// Findings of files that belong to no subject.
-    astray: Vec<Finding>,
+    orphan_findings: Vec<Finding>,
     folder: Option<Finding>,
     /// The subfolders that cannot be read.
     folders: BTreeMap<String, Finding>,
@@ -135,10 +135,11 @@ impl DefinitionSet {
 
     /// Every flag with its form in force, ordered by key.
     pub fn flags(&self) -> impl Iterator<Item = (&FlagKey, Form)> {
-        self.flags.iter().map(|(key, slot)| {
+        self.flags.iter().map(|(key, tracked)| {
             (
                 key,
-                slot.good
+                tracked
+                    .good
                     .as_ref()
                     .map(|definition| (definition.clone(), self.segments_of(definition))),
             )
@@ -147,14 +148,14 @@ impl DefinitionSet {
 
     /// Every flag with the source of its last good form.
     pub fn written_flags(&self) -> impl Iterator<Item = (&FlagKey, Option<WrittenFlag<'_>>)> {
-        self.flags.iter().map(|(key, slot)| (key, written_flag(slot)))
+        self.flags.iter().map(|(key, tracked)| (key, written_flag(tracked)))
     }
 
     /// Every segment with the source of its last good form.
     pub fn written_segments(
         &self,
     ) -> impl Iterator<Item = (&SegmentKey, Option<WrittenSegment<'_>>)> {
-        self.segments.iter().map(|(key, slot)| (key, written_segment(slot)))
+        self.segments.iter().map(|(key, tracked)| (key, written_segment(tracked)))
     }
 
     /// A flag with the source of its last good form; the outer `None` where there is no file for
@@ -171,7 +172,7 @@ impl DefinitionSet {
 
     /// Every segment with a good form.
     pub fn segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
-        self.segments.values().filter_map(|slot| slot.good.as_ref())
+        self.segments.values().filter_map(|tracked| tracked.good.as_ref())
     }
 
     /// Every finding of the folder, as far as its tests have run.
@@ -179,13 +180,15 @@ impl DefinitionSet {
         let of_segments = self
             .segments
             .iter()
-            .flat_map(|(key, slot)| slot.all_findings("segments/", key.as_str(), "segment"));
-        let of_flags =
-            self.flags.iter().flat_map(|(key, slot)| slot.all_findings("", key.as_str(), "flag"));
+            .flat_map(|(key, tracked)| tracked.all_findings("segments/", key.as_str(), "segment"));
+        let of_flags = self
+            .flags
+            .iter()
+            .flat_map(|(key, tracked)| tracked.all_findings("", key.as_str(), "flag"));
         let of_files = of_flags
             .chain(of_segments)
             .chain(self.findings_of_tests())
-            .chain(self.astray.iter().cloned());
+            .chain(self.orphan_findings.iter().cloned());
         let mut all: Vec<Finding> = of_files.chain(self.folders.values().cloned()).collect();
         all.sort_by(|a, b| (&a.file, a.place, &a.message).cmp(&(&b.file, b.place, &b.message)));
         // A table may refuse a new form and fail the live one with the same words.
@@ -195,10 +198,10 @@ impl DefinitionSet {
     }
 
     fn read_files(&mut self, contents: &FlagFiles) {
-        self.astray.clear();
-        self.flags.values_mut().for_each(|slot| slot.present = false);
-        self.segments.values_mut().for_each(|slot| slot.present = false);
-        self.tables.values_mut().for_each(|slot| slot.present = false);
+        self.orphan_findings.clear();
+        self.flags.values_mut().for_each(|tracked| tracked.present = false);
+        self.segments.values_mut().for_each(|tracked| tracked.present = false);
+        self.tables.values_mut().for_each(|tracked| tracked.present = false);
         for (path, file) in &contents.files {
             match FlagFiles::subject(path) {
                 Some(Subject::Flag(stem)) => self.read_flag_file(path, stem, file),
@@ -209,32 +212,32 @@ impl DefinitionSet {
         }
         self.read_internal_user_ids(contents);
         // A form that waits for tests goes away with its file.
-        for slot in self.flags.values_mut().filter(|slot| !slot.present) {
-            if slot.candidate.take().is_some() {
-                (slot.source, slot.findings) = Default::default();
+        for tracked in self.flags.values_mut().filter(|tracked| !tracked.present) {
+            if tracked.candidate.take().is_some() {
+                (tracked.source, tracked.findings) = Default::default();
             }
         }
         // A subject that was never good goes away with its file; a live one stays.
-        self.flags.retain(|_, slot| slot.present || slot.good.is_some());
-        self.segments.retain(|_, slot| slot.present || slot.good.is_some());
-        self.tables.retain(|_, slot| slot.present);
+        self.flags.retain(|_, tracked| tracked.present || tracked.good.is_some());
+        self.segments.retain(|_, tracked| tracked.present || tracked.good.is_some());
+        self.tables.retain(|_, tracked| tracked.present);
     }
 
     fn read_flag_file(&mut self, path: &str, stem: &str, file: &File) {
-        let Some(key) = self.admit::<FlagKey>(path, stem, |library| {
-            (library.flags.len(), MAX_FLAGS, library.flags.contains_key(stem))
+        let Some(key) = self.admit::<FlagKey>(path, stem, |definitions| {
+            (definitions.flags.len(), MAX_FLAGS, definitions.flags.contains_key(stem))
         }) else {
             return;
         };
         let live = self.live.get(&key);
-        let slot = self.flags.entry(key).or_insert_with(TrackedSource::new);
-        slot.present = true;
+        let tracked = self.flags.entry(key).or_insert_with(TrackedSource::new);
+        tracked.present = true;
         let source = Source { file: Some(file.clone()), ..Source::default() };
-        if slot.source == source {
+        if tracked.source == source {
             return;
         }
-        slot.source = source;
-        (slot.candidate, slot.findings) =
+        tracked.source = source;
+        (tracked.candidate, tracked.findings) =
             match yaml_bytes(path, file).and_then(|bytes| read_flag(path, stem, bytes)) {
                 Ok(read) => (Some(Candidate::new(read, live)), Vec::new()),
                 Err(findings) => (None, findings),
@@ -242,12 +245,12 @@ impl DefinitionSet {
     }
 
     fn read_segment_file(&mut self, path: &str, stem: &str, file: &File, contents: &FlagFiles) {
-        let count = |library: &DefinitionSet| {
-            (library.segments.len(), MAX_SEGMENTS, library.segments.contains_key(stem))
+        let count = |definitions: &DefinitionSet| {
+            (definitions.segments.len(), MAX_SEGMENTS, definitions.segments.contains_key(stem))
         };
         let Some(key) = self.admit::<SegmentKey>(path, stem, count) else { return };
-        let slot = self.segments.entry(key).or_insert_with(TrackedSource::new);
-        slot.present = true;
+        let tracked = self.segments.entry(key).or_insert_with(TrackedSource::new);
+        tracked.present = true;
         let users_file = match file {
             File::Text(text) => users_file_of(&text.bytes).map(|path| {
                 let file = contents.files.get(&path).cloned();
@@ -258,16 +261,16 @@ impl DefinitionSet {
         let internal_user_ids =
             if stem == INTERNAL { contents.internal_user_ids.clone() } else { Vec::new() };
         let source = Source { file: Some(file.clone()), users_file, internal_user_ids };
-        if slot.source == source {
+        if tracked.source == source {
             return;
         }
-        slot.source = source;
+        tracked.source = source;
         match yaml_bytes(path, file).and_then(|bytes| read_segment(path, stem, bytes, contents)) {
             Ok(segment) => {
-                slot.findings = Vec::new();
-                slot.promote(Arc::new(segment));
+                tracked.findings = Vec::new();
+                tracked.promote(Arc::new(segment));
             }
-            Err(findings) => slot.findings = findings,
+            Err(findings) => tracked.findings = findings,
         }
     }
 
@@ -275,19 +278,19 @@ impl DefinitionSet {
         if self.tables.len() >= MAX_TABLES && !self.tables.contains_key(path) {
             let message =
                 format!("there are {MAX_TABLES} tables of tests already, the most there may be");
-            self.astray.push(Finding::of_file(path, Code::TooMany, message));
+            self.orphan_findings.push(Finding::of_file(path, Code::TooMany, message));
             return;
         }
-        let slot = self.tables.entry(path.into()).or_insert_with(TrackedSource::new);
-        slot.present = true;
+        let tracked = self.tables.entry(path.into()).or_insert_with(TrackedSource::new);
+        tracked.present = true;
         let source = Source { file: Some(file.clone()), ..Source::default() };
-        if slot.source == source {
+        if tracked.source == source {
             return;
         }
-        slot.source = source;
+        tracked.source = source;
         match yaml_bytes(path, file).and_then(|bytes| read_table(path, bytes)) {
-            Ok(table) => (slot.good, slot.findings) = (Some(Arc::new(table)), Vec::new()),
-            Err(findings) => slot.findings = findings,
+            Ok(table) => (tracked.good, tracked.findings) = (Some(Arc::new(table)), Vec::new()),
+            Err(findings) => tracked.findings = findings,
         }
     }
 
@@ -295,19 +298,19 @@ impl DefinitionSet {
     /// known when the variable is empty: a flag that names it must not fail for that.
     fn read_internal_user_ids(&mut self, contents: &FlagFiles) {
         let Ok(key) = INTERNAL.parse::<SegmentKey>() else { return };
-        let slot = self.segments.get(&key);
-        let has_file = slot.is_some_and(|slot| slot.source.file.is_some());
-        let is_known = slot.is_some() || self.knows_internal;
+        let tracked = self.segments.get(&key);
+        let has_file = tracked.is_some_and(|tracked| tracked.source.file.is_some());
+        let is_known = tracked.is_some() || self.knows_internal;
         if has_file || contents.internal_user_ids.is_empty() && !is_known {
             return;
         }
-        let slot = self.segments.entry(key.clone()).or_insert_with(TrackedSource::new);
-        slot.present = true;
+        let tracked = self.segments.entry(key.clone()).or_insert_with(TrackedSource::new);
+        tracked.present = true;
         let source =
             Source { internal_user_ids: contents.internal_user_ids.clone(), ..Source::default() };
-        if slot.good.is_none() || slot.source != source {
-            slot.source = source;
-            slot.promote(Arc::new(internal_segment(key, contents)));
+        if tracked.good.is_none() || tracked.source != source {
+            tracked.source = source;
+            tracked.promote(Arc::new(internal_segment(key, contents)));
         }
     }
 
@@ -325,13 +328,13 @@ impl DefinitionSet {
         match stem.parse() {
             Ok(_) if known >= most && !is_known => {
                 let message = format!("there are {most} already, the most there may be");
-                self.astray.push(Finding::of_file(path, Code::TooMany, message));
+                self.orphan_findings.push(Finding::of_file(path, Code::TooMany, message));
                 None
             }
             Ok(key) => Some(key),
             Err(bad) => {
                 let message = format!("the file's name is the key, which {bad}");
-                self.astray.push(
+                self.orphan_findings.push(
                     Finding::of_file(path, Code::BadFileName, message).with_hint("rename the file"),
                 );
                 None
@@ -345,15 +348,15 @@ impl DefinitionSet {
         if folder.ends_with(".yml") && !folder.contains('/') {
             let finding =
                 Finding::of_file(path, Code::BadFileName, "only files called `….yaml` are read");
-            self.astray.push(finding.with_hint("rename the file"));
+            self.orphan_findings.push(finding.with_hint("rename the file"));
         }
     }
 
     /// Checks whether the segments that a candidate names exist. A candidate whose segments are
     /// missing is kept: the segment's file may come with the next save.
     fn link_flags(&mut self) {
-        for (key, slot) in &mut self.flags {
-            let Some(candidate) = &mut slot.candidate else { continue };
+        for (key, tracked) in &mut self.flags {
+            let Some(candidate) = &mut tracked.candidate else { continue };
             let unknown = candidate
                 .segment_uses
                 .iter()
@@ -372,13 +375,13 @@ impl DefinitionSet {
                 );
                 Finding { place: Some(*place), ..finding.with_hint(hint) }
             };
-            slot.findings = unknown.take(MAX_FINDINGS).map(finding).collect();
-            candidate.is_linked = slot.findings.is_empty();
+            tracked.findings = unknown.take(MAX_FINDINGS).map(finding).collect();
+            candidate.is_linked = tracked.findings.is_empty();
         }
     }
 
     fn segments_of(&self, definition: &Definition) -> Segments {
-        let segment = |key| self.segments.get(key).and_then(|slot| slot.good.clone());
+        let segment = |key| self.segments.get(key).and_then(|tracked| tracked.good.clone());
         definition
             .segments
             .iter()
@@ -388,17 +391,19 @@ impl DefinitionSet {
     }
 }
 
-fn written_flag<Candidate>(slot: &TrackedSource<Candidate, Definition>) -> Option<WrittenFlag<'_>> {
-    let text = slot.good_source.file.as_ref().and_then(File::text);
-    slot.good.as_ref().zip(text).map(|(form, text)| WrittenFlag { form, text })
+fn written_flag<Candidate>(
+    tracked: &TrackedSource<Candidate, Definition>,
+) -> Option<WrittenFlag<'_>> {
+    let text = tracked.good_source.file.as_ref().and_then(File::text);
+    tracked.good.as_ref().zip(text).map(|(form, text)| WrittenFlag { form, text })
 }
 
-fn written_segment(slot: &TrackedSource<(), Segment>) -> Option<WrittenSegment<'_>> {
-    let Source { file, users_file, internal_user_ids } = &slot.good_source;
+fn written_segment(tracked: &TrackedSource<(), Segment>) -> Option<WrittenSegment<'_>> {
+    let Source { file, users_file, internal_user_ids } = &tracked.good_source;
     let users_file =
         users_file.as_ref().and_then(|(path, file)| Some((&**path, file.as_ref()?.text()?)));
     let file = file.as_ref().and_then(File::text);
-    slot.good.as_ref().map(|form| WrittenSegment { form, file, users_file, internal_user_ids })
+    tracked.good.as_ref().map(|form| WrittenSegment { form, file, users_file, internal_user_ids })
 }
 
 fn unreadable(folder: &str, why: &str) -> Finding {

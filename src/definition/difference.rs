@@ -64,8 +64,8 @@ fn flags(
 }
 
 fn segments(old: &DefinitionSet, new: &DefinitionSet) -> Vec<(SegmentKey, Changed<SegmentChange>)> {
-    let by_key = |library: &DefinitionSet| -> BTreeMap<SegmentKey, Arc<Segment>> {
-        library.segments().map(|segment| (segment.key.clone(), segment.clone())).collect()
+    let by_key = |set: &DefinitionSet| -> BTreeMap<SegmentKey, Arc<Segment>> {
+        set.segments().map(|segment| (segment.key.clone(), segment.clone())).collect()
     };
     let definitions = definitions(new);
     changes(
@@ -87,9 +87,8 @@ fn segments(old: &DefinitionSet, new: &DefinitionSet) -> Vec<(SegmentKey, Change
     )
 }
 
-fn definitions(library: &DefinitionSet) -> BTreeMap<FlagKey, Arc<Definition>> {
-    library
-        .flags()
+fn definitions(set: &DefinitionSet) -> BTreeMap<FlagKey, Arc<Definition>> {
+    set.flags()
         .filter_map(|(key, form)| form.map(|(definition, _)| (key.clone(), definition)))
         .collect()
 }

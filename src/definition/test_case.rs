@@ -387,8 +387,8 @@ impl Case {
 struct MatchedRule(Option<usize>);
 
 impl EvaluationTracer for MatchedRule {
-    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult) {
-        if step == Step::Rule && truth == MatchResult::True {
+    fn record(&mut self, step: Step, index: Option<usize>, state: MatchResult) {
+        if step == Step::Rule && state == MatchResult::True {
             self.0 = index;
         }
     }

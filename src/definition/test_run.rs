@@ -22,7 +22,7 @@ pub struct TestRun {
     /// The most checks that one case costs.
     checks_a_case: u64,
     /// `None` before the first step.
-    begun: Option<Begun>,
+    started: Option<Begun>,
 }
 
 /// Where the cases are written.
@@ -62,7 +62,7 @@ impl std::fmt::Debug for TestRun {
 
 impl TestRun {
     pub fn new(definition: Arc<Definition>, tests: Tests) -> TestRun {
-        TestRun { checks_a_case: checks_a_case(&definition), definition, tests, begun: None }
+        TestRun { checks_a_case: checks_a_case(&definition), definition, tests, started: None }
     }
 
     /// The flag that is tested.
@@ -80,8 +80,8 @@ impl TestRun {
 
     /// The most checks that are left: one for each case and each value the flag compares with.
     pub fn checks_left(&self) -> u64 {
-        let cases = match &self.begun {
-            Some(begun) => begun.cases.len() - begun.next,
+        let cases = match &self.started {
+            Some(started) => started.cases.len() - started.next,
             None => self.tests.cases(),
         };
         cases as u64 * self.checks_a_case
@@ -93,12 +93,12 @@ impl TestRun {
             definition: self.definition.clone(),
             tests: self.tests.clone(),
             checks_a_case: self.checks_a_case,
-            begun: None,
+            started: None,
         }
     }
 
     pub fn has_begun(&self) -> bool {
-        self.begun.is_some()
+        self.started.is_some()
     }
 
     /// Whether both are the same work, whatever the progress of each.
@@ -112,19 +112,19 @@ impl TestRun {
     }
 
     pub fn is_done(&self) -> bool {
-        self.begun.as_ref().is_some_and(Begun::is_done)
+        self.started.as_ref().is_some_and(Begun::is_done)
     }
 
     /// Runs about this many checks, and at least one case.
     pub fn step(&mut self, checks: u64) {
         let (file, definition) = (self.file(), self.definition.clone());
-        let begun = self.begun.get_or_insert_with(|| Begun::new(&self.tests, &definition));
+        let started = self.started.get_or_insert_with(|| Begun::new(&self.tests, &definition));
         let mut left = checks;
-        while !begun.is_done() {
-            let failure = begun.cases[begun.next].run(&file, &definition, &begun.empty);
-            begun.failures += usize::from(failure.is_some());
-            begun.findings.extend(failure);
-            begun.next += 1;
+        while !started.is_done() {
+            let failure = started.cases[started.next].run(&file, &definition, &started.empty);
+            started.failures += usize::from(failure.is_some());
+            started.findings.extend(failure);
+            started.next += 1;
             left = left.saturating_sub(self.checks_a_case);
             if left == 0 {
                 return;
@@ -134,8 +134,8 @@ impl TestRun {
 
     /// The result; `None` before the run is done.
     pub fn outcome(&self) -> Option<Outcome> {
-        let begun = self.begun.as_ref().filter(|begun| begun.is_done())?;
-        Some(Outcome { cases: begun.cases.len(), findings: begun.findings.clone() })
+        let started = self.started.as_ref().filter(|started| started.is_done())?;
+        Some(Outcome { cases: started.cases.len(), findings: started.findings.clone() })
     }
 
     /// The file that contains the tests.

@@ -67,7 +67,7 @@ impl DefinitionSet {
     pub fn take_tests(&mut self, run: &TestRun) -> bool {
         let key = run.flag();
         let of_live = self.live.get_mut(key).is_some_and(|live| live.take(run));
-        let candidate = self.flags.get_mut(key).and_then(|slot| slot.candidate.as_mut());
+        let candidate = self.flags.get_mut(key).and_then(|tracked| tracked.candidate.as_mut());
         let of_candidate = candidate.is_some_and(|candidate| candidate.trial.take(run));
         (of_live || of_candidate) && self.settle(key)
     }
@@ -91,7 +91,7 @@ impl DefinitionSet {
         let newest = self
             .flags
             .get(key)
-            .and_then(|slot| slot.candidate.as_ref())
+            .and_then(|tracked| tracked.candidate.as_ref())
             .map(|candidate| &candidate.trial)
             .or(live);
         newest.map_or(0, Trial::own_cases) + live.map_or(0, Trial::cases_of_tables)
@@ -137,9 +137,9 @@ impl DefinitionSet {
                 findings.extend(trial.refusals(&tables));
             }
         }
-        for (path, slot) in &self.tables {
-            findings.extend(slot.findings.iter().cloned());
-            let table = slot.good.as_ref().filter(|_| slot.findings.is_empty());
+        for (path, tracked) in &self.tables {
+            findings.extend(tracked.findings.iter().cloned());
+            let table = tracked.good.as_ref().filter(|_| tracked.findings.is_empty());
             findings.extend(
                 table
                     .filter(|table| !self.flags.contains_key(table.flag()))
@@ -148,8 +148,9 @@ impl DefinitionSet {
         }
         for (key, trial) in self.live.iter().filter(|(key, _)| self.tables_of.contains_key(*key)) {
             // The findings of a table's file are reported, and not its earlier results.
-            let is_sound =
-                |path: &str| self.tables.get(path).is_some_and(|slot| slot.findings.is_empty());
+            let is_sound = |path: &str| {
+                self.tables.get(path).is_some_and(|tracked| tracked.findings.is_empty())
+            };
             let of_tables = trial.findings_of_tables(&self.tables_about(key)).into_iter();
             findings.extend(of_tables.filter(|finding| is_sound(&finding.file)));
         }
@@ -164,7 +165,7 @@ impl DefinitionSet {
         let candidate = self
             .flags
             .get(key)
-            .and_then(|slot| slot.candidate.as_ref())
+            .and_then(|tracked| tracked.candidate.as_ref())
             .filter(|candidate| candidate.is_linked);
         let (is_decided, passes) = match candidate {
             Some(candidate) => {
@@ -181,16 +182,16 @@ impl DefinitionSet {
     }
 
     fn promote(&mut self, key: &FlagKey) {
-        let Some(slot) = self.flags.get_mut(key) else { return };
+        let Some(tracked) = self.flags.get_mut(key) else { return };
         // A refused form is kept: the table that refuses it may be fixed.
-        let Some(Candidate { trial, .. }) = slot.candidate.take() else { return };
-        slot.promote(trial.definition().clone());
+        let Some(Candidate { trial, .. }) = tracked.candidate.take() else { return };
+        tracked.promote(trial.definition().clone());
         self.live.insert(key.clone(), trial.passed());
     }
 
     fn candidates(&self) -> impl Iterator<Item = (&FlagKey, &Trial)> {
-        self.flags.iter().filter_map(|(key, slot)| {
-            let candidate = slot.candidate.as_ref().filter(|candidate| candidate.is_linked)?;
+        self.flags.iter().filter_map(|(key, tracked)| {
+            let candidate = tracked.candidate.as_ref().filter(|candidate| candidate.is_linked)?;
             Some((key, &candidate.trial))
         })
     }

@@ -108,56 +108,58 @@ pub enum BooleanPredicate {
 impl Condition {
     /// The result of the condition for one user. `segments` are the flag's, `trust` decides which
     /// addresses count.
-    pub fn truth(
+    pub fn evaluate(
         &self,
         context: &Context<'_>,
         segments: &[Arc<Segment>],
         trust: Trust,
     ) -> MatchResult {
-        all(self.parts.iter().map(|part| part.truth(context, segments, trust)))
+        all(self.parts.iter().map(|part| part.evaluate(context, segments, trust)))
     }
 }
 
 impl Clause {
-    pub fn truth(
+    pub fn evaluate(
         &self,
         context: &Context<'_>,
         segments: &[Arc<Segment>],
         trust: Trust,
     ) -> MatchResult {
         match self {
-            Clause::Attribute { name, comparison } => comparison.truth(name, context, trust),
+            Clause::Attribute { name, comparison } => comparison.evaluate(name, context, trust),
             Clause::Segment(any) => {
                 any.iter().any(|index| segments[*index].members.contain(context, trust)).into()
             }
-            Clause::Not(condition) => condition.truth(context, segments, trust).not(),
+            Clause::Not(condition) => condition.evaluate(context, segments, trust).not(),
         }
     }
 }
 
 impl Comparison {
-    fn truth(&self, name: &AttributeName, context: &Context<'_>, trust: Trust) -> MatchResult {
+    fn evaluate(&self, name: &AttributeName, context: &Context<'_>, trust: Trust) -> MatchResult {
         let Some(value) = context.attribute(name.as_str()) else { return MatchResult::Missing };
         match (self, value) {
-            (Comparison::Text(test), Value::Text(text)) => test.truth(&|test| test.holds(text)),
+            (Comparison::Text(test), Value::Text(text)) => test.evaluate(&|test| test.holds(text)),
             (Comparison::Email(_), _)
                 if trust == Trust::Verified && !context.email_is_verified() =>
             {
                 MatchResult::Missing
             }
             (Comparison::Email(test), Value::Text(_)) => match context.address() {
-                Some(address) => address.folded(|address| test.truth(&|test| test.holds(address))),
+                Some(address) => {
+                    address.folded(|address| test.evaluate(&|test| test.holds(address)))
+                }
                 None => MatchResult::Missing,
             },
             (Comparison::Number(test), Value::Number(number)) => {
-                test.truth(&|test| test.holds(*number))
+                test.evaluate(&|test| test.holds(*number))
             }
             (Comparison::Version(test), Value::Text(text)) => match Version::new(text) {
-                Some(version) => test.truth(&|test| test.holds(version)),
+                Some(version) => test.evaluate(&|test| test.holds(version)),
                 None => MatchResult::Error,
             },
             (Comparison::Boolean(test), Value::Bool(is)) => {
-                test.truth(&|BooleanPredicate::Is(wanted)| wanted == is)
+                test.evaluate(&|BooleanPredicate::Is(wanted)| wanted == is)
             }
             _ => MatchResult::Error,
         }
@@ -165,11 +167,11 @@ impl Comparison {
 }
 
 impl<T> Predicate<T> {
-    fn truth(&self, holds: &impl Fn(&T) -> bool) -> MatchResult {
+    fn evaluate(&self, holds: &impl Fn(&T) -> bool) -> MatchResult {
         match self {
             Predicate::One(test) => holds(test).into(),
-            Predicate::All(tests) => all(tests.iter().map(|test| test.truth(holds))),
-            Predicate::Not(test) => test.truth(holds).not(),
+            Predicate::All(tests) => all(tests.iter().map(|test| test.evaluate(holds))),
+            Predicate::Not(test) => test.evaluate(holds).not(),
         }
     }
 }

@@ -153,11 +153,11 @@ impl DiffBuilder {
                     new.missing_in(old),
                     old.missing_in(new)
                 );
-                let told = |set: &IdSet, text: String| (!set.is_empty()).then_some(text);
+                let shown = |set: &IdSet, text: String| (!set.is_empty()).then_some(text);
                 self.one(
                     &format!("{at}{what}"),
-                    told(old, old.len().to_string()),
-                    told(new, after),
+                    shown(old, old.len().to_string()),
+                    shown(new, after),
                 );
             }
         }

@@ -45,7 +45,7 @@ pub fn rules(
     (new, new_segments): Listed<Rule>,
 ) {
     let find = |rules: &[Rule], name: &Rule| rules.iter().position(|rule| rule.name == name.name);
-    let told = |rule: &Rule, index: usize, segments: &[SegmentKey]| {
+    let shown = |rule: &Rule, index: usize, segments: &[SegmentKey]| {
         Some(format!(
             "number {}: {} serves {}",
             index + 1,
@@ -56,7 +56,7 @@ pub fn rules(
     for (index, rule) in old.iter().enumerate() {
         let at = format!("rule {}", rule.name);
         match find(new, rule).and_then(|index| new.get(index)) {
-            None => found.one(&at, told(rule, index, old_segments), None),
+            None => found.one(&at, shown(rule, index, old_segments), None),
             Some(other) => {
                 let (before, after) =
                     (Some((&rule.when, old_segments)), Some((&other.when, new_segments)));
@@ -70,7 +70,7 @@ pub fn rules(
         }
     }
     for (index, rule) in new.iter().enumerate().filter(|(_, rule)| find(old, rule).is_none()) {
-        found.one(&format!("rule {}", rule.name), None, told(rule, index, new_segments));
+        found.one(&format!("rule {}", rule.name), None, shown(rule, index, new_segments));
     }
     let order = |rules: &[Rule], others: &[Rule]| {
         let both = rules.iter().filter(|rule| find(others, rule).is_some());

@@ -25,7 +25,7 @@ pub enum ServerAuth {
 /// Receives the result of each step. `()` ignores them at no cost.
 pub trait EvaluationTracer {
     /// `index` is the position of the entry or rule in its list.
-    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult);
+    fn record(&mut self, step: Step, index: Option<usize>, result: MatchResult);
 }
 
 impl EvaluationTracer for () {
@@ -108,9 +108,9 @@ fn evaluate_steps(
         (Step::Allow, &definition.allow, Trust::Verified),
     ] {
         for (index, entry) in entries.iter().enumerate() {
-            let truth = entry_truth(entry, context, segments, trust);
-            tracer.record(step, Some(index), truth);
-            match truth {
+            let result = evaluate_entry(entry, context, segments, trust);
+            tracer.record(step, Some(index), result);
+            match result {
                 MatchResult::True => return Resolution::targeted(entry.strategy, step),
                 MatchResult::Error => return Resolution::ERROR,
                 MatchResult::False | MatchResult::Missing => {}
@@ -118,9 +118,9 @@ fn evaluate_steps(
         }
     }
     for (index, rule) in definition.rules.iter().enumerate() {
-        let truth = rule.when.truth(context, segments, Trust::Verified);
-        tracer.record(Step::Rule, Some(index), truth);
-        match truth {
+        let result = rule.when.evaluate(context, segments, Trust::Verified);
+        tracer.record(Step::Rule, Some(index), result);
+        match result {
             MatchResult::True => return Resolution::targeted(rule.strategy, Step::Rule),
             MatchResult::Error => return Resolution::ERROR,
             MatchResult::False | MatchResult::Missing => {}
@@ -162,7 +162,7 @@ fn evaluate_rollout(
     }
 }
 
-fn entry_truth(
+fn evaluate_entry(
     entry: &Entry,
     context: &Context<'_>,
     segments: &[Arc<Segment>],
@@ -173,7 +173,7 @@ fn entry_truth(
         _ => entry
             .when
             .as_ref()
-            .map_or(MatchResult::True, |when: &Condition| when.truth(context, segments, trust)),
+            .map_or(MatchResult::True, |when: &Condition| when.evaluate(context, segments, trust)),
     }
 }
 

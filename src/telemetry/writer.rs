@@ -17,20 +17,20 @@ const RETRY_DELAY: Duration = Duration::from_millis(20);
 /// Writes the lines in the queue, for as long as the process lives.
 pub fn start(queue: Arc<LogQueue>, format: LogFormat) -> io::Result<()> {
     let run = move || {
-        let mut told = 0;
+        let mut reported = 0;
         loop {
-            told = write_next(&queue, format, told, write_to_stderr);
+            reported = write_next(&queue, format, reported, write_to_stderr);
         }
     };
     std::thread::Builder::new().name("log".to_owned()).spawn(run).map(drop)
 }
 
-/// Writes the next lines, and how many were dropped if that is more than `told`. Returns the number
-/// of dropped lines.
+/// Writes the next lines, and how many were dropped if that is more than `reported`. Returns the
+/// number of dropped lines.
 fn write_next(
     queue: &LogQueue,
     format: LogFormat,
-    told: u64,
+    reported: u64,
     write: impl Fn(&[u8]) -> io::Result<()>,
 ) -> u64 {
     let batch = queue.take();
@@ -40,12 +40,12 @@ fn write_next(
     }
     queue.finish(&batch);
     let dropped = queue.dropped();
-    if written.is_err() || dropped == told {
-        return told;
+    if written.is_err() || dropped == reported {
+        return reported;
     }
-    match write(lost(dropped - told).line(format).as_bytes()) {
+    match write(lost(dropped - reported).line(format).as_bytes()) {
         Ok(()) => dropped,
-        Err(_) => told,
+        Err(_) => reported,
     }
 }
 
@@ -82,14 +82,14 @@ mod tests {
     use super::super::queue::{MAX_BYTES, MAX_LINES};
     use super::*;
 
-    fn written(queue: &LogQueue, told: u64) -> (String, u64) {
+    fn written(queue: &LogQueue, reported: u64) -> (String, u64) {
         let text = RefCell::new(String::new());
         let write = |bytes: &[u8]| {
             text.borrow_mut().push_str(std::str::from_utf8(bytes).unwrap());
             Ok(())
         };
-        let told = write_next(queue, LogFormat::Text, told, write);
-        (text.into_inner(), told)
+        let reported = write_next(queue, LogFormat::Text, reported, write);
+        (text.into_inner(), reported)
     }
 
     #[test]
@@ -101,15 +101,15 @@ mod tests {
             (0..room + 5).for_each(|_| queue.push(line.clone()));
             assert_eq!(queue.dropped(), 5);
             assert!(!queue.flush(Duration::ZERO), "everything still waits");
-            let (first, told) = written(&queue, 0);
+            let (first, reported) = written(&queue, 0);
             assert!(
                 first.ends_with("WARN turnout::log: 5 lines are missing here: stderr took none when they were said\n"),
                 "{first}"
             );
-            assert_eq!(told, 5);
+            assert_eq!(reported, 5);
             let mut rest = String::new();
             while !queue.flush(Duration::ZERO) {
-                rest += &written(&queue, told).0;
+                rest += &written(&queue, reported).0;
             }
             assert!(!rest.contains("missing"), "it is said once");
             assert_eq!(first.matches(&line).count() + rest.matches(&line).count(), room);
@@ -120,12 +120,12 @@ mod tests {
     fn lines_that_cannot_be_written_count_as_dropped() {
         let queue = LogQueue::default();
         queue.push("lost\n".to_owned());
-        let told =
+        let reported =
             write_next(&queue, LogFormat::Text, 0, |_| Err(io::ErrorKind::BrokenPipe.into()));
-        assert_eq!((told, queue.dropped()), (0, 1));
+        assert_eq!((reported, queue.dropped()), (0, 1));
         queue.push("kept\n".to_owned());
-        let (text, told) = written(&queue, told);
+        let (text, reported) = written(&queue, reported);
         assert!(text.starts_with("kept\n") && text.contains("1 line is missing here"), "{text}");
-        assert_eq!(told, 1);
+        assert_eq!(reported, 1);
     }
 }
