@@ -21,6 +21,8 @@ pub struct Caller {
     pub name: String,
     pub role: Role,
     pub flags: Option<Vec<String>>,
+    /// Whether its credential may have been revoked: then it may do no more than narrow.
+    pub is_in_doubt: bool,
 }
 
 /// The name by which the data folder's own credential stands in the history.
@@ -84,13 +86,16 @@ impl AdminCredentials {
                 name: LOCAL_ADMIN.to_owned(),
                 role: Role::Admin,
                 flags: None,
+                is_in_doubt: false,
             });
         }
         let known = self.known.borrow();
         let credential = known.good(hash, now)?;
         let record = &credential.record;
         let (name, flags) = (record.name.clone(), record.flags.clone());
-        Ok(Caller { id: Some(credential.id.clone()), name, role: record.role, flags })
+        let is_in_doubt = known.is_in_doubt(&credential.id);
+        let role = if is_in_doubt { record.role.only_narrowing() } else { record.role };
+        Ok(Caller { id: Some(credential.id.clone()), name, role, flags, is_in_doubt })
     }
 
     /// The proof that this node knows the credential with this id; `None` where it knows no such
@@ -119,8 +124,12 @@ impl AdminCredentials {
         now: Moment,
     ) -> Result<Option<Deadline>, InvalidCredential> {
         let known = self.known.borrow();
-        let role = known.good(hash, now)?.record.role;
-        if role == Role::Server { Ok(known.deadline(hash)) } else { Err(InvalidCredential) }
+        let credential = known.good(hash, now)?;
+        if credential.record.role == Role::Server && !known.is_in_doubt(&credential.id) {
+            Ok(known.deadline(hash))
+        } else {
+            Err(InvalidCredential)
+        }
     }
 
     /// Whether a server's credential is among them.

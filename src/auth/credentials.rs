@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use super::InvalidCredential;
 use super::token_names::are_alike;
 use crate::ledger::{
-    ContentHash, Credential, CredentialId, CredentialRecord, CredentialsBasis, EffectiveState, Role,
+    ContentHash, Credential, CredentialId, CredentialRecord, CredentialsBasis, Doubted,
+    EffectiveState, Role,
 };
 use crate::moment::{Deadline, Moment};
 
@@ -20,6 +21,8 @@ pub struct Credentials {
     ends: HashMap<ContentHash, (i64, Deadline)>,
     /// How often a server's credential was taken back: its streams have to be looked at then.
     servers_lost: u64,
+    /// Those that may have been revoked: what would say so does not read.
+    doubt: Doubted<CredentialId>,
     basis: Option<CredentialsBasis>,
 }
 
@@ -31,7 +34,8 @@ impl Credentials {
             return None;
         }
         let all = truth.credentials().into_iter().map(|(id, record)| Credential { id, record });
-        Some(Credentials { basis: Some(basis), ..self.replaced_by(all.collect(), now) })
+        let doubt = truth.doubt().credentials.clone();
+        Some(Credentials { basis: Some(basis), doubt, ..self.replaced_by(all.collect(), now) })
     }
 
     fn replaced_by(&self, mut all: Vec<Credential>, now: Moment) -> Credentials {
@@ -60,7 +64,7 @@ impl Credentials {
             Some((*hash, learned.unwrap_or_else(|| (at_ms, Deadline::at(at_ms, now)))))
         });
         let ends = ends.collect();
-        Credentials { all, by_hash, ends, servers_lost, basis: None }
+        Credentials { all, by_hash, ends, servers_lost, doubt: Doubted::None, basis: None }
     }
 
     /// The credential whose secret has this hash, if it is accepted. It ends as soon as either
@@ -79,6 +83,11 @@ impl Credentials {
     /// When the credential whose secret has this hash ends, if it does.
     pub fn deadline(&self, hash: ContentHash) -> Option<Deadline> {
         self.ends.get(&hash).map(|(_, deadline)| *deadline)
+    }
+
+    /// Whether it may have been revoked: then it may do no more than narrow.
+    pub fn is_in_doubt(&self, id: &CredentialId) -> bool {
+        self.doubt.covers(id)
     }
 
     pub fn get(&self, id: &CredentialId) -> Option<&CredentialRecord> {

@@ -84,7 +84,7 @@ impl Inner {
                 false => truth.forget_unseen(&known),
             }
             truth.serve_recorded(book);
-            truth.set_doubt(Doubt::None, self.clock.wall_ms());
+            truth.set_doubt(Doubt::NONE, self.clock.wall_ms());
             self.rise_if_other(&mut truth);
             self.refresh(&truth);
         }

@@ -182,7 +182,7 @@ impl Inner {
         self.tell_what_was_found(&files, &copies);
         let doubt = match &decision {
             Decision::Hold { doubt, .. } => doubt.clone(),
-            Decision::Serve | Decision::First => Doubt::None,
+            Decision::Serve | Decision::First => Doubt::NONE,
         };
         if let Decision::Hold { base, .. } = &decision {
             self.forget_committed(*base, &files, &found).await;
@@ -192,8 +192,8 @@ impl Inner {
         match decision {
             Decision::Serve => self.begin_with(&mut committer, found, &files).await,
             Decision::First => self.begin_anew(&mut committer).await?,
-            Decision::Hold { base, .. } if accept => {
-                let known = self.known_state(base, &files).await;
+            Decision::Hold { base, is_disputed, .. } if accept => {
+                let known = self.known_state(base, &files, is_disputed).await;
                 self.accept(&mut committer, found, &copies, known).await?;
                 self.end_hold().await;
             }
@@ -288,12 +288,18 @@ impl Inner {
         self.set_database(Database::Held { why, since_ms: self.clock.wall_ms() });
     }
 
-    async fn known_state(self: &Arc<Self>, base: Option<Base>, files: &FilesFound) -> LocalState {
+    async fn known_state(
+        self: &Arc<Self>,
+        base: Option<Base>,
+        files: &FilesFound,
+        is_disputed: bool,
+    ) -> LocalState {
         let at_hand = self.cached_content().await;
         // A last good state that contradicts the base may be right all the same: what it stopped
         // stays so.
         let kept = files.state_of(base).or_else(|| files.state_of(Some(Base::LastGood)));
-        LocalState { book: kept.and_then(|kept| book_of_kept(kept, at_hand).ok()) }
+        let book = kept.and_then(|kept| book_of_kept(kept, at_hand).ok());
+        LocalState { book, is_disputed }
     }
 
     /// Opens the journal, or makes one of what reads. Without it stops live in memory alone, and
@@ -340,7 +346,7 @@ impl Inner {
             let _ = inner.witnesses.last_good.lock().set_newer_aside();
             let made = inner.data.set_newer_journal_aside().map_err(JournalError::from);
             let made = made
-                .and_then(|()| Journal::make(&inner.data.journal(), known, &entries, &Doubt::None));
+                .and_then(|()| Journal::make(&inner.data.journal(), known, &entries, &Doubt::NONE));
             match made {
                 Ok(made) => {
                     let ids =

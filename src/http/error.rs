@@ -52,6 +52,10 @@ pub enum ApiError {
         "a token is needed here: Authorization: Bearer <token>; the server's own is in its data folder (admin.token)"
     )]
     NoToken,
+    #[error(
+        "this token may have been revoked, as a part of what was known does not read: it may stop and lower, and no more, until the server is started once with --accept-database; turnout problems says what does not read"
+    )]
+    TokenInDoubt,
     #[error("a {0} may not do this")]
     NotPermitted(Role),
     #[error("this token reaches other flags only")]
@@ -105,7 +109,9 @@ impl ApiError {
             ApiError::BadHost => (StatusCode::BAD_REQUEST, "bad-host"),
             ApiError::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
             ApiError::WrongHost => (StatusCode::FORBIDDEN, "wrong-host"),
-            ApiError::NoToken => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            ApiError::NoToken | ApiError::TokenInDoubt => {
+                (StatusCode::UNAUTHORIZED, "unauthenticated")
+            }
             ApiError::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
             ApiError::OtherFlags => (StatusCode::FORBIDDEN, "flag-not-permitted"),
             ApiError::UnknownToken => (StatusCode::NOT_FOUND, "no-such-token"),
@@ -165,7 +171,9 @@ impl ApiError {
             ApiError::BadHost => "the header Host is missing, unreadable or there twice",
             ApiError::NoSuchMethod => "this address does not take this method",
             ApiError::WrongHost => "another host was asked for than this machine",
-            ApiError::NoToken => "a token is needed and was not sent, or is not good",
+            ApiError::NoToken | ApiError::TokenInDoubt => {
+                "a token is needed and was not sent, or is not good"
+            }
             ApiError::NotPermitted(_) => "the token's role does not permit this",
             ApiError::OtherFlags => "the token reaches other flags only",
             ApiError::UnknownToken => "there is no such token that is still good",

@@ -97,6 +97,14 @@ impl Role {
         }
     }
 
+    /// What is left of it for one who may narrow and no more.
+    pub fn only_narrowing(self) -> Role {
+        match self {
+            Role::Stopper | Role::Operator | Role::Admin => Role::Stopper,
+            Role::Viewer | Role::Server => self,
+        }
+    }
+
     pub fn parse(text: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == text)
     }

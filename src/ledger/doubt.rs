@@ -1,43 +1,53 @@
-//! Flags whose state may be lost: a part of what was known does not read, so each is served as
-//! stopped until a person decides.
+//! Flags and credentials whose state may be lost: a part of what was known does not read. Until a
+//! person decides, each such flag is served as stopped, and each such credential may do no more than
+//! narrow.
 
 use std::collections::BTreeSet;
 
 use super::catalog::FlagEntry;
+use super::credential::CredentialId;
 use super::record::Attribution;
 use crate::flag::FlagKey;
 
-/// Which flags may be stopped, or lower, than what still reads says.
+/// Which flags may be stopped, or lower, and which credentials may be revoked, other than what still
+/// reads says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Doubt {
+pub struct Doubt {
+    pub flags: Doubted<FlagKey>,
+    pub credentials: Doubted<CredentialId>,
+}
+
+/// Which subjects of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Doubted<K> {
     #[default]
     None,
-    Flags(BTreeSet<FlagKey>),
+    These(BTreeSet<K>),
     All,
 }
 
 impl Doubt {
+    pub const NONE: Doubt = Doubt { flags: Doubted::None, credentials: Doubted::None };
+    /// What does not read may be about anything.
+    pub const ALL: Doubt = Doubt { flags: Doubted::All, credentials: Doubted::All };
+
     pub fn is_none(&self) -> bool {
-        *self == Doubt::None
+        *self == Doubt::NONE
     }
 
     pub fn covers(&self, flag: &str) -> bool {
-        match self {
-            Doubt::None => false,
-            Doubt::Flags(flags) => flags.contains(flag),
-            Doubt::All => true,
+        match &self.flags {
+            Doubted::None => false,
+            Doubted::These(flags) => flags.contains(flag),
+            Doubted::All => true,
         }
     }
 
     /// Both doubts.
     pub fn and(self, other: Doubt) -> Doubt {
-        match (self, other) {
-            (Doubt::None, doubt) | (doubt, Doubt::None) => doubt,
-            (Doubt::Flags(mut flags), Doubt::Flags(more)) => {
-                flags.extend(more);
-                Doubt::Flags(flags)
-            }
-            (Doubt::All, _) | (_, Doubt::All) => Doubt::All,
+        Doubt {
+            flags: self.flags.and(other.flags),
+            credentials: self.credentials.and(other.credentials),
         }
     }
 
@@ -53,9 +63,34 @@ impl Doubt {
     }
 }
 
-impl FromIterator<FlagKey> for Doubt {
-    fn from_iter<I: IntoIterator<Item = FlagKey>>(flags: I) -> Doubt {
-        let flags: BTreeSet<FlagKey> = flags.into_iter().collect();
-        if flags.is_empty() { Doubt::None } else { Doubt::Flags(flags) }
+impl<K: Ord> Doubted<K> {
+    pub fn is_none(&self) -> bool {
+        matches!(self, Doubted::None)
+    }
+
+    pub fn covers(&self, key: &K) -> bool {
+        match self {
+            Doubted::None => false,
+            Doubted::These(keys) => keys.contains(key),
+            Doubted::All => true,
+        }
+    }
+
+    fn and(self, other: Doubted<K>) -> Doubted<K> {
+        match (self, other) {
+            (Doubted::None, doubt) | (doubt, Doubted::None) => doubt,
+            (Doubted::These(mut keys), Doubted::These(more)) => {
+                keys.extend(more);
+                Doubted::These(keys)
+            }
+            (Doubted::All, _) | (_, Doubted::All) => Doubted::All,
+        }
+    }
+}
+
+impl<K: Ord> FromIterator<K> for Doubted<K> {
+    fn from_iter<I: IntoIterator<Item = K>>(keys: I) -> Doubted<K> {
+        let keys: BTreeSet<K> = keys.into_iter().collect();
+        if keys.is_empty() { Doubted::None } else { Doubted::These(keys) }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::catalog::{Catalog, Credentials, FlagEntry};
 use super::credential::{Credential, CredentialId};
-use super::doubt::Doubt;
+use super::doubt::{Doubt, Doubted};
 use super::pending::PendingEntry;
 use super::pending_set::PendingSet;
 use crate::flag::{Definition, Flag, FlagKey, Segments};
@@ -39,6 +39,7 @@ pub struct CredentialsBasis {
     book: Arc<Credentials>,
     revoked_before: Arc<Credentials>,
     pending: Vec<String>,
+    doubt: Doubted<CredentialId>,
 }
 
 impl PartialEq for CredentialsBasis {
@@ -46,6 +47,7 @@ impl PartialEq for CredentialsBasis {
         Arc::ptr_eq(&self.book, &other.book)
             && Arc::ptr_eq(&self.revoked_before, &other.revoked_before)
             && self.pending == other.pending
+            && self.doubt == other.doubt
     }
 }
 
@@ -62,7 +64,7 @@ impl EffectiveState {
             early: Vec::new(),
             unrecorded: 0,
             floor: Position::default(),
-            doubt: Doubt::None,
+            doubt: Doubt::NONE,
             doubted_since_ms: 0,
         }
     }
@@ -80,12 +82,14 @@ impl EffectiveState {
         self.book.head.revision == 0 && self.unrecorded == 0
     }
 
-    /// The flags that are served as stopped because their state may be lost.
+    /// The flags that are served as stopped, and the credentials that may only narrow, because their
+    /// state may be lost.
     pub fn doubt(&self) -> &Doubt {
         &self.doubt
     }
 
-    /// From now on serves exactly these flags as stopped for doubt.
+    /// From now on serves exactly these flags as stopped for doubt, and lets these credentials only
+    /// narrow.
     pub fn set_doubt(&mut self, doubt: Doubt, now_ms: i64) {
         (self.doubt, self.doubted_since_ms) = (doubt, now_ms);
     }
@@ -122,7 +126,12 @@ impl EffectiveState {
     /// Every credential in its present state: revoked, if the database, a pending entry or a kept
     /// state says so.
     pub fn credentials(&self) -> Credentials {
-        let mut credentials = (**self.book.credentials()).clone();
+        self.credentials_over(&self.book)
+    }
+
+    /// The same over another book.
+    pub fn credentials_over(&self, book: &Catalog) -> Credentials {
+        let mut credentials = (**book.credentials()).clone();
         let pending = self.pending.revoked().map(|revoked| (&revoked.id, &revoked.record));
         for (id, revoked) in self.revoked_before.iter().chain(pending) {
             match credentials.get_mut(id) {
@@ -145,6 +154,7 @@ impl EffectiveState {
             book: self.book.credentials().clone(),
             revoked_before: self.revoked_before.clone(),
             pending: self.pending.revoking().map(|pending| pending.id.clone()).collect(),
+            doubt: self.doubt.credentials.clone(),
         }
     }
 

@@ -42,7 +42,7 @@ pub use content_cache::ContentCache;
 pub use credential::{
     BadCredentialId, Credential, CredentialId, CredentialRecord, MAX_NAME_BYTES, Role,
 };
-pub use doubt::Doubt;
+pub use doubt::{Doubt, Doubted};
 pub use effective::{CredentialsBasis, EffectiveState};
 pub use expiry::{DueExpiries, expire};
 pub use narrowing::is_narrowing;

@@ -4,14 +4,15 @@
 
 use super::catalog::FlagEntry;
 use super::credential::{CredentialRecord, Role};
-use super::record::{Attribution, Expiry, FlagRecord, SegmentRecord, SplitOverride};
+use super::record::{Attribution, Expiry, FlagRecord, Pin, SegmentRecord, SplitOverride};
 use super::timeline::Timeline;
 use super::unknown::Unknown;
 use crate::flag::{Definition, differences};
 
 impl FlagEntry {
     /// This flag, and no wider than the other: its stop, the lower `realtime-v2` and the higher
-    /// `disabled` at every moment, and `enabled: false` of either. Definitions that differ in more
+    /// `disabled` at every moment, `enabled: false` of either, and the pin of either, which keeps
+    /// files from what they would open. Definitions that differ in more
     /// than that cannot be compared: then it is stopped, by `mark`.
     pub fn no_wider_than(self, other: &FlagEntry, mark: &Attribution) -> FlagEntry {
         if self.record == other.record {
@@ -22,6 +23,7 @@ impl FlagEntry {
             (one, two) => one.or(two),
         };
         let stop = self.record.stop.clone().or_else(|| other.record.stop.clone());
+        let pinned = [&self, other].into_iter().find(|entry| entry.record.pin.is_some());
         let (mut entry, is_comparable) = match (self.in_force(), other.in_force()) {
             (Some(one), Some(two)) => match compare(one, two) {
                 Comparison::Neither => (self.clone(), false),
@@ -32,11 +34,25 @@ impl FlagEntry {
             // known.
             _ => (self.clone(), other.record.texts().next().is_some() || self.in_force().is_none()),
         };
+        if let Some(pinned) = pinned.filter(|_| entry.record.pin.is_none()) {
+            entry = entry.pinned_like(pinned);
+        }
         if let Some(timeline) = timeline {
             entry = entry.with_timeline(timeline, [&self, other], mark);
         }
         entry.record.stop = stop.or_else(|| (!is_comparable).then(|| mark.clone()));
         FlagEntry { changed_at: self.changed_at, ..entry }
+    }
+
+    /// The same definition, held against the files to come as that other flag's pin holds it: by
+    /// that pin itself where its definition is no wider.
+    fn pinned_like(self, other: &FlagEntry) -> FlagEntry {
+        let Some(pin) = other.record.pin.clone() else { return self };
+        let is_off = |entry: &FlagEntry| entry.in_force().is_some_and(|known| !known.enabled);
+        let own = self.record.definition.filter(|_| is_off(&self) && !is_off(other));
+        let pinned = if own.is_some() { self.definition.clone() } else { other.pinned.clone() };
+        let pin = Pin { definition: own.unwrap_or(pin.definition), ..pin };
+        FlagEntry { record: FlagRecord { pin: Some(pin), ..self.record }, pinned, ..self }
     }
 
     /// `None` where what it is cannot be told: its definition does not read, and nothing is laid

@@ -24,7 +24,7 @@ mod verify;
 mod writer;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use check::Identity;
@@ -132,12 +132,29 @@ impl Store {
 
     /// Makes the database file of a data folder, named `epoch`.
     pub async fn make_sqlite(path: &Path, epoch: &str) -> Result<(), StoreError> {
+        let draft = Store::draft_sqlite(path, epoch).await?;
+        Store::put_sqlite_in_place(&draft, path)
+    }
+
+    /// Makes a database file beside its path, and says where: what must be in it from the first is
+    /// written, it is closed, and then it is put in place.
+    pub async fn draft_sqlite(path: &Path, epoch: &str) -> Result<PathBuf, StoreError> {
         sqlite::Sqlite::make(path, epoch).await
     }
 
-    /// Moves an unreadable database and its companion files aside, next to its path.
-    pub fn set_sqlite_aside(path: &Path) -> std::io::Result<()> {
-        files::set_aside(path)
+    /// Gives a drafted database its name, whole or not at all. One that is there is kept beside it
+    /// for a person to look at.
+    pub fn put_sqlite_in_place(draft: &Path, path: &Path) -> Result<(), StoreError> {
+        let put = || {
+            if files::are_any(path) {
+                files::set_aside(path)?;
+            }
+            files::put_in_place(draft, path)
+        };
+        put().map_err(|source| StoreError::Database {
+            doing: "put the database file in place",
+            source: sqlx::Error::Io(source),
+        })
     }
 
     /// Whether any file of a database is at this path.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -103,8 +103,8 @@ impl Sqlite {
         })
     }
 
-    /// Makes a new database, whole or not at all.
-    pub async fn make(path: &Path, epoch: &str) -> Result<(), StoreError> {
+    /// Makes a database beside where it is to be.
+    pub async fn make(path: &Path, epoch: &str) -> Result<PathBuf, StoreError> {
         let io = |source| StoreError::Database {
             doing: "make the database file",
             source: sqlx::Error::Io(source),
@@ -134,7 +134,7 @@ impl Sqlite {
             .map_err(StoreError::doing("name the database"))?;
         // Once closed, everything is in the one file.
         connection.close().await.map_err(StoreError::doing("make the database file"))?;
-        files::put_in_place(&beside, path).map_err(io)
+        Ok(beside)
     }
 
     pub async fn identify(&self, from: &[&KnownHead]) -> Result<Identity, StoreError> {

@@ -1,28 +1,27 @@
-//! What goes into a database that a person accepts, before it is served: every stop of the state
-//! known here, and the lower splits. Where there is none, one is made of the whole state.
+//! A database that a person accepts, and what is written into it before it is served (`carried`).
+//! Where there is none, one is made of the whole state known here. Either is written as a whole: an
+//! acceptance that is killed leaves what was, held as before.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::Inner;
 use super::super::commit::Committer;
 use super::super::startup::StartupError;
+use super::carried::{self, Carried};
 use super::decide::Copies;
 use super::look::DatabaseFound;
 use crate::auth::random_name;
 use crate::clock;
-use crate::flag::FlagKey;
-use crate::ledger::{
-    Action, Attribution, Catalog, Change, ChangeSource, ContentCache, Doubt, FlagEntry, FlagRecord,
-    Overlay, Revision, Unknown,
-};
+use crate::ledger::{Catalog, ChangeSource, Credential, Doubt, Head, Revision};
 use crate::store::{Commit, Store, StoreError};
-
-const ACTOR: &str = "accept-database";
 
 /// The state known here.
 pub(in super::super) struct LocalState {
     /// `None` where nothing of it reads, or where the database is all that does.
     pub book: Option<Catalog>,
+    /// Whether another file contradicts it: then its credentials may be another installation's.
+    pub is_disputed: bool,
 }
 
 impl Inner {
@@ -35,35 +34,33 @@ impl Inner {
         copies: &Copies,
         known: LocalState,
     ) -> Result<(), StartupError> {
-        let fault = |error: StoreError| StartupError::NotAccepted(error.chain());
-        let path = self.data.database();
-        let is_new = match found {
+        match found {
             DatabaseFound::Good { store, pages, .. } => {
                 drop((store, pages));
-                false
+                self.accept_found(committer, copies, &known).await?;
             }
             DatabaseFound::Absent | DatabaseFound::Damaged(_) => {
-                let epoch = random_name().ok_or_else(|| {
-                    StartupError::NotAccepted("the system gives no randomness".to_owned())
-                })?;
-                let put_aside = Store::set_sqlite_aside(&path);
-                put_aside.map_err(|error| {
-                    StartupError::NotAccepted(format!("{}: {error}", path.display()))
-                })?;
-                Store::make_sqlite(&path, &epoch).await.map_err(fault)?;
-                true
+                self.make_of(copies, &known).await?;
+                let opened = self.open_store().await.map_err(StartupError::NotAccepted)?;
+                self.adopt_store(committer, opened, &[]).await;
             }
             DatabaseFound::OutOfReach(why) | DatabaseFound::OfNewerBuild(why) => {
                 return Err(StartupError::NothingToAccept(why));
             }
-        };
+        }
+        self.state().set_doubt(Doubt::NONE, clock::wall_ms());
+        Ok(())
+    }
+
+    /// Writes what is known here into a database that reads.
+    async fn accept_found(
+        self: &Arc<Self>,
+        committer: &mut Committer,
+        copies: &Copies,
+        known: &LocalState,
+    ) -> Result<(), StartupError> {
         let opened = self.open_store().await.map_err(StartupError::NotAccepted)?;
-        // A number that was known here is never given again: whoever has seen it takes no later
-        // state for an older one.
-        let newest = copies.known().map_or(0, |known| known.head.revision);
-        let passed =
-            opened.store.pass_over(newest, &passed_over(clock::wall_ms())).await.map_err(fault)?;
-        let opened = match passed {
+        let opened = match pass_over_known(&opened.store, copies).await.map_err(not_accepted)? {
             true => {
                 opened.store.release().await;
                 self.open_store().await.map_err(StartupError::NotAccepted)?
@@ -71,111 +68,109 @@ impl Inner {
             false => opened,
         };
         self.adopt_store(committer, opened, &[]).await;
-        if let Some(book) = &known.book {
-            self.write_known(book, is_new).await?;
-        }
-        self.state().set_doubt(Doubt::None, clock::wall_ms());
-        Ok(())
-    }
-
-    async fn write_known(&self, known: &Catalog, is_new: bool) -> Result<(), StartupError> {
         let Ok(store) = self.store.open() else {
             return Err(StartupError::NotAccepted("it was lost".to_owned()));
         };
-        let (head, changes, forms) = {
-            let truth = self.state();
-            let (changes, forms) = if is_new {
-                whole(known)
-            } else {
-                (carried(&truth.book, known, clock::wall_ms()), ContentCache::default())
-            };
-            (truth.book.head, changes, forms)
+        let (head, carried) = {
+            let state = self.state();
+            let doubt = &copies.journal.doubt.credentials;
+            let at_ms = clock::wall_ms();
+            let carried = carried::into(&state.book, known.book.as_ref(), at_ms).and_revoked(
+                &state.credentials(),
+                doubt,
+                at_ms,
+            );
+            (state.book.head, carried)
         };
-        if changes.is_empty() {
+        let Some(revision) = write(&store, &head, &carried).await.map_err(not_accepted)? else {
             return Ok(());
-        }
-        let at_ms = clock::wall_ms().max(head.committed_at_ms);
-        let revision = Revision {
-            revision: head.revision + 1,
-            changes,
-            reason: Some("what was known here before".to_owned()),
-            ..passed_over(at_ms)
         };
-        let mut staging = store.stage_texts(&forms.texts).await;
-        while !staging.is_done() {
-            staging.step().await.map_err(|error| StartupError::NotAccepted(error.chain()))?;
-        }
-        let commit =
-            Commit { revision: &revision, after: &head, texts: &forms.texts, request: None };
-        store.commit(commit).await.map_err(|error| StartupError::NotAccepted(error.chain()))?;
-        let mut truth = self.state();
-        truth.book.apply(revision.head(&head, None), &revision.changes, &forms);
-        self.refresh(&truth);
+        let mut state = self.state();
+        state.book.apply(revision.head(&head, None), &revision.changes, &carried.forms);
+        self.refresh(&state);
         self.publisher.revisions.send_replace(revision.revision);
         Ok(())
     }
+
+    /// Makes a database of the whole state known here. It has its name only once all is in it.
+    async fn make_of(&self, copies: &Copies, known: &LocalState) -> Result<(), StartupError> {
+        let path = self.data.database();
+        let epoch = random_name().ok_or_else(|| {
+            StartupError::NotAccepted("the system gives no randomness".to_owned())
+        })?;
+        let empty = Catalog::empty();
+        let (book, now) = (known.book.as_ref().unwrap_or(&empty), clock::wall_ms());
+        let credentials = self.state().credentials_over(book);
+        let is_wanted = |credential: &Credential| {
+            let is_revoked = credential.record.revoked_at_ms.is_some();
+            credential.record.is_needed(now) && (is_revoked || !known.is_disputed)
+        };
+        let credentials =
+            credentials.into_iter().map(|(id, record)| Credential { id, record }).filter(is_wanted);
+        let carried =
+            carried::whole(book, credentials.collect(), &copies.journal.doubt.credentials, now);
+        let draft = Store::draft_sqlite(&path, &epoch).await.map_err(not_accepted)?;
+        fill(&draft, copies, &carried).await.map_err(not_accepted)?;
+        Store::put_sqlite_in_place(&draft, &path).map_err(not_accepted)
+    }
+}
+
+async fn fill(draft: &Path, copies: &Copies, carried: &Carried) -> Result<(), StoreError> {
+    let store = Store::open_sqlite(draft).await?;
+    pass_over_known(&store, copies).await?;
+    let (_, head) = store.head().await?;
+    write(&store, &head, carried).await?;
+    // Closed, everything is in the one file.
+    store.release().await;
+    Ok(())
+}
+
+/// A number that was known here is never given again: a client that has seen it takes no later
+/// state for an older one.
+async fn pass_over_known(store: &Store, copies: &Copies) -> Result<bool, StoreError> {
+    let newest = copies.known().map_or(0, |known| known.head.revision);
+    store.pass_over(newest, &revision(clock::wall_ms(), "this number was known here before")).await
+}
+
+/// Commits it as one revision, if there is anything.
+async fn write(
+    store: &Store,
+    head: &Head,
+    carried: &Carried,
+) -> Result<Option<Revision>, StoreError> {
+    if carried.changes.is_empty() {
+        return Ok(None);
+    }
+    let at_ms = clock::wall_ms().max(head.committed_at_ms);
+    let revision = Revision {
+        revision: head.revision + 1,
+        changes: carried.changes.clone(),
+        ..revision(at_ms, "what was known here before")
+    };
+    let texts = &carried.forms.texts;
+    let mut staging = store.stage_texts(texts).await;
+    while !staging.is_done() {
+        staging.step().await?;
+    }
+    drop(staging);
+    store.commit(Commit { revision: &revision, after: head, texts, request: None }).await?;
+    Ok(Some(revision))
 }
 
 /// A revision that only takes a number.
-fn passed_over(at_ms: i64) -> Revision {
+fn revision(at_ms: i64, reason: &str) -> Revision {
     Revision {
         revision: 0,
         committed_at_ms: at_ms,
         effective_at_ms: at_ms,
-        actor: ACTOR.into(),
+        actor: carried::ACTOR.into(),
         origin: ChangeSource::Accept,
-        reason: Some("this number was known here before".to_owned()),
+        reason: Some(reason.to_owned()),
         idempotency_key: None,
         changes: Vec::new(),
     }
 }
 
-/// Every subject of the known state, for a database that has none.
-fn whole(known: &Catalog) -> (Vec<Change>, ContentCache) {
-    let flags = known.flags().map(|(key, entry)| {
-        let action = if entry.record.stop.is_some() { Action::Stop } else { Action::Define };
-        Change::of_flag(key, action, None, Some(entry.record.clone()))
-    });
-    let segments = known.segments().map(|(key, entry)| {
-        Change::of_segment(key, Action::Define, None, Some(entry.record.clone()))
-    });
-    (segments.chain(flags).collect(), known.forms())
-}
-
-/// Every stop of the known state, and of each flag the lower `realtime-v2` and the higher
-/// `disabled` of both.
-fn carried(database: &Catalog, known: &Catalog, at_ms: i64) -> Vec<Change> {
-    let mark = Attribution {
-        by: ACTOR.into(),
-        at_ms,
-        reason: Some("the lower of two states".to_owned()),
-        unknown: Unknown::default(),
-    };
-    let change = |(key, entry): (&FlagKey, &FlagEntry)| {
-        let before = database.flag(key.as_str());
-        let after = lower(before, entry, &mark);
-        let record = before.map(|entry| entry.record.clone());
-        if record.clone().unwrap_or_default() == after {
-            return None;
-        }
-        let was_stopped = before.is_some_and(|entry| entry.record.stop.is_some());
-        let action = if after.stop.is_some() && !was_stopped { Action::Stop } else { Action::Set };
-        Some(Change::of_flag(key, action, record, Some(after)))
-    };
-    known.flags().filter_map(change).collect()
-}
-
-/// The record of a flag under both. Of a flag that the database does not have, what an operator
-/// laid over its file is kept.
-fn lower(database: Option<&FlagEntry>, known: &FlagEntry, mark: &Attribution) -> FlagRecord {
-    let laid = match database {
-        None => FlagRecord { split: known.record.split.clone(), ..FlagRecord::default() },
-        Some(now) => {
-            let (requested, held) = (known.split(), known.record.split.clone());
-            let op =
-                Overlay::Split { requested, held, mark: mark.clone(), unknown: Unknown::default() };
-            op.apply_to(Some(now)).map_or_else(|| now.record.clone(), |entry| entry.record)
-        }
-    };
-    FlagRecord { stop: laid.stop.clone().or_else(|| known.record.stop.clone()), ..laid }
+fn not_accepted(error: StoreError) -> StartupError {
+    StartupError::NotAccepted(error.chain())
 }

@@ -46,7 +46,7 @@ pub struct CopiesInHistory {
 pub struct Journal {
     /// The newest state its header names.
     pub known: Option<KnownHead>,
-    /// Which flags its entries may stop that do not read.
+    /// Which flags its entries may stop, and which credentials they may revoke, that do not read.
     pub doubt: Doubt,
 }
 
@@ -76,7 +76,8 @@ pub enum Decision {
     /// Nothing was ever known here: a database is made, and files go live.
     First,
     /// Until a person accepts it, nothing widens, nothing is made anew, and no file is taken in.
-    /// The base is served, the flags under doubt as stopped; without a base nothing is known.
+    /// The base is served, the flags under doubt as stopped, and credentials under doubt may only
+    /// narrow; without a base nothing is known.
     ///
     /// `is_disputed`: what the base says is contradicted, so that its credentials are not accepted.
     Hold { base: Option<Base>, doubt: Doubt, is_disputed: bool },
@@ -171,7 +172,7 @@ pub fn decide(database: &Database, copies: &Copies) -> Decision {
                     Decision::Serve
                 }
                 CopyState::Damaged(_) | CopyState::OfNewerBuild => {
-                    hold(Some(Base::Database), Doubt::All)
+                    hold(Some(Base::Database), Doubt::ALL)
                 }
             }
         }
@@ -179,11 +180,11 @@ pub fn decide(database: &Database, copies: &Copies) -> Decision {
         Database::Absent if !copies.is_anything_ours => Decision::First,
         Database::Absent | Database::Damaged | Database::OfNewerBuild => match copies.last_good {
             CopyState::Good(_) | CopyState::Damaged(_) => hold_best(database, &copies),
-            CopyState::Absent | CopyState::OfNewerBuild => hold(None, Doubt::None),
+            CopyState::Absent | CopyState::OfNewerBuild => hold(None, Doubt::NONE),
         },
     };
     match (decided, copies.journal.doubt.clone()) {
-        (decided, Doubt::None) => decided,
+        (decided, doubt) if doubt.is_none() => decided,
         (Decision::Serve, doubt) => hold(Some(Base::Database), doubt),
         // Something of ours that does not read: not a first start.
         (Decision::First, doubt) => hold(None, doubt),
@@ -244,7 +245,7 @@ fn hold_best(database: &Database, copies: &Copies) -> Decision {
     });
     match best {
         Some((Base::LastGood, state)) if Some(state) == known && !is_disputed => {
-            hold(Some(Base::LastGood), Doubt::None)
+            hold(Some(Base::LastGood), Doubt::NONE)
         }
         Some((base, state)) => {
             let is_disputed = match base {
@@ -252,9 +253,9 @@ fn hold_best(database: &Database, copies: &Copies) -> Decision {
                 Base::LastGood => is_disputed,
                 Base::Earlier => false,
             };
-            Decision::Hold { base: Some(base), doubt: Doubt::All, is_disputed }
+            Decision::Hold { base: Some(base), doubt: Doubt::ALL, is_disputed }
         }
-        None => hold(None, Doubt::None),
+        None => hold(None, Doubt::NONE),
     }
 }
 
@@ -319,7 +320,7 @@ fn named(witness: &CopyState) -> Option<&KnownHead> {
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::ledger::{ContentHash, Head};
+    use crate::ledger::{ContentHash, Doubted, Head};
 
     /// The database the copies are of: `9` is the known head.
     fn state(revision: u64) -> KnownHead {
@@ -390,10 +391,16 @@ mod tests {
         let doubt = |doubt| Journal { known: Some(state(9)), doubt };
         match word {
             "absent" => Journal::default(),
-            "good" => doubt(Doubt::None),
-            "older" => Journal { known: Some(state(5)), doubt: Doubt::None },
-            "entry" => doubt(["f".parse().unwrap()].into_iter().collect()),
-            "damaged" | "newer" => Journal { known: None, doubt: Doubt::All },
+            "good" => doubt(Doubt::NONE),
+            "older" => Journal { known: Some(state(5)), doubt: Doubt::NONE },
+            "entry" => {
+                doubt(Doubt { flags: ["f".parse().unwrap()].into_iter().collect(), ..Doubt::NONE })
+            }
+            "revocation" => doubt(Doubt {
+                credentials: ["c".parse().unwrap()].into_iter().collect(),
+                ..Doubt::NONE
+            }),
+            "damaged" | "newer" => Journal { known: None, doubt: Doubt::ALL },
             word => panic!("{word}"),
         }
     }
@@ -406,12 +413,16 @@ mod tests {
             Decision::Serve => "D".to_owned(),
             Decision::First => "F".to_owned(),
             Decision::Hold { base: None, .. } => "C".to_owned(),
-            Decision::Hold { base, doubt: Doubt::None, .. } => format!("H1{}", of(base)),
-            Decision::Hold { base, doubt: Doubt::All, is_disputed: true } => {
-                format!("H2{} disputed", of(base))
+            Decision::Hold { base, doubt: Doubt { flags, credentials }, is_disputed } => {
+                let what = match (flags, credentials) {
+                    (Doubted::None, Doubted::None) => "H1",
+                    (Doubted::All, Doubted::All) => "H2",
+                    (Doubted::These(_), Doubted::None) => "H2f",
+                    (Doubted::None, Doubted::These(_)) => "H2c",
+                    other => panic!("{other:?}"),
+                };
+                format!("{what}{}{}", of(base), if *is_disputed { " disputed" } else { "" })
             }
-            Decision::Hold { base, doubt: Doubt::All, .. } => format!("H2{}", of(base)),
-            Decision::Hold { base, doubt: Doubt::Flags(_), .. } => format!("H2f{}", of(base)),
         }
     }
 
@@ -477,6 +488,9 @@ mod tests {
         newer     damaged absent  absent   C
         newer     newer   earlier good     C
         good      good    earlier entry    H2f database
+        good      good    earlier revocation H2c database
+        older     good    earlier revocation H2c lastgood
+        absent    absent  absent  revocation C
         good      good    earlier damaged  H2 database
         good      good    earlier newer    H2 database
         older     good    earlier entry    H2f lastgood

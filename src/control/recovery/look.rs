@@ -11,7 +11,7 @@ use super::decide::{
     Base, Copies, CopiesInHistory, CopyState, Database, Decision, Foreign, Journal,
 };
 use crate::data_dir::{DataDir, FoundJournal, FoundLastGood, LastGood, LastGoodFile};
-use crate::ledger::{Credential, Doubt};
+use crate::ledger::{Credential, Doubt, Doubted};
 use crate::store::{Identity, Store, StoreError};
 
 const IS_FOREIGN: &str = "is of another history than the database and the journal, which agree";
@@ -90,7 +90,7 @@ impl FilesFound {
         let doubt = contents.map(|contents| contents.doubt.clone()).unwrap_or_default();
         let journal = Journal {
             known: contents.and_then(|contents| contents.known.clone()),
-            doubt: if is_of_newer_build { Doubt::All } else { doubt },
+            doubt: if is_of_newer_build { Doubt::ALL } else { doubt },
         };
         let last_good = witness(&self.last_good);
         let earlier = witness(&self.earlier);
@@ -253,17 +253,33 @@ pub(in super::super) fn why_held(
         Decision::Hold { base: None, .. } => {
             format!("{why}; nothing else of what was known reads, so every flag answers `polling`")
         }
-        Decision::Hold { doubt: Doubt::All, .. } => {
-            format!("{why}; its state may be lost, so every flag is served as stopped")
-        }
-        Decision::Hold { doubt: Doubt::Flags(flags), .. } => {
-            format!(
-                "{why}; the state of {} flags may be lost, so they are served as stopped",
-                flags.len()
-            )
+        Decision::Hold { doubt, .. } => {
+            [why].into_iter().chain(in_doubt(doubt)).collect::<Vec<_>>().join("; ")
         }
         _ => why,
     }
+}
+
+/// What may be lost, and what is therefore done.
+fn in_doubt(Doubt { flags, credentials }: &Doubt) -> impl Iterator<Item = String> {
+    let of_flags = match flags {
+        Doubted::None => None,
+        Doubted::These(flags) => Some(format!(
+            "the state of {} flags may be lost, so they are served as stopped",
+            flags.len()
+        )),
+        Doubted::All => {
+            Some("its state may be lost, so every flag is served as stopped".to_owned())
+        }
+    };
+    let of_credentials = match credentials {
+        Doubted::None => None,
+        Doubted::These(ids) => Some(format!("{} tokens may have been revoked", ids.len())),
+        Doubted::All => Some("every token may have been revoked".to_owned()),
+    };
+    let of_credentials = of_credentials
+        .map(|which| format!("{which}, so they may only stop and lower (admin.token may all)"));
+    of_flags.into_iter().chain(of_credentials)
 }
 
 fn unread(copies: &Copies) -> String {

@@ -5,9 +5,11 @@
 //! | `decide` | what a start does with what it finds: pure |
 //! | `look` | what is found |
 //! | `troubles` | what is wrong with the files, and what to do |
-//! | `accept` | what goes into a database that a person accepts |
+//! | `accept` | how a database that a person accepts comes to be served |
+//! | `carried` | what goes into it first: pure |
 
 mod accept;
+mod carried;
 mod decide;
 mod look;
 mod troubles;

@@ -36,11 +36,11 @@ impl FilesFound {
         let (message, hint) = match &self.journal {
             FoundJournal::Damaged { why, contents } => (
                 format!("{path} {why}; {} whole entries of it count, and it is kept as {path}.damaged", contents.entries.len()),
-                format!("see which flags are stopped, and start once with --accept-database; then delete {path}.damaged"),
+                format!("see which flags are stopped, and start once with --accept-database, which ends the tokens that may have been revoked; then delete {path}.damaged"),
             ),
             FoundJournal::OfNewerBuild { format } => (
                 format!("{path} is of a newer build (format {format}), and is left as it is"),
-                "start the newer build, or start this one once with --accept-database".to_owned(),
+                "start the newer build, or start this one once with --accept-database, which ends every token".to_owned(),
             ),
             FoundJournal::Absent if copies.is_anything_ours => (
                 format!("{path} was not there at the start, beside a state that was known"),
@@ -53,7 +53,7 @@ impl FilesFound {
             ),
             FoundJournal::Good(contents) if !contents.doubt.is_none() => (
                 format!("{path} says that entries before did not read"),
-                "see which flags are stopped, and start once with --accept-database".to_owned(),
+                "see which flags are stopped, and start once with --accept-database, which ends the tokens that may have been revoked".to_owned(),
             ),
             FoundJournal::Absent | FoundJournal::Good(_) | FoundJournal::Old(_) => return None,
         };

@@ -1,8 +1,8 @@
-//! One entry: a head of 64 bytes, the keys of the flags it is about, and what it does to them, up
-//! to the next multiple of 64.
+//! One entry: a head of 64 bytes, the keys of the flags and credentials it is about, and what it
+//! does to them, up to the next multiple of 64.
 //!
 //! Head, keys and body have a checksum each. So an entry whose body is damaged still says which
-//! flags may be stopped, and one whose keys are damaged too still says where the next entry begins.
+//! flags may be stopped and which credentials revoked, and one whose keys are damaged too still says where the next entry begins.
 //! No text holds the bytes of the magic, so reading finds the next entry again after one that does
 //! not read.
 
@@ -12,9 +12,11 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
+use super::keys::Keys;
 use crate::flag::FlagKey;
 use crate::ledger::{
-    Action, Actor, Attribution, ChangeSource, Doubt, Overlay, PendingChange, PendingEntry, Unknown,
+    Action, Actor, Attribution, ChangeSource, CredentialId, Doubt, Doubted, Overlay, PendingChange,
+    PendingEntry, Unknown,
 };
 
 /// Entries begin at multiples of this.
@@ -23,18 +25,21 @@ const MAGIC: [u8; 8] = *b"\0Entry\x01\xff";
 /// The form of entry that this build writes and reads whole.
 const FORMAT: u16 = 1;
 /// What the kinds are called on disk.
-const PENDING: u16 = 0;
-const DOUBT: u16 = 1;
-/// An entry about more flags than this is one about all of them, should its body be damaged.
+pub(super) const PENDING: u16 = 0;
+pub(super) const DOUBT: u16 = 1;
+/// An entry about more flags, or more credentials, than this is one about all of them, should its
+/// body be damaged.
 const MOST_KEYS: usize = 4096;
 
 /// What an entry says.
-#[derive(Clone, Debug)]
-pub enum Said {
+#[derive(Clone, Debug, Default)]
+pub struct Said {
     /// A narrowing change.
-    Pending(PendingEntry),
-    /// Flags whose state may be lost, from an earlier journal that did not read.
-    Doubt(Doubt),
+    pub pending: Option<PendingEntry>,
+    /// What it may have done and does not say: it is of an earlier journal that did not read, or of
+    /// a newer build.
+    pub doubt: Doubt,
+    pub of_newer_build: bool,
 }
 
 /// How much of the entry at one place reads.
@@ -42,14 +47,13 @@ pub enum Said {
 pub(super) enum ReadEntry {
     Whole {
         number: u64,
-        said: Said,
-        of_newer_build: bool,
+        said: Box<Said>,
         length: usize,
     },
-    /// Which flags it is about, and not what it does to them.
-    Flags {
+    /// What it is about, and not what it does to that.
+    Keys {
         number: u64,
-        flags: Doubt,
+        doubt: Doubt,
         length: usize,
     },
     /// That there is one.
@@ -62,39 +66,37 @@ pub(super) enum ReadEntry {
 }
 
 pub(super) fn pending(number: u64, pending: &PendingEntry) -> Vec<u8> {
-    let flags: BTreeSet<&FlagKey> = pending.flags().collect();
-    let keys = match flags.len() {
-        0..=MOST_KEYS => Some(flags.into_iter()),
-        _ => None,
+    let keys = Keys {
+        flags: few(pending.flags().cloned().collect()),
+        credentials: few(pending.revoked.iter().map(|revoked| revoked.id.clone()).collect()),
+        is_silent: false,
     };
     // Cannot fail: its keys are texts.
-    entry(PENDING, number, keys, &serde_json::to_vec(pending).unwrap_or_default())
+    entry(PENDING, number, &keys.text(), &serde_json::to_vec(pending).unwrap_or_default())
 }
 
 /// `None` where there is no doubt.
 pub(super) fn doubt(number: u64, doubt: &Doubt) -> Option<Vec<u8>> {
-    match doubt {
-        Doubt::None => None,
-        Doubt::Flags(flags) if flags.len() <= MOST_KEYS => {
-            Some(entry(DOUBT, number, Some(flags.iter()), b"{}"))
-        }
-        Doubt::Flags(_) | Doubt::All => {
-            Some(entry(DOUBT, number, None::<std::iter::Empty<&FlagKey>>, b"{}"))
+    fn bounded<K: Ord + Clone>(doubted: &Doubted<K>) -> Doubted<K> {
+        match doubted {
+            Doubted::These(keys) => few(keys.clone()),
+            doubted => doubted.clone(),
         }
     }
+    let keys = Keys {
+        flags: bounded(&doubt.flags),
+        credentials: bounded(&doubt.credentials),
+        is_silent: false,
+    };
+    (!doubt.is_none()).then(|| entry(DOUBT, number, &keys.text(), b"{}"))
 }
 
-/// `keys` is `None` for all flags.
-fn entry<'a>(
-    kind: u16,
-    number: u64,
-    keys: Option<impl Iterator<Item = &'a FlagKey>>,
-    body: &[u8],
-) -> Vec<u8> {
-    let keys = keys.map_or_else(
-        || "*".to_owned(),
-        |keys| keys.map(FlagKey::as_str).collect::<Vec<_>>().join("\n"),
-    );
+/// Those of one entry.
+fn few<K: Ord>(keys: BTreeSet<K>) -> Doubted<K> {
+    if keys.len() <= MOST_KEYS { keys.into_iter().collect() } else { Doubted::All }
+}
+
+fn entry(kind: u16, number: u64, keys: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length(keys.len(), body.len()).unwrap_or_default());
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&FORMAT.to_le_bytes());
@@ -133,38 +135,52 @@ fn read_on(bytes: &[u8]) -> Option<ReadEntry> {
     let number = u64::from_le_bytes(head.get(24..32)?.try_into().ok()?);
     let length = length(of_keys, of_body)?;
     let body_at = ALIGN + of_keys;
-    let keys =
-        bytes.get(ALIGN..body_at).filter(|keys| sum::<8>(keys) == head[32..40]).and_then(flags);
+    let keys = bytes
+        .get(ALIGN..body_at)
+        .filter(|keys| sum::<8>(keys) == head[32..40])
+        .and_then(|keys| Keys::parse(keys, kind));
     let body = bytes
         .get(body_at..body_at.checked_add(of_body)?)
         .filter(|body| sum::<16>(body) == head[40..56]);
     Some(match (keys, body) {
-        (Some(flags), Some(body)) => {
-            let (said, of_newer_build) = said(number, (format, kind), flags, body);
-            ReadEntry::Whole { number, said, of_newer_build, length }
+        (Some(keys), Some(body)) => {
+            let said = Box::new(said(number, (format, kind), keys, body));
+            ReadEntry::Whole { number, said, length }
         }
-        (Some(flags), None) => ReadEntry::Flags { number, flags, length },
+        (Some(keys), None) => ReadEntry::Keys { number, doubt: keys.doubt(), length },
         (None, _) => ReadEntry::Number { number, length },
     })
 }
 
-/// What an entry says, and whether a newer build wrote it. Such an entry is read as far as it is
-/// known, and its flags are stopped.
-fn said(number: u64, (format, kind): (u16, u16), flags: Doubt, body: &[u8]) -> (Said, bool) {
+/// What an entry says. One that a newer build wrote is read as far as it is known: its flags are
+/// stopped, and a credential that it is about, and that it is not known to revoke, is in doubt.
+fn said(number: u64, (format, kind): (u16, u16), keys: Keys, body: &[u8]) -> Said {
     if format <= FORMAT && kind == DOUBT {
-        return (Said::Doubt(flags), false);
+        return Said { doubt: keys.doubt(), ..Said::default() };
     }
     let known = match kind {
         PENDING => serde_json::from_slice::<PendingEntry>(body).ok(),
         _ => None,
     };
-    match (known, flags) {
-        (Some(pending), _) if format <= FORMAT && !pending.is_of_newer_build() => {
-            (Said::Pending(pending), false)
-        }
-        (known, Doubt::Flags(flags)) => (Said::Pending(stopping(number, known, flags, body)), true),
-        (_, flags) => (Said::Doubt(flags), true),
+    if let Some(pending) = &known
+        && format <= FORMAT
+        && !pending.is_of_newer_build()
+    {
+        return Said { pending: known, ..Said::default() };
     }
+    let revoked: BTreeSet<CredentialId> =
+        known.iter().flat_map(|known| &known.revoked).map(|revoked| revoked.id.clone()).collect();
+    let credentials = match keys.credentials {
+        Doubted::These(named) => named.difference(&revoked).cloned().collect(),
+        // The builds before named no credential: the one that it revokes is the one it is about.
+        Doubted::All if keys.is_silent && !revoked.is_empty() => Doubted::None,
+        doubted => doubted,
+    };
+    let (pending, flags) = match keys.flags {
+        Doubted::These(flags) => (Some(stopping(number, known, flags, body)), Doubted::None),
+        flags => (known, flags),
+    };
+    Said { pending, doubt: Doubt { flags, credentials }, of_newer_build: true }
 }
 
 /// What is known of an entry of a newer build, and a stop of each of its flags.
@@ -204,15 +220,6 @@ fn stopping(
     };
     pending.narrowed.extend(flags.into_iter().map(stop));
     pending
-}
-
-fn flags(keys: &[u8]) -> Option<Doubt> {
-    match std::str::from_utf8(keys).ok()? {
-        "*" => Some(Doubt::All),
-        "" => Some(Doubt::None),
-        // A key that a newer build permits is a flag that this one does not serve.
-        keys => Some(keys.split('\n').filter_map(|key| key.parse().ok()).collect()),
-    }
 }
 
 fn length(of_keys: usize, of_body: usize) -> Option<usize> {

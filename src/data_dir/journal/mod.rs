@@ -6,18 +6,23 @@
 //! |---|---|
 //! | `header` | up to which entry all are committed, and the newest state that is known |
 //! | `entry` | how an entry stands in the file, and what still reads of a damaged one |
+//! | `keys` | which flags and credentials an entry is about |
 //! | `scan` | which entries count |
 //! | `room` | how large the file is, and who may use how much of it |
 //! | `old` | the format of the builds before |
 
 mod entry;
 mod header;
+mod keys;
 mod old;
 mod room;
 mod scan;
 #[cfg(test)]
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests;
+#[cfg(test)]
+#[allow(clippy::panic, clippy::unwrap_used)]
+mod tests_of_revocations;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -63,7 +68,7 @@ pub struct Journal {
 pub struct JournalEntries {
     /// The entries that are not known to be committed, in their order.
     pub entries: Vec<PendingEntry>,
-    /// Flags whose entries do not read.
+    /// Flags and credentials whose entries do not read.
     pub doubt: Doubt,
     pub known: Option<KnownHead>,
     /// Whether a newer build wrote one of the entries.
@@ -96,9 +101,9 @@ pub enum JournalContents {
 }
 
 impl JournalEntries {
-    /// The same, with doubt about every flag.
+    /// The same, with doubt about everything.
     pub fn in_doubt(self) -> JournalEntries {
-        JournalEntries { doubt: Doubt::All, is_damaged: true, ..self }
+        JournalEntries { doubt: Doubt::ALL, is_damaged: true, ..self }
     }
 
     /// Whether it was made just now, before anything was known: nothing was ever written to it.
@@ -167,7 +172,7 @@ impl Journal {
             }
             Err(error) => {
                 let contents = JournalEntries {
-                    doubt: Doubt::All,
+                    doubt: Doubt::ALL,
                     is_damaged: true,
                     ..JournalEntries::default()
                 };

@@ -15,9 +15,9 @@ use crate::ledger::{Doubt, PendingEntry};
 const HEAD: usize = 4 + 8;
 
 /// Every entry that reads. Where something else stands that is not zeros, an entry may be lost, and
-/// it may be about any flag.
+/// it may be about any flag, or any credential.
 pub(super) fn read(bytes: &[u8]) -> JournalEntries {
-    let (mut entries, mut doubt, mut at) = (Vec::<PendingEntry>::new(), Doubt::None, 0);
+    let (mut entries, mut doubt, mut at) = (Vec::<PendingEntry>::new(), Doubt::NONE, 0);
     let mut of_newer_build = false;
     // Nothing is looked for in the zeros.
     let end = end_of_content(bytes);
@@ -30,11 +30,11 @@ pub(super) fn read(bytes: &[u8]) -> JournalEntries {
                         of_newer_build |= pending.is_of_newer_build();
                         entries.push(pending);
                     }
-                    Err(_) => doubt = Doubt::All,
+                    Err(_) => doubt = Doubt::ALL,
                 }
             }
             None => {
-                doubt = Doubt::All;
+                doubt = Doubt::ALL;
                 at += 1;
             }
         }

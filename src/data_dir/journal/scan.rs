@@ -35,14 +35,14 @@ pub(super) fn read(bytes: &[u8]) -> Reading {
         Slots::OfNewerBuild { format } => Reading::OfNewerBuild { format },
         Slots::Whole(header) => Reading::Read(contents(area, header)),
         Slots::Half(header) => Reading::Read(JournalEntries {
-            doubt: Doubt::All,
+            doubt: Doubt::ALL,
             is_damaged: true,
             ..contents(area, header)
         }),
         Slots::NotOurs if found(area).is_empty() => Reading::Old(old::read(bytes)),
         Slots::NotOurs | Slots::Damaged => {
             let contents = contents(area, Header::default());
-            Reading::Damaged(JournalEntries { doubt: Doubt::All, is_damaged: true, ..contents })
+            Reading::Damaged(JournalEntries { doubt: Doubt::ALL, is_damaged: true, ..contents })
         }
     }
 }
@@ -57,7 +57,7 @@ impl ScannedSlot {
     fn length(&self) -> usize {
         match self.part {
             ReadEntry::Whole { length, .. }
-            | ReadEntry::Flags { length, .. }
+            | ReadEntry::Keys { length, .. }
             | ReadEntry::Number { length, .. } => length,
             ReadEntry::Nothing => ALIGN,
         }
@@ -66,7 +66,7 @@ impl ScannedSlot {
     fn number(&self) -> Option<u64> {
         match self.part {
             ReadEntry::Whole { number, .. }
-            | ReadEntry::Flags { number, .. }
+            | ReadEntry::Keys { number, .. }
             | ReadEntry::Number { number, .. } => Some(number),
             ReadEntry::Nothing => None,
         }
@@ -103,23 +103,22 @@ fn contents(area: &[u8], header: Header) -> JournalEntries {
     let live: Vec<&ScannedSlot> =
         all.iter().filter(is_live).filter(|found| cut != Some(found.at)).collect();
 
-    let mut doubt = Doubt::None;
+    let mut doubt = Doubt::NONE;
     let mut pending: Vec<(u64, PendingEntry)> = Vec::new();
     let (mut of_newer_build, mut is_damaged) = (false, false);
     for found in &live {
         match &found.part {
-            ReadEntry::Whole { number, said, of_newer_build: newer, .. } => {
+            ReadEntry::Whole { number, said, .. } => {
+                let Said { pending: entry, doubt: more, of_newer_build: newer } = &**said;
                 of_newer_build |= newer;
-                match said {
-                    Said::Pending(entry) => pending.push((*number, entry.clone())),
-                    Said::Doubt(more) => doubt = doubt.and(more.clone()),
-                }
+                pending.extend(entry.iter().map(|entry| (*number, entry.clone())));
+                doubt = doubt.and(more.clone());
             }
-            ReadEntry::Flags { flags, .. } => {
-                (doubt, is_damaged) = (doubt.and(flags.clone()), true)
+            ReadEntry::Keys { doubt: more, .. } => {
+                (doubt, is_damaged) = (doubt.and(more.clone()), true)
             }
             ReadEntry::Number { .. } | ReadEntry::Nothing => {
-                (doubt, is_damaged) = (Doubt::All, true)
+                (doubt, is_damaged) = (Doubt::ALL, true)
             }
         }
     }
@@ -127,11 +126,11 @@ fn contents(area: &[u8], header: Header) -> JournalEntries {
     let last = numbers.last().copied().unwrap_or(header.done).max(header.acknowledged);
     // Counted, as a damaged number may be any.
     if numbers.len() as u64 != last.saturating_sub(header.done) {
-        (doubt, is_damaged) = (Doubt::All, true);
+        (doubt, is_damaged) = (Doubt::ALL, true);
     }
     let used = live.iter().map(|found| end(found)).max().unwrap_or(0);
     if cut.is_none() && is_damaged_beyond(area, used, &all, header.done) {
-        (doubt, is_damaged) = (Doubt::All, true);
+        (doubt, is_damaged) = (Doubt::ALL, true);
     }
     pending.sort_by_key(|(number, _)| *number);
     let mut ids = BTreeSet::new();

@@ -65,7 +65,7 @@ impl Kept {
     fn with(stops: usize, reason: usize) -> (Kept, Journal) {
         let home = TempDir::new().unwrap();
         let path = home.path().join("pending.journal");
-        let mut journal = Journal::make(&path, Some(known()), &[], &Doubt::None).unwrap();
+        let mut journal = Journal::make(&path, Some(known()), &[], &Doubt::NONE).unwrap();
         (0..stops).for_each(|number| journal.append(&stop(number, reason)).unwrap());
         (Kept { home, path }, journal)
     }
@@ -92,7 +92,12 @@ fn ids(found: &JournalContents) -> Vec<String> {
 }
 
 fn doubt(found: &JournalContents) -> Doubt {
-    found.contents().map(|contents| contents.doubt.clone()).unwrap_or(Doubt::All)
+    found.contents().map(|contents| contents.doubt.clone()).unwrap_or(Doubt::ALL)
+}
+
+/// About these flags alone.
+fn about<const N: usize>(flags: [FlagKey; N]) -> Doubt {
+    Doubt { flags: flags.into_iter().collect(), ..Doubt::NONE }
 }
 
 /// Every flag of the stops counts: its entry is whole, or it is under doubt.
@@ -126,7 +131,7 @@ fn a_damaged_entry_is_doubt_about_its_flags_alone() {
         let at = kept.place_of(number);
         let found = kept.bend(|bytes| bytes[at + 4] ^= 1);
         assert_eq!(ids(&found).len(), 5, "{found:?}");
-        assert_eq!(doubt(&found), [key(number)].into_iter().collect(), "{found:?}");
+        assert_eq!(doubt(&found), about([key(number)]), "{found:?}");
     }
 }
 
@@ -154,7 +159,7 @@ fn no_damage_loses_an_acknowledged_entry() {
             assert!(at == 0 || loses_none(&found, stops), "cut at {at}: {found:?}");
         }
         let found = kept.bend(|bytes| bytes[header::BYTES..].fill(0));
-        assert_eq!(doubt(&found), Doubt::All, "all entries became zeros: {found:?}");
+        assert_eq!(doubt(&found), Doubt::ALL, "all entries became zeros: {found:?}");
     }
 }
 
@@ -193,7 +198,7 @@ fn one_slot_of_the_header_is_enough() {
     let found =
         kept.bend(|bytes| [40, header::SLOT + 40].into_iter().for_each(|at| bytes[at] ^= 1));
     assert!(matches!(found, JournalContents::Damaged { .. }), "{found:?}");
-    assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::All));
+    assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::ALL));
 }
 
 /// A build before wrote its slots in turns: of two, the one that is left may be the older one.
@@ -209,7 +214,7 @@ fn one_slot_of_a_build_before_is_not_enough() {
             bytes[other..other + header::SLOT].copy_from_slice(&lost);
         });
         assert!(matches!(found, JournalContents::Damaged { .. }), "{found:?}");
-        assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::All));
+        assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::ALL));
     }
 }
 
@@ -286,7 +291,7 @@ fn a_doubt_is_kept_until_the_journal_is_made_without_it() {
     assert!(matches!(found, JournalContents::Good(_)), "{found:?}");
     assert_eq!(
         (ids(&found), doubt(&found)),
-        (vec!["id-0".into(), "id-2".into(), "id-9".into()], [key(1)].into_iter().collect())
+        (vec!["id-0".into(), "id-2".into(), "id-9".into()], about([key(1)]))
     );
 }
 
@@ -332,7 +337,7 @@ fn a_journal_of_the_builds_before_is_read() {
     let mut bytes = old(0..6);
     bytes[60] ^= 1;
     let found = look(&bytes);
-    assert_eq!((ids(&found).len(), doubt(&found)), (5, Doubt::All), "{found:?}");
+    assert_eq!((ids(&found).len(), doubt(&found)), (5, Doubt::ALL), "{found:?}");
     bytes[..4].fill(0);
     assert_eq!(ids(&look(&bytes)).len(), 5);
 }
@@ -429,7 +434,7 @@ fn a_full_one_is_made_anew_with_what_is_pending_and_larger_where_it_must_be() {
     let size = || fs::metadata(&kept.path).unwrap().len() as usize;
     fill(&mut journal, 0, |number| lowered(number, 1000));
     // Little of it is pending still.
-    journal.compact(&[stop(1, 10)], &Doubt::None).unwrap();
+    journal.compact(&[stop(1, 10)], &Doubt::NONE).unwrap();
     assert_eq!((ids(&Journal::look(&kept.path)), size()), (vec!["id-1".to_owned()], BYTES));
     // All of it is.
     journal.forget_all().unwrap();
@@ -437,7 +442,7 @@ fn a_full_one_is_made_anew_with_what_is_pending_and_larger_where_it_must_be() {
     for grown in 1..=4 {
         let last = fill(&mut journal, pending.len(), |number| lowered(number, 20_000));
         pending.extend((pending.len()..=last).map(|number| lowered(number, 20_000)));
-        journal.compact(&pending, &Doubt::None).unwrap();
+        journal.compact(&pending, &Doubt::NONE).unwrap();
         assert_eq!(
             (size(), ids(&Journal::look(&kept.path)).len()),
             (BYTES << grown, pending.len())
@@ -449,7 +454,7 @@ fn a_full_one_is_made_anew_with_what_is_pending_and_larger_where_it_must_be() {
     let last = fill(&mut journal, pending.len(), |number| lowered(number, 20_000));
     pending.extend((pending.len()..last + 100).map(|number| lowered(number, 20_000)));
     pending.extend((last + 100..last + 200).map(|number| stop(number, 20_000)));
-    journal.compact(&pending, &Doubt::None).unwrap();
+    journal.compact(&pending, &Doubt::NONE).unwrap();
     assert_eq!(size(), MOST);
     assert!(
         journal.leaves_out(&format!("id-{}", last + 99))
@@ -472,7 +477,7 @@ fn a_full_one_that_cannot_be_made_anew_stays() {
     let others = fill(&mut journal, 0, |number| lowered(number, 1000));
     let tried = (0..64).filter(|_| {
         let tries = journal.compacts_for_entry();
-        assert!(!tries || matches!(journal.compact(&[], &Doubt::None), Err(JournalError::Io(_))));
+        assert!(!tries || matches!(journal.compact(&[], &Doubt::NONE), Err(JournalError::Io(_))));
         assert!(
             journal.append(&lowered(others, 1000)).is_err()
                 && journal.is_full().is_some()
@@ -482,7 +487,7 @@ fn a_full_one_that_cannot_be_made_anew_stays() {
     });
     assert_eq!(tried.count(), 4);
     fs::remove_dir(&beside).unwrap();
-    journal.compact(&[], &Doubt::None).unwrap();
+    journal.compact(&[], &Doubt::NONE).unwrap();
     assert!(journal.is_full().is_none());
     journal.append(&lowered(others, 1000)).unwrap();
     assert_eq!(ids(&Journal::look(&kept.path)).len(), 1);

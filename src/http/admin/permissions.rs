@@ -46,6 +46,15 @@ impl Permission {
         }
     }
 
+    /// Whether what it permits opens nothing and tells of nothing: it narrows, or ends the very
+    /// credential that is shown.
+    fn only_narrows(self) -> bool {
+        match self {
+            Permission::Anyone | Permission::Own | Permission::Narrow => true,
+            Permission::Read | Permission::Write | Permission::Admin => false,
+        }
+    }
+
     /// The one table of who may do what.
     pub fn is_given_to(self, role: Role) -> bool {
         match (self, role) {
@@ -158,6 +167,10 @@ async fn check(
     match (permission, shown) {
         (Permission::Anyone, _) => next.run(request).await,
         (_, None) => refuse(&state, &ApiError::NoToken),
+        // It may be the one that leaked: what it may know and do ends here.
+        (permission, Some(shown)) if shown.caller.is_in_doubt && !permission.only_narrows() => {
+            refuse(&state, &ApiError::TokenInDoubt)
+        }
         // A caller who makes credentials makes them for every flag.
         (
             Permission::Admin,

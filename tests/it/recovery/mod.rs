@@ -2,6 +2,8 @@
 //! under a running server.
 
 mod accepting;
+mod carried;
+mod doubted_tokens;
 mod files_in_place;
 mod foreign;
 mod journal_ranges;

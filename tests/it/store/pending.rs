@@ -244,7 +244,7 @@ async fn commands_of_one_caller_leave_room_for_stops() {
 fn the_journal_grows_with_its_pending_entries() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("pending.journal");
-    let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
+    let mut journal = Journal::make(&path, None, &[], &Doubt::NONE).unwrap();
     let mut pending: Vec<PendingEntry> = Vec::new();
     for number in 0..400 {
         let mark = Attribution {
@@ -258,7 +258,7 @@ fn the_journal_grows_with_its_pending_entries() {
         let narrowed = vec![PendingChange { flag, action, op, unknown: Unknown::default() }];
         pending.push(entry(&format!("id-{number}"), "x", None, narrowed));
         if journal.append(&pending[number]).is_err() {
-            journal.compact(&pending, &Doubt::None).unwrap();
+            journal.compact(&pending, &Doubt::NONE).unwrap();
         }
     }
     let FoundJournal::Good(contents) = Journal::look(&path) else { panic!("it is good") };
@@ -272,7 +272,7 @@ fn the_journal_grows_with_its_pending_entries() {
 fn a_stop_of_every_flag_fits_into_the_journal() {
     let home = TempDir::new().unwrap();
     let path = home.path().join("pending.journal");
-    let mut journal = Journal::make(&path, None, &[], &Doubt::None).unwrap();
+    let mut journal = Journal::make(&path, None, &[], &Doubt::NONE).unwrap();
     let reason = Some("r".repeat(500));
     let mark = Arc::new(Attribution {
         by: "oncall".into(),
