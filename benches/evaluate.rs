@@ -23,14 +23,14 @@ fn flag() -> Flag {
         allow: [{ segment: internal, strategy: realtime-v2 }]\nrollout: { realtime-v2: 10% }\n";
     let segment = "version: 1\nsegment: internal\nusers_file: ids.txt\n";
     let ids: String = listed().map(|id| id + "\n").collect();
-    let mut library = DefinitionSet::default();
-    let findings = library.update(&FlagFiles::of([
+    let mut definitions = DefinitionSet::default();
+    let findings = definitions.update(&FlagFiles::of([
         ("chat.yaml", flag),
         ("segments/internal.yaml", segment),
         ("ids.txt", &ids),
     ]));
     assert!(findings.is_empty(), "{findings:?}");
-    let form = library.flags().next().and_then(|(_, form)| form);
+    let form = definitions.flags().next().and_then(|(_, form)| form);
     let Some((definition, segments)) = form else { unreachable!("the flag is sound") };
     Flag::as_written(definition, segments)
 }

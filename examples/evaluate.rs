@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // The definitions become revision 1 of an empty state, as at the first start of a server.
     let mut state = EffectiveState::of(Catalog::empty(), Vec::new());
     let first = reconcile(&state, &definitions);
-    state.book.apply(Head { revision: 1, ..Head::none() }, &first.changes, &first.forms);
+    state.catalog.apply(Head { revision: 1, ..Head::none() }, &first.changes, &first.content);
 
     // A snapshot answers any number of questions, from any number of threads.
     let nothing = Snapshot::cold(ServerAuth::Off, PublicPath::default());

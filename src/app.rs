@@ -196,12 +196,13 @@ impl App {
         let operators =
             AdminCredentials::new(coordinator.local_admin().clone(), coordinator.credentials());
         step.send_replace("reading the keys of credentials");
-        let (gate, fresh) = open_gate(&config.access, operators.clone(), &coordinator).await;
+        let (authenticator, fresh) =
+            open_authenticator(&config.access, operators.clone(), &coordinator).await;
         step.send_replace("opening the listeners");
         let surface = PublicState::of(
             &coordinator,
             config.streams.within(limits.connections),
-            gate,
+            authenticator,
             config.access.trusted_proxies.clone(),
         );
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
@@ -507,12 +508,12 @@ async fn serve_admin_socket(
 
 /// Reads the session keys and server keys, and keeps them fresh. Without good keys the
 /// authenticator accepts none of the credentials they would check.
-async fn open_gate(
+async fn open_authenticator(
     access: &AuthConfig,
     operators: AdminCredentials,
     coordinator: &Coordinator,
 ) -> (Authenticator, Vec<KeyRefresher>) {
-    let mut gate = Authenticator {
+    let mut authenticator = Authenticator {
         unverified: access.unverified,
         operators: Some(operators),
         ..Authenticator::default()
@@ -528,7 +529,7 @@ async fn open_gate(
             )
             .await,
         );
-        gate.sessions = Some(sessions);
+        authenticator.sessions = Some(sessions);
     }
     if let Some(source) = &access.server_keys {
         let keys = Arc::new(ServerKeys::default());
@@ -540,9 +541,9 @@ async fn open_gate(
             )
             .await,
         );
-        gate.server_keys = Some(keys);
+        authenticator.server_keys = Some(keys);
     }
-    (gate, fresh)
+    (authenticator, fresh)
 }
 
 /// A key source that cannot be read or used is a problem until it can be; accepted keys are a line

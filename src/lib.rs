@@ -6,10 +6,10 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`moment`] times by two clocks, [`clock`] which reads them, [`public_path`] where a proxy serves it, [`display_text`] what others wrote, fit to be shown |
-//! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current one, [`explain`] the story of an answer, [`evaluation_counters`] how often each outcome was answered, [`ledger`] what was decided and what follows from it |
-//! | 2 | [`regular_file`] opens without waiting, [`time_limit`] leaves behind what hangs, [`flag_files`] reads the files and reports settled changes, [`auth`] which credentials are good, [`store`] durable truth, [`data_dir`] what is kept on local disk, [`fd_limit`] how many there may be, [`convergence`] how far a change has landed |
-//! | 3 | [`control`] the one coordinator for change, [`webhook`] who else is told of each, [`telemetry`] |
+//! | 0 | [`flag`] what a flag means, [`definition`] from YAML to flags, [`moment`] times by two clocks, [`clock`] reads the clocks, [`public_path`] the prefix under which a proxy serves, [`display_text`] makes text of unknown origin safe to show |
+//! | 1 | [`document`] answers as bytes, [`snapshot`] every flag at one position, [`live`] the current snapshot, [`explain`] why an answer is what it is, [`evaluation_counters`] how often each outcome was answered, [`ledger`] decisions and what follows from them |
+//! | 2 | [`regular_file`] opens without waiting, [`time_limit`] leaves behind what hangs, [`flag_files`] reads the files and reports settled changes, [`auth`] which credentials are accepted, [`store`] durable state, [`data_dir`] what is kept on local disk, [`fd_limit`] how many files may be open, [`convergence`] how many streams hold the newest state |
+//! | 3 | [`control`] the one way in for every change, [`webhook`] sends each change to another service, [`telemetry`] log and metrics |
 //! | 4 | [`config`], [`http`], [`app`], [`cli`] |
 //!
 //! ```
@@ -23,11 +23,11 @@
 //! let chat = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\nrollout: { realtime-v2: 50% }\n";
 //! set.update(&FlagFiles::of([("chat.yaml", chat)]));
 //!
-//! let mut truth = EffectiveState::of(Catalog::empty(), Vec::new());
-//! let difference = reconcile(&truth, &set);
-//! truth.book.apply(Head { revision: 1, ..Head::none() }, &difference.changes, &difference.forms);
+//! let mut state = EffectiveState::of(Catalog::empty(), Vec::new());
+//! let difference = reconcile(&state, &set);
+//! state.catalog.apply(Head { revision: 1, ..Head::none() }, &difference.changes, &difference.content);
 //!
-//! let (snapshot, _) = Snapshot::cold(ServerAuth::Off, PublicPath::default()).next(truth.position(), truth.effective_flags().into_iter());
+//! let (snapshot, _) = Snapshot::cold(ServerAuth::Off, PublicPath::default()).next(state.position(), state.effective_flags().into_iter());
 //! let flag = snapshot.flag("chat").unwrap();
 //! let context = Context::new(Identity::Plain, TargetingKey::parse("u-1").unwrap(), &[]);
 //! println!("{} at revision {}", snapshot.evaluate(flag, &context).strategy, snapshot.position());

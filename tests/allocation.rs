@@ -21,12 +21,12 @@ fn an_evaluation_allocates_nothing() {
         \x20 - { name: ours, when: { email: { ends_with: '@example.com' }, plan: [a, b] }, strategy: realtime-v2 }\n\
         rollout: { realtime-v2: 10%, disabled: 5% }\n";
     let segment = "version: 1\nsegment: staff\nusers: [u-7]\nemails: [ops@example.com]\ndomains: [example.org]\n";
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     assert_eq!(
-        library.update(&FlagFiles::of([("chat.yaml", text), ("segments/staff.yaml", segment)])),
+        definitions.update(&FlagFiles::of([("chat.yaml", text), ("segments/staff.yaml", segment)])),
         []
     );
-    let (definition, segments) = library.flags().next().unwrap().1.unwrap();
+    let (definition, segments) = definitions.flags().next().unwrap().1.unwrap();
     let flag = Flag::as_written(definition, segments);
     let attributes = [
         ("platform".into(), Value::from("web")),

@@ -28,13 +28,13 @@ pub struct Credentials {
 
 impl Credentials {
     /// The credentials of another state; `None` if they cannot differ.
-    pub fn next(&self, truth: &EffectiveState, now: Moment) -> Option<Credentials> {
-        let basis = truth.credentials_basis();
+    pub fn next(&self, state: &EffectiveState, now: Moment) -> Option<Credentials> {
+        let basis = state.credentials_basis();
         if self.basis.as_ref() == Some(&basis) {
             return None;
         }
-        let all = truth.credentials().into_iter().map(|(id, record)| Credential { id, record });
-        let doubt = truth.doubt().credentials.clone();
+        let all = state.credentials().into_iter().map(|(id, record)| Credential { id, record });
+        let doubt = state.doubt().credentials.clone();
         Some(Credentials { basis: Some(basis), doubt, ..self.replaced_by(all.collect(), now) })
     }
 

@@ -83,16 +83,16 @@ impl Checked {
     fn read(path: &Path, internal_user_ids: &[String]) -> Checked {
         let (root, only) = folder_of(path);
         let contents = FlagsDir::new(&root, internal_user_ids.to_vec()).read();
-        let mut library = DefinitionSet::default();
-        let mut findings = library.update(&contents);
+        let mut definitions = DefinitionSet::default();
+        let mut findings = definitions.update(&contents);
         if let Some(only) = &only {
             findings.retain(|finding| *finding.file == **only);
         }
-        let keys: Vec<String> = library.flags().map(|(key, _)| key.to_string()).collect();
+        let keys: Vec<String> = definitions.flags().map(|(key, _)| key.to_string()).collect();
         Checked {
             flags: keys.len(),
-            segments: library.segments().count(),
-            tests: keys.iter().map(|key| library.cases(key)).sum(),
+            segments: definitions.segments().count(),
+            tests: keys.iter().map(|key| definitions.cases(key)).sum(),
             path: path.to_owned(),
             root,
             only,

@@ -63,8 +63,8 @@ fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
         print_error(&format!("{}; name two folders of flags", display_text::line(why)));
         return None;
     }
-    let mut library = DefinitionSet::default();
-    let findings = library.update(&contents);
+    let mut definitions = DefinitionSet::default();
+    let findings = definitions.update(&contents);
     let shown = |file: &str| display_text::path(&folder.join(file));
     findings.iter().for_each(|finding| print_error(&finding.line(shown)));
     if !findings.is_empty() {
@@ -75,7 +75,7 @@ fn read(folder: &Path, internal_user_ids: &[String]) -> Option<DefinitionSet> {
         ));
         return None;
     }
-    Some(library)
+    Some(definitions)
 }
 
 fn text(difference: &FolderDifference, new: &DefinitionSet) -> String {

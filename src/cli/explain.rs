@@ -167,10 +167,10 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
     if let Some(why) = &contents.unreadable {
         return Err((Exit::Usage, format!("--files: {}", display_text::line(why))));
     }
-    let mut library = DefinitionSet::default();
-    let findings = library.update(&contents);
-    let keys: Vec<&str> = library.flags().map(|(key, _)| key.as_str()).collect();
-    let Some((_, form)) = library.flags().find(|(other, _)| other.as_str() == key) else {
+    let mut definitions = DefinitionSet::default();
+    let findings = definitions.update(&contents);
+    let keys: Vec<&str> = definitions.flags().map(|(key, _)| key.as_str()).collect();
+    let Some((_, form)) = definitions.flags().find(|(other, _)| other.as_str() == key) else {
         let hint = match similar(key, keys.iter().copied()) {
             Some(meant) => format!("; did you mean `{meant}`?"),
             None => format!(

@@ -65,9 +65,9 @@ impl Coordinator {
 pub(super) async fn watch(inner: Weak<Inner>) {
     loop {
         let Some(strong) = inner.upgrade() else { return };
-        let settled = strong.look_at_admin_token().await;
+        let is_settled = strong.look_at_admin_token().await;
         drop(strong);
-        sleep(if settled { READ_INTERVAL } else { REREAD_INTERVAL }).await;
+        sleep(if is_settled { READ_INTERVAL } else { REREAD_INTERVAL }).await;
     }
 }
 

@@ -1,5 +1,4 @@
-//! Which state is served: the database's, from the moment it is believed, or one that was kept
-//! beside it.
+//! Which state is served: the database's, once it is trusted, or one that was kept beside it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,76 +16,76 @@ use crate::data_dir::LastGood;
 use crate::ledger::{Catalog, ContentCache, Credential, Doubt, EffectiveState, KnownHead};
 use crate::store::{Loaded, Store, StoreError};
 
-/// A database, what it holds, and what of that was here before.
+/// A database, its content, and which part of that was known here before.
 pub(super) struct Opened {
     pub store: Store,
     pub loaded: Loaded,
-    at_hand: ContentCache,
+    cached: ContentCache,
 }
 
 impl Inner {
-    /// The database and what it holds, or why not.
+    /// The database and its content, or why there is none.
     pub(super) async fn open_store(self: &Arc<Self>) -> Result<Opened, String> {
         let store = Store::open_sqlite(&self.data.database()).await;
         let store = store.map_err(|error| match error {
             StoreError::NoFile => format!("{} is not there", self.data.database().display()),
             error => error.chain(),
         })?;
-        let at_hand = self.cached_content().await;
-        let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
-        Ok(Opened { store, loaded, at_hand })
+        let cached = self.cached_content().await;
+        let loaded = store.load(&cached.blobs).await.map_err(|error| error.chain())?;
+        Ok(Opened { store, loaded, cached })
     }
 
-    /// What the folder and memory hold, and so need not be read again. The folder may be read just
-    /// now, for long: orders go on meanwhile.
+    /// The content that the folder and memory have, and that need not be read again. The folder may
+    /// just be read, for long: commands go on meanwhile.
     pub(super) async fn cached_content(self: &Arc<Self>) -> ContentCache {
         let inner = self.clone();
-        let at_hand = spawn_blocking(move || {
-            let library = inner.library.lock();
+        let cached = spawn_blocking(move || {
+            let definitions = inner.definitions.lock();
             let known = inner.publisher.shown();
-            ContentCache::cached(&library, &known.book)
+            ContentCache::cached(&definitions, &known.catalog)
         });
-        at_hand.await.unwrap_or_default()
+        cached.await.unwrap_or_default()
     }
 
-    /// The state that memory holds, if a database said it.
+    /// The state in memory, if it came from a database.
     fn memory(&self) -> Option<(KnownHead, Catalog)> {
         let epoch = self.store.status().epoch?;
-        let truth = self.publisher.shown();
-        truth
+        let state = self.publisher.shown();
+        state
             .is_recorded()
-            .then(|| (KnownHead { epoch, head: truth.book.head }, truth.book.clone()))
+            .then(|| (KnownHead { epoch, head: state.catalog.head }, state.catalog.clone()))
     }
 
-    /// Serves what a database says, and writes to it from here on. Where its rows differ from what
-    /// memory holds, or from the states that were `kept`, the narrowest is served.
+    /// Serves the content of a database, and writes to it from here on. Where its rows differ from
+    /// memory, or from the `kept` states, the narrowest is served.
     pub(super) async fn adopt_store(
         self: &Arc<Self>,
         committer: &mut Committer,
         opened: Opened,
         kept: &[&LastGood],
     ) {
-        let Opened { store, loaded, at_hand } = opened;
+        let Opened { store, loaded, cached } = opened;
         let head = loaded.head;
         let epoch = loaded.epoch.clone();
         let old_tokens = loaded.old_tokens.clone();
         let known_states = KnownStates::of(&store, self.memory(), kept).await;
-        let (book, poison) = quarantine::book_of(&store, loaded, at_hand, &known_states).await;
-        committer.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &book));
-        let book = book.and_credentials(committer.old_tokens.iter().flatten().cloned());
+        let (catalog, poison) = quarantine::catalog_of(&store, loaded, cached, &known_states).await;
+        committer.old_tokens = old_tokens.map(|old| not_yet_recorded(old, &catalog));
+        let catalog = catalog.and_credentials(committer.old_tokens.iter().flatten().cloned());
         self.trouble(super::ProblemKind::PoisonRow, poison);
         let known = self.committed_already(&store).await;
         self.fast_path.committed.lock().extend(known.iter().cloned());
         {
-            let mut truth = self.state();
-            match truth.position() == self.publisher.live.current().position() {
-                true => known.iter().for_each(|id| truth.forget(id)),
-                false => truth.forget_unseen(&known),
+            let mut state = self.state();
+            match state.position() == self.publisher.live.current().position() {
+                true => known.iter().for_each(|id| state.forget(id)),
+                false => state.forget_unseen(&known),
             }
-            truth.serve_recorded(book);
-            truth.set_doubt(Doubt::NONE, self.clock.wall_ms());
-            self.rise_if_other(&mut truth);
-            self.refresh(&truth);
+            state.serve_recorded(catalog);
+            state.set_doubt(Doubt::NONE, self.clock.wall_ms());
+            self.rise_if_other(&mut state);
+            self.refresh(&state);
         }
         self.store.set_epoch(epoch.clone());
         *self.witnesses.known.lock() = Some(KnownHead { epoch, head });
@@ -100,20 +99,19 @@ impl Inner {
         self.settle_credentials(committer).await;
     }
 
-    /// What is live is told from what was by its position: where the same revision comes to
-    /// something else, the position rises, or answers would go on as they were while operators are
-    /// told otherwise.
-    fn rise_if_other(&self, truth: &mut EffectiveState) {
+    /// A position identifies the live state: if the same revision has another content, the position
+    /// rises. Otherwise clients would keep old answers while operators see new ones.
+    fn rise_if_other(&self, state: &mut EffectiveState) {
         let live = self.publisher.live.current().clone();
-        if truth.position() <= live.position()
-            && !live.next(truth.position(), truth.effective_flags().into_iter()).1.is_empty()
+        if state.position() <= live.position()
+            && !live.next(state.position(), state.effective_flags().into_iter()).1.is_empty()
         {
-            truth.rise_above(live.position());
+            state.rise_above(live.position());
         }
     }
 
-    /// Forgets the entries of the journal that are committed in the base that is served: laid over
-    /// it again, a stop would come back that was lifted since.
+    /// Forgets the journal's entries that are committed in the base: applied to it again, they
+    /// would bring back a stop that was lifted since.
     pub(super) async fn forget_committed(
         &self,
         base: Option<Base>,
@@ -130,8 +128,8 @@ impl Inner {
     }
 
     /// The pending entries that the database has: they were read from a journal that was not
-    /// cleared yet. A name that stands there for another request, or for the same one as it was
-    /// made before, is not one of them: its entry is committed under a name of its own (`replay`).
+    /// cleared yet. A name that stands there for another request, or for an earlier one of the same
+    /// content, does not count: its entry is committed under a second name (`replay`).
     async fn committed_already(&self, store: &Store) -> Vec<String> {
         let entries: Vec<_> = self.state().pending().iter().cloned().collect();
         let mut known = Vec::new();
@@ -149,8 +147,8 @@ impl Inner {
         known
     }
 
-    /// Serves a state that was kept beside the database, or what the database says without
-    /// believing it. Its rows are compared with these witnesses.
+    /// Serves a state that was kept beside the database, or the database's content without trusting
+    /// it. Its rows are compared with these witnesses.
     pub(super) async fn serve_base(
         self: &Arc<Self>,
         base: Base,
@@ -159,49 +157,53 @@ impl Inner {
         witnesses: &[&LastGood],
         is_disputed: bool,
     ) -> Result<(), String> {
-        let at_hand = self.cached_content().await;
-        let (epoch, book) = match (base, kept, store) {
+        let cached = self.cached_content().await;
+        let (epoch, catalog) = match (base, kept, store) {
             (Base::Database, _, Some(store)) => {
-                let loaded = store.load(&at_hand.texts).await.map_err(|error| error.chain())?;
+                let loaded = store.load(&cached.blobs).await.map_err(|error| error.chain())?;
                 let (epoch, old_tokens) =
                     (loaded.epoch.clone(), loaded.old_tokens.clone().unwrap_or_default());
                 let known = KnownStates::of(store, None, witnesses).await;
-                let (book, poison) = quarantine::book_of(store, loaded, at_hand, &known).await;
+                let (catalog, poison) = quarantine::catalog_of(store, loaded, cached, &known).await;
                 self.trouble(super::ProblemKind::PoisonRow, poison);
-                let old_tokens = not_yet_recorded(old_tokens, &book);
-                (epoch, book.and_credentials(old_tokens))
+                let old_tokens = not_yet_recorded(old_tokens, &catalog);
+                (epoch, catalog.and_credentials(old_tokens))
             }
             (_, Some(kept), _) => (
                 kept.epoch.clone(),
-                book_of_kept(kept, at_hand).map_err(|error| error.to_string())?,
+                catalog_of_last_good(kept, cached).map_err(|error| error.to_string())?,
             ),
             _ => return Err("nothing of what was known reads".to_owned()),
         };
-        // Those of another installation are not ours.
-        let book = if is_disputed { book.without_credentials() } else { book };
+        // Credentials of another installation are not accepted.
+        let catalog = if is_disputed { catalog.without_credentials() } else { catalog };
         self.store.set_epoch(epoch);
-        let mut truth = self.state();
-        truth.serve_recorded(book);
-        self.refresh(&truth);
+        let mut state = self.state();
+        state.serve_recorded(catalog);
+        self.refresh(&state);
         Ok(())
     }
 }
 
-/// The book of a last good state.
-pub(super) fn book_of_kept(kept: &LastGood, at_hand: ContentCache) -> std::io::Result<Catalog> {
-    let texts = kept.texts(|_| true, &at_hand.texts)?;
-    let mut forms = ContentCache { texts, ..at_hand };
-    // What was live read then; if it does not now, it has no good form.
-    kept.flags.iter().for_each(|(key, record, _)| drop(forms.read_flag(key, record)));
-    kept.segments.iter().for_each(|(key, record, _)| drop(forms.read_segment(key, record)));
-    let book = Catalog::of(kept.head, kept.flags.clone(), kept.segments.clone(), forms);
-    Ok(book.and_credentials(kept.tokens.clone()))
+/// The catalog of a last good state.
+pub(super) fn catalog_of_last_good(
+    kept: &LastGood,
+    cached: ContentCache,
+) -> std::io::Result<Catalog> {
+    let blobs = kept.blobs(|_| true, &cached.blobs)?;
+    let mut content = ContentCache { blobs, ..cached };
+    // What was live could be parsed then; if it cannot now, it has no good form.
+    kept.flags.iter().for_each(|(key, record, _)| drop(content.read_flag(key, record)));
+    kept.segments.iter().for_each(|(key, record, _)| drop(content.read_segment(key, record)));
+    let catalog = Catalog::of(kept.head, kept.flags.clone(), kept.segments.clone(), content);
+    Ok(catalog.and_credentials(kept.tokens.clone()))
 }
 
-/// The credentials in the form of older builds that are in no revision yet, as far as anything is
-/// lost without them.
-fn not_yet_recorded(old: Vec<Credential>, book: &Catalog) -> Vec<Credential> {
+/// The credentials in the form of older builds that are in no revision yet, as far as they must be
+/// kept.
+fn not_yet_recorded(old: Vec<Credential>, catalog: &Catalog) -> Vec<Credential> {
     let now = clock::wall_ms();
-    let is_new = |old: &Credential| old.record.is_needed(now) && book.credential(&old.id).is_none();
+    let is_new =
+        |old: &Credential| old.record.is_needed(now) && catalog.credential(&old.id).is_none();
     old.into_iter().filter(is_new).collect()
 }

@@ -13,19 +13,19 @@ impl Inner {
     pub(super) async fn as_of(
         &self,
         store: &Store,
-        wish: &Command,
+        command: &Command,
     ) -> Result<AsOf, CommandRejected> {
-        let Command::Rollback { flag, to } = wish else { return Err(CommandRejected::Unknown) };
+        let Command::Rollback { flag, to } = command else { return Err(CommandRejected::Unknown) };
         let down = |error: StoreError| CommandRejected::Down(error.chain());
         {
-            let truth = self.state();
-            if truth.flag(flag.as_str()).is_none() {
-                return Err(CommandError::unknown(&truth, flag).into());
+            let state = self.state();
+            if state.flag(flag.as_str()).is_none() {
+                return Err(CommandError::unknown(&state, flag).into());
             }
         }
         let revision = match to {
             Some(revision) => {
-                let newest = self.state().book.head.revision;
+                let newest = self.state().catalog.head.revision;
                 if *revision > newest || *revision == 0 {
                     return Err(CommandRejected::NoSuchRevision(*revision));
                 }
@@ -41,19 +41,19 @@ impl Inner {
             Some(_) => CommandError::NothingThen { flag: flag.clone(), revision },
             None => CommandError::NothingToRollBack(flag.clone()),
         };
-        let (record, mut forms) = at.ok_or_else(nothing)?;
+        let (record, mut content) = at.ok_or_else(nothing)?;
         let id = record
             .pin
             .as_ref()
             .map(|pin| pin.definition)
             .or(record.definition)
             .ok_or_else(nothing)?;
-        forms.read_flag(flag, &record).map_err(|_| nothing())?;
-        let definition = forms.definitions.get(&id).cloned().ok_or_else(nothing)?;
+        content.read_flag(flag, &record).map_err(|_| nothing())?;
+        let definition = content.definitions.get(&id).cloned().ok_or_else(nothing)?;
         let held = record.split.as_ref();
         let split = held.map(|held| held.split).or(definition.rollout);
         let ends = held.and_then(|held| held.ends.clone());
-        Ok((FlagAsOf { revision, definition: (id, definition), split, ends }, forms))
+        Ok((FlagAsOf { revision, definition: (id, definition), split, ends }, content))
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use super::Inner;
 use super::commit::{CommitError, Committer, READ_TIMEOUT};
 use crate::ledger::{ContentCache, Head, PendingEntry, Record, Subject};
-use crate::store::{Store, StoreError, StoredWithTexts};
+use crate::store::{Store, StoreError, StoredWithBlobs};
 
 /// The most revisions that are read in one step.
 const MAX_REVISIONS_PER_READ: u32 = 64;
@@ -33,13 +33,13 @@ impl Inner {
     ) -> Result<CaughtUp, CommitError> {
         let mut caught_up = CaughtUp::default();
         loop {
-            let (head, at_hand) = {
+            let (head, cached) = {
                 let state = self.state();
-                (state.book.head, state.book.texts().clone())
+                (state.catalog.head, state.catalog.blobs().clone())
             };
             let page = match timeout(
                 READ_TIMEOUT,
-                store.revisions_after(&head, MAX_REVISIONS_PER_READ, &at_hand),
+                store.revisions_after(&head, MAX_REVISIONS_PER_READ, &cached),
             )
             .await
             {
@@ -65,16 +65,16 @@ impl Inner {
         CommitError::Down(why)
     }
 
-    fn take_in_foreign(&self, committed: StoredWithTexts, caught_up: &mut CaughtUp) {
-        let StoredWithTexts { revision, head, request, texts } = committed;
-        let mut forms = ContentCache { texts, ..ContentCache::default() };
+    fn take_in_foreign(&self, committed: StoredWithBlobs, caught_up: &mut CaughtUp) {
+        let StoredWithBlobs { revision, head, request, blobs } = committed;
+        let mut content = ContentCache { blobs, ..ContentCache::default() };
         for change in &revision.changes {
             // A definition that this build cannot read has no good form: its flag answers `polling`
             // with `error`.
             let _ = match (&change.subject, change.after.as_ref()) {
-                (Subject::Flag(key), Some(Record::Flag(record))) => forms.read_flag(key, record),
+                (Subject::Flag(key), Some(Record::Flag(record))) => content.read_flag(key, record),
                 (Subject::Segment(key), Some(Record::Segment(record))) => {
-                    forms.read_segment(key, record)
+                    content.read_segment(key, record)
                 }
                 _ => Ok(()),
             };
@@ -92,7 +92,7 @@ impl Inner {
         self.publish_revision(
             head,
             &revision,
-            &forms,
+            &content,
             entry.as_ref().map(|pending| pending.id.as_str()),
         );
         if let Some(pending) = entry {

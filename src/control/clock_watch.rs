@@ -8,7 +8,7 @@ use crate::moment::{LEAP_HEALS_MS, Leap, LeapWatch};
 impl Inner {
     /// Begins to watch the clock. The time cannot be earlier than the newest commit.
     pub(super) fn watch_clock(&self) -> LeapWatch {
-        LeapWatch::after(self.state().book.head.committed_at_ms, self.clock.now())
+        LeapWatch::after(self.state().catalog.head.committed_at_ms, self.clock.now())
     }
 
     pub(super) fn look_at_clock(&self, leaps: &mut LeapWatch) {

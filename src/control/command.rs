@@ -8,7 +8,7 @@ use crate::store::StoredRevision;
 /// A command, and who sent it.
 #[derive(Clone, Debug)]
 pub struct CommandRequest {
-    pub wish: Command,
+    pub command: Command,
     pub actor: Actor,
     pub reason: Option<String>,
     /// The caller's idempotency key, and the hash of the caller and the request: a request sent

@@ -42,7 +42,7 @@ pub(super) struct Proposal {
     pub effective_at_ms: Option<i64>,
     pub key: Option<(String, ContentHash)>,
     pub changes: Vec<Change>,
-    pub forms: ContentCache,
+    pub content: ContentCache,
 }
 
 /// Why a proposal did not become a revision.
@@ -79,8 +79,8 @@ impl Inner {
         of_entry: Option<&str>,
     ) -> Result<u64, CommitError> {
         let store = self.store.open()?;
-        let head = self.state().book.head;
-        let Proposal { actor, origin, reason, effective_at_ms, key, changes, forms } = proposal;
+        let head = self.state().catalog.head;
+        let Proposal { actor, origin, reason, effective_at_ms, key, changes, content } = proposal;
         let now_ms = self.clock.wall_ms();
         // The commit time never falls, also when the clock is set back; `effective_at_ms` has the
         // true time.
@@ -98,11 +98,11 @@ impl Inner {
             changes,
         };
         let after = revision.head(&head, request);
-        let commit = Commit { revision: &revision, after: &head, texts: &forms.texts, request };
-        let error = match staging::stage(&store, &forms.texts).await {
+        let commit = Commit { revision: &revision, after: &head, blobs: &content.blobs, request };
+        let error = match staging::stage(&store, &content.blobs).await {
             Ok(()) => match timeout(staging::limit_of(&commit), store.commit(commit)).await {
                 Ok(Ok(())) => {
-                    self.publish_revision(after, &revision, &forms, of_entry);
+                    self.publish_revision(after, &revision, &content, of_entry);
                     return Ok(after.revision);
                 }
                 Ok(Err(error)) => Some(error),
@@ -179,7 +179,7 @@ impl Inner {
         &self,
         head: Head,
         revision: &Revision,
-        forms: &ContentCache,
+        content: &ContentCache,
         of_entry: Option<&str>,
     ) {
         {
@@ -188,7 +188,7 @@ impl Inner {
             if let Some(id) = of_entry {
                 state.forget(id);
             }
-            state.book.apply(head, &revision.changes, forms);
+            state.catalog.apply(head, &revision.changes, content);
             self.refresh(&state);
         }
         self.heal_rows(&revision.changes);

@@ -164,9 +164,9 @@ impl Inner {
         let Some(old) = committer.old_tokens.take() else { return true };
         for (done, together) in old.chunks(MAX_CHANGES_PER_REVISION).enumerate() {
             let changes: Vec<Change> = {
-                let truth = self.state();
+                let state = self.state();
                 // The current state: the credential may have been revoked meanwhile.
-                let now = |id: &CredentialId| truth.book.credential(id).cloned();
+                let now = |id: &CredentialId| state.catalog.credential(id).cloned();
                 let credential = |Credential { id, record }: &Credential| Credential {
                     id: id.clone(),
                     record: now(id).unwrap_or_else(|| record.clone()),
@@ -238,11 +238,11 @@ impl Inner {
 
     async fn carry_revocations(&self, committer: &mut Committer) {
         let changes: Vec<Change> = {
-            let truth = self.state();
-            let missing = truth.revocations_to_carry(self.clock.wall_ms());
+            let state = self.state();
+            let missing = state.revocations_to_carry(self.clock.wall_ms());
             missing
                 .iter()
-                .map(|credential| credential.revoked_over(truth.book.credential(&credential.id)))
+                .map(|credential| credential.revoked_over(state.catalog.credential(&credential.id)))
                 .collect()
         };
         for together in changes.chunks(MAX_CHANGES_PER_REVISION) {
@@ -269,6 +269,6 @@ fn draft(
         effective_at_ms: None,
         key: None,
         changes,
-        forms: ContentCache::default(),
+        content: ContentCache::default(),
     }
 }

@@ -67,9 +67,9 @@ impl Inner {
             KeyState::Known(outcome) => return Ok(outcome),
             key => key,
         };
-        let as_of = match &request.wish {
+        let as_of = match &request.command {
             Command::Rollback { .. } => {
-                Some(self.as_of(&*self.store.open()?, &request.wish).await?)
+                Some(self.as_of(&*self.store.open()?, &request.command).await?)
             }
             _ => None,
         };
@@ -104,7 +104,7 @@ impl Inner {
         mark: &Attribution,
     ) -> Result<(Position, Decision), CommandRejected> {
         let state = self.state();
-        Ok((state.position(), request.wish.decide(&state, as_of.map(|(then, _)| then), mark)?))
+        Ok((state.position(), request.command.decide(&state, as_of.map(|(then, _)| then), mark)?))
     }
 
     /// Commits a change before it is live. The command is decided again only if the state changed
@@ -138,7 +138,7 @@ impl Inner {
             let now = self.state().position();
             if now != position && as_of.is_some() {
                 as_of = Some(
-                    timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.wish))
+                    timeout(AS_OF_TIMEOUT, self.as_of(&store, &request.command))
                         .await
                         .map_err(late)??,
                 );
@@ -149,8 +149,11 @@ impl Inner {
                     continue;
                 }
                 if now != position {
-                    decided =
-                        request.wish.decide(&state, as_of.as_ref().map(|(then, _)| then), &mark)?;
+                    decided = request.command.decide(
+                        &state,
+                        as_of.as_ref().map(|(then, _)| then),
+                        &mark,
+                    )?;
                     check_release(&request, &decided)?;
                     check_gates(&request, &decided)?;
                     position = now;
@@ -162,7 +165,7 @@ impl Inner {
             if !decided.is_narrowing() {
                 self.check_expected(&store, &request).await?;
             }
-            let forms = as_of.as_ref().map(|(_, forms)| forms.clone()).unwrap_or_default();
+            let content = as_of.as_ref().map(|(_, content)| content.clone()).unwrap_or_default();
             let proposal = Proposal {
                 actor: request.actor.clone(),
                 origin: ChangeSource::Api,
@@ -170,7 +173,7 @@ impl Inner {
                 effective_at_ms: None,
                 key: request.key.clone(),
                 changes: decided.changes(),
-                forms,
+                content,
             };
             match self.commit(&mut committer, proposal, None).await {
                 // The other program may have done the same command under the same key.
@@ -191,7 +194,7 @@ impl Inner {
         store: &Store,
         request: &CommandRequest,
     ) -> Result<(), CommandRejected> {
-        let (Some(expected), Some(flag)) = (request.expected, request.wish.flag()) else {
+        let (Some(expected), Some(flag)) = (request.expected, request.command.flag()) else {
             return Ok(());
         };
         let changed_at = self.state().changed_at(flag.as_str());

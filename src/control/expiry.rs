@@ -85,7 +85,7 @@ impl Inner {
         let has_end = |held: &SplitOverride| held.ends.is_some();
         let may_end = |flag: &&FlagKey| {
             let recorded = state
-                .book
+                .catalog
                 .flag(flag.as_str())
                 .and_then(|entry| entry.record.split.as_ref())
                 .is_some_and(has_end);
@@ -109,10 +109,10 @@ impl Inner {
     /// The expiries that are due by both clocks. The first look at an expiry notes when the steady
     /// clock reaches it.
     fn ends_now(&self) -> DueExpiries {
-        let (truth, now) = (self.state(), self.clock.now());
+        let (state, now) = (self.state(), self.clock.now());
         let known = std::mem::take(&mut *self.ends.lock());
         let seen = RefCell::new(HashMap::new());
-        let expiry = expire(&truth, now.wall_ms, |flag, end| {
+        let expiry = expire(&state, now.wall_ms, |flag, end| {
             let learned = known
                 .get(flag)
                 .filter(|(at_ms, _)| *at_ms == end.at_ms)
@@ -139,7 +139,7 @@ impl Inner {
             effective_at_ms: None,
             key: None,
             changes: decided.changes(),
-            forms: ContentCache::default(),
+            content: ContentCache::default(),
         };
         decided.parts.is_empty() || self.commit(&mut committer, draft, None).await.is_ok()
     }

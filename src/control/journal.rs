@@ -32,7 +32,7 @@ impl Inner {
             Err(_) => Err("it does not answer in time".to_owned()),
         };
         let journaled = written.is_ok();
-        self.tell_journal(written.err());
+        self.report_journal(written.err());
         journaled
     }
 
@@ -66,7 +66,7 @@ impl Inner {
         match timeout(JOURNAL_TIMEOUT, look).await {
             Ok(Ok((looked, full))) => {
                 let is_there = looked.is_ok();
-                self.tell_journal(looked.err().or(full.map(|full| full.to_string())));
+                self.report_journal(looked.err().or(full.map(|full| full.to_string())));
                 is_there
             }
             // The disk did not answer.
@@ -102,8 +102,8 @@ impl Inner {
         // A file that another server writes to is left alone.
         self.hold_folder()?;
         let (mut entries, doubt) = {
-            let truth = self.state();
-            (truth.pending().to_vec(), truth.doubt().clone())
+            let state = self.state();
+            (state.pending().to_vec(), state.doubt().clone())
         };
         entries.extend(
             entry.filter(|entry| entries.iter().all(|known| known.id != entry.id)).cloned(),
@@ -115,13 +115,13 @@ impl Inner {
             entries.iter().chain(&more).map(|entry| &entry.id).filter(|id| !made.leaves_out(id));
         self.fast_path.journaled.lock().extend(ids.cloned());
         **journal = Some(made);
-        let mut truth = self.state();
+        let mut state = self.state();
         let mut is_new = false;
         for entry in more {
-            is_new |= truth.apply_pending(entry);
+            is_new |= state.apply_pending(entry);
         }
         if is_new {
-            self.refresh(&truth);
+            self.refresh(&state);
         }
         Ok(())
     }
@@ -173,9 +173,9 @@ impl Inner {
             // yet; a later one waits for the journal.
             let Some(_turn) = self.fast_path.try_turn() else { return };
             let is_up = self.store.is_up();
-            let truth = self.state();
+            let state = self.state();
             (
-                is_up && truth.pending().is_empty() && truth.doubt().is_none(),
+                is_up && state.pending().is_empty() && state.doubt().is_none(),
                 self.fast_path.committed.lock().clone(),
             )
         };
@@ -191,7 +191,7 @@ impl Inner {
             .await;
             return;
         }
-        let is_kept = self.store.status().kept.map_or(0, |kept| kept.revision)
+        let is_kept = self.store.status().saved_head.map_or(0, |saved_head| saved_head.revision)
             >= self.fast_path.newest_replayed();
         // The last good state may not be written for a long time: then room in the journal matters
         // more.
@@ -211,12 +211,12 @@ impl Inner {
             forgotten
         });
         if let Ok(Some(Err(error))) = forgotten.await {
-            self.tell_journal(Some(error.to_string()));
+            self.report_journal(Some(error.to_string()));
         }
     }
 
     /// Reports what is wrong with the journal now, together with what was found at the start.
-    pub(super) fn tell_journal(&self, fault: Option<String>) {
+    pub(super) fn report_journal(&self, fault: Option<String>) {
         let path = self.data.journal();
         let trouble = |why: String| {
             Problem {

@@ -1,5 +1,5 @@
-//! States that this node knows beside the database, each the same state of it or an earlier one:
-//! what memory holds, and what was kept on disk. The rows of a database are compared with them.
+//! States that this node knows beside the database, each of them its state at the head or an
+//! earlier one: in memory, and kept on disk. The rows of a database are compared with them.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::data_dir::LastGood;
 use crate::ledger::{Blobs, Catalog, ContentHash, Credential, KnownHead, Record, Subject};
 use crate::store::{Store, SubjectRow};
 
-/// The states that a database goes back to.
+/// The known states that are part of the database's history.
 #[derive(Default)]
 pub(super) struct KnownStates<'a> {
     states: Vec<State>,
@@ -16,34 +16,35 @@ pub(super) struct KnownStates<'a> {
 
 struct State {
     revision: u64,
-    /// What each subject was, and since when.
+    /// The record of each subject, and since which revision it was so.
     records: BTreeMap<Subject, (Record, u64)>,
 }
 
-/// What they say of a row.
+/// The result of comparing a row with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compared {
     Agrees,
     Differs,
-    /// None of them knows it as of this revision.
+    /// None of them knows the subject as of this revision.
     Unknown,
 }
 
 impl<'a> KnownStates<'a> {
-    /// Those of these that are part of the database's history.
+    /// The states among these that are part of the database's history.
     pub async fn of(
         store: &Store,
         memory: Option<(KnownHead, Catalog)>,
         kept: &[&'a LastGood],
     ) -> KnownStates<'a> {
         let mut known = KnownStates::default();
-        if let Some((head, book)) = memory
+        if let Some((head, catalog)) = memory
             && head.head.revision > 0
             && store.holds(&head).await.unwrap_or(false)
         {
-            known
-                .states
-                .push(State { revision: head.head.revision, records: records_of_book(&book) });
+            known.states.push(State {
+                revision: head.head.revision,
+                records: records_of_catalog(&catalog),
+            });
         }
         for kept in kept {
             if store.holds(&kept.known()).await.unwrap_or(false) {
@@ -67,7 +68,7 @@ impl<'a> KnownStates<'a> {
         }
     }
 
-    /// What those say of a subject that are not from before a revision.
+    /// The records of a subject in the states that are not older than a revision.
     pub fn records_since<'b>(
         &'b self,
         subject: &'b Subject,
@@ -77,23 +78,23 @@ impl<'a> KnownStates<'a> {
         states.filter_map(|state| state.records.get(subject).map(|(record, _)| record))
     }
 
-    /// The subjects of every state, with its revision and since when it knew it so.
+    /// The subjects of every state, with the state's revision and that of the record.
     pub fn subjects(&self) -> impl Iterator<Item = (&Subject, u64, u64)> {
         self.states.iter().flat_map(|state| {
             state.records.iter().map(|(subject, (_, at))| (subject, state.revision, *at))
         })
     }
 
-    /// The texts of these names, as far as any of them was kept.
-    pub fn texts(&self, ids: &[ContentHash], at_hand: &Blobs) -> Blobs {
+    /// These blobs, as far as a state kept them.
+    pub fn blobs(&self, ids: &[ContentHash], cached: &Blobs) -> Blobs {
         let kept =
-            self.kept.iter().filter_map(|kept| kept.texts(|id| ids.contains(&id), at_hand).ok());
+            self.kept.iter().filter_map(|kept| kept.blobs(|id| ids.contains(&id), cached).ok());
         kept.flatten().collect()
     }
 }
 
-/// Of credentials a state may know a revocation that was not committed yet, and the other way
-/// round: it holds by itself.
+/// A state may know a revocation of a credential that was not committed yet, and the other way
+/// round: a revocation holds by itself.
 fn are_same(row: &Record, known: &Record) -> bool {
     match (row, known) {
         (Record::Credential(row), Record::Credential(known)) => {
@@ -114,21 +115,21 @@ fn records_of_kept(kept: &LastGood) -> BTreeMap<Subject, (Record, u64)> {
     flags.chain(segments).chain(kept.tokens.iter().map(of_credential)).collect()
 }
 
-fn records_of_book(book: &Catalog) -> BTreeMap<Subject, (Record, u64)> {
-    let flags = book.flags().map(|(key, entry)| {
+fn records_of_catalog(catalog: &Catalog) -> BTreeMap<Subject, (Record, u64)> {
+    let flags = catalog.flags().map(|(key, entry)| {
         (Subject::Flag(key.clone()), (Record::Flag(entry.record.clone()), entry.changed_at))
     });
-    let segments = book.segments();
+    let segments = catalog.segments();
     let segments = segments.map(|(key, entry)| {
         (Subject::Segment(key.clone()), (Record::Segment(entry.record.clone()), entry.changed_at))
     });
-    let credentials = book.credentials().iter();
+    let credentials = catalog.credentials().iter();
     let credentials = credentials
         .map(|(id, record)| of_credential(&Credential { id: id.clone(), record: record.clone() }));
     flags.chain(segments).chain(credentials).collect()
 }
 
-/// Since when it is so is not kept.
+/// The revision of a credential's record is not kept.
 fn of_credential(Credential { id, record }: &Credential) -> (Subject, (Record, u64)) {
     (Subject::Credential(id.clone()), (Record::Credential(record.clone()), 0))
 }

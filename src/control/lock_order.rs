@@ -29,7 +29,7 @@ pub(super) enum Rank {
     /// The newest state that this data folder is known to have had.
     KnownHead,
     /// What the flags folder says.
-    Library,
+    Definitions,
     /// The effective state.
     State,
     /// A value of its own, such as a problem or a waiter: no other lock is taken while it is
@@ -284,9 +284,9 @@ mod tests {
 
     #[test]
     fn a_lock_is_taken_only_before_those_that_come_after_it() {
-        assert!(may(Rank::Library, Rank::State));
+        assert!(may(Rank::Definitions, Rank::State));
         assert!(may(Rank::LastGood, Rank::Leaf));
-        assert!(!may(Rank::State, Rank::Library));
+        assert!(!may(Rank::State, Rank::Definitions));
         assert!(!may(Rank::Leaf, Rank::Leaf));
     }
 

@@ -91,7 +91,7 @@ impl Inner {
             Some(store) => match timeout(READ_TIMEOUT, store.head()).await {
                 Ok(Ok((_, head))) => {
                     self.store.staleness.note(true);
-                    if head != self.state().book.head
+                    if head != self.state().catalog.head
                         && self.catch_up(committer, &store).await.is_err()
                     {
                         // The database does not continue the history known here: it is opened and
@@ -220,10 +220,10 @@ impl Inner {
         let now = self.clock.wall_ms();
         // Read before the catalog is: so the catalog holds everything that is listed here.
         let committed = self.fast_path.committed.lock().iter().cloned().collect();
-        let (book, credentials) = {
-            let mut truth = self.state();
-            truth.forget_dead_credentials(now);
-            (truth.book.clone(), truth.credentials())
+        let (catalog, credentials) = {
+            let mut state = self.state();
+            state.forget_dead_credentials(now);
+            (state.catalog.clone(), state.credentials())
         };
         // The journal is written first: it names each state before the last good state does, so
         // that a start recognises a last good state of another data folder.
@@ -231,9 +231,9 @@ impl Inner {
             let mut known = self.witnesses.known.lock();
             // Of two concurrent saves the later one must not put an older head back.
             if known.as_ref().is_none_or(|known| {
-                known.epoch != epoch || known.head.revision <= book.head.revision
+                known.epoch != epoch || known.head.revision <= catalog.head.revision
             }) {
-                *known = Some(KnownHead { epoch: epoch.clone(), head: book.head });
+                *known = Some(KnownHead { epoch: epoch.clone(), head: catalog.head });
             }
         }
         self.note_known().await;
@@ -241,7 +241,7 @@ impl Inner {
         let written = tokio::task::spawn_blocking(move || {
             inner.hold_folder()?;
             let mut last_good = inner.witnesses.last_good.lock();
-            if last_good.is_newer_than(book.head.revision) {
+            if last_good.is_newer_than(catalog.head.revision) {
                 return Ok(());
             }
             let needed = credentials.into_iter().filter(|(_, record)| record.is_needed(now));
@@ -249,8 +249,8 @@ impl Inner {
                 needed.map(|(id, record)| Credential { id, record }).collect();
             let beside =
                 Beside { tokens: &tokens, committed, unknown: &inner.witnesses.kept_beside };
-            last_good.write(&epoch, &book, beside).map_err(|error| error.to_string())?;
-            inner.store.set_kept(book.head);
+            last_good.write(&epoch, &catalog, beside).map_err(|error| error.to_string())?;
+            inner.store.set_kept(catalog.head);
             Ok(())
         });
         let fault = match written.await {
@@ -262,13 +262,13 @@ impl Inner {
             Err(error) => Some(error.to_string()),
         };
         let saved = fault.is_none();
-        self.tell_last_good(fault);
+        self.report_last_good(fault);
         saved
     }
 
     /// Reports what is wrong with the last good state now, together with what was found at the
     /// start.
-    pub(super) fn tell_last_good(&self, fault: Option<String>) {
+    pub(super) fn report_last_good(&self, fault: Option<String>) {
         let path = self.data.last_good();
         let trouble = |why: String| Problem {
             kind: ProblemKind::LastGood,

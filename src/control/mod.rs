@@ -105,7 +105,7 @@ struct Inner {
     fast_path: FastPath,
     witnesses: Witnesses,
     /// The definitions in the flags folder.
-    library: Lock<DefinitionSet>,
+    definitions: Lock<DefinitionSet>,
     /// Who may ingest a reading of the folder.
     reconciling: AsyncLock<()>,
     /// One request under an idempotency key at a time.
@@ -171,7 +171,7 @@ impl Coordinator {
 
     /// The effective state at this moment, for display. Nothing is copied, and later changes do not
     /// show in it.
-    pub fn truth(&self) -> Arc<EffectiveState> {
+    pub fn state(&self) -> Arc<EffectiveState> {
         self.0.publisher.shown()
     }
 
@@ -193,9 +193,9 @@ impl Coordinator {
     /// What this node knows of the database's history, independent of what the database says:
     /// `history --verify` compares with it.
     pub fn last_known(&self) -> ExpectedHistory {
-        let StoreStatus { epoch, kept, .. } = self.store_status();
-        let served = Some(self.0.state().book.head).filter(|head| head.revision > 0);
-        let newest = [kept, served].into_iter().flatten().max_by_key(|head| head.revision);
+        let StoreStatus { epoch, saved_head, .. } = self.store_status();
+        let served = Some(self.0.state().catalog.head).filter(|head| head.revision > 0);
+        let newest = [saved_head, served].into_iter().flatten().max_by_key(|head| head.revision);
         ExpectedHistory { epoch, head: newest }
     }
 

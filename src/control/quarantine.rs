@@ -1,6 +1,6 @@
-//! Rows of the database that do not read, are not what their newest change left, or are not what
-//! this node knows of them: set aside and told of, never fatal, and never taken for leave to open
-//! anything. What is served in their place is decided in `stand_in`.
+//! Rows of the database that cannot be read, differ from what their newest change left, or differ
+//! from what this node knows. They are set aside and reported, never fatal, and never a reason to
+//! open anything. `stand_in` decides what is served in their place.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,19 +11,19 @@ use crate::clock;
 use crate::ledger::{Catalog, Change, ContentCache, Credential, Record, Subject};
 use crate::store::{Loaded, Poison, Store, SubjectRow};
 
-/// A text is written once: the next change of who names it does not write it again.
+/// A blob is written once: the next change of a subject that names it does not write it again.
 pub(super) const UNREADABLE_TEXT: &str = "names what does not read";
 
-/// The book of a database, and what is wrong with its rows.
-pub(super) async fn book_of(
+/// The catalog of a database, and what is wrong with its rows.
+pub(super) async fn catalog_of(
     store: &Store,
     loaded: Loaded,
-    at_hand: ContentCache,
+    cached: ContentCache,
     known: &KnownStates<'_>,
 ) -> (Catalog, Vec<Problem>) {
-    let (head, texts) = (loaded.head, loaded.texts.clone());
+    let (head, blobs) = (loaded.head, loaded.blobs.clone());
     let (rows, poison) = sort(store, loaded, known).await;
-    let mut stand_in = StandIn { store, known, forms: ContentCache { texts, ..at_hand } };
+    let mut stand_in = StandIn { store, known, content: ContentCache { blobs, ..cached } };
     let (mut flags, mut segments, mut credentials, mut troubles) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let now = clock::wall_ms();
@@ -53,20 +53,20 @@ pub(super) async fn book_of(
             stand(subject, record, changed_at);
         }
     }
-    (Catalog::of(head, flags, segments, stand_in.forms).and_credentials(credentials), troubles)
+    (Catalog::of(head, flags, segments, stand_in.content).and_credentials(credentials), troubles)
 }
 
-/// The rows that may be served, each with whether its newest revision is known to be what its hash
-/// says, and what is known of the others.
+/// The rows that may be used, each with whether its newest revision is known to match its hash, and
+/// what is known about the others.
 ///
-/// A row is right that a state known here shows as well. Of one that none of them knows, the newest
-/// revision has to be what its hash says: row and change may have been altered alike.
+/// A row is right if a state known here shows the same. If none of them knows the subject, the
+/// newest revision must match its hash: row and change may have been altered alike.
 async fn sort(
     store: &Store,
     loaded: Loaded,
     known: &KnownStates<'_>,
 ) -> (Vec<(SubjectRow, bool)>, Vec<Poison>) {
-    let Loaded { subjects, removed, mut poison, strayed, .. } = loaded;
+    let Loaded { subjects, removed, mut poison, newest_stray, .. } = loaded;
     let (mut good, mut unknown, mut differing) = (Vec::new(), Vec::new(), Vec::new());
     for row in subjects {
         match known.compare(&row) {
@@ -77,8 +77,9 @@ async fn sort(
     }
     let of_rows = unknown.iter().chain(&differing).map(|row| row.changed_at);
     let revisions: BTreeSet<u64> = of_rows.chain(removed.values().copied()).collect();
-    let proven = store.that_stand(&revisions).await.unwrap_or_default();
-    let is_lost = |changed_at: u64| strayed.is_some_and(|strayed| changed_at < strayed);
+    let proven = store.intact_revisions(&revisions).await.unwrap_or_default();
+    let is_lost =
+        |changed_at: u64| newest_stray.is_some_and(|newest_stray| changed_at < newest_stray);
     for row in unknown {
         match (proven.contains(&row.changed_at), is_lost(row.changed_at)) {
             (true, false) => good.push((row, true)),
@@ -107,7 +108,7 @@ async fn sort(
             .get(subject)
             .is_some_and(|removed| *removed > revision && proven.contains(removed));
         let is_there = is_removed || named.contains(subject) || rows.contains(subject);
-        // A credential that is gone is not accepted.
+        // A credential whose row is gone is not accepted.
         if !is_there && !matches!(subject, Subject::Credential(_)) {
             let newest = missing.entry(subject.clone()).or_default();
             *newest = changed_at.max(*newest);
@@ -128,13 +129,13 @@ async fn sort(
 }
 
 impl Inner {
-    /// A commit writes good rows of what it changes.
+    /// A commit writes good rows for the subjects it changes.
     pub(super) fn heal_rows(&self, changes: &[Change]) {
         if !self.problems.has(ProblemKind::PoisonRow) {
             return;
         }
-        // By their keys: a flag and a segment may share one. There may be a trouble and a change
-        // for each flag.
+        // By key: a flag and a segment may share one. There may be a problem and a change for each
+        // flag.
         let mut changed: HashMap<&str, Vec<&Subject>> = HashMap::new();
         for change in changes {
             changed.entry(change.subject.key()).or_default().push(&change.subject);

@@ -170,11 +170,12 @@ impl Commits {
 impl Inner {
     /// Updates the definitions from a reading, and publishes what only narrows.
     async fn ingest(self: &Arc<Self>, contents: Arc<FlagFiles>) -> Applied {
-        self.reconcile_by(move |inner, library| {
-            if inner.state().book.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty()) {
-                library.know_internal();
+        self.reconcile_by(move |inner, definitions| {
+            if inner.state().catalog.segment(INTERNAL).is_some_and(|entry| !entry.record.is_empty())
+            {
+                definitions.know_internal();
             }
-            library.read(&contents, CHECKS_AT_ONCE);
+            definitions.read(&contents, CHECKS_AT_ONCE);
         })
         .await
     }
@@ -201,10 +202,10 @@ impl Inner {
         // Reading YAML and comparing thousands of flags takes time, so it runs on a thread of its
         // own.
         let look = spawn_blocking(move || {
-            let mut library = inner.library.lock();
-            change(&inner, &mut library);
-            inner.intern_lists(&library);
-            inner.see(&library, None)
+            let mut definitions = inner.definitions.lock();
+            change(&inner, &mut definitions);
+            inner.intern_lists(&definitions);
+            inner.see(&definitions, None)
         });
         match look.await {
             Ok(look) => self.make_live(look).await,
@@ -218,17 +219,17 @@ impl Inner {
         let _guard = self.reconciling.lock().await;
         let inner = self.clone();
         let look = spawn_blocking(move || {
-            let mut library = inner.library.lock();
-            let is_settled = library.take_tests(&run);
+            let mut definitions = inner.definitions.lock();
+            let is_settled = definitions.take_tests(&run);
             match is_settled {
-                true => Ok(inner.see(&library, Some(&Subject::Flag(run.flag().clone())))),
-                false => Err(inner.waiting(&library)),
+                true => Ok(inner.see(&definitions, Some(&Subject::Flag(run.flag().clone())))),
+                false => Err(inner.waiting(&definitions)),
             }
         });
         match look.await {
             Ok(Ok(look)) => Some(self.make_live(look).await),
             Ok(Err(waiting)) => {
-                self.tell_tests(waiting);
+                self.report_tests(waiting);
                 None
             }
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
@@ -238,7 +239,7 @@ impl Inner {
     /// The tests that are to be run.
     async fn look_at_tests(self: &Arc<Self>) -> Vec<TestRun> {
         let inner = self.clone();
-        spawn_blocking(move || inner.library.lock().pending_tests()).await.unwrap_or_default()
+        spawn_blocking(move || inner.definitions.lock().pending_tests()).await.unwrap_or_default()
     }
 
     /// Compares the definitions with the effective state, on a thread that may wait for the locks.
@@ -248,50 +249,50 @@ impl Inner {
     ) -> T {
         let inner = self.clone();
         let compared = spawn_blocking(move || {
-            let library = inner.library.lock();
-            compare(&inner.state(), &library)
+            let definitions = inner.definitions.lock();
+            compare(&inner.state(), &definitions)
         });
         compared.await.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
     }
 
     /// Compares the definitions with the effective state once.
-    fn see(&self, library: &DefinitionSet, only: Option<&Subject>) -> FolderChange {
+    fn see(&self, definitions: &DefinitionSet, only: Option<&Subject>) -> FolderChange {
         let (reconciliation, missing) = {
-            let truth = self.state();
+            let state = self.state();
             let reconciliation = match only {
-                Some(subject) => reconcile_only(&truth, library, [subject]),
-                None => reconcile(&truth, library),
+                Some(subject) => reconcile_only(&state, definitions, [subject]),
+                None => reconcile(&state, definitions),
             };
-            (reconciliation, find_missing_files(&truth, library))
+            (reconciliation, find_missing_files(&state, definitions))
         };
         FolderChange {
-            findings: library.findings(),
+            findings: definitions.findings(),
             reconciliation,
             is_whole: only.is_none(),
             missing,
-            waiting: self.waiting(library),
-            tests: library.pending_tests(),
+            waiting: self.waiting(definitions),
+            tests: definitions.pending_tests(),
         }
     }
 
     /// The flags whose new form waits for tests. A form that is recorded already does not wait.
-    fn waiting(&self, library: &DefinitionSet) -> Vec<(FlagKey, Progress)> {
-        let truth = self.state();
+    fn waiting(&self, definitions: &DefinitionSet) -> Vec<(FlagKey, Progress)> {
+        let state = self.state();
         let is_recorded = |flag: &FlagKey, definition| {
-            truth
-                .book
+            state
+                .catalog
                 .flag(flag.as_str())
                 .is_some_and(|entry| entry.definition.as_ref() == Some(definition))
         };
         let waiting =
-            library.waiting().filter(|waiting| !is_recorded(waiting.flag, waiting.definition));
+            definitions.waiting().filter(|waiting| !is_recorded(waiting.flag, waiting.definition));
         waiting.map(|waiting| (waiting.flag.clone(), waiting.progress)).collect()
     }
 
     async fn make_live(self: &Arc<Self>, seen: FolderChange) -> Applied {
         let FolderChange { findings, reconciliation, is_whole, missing, waiting, tests } = seen;
         let findings_changed = self.problems.replace(findings);
-        self.tell_tests(waiting);
+        self.report_tests(waiting);
         self.trouble(ProblemKind::MissingFile, missing);
         let mut to_commit: BTreeSet<Subject> = reconciliation.subjects().collect();
         let mut compared = reconciliation.compared;
@@ -368,7 +369,7 @@ impl Inner {
         let inner = self.clone();
         let saved = tokio::spawn(async move {
             inner.await_commit(began, pushed, Vec::new()).await;
-            flags.iter().for_each(|flag| inner.tell_drift(flag.as_str()));
+            flags.iter().for_each(|flag| inner.report_drift(flag.as_str()));
             // A form that was being committed meanwhile may have replaced the one that this change
             // narrows.
             let is_saved = !inner.state().pending().flags().any(|flag| flags.contains(flag));
@@ -402,7 +403,7 @@ impl Inner {
             let (replayed, reconciliation) =
                 self.reconcile_settled(&mut committer, &subjects).await;
             compared += reconciliation.compared;
-            let Reconciliation { changes, forms, .. } = reconciliation;
+            let Reconciliation { changes, content, .. } = reconciliation;
             if changes.is_empty() {
                 self.trouble(ProblemKind::FilesWait, Vec::new());
                 return compared;
@@ -410,13 +411,13 @@ impl Inner {
             let subjects: BTreeSet<Subject> =
                 changes.iter().map(|change| change.subject.clone()).collect();
             let committed = match replayed {
-                Ok(()) => self.commit(&mut committer, by_file(&changes, &forms), None).await,
+                Ok(()) => self.commit(&mut committer, by_file(&changes, &content), None).await,
                 Err(not) => Err(not),
             };
             match committed {
                 Ok(_) => {
                     self.trouble(ProblemKind::FilesWait, Vec::new());
-                    subjects.iter().for_each(|subject| self.tell_drift(subject.key()));
+                    subjects.iter().for_each(|subject| self.report_drift(subject.key()));
                 }
                 // Another program was faster: the remaining changes are computed anew.
                 Err(CommitError::Conflict) if tries < MAX_TRIES => {
@@ -424,8 +425,8 @@ impl Inner {
                     continue;
                 }
                 // No revision exists yet: the files are the only source.
-                Err(not) if self.state().book.head.revision == 0 => {
-                    self.serve_unrecorded(&changes, &forms);
+                Err(not) if self.state().catalog.head.revision == 0 => {
+                    self.serve_unrecorded(&changes, &content);
                     // Later readings find nothing new in these files. They are recorded when the
                     // database was opened again.
                     if self.store.is_open() {
@@ -448,9 +449,9 @@ impl Inner {
         loop {
             let (replayed, of_these) = (self.replay(committer).await, subjects.clone());
             let is_settled = replayed.is_ok();
-            let again = self.compare(move |truth, library| {
-                (!is_settled || truth.pending().is_empty())
-                    .then(|| reconcile_for_revision(truth, library, &*of_these))
+            let again = self.compare(move |state, definitions| {
+                (!is_settled || state.pending().is_empty())
+                    .then(|| reconcile_for_revision(state, definitions, &*of_these))
             });
             if let Some(reconciliation) = again.await {
                 return (replayed, reconciliation);
@@ -458,12 +459,12 @@ impl Inner {
         }
     }
 
-    fn serve_unrecorded(&self, changes: &[Change], forms: &ContentCache) {
-        let mut truth = self.state();
-        let mut book = truth.book.clone();
-        book.apply(book.head, changes, forms);
-        truth.serve_unrecorded(book);
-        self.refresh(&truth);
+    fn serve_unrecorded(&self, changes: &[Change], content: &ContentCache) {
+        let mut state = self.state();
+        let mut catalog = state.catalog.clone();
+        catalog.apply(catalog.head, changes, content);
+        state.serve_unrecorded(catalog);
+        self.refresh(&state);
     }
 
     fn wait_for_the_database(&self, subjects: &BTreeSet<Subject>, why: &CommitError) {
@@ -498,7 +499,7 @@ impl Inner {
     }
 
     /// Reports where a file differs from what an operator holds.
-    fn tell_drift(&self, flag: &str) {
+    fn report_drift(&self, flag: &str) {
         let Some(entry) = self.state().flag(flag) else { return };
         let (Some(held), Some(written), Ok(flag)) =
             (&entry.record.split, &entry.definition, flag.parse())
@@ -522,7 +523,7 @@ impl Inner {
 
     /// Reports which new forms wait for their tests, and how far the tests are. The log gets a line
     /// when that begins, not for every step.
-    fn tell_tests(&self, waiting: Vec<(FlagKey, Progress)>) {
+    fn report_tests(&self, waiting: Vec<(FlagKey, Progress)>) {
         let known: Vec<Option<String>> = self
             .problems
             .troubles()
@@ -543,28 +544,29 @@ impl Inner {
             hint: "it goes live by itself when they have passed; no other flag waits for them, and no order".to_owned(),
         }
         };
-        let told = self.problems.set(
+        let new_problems = self.problems.set(
             ProblemKind::TestsRun,
             waiting.into_iter().take(MAX_LISTED).map(trouble).collect(),
         );
-        told.into_iter()
+        new_problems
+            .into_iter()
             .filter(|trouble| !known.contains(&trouble.subject))
             .for_each(|trouble| (self.observer)(&ControlEvent::Problem(trouble)));
     }
 
     /// Shares a long list that both the definitions and the catalog have, so that it is in memory
     /// once.
-    fn intern_lists(&self, library: &DefinitionSet) {
-        let mut truth = self.state();
-        for (_, written) in library.written_segments() {
+    fn intern_lists(&self, definitions: &DefinitionSet) {
+        let mut state = self.state();
+        for (_, written) in definitions.written_segments() {
             let Some(written) = written else { continue };
             let users_file = written.users_file.map(|(_, text)| (text.digest.into(), &text.bytes));
-            truth.book.intern(written.form, users_file);
+            state.catalog.intern(written.form, users_file);
         }
     }
 }
 
-fn by_file(changes: &[Change], forms: &ContentCache) -> Proposal {
+fn by_file(changes: &[Change], content: &ContentCache) -> Proposal {
     Proposal {
         actor: ACTOR.into(),
         origin: ChangeSource::File,
@@ -572,13 +574,13 @@ fn by_file(changes: &[Change], forms: &ContentCache) -> Proposal {
         effective_at_ms: None,
         key: None,
         changes: changes.to_vec(),
-        forms: forms.clone(),
+        content: content.clone(),
     }
 }
 
 /// Flags and segments whose files were removed while the service did not run.
-fn find_missing_files(truth: &EffectiveState, library: &DefinitionSet) -> Vec<Problem> {
-    if !library.was_read() {
+fn find_missing_files(state: &EffectiveState, definitions: &DefinitionSet) -> Vec<Problem> {
+    if !definitions.was_read() {
         return Vec::new();
     }
     let trouble = |subject: Subject, file: String| Problem {
@@ -587,22 +589,21 @@ fn find_missing_files(truth: &EffectiveState, library: &DefinitionSet) -> Vec<Pr
         message: format!("{file} is gone; the {} stays as it last was", subject.kind()),
         hint: "bring the file back".to_owned(),
     };
-    let flags = truth
-        .book
-        .flags()
-        .filter(|(key, entry)| entry.definition.is_some() && library.written_flag(key).is_none());
+    let flags = state.catalog.flags().filter(|(key, entry)| {
+        entry.definition.is_some() && definitions.written_flag(key).is_none()
+    });
     let flags = flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
     // A segment made from the environment has no file.
     let has_no_file = |key| {
-        library
+        definitions
             .written_segment(key)
             .is_none_or(|written| written.is_some_and(|written| written.file.is_none()))
     };
-    let segments = truth
-        .book
+    let segments = state
+        .catalog
         .segments()
         .filter(|(key, entry)| entry.record.file.is_some() && has_no_file(key));
-    let segments = segments.filter(|_| library.can_read("segments"));
+    let segments = segments.filter(|_| definitions.can_read("segments"));
     let segments = segments
         .map(|(key, _)| trouble(Subject::Segment(key.clone()), format!("segments/{key}.yaml")));
     flags.chain(segments).collect()

@@ -74,7 +74,7 @@ impl Inner {
                 // Committed before a crash, or by another program, whose revision may not be in the
                 // catalog yet.
                 Some(revision) => {
-                    let is_new = self.state().book.head.revision < revision;
+                    let is_new = self.state().catalog.head.revision < revision;
                     let caught_up = match is_new {
                         true => self.catch_up(committer, &store).await?,
                         false => CaughtUp::default(),
@@ -126,7 +126,7 @@ impl Inner {
                 effective_at_ms: Some(superseded.at_ms),
                 key: Some((superseded.id.clone(), request)),
                 changes: Vec::new(),
-                forms: ContentCache::default(),
+                content: ContentCache::default(),
             };
             match self.commit(committer, proposal, None).await {
                 Err(CommitError::Conflict) => {}
@@ -139,8 +139,8 @@ impl Inner {
 
     fn proposal_of(&self, pending: &PendingEntry, key: Option<(String, ContentHash)>) -> Proposal {
         let state = self.state();
-        let (mut changes, forms) = pending.changes(|key| state.book.flag(key.as_str()));
-        changes.extend(pending.revocations(&state.book));
+        let (mut changes, content) = pending.changes(|key| state.catalog.flag(key.as_str()));
+        changes.extend(pending.revocations(&state.catalog));
         Proposal {
             actor: pending.actor.clone(),
             origin: pending.origin,
@@ -148,7 +148,7 @@ impl Inner {
             effective_at_ms: Some(pending.at_ms),
             key,
             changes,
-            forms,
+            content,
         }
     }
 

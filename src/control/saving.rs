@@ -52,7 +52,7 @@ impl Inner {
             Err(not) if self.store.is_open() => *self.saving.refused.lock() = Some(not.to_string()),
             Err(_) => return,
         }
-        self.tell_unsaved();
+        self.report_unsaved();
     }
 
     /// Whether the database refused the last commit, as it does when its disk is full.
@@ -70,10 +70,10 @@ impl Inner {
         {
             *self.saving.refused.lock() = None;
         }
-        self.tell_unsaved();
+        self.report_unsaved();
     }
 
-    fn tell_unsaved(&self) {
+    fn report_unsaved(&self) {
         let refused = self.saving.refused.lock().clone();
         let since = self.state().pending().first().map(|pending| pending.at_ms);
         let is_late = since.is_some_and(|since| clock::wall_ms() - since > PENDING_TOO_LONG_MS);

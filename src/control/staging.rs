@@ -17,8 +17,8 @@ pub(super) fn limit_of(commit: &Commit<'_>) -> Duration {
 
 /// Writes the blobs of a revision before the revision, step by step. An error is the database's, or
 /// `None` where the database did not answer.
-pub(super) async fn stage(store: &Store, texts: &Blobs) -> Result<(), Option<StoreError>> {
-    let mut staging = store.stage_texts(texts).await;
+pub(super) async fn stage(store: &Store, blobs: &Blobs) -> Result<(), Option<StoreError>> {
+    let mut staging = store.stage_blobs(blobs).await;
     while !staging.is_done() {
         timeout(SILENCE_TIMEOUT + time_to_write(STEP_BYTES as u64), staging.step())
             .await

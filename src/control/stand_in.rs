@@ -20,7 +20,7 @@ use crate::store::{Poison, Store, record};
 pub(super) struct StandIn<'a> {
     pub store: &'a Store,
     pub known: &'a KnownStates<'a>,
-    pub forms: ContentCache,
+    pub content: ContentCache,
 }
 
 impl StandIn<'_> {
@@ -40,7 +40,7 @@ impl StandIn<'_> {
             believed.as_ref().and_then(parse).into_iter().chain(told_here).collect();
         let doubtful_records: Vec<Record> = doubtful.iter().filter_map(parse).collect();
         for record in certain.iter().chain(&doubtful_records) {
-            self.fetch_texts(record).await;
+            self.fetch_blobs(record).await;
         }
         // Each is parsed, so that all are compared by their meaning.
         let are_readable: Vec<bool> =
@@ -110,8 +110,8 @@ impl StandIn<'_> {
         witnesses: impl Iterator<Item = &'b FlagRecord>,
     ) -> FlagRecord {
         let mark = by_turnout();
-        let entry = witnesses.fold(self.forms.entry(base), |entry: FlagEntry, witness| {
-            entry.no_wider_than(&self.forms.entry(witness.clone()), &mark)
+        let entry = witnesses.fold(self.content.entry(base), |entry: FlagEntry, witness| {
+            entry.no_wider_than(&self.content.entry(witness.clone()), &mark)
         });
         entry.record
     }
@@ -125,7 +125,7 @@ impl StandIn<'_> {
         let recorded = self.store.previous_records(subject).await.unwrap_or_default();
         let recorded = recorded.iter().filter_map(|json| record(subject, json).ok());
         for record in records.iter().cloned().chain(recorded) {
-            self.fetch_texts(&record).await;
+            self.fetch_blobs(&record).await;
             if self.read(subject, &record).is_ok()
                 && let Record::Flag(record) = record
             {
@@ -136,21 +136,21 @@ impl StandIn<'_> {
     }
 
     /// Fetches the blobs a record refers to, wherever they are.
-    async fn fetch_texts(&mut self, record: &Record) {
-        let ids = record.texts();
-        let kept = self.known.texts(&ids, &self.forms.texts);
-        self.forms.texts.extend(kept);
-        if let Ok(texts) = self.store.texts(&ids).await {
-            self.forms.texts.extend(texts);
+    async fn fetch_blobs(&mut self, record: &Record) {
+        let ids = record.blobs();
+        let kept = self.known.blobs(&ids, &self.content.blobs);
+        self.content.blobs.extend(kept);
+        if let Ok(blobs) = self.store.blobs(&ids).await {
+            self.content.blobs.extend(blobs);
         }
     }
 
     /// Parses what a record refers to.
     pub fn read(&mut self, subject: &Subject, record: &Record) -> Result<(), String> {
         let read = match (subject, record) {
-            (Subject::Flag(key), Record::Flag(record)) => self.forms.read_flag(key, record),
+            (Subject::Flag(key), Record::Flag(record)) => self.content.read_flag(key, record),
             (Subject::Segment(key), Record::Segment(record)) => {
-                self.forms.read_segment(key, record)
+                self.content.read_segment(key, record)
             }
             _ => Ok(()),
         };

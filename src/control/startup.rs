@@ -1,5 +1,5 @@
-//! A start: what is found in the data folder is looked at, what is served of it is decided
-//! (`recovery`), and only then is anything written.
+//! A start: the content of the data folder is read, `recovery` decides what is served of it, and
+//! only then is anything written.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::admin_token::AdminToken;
-use super::adopt::book_of_kept;
+use super::adopt::catalog_of_last_good;
 use super::commit::Committer;
 use super::fast_path::FastPath;
 use super::idempotency::KeyTurns;
@@ -37,26 +37,26 @@ use crate::store::Store;
 
 /// How long a database may take at a start when there is a last good state to serve, and when there
 /// is none.
-const WITH_LAST_GOOD: Duration = Duration::from_millis(800);
-const WITHOUT: Duration = Duration::from_secs(3);
-/// How much of that the check of its pages may take. A large database is believed without it, and
-/// held should it end badly.
-const PAGES_WITH_LAST_GOOD: Duration = Duration::from_millis(400);
-const PAGES_WITHOUT: Duration = Duration::from_secs(2);
+const OPEN_TIMEOUT_WITH_LAST_GOOD: Duration = Duration::from_millis(800);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(3);
+/// The part of that time that the check of its pages may take. A large database is used before the
+/// check ends, and held if the check fails.
+const PAGE_CHECK_TIMEOUT_WITH_LAST_GOOD: Duration = Duration::from_millis(400);
+const PAGE_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What opening takes.
+/// The arguments of opening a data folder.
 #[derive(Debug)]
 pub struct OpenOptions {
     pub data: Arc<DataDir>,
-    /// What the flags folder holds. It is not served by this: what the database or the last good
-    /// state speak of and it holds is not read again.
+    /// The content of the flags folder. Opening does not make it live, but content that the
+    /// database or the last good state refer to is taken from it and not read again.
     pub contents: FlagFiles,
     pub server_auth: ServerAuth,
-    /// Where a proxy serves the public listener.
+    /// The path under which a proxy serves the public listener.
     pub public_path: PublicPath,
-    /// What ends and credentials go by.
+    /// The clock for expiries and credentials.
     pub clock: Clock,
-    /// Believe the database as it is, after the stops of the state known here are written into it.
+    /// Accept the database as it is, after the stops of the state known here are written into it.
     pub accept_database: bool,
     /// Whether an empty data folder is a first start, or one that lost its volume.
     pub may_be_new: bool,
@@ -75,7 +75,7 @@ pub enum StartupError {
 }
 
 impl Coordinator {
-    /// Opens what there is and serves it. Its tasks live on the runtime this is called on.
+    /// Opens what is there and serves it. Its tasks run on the caller's runtime.
     pub async fn open(opening: OpenOptions) -> Result<Coordinator, StartupError> {
         let OpenOptions {
             data,
@@ -87,9 +87,9 @@ impl Coordinator {
             may_be_new,
             observer,
         } = opening;
-        let mut library = DefinitionSet::default();
-        // What is wrong with it is told when it is taken in.
-        library.read(&contents, CHECKS_AT_ONCE);
+        let mut definitions = DefinitionSet::default();
+        // Its findings are reported when it is ingested.
+        definitions.read(&contents, CHECKS_AT_ONCE);
         let (file, files) = FilesFound::look(&data);
         let copies = files.copies(&data);
         let pending =
@@ -99,17 +99,17 @@ impl Coordinator {
             _ => Default::default(),
         };
         let now = clock.wall_ms();
-        let mut truth = EffectiveState::of(Catalog::empty(), pending);
-        truth.know_revoked(
+        let mut state = EffectiveState::of(Catalog::empty(), pending);
+        state.know_revoked(
             files.credentials().filter(|credential| credential.record.is_needed(now)),
         );
         let inner = Arc::new(Inner {
-            publisher: Publisher::new(Live::new(Snapshot::cold(server_auth, public_path)), truth),
+            publisher: Publisher::new(Live::new(Snapshot::cold(server_auth, public_path)), state),
             store: StoreHandle::new(kept),
             committer: AsyncLock::new(Rank::Committer, Committer::default()),
             fast_path: FastPath::default(),
             witnesses: Witnesses::new(copies, file, unknown),
-            library: Lock::new(Rank::Library, library),
+            definitions: Lock::new(Rank::Definitions, definitions),
             reconciling: AsyncLock::new(Rank::Reconciling, ()),
             keys: KeyTurns::default(),
             local_admin: LocalAdmin::default(),
@@ -125,7 +125,7 @@ impl Coordinator {
         });
         inner.open_admin_token().await;
         inner.recover(files, accept_database, may_be_new).await?;
-        // From here on, not from when its task first runs: the clock may leap in between.
+        // From here on, not from the first run of its task: the clock may leap in between.
         let leaps = inner.watch_clock();
         tokio::spawn(super::maintenance::maintain_store(Arc::downgrade(&inner), leaps));
         tokio::spawn(super::maintenance::save_last_good_loop(Arc::downgrade(&inner)));
@@ -134,7 +134,7 @@ impl Coordinator {
         Ok(Coordinator(inner))
     }
 
-    /// Keeps the last state and lets go of the database.
+    /// Saves the last state and closes the database.
     pub async fn close(&self) {
         self.0.save_last_good().await;
         if let Ok(_committer) = timeout(Duration::from_secs(1), self.0.committer.lock()).await
@@ -155,8 +155,11 @@ impl Inner {
         let mut committer = self.committer.lock().await;
         let mut copies = self.copies();
         let is_kept = matches!(copies.last_good, CopyState::Good(_)) && !accept;
-        let (patience, pages) =
-            if is_kept { (WITH_LAST_GOOD, PAGES_WITH_LAST_GOOD) } else { (WITHOUT, PAGES_WITHOUT) };
+        let (patience, pages) = if is_kept {
+            (OPEN_TIMEOUT_WITH_LAST_GOOD, PAGE_CHECK_TIMEOUT_WITH_LAST_GOOD)
+        } else {
+            (OPEN_TIMEOUT, PAGE_CHECK_TIMEOUT)
+        };
         let path = self.data.database();
         let looking = look_at_database(&path, &copies, pages);
         let late = |_| DatabaseFound::OutOfReach("the database does not answer in time".to_owned());
@@ -179,7 +182,7 @@ impl Inner {
         if decision == Decision::First && !may_be_new {
             return Err(StartupError::NewData(self.data.path().display().to_string()));
         }
-        self.tell_what_was_found(&files, &copies);
+        self.report_findings_at_start(&files, &copies);
         let doubt = match &decision {
             Decision::Hold { doubt, .. } => doubt.clone(),
             Decision::Serve | Decision::First => Doubt::NONE,
@@ -203,12 +206,12 @@ impl Inner {
             }
         }
         // What was acknowledged before a crash is live before the first answer, and committed if
-        // that can be.
+        // possible.
         let _ = self.replay(&mut committer).await;
         {
-            let truth = self.state();
-            if !truth.pending().is_empty() {
-                self.refresh(&truth);
+            let state = self.state();
+            if !state.pending().is_empty() {
+                self.refresh(&state);
             }
         }
         if accept {
@@ -217,7 +220,7 @@ impl Inner {
         Ok(())
     }
 
-    /// The database is the newest state: it is written to from here on.
+    /// The database has the newest state, and is written to from here on.
     async fn begin_with(
         self: &Arc<Self>,
         committer: &mut Committer,
@@ -233,7 +236,7 @@ impl Inner {
                     self.await_pages(store, pages);
                 }
             }
-            // It reads, and cannot be written to.
+            // It can be read, but not written to.
             Err(why) => {
                 let base = if last_good.is_some() { Base::LastGood } else { Base::Database };
                 let _ = self.serve_base(base, last_good, found.store(), &witnesses, false).await;
@@ -259,7 +262,7 @@ impl Inner {
         self.open_store().await
     }
 
-    /// Serves what is known, and nothing that is not, until a person decides.
+    /// Serves what is known, and nothing else, until a person decides.
     async fn hold(
         self: &Arc<Self>,
         base: Option<Base>,
@@ -294,23 +297,22 @@ impl Inner {
         files: &FilesFound,
         is_disputed: bool,
     ) -> LocalState {
-        let at_hand = self.cached_content().await;
-        // A last good state that contradicts the base may be right all the same: what it stopped
-        // stays so.
+        let cached = self.cached_content().await;
+        // A last good state that contradicts the base may be right: its stops stay in force.
         let kept = files.state_of(base).or_else(|| files.state_of(Some(Base::LastGood)));
-        let book = kept.and_then(|kept| book_of_kept(kept, at_hand).ok());
-        LocalState { book, is_disputed }
+        let catalog = kept.and_then(|kept| catalog_of_last_good(kept, cached).ok());
+        LocalState { catalog, is_disputed }
     }
 
-    /// Opens the journal, or makes one of what reads. Without it stops live in memory alone, and
-    /// are said to.
+    /// Opens the journal, or makes one from what can be read. Without a journal, stops live in
+    /// memory only, and are reported so.
     async fn open_journal(self: &Arc<Self>, found: &FoundJournal) {
         let mut journal = self.fast_path.journal.lock().await.handed_over();
         let (path, known) = (self.data.journal(), self.witnesses.known.lock().clone());
         let (entries, doubt) = {
-            let truth = self.state();
+            let state = self.state();
             (
-                truth.pending().to_vec(),
+                state.pending().to_vec(),
                 found.contents().map(|contents| contents.doubt.clone()).unwrap_or_default(),
             )
         };
@@ -331,12 +333,12 @@ impl Inner {
                     .extend(ids.into_iter().filter(|id| !opened.leaves_out(id)));
                 *journal = Some(opened);
             }
-            Err(error) => self.tell_journal(Some(error.to_string())),
+            Err(error) => self.report_journal(Some(error.to_string())),
         }
     }
 
-    /// A person decided: what stood against the database counts no more, and nothing of it is in
-    /// the way.
+    /// A person decided: what stood against the database no longer counts, and is moved out of the
+    /// way.
     async fn end_hold(self: &Arc<Self>) {
         let inner = self.clone();
         let mut journal = self.fast_path.journal.lock().await.handed_over();
@@ -353,22 +355,22 @@ impl Inner {
                         entries.into_iter().map(|entry| entry.id).filter(|id| !made.leaves_out(id));
                     inner.fast_path.journaled.lock().extend(ids);
                     *journal = Some(made);
-                    inner.tell_journal(None);
+                    inner.report_journal(None);
                 }
-                Err(error) => inner.tell_journal(Some(error.to_string())),
+                Err(error) => inner.report_journal(Some(error.to_string())),
             }
         });
         let _ = ended.await;
     }
 
-    /// What could not be read, and what became of it.
-    fn tell_what_was_found(&self, files: &FilesFound, copies: &Copies) {
+    /// Reports what could not be read, and what became of it.
+    fn report_findings_at_start(&self, files: &FilesFound, copies: &Copies) {
         if matches!(files.last_good, FoundLastGood::Damaged { .. }) {
-            // Where it cannot be, it stays where it is all the same until another takes its place.
+            // Where it cannot be moved aside, it stays where it is until another takes its place.
             let _ = self.witnesses.last_good.lock().set_aside();
         }
         *self.witnesses.found_at_start.lock() = files.troubles(&self.data, copies);
-        self.tell_journal(None);
-        self.tell_last_good(None);
+        self.report_journal(None);
+        self.report_last_good(None);
     }
 }

@@ -27,7 +27,7 @@ pub struct StoreStatus {
     /// The database's own name, once it is known.
     pub epoch: Option<String>,
     /// The newest head saved on disk: `history --verify` compares with it.
-    pub kept: Option<Head>,
+    pub saved_head: Option<Head>,
 }
 
 /// Whether the database can be read and written.
@@ -47,8 +47,8 @@ pub enum Database {
 }
 
 impl StoreHandle {
-    pub fn new(kept: Option<Head>) -> StoreHandle {
-        let status = StoreStatus { database: Database::Up, epoch: None, kept };
+    pub fn new(saved_head: Option<Head>) -> StoreHandle {
+        let status = StoreStatus { database: Database::Up, epoch: None, saved_head };
         StoreHandle {
             current: ArcSwapOption::empty(),
             status: Lock::new(super::lock_order::Rank::Leaf, status),
@@ -102,12 +102,12 @@ impl StoreHandle {
     }
 
     pub fn set_kept(&self, head: Head) {
-        self.status.lock().kept = Some(head);
+        self.status.lock().saved_head = Some(head);
     }
 
     /// The saved head belongs to another history.
-    pub fn forget_kept(&self) {
-        self.status.lock().kept = None;
+    pub fn forget_saved_head(&self) {
+        self.status.lock().saved_head = None;
     }
 
     /// Notes a state and returns the one before. Of one outage the first moment is kept.

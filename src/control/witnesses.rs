@@ -1,4 +1,4 @@
-//! What is kept beside the database, and what it said at the start: the witnesses of the newest
+//! The copies beside the database, and what they held at the start: the witnesses of the newest
 //! state.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -9,22 +9,24 @@ use super::{Inner, Problem};
 use crate::data_dir::LastGoodFile;
 use crate::ledger::{KnownHead, Unknown};
 
-/// Owns the last good state, and what is known of the newest one.
+/// Owns the last good state, and what is known about the newest one.
 #[derive(Debug)]
 pub(super) struct Witnesses {
     /// The newest state that this data folder is known to have had.
     pub known: Lock<Option<KnownHead>>,
-    /// What the copies beside the database said at the start; `None` once a database was adopted,
-    /// as memory says it from then on.
+    /// What the copies beside the database held at the start; `None` once a database was adopted,
+    /// as memory has it from then on.
     pub copies: Lock<Option<Copies>>,
     pub last_good: Lock<LastGoodFile>,
-    /// In which of the data folders held one after another a database was adopted last.
+    /// Which of the data folders locked so far was the present one when a database was last
+    /// adopted.
     pub adopted_in: AtomicU64,
-    /// Whether pages of the database were found to be damaged while it was served.
+    /// Whether damaged pages were found in the database while it was in use.
     pub is_unsound: AtomicBool,
-    /// What a newer build wrote into the last good state beside what this one knows.
+    /// What a newer build wrote into the last good state that this build does not know.
     pub kept_beside: Unknown,
-    /// What was wrong with the files of the data folder at the start, as far as that is told on.
+    /// What was wrong with the files of the data folder at the start, as far as it is still
+    /// reported.
     pub found_at_start: Lock<Vec<Problem>>,
 }
 
@@ -43,26 +45,25 @@ impl Witnesses {
 }
 
 impl Inner {
-    /// Files of another history than database and journal are witnesses of nothing, and are not
+    /// Files of another history than the database and the journal are not witnesses, and are not
     /// kept as the state before the last one.
     pub(super) fn distrust_foreign(&self, foreign: Foreign, copies: &Copies) {
         *self.witnesses.known.lock() = copies.known().cloned();
         *self.witnesses.copies.lock() = Some(copies.clone());
         if foreign.last_good {
-            self.store.forget_kept();
-            // Where it cannot be kept aside, it stays where it is all the same until another takes
-            // its place.
+            self.store.forget_saved_head();
+            // Where it cannot be moved aside, it stays where it is until another takes its place.
             let _ = self.witnesses.last_good.lock().set_aside();
         }
     }
 
-    /// The witnesses of the newest state beside the database: what the copies said at the start,
-    /// and memory once a database was adopted.
+    /// The witnesses of the newest state beside the database: the copies at the start, and memory
+    /// once a database was adopted.
     pub(super) fn copies(&self) -> Copies {
         if let Some(copies) = self.witnesses.copies.lock().clone() {
             return copies;
         }
-        let head = self.state().book.head;
+        let head = self.state().catalog.head;
         let memory = self.store.status().epoch.map(|epoch| KnownHead { epoch, head });
         Copies {
             last_good: memory.map_or(CopyState::Absent, CopyState::Good),

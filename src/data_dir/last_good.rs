@@ -155,7 +155,7 @@ impl LastGoodFile {
     pub fn write(
         &mut self,
         epoch: &str,
-        book: &Catalog,
+        catalog: &Catalog,
         beside: Beside<'_>,
     ) -> Result<(), LastGoodError> {
         if self.is_of_newer_build && !matches!(read(&self.path), FoundLastGood::Absent) {
@@ -163,35 +163,35 @@ impl LastGoodFile {
         }
         let last_good = LastGood {
             epoch: epoch.to_owned(),
-            head: book.head,
-            flags: book
+            head: catalog.head,
+            flags: catalog
                 .flags()
                 .map(|(key, entry)| (key.clone(), entry.record.clone(), entry.changed_at))
                 .collect(),
-            segments: book
+            segments: catalog
                 .segments()
                 .map(|(key, entry)| (key.clone(), entry.record.clone(), entry.changed_at))
                 .collect(),
             tokens: beside.tokens.to_vec(),
             committed: beside.committed,
-            texts: book.texts().iter().map(|(id, text)| (*id, text.len())).collect(),
+            texts: catalog.blobs().iter().map(|(id, text)| (*id, text.len())).collect(),
             unknown: beside.unknown.clone(),
             format: FORMAT,
             kept: None,
         };
         let before = self.good.take();
         if let Some((id, head)) = &before
-            && head.hash != book.head.hash
+            && head.hash != catalog.head.hash
             && FileId::at(&self.path) == Some(*id)
         {
             self.keep_as_earlier()?;
         }
         self.good = before;
         let id = replace(&self.path, |file| {
-            last_good.write_to(file, book.texts())?;
+            last_good.write_to(file, catalog.blobs())?;
             FileId::of(file)
         })?;
-        (self.good, self.is_of_newer_build) = (Some((id, book.head)), false);
+        (self.good, self.is_of_newer_build) = (Some((id, catalog.head)), false);
         Ok(())
     }
 
@@ -229,12 +229,8 @@ impl LastGood {
         file.write_all(first(finished(sum)).as_bytes())
     }
 
-    /// The texts of these names, as far as it has them; those `at_hand` are not read again.
-    pub fn texts(
-        &self,
-        wanted: impl Fn(ContentHash) -> bool,
-        at_hand: &Blobs,
-    ) -> io::Result<Blobs> {
+    /// The texts of these names, as far as it has them; those `cached` are not read again.
+    pub fn blobs(&self, wanted: impl Fn(ContentHash) -> bool, cached: &Blobs) -> io::Result<Blobs> {
         let mut texts = Blobs::new();
         let Some(BlobSection { file, begin }) = &self.kept else { return Ok(texts) };
         let mut next = *begin;
@@ -244,7 +240,7 @@ impl LastGood {
             if !wanted(*id) {
                 continue;
             }
-            let text = match at_hand.get(id) {
+            let text = match cached.get(id) {
                 Some(text) => text.clone(),
                 None => {
                     let mut bytes = vec![0; *length];

@@ -11,12 +11,12 @@ const NAMES: [&str; 4] = ["definition", "file", "content", "internalUserIds"];
 /// The blobs named in a stored record; none if the record cannot be read.
 ///
 /// ```
-/// use turnout::ledger::{ContentHash, texts_named_in};
+/// use turnout::ledger::{ContentHash, blobs_named_in};
 /// let id = ContentHash::of(b"text");
 /// let record = format!(r#"{{"definition":null,"pin":{{"definition":"{id}"}},"hash":"{}"}}"#, ContentHash::of(b"secret"));
-/// assert_eq!(texts_named_in(&record), [id]);
+/// assert_eq!(blobs_named_in(&record), [id]);
 /// ```
-pub fn texts_named_in(record: &str) -> Vec<ContentHash> {
+pub fn blobs_named_in(record: &str) -> Vec<ContentHash> {
     let mut found = Vec::new();
     if let Ok(record) = serde_json::from_str(record) {
         collect(&record, &mut found);

@@ -20,7 +20,7 @@ pub struct Catalog {
     flags: BTreeMap<FlagKey, FlagEntry>,
     segments: BTreeMap<SegmentKey, SegmentEntry>,
     credentials: Arc<Credentials>,
-    texts: Blobs,
+    blobs: Blobs,
 }
 
 /// The credentials of a catalog, by id.
@@ -84,7 +84,7 @@ impl Catalog {
             flags: BTreeMap::new(),
             segments: BTreeMap::new(),
             credentials: Arc::default(),
-            texts: Blobs::new(),
+            blobs: Blobs::new(),
         }
     }
 
@@ -94,18 +94,18 @@ impl Catalog {
         head: Head,
         flags: impl IntoIterator<Item = (FlagKey, FlagRecord, u64)>,
         segments: impl IntoIterator<Item = (SegmentKey, SegmentRecord, u64)>,
-        forms: ContentCache,
+        content: ContentCache,
     ) -> Catalog {
-        let mut book = Catalog { head, ..Catalog::empty() };
+        let mut catalog = Catalog { head, ..Catalog::empty() };
         for (key, record, changed_at) in flags {
-            book.put_flag(&key, record, changed_at, &forms);
+            catalog.put_flag(&key, record, changed_at, &content);
         }
         for (key, record, changed_at) in segments {
-            book.put_segment(&key, record, changed_at, &forms);
+            catalog.put_segment(&key, record, changed_at, &content);
         }
-        book.texts = forms.texts;
-        book.drop_unused_texts();
-        book
+        catalog.blobs = content.blobs;
+        catalog.drop_unused_blobs();
+        catalog
     }
 
     /// The same catalog with these credentials.
@@ -153,16 +153,16 @@ impl Catalog {
     }
 
     /// The blobs its records refer to.
-    pub fn texts(&self) -> &Blobs {
-        &self.texts
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
     }
 
     /// The parsed forms of its records, for a catalog that will take the records over.
-    pub fn forms(&self) -> ContentCache {
-        let mut forms = ContentCache { texts: self.texts.clone(), ..ContentCache::default() };
+    pub fn content(&self) -> ContentCache {
+        let mut content = ContentCache { blobs: self.blobs.clone(), ..ContentCache::default() };
         for FlagEntry { record, definition, pinned, .. } in self.flags.values() {
-            forms.definitions.extend(record.definition.zip(definition.clone()));
-            forms
+            content.definitions.extend(record.definition.zip(definition.clone()));
+            content
                 .definitions
                 .extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
         }
@@ -170,20 +170,20 @@ impl Catalog {
             .segments
             .iter()
             .filter_map(|(key, entry)| Some((key.clone(), entry.form.clone()?)));
-        forms.segments.extend(segments);
-        forms
+        content.segments.extend(segments);
+        content
     }
 
     /// Applies the changes of one revision.
-    pub fn apply(&mut self, head: Head, changes: &[Change], forms: &ContentCache) {
+    pub fn apply(&mut self, head: Head, changes: &[Change], content: &ContentCache) {
         self.head = head;
         for Change { subject, after, .. } in changes {
             match (subject, after) {
                 (Subject::Flag(key), Some(Record::Flag(record))) => {
-                    self.put_flag(key, record.clone(), head.revision, forms)
+                    self.put_flag(key, record.clone(), head.revision, content)
                 }
                 (Subject::Segment(key), Some(Record::Segment(record))) => {
-                    self.put_segment(key, record.clone(), head.revision, forms);
+                    self.put_segment(key, record.clone(), head.revision, content);
                 }
                 (Subject::Credential(id), Some(Record::Credential(record))) => {
                     Arc::make_mut(&mut self.credentials).insert(id.clone(), record.clone());
@@ -195,9 +195,9 @@ impl Catalog {
                 (Subject::Segment(key), _) => drop(self.segments.remove(key)),
             }
         }
-        if !forms.texts.is_empty() {
-            self.texts.extend(forms.texts.iter().map(|(id, text)| (*id, text.clone())));
-            self.drop_unused_texts();
+        if !content.blobs.is_empty() {
+            self.blobs.extend(content.blobs.iter().map(|(id, text)| (*id, text.clone())));
+            self.drop_unused_blobs();
         }
     }
 
@@ -211,7 +211,7 @@ impl Catalog {
         };
         *mine = segment.clone();
         if let Some((id, text)) = users_file
-            && let Some(mine) = self.texts.get_mut(&id)
+            && let Some(mine) = self.blobs.get_mut(&id)
         {
             *mine = text.clone();
         }
@@ -222,11 +222,11 @@ impl Catalog {
         key: &FlagKey,
         record: FlagRecord,
         changed_at: u64,
-        forms: &ContentCache,
+        content: &ContentCache,
     ) {
         let old = self.flags.get(key);
         let meaning = |id: ContentHash| {
-            old.and_then(|old| old.meaning(id)).or_else(|| forms.definitions.get(&id).cloned())
+            old.and_then(|old| old.meaning(id)).or_else(|| content.definitions.get(&id).cloned())
         };
         let definition = record.definition.and_then(meaning);
         let pinned = record.pin.as_ref().and_then(|pin| meaning(pin.definition));
@@ -238,16 +238,16 @@ impl Catalog {
         key: &SegmentKey,
         record: SegmentRecord,
         changed_at: u64,
-        forms: &ContentCache,
+        content: &ContentCache,
     ) {
-        let form = forms.segments.get(key).cloned().filter(|_| !record.is_empty());
+        let form = content.segments.get(key).cloned().filter(|_| !record.is_empty());
         self.segments.insert(key.clone(), SegmentEntry { record, changed_at, form });
     }
 
-    fn drop_unused_texts(&mut self) {
-        let of_flags = self.flags.values().flat_map(|entry| entry.record.texts());
+    fn drop_unused_blobs(&mut self) {
+        let of_flags = self.flags.values().flat_map(|entry| entry.record.blobs());
         let used: BTreeSet<ContentHash> =
-            of_flags.chain(self.segments.values().flat_map(|entry| entry.record.texts())).collect();
-        self.texts.retain(|id, _| used.contains(id));
+            of_flags.chain(self.segments.values().flat_map(|entry| entry.record.blobs())).collect();
+        self.blobs.retain(|id, _| used.contains(id));
     }
 }

@@ -74,8 +74,8 @@ pub enum CommandError {
 
 impl CommandError {
     /// The error for an unknown flag, with a known flag of a similar name if there is one.
-    pub fn unknown(truth: &EffectiveState, flag: &FlagKey) -> CommandError {
-        let similar = similar(flag.as_str(), truth.book.flags().map(|(key, _)| key.as_str()))
+    pub fn unknown(state: &EffectiveState, flag: &FlagKey) -> CommandError {
+        let similar = similar(flag.as_str(), state.catalog.flags().map(|(key, _)| key.as_str()))
             .map(str::to_owned);
         CommandError::UnknownFlag { flag: flag.clone(), similar }
     }
@@ -94,7 +94,7 @@ pub struct PlannedChange {
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
     pub parts: Vec<PlannedChange>,
-    pub forms: ContentCache,
+    pub content: ContentCache,
 }
 
 impl Command {
@@ -114,23 +114,23 @@ impl Command {
     /// it goes back to (`then`).
     pub fn decide(
         &self,
-        truth: &EffectiveState,
+        state: &EffectiveState,
         then: Option<&FlagAsOf>,
         mark: &Attribution,
     ) -> Result<Decision, CommandError> {
         if let Command::StopAll = self {
-            return Ok(stop_all(truth, mark));
+            return Ok(stop_all(state, mark));
         }
         let Some(flag) = self.flag() else { return Ok(Decision::default()) };
         let current = match self {
             // A flag that is served as stopped because its state is in doubt can be stopped for
             // good.
-            Command::Stop { .. } => truth.flag_as_known(flag.as_str()),
-            _ => truth.flag(flag.as_str()),
+            Command::Stop { .. } => state.flag_as_known(flag.as_str()),
+            _ => state.flag(flag.as_str()),
         };
         // Before anything is known, any flag can be stopped: the stop holds once the flag is known.
-        if current.is_none() && !(truth.is_cold() && matches!(self, Command::Stop { .. })) {
-            return Err(CommandError::unknown(truth, flag));
+        if current.is_none() && !(state.is_cold() && matches!(self, Command::Stop { .. })) {
+            return Err(CommandError::unknown(state, flag));
         }
         let old = current.clone().unwrap_or_default();
         let with = |record: FlagRecord| old.with(record);
@@ -236,15 +236,17 @@ fn differs(old: &FlagRecord, new: &FlagRecord) -> bool {
         != (new.definition, pin(new), split(new), new.stop.is_some())
 }
 
-fn stop_all(truth: &EffectiveState, mark: &Attribution) -> Decision {
-    let running =
-        truth.book.flags().filter_map(|(key, _)| Some((key, truth.flag_as_known(key.as_str())?)));
+fn stop_all(state: &EffectiveState, mark: &Attribution) -> Decision {
+    let running = state
+        .catalog
+        .flags()
+        .filter_map(|(key, _)| Some((key, state.flag_as_known(key.as_str())?)));
     let running = running.filter(|(_, entry)| entry.record.stop.is_none());
     let part = |(key, entry): (&FlagKey, FlagEntry)| {
         let after = entry.with(stopped(&entry, mark));
         PlannedChange { flag: key.clone(), action: Action::Stop, before: Some(entry), after }
     };
-    Decision { parts: running.map(part).collect(), forms: ContentCache::default() }
+    Decision { parts: running.map(part).collect(), content: ContentCache::default() }
 }
 
 fn stopped(old: &FlagEntry, mark: &Attribution) -> FlagRecord {

@@ -12,7 +12,7 @@ use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
 /// Blobs and their parsed forms, for the records that refer to them.
 #[derive(Clone, Default)]
 pub struct ContentCache {
-    pub texts: Blobs,
+    pub blobs: Blobs,
     pub definitions: BTreeMap<ContentHash, Arc<Definition>>,
     pub segments: BTreeMap<SegmentKey, Arc<Segment>>,
     /// Segments that were parsed before, with the records they were parsed from: a long list is not
@@ -23,7 +23,7 @@ pub struct ContentCache {
 /// Prints counts, never content: blobs name users.
 impl std::fmt::Debug for ContentCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Forms({} texts)", self.texts.len())
+        write!(f, "Forms({} texts)", self.blobs.len())
     }
 }
 
@@ -39,38 +39,38 @@ pub enum Unreadable {
 impl ContentCache {
     /// The content that the definitions and the catalog have already, for records that may refer to
     /// it.
-    pub fn cached(library: &DefinitionSet, book: &Catalog) -> ContentCache {
-        let mut forms = ContentCache::default();
-        for (_, written) in library.written_flags() {
+    pub fn cached(definitions: &DefinitionSet, catalog: &Catalog) -> ContentCache {
+        let mut content = ContentCache::default();
+        for (_, written) in definitions.written_flags() {
             let Some(WrittenFlag { form, text }) = written else { continue };
-            forms.texts.insert(text.digest.into(), text.bytes.clone());
-            forms.definitions.insert(text.digest.into(), form.clone());
+            content.blobs.insert(text.digest.into(), text.bytes.clone());
+            content.definitions.insert(text.digest.into(), form.clone());
         }
-        for (key, written) in library.written_segments() {
+        for (key, written) in definitions.written_segments() {
             let Some(written) = written else { continue };
-            let record = SegmentRecord::of(&written, &mut forms.texts);
-            forms.known_segments.insert(key.clone(), (record, written.form.clone()));
+            let record = SegmentRecord::of(&written, &mut content.blobs);
+            content.known_segments.insert(key.clone(), (record, written.form.clone()));
         }
-        for (_, FlagEntry { record, definition, pinned, .. }) in book.flags() {
-            forms.definitions.extend(record.definition.zip(definition.clone()));
-            forms
+        for (_, FlagEntry { record, definition, pinned, .. }) in catalog.flags() {
+            content.definitions.extend(record.definition.zip(definition.clone()));
+            content
                 .definitions
                 .extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
         }
-        for (key, SegmentEntry { record, form, .. }) in book.segments() {
-            forms
+        for (key, SegmentEntry { record, form, .. }) in catalog.segments() {
+            content
                 .known_segments
                 .extend(form.clone().map(|form| (key.clone(), (record.clone(), form))));
         }
-        forms.texts.extend(book.texts().iter().map(|(id, text)| (*id, text.clone())));
-        forms
+        content.blobs.extend(catalog.blobs().iter().map(|(id, text)| (*id, text.clone())));
+        content
     }
 
     /// Parses the definitions that a flag's record refers to.
     pub fn read_flag(&mut self, key: &FlagKey, record: &FlagRecord) -> Result<(), Unreadable> {
-        for id in record.texts() {
+        for id in record.blobs() {
             // Also for a definition that is parsed already: a missing blob is an error.
-            let text = self.texts.get(&id).ok_or(Unreadable::Missing(id))?;
+            let text = self.blobs.get(&id).ok_or(Unreadable::Missing(id))?;
             if self.definitions.get(&id).is_none_or(|known| known.key != *key) {
                 self.definitions.insert(id, parse_flag(key, text).map_err(bad)?);
             }
@@ -95,8 +95,8 @@ impl ContentCache {
         if record.is_empty() {
             return Ok(());
         }
-        let text = |id: ContentHash| self.texts.get(&id).ok_or(Unreadable::Missing(id));
-        record.texts().try_for_each(|id| text(id).map(drop))?;
+        let text = |id: ContentHash| self.blobs.get(&id).ok_or(Unreadable::Missing(id));
+        record.blobs().try_for_each(|id| text(id).map(drop))?;
         if let Some((_, known)) = self.known_segments.get(key).filter(|(known, _)| known == record)
         {
             self.segments.insert(key.clone(), known.clone());

@@ -1,6 +1,5 @@
-//! Flags and credentials whose state may be lost: a part of what was known does not read. Until a
-//! person decides, each such flag is served as stopped, and each such credential may do no more than
-//! narrow.
+//! Flags and credentials whose state may be lost: a part of what was known cannot be read. Until a
+//! person decides, each such flag is served as stopped, and each such credential may only narrow.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +8,15 @@ use super::credential::CredentialId;
 use super::record::Attribution;
 use crate::flag::FlagKey;
 
-/// Which flags may be stopped, or lower, and which credentials may be revoked, other than what still
-/// reads says.
+/// The flags that may be stopped, or lower, and the credentials that may be revoked, although what
+/// can still be read does not say so.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Doubt {
     pub flags: Doubted<FlagKey>,
     pub credentials: Doubted<CredentialId>,
 }
 
-/// Which subjects of one kind.
+/// The subjects of one kind that are in doubt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Doubted<K> {
     #[default]
@@ -28,7 +27,7 @@ pub enum Doubted<K> {
 
 impl Doubt {
     pub const NONE: Doubt = Doubt { flags: Doubted::None, credentials: Doubted::None };
-    /// What does not read may be about anything.
+    /// What cannot be read may be about any subject.
     pub const ALL: Doubt = Doubt { flags: Doubted::All, credentials: Doubted::All };
 
     pub fn is_none(&self) -> bool {
@@ -43,7 +42,7 @@ impl Doubt {
         }
     }
 
-    /// Both doubts.
+    /// Both doubts combined.
     pub fn and(self, other: Doubt) -> Doubt {
         Doubt {
             flags: self.flags.and(other.flags),
@@ -51,7 +50,7 @@ impl Doubt {
         }
     }
 
-    /// The flag as it is served under this doubt. A stop that is known keeps who made it.
+    /// The flag as it is served under this doubt. A known stop keeps its author.
     pub(super) fn over(&self, flag: &str, mut entry: FlagEntry, since_ms: i64) -> FlagEntry {
         if self.covers(flag) {
             entry

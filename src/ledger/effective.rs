@@ -14,7 +14,7 @@ use crate::snapshot::{EffectiveFlag, Position, State};
 /// The database's revision and the pending entries.
 #[derive(Clone, Debug)]
 pub struct EffectiveState {
-    pub book: Catalog,
+    pub catalog: Catalog,
     pending: Arc<PendingSet>,
     /// The names of entries whose commit was begun, here or before a start: the database may have
     /// them.
@@ -36,7 +36,7 @@ pub struct EffectiveState {
 /// Compared by identity: while this value exists, none of its parts can be reused for another.
 #[derive(Clone, Debug)]
 pub struct CredentialsBasis {
-    book: Arc<Credentials>,
+    catalog: Arc<Credentials>,
     revoked_before: Arc<Credentials>,
     pending: Vec<String>,
     doubt: Doubted<CredentialId>,
@@ -44,7 +44,7 @@ pub struct CredentialsBasis {
 
 impl PartialEq for CredentialsBasis {
     fn eq(&self, other: &CredentialsBasis) -> bool {
-        Arc::ptr_eq(&self.book, &other.book)
+        Arc::ptr_eq(&self.catalog, &other.catalog)
             && Arc::ptr_eq(&self.revoked_before, &other.revoked_before)
             && self.pending == other.pending
             && self.doubt == other.doubt
@@ -53,11 +53,11 @@ impl PartialEq for CredentialsBasis {
 
 impl EffectiveState {
     /// `pending` comes from a journal: whether any entry was committed is not known here.
-    pub fn of(book: Catalog, mut pending: Vec<PendingEntry>) -> EffectiveState {
+    pub fn of(catalog: Catalog, mut pending: Vec<PendingEntry>) -> EffectiveState {
         pending.iter_mut().for_each(PendingEntry::read);
         let tried = pending.iter().map(|pending| pending.id.clone()).collect();
         EffectiveState {
-            book,
+            catalog,
             pending: Arc::new(pending.into_iter().collect()),
             tried,
             revoked_before: Arc::default(),
@@ -71,7 +71,7 @@ impl EffectiveState {
 
     pub fn position(&self) -> Position {
         let now = Position {
-            revision: self.book.head.revision,
+            revision: self.catalog.head.revision,
             pending: self.pending.len() as u32 + self.unrecorded,
         };
         now.max(self.floor)
@@ -79,7 +79,7 @@ impl EffectiveState {
 
     /// Whether nothing was ever known here.
     pub fn is_cold(&self) -> bool {
-        self.book.head.revision == 0 && self.unrecorded == 0
+        self.catalog.head.revision == 0 && self.unrecorded == 0
     }
 
     /// The flags that are served as stopped, and the credentials that may only narrow, because their
@@ -106,7 +106,7 @@ impl EffectiveState {
     /// The revocations that neither the database nor a pending entry has.
     pub fn revocations_to_carry(&self, now_ms: i64) -> Vec<Credential> {
         let is_recorded = |id: &CredentialId| {
-            self.book.credential(id).is_some_and(|record| record.revoked_at_ms.is_some())
+            self.catalog.credential(id).is_some_and(|record| record.revoked_at_ms.is_some())
         };
         let pending: BTreeSet<&CredentialId> =
             self.pending.revoked().map(|revoked| &revoked.id).collect();
@@ -117,7 +117,7 @@ impl EffectiveState {
 
     /// Removes credentials that ended long ago. The history keeps them.
     pub fn forget_dead_credentials(&mut self, now_ms: i64) {
-        self.book.forget_dead_credentials(now_ms);
+        self.catalog.forget_dead_credentials(now_ms);
         if self.revoked_before.values().any(|record| !record.is_needed(now_ms)) {
             Arc::make_mut(&mut self.revoked_before).retain(|_, record| record.is_needed(now_ms));
         }
@@ -126,12 +126,12 @@ impl EffectiveState {
     /// Every credential in its present state: revoked, if the database, a pending entry or a kept
     /// state says so.
     pub fn credentials(&self) -> Credentials {
-        self.credentials_over(&self.book)
+        self.credentials_over(&self.catalog)
     }
 
     /// The same over another book.
-    pub fn credentials_over(&self, book: &Catalog) -> Credentials {
-        let mut credentials = (**book.credentials()).clone();
+    pub fn credentials_over(&self, catalog: &Catalog) -> Credentials {
+        let mut credentials = (**catalog.credentials()).clone();
         let pending = self.pending.revoked().map(|revoked| (&revoked.id, &revoked.record));
         for (id, revoked) in self.revoked_before.iter().chain(pending) {
             match credentials.get_mut(id) {
@@ -151,7 +151,7 @@ impl EffectiveState {
     /// the same.
     pub fn credentials_basis(&self) -> CredentialsBasis {
         CredentialsBasis {
-            book: self.book.credentials().clone(),
+            catalog: self.catalog.credentials().clone(),
             revoked_before: self.revoked_before.clone(),
             pending: self.pending.revoking().map(|pending| pending.id.clone()).collect(),
             doubt: self.doubt.credentials.clone(),
@@ -160,8 +160,8 @@ impl EffectiveState {
 
     /// Whether no flag and no segment is known.
     pub fn has_no_flags(&self) -> bool {
-        self.book.flags().next().is_none()
-            && self.book.segments().next().is_none()
+        self.catalog.flags().next().is_none()
+            && self.catalog.segments().next().is_none()
             && self.pending.flags().next().is_none()
     }
 
@@ -247,13 +247,13 @@ impl EffectiveState {
     }
 
     /// Replaces the catalog by one that no database has recorded.
-    pub fn serve_unrecorded(&mut self, book: Catalog) {
-        (self.book, self.unrecorded) = (book, self.unrecorded + 1);
+    pub fn serve_unrecorded(&mut self, catalog: Catalog) {
+        (self.catalog, self.unrecorded) = (catalog, self.unrecorded + 1);
     }
 
     /// Replaces the catalog by the database's.
-    pub fn serve_recorded(&mut self, book: Catalog) {
-        (self.book, self.unrecorded) = (book, 0);
+    pub fn serve_recorded(&mut self, catalog: Catalog) {
+        (self.catalog, self.unrecorded) = (catalog, 0);
     }
 
     /// Whether the catalog is the database's.
@@ -276,12 +276,12 @@ impl EffectiveState {
     /// A flag as its readable parts say, without the stop for doubt.
     pub fn flag_as_known(&self, key: &str) -> Option<FlagEntry> {
         let ops = self.pending.ops_of(key);
-        ops.fold(self.book.flag(key).cloned(), |entry, op| op.apply_to(entry.as_ref()).or(entry))
+        ops.fold(self.catalog.flag(key).cloned(), |entry, op| op.apply_to(entry.as_ref()).or(entry))
     }
 
     /// The revision of the last change of a flag or of a segment it names.
     pub fn changed_at(&self, key: &str) -> u64 {
-        let Some(entry) = self.book.flag(key) else { return 0 };
+        let Some(entry) = self.catalog.flag(key) else { return 0 };
         self.segments_changed_after(key, entry.changed_at)
             .into_iter()
             .fold(entry.changed_at, u64::max)
@@ -289,19 +289,19 @@ impl EffectiveState {
 
     /// The revisions after `revision` in which segments of a flag last changed.
     pub fn segments_changed_after(&self, key: &str, revision: u64) -> Vec<u64> {
-        let definition = self.book.flag(key).and_then(|entry| entry.in_force());
+        let definition = self.catalog.flag(key).and_then(|entry| entry.in_force());
         let segments = definition.into_iter().flat_map(|definition| &definition.segments);
         let changed_at = segments
-            .filter_map(|segment| self.book.segment(segment.as_str()))
+            .filter_map(|segment| self.catalog.segment(segment.as_str()))
             .map(|segment| segment.changed_at);
         changed_at.filter(|changed_at| *changed_at > revision).collect()
     }
 
     /// Every flag for a snapshot, ordered by key.
     pub fn effective_flags(&self) -> Vec<EffectiveFlag<'_>> {
-        let positions = self.pending.positions(self.book.head.revision);
+        let positions = self.pending.positions(self.catalog.head.revision);
         let mut keys: Vec<&FlagKey> =
-            self.book.flags().map(|(key, _)| key).chain(self.pending.flags()).collect();
+            self.catalog.flags().map(|(key, _)| key).chain(self.pending.flags()).collect();
         // Two runs that are sorted already.
         keys.sort();
         keys.dedup();
@@ -313,7 +313,7 @@ impl EffectiveState {
         key: &'a FlagKey,
         positions: &BTreeMap<u64, Position>,
     ) -> Option<EffectiveFlag<'a>> {
-        let entry = self.book.flag(key.as_str());
+        let entry = self.catalog.flag(key.as_str());
         let mut changed_at = Position { revision: self.changed_at(key.as_str()), pending: 0 };
         let mut laid = None;
         for (order, op) in self.pending.ordered_ops_of(key.as_str()) {
@@ -354,7 +354,7 @@ impl EffectiveState {
 
     fn segments_of(&self, definition: &Definition) -> Segments {
         let segment = |key: &crate::flag::SegmentKey| {
-            self.book.segment(key.as_str()).and_then(|entry| entry.form.clone())
+            self.catalog.segment(key.as_str()).and_then(|entry| entry.form.clone())
         };
         definition
             .segments

@@ -25,13 +25,13 @@ pub struct DueExpiries {
 /// The splits that expire now; `due` returns which clocks have reached the expiry of a flag's
 /// split. An expiry that narrows needs one clock, an expiry that widens needs both.
 pub fn expire(
-    truth: &EffectiveState,
+    state: &EffectiveState,
     now_ms: i64,
     due: impl Fn(&FlagKey, &Expiry) -> Due,
 ) -> DueExpiries {
     let mut expiry = DueExpiries::default();
-    for key in may_end(truth) {
-        let Some(current) = truth.flag(key.as_str()) else { continue };
+    for key in may_end(state) {
+        let Some(current) = state.flag(key.as_str()) else { continue };
         let Some(held) = &current.record.split else { continue };
         let Some(ends) = &held.ends else { continue };
         match due(key, ends) {
@@ -66,16 +66,16 @@ fn first_step_narrows(held: &SplitOverride, ends: &Expiry) -> bool {
 }
 
 /// The flags that may hold a split with an expiry: in the database's state, and in the pending one.
-fn may_end(truth: &EffectiveState) -> BTreeSet<&FlagKey> {
+fn may_end(state: &EffectiveState) -> BTreeSet<&FlagKey> {
     let has_end =
         |held: &Option<SplitOverride>| held.as_ref().is_some_and(|held| held.ends.is_some());
     let in_book =
-        truth.book.flags().filter(|(_, entry)| has_end(&entry.record.split)).map(|(key, _)| key);
+        state.catalog.flags().filter(|(_, entry)| has_end(&entry.record.split)).map(|(key, _)| key);
     let brings_end = |op: &Overlay| matches!(op, Overlay::Split { held, .. } if has_end(held));
-    let pending = truth
+    let pending = state
         .pending()
         .flags()
-        .filter(|flag| truth.pending().ops_of(flag.as_str()).any(brings_end));
+        .filter(|flag| state.pending().ops_of(flag.as_str()).any(brings_end));
     in_book.chain(pending).collect()
 }
 

@@ -33,7 +33,7 @@ mod unknown;
 
 pub use actor::Actor;
 pub use blob::{Blobs, ContentHash};
-pub use blob_references::texts_named_in;
+pub use blob_references::blobs_named_in;
 pub use catalog::{Catalog, Credentials, FlagEntry, SegmentEntry};
 pub use change::{Action, Change, Subject};
 pub use command::{Command, CommandError, Decision, ExpiryRequest, PlannedChange};

@@ -1,6 +1,6 @@
-//! What stands where several states of one subject are told and one of them is wrong: never wider
-//! than any of them, now and at every later moment. By shape, and in doubt a flag is stopped, a
-//! segment has no good form, and a credential is not accepted.
+//! Combines several states of one subject when one of them is wrong: the result is never wider than
+//! any of them, now and at every later moment. It is decided by shape: in doubt a flag is stopped,
+//! a segment has no good form, and a credential is not accepted.
 
 use super::catalog::FlagEntry;
 use super::credential::{CredentialRecord, Role};
@@ -10,10 +10,10 @@ use super::unknown::Unknown;
 use crate::flag::{Definition, differences};
 
 impl FlagEntry {
-    /// This flag, and no wider than the other: its stop, the lower `realtime-v2` and the higher
-    /// `disabled` at every moment, `enabled: false` of either, and the pin of either, which keeps
-    /// files from what they would open. Definitions that differ in more
-    /// than that cannot be compared: then it is stopped, by `mark`.
+    /// This flag, no wider than the other: with the stop of either, the lower `realtime-v2` and the
+    /// higher `disabled` at every moment, `enabled: false` of either, and the pin of either, which
+    /// keeps files from opening more. Definitions that differ in more than that cannot be compared:
+    /// then the flag is stopped, by `mark`.
     pub fn no_wider_than(self, other: &FlagEntry, mark: &Attribution) -> FlagEntry {
         if self.record == other.record {
             return self;
@@ -30,9 +30,8 @@ impl FlagEntry {
                 Comparison::First => (self.clone(), true),
                 Comparison::Second => (other.clone(), true),
             },
-            // A definition that does not read says nothing; none at all says that nothing was
-            // known.
-            _ => (self.clone(), other.record.texts().next().is_some() || self.in_force().is_none()),
+            // An unreadable definition says nothing; a missing one says that nothing was known.
+            _ => (self.clone(), other.record.blobs().next().is_some() || self.in_force().is_none()),
         };
         if let Some(pinned) = pinned.filter(|_| entry.record.pin.is_none()) {
             entry = entry.pinned_like(pinned);
@@ -55,13 +54,13 @@ impl FlagEntry {
         FlagEntry { record: FlagRecord { pin: Some(pin), ..self.record }, pinned, ..self }
     }
 
-    /// `None` where what it is cannot be told: its definition does not read, and nothing is laid
-    /// over it.
+    /// `None` where the timeline is unknown: the definition cannot be read, and no override
+    /// replaces its split.
     fn in_words(&self) -> Option<Timeline> {
         (self.record.split.is_some() || self.in_force().is_some()).then(|| self.timeline())
     }
 
-    /// The same definition with this split: as one of `known` holds it, if one does.
+    /// The same definition with this split: the form in `known` that has it, if there is one.
     fn with_timeline(
         self,
         timeline: Timeline,
@@ -115,17 +114,17 @@ fn compare(one: &Definition, two: &Definition) -> Comparison {
 }
 
 impl SegmentRecord {
-    /// This segment if the other is the same. Who is in a segment may be let in by one flag and
-    /// kept out by another: of two neither is the narrower, and flags that name it answer
-    /// `polling`.
+    /// This segment if the other is the same. A member of a segment may be let in by one flag and
+    /// kept out by another, so of two different segments neither is narrower, and flags that name
+    /// it answer `polling`.
     pub fn no_wider_than(self, other: &SegmentRecord) -> SegmentRecord {
         if self == *other { self } else { SegmentRecord::default() }
     }
 }
 
 impl CredentialRecord {
-    /// This credential, and no stronger than the other; `None` where they cannot be compared, or
-    /// leave nothing.
+    /// This credential, no stronger than the other; `None` if they cannot be compared, or have
+    /// nothing in common.
     pub fn no_stronger_than(self, other: &CredentialRecord) -> Option<CredentialRecord> {
         if self.hash != other.hash || self.unknown != other.unknown {
             return None;
@@ -158,7 +157,7 @@ impl CredentialRecord {
         })
     }
 
-    /// Whether both are the same, apart from a revocation that one of them does not know.
+    /// Whether both are the same, apart from a revocation that only one of them has.
     pub fn is_same_apart_from_revocation(&self, other: &CredentialRecord) -> bool {
         let unrevoked = |record: &CredentialRecord| CredentialRecord {
             revoked_at_ms: None,
@@ -170,7 +169,7 @@ impl CredentialRecord {
     }
 }
 
-/// `None` for a server's key beside a person's.
+/// `None` for a server's key and a person's role.
 fn weaker(one: Role, two: Role) -> Option<Role> {
     const FROM_WEAKEST: [Role; 4] = [Role::Viewer, Role::Stopper, Role::Operator, Role::Admin];
     let weakest = FROM_WEAKEST.into_iter().find(|role| *role == one || *role == two);
@@ -193,13 +192,12 @@ mod tests {
     const OFF: &str = "enabled: false\nrollout: { realtime-v2: 100%, disabled: 0% }";
     const RULED: &str = "enabled: true\nallow: [{ users: [u], strategy: realtime-v2 }]";
 
-    /// A flag of a definition, with what an operator laid over it: `25%`, `25% until 9 then 50%`,
-    /// `stop`.
+    /// A flag with a definition and an operator's overrides: `25%`, `25% until 9 then 50%`, `stop`.
     fn flag(definition: &str, laid: &str) -> FlagEntry {
         let mark = Attribution::of_turnout(1, "r");
-        let (mut forms, text) = (ContentCache::default(), yaml(definition));
+        let (mut content, text) = (ContentCache::default(), yaml(definition));
         let id = ContentHash::of(text.as_bytes());
-        forms.texts.insert(id, text.into());
+        content.blobs.insert(id, text.into());
         let split = |share: &str| {
             serde_json::from_str(&format!(r#"{{"realtime-v2":"{share}","disabled":"0%"}}"#))
                 .unwrap()
@@ -230,12 +228,12 @@ mod tests {
         let stop = (laid == "stop").then_some(mark);
         let record =
             FlagRecord { definition: Some(id), split: held, stop, ..FlagRecord::default() };
-        forms.read_flag(&"f".parse().unwrap(), &record).unwrap();
-        forms.entry(record)
+        content.read_flag(&"f".parse().unwrap(), &record).unwrap();
+        content.entry(record)
     }
 
-    /// In words, at three moments.
-    fn told(entry: &FlagEntry) -> String {
+    /// The flag as text, at three moments.
+    fn shown(entry: &FlagEntry) -> String {
         if entry.record.stop.is_some() {
             return "stop".to_owned();
         }
@@ -266,15 +264,15 @@ mod tests {
             let (one, two) = (flag(one.0, one.1), flag(two.0, two.1));
             for (one, two) in [(&one, &two), (&two, &one)] {
                 let met = one.clone().no_wider_than(two, &mark);
-                assert_eq!(told(&met), stands, "{one:?} and {two:?}");
+                assert_eq!(shown(&met), stands, "{one:?} and {two:?}");
             }
         }
-        // A definition that does not read says nothing, what is laid over it counts; no definition
-        // at all says that nothing was known.
+        // An unreadable definition says nothing, but its overrides count; a missing definition says
+        // that nothing was known.
         let unread = FlagEntry { definition: None, ..flag(OPEN, "10%") };
-        assert_eq!(told(&flag(LOW, "").no_wider_than(&unread, &mark)), "1%/20% 1%/20%");
-        assert_eq!(told(&flag(OPEN, "").no_wider_than(&unread, &mark)), "10%/0% 10%/0%");
-        assert_eq!(told(&flag(OPEN, "").no_wider_than(&FlagEntry::default(), &mark)), "stop");
+        assert_eq!(shown(&flag(LOW, "").no_wider_than(&unread, &mark)), "1%/20% 1%/20%");
+        assert_eq!(shown(&flag(OPEN, "").no_wider_than(&unread, &mark)), "10%/0% 10%/0%");
+        assert_eq!(shown(&flag(OPEN, "").no_wider_than(&FlagEntry::default(), &mark)), "stop");
     }
 
     fn credential(

@@ -71,7 +71,7 @@ pub enum Overlay {
         after: ContentHash,
         text: String,
         #[serde(skip)]
-        forms: ContentCache,
+        content: ContentCache,
         #[serde(flatten)]
         unknown: Unknown,
     },
@@ -81,10 +81,10 @@ impl PendingEntry {
     /// Parses the definitions in it; one that this build cannot read has no effect.
     pub fn read(&mut self) {
         for PendingChange { flag, op, .. } in &mut self.narrowed {
-            if let Overlay::Define { after, text, forms, .. } = op {
+            if let Overlay::Define { after, text, content, .. } = op {
                 let record = FlagRecord { definition: Some(*after), ..FlagRecord::default() };
-                forms.texts.insert(*after, text.clone().into());
-                let _ = forms.read_flag(flag, &record);
+                content.blobs.insert(*after, text.clone().into());
+                let _ = content.read_flag(flag, &record);
             }
         }
     }
@@ -142,11 +142,11 @@ impl PendingEntry {
                 let after = op.apply_to(before)?;
                 // If another definition came meanwhile, this one is in force nowhere, and no record
                 // names its blob.
-                if let Overlay::Define { after: id, forms, .. } = op
+                if let Overlay::Define { after: id, content, .. } = op
                     && after.record.definition == Some(*id)
                 {
-                    all.texts.extend(forms.texts.clone());
-                    all.definitions.extend(forms.definitions.clone());
+                    all.blobs.extend(content.blobs.clone());
+                    all.definitions.extend(content.definitions.clone());
                 }
                 Some(Change::of_flag(
                     key,
@@ -159,10 +159,10 @@ impl PendingEntry {
     }
 
     /// Its changes of the credentials in the database's present state.
-    pub fn revocations(&self, book: &Catalog) -> Vec<Change> {
+    pub fn revocations(&self, catalog: &Catalog) -> Vec<Change> {
         self.revoked
             .iter()
-            .map(|credential| credential.revoked_over(book.credential(&credential.id)))
+            .map(|credential| credential.revoked_over(catalog.credential(&credential.id)))
             .collect()
     }
 }
@@ -180,8 +180,8 @@ impl Overlay {
             (Overlay::Split { requested, held, mark, .. }, Some(entry)) => {
                 Some(lay_split(entry, *requested, held, mark))
             }
-            (Overlay::Define { before, after, forms, .. }, Some(entry)) => {
-                let known = forms.definitions.get(after);
+            (Overlay::Define { before, after, content, .. }, Some(entry)) => {
+                let known = content.definitions.get(after);
                 let mut entry = entry.clone();
                 if let (true, Some(definition)) = (entry.record.definition == *before, known) {
                     entry.record.definition = Some(*after);

@@ -32,27 +32,27 @@ pub struct Reconciliation {
     pub narrowed: Vec<PendingChange>,
     pub changes: Vec<Change>,
     /// The content that the changes refer to.
-    pub forms: ContentCache,
+    pub content: ContentCache,
     /// How many subjects were compared.
     pub compared: usize,
 }
 
 /// Compares the whole folder with the state.
-pub fn reconcile(truth: &EffectiveState, library: &DefinitionSet) -> Reconciliation {
-    let mut reconciler = Reconciler::new(truth, library, true);
+pub fn reconcile(state: &EffectiveState, definitions: &DefinitionSet) -> Reconciliation {
+    let mut reconciler = Reconciler::new(state, definitions, true);
     let internal = reconciler.internal_without_a_file();
-    if !library.was_read() {
+    if !definitions.was_read() {
         return reconciler.found;
     }
     for (key, written) in
-        library.written_segments().filter(|(key, _)| internal.as_ref() != Some(*key))
+        definitions.written_segments().filter(|(key, _)| internal.as_ref() != Some(*key))
     {
         reconciler.segment(key, written);
     }
-    for (key, written) in library.written_flags() {
+    for (key, written) in definitions.written_flags() {
         reconciler.flag(key, written);
     }
-    for (key, _) in truth.book.flags() {
+    for (key, _) in state.catalog.flags() {
         reconciler.never_good(key);
     }
     reconciler.found
@@ -60,27 +60,27 @@ pub fn reconcile(truth: &EffectiveState, library: &DefinitionSet) -> Reconciliat
 
 /// Compares only these subjects.
 pub fn reconcile_only<'a>(
-    truth: &EffectiveState,
-    library: &DefinitionSet,
+    state: &EffectiveState,
+    definitions: &DefinitionSet,
     subjects: impl IntoIterator<Item = &'a Subject>,
 ) -> Reconciliation {
-    of_subjects(Reconciler::new(truth, library, true), subjects)
+    of_subjects(Reconciler::new(state, definitions, true), subjects)
 }
 
 /// Compares only these subjects, for a revision: nothing is to be live before it is committed.
 pub fn reconcile_for_revision<'a>(
-    truth: &EffectiveState,
-    library: &DefinitionSet,
+    state: &EffectiveState,
+    definitions: &DefinitionSet,
     subjects: impl IntoIterator<Item = &'a Subject>,
 ) -> Reconciliation {
-    of_subjects(Reconciler::new(truth, library, false), subjects)
+    of_subjects(Reconciler::new(state, definitions, false), subjects)
 }
 
 fn of_subjects<'a>(
     mut reconciler: Reconciler<'_>,
     subjects: impl IntoIterator<Item = &'a Subject>,
 ) -> Reconciliation {
-    let library = reconciler.library;
+    let definitions = reconciler.definitions;
     let (mut flags, mut segments) = (BTreeSet::new(), BTreeSet::new());
     for subject in subjects {
         match subject {
@@ -93,16 +93,16 @@ fn of_subjects<'a>(
         true => reconciler.internal_without_a_file(),
         false => None,
     };
-    if !library.was_read() {
+    if !definitions.was_read() {
         return reconciler.found;
     }
     for key in segments.into_iter().filter(|key| internal.as_ref() != Some(*key)) {
-        if let Some(written) = library.written_segment(key) {
+        if let Some(written) = definitions.written_segment(key) {
             reconciler.segment(key, written);
         }
     }
     for key in flags {
-        match library.written_flag(key) {
+        match definitions.written_flag(key) {
             Some(written) => reconciler.flag(key, written),
             None => reconciler.never_good(key),
         }
@@ -113,14 +113,14 @@ fn of_subjects<'a>(
 /// Checks the changes that were to be live at once again. Returns those that still narrow the
 /// present state, and those that must be committed first after all.
 pub fn still_narrowing(
-    truth: &EffectiveState,
+    state: &EffectiveState,
     narrowed: Vec<PendingChange>,
 ) -> (Vec<PendingChange>, Vec<Subject>) {
     let (mut narrows, mut waits) = (Vec::new(), Vec::new());
     for narrowed in narrowed {
-        let Overlay::Define { after, forms, .. } = &narrowed.op else { continue };
-        let Some(definition) = forms.definitions.get(after) else { continue };
-        let current = truth.flag(narrowed.flag.as_str()).unwrap_or_default();
+        let Overlay::Define { after, content, .. } = &narrowed.op else { continue };
+        let Some(definition) = content.definitions.get(after) else { continue };
+        let current = state.flag(narrowed.flag.as_str()).unwrap_or_default();
         if current.definition.as_ref().is_some_and(|known| same(known, definition)) {
             continue;
         }
@@ -144,8 +144,8 @@ fn redefined(old: &FlagEntry, id: ContentHash, definition: &Arc<Definition>) -> 
 }
 
 struct Reconciler<'a> {
-    truth: &'a EffectiveState,
-    library: &'a DefinitionSet,
+    state: &'a EffectiveState,
+    definitions: &'a DefinitionSet,
     /// Whether narrowing changes may be live before they are committed.
     narrows_at_once: bool,
     found: Reconciliation,
@@ -153,18 +153,18 @@ struct Reconciler<'a> {
 
 impl<'a> Reconciler<'a> {
     fn new(
-        truth: &'a EffectiveState,
-        library: &'a DefinitionSet,
+        state: &'a EffectiveState,
+        definitions: &'a DefinitionSet,
         narrows_at_once: bool,
     ) -> Reconciler<'a> {
-        Reconciler { truth, library, narrows_at_once, found: Reconciliation::default() }
+        Reconciler { state, definitions, narrows_at_once, found: Reconciliation::default() }
     }
 
     /// Compares a flag with its file. Nothing is copied if the flag is as its file says.
     fn flag(&mut self, key: &FlagKey, written: Option<WrittenFlag<'_>>) {
         self.found.compared += 1;
-        let is_pending = self.truth.pending().ops_of(key.as_str()).next().is_some();
-        let recorded = self.truth.book.flag(key.as_str()).filter(|_| !is_pending);
+        let is_pending = self.state.pending().ops_of(key.as_str()).next().is_some();
+        let recorded = self.state.catalog.flag(key.as_str()).filter(|_| !is_pending);
         let is_as_written = |current: &FlagEntry| match written {
             Some(WrittenFlag { form, .. }) => {
                 current.definition.as_ref().is_some_and(|known| same(known, form))
@@ -174,7 +174,7 @@ impl<'a> Reconciler<'a> {
         if recorded.is_some_and(is_as_written) {
             return;
         }
-        let current = self.truth.flag(key.as_str());
+        let current = self.state.flag(key.as_str());
         if current.as_ref().is_some_and(is_as_written) {
             return;
         }
@@ -190,9 +190,9 @@ impl<'a> Reconciler<'a> {
         let id = ContentHash::from(text.digest);
         let old = current.clone().unwrap_or_default();
         let new = redefined(&old, id, form);
-        let mut forms = ContentCache::default();
-        forms.texts.insert(id, text.bytes.clone());
-        forms.definitions.insert(id, form.clone());
+        let mut content = ContentCache::default();
+        content.blobs.insert(id, text.bytes.clone());
+        content.definitions.insert(id, form.clone());
         if self.narrows_at_once
             && is_narrowing(&old, &new)
             && text.bytes.len() <= MAX_JOURNALED_BYTES
@@ -202,7 +202,7 @@ impl<'a> Reconciler<'a> {
                 before: old.record.definition,
                 after: id,
                 text,
-                forms,
+                content,
                 unknown: Unknown::default(),
             };
             self.found.narrowed.push(PendingChange {
@@ -214,19 +214,19 @@ impl<'a> Reconciler<'a> {
         } else {
             let before = current.map(|current| current.record);
             self.found.changes.push(Change::of_flag(key, Action::Define, before, Some(new.record)));
-            self.found.forms.texts.extend(forms.texts);
-            self.found.forms.definitions.extend(forms.definitions);
+            self.found.content.blobs.extend(content.blobs);
+            self.found.content.definitions.extend(content.definitions);
         }
     }
 
     /// A flag that never had a good form is removed with its file.
     fn never_good(&mut self, key: &FlagKey) {
         let entry = self
-            .truth
-            .book
+            .state
+            .catalog
             .flag(key.as_str())
             .filter(|entry| entry.record == FlagRecord::default());
-        if let Some(entry) = entry.filter(|_| self.library.written_flag(key).is_none()) {
+        if let Some(entry) = entry.filter(|_| self.definitions.written_flag(key).is_none()) {
             self.found.changes.push(Change::of_flag(
                 key,
                 Action::Remove,
@@ -241,26 +241,26 @@ impl<'a> Reconciler<'a> {
     /// the environment are removed with the variable, whatever became of the file.
     fn internal_without_a_file(&mut self) -> Option<SegmentKey> {
         let key: SegmentKey = INTERNAL.parse().ok()?;
-        let written = self.library.written_segment(&key).flatten();
-        let current = self.truth.book.segment(INTERNAL)?;
+        let written = self.definitions.written_segment(&key).flatten();
+        let current = self.state.catalog.segment(INTERNAL)?;
         if written.is_some_and(|written| written.file.is_some()) || current.record.is_empty() {
             return None;
         }
         self.found.compared += 1;
         let ids =
-            internal_user_ids(self.library.internal_user_ids(), current.record.file.is_some());
+            internal_user_ids(self.definitions.internal_user_ids(), current.record.file.is_some());
         let ids = ids.map(|ids| (ContentHash::of(ids.as_bytes()), Bytes::from(ids)));
         let record = SegmentRecord {
             internal_user_ids: ids.as_ref().map(|(id, _)| *id),
             ..current.record.clone()
         };
-        let known = self.truth.book.texts();
-        let texts = record.texts().filter_map(|id| Some((id, known.get(&id)?.clone()))).chain(ids);
-        let mut forms = ContentCache { texts: texts.collect(), ..ContentCache::default() };
+        let known = self.state.catalog.blobs();
+        let blobs = record.blobs().filter_map(|id| Some((id, known.get(&id)?.clone()))).chain(ids);
+        let mut content = ContentCache { blobs: blobs.collect(), ..ContentCache::default() };
         // A form that cannot be read any more is reported by the code that reads the database.
-        if current.record != record && forms.read_segment(&key, &record).is_ok() {
-            self.found.forms.texts.extend(forms.texts);
-            self.found.forms.segments.extend(forms.segments);
+        if current.record != record && content.read_segment(&key, &record).is_ok() {
+            self.found.content.blobs.extend(content.blobs);
+            self.found.content.segments.extend(content.segments);
             self.found.changes.push(Change::of_segment(
                 &key,
                 Action::Define,
@@ -273,7 +273,7 @@ impl<'a> Reconciler<'a> {
 
     fn segment(&mut self, key: &SegmentKey, written: Option<WrittenSegment<'_>>) {
         self.found.compared += 1;
-        let current = self.truth.book.segment(key.as_str());
+        let current = self.state.catalog.segment(key.as_str());
         let Some(written) = written else {
             if current.is_none() {
                 let change =
@@ -287,8 +287,8 @@ impl<'a> Reconciler<'a> {
         }) {
             return;
         }
-        let record = SegmentRecord::of(&written, &mut self.found.forms.texts);
-        self.found.forms.segments.insert(key.clone(), written.form.clone());
+        let record = SegmentRecord::of(&written, &mut self.found.content.blobs);
+        self.found.content.segments.insert(key.clone(), written.form.clone());
         let before = current.map(|current| current.record.clone());
         self.found.changes.push(Change::of_segment(key, Action::Define, before, Some(record)));
     }
@@ -313,10 +313,10 @@ fn internal_user_ids(ids: &[String], has_file: bool) -> Option<String> {
 }
 
 impl SegmentRecord {
-    /// The record of a segment as its file says; its blobs are added to `texts`.
-    pub fn of(written: &WrittenSegment<'_>, texts: &mut Blobs) -> SegmentRecord {
+    /// The record of a segment as its file says; its blobs are added to `blobs`.
+    pub fn of(written: &WrittenSegment<'_>, blobs: &mut Blobs) -> SegmentRecord {
         let mut keep = |id: ContentHash, bytes: &Bytes| {
-            texts.insert(id, bytes.clone());
+            blobs.insert(id, bytes.clone());
             id
         };
         let file = written.file.map(|text| keep(text.digest.into(), &text.bytes));

@@ -158,10 +158,10 @@ impl SplitOverride {
 
 impl Record {
     /// The blobs it refers to.
-    pub fn texts(&self) -> Vec<ContentHash> {
+    pub fn blobs(&self) -> Vec<ContentHash> {
         match self {
-            Record::Flag(record) => record.texts().collect(),
-            Record::Segment(record) => record.texts().collect(),
+            Record::Flag(record) => record.blobs().collect(),
+            Record::Segment(record) => record.blobs().collect(),
             Record::Credential(_) => Vec::new(),
         }
     }
@@ -190,14 +190,14 @@ impl FlagRecord {
     }
 
     /// The blobs it refers to.
-    pub fn texts(&self) -> impl Iterator<Item = ContentHash> {
+    pub fn blobs(&self) -> impl Iterator<Item = ContentHash> {
         self.definition.into_iter().chain(self.pin.as_ref().map(|pin| pin.definition))
     }
 }
 
 impl SegmentRecord {
     /// The blobs it refers to.
-    pub fn texts(&self) -> impl Iterator<Item = ContentHash> {
+    pub fn blobs(&self) -> impl Iterator<Item = ContentHash> {
         let users_file = self.users_file.as_ref().map(|list| list.content);
         self.file.into_iter().chain(users_file).chain(self.internal_user_ids)
     }

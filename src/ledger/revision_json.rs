@@ -11,16 +11,17 @@ use super::revision::Revision;
 use crate::clock;
 use crate::flag::{FlagKey, Split, Strategy};
 
-/// A revision and the hash in its row. The meaning of blobs is included as far as `forms` has them.
-pub fn revision_json(revision: &Revision, hash: ContentHash, forms: &mut ContentCache) -> Json {
+/// A revision and the hash in its row. The meaning of blobs is included as far as `content` has
+/// them.
+pub fn revision_json(revision: &Revision, hash: ContentHash, content: &mut ContentCache) -> Json {
     let mut change = |change: &Change| {
         json!({
             "kind": change.subject.kind(),
             "key": change.subject.key(),
             "action": change.action.as_str(),
             "backTo": change.action.target_revision(),
-            "was": meaning(&change.subject, change.before.as_ref(), forms),
-            "is": meaning(&change.subject, change.after.as_ref(), forms),
+            "was": meaning(&change.subject, change.before.as_ref(), content),
+            "is": meaning(&change.subject, change.after.as_ref(), content),
         })
     };
     json!({
@@ -41,11 +42,11 @@ pub fn revision_json(revision: &Revision, hash: ContentHash, forms: &mut Content
 pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
     let records =
         revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
-    let texts = records.map(|record| match record {
-        Record::Flag(record) => record.texts().collect(),
+    let blobs = records.map(|record| match record {
+        Record::Flag(record) => record.blobs().collect(),
         Record::Segment(_) | Record::Credential(_) => Vec::new(),
     });
-    texts.collect::<Vec<_>>().concat()
+    blobs.collect::<Vec<_>>().concat()
 }
 
 /// A split in words.
@@ -57,9 +58,13 @@ pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
 }
 
 /// The meaning of a record in a few words; `None` where it cannot be described.
-fn meaning(subject: &Subject, record: Option<&Record>, forms: &mut ContentCache) -> Option<String> {
+fn meaning(
+    subject: &Subject,
+    record: Option<&Record>,
+    content: &mut ContentCache,
+) -> Option<String> {
     match (subject, record?) {
-        (Subject::Flag(key), Record::Flag(record)) => serving(key, record, forms),
+        (Subject::Flag(key), Record::Flag(record)) => serving(key, record, content),
         (_, Record::Credential(record)) => Some(credential_in_words(record)),
         _ => None,
     }
@@ -82,11 +87,11 @@ fn credential_in_words(record: &CredentialRecord) -> String {
 }
 
 /// What a flag with this record served.
-fn serving(key: &FlagKey, record: &FlagRecord, forms: &mut ContentCache) -> Option<String> {
-    let _ = forms.read_flag(key, record);
+fn serving(key: &FlagKey, record: &FlagRecord, content: &mut ContentCache) -> Option<String> {
+    let _ = content.read_flag(key, record);
     let FlagRecord { definition, pin, split, stop, .. } = record;
     let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
-    let definition = id.and_then(|id| forms.definitions.get(&id));
+    let definition = id.and_then(|id| content.definitions.get(&id));
     match (stop, definition) {
         (Some(_), Some(definition)) => {
             Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped)))

@@ -36,7 +36,7 @@ pub(super) use write_parts;
 /// Blobs that are still to be written; the first of them from some part on.
 #[derive(Default)]
 pub struct Waiting {
-    texts: VecDeque<(ContentHash, Bytes)>,
+    blobs: VecDeque<(ContentHash, Bytes)>,
     next_part: usize,
 }
 
@@ -54,18 +54,18 @@ pub struct Batch {
 
 impl Waiting {
     pub fn push(&mut self, id: ContentHash, text: Bytes) {
-        self.texts.push_back((id, text));
+        self.blobs.push_back((id, text));
     }
 
     pub fn is_empty(&self) -> bool {
-        self.texts.is_empty()
+        self.blobs.is_empty()
     }
 
     /// The next parts. They stay in the queue until [`were_written`](Waiting::were_written) removes
     /// them.
     pub fn next(&self) -> Batch {
         let mut batch = Batch::default();
-        for (index, (id, text)) in self.texts.iter().enumerate() {
+        for (index, (id, text)) in self.blobs.iter().enumerate() {
             let id = id.to_string();
             let first = if index == 0 { self.next_part } else { 0 };
             for part in first..parts_of(text) {
@@ -81,7 +81,7 @@ impl Waiting {
     }
 
     pub fn were_written(&mut self, batch: &Batch) {
-        self.texts.drain(..batch.whole.len());
+        self.blobs.drain(..batch.whole.len());
         self.next_part = batch.next_part;
     }
 }
@@ -127,13 +127,13 @@ pub async fn write(
 /// wrote parts of another size. A staged blob has both.
 pub async fn lacking<'t>(
     connection: &mut SqliteConnection,
-    texts: impl IntoIterator<Item = (&'t ContentHash, &'t Bytes)>,
+    blobs: impl IntoIterator<Item = (&'t ContentHash, &'t Bytes)>,
 ) -> Result<Vec<(ContentHash, Bytes)>, sqlx::Error> {
     const THERE: &str = "SELECT t.id, count(*) FILTER (WHERE t.part >= 0 AND t.part < wanted.value ->> 1), count(*), \
         sum(length(t.bytes)), EXISTS (SELECT 1 FROM staged_texts AS s WHERE s.id = t.id) \
         FROM json_each($1) AS wanted JOIN texts AS t ON t.id = wanted.value ->> 0 GROUP BY t.id";
-    let texts: Vec<_> = texts.into_iter().collect();
-    let wanted: Vec<_> = texts.iter().map(|(id, text)| (*id, parts_of(text))).collect();
+    let blobs: Vec<_> = blobs.into_iter().collect();
+    let wanted: Vec<_> = blobs.iter().map(|(id, text)| (*id, parts_of(text))).collect();
     let rows = sqlx::query(THERE).bind(json!(wanted).to_string()).fetch_all(connection).await?;
     let mut there = BTreeMap::new();
     for row in &rows {
@@ -153,11 +153,11 @@ pub async fn lacking<'t>(
         };
         !is_whole
     };
-    Ok(texts.into_iter().filter(is_lacking).map(|(id, text)| (*id, text.clone())).collect())
+    Ok(blobs.into_iter().filter(is_lacking).map(|(id, text)| (*id, text.clone())).collect())
 }
 
-pub fn bytes_of(texts: &Blobs) -> usize {
-    texts.values().map(|text| text.len()).sum()
+pub fn bytes_of(blobs: &Blobs) -> usize {
+    blobs.values().map(|text| text.len()).sum()
 }
 
 /// At least one, so that an empty blob has a row too.

@@ -19,20 +19,20 @@ const MAX_BLOBS_PER_QUERY: usize = 64;
 /// The size of a part. Larger parts would be large blocks of memory while they are read, and memory
 /// that was released in large blocks is not all returned to the system.
 pub const PART_BYTES: usize = 64 * 1024;
-/// Reads these blobs, as far as they exist and match their hashes. For a cached blob (`at_hand`)
+/// Reads these blobs, as far as they exist and match their hashes. For a cached blob (`cached`)
 /// the cached bytes are returned.
 pub async fn read(
     reader: &Reader,
     ids: &[ContentHash],
-    at_hand: &Blobs,
+    cached: &Blobs,
 ) -> Result<Blobs, StoreError> {
-    let mut texts = Blobs::new();
+    let mut blobs = Blobs::new();
     for ids in ids.chunks(MAX_BLOBS_PER_QUERY) {
-        read_some(reader, ids, at_hand, &mut texts)
+        read_some(reader, ids, cached, &mut blobs)
             .await
             .map_err(StoreError::doing("read definitions"))?;
     }
-    Ok(texts)
+    Ok(blobs)
 }
 
 /// Reads the first of these blobs, as many as fit into so many bytes.
@@ -41,9 +41,9 @@ pub async fn read_up_to(
     ids: &[ContentHash],
     bytes: usize,
 ) -> Result<Blobs, StoreError> {
-    let (mut texts, mut room) = (Blobs::new(), bytes as i64);
+    let (mut blobs, mut room) = (Blobs::new(), bytes as i64);
     for id in ids {
-        if texts.contains_key(id) {
+        if blobs.contains_key(id) {
             continue;
         }
         let query = sqlx::query("SELECT coalesce(sum(length(bytes)), 0) FROM texts WHERE id = $1")
@@ -56,13 +56,13 @@ pub async fn read_up_to(
         if room < 0 {
             break;
         }
-        texts.extend(read(reader, &[*id], &Blobs::new()).await?);
+        blobs.extend(read(reader, &[*id], &Blobs::new()).await?);
     }
-    Ok(texts)
+    Ok(blobs)
 }
 
 /// Whether a blob exists and matches its hash.
-pub async fn stands(reader: &Reader, id: ContentHash) -> Result<bool, StoreError> {
+pub async fn is_intact(reader: &Reader, id: ContentHash) -> Result<bool, StoreError> {
     // An empty entry in the cache means that the bytes are not kept.
     Ok(!read(reader, &[id], &Blobs::from([(id, Bytes::new())])).await?.is_empty())
 }
@@ -70,8 +70,8 @@ pub async fn stands(reader: &Reader, id: ContentHash) -> Result<bool, StoreError
 async fn read_some(
     reader: &Reader,
     ids: &[ContentHash],
-    at_hand: &Blobs,
-    texts: &mut Blobs,
+    cached: &Blobs,
+    blobs: &mut Blobs,
 ) -> Result<(), sqlx::Error> {
     // A blob of one part is read with the row that names it. The length of a row is known without
     // reading its bytes.
@@ -92,8 +92,8 @@ async fn read_some(
         }
     }
     for (id, parts) in found {
-        if let Some(bytes) = join(reader, id, parts, at_hand.get(&id)).await? {
-            texts.insert(id, bytes);
+        if let Some(bytes) = join(reader, id, parts, cached.get(&id)).await? {
+            blobs.insert(id, bytes);
         }
     }
     Ok(())
@@ -112,15 +112,15 @@ async fn join(
     reader: &Reader,
     id: ContentHash,
     parts: Vec<BlobRow>,
-    at_hand: Option<&Bytes>,
+    cached: Option<&Bytes>,
 ) -> Result<Option<Bytes>, sqlx::Error> {
     const BYTES: &str = "SELECT bytes FROM texts WHERE id = $1 AND part = $2";
     let length = parts.iter().map(|part| usize::try_from(part.length).unwrap_or_default()).sum();
-    let mut joined = Vec::with_capacity(if at_hand.is_some() { 0 } else { length });
+    let mut joined = Vec::with_capacity(if cached.is_some() { 0 } else { length });
     let mut sum = Sha256::new();
     let mut pass = |bytes: &[u8]| {
         sum.update(bytes);
-        if at_hand.is_none() {
+        if cached.is_none() {
             joined.extend_from_slice(bytes);
         }
     };
@@ -138,5 +138,5 @@ async fn join(
         }
     }
     let digest: [u8; 32] = sum.finalize().into();
-    Ok((id == digest.into()).then(|| at_hand.cloned().unwrap_or_else(|| joined.into())))
+    Ok((id == digest.into()).then(|| cached.cloned().unwrap_or_else(|| joined.into())))
 }

@@ -37,7 +37,10 @@ pub fn stated(row: &SqliteRow) -> Option<ContentHash> {
 }
 
 /// Whether a revision exists and matches its hash, given the row before it.
-pub async fn stands(connection: &mut SqliteConnection, revision: u64) -> Result<bool, StoreError> {
+pub async fn is_intact(
+    connection: &mut SqliteConnection,
+    revision: u64,
+) -> Result<bool, StoreError> {
     const ROW: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision WHERE r.revision = $1";
     const CHANGES: &str = "SELECT * FROM changes WHERE revision = $1 ORDER BY place";
@@ -70,7 +73,7 @@ const REVISIONS_A_PAGE: usize = 500;
 
 /// The revisions among these that exist and match their hashes, each given the row before it; some
 /// hundred are read at once.
-pub async fn that_stand(
+pub async fn intact_revisions(
     reader: &Reader,
     revisions: &BTreeSet<u64>,
 ) -> Result<BTreeSet<u64>, StoreError> {

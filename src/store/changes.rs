@@ -68,7 +68,7 @@ impl Commit<'_> {
         let of_change =
             |change: &Change| length(&change.before) + 2 * length(&change.after) + 3 * PAGE_BYTES;
         let changes: usize = self.revision.changes.iter().map(of_change).sum();
-        let texts = super::batch::bytes_of(self.texts).min(super::COMMIT_TEXT_BYTES);
-        2 * (changes + texts + 4 * PAGE_BYTES) as u64
+        let blobs = super::batch::bytes_of(self.blobs).min(super::COMMIT_BLOB_BYTES);
+        2 * (changes + blobs + 4 * PAGE_BYTES) as u64
     }
 }

@@ -105,7 +105,7 @@ async fn fault_of_history(
         return Ok(Some(format!("its head is not the row of revision {last}")));
     }
     // A revision may have no changes.
-    if changed != last && !chain::stands(connection, last).await? {
+    if changed != last && !chain::is_intact(connection, last).await? {
         return Ok(Some(format!(
             "the newest changes are of revision {changed}, and the newest revision is {last}"
         )));

@@ -21,7 +21,7 @@ const CHANGES_A_PAGE: i64 = 500;
 
 /// A revision with everything needed to take it over.
 #[derive(Clone)]
-pub struct StoredWithTexts {
+pub struct StoredWithBlobs {
     pub revision: Revision,
     /// The head after it.
     pub head: Head,
@@ -29,13 +29,13 @@ pub struct StoredWithTexts {
     pub request: Option<String>,
     /// The blobs that its changes name, as far as they exist and match their hashes. Blobs that
     /// were cached, or came with an earlier revision, share their bytes and were not read again.
-    pub texts: Blobs,
+    pub blobs: Blobs,
 }
 
 /// Prints counts, never content: blobs name users.
-impl fmt::Debug for StoredWithTexts {
+impl fmt::Debug for StoredWithBlobs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StoredWithTexts({:?}, {} texts)", self.head, self.texts.len())
+        write!(f, "StoredWithTexts({:?}, {} texts)", self.head, self.blobs.len())
     }
 }
 
@@ -44,8 +44,8 @@ pub async fn revisions_after(
     reader: &Reader,
     after: &Head,
     limit: u32,
-    at_hand: &Blobs,
-) -> Result<Vec<StoredWithTexts>, StoreError> {
+    cached: &Blobs,
+) -> Result<Vec<StoredWithBlobs>, StoreError> {
     const ROWS: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
         ON i.idempotency_key = r.idempotency_key AND i.revision = r.revision \
         WHERE r.revision > $1 ORDER BY r.revision LIMIT $2";
@@ -55,9 +55,9 @@ pub async fn revisions_after(
         .fetch_all(&mut *reader.lock().await)
         .await
         .map_err(StoreError::doing("read the history"))?;
-    let (mut found, mut head, mut bytes, mut at_hand) = (Vec::new(), *after, 0, at_hand.clone());
+    let (mut found, mut head, mut bytes, mut cached) = (Vec::new(), *after, 0, cached.clone());
     for row in &rows {
-        let next = next_revision(reader, row, &head, &mut at_hand, &mut bytes).await?;
+        let next = next_revision(reader, row, &head, &mut cached, &mut bytes).await?;
         head = next.head;
         found.push(next);
         if bytes >= BYTES_A_CALL {
@@ -88,9 +88,9 @@ async fn next_revision(
     reader: &Reader,
     row: &SqliteRow,
     before: &Head,
-    at_hand: &mut Blobs,
+    cached: &mut Blobs,
     bytes: &mut usize,
-) -> Result<StoredWithTexts, StoreError> {
+) -> Result<StoredWithBlobs, StoreError> {
     let number = before.revision + 1;
     let stored = rows::revision(row)?;
     if stored.revision.revision != number {
@@ -109,19 +109,19 @@ async fn next_revision(
     let changes: Vec<Change> =
         rows.iter().map(|row| rows::change(row).1).collect::<Result<_, _>>()?;
     let named =
-        changes.iter().filter_map(|change| change.after.as_ref()).flat_map(|record| record.texts());
+        changes.iter().filter_map(|change| change.after.as_ref()).flat_map(|record| record.blobs());
     let (at_hand_already, lacking): (Vec<ContentHash>, Vec<_>) =
-        named.partition(|id| at_hand.contains_key(id));
-    let mut texts = blobs::read(reader, &lacking, &Blobs::new()).await?;
-    *bytes += texts.values().map(|text| text.len()).sum::<usize>();
-    at_hand.extend(texts.iter().map(|(id, text)| (*id, text.clone())));
-    texts.extend(
-        at_hand_already.iter().filter_map(|id| at_hand.get(id).map(|text| (*id, text.clone()))),
+        named.partition(|id| cached.contains_key(id));
+    let mut blobs = blobs::read(reader, &lacking, &Blobs::new()).await?;
+    *bytes += blobs.values().map(|text| text.len()).sum::<usize>();
+    cached.extend(blobs.iter().map(|(id, text)| (*id, text.clone())));
+    blobs.extend(
+        at_hand_already.iter().filter_map(|id| cached.get(id).map(|text| (*id, text.clone()))),
     );
     let revision = Revision { changes, ..stored.revision };
     let head =
         Head { revision: number, hash: stored.hash, committed_at_ms: revision.committed_at_ms };
-    Ok(StoredWithTexts { revision, head, request: chain::text(row, "request"), texts })
+    Ok(StoredWithBlobs { revision, head, request: chain::text(row, "request"), blobs })
 }
 
 /// The rows of a revision's changes, in order.

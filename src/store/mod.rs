@@ -29,7 +29,7 @@ use std::time::Duration;
 
 pub use check::Identity;
 pub use error::StoreError;
-pub use following::StoredWithTexts;
+pub use following::StoredWithBlobs;
 pub use known_key::KnownKey;
 pub use rows::{Loaded, Poison, SubjectRow, record};
 pub use staging::{Progress, STEP_BYTES, Staging};
@@ -42,7 +42,7 @@ use crate::ledger::{
 pub const MAX_PAGE: u32 = 1000;
 
 /// The most bytes of blobs that a commit writes by itself. More are staged before it.
-pub const COMMIT_TEXT_BYTES: usize = 1024 * 1024;
+pub const COMMIT_BLOB_BYTES: usize = 1024 * 1024;
 /// The slowest disk on which everything within the limits is saved.
 pub const SLOWEST_DISK_BYTES_A_SECOND: u64 = 4_000_000;
 
@@ -59,8 +59,8 @@ pub struct Commit<'a> {
     /// The head it was made for: the commit fails if the database has another one.
     pub after: &'a Head,
     /// The blobs that its records refer to and the database may lack. If they exceed
-    /// [`COMMIT_TEXT_BYTES`], they were staged.
-    pub texts: &'a Blobs,
+    /// [`COMMIT_BLOB_BYTES`], they were staged.
+    pub blobs: &'a Blobs,
     /// What its idempotency key stands for.
     pub request: Option<ContentHash>,
 }
@@ -178,17 +178,17 @@ impl Store {
         each!(self, store => store.head().await)
     }
 
-    /// Every subject in its present state, with the blobs they refer to. A cached blob (`at_hand`)
+    /// Every subject in its present state, with the blobs they refer to. A cached blob (`cached`)
     /// is checked, and not read into memory again.
-    pub async fn load(&self, at_hand: &Blobs) -> Result<Loaded, StoreError> {
-        each!(self, store => store.load(at_hand).await)
+    pub async fn load(&self, cached: &Blobs) -> Result<Loaded, StoreError> {
+        each!(self, store => store.load(cached).await)
     }
 
     /// Begins to write the blobs of a revision before it. The caller runs steps until
     /// [`Staging::is_done`], then commits. There is nothing to do if the blobs are few or already
     /// stored.
-    pub async fn stage_texts(&self, texts: &Blobs) -> Staging<'_> {
-        each!(self, store => store.stage_texts(texts).await)
+    pub async fn stage_blobs(&self, blobs: &Blobs) -> Staging<'_> {
+        each!(self, store => store.stage_blobs(blobs).await)
     }
 
     /// Makes a revision durable, whole or not at all. After an error it is unknown whether the
@@ -220,14 +220,14 @@ impl Store {
 
     /// The revisions after a known head, oldest first, proved to form a chain from there; at most
     /// `limit`, and fewer if they are large. An empty result means that none are left. Each comes
-    /// with the blobs that its changes name; a cached one (`at_hand`) is not read again.
+    /// with the blobs that its changes name; a cached one is not read again.
     pub async fn revisions_after(
         &self,
         head: &Head,
         limit: u32,
-        at_hand: &Blobs,
-    ) -> Result<Vec<StoredWithTexts>, StoreError> {
-        each!(self, store => store.revisions_after(head, limit, at_hand).await)
+        cached: &Blobs,
+    ) -> Result<Vec<StoredWithBlobs>, StoreError> {
+        each!(self, store => store.revisions_after(head, limit, cached).await)
     }
 
     /// The changes of a flag, newest first, at most [`MAX_PAGE`] steps before `before`.
@@ -245,13 +245,16 @@ impl Store {
     }
 
     /// Whether a revision exists and matches its hash, given the row before it.
-    pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
-        each!(self, store => store.stands(revision).await)
+    pub async fn is_intact(&self, revision: u64) -> Result<bool, StoreError> {
+        each!(self, store => store.is_intact(revision).await)
     }
 
     /// The revisions among these that exist and match their hashes, each given the row before it.
-    pub async fn that_stand(&self, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
-        each!(self, store => store.that_stand(revisions).await)
+    pub async fn intact_revisions(
+        &self,
+        revisions: &BTreeSet<u64>,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        each!(self, store => store.intact_revisions(revisions).await)
     }
 
     /// Whether this is the database of a known state, and the state is part of its history.
@@ -265,27 +268,27 @@ impl Store {
     }
 
     /// These blobs, as far as they exist.
-    pub async fn texts(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
-        each!(self, store => store.texts(ids).await)
+    pub async fn blobs(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
+        each!(self, store => store.blobs(ids).await)
     }
 
     /// The first of these blobs, as many as fit into so many bytes.
-    pub async fn texts_up_to(
+    pub async fn blobs_up_to(
         &self,
         ids: &[ContentHash],
         bytes: usize,
     ) -> Result<Blobs, StoreError> {
-        each!(self, store => store.texts_up_to(ids, bytes).await)
+        each!(self, store => store.blobs_up_to(ids, bytes).await)
     }
 
     /// Checks that the database holds what was written, and what this node kept of it elsewhere. It
     /// may take as long as it makes progress: it stops after a time without reading a page.
     pub async fn verify(
         &self,
-        kept: &ExpectedHistory,
+        expected: &ExpectedHistory,
         silence: Duration,
     ) -> Result<VerifyReport, StoreError> {
-        each!(self, store => store.verify(kept, silence).await)
+        each!(self, store => store.verify(expected, silence).await)
     }
 
     /// Runs a long reading of this database (a load, or the revisions after a head), however long

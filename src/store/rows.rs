@@ -19,14 +19,14 @@ pub struct Loaded {
     pub subjects: Vec<SubjectRow>,
     /// Removed subjects, and the revision of their removal.
     pub removed: BTreeMap<Subject, u64>,
-    pub texts: Blobs,
+    pub blobs: Blobs,
     /// Credentials in the form of older builds that are still to be converted; `None` once they
     /// are.
     pub old_tokens: Option<Vec<Credential>>,
     pub poison: Vec<Poison>,
     /// The newest revision with a change that may belong to another subject: any subject that did
     /// not change since may have lost it.
-    pub strayed: Option<u64>,
+    pub newest_stray: Option<u64>,
 }
 
 /// The present state of the subjects.
@@ -35,7 +35,7 @@ pub struct Subjects {
     pub subjects: Vec<SubjectRow>,
     pub removed: BTreeMap<Subject, u64>,
     pub poison: Vec<Poison>,
-    pub strayed: Option<u64>,
+    pub newest_stray: Option<u64>,
 }
 
 /// The present state of a subject.

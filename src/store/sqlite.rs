@@ -16,7 +16,7 @@ use super::rows::Subjects;
 use super::writer::Writer;
 use super::{
     Commit, ExpectedHistory, HistoryQuery, KnownKey, Loaded, MAX_PAGE, Staging, StoreError,
-    StoredRevision, StoredWithTexts, VerifyReport,
+    StoredRevision, StoredWithBlobs, VerifyReport,
 };
 use super::{blobs, chain, following, history, rows, schema, subjects, verify};
 use crate::ledger::{
@@ -159,7 +159,7 @@ impl Sqlite {
         rows::head(&row.map_err(StoreError::doing("read the head"))?)
     }
 
-    pub async fn load(&self, at_hand: &Blobs) -> Result<Loaded, StoreError> {
+    pub async fn load(&self, cached: &Blobs) -> Result<Loaded, StoreError> {
         self.check_file()?;
         let (epoch, head, standing, old_tokens) = {
             let mut reader = self.reader.lock().await;
@@ -169,14 +169,14 @@ impl Sqlite {
             (epoch, head, subjects::load(&mut reading).await?, read_old_tokens(&mut reading).await?)
         };
         // The blobs that these records name exist from then on.
-        let Subjects { subjects, removed, poison, strayed } = standing;
-        let ids: Vec<ContentHash> = subjects.iter().flat_map(|row| row.record.texts()).collect();
-        let texts = blobs::read(&self.reader, &ids, at_hand).await?;
-        Ok(Loaded { epoch, head, subjects, removed, texts, old_tokens, poison, strayed })
+        let Subjects { subjects, removed, poison, newest_stray } = standing;
+        let ids: Vec<ContentHash> = subjects.iter().flat_map(|row| row.record.blobs()).collect();
+        let blobs = blobs::read(&self.reader, &ids, cached).await?;
+        Ok(Loaded { epoch, head, subjects, removed, blobs, old_tokens, poison, newest_stray })
     }
 
-    pub async fn stage_texts(&self, texts: &Blobs) -> Staging<'_> {
-        Staging::new(self, self.staging.lock().await, texts)
+    pub async fn stage_blobs(&self, blobs: &Blobs) -> Staging<'_> {
+        Staging::new(self, self.staging.lock().await, blobs)
     }
 
     pub async fn commit(&self, commit: Commit<'_>) -> Result<(), StoreError> {
@@ -228,10 +228,10 @@ impl Sqlite {
         &self,
         head: &Head,
         limit: u32,
-        at_hand: &Blobs,
-    ) -> Result<Vec<StoredWithTexts>, StoreError> {
+        cached: &Blobs,
+    ) -> Result<Vec<StoredWithBlobs>, StoreError> {
         self.check_file()?;
-        following::revisions_after(&self.reader, head, limit, at_hand).await
+        following::revisions_after(&self.reader, head, limit, cached).await
     }
 
     pub async fn flag_actions(&self, flag: &str, before: u64) -> Result<Vec<PastStep>, StoreError> {
@@ -261,17 +261,20 @@ impl Sqlite {
             .map_err(StoreError::doing("read the history"))?;
         let Some(row) = row else { return Ok(None) };
         let Some(Record::Flag(record)) = rows::change(&row).1?.after else { return Ok(None) };
-        let texts =
-            blobs::read(&self.reader, &record.texts().collect::<Vec<_>>(), &Blobs::new()).await?;
-        Ok(Some((record, ContentCache { texts, ..ContentCache::default() })))
+        let blobs =
+            blobs::read(&self.reader, &record.blobs().collect::<Vec<_>>(), &Blobs::new()).await?;
+        Ok(Some((record, ContentCache { blobs, ..ContentCache::default() })))
     }
 
-    pub async fn stands(&self, revision: u64) -> Result<bool, StoreError> {
-        chain::stands(&mut *self.reader.lock().await, revision).await
+    pub async fn is_intact(&self, revision: u64) -> Result<bool, StoreError> {
+        chain::is_intact(&mut *self.reader.lock().await, revision).await
     }
 
-    pub async fn that_stand(&self, revisions: &BTreeSet<u64>) -> Result<BTreeSet<u64>, StoreError> {
-        chain::that_stand(&self.reader, revisions).await
+    pub async fn intact_revisions(
+        &self,
+        revisions: &BTreeSet<u64>,
+    ) -> Result<BTreeSet<u64>, StoreError> {
+        chain::intact_revisions(&self.reader, revisions).await
     }
 
     pub async fn holds(&self, known: &KnownHead) -> Result<bool, StoreError> {
@@ -287,11 +290,11 @@ impl Sqlite {
         Ok(rows.iter().filter_map(|row| row.try_get(0).ok()).collect())
     }
 
-    pub async fn texts(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
+    pub async fn blobs(&self, ids: &[ContentHash]) -> Result<Blobs, StoreError> {
         blobs::read(&self.reader, ids, &Blobs::new()).await
     }
 
-    pub async fn texts_up_to(
+    pub async fn blobs_up_to(
         &self,
         ids: &[ContentHash],
         bytes: usize,
@@ -301,7 +304,7 @@ impl Sqlite {
 
     pub async fn verify(
         &self,
-        kept: &ExpectedHistory,
+        expected: &ExpectedHistory,
         silence: Duration,
     ) -> Result<VerifyReport, StoreError> {
         self.check_file()?;
@@ -312,7 +315,7 @@ impl Sqlite {
             // A long history takes seconds, and a caller that reads the head meanwhile must not
             // take the database for lost.
             let reader = Reader::new(connect_reader(&self.options).await?, pages.clone());
-            let verdict = verify::verify(&reader, kept).await;
+            let verdict = verify::verify(&reader, expected).await;
             reader.close().await;
             verdict
         };

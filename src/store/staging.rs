@@ -13,7 +13,7 @@ use tokio::sync::MutexGuard;
 
 use super::batch::{self, BATCH_BYTES, MAX_BLOBS_PER_QUERY, Waiting, write_parts};
 use super::sqlite::Sqlite;
-use super::{COMMIT_TEXT_BYTES, StoreError};
+use super::{COMMIT_BLOB_BYTES, StoreError};
 use crate::ledger::{Blobs, ContentHash};
 
 /// The most bytes that one step writes: its own, and what the database copies from its log
@@ -51,10 +51,10 @@ enum Leftovers {
 }
 
 impl<'a> Staging<'a> {
-    pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, texts: &Blobs) -> Staging<'a> {
-        let total_bytes = batch::bytes_of(texts) as u64;
+    pub(super) fn new(sqlite: &'a Sqlite, alone: MutexGuard<'a, ()>, blobs: &Blobs) -> Staging<'a> {
+        let total_bytes = batch::bytes_of(blobs) as u64;
         // Blobs that a commit writes by itself are not staged.
-        let is_small = total_bytes as usize <= COMMIT_TEXT_BYTES;
+        let is_small = total_bytes as usize <= COMMIT_BLOB_BYTES;
         let done_bytes = if is_small { total_bytes } else { 0 };
         Staging {
             sqlite,
@@ -63,7 +63,7 @@ impl<'a> Staging<'a> {
             unseen: if is_small {
                 VecDeque::new()
             } else {
-                texts.iter().map(|(id, text)| (*id, text.clone())).collect()
+                blobs.iter().map(|(id, text)| (*id, text.clone())).collect()
             },
             waiting: Waiting::default(),
             progress: Progress { done_bytes, total_bytes },
@@ -99,8 +99,8 @@ impl<'a> Staging<'a> {
 
     async fn look_for_next(&mut self) -> Result<(), StoreError> {
         let next = self.unseen.len().min(MAX_BLOBS_PER_QUERY);
-        let texts = self.unseen.range(..next).map(|(id, text)| (id, text));
-        let lacking = batch::lacking(&mut *self.sqlite.reader.lock().await, texts).await;
+        let blobs = self.unseen.range(..next).map(|(id, text)| (id, text));
+        let lacking = batch::lacking(&mut *self.sqlite.reader.lock().await, blobs).await;
         let lacking = lacking.map_err(StoreError::doing("look for definitions"))?;
         let looked_at: usize = self.unseen.drain(..next).map(|(_, text)| text.len()).sum();
         let to_write: usize = lacking.iter().map(|(_, text)| text.len()).sum();

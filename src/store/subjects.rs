@@ -13,7 +13,7 @@ use super::rows::{Poison, SubjectRow, Subjects, record};
 use super::{StoreError, chain};
 use crate::ledger::Subject;
 
-/// A row for each subject that the history or the table knows; `stands` is 1 where they agree. Each
+/// A row for each subject that the history or the table knows; `is_intact` is 1 where they agree. Each
 /// name in the history is found with one step of the index, however long the history is.
 macro_rules! standing {
     () => {
@@ -76,13 +76,13 @@ pub async fn load(connection: &mut SqliteConnection) -> Result<Subjects, StoreEr
             (Err(bad), _) => bad,
         };
         let holds = match revision {
-            Some(revision) => stands(connection, revision, &mut as_written).await?,
+            Some(revision) => is_intact(connection, revision, &mut as_written).await?,
             None => false,
         };
         if let Some(revision) = revision.filter(|_| !holds)
             && (subject.is_none() || strays(connection, row, &mut as_written).await?)
         {
-            standing.strayed = standing.strayed.max(Some(revision));
+            standing.newest_stray = standing.newest_stray.max(Some(revision));
         }
         let row_at = chain::number(row, "changed_at").map(|at| at.max(0) as u64);
         // The record that an earlier revision left is not the present one.
@@ -99,7 +99,7 @@ pub async fn load(connection: &mut SqliteConnection) -> Result<Subjects, StoreEr
     Ok(standing)
 }
 
-async fn stands(
+async fn is_intact(
     connection: &mut SqliteConnection,
     revision: u64,
     as_written: &mut BTreeMap<u64, bool>,
@@ -107,9 +107,9 @@ async fn stands(
     if let Some(known) = as_written.get(&revision) {
         return Ok(*known);
     }
-    let stands = chain::stands(connection, revision).await?;
-    as_written.insert(revision, stands);
-    Ok(stands)
+    let is_intact = chain::is_intact(connection, revision).await?;
+    as_written.insert(revision, is_intact);
+    Ok(is_intact)
 }
 
 /// Whether the newest change of a subject starts from another record than the change before it
@@ -127,7 +127,7 @@ async fn strays(
     let last = last.map_err(StoreError::doing("read the history"))?;
     let revision = chain::number(&last, "revision").unwrap_or_default().max(0) as u64;
     Ok(before != chain::maybe(&last, "record_after")
-        && stands(connection, revision, as_written).await?)
+        && is_intact(connection, revision, as_written).await?)
 }
 
 /// The names of subjects whose rows differ from their newest change, at most `most`.

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::batch::{self, MAX_BLOBS_PER_QUERY, Waiting};
 use super::blobs::PART_BYTES;
 use super::changes::{self, CHANGES};
-use super::{COMMIT_TEXT_BYTES, Commit, StoreError, rows};
+use super::{COMMIT_BLOB_BYTES, Commit, StoreError, rows};
 use crate::ledger::{Blobs, Change, Record, Revision};
 
 /// The only connection that writes.
@@ -100,7 +100,7 @@ impl Writer {
         if head != *commit.after {
             return Err(StoreError::Moved);
         }
-        write_texts(&mut taken.connection, commit.texts).await?;
+        write_blobs(&mut taken.connection, commit.blobs).await?;
         write(&mut taken.connection, commit)
             .await
             .map_err(StoreError::doing("commit a revision"))?;
@@ -150,20 +150,20 @@ impl Writer {
 }
 
 /// Short blobs are written with the revision; most of the others are stored already.
-async fn write_texts(connection: &mut SqliteConnection, texts: &Blobs) -> Result<(), StoreError> {
+async fn write_blobs(connection: &mut SqliteConnection, blobs: &Blobs) -> Result<(), StoreError> {
     let mut waiting = Waiting::default();
-    let are_short = texts.values().all(|text| text.len() <= PART_BYTES);
-    if are_short && batch::bytes_of(texts) <= COMMIT_TEXT_BYTES {
-        texts.iter().for_each(|(id, text)| waiting.push(*id, text.clone()));
+    let are_short = blobs.values().all(|text| text.len() <= PART_BYTES);
+    if are_short && batch::bytes_of(blobs) <= COMMIT_BLOB_BYTES {
+        blobs.iter().for_each(|(id, text)| waiting.push(*id, text.clone()));
     } else {
-        let (all, mut bytes) = (texts.iter().collect::<Vec<_>>(), 0);
+        let (all, mut bytes) = (blobs.iter().collect::<Vec<_>>(), 0);
         for some in all.chunks(MAX_BLOBS_PER_QUERY) {
             let lacking = batch::lacking(connection, some.iter().copied()).await;
             for (id, text) in lacking.map_err(StoreError::doing("look for definitions"))? {
                 bytes += text.len();
                 waiting.push(id, text);
             }
-            if bytes > COMMIT_TEXT_BYTES {
+            if bytes > COMMIT_BLOB_BYTES {
                 return Err(StoreError::NotStaged);
             }
         }

@@ -46,7 +46,7 @@ impl WebhookWorker {
             sender: Sender::new(config, System),
             deliveries: deliveries.clone(),
             revisions: coordinator.revisions(),
-            began_at: coordinator.truth().book.head.revision,
+            began_at: coordinator.state().catalog.head.revision,
             coordinator,
             cursor: None,
             skipped: None,
@@ -219,14 +219,14 @@ async fn read(store: &Store, number: u64) -> Result<Bytes, Unread> {
         }
         Ok(Err(_)) | Err(_) => return Err(Unread::Now),
     };
-    let texts = in_time(store.texts(&referenced_blobs(&revision)))
+    let blobs = in_time(store.blobs(&referenced_blobs(&revision)))
         .await
         .map_err(|OutOfReach| Unread::Now)?;
     // Thousands of definitions may have to be read for it, and commands are executed on this
     // thread.
     let body = tokio::task::spawn_blocking(move || {
-        let mut forms = ContentCache { texts, ..ContentCache::default() };
-        revision_json(&revision, hash, &mut forms).to_string()
+        let mut content = ContentCache { blobs, ..ContentCache::default() };
+        revision_json(&revision, hash, &mut content).to_string()
     });
     body.await.map(Bytes::from).map_err(|_| Unread::Now)
 }

@@ -224,12 +224,12 @@ async fn a_verification_outlives_the_caller_that_began_it() {
 #[tokio::test]
 async fn a_reading_shares_the_state_without_copying_it() {
     let service = service(2).await;
-    let looks = [service.app.coordinator().truth(), service.app.coordinator().truth()];
+    let looks = [service.app.coordinator().state(), service.app.coordinator().state()];
     assert!(Arc::ptr_eq(&looks[0], &looks[1]));
     assert_eq!(service.ordered("/v1/flags/f0000/stop", json!({})).await.0, 200);
-    let now = service.app.coordinator().truth();
-    let is_stopped = |truth: &turnout::ledger::EffectiveState| {
-        truth.flag("f0000").unwrap().record.stop.is_some()
+    let now = service.app.coordinator().state();
+    let is_stopped = |state: &turnout::ledger::EffectiveState| {
+        state.flag("f0000").unwrap().record.stop.is_some()
     };
     assert!(
         is_stopped(&now) && !is_stopped(&looks[0]),

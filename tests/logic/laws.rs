@@ -24,10 +24,10 @@ fn flag_file(key: &str, more: &str) -> String {
 
 /// The flag of a definition, parsed again.
 fn read(more: &str) -> Flag {
-    let mut library = DefinitionSet::default();
-    let findings = library.update(&FlagFiles::of([("chat.yaml", &*flag_file("chat", more))]));
+    let mut definitions = DefinitionSet::default();
+    let findings = definitions.update(&FlagFiles::of([("chat.yaml", &*flag_file("chat", more))]));
     assert_eq!(findings, [], "{more}");
-    let (_, form) = library.flags().next().unwrap();
+    let (_, form) = definitions.flags().next().unwrap();
     let (definition, segments) = form.unwrap();
     Flag::as_written(definition, segments)
 }
@@ -110,7 +110,7 @@ proptest! {
     /// whatever happened to the others.
     #[test]
     fn law_6_whole_or_not_at_all(saves in prop::collection::vec((0..3usize, 0..8usize), 1..30)) {
-        let mut library = DefinitionSet::default();
+        let mut definitions = DefinitionSet::default();
         let mut contents = FlagFiles::default();
         let mut good: BTreeMap<&str, u32> = BTreeMap::new();
         let mut present = BTreeSet::new();
@@ -130,9 +130,9 @@ proptest! {
             if sound {
                 good.insert(key, share);
             }
-            let findings = library.update(&contents);
+            let findings = definitions.update(&contents);
             prop_assert_eq!(findings.iter().any(|finding| &*finding.file == path), !sound);
-            let live: BTreeMap<String, Option<u32>> = library
+            let live: BTreeMap<String, Option<u32>> = definitions
                 .flags()
                 .map(|(key, form)| (key.to_string(), form.map(|(definition, _)| definition.rollout.unwrap().realtime().millipercent())))
                 .collect();
@@ -144,40 +144,40 @@ proptest! {
     /// Only `resume` lifts a stop.
     #[test]
     fn law_8_a_stop_stays(steps in prop::collection::vec(0..10usize, 1..40)) {
-        let (mut truth, mut library) = (EffectiveState::of(Catalog::empty(), Vec::new()), DefinitionSet::default());
+        let (mut state, mut definitions) = (EffectiveState::of(Catalog::empty(), Vec::new()), DefinitionSet::default());
         let mut snapshot = Snapshot::cold(ServerAuth::Off, PublicPath::default());
         let flag: turnout::flag::FlagKey = "chat".parse().unwrap();
         let mark = Attribution { by: "someone".into(), at_ms: 1, reason: None, unknown: Default::default() };
         let folder = |more: &str| FlagFiles::of([("chat.yaml", &*flag_file("chat", more))]);
-        library.update(&folder(""));
+        definitions.update(&folder(""));
         let mut stopped = false;
         for step in [9].into_iter().chain(steps) {
             let share = |text: &str| Some(text.parse().unwrap());
-            let wish = match step {
+            let command = match step {
                 0 => { stopped = true; Some(Command::Stop { flag: flag.clone() }) }
                 1 => { stopped = false; Some(Command::Resume { flag: flag.clone(), at: None }) }
                 2 => Some(Command::Set { flag: flag.clone(), realtime: share("100%"), disabled: None, ends: None }),
                 3 => Some(Command::Unset { flag: flag.clone() }),
-                4 => { library.update(&folder("rollout: { realtime-v2: 100% }")); None }
-                5 => { library.update(&folder("rollout: { realtime-v2: 101% }")); None }
-                6 => { library.update(&FlagFiles::default()); None }
-                7 => { library.update(&FlagFiles { unreadable: Some("gone".to_owned()), ..FlagFiles::default() }); None }
-                8 => { library.update(&folder("allow: [{ users: [u-1], strategy: realtime-v2 }]")); None }
-                _ => { library.update(&folder("rollout: { realtime-v2: 10% }")); None }
+                4 => { definitions.update(&folder("rollout: { realtime-v2: 100% }")); None }
+                5 => { definitions.update(&folder("rollout: { realtime-v2: 101% }")); None }
+                6 => { definitions.update(&FlagFiles::default()); None }
+                7 => { definitions.update(&FlagFiles { unreadable: Some("gone".to_owned()), ..FlagFiles::default() }); None }
+                8 => { definitions.update(&folder("allow: [{ users: [u-1], strategy: realtime-v2 }]")); None }
+                _ => { definitions.update(&folder("rollout: { realtime-v2: 10% }")); None }
             };
-            let head = Head { revision: truth.book.head.revision + 1, ..Head::none() };
-            match wish {
-                Some(wish) => truth.book.apply(head, &wish.decide(&truth, None, &mark).unwrap().changes(), &ContentCache::default()),
+            let head = Head { revision: state.catalog.head.revision + 1, ..Head::none() };
+            match command {
+                Some(command) => state.catalog.apply(head, &command.decide(&state, None, &mark).unwrap().changes(), &ContentCache::default()),
                 None => {
-                    let Reconciliation { narrowed, mut changes, mut forms, .. } = reconcile(&truth, &library);
+                    let Reconciliation { narrowed, mut changes, mut content, .. } = reconcile(&state, &definitions);
                     let pending = PendingEntry { id: "1".into(), at_ms: 1, actor: "file".into(), origin: ChangeSource::File, reason: None, request: None, narrowed, revoked: Vec::new(), superseded: Vec::new(), unknown: Default::default() };
-                    let (more, texts) = pending.changes(|key| truth.book.flag(key.as_str()));
+                    let (more, texts) = pending.changes(|key| state.catalog.flag(key.as_str()));
                     changes.extend(more);
-                    forms.definitions.extend(texts.definitions);
-                    truth.book.apply(head, &changes, &forms);
+                    content.definitions.extend(texts.definitions);
+                    state.catalog.apply(head, &changes, &content);
                 }
             }
-            let (next, _) = snapshot.next(truth.position(), truth.effective_flags().into_iter());
+            let (next, _) = snapshot.next(state.position(), state.effective_flags().into_iter());
             prop_assert!(next.position() > snapshot.position(), "positions rise");
             snapshot = next;
             let entry = snapshot.flag("chat").unwrap();
@@ -202,10 +202,10 @@ fn law_4_precedence() {
     let mut off = flag.clone();
     off.definition = std::sync::Arc::new({
         let text = flag_file("chat", &full("")).replace("enabled: true", "enabled: false");
-        let mut library = DefinitionSet::default();
-        assert_eq!(library.update(&FlagFiles::of([("chat.yaml", &*text)])), []);
-        let (definition, _) = library.flags().next().unwrap().1.unwrap();
-        drop(library);
+        let mut definitions = DefinitionSet::default();
+        assert_eq!(definitions.update(&FlagFiles::of([("chat.yaml", &*text)])), []);
+        let (definition, _) = definitions.flags().next().unwrap().1.unwrap();
+        drop(definitions);
         std::sync::Arc::try_unwrap(definition).unwrap()
     });
     let stopped = Flag { stopped: true, ..off.clone() };
@@ -277,9 +277,9 @@ fn law_9_doubt_means_baseline() {
 
     let disabled = flag_file("chat", "rollout: { realtime-v2: 50% }")
         .replace("default: polling", "default: disabled");
-    let mut library = DefinitionSet::default();
-    assert_eq!(library.update(&FlagFiles::of([("chat.yaml", &*disabled)])), []);
-    let (definition, segments) = library.flags().next().unwrap().1.unwrap();
+    let mut definitions = DefinitionSet::default();
+    assert_eq!(definitions.update(&FlagFiles::of([("chat.yaml", &*disabled)])), []);
+    let (definition, segments) = definitions.flags().next().unwrap().1.unwrap();
     let answer = ask(&Flag::as_written(definition, segments), "");
     assert_eq!((answer.strategy, answer.step), (Answer::Disabled, Step::NoUnit));
 

@@ -222,14 +222,14 @@ impl Life {
                     FlagFiles::of([("chat.yaml", "version: 1\nflag: chat\nenabled: maybe\n")]);
                 self.run(self.coordinator().ingest(&broken));
             }
-            4..=6 => self.order(
+            4..=6 => self.command(
                 which,
                 Command::Set { flag, realtime: Some(share(asked)), disabled: None, ends: None },
             ),
-            7 => self.order(which, Command::Unset { flag }),
-            8 => self.order(which, Command::Stop { flag }),
-            9 => self.order(which, Command::Resume { flag, at: None }),
-            10 => self.order(which, Command::Rollback { flag, to: None }),
+            7 => self.command(which, Command::Unset { flag }),
+            8 => self.command(which, Command::Stop { flag }),
+            9 => self.command(which, Command::Resume { flag, at: None }),
+            10 => self.command(which, Command::Rollback { flag, to: None }),
             11 => self.restart(),
             12 => self.cut(),
             13 => self.hold_for_a_moment(which, asked),
@@ -240,7 +240,7 @@ impl Life {
                     after_ms: HOUR * (1 + self.random.below(3) as i64),
                     then,
                 });
-                self.order(
+                self.command(
                     which,
                     Command::Set { flag, realtime: Some(share(asked)), disabled: None, ends },
                 );
@@ -259,7 +259,7 @@ impl Life {
         let named = (self.random.below(2) == 0).then(|| self.random.below(5) as u32 * 25);
         let before = self.models[which].in_force().share;
         let ends = Some(ExpiryRequest { after_ms: 1, then: named.map(share) });
-        self.order_as(
+        self.command_as(
             true,
             which,
             Command::Set { flag: flag.clone(), realtime: Some(share(asked)), disabled: None, ends },
@@ -268,11 +268,11 @@ impl Life {
         let happens = named.is_some() || back <= asked;
         self.run(async {
             loop {
-                let truth = self.coordinator().truth();
-                let held = truth.flag(flag.as_str()).unwrap().record.split;
+                let state = self.coordinator().state();
+                let held = state.flag(flag.as_str()).unwrap().record.split;
                 let over = held.as_ref().is_none_or(|held| held.ends.is_none());
                 let refused = self.coordinator().problems().has(ProblemKind::ExpiryWouldWiden);
-                if (over || (refused && !happens)) && truth.pending().is_empty() {
+                if (over || (refused && !happens)) && state.pending().is_empty() {
                     break;
                 }
                 self.coordinator().look_again();
@@ -327,31 +327,31 @@ impl Life {
         }
     }
 
-    fn order(&mut self, which: usize, wish: Command) {
+    fn command(&mut self, which: usize, command: Command) {
         let may_widen = self.random.below(3) != 0;
-        self.order_as(may_widen, which, wish);
+        self.command_as(may_widen, which, command);
     }
 
     /// A command of an operator, or of a caller that may only narrow.
-    fn order_as(&mut self, may_widen: bool, which: usize, wish: Command) {
-        let order = CommandRequest {
-            wish: wish.clone(),
+    fn command_as(&mut self, may_widen: bool, which: usize, command: Command) {
+        let request = CommandRequest {
+            command: command.clone(),
             actor: "operator".into(),
             reason: Some("because".to_owned()),
             key: None,
             expected: None,
             may_widen,
         };
-        let done = self.run(self.coordinator().execute(order));
+        let done = self.run(self.coordinator().execute(request));
         self.story.push(format!(
-            "{wish:?}{} -> {}",
+            "{command:?}{} -> {}",
             if may_widen { "" } else { " by a stopper" },
             match &done {
                 Ok(done) => format!("{done:?}").chars().take(60).collect(),
                 Err(rejected) => rejected.to_string(),
             }
         ));
-        let Some((kind, after)) = self.wanted(which, &wish) else {
+        let Some((kind, after)) = self.wanted(which, &command) else {
             let nothing_left =
                 matches!(done, Err(CommandRejected::Refused(CommandError::NothingToRollBack(_))));
             let out_of_reach = !self.database_is_there
@@ -370,7 +370,7 @@ impl Life {
         let (may_release, releases) = (held || pin, pin || held && after.pin.is_none());
         // The content that a rollback restores is read from the database; and a text that comes
         // back is in doubt not a narrowing.
-        let is_plain = !matches!(wish, Command::Rollback { .. });
+        let is_plain = !matches!(command, Command::Rollback { .. });
         match done {
             Ok(CommandOutcome::Unchanged) => {}
             Err(CommandRejected::MayOnlyNarrow) => {
@@ -398,10 +398,10 @@ impl Life {
     }
 
     /// The flag after the command; `None` where there is nothing to roll back.
-    fn wanted(&mut self, which: usize, wish: &Command) -> Option<(Kind, Model)> {
+    fn wanted(&mut self, which: usize, command: &Command) -> Option<(Kind, Model)> {
         let mut after = self.models[which].clone();
         let per_cent = |share: Share| share.millipercent() / 1000;
-        let kind = match wish {
+        let kind = match command {
             Command::Set { realtime, ends, .. } => {
                 let now = after.in_force().share;
                 let end = ends.map(|ExpiryRequest { after_ms, then }| {
@@ -475,9 +475,9 @@ impl Life {
                 loop {
                     self.coordinator().look_again();
                     tokio::time::sleep(Duration::from_millis(1)).await;
-                    let truth = self.coordinator().truth();
+                    let state = self.coordinator().state();
                     if self.coordinator().store_status().database == Database::Up
-                        && truth.pending().is_empty()
+                        && state.pending().is_empty()
                     {
                         break;
                     }
@@ -489,8 +489,8 @@ impl Life {
 
     fn check(&mut self) {
         let coordinator = self.coordinator().clone();
-        let truth = coordinator.truth();
-        let position = truth.position();
+        let state = coordinator.state();
+        let position = state.position();
         assert_eq!(
             coordinator.live().current().position(),
             position,
@@ -501,7 +501,7 @@ impl Life {
         self.position = position;
         for (model, key) in self.models.iter().zip(FLAGS) {
             let entry =
-                truth.flag(key).unwrap_or_else(|| panic!("{key} is gone: {:#?}", self.story));
+                state.flag(key).unwrap_or_else(|| panic!("{key} is gone: {:#?}", self.story));
             let shown = |entry: &FlagEntry| {
                 let split = entry.split().unwrap_or_default().realtime().millipercent() / 1000;
                 let text = entry.in_force().unwrap().description.clone().unwrap();

@@ -38,21 +38,21 @@ fn key() -> FlagKey {
 
 /// The definitions, parsed.
 struct Shelf {
-    forms: ContentCache,
+    content: ContentCache,
     ids: Vec<ContentHash>,
 }
 
 impl Shelf {
     fn new() -> Shelf {
-        let mut shelf = Shelf { forms: ContentCache::default(), ids: Vec::new() };
+        let mut shelf = Shelf { content: ContentCache::default(), ids: Vec::new() };
         for text in TEXTS {
             let text = format!(
                 "version: 1\nflag: chat\ndefault: polling\nwhen_stopped: polling\n{text}\n"
             );
             let id = ContentHash::of(text.as_bytes());
-            shelf.forms.texts.insert(id, text.into());
+            shelf.content.blobs.insert(id, text.into());
             shelf
-                .forms
+                .content
                 .read_flag(&key(), &FlagRecord { definition: Some(id), ..FlagRecord::default() })
                 .unwrap();
             shelf.ids.push(id);
@@ -61,10 +61,10 @@ impl Shelf {
     }
 
     fn definition(&self, index: usize) -> (ContentHash, Arc<Definition>) {
-        (self.ids[index], self.forms.definitions[&self.ids[index]].clone())
+        (self.ids[index], self.content.definitions[&self.ids[index]].clone())
     }
 
-    fn truth(&self, drawn: &Drawn) -> EffectiveState {
+    fn state(&self, drawn: &Drawn) -> EffectiveState {
         let pin = drawn.pin.map(|index| Pin {
             definition: self.ids[index],
             of: 1,
@@ -82,7 +82,7 @@ impl Shelf {
         };
         let head = Head { revision: 1, ..Head::none() };
         EffectiveState::of(
-            Catalog::of(head, [(key(), record, 1)], [], self.forms.clone()),
+            Catalog::of(head, [(key(), record, 1)], [], self.content.clone()),
             Vec::new(),
         )
     }
@@ -104,7 +104,7 @@ struct Drawn {
 /// A random command; a rollback comes with the state it goes back to.
 #[derive(Clone, Debug)]
 enum Drawing {
-    Wish(Command),
+    Command(Command),
     Rollback { definition: usize, split: Option<Split>, ends: Option<Expiry> },
 }
 
@@ -144,7 +144,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         .prop_map(|(file, pin, held, stopped)| Drawn { file, pin, held, stopped })
 }
 
-fn order() -> impl Strategy<Value = Drawing> {
+fn command() -> impl Strategy<Value = Drawing> {
     let some_share = || prop::option::weighted(0.7, share());
     let ends =
         (1..=5i64, some_share()).prop_map(|(after_ms, then)| ExpiryRequest { after_ms, then });
@@ -157,7 +157,7 @@ fn order() -> impl Strategy<Value = Drawing> {
                 ends,
             });
     let resume = some_share().prop_map(|at| Command::Resume { flag: key(), at });
-    let wish = prop_oneof![
+    let command = prop_oneof![
         8 => set,
         1 => Just(Command::Unset { flag: key() }),
         1 => Just(Command::Stop { flag: key() }),
@@ -167,7 +167,7 @@ fn order() -> impl Strategy<Value = Drawing> {
     let rollback =
         (0..TEXTS.len(), prop::option::weighted(0.8, split()), prop::option::weighted(0.5, end()))
             .prop_map(|(definition, split, ends)| Drawing::Rollback { definition, split, ends });
-    prop_oneof![6 => wish.prop_map(Drawing::Wish), 1 => rollback]
+    prop_oneof![6 => command.prop_map(Drawing::Command), 1 => rollback]
 }
 
 /// The strategies of all users at a moment: those who reach the rollout, and whether it is reached
@@ -180,8 +180,8 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(truth: &EffectiveState) -> Moment {
-        let entry = truth.flag("chat").unwrap();
+    fn of(state: &EffectiveState) -> Moment {
+        let entry = state.flag("chat").unwrap();
         let record = &entry.record;
         let in_force = entry.in_force().unwrap();
         let is_off = record.stop.is_some() || !in_force.enabled;
@@ -210,21 +210,21 @@ enum Store {
 
 /// One sequence of events.
 struct Line<'a> {
-    truth: EffectiveState,
+    state: EffectiveState,
     store: Store,
     shelf: &'a Shelf,
 }
 
 impl Line<'_> {
     fn apply(&mut self, changes: &[Change]) {
-        let head = Head { revision: self.truth.book.head.revision + 1, ..Head::none() };
-        self.truth.book.apply(head, changes, &self.shelf.forms);
+        let head = Head { revision: self.state.catalog.head.revision + 1, ..Head::none() };
+        self.state.catalog.apply(head, changes, &self.shelf.content);
     }
 
     fn push(&mut self, narrowed: Vec<PendingChange>) {
-        let id = format!("entry at {}", self.truth.position());
+        let id = format!("entry at {}", self.state.position());
         let (actor, origin, revoked) = ("x".into(), ChangeSource::Api, Vec::new());
-        self.truth.apply_pending(PendingEntry {
+        self.state.apply_pending(PendingEntry {
             id,
             at_ms: NOW,
             actor,
@@ -243,9 +243,9 @@ impl Line<'_> {
 
     /// Commits what is pending, oldest first.
     fn replay(&mut self) {
-        while let Some(pending) = self.truth.pending().first().cloned() {
-            let (changes, _) = pending.changes(|key| self.truth.book.flag(key.as_str()));
-            self.truth.forget(&pending.id);
+        while let Some(pending) = self.state.pending().first().cloned() {
+            let (changes, _) = pending.changes(|key| self.state.catalog.flag(key.as_str()));
+            self.state.forget(&pending.id);
             self.apply(&changes);
         }
     }
@@ -262,7 +262,7 @@ impl Line<'_> {
             for _ in 0..2 {
                 let now = turnout::moment::Moment { wall_ms: now_ms, steady_ms: now_ms };
                 let due = |_: &FlagKey, end: &Expiry| Deadline::at(end.at_ms, now).due(now);
-                for part in expire(&self.truth, now_ms, due).decided.parts {
+                for part in expire(&self.state, now_ms, due).decided.parts {
                     let decided = Decision { parts: vec![part], ..Default::default() };
                     match decided.narrowed(&mark("expiry")) {
                         Some(narrowed) => self.push(narrowed),
@@ -271,7 +271,7 @@ impl Line<'_> {
                     }
                 }
             }
-            moments.insert(now_ms, Moment::of(&self.truth));
+            moments.insert(now_ms, Moment::of(&self.state));
         }
         moments
     }
@@ -314,10 +314,10 @@ fn runner() -> TestRunner {
 fn no_command_of_a_stopper_opens_more_at_any_moment() {
     let shelf = Shelf::new();
     let (accepted, refused) = (Cell::new(0u32), Cell::new(0u32));
-    let law = |(drawn, other, order): (Drawn, Drawn, Drawing)| {
-        let truth = shelf.truth(&drawn);
-        let then = match &order {
-            Drawing::Wish(_) => None,
+    let law = |(drawn, other, command): (Drawn, Drawn, Drawing)| {
+        let state = shelf.state(&drawn);
+        let then = match &command {
+            Drawing::Command(_) => None,
             Drawing::Rollback { definition, split, ends } => {
                 let (split, ends) = (*split, ends.clone().filter(|_| split.is_some()));
                 Some(FlagAsOf {
@@ -328,18 +328,18 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
                 })
             }
         };
-        let wish = match &order {
-            Drawing::Wish(wish) => wish.clone(),
+        let command = match &command {
+            Drawing::Command(command) => command.clone(),
             Drawing::Rollback { .. } => Command::Rollback { flag: key(), to: Some(1) },
         };
-        let Ok(decided) = wish.decide(&truth, then.as_ref(), &mark("stopper")) else {
+        let Ok(decided) = command.decide(&state, then.as_ref(), &mark("stopper")) else {
             return Ok(());
         };
         let line =
-            |truth: &EffectiveState, store| Line { truth: truth.clone(), store, shelf: &shelf };
-        let without = |store| line(&truth, store).future();
+            |state: &EffectiveState, store| Line { state: state.clone(), store, shelf: &shelf };
+        let without = |store| line(&state, store).future();
         let committed = || {
-            let mut with = line(&truth, Store::There);
+            let mut with = line(&state, Store::There);
             with.apply(&decided.changes());
             with
         };
@@ -348,13 +348,13 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
             // A stop is never refused; and a command that is refused over the same definition does
             // open more at some moment.
             prop_assert!(
-                !matches!(wish, Command::Stop { .. } | Command::StopAll),
+                !matches!(command, Command::Stop { .. } | Command::StopAll),
                 "a stop is refused"
             );
             let ends_are_to_come =
                 drawn.held.iter().flat_map(|held| &held.ends).all(|end| end.at_ms > NOW);
             if drawn.pin.is_none()
-                && matches!(wish, Command::Set { .. } | Command::Unset { .. })
+                && matches!(command, Command::Set { .. } | Command::Unset { .. })
                 && ends_are_to_come
             {
                 prop_assert!(
@@ -372,7 +372,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
         );
         let Some(narrowed) = decided.narrowed(&mark("stopper")) else { return Ok(()) };
         for store in [Store::There, Store::Away] {
-            let mut with = line(&truth, store);
+            let mut with = line(&state, store);
             with.push(narrowed.clone());
             prop_assert_eq!(
                 opens_more(&with.future(), &without(store)),
@@ -382,7 +382,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
             );
             // Applied to another state than it was judged by: never more than that state opens, nor
             // than was requested.
-            let found = shelf.truth(&other);
+            let found = shelf.state(&other);
             let mut over = line(&found, store);
             over.push(narrowed.clone());
             let over = over.future();
@@ -394,7 +394,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
             );
             if let [Overlay::Split { requested, held, .. }] = ops(&narrowed)[..] {
                 let held = asked(*requested, held);
-                let asked = line(&shelf.truth(&Drawn { held: Some(held), ..other.clone() }), store)
+                let asked = line(&shelf.state(&Drawn { held: Some(held), ..other.clone() }), store)
                     .future();
                 prop_assert_eq!(
                     opens_more(&over, &asked),
@@ -406,7 +406,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
         }
         Ok(())
     };
-    runner().run(&(drawn(), drawn(), order()), law).unwrap();
+    runner().run(&(drawn(), drawn(), command()), law).unwrap();
     let (accepted, refused) = (accepted.get(), refused.get());
     println!("{accepted} orders narrow, {refused} do not");
     assert!(
@@ -417,7 +417,7 @@ fn no_command_of_a_stopper_opens_more_at_any_moment() {
 
 /// A step of a life with the database away: a command of a stopper, or a saved file.
 fn step() -> impl Strategy<Value = Option<Drawing>> {
-    prop::option::weighted(0.8, order())
+    prop::option::weighted(0.8, command())
 }
 
 /// An entry that supersedes older ones gives the same as all of them in turn, at every moment; and
@@ -427,42 +427,42 @@ fn a_superseding_entry_has_the_same_effect_as_those_it_replaces() {
     let shelf = Shelf::new();
     let folded = Cell::new(0);
     let law = |(drawn, other, steps): (Drawn, Drawn, Vec<(Option<Drawing>, usize)>)| {
-        let line = |truth: EffectiveState| Line { truth, store: Store::Away, shelf: &shelf };
-        let (mut one, mut all) = (line(shelf.truth(&drawn)), line(shelf.truth(&drawn)));
+        let line = |state: EffectiveState| Line { state, store: Store::Away, shelf: &shelf };
+        let (mut one, mut all) = (line(shelf.state(&drawn)), line(shelf.state(&drawn)));
         let mut pushed: Vec<Vec<PendingChange>> = Vec::new();
         for (step, text) in steps {
             let narrowed = match step {
-                Some(Drawing::Wish(wish)) => {
-                    wish.decide(&one.truth, None, &mark("stopper")).ok().and_then(|decided| {
+                Some(Drawing::Command(command)) => {
+                    command.decide(&one.state, None, &mark("stopper")).ok().and_then(|decided| {
                         decided.narrowed(&mark("stopper")).filter(|narrowed| !narrowed.is_empty())
                     })
                 }
                 Some(Drawing::Rollback { .. }) => None,
-                None => save(&shelf, &one.truth, text).map(|narrowed| vec![narrowed]),
+                None => save(&shelf, &one.state, text).map(|narrowed| vec![narrowed]),
             };
             let Some(narrowed) = narrowed else { continue };
             one.push(narrowed.clone());
             // An entry whose commit was begun stays.
             all.push(narrowed.clone());
-            let newest = all.truth.pending().iter().last().unwrap().id.clone();
-            all.truth.claim(&newest);
+            let newest = all.state.pending().iter().last().unwrap().id.clone();
+            all.state.claim(&newest);
             pushed.push(narrowed);
-            prop_assert_eq!(Moment::of(&one.truth), Moment::of(&all.truth));
+            prop_assert_eq!(Moment::of(&one.state), Moment::of(&all.state));
         }
-        prop_assert_eq!(all.truth.pending().len(), pushed.len());
-        folded.set(folded.get() + pushed.len() - one.truth.pending().len());
-        let entries = one.truth.pending().to_vec();
+        prop_assert_eq!(all.state.pending().len(), pushed.len());
+        folded.set(folded.get() + pushed.len() - one.state.pending().len());
+        let entries = one.state.pending().to_vec();
         prop_assert_eq!(one.future(), all.future());
         let is_file =
             |narrowed: &Vec<PendingChange>| matches!(ops(narrowed)[..], [Overlay::Define { .. }]);
         if pushed.iter().any(is_file) {
             return Ok(());
         }
-        let mut over = line(shelf.truth(&other));
+        let mut over = line(shelf.state(&other));
         entries.into_iter().for_each(|entry| over.push(entry.narrowed));
         let over = over.future();
         prop_assert_eq!(
-            opens_more(&over, &line(shelf.truth(&other)).future()),
+            opens_more(&over, &line(shelf.state(&other)).future()),
             None,
             "over another state"
         );
@@ -474,7 +474,7 @@ fn a_superseding_entry_has_the_same_effect_as_those_it_replaces() {
                 _ => Drawn { stopped: true, ..other.clone() },
             };
             prop_assert_eq!(
-                opens_more(&over, &line(shelf.truth(&asked)).future()),
+                opens_more(&over, &line(shelf.state(&asked)).future()),
                 None,
                 "wider than asked for"
             );
@@ -488,21 +488,21 @@ fn a_superseding_entry_has_the_same_effect_as_those_it_replaces() {
 }
 
 /// The change that a saved file with this text brings, if it narrows.
-fn save(shelf: &Shelf, truth: &EffectiveState, text: usize) -> Option<PendingChange> {
-    let before = truth.flag("chat")?;
+fn save(shelf: &Shelf, state: &EffectiveState, text: usize) -> Option<PendingChange> {
+    let before = state.flag("chat")?;
     let (after, definition) = shelf.definition(text);
     let record = FlagRecord { definition: Some(after), ..before.record.clone() };
     let entry = FlagEntry { definition: Some(definition), ..before.with(record) };
     if before.record.definition == Some(after) || !is_narrowing(&before, &entry) {
         return None;
     }
-    let text = String::from_utf8(shelf.forms.texts[&after].to_vec()).unwrap();
+    let text = String::from_utf8(shelf.content.blobs[&after].to_vec()).unwrap();
     let before = before.record.definition;
     let op = Overlay::Define {
         before,
         after,
         text,
-        forms: ContentCache::default(),
+        content: ContentCache::default(),
         unknown: Default::default(),
     };
     Some(PendingChange { flag: key(), action: Action::Define, op, unknown: Default::default() })

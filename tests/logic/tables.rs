@@ -9,20 +9,20 @@ const FLAG: &str = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhe
 
 /// The findings of a table over [`FLAG`], as code and line.
 fn check(table: &str, expected: &[(Code, u32)]) -> DefinitionSet {
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     let findings =
-        library.update(&FlagFiles::of([("chat.yaml", FLAG), ("tests/chat.yaml", table)]));
+        definitions.update(&FlagFiles::of([("chat.yaml", FLAG), ("tests/chat.yaml", table)]));
     let got: Vec<(Code, u32)> = findings
         .iter()
         .map(|finding| (finding.code, finding.place.map_or(0, |place| place.line)))
         .collect();
     assert_eq!(got, expected, "{table}\n{findings:?}");
-    library
+    definitions
 }
 
 #[test]
 fn test_cases_run_and_each_expands_to_one_per_value() {
-    let library = check(
+    let definitions = check(
         "flag: chat\ncases:\n\
          \x20 - { name: first bucket out, user: x, bucket: 50000, expect: polling, by: rollout }\n\
          \x20 - name: old iOS never ramps\n\
@@ -35,7 +35,7 @@ fn test_cases_run_and_each_expands_to_one_per_value() {
          \x20 - { each: { app_version: ['1', '2'], platform: [ios, web] }, with: { platform: web }, user: x, bucket: 99999, expect: polling }\n",
         &[],
     );
-    assert_eq!(library.cases("chat"), 1 + 3 + 4);
+    assert_eq!(definitions.cases("chat"), 1 + 3 + 4);
 }
 
 #[test]
@@ -64,11 +64,11 @@ fn a_failing_test_table_refuses_the_new_definition_and_keeps_the_live_one() {
     };
     let half = FLAG.to_owned();
     let tenth = FLAG.replace("50%", "10%");
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     let mut update = |flag: &str, table: &str| {
         let findings =
-            library.update(&FlagFiles::of([("chat.yaml", flag), ("tests/chat.yaml", table)]));
-        let live = library
+            definitions.update(&FlagFiles::of([("chat.yaml", flag), ("tests/chat.yaml", table)]));
+        let live = definitions
             .flags()
             .next()
             .unwrap()
@@ -131,29 +131,29 @@ fn contents(files: &[(&str, &str)]) -> FlagFiles {
 }
 
 /// The share of the flag that is live.
-fn live(library: &DefinitionSet) -> Option<String> {
-    let form = library.flags().find(|(key, _)| key.as_str() == "chat")?.1;
+fn live(definitions: &DefinitionSet) -> Option<String> {
+    let form = definitions.flags().find(|(key, _)| key.as_str() == "chat")?.1;
     form.map(|(definition, _)| definition.rollout.unwrap().realtime().to_string())
 }
 
 /// Which tests are still to be run.
-fn pending(library: &DefinitionSet) -> Vec<String> {
-    library.pending_tests().iter().map(|run| run.file().to_string()).collect()
+fn pending(definitions: &DefinitionSet) -> Vec<String> {
+    definitions.pending_tests().iter().map(|run| run.file().to_string()).collect()
 }
 
 /// Runs the first pending tests, in steps of this size.
-fn run(library: &mut DefinitionSet, count: usize, checks: u64) {
-    for mut run in library.pending_tests().into_iter().take(count) {
+fn run(definitions: &mut DefinitionSet, count: usize, checks: u64) {
+    for mut run in definitions.pending_tests().into_iter().take(count) {
         while !run.is_done() {
             run.step(checks);
         }
-        library.take_tests(&run);
+        definitions.take_tests(&run);
     }
 }
 
 #[test]
 fn a_test_runs_only_when_it_or_its_flag_changed() {
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     let (half, other) = (FLAG.to_owned(), FLAG.replace("chat", "other"));
     let (one, two) = (table_of(3, true), table_of(4, true));
     let files = |flag: &str, other: &str, one: &str| {
@@ -165,100 +165,102 @@ fn a_test_runs_only_when_it_or_its_flag_changed() {
         ];
         contents(&files)
     };
-    library.read(&files(&half, &other, &one), 0);
-    assert_eq!(pending(&library), ["tests/one.yaml", "tests/two.yaml"]);
-    run(&mut library, 2, 1);
-    assert_eq!((pending(&library), live(&library)), (vec![], Some("50%".to_owned())));
+    definitions.read(&files(&half, &other, &one), 0);
+    assert_eq!(pending(&definitions), ["tests/one.yaml", "tests/two.yaml"]);
+    run(&mut definitions, 2, 1);
+    assert_eq!((pending(&definitions), live(&definitions)), (vec![], Some("50%".to_owned())));
 
-    library.read(&files(&half, &other.replace("50%", "60%"), &one), 0);
-    assert_eq!(pending(&library), Vec::<String>::new(), "another flag was saved");
-    library.read(&files(&half, &other, &format!("{one}# said again\n")), 0);
-    assert_eq!(pending(&library), ["tests/one.yaml"], "one table was saved");
-    run(&mut library, 1, 1);
-    library
+    definitions.read(&files(&half, &other.replace("50%", "60%"), &one), 0);
+    assert_eq!(pending(&definitions), Vec::<String>::new(), "another flag was saved");
+    definitions.read(&files(&half, &other, &format!("{one}# said again\n")), 0);
+    assert_eq!(pending(&definitions), ["tests/one.yaml"], "one table was saved");
+    run(&mut definitions, 1, 1);
+    definitions
         .read(&files(&format!("# said again\n{half}"), &other, &format!("{one}# said again\n")), 0);
-    assert_eq!(pending(&library), Vec::<String>::new(), "a save that means the same");
-    library.read(&files(&FLAG.replace("50%", "60%"), &other, &format!("{one}# said again\n")), 0);
-    assert_eq!(pending(&library), ["tests/one.yaml", "tests/two.yaml"], "the flag was saved");
+    assert_eq!(pending(&definitions), Vec::<String>::new(), "a save that means the same");
+    definitions
+        .read(&files(&FLAG.replace("50%", "60%"), &other, &format!("{one}# said again\n")), 0);
+    assert_eq!(pending(&definitions), ["tests/one.yaml", "tests/two.yaml"], "the flag was saved");
 }
 
 #[test]
 fn a_new_definition_waits_only_for_its_own_tests() {
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     let tests =
         ["tests/a.yaml", "tests/b.yaml", "tests/c.yaml"].map(|path| (path, table_of(5, true)));
-    let read = |library: &mut DefinitionSet, flag: &str, other: &str, tables: &[(&str, String)]| {
-        let tables = tables.iter().map(|(path, table)| (*path, &**table));
-        let files: Vec<(&str, &str)> =
-            [("chat.yaml", flag), ("other.yaml", other)].into_iter().chain(tables).collect();
-        library.read(&contents(&files), 0);
-    };
+    let read =
+        |definitions: &mut DefinitionSet, flag: &str, other: &str, tables: &[(&str, String)]| {
+            let tables = tables.iter().map(|(path, table)| (*path, &**table));
+            let files: Vec<(&str, &str)> =
+                [("chat.yaml", flag), ("other.yaml", other)].into_iter().chain(tables).collect();
+            definitions.read(&contents(&files), 0);
+        };
     let other = FLAG.replace("chat", "other");
-    let waits = |library: &DefinitionSet| {
-        library
+    let waits = |definitions: &DefinitionSet| {
+        definitions
             .waiting()
             .map(|waiting| (waiting.progress.tables_done, waiting.progress.tables))
             .next()
     };
-    read(&mut library, FLAG, &other, &[]);
-    assert_eq!(live(&library).unwrap(), "50%");
+    read(&mut definitions, FLAG, &other, &[]);
+    assert_eq!(live(&definitions).unwrap(), "50%");
 
-    read(&mut library, &FLAG.replace("50%", "60%"), &other.replace("50%", "70%"), &tests);
-    run(&mut library, 1, 1);
-    assert_eq!(waits(&library), Some((0, 3)), "of the form in force the tables were run first");
-    let mut of_sixty = library
+    read(&mut definitions, &FLAG.replace("50%", "60%"), &other.replace("50%", "70%"), &tests);
+    run(&mut definitions, 1, 1);
+    assert_eq!(waits(&definitions), Some((0, 3)), "of the form in force the tables were run first");
+    let mut of_sixty = definitions
         .pending_tests()
         .into_iter()
         .find(|run| run.definition().rollout.unwrap().realtime().to_string() == "60%")
         .unwrap();
     of_sixty.step(u64::MAX);
-    library.take_tests(&of_sixty);
-    assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("50%", Some((1, 3))));
-    let shares: Vec<String> = library
+    definitions.take_tests(&of_sixty);
+    assert_eq!((live(&definitions).unwrap().as_str(), waits(&definitions)), ("50%", Some((1, 3))));
+    let shares: Vec<String> = definitions
         .flags()
         .filter_map(|(_, form)| Some(form?.0.rollout?.realtime().to_string()))
         .collect();
     assert_eq!(shares, ["50%", "70%"], "the other flag is live");
 
     // Another save while the tests of this one run: their result is then about nothing.
-    let mut begun = library.pending_tests();
+    let mut begun = definitions.pending_tests();
     begun.iter_mut().for_each(|run| run.step(2));
-    read(&mut library, &FLAG.replace("50%", "65%"), &other, &tests);
+    read(&mut definitions, &FLAG.replace("50%", "65%"), &other, &tests);
     begun.iter_mut().for_each(|run| run.step(u64::MAX));
     begun
         .iter()
         .filter(|run| run.definition().rollout.unwrap().realtime().to_string() == "60%")
         .for_each(|run| {
-            assert!(!library.take_tests(run));
+            assert!(!definitions.take_tests(run));
         });
-    assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("50%", Some((0, 3))));
+    assert_eq!((live(&definitions).unwrap().as_str(), waits(&definitions)), ("50%", Some((0, 3))));
 
     // Two tables are removed while they run, and the third one passes.
-    let mut begun = library.pending_tests();
+    let mut begun = definitions.pending_tests();
     begun.iter_mut().for_each(|run| run.step(2));
-    read(&mut library, &FLAG.replace("50%", "65%"), &other, &tests[..1]);
+    read(&mut definitions, &FLAG.replace("50%", "65%"), &other, &tests[..1]);
     begun.iter_mut().for_each(|run| run.step(u64::MAX));
     for run in &begun {
-        library.take_tests(run);
+        definitions.take_tests(run);
     }
-    assert_eq!((live(&library).unwrap().as_str(), waits(&library)), ("65%", None));
-    assert_eq!((pending(&library), library.findings()), (vec![], vec![]));
+    assert_eq!((live(&definitions).unwrap().as_str(), waits(&definitions)), ("65%", None));
+    assert_eq!((pending(&definitions), definitions.findings()), (vec![], vec![]));
 }
 
 #[test]
 fn a_definition_that_waits_for_its_tests_is_dropped_with_its_file() {
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     let table = table_of(3, true);
-    library.read(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)]), 0);
-    let mut begun = library.pending_tests();
-    library.read(&contents(&[("tests/t.yaml", &table)]), 0);
+    definitions.read(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)]), 0);
+    let mut begun = definitions.pending_tests();
+    definitions.read(&contents(&[("tests/t.yaml", &table)]), 0);
     begun.iter_mut().for_each(|run| run.step(u64::MAX));
     for run in &begun {
-        library.take_tests(run);
+        definitions.take_tests(run);
     }
-    assert_eq!((live(&library), library.findings()[0].code), (None, Code::BadCase));
-    assert_eq!(library.update(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)])), []);
-    assert_eq!(live(&library).unwrap(), "50%", "and comes back with it");
+    assert_eq!((live(&definitions), definitions.findings()[0].code), (None, Code::BadCase));
+    assert_eq!(definitions.update(&contents(&[("chat.yaml", FLAG), ("tests/t.yaml", &table)])), []);
+    assert_eq!(live(&definitions).unwrap(), "50%", "and comes back with it");
 }
 
 #[test]
@@ -304,7 +306,7 @@ fn tests_have_the_same_result_in_one_go_and_in_steps() {
 
 #[test]
 fn cheap_tests_run_at_once_and_do_not_wait_for_expensive_ones() {
-    let mut library = DefinitionSet::default();
+    let mut definitions = DefinitionSet::default();
     let (heavy, cheap) = (table_of(1_000, true), table_of(2, true).replace("chat", "other"));
     let chat = with_rules(100, "50%");
     let files = contents(&[
@@ -313,22 +315,25 @@ fn cheap_tests_run_at_once_and_do_not_wait_for_expensive_ones() {
         ("tests/a.yaml", &heavy),
         ("tests/b.yaml", &cheap),
     ]);
-    library.read(&files, 1_000);
-    assert_eq!(pending(&library), ["tests/a.yaml"]);
-    assert_eq!(library.flags().map(|(_, form)| form.is_some()).collect::<Vec<_>>(), [false, true]);
+    definitions.read(&files, 1_000);
+    assert_eq!(pending(&definitions), ["tests/a.yaml"]);
+    assert_eq!(
+        definitions.flags().map(|(_, form)| form.is_some()).collect::<Vec<_>>(),
+        [false, true]
+    );
 }
 
 #[test]
 fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
     let found = |files: &[(&str, &str)]| {
-        let mut library = DefinitionSet::default();
-        let findings = library.update(&contents(files));
+        let mut definitions = DefinitionSet::default();
+        let findings = definitions.update(&contents(files));
         let codes: Vec<(Code, String)> =
             findings.iter().map(|finding| (finding.code, finding.file.to_string())).collect();
         (
             codes,
             findings.first().map(|finding| finding.message.clone()).unwrap_or_default(),
-            live(&library),
+            live(&definitions),
         )
     };
     // Five hundred small tables of one flag.
@@ -359,13 +364,16 @@ fn the_cost_of_tests_is_bounded_and_the_error_names_the_bound() {
             .iter()
             .map(|path| (&**path, if path.ends_with("10.yaml") { &*cheap } else { &*dear })),
     );
-    let mut library = DefinitionSet::default();
-    library.read(&contents(&files), 0);
-    let findings: Vec<(Code, String)> =
-        library.findings().iter().map(|finding| (finding.code, finding.file.to_string())).collect();
+    let mut definitions = DefinitionSet::default();
+    definitions.read(&contents(&files), 0);
+    let findings: Vec<(Code, String)> = definitions
+        .findings()
+        .iter()
+        .map(|finding| (finding.code, finding.file.to_string()))
+        .collect();
     assert_eq!(findings, [], "nothing is said before the others have run");
-    assert_eq!(pending(&library).len(), 10, "nine dear ones and the cheap one");
-    let left: u64 = library.pending_tests().iter().map(|run| run.checks_left()).sum();
+    assert_eq!(pending(&definitions).len(), 10, "nine dear ones and the cheap one");
+    let left: u64 = definitions.pending_tests().iter().map(|run| run.checks_left()).sum();
     assert!((MAX_CHECKS * 9 / 10..=MAX_CHECKS).contains(&left), "{left}");
 
     // The tests in the flag's own file count, too.
@@ -386,9 +394,9 @@ fn a_test_table_over_the_bound_is_refused_and_others_are_not() {
         (0..=MAX_TABLES).map(|n| (format!("tests/t{n:05}.yaml"), "flag: chat\ncases: []\n"));
     let files: Vec<(String, &str)> =
         [("chat.yaml".to_owned(), FLAG)].into_iter().chain(tables).collect();
-    let mut library = DefinitionSet::default();
-    library.read(&FlagFiles::of(files.iter().map(|(path, text)| (&**path, *text))), 0);
-    let findings = library.findings();
+    let mut definitions = DefinitionSet::default();
+    definitions.read(&FlagFiles::of(files.iter().map(|(path, text)| (&**path, *text))), 0);
+    let findings = definitions.findings();
     let last = format!("tests/t{MAX_TABLES:05}.yaml");
     assert_eq!(
         findings

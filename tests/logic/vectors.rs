@@ -132,8 +132,8 @@ fn contents(folder: &Json) -> FlagFiles {
 struct Matched(Option<usize>);
 
 impl EvaluationTracer for Matched {
-    fn record(&mut self, step: Step, index: Option<usize>, truth: MatchResult) {
-        if step == Step::Rule && truth == MatchResult::True {
+    fn record(&mut self, step: Step, index: Option<usize>, state: MatchResult) {
+        if step == Step::Rule && state == MatchResult::True {
             self.0 = index;
         }
     }
@@ -147,9 +147,9 @@ fn law_4_every_evaluation_is_the_published_one() {
         .unwrap()
         .iter()
         .map(|(name, folder)| {
-            let mut library = DefinitionSet::default();
-            library.update(&contents(folder));
-            (name.as_str(), library)
+            let mut definitions = DefinitionSet::default();
+            definitions.update(&contents(folder));
+            (name.as_str(), definitions)
         })
         .collect();
     let cases = list(&vectors, "cases");
@@ -183,9 +183,12 @@ fn check(case: &Json, libraries: &BTreeMap<&str, DefinitionSet>) -> Result<(), S
     }
 }
 
-fn ask(case: &Json, library: &DefinitionSet) -> (Resolution, Option<String>, Option<(u32, u32)>) {
+fn ask(
+    case: &Json,
+    definitions: &DefinitionSet,
+) -> (Resolution, Option<String>, Option<(u32, u32)>) {
     let key = text(case, "flag");
-    let (_, form) = library
+    let (_, form) = definitions
         .flags()
         .find(|(other, _)| other.as_str() == key)
         .unwrap_or_else(|| panic!("no flag {key}"));

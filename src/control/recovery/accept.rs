@@ -1,6 +1,6 @@
-//! A database that a person accepts, and what is written into it before it is served (`carried`).
-//! Where there is none, one is made of the whole state known here. Either is written as a whole: an
-//! acceptance that is killed leaves what was, held as before.
+//! Accepts a database on a person's word, after what is known here is written into it (`carried`).
+//! If there is none, one is made of the whole state known here. Either is written as a whole: an
+//! acceptance that is killed leaves the old state, held as before.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,14 +18,15 @@ use crate::store::{Commit, Store, StoreError};
 
 /// The state known here.
 pub(in super::super) struct LocalState {
-    /// `None` where nothing of it reads, or where the database is all that does.
-    pub book: Option<Catalog>,
-    /// Whether another file contradicts it: then its credentials may be another installation's.
+    /// `None` if no part of it can be read, or if only the database can.
+    pub catalog: Option<Catalog>,
+    /// Whether another file contradicts it: then its credentials may belong to another
+    /// installation.
     pub is_disputed: bool,
 }
 
 impl Inner {
-    /// Believes the database that was found, or makes one, after what is known here is written into
+    /// Accepts the database that was found, or makes one, after what is known here is written into
     /// it.
     pub(in super::super) async fn accept(
         self: &Arc<Self>,
@@ -52,7 +53,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes what is known here into a database that reads.
+    /// Writes what is known here into a readable database.
     async fn accept_found(
         self: &Arc<Self>,
         committer: &mut Committer,
@@ -71,36 +72,34 @@ impl Inner {
         let Ok(store) = self.store.open() else {
             return Err(StartupError::NotAccepted("it was lost".to_owned()));
         };
-        let (head, carried) = {
-            let state = self.state();
-            let doubt = &copies.journal.doubt.credentials;
-            let at_ms = clock::wall_ms();
-            let carried = carried::into(&state.book, known.book.as_ref(), at_ms).and_revoked(
-                &state.credentials(),
-                doubt,
-                at_ms,
-            );
-            (state.book.head, carried)
-        };
+        let (head, carried) =
+            {
+                let state = self.state();
+                let doubt = &copies.journal.doubt.credentials;
+                let at_ms = clock::wall_ms();
+                let carried = carried::into(&state.catalog, known.catalog.as_ref(), at_ms)
+                    .and_revoked(&state.credentials(), doubt, at_ms);
+                (state.catalog.head, carried)
+            };
         let Some(revision) = write(&store, &head, &carried).await.map_err(not_accepted)? else {
             return Ok(());
         };
         let mut state = self.state();
-        state.book.apply(revision.head(&head, None), &revision.changes, &carried.forms);
+        state.catalog.apply(revision.head(&head, None), &revision.changes, &carried.content);
         self.refresh(&state);
         self.publisher.revisions.send_replace(revision.revision);
         Ok(())
     }
 
-    /// Makes a database of the whole state known here. It has its name only once all is in it.
+    /// Makes a database of the whole state known here. It gets its name only once it is complete.
     async fn make_of(&self, copies: &Copies, known: &LocalState) -> Result<(), StartupError> {
         let path = self.data.database();
         let epoch = random_name().ok_or_else(|| {
             StartupError::NotAccepted("the system gives no randomness".to_owned())
         })?;
         let empty = Catalog::empty();
-        let (book, now) = (known.book.as_ref().unwrap_or(&empty), clock::wall_ms());
-        let credentials = self.state().credentials_over(book);
+        let (catalog, now) = (known.catalog.as_ref().unwrap_or(&empty), clock::wall_ms());
+        let credentials = self.state().credentials_over(catalog);
         let is_wanted = |credential: &Credential| {
             let is_revoked = credential.record.revoked_at_ms.is_some();
             credential.record.is_needed(now) && (is_revoked || !known.is_disputed)
@@ -108,7 +107,7 @@ impl Inner {
         let credentials =
             credentials.into_iter().map(|(id, record)| Credential { id, record }).filter(is_wanted);
         let carried =
-            carried::whole(book, credentials.collect(), &copies.journal.doubt.credentials, now);
+            carried::whole(catalog, credentials.collect(), &copies.journal.doubt.credentials, now);
         let draft = Store::draft_sqlite(&path, &epoch).await.map_err(not_accepted)?;
         fill(&draft, copies, &carried).await.map_err(not_accepted)?;
         Store::put_sqlite_in_place(&draft, &path).map_err(not_accepted)
@@ -120,19 +119,19 @@ async fn fill(draft: &Path, copies: &Copies, carried: &Carried) -> Result<(), St
     pass_over_known(&store, copies).await?;
     let (_, head) = store.head().await?;
     write(&store, &head, carried).await?;
-    // Closed, everything is in the one file.
+    // Once closed, everything is in the one file.
     store.release().await;
     Ok(())
 }
 
-/// A number that was known here is never given again: a client that has seen it takes no later
+/// A number that was known here is never used again: a client that has seen it would take a later
 /// state for an older one.
 async fn pass_over_known(store: &Store, copies: &Copies) -> Result<bool, StoreError> {
     let newest = copies.known().map_or(0, |known| known.head.revision);
     store.pass_over(newest, &revision(clock::wall_ms(), "this number was known here before")).await
 }
 
-/// Commits it as one revision, if there is anything.
+/// Commits the changes as one revision, if there are any.
 async fn write(
     store: &Store,
     head: &Head,
@@ -147,17 +146,17 @@ async fn write(
         changes: carried.changes.clone(),
         ..revision(at_ms, "what was known here before")
     };
-    let texts = &carried.forms.texts;
-    let mut staging = store.stage_texts(texts).await;
+    let blobs = &carried.content.blobs;
+    let mut staging = store.stage_blobs(blobs).await;
     while !staging.is_done() {
         staging.step().await?;
     }
     drop(staging);
-    store.commit(Commit { revision: &revision, after: head, texts, request: None }).await?;
+    store.commit(Commit { revision: &revision, after: head, blobs, request: None }).await?;
     Ok(Some(revision))
 }
 
-/// A revision that only takes a number.
+/// A revision that only uses up a number.
 fn revision(at_ms: i64, reason: &str) -> Revision {
     Revision {
         revision: 0,

@@ -1,7 +1,7 @@
-//! What of the state known here goes into a database that is accepted. Pure.
+//! What is carried over from the state known here into a database that is accepted. Pure.
 //!
-//! Into one that reads: whatever kept a flag low here, and an end of each credential that may have
-//! been revoked. Where there is none: everything.
+//! A readable database gets everything that kept a flag low here, and a revocation of each
+//! credential that may have been revoked. A new database gets everything.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,19 @@ use crate::ledger::{
 
 pub(super) const ACTOR: &str = "accept-database";
 
-/// The changes of one revision, and what their records mean.
+/// The changes of one revision, with the content their records refer to.
 pub(super) struct Carried {
     pub changes: Vec<Change>,
-    pub forms: ContentCache,
+    pub content: ContentCache,
 }
 
-/// Of each flag what is no wider than either state: its stop, its pin, the lower `realtime-v2` and
-/// the higher `disabled` at every moment, `enabled: false`. Of a segment that differs nothing is
-/// known until its file is read. A flag that the database does not have keeps what was laid over its
-/// file.
+/// For each flag the changes that make it no wider than either state: its stop, its pin, the lower
+/// `realtime-v2` and the higher `disabled` at every moment, `enabled: false`. A segment that
+/// differs has no good form until its file is read. A flag that the database does not have keeps
+/// its overrides.
 pub(super) fn into(database: &Catalog, known: Option<&Catalog>, at_ms: i64) -> Carried {
     let Some(known) = known else {
-        return Carried { changes: Vec::new(), forms: ContentCache::default() };
+        return Carried { changes: Vec::new(), content: ContentCache::default() };
     };
     let mark = mark(at_ms, "the narrower of two states");
     let flags = known.flags().filter_map(|(key, entry)| {
@@ -49,10 +49,10 @@ pub(super) fn into(database: &Catalog, known: Option<&Catalog>, at_ms: i64) -> C
     });
     let changes: Vec<Change> = segments.chain(flags).collect();
     let named: BTreeSet<_> =
-        changes.iter().filter_map(|change| change.after.as_ref()).flat_map(Record::texts).collect();
-    let mut forms = known.forms();
-    forms.texts.retain(|id, _| named.contains(id));
-    Carried { changes, forms }
+        changes.iter().filter_map(|change| change.after.as_ref()).flat_map(Record::blobs).collect();
+    let mut content = known.content();
+    content.blobs.retain(|id, _| named.contains(id));
+    Carried { changes, content }
 }
 
 /// Everything, for a database that has nothing.
@@ -80,12 +80,15 @@ pub(super) fn whole(
             None => credential.made(),
         }
     });
-    Carried { changes: segments.chain(flags).chain(credentials).collect(), forms: known.forms() }
+    Carried {
+        changes: segments.chain(flags).chain(credentials).collect(),
+        content: known.content(),
+    }
 }
 
 impl Carried {
-    /// And an end of each of these credentials that may have been revoked: an entry of the journal
-    /// that may say so does not read, and no database has what it said.
+    /// Adds a revocation of each of these credentials that may have been revoked: an unreadable
+    /// journal entry may say so, and no database has what it said.
     pub fn and_revoked(
         mut self,
         credentials: &Credentials,

@@ -1,17 +1,17 @@
-//! What a start does with what it finds: a pure function from the witnesses to a decision.
+//! Decides what a start does with what it finds: a pure function from the witnesses to a decision.
 //!
-//! A witness that does not read says that something was known. What may have been stopped is then
+//! An unreadable witness shows that something was known. A flag that may have been stopped is then
 //! not opened, and nothing is made anew, until a person decides.
 
 use crate::ledger::{Doubt, KnownHead};
 
-/// What one file says of the newest state.
+/// What one file says about the newest state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyState {
     Absent,
-    /// It reads, and names this state.
+    /// Readable; names this state.
     Good(KnownHead),
-    /// It does not read; what it names all the same.
+    /// Unreadable; the state it names, if that much can be read.
     Damaged(Option<KnownHead>),
     /// A newer build wrote it in a form that this one must not read.
     OfNewerBuild,
@@ -21,19 +21,19 @@ pub enum CopyState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Database {
     Absent,
-    /// It reads. `is_whole`: no revision is missing of it.
+    /// Readable. `is_whole`: no revision is missing.
     Good {
         known: KnownHead,
         holds: CopiesInHistory,
         is_whole: bool,
     },
-    /// It does not read, or does not open.
+    /// Cannot be opened or read.
     Damaged,
     OfNewerBuild,
 }
 
-/// Which of the states that its copies name are part of a database's history. Of a copy that names
-/// none it does not matter.
+/// Which of the states that its copies name are part of a database's history. The value for a copy
+/// that names none does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CopiesInHistory {
     pub last_good: bool,
@@ -44,24 +44,24 @@ pub struct CopiesInHistory {
 /// What the journal says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
-    /// The newest state its header names.
+    /// The newest state that its header names.
     pub known: Option<KnownHead>,
-    /// Which flags its entries may stop, and which credentials they may revoke, that do not read.
+    /// The flags that its unreadable entries may stop, and the credentials they may revoke.
     pub doubt: Doubt,
 }
 
-/// The copies of the newest state that lie beside the database.
+/// The copies of the newest state beside the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {
     pub last_good: CopyState,
-    /// `last-good.1`: always of an earlier state than the last good one.
+    /// `last-good.1`: always an earlier state than the last good one.
     pub earlier: CopyState,
     pub journal: Journal,
-    /// Whether any file of ours lies in the folder.
+    /// Whether the folder contains any file of Turnout.
     pub is_anything_ours: bool,
 }
 
-/// Where a state is read from.
+/// The source of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
     Database,
@@ -71,19 +71,18 @@ pub enum Base {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// The database is served and written to.
+    /// The database is used for reads and writes.
     Serve,
-    /// Nothing was ever known here: a database is made, and files go live.
+    /// Nothing was ever known here: a database is made, and the files go live.
     First,
     /// Until a person accepts it, nothing widens, nothing is made anew, and no file is taken in.
-    /// The base is served, the flags under doubt as stopped, and credentials under doubt may only
-    /// narrow; without a base nothing is known.
+    /// The base is served, with flags in doubt as stopped; without a base nothing is known.
     ///
-    /// `is_disputed`: what the base says is contradicted, so that its credentials are not accepted.
+    /// `is_disputed`: another file contradicts the base, so that its credentials are not accepted.
     Hold { base: Option<Base>, doubt: Doubt, is_disputed: bool },
 }
 
-/// Files that are of another history than database and journal.
+/// Files of another history than that of the database and the journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Foreign {
     pub last_good: bool,
@@ -96,22 +95,22 @@ impl Copies {
         self.newest(|_| true)
     }
 
-    /// What each of them names: the last good state, the journal, the state before the last good
-    /// one.
+    /// The state that each of them names: the last good state, the journal, the state before the
+    /// last good one.
     pub fn named(&self) -> [Option<&KnownHead>; 3] {
         [named(&self.last_good), self.journal.known.as_ref(), named(&self.earlier)]
     }
 
     fn newest(&self, counts: impl Fn(&KnownHead) -> bool) -> Option<&KnownHead> {
-        // Of equal ones the first counts.
+        // Of equal states the first counts.
         let named = self.named().into_iter().flatten().filter(|named| counts(named));
         named.reduce(|best, next| if next.head.revision > best.head.revision { next } else { best })
     }
 
-    /// The copies that count, and those that are of another history than the database and the
-    /// journal, which agree: they are taken for damaged ones. The journal names each state before
-    /// the last good one does. A later state of the same database is not such: it may be that the
-    /// other two are older.
+    /// The copies that count, and those of another history than the database and the journal, which
+    /// agree: these copies are treated as damaged. The journal names each state before the last
+    /// good one does. A later state of the same database is not such a copy: the other two may be
+    /// older.
     pub fn without_foreign(&self, database: &Database) -> (Copies, Foreign) {
         let (Database::Good { known, holds, is_whole: true }, Some(_)) =
             (database, &self.journal.known)
@@ -164,8 +163,7 @@ pub fn decide(database: &Database, copies: &Copies) -> Decision {
         {
             match copies.last_good {
                 CopyState::Absent | CopyState::Good(_) => Decision::Serve,
-                // That another names this head shows that the copy which does not read named no
-                // later one.
+                // Another copy names this head, so the unreadable copy named no later one.
                 CopyState::Damaged(_) | CopyState::OfNewerBuild
                     if copies.journal.known.as_ref() == Some(known) =>
                 {
@@ -186,7 +184,7 @@ pub fn decide(database: &Database, copies: &Copies) -> Decision {
     match (decided, copies.journal.doubt.clone()) {
         (decided, doubt) if doubt.is_none() => decided,
         (Decision::Serve, doubt) => hold(Some(Base::Database), doubt),
-        // Something of ours that does not read: not a first start.
+        // An unreadable file of Turnout: not a first start.
         (Decision::First, doubt) => hold(None, doubt),
         (Decision::Hold { base, doubt, is_disputed }, more) => {
             Decision::Hold { base, doubt: doubt.and(more), is_disputed }
@@ -198,7 +196,7 @@ pub fn decide(database: &Database, copies: &Copies) -> Decision {
 fn is_at_known_head(known: &KnownHead, descends: bool, copies: &Copies) -> bool {
     let is_not_later =
         copies.known().is_none_or(|named| descends && named.head.revision <= known.head.revision);
-    // The state before the last good one says that there was a later one, whatever became of that.
+    // The state before the last good one shows that there was a later one, whatever became of it.
     let is_after_earlier = match (&copies.last_good, &copies.earlier) {
         (CopyState::Good(_), _) => true,
         (_, CopyState::Good(earlier)) => known.head.revision > earlier.head.revision,
@@ -207,8 +205,8 @@ fn is_at_known_head(known: &KnownHead, descends: bool, copies: &Copies) -> bool 
     is_not_later && is_after_earlier
 }
 
-/// Holds, and serves the readable state with the highest head: as it is if that is the known head
-/// and nothing contradicts it, else with every flag under doubt.
+/// Holds, and serves the readable state with the highest head: unchanged if that is the known head
+/// and nothing contradicts it, otherwise with every flag in doubt.
 fn hold_best(database: &Database, copies: &Copies) -> Decision {
     let epoch = epoch_of_most(database, copies);
     let known = copies.newest(|named| Some(&*named.epoch) == epoch);
@@ -227,7 +225,7 @@ fn hold_best(database: &Database, copies: &Copies) -> Decision {
         (Base::Earlier, good(&copies.earlier).filter(is_ours)),
     ];
     let readable = candidates.into_iter().filter_map(|(base, state)| Some((base, state?)));
-    // How far another history has come cannot be compared: it comes last. Of equal ones the first
+    // Revisions of another history cannot be compared, so it comes last. Of equal states the first
     // is taken.
     let is_other = |base: Base, state: &KnownHead| match base {
         Base::Database => {
@@ -259,8 +257,8 @@ fn hold_best(database: &Database, copies: &Copies) -> Decision {
     }
 }
 
-/// The database that most of the files are of; of as many the one that the journal is of, then the
-/// last good state.
+/// The database that most of the files belong to; if tied, the journal's, then the last good
+/// state's.
 fn epoch_of_most<'a>(database: &'a Database, copies: &'a Copies) -> Option<&'a str> {
     let of_database = match database {
         Database::Good { known, .. } => Some(known),
@@ -277,9 +275,9 @@ fn epoch_of_most<'a>(database: &'a Database, copies: &'a Copies) -> Option<&'a s
     epochs.iter().copied().reduce(|best, next| if votes(next) > votes(best) { next } else { best })
 }
 
-/// Whether another file says otherwise than a last good state: the journal, which names each state
-/// before the last good one does; or, without one, a database that has come as far and is of
-/// another history; or, without both, the state before it.
+/// Whether another file contradicts a last good state: the journal, which names each state before
+/// the last good one does; or, without a journal, a database at the same revision with another
+/// history; or, without both, the state before it.
 fn is_contradicted(last_good: &KnownHead, database: &Database, copies: &Copies) -> bool {
     match (&copies.journal.known, database) {
         (Some(journal), _) => {
@@ -292,8 +290,8 @@ fn is_contradicted(last_good: &KnownHead, database: &Database, copies: &Copies) 
                 && (known.epoch != last_good.epoch
                     || known.head.revision >= last_good.head.revision)
         }
-        // A state and the one before it are of one database, unless another one was accepted: then
-        // that one, or the journal, says so.
+        // A state and the one before it belong to one database, unless another one was accepted:
+        // then that one, or the journal, says so.
         (None, _) => named(&copies.earlier).is_some_and(|earlier| earlier.epoch != last_good.epoch),
     }
 }
@@ -322,7 +320,7 @@ mod tests {
     use super::*;
     use crate::ledger::{ContentHash, Doubted, Head};
 
-    /// The database the copies are of: `9` is the known head.
+    /// The database that the copies belong to: `9` is the known head.
     fn state(revision: u64) -> KnownHead {
         let hash = ContentHash::of(revision.to_string().as_bytes());
         KnownHead { epoch: "one".to_owned(), head: Head { revision, hash, committed_at_ms: 0 } }
@@ -364,7 +362,7 @@ mod tests {
         KnownHead { epoch: "other".to_owned(), head: Head { revision, hash, committed_at_ms: 0 } }
     }
 
-    /// The same database, copied and gone on with elsewhere.
+    /// The same database, copied and continued elsewhere.
     fn twin(revision: u64) -> KnownHead {
         KnownHead { epoch: "one".to_owned(), ..other(revision) }
     }
@@ -426,7 +424,7 @@ mod tests {
         }
     }
 
-    /// Database, last good, `last-good.1`, journal; what is decided.
+    /// Database, last good, `last-good.1`, journal; the decision.
     const TABLE: &str = "
         absent    absent  absent  absent   F
         absent    absent  absent  good     C

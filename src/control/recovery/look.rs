@@ -1,4 +1,4 @@
-//! What is found in the data folder: read, and left as it is.
+//! Reads what is in the data folder, without changing it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl FilesFound {
         (file, FilesFound { last_good, earlier, journal: data.look_at_journal() })
     }
 
-    /// Every credential that a kept state knows: of what was revoked, all of them count.
+    /// Every credential in a kept state: each revocation in any of them counts.
     pub fn credentials(&self) -> impl Iterator<Item = Credential> {
         let of = |found: &FoundLastGood| match found {
             FoundLastGood::Good(kept) => kept.tokens.clone(),
@@ -47,8 +47,8 @@ impl FilesFound {
         }
     }
 
-    /// The kept states that read: what the rows of a database are compared with, as far as it goes
-    /// back to them.
+    /// The readable kept states: the rows of a database are compared with them, as far as its
+    /// history contains them.
     pub fn kept_states(&self) -> Vec<&LastGood> {
         [Some(Base::LastGood), Some(Base::Earlier)]
             .into_iter()
@@ -56,8 +56,8 @@ impl FilesFound {
             .collect()
     }
 
-    /// A journal without a header is one of the format before, unless another file is of a build
-    /// that writes the present one: then it lost what was in it. Says whether that is so.
+    /// A journal without a header has the earlier format, unless another file is from a build that
+    /// writes the present one: then its content was lost. Returns whether that is so.
     pub fn doubt_blank_journal(&mut self, database: &DatabaseFound) -> bool {
         let is_written_by_this = match &self.last_good {
             FoundLastGood::Good(last_good) => !last_good.is_of_format_before(),
@@ -73,7 +73,7 @@ impl FilesFound {
         true
     }
 
-    /// Takes files of another history for damaged ones.
+    /// Treats files of another history as damaged.
     pub fn leave_out(&mut self, foreign: Foreign) {
         let damaged = || FoundLastGood::Damaged { known: None, why: IS_FOREIGN.to_owned() };
         if foreign.last_good {
@@ -119,19 +119,19 @@ fn witness(found: &FoundLastGood) -> CopyState {
     }
 }
 
-/// What is found where the database should be.
+/// What was found in the place of the database.
 pub(in super::super) enum DatabaseFound {
     Absent,
     Good {
         identity: Identity,
-        /// Open for reading alone.
+        /// Opened for reading only.
         store: Arc<Store>,
         holds: CopiesInHistory,
-        /// The check of its pages, where that takes longer than a start may.
+        /// The check of its pages, if that takes longer than a start may.
         pages: Option<JoinHandle<Result<(), StoreError>>>,
     },
     Damaged(String),
-    /// Nothing is known of what it holds: it may be another program that has it just now.
+    /// Its content is unknown: another program may have locked it just now.
     OutOfReach(String),
     OfNewerBuild(String),
 }
@@ -155,7 +155,7 @@ impl DatabaseFound {
         }
     }
 
-    /// Why it is not served.
+    /// Why it is not used.
     pub fn why(&self) -> String {
         match self {
             DatabaseFound::Absent => "the database is not there".to_owned(),
@@ -167,8 +167,8 @@ impl DatabaseFound {
     }
 }
 
-/// Looks at the database without changing it. Its pages are checked for as long as `patience`; what
-/// takes longer goes on by itself.
+/// Reads the database without changing it. Its pages are checked for up to `patience`; a longer
+/// check goes on in the background.
 pub(in super::super) async fn look_at_database(
     path: &Path,
     copies: &Copies,
@@ -198,7 +198,7 @@ async fn try_to_look(
         (CopiesInHistory { last_good, journal, earlier }, identity.fault.is_none());
     let database = Database::Good { known: identity.known.clone(), holds, is_whole };
     if !is_whole || !database.descends(&copies.without_foreign(&database).0) {
-        // It is not served as it is, whatever its pages say.
+        // It is not used as it is, whatever its pages say.
         return Ok(DatabaseFound::Good { identity, store, holds, pages: None });
     }
     let checked = store.clone();
@@ -216,7 +216,7 @@ async fn try_to_look(
     Ok(DatabaseFound::Good { identity, store, holds, pages })
 }
 
-/// Why nothing of the database is believed, or not all, in one line.
+/// Why the database is trusted in part or not at all, in one line.
 pub(in super::super) fn why_held(
     found: &DatabaseFound,
     copies: &Copies,

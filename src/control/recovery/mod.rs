@@ -1,12 +1,12 @@
-//! What is served after a start, however little is left in the data folder.
+//! Decides what is served after a start, however little is left in the data folder.
 //!
 //! | file | what it decides |
 //! |---|---|
 //! | `decide` | what a start does with what it finds: pure |
-//! | `look` | what is found |
+//! | `look` | what is in the folder |
 //! | `troubles` | what is wrong with the files, and what to do |
-//! | `accept` | how a database that a person accepts comes to be served |
-//! | `carried` | what goes into it first: pure |
+//! | `accept` | how a database that a person accepts is prepared for use |
+//! | `carried` | what is written to it before: pure |
 
 mod accept;
 mod carried;

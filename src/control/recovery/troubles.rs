@@ -1,5 +1,5 @@
-//! What a start found wrong with the files of the data folder. It is told for as long as the
-//! process lives, or until the file that was kept aside is gone.
+//! Reports what a start found wrong with the files of the data folder. The problem stays for as
+//! long as the process lives, or until the file that was moved aside is gone.
 
 use super::super::{Problem, ProblemKind};
 use super::decide::Copies;

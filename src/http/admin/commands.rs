@@ -173,14 +173,7 @@ impl Asked {
         let key = key.map(|key| (key, key_request_hash(&caller, name, &bytes)));
         let may_widen =
             Permission::Write.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
-        Ok(CommandRequest {
-            wish: command,
-            actor: caller.actor(),
-            reason,
-            key,
-            expected,
-            may_widen,
-        })
+        Ok(CommandRequest { command, actor: caller.actor(), reason, key, expected, may_widen })
     }
 }
 
@@ -231,7 +224,7 @@ fn key_request_hash(caller: &Caller, verb: &str, body: &[u8]) -> ContentHash {
 }
 
 async fn execute_command(state: &AdminState, request: CommandRequest) -> Response<Body> {
-    let (command, coordinator) = (request.wish.clone(), state.coordinator.clone());
+    let (command, coordinator) = (request.command.clone(), state.coordinator.clone());
     let done = state.on_command_thread(async move { coordinator.execute(request).await }).await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(done) => {
@@ -265,7 +258,7 @@ fn parts_of(done: &CommandOutcome) -> &[PlannedChange] {
 
 /// The outcome, what is live now, and how to undo it.
 fn outcome_json(state: &AdminState, command: &Command, done: &CommandOutcome) -> Json {
-    let effective = state.coordinator.truth();
+    let effective = state.coordinator.state();
     let effective: &EffectiveState = &effective;
     let (outcome, revision, survives) = match done {
         CommandOutcome::Committed { revision, .. } => ("committed", Some(*revision), true),

@@ -19,7 +19,7 @@ pub async fn of_flag(State(state): State<AdminState>, path: FlagPath) -> Respons
         hub.landed().of_flag(&state.public.live.current(), flag, hub.streams(), hub.now_ms());
     match report {
         Some(report) => answer(&state, StatusCode::OK, &report_json(&state, Some(flag), &report)),
-        None => refuse(&state, &unknown(&state.coordinator.truth(), flag)),
+        None => refuse(&state, &unknown(&state.coordinator.state(), flag)),
     }
 }
 

@@ -98,7 +98,7 @@ fn explanation_json(state: &AdminState, key: &str, asked: &Asked) -> Result<Json
         }
         None => None,
     };
-    let effective = state.coordinator.truth();
+    let effective = state.coordinator.state();
     let snapshot = state.public.live.current();
     let entry = snapshot.flag(key).ok_or_else(|| unknown(&effective, key))?;
     let story = match entry.flag() {

@@ -67,10 +67,10 @@ impl Serialize for Flags<'_> {
 
 /// Every flag, also those that are only pending, in the order of their keys.
 fn keys(effective: &EffectiveState) -> Vec<&FlagKey> {
-    let mut keys: Vec<&FlagKey> = effective.book.flags().map(|(key, _)| key).collect();
+    let mut keys: Vec<&FlagKey> = effective.catalog.flags().map(|(key, _)| key).collect();
     let recorded = keys.len();
     let pending = effective.pending().flags();
-    keys.extend(pending.filter(|key| effective.book.flag(key.as_str()).is_none()));
+    keys.extend(pending.filter(|key| effective.catalog.flag(key.as_str()).is_none()));
     if keys.len() > recorded {
         keys.sort_unstable();
         keys.dedup();
@@ -79,12 +79,12 @@ fn keys(effective: &EffectiveState) -> Vec<&FlagKey> {
 }
 
 pub async fn status(State(state): State<AdminState>) -> Response<Body> {
-    let effective = state.coordinator.truth();
+    let effective = state.coordinator.state();
     let effective: &EffectiveState = &effective;
     let hub = &state.public.hub;
     let clients = Counts::of_every_flag(&state.public.live.current(), hub.streams(), hub.now_ms());
     let status = Status {
-        revision: effective.book.head.revision,
+        revision: effective.catalog.head.revision,
         position: effective.position().to_string(),
         pending: effective.pending().len(),
         database: database(&state),
@@ -96,7 +96,7 @@ pub async fn status(State(state): State<AdminState>) -> Response<Body> {
 }
 
 pub async fn one(State(state): State<AdminState>, path: FlagPath) -> Response<Body> {
-    let effective = state.coordinator.truth();
+    let effective = state.coordinator.state();
     match of_flag(&state, &effective, key(&path)) {
         Some(flag) => answer(&state, StatusCode::OK, &flag),
         None => refuse(&state, &unknown(&effective, key(&path))),
@@ -107,7 +107,7 @@ pub async fn one(State(state): State<AdminState>, path: FlagPath) -> Response<Bo
 pub fn unknown(effective: &EffectiveState, key: &str) -> ApiError {
     let Ok(flag) = key.parse() else { return ApiError::UnknownFlag };
     let similar =
-        similar(key, effective.book.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
+        similar(key, effective.catalog.flags().map(|(key, _)| key.as_str())).map(str::to_owned);
     CommandRejected::Refused(CommandError::UnknownFlag { flag, similar }).into()
 }
 

@@ -69,17 +69,17 @@ pub async fn history(
         let ids: Vec<_> =
             found.iter().flat_map(|stored| referenced_blobs(&stored.revision)).collect();
         // What a definition meant then is said as far as it can be read.
-        let texts = store.texts_up_to(&ids, TEXT_BYTES).await.unwrap_or_default();
-        Ok((found, ContentCache { texts, ..ContentCache::default() }))
+        let blobs = store.blobs_up_to(&ids, TEXT_BYTES).await.unwrap_or_default();
+        Ok((found, ContentCache { blobs, ..ContentCache::default() }))
     };
     match timeout(PATIENCE, read)
         .await
         .unwrap_or_else(|_| Err(CommandRejected::Down(SLOW.to_owned())))
     {
-        Ok((found, mut forms)) => {
+        Ok((found, mut content)) => {
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
-            let revisions: Vec<Json> = shown.map(|stored| revision(stored, &mut forms)).collect();
+            let revisions: Vec<Json> = shown.map(|stored| revision(stored, &mut content)).collect();
             answer(&state, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
         }
         Err(rejected) => refuse(&state, &rejected.into()),
@@ -117,12 +117,12 @@ async fn verify_database(state: AdminState) -> Verified {
 
 /// Revisions as they stand in a response; also those that made a command stale.
 pub fn revisions(found: &[StoredRevision]) -> Json {
-    let mut forms = ContentCache::default();
-    found.iter().map(|stored| revision(stored, &mut forms)).collect()
+    let mut content = ContentCache::default();
+    found.iter().map(|stored| revision(stored, &mut content)).collect()
 }
 
-fn revision(stored: &StoredRevision, forms: &mut ContentCache) -> Json {
-    let mut shown = revision_json(&stored.revision, stored.hash, forms);
+fn revision(stored: &StoredRevision, content: &mut ContentCache) -> Json {
+    let mut shown = revision_json(&stored.revision, stored.hash, content);
     if stored.more_changes > 0 {
         shown["moreChanges"] = stored.more_changes.into();
     }

@@ -18,7 +18,7 @@ const CHANGES_A_PAGE: i64 = 200;
 pub async fn check(
     reader: &Reader,
     end: &HistoryHead,
-    kept: &ExpectedHistory,
+    expected: &ExpectedHistory,
     faults: &mut Faults,
 ) -> Result<u64, StoreError> {
     const PAGE: &str = "SELECT r.*, i.request FROM revisions AS r LEFT JOIN idempotency AS i \
@@ -41,12 +41,12 @@ pub async fn check(
             after = number(row, "revision").unwrap_or(i64::MAX);
             read += 1;
             let (of_revision, misplaced) = changes.of(reader, after, faults).await?;
-            check_row(row, after, &of_revision, misplaced, &mut last, kept, faults);
+            check_row(row, after, &of_revision, misplaced, &mut last, expected, faults);
         }
     }
     if !faults.are_enough() {
         changes.of(reader, i64::MAX, faults).await?;
-        check_head(end, &last, kept, faults);
+        check_head(end, &last, expected, faults);
     }
     Ok(read)
 }
@@ -65,7 +65,7 @@ fn check_row(
     changes: &[SqliteRow],
     misplaced: bool,
     last: &mut Last,
-    kept: &ExpectedHistory,
+    expected: &ExpectedHistory,
     faults: &mut Faults,
 ) {
     match revision.saturating_sub(last.revision) {
@@ -76,7 +76,8 @@ fn check_row(
     }
     let (follows, hash) = (revision == last.revision.saturating_add(1), stated(row));
     let committed_at_ms = number(row, "committed_at_ms").unwrap_or(last.committed_at_ms);
-    let kept_hash = kept.head.filter(|head| head.revision as i64 == revision).map(|head| head.hash);
+    let expected_hash =
+        expected.head.filter(|head| head.revision as i64 == revision).map(|head| head.hash);
     let covered = hashed(row, changes).zip(hash);
     match (covered, last.hash) {
         (None, _) => faults.add(format!(
@@ -90,7 +91,7 @@ fn check_row(
         _ if committed_at_ms < last.committed_at_ms => {
             faults.add(format!("revision {revision} was committed before the one before it"));
         }
-        _ if kept_hash.is_some_and(|kept| Some(kept) != hash) => {
+        _ if expected_hash.is_some_and(|expected| Some(expected) != hash) => {
             faults.add(format!(
                 "revision {revision} is not the one this node saw: the history was written anew"
             ));
@@ -100,7 +101,7 @@ fn check_row(
     *last = Last { revision, hash, committed_at_ms };
 }
 
-fn check_head(end: &HistoryHead, last: &Last, kept: &ExpectedHistory, faults: &mut Faults) {
+fn check_head(end: &HistoryHead, last: &Last, expected: &ExpectedHistory, faults: &mut Faults) {
     match end.heads.as_slice() {
         [row] => match rows::head(row) {
             Ok((epoch, head)) => {
@@ -115,7 +116,7 @@ fn check_head(end: &HistoryHead, last: &Last, kept: &ExpectedHistory, faults: &m
                             .to_owned(),
                     );
                 }
-                if kept.epoch.as_ref().is_some_and(|known| *known != epoch) {
+                if expected.epoch.as_ref().is_some_and(|known| *known != epoch) {
                     faults.add("the head was altered: the database calls itself otherwise than this node knew it".to_owned());
                 }
             }
@@ -124,7 +125,7 @@ fn check_head(end: &HistoryHead, last: &Last, kept: &ExpectedHistory, faults: &m
         [] => faults.add("the head is missing".to_owned()),
         _ => faults.add("there is more than one head".to_owned()),
     }
-    if let Some(head) = kept.head.filter(|head| head.revision as i64 > last.revision) {
+    if let Some(head) = expected.head.filter(|head| head.revision as i64 > last.revision) {
         faults.add(format!("revision {} was there and is not any more", head.revision));
     }
 }

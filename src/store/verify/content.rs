@@ -10,11 +10,11 @@ use super::super::chain::{number, text};
 use super::super::reader::Reader;
 use super::super::{StoreError, blobs, schema};
 use super::{Faults, HistoryHead};
-use crate::ledger::{ContentHash, texts_named_in};
+use crate::ledger::{ContentHash, blobs_named_in};
 
 /// The most blobs that one pass compares with the whole history: more blobs take more memory, and
 /// more passes take more time.
-const TEXTS_A_PASS: usize = 100_000;
+const BLOBS_A_PASS: usize = 100_000;
 const TEXTS_A_PAGE: i64 = 1000;
 const CHANGES_A_PAGE: i64 = 200;
 
@@ -41,8 +41,8 @@ pub async fn check(
         let mut pass = BTreeMap::new();
         let mut is_last = false;
         let first = after.clone();
-        while pass.len() < TEXTS_A_PASS && !is_last && !faults.are_enough() {
-            is_last = next_texts(reader, stages, &mut after, &mut pass, faults).await?;
+        while pass.len() < BLOBS_A_PASS && !is_last && !faults.are_enough() {
+            is_last = next_blobs(reader, stages, &mut after, &mut pass, faults).await?;
         }
         if faults.are_enough() {
             return Ok(());
@@ -72,7 +72,7 @@ async fn check_marks(reader: &Reader, faults: &mut Faults) -> Result<(), StoreEr
 
 /// Checks the blobs of a page by themselves, adds them to `pass` as not yet named, and returns
 /// whether they were the last.
-async fn next_texts(
+async fn next_blobs(
     reader: &Reader,
     stages: bool,
     after: &mut String,
@@ -101,7 +101,7 @@ async fn next_texts(
             Ok(id) if number(row, "staged") == Some(1) => {
                 pass.insert(id, SubjectState::Staged);
             }
-            Ok(id) if are_in_order && blobs::stands(reader, id).await? => {
+            Ok(id) if are_in_order && blobs::is_intact(reader, id).await? => {
                 pass.insert(id, SubjectState::NotNamedYet);
             }
             Ok(id) => {
@@ -141,7 +141,7 @@ async fn compare_with_history(
             after = number(row, "row").unwrap_or(i64::MAX);
             let revision = number(row, "revision").unwrap_or_default();
             let is_verified = revision <= end.revision;
-            for id in text(row, "record").iter().flat_map(|record| texts_named_in(record)) {
+            for id in text(row, "record").iter().flat_map(|record| blobs_named_in(record)) {
                 match pass.get_mut(&id) {
                     Some(standing) => {
                         if *standing == SubjectState::Staged && is_verified {

@@ -25,13 +25,16 @@ use super::chain::{number, text};
 use super::reader::Reader;
 use super::{ExpectedHistory, MAX_FAULTS, StoreError, VerifyReport, schema};
 
-pub async fn verify(reader: &Reader, kept: &ExpectedHistory) -> Result<VerifyReport, StoreError> {
+pub async fn verify(
+    reader: &Reader,
+    expected: &ExpectedHistory,
+) -> Result<VerifyReport, StoreError> {
     let mut faults = Faults::default();
     for stranger in schema::strangers(&mut *reader.lock().await).await? {
         faults.add(stranger);
     }
     let end = HistoryHead::now(reader, &mut faults).await?;
-    let revisions = chain::check(reader, &end, kept, &mut faults).await?;
+    let revisions = chain::check(reader, &end, expected, &mut faults).await?;
     state::check(reader, &end, &mut faults).await?;
     content::check(reader, &end, &mut faults).await?;
     Ok(VerifyReport { revisions, faults: faults.found })

@@ -33,7 +33,7 @@ async fn flap(service: &Service, times: usize) {
             changes: vec![Change::of_flag(&key, action, Some(before), Some(record.clone()))],
         };
         let commit =
-            Commit { revision: &revision, after: &head, texts: &Blobs::new(), request: None };
+            Commit { revision: &revision, after: &head, blobs: &Blobs::new(), request: None };
         store.commit(commit).await.unwrap();
         head = store.head().await.unwrap().1;
     }

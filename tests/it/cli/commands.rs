@@ -432,15 +432,15 @@ fn the_vectors_hold_the_shipped_flags() {
     use turnout::flag::Segments;
     let read = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).unwrap();
     let read_folder = |flag: &str, segment: &str| {
-        let mut library = DefinitionSet::default();
+        let mut definitions = DefinitionSet::default();
         assert_eq!(
-            library.update(&FlagFiles::of([
+            definitions.update(&FlagFiles::of([
                 ("build-events.yaml", flag),
                 ("segments/internal.yaml", segment)
             ])),
             []
         );
-        library.flags().next().unwrap().1.unwrap()
+        definitions.flags().next().unwrap().1.unwrap()
     };
     let vectors: Json = serde_json::from_str(&read("tests/vectors/evaluations.json")).unwrap();
     let shipped = &vectors["folders"]["shipped"];

@@ -262,9 +262,9 @@ fn diff_of_folders_with_errors_exits_with_4() {
 }
 
 fn read(text: &str) -> Arc<Definition> {
-    let mut library = DefinitionSet::default();
-    assert_eq!(library.update(&FlagFiles::of([("f.yaml", text)])), []);
-    library.flags().next().unwrap().1.unwrap().0
+    let mut set = DefinitionSet::default();
+    assert_eq!(set.update(&FlagFiles::of([("f.yaml", text)])), []);
+    set.flags().next().unwrap().1.unwrap().0
 }
 
 /// A definition with everything that affects buckets.

@@ -103,11 +103,11 @@ async fn every_way_of_saving_goes_live_and_broken_saves_change_nothing() {
 fn ten_to_fifty_per_cent_moves_exactly_the_buckets_between() {
     let salt = "build-events".parse().unwrap();
     let forms = ["10%", "50%"].map(|share| {
-        let mut library = turnout::definition::DefinitionSet::default();
-        let findings = library
+        let mut definitions = turnout::definition::DefinitionSet::default();
+        let findings = definitions
             .update(&turnout::definition::FlagFiles::of([("build-events.yaml", &*at(share))]));
         assert_eq!(findings, []);
-        let (_, form) = library.flags().next().unwrap();
+        let (_, form) = definitions.flags().next().unwrap();
         let (definition, segments) = form.unwrap();
         turnout::flag::Flag::as_written(definition, segments)
     });

@@ -52,7 +52,7 @@ async fn a_commit_after_a_wal_or_shm_file_was_deleted_is_not_lost() {
         assert_eq!(reply["survivesRestart"], true, "{name}: {reply}");
         wait_until("the database to be up again", async || {
             database(&service).await["state"] == "up"
-                && service.app.coordinator().truth().pending().is_empty()
+                && service.app.coordinator().state().pending().is_empty()
         })
         .await;
         service.crash().await;

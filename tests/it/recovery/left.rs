@@ -59,7 +59,7 @@ impl Template {
                     .app
                     .coordinator()
                     .store_status()
-                    .kept
+                    .saved_head
                     .is_some_and(|head| head.revision == revision)
             })
             .await;

@@ -55,7 +55,12 @@ async fn service() -> Service {
 async fn kept(service: &Service) {
     let revision = service.revision();
     wait_until("it to be kept", async || {
-        service.app.coordinator().store_status().kept.is_some_and(|head| head.revision == revision)
+        service
+            .app
+            .coordinator()
+            .store_status()
+            .saved_head
+            .is_some_and(|head| head.revision == revision)
     })
     .await;
 }

@@ -27,11 +27,11 @@ async fn follow(
     store: &Store,
     mut head: Head,
     limit: u32,
-    at_hand: &mut Blobs,
+    cached: &mut Blobs,
 ) -> (Head, Vec<usize>) {
     let mut calls = Vec::new();
     loop {
-        let found = store.revisions_after(&head, limit, at_hand).await.unwrap();
+        let found = store.revisions_after(&head, limit, cached).await.unwrap();
         if found.is_empty() {
             return (head, calls);
         }
@@ -44,15 +44,15 @@ async fn follow(
                 .changes
                 .iter()
                 .filter_map(|change| change.after.as_ref())
-                .flat_map(|record| record.texts());
+                .flat_map(|record| record.blobs());
             assert_eq!(
-                next.texts.keys().copied().collect::<BTreeSet<_>>(),
+                next.blobs.keys().copied().collect::<BTreeSet<_>>(),
                 named.collect(),
                 "all that it names come with it"
             );
-            for (id, text) in next.texts {
+            for (id, text) in next.blobs {
                 assert_eq!(ContentHash::of(&text), id);
-                let known = at_hand.entry(id).or_insert_with(|| text.clone());
+                let known = cached.entry(id).or_insert_with(|| text.clone());
                 assert_eq!(
                     known.as_ptr(),
                     text.as_ptr(),
@@ -68,20 +68,20 @@ async fn follow(
 async fn revisions_of_another_writer_are_read_after_a_known_head() {
     let mut written = with_a_past(30, 10).await;
     let mut other = written.again().await;
-    let mut texts = Blobs::new();
-    let (head, calls) = follow(&other, Head::none(), 10, &mut texts).await;
+    let mut blobs = Blobs::new();
+    let (head, calls) = follow(&other, Head::none(), 10, &mut blobs).await;
     assert_eq!((head, calls), (written.head, vec![10, 10, 10, 1]));
-    assert_eq!(texts.len(), 30);
+    assert_eq!(blobs.len(), 30);
     // From there on only newer revisions come.
     let (change, id, text) = defined("later", 10);
     written.commit(vec![change], &Blobs::from([(id, text)])).await;
-    assert_eq!(follow(&other, head, 10, &mut texts).await, (written.head, vec![1]));
+    assert_eq!(follow(&other, head, 10, &mut blobs).await, (written.head, vec![1]));
     // And in the other direction: whichever commits, the other one follows.
     std::mem::swap(&mut written.store, &mut other);
     let (change, id, text) = defined("by-the-other", 10);
     let before = written.head;
     written.commit(vec![change], &Blobs::from([(id, text)])).await;
-    assert_eq!(follow(&other, before, 10, &mut texts).await, (written.head, vec![1]));
+    assert_eq!(follow(&other, before, 10, &mut blobs).await, (written.head, vec![1]));
     assert_eq!(written.faults().await, [""; 0]);
 }
 
@@ -94,10 +94,10 @@ async fn one_call_is_bounded_in_bytes_and_a_large_revision_comes_alone() {
     let many: Vec<_> =
         (0..1200).map(|index| defined(&format!("of-many-{index:04}"), 4000)).collect();
     let before = written.head;
-    let texts = many.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    let blobs = many.iter().map(|(_, id, text)| (*id, text.clone())).collect();
     for part in [&many[..200], &many[200..]] {
         let changes = part.iter().map(|(change, ..)| change.clone()).collect();
-        written.commit(changes, &texts).await;
+        written.commit(changes, &blobs).await;
     }
     let found = written.store.revisions_after(&before, 1000, &Blobs::new()).await.unwrap();
     assert_eq!(
@@ -171,8 +171,8 @@ async fn a_blob_that_does_not_match_its_hash_is_not_returned() {
         .unwrap()
         .pop()
         .unwrap();
-    let id = *first.texts.keys().next().unwrap();
+    let id = *first.blobs.keys().next().unwrap();
     written.sql(&format!("UPDATE texts SET bytes = CAST('else' AS BLOB) WHERE id = '{id}'")).await;
     let found = written.store.revisions_after(&Head::none(), 2, &Blobs::new()).await.unwrap();
-    assert_eq!(found.iter().map(|next| next.texts.len()).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(found.iter().map(|next| next.blobs.len()).collect::<Vec<_>>(), [0, 1]);
 }

@@ -32,9 +32,9 @@ async fn commit_until(written: &mut Written, is_over: &AtomicBool, revisions: &A
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_wal_is_checkpointed_while_a_long_history_is_verified() {
     let mut written = Written::new().await;
-    let texts: Vec<_> = (0..60).map(|index| defined(&format!("f{index}"), 500_000)).collect();
-    let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
-    written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
+    let blobs: Vec<_> = (0..60).map(|index| defined(&format!("f{index}"), 500_000)).collect();
+    let all: Blobs = blobs.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    written.commit(blobs.into_iter().map(|(change, ..)| change).collect(), &all).await;
     let other = written.again().await;
     let (is_over, revisions) = (AtomicBool::new(false), AtomicU64::new(0));
     let kept = ExpectedHistory { epoch: Some("test".to_owned()), head: Some(written.head) };
@@ -68,10 +68,10 @@ async fn a_verification_that_makes_progress_has_no_time_limit() {
     let mut took = Duration::ZERO;
     while took < Duration::from_secs(2) {
         let count = written.head.revision;
-        let texts: Vec<_> =
+        let blobs: Vec<_> =
             (0..40).map(|index| defined(&format!("f{count}-{index}"), 500_000)).collect();
-        let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
-        written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
+        let all: Blobs = blobs.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+        written.commit(blobs.into_iter().map(|(change, ..)| change).collect(), &all).await;
         let began = Instant::now();
         written.store.verify(&kept(&written), SILENCE).await.unwrap();
         took = began.elapsed();
@@ -86,15 +86,15 @@ async fn a_verification_that_makes_progress_has_no_time_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_delays_no_other_reading() {
     let mut written = Written::new().await;
-    let texts: Vec<_> = (0..40).map(|index| defined(&format!("f{index}"), 1_000_000)).collect();
-    let all: Blobs = texts.iter().map(|(_, id, text)| (*id, text.clone())).collect();
-    written.commit(texts.into_iter().map(|(change, ..)| change).collect(), &all).await;
+    let blobs: Vec<_> = (0..40).map(|index| defined(&format!("f{index}"), 1_000_000)).collect();
+    let all: Blobs = blobs.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    written.commit(blobs.into_iter().map(|(change, ..)| change).collect(), &all).await;
     let store: &Store = &written.store;
     let is_over = AtomicBool::new(false);
     let load = async {
         let loaded = store.load(&Blobs::new()).await.unwrap();
         is_over.store(true, Relaxed);
-        loaded.texts.len()
+        loaded.blobs.len()
     };
     let heads = async {
         let mut read = 0;
@@ -104,8 +104,8 @@ async fn a_load_delays_no_other_reading() {
         }
         read
     };
-    let (texts, read) = tokio::join!(load, heads);
-    assert_eq!(texts, 40);
+    let (blobs, read) = tokio::join!(load, heads);
+    assert_eq!(blobs, 40);
     assert!(read > 100, "the head was read {read} times while 40 MB were loaded");
 }
 
@@ -115,9 +115,9 @@ async fn a_load_delays_no_other_reading() {
 async fn a_page_of_the_history_is_bounded_in_its_changes() {
     let mut written = Written::new().await;
     let all: Vec<_> = (0..1500).map(|index| defined(&format!("f{index:04}"), 10)).collect();
-    let texts: Blobs = all.iter().map(|(_, id, text)| (*id, text.clone())).collect();
+    let blobs: Blobs = all.iter().map(|(_, id, text)| (*id, text.clone())).collect();
     let changes: Vec<Change> = all.into_iter().map(|(change, ..)| change).collect();
-    written.commit(changes.clone(), &texts).await;
+    written.commit(changes.clone(), &blobs).await;
     for index in 0..30 {
         let stops = changes.iter().map(stopped).collect::<Vec<_>>();
         let resumes = stops.iter().map(|stop| Change {

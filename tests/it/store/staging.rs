@@ -7,7 +7,7 @@ use std::fs;
 use bytes::Bytes;
 use turnout::flag::FlagKey;
 use turnout::ledger::{Action, Blobs, Change, ContentHash, FlagRecord};
-use turnout::store::{COMMIT_TEXT_BYTES, Commit, Loaded, STEP_BYTES, Store, StoreError};
+use turnout::store::{COMMIT_BLOB_BYTES, Commit, Loaded, STEP_BYTES, Store, StoreError};
 
 use super::written::{Written, defined, stopped};
 
@@ -23,14 +23,14 @@ async fn load(store: &Store) -> Loaded {
     store.load(&Blobs::new()).await.unwrap()
 }
 
-async fn steps(store: &Store, texts: &Blobs) -> usize {
-    let mut staging = store.stage_texts(texts).await;
+async fn steps(store: &Store, blobs: &Blobs) -> usize {
+    let mut staging = store.stage_blobs(blobs).await;
     let mut steps = 0;
     while !staging.is_done() {
         let before = staging.progress();
         let after = staging.step().await.unwrap();
         assert!(after.done_bytes >= before.done_bytes, "{before:?}, {after:?}");
-        assert_eq!(after.total_bytes, texts.values().map(|text| text.len() as u64).sum::<u64>());
+        assert_eq!(after.total_bytes, blobs.values().map(|text| text.len() as u64).sum::<u64>());
         steps += 1;
     }
     assert_eq!(staging.progress().done_bytes, staging.progress().total_bytes);
@@ -40,9 +40,9 @@ async fn steps(store: &Store, texts: &Blobs) -> usize {
 #[tokio::test]
 async fn blobs_of_any_length_are_written_one_mebibyte_at_a_time() {
     let mut written = Written::new().await;
-    let (changes, texts) = large("f", 40, 700_000);
+    let (changes, blobs) = large("f", 40, 700_000);
     let wal = written.path().with_extension("db-wal");
-    let mut staging = written.store.stage_texts(&texts).await;
+    let mut staging = written.store.stage_blobs(&blobs).await;
     let (mut steps, mut longest) = (0, 0);
     let mut head = written.head;
     while !staging.is_done() {
@@ -56,7 +56,7 @@ async fn blobs_of_any_length_are_written_one_mebibyte_at_a_time() {
             let commit = Commit {
                 revision: &revision,
                 after: &head,
-                texts: &Blobs::from([(id, text)]),
+                blobs: &Blobs::from([(id, text)]),
                 request: None,
             };
             written.store.commit(commit).await.unwrap();
@@ -70,29 +70,29 @@ async fn blobs_of_any_length_are_written_one_mebibyte_at_a_time() {
     assert!(longest < STEP_BYTES as u64, "the log was of {longest} bytes");
     let bytes = {
         let revision = written.next(changes.clone());
-        Commit { revision: &revision, after: &head, texts: &texts, request: None }.bytes()
+        Commit { revision: &revision, after: &head, blobs: &blobs, request: None }.bytes()
     };
     assert!(bytes < 4 * MIB as u64, "{bytes} bytes for 40 small changes");
-    written.commit(changes, &texts).await;
+    written.commit(changes, &blobs).await;
     assert_eq!(written.faults().await, [""; 0]);
     let loaded = load(&written.again().await).await;
-    assert!(texts.iter().all(|(id, text)| loaded.texts.get(id) == Some(text)));
+    assert!(blobs.iter().all(|(id, text)| loaded.blobs.get(id) == Some(text)));
     // Once they are written, staging them again only looks them up.
-    assert!(self::steps(&written.store, &texts).await <= 2);
+    assert!(self::steps(&written.store, &blobs).await <= 2);
 }
 
 #[tokio::test]
 async fn a_revision_with_unstaged_blobs_is_refused_whole() {
     let mut written = Written::new().await;
-    let (changes, texts) = large("f", 3, COMMIT_TEXT_BYTES / 2);
+    let (changes, blobs) = large("f", 3, COMMIT_BLOB_BYTES / 2);
     let revision = written.next(changes.clone());
     let commit =
-        || Commit { revision: &revision, after: &written.head, texts: &texts, request: None };
+        || Commit { revision: &revision, after: &written.head, blobs: &blobs, request: None };
     assert!(matches!(written.store.commit(commit()).await.unwrap_err(), StoreError::NotStaged));
     assert_eq!(written.store.head().await.unwrap().1, written.head);
     // With these staged, few enough are missing to be written with the revision.
-    let first = texts.iter().take(2).map(|(id, text)| (*id, text.clone())).collect();
-    let mut staging = written.store.stage_texts(&first).await;
+    let first = blobs.iter().take(2).map(|(id, text)| (*id, text.clone())).collect();
+    let mut staging = written.store.stage_blobs(&first).await;
     while !staging.is_done() {
         staging.step().await.unwrap();
     }
@@ -100,7 +100,7 @@ async fn a_revision_with_unstaged_blobs_is_refused_whole() {
     written.store.commit(commit()).await.unwrap();
     written.head = revision.head(&written.head, None);
     assert_eq!(written.faults().await, [""; 0]);
-    assert_eq!(load(&written.store).await.texts, texts);
+    assert_eq!(load(&written.store).await.blobs, blobs);
 }
 
 /// Whatever an earlier try left, also parts that were altered, cut, or are too many.
@@ -115,8 +115,8 @@ async fn an_interrupted_staging_resumes_where_it_ended() {
         "DELETE FROM staged_texts",
     ] {
         let mut written = Written::new().await;
-        let (changes, texts) = large("f", 4, 3 * MIB);
-        let mut staging = written.store.stage_texts(&texts).await;
+        let (changes, blobs) = large("f", 4, 3 * MIB);
+        let mut staging = written.store.stage_blobs(&blobs).await;
         while staging.progress().done_bytes < 7 * MIB as u64 {
             staging.step().await.unwrap();
         }
@@ -125,14 +125,14 @@ async fn an_interrupted_staging_resumes_where_it_ended() {
             written.sql(done).await;
         }
         written.store = written.again().await;
-        let mut staging = written.store.stage_texts(&texts).await;
+        let mut staging = written.store.stage_blobs(&blobs).await;
         while !staging.is_done() {
             staging.step().await.unwrap();
         }
         drop(staging);
-        written.commit(changes, &texts).await;
+        written.commit(changes, &blobs).await;
         assert_eq!(written.faults().await, [""; 0], "{done}");
-        assert_eq!(load(&written.store).await.texts, texts, "{done}");
+        assert_eq!(load(&written.store).await.blobs, blobs, "{done}");
     }
 }
 
@@ -144,7 +144,7 @@ async fn unreferenced_blobs_are_removed_by_the_next_staging() {
     let (changes, named) = large("named", 3, 2 * MIB);
     steps(&written.store, &named).await;
     let ids: Vec<ContentHash> = given_up.keys().copied().collect();
-    assert!(written.store.texts(&ids).await.unwrap().is_empty());
+    assert!(written.store.blobs(&ids).await.unwrap().is_empty());
     written.commit(changes.clone(), &named).await;
     // An older build commits a revision that names what this one staged: that is not removed
     // either.
@@ -152,11 +152,11 @@ async fn unreferenced_blobs_are_removed_by_the_next_staging() {
     steps(&written.store, &others).await;
     written.commit(by_another, &Blobs::new()).await;
     steps(&written.store, &given_up).await;
-    let (changes, texts) = large("last", 1, 2 * MIB);
-    steps(&written.store, &texts).await;
-    written.commit(changes, &texts).await;
+    let (changes, blobs) = large("last", 1, 2 * MIB);
+    steps(&written.store, &blobs).await;
+    written.commit(changes, &blobs).await;
     assert_eq!(written.faults().await, [""; 0]);
-    assert_eq!(load(&written.store).await.texts.len(), 6);
+    assert_eq!(load(&written.store).await.blobs.len(), 6);
 }
 
 #[tokio::test]
@@ -167,24 +167,24 @@ async fn blobs_of_every_length_read_as_they_were_written() {
     let text = |length: usize| {
         Bytes::from((0..length).map(|index| (index * 31 % 251) as u8).collect::<Vec<u8>>())
     };
-    let texts: Blobs = lengths.map(|length| (ContentHash::of(&text(length)), text(length))).into();
+    let blobs: Blobs = lengths.map(|length| (ContentHash::of(&text(length)), text(length))).into();
     let mut written = Written::new().await;
     let define = |(index, id): (usize, &ContentHash)| {
         let key: FlagKey = format!("f{index}").parse().unwrap();
         let record = FlagRecord { definition: Some(*id), ..FlagRecord::default() };
         Change::of_flag(&key, Action::Define, None, Some(record))
     };
-    let changes = texts.keys().enumerate().map(define).collect();
-    written.commit(changes, &texts).await;
-    assert_eq!(load(&written.store).await.texts, texts);
+    let changes = blobs.keys().enumerate().map(define).collect();
+    written.commit(changes, &blobs).await;
+    assert_eq!(load(&written.store).await.blobs, blobs);
     assert_eq!(written.faults().await, [""; 0]);
     // And those that go with the revision itself: a few, and each alone.
-    let small: Blobs = texts.into_iter().filter(|(_, text)| text.len() <= part + 1).collect();
+    let small: Blobs = blobs.into_iter().filter(|(_, text)| text.len() <= part + 1).collect();
     let alone = small.iter().map(|(id, text)| Blobs::from([(*id, text.clone())]));
-    for texts in alone.chain([small.clone()]) {
+    for blobs in alone.chain([small.clone()]) {
         let mut written = Written::new().await;
-        written.commit(texts.keys().enumerate().map(define).collect(), &texts).await;
-        assert_eq!(load(&written.store).await.texts, texts);
+        written.commit(blobs.keys().enumerate().map(define).collect(), &blobs).await;
+        assert_eq!(load(&written.store).await.blobs, blobs);
     }
 }
 
@@ -193,7 +193,7 @@ async fn blobs_of_every_length_read_as_they_were_written() {
 async fn a_revision_of_many_changes_is_what_its_changes_say() {
     let mut written = Written::new().await;
     let odd = "\"quoted\" \\ \u{1F600} \u{7f} \n \u{0} é";
-    let (mut changes, texts) = large("f", 1203, 10);
+    let (mut changes, blobs) = large("f", 1203, 10);
     for change in &mut changes {
         let Some(turnout::ledger::Record::Flag(record)) = &mut change.after else {
             panic!("not a flag's")
@@ -206,7 +206,7 @@ async fn a_revision_of_many_changes_is_what_its_changes_say() {
             unknown: Default::default(),
         });
     }
-    written.commit(changes.clone(), &texts).await;
+    written.commit(changes.clone(), &blobs).await;
     let removed = |change: &Change| Change {
         action: Action::Remove,
         before: change.after.clone(),

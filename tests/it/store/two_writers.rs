@@ -21,7 +21,7 @@ const OTHER: &str = "another-program";
 
 /// Commits as another program would: if the server was faster, it looks at the head and tries
 /// again.
-async fn commit(store: &Store, changes: &[Change], texts: &Blobs) -> u64 {
+async fn commit(store: &Store, changes: &[Change], blobs: &Blobs) -> u64 {
     loop {
         let (_, head) = store.head().await.unwrap();
         let revision = Revision {
@@ -34,7 +34,7 @@ async fn commit(store: &Store, changes: &[Change], texts: &Blobs) -> u64 {
             idempotency_key: None,
             changes: changes.to_vec(),
         };
-        match store.commit(Commit { revision: &revision, after: &head, texts, request: None }).await
+        match store.commit(Commit { revision: &revision, after: &head, blobs, request: None }).await
         {
             Ok(()) => return revision.revision,
             Err(StoreError::Moved) => {}

@@ -54,13 +54,13 @@ impl Written {
         }
     }
 
-    pub async fn commit(&mut self, changes: Vec<Change>, texts: &Blobs) {
+    pub async fn commit(&mut self, changes: Vec<Change>, blobs: &Blobs) {
         let revision = self.next(changes);
-        let mut staging = self.store.stage_texts(texts).await;
+        let mut staging = self.store.stage_blobs(blobs).await;
         while !staging.is_done() {
             staging.step().await.unwrap();
         }
-        let commit = Commit { revision: &revision, after: &self.head, texts, request: None };
+        let commit = Commit { revision: &revision, after: &self.head, blobs, request: None };
         self.store.commit(commit).await.unwrap();
         self.head = revision.head(&self.head, None);
         assert_eq!(self.store.head().await.unwrap().1, self.head);

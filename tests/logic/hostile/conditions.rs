@@ -19,7 +19,7 @@ pub fn conditions() -> Vec<Case> {
     [
         attributes(),
         words(),
-        texts(),
+        text_values(),
         versions(),
         numbers(),
         booleans(),
@@ -98,7 +98,7 @@ fn words() -> Vec<Case> {
     ]
 }
 
-fn texts() -> Vec<Case> {
+fn text_values() -> Vec<Case> {
     vec![
         when("a text below another", "{plan: {below: a}}", &[(WrongComparison, 8, 24)])
             .hint("for numbers and versions"),

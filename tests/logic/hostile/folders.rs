@@ -77,15 +77,15 @@ fn a_segment_made_by_the_variable_has_no_file_to_miss() {
         internal_user_ids: ids.iter().map(|id| (*id).to_owned()).collect(),
         ..FlagFiles::of([(FLAG, HEAD)])
     };
-    let has = |library: &DefinitionSet, id| {
-        library.segments().any(|segment| segment.members.users.contains(id))
+    let has = |definitions: &DefinitionSet, id| {
+        definitions.segments().any(|segment| segment.members.users.contains(id))
     };
-    let mut library = DefinitionSet::default();
-    assert_eq!(library.update(&folder(&["u-1"])), []);
-    assert!(has(&library, "u-1"));
-    assert_eq!(library.update(&folder(&["u-1"])), [], "the same again");
-    assert_eq!(library.update(&folder(&["u-2"])), [], "another id");
-    assert!(has(&library, "u-2") && !has(&library, "u-1"));
+    let mut definitions = DefinitionSet::default();
+    assert_eq!(definitions.update(&folder(&["u-1"])), []);
+    assert!(has(&definitions, "u-1"));
+    assert_eq!(definitions.update(&folder(&["u-1"])), [], "the same again");
+    assert_eq!(definitions.update(&folder(&["u-2"])), [], "another id");
+    assert!(has(&definitions, "u-2") && !has(&definitions, "u-1"));
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn a_broken_internal_segment_is_not_replaced_by_the_variable() {
         internal_user_ids: vec!["u-1".into()],
         ..FlagFiles::of([(SEGMENT, "version: [")])
     };
-    let mut library = DefinitionSet::default();
-    library.update(&good);
-    let before = form(&library, SEGMENT);
-    assert_eq!(library.update(&broken).len(), 1);
-    assert_eq!(form(&library, SEGMENT), before);
+    let mut definitions = DefinitionSet::default();
+    definitions.update(&good);
+    let before = form(&definitions, SEGMENT);
+    assert_eq!(definitions.update(&broken).len(), 1);
+    assert_eq!(form(&definitions, SEGMENT), before);
 }

@@ -182,16 +182,16 @@ fn judge(case: &Case) -> Result<(), String> {
     }
 
     let Some(before) = case.good_version() else { return Ok(()) };
-    let mut library = DefinitionSet::default();
-    let findings = library.update(&before);
+    let mut definitions = DefinitionSet::default();
+    let findings = definitions.update(&before);
     let stray = findings.iter().find(|finding| *finding.file == *case.file);
-    let Some(kept) = form(&library, &case.file).filter(|_| stray.is_none()) else {
+    let Some(kept) = form(&definitions, &case.file).filter(|_| stray.is_none()) else {
         return Err(format!("its good version is not good: {findings:?}"));
     };
-    let findings = library.update(&case.contents);
+    let findings = definitions.update(&case.contents);
     compare(&findings, case.expect_later.as_ref().unwrap_or(&case.expect))
         .map_err(|fault| format!("after a good version, {fault}"))?;
-    let now = form(&library, &case.file).ok_or("the good form is gone")?;
+    let now = form(&definitions, &case.file).ok_or("the good form is gone")?;
     match good {
         None if !now.is(&kept) => Err("the good form was replaced".to_owned()),
         Some(good) if now != good => Err("the new form differs with what was before it".to_owned()),

@@ -20,7 +20,7 @@ pub fn file(bytes: &[u8]) -> File {
 
 /// A definition set that has read a folder without a fault.
 pub struct Shipped {
-    library: DefinitionSet,
+    definitions: DefinitionSet,
     folder: FlagFiles,
     good: Vec<Form>,
 }
@@ -32,10 +32,10 @@ impl Shipped {
         for (path, bytes) in [(FLAG, BUILD_EVENTS), (SEGMENT, INTERNAL)].iter().chain(more) {
             folder.files.insert((*path).to_owned(), file(bytes));
         }
-        let mut library = DefinitionSet::default();
-        assert_eq!(library.update(&folder), []);
-        let good = forms(&library);
-        Shipped { library, folder, good }
+        let mut definitions = DefinitionSet::default();
+        assert_eq!(definitions.update(&folder), []);
+        let good = forms(&definitions);
+        Shipped { definitions, folder, good }
     }
 
     /// Saves one file with other bytes, next to the good others: the good form stays, or a
@@ -43,8 +43,8 @@ impl Shipped {
     pub fn save(&mut self, path: &str, bytes: &[u8], what: &str) -> Vec<Finding> {
         let mut contents = self.folder.clone();
         contents.files.insert(path.to_owned(), file(bytes));
-        let findings = self.library.update(&contents);
-        let now = forms(&self.library);
+        let findings = self.definitions.update(&contents);
+        let now = forms(&self.definitions);
         if findings.is_empty() {
             let mut fresh = DefinitionSet::default();
             assert_eq!(fresh.update(&contents), [], "{what}: a fresh library refuses it");
@@ -64,10 +64,12 @@ impl Shipped {
 }
 
 /// Every form that is in force.
-fn forms(library: &DefinitionSet) -> Vec<Form> {
-    let flags =
-        library.flags().filter_map(|(_, form)| form).map(|(definition, _)| Form::Flag(definition));
-    flags.chain(library.segments().cloned().map(Form::Segment)).collect()
+fn forms(definitions: &DefinitionSet) -> Vec<Form> {
+    let flags = definitions
+        .flags()
+        .filter_map(|(_, form)| form)
+        .map(|(definition, _)| Form::Flag(definition));
+    flags.chain(definitions.segments().cloned().map(Form::Segment)).collect()
 }
 
 /// The form of a subject that is in force.
@@ -87,12 +89,16 @@ impl Form {
     }
 }
 
-pub fn form(library: &DefinitionSet, file: &str) -> Option<Form> {
+pub fn form(definitions: &DefinitionSet, file: &str) -> Option<Form> {
     if let Some(Subject::Flag(stem)) = FlagFiles::subject(file) {
-        let (_, form) = library.flags().find(|(key, _)| key.as_str() == stem)?;
+        let (_, form) = definitions.flags().find(|(key, _)| key.as_str() == stem)?;
         form.map(|(definition, _)| Form::Flag(definition))
     } else if let Some(Subject::Segment(stem)) = FlagFiles::subject(file) {
-        library.segments().find(|segment| segment.key.as_str() == stem).cloned().map(Form::Segment)
+        definitions
+            .segments()
+            .find(|segment| segment.key.as_str() == stem)
+            .cloned()
+            .map(Form::Segment)
     } else {
         None
     }

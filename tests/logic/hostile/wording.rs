@@ -182,14 +182,14 @@ fn what_is_printed_for_developers_names_no_user_either() {
     let segment = format!("{SEGMENT_HEAD}users: [{SENTINEL}]\nemails: [{SENTINEL}@example.com]\n");
     let mut contents = FlagFiles::of([(FLAG, flag.as_str()), (SEGMENT, segment.as_str())]);
     contents.internal_user_ids = vec![SENTINEL.to_owned()];
-    let mut library = DefinitionSet::default();
-    library.update(&contents);
+    let mut definitions = DefinitionSet::default();
+    definitions.update(&contents);
     assert!(
         !format!("{contents:?}").contains(SENTINEL),
         "the contents of a folder tell who is internal"
     );
     assert!(
-        !format!("{library:?}").contains(SENTINEL),
+        !format!("{definitions:?}").contains(SENTINEL),
         "a library tells who is internal or in a test"
     );
 }

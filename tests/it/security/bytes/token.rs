@@ -14,7 +14,7 @@ pub struct Tokens(Vec<TrustedIssuer>);
 
 struct TrustedIssuer {
     issuer: Issuer,
-    gate: Authenticator,
+    authenticator: Authenticator,
     good: Vec<String>,
 }
 
@@ -41,20 +41,20 @@ impl TrustedIssuer {
         let issuer = Issuer::new(algorithm, "our-key");
         let sessions = Sessions::new(pins(algorithm));
         sessions.take(issuer.jwks().as_bytes()).unwrap();
-        let gate = Authenticator {
+        let authenticator = Authenticator {
             sessions: Some(sessions.into()),
             unverified: AnonymousAccess::Deny,
             ..Authenticator::default()
         };
         let long = with(&claims("u-1"), "more", "x".repeat(500).into());
         let good = vec![issuer.token("u-1"), issuer.sign(&issuer.header(), &long)];
-        let trusted = TrustedIssuer { issuer, gate, good };
+        let trusted = TrustedIssuer { issuer, authenticator, good };
         assert!(trusted.good.iter().all(|token| trusted.accepts(token)));
         trusted
     }
 
     fn accepts(&self, token: &str) -> bool {
-        self.gate.bearer(token, SystemTime::now().into()).is_ok()
+        self.authenticator.bearer(token, SystemTime::now().into()).is_ok()
     }
 
     /// Only the text that was signed is accepted.

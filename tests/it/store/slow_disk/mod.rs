@@ -107,8 +107,8 @@ async fn everything_within_the_limits_is_saved_on_a_slow_disk() {
         .collect();
     let home =
         home(&files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect::<Vec<_>>());
-    let library = TempDir::new().unwrap();
-    let (preload, speed) = (slowing_library(&library), kilobytes_a_second.to_string());
+    let definitions = TempDir::new().unwrap();
+    let (preload, speed) = (slowing_library(&definitions), kilobytes_a_second.to_string());
     let settings =
         [("LD_PRELOAD", preload.to_str().unwrap()), ("SLOW_KB", &speed), ("SLOW_SYNC_MS", "20")];
     let program = Program::start(home, &settings);

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::time::Duration;
 
 unsafe extern "C" {
-    fn dlsym(library: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn dlsym(definitions: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
 /// The next library that has a function of that name: the one that does the work.
