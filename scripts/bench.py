@@ -169,7 +169,7 @@ def main():
     arguments.add_argument("mode", nargs="?", choices=["requests", "streams"], default="requests")
     arguments.add_argument("--rounds", type=int)
     arguments.add_argument("--seconds", type=int, default=1, help="for each round of requests")
-    arguments.add_argument("--short", action="store_true", help="streams: few and small, judged by nobody, and nothing is written")
+    arguments.add_argument("--short", action="store_true", help="streams: few and small, not judged, and nothing is written")
     arguments.add_argument("--no-write", action="store_true", help="leave docs/BENCHMARKS.md alone")
     options = arguments.parse_args()
     options.rounds = options.rounds or (2 if options.short else 7 if options.mode == "streams" else 21)

@@ -86,7 +86,7 @@ class Server:
 
 
 class Report:
-    """Rows with their bar and aim; what a short run says is judged by nobody."""
+    """Rows with their bar and aim; a short run is not judged."""
 
     def __init__(self, judged=True):
         self.judged = judged

@@ -82,7 +82,7 @@ class Crowd:
 
     def __init__(self, server, address, *arguments, apart=False, built=RELEASE):
         self.server = server
-        # Apart: only where nobody else wants to run, as if on a machine of its own (docs/decisions/0017).
+        # Apart: only where no other process wants to run, as if on a machine of its own (docs/decisions/0017).
         command = [*(["chrt", "--idle", "0"] if apart else []), str(built / "crowd"), address, *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

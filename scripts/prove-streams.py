@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Proves that bad readers cost nobody else anything: ones that take a byte a second, that never read, that vanish (SIGKILL), and that come and
+"""Proves that bad readers cost other readers nothing: ones that take a byte a second, that never read, that vanish (SIGKILL), and that come and
 go leave the server's memory and open files within 1 % of before; meanwhile other watchers are told, and plain questions answered, within 1.2
 times what it takes without them. Bad readers run at idle priority, as they would be other machines. One line of JSON; exit 1 on a miss.
 
-Time is taken in two ways, in turns. *Beside*: the server, the watchers and whoever asks share the cores as equals. *Ahead*: the
-server and whoever asks have the cores before all others (`chrt --rr 1`, as root), so that what a question waits for is the server's doing and
+Time is taken in two ways, in turns. *Beside*: the server, the watchers and the clients that ask share the cores as equals. *Ahead*: the
+server and the clients that ask have the cores before all others (`chrt --rr 1`, as root), so that what a question waits for is the server's doing and
 not that of a system busy with closing a thousand killed clients' sockets (docs/decisions/0017). Questions are judged both ways; when watchers are told only as
 equals, as those that stand behind the server read when it has told everybody.
 

@@ -1,5 +1,5 @@
 //! The limit `scripts/bench.py streams` measures against: the least that axum can do for the same
-//! streams. Whoever watches gets the newest message at once, and each one that is published after
+//! streams. A watcher gets the newest message at once, and each one that is published after
 //! it; a message is framed once, when it is published, and every stream gets those bytes. It knows
 //! nothing of flags or users, and acknowledges nothing.
 //!
@@ -64,7 +64,7 @@ async fn publish(State(station): State<Arc<Station>>) -> String {
     let mut newest = station.newest.lock().unwrap_or_else(PoisonError::into_inner);
     let number = newest.0 + 1;
     *newest = (number, station.frame(number));
-    // That nobody watches is no fault.
+    // A message without a watcher is not an error.
     let _ = station.told.send(newest.1.clone());
     number.to_string()
 }

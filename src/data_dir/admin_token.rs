@@ -1,4 +1,4 @@
-//! `admin.token`: the credential of whoever may read the data folder. What is done when it goes or
+//! `admin.token`: the credential of every program that may read the data folder. What is done when it goes or
 //! changes is decided in `control`.
 
 use std::fs;

@@ -8,10 +8,10 @@
 //!
 //! **What is judged.** An attacker brings its own machine; here it would take the cores of those it
 //! attacks, and a longer wait would say nothing of the server. So the bar, p99 at most twice of
-//! what it was just before, is for attackers *apart*: `chrt --idle` runs them only where nobody
+//! what it was just before, is for attackers *apart*: `chrt --idle` runs them only where no one
 //! else wants to. Their rate is fixed; `visitsASecond` shows that they did come. What the system
 //! does to take their bytes in stays in, as it would anywhere. Beside it stands the same attack on
-//! a *bare* server with the same bounds: what nobody could do for less. `cpuUs` is the server's for
+//! a *bare* server with the same bounds: what no server could do for less. `cpuUs` is the server's for
 //! a visit. Each figure is the median over rounds, in which the two take turns, each against its
 //! own time before.
 

@@ -95,7 +95,7 @@ impl Attack<'_> {
     }
 
     /// Attackers are this program again, as if on machines of their own: the system runs them only
-    /// where nobody else wants to run.
+    /// where no other process wants to run.
     fn sieges(self, server: &Server) -> Vec<Child> {
         let program = env::current_exe().unwrap();
         let start = |process: usize| {

@@ -168,7 +168,7 @@ async fn misbehave(
 }
 
 /// Reads nothing, and notices all the same when the server has hung up. What is cut behind an
-/// answer nobody takes is not noticed: whoever waits for that comes again after a while.
+/// answer that is not read is not noticed: a client that waits for that comes again after a while.
 async fn until_closed(stream: &TcpStream, at_most: Duration) -> std::io::Result<()> {
     let end = Instant::now() + at_most;
     while Instant::now() < end {

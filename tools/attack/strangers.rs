@@ -1,8 +1,8 @@
 //! `attack strangers [--sockets N] [--seconds S] [--flags N] [KIND…]`: clients without a credential
 //! do the worst they can, all at once: streams whose context is as long as it may be, bodies that
-//! do not end, questions for every flag whose answers nobody reads; each comes again when it was
+//! do not end, questions for every flag whose answers are not read; each comes again when it was
 //! cut. At the defaults the server may take 256 MiB more than at rest, 1,000 honest questions are
-//! all answered, and whoever has a credential opens streams. One JSON line on stdout; exit code 1
+//! all answered, and clients with a credential open streams. One JSON line on stdout; exit code 1
 //! if that does not hold.
 
 use std::io::{Read, Write};

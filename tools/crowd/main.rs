@@ -8,8 +8,8 @@
 //! - `open N SECONDS`: N streams come, and all are there; `back N SECONDS`: N are there (again)
 //! - `trigger N SECONDS ADDRESS BEARER|- PATH BODY`: makes a call that changes something; N streams
 //!   were told, and when since it was sent
-//! - `mark`, `wait N SECONDS`: the same, for a change that somebody else makes after the mark
-//! - `quiet MS SECONDS`: nobody was told anything for so long; who was told what since the mark by
+//! - `mark`, `wait N SECONDS`: the same, for a change that another program makes after the mark
+//! - `quiet MS SECONDS`: no reader was told anything for so long; who was told what since the mark by
 //!   then
 //! - `acks MS|off`: each stream acknowledges what it sees, after a random part of this time
 //! - `check SECONDS`: whether each stream holds the document that its user would be answered now

@@ -82,7 +82,7 @@ async fn read(database: &Path, files: &[(String, File)]) -> Result<Past, String>
             .as_str()
             .and_then(|id| texts.get(id))
             .ok_or(format!("the text {id} is not there"))?;
-        let file = of_text.get(text.as_slice()).ok_or(format!("nobody saved the text {id}"))?;
+        let file = of_text.get(text.as_slice()).ok_or(format!("no save wrote the text {id}"))?;
         Ok((*file).clone())
     };
     const ROWS: &str = "SELECT r.revision, r.idempotency_key, c.action, c.record_after FROM revisions AS r \

@@ -104,7 +104,7 @@ async fn commit(bare: &mut SqliteConnection, length: Duration) -> Result<f64, sq
     while began.elapsed() < length {
         let mut transaction = bare.begin_with("BEGIN IMMEDIATE").await?;
         let insert = sqlx::query("INSERT INTO bare (text) VALUES ($1)")
-            .bind("a flag is flipped by somebody for a reason");
+            .bind("a flag is flipped by an operator for a reason");
         insert.execute(&mut *transaction).await?;
         transaction.commit().await?;
         count += 1;
