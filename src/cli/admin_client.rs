@@ -1,8 +1,8 @@
 //! How a call of the admin listener reaches the server without showing the token to any other
 //! program.
 //!
-//! On its own machine a server is asked through the socket that its data folder names, where that
-//! is possible. Over plain http the server first proves that it knows the token, on the very
+//! On its own machine a server is asked through the socket that its data folder names, where it
+//! answers there. Over plain http the server first proves that it knows the token, on the very
 //! connection that the token then goes over: another program may have taken the port of a server
 //! that is down. Over https the server's certificate proves who it is.
 
@@ -23,6 +23,8 @@ use super::http_client::{self, Silence, Target};
 use crate::auth::{ServerProof, TokenId, random_secret};
 use crate::ledger::ContentHash;
 
+/// How long a server may take to answer on its own socket before it is asked over TCP.
+const SOCKET_PATIENCE: Duration = Duration::from_secs(1);
 /// The most bytes of the response in which a server proves who it is, or says why not.
 const MAX_HELLO_BYTES: usize = 16 * 1024;
 
@@ -151,11 +153,24 @@ impl AdminClient {
 
     /// A connection over which the token may be sent.
     async fn connect(&self) -> Result<Connection, NoAnswer> {
-        if let Some(data) = &self.data
-            && let Some(connection) = Connection::by_socket(data).await
-        {
+        let Some(data) = &self.data else { return self.connect_by_tcp().await };
+        let Some(mut connection) = Connection::by_socket(data).await else {
+            return self.connect_by_tcp().await;
+        };
+        if self.answers(&mut connection).await {
             return Ok(connection);
         }
+        match self.connect_by_tcp().await {
+            // A server that answers on neither may be busy: the call waits for it on its own socket.
+            Err(NoAnswer::Silence(silence)) => {
+                Connection::by_socket(data).await.ok_or(NoAnswer::Silence(silence))
+            }
+            connected => connected,
+        }
+    }
+
+    /// Over TCP the server first proves that it is the one the token is for.
+    async fn connect_by_tcp(&self) -> Result<Connection, NoAnswer> {
         let mut connection = Connection::by_tcp(&self.target).await?;
         if let Some(token) = &self.token {
             self.prove(&mut connection, token).await?;
@@ -163,15 +178,30 @@ impl AdminClient {
         Ok(connection)
     }
 
-    /// Has the server prove that it knows the token.
-    async fn prove(&self, connection: &mut Connection, token: &Token) -> Result<(), NoAnswer> {
-        let hash = ContentHash::of(token.secret.as_bytes());
-        let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
-        let asked = json!({ "nonce": nonce, "token": TokenId::of(hash).to_string() });
+    /// Whether the server answers on its own socket, whatever the answer is. The system also connects
+    /// a client to a socket from which the server accepts no connection.
+    async fn answers(&self, connection: &mut Connection) -> bool {
+        let token = self.token.as_ref().map_or(&b""[..], |token| token.secret.as_bytes());
+        let Some(nonce) = random_secret() else { return true };
+        let Ok(hello) = self.hello(ContentHash::of(token), &nonce) else { return true };
+        connection.ask(hello, SOCKET_PATIENCE, Some(MAX_HELLO_BYTES)).await.is_ok()
+            && connection.is_open()
+    }
+
+    fn hello(&self, token: ContentHash, nonce: &str) -> Result<Request<Full<Bytes>>, NoAnswer> {
+        let asked = json!({ "nonce": nonce, "token": TokenId::of(token).to_string() });
         let mut request = Request::new(Full::new(Bytes::from(asked.to_string())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.path("/v1/hello").parse().map_err(|_| Silence::NoUrl)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(request)
+    }
+
+    /// Has the server prove that it knows the token.
+    async fn prove(&self, connection: &mut Connection, token: &Token) -> Result<(), NoAnswer> {
+        let hash = ContentHash::of(token.secret.as_bytes());
+        let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
+        let request = self.hello(hash, &nonce)?;
         let (status, bytes) =
             connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
         let reply: Json = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -56,15 +56,8 @@ pub async fn run(
         let handover = Handover::default();
         let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
         let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
-        let serving = http1::Builder::new()
-            .header_read_timeout(None)
-            // A client that says at once that it sends nothing more still wants its response (RFC
-            // 9112 §9.6).
-            .half_close(true)
-            .max_buf_size(MAX_HEAD_BYTES)
-            .max_header_size(MAX_HEAD_BYTES)
-            .serve_connection(wire, service);
-        let mut serving = Box::new(serving);
+        let mut serving = Box::new(protocol().serve_connection(wire, service));
+        clock.resting = false;
         let end =
             serve(&mut *serving, &house.heads, &activity, &mut clock, &mut signalled, &handover)
                 .await;
@@ -103,6 +96,36 @@ pub async fn run(
     }
     drop(signalled);
     leave(stream, exit).await;
+}
+
+/// The same for an abstract socket, with the same bounds. It keeps its parser while it is idle, as
+/// there are few of these connections, and no response takes it over.
+pub async fn run_local(
+    stream: UnixStream,
+    peer: IpAddr,
+    house: Arc<House>,
+    activity: Arc<Activity>,
+    mut signalled: oneshot::Receiver<ConnectionSignal>,
+) {
+    let (mut clock, handover) = (Deadline::of(&activity, house.limits), Handover::default());
+    let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
+    let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
+    let mut serving = Box::new(protocol().serve_connection(wire, service));
+    serve(&mut *serving, &house.heads, &activity, &mut clock, &mut signalled, &handover).await;
+    drop(signalled);
+    leave(serving, &house.exit).await;
+}
+
+fn protocol() -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .header_read_timeout(None)
+        // A client that says at once that it sends nothing more still wants its response (RFC 9112
+        // §9.6).
+        .half_close(true)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_header_size(MAX_HEAD_BYTES);
+    protocol
 }
 
 /// Closes a connection when its turn comes. Closing is work for the system, done on the threads
@@ -149,7 +172,6 @@ async fn serve<C: GracefulConnection + Unpin>(
     signalled: &mut oneshot::Receiver<ConnectionSignal>,
     handover: &Handover,
 ) -> Served {
-    clock.resting = false;
     let (mut leaving, mut stepped_back) = (false, false);
     let mut long_head = None;
     poll_fn(|cx| {

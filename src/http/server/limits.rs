@@ -34,7 +34,7 @@ pub const UNCOUNTED_BYTES: u64 = 4 * 1024;
 /// The most bytes that are thrown away while lingering.
 pub const LINGER_BYTES: usize = 256 * 1024;
 
-/// The most connections at once on the abstract socket; further ones wait until one ends.
+/// The most connections at once on the abstract socket; then the longest idle one makes room.
 pub const LOCAL_CONNECTIONS: usize = 64;
 
 /// The bounds of one listener.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::activity::Activity;
 use super::limits::LINGER_BYTES;
@@ -16,19 +15,19 @@ use super::limits::LINGER_BYTES;
 /// Unwanted bytes are read in pieces of this size: as few as may be, on the stack.
 const SCRAP_BYTES: usize = 16 * 1024;
 
-pub struct TrackedStream {
-    stream: TcpStream,
+pub struct TrackedStream<S> {
+    stream: S,
     activity: Arc<Activity>,
     /// How many bytes may still be thrown away after the last response.
     linger_bytes: usize,
 }
 
-impl TrackedStream {
-    pub fn new(stream: TcpStream, activity: Arc<Activity>) -> TrackedStream {
+impl<S: AsyncRead + Unpin> TrackedStream<S> {
+    pub fn new(stream: S, activity: Arc<Activity>) -> TrackedStream<S> {
         TrackedStream { stream, activity, linger_bytes: LINGER_BYTES }
     }
 
-    pub fn into_stream(self) -> TcpStream {
+    pub fn into_stream(self) -> S {
         self.stream
     }
 
@@ -47,7 +46,7 @@ impl TrackedStream {
     }
 }
 
-impl AsyncRead for TrackedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +62,7 @@ impl AsyncRead for TrackedStream {
     }
 }
 
-impl AsyncWrite for TrackedStream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -4,9 +4,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::support::typed::{Server, output, turnout, words};
 use crate::support::{Service, flag};
@@ -246,4 +249,73 @@ async fn the_socket_exists_while_the_server_runs() {
     assert_eq!(client().get("http://localhost/healthz").send().await.unwrap().status(), 200);
     service.stop().await;
     assert!(!file.exists());
+}
+
+/// Connects to the socket of a server, so often, and says this.
+fn strangers(data: &Path, count: usize, said: &str) -> Vec<UnixStream> {
+    let name = fs::read_to_string(data.join("admin.socket")).unwrap();
+    let address = SocketAddr::from_abstract_name(name.trim().trim_start_matches('@')).unwrap();
+    let connect = |_| {
+        let mut stream = UnixStream::connect_addr(&address).unwrap();
+        stream.write_all(said.as_bytes()).unwrap();
+        stream
+    };
+    (0..count).map(connect).collect()
+}
+
+/// Programs that hang hold every seat of the socket. An order finds one, as on the TCP listener.
+#[test]
+fn who_says_nothing_on_the_socket_makes_room_for_an_order() {
+    let server = Server::start();
+    let data = server.home.path().join("data");
+    // The address leads nowhere: only the socket can have answered.
+    let addresses = fs::read_to_string(data.join("addresses.json")).unwrap();
+    let lost = addresses.replace(&server.admin, "http://127.0.0.1:1");
+    fs::write(data.join("addresses.json"), lost).unwrap();
+    for said in ["", "POST /v1/flags/chat/stop HTTP/1.1\r\nHost: "] {
+        let hanging = strangers(&data, 200, said);
+        let (exit, stdout, stderr) =
+            output(turnout().args(["stop", "chat"]).env("TURNOUT_DATA", &data));
+        assert_eq!(exit, 0, "{said}: {stdout}{stderr}");
+        drop(hanging);
+    }
+}
+
+/// The socket is one at which nothing answers: the system connects whoever comes.
+#[test]
+fn a_socket_that_does_not_answer_is_left_for_the_address() {
+    let server = Server::start();
+    let data = server.home.path().join("data");
+    let name = format!("turnout-admin-{:032x}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let _deaf = UnixListener::bind_addr(&address).unwrap();
+    fs::write(data.join("admin.socket"), format!("@{name}\n")).unwrap();
+    let typed = |line: &str| output(turnout().args(words(line)).env("TURNOUT_DATA", &data));
+    let (exit, stdout, stderr) = typed("stop chat");
+    assert_eq!(exit, 0, "{stdout}{stderr}");
+    // And there only to the server.
+    let thief = Thief::on(0, |_| answer("200 OK", "{}"));
+    let addresses = fs::read_to_string(data.join("addresses.json")).unwrap();
+    fs::write(data.join("addresses.json"), addresses.replace(&server.admin, &thief.url())).unwrap();
+    check(&thief, &data, &[]);
+}
+
+/// A head that does not come ends as on the TCP listener; a client that rests does not.
+#[tokio::test]
+async fn a_head_that_does_not_come_whole_is_not_waited_for_on_the_socket() {
+    let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
+    let data = service.data.clone();
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut resting = strangers(&data, 1, "");
+        let mut begun = strangers(&data, 1, "GET /healthz HTTP/1.1\r\n");
+        begun[0].set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let ended = begun[0].read(&mut [0; 64]);
+        let question = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        resting[0].write_all(question.as_bytes()).unwrap();
+        let mut answered = String::new();
+        resting[0].read_to_string(&mut answered).unwrap();
+        assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+        ended
+    });
+    assert_eq!(ended.await.unwrap().unwrap(), 0, "it is hung up on");
 }
