@@ -27,6 +27,17 @@ pub fn open_own(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a file that only this program should write, for its owner alone, in the place of whatever
+/// has the name. A link there is removed and not followed: what it leads to may be the database.
+pub fn make_own(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Not through a link that was put there meanwhile either: a new file is never opened by one.
+    OpenOptions::new().create_new(true).read(true).write(true).mode(0o600).open(path)
+}
+
 /// The content of a file; `None` if it has more than `most` bytes.
 pub fn read(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();

@@ -86,14 +86,19 @@ async fn check_pages(path: &Path) -> Result<(), StoreError> {
 impl Inner {
     /// Checks whether the database is still there, or is back.
     async fn look(self: &Arc<Self>, committer: &mut Committer, woken: bool) {
+        let folder = self.data.number();
         match self.store.get() {
             Some(_) if woken => {}
             Some(store) => match timeout(READ_TIMEOUT, store.head()).await {
                 Ok(Ok((_, head))) => {
                     self.store.staleness.note(true);
-                    if head != self.state().catalog.head
-                        && self.catch_up(committer, &store).await.is_err()
-                    {
+                    let is_continued = head == self.state().catalog.head
+                        || self.catch_up(committer, &store).await.is_ok();
+                    if is_continued {
+                        // Its files are the ones at the path: also in a folder of hard links that
+                        // replaced the one it was opened in.
+                        self.witnesses.adopted_in.store(folder, Ordering::Relaxed);
+                    } else {
                         // The database does not continue the history known here: it is opened and
                         // judged anew.
                         Box::pin(self.look(committer, false)).await;

@@ -197,7 +197,11 @@ impl LastGoodFile {
 
     fn keep_as_earlier(&self) -> io::Result<()> {
         let (earlier, beside) = (self.previous_path(), self.path.with_extension("1.new"));
-        let _ = fs::remove_file(&beside);
+        match fs::remove_file(&beside) {
+            // To copy to a link would write through it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
         // A second name of the same file; not every file system has them.
         fs::hard_link(&self.path, &beside).or_else(|_| fs::copy(&self.path, &beside).map(drop))?;
         fs::rename(&beside, &earlier)

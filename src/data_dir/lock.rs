@@ -3,7 +3,7 @@
 //! The folder itself is locked, so a deleted file lets no second server in. The file `lock` is
 //! locked too: earlier builds look at nothing else.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -38,6 +38,22 @@ impl FolderLock {
         lock(&folder)?;
         let id = FileId::of(&folder)?;
         Ok(FolderLock { _folder: folder, id, file: lock_file(path)? })
+    }
+
+    /// Holds the folder at the path in the place of this one. A copy that is made of hard links has
+    /// the very file `lock` that is held here: that is another server's only where this one has not
+    /// locked it, so the copy gets one of its own.
+    pub fn move_to(&mut self, path: &Path) -> Result<(), LockError> {
+        let folder = File::open(path)?;
+        lock(&folder)?;
+        let id = FileId::of(&folder)?;
+        let name = path.join(NAME);
+        if self.file.as_ref().is_some_and(|(_, held)| FileId::at(&name) == Some(*held)) {
+            fs::remove_file(&name)?;
+        }
+        let file = lock_file(path)?;
+        *self = FolderLock { _folder: folder, id, file };
+        Ok(())
     }
 
     /// Whether the folder at the path is the one that is held.

@@ -11,7 +11,7 @@ mod rights;
 mod space;
 mod usage;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ impl DataDir {
         // Only the folder itself: a parent that is gone too was a volume, and what is written in
         // its place hides it.
         make_one(&self.path).map_err(|source| DataError::Make(self.path.clone(), source))?;
-        *lock = FolderLock::take(&self.path).map_err(|error| unheld(&self.path, error))?;
+        lock.move_to(&self.path).map_err(|error| unheld(&self.path, error))?;
         self.number.fetch_add(1, Ordering::Relaxed);
         Ok(FolderAtPath::Another)
     }
@@ -146,7 +146,8 @@ fn unheld(path: &Path, error: LockError) -> DataError {
     }
 }
 
-/// Where a file is kept that another takes the place of.
+/// Where a file is kept that another takes the place of, or that is to take its place. Each file has
+/// such a name of its own.
 fn aside(path: &Path, why: &str) -> PathBuf {
     let mut aside = path.as_os_str().to_owned();
     aside.push(".");
@@ -173,11 +174,8 @@ fn set_aside(path: &Path, why: &str) -> io::Result<()> {
 /// Puts a new file in the place of an old one, whole or not at all: a file beside it, synced,
 /// renamed, and the folder synced.
 fn replace<T>(path: &Path, write: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
-    let beside = path.with_extension("new");
-    let mut file = regular_file::open_own(
-        OpenOptions::new().create(true).truncate(true).read(true).write(true),
-        &beside,
-    )?;
+    let beside = aside(path, "new");
+    let mut file = regular_file::make_own(&beside)?;
     let written = write(&mut file).and_then(|written| file.sync_all().map(|()| written));
     let renamed = written.and_then(|written| fs::rename(&beside, path).map(|()| written));
     if renamed.is_err() {

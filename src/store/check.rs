@@ -63,6 +63,21 @@ async fn is_part(
         && (head.revision == 0 || hash_of(connection, head.revision).await? == Some(head.hash)))
 }
 
+/// That it takes writes from this connection: SQLite opens a file that it may only read without a
+/// word, and refuses the first change. Nothing is written; that another program holds it says
+/// nothing.
+pub async fn may_write(writer: &mut SqliteConnection) -> Result<(), StoreError> {
+    // To begin is not enough: where it may only read, SQLite begins to read.
+    const CHANGE_NOTHING: &str =
+        "BEGIN IMMEDIATE; UPDATE head SET only_row = only_row WHERE 0; ROLLBACK";
+    let tried = sqlx::raw_sql(CHANGE_NOTHING).execute(writer).await;
+    match tried.map_err(StoreError::doing("write")) {
+        Err(error) if error.is_read_only() => Err(StoreError::ReadOnly),
+        Err(error) if !error.is_busy() => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Checks every page, as far as SQLite's quick check does.
 pub async fn check_pages(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let rows = sqlx::query("PRAGMA quick_check(3)")

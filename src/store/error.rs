@@ -6,6 +6,9 @@ use crate::fd_limit;
 
 /// SQLite's `SQLITE_IOERR_WRITE`, also returned where a file may not grow.
 const IOERR_WRITE: &str = "778";
+/// The kinds `SQLITE_BUSY` and `SQLITE_READONLY`, whatever it says more of the cause.
+const BUSY: u32 = 5;
+const READONLY: u32 = 8;
 
 /// Each variant names what was being done; the cause is its source.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +23,10 @@ pub enum StoreError {
     Lost,
     #[error("there is no database file")]
     NoFile,
+    #[error(
+        "a file of the database may only be read: make turnout.db, its -wal and -shm the files of the user that turnout runs as (chown), and let it write to them (chmod u+w)"
+    )]
+    ReadOnly,
     #[error("the database is damaged: {0}")]
     Damaged(String),
     #[error(
@@ -60,6 +67,24 @@ impl StoreError {
         }
     }
 
+    /// Whether SQLite opened a file to read it alone, as it may not write to it.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.kind() == Some(READONLY)
+    }
+
+    /// Whether another program has the file just now.
+    pub(super) fn is_busy(&self) -> bool {
+        self.kind() == Some(BUSY)
+    }
+
+    /// The kind of what SQLite says: the low byte of its code.
+    fn kind(&self) -> Option<u32> {
+        let StoreError::Database { source: sqlx::Error::Database(error), .. } = self else {
+            return None;
+        };
+        error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+    }
+
     /// Whether the content of the database is at fault, and not the access to it: a retry does not
     /// help.
     pub fn is_damage(&self) -> bool {
@@ -70,10 +95,8 @@ impl StoreError {
                 ..
             } => true,
             // SQLITE_ERROR means a missing table; the others are SQLITE_CORRUPT and SQLITE_NOTADB.
-            // The low byte is the kind.
-            StoreError::Database { source: sqlx::Error::Database(error), .. } => {
-                let code = error.code().and_then(|code| code.parse::<u32>().ok());
-                code.is_some_and(|code| matches!(code & 0xff, 1 | 11 | 26))
+            StoreError::Database { .. } => {
+                self.kind().is_some_and(|kind| matches!(kind, 1 | 11 | 26))
             }
             _ => false,
         }

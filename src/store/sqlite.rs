@@ -57,13 +57,13 @@ impl Sqlite {
             .run_direct(None, &mut writer, false)
             .await
             .map_err(StoreError::Migrate)?;
+        check::may_write(&mut writer).await?;
         database.writer = Writer::new(database.options.clone(), Some(writer));
-        // The companion files exist from the first write on.
         let io = |source| StoreError::Database {
             doing: "open the database file",
             source: sqlx::Error::Io(source),
         };
-        database.files = Files::of(path).map_err(io)?;
+        database.files = Files::of_open(path).map_err(io)?;
         Ok(database)
     }
 
@@ -92,7 +92,7 @@ impl Sqlite {
         let mut reader = connect_reader(&options).await?;
         schema::check_version(&mut reader).await?;
         schema::check_format(&mut reader).await?;
-        let files = Files::of(path).map_err(io)?;
+        let files = Files::of_read(path).map_err(io)?;
         let writer = Writer::new(options.clone(), None);
         Ok(Sqlite {
             options,

@@ -217,10 +217,7 @@ impl Journal {
         doubt: &Doubt,
     ) -> Result<Journal, JournalError> {
         let beside = path.with_extension("journal.new");
-        let file = regular_file::open_own(
-            OpenOptions::new().create(true).truncate(true).read(true).write(true),
-            &beside,
-        )?;
+        let file = regular_file::make_own(&beside)?;
         let made = fill(size, &file, known, entries, doubt).and_then(|(header, used)| {
             file.sync_all()?;
             let last = header.acknowledged;

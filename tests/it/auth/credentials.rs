@@ -208,7 +208,7 @@ async fn a_deleted_token_ends_even_if_no_new_one_can_be_made() {
     let path = service.data.join("admin.token");
     let old = service.token();
     // The new token is first written to a file beside it: there is no room for that.
-    let beside = path.with_extension("new");
+    let beside = service.data.join("admin.token.new");
     fs::create_dir(&beside).unwrap();
     fs::remove_file(&path).unwrap();
     wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401)

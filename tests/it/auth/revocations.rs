@@ -259,7 +259,7 @@ async fn the_data_folders_own_token_can_be_revoked() {
     // this process runs, and the response says so.
     let (old, path) = (service.token(), service.data.join("admin.token"));
     let other = service.make_token("another", "admin", json!({})).await.secret;
-    fs::create_dir(path.with_extension("new")).unwrap();
+    fs::create_dir(service.data.join("admin.token.new")).unwrap();
     fs::remove_file(&path).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
     let (status, reply) =
@@ -269,7 +269,7 @@ async fn the_data_folders_own_token_can_be_revoked() {
     // Putting the ended token back has no effect.
     fs::remove_dir_all(&path).unwrap();
     fs::write(&path, &old).unwrap();
-    fs::remove_dir(path.with_extension("new")).unwrap();
+    fs::remove_dir(service.data.join("admin.token.new")).unwrap();
     wait_until("another token", async || {
         fs::read_to_string(&path).is_ok_and(|token| !token.is_empty() && token.trim() != old)
     })

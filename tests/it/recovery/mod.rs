@@ -8,6 +8,7 @@ mod files_in_place;
 mod foreign;
 mod journal_ranges;
 mod left;
+mod links;
 mod restoring;
 mod starts;
 mod witnesses;

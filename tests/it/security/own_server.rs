@@ -265,7 +265,7 @@ fn strangers(data: &Path, count: usize, said: &str) -> Vec<UnixStream> {
 
 /// Programs that hang hold every seat of the socket. An order finds one, as on the TCP listener.
 #[test]
-fn who_says_nothing_on_the_socket_makes_room_for_an_order() {
+fn silent_connections_to_the_socket_make_room_for_a_command() {
     let server = Server::start();
     let data = server.home.path().join("data");
     // The address leads nowhere: only the socket can have answered.
@@ -283,7 +283,7 @@ fn who_says_nothing_on_the_socket_makes_room_for_an_order() {
 
 /// The socket is one at which nothing answers: the system connects whoever comes.
 #[test]
-fn a_socket_that_does_not_answer_is_left_for_the_address() {
+fn commands_use_the_address_if_the_socket_does_not_answer() {
     let server = Server::start();
     let data = server.home.path().join("data");
     let name = format!("turnout-admin-{:032x}", std::process::id());
@@ -302,7 +302,7 @@ fn a_socket_that_does_not_answer_is_left_for_the_address() {
 
 /// A head that does not come ends as on the TCP listener; a client that rests does not.
 #[tokio::test]
-async fn a_head_that_does_not_come_whole_is_not_waited_for_on_the_socket() {
+async fn an_unfinished_head_on_the_socket_is_closed() {
     let service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
     let data = service.data.clone();
     let ended = tokio::task::spawn_blocking(move || {

@@ -7,6 +7,7 @@ mod long_lists;
 mod long_reads;
 mod operations;
 mod pending;
+mod read_only;
 mod rows;
 mod saving;
 mod slow_disk;
