@@ -26,7 +26,7 @@ async fn live(service: &Service) -> Json {
 
 async fn saved(service: &Service) {
     wait_until("everything to be saved", async || {
-        state(service).await == "up" && service.app.coordinator().truth().pending().is_empty()
+        state(service).await == "up" && service.app.coordinator().state().pending().is_empty()
     })
     .await;
 }

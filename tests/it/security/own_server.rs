@@ -281,7 +281,7 @@ fn silent_connections_to_the_socket_make_room_for_a_command() {
     }
 }
 
-/// The socket is one at which nothing answers: the system connects whoever comes.
+/// The socket is one at which nothing answers: the system connects every caller.
 #[test]
 fn commands_use_the_address_if_the_socket_does_not_answer() {
     let server = Server::start();
