@@ -1,6 +1,17 @@
 //! Times one evaluation: a miss in an allowlist of 100,000, then a 10 % rollout. Beside it the
 //! floor of that work is timed: one probe of a hash set and one murmur3.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::large_stack_arrays,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, and sets up what it needs"
+)]
+
 use std::collections::HashSet;
 use std::hint::black_box;
 

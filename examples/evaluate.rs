@@ -5,6 +5,8 @@
 //! cargo run --example evaluate -- u-1
 //! ```
 
+#![allow(clippy::print_stdout, reason = "an example prints what it finds")]
+
 use std::error::Error;
 
 use turnout::definition::{DefinitionSet, FlagFiles};

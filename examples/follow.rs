@@ -7,6 +7,12 @@
 //! cargo run --example follow -- http://127.0.0.1:7070 build-events u-1
 //! ```
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "an example prints, and knows only the public calls"
+)]
+
 use std::error::Error;
 use std::time::Duration;
 

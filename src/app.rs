@@ -213,7 +213,7 @@ impl App {
         // whole folder.
         let (newest, contents_read) = watch::channel(Arc::new(contents.clone()));
         let report = move |findings: &[Finding], contents: &FlagFiles| {
-            telemetry::problems(findings, contents, &config.flags)
+            telemetry::problems(findings, contents, &config.flags);
         };
         orders.handle().spawn(coordinator.clone().follow_folder(contents_read, report));
         let deliver = move |contents| drop(newest.send_replace(Arc::new(contents)));
@@ -387,7 +387,7 @@ fn open_data(path: &Path) -> Result<DataDir, DataError> {
     let data = loop {
         match DataDir::open(path) {
             Err(DataError::InUse(_)) if Instant::now() < end => {
-                std::thread::sleep(Duration::from_millis(20))
+                std::thread::sleep(Duration::from_millis(20));
             }
             opened => break opened?,
         }

@@ -190,7 +190,7 @@ impl ServeArgs {
                     LOOK_UP_TIMEOUT.as_secs()
                 )),
                 Some(None) => {
-                    errors.push(format!("{flag}: `{text}` is not an address to listen on; write HOST:PORT, like 127.0.0.1:{port}"))
+                    errors.push(format!("{flag}: `{text}` is not an address to listen on; write HOST:PORT, like 127.0.0.1:{port}"));
                 }
                 Some(Some(_)) => {}
             }

@@ -231,7 +231,7 @@ fn collect(
     for part in &when.parts {
         match part {
             Clause::Attribute { name, .. } if part.evaluate(context, segments, trust) == result => {
-                names.push(name.to_string())
+                names.push(name.to_string());
             }
             Clause::Not(inner) => collect(flag, context, inner, trust, result, names),
             Clause::Attribute { .. } | Clause::Segment(_) => {}

@@ -17,6 +17,7 @@ pub const LOOPBACK: [IpAddr; 2] =
 ///
 /// Over plain http the client asks no proxy, and needs no CA certificates: there is no TLS to
 /// check. The names of this machine lead to this machine, whatever a resolver says.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn client_for(url: &Url) -> ClientBuilder {
     let client = Client::builder().redirect(redirect::Policy::none());
     let client =

@@ -33,8 +33,6 @@
 //! println!("{} at revision {}", snapshot.evaluate(flag, &context).strategy, snapshot.position());
 //! ```
 
-#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::dbg_macro, clippy::todo)]
-
 pub mod app;
 pub mod auth;
 pub mod cli;

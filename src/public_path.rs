@@ -72,9 +72,10 @@ impl std::str::FromStr for PublicPath {
         if text == "/" {
             return Ok(PublicPath::default());
         }
-        let parts = text.strip_prefix('/').ok_or(match text.contains("://") {
-            true => BadPublicPath::Url,
-            false => BadPublicPath::NoSlash,
+        let parts = text.strip_prefix('/').ok_or(if text.contains("://") {
+            BadPublicPath::Url
+        } else {
+            BadPublicPath::NoSlash
         })?;
         match () {
             () if text.len() > MAX_BYTES => Err(BadPublicPath::TooLong),

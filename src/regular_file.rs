@@ -46,8 +46,5 @@ pub fn read(path: &Path, most: usize) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn check(found: &fs::Metadata) -> io::Result<()> {
-    match found.is_file() {
-        true => Ok(()),
-        false => Err(io::Error::other("it is not a regular file")),
-    }
+    if found.is_file() { Ok(()) } else { Err(io::Error::other("it is not a regular file")) }
 }

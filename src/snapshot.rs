@@ -163,11 +163,10 @@ impl Snapshot {
         changed.extend(gone);
         let same_keys = entries.len() == self.entries.len()
             && changed.iter().all(|key| self.index.contains_key(key));
-        let steps = match same_keys {
-            true => {
-                self.steps_and(changed.iter().filter_map(|key| index.get(key).copied()).collect())
-            }
-            false => Vec::new(),
+        let steps = if same_keys {
+            self.steps_and(changed.iter().filter_map(|key| index.get(key).copied()).collect())
+        } else {
+            Vec::new()
         };
         let (server_auth, public_path, tally) =
             (self.server_auth, self.public_path.clone(), self.tally.clone());

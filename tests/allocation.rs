@@ -1,6 +1,17 @@
 //! An evaluation allocates nothing, and neither does a session token that was seen before: counted,
 //! not promised.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::large_stack_arrays,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, and sets up what it needs"
+)]
+
 mod support;
 
 use std::time::SystemTime;

@@ -1,6 +1,17 @@
 //! Without inotify: the test first takes every instance the system gives, so it has a process of
 //! its own.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::large_stack_arrays,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by a panic, and sets up what it needs"
+)]
+
 mod support;
 
 use std::time::Duration;

@@ -3,6 +3,16 @@
 //! flags. As `bare_axum bounded` it is what `scripts/attack.sh` measures against: the same with the
 //! bounds that hyper and axum have ready. Nothing of it stands in the server itself.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a driver prints what it finds, and ends where it cannot go on"
+)]
+
 use std::collections::HashMap;
 use std::time::Duration;
 

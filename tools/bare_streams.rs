@@ -6,6 +6,16 @@
 //! `bare_streams [DOCUMENT]`: what stands in the place of the document, so that a message is as
 //! long as the service's own.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a driver prints what it finds, and ends where it cannot go on"
+)]
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 

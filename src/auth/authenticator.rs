@@ -58,14 +58,14 @@ impl Authenticator {
     pub fn bearer(&self, credential: &str, now: Moment) -> Result<Principal, InvalidCredential> {
         let looks_like_a_token =
             credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
-        match looks_like_a_token {
-            true => self
-                .sessions
+        if looks_like_a_token {
+            self.sessions
                 .as_ref()
                 .ok_or(InvalidCredential)?
                 .verify(credential, now)
-                .map(Principal::User),
-            false => self.server(credential, now).map(Principal::Server),
+                .map(Principal::User)
+        } else {
+            self.server(credential, now).map(Principal::Server)
         }
     }
 

@@ -115,7 +115,7 @@ impl KeyRefresher {
     ) -> KeyRefresher {
         let shown = source.to_string();
         let tell = move |outcome: Outcome, is_good_again: bool, was_asked_for: bool| {
-            tell(Report { setting, source: shown.clone(), outcome, is_good_again, was_asked_for })
+            tell(Report { setting, source: shown.clone(), outcome, is_good_again, was_asked_for });
         };
         let asked = Arc::new(Notify::new());
         let mut look = RefreshLoop {

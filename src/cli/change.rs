@@ -117,9 +117,9 @@ impl ChangeArgs {
     /// Prints the outcome of a command, and how it converges if that is wanted.
     fn report_outcome(&self, reply: &Json, flag: Option<&FlagKey>) -> Exit {
         if self.json {
-            print(&format!("{reply}\n"))
+            print(&format!("{reply}\n"));
         } else {
-            print_in_words(reply)
+            print_in_words(reply);
         }
         if reply["inForce"] == false && reply["outcome"] == "repeated" {
             print_error(
@@ -185,9 +185,10 @@ fn line(revision: &str, change: &Json, flag: &Json) -> String {
     let [was, wanted, live] = ["was", "wanted", "live"].map(|member| text_of(&change[member]));
     let back_to =
         change["backTo"].as_u64().map(|to| format!("   back to revision {to}")).unwrap_or_default();
-    let saved = match live == wanted || change["action"] == "stop" {
-        true => String::new(),
-        false => format!("   saved: {wanted}"),
+    let saved = if live == wanted || change["action"] == "stop" {
+        String::new()
+    } else {
+        format!("   saved: {wanted}")
     };
     // Of a stopped flag it matters who holds the split that is saved, not that one is held.
     let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };

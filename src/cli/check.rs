@@ -156,9 +156,9 @@ impl Checked {
         };
         let drawn: String = self.findings.iter().map(drawn).collect();
         if colour {
-            output::print_styled(&drawn)
+            output::print_styled(&drawn);
         } else {
-            print(&drawn)
+            print(&drawn);
         }
         print(&format!("{}\n", self.verdict()));
     }

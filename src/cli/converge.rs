@@ -125,10 +125,12 @@ enum Kind {
 
 impl Screen {
     fn new(json: bool) -> Screen {
-        let kind = match json {
-            true => Kind::Json,
-            false if output::talks_to_a_terminal() => Kind::Terminal,
-            false => Kind::Log,
+        let kind = if json {
+            Kind::Json
+        } else if output::talks_to_a_terminal() {
+            Kind::Terminal
+        } else {
+            Kind::Log
         };
         Screen { kind, shown: String::new(), said: String::new(), next_line: Instant::now() }
     }

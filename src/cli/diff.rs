@@ -88,7 +88,7 @@ fn text(difference: &FolderDifference, new: &DefinitionSet) -> String {
     for (key, changed) in &difference.flags {
         match changed {
             Changed::Added(shares) => {
-                text.push_str(&format!("+ flag {key}: {}\n", shares_in_words(shares)))
+                text.push_str(&format!("+ flag {key}: {}\n", shares_in_words(shares)));
             }
             Changed::Removed => text.push_str(&format!("- flag {key}\n")),
             Changed::Otherwise(FlagChange { differences, moves }) => {

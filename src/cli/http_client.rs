@@ -185,8 +185,9 @@ pub fn credential(path: &Path, say: &str) -> Result<String, String> {
         format!("no token could be read from {} ({why}); {say}", display_text::path(path))
     })?;
     let token = read.trim();
-    match !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(token.to_owned()),
-        false => Err(format!("{} holds no token; {say}", display_text::path(path))),
+    if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(token.to_owned())
+    } else {
+        Err(format!("{} holds no token; {say}", display_text::path(path)))
     }
 }

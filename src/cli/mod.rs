@@ -151,13 +151,17 @@ fn environment_names(command: &clap::Command) -> Vec<String> {
 /// The exit code of a usage message, or of a usage error.
 fn usage_exit(error: &clap::Error) -> Exit {
     let (coloured, plain) = (error.render().ansi().to_string(), error.render().to_string());
-    match error.use_stderr() {
-        true if output::talks_to_a_terminal() && !no_colour() => {
-            output::print_note_styled(&coloured)
+    let is_styled = !no_colour();
+    if error.use_stderr() {
+        if is_styled && output::talks_to_a_terminal() {
+            output::print_note_styled(&coloured);
+        } else {
+            output::print_note(plain.trim_end());
         }
-        true => output::print_note(plain.trim_end()),
-        false if output::prints_to_a_terminal() && !no_colour() => output::print_styled(&coloured),
-        false => output::print(&plain),
+    } else if is_styled && output::prints_to_a_terminal() {
+        output::print_styled(&coloured);
+    } else {
+        output::print(&plain);
     }
     if error.use_stderr() { Exit::Usage } else { Exit::Yes }
 }

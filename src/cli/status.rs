@@ -161,9 +161,10 @@ fn row(flag: &Json) -> [String; 6] {
 /// A reason that fits into a table.
 fn shortened(reason: &str) -> String {
     const MOST: usize = 40;
-    match reason.chars().count() > MOST {
-        true => format!("{}…", reason.chars().take(MOST - 1).collect::<String>()),
-        false => reason.to_owned(),
+    if reason.chars().count() > MOST {
+        format!("{}…", reason.chars().take(MOST - 1).collect::<String>())
+    } else {
+        reason.to_owned()
     }
 }
 

@@ -167,7 +167,7 @@ impl List {
         match (self.asked.json, tokens) {
             (true, _) => print(&format!("{reply}\n")),
             (false, []) => {
-                print_note("no token but the server's own (admin.token in its data folder)")
+                print_note("no token but the server's own (admin.token in its data folder)");
             }
             (false, tokens) => {
                 let rows: Vec<[String; 7]> = tokens.iter().map(row).collect();

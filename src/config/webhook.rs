@@ -52,7 +52,7 @@ impl WebhookArgs {
         let key = (!file.is_empty()).then(|| SigningKey::read(file.as_ref()));
         let key = key.and_then(|key| {
             key.map_err(|error| {
-                errors.push(format!("TURNOUT_WEBHOOK_SECRET_FILE: {file}: {error}"))
+                errors.push(format!("TURNOUT_WEBHOOK_SECRET_FILE: {file}: {error}"));
             })
             .ok()
         });

@@ -148,9 +148,10 @@ impl Inner {
             // An unreadable file is not a deleted one: a failing disk must not take the ability to
             // stop from an operator who holds the token.
             AdminTokenFile::Unreadable(why) => {
-                let what = match had_one {
-                    true => format!("cannot be read: {why}; its token is accepted as before"),
-                    false => format!("cannot be read: {why}; so this node has no token of its own"),
+                let what = if had_one {
+                    format!("cannot be read: {why}; its token is accepted as before")
+                } else {
+                    format!("cannot be read: {why}; so this node has no token of its own")
                 };
                 self.admin_token_trouble(
                     what,

@@ -78,9 +78,10 @@ impl Inner {
         self.fast_path.committed.lock().extend(known.iter().cloned());
         {
             let mut state = self.state();
-            match state.position() == self.publisher.live.current().position() {
-                true => known.iter().for_each(|id| state.forget(id)),
-                false => state.forget_unseen(&known),
+            if state.position() == self.publisher.live.current().position() {
+                known.iter().for_each(|id| state.forget(id));
+            } else {
+                state.forget_unseen(&known);
             }
             state.serve_recorded(catalog);
             state.set_doubt(Doubt::NONE, self.clock.wall_ms());

@@ -139,9 +139,10 @@ impl Inner {
             Ok(Err(_)) | Err(_) => None,
         };
         match (known, error) {
-            (Some(known), Some(error)) if known == before => Err(match error.is_full() {
-                true => CommitError::NoSpace,
-                false => CommitError::Down(error.chain()),
+            (Some(known), Some(error)) if known == before => Err(if error.is_full() {
+                CommitError::NoSpace
+            } else {
+                CommitError::Down(error.chain())
             }),
             (Some(known), _) if known.revision >= after.revision => {
                 // The revision is in the database, even if it cannot be read here.

@@ -243,9 +243,10 @@ impl Inner {
 
 /// A caller that may only narrow cannot remove a held split or a pin.
 fn check_release(request: &CommandRequest, decided: &Decision) -> Result<(), CommandRejected> {
-    match !request.may_widen && decided.releases() {
-        true => Err(CommandRejected::MayOnlyNarrow),
-        false => Ok(()),
+    if !request.may_widen && decided.releases() {
+        Err(CommandRejected::MayOnlyNarrow)
+    } else {
+        Ok(())
     }
 }
 

@@ -152,9 +152,10 @@ impl Inner {
             None => {
                 let is_held = self.is_held() || matches!(found, DatabaseFound::Good { .. });
                 let why = if is_held { why_held(&found, &copies, &decision) } else { found.why() };
-                self.set_database(match is_held {
-                    true => Database::Held { why, since_ms },
-                    false => Database::Down { why, since_ms },
+                self.set_database(if is_held {
+                    Database::Held { why, since_ms }
+                } else {
+                    Database::Down { why, since_ms }
                 });
             }
         }

@@ -30,7 +30,7 @@ pub(super) async fn catalog_of(
     let mut stand = |subject: Subject, record: Record, changed_at: u64| match (subject, record) {
         (Subject::Flag(key), Record::Flag(record)) => flags.push((key, record, changed_at)),
         (Subject::Segment(key), Record::Segment(record)) => {
-            segments.push((key, record, changed_at))
+            segments.push((key, record, changed_at));
         }
         (Subject::Credential(id), Record::Credential(record)) if record.is_needed(now) => {
             credentials.push(Credential { id, record });

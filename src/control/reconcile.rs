@@ -221,9 +221,10 @@ impl Inner {
         let look = spawn_blocking(move || {
             let mut definitions = inner.definitions.lock();
             let is_settled = definitions.take_tests(&run);
-            match is_settled {
-                true => Ok(inner.see(&definitions, Some(&Subject::Flag(run.flag().clone())))),
-                false => Err(inner.waiting(&definitions)),
+            if is_settled {
+                Ok(inner.see(&definitions, Some(&Subject::Flag(run.flag().clone()))))
+            } else {
+                Err(inner.waiting(&definitions))
             }
         });
         match look.await {

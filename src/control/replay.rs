@@ -53,9 +53,10 @@ impl Inner {
         let mut is_known_unsent = self.fast_path.take_never_sent(&pending.id);
         let request = pending.stands_for();
         for _ in 0..MAX_TRIES {
-            let known = match std::mem::take(&mut is_known_unsent) {
-                true => None,
-                false => self.look_up_entry(committer, &store, &pending.id).await?,
+            let known = if std::mem::take(&mut is_known_unsent) {
+                None
+            } else {
+                self.look_up_entry(committer, &store, &pending.id).await?
             };
             let (name, known) = match known {
                 // Another request took the name between the look-up of this one and its entry, or
@@ -75,9 +76,10 @@ impl Inner {
                 // catalog yet.
                 Some(revision) => {
                     let is_new = self.state().catalog.head.revision < revision;
-                    let caught_up = match is_new {
-                        true => self.catch_up(committer, &store).await?,
-                        false => CaughtUp::default(),
+                    let caught_up = if is_new {
+                        self.catch_up(committer, &store).await?
+                    } else {
+                        CaughtUp::default()
                     };
                     self.forget_entry(&pending.id, &caught_up);
                     Ok(revision)

@@ -222,7 +222,7 @@ impl<'a> Decoder<'a> {
     ) -> Option<T> {
         text.parse()
             .map_err(|bad: crate::flag::BadName| {
-                self.report(place, Code::BadName, format!("{what} {bad}"), None)
+                self.report(place, Code::BadName, format!("{what} {bad}"), None);
             })
             .ok()
     }

@@ -101,7 +101,7 @@ pub fn read_tests(d: &mut Decoder, node: Option<&Node>, tested: Tested) -> Vec<C
     let items = node.and_then(|node| d.list(node, "`tests`", MAX_CASES)).unwrap_or_default();
     items
         .iter()
-        .flat_map(|item| {
+        .filter_map(|item| {
             d.record(item, &CASE).map(|record| case(d, item.place, record, tested, &Vec::new()))
         })
         .flatten()
@@ -372,12 +372,15 @@ impl Case {
         let Some(user) = self.user.as_deref().filter(|_| !self.segments.is_empty()) else {
             return Segments::Known(empty.to_vec());
         };
-        let segment = |empty: &Arc<Segment>| match self.segments.contains(&empty.key) {
-            true => Arc::new(Segment {
-                key: empty.key.clone(),
-                members: Members { users: IdSet::from_iter([user]), ..Members::default() },
-            }),
-            false => empty.clone(),
+        let segment = |empty: &Arc<Segment>| {
+            if self.segments.contains(&empty.key) {
+                Arc::new(Segment {
+                    key: empty.key.clone(),
+                    members: Members { users: IdSet::from_iter([user]), ..Members::default() },
+                })
+            } else {
+                empty.clone()
+            }
         };
         Segments::Known(empty.iter().map(segment).collect())
     }

@@ -118,7 +118,7 @@ impl Trial {
             Tests::Own(tests) if Arc::ptr_eq(tests, &self.tests) => self.own = Some(outcome),
             Tests::Own(_) => return false,
             Tests::Table { path, table } => {
-                drop(self.of_tables.insert(path.clone(), (table.clone(), outcome)))
+                drop(self.of_tables.insert(path.clone(), (table.clone(), outcome)));
             }
         }
         true

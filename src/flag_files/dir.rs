@@ -115,7 +115,7 @@ impl FlagsDir {
         match self.list() {
             Ok((paths, unreadable)) => self.read_listed(paths, unreadable, &mut contents),
             Err(error) => {
-                contents.unreadable = Some(format!("{} {}", self.root.display(), why(&error)))
+                contents.unreadable = Some(format!("{} {}", self.root.display(), why(&error)));
             }
         }
         self.known.retain(|path, _| contents.files.contains_key(path));
@@ -288,9 +288,10 @@ fn read_file(path: &Path, metadata: &Metadata, most: usize, pulse: &Pulse) -> io
     let file = regular_file::open(path)?;
     let mut bytes = Vec::with_capacity(metadata.len().min(most as u64) as usize);
     Beating(file.take(most as u64 + 1), pulse).read_to_end(&mut bytes)?;
-    match bytes.len() > most {
-        true => Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) }),
-        false => Ok(File::Text(Text::new(bytes))),
+    if bytes.len() > most {
+        Ok(File::TooLarge { bytes: metadata.len().max(bytes.len() as u64) })
+    } else {
+        Ok(File::Text(Text::new(bytes)))
     }
 }
 

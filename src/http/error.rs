@@ -273,8 +273,9 @@ pub async fn no_such_method(State(state): State<PublicState>, uri: Uri) -> Respo
 
 /// A refusal in the shape of its route.
 pub fn for_route(refusal: &ApiError, state: &PublicState, uri: &Uri) -> Response<Body> {
-    match uri.path().starts_with("/ofrep/") {
-        true => refusal.ofrep(state, None),
-        false => refusal.problem(state),
+    if uri.path().starts_with("/ofrep/") {
+        refusal.ofrep(state, None)
+    } else {
+        refusal.problem(state)
     }
 }

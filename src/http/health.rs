@@ -24,9 +24,10 @@ pub async fn alive(State(state): State<PublicState>) -> Response<Body> {
 /// good still serves.
 pub async fn ready(State(state): State<PublicState>) -> Response<Body> {
     let snapshot = state.live.current();
-    let (status, word) = match snapshot.is_cold() {
-        true => (StatusCode::SERVICE_UNAVAILABLE, "cold-start"),
-        false => (StatusCode::OK, "ready"),
+    let (status, word) = if snapshot.is_cold() {
+        (StatusCode::SERVICE_UNAVAILABLE, "cold-start")
+    } else {
+        (StatusCode::OK, "ready")
     };
     let body = json!({
         "status": word,

@@ -85,12 +85,11 @@ pub async fn body(
         if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
             return Err(too_large());
         }
-        match whole.is_empty() && pieces.is_empty() {
-            true => whole = piece,
-            false => {
-                pieces.extend_from_slice(&std::mem::take(&mut whole));
-                pieces.extend_from_slice(&piece);
-            }
+        if whole.is_empty() && pieces.is_empty() {
+            whole = piece;
+        } else {
+            pieces.extend_from_slice(&std::mem::take(&mut whole));
+            pieces.extend_from_slice(&piece);
         }
         if let Some(coming) = &coming {
             coming.has(whole.len() + pieces.len());

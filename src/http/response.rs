@@ -33,10 +33,8 @@ impl ResponseBuilder<'_> {
         etag: Option<(&Bytes, bool)>,
     ) -> Response<Body> {
         let fresh = etag.is_some_and(|(_, matched)| matched);
-        let mut response = match fresh {
-            true => Response::new(Body::empty()),
-            false => Response::new(body.into()),
-        };
+        let mut response =
+            if fresh { Response::new(Body::empty()) } else { Response::new(body.into()) };
         let status = if fresh { StatusCode::NOT_MODIFIED } else { status };
         *response.status_mut() = status;
         let headers = response.headers_mut();

@@ -29,7 +29,7 @@ fn collect(json: &Json, found: &mut Vec<ContentHash>) {
     for (name, value) in members {
         match value {
             Json::String(text) if NAMES.contains(&name.as_str()) => {
-                found.extend(text.parse::<ContentHash>())
+                found.extend(text.parse::<ContentHash>());
             }
             value => collect(value, found),
         }

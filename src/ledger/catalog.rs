@@ -180,7 +180,7 @@ impl Catalog {
         for Change { subject, after, .. } in changes {
             match (subject, after) {
                 (Subject::Flag(key), Some(Record::Flag(record))) => {
-                    self.put_flag(key, record.clone(), head.revision, content)
+                    self.put_flag(key, record.clone(), head.revision, content);
                 }
                 (Subject::Segment(key), Some(Record::Segment(record))) => {
                     self.put_segment(key, record.clone(), head.revision, content);
@@ -189,7 +189,7 @@ impl Catalog {
                     Arc::make_mut(&mut self.credentials).insert(id.clone(), record.clone());
                 }
                 (Subject::Credential(id), _) => {
-                    drop(Arc::make_mut(&mut self.credentials).remove(id))
+                    drop(Arc::make_mut(&mut self.credentials).remove(id));
                 }
                 (Subject::Flag(key), _) => drop(self.flags.remove(key)),
                 (Subject::Segment(key), _) => drop(self.segments.remove(key)),

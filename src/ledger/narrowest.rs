@@ -103,13 +103,15 @@ enum Comparison {
 fn compare(one: &Definition, two: &Definition) -> Comparison {
     let is_of_split = |what: &str| what == "enabled" || what.starts_with("rollout.");
     let is_of_people = |what: &str| what == "description" || what == "owner";
-    match differences(one, two)
+    if !differences(one, two)
         .iter()
         .all(|found| is_of_split(&found.what) || is_of_people(&found.what))
     {
-        false => Comparison::Neither,
-        true if one.enabled && !two.enabled => Comparison::Second,
-        true => Comparison::First,
+        Comparison::Neither
+    } else if one.enabled && !two.enabled {
+        Comparison::Second
+    } else {
+        Comparison::First
     }
 }
 

@@ -235,7 +235,7 @@ fn lay_split(
 mod shared {
     use serde::{Deserializer, Serializer};
 
-    use super::*;
+    use super::{Arc, Attribution, Deserialize, Serialize};
 
     pub fn serialize<S: Serializer>(mark: &Attribution, serializer: S) -> Result<S::Ok, S::Error> {
         mark.serialize(serializer)

@@ -89,9 +89,10 @@ fn of_subjects<'a>(
             Subject::Credential(_) => {}
         }
     }
-    let internal = match segments.iter().any(|key| key.as_str() == INTERNAL) {
-        true => reconciler.internal_without_a_file(),
-        false => None,
+    let internal = if segments.iter().any(|key| key.as_str() == INTERNAL) {
+        reconciler.internal_without_a_file()
+    } else {
+        None
     };
     if !definitions.was_read() {
         return reconciler.found;

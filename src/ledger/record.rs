@@ -255,7 +255,7 @@ mod tests {
             (r#"{"split":"newer","stop":{"by":"oncall","atMs":1}}"#, Some("oncall"), false),
             (r#"{"split":"newer"}"#, Some("turnout"), false),
             (r#"{"stop":true}"#, Some("turnout"), false),
-            (r#"[]"#, Some("turnout"), false),
+            ("[]", Some("turnout"), false),
         ] {
             let json: Json = serde_json::from_str(record).unwrap();
             let (read, is_whole) = FlagRecord::as_far_as_it_reads(&json, 9);

@@ -43,7 +43,7 @@ pub fn news(news: &ControlEvent) {
         }
         ControlEvent::Problem(trouble) => say_trouble(trouble),
         ControlEvent::FirstStart { data } => {
-            info!(target: target::CONTROL, "{data} is empty: this is a first start, a database is made and the files go live")
+            info!(target: target::CONTROL, "{data} is empty: this is a first start, a database is made and the files go live");
         }
         ControlEvent::AdminToken(what) => info!(target: target::KEYS, "{what}"),
         ControlEvent::Back { pending: 0 } => info!(target: target::CONTROL, "the database answers"),
@@ -146,9 +146,10 @@ pub fn keys(report: &Report) {
     match outcome {
         Outcome::Believed(count) => {
             let keys = if *count == 1 { "key" } else { "keys" };
-            let line = match is_good_again {
-                true => format!("{setting}: {source} is good again: {count} {keys}"),
-                false => format!("{setting}: {count} {keys} from {source}"),
+            let line = if *is_good_again {
+                format!("{setting}: {source} is good again: {count} {keys}")
+            } else {
+                format!("{setting}: {count} {keys} from {source}")
             };
             info!(target: target::KEYS, { turnout.setting = setting }, "{line}");
         }

@@ -92,9 +92,10 @@ impl Follow {
                 Err(OutOfReach) => false,
             };
             let news = self.revisions.changed();
-            let gone = match all_told {
-                true => news.await.is_err(),
-                false => matches!(timeout(EVERY, news).await, Ok(Err(_))),
+            let gone = if all_told {
+                news.await.is_err()
+            } else {
+                matches!(timeout(EVERY, news).await, Ok(Err(_)))
             };
             if gone {
                 return;

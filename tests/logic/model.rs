@@ -374,7 +374,7 @@ impl Life {
         match done {
             Ok(CommandOutcome::Unchanged) => {}
             Err(CommandRejected::MayOnlyNarrow) => {
-                assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story)
+                assert!(!(may_widen || is_plain && narrows && !may_release), "{:#?}", self.story);
             }
             Err(CommandRejected::Down(_) | CommandRejected::Unknown) if !self.database_is_there => {
                 assert!(

@@ -301,12 +301,11 @@ fn shipped_files_name_their_schema() {
     fn yaml_files(folder: &Path, into: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true if path.file_name().unwrap() != "tests" => yaml_files(&path, into),
-                true => {}
-                false => into.extend(
-                    path.extension().is_some_and(|extension| extension == "yaml").then_some(path),
-                ),
+            if !path.is_dir() {
+                let is_yaml = path.extension().is_some_and(|extension| extension == "yaml");
+                into.extend(is_yaml.then_some(path));
+            } else if path.file_name().unwrap() != "tests" {
+                yaml_files(&path, into);
             }
         }
     }

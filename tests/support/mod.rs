@@ -181,10 +181,7 @@ impl Service {
         let config =
             Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
         let app = std::mem::replace(&mut self.app, App::start(config).await.unwrap());
-        match in_order {
-            true => app.stop().await,
-            false => app.abandon().await,
-        }
+        if in_order { app.stop().await } else { app.abandon().await }
     }
 
     pub fn url(&self, path: &str) -> String {

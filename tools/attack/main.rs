@@ -15,6 +15,16 @@
 //! a visit. Each figure is the median over rounds, in which the two take turns, each against its
 //! own time before.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a driver prints what it finds, and ends where it cannot go on"
+)]
+
 mod callers;
 mod round;
 mod server;

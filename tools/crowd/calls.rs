@@ -87,16 +87,17 @@ impl Calls {
             }
             match line.turn(address, token, registry) {
                 Ok(Some(answer)) => {
-                    answered.extend(line.call.take().map(|call| (call.purpose, Some(answer))))
+                    answered.extend(line.call.take().map(|call| (call.purpose, Some(answer))));
                 }
                 Ok(None) => return,
                 Err(_) => {
                     *line = Line { call: line.call.take(), ..Line::default() };
                     let Some(mut call) = line.call.take() else { return };
                     call.tries += 1;
-                    match call.tries < TRIES {
-                        true => self.waiting.push_front(call),
-                        false => answered.push((call.purpose, None)),
+                    if call.tries < TRIES {
+                        self.waiting.push_front(call);
+                    } else {
+                        answered.push((call.purpose, None));
                     }
                 }
             }

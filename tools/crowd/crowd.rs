@@ -167,9 +167,10 @@ impl Crowd {
                 Due::Come(number) => self.coming.push_back(number),
                 Due::Acknowledge(number) => self.acknowledge(number),
                 Due::Sip(number) => {
-                    match self.streams[number].step == Step::Asked && !self.streams[number].sip() {
-                        true => self.lose(number, Left::Ended),
-                        false => self.timers.push(Reverse((at + SIP, due))),
+                    if self.streams[number].step == Step::Asked && !self.streams[number].sip() {
+                        self.lose(number, Left::Ended);
+                    } else {
+                        self.timers.push(Reverse((at + SIP, due)));
                     }
                 }
                 Due::Churn => self.let_in(at),
@@ -234,7 +235,7 @@ impl Crowd {
             match self.settings.reading {
                 Reading::All => {}
                 Reading::Slow => {
-                    self.timers.push(Reverse((Instant::now() + SIP, Due::Sip(number))))
+                    self.timers.push(Reverse((Instant::now() + SIP, Due::Sip(number))));
                 }
                 Reading::Never => {}
             }
@@ -272,11 +273,11 @@ impl Crowd {
         match (left, more) {
             (Some(left), _) => self.lose(number, left),
             (None, Ok(true)) if self.streams[number].leaves_at == Some(step) => {
-                self.lose(number, Left::Ended)
+                self.lose(number, Left::Ended);
             }
             (None, Ok(true)) => {}
             (None, _) => {
-                self.lose(number, if step == Step::Open { Left::Ended } else { Left::Failed })
+                self.lose(number, if step == Step::Open { Left::Ended } else { Left::Failed });
             }
         }
     }

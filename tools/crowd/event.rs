@@ -36,7 +36,7 @@ impl Event {
             match line.split_once(": ") {
                 Some(("id", id)) => event.position = Position::parse(id),
                 Some(("retry", retry)) => {
-                    event.retry = retry.parse().ok().map(Duration::from_millis)
+                    event.retry = retry.parse().ok().map(Duration::from_millis);
                 }
                 Some(("data", data)) => event.read(data),
                 _ => {}

@@ -54,7 +54,7 @@ impl Noted {
                 self.unlike += u64::from(tag.as_ref() != held.map(|(_, held)| held));
             }
             (Kind::Goodbye { reason, .. }, ..) => {
-                *self.goodbyes.entry(reason.into()).or_default() += 1
+                *self.goodbyes.entry(reason.into()).or_default() += 1;
             }
             _ => {}
         }

@@ -43,11 +43,11 @@ impl Settings {
                 "--path" => settings.path = next("a path")?,
                 "--keys" => settings.keys = next("what keys begin with")?,
                 "--at-once" => {
-                    settings.at_once = next("a number")?.parse().map_err(|_| bad("a number"))?
+                    settings.at_once = next("a number")?.parse().map_err(|_| bad("a number"))?;
                 }
                 "--rude" => {
                     settings.rude =
-                        next("a percentage")?.parse().map_err(|_| bad("a percentage"))?
+                        next("a percentage")?.parse().map_err(|_| bad("a percentage"))?;
                 }
                 "--reading" => {
                     settings.reading = match next("all, slow or never")?.as_str() {
@@ -59,7 +59,7 @@ impl Settings {
                 }
                 address => {
                     settings.address =
-                        address.parse().map_err(|_| format!("what is `{address}`?"))?
+                        address.parse().map_err(|_| format!("what is `{address}`?"))?;
                 }
             }
         }

@@ -26,9 +26,10 @@ impl Told {
         if position <= self.above || at < self.since {
             return;
         }
-        match *told_after == self.mark {
-            true => self.again += 1,
-            false => self.waits.push(at - self.since),
+        if *told_after == self.mark {
+            self.again += 1;
+        } else {
+            self.waits.push(at - self.since);
         }
         *told_after = self.mark;
     }

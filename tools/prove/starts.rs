@@ -51,12 +51,11 @@ impl Mix {
             Left::Gone => "gone",
         };
         let journal = if self.journal { "there" } else { "gone" };
-        match self.empty {
-            true => "an empty folder".to_owned(),
-            false => {
-                let (database, last_good) = (in_words(self.database), in_words(self.last_good));
-                format!("database {database}, last good {last_good}, journal {journal}")
-            }
+        if self.empty {
+            "an empty folder".to_owned()
+        } else {
+            let (database, last_good) = (in_words(self.database), in_words(self.last_good));
+            format!("database {database}, last good {last_good}, journal {journal}")
         }
     }
 
@@ -173,7 +172,7 @@ fn start(
     outcome: &mut Outcome,
 ) -> Result<f64, String> {
     let io = |error: std::io::Error| error.to_string();
-    let user = (0..)
+    let user = (0..u64::MAX)
         .map(|n| format!("u-{n}"))
         .find(|user| (10_000..50_000).contains(&bucket("lane", user)));
     let question = json!({ "targetingKey": user }).to_string();

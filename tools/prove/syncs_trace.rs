@@ -55,7 +55,7 @@ impl Trace {
             let Some((name, arguments)) = rest.split_once('(') else { continue };
             match arguments.strip_suffix("<unfinished ...>") {
                 Some(head) => {
-                    drop(cut.insert(thread, (number, name.to_owned(), head.trim_end().to_owned())))
+                    drop(cut.insert(thread, (number, name.to_owned(), head.trim_end().to_owned())));
                 }
                 None => {
                     calls.push(Call {

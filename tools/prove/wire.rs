@@ -116,13 +116,13 @@ impl Wire {
                             .nth(1)
                             .and_then(|code| code.parse().ok())
                             .ok_or_else(bad)?,
-                    )
+                    );
                 }
                 (_, Some((name, value))) if name.eq_ignore_ascii_case("content-length") => {
                     length = Some(value.trim().parse().map_err(|_| bad())?);
                 }
                 (_, Some((name, value))) if name.eq_ignore_ascii_case("turnout-revision") => {
-                    position = value.trim().to_owned()
+                    position = value.trim().to_owned();
                 }
                 _ => {}
             }

@@ -16,7 +16,7 @@ pub fn advice(before: Option<&Json>, now: &Json) -> String {
         (Some("realtime-v2"), "disabled") => "leave realtime at once; no live updates".to_owned(),
         (Some(_), "disabled") => "stop polling; no live updates".to_owned(),
         (None, "disabled") => "no live updates".to_owned(),
-        (Some("disabled"), "realtime-v2") | (None, "realtime-v2") => enters(),
+        (Some("disabled") | None, "realtime-v2") => enters(),
         (Some(_), "realtime-v2") => format!("poll on; {}", enters()),
         (Some("realtime-v2"), _) => {
             format!("leave realtime at once; {}", polls(&now["enterSpreadMs"]))
@@ -33,8 +33,9 @@ fn goes_on(before: Option<&Json>, now: &Json) -> String {
         ["polling", "realtime", "validForMs", "staleIfErrorMs", "enterSpreadMs"]
             .map(|term| document[term].clone())
     };
-    match before.is_some_and(|before| terms(before) != terms(now)) {
-        true => "go on, by the new terms".to_owned(),
-        false => "go on as before".to_owned(),
+    if before.is_some_and(|before| terms(before) != terms(now)) {
+        "go on, by the new terms".to_owned()
+    } else {
+        "go on as before".to_owned()
     }
 }

@@ -207,9 +207,10 @@ impl<'a> StrategyFollower<'a> {
 
     /// Whether waiting may fix it; what once worked may work again.
     fn is_hopeful(&self, error: &CliError) -> Result<(), Gone> {
-        match self.held.is_some() || error.exit == Exit::Failed {
-            true => Ok(()),
-            false => Err(Gone::Hopeless(error.clone())),
+        if self.held.is_some() || error.exit == Exit::Failed {
+            Ok(())
+        } else {
+            Err(Gone::Hopeless(error.clone()))
         }
     }
 

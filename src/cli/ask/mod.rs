@@ -87,9 +87,10 @@ impl Ask {
             question: self.question(),
             bearer_file: self.bearer_file.clone(),
         };
-        match self.watch {
-            true => runtime.block_on(self.follow(client)),
-            false => runtime.block_on(self.once(client)),
+        if self.watch {
+            runtime.block_on(self.follow(client))
+        } else {
+            runtime.block_on(self.once(client))
         }
     }
 

@@ -83,9 +83,8 @@ pub async fn read(
                 "strategy" => follower.take(answer(&state, &event), Source::Stream)?,
                 // The state the server expects here, and the state this client holds: two things.
                 "heartbeat" if !follower.still_holds(&state["etag"]) => {
-                    match follower.resync().await? {
-                        true => {}
-                        false => continue,
+                    if !follower.resync().await? {
+                        continue;
                     }
                 }
                 "heartbeat" => {}
@@ -129,7 +128,7 @@ async fn acknowledge(client: &StrategyClient, mut newest: watch::Receiver<Held>)
             }
         }
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// A random part of a duration.

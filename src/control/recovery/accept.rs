@@ -61,12 +61,11 @@ impl Inner {
         known: &LocalState,
     ) -> Result<(), StartupError> {
         let opened = self.open_store().await.map_err(StartupError::NotAccepted)?;
-        let opened = match pass_over_known(&opened.store, copies).await.map_err(not_accepted)? {
-            true => {
-                opened.store.release().await;
-                self.open_store().await.map_err(StartupError::NotAccepted)?
-            }
-            false => opened,
+        let opened = if pass_over_known(&opened.store, copies).await.map_err(not_accepted)? {
+            opened.store.release().await;
+            self.open_store().await.map_err(StartupError::NotAccepted)?
+        } else {
+            opened
         };
         self.adopt_store(committer, opened, &[]).await;
         let Ok(store) = self.store.open() else {

@@ -70,10 +70,8 @@ pub(super) fn whole(
         Change::of_segment(key, Action::Define, None, Some(entry.record.clone()))
     });
     let credentials = credentials.into_iter().map(|Credential { id, record }| {
-        let record = match doubt.covers(&id) {
-            true => record.revoked(&may_be_revoked(at_ms)),
-            false => record,
-        };
+        let record =
+            if doubt.covers(&id) { record.revoked(&may_be_revoked(at_ms)) } else { record };
         let credential = Credential { id, record };
         match credential.record.revoked_at_ms {
             Some(_) => credential.revoked_over(None),

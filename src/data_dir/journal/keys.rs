@@ -57,9 +57,10 @@ impl Keys {
         every_credential |= every_flag && kind == DOUBT;
         Some(Keys {
             flags: if every_flag { Doubted::All } else { flags.into_iter().collect() },
-            credentials: match every_credential {
-                true => Doubted::All,
-                false => credentials.into_iter().collect(),
+            credentials: if every_credential {
+                Doubted::All
+            } else {
+                credentials.into_iter().collect()
             },
             is_silent: text.is_empty(),
         })

@@ -409,9 +409,10 @@ impl Journal {
         let is_whole = length >= self.size as u64
             && self.file.read_exact_at(&mut bytes, self.header.offset() as u64).is_ok()
             && bytes == self.header.bytes(self.size);
-        match is_whole && FileId::at(&self.path) == Some(self.id) {
-            true => Ok(()),
-            false => Err(JournalError::NotInPlace),
+        if is_whole && FileId::at(&self.path) == Some(self.id) {
+            Ok(())
+        } else {
+            Err(JournalError::NotInPlace)
         }
     }
 
@@ -458,7 +459,7 @@ fn fill(
 ) -> Result<(Header, usize), JournalError> {
     let mut bytes = vec![0; header::BYTES];
     let of_doubt = entry::doubt(1, doubt);
-    let first = 1 + of_doubt.is_some() as u64;
+    let first = 1 + u64::from(of_doubt.is_some());
     bytes.extend(of_doubt.unwrap_or_default());
     for (number, entry) in (first..).zip(entries) {
         bytes.extend(entry::pending(number, entry));

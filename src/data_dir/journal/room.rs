@@ -41,11 +41,10 @@ pub(super) fn fitting(entries: Vec<(&PendingEntry, usize)>) -> (Vec<&PendingEntr
     let (mut stops, mut others) = (0, 0);
     let mut fitting = Vec::new();
     for (entry, bytes) in entries {
-        let (used, most) = match entry.is_stop() {
-            true => (&mut stops, limit(MOST, true)),
-            false => {
-                (&mut others, limit(MOST, false).min(limit(MOST, true).saturating_sub(of_stops)))
-            }
+        let (used, most) = if entry.is_stop() {
+            (&mut stops, limit(MOST, true))
+        } else {
+            (&mut others, limit(MOST, false).min(limit(MOST, true).saturating_sub(of_stops)))
         };
         if *used + bytes <= most {
             *used += bytes;

@@ -115,10 +115,10 @@ fn contents(area: &[u8], header: Header) -> JournalEntries {
                 doubt = doubt.and(more.clone());
             }
             ReadEntry::Keys { doubt: more, .. } => {
-                (doubt, is_damaged) = (doubt.and(more.clone()), true)
+                (doubt, is_damaged) = (doubt.and(more.clone()), true);
             }
             ReadEntry::Number { .. } | ReadEntry::Nothing => {
-                (doubt, is_damaged) = (Doubt::ALL, true)
+                (doubt, is_damaged) = (Doubt::ALL, true);
             }
         }
     }

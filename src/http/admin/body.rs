@@ -76,9 +76,10 @@ fn breaks_a_line(c: char) -> bool {
 }
 
 fn unread(error: &Error) -> String {
-    match error.is_data() {
-        true => "the body is a JSON object".to_owned(),
-        false => format!("the body is not JSON (line {}, column {})", error.line(), error.column()),
+    if error.is_data() {
+        "the body is a JSON object".to_owned()
+    } else {
+        format!("the body is not JSON (line {}, column {})", error.line(), error.column())
     }
 }
 

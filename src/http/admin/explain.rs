@@ -80,11 +80,10 @@ async fn read(state: &AdminState, body: Body) -> Result<Asked, ApiError> {
     };
     let attributes = asked.attributes.as_ref().map_or(0, Map::len)
         + asked.written.as_ref().map_or(0, BTreeMap::len);
-    match attributes > MAX_ATTRIBUTES {
-        true => Err(ApiError::InvalidRequest(format!(
-            "a context has at most {MAX_ATTRIBUTES} attributes"
-        ))),
-        false => Ok(asked),
+    if attributes > MAX_ATTRIBUTES {
+        Err(ApiError::InvalidRequest(format!("a context has at most {MAX_ATTRIBUTES} attributes")))
+    } else {
+        Ok(asked)
     }
 }
 

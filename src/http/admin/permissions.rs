@@ -203,9 +203,10 @@ async fn when_whole(
     }
     let (head, body) = request.into_parts();
     let bytes = read_body(&state.public.incoming_commands, false, body).await?;
-    match shown.is_still_good(state) {
-        true => Ok(Request::from_parts(head, Body::from(bytes))),
-        false => Err(ApiError::NoToken),
+    if shown.is_still_good(state) {
+        Ok(Request::from_parts(head, Body::from(bytes)))
+    } else {
+        Err(ApiError::NoToken)
     }
 }
 
@@ -223,9 +224,10 @@ async fn look(
         RunsOn::Readings(source) => {
             let (reader, waiting, of) = (shown.caller.id.clone(), shown.clone(), state.clone());
             let work = async move {
-                match waiting.is_still_good(&of) {
-                    true => next.run(request).await,
-                    false => refuse(&of, &ApiError::NoToken),
+                if waiting.is_still_good(&of) {
+                    next.run(request).await
+                } else {
+                    refuse(&of, &ApiError::NoToken)
                 }
             };
             match state.readings.answer(source, reader, work).await {

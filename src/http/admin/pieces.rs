@@ -72,7 +72,7 @@ mod tests {
         loop {
             match poll() {
                 Poll::Ready(Some(frame)) => {
-                    read.extend_from_slice(&frame.unwrap().into_data().unwrap())
+                    read.extend_from_slice(&frame.unwrap().into_data().unwrap());
                 }
                 Poll::Ready(None) => break,
                 Poll::Pending => turns += 1,

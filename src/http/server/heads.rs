@@ -26,11 +26,10 @@ impl Holder for Head {
 
 /// Counts a head that is long and not whole yet, until it is whole.
 pub fn count(heads: &Arc<Heads>, activity: &Arc<Activity>, counted: &mut Option<Holding<Head>>) {
-    match activity.phase() == Phase::Head && activity.came() > LONG_HEAD_BYTES {
-        true if counted.is_none() => {
-            *counted = Some(heads.hold(Arc::new(Head(activity.clone())), MAX_HEAD_BYTES, true))
-        }
-        true => {}
-        false => *counted = None,
+    let is_long = activity.phase() == Phase::Head && activity.came() > LONG_HEAD_BYTES;
+    if !is_long {
+        *counted = None;
+    } else if counted.is_none() {
+        *counted = Some(heads.hold(Arc::new(Head(activity.clone())), MAX_HEAD_BYTES, true));
     }
 }

@@ -91,11 +91,10 @@ pub fn exchange(
         let route = routes.counts().find(routes.path(request.uri()));
         let method =
             tracing::enabled!(target: target::HTTP, Level::DEBUG).then(|| request.method().clone());
-        let answer = match names_one_host(request.version(), request.headers()) {
-            true => {
-                routes.answer(request.map(|body| with_time_limit(body, &activity, body_time)), peer)
-            }
-            false => Box::pin(std::future::ready(routes.refuse_host(request.uri()))),
+        let answer = if names_one_host(request.version(), request.headers()) {
+            routes.answer(request.map(|body| with_time_limit(body, &activity, body_time)), peer)
+        } else {
+            Box::pin(std::future::ready(routes.refuse_host(request.uri())))
         };
         let (activity, handover, house) = (activity.clone(), handover.clone(), house.clone());
         async move {

@@ -144,9 +144,10 @@ fn keep(
 ) -> Result<KeptContext, ApiError> {
     question.context(caller)?;
     let snapshot = state.live.current();
-    Ok(match snapshot.is_cold() {
-        true => KeptContext::whole(question, caller),
-        false => KeptContext::of(question, caller, &asked(&snapshot)),
+    Ok(if snapshot.is_cold() {
+        KeptContext::whole(question, caller)
+    } else {
+        KeptContext::of(question, caller, &asked(&snapshot))
     })
 }
 

@@ -119,7 +119,7 @@ impl StreamSession {
                 }
                 Writing::State => self.stream.progress().sent(now_ms),
                 Writing::Heartbeat if self.subscriber.is_acknowledged() => {
-                    self.stream.progress().heartbeat_sent(now_ms)
+                    self.stream.progress().heartbeat_sent(now_ms);
                 }
                 Writing::Heartbeat | Writing::Nothing => {}
             }
@@ -142,7 +142,7 @@ impl StreamSession {
                 self.looks_ms = Some(now_ms + ms(TICK));
             }
             Some(looks_ms) if looks_ms <= now_ms => {
-                self.looks_ms = Some(now_ms + ms(HALF_CLOSED_LOOK))
+                self.looks_ms = Some(now_ms + ms(HALF_CLOSED_LOOK));
             }
             _ => {}
         }

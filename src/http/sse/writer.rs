@@ -133,10 +133,7 @@ impl SseWriter {
             self.half_closed = scrap.filled().is_empty();
             self.heard += scrap.filled().len();
         }
-        match self.half_closed && !self.is_reset() {
-            true => Poll::Pending,
-            false => Poll::Ready(()),
-        }
+        if self.half_closed && !self.is_reset() { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// Whether the client sends nothing more. From then on the socket never becomes readable again:

@@ -23,9 +23,10 @@ async fn check(before: &[Json], order: &str, body: Json, wanted: (u16, &str)) {
             let (status, answer) = service.ordered("/v1/flags/chat/set", body.clone()).await;
             assert_eq!(status, 200, "{body}: {answer}");
         }
-        let secret = match narrow_only {
-            true => service.token(),
-            false => service.make_token("pager", "stopper", json!({})).await.secret,
+        let secret = if narrow_only {
+            service.token()
+        } else {
+            service.make_token("pager", "stopper", json!({})).await.secret
         };
         let request = service
             .client

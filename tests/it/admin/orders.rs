@@ -475,16 +475,15 @@ async fn an_idempotency_key_belongs_to_its_caller() {
         }
         let (_, reply) = order(&service, &first.secret, "incident-1", stop).await;
         assert_eq!(reply["outcome"], if saved { "committed" } else { "pending" }, "{reply}");
-        let same_name = match saved {
-            true => {
-                assert_eq!(
-                    service.ordered("/v1/flags/chat/resume", json!({ "reason": "over" })).await.0,
-                    200
-                );
-                assert_eq!(service.ordered("/v1/tokens/pager/revoke", json!({})).await.0, 200);
-                service.make_token("pager", "stopper", json!({})).await.secret
-            }
-            false => service.token(),
+        let same_name = if saved {
+            assert_eq!(
+                service.ordered("/v1/flags/chat/resume", json!({ "reason": "over" })).await.0,
+                200
+            );
+            assert_eq!(service.ordered("/v1/tokens/pager/revoke", json!({})).await.0, 200);
+            service.make_token("pager", "stopper", json!({})).await.secret
+        } else {
+            service.token()
         };
         for restarts in [false, true] {
             if restarts {

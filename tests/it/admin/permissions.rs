@@ -126,14 +126,14 @@ async fn walk(
                         assert!(!denied, "{shown}: {status} {problem}");
                     }
                     _ if STRANGERS.contains(&who) => {
-                        check_refusal(&shown, response, 401, "unauthenticated").await
+                        check_refusal(&shown, response, 401, "unauthenticated").await;
                     }
                     None if who == "server" => {
-                        check_refusal(&shown, response, 403, "not-permitted").await
+                        check_refusal(&shown, response, 403, "not-permitted").await;
                     }
                     Some(_) => check_refusal(&shown, response, 403, "not-permitted").await,
                     None if is_known => {
-                        check_refusal(&shown, response, 405, "no-such-method").await
+                        check_refusal(&shown, response, 405, "no-such-method").await;
                     }
                     None => check_refusal(&shown, response, 404, "no-such-route").await,
                 }

@@ -64,7 +64,7 @@ async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
                 }
                 "expired" => {
                     wait_until("its end", async || status_of(&service, &token.secret).await == 401)
-                        .await
+                        .await;
                 }
                 _ => {}
             }
@@ -74,7 +74,10 @@ async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
                 let answer = raw.answer().await.unwrap();
                 match kind {
                     "good" => {
-                        assert!(!answer.starts_with("401"), "{request} by a {kind} token: {answer}")
+                        assert!(
+                            !answer.starts_with("401"),
+                            "{request} by a {kind} token: {answer}"
+                        );
                     }
                     _ => assert_eq!(
                         answer, "401 unauthenticated",

@@ -78,7 +78,7 @@ fn valid_and_invalid_keys_are_distinguished() {
         match (taken, expected) {
             (Ok(count), Ok(wanted)) => assert_eq!(count, wanted, "{name}"),
             (Err(error), Err(words)) => {
-                assert!(error.to_string().contains(words), "{name}: {error}")
+                assert!(error.to_string().contains(words), "{name}: {error}");
             }
             (taken, _) => panic!("{name}: {taken:?}"),
         }

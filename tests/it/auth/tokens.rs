@@ -41,9 +41,10 @@ async fn check(algorithm: Algorithm) {
             );
         }
         let refusal: Json = serde_json::from_str(&refusal.unwrap()).unwrap();
-        match route.contains("ofrep") {
-            true => assert_eq!(refusal["errorCode"], "GENERAL"),
-            false => assert_eq!(refusal["code"], "unauthenticated"),
+        if route.contains("ofrep") {
+            assert_eq!(refusal["errorCode"], "GENERAL");
+        } else {
+            assert_eq!(refusal["code"], "unauthenticated");
         }
         // After all this, a good token is still accepted.
         let good = format!("Bearer {}", ours.token("u-sub"));

@@ -62,7 +62,7 @@ fn clients(server: &Server) -> Vec<Client> {
     let clients = ["u-2", "u-3", "u-4"]
         .map(|user| Client::start(server, &format!("ask chat --user {user} -w")));
     clients.iter().for_each(|client| {
-        client.hears("realtime-v2  rule rollout   enter realtime within 5000 ms by chance")
+        client.hears("realtime-v2  rule rollout   enter realtime within 5000 ms by chance");
     });
     server.check(("status -w", 0, &["REV  CLIENTS", "   done\n"], &[]));
     clients.into()
@@ -88,7 +88,7 @@ fn a_change_is_watched_until_every_client_holds_it() {
     assert!(!stderr.contains('\x1b'), "nothing is drawn where there is no terminal: {stderr:?}");
     clients.iter().for_each(|client| {
         client
-            .hears("polling      rule rollout   leave realtime at once; first poll within 5000 ms")
+            .hears("polling      rule rollout   leave realtime at once; first poll within 5000 ms");
     });
     server.check((
         "status chat",

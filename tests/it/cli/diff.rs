@@ -13,7 +13,7 @@ use turnout::flag::{
     ServerAuth, Step, Strategy as Answer, TargetingKey, differences, evaluate_traced, moves,
 };
 
-const FLAG: &str = r#"version: 1
+const FLAG: &str = r"version: 1
 flag: f
 enabled: true
 default: polling
@@ -29,7 +29,7 @@ rules:
   - { name: small, when: { plan: { starts_with: s } }, strategy: disabled }
 rollout:
   realtime-v2: 10%
-"#;
+";
 const STAFF: &str = "version: 1\nsegment: staff\nusers: [u-7]\n";
 
 /// A flag's text with some parts replaced, each of which must occur.

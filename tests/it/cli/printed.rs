@@ -298,7 +298,7 @@ fn changed(json: &str, change: impl Fn(&str, &mut Json) + Copy) -> String {
         match json {
             Json::Array(items) => items.iter_mut().for_each(|item| walk(name, item, change)),
             Json::Object(members) => {
-                members.iter_mut().for_each(|(name, value)| walk(name, value, change))
+                members.iter_mut().for_each(|(name, value)| walk(name, value, change));
             }
             value => change(name, value),
         }

@@ -75,9 +75,10 @@ impl Record {
         line["headers"] = json!(answer.headers);
         let number = self.lines.len() + 1;
         let first = *self.bodies.entry(answer.body.clone()).or_insert(number);
-        match first == number || answer.body.len() < SHORT_BYTES {
-            true => line["answer"] = json!(answer.body),
-            false => line["answerOfLine"] = json!(first),
+        if first == number || answer.body.len() < SHORT_BYTES {
+            line["answer"] = json!(answer.body);
+        } else {
+            line["answerOfLine"] = json!(first);
         }
         self.lines.push(line);
     }

@@ -63,13 +63,13 @@ async fn internal_users_leave_even_if_the_segment_file_is_unreadable() {
     let harms: [(&str, Harm); 4] = [
         ("the file is there", |_| {}),
         ("the file is gone", |service| {
-            fs::remove_file(service.flags.join("segments/internal.yaml")).unwrap()
+            fs::remove_file(service.flags.join("segments/internal.yaml")).unwrap();
         }),
         ("the file is broken", |service| {
-            fs::write(service.flags.join("segments/internal.yaml"), "version: 1\nsegm").unwrap()
+            fs::write(service.flags.join("segments/internal.yaml"), "version: 1\nsegm").unwrap();
         }),
         ("the folder is gone", |service| {
-            fs::rename(&service.flags, service.flags.with_extension("away")).unwrap()
+            fs::rename(&service.flags, service.flags.with_extension("away")).unwrap();
         }),
     ];
     for (what, harm) in harms {

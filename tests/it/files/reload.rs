@@ -18,7 +18,7 @@ fn at(share: &str) -> String {
 /// Files that must change nothing.
 fn broken(number: usize) -> String {
     match number % 7 {
-        0 => at("30").to_owned(),
+        0 => at("30").clone(),
         1 => String::new(),
         2 => at("30%").replace("enabled: true", "enabled: yes"),
         3 => at("30%")[..60].to_owned(),

@@ -101,7 +101,7 @@ fn check(way: &str, furnish: fn(&Path), change: impl Fn(&Watched, usize, &str)) 
 fn saves_of_a_file() {
     for way in Save::ALL {
         check(&format!("{way:?}"), furnish_plain, |watched, _, text| {
-            way.save(&watched.path("flags/chat.yaml"), text)
+            way.save(&watched.path("flags/chat.yaml"), text);
         });
     }
 }

@@ -69,9 +69,10 @@ async fn edits_outside_an_unreadable_subfolder_go_live_and_its_flags_stay() {
         harm(&away);
         // In one step: a reading in between would find no folder there, and correctly report that
         // its files are gone.
-        match path.exists() {
-            true => renameat_with(CWD, &path, CWD, &away, RenameFlags::EXCHANGE).unwrap(),
-            false => fs::rename(&away, &path).unwrap(),
+        if path.exists() {
+            renameat_with(CWD, &path, CWD, &away, RenameFlags::EXCHANGE).unwrap();
+        } else {
+            fs::rename(&away, &path).unwrap();
         }
         wait_until(what, async || problems(&service).await.iter().any(|(file, _)| file == folder))
             .await;

@@ -27,9 +27,10 @@ async fn check(service: &Service, name: &str, bytes: impl AsRef<[u8]>, expected:
     for _ in 1..expected.split(", ").count() {
         got.extend(raw.answer().await);
     }
-    let end = match expected.ends_with("open") {
-        true if raw.answers().await => "open".to_owned(),
-        _ => raw.answer().await.unwrap_or("closed".to_owned()),
+    let end = if expected.ends_with("open") && raw.answers().await {
+        "open".to_owned()
+    } else {
+        raw.answer().await.unwrap_or("closed".to_owned())
     };
     got.push(end);
     assert_eq!(got.join(", "), expected, "{name}");
@@ -287,9 +288,8 @@ async fn a_request_that_stops_arriving_ends_at_the_time_limit() {
         .await;
         let answer = loop {
             raw.send(drip.as_bytes()).await;
-            match tokio::time::timeout(SHORT / 20, raw.answer()).await {
-                Ok(answer) => break answer,
-                Err(_) => continue,
+            if let Ok(answer) = tokio::time::timeout(SHORT / 20, raw.answer()).await {
+                break answer;
             }
         };
         assert_eq!(answer.as_deref(), expected);

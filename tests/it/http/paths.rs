@@ -342,7 +342,7 @@ async fn a_listed_origin_may_send_tracing_headers() {
 fn addresses(json: &Json, into: &mut Vec<String>) {
     match json {
         Json::String(text) if text.contains("/v1/") || text.starts_with('/') => {
-            into.push(text.clone())
+            into.push(text.clone());
         }
         Json::Array(items) => items.iter().for_each(|item| addresses(item, into)),
         Json::Object(members) => members.values().for_each(|member| addresses(member, into)),

@@ -103,7 +103,8 @@ impl Template {
         match database {
             State::Damaged => overwrite(&data.join("turnout.db"), 0, &[0; 4096]),
             State::OfNewerBuild => {
-                sql(&data.join("turnout.db"), "UPDATE formats SET format = 9, min_reader = 9").await
+                sql(&data.join("turnout.db"), "UPDATE formats SET format = 9, min_reader = 9")
+                    .await;
             }
             _ => {}
         }

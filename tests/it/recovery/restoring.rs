@@ -128,9 +128,10 @@ async fn a_backup_restored_beside_a_later_wal_is_not_served_as_healthy() {
         let mut service = service().await;
         change(&service, 0..before).await;
         let backup = service.data.with_extension("backup");
-        match page_by_page {
-            true => copy_pages(&service, &backup).await,
-            false => back_up(&service, &backup).await,
+        if page_by_page {
+            copy_pages(&service, &backup).await;
+        } else {
+            back_up(&service, &backup).await;
         }
         // Checkpoints happen in between: the `-wal` begins after some of what the backup lacks.
         for key in 0..20 {

@@ -27,10 +27,11 @@ fn bytes_of(folder: &Path, but: &[&str]) -> Vec<u8> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => all.extend(bytes_of(&path, but)),
-            false if but.contains(&path.file_name().unwrap().to_str().unwrap()) => {}
-            false => std::fs::File::open(path).unwrap().read_to_end(&mut all).map(drop).unwrap(),
+        if path.is_dir() {
+            all.extend(bytes_of(&path, but));
+        } else if but.contains(&path.file_name().unwrap().to_str().unwrap()) {
+        } else {
+            std::fs::File::open(path).unwrap().read_to_end(&mut all).map(drop).unwrap();
         }
     }
     all
@@ -68,7 +69,7 @@ async fn a_secret_is_printed_once_and_stored_nowhere() {
     let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
     let writing = log.clone();
     let reading = std::thread::spawn(move || {
-        lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n"))
+        lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n"));
     });
     let Addresses { public, admin } =
         announced::wait(&home.path().join("data"), &mut child.0, || log.lock().unwrap().to_owned());

@@ -61,7 +61,7 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let writing = stderr.clone();
     let reading = std::thread::spawn(move || {
-        lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n"))
+        lines.for_each(|line| *writing.lock().unwrap() += &(line.unwrap() + "\n"));
     });
     let said =
         |words: &str| stderr.lock().unwrap().lines().filter(|line| line.contains(words)).count();

@@ -121,7 +121,7 @@ async fn verify_names_triggers_and_views() {
         sqlx::raw_sql(done).execute(&mut database).await.unwrap();
         database.close().await.unwrap();
         let faults = verify(&copy, &kept).await;
-        assert_eq!(faults.len(), named.is_some() as usize, "{done}: {faults:?}");
+        assert_eq!(faults.len(), usize::from(named.is_some()), "{done}: {faults:?}");
         assert!(named.is_none_or(|named| faults[0].contains(named)), "{done}: {faults:?}");
         for beside in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{beside}", copy.display()));

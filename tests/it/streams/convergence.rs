@@ -55,7 +55,7 @@ fn check(target: u64, history: &[Happens], verdict: DeliveryState, settled_at_ms
             Heartbeat => progress.heartbeat_sent(now_ms),
             Ack(position) => assert!(progress.acknowledged(at(position), now_ms), "{history:?}"),
             BadAck(position) => {
-                assert!(!progress.acknowledged(at(position), now_ms), "{history:?}")
+                assert!(!progress.acknowledged(at(position), now_ms), "{history:?}");
             }
             Wait(ms) => now_ms += ms,
         }

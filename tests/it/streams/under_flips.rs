@@ -99,9 +99,9 @@ async fn every_stream_ends_on_the_current_state_and_never_goes_back() {
     for flip in 0..FLIPS {
         if flip > 0 && flip.is_multiple_of(FLIPS_A_LIFE) {
             if flip.is_multiple_of(2) {
-                service.stop().await
+                service.stop().await;
             } else {
-                service.crash().await
+                service.crash().await;
             }
             service.restart().await;
             *address.lock().unwrap() = service.url("");

@@ -130,11 +130,12 @@ pub fn check_place(finding: &Finding, contents: &FlagFiles) -> Result<(), String
     // Another byte order mark further on is a character or nothing, as the grammar has it there; it
     // is invisible.
     let column = if text[..start].contains('\u{feff}') { place.column } else { column };
-    match (line, column) == (place.line, place.column) {
-        true => Ok(()),
-        false => Err(format!(
+    if (line, column) == (place.line, place.column) {
+        Ok(())
+    } else {
+        Err(format!(
             "{:?} stands at {}:{} and covers bytes from {line}:{column}",
             finding.code, place.line, place.column
-        )),
+        ))
     }
 }

@@ -277,12 +277,12 @@ fn ask_reconnects_after_the_time_the_server_names() {
                 _ => stream.hold(),
             },
             "/v1/watch/ack" if request.body.contains("0-9") => {
-                stream.answer("404 Not Found", "", "{\"code\":\"no-such-stream\"}")
+                stream.answer("404 Not Found", "", "{\"code\":\"no-such-stream\"}");
             }
             "/v1/strategy/chat" => {
                 let [position, etag, strategy, rule] = STATES[holds.load(SeqCst)];
                 let head = format!("etag: \"{etag}\"\r\nturnout-revision: {position}\r\n");
-                stream.answer("200 OK", &head, &document(strategy, rule))
+                stream.answer("200 OK", &head, &document(strategy, rule));
             }
             _ => stream.answer("204 No Content", "", ""),
         }

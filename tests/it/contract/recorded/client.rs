@@ -138,9 +138,10 @@ impl Client {
     /// itself.
     fn bytes(&self, request: &Request) -> Vec<u8> {
         let body = request.body.as_deref().map(|body| self.expand(body));
-        let mut head = match request.asks.contains(" HTTP/") {
-            true => format!("{}\r\n", request.asks),
-            false => format!("{} HTTP/1.1\r\nhost: turnout.example\r\n", request.asks),
+        let mut head = if request.asks.contains(" HTTP/") {
+            format!("{}\r\n", request.asks)
+        } else {
+            format!("{} HTTP/1.1\r\nhost: turnout.example\r\n", request.asks)
         };
         request.with.iter().for_each(|line| head += &format!("{line}\r\n"));
         let is_framed = request.with.iter().any(|line| {
@@ -202,11 +203,11 @@ fn named(mut answer: Answer, request: &Request) -> Answer {
         match name {
             "retry-after" => *line = "retry-after: <<seconds>>".to_owned(),
             "content-length" if is_crowded => {
-                *line = "content-length: <<length with seconds>>".to_owned()
+                *line = "content-length: <<length with seconds>>".to_owned();
             }
             "etag" if is_contract => *line = "etag: <<tag of openapi.json>>".to_owned(),
             "content-length" if is_contract => {
-                *line = "content-length: <<length of openapi.json>>".to_owned()
+                *line = "content-length: <<length of openapi.json>>".to_owned();
             }
             _ => {}
         }

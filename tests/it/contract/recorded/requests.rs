@@ -61,19 +61,16 @@ impl List {
     ) {
         let asks = asks.into();
         let key = user.map(|user| format!("\"targetingKey\":\"{user}\""));
-        let body = match asks.contains("/ofrep/") {
-            true => {
-                let members: Vec<_> = key
-                    .into_iter()
-                    .chain((!attributes.is_empty()).then(|| attributes.to_owned()))
-                    .collect();
-                format!("{{\"context\":{{{}}}}}", members.join(","))
-            }
-            false => {
-                let attributes =
-                    (!attributes.is_empty()).then(|| format!("\"attributes\":{{{attributes}}}"));
-                format!("{{{}}}", key.into_iter().chain(attributes).collect::<Vec<_>>().join(","))
-            }
+        let body = if asks.contains("/ofrep/") {
+            let members: Vec<_> = key
+                .into_iter()
+                .chain((!attributes.is_empty()).then(|| attributes.to_owned()))
+                .collect();
+            format!("{{\"context\":{{{}}}}}", members.join(","))
+        } else {
+            let attributes =
+                (!attributes.is_empty()).then(|| format!("\"attributes\":{{{attributes}}}"));
+            format!("{{{}}}", key.into_iter().chain(attributes).collect::<Vec<_>>().join(","))
         };
         self.add(at, asks, with, Some(&body));
     }

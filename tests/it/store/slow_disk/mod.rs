@@ -117,8 +117,7 @@ async fn everything_within_the_limits_is_saved_on_a_slow_disk() {
 
     // A list that takes several times as long as one operation of the database may.
     fs::create_dir_all(program.path("flags/segments")).unwrap();
-    let list: String =
-        (0..ids).map(|id| format!("{id:0width$}\n", width = bytes_of_an_id)).collect();
+    let list: String = (0..ids).map(|id| format!("{id:0bytes_of_an_id$}\n")).collect();
     fs::write(program.path("flags/segments/many.txt"), &list).unwrap();
     fs::write(
         program.path("flags/segments/many.yaml"),
