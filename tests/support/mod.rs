@@ -37,7 +37,13 @@ pub struct Service {
     pub flags: PathBuf,
     pub data: PathBuf,
     pub client: reqwest::Client,
+    /// What every start of this service goes by.
+    clock: Clock,
     home: TempDir,
+}
+
+async fn start(clock: &Clock, config: Config) -> App {
+    App::start_by(clock.clone(), config, StartupPhase::new("")).await.unwrap()
 }
 
 impl Service {
@@ -90,17 +96,9 @@ impl Service {
 
     /// A service that uses this clock until it is restarted.
     pub async fn start_by(clock: Clock, files: &[(&str, &str)]) -> Service {
-        let (home, flags) = folder(files);
+        let (home, _) = folder(files);
         let config = config(home.path());
-        let app = App::start_by(clock, config.clone(), StartupPhase::new("")).await.unwrap();
-        Service {
-            app,
-            data: config.data.clone(),
-            config,
-            flags,
-            client: reqwest::Client::new(),
-            home,
-        }
+        Service::clocked(home, config, clock).await
     }
 
     /// A service that a proxy serves below a path.
@@ -129,9 +127,13 @@ impl Service {
     }
 
     async fn configured(home: TempDir, config: Config) -> Service {
+        Service::clocked(home, config, Clock::default()).await
+    }
+
+    async fn clocked(home: TempDir, config: Config, clock: Clock) -> Service {
         let (flags, data) = (config.flags.clone(), config.data.clone());
-        let app = App::start(config.clone()).await.unwrap();
-        Service { app, config, flags, data, client: reqwest::Client::new(), home }
+        let app = start(&clock, config.clone()).await;
+        Service { app, config, flags, data, client: reqwest::Client::new(), clock, home }
     }
 
     /// A service without room for a stream.
@@ -166,13 +168,13 @@ impl Service {
 
     /// Restarts it on what it left.
     pub async fn restart(&mut self) {
-        self.app = App::start(self.config.clone()).await.unwrap();
+        self.app = start(&self.clock, self.config.clone()).await;
     }
 
     /// Restarts it and accepts the database it finds.
     pub async fn accept_database(&mut self) {
-        self.app =
-            App::start(Config { accept_database: true, ..self.config.clone() }).await.unwrap();
+        let config = Config { accept_database: true, ..self.config.clone() };
+        self.app = start(&self.clock, config).await;
     }
 
     /// A service without any state must stand in the place of the old one.
@@ -180,7 +182,7 @@ impl Service {
         let nowhere = self.home.path().join(format!("nowhere-{}", self.app.address().port()));
         let config =
             Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
-        let app = std::mem::replace(&mut self.app, App::start(config).await.unwrap());
+        let app = std::mem::replace(&mut self.app, start(&self.clock, config).await);
         if in_order { app.stop().await } else { app.abandon().await }
     }
 

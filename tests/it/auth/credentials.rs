@@ -2,10 +2,12 @@
 //! file was deleted.
 
 use std::fs;
+use std::sync::atomic::Ordering::Relaxed;
 
 use reqwest::Method;
 use serde_json::json;
 use turnout::auth::{Algorithm, AnonymousAccess};
+use turnout::clock::Clock;
 use turnout::http::permissions;
 
 use crate::support::databases::Database;
@@ -13,6 +15,8 @@ use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use crate::support::raw::Raw;
 use crate::support::{Service, flag, wait_until};
+
+const HOUR: i64 = 3_600_000;
 
 async fn status_of(service: &Service, secret: &str) -> u16 {
     service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
@@ -29,14 +33,14 @@ async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
     assert!(calls.len() >= 9, "{calls:?}");
     let body = json!({ "reason": "before I go" }).to_string();
     for database in Database::ALL {
-        let mut service =
-            Service::start(&[("chat.yaml", &flag("chat", "rollout: { realtime-v2: 50% }"))]).await;
+        let (clock, set_by_ms) = Clock::that_can_be_set();
+        let chat = flag("chat", "rollout: { realtime-v2: 50% }");
+        let mut service = Service::start_by(clock, &[("chat.yaml", &chat)]).await;
         service.copy_database("backup").await;
         let revoked = service.make_token("revoked", "admin", json!({})).await;
         let good = service.make_token("good", "admin", json!({})).await;
-        // Long enough for a busy machine to bring the database into its state.
-        let expired =
-            service.make_token("expired", "admin", json!({ "expiresAfterMs": 8000 })).await;
+        let expires = json!({ "expiresAfterMs": HOUR / 2 });
+        let expired = service.make_token("expired", "admin", expires).await;
         service.bring_database(database, "backup").await;
         for (kind, token) in [("expired", expired), ("revoked", revoked), ("good", good)] {
             let bearer = format!("Bearer {}", token.secret);
@@ -63,6 +67,7 @@ async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
                     assert_eq!(done, if database == Database::There { 200 } else { 202 });
                 }
                 "expired" => {
+                    set_by_ms.store(HOUR, Relaxed);
                     wait_until("its end", async || status_of(&service, &token.secret).await == 401)
                         .await;
                 }
