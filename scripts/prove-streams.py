@@ -14,7 +14,7 @@ goes once, half as many again; what that added is stated (`memoryAtFirstKiB`, `m
 
     scripts/prove-streams.py            1,000 bad readers of each kind, 100,000 that come and go
     scripts/prove-streams.py --short    200, and 2,000, on the debug build; what others wait is stated and not judged
-    scripts/prove-streams.py --keep docs/proof/streams.json
+    scripts/prove-streams.py --keep docs/results/streams.json
 """
 import argparse
 import http.client

@@ -7,7 +7,7 @@
 #   scripts/prove.sh flips                   durable flips a second beside a bare loop of insert and commit
 #   scripts/prove.sh answers                 every answer is right for the position it states
 #   scripts/prove.sh --short                 the short forms of all of them, as CI runs them
-# With --release first, the release build is proved. --seed N repeats a run; --keep FILE keeps its raw result (docs/proof).
+# With --release first, the release build is proved. --seed N repeats a run; --keep FILE keeps its raw result (docs/results).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 //! The reliability proofs: each drives the real `turnout` in a process of its own, prints one JSON
 //! line and `N passed, N failed`, and ends with code 1 if anything failed. `scripts/prove.sh` builds
-//! and runs it; the raw results of the long forms stand in docs/proof.
+//! and runs it; the raw results of the long forms stand in docs/results.
 //!
 //! `prove PROOF [N] [--short] [--seed S] [--lanes L] [--seconds S] [--keep FILE]`
 

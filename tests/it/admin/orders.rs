@@ -625,6 +625,9 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     done.into_iter().map(Option::unwrap).collect()
 }
 
+/// What a busy machine does not take to answer a command, or to stop a flag.
+const LONG_ENOUGH_MS: i64 = 3_000;
+
 #[tokio::test]
 async fn a_split_held_for_a_time_ends() {
     let service = Service::start(&[("chat.yaml", &half("10%"))]).await;
@@ -636,7 +639,8 @@ async fn a_split_held_for_a_time_ends() {
     };
     // A widening that expires goes back to the split before it, by itself.
     set(json!({ "realtime-v2": "20%", "reason": "for good" })).await;
-    let answer = set(json!({ "realtime-v2": "50%", "reason": "trial", "forMs": 100 })).await;
+    let answer =
+        set(json!({ "realtime-v2": "50%", "reason": "trial", "forMs": LONG_ENOUGH_MS })).await;
     assert_eq!(
         (&answer["flag"]["held"]["ends"]["split"]["realtime-v2"], &answer["notes"]),
         (&json!("20%"), &json!([]))
@@ -678,7 +682,7 @@ async fn a_split_held_for_a_time_ends() {
     set(json!({ "realtime-v2": "1%", "forMs": 50, "then": "15%", "reason": "a pause" })).await;
     wait_until("what was named", async || live().await == "realtime-v2 15%").await;
     // A stop stays when the split below it expires.
-    set(json!({ "realtime-v2": "30%", "reason": "trial", "forMs": 300 })).await;
+    set(json!({ "realtime-v2": "30%", "reason": "trial", "forMs": LONG_ENOUGH_MS })).await;
     service.ordered("/v1/flags/chat/stop", json!({})).await;
     wait_until("the end below the stop", async || {
         service.state("chat").await["held"]["ends"].is_null()

@@ -266,7 +266,7 @@ async fn a_stream_ends_with_a_servers_token() {
     )
     .await;
     let token =
-        guarded.service.make_token("shop", "server", json!({ "expiresAfterMs": 2_000 })).await;
+        guarded.service.make_token("shop", "server", json!({ "expiresAfterMs": 5_000 })).await;
     let request = guarded
         .service
         .client
