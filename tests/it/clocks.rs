@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use reqwest::Method;
 use serde_json::{Value as Json, json};
 use turnout::auth::{Algorithm, Sessions};
 use turnout::clock::Clock;
@@ -38,10 +37,6 @@ async fn problem(service: &Service) -> Option<String> {
         .map(|problem| problem["message"].as_str().unwrap().to_owned())
 }
 
-async fn status_with(service: &Service, secret: &str) -> u16 {
-    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
-}
-
 #[tokio::test]
 async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
     for by in [-HOUR, HOUR] {
@@ -53,13 +48,11 @@ async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
         let mut stream =
             Watcher::open_as_server(&service, "/v1/strategy/chat/watch", &shop.secret).await;
         stream.next_state().await;
-        assert_eq!(status_with(&service, &token.secret).await, 200);
+        assert_eq!(service.status_as(&token.secret).await, 200);
         let made = Instant::now();
         set_by_ms.store(by, Relaxed);
-        wait_until("the credential's end", async || {
-            status_with(&service, &token.secret).await == 401
-        })
-        .await;
+        wait_until("the credential's end", async || service.status_as(&token.secret).await == 401)
+            .await;
         match by {
             ..0 => assert!(
                 made.elapsed() < Duration::from_secs(30),
@@ -71,11 +64,11 @@ async fn a_credential_ends_in_time_whichever_way_the_clock_is_set() {
                 "a stream goes with its credential"
             ),
         }
-        assert_eq!(status_with(&service, &lasting.secret).await, 200, "others live on");
+        assert_eq!(service.status_as(&lasting.secret).await, 200, "others live on");
         // A credential that is made by the changed clock goes by that clock.
         let later =
             service.make_token("later", "viewer", json!({ "expiresAfterMs": HOUR / 2 })).await;
-        assert_eq!(status_with(&service, &later.secret).await, 200);
+        assert_eq!(service.status_as(&later.secret).await, 200);
     }
 }
 

@@ -43,6 +43,13 @@ impl Service {
         token
     }
 
+    /// The status code of a reading with this token; 0 where the answer broke off, as the token ended
+    /// while the answer was written.
+    pub async fn status_as(&self, secret: &str) -> u16 {
+        let request = self.client.get(self.admin_url("/v1/status")).bearer_auth(secret);
+        request.send().await.map_or(0, |answer| answer.status().as_u16())
+    }
+
     /// A call of the admin listener, without a body.
     pub async fn call(&self, method: Method, path: &str, secret: Option<&str>) -> Response {
         let request = self.client.request(method, self.admin_url(path));

@@ -18,10 +18,6 @@ use crate::support::{Service, flag, wait_until};
 
 const HOUR: i64 = 3_600_000;
 
-async fn status_of(service: &Service, secret: &str) -> u16 {
-    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
-}
-
 /// Every call of the admin listener that takes a body, with a credential that ends between the head
 /// and the body of the request; with the database up, away, and held.
 #[tokio::test]
@@ -68,7 +64,7 @@ async fn a_command_is_judged_by_its_credential_again_once_its_body_is_whole() {
                 }
                 "expired" => {
                     set_by_ms.store(HOUR, Relaxed);
-                    wait_until("its end", async || status_of(&service, &token.secret).await == 401)
+                    wait_until("its end", async || service.status_as(&token.secret).await == 401)
                         .await;
                 }
                 _ => {}
@@ -182,30 +178,29 @@ async fn the_data_folders_own_token_ends_with_its_file() {
     let path = service.data.join("admin.token");
     let old = service.token();
     fs::remove_file(&path).unwrap();
-    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401)
-        .await;
+    wait_until("the end of the deleted token", async || service.status_as(&old).await == 401).await;
     wait_until("a new one", async || path.exists()).await;
     let new = service.token();
     assert_ne!(new, old);
-    assert_eq!(status_of(&service, &new).await, 200);
+    assert_eq!(service.status_as(&new).await, 200);
 
     // Another token is put in its place by hand.
     fs::write(&path, "chosen-by-hand\n").unwrap();
-    wait_until("the end of the replaced token", async || status_of(&service, &new).await == 401)
+    wait_until("the end of the replaced token", async || service.status_as(&new).await == 401)
         .await;
-    assert_eq!(status_of(&service, "chosen-by-hand").await, 200);
+    assert_eq!(service.status_as("chosen-by-hand").await, 200);
 
     // Content that is not a token is reported and not overwritten.
     fs::write(&path, [0xff; 40]).unwrap();
     wait_until("the end of the spoiled token", async || {
-        status_of(&service, "chosen-by-hand").await == 401
+        service.status_as("chosen-by-hand").await == 401
     })
     .await;
     service.reach_problems(|count| count == 1).await;
     assert_eq!(fs::read(&path).unwrap(), [0xff; 40]);
     fs::remove_file(&path).unwrap();
     service.reach_problems(|count| count == 0).await;
-    assert_eq!(status_of(&service, &service.token()).await, 200);
+    assert_eq!(service.status_as(&service.token()).await, 200);
 }
 
 /// Without room for a new token the old one ends all the same; while the folder cannot be read its
@@ -219,14 +214,13 @@ async fn a_deleted_token_ends_even_if_no_new_one_can_be_made() {
     let beside = service.data.join("admin.token.new");
     fs::create_dir(&beside).unwrap();
     fs::remove_file(&path).unwrap();
-    wait_until("the end of the deleted token", async || status_of(&service, &old).await == 401)
-        .await;
+    wait_until("the end of the deleted token", async || service.status_as(&old).await == 401).await;
     service.reach_problems(|count| count == 1).await;
     fs::remove_dir(&beside).unwrap();
     wait_until("a new one", async || path.exists()).await;
     service.reach_problems(|count| count == 0).await;
     let new = service.token();
-    assert_eq!(status_of(&service, &new).await, 200);
+    assert_eq!(service.status_as(&new).await, 200);
 
     let away = service.data.with_extension("away");
     fs::rename(&service.data, &away).unwrap();
@@ -247,7 +241,7 @@ async fn a_deleted_token_ends_even_if_no_new_one_can_be_made() {
             .contains("admin-token")
     })
     .await;
-    assert_eq!(status_of(&service, &new).await, 200);
+    assert_eq!(service.status_as(&new).await, 200);
 
     // The whole folder is deleted: that was not meant to end the token, and its holder may have to
     // stop a flag just then.
@@ -256,9 +250,8 @@ async fn a_deleted_token_ends_even_if_no_new_one_can_be_made() {
         fs::read_to_string(&path).is_ok_and(|token| token.trim() == new)
     })
     .await;
-    assert_eq!(status_of(&service, &new).await, 200);
+    assert_eq!(service.status_as(&new).await, 200);
     // In the new folder it can be deleted like any other.
     fs::remove_file(&path).unwrap();
-    wait_until("the end of the deleted token", async || status_of(&service, &new).await == 401)
-        .await;
+    wait_until("the end of the deleted token", async || service.status_as(&new).await == 401).await;
 }

@@ -3,7 +3,6 @@
 
 use std::fs;
 
-use reqwest::Method;
 use serde_json::{Value as Json, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
@@ -17,10 +16,6 @@ const SPLIT: &str = "rollout: { realtime-v2: 50% }";
 
 async fn start() -> Service {
     Service::start(&[("chat.yaml", &flag("chat", SPLIT))]).await
-}
-
-async fn status_of(service: &Service, secret: &str) -> u16 {
-    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
 }
 
 async fn revoke(service: &Service, which: &str) -> (u16, Json) {
@@ -231,7 +226,7 @@ async fn every_caller_may_revoke_their_own_credential() {
             assert_eq!(status, 401, "{role}");
         }
     }
-    assert_eq!(status_of(&service, &other.secret).await, 200);
+    assert_eq!(service.status_as(&other.secret).await, 200);
 }
 
 /// The data folder's own token, revoked by its holder and by another admin: it ends at once, and
@@ -249,9 +244,9 @@ async fn the_data_folders_own_token_can_be_revoked() {
         let (status, reply) =
             service.order_as(&by, &format!("/v1/tokens/{which}/revoke"), json!({})).await;
         assert_eq!((status, reply["revoked"].as_str()), (200, Some("local-admin")), "{reply}");
-        assert_eq!(status_of(&service, &old).await, 401, "{which}");
+        assert_eq!(service.status_as(&old).await, 401, "{which}");
         assert_ne!(service.token(), old);
-        assert_eq!(status_of(&service, &service.token()).await, 200, "{which}");
+        assert_eq!(service.status_as(&service.token()).await, 200, "{which}");
         // The token is its node's alone, and stands in no revision.
         assert_eq!(history(&service).await.len(), revisions + usize::from(by_another));
     }
@@ -265,7 +260,7 @@ async fn the_data_folders_own_token_can_be_revoked() {
     let (status, reply) =
         service.order_as(&other, "/v1/tokens/local-admin/revoke", json!({})).await;
     assert_eq!((status, reply["survivesRestart"].as_bool()), (202, Some(false)), "{reply}");
-    assert_eq!(status_of(&service, &old).await, 401);
+    assert_eq!(service.status_as(&old).await, 401);
     // Putting the ended token back has no effect.
     fs::remove_dir_all(&path).unwrap();
     fs::write(&path, &old).unwrap();
@@ -275,7 +270,7 @@ async fn the_data_folders_own_token_can_be_revoked() {
     })
     .await;
     assert_eq!(
-        (status_of(&service, &old).await, status_of(&service, &service.token()).await),
+        (service.status_as(&old).await, service.status_as(&service.token()).await),
         (401, 200)
     );
     service.stop().await;
@@ -290,20 +285,20 @@ async fn a_revocation_needs_no_database() {
         service.copy_database("backup").await;
         let token = service.make_token("leaked", "stopper", json!({})).await;
         service.bring_database(database, "backup").await;
-        assert_eq!(status_of(&service, &token.secret).await, 200, "{database:?}");
+        assert_eq!(service.status_as(&token.secret).await, 200, "{database:?}");
         let (status, reply) = revoke(&service, &token.id).await;
         assert_eq!(
             (status, reply["outcome"].as_str(), reply["survivesRestart"].as_bool()),
             (202, Some("pending"), Some(true)),
             "{reply}"
         );
-        assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}");
+        assert_eq!(service.status_as(&token.secret).await, 401, "{database:?}");
         let (status, stop) =
             service.order_as(&token.secret, "/v1/flags/chat/stop", json!({})).await;
         assert_eq!(status, 401, "{database:?}: {stop}");
         service.crash().await;
         service.restart().await;
-        assert_eq!(status_of(&service, &token.secret).await, 401, "{database:?}, after a kill");
+        assert_eq!(service.status_as(&token.secret).await, 401, "{database:?}, after a kill");
         match database {
             Database::Away => service.bring_database_back().await,
             _ => {
@@ -312,7 +307,7 @@ async fn a_revocation_needs_no_database() {
             }
         }
         assert_eq!(
-            status_of(&service, &token.secret).await,
+            service.status_as(&token.secret).await,
             401,
             "{database:?}, with the database back"
         );
@@ -351,16 +346,16 @@ async fn a_restored_backup_revives_no_credential() {
         service.restart().await;
         assert_eq!(service.database_state().await, "held");
         assert_eq!(
-            (status_of(&service, &token.secret).await, status_of(&service, &kept.secret).await),
+            (service.status_as(&token.secret).await, service.status_as(&kept.secret).await),
             (401, 200),
             "held"
         );
         service.stop().await;
         service.accept_database().await;
         assert_eq!(service.database_state().await, "up");
-        assert_eq!(status_of(&service, &token.secret).await, 401, "accepted");
+        assert_eq!(service.status_as(&token.secret).await, 401, "accepted");
         assert_eq!(
-            status_of(&service, &kept.secret).await,
+            service.status_as(&kept.secret).await,
             if with_the_token { 200 } else { 401 },
             "what else it says is believed"
         );
@@ -376,7 +371,7 @@ async fn a_restored_backup_revives_no_credential() {
         if !with_the_token {
             service.put_back_database("with-the-token").await;
             service.accept_database().await;
-            assert_eq!(status_of(&service, &token.secret).await, 401, "a state from between");
+            assert_eq!(service.status_as(&token.secret).await, 401, "a state from between");
         }
     }
 }
@@ -398,7 +393,7 @@ async fn a_row_put_in_by_hand_is_not_a_credential() {
     .unwrap();
     database.close().await.unwrap();
     service.restart().await;
-    assert_eq!(status_of(&service, "put-in-by-hand").await, 401);
+    assert_eq!(service.status_as("put-in-by-hand").await, 401);
     assert!(list(&service).await.is_empty());
 }
 
@@ -441,7 +436,7 @@ async fn tokens_of_an_older_build_are_migrated() {
     for round in 0..2 {
         service.restart().await;
         for (secret, status) in [("01", 200), ("02", 401), ("03", 401)] {
-            assert_eq!(status_of(&service, secret).await, status, "{secret}, start {round}");
+            assert_eq!(service.status_as(secret).await, status, "{secret}, start {round}");
         }
         let reply = history(&service).await;
         assert_eq!(reply.len(), 2, "{reply:?}");
@@ -457,7 +452,7 @@ async fn tokens_of_an_older_build_are_migrated() {
     }
     service.restart().await;
     assert_eq!(revoke(&service, "01").await.0, 200);
-    assert_eq!(status_of(&service, "01").await, 401);
+    assert_eq!(service.status_as("01").await, 401);
     assert_sound(&service).await;
 }
 
@@ -549,7 +544,7 @@ async fn a_token_that_ends_soon_is_a_problem() {
     assert_eq!((problems().await.len(), metric().await), (0, Some(far)));
     // A token that has ended stays a problem until there is another one with its name.
     let gone = service.make_token("hook", "stopper", json!({ "expiresAfterMs": 1 })).await;
-    wait_until("its end", async || status_of(&service, &gone.secret).await == 401).await;
+    wait_until("its end", async || service.status_as(&gone.secret).await == 401).await;
     wait_until("the problem", async || {
         problems()
             .await

@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use reqwest::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -38,10 +37,6 @@ async fn a_revocation_that_does_not_read_revives_nothing() {
     }
 }
 
-async fn status_of(service: &Service, secret: &str) -> u16 {
-    service.call(Method::GET, "/v1/status", Some(secret)).await.status().as_u16()
-}
-
 async fn check(damage: Damage, state: &str, others_are_good: bool) {
     let rollout = "rollout: { realtime-v2: 10% }";
     let mut service = Service::start(&[("chat.yaml", &flag("chat", rollout))]).await;
@@ -61,9 +56,9 @@ async fn check(damage: Damage, state: &str, others_are_good: bool) {
     bend(&service.data.join("pending.journal"), damage);
     service.restart().await;
     assert_eq!(service.database_state().await, state, "{damage:?}");
-    assert_eq!(status_of(&service, &service.token()).await, 200, "{damage:?}: admin.token");
+    assert_eq!(service.status_as(&service.token()).await, 200, "{damage:?}: admin.token");
     let is_refused = async |service: &Service, when: &str| {
-        assert_eq!(status_of(service, &leaked.secret).await, 401, "{damage:?}, {when}");
+        assert_eq!(service.status_as(&leaked.secret).await, 401, "{damage:?}, {when}");
         for (path, body) in [
             ("/v1/flags/chat/set".to_owned(), json!({ "realtime-v2": "100%", "reason": "x" })),
             (format!("/v1/tokens/{}/revoke", hook.id), json!({})),
@@ -75,12 +70,12 @@ async fn check(damage: Damage, state: &str, others_are_good: bool) {
     };
     is_refused(&service, "as it was found").await;
     let looks = if others_are_good { 200 } else { 401 };
-    assert_eq!(status_of(&service, &hook.secret).await, looks, "{damage:?}");
+    assert_eq!(service.status_as(&hook.secret).await, looks, "{damage:?}");
     if state == "held" {
         service.stop().await;
         service.accept_database().await;
         is_refused(&service, "accepted").await;
-        assert_eq!(status_of(&service, &hook.secret).await, looks, "{damage:?}, accepted");
+        assert_eq!(service.status_as(&hook.secret).await, looks, "{damage:?}, accepted");
         service.stop().await;
         service.restart().await;
         is_refused(&service, "after it").await;
@@ -110,7 +105,7 @@ async fn a_token_in_doubt_stops_and_does_no_more() {
     bend(&service.data.join("pending.journal"), Damage::Zeroed);
     service.restart().await;
     for (secret, narrows) in secrets.iter().zip([true, true, false]) {
-        assert_eq!(status_of(&service, secret).await, 401);
+        assert_eq!(service.status_as(secret).await, 401);
         let (status, told) = service.order_as(secret, "/v1/flags/chat/stop", json!({})).await;
         assert_eq!(matches!(status, 200 | 202), narrows, "{status} {told}");
         let (status, told) =
