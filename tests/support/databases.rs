@@ -30,6 +30,16 @@ impl Service {
         status["database"]["state"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until the live state is in the last good state.
+    pub async fn saves_last_good(&self) {
+        let revision = self.revision();
+        wait_until("the live state to be in the last good state", async || {
+            let saved = self.app.coordinator().store_status().saved_head;
+            saved.is_some_and(|head| head.revision == revision)
+        })
+        .await;
+    }
+
     pub async fn reach_database_state(&self, state: &str) {
         wait_until(&format!("the database to be {state}"), async || {
             self.database_state().await == state

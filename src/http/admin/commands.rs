@@ -3,7 +3,8 @@
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::rejection::ExtensionRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value as Json, json};
 use tokio::task::spawn_blocking;
@@ -64,82 +65,56 @@ const ROLLBACK: Verb = Verb {
     },
 };
 
-/// A request as it arrived.
-struct Asked {
+/// A request for a command as it arrived.
+pub struct CommandCall {
     state: AdminState,
     caller: Caller,
     headers: HeaderMap,
     body: Body,
 }
 
-pub async fn set(
-    State(state): State<AdminState>,
-    Extension(caller): Extension<Caller>,
-    path: FlagPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    Asked { state, caller, headers, body }.execute(&SET, key(&path)).await
+impl FromRequest<AdminState> for CommandCall {
+    type Rejection = ExtensionRejection;
+
+    async fn from_request(request: Request, state: &AdminState) -> Result<Self, Self::Rejection> {
+        let (mut head, body) = request.into_parts();
+        let Extension(caller) = Extension::from_request_parts(&mut head, state).await?;
+        Ok(CommandCall { state: state.clone(), caller, headers: head.headers, body })
+    }
 }
 
-pub async fn unset(
-    State(state): State<AdminState>,
-    Extension(caller): Extension<Caller>,
-    path: FlagPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    Asked { state, caller, headers, body }.execute(&UNSET, key(&path)).await
+pub async fn set(path: FlagPath, call: CommandCall) -> Response<Body> {
+    call.execute(&SET, key(&path)).await
 }
 
-pub async fn stop(
-    State(state): State<AdminState>,
-    Extension(caller): Extension<Caller>,
-    path: FlagPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    Asked { state, caller, headers, body }.execute(&STOP, key(&path)).await
+pub async fn unset(path: FlagPath, call: CommandCall) -> Response<Body> {
+    call.execute(&UNSET, key(&path)).await
 }
 
-pub async fn resume(
-    State(state): State<AdminState>,
-    Extension(caller): Extension<Caller>,
-    path: FlagPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    Asked { state, caller, headers, body }.execute(&RESUME, key(&path)).await
+pub async fn stop(path: FlagPath, call: CommandCall) -> Response<Body> {
+    call.execute(&STOP, key(&path)).await
 }
 
-pub async fn rollback(
-    State(state): State<AdminState>,
-    Extension(caller): Extension<Caller>,
-    path: FlagPath,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    Asked { state, caller, headers, body }.execute(&ROLLBACK, key(&path)).await
+pub async fn resume(path: FlagPath, call: CommandCall) -> Response<Body> {
+    call.execute(&RESUME, key(&path)).await
 }
 
-pub async fn stop_all(
-    State(state): State<AdminState>,
-    Extension(caller): Extension<Caller>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response<Body> {
-    let asked = Asked { state, caller, headers, body };
-    let state = asked.state.clone();
-    if asked.caller.flags.is_some() {
+pub async fn rollback(path: FlagPath, call: CommandCall) -> Response<Body> {
+    call.execute(&ROLLBACK, key(&path)).await
+}
+
+pub async fn stop_all(call: CommandCall) -> Response<Body> {
+    let state = call.state.clone();
+    if call.caller.flags.is_some() {
         return refuse(&state, &ApiError::OtherFlags);
     }
-    match asked.read_command("stop --all", &[], |_| Ok(Command::StopAll)).await {
+    match call.read_command("stop --all", &[], |_| Ok(Command::StopAll)).await {
         Ok(request) => execute_command(&state, request).await,
         Err(refusal) => refuse(&state, &refusal),
     }
 }
 
-impl Asked {
+impl CommandCall {
     async fn execute(self, verb: &Verb, key: &str) -> Response<Body> {
         let state = self.state.clone();
         let Ok(flag) = key.parse::<FlagKey>() else {
@@ -162,7 +137,7 @@ impl Asked {
         takes: &[&str],
         command: impl FnOnce(&mut Members) -> Result<Command, ApiError>,
     ) -> Result<CommandRequest, ApiError> {
-        let Asked { state, caller, headers, body, .. } = self;
+        let CommandCall { state, caller, headers, body, .. } = self;
         let key = idempotency_key(&headers)?;
         let bytes = read_body(&state.public.incoming_commands, false, body).await?;
         let mut members =

@@ -17,19 +17,6 @@ const ALL: &str = "rollout: { realtime-v2: 100% }";
 /// Not to be compared with the others: it can only be pinned against.
 const RULED: &str = "deny: [{ users: [u-9] }]\nrollout: { realtime-v2: 100% }";
 
-async fn kept(service: &Service) {
-    let revision = service.revision();
-    wait_until("it to be kept", async || {
-        service
-            .app
-            .coordinator()
-            .store_status()
-            .saved_head
-            .is_some_and(|head| head.revision == revision)
-    })
-    .await;
-}
-
 async fn live(service: &Service, what: &str) {
     wait_until(what, async || service.state("chat").await["live"] == what).await;
 }
@@ -121,7 +108,7 @@ async fn check(Low { case, backup, file, order, live: shown, accepted, file_is_g
         assert_eq!(status, 200, "{case}: {told}");
     }
     live(&service, shown).await;
-    kept(&service).await;
+    service.saves_last_good().await;
     service.put_back_database("backup").await;
     if file_is_gone {
         fs::remove_file(service.flags.join("chat.yaml")).unwrap();
@@ -146,7 +133,7 @@ async fn a_database_that_is_made_has_the_credentials() {
         let hook = service.make_token("hook", "stopper", json!({})).await;
         let leaked = service.make_token("leaked", "operator", json!({})).await;
         service.ordered(&format!("/v1/tokens/{}/revoke", leaked.id), json!({})).await;
-        kept(&service).await;
+        service.saves_last_good().await;
         service.stop().await;
         for ending in ["", "-wal", "-shm"] {
             let _ = fs::remove_file(service.data.join(format!("turnout.db{ending}")));
@@ -183,7 +170,7 @@ fn accepting(home: &Path) -> Child {
 async fn an_acceptance_that_is_killed_leaves_no_part_of_a_database() {
     let mut service = Service::start(&[("chat.yaml", &flag("chat", ALL))]).await;
     service.ordered("/v1/flags/chat/set", json!({ "realtime-v2": "40%", "reason": "x" })).await;
-    kept(&service).await;
+    service.saves_last_good().await;
     service.stop().await;
     for _ in 0..3 {
         let home = tempfile::TempDir::new().unwrap();

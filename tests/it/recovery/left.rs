@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
-use crate::support::{Service, flag, wait_until};
+use crate::support::{Service, flag};
 
 const ALL: &str = "rollout: { realtime-v2: 100% }";
 /// Stopped by an operator; held at 10 %; as its file says; stopped while the database was away, and
@@ -53,16 +53,7 @@ impl Template {
         ] {
             assert_eq!(service.order(&format!("/v1/flags/{path}"), body).await.status(), 200);
             // Each is a state of its own, so that the state before the last one exists too.
-            let revision = service.revision();
-            wait_until("it to be kept", async || {
-                service
-                    .app
-                    .coordinator()
-                    .store_status()
-                    .saved_head
-                    .is_some_and(|head| head.revision == revision)
-            })
-            .await;
+            service.saves_last_good().await;
         }
         service.stop().await;
         let database = service.database();

@@ -8,7 +8,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
 use super::left::copy;
-use crate::support::{Service, flag, wait_until};
+use crate::support::{Service, flag};
 
 async fn service() -> Service {
     let files: Vec<(String, String)> = (0..40)
@@ -44,20 +44,6 @@ async fn copy_pages(service: &Service, to: &Path) {
     database.close().await.unwrap();
 }
 
-/// Waits until the live state is kept in the last good state.
-async fn kept(service: &Service) {
-    let revision = service.revision();
-    wait_until("it to be kept", async || {
-        service
-            .app
-            .coordinator()
-            .store_status()
-            .saved_head
-            .is_some_and(|head| head.revision == revision)
-    })
-    .await;
-}
-
 async fn stops(service: &Service) -> usize {
     let status: Json = service.admin("/v1/status").await.json().await.unwrap();
     let flags = status["flags"].as_array().unwrap();
@@ -72,7 +58,7 @@ async fn a_backup_is_restored_by_the_steps() {
     back_up(&service, &backup).await;
     assert_eq!(service.order("/v1/flags/f1/stop", json!({})).await.status(), 200);
     change(&service, 50..60).await;
-    kept(&service).await;
+    service.saves_last_good().await;
     service.crash().await;
     for ending in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(service.data.join(format!("turnout.db{ending}")));
@@ -147,7 +133,7 @@ async fn a_backup_restored_beside_a_later_wal_is_not_served_as_healthy() {
             let path = format!("/v1/flags/f{}/set", widening(number));
             assert_eq!(service.order(&path, body).await.status(), 200);
         }
-        kept(&service).await;
+        service.saves_last_good().await;
         // As a kill would leave it: within this process the file goes with its connections.
         let wal = fs::read(service.data.join("turnout.db-wal")).unwrap();
         service.crash().await;

@@ -47,22 +47,8 @@ async fn service() -> Service {
     wait_until("it to be off", async || service.ask("off", "u-1").await["rule"] == "off").await;
     service.ordered("/v1/flags/open/set", json!({ "realtime-v2": "99%" })).await;
     service.ordered("/v1/flags/open/set", json!({ "realtime-v2": "100%", "reason": "more" })).await;
-    kept(&service).await;
+    service.saves_last_good().await;
     service
-}
-
-/// Waits until the live state is kept in the last good state.
-async fn kept(service: &Service) {
-    let revision = service.revision();
-    wait_until("it to be kept", async || {
-        service
-            .app
-            .coordinator()
-            .store_status()
-            .saved_head
-            .is_some_and(|head| head.revision == revision)
-    })
-    .await;
 }
 
 async fn sql(database: &Path, statements: &str) {
@@ -170,7 +156,7 @@ async fn check(how: Altered, statement: String) {
         .ordered("/v1/flags/open/set", json!({ "realtime-v2": "100%", "reason": "again" }))
         .await;
     no_wider(&service, &case).await;
-    kept(&service).await;
+    service.saves_last_good().await;
     service.stop().await;
     service.restart().await;
     no_wider(&service, &format!("{case}, a start later")).await;
@@ -223,7 +209,7 @@ async fn a_credential_is_not_stronger_than_in_any_witness() {
                     json!({ "flags": ["open"], "expiresAfterMs": 600_000 }),
                 )
                 .await;
-            kept(&service).await;
+            service.saves_last_good().await;
             let set = |column: &str| format!("{column} = json_set({column}, '$.{what}', {with})");
             let done = format!(
                 "UPDATE subjects SET {} WHERE kind = 'credential'; UPDATE changes SET {} WHERE kind = 'credential'",
