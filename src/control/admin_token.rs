@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::ended_admin_tokens::EndedAdminTokens;
 use super::{CommandRejected, ControlEvent, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::{LocalAdmin, random_secret};
 use crate::data_dir::{AdminTokenFile, FileId};
@@ -25,17 +26,18 @@ pub(super) struct AdminToken {
     seen: Option<(AdminTokenFile, Option<FileId>)>,
     /// What the last reading found, if that was not the accepted token.
     doubted: Option<AdminTokenFile>,
-    /// A revoked token whose file could not be replaced.
-    revoked: Option<ContentHash>,
+    /// The tokens that were revoked or whose file was deleted: none of them is accepted again.
+    ended: EndedAdminTokens,
 }
 
 /// What became of the file of a revoked token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdminTokenEnd {
-    /// The file no longer holds it; another token stands there or will.
+    /// A process that starts later does not accept it either: the file no longer holds it, or its end
+    /// is written down beside it.
     Replaced,
-    /// The file still holds it: this process no longer accepts it, but a process that starts later
-    /// would.
+    /// The file still holds it, and its end could not be written down: this process no longer
+    /// accepts it, but a process that starts later would.
     InMemory,
 }
 
@@ -76,6 +78,7 @@ impl Inner {
     /// serves.
     pub(super) async fn open_admin_token(self: &Arc<Self>) {
         let mut admin_token = self.admin_token.lock().await;
+        self.read_ended_admin_tokens(&mut admin_token.ended).await;
         let (found, folder) = self.read_admin_token().await;
         self.take_admin_token(&mut admin_token, found, folder).await;
     }
@@ -83,6 +86,7 @@ impl Inner {
     /// Reads the file. Returns whether it is unchanged or its change is dealt with.
     async fn look_at_admin_token(self: &Arc<Self>) -> bool {
         let mut admin_token = self.admin_token.lock().await;
+        self.save_ended_admin_tokens(&mut admin_token.ended).await;
         let (found, folder) = self.read_admin_token().await;
         let is_known = matches!(&found, AdminTokenFile::Token(token) if self.local_admin.is(ContentHash::of(token.as_bytes())));
         if is_known {
@@ -110,10 +114,14 @@ impl Inner {
     ) {
         let had_one = self.local_admin.is_known();
         match found {
-            AdminTokenFile::Token(token)
-                if admin_token.revoked == Some(ContentHash::of(token.as_bytes())) =>
-            {
-                self.replace_admin_token(admin_token).await;
+            // A backup or a tool put an ended token back: its end stands.
+            AdminTokenFile::Token(token) if admin_token.ended.holds(&token) => {
+                self.local_admin.end();
+                if self.replace_admin_token(admin_token).await {
+                    (self.observer)(&ControlEvent::AdminToken(
+                        "admin.token held a token that had been revoked or deleted: it is not accepted, and a new one is there",
+                    ));
+                }
             }
             AdminTokenFile::Token(token) => {
                 self.local_admin.accept_secret(&token);
@@ -131,7 +139,8 @@ impl Inner {
                 self.keep_admin_token(admin_token, folder).await;
             }
             AdminTokenFile::Gone => {
-                self.local_admin.end();
+                admin_token.ended.add(self.local_admin.end());
+                self.save_ended_admin_tokens(&mut admin_token.ended).await;
                 let replaced = self.replace_admin_token(admin_token).await;
                 if had_one && replaced {
                     (self.observer)(&ControlEvent::AdminToken(
@@ -184,7 +193,8 @@ impl Inner {
 
     async fn end_admin_token(self: &Arc<Self>) -> AdminTokenEnd {
         let mut admin_token = self.admin_token.lock().await;
-        admin_token.revoked = self.local_admin.end().or(admin_token.revoked);
+        admin_token.ended.add(self.local_admin.end());
+        let is_saved = self.save_ended_admin_tokens(&mut admin_token.ended).await;
         let data = self.data.clone();
         if self.replace_admin_token(&mut admin_token).await {
             (self.observer)(&ControlEvent::AdminToken(
@@ -195,6 +205,7 @@ impl Inner {
         let deleted = tokio::task::spawn_blocking(move || data.delete_admin_token()).await;
         match deleted {
             Ok(Ok(())) => AdminTokenEnd::Replaced,
+            _ if is_saved => AdminTokenEnd::Replaced,
             _ => AdminTokenEnd::InMemory,
         }
     }
@@ -216,7 +227,7 @@ impl Inner {
         };
         match written {
             Ok(()) => {
-                *admin_token = AdminToken::default();
+                (admin_token.seen, admin_token.doubted) = (None, None);
                 self.trouble(ProblemKind::AdminToken, Vec::new());
                 true
             }

@@ -38,6 +38,7 @@ mod clock_watch;
 mod command;
 mod commit;
 mod credentials;
+mod ended_admin_tokens;
 mod execute;
 mod expiry;
 mod fast_path;

@@ -6,10 +6,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::{DataDir, FileId, replace};
+use crate::ledger::ContentHash;
 use crate::regular_file;
 
 /// The longest token that is read, in bytes.
 const MAX_BYTES: usize = 512;
+/// The largest file of ended tokens that is read, in bytes; the server writes less than a tenth.
+const MAX_ENDED_BYTES: usize = 128 * 1024;
 
 /// What one look at the file found.
 #[derive(Clone, PartialEq, Eq)]
@@ -79,6 +82,31 @@ impl DataDir {
     /// Puts a token in the place of the one that is there, whole or not at all.
     pub fn write_admin_token(&self, token: &str) -> io::Result<()> {
         replace(&self.admin_token(), |file| writeln!(file, "{token}"))
+    }
+
+    /// The file with the fingerprints of tokens that have ended.
+    pub fn ended_admin_tokens(&self) -> PathBuf {
+        self.path.join("admin.token.ended")
+    }
+
+    /// Reads the fingerprints of ended tokens, the oldest first. A line that is not a fingerprint is
+    /// passed over.
+    pub fn read_ended_admin_tokens(&self) -> io::Result<Vec<ContentHash>> {
+        let bytes = match regular_file::read(&self.ended_admin_tokens(), MAX_ENDED_BYTES) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(io::Error::other("larger than the server ever writes it")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(text.lines().filter_map(|line| line.parse().ok()).collect())
+    }
+
+    /// Writes the fingerprints of ended tokens, whole or not at all.
+    pub fn write_ended_admin_tokens(&self, ended: &[ContentHash]) -> io::Result<()> {
+        replace(&self.ended_admin_tokens(), |file| {
+            ended.iter().try_for_each(|fingerprint| writeln!(file, "{fingerprint}"))
+        })
     }
 
     /// Makes sure that the token in the file is gone, also where there is no room for another one.

@@ -203,6 +203,38 @@ async fn the_data_folders_own_token_ends_with_its_file() {
     assert_eq!(service.status_as(&service.token()).await, 200);
 }
 
+/// A token that was revoked or deleted stays ended when a backup or a tool puts its file back, under
+/// the running server and before the next start.
+#[tokio::test]
+async fn an_ended_admin_token_that_is_put_back_is_not_accepted() {
+    for is_revoked in [true, false] {
+        let mut service = Service::start(&[("chat.yaml", &flag("chat", ""))]).await;
+        let path = service.data.join("admin.token");
+        let (old, file) = (service.token(), fs::read(&path).unwrap());
+        if is_revoked {
+            let (status, reply) =
+                service.order_as(&old, "/v1/tokens/local-admin/revoke", json!({})).await;
+            assert_eq!(status, 200, "{reply}");
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        wait_until("its end", async || service.status_as(&old).await == 401).await;
+        wait_until("a new one", async || path.exists() && service.token() != old).await;
+
+        fs::write(&path, &file).unwrap();
+        wait_until("another one", async || path.exists() && service.token() != old).await;
+        assert_eq!(service.status_as(&old).await, 401, "revoked: {is_revoked}");
+        assert_eq!(service.status_as(&service.token()).await, 200, "revoked: {is_revoked}");
+
+        service.stop().await;
+        fs::write(&path, &file).unwrap();
+        service.restart().await;
+        assert_eq!(service.status_as(&old).await, 401, "revoked: {is_revoked}, after a restart");
+        assert_ne!(service.token(), old);
+        assert_eq!(service.status_as(&service.token()).await, 200, "revoked: {is_revoked}");
+    }
+}
+
 /// Without room for a new token the old one ends all the same; while the folder cannot be read its
 /// state is unknown, and the token stays.
 #[tokio::test]

@@ -250,11 +250,12 @@ async fn the_data_folders_own_token_can_be_revoked() {
         // The token is its node's alone, and stands in no revision.
         assert_eq!(history(&service).await.len(), revisions + usize::from(by_another));
     }
-    // No room for a new token, and a file that cannot be removed: the token is ended for as long as
-    // this process runs, and the response says so.
+    // No room for a new token or for the list of ended ones, and a file that cannot be removed: the
+    // token is ended for as long as this process runs, and the response says so.
     let (old, path) = (service.token(), service.data.join("admin.token"));
     let other = service.make_token("another", "admin", json!({})).await.secret;
     fs::create_dir(service.data.join("admin.token.new")).unwrap();
+    fs::create_dir(service.data.join("admin.token.ended.new")).unwrap();
     fs::remove_file(&path).unwrap();
     fs::create_dir_all(path.join("in the way")).unwrap();
     let (status, reply) =

@@ -1,0 +1,65 @@
+//! Which tokens of `admin.token` have ended. A backup, or a tool that keeps files as they were, may
+//! put a revoked token back; it must not become valid again. So their fingerprints are kept beside
+//! the file.
+
+use std::sync::Arc;
+
+use super::{ControlEvent, Inner};
+use crate::ledger::ContentHash;
+
+/// How many ended tokens are remembered; the oldest are forgotten first.
+const REMEMBERED: usize = 1000;
+
+/// The fingerprints of the tokens that were revoked or deleted, the oldest first.
+#[derive(Debug, Default)]
+pub(super) struct EndedAdminTokens {
+    fingerprints: Vec<ContentHash>,
+    /// Whether a fingerprint is not yet in the file.
+    is_unsaved: bool,
+}
+
+impl EndedAdminTokens {
+    /// Whether this token has ended.
+    pub(super) fn holds(&self, token: &str) -> bool {
+        self.fingerprints.contains(&ContentHash::of(token.as_bytes()))
+    }
+
+    /// Adds a token that ended now, if there was one.
+    pub(super) fn add(&mut self, ended: Option<ContentHash>) {
+        let Some(fingerprint) = ended else { return };
+        self.fingerprints.retain(|known| *known != fingerprint);
+        self.fingerprints.push(fingerprint);
+        let over = self.fingerprints.len().saturating_sub(REMEMBERED);
+        self.fingerprints.drain(..over);
+        self.is_unsaved = true;
+    }
+}
+
+impl Inner {
+    /// Reads which tokens have ended, at a start.
+    pub(super) async fn read_ended_admin_tokens(&self, ended: &mut EndedAdminTokens) {
+        let data = self.data.clone();
+        let read = tokio::task::spawn_blocking(move || data.read_ended_admin_tokens()).await;
+        match read {
+            Ok(Ok(fingerprints)) => ended.fingerprints = fingerprints,
+            _ => (self.observer)(&ControlEvent::AdminToken(
+                "admin.token.ended cannot be read: a token that ended before this start is accepted if it is put back",
+            )),
+        }
+    }
+
+    /// Writes them down, if there is a new one. Returns whether the file holds them all; where it
+    /// cannot be written, it is tried again with every look at the token.
+    pub(super) async fn save_ended_admin_tokens(
+        self: &Arc<Self>,
+        ended: &mut EndedAdminTokens,
+    ) -> bool {
+        if ended.is_unsaved {
+            let (data, all) = (self.data.clone(), ended.fingerprints.clone());
+            let written =
+                tokio::task::spawn_blocking(move || data.write_ended_admin_tokens(&all)).await;
+            ended.is_unsaved = !matches!(written, Ok(Ok(())));
+        }
+        !ended.is_unsaved
+    }
+}
