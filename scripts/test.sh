@@ -50,7 +50,7 @@ else
 fi
 
 step "documentation"
-RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
 step "the shipped flags"
 cargo run --locked --quiet -- check flags flags/examples/*
@@ -134,7 +134,7 @@ step "what clients without a credential can make the server hold, in short"
 scripts/attack.sh strangers --sockets 900 --seconds 9 --flags 1000
 
 step "tests"
-cargo test --locked --no-fail-fast
+cargo test --locked --workspace --no-fail-fast
 
 if [ "${#missing[@]}" -gt 0 ]; then
   printf '\nNOT CHECKED on this machine:\n'

@@ -1,5 +1,6 @@
-//! Tests that need no server: the laws, the published vectors, the reader of flag files, and the
-//! write path against a model. `docs/TESTING.md` says which question is answered where.
+//! Tests that need no server: the write path against a model, and what the sources and the docs
+//! promise of themselves. The core's are in `crates/core/tests/pure/`; `docs/TESTING.md` says which
+//! question is answered where.
 
 #![allow(
     clippy::disallowed_methods,
@@ -12,18 +13,11 @@
     reason = "a test fails by a panic, and sets up what it needs"
 )]
 
-mod credentials;
 mod docs;
 mod events;
 mod floors;
-mod hostile;
-mod laws;
 mod model;
 mod names;
-mod narrowing_law;
-mod pending;
 #[path = "../support/random.rs"]
 mod random;
-mod schema;
-mod tables;
-mod vectors;
+mod sources;

@@ -1,18 +1,8 @@
 //! Names that were given up for the field's standard terms are not defined again.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-}
+use crate::sources::{below, root};
 
 /// What a line defines: the word after `struct`, `enum`, `trait`, `type`, `fn` or `mod`.
 fn defined(line: &str) -> Option<&str> {
@@ -30,8 +20,7 @@ fn defined(line: &str) -> Option<&str> {
 fn no_definition_has_a_name_that_was_given_up() {
     assert_eq!(defined("    pub(super) async fn climb(self) {"), Some("climb"));
     assert_eq!(defined("pub struct Wish<'a>(u8);"), Some("Wish"));
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let old = fs::read_to_string(root.join("tests/old-names.txt")).unwrap();
+    let old = fs::read_to_string(root().join("tests/old-names.txt")).unwrap();
     let old: Vec<&str> = old
         .lines()
         .filter(|line| !line.starts_with('#'))
@@ -40,12 +29,8 @@ fn no_definition_has_a_name_that_was_given_up() {
     assert!(old.len() > 100);
     let mut files = Vec::new();
     for folder in ["src", "tests", "benches", "examples", "tools", "crates", "fuzz/fuzz_targets"] {
-        let folder = root.join(folder);
-        if folder.is_dir() {
-            sources(&folder, &mut files);
-        }
+        files.extend(below(&root().join(folder)));
     }
-    assert!(files.len() > 300, "the sources were not found");
     let mut again = Vec::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();

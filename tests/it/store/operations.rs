@@ -22,8 +22,9 @@ fn every_claim_in_the_docs_names_an_existing_test() {
         named.insert(rest.split("`]").next().unwrap().to_owned());
     }
     assert!(named.len() >= 10, "{named:?}");
-    let files =
-        ["tests/it", "tests/logic"].iter().flat_map(|folder| files_below(&root.join(folder), "rs"));
+    let files = ["tests/it", "tests/logic", "crates/core/tests/pure"]
+        .iter()
+        .flat_map(|folder| files_below(&root.join(folder), "rs"));
     let tests: String = files.map(|path| fs::read_to_string(path).unwrap()).collect();
     let missing: Vec<&String> =
         named.iter().filter(|name| !tests.contains(&format!("fn {name}("))).collect();
@@ -41,7 +42,7 @@ fn every_test_file_named_in_the_docs_exists() {
         let text = fs::read_to_string(&document).unwrap();
         for words in text.split('`').skip(1).step_by(2) {
             let path = words.split([' ', ':']).next().unwrap();
-            if ["tests/", "scripts/", "tools/", "examples/", "benches/"]
+            if ["tests/", "scripts/", "tools/", "examples/", "benches/", "crates/"]
                 .iter()
                 .any(|folder| path.starts_with(folder))
             {

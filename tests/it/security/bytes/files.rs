@@ -1,7 +1,7 @@
 //! Any bytes as a file of the flags folder: no panic, a place inside the file for every error, and
 //! the good state stays.
 
-#[path = "../../../logic/hostile/shipped.rs"]
+#[path = "../../../../crates/core/tests/pure/hostile/shipped.rs"]
 mod shipped;
 
 use turnout::definition::may_be_half_written;

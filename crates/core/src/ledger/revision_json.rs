@@ -1,0 +1,116 @@
+//! The JSON of a revision for people and programs: in the history, and for the webhook.
+
+use serde_json::{Value as Json, json};
+
+use super::blob::ContentHash;
+use super::change::{Change, Subject};
+use super::content_cache::ContentCache;
+use super::credential::CredentialRecord;
+use super::record::{FlagRecord, Record};
+use super::revision::Revision;
+use crate::flag::{FlagKey, Split, Strategy};
+use crate::moment;
+
+/// A revision and the hash in its row. The meaning of blobs is included as far as `content` has
+/// them.
+pub fn revision_json(revision: &Revision, hash: ContentHash, content: &mut ContentCache) -> Json {
+    let mut change = |change: &Change| {
+        json!({
+            "kind": change.subject.kind(),
+            "key": change.subject.key(),
+            "action": change.action.as_str(),
+            "backTo": change.action.target_revision(),
+            "was": meaning(&change.subject, change.before.as_ref(), content),
+            "is": meaning(&change.subject, change.after.as_ref(), content),
+        })
+    };
+    json!({
+        "revision": revision.revision,
+        "committedAtMs": revision.committed_at_ms,
+        "effectiveAtMs": revision.effective_at_ms,
+        "actor": revision.actor.name,
+        "actorId": revision.actor.id,
+        "origin": revision.origin.as_str(),
+        "reason": revision.reason,
+        "idempotencyKey": revision.idempotency_key,
+        "changes": revision.changes.iter().map(&mut change).collect::<Vec<_>>(),
+        "hash": hash,
+    })
+}
+
+/// The blobs that [`revision_json`] needs to describe a revision's changes.
+pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
+    let records =
+        revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
+    let blobs = records.map(|record| match record {
+        Record::Flag(record) => record.blobs().collect(),
+        Record::Segment(_) | Record::Credential(_) => Vec::new(),
+    });
+    blobs.collect::<Vec<_>>().concat()
+}
+
+/// A split in words.
+pub fn rollout_in_words(split: Option<Split>, default: Strategy) -> String {
+    match split {
+        None => default.to_string(),
+        Some(split) => format!("realtime-v2 {split}"),
+    }
+}
+
+/// The meaning of a record in a few words; `None` where it cannot be described.
+fn meaning(
+    subject: &Subject,
+    record: Option<&Record>,
+    content: &mut ContentCache,
+) -> Option<String> {
+    match (subject, record?) {
+        (Subject::Flag(key), Record::Flag(record)) => serving(key, record, content),
+        (_, Record::Credential(record)) => Some(credential_in_words(record)),
+        _ => None,
+    }
+}
+
+/// `oncall: stopper, flags build-events, until 2027-02-25T08:00:00Z`. No part of it helps to guess
+/// a secret.
+fn credential_in_words(record: &CredentialRecord) -> String {
+    let flags = record
+        .flags
+        .as_ref()
+        .map(|flags| format!(", flags {}", flags.join(" ")))
+        .unwrap_or_default();
+    let ends = match (record.revoked_at_ms, record.expires_at_ms) {
+        (Some(_), _) => ", REVOKED".to_owned(),
+        (None, Some(at)) => format!(", until {}", moment::utc(at)),
+        (None, None) => String::new(),
+    };
+    format!("{}: {}{flags}{ends}", record.name, record.role)
+}
+
+/// What a flag with this record served.
+fn serving(key: &FlagKey, record: &FlagRecord, content: &mut ContentCache) -> Option<String> {
+    let _ = content.read_flag(key, record);
+    let FlagRecord { definition, pin, split, stop, .. } = record;
+    let id = pin.as_ref().map(|pin| pin.definition).or(*definition);
+    let definition = id.and_then(|id| content.definitions.get(&id));
+    match (stop, definition) {
+        (Some(_), Some(definition)) => {
+            Some(format!("STOPPED -> {}", Strategy::from(definition.when_stopped)))
+        }
+        (Some(_), None) => Some("STOPPED".to_owned()),
+        (None, Some(definition)) if !definition.enabled => {
+            Some(format!("off -> {}", Strategy::from(definition.when_stopped)))
+        }
+        (None, definition) => {
+            let held = split.as_ref().map(|held| held.split);
+            let split = held.or(definition.and_then(|definition| definition.rollout));
+            match (split, definition) {
+                (None, None) => None,
+                (split, definition) => {
+                    let default = definition
+                        .map_or(Strategy::Polling, |definition| definition.default.into());
+                    Some(rollout_in_words(split, default))
+                }
+            }
+        }
+    }
+}

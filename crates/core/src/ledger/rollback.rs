@@ -1,0 +1,114 @@
+//! Which change a rollback undoes, and what it restores.
+
+use std::sync::Arc;
+
+use super::blob::ContentHash;
+use super::catalog::FlagEntry;
+use super::change::Action;
+use super::record::{Attribution, Expiry, FlagRecord, Pin, SplitOverride};
+use super::unknown::Unknown;
+use crate::flag::{Definition, Split, differences};
+
+/// One revision of a flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryStep {
+    pub revision: u64,
+    pub action: Action,
+}
+
+/// Walks back through a flag's history, page by page, to the newest change that is not a stop, a
+/// resume or a rollback, and was not rolled back already.
+///
+/// ```
+/// use turnout_core::ledger::{Action, PastStep, UndoSearch};
+/// let step = |revision, action| PastStep { revision, action };
+/// let past = [step(3, Action::Set), step(2, Action::Set), step(1, Action::Define)];
+/// assert_eq!(UndoSearch::default().find(past), Some(3));
+///
+/// let mut undoing = UndoSearch::default();
+/// assert_eq!(undoing.find([step(4, Action::Rollback { to: 2 })]), None);
+/// assert_eq!(undoing.before(), 3, "a rollback to a revision undid everything after it, other rollbacks too");
+/// assert_eq!(undoing.find(past), Some(2));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct UndoSearch {
+    before: u64,
+}
+
+impl Default for UndoSearch {
+    fn default() -> UndoSearch {
+        UndoSearch { before: u64::MAX }
+    }
+}
+
+impl UndoSearch {
+    /// Only older steps than this can still matter.
+    pub fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// The change to undo, if it is among `steps`, which come newest first.
+    pub fn find(&mut self, steps: impl IntoIterator<Item = HistoryStep>) -> Option<u64> {
+        for HistoryStep { revision, action } in steps {
+            if revision >= self.before {
+                continue;
+            }
+            match action {
+                Action::Rollback { to } => self.before = revision.min(to.saturating_add(1)),
+                Action::Define | Action::Set | Action::Unset | Action::Expire => {
+                    return Some(revision);
+                }
+                Action::Stop
+                | Action::Resume
+                | Action::Remove
+                | Action::Create
+                | Action::Revoke => self.before = revision,
+            }
+        }
+        None
+    }
+}
+
+/// A flag's state in force at a revision.
+#[derive(Clone, Debug)]
+pub struct FlagAsOf {
+    pub revision: u64,
+    pub definition: (ContentHash, Arc<Definition>),
+    pub split: Option<Split>,
+    pub ends: Option<Expiry>,
+}
+
+impl FlagAsOf {
+    /// The flag with the restored state. A stop stays. A definition is pinned only if the file has
+    /// changed in more than its rollout, so that later edits of the rest are not blocked without
+    /// need.
+    pub fn restore_onto(&self, current: &FlagEntry, mark: Attribution) -> FlagEntry {
+        let (id, then) = &self.definition;
+        let only_rollout = |now: &Arc<Definition>| {
+            differences(then, now).iter().all(|found| found.what.starts_with("rollout."))
+        };
+        let base = current.definition.as_ref().filter(|now| only_rollout(now));
+        // A definition that is pinned already stays as it is: then this changes only the split, and
+        // may be live before it is committed.
+        let pinned = current.record.pin.clone().filter(|pin| pin.definition == *id);
+        let fresh = || Pin {
+            definition: *id,
+            of: self.revision,
+            mark: mark.clone(),
+            unknown: Unknown::default(),
+        };
+        let pin = base.is_none().then(|| pinned.unwrap_or_else(fresh));
+        let own = base.unwrap_or(then).rollout;
+        let ends = self.ends.clone().filter(|end| end.at_ms > mark.at_ms);
+        let held = || SplitOverride {
+            split: self.split.unwrap_or_default(),
+            mark: mark.clone(),
+            ends: ends.clone(),
+            unknown: Unknown::default(),
+        };
+        let split = (own != self.split || ends.is_some()).then(held);
+        let record = FlagRecord { pin, split, ..current.record.clone() };
+        let pinned = record.pin.as_ref().map(|_| then.clone());
+        FlagEntry { pinned, ..current.with(record) }
+    }
+}
