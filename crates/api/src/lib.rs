@@ -1,0 +1,29 @@
+//! What Turnout's two listeners take and answer.
+//!
+//! Each message is one type: the server writes it, the command line reads it, and the OpenAPI
+//! documents are derived from it. The order of a type's fields is the order of the members on the
+//! wire. Types stand together by what they speak of; nothing here does IO, and nothing here depends
+//! on another part of Turnout.
+//!
+//! | module | of which |
+//! |---|---|
+//! | [`strategy`] | the strategy document, and the words in it |
+//! | [`question`] | what a client asks with |
+//! | [`ofrep`] | the OpenFeature Remote Evaluation Protocol |
+//! | [`watch`] | events of a stream, and their acknowledgement |
+//! | [`problem`] | what an error says, and its code |
+//! | [`probes`] | whether the service runs |
+//! | [`bounds`] | how long a message and its parts may be |
+//! | [`schema`] | schemas that several types name |
+
+pub mod bounds;
+pub mod ofrep;
+pub mod probes;
+pub mod problem;
+pub mod question;
+pub mod schema;
+pub mod strategy;
+pub mod watch;
+mod words;
+
+pub use words::UnknownWord;
