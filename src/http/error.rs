@@ -1,15 +1,11 @@
-//! The only table from errors to statuses, in both shapes that errors have: problem details (RFC
-//! 9457) and OFREP's.
+//! The only table from errors to statuses and codes, in both shapes that errors have: problem
+//! details (RFC 9457) and OFREP's.
 
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Response, StatusCode, Uri};
-use serde_json::{Value as Json, json};
+use axum::http::{StatusCode, Uri};
+use serde_json::Value as Json;
 
-use super::PublicState;
-use super::request::BadRequest;
-use super::response::ResponseBuilder;
+use super::bad_request::BadRequest;
+use crate::auth::InvalidCredential;
 use crate::convergence::TooManyStreams;
 use crate::ledger::Role;
 
@@ -183,34 +179,11 @@ impl ApiError {
             ApiError::Order { says, .. } => says,
         }
     }
+}
 
-    /// The error as problem details.
-    pub fn problem(&self, state: &PublicState) -> Response<Body> {
-        let (status, code) = self.status_and_code();
-        let body = json!({
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "code": code,
-            "detail": self.to_string(),
-        });
-        self.with_retry(respond(state, status, "application/problem+json", &body))
-    }
-
-    /// The error as an OFREP failure: of one flag where `key` is given, else of the whole request.
-    pub fn ofrep(&self, state: &PublicState, key: Option<&str>) -> Response<Body> {
-        let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
-        if let Some(key) = key {
-            body["key"] = key.into();
-        }
-        self.with_retry(respond(state, self.status_and_code().0, "application/json", &body))
-    }
-
-    /// Adds when to come back, in whole seconds, which every client reads.
-    fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
-        if let ApiError::TooManyStreams { retry_after_seconds, .. } = self {
-            response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
-        }
-        response
+impl From<InvalidCredential> for ApiError {
+    fn from(_: InvalidCredential) -> ApiError {
+        ApiError::Unauthenticated
     }
 }
 
@@ -238,44 +211,4 @@ fn no_room(bound: TooManyStreams) -> &'static str {
 /// not a new request; a request sent after it would be lost, so the response says so.
 pub fn ends_the_connection(status: StatusCode) -> bool {
     matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE)
-}
-
-/// An error's body has no tag; its other headers are those of any response.
-fn respond(
-    state: &PublicState,
-    status: StatusCode,
-    content_type: &'static str,
-    body: &Json,
-) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    if ends_the_connection(status) {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None }
-        .describe(headers);
-    response
-}
-
-pub async fn no_such_route(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
-    for_route(&ApiError::of_no_route(&uri), &state, &uri)
-}
-
-pub async fn no_such_method(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
-    for_route(&ApiError::NoSuchMethod, &state, &uri)
-}
-
-/// A refusal in the shape of its route.
-pub fn for_route(refusal: &ApiError, state: &PublicState, uri: &Uri) -> Response<Body> {
-    if uri.path().starts_with("/ofrep/") {
-        refusal.ofrep(state, None)
-    } else {
-        refusal.problem(state)
-    }
 }

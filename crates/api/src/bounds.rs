@@ -4,3 +4,23 @@
 pub const MAX_UNIT_BYTES: usize = 256;
 /// The most attributes of a context.
 pub const MAX_ATTRIBUTES: usize = 256;
+/// The longest reason, in bytes.
+pub const MAX_REASON_BYTES: usize = 500;
+/// The longest idempotency key, in bytes.
+pub const MAX_KEY_BYTES: usize = 128;
+/// The longest a split may be held before its end.
+pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
+/// The longest name of a credential.
+pub const MAX_NAME_BYTES: usize = 64;
+/// How long a credential lives, unless said.
+pub const EXPIRES_AFTER_MS: i64 = 90 * 86_400_000;
+/// The longest a credential may live.
+pub const MAX_EXPIRES_AFTER_MS: i64 = 3_660 * 86_400_000;
+/// How many bytes of randomness a server's proof is asked with.
+pub const MIN_NONCE_BYTES: usize = 32;
+pub const MAX_NONCE_BYTES: usize = 128;
+/// How many hex digits of a token's hash name it.
+pub const TOKEN_ID_DIGITS: usize = 16;
+/// How many revisions a page has, unless said, and at most.
+pub const PAGE: u32 = 20;
+pub const MAX_PAGE: u32 = 200;

@@ -13,9 +13,12 @@
 //! | [`watch`] | events of a stream, and their acknowledgement |
 //! | [`problem`] | what an error says, and its code |
 //! | [`probes`] | whether the service runs |
+//! | [`admin`] | the admin listener |
+//! | [`strict`] | reads a body, and refuses what is not known |
 //! | [`bounds`] | how long a message and its parts may be |
 //! | [`schema`] | schemas that several types name |
 
+pub mod admin;
 pub mod bounds;
 pub mod ofrep;
 pub mod probes;
@@ -23,6 +26,7 @@ pub mod problem;
 pub mod question;
 pub mod schema;
 pub mod strategy;
+pub mod strict;
 pub mod watch;
 mod words;
 

@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Schem
 use utoipa::openapi::{Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::bounds::{MAX_ATTRIBUTES, MAX_UNIT_BYTES};
+use crate::bounds::{MAX_ATTRIBUTES, MAX_REASON_BYTES, MAX_UNIT_BYTES};
 
 /// The pattern of a flag's key.
 pub const FLAG_KEY: &str = "[a-z0-9][a-z0-9._-]{0,63}";
@@ -71,4 +71,41 @@ pub(crate) fn ofrep_context() -> RefOr<Schema> {
         .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)))
         .max_properties(Some(MAX_ATTRIBUTES + 1))
         .into()
+}
+
+/// A share of the buckets.
+pub(crate) fn share() -> RefOr<Schema> {
+    text().description(Some("A share of the buckets.")).examples(["12.5%"]).into()
+}
+
+/// A share of the buckets, as it is asked for.
+pub(crate) fn share_or_null() -> RefOr<Schema> {
+    const WRITTEN: &str = r"^((0|[1-9][0-9]?)(\.[0-9]{1,3})?|100(\.0{1,3})?)%$";
+    or_null(text()).pattern(Some(WRITTEN)).examples(["12.5%"]).into()
+}
+
+/// A reason: one line, whose length is counted in bytes, which a JSON Schema cannot express.
+pub(crate) fn reason() -> RefOr<Schema> {
+    let says = format!("One line of at most {MAX_REASON_BYTES} bytes of UTF-8.");
+    or_null(text())
+        .description(Some(says))
+        .min_length(Some(0))
+        .max_length(Some(MAX_REASON_BYTES))
+        .into()
+}
+
+/// A position of the history.
+pub(crate) fn position() -> RefOr<Schema> {
+    text().description(Some("A revision, or `revision+n` with n changes pending.")).into()
+}
+
+/// Whose credential did something.
+pub(crate) fn credential_id() -> RefOr<Schema> {
+    let says = "The id of the credential it was done with; `null` for the service itself and the data folder's own.";
+    or_null(text()).description(Some(says)).into()
+}
+
+/// A SHA-256, in hex.
+pub(crate) fn sha256() -> RefOr<Schema> {
+    text().pattern(Some("^[0-9a-f]{64}$")).into()
 }

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::json;
 
-use super::AdminState;
 use super::errors::since;
 use super::pieces::in_pieces;
+use super::state::AdminState;
 use crate::http::error::{ApiError, ends_the_connection};
-use crate::http::response::REVISION;
+use crate::http::headers::REVISION;
 
 /// Serialises the body once. The body is data of our own, so serialising cannot fail.
 pub fn json(state: &AdminState, status: StatusCode, body: &impl Serialize) -> Response<Body> {

@@ -9,19 +9,20 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use serde_json::{Value as Json, json};
 use tokio::task::spawn_blocking;
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::body::{Members, invalid_request};
 use super::flags::of_flag;
 use super::in_force::{is_in_force, lifted_since};
 use super::permissions::Permission;
+use super::state::AdminState;
 use super::view;
 use crate::auth::Caller;
 use crate::clock;
 use crate::control::{CommandOutcome, CommandRejected, CommandRequest};
 use crate::flag::{FlagKey, Share};
 use crate::http::error::ApiError;
-use crate::http::request::{FlagPath, body as read_body, key};
+use crate::http::flag_path::{FlagPath, key};
+use crate::http::request_body::body as read_body;
 use crate::ledger::{
     Action, Command, ContentHash, CredentialId, EffectiveState, ExpiryRequest, PlannedChange,
     SplitOverride,

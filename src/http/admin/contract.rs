@@ -10,9 +10,9 @@ use super::history::MAX_PAGE;
 use super::tokens::MAX_EXPIRES_AFTER_MS;
 use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::flag::MAX_UNIT_BYTES;
+use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::openapi_model::{Operation, RequestBody, ResponseSpec, of_refusals, schema_ref};
-use crate::http::request::BadRequest;
+use crate::http::openapi::{Operation, RequestBody, ResponseSpec, of_refusals, schema_ref};
 use crate::http::server::TooSlow;
 use crate::ledger::{MAX_NAME_BYTES, Role};
 

@@ -5,12 +5,12 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde_json::{Value as Json, json};
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::flags::unknown;
+use super::state::AdminState;
 use super::view::CountsView;
 use crate::convergence::{Percentiles, PollersSeen, Report};
-use crate::http::request::{FlagPath, key};
+use crate::http::flag_path::{FlagPath, key};
 
 pub async fn of_flag(State(state): State<AdminState>, path: FlagPath) -> Response<Body> {
     let flag = key(&path);

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use serde_json::Value as Json;
 
-use super::history::revisions;
+use super::revisions::revisions;
 use crate::control::CommandRejected;
 use crate::flag::{FlagKey, Share};
 use crate::http::error::ApiError;

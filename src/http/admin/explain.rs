@@ -9,16 +9,17 @@ use axum::http::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::body::Members;
 use super::flags::unknown;
+use super::state::AdminState;
 use super::view::SlotsView;
 use crate::definition::typed_value;
 use crate::explain::Explanation;
 use crate::flag::{Bucket, Context, Definition, Identity, MAX_ATTRIBUTES, TargetingKey, Value};
 use crate::http::error::ApiError;
-use crate::http::request::{FlagPath, body as read_body, key};
+use crate::http::flag_path::{FlagPath, key};
+use crate::http::request_body::body as read_body;
 
 /// The user to explain.
 #[derive(Debug)]

@@ -9,15 +9,15 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
+use super::state::AdminState;
 use super::view::FlagView;
 use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
 use crate::flag::FlagKey;
 use crate::http::error::ApiError;
-use crate::http::request::{FlagPath, key};
+use crate::http::flag_path::{FlagPath, key};
 use crate::ledger::{CommandError, EffectiveState};
 
 /// The whole status. It is serialised flag by flag: neither a copy of the state nor a tree of

@@ -5,12 +5,12 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde_json::json;
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::body::{Members, invalid_request};
+use super::state::AdminState;
 use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::http::error::ApiError;
-use crate::http::request::body as read_body;
+use crate::http::request_body::body as read_body;
 
 pub async fn hello(State(state): State<AdminState>, body: Body) -> Response<Body> {
     match prove(&state, body).await {

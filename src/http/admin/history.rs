@@ -9,14 +9,15 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
-use super::readings::Verified;
+use super::readings::{SLOW, Verified};
+use super::revisions::revision;
+use super::state::AdminState;
 use crate::control::{CommandRejected, Database};
 use crate::flag::FlagKey;
 use crate::http::error::ApiError;
-use crate::ledger::{ContentCache, referenced_blobs, revision_json};
-use crate::store::{HistoryQuery, StoredRevision};
+use crate::ledger::{ContentCache, referenced_blobs};
+use crate::store::HistoryQuery;
 
 /// How many revisions a page has by default, and at most.
 const PAGE: u32 = 20;
@@ -27,7 +28,6 @@ const TEXT_BYTES: usize = 16 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A verification that reads nothing more for this long is ended; one that goes on has no limit.
 const SILENCE: Duration = Duration::from_secs(60);
-pub const SLOW: &str = "it does not answer in time";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -113,20 +113,6 @@ async fn verify_database(state: AdminState) -> Verified {
         None => Err(why_down(&state)),
     };
     Verified { verdict, compared_with: kept.head.map(|head| head.revision) }
-}
-
-/// Revisions as they stand in a response; also those that made a command stale.
-pub fn revisions(found: &[StoredRevision]) -> Json {
-    let mut content = ContentCache::default();
-    found.iter().map(|stored| revision(stored, &mut content)).collect()
-}
-
-fn revision(stored: &StoredRevision, content: &mut ContentCache) -> Json {
-    let mut shown = revision_json(&stored.revision, stored.hash, content);
-    if stored.more_changes > 0 {
-        shown["moreChanges"] = stored.more_changes.into();
-    }
-    shown
 }
 
 fn why_down(state: &AdminState) -> String {

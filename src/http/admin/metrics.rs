@@ -10,8 +10,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 
-use super::AdminState;
 use super::answer::respond;
+use super::state::AdminState;
 use crate::control::Database;
 use crate::convergence::TooManyStreams;
 use crate::data_dir::DiskUsage;
@@ -21,18 +21,11 @@ use crate::telemetry::log_lines_dropped;
 use crate::telemetry::metrics::{
     self as registry, MAX_FLAGS, MetricsPage, Number, OPENMETRICS, page,
 };
-use crate::time_limit::OneAtATime;
 
 /// How many outcomes are read in one go.
 const OUTCOMES_AT_ONCE: usize = 256;
 /// How long the disk may take to report what is on it; after that the page is sent without it.
 const DISK_AT_MOST: Duration = Duration::from_millis(250);
-
-/// What is looked up once for all pages, however many are written.
-#[derive(Debug, Default)]
-pub struct Scrapes {
-    disk: OneAtATime<DiskUsage>,
-}
 
 pub async fn metrics(State(state): State<AdminState>) -> Response<Body> {
     let data = state.coordinator.data().clone();

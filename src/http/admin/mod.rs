@@ -20,14 +20,16 @@ mod permissions;
 mod pieces;
 mod problems;
 mod readings;
+mod revisions;
 mod schemas;
+mod scrapes;
+mod state;
 mod tokens;
 mod turns;
 mod view;
 mod while_good;
 
-use std::net::{IpAddr, SocketAddr};
-use std::panic::resume_unwind;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -36,60 +38,15 @@ use axum::extract::Request;
 use axum::http::{Response, Uri};
 use axum::middleware::{from_fn, from_fn_with_state};
 use serde_json::{Value as Json, json};
-use tokio::runtime::Handle;
 
-pub use self::metrics::Scrapes;
 use self::permissions::{Permission, ProtectedEndpoint, RunsOn};
 pub use self::readings::{Readings, Source, Verified};
-use super::PublicState;
+pub use self::scrapes::Scrapes;
+pub use self::state::AdminState;
 use super::error::ApiError;
-use super::openapi_model::{Endpoint, document, router};
+use super::openapi::{Endpoint, document, router};
 use super::requests::RequestCounts;
-use super::server::{ListenerMemory, ResponseFuture, Routes, by_router};
-use crate::auth::AdminCredentials;
-use crate::control::Coordinator;
-use crate::flag_files::Mode;
-use crate::webhook::Deliveries;
-
-/// What the admin listener reports on, and acts on.
-#[derive(Clone, Debug)]
-pub struct AdminState {
-    pub public: PublicState,
-    pub coordinator: Coordinator,
-    /// The runtime where commands are executed: nothing else runs there.
-    pub orders: Handle,
-    pub readings: Arc<Readings>,
-    pub operators: AdminCredentials,
-    pub watch: Mode,
-    /// The results of webhook deliveries, if a webhook is configured.
-    pub deliveries: Option<Arc<Deliveries>>,
-    /// The flags folder, as it was configured.
-    pub flags: String,
-    /// The address this listener listens on.
-    pub address: SocketAddr,
-    /// Whether only this machine can reach the listener.
-    pub on_loopback: bool,
-    /// What clients make the public listener hold.
-    pub held: ListenerMemory,
-    /// The counters of this listener's requests.
-    pub requests: Arc<RequestCounts>,
-    pub scrapes: Arc<Scrapes>,
-}
-
-impl AdminState {
-    /// Runs work on the thread of commands, to its end even if its caller hangs up; `None` if the
-    /// service ends before that.
-    async fn on_command_thread<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        match self.orders.spawn(work).await {
-            Ok(done) => Some(done),
-            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-            Err(_) => None,
-        }
-    }
-}
+use super::server::{ResponseFuture, Routes, by_router};
 
 /// The counters of this listener's requests.
 pub fn request_counts() -> Arc<RequestCounts> {

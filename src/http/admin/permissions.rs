@@ -6,18 +6,19 @@ use std::net::IpAddr;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, HOST};
+use axum::http::header::{ALLOW, HOST};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use axum::middleware::{Next, from_fn};
 
-use super::AdminState;
 use super::answer::refuse;
 use super::readings::Source;
+use super::state::AdminState;
 use super::while_good::Shown;
 use crate::auth::Caller;
+use crate::http::bearer::bearer;
 use crate::http::error::ApiError;
-use crate::http::openapi_model::Endpoint;
-use crate::http::request::body as read_body;
+use crate::http::openapi::Endpoint;
+use crate::http::request_body::body as read_body;
 use crate::ledger::{ContentHash, Role};
 
 /// What a call takes.
@@ -241,7 +242,7 @@ async fn look(
 
 /// Whose credential these headers show, as it is now.
 fn authenticate(state: &AdminState, headers: &HeaderMap) -> Option<Shown> {
-    let secret = bearer(headers)?;
+    let secret = bearer(headers).ok()??;
     let caller = state.operators.authenticate(secret, state.coordinator.clock().now()).ok()?;
     Some(Shown { hash: ContentHash::of(secret.as_bytes()), caller })
 }
@@ -266,12 +267,6 @@ fn nothing_here(Identified { shown, state }: &Identified, refusal: ApiError) -> 
         }
         Some(_) => refuse(state, &refusal),
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (scheme, secret) = values.next()?.to_str().ok()?.split_once(' ')?;
-    (values.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| secret.trim())
 }
 
 fn asks_for_loopback(headers: &HeaderMap) -> bool {

@@ -56,8 +56,8 @@ impl Body for Pieces {
     }
 }
 
-#[cfg(test)]
 #[allow(clippy::panic, clippy::unwrap_used)]
+#[cfg(test)]
 mod tests {
     use std::task::Waker;
 

@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde_json::{Value as Json, json};
 
+use super::admin_document;
 use super::answer::json as answer;
-use super::{AdminState, admin_document};
+use super::state::AdminState;
 use crate::control::StandingProblem;
 use crate::definition::Finding;
 

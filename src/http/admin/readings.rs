@@ -13,13 +13,13 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use super::history::SLOW;
 use super::turns::{Busy, Turns};
 use crate::control::CommandRejected;
 use crate::ledger::CredentialId;
 use crate::store::VerifyReport;
 use crate::thread_runtime::is_command_thread;
 
+pub const SLOW: &str = "it does not answer in time";
 /// How many readings work at once, of those in memory and of those of the database each.
 const AT_ONCE: usize = 2;
 

@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::flag::Strategy;
-use crate::http::openapi_model::schema_ref;
-use crate::http::openapi_model::schemas::count;
+use crate::http::openapi::schema_ref;
+use crate::http::openapi::schemas::count;
 use crate::ledger::Role;
 
 /// Every schema by its name. A member that may be missing is `null`, never left out.

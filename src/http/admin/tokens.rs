@@ -7,11 +7,11 @@ use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
 use serde_json::{Value as Json, json};
 
-use super::AdminState;
 use super::answer::{json as answer, refuse};
 use super::body::{Members, invalid_request};
 use super::commands::MAX_REASON_BYTES;
 use super::permissions::Permission;
+use super::state::AdminState;
 use crate::auth::{Caller, LOCAL_ADMIN, random_name, random_secret, token_names};
 use crate::control::{AdminTokenEnd, CommandOutcome, CommandRejected};
 use crate::flag::FlagKey;

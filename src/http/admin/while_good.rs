@@ -9,8 +9,8 @@ use axum::http::Response;
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-use super::AdminState;
 use super::answer::refuse;
+use super::state::AdminState;
 use crate::auth::Caller;
 use crate::http::error::ApiError;
 use crate::ledger::ContentHash;

@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::budget::Holder;
-use super::connection::ConnectionSignal;
 use super::limits::{LINGER_AT_MOST, Limits, TAKES_NOTHING};
+use super::signal::ConnectionSignal;
 
 /// The steps of a request, and the idle time between two requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::activity::Activity;
-use super::connection::ConnectionSignal;
+use super::signal::ConnectionSignal;
 
 /// The most connections that are looked at to find one that can leave. If all of them were busy
 /// recently, the longest idle of these leaves.

@@ -10,6 +10,14 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// An extension of a response: the memory it takes while it waits to be taken, where that differs
+/// from its length, and whether it waits for a stranger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weight {
+    pub bytes: usize,
+    pub stranger: bool,
+}
+
 /// Something that holds bytes for a client, and can be made to release them.
 pub trait Holder: Send + Sync {
     /// Since when its client has done nothing about it: a time to order by. `None` while the client

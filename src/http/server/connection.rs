@@ -22,24 +22,14 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::House;
 use super::activity::Activity;
 use super::heads::{self, Heads};
 use super::hijack::{Client, DrainSignal, Handover, HijackedConnection};
+use super::house::House;
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
 use super::service::exchange;
+use super::signal::ConnectionSignal;
 use super::tracked_stream::TrackedStream;
-
-/// What a connection is signalled to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConnectionSignal {
-    /// Leave, unless a response is under way that the client takes.
-    MakeRoom,
-    /// Finish the current request, then leave.
-    Stop,
-    /// Leave at once: the memory it holds is needed for others.
-    Cut,
-}
 
 pub async fn run(
     mut stream: TcpStream,

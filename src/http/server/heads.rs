@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::activity::{Activity, Phase};
 use super::budget::{Budget, Holder, Holding};
-use super::connection::ConnectionSignal;
 use super::limits::{LONG_HEAD_BYTES, MAX_HEAD_BYTES};
+use super::signal::ConnectionSignal;
 
 /// A connection whose head is arriving.
 pub struct Head(Arc<Activity>);

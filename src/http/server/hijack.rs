@@ -18,11 +18,10 @@ use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
-use super::Unread;
 use super::activity::Activity;
-use super::budget::Holding;
-use super::connection::ConnectionSignal;
-use super::service::Weight;
+use super::budget::{Holding, Weight};
+use super::house::Unread;
+use super::signal::ConnectionSignal;
 use crate::clock;
 
 /// What happens on a connection that was taken over, until it ends. It returns the socket, which is

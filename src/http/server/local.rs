@@ -16,12 +16,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::House;
 use super::activity::Activity;
 use super::admission::Admission;
 use super::connection;
+use super::house::House;
 use super::limits::{DRAIN_AT_MOST, LOCAL_CONNECTIONS, Limits};
-use super::service::Routes;
+use super::routes::Routes;
 
 /// The wait after a failed `accept`.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);

@@ -10,9 +10,12 @@ mod budget;
 mod connection;
 mod heads;
 mod hijack;
+mod house;
 mod limits;
 mod local;
+mod routes;
 mod service;
+mod signal;
 mod tracked_stream;
 
 use std::fmt;
@@ -22,23 +25,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, yield_now};
 use tokio::time::{Instant, sleep, timeout};
 
 pub use activity::Activity;
-pub use budget::{Budget, Holder, Holding};
+pub use budget::{Budget, Holder, Holding, Weight};
 pub use hijack::{Client, DrainSignal, Hijack, HijackedConnection, Run};
 pub use limits::{Limits, MAX_HEAD_BYTES};
 pub use local::{LocalServer, serve_local};
-pub use service::{ResponseFuture, Routes, TooSlow, Weight, by_router};
+pub use routes::{ResponseFuture, Routes, by_router};
+pub use service::TooSlow;
 
 use admission::Admission;
 use heads::Heads;
-use limits::{
-    ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, MAX_LONG_HEADS_BYTES, RECEIVE_BUFFER_BYTES,
-    SEND_BUFFER_BYTES,
-};
+use house::{House, Unread};
+use limits::{ADMITTED_AT_ONCE, BACKLOG, DRAIN_AT_MOST, RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 
 /// The wait after a failed `accept`, which mostly means that no file descriptor is left.
 const ACCEPT_RETRY: Duration = Duration::from_millis(10);
@@ -51,9 +53,6 @@ pub struct Server {
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
-
-/// Responses that wait to be taken.
-pub type Unread = Budget<Activity>;
 
 /// What the clients of a listener make it hold, for metrics.
 #[derive(Clone, Debug)]
@@ -168,24 +167,6 @@ async fn accept(listener: TcpListener, mut acceptor: Acceptor, mut stopped: watc
     }
     drop(listener);
     let _ = timeout(DRAIN_AT_MOST, acceptor.admission.clear()).await;
-}
-
-/// What all connections of a listener share.
-pub struct House {
-    pub routes: Box<dyn Routes>,
-    pub limits: Limits,
-    pub unread: Arc<Unread>,
-    pub heads: Arc<Heads>,
-    /// Connections are closed one at a time.
-    pub exit: Semaphore,
-}
-
-impl House {
-    fn new(routes: Box<dyn Routes>, limits: Limits) -> House {
-        let unread = Arc::new(Unread::new(limits.unread, limits.unread_of_strangers));
-        let heads = Arc::new(Heads::new(MAX_LONG_HEADS_BYTES, MAX_LONG_HEADS_BYTES));
-        House { routes, limits, unread, heads, exit: Semaphore::new(1) }
-    }
 }
 
 /// Where connections wait for a seat.

@@ -10,70 +10,26 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body as AnyBody, Bytes};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderMap};
 use hyper::service::{HttpService, service_fn};
-use hyper::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
-use tower_service::Service;
 use tracing::{Level, debug};
 
-use super::House;
 use super::activity::{Activity, Phase};
-use super::budget::Holding;
+use super::budget::{Holding, Weight};
 use super::hijack::{Handover, Hijack};
+use super::house::House;
 use super::limits::UNCOUNTED_BYTES;
-use crate::http::requests::RequestCounts;
 use crate::telemetry::target;
 
 /// The body took longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the body did not arrive within {} ms", .0.as_millis())]
 pub struct TooSlow(pub Duration);
-
-/// What answers the requests of a listener.
-pub trait Routes: Send + Sync {
-    /// Where the requests of this listener are counted.
-    fn counts(&self) -> &RequestCounts;
-
-    /// The path that a request is for.
-    fn path<'u>(&self, uri: &'u Uri) -> &'u str {
-        uri.path()
-    }
-
-    /// Answers a request; `peer` is the other end of the connection.
-    fn answer(&self, request: Request<AnyBody>, peer: IpAddr) -> ResponseFuture;
-
-    /// The response to a request that does not say which host it is for, or says so more than once.
-    fn refuse_host(&self, _uri: &Uri) -> Response<AnyBody> {
-        let mut response = Response::new(AnyBody::empty());
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-        response
-    }
-}
-
-/// An extension of a response: the memory it takes while it waits to be taken, where that differs
-/// from its length, and whether it waits for a stranger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weight {
-    pub bytes: usize,
-    pub stranger: bool,
-}
-
-/// A response in the making.
-pub type ResponseFuture = Pin<Box<dyn Future<Output = Response<AnyBody>> + Send>>;
-
-/// The response of a router.
-pub fn by_router(router: &Router, request: Request<AnyBody>) -> ResponseFuture {
-    let answer = router.clone().call(request);
-    Box::pin(async move {
-        let Ok(response) = answer.await;
-        response
-    })
-}
 
 /// The service of one connection.
 pub fn exchange(

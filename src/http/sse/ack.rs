@@ -7,10 +7,11 @@ use axum::http::Response;
 use serde_json::Value as Json;
 
 use crate::convergence::{AckId, BadAck};
-use crate::http::PublicState;
+use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::request::{BadRequest, body};
-use crate::http::response::ResponseBuilder;
+use crate::http::public::ResponseBuilder;
+use crate::http::request_body::body;
+use crate::http::state::PublicState;
 use crate::snapshot::Position;
 
 pub async fn acknowledge(State(state): State<PublicState>, request: Request) -> Response<Body> {

@@ -22,8 +22,8 @@ use crate::convergence::{
     TooManyStreams,
 };
 use crate::flag::{Context, FlagKey};
-use crate::http::auth::Caller;
 use crate::http::error::ApiError;
+use crate::http::public::Caller;
 use crate::live::Live;
 use crate::moment::{LeapWatch, Moment};
 use crate::snapshot::Position;

@@ -39,14 +39,14 @@ pub use event::CloseReason;
 pub use hub::Hub;
 pub use limits::StreamLimits;
 
-use super::PublicState;
-use super::auth::{self, Caller};
 use super::error::ApiError;
-use super::fast_path::Peer;
-use super::kept_context::KeptContext;
-use super::request::{EvaluationRequest, FlagPath, key};
-use super::response::ResponseBuilder;
+use super::flag_path::{FlagPath, key};
+use super::proxies::Peer;
+use super::public::{
+    Caller, EvaluationRequest, KeptContext, ResponseBuilder, caller_with_body, user,
+};
 use super::server::Hijack;
+use super::state::PublicState;
 use crate::convergence::Subscription;
 use crate::document::Form;
 use crate::flag::{ContextNeeds, FlagKey};
@@ -69,7 +69,7 @@ pub async fn one(
     let opened = async {
         let flag = flag(&state, key(&path))?;
         let (head, request_body) = request.into_parts();
-        let (caller, bytes) = auth::caller_with_body(&state, &head.headers, request_body).await?;
+        let (caller, bytes) = caller_with_body(&state, &head.headers, request_body).await?;
         open_one(&state, &head, flag, EvaluationRequest::native(&bytes)?, &caller)
     };
     opened.await.unwrap_or_else(|refusal| refusal.problem(&state))
@@ -82,7 +82,7 @@ pub async fn watch_own(
     request: Request,
 ) -> Response<Body> {
     let (head, _) = request.into_parts();
-    let opened = auth::user(&state, &head.headers).and_then(|caller| {
+    let opened = user(&state, &head.headers).and_then(|caller| {
         open_one(&state, &head, flag(&state, key(&path))?, EvaluationRequest::empty(), &caller)
     });
     of_the_caller(opened.unwrap_or_else(|refusal| refusal.problem(&state)))
@@ -92,7 +92,7 @@ pub async fn watch_own(
 pub async fn all(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let opened = async {
         let (head, request_body) = request.into_parts();
-        let (caller, bytes) = auth::caller_with_body(&state, &head.headers, request_body).await?;
+        let (caller, bytes) = caller_with_body(&state, &head.headers, request_body).await?;
         let listener = keep(&state, EvaluationRequest::native(&bytes)?, &caller, |snapshot| {
             snapshot.context_needs().clone()
         })?;
@@ -106,7 +106,7 @@ pub async fn all(State(state): State<PublicState>, request: Request) -> Response
 pub async fn all_mine(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let opened = async {
         let (head, _) = request.into_parts();
-        let caller = auth::user(&state, &head.headers)?;
+        let caller = user(&state, &head.headers)?;
         let listener = keep(&state, EvaluationRequest::empty(), &caller, |snapshot| {
             snapshot.context_needs().clone()
         })?;

@@ -14,9 +14,7 @@ use super::limits::MAX_EVENT_BYTES;
 use super::writer::Event;
 use crate::document::Document;
 use crate::flag::{ContextNeeds, FlagKey};
-use crate::http::all_flags::Every;
-use crate::http::auth::Caller;
-use crate::http::kept_context::KeptContext;
+use crate::http::public::{Caller, Every, KeptContext};
 use crate::snapshot::{FlagSnapshot, Position, Snapshot};
 
 /// What a client has been sent so far.

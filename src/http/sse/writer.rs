@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use super::event::END;
 use super::limits::MAX_HEARD_BYTES;
-use crate::http::all_flags::Windows;
+use crate::http::public::Windows;
 use crate::http::server::{Activity, Client, Holding};
 
 pub struct SseWriter {

@@ -6,10 +6,11 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
-use super::openapi_model::{self, public};
 use super::response::{ResponseBuilder, if_none_match};
-use super::{PublicState, endpoints};
+use super::{contract, endpoints};
 use crate::document::etag;
+use crate::http::openapi;
+use crate::http::state::PublicState;
 use crate::public_path::PublicPath;
 
 /// The public listener's document, as it is served at the root.
@@ -19,8 +20,7 @@ pub fn public_document() -> Json {
 
 /// The same document where a proxy serves the listener below a path.
 fn document_at(public_path: &PublicPath) -> Json {
-    let mut document =
-        openapi_model::document(public::TITLE, public::SAYS, &endpoints(), json!({}));
+    let mut document = openapi::document(contract::TITLE, contract::SAYS, &endpoints(), json!({}));
     document["servers"][0]["url"] = public_path.to_string().into();
     document
 }

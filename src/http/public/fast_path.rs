@@ -12,17 +12,15 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, Response, Uri};
 
-use super::PublicState;
 use super::cors::Origins;
-use super::error::{ApiError, for_route};
-use super::requests::RequestCounts;
-use super::server::{ResponseFuture, Routes, by_router};
+use super::error_response::for_route;
 use super::strategy::{ONE_PATH, evaluate_own, evaluate_posted};
+use crate::http::error::ApiError;
+use crate::http::proxies::Peer;
+use crate::http::requests::RequestCounts;
+use crate::http::server::{ResponseFuture, Routes, by_router};
+use crate::http::state::PublicState;
 use crate::public_path::PublicPath;
-
-/// An extension of a request that goes through the router: the other end of its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer(pub IpAddr);
 
 /// What answers the public listener's requests.
 #[derive(Debug)]

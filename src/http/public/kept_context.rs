@@ -3,8 +3,8 @@
 
 use crate::flag::{Attributes, Context, ContextNeeds, Value};
 
-use super::auth::Caller;
-use super::request::EvaluationRequest;
+use super::caller::Caller;
+use super::evaluation_request::EvaluationRequest;
 
 /// What a listener costs besides the strings it holds.
 const LISTENER_BYTES: usize = 256;

@@ -5,12 +5,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 
-use super::PublicState;
+use crate::http::headers::{FLAG_REVISION, REVISION, STALE};
+use crate::http::state::PublicState;
 use crate::snapshot::Snapshot;
-
-pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
-pub const FLAG_REVISION: HeaderName = HeaderName::from_static("turnout-flag-revision");
-pub const STALE: HeaderName = HeaderName::from_static("turnout-stale");
 
 /// The number of headers of a plain response. Room for one more would be twice as large, and too
 /// large for the sizes that glibc caches.

@@ -2,10 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use super::schema_ref;
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, RealtimeKind, Reason, Step, Strategy};
 use crate::http::error::ApiError;
 use crate::http::sse::CloseReason;
+
+/// A reference to one of [`schemas`].
+pub fn schema_ref(name: &str) -> Json {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
 
 /// What a header says, and its schema.
 pub fn header(name: &str) -> (&'static str, Json) {

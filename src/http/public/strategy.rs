@@ -7,14 +7,16 @@ use axum::http::header::VARY;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 
-use super::PublicState;
 use super::all_flags::Tagged;
-use super::auth::{self, Caller};
-use super::error::ApiError;
-use super::request::{EvaluationRequest, FlagPath, key};
+use super::auth;
+use super::caller::Caller;
+use super::evaluation_request::EvaluationRequest;
 use super::response::{ResponseBuilder, if_none_match};
 use crate::document::{Document, Form};
 use crate::flag::FlagKey;
+use crate::http::error::ApiError;
+use crate::http::flag_path::{FlagPath, key};
+use crate::http::state::PublicState;
 use crate::telemetry;
 
 /// The path on which one flag is asked for.

@@ -5,7 +5,6 @@
 //! lacks no route. What the public listener promises for each call stands in `public`, the schemas
 //! in `schemas`; the statuses of errors come from [`ApiError`]'s own table.
 
-pub mod public;
 pub mod schemas;
 
 use std::convert::Infallible;
@@ -21,6 +20,7 @@ use tower_service::Service;
 
 use super::error::ApiError;
 
+pub use schemas::schema_ref;
 use schemas::schemas;
 
 /// A call: its address, its handler, and its description.
@@ -191,11 +191,6 @@ impl ResponseSpec {
         }
         answers
     }
-}
-
-/// A reference to one of [`schemas`].
-pub fn schema_ref(name: &str) -> Json {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 /// The responses of these refusals as problem details, one for each status.

@@ -6,8 +6,8 @@ use axum::http::{Response, StatusCode};
 use bytes::Bytes;
 use serde_json::json;
 
-use super::PublicState;
 use super::response::ResponseBuilder;
+use crate::http::state::PublicState;
 
 /// The process answers.
 pub async fn alive(State(state): State<PublicState>) -> Response<Body> {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::{ALWAYS, Operation, RequestBody, ResponseSpec, failures, problems, schema_ref};
 use crate::convergence::TooManyStreams;
+use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::request::BadRequest;
+use crate::http::openapi::{
+    ALWAYS, Operation, RequestBody, ResponseSpec, failures, problems, schema_ref,
+};
 use crate::http::server::TooSlow;
 
 pub const TITLE: &str = "Turnout";

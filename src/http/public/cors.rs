@@ -13,9 +13,10 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::PublicState;
-use super::error::{ApiError, for_route};
-use super::server::ResponseFuture;
+use super::error_response::for_route;
+use crate::http::error::ApiError;
+use crate::http::server::ResponseFuture;
+use crate::http::state::PublicState;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
 /// What a script may always send; `last-event-id` because readers of streams add that header by

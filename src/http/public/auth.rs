@@ -1,0 +1,58 @@
+//! Who asks, from a request's headers, before its body is looked at.
+//!
+//! This module finds the credential that was presented and leaves the judging to
+//! [`Authenticator`](crate::auth::Authenticator). A request may carry one credential at most; a
+//! credential that cannot be understood is never treated as absent.
+
+use axum::body::{Body, Bytes};
+use axum::http::HeaderMap;
+
+use super::caller::Caller;
+use crate::auth::InvalidCredential;
+use crate::http::bearer::{API_KEY, bearer, only};
+use crate::http::error::ApiError;
+use crate::http::request_body::body as read_body;
+use crate::http::state::PublicState;
+
+/// Who sends a request with these headers.
+fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let authenticator = &state.authenticator;
+    let judged = match (bearer(headers)?, only(headers, &API_KEY)?) {
+        (None, None) => authenticator.anonymous().map(|()| Caller::Plain),
+        (Some(secret), None) => authenticator.bearer(secret, state.clock.now()).map(Caller::from),
+        (None, Some(key)) => key
+            .to_str()
+            .map_err(|_| InvalidCredential)
+            .and_then(|key| authenticator.server(key, state.clock.now()))
+            .map(Caller::Server),
+        // Two credentials: it is not clear which one is meant.
+        (Some(_), Some(_)) => Err(InvalidCredential),
+    };
+    Ok(judged?)
+}
+
+/// Who sends a request with these headers, and its whole body. The credential is judged twice: by
+/// the head, so that no stranger's body is read, and again when the body is whole, as the
+/// credential may have ended while the body arrived.
+pub async fn caller_with_body(
+    state: &PublicState,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Caller, Bytes), ApiError> {
+    let caller = caller(state, headers)?;
+    let bytes = read_body(&state.incoming_questions, caller.is_stranger(), body).await?;
+    if caller.is_still_let_in(&state.authenticator, || state.clock.now()) {
+        Ok((caller, bytes))
+    } else {
+        Err(InvalidCredential.into())
+    }
+}
+
+/// The user a session token speaks for; a request without a body must have one.
+pub fn user(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    match caller(state, headers)? {
+        Caller::Plain => Err(ApiError::Unauthenticated),
+        Caller::Server(_) => Err(ApiError::NoSubject),
+        user => Ok(user),
+    }
+}

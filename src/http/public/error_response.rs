@@ -1,0 +1,82 @@
+//! Errors as responses of the public listener: problem details, or OFREP's failures.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode, Uri};
+use serde_json::{Value as Json, json};
+
+use super::response::ResponseBuilder;
+use crate::http::error::{ApiError, ends_the_connection};
+use crate::http::state::PublicState;
+
+impl ApiError {
+    /// The error as problem details.
+    pub fn problem(&self, state: &PublicState) -> Response<Body> {
+        let (status, code) = self.status_and_code();
+        let body = json!({
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "code": code,
+            "detail": self.to_string(),
+        });
+        self.with_retry(respond(state, status, "application/problem+json", &body))
+    }
+
+    /// The error as an OFREP failure: of one flag where `key` is given, else of the whole request.
+    pub fn ofrep(&self, state: &PublicState, key: Option<&str>) -> Response<Body> {
+        let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
+        if let Some(key) = key {
+            body["key"] = key.into();
+        }
+        self.with_retry(respond(state, self.status_and_code().0, "application/json", &body))
+    }
+
+    /// Adds when to come back, in whole seconds, which every client reads.
+    fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
+        if let ApiError::TooManyStreams { retry_after_seconds, .. } = self {
+            response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
+        }
+        response
+    }
+}
+
+/// An error's body has no tag; its other headers are those of any response.
+fn respond(
+    state: &PublicState,
+    status: StatusCode,
+    content_type: &'static str,
+    body: &Json,
+) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    if ends_the_connection(status) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None }
+        .describe(headers);
+    response
+}
+
+pub async fn no_such_route(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
+    for_route(&ApiError::of_no_route(&uri), &state, &uri)
+}
+
+pub async fn no_such_method(State(state): State<PublicState>, uri: Uri) -> Response<Body> {
+    for_route(&ApiError::NoSuchMethod, &state, &uri)
+}
+
+/// A refusal in the shape of its route.
+pub fn for_route(refusal: &ApiError, state: &PublicState, uri: &Uri) -> Response<Body> {
+    if uri.path().starts_with("/ofrep/") {
+        refusal.ofrep(state, None)
+    } else {
+        refusal.problem(state)
+    }
+}

@@ -1,0 +1,106 @@
+//! The public listener: what clients ask, and what they are told. Floor 4: a thin layer that reads a
+//! question, evaluates the snapshot, and writes the response.
+
+mod all_flags;
+mod auth;
+mod caller;
+mod context_json;
+mod contract;
+mod cors;
+mod error_response;
+mod evaluation_request;
+mod fast_path;
+mod health;
+mod kept_context;
+mod ofrep;
+mod openapi;
+mod response;
+mod strategy;
+
+use std::sync::{Arc, OnceLock};
+
+pub use all_flags::{Every, Turns, Windows};
+pub use auth::{caller_with_body, user};
+pub use caller::Caller;
+pub use evaluation_request::EvaluationRequest;
+pub use fast_path::PublicService;
+pub use kept_context::KeptContext;
+pub use openapi::public_document;
+pub use response::ResponseBuilder;
+
+use self::cors::Origins;
+use super::incoming_bodies::IncomingBody;
+use super::openapi::{Endpoint, router};
+use super::proxies::Proxies;
+use super::requests::RequestCounts;
+use super::sse::{self, Hub, StreamLimits};
+use super::state::{Parts, PublicState};
+use crate::auth::Authenticator;
+use crate::control::Coordinator;
+
+impl PublicState {
+    /// Builds the state. It lets in only callers that the authenticator accepts, and trusts these
+    /// proxies. Its streams run on the runtime that calls this.
+    pub fn of(
+        coordinator: &Coordinator,
+        streams: StreamLimits,
+        authenticator: Authenticator,
+        proxies: Proxies,
+    ) -> PublicState {
+        let authenticator = Arc::new(authenticator);
+        let public_path = coordinator.live().current().public_path().clone();
+        PublicState::new(Parts {
+            live: coordinator.live().clone(),
+            problems: coordinator.problems().clone(),
+            staleness: coordinator.staleness().clone(),
+            requests: RequestCounts::of(
+                "public",
+                endpoints().iter().map(|endpoint| endpoint.address().1),
+            ),
+            hub: Hub::start(
+                coordinator.live().clone(),
+                streams,
+                authenticator.clone(),
+                coordinator.clock().clone(),
+            ),
+            authenticator,
+            event_streams: ofrep::event_streams(&public_path).into(),
+            clock: coordinator.clock().clone(),
+            public_path,
+            contract: OnceLock::new(),
+            turns: Turns::default(),
+            proxies,
+            incoming_questions: IncomingBody::default(),
+            incoming_commands: IncomingBody::default(),
+        })
+    }
+}
+
+/// Every public call, for the router and for the OpenAPI document, the most frequent first.
+fn endpoints() -> Vec<Endpoint<PublicState>> {
+    vec![
+        Endpoint::post(strategy::ONE_PATH, strategy::one, contract::strategy_of_one()),
+        Endpoint::get(strategy::ONE_PATH, strategy::get_own, contract::strategy_of_mine()),
+        Endpoint::post("/v1/strategy", strategy::all, contract::strategy_of_all()),
+        Endpoint::post("/v1/strategy/{flag}/watch", sse::one, contract::watch_one()),
+        Endpoint::get("/v1/strategy/{flag}/watch", sse::watch_own, contract::watch_mine()),
+        Endpoint::post("/v1/watch", sse::all, contract::watch_all()),
+        Endpoint::get("/v1/watch", sse::all_mine, contract::watch_all_mine()),
+        Endpoint::post("/v1/watch/ack", sse::acknowledge, contract::acknowledge()),
+        Endpoint::get(sse::CHANGES_PATH, sse::changes, contract::changes()),
+        Endpoint::post("/ofrep/v1/evaluate/flags/{key}", ofrep::one, contract::ofrep_of_one()),
+        Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, contract::ofrep_of_all()),
+        Endpoint::get("/healthz", health::alive, contract::alive()),
+        Endpoint::get("/readyz", health::ready, contract::ready()),
+        Endpoint::get("/openapi.json", openapi::public, contract::openapi()),
+    ]
+}
+
+/// Every public route, open to pages of these origins.
+pub fn routes<O: AsRef<str>>(state: PublicState, origins: &[O]) -> PublicService {
+    let router = router(endpoints())
+        .fallback(error_response::no_such_route)
+        .method_not_allowed_fallback(error_response::no_such_method)
+        .with_state(state.clone());
+    PublicService::of(router, state, Origins::new(origins))
+}

@@ -1,0 +1,12 @@
+//! What a connection can be told from outside.
+
+/// What a connection is signalled to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionSignal {
+    /// Leave, unless a response is under way that the client takes.
+    MakeRoom,
+    /// Finish the current request, then leave.
+    Stop,
+    /// Leave at once: the memory it holds is needed for others.
+    Cut,
+}
