@@ -6,6 +6,6 @@
 # root, puts the servers and the callers before them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo build --locked --quiet --release --package turnout --package turnout-tools \
+cargo build --locked --quiet --profile dist --package turnout --package turnout-tools \
   --bin turnout --bin attack --bin bare_axum
-exec target/release/attack "$@"
+exec target/dist/attack "$@"

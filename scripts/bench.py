@@ -46,13 +46,13 @@ def data_of(flags):
 
 
 def turnout(flags, **environment):
-    command = [ROOT / "target/release/turnout", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+    command = [ROOT / "target/dist/turnout", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
                "--data", data_of(flags), "--flags", flags]
     return Server([str(part) for part in command], data=data_of(flags), **environment)
 
 
 def bare():
-    return Server([str(ROOT / "target/release/bare_axum")])
+    return Server([str(ROOT / "target/dist/bare_axum")])
 
 
 def load(server, seconds, script, path="/v1/strategy/build-events", headers=()):

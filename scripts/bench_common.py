@@ -116,9 +116,9 @@ class Report:
                 *(f"| {' | '.join(row)} |" for row in self.rows)]
 
 
-def build(profile="release"):
+def build(profile="dist"):
     """Builds the program and what measures it; a folder of them."""
-    options = ["--release"] if profile == "release" else []
+    options = [] if profile == "debug" else ["--profile", profile]
     subprocess.run(["cargo", "build", "--locked", *options, "--quiet", "--workspace", "--bins"], cwd=ROOT, check=True)
     return ROOT / "target" / profile
 

@@ -15,7 +15,7 @@ import time
 
 from bench_common import ROOT, Server, machine, write_section
 
-RELEASE = ROOT / "target/release"
+DIST = ROOT / "target/dist"
 STREAMS = 10_000
 FLIPPED_STREAMS = 1_000
 FLAG = """version: 1
@@ -33,7 +33,7 @@ transports:
 class Service:
     """The service over folders of its own, which comes back on the same ports."""
 
-    def __init__(self, home, built=RELEASE, **environment):
+    def __init__(self, home, built=DIST, **environment):
         self.built, self.environment = built, environment
         self.flags, self.data = home / "flags", home / "data"
         self.flags.mkdir()
@@ -80,7 +80,7 @@ class Line:
 class Crowd:
     """`tools/crowd`, steered."""
 
-    def __init__(self, server, address, *arguments, apart=False, built=RELEASE):
+    def __init__(self, server, address, *arguments, apart=False, built=DIST):
         self.server = server
         # Apart: only where no other process wants to run, as if on a machine of its own (docs/decisions/0017).
         command = [*(["chrt", "--idle", "0"] if apart else []), str(built / "crowd"), address, *arguments]
@@ -136,7 +136,7 @@ def measure(report, home, options):
 def fan_out(report, service, streams, options):
     """A flip, beside one message of bare axum; and what the streams cost at rest."""
     document = service.server.ask()[2].decode()
-    bare = Server([str(RELEASE / "bare_streams"), document])
+    bare = Server([str(DIST / "bare_streams"), document])
     bare_address = bare.address.removeprefix("http://")
     memory = [service.server.resident_mib()]
     crowd, beside = Crowd(service.server, service.ports[0]), Crowd(bare, bare_address)

@@ -245,7 +245,7 @@ def main():
     options = arguments.parse_args()
     if not options.short and os.geteuid() != 0:
         sys.exit("prove-streams: the long form puts the server before others (chrt --rr), which only root may; try --short")
-    built = build("debug" if options.short else "release")
+    built = build("debug" if options.short else "dist")
     began, home = time.time(), pathlib.Path(tempfile.mkdtemp(prefix="turnout-prove-"))
     service = Service(home, built, **({"TURNOUT_WRITE_TIMEOUT": "3s"} if options.short else {}))
     try:

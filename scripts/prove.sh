@@ -7,13 +7,13 @@
 #   scripts/prove.sh flips                   durable flips a second beside a bare loop of insert and commit
 #   scripts/prove.sh answers                 every answer is right for the position it states
 #   scripts/prove.sh --short                 the short forms of all of them, as CI runs them
-# With --release first, the release build is proved. --seed N repeats a run; --keep FILE keeps its raw result (docs/results).
+# With --dist first, the build that ships is proved. --seed N repeats a run; --keep FILE keeps its raw result (docs/results).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 profile=debug
 build=(cargo build --locked --quiet)
-if [ "${1:-}" = "--release" ]; then profile=release; build+=(--release); shift; fi
+if [ "${1:-}" = "--dist" ]; then profile=dist; build+=(--profile dist); shift; fi
 "${build[@]}" --package turnout --package turnout-tools --bin turnout --bin prove
 prove="target/$profile/prove"
 

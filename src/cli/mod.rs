@@ -117,9 +117,11 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(output::end(usage_exit(&error)) as u8),
     };
+    // The description of the commands is dropped in here: a server would keep it as long as it runs.
+    let known = || environment_names(&Cli::command());
     let exit = match cli.verb {
-        None => serve::run(&cli.settings, &environment_names(&Cli::command())),
-        Some(Verb::Serve(settings)) => serve::run(&settings, &environment_names(&Cli::command())),
+        None => serve::run(&cli.settings, &known()),
+        Some(Verb::Serve(settings)) => serve::run(&settings, &known()),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
         Some(Verb::Ask(ask)) => ask.run(),

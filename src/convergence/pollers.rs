@@ -7,6 +7,7 @@
 //! table is a sample. No user can be read from it.
 
 use std::hash::{BuildHasher, Hasher};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use foldhash::fast::RandomState;
@@ -22,9 +23,10 @@ const FLAG_BITS: u32 = 20;
 /// Stands for a request for all flags; no flag has this key.
 pub const EVERY_FLAG: &str = "";
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Pollers {
-    table: Box<[AtomicU64]>,
+    /// Made at the first request.
+    table: OnceLock<Box<[AtomicU64]>>,
     seed: RandomState,
     /// The time in milliseconds, as the last `tick` set it.
     now_ms: AtomicU64,
@@ -35,13 +37,6 @@ pub struct Pollers {
 pub struct PollersSeen {
     pub seen: usize,
     pub asked_since: usize,
-}
-
-impl Default for Pollers {
-    fn default() -> Pollers {
-        let table = (0..SLOTS).map(|_| AtomicU64::new(0)).collect();
-        Pollers { table, seed: RandomState::default(), now_ms: AtomicU64::new(0) }
-    }
 }
 
 impl Pollers {
@@ -59,7 +54,8 @@ impl Pollers {
         // A request in the first millisecond counts from the second one, since 0 marks an empty
         // slot.
         let asked = self.now_ms.load(Relaxed).max(1) << FLAG_BITS | self.tag(flag);
-        self.table[slot].store(asked, Relaxed);
+        let table = self.table.get_or_init(|| (0..SLOTS).map(|_| AtomicU64::new(0)).collect());
+        table[slot].store(asked, Relaxed);
     }
 
     /// Users who asked for `flag` (or for every flag) lately, and those who asked since `since_ms`.
@@ -72,7 +68,7 @@ impl Pollers {
             if since_ms + LATELY_MS > now_ms { since_ms } else { now_ms }.saturating_sub(LATELY_MS);
         let tags = flag.map(|flag| [self.tag(flag), self.tag(EVERY_FLAG)]);
         let mut seen = PollersSeen::default();
-        for slot in &self.table {
+        for slot in self.table.get().into_iter().flatten() {
             let asked = slot.load(Relaxed);
             let at_ms = asked >> FLAG_BITS;
             let of_flag = tags.is_none_or(|tags| tags.contains(&(asked & ((1 << FLAG_BITS) - 1))));

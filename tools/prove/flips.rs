@@ -44,7 +44,7 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     // ships.
     if cfg!(debug_assertions) {
         outcome.not_checked.push(format!(
-            "flips against the bar of {BAR} (a debug build; scripts/prove.sh --release flips)"
+            "flips against the bar of {BAR} (a debug build; scripts/prove.sh --dist flips)"
         ));
     } else {
         outcome.check(ratio >= BAR, || {

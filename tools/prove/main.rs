@@ -139,7 +139,7 @@ fn run(arguments: &[String]) -> Result<bool, String> {
     let line = json!({
         "proof": name,
         "form": if run.short { "short" } else { "long" },
-        "program": if cfg!(debug_assertions) { "debug" } else { "release" },
+        "program": if cfg!(debug_assertions) { "debug" } else { "dist" },
         "seed": run.seed,
         "seconds": began.elapsed().as_secs_f64(),
         "cores": std::thread::available_parallelism().map_or(0, usize::from),

@@ -43,6 +43,11 @@ impl Origins {
         Origins(listed.iter().map(|origin| origin.as_ref().into()).collect())
     }
 
+    /// Whether no page of another origin may ask.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Passes a request on and adds the CORS headers to its response.
     pub fn pass(
         &self,
@@ -50,7 +55,7 @@ impl Origins {
         state: &PublicState,
         answer: impl FnOnce(Request) -> ResponseFuture,
     ) -> ResponseFuture {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return answer(request);
         }
         let origin = request.headers().get(ORIGIN).cloned();

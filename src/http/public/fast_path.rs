@@ -8,19 +8,31 @@
 use std::net::IpAddr;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{Method, Response, Uri};
 
 use super::cors::Origins;
 use super::error_response::for_route;
-use super::strategy::{ONE_PATH, evaluate_own, evaluate_posted};
+use super::{ofrep, strategy};
 use crate::http::error::ApiError;
 use crate::http::proxies::Peer;
 use crate::http::requests::RequestCounts;
 use crate::http::server::{ResponseFuture, Routes, by_router};
 use crate::http::state::PublicState;
 use crate::public_path::PublicPath;
+
+/// The questions that go straight to their handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    /// `POST /v1/strategy/{flag}`.
+    Posted,
+    /// `GET /v1/strategy/{flag}`.
+    Own,
+    /// `POST /ofrep/v1/evaluate/flags/{key}`.
+    Ofrep,
+}
 
 /// What answers the public listener's requests.
 #[derive(Debug)]
@@ -37,20 +49,27 @@ impl PublicService {
     }
 
     fn answer_anyone(&self, mut request: Request, peer: IpAddr) -> ResponseFuture {
-        let asks = matches!(*request.method(), Method::POST | Method::GET);
-        let key = if asks { plain_key(request.uri().path()) } else { None };
-        let Some(key) = key.map(str::len) else {
+        let Some((question, key)) = plain_question(request.method(), request.uri().path()) else {
             request.extensions_mut().insert(Peer(peer));
             return by_router(&self.router, request);
         };
-        let state = self.state.clone();
+        let (state, key) = (self.state.clone(), key.len());
+        // Recorded answers have the length before the headers of CORS, as the router states it.
+        // Without CORS it comes last, which hyper sees to.
+        let states_length = !self.origins.is_empty();
         Box::pin(async move {
             let (head, body) = request.into_parts();
             let path = head.uri.path();
             let key = path.get(path.len() - key..).unwrap_or_default();
-            match head.method {
-                Method::POST => evaluate_posted(&state, key, &head.headers, body).await,
-                _ => evaluate_own(&state, key, &head.headers),
+            match question {
+                Question::Posted => {
+                    strategy::evaluate_posted(&state, key, &head.headers, body).await
+                }
+                Question::Own => strategy::evaluate_own(&state, key, &head.headers),
+                Question::Ofrep => {
+                    let answer = ofrep::evaluate_posted(&state, key, &head.headers, body).await;
+                    if states_length { with_length(answer) } else { answer }
+                }
             }
         })
     }
@@ -79,6 +98,14 @@ impl Routes for PublicService {
     }
 }
 
+/// The response with the length of its body among its headers.
+fn with_length(mut response: Response<Body>) -> Response<Body> {
+    if let Some(bytes) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, bytes.into());
+    }
+    response
+}
+
 /// Removes the public path where a proxy should have removed it and did not, as not all proxies
 /// can. What follows it must be an address of ours: a public path of `/v1` leaves `/v1/strategy` as
 /// it is.
@@ -99,11 +126,18 @@ fn without_prefix<'u>(public_path: &PublicPath, uri: &'u Uri) -> Option<&'u str>
     public_path.strip(uri.path()).filter(|path| is_ours(path))
 }
 
-/// The flag a path asks for, if its key stands there unencoded, with nothing after it.
-fn plain_key(path: &str) -> Option<&str> {
-    let key = path.strip_prefix(ONE_PATH.strip_suffix("{flag}")?)?;
+/// The question a request asks and the flag it asks for, if the key stands in the path unencoded,
+/// with nothing after it.
+fn plain_question<'p>(method: &Method, path: &'p str) -> Option<(Question, &'p str)> {
+    let behind = |template: &str| path.strip_prefix(template.split_once('{')?.0);
+    let (question, key) = match (behind(strategy::ONE_PATH), method) {
+        (Some(key), &Method::POST) => (Question::Posted, key),
+        (Some(key), &Method::GET) => (Question::Own, key),
+        (None, &Method::POST) => (Question::Ofrep, behind(ofrep::ONE_PATH)?),
+        _ => return None,
+    };
     let plain = !key.is_empty() && !key.bytes().any(|byte| matches!(byte, b'/' | b'%'));
-    plain.then_some(key)
+    plain.then_some((question, key))
 }
 
 #[cfg(test)]
@@ -112,20 +146,30 @@ mod tests {
 
     #[test]
     fn only_an_unencoded_key_takes_the_fast_path() {
-        for (path, key) in [
-            ("/v1/strategy/build-events", Some("build-events")),
-            ("/v1/strategy/No_Such.Flag", Some("No_Such.Flag")),
-            ("/v1/strategy", None),
-            ("/v1/strategy/", None),
-            ("/v1/strategy/build-events/", None),
-            ("/v1/strategy/build-events/watch", None),
-            ("/v1/strategy//build-events", None),
-            ("/v1/strategy/build%2Devents", None),
-            ("/v1/strategy/..%2fbuild-events", None),
-            ("/V1/strategy/build-events", None),
-            ("/ofrep/v1/evaluate/flags/build-events", None),
+        use Question::{Ofrep, Own, Posted};
+        for (method, path, question) in [
+            ("POST", "/v1/strategy/build-events", Some((Posted, "build-events"))),
+            ("GET", "/v1/strategy/build-events", Some((Own, "build-events"))),
+            ("HEAD", "/v1/strategy/build-events", None),
+            ("PUT", "/v1/strategy/build-events", None),
+            ("POST", "/v1/strategy/No_Such.Flag", Some((Posted, "No_Such.Flag"))),
+            ("POST", "/v1/strategy", None),
+            ("POST", "/v1/strategy/", None),
+            ("POST", "/v1/strategy/build-events/", None),
+            ("POST", "/v1/strategy/build-events/watch", None),
+            ("POST", "/v1/strategy//build-events", None),
+            ("POST", "/v1/strategy/build%2Devents", None),
+            ("POST", "/v1/strategy/..%2fbuild-events", None),
+            ("POST", "/V1/strategy/build-events", None),
+            ("POST", "/ofrep/v1/evaluate/flags/build-events", Some((Ofrep, "build-events"))),
+            ("GET", "/ofrep/v1/evaluate/flags/build-events", None),
+            ("POST", "/ofrep/v1/evaluate/flags", None),
+            ("POST", "/ofrep/v1/evaluate/flags/", None),
+            ("POST", "/ofrep/v1/evaluate/flags/build%2Devents", None),
+            ("POST", "/ofrep/v1/evaluate/flags/build-events/", None),
         ] {
-            assert_eq!(plain_key(path), key, "{path}");
+            let method = method.parse().unwrap();
+            assert_eq!(plain_question(&method, path), question, "{method} {path}");
         }
     }
 }

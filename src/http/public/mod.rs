@@ -88,7 +88,7 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
         Endpoint::get("/v1/watch", sse::all_mine, contract::watch_all_mine()),
         Endpoint::post("/v1/watch/ack", sse::acknowledge, contract::acknowledge()),
         Endpoint::get(sse::CHANGES_PATH, sse::changes, contract::changes()),
-        Endpoint::post("/ofrep/v1/evaluate/flags/{key}", ofrep::one, contract::ofrep_of_one()),
+        Endpoint::post(ofrep::ONE_PATH, ofrep::one, contract::ofrep_of_one()),
         Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, contract::ofrep_of_all()),
         Endpoint::get("/healthz", health::alive, contract::alive()),
         Endpoint::get("/readyz", health::ready, contract::ready()),

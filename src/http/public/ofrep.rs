@@ -5,10 +5,11 @@
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{Response, StatusCode, Uri};
+use axum::http::{HeaderMap, Response, StatusCode, Uri};
 
 use super::all_flags::Tagged;
 use super::auth;
+use super::caller::Caller;
 use super::evaluation_request::EvaluationRequest;
 use super::response::ResponseBuilder;
 use crate::document::{Document, Form};
@@ -21,25 +22,39 @@ use crate::public_path::PublicPath;
 use crate::snapshot::Position;
 use crate::telemetry;
 
+/// The path on which one flag is asked for.
+pub const ONE_PATH: &str = "/ofrep/v1/evaluate/flags/{key}";
+
 pub async fn one(
     State(state): State<PublicState>,
     path: FlagPath,
     request: Request,
 ) -> Response<Body> {
-    answer_one(&state, key(&path), request)
-        .await
-        .unwrap_or_else(|refusal| refusal.ofrep(&state, Some(key(&path))))
+    let (head, body) = request.into_parts();
+    evaluate_posted(&state, key(&path), &head.headers, body).await
 }
 
-async fn answer_one(
+/// Evaluates for the user that the body names.
+pub async fn evaluate_posted(
     state: &PublicState,
     key: &str,
-    request: Request,
+    headers: &HeaderMap,
+    request_body: Body,
+) -> Response<Body> {
+    let answer = async {
+        let (caller, bytes) = auth::caller_with_body(state, headers, request_body).await?;
+        answer_one(state, key, &EvaluationRequest::ofrep(&bytes)?, &caller)
+    };
+    answer.await.unwrap_or_else(|refusal| refusal.ofrep(state, Some(key)))
+}
+
+fn answer_one(
+    state: &PublicState,
+    key: &str,
+    question: &EvaluationRequest<'_>,
+    caller: &Caller,
 ) -> Result<Response<Body>, ApiError> {
-    let (head, request_body) = request.into_parts();
-    let (caller, bytes) = auth::caller_with_body(state, &head.headers, request_body).await?;
-    let question = EvaluationRequest::ofrep(&bytes)?;
-    let context = question.context(&caller)?;
+    let context = question.context(caller)?;
     let snapshot = state.live.current();
     let respond = |status, document: &Document, flag_changed_at| {
         ResponseBuilder { state, snapshot: &snapshot, flag_changed_at }.json(

@@ -1,5 +1,7 @@
 //! How responses look on the wire: their headers, and when there is nothing new to send.
 
+use std::sync::LazyLock;
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -9,9 +11,8 @@ use crate::http::headers::{FLAG_REVISION, REVISION, STALE};
 use crate::http::state::PublicState;
 use crate::snapshot::Snapshot;
 
-/// The number of headers of a plain response. Room for one more would be twice as large, and too
-/// large for the sizes that glibc caches.
-const HEADERS: usize = 6;
+const NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
+const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 /// Builds a response from one snapshot.
 pub struct ResponseBuilder<'s> {
@@ -32,18 +33,29 @@ impl ResponseBuilder<'_> {
         let fresh = etag.is_some_and(|(_, matched)| matched);
         let mut response =
             if fresh { Response::new(Body::empty()) } else { Response::new(body.into()) };
-        let status = if fresh { StatusCode::NOT_MODIFIED } else { status };
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.reserve(HEADERS);
-        if !fresh {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *response.status_mut() = if fresh { StatusCode::NOT_MODIFIED } else { status };
+        let shape = HeaderShape {
+            has_body: !fresh,
+            has_tag: etag.is_some(),
+            has_flag: self.flag_changed_at.is_some(),
+        };
+        let mut headers = shape.prepared().clone();
+        for (name, value) in &mut headers {
+            let text = match () {
+                () if *name == ETAG => etag.map(|(etag, _)| etag),
+                () if *name == REVISION => Some(self.snapshot.position_text()),
+                () if *name == FLAG_REVISION => self.flag_changed_at,
+                () if *name == STALE => {
+                    *value = self.stale();
+                    None
+                }
+                () => None,
+            };
+            if let Some(text) = text.and_then(|text| HeaderValue::from_bytes(text).ok()) {
+                *value = text;
+            }
         }
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        if let Some((etag, _)) = etag {
-            insert(headers, ETAG, etag);
-        }
-        self.describe(headers);
+        *response.headers_mut() = headers;
         response
     }
 
@@ -51,7 +63,7 @@ impl ResponseBuilder<'_> {
     pub fn no_content(&self) -> Response<Body> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        response.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
         self.describe(response.headers_mut());
         response
     }
@@ -62,11 +74,62 @@ impl ResponseBuilder<'_> {
         if let Some(changed_at) = self.flag_changed_at {
             insert(headers, FLAG_REVISION, changed_at);
         }
-        let stale = match self.state.staleness.stale_seconds() {
+        headers.insert(STALE, self.stale());
+    }
+
+    fn stale(&self) -> HeaderValue {
+        match self.state.staleness.stale_seconds() {
             0 => HeaderValue::from_static("0"),
             seconds => seconds.into(),
-        };
-        headers.insert(STALE, stale);
+        }
+    }
+}
+
+/// Which headers a JSON response has besides those that all have.
+#[derive(Clone, Copy)]
+struct HeaderShape {
+    has_body: bool,
+    has_tag: bool,
+    has_flag: bool,
+}
+
+impl HeaderShape {
+    /// The headers of this shape, with empty values where those differ between responses. A copy
+    /// of a map whose values are part of the program costs less than a map built header by header.
+    fn prepared(self) -> &'static HeaderMap {
+        static PREPARED: LazyLock<[HeaderMap; 8]> =
+            LazyLock::new(|| std::array::from_fn(|bits| HeaderShape::of_index(bits).headers()));
+        &PREPARED[self.index()]
+    }
+
+    fn index(self) -> usize {
+        usize::from(self.has_body)
+            | usize::from(self.has_tag) << 1
+            | usize::from(self.has_flag) << 2
+    }
+
+    fn of_index(bits: usize) -> HeaderShape {
+        let has = |place: u8| bits >> place & 1 == 1;
+        HeaderShape { has_body: has(0), has_tag: has(1), has_flag: has(2) }
+    }
+
+    /// At most six headers: room for one more would be twice as large, and too large for the sizes
+    /// that glibc caches.
+    fn headers(self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if self.has_body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        headers.insert(CACHE_CONTROL, NO_CACHE);
+        if self.has_tag {
+            headers.insert(ETAG, EMPTY);
+        }
+        headers.insert(REVISION, EMPTY);
+        if self.has_flag {
+            headers.insert(FLAG_REVISION, EMPTY);
+        }
+        headers.insert(STALE, EMPTY);
+        headers
     }
 }
 

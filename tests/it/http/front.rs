@@ -1,6 +1,6 @@
 //! A plain question bypasses the router (decision 0022). Its response must be the same as the
 //! router's to the same question, written so that it is not plain: with a letter of its key
-//! encoded.
+//! encoded. Both forms in which one flag can be asked for are checked.
 
 use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
@@ -31,9 +31,16 @@ async fn seen(
     (status, headers, answer.text().await.unwrap())
 }
 
-/// Every kind of question, for keys that are and are not flags. Returns how many different statuses
+/// The forms in which one flag is asked for.
+#[derive(Clone, Copy)]
+enum Form {
+    Native,
+    Ofrep,
+}
+
+/// Every kind of question, for keys that are and are not flags. Returns the different statuses that
 /// were seen.
-async fn check(unverified: AnonymousAccess) -> usize {
+async fn check(unverified: AnonymousAccess, form: Form) -> Vec<u16> {
     let issuer = Issuer::new(Algorithm::Hs256, "our-key");
     let guarded = ProtectedEndpoint::start(
         &json!({ "keys": [issuer.jwk] }).to_string(),
@@ -56,7 +63,7 @@ async fn check(unverified: AnonymousAccess) -> usize {
         &[("x-api-key", SERVER_KEY.as_bytes()), ("if-none-match", tag.as_bytes())],
         &[("origin", b"https://app.example.com")],
     ];
-    let bodies = [
+    let mut bodies = vec![
         json!({}),
         json!({ "targetingKey": "u-sub", "attributes": { "plan": "paid" } }),
         json!({ "targetingKey": "u-other" }),
@@ -64,6 +71,18 @@ async fn check(unverified: AnonymousAccess) -> usize {
         json!({ "targetingKey": "u", "attributes": { "a": "x".repeat(70_000) } }),
         json!([]),
     ];
+    let folder = match form {
+        Form::Native => "/v1/strategy",
+        Form::Ofrep => {
+            bodies.extend([
+                json!({ "context": {} }),
+                json!({ "context": { "targetingKey": "u-sub", "plan": "paid" } }),
+                json!({ "context": { "targetingKey": "u-other" } }),
+                json!({ "context": { "targetingKey": "x".repeat(257) } }),
+            ]);
+            "/ofrep/v1/evaluate/flags"
+        }
+    };
     let mut statuses = Vec::new();
     for method in ["POST", "GET", "HEAD", "PUT", "OPTIONS", "DELETE"] {
         for (plain, encoded) in [("a", "%61"), ("unknown", "%75nknown"), ("a?flag=b", "%61?flag=b")]
@@ -71,10 +90,9 @@ async fn check(unverified: AnonymousAccess) -> usize {
             for headers in askers {
                 for body in &bodies {
                     let plainly =
-                        seen(&guarded, &format!("{method} /v1/strategy/{plain}"), headers, body)
-                            .await;
+                        seen(&guarded, &format!("{method} {folder}/{plain}"), headers, body).await;
                     let router =
-                        seen(&guarded, &format!("{method} /v1/strategy/{encoded}"), headers, body)
+                        seen(&guarded, &format!("{method} {folder}/{encoded}"), headers, body)
                             .await;
                     assert_eq!(plainly, router, "{method} {plain} {headers:?} {body}");
                     statuses.push(plainly.0);
@@ -84,16 +102,21 @@ async fn check(unverified: AnonymousAccess) -> usize {
     }
     statuses.sort_unstable();
     statuses.dedup();
-    statuses.len()
+    statuses
 }
 
 #[tokio::test]
 async fn a_plain_question_is_answered_as_the_router_answers_it() {
-    // 200, 304, 400, 401, 403, 404, 405, 413.
-    assert_eq!(check(AnonymousAccess::Allow).await, 8);
+    for unverified in [AnonymousAccess::Allow, AnonymousAccess::Deny] {
+        let statuses = check(unverified, Form::Native).await;
+        assert_eq!(statuses, [200, 304, 400, 401, 403, 404, 405, 413]);
+    }
 }
 
 #[tokio::test]
-async fn a_plain_question_is_answered_as_by_the_router_where_a_credential_is_required() {
-    assert_eq!(check(AnonymousAccess::Deny).await, 8);
+async fn a_plain_ofrep_question_is_answered_as_the_router_answers_it() {
+    for unverified in [AnonymousAccess::Allow, AnonymousAccess::Deny] {
+        let statuses = check(unverified, Form::Ofrep).await;
+        assert_eq!(statuses, [200, 400, 401, 403, 404, 405, 413]);
+    }
 }
