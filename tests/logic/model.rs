@@ -21,6 +21,7 @@ use turnout::data_dir::DataDir;
 use turnout::definition::FlagFiles;
 use turnout::flag::{FlagKey, ServerAuth, Share, Split};
 use turnout::ledger::{Command, CommandError, ExpiryRequest, FlagEntry};
+use turnout::moment::Moment;
 use turnout::public_path::PublicPath;
 use turnout::snapshot::Position;
 
@@ -236,6 +237,9 @@ impl Life {
             14..=16 => {
                 let then =
                     (self.random.below(2) == 0).then(|| share(self.random.below(5) as u32 * 25));
+                // In the model an end that is asked for later lies later, also in a fast machine.
+                let asked_at = Clock::default().now();
+                wait_past(asked_at);
                 let ends = Some(ExpiryRequest {
                     after_ms: HOUR * (1 + self.random.below(3) as i64),
                     then,
@@ -520,6 +524,17 @@ impl Life {
                 self.story
             );
         }
+    }
+}
+
+/// Waits until both clocks have moved on from this moment.
+fn wait_past(moment: Moment) {
+    loop {
+        let now = Clock::default().now();
+        if now.wall_ms > moment.wall_ms && now.steady_ms > moment.steady_ms {
+            return;
+        }
+        std::thread::yield_now();
     }
 }
 
