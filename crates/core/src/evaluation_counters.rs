@@ -16,6 +16,7 @@ use crate::flag::{FlagKey, Resolution};
 pub struct Count(Arc<AtomicU64>);
 
 impl Count {
+    #[inline]
     pub fn add_one(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }

@@ -2,7 +2,7 @@
 
 use super::decode::{Decoder, list};
 use super::finding::{Code, quoted};
-use super::segment::SegmentNames;
+use super::segment_names::SegmentNames;
 use super::tree::{Kind, Node};
 use crate::flag::{
     AttributeName, AttributeType, BooleanPredicate, Clause, Comparison, Condition, NumberPredicate,

@@ -6,18 +6,21 @@
 use std::sync::Arc;
 
 use super::condition::{Declared, RESERVED, condition};
-use super::decode::{Decoder, Mapping};
+use super::decode::Decoder;
+use super::file_header::{check_key, check_version};
 use super::finding::{Code, Finding, SourceSpan};
 use super::flag_schema::{ALLOW, DENY, FLAG, ROLLOUT, RULE};
 use super::limits::{MAX_DECLARED, MAX_ENTRIES};
 use super::schema_model::MapSchema;
-use super::segment::{Lists, SegmentNames};
-use super::test_case::{Case, Tested, read_tests};
+use super::segment_names::SegmentNames;
+use super::test_case::Case;
+use super::test_case_reader::{Tested, read_tests};
 use super::transports::read_transports;
 use super::tree::{self, Kind, Node};
+use super::user_lists::Lists;
 use crate::flag::{
-    AttributeName, AttributeType, Audience, BadName, Baseline, Definition, Entry, FlagKey, Rule,
-    RuleName, SegmentKey, Share, Split, Step, Strategy, self_test,
+    AttributeName, AttributeType, Audience, Baseline, Definition, Entry, FlagKey, Rule, RuleName,
+    SegmentKey, Share, Split, Step, Strategy, self_test,
 };
 
 /// A flag file that is sound by itself.
@@ -97,40 +100,6 @@ fn flag(d: &mut Decoder, root: &Node, stem: &str) -> Option<FlagFile> {
         segments: segment_keys,
     };
     Some(FlagFile { definition: Arc::new(definition), segment_uses: segments.uses, tests })
-}
-
-pub fn check_version(d: &mut Decoder, record: Mapping) {
-    let Some(node) = record.get("version") else { return };
-    if !matches!(&node.kind, Kind::Scalar { text, plain: true } if &**text == "1") {
-        let hint = "write `version: 1`".to_owned();
-        d.report(
-            node.place,
-            Code::UnsupportedVersion,
-            "this build reads version 1 of the format",
-            Some(hint),
-        );
-    }
-}
-
-/// Checks that the key in a file is the one of its name: a copied file must not answer for another
-/// flag.
-pub fn check_key<T>(d: &mut Decoder, record: Mapping, what: &str, stem: &str) -> Option<T>
-where
-    T: std::str::FromStr<Err = BadName>,
-{
-    let node = record.get(what)?;
-    let text = d.scalar(node, &format!("`{what}`"))?;
-    let key = d.parsed_name(text, node.place, &format!("a {what}'s key"))?;
-    if text != stem {
-        let message = format!("the file is called `{stem}.yaml`, the {what} in it `{text}`");
-        d.report(
-            node.place,
-            Code::NameMismatch,
-            message,
-            Some(format!("write `{what}: {stem}`, or rename the file")),
-        );
-    }
-    Some(key)
 }
 
 fn attributes(d: &mut Decoder, node: &Node) -> Vec<(AttributeName, AttributeType)> {

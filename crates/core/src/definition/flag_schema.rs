@@ -5,9 +5,9 @@ use super::limits::{MAX_CASES, MAX_ENTRIES, MAX_NODES};
 use super::schema_model::{
     BASELINE, ID, Key, MapSchema, MinKeys, SHARE, STRATEGY, TEXT, ValueKind, optional, required,
 };
-use super::segment::{DOMAIN, EMAIL};
-use super::test_case::CASE;
+use super::test_case_reader::CASE;
 use super::transports::{CLIENT, TRANSPORTS};
+use super::user_lists::{DOMAIN, EMAIL};
 use crate::flag::{AttributeName, FlagKey, RuleName, Salt, SegmentKey};
 
 /// A flag file.

@@ -7,8 +7,8 @@
 use std::collections::HashSet;
 
 use super::files::{File, FlagFiles};
-use super::segment::lines;
 use super::tree::{self, Kind, Node};
+use super::users_file::lines;
 
 /// Whether `new` could be an unfinished save over `old`: the file is missing or unreadable, does
 /// not end its last line, or lacks something that `old` has.

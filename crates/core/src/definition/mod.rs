@@ -5,14 +5,17 @@
 //! each. It hands out the tests that a new form must pass as work (`test_run`) and takes back their
 //! results (`trial`), so that a flag with many tests delays no other.
 
+mod candidate;
 mod condition;
 mod decode;
 mod definition_set;
 mod difference;
+mod file_header;
 mod files;
 mod finding;
 mod flag_file;
 mod flag_schema;
+mod folder_reader;
 mod half_written;
 pub mod limits;
 mod render;
@@ -20,17 +23,23 @@ mod reparse;
 mod schema;
 mod schema_model;
 mod segment;
+mod segment_names;
 mod source;
 mod test_case;
+mod test_case_reader;
 mod test_run;
 mod test_table;
 mod testing;
 mod transports;
 mod tree;
 mod trial;
+mod user_id;
+mod user_lists;
+mod users_file;
+mod written;
 
 pub use decode::{parse_duration, similar};
-pub use definition_set::{DefinitionSet, Form, WrittenFlag, WrittenSegment};
+pub use definition_set::{DefinitionSet, Form};
 pub use difference::{Changed, FlagChange, FolderDifference, SegmentChange};
 pub use files::{File, FlagFiles, Subject, Text, parse_internal_user_ids};
 pub use finding::{Code, Finding, SourceSpan};
@@ -38,8 +47,10 @@ pub use half_written::may_be_half_written;
 pub use render::render;
 pub use reparse::{parse_flag, parse_segment};
 pub use schema::{flag_schema, segment_schema};
-pub use segment::{INTERNAL, users_file_of};
-pub use test_case::typed_value;
+pub use segment::INTERNAL;
+pub use test_case_reader::typed_value;
 pub use test_run::TestRun;
 pub use testing::Waiting;
 pub use trial::Progress;
+pub use users_file::users_file_of;
+pub use written::{WrittenFlag, WrittenSegment};

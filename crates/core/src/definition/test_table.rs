@@ -8,7 +8,8 @@ use super::decode::Decoder;
 use super::finding::{Code, Finding, SourceSpan};
 use super::limits::MAX_CASES;
 use super::schema_model::{MapSchema, MinKeys, ValueKind, required};
-use super::test_case::{CASE_OF_TABLE, Case, Tested, read_cases};
+use super::test_case::Case;
+use super::test_case_reader::{CASE_OF_TABLE, Tested, read_cases};
 use super::tree::{self, Kind, Node};
 use crate::flag::{Definition, FlagKey};
 

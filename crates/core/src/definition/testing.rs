@@ -6,23 +6,13 @@
 
 use std::sync::Arc;
 
+use super::candidate::Candidate;
 use super::definition_set::DefinitionSet;
-use super::finding::{Finding, SourceSpan};
-use super::flag_file::FlagFile;
+use super::finding::Finding;
 use super::limits::MAX_TABLES_OF_FLAG;
 use super::test_run::TestRun;
 use super::trial::{Progress, Tables, Trial};
-use crate::flag::{Definition, FlagKey, SegmentKey};
-
-/// A form that is read, and not yet linked and tested.
-#[derive(Debug)]
-pub struct Candidate {
-    /// Where each of the definition's segments is first named.
-    pub segment_uses: Vec<(SegmentKey, SourceSpan)>,
-    /// Whether all of these segments exist.
-    pub is_linked: bool,
-    pub trial: Trial,
-}
+use crate::flag::{Definition, FlagKey};
 
 /// A new form of a flag that waits for its tests.
 #[derive(Clone, Debug)]
@@ -30,16 +20,6 @@ pub struct Waiting<'a> {
     pub flag: &'a FlagKey,
     pub definition: &'a Arc<Definition>,
     pub progress: Progress,
-}
-
-impl Candidate {
-    pub fn new(file: FlagFile, live: Option<&Trial>) -> Candidate {
-        let mut trial = Trial::new(file.definition, file.tests);
-        if let Some(live) = live.filter(|live| live.definition() == trial.definition()) {
-            trial.take_over(live);
-        }
-        Candidate { segment_uses: file.segment_uses, is_linked: false, trial }
-    }
 }
 
 impl DefinitionSet {

@@ -17,10 +17,12 @@ pub struct Unit<'a>(&'a str);
 
 impl<'a> Unit<'a> {
     /// `None` if the text is empty or longer than [`MAX_UNIT_BYTES`].
+    #[inline]
     pub fn new(text: &'a str) -> Option<Unit<'a>> {
         (1..=MAX_UNIT_BYTES).contains(&text.len()).then_some(Unit(text))
     }
 
+    #[inline]
     pub fn as_str(self) -> &'a str {
         self.0
     }
@@ -32,20 +34,24 @@ pub struct Bucket(u32);
 
 impl Bucket {
     /// `None` from 100000 on.
+    #[inline]
     pub fn new(number: u32) -> Option<Bucket> {
         (number < BUCKETS).then_some(Bucket(number))
     }
 
+    #[inline]
     pub fn number(self) -> u32 {
         self.0
     }
 
     /// Whether the bucket is in `0..share`: in none at 0 %, in all at 100 %.
+    #[inline]
     pub fn is_in_lowest(self, share: Share) -> bool {
         self.0 < share.millipercent()
     }
 
     /// Whether the bucket is among the `share` highest.
+    #[inline]
     pub fn is_in_highest(self, share: Share) -> bool {
         self.0 >= BUCKETS - share.millipercent()
     }
@@ -59,6 +65,7 @@ impl Bucket {
 /// let h = hash(&salt, Unit::new("u-1").unwrap());
 /// assert_eq!((h, bucket(h).number()), (585_828_482, 13_639));
 /// ```
+#[inline]
 pub fn hash(salt: &Salt, unit: Unit<'_>) -> u32 {
     let (salt, unit) = (salt.as_str().as_bytes(), unit.0.as_bytes());
     let mut bytes = [0; MAX_SALT_BYTES + 1 + MAX_UNIT_BYTES];
@@ -70,6 +77,7 @@ pub fn hash(salt: &Salt, unit: Unit<'_>) -> u32 {
 }
 
 /// The bucket of a hash: `(u64(h) × 100000) >> 32`.
+#[inline]
 pub fn bucket(hash: u32) -> Bucket {
     Bucket(((u64::from(hash) * u64::from(BUCKETS)) >> 32) as u32)
 }

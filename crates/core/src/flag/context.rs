@@ -68,6 +68,7 @@ pub struct KeyTooLong;
 
 impl<'a> TargetingKey<'a> {
     /// An empty key is a missing one: `Ok(None)`.
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Option<TargetingKey<'a>>, KeyTooLong> {
         match text.len() {
             0 => Ok(None),
@@ -76,6 +77,7 @@ impl<'a> TargetingKey<'a> {
         }
     }
 
+    #[inline]
     pub fn as_str(self) -> &'a str {
         self.0
     }
@@ -101,6 +103,7 @@ pub struct Context<'a> {
 
 impl<'a> Context<'a> {
     /// A context whose attributes are as trusted as its identity.
+    #[inline]
     pub fn new(
         identity: Identity,
         targeting_key: Option<TargetingKey<'a>>,
@@ -111,15 +114,18 @@ impl<'a> Context<'a> {
 
     /// Adds attributes without proof, such as a body's beside a token. They never hide a proved
     /// attribute of the same name.
+    #[inline]
     pub fn with_unverified(self, said: &'a Attributes<'a>) -> Context<'a> {
         Context { said, ..self }
     }
 
+    #[inline]
     pub fn targeting_key(&self) -> Option<TargetingKey<'a>> {
         self.targeting_key
     }
 
     /// The attribute's value; `None` if it is missing or null.
+    #[inline]
     pub fn attribute(&self, name: &str) -> Option<&'a Value<'a>> {
         let value = named(self.attributes, name).or_else(|| named(self.said, name))?;
         (*value != Value::Null).then_some(value)
@@ -137,6 +143,7 @@ impl<'a> Context<'a> {
 
     /// Whether the attribute `email` proves who the user is. Claimed attributes prove nothing and
     /// take no proof away.
+    #[inline]
     pub fn email_is_verified(&self) -> bool {
         let claim = match named(self.attributes, "email_verified") {
             None | Some(Value::Null | Value::Bool(true)) => true,
@@ -160,6 +167,7 @@ pub struct Address<'a> {
 }
 
 impl Address<'_> {
+    #[inline]
     pub fn is_verified(self) -> bool {
         self.verified
     }

@@ -35,6 +35,7 @@ impl ContextNeeds {
         }
     }
 
+    #[inline]
     pub fn wants(&self, name: &str) -> bool {
         self.names.contains(name) || self.address && matches!(name, "email" | "email_verified")
     }

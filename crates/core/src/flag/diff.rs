@@ -1,22 +1,12 @@
 //! What differs between two definitions of a flag, or two forms of a segment, in meaning: comments,
 //! the order of keys and repeated entries make no difference. Ids are counted and never named.
 
+use super::diff_builder::{DiffBuilder, Difference};
 use super::diff_lists::{entries, rules};
 use super::display::{attribute_type, duration};
-use super::id_set::IdSet;
 use super::model::Definition;
-use super::segment::{Members, Segment};
+use super::segment::Segment;
 use super::transport::{CachePolicy, Polling, Realtime, Transports};
-
-/// One thing that differs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The place in the file: `rollout.realtime-v2`, `deny 2 users`.
-    pub what: String,
-    /// `None` where there was nothing.
-    pub before: Option<String>,
-    pub after: Option<String>,
-}
 
 /// The differences of a flag, in the order of its file.
 pub fn differences(old: &Definition, new: &Definition) -> Vec<Difference> {
@@ -69,14 +59,14 @@ pub fn differences(old: &Definition, new: &Definition) -> Vec<Difference> {
     found.one("rollout.realtime-v2", realtime(rollout), realtime(&new.rollout));
     found.one("rollout.disabled", disabled(rollout), disabled(&new.rollout));
     diff_transports(&mut found, transports, &new.transports);
-    found.0
+    found.finish()
 }
 
 /// The differences of a segment.
 pub fn segment_differences(old: &Segment, new: &Segment) -> Vec<Difference> {
     let mut found = DiffBuilder::default();
     found.members("", &old.members, &new.members);
-    found.0
+    found.finish()
 }
 
 /// The settings that a client gets.
@@ -125,41 +115,4 @@ fn diff_transports(found: &mut DiffBuilder, old: &Transports, new: &Transports) 
         Some(duration(*enter_spread)),
         Some(duration(new.validity.enter_spread)),
     );
-}
-
-/// Collects the differences.
-#[derive(Default)]
-pub(super) struct DiffBuilder(Vec<Difference>);
-
-impl DiffBuilder {
-    pub fn one(&mut self, what: &str, before: Option<String>, after: Option<String>) {
-        if before != after {
-            self.0.push(Difference { what: what.to_owned(), before, after });
-        }
-    }
-
-    /// Lists of users, by how many are added and removed.
-    pub fn members(&mut self, at: &str, old: &Members, new: &Members) {
-        let Members { users, emails, domains } = old;
-        for (what, old, new) in [
-            ("users", users, &new.users),
-            ("emails", emails, &new.emails),
-            ("domains", domains, &new.domains),
-        ] {
-            if old != new {
-                let after = format!(
-                    "{} ({} new, {} gone)",
-                    new.len(),
-                    new.missing_in(old),
-                    old.missing_in(new)
-                );
-                let shown = |set: &IdSet, text: String| (!set.is_empty()).then_some(text);
-                self.one(
-                    &format!("{at}{what}"),
-                    shown(old, old.len().to_string()),
-                    shown(new, after),
-                );
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 //! and rules, which are reported by their names.
 
 use super::condition::Condition;
-use super::diff::DiffBuilder;
+use super::diff_builder::DiffBuilder;
 use super::display::{Addresses, condition, names};
 use super::key::SegmentKey;
 use super::model::{Entry, Rule};

@@ -57,6 +57,7 @@ pub struct Placement {
 /// let answer = evaluate(&flag, &context, ServerAuth::Off);
 /// assert_eq!((answer.strategy, answer.step), (Strategy::RealtimeV2, Step::Rollout));
 /// ```
+#[inline]
 pub fn evaluate(flag: &Flag, context: &Context<'_>, server_auth: ServerAuth) -> Resolution {
     evaluate_traced(flag, context, server_auth, None, &mut ())
 }

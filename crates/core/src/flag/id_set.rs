@@ -87,6 +87,7 @@ impl IdSet {
         IdSet { buffers, table, hasher }
     }
 
+    #[inline]
     pub fn contains(&self, id: &str) -> bool {
         let id = id.as_bytes();
         !self.table.is_empty() && self.find(id)
@@ -102,10 +103,12 @@ impl IdSet {
     }
 
     /// How many different texts the set has.
+    #[inline]
     pub fn len(&self) -> usize {
         self.table.len()
     }
 
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
     }

@@ -25,7 +25,7 @@ macro_rules! name {
         impl $name {
             /// The pattern of this kind of name.
             pub const PATTERN: &'static str = $pattern;
-
+            #[inline]
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -10,6 +10,7 @@ mod condition;
 mod context;
 mod context_needs;
 mod diff;
+mod diff_builder;
 mod diff_lists;
 mod display;
 mod evaluate;
@@ -35,7 +36,8 @@ pub use context::{
     TargetingKey, Value, domain_of,
 };
 pub use context_needs::ContextNeeds;
-pub use diff::{Difference, differences, segment_differences};
+pub use diff::{differences, segment_differences};
+pub use diff_builder::Difference;
 pub use evaluate::{
     EvaluationTracer, Placement, ServerAuth, bucket_for, evaluate, evaluate_traced,
 };

@@ -35,7 +35,7 @@ impl Step {
         Step::Error,
         Step::ColdStart,
     ];
-
+    #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
             Step::Stop => "stop",
@@ -72,7 +72,7 @@ pub enum Reason {
 impl Reason {
     pub const ALL: [Reason; 5] =
         [Reason::Static, Reason::TargetingMatch, Reason::Split, Reason::Default, Reason::Error];
-
+    #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
             Reason::Static => "STATIC",

@@ -20,7 +20,7 @@ pub enum Strategy {
 
 impl Strategy {
     pub const ALL: [Strategy; 3] = [Strategy::Polling, Strategy::RealtimeV2, Strategy::Disabled];
-
+    #[inline]
     pub const fn as_str(self) -> &'static str {
         match self {
             Strategy::Polling => "polling",

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::catalog::FlagEntry;
+use super::attribution::Attribution;
 use super::change::{Action, Change};
 use super::content_cache::ContentCache;
 use super::effective::EffectiveState;
+use super::entry::FlagEntry;
 use super::narrowing::is_narrowing;
 use super::pending::{Overlay, PendingChange};
-use super::record::{Attribution, Expiry, FlagRecord, SplitOverride};
+use super::record::{Expiry, FlagRecord, SplitOverride};
 use super::rollback::FlagAsOf;
 use super::unknown::Unknown;
 use crate::definition::similar;

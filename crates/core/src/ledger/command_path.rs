@@ -1,8 +1,8 @@
 //! Which of three paths a decided change takes.
 
+use super::attribution::Attribution;
 use super::command::Decision;
 use super::pending::PendingChange;
-use super::record::Attribution;
 
 /// A decided change, by its path.
 #[derive(Clone, Debug)]

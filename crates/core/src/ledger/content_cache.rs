@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::blob::{Blobs, ContentHash};
-use super::catalog::{Catalog, FlagEntry, SegmentEntry};
+use super::entry::FlagEntry;
 use super::record::{FlagRecord, SegmentRecord};
-use crate::definition::{DefinitionSet, Finding, Text, WrittenFlag, parse_flag, parse_segment};
+use crate::definition::{Finding, Text, parse_flag, parse_segment};
 use crate::flag::{Definition, FlagKey, Segment, SegmentKey};
 
 /// Blobs and their parsed forms, for the records that refer to them.
@@ -37,35 +37,6 @@ pub enum Unreadable {
 }
 
 impl ContentCache {
-    /// The content that the definitions and the catalog have already, for records that may refer to
-    /// it.
-    pub fn cached(definitions: &DefinitionSet, catalog: &Catalog) -> ContentCache {
-        let mut content = ContentCache::default();
-        for (_, written) in definitions.written_flags() {
-            let Some(WrittenFlag { form, text }) = written else { continue };
-            content.blobs.insert(text.digest.into(), text.bytes.clone());
-            content.definitions.insert(text.digest.into(), form.clone());
-        }
-        for (key, written) in definitions.written_segments() {
-            let Some(written) = written else { continue };
-            let record = SegmentRecord::of(&written, &mut content.blobs);
-            content.known_segments.insert(key.clone(), (record, written.form.clone()));
-        }
-        for (_, FlagEntry { record, definition, pinned, .. }) in catalog.flags() {
-            content.definitions.extend(record.definition.zip(definition.clone()));
-            content
-                .definitions
-                .extend(record.pin.as_ref().map(|pin| pin.definition).zip(pinned.clone()));
-        }
-        for (key, SegmentEntry { record, form, .. }) in catalog.segments() {
-            content
-                .known_segments
-                .extend(form.clone().map(|form| (key.clone(), (record.clone(), form))));
-        }
-        content.blobs.extend(catalog.blobs().iter().map(|(id, text)| (*id, text.clone())));
-        content
-    }
-
     /// Parses the definitions that a flag's record refers to.
     pub fn read_flag(&mut self, key: &FlagKey, record: &FlagRecord) -> Result<(), Unreadable> {
         for id in record.blobs() {

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::FlagEntry;
+use super::attribution::Attribution;
 use super::credential::CredentialId;
-use super::record::Attribution;
+use super::entry::FlagEntry;
 use crate::flag::FlagKey;
 
 /// The flags that may be stopped, or lower, and the credentials that may be revoked, although what

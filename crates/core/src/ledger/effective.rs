@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::catalog::{Catalog, Credentials, FlagEntry};
+use super::catalog::{Catalog, Credentials};
 use super::credential::{Credential, CredentialId};
 use super::doubt::{Doubt, Doubted};
+use super::entry::FlagEntry;
 use super::pending::PendingEntry;
 use super::pending_set::PendingSet;
 use crate::flag::{Definition, Flag, FlagKey, Segments};

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::FlagEntry;
+use super::attribution::Attribution;
 use super::change::Action;
 use super::command::{Decision, PlannedChange};
 use super::effective::EffectiveState;
+use super::entry::FlagEntry;
 use super::pending::Overlay;
-use super::record::{Attribution, Expiry, FlagRecord, SplitOverride};
+use super::record::{Expiry, FlagRecord, SplitOverride};
 use super::unknown::Unknown;
 use crate::flag::FlagKey;
 use crate::moment::Due;

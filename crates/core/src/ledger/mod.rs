@@ -6,16 +6,20 @@
 //! chained to the one before.
 
 mod actor;
+mod attribution;
 mod blob;
 mod blob_references;
+mod cached_content;
 mod catalog;
 mod change;
 mod command;
 mod command_path;
 mod content_cache;
 mod credential;
+mod credential_change;
 mod doubt;
 mod effective;
+mod entry;
 mod expiry;
 mod narrowest;
 mod narrowing;
@@ -27,14 +31,16 @@ mod record;
 mod revision;
 mod revision_json;
 mod rollback;
+mod superseded;
 mod superseding;
 mod timeline;
 mod unknown;
 
 pub use actor::Actor;
+pub use attribution::Attribution;
 pub use blob::{Blobs, ContentHash};
 pub use blob_references::blobs_named_in;
-pub use catalog::{Catalog, Credentials, FlagEntry, SegmentEntry};
+pub use catalog::{Catalog, Credentials};
 pub use change::{Action, Change, Subject};
 pub use command::{Command, CommandError, Decision, ExpiryRequest, PlannedChange};
 pub use command_path::CommandPath;
@@ -44,6 +50,7 @@ pub use credential::{
 };
 pub use doubt::{Doubt, Doubted};
 pub use effective::{CredentialsBasis, EffectiveState};
+pub use entry::{FlagEntry, SegmentEntry};
 pub use expiry::{DueExpiries, expire};
 pub use narrowing::is_narrowing;
 pub use pending::{Overlay, PendingChange, PendingEntry};
@@ -51,12 +58,11 @@ pub use pending_set::PendingSet;
 pub use reconcile::{
     Reconciliation, reconcile, reconcile_for_revision, reconcile_only, still_narrowing,
 };
-pub use record::{
-    Attribution, Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile,
-};
+pub use record::{Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile};
 pub use revision::{ChangeSource, HashedChange, HashedRevision, Head, KnownHead, Revision};
 pub use revision_json::{referenced_blobs, revision_json, rollout_in_words};
 pub use rollback::{FlagAsOf, HistoryStep as PastStep, UndoSearch};
-pub use superseding::{Superseded, without_superseded};
+pub use superseded::Superseded;
+pub use superseding::without_superseded;
 pub use timeline::Timeline;
 pub use unknown::Unknown;

@@ -2,9 +2,10 @@
 //! any of them, now and at every later moment. It is decided by shape: in doubt a flag is stopped,
 //! a segment has no good form, and a credential is not accepted.
 
-use super::catalog::FlagEntry;
+use super::attribution::Attribution;
 use super::credential::{CredentialRecord, Role};
-use super::record::{Attribution, Expiry, FlagRecord, Pin, SegmentRecord, SplitOverride};
+use super::entry::FlagEntry;
+use super::record::{Expiry, FlagRecord, Pin, SegmentRecord, SplitOverride};
 use super::timeline::Timeline;
 use super::unknown::Unknown;
 use crate::flag::{Definition, differences};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::catalog::FlagEntry;
+use super::entry::FlagEntry;
 use crate::flag::{Definition, Split, differences};
 
 /// True for a stop, whatever expiries are held; for a split over the same definition in which

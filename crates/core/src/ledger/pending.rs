@@ -9,14 +9,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
+use super::attribution::Attribution;
 use super::blob::ContentHash;
-use super::catalog::{Catalog, FlagEntry};
+use super::catalog::Catalog;
 use super::change::{Action, Change};
 use super::content_cache::ContentCache;
 use super::credential::Credential;
-use super::record::{Attribution, Expiry, FlagRecord, SplitOverride};
+use super::entry::FlagEntry;
+use super::record::{Expiry, FlagRecord, SplitOverride};
 use super::revision::ChangeSource;
-use super::superseding::{Superseded, requested_timeline};
+use super::superseded::Superseded;
+use super::timeline::Timeline;
 use super::unknown::Unknown;
 use crate::flag::{FlagKey, Split};
 
@@ -204,7 +207,7 @@ fn lay_split(
     mark: &Attribution,
 ) -> FlagEntry {
     let current = entry.timeline();
-    let asked = requested_timeline(requested, held);
+    let asked = Timeline::requested(requested, held);
     let narrower = current.narrowest(asked);
     let as_asked = entry.with(FlagRecord { split: held.clone(), ..entry.record.clone() });
     if as_asked.timeline() == narrower {

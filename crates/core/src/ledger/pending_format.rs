@@ -9,13 +9,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::actor::{self, Actor};
+use super::attribution::Attribution;
 use super::blob::ContentHash;
 use super::change::Action;
 use super::credential::Credential;
 use super::pending::{Overlay, PendingChange, PendingEntry};
-use super::record::Attribution;
 use super::revision::ChangeSource;
-use super::superseding::Superseded;
+use super::superseded::Superseded;
 use super::unknown::Unknown;
 use crate::flag::FlagKey;
 

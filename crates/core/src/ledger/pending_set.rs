@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::credential::Credential;
 use super::pending::{Overlay, PendingEntry};
-use super::superseding::{MAX_SUPERSEDED, MAX_SUPERSEDED_IN_ALL, Superseded};
+use super::superseded::{MAX_SUPERSEDED, MAX_SUPERSEDED_IN_ALL, Superseded};
 use crate::flag::FlagKey;
 use crate::snapshot::Position;
 

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::blob::{Blobs, ContentHash};
-use super::catalog::FlagEntry;
 use super::change::{Action, Change, Subject};
 use super::content_cache::ContentCache;
 use super::effective::EffectiveState;
+use super::entry::FlagEntry;
 use super::narrowing::is_narrowing;
 use super::pending::{Overlay, PendingChange};
 use super::record::{FlagRecord, SegmentRecord, UsersFile};

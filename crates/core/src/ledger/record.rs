@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::actor::{self, Actor};
+use super::attribution::Attribution;
 use super::blob::ContentHash;
 use super::credential::CredentialRecord;
 use super::unknown::Unknown;
@@ -30,20 +30,6 @@ pub struct FlagRecord {
     /// The emergency state: only `resume` lifts it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Attribution>,
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-/// Who did something, when and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Attribution {
-    #[serde(flatten, with = "actor::by")]
-    pub by: Actor,
-    /// Milliseconds since 1970.
-    pub at_ms: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -130,22 +116,6 @@ impl Record {
             Record::Credential(record) => serde_json::to_string(record),
         }
         .unwrap_or_default()
-    }
-}
-
-impl Attribution {
-    /// The mark of the service itself, where it stops what it cannot read.
-    pub fn of_turnout(at_ms: i64, reason: &str) -> Attribution {
-        Attribution {
-            by: "turnout".into(),
-            at_ms,
-            reason: Some(reason.to_owned()),
-            unknown: Unknown::default(),
-        }
-    }
-
-    pub(super) fn is_of_newer_build(&self) -> bool {
-        !self.unknown.is_empty()
     }
 }
 

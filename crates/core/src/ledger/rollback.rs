@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::attribution::Attribution;
 use super::blob::ContentHash;
-use super::catalog::FlagEntry;
 use super::change::Action;
-use super::record::{Attribution, Expiry, FlagRecord, Pin, SplitOverride};
+use super::entry::FlagEntry;
+use super::record::{Expiry, FlagRecord, Pin, SplitOverride};
 use super::unknown::Unknown;
 use crate::flag::{Definition, Split, differences};
 

@@ -9,33 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
-
-use super::actor::{self, Actor};
 use super::blob::ContentHash;
 use super::pending::{Overlay, PendingChange, PendingEntry};
 use super::pending_set::PendingSet;
-use super::record::SplitOverride;
+use super::superseded::{MAX_SUPERSEDED, Superseded};
 use super::timeline::Timeline;
-use crate::flag::{FlagKey, Split};
-
-/// The most superseded requests that one entry remembers: the newest ones.
-pub(super) const MAX_SUPERSEDED: usize = 32;
-/// The most superseded requests that all entries remember together.
-pub(super) const MAX_SUPERSEDED_IN_ALL: usize = 8192;
-
-/// A request whose entry was superseded before it was committed: when it is sent again, it is
-/// recognised.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Superseded {
-    pub id: String,
-    pub at_ms: i64,
-    #[serde(flatten, with = "actor::actor")]
-    pub actor: Actor,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub request: Option<ContentHash>,
-}
+use crate::flag::FlagKey;
 
 /// Removes the entries that later ones superseded, and adds their names to those. The order is that
 /// of the journal.
@@ -158,9 +137,8 @@ impl<'a> PassedChange<'a> {
             (
                 Overlay::Split { requested, held, .. },
                 Overlay::Split { requested: older, held: older_held, .. },
-            ) => {
-                requested_timeline(*requested, held).narrows(requested_timeline(*older, older_held))
-            }
+            ) => Timeline::requested(*requested, held)
+                .narrows(Timeline::requested(*older, older_held)),
             (Overlay::Define { .. }, Overlay::Define { after, .. }) => {
                 self.before == Some(Some(*after))
             }
@@ -178,12 +156,4 @@ impl<'a> PassedChange<'a> {
 
 fn is_stop(narrowed: &PendingChange) -> bool {
     matches!(narrowed.op, Overlay::Stop(_))
-}
-
-/// The split that was asked for, at every moment.
-pub(super) fn requested_timeline(
-    requested: Option<Split>,
-    held: &Option<SplitOverride>,
-) -> Timeline {
-    held.as_ref().map_or_else(|| Timeline::constant(requested), Timeline::of_held)
 }

@@ -4,7 +4,7 @@
 //! Narrowing is judged over the timeline, not over the present split alone: a command that lowers
 //! today and opens everything in five minutes opens everything.
 
-use super::catalog::FlagEntry;
+use super::entry::FlagEntry;
 use super::record::SplitOverride;
 use crate::flag::Split;
 
@@ -25,6 +25,11 @@ impl Timeline {
 
     pub fn of_held(held: &SplitOverride) -> Timeline {
         Timeline::with(held.split, held.expiry())
+    }
+
+    /// The split that was asked for: an override's, or `requested` for ever.
+    pub fn requested(requested: Option<Split>, held: &Option<SplitOverride>) -> Timeline {
+        held.as_ref().map_or_else(|| Timeline::constant(requested), Timeline::of_held)
     }
 
     /// The split at a moment.
