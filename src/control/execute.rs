@@ -83,7 +83,10 @@ impl Inner {
         let (position, decided) = self.decide(&request, as_of.as_ref(), &mark)?;
         check_release(&request, &decided)?;
         match decided.classify(&mark) {
-            CommandPath::Unchanged => Ok(CommandOutcome::Unchanged),
+            CommandPath::Unchanged => {
+                drop(turn);
+                Ok(self.unchanged(request.command.flag()).await)
+            }
             CommandPath::Narrowing { narrowed, decided } => {
                 let pushed = self.apply_pending(&turn, pending(&request, &mark, narrowed)).await;
                 drop(turn);

@@ -144,7 +144,9 @@ impl Inner {
     }
 
     /// Starts the commit while the entry is being journaled, if no other commit runs: neither sync
-    /// waits for the other.
+    /// waits for the other. The committer comes before the turn, which is held here, in the order of
+    /// locks; so it is only tried, never waited for. If the commit is the first to end, its name is
+    /// kept (`EffectiveState::forget`), and the entry is not laid over it a second time.
     fn spawn_commit(self: &Arc<Self>, pending: &PendingEntry) {
         let Some(committer) = self.committer.try_lock() else { return };
         if !self.store.is_open() || !self.state().pending().is_empty() {

@@ -61,6 +61,7 @@ mod stand_in;
 mod startup;
 mod store_handle;
 mod test_queue;
+mod unchanged;
 mod witnesses;
 
 use std::collections::HashMap;

@@ -131,7 +131,7 @@ impl CommandCall {
         }
     }
 
-    /// Executes the command a request makes. An empty body asks for nothing in particular.
+    /// Reads the command of a request. An empty body asks for nothing in particular.
     async fn read_command(
         self,
         name: &str,

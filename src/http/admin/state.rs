@@ -21,7 +21,8 @@ use crate::webhook::Deliveries;
 pub struct AdminState {
     pub public: PublicState,
     pub coordinator: Coordinator,
-    /// The runtime where commands are executed: nothing else runs there.
+    /// The runtime of the write path: commands, expiries and what is read of the folder. Nothing
+    /// that only reads runs there.
     pub orders: Handle,
     pub readings: Arc<Readings>,
     pub operators: AdminCredentials,

@@ -152,6 +152,28 @@ async fn a_stop_works_without_the_database() {
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
 }
 
+/// A stop that finds its flag stopped says whether that stop survives a restart, too.
+#[tokio::test]
+async fn a_repeated_stop_does_not_claim_more_than_the_first() {
+    let service = one_flag().await;
+    fs::rename(database(&service), service.data.join("away")).unwrap();
+    let stop = async || {
+        let reply = service.order("/v1/flags/chat/stop", json!({})).await;
+        let status = reply.status().as_u16();
+        let reply: Json = reply.json().await.unwrap();
+        (status, reply["outcome"].to_string(), reply["survivesRestart"] == true)
+    };
+    let journal = service.data.join("pending.journal");
+    fs::remove_file(&journal).unwrap();
+    fs::create_dir_all(journal.join("in the way")).unwrap();
+    for again in [false, true] {
+        assert_eq!(stop().await, (202, "\"pending\"".to_owned(), false), "again: {again}");
+    }
+    fs::remove_dir_all(&journal).unwrap();
+    assert_eq!(stop().await, (200, "\"unchanged\"".to_owned(), true), "the journal is there again");
+    assert!(journal.is_file());
+}
+
 #[tokio::test]
 async fn a_stop_is_never_refused_as_stale() {
     let service = one_flag().await;
