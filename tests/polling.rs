@@ -34,12 +34,12 @@ async fn without_inotify_the_folder_is_polled() {
         way.save(&service.flags.join("chat.yaml"), &at(share));
         service.reach(revision + 1).await;
         assert_eq!(service.strategy("chat", "u-1").await, strategy, "{way:?}");
-        assert_eq!(service.app.watch_mode().as_str(), "polling");
+        assert!(service.app.watch_mode().is_polling());
     }
     drop(taken);
     // As soon as the system gives a watcher again, it is used.
     support::wait_until("events to be heard again", async || {
-        service.app.watch_mode().as_str() == "events"
+        !service.app.watch_mode().is_polling()
     })
     .await;
     let revision = service.revision();

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value as Json, json};
+use turnout_api::admin::explain::Explanation;
 
 use super::remote::{ServerArgs, text_of};
 use super::{Exit, print, print_error, time};
 use crate::config::EvaluationArgs;
 use crate::definition::{DefinitionSet, render, similar, typed_value};
 use crate::display_text;
-use crate::explain::Explanation;
+use crate::explain;
 use crate::flag::{Bucket, Context, Definition, Flag, FlagKey, Identity, TargetingKey, Value};
 use crate::flag_files::FlagsDir;
 
@@ -112,8 +113,8 @@ impl Explain {
         let flag = load(files, self.flag.as_str(), internal_user_ids)?;
         let attributes = self.read_attributes(&flag.definition).map_err(usage)?;
         let context = Context::new(self.identity.into(), key, &attributes);
-        let story = Explanation::of(&flag, &context, server_auth, pretend);
-        print(&if self.json { format!("{}\n", json!(story)) } else { story.text() });
+        let story = explain::explain(&flag, &context, server_auth, pretend);
+        print(&if self.json { format!("{}\n", json!(story)) } else { explain::text(&story) });
         Ok(Exit::Yes)
     }
 
@@ -138,7 +139,7 @@ impl Explain {
             )
         };
         let story: Explanation = serde_json::from_value(reply.clone()).map_err(strange)?;
-        print(&format!("{}{}", story.text(), held(&reply)));
+        print(&format!("{}{}", explain::text(&story), held(&reply)));
         Ok(Exit::Yes)
     }
 

@@ -33,8 +33,9 @@ pub struct Watch {
 pub struct Mode(Arc<AtomicBool>);
 
 impl Mode {
-    pub fn as_str(&self) -> &'static str {
-        if self.0.load(Ordering::Relaxed) { "polling" } else { "events" }
+    /// Whether the folder is read every few seconds, as the system reports no events.
+    pub fn is_polling(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -2,7 +2,10 @@
 //! details (RFC 9457) and OFREP's.
 
 use axum::http::{StatusCode, Uri};
-use serde_json::Value as Json;
+use turnout_api::admin::history::Revision;
+use turnout_api::ofrep::ErrorCode;
+use turnout_api::problem::{Code, Problem};
+use turnout_api::strict::BadBody;
 
 use super::bad_request::BadRequest;
 use crate::auth::InvalidCredential;
@@ -67,70 +70,77 @@ pub enum ApiError {
     /// A command that the coordinator did not execute.
     #[error("{detail}")]
     Order {
-        row: (StatusCode, &'static str),
+        row: (StatusCode, Code),
         says: &'static str,
         detail: String,
-        since: Option<Box<Json>>,
+        since: Option<Vec<Revision>>,
     },
 }
 
 impl ApiError {
     /// The error's status and its stable code.
-    pub fn status_and_code(&self) -> (StatusCode, &'static str) {
+    pub fn status_and_code(&self) -> (StatusCode, Code) {
         match self {
             ApiError::BadQuestion(BadRequest::NotJson { .. } | BadRequest::Incomplete) => {
-                (StatusCode::BAD_REQUEST, "parse-error")
+                (StatusCode::BAD_REQUEST, Code::ParseError)
             }
             ApiError::BadQuestion(BadRequest::Shape(_)) => {
-                (StatusCode::BAD_REQUEST, "invalid-context")
+                (StatusCode::BAD_REQUEST, Code::InvalidContext)
             }
             ApiError::BadQuestion(BadRequest::TooLarge(_)) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "too-large")
+                (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge)
             }
-            ApiError::NoSubject => (StatusCode::BAD_REQUEST, "invalid-context"),
-            ApiError::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
-            ApiError::WrongSubject => (StatusCode::FORBIDDEN, "wrong-subject"),
-            ApiError::UnlistedOrigin => (StatusCode::FORBIDDEN, "origin-not-listed"),
+            ApiError::NoSubject => (StatusCode::BAD_REQUEST, Code::InvalidContext),
+            ApiError::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated),
+            ApiError::WrongSubject => (StatusCode::FORBIDDEN, Code::WrongSubject),
+            ApiError::UnlistedOrigin => (StatusCode::FORBIDDEN, Code::OriginNotListed),
             ApiError::BadQuestion(BadRequest::TooSlow(_) | BadRequest::Crowded) => {
-                (StatusCode::REQUEST_TIMEOUT, "timeout")
+                (StatusCode::REQUEST_TIMEOUT, Code::Timeout)
             }
-            ApiError::UnknownFlag => (StatusCode::NOT_FOUND, "flag-not-found"),
-            ApiError::NoSuchStream => (StatusCode::NOT_FOUND, "no-such-stream"),
+            ApiError::UnknownFlag => (StatusCode::NOT_FOUND, Code::FlagNotFound),
+            ApiError::NoSuchStream => (StatusCode::NOT_FOUND, Code::NoSuchStream),
             ApiError::TooManyStreams { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams")
+                (StatusCode::SERVICE_UNAVAILABLE, Code::TooManyStreams)
             }
             ApiError::NoSuchRoute | ApiError::DoubleSlash => {
-                (StatusCode::NOT_FOUND, "no-such-route")
+                (StatusCode::NOT_FOUND, Code::NoSuchRoute)
             }
-            ApiError::BadHost => (StatusCode::BAD_REQUEST, "bad-host"),
-            ApiError::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, "no-such-method"),
-            ApiError::WrongHost => (StatusCode::FORBIDDEN, "wrong-host"),
+            ApiError::BadHost => (StatusCode::BAD_REQUEST, Code::BadHost),
+            ApiError::NoSuchMethod => (StatusCode::METHOD_NOT_ALLOWED, Code::NoSuchMethod),
+            ApiError::WrongHost => (StatusCode::FORBIDDEN, Code::WrongHost),
             ApiError::NoToken | ApiError::TokenInDoubt => {
-                (StatusCode::UNAUTHORIZED, "unauthenticated")
+                (StatusCode::UNAUTHORIZED, Code::Unauthenticated)
             }
-            ApiError::NotPermitted(_) => (StatusCode::FORBIDDEN, "not-permitted"),
-            ApiError::OtherFlags => (StatusCode::FORBIDDEN, "flag-not-permitted"),
-            ApiError::UnknownToken => (StatusCode::NOT_FOUND, "no-such-token"),
-            ApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, "invalid-request"),
-            ApiError::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, "no-randomness"),
-            ApiError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ApiError::NotPermitted(_) => (StatusCode::FORBIDDEN, Code::NotPermitted),
+            ApiError::OtherFlags => (StatusCode::FORBIDDEN, Code::FlagNotPermitted),
+            ApiError::UnknownToken => (StatusCode::NOT_FOUND, Code::NoSuchToken),
+            ApiError::InvalidRequest(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+            ApiError::NoRandomness => (StatusCode::SERVICE_UNAVAILABLE, Code::NoRandomness),
+            ApiError::Busy => (StatusCode::SERVICE_UNAVAILABLE, Code::Busy),
             ApiError::Order { row, .. } => *row,
         }
     }
 
     /// OFREP's code for it.
-    pub fn ofrep_code(&self) -> &'static str {
+    pub fn ofrep_code(&self) -> ErrorCode {
         match self.status_and_code().1 {
-            "parse-error" => "PARSE_ERROR",
-            "invalid-context" => "INVALID_CONTEXT",
-            "flag-not-found" => "FLAG_NOT_FOUND",
-            _ => "GENERAL",
+            Code::ParseError => ErrorCode::ParseError,
+            Code::InvalidContext => ErrorCode::InvalidContext,
+            Code::FlagNotFound => ErrorCode::FlagNotFound,
+            _ => ErrorCode::General,
         }
     }
 
-    /// Every code an OFREP failure may have; one is given by evaluations only.
-    pub const OFREP_CODES: [&str; 5] =
-        ["PARSE_ERROR", "INVALID_CONTEXT", "FLAG_NOT_FOUND", "GENERAL", "TARGETING_KEY_MISSING"];
+    /// The error as problem details.
+    pub fn problem_details(&self) -> Problem {
+        let (status, code) = self.status_and_code();
+        Problem {
+            title: status.canonical_reason().unwrap_or_default().to_owned(),
+            status: status.as_u16(),
+            code,
+            detail: self.to_string(),
+        }
+    }
 
     /// The error for an address with no route. A client that puts paths behind a base URL which
     /// ends in a slash asks for `//`.
@@ -178,6 +188,12 @@ impl ApiError {
             ApiError::Busy => "as many calls that only look wait as may",
             ApiError::Order { says, .. } => says,
         }
+    }
+}
+
+impl From<BadBody> for ApiError {
+    fn from(bad: BadBody) -> ApiError {
+        ApiError::InvalidRequest(bad.to_string())
     }
 }
 

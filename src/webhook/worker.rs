@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use super::{Deliveries, Failure, Outcome, Sender, System, WebhookConfig, wait};
 use crate::clock;
 use crate::control::{Coordinator, Problem, ProblemKind};
-use crate::ledger::{ContentCache, referenced_blobs, revision_json};
+use crate::ledger::{ContentCache, referenced_blobs, revision_message};
 use crate::store::{HistoryQuery, Store, StoreError, StoredRevision};
 
 /// The name of the cursor in the database.
@@ -227,7 +227,7 @@ async fn read(store: &Store, number: u64) -> Result<Bytes, Unread> {
     // thread.
     let body = tokio::task::spawn_blocking(move || {
         let mut content = ContentCache { blobs, ..ContentCache::default() };
-        revision_json(&revision, hash, &mut content).to_string()
+        serde_json::to_string(&revision_message(&revision, hash, &mut content)).unwrap_or_default()
     });
     body.await.map(Bytes::from).map_err(|_| Unread::Now)
 }

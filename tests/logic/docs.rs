@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use clap::Command;
 use turnout::cli::command_line;
-use turnout::http::{permissions, public_document};
+use turnout::http::{admin_document, permissions, public_document};
 
 /// One cell of a row.
 enum Cell {
@@ -44,6 +44,25 @@ fn the_tables_of_calls_are_what_the_listeners_serve() {
     let admin: Vec<_> = permissions().iter().map(row).collect();
     assert!(public.len() > 10 && admin.len() > 15, "{} and {} calls", public.len(), admin.len());
     check("docs/HTTP.md", &[("public calls", public), ("admin calls", admin)]);
+}
+
+/// What the listeners promise is committed, so that a changed contract shows in a diff.
+#[test]
+fn both_contracts_are_the_committed_ones() {
+    for (place, document) in [
+        ("docs/openapi/public.json", public_document()),
+        ("docs/openapi/admin.json", admin_document()),
+    ] {
+        let wanted = format!("{document:#}\n");
+        if env::var_os("TURNOUT_WRITE_DOCS").is_some() {
+            fs::write(place, &wanted).unwrap();
+        }
+        let committed = fs::read_to_string(place).unwrap_or_default();
+        assert!(
+            committed == wanted,
+            "{place} differs from what is served; TURNOUT_WRITE_DOCS=1 cargo test --test logic docs:: writes it"
+        );
+    }
 }
 
 #[test]

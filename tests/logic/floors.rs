@@ -9,7 +9,7 @@ use crate::sources;
 /// it to.
 const FLOORS: [&[&str]; 5] = [
     &["api", "flag", "definition", "moment", "clock", "public_path", "display_text"],
-    &["evaluation_counters", "document", "snapshot", "live", "ledger", "explain"],
+    &["evaluation_counters", "document", "snapshot", "live", "ledger", "explain", "wire"],
     &[
         "http_client",
         "regular_file",
@@ -27,7 +27,8 @@ const FLOORS: [&[&str]; 5] = [
 ];
 
 /// Imports that are allowed on the same floor.
-const STAIRS: [(&str, &str); 24] = [
+const STAIRS: [(&str, &str); 25] = [
+    ("wire", "ledger"),
     ("flag", "api"),
     ("auth", "http_client"),
     ("definition", "flag"),

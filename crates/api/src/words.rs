@@ -49,6 +49,7 @@ macro_rules! words {
             pub const ALL: [$name; [$($word),+].len()] = [$($name::$variant),+];
 
             /// The word on the wire.
+            #[inline]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)+

@@ -3,174 +3,133 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use turnout_api::admin::explain::{Explanation, StepResult, TraceStep};
 
 use crate::display_text;
 use crate::flag::{
     Bucket, Clause, Condition, Context, Definition, EvaluationTracer, Flag, FlagKey, MatchResult,
-    Placement, Resolution, Segments, ServerAuth, Split, Step, Strategy, Trust, bucket_for,
+    Placement, Resolution, Segments, ServerAuth, Step, Strategy, Trust, bucket_for,
     evaluate_traced,
 };
 
-/// An explanation, as it is sent and printed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
-    pub flag: String,
-    pub strategy: String,
-    pub reason: String,
-    pub rule: String,
-    pub bucket: Option<u32>,
-    pub hash: Option<u32>,
-    pub salt: Option<String>,
-    /// The split in force.
-    pub rollout: Option<Split>,
-    pub default: Option<String>,
-    pub steps: Vec<TraceStep>,
-}
-
-/// One step that was evaluated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TraceStep {
-    pub step: String,
-    /// The number of the list's entry, from 1.
-    pub entry: Option<usize>,
-    /// A rule's name.
-    pub name: Option<String>,
-    pub result: Outcome,
-    /// The attributes that were missing, or of another type than declared.
-    pub attributes: Vec<String>,
-    /// Whether this step decided.
-    pub decided: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    Yes,
-    No,
-    Missing,
-    Error,
-}
-
-impl From<MatchResult> for Outcome {
-    fn from(result: MatchResult) -> Outcome {
-        match result {
-            MatchResult::True => Outcome::Yes,
-            MatchResult::False => Outcome::No,
-            MatchResult::Missing => Outcome::Missing,
-            MatchResult::Error => Outcome::Error,
-        }
+fn step_result(result: MatchResult) -> StepResult {
+    match result {
+        MatchResult::True => StepResult::Yes,
+        MatchResult::False => StepResult::No,
+        MatchResult::Missing => StepResult::Missing,
+        MatchResult::Error => StepResult::Error,
     }
 }
 
-impl Explanation {
-    /// What this flag answers to this user, and why; `bucket` overrides the hash.
-    pub fn of(
-        flag: &Flag,
-        context: &Context<'_>,
-        server_auth: ServerAuth,
-        bucket: Option<Bucket>,
-    ) -> Explanation {
-        let mut trace = TraceRecorder::default();
-        let answer = evaluate_traced(flag, context, server_auth, bucket, &mut trace);
-        let placement = match bucket {
-            Some(bucket) => Some(Placement { hash: None, bucket }),
-            None => bucket_for(&flag.definition, context),
+/// What this flag answers to this user, and why; `bucket` overrides the hash.
+pub fn explain(
+    flag: &Flag,
+    context: &Context<'_>,
+    server_auth: ServerAuth,
+    bucket: Option<Bucket>,
+) -> Explanation {
+    let mut trace = TraceRecorder::default();
+    let answer = evaluate_traced(flag, context, server_auth, bucket, &mut trace);
+    let placement = match bucket {
+        Some(bucket) => Some(Placement { hash: None, bucket }),
+        None => bucket_for(&flag.definition, context),
+    };
+    // The clamp is listed only where it can take effect.
+    let clamps = server_auth == ServerAuth::WithoutHandOff;
+    let steps = trace.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
+    let seen = |(step, index, result): (Step, Option<usize>, MatchResult)| TraceStep {
+        step,
+        entry: index.map(|index| index + 1),
+        name: index
+            .filter(|_| step == Step::Rule)
+            .and_then(|index| rule_name(&flag.definition, index)),
+        result: step_result(result),
+        attributes: attributes_at_fault(flag, context, step, index, result),
+        decided: decided(answer, step, result),
+    };
+    Explanation {
+        bucket: placement.map(|placement| placement.bucket.number()),
+        hash: placement.and_then(|placement| placement.hash),
+        salt: Some(flag.definition.salt.to_string()),
+        rollout: flag.rollout.map(Into::into),
+        default: Some(flag.definition.default.into()),
+        steps: steps.map(seen).collect(),
+        ..without_steps(&flag.definition.key, answer)
+    }
+}
+
+/// Explains a flag that has no good form.
+pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Explanation {
+    Explanation {
+        flag: flag.to_string(),
+        strategy: answer.strategy,
+        reason: answer.reason,
+        rule: answer.step,
+        bucket: None,
+        hash: None,
+        salt: None,
+        rollout: None,
+        default: None,
+        steps: Vec::new(),
+    }
+}
+
+/// The explanation as text for people, one step a line.
+pub fn text(explanation: &Explanation) -> String {
+    let answer = format!(
+        "{}   rule {}, reason {}",
+        explanation.strategy, explanation.rule, explanation.reason
+    );
+    let mut text = format!("{}\n", display_text::line(&answer));
+    match explanation.salt {
+        Some(_) => text.push_str(&bucket_line(explanation)),
+        None => text.push_str("the flag has no good form, so there are no steps\n"),
+    }
+    for seen in &explanation.steps {
+        let name = match (&seen.name, seen.entry) {
+            (Some(name), _) => format!("rule {}", display_text::line(name)),
+            (None, Some(entry)) => format!("{} {entry}", seen.step),
+            (None, None) => seen.step.to_string(),
         };
-        // The clamp is listed only where it can take effect.
-        let clamps = server_auth == ServerAuth::WithoutHandOff;
-        let steps = trace.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
-        let seen = |(step, index, result): (Step, Option<usize>, MatchResult)| TraceStep {
-            step: step.as_str().to_owned(),
-            entry: index.map(|index| index + 1),
-            name: index
-                .filter(|_| step == Step::Rule)
-                .and_then(|index| rule_name(&flag.definition, index)),
-            result: result.into(),
-            attributes: attributes_at_fault(flag, context, step, index, result),
-            decided: decided(answer, step, result),
-        };
-        Explanation {
-            bucket: placement.map(|placement| placement.bucket.number()),
-            hash: placement.and_then(|placement| placement.hash),
-            salt: Some(flag.definition.salt.to_string()),
-            rollout: flag.rollout,
-            default: Some(Strategy::from(flag.definition.default).to_string()),
-            steps: steps.map(seen).collect(),
-            ..Explanation::without_steps(&flag.definition.key, answer)
-        }
+        let arrow = if seen.decided { "->" } else { "  " };
+        text.push_str(&format!(
+            "{arrow} {name:<20} {}\n",
+            display_text::line(&why(explanation, seen))
+        ));
     }
+    display_text::lines(&text).into_owned()
+}
 
-    /// Explains a flag that has no good form.
-    pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Explanation {
-        Explanation {
-            flag: flag.to_string(),
-            strategy: answer.strategy.as_str().to_owned(),
-            reason: answer.reason.as_str().to_owned(),
-            rule: answer.step.as_str().to_owned(),
-            bucket: None,
-            hash: None,
-            salt: None,
-            rollout: None,
-            default: None,
-            steps: Vec::new(),
+fn why(explanation: &Explanation, seen: &TraceStep) -> Cow<'static, str> {
+    match (seen.result, &*seen.attributes) {
+        (StepResult::Missing, names) => format!("no: {} missing", quoted(names)).into(),
+        (StepResult::Error, []) => "a segment it names has no good form".into(),
+        (StepResult::Error, names) => {
+            format!("{} of another type than declared", quoted(names)).into()
         }
+        (StepResult::No, _) => "no".into(),
+        (StepResult::Yes, _) => format!("yes: {}", explanation.strategy).into(),
     }
+}
 
-    /// The explanation as text for people, one step a line.
-    pub fn text(&self) -> String {
-        let answer = format!("{}   rule {}, reason {}", self.strategy, self.rule, self.reason);
-        let mut text = format!("{}\n", display_text::line(&answer));
-        match self.salt {
-            Some(_) => text.push_str(&self.bucket_line()),
-            None => text.push_str("the flag has no good form, so there are no steps\n"),
-        }
-        for seen in &self.steps {
-            let name = match (&seen.name, seen.entry) {
-                (Some(name), _) => format!("rule {}", display_text::line(name)),
-                (None, Some(entry)) => format!("{} {entry}", display_text::line(&seen.step)),
-                (None, None) => display_text::line(&seen.step).into_owned(),
+fn bucket_line(explanation: &Explanation) -> String {
+    let Some(bucket) = explanation.bucket else { return "no usable unit: no bucket\n".to_owned() };
+    let salt = explanation.salt.as_deref().unwrap_or_default();
+    let hash = explanation
+        .hash
+        .map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {salt}"));
+    let shares = match &explanation.rollout {
+        None => "no rollout".to_owned(),
+        Some(split) => {
+            let disabled = match &*split.disabled {
+                "0%" => String::new(),
+                disabled => format!("disabled the last {disabled}, "),
             };
-            let arrow = if seen.decided { "->" } else { "  " };
-            text.push_str(&format!("{arrow} {name:<20} {}\n", display_text::line(&self.why(seen))));
+            let default = explanation.default.map_or("", Strategy::as_str);
+            format!("realtime-v2 has the first {}, {disabled}{default} the rest", split.realtime)
         }
-        display_text::lines(&text).into_owned()
-    }
-
-    fn why(&self, seen: &TraceStep) -> Cow<'static, str> {
-        match (seen.result, &*seen.attributes) {
-            (Outcome::Missing, names) => format!("no: {} missing", quoted(names)).into(),
-            (Outcome::Error, []) => "a segment it names has no good form".into(),
-            (Outcome::Error, names) => {
-                format!("{} of another type than declared", quoted(names)).into()
-            }
-            (Outcome::No, _) => "no".into(),
-            (Outcome::Yes, _) => format!("yes: {}", self.strategy).into(),
-        }
-    }
-
-    fn bucket_line(&self) -> String {
-        let Some(bucket) = self.bucket else { return "no usable unit: no bucket\n".to_owned() };
-        let salt = self.salt.as_deref().unwrap_or_default();
-        let hash = self
-            .hash
-            .map_or_else(|| "pretended".to_owned(), |hash| format!("hash {hash}, salt {salt}"));
-        let shares = match self.rollout {
-            None => "no rollout".to_owned(),
-            Some(split) => {
-                let disabled = match split.disabled().millipercent() {
-                    0 => String::new(),
-                    _ => format!("disabled the last {}, ", split.disabled()),
-                };
-                let default = self.default.as_deref().unwrap_or_default();
-                format!(
-                    "realtime-v2 has the first {}, {disabled}{default} the rest",
-                    split.realtime()
-                )
-            }
-        };
-        format!("{}\n", display_text::line(&format!("bucket {bucket} ({hash}): {shares}")))
-    }
+    };
+    format!("{}\n", display_text::line(&format!("bucket {bucket} ({hash}): {shares}")))
 }
 
 #[derive(Debug, Default)]

@@ -16,6 +16,7 @@
 //! | [`snapshot`] | every flag at one position |
 //! | [`ledger`] | decisions and what follows from them |
 //! | [`explain`] | why an answer is what it is |
+//! | [`wire`] | how values of the core stand in messages |
 //!
 //! ```
 //! use turnout_core::definition::{DefinitionSet, FlagFiles};
@@ -51,3 +52,4 @@ pub mod ledger;
 pub mod moment;
 pub mod public_path;
 pub mod snapshot;
+pub mod wire;

@@ -5,7 +5,7 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, W
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::json;
+use turnout_api::admin::commands::Conflict;
 
 use super::errors::since;
 use super::pieces::in_pieces;
@@ -19,17 +19,13 @@ pub fn json(state: &AdminState, status: StatusCode, body: &impl Serialize) -> Re
 }
 
 pub fn refuse(state: &AdminState, refusal: &ApiError) -> Response<Body> {
-    let (status, code) = refusal.status_and_code();
-    let mut body = json!({
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "code": code,
-        "detail": refusal.to_string(),
-    });
-    if let Some(more) = since(refusal) {
-        body["since"] = more.clone();
-    }
-    let mut response = respond(state, status, "application/problem+json", body.to_string());
+    let status = refusal.status_and_code().0;
+    let problem = refusal.problem_details();
+    let body = match since(refusal) {
+        Some(since) => serde_json::to_vec(&Conflict { problem, since: since.to_vec() }),
+        None => serde_json::to_vec(&problem),
+    };
+    let mut response = respond(state, status, "application/problem+json", body.unwrap_or_default());
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

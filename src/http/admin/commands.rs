@@ -6,11 +6,16 @@ use axum::body::Body;
 use axum::extract::rejection::ExtensionRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{HeaderMap, Response, StatusCode};
-use serde_json::{Value as Json, json};
 use tokio::task::spawn_blocking;
+use turnout_api::admin::commands::{
+    self as messages, FlagChange, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
+};
+use turnout_api::admin::flags::FlagStatus;
+use turnout_api::bounds::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
+use turnout_api::strict;
 
 use super::answer::{json as answer, refuse};
-use super::body::{Members, invalid_request};
+use super::body::{invalid_request, one_line};
 use super::flags::of_flag;
 use super::in_force::{is_in_force, lifted_since};
 use super::permissions::Permission;
@@ -29,42 +34,11 @@ use crate::ledger::{
 };
 use crate::telemetry::ago;
 
-/// The longest reason, in bytes.
-pub const MAX_REASON_BYTES: usize = 500;
-/// The longest idempotency key, in bytes.
-pub const MAX_KEY_BYTES: usize = 128;
 /// A header of any value: a command that would widen is refused, whatever the role. A client that
 /// asks a person first learns by it whether to ask.
 pub const NARROW_ONLY: &str = "turnout-narrow-only";
 /// The outcome of a command with more parts than these is not written by the listener's own thread.
 const MANY_PARTS: usize = 64;
-/// The longest a split may be held before its end.
-pub const MAX_HELD_MS: i64 = 366 * 86_400_000;
-
-/// The members a verb may have besides `reason` and `expectedRevision`, and the command it makes.
-struct Verb {
-    name: &'static str,
-    takes: &'static [&'static str],
-    command: fn(FlagKey, &mut Members) -> Result<Command, ApiError>,
-}
-
-const SET: Verb =
-    Verb { name: "set", takes: &["realtime-v2", "disabled", "forMs", "then"], command: read_set };
-const UNSET: Verb =
-    Verb { name: "unset", takes: &[], command: |flag, _| Ok(Command::Unset { flag }) };
-const STOP: Verb = Verb { name: "stop", takes: &[], command: |flag, _| Ok(Command::Stop { flag }) };
-const RESUME: Verb = Verb {
-    name: "resume",
-    takes: &["at"],
-    command: |flag, members| Ok(Command::Resume { flag, at: share(members, "at")? }),
-};
-const ROLLBACK: Verb = Verb {
-    name: "rollback",
-    takes: &["to"],
-    command: |flag, members| {
-        Ok(Command::Rollback { flag, to: members.take("to", "the number of a revision")? })
-    },
-};
 
 /// A request for a command as it arrived.
 pub struct CommandCall {
@@ -85,23 +59,46 @@ impl FromRequest<AdminState> for CommandCall {
 }
 
 pub async fn set(path: FlagPath, call: CommandCall) -> Response<Body> {
-    call.execute(&SET, key(&path)).await
+    call.execute("set", key(&path), |flag, body: SetCommand| {
+        let SetCommand { realtime, disabled, for_ms, then, reason, expected_revision } = body;
+        let realtime = share("realtime-v2", realtime)?;
+        let disabled = share("disabled", disabled)?;
+        let ends = expiry(for_ms, share("then", then)?)?;
+        if (realtime, disabled) == (None, None) {
+            return Err(invalid_request("name a share: {\"realtime-v2\": \"25%\"}"));
+        }
+        Ok((Command::Set { flag, realtime, disabled, ends }, reason, expected_revision))
+    })
+    .await
 }
 
 pub async fn unset(path: FlagPath, call: CommandCall) -> Response<Body> {
-    call.execute(&UNSET, key(&path)).await
+    call.execute("unset", key(&path), |flag, body: PlainCommand| {
+        Ok((Command::Unset { flag }, body.reason, body.expected_revision))
+    })
+    .await
 }
 
 pub async fn stop(path: FlagPath, call: CommandCall) -> Response<Body> {
-    call.execute(&STOP, key(&path)).await
+    call.execute("stop", key(&path), |flag, body: PlainCommand| {
+        Ok((Command::Stop { flag }, body.reason, body.expected_revision))
+    })
+    .await
 }
 
 pub async fn resume(path: FlagPath, call: CommandCall) -> Response<Body> {
-    call.execute(&RESUME, key(&path)).await
+    call.execute("resume", key(&path), |flag, body: ResumeCommand| {
+        let at = share("at", body.at)?;
+        Ok((Command::Resume { flag, at }, body.reason, body.expected_revision))
+    })
+    .await
 }
 
 pub async fn rollback(path: FlagPath, call: CommandCall) -> Response<Body> {
-    call.execute(&ROLLBACK, key(&path)).await
+    call.execute("rollback", key(&path), |flag, body: RollbackCommand| {
+        Ok((Command::Rollback { flag, to: body.to }, body.reason, body.expected_revision))
+    })
+    .await
 }
 
 pub async fn stop_all(call: CommandCall) -> Response<Body> {
@@ -109,14 +106,25 @@ pub async fn stop_all(call: CommandCall) -> Response<Body> {
     if call.caller.flags.is_some() {
         return refuse(&state, &ApiError::OtherFlags);
     }
-    match call.read_command("stop --all", &[], |_| Ok(Command::StopAll)).await {
+    let read = call.read_command("stop --all", |body: PlainCommand| {
+        Ok((Command::StopAll, body.reason, body.expected_revision))
+    });
+    match read.await {
         Ok(request) => execute_command(&state, request).await,
         Err(refusal) => refuse(&state, &refusal),
     }
 }
 
+/// A command, its reason, and the revision its caller looked at.
+type Read = (Command, Option<String>, Option<u64>);
+
 impl CommandCall {
-    async fn execute(self, verb: &Verb, key: &str) -> Response<Body> {
+    async fn execute<B: strict::Body>(
+        self,
+        verb: &str,
+        key: &str,
+        command: impl FnOnce(FlagKey, B) -> Result<Read, ApiError>,
+    ) -> Response<Body> {
         let state = self.state.clone();
         let Ok(flag) = key.parse::<FlagKey>() else {
             return refuse(&state, &ApiError::UnknownFlag);
@@ -124,28 +132,24 @@ impl CommandCall {
         if !self.caller.reaches(flag.as_str()) {
             return refuse(&state, &ApiError::OtherFlags);
         }
-        let name = format!("{} {flag}", verb.name);
-        match self.read_command(&name, verb.takes, |members| (verb.command)(flag, members)).await {
+        let name = format!("{verb} {flag}");
+        match self.read_command(&name, |body| command(flag, body)).await {
             Ok(request) => execute_command(&state, request).await,
             Err(refusal) => refuse(&state, &refusal),
         }
     }
 
     /// Reads the command of a request. An empty body asks for nothing in particular.
-    async fn read_command(
+    async fn read_command<B: strict::Body>(
         self,
         name: &str,
-        takes: &[&str],
-        command: impl FnOnce(&mut Members) -> Result<Command, ApiError>,
+        command: impl FnOnce(B) -> Result<Read, ApiError>,
     ) -> Result<CommandRequest, ApiError> {
         let CommandCall { state, caller, headers, body, .. } = self;
         let key = idempotency_key(&headers)?;
         let bytes = read_body(&state.public.incoming_commands, false, body).await?;
-        let mut members =
-            Members::read(&bytes, &[&["reason", "expectedRevision"], takes].concat())?;
-        let reason = members.line("reason", MAX_REASON_BYTES)?;
-        let expected = members.take("expectedRevision", "the number of a revision")?;
-        let command = command(&mut members)?;
+        let (command, reason, expected) = command(strict::read(&bytes)?)?;
+        one_line("reason", MAX_REASON_BYTES, reason.as_deref())?;
         let key = key.map(|key| (key, key_request_hash(&caller, name, &bytes)));
         let may_widen =
             Permission::Write.is_given_to(caller.role) && !headers.contains_key(NARROW_ONLY);
@@ -153,28 +157,21 @@ impl CommandCall {
     }
 }
 
-fn read_set(flag: FlagKey, members: &mut Members) -> Result<Command, ApiError> {
-    let (realtime, disabled) = (share(members, "realtime-v2")?, share(members, "disabled")?);
-    let for_ms = members.take("forMs", "a time in milliseconds")?;
-    let ends = match (for_ms, share(members, "then")?) {
+/// When a held split ends, and what follows.
+fn expiry(for_ms: Option<i64>, then: Option<Share>) -> Result<Option<ExpiryRequest>, ApiError> {
+    match (for_ms, then) {
         (None, Some(_)) => {
-            return Err(invalid_request("`then` says what comes after `forMs`, which is missing"));
+            Err(invalid_request("`then` says what comes after `forMs`, which is missing"))
         }
-        (None, None) => None,
+        (None, None) => Ok(None),
         (Some(after_ms), then) if (1..=MAX_HELD_MS).contains(&after_ms) => {
-            Some(ExpiryRequest { after_ms, then })
+            Ok(Some(ExpiryRequest { after_ms, then }))
         }
-        (Some(_), _) => return Err(invalid_request("`forMs` is a time from 1 ms to a year")),
-    };
-    match (realtime, disabled) {
-        (None, None) => Err(invalid_request("name a share: {\"realtime-v2\": \"25%\"}")),
-        _ => Ok(Command::Set { flag, realtime, disabled, ends }),
+        (Some(_), _) => Err(invalid_request("`forMs` is a time from 1 ms to a year")),
     }
 }
 
-fn share(members: &mut Members, name: &str) -> Result<Option<Share>, ApiError> {
-    let text: Option<String> =
-        members.take(name, "a share as text, with a per cent sign: \"12.5%\"")?;
+fn share(name: &str, text: Option<String>) -> Result<Option<Share>, ApiError> {
     text.map(|text| text.parse().map_err(|error| invalid_request(format!("`{name}`: {error}"))))
         .transpose()
 }
@@ -210,13 +207,11 @@ async fn execute_command(state: &AdminState, request: CommandRequest) -> Respons
                 StatusCode::OK
             };
             let outcome = match parts_of(&done).len() {
-                ..=MANY_PARTS => outcome_json(state, &command, &done),
+                ..=MANY_PARTS => Some(outcome_of(state, &command, &done)),
                 // The response to `stop --all` is long, and other commands go through this thread.
                 _ => {
                     let state = state.clone();
-                    spawn_blocking(move || outcome_json(&state, &command, &done))
-                        .await
-                        .unwrap_or_default()
+                    spawn_blocking(move || outcome_of(&state, &command, &done)).await.ok()
                 }
             };
             answer(state, status, &outcome)
@@ -233,42 +228,46 @@ fn parts_of(done: &CommandOutcome) -> &[PlannedChange] {
 }
 
 /// The outcome, what is live now, and how to undo it.
-fn outcome_json(state: &AdminState, command: &Command, done: &CommandOutcome) -> Json {
+fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> Outcome {
     let effective = state.coordinator.state();
     let effective: &EffectiveState = &effective;
-    let (outcome, revision, survives) = match done {
-        CommandOutcome::Committed { revision, .. } => ("committed", Some(*revision), true),
-        CommandOutcome::Pending { survives_restart, .. } => ("pending", None, *survives_restart),
-        CommandOutcome::Unchanged => ("unchanged", None, true),
-        CommandOutcome::Repeated { revision } => ("repeated", Some(*revision), true),
+    let (outcome, revision, survives_restart) = match done {
+        CommandOutcome::Committed { revision, .. } => {
+            (messages::CommandOutcome::Committed, Some(*revision), true)
+        }
+        CommandOutcome::Pending { survives_restart, .. } => {
+            (messages::CommandOutcome::Pending, None, *survives_restart)
+        }
+        CommandOutcome::Unchanged => (messages::CommandOutcome::Unchanged, None, true),
+        CommandOutcome::Repeated { revision } => {
+            (messages::CommandOutcome::Repeated, Some(*revision), true)
+        }
     };
     let parts = parts_of(done);
-    let is_in_force = is_in_force(effective, command, revision);
+    let in_force = is_in_force(effective, command, revision);
     let mut notes = notes(effective, command, parts);
-    if let (CommandOutcome::Repeated { revision }, false) = (done, is_in_force) {
+    if let (CommandOutcome::Repeated { revision }, false) = (done, in_force) {
         notes.insert(0, lifted_since(*revision));
     }
-    let part = |part: &PlannedChange| {
-        json!({
-            "flag": part.flag,
-            "action": part.action.as_str(),
-            "backTo": part.action.target_revision(),
-            "was": part.before.as_ref().map(view::serves),
-            "wanted": view::rollout(part.after.split(), view::default(&part.after)),
-            "live": effective.flag(part.flag.as_str()).map(|entry| view::serves(&entry)),
-        })
+    let change = |part: &PlannedChange| FlagChange {
+        flag: part.flag.to_string(),
+        action: part.action.into(),
+        back_to: part.action.target_revision(),
+        was: part.before.as_ref().map(view::serves),
+        wanted: view::rollout(part.after.split(), view::default(&part.after)),
+        live: effective.flag(part.flag.as_str()).map(|entry| view::serves(&entry)),
     };
-    json!({
-        "outcome": outcome,
-        "revision": revision,
-        "position": effective.position().to_string(),
-        "survivesRestart": survives,
-        "inForce": is_in_force,
-        "changes": parts.iter().map(part).collect::<Vec<_>>(),
-        "flag": command.flag().and_then(|flag| of_flag(state, effective, flag.as_str())),
-        "notes": notes,
-        "undo": parts.first().and_then(|part| undo(command, part)),
-    })
+    Outcome {
+        outcome,
+        revision,
+        position: effective.position().to_string(),
+        survives_restart,
+        in_force,
+        changes: parts.iter().map(change).collect(),
+        flag: command.flag().and_then(|flag| of_flag(state, effective, flag.as_str())),
+        notes,
+        undo: parts.first().and_then(|part| undo(command, part)),
+    }
 }
 
 /// What an operator must not overlook.
@@ -280,7 +279,7 @@ fn notes(effective: &EffectiveState, command: &Command, parts: &[PlannedChange])
     if let (Some(stop), false) = (&entry.record.stop, matches!(command, Command::Stop { .. })) {
         let reason = stop.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
         notes.push(format!("saved, NOT live: stopped by {}{reason}", stop.by));
-    } else if view::state(&entry) == "off" {
+    } else if view::state(&entry) == FlagStatus::Off {
         notes.push("saved, NOT live: its file says `enabled: false`".to_owned());
     }
     if let (Command::Set { ends, .. }, Some(held), false) =

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
+use turnout_api::bounds::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
 
-use super::commands::{MAX_HELD_MS, MAX_KEY_BYTES, MAX_REASON_BYTES};
 use super::errors::{ErrorProfile, no_room_for_a_token, without_a_database};
 use super::history::MAX_PAGE;
 use super::tokens::MAX_EXPIRES_AFTER_MS;

@@ -2,7 +2,8 @@
 //! its meaning.
 
 use axum::http::StatusCode;
-use serde_json::Value as Json;
+use turnout_api::admin::history::Revision;
+use turnout_api::problem::Code;
 
 use super::revisions::revisions;
 use crate::control::CommandRejected;
@@ -13,7 +14,7 @@ use crate::ledger::CommandError;
 impl From<CommandRejected> for ApiError {
     fn from(rejected: CommandRejected) -> ApiError {
         let since = match &rejected {
-            CommandRejected::Moved { since, .. } => Some(Box::new(revisions(since))),
+            CommandRejected::Moved { since, .. } => Some(revisions(since)),
             _ => None,
         };
         let (status, code, says) = status_code_and_title(&rejected);
@@ -21,71 +22,73 @@ impl From<CommandRejected> for ApiError {
     }
 }
 
-fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, &'static str, &'static str) {
+fn status_code_and_title(rejected: &CommandRejected) -> (StatusCode, Code, &'static str) {
     use StatusCode as S;
     match rejected {
         CommandRejected::Refused(refused) => row_of_refused(refused),
         CommandRejected::NoSuchRevision(_) => {
-            (S::UNPROCESSABLE_ENTITY, "no-such-revision", "there is no such revision")
+            (S::UNPROCESSABLE_ENTITY, Code::NoSuchRevision, "there is no such revision")
         }
         CommandRejected::ReasonNeeded => {
-            (S::UNPROCESSABLE_ENTITY, "reason-required", "what widens needs a reason")
+            (S::UNPROCESSABLE_ENTITY, Code::ReasonRequired, "what widens needs a reason")
         }
         CommandRejected::KeyReused => (
             S::UNPROCESSABLE_ENTITY,
-            "key-reused",
+            Code::KeyReused,
             "the idempotency key was used for another request, or by another caller",
         ),
         CommandRejected::MayOnlyNarrow => {
-            (S::FORBIDDEN, "may-only-narrow", "the role may stop and lower only")
+            (S::FORBIDDEN, Code::MayOnlyNarrow, "the role may stop and lower only")
         }
         CommandRejected::Moved { .. } => (
             S::CONFLICT,
-            "revision-conflict",
+            Code::RevisionConflict,
             "the flag, or a segment it names, changed since the caller looked; `since` says how",
         ),
         CommandRejected::NameTaken(_) => (
             S::UNPROCESSABLE_ENTITY,
-            "name-taken",
+            Code::NameTaken,
             "a living token has this name, or one that is hard to tell from it",
         ),
-        CommandRejected::TooManyCredentials { .. } => {
-            (S::UNPROCESSABLE_ENTITY, "too-many-tokens", "there are as many tokens as there may be")
-        }
+        CommandRejected::TooManyCredentials { .. } => (
+            S::UNPROCESSABLE_ENTITY,
+            Code::TooManyTokens,
+            "there are as many tokens as there may be",
+        ),
         CommandRejected::Down(_) => {
-            (S::SERVICE_UNAVAILABLE, "database-down", "the database is out of reach")
+            (S::SERVICE_UNAVAILABLE, Code::DatabaseDown, "the database is out of reach")
         }
-        CommandRejected::NoSpace => (S::INSUFFICIENT_STORAGE, "disk-full", "the disk is full"),
+        CommandRejected::NoSpace => (S::INSUFFICIENT_STORAGE, Code::DiskFull, "the disk is full"),
         CommandRejected::Unknown => (
             S::SERVICE_UNAVAILABLE,
-            "outcome-unknown",
+            Code::OutcomeUnknown,
             "the database did not say in time whether it is saved",
         ),
     }
 }
 
-fn row_of_refused(refused: &CommandError) -> (StatusCode, &'static str, &'static str) {
+fn row_of_refused(refused: &CommandError) -> (StatusCode, Code, &'static str) {
     let not_so = StatusCode::UNPROCESSABLE_ENTITY;
     match refused {
         CommandError::UnknownFlag { .. } => {
-            (StatusCode::NOT_FOUND, "flag-not-found", "there is no flag of this name")
+            (StatusCode::NOT_FOUND, Code::FlagNotFound, "there is no flag of this name")
         }
         CommandError::NoDefinition(_) => {
-            (not_so, "no-definition", "the flag has no good definition")
+            (not_so, Code::NoDefinition, "the flag has no good definition")
         }
         CommandError::DoesNotFit { .. } => {
-            (not_so, "shares-exceed-100", "the shares exceed 100% together")
+            (not_so, Code::SharesExceed100, "the shares exceed 100% together")
         }
         CommandError::DisabledIsDefault(_) => {
-            (not_so, "disabled-is-default", "the flag's default is `disabled` already")
+            (not_so, Code::DisabledIsDefault, "the flag's default is `disabled` already")
         }
-        CommandError::NotStopped(_) => (not_so, "not-stopped", "the flag is not stopped"),
+        CommandError::NotStopped(_) => (not_so, Code::NotStopped, "the flag is not stopped"),
         CommandError::NothingToRollBack(_) => {
-            (not_so, "nothing-to-roll-back", "no change is left to roll back")
+            (not_so, Code::NothingToRollBack, "no change is left to roll back")
         }
         CommandError::NothingThen { .. } => (
             not_so,
-            "no-definition-at-revision",
+            Code::NoDefinitionAtRevision,
             "the flag had no good definition at that revision",
         ),
     }
@@ -162,7 +165,7 @@ pub fn no_room_for_a_token() -> Vec<ApiError> {
 }
 
 /// What was changed meanwhile, where that is the reason.
-pub fn since(refusal: &ApiError) -> Option<&Json> {
+pub fn since(refusal: &ApiError) -> Option<&[Revision]> {
     match refusal {
         ApiError::Order { since, .. } => since.as_deref(),
         _ => None,

@@ -6,50 +6,26 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde::Deserialize;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
+use turnout_api::admin::explain::{ExplainRequest, IdentityName, LiveExplanation};
+use turnout_api::strict;
 
 use super::answer::{json as answer, refuse};
-use super::body::Members;
 use super::flags::unknown;
 use super::state::AdminState;
-use super::view::SlotsView;
+use super::view::overrides;
 use crate::definition::typed_value;
-use crate::explain::Explanation;
+use crate::explain;
 use crate::flag::{Bucket, Context, Definition, Identity, MAX_ATTRIBUTES, TargetingKey, Value};
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::http::request_body::body as read_body;
 
-/// The user to explain.
-#[derive(Debug)]
-struct Asked {
-    targeting_key: Option<String>,
-    /// As a client would send them.
-    attributes: Option<Map<String, Json>>,
-    /// As a person types them: read as the types the flag declares.
-    written: Option<BTreeMap<String, String>>,
-    identity: Vouched,
-    bucket: Option<u32>,
-}
-
-/// Who vouches for the attributes.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Vouched {
-    #[default]
-    Verified,
-    Server,
-    Plain,
-}
-
-impl From<Vouched> for Identity {
-    fn from(vouched: Vouched) -> Identity {
-        match vouched {
-            Vouched::Verified => Identity::Verified,
-            Vouched::Server => Identity::Server,
-            Vouched::Plain => Identity::Plain,
-        }
+fn identity(name: IdentityName) -> Identity {
+    match name {
+        IdentityName::Verified => Identity::Verified,
+        IdentityName::Server => Identity::Server,
+        IdentityName::Plain => Identity::Plain,
     }
 }
 
@@ -62,25 +38,17 @@ pub async fn explain(
         Ok(asked) => asked,
         Err(refusal) => return refuse(&state, &refusal),
     };
-    match explanation_json(&state, key(&path), &asked) {
+    match explanation(&state, key(&path), &asked) {
         Ok(body) => answer(&state, StatusCode::OK, &body),
         Err(refusal) => refuse(&state, &refusal),
     }
 }
 
-async fn read(state: &AdminState, body: Body) -> Result<Asked, ApiError> {
+async fn read(state: &AdminState, body: Body) -> Result<ExplainRequest, ApiError> {
     let bytes = read_body(&state.public.incoming_commands, false, body).await?;
-    let names = ["targetingKey", "attributes", "textAttributes", "identity", "bucket"];
-    let mut members = Members::read(&bytes, &names)?;
-    let asked = Asked {
-        targeting_key: members.take("targetingKey", "a text")?,
-        attributes: members.take("attributes", "an object")?,
-        written: members.take("textAttributes", "an object of texts")?,
-        identity: members.take("identity", "verified, server or plain")?.unwrap_or_default(),
-        bucket: members.take("bucket", "a number from 0 to 99999")?,
-    };
+    let asked: ExplainRequest = strict::read(&bytes)?;
     let attributes = asked.attributes.as_ref().map_or(0, Map::len)
-        + asked.written.as_ref().map_or(0, BTreeMap::len);
+        + asked.text_attributes.as_ref().map_or(0, BTreeMap::len);
     if attributes > MAX_ATTRIBUTES {
         Err(ApiError::InvalidRequest(format!("a context has at most {MAX_ATTRIBUTES} attributes")))
     } else {
@@ -88,7 +56,11 @@ async fn read(state: &AdminState, body: Body) -> Result<Asked, ApiError> {
     }
 }
 
-fn explanation_json(state: &AdminState, key: &str, asked: &Asked) -> Result<Json, ApiError> {
+fn explanation(
+    state: &AdminState,
+    key: &str,
+    asked: &ExplainRequest,
+) -> Result<LiveExplanation, ApiError> {
     let bad = |error: String| ApiError::InvalidRequest(error);
     let user = TargetingKey::parse(asked.targeting_key.as_deref().unwrap_or_default());
     let user = user.map_err(|error| bad(format!("`targetingKey`: {error}")))?;
@@ -104,31 +76,36 @@ fn explanation_json(state: &AdminState, key: &str, asked: &Asked) -> Result<Json
     let story = match entry.flag() {
         Some(flag) => {
             let attributes = attributes(asked, &flag.definition);
-            let context = Context::new(asked.identity.into(), user, &attributes);
-            Explanation::of(flag, &context, snapshot.server_auth(), pretend)
+            let context = Context::new(
+                identity(asked.identity.unwrap_or(IdentityName::Verified)),
+                user,
+                &attributes,
+            );
+            explain::explain(flag, &context, snapshot.server_auth(), pretend)
         }
-        None => Explanation::without_steps(
+        None => explain::without_steps(
             entry.key(),
             snapshot.evaluate(entry, &Context::new(Identity::Plain, None, &[])),
         ),
     };
-    let mut body = json!(story);
-    body["position"] = snapshot.position().to_string().into();
     let standing = effective.flag(key);
-    let slots = json!(standing.as_ref().map(SlotsView::of));
-    for slot in ["stop", "held", "pin"] {
-        body[slot] = slots[slot].clone();
-    }
-    Ok(body)
+    Ok(LiveExplanation {
+        explanation: story,
+        position: snapshot.position().to_string(),
+        overrides: standing.as_ref().map(overrides).unwrap_or_default(),
+    })
 }
 
-fn attributes<'a>(asked: &'a Asked, definition: &Definition) -> Vec<(Cow<'a, str>, Value<'a>)> {
+fn attributes<'a>(
+    asked: &'a ExplainRequest,
+    definition: &Definition,
+) -> Vec<(Cow<'a, str>, Value<'a>)> {
     let sent = asked
         .attributes
         .iter()
         .flatten()
         .map(|(name, value)| (Cow::from(name.as_str()), sent_value(value)));
-    let written = asked.written.iter().flatten().map(|(name, text)| {
+    let written = asked.text_attributes.iter().flatten().map(|(name, text)| {
         let kind = definition
             .attributes
             .iter()

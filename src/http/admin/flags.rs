@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
-use serde_json::{Value as Json, json};
+use turnout_api::admin::flags::{self as messages, DatabaseStatus, FlagState, Status, StreamRoom};
 
 use super::answer::{json as answer, refuse};
 use super::state::AdminState;
-use super::view::FlagView;
+use super::view::flag_state;
 use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
@@ -20,33 +20,8 @@ use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::ledger::{CommandError, EffectiveState};
 
-/// The whole status. It is serialised flag by flag: neither a copy of the state nor a tree of
-/// values is built, whatever its size.
-#[derive(Serialize)]
-struct Status<'a> {
-    revision: u64,
-    position: String,
-    pending: usize,
-    database: DatabaseView,
-    problems: usize,
-    streams: StreamsView,
-    flags: Flags<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct DatabaseView {
-    state: &'static str,
-    why: Option<String>,
-    since_ms: Option<i64>,
-}
-
-#[derive(Serialize)]
-struct StreamsView {
-    open: usize,
-    limit: usize,
-}
-
+/// Every flag, serialised one after the other: neither a copy of the state nor a list of them all is
+/// built, whatever its size.
 struct Flags<'a> {
     effective: &'a EffectiveState,
     clients: HashMap<FlagKey, Counts>,
@@ -58,7 +33,7 @@ impl Serialize for Flags<'_> {
         for key in keys(self.effective) {
             if let Some(entry) = self.effective.flag(key.as_str()) {
                 let clients = self.clients.get(key).copied();
-                flags.serialize_element(&FlagView::of(self.effective, key, &entry, clients))?;
+                flags.serialize_element(&flag_state(self.effective, key, &entry, clients))?;
             }
         }
         flags.end()
@@ -89,7 +64,7 @@ pub async fn status(State(state): State<AdminState>) -> Response<Body> {
         pending: effective.pending().len(),
         database: database(&state),
         problems: state.public.problems.count(),
-        streams: StreamsView { open: hub.streams().count(), limit: hub.streams().most() },
+        streams: StreamRoom { open: hub.streams().count(), limit: hub.streams().most() },
         flags: Flags { effective, clients },
     };
     answer(&state, StatusCode::OK, &status)
@@ -112,7 +87,7 @@ pub fn unknown(effective: &EffectiveState, key: &str) -> ApiError {
 }
 
 /// The status of one flag.
-pub fn of_flag(state: &AdminState, effective: &EffectiveState, key: &str) -> Option<Json> {
+pub fn of_flag(state: &AdminState, effective: &EffectiveState, key: &str) -> Option<FlagState> {
     let entry = effective.flag(key)?;
     let key: FlagKey = key.parse().ok()?;
     let hub = &state.public.hub;
@@ -122,14 +97,14 @@ pub fn of_flag(state: &AdminState, effective: &EffectiveState, key: &str) -> Opt
         hub.streams(),
         hub.now_ms(),
     );
-    Some(json!(FlagView::of(effective, &key, &entry, report.map(|report| report.counts))))
+    Some(flag_state(effective, &key, &entry, report.map(|report| report.counts)))
 }
 
-fn database(state: &AdminState) -> DatabaseView {
+fn database(state: &AdminState) -> messages::Database {
     let (state, why, since_ms) = match state.coordinator.store_status().database {
-        Database::Up => ("up", None, None),
-        Database::Down { why, since_ms } => ("down", Some(why), Some(since_ms)),
-        Database::Held { why, since_ms } => ("held", Some(why), Some(since_ms)),
+        Database::Up => (DatabaseStatus::Up, None, None),
+        Database::Down { why, since_ms } => (DatabaseStatus::Down, Some(why), Some(since_ms)),
+        Database::Held { why, since_ms } => (DatabaseStatus::Held, Some(why), Some(since_ms)),
     };
-    DatabaseView { state, why, since_ms }
+    messages::Database { state, why, since_ms }
 }

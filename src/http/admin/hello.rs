@@ -3,10 +3,11 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde_json::json;
+use turnout_api::admin::hello::{Hello, HelloRequest};
+use turnout_api::strict;
 
 use super::answer::{json as answer, refuse};
-use super::body::{Members, invalid_request};
+use super::body::{invalid_request, one_line};
 use super::state::AdminState;
 use crate::auth::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, TokenId};
 use crate::http::error::ApiError;
@@ -14,25 +15,24 @@ use crate::http::request_body::body as read_body;
 
 pub async fn hello(State(state): State<AdminState>, body: Body) -> Response<Body> {
     match prove(&state, body).await {
-        Ok(proof) => answer(
-            &state,
-            StatusCode::OK,
-            &json!({ "address": state.address.to_string(), "proof": proof }),
-        ),
+        Ok(proof) => {
+            answer(&state, StatusCode::OK, &Hello { address: state.address.to_string(), proof })
+        }
         Err(refusal) => refuse(&state, &refusal),
     }
 }
 
 async fn prove(state: &AdminState, body: Body) -> Result<String, ApiError> {
     let bytes = read_body(&state.public.incoming_commands, true, body).await?;
-    let mut members = Members::read(&bytes, &["nonce", "token"])?;
-    let nonce =
-        members.line("nonce", MAX_NONCE_BYTES)?.filter(|nonce| nonce.len() >= MIN_NONCE_BYTES);
-    let nonce = nonce.ok_or_else(|| {
-        invalid_request(format!("`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes"))
-    })?;
-    let token = members.line("token", TokenId::DIGITS)?.as_deref().and_then(TokenId::parse);
-    let token = token
+    let HelloRequest { nonce, token } = strict::read(&bytes)?;
+    one_line("nonce", MAX_NONCE_BYTES, Some(&nonce))?;
+    if nonce.len() < MIN_NONCE_BYTES {
+        return Err(invalid_request(format!(
+            "`nonce` has {MIN_NONCE_BYTES} to {MAX_NONCE_BYTES} bytes"
+        )));
+    }
+    one_line("token", TokenId::DIGITS, Some(&token))?;
+    let token = TokenId::parse(&token)
         .ok_or_else(|| invalid_request(format!("`token` has {} hex digits", TokenId::DIGITS)))?;
     let proof = state.operators.prove(
         token,

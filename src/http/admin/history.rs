@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{Response, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value as Json, json};
 use tokio::time::timeout;
+use turnout_api::admin::history::{History, VerifyReport};
 
 use super::answer::{json as answer, refuse};
 use super::readings::{SLOW, Verified};
@@ -79,8 +79,8 @@ pub async fn history(
         Ok((found, mut content)) => {
             let more = found.len() > limit as usize;
             let shown = found.iter().take(limit as usize);
-            let revisions: Vec<Json> = shown.map(|stored| revision(stored, &mut content)).collect();
-            answer(&state, StatusCode::OK, &json!({ "revisions": revisions, "more": more }))
+            let revisions = shown.map(|stored| revision(stored, &mut content)).collect();
+            answer(&state, StatusCode::OK, &History { revisions, more })
         }
         Err(rejected) => refuse(&state, &rejected.into()),
     }
@@ -90,12 +90,12 @@ pub async fn verify(State(state): State<AdminState>) -> Response<Body> {
     let (readings, verified) = (state.readings.clone(), state.clone());
     match readings.verify(|| verify_database(verified)).await {
         Ok(Verified { verdict: Ok(verdict), compared_with }) => {
-            let body = json!({
-                "sound": verdict.faults.is_empty(),
-                "revisions": verdict.revisions,
-                "faults": verdict.faults,
-                "comparedWithRevision": compared_with,
-            });
+            let body = VerifyReport {
+                sound: verdict.faults.is_empty(),
+                revisions: verdict.revisions,
+                faults: verdict.faults,
+                compared_with_revision: compared_with,
+            };
             answer(&state, StatusCode::OK, &body)
         }
         Ok(Verified { verdict: Err(why), .. }) => {

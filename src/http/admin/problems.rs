@@ -5,7 +5,9 @@ use std::sync::OnceLock;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
+use turnout_api::admin::problems::{self as messages, Problems, WatchMode};
+use turnout_api::probes::{Alive, Health};
 
 use super::admin_document;
 use super::answer::json as answer;
@@ -14,7 +16,7 @@ use crate::control::StandingProblem;
 use crate::definition::Finding;
 
 pub async fn alive(State(state): State<AdminState>) -> Response<Body> {
-    answer(&state, StatusCode::OK, &json!({ "status": "ok" }))
+    answer(&state, StatusCode::OK, &Health { status: Alive::Ok })
 }
 
 pub async fn openapi(State(state): State<AdminState>) -> Response<Body> {
@@ -27,39 +29,41 @@ pub async fn openapi(State(state): State<AdminState>) -> Response<Body> {
 pub async fn problems(State(state): State<AdminState>) -> Response<Body> {
     let found = &state.public.problems;
     let (findings, troubles) = (found.found(), found.troubles());
-    let all: Vec<Json> =
-        findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
-    let body = json!({
-        "flags": state.flags,
-        "watch": state.watch.as_str(),
-        "position": state.public.live.current().position().to_string(),
-        "problems": all,
-    });
+    let all = findings.iter().map(of_a_file).chain(troubles.iter().map(of_all_else)).collect();
+    let watch = if state.watch.is_polling() { WatchMode::Polling } else { WatchMode::Events };
+    let body = Problems {
+        flags: state.flags.clone(),
+        watch,
+        position: state.public.live.current().position().to_string(),
+        problems: all,
+    };
     answer(&state, StatusCode::OK, &body)
 }
 
-fn of_a_file((finding, since_ms): &(Finding, i64)) -> Json {
-    json!({
-        "code": finding.code.as_str(),
-        "file": &*finding.file,
-        "line": finding.place.map(|place| place.line),
-        "column": finding.place.map(|place| place.column),
-        "subject": null,
-        "message": &finding.message,
-        "hint": &finding.hint,
-        "sinceMs": since_ms,
-    })
+fn of_a_file((finding, since_ms): &(Finding, i64)) -> messages::StandingProblem {
+    messages::StandingProblem {
+        code: finding.code.as_str().to_owned(),
+        file: Some(finding.file.to_string()),
+        line: finding.place.map(|place| place.line),
+        column: finding.place.map(|place| place.column),
+        subject: None,
+        message: finding.message.clone(),
+        hint: finding.hint.clone(),
+        since_ms: *since_ms,
+    }
 }
 
-fn of_all_else(StandingProblem { trouble, since_ms }: &StandingProblem) -> Json {
-    json!({
-        "code": trouble.kind.as_str(),
-        "file": null,
-        "line": null,
-        "column": null,
-        "subject": &trouble.subject,
-        "message": &trouble.message,
-        "hint": &trouble.hint,
-        "sinceMs": since_ms,
-    })
+fn of_all_else(
+    StandingProblem { trouble, since_ms }: &StandingProblem,
+) -> messages::StandingProblem {
+    messages::StandingProblem {
+        code: trouble.kind.as_str().to_owned(),
+        file: None,
+        line: None,
+        column: None,
+        subject: trouble.subject.clone(),
+        message: trouble.message.clone(),
+        hint: Some(trouble.hint.clone()),
+        since_ms: *since_ms,
+    }
 }

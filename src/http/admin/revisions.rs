@@ -1,20 +1,17 @@
 //! Revisions as they stand in a response.
 
-use serde_json::Value as Json;
+use turnout_api::admin::history::Revision;
 
-use crate::ledger::{ContentCache, revision_json};
+use crate::ledger::{ContentCache, revision_message};
 use crate::store::StoredRevision;
 
 /// Revisions as they stand in a response; also those that made a command stale.
-pub fn revisions(found: &[StoredRevision]) -> Json {
+pub fn revisions(found: &[StoredRevision]) -> Vec<Revision> {
     let mut content = ContentCache::default();
     found.iter().map(|stored| revision(stored, &mut content)).collect()
 }
 
-pub fn revision(stored: &StoredRevision, content: &mut ContentCache) -> Json {
-    let mut shown = revision_json(&stored.revision, stored.hash, content);
-    if stored.more_changes > 0 {
-        shown["moreChanges"] = stored.more_changes.into();
-    }
-    shown
+pub fn revision(stored: &StoredRevision, content: &mut ContentCache) -> Revision {
+    let more_changes = Some(stored.more_changes).filter(|more| *more > 0);
+    Revision { more_changes, ..revision_message(&stored.revision, stored.hash, content) }
 }

@@ -5,11 +5,14 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{Response, StatusCode};
-use serde_json::{Value as Json, json};
+use turnout_api::admin::tokens::{
+    CreateToken, NewToken, RevocationOutcome, RevokeToken, Revoked, Token, TokenState, Tokens,
+};
+use turnout_api::bounds::MAX_REASON_BYTES;
+use turnout_api::strict;
 
 use super::answer::{json as answer, refuse};
-use super::body::{Members, invalid_request};
-use super::commands::MAX_REASON_BYTES;
+use super::body::{invalid_request, one_line};
 use super::permissions::Permission;
 use super::state::AdminState;
 use crate::auth::{Caller, LOCAL_ADMIN, random_name, random_secret, token_names};
@@ -40,11 +43,7 @@ pub async fn list(State(state): State<AdminState>) -> Response<Body> {
     let (known, now) =
         (state.coordinator.credentials().borrow().clone(), state.coordinator.clock().wall_ms());
     let shown = known.all().iter().filter(|credential| credential.record.is_shown(now));
-    answer(
-        &state,
-        StatusCode::OK,
-        &json!({ "tokens": shown.map(shown_at(now)).collect::<Vec<_>>() }),
-    )
+    answer(&state, StatusCode::OK, &Tokens { tokens: shown.map(shown_at(now)).collect() })
 }
 
 pub async fn create(
@@ -66,9 +65,7 @@ pub async fn revoke(
     path: Result<Path<String>, PathRejection>,
     body: Bytes,
 ) -> Response<Body> {
-    let reason = Members::read(&body, &["reason"])
-        .and_then(|mut members| members.line("reason", MAX_REASON_BYTES));
-    let reason = match reason {
+    let reason = match revocation_reason(&body) {
         Ok(reason) => reason,
         Err(refusal) => return refuse(&state, &refusal),
     };
@@ -78,6 +75,12 @@ pub async fn revoke(
         Ok(TokenMatch::Credential(id)) => end_credential(&state, id, &caller, reason).await,
         Err(refusal) => refuse(&state, &refusal),
     }
+}
+
+fn revocation_reason(body: &[u8]) -> Result<Option<String>, ApiError> {
+    let RevokeToken { reason } = strict::read(body)?;
+    one_line("reason", MAX_REASON_BYTES, reason.as_deref())?;
+    Ok(reason)
 }
 
 /// Which credential is to be revoked.
@@ -137,14 +140,14 @@ async fn end_credential(
 fn revoked(state: &AdminState, id: &str, done: &CommandOutcome) -> Response<Body> {
     let (status, outcome, revision, survives) = match done {
         CommandOutcome::Committed { revision, .. } | CommandOutcome::Repeated { revision } => {
-            (StatusCode::OK, "committed", Some(*revision), true)
+            (StatusCode::OK, RevocationOutcome::Committed, Some(*revision), true)
         }
         CommandOutcome::Pending { survives_restart, .. } => {
-            (StatusCode::ACCEPTED, "pending", None, *survives_restart)
+            (StatusCode::ACCEPTED, RevocationOutcome::Pending, None, *survives_restart)
         }
-        CommandOutcome::Unchanged => (StatusCode::OK, "unchanged", None, true),
+        CommandOutcome::Unchanged => (StatusCode::OK, RevocationOutcome::Unchanged, None, true),
     };
-    let body = json!({ "revoked": id, "outcome": outcome, "revision": revision, "survivesRestart": survives });
+    let body = Revoked { revoked: id.to_owned(), outcome, revision, survives_restart: survives };
     answer(state, status, &body)
 }
 
@@ -157,39 +160,35 @@ async fn end_admin_token(state: &AdminState) -> Response<Body> {
         Ok(AdminTokenEnd::InMemory) => (StatusCode::ACCEPTED, false),
         Err(rejected) => return refuse(state, &rejected.into()),
     };
-    let outcome = if survives { "committed" } else { "pending" };
-    let body = json!({ "revoked": LOCAL_ADMIN, "outcome": outcome, "revision": null, "survivesRestart": survives });
+    let outcome = if survives { RevocationOutcome::Committed } else { RevocationOutcome::Pending };
+    let body = Revoked {
+        revoked: LOCAL_ADMIN.to_owned(),
+        outcome,
+        revision: None,
+        survives_restart: survives,
+    };
     answer(state, status, &body)
 }
 
 fn wanted(body: &[u8]) -> Result<Wanted, ApiError> {
-    let mut members = Members::read(body, &["name", "role", "flags", "expiresAfterMs", "reason"])?;
-    let name: Option<String> = members.take("name", "a text")?;
-    let name =
-        name.ok_or_else(|| invalid_request("a token needs a `name`, which the history will show"))?;
+    let CreateToken { name, role, expires_after_ms, reason, flags } = strict::read(body)?;
     check_name(&name)?;
-    let roles = Role::ALL.map(Role::as_str).join(", ");
-    let role = members.take("role", &format!("one of {roles}"))?;
-    let role =
-        role.ok_or_else(|| invalid_request(format!("a token needs a `role`: one of {roles}")))?;
-    let flags = members.take("flags", "a list of flags' keys")?;
+    let role = Role::from(role);
+    let flags = flags
+        .map(|flags| flags.iter().map(|flag| flag.parse::<FlagKey>()).collect::<Result<_, _>>())
+        .transpose()
+        .map_err(|_| invalid_request("`flags` is a list of flags' keys"))?;
     if flags.is_some() && !matches!(role, Role::Stopper | Role::Operator) {
         return Err(invalid_request(
             "`flags` limits what a stopper or an operator may change; the other roles cannot be limited",
         ));
     }
-    let expires_after_ms =
-        members.take("expiresAfterMs", "a time in milliseconds")?.unwrap_or(EXPIRES_AFTER_MS);
+    let expires_after_ms = expires_after_ms.unwrap_or(EXPIRES_AFTER_MS);
     if !(1..=MAX_EXPIRES_AFTER_MS).contains(&expires_after_ms) {
         return Err(invalid_request("`expiresAfterMs` is a time from 1 ms to ten years"));
     }
-    Ok(Wanted {
-        name,
-        role,
-        flags,
-        expires_after_ms,
-        reason: members.line("reason", MAX_REASON_BYTES)?,
-    })
+    one_line("reason", MAX_REASON_BYTES, reason.as_deref())?;
+    Ok(Wanted { name, role, flags, expires_after_ms, reason })
 }
 
 /// Checks that a name cannot be mistaken for another one in the history, however it is written.
@@ -240,8 +239,7 @@ async fn make(state: &AdminState, caller: &Caller, wanted: Wanted) -> Response<B
         .await;
     match done.unwrap_or(Err(CommandRejected::Unknown)) {
         Ok(revision) => {
-            let mut body = shown_at(now)(&credential);
-            (body["secret"], body["revision"]) = (secret.into(), revision.into());
+            let body = NewToken { token: shown_at(now)(&credential), secret, revision };
             answer(state, StatusCode::CREATED, &body)
         }
         Err(rejected) => refuse(state, &rejected.into()),
@@ -249,26 +247,23 @@ async fn make(state: &AdminState, caller: &Caller, wanted: Wanted) -> Response<B
 }
 
 /// Everything but the hash.
-fn shown_at(now_ms: i64) -> impl Fn(&Credential) -> Json {
-    move |Credential { id, record }| {
-        let state = match record.revoked_at_ms {
-            Some(_) => "revoked",
-            None if record.is_good(now_ms) => "good",
-            None => "expired",
-        };
-        json!({
-            "id": id,
-            "name": record.name,
-            "role": record.role,
-            "flags": record.flags,
-            "state": state,
-            "createdAtMs": record.created_at_ms,
-            "createdBy": record.created_by.name,
-            "createdById": record.created_by.id,
-            "expiresAtMs": record.expires_at_ms,
-            "revokedAtMs": record.revoked_at_ms,
-            "revokedBy": record.revoked_by,
-            "revokedById": record.revoked_by_id,
-        })
+fn shown_at(now_ms: i64) -> impl Fn(&Credential) -> Token {
+    move |Credential { id, record }| Token {
+        id: id.to_string(),
+        name: record.name.clone(),
+        role: record.role.into(),
+        flags: record.flags.clone(),
+        state: match record.revoked_at_ms {
+            Some(_) => TokenState::Revoked,
+            None if record.is_good(now_ms) => TokenState::Good,
+            None => TokenState::Expired,
+        },
+        created_at_ms: record.created_at_ms,
+        created_by: record.created_by.name.clone(),
+        created_by_id: record.created_by.id.clone(),
+        expires_at_ms: record.expires_at_ms,
+        revoked_at_ms: record.revoked_at_ms,
+        revoked_by: record.revoked_by.clone(),
+        revoked_by_id: record.revoked_by_id.clone(),
     }
 }

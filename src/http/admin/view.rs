@@ -1,162 +1,90 @@
 //! A flag as operators see it: what is live, what its file says, and which overrides are held.
 
-use serde::Serialize;
+use turnout_api::admin::convergence::StreamCounts;
+use turnout_api::admin::flags::{self, End, FlagState, FlagStatus, Held, Overrides};
 
 use crate::convergence::Counts;
-use crate::flag::{FlagKey, Split, Strategy};
+use crate::flag::{FlagKey, Strategy};
 pub use crate::ledger::rollout_in_words as rollout;
 use crate::ledger::{Attribution, EffectiveState, Expiry, FlagEntry, Pin, SplitOverride};
 
-/// One flag, as it is written into a response.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FlagView<'a> {
-    flag: &'a FlagKey,
-    revision: u64,
-    state: &'static str,
-    live: String,
-    file: Option<String>,
-    drift: bool,
-    split: Option<Split>,
-    file_split: Option<Split>,
-    owner: Option<&'a str>,
-    /// The streams that follow the flag.
-    clients: Option<CountsView>,
-    stop: Option<MarkView<'a>>,
-    held: Option<HeldView<'a>>,
-    pin: Option<PinView<'a>>,
+/// One flag, as it stands in a response.
+pub fn flag_state(
+    effective: &EffectiveState,
+    flag: &FlagKey,
+    entry: &FlagEntry,
+    clients: Option<Counts>,
+) -> FlagState {
+    let written = entry.definition.as_deref();
+    FlagState {
+        flag: flag.to_string(),
+        revision: effective.changed_at(flag.as_str()),
+        state: state(entry),
+        live: serves(entry),
+        file: written.map(|_| as_written(entry)),
+        drift: drifts(entry),
+        split: entry.split().map(Into::into),
+        file_split: written.and_then(|definition| definition.rollout).map(Into::into),
+        owner: written.and_then(|definition| definition.owner.as_deref()).map(str::to_owned),
+        clients: clients.map(stream_counts),
+        overrides: overrides(entry),
+    }
 }
 
 /// What an operator holds over the file, by its slots.
-#[derive(Debug, Serialize)]
-pub struct SlotsView<'a> {
-    stop: Option<MarkView<'a>>,
-    held: Option<HeldView<'a>>,
-    pin: Option<PinView<'a>>,
+pub fn overrides(entry: &FlagEntry) -> Overrides {
+    let record = &entry.record;
+    let end = |Expiry { at_ms, split, named, .. }: &Expiry| End {
+        at_ms: *at_ms,
+        split: split.map(Into::into),
+        named: *named,
+    };
+    Overrides {
+        stop: record.stop.as_ref().map(attribution),
+        held: record.split.as_ref().map(|SplitOverride { split, mark, ends, .. }| Held {
+            split: (*split).into(),
+            mark: attribution(mark),
+            ends: ends.as_ref().map(end),
+        }),
+        pin: record
+            .pin
+            .as_ref()
+            .map(|Pin { of, mark, .. }| flags::Pin { revision: *of, mark: attribution(mark) }),
+    }
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct MarkView<'a> {
-    by: &'a str,
-    by_id: Option<&'a str>,
-    at_ms: i64,
-    reason: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct HeldView<'a> {
-    split: Split,
-    #[serde(flatten)]
-    mark: MarkView<'a>,
-    ends: Option<EndView>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EndView {
-    at_ms: i64,
-    split: Option<Split>,
-    named: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct PinView<'a> {
-    revision: u64,
-    #[serde(flatten)]
-    mark: MarkView<'a>,
+fn attribution(Attribution { by, at_ms, reason, .. }: &Attribution) -> flags::Attribution {
+    flags::Attribution {
+        by: by.name.clone(),
+        by_id: by.id.clone(),
+        at_ms: *at_ms,
+        reason: reason.clone(),
+    }
 }
 
 /// Open streams by their delivery state.
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CountsView {
-    open: usize,
-    confirmed: usize,
-    not_needed: usize,
-    told: usize,
-    missing: usize,
+pub fn stream_counts(counts: Counts) -> StreamCounts {
+    let Counts { open, confirmed, not_needed, told, missing } = counts;
+    StreamCounts { open, confirmed, not_needed, told, missing }
 }
 
-impl<'a> FlagView<'a> {
-    pub fn of(
-        effective: &EffectiveState,
-        flag: &'a FlagKey,
-        entry: &'a FlagEntry,
-        clients: Option<Counts>,
-    ) -> FlagView<'a> {
-        let written = entry.definition.as_deref();
-        let SlotsView { stop, held, pin } = SlotsView::of(entry);
-        FlagView {
-            flag,
-            revision: effective.changed_at(flag.as_str()),
-            state: state(entry),
-            live: serves(entry),
-            file: written.map(|_| as_written(entry)),
-            drift: drifts(entry),
-            split: entry.split(),
-            file_split: written.and_then(|definition| definition.rollout),
-            owner: written.and_then(|definition| definition.owner.as_deref()),
-            clients: clients.map(CountsView::from),
-            stop,
-            held,
-            pin,
-        }
-    }
-}
-
-impl SlotsView<'_> {
-    pub fn of(entry: &FlagEntry) -> SlotsView<'_> {
-        let record = &entry.record;
-        let end = |Expiry { at_ms, split, named, .. }: &Expiry| EndView {
-            at_ms: *at_ms,
-            split: *split,
-            named: *named,
-        };
-        SlotsView {
-            stop: record.stop.as_ref().map(MarkView::of),
-            held: record.split.as_ref().map(|SplitOverride { split, mark, ends, .. }| HeldView {
-                split: *split,
-                mark: MarkView::of(mark),
-                ends: ends.as_ref().map(end),
-            }),
-            pin: record
-                .pin
-                .as_ref()
-                .map(|Pin { of, mark, .. }| PinView { revision: *of, mark: MarkView::of(mark) }),
-        }
-    }
-}
-
-impl MarkView<'_> {
-    fn of(Attribution { by, at_ms, reason, .. }: &Attribution) -> MarkView<'_> {
-        MarkView { by: &by.name, by_id: by.id.as_deref(), at_ms: *at_ms, reason: reason.as_deref() }
-    }
-}
-
-impl From<Counts> for CountsView {
-    fn from(Counts { open, confirmed, not_needed, told, missing }: Counts) -> CountsView {
-        CountsView { open, confirmed, not_needed, told, missing }
-    }
-}
-
-/// `rollout`, `stopped`, `off` or `no-definition`.
-pub fn state(entry: &FlagEntry) -> &'static str {
+/// What decides what the flag serves.
+pub fn state(entry: &FlagEntry) -> FlagStatus {
     match entry.in_force() {
-        _ if entry.record.stop.is_some() => "stopped",
-        None => "no-definition",
-        Some(definition) if !definition.enabled => "off",
-        Some(_) => "rollout",
+        _ if entry.record.stop.is_some() => FlagStatus::Stopped,
+        None => FlagStatus::NoDefinition,
+        Some(definition) if !definition.enabled => FlagStatus::Off,
+        Some(_) => FlagStatus::Rollout,
     }
 }
 
 /// What is served, in a few words: `realtime-v2 10%`, `STOPPED -> polling`.
 pub fn serves(entry: &FlagEntry) -> String {
     match state(entry) {
-        "stopped" => format!("STOPPED -> {}", entry.when_stopped()),
-        "off" => format!("off -> {}", entry.when_stopped()),
-        "no-definition" => "no definition -> polling".to_owned(),
-        _ => rollout(entry.split(), default(entry)),
+        FlagStatus::Stopped => format!("STOPPED -> {}", entry.when_stopped()),
+        FlagStatus::Off => format!("off -> {}", entry.when_stopped()),
+        FlagStatus::NoDefinition => "no definition -> polling".to_owned(),
+        FlagStatus::Rollout => rollout(entry.split(), default(entry)),
     }
 }
 

@@ -197,7 +197,7 @@ impl ResponseSpec {
 pub fn problems(refusals: &[ApiError]) -> Vec<ResponseSpec> {
     by_status(refusals, "application/problem+json", |of_status| {
         let codes: Vec<&str> =
-            of_status.iter().map(|refusal| refusal.status_and_code().1).collect();
+            of_status.iter().map(|refusal| refusal.status_and_code().1.as_str()).collect();
         let status = of_status.first().map(|refusal| refusal.status_and_code().0.as_u16());
         let problem = schema_ref(if status == Some(409) { "Conflict" } else { "Problem" });
         json!({ "allOf": [problem, { "properties": { "status": { "const": status }, "code": { "enum": distinct(codes) } } }] })
@@ -217,7 +217,8 @@ pub fn of_refusals(refusals: &[ApiError]) -> Vec<ResponseSpec> {
 /// request.
 pub fn failures(refusals: &[ApiError], of_one_flag: bool) -> Vec<ResponseSpec> {
     by_status(refusals, "application/json", |of_status| {
-        let codes: Vec<&str> = of_status.iter().map(|refusal| refusal.ofrep_code()).collect();
+        let codes: Vec<&str> =
+            of_status.iter().map(|refusal| refusal.ofrep_code().as_str()).collect();
         // A response to an unsupported method cannot name the flag: the path was not read.
         let named = of_one_flag && !of_status.contains(&&ApiError::NoSuchMethod);
         let failure = schema_ref(if named { "OfrepFailure" } else { "OfrepRequestFailure" });

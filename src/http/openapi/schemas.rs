@@ -1,9 +1,9 @@
 //! The schemas of bodies and headers, from the constants the code uses.
 
 use serde_json::{Value as Json, json};
+use turnout_api::ofrep::ErrorCode;
 
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, RealtimeKind, Reason, Step, Strategy};
-use crate::http::error::ApiError;
 use crate::http::sse::CloseReason;
 
 /// A reference to one of [`schemas`].
@@ -262,7 +262,7 @@ fn realtime() -> Json {
 }
 
 fn error_code() -> Json {
-    json!({ "type": "string", "enum": ApiError::OFREP_CODES })
+    json!({ "type": "string", "enum": ErrorCode::ALL.map(ErrorCode::as_str) })
 }
 
 pub fn count(says: &str) -> Json {

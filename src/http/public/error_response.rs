@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use turnout_api::ofrep::RequestFailure;
 
 use super::response::ResponseBuilder;
 use crate::http::error::{ApiError, ends_the_connection};
@@ -13,22 +14,17 @@ use crate::http::state::PublicState;
 impl ApiError {
     /// The error as problem details.
     pub fn problem(&self, state: &PublicState) -> Response<Body> {
-        let (status, code) = self.status_and_code();
-        let body = json!({
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "code": code,
-            "detail": self.to_string(),
-        });
-        self.with_retry(respond(state, status, "application/problem+json", &body))
+        let status = self.status_and_code().0;
+        self.with_retry(respond(state, status, "application/problem+json", &self.problem_details()))
     }
 
     /// The error as an OFREP failure: of one flag where `key` is given, else of the whole request.
     pub fn ofrep(&self, state: &PublicState, key: Option<&str>) -> Response<Body> {
-        let mut body = json!({ "errorCode": self.ofrep_code(), "errorDetails": self.to_string() });
-        if let Some(key) = key {
-            body["key"] = key.into();
-        }
+        let body = RequestFailure {
+            error_code: self.ofrep_code(),
+            error_details: self.to_string(),
+            key: key.map(str::to_owned),
+        };
         self.with_retry(respond(state, self.status_and_code().0, "application/json", &body))
     }
 
@@ -46,9 +42,9 @@ fn respond(
     state: &PublicState,
     status: StatusCode,
     content_type: &'static str,
-    body: &Json,
+    body: &impl Serialize,
 ) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
+    let mut response = Response::new(Body::from(serde_json::to_vec(body).unwrap_or_default()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use bytes::Bytes;
-use serde_json::json;
+use turnout_api::probes::{Readiness, Ready};
 
 use super::response::ResponseBuilder;
 use crate::http::state::PublicState;
@@ -24,17 +24,17 @@ pub async fn alive(State(state): State<PublicState>) -> Response<Body> {
 /// good still serves.
 pub async fn ready(State(state): State<PublicState>) -> Response<Body> {
     let snapshot = state.live.current();
-    let (status, word) = if snapshot.is_cold() {
-        (StatusCode::SERVICE_UNAVAILABLE, "cold-start")
+    let (status, ready) = if snapshot.is_cold() {
+        (StatusCode::SERVICE_UNAVAILABLE, Ready::ColdStart)
     } else {
-        (StatusCode::OK, "ready")
+        (StatusCode::OK, Ready::Ready)
     };
-    let body = json!({
-        "status": word,
-        "revision": snapshot.position().to_string(),
-        "flags": snapshot.flags().len(),
-        "problems": state.problems.count(),
-    });
+    let body = Readiness {
+        status: ready,
+        revision: snapshot.position().to_string(),
+        flags: snapshot.flags().len(),
+        problems: state.problems.count(),
+    };
     let answer = ResponseBuilder { state: &state, snapshot: &snapshot, flag_changed_at: None };
-    answer.json(status, body.to_string(), None)
+    answer.json(status, serde_json::to_vec(&body).unwrap_or_default(), None)
 }

@@ -92,7 +92,7 @@ fn check(way: &str, furnish: fn(&Path), change: impl Fn(&Watched, usize, &str)) 
     println!(
         "{way}: {} rounds, watch by {}, slowest {} ms",
         rounds(),
-        watched.watch.mode().as_str(),
+        if watched.watch.mode().is_polling() { "polling" } else { "events" },
         slowest.as_millis()
     );
 }

@@ -38,9 +38,9 @@ pub struct Percentiles {
 #[serde(rename_all = "camelCase")]
 pub struct Pollers {
     /// Users who asked lately without a stream; an estimate.
-    pub seen: u64,
+    pub seen: usize,
     /// How many of them asked since.
-    pub asked_since: u64,
+    pub asked_since: usize,
 }
 
 /// How far the newest change of a flag has landed, or of all flags.

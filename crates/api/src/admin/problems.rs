@@ -25,9 +25,9 @@ pub struct StandingProblem {
     #[schema(required)]
     pub file: Option<String>,
     #[schema(required)]
-    pub line: Option<usize>,
+    pub line: Option<u32>,
     #[schema(required)]
-    pub column: Option<usize>,
+    pub column: Option<u32>,
     #[schema(required)]
     pub subject: Option<String>,
     pub message: String,

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use turnout_api::ofrep::ErrorCode;
+
 use super::Document;
 use super::outcomes::outcomes;
 use crate::evaluation_counters::{Count, EvaluationCounters};
@@ -20,7 +22,7 @@ pub struct Documents {
     /// The prefix of every address.
     public_path: PublicPath,
     /// The OFREP error code that `error` maps to.
-    error_code: &'static str,
+    error_code: ErrorCode,
     outcomes: Vec<Outcome>,
 }
 
@@ -51,7 +53,7 @@ impl Documents {
             key: key.clone(),
             transports: flag.map(|flag| flag.definition.transports.clone()).unwrap_or_default(),
             public_path: public_path.clone(),
-            error_code: if error_is_ours { "GENERAL" } else { "INVALID_CONTEXT" },
+            error_code: if error_is_ours { ErrorCode::General } else { ErrorCode::InvalidContext },
             outcomes,
         }
     }

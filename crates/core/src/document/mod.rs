@@ -18,7 +18,8 @@ use serde::Serialize;
 pub use documents::{Documents, Pick};
 pub use entity_tag::{PositionStamp, etag};
 use ofrep_body::ofrep;
-use strategy_body::StrategyDocument;
+use strategy_body::strategy_document;
+use turnout_api::ofrep::ErrorCode;
 
 use crate::flag::{Resolution, Transports};
 use crate::public_path::PublicPath;
@@ -48,7 +49,13 @@ pub enum Form {
 impl Document {
     /// The answer for `key` while nothing is known yet.
     pub fn cold_start(key: &str, public_path: &PublicPath) -> Document {
-        Document::new(key, &Transports::default(), public_path, Resolution::COLD_START, "GENERAL")
+        Document::new(
+            key,
+            &Transports::default(),
+            public_path,
+            Resolution::COLD_START,
+            ErrorCode::General,
+        )
     }
 
     fn new(
@@ -56,12 +63,12 @@ impl Document {
         transports: &Transports,
         public_path: &PublicPath,
         resolution: Resolution,
-        error_code: &str,
+        error_code: ErrorCode,
     ) -> Document {
-        let document = StrategyDocument::new(key, transports, public_path, resolution);
+        let document = strategy_document(key, transports, public_path, resolution);
         let strategy = to_bytes(&document);
         let etag = etag([&*strategy]);
-        let ofrep = to_bytes(&ofrep(&document, resolution, error_code));
+        let ofrep = to_bytes(&ofrep(&document, error_code));
         let marks = [PositionStamp::of(&strategy), PositionStamp::of(&ofrep)];
         Document { strategy, etag, ofrep, marks, event: OnceLock::new() }
     }

@@ -1,38 +1,44 @@
 //! The OFREP answer.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
+use turnout_api::ofrep::{ErrorCode, Evaluation, Failure, Success};
+use turnout_api::strategy::StrategyDocument;
 
-use super::strategy_body::StrategyDocument;
-use crate::flag::{Resolution, Step};
+use crate::flag::Step;
 
 /// The OFREP 0.3 answer: `disabled` is a value like any other, metadata is flat.
-pub fn ofrep(document: &StrategyDocument<'_>, resolution: Resolution, error_code: &str) -> Json {
-    let key = document.flag;
-    let failure = |code: &str, details: &str| json!({ "key": key, "errorCode": code, "errorDetails": details });
-    match resolution.step {
+pub fn ofrep(document: &StrategyDocument, error_code: ErrorCode) -> Evaluation {
+    let failure = |error_code: ErrorCode, details: &str| {
+        Evaluation::Failure(Failure {
+            key: document.flag.clone(),
+            error_code,
+            error_details: details.to_owned(),
+        })
+    };
+    match document.rule {
         Step::NoUnit => failure(
-            "TARGETING_KEY_MISSING",
+            ErrorCode::TargetingKeyMissing,
             "this flag is rolled out by a key that the context does not have",
         ),
-        Step::Error if error_code == "GENERAL" => {
+        Step::Error if error_code == ErrorCode::General => {
             failure(error_code, "the flag has no usable definition; poll until it has")
         }
         Step::Error => failure(error_code, "an attribute has another type than the flag declares"),
         _ => {
-            let document = serde_json::to_value(document).unwrap_or_default();
+            let members = serde_json::to_value(document).unwrap_or_default();
             let mut metadata = Map::new();
-            for (name, value) in document.as_object().into_iter().flatten() {
+            for (name, value) in members.as_object().into_iter().flatten() {
                 match name.as_str() {
                     "flag" | "strategy" | "reason" => {}
                     name => flatten(name, value, &mut metadata),
                 }
             }
-            json!({
-                "key": key,
-                "reason": resolution.reason.as_str(),
-                "value": resolution.strategy.as_str(),
-                "variant": resolution.strategy.as_str(),
-                "metadata": metadata,
+            Evaluation::Success(Success {
+                key: document.flag.clone(),
+                reason: document.reason,
+                value: document.strategy,
+                variant: document.strategy,
+                metadata,
             })
         }
     }

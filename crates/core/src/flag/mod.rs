@@ -48,6 +48,6 @@ pub use resolution::{Reason, Resolution, Step};
 pub use rollout::Split;
 pub use segment::{Members, Segment, Trust};
 pub use share::{BUCKETS, Share, ShareError};
-pub use strategy::{Baseline, NotABaseline, Strategy, UnknownStrategy};
+pub use strategy::{Baseline, NotABaseline, Strategy};
 pub use transport::{CachePolicy, Polling, Realtime, RealtimeKind, Transports};
 pub use version::{MAX_VERSION_BYTES, Version};

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+pub use turnout_api::strategy::RealtimeKind;
+
 /// How a client polls.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Polling {
@@ -51,24 +53,6 @@ impl Default for Realtime {
             url: None,
             token_ttl: Duration::from_secs(600),
             retry: [2, 4, 8, 16, 32].map(Duration::from_secs).to_vec(),
-        }
-    }
-}
-
-/// The protocols of a realtime connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RealtimeKind {
-    Sse,
-    WebSocket,
-}
-
-impl RealtimeKind {
-    pub const ALL: [RealtimeKind; 2] = [RealtimeKind::Sse, RealtimeKind::WebSocket];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            RealtimeKind::Sse => "sse",
-            RealtimeKind::WebSocket => "websocket",
         }
     }
 }

@@ -29,7 +29,7 @@ mod pending_set;
 mod reconcile;
 mod record;
 mod revision;
-mod revision_json;
+mod revision_message;
 mod rollback;
 mod superseded;
 mod superseding;
@@ -60,7 +60,7 @@ pub use reconcile::{
 };
 pub use record::{Expiry, FlagRecord, Pin, Record, SegmentRecord, SplitOverride, UsersFile};
 pub use revision::{ChangeSource, HashedChange, HashedRevision, Head, KnownHead, Revision};
-pub use revision_json::{referenced_blobs, revision_json, rollout_in_words};
+pub use revision_message::{referenced_blobs, revision_message, rollout_in_words};
 pub use rollback::{FlagAsOf, HistoryStep as PastStep, UndoSearch};
 pub use superseded::Superseded;
 pub use superseding::without_superseded;

@@ -1,6 +1,6 @@
-//! The JSON of a revision for people and programs: in the history, and for the webhook.
+//! A revision for people and programs: in the history, and for the webhook.
 
-use serde_json::{Value as Json, json};
+use turnout_api::admin::history;
 
 use super::blob::ContentHash;
 use super::change::{Change, Subject};
@@ -13,32 +13,35 @@ use crate::moment;
 
 /// A revision and the hash in its row. The meaning of blobs is included as far as `content` has
 /// them.
-pub fn revision_json(revision: &Revision, hash: ContentHash, content: &mut ContentCache) -> Json {
-    let mut change = |change: &Change| {
-        json!({
-            "kind": change.subject.kind(),
-            "key": change.subject.key(),
-            "action": change.action.as_str(),
-            "backTo": change.action.target_revision(),
-            "was": meaning(&change.subject, change.before.as_ref(), content),
-            "is": meaning(&change.subject, change.after.as_ref(), content),
-        })
+pub fn revision_message(
+    revision: &Revision,
+    hash: ContentHash,
+    content: &mut ContentCache,
+) -> history::Revision {
+    let change = |change: &Change| history::Change {
+        kind: (&change.subject).into(),
+        key: change.subject.key().to_owned(),
+        action: change.action.into(),
+        back_to: change.action.target_revision(),
+        was: meaning(&change.subject, change.before.as_ref(), content),
+        is: meaning(&change.subject, change.after.as_ref(), content),
     };
-    json!({
-        "revision": revision.revision,
-        "committedAtMs": revision.committed_at_ms,
-        "effectiveAtMs": revision.effective_at_ms,
-        "actor": revision.actor.name,
-        "actorId": revision.actor.id,
-        "origin": revision.origin.as_str(),
-        "reason": revision.reason,
-        "idempotencyKey": revision.idempotency_key,
-        "changes": revision.changes.iter().map(&mut change).collect::<Vec<_>>(),
-        "hash": hash,
-    })
+    history::Revision {
+        revision: revision.revision,
+        committed_at_ms: revision.committed_at_ms,
+        effective_at_ms: revision.effective_at_ms,
+        changes: revision.changes.iter().map(change).collect(),
+        actor: revision.actor.name.clone(),
+        actor_id: revision.actor.id.clone(),
+        origin: revision.origin.into(),
+        reason: revision.reason.clone(),
+        idempotency_key: revision.idempotency_key.clone(),
+        hash: hash.to_string(),
+        more_changes: None,
+    }
 }
 
-/// The blobs that [`revision_json`] needs to describe a revision's changes.
+/// The blobs that [`revision_message`] needs to describe a revision's changes.
 pub fn referenced_blobs(revision: &Revision) -> Vec<ContentHash> {
     let records =
         revision.changes.iter().flat_map(|change| [&change.before, &change.after]).flatten();
