@@ -118,8 +118,7 @@ class Report:
 
 def build(profile="dist"):
     """Builds the program and what measures it; a folder of them."""
-    options = [] if profile == "debug" else ["--profile", profile]
-    subprocess.run(["cargo", "build", "--locked", *options, "--quiet", "--workspace", "--bins"], cwd=ROOT, check=True)
+    subprocess.run([ROOT / "scripts/build.sh", profile], check=True)
     return ROOT / "target" / profile
 
 

@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.." || exit 1
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 # Libraries are those that the tests have built; programs go elsewhere, so that no broken one stands where a good one is looked for.
 export CARGO_BUILD_BUILD_DIR="$target" CARGO_TARGET_DIR="$target/broken"
+# A profile of their own: without debug information they are built sooner, and what the work tree has built stays as it is.
+export CARGO_PROFILE_DEV_DEBUG=0 CARGO_INCREMENTAL=1
 # Always the same place, so that the compiler finds again what it has built there.
 copy="$CARGO_TARGET_DIR/sources"
 rm -rf "$copy"
@@ -24,12 +26,12 @@ passed=0 failed=0
 fail() { printf 'FAIL %s: %s\n' "$1" "$2"; failed=$((failed + 1)); }
 
 run() { # file, test; one that hangs is ended, and has not failed as a test does
-  cargo test --locked --quiet --test "$1" --no-run >run.log 2>&1 || return
-  timeout 300 cargo test --locked --quiet --test "$1" -- --exact "$2" >run.log 2>&1 </dev/null
+  cargo test --locked --quiet --workspace --test "$1" --no-run >run.log 2>&1 || return
+  timeout 300 cargo test --locked --quiet --workspace --test "$1" -- --exact "$2" >run.log 2>&1 </dev/null
 }
 
 is_there() { # file, test; they are run with all others
-  [ -s "$1.list" ] || cargo test --locked --quiet --test "$1" -- --list >"$1.list" 2>/dev/null
+  [ -s "$1.list" ] || cargo test --locked --quiet --workspace --test "$1" -- --list >"$1.list" 2>/dev/null
   grep -q "^$2: test$" "$1.list"
 }
 
@@ -63,7 +65,7 @@ for patch in "${proved[@]}"; do
   read -r _ file test < <(head -n 1 "$patch")
   if ! patch --quiet --dry-run -p1 <"$patch"; then fail "$name" "the patch does not apply"; continue; fi
   patch --quiet -p1 --no-backup-if-mismatch <"$patch"
-  if ! cargo test --locked --quiet --test "$file" --no-run >build.log 2>&1; then
+  if ! cargo test --locked --quiet --workspace --test "$file" --no-run >build.log 2>&1; then
     fail "$name" "it does not compile"; tail -n 20 build.log
   elif run "$file" "$test"; then
     fail "$name" "$file $test stays green"

@@ -12,9 +12,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 profile=debug
-build=(cargo build --locked --quiet)
-if [ "${1:-}" = "--dist" ]; then profile=dist; build+=(--profile dist); shift; fi
-"${build[@]}" --package turnout --package turnout-tools --bin turnout --bin prove
+if [ "${1:-}" = "--dist" ]; then profile=dist; shift; fi
+scripts/build.sh "$profile"
 prove="target/$profile/prove"
 
 if [ "${1:-}" != "--short" ]; then exec "$prove" "$@"; fi

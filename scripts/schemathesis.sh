@@ -17,7 +17,7 @@ if ! cmp -s "$here/requirements.txt" "$work/installed.txt"; then
 fi
 
 rm -rf "$work/data"
-cargo build --locked --quiet
+scripts/build.sh debug
 "${CARGO_TARGET_DIR:-target}/debug/turnout" serve --data "$work/data" --flags "$here/flags" --listen 127.0.0.1:0 --admin-listen 127.0.0.1:0 2>"$work/server.log" &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT

@@ -25,6 +25,9 @@ case "$judged" in
   *) exit 1 ;;
 esac
 
+# On a clean clone there is nothing to build upon, and what later builds would need is not written.
+[ -d "${CARGO_TARGET_DIR:-target}/debug" ] || export CARGO_INCREMENTAL=0
+
 step "format"
 if cargo fmt --version >/dev/null 2>&1; then cargo fmt --all --check; else lacks "formatting (rustup component add rustfmt)"; fi
 
@@ -52,12 +55,15 @@ fi
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
+step "every program and every test, built"
+cargo build --locked --workspace --bins --tests --examples
+export ALREADY_BUILT=debug
+
 step "the shipped flags"
-cargo run --locked --quiet -- check flags flags/examples/*
+"${CARGO_TARGET_DIR:-target}/debug/turnout" check flags flags/examples/*
 
 step "an operator's day, typed into a shell"
 if command -v python3 >/dev/null && command -v curl >/dev/null; then
-  cargo build --locked --quiet
   tests/walk.sh | tee target/walk.log
   # Mounting a small file system takes a root that may.
   if grep -q "^NOT CHECKED" target/walk.log; then lacks "a full disk (tests/walk.sh as root)"; fi
@@ -70,7 +76,6 @@ if command -v python3 >/dev/null; then python3 tests/vectors/answer.py; else lac
 
 step "the real OFREP providers for the web and for servers"
 if command -v node >/dev/null && command -v npm >/dev/null; then
-  cargo build --locked --quiet
   for provider in tests/ofrep-web tests/ofrep-server; do
     (cd "$provider" && npm ci --no-audit --no-fund --loglevel=error && npm test --silent)
   done
@@ -80,7 +85,6 @@ fi
 
 step "the real OFREP provider for Python"
 if python3 -c 'import ensurepip, venv' 2>/dev/null; then
-  cargo build --locked --quiet
   python3 -m venv target/ofrep-python
   target/ofrep-python/bin/pip install --quiet --disable-pip-version-check -r tests/ofrep-python/requirements.txt
   target/ofrep-python/bin/python tests/ofrep-python/test_ofrep.py
@@ -101,7 +105,6 @@ if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
 elif [ ! -x "${CHROMIUM:=/usr/bin/chromium}" ]; then
   lacks "a page on another origin (needs chromium; CHROMIUM=path if it is elsewhere)"
 else
-  cargo build --locked --quiet
   (cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && CHROMIUM="$CHROMIUM" npm test --silent)
 fi
 
@@ -111,7 +114,6 @@ if ! command -v node >/dev/null; then
 elif [ ! -x "${NGINX:=$(command -v nginx || echo /usr/sbin/nginx)}" ]; then
   lacks "streams behind a proxy (needs nginx; NGINX=path if it is elsewhere)"
 else
-  cargo build --locked --quiet
   NGINX="$NGINX" node --test tests/nginx
 fi
 
@@ -131,7 +133,7 @@ step "what bad readers of streams leave behind, in short"
 if command -v python3 >/dev/null && command -v chrt >/dev/null; then scripts/prove-streams.py --short; else lacks "scripts/prove-streams.py (needs python3, and chrt of util-linux)"; fi
 
 step "what clients without a credential can make the server hold, in short"
-scripts/attack.sh strangers --sockets 900 --seconds 9 --flags 1000
+scripts/attack.sh --debug strangers --sockets 900 --seconds 9 --flags 1000
 
 step "tests"
 cargo test --locked --workspace --no-fail-fast

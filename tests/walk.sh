@@ -7,7 +7,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 if [ -z "${TURNOUT:-}" ]; then
-  cargo build --locked --quiet || exit 1
+  scripts/build.sh debug || exit 1
   TURNOUT="${CARGO_TARGET_DIR:-target}/debug/turnout"
 fi
 for name in $(env | sed -n 's/^\(TURNOUT_[A-Z_]*\)=.*/\1/p') INTERNAL_USER_IDS ENABLE_SERVER_AUTH FEATURE_CLIENT_SUPABASE; do unset "$name"; done
@@ -308,6 +308,7 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=12m tmpfs "$small" 2>/dev/null; 
   mounted="$small"
   export TURNOUT_DATA="$small/data"
   start
+  kept
   dd if=/dev/zero of="$small/filler" bs=64k 2>/dev/null
   dd if=/dev/zero of="$small/filler2" bs=1 count=65536 2>/dev/null
   typed "set build-events 90% --reason more" 4 <<'OUT'

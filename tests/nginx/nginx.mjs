@@ -45,22 +45,29 @@ export async function in_front(t, upstream, { more = '', below = '', keeps = bel
   const home = await mkdtemp(join(tmpdir(), 'turnout-nginx-'));
   // As root it passes requests to workers of another user.
   await chmod(home, 0o755);
-  const port = await free_port();
-  await writeFile(join(home, 'conf'), configuration(home, port, upstream, { more, below, keeps }));
-  const child = spawn(NGINX, ['-p', home, '-c', join(home, 'conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
-  child.stderr.on('data', (text) => (said += text));
-  const ended = once(child, 'exit');
-  ended.catch(() => {});
-  t.after(async () => {
-    child.kill('SIGTERM');
+  t.after(() => rm(home, { recursive: true }));
+  for (;;) {
+    const port = await free_port();
+    await writeFile(join(home, 'conf'), configuration(home, port, upstream, { more, below, keeps }));
+    const child = spawn(NGINX, ['-p', home, '-c', join(home, 'conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+    let said = '';
+    child.stderr.on('data', (text) => (said += text));
+    const ended = once(child, 'close');
+    ended.catch(() => {});
+    const url = `http://127.0.0.1:${port}${below}`;
+    const passes = await until('nginx to pass something on, or to end', async () => {
+      if (child.exitCode !== null) return 'ended';
+      return fetch(`${url}/healthz`).then(({ ok }) => ok, () => false);
+    });
+    if (passes !== 'ended') {
+      t.after(async () => {
+        child.kill('SIGTERM');
+        await ended;
+      });
+      return url;
+    }
     await ended;
-    await rm(home, { recursive: true });
-  });
-  const url = `http://127.0.0.1:${port}${below}`;
-  await until('nginx to pass something on', async () => {
-    if (child.exitCode !== null) throw new Error(`nginx ended at once:\n${said}`);
-    return fetch(`${url}/healthz`).then(({ ok }) => ok, () => false);
-  });
-  return url;
+    // Another program took the port between our look and nginx.
+    if (!said.includes('Address already in use')) throw new Error(`nginx ended at once:\n${said}`);
+  }
 }

@@ -6,6 +6,7 @@ pub mod contract;
 pub mod databases;
 pub mod forgery;
 pub mod guarded;
+pub mod in_time;
 pub mod issuer;
 pub mod operators;
 pub mod program;
@@ -285,11 +286,18 @@ fn folder(files: &[(&str, &str)]) -> (TempDir, PathBuf) {
 /// Long enough for a busy machine: when it is over, the state never came.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Between two looks at a state, at first and at most: each look may cost more than what is waited
+/// for.
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(40);
+
 /// Polls for a state.
 pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let waiting = async {
+        let mut pause = FIRST_PAUSE;
         while !holds().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 5 / 4).min(LONGEST_PAUSE);
         }
     };
     tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));

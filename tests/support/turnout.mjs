@@ -19,7 +19,7 @@ export const BINARY = process.env.TURNOUT_BIN
 const { fetch } = globalThis;
 
 // No test waits for a fixed time: this is only how long an expected state may take on a slow machine.
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 
 /** Waits until `probe` returns something truthy, and returns it. */
 export async function until(what, probe) {

@@ -90,7 +90,7 @@ impl Trace {
         let read = read.ok_or("its request was not seen")?;
         let answered = self.0.iter().filter(|call| call.began > read.ended && call.writes());
         let mut answered = answered.filter(|call| {
-            call.descriptor() == read.descriptor() && call.text.contains("HTTP/1.1 200")
+            call.descriptor() == read.descriptor() && call.text.contains("HTTP/1.1 20")
         });
         let answered = answered.next().ok_or("its answer was not seen")?.began;
         let inside =

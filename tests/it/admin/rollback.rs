@@ -1,7 +1,5 @@
 //! A rollback can go back through the whole history.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use turnout::flag::FlagKey;
 use turnout::ledger::{Action, Attribution, Blobs, Change, ChangeSource, FlagRecord, Revision};
@@ -12,7 +10,6 @@ use crate::support::{Service, flag};
 /// Adds a stop and a resume of `chat` this many times, each a revision of its own.
 async fn flap(service: &Service, times: usize) {
     let store = Store::open_sqlite(&service.data.join("turnout.db")).await.unwrap();
-    let store = Arc::new(store);
     let (_, mut head) = store.head().await.unwrap();
     let key: FlagKey = "chat".parse().unwrap();
     let (mut record, _) = store.flag_at("chat", head.revision).await.unwrap().unwrap();
@@ -37,7 +34,7 @@ async fn flap(service: &Service, times: usize) {
         store.commit(commit).await.unwrap();
         head = store.head().await.unwrap().1;
     }
-    store.close().await;
+    store.release().await;
 }
 
 /// More revisions than a page of the history holds lie between the change and the rollback that

@@ -182,16 +182,17 @@ fn the_folder_replaced() {
 #[test]
 fn a_storm_of_saves_coalesces() {
     let watched = Watched::over(furnish_plain);
-    let seconds = 3;
     let start = Instant::now();
     let mut saves = 0;
-    while start.elapsed() < Duration::from_secs(seconds) {
+    while start.elapsed() < Duration::from_secs(3) {
         saves += 1;
         Save::Rename.save(&watched.path("flags/chat.yaml"), &content(saves));
         std::thread::sleep(Duration::from_millis(if saves % 50 == 0 { 30 } else { 2 }));
     }
     let during = watched.delivered.try_iter().count();
-    assert!(during <= 5 * (seconds as usize + 1), "{during} reloads in {seconds} s");
+    // A save on a busy disk may make the storm longer.
+    let seconds = start.elapsed().as_secs() as usize;
+    assert!(during <= 5 * (seconds + 1), "{during} reloads in {seconds} s");
     // Whatever the storm left unread, the newest content arrives.
     Save::Rename.save(&watched.path("flags/chat.yaml"), &content(saves + 1));
     watched.reach(&content(saves + 1));

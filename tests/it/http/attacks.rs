@@ -4,8 +4,9 @@
 use std::io;
 use std::time::Duration;
 
+use crate::support::in_time::TimeLeft;
 use crate::support::raw::{GET, Raw, ask};
-use crate::support::{Service, flag, wait_until};
+use crate::support::{PATIENCE, Service, flag, wait_until};
 use turnout::http::Limits;
 
 /// Short for what these tests wait for; all other limits are the defaults, which no honest client
@@ -349,34 +350,30 @@ async fn at_the_connection_limit_the_longest_idle_leaves_and_no_client_is_refuse
 
 #[tokio::test]
 async fn a_connection_that_is_being_answered_is_not_closed_to_make_room() {
-    // A second later this connection could be closed, as it takes nothing; on a busy machine that
-    // second may be over before all have asked.
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let service = service(Limits { connections: 2, ..Limits::default() }).await;
-        let begun = std::time::Instant::now();
-        let mut answered = Raw::that_never_reads(&service).await;
-        for _ in 0..5 {
-            assert!(Raw::connect(&service).await.answers().await);
-        }
-        let in_time = begun.elapsed() < Duration::from_millis(900);
-        if !in_time && tries < 20 {
-            continue;
-        }
-        assert!(in_time, "the machine is too busy to tell");
-        assert!(
-            answered.answer().await.is_some_and(|answer| answer == "200"),
-            "its answers are still there"
-        );
-        // Slow senders, on the other hand, are owed nothing.
-        let mut slow = Raw::connect(&service).await;
-        slow.send(ask("content-length: 20\r\n").as_bytes()).await;
-        tokio::time::sleep(SHORT).await;
-        assert!(Raw::connect(&service).await.answers().await);
-        assert!(slow.is_closed().await);
-        return;
+    let begun = std::time::Instant::now();
+    while makes_room_beside_a_connection_that_is_being_answered().await.is_none() {
+        assert!(begun.elapsed() < PATIENCE, "the machine is too busy to tell");
     }
+}
+
+/// `None` if the machine was too busy to tell: after a second this connection could be closed, as
+/// it takes nothing.
+async fn makes_room_beside_a_connection_that_is_being_answered() -> Option<()> {
+    let service = service(Limits { connections: 2, ..Limits::default() }).await;
+    let left = TimeLeft::of(Duration::from_millis(900));
+    let mut answered = Raw::that_never_reads(&service).await;
+    for _ in 0..5 {
+        assert!(Raw::connect(&service).await.answers().await);
+    }
+    // Slow senders, on the other hand, are owed nothing.
+    let mut slow = Raw::connect(&service).await;
+    slow.send(ask("expect: 100-continue\r\ncontent-length: 20\r\n").as_bytes()).await;
+    assert_eq!(slow.answer().await.as_deref(), Some("100"), "its head was read");
+    assert!(Raw::connect(&service).await.answers().await);
+    left.judge(|| ())?;
+    assert!(slow.is_closed().await);
+    assert_eq!(answered.answer().await.as_deref(), Some("200"), "its answers are still there");
+    Some(())
 }
 
 #[tokio::test]

@@ -2,9 +2,9 @@
 //! service's back.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::support::{Service, flag};
+use crate::support::{Service, flag, wait_until};
 use serde_json::{Value as Json, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
@@ -172,7 +172,10 @@ async fn a_long_verification_delays_no_other_call() {
         began.elapsed()
     };
     let look = async {
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        wait_until("the verification to begin", async || {
+            service.app.readings().verifications() == 1
+        })
+        .await;
         assert_eq!(service.admin("/v1/history?limit=1").await.status(), 200);
         began.elapsed()
     };

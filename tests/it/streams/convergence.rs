@@ -180,58 +180,77 @@ async fn counts(service: &Service, path: &str) -> Json {
     service.admin(path).await.json().await.unwrap()
 }
 
+/// Streams of a flag, each with what its client does about the position it is sent.
+struct RollbackStreams {
+    service: Service,
+    /// Acknowledges everything.
+    answers: Watcher,
+    /// Acknowledges its first position; no change of the share affects it.
+    vip: Watcher,
+    /// Acknowledges its first position, and nothing later.
+    frozen: Watcher,
+    /// Never acknowledges.
+    _silent: Watcher,
+    /// Watches another flag.
+    _elsewhere: Watcher,
+    /// The names of the first three, by which they acknowledge.
+    names: [Json; 3],
+    /// Where the first heard of the end of the rollout: `2`, or `1+1` while that is not yet saved.
+    heard_at: String,
+}
+
+const CONVERGENCE: &str = "/v1/flags/chat/convergence";
+
+impl RollbackStreams {
+    /// Opens the streams, then ends the rollout; returns once the first has heard that.
+    async fn open(heartbeat: Duration) -> RollbackStreams {
+        let limits = StreamLimits { heartbeat, ..StreamLimits::default() };
+        let lines =
+            "allow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 100% }";
+        let files = [("chat.yaml", &*flag("chat", lines)), ("other.yaml", &*flag("other", ""))];
+        let service = Service::start_streaming(&files, limits).await;
+        let before = counts(&service, CONVERGENCE).await;
+        assert_eq!(
+            (&before["position"], &before["liveAtMs"], &before["streams"]["open"]),
+            (&json!("1"), &json!(null), &json!(0))
+        );
+        let mut answers = Watcher::of_user(&service, "chat", "u-1").await;
+        let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
+        let mut silent = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-3"}"#).await;
+        let mut frozen = Watcher::of_user(&service, "chat", "u-4").await;
+        let elsewhere = Watcher::of_user(&service, "other", "u-5").await;
+        let mut names = [Json::Null, Json::Null, Json::Null];
+        for (stream, name) in [&mut answers, &mut vip, &mut frozen].into_iter().zip(&mut names) {
+            let first = stream.next().await;
+            let body = json!({ "ackId": first.data["ackId"], "position": first.id }).to_string();
+            assert_eq!(service.post("/v1/watch/ack", body).await.status(), 204);
+            *name = first.data["ackId"].clone();
+        }
+        silent.next().await;
+        service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await;
+        let heard = answers.next_state().await;
+        assert_eq!(heard.strategy(), "polling");
+        let heard_at = heard.id.unwrap();
+        let (_silent, _elsewhere) = (silent, elsewhere);
+        RollbackStreams { service, answers, vip, frozen, _silent, _elsewhere, names, heard_at }
+    }
+}
+
 #[tokio::test]
 async fn convergence_shows_a_rollback_landing() {
-    let limits = StreamLimits { heartbeat: Duration::from_millis(700), ..StreamLimits::default() };
-    let files = [
-        (
-            "chat.yaml",
-            &*flag(
-                "chat",
-                "allow: [{ users: [u-vip], strategy: realtime-v2 }]\nrollout: { realtime-v2: 100% }",
-            ),
-        ),
-        ("other.yaml", &*flag("other", "")),
-    ];
-    let service = Service::start_streaming(&files, limits).await;
-    let path = "/v1/flags/chat/convergence";
-    let before = counts(&service, path).await;
-    assert_eq!(
-        (&before["position"], &before["liveAtMs"], &before["streams"]["open"]),
-        (&json!("1"), &json!(null), &json!(0))
-    );
-
-    // One that acknowledges, one that the change does not affect, one that never acknowledges, and
-    // one that stops doing so.
-    let mut answers = Watcher::of_user(&service, "chat", "u-1").await;
-    let mut vip = Watcher::of_user(&service, "chat", "u-vip").await;
-    let mut silent = Watcher::open(&service, "/v1/watch", r#"{"targetingKey":"u-3"}"#).await;
-    let mut frozen = Watcher::of_user(&service, "chat", "u-4").await;
-    let _elsewhere = Watcher::of_user(&service, "other", "u-5").await;
-    let mut names = Vec::new();
-    for stream in [&mut answers, &mut vip, &mut frozen] {
-        let first = stream.next().await;
-        let body = json!({ "ackId": first.data["ackId"], "position": first.id }).to_string();
-        assert_eq!(service.post("/v1/watch/ack", body).await.status(), 204);
-        names.push(first.data["ackId"].clone());
-    }
-    silent.next().await;
-    service.order("/v1/flags/chat/set", json!({ "realtime-v2": "0%" })).await;
-    assert_eq!(answers.next_state().await.strategy(), "polling");
-    let counted = counts(&service, path).await;
+    // No heartbeat comes that a stream does not answer.
+    let streams = RollbackStreams::open(Duration::from_secs(3_600)).await;
+    let service = &streams.service;
+    let counted = counts(service, CONVERGENCE).await;
     assert_eq!(
         counted["streams"],
         json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2 }),
         "{counted}"
     );
     assert_eq!(counted["missingSinceMs"], counted["liveAtMs"]);
-    let body = json!({ "ackId": names[0], "position": "2" }).to_string();
-    let taken = service.post("/v1/watch/ack", body).await.status();
-    // The stream may only have been sent `1+1`.
-    if taken != 204 {
-        acknowledge(&service, &mut answers, &names[0]).await;
-    }
-    let confirmed = counts(&service, path).await;
+    let body = json!({ "ackId": streams.names[0], "position": streams.heard_at }).to_string();
+    assert_eq!(service.post("/v1/watch/ack", body).await.status(), 204);
+    let confirmed = counts(service, CONVERGENCE).await;
     assert_eq!(
         confirmed["streams"],
         json!({ "open": 4, "confirmed": 1, "notNeeded": 1, "told": 1, "missing": 1 })
@@ -240,34 +259,43 @@ async fn convergence_shows_a_rollback_landing() {
         (confirmed["reached"]["p50Ms"].is_u64(), &confirmed["reached"]["p90Ms"]),
         (true, &json!(null))
     );
+}
 
-    // The other one answers its heartbeats, or is missing too.
+#[tokio::test]
+async fn convergence_shows_who_answers_no_heartbeat() {
+    let mut streams = RollbackStreams::open(Duration::from_millis(700)).await;
+    let service = &streams.service;
     wait_until("an unanswered heartbeat is noticed", async || {
-        acknowledge(&service, &mut answers, &names[0]).await;
-        counts(&service, path).await["streams"]
+        acknowledge(service, &mut streams.answers, &streams.names[0]).await;
+        counts(service, CONVERGENCE).await["streams"]
             == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2 })
     })
     .await;
     wait_until("the one to whom it is nothing answers", async || {
-        acknowledge(&service, &mut vip, &names[1]).await;
-        counts(&service, path).await["streams"]["notNeeded"] == 1
+        acknowledge(service, &mut streams.vip, &streams.names[1]).await;
+        counts(service, CONVERGENCE).await["streams"]["notNeeded"] == 1
     })
     .await;
     wait_until("the frozen one comes back to life", async || {
-        acknowledge(&service, &mut frozen, &names[2]).await;
-        let streams = &counts(&service, path).await["streams"];
+        acknowledge(service, &mut streams.frozen, &streams.names[2]).await;
+        let streams = &counts(service, CONVERGENCE).await["streams"];
         streams["missing"] == 0 && streams["confirmed"] == 2
     })
     .await;
 
     // The status of all flags says the same, and the total is the newest of all.
-    let status = counts(&service, "/v1/status").await;
-    assert_eq!(status["flags"][0]["clients"], counts(&service, path).await["streams"]);
-    assert_eq!(
-        (&status["streams"]["open"], &status["flags"][1]["clients"]["open"]),
-        (&json!(5), &json!(2))
-    );
-    assert_eq!(counts(&service, "/v1/convergence").await["streams"]["open"], 5);
+    let of_all = async || {
+        let status = counts(service, "/v1/status").await;
+        let of_flag = counts(service, CONVERGENCE).await["streams"].clone();
+        assert_eq!(
+            (&status["streams"]["open"], &status["flags"][1]["clients"]["open"]),
+            (&json!(5), &json!(2))
+        );
+        status["flags"][0]["clients"] == of_flag
+    };
+    // A heartbeat may come between the two looks.
+    wait_until("both to say the same", of_all).await;
+    assert_eq!(counts(service, "/v1/convergence").await["streams"]["open"], 5);
     assert_eq!(service.admin("/v1/flags/none/convergence").await.status(), 404);
 }
 

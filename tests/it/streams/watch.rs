@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
+use crate::support::in_time::{TimeLeft, in_time};
 use crate::support::issuer::{Issuer, claims, now, with};
 use crate::support::watcher::Watcher;
 use crate::support::{Service, flag, wait_until};
@@ -265,18 +266,22 @@ async fn a_stream_ends_with_a_servers_token() {
         AnonymousAccess::Deny,
     )
     .await;
-    let token =
-        guarded.service.make_token("shop", "server", json!({ "expiresAfterMs": 5_000 })).await;
-    let request = guarded
-        .service
-        .client
-        .post(guarded.service.url("/v1/watch"))
-        .bearer_auth(&token.secret)
-        .body("{}");
-    let mut stream = Watcher::of(request.send().await.unwrap());
-    stream.next().await;
-    assert_eq!(stream.next_state().await.data["reason"], "expired");
-    assert!(stream.maybe_next().await.is_none());
+    let service = &guarded.service;
+    in_time(Duration::from_millis(1_500), async |life| {
+        let left = TimeLeft::of(life);
+        let expires = json!({ "expiresAfterMs": life.as_millis() as u64 });
+        let name = format!("shop-{}", life.as_millis());
+        let token = service.make_token(&name, "server", expires).await;
+        let request = service.client.post(service.url("/v1/watch"));
+        let answer = request.bearer_auth(&token.secret).body("{}").send().await.unwrap();
+        left.judge(|| assert_eq!(answer.status(), 200))?;
+        let mut stream = Watcher::of(answer);
+        stream.next().await;
+        assert_eq!(stream.next_state().await.data["reason"], "expired");
+        assert!(stream.maybe_next().await.is_none());
+        Some(())
+    })
+    .await;
 }
 
 #[tokio::test]
