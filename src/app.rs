@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::auth::{
     AdminCredentials, Authenticator, KeyRefresher, Report, ServerKeys, Sessions, random_name,
+    random_number,
 };
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Config, SessionKeys};
@@ -22,6 +23,8 @@ use crate::control::{Coordinator, OpenOptions, Problem, ProblemKind, StartupErro
 use crate::data_dir::{Addresses, DataDir, DataError, SocketName};
 use crate::definition::{Finding, FlagFiles};
 use crate::fd_limit;
+use crate::feeds::{FeedProblem, FeedProblemKind, Feeds, FeedsOptions, Retention};
+use crate::flag::FlagKey;
 use crate::flag_files::{FlagsDir, Pulse};
 use crate::flag_files::{Mode, Watch};
 use crate::http::{self, AdminState, Limits, LocalServer, PublicState, Readings, Server};
@@ -40,6 +43,8 @@ const STOP_IO_TIMEOUT: Duration = Duration::from_secs(1);
 const LISTENER_STOP_TIMEOUT: Duration = Duration::from_secs(6);
 /// The longest wait at the end for the last good state and the database.
 const COORDINATOR_CLOSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// The longest wait at the end for events that are being published.
+const FEEDS_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the flags folder may not answer at a start before the service starts without it.
 const FOLDER_START_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the flags folder may not answer later before that is a problem, and how often the
@@ -66,6 +71,8 @@ pub struct App {
     admin_thread: ThreadRuntime,
     readings: Arc<Readings>,
     webhook: Option<(WebhookWorker, ThreadRuntime)>,
+    /// Reads and writes the database of events, and nothing else.
+    feeds: (Feeds, ThreadRuntime),
     /// The data folder, and the addresses written there.
     announced: (Arc<DataDir>, Addresses),
     fresh: Vec<KeyRefresher>,
@@ -193,6 +200,9 @@ impl App {
             None => (None, None),
         };
 
+        step.send_replace("opening the database of events");
+        let feeds = open_feeds(&coordinator, config.events_max_bytes).await?;
+
         let operators =
             AdminCredentials::new(coordinator.local_admin().clone(), coordinator.credentials());
         step.send_replace("reading the keys of credentials");
@@ -204,6 +214,7 @@ impl App {
             config.streams.within(limits.connections),
             authenticator,
             config.access.trusted_proxies.clone(),
+            feeds.0.clone(),
         );
         let routes = http::routes(surface.clone(), &config.access.cors_origins);
         let server = http::serve(listener, routes, limits).map_err(listen)?;
@@ -258,6 +269,7 @@ impl App {
             admin_thread,
             readings,
             webhook,
+            feeds,
             announced,
             fresh,
         })
@@ -278,6 +290,10 @@ impl App {
         self.server.connections()
     }
 
+    pub fn feeds(&self) -> &Feeds {
+        &self.feeds.0
+    }
+
     pub fn coordinator(&self) -> &Coordinator {
         &self.coordinator
     }
@@ -295,7 +311,16 @@ impl App {
     /// Ends at once, like a kill: nothing more is written.
     pub async fn abandon(self) {
         let App {
-            coordinator, server, watch, admin, orders, admin_thread, readings, webhook, ..
+            coordinator,
+            server,
+            watch,
+            admin,
+            orders,
+            admin_thread,
+            readings,
+            webhook,
+            feeds,
+            ..
         } = self;
         drop((coordinator, watch));
         readings.close();
@@ -305,6 +330,7 @@ impl App {
             drop(follower);
             thread.close().await;
         }
+        feeds.1.close().await;
         drop((server, admin));
     }
 
@@ -327,6 +353,7 @@ impl App {
             admin_thread,
             readings,
             webhook,
+            feeds: (feeds, feeds_thread),
             announced,
             ..
         } = self;
@@ -350,6 +377,7 @@ impl App {
         let stop_admin = async move { tokio::join!(admin.stop(), stop_socket) };
         let _ = timeout(LISTENER_STOP_TIMEOUT, admin_thread.run(stop_admin)).await;
         readings.close();
+        let _ = timeout(FEEDS_CLOSE_TIMEOUT, feeds.close()).await;
         // Changes that were not delivered yet are delivered after the next start.
         let (follower, webhook) = webhook.unzip();
         drop(follower);
@@ -358,7 +386,7 @@ impl App {
             orders.run(async move { coordinator.close().await }),
         )
         .await;
-        let threads = [Some(orders), Some(admin_thread), webhook]
+        let threads = [Some(orders), Some(admin_thread), webhook, Some(feeds_thread)]
             .into_iter()
             .flatten()
             .map(ThreadRuntime::close);
@@ -565,6 +593,52 @@ fn note_keys(
             hint: hint.to_owned(),
         };
         coordinator.report(kind, fault.map(trouble).into_iter().collect());
+    }
+}
+
+/// Opens the database of events, apart from everything else: whatever is wrong with it is a problem
+/// and keeps nothing from starting.
+async fn open_feeds(
+    coordinator: &Coordinator,
+    max_bytes: u64,
+) -> Result<(Feeds, ThreadRuntime), StartError> {
+    let thread = ThreadRuntime::start("events").map_err(StartError::Thread)?;
+    let live = coordinator.live().clone();
+    let retention = move |flag: &FlagKey| {
+        let snapshot = live.current();
+        let polling = &snapshot.flag(flag.as_str())?.flag()?.definition.transports.polling;
+        Some(Retention {
+            retain_ms: polling.retain.as_millis() as u64,
+            keep: u64::from(polling.keep),
+        })
+    };
+    let reporting = coordinator.clone();
+    let options = FeedsOptions {
+        path: coordinator.data().events(),
+        max_bytes,
+        clock: coordinator.clock().clone(),
+        retention: Box::new(retention),
+        random: random_number,
+        report: Box::new(move |problems| report_feeds(&reporting, problems)),
+    };
+    let feeds = Feeds::start(options, thread.handle().clone()).await;
+    Ok((feeds, thread))
+}
+
+fn report_feeds(coordinator: &Coordinator, problems: Vec<FeedProblem>) {
+    for (kind, of) in [
+        (ProblemKind::EventsUnavailable, FeedProblemKind::EventsUnavailable),
+        (ProblemKind::EventsFull, FeedProblemKind::EventsFull),
+        (ProblemKind::RetentionShortened, FeedProblemKind::RetentionShortened),
+    ] {
+        let problem = |problem: &FeedProblem| Problem {
+            kind,
+            subject: problem.flag.clone(),
+            message: problem.message.clone(),
+            hint: problem.hint.clone(),
+        };
+        let found = problems.iter().filter(|problem| problem.kind == of).map(problem).collect();
+        coordinator.report(kind, found);
     }
 }
 

@@ -141,6 +141,15 @@ pub struct LimitArgs {
     #[arg(long, value_name = "TIME", env = "TURNOUT_HEARTBEAT", default_value = "15s")]
     pub heartbeat: String,
 
+    /// How many bytes of events are kept; a flag has at most half of them, a stream a sixteenth
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "TURNOUT_EVENTS_MAX_BYTES",
+        default_value = "1073741824"
+    )]
+    pub events_max_bytes: String,
+
     /// How long a stream lasts, give or take a fifth; its client comes back
     #[arg(long, value_name = "TIME", env = "TURNOUT_STREAM_MAX_AGE", default_value = "30m")]
     pub stream_max_age: String,
@@ -163,6 +172,8 @@ pub struct Config {
     pub access: AuthConfig,
     pub limits: Limits,
     pub streams: StreamLimits,
+    /// How many bytes of events are kept.
+    pub events_max_bytes: u64,
     /// Where the webhook sends every change.
     pub webhook: Option<WebhookConfig>,
 }
@@ -223,7 +234,7 @@ impl ServeArgs {
                 Some(admin_listen),
                 Ok(access),
                 Ok((internal_user_ids, server_auth)),
-                Ok((limits, streams)),
+                Ok((limits, streams, events_max_bytes)),
                 Ok(webhook),
             ) if errors.is_empty() => Ok(Config {
                 flags: self.flags.clone(),
@@ -238,6 +249,7 @@ impl ServeArgs {
                 access,
                 limits,
                 streams,
+                events_max_bytes,
                 webhook,
             }),
             _ => Err(BadSettings(errors)),
@@ -266,7 +278,7 @@ impl EvaluationArgs {
 }
 
 impl LimitArgs {
-    pub fn check(&self) -> Result<(Limits, StreamLimits), BadSettings> {
+    pub fn check(&self) -> Result<(Limits, StreamLimits, u64), BadSettings> {
         let mut errors = Vec::new();
         let mut count = |name: &str, text: &str, of: &str, like: usize| {
             text.parse().ok().filter(|count| *count > 0).unwrap_or_else(|| {
@@ -301,8 +313,35 @@ impl LimitArgs {
             max_age: time("TURNOUT_STREAM_MAX_AGE", &self.stream_max_age),
             ..StreamLimits::default()
         };
-        if errors.is_empty() { Ok((limits, streams)) } else { Err(BadSettings(errors)) }
+        let events = parse_bytes(&self.events_max_bytes);
+        let events_max_bytes = events.filter(|bytes| *bytes >= MIN_EVENTS_BYTES);
+        if events_max_bytes.is_none() {
+            errors.push(format!(
+                "TURNOUT_EVENTS_MAX_BYTES: `{}` is not a number of bytes; write at least {MIN_EVENTS_BYTES}, or with a unit, like 4GiB",
+                self.events_max_bytes
+            ));
+        }
+        let events_max_bytes = events_max_bytes.unwrap_or_default();
+        if errors.is_empty() {
+            Ok((limits, streams, events_max_bytes))
+        } else {
+            Err(BadSettings(errors))
+        }
     }
+}
+
+/// A stream, which has a sixteenth, must hold a publish of any size.
+const MIN_EVENTS_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A number of bytes, alone or with `KiB`, `MiB` or `GiB`.
+fn parse_bytes(text: &str) -> Option<u64> {
+    let units = [("KiB", 10), ("MiB", 20), ("GiB", 30)];
+    let with_unit = units
+        .into_iter()
+        .find_map(|(unit, power)| Some((text.strip_suffix(unit)?.trim_end(), 1u64 << power)));
+    let (digits, factor) = with_unit.unwrap_or((text, 1));
+    let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| digits.parse::<u64>().ok()?.checked_mul(factor)).flatten()
 }
 
 /// Deployments write booleans in many ways, and these two variables are older than Turnout.

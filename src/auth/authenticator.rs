@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use super::InvalidCredential;
 use super::admin_credentials::{AdminCredentials, MAX_BYTES};
-use super::server_key::ServerKeys;
+use super::server_key::{ServerKey, ServerKeys};
+use super::server_permissions::{NotPermitted, ServerAction, ServerPermissions};
 use super::session::{self, Fingerprint, KeyRing, Session, Sessions, fingerprint};
 use crate::ledger::ContentHash;
 use crate::moment::{Deadline, Moment};
@@ -43,12 +44,14 @@ pub enum Principal {
 pub struct ServerPrincipal {
     fingerprint: Fingerprint,
     ends: Option<Deadline>,
+    /// `None` is everything.
+    may: Option<Arc<ServerPermissions>>,
 }
 
 /// What an authenticator accepted at one time.
 pub struct CredentialVersion {
     sessions: Option<Arc<KeyRing>>,
-    server_keys: Option<Arc<Vec<Fingerprint>>>,
+    server_keys: Option<Arc<Vec<ServerKey>>>,
     servers_lost: Option<u64>,
 }
 
@@ -77,9 +80,9 @@ impl Authenticator {
         self.server_of(fingerprint(key.as_bytes()), now)
     }
 
-    /// Whether a server would be let in again.
+    /// Whether a server would be let in again, for the same things.
     pub fn still_lets_server(&self, pass: &ServerPrincipal, now: Moment) -> bool {
-        self.server_of(pass.fingerprint, now).is_ok()
+        self.server_of(pass.fingerprint, now).is_ok_and(|now_is| now_is.may == pass.may)
     }
 
     /// Whether a user would be let in again.
@@ -102,12 +105,12 @@ impl Authenticator {
         fingerprint: Fingerprint,
         now: Moment,
     ) -> Result<ServerPrincipal, InvalidCredential> {
-        if self.server_keys.as_ref().is_some_and(|keys| keys.contains(&fingerprint)) {
-            return Ok(ServerPrincipal { fingerprint, ends: None });
+        if let Some(may) = self.server_keys.as_ref().and_then(|keys| keys.find(&fingerprint)) {
+            return Ok(ServerPrincipal { fingerprint, ends: None, may: Some(may) });
         }
         let operators = self.operators.as_ref().ok_or(InvalidCredential)?;
         let ends = operators.server(ContentHash::from(fingerprint), now)?;
-        Ok(ServerPrincipal { fingerprint, ends })
+        Ok(ServerPrincipal { fingerprint, ends, may: None })
     }
 
     /// Whether any caller can have a credential to ask with.
@@ -126,6 +129,11 @@ impl ServerPrincipal {
     /// What distinguishes this server from others.
     pub fn fingerprint(&self) -> &[u8] {
         &self.fingerprint
+    }
+
+    /// Whether it may do this to a flag, or, with `None`, to all of them.
+    pub fn check(&self, action: ServerAction, flag: Option<&str>) -> Result<(), NotPermitted> {
+        self.may.as_ref().map_or(Ok(()), |may| may.check(action, flag))
     }
 
     /// How long its credential is still good, if it ends.

@@ -76,6 +76,12 @@ pub enum ProblemKind {
     ServerKeys,
     /// The wall clock was changed by more than a little.
     Clock,
+    /// The database of events cannot be used, or not be written.
+    EventsUnavailable,
+    /// Kept events take nearly as much as they may.
+    EventsFull,
+    /// A flag's events will be kept for less long, a day after its file said so.
+    RetentionShortened,
 }
 
 impl ProblemKind {
@@ -100,6 +106,9 @@ impl ProblemKind {
             ProblemKind::SessionKeys => "session-keys",
             ProblemKind::ServerKeys => "server-keys",
             ProblemKind::Clock => "clock",
+            ProblemKind::EventsUnavailable => "events-unavailable",
+            ProblemKind::EventsFull => "events-full",
+            ProblemKind::RetentionShortened => "retention-shortened",
         }
     }
 }

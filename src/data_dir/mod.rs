@@ -98,6 +98,11 @@ impl DataDir {
         self.path.join("turnout.db")
     }
 
+    /// The database of events.
+    pub fn events(&self) -> PathBuf {
+        self.path.join("events.db")
+    }
+
     pub fn journal(&self) -> PathBuf {
         self.path.join("pending.journal")
     }

@@ -8,9 +8,13 @@ use turnout_api::problem::{Code, Problem};
 use turnout_api::strict::BadBody;
 
 use super::bad_request::BadRequest;
-use crate::auth::InvalidCredential;
+use crate::auth::{InvalidCredential, NotPermitted, ServerAction};
 use crate::convergence::TooManyStreams;
+use crate::feeds::{BadPublish, BadQuery, EventsFull};
 use crate::ledger::Role;
+
+/// When to try again while the database of events is out of reach.
+const EVENTS_RETRY_SECONDS: u64 = 2;
 
 /// Why a request cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,40 @@ pub enum ApiError {
     UnknownFlag,
     #[error("there is no such stream, or it has ended")]
     NoSuchStream,
+    #[error("a server key is needed here; a session's user may only read")]
+    ServerKeyNeeded,
+    #[error("this server key may not {}: see its line in TURNOUT_SERVER_KEYS_FILE", .0.as_str())]
+    KeyMayNot(ServerAction),
+    #[error("there is no such stream, or it is not yours to read")]
+    StreamNotFound,
+    #[error("{0}")]
+    BadLimit(BadQuery),
+    #[error("the cursor is not one of this stream; begin without one")]
+    BadCursor,
+    /// With the cursor of the start.
+    #[error(
+        "the cursor is of an earlier life of this stream, or ahead of its end; begin at `cursor`, the start"
+    )]
+    StreamReset(String),
+    /// With the place before the oldest event.
+    #[error(
+        "events behind the cursor are no longer kept; go on from `cursor`, before the oldest that is"
+    )]
+    CursorExpired(String),
+    #[error("{0}")]
+    BadPublish(BadPublish),
+    #[error(
+        "event {0} has the id of an event with another type or other data; nothing of this body was taken"
+    )]
+    EventExists(usize),
+    #[error("the stream has ended")]
+    StreamEnded,
+    #[error("{0}; nothing of this body was taken")]
+    EventsFull(EventsFull),
+    #[error(
+        "events are not available just now; try again in {EVENTS_RETRY_SECONDS} s, a publish with the same ids"
+    )]
+    EventsUnavailable,
     #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
     TooManyStreams { bound: TooManyStreams, retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
@@ -99,6 +137,29 @@ impl ApiError {
             }
             ApiError::UnknownFlag => (StatusCode::NOT_FOUND, Code::FlagNotFound),
             ApiError::NoSuchStream => (StatusCode::NOT_FOUND, Code::NoSuchStream),
+            ApiError::ServerKeyNeeded | ApiError::KeyMayNot(_) => {
+                (StatusCode::FORBIDDEN, Code::NotPermitted)
+            }
+            ApiError::StreamNotFound => (StatusCode::NOT_FOUND, Code::StreamNotFound),
+            ApiError::BadLimit(BadQuery::Cursor) | ApiError::BadCursor => {
+                (StatusCode::BAD_REQUEST, Code::BadCursor)
+            }
+            ApiError::BadLimit(_) => (StatusCode::BAD_REQUEST, Code::BadLimit),
+            ApiError::StreamReset(_) => (StatusCode::CONFLICT, Code::StreamReset),
+            ApiError::CursorExpired(_) => (StatusCode::GONE, Code::CursorExpired),
+            ApiError::BadPublish(bad) if bad.is_too_large() => {
+                (StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge)
+            }
+            ApiError::BadPublish(BadPublish::NotJson { .. }) => {
+                (StatusCode::BAD_REQUEST, Code::ParseError)
+            }
+            ApiError::BadPublish(_) => (StatusCode::BAD_REQUEST, Code::InvalidRequest),
+            ApiError::EventExists(_) => (StatusCode::CONFLICT, Code::EventExists),
+            ApiError::StreamEnded => (StatusCode::CONFLICT, Code::StreamEnded),
+            ApiError::EventsFull(_) => (StatusCode::INSUFFICIENT_STORAGE, Code::EventsFull),
+            ApiError::EventsUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::EventsUnavailable)
+            }
             ApiError::TooManyStreams { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::TooManyStreams)
             }
@@ -171,6 +232,26 @@ impl ApiError {
             ApiError::UnlistedOrigin => "pages of this origin may not ask",
             ApiError::UnknownFlag => "there is no flag of this name",
             ApiError::NoSuchStream => "the stream has ended, or there never was one of this name",
+            ApiError::ServerKeyNeeded => "a server key is needed",
+            ApiError::KeyMayNot(_) => "the server key may not do this",
+            ApiError::StreamNotFound => {
+                "there is no such stream, or it is not the caller's to read"
+            }
+            ApiError::BadLimit(_) => "`limit`, `tail`, `wait` or `cursor` is not as it has to be",
+            ApiError::BadCursor => "the cursor is not one of this stream",
+            ApiError::StreamReset(_) => {
+                "the cursor is of an earlier life of the stream, or ahead of its end"
+            }
+            ApiError::CursorExpired(_) => "events behind the cursor are no longer kept",
+            ApiError::BadPublish(bad) if bad.is_too_large() => {
+                "the body or an event is over a bound"
+            }
+            ApiError::BadPublish(BadPublish::NotJson { .. }) => "the body is not JSON",
+            ApiError::BadPublish(_) => "the body has another shape",
+            ApiError::EventExists(_) => "an event of this id has another type or other data",
+            ApiError::StreamEnded => "the stream has ended",
+            ApiError::EventsFull(_) => "as many bytes of events are kept as may be",
+            ApiError::EventsUnavailable => "the database of events is out of reach",
             ApiError::TooManyStreams { .. } => "there are as many streams as there may be",
             ApiError::NoSuchRoute => "there is nothing at this address",
             ApiError::DoubleSlash => "the path has `//` in it",
@@ -187,6 +268,35 @@ impl ApiError {
             ApiError::NoRandomness => "the system gives no randomness",
             ApiError::Busy => "as many calls that only look wait as may",
             ApiError::Order { says, .. } => says,
+        }
+    }
+}
+
+impl ApiError {
+    /// Where to go on, if the error names a place.
+    pub fn cursor(&self) -> Option<&str> {
+        match self {
+            ApiError::StreamReset(cursor) | ApiError::CursorExpired(cursor) => Some(cursor),
+            _ => None,
+        }
+    }
+
+    /// After how many seconds to come back, if the error says so.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            ApiError::TooManyStreams { retry_after_seconds, .. } => Some(*retry_after_seconds),
+            ApiError::EventsUnavailable => Some(EVENTS_RETRY_SECONDS),
+            ApiError::Busy => Some(1),
+            _ => None,
+        }
+    }
+}
+
+impl From<NotPermitted> for ApiError {
+    fn from(not_permitted: NotPermitted) -> ApiError {
+        match not_permitted {
+            NotPermitted::Action(action) => ApiError::KeyMayNot(action),
+            NotPermitted::Flag => ApiError::OtherFlags,
         }
     }
 }

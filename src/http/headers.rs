@@ -4,4 +4,5 @@ use axum::http::HeaderName;
 
 pub const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
 pub const FLAG_REVISION: HeaderName = HeaderName::from_static("turnout-flag-revision");
+pub const TIME: HeaderName = HeaderName::from_static("turnout-time");
 pub const STALE: HeaderName = HeaderName::from_static("turnout-stale");

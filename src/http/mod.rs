@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `public/` | what clients ask, and what they are told |
 //! | `admin/` | what operators ask and command |
+//! | `feeds/` | events that are published and polled |
 //! | `sse/` | event streams |
 //! | `server/` | connections: who gets in, who is closed, time and memory limits |
 //! | `openapi/` | the table of calls, from which router and document are made |
@@ -14,6 +15,7 @@ mod admin;
 mod bad_request;
 mod bearer;
 mod error;
+mod feeds;
 mod flag_path;
 mod headers;
 mod incoming_bodies;

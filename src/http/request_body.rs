@@ -26,11 +26,20 @@ const QUICK_BYTES: usize = 4 * 1024;
 pub async fn body(
     incoming_questions: &IncomingBody,
     stranger: bool,
+    body: Body,
+) -> Result<Bytes, BadRequest> {
+    body_up_to(MAX_BODY_BYTES, incoming_questions, stranger, body).await
+}
+
+/// Reads a body of at most `max` bytes, in the same way.
+pub async fn body_up_to(
+    max: usize,
+    incoming_questions: &IncomingBody,
+    stranger: bool,
     mut body: Body,
 ) -> Result<Bytes, BadRequest> {
-    let too_large =
-        || BadRequest::TooLarge(format!("the body has more than {MAX_BODY_BYTES} bytes"));
-    if body.size_hint().lower() > MAX_BODY_BYTES as u64 {
+    let too_large = || BadRequest::TooLarge(format!("the body has more than {max} bytes"));
+    if body.size_hint().lower() > max as u64 {
         return Err(too_large());
     }
     let mut coming: Option<Coming> = None;
@@ -38,7 +47,7 @@ pub async fn body(
     let mut pieces = BytesMut::new();
     while let Some(frame) = next(&mut body, &mut coming, incoming_questions, stranger).await? {
         let Ok(piece) = frame.into_data() else { continue };
-        if whole.len() + pieces.len() + piece.len() > MAX_BODY_BYTES {
+        if whole.len() + pieces.len() + piece.len() > max {
             return Err(too_large());
         }
         if whole.is_empty() && pieces.is_empty() {

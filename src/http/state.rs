@@ -13,6 +13,7 @@ use super::sse::Hub;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
 use crate::control::{Problems, Staleness};
+use crate::feeds::Feeds;
 use crate::live::Live;
 use crate::public_path::PublicPath;
 
@@ -30,6 +31,7 @@ pub struct Parts {
     pub requests: RequestCounts,
     pub authenticator: Arc<Authenticator>,
     pub hub: Arc<Hub>,
+    pub feeds: Feeds,
     /// The clock that credentials are judged by.
     pub clock: Clock,
     /// The path below which a proxy serves this listener.

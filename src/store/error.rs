@@ -73,7 +73,7 @@ impl StoreError {
     }
 
     /// Whether another program has the file just now.
-    pub(super) fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.kind() == Some(BUSY)
     }
 

@@ -29,6 +29,7 @@ use std::time::Duration;
 
 pub use check::Identity;
 pub use error::StoreError;
+pub use files::{Files as DatabaseFiles, put_in_place, remove as remove_database};
 pub use following::StoredWithBlobs;
 pub use known_key::KnownKey;
 pub use rows::{Loaded, Poison, SubjectRow, record};

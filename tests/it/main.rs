@@ -17,6 +17,7 @@ mod auth;
 mod cli;
 mod clocks;
 mod contract;
+mod feeds;
 mod files;
 mod http;
 mod process;

@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 5] = [
         "fd_limit",
         "convergence",
     ],
-    &["control", "webhook", "telemetry"],
+    &["control", "feeds", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 
@@ -66,7 +66,7 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("prometheus_client", &["telemetry"]),
     ("jsonwebtoken", &["auth"]),
     ("aws_lc_rs", &["auth"]),
-    ("base64", &["auth"]),
+    ("base64", &["auth", "feeds"]),
     ("reqwest", &["http_client", "auth", "webhook", "cli"]),
     // Elsewhere a client would follow the environment's proxies and certificates.
     ("Client::builder", &["http_client"]),
@@ -81,8 +81,8 @@ const ROOMS: [(&str, &[&str]); 36] = [
     ("jiff", &["cli"]),
     ("granit_parser", &["definition"]),
     ("annotate_snippets", &["definition"]),
-    ("arc_swap", &["live", "control", "auth"]),
-    ("sqlx", &["store"]),
+    ("arc_swap", &["live", "control", "auth", "feeds"]),
+    ("sqlx", &["store", "feeds"]),
     (
         "tokio",
         &[
@@ -92,13 +92,14 @@ const ROOMS: [(&str, &[&str]); 36] = [
             "auth",
             "store",
             "control",
+            "feeds",
             "webhook",
             "http",
             "app",
             "cli",
         ],
     ),
-    ("std::fs", &["regular_file", "flag_files", "auth", "store", "data_dir", "cli"]),
+    ("std::fs", &["regular_file", "flag_files", "auth", "store", "data_dir", "feeds", "cli"]),
     ("std::net", &["http_client", "data_dir", "webhook", "config", "http", "app", "cli"]),
     ("std::thread", &["time_limit", "thread_runtime", "flag_files", "telemetry", "app"]),
     ("std::env", &["telemetry", "config"]),

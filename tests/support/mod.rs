@@ -271,6 +271,7 @@ pub fn config(home: &Path) -> Config {
         access: AuthConfig::default(),
         limits: Limits::default(),
         streams: StreamLimits::default(),
+        events_max_bytes: 1024 * 1024 * 1024,
         webhook: None,
     }
 }

@@ -44,6 +44,15 @@ words! {
         DatabaseDown = "database-down",
         DiskFull = "disk-full",
         OutcomeUnknown = "outcome-unknown",
+        StreamNotFound = "stream-not-found",
+        BadLimit = "bad-limit",
+        BadCursor = "bad-cursor",
+        StreamReset = "stream-reset",
+        CursorExpired = "cursor-expired",
+        EventExists = "event-exists",
+        StreamEnded = "stream-ended",
+        EventsFull = "events-full",
+        EventsUnavailable = "events-unavailable",
     }
 }
 
@@ -55,4 +64,12 @@ pub struct Problem {
     pub code: Code,
     /// For people; never repeats what was sent.
     pub detail: String,
+}
+
+/// Problem details, with the cursor to go on from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CursorProblem {
+    #[serde(flatten)]
+    pub problem: Problem,
+    pub cursor: String,
 }

@@ -117,11 +117,13 @@ pub struct Polling {
     /// By how much an idle client's wait grows.
     #[schema(minimum = 1, maximum = 10)]
     pub factor: f64,
-    /// How long an event's id is remembered to drop repeats.
+    /// How far apart two polls of a stream start at least.
     pub dedupe_ms: u64,
     /// Events an answer carries at most.
     #[schema(minimum = 1)]
     pub limit: u32,
+    /// How long a poll asks to be held until there is something.
+    pub wait_ms: u64,
 }
 
 /// How to connect; there when the strategy is `realtime-v2`.

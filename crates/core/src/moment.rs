@@ -175,6 +175,12 @@ pub fn utc(milliseconds: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// A time in RFC 3339 with its milliseconds, such as `2026-11-23T08:15:00.250Z`.
+pub fn utc_with_ms(milliseconds: i64) -> String {
+    let whole = utc(milliseconds);
+    format!("{}.{:03}Z", whole.trim_end_matches('Z'), milliseconds.rem_euclid(1000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

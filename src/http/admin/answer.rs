@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
 use serde::Serialize;
 use turnout_api::admin::commands::Conflict;
+use turnout_api::problem::CursorProblem;
 
 use super::errors::since;
 use super::pieces::in_pieces;
@@ -21,16 +22,19 @@ pub fn json(state: &AdminState, status: StatusCode, body: &impl Serialize) -> Re
 pub fn refuse(state: &AdminState, refusal: &ApiError) -> Response<Body> {
     let status = refusal.status_and_code().0;
     let problem = refusal.problem_details();
-    let body = match since(refusal) {
-        Some(since) => serde_json::to_vec(&Conflict { problem, since: since.to_vec() }),
-        None => serde_json::to_vec(&problem),
+    let body = match (since(refusal), refusal.cursor()) {
+        (Some(since), _) => serde_json::to_vec(&Conflict { problem, since: since.to_vec() }),
+        (None, Some(cursor)) => {
+            serde_json::to_vec(&CursorProblem { problem, cursor: cursor.to_owned() })
+        }
+        (None, None) => serde_json::to_vec(&problem),
     };
     let mut response = respond(state, status, "application/problem+json", body.unwrap_or_default());
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if *refusal == ApiError::Busy {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(seconds) = refusal.retry_after_seconds() {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
     if ends_the_connection(status) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -13,6 +13,7 @@ use crate::flag::MAX_UNIT_BYTES;
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::openapi::{Operation, RequestBody, ResponseSpec, of_refusals, schema_ref};
+use crate::http::public::feed_contract as public;
 use crate::http::server::TooSlow;
 use crate::ledger::{MAX_NAME_BYTES, Role};
 
@@ -202,6 +203,57 @@ pub fn stop_all() -> Operation {
         json!({}),
         ErrorProfile::ONLY_NARROW.be_rejected(false),
     )
+}
+
+pub fn poll() -> Operation {
+    let mut refusals = public::poll_refusals();
+    refusals.extend([ApiError::UnknownFlag, ApiError::EventsUnavailable]);
+    let mut operation = reading(
+        "adminPoll",
+        "The events of a stream behind a cursor, as its readers see them",
+        found("A page of events.", "Page"),
+        refusals,
+    );
+    operation.parameters = public::poll_parameters();
+    operation
+}
+
+pub fn publish() -> Operation {
+    let mut refusals = public::publish_refusals();
+    refusals.extend([ApiError::OtherFlags, ApiError::UnknownFlag, ApiError::EventsUnavailable]);
+    let mut operation = look(
+        "adminPublish",
+        "Append events to a stream, whole or not at all",
+        found("Durable, or known already.", "Published"),
+        refusals,
+    );
+    operation.parameters = vec![flag_in_path(), public::stream_in_path()];
+    operation.taking(schema_ref("Publish"))
+}
+
+pub fn delete_stream() -> Operation {
+    let mut operation = look(
+        "adminDeleteStream",
+        "Remove a stream and its events",
+        found("It is gone.", "Deleted"),
+        vec![ApiError::OtherFlags, ApiError::UnknownFlag, ApiError::EventsUnavailable],
+    );
+    operation.parameters = vec![flag_in_path(), public::stream_in_path()];
+    operation
+}
+
+pub fn list_streams() -> Operation {
+    let mut operation = reading(
+        "adminListStreams",
+        "The streams of a flag",
+        found("Up to a hundred streams.", "Streams"),
+        vec![ApiError::UnknownFlag, invalid_request(), ApiError::EventsUnavailable],
+    );
+    operation.parameters = vec![
+        flag_in_path(),
+        in_query("after", "The last name of the page before.", json!({ "type": "string" })),
+    ];
+    operation
 }
 
 pub fn history() -> Operation {

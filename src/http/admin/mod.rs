@@ -11,6 +11,7 @@ mod contract;
 mod convergence;
 mod errors;
 mod explain;
+mod feeds;
 mod flags;
 mod hello;
 mod history;
@@ -44,9 +45,11 @@ pub use self::readings::{Readings, Source, Verified};
 pub use self::scrapes::Scrapes;
 pub use self::state::AdminState;
 use super::error::ApiError;
+use super::feeds::{STREAM_PATH, STREAMS_PATH};
 use super::openapi::{Endpoint, document, router};
 use super::requests::RequestCounts;
 use super::server::{ResponseFuture, Routes, by_router};
+use crate::feeds::limits::MAX_PUBLISH_BYTES;
 
 /// The counters of this listener's requests.
 pub fn request_counts() -> Arc<RequestCounts> {
@@ -125,6 +128,22 @@ fn calls() -> Vec<ProtectedEndpoint> {
             Narrow,
             Endpoint::post("/v1/stop", commands::stop_all, contract::stop_all()),
         ),
+        ProtectedEndpoint::new(Read, Endpoint::get(STREAM_PATH, feeds::poll, contract::poll()))
+            .at(RunsOn::Readings(Source::Database)),
+        ProtectedEndpoint::new(
+            Write,
+            Endpoint::post(STREAM_PATH, feeds::publish, contract::publish()),
+        )
+        .with_body(MAX_PUBLISH_BYTES),
+        ProtectedEndpoint::new(
+            Write,
+            Endpoint::delete(STREAM_PATH, feeds::delete, contract::delete_stream()),
+        ),
+        ProtectedEndpoint::new(
+            Read,
+            Endpoint::get(STREAMS_PATH, feeds::list, contract::list_streams()),
+        )
+        .at(RunsOn::Readings(Source::Database)),
         ProtectedEndpoint::new(
             Read,
             Endpoint::get("/v1/history", history::history, contract::history()),

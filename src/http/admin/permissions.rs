@@ -18,7 +18,7 @@ use crate::auth::Caller;
 use crate::http::bearer::bearer;
 use crate::http::error::ApiError;
 use crate::http::openapi::Endpoint;
-use crate::http::request_body::body as read_body;
+use crate::http::request_body::{MAX_BODY_BYTES, body_up_to};
 use crate::ledger::{ContentHash, Role};
 
 /// What a call takes.
@@ -84,6 +84,7 @@ pub enum RunsOn {
 pub struct ProtectedEndpoint {
     permission: Permission,
     runs_on: RunsOn,
+    max_body: usize,
     endpoint: Endpoint<AdminState>,
 }
 
@@ -92,12 +93,17 @@ impl ProtectedEndpoint {
         // A call that only looks is a reading, unless its row says otherwise.
         let is_reading = permission == Permission::Read;
         let runs_on = if is_reading { RunsOn::Readings(Source::Memory) } else { RunsOn::Listener };
-        ProtectedEndpoint { permission, runs_on, endpoint }
+        ProtectedEndpoint { permission, runs_on, max_body: MAX_BODY_BYTES, endpoint }
     }
 
     /// The same call, answered elsewhere.
     pub fn at(self, runs_on: RunsOn) -> ProtectedEndpoint {
         ProtectedEndpoint { runs_on, ..self }
+    }
+
+    /// The same call, with a body of so many bytes at most.
+    pub fn with_body(self, max_body: usize) -> ProtectedEndpoint {
+        ProtectedEndpoint { max_body, ..self }
     }
 
     pub fn row(&self) -> (&'static str, &'static str, &'static str) {
@@ -107,9 +113,9 @@ impl ProtectedEndpoint {
 
     /// The call as it is served, behind a check of its permission.
     pub fn into_checked(self) -> Endpoint<AdminState> {
-        let (permission, runs_on) = (self.permission, self.runs_on);
+        let (permission, runs_on, max_body) = (self.permission, self.runs_on, self.max_body);
         self.endpoint.with_layer(from_fn(move |request: Request, next: Next| {
-            check(permission, runs_on, request, next)
+            check((permission, runs_on, max_body), request, next)
         }))
     }
 
@@ -154,8 +160,7 @@ pub async fn hide_methods(request: Request, next: Next) -> Response<Body> {
 }
 
 async fn check(
-    permission: Permission,
-    runs_on: RunsOn,
+    (permission, runs_on, max_body): (Permission, RunsOn, usize),
     request: Request,
     next: Next,
 ) -> Response<Body> {
@@ -178,7 +183,7 @@ async fn check(
             Some(Shown { caller: Caller { role: Role::Admin, flags: Some(_), .. }, .. }),
         ) => refuse(&state, &ApiError::OtherFlags),
         (permission, Some(shown)) if permission.is_given_to(shown.caller.role) => {
-            match when_whole(&state, &shown, request).await {
+            match when_whole(&state, &shown, max_body, request).await {
                 Ok(request) if permission == Permission::Read || runs_on != RunsOn::Listener => {
                     look(state, shown, runs_on, request, next).await
                 }
@@ -197,13 +202,14 @@ async fn check(
 async fn when_whole(
     state: &AdminState,
     shown: &Shown,
+    max_body: usize,
     request: Request,
 ) -> Result<Request, ApiError> {
     if request.method() != Method::POST {
         return Ok(request);
     }
     let (head, body) = request.into_parts();
-    let bytes = read_body(&state.public.incoming_commands, false, body).await?;
+    let bytes = body_up_to(max_body, &state.public.incoming_commands, false, body).await?;
     if shown.is_still_good(state) {
         Ok(Request::from_parts(head, Body::from(bytes)))
     } else {

@@ -5,6 +5,7 @@
 //! lacks no route. What the public listener promises for each call stands in `public`, the schemas
 //! in `schemas`; the statuses of errors come from [`ApiError`]'s own table.
 
+mod feed_schemas;
 pub mod schemas;
 
 use std::convert::Infallible;
@@ -38,6 +39,14 @@ impl<S: Clone + Send + Sync + 'static> Endpoint<S> {
         operation: Operation,
     ) -> Endpoint<S> {
         Endpoint { method: "get", path, handler: routing::get(handler), operation }
+    }
+
+    pub fn delete<T: 'static>(
+        path: &'static str,
+        handler: impl Handler<T, S>,
+        operation: Operation,
+    ) -> Endpoint<S> {
+        Endpoint { method: "delete", path, handler: routing::delete(handler), operation }
     }
 
     pub fn post<T: 'static>(
@@ -94,15 +103,19 @@ pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>], own_shape
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "servers": [{ "url": "/", "description": "This listener." }],
-        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), own_shapes]) },
+        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), feed_schemas::of_polls(), feed_schemas::of_publishers(), own_shapes]) },
         "paths": paths,
     })
 }
 
 /// The schemas a document refers to, and those they refer to: each listener shows only its own.
-fn needed(document: &Json, schemas: [Json; 2]) -> Map<String, Json> {
-    let [Json::Object(mut others), Json::Object(own)] = schemas else { return Map::new() };
-    others.extend(own);
+fn needed<const KINDS: usize>(document: &Json, schemas: [Json; KINDS]) -> Map<String, Json> {
+    let mut others = Map::new();
+    for schemas in schemas {
+        if let Json::Object(schemas) = schemas {
+            others.extend(schemas);
+        }
+    }
     let mut needed = Map::new();
     let mut text = document.to_string();
     loop {
@@ -199,7 +212,19 @@ pub fn problems(refusals: &[ApiError]) -> Vec<ResponseSpec> {
         let codes: Vec<&str> =
             of_status.iter().map(|refusal| refusal.status_and_code().1.as_str()).collect();
         let status = of_status.first().map(|refusal| refusal.status_and_code().0.as_u16());
-        let problem = schema_ref(if status == Some(409) { "Conflict" } else { "Problem" });
+        let has_cursor = |refusal: &&&ApiError| {
+            matches!(refusal, ApiError::StreamReset(_) | ApiError::CursorExpired(_))
+        };
+        let problem = schema_ref(match status {
+            _ if of_status.iter().any(|refusal| has_cursor(&refusal)) => "CursorProblem",
+            // One of these says what was changed meanwhile.
+            Some(409)
+                if of_status.iter().any(|refusal| matches!(refusal, ApiError::Order { .. })) =>
+            {
+                "Conflict"
+            }
+            _ => "Problem",
+        });
         json!({ "allOf": [problem, { "properties": { "status": { "const": status }, "code": { "enum": distinct(codes) } } }] })
     })
 }
@@ -245,9 +270,12 @@ fn by_status(
         let mut headers = ALWAYS.to_vec();
         headers.extend((status == 401).then_some(("WWW-Authenticate", true)));
         headers.extend((status == 405).then_some(("Allow", true)));
-        let comes_back = of_status
-            .iter()
-            .any(|refusal| matches!(refusal, ApiError::TooManyStreams { .. } | ApiError::Busy));
+        let comes_back = of_status.iter().any(|refusal| {
+            matches!(
+                refusal,
+                ApiError::TooManyStreams { .. } | ApiError::Busy | ApiError::EventsUnavailable
+            )
+        });
         headers.extend(comes_back.then_some(("Retry-After", false)));
         ResponseSpec {
             status,

@@ -31,6 +31,11 @@ pub fn header(name: &str) -> (&'static str, Json) {
             "Seconds since the source of the flags could last be read; 0 while it can.",
             json!({ "type": "integer", "minimum": 0 }),
         ),
+        "Turnout-Time" => (
+            "The node's clock, in milliseconds since 1970.",
+            json!({ "type": "integer", "minimum": 0 }),
+        ),
+        "Vary" => ("What the answer depends on.", json!({ "type": "string" })),
         "WWW-Authenticate" => ("How to say who one is.", json!({ "const": "Bearer" })),
         "Retry-After" => {
             ("Seconds after which to try again.", json!({ "type": "integer", "minimum": 1 }))
@@ -240,10 +245,11 @@ fn polling() -> Json {
             "minMs": count("The shortest wait."),
             "maxMs": count("The longest wait."),
             "factor": { "description": "By how much an idle client's wait grows.", "type": "number", "minimum": 1, "maximum": 10 },
-            "dedupeMs": count("How long an event's id is remembered to drop repeats."),
+            "dedupeMs": count("How far apart two polls of a stream start at least."),
             "limit": { "description": "Events an answer carries at most.", "type": "integer", "minimum": 1 },
+            "waitMs": count("How long a poll asks to be held until there is something."),
         },
-        "required": ["startMs", "minMs", "maxMs", "factor", "dedupeMs", "limit"],
+        "required": ["startMs", "minMs", "maxMs", "factor", "dedupeMs", "limit", "waitMs"],
     })
 }
 

@@ -8,14 +8,14 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 
 use super::caller::Caller;
-use crate::auth::InvalidCredential;
+use crate::auth::{InvalidCredential, ServerAction};
 use crate::http::bearer::{API_KEY, bearer, only};
 use crate::http::error::ApiError;
-use crate::http::request_body::body as read_body;
+use crate::http::request_body::{MAX_BODY_BYTES, body_up_to};
 use crate::http::state::PublicState;
 
 /// Who sends a request with these headers.
-fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+pub fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let authenticator = &state.authenticator;
     let judged = match (bearer(headers)?, only(headers, &API_KEY)?) {
         (None, None) => authenticator.anonymous().map(|()| Caller::Plain),
@@ -31,16 +31,30 @@ fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> 
     Ok(judged?)
 }
 
-/// Who sends a request with these headers, and its whole body. The credential is judged twice: by
-/// the head, so that no stranger's body is read, and again when the body is whole, as the
+/// Who asks for a flag, or with `None` for all, and the whole body. The credential is judged twice:
+/// by the head, so that no stranger's body is read, and again when the body is whole, as the
 /// credential may have ended while the body arrived.
 pub async fn caller_with_body(
     state: &PublicState,
     headers: &HeaderMap,
+    flag: Option<&str>,
     body: Body,
 ) -> Result<(Caller, Bytes), ApiError> {
     let caller = caller(state, headers)?;
-    let bytes = read_body(&state.incoming_questions, caller.is_stranger(), body).await?;
+    if let Caller::Server(server) = &caller {
+        server.check(ServerAction::Ask, flag)?;
+    }
+    with_body(state, caller, MAX_BODY_BYTES, body).await
+}
+
+/// The whole body of a caller, and the caller if it would still be let in.
+pub async fn with_body(
+    state: &PublicState,
+    caller: Caller,
+    max: usize,
+    body: Body,
+) -> Result<(Caller, Bytes), ApiError> {
+    let bytes = body_up_to(max, &state.incoming_questions, caller.is_stranger(), body).await?;
     if caller.is_still_let_in(&state.authenticator, || state.clock.now()) {
         Ok((caller, bytes))
     } else {

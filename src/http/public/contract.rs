@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use crate::auth::ServerAction;
 use crate::convergence::TooManyStreams;
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
@@ -141,8 +142,7 @@ fn watch(
 
 pub fn acknowledge() -> Operation {
     let mut refusals = bad_questions();
-    refusals
-        .retain(|refusal| !matches!(refusal, ApiError::Unauthenticated | ApiError::WrongSubject));
+    refusals.retain(|refusal| !matches!(refusal.status_and_code().0.as_u16(), 401 | 403));
     refusals.extend([ApiError::NoSuchStream, ApiError::NoSuchMethod]);
     let mut answers =
         vec![ResponseSpec { status: 204, content: None, ..found("Taken note of.", "", &[]) }];
@@ -269,7 +269,7 @@ fn probe(id: &'static str, summary: &'static str, mut answers: Vec<ResponseSpec>
     }
 }
 
-const TAG: (&str, bool) = ("ETag", true);
+pub(super) const TAG: (&str, bool) = ("ETag", true);
 /// A flag of which nothing is known yet has not changed.
 const FLAG_REVISION: (&str, bool) = ("Turnout-Flag-Revision", false);
 
@@ -282,10 +282,12 @@ fn bad_questions() -> Vec<ApiError> {
         BadRequest::TooSlow(TooSlow(Duration::ZERO)).into(),
         ApiError::Unauthenticated,
         ApiError::WrongSubject,
+        ApiError::KeyMayNot(ServerAction::Ask),
+        ApiError::OtherFlags,
     ]
 }
 
-fn found(says: &str, name: &str, more_headers: &[(&'static str, bool)]) -> ResponseSpec {
+pub(super) fn found(says: &str, name: &str, more_headers: &[(&'static str, bool)]) -> ResponseSpec {
     ResponseSpec {
         status: 200,
         says: says.to_owned(),
@@ -294,7 +296,7 @@ fn found(says: &str, name: &str, more_headers: &[(&'static str, bool)]) -> Respo
     }
 }
 
-fn not_modified(more_headers: &[(&'static str, bool)]) -> ResponseSpec {
+pub(super) fn not_modified(more_headers: &[(&'static str, bool)]) -> ResponseSpec {
     ResponseSpec {
         status: 304,
         content: None,
@@ -302,15 +304,15 @@ fn not_modified(more_headers: &[(&'static str, bool)]) -> ResponseSpec {
     }
 }
 
-fn flag_in_path(name: &str) -> Json {
+pub(super) fn flag_in_path(name: &str) -> Json {
     json!({ "name": name, "in": "path", "required": true, "description": "The flag's key.", "schema": schema_ref("FlagKey") })
 }
 
-fn if_none_match() -> Json {
+pub(super) fn if_none_match() -> Json {
     let says = "Tags of answers already held, weak or strong, alone or in a list.";
     json!({ "name": "If-None-Match", "in": "header", "required": false, "description": says, "schema": { "type": "string" } })
 }
 
-fn in_query(name: &str, says: &str) -> Json {
+pub(super) fn in_query(name: &str, says: &str) -> Json {
     json!({ "name": name, "in": "query", "required": false, "description": says, "schema": { "type": "string" } })
 }

@@ -6,6 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER, W
 use axum::http::{HeaderValue, Response, StatusCode, Uri};
 use serde::Serialize;
 use turnout_api::ofrep::RequestFailure;
+use turnout_api::problem::CursorProblem;
 
 use super::response::ResponseBuilder;
 use crate::http::error::{ApiError, ends_the_connection};
@@ -15,7 +16,15 @@ impl ApiError {
     /// The error as problem details.
     pub fn problem(&self, state: &PublicState) -> Response<Body> {
         let status = self.status_and_code().0;
-        self.with_retry(respond(state, status, "application/problem+json", &self.problem_details()))
+        let problem = self.problem_details();
+        let media_type = "application/problem+json";
+        self.with_retry(match self.cursor() {
+            None => respond(state, status, media_type, &problem),
+            Some(cursor) => {
+                let cursor = cursor.to_owned();
+                respond(state, status, media_type, &CursorProblem { problem, cursor })
+            }
+        })
     }
 
     /// The error as an OFREP failure: of one flag where `key` is given, else of the whole request.
@@ -30,8 +39,8 @@ impl ApiError {
 
     /// Adds when to come back, in whole seconds, which every client reads.
     fn with_retry(&self, mut response: Response<Body>) -> Response<Body> {
-        if let ApiError::TooManyStreams { retry_after_seconds, .. } = self {
-            response.headers_mut().insert(RETRY_AFTER, (*retry_after_seconds).into());
+        if let Some(seconds) = self.retry_after_seconds() {
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
         response
     }

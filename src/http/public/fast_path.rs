@@ -17,6 +17,7 @@ use super::cors::Origins;
 use super::error_response::for_route;
 use super::{ofrep, strategy};
 use crate::http::error::ApiError;
+use crate::http::feeds::{STREAMS_PATH, evaluate_poll};
 use crate::http::proxies::Peer;
 use crate::http::requests::RequestCounts;
 use crate::http::server::{ResponseFuture, Routes, by_router};
@@ -50,6 +51,9 @@ impl PublicService {
 
     fn answer_anyone(&self, mut request: Request, peer: IpAddr) -> ResponseFuture {
         let Some((question, key)) = plain_question(request.method(), request.uri().path()) else {
+            if *request.method() == Method::GET && plain_stream(request.uri().path()).is_some() {
+                return self.poll(request);
+            }
             request.extensions_mut().insert(Peer(peer));
             return by_router(&self.router, request);
         };
@@ -71,6 +75,15 @@ impl PublicService {
                     if states_length { with_length(answer) } else { answer }
                 }
             }
+        })
+    }
+
+    fn poll(&self, request: Request) -> ResponseFuture {
+        let state = self.state.clone();
+        Box::pin(async move {
+            let (head, _) = request.into_parts();
+            let (flag, stream) = plain_stream(head.uri.path()).unwrap_or_default();
+            evaluate_poll(&state, flag, stream, &head.uri, &head.headers).await
         })
     }
 }
@@ -138,6 +151,16 @@ fn plain_question<'p>(method: &Method, path: &'p str) -> Option<(Question, &'p s
     };
     let plain = !key.is_empty() && !key.bytes().any(|byte| matches!(byte, b'/' | b'%'));
     plain.then_some((question, key))
+}
+
+/// The flag and the stream that a path polls, if they stand there unencoded, with nothing after
+/// them.
+fn plain_stream(path: &str) -> Option<(&str, &str)> {
+    let names = path.strip_prefix(STREAMS_PATH.strip_suffix("{flag}")?)?;
+    let (flag, stream) = names.split_once('/')?;
+    let plain = !flag.is_empty() && !stream.is_empty();
+    let plain = plain && !stream.bytes().any(|byte| byte == b'/') && !names.contains('%');
+    plain.then_some((flag, stream))
 }
 
 #[cfg(test)]

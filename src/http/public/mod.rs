@@ -10,6 +10,7 @@ mod cors;
 mod error_response;
 mod evaluation_request;
 mod fast_path;
+pub mod feed_contract;
 mod health;
 mod kept_context;
 mod ofrep;
@@ -20,15 +21,16 @@ mod strategy;
 use std::sync::{Arc, OnceLock};
 
 pub use all_flags::{Every, Turns, Windows};
-pub use auth::{caller_with_body, user};
+pub use auth::{caller, caller_with_body, user, with_body};
 pub use caller::Caller;
 pub use evaluation_request::EvaluationRequest;
 pub use fast_path::PublicService;
 pub use kept_context::KeptContext;
 pub use openapi::public_document;
-pub use response::ResponseBuilder;
+pub use response::{ResponseBuilder, if_none_match};
 
 use self::cors::Origins;
+use super::feeds;
 use super::incoming_bodies::IncomingBody;
 use super::openapi::{Endpoint, router};
 use super::proxies::Proxies;
@@ -37,6 +39,7 @@ use super::sse::{self, Hub, StreamLimits};
 use super::state::{Parts, PublicState};
 use crate::auth::Authenticator;
 use crate::control::Coordinator;
+use crate::feeds::Feeds;
 
 impl PublicState {
     /// Builds the state. It lets in only callers that the authenticator accepts, and trusts these
@@ -46,6 +49,7 @@ impl PublicState {
         streams: StreamLimits,
         authenticator: Authenticator,
         proxies: Proxies,
+        feeds: Feeds,
     ) -> PublicState {
         let authenticator = Arc::new(authenticator);
         let public_path = coordinator.live().current().public_path().clone();
@@ -64,6 +68,7 @@ impl PublicState {
                 coordinator.clock().clone(),
             ),
             authenticator,
+            feeds,
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
             public_path,
@@ -81,6 +86,10 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
     vec![
         Endpoint::post(strategy::ONE_PATH, strategy::one, contract::strategy_of_one()),
         Endpoint::get(strategy::ONE_PATH, strategy::get_own, contract::strategy_of_mine()),
+        Endpoint::get(feeds::STREAM_PATH, feeds::poll, feed_contract::poll()),
+        Endpoint::post(feeds::STREAM_PATH, feeds::publish, feed_contract::publish()),
+        Endpoint::delete(feeds::STREAM_PATH, feeds::delete, feed_contract::delete_stream()),
+        Endpoint::get(feeds::STREAMS_PATH, feeds::list, feed_contract::list_streams()),
         Endpoint::post("/v1/strategy", strategy::all, contract::strategy_of_all()),
         Endpoint::post("/v1/strategy/{flag}/watch", sse::one, contract::watch_one()),
         Endpoint::get("/v1/strategy/{flag}/watch", sse::watch_own, contract::watch_mine()),

@@ -42,7 +42,8 @@ pub async fn evaluate_posted(
     request_body: Body,
 ) -> Response<Body> {
     let answer = async {
-        let (caller, bytes) = auth::caller_with_body(state, headers, request_body).await?;
+        let (caller, bytes) =
+            auth::caller_with_body(state, headers, Some(key), request_body).await?;
         answer_one(state, key, &EvaluationRequest::ofrep(&bytes)?, &caller)
     };
     answer.await.unwrap_or_else(|refusal| refusal.ofrep(state, Some(key)))
@@ -89,7 +90,7 @@ pub async fn all(State(state): State<PublicState>, request: Request) -> Response
 
 async fn answer_all(state: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
-    let (caller, bytes) = auth::caller_with_body(state, &head.headers, request_body).await?;
+    let (caller, bytes) = auth::caller_with_body(state, &head.headers, None, request_body).await?;
     let (snapshot, every) =
         state.decide_every(Form::Ofrep, bytes, &caller, state.event_streams.clone()).await?;
     let tagged = match () {

@@ -47,7 +47,8 @@ pub async fn evaluate_posted(
     request_body: Body,
 ) -> Response<Body> {
     let answer = async {
-        let (caller, bytes) = auth::caller_with_body(state, headers, request_body).await?;
+        let (caller, bytes) =
+            auth::caller_with_body(state, headers, Some(key), request_body).await?;
         answer_one(state, key, headers, &EvaluationRequest::native(&bytes)?, &caller)
     };
     answer.await.unwrap_or_else(|refusal| refusal.problem(state))
@@ -97,7 +98,7 @@ pub async fn all(State(state): State<PublicState>, request: Request) -> Response
 
 async fn answer_all(state: &PublicState, request: Request) -> Result<Response<Body>, ApiError> {
     let (head, request_body) = request.into_parts();
-    let (caller, bytes) = auth::caller_with_body(state, &head.headers, request_body).await?;
+    let (caller, bytes) = auth::caller_with_body(state, &head.headers, None, request_body).await?;
     let (snapshot, every) =
         state.decide_every(Form::Strategy, bytes, &caller, Bytes::new()).await?;
     let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at: None };

@@ -69,7 +69,8 @@ pub async fn one(
     let opened = async {
         let flag = flag(&state, key(&path))?;
         let (head, request_body) = request.into_parts();
-        let (caller, bytes) = caller_with_body(&state, &head.headers, request_body).await?;
+        let (caller, bytes) =
+            caller_with_body(&state, &head.headers, Some(flag.as_str()), request_body).await?;
         open_one(&state, &head, flag, EvaluationRequest::native(&bytes)?, &caller)
     };
     opened.await.unwrap_or_else(|refusal| refusal.problem(&state))
@@ -92,7 +93,7 @@ pub async fn watch_own(
 pub async fn all(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let opened = async {
         let (head, request_body) = request.into_parts();
-        let (caller, bytes) = caller_with_body(&state, &head.headers, request_body).await?;
+        let (caller, bytes) = caller_with_body(&state, &head.headers, None, request_body).await?;
         let listener = keep(&state, EvaluationRequest::native(&bytes)?, &caller, |snapshot| {
             snapshot.context_needs().clone()
         })?;

@@ -57,6 +57,7 @@ async fn with_token(end: End) -> (Service, Token, impl AsyncFn()) {
 async fn a_waiting_reading_is_judged_again_when_its_turn_comes() {
     for end in [End::Revoked, End::Expired, End::Not] {
         let (service, token, ends) = with_token(end).await;
+        assert_eq!(service.order("/v1/feeds/chat/b-1", json!({})).await.status(), 200);
         let of_database = service.hang_readings(Source::Database, AT_ONCE).await;
         let of_memory = service.hang_readings(Source::Memory, AT_ONCE).await;
         // A verification does not wait for a turn, but for the verification that runs.
@@ -84,8 +85,10 @@ async fn a_waiting_reading_is_judged_again_when_its_turn_comes() {
         assert!(calls.len() >= 11, "{calls:?}");
         let mut asked = JoinSet::new();
         for (method, path, _) in &calls {
-            let (method, path) =
-                (method.to_uppercase().parse::<Method>().unwrap(), path.replace("{flag}", "chat"));
+            let (method, path) = (
+                method.to_uppercase().parse::<Method>().unwrap(),
+                path.replace("{flag}", "chat").replace("{stream}", "b-1"),
+            );
             let request =
                 service.client.request(method, service.admin_url(&path)).bearer_auth(&token.secret);
             let request = if path.ends_with("/explain") {

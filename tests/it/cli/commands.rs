@@ -319,7 +319,9 @@ fn the_default_limits_of_the_command_line_are_those_of_the_server() {
     let no_arguments =
         LimitArgs::augment_args(Command::new("turnout")).get_matches_from(["turnout"]);
     let limits = LimitArgs::from_arg_matches(&no_arguments).unwrap().check().unwrap();
-    assert_eq!(limits, (turnout::http::Limits::default(), turnout::http::StreamLimits::default()));
+    let (of_listener, of_streams) =
+        (turnout::http::Limits::default(), turnout::http::StreamLimits::default());
+    assert_eq!(limits, (of_listener, of_streams, 1024 * 1024 * 1024));
 }
 
 #[test]

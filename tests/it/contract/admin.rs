@@ -17,7 +17,12 @@ use turnout::ledger::ContentHash;
 /// Responses that would take ten seconds, a full disk or a database that is unreadable.
 fn not_seen(operation: &str, status: &str) -> bool {
     let reads = ["history", "verifyHistory"].contains(&operation);
+    let of_feeds = matches!(
+        operation,
+        "adminPoll" | "adminPublish" | "adminDeleteStream" | "adminListStreams"
+    );
     matches!(status, "408" | "507")
+        || (of_feeds && matches!(status, "410" | "503"))
         || (status == "503" && (reads || operation == "stop" || operation == "stopAll"))
 }
 
@@ -83,7 +88,8 @@ async fn every_admin_response_matches_its_documentation() {
         bench.service.make_token("limited", "operator", json!({ "flags": ["off"] })).await.secret;
     let stopper = bench.service.make_token("pager", "stopper", json!({})).await.secret;
     for (path, methods) in &paths {
-        let target = path.replace("{flag}", "chat").replace("{id}", "unknown");
+        let target =
+            path.replace("{flag}", "chat").replace("{id}", "unknown").replace("{stream}", "b-1");
         for (method, operation) in methods.as_object().unwrap() {
             let (method, id) = (
                 method.to_uppercase().parse::<Method>().unwrap(),
@@ -116,6 +122,9 @@ async fn every_admin_response_matches_its_documentation() {
         if methods.get("post").is_some() {
             bench.ask(Method::POST, path, &target, "[]", None).await;
             bench.ask(Method::POST, path, &target, &" ".repeat(70_000), None).await;
+            if path.starts_with("/v1/feeds/") {
+                bench.ask(Method::POST, path, &target, &" ".repeat(300_000), None).await;
+            }
         }
     }
     bench.secret = stopper;
@@ -162,6 +171,7 @@ async fn every_admin_response_matches_its_documentation() {
     bench.get("/v1/flags/{flag}/convergence", "/v1/flags/chat/convergence").await;
     bench.post("/v1/flags/{flag}/explain", "/v1/flags/chat/explain", json!({})).await;
     hanging.let_go().await;
+    feeds(&mut bench).await;
     for secret in [&*own, "another"] {
         let token = TokenId::of(ContentHash::of(secret.as_bytes()));
         bench
@@ -181,6 +191,31 @@ async fn every_admin_response_matches_its_documentation() {
         .filter(|(id, status)| !not_seen(id, status))
         .collect();
     assert!(missing.is_empty(), "promised and never seen: {missing:?}");
+}
+
+async fn feeds(bench: &mut Bench) {
+    const STREAM: &str = "/v1/feeds/{flag}/{stream}";
+    let body = |data: u32| json!({ "events": [{ "id": "e-1", "type": "t", "data": data }] });
+    for (target, data) in [("chat/b-1", 1), ("chat/b-1", 2), ("none/b-1", 1), ("chat/-x", 1)] {
+        bench.post(STREAM, &format!("/v1/feeds/{target}"), body(data)).await;
+    }
+    let old = bench.get(STREAM, "/v1/feeds/chat/b-1").await["cursor"].to_string();
+    for target in ["/v1/feeds/chat", "/v1/feeds/chat?after=..", "/v1/feeds/none"] {
+        bench.get("/v1/feeds/{flag}", target).await;
+    }
+    for target in ["chat/b-1", "chat/b-1", "none/b-1"] {
+        bench.ask(Method::DELETE, STREAM, &format!("/v1/feeds/{target}"), "", None).await;
+    }
+    bench.post(STREAM, "/v1/feeds/chat/b-1", body(1)).await;
+    let old = old.trim_matches('"');
+    for query in ["?limit=0", "?cursor=x", &format!("?cursor={old}")] {
+        bench.get(STREAM, &format!("/v1/feeds/chat/b-1{query}")).await;
+    }
+    bench.get(STREAM, "/v1/feeds/none/b-1").await;
+    let hanging = bench.service.hang_readings(Source::Database, AT_ONCE + WAITING_OF_CALLER).await;
+    assert_eq!(bench.get("/v1/feeds/{flag}", "/v1/feeds/chat").await["code"], "busy");
+    assert_eq!(bench.get(STREAM, "/v1/feeds/chat/b-1").await["code"], "busy");
+    hanging.let_go().await;
 }
 
 /// Every verb, to each of its outcomes.

@@ -2,5 +2,6 @@
 //! public listener are recorded.
 
 mod admin;
+mod feeds;
 mod public;
 mod recorded;

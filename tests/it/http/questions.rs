@@ -230,7 +230,7 @@ async fn an_etag_depends_on_the_body_alone() {
 #[tokio::test]
 async fn the_strategy_document_has_exactly_the_designed_members() {
     let service = service().await;
-    let polling = json!({ "startMs": 4000, "minMs": 3000, "maxMs": 15000, "factor": 1.5, "dedupeMs": 2000, "limit": 50 });
+    let polling = json!({ "startMs": 4000, "minMs": 3000, "maxMs": 15000, "factor": 1.5, "dedupeMs": 2000, "limit": 50, "waitMs": 0 });
     let realtime = json!({ "kind": "sse", "tokenTtlMs": 600_000, "retryMs": [2000, 4000, 8000, 16000, 32000] });
     let document = json!({
         "flag": "all", "strategy": "realtime-v2", "reason": "STATIC", "rule": "rollout",

@@ -29,12 +29,15 @@ const POLLING: MapSchema = MapSchema {
             ValueKind::Number(1, 10),
             "By how much an idle client's wait grows (1.5).",
         ),
-        optional("dedupe", DURATION, "How long an event's id is remembered to drop repeats (2s)."),
+        optional("dedupe", DURATION, "How far apart two polls of a stream start at least (2s)."),
         optional(
             "limit",
             ValueKind::Whole(1, MAX_EVENTS),
             "Events an answer carries at most (50).",
         ),
+        optional("wait", DURATION, "How long a poll may be held until there is something (0s)."),
+        optional("retain", DURATION, "How long events of a stream are kept (7d)."),
+        optional("keep", ValueKind::Whole(1, MAX_KEEP), "How many events of a stream (10000)."),
     ],
     least: MinKeys::Nothing,
 };
@@ -72,6 +75,11 @@ pub const CLIENT: MapSchema = MapSchema {
 };
 /// The largest `limit`: how many events one poll may return.
 const MAX_EVENTS: u32 = 1_000;
+/// The longest `wait`, and the shortest `retain`.
+const MAX_WAIT: Duration = Duration::from_secs(25);
+const MIN_RETAIN: Duration = Duration::from_secs(60);
+/// The largest `keep`.
+const MAX_KEEP: u32 = 1_000_000;
 
 pub fn read_transports(
     d: &mut Decoder,
@@ -105,6 +113,12 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
             .get("limit")
             .and_then(|node| d.integer(node, "`limit`", 1..=MAX_EVENTS))
             .unwrap_or(usual.limit),
+        wait: duration(d, record, "wait", usual.wait),
+        retain: duration(d, record, "retain", usual.retain),
+        keep: record
+            .get("keep")
+            .and_then(|node| d.integer(node, "`keep`", 1..=MAX_KEEP))
+            .unwrap_or(usual.keep),
     };
     // For an interval that could not be read the default stands here, and nothing is concluded from
     // it.
@@ -120,6 +134,15 @@ fn polling(d: &mut Decoder, node: &Node) -> Option<Polling> {
             "the polling intervals are out of order",
             Some(hint),
         );
+    }
+    for (key, is_good, hint) in [
+        ("wait", polling.wait <= MAX_WAIT, "`wait` is at most 25s"),
+        ("retain", polling.retain >= MIN_RETAIN, "`retain` is at least 1m"),
+    ] {
+        if let Some(node) = record.get(key).filter(|_| sound && !is_good) {
+            let message = format!("`{key}` is out of range");
+            d.report(node.place, Code::BadDuration, message, Some(hint.to_owned()));
+        }
     }
     Some(polling)
 }

@@ -43,6 +43,7 @@ fn polling_document(polling: &Polling, public_path: &PublicPath) -> message::Pol
         factor: f64::from(polling.factor_thousandths) / 1000.0,
         dedupe_ms: ms(polling.dedupe),
         limit: polling.limit,
+        wait_ms: ms(polling.wait),
     }
 }
 

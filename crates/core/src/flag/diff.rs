@@ -72,7 +72,8 @@ pub fn segment_differences(old: &Segment, new: &Segment) -> Vec<Difference> {
 /// The settings that a client gets.
 fn diff_transports(found: &mut DiffBuilder, old: &Transports, new: &Transports) {
     let Transports { validity, polling, realtime } = old;
-    let Polling { url, start, min, max, factor_thousandths, dedupe, limit } = polling;
+    let Polling { url, start, min, max, factor_thousandths, dedupe, limit, wait, retain, keep } =
+        polling;
     let thousandths = |thousandths: u32| Some((f64::from(thousandths) / 1000.0).to_string());
     let mut one =
         |what: &str, before: Option<String>, after: Option<String>| found.one(what, before, after);
@@ -87,6 +88,9 @@ fn diff_transports(found: &mut DiffBuilder, old: &Transports, new: &Transports) 
     );
     one("transports.polling.dedupe", Some(duration(*dedupe)), Some(duration(new.polling.dedupe)));
     one("transports.polling.limit", Some(limit.to_string()), Some(new.polling.limit.to_string()));
+    one("transports.polling.wait", Some(duration(*wait)), Some(duration(new.polling.wait)));
+    one("transports.polling.retain", Some(duration(*retain)), Some(duration(new.polling.retain)));
+    one("transports.polling.keep", Some(keep.to_string()), Some(new.polling.keep.to_string()));
     let Realtime { kind, url, token_ttl, retry } = realtime;
     let waits = |waits: &[std::time::Duration]| {
         Some(waits.iter().copied().map(duration).collect::<Vec<_>>().join(" "))

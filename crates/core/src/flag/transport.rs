@@ -16,10 +16,15 @@ pub struct Polling {
     pub max: Duration,
     /// By how much an idle client's interval grows, in thousandths.
     pub factor_thousandths: u32,
-    /// How long an event's id is remembered to drop repeats.
+    /// How far apart two polls of a stream start at least.
     pub dedupe: Duration,
     /// The most events in one answer.
     pub limit: u32,
+    /// How long a poll may be held until there is something.
+    pub wait: Duration,
+    /// How long events are kept, and how many of a stream; clients are not told.
+    pub retain: Duration,
+    pub keep: u32,
 }
 
 impl Default for Polling {
@@ -32,6 +37,9 @@ impl Default for Polling {
             factor_thousandths: 1500,
             dedupe: Duration::from_secs(2),
             limit: 50,
+            wait: Duration::ZERO,
+            retain: Duration::from_secs(7 * 24 * 60 * 60),
+            keep: 10_000,
         }
     }
 }

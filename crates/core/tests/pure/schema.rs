@@ -56,6 +56,7 @@ fn whole_flag() -> Json {
         "transports": {
             "polling": {
                 "url": "/x", "start": "4s", "min": "3s", "max": "15s", "factor": 1.5, "dedupe": "500ms", "limit": 50,
+                "wait": "0s", "retain": "7d", "keep": 10000,
             },
             "realtime-v2": { "kind": "sse", "url": "/x", "token_ttl": "10m", "retry": ["2s", "1h"] },
         },

@@ -76,12 +76,23 @@ impl Questions {
             let coordinator = Coordinator::open(opening).await.unwrap();
             coordinator.ingest(&FlagFiles::of([("chat.yaml", CHAT)])).await;
             assert!(coordinator.live().current().flag("chat").is_some());
+            let options = turnout::feeds::FeedsOptions {
+                path: home.path().join("events.db"),
+                max_bytes: 64 * 1024 * 1024,
+                clock: Clock::default(),
+                retention: Box::new(|_| None),
+                random: || Some(7),
+                report: Box::new(drop),
+            };
+            let on = tokio::runtime::Handle::current();
+            let feeds = turnout::feeds::Feeds::start(options, on).await;
             routes::<&str>(
                 PublicState::of(
                     &coordinator,
                     StreamLimits::default(),
                     Authenticator::default(),
                     Proxies::default(),
+                    feeds,
                 ),
                 &[],
             )

@@ -1,0 +1,43 @@
+//! Feeds: ordered events that clients follow by polling. Floor 3.
+//!
+//! The way of an event: a publish is checked (`publish`), waits for the writer (`writer`), which
+//! decides all that wait together (`decide`) and makes them durable by one commit (`store`), then
+//! shows them in memory (`warm`), where polls find them (`poll`, `page`).
+//!
+//! Feeds stand apart from control: their own database, threads and limits. Whatever becomes of them,
+//! no strategy, flip or stop notices.
+
+mod cursor;
+mod decide;
+mod fingerprint;
+mod health;
+pub mod limits;
+mod metrics;
+mod name;
+mod page;
+mod poll;
+mod publish;
+mod readers;
+mod retention;
+mod service;
+mod shared;
+mod shares;
+mod store;
+mod sweep;
+mod warm;
+mod writer;
+mod writer_state;
+
+pub use decide::{PublishRefused, Published};
+pub use health::{FeedProblem, FeedProblemKind};
+pub use metrics::{FeedCounts, PollOutcome};
+pub use name::{STREAM_PATTERN, StreamKey, is_stream};
+pub use page::{BadQuery, From, PollQuery};
+pub use poll::{EventPage, PollError};
+pub use publish::{BadPublish, EVENT_ID_PATTERN, Publish, TYPE_PATTERN};
+pub use readers::{BadReaders, Readers};
+pub use retention::Retention;
+pub use service::{Feeds, FeedsOptions, ListedStream, Reader};
+pub use shared::{PublishError, RetentionOf};
+pub use shares::EventsFull;
+pub use warm::WarmStream;

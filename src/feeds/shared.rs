@@ -1,0 +1,63 @@
+//! What the writer and the handles of feeds share.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use arc_swap::ArcSwapOption;
+
+use super::decide::PublishRefused;
+use super::health::{FeedProblem, Health};
+use super::metrics::FeedCounts;
+use super::retention::Retention;
+use super::store::EventStore;
+use super::warm::WarmStreams;
+use crate::clock::Clock;
+use crate::flag::FlagKey;
+
+/// What a flag's file says of retention; `None` for a flag that is not known.
+pub type RetentionOf = Box<dyn Fn(&FlagKey) -> Option<Retention> + Send + Sync>;
+
+/// What the writer and the handles share.
+pub struct Shared {
+    pub path: PathBuf,
+    pub max_bytes: u64,
+    pub clock: Clock,
+    pub retention: RetentionOf,
+    pub random: fn() -> Option<u64>,
+    pub report: Box<dyn Fn(Vec<FeedProblem>) + Send + Sync>,
+    pub health: Health,
+    pub store: ArcSwapOption<EventStore>,
+    pub warm: WarmStreams,
+    pub counts: FeedCounts,
+    pub kept_bytes: AtomicU64,
+    /// Queries of databases that were open before.
+    pub queries: AtomicU64,
+}
+
+/// Why a publish or a removal is not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    #[error(transparent)]
+    Refused(PublishRefused),
+    /// Whether it was done is not known where an answer took too long: it can be sent again, as
+    /// events are told apart by their ids.
+    #[error("events cannot be taken just now; send it again")]
+    Unavailable,
+}
+
+impl Shared {
+    /// The database cannot be used any longer.
+    pub fn lose_store(&self) {
+        if let Some(store) = self.store.swap(None) {
+            self.queries.fetch_add(store.queries(), Relaxed);
+        }
+        self.warm.clear();
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Feeds({} bytes kept)", self.kept_bytes.load(Relaxed))
+    }
+}

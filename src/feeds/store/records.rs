@@ -1,0 +1,31 @@
+//! What a database of events is asked for and says.
+
+use std::collections::HashMap;
+
+use crate::feeds::decide::StreamRecord;
+use crate::feeds::retention::{Retention, RetentionRecord};
+use crate::feeds::shares::KeptBytes;
+use crate::flag::FlagKey;
+
+/// What a database says when it is opened.
+#[derive(Debug, Default)]
+pub struct Opened {
+    pub kept: KeptBytes,
+    pub retentions: HashMap<FlagKey, RetentionRecord>,
+}
+
+/// What retention removed of a stream.
+#[derive(Debug)]
+pub struct Removed {
+    pub record: StreamRecord,
+    pub released: u64,
+    /// Whether there may be more to remove.
+    pub more: bool,
+}
+
+/// What retention has to do with the streams of a flag.
+#[derive(Clone, Copy, Debug)]
+pub struct Sweep {
+    pub in_force: Retention,
+    pub now_ms: i64,
+}

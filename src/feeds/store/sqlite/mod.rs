@@ -1,0 +1,14 @@
+//! SQLite: a file of its own, WAL, every commit synced, one connection that writes and one that
+//! reads.
+
+mod changes;
+mod connection;
+mod database;
+mod queries;
+mod removal;
+mod rows;
+mod schema;
+mod totals;
+
+pub use changes::Transaction;
+pub use database::Sqlite;

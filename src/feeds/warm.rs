@@ -1,0 +1,244 @@
+//! The streams that are polled or published to: their state and newest events, in memory.
+//!
+//! A poll with nothing new reads this alone. What stands here is durable: the writer puts it in after
+//! its commit. Bounded in bytes: what was not used for longest leaves first, and is read again.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use hashbrown::{Equivalent, HashMap};
+
+use super::cursor::Cursor;
+use super::decide::StreamRecord;
+use super::limits::{MAX_TAIL_BYTES, MAX_TAIL_EVENTS, MAX_WARM_BYTES, MAX_WARM_STREAMS};
+use super::name::StreamKey;
+use super::page::{self, RenderedEvent};
+
+/// A stream as it is at one moment.
+#[derive(Debug)]
+pub struct StreamState {
+    pub record: StreamRecord,
+    /// The newest events without a gap, up to the head.
+    pub tail: Vec<Arc<RenderedEvent>>,
+    /// The cursor of the head, and the page of a reader who is there.
+    pub head_cursor: String,
+    pub idle_body: Bytes,
+}
+
+/// A stream in memory.
+#[derive(Debug)]
+pub struct WarmStream {
+    pub key: StreamKey,
+    pub state: ArcSwap<StreamState>,
+    used: AtomicU64,
+    bytes: AtomicUsize,
+    /// Polls that were answered while it was in memory.
+    pub polls: AtomicU64,
+}
+
+type Map = HashMap<StreamKey, Arc<WarmStream>, RandomState>;
+
+/// The two names of a stream, as a path has them.
+#[derive(Hash)]
+struct Names<'n>(&'n str, &'n str);
+
+impl Equivalent<StreamKey> for Names<'_> {
+    fn equivalent(&self, key: &StreamKey) -> bool {
+        key.stream() == self.1 && key.flag().as_str() == self.0
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct WarmStreams {
+    map: RwLock<Map>,
+    bytes: AtomicUsize,
+    /// Raised with each stream that leaves: what was read from the database before that may be old.
+    departures: AtomicU64,
+    /// A slow clock, by which it is known which stream was not used for longest.
+    tick: AtomicU64,
+}
+
+impl StreamState {
+    pub fn new(
+        key: &StreamKey,
+        record: StreamRecord,
+        tail: Vec<Arc<RenderedEvent>>,
+    ) -> StreamState {
+        let head = Cursor { epoch: record.epoch, position: record.head };
+        let head_cursor = head.encode(key);
+        let idle_body = page::body([], &head_cursor, false, record.ended);
+        StreamState { record, tail, head_cursor, idle_body }
+    }
+
+    /// The state after these events, which follow the head.
+    fn after(&self, key: &StreamKey, record: StreamRecord, new: &[RenderedEvent]) -> StreamState {
+        let is_same = record.number == self.record.number && record.epoch == self.record.epoch;
+        let old = if is_same { &self.tail[..] } else { &[] };
+        let kept = old.iter().filter(|event| event.position > record.kept_after).cloned();
+        let mut tail: Vec<_> = kept.chain(new.iter().cloned().map(Arc::new)).collect();
+        let (mut events, mut bytes) = (0, 0);
+        for event in tail.iter().rev() {
+            bytes += event.json.len();
+            if events >= MAX_TAIL_EVENTS || bytes > MAX_TAIL_BYTES {
+                break;
+            }
+            events += 1;
+        }
+        tail.drain(..tail.len() - events);
+        StreamState::new(key, record, tail)
+    }
+
+    fn bytes(&self) -> usize {
+        const EVENT: usize = size_of::<RenderedEvent>() + 48;
+        let tail: usize = self.tail.iter().map(|event| event.json.len() + EVENT).sum();
+        size_of::<StreamState>() + self.idle_body.len() + self.record.readers.bytes() + tail + 128
+    }
+
+    /// The events of the tail behind a position; `None` if it does not reach back so far.
+    pub fn tail_after(&self, position: u64) -> Option<&[Arc<RenderedEvent>]> {
+        let first = self.tail.first()?.position;
+        let skip = usize::try_from((position + 1).checked_sub(first)?).ok()?;
+        self.tail.get(skip..)
+    }
+}
+
+impl WarmStreams {
+    pub fn get(&self, key: &StreamKey) -> Option<Arc<WarmStream>> {
+        self.find(key.flag().as_str(), key.stream())
+    }
+
+    /// A stream by its names, which need not be ones a stream can have.
+    pub fn find(&self, flag: &str, stream: &str) -> Option<Arc<WarmStream>> {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let found = map.get(&Names(flag, stream))?;
+        let tick = self.tick.load(Relaxed);
+        if found.used.load(Relaxed) != tick {
+            found.used.store(tick, Relaxed);
+        }
+        Some(found.clone())
+    }
+
+    /// What to hand to [`WarmStreams::insert_read`]; taken before the database is read.
+    pub fn departures(&self) -> u64 {
+        self.departures.load(Relaxed)
+    }
+
+    /// Puts in a stream that was read from the database, unless the writer put it in meanwhile or
+    /// it may have left again.
+    pub fn insert_read(
+        &self,
+        key: &StreamKey,
+        record: StreamRecord,
+        departures: u64,
+    ) -> Arc<WarmStream> {
+        let state = StreamState::new(key, record, Vec::new());
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = map.get(key) {
+            return found.clone();
+        }
+        let stream = Arc::new(self.warm(key, state));
+        if self.departures.load(Relaxed) == departures {
+            self.bytes.fetch_add(stream.bytes.load(Relaxed), Relaxed);
+            map.insert(key.clone(), stream.clone());
+            self.make_room(&mut map);
+        }
+        stream
+    }
+
+    /// Takes over what was committed to a stream.
+    pub fn committed(&self, key: &StreamKey, record: StreamRecord, new: &[RenderedEvent]) {
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        let found = map.get(key).cloned();
+        match found {
+            Some(stream) => self.set(&stream, |old| old.after(key, record, new)),
+            None => {
+                let empty = StreamState::new(key, record.clone(), Vec::new());
+                let stream = Arc::new(self.warm(key, empty.after(key, record, new)));
+                self.bytes.fetch_add(stream.bytes.load(Relaxed), Relaxed);
+                map.insert(key.clone(), stream);
+            }
+        }
+        self.make_room(&mut map);
+    }
+
+    /// Takes over what retention removed, if the stream is in memory.
+    pub fn shortened(&self, key: &StreamKey, record: &StreamRecord) {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stream) = map.get(key) {
+            self.set(stream, |old| old.after(key, record.clone(), &[]));
+        }
+    }
+
+    /// Takes a stream out, and returns it.
+    pub fn remove(&self, key: &StreamKey) -> Option<Arc<WarmStream>> {
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        self.departures.fetch_add(1, Relaxed);
+        let stream = map.remove(key)?;
+        self.bytes.fetch_sub(stream.bytes.load(Relaxed), Relaxed);
+        Some(stream)
+    }
+
+    /// Takes all out: another database is in use.
+    pub fn clear(&self) {
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        self.departures.fetch_add(1, Relaxed);
+        self.bytes.store(0, Relaxed);
+        map.clear();
+    }
+
+    pub fn tick(&self) {
+        self.tick.fetch_add(1, Relaxed);
+    }
+
+    /// How many streams there are, and their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        (map.len(), self.bytes.load(Relaxed))
+    }
+
+    fn warm(&self, key: &StreamKey, state: StreamState) -> WarmStream {
+        let bytes = state.bytes() + size_of::<WarmStream>() + 2 * key.stream().len();
+        WarmStream {
+            key: key.clone(),
+            state: ArcSwap::from_pointee(state),
+            used: AtomicU64::new(self.tick.load(Relaxed)),
+            bytes: AtomicUsize::new(bytes),
+            polls: AtomicU64::new(0),
+        }
+    }
+
+    fn set(&self, stream: &WarmStream, next: impl FnOnce(&StreamState) -> StreamState) {
+        let old = stream.state.load();
+        let new = next(&old);
+        let (before, after) = (old.bytes(), new.bytes());
+        stream.state.store(Arc::new(new));
+        stream.bytes.fetch_add(after, Relaxed);
+        stream.bytes.fetch_sub(before, Relaxed);
+        self.bytes.fetch_add(after, Relaxed);
+        self.bytes.fetch_sub(before, Relaxed);
+    }
+
+    /// Over a bound, an eighth more than needed leaves, so that this is rare.
+    fn make_room(&self, map: &mut Map) {
+        if self.bytes.load(Relaxed) <= MAX_WARM_BYTES && map.len() <= MAX_WARM_STREAMS {
+            return;
+        }
+        let mut all: Vec<(u64, StreamKey)> =
+            map.iter().map(|(key, stream)| (stream.used.load(Relaxed), key.clone())).collect();
+        all.sort_unstable();
+        for (_, key) in all {
+            let is_enough = self.bytes.load(Relaxed) <= MAX_WARM_BYTES / 8 * 7
+                && map.len() <= MAX_WARM_STREAMS / 8 * 7;
+            if is_enough || map.len() <= 1 {
+                break;
+            }
+            if let Some(stream) = map.remove(&key) {
+                self.departures.fetch_add(1, Relaxed);
+                self.bytes.fetch_sub(stream.bytes.load(Relaxed), Relaxed);
+            }
+        }
+    }
+}

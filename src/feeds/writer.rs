@@ -1,0 +1,318 @@
+//! The one that writes: takes every publish that waits, decides them together, and makes them
+//! durable by one commit and one sync. Between commits it looks after the database.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::decide::{BatchChange, Published, StreamRecord, decide};
+use super::limits::{MAX_BATCH, MAX_BATCH_BYTES};
+use super::name::StreamKey;
+use super::page::RenderedEvent;
+use super::publish::Publish;
+use super::shared::{PublishError, Shared};
+use super::shares::EventsFull;
+use super::store::{EventStore, EventStoreError};
+use super::sweep::{Sweeper, shortened};
+use super::writer_state::WriterState;
+
+/// How often the database is looked after.
+const TICK: Duration = Duration::from_millis(500);
+/// How many ticks pass between two attempts to open the database.
+const OPEN_EVERY: u32 = 4;
+
+/// What the writer is asked for.
+pub enum Job {
+    Publish {
+        key: StreamKey,
+        publish: Publish,
+        answer: oneshot::Sender<Result<Published, PublishError>>,
+    },
+    Delete {
+        key: StreamKey,
+        answer: oneshot::Sender<Result<bool, PublishError>>,
+    },
+    /// Everything that waits is done before the answer.
+    Close(oneshot::Sender<()>),
+}
+
+pub struct Writer {
+    shared: Arc<Shared>,
+    jobs: mpsc::UnboundedReceiver<Job>,
+    state: WriterState,
+    sweeper: Sweeper,
+    ticks: u32,
+}
+
+type PublishJob = (StreamKey, Publish, oneshot::Sender<Result<Published, PublishError>>);
+
+impl Writer {
+    pub fn new(shared: Arc<Shared>, jobs: mpsc::UnboundedReceiver<Job>) -> Writer {
+        Writer {
+            shared,
+            jobs,
+            state: WriterState::default(),
+            sweeper: Sweeper::default(),
+            ticks: 0,
+        }
+    }
+
+    /// Works until it is closed, or every handle is gone.
+    pub async fn run(mut self) {
+        let mut ticks: Interval = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let job = tokio::select! {
+                biased;
+                job = self.jobs.recv() => job,
+                _ = ticks.tick() => {
+                    self.look_after().await;
+                    continue;
+                }
+            };
+            let Some(job) = job else { return };
+            if let Some(closed) = self.work(job).await {
+                self.close().await;
+                let _ = closed.send(());
+                return;
+            }
+        }
+    }
+
+    /// Does a job, and with a publish all that wait behind it.
+    async fn work(&mut self, first: Job) -> Option<oneshot::Sender<()>> {
+        let mut batch: Vec<PublishJob> = Vec::new();
+        let (mut next, mut bytes) = (Some(first), 0);
+        while let Some(job) = next.take() {
+            match job {
+                Job::Publish { key, publish, answer } => {
+                    bytes += publish.bytes();
+                    batch.push((key, publish, answer));
+                    if batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+                        next = self.jobs.try_recv().ok();
+                    }
+                }
+                Job::Delete { key, answer } => {
+                    self.commit(std::mem::take(&mut batch)).await;
+                    let _ = answer.send(self.delete(&key).await);
+                }
+                Job::Close(closed) => {
+                    self.commit(batch).await;
+                    return Some(closed);
+                }
+            }
+        }
+        self.commit(batch).await;
+        None
+    }
+
+    async fn commit(&mut self, batch: Vec<PublishJob>) {
+        if batch.is_empty() {
+            return;
+        }
+        let Some(store) = self.store() else {
+            return refuse(batch, &PublishError::Unavailable);
+        };
+        self.shared.health.begin(self.shared.clock.now().steady_ms);
+        let committed = self.commit_to(&store, &batch).await;
+        self.shared.health.end();
+        match committed {
+            Ok(results) => {
+                for ((.., answer), result) in batch.into_iter().zip(results) {
+                    let _ = answer.send(result);
+                }
+            }
+            Err(error) => {
+                let refusal = match error {
+                    EventStoreError::Full => PublishError::Refused(EventsFull::Disk.into()),
+                    _ => PublishError::Unavailable,
+                };
+                refuse(batch, &refusal);
+                self.failed(&store, error).await;
+            }
+        }
+    }
+
+    async fn commit_to(
+        &mut self,
+        store: &EventStore,
+        batch: &[PublishJob],
+    ) -> Result<Vec<Result<Published, PublishError>>, EventStoreError> {
+        let mut held = store.hold(&distinct(batch)).await?;
+        let ids: Vec<(&StreamKey, &str)> = batch
+            .iter()
+            .flat_map(|(key, publish, _)| publish.events.iter().map(move |event| (key, &*event.id)))
+            .collect();
+        let known = store.known_ids(&mut held, &ids).await?;
+        let made = batch.iter().filter(|(key, ..)| !held.streams.contains_key(key));
+        let numbers: Option<Vec<u64>> = made.map(|_| (self.shared.random)()).collect();
+        let Some(mut numbers) = numbers else {
+            store.release(held).await?;
+            return Err(EventStoreError::Other("the system gives no randomness".to_owned()));
+        };
+        let (results, change) = decide(
+            batch.iter().map(|(key, publish, _)| (key, publish)),
+            &held.streams,
+            known,
+            &mut self.state.kept,
+            self.shared.max_bytes,
+            self.shared.clock.wall_ms(),
+            || numbers.pop().unwrap_or_default(),
+        );
+        if change.streams.is_empty() {
+            store.release(held).await?;
+        } else {
+            store.commit(held, &change).await?;
+            self.show(change);
+        }
+        Ok(results.into_iter().map(|result| result.map_err(PublishError::Refused)).collect())
+    }
+
+    /// Shows what is durable now to those who poll.
+    fn show(&mut self, change: BatchChange) {
+        let counts = &self.shared.counts;
+        counts.events_in.fetch_add(change.events.len() as u64, Relaxed);
+        let mut new: HashMap<&StreamKey, Vec<RenderedEvent>> = HashMap::new();
+        for (key, stored) in &change.events {
+            if let Some(StreamRecord { epoch, .. }) = change.streams.get(key) {
+                new.entry(key).or_default().push(RenderedEvent::of(key, *epoch, stored));
+            }
+        }
+        for (key, record) in &change.streams {
+            let events = new.remove(key).unwrap_or_default();
+            let has_ended = record.ended;
+            let was_ended = self
+                .shared
+                .warm
+                .get(key)
+                .map(|stream| (stream.state.load().record.ended, stream.polls.load(Relaxed)));
+            self.shared.warm.committed(key, record.clone(), &events);
+            if let (true, Some((false, polls))) = (has_ended, was_ended) {
+                counts.polls_per_build.observe(polls as f64);
+            }
+            self.sweeper.grew(key, record);
+        }
+        self.state.count_kept(&self.shared);
+    }
+
+    async fn delete(&mut self, key: &StreamKey) -> Result<bool, PublishError> {
+        let store = self.store().ok_or(PublishError::Unavailable)?;
+        match store.delete(key).await {
+            Ok(None) => Ok(false),
+            Ok(Some(record)) => {
+                self.state.forget(&self.shared, key, &record);
+                self.sweeper.has_doomed();
+                Ok(true)
+            }
+            Err(error) => {
+                self.failed(&store, error).await;
+                Err(PublishError::Unavailable)
+            }
+        }
+    }
+
+    fn store(&self) -> Option<Arc<EventStore>> {
+        self.shared.store.load_full()
+    }
+
+    /// An operation failed: what is known of the database may be wrong now.
+    async fn failed(&mut self, store: &EventStore, error: EventStoreError) {
+        let passes = error.passes();
+        self.shared.health.failed(error);
+        if !passes {
+            self.shared.lose_store();
+            return;
+        }
+        match store.kept().await {
+            Ok(kept) => self.state.kept = kept,
+            Err(error) => {
+                self.shared.health.failed(error);
+                self.shared.lose_store();
+            }
+        }
+        self.state.count_kept(&self.shared);
+    }
+
+    async fn look_after(&mut self) {
+        self.ticks = self.ticks.wrapping_add(1);
+        self.shared.warm.tick();
+        self.shared.health.begin(self.shared.clock.now().steady_ms);
+        match self.store() {
+            None if self.ticks % OPEN_EVERY == 1 => self.open().await,
+            None => {}
+            Some(store) => {
+                self.check(&store).await;
+                if self.store().is_some() {
+                    let swept = self.sweeper.step(&mut self.state, &self.shared, &store).await;
+                    if let Err(error) = swept {
+                        self.failed(&store, error).await;
+                    }
+                }
+            }
+        }
+        self.shared.health.end();
+        self.report();
+    }
+
+    async fn check(&mut self, store: &EventStore) {
+        let checked = match store.check().await {
+            Ok(()) if self.shared.health.has_trouble() => store.try_writing().await,
+            other => other,
+        };
+        match checked {
+            Ok(()) => self.shared.health.is_well(),
+            Err(error) if error.passes() => self.shared.health.failed(error),
+            Err(error) => self.failed(store, error).await,
+        }
+    }
+
+    /// Opens the database; a start does so too, and goes on without it.
+    pub async fn open(&mut self) {
+        let random = self.shared.random;
+        let mut draw = || random().unwrap_or_default();
+        match EventStore::open(&self.shared.path, &mut draw).await {
+            Ok((store, opened)) => {
+                self.state.kept = opened.kept;
+                self.state.retentions = opened.retentions;
+                self.sweeper.begin_anew();
+                self.shared.warm.clear();
+                self.shared.store.store(Some(Arc::new(store)));
+                self.shared.health.is_well();
+                self.state.count_kept(&self.shared);
+            }
+            Err(error) => self.shared.health.failed(error),
+        }
+    }
+
+    fn report(&self) {
+        let mut problems: Vec<_> = self.shared.health.problem().into_iter().collect();
+        if self.store().is_some() {
+            problems.extend(super::health::nearly_full(&self.state.kept, self.shared.max_bytes));
+            problems.extend(shortened(&self.state.retentions, self.shared.clock.wall_ms()));
+        }
+        (self.shared.report)(problems);
+    }
+
+    async fn close(&mut self) {
+        if let Some(store) = self.shared.store.swap(None) {
+            store.close().await;
+        }
+    }
+}
+
+fn distinct(batch: &[PublishJob]) -> Vec<&StreamKey> {
+    let mut keys: Vec<&StreamKey> = batch.iter().map(|(key, ..)| key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+fn refuse(batch: Vec<PublishJob>, refusal: &PublishError) {
+    for (.., answer) in batch {
+        let _ = answer.send(Err(refusal.clone()));
+    }
+}

@@ -1,0 +1,95 @@
+//! `POST` and `DELETE /v1/feeds/{flag}/{stream}`: publishing to a stream, and removing it.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde_json::{Value as Json, json};
+
+use super::answer::FeedAnswer;
+use super::path::{StreamPath, check_flag, names, stream_of};
+use super::server_key::server;
+use crate::auth::ServerAction;
+use crate::feeds::limits::MAX_PUBLISH_BYTES;
+use crate::feeds::{Publish, PublishError, PublishRefused, StreamKey};
+use crate::http::error::ApiError;
+use crate::http::public::with_body;
+use crate::http::state::PublicState;
+
+pub async fn publish(
+    State(state): State<PublicState>,
+    path: StreamPath,
+    request: Request,
+) -> Response<Body> {
+    let (flag, stream) = names(&path);
+    let (head, body) = request.into_parts();
+    let done = async {
+        let server = server(&state, &head.headers, ServerAction::Publish, flag)?;
+        check_flag(&state.live.current(), flag)?;
+        let (_, bytes) = with_body(&state, server, MAX_PUBLISH_BYTES, body).await?;
+        published(&state, flag, stream, &bytes).await
+    };
+    respond(&state, flag, done.await)
+}
+
+pub async fn delete(
+    State(state): State<PublicState>,
+    path: StreamPath,
+    request: Request,
+) -> Response<Body> {
+    let (flag, stream) = names(&path);
+    let (head, _) = request.into_parts();
+    let done = async {
+        server(&state, &head.headers, ServerAction::Publish, flag)?;
+        deleted(&state, flag, stream).await
+    };
+    respond(&state, flag, done.await)
+}
+
+/// Publishes a body, for a caller who may.
+pub async fn published(
+    state: &PublicState,
+    flag: &str,
+    stream: &str,
+    body: &[u8],
+) -> Result<Json, ApiError> {
+    let key = stream_of(&state.live.current(), flag, stream)?;
+    let publish = Publish::read(body).map_err(ApiError::BadPublish)?;
+    let done = state.feeds.publish(key.clone(), publish).await?;
+    Ok(json!({
+        "cursor": state.feeds.cursor(&key, done.epoch, done.head),
+        "accepted": done.accepted,
+        "duplicates": done.duplicates,
+    }))
+}
+
+/// Removes a stream, for a caller who may. One that is gone already is as good.
+pub async fn deleted(state: &PublicState, flag: &str, stream: &str) -> Result<Json, ApiError> {
+    check_flag(&state.live.current(), flag)?;
+    let existed = match StreamKey::parse(flag, stream) {
+        Some(key) => state.feeds.delete(key).await?,
+        None => false,
+    };
+    Ok(json!({ "existed": existed }))
+}
+
+fn respond(state: &PublicState, flag: &str, done: Result<Json, ApiError>) -> Response<Body> {
+    let snapshot = state.live.current();
+    let answer = FeedAnswer { state, snapshot: &snapshot, flag };
+    match done {
+        Ok(body) => answer.json(&body),
+        Err(refusal) => answer.refuse(&refusal),
+    }
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> ApiError {
+        match error {
+            PublishError::Refused(PublishRefused::EventExists(number)) => {
+                ApiError::EventExists(number)
+            }
+            PublishError::Refused(PublishRefused::StreamEnded) => ApiError::StreamEnded,
+            PublishError::Refused(PublishRefused::Full(bound)) => ApiError::EventsFull(bound),
+            PublishError::Unavailable => ApiError::EventsUnavailable,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `GET /v1/feeds/{flag}`: the streams of a flag, a hundred at a time.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use serde_json::{Value as Json, json};
+
+use super::answer::FeedAnswer;
+use super::path::check_flag;
+use crate::auth::ServerAction;
+use crate::feeds::{ListedStream, is_stream};
+use crate::flag::FlagKey;
+use crate::http::error::ApiError;
+use crate::http::flag_path::{FlagPath, key};
+use crate::http::public::{Caller, caller};
+use crate::http::state::PublicState;
+
+pub async fn list(
+    State(state): State<PublicState>,
+    path: FlagPath,
+    request: Request,
+) -> Response<Body> {
+    let flag = key(&path);
+    let (head, _) = request.into_parts();
+    let done = async {
+        match caller(&state, &head.headers)? {
+            // A key that reads or writes the streams knows of them.
+            Caller::Server(server) => server
+                .check(ServerAction::Ask, Some(flag))
+                .or_else(|_| server.check(ServerAction::Publish, Some(flag)))?,
+            Caller::User(_) => return Err(ApiError::ServerKeyNeeded),
+            Caller::Plain => return Err(ApiError::Unauthenticated),
+        }
+        listed(&state, flag, head.uri.query()).await
+    };
+    let done = done.await;
+    let snapshot = state.live.current();
+    let answer = FeedAnswer { state: &state, snapshot: &snapshot, flag };
+    match done {
+        Ok(body) => answer.json(&body),
+        Err(refusal) => answer.refuse(&refusal),
+    }
+}
+
+/// The streams behind `after`, for a caller who may know of them.
+pub async fn listed(
+    state: &PublicState,
+    flag: &str,
+    query: Option<&str>,
+) -> Result<Json, ApiError> {
+    check_flag(&state.live.current(), flag)?;
+    let flag: FlagKey = flag.parse().map_err(|_| ApiError::UnknownFlag)?;
+    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
+    let mut after = pairs.filter(|(name, _)| *name == "after").map(|(_, value)| value);
+    // A colon may stand as it is, or encoded.
+    let name = after.next().unwrap_or_default().replace("%3A", ":").replace("%3a", ":");
+    if after.next().is_some() || !(name.is_empty() || is_stream(&name)) {
+        return Err(ApiError::InvalidRequest("`after` is the name of one stream".to_owned()));
+    }
+    let (streams, has_more) = state.feeds.list(&flag, &name).await?;
+    let streams: Vec<Json> = streams.iter().map(row).collect();
+    Ok(json!({ "streams": streams, "hasMore": has_more }))
+}
+
+fn row(listed: &ListedStream) -> Json {
+    let readers = listed.readers.map_or_else(|| json!("verified"), |count| json!(count));
+    json!({
+        "stream": listed.stream,
+        "head": listed.head,
+        "kept": listed.kept,
+        "bytes": listed.bytes,
+        "readers": readers,
+        "ended": listed.ended,
+    })
+}

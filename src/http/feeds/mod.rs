@@ -1,0 +1,14 @@
+//! `/v1/feeds/…`: publish, poll, remove and list. `crate::feeds` knows what an answer holds; here
+//! stand who may ask and how the answer looks.
+
+mod answer;
+mod change;
+mod list;
+mod path;
+mod poll;
+mod server_key;
+
+pub use change::{delete, deleted, publish, published};
+pub use list::{list, listed};
+pub use path::{STREAM_PATH, STREAMS_PATH, StreamPath, names, stream_of};
+pub use poll::{evaluate_poll, poll};

@@ -1,0 +1,103 @@
+//! What a bad request gets: the documented answer, and never a 5xx.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{Feeds, event, numbered};
+use crate::support::guarded::SERVER_KEY;
+
+#[tokio::test]
+async fn every_bad_poll_has_its_answer() {
+    let feeds = Feeds::start().await;
+    feeds.publish_ids("b-1", numbered(1..=3)).await;
+    feeds.publish_ids("b-2", numbered(1..=9)).await;
+    let foreign = feeds.poll("b-2", "?limit=1").await.cursor();
+    let future = feeds.poll("b-2", "").await.cursor();
+    feeds.delete("b-2").await;
+    feeds.publish_ids("b-2", numbered(1..=3)).await;
+    let token = feeds.issuer.token("u-stranger");
+    for (what, path, credential, status, code) in [
+        ("a garbage cursor", "b-1?cursor=%00x", SERVER_KEY, 400, "bad-cursor"),
+        ("a short cursor", "b-1?cursor=AAAA", SERVER_KEY, 400, "bad-cursor"),
+        (
+            "a long cursor",
+            &format!("b-1?cursor={}", "A".repeat(9_000)),
+            SERVER_KEY,
+            400,
+            "bad-cursor",
+        ),
+        ("two cursors", "b-1?cursor=now&cursor=now", SERVER_KEY, 400, "bad-cursor"),
+        ("a foreign cursor", &format!("b-1?cursor={foreign}"), SERVER_KEY, 400, "bad-cursor"),
+        ("an outlived cursor", &format!("b-2?cursor={future}"), SERVER_KEY, 409, "stream-reset"),
+        ("limit=0", "b-1?limit=0", SERVER_KEY, 400, "bad-limit"),
+        ("limit=1e9", "b-1?limit=1e9", SERVER_KEY, 400, "bad-limit"),
+        ("tail=-1", "b-1?tail=-1", SERVER_KEY, 400, "bad-limit"),
+        ("wait=25001", "b-1?wait=25001", SERVER_KEY, 400, "bad-limit"),
+        ("another user's stream", "b-1", &token, 404, "stream-not-found"),
+        ("a stream that is not there", "b-9", &token, 404, "stream-not-found"),
+        ("an encoded path", "..%2Fx", SERVER_KEY, 404, "stream-not-found"),
+        ("a dot", "%2e", SERVER_KEY, 404, "no-such-route"),
+        ("no stream", "b%20x", SERVER_KEY, 404, "stream-not-found"),
+        ("no identity", "b-1", "", 401, "unauthenticated"),
+        ("a wrong credential", "b-1", "nothing", 401, "unauthenticated"),
+    ] {
+        let credential = Some(credential).filter(|credential| !credential.is_empty());
+        let answer = feeds.ask(Method::GET, &format!("/v1/feeds/a/{path}"), credential, None).await;
+        // A client's URL library takes a dot segment away.
+        if what == "a dot" {
+            assert!([404, 200].contains(&answer.status), "{what}: {answer:?}");
+            continue;
+        }
+        assert_eq!((answer.status, answer.code()), (status, code), "{what}: {answer:?}");
+        assert_ne!(answer.header("turnout-flag-revision"), "", "{what}");
+        assert_ne!(answer.header("turnout-time"), "", "{what}");
+        assert_eq!(answer.header("vary"), "authorization, x-api-key", "{what}");
+    }
+    let unknown = feeds.ask(Method::GET, "/v1/feeds/zzz/b-1", Some(SERVER_KEY), None).await;
+    assert_eq!((unknown.status, unknown.code()), (404, "flag-not-found"));
+}
+
+#[tokio::test]
+async fn every_bad_publish_has_its_answer() {
+    let feeds = Feeds::start().await;
+    feeds.publish_ids("b-1", numbered(1..=1)).await;
+    let events = |count: u32| json!({ "events": (0..count).map(|n| event(&n.to_string())).collect::<Vec<_>>() });
+    let same = json!({ "events": [event("s"), event("s")] }).to_string();
+    let unequal = json!({ "events": [event("u"), { "id": "u", "type": "build.step", "data": 5 }] })
+        .to_string();
+    let wide =
+        json!({ "readers": (0..101).map(|n| n.to_string()).collect::<Vec<_>>() }).to_string();
+    let data = json!({ "events": [{ "id": "d", "type": "t", "data": "x".repeat(33 * 1024) }] });
+    let long = format!("{{\"events\":[]{}}}", " ".repeat(256 * 1024));
+    for (what, stream, body, status, code) in [
+        ("100 events", "b-2", events(100).to_string(), 200, ""),
+        ("101 events", "b-1", events(101).to_string(), 413, "too-large"),
+        ("33 KiB of data", "b-1", data.to_string(), 413, "too-large"),
+        ("a body over its bound", "b-1", long, 413, "too-large"),
+        ("101 readers", "b-1", wide, 413, "too-large"),
+        ("the same id twice, equal", "b-1", same, 200, ""),
+        ("the same id twice, unequal", "b-1", unequal, 409, "event-exists"),
+        ("not JSON", "b-1", "{".to_owned(), 400, "parse-error"),
+        ("a list", "b-1", "[]".to_owned(), 400, "invalid-request"),
+        ("an unknown member", "b-1", "{\"event\":[]}".to_owned(), 400, "invalid-request"),
+        ("a bad name", "-x", events(1).to_string(), 404, "stream-not-found"),
+    ] {
+        let answer = feeds.publish_raw(stream, body).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{what}: {answer:?}");
+    }
+    assert_eq!(feeds.drain("b-1", "", 50).await, ["e-1", "s"]);
+    let token = feeds.issuer.token("u-1");
+    for (what, credential, status, code) in [
+        ("no identity", None, 401, "unauthenticated"),
+        ("a user", Some(token.as_str()), 403, "not-permitted"),
+    ] {
+        for (method, path) in [
+            (Method::POST, "/v1/feeds/a/b-1"),
+            (Method::DELETE, "/v1/feeds/a/b-1"),
+            (Method::GET, "/v1/feeds/a"),
+        ] {
+            let answer = feeds.ask(method, path, credential, Some(events(1).to_string())).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{what}: {answer:?}");
+        }
+    }
+}
