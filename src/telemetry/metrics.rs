@@ -8,7 +8,7 @@ use std::fmt;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
@@ -26,6 +26,8 @@ pub enum Kind {
     /// It only rises while the process lives; its name gets `_total` on the page.
     Counter,
     Gauge,
+    /// How often a value was in which range.
+    Histogram,
 }
 
 /// A registered metric.
@@ -42,7 +44,7 @@ impl Metric {
     pub fn shown(&self) -> String {
         match self.kind {
             Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge => self.name.to_owned(),
+            Kind::Gauge | Kind::Histogram => self.name.to_owned(),
         }
     }
 }
@@ -82,6 +84,11 @@ registry! {
     READINGS: Counter "turnout_readings" [] "Calls that only look, and verifications, that were begun beside the thread of orders";
     READINGS_WAITING: Gauge "turnout_readings_waiting" [] "Calls that only look and wait for their turn";
     EVALUATIONS: Counter "turnout_evaluations" ["flag", "strategy", "rule"] "Evaluations by outcome";
+    POLLS: Counter "turnout_polls" ["outcome"] "Polls of streams by what came of them: new, empty or error";
+    EVENTS_IN: Counter "turnout_events_in" [] "Events that were published and taken";
+    EVENTS_BYTES: Gauge "turnout_events_bytes" [] "Bytes of events that are kept";
+    PUBLISH_SECONDS: Histogram "turnout_publish_seconds" [] "Seconds from a publish to its commit";
+    POLLS_PER_BUILD: Histogram "turnout_poll_events_per_build" [] "Polls of a stream until it ended";
     WEBHOOK_BEHIND: Gauge "turnout_webhook_behind" [] "Revisions the webhook has not taken yet";
     WEBHOOK_DELIVERIES: Counter "turnout_webhook_deliveries" ["outcome"] "What came of posting revisions";
     LOG_LINES_DROPPED: Counter "turnout_log_lines_dropped" [] "Lines that were dropped because stderr took none";
@@ -134,6 +141,19 @@ impl MetricsPage<'_> {
         metric.kind.write(number.into(), encoder)
     }
 
+    /// Writes a histogram: the sum and the count of its values, and the count of each range by its
+    /// upper bound.
+    pub fn histogram(
+        &mut self,
+        metric: &Metric,
+        (sum, count, ranges): (f64, u64, Vec<(f64, u64)>),
+    ) -> fmt::Result {
+        debug_assert_eq!(metric.kind, Kind::Histogram, "{} is none", metric.name);
+        let mut encoder =
+            self.0.encode_descriptor(metric.name, metric.help, None, metric.kind.as_type())?;
+        encoder.encode_histogram::<NoLabelSet>(sum, count, &ranges, None)
+    }
+
     /// Begins a metric with labels, to which rows are added.
     pub fn family<'p, const LABELS: usize>(
         &'p mut self,
@@ -178,6 +198,7 @@ impl Kind {
         match self {
             Kind::Counter => MetricType::Counter,
             Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
         }
     }
 
@@ -189,6 +210,8 @@ impl Kind {
                 ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX)).encode(encoder)
             }
             (Kind::Gauge, Number::Ratio(number)) => ConstGauge::new(number).encode(encoder),
+            // It has a way of its own.
+            (Kind::Histogram, _) => Err(fmt::Error),
         }
     }
 }

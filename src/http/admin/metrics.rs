@@ -4,6 +4,7 @@
 //! time.
 
 use std::fmt;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -83,6 +84,7 @@ impl AdminState {
         self.collect_state(page, &snapshot, disk)?;
         self.collect_listeners(page)?;
         collect_evaluations(page, &snapshot)?;
+        self.collect_feeds(page)?;
         if let Some(deliveries) = &self.deliveries {
             page.one(&registry::WEBHOOK_BEHIND, deliveries.lag())?;
             page.rows(
@@ -123,6 +125,16 @@ impl AdminState {
             Some(nearest) => page.one(&registry::TOKEN_EXPIRES, nearest as u64 / 1000),
             None => Ok(()),
         }
+    }
+
+    fn collect_feeds(&self, page: &mut MetricsPage<'_>) -> fmt::Result {
+        let feeds = &self.public.feeds;
+        let counts = feeds.counts();
+        page.rows(&registry::POLLS, counts.polls().map(|(outcome, count)| ([outcome], count)))?;
+        page.one(&registry::EVENTS_IN, counts.events_in.load(Relaxed))?;
+        page.one(&registry::EVENTS_BYTES, feeds.kept_bytes())?;
+        page.histogram(&registry::PUBLISH_SECONDS, counts.publish_seconds.read())?;
+        page.histogram(&registry::POLLS_PER_BUILD, counts.polls_per_build.read())
     }
 
     fn collect_listeners(&self, page: &mut MetricsPage<'_>) -> fmt::Result {

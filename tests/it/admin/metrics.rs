@@ -23,7 +23,11 @@ fn the_table_of_metrics_is_the_registry() {
     let registered: Vec<String> = ALL
         .iter()
         .map(|metric| {
-            let kind = if metric.kind == Kind::Counter { "counter" } else { "gauge" };
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram => "histogram",
+            };
             let labels: Vec<String> =
                 metric.labels.iter().map(|label| format!("`{label}`")).collect();
             format!("| `{}` | {kind} | {} | {} |", metric.shown(), labels.join(", "), metric.help)
@@ -70,8 +74,19 @@ async fn every_registered_metric_is_on_the_page_and_no_other() {
     assert!(page.ends_with("# EOF\n"));
     let expected: BTreeMap<String, BTreeSet<String>> = ALL
         .iter()
-        .map(|metric| {
-            (metric.shown(), metric.labels.iter().map(|label| (*label).to_owned()).collect())
+        .flat_map(|metric| {
+            let labels = || metric.labels.iter().map(|label| (*label).to_owned());
+            let row = |end: &str, more: &[&str]| {
+                let more = more.iter().map(|label| (*label).to_owned());
+                (format!("{}{end}", metric.shown()), labels().chain(more).collect())
+            };
+            match metric.kind {
+                Kind::Counter | Kind::Gauge => vec![row("", &[])],
+                // Its parts, as OpenMetrics has them.
+                Kind::Histogram => {
+                    vec![row("_sum", &[]), row("_count", &[]), row("_bucket", &["le"])]
+                }
+            }
         })
         .collect();
     assert_eq!(read(&page), expected, "{page}");

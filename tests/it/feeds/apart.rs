@@ -110,6 +110,8 @@ async fn a_locked_database_refuses_publishes_alone() {
     let holder = lock(&feeds).await;
     let refused = feeds.publish("b-1", json!({ "events": [event("e-3")] })).await;
     assert_eq!((refused.status, refused.code()), (503, "events-unavailable"));
+    wait_until("it is a problem", async || problem(&feeds, "events-unavailable").await.is_some())
+        .await;
     assert_eq!(feeds.drain("b-1", "", 50).await, numbered(1..=2), "polls go on");
     control_works(&feeds).await;
     drop(holder);
