@@ -14,7 +14,7 @@ use std::time::Duration;
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use reqwest::Client;
 use serde_json::{Value as Json, json};
 
@@ -41,7 +41,8 @@ pub struct Call {
     pub method: Method,
     pub path: String,
     pub headers: Vec<(HeaderName, String)>,
-    pub body: Option<Json>,
+    /// JSON.
+    pub body: Option<String>,
     pub patience: Duration,
 }
 
@@ -87,12 +88,6 @@ impl NoAnswer {
     }
 }
 
-impl Call {
-    fn text(&self) -> String {
-        self.body.as_ref().map(Json::to_string).unwrap_or_default()
-    }
-}
-
 impl AdminClient {
     pub fn new(
         target: Target,
@@ -109,14 +104,20 @@ impl AdminClient {
 
     /// The status and, if it is JSON, the body.
     pub async fn ask(&self, call: &Call) -> Result<(StatusCode, Option<Json>), NoAnswer> {
+        let response = self.send(call).await?;
+        Ok((response.status(), serde_json::from_slice(response.body()).ok()))
+    }
+
+    /// The whole response.
+    pub async fn send(&self, call: &Call) -> Result<Response<Bytes>, NoAnswer> {
         let request = self.request(call)?;
         match &self.way {
             Way::Tls(client) => {
                 let (head, _) = request.into_parts();
                 let sent =
                     client.request(head.method, self.target.url(&call.path)).headers(head.headers);
-                let sent = sent.body(call.text()).timeout(call.patience).send().await;
-                Ok(http_client::read(sent).await?)
+                let sent = sent.body(call.body.clone().unwrap_or_default());
+                Ok(http_client::whole(sent.timeout(call.patience)).await?)
             }
             Way::Plain(kept) => {
                 let kept_open = kept.take().filter(Connection::is_open);
@@ -124,15 +125,16 @@ impl AdminClient {
                     Some(connection) => connection,
                     None => self.connect().await?,
                 };
-                let (status, bytes) = connection.ask(request, call.patience, None).await?;
+                let response = connection.ask(request, call.patience, None).await?;
                 kept.replace(Some(connection));
-                Ok((status, serde_json::from_slice(&bytes).ok()))
+                Ok(response)
             }
         }
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, NoAnswer> {
-        let mut request = Request::new(Full::new(Bytes::from(call.text())));
+        let mut request =
+            Request::new(Full::new(Bytes::from(call.body.clone().unwrap_or_default())));
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = self.target.path(&call.path).parse().map_err(|_| Silence::NoUrl)?;
         let headers = request.headers_mut();
@@ -202,11 +204,10 @@ impl AdminClient {
         let hash = ContentHash::of(token.secret.as_bytes());
         let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
         let request = self.hello(hash, &nonce)?;
-        let (status, bytes) =
-            connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
-        let reply: Json = serde_json::from_slice(&bytes).unwrap_or_default();
-        if status != StatusCode::OK {
-            return Err(NoAnswer::Refused(status, reply));
+        let response = connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
+        let reply: Json = serde_json::from_slice(response.body()).unwrap_or_default();
+        if response.status() != StatusCode::OK {
+            return Err(NoAnswer::Refused(response.status(), reply));
         }
         let (address, answered) = (
             reply["address"].as_str().unwrap_or_default(),

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::HOST;
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -84,7 +84,7 @@ impl Connection {
         mut request: Request<Full<Bytes>>,
         patience: Duration,
         at_most: Option<usize>,
-    ) -> Result<(StatusCode, Bytes), Silence> {
+    ) -> Result<Response<Bytes>, Silence> {
         let broken = |_| Silence::Broken;
         request.headers_mut().insert(HOST, self.host.parse().map_err(|_| Silence::NoUrl)?);
         let asked = async {
@@ -92,7 +92,7 @@ impl Connection {
             let (head, body) =
                 self.sender.send_request(request).await.map_err(broken)?.into_parts();
             let body = Limited::new(body, at_most.unwrap_or(MAX_ANSWER_BYTES)).collect().await;
-            Ok((head.status, body.map_err(|_| Silence::Broken)?.to_bytes()))
+            Ok(Response::from_parts(head, body.map_err(|_| Silence::Broken)?.to_bytes()))
         };
         timeout(patience, asked).await.unwrap_or(Err(Silence::TimedOut))
     }

@@ -4,8 +4,9 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use reqwest::{Client, Response, StatusCode, Url};
-use serde_json::Value as Json;
+use hyper::Response;
+use hyper::body::Bytes;
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use tokio::runtime::Runtime;
 
 use super::Exit;
@@ -167,14 +168,13 @@ pub fn runtime() -> Result<Runtime, CliError> {
     runtime.map_err(|error| CliError::failed(format!("cannot start: {error}")))
 }
 
-/// The status and, if it is JSON, the body.
-pub async fn read(
-    response: Result<Response, reqwest::Error>,
-) -> Result<(StatusCode, Option<Json>), Silence> {
-    let response = response.map_err(|error| Silence::from(&error))?;
-    let (status, bytes) =
-        (response.status(), response.bytes().await.map_err(|error| Silence::from(&error))?);
-    Ok((status, serde_json::from_slice(&bytes).ok()))
+/// Sends a request and reads the whole response.
+pub async fn whole(request: RequestBuilder) -> Result<Response<Bytes>, Silence> {
+    let mut sent = request.send().await.map_err(|error| Silence::from(&error))?;
+    let (status, headers) = (sent.status(), std::mem::take(sent.headers_mut()));
+    let mut response = Response::new(sent.bytes().await.map_err(|error| Silence::from(&error))?);
+    (*response.status_mut(), *response.headers_mut()) = (status, headers);
+    Ok(response)
 }
 
 /// A credential from its file, or why there is none; `say` names what else may be done.

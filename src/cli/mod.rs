@@ -11,6 +11,7 @@ mod convergence;
 mod diff;
 pub mod events;
 mod explain;
+mod feeds;
 mod history;
 mod http_client;
 mod listener;
@@ -60,6 +61,12 @@ enum Verb {
     Explain(explain::Explain),
     /// Ask for a user as a client does; follow what it is told
     Ask(ask::Ask),
+    /// Append an event to a stream of a flag
+    Publish(feeds::Publish),
+    /// Print the events of a stream as they come
+    Follow(feeds::Follow),
+    /// The streams of a flag, or of all: what each holds
+    Streams(feeds::Streams),
     /// How it stands: the database, then every flag or one
     Status(status::Status),
     /// Hold a rollout over the file's
@@ -125,6 +132,9 @@ pub fn run() -> ExitCode {
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
         Some(Verb::Ask(ask)) => ask.run(),
+        Some(Verb::Publish(publish)) => publish.run(),
+        Some(Verb::Follow(follow)) => follow.run(),
+        Some(Verb::Streams(streams)) => streams.run(),
         Some(Verb::Status(status)) => status.run(),
         Some(Verb::Set(set)) => set.run(),
         Some(Verb::Unset(unset)) => unset.run(),

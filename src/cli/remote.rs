@@ -1,7 +1,7 @@
 //! Calls the admin listener of a running server, with the token in the file that the caller may
 //! read. A server's refusal becomes an exit code and a message that says what to do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -18,7 +18,7 @@ use crate::auth::random_name;
 use crate::display_text;
 
 /// Longer than any call but one takes by the server's own bounds.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How to find the server.
 #[derive(Debug, Args)]
@@ -37,11 +37,16 @@ pub struct ServerArgs {
     data: PathBuf,
 }
 
-/// The admin listener with a client for any number of calls.
+/// The admin listener with a client for any number of calls, one after the other.
 pub struct AdminConnection {
-    server: String,
     runtime: Runtime,
-    client: AdminClient,
+    caller: AdminCaller,
+}
+
+/// The way to the admin listener, and the words for what went wrong on it.
+pub struct AdminCaller {
+    pub server: String,
+    pub client: AdminClient,
     /// Why there is no token. Without one the server is called all the same: whether it runs is the
     /// more important question.
     no_token: Option<String>,
@@ -93,6 +98,16 @@ impl ServerArgs {
 
     /// Opens a connection for more than one call.
     pub fn open(&self) -> Result<AdminConnection, CliError> {
+        Ok(AdminConnection { runtime: http_client::runtime()?, caller: self.caller()? })
+    }
+
+    /// The data folder of the server on this machine.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Finds the server, and the token to ask with.
+    pub fn caller(&self) -> Result<AdminCaller, CliError> {
         let server = listener::url(self.server.as_deref(), &self.data, Listener::Admin)?;
         let path = self.token_file.clone().unwrap_or_else(|| self.data.join("admin.token"));
         let say = "--token-file or TURNOUT_TOKEN_FILE names a token, --data or TURNOUT_DATA the server's data folder";
@@ -104,7 +119,7 @@ impl ServerArgs {
         let data =
             listener::is_of(&self.data, &server, self.server.as_deref()).then(|| self.data.clone());
         let client = AdminClient::new(Target::parse(&server)?, data, token)?;
-        Ok(AdminConnection { runtime: http_client::runtime()?, client, server, no_token })
+        Ok(AdminCaller { server, client, no_token })
     }
 }
 
@@ -116,7 +131,7 @@ fn call(method: Method, path: &str, body: Option<&Json>) -> Call {
         method,
         path: path.to_owned(),
         headers: Vec::new(),
-        body: body.cloned(),
+        body: body.map(Json::to_string),
         patience: PATIENCE,
     }
 }
@@ -131,7 +146,7 @@ impl AdminConnection {
     /// same work. The call waits for as long as the server answers other calls meanwhile.
     pub fn get_when_done(&self, path: &str) -> Result<Json, CliError> {
         let (asked, alive) = (call(Method::GET, path, None), call(Method::GET, "/v1/status", None));
-        let is_going_on = || self.runtime.block_on(self.client.ask(&alive)).is_ok();
+        let is_going_on = || self.runtime.block_on(self.caller.client.ask(&alive)).is_ok();
         loop {
             match self.answer(&asked, Idempotency::Harmless) {
                 Err(NoAnswer::Silence(Silence::TimedOut)) if is_going_on() => {}
@@ -150,9 +165,9 @@ impl AdminConnection {
 
     fn answer(&self, call: &Call, twice: Idempotency) -> Answer {
         self.runtime.block_on(async {
-            match self.client.ask(call).await {
+            match self.caller.client.ask(call).await {
                 Err(lost) if twice == Idempotency::Harmless && lost.may_be_lost() => {
-                    self.client.ask(call).await
+                    self.caller.client.ask(call).await
                 }
                 answer => answer,
             }
@@ -160,20 +175,27 @@ impl AdminConnection {
     }
 
     fn read(&self, answer: Answer) -> Result<(StatusCode, Json), CliError> {
-        let (status, body) = answer.map_err(|why| self.unanswered(why))?;
+        let (status, body) = answer.map_err(|why| self.caller.unanswered(why))?;
         if status.is_success() {
             let strange = || {
                 CliError::failed(format!(
                     "{}: it did not answer in JSON; is that the admin listener?",
-                    self.server
+                    self.caller.server
                 ))
             };
             return body.map(|body| (status, body)).ok_or_else(strange);
         }
-        Err(self.refused(status, body.unwrap_or_default()))
+        Err(self.caller.refused(status, body.unwrap_or_default()))
+    }
+}
+
+impl AdminCaller {
+    pub fn has_token(&self) -> bool {
+        self.no_token.is_none()
     }
 
-    fn unanswered(&self, why: NoAnswer) -> CliError {
+    /// What to say of a call without a response.
+    pub fn unanswered(&self, why: NoAnswer) -> CliError {
         let server = &self.server;
         match why {
             NoAnswer::Silence(silence) => CliError::unreachable(
@@ -193,7 +215,8 @@ impl AdminConnection {
         }
     }
 
-    fn refused(&self, status: StatusCode, problem: Json) -> CliError {
+    /// What to say of a refusal.
+    pub fn refused(&self, status: StatusCode, problem: Json) -> CliError {
         let (code, detail) = (text_of(&problem["code"]), text_of(&problem["detail"]));
         let message = match (&self.no_token, status.as_u16()) {
             (Some(why), 401) => why.clone(),

@@ -32,6 +32,11 @@ pub fn to_the_millisecond(ms: i64) -> String {
     shown(ms, "%H:%M:%S%.3f")
 }
 
+/// A moment as messages write it, such as `2026-11-27T16:02:00.000Z`.
+pub fn parse_moment(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
 fn shown(ms: i64, time: &str) -> String {
     let zoned = |ms: i64| {
         Timestamp::from_millisecond(ms).ok().map(|moment| moment.to_zoned(TimeZone::system()))

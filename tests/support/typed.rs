@@ -1,6 +1,7 @@
 //! The real binary as people type it: a server process, and verbs that call it.
 
 use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value as Json;
@@ -47,21 +48,38 @@ impl Server {
         fs::create_dir(&flags).unwrap();
         fs::write(flags.join("chat.yaml"), CHAT).unwrap();
         fs::write(flags.join("search.yaml"), CHAT.replace("chat", "search")).unwrap();
-        let (data, log) = (home.path().join("data"), home.path().join("log"));
+        let (child, Addresses { public, admin }) = Server::spawn(home.path(), more, environment);
+        Server { child, public, admin, home }
+    }
+
+    /// Kills the server and starts it again over the same folder, at other addresses.
+    pub fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        announced::forget(&self.home.path().join("data"));
+        let (child, Addresses { public, admin }) = Server::spawn(self.home.path(), &[], |_| ());
+        (self.child, self.public, self.admin) = (child, public, admin);
+    }
+
+    fn spawn(
+        home: &Path,
+        more: &[&str],
+        environment: impl FnOnce(&mut Command),
+    ) -> (Child, Addresses) {
+        let (data, log) = (home.join("data"), home.join("log"));
         let mut command = turnout();
         environment(&mut command);
         let mut child = command
             .args(["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--flags"])
-            .arg(&flags)
+            .arg(home.join("flags"))
             .arg("--data")
             .arg(&data)
             .args(more)
             .stderr(File::create(&log).unwrap())
             .spawn()
             .unwrap();
-        let Addresses { public, admin } =
-            announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
-        Server { child, public, admin, home }
+        let addresses = announced::wait(&data, &mut child, || fs::read_to_string(&log).unwrap());
+        (child, addresses)
     }
 
     /// What a verb prints and how it ends; without a terminal.

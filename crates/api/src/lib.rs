@@ -9,6 +9,7 @@
 //! |---|---|
 //! | [`strategy`] | the strategy document, and the words in it |
 //! | [`question`] | what a client asks with |
+//! | [`feeds`] | events of a stream, a publish, the streams of a flag |
 //! | [`ofrep`] | the OpenFeature Remote Evaluation Protocol |
 //! | [`watch`] | events of a stream, and their acknowledgement |
 //! | [`problem`] | what an error says, and its code |
@@ -20,6 +21,7 @@
 
 pub mod admin;
 pub mod bounds;
+pub mod feeds;
 pub mod ofrep;
 pub mod probes;
 pub mod problem;

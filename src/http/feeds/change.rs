@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde_json::{Value as Json, json};
+use turnout_api::feeds::PublishResult;
 
 use super::answer::FeedAnswer;
 use super::path::{StreamPath, check_flag, names, stream_of};
@@ -55,10 +56,10 @@ pub async fn published(
     let key = stream_of(&state.live.current(), flag, stream)?;
     let publish = Publish::read(body).map_err(ApiError::BadPublish)?;
     let done = state.feeds.publish(key.clone(), publish).await?;
-    Ok(json!({
-        "cursor": state.feeds.cursor(&key, done.epoch, done.head),
-        "accepted": done.accepted,
-        "duplicates": done.duplicates,
+    Ok(json!(PublishResult {
+        cursor: state.feeds.cursor(&key, done.epoch, done.head),
+        accepted: done.accepted as u64,
+        duplicates: done.duplicates as u64,
     }))
 }
 

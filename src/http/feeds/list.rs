@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::Response;
 use serde_json::{Value as Json, json};
+use turnout_api::feeds::{StreamList, StreamRow};
 
 use super::answer::FeedAnswer;
 use super::path::check_flag;
@@ -58,18 +59,18 @@ pub async fn listed(
         return Err(ApiError::InvalidRequest("`after` is the name of one stream".to_owned()));
     }
     let (streams, has_more) = state.feeds.list(&flag, &name).await?;
-    let streams: Vec<Json> = streams.iter().map(row).collect();
-    Ok(json!({ "streams": streams, "hasMore": has_more }))
+    let streams = streams.iter().map(row).collect();
+    Ok(json!(StreamList { streams, has_more }))
 }
 
-fn row(listed: &ListedStream) -> Json {
+fn row(listed: &ListedStream) -> StreamRow {
     let readers = listed.readers.map_or_else(|| json!("verified"), |count| json!(count));
-    json!({
-        "stream": listed.stream,
-        "head": listed.head,
-        "kept": listed.kept,
-        "bytes": listed.bytes,
-        "readers": readers,
-        "ended": listed.ended,
-    })
+    StreamRow {
+        stream: listed.stream.clone(),
+        head: listed.head,
+        kept: listed.kept,
+        bytes: listed.bytes,
+        readers,
+        ended: listed.ended,
+    }
 }

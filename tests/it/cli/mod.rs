@@ -5,6 +5,7 @@ mod commands;
 mod converge;
 mod diff;
 mod examples;
+mod feeds;
 mod formats;
 mod operate;
 mod printed;

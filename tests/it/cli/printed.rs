@@ -323,6 +323,9 @@ async fn a_secret_in_a_url_is_refused_and_not_printed() {
         for what in [
             &["status", "--server", url][..],
             &["stop", "chat", "--server", url],
+            &["streams", "--server", url],
+            &["streams", "--url", url],
+            &["follow", "chat", "b", "--url", url, "--bearer-file", "/dev/null"],
             &["ask", "chat", "--url", url],
             &["ask", "chat", "-w", "--url", url],
         ] {
@@ -411,6 +414,12 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
         (&["explain", "chat", "--user", "u-1", "--attr", "plan=x"], &[]),
         (&["explain", "chat", "--user", "u-1", "--json"], &[]),
         (&["explain", "broken", "--user", "u-1"], &[]),
+        (&["publish", "chat", "b", "--data", "[\"\u{202e}\", 1]", "--id", "1"], &[]),
+        (&["publish", "chat", "b", "--data", "2", "--id", "2", "--json"], &[]),
+        (&["publish", "nowhere", "b", "--data", "2"], &[]),
+        (&["streams"], &[]),
+        (&["streams", "chat"], &[]),
+        (&["streams", "chat", "--json"], &[]),
         (&["history"], &[]),
         (&["history", "chat", "--limit", "2"], &[]),
         (&["history", "--json"], &[]),
@@ -443,6 +452,23 @@ async fn prints_nothing_hidden_of(service: &Service, made: fn(&str) -> String) {
         let what = [what, &["--url", &public]].concat();
         check(&what, &typed(&what).await.1);
     }
+    // A follower of events, until it says that the stream has ended, or why it goes on asking.
+    for json in [&[][..], &["--json"]] {
+        let end = json!({ "events": [], "ended": true });
+        assert_eq!(service.order("/v1/feeds/chat/b", end).await.status(), 200);
+        let what = [&["follow", "chat", "b"][..], json, remote].concat();
+        let (mut child, mut out) = follower(&what);
+        let mut talk = BufReader::new(child.stderr.take().unwrap());
+        let mut lines = String::new();
+        for _ in 0..2 {
+            talk.read_line(&mut lines).unwrap();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        out.read_to_string(&mut lines).unwrap();
+        assert!(lines.lines().count() >= 2, "{lines}");
+        check(&what, &lines);
+    }
     // A follower: what it prints of a stream, of the stream's end, and of its questions meanwhile.
     for json in [&[][..], &["--json"]] {
         let what = [&["ask", "chat", "--user", "u-1", "-w", "--url", &public], json].concat();
@@ -470,7 +496,7 @@ fn follower(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>)
 
 /// Verbs that print data: their arguments, and their exit code when the output is read.
 fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> {
-    let with_server: [(&[&str], i32); 9] = [
+    let with_server: [(&[&str], i32); 11] = [
         (&["status"], 0),
         (&["status", "chat"], 0),
         (&["status", "chat", "-w"], 0),
@@ -478,6 +504,8 @@ fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> 
         (&["history", "--verify"], 0),
         (&["explain", "chat", "--user", "u"], 0),
         (&["problems"], 0),
+        (&["publish", "chat", "b", "--type", "t", "--id", "1"], 0),
+        (&["streams", "chat"], 0),
         (&["stop", "chat"], 0),
         (&["token", "create", "lost", "--role", "viewer"], 0),
     ];
@@ -494,7 +522,12 @@ fn printing<'a>(remote: &[&'a str], flags: &'a str) -> Vec<(Vec<&'a str>, i32)> 
         (&["--version"], 0),
         (&["help", "set"], 0),
     ];
-    let with_server = with_server.iter().map(|(verb, code)| ([*verb, remote].concat(), *code));
+    let with_server = with_server.iter().map(|(verb, code)| {
+        // The `--data` of a publish is the event's.
+        let folder = if verb[0] == "publish" { "--data-folder" } else { "--data" };
+        let remote = remote.iter().map(|word| if *word == "--data" { folder } else { word });
+        (verb.iter().copied().chain(remote).collect(), *code)
+    });
     with_server.chain(alone.iter().map(|(verb, code)| (verb.to_vec(), *code))).collect()
 }
 
@@ -553,11 +586,14 @@ async fn a_follower_whose_reader_left_ends() {
     let public = service.url("");
     // A client that never acknowledges keeps -w watching.
     let watched = service.post("/v1/strategy/chat/watch", "{}").await;
+    let event = json!({ "events": [{ "id": "1", "type": "t", "data": 1 }] });
+    assert_eq!(service.order("/v1/feeds/chat/b", event).await.status(), 200);
     for what in [
         &["ask", "chat", "--user", "u", "-w", "--url", &public][..],
         &["ask", "chat", "--user", "u", "-w", "--json", "--url", &public],
         &["status", "chat", "-w", "--json", "--limit", "10m", "--server", &admin, "--data", &data],
         &["set", "chat", "5%", "-w", "--limit", "10m", "--server", &admin, "--data", &data],
+        &["follow", "chat", "b", "--server", &admin, "--data", &data],
     ] {
         let (mut child, mut out) = follower(what);
         out.read_line(&mut String::new()).unwrap();

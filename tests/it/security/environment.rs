@@ -105,6 +105,8 @@ fn commands_to_loopback_use_no_proxy_and_need_no_certificates() {
         "history",
         "explain chat --user u",
         "ask chat --user u",
+        "publish chat b --type t",
+        "streams",
         "set chat 5%",
         "stop chat",
     ];

@@ -109,12 +109,15 @@ fn commands_find_the_server_by_its_data_folder() {
             .stdout(Stdio::piped());
         output(&mut command)
     };
+    let (exit, _, stderr) = command("publish chat b --type t", &data, &[]);
+    assert_eq!(exit, 0, "{stderr}");
     for line in [
         "status chat",
         "ask chat --user u-1",
         "history --limit 1",
         "problems",
         "explain chat --user u-1",
+        "streams chat",
     ] {
         let (exit, stdout, stderr) = command(line, &data, &[]);
         assert!(exit == 0 && !stdout.is_empty(), "{line}: {exit} {stderr}");

@@ -1,0 +1,210 @@
+//! How feeds are asked: on the public listener with a server key or a session token, else on the
+//! admin listener with its token. A message names the file of a credential and never what is in it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hyper::body::Bytes;
+use hyper::header::{ETAG, IF_NONE_MATCH, RETRY_AFTER};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+use reqwest::Client;
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::arguments::FeedArgs;
+use crate::cli::admin_client::{Call, NoAnswer};
+use crate::cli::http_client::{self, CliError, Target, credential};
+use crate::cli::listener::{self, Listener};
+use crate::cli::remote::{AdminCaller, PATIENCE, text_of};
+use crate::display_text;
+
+/// A way to the feeds of a server.
+pub enum FeedClient {
+    Admin(Box<AdminCaller>),
+    Public(PublicCaller),
+}
+
+/// The way over the public listener.
+pub struct PublicCaller {
+    client: Client,
+    url: String,
+    /// Read anew for each call, so that it may be renewed meanwhile.
+    bearer_file: PathBuf,
+}
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub struct FeedError {
+    pub error: CliError,
+    /// `None` where there was no response.
+    pub status: Option<StatusCode>,
+    /// Where to go on, if the server said so.
+    pub cursor: Option<String>,
+    /// The least to wait, if the server said so.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<CliError> for FeedError {
+    fn from(error: CliError) -> FeedError {
+        FeedError { error, status: None, cursor: None, retry_after: None }
+    }
+}
+
+impl FeedArgs {
+    pub fn client(&self) -> Result<FeedClient, CliError> {
+        let Some(bearer_file) = &self.bearer_file else {
+            let caller = self.server.caller()?;
+            let elsewhere = self.url.as_deref().filter(|_| !caller.has_token());
+            return match elsewhere {
+                Some(url) => Err(self.needs_a_key(url)),
+                None => Ok(FeedClient::Admin(Box::new(caller))),
+            };
+        };
+        let url = listener::url(self.url.as_deref(), self.server.data(), Listener::Public)?;
+        Ok(FeedClient::Public(PublicCaller {
+            client: Target::parse(&url)?.client()?,
+            url: url.trim_end_matches('/').to_owned(),
+            bearer_file: bearer_file.clone(),
+        }))
+    }
+
+    /// There is no token for the admin listener, and a public listener was named.
+    fn needs_a_key(&self, url: &str) -> CliError {
+        let message = match Target::parse(url) {
+            Ok(_) => format!(
+                "{url}: a server key is needed there; --bearer-file or TURNOUT_BEARER_FILE names a file with one"
+            ),
+            Err(error) => return error,
+        };
+        CliError::refused(StatusCode::UNAUTHORIZED, "unauthenticated".to_owned(), message)
+    }
+}
+
+impl FeedClient {
+    /// The listener that is asked.
+    pub fn place(&self) -> &str {
+        match self {
+            FeedClient::Admin(caller) => &caller.server,
+            FeedClient::Public(caller) => &caller.url,
+        }
+    }
+
+    /// Reads the answer to a GET.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, FeedError> {
+        let response = self.send(Method::GET, path, None, None).await?;
+        self.read(response.body()).map_err(FeedError::from)
+    }
+
+    /// The answer to a POST, as it was sent.
+    pub async fn post(&self, path: &str, body: String) -> Result<Bytes, FeedError> {
+        Ok(self.send(Method::POST, path, Some(body), None).await?.into_body())
+    }
+
+    /// Polls; `held` is the tag of the answer that the caller has, which is a 304 where it still
+    /// holds.
+    pub async fn poll(&self, path: &str, held: Option<&str>) -> Result<Response<Bytes>, FeedError> {
+        self.send(Method::GET, path, None, held).await
+    }
+
+    /// Reads an answer.
+    pub fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CliError> {
+        serde_json::from_slice(bytes).map_err(|_| {
+            let which = match self {
+                FeedClient::Admin(_) => "admin",
+                FeedClient::Public(_) => "public",
+            };
+            CliError::failed(format!(
+                "{}: it answered something else than was asked; is that the {which} listener of this version?",
+                self.place()
+            ))
+        })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        held: Option<&str>,
+    ) -> Result<Response<Bytes>, FeedError> {
+        let response = match self {
+            FeedClient::Admin(caller) => {
+                let (path, headers) = (path.to_owned(), Vec::new());
+                let call = Call { method, path, headers, body, patience: PATIENCE };
+                match caller.client.send(&call).await {
+                    Ok(response) => response,
+                    Err(NoAnswer::Refused(status, problem)) => {
+                        let error = caller.refused(status, problem);
+                        return Err(FeedError { status: Some(status), ..error.into() });
+                    }
+                    Err(why) => return Err(caller.unanswered(why).into()),
+                }
+            }
+            FeedClient::Public(caller) => caller.send(method, path, body, held).await?,
+        };
+        let status = response.status();
+        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        let problem: Json = serde_json::from_slice(response.body()).unwrap_or_default();
+        let cursor = problem["cursor"].as_str().map(str::to_owned);
+        let error = match self {
+            FeedClient::Admin(caller) => caller.refused(status, problem),
+            FeedClient::Public(caller) => caller.refused(status, &problem),
+        };
+        let retry_after =
+            header(response.headers(), RETRY_AFTER).and_then(|text| text.parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
+        Err(FeedError { error, status: Some(status), cursor, retry_after })
+    }
+}
+
+impl PublicCaller {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        held: Option<&str>,
+    ) -> Result<Response<Bytes>, FeedError> {
+        let token = credential(&self.bearer_file, "--bearer-file names a server key").map_err(
+            |message| {
+                CliError::refused(StatusCode::UNAUTHORIZED, "unauthenticated".to_owned(), message)
+            },
+        )?;
+        let url = format!("{}{path}", self.url);
+        let mut request = self.client.request(method, url).bearer_auth(token).timeout(PATIENCE);
+        if let Some(body) = body {
+            request = request.header(hyper::header::CONTENT_TYPE, "application/json").body(body);
+        }
+        if let Some(held) = held {
+            request = request.header(IF_NONE_MATCH, held);
+        }
+        let unreachable = |silence| CliError::unreachable(&self.url, silence, "--url", "");
+        Ok(http_client::whole(request).await.map_err(unreachable)?)
+    }
+
+    fn refused(&self, status: StatusCode, problem: &Json) -> CliError {
+        let (code, detail) = (text_of(&problem["code"]), text_of(&problem["detail"]));
+        let file = || display_text::path(&self.bearer_file);
+        let message = match (status.as_u16(), &*code) {
+            (_, "") => format!("{}: it answered {status}; is that the public listener?", self.url),
+            (401, _) => format!(
+                "the server does not accept the credential in {}; it may be expired, or be another server's",
+                file()
+            ),
+            (403, _) => format!("{detail} ({} holds the credential)", file()),
+            _ => detail,
+        };
+        CliError::refused(status, code, message)
+    }
+}
+
+/// The tag of an answer.
+pub fn tag(response: &Response<Bytes>) -> Option<String> {
+    header(response.headers(), ETAG)
+}
+
+fn header(headers: &HeaderMap, name: hyper::header::HeaderName) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}

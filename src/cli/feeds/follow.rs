@@ -1,0 +1,247 @@
+//! `turnout follow`: polls a stream as a good client does, and prints each event once and in order.
+//! It goes on over restarts of the server, and ends when the stream does or its reader leaves.
+
+use std::time::Duration;
+
+use clap::Args;
+use hyper::StatusCode;
+use serde_json::value::RawValue;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+use turnout_api::feeds::{EventPage, PageEvent};
+
+use super::arguments::{FeedArgs, stream_name};
+use super::client::{FeedClient, FeedError, tag};
+use super::interval::{Interval, Polled, Terms};
+use super::one_line::one_line;
+use crate::auth::random_number;
+use crate::cli::http_client::{self, CliError};
+use crate::cli::{Exit, output, print_error, print_note, printed, time};
+use crate::display_text;
+use crate::feeds::limits::{MAX_PAGE_EVENTS, PAGE_EVENTS};
+use crate::flag::{FlagKey, Polling};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turnout follow build-events b-42\n  \
+    turnout follow build-events b-42 --json --bearer-file session.jwt\n\n\
+    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s.\n\
+    It ends with the stream, or by Ctrl-C.")]
+pub struct Follow {
+    /// The flag
+    flag: FlagKey,
+
+    /// The stream
+    #[arg(value_parser = stream_name)]
+    stream: String,
+
+    /// One JSON object an event and line, as the server sent it
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    feed: FeedArgs,
+}
+
+/// What ends a follower.
+enum End {
+    /// Nothing follows any more.
+    Stream,
+    Reader,
+    Hopeless(CliError),
+}
+
+/// A client of one stream.
+struct StreamFollower<'a> {
+    follow: &'a Follow,
+    client: FeedClient,
+    cursor: Option<String>,
+    /// The tag of the last answer, where a poll may find the same again.
+    held: Option<String>,
+    limit: u32,
+    interval: Interval,
+    /// Whether a poll was ever answered.
+    has_worked: bool,
+    /// The trouble that was reported last.
+    said: String,
+}
+
+impl Follow {
+    pub fn run(&self) -> Exit {
+        self.try_run().unwrap_or_else(|CliError { exit, message, .. }| {
+            print_error(&message);
+            exit
+        })
+    }
+
+    fn try_run(&self) -> Result<Exit, CliError> {
+        http_client::runtime()?.block_on(async {
+            let (Ok(mut terminate), Ok(mut interrupt)) =
+                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+            else {
+                return Err(CliError::failed("cannot listen for signals"));
+            };
+            let follower = StreamFollower::new(self)?;
+            tokio::select! {
+                ended = follower.run() => ended.map(|()| Exit::Yes),
+                _ = terminate.recv() => Ok(Exit::Yes),
+                _ = interrupt.recv() => Ok(Exit::Yes),
+                () = output::reader_left() => Ok(Exit::Yes),
+            }
+        })
+    }
+}
+
+impl<'a> StreamFollower<'a> {
+    fn new(follow: &'a Follow) -> Result<StreamFollower<'a>, CliError> {
+        let Polling { start, min, max, factor_thousandths, .. } = Polling::default();
+        let interval = Interval::new(Terms { start, min, max, factor_thousandths });
+        let client = follow.feed.client()?;
+        let (cursor, held, said) = (None, None, String::new());
+        let limit = PAGE_EVENTS;
+        Ok(StreamFollower {
+            follow,
+            client,
+            cursor,
+            held,
+            limit,
+            interval,
+            has_worked: false,
+            said,
+        })
+    }
+
+    async fn run(mut self) -> Result<(), CliError> {
+        let Follow { flag, stream, .. } = self.follow;
+        let place = self.client.place();
+        print_note(&format!("following {flag}/{stream} at {place}; Ctrl-C ends it"));
+        loop {
+            let pause = match self.poll().await {
+                Ok(page) => self.take(page),
+                Err(error) => self.fail(error),
+            };
+            match pause {
+                Ok(pause) => sleep(pause).await,
+                Err(End::Stream) => {
+                    print_note("the stream has ended");
+                    return Ok(());
+                }
+                Err(End::Reader) => return Ok(()),
+                Err(End::Hopeless(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// The next page; `None` where nothing is new.
+    async fn poll(&mut self) -> Result<Option<EventPage<Box<RawValue>>>, FeedError> {
+        let Follow { flag, stream, .. } = self.follow;
+        let mut path = format!("/v1/feeds/{flag}/{stream}?limit={}", self.limit);
+        if let Some(cursor) = &self.cursor {
+            path.push_str(&format!("&cursor={cursor}"));
+        }
+        let response = self.client.poll(&path, self.held.as_deref()).await?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        let page: EventPage<Box<RawValue>> = self.client.read(response.body())?;
+        if !is_cursor(&page.cursor) {
+            // The same words as for any other answer that is not a page.
+            self.client.read::<EventPage<Box<RawValue>>>(b"")?;
+        }
+        self.held = if page.events.is_empty() { tag(&response) } else { None };
+        Ok(Some(page))
+    }
+
+    /// Prints a page, and goes on behind it; returns when to poll again.
+    fn take(&mut self, page: Option<EventPage<Box<RawValue>>>) -> Result<Duration, End> {
+        self.has_worked = true;
+        if !std::mem::take(&mut self.said).is_empty() {
+            print_note("the stream answers again");
+        }
+        let Some(page) = page else { return Ok(self.pause(Polled::Empty, None)) };
+        let lines: Result<String, _> = page.events.iter().map(|event| self.shown(event)).collect();
+        let lines = lines.map_err(End::Hopeless)?;
+        if !lines.is_empty() && !printed(&lines) {
+            return Err(End::Reader);
+        }
+        self.cursor = Some(page.cursor);
+        // Another limit is another answer, so a tag holds for polls of one limit.
+        let limit = if page.has_more { MAX_PAGE_EVENTS } else { PAGE_EVENTS };
+        if std::mem::replace(&mut self.limit, limit) != limit {
+            self.held = None;
+        }
+        let polled = match (page.events.is_empty(), page.has_more) {
+            _ if page.ended => return Err(End::Stream),
+            (_, true) => Polled::More,
+            (false, false) => Polled::Events,
+            (true, false) => Polled::Empty,
+        };
+        Ok(self.pause(polled, None))
+    }
+
+    /// What to do after an error: wait, go on from elsewhere, or end.
+    fn fail(&mut self, failed: FeedError) -> Result<Duration, End> {
+        let FeedError { error, status, cursor, retry_after } = failed;
+        let Follow { flag, stream, .. } = self.follow;
+        let is_reset = matches!(&*error.code, "stream-reset" | "cursor-expired");
+        let (polled, says) = match (&*error.code, cursor.filter(|cursor| is_cursor(cursor))) {
+            (code, Some(cursor)) if is_reset => {
+                self.cursor = Some(cursor);
+                self.held = None;
+                let what = if code == "stream-reset" {
+                    "the stream is another one than before (stream-reset); going on from its start"
+                } else {
+                    "events were removed before they were read (cursor-expired); going on from the oldest that is kept"
+                };
+                print_note(&format!("{flag}/{stream}: {what}"));
+                return Ok(self.pause(Polled::Moved, retry_after));
+            }
+            ("stream-not-found", _) => (
+                Polled::NoStream,
+                format!("{flag}/{stream}: there is no such stream yet, or it is not yours to read"),
+            ),
+            _ if status == Some(StatusCode::TOO_MANY_REQUESTS) => (Polled::Limited, error.message),
+            _ if error.exit == Exit::Failed || self.has_worked => {
+                // A server that was started again may listen elsewhere.
+                if status.is_none()
+                    && let Ok(client) = self.follow.feed.client()
+                {
+                    self.client = client;
+                }
+                (Polled::Failed, error.message)
+            }
+            _ => return Err(End::Hopeless(error)),
+        };
+        let pause = self.pause(polled, retry_after);
+        // A refusal may be worded differently each time, and is reported once.
+        let what = if error.code.is_empty() { says.clone() } else { error.code };
+        if self.said != what {
+            print_note(&format!("{says}; asking again in {:.1} s", pause.as_secs_f64()));
+            self.said = what;
+        }
+        Ok(pause)
+    }
+
+    fn pause(&mut self, polled: Polled, floor: Option<Duration>) -> Duration {
+        let chance = random_number().unwrap_or(500) % 1_001;
+        self.interval.after(polled, floor, u32::try_from(chance).unwrap_or(500))
+    }
+
+    /// One line of an event.
+    fn shown(&self, raw: &RawValue) -> Result<String, CliError> {
+        if self.follow.json {
+            return Ok(format!("{}\n", display_text::line(&one_line(raw.get()))));
+        }
+        let PageEvent { id, kind, at, data } = self.client.read(raw.get().as_bytes())?;
+        let at = time::parse_moment(&at).map_or(at, time::to_the_millisecond);
+        let [at, kind, id] = [&at, &kind, &id].map(|text| display_text::line(text).into_owned());
+        let data = one_line(data.get());
+        Ok(format!("{at}  {kind}  {id}  {}\n", display_text::line(&data)))
+    }
+}
+
+/// Whether a text can stand in a query as it is, as every cursor can.
+fn is_cursor(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !text.is_empty() && text.bytes().all(is_plain)
+}

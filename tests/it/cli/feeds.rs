@@ -1,0 +1,303 @@
+//! `turnout publish`, `follow` and `streams`: what they print, how they fail, and that a follower
+//! misses nothing.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+
+use crate::feeds::{Feeds, numbered};
+use crate::support::guarded::SERVER_KEY;
+use crate::support::typed::{Row, Server, turnout, words};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A follower, and the lines of both its outputs.
+struct TypedFollower {
+    child: Child,
+    events: Receiver<String>,
+    notes: Receiver<String>,
+}
+
+impl Drop for TypedFollower {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl TypedFollower {
+    fn start(mut command: Command) -> TypedFollower {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let events = lines(child.stdout.take().unwrap());
+        let notes = lines(child.stderr.take().unwrap());
+        TypedFollower { child, events, notes }
+    }
+
+    fn event(&self) -> String {
+        self.events.recv_timeout(PATIENCE).expect("it printed nothing more")
+    }
+
+    /// The ids of the next events.
+    fn ids(&self, count: usize) -> Vec<String> {
+        let id = |line: String| {
+            let event: Json = serde_json::from_str(&line).unwrap();
+            event["id"].as_str().unwrap().to_owned()
+        };
+        (0..count).map(|_| id(self.event())).collect()
+    }
+
+    #[track_caller]
+    fn says(&self, wanted: &str) {
+        let mut said = Vec::new();
+        while let Ok(line) = self.notes.recv_timeout(PATIENCE) {
+            if line.contains(wanted) {
+                return;
+            }
+            said.push(line);
+        }
+        panic!("no `{wanted}` in {said:?}");
+    }
+
+    /// How it ended, after it printed no further event.
+    fn end(mut self) -> Option<i32> {
+        let code = self.child.wait().unwrap().code();
+        let more: Vec<String> = self.events.iter().collect();
+        assert!(more.is_empty(), "{more:?}");
+        code
+    }
+}
+
+fn lines(reader: impl Read + Send + 'static) -> Receiver<String> {
+    let (put, lines) = channel();
+    std::thread::spawn(move || {
+        BufReader::new(reader).lines().map_while(Result::ok).try_for_each(|line| put.send(line))
+    });
+    lines
+}
+
+#[test]
+fn a_follower_prints_each_event_once_and_in_order_over_a_restart() {
+    let mut server = Server::start();
+    let publish = |server: &Server, id: u32| {
+        let line = format!("publish chat b-42 --type build.step --id e-{id} --data {id}");
+        server.check((&line, 0, &["chat/b-42   1 event published\n"], &[]));
+    };
+    (1..=3).for_each(|id| publish(&server, id));
+    let mut command = server.command("follow chat b-42 --json");
+    // It finds the server by its data folder, also where it listens after a restart.
+    command.env("TURNOUT_SERVER", "");
+    let follower = TypedFollower::start(command);
+    assert_eq!(follower.ids(3), ["e-1", "e-2", "e-3"]);
+    publish(&server, 4);
+    assert_eq!(follower.ids(1), ["e-4"]);
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    follower.says("; asking again in ");
+    server.restart();
+    publish(&server, 5);
+    let again = "publish chat b-42 --type build.step --id e-5 --data 5";
+    server.check((again, 0, &["the stream held it already\n"], &[]));
+    assert_eq!(follower.ids(1), ["e-5"]);
+    follower.says("the stream answers again");
+    server.check((
+        "publish chat b-42 --type build.done --id e-6 --data '{ \"n\": 1e400,\n \"t\": \" a \\u202e\" }' --ended",
+        0,
+        &["1 event published   ended\n"],
+        &[],
+    ));
+    let last = follower.event();
+    let (id, data) = ("\"id\":\"e-6\"", "\"data\":{\"n\":1e400,\"t\":\" a \\u202e\"}");
+    assert!(last.contains(id) && last.contains(data), "{last}");
+    follower.says("the stream has ended");
+    assert_eq!(follower.end(), Some(0));
+
+    let (exit, printed, _) = server.run("follow chat b-42");
+    let rows: Vec<&str> = printed.lines().collect();
+    assert_eq!((exit, rows.len()), (0, 6), "{printed}");
+    assert!(rows[0].ends_with("  build.step  e-1  1"), "{printed}");
+    let wanted = "turnout: the stream has ended";
+    server.check(("publish chat b-42 --type late", 3, &[], &[wanted]));
+}
+
+/// Many events at once, and a stream that is deleted and made anew, over the public listener.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_drains_what_there_is_and_goes_on_from_where_it_is_told() {
+    let feeds = Feeds::start().await;
+    feeds.publish_ids("b", numbered(1..=120)).await;
+    let home = TempDir::new().unwrap();
+    let (key, session) = (home.path().join("key"), home.path().join("session"));
+    fs::write(&key, SERVER_KEY).unwrap();
+    fs::write(&session, feeds.issuer.token("u-1")).unwrap();
+    let url = feeds.guarded.service.url("");
+    let follow = |file: &std::path::Path| {
+        let mut command = turnout();
+        command.args(words("follow a b --json")).env("TURNOUT_URL", &url);
+        command.env("TURNOUT_BEARER_FILE", file);
+        TypedFollower::start(command)
+    };
+    let (server, user) = (follow(&key), follow(&session));
+    let server = tokio::task::spawn_blocking(move || {
+        assert_eq!(server.ids(120), numbered(1..=120));
+        server
+    });
+    let server = server.await.unwrap();
+    let user = tokio::task::spawn_blocking(move || {
+        user.says("no such stream yet, or it is not yours to read; asking again in 1");
+        user
+    });
+    let user = user.await.unwrap();
+    // Now the user may, and finds it when asking again.
+    assert_eq!(feeds.publish("b", json!({ "readers": ["u-1"] })).await.status, 200);
+    let user = tokio::task::spawn_blocking(move || {
+        assert_eq!(user.ids(120), numbered(1..=120));
+        user
+    });
+    let user = user.await.unwrap();
+    assert_eq!(feeds.delete("b").await.status, 200);
+    feeds.publish_ids("b", numbered(7..=8)).await;
+    let ended = tokio::task::spawn_blocking(move || {
+        server.says("a/b: the stream is another one than before (stream-reset)");
+        assert_eq!(server.ids(2), numbered(7..=8));
+        [server, user].map(|follower| {
+            let child = follower.child.id().to_string();
+            assert!(Command::new("kill").args(["-INT", &child]).status().unwrap().success());
+            follower.end()
+        })
+    });
+    assert_eq!(ended.await.unwrap(), [Some(0), Some(0)], "Ctrl-C is how a person ends it");
+}
+
+#[test]
+fn what_cannot_be_published_is_said_in_one_line() {
+    let server = Server::start();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = server.home.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let large = file("large.json", format!("\"{}\"", "x".repeat(32 * 1024 - 1)).as_bytes());
+    let huge = file("huge.json", &[b' '; 70_000]);
+    let bytes = file("bytes.json", b"\"\xff\"");
+    let key = file("key", b"not-a-key");
+    let most = file("most.json", format!("\"{}\"\n", "x".repeat(32 * 1024 - 2)).as_bytes());
+    let url = &server.public;
+    let table: &[(&str, i32, &[&str])] = &[
+        (
+            "publish chat b --data {",
+            2,
+            &["--data: that is not JSON (line 1, column 1); a text has quotes, like"],
+        ),
+        ("publish chat b --data done", 2, &["--data: that is not JSON"]),
+        ("publish chat b --data ''", 2, &["an event without data has null"]),
+        (&format!("publish chat b {large}"), 2, &["large.json: an event has at most 32768 bytes"]),
+        (&format!("publish chat b {huge}"), 2, &["huge.json: an event has at most 32768 bytes"]),
+        (&format!("publish chat b {bytes}"), 2, &["bytes.json: that is not UTF-8"]),
+        ("publish chat b /not/there", 2, &["/not/there cannot be read (No such file"]),
+        ("publish chat b", 2, &["there is nothing to publish; say --data JSON, FILE or -"]),
+        ("publish chat b --type 'a b'", 2, &["the `type` of event 1 is not 1 to 64 letters"]),
+        ("publish chat b --id é", 2, &["the `id` of event 1 is not 1 to 128 printable"]),
+        ("publish chta b --data 1", 1, &["there is no flag of this name; turnout status lists"]),
+        ("follow chta b", 1, &["there is no flag of this name; turnout status lists the flags"]),
+        ("streams chta", 1, &["there is no flag of this name; turnout status lists the flags"]),
+        (
+            &format!("publish chat b --data 1 --url {url} --bearer-file {key}"),
+            3,
+            &["the server does not accept the credential in /", "key; it may be expired"],
+        ),
+        (
+            &format!("streams --url {url} --bearer-file /not/there"),
+            3,
+            &["no token could be read from /not/there", "--bearer-file names a server key"],
+        ),
+        (
+            &format!("streams --url {url} --token-file /not/there"),
+            3,
+            &["a server key is needed there; --bearer-file or TURNOUT_BEARER_FILE names a file"],
+        ),
+        ("streams --server http://127.0.0.1:1", 4, &["no server answers there; is it running?"]),
+    ];
+    for (line, exit, wanted) in table {
+        server.check((line, *exit, &[], wanted));
+        let said = server.run(line).2;
+        // A follower first says whom it follows.
+        let said = said.lines().filter(|line| !line.starts_with("following "));
+        assert_eq!(said.count(), 1, "{line}");
+    }
+    for line in ["publish chat ../x --data 1", "follow chat .", "publish ../chat b --data 1"] {
+        server.check((line, 2, &[], &["must match"]));
+    }
+    server.check(("publish chat b x.json --data 1", 2, &[], &["cannot be used with"]));
+    server.check((&format!("publish chat b {most}"), 0, &["1 event published\n"], &[]));
+    let mut piped = server.command("publish chat b - --id piped --json");
+    let mut child = piped.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{\"step\": 1}\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let reply: Json = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &reply["accepted"]), (Some(0), &1.into()));
+    let other = "publish chat b --id piped --data 2";
+    server.check((other, 3, &[], &["event 1 has the id of an event with another type or other"]));
+}
+
+#[test]
+fn streams_are_listed_without_their_readers() {
+    let server = Server::start();
+    server.check(("streams", 0, &[], &["there are no streams; turnout publish makes one"]));
+    let table: &[Row] = &[
+        ("publish chat b-1 --readers sentinel-1,sentinel-2", 0, &["readers replaced\n"], &[]),
+        ("publish chat b-1 --data 1 --id e-1", 0, &["1 event published\n"], &[]),
+        ("publish chat b-2 --verified", 0, &["every verified user may read it\n"], &[]),
+        ("publish search s --readers '' --ended", 0, &["readers replaced   ended\n"], &[]),
+    ];
+    table.iter().for_each(|row| server.check(*row));
+    let (_, printed, _) = server.run("streams");
+    let cells: Vec<Vec<&str>> =
+        printed.lines().map(|line| line.split_whitespace().collect()).collect();
+    let bytes = cells[1][2];
+    assert_eq!(
+        cells,
+        [
+            ["HEAD", "KEPT", "BYTES", "READERS", "ENDED", "STREAM"],
+            ["1", "1", bytes, "2", "-", "chat/b-1"],
+            ["0", "0", cells[2][2], "verified", "-", "chat/b-2"],
+            ["0", "0", cells[3][2], "0", "ended", "search/s"],
+        ],
+        "{printed}"
+    );
+    assert!(printed.lines().all(|line| line.len() <= 80), "{printed}");
+    let (_, secret, _) = server.run("token create shop --role server");
+    let key = server.home.path().join("key");
+    fs::write(&key, &secret).unwrap();
+    let (exit, by_key, said) = server.run(&format!("streams --bearer-file {}", key.display()));
+    assert_eq!((exit, &*by_key, &*said), (0, &*printed, ""), "by a server key");
+    let (_, lines, _) = server.run("streams chat --json");
+    let first: Json = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let of = |name: &str| first[name].clone();
+    assert_eq!((of("flag"), of("stream"), of("readers")), (json!("chat"), json!("b-1"), json!(2)));
+    assert!(!format!("{printed}{lines}").contains("sentinel"), "{printed}{lines}");
+}
+
+/// The commands of the README, as they stand there.
+#[test]
+fn the_readme_publishes_and_follows() {
+    let server = Server::start();
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let section = readme.split("## Publish events and follow them").nth(1).expect("the section");
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands = block.lines().map(|line| line.split('#').next().unwrap().trim());
+    let commands: Vec<String> = commands
+        .map(|line| line.strip_prefix("turnout ").unwrap().replace("build-events", "chat"))
+        .collect();
+    let [publish @ .., follow, streams] = &commands[..] else { panic!("{commands:?}") };
+    assert!(publish.len() > 2 && follow.starts_with("follow") && streams.starts_with("streams"));
+    for line in publish {
+        server.check((line, 0, &["chat/b-42   1 event published"], &[]));
+    }
+    let (exit, printed, _) = server.run(follow);
+    assert_eq!((exit, printed.lines().count()), (0, publish.len()), "{printed}");
+    server.check((streams, 0, &["chat/b-42"], &[]));
+}
