@@ -8,8 +8,10 @@ mod completions;
 mod connection;
 mod converge;
 mod convergence;
+mod count;
 mod diff;
 pub mod events;
+mod exit;
 mod explain;
 mod feeds;
 mod history;
@@ -36,6 +38,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{ServeArgs, without_empty_variables};
 use crate::telemetry::no_colour;
+use count::count;
+pub use exit::Exit;
 use output::{print, print_error, print_note, printed};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
@@ -94,20 +98,6 @@ enum Verb {
     /// Print the JSON Schema of a kind of file, as it is committed under `schema/`
     #[command(hide = true)]
     Schema(completions::Schema),
-}
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Exit {
-    Yes = 0,
-    /// A negative result: errors found, or a result other than the one asked for.
-    No = 1,
-    Usage = 2,
-    /// Refused: not permitted, changed meanwhile, or nothing that can be done.
-    Refused = 3,
-    /// Could not run: a port taken, a server unreachable.
-    Failed = 4,
 }
 
 /// Every command, and the settings it takes.
@@ -176,9 +166,4 @@ fn usage_exit(error: &clap::Error) -> Exit {
         output::print(&plain);
     }
     if error.use_stderr() { Exit::Usage } else { Exit::Yes }
-}
-
-/// `1 flag`, `2 flags`.
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
