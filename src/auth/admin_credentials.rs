@@ -6,6 +6,7 @@ use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::credentials::Credentials;
+use super::token_names::LOCAL_ADMIN;
 use super::{InvalidCredential, ServerProof, TokenId};
 use crate::ledger::{Actor, ContentHash, CredentialId, Role};
 use crate::moment::{Deadline, Moment};
@@ -24,9 +25,6 @@ pub struct Caller {
     /// Whether its credential may have been revoked: then it may do no more than narrow.
     pub is_in_doubt: bool,
 }
-
-/// The name by which the data folder's own credential stands in the history.
-pub const LOCAL_ADMIN: &str = "local-admin";
 
 /// The data folder's own credential, as it is accepted now; there may be none.
 #[derive(Clone, Debug, Default)]

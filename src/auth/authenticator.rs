@@ -9,7 +9,8 @@ use super::InvalidCredential;
 use super::admin_credentials::{AdminCredentials, MAX_BYTES};
 use super::server_key::{ServerKey, ServerKeys};
 use super::server_permissions::{NotPermitted, ServerAction, ServerPermissions};
-use super::session::{self, Fingerprint, KeyRing, Session, Sessions, fingerprint};
+use super::session::{Fingerprint, Session, fingerprint};
+use super::sessions::{KeyRing, MAX_TOKEN_BYTES, Sessions};
 use crate::ledger::ContentHash;
 use crate::moment::{Deadline, Moment};
 
@@ -60,7 +61,7 @@ impl Authenticator {
     /// parts is a session's.
     pub fn bearer(&self, credential: &str, now: Moment) -> Result<Principal, InvalidCredential> {
         let looks_like_a_token =
-            credential.len() <= session::MAX_TOKEN_BYTES && credential.split('.').count() == 3;
+            credential.len() <= MAX_TOKEN_BYTES && credential.split('.').count() == 3;
         if looks_like_a_token {
             self.sessions
                 .as_ref()

@@ -14,13 +14,21 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde_json::Value as Json;
 
 use super::InvalidCredential;
-use super::session::ExpectedClaims;
+use super::keys::Algorithm;
 use crate::flag::{MAX_ATTRIBUTES, TargetingKey, Value};
 
 /// How far clocks may differ, in seconds.
 pub const LEEWAY_SECONDS: f64 = 5.0;
 /// The end of the year 9999: a later date is not accepted as a date.
 const LAST_SECOND: f64 = 253_402_300_799.0;
+
+/// What every token must carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedClaims {
+    pub algorithm: Algorithm,
+    pub issuer: String,
+    pub audience: String,
+}
 
 /// A JSON object without repeated names.
 pub struct Members(Vec<(String, Json)>);

@@ -1,14 +1,10 @@
 //! Reads one file again and again.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use super::source::{MAX_SOURCE_BYTES, ReadError};
+use super::source_error::{FILE_AT_MOST, MAX_SOURCE_BYTES, ReadError};
 use crate::regular_file;
 use crate::time_limit::OneAtATime;
-
-/// How long one reading may take.
-pub const FILE_AT_MOST: Duration = Duration::from_secs(2);
 
 pub struct FileReader {
     path: PathBuf,

@@ -12,8 +12,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::server_key::ServerKeys;
-use super::session::{Fingerprint, Sessions, fingerprint};
-use super::source::{ReadError, Reader, Source};
+use super::session::{Fingerprint, fingerprint};
+use super::sessions::Sessions;
+use super::source::{Reader, Source};
+use super::source_error::ReadError;
 
 /// How often a file is read.
 const FILE_EVERY: Duration = Duration::from_secs(1);

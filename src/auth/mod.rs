@@ -19,14 +19,17 @@ mod server_key;
 mod server_permissions;
 mod server_proof;
 mod session;
+mod sessions;
 mod source;
+mod source_error;
 pub mod token_names;
 mod webhook_signature;
 
-pub use admin_credentials::{AdminCredentials, Caller, LOCAL_ADMIN, LocalAdmin};
+pub use admin_credentials::{AdminCredentials, Caller, LocalAdmin};
 pub use authenticator::{
     AnonymousAccess, Authenticator, CredentialVersion, Principal, ServerPrincipal,
 };
+pub use claims::ExpectedClaims;
 pub use credentials::Credentials;
 pub use key_refresh::{KeyRefresher, Outcome, Report};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
@@ -34,8 +37,11 @@ pub use random::{random_name, random_number, random_secret};
 pub use server_key::ServerKeys;
 pub use server_permissions::{NotPermitted, ServerAction, ServerPermissions};
 pub use server_proof::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, ServerProof, TokenId};
-pub use session::{ExpectedClaims, Session, Sessions};
-pub use source::{BadSource, ReadError, Source};
+pub use session::Session;
+pub use sessions::Sessions;
+pub use source::{BadSource, Source};
+pub use source_error::ReadError;
+pub use token_names::LOCAL_ADMIN;
 pub use webhook_signature::{BadSigningKey, SigningKey};
 
 /// The credential is not good enough.

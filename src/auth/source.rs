@@ -1,7 +1,6 @@
 //! Where keys come from: a file, or one fixed address. `key_refresh` decides how often to read.
 
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,10 +8,9 @@ use reqwest::{Client, StatusCode, Url};
 
 use crate::http_client::{client_for, is_loopback};
 
-use super::file_reader::{FILE_AT_MOST, FileReader};
+use super::file_reader::FileReader;
+use super::source_error::{MAX_SOURCE_BYTES, ReadError};
 
-/// The most bytes a source may hold.
-pub const MAX_SOURCE_BYTES: usize = 256 * 1024;
 /// How long an issuer may take to answer.
 const ANSWER_AT_MOST: Duration = Duration::from_secs(5);
 
@@ -33,21 +31,6 @@ pub enum BadSource {
     Credentials,
     #[error("this is not an address; write a file's path or https://…")]
     NoUrl,
-}
-
-/// Why nothing could be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error("cannot read it: {0}")]
-    File(#[source] io::Error),
-    #[error("it was not read within {} s; see to the disk or mount it lies on", FILE_AT_MOST.as_secs())]
-    Silent,
-    #[error("cannot fetch it: {0}")]
-    Fetch(String),
-    #[error("the answer was {0}, not 200")]
-    Status(StatusCode),
-    #[error("it has more than {MAX_SOURCE_BYTES} bytes")]
-    TooLarge,
 }
 
 impl Source {

@@ -1,7 +1,8 @@
 //! Which token names could be mistaken for another: the history shows names, and people read them
 //! at a glance.
 
-use super::LOCAL_ADMIN;
+/// The name by which the data folder's own credential stands in the history.
+pub const LOCAL_ADMIN: &str = "local-admin";
 
 /// Names for actors that are not credentials: those that Turnout itself acts as, now or in future,
 /// and parts of it. `self` is the token that is shown.

@@ -5,14 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::known_states::{Compared, KnownStates};
-use super::stand_in::{StandIn, row_of};
+use super::row_problem::{UNREADABLE_TEXT, row_of};
+use super::stand_in::StandIn;
 use super::{Inner, Problem, ProblemKind};
 use crate::clock;
 use crate::ledger::{Catalog, Change, ContentCache, Credential, Record, Subject};
 use crate::store::{Loaded, Poison, Store, SubjectRow};
-
-/// A blob is written once: the next change of a subject that names it does not write it again.
-pub(super) const UNREADABLE_TEXT: &str = "names what does not read";
 
 /// The catalog of a database, and what is wrong with its rows.
 pub(super) async fn catalog_of(

@@ -6,9 +6,9 @@
 //! Certain are the witnesses that this node knows, and the newest revision if its hash is right.
 //! Where nothing is certain, a flag is stopped. A stop that any witness shows stays in force.
 
+use super::Problem;
 use super::known_states::KnownStates;
-use super::quarantine::UNREADABLE_TEXT;
-use super::{Problem, ProblemKind};
+use super::row_problem::{UNREADABLE_TEXT, row_problem};
 use crate::clock;
 use crate::ledger::{
     Attribution, ContentCache, CredentialRecord, FlagEntry, FlagRecord, Record, SegmentRecord,
@@ -155,21 +155,6 @@ impl StandIn<'_> {
             _ => Ok(()),
         };
         read.map_err(|why| format!("{UNREADABLE_TEXT}: {why}"))
-    }
-}
-
-pub(super) fn row_of(subject: Option<&Subject>) -> String {
-    format!("the row of {} ", subject.map_or_else(|| "a subject".to_owned(), Subject::to_string))
-}
-
-pub(super) fn row_problem(subject: Option<&Subject>, why: &str, what: &str) -> Problem {
-    Problem {
-        kind: ProblemKind::PoisonRow,
-        subject: subject.map(|subject| subject.key().to_owned()),
-        message: format!("{}in the database {why}; {what}", row_of(subject)),
-        hint:
-            "turnout history --verify names altered rows; the next change of it writes a good one"
-                .to_owned(),
     }
 }
 

@@ -20,6 +20,7 @@ use super::recovery::{
     look_at_database, why_held,
 };
 use super::saving::Saving;
+use super::startup_error::StartupError;
 use super::store_handle::StoreHandle;
 use super::witnesses::Witnesses;
 use super::{ControlEvent, Coordinator, Database, Inner};
@@ -61,17 +62,6 @@ pub struct OpenOptions {
     /// Whether an empty data folder is a first start, or one that lost its volume.
     pub may_be_new: bool,
     pub observer: fn(&ControlEvent),
-}
-
-/// Why there is no start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartupError {
-    #[error("there is no database to accept: {0}")]
-    NothingToAccept(String),
-    #[error("the database cannot be accepted: {0}")]
-    NotAccepted(String),
-    #[error("the data folder {0} is empty, and TURNOUT_NEW_DATA=deny says that it must not be")]
-    NewData(String),
 }
 
 impl Coordinator {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::Inner;
 use super::super::commit::Committer;
-use super::super::startup::StartupError;
+use super::super::startup_error::StartupError;
 use super::carried::{self, Carried};
 use super::decide::Copies;
 use super::look::DatabaseFound;

@@ -13,20 +13,16 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::keys::Keys;
+use super::layout::{ALIGN, DOUBT, PENDING};
 use crate::flag::FlagKey;
 use crate::ledger::{
     Action, Actor, Attribution, ChangeSource, CredentialId, Doubt, Doubted, Overlay, PendingChange,
     PendingEntry, Unknown,
 };
 
-/// Entries begin at multiples of this.
-pub(super) const ALIGN: usize = 64;
 const MAGIC: [u8; 8] = *b"\0Entry\x01\xff";
 /// The form of entry that this build writes and reads whole.
 const FORMAT: u16 = 1;
-/// What the kinds are called on disk.
-pub(super) const PENDING: u16 = 0;
-pub(super) const DOUBT: u16 = 1;
 /// An entry about more flags, or more credentials, than this is one about all of them, should its
 /// body be damaged.
 const MOST_KEYS: usize = 4096;

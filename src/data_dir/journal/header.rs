@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::layout::SLOT;
 use super::room;
 use crate::ledger::KnownHead;
 
@@ -17,9 +18,6 @@ pub(super) const FORMAT: u16 = 3;
 fn min_reader(size: usize) -> u16 {
     if size > room::LEAST { 3 } else { 2 }
 }
-/// Where the entries begin.
-pub(super) const BYTES: usize = 2 * SLOT;
-pub(super) const SLOT: usize = 4096;
 const MAGIC: [u8; 8] = *b"\0Journl\xff";
 const TEXT: usize = 8 + 2 + 2 + 4 + 16;
 

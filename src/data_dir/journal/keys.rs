@@ -4,7 +4,7 @@
 //! credential. No flag has such a key, so the builds before, which named no credentials, pass those
 //! lines over.
 
-use super::entry::DOUBT;
+use super::layout::DOUBT;
 use crate::flag::FlagKey;
 use crate::ledger::{CredentialId, Doubt, Doubted};
 

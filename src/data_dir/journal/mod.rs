@@ -10,10 +10,15 @@
 //! | `scan` | which entries count |
 //! | `room` | how large the file is, and who may use how much of it |
 //! | `old` | the format of the builds before |
+//! | `entries`, `contents` | what is known from the file, and how whole it is |
+//! | `layout`, `zeros` | the numbers of the file's form, and the zeros in it |
 
+mod contents;
+mod entries;
 mod entry;
 mod header;
 mod keys;
+mod layout;
 mod old;
 mod room;
 mod scan;
@@ -23,6 +28,7 @@ mod tests;
 #[cfg(test)]
 #[allow(clippy::panic, clippy::unwrap_used)]
 mod tests_of_revocations;
+mod zeros;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -30,8 +36,9 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+pub use contents::JournalContents;
+pub use entries::JournalEntries;
 use header::Header;
-use scan::Reading;
 
 use super::in_place::FileId;
 use super::set_aside;
@@ -61,84 +68,6 @@ pub struct Journal {
     used: usize,
     /// Where the bytes of an entry end whose write failed.
     dirty: usize,
-}
-
-/// What a journal holds.
-#[derive(Clone, Debug, Default)]
-pub struct JournalEntries {
-    /// The entries that are not known to be committed, in their order.
-    pub entries: Vec<PendingEntry>,
-    /// Flags and credentials whose entries do not read.
-    pub doubt: Doubt,
-    pub known: Option<KnownHead>,
-    /// Whether a newer build wrote one of the entries.
-    pub of_newer_build: bool,
-    /// Whether part of the doubt is about damage that was found just now.
-    is_damaged: bool,
-    last: u64,
-    used: usize,
-    /// Where what was ever written behind the entries ends.
-    dirty: usize,
-    header: Header,
-}
-
-/// What is found where the journal should be.
-#[derive(Debug)]
-pub enum JournalContents {
-    Absent,
-    Good(JournalEntries),
-    /// Of the format before this one, without a header; a file of zeros is one too.
-    Old(JournalEntries),
-    /// What still reads of it, with the doubt about the rest.
-    Damaged {
-        contents: JournalEntries,
-        why: String,
-    },
-    /// Of a format that this build must not read: it is left as it is.
-    OfNewerBuild {
-        format: u16,
-    },
-}
-
-impl JournalEntries {
-    /// The same, with doubt about everything.
-    pub fn in_doubt(self) -> JournalEntries {
-        JournalEntries { doubt: Doubt::ALL, is_damaged: true, ..self }
-    }
-
-    /// Whether it was made just now, before anything was known: nothing was ever written to it.
-    pub fn is_fresh(&self) -> bool {
-        self.known.is_none() && self.entries.is_empty() && self.doubt.is_none() && self.last == 0
-    }
-}
-
-impl JournalContents {
-    fn of(bytes: &[u8]) -> JournalContents {
-        match scan::read(bytes) {
-            Reading::OfNewerBuild { format } => JournalContents::OfNewerBuild { format },
-            Reading::Damaged(contents) => {
-                JournalContents::Damaged { contents, why: "has no header that reads".to_owned() }
-            }
-            Reading::Old(contents) | Reading::Read(contents) if contents.is_damaged => {
-                JournalContents::Damaged {
-                    contents,
-                    why: "holds an entry, or half a header, that does not read".to_owned(),
-                }
-            }
-            Reading::Old(contents) => JournalContents::Old(contents),
-            Reading::Read(contents) => JournalContents::Good(contents),
-        }
-    }
-
-    /// What still reads of it.
-    pub fn contents(&self) -> Option<&JournalEntries> {
-        match self {
-            JournalContents::Good(contents)
-            | JournalContents::Old(contents)
-            | JournalContents::Damaged { contents, .. } => Some(contents),
-            JournalContents::Absent | JournalContents::OfNewerBuild { .. } => None,
-        }
-    }
 }
 
 /// Why an entry is not durable.
@@ -307,7 +236,7 @@ impl Journal {
         // Over what is left of an entry whose write failed.
         bytes.resize(bytes.len().max(self.dirty.saturating_sub(self.used)), 0);
         self.dirty = self.dirty.max(end);
-        self.file.write_all_at(&bytes, (header::BYTES + self.used) as u64)?;
+        self.file.write_all_at(&bytes, (layout::HEADER_BYTES + self.used) as u64)?;
         self.file.sync_data()?;
         self.check()?;
         (self.last, self.used, self.dirty) = (number, end, end);
@@ -405,7 +334,7 @@ impl Journal {
     /// Whether the file is the one at its path and still says what was written last.
     pub fn check(&self) -> Result<(), JournalError> {
         let length = self.file.metadata()?.len();
-        let mut bytes = vec![0; header::SLOT];
+        let mut bytes = vec![0; layout::SLOT];
         let is_whole = length >= self.size as u64
             && self.file.read_exact_at(&mut bytes, self.header.offset() as u64).is_ok()
             && bytes == self.header.bytes(self.size);
@@ -421,7 +350,7 @@ impl Journal {
         if self.dirty > self.used {
             self.file.write_all_at(
                 &vec![0; self.dirty - self.used],
-                (header::BYTES + self.used) as u64,
+                (layout::HEADER_BYTES + self.used) as u64,
             )?;
             self.file.sync_data()?;
             self.dirty = self.used;
@@ -457,14 +386,14 @@ fn fill(
     entries: &[&PendingEntry],
     doubt: &Doubt,
 ) -> Result<(Header, usize), JournalError> {
-    let mut bytes = vec![0; header::BYTES];
+    let mut bytes = vec![0; layout::HEADER_BYTES];
     let of_doubt = entry::doubt(1, doubt);
     let first = 1 + u64::from(of_doubt.is_some());
     bytes.extend(of_doubt.unwrap_or_default());
     for (number, entry) in (first..).zip(entries) {
         bytes.extend(entry::pending(number, entry));
     }
-    let used = bytes.len() - header::BYTES;
+    let used = bytes.len() - layout::HEADER_BYTES;
     if bytes.len() > size {
         return Err(JournalError::Full { size });
     }
@@ -474,7 +403,7 @@ fn fill(
     for sequence in 1..=2 {
         header.sequence = sequence;
         let at = header.offset();
-        bytes[at..at + header::SLOT].copy_from_slice(&header.bytes(size));
+        bytes[at..at + layout::SLOT].copy_from_slice(&header.bytes(size));
     }
     file.write_all_at(&bytes, 0)?;
     Ok((header, used))

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use super::JournalEntries;
-use super::scan::end_of_content;
+use super::entries::JournalEntries;
+use super::zeros::end_of_content;
 use crate::ledger::{Doubt, PendingEntry};
 
 const HEAD: usize = 4 + 8;

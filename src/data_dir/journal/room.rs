@@ -1,6 +1,6 @@
 //! How large the file is, and who may use how much of it.
 
-use super::header;
+use super::layout::HEADER_BYTES;
 use crate::ledger::PendingEntry;
 
 /// The least: room for thousands of single changes, or for a stop of every flag.
@@ -12,7 +12,7 @@ pub(super) const MOST: usize = 64 * 1024 * 1024;
 /// file is for what stops and revokes alone.
 pub(super) fn limit(size: usize, is_stop: bool) -> usize {
     let of_stops_alone = if is_stop { 0 } else { size / 4 };
-    size.saturating_sub(header::BYTES + of_stops_alone)
+    size.saturating_sub(HEADER_BYTES + of_stops_alone)
 }
 
 /// The size of a file of which entries of so many bytes leave a quarter free for those to come.

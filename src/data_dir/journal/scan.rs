@@ -8,12 +8,13 @@
 
 use std::collections::BTreeSet;
 
-use super::entry::{self, ALIGN, ReadEntry, Said};
+use super::entries::JournalEntries;
+use super::entry::{self, ReadEntry, Said};
 use super::header::{self, Header, Slots};
-use super::{JournalEntries, old};
+use super::layout::{ALIGN, HEADER_BYTES};
+use super::old;
+use super::zeros::{end_of_content, has_empty_sector, is_empty};
 use crate::ledger::{Doubt, PendingEntry, without_superseded};
-
-const SECTOR: usize = 512;
 
 /// What is known from a journal.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub(super) enum Reading {
 }
 
 pub(super) fn read(bytes: &[u8]) -> Reading {
-    let area = bytes.get(header::BYTES..).unwrap_or_default();
+    let area = bytes.get(HEADER_BYTES..).unwrap_or_default();
     match header::read(bytes) {
         Slots::OfNewerBuild { format } => Reading::OfNewerBuild { format },
         Slots::Whole(header) => Reading::Read(contents(area, header)),
@@ -171,33 +172,4 @@ fn is_damaged_beyond(area: &[u8], used: usize, all: &[ScannedSlot], done: u64) -
         at += ALIGN;
     }
     dirty.is_some_and(|end| !has_empty_sector(area, used, end))
-}
-
-/// Whether a whole sector between these places holds zeros alone.
-fn has_empty_sector(area: &[u8], begin: usize, end: usize) -> bool {
-    // The area begins at a multiple of a sector.
-    let (first, last) = (begin.next_multiple_of(SECTOR), end.min(area.len()));
-    let whole = (first..last).step_by(SECTOR).filter(|at| at + SECTOR <= last);
-    let in_front = begin..first.min(last);
-    whole.into_iter().any(|at| is_empty(&area[at..at + SECTOR]))
-        || (first < end && !in_front.is_empty() && is_empty(&area[in_front]))
-        || last > first
-            && !(last - first).is_multiple_of(SECTOR)
-            && is_empty(&area[last - last % SECTOR..last])
-}
-
-/// At most a sector.
-fn is_empty(bytes: &[u8]) -> bool {
-    const ZEROS: [u8; SECTOR] = [0; SECTOR];
-    bytes == &ZEROS[..bytes.len()]
-}
-
-/// Where zeros begin that go on to the end.
-pub(super) fn end_of_content(bytes: &[u8]) -> usize {
-    let end_of_sectors = bytes
-        .chunks(SECTOR)
-        .rposition(|sector| !is_empty(sector))
-        .map_or(0, |last| (last + 1) * SECTOR);
-    let end = end_of_sectors.min(bytes.len());
-    bytes[..end].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }

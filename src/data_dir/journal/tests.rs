@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::room::{LEAST as BYTES, MOST};
-use super::{Journal, JournalContents, JournalError, header};
+use super::{Journal, JournalContents, JournalError, header, layout};
 use crate::flag::FlagKey;
 use crate::ledger::{
     Action, Attribution, ChangeSource, ContentHash, Doubt, Head, KnownHead, Overlay, PendingChange,
@@ -158,7 +158,7 @@ fn no_damage_loses_an_acknowledged_entry() {
             let found = kept.bend(|bytes| bytes.truncate(at));
             assert!(at == 0 || loses_none(&found, stops), "cut at {at}: {found:?}");
         }
-        let found = kept.bend(|bytes| bytes[header::BYTES..].fill(0));
+        let found = kept.bend(|bytes| bytes[layout::HEADER_BYTES..].fill(0));
         assert_eq!(doubt(&found), Doubt::ALL, "all entries became zeros: {found:?}");
     }
 }
@@ -172,8 +172,8 @@ fn no_lost_slot_loses_an_acknowledged_entry() {
         journal.append(&stop(number, 10)).unwrap();
         let at = kept.place_of(number);
         for slot in 0..2 {
-            let range = slot * header::SLOT..(slot + 1) * header::SLOT;
-            for with in [vec![0; header::SLOT], before[range.clone()].to_vec()] {
+            let range = slot * layout::SLOT..(slot + 1) * layout::SLOT;
+            for with in [vec![0; layout::SLOT], before[range.clone()].to_vec()] {
                 let found = kept.bend(|bytes| {
                     bytes[range.clone()].copy_from_slice(&with);
                     bytes[at / 512 * 512..at / 512 * 512 + 1024].fill(0);
@@ -188,7 +188,7 @@ fn no_lost_slot_loses_an_acknowledged_entry() {
 fn one_slot_of_the_header_is_enough() {
     let (kept, _journal) = Kept::with(2, 10);
     for slot in 0..2 {
-        let found = kept.bend(|bytes| bytes[slot * header::SLOT + 40] ^= 1);
+        let found = kept.bend(|bytes| bytes[slot * layout::SLOT + 40] ^= 1);
         assert!(
             matches!(&found, JournalContents::Good(contents) if contents.known == Some(known())),
             "slot {slot}: {found:?}"
@@ -196,7 +196,7 @@ fn one_slot_of_the_header_is_enough() {
         assert_eq!(ids(&found), ["id-0", "id-1"]);
     }
     let found =
-        kept.bend(|bytes| [40, header::SLOT + 40].into_iter().for_each(|at| bytes[at] ^= 1));
+        kept.bend(|bytes| [40, layout::SLOT + 40].into_iter().for_each(|at| bytes[at] ^= 1));
     assert!(matches!(found, JournalContents::Damaged { .. }), "{found:?}");
     assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::ALL));
 }
@@ -206,12 +206,12 @@ fn one_slot_of_the_header_is_enough() {
 fn one_slot_of_a_build_before_is_not_enough() {
     let (kept, journal) = Kept::with(2, 10);
     let before = header::Header { twofold: false, ..journal.header.clone() };
-    for lost in [vec![0; header::SLOT], vec![9; header::SLOT]] {
+    for lost in [vec![0; layout::SLOT], vec![9; layout::SLOT]] {
         let found = kept.bend(|bytes| {
-            let other = header::SLOT - before.offset();
-            bytes[before.offset()..before.offset() + header::SLOT]
+            let other = layout::SLOT - before.offset();
+            bytes[before.offset()..before.offset() + layout::SLOT]
                 .copy_from_slice(&before.bytes(BYTES));
-            bytes[other..other + header::SLOT].copy_from_slice(&lost);
+            bytes[other..other + layout::SLOT].copy_from_slice(&lost);
         });
         assert!(matches!(found, JournalContents::Damaged { .. }), "{found:?}");
         assert_eq!((ids(&found).len(), doubt(&found)), (2, Doubt::ALL));
@@ -226,7 +226,7 @@ fn an_append_that_was_cut_short_counts_for_nothing() {
     journal.append(&stop(2, 3000)).unwrap();
     let after = fs::read(&kept.path).unwrap();
     // The header of before: the acknowledgement is written after the entry.
-    let sectors: Vec<usize> = (header::BYTES..BYTES)
+    let sectors: Vec<usize> = (layout::HEADER_BYTES..BYTES)
         .step_by(512)
         .filter(|at| before[*at..at + 512] != after[*at..at + 512])
         .collect();
@@ -465,7 +465,7 @@ fn a_full_one_is_made_anew_with_what_is_pending_and_larger_where_it_must_be() {
     journal.append(&stop(1, 10)).unwrap();
     assert_eq!((size(), ids(&Journal::look(&kept.path)).len()), (BYTES, 1));
     let bytes = fs::read(&kept.path).unwrap();
-    assert_eq!((bytes[10], bytes[header::SLOT + 10]), (2, 2));
+    assert_eq!((bytes[10], bytes[layout::SLOT + 10]), (2, 2));
 }
 
 /// What cannot be made anew stays as it is, and is not tried for each entry.

@@ -7,7 +7,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Journal, JournalContents, entry, header};
+use super::{Journal, JournalContents, entry, layout};
 use crate::ledger::{CredentialId, Doubt, Doubted, PendingEntry};
 
 fn id(text: &str) -> CredentialId {
@@ -38,7 +38,7 @@ fn journal() -> (TempDir, PathBuf) {
 fn bent(path: &PathBuf, bend: impl FnOnce(&mut Vec<u8>)) -> JournalContents {
     let mut bytes = fs::read(path).unwrap();
     // The zeros behind it say nothing, and take long to read.
-    bytes.truncate(header::BYTES + 8192);
+    bytes.truncate(layout::HEADER_BYTES + 8192);
     bend(&mut bytes);
     JournalContents::of(&bytes)
 }
@@ -64,7 +64,7 @@ fn entry_at(bytes: &mut [u8], number: usize) -> &mut [u8] {
 fn no_damage_revives_a_credential() {
     let (_home, path) = journal();
     let bytes = fs::read(&path).unwrap();
-    let end = super::scan::end_of_content(&bytes);
+    let end = super::zeros::end_of_content(&bytes);
     let loses_none = |found: &JournalContents| {
         let covers = |of| doubt(found).credentials.covers(&id(of));
         ["one", "two"].iter().all(|of| is_revoked(found, of) || covers(of))
@@ -74,7 +74,7 @@ fn no_damage_revives_a_credential() {
         let found = bent(&path, |bytes| bytes[at] ^= 0x40);
         assert!(loses_none(&found), "a byte at {at}: {found:?}");
     }
-    for at in (header::BYTES..end).step_by(64) {
+    for at in (layout::HEADER_BYTES..end).step_by(64) {
         for length in [64, 512, 4096] {
             let found = bent(&path, |bytes| bytes[at..at + length].fill(0));
             assert!(loses_none(&found), "{length} zeros at {at}: {found:?}");
