@@ -82,13 +82,15 @@ impl Health {
         self.busy_since_ms.store(0, Relaxed);
     }
 
-    /// Looks whether the change that is being made takes too long.
-    pub fn look(&self, now_ms: i64) {
+    /// Whether the change that is being made takes too long.
+    pub fn look(&self, now_ms: i64) -> bool {
         let since_ms = self.busy_since_ms.load(Relaxed);
-        if since_ms > 0 && now_ms - since_ms > SILENCE_MS {
+        let is_silent = since_ms > 0 && now_ms - since_ms > SILENCE_MS;
+        if is_silent {
             let why = format!("it did not answer for {} s", SILENCE_MS / 1000);
             self.failed(EventStoreError::Other(why));
         }
+        is_silent
     }
 
     /// What is wrong with the database.

@@ -1,8 +1,8 @@
 //! Feeds as the rest of the service uses them.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
@@ -88,7 +88,8 @@ impl Feeds {
             clock,
             retention,
             random,
-            report,
+            tell: report,
+            kept_problems: Mutex::default(),
             store: ArcSwapOption::empty(),
             warm: WarmStreams::default(),
             counts: FeedCounts::default(),
@@ -99,7 +100,7 @@ impl Feeds {
         let mut writer = Writer::new(shared.clone(), waiting);
         let watching = Arc::downgrade(&shared);
         let opening = runtime.spawn(async move {
-            writer.open().await;
+            writer.begin().await;
             writer
         });
         let (opened, is_open) = oneshot::channel();
@@ -112,7 +113,9 @@ impl Feeds {
         // A change that hangs holds up the writer, so another task notices that.
         runtime.spawn(async move {
             while let Some(shared) = watching.upgrade() {
-                shared.health.look(shared.clock.now().steady_ms);
+                if shared.health.look(shared.clock.now().steady_ms) {
+                    shared.report();
+                }
                 drop(shared);
                 tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }

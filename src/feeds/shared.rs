@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 
@@ -25,7 +26,9 @@ pub struct Shared {
     pub clock: Clock,
     pub retention: RetentionOf,
     pub random: fn() -> Option<u64>,
-    pub report: Box<dyn Fn(Vec<FeedProblem>) + Send + Sync>,
+    pub tell: Box<dyn Fn(Vec<FeedProblem>) + Send + Sync>,
+    /// What the writer found last that is wrong with what is kept.
+    pub kept_problems: Mutex<Vec<FeedProblem>>,
     pub health: Health,
     pub store: ArcSwapOption<EventStore>,
     pub warm: WarmStreams,
@@ -47,6 +50,12 @@ pub enum PublishError {
 }
 
 impl Shared {
+    /// Tells of all problems. Not the writer alone does so, as a disk that hangs holds it up.
+    pub fn report(&self) {
+        let kept = self.kept_problems.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (self.tell)(self.health.problem().into_iter().chain(kept).collect());
+    }
+
     /// The database cannot be used any longer.
     pub fn lose_store(&self) {
         if let Some(store) = self.store.swap(None) {

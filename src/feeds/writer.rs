@@ -2,8 +2,8 @@
 //! durable by one commit and one sync. Between commits it looks after the database.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -167,13 +167,13 @@ impl Writer {
             store.release(held).await?;
         } else {
             store.commit(held, &change).await?;
-            self.show(change);
+            self.show(&change);
         }
         Ok(results.into_iter().map(|result| result.map_err(PublishError::Refused)).collect())
     }
 
     /// Shows what is durable now to those who poll.
-    fn show(&mut self, change: BatchChange) {
+    fn show(&mut self, change: &BatchChange) {
         let counts = &self.shared.counts;
         counts.events_in.fetch_add(change.events.len() as u64, Relaxed);
         let mut new: HashMap<&StreamKey, Vec<RenderedEvent>> = HashMap::new();
@@ -270,8 +270,14 @@ impl Writer {
         }
     }
 
-    /// Opens the database; a start does so too, and goes on without it.
-    pub async fn open(&mut self) {
+    /// Opens the database for the first time. A start goes on without it.
+    pub async fn begin(&mut self) {
+        self.shared.health.begin(self.shared.clock.now().steady_ms);
+        self.open().await;
+        self.shared.health.end();
+    }
+
+    async fn open(&mut self) {
         let random = self.shared.random;
         let mut draw = || random().unwrap_or_default();
         match EventStore::open(&self.shared.path, &mut draw).await {
@@ -289,12 +295,13 @@ impl Writer {
     }
 
     fn report(&self) {
-        let mut problems: Vec<_> = self.shared.health.problem().into_iter().collect();
+        let mut problems = Vec::new();
         if self.store().is_some() {
             problems.extend(super::health::nearly_full(&self.state.kept, self.shared.max_bytes));
             problems.extend(shortened(&self.state.retentions, self.shared.clock.wall_ms()));
         }
-        (self.shared.report)(problems);
+        *self.shared.kept_problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+        self.shared.report();
     }
 
     async fn close(&mut self) {

@@ -29,7 +29,8 @@ const MAX_ASKED_HEADERS: usize = 64;
 const MAX_ASKED_BYTES: usize = 2 * 1024;
 /// Headers a script may read besides the few it always may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag, Retry-After, Turnout-Revision, Turnout-Flag-Revision, Turnout-Stale, Turnout-Time",
+    "ETag, Retry-After, RateLimit, RateLimit-Policy, Turnout-Revision, Turnout-Flag-Revision, \
+     Turnout-Stale, Turnout-Time",
 );
 /// How long a browser may remember a preflight: two hours, the most that browsers accept.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("7200");

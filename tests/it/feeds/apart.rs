@@ -8,11 +8,10 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, SqliteConnection};
 
 use super::{Answer, Feeds, event, numbered};
-use crate::support::wait_until;
+use crate::support::{Service, wait_until};
 
 /// Strategies, flips and stops, while feeds do not work.
-async fn control_works(feeds: &Feeds) {
-    let service = &feeds.guarded.service;
+pub async fn control_works(service: &Service) {
     let asked = service.post("/v1/strategy/a", json!({ "targetingKey": "u-1" }).to_string()).await;
     assert_eq!(asked.status(), 200);
     let reason = json!({ "reason": "a test" });
@@ -45,7 +44,7 @@ async fn refuses(feeds: &Feeds) {
     }
     wait_until("it is a problem", async || problem(feeds, "events-unavailable").await.is_some())
         .await;
-    control_works(feeds).await;
+    control_works(&feeds.guarded.service).await;
 }
 
 async fn works_again(feeds: &Feeds, ids: &[String]) {
@@ -113,7 +112,7 @@ async fn a_locked_database_refuses_publishes_alone() {
     wait_until("it is a problem", async || problem(&feeds, "events-unavailable").await.is_some())
         .await;
     assert_eq!(feeds.drain("b-1", "", 50).await, numbered(1..=2), "polls go on");
-    control_works(&feeds).await;
+    control_works(&feeds.guarded.service).await;
     drop(holder);
     wait_until("publishes are taken", async || {
         feeds.publish("b-1", json!({ "events": [event("e-3")] })).await.status == 200

@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection};
 
 use super::{Feeds, event, numbered};
+use crate::support::guarded::SERVER_KEY;
 use crate::support::wait_until;
 
 /// One row of the table: what is done to a stream of its own.
@@ -250,11 +251,13 @@ async fn as_sent(feeds: &mut Feeds) {
     let data = r#"{"n":1e5,"big":123456789012345678901234567890.10,"s":"\u00e9\ud83d\ude00","sp" : [ 1 ,2]}"#;
     let body = format!(r#"{{"events":[{{"id":"q\"~","type":"t","data":{data}}}]}}"#);
     assert_eq!(feeds.publish_raw("sent", body).await.status, 200);
-    let service = &feeds.guarded.service;
-    let key = crate::support::guarded::SERVER_KEY;
     for restarted in [false, true] {
-        let _ = restarted;
-        let request = service.client.get(service.url("/v1/feeds/a/sent")).bearer_auth(key);
+        if restarted {
+            feeds.guarded.service.stop().await;
+            feeds.guarded.service.restart().await;
+        }
+        let service = &feeds.guarded.service;
+        let request = service.client.get(service.url("/v1/feeds/a/sent")).bearer_auth(SERVER_KEY);
         let text = request.send().await.unwrap().text().await.unwrap();
         assert!(text.contains(&format!("\"data\":{data}")), "{text}");
         let page: Json = serde_json::from_str(&text).unwrap();

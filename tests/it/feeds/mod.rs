@@ -4,6 +4,8 @@ mod answers;
 mod apart;
 mod bad;
 mod cases;
+mod durable;
+mod full;
 mod keys;
 
 use reqwest::header::HeaderMap;

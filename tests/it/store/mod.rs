@@ -10,7 +10,7 @@ mod pending;
 mod read_only;
 mod rows;
 mod saving;
-mod slow_disk;
+pub mod slow_disk;
 mod staging;
 mod tampering;
 mod two_writers;

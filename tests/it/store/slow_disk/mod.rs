@@ -38,7 +38,7 @@ const LONG: Size = Size {
 };
 
 /// The library that slows the disk down: compiled by the compiler of this test.
-fn slowing_library(folder: &TempDir) -> PathBuf {
+pub fn slowing_library(folder: &TempDir) -> PathBuf {
     let source =
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/store/slow_disk/preloaded.rs");
     let made = folder.path().join("slow_disk.so");

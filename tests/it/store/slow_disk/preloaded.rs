@@ -1,6 +1,7 @@
-//! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…` take as long
-//! as on a disk of SLOW_KB kilobytes a second, and each sync of them SLOW_SYNC_MS longer. The test
-//! beside this compiles it with rustc.
+//! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…`, or as
+//! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
+//! SLOW_SYNC_MS longer. A sync hangs while there is a file HANG_WHILE, beside which it makes one
+//! that ends in `.hangs`. The test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -26,7 +27,8 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn is_slow(file: c_int) -> bool {
-    std::fs::read_link(format!("/proc/self/fd/{file}")).is_ok_and(|path| path.to_string_lossy().contains("/turnout.db"))
+    let slow = std::env::var("SLOW_FILE").unwrap_or_else(|_| "/turnout.db".to_owned());
+    std::fs::read_link(format!("/proc/self/fd/{file}")).is_ok_and(|path| path.to_string_lossy().contains(&slow))
 }
 
 fn pay_for(bytes: usize) {
@@ -36,6 +38,14 @@ fn pay_for(bytes: usize) {
     if owed > Duration::from_millis(2) {
         OWED.set(Duration::ZERO);
         std::thread::sleep(owed);
+    }
+}
+
+fn hang() {
+    let Ok(hangs_while) = std::env::var("HANG_WHILE") else { return };
+    while std::fs::exists(&hangs_while).unwrap_or_default() {
+        let _ = std::fs::write(format!("{hangs_while}.hangs"), "");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -51,6 +61,7 @@ unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at
 unsafe fn sync(name: &CStr, file: c_int) -> c_int {
     if is_slow(file) {
         std::thread::sleep(Duration::from_millis(number("SLOW_SYNC_MS").unwrap_or_default()));
+        hang();
     }
     // SAFETY: as above.
     unsafe { std::mem::transmute::<*mut c_void, Sync>(dlsym(NEXT, name.as_ptr()))(file) }
