@@ -620,6 +620,7 @@ async fn open_feeds(
         retention: Box::new(retention),
         random: random_number,
         report: Box::new(move |problems| report_feeds(&reporting, problems)),
+        renewed: Box::new(telemetry::streams_renewed),
     };
     let feeds = Feeds::start(options, thread.handle().clone()).await;
     Ok((feeds, thread))

@@ -44,6 +44,8 @@ pub struct FeedsOptions {
     pub random: fn() -> Option<u64>,
     /// Told of all problems of feeds, again and again.
     pub report: Box<dyn Fn(Vec<FeedProblem>) + Send + Sync>,
+    /// Told how many streams begin anew, as an older database was put in its place.
+    pub renewed: Box<dyn Fn(u64) + Send + Sync>,
 }
 
 #[derive(Debug)]
@@ -80,7 +82,7 @@ pub enum Reader<'r> {
 impl Feeds {
     /// Opens the database, or goes on without it, and starts what writes to it on this runtime.
     pub async fn start(options: FeedsOptions, runtime: Handle) -> Feeds {
-        let FeedsOptions { path, max_bytes, clock, retention, random, report } = options;
+        let FeedsOptions { path, max_bytes, clock, retention, random, report, renewed } = options;
         let shared = Arc::new(Shared {
             health: Health::new(path.clone()),
             path,
@@ -89,6 +91,7 @@ impl Feeds {
             retention,
             random,
             tell: report,
+            renewed,
             kept_problems: Mutex::default(),
             store: ArcSwapOption::empty(),
             warm: WarmStreams::default(),

@@ -27,6 +27,7 @@ pub struct Shared {
     pub retention: RetentionOf,
     pub random: fn() -> Option<u64>,
     pub tell: Box<dyn Fn(Vec<FeedProblem>) + Send + Sync>,
+    pub renewed: Box<dyn Fn(u64) + Send + Sync>,
     /// What the writer found last that is wrong with what is kept.
     pub kept_problems: Mutex<Vec<FeedProblem>>,
     pub health: Health,

@@ -282,6 +282,9 @@ impl Writer {
         let mut draw = || random().unwrap_or_default();
         match EventStore::open(&self.shared.path, &mut draw).await {
             Ok((store, opened)) => {
+                if opened.renewed > 0 {
+                    (self.shared.renewed)(opened.renewed);
+                }
                 self.state.kept = opened.kept;
                 self.state.retentions = opened.retentions;
                 self.sweeper.begin_anew();

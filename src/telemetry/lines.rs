@@ -83,6 +83,14 @@ fn say_trouble(Problem { kind, subject, message, hint }: &Problem) {
     }
 }
 
+/// Logs that streams begin anew.
+pub fn streams_renewed(count: u64) {
+    warn!(
+        target: target::CONTROL,
+        "events.db is older than what its readers saw: {count} streams have a new epoch, and their readers begin anew"
+    );
+}
+
 /// `12 s`, `3 min`, `5 h`, `23 days`.
 pub fn ago(milliseconds: i64) -> String {
     match milliseconds.max(0) / 1000 {

@@ -12,6 +12,8 @@ use crate::flag::FlagKey;
 pub struct Opened {
     pub kept: KeptBytes,
     pub retentions: HashMap<FlagKey, RetentionRecord>,
+    /// How many streams have a new epoch, as their heads had fallen.
+    pub renewed: u64,
 }
 
 /// What retention removed of a stream.

@@ -7,6 +7,7 @@ mod cases;
 mod durable;
 mod full;
 mod keys;
+mod restored;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, Response};

@@ -24,6 +24,7 @@ pub struct Transaction<'s> {
 /// wrote in between.
 pub const BEGIN: &str = "BEGIN IMMEDIATE";
 pub const COMMIT: &str = "UPDATE meta SET commits = commits + 1; COMMIT";
+const COUNT: &str = "UPDATE meta SET commits = commits + 1 RETURNING commits";
 
 const HOLD: &str = concat!(
     "SELECT ",
@@ -88,10 +89,13 @@ impl Sqlite {
                 .await
                 .map_err(failed)?;
         }
-        sqlx::raw_sql(COMMIT).execute(connection).await.map_err(failed)?;
+        let commits = sqlx::query(COUNT).fetch_one(&mut *connection).await.map_err(failed)?;
+        let commits = commits.try_get(0).map_err(failed)?;
+        sqlx::raw_sql("COMMIT").execute(connection).await.map_err(failed)?;
         taken.give_back();
         // A file that was unlinked meanwhile took the commit with it.
-        self.check_files()
+        self.check_files()?;
+        self.heads.note(commits, change.streams.values()).await
     }
 
     pub async fn delete(&self, key: &StreamKey) -> Result<Option<StreamRecord>, EventStoreError> {
@@ -108,6 +112,7 @@ impl Sqlite {
         sqlx::raw_sql(COMMIT).execute(taken.get()).await.map_err(failed)?;
         taken.give_back();
         self.check_files()?;
+        self.heads.forget(record.number).await?;
         Ok(Some(record))
     }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::connection::{Connection, TakenConnection, options};
+use super::heads::Heads;
 use super::{schema, totals};
 use crate::feeds::shares::KeptBytes;
 use crate::feeds::store::error::EventStoreError;
@@ -15,6 +16,7 @@ pub struct Sqlite {
     files: DatabaseFiles,
     pub(super) writer: Connection,
     reader: Connection,
+    pub(super) heads: Heads,
     queries: AtomicU64,
 }
 
@@ -31,13 +33,15 @@ impl Sqlite {
         let mut opened = writer.take().await?;
         schema::migrate(opened.get()).await?;
         schema::check_pages(opened.get()).await?;
-        let totals = totals::totals(opened.get()).await?;
+        // A lack of space keeps nothing from being read.
+        let (heads, renewed) = Heads::open(path, random()).await?;
+        let totals = Opened { renewed, ..totals::totals(opened.get()).await? };
         opened.give_back();
         // The reader is opened now: a lack of files or rights shows at once.
         reader.take().await?.give_back();
         let files = DatabaseFiles::of_open(path)
             .map_err(|error| EventStoreError::Other(error.to_string()))?;
-        Ok((Sqlite { files, writer, reader, queries: AtomicU64::new(0) }, totals))
+        Ok((Sqlite { files, writer, reader, heads, queries: AtomicU64::new(0) }, totals))
     }
 
     pub async fn check(&self) -> Result<(), EventStoreError> {

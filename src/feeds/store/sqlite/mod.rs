@@ -4,6 +4,7 @@
 mod changes;
 mod connection;
 mod database;
+mod heads;
 mod queries;
 mod removal;
 mod rows;

@@ -26,7 +26,11 @@ pub async fn totals(connection: &mut SqliteConnection) -> Result<Opened, EventSt
     }
     let doomed = sqlx::query(DOOMED).fetch_one(&mut *connection).await.map_err(failed)?;
     let doomed = doomed.try_get::<i64, _>(0).map_err(failed)? as u64;
-    Ok(Opened { kept: KeptBytes::new(by_flag, doomed), retentions: retentions(connection).await? })
+    Ok(Opened {
+        kept: KeptBytes::new(by_flag, doomed),
+        retentions: retentions(connection).await?,
+        renewed: 0,
+    })
 }
 
 async fn retentions(

@@ -83,6 +83,7 @@ impl Questions {
                 retention: Box::new(|_| None),
                 random: || Some(7),
                 report: Box::new(drop),
+                renewed: Box::new(drop),
             };
             let on = tokio::runtime::Handle::current();
             let feeds = turnout::feeds::Feeds::start(options, on).await;
