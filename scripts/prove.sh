@@ -6,6 +6,9 @@
 #   scripts/prove.sh starts                  the right answers whatever is left at a start
 #   scripts/prove.sh flips                   durable flips a second beside a bare loop of insert and commit
 #   scripts/prove.sh answers                 every answer is right for the position it states
+#   scripts/prove.sh events-kills 1000       no event that was acknowledged or seen is lost, doubled or moved by kill -9
+#   scripts/prove.sh events-resumes          readers who resume at random miss nothing of 1,000,000 events, with retention on
+#   scripts/prove.sh events-syncs            how many syncs a publish costs with 64 publishers (needs strace)
 #   scripts/prove.sh --short                 the short forms of all of them, as CI runs them
 # With --dist first, the build that ships is proved. --seed N repeats a run; --keep FILE keeps its raw result (docs/results).
 set -euo pipefail
@@ -18,7 +21,7 @@ prove="target/$profile/prove"
 
 if [ "${1:-}" != "--short" ]; then exec "$prove" "$@"; fi
 failed=0
-for proof in kills syncs mixes starts flips answers; do
+for proof in kills syncs mixes starts flips answers events-kills events-resumes events-syncs; do
   "$prove" "$proof" --short || failed=1
 done
 exit "$failed"

@@ -100,8 +100,7 @@ impl StreamState {
         let record = &self.record;
         let count = cut(events.clone().map(|event| event.data_bytes), limit);
         let to = events.clone().take(count).last().map_or(from, |event| event.position);
-        // Events that were read may be newer than the state.
-        let has_more = to < record.head || events.clone().nth(count).is_some();
+        let has_more = to < record.head;
         let cursor = Cursor { epoch: record.epoch, position: to }.encode(key);
         // A reader who has not got everything has not reached the end.
         let ended = record.ended && !has_more;

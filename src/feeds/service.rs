@@ -263,8 +263,10 @@ impl Feeds {
             // Retention, or a removal, may have come between: then the stream is looked at again.
             if found.first().is_some_and(|first| first.position == from + 1) {
                 let epoch = state.record.epoch;
+                // What is newer than the state is durable, and not shown yet.
+                let shown = found.iter().take_while(|stored| stored.position <= state.record.head);
                 let rendered: Vec<RenderedEvent> =
-                    found.iter().map(|stored| RenderedEvent::of(key, epoch, stored)).collect();
+                    shown.map(|stored| RenderedEvent::of(key, epoch, stored)).collect();
                 return Ok(state.page(key, from, query.limit, rendered.iter()));
             }
         }

@@ -12,14 +12,30 @@ pub const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// 9110 §11.1 has it.
 pub fn bearer(headers: &HeaderMap) -> Result<Option<&str>, InvalidCredential> {
     let Some(authorization) = only(headers, &AUTHORIZATION)? else { return Ok(None) };
-    let text = authorization.to_str().map_err(|_| InvalidCredential)?;
+    let text = visible(authorization.as_bytes()).ok_or(InvalidCredential)?;
     let (scheme, credential) = text.split_once(' ').ok_or(InvalidCredential)?;
-    let is_whole = !credential.is_empty() && !credential.contains([' ', '\t', ',']);
+    let is_cut = has(credential.as_bytes(), |byte| byte == b' ' || byte == b',');
+    let is_whole = !credential.is_empty() && !is_cut;
     if scheme.eq_ignore_ascii_case("bearer") && is_whole {
         Ok(Some(credential))
     } else {
         Err(InvalidCredential)
     }
+}
+
+/// The text of a value that is visible ASCII and blanks alone.
+fn visible(value: &[u8]) -> Option<&str> {
+    if has(value, |byte| !(b' '..=b'~').contains(&byte)) {
+        None
+    } else {
+        std::str::from_utf8(value).ok()
+    }
+}
+
+/// Whether a byte is such. All are looked at, without a way out at the first: so the compiler takes
+/// many of them at a time.
+fn has(bytes: &[u8], is_such: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(0, |any, byte| any | u8::from(is_such(*byte))) != 0
 }
 
 /// The header's only value; two values count as one that cannot be understood.
@@ -50,6 +66,9 @@ mod tests {
             (&["Bearer abc "], Err(InvalidCredential)),
             (&["Bearer abc def"], Err(InvalidCredential)),
             (&["Bearer abc,def"], Err(InvalidCredential)),
+            (&["Bearer abc\tdef"], Err(InvalidCredential)),
+            (&["Bearer\tabc"], Err(InvalidCredential)),
+            (&["Bearer ab\u{e9}"], Err(InvalidCredential)),
             (&["Bearer "], Err(InvalidCredential)),
             (&["Bearer"], Err(InvalidCredential)),
             (&["Basic abc"], Err(InvalidCredential)),

@@ -17,6 +17,10 @@
 mod answers;
 mod answers_history;
 mod answers_reference;
+mod events_kills;
+mod events_resumes;
+mod events_syncs;
+mod events_wire;
 mod flips;
 mod kills;
 mod kills_check;
@@ -81,13 +85,16 @@ impl Outcome {
 
 type Proof = fn(&Run) -> Result<Outcome, String>;
 
-const PROOFS: [(&str, Proof); 6] = [
+const PROOFS: [(&str, Proof); 9] = [
     ("kills", kills::prove),
     ("syncs", syncs::prove),
     ("mixes", mixes::prove),
     ("starts", starts::prove),
     ("flips", flips::prove),
     ("answers", answers::prove),
+    ("events-kills", events_kills::prove),
+    ("events-resumes", events_resumes::prove),
+    ("events-syncs", events_syncs::prove),
 ];
 
 fn main() {

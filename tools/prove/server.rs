@@ -18,6 +18,11 @@ use crate::wire::Wire;
 /// How many lines of a start are shown when it fails.
 const LINES_KEPT: usize = 100;
 
+/// The key of the application's server, which publishes events.
+pub const SERVER_KEY: &str = "proof";
+/// Its line among the server keys.
+const SERVERS: &str = "proof c1cda26362828b69266512052b97cb3729e3b052e4ade47c0a1e3383defe73c7\n";
+
 /// Where a server keeps what it knows.
 pub struct Home {
     pub data: PathBuf,
@@ -30,6 +35,7 @@ impl Home {
         let folder = TempDir::with_prefix("turnout-prove-").expect("a temporary folder");
         let (data, flags) = (folder.path().join("data"), folder.path().join("flags"));
         fs::create_dir_all(&flags).expect("a flags folder");
+        fs::write(folder.path().join("servers"), SERVERS).expect("a file of server keys");
         files
             .iter()
             .for_each(|(name, text)| fs::write(flags.join(name), text).expect("a flag file"));
@@ -86,6 +92,7 @@ impl Program {
 /// What makes the program serve this home.
 pub fn arguments(command: &mut Command, home: &Home) {
     command.arg("serve").arg("--data").arg(&home.data).arg("--flags").arg(&home.flags);
+    command.env("TURNOUT_SERVER_KEYS_FILE", home.folder.path().join("servers"));
     for name in ["INTERNAL_USER_IDS", "ENABLE_SERVER_AUTH", "DATABASE_URL"] {
         command.env_remove(name);
     }

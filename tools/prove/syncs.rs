@@ -53,7 +53,7 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
     let home = Home::new(&[("lane.yaml", &flag("lane", "rollout: { realtime-v2: 10% }"))]);
     let server = run.program.start(&home)?;
     let file = home.folder.path().join("trace");
-    let mut tracer = match attach(&server, &file) {
+    let mut tracer = match attach(&server, &file, CALLS) {
         Ok(tracer) => tracer,
         Err(why) => {
             outcome.not_checked.push(format!("syncs (strace may not attach here: {why})"));
@@ -95,7 +95,7 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
         format!("only {} orders were promised to last", asked.len())
     });
     server.stop();
-    tracer.0.wait().map_err(|error| error.to_string())?;
+    tracer.wait()?;
     let trace = Trace::read(&file).map_err(|error| format!("cannot read the trace: {error}"))?;
     let (mut widening, mut narrowing, mut by_journal) = (0, 0, 0);
     for (key, verb, durable_in) in asked {
@@ -117,23 +117,31 @@ pub fn prove(run: &Run) -> Result<Outcome, String> {
 }
 
 /// The tracer, gone when it is dropped.
-struct Tracer(Child);
+pub struct Attached(Child);
 
-impl Drop for Tracer {
+impl Attached {
+    /// Until what it traces has ended.
+    pub fn wait(&mut self) -> Result<(), String> {
+        self.0.wait().map(drop).map_err(|error| error.to_string())
+    }
+}
+
+impl Drop for Attached {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-fn attach(server: &Server, file: &std::path::Path) -> Result<Tracer, String> {
+/// Traces these calls of a server from now on.
+pub fn attach(server: &Server, file: &std::path::Path, calls: &str) -> Result<Attached, String> {
     let mut command = Command::new("strace");
     command
-        .args(["-f", "-y", "-ttt", "-s", "8192", "-e", CALLS, "-p", &server.id().to_string()])
+        .args(["-f", "-y", "-ttt", "-s", "8192", "-e", calls, "-p", &server.id().to_string()])
         .arg("-o")
         .arg(file);
     let child = command.stderr(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
-    let mut tracer = Tracer(child);
+    let mut tracer = Attached(child);
     let stderr = tracer.0.stderr.take().ok_or("no stderr")?;
     let mut lines = BufReader::new(stderr).lines();
     match lines.next() {

@@ -54,6 +54,10 @@ impl Wire {
         self.send("GET", path, None, "")
     }
 
+    pub fn post(&mut self, path: &str, body: &str) -> io::Result<Answer> {
+        self.send("POST", path, None, body)
+    }
+
     /// An order; `key` is its idempotency key.
     pub fn order(
         &mut self,

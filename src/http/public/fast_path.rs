@@ -51,8 +51,11 @@ impl PublicService {
 
     fn answer_anyone(&self, mut request: Request, peer: IpAddr) -> ResponseFuture {
         let Some((question, key)) = plain_question(request.method(), request.uri().path()) else {
-            if *request.method() == Method::GET && plain_stream(request.uri().path()).is_some() {
-                return self.poll(request);
+            if *request.method() == Method::GET
+                && let Some((flag, stream)) = plain_stream(request.uri().path())
+            {
+                let lengths = (flag.len(), stream.len());
+                return self.poll(request, lengths);
             }
             request.extensions_mut().insert(Peer(peer));
             return by_router(&self.router, request);
@@ -78,11 +81,14 @@ impl PublicService {
         })
     }
 
-    fn poll(&self, request: Request) -> ResponseFuture {
+    /// Polls a stream. The path ends with these lengths of the flag and the stream.
+    fn poll(&self, request: Request, (flag, stream): (usize, usize)) -> ResponseFuture {
         let state = self.state.clone();
         Box::pin(async move {
             let (head, _) = request.into_parts();
-            let (flag, stream) = plain_stream(head.uri.path()).unwrap_or_default();
+            let path = head.uri.path();
+            let (rest, stream) = path.split_at_checked(path.len() - stream).unwrap_or_default();
+            let flag = rest.get(rest.len() - 1 - flag..rest.len() - 1).unwrap_or_default();
             evaluate_poll(&state, flag, stream, &head.uri, &head.headers).await
         })
     }
@@ -157,9 +163,10 @@ fn plain_question<'p>(method: &Method, path: &'p str) -> Option<(Question, &'p s
 /// them.
 fn plain_stream(path: &str) -> Option<(&str, &str)> {
     let names = path.strip_prefix(STREAMS_PATH.strip_suffix("{flag}")?)?;
-    let (flag, stream) = names.split_once('/')?;
-    let plain = !flag.is_empty() && !stream.is_empty();
-    let plain = plain && !stream.bytes().any(|byte| byte == b'/') && !names.contains('%');
+    let slash = names.bytes().position(|byte| byte == b'/')?;
+    let (flag, stream) = (&names[..slash], &names[slash + 1..]);
+    let plain = !flag.is_empty() && !stream.is_empty() && !flag.bytes().any(|byte| byte == b'%');
+    let plain = plain && !stream.bytes().any(|byte| matches!(byte, b'/' | b'%'));
     plain.then_some((flag, stream))
 }
 

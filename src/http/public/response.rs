@@ -77,7 +77,7 @@ impl ResponseBuilder<'_> {
         headers.insert(STALE, self.stale());
     }
 
-    fn stale(&self) -> HeaderValue {
+    pub fn stale(&self) -> HeaderValue {
         match self.state.staleness.stale_seconds() {
             0 => HeaderValue::from_static("0"),
             seconds => seconds.into(),

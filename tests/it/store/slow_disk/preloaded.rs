@@ -1,7 +1,7 @@
 //! Preloaded before a program (`LD_PRELOAD`): its writes to files called `turnout.db…`, or as
 //! SLOW_FILE says, take as long as on a disk of SLOW_KB kilobytes a second, and each sync of them
-//! SLOW_SYNC_MS longer. A sync hangs while there is a file HANG_WHILE, beside which it makes one
-//! that ends in `.hangs`. The test beside this compiles it with rustc.
+//! SLOW_SYNC_MS longer. Both hang while there is a file HANG_WHILE, beside which they make one that
+//! ends in `.hangs`. The test beside this compiles it with rustc.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -52,6 +52,7 @@ fn hang() {
 unsafe fn write(name: &CStr, file: c_int, bytes: *const c_void, count: usize, at: i64) -> isize {
     if is_slow(file) {
         pay_for(count);
+        hang();
     }
     // SAFETY: the function of that name in the C library has this type, and its arguments are
     // passed on as they came.
