@@ -8,7 +8,9 @@ use serde_json::{Value as Json, json};
 
 use super::{Exit, count, print, print_error};
 use crate::config::EvaluationArgs;
-use crate::definition::{Changed, DefinitionSet, FlagChange, FolderDifference, SegmentChange};
+use crate::definition::{
+    Changed, DefinitionSet, FlagChange, FolderDifference, Renamed, SegmentChange,
+};
 use crate::display_text;
 use crate::flag::{Difference, Move, Moves, Share, Strategy};
 use crate::flag_files::FlagsDir;
@@ -98,6 +100,7 @@ fn text(difference: &FolderDifference, new: &DefinitionSet) -> String {
             }
         }
     }
+    difference.renamed.iter().for_each(|renamed| text.push_str(&renamed_in_words(renamed)));
     for (key, changed) in &difference.segments {
         match changed {
             Changed::Added(_) => text.push_str(&format!("+ segment {key}\n")),
@@ -121,6 +124,17 @@ fn line(Difference { what, before, after }: &Difference) -> String {
         "    {}\n",
         display_text::line(&format!("{what} {} -> {}", shown(before), shown(after)))
     )
+}
+
+/// Says that a flag seems to be renamed, and what keeps its users' buckets.
+fn renamed_in_words(Renamed { from, to, lost_salt }: &Renamed) -> String {
+    let what = format!("{from} -> {to}: the same flag under another name");
+    match lost_salt {
+        None => format!("{what}; every user keeps the strategy\n"),
+        Some(salt) => format!(
+            "{what}?\n    add `salt: {salt}` to {to}.yaml, or 100% of users get another bucket\n"
+        ),
+    }
 }
 
 /// `polling 90%, realtime-v2 10%`.
@@ -177,6 +191,13 @@ fn json(difference: &FolderDifference) -> Json {
             json
         }
     };
+    let renamed = |renamed: &Renamed| {
+        json!({
+            "from": key_text(&renamed.from),
+            "to": key_text(&renamed.to),
+            "lostSalt": renamed.lost_salt.as_ref().map(key_text),
+        })
+    };
     let segment = |(key, changed): &(_, Changed<SegmentChange>)| match changed {
         Changed::Added(_) => json!({ "segment": key_text(key), "change": "added" }),
         Changed::Removed => json!({ "segment": key_text(key), "change": "removed" }),
@@ -187,11 +208,15 @@ fn json(difference: &FolderDifference) -> Json {
             "namedBy": change.named_by.iter().map(key_text).collect::<Vec<_>>(),
         }),
     };
-    json!({
+    let mut whole = json!({
         "same": difference.is_none(),
         "flags": difference.flags.iter().map(flag).collect::<Vec<_>>(),
         "segments": difference.segments.iter().map(segment).collect::<Vec<_>>(),
-    })
+    });
+    if !difference.renamed.is_empty() {
+        whole["renamed"] = difference.renamed.iter().map(renamed).collect();
+    }
+    whole
 }
 
 fn moved(moved: &Move) -> Json {

@@ -20,7 +20,6 @@ mod listener;
 mod output;
 mod problems;
 mod remote;
-mod report;
 mod serve;
 mod set;
 mod signals;

@@ -212,11 +212,35 @@ fn diff_compares_flags_and_segments_of_folders() {
         ("segments/more.yaml", "version: 1\nsegment: more\n"),
     ]);
     let (exit, stdout, _) = diff(&old, &new, &[]);
-    let wanted = "- flag gone\n+ flag new: polling 90%, realtime-v2 10%\n+ segment more\n~ segment staff, named by f, new\n    \
+    let wanted = "- flag gone\n+ flag new: polling 90%, realtime-v2 10%\n\
+        gone -> new: the same flag under another name?\n    add `salt: gone` to new.yaml, or 100% of users get another bucket\n\
+        + segment more\n~ segment staff, named by f, new\n    \
         users 1 -> 2 (2 new, 1 gone)\n    domains none -> 1 (1 new, 0 gone)\n2 flags, 2 segments differ\n";
     assert_eq!((exit, stdout.as_str()), (1, wanted));
     let (exit, stdout, _) = diff(&old, &old, &[]);
     assert_eq!((exit, stdout.as_str()), (0, "no difference: 2 flags, 1 segment\n"));
+}
+
+#[test]
+fn diff_says_what_keeps_the_buckets_of_a_renamed_flag() {
+    let old = folder(&[
+        ("tiny.yaml", &with(&[("flag: f", "flag: tiny")])),
+        ("segments/staff.yaml", STAFF),
+    ]);
+    let renamed = |more: &str| {
+        let text = with(&[("flag: f\n", &format!("flag: wee\n{more}"))]);
+        folder(&[("wee.yaml", &text), ("segments/staff.yaml", STAFF)])
+    };
+    let (exit, stdout, _) = diff(&old, &renamed(""), &[]);
+    let wanted = "tiny -> wee: the same flag under another name?\n    add `salt: tiny` to wee.yaml, or 100% of users get another bucket\n";
+    assert!(exit == 1 && stdout.contains(wanted), "{stdout}");
+    let (_, stdout, _) = diff(&old, &renamed("salt: tiny\n"), &[]);
+    assert!(stdout.contains("every user keeps the strategy"), "{stdout}");
+    let (_, stdout, _) = diff(&old, &renamed(""), &["--json"]);
+    let whole: Json = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(whole["renamed"], json!([{ "from": "tiny", "to": "wee", "lostSalt": "tiny" }]));
+    let (_, stdout, _) = diff(&old, &renamed("salt: tiny\nowner: me\n"), &[]);
+    assert!(!stdout.contains("->"), "{stdout}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::definition_set::DefinitionSet;
 use crate::flag::{
-    Definition, Difference, FlagKey, Moves, Segment, SegmentKey, Share, Strategy, differences,
-    moves, segment_differences, shares,
+    Definition, Difference, FlagKey, Moves, Salt, Segment, SegmentKey, Share, Strategy,
+    differences, moves, segment_differences, shares,
 };
 
 /// Every difference, ordered by key.
@@ -15,6 +15,18 @@ use crate::flag::{
 pub struct FolderDifference {
     pub flags: Vec<(FlagKey, Changed<FlagChange>)>,
     pub segments: Vec<(SegmentKey, Changed<SegmentChange>)>,
+    /// Flags that seem to be renamed. Each stands in `flags`, too, as removed and as added.
+    pub renamed: Vec<Renamed>,
+}
+
+/// A flag that is gone, and a new one that means the same.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Renamed {
+    pub from: FlagKey,
+    pub to: FlagKey,
+    /// The salt that the new flag lacks: without it every user gets another bucket. `None` while
+    /// buckets stay or do not matter.
+    pub lost_salt: Option<Salt>,
 }
 
 /// How a subject changed.
@@ -42,9 +54,11 @@ pub struct SegmentChange {
 impl FolderDifference {
     /// Compares two sets of definitions that both have no findings.
     pub fn between(old: &DefinitionSet, new: &DefinitionSet) -> FolderDifference {
+        let (before, after) = (definitions(old), definitions(new));
         FolderDifference {
-            flags: flags(&definitions(old), &definitions(new)),
+            flags: flags(&before, &after),
             segments: segments(old, new),
+            renamed: renamed(&before, &after),
         }
     }
 
@@ -61,6 +75,28 @@ fn flags(
         let differences = differences(old, new);
         (!differences.is_empty()).then(|| FlagChange { differences, moves: moves(old, new) })
     })
+}
+
+/// A flag that is gone belongs to the first new one that means the same.
+fn renamed(
+    old: &BTreeMap<FlagKey, Arc<Definition>>,
+    new: &BTreeMap<FlagKey, Arc<Definition>>,
+) -> Vec<Renamed> {
+    let mut added: Vec<&Arc<Definition>> =
+        new.values().filter(|definition| !old.contains_key(&definition.key)).collect();
+    let gone = old.values().filter(|definition| !new.contains_key(&definition.key));
+    gone.filter_map(|gone| {
+        let means_the_same =
+            |new: &&Arc<Definition>| differences(gone, new).iter().all(|one| one.what == "salt");
+        let to = added.remove(added.iter().position(means_the_same)?);
+        let is_drawn_anew = matches!(moves(gone, to), Moves::Reshuffled(_));
+        Some(Renamed {
+            from: gone.key.clone(),
+            to: to.key.clone(),
+            lost_salt: is_drawn_anew.then(|| gone.salt.clone()),
+        })
+    })
+    .collect()
 }
 
 fn segments(old: &DefinitionSet, new: &DefinitionSet) -> Vec<(SegmentKey, Changed<SegmentChange>)> {

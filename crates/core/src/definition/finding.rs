@@ -57,7 +57,8 @@ impl Finding {
             (file, None) => format!("{}: ", display_text::line(&shown(file))),
         };
         let hint = self.hint.as_ref().map(|hint| format!(" (help: {hint})")).unwrap_or_default();
-        format!("{place}error[{}]: {}{hint}", self.code.as_str(), self.message)
+        let level = if self.code.is_note() { "note" } else { "error" };
+        format!("{place}{level}[{}]: {}{hint}", self.code.as_str(), self.message)
     }
 }
 
@@ -123,6 +124,15 @@ codes! {
     BadCase = "bad-case", "A test that could not mean anything.";
     FailedTest = "failed-test", "A flag does not answer what its test expects.";
     SelfTest = "self-test", "This machine does not hash as it must.";
+    SharedSalt = "shared-salt", "Note: two flags with one salt, so that the same users come first in both.";
+    UnreadFile = "unread-file", "Note: a file that is not read, because of its place or its name.";
+}
+
+impl Code {
+    /// Whether it is a note for a person, which keeps nothing from going live.
+    pub const fn is_note(self) -> bool {
+        matches!(self, Code::SharedSalt | Code::UnreadFile)
+    }
 }
 
 /// The longest message or hint, in characters: it may quote the content of a file.

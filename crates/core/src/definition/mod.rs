@@ -18,6 +18,7 @@ mod flag_schema;
 mod folder_reader;
 mod half_written;
 pub mod limits;
+mod notes;
 mod render;
 mod reparse;
 mod schema;
@@ -40,7 +41,7 @@ mod written;
 
 pub use decode::{parse_duration, similar};
 pub use definition_set::{DefinitionSet, Form};
-pub use difference::{Changed, FlagChange, FolderDifference, SegmentChange};
+pub use difference::{Changed, FlagChange, FolderDifference, Renamed, SegmentChange};
 pub use files::{File, FlagFiles, Subject, Text, parse_internal_user_ids};
 pub use finding::{Code, Finding, SourceSpan};
 pub use half_written::may_be_half_written;

@@ -20,7 +20,8 @@ pub fn render(
 ) -> String {
     let path = display_text::path(Path::new(&shown(&finding.file)));
     let source = source(finding, contents);
-    let title = Level::ERROR.primary_title(&*finding.message).id(finding.code.as_str());
+    let level = if finding.code.is_note() { Level::NOTE } else { Level::ERROR };
+    let title = level.primary_title(&*finding.message).id(finding.code.as_str());
     let mut group = match (&source, finding.place) {
         (Some(source), Some(place)) => {
             let annotation = AnnotationKind::Primary.span(span(source, place));

@@ -5,11 +5,12 @@
 
 use serde_json::json;
 
-use super::check::Checked;
+use super::checked::Checked;
+use super::repository::Repository;
 use crate::definition::{Code, Finding, SourceSpan};
 use crate::display_text;
 
-/// `{files, findings, summary}`.
+/// `{files, findings, notes, summary}`.
 pub fn json(checked: &[Checked]) -> String {
     let finding = |(checked, finding): (&Checked, &Finding)| {
         json!({
@@ -25,7 +26,8 @@ pub fn json(checked: &[Checked]) -> String {
     let failed_tests = sum(Checked::failed_tests);
     let whole = json!({
         "files": checked.iter().flat_map(Checked::files).collect::<Vec<_>>(),
-        "findings": all(checked).map(finding).collect::<Vec<_>>(),
+        "findings": errors(checked).map(finding).collect::<Vec<_>>(),
+        "notes": notes(checked).map(finding).collect::<Vec<_>>(),
         "summary": {
             "good": checked.iter().all(Checked::is_good),
             "flags": sum(|checked| checked.flags),
@@ -39,11 +41,11 @@ pub fn json(checked: &[Checked]) -> String {
 }
 
 /// One run, with every code as a rule.
-pub fn sarif(checked: &[Checked]) -> String {
+pub fn sarif(checked: &[Checked], repository: &Repository) -> String {
     let rule =
         |code: &Code| json!({ "id": code.as_str(), "shortDescription": { "text": code.says() } });
     let result = |(checked, finding): (&Checked, &Finding)| {
-        let file = uri(&checked.path_of(&finding.file));
+        let file = uri(&repository.path_from_root(&checked.path_of(&finding.file)));
         let mut location = json!({ "physicalLocation": { "artifactLocation": { "uri": file } } });
         if let Some(SourceSpan { line, column, .. }) = finding.place {
             location["physicalLocation"]["region"] =
@@ -52,7 +54,7 @@ pub fn sarif(checked: &[Checked]) -> String {
         json!({
             "ruleId": finding.code.as_str(),
             "ruleIndex": Code::ALL.iter().position(|code| *code == finding.code),
-            "level": "error",
+            "level": if finding.code.is_note() { "note" } else { "error" },
             "message": { "text": with_hint(finding) },
             "locations": [location],
         })
@@ -67,7 +69,7 @@ pub fn sarif(checked: &[Checked]) -> String {
                 "rules": Code::ALL.iter().map(rule).collect::<Vec<_>>(),
             } },
             "columnKind": "unicodeCodePoints",
-            "results": all(checked).map(result).collect::<Vec<_>>(),
+            "results": errors(checked).chain(notes(checked)).map(result).collect::<Vec<_>>(),
         }],
     });
     format!("{whole:#}\n")
@@ -75,26 +77,31 @@ pub fn sarif(checked: &[Checked]) -> String {
 
 /// One line per finding, which GitHub shows beside the changed line, and the verdicts, which GitHub
 /// shows in its log.
-pub fn github(checked: &[Checked]) -> String {
+pub fn github(checked: &[Checked], repository: &Repository) -> String {
     let command = |(checked, finding): (&Checked, &Finding)| {
         let place = finding
             .place
             .map(|place| format!(",line={},col={}", place.line, place.column))
             .unwrap_or_default();
-        let (file, title) =
-            (property(within(&checked.path_of(&finding.file))), property(finding.code.as_str()));
-        format!("::error file={file}{place},title={title}::{}\n", data(&with_hint(finding)))
+        let (file, title) = (
+            property(&repository.path_from_root(&checked.path_of(&finding.file))),
+            property(finding.code.as_str()),
+        );
+        let level = if finding.code.is_note() { "notice" } else { "error" };
+        format!("::{level} file={file}{place},title={title}::{}\n", data(&with_hint(finding)))
     };
     // A verdict names a path, which must not read as a command.
     let verdict =
         |checked: &Checked| format!("{}\n", display_text::lines(&data(&checked.verdict())));
-    all(checked).map(command).chain(checked.iter().map(verdict)).collect()
+    errors(checked).chain(notes(checked)).map(command).chain(checked.iter().map(verdict)).collect()
 }
 
-fn all(checked: &[Checked]) -> impl Iterator<Item = (&Checked, &Finding)> {
-    checked
-        .iter()
-        .flat_map(|checked| checked.findings.iter().map(move |finding| (checked, finding)))
+fn errors(checked: &[Checked]) -> impl Iterator<Item = (&Checked, &Finding)> {
+    checked.iter().flat_map(|checked| checked.findings.iter().map(move |error| (checked, error)))
+}
+
+fn notes(checked: &[Checked]) -> impl Iterator<Item = (&Checked, &Finding)> {
+    checked.iter().flat_map(|checked| checked.notes.iter().map(move |note| (checked, note)))
 }
 
 fn with_hint(finding: &Finding) -> String {
@@ -102,14 +109,8 @@ fn with_hint(finding: &Finding) -> String {
     format!("{}{hint}", finding.message)
 }
 
-/// Annotations identify a file by its path from the root of the repository, without a `./`.
-fn within(path: &str) -> &str {
-    path.strip_prefix("./").unwrap_or(path)
-}
-
 /// A path as a URI reference: relative where the path is.
 fn uri(path: &str) -> String {
-    let path = within(path);
     let scheme = if path.starts_with('/') { "file://" } else { "" };
     let plain =
         |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~');
