@@ -135,6 +135,14 @@ if command -v python3 >/dev/null && command -v chrt >/dev/null; then scripts/pro
 step "what clients without a credential can make the server hold, in short"
 scripts/attack.sh --debug strangers --sockets 900 --seconds 9 --flags 1000
 
+step "what feeds cost, in short"
+if command -v python3 >/dev/null; then
+  scripts/numbers-feeds.py --short | tee target/numbers-feeds.txt
+  if grep -q "^NOT CHECKED" target/numbers-feeds.txt; then lacks "what an idle poll costs (needs valgrind)"; fi
+else
+  lacks "scripts/numbers-feeds.py (needs python3)"
+fi
+
 step "tests"
 cargo test --locked --workspace --no-fail-fast
 

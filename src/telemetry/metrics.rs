@@ -87,6 +87,7 @@ registry! {
     POLLS: Counter "turnout_polls" ["outcome"] "Polls of streams by what came of them: new, empty or error";
     EVENTS_IN: Counter "turnout_events_in" [] "Events that were published and taken";
     EVENTS_BYTES: Gauge "turnout_events_bytes" [] "Bytes of events that are kept";
+    EVENTS_QUERIES: Counter "turnout_events_queries" [] "Queries of the database of events for polls and lists";
     PUBLISH_SECONDS: Histogram "turnout_publish_seconds" [] "Seconds from a publish to its commit";
     POLLS_PER_BUILD: Histogram "turnout_poll_events_per_build" [] "Polls of a stream until it ended";
     WEBHOOK_BEHIND: Gauge "turnout_webhook_behind" [] "Revisions the webhook has not taken yet";

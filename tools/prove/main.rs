@@ -17,6 +17,7 @@
 mod answers;
 mod answers_history;
 mod answers_reference;
+mod events_full;
 mod events_kills;
 mod events_resumes;
 mod events_syncs;
@@ -85,7 +86,7 @@ impl Outcome {
 
 type Proof = fn(&Run) -> Result<Outcome, String>;
 
-const PROOFS: [(&str, Proof); 9] = [
+const PROOFS: [(&str, Proof); 10] = [
     ("kills", kills::prove),
     ("syncs", syncs::prove),
     ("mixes", mixes::prove),
@@ -95,6 +96,7 @@ const PROOFS: [(&str, Proof); 9] = [
     ("events-kills", events_kills::prove),
     ("events-resumes", events_resumes::prove),
     ("events-syncs", events_syncs::prove),
+    ("events-full", events_full::prove),
 ];
 
 fn main() {

@@ -133,6 +133,7 @@ impl AdminState {
         page.rows(&registry::POLLS, counts.polls().map(|(outcome, count)| ([outcome], count)))?;
         page.one(&registry::EVENTS_IN, counts.events_in.load(Relaxed))?;
         page.one(&registry::EVENTS_BYTES, feeds.kept_bytes())?;
+        page.one(&registry::EVENTS_QUERIES, feeds.queries())?;
         page.histogram(&registry::PUBLISH_SECONDS, counts.publish_seconds.read())?;
         page.histogram(&registry::POLLS_PER_BUILD, counts.polls_per_build.read())
     }

@@ -1,10 +1,13 @@
 //! How answers look: tags, what may be kept, and lists.
 
+use std::fs;
+
 use reqwest::Method;
 use serde_json::json;
 
 use super::{Answer, Feeds, event, numbered};
 use crate::support::guarded::SERVER_KEY;
+use crate::support::wait_until;
 
 #[tokio::test]
 async fn an_idle_poll_is_a_304_and_nothing_else_is() {
@@ -65,6 +68,37 @@ async fn streams_are_listed_a_hundred_at_a_time() {
     assert_eq!(second.body["streams"].as_array().unwrap().len(), 2);
     assert_eq!(second.body["hasMore"], false);
     assert_eq!(list("?after=..").await.code(), "invalid-request");
+}
+
+/// The address that a strategy document names is that of the user's feed.
+#[tokio::test]
+async fn the_address_of_a_strategy_document_is_polled() {
+    let feeds = Feeds::start().await;
+    feeds.publish("b:42", json!({ "readers": ["u-1"], "events": [event("e-1")] })).await;
+    let token = feeds.issuer.token("u-1");
+    let ask = async |path: &str| feeds.ask(Method::GET, path, Some(&token), None).await;
+    // As the shipped flag has it.
+    let shipped =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/flags/build-events.yaml"));
+    let line =
+        shipped.unwrap().lines().find(|line| line.starts_with("  polling:")).unwrap().to_owned();
+    let line = line.replace("build-events", "a");
+    let path = feeds.guarded.service.flags.join("a.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\ntransports:\n{line}\n")).unwrap();
+    wait_until("the address is live", async || {
+        ask("/v1/strategy/a").await.body["polling"]["url"].is_string()
+    })
+    .await;
+    let document = ask("/v1/strategy/a").await.body;
+    let polling = &document["polling"];
+    let template = polling["url"].as_str().unwrap();
+    assert!(template.contains("{stream}"), "{document}");
+    for stream in ["b:42", "b%3A42"] {
+        let url = template.replace("{stream}", stream) + &format!("?limit={}", polling["limit"]);
+        let page = ask(&url).await;
+        assert_eq!((page.status, page.ids()), (200, numbered(1..=1)), "{url}");
+    }
 }
 
 /// The same streams on the admin listener.
