@@ -138,19 +138,19 @@ undo: turnout resume build-events
 OUT
 same "a colleague polls too" polling "$(client u-42)"
 sed 's/realtime-v2: 10% /realtime-v2: 40% /' flags/build-events.yaml >"$home/flags/build-events.yaml"
-await "the file's edit is taken in" 'STOPPED -> polling +realtime-v2 40%' status_quietly
+await "the file's edit is taken in" 'STOPPED \(polling\) +realtime-v2 40%' status_quietly
 typed "status" 0 <<'OUT'
 revision 7 is live and saved
-FLAG          LIVE                FILE             HELD BY      REV  CLIENTS
-build-events  STOPPED -> polling  realtime-v2 40%  local-admin  7    -
+FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
+build-events  STOPPED (polling)  realtime-v2 40%  local-admin  7    -
 OUT
 same "an edit lifts no stop" polling "$(client u-1)"
 stop_server
 start
 typed "status" 0 <<'OUT'
 revision 7 is live and saved
-FLAG          LIVE                FILE             HELD BY      REV  CLIENTS
-build-events  STOPPED -> polling  realtime-v2 40%  local-admin  7    -
+FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
+build-events  STOPPED (polling)  realtime-v2 40%  local-admin  7    -
 OUT
 typed "set build-events 20%" 0 <<'OUT'
 revision 8   build-events   STOPPED (polling)   saved: realtime-v2 20%   held by local-admin
@@ -246,10 +246,11 @@ NOT SOUND: 17 revisions read; compared with revision N as this server saw it
 OUT
 alter "still fine"
 typed "history --limit 3" 0 <<'OUT'
-REV  WHEN   WHO          CHANGE                                   REASON
+REV  WHEN   WHO          CHANGE
 17   HH:MM  local-admin  set build-events realtime-v2 70% -> 30%
 16   HH:MM  local-admin  set build-events realtime-v2 90% -> 70%
-15   HH:MM  local-admin  set build-events realtime-v2 80% -> 90%  more
+15   HH:MM  local-admin  set build-events realtime-v2 80% -> 90%
+                           more
 older ones: turnout history --before 15
 OUT
 
@@ -275,8 +276,8 @@ sound: 18 revisions read, each is what its hash says; compared with revision N a
 OUT
 typed "status" 0 <<'OUT'
 revision 18 is live and saved
-FLAG          LIVE                FILE             HELD BY      REV  CLIENTS
-build-events  STOPPED -> polling  realtime-v2 40%  local-admin  18   -
+FLAG          LIVE               FILE             HELD BY      REV  CLIENTS
+build-events  STOPPED (polling)  realtime-v2 40%  local-admin  18   -
 OUT
 
 step "a change is watched as it lands"

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::converge::WatchArgs;
 use super::http_client::CliError;
-use super::remote::{ChangeMode, ServerArgs, arrow, text, text_of};
+use super::remote::{ChangeMode, ServerArgs, arrow, serving, text, text_of};
 use super::{Exit, output, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
@@ -165,7 +165,9 @@ fn live(reply: &Json) -> String {
         None => format!("position {}", text_of(&reply["position"])),
     };
     let flag = &reply["flag"];
-    let now = || format!("{}   {}{}", text_of(&flag["flag"]), text_of(&flag["live"]), held(flag));
+    let now = || {
+        format!("{}   {}{}", text_of(&flag["flag"]), serving(&text_of(&flag["live"])), held(flag))
+    };
     let changes = reply["changes"].as_array().map_or(&[][..], Vec::as_slice);
     match &*text_of(&reply["outcome"]) {
         "unchanged" if flag.is_null() => {
@@ -192,8 +194,9 @@ fn line(revision: &str, change: &Json, flag: &Json) -> String {
     };
     // Of a stopped flag it matters who holds the split that is saved, not that one is held.
     let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };
+    let same = if was == live && live == wanted { "   nothing changes for users" } else { "" };
     format!(
-        "{revision}   {}   {}{saved}{back_to}{held}\n",
+        "{revision}   {}   {}{saved}{back_to}{held}{same}\n",
         text_of(&change["flag"]),
         arrow(&was, &live)
     )
@@ -222,7 +225,7 @@ pub fn split(split: &Json) -> String {
 }
 
 /// Whether a person on a terminal says yes.
-fn confirmed(question: &str) -> bool {
+pub fn confirmed(question: &str) -> bool {
     let answer = asked_for(&format!("{question}? [y/N] "));
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value as Json;
 
-use super::remote::{ServerArgs, change, text_of};
+use super::remote::{ServerArgs, change, text, text_of};
 use super::table::table;
 use super::{Exit, count, print, print_error, print_note, time};
 use crate::flag::FlagKey;
@@ -58,8 +58,8 @@ impl History {
             (true, _) => print(&format!("{reply}\n")),
             (false, []) => print_note("no revision"),
             (false, revisions) => {
-                let rows: Vec<[String; 5]> = revisions.iter().flat_map(rows).collect();
-                print(&table(["REV", "WHEN", "WHO", "CHANGE", "REASON"], &rows));
+                let rows: Vec<[String; 4]> = revisions.iter().flat_map(rows).collect();
+                print(&table(["REV", "WHEN", "WHO", "CHANGE"], &rows));
             }
         }
         if let (true, Some(last)) = (reply["more"] == true && !self.json, revisions.last()) {
@@ -90,8 +90,9 @@ impl History {
     }
 }
 
-/// A row for each change; the revision's own columns stand in its first row.
-fn rows(revision: &Json) -> Vec<[String; 5]> {
+/// A row for each change, and one for the reason; the revision's own columns stand in its first
+/// row.
+fn rows(revision: &Json) -> Vec<[String; 4]> {
     const MOST: usize = 12;
     let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
     let mut lines: Vec<String> = changes.iter().take(MOST).map(change).collect();
@@ -105,6 +106,9 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
     if lines.is_empty() {
         lines.push("nothing".to_owned());
     }
+    if let Some(reason) = text(&revision["reason"]) {
+        lines.push(format!("  {reason}"));
+    }
     let own = |index: usize, text: String| if index == 0 { text } else { String::new() };
     let row = |(index, change): (usize, String)| {
         [
@@ -112,7 +116,6 @@ fn rows(revision: &Json) -> Vec<[String; 5]> {
             own(index, time::of(&revision["committedAtMs"])),
             own(index, text_of(&revision["actor"])),
             change,
-            own(index, text_of(&revision["reason"])),
         ]
     };
     lines.into_iter().enumerate().map(row).collect()

@@ -20,6 +20,7 @@ mod listener;
 mod output;
 mod problems;
 mod remote;
+mod resume_all;
 mod serve;
 mod set;
 mod signals;
@@ -43,7 +44,7 @@ use output::{print, print_error, print_note, printed};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
 #[derive(Debug, Parser)]
-#[command(name = "turnout", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "turnout", version, args_conflicts_with_subcommands = true, max_term_width = 80, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -71,6 +72,7 @@ enum Verb {
     /// The streams of a flag, or of all: what each holds
     Streams(feeds::Streams),
     /// How it stands: the database, then every flag or one
+    #[command(visible_alias = "list")]
     Status(status::Status),
     /// Hold a rollout over the file's
     Set(set::Set),
@@ -92,10 +94,11 @@ enum Verb {
     Problems(problems::Problems),
     /// What changes in meaning from one folder of flags to another, and which buckets move
     Diff(diff::Diff),
+    /// Print the version of this program
+    Version,
     /// Print the completions of a shell
     Completions(completions::Completions),
-    /// Print the JSON Schema of a kind of file, as it is committed under `schema/`
-    #[command(hide = true)]
+    /// Print the JSON Schema of a kind of file, for editors
     Schema(completions::Schema),
 }
 
@@ -134,6 +137,10 @@ pub fn run() -> ExitCode {
         Some(Verb::Token(token)) => token.run(),
         Some(Verb::Problems(problems)) => problems.run(),
         Some(Verb::Diff(diff)) => diff.run(),
+        Some(Verb::Version) => {
+            print(concat!("turnout ", env!("CARGO_PKG_VERSION"), "\n"));
+            Exit::Yes
+        }
         Some(Verb::Completions(completions)) => completions.run(Cli::command()),
         Some(Verb::Schema(schema)) => schema.run(),
     };

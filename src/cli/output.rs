@@ -77,6 +77,14 @@ pub fn prints_to_a_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// How many columns the terminal has to which data goes; `None` where it goes elsewhere.
+pub fn columns() -> Option<usize> {
+    let stdout = io::stdout();
+    let size =
+        stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(&stdout).ok()).flatten()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 pub fn talks_to_a_terminal() -> bool {
     io::stderr().is_terminal()
 }

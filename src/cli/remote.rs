@@ -279,16 +279,23 @@ pub fn change(change: &Json) -> String {
     format!("{} {}{back_to}{moved}", text_of(&change["action"]), text_of(&change["key"]))
 }
 
+/// How a server writes what a state serves, which is an arrow to people.
+const SERVES: &str = " -> ";
+
+/// What is live, in words: `realtime-v2 10%`, `STOPPED (polling)`.
+pub fn serving(live: &str) -> String {
+    match live.split_once(SERVES) {
+        Some((state, strategy)) => format!("{state} ({strategy})"),
+        None => live.to_owned(),
+    }
+}
+
 /// `realtime-v2 10% -> 25%`, `STOPPED -> realtime-v2 1%`: one arrow; a part that stays is printed
 /// once.
 pub fn arrow(was: &str, is: &str) -> String {
     const SHARE: &str = "realtime-v2 ";
-    const SERVES: &str = " -> ";
     let before = was.split(SERVES).next().unwrap_or_default();
-    let after = match is.split_once(SERVES) {
-        Some((state, strategy)) => format!("{state} ({strategy})"),
-        None => is.to_owned(),
-    };
+    let after = serving(is);
     match after.strip_prefix(SHARE) {
         _ if was == is => after,
         Some(share) if before.starts_with(SHARE) => format!("{before} -> {share}"),

@@ -54,8 +54,18 @@ impl Set {
         if let Some(then) = self.then {
             body["then"] = json!(then);
         }
-        let question =
-            |flag: &Json| format!("{}{} on {}", moved(flag, &wanted), self.end(flag), self.flag);
+        let question = |flag: &Json| {
+            let (end, name) = (self.end(flag), &self.flag);
+            if flag["state"] == "stopped" {
+                let by = text_of(&flag["stop"]["by"]);
+                let kept = after(flag, &wanted);
+                format!(
+                    "{name} is stopped by {by} and stays stopped. Keep {kept}{end} for when it is resumed"
+                )
+            } else {
+                format!("{}{end} on {name}", moved(flag, &wanted))
+            }
+        };
         self.args.run_change(
             &self.asking,
             ChangeRequest { verb: "set", flag: &self.flag, body, question: &question },
@@ -86,6 +96,11 @@ impl Set {
 
 /// The split before and after, in words.
 fn moved(flag: &Json, wanted: &Json) -> String {
+    arrow(&text_of(&flag["live"]), &after(flag, wanted))
+}
+
+/// The split that was asked for, in words; a share that was not named stays.
+fn after(flag: &Json, wanted: &Json) -> String {
     let after = |name: &str| {
         text(&wanted[name])
             .or_else(|| text(&flag["split"][name]))
@@ -95,7 +110,7 @@ fn moved(flag: &Json, wanted: &Json) -> String {
         "0%" => String::new(),
         disabled => format!(", disabled {disabled}"),
     };
-    arrow(&text_of(&flag["live"]), &format!("realtime-v2 {}{disabled}", after("realtime-v2")))
+    format!("realtime-v2 {}{disabled}", after("realtime-v2"))
 }
 
 /// The members that the typed shares stand for.

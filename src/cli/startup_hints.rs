@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::auth::AnonymousAccess;
 use crate::config::AuthConfig;
 use crate::display_text;
-use crate::flag::{Context, Identity, Resolution, Step, Strategy, TargetingKey};
+use crate::flag::{Context, Identity, Resolution, ServerAuth, Step, Strategy, TargetingKey};
 use crate::snapshot::{FlagSnapshot, Snapshot};
 use crate::telemetry::say;
 
@@ -21,6 +21,11 @@ type Wanted = fn(Resolution) -> bool;
 
 pub fn print(app: &App, flags: &Path, access: &AuthConfig) {
     let snapshot = app.coordinator().live().current();
+    if snapshot.server_auth() == ServerAuth::WithoutHandOff {
+        say(
+            "server-auth mode: clients get polling for every realtime-v2, until FEATURE_CLIENT_SUPABASE=true",
+        );
+    }
     let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
         let wait = "every flag answers `polling` until the first one is there";
         return say(&format!(

@@ -5,16 +5,14 @@ use serde_json::Value as Json;
 
 use super::converge::WatchArgs;
 use super::convergence::Counts;
-use super::remote::{ServerArgs, text, text_of};
+use super::remote::{ServerArgs, serving, text, text_of};
 use super::table::table;
 use super::{Exit, change, count, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "In the table, `=` under FILE says that what is live is what the file says. CLIENTS are open streams: how many hold what is\n\
-    live; `told` are those that cannot acknowledge. With --json and -w it is one JSON object a line, as the server says how far\n\
-    it has landed."
+    after_help = "In the table, `=` under FILE says that what is live is what the file says. CLIENTS are open streams: how many hold what is live; `told` are those that cannot acknowledge. With --json and -w it is one JSON object a line, as the server says how far it has landed."
 )]
 pub struct Status {
     /// One flag, with everything about it
@@ -55,7 +53,12 @@ impl Status {
             print(&format!("{reply}\n"));
             return Ok(());
         }
-        let first = format!("{}\n{}", first_line(&reply), streams(&reply["streams"]));
+        let first = format!(
+            "{}\n{}{}",
+            first_line(&reply),
+            server_auth(&reply),
+            streams(&reply["streams"])
+        );
         match &self.flag {
             None => print(&format!("{first}{}", flags(&reply))),
             Some(flag) => {
@@ -103,6 +106,15 @@ fn first_line(reply: &Json) -> String {
     line
 }
 
+/// A line, if clients get something else than the table says.
+fn server_auth(reply: &Json) -> &'static str {
+    if reply["serverAuth"] == true {
+        "server-auth mode: clients get polling for every realtime-v2\n"
+    } else {
+        ""
+    }
+}
+
 /// A line, if there is hardly room for another stream.
 fn streams(reply: &Json) -> String {
     let [open, limit] = ["open", "limit"].map(|name| reply[name].as_u64().unwrap_or_default());
@@ -142,38 +154,29 @@ fn row(flag: &Json) -> [String; 6] {
         .find(|slot| !slot.is_null())
     {
         None => "-".to_owned(),
-        Some(mark) => match text(&mark["reason"]) {
-            Some(reason) => format!("{}: {}", text_of(&mark["by"]), shortened(&reason)),
+        // The reason stands in `turnout status FLAG`.
+        Some(mark) => match mark["ends"]["atMs"].as_i64() {
+            Some(ms) => format!("{} until {}", text_of(&mark["by"]), time::at(ms)),
             None => text_of(&mark["by"]),
         },
     };
     let clients = Counts::of(&flag["clients"]).cell();
     [
         text_of(&flag["flag"]),
-        text_of(&flag["live"]),
-        file,
+        serving(&text_of(&flag["live"])),
+        serving(&file),
         held_by,
         flag["revision"].to_string(),
         clients,
     ]
 }
 
-/// A reason that fits into a table.
-fn shortened(reason: &str) -> String {
-    const MOST: usize = 40;
-    if reason.chars().count() > MOST {
-        format!("{}…", reason.chars().take(MOST - 1).collect::<String>())
-    } else {
-        reason.to_owned()
-    }
-}
-
 /// Everything about one flag.
 fn details(flag: &Json) -> String {
-    let mut lines = vec![("live", text_of(&flag["live"]))];
+    let mut lines = vec![("live", serving(&text_of(&flag["live"])))];
     lines.push(match (flag["drift"] == true, text(&flag["file"])) {
         (_, None) => ("file", "no good definition; turnout problems".to_owned()),
-        (true, Some(file)) => ("file", file),
+        (true, Some(file)) => ("file", serving(&file)),
         (false, Some(_)) => ("file", "the same".to_owned()),
     });
     if !flag["stop"].is_null() {

@@ -4,13 +4,13 @@ use clap::{ArgGroup, Args};
 
 use super::Exit;
 use super::change::{ChangeArgs, empty_body};
+use super::output::print_note;
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("which").args(["flag", "all"]).required(true))]
 #[command(
-    after_help = "Everybody gets the flag's `when_stopped` at once, also with the database out of reach.\n\
-    It stays, whatever happens, until `turnout resume`."
+    after_help = "Everybody gets the flag's `when_stopped` at once, also with the database out of reach. It stays, whatever happens, until `turnout resume`."
 )]
 pub struct Stop {
     /// The flag to stop
@@ -30,6 +30,10 @@ impl Stop {
             .flag
             .as_ref()
             .map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
-        self.args.at_once(&path, self.flag.as_ref(), empty_body())
+        let exit = self.args.at_once(&path, self.flag.as_ref(), empty_body());
+        if self.all && exit != Exit::Failed && !self.args.json {
+            print_note("undo: turnout resume --all");
+        }
+        exit
     }
 }

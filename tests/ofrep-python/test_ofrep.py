@@ -133,7 +133,7 @@ class Ofrep(unittest.TestCase):
             "rule": "allow", "validForMs": 60_000, "staleIfErrorMs": 86_400_000, "enterSpreadMs": 5_000,
             "watch.kind": "sse", "watch.url": "/v1/strategy/allowed/watch", "watch.ackUrl": "/v1/watch/ack",
             "polling.url": "/feed/{stream}", "polling.startMs": 4_000, "polling.minMs": 3_000, "polling.maxMs": 15_000,
-            "polling.factor": 1.5, "polling.dedupeMs": 2_000, "polling.limit": 50,
+            "polling.factor": 1.5, "polling.dedupeMs": 2_000, "polling.limit": 50, "polling.waitMs": 0,
             "realtime.kind": "sse", "realtime.url": "/live/{stream}", "realtime.tokenTtlMs": 600_000, "realtime.retryMs": "2000,4000",
         })
 

@@ -72,6 +72,7 @@ test('value, variant, reason and flat metadata arrive', async (t) => {
     'polling.factor': 1.5,
     'polling.dedupeMs': 2_000,
     'polling.limit': 50,
+    'polling.waitMs': 0,
     'realtime.kind': 'sse',
     'realtime.url': '/live/{stream}',
     'realtime.tokenTtlMs': 600_000,

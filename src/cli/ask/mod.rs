@@ -32,8 +32,7 @@ use follow::StrategyFollower;
     turnout ask build-events --user u-1 --attr platform=web\n  \
     turnout ask build-events --user u-1 -w\n  \
     turnout ask build-events --bearer-file session.jwt -w\n\n\
-    It asks the public listener as a client does; `turnout explain` tells operators why. With -w it ends by Ctrl-C alone: it comes back\n\
-    when the stream breaks, and polls while there is none.")]
+    It asks the public listener as a client does; `turnout explain` tells operators why. With -w it ends by Ctrl-C alone: it comes back when the stream breaks, and polls while there is none.")]
 pub struct Ask {
     /// The flag
     flag: FlagKey,

@@ -25,8 +25,7 @@ use crate::flag::{FlagKey, Polling};
 #[command(after_help = "Examples:\n  \
     turnout follow build-events b-42\n  \
     turnout follow build-events b-42 --json --bearer-file session.jwt\n\n\
-    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s.\n\
-    It ends with the stream, or by Ctrl-C.")]
+    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s. It ends with the stream, or by Ctrl-C.")]
 pub struct Follow {
     /// The flag
     flag: FlagKey,

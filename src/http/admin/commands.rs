@@ -16,7 +16,7 @@ use turnout_api::strict;
 
 use super::answer::{json as answer, refuse};
 use super::body::{invalid_request, one_line};
-use super::flags::of_flag;
+use super::flags::{is_clamped, of_flag};
 use super::in_force::{is_in_force, lifted_since};
 use super::permissions::Permission;
 use super::state::AdminState;
@@ -246,6 +246,10 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
     let parts = parts_of(done);
     let in_force = is_in_force(effective, command, revision);
     let mut notes = notes(effective, command, parts);
+    let is_stop = matches!(command, Command::Stop { .. } | Command::StopAll);
+    if !is_stop && is_clamped(state) {
+        notes.push("server-auth mode: clients get polling for every realtime-v2".to_owned());
+    }
     if let (CommandOutcome::Repeated { revision }, false) = (done, in_force) {
         notes.insert(0, lifted_since(*revision));
     }

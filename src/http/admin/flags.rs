@@ -15,7 +15,7 @@ use super::view::flag_state;
 use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
-use crate::flag::FlagKey;
+use crate::flag::{FlagKey, ServerAuth};
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::ledger::{CommandError, EffectiveState};
@@ -64,10 +64,16 @@ pub async fn status(State(state): State<AdminState>) -> Response<Body> {
         pending: effective.pending().len(),
         database: database(&state),
         problems: state.public.problems.count(),
+        server_auth: is_clamped(&state),
         streams: StreamRoom { open: hub.streams().count(), limit: hub.streams().most() },
         flags: Flags { effective, clients },
     };
     answer(&state, StatusCode::OK, &status)
+}
+
+/// Whether server-auth mode answers `polling` for every `realtime-v2`.
+pub fn is_clamped(state: &AdminState) -> bool {
+    state.public.live.current().server_auth() == ServerAuth::WithoutHandOff
 }
 
 pub async fn one(State(state): State<AdminState>, path: FlagPath) -> Response<Body> {

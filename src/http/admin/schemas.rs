@@ -33,6 +33,7 @@ pub fn shapes() -> Json {
             "pending": count("Changes that are live and not yet in the database."),
             "database": schema_ref("Database"),
             "problems": count("How many there are."),
+            "serverAuth": { "description": "Whether server-auth mode answers `polling` for every `realtime-v2`, whatever flags say.", "type": "boolean" },
             "streams": object(json!({ "open": count("How many are open."), "limit": count("How many there may be.") })),
             "flags": { "description": "In the order of keys.", "type": "array", "items": schema_ref("FlagState") },
         })),

@@ -28,7 +28,7 @@ fn a_day_of_an_operators_commands() {
             &["revision 2   chat   realtime-v2 10% -> 25%   held by local-admin until "],
             &["undo: turnout rollback chat"],
         ),
-        ("status", 0, &["realtime-v2 25%  realtime-v2 10%  local-admin: p95 fine  2"], &[]),
+        ("status", 0, &["realtime-v2 25%  realtime-v2 10%  local-admin until "], &[]),
         (
             "status chat",
             0,
@@ -64,7 +64,7 @@ fn a_day_of_an_operators_commands() {
             &["revision 7   chat   realtime-v2 25% -> STOPPED (polling)"],
             &["undo: turnout resume chat"],
         ),
-        ("stop chat", 0, &["nothing to change: chat   STOPPED -> polling"], &[]),
+        ("stop chat", 0, &["nothing to change: chat   STOPPED (polling)"], &[]),
         (
             "set chat 5%",
             0,
@@ -90,8 +90,9 @@ fn a_day_of_an_operators_commands() {
             "stop --all --reason drill",
             0,
             &["revision 11   chat   ", "revision 11   search   "],
-            &[],
+            &["undo: turnout resume --all"],
         ),
+        ("status", 0, &["chat    STOPPED (polling)  realtime-v2 10%  local-admin  11"], &[]),
         ("stop --all", 0, &["nothing to change: every flag is stopped already"], &[]),
         (
             "history --limit 3",
@@ -99,8 +100,9 @@ fn a_day_of_an_operators_commands() {
             &[
                 "REV",
                 "stop search realtime-v2 10% -> STOPPED (polling)",
-                "drill",
-                "the file is right",
+                "STOPPED (polling)\n               ",
+                "  drill\n",
+                "  the file is right\n",
             ],
             &["older ones: turnout history --before 9"],
         ),
@@ -108,6 +110,51 @@ fn a_day_of_an_operators_commands() {
         ("history --verify", 0, &["sound: 11 revisions read"], &[]),
     ];
     table.iter().for_each(|row| server.check(*row));
+}
+
+/// `resume --all` lifts what the newest stop stopped, and no stop of another reason.
+#[test]
+fn what_was_stopped_together_is_resumed_together() {
+    let server = Server::start();
+    let table: &[Row] = &[
+        ("resume --all --reason x", 0, &[], &["no flag is stopped"]),
+        ("resume", 2, &[], &["--all"]),
+        ("stop chat --reason 'its own'", 0, &["STOPPED"], &["undo: turnout resume chat"]),
+        ("stop --all --reason drill", 0, &["search"], &["undo: turnout resume --all"]),
+        ("resume --all", 3, &[], &["needs a reason"]),
+        (
+            "resume --all --reason over",
+            0,
+            &["search   STOPPED -> realtime-v2 10%"],
+            &["undo: turnout stop search"],
+        ),
+        ("status", 0, &["chat    STOPPED (polling)", "search  realtime-v2 10%"], &[]),
+        (
+            "resume --all --reason fixed",
+            0,
+            &["chat   STOPPED -> realtime-v2 10%"],
+            &["undo: turnout stop chat"],
+        ),
+        ("rollback chat --to 1 --reason x", 0, &["nothing to change: chat"], &[]),
+    ];
+    table.iter().for_each(|row| server.check(*row));
+}
+
+/// What clients get in server-auth mode is said wherever a rollout is shown or changed.
+#[test]
+fn server_auth_mode_is_said_on_every_screen() {
+    let server = Server::start_with(&["--enable-server-auth", "true"]);
+    let mode = "server-auth mode: clients get polling for every realtime-v2";
+    let table: &[Row] = &[
+        ("status", 0, &[mode, "chat    realtime-v2 10%"], &[]),
+        ("status chat", 0, &[mode], &[]),
+        ("set chat 25% --reason x", 0, &["realtime-v2 10% -> 25%"], &[mode]),
+        ("unset chat", 0, &["realtime-v2 25% -> 10%"], &[mode]),
+        ("stop chat", 0, &["STOPPED (polling)"], &["undo"]),
+        ("resume chat --reason x", 0, &["STOPPED -> realtime-v2 10%"], &[mode]),
+    ];
+    table.iter().for_each(|row| server.check(*row));
+    assert_eq!(server.json("status --json")["serverAuth"], true);
 }
 
 #[test]
@@ -359,7 +406,7 @@ fn a_lost_request_is_sent_again_with_the_same_idempotency_key() {
         (output(&mut command), server.join().unwrap())
     };
     let ((exit, stdout, stderr), heads) = heads_of("stop chat", 2);
-    assert_eq!((exit, &*stdout), (0, "nothing to change: chat   STOPPED -> polling\n"), "{stderr}");
+    assert_eq!((exit, &*stdout), (0, "nothing to change: chat   STOPPED (polling)\n"), "{stderr}");
     assert!(
         key(&heads[0]).is_some_and(|key| key.len() == 32) && key(&heads[0]) == key(&heads[1]),
         "{heads:?}"

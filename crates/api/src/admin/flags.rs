@@ -146,6 +146,7 @@ pub struct StreamRoom {
 /// How it stands. The flags may be any list: a server writes them one after the other, without a
 /// list of them all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Status)]
 pub struct Status<F = Vec<FlagState>> {
     /// The newest revision known.
@@ -157,6 +158,8 @@ pub struct Status<F = Vec<FlagState>> {
     pub database: Database,
     /// How many problems there are.
     pub problems: usize,
+    /// Whether server-auth mode answers `polling` for every `realtime-v2`, whatever flags say.
+    pub server_auth: bool,
     pub streams: StreamRoom,
     /// In the order of keys.
     #[schema(value_type = Vec<FlagState>)]
