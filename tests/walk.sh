@@ -167,6 +167,33 @@ undo: turnout rollback build-events
 OUT
 same "u-1 is inside again" realtime-v2 "$(client u-1)"
 
+step "help fits a terminal of 80 columns"
+wide="$(python3 - "$TURNOUT" <<'PY'
+import fcntl, os, pty, re, struct, sys, termios
+def shown(*words):
+    child, terminal = pty.fork()
+    if child == 0:
+        os.read(0, 1)
+        os.execv(sys.argv[1], ["turnout", *words, "--help"])
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    os.write(terminal, b"\n")
+    text = b""
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    os.waitpid(child, 0)
+    return re.sub(r"\x1b\[[0-9;]*m", "", text.decode()).replace("\r", "").split("\n")
+verbs = [line.split()[0] for line in shown() if re.match(r"  [a-z]+  ", line)]
+print(len(verbs) > 15, [line for verb in [[], *([verb] for verb in verbs)] for line in shown(*verb) if len(line) > 80])
+PY
+)"
+same "no line of any verb is longer" "True []" "$wide"
+
 step "two authors"
 same "the first is heard" 200 "$(order /v1/flags/build-events/set '{"realtime-v2":"60%","reason":"first","expectedRevision":10}' | tail -1)"
 stale="$(order /v1/flags/build-events/set '{"realtime-v2":"70%","reason":"second","expectedRevision":10}')"

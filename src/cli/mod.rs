@@ -44,7 +44,7 @@ use output::{print, print_error, print_note, printed};
 
 /// Realtime strategy selection: which transport each user should use, changed in an instant.
 #[derive(Debug, Parser)]
-#[command(name = "turnout", version, args_conflicts_with_subcommands = true, max_term_width = 80, after_help = EXIT_CODES)]
+#[command(name = "turnout", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -109,7 +109,7 @@ pub fn command_line() -> clap::Command {
 
 /// Runs the command this process was started with.
 pub fn run() -> ExitCode {
-    let parsed = without_empty_variables(Cli::command())
+    let parsed = without_empty_variables(as_wide_as_the_terminal(Cli::command()))
         .try_get_matches()
         .and_then(|typed| Cli::from_arg_matches(&typed));
     let cli = match parsed {
@@ -145,6 +145,12 @@ pub fn run() -> ExitCode {
         Some(Verb::Schema(schema)) => schema.run(),
     };
     ExitCode::from(output::end(exit) as u8)
+}
+
+/// Help is wrapped for a person's terminal, at 80 columns at most; a program gets whole lines.
+fn as_wide_as_the_terminal(command: clap::Command) -> clap::Command {
+    const WIDEST: usize = 80;
+    command.term_width(output::columns().map_or(0, |columns| columns.min(WIDEST)))
 }
 
 /// Every name in the environment that a command or one of its subcommands reads.
