@@ -1,0 +1,127 @@
+import { asTurnoutError, TurnoutError } from './error.js';
+import { Supervisor } from './supervisor.js';
+import type { ClientEvents, ClientOptions, Snapshot, StreamEvent, TurnoutClient } from './types.js';
+
+/** A client of one stream. It asks nothing before it is started or acquired. */
+export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): TurnoutClient<T> {
+  const listeners: { [K in keyof ClientEvents<T>]: Set<(event: ClientEvents<T>[K]) => void> } = {
+    events: new Set(),
+    reset: new Set(),
+    switch: new Set(),
+    error: new Set(),
+  };
+  const watchers = new Set<() => void>();
+  let holders = 0;
+  let snapshot: Snapshot;
+
+  /** A listener that throws stops nothing; what it threw is reported as any uncaught error is. */
+  function tell<K extends keyof ClientEvents<T>>(name: K, event: ClientEvents<T>[K]): void {
+    for (const listener of [...listeners[name]]) guarded(() => listener(event));
+  }
+
+  function parsed(events: readonly StreamEvent[]): StreamEvent<T>[] {
+    const { parse } = options;
+    if (!parse) return events as StreamEvent<T>[];
+    return events.flatMap((event) => {
+      try {
+        return [{ ...event, data: parse(event.data) }];
+      } catch {
+        tell('error', new TurnoutError('bad-data', 'an event was left out: its data is not what `parse` expects'));
+        return [];
+      }
+    });
+  }
+
+  const supervisor = new Supervisor(options as ClientOptions<never>, {
+    delivered: (events) => {
+      const good = parsed(events);
+      if (good.length > 0) tell('events', good);
+    },
+    reset: (cursor) => tell('reset', { cursor }),
+    failed: (error) => tell('error', asTurnoutError(error)),
+    snapshot: (next) => {
+      const before = snapshot;
+      if (sameMembers(before, next)) return;
+      snapshot = next;
+      if (before.mode !== next.mode) tell('switch', { from: before.mode, to: next.mode, reason: next.reason });
+      for (const watcher of [...watchers]) guarded(watcher);
+    },
+  });
+  snapshot = supervisor.snapshot();
+
+  const client: TurnoutClient<T> = {
+    start: () => supervisor.start(),
+    stop: () => supervisor.stop(),
+    acquire() {
+      holders += 1;
+      supervisor.start();
+      let held = true;
+      return () => {
+        if (!held) return;
+        held = false;
+        holders -= 1;
+        // React's StrictMode releases and acquires within one task.
+        setTimeout(() => holders === 0 && void supervisor.stop(), 0);
+      };
+    },
+    getSnapshot: () => snapshot,
+    subscribe(onChange) {
+      watchers.add(onChange);
+      return () => void watchers.delete(onChange);
+    },
+    on(name, listener) {
+      listeners[name].add(listener);
+      return () => void listeners[name].delete(listener);
+    },
+    events: (asked = {}) => iterate(client, asked.signal),
+    refresh: () => supervisor.refresh(),
+  };
+  return client;
+}
+
+async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): AsyncGenerator<StreamEvent<T>> {
+  const queue: StreamEvent<T>[] = [];
+  let wake = () => {};
+  const off = client.on('events', (events) => {
+    queue.push(...events);
+    wake();
+  });
+  const unsubscribe = client.subscribe(() => wake());
+  const onAbort = () => wake();
+  signal?.addEventListener('abort', onAbort);
+  const release = client.acquire();
+  try {
+    while (!signal?.aborted) {
+      const event = queue.shift();
+      if (event) {
+        yield event;
+        continue;
+      }
+      const { mode } = client.getSnapshot();
+      if (mode === 'ended' || mode === 'stopped') return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+        if (queue.length > 0 || signal?.aborted) resolve();
+      });
+    }
+  } finally {
+    off();
+    unsubscribe();
+    signal?.removeEventListener('abort', onAbort);
+    release();
+  }
+}
+
+function guarded(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
+function sameMembers(a: Snapshot, b: Snapshot): boolean {
+  return (Object.keys(b) as (keyof Snapshot)[]).every((key) => Object.is(a[key], b[key]));
+}

@@ -1,0 +1,134 @@
+import { asTurnoutError, type TurnoutError } from './error.js';
+import type { Http } from './http.js';
+import { allowanceOf, Pace } from './pace.js';
+import { poll } from './poll.js';
+import type { Generation, Position } from './position.js';
+import type { Clock, Cursor, StrategyDocument, StreamEvent } from './types.js';
+
+/** What the poller tells the supervisor. */
+export interface PollerEvents {
+  document(): StrategyDocument;
+  delivered(events: readonly StreamEvent[], upToDate: boolean): void;
+  reset(cursor: Cursor): void;
+  flagRevision(revision: string | null): void;
+  ended(): void;
+  failed(error: TurnoutError): void;
+  changed(): void;
+}
+
+/** Polls while it runs. The pace outlives its stops, so that no switch polls more often than the document allows. */
+export class Poller {
+  running = false;
+  readonly pace: Pace;
+  private generation: Generation = 0;
+  private ending = new AbortController();
+  private timer: unknown;
+  private lastStart = Number.NEGATIVE_INFINITY;
+  private tag: { cursor: Cursor | null; etag: string } | null = null;
+  private draining = false;
+  private resets = 0;
+  private inFlight = false;
+
+  constructor(
+    private readonly http: Http,
+    private readonly position: Position,
+    private readonly clock: Clock,
+    private readonly random: () => number,
+    private readonly first: 'now' | null,
+    private readonly events: PollerEvents,
+    private readonly track: (task: Promise<void>) => void,
+  ) {
+    this.pace = new Pace(events.document().polling.startMs);
+  }
+
+  start(delayMs: number): void {
+    this.running = true;
+    this.generation = this.position.open();
+    this.ending = new AbortController();
+    this.inFlight = false;
+    this.schedule(delayMs);
+  }
+
+  /** At once: what is asked and not answered yet changes nothing any more. */
+  stop(): void {
+    this.running = false;
+    this.position.close(this.generation);
+    this.clock.clearTimeout(this.timer);
+    this.ending.abort();
+  }
+
+  /** Polls now, but not sooner after the last one than the document allows. */
+  now(): void {
+    if (this.running && !this.inFlight) this.schedule(0);
+  }
+
+  private schedule(delayMs: number): void {
+    this.clock.clearTimeout(this.timer);
+    const earliest = this.draining ? 0 : this.lastStart + this.events.document().polling.dedupeMs - this.clock.now();
+    this.timer = this.clock.setTimeout(() => this.track(this.once()), Math.max(0, delayMs, earliest));
+  }
+
+  private async once(): Promise<void> {
+    const { generation, ending } = this;
+    const from = this.position.cursor;
+    this.lastStart = this.clock.now();
+    this.inFlight = true;
+    const wait = await this.ask(generation, from, ending.signal).catch((error) => this.judge(asTurnoutError(error), from, generation));
+    if (!this.position.isOpen(generation) || this.generation !== generation) return;
+    this.inFlight = false;
+    if (wait !== null) this.schedule(wait);
+    this.events.changed();
+  }
+
+  /** One poll; the wait before the next, null if there is none. */
+  private async ask(generation: Generation, from: Cursor | null, signal: AbortSignal): Promise<number | null> {
+    const { polling, flag } = this.events.document();
+    const url = this.http.url(polling.url, `/v1/feeds/${encodeURIComponent(flag)}/{stream}`);
+    const etag = !this.draining && this.tag?.cursor === from ? this.tag.etag : null;
+    const answer = await poll(this.http, polling, url, { cursor: from ?? this.first, etag, draining: this.draining }, signal);
+    const { batch } = answer;
+    if (batch) {
+      const fresh = this.position.commit(generation, from, batch);
+      if (!fresh) return null;
+      this.tag = answer.etag && batch.events.length === 0 ? { cursor: batch.cursor, etag: answer.etag } : null;
+      this.draining = batch.hasMore;
+      this.events.delivered(fresh, !batch.hasMore);
+      if (batch.ended && !batch.hasMore) this.events.ended();
+    } else if (this.position.isOpen(generation)) {
+      this.events.delivered([], true);
+    }
+    if (!this.position.isOpen(generation)) return null;
+    this.resets = 0;
+    this.events.flagRevision(answer.flagRevision);
+    if (!this.position.isOpen(generation)) return null;
+    return this.pace.after(answer.outcome, polling, this.clock.now(), this.random(), {
+      allowance: answer.allowance,
+      retryAfterMs: 0,
+    });
+  }
+
+  private judge(error: TurnoutError, from: Cursor | null, generation: Generation): number | null {
+    if (!this.position.isOpen(generation)) return null;
+    this.draining = false;
+    const { polling } = this.events.document();
+    const headers = (error as { headers?: Headers }).headers;
+    this.events.flagRevision(headers?.get('Turnout-Flag-Revision') ?? null);
+    const known = error.status === 429 ? 'limited' : 'failed';
+    const wait = (outcome: 'limited' | 'failed', retryAfterMs: number) =>
+      this.pace.after(outcome, polling, this.clock.now(), this.random(), {
+        allowance: headers ? allowanceOf(headers) : null,
+        retryAfterMs,
+      });
+    if (error.cursor && (error.status === 409 || error.status === 410)) {
+      const to = error.cursor as Cursor;
+      if (this.position.reset(generation, from, to)) this.events.reset(to);
+      this.resets += 1;
+      return this.resets === 1 ? 0 : wait('failed', polling.startMs);
+    }
+    this.events.failed(error);
+    if (!this.position.isOpen(generation)) return null;
+    // Not there, or not the user's yet: no hurry helps.
+    if (error.status === 404 || error.status === 403) return wait('limited', Math.max(polling.maxMs, error.retryAfterMs));
+    return wait(known, error.retryAfterMs);
+  }
+}

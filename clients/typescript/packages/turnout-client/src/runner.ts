@@ -1,0 +1,232 @@
+import { asTurnoutError, type TurnoutError } from './error.js';
+import type { Http } from './http.js';
+import type { Generation, Position } from './position.js';
+import { serverSentEvents } from './realtime.js';
+import { type Slot, takeSlot } from './slots.js';
+import type { TokenSource } from './token.js';
+import type { Clock, Cursor, StrategyDocument, StreamEvent, Transport } from './types.js';
+
+const STEADY_MS = 10_000;
+const FALLBACK_MS = 300_000;
+const NO_PLACE_MS = 15_000;
+const RETRY_MS = [2000, 4000, 8000, 16_000, 32_000];
+
+/** What the runner tells the supervisor. */
+export interface RunnerEvents {
+  document(): StrategyDocument;
+  delivered(events: readonly StreamEvent[], upToDate: boolean): void;
+  reset(cursor: Cursor): void;
+  strategy(document: StrategyDocument, etag: string, position: string): void;
+  heartbeat(etag: string): void;
+  acknowledge(ackId: string, position: string): void;
+  refused(): void;
+  ended(): void;
+  failed(error: TurnoutError): void;
+  changed(): void;
+}
+
+interface Connection {
+  readonly generation: Generation;
+  readonly ending: AbortController;
+  live: boolean;
+}
+
+/** Keeps one realtime connection: opens the next before the last one ends, and tries again after the document's waits. */
+export class Runner {
+  entered = false;
+  live = false;
+  /** Why it waits for its next try: the waits are spent, or no place was free. */
+  resting: 'failed' | 'tabs' | null = null;
+  unsupported = false;
+  private readonly connections = new Set<Connection>();
+  private slot: Slot | null = null;
+  private failures = 0;
+  private retryTimer: unknown;
+  private refreshTimer: unknown;
+  private steadyTimer: unknown;
+  private restTimer: unknown;
+  private turn = 0;
+
+  constructor(
+    private readonly http: Http,
+    private readonly position: Position,
+    private readonly tokens: TokenSource,
+    private readonly clock: Clock,
+    private readonly random: () => number,
+    private readonly transports: Readonly<Record<string, Transport>>,
+    private readonly first: 'now' | null,
+    private readonly events: RunnerEvents,
+    private readonly track: (task: Promise<void>) => void,
+  ) {}
+
+  transport(): Transport | undefined {
+    const kind = this.events.document().realtime?.kind ?? '';
+    return Object.hasOwn(this.transports, kind) ? this.transports[kind] : kind === 'sse' ? serverSentEvents : undefined;
+  }
+
+  enter(delayMs: number): void {
+    this.entered = true;
+    this.turn += 1;
+    this.retry(delayMs);
+  }
+
+  /** At once: what comes after this changes nothing. */
+  leave(): void {
+    this.entered = false;
+    this.turn += 1;
+    this.live = false;
+    for (const timer of [this.retryTimer, this.refreshTimer, this.steadyTimer]) this.clock.clearTimeout(timer);
+    for (const connection of this.connections) this.close(connection);
+    this.slot?.release();
+    this.slot = null;
+  }
+
+  /** The page woke, or the strategy changed: try at once. */
+  wake(): void {
+    this.clock.clearTimeout(this.restTimer);
+    this.failures = 0;
+    this.resting = null;
+  }
+
+  private retry(delayMs: number): void {
+    this.clock.clearTimeout(this.retryTimer);
+    this.retryTimer = this.clock.setTimeout(() => this.track(this.connect()), delayMs);
+  }
+
+  private async connect(): Promise<void> {
+    const { turn } = this;
+    const transport = this.transport();
+    const url = this.http.url(
+      (this.events.document().realtime as { url?: string } | undefined)?.url,
+      `/v1/realtime/${encodeURIComponent(this.events.document().flag)}/{stream}`,
+    );
+    if (!transport || !this.http.trusts(url)) return;
+    const slot = this.slot ?? (await takeSlot(url.origin));
+    if (turn !== this.turn) {
+      if (slot !== this.slot) slot?.release();
+      return;
+    }
+    if (!slot) return this.rest('tabs', NO_PLACE_MS);
+    this.slot = slot;
+    const connection: Connection = { generation: this.position.open(), ending: new AbortController(), live: false };
+    this.connections.add(connection);
+    let from = this.position.cursor;
+    let ackId: string | undefined;
+    const on = () => this.position.isOpen(connection.generation);
+    let error: TurnoutError | null = null;
+    try {
+      await transport({
+        document: this.events.document(),
+        url,
+        cursor: from ?? this.first,
+        signal: connection.ending.signal,
+        fetch: this.http.fetch,
+        clock: this.clock,
+        token: (force) => this.tokens.get(force),
+        live: () => on() && this.becomeLive(connection),
+        push: (batch) => {
+          const fresh = this.position.commit(connection.generation, from, batch);
+          if (!fresh) return false;
+          from = batch.cursor;
+          this.events.delivered(fresh, connection.live && !batch.hasMore);
+          return on();
+        },
+        reset: (cursor) => {
+          if (this.position.reset(connection.generation, from, cursor)) this.events.reset(cursor);
+          from = cursor;
+        },
+        goodbye: (reason, afterMs) => {
+          if (!on()) return;
+          if (reason === 'ended') this.events.ended();
+          else this.retry(afterMs);
+        },
+        strategy: (document, etag, position, id) => {
+          if (!on()) return;
+          ackId = id ?? ackId;
+          if (ackId) this.events.acknowledge(ackId, position);
+          this.events.strategy(document, etag, position);
+        },
+        heartbeat: (etag, position) => {
+          if (!on()) return;
+          if (ackId) this.events.acknowledge(ackId, position);
+          this.events.heartbeat(etag);
+        },
+      });
+    } catch (thrown) {
+      error = asTurnoutError(thrown);
+    }
+    if (!on()) return;
+    if (error?.cursor && this.position.reset(connection.generation, from, error.cursor as Cursor)) {
+      this.events.reset(error.cursor as Cursor);
+    }
+    this.close(connection);
+    this.over(connection, error);
+  }
+
+  private becomeLive(connection: Connection): void {
+    if (connection.live) return;
+    connection.live = true;
+    for (const other of this.connections) if (other !== connection) this.close(other);
+    this.clock.clearTimeout(this.retryTimer);
+    this.live = true;
+    this.resting = null;
+    this.clock.clearTimeout(this.steadyTimer);
+    this.steadyTimer = this.clock.setTimeout(() => {
+      this.failures = 0;
+    }, STEADY_MS);
+    this.clock.clearTimeout(this.refreshTimer);
+    const refresh = this.tokens.refreshInMs();
+    if (refresh !== null) {
+      this.refreshTimer = this.clock.setTimeout(() => this.retry(0), Math.max(STEADY_MS, refresh + 1000));
+    }
+    this.events.delivered([], true);
+    this.events.changed();
+  }
+
+  /** A connection ended by itself. While another one is live, only its successor is tried again. */
+  private over(connection: Connection, error: TurnoutError | null): void {
+    if (connection.live) {
+      this.live = false;
+      this.clock.clearTimeout(this.steadyTimer);
+      this.clock.clearTimeout(this.refreshTimer);
+    }
+    if (error?.code === 'unsupported') this.unsupported = true;
+    if (error && !this.unsupported) this.events.failed(error);
+    if (error?.status === 403 || error?.status === 204) this.events.refused();
+    if (this.entered && !this.unsupported && this.connections.size === 0) this.again(error);
+    else if (this.entered && !connection.live) this.again(error);
+    this.events.changed();
+  }
+
+  private again(error: TurnoutError | null): void {
+    const waits = this.events.document().realtime?.retryMs ?? RETRY_MS;
+    const wait = waits[this.failures];
+    this.failures += 1;
+    if (wait !== undefined) return this.retry(Math.max(wait * (0.8 + 0.4 * this.random()), error?.retryAfterMs ?? 0));
+    if (this.live) return;
+    const fallback = (this.events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
+    this.rest('failed', Math.max(fallback, error?.retryAfterMs ?? 0));
+  }
+
+  private rest(why: 'failed' | 'tabs', ms: number): void {
+    this.resting = why;
+    this.clock.clearTimeout(this.restTimer);
+    this.restTimer = this.clock.setTimeout(() => {
+      this.wake();
+      this.events.changed();
+    }, ms);
+    this.events.changed();
+  }
+
+  /** Ends all, the wait for the next try too. */
+  end(): void {
+    this.leave();
+    this.wake();
+  }
+
+  private close(connection: Connection): void {
+    this.position.close(connection.generation);
+    this.connections.delete(connection);
+    connection.ending.abort();
+  }
+}
