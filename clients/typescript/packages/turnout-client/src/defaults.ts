@@ -24,7 +24,8 @@ export function documentOf(json: unknown, flag: string): StrategyDocument | null
   const polling = { ...own.polling, ...(typeof said.polling === 'object' ? said.polling : {}) };
   for (const [name, value] of Object.entries(own.polling)) {
     const given = (polling as Record<string, unknown>)[name];
-    if (typeof given !== 'number' || !Number.isFinite(given) || given < 0) (polling as Record<string, unknown>)[name] = value;
+    if (typeof given !== 'number' || !Number.isFinite(given) || given < 0)
+      (polling as Record<string, unknown>)[name] = value;
   }
   return { ...own, ...said, flag, polling };
 }

@@ -23,7 +23,7 @@ export class Http {
   url(address: string | undefined, own: string): URL {
     const filled = (address ?? this.base.pathname.replace(/\/$/, '') + own).replace(
       '{stream}',
-      encodeURIComponent(this.options.stream),
+      encodeURIComponent(this.options.stream ?? ''),
     );
     return new URL(filled, this.base);
   }
@@ -56,7 +56,8 @@ export class Http {
         signal: ending.signal,
         ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
       });
-      if (answer.status === 304 || answer.status === 204) return { status: answer.status, headers: answer.headers, json: null };
+      if (answer.status === 304 || answer.status === 204)
+        return { status: answer.status, headers: answer.headers, json: null };
       if (!answer.ok) throw await refusal(answer);
       return { status: answer.status, headers: answer.headers, json: await answer.json() };
     } finally {

@@ -60,7 +60,8 @@ export class Pace {
       wait = full / 2 + (random * full) / 2;
     } else {
       if (outcome === 'events' || this.idleMs === 0) this.idleMs = polling.startMs;
-      else if (outcome === 'empty') this.idleMs = Math.min(polling.maxMs, this.idleMs * polling.factor);
+      else if (outcome === 'empty') this.idleMs = this.idleMs * polling.factor;
+      this.idleMs = Math.min(polling.maxMs, this.idleMs);
       wait = Math.max(this.idleMs, this.share(now)) * chance;
     }
     this.waitMs = Math.max(wait, floor * 0.95, said.retryAfterMs);
@@ -106,6 +107,8 @@ export function retryAfterOf(headers: Headers, refused: boolean): number {
 }
 
 function parameter(field: string | null, name: string): number | null {
-  const found = field?.match(new RegExp(`^\\s*"?[\\w*-]+"?(?:\\s*;\\s*[a-z]+=[^;,]*)*?\\s*;\\s*${name}=(\\d{1,9})(?=\\s*[;,]|\\s*$)`));
+  const found = field?.match(
+    new RegExp(`^\\s*"?[\\w*-]+"?(?:\\s*;\\s*[a-z]+=[^;,]*)*?\\s*;\\s*${name}=(\\d{1,9})(?=\\s*[;,]|\\s*$)`),
+  );
   return found ? Number(found[1]) : null;
 }

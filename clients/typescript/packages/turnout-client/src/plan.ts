@@ -4,6 +4,8 @@ import type { Mode, StrategyDocument } from './types.js';
 export interface Known {
   readonly document: StrategyDocument;
   readonly running: boolean;
+  /** There is a stream to follow. */
+  readonly follows: boolean;
   readonly unauthenticated: boolean;
   readonly ended: boolean;
   /** The page is hidden and asks nothing. */
@@ -30,6 +32,7 @@ export function plan(known: Known): Plan {
   if (known.ended) return rest('ended');
   if (known.unauthenticated) return rest('unauthenticated');
   if (known.document.strategy === 'disabled') return rest('disabled');
+  if (!known.follows) return rest('idle');
   const realtime = known.document.strategy === 'realtime-v2' && known.canRealtime;
   if (!realtime) return { mode: 'polling', poll: !known.paused, realtime: false, bridging: false };
   const mode = known.live ? 'live' : known.failed ? 'degraded' : known.resting ? 'polling' : 'connecting';

@@ -42,7 +42,10 @@ export async function poll(
 export function batchOf(json: unknown): Batch {
   const said = json as Partial<Batch> | null;
   const whole =
-    said && typeof said.cursor === 'string' && Array.isArray(said.events) && said.events.every((event) => isEvent(event));
+    said &&
+    typeof said.cursor === 'string' &&
+    Array.isArray(said.events) &&
+    said.events.every((event) => isEvent(event));
   if (!whole) throw new TurnoutError('bad-answer', 'the server answered with something that is not a page of events');
   return {
     events: said.events as StreamEvent[],

@@ -1,6 +1,6 @@
 import { asTurnoutError, type TurnoutError } from './error.js';
 import type { Http } from './http.js';
-import { allowanceOf, Pace } from './pace.js';
+import { allowanceOf, Pace, type Polling } from './pace.js';
 import { poll } from './poll.js';
 import type { Generation, Position } from './position.js';
 import type { Clock, Cursor, StrategyDocument, StreamEvent } from './types.js';
@@ -8,6 +8,8 @@ import type { Clock, Cursor, StrategyDocument, StreamEvent } from './types.js';
 /** What the poller tells the supervisor. */
 export interface PollerEvents {
   document(): StrategyDocument;
+  /** While realtime is wanted and not live, polls come no slower than they start. */
+  hurried(): boolean;
   delivered(events: readonly StreamEvent[], upToDate: boolean): void;
   reset(cursor: Cursor): void;
   flagRevision(revision: string | null): void;
@@ -62,6 +64,11 @@ export class Poller {
     if (this.running && !this.inFlight) this.schedule(0);
   }
 
+  private polling(): Polling {
+    const { polling } = this.events.document();
+    return this.events.hurried() ? { ...polling, maxMs: polling.startMs } : polling;
+  }
+
   private schedule(delayMs: number): void {
     this.clock.clearTimeout(this.timer);
     const earliest = this.draining ? 0 : this.lastStart + this.events.document().polling.dedupeMs - this.clock.now();
@@ -73,7 +80,9 @@ export class Poller {
     const from = this.position.cursor;
     this.lastStart = this.clock.now();
     this.inFlight = true;
-    const wait = await this.ask(generation, from, ending.signal).catch((error) => this.judge(asTurnoutError(error), from, generation));
+    const wait = await this.ask(generation, from, ending.signal).catch((error) =>
+      this.judge(asTurnoutError(error), from, generation),
+    );
     if (!this.position.isOpen(generation) || this.generation !== generation) return;
     this.inFlight = false;
     if (wait !== null) this.schedule(wait);
@@ -82,10 +91,17 @@ export class Poller {
 
   /** One poll; the wait before the next, null if there is none. */
   private async ask(generation: Generation, from: Cursor | null, signal: AbortSignal): Promise<number | null> {
-    const { polling, flag } = this.events.document();
+    const { flag } = this.events.document();
+    const polling = this.polling();
     const url = this.http.url(polling.url, `/v1/feeds/${encodeURIComponent(flag)}/{stream}`);
     const etag = !this.draining && this.tag?.cursor === from ? this.tag.etag : null;
-    const answer = await poll(this.http, polling, url, { cursor: from ?? this.first, etag, draining: this.draining }, signal);
+    const answer = await poll(
+      this.http,
+      polling,
+      url,
+      { cursor: from ?? this.first, etag, draining: this.draining },
+      signal,
+    );
     const { batch } = answer;
     if (batch) {
       const fresh = this.position.commit(generation, from, batch);
@@ -110,7 +126,7 @@ export class Poller {
   private judge(error: TurnoutError, from: Cursor | null, generation: Generation): number | null {
     if (!this.position.isOpen(generation)) return null;
     this.draining = false;
-    const { polling } = this.events.document();
+    const polling = this.polling();
     const headers = (error as { headers?: Headers }).headers;
     this.events.flagRevision(headers?.get('Turnout-Flag-Revision') ?? null);
     const known = error.status === 429 ? 'limited' : 'failed';
@@ -128,7 +144,8 @@ export class Poller {
     this.events.failed(error);
     if (!this.position.isOpen(generation)) return null;
     // Not there, or not the user's yet: no hurry helps.
-    if (error.status === 404 || error.status === 403) return wait('limited', Math.max(polling.maxMs, error.retryAfterMs));
+    if (error.status === 404 || error.status === 403)
+      return wait('limited', Math.max(polling.maxMs, error.retryAfterMs));
     return wait(known, error.retryAfterMs);
   }
 }

@@ -14,7 +14,8 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
   const end = () => ending.abort();
   context.signal.addEventListener('abort', end);
   if (context.signal.aborted) end();
-  const connectMs = numberOf((context.document.realtime as { connectMs?: unknown } | undefined)?.connectMs) ?? CONNECT_MS;
+  const connectMs =
+    numberOf((context.document.realtime as { connectMs?: unknown } | undefined)?.connectMs) ?? CONNECT_MS;
   let heartbeatMs = HEARTBEAT_MS;
   let live = false;
   let silent = false;
@@ -74,9 +75,12 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
     });
     const decoder = new TextDecoder();
     const reader = answer.body.getReader();
+    // Also where the platform's streams do not end with the request.
+    ending.signal.addEventListener('abort', () => void reader.cancel().catch(() => {}));
     let sinceMessage = 0;
     for (;;) {
       const { done, value } = await reader.read();
+      if (silent) throw new Error('silent');
       if (done) break;
       alive();
       const text = decoder.decode(value, { stream: true });

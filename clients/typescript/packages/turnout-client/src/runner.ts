@@ -202,9 +202,13 @@ export class Runner {
     const waits = this.events.document().realtime?.retryMs ?? RETRY_MS;
     const wait = waits[this.failures];
     this.failures += 1;
-    if (wait !== undefined) return this.retry(Math.max(wait * (0.8 + 0.4 * this.random()), error?.retryAfterMs ?? 0));
+    if (wait !== undefined) {
+      this.retry(Math.max(wait * (0.8 + 0.4 * this.random()), error?.retryAfterMs ?? 0));
+      return;
+    }
     if (this.live) return;
-    const fallback = (this.events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
+    const fallback =
+      (this.events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
     this.rest('failed', Math.max(fallback, error?.retryAfterMs ?? 0));
   }
 

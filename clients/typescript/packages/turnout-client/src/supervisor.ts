@@ -87,17 +87,36 @@ export class Supervisor {
       },
       changed: () => this.reconcile(),
     };
-    this.poller = new Poller(this.http, this.position, this.clock, this.random, first, {
-      ...common,
-      flagRevision: (revision) => this.hear(revision),
-    }, track);
-    this.runner = new Runner(this.http, this.position, this.tokens, this.clock, this.random, options.transports ?? {}, first, {
-      ...common,
-      strategy: (document, etag, position) => this.take(document, etag, position),
-      heartbeat: (etag) => etag !== this.etag && this.ask(),
-      acknowledge: (ackId, position) => this.acknowledge(ackId, position),
-      refused: () => this.ask(),
-    }, track);
+    this.poller = new Poller(
+      this.http,
+      this.position,
+      this.clock,
+      this.random,
+      first,
+      {
+        ...common,
+        hurried: () => this.planned().mode === 'connecting',
+        flagRevision: (revision) => this.hear(revision),
+      },
+      track,
+    );
+    this.runner = new Runner(
+      this.http,
+      this.position,
+      this.tokens,
+      this.clock,
+      this.random,
+      options.transports ?? {},
+      first,
+      {
+        ...common,
+        strategy: (document, etag, position) => this.take(document, etag, position),
+        heartbeat: (etag) => etag !== this.etag && this.ask(),
+        acknowledge: (ackId, position) => this.acknowledge(ackId, position),
+        refused: () => this.ask(),
+      },
+      track,
+    );
   }
 
   start(): void {
@@ -146,6 +165,7 @@ export class Supervisor {
     return plan({
       document: this.document,
       running: this.running,
+      follows: this.options.stream !== null,
       unauthenticated: this.unauthenticated,
       ended: this.ended,
       paused: this.paused() && (this.streamAside || !this.runner.live),
@@ -233,7 +253,10 @@ export class Supervisor {
     this.revision = revision ?? this.revision;
     this.known = true;
     this.answeredAt = this.clock.now();
-    if (before !== this.document.strategy) this.runner.wake();
+    if (before !== this.document.strategy) {
+      this.runner.wake();
+      if (this.document.strategy === 'realtime-v2') this.poller.now();
+    }
     this.reconcile(before === 'realtime-v2' && this.document.strategy === 'polling');
   }
 
@@ -309,7 +332,12 @@ export class Supervisor {
     const url = this.http.url(this.document.watch.ackUrl || undefined, '/v1/watch/ack');
     this.ackTimer = this.clock.setTimeout(() => {
       const asked = this.http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.ending.signal });
-      this.track(asked.then(() => {}, () => {}));
+      this.track(
+        asked.then(
+          () => {},
+          () => {},
+        ),
+      );
     }, this.random() * ACK_SPREAD_MS);
   }
 
@@ -320,6 +348,7 @@ export class Supervisor {
 
   private track(task: Promise<void>): void {
     this.tasks.add(task);
-    void task.finally(() => this.tasks.delete(task));
+    const done = () => void this.tasks.delete(task);
+    task.then(done, done);
   }
 }

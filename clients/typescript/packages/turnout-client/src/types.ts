@@ -78,7 +78,8 @@ export interface ClientOptions<T = unknown> {
   /** Where Turnout answers, with the path a proxy serves it under. */
   readonly baseUrl: string | URL;
   readonly flag: string;
-  readonly stream: string;
+  /** Null: the strategy is followed, and no events. */
+  readonly stream: string | null;
   /** The session token; asked at every request, so that it may change. */
   readonly auth?: () => string | undefined | Promise<string | undefined>;
   /** What the strategy may depend on, besides who asks. */

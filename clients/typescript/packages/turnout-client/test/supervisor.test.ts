@@ -1,0 +1,420 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { advance, ids, setUp } from './support.js';
+
+beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
+afterEach(() => void vi.useRealTimers());
+
+const feeds = (server: { seen: { path: string; at: number }[] }) =>
+  server.seen.filter((one) => one.path.includes('/feeds/'));
+const down =
+  (part: string, status = 503) =>
+  (request: { path: string }) =>
+    request.path.includes(part) ? new Response('{}', { status }) : undefined;
+
+describe('polling', () => {
+  test('events come once and in order, over full pages and pages with exactly the limit', async () => {
+    const { server, client, ids: got } = setUp({}, 50);
+    server.publish(...ids(100));
+    client.start();
+    await advance(100);
+    expect(got).toEqual(ids(100));
+    server.publish(...ids(50, 100));
+    await advance(6000);
+    expect(got).toEqual(ids(150));
+    expect(client.getSnapshot()).toMatchObject({ mode: 'polling', strategy: 'polling', upToDate: true, error: null });
+    await client.stop();
+  });
+
+  test('more events than ids are remembered, after an outage: none lost, none twice', async () => {
+    const { server, client, ids: got } = setUp({ dedupeWindow: 10 });
+    client.start();
+    await advance(10);
+    server.fault = down('/feeds/');
+    server.publish(...ids(3000));
+    await advance(30_000);
+    server.fault = () => undefined;
+    await advance(120_000);
+    expect(got).toEqual(ids(3000));
+    await client.stop();
+  });
+
+  test('an idle stream is asked with its tag, which is answered 304', async () => {
+    const { server, client } = setUp();
+    client.start();
+    await advance(12_000);
+    expect(feeds(server).at(-1)).toHaveProperty('headers');
+    expect(server.seen.filter((one) => one.headers.get('If-None-Match')?.startsWith('"f')).length).toBeGreaterThan(0);
+    await client.stop();
+  });
+
+  test('a stream that begins anew is told of once, and replayed, without a loop', async () => {
+    const { server, client, ids: got, resets } = setUp();
+    server.publish('a', 'b');
+    client.start();
+    await advance(100);
+    server.restart();
+    await advance(6000);
+    expect(resets.length).toBe(1);
+    expect(got).toEqual(['a', 'b', 'a', 'b']);
+    const before = server.seen.length;
+    server.fault = ({ path }) =>
+      path.includes('/feeds/') ? new Response('{"code":"stream-reset","cursor":"x"}', { status: 409 }) : undefined;
+    await advance(6000);
+    expect(server.seen.length - before).toBeLessThanOrEqual(4);
+    await client.stop();
+  });
+
+  test('at most sixty polls in any minute, drains included', async () => {
+    const { server, client } = setUp({}, 1);
+    server.publish(...ids(400));
+    client.start();
+    await advance(300_000);
+    const times = feeds(server).map((one) => one.at);
+    for (const from of times)
+      expect(times.filter((at) => at >= from && at < from + 60_000).length).toBeLessThanOrEqual(60);
+    await client.stop();
+  });
+
+  test('who is not let in is told so, and asked about no more', async () => {
+    const { server, client } = setUp();
+    server.fault = () => new Response('{"code":"unauthenticated"}', { status: 401 });
+    client.start();
+    await advance(100);
+    expect(client.getSnapshot().mode).toBe('unauthenticated');
+    const before = server.seen.length;
+    await advance(600_000);
+    expect(server.seen.length).toBe(before);
+    server.fault = () => undefined;
+    client.refresh();
+    await advance(100);
+    expect(client.getSnapshot().mode).toBe('polling');
+    await client.stop();
+  });
+
+  test('disabled asks nothing but its strategy', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'disabled' });
+    client.start();
+    await advance(100);
+    expect(client.getSnapshot().mode).toBe('disabled');
+    const before = feeds(server).length;
+    await advance(300_000);
+    expect(feeds(server).length).toBe(before);
+    await client.stop();
+  });
+});
+
+describe('realtime', () => {
+  test('events come at once, and the tokens in no address', async () => {
+    const { server, client, ids: got, modes } = setUp();
+    server.publish('a');
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'live', bridging: false });
+    server.publish('b', 'c');
+    await advance(1);
+    expect(got).toEqual(['a', 'b', 'c']);
+    expect(modes).toContain('live');
+    const before = feeds(server).length;
+    await advance(60_000);
+    expect(feeds(server).length).toBe(before);
+    for (const one of server.seen) {
+      expect(one.url).not.toMatch(/sentinel|token-\d/);
+      if (one.path.includes('/realtime/')) expect(one.headers.get('Authorization')).toBe('Bearer token-1');
+      else expect(one.headers.get('Authorization')).toBe('Bearer session-sentinel');
+    }
+    expect(JSON.stringify(client.getSnapshot())).not.toMatch(/sentinel|token-\d/);
+    await client.stop();
+  });
+
+  test('it acknowledges what it holds', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(2000);
+    const ack = server.seen.find((one) => one.path.endsWith('/ack'));
+    expect(JSON.parse(ack?.body ?? '{}')).toEqual({ ackId: 'ack', position: '2' });
+    await client.stop();
+  });
+
+  test('a stop closes the stream at once; polling goes on, its first poll spread', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    expect(server.open).toBe(1);
+    const before = feeds(server).length;
+    server.decide({ strategy: 'polling', enterSpreadMs: 5000 });
+    await advance(1);
+    expect(client.getSnapshot().mode).toBe('polling');
+    expect(server.open).toBe(0);
+    await advance(2400);
+    expect(feeds(server).length).toBe(before);
+    await advance(200);
+    expect(feeds(server).length).toBe(before + 1);
+    await client.stop();
+  });
+
+  test('entering is spread, and polls go on meanwhile', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2', enterSpreadMs: 20_000 });
+    client.start();
+    await advance(9000);
+    expect(client.getSnapshot().mode).toBe('connecting');
+    expect(feeds(server).length).toBeGreaterThanOrEqual(2);
+    await advance(2000);
+    expect(client.getSnapshot().mode).toBe('live');
+    await client.stop();
+  });
+
+  test('a switch mints no token while one is good, and an hour asleep mints one before it connects', async () => {
+    const { server, client } = setUp();
+    const tokens = () => server.seen.filter((one) => one.path === '/v1/token').length;
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    for (let n = 0; n < 10; n += 1) {
+      server.decide({ strategy: n % 2 === 0 ? 'polling' : 'realtime-v2' });
+      await advance(20_000);
+    }
+    expect(tokens()).toBe(1);
+    await advance(10_000);
+    expect(client.getSnapshot().mode).toBe('live');
+    vi.setSystemTime(Date.now() + 3_600_000);
+    server.cut();
+    await advance(5000);
+    expect(tokens()).toBe(2);
+    expect(
+      server.seen
+        .filter((one) => one.path.includes('/realtime/'))
+        .at(-1)
+        ?.headers.get('Authorization'),
+    ).toBe('Bearer token-2');
+    await client.stop();
+  });
+
+  test('the next stream is open before the last one goes', async () => {
+    const { server, client, ids: got } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    server.send({ type: 'goodbye', reason: 'age', afterMs: 1000 });
+    server.publish('a');
+    await advance(1100);
+    server.publish('b');
+    await advance(10);
+    expect(server.open).toBe(1);
+    expect(server.seen.filter((one) => one.path.includes('/realtime/')).length).toBe(2);
+    expect(client.getSnapshot().mode).toBe('live');
+    expect(got).toEqual(['a', 'b']);
+    await client.stop();
+  });
+});
+
+describe('faults', () => {
+  for (const [name, part] of [
+    ['the token endpoint', '/token'],
+    ['realtime', '/realtime/'],
+  ] as const) {
+    test(`${name} is down: retries at 2, 6, 14, 30 and 62 s, then degraded; the feed is never silent`, async () => {
+      const { server, client } = setUp();
+      server.decide({ strategy: 'realtime-v2' });
+      server.fault = down(part);
+      client.start();
+      await advance(70_000);
+      const asked = server.seen.filter((one) => one.path.includes(part)).map((one) => one.at);
+      expect(asked.map((at) => Math.round((at - (asked[0] ?? 0)) / 1000))).toEqual([0, 2, 6, 14, 30, 62]);
+      expect(client.getSnapshot().mode).toBe('degraded');
+      const times = feeds(server)
+        .map((one) => one.at)
+        .filter((at) => at < 1_062_000);
+      for (let n = 1; n < times.length; n += 1) expect((times[n] ?? 0) - (times[n - 1] ?? 0)).toBeLessThanOrEqual(5000);
+      server.fault = () => undefined;
+      await advance(310_000);
+      expect(client.getSnapshot().mode).toBe('live');
+      await client.stop();
+    });
+  }
+
+  test('a proxy that holds the stream back counts as a failure after ten seconds', async () => {
+    const { server, client, errors } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = ({ path }) => (path.includes('/realtime/') ? new Response(new ReadableStream({})) : undefined);
+    client.start();
+    await advance(10_500);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'connecting', bridging: true });
+    expect(errors).toEqual(['silent']);
+    await client.stop();
+  });
+
+  test('a stream without a sign of life is left after two and a half heartbeats', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    await advance(38_000);
+    expect(server.seen.filter((one) => one.path.includes('/realtime/')).length).toBe(1);
+    await advance(3000);
+    expect(server.seen.filter((one) => one.path.includes('/realtime/')).length).toBe(2);
+    await client.stop();
+  });
+
+  test('without streaming bodies it polls, and says why', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = ({ path }) => (path.includes('/realtime/') ? new Response(null) : undefined);
+    client.start();
+    await advance(100);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'polling', reason: 'unsupported' });
+    await client.stop();
+  });
+
+  test('what a later server says is ignored or polled, never thrown', async () => {
+    const { server, client, ids: got } = setUp();
+    server.publish('a');
+    server.decide({ strategy: 'hologram' as never });
+    client.start();
+    await advance(100);
+    expect(client.getSnapshot().mode).toBe('polling');
+    server.decide({ strategy: 'realtime-v2', realtime: { kind: 'pigeon' as never, tokenTtlMs: 1, retryMs: [] } });
+    await advance(61_000);
+    expect(client.getSnapshot()).toMatchObject({ mode: 'polling', reason: 'unknown-kind' });
+    server.decide({ realtime: { kind: 'sse', tokenTtlMs: 1, retryMs: [2000] } });
+    await advance(61_000);
+    server.send({ type: 'weather', sun: true });
+    server.publish('b');
+    await advance(100);
+    expect(client.getSnapshot().mode).toBe('live');
+    expect(got).toEqual(['a', 'b']);
+    await client.stop();
+  });
+
+  test('a megabyte without an end of a message ends the stream', async () => {
+    const { server, client, errors } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    const chunk = new TextEncoder().encode('x'.repeat(300_000));
+    let sent = 0;
+    server.fault = ({ path }) =>
+      path.includes('/realtime/')
+        ? new Response(new ReadableStream({ pull: (to) => (sent++ < 50 ? to.enqueue(chunk) : to.close()) }))
+        : undefined;
+    client.start();
+    await advance(100);
+    expect(errors).toContain('bad-answer');
+    expect(sent).toBeLessThan(15);
+    await client.stop();
+  });
+
+  test('after the stop a stale client gets no token, and polls', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = down('/token');
+    client.start();
+    await advance(100);
+    server.fault = () => undefined;
+    server.decide({ strategy: 'polling' });
+    await advance(6000);
+    expect(client.getSnapshot().mode).toBe('polling');
+    expect(server.seen.filter((one) => one.path.includes('/realtime/')).length).toBe(0);
+    await client.stop();
+  });
+
+  test('a document with a lower position than the one held is not taken', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    server.send({ type: 'strategy', document: { strategy: 'disabled' }, etag: '"old"', position: '1' });
+    await advance(100);
+    expect(client.getSnapshot().mode).toBe('live');
+    await client.stop();
+  });
+});
+
+describe('a client', () => {
+  test('after stop there is no timer and no open request', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.start();
+    await advance(100);
+    await client.stop();
+    expect(vi.getTimerCount()).toBe(0);
+    expect(server.open).toBe(0);
+    expect(client.getSnapshot().mode).toBe('stopped');
+  });
+
+  test('held, released and held again within a task, it opens one stream', async () => {
+    const { server, client } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    client.acquire()();
+    const release = client.acquire();
+    await advance(100);
+    expect(server.seen.filter((one) => one.path.includes('/realtime/')).length).toBe(1);
+    release();
+    await advance(10);
+    expect(client.getSnapshot().mode).toBe('stopped');
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('data that `parse` refuses is left out, and the stream goes on', async () => {
+    const {
+      server,
+      client,
+      ids: got,
+      errors,
+    } = setUp({
+      parse: (data) => {
+        if ((data as { id: string }).id === 'b') throw new Error('no');
+        return data;
+      },
+    });
+    server.publish('a', 'b', 'c');
+    client.start();
+    await advance(100);
+    expect(got).toEqual(['a', 'c']);
+    expect(errors).toEqual(['bad-data']);
+    await client.stop();
+  });
+
+  test('credentials go to no other origin', async () => {
+    const { server, client } = setUp();
+    server.decide({
+      polling: {
+        url: 'https://elsewhere.example/feeds/x',
+        startMs: 4000,
+        minMs: 3000,
+        maxMs: 15_000,
+        factor: 1.5,
+        dedupeMs: 2000,
+        limit: 50,
+        waitMs: 0,
+      },
+    });
+    client.start();
+    await advance(10_000);
+    const elsewhere = server.seen.filter((one) => one.url.startsWith('https://elsewhere'));
+    expect(elsewhere.length).toBeGreaterThan(0);
+    for (const one of elsewhere) expect(one.headers.get('Authorization')).toBeNull();
+    await client.stop();
+  });
+
+  test('events can be iterated over', async () => {
+    const { server, client } = setUp();
+    server.publish('a', 'b');
+    const got: string[] = [];
+    const reading = (async () => {
+      for await (const event of client.events()) {
+        got.push(event.id);
+        if (got.length === 3) break;
+      }
+    })();
+    await advance(100);
+    server.publish('c');
+    await advance(6000);
+    await reading;
+    expect(got).toEqual(['a', 'b', 'c']);
+    await advance(10);
+    expect(client.getSnapshot().mode).toBe('stopped');
+  });
+});

@@ -1,0 +1,72 @@
+import {
+  type ClientOptions,
+  createTurnoutClient,
+  type Snapshot,
+  type StreamEvent,
+  type TurnoutClient,
+} from 'turnout-client';
+
+const MOST_KEPT = 1000;
+
+/** What all clients below a provider share. Another `identityKey` is another user: nothing of the last one is kept. */
+export type ProviderOptions = Omit<ClientOptions, 'flag' | 'stream'> & { readonly identityKey?: string };
+
+/** What hooks show: the same object as long as nothing changed. */
+export interface State {
+  readonly snapshot: Snapshot;
+  readonly events: readonly StreamEvent[];
+}
+
+/** A client, and the newest events it delivered, for all hooks that follow the same stream. */
+export class Followed {
+  readonly client: TurnoutClient;
+  readonly first: State;
+  private state: State;
+  private readonly watchers = new Set<() => void>();
+
+  constructor(options: ProviderOptions, flag: string, stream: string | null) {
+    const { initialStrategy, ...rest } = options;
+    const own = initialStrategy?.flag === flag ? { initialStrategy } : {};
+    this.client = createTurnoutClient({ ...rest, ...own, flag, stream });
+    this.first = this.state = { snapshot: this.client.getSnapshot(), events: [] };
+    this.client.subscribe(() => this.change({ snapshot: this.client.getSnapshot(), events: this.state.events }));
+    this.client.on('events', (events) =>
+      this.change({ ...this.state, events: [...this.state.events, ...events].slice(-MOST_KEPT) }),
+    );
+    this.client.on('reset', () => this.change({ ...this.state, events: [] }));
+    if (isDevelopment()) {
+      this.client.on('switch', ({ to, reason }) =>
+        console.info(`turnout: ${flag}/${stream ?? ''} is ${to} (${reason})`),
+      );
+    }
+  }
+
+  readonly getState = (): State => this.state;
+  readonly getFirst = (): State => this.first;
+
+  /** The client runs while there is a subscriber. */
+  readonly subscribe = (onChange: () => void): (() => void) => {
+    this.watchers.add(onChange);
+    const release = this.client.acquire();
+    return () => {
+      this.watchers.delete(onChange);
+      release();
+    };
+  };
+
+  private change(state: State): void {
+    this.state = state;
+    for (const watcher of [...this.watchers]) watcher();
+  }
+}
+
+/** Bundlers replace the whole expression; where nothing does, it is not development. */
+function isDevelopment(): boolean {
+  try {
+    return process.env.NODE_ENV === 'development';
+  } catch {
+    return false;
+  }
+}
+
+declare const process: { env: { NODE_ENV?: string } };

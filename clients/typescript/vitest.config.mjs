@@ -1,0 +1,14 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: 'turnout-client/testing', replacement: at('packages/turnout-client/src/testing.ts') },
+      { find: 'turnout-client', replacement: at('packages/turnout-client/src/index.ts') },
+    ],
+  },
+  test: { include: ['packages/*/test/**/*.test.{ts,tsx}'], testTimeout: 20_000 },
+});
