@@ -83,6 +83,13 @@ else
   lacks "the OFREP providers for Node (needs node and npm)"
 fi
 
+step "the clients in TypeScript"
+if command -v node >/dev/null && command -v npm >/dev/null; then
+  (cd clients/typescript && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check)
+else
+  lacks "the clients in TypeScript (needs node and npm)"
+fi
+
 step "the real OFREP provider for Python"
 if python3 -c 'import ensurepip, venv' 2>/dev/null; then
   python3 -m venv target/ofrep-python

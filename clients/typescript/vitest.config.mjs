@@ -10,5 +10,5 @@ export default defineConfig({
       { find: 'turnout-client', replacement: at('packages/turnout-client/src/index.ts') },
     ],
   },
-  test: { include: ['packages/*/test/**/*.test.{ts,tsx}'], testTimeout: 20_000 },
+  test: { setupFiles: ['./vitest.setup.mjs'], include: ['packages/*/test/**/*.test.{ts,tsx}'], testTimeout: 20_000 },
 });

@@ -22,14 +22,14 @@ export interface PollerEvents {
 export class Poller {
   running = false;
   readonly pace: Pace;
-  private generation: Generation = 0;
-  private ending = new AbortController();
-  private timer: unknown;
-  private lastStart = Number.NEGATIVE_INFINITY;
-  private tag: { cursor: Cursor | null; etag: string } | null = null;
-  private draining = false;
-  private resets = 0;
-  private inFlight = false;
+  #generation: Generation = 0;
+  #ending = new AbortController();
+  #timer: unknown;
+  #lastStart = Number.NEGATIVE_INFINITY;
+  #tag: { cursor: Cursor | null; etag: string } | null = null;
+  #draining = false;
+  #resets = 0;
+  #inFlight = false;
 
   constructor(
     private readonly http: Http,
@@ -45,76 +45,77 @@ export class Poller {
 
   start(delayMs: number): void {
     this.running = true;
-    this.generation = this.position.open();
-    this.ending = new AbortController();
-    this.inFlight = false;
-    this.schedule(delayMs);
+    this.#generation = this.position.open();
+    this.#ending = new AbortController();
+    this.#inFlight = false;
+    this.#schedule(delayMs);
   }
 
   /** At once: what is asked and not answered yet changes nothing any more. */
   stop(): void {
     this.running = false;
-    this.position.close(this.generation);
-    this.clock.clearTimeout(this.timer);
-    this.ending.abort();
+    this.position.close(this.#generation);
+    this.clock.clearTimeout(this.#timer);
+    this.#ending.abort();
   }
 
   /** Polls now, but not sooner after the last one than the document allows. */
   now(): void {
-    if (this.running && !this.inFlight) this.schedule(0);
+    if (this.running && !this.#inFlight) this.#schedule(0);
   }
 
-  private polling(): Polling {
+  #polling(): Polling {
     const { polling } = this.events.document();
     return this.events.hurried() ? { ...polling, maxMs: polling.startMs } : polling;
   }
 
-  private schedule(delayMs: number): void {
-    this.clock.clearTimeout(this.timer);
-    const earliest = this.draining ? 0 : this.lastStart + this.events.document().polling.dedupeMs - this.clock.now();
-    this.timer = this.clock.setTimeout(() => this.track(this.once()), Math.max(0, delayMs, earliest));
+  #schedule(delayMs: number): void {
+    this.clock.clearTimeout(this.#timer);
+    const earliest = this.#draining ? 0 : this.#lastStart + this.events.document().polling.dedupeMs - this.clock.now();
+    this.#timer = this.clock.setTimeout(() => this.track(this.#once()), Math.max(0, delayMs, earliest));
   }
 
-  private async once(): Promise<void> {
-    const { generation, ending } = this;
+  async #once(): Promise<void> {
+    const generation = this.#generation;
+    const ending = this.#ending;
     const from = this.position.cursor;
-    this.lastStart = this.clock.now();
-    this.inFlight = true;
-    const wait = await this.ask(generation, from, ending.signal).catch((error) =>
-      this.judge(asTurnoutError(error), from, generation),
+    this.#lastStart = this.clock.now();
+    this.#inFlight = true;
+    const wait = await this.#ask(generation, from, ending.signal).catch((error) =>
+      this.#judge(asTurnoutError(error), from, generation),
     );
-    if (!this.position.isOpen(generation) || this.generation !== generation) return;
-    this.inFlight = false;
-    if (wait !== null) this.schedule(wait);
+    if (!this.position.isOpen(generation) || this.#generation !== generation) return;
+    this.#inFlight = false;
+    if (wait !== null) this.#schedule(wait);
     this.events.changed();
   }
 
   /** One poll; the wait before the next, null if there is none. */
-  private async ask(generation: Generation, from: Cursor | null, signal: AbortSignal): Promise<number | null> {
+  async #ask(generation: Generation, from: Cursor | null, signal: AbortSignal): Promise<number | null> {
     const { flag } = this.events.document();
-    const polling = this.polling();
+    const polling = this.#polling();
     const url = this.http.url(polling.url, `/v1/feeds/${encodeURIComponent(flag)}/{stream}`);
-    const etag = !this.draining && this.tag?.cursor === from ? this.tag.etag : null;
+    const etag = !this.#draining && this.#tag?.cursor === from ? this.#tag.etag : null;
     const answer = await poll(
       this.http,
       polling,
       url,
-      { cursor: from ?? this.first, etag, draining: this.draining },
+      { cursor: from ?? this.first, etag, draining: this.#draining },
       signal,
     );
     const { batch } = answer;
     if (batch) {
       const fresh = this.position.commit(generation, from, batch);
       if (!fresh) return null;
-      this.tag = answer.etag && batch.events.length === 0 ? { cursor: batch.cursor, etag: answer.etag } : null;
-      this.draining = batch.hasMore;
+      this.#tag = answer.etag && batch.events.length === 0 ? { cursor: batch.cursor, etag: answer.etag } : null;
+      this.#draining = batch.hasMore;
       this.events.delivered(fresh, !batch.hasMore);
       if (batch.ended && !batch.hasMore) this.events.ended();
     } else if (this.position.isOpen(generation)) {
       this.events.delivered([], true);
     }
     if (!this.position.isOpen(generation)) return null;
-    this.resets = 0;
+    this.#resets = 0;
     this.events.flagRevision(answer.flagRevision);
     if (!this.position.isOpen(generation)) return null;
     return this.pace.after(answer.outcome, polling, this.clock.now(), this.random(), {
@@ -123,10 +124,10 @@ export class Poller {
     });
   }
 
-  private judge(error: TurnoutError, from: Cursor | null, generation: Generation): number | null {
+  #judge(error: TurnoutError, from: Cursor | null, generation: Generation): number | null {
     if (!this.position.isOpen(generation)) return null;
-    this.draining = false;
-    const polling = this.polling();
+    this.#draining = false;
+    const polling = this.#polling();
     const headers = (error as { headers?: Headers }).headers;
     this.events.flagRevision(headers?.get('Turnout-Flag-Revision') ?? null);
     const known = error.status === 429 ? 'limited' : 'failed';
@@ -138,8 +139,8 @@ export class Poller {
     if (error.cursor && (error.status === 409 || error.status === 410)) {
       const to = error.cursor as Cursor;
       if (this.position.reset(generation, from, to)) this.events.reset(to);
-      this.resets += 1;
-      return this.resets === 1 ? 0 : wait('failed', polling.startMs);
+      this.#resets += 1;
+      return this.#resets === 1 ? 0 : wait('failed', polling.startMs);
     }
     this.events.failed(error);
     if (!this.position.isOpen(generation)) return null;

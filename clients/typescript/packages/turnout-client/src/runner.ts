@@ -3,8 +3,10 @@ import type { Http } from './http.js';
 import type { Generation, Position } from './position.js';
 import { serverSentEvents } from './realtime.js';
 import { type Slot, takeSlot } from './slots.js';
-import type { TokenSource } from './token.js';
+import { TokenSource } from './token.js';
 import type { Clock, Cursor, StrategyDocument, StreamEvent, Transport } from './types.js';
+
+export { TokenSource };
 
 const STEADY_MS = 10_000;
 const FALLBACK_MS = 300_000;
@@ -38,14 +40,14 @@ export class Runner {
   /** Why it waits for its next try: the waits are spent, or no place was free. */
   resting: 'failed' | 'tabs' | null = null;
   unsupported = false;
-  private readonly connections = new Set<Connection>();
-  private slot: Slot | null = null;
-  private failures = 0;
-  private retryTimer: unknown;
-  private refreshTimer: unknown;
-  private steadyTimer: unknown;
-  private restTimer: unknown;
-  private turn = 0;
+  readonly #connections = new Set<Connection>();
+  #slot: Slot | null = null;
+  #failures = 0;
+  #retryTimer: unknown;
+  #refreshTimer: unknown;
+  #steadyTimer: unknown;
+  #restTimer: unknown;
+  #turn = 0;
 
   constructor(
     private readonly http: Http,
@@ -66,50 +68,50 @@ export class Runner {
 
   enter(delayMs: number): void {
     this.entered = true;
-    this.turn += 1;
-    this.retry(delayMs);
+    this.#turn += 1;
+    this.#retry(delayMs);
   }
 
   /** At once: what comes after this changes nothing. */
   leave(): void {
     this.entered = false;
-    this.turn += 1;
+    this.#turn += 1;
     this.live = false;
-    for (const timer of [this.retryTimer, this.refreshTimer, this.steadyTimer]) this.clock.clearTimeout(timer);
-    for (const connection of this.connections) this.close(connection);
-    this.slot?.release();
-    this.slot = null;
+    for (const timer of [this.#retryTimer, this.#refreshTimer, this.#steadyTimer]) this.clock.clearTimeout(timer);
+    for (const connection of this.#connections) this.#close(connection);
+    this.#slot?.release();
+    this.#slot = null;
   }
 
   /** The page woke, or the strategy changed: try at once. */
   wake(): void {
-    this.clock.clearTimeout(this.restTimer);
-    this.failures = 0;
+    this.clock.clearTimeout(this.#restTimer);
+    this.#failures = 0;
     this.resting = null;
   }
 
-  private retry(delayMs: number): void {
-    this.clock.clearTimeout(this.retryTimer);
-    this.retryTimer = this.clock.setTimeout(() => this.track(this.connect()), delayMs);
+  #retry(delayMs: number): void {
+    this.clock.clearTimeout(this.#retryTimer);
+    this.#retryTimer = this.clock.setTimeout(() => this.track(this.#connect()), delayMs);
   }
 
-  private async connect(): Promise<void> {
-    const { turn } = this;
+  async #connect(): Promise<void> {
+    const turn = this.#turn;
     const transport = this.transport();
     const url = this.http.url(
       (this.events.document().realtime as { url?: string } | undefined)?.url,
       `/v1/realtime/${encodeURIComponent(this.events.document().flag)}/{stream}`,
     );
     if (!transport || !this.http.trusts(url)) return;
-    const slot = this.slot ?? (await takeSlot(url.origin));
-    if (turn !== this.turn) {
-      if (slot !== this.slot) slot?.release();
+    const slot = this.#slot ?? (await takeSlot(url.origin));
+    if (turn !== this.#turn) {
+      if (slot !== this.#slot) slot?.release();
       return;
     }
-    if (!slot) return this.rest('tabs', NO_PLACE_MS);
-    this.slot = slot;
+    if (!slot) return this.#rest('tabs', NO_PLACE_MS);
+    this.#slot = slot;
     const connection: Connection = { generation: this.position.open(), ending: new AbortController(), live: false };
-    this.connections.add(connection);
+    this.#connections.add(connection);
     let from = this.position.cursor;
     let ackId: string | undefined;
     const on = () => this.position.isOpen(connection.generation);
@@ -123,7 +125,7 @@ export class Runner {
         fetch: this.http.fetch,
         clock: this.clock,
         token: (force) => this.tokens.get(force),
-        live: () => on() && this.becomeLive(connection),
+        live: () => on() && this.#becomeLive(connection),
         push: (batch) => {
           const fresh = this.position.commit(connection.generation, from, batch);
           if (!fresh) return false;
@@ -138,7 +140,7 @@ export class Runner {
         goodbye: (reason, afterMs) => {
           if (!on()) return;
           if (reason === 'ended') this.events.ended();
-          else this.retry(afterMs);
+          else this.#retry(afterMs);
         },
         strategy: (document, etag, position, id) => {
           if (!on()) return;
@@ -159,63 +161,63 @@ export class Runner {
     if (error?.cursor && this.position.reset(connection.generation, from, error.cursor as Cursor)) {
       this.events.reset(error.cursor as Cursor);
     }
-    this.close(connection);
-    this.over(connection, error);
+    this.#close(connection);
+    this.#over(connection, error);
   }
 
-  private becomeLive(connection: Connection): void {
+  #becomeLive(connection: Connection): void {
     if (connection.live) return;
     connection.live = true;
-    for (const other of this.connections) if (other !== connection) this.close(other);
-    this.clock.clearTimeout(this.retryTimer);
+    for (const other of this.#connections) if (other !== connection) this.#close(other);
+    this.clock.clearTimeout(this.#retryTimer);
     this.live = true;
     this.resting = null;
-    this.clock.clearTimeout(this.steadyTimer);
-    this.steadyTimer = this.clock.setTimeout(() => {
-      this.failures = 0;
+    this.clock.clearTimeout(this.#steadyTimer);
+    this.#steadyTimer = this.clock.setTimeout(() => {
+      this.#failures = 0;
     }, STEADY_MS);
-    this.clock.clearTimeout(this.refreshTimer);
+    this.clock.clearTimeout(this.#refreshTimer);
     const refresh = this.tokens.refreshInMs();
     if (refresh !== null) {
-      this.refreshTimer = this.clock.setTimeout(() => this.retry(0), Math.max(STEADY_MS, refresh + 1000));
+      this.#refreshTimer = this.clock.setTimeout(() => this.#retry(0), Math.max(STEADY_MS, refresh + 1000));
     }
     this.events.delivered([], true);
     this.events.changed();
   }
 
   /** A connection ended by itself. While another one is live, only its successor is tried again. */
-  private over(connection: Connection, error: TurnoutError | null): void {
+  #over(connection: Connection, error: TurnoutError | null): void {
     if (connection.live) {
       this.live = false;
-      this.clock.clearTimeout(this.steadyTimer);
-      this.clock.clearTimeout(this.refreshTimer);
+      this.clock.clearTimeout(this.#steadyTimer);
+      this.clock.clearTimeout(this.#refreshTimer);
     }
     if (error?.code === 'unsupported') this.unsupported = true;
     if (error && !this.unsupported) this.events.failed(error);
     if (error?.status === 403 || error?.status === 204) this.events.refused();
-    if (this.entered && !this.unsupported && this.connections.size === 0) this.again(error);
-    else if (this.entered && !connection.live) this.again(error);
+    if (this.entered && !this.unsupported && this.#connections.size === 0) this.#again(error);
+    else if (this.entered && !connection.live) this.#again(error);
     this.events.changed();
   }
 
-  private again(error: TurnoutError | null): void {
+  #again(error: TurnoutError | null): void {
     const waits = this.events.document().realtime?.retryMs ?? RETRY_MS;
-    const wait = waits[this.failures];
-    this.failures += 1;
+    const wait = waits[this.#failures];
+    this.#failures += 1;
     if (wait !== undefined) {
-      this.retry(Math.max(wait * (0.8 + 0.4 * this.random()), error?.retryAfterMs ?? 0));
+      this.#retry(Math.max(wait * (0.8 + 0.4 * this.random()), error?.retryAfterMs ?? 0));
       return;
     }
     if (this.live) return;
     const fallback =
       (this.events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
-    this.rest('failed', Math.max(fallback, error?.retryAfterMs ?? 0));
+    this.#rest('failed', Math.max(fallback, error?.retryAfterMs ?? 0));
   }
 
-  private rest(why: 'failed' | 'tabs', ms: number): void {
+  #rest(why: 'failed' | 'tabs', ms: number): void {
     this.resting = why;
-    this.clock.clearTimeout(this.restTimer);
-    this.restTimer = this.clock.setTimeout(() => {
+    this.clock.clearTimeout(this.#restTimer);
+    this.#restTimer = this.clock.setTimeout(() => {
       this.wake();
       this.events.changed();
     }, ms);
@@ -228,9 +230,9 @@ export class Runner {
     this.wake();
   }
 
-  private close(connection: Connection): void {
+  #close(connection: Connection): void {
     this.position.close(connection.generation);
-    this.connections.delete(connection);
+    this.#connections.delete(connection);
     connection.ending.abort();
   }
 }

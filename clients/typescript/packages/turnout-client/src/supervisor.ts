@@ -6,13 +6,14 @@ import { plan } from './plan.js';
 import { Poller } from './poller.js';
 import { Position } from './position.js';
 import { isLater } from './revision.js';
-import { Runner } from './runner.js';
-import { type Given, TokenSource } from './token.js';
+import type { Runner } from './runner.js';
+import type { Given } from './token.js';
 import type { ClientOptions, Clock, Cursor, Snapshot, StrategyDocument, StreamEvent } from './types.js';
 
 const HIDDEN_STREAM_MS = 60_000;
 const ACK_SPREAD_MS = 500;
 const ASK_AGAIN_MS = 1000;
+const LOAD_AGAIN_MS = 60_000;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -30,325 +31,356 @@ export interface SupervisorEvents {
 
 /** Asks for the strategy, and starts and stops the transports it asks for. */
 export class Supervisor {
-  private readonly http: Http;
-  private readonly position: Position;
-  private readonly poller: Poller;
-  private readonly runner: Runner;
-  private readonly tokens: TokenSource;
-  private readonly clock: Clock;
-  private readonly random: () => number;
-  private readonly tasks = new Set<Promise<void>>();
-  private ending = new AbortController();
-  private document: StrategyDocument;
-  private etag: string | null = null;
-  private revision: string | null = null;
-  private askedFor: string | null = null;
-  private answeredAt = Number.NEGATIVE_INFINITY;
-  private known = false;
-  private failures = 0;
-  private asking = false;
-  private askAgain = false;
-  private askTimer: unknown;
-  private ackTimer: unknown;
-  private hiddenTimer: unknown;
-  private running = false;
-  private everStarted = false;
-  private unauthenticated = false;
-  private ended = false;
-  private upToDate = false;
-  private error: TurnoutError | null = null;
-  private page: PageState = { hidden: false, frozen: false };
-  private streamAside = false;
-  private unfollow: () => void = () => {};
+  readonly #http: Http;
+  readonly #position: Position;
+  readonly #poller: Poller;
+  /** The code of realtime is loaded when it is first needed: users on polling do without it. */
+  #runner: Runner | null = null;
+  #loading = false;
+  #loadFailed = false;
+  #loadTimer: unknown;
+  readonly #first: 'now' | null;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #tasks = new Set<Promise<void>>();
+  #ending = new AbortController();
+  #document: StrategyDocument;
+  #etag: string | null = null;
+  #revision: string | null = null;
+  #askedFor: string | null = null;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #known = false;
+  #failures = 0;
+  #asking = false;
+  #askAgain = false;
+  #askTimer: unknown;
+  #ackTimer: unknown;
+  #hiddenTimer: unknown;
+  #running = false;
+  #everStarted = false;
+  #unauthenticated = false;
+  #ended = false;
+  #upToDate = false;
+  #error: TurnoutError | null = null;
+  #page: PageState = { hidden: false, frozen: false };
+  #streamAside = false;
+  #unfollow: () => void = () => {};
 
   constructor(
     private readonly options: ClientOptions<never>,
     private readonly tell: SupervisorEvents,
   ) {
-    this.clock = options.clock ?? systemClock;
-    this.random = options.random ?? Math.random;
-    this.http = new Http(options, this.clock);
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+    this.#http = new Http(options, this.#clock);
     const { initialCursor } = options;
     const given = initialCursor === 'start' || initialCursor === 'now' ? null : (initialCursor ?? null);
-    const first = initialCursor === 'now' ? 'now' : null;
-    this.position = new Position(given, options.dedupeWindow ?? 1000);
-    this.document = this.forced(documentOf(options.initialStrategy, options.flag) ?? defaultDocument(options.flag));
-    this.known = options.initialStrategy !== undefined || options.force !== undefined;
-    this.tokens = new TokenSource(() => this.askToken(), this.clock);
-    const track = (task: Promise<void>) => this.track(task);
-    const common = {
-      document: () => this.document,
-      delivered: (events: readonly StreamEvent[], upToDate: boolean) => this.deliver(events, upToDate),
+    this.#first = initialCursor === 'now' ? 'now' : null;
+    this.#position = new Position(given, options.dedupeWindow ?? 1000);
+    this.#document = this.#forced(documentOf(options.initialStrategy, options.flag) ?? defaultDocument(options.flag));
+    this.#known = options.initialStrategy !== undefined || options.force !== undefined;
+    this.#poller = new Poller(
+      this.#http,
+      this.#position,
+      this.#clock,
+      this.#random,
+      this.#first,
+      {
+        ...this.#shared(),
+        hurried: () => this.#planned().mode === 'connecting',
+        flagRevision: (revision) => this.#hear(revision),
+      },
+      (task) => this.#track(task),
+    );
+  }
+
+  /** What both transports tell. */
+  #shared() {
+    return {
+      document: () => this.#document,
+      delivered: (events: readonly StreamEvent[], upToDate: boolean) => this.#deliver(events, upToDate),
       reset: (cursor: Cursor) => this.tell.reset(cursor),
-      failed: (error: TurnoutError) => this.fail(error),
+      failed: (error: TurnoutError) => this.#fail(error),
       ended: () => {
-        this.ended = true;
-        this.reconcile();
+        this.#ended = true;
+        this.#reconcile();
       },
-      changed: () => this.reconcile(),
+      changed: () => this.#reconcile(),
     };
-    this.poller = new Poller(
-      this.http,
-      this.position,
-      this.clock,
-      this.random,
-      first,
-      {
-        ...common,
-        hurried: () => this.planned().mode === 'connecting',
-        flagRevision: (revision) => this.hear(revision),
-      },
-      track,
-    );
-    this.runner = new Runner(
-      this.http,
-      this.position,
-      this.tokens,
-      this.clock,
-      this.random,
-      options.transports ?? {},
-      first,
-      {
-        ...common,
-        strategy: (document, etag, position) => this.take(document, etag, position),
-        heartbeat: (etag) => etag !== this.etag && this.ask(),
-        acknowledge: (ackId, position) => this.acknowledge(ackId, position),
-        refused: () => this.ask(),
-      },
-      track,
-    );
+  }
+
+  /** Where it cannot be loaded, the client polls, and tries again. */
+  async #load(): Promise<void> {
+    try {
+      const { Runner, TokenSource } = await import('./runner.js');
+      this.#runner = new Runner(
+        this.#http,
+        this.#position,
+        new TokenSource(() => this.#askToken(), this.#clock),
+        this.#clock,
+        this.#random,
+        this.options.transports ?? {},
+        this.#first,
+        {
+          ...this.#shared(),
+          strategy: (document, etag, position) => this.#take(document, etag, position),
+          heartbeat: (etag) => etag !== this.#etag && this.#ask(),
+          acknowledge: (ackId, position) => this.#acknowledge(ackId, position),
+          refused: () => this.#ask(),
+        },
+        (task) => this.#track(task),
+      );
+    } catch {
+      this.#loadFailed = true;
+      this.#loadTimer = this.#clock.setTimeout(() => {
+        this.#loadFailed = false;
+        this.#reconcile();
+      }, LOAD_AGAIN_MS);
+    }
+    this.#loading = false;
+    this.#reconcile();
   }
 
   start(): void {
-    if (this.running) return;
-    this.running = true;
-    this.everStarted = true;
-    this.unauthenticated = false;
-    this.ending = new AbortController();
-    this.unfollow = followPage((page, woken) => this.onPage(page, woken));
-    this.ask();
-    this.reconcile();
+    if (this.#running) return;
+    this.#running = true;
+    this.#everStarted = true;
+    this.#unauthenticated = false;
+    this.#ending = new AbortController();
+    this.#unfollow = followPage((page, woken) => this.#onPage(page, woken));
+    this.#ask();
+    this.#reconcile();
   }
 
   async stop(): Promise<void> {
-    this.running = false;
-    this.unfollow();
-    this.runner.end();
-    for (const timer of [this.askTimer, this.ackTimer, this.hiddenTimer]) this.clock.clearTimeout(timer);
-    this.ending.abort();
-    this.reconcile();
-    await Promise.allSettled(this.tasks);
+    this.#running = false;
+    this.#unfollow();
+    this.#runner?.end();
+    for (const timer of [this.#askTimer, this.#ackTimer, this.#hiddenTimer, this.#loadTimer])
+      this.#clock.clearTimeout(timer);
+    this.#ending.abort();
+    this.#reconcile();
+    await Promise.allSettled(this.#tasks);
   }
 
   refresh(): void {
-    this.unauthenticated = false;
-    this.ask();
-    this.poller.now();
-    this.reconcile();
+    this.#unauthenticated = false;
+    this.#ask();
+    this.#poller.now();
+    this.#reconcile();
   }
 
   snapshot(): Snapshot {
-    const now = this.planned();
+    const now = this.#planned();
     return {
-      mode: this.everStarted ? now.mode : 'idle',
-      strategy: this.known ? (this.document.strategy as Snapshot['strategy']) : null,
-      reason: this.reason(),
-      cursor: this.position.cursor,
-      upToDate: this.upToDate,
+      mode: this.#everStarted ? now.mode : 'idle',
+      strategy: this.#known ? (this.#document.strategy as Snapshot['strategy']) : null,
+      reason: this.#reason(),
+      cursor: this.#position.cursor,
+      upToDate: this.#upToDate,
       bridging: now.bridging,
-      intervalMs: Math.round(this.poller.pace.waitMs),
-      error: this.error,
+      intervalMs: Math.round(this.#poller.pace.waitMs),
+      error: this.#error,
     };
   }
 
-  private planned() {
+  #planned() {
     return plan({
-      document: this.document,
-      running: this.running,
+      document: this.#document,
+      running: this.#running,
       follows: this.options.stream !== null,
-      unauthenticated: this.unauthenticated,
-      ended: this.ended,
-      paused: this.paused() && (this.streamAside || !this.runner.live),
-      canRealtime: !this.runner.unsupported && this.runner.transport() !== undefined,
-      live: this.runner.live,
-      resting: this.runner.resting !== null,
-      failed: this.runner.resting === 'failed',
+      unauthenticated: this.#unauthenticated,
+      ended: this.#ended,
+      paused: this.#paused() && (this.#streamAside || !this.#runner?.live),
+      canRealtime: !this.#runner?.unsupported && this.#kindIsKnown(),
+      live: this.#runner?.live ?? false,
+      resting: this.#loadFailed || !!this.#runner?.resting,
+      failed: this.#loadFailed || this.#runner?.resting === 'failed',
     });
   }
 
-  private reason(): string {
-    if (!this.known) return this.error ? 'unreachable' : 'ERROR';
-    if (this.document.strategy !== 'realtime-v2') return this.document.reason;
-    if (this.runner.unsupported) return 'unsupported';
-    if (!this.runner.transport()) return 'unknown-kind';
-    return this.runner.resting === 'tabs' ? 'tabs' : this.document.reason;
+  #reason(): string {
+    if (!this.#known) return this.#error ? 'unreachable' : 'ERROR';
+    if (this.#document.strategy !== 'realtime-v2') return this.#document.reason;
+    if (this.#runner?.unsupported) return 'unsupported';
+    if (!this.#kindIsKnown()) return 'unknown-kind';
+    return this.#runner?.resting === 'tabs' ? 'tabs' : this.#document.reason;
   }
 
-  private paused(): boolean {
-    return this.page.frozen || (this.page.hidden && this.options.hidden !== 'run');
+  #kindIsKnown(): boolean {
+    const kind = this.#document.realtime?.kind ?? '';
+    return kind === 'sse' || Object.hasOwn(this.options.transports ?? {}, kind);
+  }
+
+  #paused(): boolean {
+    return this.#page.frozen || (this.#page.hidden && this.options.hidden !== 'run');
   }
 
   /** Makes the plan so. Leaving is never delayed; the first poll after it and entering are spread. */
-  private reconcile(leaving = false): void {
-    const now = this.planned();
-    if (!now.realtime && this.runner.entered) this.runner.leave();
-    if (!now.poll && this.poller.running) this.poller.stop();
-    const spread = this.random() * this.document.enterSpreadMs;
-    if (now.realtime && !this.runner.entered) this.runner.enter(spread);
-    if (now.poll && !this.poller.running) {
-      const lost = now.bridging && this.upToDate && !leaving;
-      this.poller.start(leaving ? spread : lost ? this.document.polling.startMs : 0);
+  #reconcile(leaving = false): void {
+    const now = this.#planned();
+    if (!now.realtime && this.#runner?.entered) this.#runner.leave();
+    if (!now.poll && this.#poller.running) this.#poller.stop();
+    const spread = this.#random() * this.#document.enterSpreadMs;
+    if (now.realtime && !this.#runner && !this.#loading) {
+      this.#loading = true;
+      this.#track(this.#load());
+    }
+    if (now.realtime && this.#runner && !this.#runner.entered) this.#runner.enter(spread);
+    if (now.poll && !this.#poller.running) {
+      const lost = now.bridging && this.#upToDate && !leaving;
+      this.#poller.start(leaving ? spread : lost ? this.#document.polling.startMs : 0);
     }
     this.tell.snapshot(this.snapshot());
   }
 
-  private deliver(events: readonly StreamEvent[], upToDate: boolean): void {
-    this.upToDate = upToDate;
-    this.error = null;
+  #deliver(events: readonly StreamEvent[], upToDate: boolean): void {
+    this.#upToDate = upToDate;
+    this.#error = null;
     if (events.length > 0) this.tell.delivered(events);
   }
 
-  private fail(error: TurnoutError): void {
-    if (error.status === 401) this.unauthenticated = true;
-    this.error = error;
+  #fail(error: TurnoutError): void {
+    if (error.status === 401) this.#unauthenticated = true;
+    this.#error = error;
     this.tell.failed(error);
-    if (this.unauthenticated) this.reconcile();
+    if (this.#unauthenticated) this.#reconcile();
   }
 
-  private onPage(page: PageState, woken: boolean): void {
-    this.page = page;
-    this.clock.clearTimeout(this.hiddenTimer);
-    this.streamAside = page.frozen;
-    if (this.paused() && !page.frozen) {
+  #onPage(page: PageState, woken: boolean): void {
+    this.#page = page;
+    this.#clock.clearTimeout(this.#hiddenTimer);
+    this.#streamAside = page.frozen;
+    if (this.#paused() && !page.frozen) {
       // A short look elsewhere costs no new connection.
-      this.hiddenTimer = this.clock.setTimeout(() => {
-        this.streamAside = true;
-        this.reconcile();
+      this.#hiddenTimer = this.#clock.setTimeout(() => {
+        this.#streamAside = true;
+        this.#reconcile();
       }, HIDDEN_STREAM_MS);
     }
-    if (woken && this.running) {
-      this.unauthenticated = false;
-      if (!this.runner.live) this.runner.wake();
-      this.upToDate = false;
-      if (this.clock.now() - this.answeredAt >= this.document.validForMs) this.ask();
-      else this.askLater(this.document.validForMs);
-      this.poller.now();
+    if (woken && this.#running) {
+      this.#unauthenticated = false;
+      if (!this.#runner?.live) this.#runner?.wake();
+      this.#upToDate = false;
+      if (this.#clock.now() - this.#answeredAt >= this.#document.validForMs) this.#ask();
+      else this.#askLater(this.#document.validForMs);
+      this.#poller.now();
     }
-    if (this.running) this.reconcile();
+    if (this.#running) this.#reconcile();
   }
 
   /** A feed answer names the position of the flag; a later one than ours is asked for, once. */
-  private hear(revision: string | null): void {
-    if (!isLater(revision, this.revision) || !isLater(revision, this.askedFor)) return;
-    this.askedFor = revision;
-    this.ask();
+  #hear(revision: string | null): void {
+    if (!isLater(revision, this.#revision) || !isLater(revision, this.#askedFor)) return;
+    this.#askedFor = revision;
+    this.#ask();
   }
 
-  private take(json: unknown, etag: string | null, revision: string | null): void {
+  #take(json: unknown, etag: string | null, revision: string | null): void {
     const document = documentOf(json, this.options.flag);
-    if (!document || isLater(this.revision, revision)) return;
-    const before = this.document.strategy;
-    this.document = this.forced(document);
-    this.etag = etag;
-    this.revision = revision ?? this.revision;
-    this.known = true;
-    this.answeredAt = this.clock.now();
-    if (before !== this.document.strategy) {
-      this.runner.wake();
-      if (this.document.strategy === 'realtime-v2') this.poller.now();
+    if (!document || isLater(this.#revision, revision)) return;
+    const before = this.#document.strategy;
+    this.#document = this.#forced(document);
+    this.#etag = etag;
+    this.#revision = revision ?? this.#revision;
+    this.#known = true;
+    this.#answeredAt = this.#clock.now();
+    if (before !== this.#document.strategy) {
+      this.#runner?.wake();
+      if (this.#document.strategy === 'realtime-v2') this.#poller.now();
     }
-    this.reconcile(before === 'realtime-v2' && this.document.strategy === 'polling');
+    this.#reconcile(before === 'realtime-v2' && this.#document.strategy === 'polling');
   }
 
-  private ask(): void {
-    if (!this.running || this.options.force) return;
-    if (this.asking) {
-      this.askAgain = true;
+  #ask(): void {
+    if (!this.#running || this.options.force) return;
+    if (this.#asking) {
+      this.#askAgain = true;
       return;
     }
-    this.asking = true;
-    this.track(this.askNow());
+    this.#asking = true;
+    this.#track(this.#askNow());
   }
 
-  private async askNow(): Promise<void> {
+  async #askNow(): Promise<void> {
     const { flag, attributes } = this.options;
-    const { signal } = this.ending;
-    this.clock.clearTimeout(this.askTimer);
-    let wait = this.document.validForMs;
+    const { signal } = this.#ending;
+    this.#clock.clearTimeout(this.#askTimer);
+    let wait = this.#document.validForMs;
     try {
-      const answer = await this.http.ask(this.http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
+      const answer = await this.#http.ask(this.#http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
         method: 'POST',
-        headers: this.etag ? { 'If-None-Match': this.etag } : {},
+        headers: this.#etag ? { 'If-None-Match': this.#etag } : {},
         body: attributes ? { attributes: attributes() } : {},
         signal,
       });
       if (signal.aborted) return;
-      this.failures = 0;
-      this.answeredAt = this.clock.now();
+      this.#failures = 0;
+      this.#answeredAt = this.#clock.now();
       const revision = answer.headers.get('Turnout-Flag-Revision');
-      if (answer.status === 200) this.take(answer.json, answer.headers.get('ETag'), revision);
-      else if (isLater(revision, this.revision)) this.revision = revision;
-      wait = this.document.validForMs;
+      if (answer.status === 200) this.#take(answer.json, answer.headers.get('ETag'), revision);
+      else if (isLater(revision, this.#revision)) this.#revision = revision;
+      wait = this.#document.validForMs;
     } catch (thrown) {
       if (signal.aborted) return;
       const error = asTurnoutError(thrown);
-      wait = Math.max(Math.min(this.document.validForMs, ASK_AGAIN_MS * 2 ** this.failures), error.retryAfterMs);
-      this.failures = Math.min(this.failures + 1, 10);
-      if (this.clock.now() - this.answeredAt > this.document.staleIfErrorMs && this.known) {
-        this.document = defaultDocument(flag);
-        this.etag = null;
-        this.known = false;
+      wait = Math.max(Math.min(this.#document.validForMs, ASK_AGAIN_MS * 2 ** this.#failures), error.retryAfterMs);
+      this.#failures = Math.min(this.#failures + 1, 10);
+      if (this.#clock.now() - this.#answeredAt > this.#document.staleIfErrorMs && this.#known) {
+        this.#document = defaultDocument(flag);
+        this.#etag = null;
+        this.#known = false;
       }
-      this.fail(error);
+      this.#fail(error);
     } finally {
-      this.asking = false;
+      this.#asking = false;
     }
-    if (this.askAgain) wait = Math.min(wait, ASK_AGAIN_MS);
-    this.askAgain = false;
-    if (this.running && !this.unauthenticated) this.askLater(wait * (0.9 + 0.2 * this.random()));
-    this.reconcile();
+    if (this.#askAgain) wait = Math.min(wait, ASK_AGAIN_MS);
+    this.#askAgain = false;
+    if (this.#running && !this.#unauthenticated) this.#askLater(wait * (0.9 + 0.2 * this.#random()));
+    this.#reconcile();
   }
 
-  private askLater(ms: number): void {
-    this.clock.clearTimeout(this.askTimer);
-    this.askTimer = this.clock.setTimeout(() => !this.paused() && this.ask(), ms);
+  #askLater(ms: number): void {
+    this.#clock.clearTimeout(this.#askTimer);
+    this.#askTimer = this.#clock.setTimeout(() => !this.#paused() && this.#ask(), ms);
   }
 
-  private async askToken(): Promise<Given> {
+  async #askToken(): Promise<Given> {
     const { flag, stream, attributes } = this.options;
-    const url = this.http.url((this.document.realtime as { tokenUrl?: string } | undefined)?.tokenUrl, '/v1/token');
-    const { json } = await this.http.ask(url, {
+    const url = this.#http.url((this.#document.realtime as { tokenUrl?: string } | undefined)?.tokenUrl, '/v1/token');
+    const { json } = await this.#http.ask(url, {
       method: 'POST',
-      headers: this.revision ? { 'Turnout-Flag-Revision': this.revision } : {},
+      headers: this.#revision ? { 'Turnout-Flag-Revision': this.#revision } : {},
       body: { flag, stream, ...(attributes ? { attributes: attributes() } : {}) },
-      signal: this.ending.signal,
+      signal: this.#ending.signal,
     });
     return (json ?? {}) as Given;
   }
 
   /** Tells the server which position this client holds; the newest of several within half a second. */
-  private acknowledge(ackId: string, position: string): void {
-    this.clock.clearTimeout(this.ackTimer);
-    const url = this.http.url(this.document.watch.ackUrl || undefined, '/v1/watch/ack');
-    this.ackTimer = this.clock.setTimeout(() => {
-      const asked = this.http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.ending.signal });
-      this.track(
+  #acknowledge(ackId: string, position: string): void {
+    this.#clock.clearTimeout(this.#ackTimer);
+    const url = this.#http.url(this.#document.watch.ackUrl || undefined, '/v1/watch/ack');
+    this.#ackTimer = this.#clock.setTimeout(() => {
+      const asked = this.#http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.#ending.signal });
+      this.#track(
         asked.then(
           () => {},
           () => {},
         ),
       );
-    }, this.random() * ACK_SPREAD_MS);
+    }, this.#random() * ACK_SPREAD_MS);
   }
 
-  private forced(document: StrategyDocument): StrategyDocument {
+  #forced(document: StrategyDocument): StrategyDocument {
     const { force } = this.options;
     return force ? { ...document, strategy: force } : document;
   }
 
-  private track(task: Promise<void>): void {
-    this.tasks.add(task);
-    const done = () => void this.tasks.delete(task);
+  #track(task: Promise<void>): void {
+    this.#tasks.add(task);
+    const done = () => void this.#tasks.delete(task);
     task.then(done, done);
   }
 }

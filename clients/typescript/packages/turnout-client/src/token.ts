@@ -16,8 +16,8 @@ export interface Given {
 
 /** The realtime token: kept over switches, refreshed before its end, at most one request at a time. */
 export class TokenSource {
-  private held: Held | null = null;
-  private flight: Promise<string> | null = null;
+  #held: Held | null = null;
+  #flight: Promise<string> | null = null;
 
   constructor(
     private readonly ask: () => Promise<Given>,
@@ -26,23 +26,23 @@ export class TokenSource {
 
   /** A token that is good now. */
   get(force = false): Promise<string> {
-    if (!force && this.held && this.clock.now() < this.held.refreshAt) return Promise.resolve(this.held.token);
-    this.flight ??= this.fetch(force).finally(() => {
-      this.flight = null;
+    if (!force && this.#held && this.clock.now() < this.#held.refreshAt) return Promise.resolve(this.#held.token);
+    this.#flight ??= this.#fetch(force).finally(() => {
+      this.#flight = null;
     });
-    return this.flight;
+    return this.#flight;
   }
 
   /** How long until a fresh one should be asked for; null without a token. */
   refreshInMs(): number | null {
-    return this.held ? Math.max(0, this.held.refreshAt - this.clock.now()) : null;
+    return this.#held ? Math.max(0, this.#held.refreshAt - this.clock.now()) : null;
   }
 
   drop(): void {
-    this.held = null;
+    this.#held = null;
   }
 
-  private async fetch(force: boolean): Promise<string> {
+  async #fetch(force: boolean): Promise<string> {
     const asked = this.clock.now();
     try {
       const given = await this.ask();
@@ -51,13 +51,13 @@ export class TokenSource {
         throw new TurnoutError('bad-answer', 'the server answered with something that is not a token');
       }
       const refresh = typeof refreshAfterMs === 'number' ? refreshAfterMs : expiresInMs / 2;
-      this.held = { token, refreshAt: asked + refresh, endsAt: asked + expiresInMs };
+      this.#held = { token, refreshAt: asked + refresh, endsAt: asked + expiresInMs };
       return token;
     } catch (error) {
       // While it cannot be refreshed, the old one serves until its end.
       const refused = error instanceof TurnoutError && error.fatal;
-      if (!force && !refused && this.held && this.clock.now() < this.held.endsAt - 5000) return this.held.token;
-      if (refused) this.held = null;
+      if (!force && !refused && this.#held && this.clock.now() < this.#held.endsAt - 5000) return this.#held.token;
+      if (refused) this.#held = null;
       throw error;
     }
   }

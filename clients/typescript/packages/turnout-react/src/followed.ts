@@ -21,19 +21,19 @@ export interface State {
 export class Followed {
   readonly client: TurnoutClient;
   readonly first: State;
-  private state: State;
-  private readonly watchers = new Set<() => void>();
+  #state: State;
+  readonly #watchers = new Set<() => void>();
 
   constructor(options: ProviderOptions, flag: string, stream: string | null) {
     const { initialStrategy, ...rest } = options;
     const own = initialStrategy?.flag === flag ? { initialStrategy } : {};
     this.client = createTurnoutClient({ ...rest, ...own, flag, stream });
-    this.first = this.state = { snapshot: this.client.getSnapshot(), events: [] };
-    this.client.subscribe(() => this.change({ snapshot: this.client.getSnapshot(), events: this.state.events }));
+    this.first = this.#state = { snapshot: this.client.getSnapshot(), events: [] };
+    this.client.subscribe(() => this.#change({ snapshot: this.client.getSnapshot(), events: this.#state.events }));
     this.client.on('events', (events) =>
-      this.change({ ...this.state, events: [...this.state.events, ...events].slice(-MOST_KEPT) }),
+      this.#change({ ...this.#state, events: [...this.#state.events, ...events].slice(-MOST_KEPT) }),
     );
-    this.client.on('reset', () => this.change({ ...this.state, events: [] }));
+    this.client.on('reset', () => this.#change({ ...this.#state, events: [] }));
     if (isDevelopment()) {
       this.client.on('switch', ({ to, reason }) =>
         console.info(`turnout: ${flag}/${stream ?? ''} is ${to} (${reason})`),
@@ -41,22 +41,22 @@ export class Followed {
     }
   }
 
-  readonly getState = (): State => this.state;
+  readonly getState = (): State => this.#state;
   readonly getFirst = (): State => this.first;
 
   /** The client runs while there is a subscriber. */
   readonly subscribe = (onChange: () => void): (() => void) => {
-    this.watchers.add(onChange);
+    this.#watchers.add(onChange);
     const release = this.client.acquire();
     return () => {
-      this.watchers.delete(onChange);
+      this.#watchers.delete(onChange);
       release();
     };
   };
 
-  private change(state: State): void {
-    this.state = state;
-    for (const watcher of [...this.watchers]) watcher();
+  #change(state: State): void {
+    this.#state = state;
+    for (const watcher of [...this.#watchers]) watcher();
   }
 }
 

@@ -15,27 +15,13 @@ export interface StreamState<T> extends StrategyState {
   readonly isLoading: boolean;
 }
 
-const IDLE: State = {
-  snapshot: {
-    mode: 'idle',
-    strategy: null,
-    reason: 'ERROR',
-    cursor: null,
-    upToDate: false,
-    bridging: false,
-    intervalMs: 0,
-    error: null,
-  },
-  events: [],
-};
-const WAITING = ['idle', 'polling', 'connecting', 'live', 'degraded'];
-const none = () => () => {};
-const idle = () => IDLE;
+const OVER = ['disabled', 'unauthenticated', 'ended', 'stopped'];
+const never = () => () => {};
 
 /** The strategy of a flag, without following a stream. */
 export function useStrategy(flag: string): StrategyState {
   const followed = useFollow('useStrategy')(flag, null);
-  const { snapshot } = useStore(followed);
+  const { snapshot } = useStore(followed, true);
   return useMemo(() => ({ ...snapshot, refresh: () => followed.client.refresh() }), [snapshot, followed]);
 }
 
@@ -46,16 +32,16 @@ export function useStream<T = unknown>(
   options: { keep?: number; select?: (event: StreamEvent<T>) => boolean } = {},
 ): StreamState<T> {
   const follow = useFollow('useStream');
-  const followed = stream === null ? null : follow(flag, stream);
-  const state = useStore(followed);
+  const followed = follow(flag, stream);
+  const state = useStore(followed, stream !== null);
   const { keep = 1000, select } = options;
   return useMemo(() => {
     const all = state.events as readonly StreamEvent<T>[];
     const events = (select ? all.filter(select) : all).slice(-keep);
     const { mode, upToDate } = state.snapshot;
-    const isLoading = followed !== null && all.length === 0 && !upToDate && WAITING.includes(mode);
-    return { ...state.snapshot, events, isLoading, refresh: () => followed?.client.refresh() };
-  }, [state, followed, keep, select]);
+    const isLoading = stream !== null && all.length === 0 && !upToDate && !OVER.includes(mode);
+    return { ...state.snapshot, events, isLoading, refresh: () => followed.client.refresh() };
+  }, [state, followed, stream, keep, select]);
 }
 
 function useFollow(hook: string) {
@@ -64,6 +50,7 @@ function useFollow(hook: string) {
   return follow;
 }
 
-function useStore(followed: Followed | null): State {
-  return useSyncExternalStore(followed?.subscribe ?? none, followed?.getState ?? idle, followed?.getFirst ?? idle);
+/** What is not subscribed to does not run. */
+function useStore(followed: Followed, runs: boolean): State {
+  return useSyncExternalStore(runs ? followed.subscribe : never, followed.getState, followed.getFirst);
 }
