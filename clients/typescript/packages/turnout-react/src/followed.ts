@@ -35,9 +35,7 @@ export class Followed {
     );
     this.client.on('reset', () => this.#change({ ...this.#state, events: [] }));
     if (isDevelopment()) {
-      this.client.on('switch', ({ to, reason }) =>
-        console.info(`turnout: ${flag}/${stream ?? ''} is ${to} (${reason})`),
-      );
+      this.client.on('switch', ({ to, reason }) => console.info('turnout:', flag, stream, to, reason));
     }
   }
 

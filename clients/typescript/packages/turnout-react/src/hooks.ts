@@ -46,7 +46,7 @@ export function useStream<T = unknown>(
 
 function useFollow(hook: string) {
   const follow = useContext(FollowContext);
-  if (!follow) throw new Error(`${hook} is used outside of <TurnoutProvider>: put the provider around the component`);
+  if (!follow) throw new Error(`${hook} is used outside of <TurnoutProvider>`);
   return follow;
 }
 

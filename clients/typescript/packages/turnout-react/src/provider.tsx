@@ -14,7 +14,7 @@ export const FollowContext = createContext<Follow | null>(null);
 /** Owns the clients of the hooks below it. The options are those of its first render with an `identityKey`. */
 export function TurnoutProvider({ options, children }: TurnoutProviderProps): ReactElement {
   return (
-    <Owner key={options.identityKey ?? ''} options={options}>
+    <Owner key={options.identityKey} options={options}>
       {children}
     </Owner>
   );
