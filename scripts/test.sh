@@ -85,7 +85,7 @@ fi
 
 step "the clients in TypeScript"
 if command -v node >/dev/null && command -v npm >/dev/null; then
-  (cd clients/typescript && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check)
+  (cd clients/typescript && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check && npm run --silent real)
 else
   lacks "the clients in TypeScript (needs node and npm)"
 fi

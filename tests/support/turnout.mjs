@@ -99,6 +99,11 @@ export async function serve(files, { settings = {}, beside = {} } = {}) {
     /** A command of an operator. */
     order: (path, body) => asked(path, { method: 'POST', body: JSON.stringify(body) }),
     end,
+    /** Kills it, as a power cut would. */
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
     /** Starts it again after its end, at the address where its clients look for it. */
     async again() {
       Object.assign(server, await start(new URL(server.url).host));
