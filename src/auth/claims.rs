@@ -28,6 +28,17 @@ pub struct ExpectedClaims {
     pub algorithm: Algorithm,
     pub issuer: String,
     pub audience: String,
+    pub email: EmailProof,
+}
+
+/// When the `email` of a token is proved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmailProof {
+    /// Unless `email_verified` says otherwise: for issuers that confirm each address.
+    #[default]
+    Assumed,
+    /// Only if `email_verified` is `true`: for issuers that let people register any address.
+    Required,
 }
 
 /// A JSON object without repeated names.
@@ -70,7 +81,20 @@ impl Claims {
         let (subject, mut attributes) = (subject.into(), Vec::with_capacity(members.0.len()));
         // Collected into a new list: one collected in place would keep the larger allocation.
         attributes.extend(members.0.into_iter().map(attribute));
+        if pins.email == EmailProof::Required {
+            require_proof(&mut attributes);
+        }
         Ok(Claims { subject, expires, attributes })
+    }
+}
+
+/// A claim that is not plainly `true` counts as one that says no.
+fn require_proof(attributes: &mut Vec<(Cow<'static, str>, Value<'static>)>) {
+    const CLAIM: &str = "email_verified";
+    match attributes.iter_mut().find(|(name, _)| name == CLAIM) {
+        Some((_, Value::Bool(true))) => {}
+        Some((_, value)) => *value = Value::Bool(false),
+        None => attributes.push((CLAIM.into(), Value::Bool(false))),
     }
 }
 

@@ -29,7 +29,7 @@ pub use admin_credentials::{AdminCredentials, Caller, LocalAdmin};
 pub use authenticator::{
     AnonymousAccess, Authenticator, CredentialVersion, Principal, ServerPrincipal,
 };
-pub use claims::ExpectedClaims;
+pub use claims::{EmailProof, ExpectedClaims};
 pub use credentials::Credentials;
 pub use key_refresh::{KeyRefresher, Outcome, Report};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use super::BadSettings;
-use crate::auth::{Algorithm, AnonymousAccess, ExpectedClaims, Source};
+use crate::auth::{Algorithm, AnonymousAccess, EmailProof, ExpectedClaims, Source};
 use crate::http::Proxies;
 
 /// As text, from flags or the environment. An empty value counts as not set.
@@ -52,6 +52,16 @@ pub struct AuthArgs {
         hide_default_value = true
     )]
     pub session_audience: String,
+
+    /// When the `email` of a session token is proved: `assumed`, unless its `email_verified` says
+    /// otherwise, or `required`, only if that is `true`
+    #[arg(
+        long,
+        value_name = "assumed|required",
+        env = "TURNOUT_SESSION_EMAIL_VERIFIED",
+        default_value = "assumed"
+    )]
+    pub session_email_verified: String,
 
     /// Keys of servers, which may ask for anyone: lines of a name and the key's SHA-256
     #[arg(
@@ -167,6 +177,16 @@ impl AuthArgs {
                 None
             }
         });
+        let email = match &*self.session_email_verified {
+            "assumed" => EmailProof::Assumed,
+            "required" => EmailProof::Required,
+            other => {
+                errors.push(format!(
+                    "TURNOUT_SESSION_EMAIL_VERIFIED: `{other}` is neither assumed nor required"
+                ));
+                EmailProof::Required
+            }
+        };
         let source = Source::parse(&self.session_keys);
         if let Err(error) = source {
             errors.push(format!("TURNOUT_SESSION_KEYS: {error}"));
@@ -174,7 +194,7 @@ impl AuthArgs {
         let (issuer, audience) = (self.session_issuer.clone(), self.session_audience.clone());
         Some(SessionKeys {
             source: source.ok()?,
-            pins: ExpectedClaims { algorithm: algorithm?, issuer, audience },
+            pins: ExpectedClaims { algorithm: algorithm?, issuer, audience, email },
         })
     }
 

@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::auth::{Algorithm, AnonymousAccess, Source};
+use turnout::auth::{Algorithm, AnonymousAccess, ExpectedClaims, Source};
 use turnout::config::{AuthConfig, SessionKeys};
 use turnout::http::StreamLimits;
 
@@ -42,6 +42,15 @@ impl ProtectedEndpoint {
         unverified: AnonymousAccess,
         streams: StreamLimits,
     ) -> ProtectedEndpoint {
+        ProtectedEndpoint::start_expecting(keys, pins(algorithm), unverified, streams).await
+    }
+
+    pub async fn start_expecting(
+        keys: &str,
+        pins: ExpectedClaims,
+        unverified: AnonymousAccess,
+        streams: StreamLimits,
+    ) -> ProtectedEndpoint {
         let home = TempDir::new().unwrap();
         std::fs::write(home.path().join("keys"), keys).unwrap();
         std::fs::write(
@@ -52,7 +61,7 @@ impl ProtectedEndpoint {
         let access = AuthConfig {
             session_keys: Some(SessionKeys {
                 source: Source::File(home.path().join("keys")),
-                pins: pins(algorithm),
+                pins,
             }),
             server_keys: Some(Source::File(home.path().join("servers"))),
             unverified,

@@ -13,7 +13,7 @@ use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value as Json, json};
-use turnout::auth::{Algorithm, ExpectedClaims};
+use turnout::auth::{Algorithm, EmailProof, ExpectedClaims};
 
 pub const ISSUER: &str = "https://issuer.example.com/";
 pub const AUDIENCE: &str = "turnout";
@@ -46,7 +46,12 @@ pub fn now() -> i64 {
 }
 
 pub fn pins(algorithm: Algorithm) -> ExpectedClaims {
-    ExpectedClaims { algorithm, issuer: ISSUER.to_owned(), audience: AUDIENCE.to_owned() }
+    ExpectedClaims {
+        algorithm,
+        issuer: ISSUER.to_owned(),
+        audience: AUDIENCE.to_owned(),
+        email: EmailProof::Assumed,
+    }
 }
 
 /// Claims that hold for an hour.

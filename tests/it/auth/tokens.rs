@@ -9,7 +9,8 @@ use crate::support::guarded::{ProtectedEndpoint, ROUTES, SERVER_KEY};
 use crate::support::issuer::{Issuer, claims, pins, with, without};
 use crate::support::{Service, flag};
 use serde_json::{Value as Json, json};
-use turnout::auth::{Algorithm, AnonymousAccess, Sessions};
+use turnout::auth::{Algorithm, AnonymousAccess, EmailProof, ExpectedClaims, Sessions};
+use turnout::http::StreamLimits;
 
 /// Runs every forgery against every route: the same status and the same body, whatever was wrong.
 async fn check(algorithm: Algorithm) {
@@ -198,6 +199,53 @@ async fn only_a_verified_email_address_opens_a_flag() {
         let answer: Json = answer.json().await.unwrap();
         assert!(answer["code"] == "wrong-subject" || answer["errorCode"] == "GENERAL", "{answer}");
         assert!(!answer.to_string().contains("u-1") && !answer.to_string().contains("u-2"));
+    }
+}
+
+/// Tokens as Supabase makes them: `email` stands at the top, and what users may edit beside it. With
+/// proof required, an address that was never confirmed opens nothing.
+#[tokio::test]
+async fn an_address_without_its_proof_opens_nothing_where_proof_is_required() {
+    let issuer = Issuer::new(Algorithm::Es256, "our-key");
+    let token = |more: Json| {
+        let mut claims = claims("4e4b1a2c-11f2-4a6d-8a56-0f2a3c0b9d1e");
+        claims.as_object_mut().unwrap().extend(
+            json!({
+                "email": "ops@example.com", "phone": "", "role": "authenticated", "aal": "aal1",
+                "app_metadata": { "provider": "email", "providers": ["email"] },
+                "user_metadata": { "email": "ops@example.com", "email_verified": true },
+                "amr": [{ "method": "password", "timestamp": 1_790_000_000 }], "is_anonymous": false,
+            })
+            .as_object()
+            .unwrap()
+            .clone(),
+        );
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        format!("Bearer {}", issuer.sign(&issuer.header(), &claims))
+    };
+    // What the token says, and the strategy where proof is assumed and where it is required.
+    let table = [
+        (json!({}), "realtime-v2", "polling"),
+        (json!({ "email_verified": true }), "realtime-v2", "realtime-v2"),
+        (json!({ "email_verified": false }), "polling", "polling"),
+        (json!({ "email_verified": null }), "realtime-v2", "polling"),
+        (json!({ "email_verified": "true" }), "realtime-v2", "polling"),
+        (json!({ "email_verified": 1 }), "polling", "polling"),
+        (json!({ "email_verified": { "yes": true } }), "polling", "polling"),
+    ];
+    for email in [EmailProof::Assumed, EmailProof::Required] {
+        let expected = ExpectedClaims { email, ..pins(Algorithm::Es256) };
+        let (deny, streams) = (AnonymousAccess::Deny, StreamLimits::default());
+        let guarded =
+            ProtectedEndpoint::start_expecting(&issuer.jwks(), expected, deny, streams).await;
+        for (more, assumed, required) in &table {
+            let wanted = if email == EmailProof::Required { required } else { assumed };
+            let credential = token(more.clone());
+            // What a body says proves nothing.
+            let body = json!({ "attributes": { "email_verified": true } });
+            let got = guarded.strategy(Some(("authorization", &credential)), body).await;
+            assert_eq!(got, *wanted, "{email:?}: {more}");
+        }
     }
 }
 
