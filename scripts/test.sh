@@ -86,6 +86,7 @@ fi
 step "the clients in TypeScript"
 if command -v node >/dev/null && command -v npm >/dev/null; then
   (cd clients/typescript && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check && npm run --silent real)
+  [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || lacks "seven tabs of a browser (needs chromium; CHROMIUM=path if it is elsewhere)"
 else
   lacks "the clients in TypeScript (needs node and npm)"
 fi
