@@ -47,7 +47,10 @@ for (const seed of (process.env.TURNOUT_SEEDS ?? '1 2 3').split(' ').map(Number)
     await advance(120_000);
     expect(new Set(got).size).toBe(got.length);
     expect(got).toEqual(published);
-    await client.stop();
+    // What this `fetch` answers late comes to nothing, and then it is stopped.
+    const stopped = client.stop();
+    await advance(10_000);
+    await stopped;
   });
 }
 
