@@ -133,11 +133,8 @@ fn shares(typed: &[String]) -> Result<Json, String> {
 
 /// A share as it is typed.
 pub fn share(text: &str) -> Result<Share, String> {
-    text.parse().map_err(|error| match error {
-        ShareError::NoPercentSign => format!("`{text}`: {error}; write {text}%"),
-        ShareError::NotANumber if text.starts_with('-') || text.ends_with('%') => {
-            format!("`{text}`: {error}")
-        }
-        error => format!("`{text}`: {error}"),
+    text.parse().map_err(|error: ShareError| match Share::meant(text) {
+        Some(meant) => format!("`{text}`: {error}; write {meant}"),
+        None => format!("`{text}`: {error}"),
     })
 }

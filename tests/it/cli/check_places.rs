@@ -138,6 +138,16 @@ fn programs_get_paths_from_the_root_of_the_repository() {
     }
 }
 
+/// A user of a real segment is in none while tests run, which a failing test does not show.
+#[test]
+fn a_failing_test_about_a_segments_user_says_how_to_name_the_segment() {
+    let home = folder();
+    let tested = "allow: [{ segment: staff, strategy: realtime-v2 }]\ntests: [{ user: u-1, expect: realtime-v2 }]\n";
+    fs::write(home.path().join("flags/good.yaml"), flag("good", tested)).unwrap();
+    let (exit, stdout) = check(home.path(), &["flags/good.yaml"], None);
+    assert!(exit == 1 && stdout.contains("say so with `segments: [staff]`"), "{stdout}");
+}
+
 #[test]
 fn flags_that_share_a_salt_are_pointed_out() {
     let home = TempDir::new().unwrap();

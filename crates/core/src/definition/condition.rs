@@ -51,6 +51,9 @@ pub fn condition(
                     let names = || declared.attributes.iter().map(|(name, _)| name.as_str());
                     let hint = match d.similar(attribute, names().chain(RESERVED).chain(["email"]))
                     {
+                        _ if matches!(attribute, "or" | "any" | "any_of" | "and" | "all") => {
+                            format!("there is no `{attribute}`: all parts must hold; write a list of values, or two rules")
+                        }
                         Some(meant) => format!("did you mean `{meant}`?"),
                         None if AttributeName::accepts(attribute) => {
                             format!("declare it: `attributes: {{ {attribute}: text }}`")
@@ -205,10 +208,24 @@ fn part_of_text(d: &mut Decoder, value: Operand, name: &str) -> Option<Box<str>>
     Some(text.into())
 }
 
+/// The comparison that may have been meant by a text such as `>= 2.10`.
+fn comparison_meant(text: &str) -> Option<String> {
+    let version = text.trim_start_matches(['<', '>', '=', '~', '^', ' ']);
+    Version::new(version).filter(|_| version != text)?;
+    Some(match text.as_bytes() {
+        [b'<', b'=', ..] => {
+            format!("write {{ not: {{ at_least: … }} }} with the version after {version}")
+        }
+        [b'<', ..] => format!("write {{ below: \"{version}\" }}"),
+        _ => format!("write {{ at_least: \"{version}\" }}"),
+    })
+}
+
 fn version(d: &mut Decoder, node: &Node, name: &str) -> Option<Box<str>> {
     let text = d.scalar(node, &format!("`{name}`"))?;
     if Version::new(text).is_none() {
-        let hint = "like 2.10, 2.10.1 or 3.0.0-beta.1".to_owned();
+        let hint = comparison_meant(text)
+            .unwrap_or_else(|| "like 2.10, 2.10.1 or 3.0.0-beta.1".to_owned());
         d.report(
             node.place,
             Code::BadVersion,

@@ -268,8 +268,7 @@ impl<'a> Decoder<'a> {
         let text = self.scalar(node, what)?;
         text.parse()
             .map_err(|error: crate::flag::ShareError| {
-                let hint = (error == crate::flag::ShareError::NoPercentSign)
-                    .then(|| format!("write {text}%"));
+                let hint = Share::meant(text).map(|meant| format!("write {meant}"));
                 self.report(node.place, Code::BadShare, format!("{what}: {error}"), hint);
             })
             .ok()

@@ -74,6 +74,7 @@ fn value(holds: &ValueKind) -> Json {
         ValueKind::Text(0, most) => scalar(json!({ "maxLength": most })),
         ValueKind::Text(least, most) => scalar(json!({ "minLength": least, "maxLength": most })),
         ValueKind::Pattern(pattern) => scalar(json!({ "pattern": whole(pattern) })),
+        ValueKind::Quantity(pattern) => json!({ "type": "string", "pattern": whole(pattern) }),
         ValueKind::Words(words) => json!({ "enum": words() }),
         ValueKind::Whole(least, most) => {
             json!({ "type": "integer", "minimum": least, "maximum": most })

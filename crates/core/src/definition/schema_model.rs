@@ -41,6 +41,8 @@ pub enum ValueKind {
     Text(usize, usize),
     /// A text that matches a pattern of Turnout's own syntax.
     Pattern(&'static str),
+    /// A number with its unit, which no bare number is.
+    Quantity(&'static str),
     /// One of a few words.
     Words(fn() -> Vec<&'static str>),
     Whole(u32, u32),
@@ -74,8 +76,8 @@ pub const BASELINE: ValueKind = ValueKind::Words(|| {
         .collect()
 });
 pub const SHARE: ValueKind =
-    ValueKind::Pattern(r"((0|[1-9][0-9]?)(\.[0-9]{1,3})?|100(\.0{1,3})?)%");
-pub const DURATION: ValueKind = ValueKind::Pattern("[0-9]+(ms|s|m|h|d)");
+    ValueKind::Quantity(r"((0|[1-9][0-9]?)(\.[0-9]{1,3})?|100(\.0{1,3})?)%");
+pub const DURATION: ValueKind = ValueKind::Quantity("[0-9]+(ms|s|m|h|d)");
 
 pub const fn required(name: &'static str, holds: ValueKind, says: &'static str) -> Key {
     Key { name, required: true, holds, says }

@@ -83,7 +83,24 @@ impl Case {
             "test failed{name}: expected {}{expected_by}, got {} by {got_by}",
             self.expect, answer.strategy
         );
-        Finding { place: Some(self.place), ..Finding::of_file(file, Code::FailedTest, message) }
+        let finding = Finding {
+            place: Some(self.place),
+            ..Finding::of_file(file, Code::FailedTest, message)
+        };
+        match self.segments_missed(definition, answer) {
+            None => finding,
+            Some(names) => finding.with_hint(format!(
+                "tests do not read segments: if the user is in one, say so with `segments: [{names}]`"
+            )),
+        }
+    }
+
+    /// The segments that the flag names, if the case may have meant one of them and names none.
+    fn segments_missed(&self, definition: &Definition, answer: Resolution) -> Option<String> {
+        let is_after = !matches!(answer.step, Step::Stop | Step::Off | Step::Deny | Step::Allow);
+        let meant = self.user.is_some() && self.segments.is_empty() && is_after;
+        let names = definition.segments.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (meant && !names.is_empty()).then(|| names.join(", "))
     }
 
     /// Segments that contain the case's user where the case says so, and are empty otherwise.

@@ -289,12 +289,13 @@ impl<'a> Builder<'a> {
             _ => {
                 let text = error.to_string();
                 let message = text.split(" at char ").next().unwrap_or(&text);
+                let hint = message.contains("tabs").then_some("write blanks, not tabs");
                 finding_at(
                     self.file,
                     place,
                     Code::Syntax,
                     format!("not readable as YAML: {message}"),
-                    None,
+                    hint,
                 )
             }
         }

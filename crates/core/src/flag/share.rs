@@ -42,6 +42,25 @@ impl Share {
         f64::from(self.0) / f64::from(BUCKETS)
     }
 
+    /// What may have been meant by a text that is not a share: `10%` by `10`, `0.5%` by `.5%`, and
+    /// one of two by `0.25`.
+    ///
+    /// ```
+    /// use turnout_core::flag::Share;
+    /// assert_eq!(Share::meant("0.25").as_deref(), Some("0.25%, or 25%"));
+    /// assert_eq!(Share::meant("much"), None);
+    /// ```
+    pub fn meant(text: &str) -> Option<String> {
+        let number = text.strip_suffix('%').unwrap_or(text).trim();
+        let whole = if number.starts_with('.') { format!("0{number}") } else { number.to_owned() };
+        let share: Share = format!("{whole}%").parse().ok()?;
+        let is_fraction = !text.ends_with('%') && share.0 > 0 && share.0 < 1_000;
+        Some(match Share::from_millipercent(share.0 * 100).filter(|_| is_fraction) {
+            Some(hundredfold) => format!("{share}, or {hundredfold}"),
+            None => share.to_string(),
+        })
+    }
+
     /// Thousandths of a per cent, `0..=100000`.
     pub const fn millipercent(self) -> u32 {
         self.0

@@ -183,6 +183,26 @@ fn the_schema_never_refuses_what_the_reader_accepts() {
     compare(&whole_segment(), &segment_schema(), read_segment);
 }
 
+/// A share and a duration have units, so that an editor marks a bare number as the reader does.
+#[test]
+fn a_bare_number_is_refused_where_a_unit_is_needed() {
+    let validator = validator(&flag_schema());
+    for place in [
+        "/rollout/realtime-v2",
+        "/rollout/disabled",
+        "/client/valid_for",
+        "/transports/polling/start",
+        "/transports/realtime-v2/token_ttl",
+    ] {
+        for number in [json!(5), json!(0.25), json!(60), json!(0)] {
+            let mut changed = whole_flag();
+            *changed.pointer_mut(place).unwrap() = number.clone();
+            assert!(!validator.is_valid(&changed), "{place} = {number}: the schema takes it");
+            assert!(!read_flag(&changed).is_empty(), "{place} = {number}: the reader takes it");
+        }
+    }
+}
+
 /// The documents above contain every key of the schema, so that each is compared.
 #[test]
 fn every_key_is_compared() {

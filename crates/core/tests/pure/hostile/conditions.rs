@@ -128,7 +128,12 @@ fn versions() -> Vec<Case> {
         when("a version that ends in a dot", "{app: \"2.\"}", &[(BadVersion, 8, 15)]),
         when("a version with a hole", "{app: 2..1}", &[(BadVersion, 8, 15)]),
         when("a version with a joker", "{app: 2.x}", &[(BadVersion, 8, 15)]),
-        when("a version with its operator", "{app: \">=2\"}", &[(BadVersion, 8, 15)]),
+        when("a version with its operator", "{app: \">=2\"}", &[(BadVersion, 8, 15)])
+            .hint("write { at_least: \"2\" }"),
+        when("a version with the other operator", "{app: \"< 2.1\"}", &[(BadVersion, 8, 15)])
+            .hint("write { below: \"2.1\" }"),
+        when("either of two", "{or: [a, b]}", &[(UnknownAttribute, 8, 10)])
+            .hint("write a list of values, or two rules"),
         when("a version by name", "{app: {below: latest}}", &[(BadVersion, 8, 23)]),
         when("a version as a power", "{app: 1e3}", &[(BadVersion, 8, 15)]),
         when("a version below zero", "{app: {below: -1}}", &[(BadVersion, 8, 23)]),

@@ -11,7 +11,7 @@ pub fn shares() -> Vec<Case> {
     vec![
         share("no per cent sign", "10").hint("write 10%"),
         share("no per cent sign, with decimals", "10.5").hint("write 10.5%"),
-        share("no per cent sign, a fraction", "0.1").hint("write 0.1%"),
+        share("no per cent sign, a fraction", "0.1").hint("write 0.1%, or 10%"),
         share("a blank before the sign", "10 %"),
         share("below zero", "-1%"),
         share("a plus", "+5%"),
@@ -21,7 +21,7 @@ pub fn shares() -> Vec<Case> {
         share("four decimals", "10.1234%").says("never rounded"),
         share("a thousandth of the smallest", "0.000001%").says("never rounded"),
         share("four decimals of nothing", "1.0000%").says("never rounded"),
-        share("no whole", ".5%"),
+        share("no whole", ".5%").hint("write 0.5%"),
         share("no decimals", "5.%"),
         share("a zero before it", "05%"),
         share("two zeros", "00%"),
