@@ -104,9 +104,13 @@ pub struct EvaluationArgs {
     #[arg(long, value_name = "BOOL", env = "ENABLE_SERVER_AUTH", default_value = "false")]
     pub enable_server_auth: String,
 
-    /// Says that clients have a token hand-off
+    /// Says that the application hands clients its own credential for `realtime-v2`
     #[arg(long, value_name = "BOOL", env = "FEATURE_CLIENT_SUPABASE", default_value = "false")]
     pub feature_client_supabase: String,
+
+    /// Says that clients get scoped tokens instead of the raw key: on, or off
+    #[arg(long, value_name = "BOOL", env = "TURNOUT_TOKEN_HANDOFF", default_value = "off")]
+    pub token_handoff: String,
 }
 
 /// How much room and time a client may take.
@@ -267,12 +271,12 @@ impl EvaluationArgs {
             })
         };
         let server_auth = read("ENABLE_SERVER_AUTH", &self.enable_server_auth);
-        let hand_off = read("FEATURE_CLIENT_SUPABASE", &self.feature_client_supabase);
+        let client_key = read("FEATURE_CLIENT_SUPABASE", &self.feature_client_supabase);
+        let tokens = read("TURNOUT_TOKEN_HANDOFF", &self.token_handoff);
         if !errors.is_empty() {
             return Err(BadSettings(errors));
         }
-        let mode =
-            if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off };
+        let mode = ServerAuth::of(server_auth, client_key || tokens);
         Ok((parse_internal_user_ids(&self.internal_user_ids), mode))
     }
 }

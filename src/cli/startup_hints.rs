@@ -21,10 +21,8 @@ type Wanted = fn(Resolution) -> bool;
 
 pub fn print(app: &App, flags: &Path, access: &AuthConfig) {
     let snapshot = app.coordinator().live().current();
-    if snapshot.server_auth() == ServerAuth::WithoutHandOff {
-        say(
-            "server-auth mode: clients get polling for every realtime-v2, until FEATURE_CLIENT_SUPABASE=true",
-        );
+    if snapshot.server_auth().clamps() {
+        say(&format!("{}, until TURNOUT_TOKEN_HANDOFF=on", ServerAuth::CLAMPS));
     }
     let Some(entry) = snapshot.flag("build-events").or_else(|| snapshot.flags().first()) else {
         let wait = "every flag answers `polling` until the first one is there";

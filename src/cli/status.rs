@@ -8,7 +8,7 @@ use super::convergence::Counts;
 use super::remote::{ServerArgs, serving, text, text_of};
 use super::table::table;
 use super::{Exit, change, count, print, print_error, print_note, time};
-use crate::flag::FlagKey;
+use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
 #[command(
@@ -107,12 +107,8 @@ fn first_line(reply: &Json) -> String {
 }
 
 /// A line, if clients get something else than the table says.
-fn server_auth(reply: &Json) -> &'static str {
-    if reply["serverAuth"] == true {
-        "server-auth mode: clients get polling for every realtime-v2\n"
-    } else {
-        ""
-    }
+fn server_auth(reply: &Json) -> String {
+    if reply["serverAuth"] == true { format!("{}\n", ServerAuth::CLAMPS) } else { String::new() }
 }
 
 /// A line, if there is hardly room for another stream.

@@ -56,6 +56,7 @@ mod recovery;
 mod replay;
 mod row_problem;
 mod saving;
+mod server_auth;
 mod staging;
 mod staleness;
 mod stand_in;

@@ -82,6 +82,8 @@ pub enum ProblemKind {
     EventsFull,
     /// A flag's events will be kept for less long, a day after its file said so.
     RetentionShortened,
+    /// Server-auth mode answers `polling` for every `realtime-v2`.
+    ServerAuth,
 }
 
 impl ProblemKind {
@@ -109,6 +111,7 @@ impl ProblemKind {
             ProblemKind::EventsUnavailable => "events-unavailable",
             ProblemKind::EventsFull => "events-full",
             ProblemKind::RetentionShortened => "retention-shortened",
+            ProblemKind::ServerAuth => "server-auth",
         }
     }
 }

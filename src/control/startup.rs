@@ -14,12 +14,14 @@ use super::commit::Committer;
 use super::fast_path::FastPath;
 use super::idempotency::KeyTurns;
 use super::lock_order::{AsyncLock, Lock, Rank};
+use super::problems::ProblemKind;
 use super::publisher::Publisher;
 use super::recovery::{
     Base, Copies, CopyState, DatabaseFound, Decision, FilesFound, Foreign, LocalState, decide,
     look_at_database, why_held,
 };
 use super::saving::Saving;
+use super::server_auth;
 use super::startup_error::StartupError;
 use super::store_handle::StoreHandle;
 use super::witnesses::Witnesses;
@@ -113,6 +115,10 @@ impl Coordinator {
             clock,
             observer,
         });
+        inner.trouble(
+            ProblemKind::ServerAuth,
+            server_auth::problem(server_auth).into_iter().collect(),
+        );
         inner.open_admin_token().await;
         inner.recover(files, accept_database, may_be_new).await?;
         // From here on, not from the first run of its task: the clock may leap in between.

@@ -35,7 +35,7 @@ pub fn explain(
         None => bucket_for(&flag.definition, context),
     };
     // The clamp is listed only where it can take effect.
-    let clamps = server_auth == ServerAuth::WithoutHandOff;
+    let clamps = server_auth.clamps();
     let steps = trace.0.into_iter().filter(|(step, ..)| clamps || *step != Step::ServerAuth);
     let seen = |(step, index, result): (Step, Option<usize>, MatchResult)| TraceStep {
         step,

@@ -24,7 +24,7 @@ use super::view;
 use crate::auth::Caller;
 use crate::clock;
 use crate::control::{CommandOutcome, CommandRejected, CommandRequest};
-use crate::flag::{FlagKey, Share};
+use crate::flag::{FlagKey, ServerAuth, Share};
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::http::request_body::body as read_body;
@@ -248,7 +248,7 @@ fn outcome_of(state: &AdminState, command: &Command, done: &CommandOutcome) -> O
     let mut notes = notes(effective, command, parts);
     let is_stop = matches!(command, Command::Stop { .. } | Command::StopAll);
     if !is_stop && is_clamped(state) {
-        notes.push("server-auth mode: clients get polling for every realtime-v2".to_owned());
+        notes.push(ServerAuth::CLAMPS.to_owned());
     }
     if let (CommandOutcome::Repeated { revision }, false) = (done, in_force) {
         notes.insert(0, lifted_since(*revision));

@@ -15,7 +15,7 @@ use super::view::flag_state;
 use crate::control::{CommandRejected, Database};
 use crate::convergence::Counts;
 use crate::definition::similar;
-use crate::flag::{FlagKey, ServerAuth};
+use crate::flag::FlagKey;
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::ledger::{CommandError, EffectiveState};
@@ -73,7 +73,7 @@ pub async fn status(State(state): State<AdminState>) -> Response<Body> {
 
 /// Whether server-auth mode answers `polling` for every `realtime-v2`.
 pub fn is_clamped(state: &AdminState) -> bool {
-    state.public.live.current().server_auth() == ServerAuth::WithoutHandOff
+    state.public.live.current().server_auth().clamps()
 }
 
 pub async fn one(State(state): State<AdminState>, path: FlagPath) -> Response<Body> {

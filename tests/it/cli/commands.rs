@@ -218,10 +218,12 @@ fn settings_are_all_checked_before_anything_is_bound() {
         "perhaps",
         "--feature-client-supabase",
         "maybe",
+        "--token-handoff",
+        "sometimes",
     ]);
-    assert_eq!((exit, stderr.lines().count()), (2, 3), "{stderr}");
+    assert_eq!((exit, stderr.lines().count()), (2, 4), "{stderr}");
     assert!(
-        ["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE"]
+        ["--listen", "ENABLE_SERVER_AUTH", "FEATURE_CLIENT_SUPABASE", "TURNOUT_TOKEN_HANDOFF"]
             .iter()
             .all(|name| stderr.contains(name)),
         "{stderr}"

@@ -148,6 +148,7 @@ fn server_auth_mode_is_said_on_every_screen() {
     let table: &[Row] = &[
         ("status", 0, &[mode, "chat    realtime-v2 10%"], &[]),
         ("status chat", 0, &[mode], &[]),
+        ("problems", 1, &["server-auth: ", mode, "help: ", "TURNOUT_TOKEN_HANDOFF=on"], &[]),
         ("set chat 25% --reason x", 0, &["realtime-v2 10% -> 25%"], &[mode]),
         ("unset chat", 0, &["realtime-v2 25% -> 10%"], &[mode]),
         ("stop chat", 0, &["STOPPED (polling)"], &["undo"]),
@@ -155,6 +156,27 @@ fn server_auth_mode_is_said_on_every_screen() {
     ];
     table.iter().for_each(|row| server.check(*row));
     assert_eq!(server.json("status --json")["serverAuth"], true);
+}
+
+/// With a hand-off no screen says that clients are answered something else.
+#[test]
+fn a_token_hand_off_lifts_the_clamp_of_server_auth_mode() {
+    let table: [(&[&str], bool); 4] = [
+        (&["--enable-server-auth", "true", "--token-handoff", "off"], true),
+        (&["--enable-server-auth", "true", "--token-handoff", "on"], false),
+        (&["--enable-server-auth", "true", "--feature-client-supabase", "true"], false),
+        (&["--token-handoff", "on"], false),
+    ];
+    for (settings, clamps) in table {
+        let server = Server::start_with(settings);
+        assert_eq!(server.json("status --json")["serverAuth"], clamps, "{settings:?}");
+        let problems = if clamps { (1, "server-auth") } else { (0, "no problems") };
+        server.check(("problems", problems.0, &[problems.1], &[]));
+        let told = server.json("set chat 100% --reason x --yes --json").to_string();
+        assert_eq!(told.contains("server-auth mode"), clamps, "{settings:?}: {told}");
+        let story = server.json("explain chat --user u-1 --json").to_string();
+        assert_eq!(story.contains("server-auth"), clamps, "{settings:?}: {story}");
+    }
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub fn outcomes(flag: Option<&Flag>, server_auth: ServerAuth) -> Vec<Resolution>
             }
         },
     }
-    if server_auth == ServerAuth::WithoutHandOff {
+    if server_auth.clamps() {
         all.push(outcome(Strategy::Polling, Step::ServerAuth, Reason::Static));
     }
     let mut distinct: Vec<Resolution> = Vec::with_capacity(all.len());

@@ -22,6 +22,21 @@ pub enum ServerAuth {
     WithoutHandOff,
 }
 
+impl ServerAuth {
+    /// What every screen says while `realtime-v2` cannot be served.
+    pub const CLAMPS: &str = "server-auth mode: clients get polling for every realtime-v2";
+
+    /// Server-auth mode ends where clients are given something other than the raw key.
+    pub fn of(server_auth: bool, hand_off: bool) -> ServerAuth {
+        if server_auth && !hand_off { ServerAuth::WithoutHandOff } else { ServerAuth::Off }
+    }
+
+    /// Whether every `realtime-v2` is answered `polling`.
+    pub fn clamps(self) -> bool {
+        self == ServerAuth::WithoutHandOff
+    }
+}
+
 /// Receives the result of each step. `()` ignores them at no cost.
 pub trait EvaluationTracer {
     /// `index` is the position of the entry or rule in its list.
@@ -71,8 +86,7 @@ pub fn evaluate_traced(
     tracer: &mut impl EvaluationTracer,
 ) -> Resolution {
     let answer = evaluate_steps(flag, context, bucket, tracer);
-    let clamped =
-        server_auth == ServerAuth::WithoutHandOff && answer.strategy == Strategy::RealtimeV2;
+    let clamped = server_auth.clamps() && answer.strategy == Strategy::RealtimeV2;
     tracer.record(Step::ServerAuth, None, clamped.into());
     if clamped { Resolution::fixed(Strategy::Polling, Step::ServerAuth) } else { answer }
 }
