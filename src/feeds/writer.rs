@@ -16,7 +16,7 @@ use super::page::RenderedEvent;
 use super::publish::Publish;
 use super::shared::{PublishError, Shared};
 use super::shares::EventsFull;
-use super::store::{EventStore, EventStoreError};
+use super::store::{EventStore, EventStoreError, Opened};
 use super::sweep::{Sweeper, shortened};
 use super::writer_state::WriterState;
 
@@ -273,14 +273,22 @@ impl Writer {
     /// Opens the database for the first time. A start goes on without it.
     pub async fn begin(&mut self) {
         self.shared.health.begin(self.shared.clock.now().steady_ms);
-        self.open().await;
+        let random = self.shared.random;
+        let mut draw = || random().unwrap_or_default();
+        let opened = EventStore::open(&self.shared.path, &mut draw).await;
+        self.take_in(opened);
         self.shared.health.end();
     }
 
     async fn open(&mut self) {
         let random = self.shared.random;
         let mut draw = || random().unwrap_or_default();
-        match EventStore::open(&self.shared.path, &mut draw).await {
+        let opened = EventStore::reopen(&self.shared.path, &mut draw).await;
+        self.take_in(opened);
+    }
+
+    fn take_in(&mut self, opened: Result<(EventStore, Opened), EventStoreError>) {
+        match opened {
             Ok((store, opened)) => {
                 if opened.renewed > 0 {
                     (self.shared.renewed)(opened.renewed);

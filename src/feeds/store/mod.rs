@@ -45,6 +45,18 @@ impl EventStore {
         Ok((EventStore::Sqlite(store), opened))
     }
 
+    /// Opens the database again while the service runs. A file that is gone is not made anew: put
+    /// back, it would lack what was acknowledged meanwhile.
+    pub async fn reopen(
+        path: &Path,
+        random: &mut (dyn FnMut() -> u64 + Send),
+    ) -> Result<(EventStore, Opened), EventStoreError> {
+        if !sqlite::is_there(path)? {
+            return Err(EventStoreError::Gone);
+        }
+        EventStore::open(path, random).await
+    }
+
     /// Holds streams for a change: no other change comes between.
     pub async fn hold(&self, keys: &[&StreamKey]) -> Result<Held<'_>, EventStoreError> {
         let EventStore::Sqlite(sqlite) = self;

@@ -13,3 +13,4 @@ mod totals;
 
 pub use changes::Transaction;
 pub use database::Sqlite;
+pub use schema::is_there;
