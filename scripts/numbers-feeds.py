@@ -196,7 +196,7 @@ def of_cpu(feeds, programs, report, short):
     bare.stop()
     report.row(f"CPU of a core, {few} users every 4 s ({four_rate:.0f} polls/s)", [at_four], 0.1, 0.1, " %")
     report.row(f"CPU of a core, {many} users backing off ({off_rate:.0f} polls/s)", [backing_off], 0.15, 0.15, " %")
-    report.note("CPU of a core, nobody polls", [idle], " %")
+    report.note("CPU of a core, without polls", [idle], " %")
     report.note(f"CPU of a core of bare axum, {few} users every 4 s", [bare_at_four], " %")
     report.note(f"CPU of a core of bare axum, {many} users backing off", [bare_off], " %")
     return {"cpuPercentIdle": idle, "cpuPercentOfBareAxum": [bare_at_four, bare_off], "cpuPercentEvery4s": at_four, "cpuPercentBackingOff": backing_off, "pollsPerSecond": [four_rate, off_rate]}

@@ -16,7 +16,7 @@ if ! cmp -s "$here/requirements.txt" "$work/installed.txt"; then
   cp "$here/requirements.txt" "$work/installed.txt"
 fi
 
-# A key of the application's server, for the calls that nobody else may make.
+# A key of the application's server, for the calls that it alone may make.
 key=schemathesis
 (umask 077; printf 'schemathesis %s\n' "$(printf %s "$key" | sha256sum | cut -d ' ' -f 1)" > "$work/servers"; printf 'headers = { Authorization = "Bearer %s" }\n\n' "$key" > "$work/feeds.toml")
 cat "$here/feeds.toml" >> "$work/feeds.toml"

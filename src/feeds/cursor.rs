@@ -53,7 +53,7 @@ impl Cursor {
         }
     }
 
-    /// FNV-1a, 64 bits: it tells mistakes apart, and keeps nobody out. Who may read is decided
+    /// FNV-1a, 64 bits: it tells mistakes apart, and protects nothing. Who may read is decided
     /// before a cursor is looked at.
     fn check(self, stream: &StreamKey) -> u64 {
         let parts: [&[u8]; 4] = [

@@ -70,7 +70,7 @@ impl Bound {
             Some((before, since_ms)) if wanted >= before => since_ms,
             _ => now_ms,
         };
-        // A clock that was set back makes nobody wait twice.
+        // A clock that was set back does not make the wait begin anew.
         let since_ms = since_ms.min(now_ms);
         if now_ms - since_ms >= SHORTENED_AFTER.as_millis() as i64 {
             Bound { in_force: wanted, lowered: None }

@@ -19,6 +19,7 @@ mod events;
 mod floors;
 mod model;
 mod names;
+mod prose;
 #[path = "../support/random.rs"]
 mod random;
 mod sources;

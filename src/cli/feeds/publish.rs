@@ -49,7 +49,7 @@ pub struct Publish {
     #[arg(long, value_name = "ID")]
     id: Option<String>,
 
-    /// Who may read the stream from now on, and nobody else; '' for nobody
+    /// Who may read the stream from now on, and no one else; '' for no one
     #[arg(long, value_name = "KEY", value_delimiter = ',', conflicts_with = "verified")]
     readers: Option<Vec<String>>,
 
