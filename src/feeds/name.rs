@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use hashbrown::Equivalent;
+
 use super::limits::MAX_STREAM_BYTES;
 use crate::flag::FlagKey;
 
@@ -11,6 +13,11 @@ pub struct StreamKey {
     flag: FlagKey,
     stream: Box<str>,
 }
+
+/// The flag and the stream of a path, which need not be names that a stream can have. Hashes as a
+/// [`StreamKey`] does.
+#[derive(Clone, Copy, Debug, Hash)]
+pub struct StreamNames<'n>(pub &'n str, pub &'n str);
 
 /// The pattern of a stream's name.
 pub const STREAM_PATTERN: &str = "[A-Za-z0-9][A-Za-z0-9._:-]{0,127}";
@@ -28,6 +35,16 @@ impl StreamKey {
 
     pub fn stream(&self) -> &str {
         &self.stream
+    }
+
+    pub fn names(&self) -> StreamNames<'_> {
+        StreamNames(self.flag.as_str(), &self.stream)
+    }
+}
+
+impl Equivalent<StreamKey> for StreamNames<'_> {
+    fn equivalent(&self, key: &StreamKey) -> bool {
+        key.stream() == self.1 && key.flag().as_str() == self.0
     }
 }
 

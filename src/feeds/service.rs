@@ -16,14 +16,14 @@ use super::limits::{
     LIST_PAGE, MAX_WAITING_BYTES, MAX_WAITING_READS, PUBLISH_TIMEOUT, READ_TIMEOUT,
 };
 use super::metrics::FeedCounts;
-use super::name::StreamKey;
+use super::name::{StreamKey, StreamNames};
 use super::page::{PollQuery, RenderedEvent};
 use super::poll::{Answer, EventPage, PollError};
 use super::publish::Publish;
 use super::readers::Readers;
 use super::shared::{PublishError, RetentionOf, Shared};
 use super::store::{EventStore, EventStoreError};
-use super::warm::{WarmStream, WarmStreams};
+use super::warm::{LookUp, WarmStream, WarmStreams};
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
 use crate::flag::FlagKey;
@@ -204,24 +204,26 @@ impl Feeds {
         Ok((found.into_iter().take(LIST_PAGE as usize).map(listed).collect(), has_more))
     }
 
-    /// A stream in memory.
-    pub fn warm(&self, flag: &str, stream: &str) -> Option<Arc<WarmStream>> {
-        self.0.shared.warm.find(flag, stream)
-    }
-
-    /// Polls a stream that is in memory; `None` where the database has to be read.
+    /// Polls a stream from memory; `None` where the database has to be read.
     pub fn poll_warm(
         &self,
-        stream: &WarmStream,
+        (flag, stream): (&str, &str),
         reader: Reader<'_>,
         query: &PollQuery<'_>,
     ) -> Option<Result<EventPage, PollError>> {
         if !self.is_available() {
-            return Some(Err(PollError::Unavailable));
+            return None;
         }
+        let names = StreamNames(flag, stream);
+        let warm = &self.0.shared.warm;
+        let stream = match warm.find(names) {
+            LookUp::Stream(stream) => stream,
+            LookUp::Absent => return Some(Err(PollError::NoStream)),
+            LookUp::Unknown => return None,
+        };
         let state = stream.state.load();
         if !reader.may_read(&state.record.readers) {
-            return Some(Err(PollError::NoStream));
+            return warm.is_refused(names).then_some(Err(PollError::NoStream));
         }
         let answer = match state.answer(&stream.key, query) {
             Ok(Answer::Ready(page)) => Ok(page),
@@ -244,7 +246,7 @@ impl Feeds {
             if !self.is_available() {
                 return Err(PollError::Unavailable);
             }
-            let stream = self.stream(key).await?.ok_or(PollError::NoStream)?;
+            let stream = self.stream(key, reader).await?.ok_or(PollError::NoStream)?;
             let state = stream.state.load_full();
             if !reader.may_read(&state.record.readers) {
                 return Err(PollError::NoStream);
@@ -281,15 +283,32 @@ impl Feeds {
         }
     }
 
-    async fn stream(&self, key: &StreamKey) -> Result<Option<Arc<WarmStream>>, PollError> {
+    /// A stream that the reader may read. One that is not theirs costs what one that is not there
+    /// costs: a query, and none as long as the name is remembered.
+    async fn stream(
+        &self,
+        key: &StreamKey,
+        reader: Reader<'_>,
+    ) -> Result<Option<Arc<WarmStream>>, PollError> {
         let warm = &self.0.shared.warm;
-        if let Some(stream) = warm.get(key) {
-            return Ok(Some(stream));
+        match warm.find(key.names()) {
+            LookUp::Stream(stream) if reader.may_read(&stream.state.load().record.readers) => {
+                return Ok(Some(stream));
+            }
+            LookUp::Stream(_) if warm.is_refused(key.names()) => return Ok(None),
+            LookUp::Absent => return Ok(None),
+            LookUp::Stream(_) | LookUp::Unknown => {}
         }
         let departures = warm.departures();
         let of = key.clone();
         let record = self.read(move |store| async move { store.stream(&of).await }).await?;
-        Ok(record.map(|record| warm.insert_read(key, record, departures)))
+        let is_absent = record.is_none();
+        let found = record.map(|record| warm.insert_read(key, record, departures));
+        let found = found.filter(|found| reader.may_read(&found.state.load().record.readers));
+        if found.is_none() {
+            warm.refuse(key, is_absent, departures);
+        }
+        Ok(found)
     }
 
     /// Reads the database, to the end even if its caller leaves: what hangs is bounded, and its

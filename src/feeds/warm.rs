@@ -9,13 +9,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
-use hashbrown::{Equivalent, HashMap};
+use hashbrown::HashMap;
 
 use super::cursor::Cursor;
 use super::decide::StreamRecord;
 use super::limits::{MAX_TAIL_BYTES, MAX_TAIL_EVENTS, MAX_WARM_BYTES, MAX_WARM_STREAMS};
-use super::name::StreamKey;
+use super::name::{StreamKey, StreamNames};
 use super::page::{self, RenderedEvent};
+use super::refused::RefusedNames;
 
 /// A stream as it is at one moment.
 #[derive(Debug)]
@@ -41,19 +42,21 @@ pub struct WarmStream {
 
 type Map = HashMap<StreamKey, Arc<WarmStream>, RandomState>;
 
-/// The two names of a stream, as a path has them.
-#[derive(Hash)]
-struct Names<'n>(&'n str, &'n str);
-
-impl Equivalent<StreamKey> for Names<'_> {
-    fn equivalent(&self, key: &StreamKey) -> bool {
-        key.stream() == self.1 && key.flag().as_str() == self.0
-    }
+/// What memory knows of a stream.
+#[derive(Debug)]
+pub enum LookUp {
+    Stream(Arc<WarmStream>),
+    /// There is no such stream.
+    Absent,
+    /// The database has to be asked.
+    Unknown,
 }
 
 #[derive(Debug, Default)]
 pub struct WarmStreams {
     map: RwLock<Map>,
+    /// Locked behind `map`, where both are.
+    refused: RwLock<RefusedNames>,
     bytes: AtomicUsize,
     /// Raised with each stream that leaves: what was read from the database before that may be old.
     departures: AtomicU64,
@@ -107,18 +110,39 @@ impl StreamState {
 
 impl WarmStreams {
     pub fn get(&self, key: &StreamKey) -> Option<Arc<WarmStream>> {
-        self.find(key.flag().as_str(), key.stream())
+        match self.find(key.names()) {
+            LookUp::Stream(stream) => Some(stream),
+            LookUp::Absent | LookUp::Unknown => None,
+        }
     }
 
-    /// A stream by its names, which need not be ones a stream can have.
-    pub fn find(&self, flag: &str, stream: &str) -> Option<Arc<WarmStream>> {
+    pub fn find(&self, names: StreamNames<'_>) -> LookUp {
         let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
-        let found = map.get(&Names(flag, stream))?;
+        let Some(found) = map.get(&names) else {
+            // Under the same lock: a stream whose name was refused is in memory until all are
+            // forgotten.
+            return if self.is_refused(names) { LookUp::Absent } else { LookUp::Unknown };
+        };
         let tick = self.tick.load(Relaxed);
         if found.used.load(Relaxed) != tick {
             found.used.store(tick, Relaxed);
         }
-        Some(found.clone())
+        LookUp::Stream(found.clone())
+    }
+
+    /// Whether a name was refused lately.
+    pub fn is_refused(&self, names: StreamNames<'_>) -> bool {
+        self.refused.read().unwrap_or_else(PoisonError::into_inner).has(&names)
+    }
+
+    /// Notes that a name is refused after the database was asked for it, if its stream is in
+    /// memory, or was not there (`is_absent`) and cannot have come and left since.
+    pub fn refuse(&self, key: &StreamKey, is_absent: bool, departures: u64) {
+        let map = self.map.read().unwrap_or_else(PoisonError::into_inner);
+        let is_known = is_absent && self.departures.load(Relaxed) == departures;
+        if is_known || map.contains_key(key) {
+            self.refused.write().unwrap_or_else(PoisonError::into_inner).insert(key);
+        }
     }
 
     /// What to hand to [`WarmStreams::insert_read`]; taken before the database is read.
@@ -187,6 +211,11 @@ impl WarmStreams {
         self.departures.fetch_add(1, Relaxed);
         self.bytes.store(0, Relaxed);
         map.clear();
+        self.forget_refused();
+    }
+
+    fn forget_refused(&self) {
+        self.refused.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     pub fn tick(&self) {
@@ -240,5 +269,62 @@ impl WarmStreams {
                 self.bytes.fetch_sub(stream.bytes.load(Relaxed), Relaxed);
             }
         }
+        // All of them, not only those that left: what is not there is asked for anew as well.
+        self.forget_refused();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::feeds::readers::Readers;
+
+    fn key(n: usize) -> StreamKey {
+        StreamKey::parse("a", &format!("b-{n}")).unwrap()
+    }
+
+    fn record(number: usize) -> StreamRecord {
+        StreamRecord {
+            number: number as u64,
+            epoch: 1,
+            head: 0,
+            kept_after: 0,
+            forgotten_after: 0,
+            oldest_at_ms: None,
+            changed_at_ms: 0,
+            bytes: 0,
+            ended: false,
+            readers: Readers::none(),
+        }
+    }
+
+    /// A name is remembered as absent only where no stream of it can have come meanwhile.
+    #[test]
+    fn an_absent_name_is_remembered_until_anything_leaves() {
+        let is_absent = |warm: &WarmStreams| matches!(warm.find(key(0).names()), LookUp::Absent);
+        let warm = WarmStreams::default();
+        let read_at = warm.departures();
+        warm.refuse(&key(0), true, read_at);
+        assert!(is_absent(&warm));
+        warm.committed(&key(0), record(0), &[]);
+        assert!(warm.get(&key(0)).is_some(), "made: it is there at once");
+        assert!(warm.is_refused(key(0).names()), "and others pay for it what they paid before");
+        for n in 1..=MAX_WARM_STREAMS {
+            warm.tick();
+            warm.committed(&key(n), record(n), &[]);
+        }
+        assert!(
+            matches!(warm.find(key(0).names()), LookUp::Unknown),
+            "it left: it is on disk alone"
+        );
+        warm.refuse(&key(0), true, read_at);
+        assert!(!is_absent(&warm), "what was read before it left says nothing");
+        warm.refuse(&key(0), false, warm.departures());
+        assert!(!is_absent(&warm), "it was read as one that is there");
+        warm.refuse(&key(0), true, warm.departures());
+        assert!(is_absent(&warm));
+        warm.clear();
+        assert!(!is_absent(&warm), "another database is asked");
     }
 }

@@ -190,7 +190,7 @@ impl EventStore {
         sqlite.check().await
     }
 
-    /// How many queries were made so far.
+    /// How many queries of polls and lists were made so far.
     pub fn queries(&self) -> u64 {
         let EventStore::Sqlite(sqlite) = self;
         sqlite.queries()

@@ -80,9 +80,7 @@ async fn page(
     };
     check_flag(snapshot, flag)?;
     let query = PollQuery::read(query).map_err(ApiError::BadLimit)?;
-    if let Some(found) = state.feeds.warm(flag, stream)
-        && let Some(answer) = state.feeds.poll_warm(&found, reader, &query)
-    {
+    if let Some(answer) = state.feeds.poll_warm((flag, stream), reader, &query) {
         return Ok(answer?);
     }
     let key = stream_of(snapshot, flag, stream)?;

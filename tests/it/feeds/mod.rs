@@ -1,5 +1,6 @@
 //! Feeds over HTTP: what is published is polled, once and in order.
 
+mod absent;
 mod answers;
 mod apart;
 mod bad;

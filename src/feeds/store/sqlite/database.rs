@@ -76,9 +76,14 @@ impl Sqlite {
         if self.files.are_in_place() { Ok(()) } else { Err(EventStoreError::Gone) }
     }
 
-    /// The connection that reads, for one query.
+    /// The connection that reads, for one query of a poll or a list.
     pub(super) async fn read_connection(&self) -> Result<TakenConnection<'_>, EventStoreError> {
         self.queries.fetch_add(1, Relaxed);
+        self.reader.take().await
+    }
+
+    /// The connection that reads, for what retention looks for.
+    pub(super) async fn sweep_connection(&self) -> Result<TakenConnection<'_>, EventStoreError> {
         self.reader.take().await
     }
 }

@@ -87,7 +87,7 @@ impl Sqlite {
             AND changed_at_ms < $2 AND forgotten_after = kept_after LIMIT $3";
         let too_old_ms = sweep.now_ms.saturating_sub(sweep.in_force.retain_ms as i64);
         let keep = i64::try_from(sweep.in_force.keep).unwrap_or(i64::MAX);
-        let mut taken = self.read_connection().await?;
+        let mut taken = self.sweep_connection().await?;
         let mut found = [Vec::new(), Vec::new(), Vec::new()];
         for ((query, bound), keys) in
             [(OLD, too_old_ms), (MANY, keep), (OVER, too_old_ms)].into_iter().zip(&mut found)
@@ -113,7 +113,7 @@ impl Sqlite {
     ) -> Result<Vec<(u64, StreamKey)>, EventStoreError> {
         const OLD_IDS: &str = "SELECT number, flag, stream FROM streams WHERE forgotten_after < kept_after \
             AND number > $1 ORDER BY number LIMIT $2";
-        let mut taken = self.read_connection().await?;
+        let mut taken = self.sweep_connection().await?;
         let after = after.map_or(i64::MIN, |after| after as i64);
         let query = sqlx::query(OLD_IDS).bind(after).bind(DUE);
         let rows = query.fetch_all(taken.get()).await.map_err(failed)?;
