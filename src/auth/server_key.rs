@@ -7,7 +7,8 @@
 //! builder  60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752 publish build-events
 //! ```
 //!
-//! A line may end in `ask`, `publish`, `sessions` and flags: then its key may only that.
+//! A line may end in `ask`, `publish`, `sessions` and flags: then its key may only that. `flag:ask`
+//! is the flag `ask`.
 
 use std::sync::Arc;
 
@@ -36,7 +37,7 @@ pub enum BadServerKeys {
     )]
     Line(usize),
     #[error(
-        "line {0} ends in a word that is neither `ask`, `publish`, `sessions` nor a flag's key"
+        "line {0} ends in a word that is neither `ask`, `publish`, `sessions` nor a flag's key (`flag:KEY` for a flag that has one of these names)"
     )]
     Permissions(usize),
     #[error("line {0} has the key itself behind its hash: take it out, and use another key")]

@@ -2,6 +2,9 @@
 
 use crate::flag::FlagKey;
 
+/// Says that a word is a flag's key, also where the flag has the name of an action.
+const FLAG_PREFIX: &str = "flag:";
+
 /// What servers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerAction {
@@ -48,6 +51,10 @@ impl ServerPermissions {
     pub fn read<'w>(words: impl Iterator<Item = &'w str>) -> Option<ServerPermissions> {
         let mut permissions = ServerPermissions::default();
         for word in words {
+            if let Some(flag) = word.strip_prefix(FLAG_PREFIX) {
+                permissions.flags.push(flag.parse().ok()?);
+                continue;
+            }
             match ServerAction::ALL.into_iter().find(|action| action.as_str() == word) {
                 Some(action) => permissions.actions.push(action),
                 // Who writes the key itself here, or another hash, must not be taken to mean a flag.
@@ -96,11 +103,22 @@ mod tests {
             ("chat", Ask, None, FLAG),
             ("publish chat mail", Publish, Some("mail"), Ok(())),
             ("publish chat", Ask, Some("chat"), Err(NotPermitted::Action(Ask))),
+            ("flag:chat", Ask, Some("chat"), Ok(())),
+            ("flag:publish", Ask, Some("publish"), Ok(())),
+            ("flag:publish", Publish, Some("chat"), FLAG),
+            ("publish flag:ask", Publish, Some("ask"), Ok(())),
+            ("publish flag:ask", Ask, Some("ask"), Err(NotPermitted::Action(Ask))),
+            ("ask", Ask, Some("ask"), Ok(())),
+            ("flag:sessions flag:ask mail", Sessions, Some("mail"), Ok(())),
         ] {
             let read = ServerPermissions::read(words.split_ascii_whitespace());
             assert_eq!(read.map(|read| read.check(action, flag)), Some(expected), "{words}");
         }
-        assert_eq!(ServerPermissions::read(["Ask"].into_iter()), None, "no flag has such a key");
+        for bad in ["Ask", "flag:", "flag:Ask", "flag:flag:ask", "flag", "flags:ask", "ask:chat"] {
+            // `flag` is the key of a flag as any other.
+            let read = ServerPermissions::read([bad].into_iter());
+            assert_eq!(read.is_some(), bad == "flag", "{bad}");
+        }
         let key = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
         assert_eq!(ServerPermissions::read([key].into_iter()), None, "a key is no flag");
     }

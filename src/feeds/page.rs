@@ -1,85 +1,12 @@
-//! Pages: what a poll asks for, and where a page ends.
+//! Pages: what a poll gets, and where a page ends.
 
 use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::decide::StoredEvent;
-use super::limits::{MAX_PAGE_BYTES, MAX_PAGE_EVENTS, MAX_TAIL, MAX_WAIT_MS, PAGE_EVENTS};
+use super::limits::MAX_PAGE_BYTES;
 use super::name::StreamKey;
 use crate::moment::utc_with_ms;
-
-/// What a poll asks for. `C` is a cursor's text, which only its stream can read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PollQuery<'q> {
-    pub from: From<'q>,
-    pub limit: u32,
-    pub wait_ms: u32,
-}
-
-/// Where a page begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From<'q> {
-    Start,
-    /// Behind the newest event.
-    Now,
-    /// So many events before the end.
-    Tail(u32),
-    After(&'q str),
-}
-
-/// The query does not say what is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadQuery {
-    #[error("`limit` is one number from 1 to {MAX_PAGE_EVENTS}")]
-    Limit,
-    #[error("`tail` is one number from 1 to {MAX_TAIL}, and comes without `cursor`")]
-    Tail,
-    #[error("`wait` is one number of milliseconds from 0 to {MAX_WAIT_MS}")]
-    Wait,
-    #[error("`cursor` stands there twice")]
-    Cursor,
-}
-
-impl<'q> PollQuery<'q> {
-    /// Reads a query string. Names it does not know are for later versions.
-    pub fn read(query: Option<&'q str>) -> Result<PollQuery<'q>, BadQuery> {
-        let [mut cursor, mut limit, mut tail, mut wait] = [None; 4];
-        for pair in query.unwrap_or_default().split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (place, twice) = match name {
-                "cursor" => (&mut cursor, BadQuery::Cursor),
-                "limit" => (&mut limit, BadQuery::Limit),
-                "tail" => (&mut tail, BadQuery::Tail),
-                "wait" => (&mut wait, BadQuery::Wait),
-                _ => continue,
-            };
-            if place.replace(value).is_some() {
-                return Err(twice);
-            }
-        }
-        let limit = limit.map_or(Ok(PAGE_EVENTS), |text| {
-            number(text, 1, MAX_PAGE_EVENTS).ok_or(BadQuery::Limit)
-        });
-        let wait = wait.map_or(Ok(0), |text| number(text, 0, MAX_WAIT_MS).ok_or(BadQuery::Wait));
-        // A client that has no cursor yet may send an empty one.
-        let cursor = cursor.filter(|text| !text.is_empty());
-        let from = match (cursor, tail) {
-            (None, None) => From::Start,
-            (Some("now"), None) => From::Now,
-            (Some(text), None) => From::After(text),
-            (None, Some(text)) => From::Tail(number(text, 1, MAX_TAIL).ok_or(BadQuery::Tail)?),
-            (Some(_), Some(_)) => return Err(BadQuery::Tail),
-        };
-        Ok(PollQuery { from, limit: limit?, wait_ms: wait? })
-    }
-}
-
-/// A number as digits alone.
-fn number(text: &str, least: u32, most: u32) -> Option<u32> {
-    let digits = text.len() <= 6 && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = digits.then(|| text.parse().ok())??;
-    (least..=most).contains(&number).then_some(number)
-}
 
 /// An event as it stands in a page.
 #[derive(Clone, Debug)]
@@ -174,39 +101,6 @@ fn push_hex(text: &mut String, number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_query_is_read_strictly() {
-        let usual = PollQuery { from: From::Start, limit: 50, wait_ms: 0 };
-        for (query, read) in [
-            ("", Ok(usual)),
-            ("cursor=", Ok(usual)),
-            ("cursor=now&limit=1", Ok(PollQuery { from: From::Now, limit: 1, ..usual })),
-            ("limit=1000&later=x", Ok(PollQuery { limit: 1000, ..usual })),
-            (
-                "cursor=abc&wait=25000",
-                Ok(PollQuery { from: From::After("abc"), wait_ms: 25_000, ..usual }),
-            ),
-            ("tail=1000", Ok(PollQuery { from: From::Tail(1000), ..usual })),
-            ("limit=0", Err(BadQuery::Limit)),
-            ("limit=1001", Err(BadQuery::Limit)),
-            ("limit=1e9", Err(BadQuery::Limit)),
-            ("limit=1000000000", Err(BadQuery::Limit)),
-            ("limit=+5", Err(BadQuery::Limit)),
-            ("limit=", Err(BadQuery::Limit)),
-            ("limit=5&limit=5", Err(BadQuery::Limit)),
-            ("tail=-1", Err(BadQuery::Tail)),
-            ("tail=0", Err(BadQuery::Tail)),
-            ("tail=1001", Err(BadQuery::Tail)),
-            ("tail=5&cursor=now", Err(BadQuery::Tail)),
-            ("wait=25001", Err(BadQuery::Wait)),
-            ("wait=-1", Err(BadQuery::Wait)),
-            ("cursor=a&cursor=b", Err(BadQuery::Cursor)),
-        ] {
-            assert_eq!(PollQuery::read(Some(query)), read, "{query}");
-        }
-        assert_eq!(PollQuery::read(None), Ok(usual));
-    }
 
     #[test]
     fn a_tag_is_written_as_the_formatter_writes_it() {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::cursor::Cursor;
 use super::name::StreamKey;
-use super::page::{self, From, PollQuery, RenderedEvent, cut};
+use super::page::{self, RenderedEvent, cut};
+use super::query::{From, PollQuery};
 use super::warm::StreamState;
 
 /// An answer to a poll.
@@ -45,7 +46,7 @@ pub enum Answer {
 impl StreamState {
     /// Answers from memory, where memory has what is asked for.
     pub fn answer(&self, key: &StreamKey, query: &PollQuery<'_>) -> Result<Answer, PollError> {
-        let from = self.begin(key, query.from)?;
+        let from = self.begin(key, &query.from)?;
         if from == self.record.head {
             return Ok(Answer::Ready(self.idle(query.limit)));
         }
@@ -59,16 +60,16 @@ impl StreamState {
     }
 
     /// The position behind which the page begins.
-    fn begin(&self, key: &StreamKey, from: From<'_>) -> Result<u64, PollError> {
+    fn begin(&self, key: &StreamKey, from: &From<'_>) -> Result<u64, PollError> {
         let record = &self.record;
         let at = |position| Cursor { epoch: record.epoch, position }.encode(key);
         match from {
             From::Start => Ok(record.kept_after),
             From::Now => Ok(record.head),
             From::Tail(count) => {
-                Ok(record.head.saturating_sub(u64::from(count)).max(record.kept_after))
+                Ok(record.head.saturating_sub(u64::from(*count)).max(record.kept_after))
             }
-            From::After(text) if text == self.head_cursor => Ok(record.head),
+            From::After(text) if *text == self.head_cursor => Ok(record.head),
             From::After(text) => {
                 let Cursor { epoch, position } =
                     Cursor::decode(text, key).map_err(|_| PollError::BadCursor)?;

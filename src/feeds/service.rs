@@ -17,9 +17,10 @@ use super::limits::{
 };
 use super::metrics::FeedCounts;
 use super::name::{StreamKey, StreamNames};
-use super::page::{PollQuery, RenderedEvent};
+use super::page::RenderedEvent;
 use super::poll::{Answer, EventPage, PollError};
 use super::publish::Publish;
+use super::query::PollQuery;
 use super::readers::Readers;
 use super::shared::{PublishError, RetentionOf, Shared};
 use super::store::{EventStore, EventStoreError};

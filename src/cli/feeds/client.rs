@@ -16,7 +16,9 @@ use crate::cli::admin_client::{Call, NoAnswer};
 use crate::cli::http_client::{self, CliError, Target, credential};
 use crate::cli::listener::{self, Listener};
 use crate::cli::remote::{AdminCaller, PATIENCE, text_of};
+use crate::definition::similar;
 use crate::display_text;
+use crate::flag::FlagKey;
 
 /// A way to the feeds of a server.
 pub enum FeedClient {
@@ -104,6 +106,34 @@ impl FeedClient {
     /// holds.
     pub async fn poll(&self, path: &str, held: Option<&str>) -> Result<Response<Bytes>, FeedError> {
         self.send(Method::GET, path, None, held).await
+    }
+
+    /// Every flag of the server.
+    pub async fn flags(&self) -> Result<Vec<FlagKey>, FeedError> {
+        let all: Json = match self {
+            FeedClient::Admin(_) => self.get("/v1/status").await?,
+            FeedClient::Public(_) => {
+                self.read(&self.post("/v1/strategy", "{}".to_owned()).await?)?
+            }
+        };
+        let flags = all["flags"].as_array().map_or(&[][..], Vec::as_slice);
+        Ok(flags.iter().filter_map(|flag| flag["flag"].as_str()?.parse().ok()).collect())
+    }
+
+    /// The error with the flag that may have been meant, where the server knows none of this name.
+    pub async fn with_hint(&self, flag: &FlagKey, failed: FeedError) -> CliError {
+        let error = failed.error;
+        if error.code != "flag-not-found" {
+            return error;
+        }
+        // What may not list the flags gets no hint.
+        let known = self.flags().await.unwrap_or_default();
+        let hint = match (similar(flag.as_str(), known.iter().map(FlagKey::as_str)), self) {
+            (Some(meant), _) => format!("; did you mean `{meant}`?"),
+            (None, FeedClient::Admin(_)) => "; turnout status lists the flags".to_owned(),
+            (None, FeedClient::Public(_)) => String::new(),
+        };
+        CliError { message: format!("there is no flag `{flag}`{hint}"), ..error }
     }
 
     /// Reads an answer.

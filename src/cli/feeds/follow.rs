@@ -126,7 +126,9 @@ impl<'a> StreamFollower<'a> {
                     return Ok(());
                 }
                 Err(End::Reader) => return Ok(()),
-                Err(End::Hopeless(error)) => return Err(error),
+                Err(End::Hopeless(error)) => {
+                    return Err(self.client.with_hint(flag, error.into()).await);
+                }
             }
         }
     }

@@ -95,8 +95,12 @@ impl Publish {
         let body = serde_json::to_string(&body)
             .map_err(|error| CliError::failed(format!("the event cannot be written: {error}")))?;
         let client = self.feed.client()?;
-        let sent = http_client::runtime()?.block_on(self.send(&client, body));
-        let reply = sent.map_err(|FeedError { error, .. }| error)?;
+        let reply = http_client::runtime()?.block_on(async {
+            match self.send(&client, body).await {
+                Err(failed) => Err(client.with_hint(&self.flag, failed).await),
+                Ok(reply) => Ok(reply),
+            }
+        })?;
         let result: PublishResult = client.read(&reply)?;
         if self.json {
             print(&format!("{}\n", String::from_utf8_lossy(&reply).trim_end()));

@@ -41,8 +41,12 @@ impl Streams {
 
     fn try_run(&self) -> Result<Exit, CliError> {
         let client = self.feed.client()?;
-        let listed = http_client::runtime()?.block_on(self.listed(&client));
-        let listed = listed.map_err(|FeedError { error, .. }| error)?;
+        let listed = http_client::runtime()?.block_on(async {
+            match (self.listed(&client).await, &self.flag) {
+                (Err(failed), Some(flag)) => Err(client.with_hint(flag, failed).await),
+                (listed, _) => listed.map_err(|FeedError { error, .. }| error),
+            }
+        })?;
         if self.json {
             let line = |(flag, row): &(String, StreamRow)| {
                 let mut object = json!({ "flag": flag });
@@ -65,13 +69,15 @@ impl Streams {
     async fn listed(&self, client: &FeedClient) -> Result<Vec<(String, StreamRow)>, FeedError> {
         let flags = match &self.flag {
             Some(flag) => vec![flag.clone()],
-            None => flags(client).await?,
+            None => client.flags().await?,
         };
         let mut listed = Vec::new();
         for flag in flags {
             let mut after = String::new();
             loop {
-                let path = format!("/v1/feeds/{flag}?after={after}");
+                let behind =
+                    if after.is_empty() { String::new() } else { format!("?after={after}") };
+                let path = format!("/v1/feeds/{flag}{behind}");
                 let page: StreamList = client.get(&path).await?;
                 let last = page.streams.last().map(|row| row.stream.clone());
                 listed.extend(page.streams.into_iter().map(|row| (flag.to_string(), row)));
@@ -84,18 +90,6 @@ impl Streams {
         }
         Ok(listed)
     }
-}
-
-/// Every flag of the server.
-async fn flags(client: &FeedClient) -> Result<Vec<FlagKey>, FeedError> {
-    let all: Json = match client {
-        FeedClient::Admin(_) => client.get("/v1/status").await?,
-        FeedClient::Public(_) => {
-            client.read(&client.post("/v1/strategy", "{}".to_owned()).await?)?
-        }
-    };
-    let flags = all["flags"].as_array().map_or(&[][..], Vec::as_slice);
-    Ok(flags.iter().filter_map(|flag| flag["flag"].as_str()?.parse().ok()).collect())
 }
 
 fn row((flag, row): &(String, StreamRow)) -> [String; 6] {

@@ -9,7 +9,7 @@ use turnout_api::feeds::{StreamList, StreamRow};
 use super::answer::FeedAnswer;
 use super::path::check_flag;
 use crate::auth::ServerAction;
-use crate::feeds::{ListedStream, is_stream};
+use crate::feeds::{ListedStream, is_stream, parameters};
 use crate::flag::FlagKey;
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
@@ -51,14 +51,12 @@ pub async fn listed(
 ) -> Result<Json, ApiError> {
     check_flag(&state.live.current(), flag)?;
     let flag: FlagKey = flag.parse().map_err(|_| ApiError::UnknownFlag)?;
-    let pairs = query.unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='));
-    let mut after = pairs.filter(|(name, _)| *name == "after").map(|(_, value)| value);
-    // A colon may stand as it is, or encoded.
-    let name = after.next().unwrap_or_default().replace("%3A", ":").replace("%3a", ":");
-    if after.next().is_some() || !(name.is_empty() || is_stream(&name)) {
-        return Err(ApiError::InvalidRequest("`after` is the name of one stream".to_owned()));
+    let bad = || ApiError::InvalidRequest("`after` is the name of one stream".to_owned());
+    let [after] = parameters(query, ["after"]).map_err(|_| bad())?;
+    if after.as_ref().is_some_and(|name| !is_stream(name)) {
+        return Err(bad());
     }
-    let (streams, has_more) = state.feeds.list(&flag, &name).await?;
+    let (streams, has_more) = state.feeds.list(&flag, &after.unwrap_or_default()).await?;
     let streams = streams.iter().map(row).collect();
     Ok(json!(StreamList { streams, has_more }))
 }

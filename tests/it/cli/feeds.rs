@@ -140,6 +140,11 @@ async fn a_follower_drains_what_there_is_and_goes_on_from_where_it_is_told() {
         command.env("TURNOUT_BEARER_FILE", file);
         TypedFollower::start(command)
     };
+    let mut misspelt = turnout();
+    misspelt.args(words("streams aa")).env("TURNOUT_URL", &url).env("TURNOUT_BEARER_FILE", &key);
+    let misspelt = tokio::task::spawn_blocking(move || misspelt.output().unwrap()).await.unwrap();
+    let said = String::from_utf8(misspelt.stderr).unwrap();
+    assert!(said.contains("there is no flag `aa`; did you mean `a`?"), "{said}");
     let (server, user) = (follow(&key), follow(&session));
     let server = tokio::task::spawn_blocking(move || {
         assert_eq!(server.ids(120), numbered(1..=120));
@@ -201,9 +206,10 @@ fn what_cannot_be_published_is_said_in_one_line() {
         ("publish chat b", 2, &["there is nothing to publish; say --data JSON, FILE or -"]),
         ("publish chat b --type 'a b'", 2, &["the `type` of event 1 is not 1 to 64 letters"]),
         ("publish chat b --id é", 2, &["the `id` of event 1 is not 1 to 128 printable"]),
-        ("publish chta b --data 1", 1, &["there is no flag of this name; turnout status lists"]),
-        ("follow chta b", 1, &["there is no flag of this name; turnout status lists the flags"]),
-        ("streams chta", 1, &["there is no flag of this name; turnout status lists the flags"]),
+        ("publish chta b --data 1", 1, &["there is no flag `chta`; did you mean `chat`?"]),
+        ("follow chta b", 1, &["there is no flag `chta`; did you mean `chat`?"]),
+        ("streams chta", 1, &["there is no flag `chta`; did you mean `chat`?"]),
+        ("publish mail b --data 1", 1, &["there is no flag `mail`; turnout status lists the"]),
         (
             &format!("publish chat b --data 1 --url {url} --bearer-file {key}"),
             3,

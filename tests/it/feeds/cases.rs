@@ -90,12 +90,12 @@ async fn page_of_256_kib(feeds: &mut Feeds) {
             feeds.guarded.service.stop().await;
             feeds.guarded.service.restart().await;
         }
-        let mut cursor = String::new();
+        let mut from = String::new();
         let mut counts = Vec::new();
         loop {
-            let page = feeds.poll("pages", &format!("?limit=1000&cursor={cursor}")).await;
+            let page = feeds.poll("pages", &format!("?limit=1000{from}")).await;
             counts.push(page.ids().len());
-            cursor = page.cursor();
+            from = format!("&cursor={}", page.cursor());
             if page.body["hasMore"] == false {
                 break;
             }

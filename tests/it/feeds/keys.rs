@@ -19,6 +19,8 @@ async fn a_limited_key_does_only_what_its_line_says() {
         ("key-publishes", "publish"),
         ("key-of-a", "a"),
         ("key-of-b", "b"),
+        ("key-of-flag-a", "flag:a"),
+        ("key-of-flag-ask", "flag:ask"),
         ("key-sessions", "sessions"),
         ("key-both", "ask publish a"),
     ] {
@@ -39,6 +41,8 @@ async fn a_limited_key_does_only_what_its_line_says() {
         ("key-publishes", 200, 403, 403, 403, 200),
         ("key-of-a", 200, 200, 200, 403, 200),
         ("key-of-b", 403, 403, 403, 403, 403),
+        ("key-of-flag-a", 200, 200, 200, 403, 200),
+        ("key-of-flag-ask", 403, 403, 403, 403, 403),
         ("key-sessions", 403, 403, 403, 403, 403),
         ("key-both", 200, 200, 200, 403, 200),
     ] {

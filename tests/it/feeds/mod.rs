@@ -119,11 +119,12 @@ impl Feeds {
         self.ask(Method::GET, &format!("/v1/feeds/a/{stream}{query}"), Some(&token), None).await
     }
 
-    /// Every id behind a cursor, page by page.
+    /// Every id behind a cursor, or with an empty one from the start, page by page.
     pub async fn drain(&self, stream: &str, cursor: &str, limit: u32) -> Vec<String> {
         let (mut cursor, mut ids) = (cursor.to_owned(), Vec::new());
         loop {
-            let page = self.poll(stream, &format!("?cursor={cursor}&limit={limit}")).await;
+            let from = if cursor.is_empty() { String::new() } else { format!("cursor={cursor}&") };
+            let page = self.poll(stream, &format!("?{from}limit={limit}")).await;
             assert_eq!(page.status, 200, "{page:?}");
             ids.extend(page.ids());
             cursor = page.cursor();
