@@ -25,7 +25,7 @@ impl Histogram {
 
     /// The sum, the count, and each bucket's upper bound with its own count.
     pub fn read(&self) -> (f64, u64, Vec<(f64, u64)>) {
-        let bounds = self.bounds.iter().copied().chain([f64::MAX]);
+        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
         let counts = self.counts.iter().map(|count| count.load(Relaxed));
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let count = buckets.iter().map(|(_, count)| count).sum();

@@ -12,6 +12,7 @@ use crate::auth::{InvalidCredential, NotPermitted, ServerAction};
 use crate::convergence::TooManyStreams;
 use crate::feeds::{BadPublish, BadQuery, EventsFull};
 use crate::ledger::Role;
+use crate::reports::BadReport;
 
 /// When to try again while the database of events is out of reach.
 const EVENTS_RETRY_SECONDS: u64 = 2;
@@ -37,6 +38,10 @@ pub enum ApiError {
     NoSuchStream,
     #[error("a server key is needed here; a session's user may only read")]
     ServerKeyNeeded,
+    #[error("users report, with their session tokens; a server key may not")]
+    UserNeeded,
+    #[error("{0}")]
+    BadReport(BadReport),
     #[error("this server key may not {}: see its line in TURNOUT_SERVER_KEYS_FILE", .0.as_str())]
     KeyMayNot(ServerAction),
     #[error("there is no such stream, or it is not yours to read")]
@@ -137,7 +142,11 @@ impl ApiError {
             }
             ApiError::UnknownFlag => (StatusCode::NOT_FOUND, Code::FlagNotFound),
             ApiError::NoSuchStream => (StatusCode::NOT_FOUND, Code::NoSuchStream),
-            ApiError::ServerKeyNeeded | ApiError::KeyMayNot(_) => {
+            ApiError::BadReport(BadReport::NotJson { .. }) => {
+                (StatusCode::BAD_REQUEST, Code::ParseError)
+            }
+            ApiError::BadReport(_) => (StatusCode::BAD_REQUEST, Code::BadReport),
+            ApiError::ServerKeyNeeded | ApiError::UserNeeded | ApiError::KeyMayNot(_) => {
                 (StatusCode::FORBIDDEN, Code::NotPermitted)
             }
             ApiError::StreamNotFound => (StatusCode::NOT_FOUND, Code::StreamNotFound),
@@ -233,6 +242,11 @@ impl ApiError {
             ApiError::UnknownFlag => "there is no flag of this name",
             ApiError::NoSuchStream => "the stream has ended, or there never was one of this name",
             ApiError::ServerKeyNeeded => "a server key is needed",
+            ApiError::UserNeeded => "a server key was sent, and users alone report",
+            ApiError::BadReport(BadReport::NotJson { .. }) => "the body is not JSON",
+            ApiError::BadReport(_) => {
+                "the body has another shape, or says what no tab can have done in its window"
+            }
             ApiError::KeyMayNot(_) => "the server key may not do this",
             ApiError::StreamNotFound => {
                 "there is no such stream, or it is not the caller's to read"

@@ -16,6 +16,7 @@ use crate::control::{Problems, Staleness};
 use crate::feeds::Feeds;
 use crate::live::Live;
 use crate::public_path::PublicPath;
+use crate::reports::Reports;
 
 /// What handlers need. The router clones it a few times per request, and all cores count the clones
 /// at the same memory address: so it is one reference, not one to each part.
@@ -32,6 +33,7 @@ pub struct Parts {
     pub authenticator: Arc<Authenticator>,
     pub hub: Arc<Hub>,
     pub feeds: Feeds,
+    pub reports: Reports,
     /// The clock that credentials are judged by.
     pub clock: Clock,
     /// The path below which a proxy serves this listener.

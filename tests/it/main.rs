@@ -22,6 +22,7 @@ mod files;
 mod http;
 mod process;
 mod recovery;
+mod reports;
 mod security;
 mod store;
 mod streams;

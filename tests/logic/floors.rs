@@ -22,7 +22,7 @@ const FLOORS: [&[&str]; 5] = [
         "fd_limit",
         "convergence",
     ],
-    &["control", "feeds", "webhook", "telemetry"],
+    &["control", "feeds", "reports", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 

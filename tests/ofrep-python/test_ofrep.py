@@ -135,6 +135,7 @@ class Ofrep(unittest.TestCase):
             "polling.url": "/feed/{stream}", "polling.startMs": 4_000, "polling.minMs": 3_000, "polling.maxMs": 15_000,
             "polling.factor": 1.5, "polling.dedupeMs": 2_000, "polling.limit": 50, "polling.waitMs": 0,
             "realtime.kind": "sse", "realtime.url": "/live/{stream}", "realtime.tokenTtlMs": 600_000, "realtime.retryMs": "2000,4000",
+            "report.url": "/v1/reports", "report.everyMs": 60_000,
         })
 
     def test_disabled_is_a_value_like_any_other(self):

@@ -77,6 +77,8 @@ test('value, variant, reason and flat metadata arrive', async (t) => {
     'realtime.url': '/live/{stream}',
     'realtime.tokenTtlMs': 600_000,
     'realtime.retryMs': '2000,4000',
+    'report.url': '/v1/reports',
+    'report.everyMs': 60_000,
   });
   // The provider silently drops metadata that is not flat, so only the response shows that nothing was lost.
   assert.deepEqual(flagMetadata, JSON.parse(server.exchanges().at(-1).body).metadata);

@@ -95,6 +95,8 @@ test('value, variant, reason and flat metadata arrive', async (t) => {
     'realtime.url': '/live/{stream}',
     'realtime.tokenTtlMs': 600_000,
     'realtime.retryMs': '2000,4000',
+    'report.url': '/v1/reports',
+    'report.everyMs': 60_000,
   });
   // The provider silently drops metadata that is not flat, so only the response shows that nothing was lost.
   for (const { key, metadata } of JSON.parse(server.exchanges()[0].body).flags) {

@@ -24,3 +24,19 @@ pub const TOKEN_ID_DIGITS: usize = 16;
 /// How many revisions a page has, unless said, and at most.
 pub const PAGE: u32 = 20;
 pub const MAX_PAGE: u32 = 200;
+/// How often a client reports.
+pub const REPORT_EVERY_MS: u64 = 60_000;
+/// The longest window of a report: the timers of a hidden page run once a minute.
+pub const MAX_REPORT_WINDOW_MS: u64 = 2 * REPORT_EVERY_MS;
+/// The most bytes of a report.
+pub const MAX_REPORT_BYTES: usize = 16 * 1024;
+/// The most flags of a report.
+pub const MAX_REPORT_FLAGS: usize = 32;
+/// The most switches of a flag in a report.
+pub const MAX_REPORT_SWITCHES: usize = 32;
+/// The most copies of events that a report may say were dropped.
+pub const MAX_REPORT_COPIES: u64 = 10_000;
+/// How often a tab does anything at most in any 60 s: the answers a user has from feeds.
+pub const MAX_A_MINUTE: u64 = 60;
+/// How many realtime streams a user has open at most.
+pub const MAX_OPEN_STREAMS: u64 = 8;

@@ -11,6 +11,7 @@
 //! | [`question`] | what a client asks with |
 //! | [`feeds`] | events of a stream, a publish, the streams of a flag |
 //! | [`ofrep`] | the OpenFeature Remote Evaluation Protocol |
+//! | [`reports`] | how following went, as clients report it |
 //! | [`watch`] | events of a stream, and their acknowledgement |
 //! | [`problem`] | what an error says, and its code |
 //! | [`probes`] | whether the service runs |
@@ -26,6 +27,7 @@ pub mod ofrep;
 pub mod probes;
 pub mod problem;
 pub mod question;
+pub mod reports;
 pub mod schema;
 pub mod strategy;
 pub mod strict;

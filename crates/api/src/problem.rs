@@ -53,6 +53,7 @@ words! {
         StreamEnded = "stream-ended",
         EventsFull = "events-full",
         EventsUnavailable = "events-unavailable",
+        BadReport = "bad-report",
     }
 }
 

@@ -80,6 +80,7 @@ pub struct StrategyDocument {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub realtime: Option<Realtime>,
+    pub report: Reporting,
 }
 
 /// The strategy documents of all flags.
@@ -139,4 +140,12 @@ pub struct Realtime {
     pub token_ttl_ms: u64,
     /// The waits before the next attempts to connect.
     pub retry_ms: Vec<u64>,
+}
+
+/// Where a client with a session token reports how following went, and how often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Reporting {
+    pub url: String,
+    pub every_ms: u64,
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use turnout_api::reports::{INTERVAL_BOUNDS_MS, LATENCY_BOUNDS_MS};
 
 use super::answer::respond;
 use super::state::AdminState;
@@ -17,6 +18,7 @@ use crate::control::Database;
 use crate::convergence::TooManyStreams;
 use crate::data_dir::DiskUsage;
 use crate::flag::Strategy;
+use crate::reports::{FlagCounts, Reports};
 use crate::snapshot::{FlagSnapshot, Snapshot};
 use crate::telemetry::log_lines_dropped;
 use crate::telemetry::metrics::{
@@ -73,6 +75,8 @@ impl AdminState {
             state.incoming_commands.cut(),
         ));
         bounds.push(("remembered-tokens", Some(remembered), evicted));
+        let (bytes, refused) = state.reports.held();
+        bounds.push(("reporting-users", Some(bytes), refused));
         bounds.push(("waiting-readings", None, self.readings.refused()));
         bounds
     }
@@ -85,6 +89,7 @@ impl AdminState {
         self.collect_listeners(page)?;
         collect_evaluations(page, &snapshot)?;
         self.collect_feeds(page)?;
+        collect_reports(page, &self.public.reports, &snapshot)?;
         if let Some(deliveries) = &self.deliveries {
             page.one(&registry::WEBHOOK_BEHIND, deliveries.lag())?;
             page.rows(
@@ -204,4 +209,55 @@ fn collect_evaluations(page: &mut MetricsPage<'_>, snapshot: &Snapshot) -> fmt::
             None => return Ok(()),
         }
     }
+}
+
+/// What clients reported of the flags that are live.
+fn collect_reports(
+    page: &mut MetricsPage<'_>,
+    reports: &Reports,
+    snapshot: &Snapshot,
+) -> fmt::Result {
+    page.rows(
+        &registry::CLIENT_REPORTS,
+        reports.outcomes().map(|(outcome, count)| ([outcome], count)),
+    )?;
+    let rows = reports.rows(|flag| snapshot.flag(flag.as_str()).is_some());
+    let each = || {
+        rows.iter().map(|(flag, strategy, counts)| ([flag.as_str(), strategy.as_str()], &**counts))
+    };
+    let counter = |page: &mut MetricsPage<'_>, metric, number: fn(&FlagCounts) -> u64| {
+        page.rows(metric, each().map(|(labels, counts)| (labels, number(counts))))
+    };
+    counter(page, &registry::BUILD_POLL_SUCCESS, |counts| counts.poll_success.load(Relaxed))?;
+    counter(page, &registry::BUILD_POLL_ERROR, |counts| counts.poll_error.load(Relaxed))?;
+    page.histograms(
+        &registry::BUILD_POLL_INTERVAL,
+        each().map(|(labels, counts)| (labels, counts.intervals.read(&INTERVAL_BOUNDS_MS))),
+    )?;
+    page.histograms(
+        &registry::PERCEIVED_LATENCY,
+        each().map(|(labels, counts)| (labels, counts.latencies.read(&LATENCY_BOUNDS_MS))),
+    )?;
+    counter(page, &registry::PERCEIVED_LATENCY_LONG, FlagCounts::long_latencies)?;
+    counter(page, &registry::COMPLAINTS, |counts| counts.complaints.load(Relaxed))?;
+    counter(page, &registry::CLIENT_LIVE, |counts| counts.live_ms.load(Relaxed) / 1_000)?;
+    page.rows(
+        &registry::CLIENT_WINDOWS,
+        each().flat_map(|([flag, strategy], counts)| {
+            counts.windows().map(move |(mode, count)| ([flag, strategy, mode], count))
+        }),
+    )?;
+    page.rows(
+        &registry::CLIENT_SWITCHES,
+        each().flat_map(|([flag, strategy], counts)| {
+            let switches = counts.switches();
+            switches.map(move |(to, reason, count)| ([flag, strategy, to, reason], count))
+        }),
+    )?;
+    page.rows(
+        &registry::CLIENT_SIGNS,
+        each().flat_map(|([flag, strategy], counts)| {
+            counts.signs().map(move |(sign, count)| ([flag, strategy, sign], count))
+        }),
+    )
 }

@@ -1,7 +1,8 @@
 //! The schemas of bodies and headers, from the constants the code uses.
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use turnout_api::ofrep::ErrorCode;
+use utoipa::ToSchema;
 
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, RealtimeKind, Reason, Step, Strategy};
 use crate::http::sse::CloseReason;
@@ -194,9 +195,10 @@ fn strategy_document() -> Json {
             "watch": object_of_watch(),
             "polling": schema_ref("Polling"),
             "realtime": schema_ref("Realtime"),
+            "report": object_of_report(),
         },
         "required": [
-            "flag", "strategy", "reason", "rule", "validForMs", "staleIfErrorMs", "enterSpreadMs", "watch", "polling",
+            "flag", "strategy", "reason", "rule", "validForMs", "staleIfErrorMs", "enterSpreadMs", "watch", "polling", "report",
         ],
     })
 }
@@ -211,6 +213,15 @@ fn object_of_watch() -> Json {
             "ackUrl": { "description": "Where each event is acknowledged.", "type": "string" },
         },
         "required": ["kind", "url", "ackUrl"],
+    })
+}
+
+fn object_of_report() -> Json {
+    json!({
+        "description": "Where a client with a session token reports how following went, and how often.",
+        "type": "object",
+        "properties": { "url": { "type": "string" }, "everyMs": count("Between two reports.") },
+        "required": ["url", "everyMs"],
     })
 }
 
@@ -273,4 +284,15 @@ fn error_code() -> Json {
 
 pub fn count(says: &str) -> Json {
     json!({ "description": says, "type": "integer", "minimum": 0 })
+}
+
+/// The schema of a message by this name, and of the messages in it, from their types.
+pub fn of_type<T: ToSchema>(name: &str) -> Json {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    parts.push((name.to_owned(), T::schema()));
+    let known = schemas();
+    let own = parts.into_iter().filter(|(name, _)| known.get(name).is_none());
+    let json = |schema| serde_json::to_value(schema).unwrap_or_default();
+    own.map(|(name, schema)| (name, json(schema))).collect::<Map<_, _>>().into()
 }

@@ -12,6 +12,7 @@ use crate::http::openapi::{
     ALWAYS, Operation, RequestBody, ResponseSpec, failures, problems, schema_ref,
 };
 use crate::http::server::TooSlow;
+use crate::reports::BadReport;
 
 pub const TITLE: &str = "Turnout";
 pub const SAYS: &str = "Asks which transport a client uses for live updates of a feature: `polling`, `realtime-v2` or \
@@ -153,6 +154,36 @@ pub fn acknowledge() -> Operation {
         says: "The name of a stream is all it takes; it is known to its client alone.",
         parameters: Vec::new(),
         takes: RequestBody::Body(schema_ref("Acknowledgement")),
+        answers,
+    }
+}
+
+pub fn report() -> Operation {
+    let mut refusals = bad_questions();
+    refusals.retain(|refusal| {
+        let is_of_questions = matches!(
+            refusal,
+            ApiError::WrongSubject
+                | ApiError::KeyMayNot(_)
+                | ApiError::OtherFlags
+                | ApiError::BadQuestion(BadRequest::Shape(_))
+        );
+        !is_of_questions
+    });
+    refusals.extend([
+        ApiError::UserNeeded,
+        ApiError::BadReport(BadReport::Window),
+        ApiError::NoSuchMethod,
+    ]);
+    let mut answers = vec![ResponseSpec { status: 204, content: None, ..found("Taken.", "", &[]) }];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "report",
+        summary: "How following went in one tab, since its last report",
+        says: "For verified users, counted by flag and by the strategy that the server knows the user has. A flag that is not known is \
+            passed over, and so is what is over the allowance of the user. Members that are not known are ignored.",
+        parameters: Vec::new(),
+        takes: RequestBody::Body(schema_ref("Report")),
         answers,
     }
 }

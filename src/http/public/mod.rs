@@ -15,6 +15,7 @@ mod health;
 mod kept_context;
 mod ofrep;
 mod openapi;
+mod report;
 mod response;
 mod strategy;
 
@@ -40,6 +41,7 @@ use super::state::{Parts, PublicState};
 use crate::auth::Authenticator;
 use crate::control::Coordinator;
 use crate::feeds::Feeds;
+use crate::reports::Reports;
 
 impl PublicState {
     /// Builds the state. It lets in only callers that the authenticator accepts, and trusts these
@@ -69,6 +71,7 @@ impl PublicState {
             ),
             authenticator,
             feeds,
+            reports: Reports::default(),
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
             public_path,
@@ -96,6 +99,7 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
         Endpoint::post("/v1/watch", sse::all, contract::watch_all()),
         Endpoint::get("/v1/watch", sse::all_mine, contract::watch_all_mine()),
         Endpoint::post("/v1/watch/ack", sse::acknowledge, contract::acknowledge()),
+        Endpoint::post(report::PATH, report::report, contract::report()),
         Endpoint::get(sse::CHANGES_PATH, sse::changes, contract::changes()),
         Endpoint::post(ofrep::ONE_PATH, ofrep::one, contract::ofrep_of_one()),
         Endpoint::post("/ofrep/v1/evaluate/flags", ofrep::all, contract::ofrep_of_all()),

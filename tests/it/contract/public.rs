@@ -8,11 +8,13 @@ use crate::support::contract::{Contract, closed};
 use crate::support::guarded::{ProtectedEndpoint, SERVER_KEY};
 use crate::support::issuer::Issuer;
 use crate::support::watcher::Watcher;
-use crate::support::{Service, flag};
+use crate::support::{Service, config, flag};
 use reqwest::Method;
 use serde_json::{Value as Json, json};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use turnout::auth::{Algorithm, AnonymousAccess};
+use turnout::config::Config;
 use turnout::http::{Limits, admin_document, public_document};
 
 #[tokio::test]
@@ -143,6 +145,7 @@ async fn every_documented_response_is_served_and_no_other() {
     }
 
     super::feeds::see_every_answer(&mut contract, &guarded, &token, &bearer).await;
+    see_every_answer_to_a_report(&mut contract, &guarded.service, &token, &bearer).await;
 
     // A body that never arrives: 408, in the documented shape.
     let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };
@@ -204,6 +207,35 @@ async fn every_documented_response_is_served_and_no_other() {
         contract.seen,
         "promised and never seen, or the other way round"
     );
+}
+
+async fn see_every_answer_to_a_report(
+    contract: &mut Contract,
+    service: &Service,
+    token: &str,
+    bearer: &str,
+) {
+    const PATH: &str = "/v1/reports";
+    let good = json!({ "windowMs": 60_000, "flags": [{ "flag": "a", "mode": "polling" }] });
+    for body in [&*good.to_string(), "{", "{}", &" ".repeat(20_000)] {
+        for headers in [&[][..], &[("authorization", token)], &[("authorization", bearer)]] {
+            contract.check_as(service, Method::POST, PATH, PATH, body, headers).await;
+        }
+    }
+    let home = TempDir::new().unwrap();
+    let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };
+    let access = service.config.access.clone();
+    let hurried = Config { access, limits, ..config(home.path()) };
+    let hurried = Service::start_as(home, hurried).await;
+    let head = format!(
+        "POST {PATH} HTTP/1.1\r\nhost: x\r\nauthorization: {token}\r\ncontent-length: 9\r\n\r\n{{"
+    );
+    let mut stream = tokio::net::TcpStream::connect(hurried.app.address()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    contract.seen.insert(("report".to_owned(), "408".to_owned()));
 }
 
 async fn check_acknowledgements(contract: &mut Contract, service: &Service) {

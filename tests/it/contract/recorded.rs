@@ -6,9 +6,9 @@
 //! `TURNOUT_RECORD_ANSWERS=1 cargo test --test it contract::recorded` writes the file anew.
 //!
 //! A line holds which service was asked (`services.rs` says how each is set up), the request, and
-//! the answer's status line, its headers in the order in which they arrived, and its body. A body
-//! that an earlier line holds already is named by the number of that line, which keeps the file
-//! small. A text in `<<…>>` stands for what one run has and another has not; `client.rs` says what
+//! the answer's status line, its headers in the order in which they arrived, and its body. Headers
+//! and a body that an earlier line holds already are named by the number of that line, which keeps
+//! the file small. A text in `<<…>>` stands for what one run has and another has not; `client.rs` says what
 //! and why.
 
 mod client;
@@ -60,6 +60,8 @@ struct Record {
     lines: Vec<Json>,
     /// In which line each long body stands, counted from 1.
     bodies: HashMap<String, usize>,
+    /// In which line each list of headers stands.
+    headers: HashMap<Vec<String>, usize>,
 }
 
 impl Record {
@@ -72,8 +74,13 @@ impl Record {
             line["body"] = json!(body);
         }
         line["status"] = json!(answer.status);
-        line["headers"] = json!(answer.headers);
         let number = self.lines.len() + 1;
+        let first = *self.headers.entry(answer.headers.clone()).or_insert(number);
+        if first == number {
+            line["headers"] = json!(answer.headers);
+        } else {
+            line["headersOfLine"] = json!(first);
+        }
         let first = *self.bodies.entry(answer.body.clone()).or_insert(number);
         if first == number || answer.body.len() < SHORT_BYTES {
             line["answer"] = json!(answer.body);
@@ -109,7 +116,17 @@ fn compare(file: &Path, got: &[Json]) {
 /// The members of a line that differ.
 fn difference(number: usize, recorded: &Json, got: &Json) -> String {
     let mut text = format!("line {number}, {} at {}\n", got["asks"], got["at"]);
-    for name in ["at", "asks", "with", "body", "status", "headers", "answer", "answerOfLine"] {
+    for name in [
+        "at",
+        "asks",
+        "with",
+        "body",
+        "status",
+        "headers",
+        "headersOfLine",
+        "answer",
+        "answerOfLine",
+    ] {
         if recorded[name] != got[name] {
             text += &format!(
                 "  {name}\n    recorded: {}\n    got:      {}\n",

@@ -237,6 +237,7 @@ async fn the_strategy_document_has_exactly_the_designed_members() {
         "validForMs": 60_000, "staleIfErrorMs": 86_400_000, "enterSpreadMs": 5_000,
         "watch": { "kind": "sse", "url": "/v1/strategy/all/watch", "ackUrl": "/v1/watch/ack" },
         "polling": polling, "realtime": realtime,
+        "report": { "url": "/v1/reports", "everyMs": 60_000 },
     });
     assert_eq!(service.ask("all", "u-1").await, document);
     let all = service

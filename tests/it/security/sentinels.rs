@@ -118,6 +118,7 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
         "ofrep/v1/evaluate/flags/a",
         "ofrep/v1/evaluate/flags",
         "v1/nowhere",
+        "v1/reports",
     ] {
         let url = format!("{public}/{path}");
         for body in &bodies {
@@ -141,11 +142,26 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
         take(client.get(format!("{public}/healthz?{USER}"))).await;
         take(client.get(format!("{public}/readyz?{USER}")).bearer_auth(&good)).await;
     }
+    // A report with a sentinel wherever there is room for one; of a flag that is there, and of none.
+    for flag in ["a", "sentinel-flag"] {
+        let part =
+            json!({ "flag": flag, "mode": "polling", "complaint": true, "sentinel-member": EMAIL });
+        let report = json!({
+            "client": "sentinel-client-4711", "version": "sentinel-4711", "windowMs": 1,
+            "flags": [part], "user": USER,
+        });
+        let url = format!("{public}/v1/reports");
+        take(client.post(&url).bearer_auth(&good).body(report.to_string())).await;
+        let bad = report.to_string().replace("polling", USER);
+        take(client.post(&url).bearer_auth(&good).body(bad)).await;
+    }
     for path in ["metrics", "v1/problems"] {
         take(client.get(format!("{admin}/{path}"))).await;
     }
+    let token = std::fs::read_to_string(path("data/admin.token")).unwrap();
+    take(client.get(format!("{admin}/metrics")).bearer_auth(token.trim())).await;
     // Every kind of response was seen.
-    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 400, 401, 403, 404, 405]);
+    assert_eq!(statuses.into_iter().collect::<Vec<_>>(), [200, 204, 400, 401, 403, 404, 405]);
     // A broken keys file is reported without any of its content.
     std::fs::write(path("servers"), format!("sentinel-server-name {hex} {SERVER_KEY}\n")).unwrap();
     std::fs::write(path("keys.json"), format!("sentinel {}", ours.jwks())).unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use turnout_api::bounds::REPORT_EVERY_MS;
 use turnout_api::strategy::{self as message, StrategyDocument, WatchKind};
 
 use crate::flag::{Polling, Realtime, Resolution, Strategy, Transports};
@@ -31,6 +32,10 @@ pub fn strategy_document(
         polling: polling_document(polling, public_path),
         realtime: (resolution.strategy == Strategy::RealtimeV2)
             .then(|| realtime_document(realtime, public_path)),
+        report: message::Reporting {
+            url: public_path.address("/v1/reports").to_string(),
+            every_ms: REPORT_EVERY_MS,
+        },
     }
 }
 

@@ -11,6 +11,7 @@ export function defaultDocument(flag: string): StrategyDocument {
     staleIfErrorMs: 86_400_000,
     enterSpreadMs: 5000,
     watch: { kind: 'sse', url: '', ackUrl: '' },
+    report: { url: '', everyMs: 0 },
     polling: { startMs: 4000, minMs: 3000, maxMs: 15_000, factor: 1.5, dedupeMs: 2000, limit: 50, waitMs: 0 },
   };
 }

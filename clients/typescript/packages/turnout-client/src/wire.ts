@@ -44,6 +44,12 @@ export interface components {
             };
             polling: components["schemas"]["Polling"];
             realtime?: components["schemas"]["Realtime"];
+            /** @description Where a client with a session token reports how following went, and how often. */
+            report: {
+                url: string;
+                /** @description Between two reports. */
+                everyMs: number;
+            };
         };
         /**
          * @description The transport a client uses for live updates.
@@ -303,6 +309,185 @@ export interface components {
             readers: number | "verified";
             ended: boolean;
         };
+        /**
+         * @description How following went in one tab, over all its streams, since its last report.
+         * @example {
+         *       "client": "turnout-client",
+         *       "version": "0.1.0",
+         *       "windowMs": 60000,
+         *       "flags": [
+         *         {
+         *           "flag": "build-events",
+         *           "strategy": "polling",
+         *           "mode": "polling",
+         *           "poll": {
+         *             "success": 9,
+         *             "error": 0,
+         *             "empty": 7,
+         *             "limited": 0
+         *           },
+         *           "intervalMs": {
+         *             "buckets": [
+         *               0,
+         *               0,
+         *               3,
+         *               3,
+         *               2,
+         *               1,
+         *               0,
+         *               0,
+         *               0,
+         *               0
+         *             ],
+         *             "sumMs": 58000
+         *           },
+         *           "latencyMs": {
+         *             "buckets": [
+         *               0,
+         *               0,
+         *               0,
+         *               1,
+         *               1,
+         *               0,
+         *               0,
+         *               0,
+         *               0
+         *             ],
+         *             "sumMs": 2400
+         *           },
+         *           "complaint": false
+         *         }
+         *       ]
+         *     }
+         */
+        Report: {
+            /** @description The name of the client's library. */
+            client?: string;
+            /** @description The version of the client's library. */
+            version?: string;
+            /**
+             * Format: int64
+             * @description How long ago the window began, two minutes at most.
+             */
+            windowMs: number;
+            /** @description Each flag whose streams the tab follows, once. */
+            flags: components["schemas"]["FlagReport"][];
+        };
+        /** @description How following the streams of one flag went. */
+        FlagReport: {
+            flag: components["schemas"]["FlagKey"];
+            /** @description The strategy of the document that the client holds, if it holds one. */
+            strategy?: components["schemas"]["Strategy"];
+            mode: components["schemas"]["ClientMode"];
+            poll?: components["schemas"]["PollReport"];
+            /** @description From the start of a poll to the start of the next one of its stream. */
+            intervalMs?: components["schemas"]["IntervalReport"];
+            /**
+             * @description From an event's `at` to the client, by the server's clock: the event that waited longest, of
+             *     each delivery of live events. The first page, and what was caught up on, do not count.
+             */
+            latencyMs?: components["schemas"]["LatencyReport"];
+            realtime?: components["schemas"]["RealtimeReport"];
+            switches?: components["schemas"]["Switch"][];
+            /**
+             * Format: int64
+             * @description Tokens that could not be refreshed.
+             */
+            refreshFailures?: number;
+            /**
+             * Format: int64
+             * @description Copies of events that were dropped.
+             */
+            dedupDrops?: number;
+            /**
+             * Format: int64
+             * @description Streams that began anew.
+             */
+            resets?: number;
+            /** @description The user pressed "report a problem". */
+            complaint?: boolean;
+        };
+        /**
+         * @description What a client did at the end of the window.
+         * @enum {string}
+         */
+        ClientMode: "idle" | "polling" | "connecting" | "live" | "degraded" | "disabled" | "unauthenticated" | "ended" | "stopped";
+        /** @description What polls came to. */
+        PollReport: {
+            /**
+             * Format: int64
+             * @description Polls that were answered, with events or without.
+             */
+            success?: number;
+            /**
+             * Format: int64
+             * @description Polls that failed.
+             */
+            error?: number;
+            /**
+             * Format: int64
+             * @description How many of the answered ones had nothing new.
+             */
+            empty?: number;
+            /**
+             * Format: int64
+             * @description Polls that were one too many (429).
+             */
+            limited?: number;
+        };
+        /**
+         * @description How many intervals were in which range: up to 1, 2.5, 5, 7.5, 10, 15, 20, 30 and 60 s, and
+         *     longer.
+         */
+        IntervalReport: {
+            buckets: number[];
+            /**
+             * Format: int64
+             * @description The sum of all, each counted as 60 s at most.
+             */
+            sumMs: number;
+        };
+        /**
+         * @description How many latencies were in which range: up to 0.1, 0.25, 0.5, 1, 2.5, 5, 10 and 30 s, and
+         *     longer.
+         */
+        LatencyReport: {
+            buckets: number[];
+            /**
+             * Format: int64
+             * @description The sum of all, each counted as 30 s at most.
+             */
+            sumMs: number;
+        };
+        /** @description How realtime connections fared. */
+        RealtimeReport: {
+            /**
+             * Format: int64
+             * @description Connections that became live.
+             */
+            connects?: number;
+            /**
+             * Format: int64
+             * @description Connections that did not, or that broke.
+             */
+            failures?: number;
+            /**
+             * Format: int64
+             * @description For how long streams were live, all together.
+             */
+            liveMs?: number;
+        };
+        /** @description A client does something else than before. */
+        Switch: {
+            from: components["schemas"]["ClientMode"];
+            to: components["schemas"]["ClientMode"];
+            reason: components["schemas"]["SwitchReason"];
+        };
+        /**
+         * @description Why a client does something else than before.
+         * @enum {string}
+         */
+        SwitchReason: "strategy" | "tabs" | "unsupported" | "unknown-kind" | "unreachable";
     };
     responses: never;
     parameters: never;
