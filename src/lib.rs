@@ -31,6 +31,7 @@ pub mod flag_files;
 pub mod http;
 pub mod http_client;
 pub mod live;
+pub mod quota;
 pub mod regular_file;
 pub mod reports;
 pub mod store;

@@ -12,6 +12,7 @@ use crate::auth::{InvalidCredential, NotPermitted, ServerAction};
 use crate::convergence::TooManyStreams;
 use crate::feeds::{BadPublish, BadQuery, EventsFull};
 use crate::ledger::Role;
+use crate::quota::{Decision, WINDOW_MS};
 use crate::reports::BadReport;
 
 /// When to try again while the database of events is out of reach.
@@ -74,6 +75,11 @@ pub enum ApiError {
         "events are not available just now; try again in {EVENTS_RETRY_SECONDS} s, a publish with the same ids"
     )]
     EventsUnavailable,
+    #[error(
+        "this user had {} answers in {} s, as many as there may be; try again in {} s",
+        .0.policy.answers(), WINDOW_MS / 1_000, .0.free_in_seconds()
+    )]
+    QuotaExceeded(Decision),
     #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
     TooManyStreams { bound: TooManyStreams, retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
@@ -169,6 +175,7 @@ impl ApiError {
             ApiError::EventsUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::EventsUnavailable)
             }
+            ApiError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, Code::QuotaExceeded),
             ApiError::TooManyStreams { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::TooManyStreams)
             }
@@ -266,6 +273,7 @@ impl ApiError {
             ApiError::StreamEnded => "the stream has ended",
             ApiError::EventsFull(_) => "as many bytes of events are kept as may be",
             ApiError::EventsUnavailable => "the database of events is out of reach",
+            ApiError::QuotaExceeded(_) => "the user has had as many answers as there may be",
             ApiError::TooManyStreams { .. } => "there are as many streams as there may be",
             ApiError::NoSuchRoute => "there is nothing at this address",
             ApiError::DoubleSlash => "the path has `//` in it",
@@ -300,6 +308,7 @@ impl ApiError {
         match self {
             ApiError::TooManyStreams { retry_after_seconds, .. } => Some(*retry_after_seconds),
             ApiError::EventsUnavailable => Some(EVENTS_RETRY_SECONDS),
+            ApiError::QuotaExceeded(decision) => Some(decision.free_in_seconds().into()),
             ApiError::Busy => Some(1),
             _ => None,
         }

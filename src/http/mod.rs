@@ -22,6 +22,7 @@ mod incoming_bodies;
 mod openapi;
 mod proxies;
 mod public;
+mod rate_limit;
 mod request_body;
 mod requests;
 mod server;

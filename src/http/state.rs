@@ -16,6 +16,7 @@ use crate::control::{Problems, Staleness};
 use crate::feeds::Feeds;
 use crate::live::Live;
 use crate::public_path::PublicPath;
+use crate::quota::Quota;
 use crate::reports::Reports;
 
 /// What handlers need. The router clones it a few times per request, and all cores count the clones
@@ -34,6 +35,8 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     pub feeds: Feeds,
     pub reports: Reports,
+    /// How many answers users had.
+    pub quota: Quota,
     /// The clock that credentials are judged by.
     pub clock: Clock,
     /// The path below which a proxy serves this listener.

@@ -21,6 +21,7 @@ const FLOORS: [&[&str]; 5] = [
         "data_dir",
         "fd_limit",
         "convergence",
+        "quota",
     ],
     &["control", "feeds", "reports", "webhook", "telemetry"],
     &["config", "http", "app", "cli"],

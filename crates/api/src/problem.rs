@@ -54,6 +54,7 @@ words! {
         EventsFull = "events-full",
         EventsUnavailable = "events-unavailable",
         BadReport = "bad-report",
+        QuotaExceeded = "quota-exceeded",
     }
 }
 

@@ -74,6 +74,8 @@ impl AdminState {
             Some(state.incoming_commands.bytes()),
             state.incoming_commands.cut(),
         ));
+        let (counted, forgotten) = state.quota.size();
+        bounds.push(("counted-users", Some(counted), forgotten));
         bounds.push(("remembered-tokens", Some(remembered), evicted));
         let (bytes, refused) = state.reports.held();
         bounds.push(("reporting-users", Some(bytes), refused));
@@ -136,6 +138,11 @@ impl AdminState {
         let feeds = &self.public.feeds;
         let counts = feeds.counts();
         page.rows(&registry::POLLS, counts.polls().map(|(outcome, count)| ([outcome], count)))?;
+        let refused = self.public.quota.refused();
+        page.rows(
+            &registry::QUOTA_REFUSALS,
+            refused.map(|(policy, count)| ([policy.as_str()], count)),
+        )?;
         page.one(&registry::EVENTS_IN, counts.events_in.load(Relaxed))?;
         page.one(&registry::EVENTS_BYTES, feeds.kept_bytes())?;
         page.one(&registry::EVENTS_QUERIES, feeds.queries())?;

@@ -11,7 +11,9 @@ use serde_json::Value as Json;
 use crate::http::error::ApiError;
 use crate::http::headers::{FLAG_REVISION, REVISION, STALE, TIME};
 use crate::http::public::ResponseBuilder;
+use crate::http::rate_limit::{self, RATE_LIMIT, RATE_LIMIT_POLICY};
 use crate::http::state::PublicState;
+use crate::quota::{Decision, Policy};
 use crate::snapshot::Snapshot;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -23,6 +25,8 @@ pub struct FeedAnswer<'s> {
     pub state: &'s PublicState,
     pub snapshot: &'s Snapshot,
     pub flag: &'s str,
+    /// What its user has left, where there is a limit.
+    pub left: Option<Decision>,
 }
 
 impl FeedAnswer<'_> {
@@ -34,7 +38,7 @@ impl FeedAnswer<'_> {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
         let changed_at = self.builder().flag_changed_at;
-        let mut headers = prepared(is_held, has_events).clone();
+        let mut headers = prepared(is_held, has_events, self.left.is_some()).clone();
         for (name, value) in &mut headers {
             let text = match () {
                 () if *name == ETAG => etag.as_bytes(),
@@ -46,6 +50,12 @@ impl FeedAnswer<'_> {
                 }
                 () if *name == STALE => {
                     *value = self.builder().stale();
+                    continue;
+                }
+                () if *name == RATE_LIMIT => {
+                    if let Some(left) = self.left {
+                        *value = rate_limit::left_field(left);
+                    }
                     continue;
                 }
                 () => continue,
@@ -85,6 +95,9 @@ impl FeedAnswer<'_> {
     fn describe(&self, headers: &mut HeaderMap) {
         headers.insert(VARY, CREDENTIALS);
         headers.insert(TIME, self.time());
+        if let Some(left) = self.left {
+            rate_limit::describe(headers, left);
+        }
     }
 
     fn time(&self) -> HeaderValue {
@@ -99,13 +112,14 @@ impl FeedAnswer<'_> {
 
 /// The headers of a page, with empty values where those differ between pages. A copy of a map costs
 /// a third of one that is built header by header.
-fn prepared(is_held: bool, has_events: bool) -> &'static HeaderMap {
-    static PREPARED: LazyLock<[HeaderMap; 4]> =
-        LazyLock::new(|| std::array::from_fn(|bits| page_headers(bits & 1 == 1, bits & 2 == 2)));
-    &PREPARED[usize::from(is_held) | usize::from(has_events) << 1]
+fn prepared(is_held: bool, has_events: bool, is_limited: bool) -> &'static HeaderMap {
+    static PREPARED: LazyLock<[HeaderMap; 8]> = LazyLock::new(|| {
+        std::array::from_fn(|bits| page_headers(bits & 1 != 0, bits & 2 != 0, bits & 4 != 0))
+    });
+    &PREPARED[usize::from(is_held) | usize::from(has_events) << 1 | usize::from(is_limited) << 2]
 }
 
-fn page_headers(is_held: bool, has_events: bool) -> HeaderMap {
+fn page_headers(is_held: bool, has_events: bool, is_limited: bool) -> HeaderMap {
     const EMPTY: HeaderValue = HeaderValue::from_static("");
     let mut headers = HeaderMap::new();
     if !is_held {
@@ -117,5 +131,9 @@ fn page_headers(is_held: bool, has_events: bool) -> HeaderMap {
     }
     headers.insert(VARY, CREDENTIALS);
     headers.insert(TIME, EMPTY);
+    if is_limited {
+        headers.insert(RATE_LIMIT_POLICY, rate_limit::policy_field(Policy::Feed));
+        headers.insert(RATE_LIMIT, EMPTY);
+    }
     headers
 }

@@ -75,7 +75,7 @@ pub async fn deleted(state: &PublicState, flag: &str, stream: &str) -> Result<Js
 
 fn respond(state: &PublicState, flag: &str, done: Result<Json, ApiError>) -> Response<Body> {
     let snapshot = state.live.current();
-    let answer = FeedAnswer { state, snapshot: &snapshot, flag };
+    let answer = FeedAnswer { state, snapshot: &snapshot, flag, left: None };
     match done {
         Ok(body) => answer.json(&body),
         Err(refusal) => answer.refuse(&refusal),

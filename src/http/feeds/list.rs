@@ -36,7 +36,7 @@ pub async fn list(
     };
     let done = done.await;
     let snapshot = state.live.current();
-    let answer = FeedAnswer { state: &state, snapshot: &snapshot, flag };
+    let answer = FeedAnswer { state: &state, snapshot: &snapshot, flag, left: None };
     match done {
         Ok(body) => answer.json(&body),
         Err(refusal) => answer.refuse(&refusal),

@@ -10,7 +10,9 @@ use crate::auth::ServerAction;
 use crate::feeds::{EventPage, PollError, PollOutcome, PollQuery, Reader};
 use crate::http::error::ApiError;
 use crate::http::public::{Caller, caller, if_none_match};
+use crate::http::rate_limit;
 use crate::http::state::PublicState;
+use crate::quota::Policy;
 use crate::snapshot::Snapshot;
 
 pub async fn poll(
@@ -31,13 +33,15 @@ pub async fn evaluate_poll(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Response<Body> {
-    let caller = caller(state, headers);
+    let caller = caller(state, headers).and_then(|caller| reader(caller, flag));
+    let left =
+        caller.as_ref().ok().and_then(|caller| rate_limit::take(state, Policy::Feed, caller));
     let snapshot = state.live.current();
-    let found = match caller.and_then(|caller| reader(caller, flag)) {
-        Ok(caller) => page(state, &snapshot, (flag, stream), uri.query(), &caller).await,
-        Err(refusal) => Err(refusal),
+    let found = match (caller, left.and_then(rate_limit::over)) {
+        (Ok(caller), None) => page(state, &snapshot, (flag, stream), uri.query(), &caller).await,
+        (Err(refusal), _) | (Ok(_), Some(refusal)) => Err(refusal),
     };
-    let answer = FeedAnswer { state, snapshot: &snapshot, flag };
+    let answer = FeedAnswer { state, snapshot: &snapshot, flag, left };
     let counts = state.feeds.counts();
     match found {
         Ok(page) => {

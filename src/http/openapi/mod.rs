@@ -274,7 +274,10 @@ fn by_status(
         let comes_back = of_status.iter().any(|refusal| {
             matches!(
                 refusal,
-                ApiError::TooManyStreams { .. } | ApiError::Busy | ApiError::EventsUnavailable
+                ApiError::TooManyStreams { .. }
+                    | ApiError::Busy
+                    | ApiError::EventsUnavailable
+                    | ApiError::QuotaExceeded(_)
             )
         });
         headers.extend(comes_back.then_some(("Retry-After", false)));

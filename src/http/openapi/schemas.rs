@@ -41,6 +41,14 @@ pub fn header(name: &str) -> (&'static str, Json) {
         "Retry-After" => {
             ("Seconds after which to try again.", json!({ "type": "integer", "minimum": 1 }))
         }
+        "RateLimit-Policy" => (
+            "How many answers a user gets in a window of so many seconds, such as `\"feed\";q=60;w=60`; not for server keys.",
+            json!({ "type": "string", "pattern": r#"^"[a-z]+";q=[0-9]+;w=[0-9]+$"# }),
+        ),
+        "RateLimit" => (
+            "How many answers the user has left, and in how many seconds one more is free, such as `\"feed\";r=57;t=4`; not for server keys.",
+            json!({ "type": "string", "pattern": r#"^"[a-z]+";r=[0-9]+;t=[0-9]+$"# }),
+        ),
         "Allow" => ("The methods this address takes.", json!({ "type": "string" })),
         _ => ("", json!({})),
     }

@@ -12,17 +12,27 @@ use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::openapi::{Operation, RequestBody, ResponseSpec, problems, schema_ref};
 use crate::http::server::TooSlow;
+use crate::quota::{Decision, Policy};
 
 const FEED: [(&str, bool); 3] =
     [("Turnout-Flag-Revision", false), ("Turnout-Time", true), ("Vary", true)];
 
+/// The fields of every answer of a limited call for a user.
+pub const LIMITED: [(&str, bool); 2] = [("RateLimit-Policy", false), ("RateLimit", false)];
+
 pub fn poll() -> Operation {
     let mut headers = FEED.to_vec();
     headers.push(TAG);
+    headers.extend(LIMITED);
     let mut refusals = of_feeds();
     refusals.extend(poll_refusals());
+    refusals.push(over_the_limit(Policy::Feed));
     let mut answers = vec![found("A page of events.", "Page", &headers), not_modified(&headers)];
-    answers.extend(of_a_feed(&refusals));
+    let mut refused = of_a_feed(&refusals);
+    for answer in refused.iter_mut().filter(|answer| ![401, 405].contains(&answer.status)) {
+        answer.headers.extend(LIMITED);
+    }
+    answers.extend(refused);
     Operation {
         id: "poll",
         summary: "The events of a stream behind a cursor",
@@ -32,6 +42,11 @@ pub fn poll() -> Operation {
         takes: RequestBody::Nothing,
         answers,
     }
+}
+
+/// The refusal of a user who has had as many answers as there may be.
+pub fn over_the_limit(policy: Policy) -> ApiError {
+    ApiError::QuotaExceeded(Decision { policy, is_allowed: false, left: 0, free_in_ms: 1 })
 }
 
 /// Where a poll begins, and how much it asks for.

@@ -41,6 +41,7 @@ use super::state::{Parts, PublicState};
 use crate::auth::Authenticator;
 use crate::control::Coordinator;
 use crate::feeds::Feeds;
+use crate::quota::Quota;
 use crate::reports::Reports;
 
 impl PublicState {
@@ -72,6 +73,7 @@ impl PublicState {
             authenticator,
             feeds,
             reports: Reports::default(),
+            quota: Quota::default(),
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
             public_path,

@@ -8,6 +8,7 @@ mod cases;
 mod durable;
 mod full;
 mod keys;
+mod limits;
 mod restored;
 
 use reqwest::header::HeaderMap;

@@ -16,14 +16,17 @@
 //! | `<<retry>>`, `<<seconds>>` | a time by chance, so that clients do not come back all at once |
 //! | `<<length with seconds>>` | the length of a body that says such a time, of one digit or two |
 //! | `<<version>>` | Turnout's own version in `openapi.json`: a release changes no answer but this one |
+//! | `<<docs/openapi/public.json>>` | the committed contract, which shows each of its changes by itself |
 //! | `<<tag of openapi.json>>`, `<<length of openapi.json>>` | its tag and its length, which change with the version |
 //!
 //! `date` is left out, as it is the time.
 
 use std::collections::HashMap;
+use std::fs;
 use std::net::SocketAddr;
 
 use crate::support::PATIENCE;
+use serde_json::Value as Json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -197,6 +200,9 @@ fn named(mut answer: Answer, request: &Request) -> Answer {
     if is_contract {
         let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
         answer.body = answer.body.replace(&version, "\"version\":\"<<version>>\"");
+        if answer.body == committed_contract() {
+            answer.body = format!("<<{CONTRACT}>>");
+        }
     }
     for line in &mut answer.headers {
         let (name, _) = line.split_once(": ").unwrap_or((line, ""));
@@ -213,6 +219,16 @@ fn named(mut answer: Answer, request: &Request) -> Answer {
         }
     }
     answer
+}
+
+const CONTRACT: &str = "docs/openapi/public.json";
+
+/// The committed contract as the server sends it, with a name in the place of the version.
+fn committed_contract() -> String {
+    let path = format!("{}/{CONTRACT}", env!("CARGO_MANIFEST_DIR"));
+    let mut contract: Json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    contract["info"]["version"] = "<<version>>".into();
+    contract.to_string()
 }
 
 /// The text with another one between the first `before` and the `after` that follows it.
