@@ -14,12 +14,12 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::auth::{
-    AdminCredentials, Authenticator, KeyRefresher, Report, ServerKeys, Sessions, random_name,
-    random_number,
+    AdminCredentials, Authenticator, Issuer, KeyRefresher, Report, ServerKeys, Sessions,
+    random_name, random_number,
 };
 use crate::clock::Clock;
 use crate::config::{AuthConfig, Config, SessionKeys};
-use crate::control::{Coordinator, OpenOptions, Problem, ProblemKind, StartupError};
+use crate::control::{Coordinator, IssuerKeys, OpenOptions, Problem, ProblemKind, StartupError};
 use crate::data_dir::{Addresses, DataDir, DataError, SocketName};
 use crate::definition::{Finding, FlagFiles};
 use crate::fd_limit;
@@ -206,8 +206,16 @@ impl App {
         let operators =
             AdminCredentials::new(coordinator.local_admin().clone(), coordinator.credentials());
         step.send_replace("reading the keys of credentials");
+        let (coordinator_of_keys, listed) =
+            (coordinator.clone(), config.access.issuer_keys.clone());
+        let issuer_keys = admin_thread
+            .run(async move {
+                IssuerKeys::open(coordinator_of_keys, Arc::new(Issuer::default()), listed).await
+            })
+            .await;
+        let issuer = issuer_keys.issuer().clone();
         let (authenticator, fresh) =
-            open_authenticator(&config.access, operators.clone(), &coordinator).await;
+            open_authenticator(&config.access, operators.clone(), issuer, &coordinator).await;
         step.send_replace("opening the listeners");
         let surface = PublicState::of(
             &coordinator,
@@ -239,6 +247,7 @@ impl App {
         let admin = AdminState {
             public: surface,
             coordinator: coordinator.clone(),
+            issuer_keys,
             orders: orders.handle().clone(),
             readings: readings.clone(),
             operators,
@@ -539,11 +548,13 @@ async fn serve_admin_socket(
 async fn open_authenticator(
     access: &AuthConfig,
     operators: AdminCredentials,
+    issuer: Arc<Issuer>,
     coordinator: &Coordinator,
 ) -> (Authenticator, Vec<KeyRefresher>) {
     let mut authenticator = Authenticator {
         unverified: access.unverified,
         operators: Some(operators),
+        issuer: Some(issuer),
         ..Authenticator::default()
     };
     let mut fresh = Vec::new();

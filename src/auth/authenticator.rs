@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::InvalidCredential;
 use super::admin_credentials::{AdminCredentials, MAX_BYTES};
+use super::claims::is_our_own;
+use super::issuer::Issuer;
 use super::server_key::{ServerKey, ServerKeys};
 use super::server_permissions::{NotPermitted, ServerAction, ServerPermissions};
 use super::session::{Fingerprint, Session, fingerprint};
@@ -26,6 +28,8 @@ pub enum AnonymousAccess {
 #[derive(Clone, Debug, Default)]
 pub struct Authenticator {
     pub sessions: Option<Arc<Sessions>>,
+    /// Our own sessions, and tokens for streams.
+    pub issuer: Option<Arc<Issuer>>,
     pub server_keys: Option<Arc<ServerKeys>>,
     /// Tokens of the role `server`.
     pub operators: Option<AdminCredentials>,
@@ -52,6 +56,8 @@ pub struct ServerPrincipal {
 /// What an authenticator accepted at one time.
 pub struct CredentialVersion {
     sessions: Option<Arc<KeyRing>>,
+    /// Our own keys: sessions and tokens for streams share them.
+    own: Option<Arc<KeyRing>>,
     server_keys: Option<Arc<Vec<ServerKey>>>,
     servers_lost: Option<u64>,
 }
@@ -62,14 +68,32 @@ impl Authenticator {
     pub fn bearer(&self, credential: &str, now: Moment) -> Result<Principal, InvalidCredential> {
         let looks_like_a_token = credential.len() <= MAX_TOKEN_BYTES && parts(credential) == 3;
         if looks_like_a_token {
-            self.sessions
-                .as_ref()
-                .ok_or(InvalidCredential)?
-                .verify(credential, now)
-                .map(Principal::User)
+            self.session(credential, now).map(Principal::User)
         } else {
             self.server(credential, now).map(Principal::Server)
         }
+    }
+
+    /// The user of a session token: the application's, or one that was minted here. Which of the two
+    /// a new one is says its `iss`, before any signature is checked.
+    fn session(&self, token: &str, now: Moment) -> Result<Arc<Session>, InvalidCredential> {
+        let own = self.issuer.as_ref().map(|issuer| issuer.sessions());
+        let fingerprint = fingerprint(token.as_bytes());
+        let mut all = [self.sessions.as_ref(), own].into_iter().flatten();
+        if let Some(judged) = all.find_map(|sessions| sessions.known(&fingerprint, now)) {
+            return judged;
+        }
+        let meant = if is_our_own(token) { own } else { self.sessions.as_ref() };
+        meant.ok_or(InvalidCredential)?.learn(token, fingerprint, now)
+    }
+
+    /// The user of a token for streams, which is good for nothing else.
+    pub fn realtime_token(
+        &self,
+        token: &str,
+        now: Moment,
+    ) -> Result<Arc<Session>, InvalidCredential> {
+        self.issuer.as_ref().ok_or(InvalidCredential)?.tokens().verify(token, now)
     }
 
     /// The server of a server key.
@@ -87,7 +111,9 @@ impl Authenticator {
 
     /// Whether a user would be let in again.
     pub fn still_lets_user(&self, session: &Session, now: Moment) -> bool {
-        self.sessions.as_ref().is_some_and(|sessions| sessions.still_accept(session, now))
+        let issuer = self.issuer.as_ref();
+        let own = issuer.map(|issuer| [issuer.sessions(), issuer.tokens()]).into_iter().flatten();
+        self.sessions.iter().chain(own).any(|sessions| sessions.still_accept(session, now))
     }
 
     /// What is accepted now. While this is the same, every caller that was let in still would be,
@@ -95,6 +121,7 @@ impl Authenticator {
     pub fn credential_version(&self) -> CredentialVersion {
         CredentialVersion {
             sessions: self.sessions.as_ref().map(|sessions| sessions.current()),
+            own: self.issuer.as_ref().map(|issuer| issuer.sessions().current()),
             server_keys: self.server_keys.as_ref().map(|keys| keys.current()),
             servers_lost: self.operators.as_ref().map(AdminCredentials::servers_lost),
         }
@@ -160,6 +187,7 @@ impl PartialEq for CredentialVersion {
             }
         }
         same(&self.sessions, &other.sessions)
+            && same(&self.own, &other.own)
             && same(&self.server_keys, &other.server_keys)
             && self.servers_lost == other.servers_lost
     }

@@ -8,7 +8,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use foldhash::fast::RandomState;
@@ -27,7 +27,8 @@ pub const MAX_VERIFIED_BYTES_OF_USER: usize = 512 * 1024;
 const PLACES: usize = 4;
 
 pub struct Cache {
-    slots: Box<[ArcSwapOption<Session>]>,
+    /// Made with the first token: most of the memory is for callers with a token.
+    slots: OnceLock<Box<[ArcSwapOption<Session>]>>,
     /// Locked while a token is put in.
     ledger: Mutex<Ledger>,
     seed: RandomState,
@@ -59,15 +60,11 @@ impl OfUser {
 
 impl Cache {
     pub fn new() -> Cache {
-        Cache {
-            slots: (0..MAX_VERIFIED).map(|_| ArcSwapOption::empty()).collect(),
-            ledger: Mutex::default(),
-            seed: RandomState::default(),
-        }
+        Cache { slots: OnceLock::new(), ledger: Mutex::default(), seed: RandomState::default() }
     }
 
     pub fn get(&self, fingerprint: &Fingerprint) -> Option<Arc<Session>> {
-        self.slots[row(fingerprint)..][..PLACES].iter().find_map(|slot| {
+        self.slots.get()?[row(fingerprint)..][..PLACES].iter().find_map(|slot| {
             let held = slot.load();
             held.as_ref().filter(|session| session.fingerprint() == fingerprint).cloned()
         })
@@ -77,7 +74,8 @@ impl Cache {
     /// bound.
     pub fn put(&self, session: Arc<Session>, now: Moment) -> usize {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = |place: &usize| match &*self.slots[*place].load() {
+        let slots = self.slots();
+        let ends = |place: &usize| match &*slots[*place].load() {
             Some(held) if held.fingerprint() == session.fingerprint() => f64::NEG_INFINITY,
             Some(held) if held.is_live(now) => held.expires(),
             _ => 0.0,
@@ -90,7 +88,7 @@ impl Cache {
         };
         self.take_out(&mut ledger, place);
         let (user, bytes) = (self.user(&session), session.bytes());
-        self.slots[place].store(Some(session));
+        slots[place].store(Some(session));
         ledger.bytes += bytes;
         let mut evicted = 0;
         let of_user = ledger.of_user.entry(user).or_default();
@@ -121,7 +119,7 @@ impl Cache {
 
     /// Forgets the token in a place; false if the place is empty.
     fn take_out(&self, ledger: &mut Ledger, place: usize) -> bool {
-        let Some(session) = self.slots[place].swap(None) else { return false };
+        let Some(session) = self.slots()[place].swap(None) else { return false };
         let (user, bytes) = (self.user(&session), session.bytes());
         ledger.bytes -= bytes;
         if let Some(of_user) = ledger.of_user.get_mut(&user) {
@@ -132,6 +130,10 @@ impl Cache {
             }
         }
         true
+    }
+
+    fn slots(&self) -> &[ArcSwapOption<Session>] {
+        self.slots.get_or_init(|| (0..MAX_VERIFIED).map(|_| ArcSwapOption::empty()).collect())
     }
 
     fn user(&self, session: &Session) -> u64 {

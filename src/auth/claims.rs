@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use super::InvalidCredential;
 use super::keys::Algorithm;
+use super::token_kind::{ISSUER, TokenKind};
 use crate::flag::{MAX_ATTRIBUTES, TargetingKey, Value};
 
 /// How far clocks may differ, in seconds.
@@ -29,6 +30,16 @@ pub struct ExpectedClaims {
     pub issuer: String,
     pub audience: String,
     pub email: EmailProof,
+    pub kind: TokenKind,
+}
+
+/// What a token of our own says besides its user.
+#[derive(Debug, Default)]
+pub struct Scope {
+    /// Flag and stream.
+    pub streams: Vec<(Box<str>, Box<str>)>,
+    /// The token's id, and what it hides from its readers.
+    pub sealed: Option<(Box<str>, Box<str>)>,
 }
 
 /// When the `email` of a token is proved.
@@ -50,6 +61,8 @@ pub struct Claims {
     /// In seconds since 1970.
     pub expires: f64,
     pub attributes: Vec<(Cow<'static, str>, Value<'static>)>,
+    /// `None` in a token of the application.
+    pub scope: Option<Box<Scope>>,
 }
 
 impl Claims {
@@ -78,14 +91,31 @@ impl Claims {
         if !good {
             return Err(InvalidCredential);
         }
-        let (subject, mut attributes) = (subject.into(), Vec::with_capacity(members.0.len()));
+        let subject = subject.into();
+        let scope = match pins.kind {
+            TokenKind::Application => None,
+            TokenKind::Session | TokenKind::Realtime => Some(Box::new(members.scope()?)),
+        };
+        let claims = match pins.kind {
+            TokenKind::Application => members.0,
+            // What its server said of the user.
+            TokenKind::Session => members.attributes()?,
+            TokenKind::Realtime => Vec::new(),
+        };
         // Collected into a new list: one collected in place would keep the larger allocation.
-        attributes.extend(members.0.into_iter().map(attribute));
+        let mut attributes = Vec::with_capacity(claims.len());
+        attributes.extend(claims.into_iter().map(attribute));
         if pins.email == EmailProof::Required {
             require_proof(&mut attributes);
         }
-        Ok(Claims { subject, expires, attributes })
+        Ok(Claims { subject, expires, attributes, scope })
     }
+}
+
+/// Whether a token says that it was minted here. Nothing is believed of it yet.
+pub fn is_our_own(token: &str) -> bool {
+    let claims = token.split('.').nth(1).and_then(|part| Members::decode(part).ok());
+    claims.is_some_and(|claims| claims.get("iss").is_some_and(|issuer| *issuer == *ISSUER))
 }
 
 /// A claim that is not plainly `true` counts as one that says no.
@@ -119,6 +149,32 @@ impl Members {
 
     pub fn get(&self, name: &str) -> Option<&Json> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// The streams that a token of our own names, and what it hides.
+    fn scope(&self) -> Result<Scope, InvalidCredential> {
+        let listed = match self.get("streams") {
+            None => &[][..],
+            Some(listed) => listed.as_array().ok_or(InvalidCredential)?,
+        };
+        let stream = |name: &Json| {
+            let (flag, stream) = name.as_str()?.split_once('/')?;
+            Some((flag.into(), stream.into()))
+        };
+        let streams = listed.iter().map(stream).collect::<Option<_>>().ok_or(InvalidCredential)?;
+        let text = |name: &str| self.get(name).and_then(Json::as_str).map(Box::from);
+        let sealed = text("jti").zip(text("ctx"));
+        Ok(Scope { streams, sealed })
+    }
+
+    /// The attributes of a session that was minted here.
+    fn attributes(mut self) -> Result<Vec<(String, Json)>, InvalidCredential> {
+        let place = self.0.iter().position(|(name, _)| name == "attributes");
+        match place.map(|place| self.0.swap_remove(place).1) {
+            None => Ok(Vec::new()),
+            Some(Json::Object(attributes)) => Ok(attributes.into_iter().collect()),
+            Some(_) => Err(InvalidCredential),
+        }
     }
 
     fn date(&self, name: &str) -> Result<Option<f64>, InvalidCredential> {

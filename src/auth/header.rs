@@ -8,13 +8,10 @@ use serde_json::Value as Json;
 use super::InvalidCredential;
 use super::claims::Members;
 use super::keys::Algorithm;
+use super::token_kind::TokenKind;
 
 /// The longest key id that is looked up, in bytes.
 const MAX_KEY_ID_BYTES: usize = 256;
-
-/// The kinds of token that speak for a user; a logout token or a proof of possession signed by the
-/// same key does not (RFC 8725 §3.11).
-const KINDS: [&str; 3] = ["jwt", "at+jwt", "application/at+jwt"];
 
 /// A header that fits the pinned algorithm.
 pub struct Header {
@@ -22,12 +19,16 @@ pub struct Header {
 }
 
 impl Header {
-    pub fn read(part: &str, algorithm: Algorithm) -> Result<Header, InvalidCredential> {
+    pub fn read(
+        part: &str,
+        algorithm: Algorithm,
+        expected: TokenKind,
+    ) -> Result<Header, InvalidCredential> {
         let members = Members::decode(part)?;
         let named = members.get("alg").is_some_and(|named| *named == *algorithm.as_str());
         let kind = match members.get("typ") {
-            None => true,
-            Some(Json::String(kind)) => KINDS.contains(&&*kind.to_ascii_lowercase()),
+            None => expected.accepts(None),
+            Some(Json::String(kind)) => expected.accepts(Some(kind)),
             Some(_) => false,
         };
         // Critical extensions are not understood, and a wrapped or compressed payload does not hold

@@ -170,6 +170,13 @@ impl Keys {
     }
 }
 
+impl Key {
+    /// Whether it has this id.
+    pub fn is_named(&self, id: &str) -> bool {
+        self.id.as_deref() == Some(id)
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} keys for {}", self.len(), self.algorithm.as_str())

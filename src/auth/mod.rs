@@ -12,6 +12,7 @@ mod claims;
 mod credentials;
 mod file_reader;
 mod header;
+mod issuer;
 mod key_refresh;
 mod keys;
 mod random;
@@ -22,6 +23,7 @@ mod session;
 mod sessions;
 mod source;
 mod source_error;
+mod token_kind;
 pub mod token_names;
 mod webhook_signature;
 
@@ -31,6 +33,11 @@ pub use authenticator::{
 };
 pub use claims::{EmailProof, ExpectedClaims};
 pub use credentials::Credentials;
+pub use issuer::{
+    BadIssuerKey, BadKeyFile, DatedKey, Issuer, IssuerKey, KeySet, KeyState, MAX_ISSUER_KEYS,
+    MAX_SESSION_BYTES, MAX_SESSION_STREAMS, MAX_SESSION_TTL_MS, MintError, NewSession, NewToken,
+    PUBLISHED_BEFORE_MS, SESSION_TTL_MS, TooManyKeys,
+};
 pub use key_refresh::{KeyRefresher, Outcome, Report};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
 pub use random::{random_name, random_number, random_secret};
@@ -41,6 +48,7 @@ pub use session::Session;
 pub use sessions::Sessions;
 pub use source::{BadSource, Source};
 pub use source_error::ReadError;
+pub use token_kind::{ISSUER, TokenKind};
 pub use token_names::LOCAL_ADMIN;
 pub use webhook_signature::{BadSigningKey, SigningKey};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-use super::claims::{Claims, LEEWAY_SECONDS};
+use super::claims::{Claims, LEEWAY_SECONDS, Scope};
 use super::keys::Key;
 use crate::flag::{Attributes, TargetingKey, Value};
 use crate::moment::{Deadline, Moment};
@@ -35,6 +35,8 @@ pub struct Session {
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     /// The key that signed its token.
     key: Arc<Key>,
+    /// What a token of our own says besides.
+    scope: Option<Arc<Scope>>,
 }
 
 impl Session {
@@ -44,8 +46,9 @@ impl Session {
         key: Arc<Key>,
         now: Moment,
     ) -> Session {
-        let Claims { subject, expires, attributes } = claims;
-        Session { fingerprint, subject, expires, ends: ends(expires, now), attributes, key }
+        let Claims { subject, expires, attributes, scope } = claims;
+        let (ends, scope) = (ends(expires, now), scope.map(Arc::from));
+        Session { fingerprint, subject, expires, ends, attributes, key, scope }
     }
 
     /// The targeting key: `sub`.
@@ -61,16 +64,27 @@ impl Session {
 
     /// The same user, with only the claims that are wanted.
     pub fn keeping(&self, wants: impl Fn(&str) -> bool) -> Session {
-        let attributes = self.attributes.iter().filter(|(name, _)| wants(name)).cloned().collect();
-        let (subject, key) = (self.subject.clone(), self.key.clone());
-        Session {
-            fingerprint: self.fingerprint,
-            subject,
-            expires: self.expires,
-            ends: self.ends,
-            attributes,
-            key,
-        }
+        let attributes = self.attributes.iter().filter(|(name, _)| wants(name)).cloned();
+        self.with_attributes(attributes.collect())
+    }
+
+    /// The same user, with these claims.
+    pub fn with_attributes(&self, attributes: Vec<(Cow<'static, str>, Value<'static>)>) -> Session {
+        let (subject, key, scope) = (self.subject.clone(), self.key.clone(), self.scope.clone());
+        let Session { fingerprint, expires, ends, .. } = *self;
+        Session { fingerprint, subject, expires, ends, attributes, key, scope }
+    }
+
+    /// Whether a token of our own names this stream.
+    pub fn names_stream(&self, flag: &str, stream: &str) -> bool {
+        let named = |(of, name): &(Box<str>, Box<str>)| **of == *flag && **name == *stream;
+        self.scope.as_ref().is_some_and(|scope| scope.streams.iter().any(named))
+    }
+
+    /// The id of a token of our own, and what it hides from its readers.
+    pub fn sealed(&self) -> Option<(&str, &str)> {
+        let (id, sealed) = self.scope.as_ref()?.sealed.as_ref()?;
+        Some((id, sealed))
     }
 
     /// The memory it takes in bytes, about.
@@ -80,7 +94,14 @@ impl Session {
         let value = |value: &Value<'_>| if let Value::Text(said) = value { text(said) } else { 0 };
         let texts: usize =
             self.attributes.iter().map(|(name, said)| text(name) + value(said)).sum();
-        size_of::<Session>() + 3 * ALLOCATION_BYTES + self.subject.len() + list + texts
+        let scope = self.scope.as_ref().map_or(0, |scope| {
+            let named = |(flag, stream): &(Box<str>, Box<str>)| {
+                size_of::<(Box<str>, Box<str>)>() + text(flag) + text(stream)
+            };
+            let sealed = scope.sealed.as_ref().map_or(0, |(id, sealed)| text(id) + text(sealed));
+            size_of::<Scope>() + scope.streams.iter().map(named).sum::<usize>() + sealed
+        });
+        size_of::<Session>() + 3 * ALLOCATION_BYTES + self.subject.len() + list + texts + scope
     }
 
     #[cfg(test)]
@@ -90,7 +111,8 @@ impl Session {
         let key = Keys::read(&[b'k'; 40], Algorithm::Hs256).expect("a secret").first();
         let attributes = vec![("claim".into(), Value::Text(claim.into()))];
         let ends = ends(3_600.0, Moment::default());
-        Session { fingerprint, subject: subject.into(), expires: 3_600.0, ends, attributes, key }
+        let (subject, expires, scope) = (subject.into(), 3_600.0, None);
+        Session { fingerprint, subject, expires, ends, attributes, key, scope }
     }
 
     /// How long its token is still good.

@@ -61,10 +61,15 @@ impl Sessions {
     pub fn take(&self, bytes: &[u8]) -> Result<usize, BadKeys> {
         let keys = Keys::read(bytes, self.pins.algorithm)?;
         let count = keys.len();
+        self.accept(keys);
+        Ok(count)
+    }
+
+    /// Accepts these keys, from now on these alone.
+    pub(super) fn accept(&self, keys: Keys) {
         if keys != self.current.load().keys {
             self.current.store(Arc::new(KeyRing::of(keys)));
         }
-        Ok(count)
     }
 
     /// The user a token speaks for.
@@ -78,10 +83,27 @@ impl Sessions {
         }
         let now = now.into();
         let fingerprint = fingerprint(token.as_bytes());
+        self.known(&fingerprint, now).unwrap_or_else(|| self.learn(token, fingerprint, now))
+    }
+
+    /// The user of a token that was verified before.
+    pub(super) fn known(
+        &self,
+        fingerprint: &Fingerprint,
+        now: Moment,
+    ) -> Option<Result<Arc<Session>, InvalidCredential>> {
+        let session = self.current.load().verified.get(fingerprint)?;
+        Some(if session.is_live(now) { Ok(session) } else { Err(InvalidCredential) })
+    }
+
+    /// The user of a token that is seen for the first time.
+    pub(super) fn learn(
+        &self,
+        token: &str,
+        fingerprint: Fingerprint,
+        now: Moment,
+    ) -> Result<Arc<Session>, InvalidCredential> {
         let key_ring = self.current.load();
-        if let Some(session) = key_ring.verified.get(&fingerprint) {
-            return if session.is_live(now) { Ok(session) } else { Err(InvalidCredential) };
-        }
         let session = Arc::new(self.verify_anew(&key_ring.keys, token, fingerprint, now)?);
         let evicted = key_ring.verified.put(session.clone(), now);
         self.evicted.fetch_add(evicted as u64, Relaxed);
@@ -112,7 +134,7 @@ impl Sessions {
     ) -> Result<Session, InvalidCredential> {
         let (message, signature) = token.rsplit_once('.').ok_or(InvalidCredential)?;
         let (header, claims) = message.split_once('.').ok_or(InvalidCredential)?;
-        let header = Header::read(header, keys.algorithm())?;
+        let header = Header::read(header, keys.algorithm(), self.pins.kind)?;
         if !keys.serves(header.key_id.as_deref()) {
             self.strange_key.notify_one();
             return Err(InvalidCredential);

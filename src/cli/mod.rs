@@ -2,6 +2,7 @@
 
 mod admin_client;
 mod ask;
+mod attribute;
 mod change;
 mod check;
 mod completions;
@@ -16,12 +17,14 @@ mod explain;
 mod feeds;
 mod history;
 mod http_client;
+mod keys;
 mod listener;
 mod output;
 mod problems;
 mod remote;
 mod resume_all;
 mod serve;
+mod session;
 mod set;
 mod signals;
 mod startup_hints;
@@ -90,6 +93,10 @@ enum Verb {
     History(history::History),
     /// Make, list and revoke credentials
     Token(token::Token),
+    /// A session for a user, to try things with
+    Session(session::Session),
+    /// List, rotate and revoke the keys that sessions and tokens are signed with
+    Keys(keys::Keys),
     /// What is wrong at the moment, and the fix
     Problems(problems::Problems),
     /// What changes in meaning from one folder of flags to another, and which buckets move
@@ -135,6 +142,8 @@ pub fn run() -> ExitCode {
         Some(Verb::Rollback(rollback)) => rollback.run(),
         Some(Verb::History(history)) => history.run(),
         Some(Verb::Token(token)) => token.run(),
+        Some(Verb::Session(session)) => session.run(),
+        Some(Verb::Keys(keys)) => keys.run(),
         Some(Verb::Problems(problems)) => problems.run(),
         Some(Verb::Diff(diff)) => diff.run(),
         Some(Verb::Version) => {

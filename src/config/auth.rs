@@ -2,11 +2,14 @@
 //! pages may ask at all.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
 use super::BadSettings;
-use crate::auth::{Algorithm, AnonymousAccess, EmailProof, ExpectedClaims, Source};
+use crate::auth::{
+    Algorithm, AnonymousAccess, EmailProof, ExpectedClaims, ISSUER, Source, TokenKind,
+};
 use crate::http::Proxies;
 
 /// As text, from flags or the environment. An empty value counts as not set.
@@ -73,6 +76,17 @@ pub struct AuthArgs {
     )]
     pub server_keys_file: String,
 
+    /// The private keys that Turnout's own sessions and tokens are signed with, in PEM (P-256): the
+    /// first signs; unless said, one is made in the data folder
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TURNOUT_ISSUER_KEYS_FILE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub issuer_keys_file: String,
+
     /// Whether one may ask without a credential; must be said to listen beyond this machine
     #[arg(
         long,
@@ -110,6 +124,8 @@ pub struct AuthArgs {
 pub struct AuthConfig {
     pub session_keys: Option<SessionKeys>,
     pub server_keys: Option<Source>,
+    /// Where our own keys are, if a person keeps them.
+    pub issuer_keys: Option<PathBuf>,
     pub unverified: AnonymousAccess,
     pub cors_origins: Vec<BrowserOrigin>,
     pub trusted_proxies: Proxies,
@@ -140,6 +156,8 @@ impl AuthArgs {
             session_keys: self.session_keys(&mut errors),
             server_keys: (!self.server_keys_file.is_empty())
                 .then(|| Source::File((&self.server_keys_file).into())),
+            issuer_keys: (!self.issuer_keys_file.is_empty())
+                .then(|| PathBuf::from(&self.issuer_keys_file)),
             unverified: self.unverified(listen, &mut errors),
             cors_origins: self.cors_origins(&mut errors),
             trusted_proxies: self.trusted_proxies(&mut errors),
@@ -164,6 +182,11 @@ impl AuthArgs {
         }
         if !missing.is_empty() {
             errors.push(format!("{set}: session tokens also need {missing}"));
+        }
+        if self.session_issuer == ISSUER {
+            errors.push(format!(
+                "TURNOUT_SESSION_ISSUER: `{ISSUER}` is the `iss` of the sessions that Turnout signs itself; the application's tokens need another"
+            ));
         }
         let algorithm = (!self.session_algorithm.is_empty())
             .then(|| self.session_algorithm.parse::<Algorithm>());
@@ -194,7 +217,13 @@ impl AuthArgs {
         let (issuer, audience) = (self.session_issuer.clone(), self.session_audience.clone());
         Some(SessionKeys {
             source: source.ok()?,
-            pins: ExpectedClaims { algorithm: algorithm?, issuer, audience, email },
+            pins: ExpectedClaims {
+                algorithm: algorithm?,
+                issuer,
+                audience,
+                email,
+                kind: TokenKind::Application,
+            },
         })
     }
 

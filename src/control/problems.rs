@@ -74,6 +74,8 @@ pub enum ProblemKind {
     FolderRights,
     SessionKeys,
     ServerKeys,
+    /// The keys of our own issuer.
+    IssuerKeys,
     /// The wall clock was changed by more than a little.
     Clock,
     /// The database of events cannot be used, or not be written.
@@ -107,6 +109,7 @@ impl ProblemKind {
             ProblemKind::FolderRights => "folder-rights",
             ProblemKind::SessionKeys => "session-keys",
             ProblemKind::ServerKeys => "server-keys",
+            ProblemKind::IssuerKeys => "issuer-keys",
             ProblemKind::Clock => "clock",
             ProblemKind::EventsUnavailable => "events-unavailable",
             ProblemKind::EventsFull => "events-full",

@@ -4,6 +4,7 @@ mod addresses;
 mod admin_socket;
 mod admin_token;
 mod in_place;
+mod issuer_keys;
 mod journal;
 mod last_good;
 mod lock;
@@ -22,6 +23,7 @@ pub use addresses::{Addresses, AddressesError};
 pub use admin_socket::{NamedSocket, SocketName};
 pub use admin_token::AdminTokenFile;
 pub use in_place::FileId;
+pub use issuer_keys::IssuerKeysFile;
 pub use journal::{
     Journal, JournalContents as FoundJournal, JournalEntries as JournalContents, JournalError,
 };

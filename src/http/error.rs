@@ -18,6 +18,9 @@ use crate::reports::BadReport;
 /// When to try again while the database of events is out of reach.
 const EVENTS_RETRY_SECONDS: u64 = 2;
 
+/// When to try again while nothing can be signed.
+const ISSUER_RETRY_SECONDS: u64 = 5;
+
 /// Why a request cannot be answered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -80,6 +83,12 @@ pub enum ApiError {
         .0.policy.answers(), WINDOW_MS / 1_000, .0.free_in_seconds()
     )]
     QuotaExceeded(Decision),
+    #[error("there is no key of this id; turnout keys list shows them")]
+    NoSuchKey,
+    #[error("there are as many keys as may; an old one leaves 25 hours after it signed last")]
+    TooManyKeys,
+    #[error("nothing can be signed just now: turnout problems says what is wrong with the keys")]
+    IssuerUnavailable,
     #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
     TooManyStreams { bound: TooManyStreams, retry_after_seconds: u64 },
     #[error("there is nothing at this address; see README for the routes")]
@@ -176,6 +185,11 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::EventsUnavailable)
             }
             ApiError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, Code::QuotaExceeded),
+            ApiError::NoSuchKey => (StatusCode::NOT_FOUND, Code::NoSuchKey),
+            ApiError::TooManyKeys => (StatusCode::CONFLICT, Code::TooManyKeys),
+            ApiError::IssuerUnavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, Code::IssuerUnavailable)
+            }
             ApiError::TooManyStreams { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::TooManyStreams)
             }
@@ -274,6 +288,9 @@ impl ApiError {
             ApiError::EventsFull(_) => "as many bytes of events are kept as may be",
             ApiError::EventsUnavailable => "the database of events is out of reach",
             ApiError::QuotaExceeded(_) => "the user has had as many answers as there may be",
+            ApiError::NoSuchKey => "there is no key of this id",
+            ApiError::TooManyKeys => "there are as many keys as may",
+            ApiError::IssuerUnavailable => "nothing can be signed just now",
             ApiError::TooManyStreams { .. } => "there are as many streams as there may be",
             ApiError::NoSuchRoute => "there is nothing at this address",
             ApiError::DoubleSlash => "the path has `//` in it",
@@ -309,6 +326,7 @@ impl ApiError {
             ApiError::TooManyStreams { retry_after_seconds, .. } => Some(*retry_after_seconds),
             ApiError::EventsUnavailable => Some(EVENTS_RETRY_SECONDS),
             ApiError::QuotaExceeded(decision) => Some(decision.free_in_seconds().into()),
+            ApiError::IssuerUnavailable => Some(ISSUER_RETRY_SECONDS),
             ApiError::Busy => Some(1),
             _ => None,
         }

@@ -5,6 +5,7 @@
 //! | `public/` | what clients ask, and what they are told |
 //! | `admin/` | what operators ask and command |
 //! | `feeds/` | events that are published and polled |
+//! | `issuer/` | sessions and tokens of our own |
 //! | `sse/` | event streams |
 //! | `server/` | connections: who gets in, who is closed, time and memory limits |
 //! | `openapi/` | the table of calls, from which router and document are made |
@@ -19,6 +20,7 @@ mod feeds;
 mod flag_path;
 mod headers;
 mod incoming_bodies;
+mod issuer;
 mod openapi;
 mod proxies;
 mod public;

@@ -64,7 +64,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         bearer(&format!("a {sibling} signature called {algorithm}"), {
             let signed = base64(ours.sibling(sibling, format!("{header}.{payload}").as_bytes()));
             // Where the family has no other algorithm, a signature over other bytes.
-            let changed = base64(claims("u-else").to_string());
+            let changed = base64(ours.claims("u-else").to_string());
             if matches!(ours.algorithm, Algorithm::Es256 | Algorithm::EdDsa) || sibling == "hs256" {
                 format!("{header}.{changed}.{signed}")
             } else {
@@ -83,14 +83,14 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     ] {
         bearer(
             &format!("alg is {odd}"),
-            ours.sign(&with(&ours.header(), "alg", odd.clone()), &claims("u-sub")),
+            ours.sign(&with(&ours.header(), "alg", odd.clone()), &ours.claims("u-sub")),
         );
     }
-    bearer("alg is missing", ours.sign(&without(&ours.header(), "alg"), &claims("u-sub")));
+    bearer("alg is missing", ours.sign(&without(&ours.header(), "alg"), &ours.claims("u-sub")));
 
     // Signed by a stranger who names the key to use.
     bearer("a stranger's key under our id", {
-        theirs.sign(&with(&ours.header(), "kid", ours.key_id.into()), &claims("u-sub"))
+        theirs.sign(&with(&ours.header(), "kid", ours.key_id.clone().into()), &ours.claims("u-sub"))
     });
     for id in [
         "unknown",
@@ -109,22 +109,25 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     ] {
         bearer(
             &format!("kid {id:?}, a stranger's key"),
-            theirs.sign(&with(&theirs.header(), "kid", id.into()), &claims("u-sub")),
+            theirs.sign(&with(&theirs.header(), "kid", id.into()), &ours.claims("u-sub")),
         );
         bearer(
             &format!("kid {id:?}, our key"),
-            ours.sign(&with(&ours.header(), "kid", id.into()), &claims("u-sub")),
+            ours.sign(&with(&ours.header(), "kid", id.into()), &ours.claims("u-sub")),
         );
     }
-    bearer("kid is missing", ours.sign(&without(&ours.header(), "kid"), &claims("u-sub")));
-    bearer("kid is a number", ours.sign(&with(&ours.header(), "kid", 0.into()), &claims("u-sub")));
+    bearer("kid is missing", ours.sign(&without(&ours.header(), "kid"), &ours.claims("u-sub")));
+    bearer(
+        "kid is a number",
+        ours.sign(&with(&ours.header(), "kid", 0.into()), &ours.claims("u-sub")),
+    );
     bearer(
         "kid is a list",
-        ours.sign(&with(&ours.header(), "kid", json!([ours.key_id])), &claims("u-sub")),
+        ours.sign(&with(&ours.header(), "kid", json!([ours.key_id])), &ours.claims("u-sub")),
     );
     bearer(
         "kid is long",
-        ours.sign(&with(&ours.header(), "kid", "k".repeat(257).into()), &claims("u-sub")),
+        ours.sign(&with(&ours.header(), "kid", "k".repeat(257).into()), &ours.claims("u-sub")),
     );
     for (name, value) in [
         ("jwk", theirs.jwk.clone()),
@@ -135,7 +138,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     ] {
         bearer(
             &format!("brings its own {name}"),
-            theirs.sign(&with(&ours.header(), name, value.clone()), &claims("u-sub")),
+            theirs.sign(&with(&ours.header(), name, value.clone()), &ours.claims("u-sub")),
         );
     }
 
@@ -157,7 +160,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     ] {
         bearer(
             &format!("{name} is {value}"),
-            ours.sign(&with(&ours.header(), name, value.clone()), &claims("u-sub")),
+            ours.sign(&with(&ours.header(), name, value.clone()), &ours.claims("u-sub")),
         );
     }
 
@@ -165,7 +168,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     for name in ["exp", "aud", "iss", "sub"] {
         bearer(
             &format!("{name} is missing"),
-            ours.sign(&ours.header(), &without(&claims("u-sub"), name)),
+            ours.sign(&ours.header(), &without(&ours.claims("u-sub"), name)),
         );
     }
     let hour = 3600;
@@ -224,10 +227,10 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     ];
     for (name, value) in table_of_claims {
         let shown = value.to_string();
-        let forged = ours.sign(&ours.header(), &with(&claims("u-sub"), name, value));
+        let forged = ours.sign(&ours.header(), &with(&ours.claims("u-sub"), name, value));
         bearer(&format!("{name} is {}", &shown[..shown.len().min(40)]), forged);
     }
-    let text = claims("u-sub").to_string();
+    let text = ours.claims("u-sub").to_string();
     let inside = text.trim_matches(['{', '}']);
     let later = now() + hour;
     for (name, json) in [
@@ -274,7 +277,7 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
     bearer("the header is a list", ours.sign_text(format!("[{}]", ours.header()), text.clone()));
 
     // Parts: changed, cut, swapped, padded, multiplied.
-    let other_claims = base64(claims("u-else").to_string());
+    let other_claims = base64(ours.claims("u-else").to_string());
     bearer("another's claims under our signature", format!("{header}.{other_claims}.{signature}"));
     bearer("the header changed under our signature", {
         let head = base64(with(&ours.header(), "extra", 1.into()).to_string());
@@ -364,7 +367,10 @@ pub fn forgeries(ours: &Issuer, theirs: &Issuer) -> Vec<Forgery> {
         ("huge", format!("{header}.{}.{signature}", "A".repeat(12_000))), // Larger ones are refused with their head: 431.
         (
             "huge and signed",
-            ours.sign(&ours.header(), &with(&claims("u-sub"), "much", "x".repeat(8 * 1024).into())),
+            ours.sign(
+                &ours.header(),
+                &with(&ours.claims("u-sub"), "much", "x".repeat(8 * 1024).into()),
+            ),
         ),
         ("quoted", format!("\"{good}\"")),
         ("a cookie's name before it", format!("token={good}")),

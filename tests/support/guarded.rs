@@ -7,7 +7,7 @@ use turnout::auth::{Algorithm, AnonymousAccess, ExpectedClaims, Source};
 use turnout::config::{AuthConfig, SessionKeys};
 use turnout::http::StreamLimits;
 
-use super::issuer::pins;
+use super::issuer::{Issuer, pins};
 use super::{Service, flag};
 
 pub const SERVER_KEY: &str = "3b1f8a7c55d6c1b8a7f0e2d4c6b8a09183746352413f2e1d0c9b8a7968574635";
@@ -51,8 +51,24 @@ impl ProtectedEndpoint {
         unverified: AnonymousAccess,
         streams: StreamLimits,
     ) -> ProtectedEndpoint {
+        ProtectedEndpoint::start_signing(keys, pins, unverified, streams, None).await
+    }
+
+    /// The same, which signs its own tokens with this key.
+    pub async fn start_signing(
+        keys: &str,
+        pins: ExpectedClaims,
+        unverified: AnonymousAccess,
+        streams: StreamLimits,
+        own: Option<&Issuer>,
+    ) -> ProtectedEndpoint {
         let home = TempDir::new().unwrap();
         std::fs::write(home.path().join("keys"), keys).unwrap();
+        let issuer_keys = own.map(|own| {
+            let path = home.path().join("issuer.pem");
+            std::fs::write(&path, own.private_pem()).unwrap();
+            path
+        });
         std::fs::write(
             home.path().join("servers"),
             format!("# one server\nshop {}\n", sha256(SERVER_KEY)),
@@ -64,6 +80,7 @@ impl ProtectedEndpoint {
                 pins,
             }),
             server_keys: Some(Source::File(home.path().join("servers"))),
+            issuer_keys,
             unverified,
             ..AuthConfig::default()
         };

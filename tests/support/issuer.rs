@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -13,14 +14,16 @@ use aws_lc_rs::{hmac, rand};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value as Json, json};
-use turnout::auth::{Algorithm, EmailProof, ExpectedClaims};
+use turnout::auth::{Algorithm, EmailProof, ExpectedClaims, TokenKind};
 
 pub const ISSUER: &str = "https://issuer.example.com/";
 pub const AUDIENCE: &str = "turnout";
 
 pub struct Issuer {
     pub algorithm: Algorithm,
-    pub key_id: &'static str,
+    pub key_id: String,
+    /// What its tokens are for.
+    pub kind: TokenKind,
     signer: Signer,
     /// The public key, as a JWK.
     pub jwk: Json,
@@ -51,6 +54,7 @@ pub fn pins(algorithm: Algorithm) -> ExpectedClaims {
         issuer: ISSUER.to_owned(),
         audience: AUDIENCE.to_owned(),
         email: EmailProof::Assumed,
+        kind: TokenKind::Application,
     }
 }
 
@@ -115,7 +119,36 @@ impl Issuer {
             jwk["n"].as_str().or(jwk["x"].as_str()).unwrap_or_default().as_bytes().to_vec(),
             key_id.as_bytes().to_vec(),
         ];
-        Issuer { algorithm, key_id, signer, jwk, public_forms, pem }
+        let (key_id, kind) = (key_id.to_owned(), TokenKind::Application);
+        Issuer { algorithm, key_id, kind, signer, jwk, public_forms, pem }
+    }
+
+    /// A key that signs tokens of our own.
+    pub fn own(kind: TokenKind) -> Issuer {
+        let mut issuer = Issuer::new(Algorithm::Es256, "own");
+        let (x, y) = (&issuer.jwk["x"], &issuer.jwk["y"]);
+        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":{x},"y":{y}}}"#);
+        issuer.key_id = base64(digest(&SHA256, members.as_bytes()));
+        issuer.jwk["kid"] = issuer.key_id.clone().into();
+        issuer.kind = kind;
+        issuer
+    }
+
+    /// The private half, as PEM.
+    pub fn private_pem(&self) -> String {
+        let Signer::Ec(pair) = &self.signer else { panic!("only keys of P-256 are given away") };
+        let text = STANDARD.encode(pair.to_pkcs8v1().unwrap());
+        format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
+    }
+
+    /// Claims that hold for an hour.
+    pub fn claims(&self, subject: &str) -> Json {
+        let mut claims = claims(subject);
+        if self.kind != TokenKind::Application {
+            claims["iss"] = turnout::auth::ISSUER.into();
+            claims["aud"] = self.kind.audience().into();
+        }
+        claims
     }
 
     /// What the issuer publishes, alone or with others.
@@ -124,12 +157,12 @@ impl Issuer {
     }
 
     pub fn header(&self) -> Json {
-        json!({ "alg": self.algorithm.as_str(), "kid": self.key_id, "typ": "JWT" })
+        json!({ "alg": self.algorithm.as_str(), "kid": self.key_id, "typ": self.kind.header() })
     }
 
     /// A good token of this user.
     pub fn token(&self, subject: &str) -> String {
-        self.sign(&self.header(), &claims(subject))
+        self.sign(&self.header(), &self.claims(subject))
     }
 
     pub fn sign(&self, header: &Json, claims: &Json) -> String {

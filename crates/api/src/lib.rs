@@ -10,6 +10,7 @@
 //! | [`strategy`] | the strategy document, and the words in it |
 //! | [`question`] | what a client asks with |
 //! | [`feeds`] | events of a stream, a publish, the streams of a flag |
+//! | [`sessions`] | sessions and tokens that Turnout signs |
 //! | [`ofrep`] | the OpenFeature Remote Evaluation Protocol |
 //! | [`reports`] | how following went, as clients report it |
 //! | [`watch`] | events of a stream, and their acknowledgement |
@@ -29,6 +30,7 @@ pub mod problem;
 pub mod question;
 pub mod reports;
 pub mod schema;
+pub mod sessions;
 pub mod strategy;
 pub mod strict;
 pub mod watch;

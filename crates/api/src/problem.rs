@@ -55,6 +55,9 @@ words! {
         EventsUnavailable = "events-unavailable",
         BadReport = "bad-report",
         QuotaExceeded = "quota-exceeded",
+        NoSuchKey = "no-such-key",
+        TooManyKeys = "too-many-keys",
+        IssuerUnavailable = "issuer-unavailable",
     }
 }
 

@@ -19,6 +19,7 @@ use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::attribute::attribute;
 use super::http_client::{self, CliError, Target};
 use super::listener::{self, Listener};
 use super::remote::text_of;
@@ -142,17 +143,5 @@ impl Ask {
             );
         }
         Some(question.into())
-    }
-}
-
-/// `platform=web`, `seats:=5`.
-fn attribute(text: &str) -> Result<(String, Json), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, or NAME:=JSON")?;
-    match name.strip_suffix(':') {
-        None => Ok((name.to_owned(), value.into())),
-        Some(name) => match serde_json::from_str(value) {
-            Ok(value) => Ok((name.to_owned(), value)),
-            Err(_) => Err(format!("`{value}` is not JSON; write {name}={value} for a text")),
-        },
     }
 }

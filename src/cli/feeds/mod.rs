@@ -19,6 +19,8 @@ mod one_line;
 mod publish;
 mod streams;
 
+pub use arguments::{FeedArgs, stream_name};
+pub use client::FeedError;
 pub use follow::Follow;
 pub use publish::Publish;
 pub use streams::Streams;

@@ -13,7 +13,7 @@ use crate::flag::MAX_UNIT_BYTES;
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::openapi::{Operation, RequestBody, ResponseSpec, of_refusals, schema_ref};
-use crate::http::public::feed_contract as public;
+use crate::http::public::{feed_contract as public, issuer_contract as sessions};
 use crate::http::server::TooSlow;
 use crate::ledger::{MAX_NAME_BYTES, Role};
 
@@ -493,4 +493,49 @@ fn share() -> Json {
 
 fn time(at_most: i64) -> Json {
     json!({ "type": ["integer", "null"], "minimum": 1, "maximum": at_most })
+}
+
+pub fn keys() -> Operation {
+    look(
+        "keys",
+        "The keys that sessions and tokens are signed with",
+        found("The keys, in the order in which they sign.", "Keys"),
+        vec![ApiError::Busy],
+    )
+}
+
+pub fn rotate_keys() -> Operation {
+    let mut refusals = with_a_body();
+    refusals.extend([ApiError::TooManyKeys, ApiError::IssuerUnavailable, ApiError::NoRandomness]);
+    let done = found("The new key is published; it signs in 20 minutes.", "KeysChanged");
+    let mut operation = look("rotateKeys", "Make a new key", done, refusals);
+    operation.says = "The key before it is believed for 25 hours after it signed last.";
+    operation.takes = RequestBody::PerhapsBody(schema_ref("ChangeKeys"));
+    operation
+}
+
+pub fn revoke_key() -> Operation {
+    let mut refusals = with_a_body();
+    refusals.extend([ApiError::NoSuchKey, ApiError::IssuerUnavailable]);
+    let done = found("What it signed is no longer accepted.", "KeysChanged");
+    let mut operation = look("revokeKey", "Stop believing a key", done, refusals);
+    operation.says = "At once, and also with the database away; streams that its tokens opened end. Where no key is left, a new one is made.";
+    let live = found(
+        "What it signed is no longer accepted, and that is not written down yet.",
+        "KeysChanged",
+    );
+    operation.answers.insert(1, ResponseSpec { status: 202, ..live });
+    operation.parameters = vec![in_path("id", "The key's id.", json!({ "type": "string" }))];
+    operation.takes = RequestBody::PerhapsBody(schema_ref("ChangeKeys"));
+    operation
+}
+
+pub fn create_session() -> Operation {
+    let mut refusals = sessions::session_refusals();
+    refusals.push(ApiError::OtherFlags);
+    let mut operation =
+        look("createSession", "A session for a user", found("The session.", "Session"), refusals);
+    operation.says = "For trying things: the same as on the public listener.";
+    operation.takes = RequestBody::Body(schema_ref("NewSession"));
+    operation
 }

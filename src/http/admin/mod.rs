@@ -16,6 +16,7 @@ mod flags;
 mod hello;
 mod history;
 mod in_force;
+mod keys;
 mod metrics;
 mod permissions;
 mod pieces;
@@ -46,6 +47,7 @@ pub use self::scrapes::Scrapes;
 pub use self::state::AdminState;
 use super::error::ApiError;
 use super::feeds::{STREAM_PATH, STREAMS_PATH};
+use super::issuer::SESSIONS_PATH;
 use super::openapi::{Endpoint, document, router};
 use super::requests::RequestCounts;
 use super::server::{ResponseFuture, Routes, by_router};
@@ -163,6 +165,20 @@ fn calls() -> Vec<ProtectedEndpoint> {
         ProtectedEndpoint::new(
             Admin,
             Endpoint::post("/v1/tokens", tokens::create, contract::create_token()),
+        ),
+        ProtectedEndpoint::new(Admin, Endpoint::get("/v1/keys", keys::list, contract::keys()))
+            .at(RunsOn::Readings(Source::Memory)),
+        ProtectedEndpoint::new(
+            Admin,
+            Endpoint::post("/v1/keys/rotate", keys::rotate, contract::rotate_keys()),
+        ),
+        ProtectedEndpoint::new(
+            Admin,
+            Endpoint::post("/v1/keys/{id}/revoke", keys::revoke, contract::revoke_key()),
+        ),
+        ProtectedEndpoint::new(
+            Write,
+            Endpoint::post(SESSIONS_PATH, keys::session, contract::create_session()),
         ),
         ProtectedEndpoint::new(
             Own,

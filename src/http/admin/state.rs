@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::readings::Readings;
 use super::scrapes::Scrapes;
 use crate::auth::AdminCredentials;
-use crate::control::Coordinator;
+use crate::control::{Coordinator, IssuerKeys};
 use crate::flag_files::Mode;
 use crate::http::requests::RequestCounts;
 use crate::http::server::ListenerMemory;
@@ -21,6 +21,7 @@ use crate::webhook::Deliveries;
 pub struct AdminState {
     pub public: PublicState,
     pub coordinator: Coordinator,
+    pub issuer_keys: IssuerKeys,
     /// The runtime of the write path: commands, expiries and what is read of the folder. Nothing
     /// that only reads runs there.
     pub orders: Handle,

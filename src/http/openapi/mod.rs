@@ -5,6 +5,7 @@
 //! lacks no route. What the public listener promises for each call stands in `public`, the schemas
 //! in `schemas`; the statuses of errors come from [`ApiError`]'s own table.
 
+mod derived;
 mod feed_schemas;
 pub mod schemas;
 
@@ -18,7 +19,6 @@ use axum::routing::{self, MethodRouter, Route};
 use serde_json::{Map, Value as Json, json};
 use tower_layer::Layer;
 use tower_service::Service;
-use turnout_api::reports::Report;
 
 use super::error::ApiError;
 
@@ -104,7 +104,7 @@ pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>], own_shape
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "servers": [{ "url": "/", "description": "This listener." }],
-        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), feed_schemas::of_polls(), feed_schemas::of_publishers(), schemas::of_type::<Report>("Report"), own_shapes]) },
+        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), feed_schemas::of_polls(), feed_schemas::of_publishers(), derived::derived(), own_shapes]) },
         "paths": paths,
     })
 }

@@ -1,8 +1,7 @@
 //! The schemas of bodies and headers, from the constants the code uses.
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use turnout_api::ofrep::ErrorCode;
-use utoipa::ToSchema;
 
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, RealtimeKind, Reason, Step, Strategy};
 use crate::http::sse::CloseReason;
@@ -292,15 +291,4 @@ fn error_code() -> Json {
 
 pub fn count(says: &str) -> Json {
     json!({ "description": says, "type": "integer", "minimum": 0 })
-}
-
-/// The schema of a message by this name, and of the messages in it, from their types.
-pub fn of_type<T: ToSchema>(name: &str) -> Json {
-    let mut parts = Vec::new();
-    T::schemas(&mut parts);
-    parts.push((name.to_owned(), T::schema()));
-    let known = schemas();
-    let own = parts.into_iter().filter(|(name, _)| known.get(name).is_none());
-    let json = |schema| serde_json::to_value(schema).unwrap_or_default();
-    own.map(|(name, schema)| (name, json(schema))).collect::<Map<_, _>>().into()
 }

@@ -18,6 +18,7 @@ use super::error_response::for_route;
 use super::{ofrep, strategy};
 use crate::http::error::ApiError;
 use crate::http::feeds::{STREAMS_PATH, evaluate_poll};
+use crate::http::issuer::JWKS_PATH;
 use crate::http::proxies::Peer;
 use crate::http::requests::RequestCounts;
 use crate::http::server::{ResponseFuture, Routes, by_router};
@@ -140,7 +141,7 @@ fn take_away(public_path: &PublicPath, uri: &mut Uri) {
 fn without_prefix<'u>(public_path: &PublicPath, uri: &'u Uri) -> Option<&'u str> {
     let is_ours = |path: &str| {
         ["/v1/", "/ofrep/"].iter().any(|folder| path.starts_with(folder))
-            || ["/healthz", "/readyz", "/openapi.json"].contains(&path)
+            || ["/healthz", "/readyz", "/openapi.json", JWKS_PATH].contains(&path)
     };
     public_path.strip(uri.path()).filter(|path| is_ours(path))
 }

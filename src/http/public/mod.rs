@@ -12,6 +12,7 @@ mod evaluation_request;
 mod fast_path;
 pub mod feed_contract;
 mod health;
+pub mod issuer_contract;
 mod kept_context;
 mod ofrep;
 mod openapi;
@@ -33,6 +34,7 @@ pub use response::{ResponseBuilder, if_none_match};
 use self::cors::Origins;
 use super::feeds;
 use super::incoming_bodies::IncomingBody;
+use super::issuer;
 use super::openapi::{Endpoint, router};
 use super::proxies::Proxies;
 use super::requests::RequestCounts;
@@ -100,6 +102,8 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
         Endpoint::get("/v1/strategy/{flag}/watch", sse::watch_own, contract::watch_mine()),
         Endpoint::post("/v1/watch", sse::all, contract::watch_all()),
         Endpoint::get("/v1/watch", sse::all_mine, contract::watch_all_mine()),
+        Endpoint::post(issuer::SESSIONS_PATH, issuer::create, issuer_contract::create_session()),
+        Endpoint::get(issuer::JWKS_PATH, issuer::jwks, issuer_contract::jwks()),
         Endpoint::post("/v1/watch/ack", sse::acknowledge, contract::acknowledge()),
         Endpoint::post(report::PATH, report::report, contract::report()),
         Endpoint::get(sse::CHANGES_PATH, sse::changes, contract::changes()),

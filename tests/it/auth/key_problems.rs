@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use turnout::app::App;
-use turnout::auth::{Algorithm, EmailProof, ExpectedClaims, Source};
+use turnout::auth::{Algorithm, EmailProof, ExpectedClaims, Source, TokenKind};
 use turnout::config::{AuthConfig, SessionKeys};
 
 use crate::support::guarded::sha256;
@@ -21,6 +21,7 @@ async fn a_source_without_a_good_key_is_a_problem_until_it_has_one() {
         issuer: "issuer".to_owned(),
         audience: "turnout".to_owned(),
         email: EmailProof::Assumed,
+        kind: TokenKind::Application,
     };
     let access = AuthConfig {
         session_keys: Some(SessionKeys { source: Source::File(secret.clone()), pins }),

@@ -4,6 +4,8 @@
 mod credentials;
 mod key_problems;
 mod keys;
+mod own_keys;
+mod own_sessions;
 mod readings;
 mod revocations;
 mod tokens;

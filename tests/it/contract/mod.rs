@@ -5,3 +5,4 @@ mod admin;
 mod feeds;
 mod public;
 mod recorded;
+mod sessions;

@@ -7,5 +7,6 @@ pub mod explain;
 pub mod flags;
 pub mod hello;
 pub mod history;
+pub mod keys;
 pub mod problems;
 pub mod tokens;

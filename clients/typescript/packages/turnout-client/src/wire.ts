@@ -310,6 +310,38 @@ export interface components {
             ended: boolean;
         };
         /**
+         * @description A session to make for a user, by a server of the application.
+         * @example {
+         *       "targetingKey": "u-1",
+         *       "streams": {
+         *         "build-events": [
+         *           "b-42"
+         *         ]
+         *       }
+         *     }
+         */
+        NewSession: {
+            targetingKey: string;
+            /** @description What the rules of flags may ask. Lists and objects are values no rule can ask for. */
+            attributes?: Record<string, never> | null;
+            /** @description Streams of flags that the user may read besides those that list the user. */
+            streams?: {
+                [key: string]: string[];
+            } | null;
+            /**
+             * Format: int64
+             * @description How long it lives; one hour, unless said.
+             */
+            ttlMs?: number | null;
+        };
+        /** @description A session. */
+        Session: {
+            /** @description A session token, which its user sends as `Authorization: Bearer`. */
+            session: string;
+            /** Format: int64 */
+            expiresInMs: number;
+        };
+        /**
          * @description How following went in one tab, over all its streams, since its last report.
          * @example {
          *       "client": "turnout-client",

@@ -1,0 +1,50 @@
+//! Sessions and tokens that Turnout signs itself.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
+
+use crate::schema;
+use crate::strict::Body;
+
+/// A session to make for a user, by a server of the application.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(examples(json!({ "targetingKey": "u-1", "streams": { "build-events": ["b-42"] } })))]
+pub struct NewSession {
+    #[schema(min_length = 1, max_length = 256)]
+    pub targeting_key: String,
+    /// What is known of the user. It counts as verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attributes)]
+    pub attributes: Option<Map<String, Json>>,
+    /// Streams of flags that the user may read besides those that list the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<BTreeMap<String, Vec<String>>>,
+    /// How long it lives; one hour, unless said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1_000, maximum = 86_400_000)]
+    pub ttl_ms: Option<u64>,
+}
+
+impl Body for NewSession {
+    const MEMBERS: &'static [(&'static str, &'static str)] = &[
+        ("targetingKey", "a text: who the session is for"),
+        ("attributes", "an object: what is known of the user"),
+        ("streams", "an object: lists of streams, by the flag's key"),
+        ("ttlMs", "a time in milliseconds"),
+    ];
+    const NEEDED: &'static [(&'static str, &'static str)] =
+        &[("targetingKey", "a session needs a `targetingKey`: who it is for")];
+}
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// A session token, which its user sends as `Authorization: Bearer`.
+    pub session: String,
+    pub expires_in_ms: u64,
+}
