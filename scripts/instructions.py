@@ -41,11 +41,13 @@ def address(process, data):
     sys.exit("instructions: the program does not listen")
 
 
-def ask(port, request, count):
+def ask(port, requests, count):
+    """Sends a request, or several in turn, so many times."""
+    requests = requests if isinstance(requests, list) else [requests]
     connection = socket.create_connection(("127.0.0.1", port), 60)
     answers = connection.makefile("rb")
-    for _ in range(count):
-        connection.sendall(request)
+    for number in range(count):
+        connection.sendall(requests[number % len(requests)])
         status, length = int(answers.readline().split()[1]), 0
         while (line := answers.readline()) not in (b"\r\n", b""):
             if line.lower().startswith(b"content-length:"):

@@ -42,3 +42,4 @@ pub use retention::Retention;
 pub use service::{Feeds, FeedsOptions, ListedStream, Reader};
 pub use shared::{PublishError, RetentionOf};
 pub use shares::EventsFull;
+pub use warm::Watched;

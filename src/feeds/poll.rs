@@ -16,6 +16,9 @@ pub struct EventPage {
     /// How many events it has.
     pub events: usize,
     pub has_more: bool,
+    pub ended: bool,
+    /// The epoch and the position of its cursor.
+    pub end: (u64, u64),
 }
 
 /// Why a poll gets no page.
@@ -87,7 +90,9 @@ impl StreamState {
     fn idle(&self, limit: u32) -> EventPage {
         let record = &self.record;
         let etag = page::etag(record.epoch, record.head, record.head, limit, false, record.ended);
-        EventPage { body: self.idle_body.clone(), etag, events: 0, has_more: false }
+        let end = (record.epoch, record.head);
+        let (body, ended) = (self.idle_body.clone(), record.ended);
+        EventPage { body, etag, events: 0, has_more: false, ended, end }
     }
 
     /// A page of these events, the first of which follows the position.
@@ -107,6 +112,6 @@ impl StreamState {
         let ended = record.ended && !has_more;
         let body = page::body(events.take(count), &cursor, has_more, ended);
         let etag = page::etag(record.epoch, from, to, limit, has_more, ended);
-        EventPage { body, etag, events: count, has_more }
+        EventPage { body, etag, events: count, has_more, ended, end: (record.epoch, to) }
     }
 }

@@ -24,7 +24,7 @@ use super::query::PollQuery;
 use super::readers::Readers;
 use super::shared::{PublishError, RetentionOf, Shared};
 use super::store::{EventStore, EventStoreError};
-use super::warm::{LookUp, WarmStream, WarmStreams};
+use super::warm::{LookUp, WarmStream, WarmStreams, Watched};
 use super::writer::{Job, Writer};
 use crate::clock::Clock;
 use crate::flag::FlagKey;
@@ -205,12 +205,19 @@ impl Feeds {
         Ok((found.into_iter().take(LIST_PAGE as usize).map(listed).collect(), has_more))
     }
 
-    /// Polls a stream from memory; `None` where the database has to be read.
+    /// A stream in memory, to be watched: taken before it is polled.
+    pub fn watch(&self, (flag, stream): (&str, &str)) -> Option<Watched> {
+        self.0.shared.warm.watch(StreamNames(flag, stream))
+    }
+
+    /// Polls a stream from memory; `None` where the database has to be read. A poll that was held
+    /// was counted before.
     pub fn poll_warm(
         &self,
         (flag, stream): (&str, &str),
         reader: Reader<'_>,
         query: &PollQuery<'_>,
+        was_held: bool,
     ) -> Option<Result<EventPage, PollError>> {
         if !self.is_available() {
             return None;
@@ -231,7 +238,7 @@ impl Feeds {
             Ok(Answer::Read(_)) => return None,
             Err(error) => Err(error),
         };
-        stream.polls.fetch_add(1, Relaxed);
+        stream.polls.fetch_add(u64::from(!was_held), Relaxed);
         Some(answer)
     }
 

@@ -3,13 +3,18 @@
 //! A poll with nothing new reads this alone. What stands here is durable: the writer puts it in after
 //! its commit. Bounded in bytes: what was not used for longest leaves first, and is read again.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::pin::pin;
+use std::sync::atomic::{
+    AtomicU64, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use tokio::sync::Notify;
 
 use super::cursor::Cursor;
 use super::decide::StreamRecord;
@@ -38,6 +43,43 @@ pub struct WarmStream {
     bytes: AtomicUsize,
     /// Polls that were answered while it was in memory.
     pub polls: AtomicU64,
+    /// How often there was something new for its readers, or the stream left.
+    version: AtomicU64,
+    changed: Notify,
+}
+
+/// A stream, and how it was before it was looked at.
+#[derive(Debug)]
+pub struct Watched {
+    stream: Arc<WarmStream>,
+    version: u64,
+}
+
+impl Watched {
+    pub fn key(&self) -> &StreamKey {
+        &self.stream.key
+    }
+
+    /// Ready once there was something new since.
+    pub async fn changed(&self) {
+        loop {
+            // Registered first: what comes between the look and the wait is not missed.
+            let mut changed = pin!(self.stream.changed.notified());
+            changed.as_mut().enable();
+            if self.stream.version.load(Acquire) != self.version {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl WarmStream {
+    /// Wakes the polls that wait for this stream.
+    fn announce(&self) {
+        self.version.fetch_add(1, Release);
+        self.changed.notify_waiters();
+    }
 }
 
 type Map = HashMap<StreamKey, Arc<WarmStream>, RandomState>;
@@ -130,6 +172,13 @@ impl WarmStreams {
         LookUp::Stream(found.clone())
     }
 
+    /// A stream in memory, to be watched: taken before it is looked at.
+    pub fn watch(&self, names: StreamNames<'_>) -> Option<Watched> {
+        let LookUp::Stream(stream) = self.find(names) else { return None };
+        let version = stream.version.load(Acquire);
+        Some(Watched { stream, version })
+    }
+
     /// Whether a name was refused lately.
     pub fn is_refused(&self, names: StreamNames<'_>) -> bool {
         self.refused.read().unwrap_or_else(PoisonError::into_inner).has(&names)
@@ -177,7 +226,10 @@ impl WarmStreams {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         let found = map.get(key).cloned();
         match found {
-            Some(stream) => self.set(&stream, |old| old.after(key, record, new)),
+            Some(stream) => {
+                self.set(&stream, |old| old.after(key, record, new));
+                stream.announce();
+            }
             None => {
                 let empty = StreamState::new(key, record.clone(), Vec::new());
                 let stream = Arc::new(self.warm(key, empty.after(key, record, new)));
@@ -202,6 +254,7 @@ impl WarmStreams {
         self.departures.fetch_add(1, Relaxed);
         let stream = map.remove(key)?;
         self.bytes.fetch_sub(stream.bytes.load(Relaxed), Relaxed);
+        stream.announce();
         Some(stream)
     }
 
@@ -210,7 +263,7 @@ impl WarmStreams {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         self.departures.fetch_add(1, Relaxed);
         self.bytes.store(0, Relaxed);
-        map.clear();
+        map.drain().for_each(|(_, stream)| stream.announce());
         self.forget_refused();
     }
 
@@ -236,6 +289,8 @@ impl WarmStreams {
             used: AtomicU64::new(self.tick.load(Relaxed)),
             bytes: AtomicUsize::new(bytes),
             polls: AtomicU64::new(0),
+            version: AtomicU64::new(0),
+            changed: Notify::new(),
         }
     }
 
@@ -267,6 +322,7 @@ impl WarmStreams {
             if let Some(stream) = map.remove(&key) {
                 self.departures.fetch_add(1, Relaxed);
                 self.bytes.fetch_sub(stream.bytes.load(Relaxed), Relaxed);
+                stream.announce();
             }
         }
         // All of them, not only those that left: what is not there is asked for anew as well.

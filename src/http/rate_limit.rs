@@ -36,6 +36,12 @@ pub fn take(state: &PublicState, policy: Policy, caller: &Caller) -> Option<Deci
     Some(state.quota.take(policy, user, state.clock.now().steady_ms))
 }
 
+/// What a user has left, for an answer that was counted before.
+pub fn look(state: &PublicState, policy: Policy, caller: &Caller) -> Option<Decision> {
+    let user = user(caller)?;
+    Some(state.quota.look(policy, user, state.clock.now().steady_ms))
+}
+
 /// The refusal of a user who has no answer left.
 pub fn over(decision: Decision) -> Option<ApiError> {
     (!decision.is_allowed).then_some(ApiError::QuotaExceeded(decision))

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::feeds::HeldPolls;
 use super::incoming_bodies::IncomingBody;
 use super::proxies::Proxies;
 use super::public::Turns;
@@ -34,6 +35,7 @@ pub struct Parts {
     pub authenticator: Arc<Authenticator>,
     pub hub: Arc<Hub>,
     pub feeds: Feeds,
+    pub held_polls: Arc<HeldPolls>,
     pub reports: Reports,
     /// How many answers users had.
     pub quota: Quota,

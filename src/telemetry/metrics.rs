@@ -85,6 +85,7 @@ registry! {
     READINGS_WAITING: Gauge "turnout_readings_waiting" [] "Calls that only look and wait for their turn";
     EVALUATIONS: Counter "turnout_evaluations" ["flag", "strategy", "rule"] "Evaluations by outcome";
     POLLS: Counter "turnout_polls" ["outcome"] "Polls of streams by what came of them: new, empty or error";
+    POLLS_HELD: Gauge "turnout_polls_held" [] "Polls that wait for an event";
     QUOTA_REFUSALS: Counter "turnout_quota_refusals" ["policy"] "Answers that users did not get, as they had as many as there may be: feed, token, reports or realtime";
     EVENTS_IN: Counter "turnout_events_in" [] "Events that were published and taken";
     EVENTS_BYTES: Gauge "turnout_events_bytes" [] "Bytes of events that are kept";

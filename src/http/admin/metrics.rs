@@ -138,6 +138,7 @@ impl AdminState {
         let feeds = &self.public.feeds;
         let counts = feeds.counts();
         page.rows(&registry::POLLS, counts.polls().map(|(outcome, count)| ([outcome], count)))?;
+        page.one(&registry::POLLS_HELD, self.public.held_polls.count())?;
         let refused = self.public.quota.refused();
         page.rows(
             &registry::QUOTA_REFUSALS,

@@ -3,12 +3,15 @@
 
 mod answer;
 mod change;
+mod held_polls;
+mod hold;
 mod list;
 mod path;
 mod poll;
 mod server_key;
 
 pub use change::{delete, deleted, publish, published};
+pub use held_polls::HeldPolls;
 pub use list::{list, listed};
 pub use path::{STREAM_PATH, STREAMS_PATH, StreamPath, names, stream_of};
-pub use poll::{evaluate_poll, poll};
+pub use poll::{PollRequest, evaluate_poll, poll};

@@ -17,7 +17,7 @@ use super::cors::Origins;
 use super::error_response::for_route;
 use super::{ofrep, strategy};
 use crate::http::error::ApiError;
-use crate::http::feeds::{STREAMS_PATH, evaluate_poll};
+use crate::http::feeds::{PollRequest, STREAMS_PATH, evaluate_poll};
 use crate::http::issuer::JWKS_PATH;
 use crate::http::proxies::Peer;
 use crate::http::requests::RequestCounts;
@@ -86,11 +86,11 @@ impl PublicService {
     fn poll(&self, request: Request, (flag, stream): (usize, usize)) -> ResponseFuture {
         let state = self.state.clone();
         Box::pin(async move {
-            let (head, _) = request.into_parts();
-            let path = head.uri.path();
+            let request = PollRequest::of(request);
+            let path = request.head.uri.path();
             let (rest, stream) = path.split_at_checked(path.len() - stream).unwrap_or_default();
             let flag = rest.get(rest.len() - 1 - flag..rest.len() - 1).unwrap_or_default();
-            evaluate_poll(&state, flag, stream, &head.uri, &head.headers).await
+            evaluate_poll(&state, flag, stream, &request).await
         })
     }
 }

@@ -32,7 +32,7 @@ pub use openapi::public_document;
 pub use response::{ResponseBuilder, if_none_match};
 
 use self::cors::Origins;
-use super::feeds;
+use super::feeds::{self, HeldPolls};
 use super::incoming_bodies::IncomingBody;
 use super::issuer;
 use super::openapi::{Endpoint, router};
@@ -74,6 +74,7 @@ impl PublicState {
             ),
             authenticator,
             feeds,
+            held_polls: HeldPolls::of(streams.streams),
             reports: Reports::default(),
             quota: Quota::default(),
             event_streams: ofrep::event_streams(&public_path).into(),

@@ -13,6 +13,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
@@ -24,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::activity::Activity;
 use super::heads::{self, Heads};
-use super::hijack::{Client, DrainSignal, Handover, HijackedConnection};
+use super::hijack::{Client, DrainSignal, Handover, HijackedConnection, Left};
 use super::house::House;
 use super::limits::{DRAIN_AT_MOST, Limits, MAX_HEAD_BYTES};
 use super::service::exchange;
@@ -42,10 +43,14 @@ pub async fn run(
     // Responses are small and must not wait to be joined with others.
     let _ = stream.set_nodelay(true);
     let mut clock = Deadline::of(&activity, *limits);
-    while await_request(&stream, &mut clock, &mut signalled).await {
+    // A request that was postponed, to be taken in again.
+    let mut ahead = Bytes::new();
+    while !ahead.is_empty() || await_request(&stream, &mut clock, &mut signalled).await {
         let handover = Handover::default();
-        let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
-        let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
+        let resumed = !ahead.is_empty();
+        let service = exchange(house.clone(), peer, activity.clone(), handover.clone(), resumed);
+        let wire = TrackedStream::new(stream, activity.clone(), std::mem::take(&mut ahead));
+        let wire = TokioIo::new(wire);
         let mut serving = Box::new(protocol().serve_connection(wire, service));
         clock.resting = false;
         let end =
@@ -57,9 +62,29 @@ pub async fn run(
             return leave(serving, exit).await;
         }
         let parts = serving.into_parts();
-        if let (Served::TakenOver { was_signalled }, Some((head, take_over))) =
-            (end, handover.take())
-        {
+        let (was_signalled, left) = match end {
+            Served::TakenOver { was_signalled } => (was_signalled, handover.take()),
+            Served::Idle | Served::Closed => (false, None),
+        };
+        if let Some(Left::Later(later)) = left {
+            let wire = parts.io.into_inner();
+            let rest = [&parts.read_buf[..], wire.ahead()].concat();
+            stream = wire.into_stream();
+            drop((parts.read_buf, parts.service));
+            let (head, signal) = if was_signalled || !rest.is_empty() {
+                (later.head, was_signalled.then_some(ConnectionSignal::Stop))
+            } else {
+                later.wait(&stream, &mut signalled).await
+            };
+            match signal {
+                Some(ConnectionSignal::Cut) => break,
+                Some(signal) => signalled = signal.again(),
+                None => {}
+            }
+            ahead = if rest.is_empty() { head.into() } else { [head, rest].concat().into() };
+            continue;
+        }
+        if let Some(Left::TakeOver(head, take_over)) = left {
             let socket = parts.io.into_inner().into_stream();
             // What is no longer needed is dropped first: a stream may last for hours.
             drop((parts.read_buf, parts.service, clock));
@@ -98,8 +123,8 @@ pub async fn run_local(
     mut signalled: oneshot::Receiver<ConnectionSignal>,
 ) {
     let (mut clock, handover) = (Deadline::of(&activity, house.limits), Handover::default());
-    let service = exchange(house.clone(), peer, activity.clone(), handover.clone());
-    let wire = TokioIo::new(TrackedStream::new(stream, activity.clone()));
+    let service = exchange(house.clone(), peer, activity.clone(), handover.clone(), false);
+    let wire = TokioIo::new(TrackedStream::new(stream, activity.clone(), Bytes::new()));
     let mut serving = Box::new(protocol().serve_connection(wire, service));
     serve(&mut *serving, &house.heads, &activity, &mut clock, &mut signalled, &handover).await;
     drop(signalled);

@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use super::activity::Activity;
 use super::budget::{Holding, Weight};
 use super::house::Unread;
+use super::postponed::Later;
 use super::signal::ConnectionSignal;
 use crate::clock;
 
@@ -59,7 +60,14 @@ pub struct DrainSignal {
 
 /// Where the service leaves a response that takes the connection over, and the connection finds it.
 #[derive(Clone, Default)]
-pub struct Handover(Arc<Mutex<Option<(Bytes, Hijack)>>>);
+pub struct Handover(Arc<Mutex<Option<Left>>>);
+
+/// What the service leaves in the place of a response.
+pub enum Left {
+    /// The head of the response, and what writes the rest.
+    TakeOver(Bytes, Hijack),
+    Later(Later),
+}
 
 impl Hijack {
     pub fn new(run: impl FnOnce(HijackedConnection) -> Run + Send + 'static) -> Hijack {
@@ -97,14 +105,22 @@ impl DrainSignal {
 
 impl Handover {
     pub fn leave<B>(&self, response: &Response<B>, take_over: Hijack) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((head(response), take_over));
+        self.put(Left::TakeOver(head(response), take_over));
+    }
+
+    pub fn postpone(&self, later: Later) {
+        self.put(Left::Later(later));
+    }
+
+    fn put(&self, left: Left) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(left);
     }
 
     pub fn is_left(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    pub fn take(&self) -> Option<(Bytes, Hijack)> {
+    pub fn take(&self) -> Option<Left> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -13,6 +13,7 @@ mod hijack;
 mod house;
 mod limits;
 mod local;
+mod postponed;
 mod routes;
 mod service;
 mod signal;
@@ -34,6 +35,7 @@ pub use budget::{Budget, Holder, Holding, Weight};
 pub use hijack::{Client, DrainSignal, Hijack, HijackedConnection, Run};
 pub use limits::{Limits, MAX_HEAD_BYTES};
 pub use local::{LocalServer, serve_local};
+pub use postponed::{Postponed, Resumed};
 pub use routes::{ResponseFuture, Routes, by_router};
 pub use service::TooSlow;
 

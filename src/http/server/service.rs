@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use super::budget::{Holding, Weight};
 use super::hijack::{Handover, Hijack};
 use super::house::House;
 use super::limits::UNCOUNTED_BYTES;
+use super::postponed::{Postponed, Resumed};
 use crate::telemetry::target;
 
 /// The body took longer than the limit.
@@ -31,14 +33,20 @@ use crate::telemetry::target;
 #[error("the body did not arrive within {} ms", .0.as_millis())]
 pub struct TooSlow(pub Duration);
 
-/// The service of one connection.
+/// The service of one connection; its first request may be one that was postponed.
 pub fn exchange(
     house: Arc<House>,
     peer: IpAddr,
     activity: Arc<Activity>,
     handover: Handover,
+    resumed: bool,
 ) -> impl HttpService<Incoming, ResBody = ResponseBody, Error = Infallible, Future: Send> {
-    service_fn(move |request: Request<Incoming>| {
+    let resumed = AtomicBool::new(resumed);
+    service_fn(move |mut request: Request<Incoming>| {
+        if resumed.load(Relaxed) {
+            resumed.store(false, Relaxed);
+            request.extensions_mut().insert(Resumed);
+        }
         let head_only = request.method() == Method::HEAD;
         // Nothing arrived since the last response, so this request came together with the one
         // before.
@@ -60,6 +68,11 @@ pub fn exchange(
                 yield_now().await;
             }
             let mut response = answer.await;
+            if let Some(later) = response.extensions().get().and_then(Postponed::take) {
+                handover.postpone(later);
+                // Nothing comes from here: the same request is taken in again.
+                return std::future::pending().await;
+            }
             activity.answering();
             house.routes.counts().count(route, response.status());
             if let Some(method) = method {

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::activity::Activity;
@@ -18,17 +19,24 @@ const SCRAP_BYTES: usize = 16 * 1024;
 pub struct TrackedStream<S> {
     stream: S,
     activity: Arc<Activity>,
+    /// What is read before the socket: a request that was postponed.
+    ahead: Bytes,
     /// How many bytes may still be thrown away after the last response.
     linger_bytes: usize,
 }
 
 impl<S: AsyncRead + Unpin> TrackedStream<S> {
-    pub fn new(stream: S, activity: Arc<Activity>) -> TrackedStream<S> {
-        TrackedStream { stream, activity, linger_bytes: LINGER_BYTES }
+    pub fn new(stream: S, activity: Arc<Activity>, ahead: Bytes) -> TrackedStream<S> {
+        TrackedStream { stream, activity, ahead, linger_bytes: LINGER_BYTES }
     }
 
     pub fn into_stream(self) -> S {
         self.stream
+    }
+
+    /// What is ahead of the socket and not read.
+    pub fn ahead(&self) -> &[u8] {
+        &self.ahead
     }
 
     /// Reads and discards bytes, until the client has noticed that this is the end.
@@ -52,6 +60,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let bytes = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(bytes));
+            return Poll::Ready(Ok(()));
+        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let came = buffer.filled().len() - before;

@@ -9,10 +9,11 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
+use super::flag_news::FlagNews;
 use super::limits::{NO_ROOM_SECONDS, StreamLimits, TICK};
 use super::wake_batch::WakeBatcher;
 use crate::auth::{Authenticator, random_number};
@@ -42,6 +43,8 @@ pub struct Hub {
     clock: Clock,
     /// How often the accepted credentials changed, or the clock leapt.
     credential_version: AtomicU64,
+    credentials_changed: Notify,
+    flag_news: FlagNews,
     /// A random seed, so that callers are distinguished by numbers that none of them can choose.
     seed: RandomState,
 }
@@ -67,6 +70,8 @@ impl Hub {
             authenticator,
             clock,
             credential_version: AtomicU64::new(1),
+            credentials_changed: Notify::new(),
+            flag_news: FlagNews::default(),
             seed: RandomState::default(),
         });
         tokio::spawn(announce(Arc::downgrade(&hub), positions));
@@ -186,6 +191,16 @@ impl Hub {
         &self.authenticator
     }
 
+    /// Notified when the accepted credentials change, or the clock leapt.
+    pub fn credentials_changed(&self) -> &Notify {
+        &self.credentials_changed
+    }
+
+    /// Whom changes of flags wake.
+    pub fn flag_news(&self) -> &FlagNews {
+        &self.flag_news
+    }
+
     /// A number that changes when the accepted credentials change; never 0.
     pub(super) fn credential_version(&self) -> u64 {
         self.credential_version.load(Relaxed)
@@ -211,6 +226,9 @@ async fn announce(hub: Weak<Hub>, mut positions: watch::Receiver<Position>) {
     while positions.changed().await.is_ok() {
         let Some(hub) = hub.upgrade() else { return };
         let changed = hub.note();
+        let snapshot = hub.live.current().clone();
+        hub.flag_news
+            .announce(|flag| changed.contains(flag) || snapshot.flag(flag.as_str()).is_none());
         if !changed.is_empty() {
             hub.wake(|stream| stream.follows().covers(&changed)).await;
         }
@@ -230,6 +248,7 @@ async fn tick(hub: Weak<Hub>) {
         if version != seen || leaps.look(hub.clock.now()) {
             seen = version;
             hub.credential_version.fetch_add(1, Relaxed);
+            hub.credentials_changed.notify_waiters();
             hub.wake(|_| true).await;
         }
         let now_ms = hub.now_ms();

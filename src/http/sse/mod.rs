@@ -13,10 +13,12 @@
 //! | `session` | the life of one stream |
 //! | `writer` | how its bytes are written, and when a reader has been stuck for too long |
 //! | `event` | the text of an event |
+//! | `flag_news` | what waits for a change of a flag |
 //! | `ack` | what an acknowledgement is |
 
 mod ack;
 mod event;
+mod flag_news;
 mod hub;
 mod limits;
 mod session;

@@ -7,6 +7,7 @@ mod bad;
 mod cases;
 mod durable;
 mod full;
+mod held;
 mod keys;
 mod limits;
 mod restored;
