@@ -1,4 +1,6 @@
 import { asTurnoutError, TurnoutError } from './error.js';
+import type { Reported } from './meter.js';
+import type { Reporting } from './report.js';
 import { Supervisor } from './supervisor.js';
 import type { ClientEvents, ClientOptions, Snapshot, StreamEvent, TurnoutClient } from './types.js';
 
@@ -12,6 +14,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
   };
   const watchers = new Set<() => void>();
   let holders = 0;
+  let reporting: Promise<Reporting | undefined> | undefined;
   let snapshot: Snapshot;
 
   /** A listener that throws stops nothing; what it threw is reported as any uncaught error is. */
@@ -46,12 +49,24 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
       if (before.mode !== next.mode) tell('switch', { from: before.mode, to: next.mode, reason: next.reason });
       for (const watcher of [...watchers]) guarded(watcher);
     },
+    // It is loaded when it is first needed, and where it cannot be, nothing is reported.
+    reportable: (http, position, document) => {
+      if (options.report === false) return;
+      reporting ??= import('./report.js')
+        .then(({ report }) => report({ client, options, http, position, document } as unknown as Reported))
+        .catch(() => undefined);
+    },
   });
   snapshot = supervisor.snapshot();
 
   const client: TurnoutClient<T> = {
     start: () => supervisor.start(),
-    stop: () => supervisor.stop(),
+    async stop() {
+      const left = reporting;
+      reporting = undefined;
+      await supervisor.stop();
+      await (await left)?.leave();
+    },
     acquire() {
       holders += 1;
       supervisor.start();
@@ -61,7 +76,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
         held = false;
         holders -= 1;
         // React's StrictMode releases and acquires within one task.
-        setTimeout(() => holders === 0 && void supervisor.stop(), 0);
+        setTimeout(() => holders === 0 && void client.stop(), 0);
       };
     },
     getSnapshot: () => snapshot,
@@ -75,6 +90,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
     },
     events: (asked = {}) => iterate(client, asked.signal),
     refresh: () => supervisor.refresh(),
+    complain: () => void reporting?.then((joined) => joined?.complain()),
   };
   return client;
 }
@@ -86,9 +102,9 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
     queue.push(...events);
     wake();
   });
-  const unsubscribe = client.subscribe(() => wake());
-  const onAbort = () => wake();
-  signal?.addEventListener('abort', onAbort);
+  const onChange = () => wake();
+  const unsubscribe = client.subscribe(onChange);
+  signal?.addEventListener('abort', onChange);
   const release = client.acquire();
   try {
     while (!signal?.aborted) {
@@ -107,7 +123,7 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
   } finally {
     off();
     unsubscribe();
-    signal?.removeEventListener('abort', onAbort);
+    signal?.removeEventListener('abort', onChange);
     release();
   }
 }

@@ -9,10 +9,12 @@ export class Http {
   private readonly base: URL;
   private readonly trusted: ReadonlySet<string>;
   readonly fetch: typeof fetch;
+  /** Told of each stream that failed, if reports listen. */
+  declare failed?: (() => void) | undefined;
 
   constructor(
     private readonly options: ClientOptions<never>,
-    private readonly clock: Clock,
+    readonly clock: Clock,
   ) {
     this.base = new URL(options.baseUrl);
     this.trusted = new Set([this.base.origin, ...(options.trustedOrigins ?? [])]);

@@ -21,15 +21,12 @@ export function followPage(changed: (state: PageState, woken: boolean) => void):
     frozen = false;
     if (came) tell(true);
   };
-  document.addEventListener('visibilitychange', onVisibility);
-  window.addEventListener('online', onOnline);
-  window.addEventListener('pagehide', onHide);
-  window.addEventListener('pageshow', onShow);
+  const following = new AbortController();
+  const { signal } = following;
+  document.addEventListener('visibilitychange', onVisibility, { signal });
+  window.addEventListener('online', onOnline, { signal });
+  window.addEventListener('pagehide', onHide, { signal });
+  window.addEventListener('pageshow', onShow, { signal });
   tell(false);
-  return () => {
-    document.removeEventListener('visibilitychange', onVisibility);
-    window.removeEventListener('online', onOnline);
-    window.removeEventListener('pagehide', onHide);
-    window.removeEventListener('pageshow', onShow);
-  };
+  return () => following.abort();
 }

@@ -3,14 +3,13 @@ import type { Http } from './http.js';
 import type { Generation, Position } from './position.js';
 import { serverSentEvents } from './realtime.js';
 import { type Slot, takeSlot } from './slots.js';
-import { TokenSource } from './token.js';
-import type { Clock, Cursor, StrategyDocument, StreamEvent, Transport } from './types.js';
-
-export { TokenSource };
+import { type Given, TokenSource } from './token.js';
+import type { ClientOptions, Clock, Cursor, StrategyDocument, StreamEvent, Transport } from './types.js';
 
 const STEADY_MS = 10_000;
 const FALLBACK_MS = 300_000;
 const NO_PLACE_MS = 15_000;
+const ACK_SPREAD_MS = 500;
 const RETRY_MS = [2000, 4000, 8000, 16_000, 32_000];
 
 /** What the runner tells the supervisor. */
@@ -20,7 +19,10 @@ export interface RunnerEvents {
   reset(cursor: Cursor): void;
   strategy(document: StrategyDocument, etag: string, position: string): void;
   heartbeat(etag: string): void;
-  acknowledge(ackId: string, position: string): void;
+  /** The position of the flag that the document is of. */
+  revision(): string | null;
+  /** Aborted when the client stops. */
+  signal(): AbortSignal;
   refused(): void;
   ended(): void;
   failed(error: TurnoutError): void;
@@ -41,6 +43,8 @@ export class Runner {
   resting: 'failed' | 'tabs' | null = null;
   unsupported = false;
   readonly #connections = new Set<Connection>();
+  readonly #tokens: TokenSource;
+  #ackTimer: unknown;
   #slot: Slot | null = null;
   #failures = 0;
   #retryTimer: unknown;
@@ -52,18 +56,20 @@ export class Runner {
   constructor(
     private readonly http: Http,
     private readonly position: Position,
-    private readonly tokens: TokenSource,
     private readonly clock: Clock,
     private readonly random: () => number,
-    private readonly transports: Readonly<Record<string, Transport>>,
+    private readonly options: ClientOptions<never>,
     private readonly first: 'now' | null,
     private readonly events: RunnerEvents,
-    private readonly track: (task: Promise<void>) => void,
-  ) {}
+    private readonly track: (task: Promise<unknown>) => void,
+  ) {
+    this.#tokens = new TokenSource(() => this.#askToken(), clock);
+  }
 
   transport(): Transport | undefined {
     const kind = this.events.document().realtime?.kind ?? '';
-    return Object.hasOwn(this.transports, kind) ? this.transports[kind] : kind === 'sse' ? serverSentEvents : undefined;
+    const own = this.options.transports ?? {};
+    return Object.hasOwn(own, kind) ? own[kind] : kind === 'sse' ? serverSentEvents : undefined;
   }
 
   enter(delayMs: number): void {
@@ -99,8 +105,8 @@ export class Runner {
     const turn = this.#turn;
     const transport = this.transport();
     const url = this.http.url(
-      (this.events.document().realtime as { url?: string } | undefined)?.url,
-      `/v1/realtime/${encodeURIComponent(this.events.document().flag)}/{stream}`,
+      this.events.document().realtime?.url,
+      `/v1/realtime/${encodeURIComponent(this.options.flag)}/{stream}`,
     );
     if (!transport || !this.http.trusts(url)) return;
     const slot = this.#slot ?? (await takeSlot(url.origin));
@@ -124,7 +130,7 @@ export class Runner {
         signal: connection.ending.signal,
         fetch: this.http.fetch,
         clock: this.clock,
-        token: (force) => this.tokens.get(force),
+        token: (force) => this.#tokens.get(force),
         live: () => on() && this.#becomeLive(connection),
         push: (batch) => {
           const fresh = this.position.commit(connection.generation, from, batch);
@@ -145,12 +151,12 @@ export class Runner {
         strategy: (document, etag, position, id) => {
           if (!on()) return;
           ackId = id ?? ackId;
-          if (ackId) this.events.acknowledge(ackId, position);
+          if (ackId) this.#acknowledge(ackId, position);
           this.events.strategy(document, etag, position);
         },
         heartbeat: (etag, position) => {
           if (!on()) return;
-          if (ackId) this.events.acknowledge(ackId, position);
+          if (ackId) this.#acknowledge(ackId, position);
           this.events.heartbeat(etag);
         },
       });
@@ -177,7 +183,7 @@ export class Runner {
       this.#failures = 0;
     }, STEADY_MS);
     this.clock.clearTimeout(this.#refreshTimer);
-    const refresh = this.tokens.refreshInMs();
+    const refresh = this.#tokens.refreshInMs();
     if (refresh !== null) {
       this.#refreshTimer = this.clock.setTimeout(() => this.#retry(0), Math.max(STEADY_MS, refresh + 1000));
     }
@@ -193,7 +199,10 @@ export class Runner {
       this.clock.clearTimeout(this.#refreshTimer);
     }
     if (error?.code === 'unsupported') this.unsupported = true;
-    if (error && !this.unsupported) this.events.failed(error);
+    if (error && !this.unsupported) {
+      this.http.failed?.();
+      this.events.failed(error);
+    }
     if (error?.status === 403 || error?.status === 204) this.events.refused();
     if (this.entered && !this.unsupported && this.#connections.size === 0) this.#again(error);
     else if (this.entered && !connection.live) this.#again(error);
@@ -228,6 +237,33 @@ export class Runner {
   end(): void {
     this.leave();
     this.wake();
+    this.clock.clearTimeout(this.#ackTimer);
+  }
+
+  async #askToken(): Promise<Given> {
+    const { flag, stream, attributes } = this.options;
+    const revision = this.events.revision();
+    const url = this.http.url(
+      (this.events.document().realtime as { tokenUrl?: string } | undefined)?.tokenUrl,
+      '/v1/token',
+    );
+    const { json } = await this.http.ask(url, {
+      method: 'POST',
+      headers: revision ? { 'Turnout-Flag-Revision': revision } : {},
+      body: { flag, stream, ...(attributes ? { attributes: attributes() } : {}) },
+      signal: this.events.signal(),
+    });
+    return (json ?? {}) as Given;
+  }
+
+  /** Tells the server which position this client holds; the newest of several within half a second. */
+  #acknowledge(ackId: string, position: string): void {
+    this.clock.clearTimeout(this.#ackTimer);
+    const url = this.http.url(this.events.document().watch.ackUrl || undefined, '/v1/watch/ack');
+    this.#ackTimer = this.clock.setTimeout(() => {
+      const asked = this.http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.events.signal() });
+      this.track(asked.catch(() => {}));
+    }, this.random() * ACK_SPREAD_MS);
   }
 
   #close(connection: Connection): void {

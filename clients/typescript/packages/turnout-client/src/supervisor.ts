@@ -7,11 +7,9 @@ import { Poller } from './poller.js';
 import { Position } from './position.js';
 import { isLater } from './revision.js';
 import type { Runner } from './runner.js';
-import type { Given } from './token.js';
 import type { ClientOptions, Clock, Cursor, Snapshot, StrategyDocument, StreamEvent } from './types.js';
 
 const HIDDEN_STREAM_MS = 60_000;
-const ACK_SPREAD_MS = 500;
 const ASK_AGAIN_MS = 1000;
 const LOAD_AGAIN_MS = 60_000;
 
@@ -27,6 +25,8 @@ export interface SupervisorEvents {
   reset(cursor: Cursor): void;
   failed(error: TurnoutError): void;
   snapshot(snapshot: Snapshot): void;
+  /** The server said where to report. */
+  reportable(http: Http, position: Position, document: StrategyDocument): void;
 }
 
 /** Asks for the strategy, and starts and stops the transports it asks for. */
@@ -42,7 +42,7 @@ export class Supervisor {
   readonly #first: 'now' | null;
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks = new Set<Promise<unknown>>();
   #ending = new AbortController();
   #document: StrategyDocument;
   #etag: string | null = null;
@@ -54,7 +54,6 @@ export class Supervisor {
   #asking = false;
   #askAgain = false;
   #askTimer: unknown;
-  #ackTimer: unknown;
   #hiddenTimer: unknown;
   #running = false;
   #everStarted = false;
@@ -111,21 +110,22 @@ export class Supervisor {
 
   /** Where it cannot be loaded, the client polls, and tries again. */
   async #load(): Promise<void> {
+    this.#loading = true;
     try {
-      const { Runner, TokenSource } = await import('./runner.js');
+      const { Runner } = await import('./runner.js');
       this.#runner = new Runner(
         this.#http,
         this.#position,
-        new TokenSource(() => this.#askToken(), this.#clock),
         this.#clock,
         this.#random,
-        this.options.transports ?? {},
+        this.options,
         this.#first,
         {
           ...this.#shared(),
           strategy: (document, etag, position) => this.#take(document, etag, position),
           heartbeat: (etag) => etag !== this.#etag && this.#ask(),
-          acknowledge: (ackId, position) => this.#acknowledge(ackId, position),
+          revision: () => this.#revision,
+          signal: () => this.#ending.signal,
           refused: () => this.#ask(),
         },
         (task) => this.#track(task),
@@ -156,8 +156,7 @@ export class Supervisor {
     this.#running = false;
     this.#unfollow();
     this.#runner?.end();
-    for (const timer of [this.#askTimer, this.#ackTimer, this.#hiddenTimer, this.#loadTimer])
-      this.#clock.clearTimeout(timer);
+    for (const timer of [this.#askTimer, this.#hiddenTimer, this.#loadTimer]) this.#clock.clearTimeout(timer);
     this.#ending.abort();
     this.#reconcile();
     await Promise.allSettled(this.#tasks);
@@ -222,11 +221,10 @@ export class Supervisor {
     if (!now.realtime && this.#runner?.entered) this.#runner.leave();
     if (!now.poll && this.#poller.running) this.#poller.stop();
     const spread = this.#random() * this.#document.enterSpreadMs;
-    if (now.realtime && !this.#runner && !this.#loading) {
-      this.#loading = true;
-      this.#track(this.#load());
+    if (now.realtime) {
+      if (!this.#runner && !this.#loading) this.#track(this.#load());
+      if (this.#runner?.entered === false) this.#runner.enter(spread);
     }
-    if (now.realtime && this.#runner && !this.#runner.entered) this.#runner.enter(spread);
     if (now.poll && !this.#poller.running) {
       const lost = now.bridging && this.#upToDate && !leaving;
       this.#poller.start(leaving ? spread : lost ? this.#document.polling.startMs : 0);
@@ -321,6 +319,7 @@ export class Supervisor {
       if (answer.status === 200) this.#take(answer.json, answer.headers.get('ETag'), revision);
       else if (isLater(revision, this.#revision)) this.#revision = revision;
       wait = this.#document.validForMs;
+      if (this.#document.report.url) this.tell.reportable(this.#http, this.#position, this.#document);
     } catch (thrown) {
       if (signal.aborted) return;
       const error = asTurnoutError(thrown);
@@ -346,39 +345,12 @@ export class Supervisor {
     this.#askTimer = this.#clock.setTimeout(() => !this.#paused() && this.#ask(), ms);
   }
 
-  async #askToken(): Promise<Given> {
-    const { flag, stream, attributes } = this.options;
-    const url = this.#http.url((this.#document.realtime as { tokenUrl?: string } | undefined)?.tokenUrl, '/v1/token');
-    const { json } = await this.#http.ask(url, {
-      method: 'POST',
-      headers: this.#revision ? { 'Turnout-Flag-Revision': this.#revision } : {},
-      body: { flag, stream, ...(attributes ? { attributes: attributes() } : {}) },
-      signal: this.#ending.signal,
-    });
-    return (json ?? {}) as Given;
-  }
-
-  /** Tells the server which position this client holds; the newest of several within half a second. */
-  #acknowledge(ackId: string, position: string): void {
-    this.#clock.clearTimeout(this.#ackTimer);
-    const url = this.#http.url(this.#document.watch.ackUrl || undefined, '/v1/watch/ack');
-    this.#ackTimer = this.#clock.setTimeout(() => {
-      const asked = this.#http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.#ending.signal });
-      this.#track(
-        asked.then(
-          () => {},
-          () => {},
-        ),
-      );
-    }, this.#random() * ACK_SPREAD_MS);
-  }
-
   #forced(document: StrategyDocument): StrategyDocument {
     const { force } = this.options;
     return force ? { ...document, strategy: force } : document;
   }
 
-  #track(task: Promise<void>): void {
+  #track(task: Promise<unknown>): void {
     this.#tasks.add(task);
     const done = () => void this.#tasks.delete(task);
     task.then(done, done);

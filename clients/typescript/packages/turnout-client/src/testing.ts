@@ -59,7 +59,7 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
   const answer = (status: number, body: unknown, headers: Record<string, string> = {}) =>
     new Response(body === null ? null : JSON.stringify(body), {
       status,
-      headers: { 'Turnout-Flag-Revision': String(revision), ...headers },
+      headers: { 'Turnout-Flag-Revision': String(revision), 'Turnout-Time': String(now()), ...headers },
     });
 
   /** The index behind the cursor, or the refusal. */

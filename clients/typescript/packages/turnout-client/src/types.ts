@@ -99,6 +99,8 @@ export interface ClientOptions<T = unknown> {
   readonly transports?: Readonly<Record<string, Transport>>;
   /** Checks `data`. If it throws, the event is left out, `error` is told, and the stream goes on. */
   readonly parse?: (data: unknown) => T;
+  /** `false`: how following goes is not reported. */
+  readonly report?: boolean;
   readonly fetch?: typeof fetch;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -117,6 +119,8 @@ export interface TurnoutClient<T = unknown> {
   events(options?: { signal?: AbortSignal }): AsyncIterable<StreamEvent<T>>;
   /** Asks for the strategy, and polls, now. */
   refresh(): void;
+  /** The user pressed "report a problem": a report says so, soon. */
+  complain(): void;
 }
 
 /** What a realtime transport gets. It ends, by resolving or rejecting, when its connection is over. */

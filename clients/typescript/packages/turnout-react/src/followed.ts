@@ -11,9 +11,17 @@ const MOST_KEPT = 1000;
 /** What all clients below a provider share. Another `identityKey` is another user: nothing of the last one is kept. */
 export type ProviderOptions = Omit<ClientOptions, 'flag' | 'stream'> & { readonly identityKey?: string };
 
+/** What a client does, and what it may be asked. */
+export interface StrategyState extends Snapshot {
+  /** Asks again, now. */
+  refresh(): void;
+  /** The user pressed "report a problem": a report says so, soon. */
+  complain(): void;
+}
+
 /** What hooks show: the same object as long as nothing changed. */
 export interface State {
-  readonly snapshot: Snapshot;
+  readonly snapshot: StrategyState;
   readonly events: readonly StreamEvent[];
 }
 
@@ -28,8 +36,8 @@ export class Followed {
     const { initialStrategy, ...rest } = options;
     const own = initialStrategy?.flag === flag ? { initialStrategy } : {};
     this.client = createTurnoutClient({ ...rest, ...own, flag, stream });
-    this.first = this.#state = { snapshot: this.client.getSnapshot(), events: [] };
-    this.client.subscribe(() => this.#change({ snapshot: this.client.getSnapshot(), events: this.#state.events }));
+    this.first = this.#state = { snapshot: this.#snapshot(), events: [] };
+    this.client.subscribe(() => this.#change({ snapshot: this.#snapshot(), events: this.#state.events }));
     this.client.on('events', (events) =>
       this.#change({ ...this.#state, events: [...this.#state.events, ...events].slice(-MOST_KEPT) }),
     );
@@ -51,6 +59,11 @@ export class Followed {
       release();
     };
   };
+
+  #snapshot(): StrategyState {
+    const { refresh, complain } = this.client;
+    return { ...this.client.getSnapshot(), refresh, complain };
+  }
 
   #change(state: State): void {
     this.#state = state;

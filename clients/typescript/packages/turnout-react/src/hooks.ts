@@ -1,12 +1,7 @@
 import { useContext, useMemo, useSyncExternalStore } from 'react';
-import type { Snapshot, StreamEvent } from 'turnout-client';
-import type { Followed, State } from './followed.js';
+import type { StreamEvent } from 'turnout-client';
+import type { Followed, State, StrategyState } from './followed.js';
 import { FollowContext } from './provider.js';
-
-export interface StrategyState extends Snapshot {
-  /** Asks again, now. */
-  refresh(): void;
-}
 
 export interface StreamState<T> extends StrategyState {
   /** In order, the oldest first; the newest `keep` of them. */
@@ -22,7 +17,7 @@ const never = () => () => {};
 export function useStrategy(flag: string): StrategyState {
   const followed = useFollow('useStrategy')(flag, null);
   const { snapshot } = useStore(followed, true);
-  return useMemo(() => ({ ...snapshot, refresh: () => followed.client.refresh() }), [snapshot, followed]);
+  return snapshot;
 }
 
 /** The events of a stream, and how they come. `null` follows nothing. */
@@ -40,8 +35,8 @@ export function useStream<T = unknown>(
     const events = (select ? all.filter(select) : all).slice(-keep);
     const { mode, upToDate } = state.snapshot;
     const isLoading = stream !== null && all.length === 0 && !upToDate && !OVER.includes(mode);
-    return { ...state.snapshot, events, isLoading, refresh: () => followed.client.refresh() };
-  }, [state, followed, stream, keep, select]);
+    return { ...state.snapshot, events, isLoading };
+  }, [state, stream, keep, select]);
 }
 
 function useFollow(hook: string) {

@@ -1,5 +1,5 @@
 'use client';
 
-export type { ProviderOptions } from './followed.js';
-export { type StrategyState, type StreamState, useStrategy, useStream } from './hooks.js';
+export type { ProviderOptions, StrategyState } from './followed.js';
+export { type StreamState, useStrategy, useStream } from './hooks.js';
 export { TurnoutProvider, type TurnoutProviderProps } from './provider.js';
