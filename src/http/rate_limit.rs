@@ -14,7 +14,6 @@ pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-pol
 
 /// Answers a caller of a limited call, if it has an answer left. An answer is counted when its
 /// request is taken in, whatever comes of it.
-#[allow(dead_code, reason = "polls build their answers by themselves; calls to come use it")]
 pub async fn limited(
     state: &PublicState,
     policy: Policy,

@@ -12,6 +12,7 @@ use crate::http::openapi::{
     ALWAYS, Operation, RequestBody, ResponseSpec, failures, problems, schema_ref,
 };
 use crate::http::server::TooSlow;
+use crate::quota::{Decision, Policy};
 use crate::reports::BadReport;
 
 pub const TITLE: &str = "Turnout";
@@ -173,10 +174,16 @@ pub fn report() -> Operation {
     refusals.extend([
         ApiError::UserNeeded,
         ApiError::BadReport(BadReport::Window),
+        over_the_limit(Policy::Reports),
         ApiError::NoSuchMethod,
     ]);
-    let mut answers = vec![ResponseSpec { status: 204, content: None, ..found("Taken.", "", &[]) }];
-    answers.extend(problems(&refusals));
+    let mut answers =
+        vec![ResponseSpec { status: 204, content: None, ..found("Taken.", "", &LIMITED) }];
+    let mut refused = problems(&refusals);
+    for answer in refused.iter_mut().filter(|answer| ![401, 403, 405].contains(&answer.status)) {
+        answer.headers.extend(LIMITED);
+    }
+    answers.extend(refused);
     Operation {
         id: "report",
         summary: "How following went in one tab, since its last report",
@@ -298,6 +305,14 @@ fn probe(id: &'static str, summary: &'static str, mut answers: Vec<ResponseSpec>
         takes: RequestBody::Nothing,
         answers,
     }
+}
+
+/// The fields of every answer of a limited call for a user.
+pub(super) const LIMITED: [(&str, bool); 2] = [("RateLimit-Policy", false), ("RateLimit", false)];
+
+/// The refusal of a user who has had as many answers as there may be.
+pub(super) fn over_the_limit(policy: Policy) -> ApiError {
+    ApiError::QuotaExceeded(Decision { policy, is_allowed: false, left: 0, free_in_ms: 1 })
 }
 
 pub(super) const TAG: (&str, bool) = ("ETag", true);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::contract::{TAG, flag_in_path, found, if_none_match, in_query, not_modified};
+use super::contract::{
+    LIMITED, TAG, flag_in_path, found, if_none_match, in_query, not_modified, over_the_limit,
+};
 use crate::auth::ServerAction;
 use crate::feeds::limits::{MAX_PAGE_EVENTS, MAX_TAIL, MAX_WAIT_MS};
 use crate::feeds::{BadPublish, BadQuery, EventsFull, STREAM_PATTERN};
@@ -12,13 +14,10 @@ use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::openapi::{Operation, RequestBody, ResponseSpec, problems, schema_ref};
 use crate::http::server::TooSlow;
-use crate::quota::{Decision, Policy};
+use crate::quota::Policy;
 
 const FEED: [(&str, bool); 3] =
     [("Turnout-Flag-Revision", false), ("Turnout-Time", true), ("Vary", true)];
-
-/// The fields of every answer of a limited call for a user.
-pub const LIMITED: [(&str, bool); 2] = [("RateLimit-Policy", false), ("RateLimit", false)];
 
 pub fn poll() -> Operation {
     let mut headers = FEED.to_vec();
@@ -42,11 +41,6 @@ pub fn poll() -> Operation {
         takes: RequestBody::Nothing,
         answers,
     }
-}
-
-/// The refusal of a user who has had as many answers as there may be.
-pub fn over_the_limit(policy: Policy) -> ApiError {
-    ApiError::QuotaExceeded(Decision { policy, is_allowed: false, left: 0, free_in_ms: 1 })
 }
 
 /// Where a poll begins, and how much it asks for.

@@ -11,30 +11,44 @@ use super::caller::Caller;
 use super::evaluation_request::EvaluationRequest;
 use super::response::ResponseBuilder;
 use crate::http::error::ApiError;
+use crate::http::rate_limit::limited;
 use crate::http::state::PublicState;
+use crate::quota::Policy;
 use crate::reports::CheckedReport;
 
 pub const PATH: &str = "/v1/reports";
 
 pub async fn report(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    match take(&state, &head.headers, body).await {
-        Ok(()) => ResponseBuilder {
-            state: &state,
-            snapshot: &state.live.current(),
-            flag_changed_at: None,
+    let user = match user(&state, &head.headers) {
+        Ok(user) => user,
+        Err(refusal) => return refusal.problem(&state),
+    };
+    let taken = take(&state, user.clone(), body);
+    let answer = async {
+        match taken.await {
+            Ok(()) => ResponseBuilder {
+                state: &state,
+                snapshot: &state.live.current(),
+                flag_changed_at: None,
+            }
+            .no_content(),
+            Err(refusal) => refusal.problem(&state),
         }
-        .no_content(),
-        Err(refusal) => refusal.problem(&state),
+    };
+    limited(&state, Policy::Reports, &user, answer).await
+}
+
+/// The user who reports.
+fn user(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    match caller(state, headers)? {
+        Caller::Plain => Err(ApiError::Unauthenticated),
+        Caller::Server(_) => Err(ApiError::UserNeeded),
+        user @ Caller::User(_) => Ok(user),
     }
 }
 
-async fn take(state: &PublicState, headers: &HeaderMap, body: Body) -> Result<(), ApiError> {
-    let user = match caller(state, headers)? {
-        Caller::Plain => return Err(ApiError::Unauthenticated),
-        Caller::Server(_) => return Err(ApiError::UserNeeded),
-        user @ Caller::User(_) => user,
-    };
+async fn take(state: &PublicState, user: Caller, body: Body) -> Result<(), ApiError> {
     let (user, bytes) = with_body(state, user, MAX_REPORT_BYTES, body).await?;
     let report = CheckedReport::read(&bytes).map_err(ApiError::BadReport)?;
     let question = EvaluationRequest::empty();

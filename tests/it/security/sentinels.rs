@@ -143,6 +143,7 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
         take(client.get(format!("{public}/readyz?{USER}")).bearer_auth(&good)).await;
     }
     // A report with a sentinel wherever there is room for one; of a flag that is there, and of none.
+    // With what was sent before, these are as many as a user may report in a minute.
     for flag in ["a", "sentinel-flag"] {
         let part =
             json!({ "flag": flag, "mode": "polling", "complaint": true, "sentinel-member": EMAIL });
@@ -152,8 +153,10 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
         });
         let url = format!("{public}/v1/reports");
         take(client.post(&url).bearer_auth(&good).body(report.to_string())).await;
-        let bad = report.to_string().replace("polling", USER);
-        take(client.post(&url).bearer_auth(&good).body(bad)).await;
+        if flag == "a" {
+            let bad = report.to_string().replace("polling", USER);
+            take(client.post(&url).bearer_auth(&good).body(bad)).await;
+        }
     }
     for path in ["metrics", "v1/problems"] {
         take(client.get(format!("{admin}/{path}"))).await;
