@@ -11,6 +11,7 @@ use reqwest::Client;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
+use super::allowance::Allowance;
 use super::arguments::FeedArgs;
 use crate::cli::admin_client::{Call, NoAnswer};
 use crate::cli::http_client::{self, CliError, Target, credential};
@@ -44,11 +45,13 @@ pub struct FeedError {
     pub cursor: Option<String>,
     /// The least to wait, if the server said so.
     pub retry_after: Option<Duration>,
+    /// What the server said of the user's limit.
+    pub allowance: Option<Allowance>,
 }
 
 impl From<CliError> for FeedError {
     fn from(error: CliError) -> FeedError {
-        FeedError { error, status: None, cursor: None, retry_after: None }
+        FeedError { error, status: None, cursor: None, retry_after: None, allowance: None }
     }
 }
 
@@ -93,19 +96,24 @@ impl FeedClient {
 
     /// Reads the answer to a GET.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, FeedError> {
-        let response = self.send(Method::GET, path, None, None).await?;
+        let response = self.send(Method::GET, path, None, (None, PATIENCE)).await?;
         self.read(response.body()).map_err(FeedError::from)
     }
 
     /// The answer to a POST, as it was sent.
     pub async fn post(&self, path: &str, body: String) -> Result<Bytes, FeedError> {
-        Ok(self.send(Method::POST, path, Some(body), None).await?.into_body())
+        Ok(self.send(Method::POST, path, Some(body), (None, PATIENCE)).await?.into_body())
     }
 
     /// Polls; `held` is the tag of the answer that the caller has, which is a 304 where it still
-    /// holds.
-    pub async fn poll(&self, path: &str, held: Option<&str>) -> Result<Response<Bytes>, FeedError> {
-        self.send(Method::GET, path, None, held).await
+    /// holds. The server may hold the poll for `wait`.
+    pub async fn poll(
+        &self,
+        path: &str,
+        held: Option<&str>,
+        wait: Duration,
+    ) -> Result<Response<Bytes>, FeedError> {
+        self.send(Method::GET, path, None, (held, PATIENCE + wait)).await
     }
 
     /// Every flag of the server.
@@ -155,12 +163,12 @@ impl FeedClient {
         method: Method,
         path: &str,
         body: Option<String>,
-        held: Option<&str>,
+        (held, patience): (Option<&str>, Duration),
     ) -> Result<Response<Bytes>, FeedError> {
         let response = match self {
             FeedClient::Admin(caller) => {
                 let (path, headers) = (path.to_owned(), Vec::new());
-                let call = Call { method, path, headers, body, patience: PATIENCE };
+                let call = Call { method, path, headers, body, patience };
                 match caller.client.send(&call).await {
                     Ok(response) => response,
                     Err(NoAnswer::Refused(status, problem)) => {
@@ -170,7 +178,7 @@ impl FeedClient {
                     Err(why) => return Err(caller.unanswered(why).into()),
                 }
             }
-            FeedClient::Public(caller) => caller.send(method, path, body, held).await?,
+            FeedClient::Public(caller) => caller.send(method, path, body, (held, patience)).await?,
         };
         let status = response.status();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
@@ -185,7 +193,8 @@ impl FeedClient {
         let retry_after =
             header(response.headers(), RETRY_AFTER).and_then(|text| text.parse().ok());
         let retry_after = retry_after.map(Duration::from_secs);
-        Err(FeedError { error, status: Some(status), cursor, retry_after })
+        let allowance = Allowance::read(response.headers());
+        Err(FeedError { error, status: Some(status), cursor, retry_after, allowance })
     }
 }
 
@@ -195,7 +204,7 @@ impl PublicCaller {
         method: Method,
         path: &str,
         body: Option<String>,
-        held: Option<&str>,
+        (held, patience): (Option<&str>, Duration),
     ) -> Result<Response<Bytes>, FeedError> {
         let token = credential(&self.bearer_file, "--bearer-file names a server key").map_err(
             |message| {
@@ -203,7 +212,7 @@ impl PublicCaller {
             },
         )?;
         let url = format!("{}{path}", self.url);
-        let mut request = self.client.request(method, url).bearer_auth(token).timeout(PATIENCE);
+        let mut request = self.client.request(method, url).bearer_auth(token).timeout(patience);
         if let Some(body) = body {
             request = request.header(hyper::header::CONTENT_TYPE, "application/json").body(body);
         }
@@ -228,6 +237,11 @@ impl PublicCaller {
         };
         CliError::refused(status, code, message)
     }
+}
+
+/// The position at which the flag last changed, as an answer says.
+pub fn flag_revision(response: &Response<Bytes>) -> Option<String> {
+    header(response.headers(), hyper::header::HeaderName::from_static("turnout-flag-revision"))
 }
 
 /// The tag of an answer.

@@ -7,25 +7,27 @@ use clap::Args;
 use hyper::StatusCode;
 use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use turnout_api::feeds::{EventPage, PageEvent};
 
+use super::allowance::Allowance;
 use super::arguments::{FeedArgs, stream_name};
-use super::client::{FeedClient, FeedError, tag};
-use super::interval::{Interval, Polled, Terms};
+use super::client::{FeedClient, FeedError, flag_revision, tag};
+use super::interval::{Heard, Interval, Polled};
 use super::one_line::one_line;
+use super::terms::FollowTerms;
 use crate::auth::random_number;
 use crate::cli::http_client::{self, CliError};
 use crate::cli::{Exit, output, print_error, print_note, printed, time};
 use crate::display_text;
-use crate::feeds::limits::{MAX_PAGE_EVENTS, PAGE_EVENTS};
-use crate::flag::{FlagKey, Polling};
+use crate::feeds::limits::MAX_PAGE_EVENTS;
+use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     turnout follow build-events b-42\n  \
     turnout follow build-events b-42 --json --bearer-file session.jwt\n\n\
-    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s. It ends with the stream, or by Ctrl-C.")]
+    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s. Where the flag's file has `wait`, each poll waits for an event. Followers of one user share its limit. It ends with the stream, or by Ctrl-C.")]
 pub struct Follow {
     /// The flag
     flag: FlagKey,
@@ -59,6 +61,13 @@ struct StreamFollower<'a> {
     held: Option<String>,
     limit: u32,
     interval: Interval,
+    terms: FollowTerms,
+    /// The position at which the flag had last changed when the terms were asked for.
+    revision: Option<String>,
+    begun: Instant,
+    /// When the last poll began, and what it was told of the limit.
+    polled_at: Instant,
+    allowance: Option<Allowance>,
     /// Whether a poll was ever answered.
     has_worked: bool,
     /// The trouble that was reported last.
@@ -93,11 +102,11 @@ impl Follow {
 
 impl<'a> StreamFollower<'a> {
     fn new(follow: &'a Follow) -> Result<StreamFollower<'a>, CliError> {
-        let Polling { start, min, max, factor_thousandths, .. } = Polling::default();
-        let interval = Interval::new(Terms { start, min, max, factor_thousandths });
+        let terms = FollowTerms::default();
+        let interval = Interval::new(terms.terms);
         let client = follow.feed.client()?;
         let (cursor, held, said) = (None, None, String::new());
-        let limit = PAGE_EVENTS;
+        let (limit, begun) = (terms.limit, Instant::now());
         Ok(StreamFollower {
             follow,
             client,
@@ -105,6 +114,11 @@ impl<'a> StreamFollower<'a> {
             held,
             limit,
             interval,
+            terms,
+            revision: None,
+            begun,
+            polled_at: begun,
+            allowance: None,
             has_worked: false,
             said,
         })
@@ -137,10 +151,18 @@ impl<'a> StreamFollower<'a> {
     async fn poll(&mut self) -> Result<Option<EventPage<Box<RawValue>>>, FeedError> {
         let Follow { flag, stream, .. } = self.follow;
         let mut path = format!("/v1/feeds/{flag}/{stream}?limit={}", self.limit);
+        let wait = self.terms.terms.wait;
+        if !wait.is_zero() {
+            path.push_str(&format!("&wait={}", wait.as_millis()));
+        }
         if let Some(cursor) = &self.cursor {
             path.push_str(&format!("&cursor={cursor}"));
         }
-        let response = self.client.poll(&path, self.held.as_deref()).await?;
+        self.polled_at = Instant::now();
+        self.allowance = None;
+        let response = self.client.poll(&path, self.held.as_deref(), wait).await?;
+        self.allowance = Allowance::read(response.headers());
+        self.heed(flag_revision(&response)).await;
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
@@ -151,6 +173,18 @@ impl<'a> StreamFollower<'a> {
         }
         self.held = if page.events.is_empty() { tag(&response) } else { None };
         Ok(Some(page))
+    }
+
+    /// Asks how to poll, where the flag has changed since.
+    async fn heed(&mut self, revision: Option<String>) {
+        if revision.is_none() || revision == self.revision {
+            return;
+        }
+        if let Some(terms) = self.client.terms(&self.follow.flag).await {
+            self.terms = terms;
+            self.interval.set(terms.terms);
+        }
+        self.revision = revision;
     }
 
     /// Prints a page, and goes on behind it; returns when to poll again.
@@ -167,7 +201,7 @@ impl<'a> StreamFollower<'a> {
         }
         self.cursor = Some(page.cursor);
         // Another limit is another answer, so a tag holds for polls of one limit.
-        let limit = if page.has_more { MAX_PAGE_EVENTS } else { PAGE_EVENTS };
+        let limit = if page.has_more { MAX_PAGE_EVENTS } else { self.terms.limit };
         if std::mem::replace(&mut self.limit, limit) != limit {
             self.held = None;
         }
@@ -182,7 +216,8 @@ impl<'a> StreamFollower<'a> {
 
     /// What to do after an error: wait, go on from elsewhere, or end.
     fn fail(&mut self, failed: FeedError) -> Result<Duration, End> {
-        let FeedError { error, status, cursor, retry_after } = failed;
+        let FeedError { error, status, cursor, retry_after, allowance } = failed;
+        self.allowance = allowance;
         let Follow { flag, stream, .. } = self.follow;
         let is_reset = matches!(&*error.code, "stream-reset" | "cursor-expired");
         let (polled, says) = match (&*error.code, cursor.filter(|cursor| is_cursor(cursor))) {
@@ -225,7 +260,13 @@ impl<'a> StreamFollower<'a> {
 
     fn pause(&mut self, polled: Polled, floor: Option<Duration>) -> Duration {
         let chance = random_number().unwrap_or(500) % 1_001;
-        self.interval.after(polled, floor, u32::try_from(chance).unwrap_or(500))
+        let heard = Heard {
+            now: self.begun.elapsed(),
+            took: self.polled_at.elapsed(),
+            floor,
+            allowance: self.allowance,
+        };
+        self.interval.after(polled, heard, u32::try_from(chance).unwrap_or(500))
     }
 
     /// One line of an event.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::allowance::{Allowance, OwnAnswers};
+
 /// The longest back-off after failures.
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// No value from a server makes a client wait for longer.
@@ -37,6 +39,22 @@ pub struct Terms {
     pub min: Duration,
     pub max: Duration,
     pub factor_thousandths: u32,
+    /// How far apart two polls start at least.
+    pub dedupe: Duration,
+    /// How long a poll asks to be held.
+    pub wait: Duration,
+}
+
+/// A poll that was answered, or failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Heard {
+    /// When that was.
+    pub now: Duration,
+    /// How long the poll took.
+    pub took: Duration,
+    /// The least wait that the server asked for.
+    pub floor: Option<Duration>,
+    pub allowance: Option<Allowance>,
 }
 
 /// The interval of one client: it grows while there is nothing new.
@@ -47,29 +65,52 @@ pub struct Interval {
     idle: Duration,
     failures: u32,
     at_once: u32,
+    own: OwnAnswers,
 }
 
 impl Interval {
     pub fn new(terms: Terms) -> Interval {
-        Interval { terms, idle: terms.start, failures: 0, at_once: 0 }
+        Interval { terms, idle: terms.start, failures: 0, at_once: 0, own: OwnAnswers::default() }
     }
 
-    /// How long to wait after a poll. `floor` is the least that the server asked for, `chance` is a
-    /// number from 0 to 1000.
-    pub fn after(&mut self, polled: Polled, floor: Option<Duration>, chance: u32) -> Duration {
-        let Terms { start, min, max, .. } = self.terms;
+    /// Goes on by other terms.
+    pub fn set(&mut self, terms: Terms) {
+        self.terms = terms;
+        self.idle = self.idle.clamp(terms.start.min(terms.max), terms.max);
+    }
+
+    /// How long to wait after a poll. `chance` is a number from 0 to 1000.
+    pub fn after(&mut self, polled: Polled, heard: Heard, chance: u32) -> Duration {
+        let Terms { start, min, max, dedupe, wait, .. } = self.terms;
+        let Heard { now, took, floor, allowance } = heard;
+        self.own.heard(allowance);
+        if !matches!(polled, Polled::Failed | Polled::Limited) {
+            self.own.answered(now);
+        }
+        let share = self.own.share(now);
+        let hurries = self.own.may_hurry(now);
+        // A poll that was held has waited already.
+        let waited = if wait.is_zero() { Duration::ZERO } else { took };
         let chance = chance.min(1_000);
         self.failures = if polled == Polled::Failed { self.failures.saturating_add(1) } else { 0 };
         let goes_on = matches!(polled, Polled::More | Polled::Moved);
         self.at_once = if goes_on { self.at_once.saturating_add(1) } else { 0 };
         let pause = match polled {
-            Polled::More | Polled::Moved if self.at_once <= AT_ONCE => Duration::ZERO,
+            Polled::More | Polled::Moved if self.at_once <= AT_ONCE && hurries => Duration::ZERO,
+            Polled::Events if !wait.is_zero() => {
+                self.idle = start;
+                dedupe.saturating_sub(waited).max(about(share, chance))
+            }
             Polled::Events | Polled::More | Polled::Moved => {
                 self.at_once = 0;
                 self.idle = start;
-                about(self.grow(), chance).max(min)
+                about(self.grow().max(share), chance).max(min)
             }
-            Polled::Empty | Polled::Limited => about(self.grow(), chance).max(min),
+            Polled::Empty => {
+                let due = about(self.grow(), chance).max(min);
+                due.saturating_sub(waited).max(about(share, chance))
+            }
+            Polled::Limited => about(self.grow().max(share), chance).max(min),
             Polled::NoStream => about(max, chance).max(min),
             Polled::Failed => {
                 let doubled = 2_u32.saturating_pow(self.failures - 1);
@@ -98,12 +139,15 @@ fn about(pause: Duration, chance: u32) -> Duration {
 mod tests {
     use super::Polled::{Empty, Events, Failed, Limited, More, Moved, NoStream};
     use super::*;
+    use crate::quota::{Policy, Quota};
 
     const TERMS: Terms = Terms {
         start: Duration::from_secs(4),
         min: Duration::from_secs(3),
         max: Duration::from_secs(15),
         factor_thousandths: 1_500,
+        dedupe: Duration::from_secs(2),
+        wait: Duration::ZERO,
     };
 
     /// Polls one after the other, each with the floor in seconds; and the pauses in milliseconds.
@@ -113,7 +157,7 @@ mod tests {
             .iter()
             .map(|(polled, floor)| {
                 let floor = (*floor > 0).then(|| Duration::from_secs(*floor));
-                interval.after(*polled, floor, chance).as_millis()
+                interval.after(*polled, Heard { floor, ..Heard::default() }, chance).as_millis()
             })
             .collect();
         assert_eq!(made, pauses, "{what}");
@@ -161,14 +205,89 @@ mod tests {
     fn no_answer_makes_a_client_poll_without_a_pause_for_ever() {
         for polled in [More, Moved] {
             let mut interval = Interval::new(TERMS);
-            let mut pause = || interval.after(polled, None, 500);
+            let mut pause = || interval.after(polled, Heard::default(), 500);
             assert!((0..AT_ONCE).all(|_| pause().is_zero()), "{polled:?}");
             assert_eq!(pause(), TERMS.start, "{polled:?}");
         }
         let mut interval = Interval::new(Terms { min: Duration::from_secs(5), ..TERMS });
-        assert_eq!(interval.after(Events, None, 0), Duration::from_secs(5), "never below min");
+        assert_eq!(
+            interval.after(Events, Heard::default(), 0),
+            Duration::from_secs(5),
+            "never below min"
+        );
         for _ in 0..200 {
-            assert!(interval.after(Failed, None, 1_000) <= LONGEST_BACK_OFF);
+            assert!(interval.after(Failed, Heard::default(), 1_000) <= LONGEST_BACK_OFF);
+        }
+    }
+
+    #[test]
+    fn a_poll_that_was_held_has_waited_already() {
+        let held = Terms { wait: Duration::from_secs(25), ..TERMS };
+        for (what, polled, took, pause) in [
+            ("held to its end", Empty, 25_000, 0),
+            ("answered at once, as too many are held", Empty, 10, 3_990),
+            ("answered early, as the flag changed", Empty, 3_000, 1_000),
+            ("an event that was waited for", Events, 9_000, 0),
+            ("one event after the other", Events, 500, 1_500),
+            ("no stream", NoStream, 10, 15_000),
+        ] {
+            let took = Duration::from_millis(took);
+            let heard = Heard { took, ..Heard::default() };
+            let pause = Duration::from_millis(pause);
+            assert_eq!(Interval::new(held).after(polled, heard, 500), pause, "{what}");
+        }
+    }
+
+    /// Several followers of one user, against the server's own count.
+    fn followers(count: u32, wait: Duration, seed: u64) {
+        const END: u64 = 600_000;
+        let mut random = fastrand::Rng::with_seed(seed);
+        let quota = Quota::default();
+        let follower = |n: u32| {
+            (Interval::new(Terms { wait, ..TERMS }), u64::from(n) * 300, u64::from(n) * 300)
+        };
+        let mut all: Vec<_> = (0..count).map(follower).collect();
+        let (mut refused, mut longest) = (0, 0);
+        for now in 0..END {
+            for (interval, next, last) in all.iter_mut().filter(|(_, next, _)| *next <= now) {
+                let decision = quota.take(Policy::Feed, "u-1", now as i64);
+                // A held poll is answered by the next event.
+                let took = if wait.is_zero() { 5 } else { random.u64(5..1_500) };
+                let left = decision.left.into();
+                let allowance = Allowance { quota: 60, window: Duration::from_secs(60), left };
+                let heard = Heard {
+                    now: Duration::from_millis(now + took),
+                    took: Duration::from_millis(took),
+                    floor: None,
+                    allowance: Some(allowance),
+                };
+                let after = Duration::from_secs(decision.free_in_seconds().into());
+                let (polled, heard) = if decision.is_allowed {
+                    longest = longest.max(now - *last);
+                    *last = now;
+                    (Events, heard)
+                } else {
+                    refused += 1;
+                    (Limited, Heard { floor: Some(after), ..heard })
+                };
+                let pause = interval.after(polled, heard, random.u32(0..=1_000));
+                *next = now + took + pause.as_millis() as u64;
+            }
+        }
+        let silent = all.iter().map(|(_, _, last)| END - last).max().unwrap_or(END);
+        let longest = longest.max(silent);
+        assert!(refused <= 3, "{count} followers, wait {wait:?}: {refused} refusals");
+        assert!(longest <= 15_000, "{count} followers, wait {wait:?}: {longest} ms without one");
+    }
+
+    #[test]
+    fn five_followers_of_one_user_share_its_limit() {
+        for seed in 0..5 {
+            for wait in [Duration::ZERO, Duration::from_secs(25)] {
+                for count in [1, 2, 5] {
+                    followers(count, wait, seed);
+                }
+            }
         }
     }
 }

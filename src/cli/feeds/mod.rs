@@ -11,6 +11,7 @@
 //! | `streams` | what is shown of the streams |
 //! | `one_line` | an event's data as part of a line |
 
+mod allowance;
 mod arguments;
 mod client;
 mod follow;
@@ -18,6 +19,7 @@ mod interval;
 mod one_line;
 mod publish;
 mod streams;
+mod terms;
 
 pub use arguments::{FeedArgs, stream_name};
 pub use client::FeedError;

@@ -7,12 +7,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
-use crate::feeds::{Feeds, numbered};
+use crate::feeds::{Feeds, event, numbered};
 use crate::support::guarded::SERVER_KEY;
 use crate::support::typed::{Row, Server, turnout, words};
+use crate::support::wait_until;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -306,4 +308,45 @@ fn the_readme_publishes_and_follows() {
     let (exit, printed, _) = server.run(follow);
     assert_eq!((exit, printed.lines().count()), (0, publish.len()), "{printed}");
     server.check((streams, 0, &["chat/b-42"], &[]));
+}
+
+/// A follower's polls wait for events where the flag's file says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_waits_for_events_where_its_flag_says_so() {
+    let feeds = Feeds::start().await;
+    let path = feeds.guarded.service.flags.join("a.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}\ntransports: {{ polling: {{ wait: 20s }} }}\n")).unwrap();
+    let token = feeds.issuer.token("u-1");
+    wait_until("the wait is live", async || {
+        let own = feeds.ask(Method::GET, "/v1/strategy/a", Some(&token), None).await;
+        own.body["polling"]["waitMs"] == 20_000
+    })
+    .await;
+    let body = json!({ "readers": ["u-1"], "events": [event("e-1")] });
+    assert_eq!(feeds.publish("b", body).await.status, 200);
+    let home = TempDir::new().unwrap();
+    let session = home.path().join("session");
+    fs::write(&session, &token).unwrap();
+    let mut command = turnout();
+    command.args(words("follow a b --json")).env("TURNOUT_URL", feeds.guarded.service.url(""));
+    command.env("TURNOUT_BEARER_FILE", &session);
+    let follower = TypedFollower::start(command);
+    let follower = tokio::task::spawn_blocking(move || {
+        assert_eq!(follower.ids(1), ["e-1"]);
+        follower
+    });
+    let follower = follower.await.unwrap();
+    for id in ["e-2", "e-3"] {
+        wait_until("its poll is held", async || feeds.held().await == 1).await;
+        feeds.publish_ids("b", [id.to_owned()]).await;
+        wait_until("its poll is answered", async || feeds.held().await == 0).await;
+    }
+    assert_eq!(feeds.publish("b", json!({ "ended": true })).await.status, 200);
+    let ended = tokio::task::spawn_blocking(move || {
+        assert_eq!(follower.ids(2), ["e-2", "e-3"]);
+        follower.says("the stream has ended");
+        assert_eq!(follower.end(), Some(0));
+    });
+    ended.await.unwrap();
 }

@@ -20,7 +20,7 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 
 impl Feeds {
     /// How many polls are held.
-    async fn held(&self) -> usize {
+    pub async fn held(&self) -> usize {
         let page = self.guarded.service.admin("/metrics").await.text().await.unwrap();
         let line = page.lines().find_map(|line| line.strip_prefix("turnout_polls_held "));
         line.unwrap().parse().unwrap()

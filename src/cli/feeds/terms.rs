@@ -1,0 +1,58 @@
+//! How a flag's clients poll, as its strategy document says.
+
+use std::time::Duration;
+
+use turnout_api::strategy::{Polling, StrategyDocument};
+
+use super::client::{FeedClient, FeedError};
+use super::interval::Terms;
+use crate::feeds::limits::{MAX_PAGE_EVENTS, MAX_WAIT_MS};
+use crate::flag::{self, FlagKey};
+
+/// What a follower goes by.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowTerms {
+    pub terms: Terms,
+    /// Events of a page.
+    pub limit: u32,
+}
+
+impl Default for FollowTerms {
+    fn default() -> FollowTerms {
+        let flag::Polling { start, min, max, factor_thousandths, dedupe, limit, .. } =
+            flag::Polling::default();
+        let wait = Duration::ZERO;
+        FollowTerms { terms: Terms { start, min, max, factor_thousandths, dedupe, wait }, limit }
+    }
+}
+
+impl FollowTerms {
+    fn of(polling: &Polling) -> FollowTerms {
+        let ms = Duration::from_millis;
+        let terms = Terms {
+            start: ms(polling.start_ms),
+            min: ms(polling.min_ms.max(1_000)),
+            max: ms(polling.max_ms.max(polling.start_ms)),
+            factor_thousandths: (polling.factor.clamp(1.0, 10.0) * 1_000.0) as u32,
+            dedupe: ms(polling.dedupe_ms),
+            wait: ms(polling.wait_ms.min(MAX_WAIT_MS.into())),
+        };
+        FollowTerms { terms, limit: polling.limit.clamp(1, MAX_PAGE_EVENTS) }
+    }
+}
+
+impl FeedClient {
+    /// How clients of a flag poll. The admin listener has no strategy to ask for, and holds no
+    /// poll.
+    pub async fn terms(&self, flag: &FlagKey) -> Option<FollowTerms> {
+        let FeedClient::Public(_) = self else { return None };
+        let path = format!("/v1/strategy/{flag}");
+        let own: Result<StrategyDocument, FeedError> = self.get(&path).await;
+        let document = match own {
+            Ok(document) => document,
+            // A server key names no user.
+            Err(_) => self.read(&self.post(&path, "{}".to_owned()).await.ok()?).ok()?,
+        };
+        Some(FollowTerms::of(&document.polling))
+    }
+}
