@@ -3,6 +3,7 @@
 mod admin_client;
 mod ask;
 mod attribute;
+mod backup;
 mod change;
 mod check;
 mod completions;
@@ -101,6 +102,10 @@ enum Verb {
     Problems(problems::Problems),
     /// What changes in meaning from one folder of flags to another, and which buckets move
     Diff(diff::Diff),
+    /// Copy the databases into a new folder, while the server runs
+    Backup(backup::Backup),
+    /// Put a backup into the data folder of a server that is stopped
+    Restore(backup::Restore),
     /// Print the version of this program
     Version,
     /// Print the completions of a shell
@@ -146,6 +151,8 @@ pub fn run() -> ExitCode {
         Some(Verb::Keys(keys)) => keys.run(),
         Some(Verb::Problems(problems)) => problems.run(),
         Some(Verb::Diff(diff)) => diff.run(),
+        Some(Verb::Backup(backup)) => backup.run(),
+        Some(Verb::Restore(restore)) => restore.run(),
         Some(Verb::Version) => {
             print(concat!("turnout ", env!("CARGO_PKG_VERSION"), "\n"));
             Exit::Yes

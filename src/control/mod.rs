@@ -79,6 +79,7 @@ pub use credentials::{MAX_CREDENTIALS, MAX_REVOKED};
 pub use issuer_keys::{IssuerKeys, KeysChanged, KeysRefused};
 pub use problems::{Problem, ProblemKind, Problems, StandingProblem};
 pub use reconcile::Ingested;
+pub use recovery::{Forecast, forecast};
 pub use staleness::Staleness;
 pub use startup::OpenOptions;
 pub use startup_error::StartupError;

@@ -35,6 +35,12 @@ pub use usage::DiskUsage;
 use crate::regular_file;
 use lock::{FolderLock, LockError};
 
+/// The names of files in the folder that others look at without holding it.
+pub const DATABASE: &str = "turnout.db";
+pub const EVENTS: &str = "events.db";
+pub const JOURNAL: &str = "pending.journal";
+pub const LAST_GOOD: &str = "last-good";
+
 /// The folder, held until this is dropped.
 #[derive(Debug)]
 pub struct DataDir {
@@ -97,16 +103,16 @@ impl DataDir {
     }
 
     pub fn database(&self) -> PathBuf {
-        self.path.join("turnout.db")
+        self.path.join(DATABASE)
     }
 
     /// The database of events.
     pub fn events(&self) -> PathBuf {
-        self.path.join("events.db")
+        self.path.join(EVENTS)
     }
 
     pub fn journal(&self) -> PathBuf {
-        self.path.join("pending.journal")
+        self.path.join(JOURNAL)
     }
 
     /// What is found where the journal should be; nothing is changed.
@@ -131,7 +137,7 @@ impl DataDir {
     }
 
     pub fn last_good(&self) -> PathBuf {
-        self.path.join("last-good")
+        self.path.join(LAST_GOOD)
     }
 }
 

@@ -42,4 +42,5 @@ pub use retention::Retention;
 pub use service::{Feeds, FeedsOptions, ListedStream, Reader};
 pub use shared::{PublishError, RetentionOf};
 pub use shares::EventsFull;
+pub use store::{EventStoreError, EventTotals, check_copy as check_copy_of_events};
 pub use warm::Watched;

@@ -122,8 +122,13 @@ pub fn put_in_place(from: &Path, database: &Path) -> io::Result<()> {
 pub fn set_aside(database: &Path) -> io::Result<()> {
     let aside = beside(database, ".damaged");
     remove(&aside)?;
+    move_aside(database, &aside)
+}
+
+/// Gives a database that is not open another name, with its companions.
+pub fn move_aside(database: &Path, aside: &Path) -> io::Result<()> {
     for end in ["", "-wal", "-shm"] {
-        match fs::rename(beside(database, end), beside(&aside, end)) {
+        match fs::rename(beside(database, end), beside(aside, end)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

@@ -9,6 +9,7 @@ mod blobs;
 mod chain;
 mod changes;
 mod check;
+mod copy;
 mod error;
 mod files;
 mod following;
@@ -28,8 +29,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use check::Identity;
+pub use copy::copy as copy_database;
 pub use error::StoreError;
-pub use files::{Files as DatabaseFiles, put_in_place, remove as remove_database};
+pub use files::{
+    Files as DatabaseFiles, move_aside as move_database_aside, put_in_place,
+    remove as remove_database,
+};
 pub use following::StoredWithBlobs;
 pub use known_key::KnownKey;
 pub use rows::{Loaded, Poison, SubjectRow, record};

@@ -23,12 +23,12 @@ const FLOORS: [&[&str]; 5] = [
         "convergence",
         "quota",
     ],
-    &["control", "feeds", "reports", "webhook", "telemetry"],
+    &["control", "feeds", "reports", "webhook", "backup", "telemetry"],
     &["config", "http", "app", "cli"],
 ];
 
 /// Imports that are allowed on the same floor.
-const STAIRS: [(&str, &str); 25] = [
+const STAIRS: [(&str, &str); 27] = [
     ("wire", "ledger"),
     ("flag", "api"),
     ("auth", "http_client"),
@@ -50,6 +50,9 @@ const STAIRS: [(&str, &str); 25] = [
     ("telemetry", "control"),
     // It reads what is committed, and reports problems with its deliveries.
     ("webhook", "control"),
+    // It asks what a start would do, and whether a copy of the events is whole.
+    ("backup", "control"),
+    ("backup", "feeds"),
     ("config", "http"),
     ("app", "config"),
     ("app", "http"),
@@ -95,12 +98,16 @@ const ROOMS: [(&str, &[&str]); 36] = [
             "control",
             "feeds",
             "webhook",
+            "backup",
             "http",
             "app",
             "cli",
         ],
     ),
-    ("std::fs", &["regular_file", "flag_files", "auth", "store", "data_dir", "feeds", "cli"]),
+    (
+        "std::fs",
+        &["regular_file", "flag_files", "auth", "store", "data_dir", "feeds", "backup", "cli"],
+    ),
     ("std::net", &["http_client", "data_dir", "webhook", "config", "http", "app", "cli"]),
     ("std::thread", &["time_limit", "thread_runtime", "flag_files", "telemetry", "app"]),
     ("std::env", &["telemetry", "config"]),

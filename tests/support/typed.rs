@@ -61,6 +61,19 @@ impl Server {
         (self.child, self.public, self.admin) = (child, public, admin);
     }
 
+    /// Stops the server in good order.
+    pub fn stop(&mut self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Starts a server that was stopped over the folder `data` of its home.
+    pub fn start_again(&mut self, more: &[&str]) {
+        let (child, Addresses { public, admin }) = Server::spawn(self.home.path(), more, |_| ());
+        (self.child, self.public, self.admin) = (child, public, admin);
+    }
+
     fn spawn(
         home: &Path,
         more: &[&str],

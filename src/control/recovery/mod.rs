@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `decide` | what a start does with what it finds: pure |
 //! | `look` | what is in the folder |
+//! | `forecast` | what a start would do, for a person who restores a backup |
 //! | `troubles` | what is wrong with the files, and what to do |
 //! | `accept` | how a database that a person accepts is prepared for use |
 //! | `carried` | what is written to it before: pure |
@@ -11,6 +12,7 @@
 mod accept;
 mod carried;
 mod decide;
+mod forecast;
 mod look;
 mod troubles;
 
@@ -18,4 +20,5 @@ pub(super) use accept::LocalState;
 pub(super) use decide::{
     Base, Copies, CopyState, Decision, Foreign, Journal as JournalWitness, decide,
 };
+pub use forecast::{Forecast, forecast};
 pub(super) use look::{DatabaseFound, FilesFound, look_at_database, why_held};

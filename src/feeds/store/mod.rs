@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 pub use error::EventStoreError;
-pub use records::{Opened, Removed, Sweep};
+pub use records::{EventTotals, Opened, Removed, Sweep};
 
 use super::decide::{BatchChange, KnownIds, StoredEvent, StreamRecord};
 use super::name::StreamKey;
@@ -32,6 +32,11 @@ pub enum EventStore {
 pub struct Held<'s> {
     pub streams: HashMap<StreamKey, StreamRecord>,
     inner: sqlite::Transaction<'s>,
+}
+
+/// Checks that a copy of a database, which is not open, lacks nothing.
+pub async fn check_copy(path: &Path) -> Result<EventTotals, EventStoreError> {
+    sqlite::check_copy(path).await
 }
 
 impl EventStore {

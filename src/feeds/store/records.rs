@@ -16,6 +16,14 @@ pub struct Opened {
     pub renewed: u64,
 }
 
+/// What a database of events holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventTotals {
+    pub streams: u64,
+    /// Those that are kept.
+    pub events: u64,
+}
+
 /// What retention removed of a stream.
 #[derive(Debug)]
 pub struct Removed {

@@ -1,6 +1,7 @@
 //! The command line, typed: the real binary, its output and its exit codes.
 
 mod ask;
+mod backup;
 mod check_places;
 mod commands;
 mod converge;

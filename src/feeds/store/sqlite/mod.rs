@@ -3,6 +3,7 @@
 
 mod changes;
 mod connection;
+mod copies;
 mod database;
 mod heads;
 mod queries;
@@ -12,5 +13,6 @@ mod schema;
 mod totals;
 
 pub use changes::Transaction;
+pub use copies::check_copy;
 pub use database::Sqlite;
 pub use schema::is_there;

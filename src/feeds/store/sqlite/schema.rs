@@ -64,13 +64,20 @@ pub async fn make(path: &Path, name: u64) -> Result<(), EventStoreError> {
     crate::store::put_in_place(&beside, path).map_err(io)
 }
 
+/// Whether this build may read it.
+pub async fn check_format(connection: &mut SqliteConnection) -> Result<(), EventStoreError> {
+    const MIN_READER: &str = "SELECT min_reader FROM meta";
+    let read = sqlx::query(MIN_READER).fetch_one(connection).await.map_err(failed)?;
+    if read.try_get::<i64, _>(0).map_err(failed)? > FORMAT {
+        Err(EventStoreError::OfNewerBuild)
+    } else {
+        Ok(())
+    }
+}
+
 /// Brings the tables of an existing database up to date.
 pub async fn migrate(connection: &mut SqliteConnection) -> Result<(), EventStoreError> {
-    const MIN_READER: &str = "SELECT min_reader FROM meta";
-    let read = sqlx::query(MIN_READER).fetch_one(&mut *connection).await.map_err(failed)?;
-    if read.try_get::<i64, _>(0).map_err(failed)? > FORMAT {
-        return Err(EventStoreError::OfNewerBuild);
-    }
+    check_format(connection).await?;
     migrator().run_direct(None, connection, false).await.map_err(migration_failed)
 }
 
