@@ -84,8 +84,9 @@ class Tab {
     this.#next = this.first.http.clock.setTimeout(() => void this.#send(), ms);
   }
 
-  readonly #onHidden = (): void => {
-    if (document.visibilityState === 'hidden') void this.#send();
+  /** Some browsers put a page aside without hiding it first. */
+  readonly #onHidden = ({ type }: Event): void => {
+    if (type === 'pagehide' || document.visibilityState === 'hidden') void this.#send();
   };
 
   #listen(how: 'addEventListener' | 'removeEventListener'): void {

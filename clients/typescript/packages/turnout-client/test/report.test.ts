@@ -230,7 +230,8 @@ describe('when it is reported', () => {
   test('when the page is hidden, and not while it stays so', async () => {
     const page = Object.assign(new EventTarget(), { visibilityState: 'visible' });
     vi.stubGlobal('document', page);
-    vi.stubGlobal('window', new EventTarget());
+    const view = new EventTarget();
+    vi.stubGlobal('window', view);
     const inits: (RequestInit | undefined)[] = [];
     const all = reporting({
       fetch: (input, init) => {
@@ -247,7 +248,13 @@ describe('when it is reported', () => {
     expect(asked(server).length).toBe(1);
     await advance(10 * MINUTE);
     expect(asked(server).length).toBe(1);
-    expect(inits.map((init) => init?.keepalive)).toEqual([true]);
+    page.visibilityState = 'visible';
+    page.dispatchEvent(new Event('visibilitychange'));
+    await advance(10_000);
+    view.dispatchEvent(new Event('pagehide'));
+    await advance(0);
+    expect(asked(server).length).toBe(2);
+    expect(inits.map((init) => init?.keepalive)).toEqual([true, true]);
     await client.stop();
   });
 
