@@ -18,6 +18,7 @@ pub struct Counts {
     not_needed: u64,
     told: u64,
     missing: u64,
+    ended: u64,
 }
 
 /// What a server reports about the newest change of a flag, or of all flags.
@@ -41,6 +42,7 @@ impl Counts {
             not_needed: count("notNeeded"),
             told: count("told"),
             missing: count("missing"),
+            ended: count("ended"),
         }
     }
 
@@ -68,7 +70,13 @@ impl Counts {
 
     fn four(&self) -> String {
         let Counts { confirmed, not_needed, told, missing, .. } = self;
-        format!("{confirmed} confirmed, {not_needed} not needed, {told} told, {missing} missing")
+        let ended = match self.ended {
+            0 => String::new(),
+            ended => format!(", {ended} ended"),
+        };
+        format!(
+            "{confirmed} confirmed, {not_needed} not needed, {told} told, {missing} missing{ended}"
+        )
     }
 
     fn held(&self) -> u64 {
@@ -146,6 +154,10 @@ impl Convergence {
             }
             (_, times) => format!("clients {times}").trim_end().to_owned(),
         };
+        let ended = match self.counts.ended {
+            0 => String::new(),
+            ended => format!("{ended} ended"),
+        };
         let told =
             if told > 0 { format!("{told} told, cannot acknowledge") } else { String::new() };
         let waits = if open == 0 && self.asked_since < self.pollers {
@@ -163,7 +175,7 @@ impl Convergence {
             }
             _ => String::new(),
         };
-        joined("   ", [clients, told, asked, since, "done".to_owned()])
+        joined("   ", [clients, ended, told, asked, since, "done".to_owned()])
     }
 
     /// `10 of 1000 missing since 14:03:12 (30 s)`.

@@ -12,6 +12,6 @@ mod tracker;
 
 pub use pollers::{EVERY_FLAG, Pollers, PollersSeen};
 pub use progress::{ANSWERS_WITHIN_MS, DeliveryState, Progress};
-pub use registry::{AckId, BadAck, Stream, StreamHandle, Streams, Subscription};
+pub use registry::{AckId, BadAck, REALTIME_OF_USER, Stream, StreamHandle, Streams, Subscription};
 pub use shares::{Amount, Opener, TooManyStreams};
 pub use tracker::{ConvergenceTracker, Counts, Percentiles, Report};

@@ -4,10 +4,10 @@
 //! One lock guards the list of streams. It is taken for moments: to open or close a stream, to find
 //! one by its name, and to go through all. The progress of each stream has a lock of its own.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -20,6 +20,8 @@ use crate::snapshot::Position;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subscription {
     Flag(FlagKey),
+    /// The events of a stream of this flag, for as long as its user's strategy is `realtime-v2`.
+    Realtime(FlagKey),
     All,
     /// Follows no user: reports only that anything changed.
     Changes,
@@ -29,7 +31,7 @@ impl Subscription {
     /// Whether a change of any of these flags concerns this stream.
     pub fn covers(&self, flags: &HashSet<FlagKey>) -> bool {
         match self {
-            Subscription::Flag(key) => flags.contains(key),
+            Subscription::Flag(key) | Subscription::Realtime(key) => flags.contains(key),
             Subscription::All | Subscription::Changes => !flags.is_empty(),
         }
     }
@@ -50,6 +52,8 @@ struct Slots {
     taken: StreamShare,
     streams: Vec<Option<Arc<Stream>>>,
     free: Vec<usize>,
+    /// The realtime streams of each user, the oldest first.
+    realtime: HashMap<u64, VecDeque<Arc<Stream>>>,
 }
 
 /// One open stream. It leaves the list when its `StreamHandle` is dropped.
@@ -63,7 +67,12 @@ pub struct Stream {
     waker: Mutex<Option<Waker>>,
     /// When the stream next has something to do by itself.
     due_at_ms: AtomicU64,
+    /// Whether a newer stream of the same user takes its place.
+    is_replaced: AtomicBool,
 }
+
+/// The most realtime streams of one user.
+pub const REALTIME_OF_USER: usize = 8;
 
 /// Why an acknowledgement does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +122,18 @@ impl Streams {
             progress: Mutex::default(),
             waker: Mutex::default(),
             due_at_ms: AtomicU64::new(0),
+            is_replaced: AtomicBool::new(false),
         });
+        if let Some(user) = stream.user_of_realtime() {
+            let of_user = slots.realtime.entry(user).or_default();
+            of_user.push_back(stream.clone());
+            if of_user.len() > REALTIME_OF_USER
+                && let Some(oldest) = of_user.pop_front()
+            {
+                oldest.is_replaced.store(true, Relaxed);
+                oldest.wake();
+            }
+        }
         match slots.streams.get_mut(index) {
             Some(slot) => *slot = Some(stream.clone()),
             None => slots.streams.push(Some(stream.clone())),
@@ -217,6 +237,14 @@ impl Drop for StreamHandle {
         let mut slots = lock(&self.list.slots);
         let index = self.stream.name.index;
         slots.taken.give_back(&self.stream.opener);
+        if let Some(user) = self.stream.user_of_realtime()
+            && let Some(of_user) = slots.realtime.get_mut(&user)
+        {
+            of_user.retain(|other| !Arc::ptr_eq(other, &self.stream));
+            if of_user.is_empty() {
+                slots.realtime.remove(&user);
+            }
+        }
         if let Some(slot) = slots.streams.get_mut(index) {
             *slot = None;
             slots.free.push(index);
@@ -253,6 +281,17 @@ impl Stream {
     /// Sets when the stream has something to do by itself, if nothing happens until then.
     pub fn schedule_at(&self, at_ms: u64) {
         self.due_at_ms.store(at_ms, Relaxed);
+    }
+
+    /// Whether a newer stream of its user took its place.
+    pub fn is_replaced(&self) -> bool {
+        self.is_replaced.load(Relaxed)
+    }
+
+    /// Whose it is, if it is one of the realtime streams that are counted by user.
+    fn user_of_realtime(&self) -> Option<u64> {
+        let (user, _) = self.opener.caller?;
+        matches!(self.follows, Subscription::Realtime(_)).then_some(user)
     }
 
     /// Whether the stream's scheduled time has come.

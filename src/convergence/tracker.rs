@@ -22,6 +22,8 @@ struct Changes {
     /// The newest position that was seen.
     seen: Position,
     flags: HashMap<FlagKey, ChangeProgress>,
+    /// How many realtime streams were closed for the change that went live at a position.
+    ended: HashMap<FlagKey, (Position, usize)>,
 }
 
 /// One change of a flag.
@@ -50,6 +52,8 @@ pub struct Counts {
     pub not_needed: usize,
     pub told: usize,
     pub missing: usize,
+    /// Realtime streams that were closed for the change: they are open no more.
+    pub ended: usize,
 }
 
 /// How far the newest change of a flag, or of all flags, has landed.
@@ -67,7 +71,7 @@ impl ConvergenceTracker {
     /// Starts from a snapshot that was live before any stream was open.
     pub fn from(snapshot: &Snapshot) -> ConvergenceTracker {
         ConvergenceTracker {
-            known: Mutex::new(Changes { seen: snapshot.position(), flags: HashMap::new() }),
+            known: Mutex::new(Changes { seen: snapshot.position(), ..Changes::default() }),
         }
     }
 
@@ -90,6 +94,17 @@ impl ConvergenceTracker {
         changed.into_iter().map(|(flag, _)| flag).collect()
     }
 
+    /// Records that a realtime stream was closed, as its user's strategy is another since the
+    /// change of the flag that went live at `target`.
+    pub fn ended(&self, flag: &FlagKey, target: Position) {
+        let mut known = self.known();
+        match known.ended.get_mut(flag) {
+            Some((position, count)) if *position == target => *count += 1,
+            Some((position, _)) if *position > target => {}
+            _ => drop(known.ended.insert(flag.clone(), (target, 1))),
+        }
+    }
+
     /// How far a flag's newest change has landed; `None` for an unknown flag.
     pub fn of_flag(
         &self,
@@ -100,11 +115,14 @@ impl ConvergenceTracker {
     ) -> Option<Report> {
         let entry = snapshot.flag(flag)?;
         let target = entry.live_since();
-        let settled = Settled::of(streams, now_ms, |follows| match follows {
-            Subscription::Flag(followed) => (followed == entry.key()).then_some(target),
+        let mut settled = Settled::of(streams, now_ms, |follows| match follows {
+            Subscription::Flag(followed) | Subscription::Realtime(followed) => {
+                (followed == entry.key()).then_some(target)
+            }
             Subscription::All | Subscription::Changes => Some(target),
         });
         let mut known = self.known();
+        settled.counts.ended = known.ended_at(entry.key(), target);
         let landing = known.flags.get_mut(entry.key()).filter(|landing| landing.position == target);
         Some(report(target, landing, settled))
     }
@@ -114,13 +132,15 @@ impl ConvergenceTracker {
     pub fn of_all(&self, snapshot: &Snapshot, streams: &Streams, now_ms: u64) -> Report {
         let newest = snapshot.flags().iter().max_by_key(|entry| entry.live_since());
         let target = newest.map(|entry| entry.live_since()).unwrap_or_default();
-        let settled = Settled::of(streams, now_ms, |follows| match follows {
-            Subscription::Flag(flag) => {
+        let mut settled = Settled::of(streams, now_ms, |follows| match follows {
+            Subscription::Flag(flag) | Subscription::Realtime(flag) => {
                 snapshot.flag(flag.as_str()).map(|entry| entry.live_since())
             }
             Subscription::All | Subscription::Changes => Some(target),
         });
         let mut known = self.known();
+        let ended = snapshot.flags().iter().map(|entry| (entry.key(), entry.live_since()));
+        settled.counts.ended = ended.map(|(flag, target)| known.ended_at(flag, target)).sum();
         let landing = newest
             .and_then(|entry| known.flags.get_mut(entry.key()))
             .filter(|landing| landing.position == target);
@@ -129,6 +149,12 @@ impl ConvergenceTracker {
 
     fn known(&self) -> MutexGuard<'_, Changes> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Changes {
+    fn ended_at(&self, flag: &FlagKey, target: Position) -> usize {
+        self.ended.get(flag).filter(|(position, _)| *position == target).map_or(0, |(_, n)| *n)
     }
 }
 
@@ -144,7 +170,7 @@ impl Counts {
         let mut of_all: Vec<Progress> = Vec::new();
         streams.each(|stream| match stream.follows() {
             Subscription::All | Subscription::Changes => of_all.push(*stream.progress()),
-            Subscription::Flag(flag) => {
+            Subscription::Flag(flag) | Subscription::Realtime(flag) => {
                 if let Some(entry) = snapshot.flag(flag.as_str()) {
                     let verdict = stream.progress().verdict(entry.live_since(), now_ms);
                     of_flag.entry(flag.clone()).or_default().add(verdict);
@@ -180,6 +206,7 @@ impl Counts {
         self.not_needed += other.not_needed;
         self.told += other.told;
         self.missing += other.missing;
+        self.ended += other.ended;
     }
 }
 

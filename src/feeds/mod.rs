@@ -7,9 +7,11 @@
 //! Feeds stand apart from control: their own database, threads and limits. Whatever becomes of them,
 //! no strategy, flip or stop notices.
 
+mod batch;
 mod cursor;
 mod decide;
 mod fingerprint;
+mod follow;
 mod health;
 pub mod limits;
 mod metrics;
@@ -30,7 +32,9 @@ mod warm;
 mod writer;
 mod writer_state;
 
+pub use cursor::Cursor;
 pub use decide::{PublishRefused, Published};
+pub use follow::Followed;
 pub use health::{FeedProblem, FeedProblemKind};
 pub use metrics::{FeedCounts, PollOutcome};
 pub use name::{STREAM_PATTERN, StreamKey, is_stream};

@@ -33,10 +33,19 @@ impl RenderedEvent {
 
 /// How many of these events a page holds: up to the limit and the bytes, but one at least.
 pub fn cut(data_bytes: impl IntoIterator<Item = usize>, limit: u32) -> usize {
+    cut_within(data_bytes, limit, MAX_PAGE_BYTES)
+}
+
+/// The same, within so many bytes.
+pub fn cut_within(
+    data_bytes: impl IntoIterator<Item = usize>,
+    limit: u32,
+    max_bytes: usize,
+) -> usize {
     let (mut count, mut bytes) = (0, 0usize);
     for more in data_bytes {
         bytes = bytes.saturating_add(more);
-        if count >= limit as usize || (count > 0 && bytes > MAX_PAGE_BYTES) {
+        if count >= limit as usize || (count > 0 && bytes > max_bytes) {
             break;
         }
         count += 1;

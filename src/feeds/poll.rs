@@ -63,7 +63,7 @@ impl StreamState {
     }
 
     /// The position behind which the page begins.
-    fn begin(&self, key: &StreamKey, from: &From<'_>) -> Result<u64, PollError> {
+    pub fn begin(&self, key: &StreamKey, from: &From<'_>) -> Result<u64, PollError> {
         let record = &self.record;
         let at = |position| Cursor { epoch: record.epoch, position }.encode(key);
         match from {

@@ -9,8 +9,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::batch::Render;
 use super::cursor::Cursor;
 use super::decide::{Published, StreamRecord};
+use super::follow::{Followed, MAX_BATCH_EVENTS};
 use super::health::{FeedProblem, Health};
 use super::limits::{
     LIST_PAGE, MAX_WAITING_BYTES, MAX_WAITING_READS, PUBLISH_TIMEOUT, READ_TIMEOUT,
@@ -20,7 +22,7 @@ use super::name::{StreamKey, StreamNames};
 use super::page::RenderedEvent;
 use super::poll::{Answer, EventPage, PollError};
 use super::publish::Publish;
-use super::query::PollQuery;
+use super::query::{From, PollQuery};
 use super::readers::Readers;
 use super::shared::{PublishError, RetentionOf, Shared};
 use super::store::{EventStore, EventStoreError};
@@ -281,6 +283,85 @@ impl Feeds {
             }
         }
         Err(PollError::Unavailable)
+    }
+
+    /// Whether there is such a stream that this reader may read.
+    pub async fn check(&self, key: &StreamKey, reader: Reader<'_>) -> Result<(), PollError> {
+        if !self.is_available() {
+            return Err(PollError::Unavailable);
+        }
+        self.stream(key, reader).await?.map(drop).ok_or(PollError::NoStream)
+    }
+
+    /// Where a follower begins.
+    pub async fn begin(
+        &self,
+        key: &StreamKey,
+        reader: Reader<'_>,
+        from: &From<'_>,
+    ) -> Result<Cursor, PollError> {
+        if !self.is_available() {
+            return Err(PollError::Unavailable);
+        }
+        let stream = self.stream(key, reader).await?.ok_or(PollError::NoStream)?;
+        let state = stream.state.load_full();
+        Ok(Cursor { epoch: state.record.epoch, position: state.begin(key, from)? })
+    }
+
+    /// Whether a reader may read a stream in memory.
+    pub fn may_read(&self, watched: &Watched, reader: Reader<'_>) -> bool {
+        reader.may_read(&watched.stream().state.load().record.readers)
+    }
+
+    /// What there is behind a place of a stream in memory.
+    pub fn look(
+        &self,
+        watched: &Watched,
+        reader: Reader<'_>,
+        at: Cursor,
+        render: Render,
+    ) -> Followed {
+        if !self.is_available() {
+            return Followed::Unavailable;
+        }
+        let stream = watched.stream();
+        let state = stream.state.load();
+        if !reader.may_read(&state.record.readers) {
+            return Followed::NotThere;
+        }
+        state.follow(stream, at, render)
+    }
+
+    /// Reads what there is behind a place: memory does not have it.
+    pub async fn read_on(
+        &self,
+        key: &StreamKey,
+        reader: Reader<'_>,
+        at: Cursor,
+        render: Render,
+    ) -> Result<Followed, PollError> {
+        if !self.is_available() {
+            return Err(PollError::Unavailable);
+        }
+        let stream = self.stream(key, reader).await?.ok_or(PollError::NoStream)?;
+        let state = stream.state.load_full();
+        let followed = state.follow(&stream, at, render);
+        if !matches!(followed, Followed::NotInMemory) {
+            return Ok(followed);
+        }
+        let (number, from) = (state.record.number, at.position);
+        let found = self
+            .read(move |store| async move { store.read(number, from, MAX_BATCH_EVENTS + 1).await })
+            .await?;
+        // Retention, or a removal, came between: then the stream is looked at again.
+        if found.first().is_none_or(|first| first.position != from + 1) {
+            return Ok(Followed::NotInMemory);
+        }
+        // What is newer than the state is durable, and not shown yet.
+        let shown = found.iter().take_while(|stored| stored.position <= state.record.head);
+        let events: Vec<Arc<RenderedEvent>> =
+            shown.map(|stored| Arc::new(RenderedEvent::of(key, at.epoch, stored))).collect();
+        Ok(Followed::Batch(state.batch(key, at, &events, render)))
     }
 
     /// Ends in good order: what waits is committed first.

@@ -10,12 +10,13 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, PoisonError, RwLock};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use tokio::sync::Notify;
 
+use super::batch::CachedBatch;
 use super::cursor::Cursor;
 use super::decide::StreamRecord;
 use super::limits::{MAX_TAIL_BYTES, MAX_TAIL_EVENTS, MAX_WARM_BYTES, MAX_WARM_STREAMS};
@@ -46,6 +47,8 @@ pub struct WarmStream {
     /// How often there was something new for its readers, or the stream left.
     version: AtomicU64,
     changed: Notify,
+    /// The batch that was made last: most followers are at the same place.
+    pub(super) batch: ArcSwapOption<CachedBatch>,
 }
 
 /// A stream, and how it was before it was looked at.
@@ -58,6 +61,10 @@ pub struct Watched {
 impl Watched {
     pub fn key(&self) -> &StreamKey {
         &self.stream.key
+    }
+
+    pub(super) fn stream(&self) -> &WarmStream {
+        &self.stream
     }
 
     /// Ready once there was something new since.
@@ -291,6 +298,7 @@ impl WarmStreams {
             polls: AtomicU64::new(0),
             version: AtomicU64::new(0),
             changed: Notify::new(),
+            batch: ArcSwapOption::empty(),
         }
     }
 

@@ -83,6 +83,10 @@ pub enum ApiError {
         .0.policy.answers(), WINDOW_MS / 1_000, .0.free_in_seconds()
     )]
     QuotaExceeded(Decision),
+    #[error("this user's strategy is not `realtime-v2` now; ask for it, and poll")]
+    NotRealtime,
+    #[error("this node has not heard of that revision of the flag yet; try again in 1 s")]
+    Behind,
     #[error("there is no key of this id; turnout keys list shows them")]
     NoSuchKey,
     #[error("there are as many keys as may; an old one leaves 25 hours after it signed last")]
@@ -185,6 +189,8 @@ impl ApiError {
                 (StatusCode::SERVICE_UNAVAILABLE, Code::EventsUnavailable)
             }
             ApiError::QuotaExceeded(_) => (StatusCode::TOO_MANY_REQUESTS, Code::QuotaExceeded),
+            ApiError::NotRealtime => (StatusCode::FORBIDDEN, Code::NotRealtime),
+            ApiError::Behind => (StatusCode::CONFLICT, Code::Behind),
             ApiError::NoSuchKey => (StatusCode::NOT_FOUND, Code::NoSuchKey),
             ApiError::TooManyKeys => (StatusCode::CONFLICT, Code::TooManyKeys),
             ApiError::IssuerUnavailable => {
@@ -288,6 +294,8 @@ impl ApiError {
             ApiError::EventsFull(_) => "as many bytes of events are kept as may be",
             ApiError::EventsUnavailable => "the database of events is out of reach",
             ApiError::QuotaExceeded(_) => "the user has had as many answers as there may be",
+            ApiError::NotRealtime => "the user's strategy is not `realtime-v2` now",
+            ApiError::Behind => "the node has not heard of that revision of the flag yet",
             ApiError::NoSuchKey => "there is no key of this id",
             ApiError::TooManyKeys => "there are as many keys as may",
             ApiError::IssuerUnavailable => "nothing can be signed just now",
@@ -327,7 +335,7 @@ impl ApiError {
             ApiError::EventsUnavailable => Some(EVENTS_RETRY_SECONDS),
             ApiError::QuotaExceeded(decision) => Some(decision.free_in_seconds().into()),
             ApiError::IssuerUnavailable => Some(ISSUER_RETRY_SECONDS),
-            ApiError::Busy => Some(1),
+            ApiError::Busy | ApiError::Behind => Some(1),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 //! | `admin/` | what operators ask and command |
 //! | `feeds/` | events that are published and polled |
 //! | `issuer/` | sessions and tokens of our own |
+//! | `realtime/` | streams of events
 //! | `sse/` | event streams |
 //! | `server/` | connections: who gets in, who is closed, time and memory limits |
 //! | `openapi/` | the table of calls, from which router and document are made |
@@ -25,6 +26,7 @@ mod openapi;
 mod proxies;
 mod public;
 mod rate_limit;
+mod realtime;
 mod request_body;
 mod requests;
 mod server;

@@ -21,6 +21,7 @@ mod feeds;
 mod files;
 mod http;
 mod process;
+mod realtime;
 mod recovery;
 mod reports;
 mod security;

@@ -24,6 +24,8 @@ pub struct Issuer {
     pub key_id: String,
     /// What its tokens are for.
     pub kind: TokenKind,
+    /// Further claims of its tokens.
+    pub further: Json,
     signer: Signer,
     /// The public key, as a JWK.
     pub jwk: Json,
@@ -120,7 +122,8 @@ impl Issuer {
             key_id.as_bytes().to_vec(),
         ];
         let (key_id, kind) = (key_id.to_owned(), TokenKind::Application);
-        Issuer { algorithm, key_id, kind, signer, jwk, public_forms, pem }
+        let further = json!({});
+        Issuer { algorithm, key_id, kind, further, signer, jwk, public_forms, pem }
     }
 
     /// A key that signs tokens of our own.
@@ -147,6 +150,9 @@ impl Issuer {
         if self.kind != TokenKind::Application {
             claims["iss"] = turnout::auth::ISSUER.into();
             claims["aud"] = self.kind.audience().into();
+        }
+        for (name, value) in self.further.as_object().unwrap() {
+            claims[name] = value.clone();
         }
         claims
     }

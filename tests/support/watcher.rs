@@ -101,7 +101,10 @@ impl Watcher {
                     field("id").map(str::to_owned),
                     field("retry").map(|retry| retry.parse().unwrap()),
                 );
-                let data = field("data").map(|data| serde_json::from_str(data).unwrap());
+                // The lines of one event's data are one text.
+                let lines = event.lines().filter_map(|line| line.strip_prefix("data: "));
+                let data = lines.collect::<Vec<_>>().join("\n");
+                let data = (!data.is_empty()).then(|| serde_json::from_str(&data).unwrap());
                 self.text = rest.to_owned();
                 match data {
                     Some(data) => return Some(Event { id, retry, data }),

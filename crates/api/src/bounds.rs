@@ -40,3 +40,8 @@ pub const MAX_REPORT_COPIES: u64 = 10_000;
 pub const MAX_A_MINUTE: u64 = 60;
 /// How many realtime streams a user has open at most.
 pub const MAX_OPEN_STREAMS: u64 = 8;
+
+/// How long a stream may take to say that it is live, in milliseconds.
+pub const CONNECT_MS: u64 = 10_000;
+/// How long a client that gave realtime up polls before it tries again, in milliseconds.
+pub const FALLBACK_MS: u64 = 300_000;

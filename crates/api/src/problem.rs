@@ -57,6 +57,8 @@ words! {
         QuotaExceeded = "quota-exceeded",
         NoSuchKey = "no-such-key",
         TooManyKeys = "too-many-keys",
+        NotRealtime = "not-realtime",
+        Behind = "behind",
         IssuerUnavailable = "issuer-unavailable",
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use utoipa::ToSchema;
 
-use crate::schema;
+use crate::schema::{self, FlagKey};
 use crate::strict::Body;
 
 /// A session to make for a user, by a server of the application.
@@ -47,4 +47,47 @@ pub struct Session {
     /// A session token, which its user sends as `Authorization: Bearer`.
     pub session: String,
     pub expires_in_ms: u64,
+}
+
+/// What a token for streams is asked for, by a verified user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(examples(json!({ "flag": "build-events", "stream": "b-42" })))]
+pub struct NewToken {
+    #[schema(value_type = FlagKey)]
+    pub flag: String,
+    /// One stream; or `streams`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
+    /// At most 20 streams.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<Vec<String>>,
+    /// What the strategy was asked with besides the session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::attributes)]
+    pub attributes: Option<Map<String, Json>>,
+}
+
+impl Body for NewToken {
+    const MEMBERS: &'static [(&'static str, &'static str)] = &[
+        ("flag", "a flag's key"),
+        ("stream", "the name of a stream"),
+        ("streams", "a list of names of streams"),
+        ("attributes", "an object: what the strategy was asked with"),
+    ];
+    const NEEDED: &'static [(&'static str, &'static str)] =
+        &[("flag", "a token needs a `flag`, and a `stream` of it or several `streams`")];
+}
+
+/// A token for streams.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamToken {
+    /// Sent as `Authorization: Bearer` to open a stream; good for nothing else.
+    pub token: String,
+    #[schema(examples("Bearer"))]
+    pub token_type: String,
+    pub expires_in_ms: u64,
+    /// When to ask for the next one.
+    pub refresh_after_ms: u64,
 }

@@ -136,10 +136,16 @@ pub struct Realtime {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub url: Option<String>,
+    /// Where a session is exchanged for a token.
+    pub token_url: String,
     /// How long a token lives.
     pub token_ttl_ms: u64,
     /// The waits before the next attempts to connect.
     pub retry_ms: Vec<u64>,
+    /// How long a stream may take to say that it is live; one that takes longer counts as failed.
+    pub connect_ms: u64,
+    /// How long a client that gave realtime up polls before it tries again.
+    pub fallback_ms: u64,
 }
 
 /// Where a client with a session token reports how following went, and how often.

@@ -31,6 +31,15 @@ words! {
         UnknownFlag = "unknown-flag",
         /// A flag needs more of the client's context than was kept: the client has to send it again.
         AsksMore = "asks-more",
+        /// The user's strategy is no longer `realtime-v2`.
+        Strategy = "strategy",
+        /// The stream of events has ended.
+        Ended = "ended",
+        /// The stream of events is gone, or no longer the user's to read.
+        StreamNotFound = "stream-not-found",
+        /// The user opened more realtime streams than there may be.
+        Replaced = "replaced",
+        EventsUnavailable = "events-unavailable",
     }
 }
 

@@ -43,6 +43,7 @@ pub fn shapes() -> Json {
             "notNeeded": count("Their client's document did not change, and it answered the last heartbeat."),
             "told": count("Written to, and their client has never acknowledged anything."),
             "missing": count("None of these."),
+            "ended": count("Realtime streams that the server closed, as their users' strategy is another now."),
         })),
         "Convergence": object(json!({
             "flag": maybe("string"),

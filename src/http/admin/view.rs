@@ -64,8 +64,8 @@ fn attribution(Attribution { by, at_ms, reason, .. }: &Attribution) -> flags::At
 
 /// Open streams by their delivery state.
 pub fn stream_counts(counts: Counts) -> StreamCounts {
-    let Counts { open, confirmed, not_needed, told, missing } = counts;
-    StreamCounts { open, confirmed, not_needed, told, missing }
+    let Counts { open, confirmed, not_needed, told, missing, ended } = counts;
+    StreamCounts { open, confirmed, not_needed, told, missing, ended }
 }
 
 /// What decides what the flag serves.

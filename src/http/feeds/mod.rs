@@ -10,8 +10,9 @@ mod path;
 mod poll;
 mod server_key;
 
+pub use answer::FeedAnswer;
 pub use change::{delete, deleted, publish, published};
 pub use held_polls::HeldPolls;
 pub use list::{list, listed};
-pub use path::{STREAM_PATH, STREAMS_PATH, StreamPath, names, stream_of};
+pub use path::{STREAM_PATH, STREAMS_PATH, StreamPath, check_flag, names, stream_of};
 pub use poll::{PollRequest, evaluate_poll, poll};

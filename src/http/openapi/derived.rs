@@ -12,6 +12,8 @@ pub fn derived() -> Json {
     let mut all = Map::new();
     of::<sessions::NewSession>(&mut all);
     of::<sessions::Session>(&mut all);
+    of::<sessions::NewToken>(&mut all);
+    of::<sessions::StreamToken>(&mut all);
     of::<reports::Report>(&mut all);
     of::<keys::Keys>(&mut all);
     of::<keys::KeysChanged>(&mut all);

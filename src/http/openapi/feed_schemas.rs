@@ -61,6 +61,34 @@ pub fn of_polls() -> Json {
     })
 }
 
+/// What realtime streams say.
+pub fn of_realtime() -> Json {
+    let kinds = ["strategy", "events", "up-to-date", "heartbeat", "reset", "goodbye"];
+    json!({
+        "RealtimeMessage": {
+            "description": "What happened, by its `type`; ignore those you do not know. `strategy` has a `document`: leave once it is not \
+                `realtime-v2`. `events` are taken whole; `up-to-date` says that there are no further ones now. `reset`: begin anew at `cursor`. \
+                `goodbye`: the stream ends, or ends soon.",
+            "type": "object",
+            "properties": {
+                "type": { "type": "string", "examples": kinds },
+                "etag": { "description": "The tag of the document.", "type": "string" },
+                "position": { "description": "What an acknowledgement names.", "type": "string" },
+                "ackId": { "description": "In the first message: the name of this stream.", "type": "string" },
+                "heartbeatMs": { "description": "In the first message: between two signs of life.", "type": "integer", "minimum": 0 },
+                "document": schema_ref("StrategyDocument"),
+                "events": { "type": "array", "items": schema_ref("Event") },
+                "cursor": schema_ref("Cursor"),
+                "hasMore": { "type": "boolean" },
+                "time": { "description": "Milliseconds since 1970.", "type": "integer" },
+                "reason": { "description": "Why the stream ends or is begun anew.", "type": "string" },
+                "afterMs": { "description": "Come back after this long.", "type": "integer", "minimum": 0 },
+            },
+            "required": ["type"],
+        },
+    })
+}
+
 /// What publishers send and get.
 pub fn of_publishers() -> Json {
     json!({

@@ -104,7 +104,7 @@ pub fn document<S>(title: &str, says: &str, endpoints: &[Endpoint<S>], own_shape
             "license": { "name": env!("CARGO_PKG_LICENSE"), "identifier": env!("CARGO_PKG_LICENSE") },
         },
         "servers": [{ "url": "/", "description": "This listener." }],
-        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), feed_schemas::of_polls(), feed_schemas::of_publishers(), derived::derived(), own_shapes]) },
+        "components": { "schemas": needed(&Json::from(paths.clone()), [schemas(), feed_schemas::of_polls(), feed_schemas::of_realtime(), feed_schemas::of_publishers(), derived::derived(), own_shapes]) },
         "paths": paths,
     })
 }

@@ -279,9 +279,12 @@ fn realtime() -> Json {
             "kind": { "type": "string", "enum": RealtimeKind::ALL.map(RealtimeKind::as_str) },
             "url": { "description": "A template, if the flag names one.", "type": "string" },
             "tokenTtlMs": count("How long a token lives."),
+            "tokenUrl": { "description": "Where a session is exchanged for a token.", "type": "string" },
             "retryMs": { "type": "array", "items": count("The wait before the next attempt to connect.") },
+            "connectMs": count("How long a stream may take to say that it is live; one that takes longer counts as failed."),
+            "fallbackMs": count("How long a client that gave realtime up polls before it tries again."),
         },
-        "required": ["kind", "tokenTtlMs", "retryMs"],
+        "required": ["kind", "tokenUrl", "tokenTtlMs", "retryMs", "connectMs", "fallbackMs"],
     })
 }
 

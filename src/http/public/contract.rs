@@ -211,7 +211,7 @@ pub fn changes() -> Operation {
 const TOO_MANY: ApiError =
     ApiError::TooManyStreams { bound: TooManyStreams::Streams, retry_after_seconds: 0 };
 
-fn stream(says: &str, event: &str) -> ResponseSpec {
+pub(super) fn stream(says: &str, event: &str) -> ResponseSpec {
     let data = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": schema_ref(event) });
     let schema = json!({ "type": "object", "description": "An event.", "properties": { "id": { "type": "string" }, "data": data } });
     let schema = json!({ "type": "string", "contentMediaType": "text/event-stream", "contentSchema": schema });

@@ -85,6 +85,11 @@ impl<'a> EvaluationRequest<'a> {
         self.targeting_key.as_deref()
     }
 
+    /// What is asked with these attributes alone.
+    pub fn of_attributes(attributes: Vec<(Cow<'a, str>, Value<'a>)>) -> EvaluationRequest<'a> {
+        EvaluationRequest { targeting_key: None, attributes }
+    }
+
     /// What a request without a body asks.
     pub fn empty() -> EvaluationRequest<'static> {
         EvaluationRequest { targeting_key: None, attributes: Vec::new() }

@@ -16,7 +16,7 @@ use crate::http::openapi::{Operation, RequestBody, ResponseSpec, problems, schem
 use crate::http::server::TooSlow;
 use crate::quota::Policy;
 
-const FEED: [(&str, bool); 3] =
+pub const FEED: [(&str, bool); 3] =
     [("Turnout-Flag-Revision", false), ("Turnout-Time", true), ("Vary", true)];
 
 pub fn poll() -> Operation {

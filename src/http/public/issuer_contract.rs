@@ -4,12 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::contract::{TAG, found, if_none_match, not_modified};
+use super::contract::{
+    LIMITED, TAG, flag_in_path, found, if_none_match, in_query, not_modified, over_the_limit,
+    stream,
+};
+use super::feed_contract::{FEED, stream_in_path};
 use crate::auth::ServerAction;
+use crate::convergence::TooManyStreams;
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
 use crate::http::openapi::{Operation, RequestBody, ResponseSpec, problems, schema_ref};
 use crate::http::server::TooSlow;
+use crate::quota::Policy;
 
 pub fn create_session() -> Operation {
     let mut refusals = vec![
@@ -42,6 +48,82 @@ pub fn session_refusals() -> Vec<ApiError> {
         ApiError::InvalidRequest(String::new()),
         ApiError::IssuerUnavailable,
     ]
+}
+
+pub fn token() -> Operation {
+    let refusals = [
+        BadRequest::Incomplete.into(),
+        BadRequest::TooLarge(String::new()).into(),
+        BadRequest::TooSlow(TooSlow(Duration::ZERO)).into(),
+        ApiError::InvalidRequest(String::new()),
+        ApiError::Unauthenticated,
+        ApiError::NoSubject,
+        ApiError::NotRealtime,
+        ApiError::UnknownFlag,
+        ApiError::StreamNotFound,
+        ApiError::Behind,
+        over_the_limit(Policy::Token),
+        ApiError::EventsUnavailable,
+        ApiError::IssuerUnavailable,
+        ApiError::NoSuchMethod,
+    ];
+    let mut answers = vec![found("The token.", "StreamToken", &LIMITED)];
+    answers.extend(problems(&refusals));
+    for answer in answers.iter_mut().filter(|answer| !matches!(answer.status, 200 | 405)) {
+        answer.headers.extend(LIMITED);
+    }
+    Operation {
+        id: "token",
+        summary: "A token for streams, for a session",
+        says: "While the user's strategy is `realtime-v2`. The token opens these streams and nothing else. It ends with the session at the latest.",
+        parameters: vec![json!({
+            "name": "Turnout-Flag-Revision", "in": "header", "required": false, "schema": { "type": "string" },
+            "description": "The highest that the client has heard of: a node that is behind catches up first.",
+        })],
+        takes: RequestBody::Body(schema_ref("NewToken")),
+        answers,
+    }
+}
+
+pub fn realtime() -> Operation {
+    let refusals = [
+        ApiError::Unauthenticated,
+        ApiError::NotRealtime,
+        ApiError::UnknownFlag,
+        ApiError::StreamNotFound,
+        ApiError::BadCursor,
+        ApiError::StreamReset(String::new()),
+        ApiError::CursorExpired(String::new()),
+        over_the_limit(Policy::Realtime),
+        ApiError::EventsUnavailable,
+        ApiError::TooManyStreams { bound: TooManyStreams::Streams, retry_after_seconds: 0 },
+        ApiError::NoSuchMethod,
+    ];
+    let mut answers = vec![stream("The stream.", "RealtimeMessage")];
+    answers.extend(problems(&refusals));
+    for answer in answers.iter_mut().filter(|answer| answer.status != 405) {
+        answer.headers.extend(LIMITED);
+        if answer.status != 200 {
+            answer.headers.extend(FEED);
+        }
+    }
+    Operation {
+        id: "realtime",
+        summary: "The events of a stream as they come",
+        says: "With a token of `POST /v1/token`. The first message is `strategy`; `up-to-date` says that it is live. An `events` message is \
+            taken whole, and its `id` is the cursor to go on from. Once the strategy is another the stream says so and ends.",
+        parameters: vec![
+            flag_in_path("flag"),
+            stream_in_path(),
+            in_query("cursor", "Where to go on; without one, the start."),
+            json!({
+                "name": "Last-Event-ID", "in": "header", "required": false, "schema": { "type": "string" },
+                "description": "In the place of `cursor`: the `id` of the last message.",
+            }),
+        ],
+        takes: RequestBody::Nothing,
+        answers,
+    }
 }
 
 pub fn jwks() -> Operation {

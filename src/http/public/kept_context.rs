@@ -1,6 +1,8 @@
 //! The context of a user, kept for longer than a question takes: no more of it than flags need, and
 //! how many bytes that is.
 
+use std::borrow::Cow;
+
 use crate::flag::{Attributes, Context, ContextNeeds, Value};
 
 use super::caller::Caller;
@@ -57,6 +59,26 @@ impl KeptContext {
             question: question.keeping(|_| true),
             dropped: Dropped::default(),
         }
+    }
+
+    /// The same from its parts, as [`KeptContext::plain`] and [`KeptContext::dropped`] gave them.
+    pub fn restored(
+        caller: Caller,
+        plain: Vec<(Cow<'static, str>, Value<'static>)>,
+        dropped: u64,
+    ) -> KeptContext {
+        let question = EvaluationRequest::of_attributes(plain);
+        KeptContext { question, caller, dropped: Dropped(dropped) }
+    }
+
+    /// What the user said, besides what is proved.
+    pub fn plain(&self) -> &Attributes<'_> {
+        self.question.attributes()
+    }
+
+    /// Which names were sent and not kept, as a number.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.0
     }
 
     /// Whether anything was sent that is not kept.

@@ -37,6 +37,7 @@ use super::incoming_bodies::IncomingBody;
 use super::issuer;
 use super::openapi::{Endpoint, router};
 use super::proxies::Proxies;
+use super::realtime;
 use super::requests::RequestCounts;
 use super::sse::{self, Hub, StreamLimits};
 use super::state::{Parts, PublicState};
@@ -104,6 +105,8 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
         Endpoint::post("/v1/watch", sse::all, contract::watch_all()),
         Endpoint::get("/v1/watch", sse::all_mine, contract::watch_all_mine()),
         Endpoint::post(issuer::SESSIONS_PATH, issuer::create, issuer_contract::create_session()),
+        Endpoint::post(issuer::TOKEN_PATH, issuer::token, issuer_contract::token()),
+        Endpoint::get(realtime::REALTIME_PATH, realtime::open, issuer_contract::realtime()),
         Endpoint::get(issuer::JWKS_PATH, issuer::jwks, issuer_contract::jwks()),
         Endpoint::post("/v1/watch/ack", sse::acknowledge, contract::acknowledge()),
         Endpoint::post(report::PATH, report::report, contract::report()),

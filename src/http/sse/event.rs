@@ -18,6 +18,16 @@ pub struct StreamHello {
     pub retry_ms: u64,
 }
 
+/// What the `id` of an event is, by which a client that comes back says what it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventIds {
+    /// The position of the state it carries.
+    Positions,
+    /// The cursor of the events it carries; one that carries a state has none, and says its
+    /// position beside it.
+    Cursors,
+}
+
 /// Why a stream ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
@@ -27,15 +37,30 @@ pub enum CloseReason {
     UnknownFlag,
     /// A flag needs more of the client's context than was kept: the client has to send it again.
     AsksMore,
+    /// The user's strategy is no longer `realtime-v2`.
+    Strategy,
+    /// The stream of events has ended.
+    Ended,
+    /// The stream of events is gone, or no longer the user's to read.
+    StreamNotFound,
+    /// The user opened more streams than there may be.
+    Replaced,
+    /// The database of events is out of reach.
+    EventsUnavailable,
 }
 
 impl CloseReason {
-    pub const ALL: [CloseReason; 5] = [
+    pub const ALL: [CloseReason; 10] = [
         CloseReason::Stopping,
         CloseReason::Age,
         CloseReason::Expired,
         CloseReason::UnknownFlag,
         CloseReason::AsksMore,
+        CloseReason::Strategy,
+        CloseReason::Ended,
+        CloseReason::StreamNotFound,
+        CloseReason::Replaced,
+        CloseReason::EventsUnavailable,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -45,6 +70,11 @@ impl CloseReason {
             CloseReason::Expired => "expired",
             CloseReason::UnknownFlag => "unknown-flag",
             CloseReason::AsksMore => "asks-more",
+            CloseReason::Strategy => "strategy",
+            CloseReason::Ended => "ended",
+            CloseReason::StreamNotFound => "stream-not-found",
+            CloseReason::Replaced => "replaced",
+            CloseReason::EventsUnavailable => "events-unavailable",
         }
     }
 }
@@ -58,7 +88,7 @@ pub fn head(
     first: Option<&StreamHello>,
 ) -> Bytes {
     let mut event = Vec::with_capacity(192);
-    open(&mut event, kind, position, etag, first);
+    open(&mut event, kind, position, etag, first, EventIds::Positions);
     write(&mut event, format_args!(",\"{member}\":"));
     event.into()
 }
@@ -74,9 +104,10 @@ pub fn state(
     etag: &Bytes,
     state: &[u8],
     first: Option<&StreamHello>,
+    ids: EventIds,
 ) -> Bytes {
-    let mut event = Vec::with_capacity(state.len() + 192);
-    open(&mut event, kind, position, etag, first);
+    let mut event = Vec::with_capacity(state.len() + 224);
+    open(&mut event, kind, position, etag, first, ids);
     write(&mut event, format_args!(",\"{member}\":"));
     event.extend_from_slice(state);
     event.extend_from_slice(b"}\n\n");
@@ -87,8 +118,16 @@ pub fn state(
 /// the tag that the client must hold by now.
 pub fn tag(kind: &str, position: Position, etag: &Bytes, first: Option<&StreamHello>) -> Bytes {
     let mut event = Vec::with_capacity(128);
-    open(&mut event, kind, position, etag, first);
+    open(&mut event, kind, position, etag, first, EventIds::Positions);
     event.extend_from_slice(b"}\n\n");
+    event.into()
+}
+
+/// A heartbeat of a realtime stream, with the time in milliseconds since 1970.
+pub fn heartbeat_of_realtime(position: Position, etag: &Bytes, wall_ms: i64) -> Bytes {
+    let mut event = Vec::with_capacity(128);
+    open(&mut event, "heartbeat", position, etag, None, EventIds::Cursors);
+    write(&mut event, format_args!(",\"time\":{wall_ms}}}\n\n"));
     event.into()
 }
 
@@ -123,16 +162,23 @@ fn open(
     position: Position,
     etag: &Bytes,
     first: Option<&StreamHello>,
+    ids: EventIds,
 ) {
     if let Some(StreamHello { retry_ms, .. }) = first {
         write(event, format_args!("retry: {retry_ms}\n"));
     }
-    write(event, format_args!("id: {position}\ndata: {{\"type\":\"{kind}\",\"etag\":\"\\\""));
+    if ids == EventIds::Positions {
+        write(event, format_args!("id: {position}\n"));
+    }
+    write(event, format_args!("data: {{\"type\":\"{kind}\",\"etag\":\"\\\""));
     // A tag is quoted hex; inside a JSON string its quotes are escaped.
     event.extend_from_slice(
         etag.strip_prefix(b"\"").and_then(|tag| tag.strip_suffix(b"\"")).unwrap_or_default(),
     );
     event.extend_from_slice(b"\\\"\"");
+    if ids == EventIds::Cursors {
+        write(event, format_args!(",\"position\":\"{position}\""));
+    }
     if let Some(StreamHello { ack_id, heartbeat_ms, .. }) = first {
         write(event, format_args!(",\"ackId\":\"{ack_id}\",\"heartbeatMs\":{heartbeat_ms}"));
     }

@@ -19,6 +19,10 @@ pub const HALF_CLOSED_LOOK: Duration = Duration::from_secs(1);
 pub const TICK: Duration = Duration::from_millis(250);
 /// How long a client waits before it reconnects after a stream broke, at least and at most.
 pub const RETRY_MS: (u64, u64) = (1_000, 5_000);
+/// How long a realtime stream lasts, give or take a fifth.
+pub const REALTIME_AGE: Duration = Duration::from_secs(10 * 60);
+/// How long before its end a realtime stream says so.
+pub const WARNING: Duration = Duration::from_secs(10);
 /// How many streams per second are asked to come back after a stop.
 pub const RETURN_A_SECOND: u64 = 2_000;
 /// How long a client that found no room waits, at least and at most.

@@ -47,6 +47,7 @@ use super::proxies::Peer;
 use super::public::{
     Caller, EvaluationRequest, KeptContext, ResponseBuilder, caller_with_body, user,
 };
+use super::realtime::FeedFollower;
 use super::server::Hijack;
 use super::state::PublicState;
 use crate::convergence::Subscription;
@@ -188,12 +189,37 @@ async fn open_all(
     take_over(state, head, Subscription::All, &caller, Subscriber::of_all(kept, every, &snapshot))
 }
 
+/// Opens a realtime stream: the strategy of its flag, and the events of a feed.
+pub fn open_realtime(
+    state: &PublicState,
+    head: &Parts,
+    flag: FlagKey,
+    kept: KeptContext,
+    feed: FeedFollower,
+) -> Result<Response<Body>, ApiError> {
+    let caller = kept.caller().clone();
+    let follows = Subscription::Realtime(flag.clone());
+    let subscriber = Subscriber::of_realtime(flag, kept);
+    let opened = take_over_with(state, head, follows, &caller, (subscriber, Some(Box::new(feed))));
+    opened.map(of_the_caller)
+}
+
 fn take_over(
     state: &PublicState,
     head: &Parts,
     follows: Subscription,
     caller: &Caller,
     subscriber: Subscriber,
+) -> Result<Response<Body>, ApiError> {
+    take_over_with(state, head, follows, caller, (subscriber, None))
+}
+
+fn take_over_with(
+    state: &PublicState,
+    head: &Parts,
+    follows: Subscription,
+    caller: &Caller,
+    (subscriber, feed): (Subscriber, Option<Box<FeedFollower>>),
 ) -> Result<Response<Body>, ApiError> {
     let stream = state
         .hub
@@ -209,7 +235,7 @@ fn take_over(
     ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None }
         .describe(headers);
     let run = move |taken| -> super::server::Run {
-        Box::pin(StreamSession::new(taken, stream, subscriber, hub).run())
+        Box::pin(StreamSession::new(taken, stream, subscriber, feed, hub).run())
     };
     response.extensions_mut().insert(Hijack::new(run));
     Ok(response)

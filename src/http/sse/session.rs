@@ -14,12 +14,16 @@ use tokio::net::TcpStream;
 
 use super::event::{CloseReason, StreamHello, goodbye};
 use super::hub::{Hub, ms};
-use super::limits::{HALF_CLOSED_LOOK, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED};
+use super::limits::{
+    HALF_CLOSED_LOOK, REALTIME_AGE, RETRY_MS, RETURN_A_SECOND, TICK, UNACKNOWLEDGED, WARNING,
+};
 use super::subscriber::{Subscriber, Update};
 use super::writer::{Event, SseWriter};
 use crate::auth::random_number;
 use crate::convergence::StreamHandle;
+use crate::http::realtime::{FeedEvent, FeedFollower};
 use crate::http::server::{DrainSignal, HijackedConnection};
+use crate::snapshot::Snapshot;
 
 pub struct StreamSession {
     leave: DrainSignal,
@@ -28,11 +32,15 @@ pub struct StreamSession {
     writer: SseWriter,
     stream: StreamHandle,
     subscriber: Subscriber,
+    /// The events of a realtime stream.
+    feed: Option<Box<FeedFollower>>,
     hub: Arc<Hub>,
     next_beat_ms: u64,
     /// When to check next whether a client that sends nothing more has gone.
     looks_ms: Option<u64>,
     ends: (u64, CloseReason),
+    /// When a realtime stream says that it ends soon; `None` once it did.
+    warns_at_ms: Option<u64>,
     writing: Writing,
     /// The credential version under which the client was let in.
     credential_version: u64,
@@ -44,6 +52,8 @@ pub struct StreamSession {
 enum Writing {
     Nothing,
     State,
+    /// The state of a realtime stream whose strategy is another: nothing follows it but a goodbye.
+    LastState,
     Heartbeat,
     Goodbye,
 }
@@ -53,6 +63,7 @@ impl StreamSession {
         taken: HijackedConnection,
         stream: StreamHandle,
         subscriber: Subscriber,
+        feed: Option<Box<FeedFollower>>,
         hub: Arc<Hub>,
     ) -> StreamSession {
         let HijackedConnection { socket, head, write, leave, client } = taken;
@@ -64,7 +75,7 @@ impl StreamSession {
         // A random part of the interval, so that streams opened together neither beat nor end
         // together.
         let next_beat_ms = now_ms + 1 + share(chance, ms(limits.heartbeat));
-        let max_age_ms = ms(limits.max_age);
+        let max_age_ms = ms(if feed.is_some() { REALTIME_AGE } else { limits.max_age });
         let age = (
             now_ms + max_age_ms - max_age_ms / 5
                 + share(chance.rotate_left(16), max_age_ms * 2 / 5),
@@ -74,16 +85,21 @@ impl StreamSession {
         let expiry =
             expiry.map(|lives_for| (now_ms.saturating_add(ms(lives_for)), CloseReason::Expired));
         let ends = expiry.filter(|expiry| expiry.0 < age.0).unwrap_or(age);
+        // A stream that is short says so in the middle of its life.
+        let warning_ms = ms(WARNING).min(ends.0.saturating_sub(now_ms) / 2);
+        let warns_at_ms = feed.is_some().then(|| ends.0.saturating_sub(warning_ms));
         StreamSession {
             leave,
             write_ms: ms(write),
             writer: SseWriter::new(socket, client, head),
             stream,
             subscriber,
+            feed,
             hub,
             next_beat_ms,
             looks_ms: None,
             ends,
+            warns_at_ms,
             writing: Writing::Nothing,
             // The accepted credentials may have changed since the client was let in.
             credential_version: 0,
@@ -118,6 +134,11 @@ impl StreamSession {
                     return Poll::Ready(());
                 }
                 Writing::State => self.stream.progress().sent(now_ms),
+                Writing::LastState => {
+                    self.stream.progress().sent(now_ms);
+                    self.say_goodbye(CloseReason::Strategy);
+                    continue;
+                }
                 Writing::Heartbeat if self.subscriber.is_acknowledged() => {
                     self.stream.progress().heartbeat_sent(now_ms);
                 }
@@ -126,6 +147,7 @@ impl StreamSession {
             self.probe(now_ms);
             if !self.write_next(cx, now_ms) {
                 let next_ms = self.next_beat_ms.min(self.ends.0);
+                let next_ms = self.warns_at_ms.map_or(next_ms, |warns_ms| next_ms.min(warns_ms));
                 self.stream
                     .schedule_at(self.looks_ms.map_or(next_ms, |looks_ms| next_ms.min(looks_ms)));
                 return Poll::Pending;
@@ -153,6 +175,9 @@ impl StreamSession {
         if self.leave.poll(cx).is_ready() {
             return self.say_goodbye(CloseReason::Stopping);
         }
+        if self.stream.is_replaced() {
+            return self.say_goodbye(CloseReason::Replaced);
+        }
         let version = self.hub.credential_version();
         if self.credential_version != version {
             if self.subscriber.caller().is_some_and(|caller| {
@@ -173,7 +198,12 @@ impl StreamSession {
                     self.hub.wake_batcher().count_event();
                     self.stream.progress().sending(position, looked_at);
                     self.writer.queue(event);
-                    self.writing = Writing::State;
+                    self.writing = if self.must_leave() {
+                        self.count_ended();
+                        Writing::LastState
+                    } else {
+                        Writing::State
+                    };
                     return true;
                 }
                 Update::Same => {
@@ -185,11 +215,27 @@ impl StreamSession {
             }
         }
         if now_ms >= self.ends.0 {
-            return self.say_goodbye(self.ends.1);
+            let has_warned = self.feed.is_some() && self.warns_at_ms.is_none();
+            return if has_warned { self.end() } else { self.say_goodbye(self.ends.1) };
+        }
+        if self.warns_at_ms.is_some_and(|warns_ms| now_ms >= warns_ms) {
+            // Events may still come: the client opens its next stream first.
+            self.warns_at_ms = None;
+            self.writer.queue(Event::ready(goodbye(self.ends.1, share(self.chance, 1_000))));
+            return true;
+        }
+        match self.feed.as_mut().and_then(|feed| feed.next(cx)) {
+            Some(FeedEvent::Message(message)) => {
+                self.writer.queue(Event::ready(message));
+                return true;
+            }
+            Some(FeedEvent::End(why)) => return self.say_goodbye(why),
+            None => {}
         }
         if now_ms >= self.next_beat_ms {
             self.next_beat_ms = now_ms + ms(self.hub.limits().heartbeat);
-            self.writer.queue(Event::ready(self.subscriber.heartbeat()));
+            let heartbeat = self.subscriber.heartbeat(self.hub.moment().wall_ms);
+            self.writer.queue(Event::ready(heartbeat));
             self.writing = Writing::Heartbeat;
             return true;
         }
@@ -199,11 +245,54 @@ impl StreamSession {
     /// Waits for a client that takes nothing, but not for ever, and not when the server stops.
     fn poll_stuck(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<()> {
         let given_up_ms = self.writer.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
-        if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() {
+        if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() || self.is_cut() {
             return Poll::Ready(());
         }
         self.stream.schedule_at(given_up_ms);
         Poll::Pending
+    }
+
+    /// Whether a realtime stream has to end, although its client takes nothing: an operator's stop
+    /// waits for no client.
+    fn is_cut(&mut self) -> bool {
+        let Some(feed) = &self.feed else { return false };
+        if self.stream.is_replaced() || feed.is_cut() {
+            return true;
+        }
+        let is_let_in = self.subscriber.caller().is_some_and(|caller| {
+            caller.is_still_let_in(self.hub.authenticator(), || self.hub.moment())
+        });
+        let snapshot = self.hub.live().current().clone();
+        let is_left = !self.subscriber.would_be_realtime(&snapshot);
+        if is_left && self.subscriber.is_realtime() {
+            self.count_ended_at(&snapshot);
+        }
+        is_left || !is_let_in
+    }
+
+    /// Whether the strategy of a realtime stream is another now.
+    fn must_leave(&self) -> bool {
+        self.feed.is_some() && !self.subscriber.is_realtime()
+    }
+
+    fn count_ended(&self) {
+        if let Some((flag, since)) = self.subscriber.flag() {
+            self.hub.landed().ended(flag, since);
+        }
+    }
+
+    fn count_ended_at(&self, snapshot: &Snapshot) {
+        if let Some((flag, _)) = self.subscriber.flag()
+            && let Some(entry) = snapshot.flag(flag.as_str())
+        {
+            self.hub.landed().ended(flag, entry.live_since());
+        }
+    }
+
+    /// Ends without a further word.
+    fn end(&mut self) -> bool {
+        self.writing = Writing::Goodbye;
+        true
     }
 
     fn say_goodbye(&mut self, why: CloseReason) -> bool {
@@ -217,8 +306,14 @@ impl StreamSession {
                     1_000 + self.hub.streams().count() as u64 * 1_000 / RETURN_A_SECOND,
                 )
             }
-            CloseReason::Age | CloseReason::Expired => share(self.chance, 1_000),
-            CloseReason::UnknownFlag => RETRY_MS.1,
+            CloseReason::Age | CloseReason::Expired | CloseReason::Strategy => {
+                share(self.chance, 1_000)
+            }
+            CloseReason::EventsUnavailable => 2_000 + share(self.chance, 3_000),
+            CloseReason::UnknownFlag
+            | CloseReason::Ended
+            | CloseReason::StreamNotFound
+            | CloseReason::Replaced => RETRY_MS.1,
         };
         self.writer.queue(Event::ready(goodbye(why, after_ms)));
         self.writing = Writing::Goodbye;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::event::{self, StreamHello};
+use super::event::{self, EventIds, StreamHello};
 use super::limits::MAX_EVENT_BYTES;
 use super::writer::Event;
 use crate::document::Document;
-use crate::flag::{ContextNeeds, FlagKey};
+use crate::flag::{ContextNeeds, FlagKey, Strategy};
 use crate::http::public::{Caller, Every, KeptContext};
 use crate::snapshot::{FlagSnapshot, Position, Snapshot};
 
@@ -33,6 +33,9 @@ enum Of {
         key: FlagKey,
         kept: KeptContext,
         entry: Option<Arc<FlagSnapshot>>,
+        ids: EventIds,
+        /// The strategy that was looked at last.
+        strategy: Option<Strategy>,
     },
     All(Box<All>),
     /// Follows that anything changed.
@@ -63,7 +66,36 @@ pub enum Update {
 
 impl Subscriber {
     pub fn of_flag(key: FlagKey, kept: KeptContext) -> Subscriber {
-        Subscriber::new(Of::Flag { key, kept, entry: None })
+        let (entry, ids, strategy) = (None, EventIds::Positions, None);
+        Subscriber::new(Of::Flag { key, kept, entry, ids, strategy })
+    }
+
+    /// A realtime stream of a flag: its ids are cursors.
+    pub fn of_realtime(key: FlagKey, kept: KeptContext) -> Subscriber {
+        let (entry, ids, strategy) = (None, EventIds::Cursors, None);
+        Subscriber::new(Of::Flag { key, kept, entry, ids, strategy })
+    }
+
+    /// Whether the strategy that was looked at last is `realtime-v2`.
+    pub fn is_realtime(&self) -> bool {
+        matches!(self.of, Of::Flag { strategy: Some(Strategy::RealtimeV2), .. })
+    }
+
+    /// Whether the strategy at a snapshot is `realtime-v2`, and since which position the flag is as
+    /// it is there. Nothing is sent for it.
+    pub fn would_be_realtime(&self, snapshot: &Snapshot) -> bool {
+        let Of::Flag { key, kept, .. } = &self.of else { return false };
+        let entry = snapshot.flag(key.as_str());
+        let strategy = entry
+            .zip(kept.context())
+            .map(|(entry, context)| snapshot.evaluate(entry, &context).strategy);
+        strategy == Some(Strategy::RealtimeV2)
+    }
+
+    /// The flag that is followed, and the position at which it became what was looked at last.
+    pub fn flag(&self) -> Option<(&FlagKey, Position)> {
+        let Of::Flag { key, entry, .. } = &self.of else { return None };
+        Some((key, entry.as_ref()?.live_since()))
     }
 
     /// A stream of all flags; `every` was evaluated at this snapshot.
@@ -125,8 +157,10 @@ impl Subscriber {
         let seen = self.seen.replace(snapshot.position());
         let first = seen.is_none().then_some(first);
         match &mut self.of {
-            Of::Flag { key, kept, entry } => {
-                look_at_one(snapshot, key, kept, entry, (&mut self.etag, &mut self.decided), first)
+            Of::Flag { key, kept, entry, ids, strategy } => {
+                let one = One { key, kept, ids: *ids };
+                let state = (entry, strategy, &mut self.etag, &mut self.decided);
+                look_at_one(snapshot, &one, state, first)
             }
             Of::All(all) => all.look(snapshot, (&mut self.etag, &mut self.decided), first),
             Of::Changes(entries) => {
@@ -148,9 +182,12 @@ impl Subscriber {
     }
 
     /// A heartbeat.
-    pub fn heartbeat(&self) -> Bytes {
+    pub fn heartbeat(&self, wall_ms: i64) -> Bytes {
         match self.of {
             Of::Changes(_) => event::COMMENT,
+            Of::Flag { ids: EventIds::Cursors, .. } => {
+                event::heartbeat_of_realtime(self.position(), &self.etag, wall_ms)
+            }
             Of::Flag { .. } | Of::All(_) => {
                 event::tag("heartbeat", self.position(), &self.etag, None)
             }
@@ -158,19 +195,29 @@ impl Subscriber {
     }
 }
 
+/// A stream of one flag.
+struct One<'s> {
+    key: &'s FlagKey,
+    kept: &'s KeptContext,
+    ids: EventIds,
+}
+
+type Looked<'s> =
+    (&'s mut Option<Arc<FlagSnapshot>>, &'s mut Option<Strategy>, &'s mut Bytes, &'s mut usize);
+
 fn look_at_one(
     snapshot: &Snapshot,
-    key: &FlagKey,
-    kept: &KeptContext,
-    seen: &mut Option<Arc<FlagSnapshot>>,
-    (etag, decided): (&mut Bytes, &mut usize),
+    One { key, kept, ids }: &One<'_>,
+    (seen, strategy, etag, decided): Looked<'_>,
     first: Option<&StreamHello>,
 ) -> Update {
+    let ids = *ids;
     let (entry, context) = match (snapshot.flag(key.as_str()), kept.context()) {
         (Some(entry), Some(context)) => (entry, context),
         (None, Some(_)) if snapshot.is_cold() => {
             let document = Document::cold_start(key.as_str(), snapshot.public_path());
-            let event = of_document(&document, snapshot.position(), first);
+            let event = of_document(&document, snapshot.position(), first, ids);
+            *strategy = Some(Strategy::Polling);
             *etag = document.etag;
             return Update::Tell(snapshot.position(), Event::ready(event));
         }
@@ -184,7 +231,9 @@ fn look_at_one(
         return Update::AsksMore;
     }
     *decided += 1;
-    let pick = entry.pick(snapshot.evaluate(entry, &context));
+    let resolution = snapshot.evaluate(entry, &context);
+    *strategy = Some(resolution.strategy);
+    let pick = entry.pick(resolution);
     let Some(document) =
         entry.picked(pick).filter(|document| first.is_some() || document.etag != *etag)
     else {
@@ -195,12 +244,16 @@ fn look_at_one(
     match first {
         Some(_) => Update::Tell(
             snapshot.position(),
-            Event::ready(of_document(document, snapshot.position(), first)),
+            Event::ready(of_document(document, snapshot.position(), first, ids)),
         ),
+        None if ids == EventIds::Cursors => {
+            let position = entry.live_since();
+            Update::Tell(position, Event::ready(of_document(document, position, None, ids)))
+        }
         // All clients with this document get the same event: it went live at one position.
         None => {
             let position = entry.live_since();
-            let event = document.sse_event(|document| of_document(document, position, None));
+            let event = document.sse_event(|document| of_document(document, position, None, ids));
             Update::Tell(position, Event::ready(event))
         }
     }
@@ -244,8 +297,14 @@ impl All {
     }
 }
 
-fn of_document(document: &Document, position: Position, first: Option<&StreamHello>) -> Bytes {
-    event::state("strategy", "document", position, &document.etag, &document.strategy, first)
+fn of_document(
+    document: &Document,
+    position: Position,
+    first: Option<&StreamHello>,
+    ids: EventIds,
+) -> Bytes {
+    let Document { etag, strategy, .. } = document;
+    event::state("strategy", "document", position, etag, strategy, first, ids)
 }
 
 /// Whether both lists serve the same documents.

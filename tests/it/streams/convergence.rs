@@ -244,7 +244,7 @@ async fn convergence_shows_a_rollback_landing() {
     let counted = counts(service, CONVERGENCE).await;
     assert_eq!(
         counted["streams"],
-        json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2 }),
+        json!({ "open": 4, "confirmed": 0, "notNeeded": 1, "told": 1, "missing": 2, "ended": 0 }),
         "{counted}"
     );
     assert_eq!(counted["missingSinceMs"], counted["liveAtMs"]);
@@ -253,7 +253,7 @@ async fn convergence_shows_a_rollback_landing() {
     let confirmed = counts(service, CONVERGENCE).await;
     assert_eq!(
         confirmed["streams"],
-        json!({ "open": 4, "confirmed": 1, "notNeeded": 1, "told": 1, "missing": 1 })
+        json!({ "open": 4, "confirmed": 1, "notNeeded": 1, "told": 1, "missing": 1, "ended": 0 })
     );
     assert_eq!(
         (confirmed["reached"]["p50Ms"].is_u64(), &confirmed["reached"]["p90Ms"]),
@@ -268,7 +268,7 @@ async fn convergence_shows_who_answers_no_heartbeat() {
     wait_until("an unanswered heartbeat is noticed", async || {
         acknowledge(service, &mut streams.answers, &streams.names[0]).await;
         counts(service, CONVERGENCE).await["streams"]
-            == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2 })
+            == json!({ "open": 4, "confirmed": 1, "notNeeded": 0, "told": 1, "missing": 2, "ended": 0 })
     })
     .await;
     wait_until("the one to whom it is nothing answers", async || {

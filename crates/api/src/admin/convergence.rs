@@ -19,6 +19,8 @@ pub struct StreamCounts {
     pub told: usize,
     /// None of these.
     pub missing: usize,
+    /// Realtime streams that the server closed, as their users' strategy is another now.
+    pub ended: usize,
 }
 
 /// How long after a change so many of a hundred open streams were confirmed or not needed.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use turnout_api::bounds::REPORT_EVERY_MS;
+use turnout_api::bounds::{CONNECT_MS, FALLBACK_MS, REPORT_EVERY_MS};
 use turnout_api::strategy::{self as message, StrategyDocument, WatchKind};
 
 use crate::flag::{Polling, Realtime, Resolution, Strategy, Transports};
@@ -56,8 +56,11 @@ fn realtime_document(realtime: &Realtime, public_path: &PublicPath) -> message::
     message::Realtime {
         kind: realtime.kind,
         url: realtime.url.as_ref().map(|url| public_path.address_of_file(url).to_string()),
+        token_url: public_path.address("/v1/token").to_string(),
         token_ttl_ms: ms(realtime.token_ttl),
         retry_ms: realtime.retry.iter().copied().map(ms).collect(),
+        connect_ms: CONNECT_MS,
+        fallback_ms: FALLBACK_MS,
     }
 }
 

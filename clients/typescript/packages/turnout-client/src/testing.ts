@@ -157,7 +157,14 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
       revision += 1;
       document = { ...document, ...members };
       if (members.strategy === 'realtime-v2' && !document.realtime) {
-        document.realtime = { kind: 'sse', tokenTtlMs: 600_000, retryMs: [2000, 4000, 8000, 16_000, 32_000] };
+        document.realtime = {
+          kind: 'sse',
+          tokenUrl: '/v1/token',
+          tokenTtlMs: 600_000,
+          retryMs: [2000, 4000, 8000, 16_000, 32_000],
+          connectMs: 10_000,
+          fallbackMs: 300_000,
+        };
       }
       for (const send of [...streams]) {
         send(strategy());

@@ -97,7 +97,13 @@ export interface components {
             url?: string;
             /** @description How long a token lives. */
             tokenTtlMs: number;
+            /** @description Where a session is exchanged for a token. */
+            tokenUrl: string;
             retryMs: number[];
+            /** @description How long a stream may take to say that it is live; one that takes longer counts as failed. */
+            connectMs: number;
+            /** @description How long a client that gave realtime up polls before it tries again. */
+            fallbackMs: number;
         };
         /** @description Problem details (RFC 9457). */
         Problem: {
@@ -183,6 +189,11 @@ export interface components {
              * @example expired
              * @example unknown-flag
              * @example asks-more
+             * @example strategy
+             * @example ended
+             * @example stream-not-found
+             * @example replaced
+             * @example events-unavailable
              */
             reason?: string;
             /** @description Come back after this long. */
@@ -251,6 +262,36 @@ export interface components {
         /** @description Printable ASCII; once in a stream. */
         EventId: string;
         EventType: string;
+        /** @description What happened, by its `type`; ignore those you do not know. `strategy` has a `document`: leave once it is not `realtime-v2`. `events` are taken whole; `up-to-date` says that there are no further ones now. `reset`: begin anew at `cursor`. `goodbye`: the stream ends, or ends soon. */
+        RealtimeMessage: {
+            /**
+             * @example strategy
+             * @example events
+             * @example up-to-date
+             * @example heartbeat
+             * @example reset
+             * @example goodbye
+             */
+            type: string;
+            /** @description The tag of the document. */
+            etag?: string;
+            /** @description What an acknowledgement names. */
+            position?: string;
+            /** @description In the first message: the name of this stream. */
+            ackId?: string;
+            /** @description In the first message: between two signs of life. */
+            heartbeatMs?: number;
+            document?: components["schemas"]["StrategyDocument"];
+            events?: components["schemas"]["Event"][];
+            cursor?: components["schemas"]["Cursor"];
+            hasMore?: boolean;
+            /** @description Milliseconds since 1970. */
+            time?: number;
+            /** @description Why the stream ends or is begun anew. */
+            reason?: string;
+            /** @description Come back after this long. */
+            afterMs?: number;
+        };
         /**
          * @description At most 262144 bytes.
          * @example {
@@ -340,6 +381,36 @@ export interface components {
             session: string;
             /** Format: int64 */
             expiresInMs: number;
+        };
+        /**
+         * @description What a token for streams is asked for, by a verified user.
+         * @example {
+         *       "flag": "build-events",
+         *       "stream": "b-42"
+         *     }
+         */
+        NewToken: {
+            flag: components["schemas"]["FlagKey"];
+            /** @description One stream; or `streams`. */
+            stream?: string | null;
+            /** @description At most 20 streams. */
+            streams?: string[] | null;
+            /** @description What the rules of flags may ask. Lists and objects are values no rule can ask for. */
+            attributes?: Record<string, never> | null;
+        };
+        /** @description A token for streams. */
+        StreamToken: {
+            /** @description Sent as `Authorization: Bearer` to open a stream; good for nothing else. */
+            token: string;
+            /** @example Bearer */
+            tokenType: string;
+            /** Format: int64 */
+            expiresInMs: number;
+            /**
+             * Format: int64
+             * @description When to ask for the next one.
+             */
+            refreshAfterMs: number;
         };
         /**
          * @description How following went in one tab, over all its streams, since its last report.

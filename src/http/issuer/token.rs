@@ -1,0 +1,209 @@
+//! `POST /v1/token`: a verified user whose strategy is `realtime-v2` gets a token for streams.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_json::json;
+use tokio::time::timeout;
+use turnout_api::sessions::{NewToken as Wanted, StreamToken};
+use turnout_api::strict;
+
+use super::context::{MAX_CONTEXT_BYTES, TokenContext};
+use crate::auth::{NewToken, Session};
+use crate::feeds::{Reader, StreamKey};
+use crate::flag::{ContextNeeds, Strategy};
+use crate::http::bad_request::BadRequest;
+use crate::http::error::ApiError;
+use crate::http::headers::FLAG_REVISION;
+use crate::http::public::{
+    Caller, EvaluationRequest, KeptContext, ResponseBuilder, user, with_body,
+};
+use crate::http::rate_limit;
+use crate::http::request_body::MAX_BODY_BYTES;
+use crate::http::state::PublicState;
+use crate::quota::Policy;
+use crate::snapshot::{Position, Snapshot};
+
+pub const TOKEN_PATH: &str = "/v1/token";
+/// The most streams of a token.
+pub const MAX_TOKEN_STREAMS: usize = 20;
+/// How long a node that is behind may take to catch up.
+const CATCH_UP: Duration = Duration::from_secs(1);
+/// What a client has at least to get the next token in, unless that is more than half of the life.
+const REFRESH_MARGIN: Duration = Duration::from_secs(120);
+
+pub async fn token(State(state): State<PublicState>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let caller = match user(&state, &head.headers) {
+        Ok(caller) => caller,
+        Err(refusal) => return refusal.problem(&state),
+    };
+    let who = caller.clone();
+    let answer = async {
+        match minted(&state, &head.headers, caller, body).await {
+            Ok(token) => respond(&state, &token),
+            Err(refusal) => refusal.problem(&state),
+        }
+    };
+    rate_limit::limited(&state, Policy::Token, &who, answer).await
+}
+
+fn respond(state: &PublicState, token: &StreamToken) -> Response<Body> {
+    let snapshot = state.live.current();
+    let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at: None };
+    let body = serde_json::to_vec(token).unwrap_or_default();
+    let mut response = answer.json(StatusCode::OK, body, None);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn minted(
+    state: &PublicState,
+    headers: &HeaderMap,
+    caller: Caller,
+    body: Body,
+) -> Result<StreamToken, ApiError> {
+    let (caller, bytes) = with_body(state, caller, MAX_BODY_BYTES, body).await?;
+    let Caller::User(session) = &caller else { return Err(ApiError::Unauthenticated) };
+    let Wanted { flag, stream, streams, attributes } = strict::read(&bytes)?;
+    let streams = named_once(stream, streams)?;
+    catch_up(state, headers).await?;
+    let asked = json!({ "attributes": attributes }).to_string();
+    let question = EvaluationRequest::native(asked.as_bytes())?;
+    question.context(&caller)?;
+    let named = readable(state, session, &flag, &streams).await?;
+    // Nothing is awaited from here on: what is signed is what holds now.
+    let snapshot = state.live.current().clone();
+    let entry = snapshot.flag(&flag).ok_or(ApiError::UnknownFlag)?;
+    let needs = entry.flag().map(ContextNeeds::by).unwrap_or_default();
+    let kept = KeptContext::of(question, &caller, &needs);
+    if !is_realtime(&snapshot, &flag, &kept) {
+        return Err(ApiError::NotRealtime);
+    }
+    let context = TokenContext::new(kept, named).to_bytes();
+    if context.len() > MAX_CONTEXT_BYTES {
+        return Err(BadRequest::TooLarge(format!(
+            "what the flag asks of this user takes more than {MAX_CONTEXT_BYTES} bytes"
+        ))
+        .into());
+    }
+    let now = state.clock.now();
+    let realtime = entry.flag().map(|flag| flag.definition.transports.realtime.token_ttl);
+    let life = realtime.unwrap_or_default().min(session.lives_for(now));
+    let issuer = state.authenticator.issuer.as_ref().ok_or(ApiError::IssuerUnavailable)?;
+    let token = issuer.mint_token(
+        &NewToken {
+            subject: session.subject().ok_or(ApiError::Unauthenticated)?,
+            flag: entry.key(),
+            streams: &streams,
+            flag_revision: std::str::from_utf8(entry.changed_at()).unwrap_or_default(),
+            context: &context,
+            ttl: life,
+        },
+        now,
+    )?;
+    Ok(StreamToken {
+        token,
+        token_type: "Bearer".to_owned(),
+        expires_in_ms: life.as_millis() as u64,
+        refresh_after_ms: refresh_after(life).as_millis() as u64,
+    })
+}
+
+/// Whether what was asked is answered `realtime-v2` at a snapshot.
+pub fn is_realtime(snapshot: &Snapshot, flag: &str, kept: &KeptContext) -> bool {
+    let strategy = snapshot
+        .flag(flag)
+        .zip(kept.context())
+        .map(|(entry, context)| snapshot.evaluate(entry, &context).strategy);
+    strategy == Some(Strategy::RealtimeV2)
+}
+
+/// The names of a body, each once, in their order.
+fn named_once(
+    stream: Option<String>,
+    streams: Option<Vec<String>>,
+) -> Result<Vec<String>, ApiError> {
+    let all = match (stream, streams) {
+        (Some(stream), None) => vec![stream],
+        (None, Some(streams)) => streams,
+        _ => {
+            return Err(ApiError::InvalidRequest(
+                "the body has a `stream`, or several `streams`".to_owned(),
+            ));
+        }
+    };
+    let mut seen = BTreeSet::new();
+    let all: Vec<String> = all.into_iter().filter(|name| seen.insert(name.clone())).collect();
+    match all.len() {
+        0 => Err(ApiError::InvalidRequest("`streams` names one stream at least".to_owned())),
+        1..=MAX_TOKEN_STREAMS => Ok(all),
+        _ => {
+            Err(BadRequest::TooLarge(format!("a token is for at most {MAX_TOKEN_STREAMS} streams"))
+                .into())
+        }
+    }
+}
+
+/// Checks that the user may read all of these streams. Returns those that the session names.
+async fn readable(
+    state: &PublicState,
+    session: &Arc<Session>,
+    flag: &str,
+    streams: &[String],
+) -> Result<BTreeSet<String>, ApiError> {
+    let snapshot = state.live.current().clone();
+    if snapshot.flag(flag).is_none() {
+        return Err(ApiError::UnknownFlag);
+    }
+    let mut named = BTreeSet::new();
+    for stream in streams {
+        let key = StreamKey::parse(flag, stream).ok_or(ApiError::StreamNotFound)?;
+        let is_named = session.names_stream(flag, stream);
+        let reader = match session.subject() {
+            _ if is_named => Reader::Any,
+            Some(subject) => Reader::User(subject.as_str()),
+            None => return Err(ApiError::Unauthenticated),
+        };
+        state.feeds.check(&key, reader).await?;
+        if is_named {
+            named.insert(stream.clone());
+        }
+    }
+    Ok(named)
+}
+
+/// Waits until this node knows the revision of the flag that the client has heard of.
+async fn catch_up(state: &PublicState, headers: &HeaderMap) -> Result<(), ApiError> {
+    let heard = headers.get(FLAG_REVISION).and_then(|text| text.to_str().ok()?.parse().ok());
+    let Some(heard): Option<Position> = heard else { return Ok(()) };
+    let mut positions = state.live.positions();
+    let reached = positions.wait_for(|position| *position >= heard);
+    match timeout(CATCH_UP, reached).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(ApiError::Behind),
+    }
+}
+
+/// The larger of half the life, and what leaves a quarter of it or the margin.
+fn refresh_after(life: Duration) -> Duration {
+    (life / 2).max(life.saturating_sub((life / 4).max(REFRESH_MARGIN)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_refreshed_while_enough_of_it_is_left() {
+        for (life, expected) in [(600, 450), (400, 280), (3_600, 2_700), (200, 100), (2, 1)] {
+            let life = Duration::from_secs(life);
+            assert_eq!(refresh_after(life), Duration::from_secs(expected), "{life:?}");
+        }
+    }
+}

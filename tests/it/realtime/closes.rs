@@ -1,0 +1,199 @@
+//! Each change ends exactly the streams it concerns.
+
+use std::fs;
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection, SqliteConnection};
+
+use super::{Realtime, ids};
+use crate::support::guarded::SERVER_KEY;
+use crate::support::wait_until;
+use crate::support::watcher::Watcher;
+
+/// Streams of three users: one who is listed, one of the plan `paid`, and one let in by a verified
+/// address.
+struct Three {
+    tokens: Vec<String>,
+    streams: Vec<Watcher>,
+}
+
+async fn open_three(realtime: &Realtime) -> Three {
+    realtime.publish_numbers("b-1", 1..=1).await;
+    let users = [
+        json!({ "targetingKey": "u-sub" }),
+        json!({ "targetingKey": "u-2", "attributes": { "plan": "paid" } }),
+        json!({ "targetingKey": "u-3", "attributes": { "email": "ops@example.com" } }),
+    ];
+    let (mut tokens, mut streams) = (Vec::new(), Vec::new());
+    for user in users {
+        let token = realtime.token(user, "b-1").await;
+        streams.push(realtime.open_live(&token, "b-1").await);
+        tokens.push(token);
+    }
+    Three { tokens, streams }
+}
+
+impl Three {
+    /// Expects that these streams end for this reason, and that the others get the next event.
+    async fn check(&mut self, realtime: &Realtime, ended: [bool; 3], reason: &str) {
+        for (stream, _) in self.streams.iter_mut().zip(ended).filter(|(_, ended)| *ended) {
+            let mut message = stream.next_state().await;
+            if reason == "strategy" {
+                assert_eq!((message.kind(), message.strategy()), ("strategy", "polling"));
+                message = stream.next_state().await;
+            }
+            assert_eq!((message.kind(), &message.data["reason"]), ("goodbye", &json!(reason)));
+            assert!(stream.maybe_next().await.is_none());
+        }
+        let body =
+            json!({ "events": [{ "id": format!("last-{reason}"), "type": "t", "data": 1 }] });
+        realtime.publish("b-1", body).await;
+        for (stream, _) in self.streams.iter_mut().zip(ended).filter(|(_, ended)| !*ended) {
+            loop {
+                let message = stream.next_state().await;
+                // A document of the same strategy may be another.
+                if message.kind() == "strategy" {
+                    assert_eq!(message.strategy(), "realtime-v2");
+                    continue;
+                }
+                assert_eq!(ids(&message.data), [format!("last-{reason}")]);
+                break;
+            }
+        }
+    }
+
+    /// Expects that no stream can be opened with the tokens of before.
+    async fn check_refused(&self, realtime: &Realtime, expected: [(u16, &str); 3]) {
+        for (token, (status, code)) in self.tokens.iter().zip(expected) {
+            let refused = realtime.refused(token, "/v1/realtime/a/b-1?cursor=now").await;
+            assert_eq!(refused, (status, code.to_owned()));
+        }
+    }
+}
+
+const NOT_REALTIME: (u16, &str) = (403, "not-realtime");
+
+#[tokio::test]
+async fn a_stop_closes_every_stream_also_with_the_database_dead_and_after_a_restart() {
+    let mut realtime = Realtime::start().await;
+    let mut three = open_three(&realtime).await;
+    let path = realtime.guarded.service.data.join("turnout.db");
+    let options = SqliteConnectOptions::new().filename(path);
+    let mut other = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let stop = realtime.guarded.service.order("/v1/flags/a/stop", json!({})).await;
+    assert_eq!(stop.status(), 202);
+    three.check(&realtime, [true; 3], "strategy").await;
+    three.check_refused(&realtime, [NOT_REALTIME; 3]).await;
+    let counts: Json =
+        realtime.guarded.service.admin("/v1/flags/a/convergence").await.json().await.unwrap();
+    assert_eq!(counts["streams"]["ended"], 3, "{counts}");
+    assert_eq!(counts["streams"]["open"], 0, "{counts}");
+    drop(other);
+    let body = json!({ "flag": "a", "stream": "b-1" });
+    let session = realtime.session(json!({ "targetingKey": "u-sub" })).await;
+    assert_eq!(realtime.ask_token(&session, body.clone()).await.code(), "not-realtime");
+    realtime.guarded.service.crash().await;
+    realtime.guarded.service.restart().await;
+    three.check_refused(&realtime, [NOT_REALTIME; 3]).await;
+    let resumed =
+        realtime.guarded.service.order("/v1/flags/a/resume", json!({ "reason": "over" })).await;
+    assert_eq!(resumed.status(), 200);
+    // Tokens of before the restart open streams again, which the next stop closes.
+    three.streams.clear();
+    for token in &three.tokens {
+        three.streams.push(realtime.open_live(token, "b-1").await);
+    }
+    realtime.guarded.service.order("/v1/flags/a/stop", json!({})).await;
+    three.check(&realtime, [true; 3], "strategy").await;
+}
+
+#[tokio::test]
+async fn a_changed_segment_closes_the_streams_of_those_it_let_in() {
+    let realtime = Realtime::start().await;
+    let mut three = open_three(&realtime).await;
+    let path = realtime.guarded.service.flags.join("segments/internal.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("ops@example.com", "dev@example.com")).unwrap();
+    three.check(&realtime, [false, false, true], "strategy").await;
+    let refused = realtime.refused(&three.tokens[2], "/v1/realtime/a/b-1").await;
+    assert_eq!(refused, (403, "not-realtime".to_owned()));
+    realtime.open_live(&three.tokens[0], "b-1").await;
+}
+
+#[tokio::test]
+async fn a_removed_reader_is_cut() {
+    let realtime = Realtime::start().await;
+    let mut three = open_three(&realtime).await;
+    realtime.publish("b-1", json!({ "readers": ["u-sub", "u-3"], "events": [] })).await;
+    three.check(&realtime, [false, true, false], "stream-not-found").await;
+    let refused = realtime.refused(&three.tokens[1], "/v1/realtime/a/b-1").await;
+    assert_eq!(refused, (404, "stream-not-found".to_owned()));
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_the_streams_that_its_tokens_opened() {
+    let realtime = Realtime::start().await;
+    let mut three = open_three(&realtime).await;
+    let path = format!("/v1/keys/{}/revoke", realtime.own.key_id);
+    let revoked = realtime.guarded.service.order(&path, json!({})).await;
+    assert_eq!(revoked.status(), 200);
+    three.check(&realtime, [true; 3], "expired").await;
+    three.check_refused(&realtime, [(401, "unauthenticated"); 3]).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_token_and_says_so_before() {
+    let realtime = Realtime::start().await;
+    realtime.publish_numbers("b-1", 1..=1).await;
+    let session = json!({ "targetingKey": "u-sub", "ttlMs": 10_000 });
+    let token = realtime.token(session, "b-1").await;
+    let mut stream = realtime.open_live(&token, "b-1").await;
+    let warning = stream.next_state().await;
+    assert_eq!((warning.kind(), &warning.data["reason"]), ("goodbye", &json!("expired")));
+    realtime.publish_numbers("b-1", 2..=2).await;
+    assert_eq!(ids(&stream.next_state().await.data), ["e-2"], "events may still come");
+    while let Some(message) = stream.maybe_next().await {
+        assert_eq!(message.kind(), "heartbeat");
+    }
+    wait_until("the token is over", async || {
+        realtime.refused(&token, "/v1/realtime/a/b-1").await.0 == 401
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_by_a_stop_all_the_same() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let realtime = Realtime::start().await;
+    realtime.publish_numbers("b-1", 1..=1).await;
+    let token = realtime.token(json!({ "targetingKey": "u-sub" }), "b-1").await;
+    let service = &realtime.guarded.service;
+    let mut socket = tokio::net::TcpStream::connect(service.app.address()).await.unwrap();
+    let head = format!(
+        "GET /v1/realtime/a/b-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    // It takes nothing, and more is published than the system keeps for it.
+    for n in 0..200 {
+        let data = "x".repeat(30_000);
+        let event = json!({ "id": format!("f-{n}"), "type": "t", "data": data });
+        let path = "/v1/feeds/a/b-1";
+        let body = json!({ "events": [event] });
+        assert_eq!(realtime.ask(Method::POST, path, SERVER_KEY, body).await.status, 200);
+    }
+    service.order("/v1/flags/a/stop", json!({})).await;
+    let open = async || {
+        let counts: Json = service.admin("/v1/convergence").await.json().await.unwrap();
+        counts["streams"]["open"].as_u64().unwrap()
+    };
+    let begun = std::time::Instant::now();
+    wait_until("the stream is closed", async || open().await == 0).await;
+    // The bound is a second; the rest is for a busy machine. Without the cut it takes 30 s.
+    assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest).await;
+    assert!(!rest.is_empty());
+}
