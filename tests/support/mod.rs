@@ -19,13 +19,14 @@ pub mod watcher;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
-use turnout::app::{App, StartupPhase};
+use turnout::app::{App, StartError, StartupPhase};
 use turnout::clock::Clock;
 use turnout::config::{AuthConfig, Config};
+use turnout::data_dir::DataError;
 use turnout::flag::ServerAuth;
 use turnout::http::{Limits, StreamLimits};
 use turnout::public_path::PublicPath;
@@ -43,8 +44,17 @@ pub struct Service {
     home: TempDir,
 }
 
+/// Starts an app. A task of the one before, in the same process, may hold the folder a moment longer.
 async fn start(clock: &Clock, config: Config) -> App {
-    App::start_by(clock.clone(), config, StartupPhase::new("")).await.unwrap()
+    let begun = Instant::now();
+    loop {
+        match App::start_by(clock.clone(), config.clone(), StartupPhase::new("")).await {
+            Err(StartError::Data(DataError::InUse(_))) if begun.elapsed() < PATIENCE => {
+                tokio::time::sleep(FIRST_PAUSE).await;
+            }
+            started => return started.unwrap(),
+        }
+    }
 }
 
 impl Service {
