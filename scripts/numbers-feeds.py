@@ -140,7 +140,7 @@ def of_queries(feeds, _programs, report, short):
     reader.call(STREAM + "?cursor=now")
     before = feeds.queries(server)
     for _ in range(found):
-        page = reader.call(f"{STREAM}?limit=1&cursor={cursor}")
+        page = reader.call(f"{STREAM}?limit=1" + (f"&cursor={cursor}" if cursor else ""))
         cursor, pages = (page["cursor"] if page["hasMore"] else ""), pages + 1
     from_disk = feeds.queries(server) - before
     server.stop()

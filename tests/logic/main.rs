@@ -17,6 +17,7 @@ mod circles;
 mod docs;
 mod events;
 mod floors;
+mod many_users;
 mod model;
 mod names;
 mod prose;
