@@ -555,6 +555,7 @@ async fn open_authenticator(
         unverified: access.unverified,
         operators: Some(operators),
         issuer: Some(issuer),
+        revoked: coordinator.revoked_sessions().clone(),
         ..Authenticator::default()
     };
     let mut fresh = Vec::new();

@@ -9,6 +9,7 @@ use super::InvalidCredential;
 use super::admin_credentials::{AdminCredentials, MAX_BYTES};
 use super::claims::is_our_own;
 use super::issuer::Issuer;
+use super::revoked_sessions::RevokedSessions;
 use super::server_key::{ServerKey, ServerKeys};
 use super::server_permissions::{NotPermitted, ServerAction, ServerPermissions};
 use super::session::{Fingerprint, Session, fingerprint};
@@ -34,6 +35,8 @@ pub struct Authenticator {
     /// Tokens of the role `server`.
     pub operators: Option<AdminCredentials>,
     pub unverified: AnonymousAccess,
+    /// Whose sessions are refused, by whomever they were issued.
+    pub revoked: Arc<RevokedSessions>,
 }
 
 /// Who was let in by a bearer credential.
@@ -80,11 +83,14 @@ impl Authenticator {
         let own = self.issuer.as_ref().map(|issuer| issuer.sessions());
         let fingerprint = fingerprint(token.as_bytes());
         let mut all = [self.sessions.as_ref(), own].into_iter().flatten();
-        if let Some(judged) = all.find_map(|sessions| sessions.known(&fingerprint, now)) {
-            return judged;
-        }
-        let meant = if is_our_own(token) { own } else { self.sessions.as_ref() };
-        meant.ok_or(InvalidCredential)?.learn(token, fingerprint, now)
+        let session = match all.find_map(|sessions| sessions.known(&fingerprint, now)) {
+            Some(judged) => judged?,
+            None => {
+                let meant = if is_our_own(token) { own } else { self.sessions.as_ref() };
+                meant.ok_or(InvalidCredential)?.learn(token, fingerprint, now)?
+            }
+        };
+        self.unless_revoked(session, now)
     }
 
     /// The user of a token for streams, which is good for nothing else.
@@ -93,7 +99,18 @@ impl Authenticator {
         token: &str,
         now: Moment,
     ) -> Result<Arc<Session>, InvalidCredential> {
-        self.issuer.as_ref().ok_or(InvalidCredential)?.tokens().verify(token, now)
+        let issuer = self.issuer.as_ref().ok_or(InvalidCredential)?;
+        self.unless_revoked(issuer.tokens().verify(token, now)?, now)
+    }
+
+    /// The session, unless its user's sessions were revoked. Asked each time: it may have been
+    /// remembered since before.
+    fn unless_revoked(
+        &self,
+        session: Arc<Session>,
+        now: Moment,
+    ) -> Result<Arc<Session>, InvalidCredential> {
+        if self.revoked.refuses(&session, now) { Err(InvalidCredential) } else { Ok(session) }
     }
 
     /// The server of a server key.
@@ -113,7 +130,9 @@ impl Authenticator {
     pub fn still_lets_user(&self, session: &Session, now: Moment) -> bool {
         let issuer = self.issuer.as_ref();
         let own = issuer.map(|issuer| [issuer.sessions(), issuer.tokens()]).into_iter().flatten();
-        self.sessions.iter().chain(own).any(|sessions| sessions.still_accept(session, now))
+        let accepted =
+            self.sessions.iter().chain(own).any(|sessions| sessions.still_accept(session, now));
+        accepted && !self.revoked.refuses(session, now)
     }
 
     /// What is accepted now. While this is the same, every caller that was let in still would be,

@@ -60,6 +60,8 @@ pub struct Claims {
     pub subject: Box<str>,
     /// In seconds since 1970.
     pub expires: f64,
+    /// In seconds since 1970; 0 where the token does not say.
+    pub issued: f64,
     pub attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     /// `None` in a token of the application.
     pub scope: Option<Box<Scope>>,
@@ -108,7 +110,7 @@ impl Claims {
         if pins.email == EmailProof::Required {
             require_proof(&mut attributes);
         }
-        Ok(Claims { subject, expires, attributes, scope })
+        Ok(Claims { subject, expires, issued, attributes, scope })
     }
 }
 

@@ -16,10 +16,12 @@ mod issuer;
 mod key_refresh;
 mod keys;
 mod random;
+mod revoked_sessions;
 mod server_key;
 mod server_permissions;
 mod server_proof;
 mod session;
+mod session_revocation;
 mod sessions;
 mod source;
 mod source_error;
@@ -41,10 +43,15 @@ pub use issuer::{
 pub use key_refresh::{KeyRefresher, Outcome, Report};
 pub use keys::{Algorithm, BadKeys, UnknownAlgorithm};
 pub use random::{random_name, random_number, random_secret};
+pub use revoked_sessions::RevokedSessions;
 pub use server_key::ServerKeys;
 pub use server_permissions::{NotPermitted, ServerAction, ServerPermissions};
 pub use server_proof::{MAX_NONCE_BYTES, MIN_NONCE_BYTES, ServerProof, TokenId};
 pub use session::Session;
+pub use session_revocation::{
+    DigestKey, MAX_REVOKED_USERS, REVOCATION_KEPT_MS, RevokedSubject, SessionRevocation,
+    USER_GROUPS, UserDigest,
+};
 pub use sessions::Sessions;
 pub use source::{BadSource, Source};
 pub use source_error::ReadError;

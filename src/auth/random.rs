@@ -18,6 +18,13 @@ pub fn random_name() -> Option<String> {
     Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
+/// So many random bytes.
+pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
 /// A uniformly distributed number.
 pub fn random_number() -> Option<u64> {
     let mut bytes = [0; 8];

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::claims::{Claims, LEEWAY_SECONDS, Scope};
 use super::keys::Key;
+use super::session_revocation::UserDigest;
 use crate::flag::{Attributes, TargetingKey, Value};
 use crate::moment::{Deadline, Moment};
 
@@ -32,6 +33,12 @@ pub struct Session {
     /// When the token ends, as the clock stood when it was learned: a clock that is set back
     /// prolongs no token that was seen.
     ends: Deadline,
+    /// In seconds since 1970; 0 where its token does not say.
+    issued: f64,
+    /// When its token was verified, in milliseconds since 1970.
+    learned_ms: i64,
+    /// Worked out when it is first asked for.
+    digest: OnceLock<UserDigest>,
     attributes: Vec<(Cow<'static, str>, Value<'static>)>,
     /// The key that signed its token.
     key: Arc<Key>,
@@ -46,9 +53,21 @@ impl Session {
         key: Arc<Key>,
         now: Moment,
     ) -> Session {
-        let Claims { subject, expires, attributes, scope } = claims;
+        let Claims { subject, expires, issued, attributes, scope } = claims;
         let (ends, scope) = (ends(expires, now), scope.map(Arc::from));
-        Session { fingerprint, subject, expires, ends, attributes, key, scope }
+        let (learned_ms, digest) = (now.wall_ms, OnceLock::new());
+        Session {
+            fingerprint,
+            subject,
+            expires,
+            ends,
+            issued,
+            learned_ms,
+            digest,
+            attributes,
+            key,
+            scope,
+        }
     }
 
     /// The targeting key: `sub`.
@@ -71,8 +90,20 @@ impl Session {
     /// The same user, with these claims.
     pub fn with_attributes(&self, attributes: Vec<(Cow<'static, str>, Value<'static>)>) -> Session {
         let (subject, key, scope) = (self.subject.clone(), self.key.clone(), self.scope.clone());
-        let Session { fingerprint, expires, ends, .. } = *self;
-        Session { fingerprint, subject, expires, ends, attributes, key, scope }
+        let Session { fingerprint, expires, ends, issued, learned_ms, .. } = *self;
+        let digest = self.digest.clone();
+        Session {
+            fingerprint,
+            subject,
+            expires,
+            ends,
+            issued,
+            learned_ms,
+            digest,
+            attributes,
+            key,
+            scope,
+        }
     }
 
     /// Whether a token of our own names this stream.
@@ -111,8 +142,23 @@ impl Session {
         let key = Keys::read(&[b'k'; 40], Algorithm::Hs256).expect("a secret").first();
         let attributes = vec![("claim".into(), Value::Text(claim.into()))];
         let ends = ends(3_600.0, Moment::default());
-        let (subject, expires, scope) = (subject.into(), 3_600.0, None);
-        Session { fingerprint, subject, expires, ends, attributes, key, scope }
+        Session {
+            fingerprint,
+            subject: subject.into(),
+            expires: 3_600.0,
+            ends,
+            issued: 0.0,
+            learned_ms: 0,
+            digest: OnceLock::new(),
+            attributes,
+            key,
+            scope: None,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn issued_at(self, issued: f64, learned_ms: i64) -> Session {
+        Session { issued, learned_ms, ..self }
     }
 
     /// How long its token is still good.
@@ -124,6 +170,21 @@ impl Session {
     /// The key that signed its token.
     pub(super) fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// When its token says it was issued, in seconds since 1970; 0 if it does not say.
+    pub(super) fn issued(&self) -> f64 {
+        self.issued
+    }
+
+    /// When its token was verified, in milliseconds since 1970.
+    pub(super) fn learned_ms(&self) -> i64 {
+        self.learned_ms
+    }
+
+    /// Its user, as revocations know it. Always made in the same way.
+    pub(super) fn digest(&self, of: impl FnOnce(&str) -> UserDigest) -> UserDigest {
+        *self.digest.get_or_init(|| of(&self.subject))
     }
 
     pub(super) fn fingerprint(&self) -> &Fingerprint {

@@ -21,6 +21,7 @@
 //! | `execute` | which way a command takes: the fast path if it narrows, else the committer |
 //! | `idempotency`, `as_of` | what a command under the same key did before, and what a rollback goes back to |
 //! | `reconcile`, `test_queue` | what a reading of the flags folder changes, and which tests of flags are run next |
+//! | `session_revoker`, `session_revocations` | whose sessions are refused, and where that is kept |
 //! | `expiry` | what a held split becomes at its end |
 //! | `credentials`, `admin_token` | which credentials are accepted |
 //! | `startup`, `recovery` | what a start serves, however little is left |
@@ -58,6 +59,8 @@ mod replay;
 mod row_problem;
 mod saving;
 mod server_auth;
+mod session_revocations;
+mod session_revoker;
 mod staging;
 mod staleness;
 mod stand_in;
@@ -80,6 +83,7 @@ pub use issuer_keys::{IssuerKeys, KeysChanged, KeysRefused};
 pub use problems::{Problem, ProblemKind, Problems, StandingProblem};
 pub use reconcile::Ingested;
 pub use recovery::{Forecast, forecast};
+pub use session_revoker::SessionRevoker;
 pub use staleness::Staleness;
 pub use startup::OpenOptions;
 pub use startup_error::StartupError;
@@ -127,6 +131,7 @@ struct Inner {
     ends: Lock<HashMap<FlagKey, (i64, Deadline)>>,
     problems: Arc<Problems>,
     saving: saving::Saving,
+    revocations: session_revocations::SessionRevocations,
     /// Notified when an entry is pending, or an expiry comes nearer.
     wake: Notify,
     /// Notified when the last good state changes.

@@ -84,6 +84,8 @@ pub enum ProblemKind {
     EventsFull,
     /// A flag's events will be kept for less long, a day after its file said so.
     RetentionShortened,
+    /// Whose sessions were revoked does not read, cannot be written, or is nearly too much.
+    RevokedSessions,
     /// Server-auth mode answers `polling` for every `realtime-v2`.
     ServerAuth,
 }
@@ -114,6 +116,7 @@ impl ProblemKind {
             ProblemKind::EventsUnavailable => "events-unavailable",
             ProblemKind::EventsFull => "events-full",
             ProblemKind::RetentionShortened => "retention-shortened",
+            ProblemKind::RevokedSessions => "revoked-sessions",
             ProblemKind::ServerAuth => "server-auth",
         }
     }

@@ -22,6 +22,7 @@ use super::recovery::{
 };
 use super::saving::Saving;
 use super::server_auth;
+use super::session_revocations::SessionRevocations;
 use super::startup_error::StartupError;
 use super::store_handle::StoreHandle;
 use super::witnesses::Witnesses;
@@ -95,6 +96,7 @@ impl Coordinator {
         state.know_revoked(
             files.credentials().filter(|credential| credential.record.is_needed(now)),
         );
+        let revocations = SessionRevocations::read(&data.revoked_sessions(), clock.now()).await;
         let inner = Arc::new(Inner {
             publisher: Publisher::new(Live::new(Snapshot::cold(server_auth, public_path)), state),
             store: StoreHandle::new(kept),
@@ -109,6 +111,7 @@ impl Coordinator {
             ends: Lock::default(),
             problems: Arc::default(),
             saving: Saving::default(),
+            revocations,
             wake: Notify::new(),
             changed: Notify::new(),
             data,
@@ -126,6 +129,7 @@ impl Coordinator {
         tokio::spawn(super::maintenance::maintain_store(Arc::downgrade(&inner), leaps));
         tokio::spawn(super::maintenance::save_last_good_loop(Arc::downgrade(&inner)));
         tokio::spawn(super::saving::watch_disk(Arc::downgrade(&inner)));
+        tokio::spawn(super::session_revoker::write_loop(Arc::downgrade(&inner)));
         tokio::spawn(super::admin_token::watch(Arc::downgrade(&inner)));
         Ok(Coordinator(inner))
     }

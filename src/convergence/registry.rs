@@ -261,6 +261,11 @@ impl Stream {
         &self.follows
     }
 
+    /// The number that distinguishes its caller, where callers can be distinguished.
+    pub fn caller(&self) -> Option<u64> {
+        self.opener.caller.map(|(number, _)| number)
+    }
+
     pub fn opened_at_ms(&self) -> u64 {
         self.opened_at_ms
     }

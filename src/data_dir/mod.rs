@@ -8,6 +8,7 @@ mod issuer_keys;
 mod journal;
 mod last_good;
 mod lock;
+mod revoked_sessions;
 mod rights;
 mod space;
 mod usage;
@@ -28,6 +29,7 @@ pub use journal::{
     Journal, JournalContents as FoundJournal, JournalEntries as JournalContents, JournalError,
 };
 pub use last_good::{Beside, FoundLastGood, LastGood, LastGoodError, LastGoodFile};
+pub use revoked_sessions::{FoundRevocations, ReadRevocations, RevocationsError, RevocationsFile};
 pub use rights::keep_to_owner;
 pub use space::DiskSpace;
 pub use usage::DiskUsage;
@@ -113,6 +115,11 @@ impl DataDir {
 
     pub fn journal(&self) -> PathBuf {
         self.path.join(JOURNAL)
+    }
+
+    /// Whose sessions were revoked.
+    pub fn revoked_sessions(&self) -> PathBuf {
+        self.path.join("revoked-sessions")
     }
 
     /// What is found where the journal should be; nothing is changed.

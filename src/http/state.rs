@@ -13,7 +13,7 @@ use super::requests::RequestCounts;
 use super::sse::Hub;
 use crate::auth::Authenticator;
 use crate::clock::Clock;
-use crate::control::{Problems, Staleness};
+use crate::control::{Problems, SessionRevoker, Staleness};
 use crate::feeds::Feeds;
 use crate::live::Live;
 use crate::public_path::PublicPath;
@@ -39,6 +39,7 @@ pub struct Parts {
     pub reports: Reports,
     /// How many answers users had.
     pub quota: Quota,
+    pub revoker: SessionRevoker,
     /// The clock that credentials are judged by.
     pub clock: Clock,
     /// The path below which a proxy serves this listener.

@@ -74,6 +74,7 @@ registry! {
     DISK_FREE: Gauge "turnout_disk_free_bytes" [] "Room on the disk of the data folder that this user may fill";
     WATCH_POLLING: Gauge "turnout_watch_polling" [] "1 while changes of files are found by polling";
     TOKEN_EXPIRES: Gauge "turnout_token_expires_timestamp_seconds" [] "When the token that ends next does, in seconds since 1970";
+    REVOKED_SESSIONS: Gauge "turnout_revoked_sessions" [] "Users whose sessions were revoked within 25 hours, and groups of users";
     STREAMS: Gauge "turnout_streams" [] "Streams that are open";
     STREAMS_OPENED: Counter "turnout_streams_opened" [] "Streams that were ever opened";
     STREAMS_REFUSED: Counter "turnout_streams_refused" [] "Streams there was no room for";

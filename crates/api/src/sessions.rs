@@ -1,4 +1,4 @@
-//! Sessions and tokens that Turnout signs itself.
+//! Sessions and tokens that Turnout signs itself, and sessions that are revoked.
 
 use std::collections::BTreeMap;
 
@@ -90,4 +90,31 @@ pub struct StreamToken {
     pub expires_in_ms: u64,
     /// When to ask for the next one.
     pub refresh_after_ms: u64,
+}
+
+/// Whose sessions are revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(examples(json!({ "targetingKey": "u-1" })))]
+pub struct RevokeSessions {
+    /// Whose sessions: at most 256 bytes of UTF-8, taken as given.
+    #[schema(min_length = 1, max_length = 256)]
+    pub targeting_key: String,
+}
+
+impl Body for RevokeSessions {
+    const MEMBERS: &'static [(&'static str, &'static str)] =
+        &[("targetingKey", "the user's id, a text of 1 to 256 bytes")];
+    const NEEDED: &'static [(&'static str, &'static str)] =
+        &[("targetingKey", "`targetingKey` has to say whose sessions are revoked")];
+}
+
+/// What became of a revocation. It counts in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionsRevoked {
+    /// Whatever was issued to the user until then is refused, in milliseconds since 1970.
+    pub revoked_at_ms: i64,
+    /// Whether it is durable. If not, it is written as soon as the disk takes it.
+    pub survives_restart: bool,
 }

@@ -57,8 +57,6 @@ impl Issuer {
     /// The text of a session.
     pub fn mint_session(&self, new: &NewSession<'_>, now: Moment) -> Result<String, MintError> {
         let mut claims = claims(TokenKind::Session, new.subject, new.ttl, now);
-        // A user's sessions are revoked by the moment they were issued, so that moment is exact.
-        claims.insert("iat".to_owned(), json!(now.wall_ms as f64 / 1_000.0));
         if !new.attributes.is_empty() {
             claims.insert("attributes".to_owned(), Json::Object(new.attributes.clone()));
         }
@@ -120,7 +118,8 @@ fn claims(
     claims.insert("iss".to_owned(), json!(ISSUER));
     claims.insert("sub".to_owned(), json!(subject.as_str()));
     claims.insert("aud".to_owned(), json!(kind.audience()));
-    claims.insert("iat".to_owned(), json!(issued.div_euclid(1_000)));
+    // A user's sessions are revoked by the moment they were issued, so that moment is exact.
+    claims.insert("iat".to_owned(), json!(issued as f64 / 1_000.0));
     claims.insert("exp".to_owned(), json!(ends.div_euclid(1_000)));
     claims
 }

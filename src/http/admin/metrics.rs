@@ -113,6 +113,7 @@ impl AdminState {
         page.one(&registry::STALE, state.staleness.stale_seconds())?;
         page.one(&registry::DATABASE_UP, self.coordinator.store_status().database == Database::Up)?;
         page.one(&registry::PENDING, u64::from(snapshot.position().pending))?;
+        page.one(&registry::REVOKED_SESSIONS, self.coordinator.revoked_sessions().len())?;
         page.one(&registry::WATCH_POLLING, self.watch.is_polling())?;
         for (metric, bytes) in [
             (&registry::DATABASE_BYTES, disk.database),

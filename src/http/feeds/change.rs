@@ -8,12 +8,11 @@ use turnout_api::feeds::PublishResult;
 
 use super::answer::FeedAnswer;
 use super::path::{StreamPath, check_flag, names, stream_of};
-use super::server_key::server;
 use crate::auth::ServerAction;
 use crate::feeds::limits::MAX_PUBLISH_BYTES;
 use crate::feeds::{Publish, PublishError, PublishRefused, StreamKey};
 use crate::http::error::ApiError;
-use crate::http::public::with_body;
+use crate::http::public::{server, with_body};
 use crate::http::state::PublicState;
 
 pub async fn publish(
@@ -24,7 +23,7 @@ pub async fn publish(
     let (flag, stream) = names(&path);
     let (head, body) = request.into_parts();
     let done = async {
-        let server = server(&state, &head.headers, ServerAction::Publish, flag)?;
+        let server = server(&state, &head.headers, ServerAction::Publish, Some(flag))?;
         check_flag(&state.live.current(), flag)?;
         let (_, bytes) = with_body(&state, server, MAX_PUBLISH_BYTES, body).await?;
         published(&state, flag, stream, &bytes).await
@@ -40,7 +39,7 @@ pub async fn delete(
     let (flag, stream) = names(&path);
     let (head, _) = request.into_parts();
     let done = async {
-        server(&state, &head.headers, ServerAction::Publish, flag)?;
+        server(&state, &head.headers, ServerAction::Publish, Some(flag))?;
         deleted(&state, flag, stream).await
     };
     respond(&state, flag, done.await)

@@ -8,7 +8,6 @@ mod hold;
 mod list;
 mod path;
 mod poll;
-mod server_key;
 
 pub use answer::FeedAnswer;
 pub use change::{delete, deleted, publish, published};

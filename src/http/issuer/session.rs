@@ -16,7 +16,7 @@ use crate::feeds::is_stream;
 use crate::flag::{FlagKey, MAX_ATTRIBUTES, MAX_UNIT_BYTES, TargetingKey};
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::public::{Caller, ResponseBuilder, caller, with_body};
+use crate::http::public::{ResponseBuilder, server, with_body};
 use crate::http::request_body::MAX_BODY_BYTES;
 use crate::http::state::PublicState;
 
@@ -27,15 +27,8 @@ const MIN_TTL_MS: u64 = 1_000;
 pub async fn create(State(state): State<PublicState>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let done = async {
-        let server = match caller(&state, &head.headers)? {
-            Caller::Server(server) => {
-                // A session counts for every flag, so a key that reaches some of them makes none.
-                server.check(ServerAction::Sessions, None)?;
-                Caller::Server(server)
-            }
-            Caller::User(_) => return Err(ApiError::ServerKeyNeeded),
-            Caller::Plain => return Err(ApiError::Unauthenticated),
-        };
+        // A session counts for every flag, so a key that reaches some of them makes none.
+        let server = server(&state, &head.headers, ServerAction::Sessions, None)?;
         let (_, bytes) = with_body(&state, server, MAX_BODY_BYTES, body).await?;
         made(&state, &bytes)
     };

@@ -107,6 +107,11 @@ async fn minted(
         },
         now,
     )?;
+    // Sessions that were revoked while the node caught up; a revocation from here on is not before
+    // the token's `iat`, and so covers the token.
+    if !caller.is_still_let_in(&state.authenticator, || state.clock.now()) {
+        return Err(ApiError::Unauthenticated);
+    }
     Ok(StreamToken {
         token,
         token_type: "Bearer".to_owned(),

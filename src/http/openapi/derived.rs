@@ -14,6 +14,8 @@ pub fn derived() -> Json {
     of::<sessions::Session>(&mut all);
     of::<sessions::NewToken>(&mut all);
     of::<sessions::StreamToken>(&mut all);
+    of::<sessions::RevokeSessions>(&mut all);
+    of::<sessions::SessionsRevoked>(&mut all);
     of::<reports::Report>(&mut all);
     of::<keys::Keys>(&mut all);
     of::<keys::KeysChanged>(&mut all);

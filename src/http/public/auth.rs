@@ -62,6 +62,23 @@ pub async fn with_body(
     }
 }
 
+/// The server that asks, if its key may do this to a flag, or with `None` to all of them.
+pub fn server(
+    state: &PublicState,
+    headers: &HeaderMap,
+    action: ServerAction,
+    flag: Option<&str>,
+) -> Result<Caller, ApiError> {
+    match caller(state, headers)? {
+        Caller::Server(server) => {
+            server.check(action, flag)?;
+            Ok(Caller::Server(server))
+        }
+        Caller::User(_) => Err(ApiError::ServerKeyNeeded),
+        Caller::Plain => Err(ApiError::Unauthenticated),
+    }
+}
+
 /// The user a session token speaks for; a request without a body must have one.
 pub fn user(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     match caller(state, headers)? {

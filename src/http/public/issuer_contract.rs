@@ -50,6 +50,39 @@ pub fn session_refusals() -> Vec<ApiError> {
     ]
 }
 
+pub fn revoke_sessions() -> Operation {
+    let refusals = [
+        ApiError::Unauthenticated,
+        ApiError::ServerKeyNeeded,
+        ApiError::KeyMayNot(ServerAction::Sessions),
+        ApiError::OtherFlags,
+        BadRequest::Incomplete.into(),
+        BadRequest::TooLarge(String::new()).into(),
+        BadRequest::TooSlow(TooSlow(Duration::ZERO)).into(),
+        ApiError::InvalidRequest(String::new()),
+        ApiError::NoSuchMethod,
+    ];
+    let counts = ResponseSpec {
+        status: 202,
+        ..found(
+            "It counts, and is not durable: it is written as soon as the disk takes it.",
+            "SessionsRevoked",
+            &[],
+        )
+    };
+    let mut answers = vec![found("Durable.", "SessionsRevoked", &[]), counts];
+    answers.extend(problems(&refusals));
+    Operation {
+        id: "revokeSessions",
+        summary: "Refuse whatever was issued to a user until now",
+        says: "For server keys. It counts for every session token of the user whose `iat` is not after this moment, or that has none, \
+            on every call at once; open streams and held polls end within a second. It is kept for 25 hours, needs no database, and survives a restart.",
+        parameters: Vec::new(),
+        takes: RequestBody::Body(schema_ref("RevokeSessions")),
+        answers,
+    }
+}
+
 pub fn token() -> Operation {
     let refusals = [
         BadRequest::Incomplete.into(),

@@ -23,7 +23,7 @@ mod strategy;
 use std::sync::{Arc, OnceLock};
 
 pub use all_flags::{Every, Turns, Windows};
-pub use auth::{caller, caller_with_body, user, with_body};
+pub use auth::{caller, caller_with_body, server, user, with_body};
 pub use caller::Caller;
 pub use evaluation_request::EvaluationRequest;
 pub use fast_path::PublicService;
@@ -78,6 +78,7 @@ impl PublicState {
             held_polls: HeldPolls::of(streams.streams),
             reports: Reports::default(),
             quota: Quota::default(),
+            revoker: coordinator.session_revoker(),
             event_streams: ofrep::event_streams(&public_path).into(),
             clock: coordinator.clock().clone(),
             public_path,
@@ -105,6 +106,7 @@ fn endpoints() -> Vec<Endpoint<PublicState>> {
         Endpoint::post("/v1/watch", sse::all, contract::watch_all()),
         Endpoint::get("/v1/watch", sse::all_mine, contract::watch_all_mine()),
         Endpoint::post(issuer::SESSIONS_PATH, issuer::create, issuer_contract::create_session()),
+        Endpoint::post(issuer::REVOKE_PATH, issuer::revoke, issuer_contract::revoke_sessions()),
         Endpoint::post(issuer::TOKEN_PATH, issuer::token, issuer_contract::token()),
         Endpoint::get(realtime::REALTIME_PATH, realtime::open, issuer_contract::realtime()),
         Endpoint::get(issuer::JWKS_PATH, issuer::jwks, issuer_contract::jwks()),

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -29,6 +29,18 @@ use crate::live::Live;
 use crate::moment::{LeapWatch, Moment};
 use crate::snapshot::Position;
 
+/// The kind of caller that is a session's user.
+const USER: u8 = 0;
+/// So many revocations of one tick are told apart; with more, every stream is looked at.
+const MAX_REVOKED_AT_ONCE: usize = 1_000;
+
+/// The streams whose callers may not be let in any more.
+#[derive(Debug, Default)]
+struct Revoked {
+    callers: HashSet<u64>,
+    all: bool,
+}
+
 /// What all streams share.
 #[derive(Debug)]
 pub struct Hub {
@@ -45,6 +57,8 @@ pub struct Hub {
     credential_version: AtomicU64,
     credentials_changed: Notify,
     flag_news: FlagNews,
+    /// Whose sessions were revoked since the last tick.
+    revoked: Mutex<Revoked>,
     /// A random seed, so that callers are distinguished by numbers that none of them can choose.
     seed: RandomState,
 }
@@ -72,6 +86,7 @@ impl Hub {
             credential_version: AtomicU64::new(1),
             credentials_changed: Notify::new(),
             flag_news: FlagNews::default(),
+            revoked: Mutex::default(),
             seed: RandomState::default(),
         });
         tokio::spawn(announce(Arc::downgrade(&hub), positions));
@@ -101,17 +116,12 @@ impl Hub {
     /// Who opens a stream, as far as bounds are concerned: a user, a server, or strangers of one
     /// address where that is known.
     pub(super) fn opener(&self, caller: &Caller, address: Option<IpAddr>, bytes: usize) -> Opener {
-        let number = |kind: u8, who: &[u8]| {
-            let mut hasher = self.seed.build_hasher();
-            hasher.write_u8(kind);
-            hasher.write(who);
-            hasher.finish()
-        };
+        let number = |kind: u8, who: &[u8]| self.number(kind, who);
         let caller_share = match caller {
             Caller::User(session) => {
                 let subject = session.subject();
                 subject.map(|subject| {
-                    (number(0, subject.as_str().as_bytes()), self.limits.of_caller())
+                    (number(USER, subject.as_str().as_bytes()), self.limits.of_caller())
                 })
             }
             Caller::Server(pass) => Some((number(1, pass.fingerprint()), self.limits.of_server())),
@@ -133,6 +143,25 @@ impl Hub {
             }
         };
         Opener { stranger: caller.is_stranger().then(of_strangers), caller: caller_share, bytes }
+    }
+
+    /// A number that distinguishes callers.
+    fn number(&self, kind: u8, who: &[u8]) -> u64 {
+        let mut hasher = self.seed.build_hasher();
+        hasher.write_u8(kind);
+        hasher.write(who);
+        hasher.finish()
+    }
+
+    /// Looks soon whether the streams and held polls of a user are still let in, or with `None` all streams.
+    pub fn look_at_streams_of(&self, user: Option<&str>) {
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        match user {
+            Some(user) if revoked.callers.len() < MAX_REVOKED_AT_ONCE => {
+                revoked.callers.insert(self.number(USER, user.as_bytes()));
+            }
+            _ => revoked.all = true,
+        }
     }
 
     /// Records a request that came without a stream.
@@ -245,11 +274,16 @@ async fn tick(hub: Weak<Hub>) {
         let Some(hub) = hub.upgrade() else { return };
         let version = hub.authenticator.credential_version();
         // A clock that leapt forward may have passed the end of some credentials.
-        if version != seen || leaps.look(hub.clock.now()) {
-            seen = version;
+        let is_other = version != seen || leaps.look(hub.clock.now());
+        seen = version;
+        let revoked =
+            std::mem::take(&mut *hub.revoked.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = is_other || revoked.all;
+        if all || !revoked.callers.is_empty() {
             hub.credential_version.fetch_add(1, Relaxed);
             hub.credentials_changed.notify_waiters();
-            hub.wake(|_| true).await;
+            let is_of = |caller| revoked.callers.contains(&caller);
+            hub.wake(|stream| all || stream.caller().is_some_and(is_of)).await;
         }
         let now_ms = hub.now_ms();
         hub.pollers.tick(now_ms);

@@ -8,4 +8,5 @@ mod own_keys;
 mod own_sessions;
 mod readings;
 mod revocations;
+mod session_revocations;
 mod tokens;

@@ -5,4 +5,5 @@ mod admin;
 mod feeds;
 mod public;
 mod recorded;
+mod session_revocations;
 mod sessions;

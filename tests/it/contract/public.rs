@@ -147,6 +147,7 @@ async fn every_documented_response_is_served_and_no_other() {
     super::feeds::see_every_answer(&mut contract, &guarded, &token, &bearer).await;
     see_every_answer_to_a_report(&mut contract, &guarded.service, &token, &bearer).await;
     super::sessions::see_every_answer(&mut contract, &guarded, &token, &bearer).await;
+    super::session_revocations::see_every_answer(&mut contract, &guarded, &token).await;
 
     // A body that never arrives: 408, in the documented shape.
     let limits = Limits { body: Duration::from_millis(50), ..Limits::default() };

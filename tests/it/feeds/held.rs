@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use reqwest::Method;
 use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -72,6 +73,20 @@ async fn a_held_poll_has_an_event_as_soon_as_it_is_published() {
     assert_eq!(answered(of_other).await.ids(), ["e-2"]);
     let next = feeds.poll_as("u-1", "b-1", "?cursor=now").await;
     assert!(next.header("ratelimit").starts_with(r#""feed";r=57;"#), "counted once: {next:?}");
+}
+
+#[tokio::test]
+async fn held_polls_of_a_user_end_when_the_sessions_of_the_user_are_revoked() {
+    let feeds = Feeds::start().await;
+    made(&feeds, "b-1").await;
+    let (held, stays) = (feeds.hold("u-1", "b-1").await, feeds.hold("u-2", "b-1").await);
+    let body = json!({ "targetingKey": "u-1" }).to_string();
+    let revoked =
+        feeds.ask(Method::POST, "/v1/sessions/revoke", Some(SERVER_KEY), Some(body)).await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    assert_eq!(answered(held).await.status, 401);
+    assert_eq!(feeds.held().await, 1, "another user's waits on");
+    stays.abort();
 }
 
 #[tokio::test]

@@ -119,6 +119,8 @@ async fn user_ids_addresses_tokens_and_keys_appear_in_no_output() {
         "ofrep/v1/evaluate/flags",
         "v1/nowhere",
         "v1/reports",
+        // The last: it ends the good token.
+        "v1/sessions/revoke",
     ] {
         let url = format!("{public}/{path}");
         for body in &bodies {

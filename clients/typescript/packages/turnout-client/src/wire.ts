@@ -413,6 +413,26 @@ export interface components {
             refreshAfterMs: number;
         };
         /**
+         * @description Whose sessions are revoked.
+         * @example {
+         *       "targetingKey": "u-1"
+         *     }
+         */
+        RevokeSessions: {
+            /** @description Whose sessions: at most 256 bytes of UTF-8, taken as given. */
+            targetingKey: string;
+        };
+        /** @description What became of a revocation. It counts in any case. */
+        SessionsRevoked: {
+            /**
+             * Format: int64
+             * @description Whatever was issued to the user until then is refused, in milliseconds since 1970.
+             */
+            revokedAtMs: number;
+            /** @description Whether it is durable. If not, it is written as soon as the disk takes it. */
+            survivesRestart: boolean;
+        };
+        /**
          * @description How following went in one tab, over all its streams, since its last report.
          * @example {
          *       "client": "turnout-client",

@@ -1,0 +1,65 @@
+//! `POST /v1/sessions/revoke`: whatever was issued to a user until now is refused.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::{HeaderValue, Response, StatusCode};
+use serde_json::json;
+use turnout_api::sessions::{RevokeSessions, SessionsRevoked};
+use turnout_api::strict::{self, BadBody};
+
+use crate::auth::ServerAction;
+use crate::flag::TargetingKey;
+use crate::http::bad_request::BadRequest;
+use crate::http::error::ApiError;
+use crate::http::public::{ResponseBuilder, server, with_body};
+use crate::http::request_body::MAX_BODY_BYTES;
+use crate::http::state::PublicState;
+
+pub const REVOKE_PATH: &str = "/v1/sessions/revoke";
+
+pub async fn revoke(State(state): State<PublicState>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let done = async {
+        // A user's sessions are for every flag, so a key for some flags does not do.
+        let server = server(&state, &head.headers, ServerAction::Sessions, None)?;
+        let (_, bytes) = with_body(&state, server, MAX_BODY_BYTES, body).await?;
+        let asked: RevokeSessions = strict::read(&bytes).map_err(bad_body)?;
+        Ok::<_, ApiError>(revoked(&state, user(&asked)?).await)
+    };
+    match done.await {
+        Ok(revoked) => respond(&state, revoked),
+        Err(refusal) => refusal.problem(&state),
+    }
+}
+
+/// Revokes the sessions of a user, for a caller who may. The streams end whatever the disk does.
+async fn revoked(state: &PublicState, user: TargetingKey<'_>) -> SessionsRevoked {
+    let revocation = state.revoker.refuse(user);
+    state.hub.look_at_streams_of(revocation.is_of_one_user().then(|| user.as_str()));
+    let survives_restart = state.revoker.keep(revocation).await;
+    SessionsRevoked { revoked_at_ms: revocation.at_ms, survives_restart }
+}
+
+fn user(asked: &RevokeSessions) -> Result<TargetingKey<'_>, ApiError> {
+    let wrong = || {
+        let what = "`targetingKey` is the user's id, a text of 1 to 256 bytes";
+        ApiError::InvalidRequest(what.to_owned())
+    };
+    TargetingKey::parse(&asked.targeting_key).ok().flatten().ok_or_else(wrong)
+}
+
+fn bad_body(bad: BadBody) -> ApiError {
+    match bad {
+        BadBody::NotJson { line, column } => BadRequest::NotJson { line, column }.into(),
+        other => other.into(),
+    }
+}
+
+fn respond(state: &PublicState, revoked: SessionsRevoked) -> Response<Body> {
+    let status = if revoked.survives_restart { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let answer = ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None };
+    let mut response = answer.json(status, json!(revoked).to_string(), None);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
