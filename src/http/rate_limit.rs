@@ -72,24 +72,46 @@ pub fn policy_field(policy: Policy) -> HeaderValue {
 
 /// Such as `"feed";r=57;t=4`.
 pub fn left_field(decision: Decision) -> HeaderValue {
-    let mut field = String::with_capacity(32);
-    for (before, part) in [("\"", decision.policy.as_str()), ("\";r=", "")] {
-        field.push_str(before);
-        field.push_str(part);
-    }
-    push_number(&mut field, decision.left.into());
-    field.push_str(";t=");
-    push_number(&mut field, decision.free_in_seconds());
-    HeaderValue::try_from(field).unwrap_or_else(|_| HeaderValue::from_static(""))
+    let mut field = Field::default();
+    field.push(b"\"");
+    field.push(decision.policy.as_str().as_bytes());
+    field.push(b"\";r=");
+    field.push_number(decision.left.into());
+    field.push(b";t=");
+    field.push_number(decision.free_in_seconds());
+    let field = field.bytes.get(..field.length).unwrap_or_default();
+    HeaderValue::from_bytes(field).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
-/// Writes a number below 100 without the formatter, as every poll has two.
-fn push_number(text: &mut String, number: u32) {
-    let digit = |number: u32| char::from(b'0' + (number % 10) as u8);
-    if number >= 10 {
-        text.push(digit(number / 10));
+/// A short text that is built without the formatter and without memory of its own, as every poll
+/// has one.
+struct Field {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl Default for Field {
+    fn default() -> Field {
+        Field { bytes: [0; 40], length: 0 }
     }
-    text.push(digit(number));
+}
+
+impl Field {
+    fn push(&mut self, text: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.length..self.length + text.len()) {
+            place.copy_from_slice(text);
+            self.length += text.len();
+        }
+    }
+
+    /// A number below 100.
+    fn push_number(&mut self, number: u32) {
+        let digit = |number: u32| b'0' + (number % 10) as u8;
+        if number >= 10 {
+            self.push(&[digit(number / 10)]);
+        }
+        self.push(&[digit(number)]);
+    }
 }
 
 #[cfg(test)]
