@@ -1,6 +1,21 @@
-// A proxy that breaks what passes: refusals, resets, cut bodies, late answers, and answers that come twice.
+// A proxy that breaks what passes: refusals, resets, cut bodies and streams, late answers, and answers that come twice.
 
 import http from 'node:http';
+
+/** A stream passes as it comes; one that is cut ends in the middle of a message. */
+function stream(kind, request, response, asked, answer) {
+  let left = kind === 'cut' ? 40 + Math.floor(Math.random() * 2_000) : Number.POSITIVE_INFINITY;
+  response.writeHead(answer.statusCode, answer.headers);
+  response.on('error', () => {});
+  request.socket.on('close', () => asked.destroy());
+  answer.on('error', () => request.socket.destroy());
+  answer.on('close', () => request.socket.destroy());
+  answer.on('data', (chunk) => {
+    response.write(chunk.subarray(0, left));
+    left -= chunk.length;
+    if (left <= 0) request.socket.destroy();
+  });
+}
 
 /** `fault()` names what happens to the next request; null lets it pass. Only paths that match `on` are broken. */
 export async function faultProxy(target, on, fault) {
@@ -17,6 +32,7 @@ export async function faultProxy(target, on, fault) {
     for await (const chunk of request) chunks.push(chunk);
     const { host, connection, ...headers } = request.headers;
     const asked = http.request(new URL(request.url, target), { method: request.method, headers }, async (answer) => {
+      if (`${answer.headers['content-type']}`.startsWith('text/event-stream')) return stream(kind, request, response, asked, answer);
       const body = [];
       try {
         for await (const chunk of answer) body.push(chunk);
