@@ -116,6 +116,45 @@ impl FeedClient {
         self.send(Method::GET, path, None, (held, PATIENCE + wait)).await
     }
 
+    /// Opens a stream with a token of its own, behind a cursor.
+    pub async fn open(
+        &self,
+        path: &str,
+        token: &str,
+        cursor: Option<&str>,
+    ) -> Result<reqwest::Response, FeedError> {
+        let FeedClient::Public(caller) = self else {
+            return Err(CliError::failed("a stream is opened on the public listener").into());
+        };
+        let url = format!("{}{path}", caller.url);
+        let mut request = caller.client.get(url).bearer_auth(token);
+        if let Some(cursor) = cursor {
+            request = request.header("last-event-id", cursor);
+        }
+        let response = match tokio::time::timeout(PATIENCE, request.send()).await {
+            Ok(Ok(response)) => response,
+            _ => {
+                return Err(
+                    CliError::failed(format!("{}: it cannot be reached", caller.url)).into()
+                );
+            }
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let headers = response.headers().clone();
+        let retry_after = header(&headers, RETRY_AFTER).and_then(|text| text.parse().ok());
+        let retry_after = retry_after.map(Duration::from_secs);
+        let allowance = Allowance::read(&headers);
+        let whole = tokio::time::timeout(PATIENCE, response.bytes()).await;
+        let bytes = whole.ok().and_then(Result::ok).unwrap_or_default();
+        let problem: Json = serde_json::from_slice(&bytes).unwrap_or_default();
+        let cursor = problem["cursor"].as_str().map(str::to_owned);
+        let error = caller.refused(status, &problem);
+        Err(FeedError { error, status: Some(status), cursor, retry_after, allowance })
+    }
+
     /// Every flag of the server.
     pub async fn flags(&self) -> Result<Vec<FlagKey>, FeedError> {
         let all: Json = match self {

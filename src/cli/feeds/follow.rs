@@ -15,6 +15,7 @@ use super::arguments::{FeedArgs, stream_name};
 use super::client::{FeedClient, FeedError, flag_revision, tag};
 use super::interval::{Heard, Interval, Polled};
 use super::one_line::one_line;
+use super::realtime::{Left, RealtimeTrack, jitter};
 use super::terms::FollowTerms;
 use crate::auth::random_number;
 use crate::cli::http_client::{self, CliError};
@@ -27,7 +28,7 @@ use crate::flag::FlagKey;
 #[command(after_help = "Examples:\n  \
     turnout follow build-events b-42\n  \
     turnout follow build-events b-42 --json --bearer-file session.jwt\n\n\
-    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s. Where the flag's file has `wait`, each poll waits for an event. Followers of one user share its limit. It ends with the stream, or by Ctrl-C.")]
+    It polls after 4, 6, 9, 13.5 and 15 s, and after 4 s again when there were events; after errors it backs off to 60 s. Where the flag's file has `wait`, each poll waits for an event. With a session whose strategy is `realtime-v2` it follows in realtime, polls while that does not work, and says so. Followers of one user share its limit. It ends with the stream, or by Ctrl-C.")]
 pub struct Follow {
     /// The flag
     flag: FlagKey,
@@ -68,6 +69,7 @@ struct StreamFollower<'a> {
     /// When the last poll began, and what it was told of the limit.
     polled_at: Instant,
     allowance: Option<Allowance>,
+    realtime: RealtimeTrack,
     /// Whether a poll was ever answered.
     has_worked: bool,
     /// The trouble that was reported last.
@@ -119,6 +121,7 @@ impl<'a> StreamFollower<'a> {
             begun,
             polled_at: begun,
             allowance: None,
+            realtime: RealtimeTrack::default(),
             has_worked: false,
             said,
         })
@@ -133,6 +136,10 @@ impl<'a> StreamFollower<'a> {
                 Ok(page) => self.take(page),
                 Err(error) => self.fail(error),
             };
+            let pause = match pause {
+                Ok(pause) if self.is_caught_up() => self.follow_in_realtime(pause).await,
+                pause => pause,
+            };
             match pause {
                 Ok(pause) => sleep(pause).await,
                 Err(End::Stream) => {
@@ -145,6 +152,60 @@ impl<'a> StreamFollower<'a> {
                 }
             }
         }
+    }
+
+    /// Whether nothing that is known of is left to poll for.
+    fn is_caught_up(&self) -> bool {
+        self.has_worked && self.said.is_empty() && self.limit == self.terms.limit
+    }
+
+    /// Follows in realtime where the strategy says so and it is time to; returns when to poll.
+    async fn follow_in_realtime(&mut self, pause: Duration) -> Result<Duration, End> {
+        let Some(terms) = self.terms.realtime.clone() else { return Ok(pause) };
+        if !self.realtime.is_due(&terms) {
+            return Ok(self.realtime.next().map_or(pause, |next| pause.min(next)));
+        }
+        let Follow { flag, stream, .. } = self.follow;
+        let (mut track, begun_at) = (std::mem::take(&mut self.realtime), self.cursor.clone());
+        let (mut cursor, mut failed) = (begun_at.clone(), None);
+        let take = |events: &[Box<RawValue>], behind: String| {
+            let lines: Result<String, _> = events.iter().map(|event| self.shown(event)).collect();
+            match lines {
+                Ok(lines) if lines.is_empty() || printed(&lines) => {
+                    cursor = Some(behind).filter(|behind| is_cursor(behind)).or(cursor.take());
+                    true
+                }
+                Ok(_) => false,
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            }
+        };
+        let live = || print_note("in realtime now");
+        let names = (flag, &**stream);
+        let left = track.follow(&self.client, names, begun_at.as_deref(), take, live).await;
+        (self.cursor, self.held) = (cursor, None);
+        let mut pause = Duration::ZERO;
+        let says = match left {
+            Left::Ended => return Err(End::Stream),
+            Left::Reader => return Err(failed.map_or(End::Reader, End::Hopeless)),
+            Left::Strategy => {
+                track.leave();
+                // Asked anew with the next poll.
+                (self.terms.realtime, self.revision) = (None, None);
+                // All leave at once, and do not all ask at once.
+                pause = jitter(terms.enter_spread);
+                "polling from now on: the strategy is no longer `realtime-v2`".to_owned()
+            }
+            Left::Broken { why, after } => {
+                let next = track.plan(&terms, after).as_secs_f64();
+                format!("polling meanwhile: {why}; realtime is tried again in {next:.1} s")
+            }
+        };
+        print_note(&says);
+        self.realtime = track;
+        Ok(pause)
     }
 
     /// The next page; `None` where nothing is new.
@@ -181,8 +242,8 @@ impl<'a> StreamFollower<'a> {
             return;
         }
         if let Some(terms) = self.client.terms(&self.follow.flag).await {
-            self.terms = terms;
             self.interval.set(terms.terms);
+            self.terms = terms;
         }
         self.revision = revision;
     }

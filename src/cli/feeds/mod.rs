@@ -9,6 +9,7 @@
 //! | `follow` | where a follower goes on, and what it says |
 //! | `interval` | when it polls again |
 //! | `streams` | what is shown of the streams |
+//! | `realtime` | how a stream is followed in realtime |
 //! | `one_line` | an event's data as part of a line |
 
 mod allowance;
@@ -18,6 +19,7 @@ mod follow;
 mod interval;
 mod one_line;
 mod publish;
+mod realtime;
 mod streams;
 mod terms;
 

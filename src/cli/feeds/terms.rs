@@ -6,13 +6,16 @@ use turnout_api::strategy::{Polling, StrategyDocument};
 
 use super::client::{FeedClient, FeedError};
 use super::interval::Terms;
+use super::realtime::RealtimeTerms;
 use crate::feeds::limits::{MAX_PAGE_EVENTS, MAX_WAIT_MS};
 use crate::flag::{self, FlagKey};
 
 /// What a follower goes by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FollowTerms {
     pub terms: Terms,
+    /// `None` where the strategy is not `realtime-v2`, or is not the caller's own.
+    pub realtime: Option<RealtimeTerms>,
     /// Events of a page.
     pub limit: u32,
 }
@@ -22,7 +25,8 @@ impl Default for FollowTerms {
         let flag::Polling { start, min, max, factor_thousandths, dedupe, limit, .. } =
             flag::Polling::default();
         let wait = Duration::ZERO;
-        FollowTerms { terms: Terms { start, min, max, factor_thousandths, dedupe, wait }, limit }
+        let terms = Terms { start, min, max, factor_thousandths, dedupe, wait };
+        FollowTerms { terms, realtime: None, limit }
     }
 }
 
@@ -37,7 +41,7 @@ impl FollowTerms {
             dedupe: ms(polling.dedupe_ms),
             wait: ms(polling.wait_ms.min(MAX_WAIT_MS.into())),
         };
-        FollowTerms { terms, limit: polling.limit.clamp(1, MAX_PAGE_EVENTS) }
+        FollowTerms { terms, realtime: None, limit: polling.limit.clamp(1, MAX_PAGE_EVENTS) }
     }
 }
 
@@ -48,11 +52,13 @@ impl FeedClient {
         let FeedClient::Public(_) = self else { return None };
         let path = format!("/v1/strategy/{flag}");
         let own: Result<StrategyDocument, FeedError> = self.get(&path).await;
-        let document = match own {
-            Ok(document) => document,
-            // A server key names no user.
-            Err(_) => self.read(&self.post(&path, "{}".to_owned()).await.ok()?).ok()?,
-        };
+        if let Ok(document) = own {
+            let realtime = RealtimeTerms::of(&document);
+            return Some(FollowTerms { realtime, ..FollowTerms::of(&document.polling) });
+        }
+        // A server key names no user.
+        let document: StrategyDocument =
+            self.read(&self.post(&path, "{}".to_owned()).await.ok()?).ok()?;
         Some(FollowTerms::of(&document.polling))
     }
 }

@@ -350,3 +350,47 @@ async fn a_follower_waits_for_events_where_its_flag_says_so() {
     });
     ended.await.unwrap();
 }
+
+/// The strategy is switched to and fro; the follower says each switch, and prints each event once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_switches_between_the_tracks_and_misses_nothing() {
+    let realtime = crate::realtime::Realtime::start().await;
+    let service = &realtime.guarded.service;
+    let quick =
+        "enter_spread: 0s\ntransports: { polling: { start: 1s, min: 1s, max: 2s, dedupe: 1s } }";
+    let path = service.flags.join("a.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let revision = service.revision();
+    fs::write(&path, format!("{text}{quick}\n")).unwrap();
+    service.reach(revision + 1).await;
+    realtime.publish_numbers("b-1", 1..=120).await;
+    let session = service.data.join("session");
+    fs::write(&session, realtime.session(json!({ "targetingKey": "u-sub" })).await).unwrap();
+    let mut command = turnout();
+    command.args(words("follow a b-1 --json")).env("TURNOUT_URL", service.url(""));
+    command.env("TURNOUT_BEARER_FILE", &session);
+    let follower = TypedFollower::start(command);
+    let mut published = 120;
+    let mut expected = numbered(1..=published);
+    let mut got = tokio::task::block_in_place(|| follower.ids(120));
+    for round in 0..4 {
+        tokio::task::block_in_place(|| follower.says("in realtime now"));
+        for _ in 0..5 {
+            published += 1;
+            realtime.publish_numbers("b-1", published..=published).await;
+            expected.extend(numbered(published..=published));
+        }
+        got.extend(tokio::task::block_in_place(|| follower.ids(5)));
+        let stop = service.order("/v1/flags/a/stop", json!({})).await;
+        assert_eq!(stop.status(), 200, "round {round}");
+        published += 1;
+        realtime.publish_numbers("b-1", published..=published).await;
+        expected.extend(numbered(published..=published));
+        tokio::task::block_in_place(|| follower.says("polling from now on"));
+        got.extend(tokio::task::block_in_place(|| follower.ids(1)));
+        let counts: Json = service.admin("/v1/flags/a/convergence").await.json().await.unwrap();
+        assert_eq!(counts["streams"]["ended"], 1, "{counts}");
+        service.order("/v1/flags/a/resume", json!({ "reason": "on" })).await;
+    }
+    assert_eq!(got, expected);
+}

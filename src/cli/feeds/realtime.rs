@@ -1,0 +1,231 @@
+//! The realtime track of `turnout follow`: a session is exchanged for a token, and the token opens a
+//! stream. While that does not work the follower polls.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value as Json, json};
+use tokio::time::{Instant, timeout};
+use turnout_api::sessions::StreamToken;
+use turnout_api::strategy::{RealtimeKind, Strategy, StrategyDocument};
+
+use super::client::{FeedClient, FeedError};
+use crate::auth::random_number;
+use crate::cli::events::Events;
+use crate::flag::FlagKey;
+
+/// How long a stream that was never live may take, and how long a live one may say nothing, where
+/// the server did not say how often it does.
+const CONNECT: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(60);
+/// The longest wait that a server may ask for.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// How a flag's clients follow in realtime.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RealtimeTerms {
+    /// The waits between attempts, and the one after the last.
+    retry: Vec<Duration>,
+    fallback: Duration,
+    /// A client enters within this.
+    pub enter_spread: Duration,
+}
+
+impl RealtimeTerms {
+    /// What a document says; `None` where its clients poll, or follow another server.
+    pub fn of(document: &StrategyDocument) -> Option<RealtimeTerms> {
+        let realtime = document.realtime.as_ref()?;
+        let is_ours = realtime.url.as_ref().is_none_or(|url| url.contains("/v1/realtime/"));
+        let is_told = document.strategy == Strategy::RealtimeV2;
+        let ms = |ms: u64| Duration::from_millis(ms).min(LONGEST);
+        (is_told && is_ours && realtime.kind == RealtimeKind::Sse).then(|| RealtimeTerms {
+            retry: realtime.retry_ms.iter().copied().map(ms).collect(),
+            fallback: ms(realtime.fallback_ms),
+            enter_spread: ms(document.enter_spread_ms),
+        })
+    }
+}
+
+/// Why a stream is followed no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// The stream of events has ended.
+    Ended,
+    /// The strategy is another now.
+    Strategy,
+    /// The printed events have no reader any more.
+    Reader,
+    /// It broke, or was ended: another is opened after this, if the server said so.
+    Broken { why: String, after: Option<Duration> },
+}
+
+/// Opens streams one after another, and knows when to try again.
+#[derive(Default)]
+pub struct RealtimeTrack {
+    token: Option<Token>,
+    failures: usize,
+    next: Option<Instant>,
+}
+
+struct Token {
+    text: String,
+    refresh_at: Instant,
+}
+
+/// One message of a stream.
+#[derive(Deserialize)]
+struct Message {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    events: Vec<Box<RawValue>>,
+    #[serde(flatten)]
+    other: serde_json::Map<String, Json>,
+}
+
+impl RealtimeTrack {
+    /// Whether it is time to open a stream. A client enters at a random moment of the spread.
+    pub fn is_due(&mut self, terms: &RealtimeTerms) -> bool {
+        let now = Instant::now();
+        *self.next.get_or_insert_with(|| now + jitter(terms.enter_spread)) <= now
+    }
+
+    /// When it is next time to open a stream.
+    pub fn next(&self) -> Option<Duration> {
+        self.next.map(|next| next.saturating_duration_since(Instant::now()))
+    }
+
+    /// The strategy is another: it is entered anew.
+    pub fn leave(&mut self) {
+        (self.next, self.failures) = (None, 0);
+    }
+
+    /// Plans the next attempt, after so much if the server said so.
+    pub fn plan(&mut self, terms: &RealtimeTerms, after: Option<Duration>) -> Duration {
+        let wait = terms.retry.get(self.failures).copied().unwrap_or(terms.fallback);
+        self.failures += 1;
+        let wait = after.unwrap_or(Duration::ZERO).max(wait);
+        self.next = Some(Instant::now() + wait);
+        wait
+    }
+
+    /// Follows one stream behind a cursor until it ends. `take` is given events and the cursor behind
+    /// them, and returns false where they have no reader; `live` is called once they are live.
+    pub async fn follow(
+        &mut self,
+        client: &FeedClient,
+        (flag, stream): (&FlagKey, &str),
+        cursor: Option<&str>,
+        mut take: impl FnMut(&[Box<RawValue>], String) -> bool,
+        live: impl FnOnce(),
+    ) -> Left {
+        let opened = self.open(client, (flag, stream), cursor).await;
+        let mut response = match opened {
+            Ok(response) => response,
+            Err(FeedError { error, retry_after, .. }) => {
+                if matches!(&*error.code, "unauthenticated" | "stream-not-found") {
+                    self.token = None;
+                }
+                return match &*error.code {
+                    "not-realtime" => Left::Strategy,
+                    _ => Left::Broken { why: error.message, after: retry_after },
+                };
+            }
+        };
+        let (mut events, mut silence, mut live) = (Events::default(), CONNECT, Some(live));
+        let (mut ack_id, mut every) = (String::new(), SILENCE);
+        let broken = |why: &str| Left::Broken { why: why.to_owned(), after: None };
+        loop {
+            let piece = match timeout(silence, response.chunk()).await {
+                Ok(Ok(Some(piece))) => piece,
+                Ok(Ok(None) | Err(_)) => return broken("the stream broke"),
+                Err(_) => return broken("nothing came on the stream for too long"),
+            };
+            let Ok(whole) = events.feed(&piece) else { return broken("a message had no end") };
+            for event in whole {
+                let Ok(message) = serde_json::from_str::<Message>(&event.data) else { continue };
+                let text = |name: &str| message.other.get(name).and_then(Json::as_str);
+                match &*message.kind {
+                    "events" => {
+                        let Some(cursor) = text("cursor") else { continue };
+                        if !take(&message.events, cursor.to_owned()) {
+                            return Left::Reader;
+                        }
+                    }
+                    "reset" => {
+                        let Some(cursor) = text("cursor") else { continue };
+                        take(&[], cursor.to_owned());
+                    }
+                    "up-to-date" => {
+                        (self.failures, silence) = (0, every);
+                        if let Some(live) = live.take() {
+                            live();
+                        }
+                    }
+                    "goodbye" => {
+                        let after = message.other.get("afterMs").and_then(Json::as_u64);
+                        let after = after.map(|ms| Duration::from_millis(ms).min(LONGEST));
+                        match text("reason") {
+                            Some("ended") => return Left::Ended,
+                            Some("strategy") => return Left::Strategy,
+                            // Events may still come; but another stream begins where this one was.
+                            reason => {
+                                let reason = reason.unwrap_or("no reason");
+                                if reason == "expired" {
+                                    self.token = None;
+                                }
+                                let why = format!("the server said goodbye ({reason})");
+                                return Left::Broken { why, after };
+                            }
+                        }
+                    }
+                    "strategy" | "heartbeat" => {
+                        if let Some(id) = text("ackId") {
+                            ack_id = id.to_owned();
+                            let beat = message.other.get("heartbeatMs").and_then(Json::as_u64);
+                            let beat = beat.filter(|ms| *ms > 0).map(Duration::from_millis);
+                            every = beat.map_or(SILENCE, |beat| beat.min(LONGEST) * 5 / 2);
+                        }
+                        let position = text("position").unwrap_or_default();
+                        let body = json!({ "ackId": ack_id, "position": position });
+                        let _ = client.post("/v1/watch/ack", body.to_string()).await;
+                        let document = message.other.get("document");
+                        let strategy = document.and_then(|document| document["strategy"].as_str());
+                        if strategy.is_some_and(|strategy| strategy != "realtime-v2") {
+                            return Left::Strategy;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    async fn open(
+        &mut self,
+        client: &FeedClient,
+        (flag, stream): (&FlagKey, &str),
+        cursor: Option<&str>,
+    ) -> Result<Response, FeedError> {
+        let now = Instant::now();
+        let token = match &self.token {
+            Some(token) if token.refresh_at > now => token.text.clone(),
+            _ => {
+                let body = json!({ "flag": flag, "stream": stream }).to_string();
+                let made: StreamToken = client.read(&client.post("/v1/token", body).await?)?;
+                let refresh_at = now + Duration::from_millis(made.refresh_after_ms).min(LONGEST);
+                self.token = Some(Token { text: made.token.clone(), refresh_at });
+                made.token
+            }
+        };
+        client.open(&format!("/v1/realtime/{flag}/{stream}"), &token, cursor).await
+    }
+}
+
+/// A random part of a duration.
+pub fn jitter(time: Duration) -> Duration {
+    let chance = random_number().unwrap_or(u64::MAX) >> 32;
+    time.mul_f64(chance as f64 / f64::from(u32::MAX))
+}
