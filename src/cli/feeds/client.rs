@@ -131,13 +131,9 @@ impl FeedClient {
         if let Some(cursor) = cursor {
             request = request.header("last-event-id", cursor);
         }
-        let response = match tokio::time::timeout(PATIENCE, request.send()).await {
-            Ok(Ok(response)) => response,
-            _ => {
-                return Err(
-                    CliError::failed(format!("{}: it cannot be reached", caller.url)).into()
-                );
-            }
+        let sent = tokio::time::timeout(PATIENCE, request.send()).await;
+        let Ok(Ok(response)) = sent else {
+            return Err(CliError::failed(format!("{}: it cannot be reached", caller.url)).into());
         };
         let status = response.status();
         if status.is_success() {

@@ -356,8 +356,7 @@ async fn a_follower_waits_for_events_where_its_flag_says_so() {
 async fn a_follower_switches_between_the_tracks_and_misses_nothing() {
     let realtime = crate::realtime::Realtime::start().await;
     let service = &realtime.guarded.service;
-    let quick =
-        "enter_spread: 0s\ntransports: { polling: { start: 1s, min: 1s, max: 2s, dedupe: 1s } }";
+    let quick = "client: { enter_spread: 0s }\ntransports: { polling: { start: 1s, min: 1s, max: 2s, dedupe: 1s } }";
     let path = service.flags.join("a.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let revision = service.revision();

@@ -145,6 +145,18 @@ async fn a_revoked_key_ends_the_streams_that_its_tokens_opened() {
 }
 
 #[tokio::test]
+async fn a_users_revoked_sessions_end_that_users_streams() {
+    let realtime = Realtime::start().await;
+    let mut three = open_three(&realtime).await;
+    let body = json!({ "targetingKey": "u-2" });
+    let revoked = realtime.ask(Method::POST, "/v1/sessions/revoke", SERVER_KEY, body).await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    three.check(&realtime, [false, true, false], "expired").await;
+    let refused = realtime.refused(&three.tokens[1], "/v1/realtime/a/b-1").await;
+    assert_eq!(refused, (401, "unauthenticated".to_owned()));
+}
+
+#[tokio::test]
 async fn a_stream_ends_with_its_token_and_says_so_before() {
     let realtime = Realtime::start().await;
     realtime.publish_numbers("b-1", 1..=1).await;
