@@ -169,3 +169,57 @@ async fn keys_that_a_person_lists_are_rotated_in_their_file_and_revoked_here() {
     assert!(!accepts(&service, &two.token("u-1")).await);
     assert_eq!(key_of(&mint(&service).await.unwrap()), one.key_id);
 }
+
+/// Sessions of the old key are asked with all the time, also while the key is revoked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_load_a_rotation_refuses_none_and_a_revocation_all_that_come_after() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+    #[derive(Default)]
+    struct Load {
+        is_being_revoked: AtomicBool,
+        is_revoked: AtomicBool,
+        is_over: AtomicBool,
+        asked: AtomicUsize,
+        refused_early: AtomicUsize,
+        accepted_late: AtomicUsize,
+    }
+    let (clock, set_by_ms) = Clock::that_can_be_set();
+    let service = Arc::new(Service::start_by(clock, &[("a.yaml", &flag("a", ""))]).await);
+    let (old, load) = (mint(&service).await.unwrap(), Arc::new(Load::default()));
+    let ask = |service: Arc<Service>, old: String, load: Arc<Load>| async move {
+        while !load.is_over.load(Relaxed) {
+            let was_revoked = load.is_revoked.load(Relaxed);
+            let is_accepted = accepts(&service, &old).await;
+            let is_early = !is_accepted && !load.is_being_revoked.load(Relaxed);
+            load.refused_early.fetch_add(usize::from(is_early), Relaxed);
+            load.accepted_late.fetch_add(usize::from(was_revoked && is_accepted), Relaxed);
+            load.asked.fetch_add(1, Relaxed);
+        }
+    };
+    let asking: Vec<_> =
+        (0..8).map(|_| tokio::spawn(ask(service.clone(), old.clone(), load.clone()))).collect();
+    let many = async || {
+        let wanted = load.asked.load(Relaxed) + 100;
+        wait_until("many questions", async || load.asked.load(Relaxed) >= wanted).await;
+    };
+    many().await;
+    service.order("/v1/keys/rotate", json!({})).await;
+    many().await;
+    set_by_ms.store(20 * MINUTE + 1_000, Relaxed);
+    let new = mint(&service).await.unwrap();
+    assert_ne!(key_of(&new), key_of(&old));
+    many().await;
+    load.is_being_revoked.store(true, Relaxed);
+    assert_eq!(revoke(&service, &key_of(&old)).await.0, 200);
+    load.is_revoked.store(true, Relaxed);
+    many().await;
+    load.is_over.store(true, Relaxed);
+    for task in asking {
+        task.await.unwrap();
+    }
+    let counts = [&load.refused_early, &load.accepted_late].map(|count| count.load(Relaxed));
+    assert_eq!(counts, [0, 0], "refused before, accepted after");
+    assert!(accepts(&service, &new).await && !accepts(&service, &old).await);
+}

@@ -198,8 +198,7 @@ fn named(mut answer: Answer, request: &Request) -> Answer {
     let is_contract = of_contract
         && (answer.status.ends_with("200 OK") || answer.status.ends_with("304 Not Modified"));
     if is_contract {
-        let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
-        answer.body = answer.body.replace(&version, "\"version\":\"<<version>>\"");
+        answer.body = with_version_named(&answer.body);
         if answer.body == committed_contract() {
             answer.body = format!("<<{CONTRACT}>>");
         }
@@ -226,9 +225,14 @@ const CONTRACT: &str = "docs/openapi/public.json";
 /// The committed contract as the server sends it, with a name in the place of the version.
 fn committed_contract() -> String {
     let path = format!("{}/{CONTRACT}", env!("CARGO_MANIFEST_DIR"));
-    let mut contract: Json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    contract["info"]["version"] = "<<version>>".into();
-    contract.to_string()
+    let contract: Json = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    with_version_named(&contract.to_string())
+}
+
+/// The text with a name in the place of each version of the project.
+fn with_version_named(text: &str) -> String {
+    let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    text.replace(&version, "\"version\":\"<<version>>\"")
 }
 
 /// The text with another one between the first `before` and the `after` that follows it.
