@@ -13,7 +13,6 @@ import argparse
 import http.client
 import importlib
 import json
-import pathlib
 import random
 import resource
 import selectors
