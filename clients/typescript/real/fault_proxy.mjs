@@ -32,7 +32,8 @@ export async function faultProxy(target, on, fault) {
     for await (const chunk of request) chunks.push(chunk);
     const { host, connection, ...headers } = request.headers;
     const asked = http.request(new URL(request.url, target), { method: request.method, headers }, async (answer) => {
-      if (`${answer.headers['content-type']}`.startsWith('text/event-stream')) return stream(kind, request, response, asked, answer);
+      if (`${answer.headers['content-type']}`.startsWith('text/event-stream'))
+        return stream(kind, request, response, asked, answer);
       const body = [];
       try {
         for await (const chunk of answer) body.push(chunk);

@@ -38,7 +38,11 @@ for (const seed of (process.env.TURNOUT_SEEDS ?? '1').split(' ').map(Number)) {
 
     const published = [];
     async function publish(count) {
-      const events = Array.from({ length: count }, (_, n) => ({ id: `e${published.length + n}`, type: 'step', data: { n } }));
+      const events = Array.from({ length: count }, (_, n) => ({
+        id: `e${published.length + n}`,
+        type: 'step',
+        data: { n },
+      }));
       await until('a publish to be durable', () =>
         fetch(`${server.url}/v1/feeds/build/b-1`, {
           method: 'POST',

@@ -4,6 +4,8 @@ import { advance, ids, setUp } from './support.js';
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
 afterEach(() => void vi.useRealTimers());
 
+/** What every document says of realtime besides its kind and its times. */
+const SERVED = { tokenUrl: '/v1/token', connectMs: 10_000, fallbackMs: 300_000 };
 const feeds = (server: { seen: { path: string; at: number }[] }) =>
   server.seen.filter((one) => one.path.includes('/feeds/'));
 const down =
@@ -277,10 +279,13 @@ describe('faults', () => {
     client.start();
     await advance(100);
     expect(client.getSnapshot().mode).toBe('polling');
-    server.decide({ strategy: 'realtime-v2', realtime: { kind: 'pigeon' as never, tokenTtlMs: 1, retryMs: [] } });
+    server.decide({
+      strategy: 'realtime-v2',
+      realtime: { kind: 'pigeon' as never, ...SERVED, tokenTtlMs: 1, retryMs: [] },
+    });
     await advance(61_000);
     expect(client.getSnapshot()).toMatchObject({ mode: 'polling', reason: 'unknown-kind' });
-    server.decide({ realtime: { kind: 'sse', tokenTtlMs: 1, retryMs: [2000] } });
+    server.decide({ realtime: { kind: 'sse', ...SERVED, tokenTtlMs: 1, retryMs: [2000] } });
     await advance(61_000);
     server.send({ type: 'weather', sun: true });
     server.publish('b');
