@@ -134,7 +134,8 @@ class Ofrep(unittest.TestCase):
             "watch.kind": "sse", "watch.url": "/v1/strategy/allowed/watch", "watch.ackUrl": "/v1/watch/ack",
             "polling.url": "/feed/{stream}", "polling.startMs": 4_000, "polling.minMs": 3_000, "polling.maxMs": 15_000,
             "polling.factor": 1.5, "polling.dedupeMs": 2_000, "polling.limit": 50, "polling.waitMs": 0,
-            "realtime.kind": "sse", "realtime.url": "/live/{stream}", "realtime.tokenTtlMs": 600_000, "realtime.retryMs": "2000,4000",
+            "realtime.kind": "sse", "realtime.url": "/live/{stream}", "realtime.tokenUrl": "/v1/token", "realtime.tokenTtlMs": 600_000, "realtime.retryMs": "2000,4000",
+            "realtime.connectMs": 10_000, "realtime.fallbackMs": 300_000,
             "report.url": "/v1/reports", "report.everyMs": 60_000,
         })
 

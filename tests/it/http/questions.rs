@@ -231,7 +231,7 @@ async fn an_etag_depends_on_the_body_alone() {
 async fn the_strategy_document_has_exactly_the_designed_members() {
     let service = service().await;
     let polling = json!({ "startMs": 4000, "minMs": 3000, "maxMs": 15000, "factor": 1.5, "dedupeMs": 2000, "limit": 50, "waitMs": 0 });
-    let realtime = json!({ "kind": "sse", "tokenTtlMs": 600_000, "retryMs": [2000, 4000, 8000, 16000, 32000] });
+    let realtime = json!({ "kind": "sse", "tokenUrl": "/v1/token", "tokenTtlMs": 600_000, "retryMs": [2000, 4000, 8000, 16000, 32000], "connectMs": 10_000, "fallbackMs": 300_000 });
     let document = json!({
         "flag": "all", "strategy": "realtime-v2", "reason": "STATIC", "rule": "rollout",
         "validForMs": 60_000, "staleIfErrorMs": 86_400_000, "enterSpreadMs": 5_000,
