@@ -53,6 +53,9 @@ test('polls, latencies and complaints of two users are counted as the clients sa
   await until('the one to be live', () => users[1].client.getSnapshot().mode === 'live');
   await publish('e-1');
   await until('the second event', all(2));
+  // The first delivery after a switch of the track may be one that was caught up on, and is not counted.
+  await publish('e-2');
+  await until('the third event', all(3));
   users[0].client.complain();
   await until('the complaint to be sent', () => users[0].counted.sent.length > 0);
   await Promise.all(users.map(({ client }) => client.stop()));
@@ -80,7 +83,10 @@ test('polls, latencies and complaints of two users are counted as the clients sa
     // A user in realtime may have polled once, before it entered.
     if (strategy === 'polling') expect(success).toBeGreaterThan(0);
     expect(number('build_poll_success_total', strategy)).toBe(success);
-    expect(number('perceived_latency_ms_count', strategy)).toBe(1);
+    const latencies = number('perceived_latency_ms_count', strategy);
+    if (strategy === 'polling') expect(latencies).toBe(2);
+    expect(latencies).toBeGreaterThan(0);
+    expect(latencies).toBeLessThan(3);
     expect(number('perceived_latency_ms_sum', strategy)).toBeLessThan(10_000);
     expect(number('turnout_complaints_total', strategy)).toBe(strategy === 'polling' ? 1 : 0);
     expect(counted.sent.join()).not.toContain(sub);
