@@ -53,7 +53,6 @@ test('polls, latencies and complaints of two users are counted as the clients sa
   await until('the one to be live', () => users[1].client.getSnapshot().mode === 'live');
   await publish('e-1');
   await until('the second event', all(2));
-  // The first delivery after a switch of the track may be one that was caught up on, and is not counted.
   await publish('e-2');
   await until('the third event', all(3));
   users[0].client.complain();
@@ -84,8 +83,8 @@ test('polls, latencies and complaints of two users are counted as the clients sa
     if (strategy === 'polling') expect(success).toBeGreaterThan(0);
     expect(number('build_poll_success_total', strategy)).toBe(success);
     const latencies = number('perceived_latency_ms_count', strategy);
+    // Only an answer that came while reports were counted says how far the clocks differ. A user who entered realtime before that has none.
     if (strategy === 'polling') expect(latencies).toBe(2);
-    expect(latencies).toBeGreaterThan(0);
     expect(latencies).toBeLessThan(3);
     expect(number('perceived_latency_ms_sum', strategy)).toBeLessThan(10_000);
     expect(number('turnout_complaints_total', strategy)).toBe(strategy === 'polling' ? 1 : 0);
