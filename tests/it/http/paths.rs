@@ -372,11 +372,11 @@ async fn every_address_carries_the_public_path_and_leads_back() {
     let ofrep = r#"{"context":{"targetingKey":"u-1"}}"#;
     // (the path, the body, how many of our addresses the response names)
     for (path, body, count) in [
-        ("/v1/strategy/chat", QUESTION, 5),
+        ("/v1/strategy/chat", QUESTION, 6),
         ("/v1/strategy/own", QUESTION, 3),
-        ("/v1/strategy", QUESTION, 8),
-        ("/ofrep/v1/evaluate/flags/chat", ofrep, 5),
-        ("/ofrep/v1/evaluate/flags", ofrep, 9),
+        ("/v1/strategy", QUESTION, 9),
+        ("/ofrep/v1/evaluate/flags/chat", ofrep, 6),
+        ("/ofrep/v1/evaluate/flags", ofrep, 10),
     ] {
         let mut bodies_sent = Vec::new();
         // Through a proxy that removes the public path, and through one that leaves it.
