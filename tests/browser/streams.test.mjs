@@ -171,7 +171,7 @@ test('a script reads the watch, acknowledges and hears of a flip', async (t) => 
   await until('the flip', async () => (await heard()).length === 2);
   assert.deepEqual(await heard(), [['strategy', 'polling', 204], ['strategy', 'realtime-v2', 204]]);
   const { streams } = await turnout.look('/v1/flags/build-events/convergence');
-  assert.deepEqual(streams, { open: 1, confirmed: 1, notNeeded: 0, told: 0, missing: 0 });
+  assert.deepEqual(streams, { open: 1, confirmed: 1, notNeeded: 0, told: 0, missing: 0, ended: 0 });
 
   await page.evaluate(() => window.watch.leave());
   await until('the server to notice', async () => (await open_streams(turnout)) === 0);
