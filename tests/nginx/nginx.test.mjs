@@ -76,7 +76,7 @@ test('a client is told at once and of a flip, and its acknowledgements count', o
   const said = await fetch(`${url}/v1/watch/ack`, { method: 'POST', body: JSON.stringify({ ackId, position: id }) });
   assert.equal(said.status, 204);
   const { streams } = await turnout.look('/v1/flags/build-events/convergence');
-  assert.deepEqual(streams, { open: 1, confirmed: 1, notNeeded: 0, told: 0, missing: 0 });
+  assert.deepEqual(streams, { open: 1, confirmed: 1, notNeeded: 0, told: 0, missing: 0, ended: 0 });
 });
 
 test('OFREP clients are told to ask again', options, async (t) => {
