@@ -188,13 +188,25 @@ impl Service {
         self.app = start(&self.clock, config).await;
     }
 
-    /// A service without any state must stand in the place of the old one.
+    /// Ends it as a kill would, right after something was done: it has no time to write more.
+    pub async fn crash_right_after(&mut self, act: impl AsyncFnOnce(&Service)) {
+        let stand_in = self.stand_in().await;
+        act(self).await;
+        std::mem::replace(&mut self.app, stand_in).abandon().await;
+    }
+
     async fn end(&mut self, in_order: bool) {
+        let stand_in = self.stand_in().await;
+        let app = std::mem::replace(&mut self.app, stand_in);
+        if in_order { app.stop().await } else { app.abandon().await }
+    }
+
+    /// A service without any state must stand in the place of the old one.
+    async fn stand_in(&self) -> App {
         let nowhere = self.home.path().join(format!("nowhere-{}", self.app.address().port()));
         let config =
             Config { flags: nowhere.clone(), data: nowhere, webhook: None, ..self.config.clone() };
-        let app = std::mem::replace(&mut self.app, start(&self.clock, config).await);
-        if in_order { app.stop().await } else { app.abandon().await }
+        start(&self.clock, config).await
     }
 
     pub fn url(&self, path: &str) -> String {

@@ -204,9 +204,12 @@ async fn a_stop_is_never_refused_as_stale() {
 async fn a_stop_outlives_the_database_and_the_process() {
     let mut service = one_flag().await;
     wait_until("the last good state", async || service.data.join("last-good").exists()).await;
-    assert_eq!(service.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
-    // Before the last good state was written anew, and without an orderly end.
-    service.crash().await;
+    // Before the last good state is written anew, and without an orderly end.
+    service
+        .crash_right_after(async |service| {
+            assert_eq!(service.order("/v1/flags/chat/stop", json!({})).await.status(), 200);
+        })
+        .await;
     fs::rename(database(&service), service.data.join("away")).unwrap();
     service.restart().await;
     assert_eq!(service.ask("chat", "u-1").await["rule"], "stop");
