@@ -31,7 +31,9 @@ pub fn publish(wire: &mut Wire, stream: &str, events: &[Json]) -> std::io::Resul
 
 /// Polls behind a cursor; an empty one is the start.
 pub fn poll(wire: &mut Wire, stream: &str, cursor: &str, limit: u64) -> std::io::Result<EventPage> {
-    let answer = wire.get(&format!("/v1/feeds/lane/{stream}?cursor={cursor}&limit={limit}"))?;
+    // Without a cursor a poll begins at the start.
+    let behind = if cursor.is_empty() { String::new() } else { format!("&cursor={cursor}") };
+    let answer = wire.get(&format!("/v1/feeds/lane/{stream}?limit={limit}{behind}"))?;
     let body = answer.json();
     let event =
         |event: &Json| (event["id"].as_str().unwrap_or_default().to_owned(), event["data"].clone());
