@@ -37,6 +37,8 @@ pub use token::{
 #[derive(Debug)]
 pub struct Issuer {
     keys: ArcSwap<KeySet>,
+    /// The ids of the keys that are believed. They are looked at every second, and seldom change.
+    believed: ArcSwap<Vec<String>>,
     sessions: Arc<Sessions>,
     tokens: Arc<Sessions>,
 }
@@ -55,6 +57,7 @@ impl Default for Issuer {
         };
         Issuer {
             keys: ArcSwap::default(),
+            believed: ArcSwap::default(),
             sessions: of(TokenKind::Session),
             tokens: of(TokenKind::Realtime),
         }
@@ -71,6 +74,10 @@ impl Issuer {
     /// Stops believing keys that are over by now.
     pub fn refresh(&self, now_ms: i64) {
         let set = self.keys.load();
+        let ids: Vec<String> = set.believed(now_ms).map(|key| key.id().to_owned()).collect();
+        if ids == **self.believed.load() {
+            return;
+        }
         let believed = || {
             let jwks = set.to_jwks(now_ms).to_string();
             Keys::read(jwks.as_bytes(), Algorithm::Es256)
@@ -78,6 +85,7 @@ impl Issuer {
         };
         self.sessions.accept(believed());
         self.tokens.accept(believed());
+        self.believed.store(Arc::new(ids));
     }
 
     pub fn keys(&self) -> Arc<KeySet> {
