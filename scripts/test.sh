@@ -10,7 +10,21 @@ quick=false
 [ "${1:-}" = "--quick" ] && quick=true
 missing=()
 
-step() { printf '\n== %s\n' "$*"; }
+# What each step took stands below it: seconds, and CPU seconds of the programs that ran.
+times_file=$(mktemp)
+trap 'rm -f "$times_file"' EXIT
+begun=0 cpu_begun=0
+took() {
+  local cpu
+  times >"$times_file" # through a file: in a pipe it counts the pipe's own programs
+  cpu=$(awk 'END { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }' "$times_file")
+  [ "$SECONDS" -eq "$begun" ] || printf -- '-- %d s, %d s of CPU\n' $((SECONDS - begun)) $((cpu - cpu_begun))
+  begun=$SECONDS cpu_begun=$cpu
+}
+step() {
+  took
+  printf '\n== %s\n' "$*"
+}
 lacks() { # what is not checked, and why
   printf 'NOT CHECKED: %s\n' "$1"
   missing+=("$1")
@@ -153,10 +167,11 @@ fi
 
 step "tests"
 cargo test --locked --workspace --no-fail-fast
+took
 
 if [ "${#missing[@]}" -gt 0 ]; then
   printf '\nNOT CHECKED on this machine:\n'
   printf '  %s\n' "${missing[@]}"
   if [ "$ci" = "true" ]; then echo "with CI=true, that is a failure"; exit 1; fi
 fi
-printf '\nscripts/test.sh: all green\n'
+printf '\nscripts/test.sh: all green in %d min (%d s of CPU)\n' $((SECONDS / 60)) "$cpu_begun"
