@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 import { createFakeTurnout } from 'turnout-client/testing';
 import { expect, onTestFinished, test } from 'vitest';
 import { until } from '../../../tests/support/turnout.mjs';
+import { defaultDocument } from '../packages/turnout-client/src/defaults.ts';
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const TABS = 7;
@@ -36,14 +37,14 @@ async function serve() {
     for await (const chunk of request) chunks.push(chunk);
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    const answer = await fake.fetch(new URL(request.url, 'http://fake'), {
-      method: request.method,
-      headers: new Headers(Object.entries(request.headers)),
-      signal: gone.signal,
-      ...(chunks.length > 0 ? { body: Buffer.concat(chunks).toString() } : {}),
-    });
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
     try {
+      const answer = await fake.fetch(new URL(request.url, 'http://fake'), {
+        method: request.method,
+        headers: new Headers(Object.entries(request.headers)),
+        signal: gone.signal,
+        ...(chunks.length > 0 ? { body: Buffer.concat(chunks).toString() } : {}),
+      });
+      response.writeHead(answer.status, Object.fromEntries(answer.headers));
       for await (const chunk of answer.body ?? []) response.write(chunk);
     } catch {
       // The page closed it.
@@ -122,6 +123,30 @@ test.skipIf(!existsSync(CHROMIUM))(
     );
     fake.decide({ strategy: 'polling' });
     await until('no stream to be open', () => fake.open === 0);
+  },
+  120_000,
+);
+
+test.skipIf(!existsSync(CHROMIUM))(
+  'seven tabs whose polls are held have three of them held, and each gets every event',
+  async () => {
+    const { fake, origin } = await serve();
+    const { polling } = defaultDocument('build');
+    fake.decide({ polling: { ...polling, startMs: 1000, minMs: 1000, maxMs: 2000, dedupeMs: 500, waitMs: 20_000 } });
+    const { tabs, loaded } = await openTabs(origin);
+    for (const ms of loaded) expect(ms).toBeLessThan(1000);
+    let most = 0;
+    for (let wave = 0; wave < 5; wave += 1) {
+      await until('three polls to be held', () => {
+        most = Math.max(most, fake.held);
+        return fake.held === 3;
+      });
+      fake.publish(...someIds(5, wave * 5));
+      const all = wave * 5 + 5;
+      await until('each tab to have every event', async () => (await idsOf(tabs)).every((ids) => ids.length >= all));
+    }
+    for (const ids of await idsOf(tabs)) expect(ids).toEqual(someIds(25));
+    expect(most).toBe(3);
   },
   120_000,
 );

@@ -66,6 +66,8 @@ for (const [name, [atStart, withRealtime, ofReports]] of Object.entries(BARS)) {
     }
   };
   need(outputs.find(([, output]) => output.entryPoint?.endsWith('dist/index.js'))[0]);
+  if (needed.size > 1)
+    fail(`${name} starts in ${needed.size} pieces: what loads later imports from the start; hand it over (start.ts)`);
   const start = [...needed].reduce((sum, path) => sum + zipped(path), 0);
   const isOfReports = ([, output]) => output.entryPoint?.endsWith('dist/report.js') ?? false;
   const size = (which) => which.reduce((sum, [path]) => sum + zipped(path), 0);

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 const file = fileURLToPath(new URL('../packages/turnout-client/src/position.ts', import.meta.url));
 const whole = readFileSync(file, 'utf8');
 
-const generation = ['return this.opened.has(generation);', 'return true || this.opened.has(generation);'];
-const window = ['return this.ids.has(id);', 'return false && this.ids.has(id);'];
+const generation = ['return this.#opened.has(generation);', 'return true || this.#opened.has(generation);'];
+const window = ['return this.#ids.has(id);', 'return false && this.#ids.has(id);'];
 
 const mutations = [
   { name: 'the generation guard removed', changes: [generation], tests: ['position'] },

@@ -6,32 +6,35 @@ const REQUEST_MS = 10_000;
 
 /** Asks the server. Credentials go to the origin of `baseUrl` and to trusted origins alone. */
 export class Http {
-  private readonly base: URL;
-  private readonly trusted: ReadonlySet<string>;
+  readonly #base: URL;
+  readonly #trusted: ReadonlySet<string>;
   readonly fetch: typeof fetch;
   /** Told of each stream that failed, if reports listen. */
   declare failed?: (() => void) | undefined;
 
+  readonly #options: ClientOptions<never>;
+
   constructor(
-    private readonly options: ClientOptions<never>,
+    options: ClientOptions<never>,
     readonly clock: Clock,
   ) {
-    this.base = new URL(options.baseUrl);
-    this.trusted = new Set([this.base.origin, ...(options.trustedOrigins ?? [])]);
+    this.#options = options;
+    this.#base = new URL(options.baseUrl);
+    this.#trusted = new Set([this.#base.origin, ...(options.trustedOrigins ?? [])]);
     this.fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
   /** An address of a document, or one of ours below the path of `baseUrl`. */
   url(address: string | undefined, own: string): URL {
-    const filled = (address ?? this.base.pathname.replace(/\/$/, '') + own).replace(
+    const filled = (address ?? this.#base.pathname.replace(/\/$/, '') + own).replace(
       '{stream}',
-      encodeURIComponent(this.options.stream ?? ''),
+      encodeURIComponent(this.#options.stream ?? ''),
     );
-    return new URL(filled, this.base);
+    return new URL(filled, this.#base);
   }
 
   trusts(url: URL): boolean {
-    return this.trusted.has(url.origin);
+    return this.#trusted.has(url.origin);
   }
 
   /** One request, with its body read. Throws a `TurnoutError` for a refusal; 304 is an answer. */
@@ -40,7 +43,7 @@ export class Http {
     init: { method?: string; headers?: Record<string, string>; body?: unknown; holdMs?: number; signal: AbortSignal },
   ): Promise<{ status: number; headers: Headers; json: unknown }> {
     const headers: Record<string, string> = { ...init.headers };
-    const credential = this.trusts(url) ? await this.options.auth?.() : undefined;
+    const credential = this.trusts(url) ? await this.#options.auth?.() : undefined;
     if (credential) headers.Authorization = `Bearer ${credential}`;
     if (init.body !== undefined) headers['Content-Type'] = 'application/json';
     const ending = new AbortController();

@@ -69,10 +69,13 @@ export class Meter {
   #replays = false;
   readonly #undo: (() => void)[];
 
+  readonly #window: () => Window;
+
   constructor(
     readonly reported: Reported,
-    private readonly window: () => Window,
+    window: () => Window,
   ) {
+    this.#window = window;
     const { client, options } = reported;
     this.#mode = client.getSnapshot().mode;
     this.#counts = nothing(options.flag, this.#mode);
@@ -112,14 +115,14 @@ export class Meter {
 
   #count(kind: Kind, add: (counts: FlagReport) => void): void {
     this.#happened = true;
-    if (this.window().may(kind, this.#now())) add(this.#counts);
+    if (this.#window().may(kind, this.#now())) add(this.#counts);
   }
 
   #ceaseLive(): void {
     if (this.#liveSince === null) return;
     this.#happened = true;
     const { realtime } = this.#counts;
-    const since = Math.max(this.#liveSince, this.window().begunAt);
+    const since = Math.max(this.#liveSince, this.#window().begunAt);
     realtime.liveMs = Math.min(MAX_WINDOW_MS, realtime.liveMs + Math.max(0, Math.floor(this.#now() - since)));
     this.#liveSince = null;
   }
@@ -196,7 +199,7 @@ export class Meter {
     const commit = position.commit;
     position.commit = (generation, from, batch) => {
       const fresh = commit.call(position, generation, from, batch);
-      if (fresh) this.#counts.dedupDrops += this.window().copies('copies', batch.events.length - fresh.length);
+      if (fresh) this.#counts.dedupDrops += this.#window().copies('copies', batch.events.length - fresh.length);
       return fresh;
     };
     return () => {

@@ -19,16 +19,16 @@ export async function poll(
   http: Http,
   polling: Polling,
   url: URL,
-  from: { cursor: Cursor | 'now' | null; etag: string | null; draining: boolean },
+  from: { cursor: Cursor | 'now' | null; etag: string | null; draining: boolean; holdMs: number },
   signal: AbortSignal,
 ): Promise<Polled> {
   const asked = new URL(url);
   if (from.cursor) asked.searchParams.set('cursor', from.cursor);
   asked.searchParams.set('limit', String(from.draining ? DRAIN_LIMIT : polling.limit));
-  if (polling.waitMs > 0) asked.searchParams.set('wait', String(polling.waitMs));
+  if (from.holdMs > 0) asked.searchParams.set('wait', String(from.holdMs));
   const { status, headers, json } = await http.ask(asked, {
     headers: from.etag ? { 'If-None-Match': from.etag } : {},
-    holdMs: polling.waitMs,
+    holdMs: from.holdMs,
     signal,
   });
   const said = { allowance: allowanceOf(headers), flagRevision: headers.get('Turnout-Flag-Revision') };

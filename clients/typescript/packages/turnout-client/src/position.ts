@@ -11,34 +11,34 @@ export type Generation = number;
  */
 export class Position {
   cursor: Cursor | null;
-  private next: Generation = 1;
-  private readonly opened = new Set<Generation>();
-  private readonly ids = new Set<string>();
+  #next: Generation = 1;
+  readonly #opened = new Set<Generation>();
+  readonly #ids = new Set<string>();
 
-  constructor(
-    initial: Cursor | null,
-    private readonly window: number,
-  ) {
+  readonly #window: number;
+
+  constructor(initial: Cursor | null, window: number) {
+    this.#window = window;
     this.cursor = initial;
   }
 
   open(): Generation {
-    this.opened.add(this.next);
-    return this.next++;
+    this.#opened.add(this.#next);
+    return this.#next++;
   }
 
   close(generation: Generation): void {
-    this.opened.delete(generation);
+    this.#opened.delete(generation);
   }
 
   /** The generation guard: may this transport commit? */
   isOpen(generation: Generation): boolean {
-    return this.opened.has(generation);
+    return this.#opened.has(generation);
   }
 
   /** The id window: was this event delivered? */
-  private isKnown(id: string): boolean {
-    return this.ids.has(id);
+  #isKnown(id: string): boolean {
+    return this.#ids.has(id);
   }
 
   /**
@@ -51,9 +51,9 @@ export class Position {
     if (!this.isOpen(generation)) return null;
     const fresh: StreamEvent[] = [];
     for (const event of batch.events) {
-      if (this.isKnown(event.id)) continue;
+      if (this.#isKnown(event.id)) continue;
       fresh.push(event);
-      this.remember(event.id);
+      this.#remember(event.id);
     }
     if (fresh.length > 0 || from === this.cursor) this.cursor = batch.cursor;
     return fresh;
@@ -63,12 +63,12 @@ export class Position {
   reset(generation: Generation, from: Cursor | null, to: Cursor): boolean {
     if (!this.isOpen(generation) || from !== this.cursor) return false;
     this.cursor = to;
-    this.ids.clear();
+    this.#ids.clear();
     return true;
   }
 
-  private remember(id: string): void {
-    this.ids.add(id);
-    if (this.ids.size > this.window) for (const oldest of this.ids) return void this.ids.delete(oldest);
+  #remember(id: string): void {
+    this.#ids.add(id);
+    if (this.#ids.size > this.#window) for (const oldest of this.#ids) return void this.#ids.delete(oldest);
   }
 }

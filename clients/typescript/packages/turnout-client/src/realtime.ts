@@ -1,7 +1,4 @@
 import { createParser } from 'eventsource-parser';
-import { TurnoutError } from './error.js';
-import { refusal } from './http.js';
-import { batchOf } from './poll.js';
 import type { Cursor, StrategyDocument, TransportContext } from './types.js';
 
 const MAX_MESSAGE_CHARACTERS = 1_048_576;
@@ -32,9 +29,11 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
   };
   try {
     const answer = await open(context, ending.signal);
-    if (!answer.body) throw new TurnoutError('unsupported', 'this platform does not stream answers; it polls');
+    if (!answer.body) throw context.error('unsupported', 'this platform does not stream answers; it polls');
+    let broken = false;
     const read = (text: string) => {
       const message = objectOf(text);
+      if (!message) broken = true;
       switch (message?.type) {
         case 'strategy':
           heartbeatMs = numberOf(message.heartbeatMs) ?? heartbeatMs;
@@ -46,7 +45,7 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
           );
           break;
         case 'events':
-          if (!context.push(batchOf(message))) end();
+          if (!context.push(message)) end();
           break;
         case 'up-to-date':
           live = true;
@@ -64,13 +63,12 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
           break;
       }
     };
-    let broken: unknown = null;
     const parser = createParser({
       onEvent: (event) => {
         if (!ending.signal.aborted && !broken) read(event.data);
       },
       onError: (error) => {
-        if (error.type !== 'unknown-field' && error.type !== 'invalid-retry') broken = error;
+        if (error.type !== 'unknown-field' && error.type !== 'invalid-retry') broken = true;
       },
     });
     const decoder = new TextDecoder();
@@ -85,12 +83,12 @@ export async function serverSentEvents(context: TransportContext): Promise<void>
       alive();
       const text = decoder.decode(value, { stream: true });
       sinceMessage = text.includes('\n\n') ? text.length : sinceMessage + text.length;
-      if (sinceMessage > MAX_MESSAGE_CHARACTERS) broken = 'a message without an end';
+      if (sinceMessage > MAX_MESSAGE_CHARACTERS) broken = true;
       if (!broken) parser.feed(text);
-      if (broken) throw new TurnoutError('bad-answer', 'the realtime stream carried something that is not one');
+      if (broken) throw context.error('bad-answer', 'the realtime stream carried something that is not one');
     }
   } catch (error) {
-    if (silent) throw new TurnoutError('silent', 'the realtime stream was silent; another is opened');
+    if (silent) throw context.error('silent', 'the realtime stream was silent; another is opened');
     throw error;
   } finally {
     context.clock.clearTimeout(timer);
@@ -113,17 +111,18 @@ async function open(context: TransportContext, signal: AbortSignal): Promise<Res
       signal,
     });
     if (answer.status === 200) return answer;
-    const error = await refusal(answer);
+    const error = await context.refusal(answer);
     if (answer.status !== 401 || attempt > 0) throw error;
   }
 }
 
+/** What is valid and no message is one without a type; null: it is not JSON. */
 function objectOf(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null;
+    return typeof value === 'object' && value ? (value as Record<string, unknown>) : {};
   } catch {
-    throw new TurnoutError('bad-answer', 'the realtime stream carried something that is not one');
+    return null;
   }
 }
 

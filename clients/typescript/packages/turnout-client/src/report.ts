@@ -42,10 +42,12 @@ class Tab {
   readonly #again = new Set<unknown>();
   readonly #posts = new Set<Promise<void>>();
 
-  constructor(
-    private readonly href: string,
-    private readonly first: Reported,
-  ) {
+  readonly #href: string;
+  readonly #first: Reported;
+
+  constructor(href: string, first: Reported) {
+    this.#href = href;
+    this.#first = first;
     this.#window = new Window(first.http.clock.now());
   }
 
@@ -66,9 +68,9 @@ class Tab {
         this.#meters.delete(meter);
         meter.leave();
         if (this.#meters.size > 0) return;
-        tabs.delete(this.href);
+        tabs.delete(this.#href);
         this.#listen('removeEventListener');
-        for (const timer of this.#again) this.first.http.clock.clearTimeout(timer);
+        for (const timer of this.#again) this.#first.http.clock.clearTimeout(timer);
         await this.#send();
         await Promise.all(this.#posts);
       },
@@ -76,12 +78,12 @@ class Tab {
   }
 
   #everyMs(): number {
-    return Math.max(1000, this.first.document.report.everyMs);
+    return Math.max(1000, this.#first.document.report.everyMs);
   }
 
   #later(ms: number): void {
-    this.first.http.clock.clearTimeout(this.#next);
-    this.#next = this.first.http.clock.setTimeout(() => void this.#send(), ms);
+    this.#first.http.clock.clearTimeout(this.#next);
+    this.#next = this.#first.http.clock.setTimeout(() => void this.#send(), ms);
   }
 
   /** Some browsers put a page aside without hiding it first. */
@@ -97,7 +99,7 @@ class Tab {
 
   /** Reports what happened, once for each user. It never throws, and nothing waits for it. */
   async #send(): Promise<void> {
-    const { clock } = this.first.http;
+    const { clock } = this.#first.http;
     const windowMs = this.#window.lengthMs(clock.now());
     const parts = [...this.#left, ...partsOf(this.#meters)];
     this.#left = [];
@@ -112,13 +114,13 @@ class Tab {
     for (const [credential, of] of users) {
       const flags = together(of).slice(0, MAX_FLAGS);
       const body: components['schemas']['Report'] = { client: NAME, version: VERSION, windowMs, flags };
-      const fetch = of[0]?.of.http.fetch ?? this.first.http.fetch;
+      const fetch = of[0]?.of.http.fetch ?? this.#first.http.fetch;
       this.#post(() => this.#try(fetch, credential, JSON.stringify(body)), true);
     }
   }
 
   #post(send: () => Promise<number | null>, first: boolean): void {
-    const { clock } = this.first.http;
+    const { clock } = this.#first.http;
     const post = send().then((wait) => {
       this.#posts.delete(post);
       if (wait === null || !first || this.#meters.size === 0) return;
@@ -133,14 +135,14 @@ class Tab {
 
   /** One try; the wait before another one, null if none helps. */
   async #try(fetch: Reported['http']['fetch'], credential: string, body: string): Promise<number | null> {
-    const { clock } = this.first.http;
+    const { clock } = this.#first.http;
     const ending = new AbortController();
     const { signal } = ending;
     const timer = clock.setTimeout(() => ending.abort(), POST_MS);
     // Also where the platform's requests do not end with their signal.
     const late = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
     try {
-      const asked = fetch(this.href, {
+      const asked = fetch(this.#href, {
         method: 'POST',
         headers: { Authorization: `Bearer ${credential}`, 'Content-Type': 'application/json' },
         body,

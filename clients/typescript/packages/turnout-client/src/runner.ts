@@ -1,10 +1,20 @@
-import { asTurnoutError, type TurnoutError } from './error.js';
+import type { TurnoutError } from './error.js';
 import type { Http } from './http.js';
 import type { Generation, Position } from './position.js';
 import { serverSentEvents } from './realtime.js';
 import { type Slot, takeSlot } from './slots.js';
+import type { Start } from './start.js';
+import type { Timers } from './timers.js';
 import { type Given, TokenSource } from './token.js';
-import type { ClientOptions, Clock, Cursor, StrategyDocument, StreamEvent, Transport } from './types.js';
+import type {
+  ClientOptions,
+  Clock,
+  Cursor,
+  StrategyDocument,
+  StreamEvent,
+  Transport,
+  TransportContext,
+} from './types.js';
 
 const STEADY_MS = 10_000;
 const FALLBACK_MS = 300_000;
@@ -44,31 +54,50 @@ export class Runner {
   unsupported = false;
   readonly #connections = new Set<Connection>();
   readonly #tokens: TokenSource;
-  #ackTimer: unknown;
   #slot: Slot | null = null;
   #failures = 0;
-  #retryTimer: unknown;
-  #refreshTimer: unknown;
-  #steadyTimer: unknown;
-  #restTimer: unknown;
   #turn = 0;
+  readonly #http: Http;
+  readonly #position: Position;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #options: ClientOptions<never>;
+  readonly #first: 'now' | null;
+  readonly #events: RunnerEvents;
+  readonly #track: (task: Promise<unknown>) => void;
+  readonly #timers: Timers;
+  readonly #start: Start;
+  readonly #error: TransportContext['error'];
 
   constructor(
-    private readonly http: Http,
-    private readonly position: Position,
-    private readonly clock: Clock,
-    private readonly random: () => number,
-    private readonly options: ClientOptions<never>,
-    private readonly first: 'now' | null,
-    private readonly events: RunnerEvents,
-    private readonly track: (task: Promise<unknown>) => void,
+    http: Http,
+    position: Position,
+    clock: Clock,
+    random: () => number,
+    options: ClientOptions<never>,
+    first: 'now' | null,
+    events: RunnerEvents,
+    track: (task: Promise<unknown>) => void,
+    timers: Timers,
+    start: Start,
   ) {
-    this.#tokens = new TokenSource(() => this.#askToken(), clock);
+    this.#http = http;
+    this.#position = position;
+    this.#clock = clock;
+    this.#timers = timers;
+    this.#start = start;
+    this.#error = (code, message) => new start.TurnoutError(code, message);
+    this.#random = random;
+    this.#options = options;
+    this.#first = first;
+    this.#events = events;
+    this.#track = track;
+    this.#tokens = new TokenSource(() => this.#askToken(), clock, this.#error);
   }
 
   transport(): Transport | undefined {
-    const kind = this.events.document().realtime?.kind ?? '';
-    const own = this.options.transports ?? {};
+    const kind = this.#events.document().realtime?.kind ?? '';
+    const own = this.#options.transports ?? {};
     return Object.hasOwn(own, kind) ? own[kind] : kind === 'sse' ? serverSentEvents : undefined;
   }
 
@@ -83,7 +112,7 @@ export class Runner {
     this.entered = false;
     this.#turn += 1;
     this.live = false;
-    for (const timer of [this.#retryTimer, this.#refreshTimer, this.#steadyTimer]) this.clock.clearTimeout(timer);
+    this.#timers.clear('retry', 'refresh', 'steady');
     for (const connection of this.#connections) this.#close(connection);
     this.#slot?.release();
     this.#slot = null;
@@ -91,24 +120,23 @@ export class Runner {
 
   /** The page woke, or the strategy changed: try at once. */
   wake(): void {
-    this.clock.clearTimeout(this.#restTimer);
+    this.#timers.clear('rest');
     this.#failures = 0;
     this.resting = null;
   }
 
   #retry(delayMs: number): void {
-    this.clock.clearTimeout(this.#retryTimer);
-    this.#retryTimer = this.clock.setTimeout(() => this.track(this.#connect()), delayMs);
+    this.#timers.set('retry', delayMs, () => this.#track(this.#connect()));
   }
 
   async #connect(): Promise<void> {
     const turn = this.#turn;
     const transport = this.transport();
-    const url = this.http.url(
-      this.events.document().realtime?.url,
-      `/v1/realtime/${encodeURIComponent(this.options.flag)}/{stream}`,
+    const url = this.#http.url(
+      this.#events.document().realtime?.url,
+      `/v1/realtime/${encodeURIComponent(this.#options.flag)}/{stream}`,
     );
-    if (!transport || !this.http.trusts(url)) return;
+    if (!transport || !this.#http.trusts(url)) return;
     const slot = this.#slot ?? (await takeSlot(url.origin));
     if (turn !== this.#turn) {
       if (slot !== this.#slot) slot?.release();
@@ -116,56 +144,59 @@ export class Runner {
     }
     if (!slot) return this.#rest('tabs', NO_PLACE_MS);
     this.#slot = slot;
-    const connection: Connection = { generation: this.position.open(), ending: new AbortController(), live: false };
+    const connection: Connection = { generation: this.#position.open(), ending: new AbortController(), live: false };
     this.#connections.add(connection);
-    let from = this.position.cursor;
+    let from = this.#position.cursor;
     let ackId: string | undefined;
-    const on = () => this.position.isOpen(connection.generation);
+    const on = () => this.#position.isOpen(connection.generation);
     let error: TurnoutError | null = null;
     try {
       await transport({
-        document: this.events.document(),
+        document: this.#events.document(),
         url,
-        cursor: from ?? this.first,
+        cursor: from ?? this.#first,
         signal: connection.ending.signal,
-        fetch: this.http.fetch,
-        clock: this.clock,
+        fetch: this.#http.fetch,
+        clock: this.#clock,
         token: (force) => this.#tokens.get(force),
         live: () => on() && this.#becomeLive(connection),
-        push: (batch) => {
-          const fresh = this.position.commit(connection.generation, from, batch);
+        error: this.#error,
+        refusal: this.#start.refusal,
+        push: (json) => {
+          const batch = this.#start.batchOf(json);
+          const fresh = this.#position.commit(connection.generation, from, batch);
           if (!fresh) return false;
           from = batch.cursor;
-          this.events.delivered(fresh, connection.live && !batch.hasMore);
+          this.#events.delivered(fresh, connection.live && !batch.hasMore);
           return on();
         },
         reset: (cursor) => {
-          if (this.position.reset(connection.generation, from, cursor)) this.events.reset(cursor);
+          if (this.#position.reset(connection.generation, from, cursor)) this.#events.reset(cursor);
           from = cursor;
         },
         goodbye: (reason, afterMs) => {
           if (!on()) return;
-          if (reason === 'ended') this.events.ended();
+          if (reason === 'ended') this.#events.ended();
           else this.#retry(afterMs);
         },
         strategy: (document, etag, position, id) => {
           if (!on()) return;
           ackId = id ?? ackId;
           if (ackId) this.#acknowledge(ackId, position);
-          this.events.strategy(document, etag, position);
+          this.#events.strategy(document, etag, position);
         },
         heartbeat: (etag, position) => {
           if (!on()) return;
           if (ackId) this.#acknowledge(ackId, position);
-          this.events.heartbeat(etag);
+          this.#events.heartbeat(etag);
         },
       });
     } catch (thrown) {
-      error = asTurnoutError(thrown);
+      error = this.#start.asTurnoutError(thrown);
     }
     if (!on()) return;
-    if (error?.cursor && this.position.reset(connection.generation, from, error.cursor as Cursor)) {
-      this.events.reset(error.cursor as Cursor);
+    if (error?.cursor && this.#position.reset(connection.generation, from, error.cursor as Cursor)) {
+      this.#events.reset(error.cursor as Cursor);
     }
     this.#close(connection);
     this.#over(connection, error);
@@ -175,99 +206,95 @@ export class Runner {
     if (connection.live) return;
     connection.live = true;
     for (const other of this.#connections) if (other !== connection) this.#close(other);
-    this.clock.clearTimeout(this.#retryTimer);
+    this.#timers.clear('retry');
     this.live = true;
     this.resting = null;
-    this.clock.clearTimeout(this.#steadyTimer);
-    this.#steadyTimer = this.clock.setTimeout(() => {
+    this.#timers.set('steady', STEADY_MS, () => {
       this.#failures = 0;
-    }, STEADY_MS);
-    this.clock.clearTimeout(this.#refreshTimer);
+    });
+    this.#timers.clear('refresh');
     const refresh = this.#tokens.refreshInMs();
     if (refresh !== null) {
-      this.#refreshTimer = this.clock.setTimeout(() => this.#retry(0), Math.max(STEADY_MS, refresh + 1000));
+      this.#timers.set('refresh', Math.max(STEADY_MS, refresh + 1000), () => this.#retry(0));
     }
-    this.events.delivered([], true);
-    this.events.changed();
+    this.#events.delivered([], true);
+    this.#events.changed();
   }
 
   /** A connection ended by itself. While another one is live, only its successor is tried again. */
   #over(connection: Connection, error: TurnoutError | null): void {
     if (connection.live) {
       this.live = false;
-      this.clock.clearTimeout(this.#steadyTimer);
-      this.clock.clearTimeout(this.#refreshTimer);
+      this.#timers.clear('steady', 'refresh');
     }
     if (error?.code === 'unsupported') this.unsupported = true;
     if (error && !this.unsupported) {
-      this.http.failed?.();
-      this.events.failed(error);
+      this.#http.failed?.();
+      this.#events.failed(error);
     }
-    if (error?.status === 403 || error?.status === 204) this.events.refused();
+    if (error?.status === 403 || error?.status === 204) this.#events.refused();
     if (this.entered && !this.unsupported && this.#connections.size === 0) this.#again(error);
     else if (this.entered && !connection.live) this.#again(error);
-    this.events.changed();
+    this.#events.changed();
   }
 
   #again(error: TurnoutError | null): void {
-    const waits = this.events.document().realtime?.retryMs ?? RETRY_MS;
+    const waits = this.#events.document().realtime?.retryMs ?? RETRY_MS;
     const wait = waits[this.#failures];
     this.#failures += 1;
     if (wait !== undefined) {
-      this.#retry(Math.max(wait * (0.8 + 0.4 * this.random()), error?.retryAfterMs ?? 0));
+      this.#retry(Math.max(wait * (0.8 + 0.4 * this.#random()), error?.retryAfterMs ?? 0));
       return;
     }
     if (this.live) return;
     const fallback =
-      (this.events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
+      (this.#events.document().realtime as { fallbackMs?: number } | undefined)?.fallbackMs ?? FALLBACK_MS;
     this.#rest('failed', Math.max(fallback, error?.retryAfterMs ?? 0));
   }
 
   #rest(why: 'failed' | 'tabs', ms: number): void {
     this.resting = why;
-    this.clock.clearTimeout(this.#restTimer);
-    this.#restTimer = this.clock.setTimeout(() => {
+    this.#timers.set('rest', ms, () => {
       this.wake();
-      this.events.changed();
-    }, ms);
-    this.events.changed();
+      this.#events.changed();
+    });
+    this.#events.changed();
   }
 
   /** Ends all, the wait for the next try too. */
   end(): void {
     this.leave();
     this.wake();
-    this.clock.clearTimeout(this.#ackTimer);
+    this.#timers.clear('ack');
   }
 
   async #askToken(): Promise<Given> {
-    const { flag, stream, attributes } = this.options;
-    const revision = this.events.revision();
-    const url = this.http.url(
-      (this.events.document().realtime as { tokenUrl?: string } | undefined)?.tokenUrl,
+    const { flag, stream, attributes } = this.#options;
+    const revision = this.#events.revision();
+    const url = this.#http.url(
+      (this.#events.document().realtime as { tokenUrl?: string } | undefined)?.tokenUrl,
       '/v1/token',
     );
-    const { json } = await this.http.ask(url, {
+    const { json } = await this.#http.ask(url, {
       method: 'POST',
       headers: revision ? { 'Turnout-Flag-Revision': revision } : {},
       body: { flag, stream, ...(attributes ? { attributes: attributes() } : {}) },
-      signal: this.events.signal(),
+      signal: this.#events.signal(),
     });
     return (json ?? {}) as Given;
   }
 
   /** Tells the server which position this client holds; the newest of several within half a second. */
   #acknowledge(ackId: string, position: string): void {
-    this.clock.clearTimeout(this.#ackTimer);
-    const url = this.http.url(this.events.document().watch.ackUrl || undefined, '/v1/watch/ack');
-    this.#ackTimer = this.clock.setTimeout(() => {
-      const asked = this.http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.events.signal() });
-      this.track(asked.catch(() => {}));
-    }, this.random() * ACK_SPREAD_MS);
+    const url = this.#http.url(this.#events.document().watch.ackUrl || undefined, '/v1/watch/ack');
+    this.#timers.set('ack', this.#random() * ACK_SPREAD_MS, () => {
+      const asked = this.#http.ask(url, { method: 'POST', body: { ackId, position }, signal: this.#events.signal() });
+      this.#track(asked.catch(() => {}));
+    });
   }
 
   #close(connection: Connection): void {
-    this.position.close(connection.generation);
+    this.#position.close(connection.generation);
     this.#connections.delete(connection);
     connection.ending.abort();
   }

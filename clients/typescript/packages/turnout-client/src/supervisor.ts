@@ -7,6 +7,8 @@ import { Poller } from './poller.js';
 import { Position } from './position.js';
 import { isLater } from './revision.js';
 import type { Runner } from './runner.js';
+import { start } from './start.js';
+import { Timers } from './timers.js';
 import type { ClientOptions, Clock, Cursor, Snapshot, StrategyDocument, StreamEvent } from './types.js';
 
 const HIDDEN_STREAM_MS = 60_000;
@@ -38,9 +40,9 @@ export class Supervisor {
   #runner: Runner | null = null;
   #loading = false;
   #loadFailed = false;
-  #loadTimer: unknown;
   readonly #first: 'now' | null;
   readonly #clock: Clock;
+  readonly #timers: Timers;
   readonly #random: () => number;
   readonly #tasks = new Set<Promise<unknown>>();
   #ending = new AbortController();
@@ -53,8 +55,6 @@ export class Supervisor {
   #failures = 0;
   #asking = false;
   #askAgain = false;
-  #askTimer: unknown;
-  #hiddenTimer: unknown;
   #running = false;
   #everStarted = false;
   #unauthenticated = false;
@@ -65,11 +65,14 @@ export class Supervisor {
   #streamAside = false;
   #unfollow: () => void = () => {};
 
-  constructor(
-    private readonly options: ClientOptions<never>,
-    private readonly tell: SupervisorEvents,
-  ) {
+  readonly #options: ClientOptions<never>;
+  readonly #tell: SupervisorEvents;
+
+  constructor(options: ClientOptions<never>, tell: SupervisorEvents) {
+    this.#options = options;
+    this.#tell = tell;
     this.#clock = options.clock ?? systemClock;
+    this.#timers = new Timers(this.#clock);
     this.#random = options.random ?? Math.random;
     this.#http = new Http(options, this.#clock);
     const { initialCursor } = options;
@@ -87,6 +90,7 @@ export class Supervisor {
       {
         ...this.#shared(),
         hurried: () => this.#planned().mode === 'connecting',
+        bridging: () => this.#planned().bridging,
         flagRevision: (revision) => this.#hear(revision),
       },
       (task) => this.#track(task),
@@ -98,7 +102,7 @@ export class Supervisor {
     return {
       document: () => this.#document,
       delivered: (events: readonly StreamEvent[], upToDate: boolean) => this.#deliver(events, upToDate),
-      reset: (cursor: Cursor) => this.tell.reset(cursor),
+      reset: (cursor: Cursor) => this.#tell.reset(cursor),
       failed: (error: TurnoutError) => this.#fail(error),
       ended: () => {
         this.#ended = true;
@@ -118,7 +122,7 @@ export class Supervisor {
         this.#position,
         this.#clock,
         this.#random,
-        this.options,
+        this.#options,
         this.#first,
         {
           ...this.#shared(),
@@ -129,13 +133,15 @@ export class Supervisor {
           refused: () => this.#ask(),
         },
         (task) => this.#track(task),
+        new Timers(this.#clock),
+        start,
       );
     } catch {
       this.#loadFailed = true;
-      this.#loadTimer = this.#clock.setTimeout(() => {
+      this.#timers.set('load', LOAD_AGAIN_MS, () => {
         this.#loadFailed = false;
         this.#reconcile();
-      }, LOAD_AGAIN_MS);
+      });
     }
     this.#loading = false;
     this.#reconcile();
@@ -156,7 +162,7 @@ export class Supervisor {
     this.#running = false;
     this.#unfollow();
     this.#runner?.end();
-    for (const timer of [this.#askTimer, this.#hiddenTimer, this.#loadTimer]) this.#clock.clearTimeout(timer);
+    this.#timers.clear('ask', 'hidden', 'load');
     this.#ending.abort();
     this.#reconcile();
     await Promise.allSettled(this.#tasks);
@@ -187,7 +193,7 @@ export class Supervisor {
     return plan({
       document: this.#document,
       running: this.#running,
-      follows: this.options.stream !== null,
+      follows: this.#options.stream !== null,
       unauthenticated: this.#unauthenticated,
       ended: this.#ended,
       paused: this.#paused() && (this.#streamAside || !this.#runner?.live),
@@ -208,11 +214,11 @@ export class Supervisor {
 
   #kindIsKnown(): boolean {
     const kind = this.#document.realtime?.kind ?? '';
-    return kind === 'sse' || Object.hasOwn(this.options.transports ?? {}, kind);
+    return kind === 'sse' || Object.hasOwn(this.#options.transports ?? {}, kind);
   }
 
   #paused(): boolean {
-    return this.#page.frozen || (this.#page.hidden && this.options.hidden !== 'run');
+    return this.#page.frozen || (this.#page.hidden && this.#options.hidden !== 'run');
   }
 
   /** Makes the plan so. Leaving is never delayed; the first poll after it and entering are spread. */
@@ -229,32 +235,32 @@ export class Supervisor {
       const lost = now.bridging && this.#upToDate && !leaving;
       this.#poller.start(leaving ? spread : lost ? this.#document.polling.startMs : 0);
     }
-    this.tell.snapshot(this.snapshot());
+    this.#tell.snapshot(this.snapshot());
   }
 
   #deliver(events: readonly StreamEvent[], upToDate: boolean): void {
     this.#upToDate = upToDate;
     this.#error = null;
-    if (events.length > 0) this.tell.delivered(events);
+    if (events.length > 0) this.#tell.delivered(events);
   }
 
   #fail(error: TurnoutError): void {
     if (error.status === 401) this.#unauthenticated = true;
     this.#error = error;
-    this.tell.failed(error);
+    this.#tell.failed(error);
     if (this.#unauthenticated) this.#reconcile();
   }
 
   #onPage(page: PageState, woken: boolean): void {
     this.#page = page;
-    this.#clock.clearTimeout(this.#hiddenTimer);
+    this.#timers.clear('hidden');
     this.#streamAside = page.frozen;
     if (this.#paused() && !page.frozen) {
       // A short look elsewhere costs no new connection.
-      this.#hiddenTimer = this.#clock.setTimeout(() => {
+      this.#timers.set('hidden', HIDDEN_STREAM_MS, () => {
         this.#streamAside = true;
         this.#reconcile();
-      }, HIDDEN_STREAM_MS);
+      });
     }
     if (woken && this.#running) {
       this.#unauthenticated = false;
@@ -275,7 +281,7 @@ export class Supervisor {
   }
 
   #take(json: unknown, etag: string | null, revision: string | null): void {
-    const document = documentOf(json, this.options.flag);
+    const document = documentOf(json, this.#options.flag);
     if (!document || isLater(this.#revision, revision)) return;
     const before = this.#document.strategy;
     this.#document = this.#forced(document);
@@ -291,7 +297,7 @@ export class Supervisor {
   }
 
   #ask(): void {
-    if (!this.#running || this.options.force) return;
+    if (!this.#running || this.#options.force) return;
     if (this.#asking) {
       this.#askAgain = true;
       return;
@@ -301,9 +307,9 @@ export class Supervisor {
   }
 
   async #askNow(): Promise<void> {
-    const { flag, attributes } = this.options;
+    const { flag, attributes } = this.#options;
     const { signal } = this.#ending;
-    this.#clock.clearTimeout(this.#askTimer);
+    this.#timers.clear('ask');
     let wait = this.#document.validForMs;
     try {
       const answer = await this.#http.ask(this.#http.url(undefined, `/v1/strategy/${encodeURIComponent(flag)}`), {
@@ -319,7 +325,7 @@ export class Supervisor {
       if (answer.status === 200) this.#take(answer.json, answer.headers.get('ETag'), revision);
       else if (isLater(revision, this.#revision)) this.#revision = revision;
       wait = this.#document.validForMs;
-      if (this.#document.report.url) this.tell.reportable(this.#http, this.#position, this.#document);
+      if (this.#document.report.url) this.#tell.reportable(this.#http, this.#position, this.#document);
     } catch (thrown) {
       if (signal.aborted) return;
       const error = asTurnoutError(thrown);
@@ -341,12 +347,11 @@ export class Supervisor {
   }
 
   #askLater(ms: number): void {
-    this.#clock.clearTimeout(this.#askTimer);
-    this.#askTimer = this.#clock.setTimeout(() => !this.#paused() && this.#ask(), ms);
+    this.#timers.set('ask', ms, () => !this.#paused() && this.#ask());
   }
 
   #forced(document: StrategyDocument): StrategyDocument {
-    const { force } = this.options;
+    const { force } = this.#options;
     return force ? { ...document, strategy: force } : document;
   }
 

@@ -1,4 +1,5 @@
 import { defaultDocument } from './defaults.js';
+import { systemClock } from './supervisor.js';
 import type { Clock, StrategyDocument } from './types.js';
 
 /** What a test may do to a request: answer it, or let it pass by returning nothing. */
@@ -28,11 +29,16 @@ export interface FakeTurnout {
   cut(): void;
   /** Sends a message to the open realtime streams. */
   send(message: Record<string, unknown>): void;
+  /** How many realtime streams are open. */
   readonly open: number;
+  /** How many polls are held. */
+  readonly held: number;
 }
 
 export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {}): FakeTurnout {
-  const now = () => (options.clock ? options.clock.now() : Date.now());
+  const clock = options.clock ?? systemClock;
+  const now = () => clock.now();
+  const held = new Set<() => void>();
   const streams = new Set<(message: Record<string, unknown> | null, id?: string) => void>();
   const events: { id: string; type: string; at: string; data: unknown }[] = [];
   let epoch = 1;
@@ -110,7 +116,30 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
     return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
   }
 
-  function serve(method: string, url: URL, headers: Headers, signal: AbortSignal | null | undefined): Response {
+  /** Until there is an event, or the time is over. */
+  function hold(ms: number, signal: AbortSignal | null | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (how: () => void) => () => {
+        held.delete(found);
+        clock.clearTimeout(timer);
+        how();
+      };
+      const found = end(resolve);
+      const timer = clock.setTimeout(found, ms);
+      held.add(found);
+      signal?.addEventListener(
+        'abort',
+        end(() => reject(signal.reason)),
+      );
+    });
+  }
+
+  function serve(
+    method: string,
+    url: URL,
+    headers: Headers,
+    signal: AbortSignal | null | undefined,
+  ): Response | Promise<Response> {
     const [, , kind] = url.pathname.split('/');
     if (kind === 'strategy') {
       return headers.get('If-None-Match') === etag() ? answer(304, null) : answer(200, document, { ETag: etag() });
@@ -131,6 +160,9 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
       if (typeof place !== 'number') return place;
       const limit = Number(url.searchParams.get('limit') ?? 50);
       const tag = `"f${epoch}.${place}.${events.length}"`;
+      const wait = Number(url.searchParams.get('wait') ?? 0);
+      if (wait > 0 && place === events.length)
+        return hold(wait, signal).then(() => serve(method, withoutWait(url), headers, signal));
       if (headers.get('If-None-Match') === tag) return answer(304, null);
       return answer(200, page(place, Math.min(limit, options.limit ?? 1000)), { ETag: tag });
     }
@@ -142,6 +174,9 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
     fault: () => undefined,
     get open() {
       return streams.size;
+    },
+    get held() {
+      return held.size;
     },
     async fetch(input, init) {
       const url = new URL(String(input));
@@ -174,6 +209,7 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
     publish(...ids) {
       for (const id of ids) events.push({ id, type: 'step', at: new Date(now()).toISOString(), data: { id } });
       for (const send of [...streams]) send({ type: 'drain' });
+      for (const answer of [...held]) answer();
     },
     restart() {
       epoch += 1;
@@ -187,4 +223,10 @@ export function createFakeTurnout(options: { clock?: Clock; limit?: number } = {
     },
   };
   return fake;
+}
+
+function withoutWait(url: URL): URL {
+  const asked = new URL(url);
+  asked.searchParams.delete('wait');
+  return asked;
 }

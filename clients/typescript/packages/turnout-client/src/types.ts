@@ -132,10 +132,14 @@ export interface TransportContext {
   readonly fetch: typeof fetch;
   readonly clock: Clock;
   token(force?: boolean): Promise<string>;
+  /** An error to end with; `unsupported` as its code: this platform cannot, and polls. */
+  error(code: string, message: string): TurnoutError;
+  /** An error of an answer that refuses, with what it says of when to ask again, and from where. */
+  refusal(answer: Response): Promise<TurnoutError>;
   /** All that there was has been pushed. */
   live(): void;
-  /** False: this transport was switched off, and nothing was taken. */
-  push(batch: Batch): boolean;
+  /** Throws if it is no batch. False: this transport was switched off, and nothing was taken. */
+  push(batch: unknown): boolean;
   reset(cursor: Cursor): void;
   /** The connection ends soon: the next one is opened first, this long from now. */
   goodbye(reason: string, afterMs: number): void;

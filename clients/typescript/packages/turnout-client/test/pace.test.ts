@@ -14,6 +14,27 @@ describe('waits', () => {
     expect(pace.after('events', polling, 200_000, 0.5, nothing)).toBe(4000);
   });
 
+  test('the time for which a poll was held counts as waiting', () => {
+    const table: [string, 'empty' | 'events', number, number][] = [
+      ['held to its end', 'empty', 25_000, 0],
+      ['answered at once, as it could not be held', 'empty', 20, 3980],
+      ['answered sooner, as the flag changed', 'empty', 3500, 500],
+      ['an event after a while', 'events', 9000, 0],
+      ['an event at once', 'events', 100, 3900],
+    ];
+    const long = { ...polling, waitMs: 25_000 };
+    for (const [what, outcome, heldMs, wait] of table) {
+      const pace = new Pace(4000);
+      expect(pace.after(outcome, long, 100_000, 0.5, { ...nothing, heldMs }), what).toBe(wait);
+    }
+    // Held for less than two polls have to be apart.
+    expect(new Pace(4000).after('empty', { ...long, waitMs: 1000 }, 0, 0.5, { ...nothing, heldMs: 1000 })).toBe(2000);
+    // Of an allowance that others use up, this one takes its part and no more.
+    const allowance = { quota: 60, windowMs: 60_000, left: 10 };
+    const last = new Pace(4000).after('empty', long, 0, 0.5, { allowance, retryAfterMs: 0, heldMs: 25_000 });
+    expect(last).toBe((60_000 * 50) / (0.8 * 60) - 25_000);
+  });
+
   test('no wait is outside its bounds by more than a twentieth', () => {
     for (const random of [0, 0.25, 0.999]) {
       const pace = new Pace(4000);

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { defaultDocument } from '../src/defaults.js';
+import type { Seen } from '../src/testing.js';
 import { advance, ids, setUp } from './support.js';
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
@@ -6,8 +8,7 @@ afterEach(() => void vi.useRealTimers());
 
 /** What every document says of realtime besides its kind and its times. */
 const SERVED = { tokenUrl: '/v1/token', connectMs: 10_000, fallbackMs: 300_000 };
-const feeds = (server: { seen: { path: string; at: number }[] }) =>
-  server.seen.filter((one) => one.path.includes('/feeds/'));
+const feeds = (server: { seen: Seen[] }) => server.seen.filter((one) => one.path.includes('/feeds/'));
 const down =
   (part: string, status = 503) =>
   (request: { path: string }) =>
@@ -102,6 +103,73 @@ describe('polling', () => {
     const before = feeds(server).length;
     await advance(300_000);
     expect(feeds(server).length).toBe(before);
+    await client.stop();
+  });
+});
+
+describe('held polls', () => {
+  const held = (waitMs = 25_000) => ({ polling: { ...defaultDocument('build').polling, waitMs } });
+
+  test('one that ended empty is followed at once, and an event comes at once', async () => {
+    const { server, client, ids: got } = setUp();
+    server.decide(held());
+    client.start();
+    await advance(5000);
+    const before = feeds(server).length;
+    expect(server.held).toBe(1);
+    await advance(100_000);
+    const times = feeds(server)
+      .slice(before - 1)
+      .map((one) => one.at);
+    expect(times.length).toBe(5);
+    for (let n = 1; n < times.length; n += 1) expect((times[n] ?? 0) - (times[n - 1] ?? 0)).toBeLessThan(25_100);
+    await advance(10_000);
+    server.publish('a');
+    await advance(1);
+    expect(got).toEqual(['a']);
+    expect(server.held).toBe(1);
+    await client.stop();
+    expect(server.held).toBe(0);
+  });
+
+  test('one that the server does not hold is followed after the waits of polls that are not held', async () => {
+    const { server, client } = setUp();
+    server.decide(held());
+    server.fault = ({ path }) => (path.includes('/feeds/') ? new Response(null, { status: 304 }) : undefined);
+    client.start();
+    await advance(60_000);
+    expect(feeds(server).length).toBeLessThanOrEqual(7);
+    await client.stop();
+  });
+
+  test('however events come, a minute has no more of them than of polls that are not held', async () => {
+    const { server, client, ids: got } = setUp();
+    server.decide(held());
+    client.start();
+    for (let n = 0; n < 600; n += 1) {
+      server.publish(`e${n}`);
+      await advance(500);
+    }
+    await advance(10_000);
+    expect(got).toEqual(ids(600));
+    const times = feeds(server).map((one) => one.at);
+    for (const from of times)
+      expect(times.filter((at) => at >= from && at < from + 60_000).length).toBeLessThanOrEqual(17);
+    await client.stop();
+  });
+
+  test('a poll that is a bridge to realtime is not held, and one that is held makes room', async () => {
+    const { server, client } = setUp();
+    server.decide(held());
+    client.start();
+    await advance(60_000);
+    expect(server.held).toBe(1);
+    server.decide({ strategy: 'realtime-v2', enterSpreadMs: 20_000 });
+    client.refresh();
+    await advance(2500);
+    expect(client.getSnapshot().mode).toBe('connecting');
+    expect(server.held).toBe(0);
+    expect(feeds(server).at(-1)?.url).not.toContain('wait=');
     await client.stop();
   });
 });
