@@ -1,11 +1,12 @@
-//! `turnout session`: a session for a user, to try things with. Only the session goes to stdout, so
-//! that it can be written to a file.
+//! `turnout session`: a session for a user, to try things with, and the end of all sessions of a user.
+//! Only the session goes to stdout, so that it can be written to a file.
 
 use std::collections::BTreeMap;
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
-use turnout_api::sessions::{NewSession, Session as Minted};
+use turnout_api::sessions::{NewSession, RevokeSessions, Session as Minted, SessionsRevoked};
 
 use super::attribute::attribute;
 use super::feeds::{FeedArgs, FeedError, stream_name};
@@ -17,7 +18,8 @@ use crate::flag::FlagKey;
 #[command(after_help = "Examples:\n  \
     (umask 077; turnout session u-1 > u-1.session)\n  \
     turnout session u-1 --stream build-events/b-42 --for 10m > u-1.session\n  \
-    TURNOUT_BEARER_FILE=u-1.session turnout follow build-events b-42\n\n\
+    TURNOUT_BEARER_FILE=u-1.session turnout follow build-events b-42\n  \
+    turnout session u-1 --revoke\n\n\
     Applications get sessions with POST /v1/sessions and a server key.")]
 pub struct Session {
     /// Who it is for: a targeting key
@@ -35,6 +37,10 @@ pub struct Session {
     #[arg(long = "for", value_name = "TIME", default_value = "1h", value_parser = time::parse)]
     life: i64,
 
+    /// Refuse every session that the user has until now; the user may sign in again
+    #[arg(long, conflicts_with_all = ["streams", "attributes", "life"])]
+    revoke: bool,
+
     /// What the server says, as JSON
     #[arg(long)]
     json: bool,
@@ -45,13 +51,14 @@ pub struct Session {
 
 impl Session {
     pub fn run(&self) -> Exit {
-        self.try_run().unwrap_or_else(|CliError { exit, message, .. }| {
+        let done = if self.revoke { self.revoked() } else { self.minted() };
+        done.unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
         })
     }
 
-    fn try_run(&self) -> Result<Exit, CliError> {
+    fn minted(&self) -> Result<Exit, CliError> {
         let mut streams: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (flag, stream) in &self.streams {
             streams.entry(flag.to_string()).or_default().push(stream.clone());
@@ -63,16 +70,8 @@ impl Session {
             streams: (!streams.is_empty()).then_some(streams),
             ttl_ms: u64::try_from(self.life).ok(),
         };
-        let client = self.feed.client()?;
-        let sent = client.post("/v1/sessions", json!(body).to_string());
-        let reply = http_client::runtime()?.block_on(sent);
-        let reply = reply.map_err(|FeedError { error, .. }| error)?;
-        let minted: Minted = client.read(&reply)?;
-        let text = if self.json {
-            String::from_utf8_lossy(&reply).trim_end().to_owned()
-        } else {
-            minted.session
-        };
+        let (reply, minted): (_, Minted) = self.post("/v1/sessions", &json!(body))?;
+        let text = if self.json { reply } else { minted.session };
         if !printed(&format!("{text}\n")) {
             return Err(CliError::failed("the session could not be printed; make another"));
         }
@@ -83,6 +82,30 @@ impl Session {
             ));
         }
         Ok(Exit::Yes)
+    }
+
+    fn revoked(&self) -> Result<Exit, CliError> {
+        let body = RevokeSessions { targeting_key: self.user.clone() };
+        let (reply, done): (_, SessionsRevoked) = self.post("/v1/sessions/revoke", &json!(body))?;
+        let said = if self.json {
+            reply
+        } else {
+            "every session that the user had is refused from now on; open streams end".to_owned()
+        };
+        let is_printed = printed(&format!("{said}\n"));
+        if !done.survives_restart {
+            print_note("the disk has not taken it yet: it is written as soon as it does");
+        }
+        Ok(if is_printed { Exit::Yes } else { Exit::Failed })
+    }
+
+    /// What the server answers, as text and read.
+    fn post<T: DeserializeOwned>(&self, path: &str, body: &Json) -> Result<(String, T), CliError> {
+        let client = self.feed.client()?;
+        let reply = http_client::runtime()?.block_on(client.post(path, body.to_string()));
+        let reply = reply.map_err(|FeedError { error, .. }| error)?;
+        let read = client.read(&reply)?;
+        Ok((String::from_utf8_lossy(&reply).trim_end().to_owned(), read))
     }
 }
 

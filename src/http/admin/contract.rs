@@ -539,3 +539,20 @@ pub fn create_session() -> Operation {
     operation.takes = RequestBody::Body(schema_ref("NewSession"));
     operation
 }
+
+pub fn revoke_sessions() -> Operation {
+    let mut refusals = sessions::session_refusals();
+    refusals.retain(|refusal| !matches!(refusal, ApiError::IssuerUnavailable));
+    refusals.push(ApiError::OtherFlags);
+    let done = found("They are refused.", "SessionsRevoked");
+    let mut operation =
+        look("revokeSessions", "Refuse whatever was issued to a user until now", done, refusals);
+    operation.says = "The same as on the public listener. Works with the database away.";
+    let live = found(
+        "They are refused, and that is not durable: it is written as soon as the disk takes it.",
+        "SessionsRevoked",
+    );
+    operation.answers.insert(1, ResponseSpec { status: 202, ..live });
+    operation.takes = RequestBody::Body(schema_ref("RevokeSessions"));
+    operation
+}

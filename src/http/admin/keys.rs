@@ -1,4 +1,5 @@
-//! The keys of our own issuer: listed, rotated and revoked; and sessions for trying things.
+//! The keys of our own issuer: listed, rotated and revoked; sessions for trying things; and the
+//! end of all sessions of a user.
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -13,7 +14,7 @@ use super::state::AdminState;
 use crate::auth::{Caller, KeySet, KeyState};
 use crate::control::{KeysChanged as Changed, KeysRefused};
 use crate::http::error::ApiError;
-use crate::http::issuer::made;
+use crate::http::issuer::{made, revoked};
 
 pub async fn list(State(state): State<AdminState>) -> Response<Body> {
     let keys = &state.issuer_keys;
@@ -54,6 +55,23 @@ pub async fn session(
         if caller.flags.is_some() { Err(ApiError::OtherFlags) } else { made(&state.public, &body) };
     match done {
         Ok(session) => answer(&state, StatusCode::OK, &session),
+        Err(refusal) => refuse(&state, &refusal),
+    }
+}
+
+/// What a token that reaches some flags may not, as a user's sessions are for every flag.
+pub async fn revoke_sessions(
+    State(state): State<AdminState>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Response<Body> {
+    let done = if caller.flags.is_some() {
+        Err(ApiError::OtherFlags)
+    } else {
+        revoked(&state.public, &body).await
+    };
+    match done {
+        Ok((status, done)) => answer(&state, status, &done),
         Err(refusal) => refuse(&state, &refusal),
     }
 }

@@ -47,7 +47,7 @@ pub use self::scrapes::Scrapes;
 pub use self::state::AdminState;
 use super::error::ApiError;
 use super::feeds::{STREAM_PATH, STREAMS_PATH};
-use super::issuer::SESSIONS_PATH;
+use super::issuer::{REVOKE_PATH, SESSIONS_PATH};
 use super::openapi::{Endpoint, document, router};
 use super::requests::RequestCounts;
 use super::server::{ResponseFuture, Routes, by_router};
@@ -179,6 +179,10 @@ fn calls() -> Vec<ProtectedEndpoint> {
         ProtectedEndpoint::new(
             Write,
             Endpoint::post(SESSIONS_PATH, keys::session, contract::create_session()),
+        ),
+        ProtectedEndpoint::new(
+            Write,
+            Endpoint::post(REVOKE_PATH, keys::revoke_sessions, contract::revoke_sessions()),
         ),
         ProtectedEndpoint::new(
             Own,

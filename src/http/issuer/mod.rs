@@ -9,6 +9,6 @@ mod token;
 
 pub use context::TokenContext;
 pub use jwks::{JWKS_PATH, jwks};
-pub use revoke::{REVOKE_PATH, revoke};
+pub use revoke::{REVOKE_PATH, revoke, revoked};
 pub use session::{SESSIONS_PATH, create, made};
 pub use token::{TOKEN_PATH, is_realtime, token};

@@ -24,21 +24,30 @@ pub async fn revoke(State(state): State<PublicState>, request: Request) -> Respo
         // A user's sessions are for every flag, so a key for some flags does not do.
         let server = server(&state, &head.headers, ServerAction::Sessions, None)?;
         let (_, bytes) = with_body(&state, server, MAX_BODY_BYTES, body).await?;
-        let asked: RevokeSessions = strict::read(&bytes).map_err(bad_body)?;
-        Ok::<_, ApiError>(revoked(&state, user(&asked)?).await)
+        revoked(&state, &bytes).await
     };
     match done.await {
-        Ok(revoked) => respond(&state, revoked),
+        Ok((status, revoked)) => respond(&state, status, revoked),
         Err(refusal) => refusal.problem(&state),
     }
 }
 
-/// Revokes the sessions of a user, for a caller who may. The streams end whatever the disk does.
-async fn revoked(state: &PublicState, user: TargetingKey<'_>) -> SessionsRevoked {
+/// Revokes the sessions of the user whom a body names, for a caller who may. The streams end
+/// whatever the disk does. 202 says that it is not durable yet.
+///
+/// # Errors
+/// What is wrong with the body.
+pub async fn revoked(
+    state: &PublicState,
+    body: &[u8],
+) -> Result<(StatusCode, SessionsRevoked), ApiError> {
+    let asked: RevokeSessions = strict::read(body).map_err(bad_body)?;
+    let user = user(&asked)?;
     let revocation = state.revoker.refuse(user);
     state.hub.look_at_streams_of(revocation.is_of_one_user().then(|| user.as_str()));
     let survives_restart = state.revoker.keep(revocation).await;
-    SessionsRevoked { revoked_at_ms: revocation.at_ms, survives_restart }
+    let status = if survives_restart { StatusCode::OK } else { StatusCode::ACCEPTED };
+    Ok((status, SessionsRevoked { revoked_at_ms: revocation.at_ms, survives_restart }))
 }
 
 fn user(asked: &RevokeSessions) -> Result<TargetingKey<'_>, ApiError> {
@@ -56,8 +65,7 @@ fn bad_body(bad: BadBody) -> ApiError {
     }
 }
 
-fn respond(state: &PublicState, revoked: SessionsRevoked) -> Response<Body> {
-    let status = if revoked.survives_restart { StatusCode::OK } else { StatusCode::ACCEPTED };
+fn respond(state: &PublicState, status: StatusCode, revoked: SessionsRevoked) -> Response<Body> {
     let answer = ResponseBuilder { state, snapshot: &state.live.current(), flag_changed_at: None };
     let mut response = answer.json(status, json!(revoked).to_string(), None);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

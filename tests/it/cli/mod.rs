@@ -11,4 +11,5 @@ mod feeds;
 mod formats;
 mod operate;
 mod printed;
+mod sessions;
 mod settings;

@@ -228,6 +228,15 @@ async fn keys(bench: &mut Bench) {
         bench.post("/v1/keys/{id}/revoke", &format!("/v1/keys/{id}/revoke"), json!({})).await
     };
     bench.post(session, session, json!({ "targetingKey": "u-1" })).await;
+    let revoke_sessions = "/v1/sessions/revoke";
+    bench.post(revoke_sessions, revoke_sessions, json!({ "targetingKey": "u-1" })).await;
+    bench.post(revoke_sessions, revoke_sessions, json!({})).await;
+    let revoked = bench.service.data.join("revoked-sessions");
+    std::fs::remove_file(&revoked).unwrap();
+    std::fs::create_dir(&revoked).unwrap();
+    let reply =
+        bench.post(revoke_sessions, revoke_sessions, json!({ "targetingKey": "u-2" })).await;
+    assert_eq!(reply["survivesRestart"], false);
     let listed = bench.get("/v1/keys", "/v1/keys").await;
     let first = listed["keys"][0]["id"].as_str().unwrap().to_owned();
     while bench.post(rotate, rotate, json!({})).await["code"] != "too-many-keys" {}

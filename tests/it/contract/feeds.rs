@@ -111,7 +111,7 @@ async fn see_rare_answers(contract: &mut Contract, shop: &[(&str, &str)]) {
     })
     .await;
     contract.check_as(&service, Method::GET, STREAM, &behind, "", shop).await;
-    for n in 0..20 {
+    for n in 0..500 {
         let body = events(&[&format!("f-{n}")], json!("x".repeat(32_000)));
         contract.check_as(&service, Method::POST, STREAM, "/v1/feeds/a/b-2", &body, shop).await;
         if contract.seen.contains(&("publish".to_owned(), "507".to_owned())) {
