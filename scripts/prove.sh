@@ -8,6 +8,7 @@
 #   scripts/prove.sh answers                 every answer is right for the position it states
 #   scripts/prove.sh events-kills 1000       no event that was acknowledged or seen is lost, doubled or moved by kill -9
 #   scripts/prove.sh events-resumes          readers who resume at random miss nothing of 1,000,000 events, with retention on
+#   scripts/prove.sh events-switches 400 --lanes 3   `turnout follow` gets each event once and in order over 400 switches of track under faults
 #   scripts/prove.sh events-syncs            how many syncs a publish costs with 64 publishers (needs strace)
 #   scripts/prove.sh events-full             a disk full of events refuses publishes alone (needs root, to mount one)
 #   scripts/prove.sh --short                 the short forms of all of them, as CI runs them
@@ -22,7 +23,7 @@ prove="target/$profile/prove"
 
 if [ "${1:-}" != "--short" ]; then exec "$prove" "$@"; fi
 failed=0
-for proof in kills syncs mixes starts flips answers events-kills events-resumes events-syncs events-full; do
+for proof in kills syncs mixes starts flips answers events-kills events-resumes events-switches events-syncs events-full; do
   "$prove" "$proof" --short || failed=1
 done
 exit "$failed"

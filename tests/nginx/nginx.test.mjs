@@ -137,6 +137,64 @@ test('a proxy that compresses whatever it may leaves streams alone', options, as
   for (const stream of streams) assert.equal((await stream.event()).id, '2');
 });
 
+/** A stream of events in realtime, by a token that was asked for at the same address. */
+async function realtime(t, turnout, url) {
+  const { session } = await turnout.order('/v1/sessions', { targetingKey: 'u-1' });
+  const body = JSON.stringify({ flag: 'build-events', stream: 'b-1' });
+  const asked = await fetch(`${url}/v1/token`, { method: 'POST', headers: { authorization: `Bearer ${session}` }, body });
+  assert.equal(asked.status, 200);
+  const { token } = await asked.json();
+  return open(t, `${url}/v1/realtime/build-events/b-1`, { headers: { authorization: `Bearer ${token}` } });
+}
+
+const EVERYONE = { 'build-events': FLAGS['build-events'].replace('0%', '100%') };
+// So rare that no sign of life can push an event on that a proxy holds.
+const RARE = { TURNOUT_HEARTBEAT: '10m' };
+const COMPRESSES = 'gzip on; gzip_proxied any; gzip_min_length 0; gzip_types *;';
+
+for (const [what, more] of [
+  ['with its defaults', ''],
+  ['where it compresses', COMPRESSES],
+  ['where it compresses, over HTTP/1.1', `${COMPRESSES} proxy_http_version 1.1;`],
+]) {
+  test(`events in realtime come at once and whole behind nginx ${what}`, options, async (t) => {
+    const { turnout, url } = await behind(t, { files: EVERYONE, settings: RARE, more });
+    await comes_at_once(t, turnout, url, more ? 'gzip' : null);
+  });
+}
+
+test('events in realtime come at once and whole behind a proxy that compresses whatever it may', options, async (t) => {
+  const { turnout } = await behind(t, { files: EVERYONE, settings: RARE });
+  await comes_at_once(t, turnout, await compressing(t, turnout.url));
+});
+
+async function comes_at_once(t, turnout, url, encoding = null) {
+  const publish = (events) => turnout.order('/v1/feeds/build-events/b-1', { readers: 'verified', events });
+  const event = (id, data) => ({ id, type: 'step', data });
+  await publish([event('e-0', {})]);
+  const stream = await realtime(t, turnout, url);
+  // nginx compresses streams too, and passes each piece on as it comes; `no-transform` is for others.
+  assert.equal(stream.response.headers.get('content-encoding'), encoding);
+  assert.equal((await stream.event()).document.strategy, 'realtime-v2');
+  assert.deepEqual((await stream.event()).events.map(({ id }) => id), ['e-0']);
+  assert.equal((await stream.event()).type, 'up-to-date');
+  // One after the other, each alone on its way: nothing follows that could push it on. Small, and larger than a proxy's buffers.
+  for (const [number, size] of [1, 10, 1_000, 4_096, 8_192, 20_000, 30_000].entries()) {
+    const data = { text: 'é'.repeat(size / 2), size };
+    await publish([event(`e-${number + 1}`, data)]);
+    const message = await stream.event();
+    assert.deepEqual(message.events.map(({ id, data }) => [id, data]), [[`e-${number + 1}`, data]]);
+    assert.equal(message.id, message.cursor);
+  }
+  // As many bytes as one message may have.
+  await publish(Array.from({ length: 6 }, (_, n) => event(`f-${n}`, { text: 'x'.repeat(10_000) })));
+  assert.deepEqual((await stream.event()).events.map(({ id }) => id), ['f-0', 'f-1', 'f-2', 'f-3', 'f-4', 'f-5']);
+  await turnout.order('/v1/flags/build-events/stop', {});
+  assert.equal((await stream.event()).document.strategy, 'polling');
+  assert.equal((await stream.event()).reason, 'strategy');
+  assert.equal(await stream.next(), undefined, 'and that was all');
+}
+
 for (const keeps of [false, true]) {
   test(`below a path that nginx ${keeps ? 'leaves there' : 'takes away'}, every address leads back`, options, async (t) => {
     const { url, flip } = await behind(t, { settings: { TURNOUT_PUBLIC_PATH: '/turnout' }, below: '/turnout', keeps });

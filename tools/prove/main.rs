@@ -17,9 +17,11 @@
 mod answers;
 mod answers_history;
 mod answers_reference;
+mod breaking_proxy;
 mod events_full;
 mod events_kills;
 mod events_resumes;
+mod events_switches;
 mod events_syncs;
 mod events_wire;
 mod flips;
@@ -86,7 +88,7 @@ impl Outcome {
 
 type Proof = fn(&Run) -> Result<Outcome, String>;
 
-const PROOFS: [(&str, Proof); 10] = [
+const PROOFS: [(&str, Proof); 11] = [
     ("kills", kills::prove),
     ("syncs", syncs::prove),
     ("mixes", mixes::prove),
@@ -95,6 +97,7 @@ const PROOFS: [(&str, Proof); 10] = [
     ("answers", answers::prove),
     ("events-kills", events_kills::prove),
     ("events-resumes", events_resumes::prove),
+    ("events-switches", events_switches::prove),
     ("events-syncs", events_syncs::prove),
     ("events-full", events_full::prove),
 ];

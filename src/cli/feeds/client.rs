@@ -20,6 +20,7 @@ use crate::cli::remote::{AdminCaller, PATIENCE, text_of};
 use crate::definition::similar;
 use crate::display_text;
 use crate::flag::FlagKey;
+use crate::snapshot::Position;
 
 /// A way to the feeds of a server.
 pub enum FeedClient {
@@ -275,8 +276,9 @@ impl PublicCaller {
 }
 
 /// The position at which the flag last changed, as an answer says.
-pub fn flag_revision(response: &Response<Bytes>) -> Option<String> {
-    header(response.headers(), hyper::header::HeaderName::from_static("turnout-flag-revision"))
+pub fn flag_position(response: &Response<Bytes>) -> Option<Position> {
+    let name = hyper::header::HeaderName::from_static("turnout-flag-revision");
+    header(response.headers(), name)?.parse().ok()
 }
 
 /// The tag of an answer.

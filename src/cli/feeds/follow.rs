@@ -12,10 +12,11 @@ use turnout_api::feeds::{EventPage, PageEvent};
 
 use super::allowance::Allowance;
 use super::arguments::{FeedArgs, stream_name};
-use super::client::{FeedClient, FeedError, flag_revision, tag};
+use super::client::{FeedClient, FeedError, flag_position, tag};
 use super::interval::{Heard, Interval, Polled};
 use super::one_line::one_line;
-use super::realtime::{Left, RealtimeTrack, jitter};
+use super::place::{StreamPlace, is_cursor};
+use super::realtime::{Left, RealtimeTrack, Told, jitter};
 use super::terms::FollowTerms;
 use crate::auth::random_number;
 use crate::cli::http_client::{self, CliError};
@@ -23,6 +24,7 @@ use crate::cli::{Exit, output, print_error, print_note, printed, time};
 use crate::display_text;
 use crate::feeds::limits::MAX_PAGE_EVENTS;
 use crate::flag::FlagKey;
+use crate::snapshot::Position;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -57,14 +59,16 @@ enum End {
 struct StreamFollower<'a> {
     follow: &'a Follow,
     client: FeedClient,
-    cursor: Option<String>,
+    place: StreamPlace,
     /// The tag of the last answer, where a poll may find the same again.
     held: Option<String>,
     limit: u32,
     interval: Interval,
     terms: FollowTerms,
-    /// The position at which the flag had last changed when the terms were asked for.
-    revision: Option<String>,
+    /// The position at which the flag had last changed, by the document that the terms are of.
+    held_at: Option<Position>,
+    /// Whether the terms are asked for with the next poll in any case.
+    asks_anew: bool,
     begun: Instant,
     /// When the last poll began, and what it was told of the limit.
     polled_at: Instant,
@@ -107,17 +111,18 @@ impl<'a> StreamFollower<'a> {
         let terms = FollowTerms::default();
         let interval = Interval::new(terms.terms);
         let client = follow.feed.client()?;
-        let (cursor, held, said) = (None, None, String::new());
+        let (place, held, said) = (StreamPlace::default(), None, String::new());
         let (limit, begun) = (terms.limit, Instant::now());
         Ok(StreamFollower {
             follow,
             client,
-            cursor,
+            place,
             held,
             limit,
             interval,
             terms,
-            revision: None,
+            held_at: None,
+            asks_anew: true,
             begun,
             polled_at: begun,
             allowance: None,
@@ -166,26 +171,26 @@ impl<'a> StreamFollower<'a> {
             return Ok(self.realtime.next().map_or(pause, |next| pause.min(next)));
         }
         let Follow { flag, stream, .. } = self.follow;
-        let (mut track, begun_at) = (std::mem::take(&mut self.realtime), self.cursor.clone());
-        let (mut cursor, mut failed) = (begun_at.clone(), None);
-        let take = |events: &[Box<RawValue>], behind: String| {
-            let lines: Result<String, _> = events.iter().map(|event| self.shown(event)).collect();
-            match lines {
-                Ok(lines) if lines.is_empty() || printed(&lines) => {
-                    cursor = Some(behind).filter(|behind| is_cursor(behind)).or(cursor.take());
-                    true
-                }
-                Ok(_) => false,
+        let (mut track, mut place) =
+            (std::mem::take(&mut self.realtime), std::mem::take(&mut self.place));
+        let (begun_at, mut failed) = (place.cursor().map(str::to_owned), None);
+        let take = |told: Told<'_>| match told {
+            Told::Reset(at) => {
+                place.reset(at);
+                true
+            }
+            Told::Events(events, behind) => match self.deliver(&mut place, events, behind) {
+                Ok(is_read) => is_read,
                 Err(error) => {
                     failed = Some(error);
                     false
                 }
-            }
+            },
         };
         let live = || print_note("in realtime now");
         let names = (flag, &**stream);
         let left = track.follow(&self.client, names, begun_at.as_deref(), take, live).await;
-        (self.cursor, self.held) = (cursor, None);
+        (self.place, self.held) = (place, None);
         let mut pause = Duration::ZERO;
         let says = match left {
             Left::Ended => return Err(End::Stream),
@@ -193,7 +198,7 @@ impl<'a> StreamFollower<'a> {
             Left::Strategy => {
                 track.leave();
                 // Asked anew with the next poll.
-                (self.terms.realtime, self.revision) = (None, None);
+                (self.terms.realtime, self.asks_anew) = (None, true);
                 // All leave at once, and do not all ask at once.
                 pause = jitter(terms.enter_spread);
                 "polling from now on: the strategy is no longer `realtime-v2`".to_owned()
@@ -216,14 +221,14 @@ impl<'a> StreamFollower<'a> {
         if !wait.is_zero() {
             path.push_str(&format!("&wait={}", wait.as_millis()));
         }
-        if let Some(cursor) = &self.cursor {
+        if let Some(cursor) = self.place.cursor() {
             path.push_str(&format!("&cursor={cursor}"));
         }
         self.polled_at = Instant::now();
         self.allowance = None;
         let response = self.client.poll(&path, self.held.as_deref(), wait).await?;
         self.allowance = Allowance::read(response.headers());
-        self.heed(flag_revision(&response)).await;
+        self.heed(flag_position(&response)).await;
         if response.status() == StatusCode::NOT_MODIFIED {
             return Ok(None);
         }
@@ -236,16 +241,38 @@ impl<'a> StreamFollower<'a> {
         Ok(Some(page))
     }
 
-    /// Asks how to poll, where the flag has changed since.
-    async fn heed(&mut self, revision: Option<String>) {
-        if revision.is_none() || revision == self.revision {
+    /// Asks how to follow, where the flag has changed since. A document that is older than what is
+    /// held is not taken: an answer may come late, or of a node that is behind.
+    async fn heed(&mut self, changed_at: Option<Position>) {
+        let Some(changed_at) = changed_at else { return };
+        if !self.asks_anew && self.held_at >= Some(changed_at) {
             return;
         }
-        if let Some(terms) = self.client.terms(&self.follow.flag).await {
-            self.interval.set(terms.terms);
-            self.terms = terms;
+        let Some((terms, position)) = self.client.terms(&self.follow.flag).await else { return };
+        let position = Some(position.unwrap_or(changed_at));
+        if position < self.held_at {
+            return;
         }
-        self.revision = revision;
+        self.interval.set(terms.terms);
+        (self.terms, self.held_at, self.asks_anew) = (terms, position, false);
+    }
+
+    /// Prints the events of a batch that are new, and goes on behind it; false where they have no
+    /// reader any more.
+    fn deliver(
+        &self,
+        place: &mut StreamPlace,
+        events: &[Box<RawValue>],
+        behind: String,
+    ) -> Result<bool, CliError> {
+        let new = place.new_of(events);
+        let lines: String =
+            new.into_iter().map(|event| self.shown(event)).collect::<Result<_, _>>()?;
+        let is_read = lines.is_empty() || printed(&lines);
+        if is_read {
+            place.take(events, behind);
+        }
+        Ok(is_read)
     }
 
     /// Prints a page, and goes on behind it; returns when to poll again.
@@ -255,12 +282,12 @@ impl<'a> StreamFollower<'a> {
             print_note("the stream answers again");
         }
         let Some(page) = page else { return Ok(self.pause(Polled::Empty, None)) };
-        let lines: Result<String, _> = page.events.iter().map(|event| self.shown(event)).collect();
-        let lines = lines.map_err(End::Hopeless)?;
-        if !lines.is_empty() && !printed(&lines) {
+        let mut place = std::mem::take(&mut self.place);
+        let is_read = self.deliver(&mut place, &page.events, page.cursor);
+        self.place = place;
+        if !is_read.map_err(End::Hopeless)? {
             return Err(End::Reader);
         }
-        self.cursor = Some(page.cursor);
         // Another limit is another answer, so a tag holds for polls of one limit.
         let limit = if page.has_more { MAX_PAGE_EVENTS } else { self.terms.limit };
         if std::mem::replace(&mut self.limit, limit) != limit {
@@ -283,7 +310,7 @@ impl<'a> StreamFollower<'a> {
         let is_reset = matches!(&*error.code, "stream-reset" | "cursor-expired");
         let (polled, says) = match (&*error.code, cursor.filter(|cursor| is_cursor(cursor))) {
             (code, Some(cursor)) if is_reset => {
-                self.cursor = Some(cursor);
+                self.place.reset(cursor);
                 self.held = None;
                 let what = if code == "stream-reset" {
                     "the stream is another one than before (stream-reset); going on from its start"
@@ -341,10 +368,4 @@ impl<'a> StreamFollower<'a> {
         let data = one_line(data.get());
         Ok(format!("{at}  {kind}  {id}  {}\n", display_text::line(&data)))
     }
-}
-
-/// Whether a text can stand in a query as it is, as every cursor can.
-fn is_cursor(text: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    !text.is_empty() && text.bytes().all(is_plain)
 }

@@ -10,6 +10,7 @@
 //! | `interval` | when it polls again |
 //! | `streams` | what is shown of the streams |
 //! | `realtime` | how a stream is followed in realtime |
+//! | `place` | where a follower is, and which events it has delivered |
 //! | `one_line` | an event's data as part of a line |
 
 mod allowance;
@@ -18,6 +19,7 @@ mod client;
 mod follow;
 mod interval;
 mod one_line;
+mod place;
 mod publish;
 mod realtime;
 mod streams;

@@ -61,6 +61,14 @@ pub enum Left {
     Broken { why: String, after: Option<Duration> },
 }
 
+/// What a stream says of events.
+pub enum Told<'m> {
+    /// These events, and the cursor behind them.
+    Events(&'m [Box<RawValue>], String),
+    /// The stream is followed anew from this cursor.
+    Reset(String),
+}
+
 /// Opens streams one after another, and knows when to try again.
 #[derive(Default)]
 pub struct RealtimeTrack {
@@ -111,14 +119,14 @@ impl RealtimeTrack {
         wait
     }
 
-    /// Follows one stream behind a cursor until it ends. `take` is given events and the cursor behind
-    /// them, and returns false where they have no reader; `live` is called once they are live.
+    /// Follows one stream behind a cursor until it ends. `take` is given what is said of events, and
+    /// returns false where they have no reader; `live` is called once they are live.
     pub async fn follow(
         &mut self,
         client: &FeedClient,
         (flag, stream): (&FlagKey, &str),
         cursor: Option<&str>,
-        mut take: impl FnMut(&[Box<RawValue>], String) -> bool,
+        mut take: impl FnMut(Told<'_>) -> bool,
         live: impl FnOnce(),
     ) -> Left {
         let opened = self.open(client, (flag, stream), cursor).await;
@@ -150,13 +158,13 @@ impl RealtimeTrack {
                 match &*message.kind {
                     "events" => {
                         let Some(cursor) = text("cursor") else { continue };
-                        if !take(&message.events, cursor.to_owned()) {
+                        if !take(Told::Events(&message.events, cursor.to_owned())) {
                             return Left::Reader;
                         }
                     }
                     "reset" => {
                         let Some(cursor) = text("cursor") else { continue };
-                        take(&[], cursor.to_owned());
+                        take(Told::Reset(cursor.to_owned()));
                     }
                     "up-to-date" => {
                         (self.failures, silence) = (0, every);

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use turnout_api::strategy::{Polling, StrategyDocument};
 
-use super::client::{FeedClient, FeedError};
+use super::client::{FeedClient, FeedError, flag_position};
 use super::interval::Terms;
 use super::realtime::RealtimeTerms;
 use crate::feeds::limits::{MAX_PAGE_EVENTS, MAX_WAIT_MS};
 use crate::flag::{self, FlagKey};
+use crate::snapshot::Position;
 
 /// What a follower goes by.
 #[derive(Clone, Debug)]
@@ -46,19 +48,25 @@ impl FollowTerms {
 }
 
 impl FeedClient {
-    /// How clients of a flag poll. The admin listener has no strategy to ask for, and holds no
-    /// poll.
-    pub async fn terms(&self, flag: &FlagKey) -> Option<FollowTerms> {
+    /// How clients of a flag follow, and the position at which the flag had last changed then. The
+    /// admin listener has no strategy to ask for, and holds no poll.
+    pub async fn terms(&self, flag: &FlagKey) -> Option<(FollowTerms, Option<Position>)> {
         let FeedClient::Public(_) = self else { return None };
         let path = format!("/v1/strategy/{flag}");
-        let own: Result<StrategyDocument, FeedError> = self.get(&path).await;
-        if let Ok(document) = own {
-            let realtime = RealtimeTerms::of(&document);
-            return Some(FollowTerms { realtime, ..FollowTerms::of(&document.polling) });
+        match self.poll(&path, None, Duration::ZERO).await {
+            Ok(own) => {
+                let document: StrategyDocument = self.read(own.body()).ok()?;
+                let realtime = RealtimeTerms::of(&document);
+                let terms = FollowTerms { realtime, ..FollowTerms::of(&document.polling) };
+                Some((terms, flag_position(&own)))
+            }
+            // A server key names no user.
+            Err(FeedError { status: Some(StatusCode::BAD_REQUEST), .. }) => {
+                let any = self.post(&path, "{}".to_owned()).await.ok()?;
+                let document: StrategyDocument = self.read(&any).ok()?;
+                Some((FollowTerms::of(&document.polling), None))
+            }
+            Err(_) => None,
         }
-        // A server key names no user.
-        let document: StrategyDocument =
-            self.read(&self.post(&path, "{}".to_owned()).await.ok()?).ok()?;
-        Some(FollowTerms::of(&document.polling))
     }
 }

@@ -245,6 +245,9 @@ impl StreamSession {
     /// Waits for a client that takes nothing, but not for ever, and not when the server stops.
     fn poll_stuck(&mut self, cx: &mut Context<'_>, now_ms: u64) -> Poll<()> {
         let given_up_ms = self.writer.stuck_since_ms().unwrap_or(now_ms) + self.write_ms;
+        // A realtime stream ends with its token, whether its client takes anything or not.
+        let given_up_ms =
+            if self.feed.is_some() { given_up_ms.min(self.ends.0) } else { given_up_ms };
         if now_ms >= given_up_ms || self.leave.poll(cx).is_ready() || self.is_cut() {
             return Poll::Ready(());
         }

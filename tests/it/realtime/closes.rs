@@ -1,11 +1,15 @@
 //! Each change ends exactly the streams it concerns.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use turnout::flag::{Unit, bucket, hash};
 
 use super::{Realtime, ids};
 use crate::support::guarded::SERVER_KEY;
@@ -124,6 +128,62 @@ async fn a_changed_segment_closes_the_streams_of_those_it_let_in() {
 }
 
 #[tokio::test]
+async fn a_lowered_share_closes_the_streams_of_those_above_it_and_no_other() {
+    let realtime = Realtime::start().await;
+    let service = &realtime.guarded.service;
+    let set = async |share: &str| {
+        let body = json!({ "realtime-v2": share, "reason": "a test" });
+        assert_eq!(service.order("/v1/flags/a/set", body).await.status(), 200, "{share}");
+    };
+    set("60%").await;
+    // Listed, asked for by a rule, and let in by an address: the share does not concern them.
+    let mut three = open_three(&realtime).await;
+    let salt = "a".parse().unwrap();
+    let bucket_of = |user: &str| bucket(hash(&salt, Unit::new(user).unwrap())).number();
+    let users = (0..40).map(|n| format!("share-{n}"));
+    let mut open = Vec::new();
+    for (user, bucket) in users.map(|user| (user.clone(), bucket_of(&user))) {
+        if bucket >= 60_000 {
+            continue;
+        }
+        let token = realtime.token(json!({ "targetingKey": user }), "b-1").await;
+        let stream = realtime.open_live(&token, "b-1").await;
+        open.push((bucket, token, stream));
+    }
+    assert!(open.len() > 15, "{}", open.len());
+    for (round, (share, percent)) in
+        [(45_000, "45%"), (20_000, "20%"), (0, "0%")].iter().enumerate()
+    {
+        set(percent).await;
+        let (stay, leave): (Vec<_>, Vec<_>) =
+            open.into_iter().partition(|(bucket, ..)| bucket < share);
+        assert!(!leave.is_empty(), "{percent}");
+        for (bucket, token, mut stream) in leave {
+            let last = stream.next_state().await;
+            assert_eq!((last.kind(), last.strategy()), ("strategy", "polling"), "{bucket}");
+            assert_eq!(stream.next_state().await.data["reason"], "strategy", "{bucket}");
+            assert!(stream.maybe_next().await.is_none(), "{bucket}");
+            let refused = realtime.refused(&token, "/v1/realtime/a/b-1").await;
+            assert_eq!(refused, (403, "not-realtime".to_owned()), "{bucket}");
+        }
+        open = stay;
+        let id = format!("still-{round}");
+        realtime.publish("b-1", json!({ "events": [{ "id": id, "type": "t", "data": 1 }] })).await;
+        for stream in open.iter_mut().map(|(.., stream)| stream).chain(&mut three.streams) {
+            loop {
+                let message = stream.next_state().await;
+                // A document of the same strategy may be another.
+                if message.kind() == "events" {
+                    assert_eq!(ids(&message.data), [&*id]);
+                    break;
+                }
+                assert_eq!((message.kind(), message.strategy()), ("strategy", "realtime-v2"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_removed_reader_is_cut() {
     let realtime = Realtime::start().await;
     let mut three = open_three(&realtime).await;
@@ -176,36 +236,56 @@ async fn a_stream_ends_with_its_token_and_says_so_before() {
     .await;
 }
 
-#[tokio::test]
-async fn a_client_that_takes_nothing_is_cut_by_a_stop_all_the_same() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let realtime = Realtime::start().await;
-    realtime.publish_numbers("b-1", 1..=1).await;
-    let token = realtime.token(json!({ "targetingKey": "u-sub" }), "b-1").await;
-    let service = &realtime.guarded.service;
-    let mut socket = tokio::net::TcpStream::connect(service.app.address()).await.unwrap();
+/// A client that takes nothing, behind more than the system keeps for it; it is over with the socket.
+async fn open_stuck(realtime: &Realtime, token: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(realtime.guarded.service.app.address()).await.unwrap();
     let head = format!(
         "GET /v1/realtime/a/b-1 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
-    // It takes nothing, and more is published than the system keeps for it.
-    for n in 0..200 {
+    for body in 0..25 {
         let data = "x".repeat(30_000);
-        let event = json!({ "id": format!("f-{n}"), "type": "t", "data": data });
-        let path = "/v1/feeds/a/b-1";
-        let body = json!({ "events": [event] });
-        assert_eq!(realtime.ask(Method::POST, path, SERVER_KEY, body).await.status, 200);
+        let event = |n| json!({ "id": format!("f-{body}-{n}"), "type": "t", "data": data });
+        let events: Vec<Json> = (0..8).map(event).collect();
+        realtime.publish("b-1", json!({ "events": events })).await;
     }
-    service.order("/v1/flags/a/stop", json!({})).await;
-    let open = async || {
-        let counts: Json = service.admin("/v1/convergence").await.json().await.unwrap();
-        counts["streams"]["open"].as_u64().unwrap()
-    };
-    let begun = std::time::Instant::now();
-    wait_until("the stream is closed", async || open().await == 0).await;
+    assert_eq!(open_streams(realtime).await, 1);
+    socket
+}
+
+async fn open_streams(realtime: &Realtime) -> u64 {
+    let counts = realtime.guarded.service.admin("/v1/convergence").await;
+    counts.json::<Json>().await.unwrap()["streams"]["open"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_by_a_stop_all_the_same() {
+    let realtime = Realtime::start().await;
+    realtime.publish_numbers("b-1", 1..=1).await;
+    let token = realtime.token(json!({ "targetingKey": "u-sub" }), "b-1").await;
+    let mut socket = open_stuck(&realtime, &token).await;
+    realtime.guarded.service.order("/v1/flags/a/stop", json!({})).await;
+    let begun = Instant::now();
+    wait_until("the stream is closed", async || open_streams(&realtime).await == 0).await;
     // The bound is a second; the rest is for a busy machine. Without the cut it takes 30 s.
     assert!(begun.elapsed().as_secs() < 10, "{:?}", begun.elapsed());
     let mut rest = Vec::new();
     let _ = socket.read_to_end(&mut rest).await;
     assert!(!rest.is_empty());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_cut_when_its_token_ends() {
+    const LIFE: Duration = Duration::from_secs(8);
+    let realtime = Realtime::start().await;
+    realtime.publish_numbers("b-1", 1..=1).await;
+    let session = json!({ "targetingKey": "u-sub", "ttlMs": LIFE.as_millis() as u64 });
+    let token = realtime.token(session, "b-1").await;
+    let begun = Instant::now();
+    let _socket = open_stuck(&realtime, &token).await;
+    wait_until("the stream is closed", async || open_streams(&realtime).await == 0).await;
+    let took = begun.elapsed();
+    // The bound is two seconds; the rest is for a busy machine. Without the cut it takes 30 s.
+    assert!(took < LIFE + Duration::from_secs(10), "{took:?}");
+    assert!(took > LIFE - Duration::from_secs(2), "{took:?}");
 }

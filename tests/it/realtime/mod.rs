@@ -3,6 +3,7 @@
 
 mod closes;
 mod forged;
+mod many;
 mod stream;
 mod token;
 
