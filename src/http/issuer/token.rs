@@ -19,7 +19,7 @@ use crate::feeds::{Reader, StreamKey};
 use crate::flag::{ContextNeeds, Strategy};
 use crate::http::bad_request::BadRequest;
 use crate::http::error::ApiError;
-use crate::http::headers::FLAG_REVISION;
+use crate::http::headers::{FLAG_REVISION, TIME};
 use crate::http::public::{
     Caller, EvaluationRequest, KeptContext, ResponseBuilder, user, with_body,
 };
@@ -58,7 +58,10 @@ fn respond(state: &PublicState, token: &StreamToken) -> Response<Body> {
     let answer = ResponseBuilder { state, snapshot: &snapshot, flag_changed_at: None };
     let body = serde_json::to_vec(token).unwrap_or_default();
     let mut response = answer.json(StatusCode::OK, body, None);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // A client that enters realtime may have had no poll by which to set its clock.
+    headers.insert(TIME, (state.clock.wall_ms().max(0) as u64).into());
     response
 }
 

@@ -100,7 +100,9 @@ pub fn token() -> Operation {
         ApiError::IssuerUnavailable,
         ApiError::NoSuchMethod,
     ];
-    let mut answers = vec![found("The token.", "StreamToken", &LIMITED)];
+    let mut headers = LIMITED.to_vec();
+    headers.push(("Turnout-Time", true));
+    let mut answers = vec![found("The token.", "StreamToken", &headers)];
     answers.extend(problems(&refusals));
     for answer in answers.iter_mut().filter(|answer| !matches!(answer.status, 200 | 405)) {
         answer.headers.extend(LIMITED);

@@ -59,6 +59,7 @@ async fn a_token_is_for_who_is_told_realtime_and_may_read() {
         if status == 200 {
             assert_eq!(answer.header("cache-control"), "no-store");
             assert_eq!(answer.body["tokenType"], "Bearer");
+            assert!(answer.header("turnout-time").parse::<u64>().unwrap() > 1_700_000_000_000);
             let (life, refresh) = (&answer.body["expiresInMs"], &answer.body["refreshAfterMs"]);
             assert_eq!((life, refresh), (&json!(600_000), &json!(450_000)));
         }

@@ -15,7 +15,10 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
   const watchers = new Set<() => void>();
   let holders = 0;
   let reporting: Promise<Reporting | undefined> | undefined;
-  let snapshot: Snapshot;
+  let running = false;
+  let user: string | undefined;
+  let supervisor = begin({});
+  let snapshot = supervisor.snapshot();
 
   /** A listener that throws stops nothing; what it threw is reported as any uncaught error is. */
   function tell<K extends keyof ClientEvents<T>>(name: K, event: ClientEvents<T>[K]): void {
@@ -35,33 +38,76 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
     });
   }
 
-  const supervisor = new Supervisor(options as ClientOptions<never>, {
-    delivered: (events) => {
-      const good = parsed(events);
-      if (good.length > 0) tell('events', good);
-    },
-    reset: (cursor) => tell('reset', { cursor }),
-    failed: (error) => tell('error', asTurnoutError(error)),
-    snapshot: (next) => {
-      const before = snapshot;
-      if (sameMembers(before, next)) return;
-      snapshot = next;
-      if (before.mode !== next.mode) tell('switch', { from: before.mode, to: next.mode, reason: next.reason });
-      for (const watcher of [...watchers]) guarded(watcher);
-    },
-    // It is loaded when it is first needed, and where it cannot be, nothing is reported.
-    reportable: (http, position, document) => {
-      if (options.report === false) return;
-      reporting ??= import('./report.js')
-        .then(({ report }) => report({ client, options, http, position, document } as unknown as Reported))
-        .catch(() => undefined);
-    },
-  });
-  snapshot = supervisor.snapshot();
+  /** Who is followed for, as the application says. */
+  function identity(): string | undefined {
+    const { identityKey } = options;
+    return typeof identityKey === 'function' ? identityKey() : identityKey;
+  }
+
+  /** Whether the user is another than before. Then nothing of the last one is kept, reported or told. */
+  function changed(): boolean {
+    if (identity() === user) return false;
+    const last = supervisor;
+    const left = reporting;
+    reporting = undefined;
+    const { initialCursor } = options;
+    supervisor = begin({
+      initialStrategy: undefined,
+      initialCursor: initialCursor === 'now' ? initialCursor : undefined,
+    });
+    void last.stop();
+    void left?.then((joined) => joined?.leave());
+    show(supervisor.snapshot());
+    tell('reset', { cursor: null });
+    if (running) supervisor.start();
+    return true;
+  }
+
+  /** What follows for the user of now, and asks nothing once it is another. */
+  function begin(given: object): Supervisor {
+    user = identity();
+    const own = {
+      ...options,
+      ...given,
+      auth: () => {
+        if (supervisor === mine && !changed()) return options.auth?.();
+        throw new Error();
+      },
+    };
+    const mine: Supervisor = new Supervisor(own as unknown as ClientOptions<never>, {
+      delivered: (events) => {
+        const good = parsed(events);
+        if (good.length > 0) tell('events', good);
+      },
+      reset: (cursor) => tell('reset', { cursor }),
+      failed: (error) => supervisor === mine && tell('error', asTurnoutError(error)),
+      snapshot: (next) => supervisor === mine && show(next),
+      // It is loaded when it is first needed, and where it cannot be, nothing is reported.
+      reportable: (http, position, document) => {
+        if (options.report === false) return;
+        reporting ??= import('./report.js')
+          .then(({ report }) => report({ client, options: own, http, position, document } as unknown as Reported))
+          .catch(() => undefined);
+      },
+    });
+    return mine;
+  }
+
+  function show(next: Snapshot): void {
+    const before = snapshot;
+    if (sameMembers(before, next)) return;
+    snapshot = next;
+    if (before.mode !== next.mode) tell('switch', { from: before.mode, to: next.mode, reason: next.reason });
+    for (const watcher of [...watchers]) guarded(watcher);
+  }
 
   const client: TurnoutClient<T> = {
-    start: () => supervisor.start(),
+    start() {
+      running = true;
+      supervisor.start();
+    },
     async stop() {
+      running = false;
       const left = reporting;
       reporting = undefined;
       await supervisor.stop();
@@ -69,7 +115,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
     },
     acquire() {
       holders += 1;
-      supervisor.start();
+      client.start();
       let held = true;
       return () => {
         if (!held) return;
@@ -89,7 +135,7 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
       return () => void listeners[name].delete(listener);
     },
     events: (asked = {}) => iterate(client, asked.signal),
-    refresh: () => supervisor.refresh(),
+    refresh: () => void (changed() || supervisor.refresh()),
     complain: () => void reporting?.then((joined) => joined?.complain()),
   };
   return client;

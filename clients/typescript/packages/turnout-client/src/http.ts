@@ -11,6 +11,8 @@ export class Http {
   readonly fetch: typeof fetch;
   /** Told of each stream that failed, if reports listen. */
   declare failed?: (() => void) | undefined;
+  /** How far the server's clock is ahead of this one, by its last answer that says the time. */
+  skewMs: number | null = null;
 
   readonly #options: ClientOptions<never>;
 
@@ -51,6 +53,7 @@ export class Http {
     if (init.signal.aborted) end();
     init.signal.addEventListener('abort', end);
     const timer = this.clock.setTimeout(end, REQUEST_MS + (init.holdMs ?? 0));
+    const began = this.clock.now();
     try {
       const answer = await this.fetch(url, {
         method: init.method ?? 'GET',
@@ -61,6 +64,9 @@ export class Http {
         signal: ending.signal,
         ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
       });
+      const time = Number(answer.headers.get('Turnout-Time'));
+      // What was held says the time of its end.
+      if (time) this.skewMs = time - (init.holdMs ? this.clock.now() : (began + this.clock.now()) / 2);
       if (answer.status === 304 || answer.status === 204)
         return { status: answer.status, headers: answer.headers, json: null };
       if (!answer.ok) throw await refusal(answer);

@@ -65,7 +65,6 @@ export class Meter {
   #mode: Mode;
   #liveSince: number | null = null;
   #lastPoll: number | null = null;
-  #skewMs: number | null = null;
   #replays = false;
   readonly #undo: (() => void)[];
 
@@ -146,7 +145,7 @@ export class Meter {
   #delivered(events: readonly { at: string }[]): void {
     const replays = this.#replays;
     this.#replays = false;
-    const skewMs = this.#skewMs;
+    const { skewMs } = this.reported.http;
     if (replays || skewMs === null || !this.reported.client.getSnapshot().upToDate) return;
     const now = this.#now() + skewMs;
     const oldest = Math.min(...events.map(({ at }) => Date.parse(at)));
@@ -164,8 +163,6 @@ export class Meter {
       const isPoll = init.holdMs !== undefined;
       try {
         const answer = await ask.call(http, url, init);
-        const time = Number(answer.headers.get('Turnout-Time') ?? Number.NaN);
-        if (time > 0) this.#skewMs = time - (began + this.#now()) / 2;
         const { events } = (answer.json ?? {}) as { events?: unknown[] };
         if (isPoll) this.#polled(began, events?.length ? ['success'] : ['success', 'empty']);
         return answer;

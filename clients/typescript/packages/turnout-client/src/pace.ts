@@ -114,8 +114,6 @@ export function retryAfterOf(headers: Headers, refused: boolean): number {
 }
 
 function parameter(field: string | null, name: string): number | null {
-  const found = field?.match(
-    new RegExp(`^\\s*"?[\\w*-]+"?(?:\\s*;\\s*[a-z]+=[^;,]*)*?\\s*;\\s*${name}=(\\d{1,9})(?=\\s*[;,]|\\s*$)`),
-  );
+  const found = field?.match(new RegExp(`;\\s*${name}=(\\d{1,9})\\s*(?=[;,]|$)`));
   return found ? Number(found[1]) : null;
 }

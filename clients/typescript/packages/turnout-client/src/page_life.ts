@@ -10,23 +10,20 @@ export function followPage(changed: (state: PageState, woken: boolean) => void):
   if (typeof document === 'undefined' || typeof window === 'undefined') return () => {};
   let frozen = false;
   const tell = (woken: boolean) => changed({ hidden: document.visibilityState === 'hidden', frozen }, woken);
-  const onVisibility = () => tell(document.visibilityState === 'visible');
-  const onOnline = () => tell(true);
-  const onHide = () => {
+  const following = new AbortController();
+  const on = (target: EventTarget, event: string, run: () => void) =>
+    target.addEventListener(event, run, { signal: following.signal });
+  on(document, 'visibilitychange', () => tell(document.visibilityState === 'visible'));
+  on(window, 'online', () => tell(true));
+  on(window, 'pagehide', () => {
     frozen = true;
     tell(false);
-  };
-  const onShow = () => {
+  });
+  on(window, 'pageshow', () => {
     const came = frozen;
     frozen = false;
     if (came) tell(true);
-  };
-  const following = new AbortController();
-  const { signal } = following;
-  document.addEventListener('visibilitychange', onVisibility, { signal });
-  window.addEventListener('online', onOnline, { signal });
-  window.addEventListener('pagehide', onHide, { signal });
-  window.addEventListener('pageshow', onShow, { signal });
+  });
   tell(false);
   return () => following.abort();
 }

@@ -1,19 +1,18 @@
 import { asTurnoutError, type TurnoutError } from './error.js';
 import type { Http } from './http.js';
 import { allowanceOf, Pace, type Polling } from './pace.js';
+import type { Plan } from './plan.js';
 import { poll } from './poll.js';
 import type { Generation, Position } from './position.js';
-import type { Slot } from './slots.js';
+import { type Slot, takeSlot } from './slots.js';
 import { Timers } from './timers.js';
 import type { Clock, Cursor, StrategyDocument, StreamEvent } from './types.js';
 
 /** What the poller tells the supervisor. */
 export interface PollerEvents {
   document(): StrategyDocument;
-  /** While realtime is wanted and not live, polls come no slower than they start. */
-  hurried(): boolean;
-  /** Realtime is wanted, and needs one of the places of held requests. */
-  bridging(): boolean;
+  /** While realtime connects, polls come no slower than they start; while it is wanted, none is held: it needs the place. */
+  plan(): Plan;
   delivered(events: readonly StreamEvent[], upToDate: boolean): void;
   reset(cursor: Cursor): void;
   flagRevision(revision: string | null): void;
@@ -85,7 +84,7 @@ export class Poller {
   /** Polls now, but not sooner after the last one than the document allows. A poll that is held makes room for realtime. */
   now(): void {
     if (!this.running) return;
-    if (this.#slot && this.#events.bridging()) {
+    if (this.#slot && this.#events.plan().bridging) {
       this.stop();
       this.start(0);
     } else if (!this.#inFlight) this.#schedule(0);
@@ -98,7 +97,7 @@ export class Poller {
 
   #polling(): Polling {
     const { polling } = this.#events.document();
-    return this.#events.hurried() ? { ...polling, maxMs: polling.startMs } : polling;
+    return this.#events.plan().mode === 'connecting' ? { ...polling, maxMs: polling.startMs } : polling;
   }
 
   #schedule(delayMs: number): void {
@@ -162,8 +161,8 @@ export class Poller {
 
   /** Whether the next poll may be held. Not if it is a bridge to realtime, or other tabs have all places. */
   async #takePlace(url: URL, signal: AbortSignal): Promise<boolean> {
-    if (!this.#polling().waitMs || this.#draining || this.#events.bridging()) return false;
-    const slot = await import('./slots.js').then(({ takeSlot }) => takeSlot(url.origin)).catch(() => null);
+    if (!this.#polling().waitMs || this.#draining || this.#events.plan().bridging) return false;
+    const slot = await takeSlot(url.origin);
     if (signal.aborted) {
       slot?.release();
       throw new Error('stopped');

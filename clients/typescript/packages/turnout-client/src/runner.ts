@@ -2,7 +2,7 @@ import type { TurnoutError } from './error.js';
 import type { Http } from './http.js';
 import type { Generation, Position } from './position.js';
 import { serverSentEvents } from './realtime.js';
-import { type Slot, takeSlot } from './slots.js';
+import type { Slot } from './slots.js';
 import type { Start } from './start.js';
 import type { Timers } from './timers.js';
 import { type Given, TokenSource } from './token.js';
@@ -137,7 +137,7 @@ export class Runner {
       `/v1/realtime/${encodeURIComponent(this.#options.flag)}/{stream}`,
     );
     if (!transport || !this.#http.trusts(url)) return;
-    const slot = this.#slot ?? (await takeSlot(url.origin));
+    const slot = this.#slot ?? (await this.#start.takeSlot(url.origin));
     if (turn !== this.#turn) {
       if (slot !== this.#slot) slot?.release();
       return;

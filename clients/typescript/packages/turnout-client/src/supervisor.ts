@@ -89,8 +89,7 @@ export class Supervisor {
       this.#first,
       {
         ...this.#shared(),
-        hurried: () => this.#planned().mode === 'connecting',
-        bridging: () => this.#planned().bridging,
+        plan: () => this.#planned(),
         flagRevision: (revision) => this.#hear(revision),
       },
       (task) => this.#track(task),

@@ -62,8 +62,8 @@ export interface SwitchInfo {
 
 export interface ClientEvents<T> {
   events: readonly StreamEvent<T>[];
-  /** The stream began anew, or events fell out of it: forget what you hold, what is there follows. */
-  reset: { readonly cursor: Cursor };
+  /** The stream began anew, events fell out of it, or the user is another: forget what you hold, what is there follows. */
+  reset: { readonly cursor: Cursor | null };
   switch: SwitchInfo;
   error: TurnoutError;
 }
@@ -82,6 +82,11 @@ export interface ClientOptions<T = unknown> {
   readonly stream: string | null;
   /** The session token; asked at every request, so that it may change. */
   readonly auth?: () => string | undefined | Promise<string | undefined>;
+  /**
+   * Who is signed in; a function is asked at every request and `refresh()`. Once it is another, events, place, strategy and token of the
+   * last user are dropped before anything is asked, and `reset` is told.
+   */
+  readonly identityKey?: string | (() => string | undefined);
   /** What the strategy may depend on, besides who asks. */
   readonly attributes?: () => Record<string, unknown>;
   /** Origins besides that of `baseUrl` to which credentials may go. */

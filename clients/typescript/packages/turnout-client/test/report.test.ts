@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { defaultDocument } from '../src/defaults.js';
 import { createTurnoutClient } from '../src/index.js';
 import type { FlagReport } from '../src/meter.js';
 import type { createFakeTurnout } from '../src/testing.js';
@@ -94,21 +95,30 @@ describe('what is reported', () => {
     expect(of(server, ({ resets }) => resets)).toBe(1);
   });
 
-  test('latency is by the clock of the server, however wrong that of the browser is', async () => {
-    const clock = {
-      now: () => Date.now() + 3_600_000,
-      setTimeout: (run: () => void, ms: number) => setTimeout(run, ms),
-      clearTimeout: (timer: unknown) => clearTimeout(timer as ReturnType<typeof setTimeout>),
-    };
-    const { server, client } = reporting({ clock });
-    client.start();
-    await advance(MINUTE);
-    server.publish('x');
-    await advance(30_000);
-    await client.stop();
-    expect(of(server, ({ latencyMs }) => sum(latencyMs.buckets))).toBe(1);
-    expect(of(server, ({ latencyMs }) => latencyMs.sumMs)).toBeLessThanOrEqual(15_750);
-  });
+  const { polling } = defaultDocument('build');
+  for (const [how, document, most] of [
+    ['by polls', {}, 15_750],
+    ['by polls that are held', { polling: { ...polling, waitMs: 25_000 } }, 100],
+    ['by the token alone, in realtime', { strategy: 'realtime-v2' }, 100],
+  ] as const) {
+    test(`latency is by the clock of the server, however wrong that of the browser is: ${how}`, async () => {
+      const clock = {
+        now: () => Date.now() + 3_600_000,
+        setTimeout: (run: () => void, ms: number) => setTimeout(run, ms),
+        clearTimeout: (timer: unknown) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+      };
+      const { server, client } = reporting({ clock });
+      server.decide(document);
+      if ('strategy' in document) server.fault = down('/feeds/', 503);
+      client.start();
+      await advance(MINUTE / 2);
+      server.publish('x');
+      await advance(30_000);
+      await client.stop();
+      expect(of(server, ({ latencyMs }) => sum(latencyMs.buckets))).toBe(1);
+      expect(of(server, ({ latencyMs }) => latencyMs.sumMs)).toBeLessThanOrEqual(most);
+    });
+  }
 
   test('streams that are live, what they lose, and why a client does something else', async () => {
     const { server, client } = reporting();

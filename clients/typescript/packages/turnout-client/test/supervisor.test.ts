@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { defaultDocument } from '../src/defaults.js';
 import type { Seen } from '../src/testing.js';
+import type { Cursor } from '../src/types.js';
 import { advance, ids, setUp } from './support.js';
 
 beforeEach(() => void vi.useFakeTimers({ now: 1_000_000 }));
@@ -449,6 +450,54 @@ describe('a client', () => {
     expect(errors).toEqual(['bad-data']);
     await client.stop();
   });
+
+  for (const [strategy, how] of [
+    ['polling', 'a request'],
+    ['realtime-v2', 'refresh()'],
+  ] as const) {
+    test(`another user in the same client, noticed at ${how}: nothing of the last one is kept or sent`, async () => {
+      let user = 'u-1';
+      const {
+        server,
+        client,
+        ids: got,
+      } = setUp({
+        identityKey: () => user,
+        auth: () => `session-of-${user}`,
+        initialCursor: '1.1' as Cursor,
+      });
+      server.publish('skipped', 'a');
+      server.decide({ strategy, report: { url: '/v1/reports', everyMs: 60_000 } });
+      const seen: (string | null)[] = [];
+      client.on('reset', ({ cursor }) => {
+        seen.push(cursor);
+        got.push('reset');
+      });
+      client.start();
+      await advance(1000);
+      expect(got).toEqual(['a']);
+      const before = server.seen.length;
+      user = 'u-2';
+      if (strategy === 'realtime-v2') client.refresh();
+      await advance(20_000);
+      expect(got).toEqual(['a', 'reset', 'skipped', 'a']);
+      expect(seen).toEqual([null]);
+      expect(client.getSnapshot().mode).toBe(strategy === 'polling' ? 'polling' : 'live');
+      expect(server.open).toBe(strategy === 'polling' ? 0 : 1);
+      const later = server.seen.slice(before);
+      for (const one of later) {
+        if (one.path.includes('/realtime/')) expect(one.headers.get('Authorization')).toBe('Bearer token-2');
+        else expect(one.headers.get('Authorization')).toBe('Bearer session-of-u-2');
+      }
+      const first = later.find((one) => one.path.includes('/feeds/'));
+      expect(first?.url).not.toContain('cursor');
+      await client.stop();
+      const reported = server.seen.filter((one) => one.path === '/v1/reports').map((one) => JSON.parse(one.body));
+      // What the last user did is reported to none.
+      expect(reported.flatMap(({ flags }) => flags).every((flag: { resets: number }) => flag.resets === 0)).toBe(true);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+  }
 
   test('credentials go to no other origin', async () => {
     const { server, client } = setUp();

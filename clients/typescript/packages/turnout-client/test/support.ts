@@ -25,7 +25,7 @@ export function listen(client: TurnoutClient) {
   const errors: string[] = [];
   const modes: string[] = [];
   client.on('events', (events) => void ids.push(...events.map((event) => event.id)));
-  client.on('reset', ({ cursor }) => void resets.push(cursor));
+  client.on('reset', ({ cursor }) => void resets.push(String(cursor)));
   client.on('error', (error) => void errors.push(error.code));
   client.on('switch', ({ to }) => void modes.push(to));
   return { ids, resets, errors, modes };

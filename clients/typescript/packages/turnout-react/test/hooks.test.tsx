@@ -135,6 +135,31 @@ test('a hidden page asks nothing, and polls within a second of being seen', asyn
   await act(async () => root.unmount());
 });
 
+test('in development, and only then, a console says which transport was chosen, and why', async () => {
+  const said = vi.spyOn(console, 'info').mockImplementation(() => {});
+  for (const [mode, count] of [
+    ['production', 0],
+    ['development', 1],
+  ] as const) {
+    vi.stubEnv('NODE_ENV', mode);
+    const server = createFakeTurnout();
+    const { root } = mount();
+    await act(async () =>
+      root.render(
+        <TurnoutProvider options={optionsOf(server)}>
+          <Steps />
+        </TurnoutProvider>,
+      ),
+    );
+    await advance(100);
+    expect(said.mock.calls.length, mode).toBe(count);
+    await act(async () => root.unmount());
+  }
+  expect(said).toHaveBeenCalledWith('turnout:', 'build', 'b-42', 'polling', expect.any(String));
+  said.mockRestore();
+  vi.unstubAllEnvs();
+});
+
 test('without a stream nothing is asked', async () => {
   const server = createFakeTurnout();
   const { place, root } = mount();
