@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: 'turnout-client/testing', replacement: at('packages/turnout-client/src/testing.ts') },
+      { find: 'turnout-react', replacement: at('packages/turnout-react/src/index.ts') },
       { find: 'turnout-client', replacement: at('packages/turnout-client/src/index.ts') },
     ],
   },
