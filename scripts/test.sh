@@ -130,6 +130,19 @@ else
   (cd tests/browser && npm ci --no-audit --no-fund --loglevel=error && CHROMIUM="$CHROMIUM" npm test --silent)
 fi
 
+step "the applications of docs/CLIENTS.md, built and run in a real browser"
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+  lacks "the applications of examples/ (needs node and npm)"
+elif [ ! -x "${CHROMIUM:=/usr/bin/chromium}" ]; then
+  lacks "the applications of examples/ (needs chromium; CHROMIUM=path if it is elsewhere)"
+else
+  # The packages were built and tests/browser was installed above.
+  for application in react next; do
+    (cd "examples/$application" && npm ci --no-audit --no-fund --loglevel=error)
+  done
+  CHROMIUM="$CHROMIUM" node --test examples
+fi
+
 step "streams behind a real nginx, configured as it comes"
 if ! command -v node >/dev/null; then
   lacks "streams behind a proxy (needs node)"

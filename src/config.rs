@@ -3,6 +3,7 @@
 
 mod auth;
 mod logging;
+mod program;
 mod unknown;
 mod unset;
 mod webhook;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use auth::{AuthArgs, AuthConfig, BrowserOrigin, SessionKeys};
 pub use logging::Logging;
+pub use program::program_name;
 pub use unknown::unknown_names;
 pub use unset::without_empty_variables;
 pub use webhook::WebhookArgs;

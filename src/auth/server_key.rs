@@ -49,6 +49,13 @@ pub enum BadServerKeys {
 }
 
 impl ServerKeys {
+    /// The line for a key, which may do what `permissions` says.
+    pub fn line(name: &str, key: &str, permissions: &str) -> String {
+        let hash = digest(&SHA256, key.as_bytes());
+        let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name} {hex} {permissions}\n")
+    }
+
     /// Accepts the keys of a file, from now on these alone. Returns how many there are; a bad file
     /// changes nothing.
     pub fn take(&self, bytes: &[u8]) -> Result<usize, BadServerKeys> {

@@ -11,6 +11,7 @@ mod connection;
 mod converge;
 mod convergence;
 mod count;
+mod demo;
 mod diff;
 pub mod events;
 mod exit;
@@ -63,6 +64,8 @@ const EXIT_CODES: &str = "Without a command, turnout serves.\n\
 enum Verb {
     /// Start the service (also plain `turnout`)
     Serve(Box<ServeArgs>),
+    /// Show it: a server of its own, and a page with twenty clients to flip, stop and roll back
+    Demo(demo::Demo),
     /// Lint flag files and run their tests
     Check(check::Check),
     /// Tell the story of one answer
@@ -133,6 +136,7 @@ pub fn run() -> ExitCode {
     let exit = match cli.verb {
         None => serve::run(&cli.settings, &known()),
         Some(Verb::Serve(settings)) => serve::run(&settings, &known()),
+        Some(Verb::Demo(demo)) => demo.run(),
         Some(Verb::Check(check)) => check.run(),
         Some(Verb::Explain(explain)) => explain.run(),
         Some(Verb::Ask(ask)) => ask.run(),

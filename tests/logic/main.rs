@@ -14,6 +14,7 @@
 )]
 
 mod circles;
+mod clients_page;
 mod docs;
 mod events;
 mod floors;

@@ -35,6 +35,7 @@ run('clean', 'rm', '-rf', 'packages/turnout-client/dist', 'packages/turnout-reac
 run('turnout-client, built', 'npx', 'tsc', '-p', 'packages/turnout-client');
 run('turnout-react, built', 'npx', 'tsc', '-p', 'packages/turnout-react');
 run('tests, typed', 'npx', 'tsc', '-p', 'tsconfig.tests.json');
+run('page of the demo, current', 'node', 'scripts/demo.mjs');
 run('tests', 'npx', 'vitest', 'run');
 if (process.argv.includes('--quick') === false) run('mutations', 'node', 'scripts/mutate.mjs');
 

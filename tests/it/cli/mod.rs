@@ -5,6 +5,7 @@ mod backup;
 mod check_places;
 mod commands;
 mod converge;
+mod demo;
 mod diff;
 mod examples;
 mod feeds;

@@ -175,3 +175,28 @@ test('without a stream nothing is asked', async () => {
   expect(server.seen.length).toBe(0);
   await act(async () => root.unmount());
 });
+
+test('in development each change of the mode is logged, and elsewhere none', async () => {
+  for (const [where, logged] of [
+    ['development', true],
+    ['production', false],
+  ] as const) {
+    vi.stubEnv('NODE_ENV', where);
+    const told = vi.spyOn(console, 'info').mockImplementation(() => {});
+    const { root } = mount();
+    const options = optionsOf(createFakeTurnout());
+    await act(async () => {
+      root.render(
+        <TurnoutProvider options={options}>
+          <Steps />
+        </TurnoutProvider>,
+      );
+    });
+    await advance(100);
+    const line = ['turnout:', 'build', 'b-42', 'polling'];
+    expect(told.mock.calls.some((call) => line.every((word, n) => call[n] === word))).toBe(logged);
+    act(() => root.unmount());
+    told.mockRestore();
+    vi.unstubAllEnvs();
+  }
+});

@@ -1,0 +1,21 @@
+import 'server-only';
+import type { StrategyDocument } from 'turnout-client';
+
+/** Who is signed in. Yours reads the cookie of your application. */
+export const currentUser = async (): Promise<string> => 'u-1';
+
+/** A call of your server, with its server key, which no browser sees. */
+export async function askTurnout(path: string, body: object): Promise<Response> {
+  return fetch(`${process.env.TURNOUT_URL ?? 'http://127.0.0.1:7070'}${path}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${process.env.TURNOUT_KEY}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    cache: 'no-store',
+  });
+}
+
+/** What Turnout says for this user, for the first render; without it the client asks by itself. */
+export async function strategyOf(flag: string, user: string): Promise<StrategyDocument | undefined> {
+  const answer = await askTurnout(`/v1/strategy/${flag}`, { targetingKey: user }).catch(() => undefined);
+  return answer?.ok ? answer.json() : undefined;
+}

@@ -1,0 +1,24 @@
+import type { Connect, Plugin } from 'vite';
+
+/** Who is signed in. Yours reads the cookie of your application; null is a 401. */
+const userOf = (_request: Connect.IncomingMessage): string | null => 'u-1';
+
+/** POST /session: your server makes the session with its server key, which no browser sees. */
+export function sessions(): Plugin {
+  const answer: Connect.NextHandleFunction = async (request, response) => {
+    const user = userOf(request);
+    if (request.method !== 'POST' || !user) return void response.writeHead(401).end();
+    const made = await fetch(`${process.env.TURNOUT_URL ?? 'http://127.0.0.1:7070'}/v1/sessions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${process.env.TURNOUT_KEY}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ targetingKey: user }),
+    });
+    const headers = { 'content-type': 'application/json', 'cache-control': 'no-store' };
+    response.writeHead(made.status, headers).end(await made.text());
+  };
+  return {
+    name: 'sessions',
+    configureServer: (server) => void server.middlewares.use('/session', answer),
+    configurePreviewServer: (server) => void server.middlewares.use('/session', answer),
+  };
+}
