@@ -16,10 +16,11 @@ use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use reqwest::Client;
-use serde_json::{Value as Json, json};
+use turnout_api::admin::hello::{Hello, HelloRequest};
 
-use super::connection::{CONNECT_PATIENCE, Connection};
-use super::http_client::{self, Silence, Target};
+use super::answer::RefusedAnswer;
+use super::connection::Connection;
+use super::http_client::{self, CONNECT_PATIENCE, Silence, Target};
 use crate::auth::{ServerProof, TokenId, random_secret};
 use crate::ledger::ContentHash;
 
@@ -52,7 +53,7 @@ pub enum NoAnswer {
     Silence(Silence),
     /// The server does not know the token, or says why it does not look at it: the token was not
     /// sent.
-    Refused(StatusCode, Json),
+    Refused(RefusedAnswer),
     /// The program that answers did not prove that it is the server: the token was not sent.
     Unproven,
     /// The program is the server, but on another address than the one that was asked.
@@ -100,12 +101,6 @@ impl AdminClient {
             Way::Plain(RefCell::default())
         };
         Ok(AdminClient { target, data, token, way })
-    }
-
-    /// The status and, if it is JSON, the body.
-    pub async fn ask(&self, call: &Call) -> Result<(StatusCode, Option<Json>), NoAnswer> {
-        let response = self.send(call).await?;
-        Ok((response.status(), serde_json::from_slice(response.body()).ok()))
     }
 
     /// The whole response.
@@ -191,8 +186,9 @@ impl AdminClient {
     }
 
     fn hello(&self, token: ContentHash, nonce: &str) -> Result<Request<Full<Bytes>>, NoAnswer> {
-        let asked = json!({ "nonce": nonce, "token": TokenId::of(token).to_string() });
-        let mut request = Request::new(Full::new(Bytes::from(asked.to_string())));
+        let asked = HelloRequest { nonce: nonce.to_owned(), token: TokenId::of(token).to_string() };
+        let asked = serde_json::to_vec(&asked).map_err(|_| NoAnswer::Unproven)?;
+        let mut request = Request::new(Full::new(Bytes::from(asked)));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.target.path("/v1/hello").parse().map_err(|_| Silence::NoUrl)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -205,25 +201,19 @@ impl AdminClient {
         let nonce = random_secret().ok_or(NoAnswer::Unproven)?;
         let request = self.hello(hash, &nonce)?;
         let response = connection.ask(request, CONNECT_PATIENCE, Some(MAX_HELLO_BYTES)).await?;
-        let reply: Json = serde_json::from_slice(response.body()).unwrap_or_default();
         if response.status() != StatusCode::OK {
-            return Err(NoAnswer::Refused(response.status(), reply));
+            return Err(NoAnswer::Refused(RefusedAnswer::of(response.status(), response.body())));
         }
-        let (address, answered) = (
-            reply["address"].as_str().unwrap_or_default(),
-            reply["proof"].as_str().unwrap_or_default(),
-        );
-        match ServerProof::of(hash, &nonce, address) {
-            Some(proof) if proof.is(answered) => {}
+        let Ok(Hello { address, proof: answered }) = serde_json::from_slice(response.body()) else {
+            return Err(NoAnswer::Unproven);
+        };
+        match ServerProof::of(hash, &nonce, &address) {
+            Some(proof) if proof.is(&answered) => {}
             _ => return Err(NoAnswer::Unproven),
         }
         // A token that is meant for other machines too may be sent through a tunnel.
-        let is_here = connection.peer().is_some_and(|peer| listens_on(address, peer));
-        if token.is_local && !is_here {
-            Err(NoAnswer::Elsewhere(address.to_owned()))
-        } else {
-            Ok(())
-        }
+        let is_here = connection.peer().is_some_and(|peer| listens_on(&address, peer));
+        if token.is_local && !is_here { Err(NoAnswer::Elsewhere(address)) } else { Ok(()) }
     }
 }
 

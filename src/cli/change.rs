@@ -6,12 +6,20 @@
 //! with the revision that was shown then.
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use turnout_api::admin::commands::{
+    CommandOutcome, FlagChange, Outcome, PlainCommand, ResumeCommand, RollbackCommand, SetCommand,
+};
+use turnout_api::admin::flags::{FlagState, Status};
+use turnout_api::admin::history::ActionName;
+use turnout_api::problem::Code;
 
+use super::answer::Answer;
 use super::converge::WatchArgs;
 use super::http_client::CliError;
-use super::remote::{ChangeMode, ServerArgs, arrow, serving, text, text_of};
-use super::{Exit, output, print, print_error, print_note, time};
+use super::remote::{ChangeMode, ServerArgs};
+use super::words::{arrow, held, serving};
+use super::{Exit, output, print, print_error, print_note};
 use crate::flag::FlagKey;
 
 /// Options of every changing verb.
@@ -40,18 +48,44 @@ pub struct ConfirmArgs {
     pub yes: bool,
 }
 
+/// The body of a command.
+pub trait Command: Serialize {
+    fn reason(&mut self) -> &mut Option<String>;
+    fn expected_revision(&mut self) -> &mut Option<u64>;
+}
+
+macro_rules! commands {
+    ($($name:ident)+) => {$(
+        impl Command for $name {
+            fn reason(&mut self) -> &mut Option<String> {
+                &mut self.reason
+            }
+
+            fn expected_revision(&mut self) -> &mut Option<u64> {
+                &mut self.expected_revision
+            }
+        }
+    )+};
+}
+
+commands!(PlainCommand SetCommand ResumeCommand RollbackCommand);
+
 /// One command about one flag.
-pub struct ChangeRequest<'a> {
+pub struct ChangeRequest<'a, C> {
     pub verb: &'static str,
     pub flag: &'a FlagKey,
-    pub body: Json,
+    pub body: C,
     /// What will be live, as a question, from the flag's current state.
-    pub question: &'a dyn Fn(&Json) -> String,
+    pub question: &'a dyn Fn(&FlagState) -> String,
 }
 
 impl ChangeArgs {
     /// Sends a command that may widen.
-    pub fn run_change(&self, asking: &ConfirmArgs, request: ChangeRequest<'_>) -> Exit {
+    pub fn run_change<C: Command>(
+        &self,
+        asking: &ConfirmArgs,
+        request: ChangeRequest<'_, C>,
+    ) -> Exit {
         self.try_to(asking, request).unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
@@ -59,10 +93,10 @@ impl ChangeArgs {
     }
 
     /// Sends a command that needs no confirmation, for one flag or for all.
-    pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: Json) -> Exit {
-        self.give_reason(&mut body, self.reason.clone());
+    pub fn at_once(&self, path: &str, flag: Option<&FlagKey>, mut body: impl Command) -> Exit {
+        give_reason(&mut body, self.reason.clone());
         match self.remote.change(path, &body, ChangeMode::Anyway) {
-            Ok((_, reply)) => self.report_outcome(&reply, flag),
+            Ok(reply) => self.report_outcome(&reply, flag),
             Err(CliError { exit, message, .. }) => {
                 print_error(&message);
                 exit
@@ -70,58 +104,50 @@ impl ChangeArgs {
         }
     }
 
-    fn try_to(&self, asking: &ConfirmArgs, request: ChangeRequest<'_>) -> Result<Exit, CliError> {
+    fn try_to<C: Command>(
+        &self,
+        asking: &ConfirmArgs,
+        request: ChangeRequest<'_, C>,
+    ) -> Result<Exit, CliError> {
         let path = format!("/v1/flags/{}/{}", request.flag, request.verb);
         let mut body = request.body;
-        self.give_reason(&mut body, self.reason.clone());
+        give_reason(&mut body, self.reason.clone());
         let asks = !asking.yes && output::can_ask();
         if !asks {
-            return Ok(self.report_outcome(
-                &self.remote.change(&path, &body, ChangeMode::Anyway)?.1,
-                Some(request.flag),
-            ));
+            let reply = self.remote.change(&path, &body, ChangeMode::Anyway)?;
+            return Ok(self.report_outcome(&reply, Some(request.flag)));
         }
-        let error = |(exit, message)| CliError { exit, message, code: String::new() };
-        let shown = self.remote.get("/v1/status").map_err(error)?;
+        let shown = self.remote.get::<Status>("/v1/status")?.read;
         match self.remote.change(&path, &body, ChangeMode::OnlyNarrowing) {
-            Ok((_, reply)) => return Ok(self.report_outcome(&reply, Some(request.flag))),
-            Err(refused) if refused.code == "may-only-narrow" => {}
+            Ok(reply) => return Ok(self.report_outcome(&reply, Some(request.flag))),
+            Err(refused) if refused.code == Some(Code::MayOnlyNarrow) => {}
             Err(refused) => return Err(refused),
         }
-        let flags = shown["flags"].as_array().map_or(&[][..], Vec::as_slice);
-        let flag = flags
-            .iter()
-            .find(|flag| flag["flag"] == request.flag.as_str())
-            .cloned()
-            .unwrap_or_default();
-        if !confirmed(&(request.question)(&flag)) {
+        let flag = shown.flags.iter().find(|flag| flag.flag == request.flag.as_str());
+        let question = flag.map(|flag| (request.question)(flag));
+        let question =
+            question.unwrap_or_else(|| format!("{} {}", request.verb, request.flag.as_str()));
+        if !confirmed(&question) {
             print_note("nothing was changed");
             return Ok(Exit::No);
         }
-        body["expectedRevision"] = shown["revision"].clone();
+        *body.expected_revision() = Some(shown.revision);
         if self.reason.is_none() {
-            self.give_reason(&mut body, Some(asked_for("reason: ")));
+            give_reason(&mut body, Some(output::ask("reason: ")));
         }
-        Ok(self.report_outcome(
-            &self.remote.change(&path, &body, ChangeMode::Anyway)?.1,
-            Some(request.flag),
-        ))
-    }
-
-    fn give_reason(&self, body: &mut Json, reason: Option<String>) {
-        if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
-            body["reason"] = reason.into();
-        }
+        let reply = self.remote.change(&path, &body, ChangeMode::Anyway)?;
+        Ok(self.report_outcome(&reply, Some(request.flag)))
     }
 
     /// Prints the outcome of a command, and how it converges if that is wanted.
-    fn report_outcome(&self, reply: &Json, flag: Option<&FlagKey>) -> Exit {
+    fn report_outcome(&self, reply: &Answer<Outcome>, flag: Option<&FlagKey>) -> Exit {
+        let Answer { json, read: outcome } = reply;
         if self.json {
-            print(&format!("{reply}\n"));
+            print(&format!("{json}\n"));
         } else {
-            print_in_words(reply);
+            print_in_words(outcome);
         }
-        if reply["inForce"] == false && reply["outcome"] == "repeated" {
+        if !outcome.in_force && outcome.outcome == CommandOutcome::Repeated {
             print_error(
                 "nothing was done: this was done before and was taken back since; type it again",
             );
@@ -131,12 +157,17 @@ impl ChangeArgs {
     }
 }
 
-fn print_in_words(reply: &Json) {
-    print(&live(reply));
-    let notes = reply["notes"].as_array().into_iter().flatten().map(text_of);
-    notes.for_each(|note| print_note(&note));
-    if reply["outcome"] == "pending" {
-        let survives = if reply["survivesRestart"] == true {
+fn give_reason(body: &mut impl Command, reason: Option<String>) {
+    if let Some(reason) = reason.filter(|reason| !reason.trim().is_empty()) {
+        *body.reason() = Some(reason);
+    }
+}
+
+fn print_in_words(outcome: &Outcome) {
+    print(&live(outcome));
+    outcome.notes.iter().for_each(|note| print_note(note));
+    if outcome.outcome == CommandOutcome::Pending {
+        let survives = if outcome.survives_restart {
             "survives a restart"
         } else {
             "does NOT survive a restart"
@@ -147,7 +178,7 @@ fn print_in_words(reply: &Json) {
     }
     // A person types it as it is printed, so a foreign server must not be able to put anything else
     // into it.
-    if let Some(undo) = text(&reply["undo"]).filter(|undo| is_own_command(undo)) {
+    if let Some(undo) = outcome.undo.as_ref().filter(|undo| is_own_command(undo)) {
         print_note(&format!("undo: {undo}"));
     }
 }
@@ -159,35 +190,34 @@ fn is_own_command(text: &str) -> bool {
 }
 
 /// What is live after a command, one line per flag.
-fn live(reply: &Json) -> String {
-    let revision = match reply["revision"].as_u64() {
+fn live(outcome: &Outcome) -> String {
+    let Outcome { position, changes, .. } = outcome;
+    let revision = match outcome.revision {
         Some(revision) => format!("revision {revision}"),
-        None => format!("position {}", text_of(&reply["position"])),
+        None => format!("position {position}"),
     };
-    let flag = &reply["flag"];
-    let now = || {
-        format!("{}   {}{}", text_of(&flag["flag"]), serving(&text_of(&flag["live"])), held(flag))
-    };
-    let changes = reply["changes"].as_array().map_or(&[][..], Vec::as_slice);
-    match &*text_of(&reply["outcome"]) {
-        "unchanged" if flag.is_null() => {
+    let flag = outcome.flag.as_ref();
+    let now =
+        flag.map(|flag| format!("{}   {}{}", flag.flag, serving(&flag.live), held(Some(flag))));
+    match (outcome.outcome, now) {
+        (CommandOutcome::Unchanged, None) => {
             "nothing to change: every flag is stopped already\n".to_owned()
         }
-        "unchanged" => format!("nothing to change: {}\n", now()),
+        (CommandOutcome::Unchanged, Some(now)) => format!("nothing to change: {now}\n"),
         // A repeated command whose parts are not reported was answered before.
-        "repeated" | "pending" if changes.is_empty() => {
-            let now = if flag.is_null() { String::new() } else { format!("; now {}", now()) };
+        (CommandOutcome::Repeated | CommandOutcome::Pending, now) if changes.is_empty() => {
+            let now = now.map(|now| format!("; now {now}")).unwrap_or_default();
             format!("{revision}   was done before under the same name{now}\n")
         }
         _ => changes.iter().map(|change| line(&revision, change, flag)).collect(),
     }
 }
 
-fn line(revision: &str, change: &Json, flag: &Json) -> String {
-    let [was, wanted, live] = ["was", "wanted", "live"].map(|member| text_of(&change[member]));
-    let back_to =
-        change["backTo"].as_u64().map(|to| format!("   back to revision {to}")).unwrap_or_default();
-    let saved = if live == wanted || change["action"] == "stop" {
+fn line(revision: &str, change: &FlagChange, flag: Option<&FlagState>) -> String {
+    let (was, live) = (change.was.as_deref().unwrap_or(""), change.live.as_deref().unwrap_or(""));
+    let wanted = &change.wanted;
+    let back_to = change.back_to.map(|to| format!("   back to revision {to}")).unwrap_or_default();
+    let saved = if live == wanted || change.action == ActionName::Stop {
         String::new()
     } else {
         format!("   saved: {wanted}")
@@ -195,48 +225,13 @@ fn line(revision: &str, change: &Json, flag: &Json) -> String {
     // Of a stopped flag it matters who holds the split that is saved, not that one is held.
     let held = if live == wanted || !saved.is_empty() { held(flag) } else { String::new() };
     let same = if was == live && live == wanted { "   nothing changes for users" } else { "" };
-    format!(
-        "{revision}   {}   {}{saved}{back_to}{held}{same}\n",
-        text_of(&change["flag"]),
-        arrow(&was, &live)
-    )
-}
-
-/// `   held by oncall until 16:02`.
-pub fn held(flag: &Json) -> String {
-    let held = &flag["held"];
-    if held.is_null() {
-        return String::new();
-    }
-    let until = held["ends"]["atMs"]
-        .as_i64()
-        .map(|ms| format!(" until {}", time::at(ms)))
-        .unwrap_or_default();
-    format!("   held by {}{until}", text_of(&held["by"]))
-}
-
-/// A split in words: `realtime-v2 10%, disabled 5%`.
-pub fn split(split: &Json) -> String {
-    match (text(&split["realtime-v2"]), text(&split["disabled"]).as_deref()) {
-        (None, _) => "what the file says".to_owned(),
-        (Some(realtime), None | Some("0%")) => format!("realtime-v2 {realtime}"),
-        (Some(realtime), Some(disabled)) => format!("realtime-v2 {realtime}, disabled {disabled}"),
-    }
+    format!("{revision}   {}   {}{saved}{back_to}{held}{same}\n", change.flag, arrow(was, live))
 }
 
 /// Whether a person on a terminal says yes.
 pub fn confirmed(question: &str) -> bool {
-    let answer = asked_for(&format!("{question}? [y/N] "));
+    let answer = output::ask(&format!("{question}? [y/N] "));
     matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
-}
-
-fn asked_for(what: &str) -> String {
-    output::ask(what)
-}
-
-/// A body without members.
-pub fn empty_body() -> Json {
-    json!({})
 }
 
 #[cfg(test)]

@@ -15,11 +15,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::http_client::{Silence, Target};
+use super::http_client::{CONNECT_PATIENCE, Silence, Target};
 use crate::data_dir::NamedSocket;
 
-/// How long connecting to a server may take.
-pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 /// The most bytes of a response.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 

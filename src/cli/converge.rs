@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::Instant;
 
-use super::convergence::Convergence;
+use super::answer::Answer;
+use super::convergence::Progress;
 use super::http_client::CliError;
 use super::output::{self, draw};
 use super::remote::ServerArgs;
@@ -70,16 +71,16 @@ impl WatchArgs {
         loop {
             let over = started.elapsed() >= limit;
             match line.get(&path) {
-                Ok(reply) => {
-                    let convergence = Convergence::of(&reply);
-                    if position.as_ref().is_some_and(|position| *position != convergence.position) {
+                Ok(Answer { json, read }) => {
+                    let convergence = Progress(read);
+                    let newest = &convergence.0.position;
+                    if position.as_ref().is_some_and(|position| position != newest) {
                         screen.say(&format!(
-                            "position {} went live meanwhile; looking on at that",
-                            convergence.position
+                            "position {newest} went live meanwhile; looking on at that"
                         ));
                     }
-                    position = Some(convergence.position.clone());
-                    screen.show(&reply.to_string(), &convergence);
+                    position = Some(newest.clone());
+                    screen.show(&json.to_string(), &convergence);
                     // A client that has just connected may be about to acknowledge.
                     if convergence.is_held()
                         || convergence.is_told() && (over || started.elapsed() >= ANSWERS_WITHIN)
@@ -136,7 +137,7 @@ impl Screen {
     }
 
     /// Shows the current state.
-    fn show(&mut self, reply: &str, convergence: &Convergence) {
+    fn show(&mut self, reply: &str, convergence: &Progress) {
         let line = match self.kind {
             Kind::Json => reply.to_owned(),
             Kind::Terminal => convergence.drawn(),

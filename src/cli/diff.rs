@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 use super::{Exit, count, print, print_error};
 use crate::config::EvaluationArgs;
@@ -181,14 +181,16 @@ fn json(difference: &FolderDifference) -> Json {
         }
         Changed::Removed => json!({ "flag": key_text(key), "change": "removed" }),
         Changed::Otherwise(change) => {
-            let mut json = json!({
-                "flag": key_text(key), "change": "changed", "differences": differences(&change.differences),
-            });
-            match &change.moves {
-                Moves::Buckets(moves) => json["moves"] = moves.iter().map(moved).collect(),
-                Moves::Reshuffled(share) => json["reshuffled"] = share.to_string().into(),
-            }
-            json
+            let (name, moves) = match &change.moves {
+                Moves::Buckets(moves) => ("moves", moves.iter().map(moved).collect::<Json>()),
+                Moves::Reshuffled(share) => ("reshuffled", share.to_string().into()),
+            };
+            json!({
+                "flag": key_text(key),
+                "change": "changed",
+                "differences": differences(&change.differences),
+                name: moves,
+            })
         }
     };
     let renamed = |renamed: &Renamed| {
@@ -208,15 +210,14 @@ fn json(difference: &FolderDifference) -> Json {
             "namedBy": change.named_by.iter().map(key_text).collect::<Vec<_>>(),
         }),
     };
-    let mut whole = json!({
-        "same": difference.is_none(),
-        "flags": difference.flags.iter().map(flag).collect::<Vec<_>>(),
-        "segments": difference.segments.iter().map(segment).collect::<Vec<_>>(),
-    });
+    let mut whole = Map::new();
+    whole.insert("same".to_owned(), difference.is_none().into());
+    whole.insert("flags".to_owned(), difference.flags.iter().map(flag).collect());
+    whole.insert("segments".to_owned(), difference.segments.iter().map(segment).collect());
     if !difference.renamed.is_empty() {
-        whole["renamed"] = difference.renamed.iter().map(renamed).collect();
+        whole.insert("renamed".to_owned(), difference.renamed.iter().map(renamed).collect());
     }
-    whole
+    whole.into()
 }
 
 fn moved(moved: &Move) -> Json {

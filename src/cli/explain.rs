@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde_json::{Map, Value as Json, json};
-use turnout_api::admin::explain::Explanation;
+use serde_json::{Map, json};
+use turnout_api::admin::explain::LiveExplanation;
+use turnout_api::admin::flags::Overrides;
 
-use super::remote::{ServerArgs, text_of};
-use super::{Exit, print, print_error, time};
+use super::answer::Answer;
+use super::remote::ServerArgs;
+use super::{Exit, print, print_error, words};
 use crate::config::EvaluationArgs;
 use crate::definition::{DefinitionSet, render, similar, typed_value};
 use crate::display_text;
@@ -127,19 +129,13 @@ impl Explain {
         let asked = json!({
             "targetingKey": self.user, "textAttributes": written, "identity": self.identity.as_str(), "bucket": self.bucket,
         });
-        let reply = self.remote.post(&format!("/v1/flags/{}/explain", self.flag), &asked)?;
-        if self.json {
-            print(&format!("{reply}\n"));
-            return Ok(Exit::Yes);
-        }
-        let strange = |_| {
-            (
-                Exit::Failed,
-                "the server tells the story in another way; is it of the same version?".to_owned(),
-            )
-        };
-        let story: Explanation = serde_json::from_value(reply.clone()).map_err(strange)?;
-        print(&format!("{}{}", explain::text(&story), held(&reply)));
+        let path = format!("/v1/flags/{}/explain", self.flag);
+        let Answer { json, read } = self.remote.post::<LiveExplanation>(&path, &asked)?;
+        print(&if self.json {
+            format!("{json}\n")
+        } else {
+            format!("{}{}", explain::text(&read.explanation), held(&read))
+        });
         Ok(Exit::Yes)
     }
 
@@ -198,15 +194,15 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
 }
 
 /// The revision the explanation is of, and who holds an override.
-fn held(reply: &Json) -> String {
-    let mut text = format!("revision {}", text_of(&reply["position"]));
-    for (slot, what) in
-        [("stop", "stopped"), ("held", "rollout held"), ("pin", "earlier definition held")]
-    {
-        if !reply[slot].is_null() {
-            text.push_str(&format!("; {what} by {}", time::mark(&reply[slot])));
-        }
-    }
-    text.push('\n');
-    text
+fn held(LiveExplanation { position, overrides, .. }: &LiveExplanation) -> String {
+    let Overrides { stop, held, pin } = overrides;
+    let held = held.as_ref().map(|held| &held.mark);
+    let pin = pin.as_ref().map(|pin| &pin.mark);
+    let marks =
+        [("stopped", stop.as_ref()), ("rollout held", held), ("earlier definition held", pin)];
+    let marks = marks.into_iter().filter_map(|(what, mark)| {
+        let mark = words::mark(mark?);
+        Some(format!("; {what} by {mark}"))
+    });
+    format!("revision {position}{}\n", marks.collect::<String>())
 }

@@ -1,10 +1,14 @@
 //! `turnout history`: what was changed, by whom and why; and whether anybody tampered with it.
 
 use clap::Args;
-use serde_json::Value as Json;
+use turnout_api::admin::flags::FlagState;
+use turnout_api::admin::history::{History as Page, Revision, VerifyReport};
 
-use super::remote::{ServerArgs, change, text, text_of};
+use super::answer::Answer;
+use super::http_client::CliError;
+use super::remote::ServerArgs;
 use super::table::table;
+use super::words::change;
 use super::{Exit, count, print, print_error, print_note, time};
 use crate::flag::FlagKey;
 
@@ -22,7 +26,7 @@ pub struct History {
     before: Option<u64>,
 
     /// Whether any row was altered; exit code 1 if so
-    #[arg(long, conflicts_with_all = ["flag", "before"])]
+    #[arg(long, conflicts_with = "flag", conflicts_with = "before")]
     verify: bool,
 
     /// What the server says, as JSON
@@ -36,68 +40,66 @@ pub struct History {
 impl History {
     pub fn run(&self) -> Exit {
         let shown = if self.verify { self.verify() } else { self.show() };
-        shown.unwrap_or_else(|(exit, message)| {
+        shown.unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
         })
     }
 
-    fn show(&self) -> Result<Exit, (Exit, String)> {
+    fn show(&self) -> Result<Exit, CliError> {
         let mut path = format!("/v1/history?limit={}", self.limit);
         if let Some(flag) = &self.flag {
             // A mistyped flag is reported as such, not as a flag to which nothing happened.
-            self.remote.get(&format!("/v1/flags/{flag}"))?;
+            self.remote.get::<FlagState>(&format!("/v1/flags/{flag}"))?;
             path.push_str(&format!("&flag={flag}"));
         }
         if let Some(before) = self.before {
             path.push_str(&format!("&before={before}"));
         }
-        let reply = self.remote.get(&path)?;
-        let revisions = reply["revisions"].as_array().map_or(&[][..], Vec::as_slice);
-        match (self.json, revisions) {
-            (true, _) => print(&format!("{reply}\n")),
+        let Answer { json, read: Page { revisions, more } } = self.remote.get(&path)?;
+        match (self.json, &*revisions) {
+            (true, _) => print(&format!("{json}\n")),
             (false, []) => print_note("no revision"),
             (false, revisions) => {
                 let rows: Vec<[String; 4]> = revisions.iter().flat_map(rows).collect();
-                print(&table(["REV", "WHEN", "WHO", "CHANGE"], &rows));
+                print(&table("REV  WHEN  WHO  CHANGE", &rows));
             }
         }
-        if let (true, Some(last)) = (reply["more"] == true && !self.json, revisions.last()) {
+        if let (true, false, Some(last)) = (more, self.json, revisions.last()) {
             let flag = self.flag.as_ref().map(|flag| format!(" {flag}")).unwrap_or_default();
-            print_note(&format!("older ones: turnout history{flag} --before {}", last["revision"]));
+            print_note(&format!("older ones: turnout history{flag} --before {}", last.revision));
         }
         Ok(Exit::Yes)
     }
 
-    fn verify(&self) -> Result<Exit, (Exit, String)> {
-        let reply = self.remote.open()?.get_when_done("/v1/history/verify")?;
-        let errors = reply["faults"].as_array().map_or(&[][..], Vec::as_slice);
-        let read = count(reply["revisions"].as_u64().unwrap_or_default() as usize, "revision");
-        let compared = match reply["comparedWithRevision"].as_u64() {
+    fn verify(&self) -> Result<Exit, CliError> {
+        let reply = self.remote.open()?.get_when_done::<VerifyReport>("/v1/history/verify")?;
+        let report = &reply.read;
+        let read = count(usize::try_from(report.revisions).unwrap_or(usize::MAX), "revision");
+        let compared = match report.compared_with_revision {
             Some(revision) => format!("compared with revision {revision} as this server saw it"),
             None => "this server has not saved a revision yet to compare with".to_owned(),
         };
         if self.json {
-            print(&format!("{reply}\n"));
-        } else if errors.is_empty() {
+            print(&format!("{}\n", reply.json));
+        } else if report.faults.is_empty() {
             print(&format!("sound: {read} read, each is what its hash says; {compared}\n"));
         } else {
-            let errors: String =
-                errors.iter().map(|error| format!("  {}\n", text_of(error))).collect();
-            print(&format!("NOT SOUND: {read} read; {compared}\n{errors}"));
+            let errors = report.faults.iter().map(|fault| format!("  {fault}\n"));
+            print(&format!("NOT SOUND: {read} read; {compared}\n{}", errors.collect::<String>()));
         }
-        Ok(if reply["sound"] == true { Exit::Yes } else { Exit::No })
+        Ok(if report.sound { Exit::Yes } else { Exit::No })
     }
 }
 
 /// A row for each change, and one for the reason; the revision's own columns stand in its first
 /// row.
-fn rows(revision: &Json) -> Vec<[String; 4]> {
+fn rows(revision: &Revision) -> Vec<[String; 4]> {
     const MOST: usize = 12;
-    let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
+    let changes = &revision.changes;
     let mut lines: Vec<String> = changes.iter().take(MOST).map(change).collect();
-    let more = revision["moreChanges"]
-        .as_u64()
+    let more = revision
+        .more_changes
         .unwrap_or_default()
         .saturating_add(changes.len().saturating_sub(MOST) as u64);
     if more > 0 {
@@ -106,15 +108,15 @@ fn rows(revision: &Json) -> Vec<[String; 4]> {
     if lines.is_empty() {
         lines.push("nothing".to_owned());
     }
-    if let Some(reason) = text(&revision["reason"]) {
+    if let Some(reason) = &revision.reason {
         lines.push(format!("  {reason}"));
     }
     let own = |index: usize, text: String| if index == 0 { text } else { String::new() };
     let row = |(index, change): (usize, String)| {
         [
-            own(index, revision["revision"].to_string()),
-            own(index, time::of(&revision["committedAtMs"])),
-            own(index, text_of(&revision["actor"])),
+            own(index, revision.revision.to_string()),
+            own(index, time::at(revision.committed_at_ms)),
+            own(index, revision.actor.clone()),
             change,
         ]
     };

@@ -3,24 +3,28 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use hyper::Response;
 use hyper::body::Bytes;
 use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use tokio::runtime::Runtime;
+use turnout_api::problem::Code;
 
 use super::Exit;
-use super::connection::CONNECT_PATIENCE;
 use crate::display_text;
 use crate::http_client::{LOOPBACK, client_for, is_loopback};
+
+/// How long connecting to a server may take.
+pub const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A response from a server that did not do what was asked, or the lack of a response.
 #[derive(Clone, Debug)]
 pub struct CliError {
     pub exit: Exit,
     pub message: String,
-    /// The stable code of its problem details.
-    pub code: String,
+    /// The code of its problem details.
+    pub code: Option<Code>,
 }
 
 /// Why there is no response.
@@ -40,15 +44,15 @@ pub struct Target(Url);
 impl CliError {
     /// The call could not be made.
     pub fn failed(message: impl Into<String>) -> CliError {
-        CliError { exit: Exit::Failed, message: message.into(), code: String::new() }
+        CliError { exit: Exit::Failed, message: message.into(), code: None }
     }
 
     /// A refusal by a listener, with the exit code that fits its status.
-    pub fn refused(status: StatusCode, code: String, message: String) -> CliError {
+    pub fn refused(status: StatusCode, code: Option<Code>, message: String) -> CliError {
         let exit = match status.as_u16() {
             401 | 403 | 409 | 422 => Exit::Refused,
             400 | 413 => Exit::Usage,
-            404 if code != "no-such-route" && !code.is_empty() => Exit::No,
+            404 if code.is_some_and(|code| code != Code::NoSuchRoute) => Exit::No,
             _ => Exit::Failed,
         };
         CliError { exit, message, code }

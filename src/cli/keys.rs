@@ -1,14 +1,13 @@
 //! `turnout keys`: the keys that Turnout signs its own sessions and tokens with.
 
 use clap::{Args, Subcommand};
-use serde::de::DeserializeOwned;
-use serde_json::{Value as Json, json};
-use turnout_api::admin::keys::{Key, Keys as Listed, KeysChanged};
+use turnout_api::admin::keys::{ChangeKeys, Key, Keys as Listed, KeysChanged};
 
+use super::answer::Answer;
+use super::http_client::CliError;
 use super::remote::ServerArgs;
 use super::table::table;
 use super::{Exit, print, print_error, print_note, time};
-use crate::display_text;
 
 #[derive(Debug, Args)]
 pub struct Keys {
@@ -53,7 +52,7 @@ impl Keys {
             Verb::Rotate(asked) => asked.rotate(),
             Verb::Revoke(revoke) => revoke.run(),
         };
-        done.map(|()| Exit::Yes).unwrap_or_else(|(exit, message)| {
+        done.map(|()| Exit::Yes).unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
         })
@@ -61,33 +60,31 @@ impl Keys {
 }
 
 impl Asked {
-    fn list(&self) -> Result<(), (Exit, String)> {
-        let reply = self.remote.get("/v1/keys")?;
+    fn list(&self) -> Result<(), CliError> {
+        let Answer { json, read } = self.remote.get::<Listed>("/v1/keys")?;
         if self.json {
-            print(&format!("{reply}\n"));
+            print(&format!("{json}\n"));
             return Ok(());
         }
-        let listed: Listed = read(&reply)?;
-        show(&listed.keys);
-        if let Some(file) = listed.listed_in {
-            print_note(&format!("listed in {}; the first signs", display_text::line(&file)));
+        show(&read.keys);
+        if let Some(file) = read.listed_in {
+            print_note(&format!("listed in {file}; the first signs"));
         }
         Ok(())
     }
 
-    fn rotate(&self) -> Result<(), (Exit, String)> {
-        let reply = self.remote.post("/v1/keys/rotate", &json!({}))?;
-        self.changed(&reply)
+    fn rotate(&self) -> Result<(), CliError> {
+        self.changed("/v1/keys/rotate")
     }
 
-    fn changed(&self, reply: &Json) -> Result<(), (Exit, String)> {
+    fn changed(&self, path: &str) -> Result<(), CliError> {
+        let Answer { json, read } = self.remote.post::<KeysChanged>(path, &ChangeKeys {})?;
         if self.json {
-            print(&format!("{reply}\n"));
+            print(&format!("{json}\n"));
             return Ok(());
         }
-        let changed: KeysChanged = read(reply)?;
-        show(&changed.keys);
-        if !changed.survives_restart {
+        show(&read.keys);
+        if !read.survives_restart {
             print_note("this could not be written down yet: a restart would forget it");
         }
         Ok(())
@@ -95,10 +92,8 @@ impl Asked {
 }
 
 impl Revoke {
-    fn run(&self) -> Result<(), (Exit, String)> {
-        let path = format!("/v1/keys/{}/revoke", self.id);
-        let reply = self.asked.remote.post(&path, &json!({}))?;
-        self.asked.changed(&reply)?;
+    fn run(&self) -> Result<(), CliError> {
+        self.asked.changed(&format!("/v1/keys/{}/revoke", self.id))?;
         if !self.asked.json {
             print_note(
                 "what it signed is refused from now on; clients get new sessions and tokens by themselves",
@@ -111,14 +106,9 @@ impl Revoke {
 fn show(keys: &[Key]) {
     let row = |key: &Key| {
         let from = key.signs_from_ms.map_or_else(|| "-".to_owned(), time::at);
-        [key.state.to_string(), from, display_text::line(&key.id).into_owned()]
+        [key.state.to_string(), from, key.id.clone()]
     };
-    print(&table(["STATE", "SIGNS FROM", "KID"], &keys.iter().map(row).collect::<Vec<_>>()));
-}
-
-fn read<T: DeserializeOwned>(reply: &Json) -> Result<T, (Exit, String)> {
-    T::deserialize(reply)
-        .map_err(|_| (Exit::Failed, "the server answered something else than was asked".to_owned()))
+    print(&table("STATE  SIGNS FROM  KID", &keys.iter().map(row).collect::<Vec<_>>()));
 }
 
 /// A thumbprint: base64url.

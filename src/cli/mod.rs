@@ -1,6 +1,7 @@
 //! The command line. Floor 4: data on stdout, messages on stderr, exit codes that mean something.
 
 mod admin_client;
+mod answer;
 mod ask;
 mod attribute;
 mod backup;
@@ -36,6 +37,7 @@ mod table;
 mod time;
 mod token;
 mod undo;
+mod words;
 
 use std::process::ExitCode;
 

@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use clap::Args;
-use serde_json::Value as Json;
+use turnout_api::admin::problems::{Problems as Standing, StandingProblem};
 
-use super::remote::{self, ServerArgs, text_of};
+use super::http_client::CliError;
+use super::remote::ServerArgs;
 use super::{Exit, count, print, print_error, time};
 use crate::display_text;
 
@@ -22,51 +23,41 @@ pub struct Problems {
 impl Problems {
     /// Exit 1 while there are problems.
     pub fn run(&self) -> Exit {
-        let reply = match self.remote.get("/v1/problems") {
+        let reply = match self.remote.get::<Standing>("/v1/problems") {
             Ok(reply) => reply,
-            Err((exit, message)) => {
+            Err(CliError { exit, message, .. }) => {
                 print_error(&message);
                 return exit;
             }
         };
-        let problems = reply["problems"].as_array().map_or(&[][..], Vec::as_slice);
-        print(&if self.json { format!("{reply}\n") } else { text(&reply, problems) });
-        if problems.is_empty() { Exit::Yes } else { Exit::No }
+        print(&if self.json { format!("{}\n", reply.json) } else { text(&reply.read) });
+        if reply.read.problems.is_empty() { Exit::Yes } else { Exit::No }
     }
 }
 
-fn text(reply: &Json, problems: &[Json]) -> String {
-    let flags = text_of(&reply["flags"]);
+fn text(Standing { flags, watch, position, problems }: &Standing) -> String {
     let mut text = String::new();
     for problem in problems {
-        let file = text_of(&problem["file"]);
-        let mut place = if file.is_empty() {
-            flags.clone()
-        } else {
-            display_text::path(&Path::new(&flags).join(file))
+        let StandingProblem { code, file, line, column, message, hint, since_ms, .. } = problem;
+        let mut place = match file.as_deref() {
+            None | Some("") => flags.clone(),
+            Some(file) => display_text::path(&Path::new(flags).join(file)),
         };
-        if let (Some(line), Some(column)) = (problem["line"].as_u64(), problem["column"].as_u64()) {
+        if let (Some(line), Some(column)) = (line, column) {
             place.push_str(&format!(":{line}:{column}"));
         }
-        text.push_str(&format!(
-            "{place}\n  {}: {}\n",
-            text_of(&problem["code"]),
-            text_of(&problem["message"])
-        ));
-        if let Some(hint) = remote::text(&problem["hint"]) {
+        text.push_str(&format!("{place}\n  {code}: {message}\n"));
+        if let Some(hint) = hint {
             text.push_str(&format!("  help: {hint}\n"));
         }
-        text.push_str(&format!("  since: {}\n", time::of(&problem["sinceMs"])));
+        text.push_str(&format!("  since: {}\n", time::at(*since_ms)));
     }
-    let verdict = if problems.is_empty() {
-        "no problems".to_owned()
-    } else {
-        count(problems.len(), "problem")
+    let verdict = match problems.len() {
+        0 => "no problems".to_owned(),
+        problems => count(problems, "problem"),
     };
     text.push_str(&format!(
-        "{verdict}; revision {} is live, {flags} is watched by {}\n",
-        text_of(&reply["position"]),
-        text_of(&reply["watch"])
+        "{verdict}; revision {position} is live, {flags} is watched by {watch}\n"
     ));
     text
 }

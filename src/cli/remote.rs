@@ -5,17 +5,22 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use hyper::body::Bytes;
 use hyper::header::HeaderName;
-use hyper::{Method, StatusCode};
-use serde_json::Value as Json;
+use hyper::{Method, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
+use turnout_api::admin::commands::Outcome;
+use turnout_api::admin::history::Revision;
+use turnout_api::problem::{Code, Problem};
 
 use super::admin_client::{AdminClient, Call, NoAnswer, Token};
+use super::answer::{Answer, RefusedAnswer};
 use super::http_client::{self, CliError, Silence, Target};
 use super::listener::{self, Listener};
-use super::{Exit, time};
+use super::{time, words};
 use crate::auth::random_name;
-use crate::display_text;
 
 /// Longer than any call but one takes by the server's own bounds.
 pub const PATIENCE: Duration = Duration::from_secs(15);
@@ -68,14 +73,18 @@ pub enum ChangeMode {
 }
 
 impl ServerArgs {
-    /// A JSON document of the server, or why there is none.
-    pub fn get(&self, path: &str) -> Result<Json, (Exit, String)> {
-        Ok(self.open()?.get(path)?)
+    /// A document of the server, or why there is none.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, CliError> {
+        self.open()?.get(path)
     }
 
     /// The same for a call that has a body.
-    pub fn post(&self, path: &str, body: &Json) -> Result<Json, (Exit, String)> {
-        Ok(self.open()?.ask(call(Method::POST, path, Some(body)), Idempotency::Harmful)?.1)
+    pub fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, CliError> {
+        self.open()?.ask(call(Method::POST, path, Some(text_of(body)?)), Idempotency::Harmful)
     }
 
     /// Requests a change. The request has an idempotency key, so that sending it again after a lost
@@ -83,12 +92,12 @@ impl ServerArgs {
     pub fn change(
         &self,
         path: &str,
-        body: &Json,
+        body: &impl Serialize,
         going: ChangeMode,
-    ) -> Result<(StatusCode, Json), CliError> {
+    ) -> Result<Answer<Outcome>, CliError> {
         let name =
             random_name().ok_or_else(|| CliError::failed("the system gives no randomness"))?;
-        let mut call = call(Method::POST, path, Some(body));
+        let mut call = call(Method::POST, path, Some(text_of(body)?));
         call.headers.push((HeaderName::from_static("idempotency-key"), name));
         if going == ChangeMode::OnlyNarrowing {
             call.headers.push((HeaderName::from_static("turnout-narrow-only"), "1".to_owned()));
@@ -123,34 +132,31 @@ impl ServerArgs {
     }
 }
 
-type Answer = Result<(StatusCode, Option<Json>), NoAnswer>;
-
 /// A call that takes as long as the server's own bounds.
-fn call(method: Method, path: &str, body: Option<&Json>) -> Call {
-    Call {
-        method,
-        path: path.to_owned(),
-        headers: Vec::new(),
-        body: body.map(Json::to_string),
-        patience: PATIENCE,
-    }
+fn call(method: Method, path: &str, body: Option<String>) -> Call {
+    Call { method, path: path.to_owned(), headers: Vec::new(), body, patience: PATIENCE }
+}
+
+fn text_of(body: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string(body)
+        .map_err(|_| CliError::failed("what was typed cannot be written as JSON"))
 }
 
 impl AdminConnection {
-    /// A JSON document of the server, or why there is none.
-    pub fn get(&self, path: &str) -> Result<Json, CliError> {
-        Ok(self.ask(call(Method::GET, path, None), Idempotency::Harmless)?.1)
+    /// A document of the server, or why there is none.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, CliError> {
+        self.ask(call(Method::GET, path, None), Idempotency::Harmless)
     }
 
     /// A document that the server may work on for long: asked again, the server goes on with the
     /// same work. The call waits for as long as the server answers other calls meanwhile.
-    pub fn get_when_done(&self, path: &str) -> Result<Json, CliError> {
+    pub fn get_when_done<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, CliError> {
         let (asked, alive) = (call(Method::GET, path, None), call(Method::GET, "/v1/status", None));
-        let is_going_on = || self.runtime.block_on(self.caller.client.ask(&alive)).is_ok();
+        let is_going_on = || self.runtime.block_on(self.caller.client.send(&alive)).is_ok();
         loop {
             match self.answer(&asked, Idempotency::Harmless) {
                 Err(NoAnswer::Silence(Silence::TimedOut)) if is_going_on() => {}
-                answer => return Ok(self.read(answer)?.1),
+                answer => return self.read(answer),
             }
         }
     }
@@ -159,33 +165,36 @@ impl AdminConnection {
         self.runtime.block_on(async { tokio::time::sleep(pause).await });
     }
 
-    fn ask(&self, call: Call, twice: Idempotency) -> Result<(StatusCode, Json), CliError> {
+    fn ask<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        twice: Idempotency,
+    ) -> Result<Answer<T>, CliError> {
         self.read(self.answer(&call, twice))
     }
 
-    fn answer(&self, call: &Call, twice: Idempotency) -> Answer {
+    fn answer(&self, call: &Call, twice: Idempotency) -> Result<Response<Bytes>, NoAnswer> {
         self.runtime.block_on(async {
-            match self.caller.client.ask(call).await {
+            match self.caller.client.send(call).await {
                 Err(lost) if twice == Idempotency::Harmless && lost.may_be_lost() => {
-                    self.caller.client.ask(call).await
+                    self.caller.client.send(call).await
                 }
                 answer => answer,
             }
         })
     }
 
-    fn read(&self, answer: Answer) -> Result<(StatusCode, Json), CliError> {
-        let (status, body) = answer.map_err(|why| self.caller.unanswered(why))?;
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<Response<Bytes>, NoAnswer>,
+    ) -> Result<Answer<T>, CliError> {
+        let answer = answer.map_err(|why| self.caller.unanswered(why))?;
+        let (status, body) = (answer.status(), answer.body());
         if status.is_success() {
-            let strange = || {
-                CliError::failed(format!(
-                    "{}: it did not answer in JSON; is that the admin listener?",
-                    self.caller.server
-                ))
-            };
-            return body.map(|body| (status, body)).ok_or_else(strange);
+            Answer::of(body, &self.caller.server, "admin")
+        } else {
+            Err(self.caller.refused(RefusedAnswer::of(status, body)))
         }
-        Err(self.caller.refused(status, body.unwrap_or_default()))
     }
 }
 
@@ -204,7 +213,7 @@ impl AdminCaller {
                 "--server",
                 "; `turnout status` says how it stands",
             ),
-            NoAnswer::Refused(status, problem) => self.refused(status, problem),
+            NoAnswer::Refused(refusal) => self.refused(refusal),
             NoAnswer::Unproven => CliError::failed(format!(
                 "{server}: what answers there did not show that it is the server; the token was not sent"
             )),
@@ -216,99 +225,55 @@ impl AdminCaller {
     }
 
     /// What to say of a refusal.
-    pub fn refused(&self, status: StatusCode, problem: Json) -> CliError {
-        let (code, detail) = (text_of(&problem["code"]), text_of(&problem["detail"]));
-        let message = match (&self.no_token, status.as_u16()) {
-            (Some(why), 401) => why.clone(),
-            (None, 401) if !code.is_empty() => {
+    pub fn refused(&self, refusal: RefusedAnswer) -> CliError {
+        let RefusedAnswer { status, problem, since, .. } = refusal;
+        let Some(Problem { code, detail, .. }) = problem else {
+            let message = match (&self.no_token, status.as_u16()) {
+                (Some(why), 401) => why.clone(),
+                _ => format!("{}: it answered {status}; is that the admin listener?", self.server),
+            };
+            return CliError::refused(status, None, message);
+        };
+        let message = match (&self.no_token, status.as_u16(), code) {
+            (Some(why), 401, _) => why.clone(),
+            (None, 401, _) => {
                 "the server does not accept this token; it may be revoked or expired, or be another server's".to_owned()
             }
-            _ if code.is_empty() => format!("{}: it answered {status}; is that the admin listener?", self.server),
-            _ if code == "flag-not-found" && !detail.contains("did you mean") => {
+            (_, _, Code::FlagNotFound) if !detail.contains("did you mean") => {
                 format!("{detail}; turnout status lists the flags")
             }
-            _ => format!("{detail}{}{}", hint(&code), meanwhile(&problem["since"])),
+            _ => format!("{detail}{}{}", hint(code), meanwhile(&since)),
         };
-        CliError::refused(status, code, message)
+        CliError::refused(status, Some(code), message)
     }
 }
 
 /// What to do about it, where the server's words do not say.
-fn hint(code: &str) -> &'static str {
+fn hint(code: Code) -> &'static str {
     match code {
-        "reason-required" => "; say --reason \"…\"",
-        "revision-conflict" => "; look again (turnout status) and ask again. Meanwhile:",
-        "no-such-token" => "; turnout token list shows them",
-        "disk-full" => "; make room in the data folder",
-        "may-only-narrow" => "; ask a person with the role operator or admin",
-        "no-such-revision" => "; turnout history lists them",
+        Code::ReasonRequired => "; say --reason \"…\"",
+        Code::RevisionConflict => "; look again (turnout status) and ask again. Meanwhile:",
+        Code::NoSuchToken => "; turnout token list shows them",
+        Code::DiskFull => "; make room in the data folder",
+        Code::MayOnlyNarrow => "; ask a person with the role operator or admin",
+        Code::NoSuchRevision => "; turnout history lists them",
         _ => "",
     }
 }
 
 /// Who changed what since the caller looked.
-fn meanwhile(since: &Json) -> String {
-    let revisions = since.as_array().map_or(&[][..], Vec::as_slice);
-    let line = |revision: &Json| {
-        let changes = revision["changes"].as_array().map_or(&[][..], Vec::as_slice);
-        let changes: Vec<String> = changes.iter().map(change).collect();
-        let reason =
-            text(&revision["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
-        let (at, by) = (time::of(&revision["committedAtMs"]), text_of(&revision["actor"]));
-        format!("\n  revision {} {at} {by}: {}{reason}", revision["revision"], changes.join(", "))
+fn meanwhile(since: &[Revision]) -> String {
+    let line = |revision: &Revision| {
+        let changes: Vec<String> = revision.changes.iter().map(words::change).collect();
+        let reason = revision.reason.as_ref().map(|reason| format!(" ({reason})"));
+        format!(
+            "\n  revision {} {} {}: {}{}",
+            revision.revision,
+            time::at(revision.committed_at_ms),
+            revision.actor,
+            changes.join(", "),
+            reason.unwrap_or_default()
+        )
     };
-    revisions.iter().map(line).collect()
-}
-
-/// One change of a revision: `set build-events realtime-v2 10% -> 25%`.
-pub fn change(change: &Json) -> String {
-    let (was, is) = (text_of(&change["was"]), text_of(&change["is"]));
-    if change["kind"] == "credential" {
-        // Whose credential it is and what it may do; its expiry stands in the list.
-        let words = if is.is_empty() { was } else { is };
-        let whose =
-            words.split(", until ").next().unwrap_or_default().trim_end_matches(", REVOKED");
-        return format!("{} {} {whose}", text_of(&change["action"]), text_of(&change["key"]));
-    }
-    let moved = match (was.is_empty(), is.is_empty()) {
-        (_, true) => String::new(),
-        (true, false) => format!(" {is}"),
-        (false, false) => format!(" {}", arrow(&was, &is)),
-    };
-    let back_to = change["backTo"].as_u64().map(|to| format!(" to {to}")).unwrap_or_default();
-    format!("{} {}{back_to}{moved}", text_of(&change["action"]), text_of(&change["key"]))
-}
-
-/// How a server writes what a state serves, which is an arrow to people.
-const SERVES: &str = " -> ";
-
-/// What is live, in words: `realtime-v2 10%`, `STOPPED (polling)`.
-pub fn serving(live: &str) -> String {
-    match live.split_once(SERVES) {
-        Some((state, strategy)) => format!("{state} ({strategy})"),
-        None => live.to_owned(),
-    }
-}
-
-/// `realtime-v2 10% -> 25%`, `STOPPED -> realtime-v2 1%`: one arrow; a part that stays is printed
-/// once.
-pub fn arrow(was: &str, is: &str) -> String {
-    const SHARE: &str = "realtime-v2 ";
-    let before = was.split(SERVES).next().unwrap_or_default();
-    let after = serving(is);
-    match after.strip_prefix(SHARE) {
-        _ if was == is => after,
-        Some(share) if before.starts_with(SHARE) => format!("{before} -> {share}"),
-        _ => format!("{before} -> {after}"),
-    }
-}
-
-/// A text of a response as a part of a line; empty where there is none.
-pub fn text_of(json: &Json) -> String {
-    text(json).unwrap_or_default()
-}
-
-/// The same, if there is one. Its writer may have meant more than a part of a line.
-pub fn text(json: &Json) -> Option<String> {
-    json.as_str().map(|text| display_text::line(text).into_owned())
+    since.iter().map(line).collect()
 }

@@ -38,7 +38,12 @@ pub struct Session {
     life: i64,
 
     /// Refuse every session that the user has until now; the user may sign in again
-    #[arg(long, conflicts_with_all = ["streams", "attributes", "life"])]
+    #[arg(
+        long,
+        conflicts_with = "streams",
+        conflicts_with = "attributes",
+        conflicts_with = "life"
+    )]
     revoke: bool,
 
     /// What the server says, as JSON

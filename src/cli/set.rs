@@ -1,11 +1,12 @@
 //! `turnout set`: holds a split over the file's.
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use turnout_api::admin::commands::SetCommand;
+use turnout_api::admin::flags::FlagState;
 
 use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs};
-use super::remote::{arrow, text, text_of};
-use super::{Exit, change, print_error, time};
+use super::words::{self, arrow};
+use super::{Exit, print_error, time};
 use crate::clock;
 use crate::flag::{FlagKey, Share, ShareError};
 
@@ -47,23 +48,17 @@ impl Set {
                 return Exit::Usage;
             }
         };
+        body.for_ms = self.held_for;
+        body.then = self.then.map(|then| then.to_string());
         let wanted = body.clone();
-        if let Some(ms) = self.held_for {
-            body["forMs"] = ms.into();
-        }
-        if let Some(then) = self.then {
-            body["then"] = json!(then);
-        }
-        let question = |flag: &Json| {
-            let (end, name) = (self.end(flag), &self.flag);
-            if flag["state"] == "stopped" {
-                let by = text_of(&flag["stop"]["by"]);
-                let kept = after(flag, &wanted);
-                format!(
-                    "{name} is stopped by {by} and stays stopped. Keep {kept}{end} for when it is resumed"
-                )
-            } else {
-                format!("{}{end} on {name}", moved(flag, &wanted))
+        let question = |flag: &FlagState| {
+            let (end, name, after) = (self.end(flag), &self.flag, after(flag, &wanted));
+            match &flag.overrides.stop {
+                Some(stop) => format!(
+                    "{name} is stopped by {} and stays stopped. Keep {after}{end} for when it is resumed",
+                    stop.by
+                ),
+                None => format!("{}{end} on {name}", arrow(&flag.live, &after)),
             }
         };
         self.args.run_change(
@@ -71,64 +66,54 @@ impl Set {
             ChangeRequest { verb: "set", flag: &self.flag, body, question: &question },
         )
     }
-}
 
-impl Set {
     /// What comes after it, in words: the split that was asked for, or that an earlier end does not
     /// happen.
-    fn end(&self, flag: &Json) -> String {
+    fn end(&self, flag: &FlagState) -> String {
         let until = self.held_for.map(|ms| time::at(clock::wall_ms().saturating_add(ms)));
-        let ends = &flag["held"]["ends"];
-        match (until, self.then) {
-            (Some(until), Some(then)) => format!(", then realtime-v2 {then} at {until}"),
-            (Some(until), None) => format!(" until {until}"),
-            (None, _) if !ends.is_null() => {
-                format!(
-                    ", no longer {} at {}",
-                    change::split(&ends["split"]),
-                    time::of(&ends["atMs"])
-                )
+        let ends = flag.overrides.held.as_ref().and_then(|held| held.ends.as_ref());
+        match (until, self.then, ends) {
+            (Some(until), Some(then), _) => format!(", then realtime-v2 {then} at {until}"),
+            (Some(until), None, _) => format!(" until {until}"),
+            (None, _, Some(end)) => {
+                let then = words::split(end.split.as_ref());
+                format!(", no longer {then} at {}", time::at(end.at_ms))
             }
-            (None, _) => String::new(),
+            (None, _, None) => String::new(),
         }
     }
-}
-
-/// The split before and after, in words.
-fn moved(flag: &Json, wanted: &Json) -> String {
-    arrow(&text_of(&flag["live"]), &after(flag, wanted))
 }
 
 /// The split that was asked for, in words; a share that was not named stays.
-fn after(flag: &Json, wanted: &Json) -> String {
-    let after = |name: &str| {
-        text(&wanted[name])
-            .or_else(|| text(&flag["split"][name]))
-            .unwrap_or_else(|| "0%".to_owned())
-    };
-    let disabled = match &*after("disabled") {
-        "0%" => String::new(),
-        disabled => format!(", disabled {disabled}"),
-    };
-    format!("realtime-v2 {}{disabled}", after("realtime-v2"))
+fn after(flag: &FlagState, wanted: &SetCommand) -> String {
+    let split = flag.split.as_ref();
+    let zero = || "0%".to_owned();
+    let realtime = wanted.realtime.clone().or_else(|| Some(split?.realtime.clone()));
+    let disabled = wanted.disabled.clone().or_else(|| Some(split?.disabled.clone()));
+    let disabled = disabled.filter(|share| share != "0%");
+    let disabled = disabled.map(|share| format!(", disabled {share}")).unwrap_or_default();
+    format!("realtime-v2 {}{disabled}", realtime.unwrap_or_else(zero))
 }
 
-/// The members that the typed shares stand for.
-fn shares(typed: &[String]) -> Result<Json, String> {
-    let mut body = change::empty_body();
+/// The command that the typed shares stand for.
+fn shares(typed: &[String]) -> Result<SetCommand, String> {
+    let mut command = SetCommand::default();
     for text in typed {
         let (name, text) = text.split_once('=').unwrap_or(("realtime-v2", text));
-        if !["realtime-v2", "disabled"].contains(&name) {
-            return Err(format!(
-                "`{name}`: a share is of realtime-v2 or of disabled; who is left over gets the flag's default"
-            ));
-        }
-        if !body[name].is_null() {
+        let slot = match name {
+            "realtime-v2" => &mut command.realtime,
+            "disabled" => &mut command.disabled,
+            _ => {
+                return Err(format!(
+                    "`{name}`: a share is of realtime-v2 or of disabled; who is left over gets the flag's default"
+                ));
+            }
+        };
+        if slot.replace(share(text)?.to_string()).is_some() {
             return Err(format!("the share of {name} is given twice"));
         }
-        body[name] = json!(share(text)?);
     }
-    Ok(body)
+    Ok(command)
 }
 
 /// A share as it is typed.

@@ -1,13 +1,17 @@
 //! `turnout status`: how it stands. The first line says what matters.
 
 use clap::Args;
-use serde_json::Value as Json;
+use turnout_api::admin::flags::{
+    Database, DatabaseStatus, End, FlagState, Held, Overrides, Pin, Status as Shown, StreamRoom,
+};
 
 use super::converge::WatchArgs;
-use super::convergence::Counts;
-use super::remote::{ServerArgs, serving, text, text_of};
+use super::convergence::{cell, in_words};
+use super::http_client::CliError;
+use super::remote::ServerArgs;
 use super::table::table;
-use super::{Exit, change, count, print, print_error, print_note, time};
+use super::words::{self, serving};
+use super::{Exit, count, print, print_error, print_note, time};
 use crate::flag::{FlagKey, ServerAuth};
 
 #[derive(Debug, Args)]
@@ -31,42 +35,39 @@ pub struct Status {
 
 impl Status {
     pub fn run(&self) -> Exit {
-        self.try_run().unwrap_or_else(|(exit, message)| {
+        self.try_run().unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
         })
     }
 
-    fn try_run(&self) -> Result<Exit, (Exit, String)> {
+    fn try_run(&self) -> Result<Exit, CliError> {
         if !(self.json && self.watching.watch) {
             self.show()?;
         }
         Ok(self.watching.follow(&self.remote, self.flag.as_ref(), self.json))
     }
 
-    fn show(&self) -> Result<(), (Exit, String)> {
-        let reply = match (&self.flag, self.json) {
-            (Some(flag), true) => self.remote.get(&format!("/v1/flags/{flag}"))?,
-            _ => self.remote.get("/v1/status")?,
-        };
-        if self.json {
-            print(&format!("{reply}\n"));
+    fn show(&self) -> Result<(), CliError> {
+        let of = |flag: &FlagKey| self.remote.get::<FlagState>(&format!("/v1/flags/{flag}"));
+        if let (Some(flag), true) = (&self.flag, self.json) {
+            print(&format!("{}\n", of(flag)?.json));
             return Ok(());
         }
-        let first = format!(
-            "{}\n{}{}",
-            first_line(&reply),
-            server_auth(&reply),
-            streams(&reply["streams"])
-        );
-        match &self.flag {
-            None => print(&format!("{first}{}", flags(&reply))),
-            Some(flag) => {
-                let flag = self.remote.get(&format!("/v1/flags/{flag}"))?;
-                print(&format!("{first}{}", details(&flag)));
-            }
+        let reply = self.remote.get::<Shown>("/v1/status")?;
+        if self.json {
+            print(&format!("{}\n", reply.json));
+            return Ok(());
         }
-        if reply["problems"].as_u64().unwrap_or_default() > 0 {
+        let shown = reply.read;
+        let first =
+            format!("{}\n{}{}", first_line(&shown), server_auth(&shown), streams(shown.streams));
+        let rest = match &self.flag {
+            None => flags(&shown.flags),
+            Some(flag) => details(&of(flag)?.read),
+        };
+        print(&format!("{first}{rest}"));
+        if shown.problems > 0 {
             print_note("turnout problems says what is wrong, and the fix");
         }
         Ok(())
@@ -75,134 +76,113 @@ impl Status {
 
 /// `database DOWN since 02:41, serving revision 214 from memory; stopping and lowering work; 1
 /// change not yet saved`.
-fn first_line(reply: &Json) -> String {
-    let (database, revision) = (&reply["database"], &reply["revision"]);
-    let since = || time::of(&database["sinceMs"]);
-    let mut line = match &*text_of(&database["state"]) {
-        "up" => format!("revision {revision} is live and saved"),
-        "down" => {
+fn first_line(shown: &Shown) -> String {
+    let Shown { revision, database: Database { state, why, since_ms }, .. } = shown;
+    let since = since_ms.map(time::at).unwrap_or_default();
+    let mut line = match state {
+        DatabaseStatus::Up => format!("revision {revision} is live and saved"),
+        DatabaseStatus::Down => {
             format!(
-                "database DOWN since {}, serving revision {revision} from memory; stopping and lowering work",
-                since()
+                "database DOWN since {since}, serving revision {revision} from memory; stopping and lowering work"
             )
         }
-        _ => {
-            let why = text_of(&database["why"]);
+        DatabaseStatus::Held => {
+            let why = why.as_deref().unwrap_or_default();
             format!(
-                "database NOT BELIEVED since {} ({why}); serving revision {revision} as last known; stopping and lowering work; \
-                 `turnout serve --accept-database` takes it as it is",
-                since()
+                "database NOT BELIEVED since {since} ({why}); serving revision {revision} as last known; stopping and lowering work; \
+                 `turnout serve --accept-database` takes it as it is"
             )
         }
     };
-    match reply["pending"].as_u64().unwrap_or_default() as usize {
-        0 => {}
-        pending => line.push_str(&format!("; {} not yet saved", count(pending, "change"))),
+    if shown.pending > 0 {
+        line.push_str(&format!("; {} not yet saved", count(shown.pending, "change")));
     }
-    match reply["problems"].as_u64().unwrap_or_default() as usize {
-        0 => {}
-        problems => line.push_str(&format!("; {}", count(problems, "problem"))),
+    if shown.problems > 0 {
+        line.push_str(&format!("; {}", count(shown.problems, "problem")));
     }
     line
 }
 
 /// A line, if clients get something else than the table says.
-fn server_auth(reply: &Json) -> String {
-    if reply["serverAuth"] == true { format!("{}\n", ServerAuth::CLAMPS) } else { String::new() }
+fn server_auth(shown: &Shown) -> String {
+    if shown.server_auth { format!("{}\n", ServerAuth::CLAMPS) } else { String::new() }
 }
 
 /// A line, if there is hardly room for another stream.
-fn streams(reply: &Json) -> String {
-    let [open, limit] = ["open", "limit"].map(|name| reply[name].as_u64().unwrap_or_default());
-    match open {
-        open if open >= limit && limit > 0 => {
-            format!(
-                "streams FULL: {open} of {limit}; who comes now polls until one ends (TURNOUT_MAX_STREAMS)\n"
-            )
-        }
-        open if open >= limit - limit / 10 && limit > 0 => {
-            format!(
-                "streams nearly full: {open} of {limit}; then clients poll (TURNOUT_MAX_STREAMS)\n"
-            )
-        }
-        _ => String::new(),
+fn streams(StreamRoom { open, limit }: StreamRoom) -> String {
+    if limit > 0 && open >= limit {
+        format!(
+            "streams FULL: {open} of {limit}; who comes now polls until one ends (TURNOUT_MAX_STREAMS)\n"
+        )
+    } else if limit > 0 && open >= limit - limit / 10 {
+        format!("streams nearly full: {open} of {limit}; then clients poll (TURNOUT_MAX_STREAMS)\n")
+    } else {
+        String::new()
     }
 }
 
-fn flags(reply: &Json) -> String {
-    let flags = reply["flags"].as_array().map_or(&[][..], Vec::as_slice);
+fn flags(flags: &[FlagState]) -> String {
     if flags.is_empty() {
         return "no flag is known\n".to_owned();
     }
     let rows: Vec<[String; 6]> = flags.iter().map(row).collect();
-    table(["FLAG", "LIVE", "FILE", "HELD BY", "REV", "CLIENTS"], &rows)
+    table("FLAG  LIVE  FILE  HELD BY  REV  CLIENTS", &rows)
 }
 
-fn row(flag: &Json) -> [String; 6] {
-    let file = match (flag["drift"] == true, text(&flag["file"])) {
+fn row(flag: &FlagState) -> [String; 6] {
+    let file = match (flag.drift, &flag.file) {
         (_, None) => "-".to_owned(),
-        (true, Some(file)) => file,
+        (true, Some(file)) => serving(file),
         (false, Some(_)) => "=".to_owned(),
     };
-    let held_by = match ["stop", "held", "pin"]
-        .iter()
-        .map(|slot| &flag[*slot])
-        .find(|slot| !slot.is_null())
-    {
+    // The reason stands in `turnout status FLAG`.
+    let held_by = match marks(flag).next() {
         None => "-".to_owned(),
-        // The reason stands in `turnout status FLAG`.
-        Some(mark) => match mark["ends"]["atMs"].as_i64() {
-            Some(ms) => format!("{} until {}", text_of(&mark["by"]), time::at(ms)),
-            None => text_of(&mark["by"]),
-        },
+        Some((by, None)) => by.to_owned(),
+        Some((by, Some(ms))) => format!("{by} until {}", time::at(ms)),
     };
-    let clients = Counts::of(&flag["clients"]).cell();
-    [
-        text_of(&flag["flag"]),
-        serving(&text_of(&flag["live"])),
-        serving(&file),
-        held_by,
-        flag["revision"].to_string(),
-        clients,
-    ]
+    let live = serving(&flag.live);
+    [flag.flag.clone(), live, file, held_by, flag.revision.to_string(), cell(flag.clients.as_ref())]
+}
+
+/// Who holds something over the file, and until when: a stop first.
+fn marks(flag: &FlagState) -> impl Iterator<Item = (&str, Option<i64>)> {
+    let Overrides { stop, held, pin } = &flag.overrides;
+    let stop = stop.as_ref().map(|mark| (mark.by.as_str(), None));
+    let end = |held: &Held| held.ends.as_ref().map(|end| end.at_ms);
+    let held = held.as_ref().map(|held| (held.mark.by.as_str(), end(held)));
+    let pin = pin.as_ref().map(|pin| (pin.mark.by.as_str(), None));
+    [stop, held, pin].into_iter().flatten()
 }
 
 /// Everything about one flag.
-fn details(flag: &Json) -> String {
-    let mut lines = vec![("live", serving(&text_of(&flag["live"])))];
-    lines.push(match (flag["drift"] == true, text(&flag["file"])) {
+fn details(flag: &FlagState) -> String {
+    let mut lines = vec![("live", serving(&flag.live))];
+    lines.push(match (flag.drift, &flag.file) {
         (_, None) => ("file", "no good definition; turnout problems".to_owned()),
-        (true, Some(file)) => ("file", serving(&file)),
+        (true, Some(file)) => ("file", serving(file)),
         (false, Some(_)) => ("file", "the same".to_owned()),
     });
-    if !flag["stop"].is_null() {
-        lines.push(("stopped", format!("by {}", time::mark(&flag["stop"]))));
+    if let Some(stop) = &flag.overrides.stop {
+        lines.push(("stopped", format!("by {}", words::mark(stop))));
     }
-    let held = &flag["held"];
-    if !held.is_null() {
-        lines.push(("held", format!("{} by {}", change::split(&held["split"]), time::mark(held))));
+    if let Some(Held { split, mark, ends }) = &flag.overrides.held {
+        lines.push(("held", format!("{} by {}", words::split(Some(split)), words::mark(mark))));
+        if let Some(End { at_ms, split, named }) = ends {
+            let (at, then) = (time::at(*at_ms), words::split(split.as_ref()));
+            let named = if *named { "" } else { ", if that does not widen" };
+            lines.push(("ends", format!("at {at}: then {then}{named}")));
+        }
     }
-    let ends = &held["ends"];
-    if !ends.is_null() {
-        let named = if ends["named"] == true { "" } else { ", if that does not widen" };
-        lines.push((
-            "ends",
-            format!(
-                "at {}: then {}{named}",
-                time::of(&ends["atMs"]),
-                change::split(&ends["split"])
-            ),
-        ));
-    }
-    if !flag["pin"].is_null() {
-        let (revision, mark) = (&flag["pin"]["revision"], time::mark(&flag["pin"]));
+    if let Some(Pin { revision, mark }) = &flag.overrides.pin {
+        let mark = words::mark(mark);
         lines.push(("pinned", format!("the definition of revision {revision}, by {mark}")));
     }
-    if let Some(owner) = text(&flag["owner"]) {
-        lines.push(("owner", owner));
+    if let Some(owner) = &flag.owner {
+        lines.push(("owner", owner.clone()));
     }
-    lines.push(("changed", format!("at revision {}", flag["revision"])));
-    lines.push(("clients", Counts::of(&flag["clients"]).in_words()));
+    lines.push(("changed", format!("at revision {}", flag.revision)));
+    lines.push(("clients", in_words(flag.clients.as_ref())));
     let lines = lines.iter().map(|(name, text)| format!("  {name:<8} {text}\n"));
-    format!("{}\n{}", text_of(&flag["flag"]), lines.collect::<String>())
+    format!("{}\n{}", flag.flag, lines.collect::<String>())
 }

@@ -1,14 +1,15 @@
 //! `turnout stop`: the emergency stop. It never asks for confirmation and needs no reason.
 
 use clap::{ArgGroup, Args};
+use turnout_api::admin::commands::PlainCommand;
 
 use super::Exit;
-use super::change::{ChangeArgs, empty_body};
+use super::change::ChangeArgs;
 use super::output::print_note;
 use crate::flag::FlagKey;
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("which").args(["flag", "all"]).required(true))]
+#[command(group = ArgGroup::new("which").arg("flag").arg("all").required(true))]
 #[command(
     after_help = "Everybody gets the flag's `when_stopped` at once, also with the database out of reach. It stays, whatever happens, until `turnout resume`."
 )]
@@ -30,7 +31,7 @@ impl Stop {
             .flag
             .as_ref()
             .map_or_else(|| "/v1/stop".to_owned(), |flag| format!("/v1/flags/{flag}/stop"));
-        let exit = self.args.at_once(&path, self.flag.as_ref(), empty_body());
+        let exit = self.args.at_once(&path, self.flag.as_ref(), PlainCommand::default());
         if self.all && exit != Exit::Failed && !self.args.json {
             print_note("undo: turnout resume --all");
         }

@@ -2,11 +2,12 @@
 
 use super::output;
 
-/// Rows under a head, as wide as their widest cell; the last column has no fixed width. On a
-/// terminal that is too narrow the rows are laid out cell after cell, and go on in a line of their
+/// Rows under a head, whose names stand two blanks apart; columns are as wide as their widest cell,
+/// and the last one has no fixed width. On a terminal that is too narrow the rows are laid out cell after cell, and go on in a line of their
 /// own. A pipe gets one line a row.
-pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
-    let head = head.map(str::to_owned);
+pub fn table<const N: usize>(head: &str, rows: &[[String; N]]) -> String {
+    let mut names = head.split("  ").map(str::to_owned);
+    let head: [String; N] = std::array::from_fn(|_| names.next().unwrap_or_default());
     laid_out(&head, rows, output::columns())
 }
 

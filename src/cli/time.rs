@@ -2,9 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value as Json;
 
-use super::remote::{text, text_of};
 use crate::clock;
 use crate::definition::parse_duration;
 
@@ -49,17 +47,6 @@ fn shown(ms: i64, time: &str) -> String {
         () => "%Y-%m-%d ",
     };
     then.strftime(&format!("{day}{time}")).to_string()
-}
-
-/// The moment that a member of a response holds.
-pub fn of(ms: &Json) -> String {
-    ms.as_i64().map(at).unwrap_or_default()
-}
-
-/// Who did something, when and why: `oncall at 02:41 (incident 4711)`.
-pub fn mark(mark: &Json) -> String {
-    let reason = text(&mark["reason"]).map(|reason| format!(" ({reason})")).unwrap_or_default();
-    format!("{} at {}{reason}", text_of(&mark["by"]), of(&mark["atMs"]))
 }
 
 /// `2h`, `30m`, `90d`, as milliseconds: as in flag files, and in days without an upper limit.

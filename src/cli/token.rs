@@ -2,9 +2,14 @@
 //! can be written to a file.
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value as Json, json};
+use turnout_api::admin::tokens::{
+    CreateToken, NewToken, RevocationOutcome, RevokeToken, Revoked, Role, Token as Credential,
+    TokenState, Tokens,
+};
 
-use super::remote::{ServerArgs, text_of};
+use super::answer::Answer;
+use super::http_client::CliError;
+use super::remote::ServerArgs;
 use super::table::table;
 use super::{Exit, print, print_error, print_note, printed, time};
 use crate::auth::LOCAL_ADMIN;
@@ -104,6 +109,18 @@ enum RoleName {
     Server,
 }
 
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Role {
+        match name {
+            RoleName::Viewer => Role::Viewer,
+            RoleName::Stopper => Role::Stopper,
+            RoleName::Operator => Role::Operator,
+            RoleName::Admin => Role::Admin,
+            RoleName::Server => Role::Server,
+        }
+    }
+}
+
 impl Token {
     pub fn run(&self) -> Exit {
         let done = match &self.verb {
@@ -111,7 +128,7 @@ impl Token {
             Verb::List(list) => list.run(),
             Verb::Revoke(revoke) => revoke.run(),
         };
-        done.map(|()| Exit::Yes).unwrap_or_else(|(exit, message)| {
+        done.map(|()| Exit::Yes).unwrap_or_else(|CliError { exit, message, .. }| {
             print_error(&message);
             exit
         })
@@ -119,41 +136,36 @@ impl Token {
 }
 
 impl Create {
-    fn run(&self) -> Result<(), (Exit, String)> {
-        let role = self
-            .role
-            .to_possible_value()
-            .map(|role| role.get_name().to_owned())
-            .unwrap_or_default();
-        let mut body = json!({ "name": self.name, "role": role, "expiresAfterMs": self.expires });
-        if let Some(reason) = &self.reason {
-            body["reason"] = json!(reason);
-        }
-        if !self.flags.is_empty() {
-            body["flags"] = json!(self.flags);
-        }
-        let reply = self.asked.remote.post("/v1/tokens", &body)?;
+    fn run(&self) -> Result<(), CliError> {
+        let flags = self.flags.iter().map(FlagKey::to_string).collect::<Vec<_>>();
+        let body = CreateToken {
+            name: self.name.clone(),
+            role: self.role.into(),
+            expires_after_ms: Some(self.expires),
+            reason: self.reason.clone(),
+            flags: (!flags.is_empty()).then_some(flags),
+        };
+        let Answer { json, read } = self.asked.remote.post::<NewToken>("/v1/tokens", &body)?;
+        let NewToken { token, secret, .. } = read;
         // A person types it as it is printed to revoke the token.
-        let id = reply["id"]
-            .as_str()
-            .filter(|id| id.parse::<CredentialId>().is_ok())
-            .unwrap_or("ID")
-            .to_owned();
-        let expires = time::of(&reply["expiresAtMs"]);
-        let lost = || {
-            format!(
+        let id = Some(&*token.id).filter(|id| id.parse::<CredentialId>().is_ok()).unwrap_or("ID");
+        let lost = || CliError {
+            exit: Exit::Yes,
+            ..CliError::failed(format!(
                 "no one has the secret of {id}, as it could not be printed; turnout token revoke {id}"
-            )
+            ))
         };
         if self.asked.json {
-            return if printed(&format!("{reply}\n")) { Ok(()) } else { Err((Exit::Yes, lost())) };
+            return if printed(&format!("{json}\n")) { Ok(()) } else { Err(lost()) };
         }
+        let expires = token.expires_at_ms.map(time::at).unwrap_or_default();
         print_note(&format!(
-            "{id}: {role} {}, until {expires}; this is the only time its secret is shown",
-            reach(&reply)
+            "{id}: {} {}, until {expires}; this is the only time its secret is shown",
+            token.role,
+            reach(&token)
         ));
-        if !printed(&format!("{}\n", text_of(&reply["secret"]))) {
-            return Err((Exit::Yes, lost()));
+        if !printed(&format!("{secret}\n")) {
+            return Err(lost());
         }
         print_note(&format!("undo: turnout token revoke {id}"));
         Ok(())
@@ -161,17 +173,16 @@ impl Create {
 }
 
 impl List {
-    fn run(&self) -> Result<(), (Exit, String)> {
-        let reply = self.asked.remote.get("/v1/tokens")?;
-        let tokens = reply["tokens"].as_array().map_or(&[][..], Vec::as_slice);
-        match (self.asked.json, tokens) {
-            (true, _) => print(&format!("{reply}\n")),
+    fn run(&self) -> Result<(), CliError> {
+        let Answer { json, read: Tokens { tokens } } = self.asked.remote.get("/v1/tokens")?;
+        match (self.asked.json, &*tokens) {
+            (true, _) => print(&format!("{json}\n")),
             (false, []) => {
                 print_note("no token but the server's own (admin.token in its data folder)");
             }
             (false, tokens) => {
                 let rows: Vec<[String; 7]> = tokens.iter().map(row).collect();
-                print(&table(["ID", "NAME", "ROLE", "FLAGS", "CREATED", "ENDS", "STATE"], &rows));
+                print(&table("ID  NAME  ROLE  FLAGS  CREATED  ENDS  STATE", &rows));
             }
         }
         Ok(())
@@ -179,25 +190,27 @@ impl List {
 }
 
 impl Revoke {
-    fn run(&self) -> Result<(), (Exit, String)> {
+    fn run(&self) -> Result<(), CliError> {
         let is_plain =
             |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
         if self.which.is_empty() || !self.which.bytes().all(is_plain) {
-            return Err((
-                Exit::Usage,
-                "that is not a token's id or name; turnout token list shows them".to_owned(),
-            ));
+            return Err(CliError {
+                exit: Exit::Usage,
+                ..CliError::failed(
+                    "that is not a token's id or name; turnout token list shows them",
+                )
+            });
         }
-        let body =
-            self.reason.as_ref().map_or_else(|| json!({}), |reason| json!({ "reason": reason }));
-        let reply = self.asked.remote.post(&format!("/v1/tokens/{}/revoke", self.which), &body)?;
+        let path = format!("/v1/tokens/{}/revoke", self.which);
+        let body = RevokeToken { reason: self.reason.clone() };
+        let Answer { json, read } = self.asked.remote.post::<Revoked>(&path, &body)?;
         print(&if self.asked.json {
-            format!("{reply}\n")
+            format!("{json}\n")
         } else {
-            format!("revoked {}\n", text_of(&reply["revoked"]))
+            format!("revoked {}\n", read.revoked)
         });
-        if reply["outcome"] == "pending" {
-            let survives = if reply["survivesRestart"] == true {
+        if read.outcome == RevocationOutcome::Pending {
+            let survives = if read.survives_restart {
                 "it survives a restart"
             } else {
                 "a restart would forget it"
@@ -206,37 +219,34 @@ impl Revoke {
                 "it is no longer accepted, and that is not yet saved in the database; {survives}"
             ));
         }
-        if reply["revoked"] == LOCAL_ADMIN && reply["survivesRestart"] == true {
+        if read.revoked == LOCAL_ADMIN && read.survives_restart {
             print_note("admin.token in the server's data folder holds a new one");
         }
         Ok(())
     }
 }
 
-fn row(token: &Json) -> [String; 7] {
-    let ends = token["revokedAtMs"].as_i64().or(token["expiresAtMs"].as_i64());
-    let (created, ends) = (token["createdAtMs"].as_i64().map(time::day), ends.map(time::day));
-    let day = |day: Option<String>| day.unwrap_or_else(|| "-".to_owned());
-    let state = match (&*text_of(&token["state"]), token["expiresAtMs"].as_i64()) {
-        ("good", Some(at)) if at < clock::wall_ms() + SOON_MS => "ends soon".to_owned(),
-        (state, _) => state.to_owned(),
+fn row(token: &Credential) -> [String; 7] {
+    let ends = token.revoked_at_ms.or(token.expires_at_ms);
+    let state = match (token.state, token.expires_at_ms) {
+        (TokenState::Good, Some(at)) if at < clock::wall_ms().saturating_add(SOON_MS) => {
+            "ends soon".to_owned()
+        }
+        (state, _) => state.to_string(),
     };
-    let flags = if token["flags"].is_null() { "all".to_owned() } else { reach(token) };
+    let flags = if token.flags.is_none() { "all".to_owned() } else { reach(token) };
     [
-        text_of(&token["id"]),
-        text_of(&token["name"]),
-        text_of(&token["role"]),
+        token.id.clone(),
+        token.name.clone(),
+        token.role.to_string(),
         flags,
-        day(created),
-        day(ends),
+        time::day(token.created_at_ms),
+        ends.map_or_else(|| "-".to_owned(), time::day),
         state,
     ]
 }
 
 /// The flags it reaches.
-fn reach(token: &Json) -> String {
-    match token["flags"].as_array() {
-        None => "all flags".to_owned(),
-        Some(flags) => flags.iter().map(text_of).collect::<Vec<_>>().join(", "),
-    }
+fn reach(token: &Credential) -> String {
+    token.flags.as_ref().map_or_else(|| "all flags".to_owned(), |flags| flags.join(", "))
 }

@@ -1,20 +1,20 @@
 //! `turnout resume`, `turnout unset` and `turnout rollback`: what takes a change back.
 
 use clap::{ArgGroup, Args};
-use serde_json::Value as Json;
-use serde_json::json;
+use turnout_api::admin::commands::{PlainCommand, ResumeCommand, RollbackCommand};
+use turnout_api::admin::flags::FlagState;
 
-use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs, empty_body};
-use super::remote::{arrow, text, text_of};
+use super::change::{ChangeArgs, ChangeRequest, ConfirmArgs};
 use super::set::share;
-use super::{Exit, resume_all, time};
+use super::words::{self, arrow};
+use super::{Exit, resume_all};
 use crate::flag::{FlagKey, Share};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "`resume` lifts a stop, and nothing else does: no file edit, no restart, no rollback. With --at 1% it comes back at one per cent, and the rest follows by `turnout set`."
 )]
-#[command(group = ArgGroup::new("which").args(["flag", "all"]).required(true))]
+#[command(group = ArgGroup::new("which").arg("flag").arg("all").required(true))]
 pub struct Resume {
     /// The flag
     flag: Option<FlagKey>,
@@ -36,16 +36,14 @@ pub struct Resume {
 
 impl Resume {
     pub fn run(&self) -> Exit {
-        let body = self.at.map_or_else(empty_body, |share| json!({ "at": share }));
+        let at = self.at.map(|share| share.to_string());
+        let body = ResumeCommand { at, ..ResumeCommand::default() };
         let Some(key) = &self.flag else { return resume_all::run(&self.args, &self.asking, &body) };
-        let question = |flag: &Json| {
-            let split = text(&flag["split"]["realtime-v2"]).unwrap_or_else(|| "0%".to_owned());
-            let share = self.at.map_or(split, |share| share.to_string());
-            format!(
-                "lift the stop by {}: {} goes back to realtime-v2 {share}",
-                time::mark(&flag["stop"]),
-                key
-            )
+        let question = |flag: &FlagState| {
+            let split = flag.split.as_ref().map_or("0%", |split| &split.realtime);
+            let share = self.at.map_or_else(|| split.to_owned(), |share| share.to_string());
+            let by = flag.overrides.stop.as_ref().map(words::mark).unwrap_or_default();
+            format!("lift the stop by {by}: {key} goes back to realtime-v2 {share}")
         };
         self.args.run_change(
             &self.asking,
@@ -71,15 +69,16 @@ pub struct Unset {
 
 impl Unset {
     pub fn run(&self) -> Exit {
-        let question = |flag: &Json| {
-            format!("{} on {}", arrow(&text_of(&flag["live"]), &text_of(&flag["file"])), self.flag)
+        let question = |flag: &FlagState| {
+            let file = flag.file.as_deref().unwrap_or_default();
+            format!("{} on {}", arrow(&flag.live, file), self.flag)
         };
         self.args.run_change(
             &self.asking,
             ChangeRequest {
                 verb: "unset",
                 flag: &self.flag,
-                body: empty_body(),
+                body: PlainCommand::default(),
                 question: &question,
             },
         )
@@ -107,13 +106,13 @@ pub struct Rollback {
 
 impl Rollback {
     pub fn run(&self) -> Exit {
-        let body = self.to.map_or_else(empty_body, |revision| json!({ "to": revision }));
-        let question = |flag: &Json| {
+        let body = RollbackCommand { to: self.to, ..RollbackCommand::default() };
+        let question = |flag: &FlagState| {
             let what = self.to.map_or_else(
                 || "undo the newest change".to_owned(),
                 |to| format!("go back to revision {to}"),
             );
-            let live = text_of(&flag["live"]);
+            let live = &flag.live;
             format!(
                 "{what} of {}, live now: {live}; that opens realtime-v2 to more users, or closes `disabled` to some, now or later",
                 self.flag

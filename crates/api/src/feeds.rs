@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
+use crate::strategy::StrategyDocument;
+use crate::watch::CloseReason;
+use crate::words::words;
+
 /// An event to publish.
 #[derive(Debug, Serialize)]
 pub struct NewEvent<'a> {
@@ -59,6 +63,42 @@ pub struct EventPage<E> {
     /// Nothing follows any more.
     #[serde(default)]
     pub ended: bool,
+}
+
+words! {
+    /// What a realtime stream says; ignore those you do not know.
+    pub open enum MessageKind {
+        /// These events, in their order, and the cursor behind them.
+        Events = "events",
+        /// The stream is followed anew from this cursor.
+        Reset = "reset",
+        /// From now on events come as they are published.
+        UpToDate = "up-to-date",
+        /// The strategy of the user, as a `document`.
+        Strategy = "strategy",
+        Heartbeat = "heartbeat",
+        Goodbye = "goodbye",
+    }
+}
+
+/// One message of a realtime stream, by its `type`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RealtimeMessage {
+    #[serde(rename = "type")]
+    pub kind: MessageKind,
+    #[serde(default)]
+    pub events: Vec<Box<RawValue>>,
+    pub cursor: Option<String>,
+    pub reason: Option<CloseReason>,
+    /// Come back after this long.
+    pub after_ms: Option<u64>,
+    /// In the first message: the name of this stream.
+    pub ack_id: Option<String>,
+    /// In the first message: between two signs of life.
+    pub heartbeat_ms: Option<u64>,
+    pub position: Option<String>,
+    pub document: Option<StrategyDocument>,
 }
 
 /// One stream in a list.

@@ -4,13 +4,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use reqwest::header::{ETAG, HeaderName, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
+use turnout_api::problem::{Code, Problem};
+use turnout_api::strategy::{StrategyDocument, StrategyDocuments};
+use turnout_api::watch::Acknowledgement;
 
+use crate::cli::answer::{self, Answer, RefusedAnswer};
 use crate::cli::http_client::{CliError, credential};
-use crate::cli::remote::text_of;
 use crate::definition::similar;
 use crate::display_text;
 use crate::flag::FlagKey;
@@ -31,7 +35,7 @@ pub struct StrategyClient {
 
 /// A document, and what the head of its response says about it.
 pub struct StrategyAnswer {
-    pub document: Json,
+    pub document: Answer<StrategyDocument>,
     pub etag: String,
     pub position: String,
 }
@@ -61,13 +65,11 @@ impl StrategyClient {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let (etag, position) = (header(ETAG), header(REVISION));
-        let reply = timeout(PATIENCE, response.json::<Json>()).await.ok().and_then(Result::ok);
-        match (reply, etag, position) {
-            (Some(document), Some(etag), Some(position)) if document["strategy"].is_string() => {
-                Ok(StrategyAnswer { document, etag, position })
-            }
+        let document = Answer::of(&whole(response).await, &self.url, "public")?;
+        match (etag, position) {
+            (Some(etag), Some(position)) => Ok(StrategyAnswer { document, etag, position }),
             _ => Err(CliError::failed(format!(
-                "{}: that is not a strategy; is it the public listener?",
+                "{}: its answer lacks `ETag` or `Turnout-Revision`; does a proxy take them away?",
                 self.url
             ))
             .into()),
@@ -82,10 +84,8 @@ impl StrategyClient {
 
     /// Acknowledges the position that is held.
     pub async fn acknowledge(&self, ack_id: &str, position: &str) -> Acknowledged {
-        let request = self
-            .client
-            .post(format!("{}/v1/watch/ack", self.url))
-            .json(&json!({ "ackId": ack_id, "position": position }));
+        let held = Acknowledgement { ack_id: ack_id.to_owned(), position: position.to_owned() };
+        let request = self.client.post(format!("{}/v1/watch/ack", self.url)).json(&held);
         match timeout(PATIENCE, request.send())
             .await
             .map(|sent| sent.map(|response| response.status()))
@@ -99,7 +99,7 @@ impl StrategyClient {
 
     /// Adds the flag that may have been meant where the flag does not exist.
     pub async fn with_hint(&self, error: CliError) -> CliError {
-        if error.code != "flag-not-found" {
+        if error.code != Some(Code::FlagNotFound) {
             return error;
         }
         let everything = |_| {
@@ -107,24 +107,19 @@ impl StrategyClient {
                 .request(Method::POST, "/v1/strategy")?
                 .json(self.question.as_ref().unwrap_or(&json!({}))))
         };
-        let reply = match self.send(everything).await {
-            Ok(response) => timeout(PATIENCE, response.json::<Json>())
-                .await
-                .ok()
-                .and_then(Result::ok)
-                .unwrap_or_default(),
-            Err(_) => Json::Null,
+        // What may not list the flags gets no hint.
+        let known = match self.send(everything).await {
+            Ok(response) => {
+                let all = answer::read(&whole(response).await, &self.url, "public");
+                all.map_or_else(|_| Vec::new(), |StrategyDocuments { flags }| flags)
+            }
+            Err(_) => Vec::new(),
         };
-        let known: Vec<String> = reply["flags"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|flag| text_of(&flag["flag"]))
-            .collect();
-        let message = match similar(self.flag.as_str(), known.iter().map(String::as_str)) {
-            Some(meant) => format!("no flag `{}`; did you mean `{meant}`?", self.flag),
-            None => format!("no flag `{}`", self.flag),
-        };
+        let message =
+            match similar(self.flag.as_str(), known.iter().map(|document| &*document.flag)) {
+                Some(meant) => format!("no flag `{}`; did you mean `{meant}`?", self.flag),
+                None => format!("no flag `{}`", self.flag),
+            };
         CliError { message, ..error }
     }
 
@@ -140,7 +135,7 @@ impl StrategyClient {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let Some(file) = &self.bearer_file else { return Ok(request) };
         let refused = |message| {
-            CliError::refused(StatusCode::UNAUTHORIZED, "unauthenticated".to_owned(), message)
+            CliError::refused(StatusCode::UNAUTHORIZED, Some(Code::Unauthenticated), message)
         };
         let token = credential(file, "--bearer-file names a session token or a server key")
             .map_err(refused)?;
@@ -163,16 +158,16 @@ impl StrategyClient {
         let status = response.status();
         let seconds =
             response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let problem = timeout(PATIENCE, response.json::<Json>())
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .unwrap_or_default();
-        let (code, detail) = (text_of(&problem["code"]), text_of(&problem["detail"]));
+        let refusal = RefusedAnswer::of(status, &whole(response).await);
+        let Some(Problem { code, detail, .. }) = refusal.problem else {
+            let message =
+                format!("{}: it answered {status}; is that the public listener?", self.url);
+            return Err(AskError {
+                error: CliError::refused(status, None, message),
+                retry_after: seconds.map(Duration::from_secs),
+            });
+        };
         let message = match (status.as_u16(), &self.bearer_file) {
-            _ if code.is_empty() => {
-                format!("{}: it answered {status}; is that the public listener?", self.url)
-            }
             (401, Some(file)) => {
                 format!(
                     "the server does not accept the token in {}; it may be expired",
@@ -183,10 +178,15 @@ impl StrategyClient {
             _ => detail,
         };
         Err(AskError {
-            error: CliError::refused(status, code, message),
+            error: CliError::refused(status, Some(code), message),
             retry_after: seconds.map(Duration::from_secs),
         })
     }
+}
+
+/// The body of a response; what is cut off cannot be read.
+async fn whole(response: Response) -> Bytes {
+    timeout(PATIENCE, response.bytes()).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 impl From<CliError> for AskError {

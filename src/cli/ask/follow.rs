@@ -6,14 +6,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::advice::advice;
 use super::client::{AskError, StrategyAnswer, StrategyClient};
 use super::stream::{self, Back, Ended, jitter};
+use crate::cli::answer::Answer;
 use crate::cli::http_client::CliError;
-use crate::cli::remote::text_of;
 use crate::cli::{Exit, print_note, printed, time};
 use crate::clock;
 
@@ -90,7 +90,7 @@ impl<'a> StrategyFollower<'a> {
                     self.client.flag, self.client.url
                 ));
                 let Ended { why, back_in } = stream::read(self, response).await?;
-                (String::new(), why, self.pause(back_in))
+                (None, why, self.pause(back_in))
             }
             Err(AskError { error, retry_after }) => {
                 self.failures = self.failures.saturating_add(1);
@@ -104,11 +104,11 @@ impl<'a> StrategyFollower<'a> {
                     // Waiting seldom fixes it, so it is asked no more often than for news.
                     (None, _) => Back::After(self.valid_for()),
                 };
-                (error.code, error.message, self.pause(back))
+                (error.code.map(|code| code.to_string()), error.message, self.pause(back))
             }
         };
         // A refusal may be worded differently each time, and is reported once.
-        let what = if what.is_empty() { why.clone() } else { what };
+        let what = what.unwrap_or_else(|| why.clone());
         if self.said != what {
             let every = self.valid_for().as_secs_f64();
             print_note(&format!(
@@ -151,7 +151,7 @@ impl<'a> StrategyFollower<'a> {
     /// Takes the document that holds now, and shows it if it differs from the one before.
     pub fn take(&mut self, answer: StrategyAnswer, source: Source) -> Result<(), Gone> {
         self.known_at = Instant::now();
-        if self.still_holds(&json!(answer.etag)) {
+        if self.still_holds(Some(&answer.etag)) {
             return Ok(());
         }
         let line = self.shown(&answer, source);
@@ -160,8 +160,8 @@ impl<'a> StrategyFollower<'a> {
     }
 
     /// Whether this is the tag of the document that is held.
-    pub fn still_holds(&mut self, etag: &Json) -> bool {
-        let same = self.held.as_ref().is_some_and(|held| etag.as_str() == Some(&held.etag));
+    pub fn still_holds(&mut self, etag: Option<&str>) -> bool {
+        let same = self.held.as_ref().is_some_and(|held| etag == Some(&*held.etag));
         if same {
             self.known_at = Instant::now();
         }
@@ -174,19 +174,16 @@ impl<'a> StrategyFollower<'a> {
 
     /// How long the document that is held needs no other proof.
     pub fn valid_for(&self) -> Duration {
-        let ms = self
-            .held
-            .as_ref()
-            .and_then(|held| held.document["validForMs"].as_u64())
-            .filter(|ms| *ms > 0);
+        let ms = self.held.as_ref().map(|held| held.document.read.valid_for_ms);
+        let ms = ms.filter(|ms| *ms > 0);
         ms.map_or(VALID_FOR, at_most_a_day)
     }
 
     fn shown(&self, answer: &StrategyAnswer, source: Source) -> String {
         let StrategyAnswer { document, etag, position } = answer;
-        let does = advice(self.held.as_ref().map(|held| &held.document), document);
-        let (strategy, rule, now) =
-            (text_of(&document["strategy"]), text_of(&document["rule"]), clock::wall_ms());
+        let Answer { json: sent, read } = document;
+        let does = advice(self.held.as_ref().map(|held| &held.document.read), read);
+        let (strategy, rule, now) = (read.strategy, read.rule, clock::wall_ms());
         if self.json {
             let by = match source {
                 Source::Stream => "stream",
@@ -194,7 +191,7 @@ impl<'a> StrategyFollower<'a> {
             };
             let line = json!({
                 "atMs": now, "position": position, "etag": etag, "strategy": strategy, "rule": rule, "by": by, "client": does,
-                "document": document,
+                "document": sent,
             });
             return format!("{line}\n");
         }
@@ -229,7 +226,7 @@ impl<'a> StrategyFollower<'a> {
     }
 
     /// Prints a note besides the data, once.
-    fn say(&mut self, message: &str) {
+    pub fn say(&mut self, message: &str) {
         if self.said != message {
             print_note(message);
             self.said = message.to_owned();

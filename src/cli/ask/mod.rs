@@ -18,11 +18,12 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
+use turnout_api::strategy::Rule;
 
+use super::answer::Answer;
 use super::attribute::attribute;
 use super::http_client::{self, CliError, Target};
 use super::listener::{self, Listener};
-use super::remote::text_of;
 use super::{Exit, output, print, print_error, print_note};
 use crate::flag::FlagKey;
 use client::StrategyClient;
@@ -95,16 +96,16 @@ impl Ask {
     }
 
     async fn once(&self, client: StrategyClient) -> Result<Exit, CliError> {
-        let reply = match client.ask().await {
+        let Answer { json, read } = match client.ask().await {
             Ok(answer) => answer.document,
             Err(refused) => return Err(client.with_hint(refused.error).await),
         };
         if self.json {
-            print(&format!("{reply}\n"));
+            print(&format!("{json}\n"));
         } else {
-            print(&format!("{}   rule {}\n", text_of(&reply["strategy"]), text_of(&reply["rule"])));
+            print(&format!("{}   rule {}\n", read.strategy, read.rule));
         }
-        if reply["rule"] == "error" && !self.attributes.is_empty() {
+        if read.rule == Rule::Error && !self.attributes.is_empty() {
             print_note(
                 "an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is not a text",
             );

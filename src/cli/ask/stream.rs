@@ -8,15 +8,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use reqwest::Response;
-use serde_json::Value as Json;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use turnout_api::watch::{CloseReason, EventKind, WatchEvent};
 
 use super::client::{Acknowledged, StrategyAnswer, StrategyClient};
 use super::follow::{Gone, Source, StrategyFollower, at_most_a_day};
 use crate::auth::random_number;
-use crate::cli::events::{Event, Events};
-use crate::cli::remote::text_of;
+use crate::cli::answer::Answer;
+use crate::cli::events::Events;
 
 /// The longest an acknowledgement waits.
 const ACK_WITHIN: Duration = Duration::from_millis(500);
@@ -71,23 +71,40 @@ pub async fn read(
         };
         let Ok(whole) = events.feed(&piece) else { return broken(&events, "an event had no end") };
         for event in whole {
-            let Ok(state) = serde_json::from_str::<Json>(&event.data) else { continue };
-            if let Some(ack_id) = state["ackId"].as_str() {
-                name = ack_id.to_owned();
+            let url = &follower.client().url;
+            let Answer { json, read } =
+                match Answer::<WatchEvent>::of(event.data.as_bytes(), url, "public") {
+                    Ok(answer) => answer,
+                    // What it says may be read where it is asked for.
+                    Err(error) => {
+                        follower.say(&error.message);
+                        continue;
+                    }
+                };
+            if let Some(ack_id) = read.ack_id {
+                name = ack_id;
                 // Two heartbeats may be late before a stream is given up.
-                let every = state["heartbeatMs"].as_u64().filter(|ms| *ms > 0).map(at_most_a_day);
+                let every = read.heartbeat_ms.filter(|ms| *ms > 0).map(at_most_a_day);
                 silence = every.map_or(SILENCE, |every| every * 5 / 2);
             }
-            match &*text_of(&state["type"]) {
-                "goodbye" => return Ok(goodbye(&state)),
-                "strategy" => follower.take(answer(&state, &event), Source::Stream)?,
+            match read.kind {
+                EventKind::Goodbye => return Ok(goodbye(read.reason, read.after_ms)),
+                EventKind::Strategy => {
+                    let (Some(document), Some(sent)) = (read.document, json.get("document")) else {
+                        continue;
+                    };
+                    let document = Answer { json: sent.clone(), read: document };
+                    let etag = read.etag.unwrap_or_default();
+                    let position = event.id.clone();
+                    follower.take(StrategyAnswer { document, etag, position }, Source::Stream)?;
+                }
                 // The state the server expects here, and the state this client holds: two things.
-                "heartbeat" if !follower.still_holds(&state["etag"]) => {
+                EventKind::Heartbeat if !follower.still_holds(read.etag.as_deref()) => {
                     if !follower.resync().await? {
                         continue;
                     }
                 }
-                "heartbeat" => {}
+                EventKind::Heartbeat => {}
                 _ => continue,
             }
             held.send_replace(Some((name.clone(), event.id)));
@@ -95,23 +112,15 @@ pub async fn read(
     }
 }
 
-fn answer(state: &Json, event: &Event) -> StrategyAnswer {
-    StrategyAnswer {
-        document: state["document"].clone(),
-        etag: text_of(&state["etag"]),
-        position: event.id.clone(),
-    }
-}
-
-fn goodbye(state: &Json) -> Ended {
-    let why = match &*text_of(&state["reason"]) {
-        "stopping" => "the server stops".to_owned(),
-        "age" => "the stream was old enough".to_owned(),
-        "expired" => "the token's time is over".to_owned(),
-        "unknown-flag" => "there is no such flag any more".to_owned(),
+fn goodbye(reason: Option<CloseReason>, after_ms: Option<u64>) -> Ended {
+    let why = match reason.unwrap_or(CloseReason::Unknown) {
+        CloseReason::Stopping => "the server stops".to_owned(),
+        CloseReason::Age => "the stream was old enough".to_owned(),
+        CloseReason::Expired => "the token's time is over".to_owned(),
+        CloseReason::UnknownFlag => "there is no such flag any more".to_owned(),
         reason => format!("the server says goodbye ({reason})"),
     };
-    let after = state["afterMs"].as_u64().map(at_most_a_day);
+    let after = after_ms.map(at_most_a_day);
     Ended { why, back_in: after.map_or(Back::About(None), Back::After) }
 }
 

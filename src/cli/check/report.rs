@@ -46,17 +46,20 @@ pub fn sarif(checked: &[Checked], repository: &Repository) -> String {
         |code: &Code| json!({ "id": code.as_str(), "shortDescription": { "text": code.says() } });
     let result = |(checked, finding): (&Checked, &Finding)| {
         let file = uri(&repository.path_from_root(&checked.path_of(&finding.file)));
-        let mut location = json!({ "physicalLocation": { "artifactLocation": { "uri": file } } });
-        if let Some(SourceSpan { line, column, .. }) = finding.place {
-            location["physicalLocation"]["region"] =
-                json!({ "startLine": line, "startColumn": column });
-        }
+        let artifact = json!({ "uri": file });
+        let place = match finding.place {
+            None => json!({ "artifactLocation": artifact }),
+            Some(SourceSpan { line, column, .. }) => {
+                let region = json!({ "startLine": line, "startColumn": column });
+                json!({ "artifactLocation": artifact, "region": region })
+            }
+        };
         json!({
             "ruleId": finding.code.as_str(),
             "ruleIndex": Code::ALL.iter().position(|code| *code == finding.code),
             "level": if finding.code.is_note() { "note" } else { "error" },
             "message": { "text": with_hint(finding) },
-            "locations": [location],
+            "locations": [{ "physicalLocation": place }],
         })
     };
     let whole = json!({

@@ -9,14 +9,17 @@ use hyper::header::{ETAG, IF_NONE_MATCH, RETRY_AFTER};
 use hyper::{HeaderMap, Method, Response, StatusCode};
 use reqwest::Client;
 use serde::de::DeserializeOwned;
-use serde_json::Value as Json;
+use turnout_api::admin::flags::Status;
+use turnout_api::problem::{Code, Problem};
+use turnout_api::strategy::StrategyDocuments;
 
 use super::allowance::Allowance;
 use super::arguments::FeedArgs;
 use crate::cli::admin_client::{Call, NoAnswer};
+use crate::cli::answer::{self, RefusedAnswer};
 use crate::cli::http_client::{self, CliError, Target, credential};
 use crate::cli::listener::{self, Listener};
-use crate::cli::remote::{AdminCaller, PATIENCE, text_of};
+use crate::cli::remote::{AdminCaller, PATIENCE};
 use crate::definition::similar;
 use crate::display_text;
 use crate::flag::FlagKey;
@@ -82,7 +85,7 @@ impl FeedArgs {
             ),
             Err(error) => return error,
         };
-        CliError::refused(StatusCode::UNAUTHORIZED, "unauthenticated".to_owned(), message)
+        CliError::refused(StatusCode::UNAUTHORIZED, Some(Code::Unauthenticated), message)
     }
 }
 
@@ -146,28 +149,31 @@ impl FeedClient {
         let allowance = Allowance::read(&headers);
         let whole = tokio::time::timeout(PATIENCE, response.bytes()).await;
         let bytes = whole.ok().and_then(Result::ok).unwrap_or_default();
-        let problem: Json = serde_json::from_slice(&bytes).unwrap_or_default();
-        let cursor = problem["cursor"].as_str().map(str::to_owned);
-        let error = caller.refused(status, &problem);
+        let refusal = RefusedAnswer::of(status, &bytes);
+        let cursor = refusal.cursor.clone();
+        let error = caller.refused(refusal);
         Err(FeedError { error, status: Some(status), cursor, retry_after, allowance })
     }
 
     /// Every flag of the server.
     pub async fn flags(&self) -> Result<Vec<FlagKey>, FeedError> {
-        let all: Json = match self {
-            FeedClient::Admin(_) => self.get("/v1/status").await?,
-            FeedClient::Public(_) => {
-                self.read(&self.post("/v1/strategy", "{}".to_owned()).await?)?
+        Ok(match self {
+            FeedClient::Admin(_) => {
+                let all: Status = self.get("/v1/status").await?;
+                all.flags.iter().filter_map(|flag| flag.flag.parse().ok()).collect()
             }
-        };
-        let flags = all["flags"].as_array().map_or(&[][..], Vec::as_slice);
-        Ok(flags.iter().filter_map(|flag| flag["flag"].as_str()?.parse().ok()).collect())
+            FeedClient::Public(_) => {
+                let all = self.post("/v1/strategy", "{}".to_owned()).await?;
+                let all: StrategyDocuments = self.read(&all)?;
+                all.flags.iter().filter_map(|document| document.flag.parse().ok()).collect()
+            }
+        })
     }
 
     /// The error with the flag that may have been meant, where the server knows none of this name.
     pub async fn with_hint(&self, flag: &FlagKey, failed: FeedError) -> CliError {
         let error = failed.error;
-        if error.code != "flag-not-found" {
+        if error.code != Some(Code::FlagNotFound) {
             return error;
         }
         // What may not list the flags gets no hint.
@@ -182,16 +188,11 @@ impl FeedClient {
 
     /// Reads an answer.
     pub fn read<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, CliError> {
-        serde_json::from_slice(bytes).map_err(|_| {
-            let which = match self {
-                FeedClient::Admin(_) => "admin",
-                FeedClient::Public(_) => "public",
-            };
-            CliError::failed(format!(
-                "{}: it answered something else than was asked; is that the {which} listener of this version?",
-                self.place()
-            ))
-        })
+        let listener = match self {
+            FeedClient::Admin(_) => "admin",
+            FeedClient::Public(_) => "public",
+        };
+        answer::read(bytes, self.place(), listener)
     }
 
     async fn send(
@@ -207,9 +208,9 @@ impl FeedClient {
                 let call = Call { method, path, headers, body, patience };
                 match caller.client.send(&call).await {
                     Ok(response) => response,
-                    Err(NoAnswer::Refused(status, problem)) => {
-                        let error = caller.refused(status, problem);
-                        return Err(FeedError { status: Some(status), ..error.into() });
+                    Err(NoAnswer::Refused(refusal)) => {
+                        let status = Some(refusal.status);
+                        return Err(FeedError { status, ..caller.refused(refusal).into() });
                     }
                     Err(why) => return Err(caller.unanswered(why).into()),
                 }
@@ -220,11 +221,11 @@ impl FeedClient {
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(response);
         }
-        let problem: Json = serde_json::from_slice(response.body()).unwrap_or_default();
-        let cursor = problem["cursor"].as_str().map(str::to_owned);
+        let refusal = RefusedAnswer::of(status, response.body());
+        let cursor = refusal.cursor.clone();
         let error = match self {
-            FeedClient::Admin(caller) => caller.refused(status, problem),
-            FeedClient::Public(caller) => caller.refused(status, &problem),
+            FeedClient::Admin(caller) => caller.refused(refusal),
+            FeedClient::Public(caller) => caller.refused(refusal),
         };
         let retry_after =
             header(response.headers(), RETRY_AFTER).and_then(|text| text.parse().ok());
@@ -244,7 +245,7 @@ impl PublicCaller {
     ) -> Result<Response<Bytes>, FeedError> {
         let token = credential(&self.bearer_file, "--bearer-file names a server key").map_err(
             |message| {
-                CliError::refused(StatusCode::UNAUTHORIZED, "unauthenticated".to_owned(), message)
+                CliError::refused(StatusCode::UNAUTHORIZED, Some(Code::Unauthenticated), message)
             },
         )?;
         let url = format!("{}{path}", self.url);
@@ -259,19 +260,22 @@ impl PublicCaller {
         Ok(http_client::whole(request).await.map_err(unreachable)?)
     }
 
-    fn refused(&self, status: StatusCode, problem: &Json) -> CliError {
-        let (code, detail) = (text_of(&problem["code"]), text_of(&problem["detail"]));
+    fn refused(&self, RefusedAnswer { status, problem, .. }: RefusedAnswer) -> CliError {
+        let Some(Problem { code, detail, .. }) = problem else {
+            let message =
+                format!("{}: it answered {status}; is that the public listener?", self.url);
+            return CliError::refused(status, None, message);
+        };
         let file = || display_text::path(&self.bearer_file);
-        let message = match (status.as_u16(), &*code) {
-            (_, "") => format!("{}: it answered {status}; is that the public listener?", self.url),
-            (401, _) => format!(
+        let message = match status.as_u16() {
+            401 => format!(
                 "the server does not accept the credential in {}; it may be expired, or be another server's",
                 file()
             ),
-            (403, _) => format!("{detail} ({} holds the credential)", file()),
+            403 => format!("{detail} ({} holds the credential)", file()),
             _ => detail,
         };
-        CliError::refused(status, code, message)
+        CliError::refused(status, Some(code), message)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
 use turnout_api::feeds::{EventPage, PageEvent};
+use turnout_api::problem::Code;
 
 use super::allowance::Allowance;
 use super::arguments::{FeedArgs, stream_name};
@@ -307,12 +308,12 @@ impl<'a> StreamFollower<'a> {
         let FeedError { error, status, cursor, retry_after, allowance } = failed;
         self.allowance = allowance;
         let Follow { flag, stream, .. } = self.follow;
-        let is_reset = matches!(&*error.code, "stream-reset" | "cursor-expired");
-        let (polled, says) = match (&*error.code, cursor.filter(|cursor| is_cursor(cursor))) {
+        let is_reset = matches!(error.code, Some(Code::StreamReset | Code::CursorExpired));
+        let (polled, says) = match (error.code, cursor.filter(|cursor| is_cursor(cursor))) {
             (code, Some(cursor)) if is_reset => {
                 self.place.reset(cursor);
                 self.held = None;
-                let what = if code == "stream-reset" {
+                let what = if code == Some(Code::StreamReset) {
                     "the stream is another one than before (stream-reset); going on from its start"
                 } else {
                     "events were removed before they were read (cursor-expired); going on from the oldest that is kept"
@@ -320,7 +321,7 @@ impl<'a> StreamFollower<'a> {
                 print_note(&format!("{flag}/{stream}: {what}"));
                 return Ok(self.pause(Polled::Moved, retry_after));
             }
-            ("stream-not-found", _) => (
+            (Some(Code::StreamNotFound), _) => (
                 Polled::NoStream,
                 format!("{flag}/{stream}: there is no such stream yet, or it is not yours to read"),
             ),
@@ -338,7 +339,7 @@ impl<'a> StreamFollower<'a> {
         };
         let pause = self.pause(polled, retry_after);
         // A refusal may be worded differently each time, and is reported once.
-        let what = if error.code.is_empty() { says.clone() } else { error.code };
+        let what = error.code.map_or_else(|| says.clone(), |code| code.to_string());
         if self.said != what {
             print_note(&format!("{says}; asking again in {:.1} s", pause.as_secs_f64()));
             self.said = what;

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use reqwest::Response;
-use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value as Json, json};
 use tokio::time::{Instant, timeout};
+use turnout_api::feeds::{MessageKind, RealtimeMessage};
+use turnout_api::problem::Code;
 use turnout_api::sessions::StreamToken;
 use turnout_api::strategy::{RealtimeKind, Strategy, StrategyDocument};
+use turnout_api::watch::{Acknowledgement, CloseReason};
 
 use super::client::{FeedClient, FeedError};
 use crate::auth::random_number;
@@ -82,17 +84,6 @@ struct Token {
     refresh_at: Instant,
 }
 
-/// One message of a stream.
-#[derive(Deserialize)]
-struct Message {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    events: Vec<Box<RawValue>>,
-    #[serde(flatten)]
-    other: serde_json::Map<String, Json>,
-}
-
 impl RealtimeTrack {
     /// Whether it is time to open a stream. A client enters at a random moment of the spread.
     pub fn is_due(&mut self, terms: &RealtimeTerms) -> bool {
@@ -133,11 +124,11 @@ impl RealtimeTrack {
         let mut response = match opened {
             Ok(response) => response,
             Err(FeedError { error, retry_after, .. }) => {
-                if matches!(&*error.code, "unauthenticated" | "stream-not-found") {
+                if matches!(error.code, Some(Code::Unauthenticated | Code::StreamNotFound)) {
                     self.token = None;
                 }
-                return match &*error.code {
-                    "not-realtime" => Left::Strategy,
+                return match error.code {
+                    Some(Code::NotRealtime) => Left::Strategy,
                     _ => Left::Broken { why: error.message, after: retry_after },
                 };
             }
@@ -153,55 +144,54 @@ impl RealtimeTrack {
             };
             let Ok(whole) = events.feed(&piece) else { return broken("a message had no end") };
             for event in whole {
-                let Ok(message) = serde_json::from_str::<Message>(&event.data) else { continue };
-                let text = |name: &str| message.other.get(name).and_then(Json::as_str);
-                match &*message.kind {
-                    "events" => {
-                        let Some(cursor) = text("cursor") else { continue };
-                        if !take(Told::Events(&message.events, cursor.to_owned())) {
+                let Ok(message) = serde_json::from_str::<RealtimeMessage>(&event.data) else {
+                    continue;
+                };
+                match (message.kind, message.cursor) {
+                    (MessageKind::Events, Some(cursor)) => {
+                        let is_read = take(Told::Events(&message.events, cursor));
+                        if !is_read {
                             return Left::Reader;
                         }
                     }
-                    "reset" => {
-                        let Some(cursor) = text("cursor") else { continue };
-                        take(Told::Reset(cursor.to_owned()));
+                    (MessageKind::Reset, Some(cursor)) => {
+                        take(Told::Reset(cursor));
                     }
-                    "up-to-date" => {
+                    (MessageKind::UpToDate, _) => {
                         (self.failures, silence) = (0, every);
                         if let Some(live) = live.take() {
                             live();
                         }
                     }
-                    "goodbye" => {
-                        let after = message.other.get("afterMs").and_then(Json::as_u64);
+                    (MessageKind::Goodbye, _) => {
+                        let after = message.after_ms;
                         let after = after.map(|ms| Duration::from_millis(ms).min(LONGEST));
-                        match text("reason") {
-                            Some("ended") => return Left::Ended,
-                            Some("strategy") => return Left::Strategy,
+                        match message.reason {
+                            Some(CloseReason::Ended) => return Left::Ended,
+                            Some(CloseReason::Strategy) => return Left::Strategy,
                             // Events may still come; but another stream begins where this one was.
                             reason => {
-                                let reason = reason.unwrap_or("no reason");
-                                if reason == "expired" {
+                                if reason == Some(CloseReason::Expired) {
                                     self.token = None;
                                 }
+                                let reason = reason.map_or("no reason", CloseReason::as_str);
                                 let why = format!("the server said goodbye ({reason})");
                                 return Left::Broken { why, after };
                             }
                         }
                     }
-                    "strategy" | "heartbeat" => {
-                        if let Some(id) = text("ackId") {
-                            ack_id = id.to_owned();
-                            let beat = message.other.get("heartbeatMs").and_then(Json::as_u64);
+                    (MessageKind::Strategy | MessageKind::Heartbeat, _) => {
+                        if let Some(id) = message.ack_id {
+                            ack_id = id;
+                            let beat = message.heartbeat_ms;
                             let beat = beat.filter(|ms| *ms > 0).map(Duration::from_millis);
                             every = beat.map_or(SILENCE, |beat| beat.min(LONGEST) * 5 / 2);
                         }
-                        let position = text("position").unwrap_or_default();
-                        let body = json!({ "ackId": ack_id, "position": position });
-                        let _ = client.post("/v1/watch/ack", body.to_string()).await;
-                        let document = message.other.get("document");
-                        let strategy = document.and_then(|document| document["strategy"].as_str());
-                        if strategy.is_some_and(|strategy| strategy != "realtime-v2") {
+                        let position = message.position.unwrap_or_default();
+                        let held = Acknowledgement { ack_id: ack_id.clone(), position };
+                        let _ = client.post("/v1/watch/ack", json!(held).to_string()).await;
+                        let strategy = message.document.map(|document| document.strategy);
+                        if strategy.is_some_and(|strategy| strategy != Strategy::RealtimeV2) {
                             return Left::Strategy;
                         }
                     }

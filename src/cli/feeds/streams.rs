@@ -7,7 +7,6 @@ use turnout_api::feeds::{StreamList, StreamRow};
 use super::arguments::FeedArgs;
 use super::client::{FeedClient, FeedError};
 use crate::cli::http_client::{self, CliError};
-use crate::cli::remote::text;
 use crate::cli::table::table;
 use crate::cli::{Exit, print, print_error, print_note};
 use crate::display_text;
@@ -60,7 +59,7 @@ impl Streams {
             print_note("there are no streams; turnout publish makes one");
         } else {
             let rows: Vec<_> = listed.iter().map(row).collect();
-            print(&table(["HEAD", "KEPT", "BYTES", "READERS", "ENDED", "STREAM"], &rows));
+            print(&table("HEAD  KEPT  BYTES  READERS  ENDED  STREAM", &rows));
         }
         Ok(Exit::Yes)
     }
@@ -93,7 +92,7 @@ impl Streams {
 }
 
 fn row((flag, row): &(String, StreamRow)) -> [String; 6] {
-    let readers = text(&row.readers).unwrap_or_else(|| row.readers.to_string());
+    let readers = row.readers.as_str().map_or_else(|| row.readers.to_string(), str::to_owned);
     let ended = if row.ended { "ended" } else { "-" };
     let stream = display_text::line(&row.stream);
     [

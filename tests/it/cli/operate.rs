@@ -414,7 +414,8 @@ fn a_lost_request_is_sent_again_with_the_same_idempotency_key() {
                 let read = stream.read(&mut bytes).unwrap();
                 heads.push(String::from_utf8_lossy(&bytes[..read]).into_owned());
                 if heads.len() == 2 {
-                    let body = r#"{"outcome":"unchanged","flag":{"flag":"chat","live":"STOPPED -> polling"}}"#;
+                    let body = r#"{"outcome":"unchanged","revision":null,"position":"2","survivesRestart":true,"inForce":true,"changes":[],
+                        "flag":{"flag":"chat","revision":2,"state":"stopped","live":"STOPPED -> polling","drift":true},"notes":[]}"#;
                     write!(
                         stream,
                         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",

@@ -249,7 +249,7 @@ fn ask_reconnects_after_the_time_the_server_names() {
                 1 => stream.answer(
                     "503 Service Unavailable",
                     "retry-after: 2\r\n",
-                    "{\"code\":\"too-many-streams\",\"detail\":\"full\"}",
+                    "{\"title\":\"x\",\"status\":503,\"code\":\"too-many-streams\",\"detail\":\"full\"}",
                 ),
                 2 => {
                     stream.head();
@@ -327,7 +327,7 @@ fn ask_reconnects_after_the_time_the_server_names() {
 
 fn document(strategy: &str, rule: &str) -> String {
     format!(
-        r#"{{"flag":"chat","strategy":"{strategy}","rule":"{rule}","validForMs":700,"enterSpreadMs":5000,"polling":{{"startMs":4000}}}}"#
+        r#"{{"flag":"chat","strategy":"{strategy}","reason":"SPLIT","rule":"{rule}","validForMs":700,"staleIfErrorMs":9000,"enterSpreadMs":5000,"watch":{{"kind":"sse","url":"/w","ackUrl":"/a"}},"polling":{{"startMs":4000,"minMs":1000,"maxMs":9000,"factor":1.5,"dedupeMs":1000,"limit":100,"waitMs":0}},"report":{{"url":"/r","everyMs":60000}},"later":1}}"#
     )
 }
 
