@@ -1,6 +1,7 @@
 // The client against the real program on both tracks: the rollout is opened and stopped again and again, behind a proxy that breaks
 // what passes, while the program is killed.
 
+import { appendFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createTurnoutClient } from 'turnout-client';
 import { expect, onTestFinished, test } from 'vitest';
@@ -9,7 +10,8 @@ import { until } from '../../../tests/support/turnout.mjs';
 import { faultProxy } from './fault_proxy.mjs';
 
 const USERS = 8;
-const SWITCHES = Number(process.env.TURNOUT_SWITCHES ?? 60);
+/** Switches and faults together. */
+const CHANGES = Number(process.env.TURNOUT_CHANGES ?? 400);
 const KINDS = ['500', '429', 'reset', 'cut', 'late', 'again'];
 const FLAG = `version: 1
 flag: build
@@ -23,8 +25,8 @@ transports:
   realtime-v2: { kind: sse, retry: [1s, 1s, 2s, 2s, 4s] }
 `;
 
-for (const seed of (process.env.TURNOUT_SEEDS ?? '1').split(' ').map(Number)) {
-  test(`seed ${seed}: ${USERS} users, ${SWITCHES} switches under faults and a kill: each event once, in order`, async () => {
+for (const seed of (process.env.TURNOUT_SEEDS ?? '1 2 3').split(' ').map(Number)) {
+  test(`seed ${seed}: ${USERS} users, ${CHANGES} switches and faults, and a kill: each event once, in order`, async () => {
     let state = seed;
     const roll = () => {
       state = (state * 1_664_525 + 1_013_904_223) % 4_294_967_296;
@@ -32,7 +34,7 @@ for (const seed of (process.env.TURNOUT_SEEDS ?? '1').split(' ').map(Number)) {
     };
     const server = await serve({ after: onTestFinished }, 'http://page.example', { build: FLAG });
     let breaking = true;
-    const fault = () => (breaking && roll() < 0.2 ? KINDS[Math.floor(roll() * KINDS.length)] : null);
+    const fault = () => (breaking && roll() < 0.4 ? KINDS[Math.floor(roll() * KINDS.length)] : null);
     const proxy = await faultProxy(server.url, /^\/v1\/(feeds|realtime|token)/, fault);
     onTestFinished(() => proxy.close());
 
@@ -73,15 +75,20 @@ for (const seed of (process.env.TURNOUT_SEEDS ?? '1').split(' ').map(Number)) {
     });
     await until('a user to be live', () => readers.some(({ modes }) => modes.includes('live')));
 
-    for (let done = 0; done < SWITCHES; done += 1) {
+    let killed = false;
+    let done = 0;
+    while (done + proxy.broken < CHANGES) {
       await server.order(`/v1/flags/build/${done % 2 ? 'resume' : 'stop'}`, { reason: 'to and fro' });
+      done += 1;
       await publish(1 + Math.floor(roll() * 5));
-      await pause(200 + roll() * 1_200);
-      if (done === Math.floor(SWITCHES / 2)) {
+      await pause(100 + roll() * 900);
+      if (!killed && done + proxy.broken > CHANGES / 2) {
+        killed = true;
         await server.kill();
         await server.again();
       }
     }
+    if (done % 2) await server.order('/v1/flags/build/resume', { reason: 'to and fro' });
     breaking = false;
     await publish(5);
     await until('every user to have every event', () => readers.every(({ ids }) => ids.length >= published.length));
@@ -89,8 +96,12 @@ for (const seed of (process.env.TURNOUT_SEEDS ?? '1').split(' ').map(Number)) {
       expect(ids).toEqual(published);
       expect(resets).toEqual([]);
     }
-    const lives = readers.map(({ modes }) => modes.filter((mode) => mode === 'live').length);
-    expect(Math.min(...lives)).toBeGreaterThan(0);
+    expect(done).toBeGreaterThan(CHANGES / 20);
+    await until('every user to have been live', () => readers.every(({ modes }) => modes.includes('live')));
+    const { TURNOUT_RESULTS: results } = process.env;
+    const events = published.length;
+    if (results)
+      await appendFile(results, `${JSON.stringify({ seed, switches: done, faults: proxy.broken, events })}\n`);
     await Promise.all(readers.map(({ client }) => client.stop()));
   }, 300_000);
 }

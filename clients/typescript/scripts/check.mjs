@@ -1,7 +1,7 @@
 // Everything that is checked of the packages, in order. Stops at the first that fails.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
@@ -26,10 +26,31 @@ function fail(message) {
   process.exit(1);
 }
 
+/** Each test that `test/README.md` names for an invariant is there. */
+function invariants() {
+  const folders = ['packages/turnout-client/test', 'packages/turnout-react/test', 'real', 'scripts'];
+  const sources = folders
+    .flatMap((folder) => readdirSync(folder).map((file) => `${folder}/${file}`))
+    .filter((path) => /\.(test\.(ts|tsx|mjs)|mjs)$/.test(path))
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('\n');
+  const table = readFileSync('packages/turnout-client/test/README.md', 'utf8')
+    .split('\n')
+    .filter((line) => /^\| \d/.test(line));
+  if (table.length !== 14) fail(`test/README.md has ${table.length} invariants, not 14`);
+  for (const line of table) {
+    for (const [, name] of line.matchAll(/`([^`]+)`/g)) {
+      if (!/^(npm run |real\/)/.test(name) && !sources.includes(name)) fail(`no test has the name \`${name}\``);
+    }
+  }
+  console.log('invariants, each with its tests: good');
+}
+
 if (/"resolved": "https?:/.test(readFileSync('package-lock.json', 'utf8'))) {
   fail('package-lock.json names a registry: run `npm install --omit-lockfile-registry-resolved` and commit it');
 }
 run('wire types', 'node', 'scripts/wire.mjs');
+invariants();
 run('lint', 'npx', 'biome', 'check', '--error-on-warnings', '.');
 run('clean', 'rm', '-rf', 'packages/turnout-client/dist', 'packages/turnout-react/dist');
 run('turnout-client, built', 'npx', 'tsc', '-p', 'packages/turnout-client');
@@ -82,9 +103,9 @@ for (const [name, [atStart, withRealtime, ofReports]] of Object.entries(BARS)) {
   run(`publint of ${name}`, 'npx', 'publint', '--strict', `packages/${name}`);
   run(`types of ${name}, as others see them`, 'npx', 'attw', '--pack', `packages/${name}`, '--profile', 'esm-only');
   const [packed] = JSON.parse(run(`pack of ${name}`, 'npm', 'pack', '--json', '--dry-run', '-w', `packages/${name}`));
-  for (const { path } of packed.files) {
-    if (!BESIDE.includes(path) && !/^dist\/[a-z_]+\.(js|d\.ts)$/.test(path))
-      fail(`${name} would be published with ${path}`);
-  }
-  for (const path of BESIDE) if (!packed.files.some((file) => file.path === path)) fail(`${name} lacks ${path}`);
+  const modules = readdirSync(`packages/${name}/src`).map((file) => file.replace(/\.tsx?$/, ''));
+  const promised = [...BESIDE, ...modules.flatMap((file) => [`dist/${file}.js`, `dist/${file}.d.ts`])].sort();
+  const held = packed.files.map(({ path }) => path).sort();
+  for (const path of held) if (!promised.includes(path)) fail(`${name} would be published with ${path}`);
+  for (const path of promised) if (!held.includes(path)) fail(`${name} would be published without ${path}`);
 }

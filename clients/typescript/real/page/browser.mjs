@@ -14,8 +14,8 @@ import { BINARY } from '../../../../tests/support/turnout.mjs';
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** A flag whose users are all in realtime, or all on polls. `also` is more of its file. */
-export function flag(share, { polling = '', also = '', client = '{ enter_spread: 0s }' } = {}) {
+/** A flag whose users are all in realtime, or all on polls. `start` is the first wait between two polls, in seconds. */
+export function flag(share, { start = 1, client = '{ enter_spread: 0s }' } = {}) {
   return `version: 1
 flag: build
 salt: build
@@ -25,8 +25,8 @@ default: polling
 rollout: { realtime-v2: ${share}% }
 client: ${client}
 transports:
-  polling: { start: 1s, min: 1s, max: 2s, factor: 1.5, dedupe: 500ms${polling} }
-${also}`;
+  polling: { start: ${start}s, min: 1s, max: ${2 * start}s, factor: 1.5, dedupe: 500ms }
+`;
 }
 
 /** An origin with one page; `html` is what was rendered before. */
@@ -104,7 +104,7 @@ export async function stage(after, yaml, { html, user = 'u-1', args = [] } = {})
       return began;
     },
     /** A new page, what its console says amiss, and what it asks of the program. `clock`: its time can be moved. */
-    async open({ clock = false } = {}) {
+    async open({ clock = false, before } = {}) {
       const page = await context.newPage();
       const complaints = [];
       const asked = [];
@@ -115,6 +115,7 @@ export async function stage(after, yaml, { html, user = 'u-1', args = [] } = {})
         const { pathname } = new URL(request.url());
         asked.push({ path: pathname, credential: request.headers().authorization });
       });
+      if (before) await page.addInitScript(before);
       if (clock) await page.clock.install();
       await page.goto(url);
       return {

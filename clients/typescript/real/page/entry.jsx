@@ -19,5 +19,7 @@ new MutationObserver(() => {
   if (mode && window.modes.at(-1)?.[0] !== mode) window.modes.push([mode, now()]);
 }).observe(root, { childList: true, subtree: true, characterData: true });
 
-if (hydrates) hydrateRoot(root, <App {...props} />);
-else createRoot(root).render(<App {...props} />);
+const app = <App {...props} />;
+const shown = hydrates ? hydrateRoot(root, app) : createRoot(root);
+if (!hydrates) shown.render(app);
+window.leave = () => shown.unmount();

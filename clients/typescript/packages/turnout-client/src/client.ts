@@ -144,14 +144,16 @@ export function createTurnoutClient<T = unknown>(options: ClientOptions<T>): Tur
 async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): AsyncGenerator<StreamEvent<T>> {
   const queue: StreamEvent<T>[] = [];
   let wake = () => {};
-  const off = client.on('events', (events) => {
-    queue.push(...events);
-    wake();
-  });
   const onChange = () => wake();
-  const unsubscribe = client.subscribe(onChange);
+  const undo = [
+    client.on('events', (events) => {
+      queue.push(...events);
+      wake();
+    }),
+    client.subscribe(onChange),
+    client.acquire(),
+  ];
   signal?.addEventListener('abort', onChange);
-  const release = client.acquire();
   try {
     while (!signal?.aborted) {
       const event = queue.shift();
@@ -163,14 +165,11 @@ async function* iterate<T>(client: TurnoutClient<T>, signal?: AbortSignal): Asyn
       if (mode === 'ended' || mode === 'stopped') return;
       await new Promise<void>((resolve) => {
         wake = resolve;
-        if (queue.length > 0 || signal?.aborted) resolve();
       });
     }
   } finally {
-    off();
-    unsubscribe();
     signal?.removeEventListener('abort', onChange);
-    release();
+    for (const each of undo) each();
   }
 }
 

@@ -22,11 +22,10 @@ export function documentOf(json: unknown, flag: string): StrategyDocument | null
   const said = json as Partial<StrategyDocument>;
   if (typeof said.strategy !== 'string') return null;
   const own = defaultDocument(flag);
-  const polling = { ...own.polling, ...(typeof said.polling === 'object' ? said.polling : {}) };
+  const polling: Record<string, unknown> = { ...own.polling, ...said.polling };
   for (const [name, value] of Object.entries(own.polling)) {
-    const given = (polling as Record<string, unknown>)[name];
-    if (typeof given !== 'number' || !Number.isFinite(given) || given < 0)
-      (polling as Record<string, unknown>)[name] = value;
+    const given = polling[name];
+    if (!Number.isFinite(given) || (given as number) < 0) polling[name] = value;
   }
-  return { ...own, ...said, flag, polling };
+  return { ...own, ...said, flag, polling: polling as StrategyDocument['polling'] };
 }

@@ -44,10 +44,10 @@ export class Http {
     url: URL,
     init: { method?: string; headers?: Record<string, string>; body?: unknown; holdMs?: number; signal: AbortSignal },
   ): Promise<{ status: number; headers: Headers; json: unknown }> {
-    const headers: Record<string, string> = { ...init.headers };
+    const sent: Record<string, string> = { ...init.headers };
     const credential = this.trusts(url) ? await this.#options.auth?.() : undefined;
-    if (credential) headers.Authorization = `Bearer ${credential}`;
-    if (init.body !== undefined) headers['Content-Type'] = 'application/json';
+    if (credential) sent.Authorization = `Bearer ${credential}`;
+    if (init.body !== undefined) sent['Content-Type'] = 'application/json';
     const ending = new AbortController();
     const end = () => ending.abort();
     if (init.signal.aborted) end();
@@ -57,20 +57,20 @@ export class Http {
     try {
       const answer = await this.fetch(url, {
         method: init.method ?? 'GET',
-        headers,
+        headers: sent,
         cache: 'no-store',
         credentials: 'omit',
         redirect: 'error',
         signal: ending.signal,
         ...(init.body === undefined ? {} : { body: JSON.stringify(init.body) }),
       });
-      const time = Number(answer.headers.get('Turnout-Time'));
+      const { status, headers } = answer;
+      const time = Number(headers.get('Turnout-Time'));
       // What was held says the time of its end.
       if (time) this.skewMs = time - (init.holdMs ? this.clock.now() : (began + this.clock.now()) / 2);
-      if (answer.status === 304 || answer.status === 204)
-        return { status: answer.status, headers: answer.headers, json: null };
+      if (status === 304 || status === 204) return { status, headers, json: null };
       if (!answer.ok) throw await refusal(answer);
-      return { status: answer.status, headers: answer.headers, json: await answer.json() };
+      return { status, headers, json: await answer.json() };
     } finally {
       this.clock.clearTimeout(timer);
       init.signal.removeEventListener('abort', end);
@@ -80,8 +80,7 @@ export class Http {
 
 /** What a refusal says. The server's `detail` is left out: it is for people at the server. */
 export async function refusal(answer: Response): Promise<TurnoutError> {
-  const body: unknown = await answer.json().catch(() => null);
-  const said = typeof body === 'object' && body ? (body as Record<string, unknown>) : {};
+  const said: Record<string, unknown> = (await answer.json().catch(() => null)) ?? {};
   const code = typeof said.code === 'string' ? said.code : `http-${answer.status}`;
   const cursor = typeof said.cursor === 'string' ? said.cursor : null;
   const error = new TurnoutError(

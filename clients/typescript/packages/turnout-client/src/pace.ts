@@ -29,6 +29,11 @@ export class Pace {
     this.waitMs = startMs;
   }
 
+  /** What was idle is looked at as at the start. */
+  restart(): void {
+    this.#idleMs = 0;
+  }
+
   /**
    * Takes in what a poll came to, and returns the wait before the next one. The time for which a poll was held counts as waiting: one
    * that was held to its end is followed at once, and the waits between the starts of two polls are what they are without.

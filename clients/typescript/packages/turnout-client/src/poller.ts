@@ -69,7 +69,15 @@ export class Poller {
     this.#generation = this.#position.open();
     this.#ending = new AbortController();
     this.#inFlight = false;
+    this.pace.restart();
     this.#schedule(delayMs);
+  }
+
+  /** The document came after the first poll: the second one goes by it. */
+  renew(): void {
+    if (!this.running || this.#inFlight) return;
+    const { startMs } = this.#polling();
+    this.#schedule(Math.min(this.pace.waitMs, startMs) + this.#lastStart - this.#clock.now());
   }
 
   /** At once: what is asked and not answered yet changes nothing any more. */
@@ -152,7 +160,8 @@ export class Poller {
     this.#resets = 0;
     this.#events.flagRevision(answer.flagRevision);
     if (!this.#position.isOpen(generation)) return null;
-    return this.pace.after(answer.outcome, polling, this.#clock.now(), this.#random(), {
+    // By the document of now, which may be newer than the poll.
+    return this.pace.after(answer.outcome, this.#polling(), this.#clock.now(), this.#random(), {
       allowance: answer.allowance,
       retryAfterMs: 0,
       heldMs: holdMs && this.#clock.now() - began,

@@ -239,6 +239,8 @@ export class Supervisor {
 
   #deliver(events: readonly StreamEvent[], upToDate: boolean): void {
     this.#upToDate = upToDate;
+    // A stream that was not there is: realtime does not wait for its next try.
+    if (this.#error?.status === 404) this.#runner?.wake();
     this.#error = null;
     if (events.length > 0) this.#tell.delivered(events);
   }
@@ -283,11 +285,13 @@ export class Supervisor {
     const document = documentOf(json, this.#options.flag);
     if (!document || isLater(this.#revision, revision)) return;
     const before = this.#document.strategy;
+    const first = !this.#known;
     this.#document = this.#forced(document);
     this.#etag = etag;
     this.#revision = revision ?? this.#revision;
     this.#known = true;
     this.#answeredAt = this.#clock.now();
+    if (first && !this.#error) this.#poller.renew();
     if (before !== this.#document.strategy) {
       this.#runner?.wake();
       if (this.#document.strategy === 'realtime-v2') this.#poller.now();

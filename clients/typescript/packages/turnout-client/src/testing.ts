@@ -3,7 +3,10 @@ import { systemClock } from './supervisor.js';
 import type { Clock, StrategyDocument } from './types.js';
 
 /** What a test may do to a request: answer it, or let it pass by returning nothing. */
-export type Fault = (request: { path: string; method: string }) => Response | Promise<Response> | Error | undefined;
+export type Fault = (request: {
+  path: string;
+  method: string;
+}) => Response | Promise<Response | undefined> | Error | undefined;
 
 /** A request the fake server saw. */
 export interface Seen {

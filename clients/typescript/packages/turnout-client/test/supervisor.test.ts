@@ -42,6 +42,20 @@ describe('polling', () => {
     await client.stop();
   });
 
+  test('times of events decide nothing: equal ones over the edge of a page, and a later event with an earlier time', async () => {
+    const { server, client, ids: got } = setUp({}, 2);
+    server.publish('a', 'b', 'c', 'd', 'e');
+    client.start();
+    await advance(1000);
+    const now = Date.now();
+    vi.setSystemTime(now - 3_600_000);
+    server.publish('late');
+    vi.setSystemTime(now);
+    await advance(10_000);
+    expect(got).toEqual(['a', 'b', 'c', 'd', 'e', 'late']);
+    await client.stop();
+  });
+
   test('an idle stream is asked with its tag, which is answered 304', async () => {
     const { server, client } = setUp();
     client.start();
@@ -51,20 +65,54 @@ describe('polling', () => {
     await client.stop();
   });
 
-  test('a stream that begins anew is told of once, and replayed, without a loop', async () => {
-    const { server, client, ids: got, resets } = setUp();
-    server.publish('a', 'b');
+  test.each([409, 410])(
+    'a stream that begins anew is told of once, and replayed, without a loop: %i',
+    async (status) => {
+      const { server, client, ids: got, resets } = setUp();
+      server.publish('a', 'b');
+      client.start();
+      await advance(100);
+      server.restart();
+      await advance(6000);
+      expect(resets.length).toBe(1);
+      expect(got).toEqual(['a', 'b', 'a', 'b']);
+      const before = server.seen.length;
+      server.fault = ({ path }) =>
+        path.includes('/feeds/') ? new Response('{"code":"stream-reset","cursor":"x"}', { status }) : undefined;
+      await advance(6000);
+      expect(server.seen.length - before).toBeLessThanOrEqual(4);
+      await client.stop();
+    },
+  );
+
+  test.each([
+    ['is over before it is there', '/strategy'],
+    ['is under way when it comes', '/feeds/'],
+  ])('the second poll goes by the document, also if the first %s', async (_, slow) => {
+    const { server, client } = setUp();
+    server.decide({ polling: { ...defaultDocument('build').polling, startMs: 1500, minMs: 1000, dedupeMs: 1000 } });
+    server.fault = async ({ path }) => {
+      if (path.includes(slow)) await new Promise((resolve) => setTimeout(resolve, 300));
+      return undefined;
+    };
     client.start();
-    await advance(100);
-    server.restart();
-    await advance(6000);
-    expect(resets.length).toBe(1);
-    expect(got).toEqual(['a', 'b', 'a', 'b']);
-    const before = server.seen.length;
-    server.fault = ({ path }) =>
-      path.includes('/feeds/') ? new Response('{"code":"stream-reset","cursor":"x"}', { status: 409 }) : undefined;
-    await advance(6000);
-    expect(server.seen.length - before).toBeLessThanOrEqual(4);
+    await advance(10_000);
+    const [first, second] = feeds(server).map((one) => one.at);
+    expect((second ?? 0) - (first ?? 0)).toBeLessThanOrEqual(1800);
+    await client.stop();
+  });
+
+  test('after a switch an idle stream is asked as at the start', async () => {
+    const { server, client } = setUp();
+    client.start();
+    await advance(120_000);
+    server.decide({ strategy: 'realtime-v2' });
+    await advance(20_000);
+    expect(client.getSnapshot().mode).toBe('live');
+    const before = feeds(server).length;
+    server.decide({ strategy: 'polling' });
+    await advance(4100);
+    expect(feeds(server).length - before).toBe(2);
     await client.stop();
   });
 
@@ -308,6 +356,21 @@ describe('faults', () => {
     });
   }
 
+  test('a stream that is not there yet is followed in realtime soon after it is', async () => {
+    const { server, client, ids: got } = setUp();
+    server.decide({ strategy: 'realtime-v2' });
+    server.fault = ({ path }) => (/feeds|token/.test(path) ? new Response('{}', { status: 404 }) : undefined);
+    client.start();
+    await advance(100_000);
+    expect(client.getSnapshot().mode).toBe('degraded');
+    server.fault = () => undefined;
+    server.publish('a');
+    await advance(16_000);
+    expect(got).toEqual(['a']);
+    expect(client.getSnapshot().mode).toBe('live');
+    await client.stop();
+  });
+
   test('a proxy that holds the stream back counts as a failure after ten seconds', async () => {
     const { server, client, errors } = setUp();
     server.decide({ strategy: 'realtime-v2' });
@@ -316,6 +379,9 @@ describe('faults', () => {
     await advance(10_500);
     expect(client.getSnapshot()).toMatchObject({ mode: 'connecting', bridging: true });
     expect(errors).toEqual(['silent']);
+    await advance(50_000);
+    const times = feeds(server).map((one) => one.at);
+    for (let n = 1; n < times.length; n += 1) expect((times[n] ?? 0) - (times[n - 1] ?? 0)).toBeLessThanOrEqual(5000);
     await client.stop();
   });
 
@@ -498,6 +564,41 @@ describe('a client', () => {
       expect(vi.getTimerCount()).toBe(0);
     });
   }
+
+  test('no session and no token is in an address, an error, a log line, a snapshot, a report or what a page stores', async () => {
+    const said: unknown[] = [];
+    const spies = (['log', 'info', 'warn', 'error', 'debug'] as const).map((name) =>
+      vi.spyOn(console, name).mockImplementation((...words) => void said.push(...words)),
+    );
+    const stored = { setItem: (...words: string[]) => void said.push(...words) };
+    vi.stubGlobal('localStorage', stored);
+    vi.stubGlobal('sessionStorage', stored);
+    const { server, client } = setUp();
+    client.on('error', (error) => void said.push(error.message, error.stack, JSON.stringify(error)));
+    client.subscribe(() => void said.push(JSON.stringify(client.getSnapshot())));
+    server.decide({ report: { url: '/v1/reports', everyMs: 1000 } });
+    client.start();
+    for (const status of [0, 400, 401, 403, 404, 409, 429, 500]) {
+      for (const strategy of ['realtime-v2', 'polling'] as const) {
+        server.fault = () => undefined;
+        server.decide({ strategy });
+        client.refresh();
+        await advance(5000);
+        server.fault = () => (status ? new Response('session-sentinel token-1', { status }) : new Error('token-1'));
+        server.cut();
+        client.refresh();
+        await advance(5000);
+      }
+    }
+    await client.stop();
+    for (const { url, body } of server.seen) said.push(url, body);
+    expect(server.seen.some((one) => one.path === '/v1/reports')).toBe(true);
+    expect(server.seen.some((one) => one.headers.get('Authorization') === 'Bearer token-1')).toBe(true);
+    expect(said.length).toBeGreaterThan(100);
+    for (const one of said) expect(String(one)).not.toMatch(/sentinel|token-\d/);
+    for (const spy of spies) spy.mockRestore();
+    vi.unstubAllGlobals();
+  });
 
   test('credentials go to no other origin', async () => {
     const { server, client } = setUp();
