@@ -51,6 +51,8 @@ const FOLDER_START_TIMEOUT: Duration = Duration::from_secs(5);
 /// service checks.
 const FOLDER_HANG_TIMEOUT: Duration = Duration::from_secs(10);
 const FOLDER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often mistakes of clients are reported.
+const CLIENT_MISTAKES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The step a start has reached, in words that follow "still starting: ".
 pub type StartupPhase = watch::Sender<&'static str>;
@@ -237,6 +239,7 @@ impl App {
         orders.handle().spawn(coordinator.clone().follow_folder(contents_read, report));
         let deliver = move |contents| drop(newest.send_replace(Arc::new(contents)));
         let watch = Watch::start(folder, contents, deliver).map_err(StartError::Thread)?;
+        admin_thread.handle().spawn(report_client_mistakes(coordinator.clone(), surface.clone()));
         admin_thread.handle().spawn(report_silence(
             coordinator.clone(),
             watch.pulse(),
@@ -483,6 +486,14 @@ async fn report_silence(coordinator: Coordinator, pulse: Pulse, flags: String) {
         };
         let hangs = since.elapsed() >= FOLDER_HANG_TIMEOUT && now.is_some();
         coordinator.report(ProblemKind::FlagsFolder, hangs.then(trouble).into_iter().collect());
+    }
+}
+
+/// Reports what clients do wrong.
+async fn report_client_mistakes(coordinator: Coordinator, public: PublicState) {
+    loop {
+        tokio::time::sleep(CLIENT_MISTAKES_INTERVAL).await;
+        public.client_mistakes.report(&coordinator, coordinator.clock().now().steady_ms);
     }
 }
 

@@ -19,7 +19,7 @@ pub use unknown::unknown_names;
 pub use unset::without_empty_variables;
 pub use webhook::WebhookArgs;
 
-use crate::definition::{parse_duration, parse_internal_user_ids};
+use crate::definition::{bad_id, parse_duration, parse_internal_user_ids};
 use crate::flag::ServerAuth;
 use crate::http::{Limits, StreamLimits};
 use crate::public_path::PublicPath;
@@ -28,6 +28,9 @@ use crate::webhook::WebhookConfig;
 
 /// The longest wait for the name of a listen address to resolve.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The most faulty entries of a list that are named.
+const MAX_FAULTS_NAMED: usize = 5;
 
 /// The arguments of `turnout serve`, from flags or the environment, as text.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -275,12 +278,24 @@ impl EvaluationArgs {
         let server_auth = read("ENABLE_SERVER_AUTH", &self.enable_server_auth);
         let client_key = read("FEATURE_CLIENT_SUPABASE", &self.feature_client_supabase);
         let tokens = read("TURNOUT_TOKEN_HANDOFF", &self.token_handoff);
+        errors.extend(faulty_ids(&self.internal_user_ids));
         if !errors.is_empty() {
             return Err(BadSettings(errors));
         }
         let mode = ServerAuth::of(server_auth, client_key || tokens);
         Ok((parse_internal_user_ids(&self.internal_user_ids), mode))
     }
+}
+
+/// Ids that match no user. An id is not quoted: it is personal.
+fn faulty_ids(list: &str) -> Vec<String> {
+    let fault = |(index, id): (usize, String)| {
+        let bad = bad_id(&id)?;
+        let (entry, message, hint) = (index + 1, bad.message, bad.hint);
+        Some(format!("INTERNAL_USER_IDS: entry {entry} matches no user: {message}; {hint}"))
+    };
+    let ids = parse_internal_user_ids(list).into_iter().enumerate();
+    ids.filter_map(fault).take(MAX_FAULTS_NAMED).collect()
 }
 
 impl LimitArgs {

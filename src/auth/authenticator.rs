@@ -69,8 +69,7 @@ impl Authenticator {
     /// The user of a bearer credential, or a server, which may ask for any user. A token of three
     /// parts is a session's.
     pub fn bearer(&self, credential: &str, now: Moment) -> Result<Principal, InvalidCredential> {
-        let looks_like_a_token = credential.len() <= MAX_TOKEN_BYTES && parts(credential) == 3;
-        if looks_like_a_token {
+        if looks_like_a_token(credential) {
             self.session(credential, now).map(Principal::User)
         } else {
             self.server(credential, now).map(Principal::Server)
@@ -165,6 +164,11 @@ impl Authenticator {
         self.sessions.is_some() || self.server_keys.is_some() || of_role()
     }
 
+    /// Whether this is a token of an application, while no keys are set to check such tokens with.
+    pub fn lacks_keys_for(&self, credential: &str) -> bool {
+        self.sessions.is_none() && looks_like_a_token(credential) && !is_our_own(credential)
+    }
+
     /// Judges a request without any credential.
     pub fn anonymous(&self) -> Result<(), InvalidCredential> {
         if self.unverified == AnonymousAccess::Allow { Ok(()) } else { Err(InvalidCredential) }
@@ -210,6 +214,10 @@ impl PartialEq for CredentialVersion {
             && same(&self.server_keys, &other.server_keys)
             && self.servers_lost == other.servers_lost
     }
+}
+
+fn looks_like_a_token(credential: &str) -> bool {
+    credential.len() <= MAX_TOKEN_BYTES && parts(credential) == 3
 }
 
 /// How many parts a text has between dots. Counted in bytes, as many at a time as fit.

@@ -5,18 +5,19 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 use turnout_api::admin::explain::LiveExplanation;
 use turnout_api::admin::flags::Overrides;
 
 use super::answer::Answer;
+use super::attribute::attribute;
 use super::remote::ServerArgs;
 use super::{Exit, print, print_error, words};
 use crate::config::EvaluationArgs;
-use crate::definition::{DefinitionSet, render, similar, typed_value};
+use crate::definition::{DefinitionSet, render, similar};
 use crate::display_text;
 use crate::explain;
-use crate::flag::{Bucket, Context, Definition, Flag, FlagKey, Identity, TargetingKey, Value};
+use crate::flag::{Bucket, Context, Flag, FlagKey, Identity, TargetingKey, Value};
 use crate::flag_files::FlagsDir;
 
 #[derive(Debug, Args)]
@@ -25,13 +26,13 @@ pub struct Explain {
     /// The flag
     flag: FlagKey,
 
-    /// The targeting key; left out, the story of a user without one
+    /// The targeting key; left out, a user without one
     #[arg(long, value_name = "KEY", default_value = "", hide_default_value = true)]
     user: String,
 
-    /// A context attribute, read as the type the flag declares; may be repeated
-    #[arg(long = "attr", value_name = "NAME=VALUE")]
-    attributes: Vec<String>,
+    /// A context attribute as a client sends it: a text, or NAME:=JSON; may be repeated
+    #[arg(long = "attr", value_name = "NAME=VALUE", value_parser = attribute)]
+    attributes: Vec<(String, Json)>,
 
     /// Who vouches for the attributes
     #[arg(long, value_enum, default_value = "verified")]
@@ -55,8 +56,6 @@ pub struct Explain {
     #[command(flatten)]
     deciding: EvaluationArgs,
 }
-
-const WRITE: &str = "--attr: write NAME=VALUE";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum IdentityName {
@@ -112,22 +111,23 @@ impl Explain {
             .deciding
             .check()
             .map_err(|errors| usage(display_text::line(&errors.0.join("; ")).into_owned()))?;
-        let flag = load(files, self.flag.as_str(), internal_user_ids)?;
-        let attributes = self.read_attributes(&flag.definition).map_err(usage)?;
+        let (flag, why_not_live) = load(files, self.flag.as_str(), internal_user_ids)?;
+        let attributes: Vec<_> = self
+            .attributes
+            .iter()
+            .map(|(name, value)| (Cow::from(name.as_str()), Value::from(value)))
+            .collect();
         let context = Context::new(self.identity.into(), key, &attributes);
-        let story = explain::explain(&flag, &context, server_auth, pretend);
+        let mut story = explain::explain(&flag, &context, server_auth, pretend);
+        story.notes.extend(why_not_live);
         print(&if self.json { format!("{}\n", json!(story)) } else { explain::text(&story) });
         Ok(Exit::Yes)
     }
 
     fn ask_server(&self) -> Result<Exit, (Exit, String)> {
-        let mut written = Map::new();
-        for pair in &self.attributes {
-            let (name, text) = pair.split_once('=').ok_or((Exit::Usage, WRITE.to_owned()))?;
-            written.insert(name.to_owned(), text.into());
-        }
+        let attributes: Map<String, Json> = self.attributes.iter().cloned().collect();
         let asked = json!({
-            "targetingKey": self.user, "textAttributes": written, "identity": self.identity.as_str(), "bucket": self.bucket,
+            "targetingKey": self.user, "attributes": attributes, "identity": self.identity.as_str(), "bucket": self.bucket,
         });
         let path = format!("/v1/flags/{}/explain", self.flag);
         let Answer { json, read } = self.remote.post::<LiveExplanation>(&path, &asked)?;
@@ -138,28 +138,14 @@ impl Explain {
         });
         Ok(Exit::Yes)
     }
-
-    fn read_attributes(
-        &self,
-        definition: &Definition,
-    ) -> Result<Vec<(Cow<'static, str>, Value<'static>)>, String> {
-        self.attributes
-            .iter()
-            .map(|pair| {
-                let (name, text) = pair.split_once('=').ok_or(WRITE)?;
-                let kind = definition
-                    .attributes
-                    .iter()
-                    .find(|(other, _)| other.as_str() == name)
-                    .map(|(_, kind)| kind);
-                Ok((Cow::Owned(name.to_owned()), typed_value(text, true, kind, name)))
-            })
-            .collect()
-    }
 }
 
-/// The flag as a server that read this folder would have it.
-fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag, (Exit, String)> {
+/// The flag as its file says, and what keeps a server from taking that file: its tests may fail.
+fn load(
+    files: &Path,
+    key: &str,
+    internal_user_ids: Vec<String>,
+) -> Result<(Flag, Option<String>), (Exit, String)> {
     let contents = FlagsDir::new(files, internal_user_ids).read();
     if let Some(why) = &contents.unreadable {
         return Err((Exit::Usage, format!("--files: {}", display_text::line(why))));
@@ -167,7 +153,7 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
     let mut definitions = DefinitionSet::default();
     let findings = definitions.update(&contents);
     let keys: Vec<&str> = definitions.flags().map(|(key, _)| key.as_str()).collect();
-    let Some((_, form)) = definitions.flags().find(|(other, _)| other.as_str() == key) else {
+    let Some((_, live)) = definitions.flags().find(|(other, _)| other.as_str() == key) else {
         let hint = match similar(key, keys.iter().copied()) {
             Some(meant) => format!("; did you mean `{meant}`?"),
             None => format!(
@@ -177,7 +163,7 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
         };
         return Err((Exit::No, format!("no flag `{key}`{hint}")));
     };
-    let Some((definition, segments)) = form else {
+    let Some((definition, segments)) = definitions.as_its_file_says(key) else {
         let shown = |file: &str| files.join(file).to_string_lossy().into_owned();
         let of_flag = findings.iter().filter(|finding| *finding.file == *format!("{key}.yaml"));
         let drawn: Vec<String> =
@@ -190,7 +176,11 @@ fn load(files: &Path, key: &str, internal_user_ids: Vec<String>) -> Result<Flag,
             ),
         ));
     };
-    Ok(Flag::as_written(definition, segments))
+    let file = display_text::path(&files.join(format!("{key}.yaml")));
+    let why_not_live = live.is_none().then(|| {
+        format!("a server does not take this file as it is: turnout check {file} says why")
+    });
+    Ok((Flag::as_written(definition, segments), why_not_live))
 }
 
 /// The revision the explanation is of, and who holds an override.

@@ -26,6 +26,7 @@ mod output;
 mod problems;
 mod remote;
 mod resume_all;
+mod retire;
 mod serve;
 mod session;
 mod set;
@@ -70,7 +71,7 @@ enum Verb {
     Demo(demo::Demo),
     /// Lint flag files and run their tests
     Check(check::Check),
-    /// Tell the story of one answer
+    /// Say why one answer is what it is, step by step
     Explain(explain::Explain),
     /// Ask for a user as a client does; follow what it is told
     Ask(ask::Ask),
@@ -107,6 +108,8 @@ enum Verb {
     Problems(problems::Problems),
     /// What changes in meaning from one folder of flags to another, and which buckets move
     Diff(diff::Diff),
+    /// Give a flag up: its file goes, and its key is not taken again
+    Retire(retire::Retire),
     /// Copy the databases into a new folder, while the server runs
     Backup(backup::Backup),
     /// Put a backup into the data folder of a server that is stopped
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
         Some(Verb::Keys(keys)) => keys.run(),
         Some(Verb::Problems(problems)) => problems.run(),
         Some(Verb::Diff(diff)) => diff.run(),
+        Some(Verb::Retire(retire)) => retire.run(),
         Some(Verb::Backup(backup)) => backup.run(),
         Some(Verb::Restore(restore)) => restore.run(),
         Some(Verb::Version) => {

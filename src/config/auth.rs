@@ -12,6 +12,9 @@ use crate::auth::{
 };
 use crate::http::Proxies;
 
+/// The longest issuer or audience: a token of more bytes is not read.
+const MAX_CLAIM_BYTES: usize = 8 * 1024;
+
 /// As text, from flags or the environment. An empty value counts as not set.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct AuthArgs {
@@ -188,6 +191,14 @@ impl AuthArgs {
                 "TURNOUT_SESSION_ISSUER: `{ISSUER}` is the `iss` of the sessions that Turnout signs itself; the application's tokens need another"
             ));
         }
+        for (name, text) in [
+            ("TURNOUT_SESSION_ISSUER", &self.session_issuer),
+            ("TURNOUT_SESSION_AUDIENCE", &self.session_audience),
+        ] {
+            if let Some(why) = matches_no_token(text) {
+                errors.push(format!("{name}: no token has this value: {why}"));
+            }
+        }
         let algorithm = (!self.session_algorithm.is_empty())
             .then(|| self.session_algorithm.parse::<Algorithm>());
         let algorithm = algorithm.and_then(|algorithm| match algorithm {
@@ -266,11 +277,26 @@ impl AuthArgs {
     }
 }
 
+/// Why a claim never equals a text. Both are compared byte for byte.
+fn matches_no_token(text: &str) -> Option<&'static str> {
+    match () {
+        () if text.trim() != text => Some("it has blanks at an end; leave them out"),
+        () if text.contains(char::is_control) => Some("it has a control character in it"),
+        () if text.len() > MAX_CLAIM_BYTES => Some("it is longer than a token may be"),
+        () if text.len() > 1 && text.starts_with(['"', '\'']) && text.ends_with(['"', '\'']) => {
+            Some("it has quotation marks around it; leave them out")
+        }
+        () => None,
+    }
+}
+
 /// Origins are compared byte for byte with what browsers send, so a text that browsers never send
 /// is a mistake.
 fn origin(text: &str) -> Result<BrowserOrigin, &'static str> {
     let Some((scheme, host)) = text.split_once("://") else {
-        return Err("origins are listed one by one, like https://app.example.com");
+        return Err(
+            "the scheme is missing; origins are listed one by one, like https://app.example.com",
+        );
     };
     let default_port = (scheme == "https" && host.ends_with(":443"))
         || (scheme == "http" && host.ends_with(":80"));

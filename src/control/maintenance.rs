@@ -55,7 +55,7 @@ pub(super) async fn maintain_store(inner: Weak<Inner>, mut leaps: LeapWatch) {
         drop(committer);
         strong.look_at_journal().await;
         strong.settle_journal().await;
-        if in_reach && strong.files_wait() {
+        if in_reach && (strong.files_wait() || strong.can_retire()) {
             strong.record().await;
         }
         let credentials = strong.publisher.credentials.borrow().clone();

@@ -21,6 +21,7 @@
 //! | `execute` | which way a command takes: the fast path if it narrows, else the committer |
 //! | `idempotency`, `as_of` | what a command under the same key did before, and what a rollback goes back to |
 //! | `reconcile`, `test_queue` | what a reading of the flags folder changes, and which tests of flags are run next |
+//! | `retirement` | which flags that were given up still stay, and why |
 //! | `session_revoker`, `session_revocations` | whose sessions are refused, and where that is kept |
 //! | `expiry` | what a held split becomes at its end |
 //! | `credentials`, `admin_token` | which credentials are accepted |
@@ -56,6 +57,7 @@ mod quarantine;
 mod reconcile;
 mod recovery;
 mod replay;
+mod retirement;
 mod row_problem;
 mod saving;
 mod server_auth;

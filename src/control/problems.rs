@@ -88,6 +88,12 @@ pub enum ProblemKind {
     RevokedSessions,
     /// Server-auth mode answers `polling` for every `realtime-v2`.
     ServerAuth,
+    /// A page asked whose origin is not listed.
+    UnlistedOrigin,
+    /// Credentials come, and no keys are set to check them with.
+    NoKeys,
+    /// Clients send an attribute as another type than its flag declares.
+    MistypedAttribute,
 }
 
 impl ProblemKind {
@@ -118,6 +124,9 @@ impl ProblemKind {
             ProblemKind::RetentionShortened => "retention-shortened",
             ProblemKind::RevokedSessions => "revoked-sessions",
             ProblemKind::ServerAuth => "server-auth",
+            ProblemKind::UnlistedOrigin => "unlisted-origin",
+            ProblemKind::NoKeys => "no-keys",
+            ProblemKind::MistypedAttribute => "mistyped-attribute",
         }
     }
 }

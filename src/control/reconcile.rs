@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout};
 
 use super::commit::{CommitError, Committer, MAX_TRIES, Proposal};
+use super::retirement::flags_without_a_file;
 use super::test_queue::TestQueue;
 use super::{ControlEvent, Coordinator, Inner, Problem, ProblemKind};
 use crate::auth::random_name;
@@ -590,10 +591,6 @@ fn find_missing_files(state: &EffectiveState, definitions: &DefinitionSet) -> Ve
         message: format!("{file} is gone; the {} stays as it last was", subject.kind()),
         hint: "bring the file back".to_owned(),
     };
-    let flags = state.catalog.flags().filter(|(key, entry)| {
-        entry.definition.is_some() && definitions.written_flag(key).is_none()
-    });
-    let flags = flags.map(|(key, _)| trouble(Subject::Flag(key.clone()), format!("{key}.yaml")));
     // A segment made from the environment has no file.
     let has_no_file = |key| {
         definitions
@@ -607,5 +604,5 @@ fn find_missing_files(state: &EffectiveState, definitions: &DefinitionSet) -> Ve
     let segments = segments.filter(|_| definitions.can_read("segments"));
     let segments = segments
         .map(|(key, _)| trouble(Subject::Segment(key.clone()), format!("segments/{key}.yaml")));
-    flags.chain(segments).collect()
+    flags_without_a_file(state, definitions).into_iter().chain(segments).collect()
 }

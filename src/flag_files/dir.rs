@@ -1,7 +1,7 @@
 //! Reads a flags folder from disk into [`FlagFiles`]. Floor 2.
 //!
-//! It reads `*.yaml` in the folder, in `segments/` and in `tests/`, and each `users_file` that a
-//! segment names; nothing else in it matters. A file whose metadata did not change since the last
+//! It reads `*.yaml` in the folder, in `segments/` and in `tests/`, `retired.txt`, and each
+//! `users_file` that a segment names; nothing else in it matters. A file whose metadata did not change since the last
 //! reading is not read again.
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, SystemTime};
 
 use crate::definition::limits::{MAX_USERS_FILE_BYTES, MAX_YAML_BYTES};
-use crate::definition::{File, FlagFiles, Subject, Text, users_file_of};
+use crate::definition::{File, FlagFiles, RETIRED_FILE, Subject, Text, users_file_of};
 use crate::regular_file;
 
 /// The subfolders with YAML files of Turnout.
@@ -209,6 +209,12 @@ impl FlagsDir {
     /// whether they are links; and the subfolders that cannot be read.
     fn list(&self) -> io::Result<(Vec<(String, bool)>, UnreadableFolders)> {
         let mut paths = yaml_files(&self.root, "")?;
+        match fs::symlink_metadata(self.root.join(RETIRED_FILE)) {
+            Ok(metadata) => paths.push((RETIRED_FILE.to_owned(), metadata.is_symlink())),
+            Err(error) if is_absent(&error) => {}
+            // The fault shows when it is read.
+            Err(_) => paths.push((RETIRED_FILE.to_owned(), false)),
+        }
         let mut unreadable = BTreeMap::new();
         for folder in SUBFOLDERS {
             match yaml_files(&self.root.join(folder), &format!("{folder}/")) {

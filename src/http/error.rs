@@ -95,7 +95,7 @@ pub enum ApiError {
     IssuerUnavailable,
     #[error("{}; ask without a stream, and try again in {retry_after_seconds} s", no_room(*bound))]
     TooManyStreams { bound: TooManyStreams, retry_after_seconds: u64 },
-    #[error("there is nothing at this address; see README for the routes")]
+    #[error("there is nothing at this address; /openapi.json has every address there is")]
     NoSuchRoute,
     #[error(
         "there is nothing at this address: its path has `//` in it; write the base URL without a slash at its end"

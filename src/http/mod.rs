@@ -16,6 +16,7 @@
 mod admin;
 mod bad_request;
 mod bearer;
+mod client_mistakes;
 mod error;
 mod feeds;
 mod flag_path;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::client_mistakes::ClientMistakes;
 use super::feeds::HeldPolls;
 use super::incoming_bodies::IncomingBody;
 use super::proxies::Proxies;
@@ -32,6 +33,7 @@ pub struct Parts {
     pub problems: Arc<Problems>,
     pub staleness: Arc<Staleness>,
     pub requests: RequestCounts,
+    pub client_mistakes: ClientMistakes,
     pub authenticator: Arc<Authenticator>,
     pub hub: Arc<Hub>,
     pub feeds: Feeds,

@@ -3,14 +3,25 @@
 
 use std::borrow::Cow;
 
-use turnout_api::admin::explain::{Explanation, StepResult, TraceStep};
+use turnout_api::admin::explain::{Explanation, IdentityName, StepResult, TraceStep};
 
+use crate::definition::attribute_notes;
 use crate::display_text;
 use crate::flag::{
-    Bucket, Clause, Condition, Context, Definition, EvaluationTracer, Flag, FlagKey, MatchResult,
-    Placement, Resolution, Segments, ServerAuth, Step, Strategy, Trust, bucket_for,
-    evaluate_traced,
+    AttributeName, Bucket, Clause, Condition, Context, Definition, EvaluationTracer, Flag, FlagKey,
+    Identity, MatchResult, Placement, Resolution, Segments, ServerAuth, Step, Strategy, Trust,
+    bucket_for, evaluate_traced,
 };
+
+impl From<Identity> for IdentityName {
+    fn from(identity: Identity) -> IdentityName {
+        match identity {
+            Identity::Verified => IdentityName::Verified,
+            Identity::Server => IdentityName::Server,
+            Identity::Plain => IdentityName::Plain,
+        }
+    }
+}
 
 fn step_result(result: MatchResult) -> StepResult {
     match result {
@@ -54,14 +65,25 @@ pub fn explain(
         rollout: flag.rollout.map(Into::into),
         default: Some(flag.definition.default.into()),
         steps: steps.map(seen).collect(),
-        ..without_steps(&flag.definition.key, answer)
+        notes: attribute_notes(&flag.definition, context.attributes()),
+        ..without_steps(&flag.definition.key, context.identity(), answer)
     }
 }
 
+/// The attribute whose type ended an evaluation in an error.
+pub fn mistyped_attribute<'f>(flag: &'f Flag, context: &Context<'_>) -> Option<&'f AttributeName> {
+    let mut trace = TraceRecorder::default();
+    evaluate_traced(flag, context, ServerAuth::Off, None, &mut trace);
+    let (step, index, _) =
+        trace.0.into_iter().find(|(_, _, result)| *result == MatchResult::Error)?;
+    names_at_fault(flag, context, step, index, MatchResult::Error).into_iter().next()
+}
+
 /// Explains a flag that has no good form.
-pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Explanation {
+pub fn without_steps(flag: &FlagKey, identity: Identity, answer: Resolution) -> Explanation {
     Explanation {
         flag: flag.to_string(),
+        identity: identity.into(),
         strategy: answer.strategy,
         reason: answer.reason,
         rule: answer.step,
@@ -71,6 +93,7 @@ pub fn without_steps(flag: &FlagKey, answer: Resolution) -> Explanation {
         rollout: None,
         default: None,
         steps: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -80,7 +103,12 @@ pub fn text(explanation: &Explanation) -> String {
         "{}   rule {}, reason {}",
         explanation.strategy, explanation.rule, explanation.reason
     );
-    let mut text = format!("{}\n", display_text::line(&answer));
+    let mut text = format!(
+        "{}\nasked as {}: {}\n",
+        display_text::line(&answer),
+        explanation.identity,
+        who(explanation.identity)
+    );
     match explanation.salt {
         Some(_) => text.push_str(&bucket_line(explanation)),
         None => text.push_str("the flag has no good form, so there are no steps\n"),
@@ -97,7 +125,18 @@ pub fn text(explanation: &Explanation) -> String {
             display_text::line(&why(explanation, seen))
         ));
     }
+    for note in &explanation.notes {
+        text.push_str(&format!("note: {}\n", display_text::line(note)));
+    }
     display_text::lines(&text).into_owned()
+}
+
+fn who(identity: IdentityName) -> &'static str {
+    match identity {
+        IdentityName::Verified => "a session token proves the user and the attributes",
+        IdentityName::Server => "a server key vouches for the user and the attributes",
+        IdentityName::Plain => "without a credential, so nothing is proved",
+    }
 }
 
 fn why(explanation: &Explanation, seen: &TraceStep) -> Cow<'static, str> {
@@ -161,6 +200,17 @@ fn attributes_at_fault(
     index: Option<usize>,
     result: MatchResult,
 ) -> Vec<String> {
+    let names = names_at_fault(flag, context, step, index, result);
+    names.into_iter().map(ToString::to_string).collect()
+}
+
+fn names_at_fault<'f>(
+    flag: &'f Flag,
+    context: &Context<'_>,
+    step: Step,
+    index: Option<usize>,
+    result: MatchResult,
+) -> Vec<&'f AttributeName> {
     let definition = &*flag.definition;
     let (Some(index), MatchResult::Missing | MatchResult::Error) = (index, result) else {
         return Vec::new();
@@ -178,19 +228,19 @@ fn attributes_at_fault(
     names
 }
 
-fn collect(
+fn collect<'f>(
     flag: &Flag,
     context: &Context<'_>,
-    when: &Condition,
+    when: &'f Condition,
     trust: Trust,
     result: MatchResult,
-    names: &mut Vec<String>,
+    names: &mut Vec<&'f AttributeName>,
 ) {
     let Segments::Known(segments) = &flag.segments else { return };
     for part in &when.parts {
         match part {
             Clause::Attribute { name, .. } if part.evaluate(context, segments, trust) == result => {
-                names.push(name.to_string());
+                names.push(name);
             }
             Clause::Not(inner) => collect(flag, context, inner, trust, result, names),
             Clause::Attribute { .. } | Clause::Segment(_) => {}

@@ -22,6 +22,7 @@ use crate::flag::FlagKey;
 /// Longer than a healthy server takes.
 const PATIENCE: Duration = Duration::from_secs(5);
 const REVISION: HeaderName = HeaderName::from_static("turnout-revision");
+const ERROR_ATTRIBUTE: HeaderName = HeaderName::from_static("turnout-error-attribute");
 
 /// Whom to ask, for which flag, and as whom.
 pub struct StrategyClient {
@@ -38,6 +39,8 @@ pub struct StrategyAnswer {
     pub document: Answer<StrategyDocument>,
     pub etag: String,
     pub position: String,
+    /// The attribute whose type ended the evaluation in an error.
+    pub error_attribute: Option<String>,
 }
 
 /// Why there is no answer, and how long to wait for one if the server said so.
@@ -65,9 +68,12 @@ impl StrategyClient {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
         let (etag, position) = (header(ETAG), header(REVISION));
+        let error_attribute = header(ERROR_ATTRIBUTE);
         let document = Answer::of(&whole(response).await, &self.url, "public")?;
         match (etag, position) {
-            (Some(etag), Some(position)) => Ok(StrategyAnswer { document, etag, position }),
+            (Some(etag), Some(position)) => {
+                Ok(StrategyAnswer { document, etag, position, error_attribute })
+            }
             _ => Err(CliError::failed(format!(
                 "{}: its answer lacks `ETag` or `Turnout-Revision`; does a proxy take them away?",
                 self.url

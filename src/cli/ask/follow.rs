@@ -180,7 +180,7 @@ impl<'a> StrategyFollower<'a> {
     }
 
     fn shown(&self, answer: &StrategyAnswer, source: Source) -> String {
-        let StrategyAnswer { document, etag, position } = answer;
+        let StrategyAnswer { document, etag, position, error_attribute: _ } = answer;
         let Answer { json: sent, read } = document;
         let does = advice(self.held.as_ref().map(|held| &held.document.read), read);
         let (strategy, rule, now) = (read.strategy, read.rule, clock::wall_ms());

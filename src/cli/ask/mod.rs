@@ -18,7 +18,6 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use tokio::signal::unix::{SignalKind, signal};
-use turnout_api::strategy::Rule;
 
 use super::answer::Answer;
 use super::attribute::attribute;
@@ -96,8 +95,8 @@ impl Ask {
     }
 
     async fn once(&self, client: StrategyClient) -> Result<Exit, CliError> {
-        let Answer { json, read } = match client.ask().await {
-            Ok(answer) => answer.document,
+        let (Answer { json, read }, mistyped) = match client.ask().await {
+            Ok(answer) => (answer.document, answer.error_attribute),
             Err(refused) => return Err(client.with_hint(refused.error).await),
         };
         if self.json {
@@ -105,10 +104,10 @@ impl Ask {
         } else {
             print(&format!("{}   rule {}\n", read.strategy, read.rule));
         }
-        if read.rule == Rule::Error && !self.attributes.is_empty() {
-            print_note(
-                "an attribute may be of another type than the flag declares; write NAME:=5 or NAME:=true for what is not a text",
-            );
+        if let Some(name) = mistyped {
+            print_note(&format!(
+                "`{name}` is of another type than the flag declares; write NAME:=5 or NAME:=true for what is not a text"
+            ));
         }
         Ok(Exit::Yes)
     }

@@ -96,7 +96,10 @@ pub async fn read(
                     let document = Answer { json: sent.clone(), read: document };
                     let etag = read.etag.unwrap_or_default();
                     let position = event.id.clone();
-                    follower.take(StrategyAnswer { document, etag, position }, Source::Stream)?;
+                    follower.take(
+                        StrategyAnswer { document, etag, position, error_attribute: None },
+                        Source::Stream,
+                    )?;
                 }
                 // The state the server expects here, and the state this client holds: two things.
                 EventKind::Heartbeat if !follower.still_holds(read.etag.as_deref()) => {

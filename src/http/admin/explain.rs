@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
-use serde_json::{Map, Value as Json};
+use serde_json::Map;
 use turnout_api::admin::explain::{ExplainRequest, IdentityName, LiveExplanation};
 use turnout_api::strict;
 
@@ -85,6 +85,7 @@ fn explanation(
         }
         None => explain::without_steps(
             entry.key(),
+            identity(asked.identity.unwrap_or(IdentityName::Verified)),
             snapshot.evaluate(entry, &Context::new(Identity::Plain, None, &[])),
         ),
     };
@@ -104,7 +105,7 @@ fn attributes<'a>(
         .attributes
         .iter()
         .flatten()
-        .map(|(name, value)| (Cow::from(name.as_str()), sent_value(value)));
+        .map(|(name, value)| (Cow::from(name.as_str()), Value::from(value)));
     let written = asked.text_attributes.iter().flatten().map(|(name, text)| {
         let kind = definition
             .attributes
@@ -114,14 +115,4 @@ fn attributes<'a>(
         (Cow::from(name.as_str()), typed_value(text, true, kind, name))
     });
     sent.chain(written).collect()
-}
-
-fn sent_value(value: &Json) -> Value<'_> {
-    match value {
-        Json::Null => Value::Null,
-        Json::Bool(is) => Value::Bool(*is),
-        Json::Number(number) => number.as_f64().map_or(Value::Other, Value::Number),
-        Json::String(text) => Value::Text(Cow::from(text.as_str())),
-        Json::Array(_) | Json::Object(_) => Value::Other,
-    }
 }

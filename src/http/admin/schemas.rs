@@ -183,6 +183,7 @@ fn story() -> Json {
     let strategies = Strategy::ALL.map(Strategy::as_str);
     object(json!({
         "flag": schema_ref("FlagKey"),
+        "identity": { "description": "Who was assumed to vouch for the attributes.", "type": "string", "enum": ["verified", "server", "plain"] },
         "strategy": { "type": "string", "enum": strategies },
         "reason": { "description": "OpenFeature's reason.", "type": "string" },
         "rule": { "description": "The step that decided.", "type": "string" },
@@ -199,6 +200,7 @@ fn story() -> Json {
             "attributes": { "type": "array", "items": { "type": "string" } },
             "decided": { "description": "Whether the answer is this step's.", "type": "boolean" },
         })) },
+        "notes": { "description": "What deserves a look in the attributes: names and values that the flag does not declare.", "type": "array", "items": { "type": "string" } },
         "position": position(),
         "stop": { "description": "Who stopped it." },
         "held": { "description": "Who holds its split." },

@@ -27,6 +27,10 @@ pub fn header(name: &str) -> (&'static str, Json) {
             "The position at which this flag last changed.",
             json!({ "type": "string", "pattern": POSITION }),
         ),
+        "Turnout-Error-Attribute" => (
+            "The declared attribute that came as another type, where the rule is `error` for that; never its value.",
+            json!({ "type": "string" }),
+        ),
         "Turnout-Stale" => (
             "Seconds since the source of the flags could last be read; 0 while it can.",
             json!({ "type": "integer", "minimum": 0 }),

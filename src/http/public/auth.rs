@@ -17,7 +17,8 @@ use crate::http::state::PublicState;
 /// Who sends a request with these headers.
 pub fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiError> {
     let authenticator = &state.authenticator;
-    let judged = match (bearer(headers)?, only(headers, &API_KEY)?) {
+    let secret = bearer(headers)?;
+    let judged = match (secret, only(headers, &API_KEY)?) {
         (None, None) => authenticator.anonymous().map(|()| Caller::Plain),
         (Some(secret), None) => authenticator.bearer(secret, state.clock.now()).map(Caller::from),
         (None, Some(key)) => key
@@ -28,6 +29,9 @@ pub fn caller(state: &PublicState, headers: &HeaderMap) -> Result<Caller, ApiErr
         // Two credentials: it is not clear which one is meant.
         (Some(_), Some(_)) => Err(InvalidCredential),
     };
+    if judged.is_err() && secret.is_some_and(|secret| authenticator.lacks_keys_for(secret)) {
+        state.client_mistakes.token_without_keys(state.clock.now().steady_ms);
+    }
     Ok(judged?)
 }
 

@@ -23,8 +23,8 @@ pub fn strategy_of_one() -> Operation {
     let mut refusals = bad_questions();
     refusals.extend([ApiError::UnknownFlag, ApiError::NoSuchMethod]);
     let mut answers = vec![
-        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION]),
-        not_modified(&[TAG, FLAG_REVISION]),
+        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
+        not_modified(&[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
     ];
     answers.extend(problems(&refusals));
     Operation {
@@ -45,8 +45,8 @@ pub fn strategy_of_mine() -> Operation {
         ApiError::NoSuchMethod,
     ];
     let mut answers = vec![
-        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION]),
-        not_modified(&[TAG, FLAG_REVISION]),
+        found("The strategy document.", "StrategyDocument", &[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
+        not_modified(&[TAG, FLAG_REVISION, ERROR_ATTRIBUTE]),
     ];
     answers.extend(problems(&refusals));
     Operation {
@@ -227,7 +227,7 @@ pub fn ofrep_of_one() -> Operation {
     for bad in answers.iter_mut().filter(|answers| answers.status == 400) {
         bad.says =
             "The body cannot be read, or the flag cannot be evaluated for this context.".to_owned();
-        bad.headers.push(FLAG_REVISION);
+        bad.headers.extend([FLAG_REVISION, ERROR_ATTRIBUTE]);
         bad.content = Some(("application/json", schema_ref("OfrepFailure")));
     }
     Operation {
@@ -316,6 +316,8 @@ pub(super) fn over_the_limit(policy: Policy) -> ApiError {
 }
 
 pub(super) const TAG: (&str, bool) = ("ETag", true);
+/// Where the rule is `error` for an attribute of another type than declared.
+const ERROR_ATTRIBUTE: (&str, bool) = ("Turnout-Error-Attribute", false);
 /// A flag of which nothing is known yet has not changed.
 const FLAG_REVISION: (&str, bool) = ("Turnout-Flag-Revision", false);
 

@@ -1,8 +1,8 @@
 //! Lets pages of listed origins ask and read the responses (CORS, the Fetch standard §3.2).
 //!
-//! Without configured origins nothing is added to a request's way; with them, a request that names
-//! no origin costs one header look-up. An unlisted origin gets no header, so its browser keeps the
-//! response from the page, and its preflight is refused.
+//! Without configured origins only preflights are looked at; with them, a request that names no
+//! origin costs one header look-up. An unlisted origin gets no header, so its browser keeps the
+//! response from the page. Its preflight is refused, and is a problem that names it.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -30,7 +30,7 @@ const MAX_ASKED_BYTES: usize = 2 * 1024;
 /// Headers a script may read besides the few it always may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag, Retry-After, RateLimit, RateLimit-Policy, Turnout-Revision, Turnout-Flag-Revision, \
-     Turnout-Stale, Turnout-Time",
+     Turnout-Stale, Turnout-Time, Turnout-Error-Attribute",
 );
 /// How long a browser may remember a preflight: two hours, the most that browsers accept.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("7200");
@@ -56,18 +56,26 @@ impl Origins {
         state: &PublicState,
         answer: impl FnOnce(Request) -> ResponseFuture,
     ) -> ResponseFuture {
-        if self.is_empty() {
+        let asks_before = request.method() == Method::OPTIONS
+            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+            && request.headers().contains_key(ORIGIN);
+        if self.is_empty() && !asks_before {
             return answer(request);
         }
-        let origin = request.headers().get(ORIGIN).cloned();
+        let origin = request.headers().get(ORIGIN);
         let listed = origin
-            .filter(|origin| self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes()));
-        let asks_before = request.method() == Method::OPTIONS
-            && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+            .filter(|origin| self.0.iter().any(|listed| listed.as_bytes() == origin.as_bytes()))
+            .cloned();
         if asks_before {
             let answer = match &listed {
                 Some(_) => allowed(request.headers()),
-                None => for_route(&ApiError::UnlistedOrigin, state, request.uri()),
+                None => {
+                    if let Some(origin) = origin {
+                        let now_ms = state.clock.now().steady_ms;
+                        state.client_mistakes.unlisted_origin(origin.as_bytes(), now_ms);
+                    }
+                    for_route(&ApiError::UnlistedOrigin, state, request.uri())
+                }
             };
             return Box::pin(std::future::ready(opened(answer, listed)));
         }

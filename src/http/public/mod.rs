@@ -7,6 +7,7 @@ mod caller;
 mod context_json;
 mod contract;
 mod cors;
+mod error_attribute;
 mod error_response;
 mod evaluation_request;
 mod fast_path;
@@ -32,6 +33,7 @@ pub use openapi::public_document;
 pub use response::{ResponseBuilder, if_none_match};
 
 use self::cors::Origins;
+use super::client_mistakes::ClientMistakes;
 use super::feeds::{self, HeldPolls};
 use super::incoming_bodies::IncomingBody;
 use super::issuer;
@@ -74,6 +76,7 @@ impl PublicState {
                 coordinator.clock().clone(),
             ),
             authenticator,
+            client_mistakes: ClientMistakes::default(),
             feeds,
             held_polls: HeldPolls::of(streams.streams),
             reports: Reports::default(),

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Response, StatusCode, Uri};
 use super::all_flags::Tagged;
 use super::auth;
 use super::caller::Caller;
+use super::error_attribute::name_mistyped_attribute;
 use super::evaluation_request::EvaluationRequest;
 use super::response::ResponseBuilder;
 use crate::document::{Document, Form};
@@ -73,9 +74,13 @@ fn answer_one(
                 Step::NoUnit | Step::Error => StatusCode::BAD_REQUEST,
                 _ => StatusCode::OK,
             };
-            Ok(entry.document(resolution, |document| {
+            let mut response = entry.document(resolution, |document| {
                 respond(status, document, Some(entry.changed_at()))
-            }))
+            });
+            if resolution.step == Step::Error {
+                name_mistyped_attribute(state, entry, &context, response.headers_mut());
+            }
+            Ok(response)
         }
         None if snapshot.is_cold() && FlagKey::accepts(key) => {
             Ok(respond(StatusCode::OK, &Document::cold_start(key, snapshot.public_path()), None))

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use super::all_flags::Tagged;
 use super::auth;
 use super::caller::Caller;
+use super::error_attribute::name_mistyped_attribute;
 use super::evaluation_request::EvaluationRequest;
 use super::response::{ResponseBuilder, if_none_match};
 use crate::document::{Document, Form};
-use crate::flag::FlagKey;
+use crate::flag::{FlagKey, Step};
 use crate::http::error::ApiError;
 use crate::http::flag_path::{FlagPath, key};
 use crate::http::state::PublicState;
@@ -83,7 +84,12 @@ fn answer_one(
             state.hub.record_poller(key, &context);
             let resolution = snapshot.evaluate(entry, &context);
             telemetry::evaluation(key, resolution);
-            Ok(entry.document(resolution, |document| respond(document, Some(entry.changed_at()))))
+            let mut response =
+                entry.document(resolution, |document| respond(document, Some(entry.changed_at())));
+            if resolution.step == Step::Error {
+                name_mistyped_attribute(state, entry, &context, response.headers_mut());
+            }
+            Ok(response)
         }
         None if snapshot.is_cold() && FlagKey::accepts(key) => {
             Ok(respond(&Document::cold_start(key, snapshot.public_path()), None))

@@ -368,6 +368,24 @@ fn check_reports_every_error_with_its_place() {
     assert_eq!(run(&["check", empty.path().to_str().unwrap()]).0, 1);
 }
 
+/// A flag whose tests fail is the one that a person asks about.
+#[test]
+fn explain_explains_a_flag_whose_tests_fail() {
+    let home = TempDir::new().unwrap();
+    let path = home.path().join("chat.yaml");
+    let text = "version: 1\nflag: chat\nenabled: true\ndefault: polling\nwhen_stopped: polling\n\
+        rollout: { realtime-v2: 100% }\ntests: [{ user: u, expect: polling }]\n";
+    fs::write(&path, text).unwrap();
+    let folder = home.path().to_str().unwrap();
+    let (exit, stdout, stderr) = run(&["explain", "chat", "--files", folder, "--user", "u"]);
+    assert_eq!(exit, 0, "{stderr}");
+    assert!(stdout.starts_with("realtime-v2   rule rollout"), "{stdout}");
+    assert!(stdout.contains("note: a server does not take this file as it is"), "{stdout}");
+    fs::write(&path, text.replace("100%", "100")).unwrap();
+    let (exit, _, stderr) = run(&["explain", "chat", "--files", folder, "--user", "u"]);
+    assert!(exit == 1 && stderr.contains("has no good form"), "{stderr}");
+}
+
 #[test]
 fn explain_agrees_with_the_published_vectors() {
     let vectors: Json = serde_json::from_slice(
@@ -400,7 +418,7 @@ fn explain_agrees_with_the_published_vectors() {
 }
 
 #[test]
-fn explain_reads_attributes_by_their_declared_type() {
+fn explain_takes_attributes_as_a_client_sends_them_and_says_what_is_odd() {
     let explain =
         |more: &[&str]| {
             let (exit, stdout, stderr) =
@@ -419,6 +437,32 @@ fn explain_reads_attributes_by_their_declared_type() {
     assert!(story.contains("rule allow"), "{story}");
     let (_, story) = explain(&["--attr", "email=a@example.com", "--identity", "plain"]);
     assert!(story.contains("rule rollout"), "{story}");
+    // (an attribute, what is said of it)
+    for (attribute, says) in [
+        ("app_version:=2.9", "`app_version` is of another type than declared"),
+        (
+            "app_version:=2.9",
+            "`app_version` is declared a version, as a text, and was sent as another type",
+        ),
+        ("app_version=latest", "`app_version` is declared a version, and this text is none"),
+        (
+            "platfrom=ios",
+            "`platfrom` is not declared by this flag, so nothing depends on it; did you mean `platform`?",
+        ),
+        ("zzz=1", "it declares `platform`, `app_version` and `plan`"),
+        ("platform=windows", "the value of `platform` is none of its words"),
+        ("platform=andriod", "did you mean `android`?"),
+    ] {
+        let (exit, story) = explain(&["--attr", "platform=ios", "--attr", attribute]);
+        assert!(exit == 0 && story.contains(says), "{attribute}: {story}");
+    }
+    let (_, story) = explain(&["--attr", "platform=ios", "--attr", "email=a@example.com"]);
+    assert!(
+        story.contains("asked as verified: a session token") && !story.contains("note: "),
+        "{story}"
+    );
+    let (_, story) = explain(&["--identity", "plain"]);
+    assert!(story.contains("asked as plain: without a credential"), "{story}");
     let (_, story) = explain(&["--bucket", "9999"]);
     assert!(story.starts_with("realtime-v2   rule rollout"), "{story}");
     for (arguments, exit) in [(&["--bucket", "100000"][..], 2), (&["--attr", "platform"], 2)] {

@@ -12,5 +12,6 @@ mod feeds;
 mod formats;
 mod operate;
 mod printed;
+mod retire;
 mod sessions;
 mod settings;

@@ -63,3 +63,41 @@ fn an_empty_variable_does_not_affect_a_command() {
     let (exit, _, stderr) = output(server.command("status").args(["--token-file", ""]));
     assert_ne!(exit, 0, "{stderr}");
 }
+
+/// A setting that no token or user can ever match is refused at the start, and an id is not quoted.
+#[test]
+fn what_can_never_match_is_refused() {
+    use turnout::config::AuthArgs;
+    let with = |issuer: &str, audience: &str| {
+        let settings = AuthArgs {
+            session_keys: "/keys".to_owned(),
+            session_algorithm: "ES256".to_owned(),
+            session_issuer: issuer.to_owned(),
+            session_audience: audience.to_owned(),
+            session_email_verified: "assumed".to_owned(),
+            ..AuthArgs::default()
+        };
+        settings.check(None).err().map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    const ISSUER: &str = "https://a.example/auth/v1";
+    let long = "a".repeat(9_000);
+    for (issuer, audience, named) in [
+        (ISSUER, "authenticated", ""),
+        (ISSUER, "two words", ""),
+        (" https://a.example", "authenticated", "TURNOUT_SESSION_ISSUER"),
+        ("https://a.example\n", "authenticated", "TURNOUT_SESSION_ISSUER"),
+        ("'https://a.example'", "authenticated", "TURNOUT_SESSION_ISSUER"),
+        (ISSUER, "\"authenticated\"", "TURNOUT_SESSION_AUDIENCE"),
+        (ISSUER, "a\tb", "TURNOUT_SESSION_AUDIENCE"),
+        (ISSUER, &long, "TURNOUT_SESSION_AUDIENCE"),
+    ] {
+        let said = with(issuer, audience);
+        let is_named = if named.is_empty() { said.is_empty() } else { said.contains(named) };
+        assert!(is_named, "{issuer:?} {audience:?}: {said}");
+    }
+    let long = format!("u-1,{}", "x".repeat(300));
+    for (ids, says) in [(&*long, "entry 2 matches no user"), ("u-1,a\tb", "control character")] {
+        let (exit, _, stderr) = output(turnout().arg("serve").env("INTERNAL_USER_IDS", ids));
+        assert!(exit == 2 && stderr.contains(says) && !stderr.contains("xxx"), "{stderr}");
+    }
+}

@@ -4,5 +4,6 @@ mod internal_users;
 mod locked;
 mod reload;
 mod reload_ways;
+mod retired;
 mod subfolders;
 mod tables;

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod bounds;
+mod client_mistakes;
 mod cors;
 mod front;
 mod paths;

@@ -67,6 +67,8 @@ impl Body for ExplainRequest {
 pub struct Explanation {
     #[schema(value_type = FlagKey)]
     pub flag: String,
+    /// Who was assumed to vouch for the attributes.
+    pub identity: IdentityName,
     pub strategy: Strategy,
     pub reason: Reason,
     pub rule: Rule,
@@ -83,6 +85,8 @@ pub struct Explanation {
     pub default: Option<Strategy>,
     /// In the order they were looked at.
     pub steps: Vec<TraceStep>,
+    /// What deserves a look in the attributes: names and values that the flag does not declare.
+    pub notes: Vec<String>,
 }
 
 /// One step that was looked at.

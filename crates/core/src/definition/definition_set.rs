@@ -4,7 +4,7 @@
 //! nothing with it. `folder_reader` takes the files in; `testing` decides which tests a new form
 //! still has to pass.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::candidate::Candidate;
@@ -39,6 +39,8 @@ pub struct DefinitionSet {
     pub(super) tables_of: BTreeMap<FlagKey, Vec<Arc<str>>>,
     /// The test results of the forms in force.
     pub(super) live: BTreeMap<FlagKey, Trial>,
+    /// The flags that were given up.
+    pub(super) retired: BTreeSet<FlagKey>,
     /// Findings of files that belong to no subject.
     pub(super) orphan_findings: Vec<Finding>,
     pub(super) folder: Option<Finding>,
@@ -72,6 +74,11 @@ impl DefinitionSet {
         !self.folders.contains_key(folder)
     }
 
+    /// Whether a flag was given up, and has no file.
+    pub fn is_retired(&self, key: &FlagKey) -> bool {
+        self.retired.contains(key) && !self.flags.contains_key(key)
+    }
+
     /// From the next reading on, the segment `internal` is known even when it is empty.
     pub fn know_internal(&mut self) {
         self.knows_internal = true;
@@ -93,6 +100,15 @@ impl DefinitionSet {
                     .map(|definition| (definition.clone(), self.segments_of(definition))),
             )
         })
+    }
+
+    /// The newest form of a flag as its file says, whether or not its tests pass: what a person asks
+    /// about while they fail. `None` without a file that reads.
+    pub fn as_its_file_says(&self, key: &str) -> Form {
+        let tracked = self.flags.get(key)?;
+        let candidate = tracked.candidate.as_ref().map(|candidate| candidate.trial.definition());
+        let definition = candidate.or(tracked.good.as_ref())?;
+        Some((definition.clone(), self.segments_of(definition)))
     }
 
     /// Every flag with the source of its last good form.

@@ -123,6 +123,7 @@ codes! {
     UsersFile = "users-file", "A `users_file` that cannot be used.";
     BadCase = "bad-case", "A test that could not mean anything.";
     FailedTest = "failed-test", "A flag does not answer what its test expects.";
+    RetiredKey = "retired-key", "A file for a flag that was given up.";
     SelfTest = "self-test", "This machine does not hash as it must.";
     SharedSalt = "shared-salt", "Note: two flags with one salt, so that the same users come first in both.";
     UnreadFile = "unread-file", "Note: a file that is not read, because of its place or its name.";

@@ -12,6 +12,7 @@ use super::files::{File, FlagFiles, Subject};
 use super::finding::{Code, Finding, SourceSpan};
 use super::flag_file::read_flag;
 use super::limits::{MAX_FINDINGS, MAX_FLAGS, MAX_SEGMENTS, MAX_TABLES, MAX_YAML_BYTES};
+use super::retired::{read_retired, retired_key};
 use super::segment::{INTERNAL, internal_segment, read_segment};
 use super::source::{Source, TrackedSource};
 use super::test_table::read_table;
@@ -51,6 +52,9 @@ impl DefinitionSet {
 
     fn read_files(&mut self, contents: &FlagFiles) {
         self.orphan_findings.clear();
+        let (retired, findings) = read_retired(contents);
+        self.orphan_findings.extend(findings);
+        self.retired = retired.unwrap_or_else(|| std::mem::take(&mut self.retired));
         self.flags.values_mut().for_each(|tracked| tracked.present = false);
         self.segments.values_mut().for_each(|tracked| tracked.present = false);
         self.tables.values_mut().for_each(|tracked| tracked.present = false);
@@ -69,8 +73,12 @@ impl DefinitionSet {
                 (tracked.source, tracked.findings) = Default::default();
             }
         }
-        // A subject that was never good goes away with its file; a live one stays.
-        self.flags.retain(|_, tracked| tracked.present || tracked.good.is_some());
+        // A subject that was never good goes away with its file, and so does a flag that was given
+        // up; every other one stays.
+        self.flags.retain(|key, tracked| {
+            tracked.present || tracked.good.is_some() && !self.retired.contains(key)
+        });
+        self.live.retain(|key, _| self.flags.contains_key(key));
         self.segments.retain(|_, tracked| tracked.present || tracked.good.is_some());
         self.tables.retain(|_, tracked| tracked.present);
     }
@@ -82,13 +90,19 @@ impl DefinitionSet {
             return;
         };
         let live = self.live.get(&key);
+        let is_retired = self.retired.contains(&key);
+        let retired = is_retired.then(|| retired_key(path, &key));
         let tracked = self.flags.entry(key).or_insert_with(TrackedSource::new);
         tracked.present = true;
-        let source = Source { file: Some(file.clone()), ..Source::default() };
+        let source = Source { file: Some(file.clone()), is_retired, ..Source::default() };
         if tracked.source == source {
             return;
         }
         tracked.source = source;
+        if let Some(finding) = retired {
+            (tracked.candidate, tracked.findings) = (None, vec![finding]);
+            return;
+        }
         (tracked.candidate, tracked.findings) =
             match yaml_bytes(path, file).and_then(|bytes| read_flag(path, stem, bytes)) {
                 Ok(read) => (Some(Candidate::new(read, live)), Vec::new()),
@@ -112,7 +126,8 @@ impl DefinitionSet {
         };
         let internal_user_ids =
             if stem == INTERNAL { contents.internal_user_ids.clone() } else { Vec::new() };
-        let source = Source { file: Some(file.clone()), users_file, internal_user_ids };
+        let source =
+            Source { file: Some(file.clone()), users_file, internal_user_ids, is_retired: false };
         if tracked.source == source {
             return;
         }

@@ -5,6 +5,7 @@
 //! each. It hands out the tests that a new form must pass as work (`test_run`) and takes back their
 //! results (`trial`), so that a flag with many tests delays no other.
 
+mod attribute_notes;
 mod candidate;
 mod condition;
 mod decode;
@@ -21,6 +22,7 @@ pub mod limits;
 mod notes;
 mod render;
 mod reparse;
+mod retired;
 mod schema;
 mod schema_model;
 mod segment;
@@ -39,6 +41,7 @@ mod user_lists;
 mod users_file;
 mod written;
 
+pub use attribute_notes::{attribute_notes, type_in_words};
 pub use decode::{parse_duration, similar};
 pub use definition_set::{DefinitionSet, Form};
 pub use difference::{Changed, FlagChange, FolderDifference, Renamed, SegmentChange};
@@ -47,11 +50,13 @@ pub use finding::{Code, Finding, SourceSpan};
 pub use half_written::may_be_half_written;
 pub use render::render;
 pub use reparse::{parse_flag, parse_segment};
+pub use retired::RETIRED_FILE;
 pub use schema::{flag_schema, segment_schema};
 pub use segment::INTERNAL;
 pub use test_case_reader::typed_value;
 pub use test_run::TestRun;
 pub use testing::Waiting;
 pub use trial::Progress;
+pub use user_id::bad_id;
 pub use users_file::users_file_of;
 pub use written::{WrittenFlag, WrittenSegment};

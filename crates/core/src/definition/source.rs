@@ -27,6 +27,8 @@ pub struct Source {
     pub file: Option<File>,
     pub users_file: Option<(String, Option<File>)>,
     pub internal_user_ids: Vec<String>,
+    /// Whether the list of retired flags has its key.
+    pub is_retired: bool,
 }
 
 impl<Candidate, Form> TrackedSource<Candidate, Form> {
@@ -47,9 +49,13 @@ impl<Candidate, Form> TrackedSource<Candidate, Form> {
             return self.findings.clone();
         }
         let message = format!("the file is gone; the {what} stays as it last was");
+        let hint = match what {
+            "flag" => format!("bring the file back, or give the flag up: turnout retire {key}"),
+            _ => "bring the file back".to_owned(),
+        };
         vec![
             Finding::of_file(&format!("{folder}{key}.yaml"), Code::VanishedFile, message)
-                .with_hint("bring the file back"),
+                .with_hint(hint),
         ]
     }
 }

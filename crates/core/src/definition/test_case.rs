@@ -11,7 +11,7 @@ use super::finding::{Code, Finding, SourceSpan};
 use crate::flag::{
     Bucket, Context, Definition, EvaluationTracer, Flag, IdSet, Identity, MatchResult, Members,
     Resolution, Segment, SegmentKey, Segments, ServerAuth, Step, Strategy, TargetingKey, Value,
-    evaluate_traced,
+    bucket_for, evaluate_traced,
 };
 
 /// One test of a flag.
@@ -56,16 +56,20 @@ impl Case {
             By::Step(step) => answer.step == *step,
             By::Rule(index) => answer.step == Step::Rule && matched.0 == Some(*index),
         });
+        let bucket = || match self.bucket {
+            Some(bucket) => Some(bucket),
+            None => bucket_for(definition, &context).map(|placed| placed.bucket),
+        };
         (answer.strategy != self.expect || !by)
-            .then(|| self.failure(file, definition, answer, matched.0))
+            .then(|| self.failure(file, definition, (answer, matched.0), bucket()))
     }
 
     fn failure(
         &self,
         file: &str,
         definition: &Definition,
-        answer: Resolution,
-        matched: Option<usize>,
+        (answer, matched): (Resolution, Option<usize>),
+        bucket: Option<Bucket>,
     ) -> Finding {
         let name_of =
             |index: usize| definition.rules.get(index).map_or("?", |rule| rule.name.as_str());
@@ -87,12 +91,19 @@ impl Case {
             place: Some(self.place),
             ..Finding::of_file(file, Code::FailedTest, message)
         };
-        match self.segments_missed(definition, answer) {
-            None => finding,
-            Some(names) => finding.with_hint(format!(
-                "tests do not read segments: if the user is in one, say so with `segments: [{names}]`"
-            )),
-        }
+        let of_segments = self.segments_missed(definition, answer).map(|names| {
+            format!("tests do not read segments: if the user is in one, say so with `segments: [{names}]`")
+        });
+        let of_bucket = bucket.zip(definition.rollout).filter(|_| answer.step == Step::Rollout);
+        let of_bucket = of_bucket.map(|(bucket, split)| {
+            format!(
+                "bucket {} of 100000 decided, and realtime-v2 has the first {}",
+                bucket.number(),
+                split.realtime()
+            )
+        });
+        let hints: Vec<String> = of_segments.into_iter().chain(of_bucket).collect();
+        if hints.is_empty() { finding } else { finding.with_hint(hints.join("; ")) }
     }
 
     /// The segments that the flag names, if the case may have meant one of them and names none.

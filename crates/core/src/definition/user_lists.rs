@@ -89,8 +89,10 @@ fn address(
 ) -> Option<String> {
     let text = d.scalar(node, "an address")?;
     if !accepts(text) {
+        let meant = text.strip_prefix('@').filter(|domain| accepts(domain));
+        let meant = if meant.is_some() { "leave out the `@`: " } else { "" };
         let hint = format!(
-            "{wanted}; it has at most {MAX_ID_BYTES} bytes in all, and quotes are needed if it starts with `@`"
+            "{meant}{wanted}; it has at most {MAX_ID_BYTES} bytes in all, and quotes are needed if it starts with `@`"
         );
         d.report(
             node.place,

@@ -31,7 +31,7 @@ pub fn written_flag<Candidate>(
 }
 
 pub fn written_segment(tracked: &TrackedSource<(), Segment>) -> Option<WrittenSegment<'_>> {
-    let Source { file, users_file, internal_user_ids } = &tracked.good_source;
+    let Source { file, users_file, internal_user_ids, is_retired: _ } = &tracked.good_source;
     let users_file =
         users_file.as_ref().and_then(|(path, file)| Some((&**path, file.as_ref()?.text()?)));
     let file = file.as_ref().and_then(File::text);

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use serde_json::Value as Json;
+
 use super::bucket::MAX_UNIT_BYTES;
 
 /// The most attributes a context carries.
@@ -51,6 +53,18 @@ impl Value<'_> {
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Value<'a> {
         Value::Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a Json> for Value<'a> {
+    fn from(value: &'a Json) -> Value<'a> {
+        match value {
+            Json::Null => Value::Null,
+            Json::Bool(is) => Value::Bool(*is),
+            Json::Number(number) => number.as_f64().map_or(Value::Other, Value::Number),
+            Json::String(text) => Value::Text(Cow::from(text.as_str())),
+            Json::Array(_) | Json::Object(_) => Value::Other,
+        }
     }
 }
 
@@ -117,6 +131,17 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn with_unverified(self, said: &'a Attributes<'a>) -> Context<'a> {
         Context { said, ..self }
+    }
+
+    #[inline]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The attributes that are as trusted as the identity.
+    #[inline]
+    pub fn attributes(&self) -> &'a Attributes<'a> {
+        self.attributes
     }
 
     #[inline]

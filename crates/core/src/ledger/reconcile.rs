@@ -53,7 +53,7 @@ pub fn reconcile(state: &EffectiveState, definitions: &DefinitionSet) -> Reconci
         reconciler.flag(key, written);
     }
     for (key, _) in state.catalog.flags() {
-        reconciler.never_good(key);
+        reconciler.gone(key);
     }
     reconciler.found
 }
@@ -105,7 +105,7 @@ fn of_subjects<'a>(
     for key in flags {
         match definitions.written_flag(key) {
             Some(written) => reconciler.flag(key, written),
-            None => reconciler.never_good(key),
+            None => reconciler.gone(key),
         }
     }
     reconciler.found
@@ -220,20 +220,21 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// A flag that never had a good form is removed with its file.
-    fn never_good(&mut self, key: &FlagKey) {
-        let entry = self
-            .state
-            .catalog
-            .flag(key.as_str())
-            .filter(|entry| entry.record == FlagRecord::default());
-        if let Some(entry) = entry.filter(|_| self.definitions.written_flag(key).is_none()) {
-            self.found.changes.push(Change::of_flag(
-                key,
-                Action::Remove,
-                Some(entry.record.clone()),
-                None,
-            ));
+    /// A flag that never had a good form is removed with its file. So is one that was given up, once
+    /// no operator holds anything of it: only `resume` lifts a stop.
+    fn gone(&mut self, key: &FlagKey) {
+        if self.definitions.written_flag(key).is_some() {
+            return;
+        }
+        let is_pending = self.state.pending().ops_of(key.as_str()).next().is_some();
+        let is_given_up = self.definitions.is_retired(key) && !is_pending;
+        let goes = |record: &FlagRecord| {
+            *record == FlagRecord::default() || is_given_up && record.is_as_its_file()
+        };
+        let entry = self.state.catalog.flag(key.as_str()).filter(|entry| goes(&entry.record));
+        if let Some(entry) = entry {
+            let before = Some(entry.record.clone());
+            self.found.changes.push(Change::of_flag(key, Action::Remove, before, None));
         }
     }
 

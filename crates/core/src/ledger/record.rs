@@ -159,6 +159,12 @@ impl FlagRecord {
         (record, false)
     }
 
+    /// Whether no operator holds anything over the file.
+    pub fn is_as_its_file(&self) -> bool {
+        let FlagRecord { definition: _, pin, split, stop, unknown } = self;
+        pin.is_none() && split.is_none() && stop.is_none() && unknown.is_empty()
+    }
+
     /// The blobs it refers to.
     pub fn blobs(&self) -> impl Iterator<Item = ContentHash> {
         self.definition.into_iter().chain(self.pin.as_ref().map(|pin| pin.definition))

@@ -19,5 +19,6 @@ mod laws;
 mod narrowing_law;
 mod pending;
 mod schema;
+mod shipped_walk;
 mod tables;
 mod vectors;

@@ -407,3 +407,37 @@ fn a_test_table_over_the_bound_is_refused_and_others_are_not() {
         [Code::TooMany]
     );
 }
+
+/// A failed test says what a person would ask next: the bucket, and that segments are not read.
+#[test]
+fn a_failed_test_says_what_decided() {
+    let head = "version: 1\nflag: f\nenabled: true\ndefault: polling\nwhen_stopped: polling\n";
+    let said = |more: &str| {
+        let text = format!("{head}{more}\n");
+        let segment = "version: 1\nsegment: s\nusers: [u-1]\n";
+        let files = [("f.yaml", &*text), ("segments/s.yaml", segment)];
+        let findings = DefinitionSet::default().update(&FlagFiles::of(files));
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings[0].hint.clone().unwrap_or_default()
+    };
+    let rollout = "rollout: { realtime-v2: 40% }\n";
+    let allow = "allow: [{ segment: s, strategy: realtime-v2 }]\n";
+    for (more, says) in [
+        (
+            format!("{rollout}tests: [{{ user: u, bucket: 5, expect: polling }}]"),
+            "bucket 5 of 100000 decided, and realtime-v2 has the first 40%",
+        ),
+        (
+            format!("{allow}tests: [{{ user: u-1, expect: realtime-v2 }}]"),
+            "tests do not read segments: if the user is in one, say so with `segments: [s]`",
+        ),
+        ("tests: [{ user: u, expect: disabled }]".to_owned(), ""),
+        (
+            "allow: [{ domains: ['@acme.com'], strategy: polling }]".to_owned(),
+            "leave out the `@`: ",
+        ),
+    ] {
+        let hint = said(&more);
+        assert!(hint.starts_with(says) && (hint.is_empty() == says.is_empty()), "{more}: {hint}");
+    }
+}

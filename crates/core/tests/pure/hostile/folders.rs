@@ -44,6 +44,14 @@ pub fn folders() -> Vec<Case> {
             0,
             0,
         )]),
+        whole("a flag that was given up", HEAD, &[(RetiredKey, 0, 0)])
+            .with("retired.txt", "older\nchat   # its feature is gone\n")
+            .says("`chat` is retired")
+            .hint("take another key")
+            .spoiled(),
+        whole("a list of retired flags with something else in it", HEAD, &[])
+            .with("retired.txt", "two words\n\n# a remark\n")
+            .and("retired.txt", &[(BadName, 0, 0)]),
         whole("a folder that is gone", "", &[]).without_file().without_folder(),
         whole("a folder that is gone, whatever it held", HEAD, &[]).without_folder(),
         whole("a bad file beside a good one", HEAD, &[])
