@@ -9,6 +9,8 @@ import { fiveTabs, mostInAMinute } from './numbers/fake_time.mjs';
 import { silence } from './numbers/silence.mjs';
 
 const short = process.argv.includes('--short');
+/** `--only NAME`: the other results stay. */
+const only = process.argv[process.argv.indexOf('--only') + 1 || process.argv.length];
 const RESULTS = new URL('../../../docs/results/client.json', import.meta.url);
 
 const ends = [];
@@ -29,9 +31,11 @@ const steps = {
   fiveTabs: () => fiveTabs(short ? 2 : 10),
   mostAnswersInAMinute: () => mostInAMinute(short ? 2 : 10),
 };
-const results = { commit, date: new Date().toISOString().slice(0, 10), machine };
+const before = JSON.parse(await readFile(RESULTS, 'utf8').catch(() => '{}'));
+const results = only ? before : { commit, date: new Date().toISOString().slice(0, 10), machine };
 try {
   for (const [name, measure] of Object.entries(steps)) {
+    if (only && only !== name) continue;
     results[name] = await measure();
     console.log(name, JSON.stringify(results[name], null, 2));
     for (const end of ends.splice(0)) await end();
@@ -43,7 +47,6 @@ results.machine.loadAfter = loadavg();
 
 // Switches and faults against the real program take longer, and are run by hand: their lines are kept.
 const { TURNOUT_RESULTS: lines } = process.env;
-const before = JSON.parse(await readFile(RESULTS, 'utf8').catch(() => '{}'));
 results.switchesAndFaults = lines
   ? (await readFile(lines, 'utf8'))
       .trim()
