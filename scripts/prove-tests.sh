@@ -25,9 +25,12 @@ cd "$copy" || exit 1
 passed=0 failed=0
 fail() { printf 'FAIL %s: %s\n' "$1" "$2"; failed=$((failed + 1)); }
 
+within() { # seconds, a command; macOS has no timeout, or calls it gtimeout
+  if command -v timeout >/dev/null; then timeout "$@"; elif command -v gtimeout >/dev/null; then gtimeout "$@"; else "${@:2}"; fi
+}
 run() { # file, test; one that hangs is ended, and has not failed as a test does
   cargo test --locked --quiet --workspace --test "$1" --no-run >run.log 2>&1 || return
-  timeout 300 cargo test --locked --quiet --workspace --test "$1" -- --exact "$2" >run.log 2>&1 </dev/null
+  within 300 cargo test --locked --quiet --workspace --test "$1" -- --exact "$2" >run.log 2>&1 </dev/null
 }
 
 is_there() { # file, test; they are run with all others
