@@ -1,4 +1,4 @@
-// The applications of this folder, built and run as their READMEs say, with the real server and a real browser: what is published is
+// The applications of this folder, built and run as docs/CLIENTS.md says, with the real server and a real browser: what is published is
 // there live, a stop is there too, and no page says that anything is wrong. The packages of tests/browser are used.
 
 import assert from 'node:assert/strict';
@@ -47,7 +47,7 @@ async function publish(stream, ...events) {
   assert.equal(answer.status, 200, await answer.text());
 }
 
-/** Runs a command in an application's folder, which gets what the README says that it needs. */
+/** Runs a command in an application's folder, with what docs/CLIENTS.md says that it needs. */
 function run(name, [command, ...words]) {
   const env = { ...process.env, TURNOUT_URL: turnout.url, TURNOUT_KEY: SERVER_KEY, NEXT_TELEMETRY_DISABLED: '1', NO_COLOR: '1' };
   return spawn(command, words, { cwd: folder(name), env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });

@@ -47,6 +47,8 @@ pub struct Demo {
 enum DemoError {
     #[error("the demo cannot start: {0}")]
     Start(String),
+    #[error("the demo's page cannot have port {0}: {1}; say another with --port, or none")]
+    Port(u16, std::io::ErrorKind),
     #[error("the demo's folder could not be removed: {0}")]
     Left(std::io::Error),
 }
@@ -84,7 +86,8 @@ fn start(error: impl std::fmt::Display) -> DemoError {
 /// Serves until the first signal: a terminal that closes ends it too.
 async fn serve(folder: &DemoFolder, port: u16) -> Result<(), DemoError> {
     let mut signals = Signals::listen().map_err(start)?;
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(start)?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    let listener = listener.map_err(|error| DemoError::Port(port, error.kind()))?;
     let address = listener.local_addr().map_err(start)?;
     let config = settings::config(folder, &format!("http://{address}")).map_err(start)?;
     let app =

@@ -154,6 +154,23 @@ async fn a_demo_shows_a_stop_to_its_clients_and_leaves_nothing() {
     assert!(!origins.iter().any(|origin| port_is_open(origin)) && !port_is_open(&demo.page));
 }
 
+/// A terminal that closes ends it too, and a port that is taken is said so.
+#[tokio::test]
+async fn a_demo_ends_with_its_terminal() {
+    let mut demo = Demo::start();
+    let port = demo.page.rsplit(':').next().unwrap().to_owned();
+    let mut second = turnout();
+    second.args(["demo", "--port", &port]).env("TMPDIR", demo.temporary.path());
+    let (exit, printed, said) = output(&mut second);
+    assert_eq!((exit, &*printed), (4, ""));
+    let taken = format!("turnout: the demo's page cannot have port {port}: address in use");
+    assert!(said.starts_with(&taken), "{said}");
+    let sent = Command::new("kill").args(["-HUP", &demo.child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+    wait_until("the end of the demo", async || demo.child.try_wait().unwrap().is_some()).await;
+    assert_eq!((demo.child.wait().unwrap().code(), demo.left()), (Some(0), 0));
+}
+
 /// What no page and no other machine may do to it.
 #[tokio::test]
 async fn a_demo_gives_no_session_to_other_pages() {
