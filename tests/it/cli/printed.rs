@@ -381,7 +381,8 @@ async fn a_server_cannot_put_hidden_characters_into_output() {
         ("broken.yaml", "version: 1\n"),
     ])
     .await;
-    let table: [(fn(&str) -> String, bool); 4] = [
+    type Alteration = fn(&str) -> String;
+    let table: [(Alteration, bool); 4] = [
         (with_evil_texts, false),
         (with_evil_words, true),
         (with_huge_numbers, false),
