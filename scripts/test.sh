@@ -198,6 +198,9 @@ else
   lacks "scripts/numbers-feeds.py (needs Linux and python3)"
 fi
 
+step "clients who all leave realtime at once and come back, in short"
+if command -v python3 >/dev/null; then scripts/numbers-realtime.py herd --short; else lacks "scripts/numbers-realtime.py (needs python3)"; fi
+
 step "tests"
 cargo test --locked --workspace --no-fail-fast
 took

@@ -1,6 +1,7 @@
 //! The limit `scripts/bench.py` measures against: the least an axum server can do with the same
 //! bodies. It parses the question and answers ready bytes of the same size, and knows nothing of
-//! flags. Where feeds are polled it hashes the credential, and answers a page without events. As
+//! flags. Where feeds are polled it hashes the credential, and answers a page without events; where a
+//! token is asked for it signs. As
 //! `bare_axum bounded` it is what `scripts/attack.sh` measures against: the same with the
 //! bounds that hyper and axum have ready. Nothing of it stands in the server itself.
 
@@ -15,12 +16,15 @@
 )]
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::IntoResponse;
@@ -53,6 +57,9 @@ async fn answer(body: Bytes) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], body)
 }
 
+/// Head and claims of a token.
+const TOKEN_BYTES: usize = 640;
+
 /// A page without events.
 const PAGE: &[u8] =
     br#"{"events":[],"cursor":"AbIxYm0rQ3k9AAAAAAAAAGSx0m0l4b7Zqg","hasMore":false}"#;
@@ -65,13 +72,26 @@ async fn poll(headers: HeaderMap) -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], Bytes::from_static(page))
 }
 
+/// The least that gives a token: the question is parsed, a text of a token's length is signed, and
+/// the signature is answered with it.
+async fn token(State(key): State<Arc<EcdsaKeyPair>>, body: Bytes) -> impl IntoResponse {
+    let question: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+    let text = [question.map_or(b'0', |_| b'e'); TOKEN_BYTES];
+    let signature = key.sign(&SystemRandom::new(), &text).expect("a signature");
+    let body = [&text[..], signature.as_ref()].concat();
+    ([(CONTENT_TYPE, "application/json")], Bytes::from(body))
+}
+
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     eprintln!("bare axum: serving on http://{}", listener.local_addr()?);
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
     let routes = Router::new()
         .route("/v1/strategy/{flag}", post(answer))
-        .route("/v1/feeds/{flag}/{stream}", get(poll));
+        .route("/v1/feeds/{flag}/{stream}", get(poll))
+        .route("/v1/token", post(token))
+        .with_state(Arc::new(key));
     match std::env::args().nth(1).as_deref() {
         Some("bounded") => bounded(listener, routes).await,
         _ => axum::serve(listener, routes).await,

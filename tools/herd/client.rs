@@ -18,10 +18,13 @@ const MAX: Duration = Duration::from_secs(15);
 const JITTER_PERCENT: f64 = 5.0;
 const SPREAD: Duration = Duration::from_secs(5);
 const RETRY: [u64; 5] = [2, 4, 8, 16, 32];
+const HOSTS: std::ops::Range<u8> = 10..26;
 const STREAM: &str = "build-events/b-42";
 
 pub struct Client {
     server: SocketAddr,
+    /// The last part of the address it comes from.
+    host: u8,
     session: Box<str>,
     tally: Arc<Tally>,
     cursor: String,
@@ -33,7 +36,8 @@ pub struct Client {
 impl Client {
     pub fn new(server: SocketAddr, session: &str, tally: Arc<Tally>) -> Client {
         let (session, cursor, held) = (session.into(), "now".to_owned(), String::new());
-        Client { server, session, tally, cursor, held, failures: 0 }
+        let host = fastrand::u8(HOSTS);
+        Client { server, host, session, tally, cursor, held, failures: 0 }
     }
 
     pub async fn run(mut self) {
@@ -41,13 +45,15 @@ impl Client {
         sleep(SPREAD.mul_f64(fastrand::f64())).await;
         loop {
             self.tally.enter(Track::Polling);
-            while self.poll_until_realtime().await.is_err() {
-                self.tally.answered("connection", 0);
+            while let Err(error) = self.poll_until_realtime().await {
+                self.tally.answered(&format!("poll-{:?}", error.kind()), 0);
                 sleep(Duration::from_secs(1)).await;
             }
             self.tally.leave(Track::Polling);
-            if self.follow().await.is_err() {
-                self.tally.answered("stream", 0);
+            if let Err(error) = self.follow().await {
+                self.tally.answered(&format!("realtime-{:?}", error.kind()), 0);
+                // It asks again, and enters again.
+                self.held.clear();
             }
             sleep(SPREAD.mul_f64(fastrand::f64())).await;
         }
@@ -55,7 +61,7 @@ impl Client {
 
     /// Polls on until it is time to enter realtime.
     async fn poll_until_realtime(&mut self) -> io::Result<()> {
-        let mut wire = Wire::open(self.server).await?;
+        let mut wire = Wire::open_from(self.host, self.server).await?;
         let (mut pause, mut enters): (Duration, Option<Instant>) = (START, None);
         loop {
             self.tally.polled();
@@ -89,7 +95,7 @@ impl Client {
 
     /// Follows in realtime until the strategy is another.
     async fn follow(&mut self) -> io::Result<()> {
-        let mut wire = Wire::open(self.server).await?;
+        let mut wire = Wire::open_from(self.host, self.server).await?;
         let body = r#"{"flag":"build-events","stream":"b-42"}"#;
         let answer = wire.post("/v1/token", &self.session, body).await?;
         self.tally.answered("token", answer.status);
@@ -135,6 +141,7 @@ impl Client {
     async fn back_off(&mut self) -> io::Result<()> {
         let wait = RETRY[self.failures.min(RETRY.len() - 1)];
         self.failures += 1;
+        self.held.clear();
         sleep(Duration::from_secs(wait)).await;
         Ok(())
     }

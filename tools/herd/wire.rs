@@ -1,10 +1,10 @@
 //! HTTP/1.1 on one connection, of as few bytes as ten thousand of them need.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// A connection, which is kept.
 pub struct Wire {
@@ -22,21 +22,30 @@ pub struct Answer {
 
 impl Wire {
     pub async fn open(address: SocketAddr) -> io::Result<Wire> {
-        let socket = TcpStream::connect(address).await?;
+        Wire::open_from(1, address).await
+    }
+
+    /// From one of the addresses of this machine: each has ports of its own, and a port that was used
+    /// a moment ago is not free yet.
+    pub async fn open_from(host: u8, address: SocketAddr) -> io::Result<Wire> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into())?;
+        let socket = socket.connect(address).await?;
         socket.set_nodelay(true)?;
         Ok(Wire { socket, read: Vec::new() })
     }
 
     pub async fn get(&mut self, path: &str, bearer: &str) -> io::Result<Answer> {
-        let head =
-            format!("GET {path} HTTP/1.1\r\nHost: herd\r\nAuthorization: Bearer {bearer}\r\n\r\n");
+        let head = format!(
+            "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n\r\n"
+        );
         self.socket.write_all(head.as_bytes()).await?;
         self.answer().await
     }
 
     pub async fn post(&mut self, path: &str, bearer: &str, body: &str) -> io::Result<Answer> {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: herd\r\nAuthorization: Bearer {bearer}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {bearer}\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );

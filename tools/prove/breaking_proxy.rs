@@ -15,7 +15,7 @@ use crate::rng::Rng;
 
 /// How many hundredths of the requests are broken, and of the streams that are opened.
 const BROKEN_PERCENT: u64 = 20;
-const BROKEN_STREAMS_PERCENT: u64 = 50;
+const BROKEN_STREAMS_PERCENT: u64 = 60;
 const LATE: Duration = Duration::from_millis(700);
 const SILENCE: Duration = Duration::from_secs(60);
 const MOST_HEAD_BYTES: usize = 64 * 1024;
@@ -195,7 +195,7 @@ impl Inner {
             _ => usize::MAX,
         };
         // After so many messages of events it is cut in one, or one comes twice.
-        let mut before = lock(&self.rng).below(3);
+        let mut before = lock(&self.rng).below(2);
         let (mut piece, mut buffer) = (begun, vec![0; 256 * 1024]);
         loop {
             let has_events = piece.windows(15).any(|part| part == b"\"type\":\"events\"");
